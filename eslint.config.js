@@ -1,0 +1,106 @@
+import js from "@eslint/js";
+import { defineConfig, globalIgnores } from "eslint/config";
+import tseslint from "typescript-eslint";
+
+/** What each package may import besides Node's modules and its own files, as patterns over whole module names. */
+const MAY_IMPORT = {
+  core: ["tsyringe", "reflect-metadata"],
+  "arch-*": ["@kpkeys/core/(contracts|machine)", "@kpkeys/core"],
+  kernel: ["@kpkeys/core(/.+)?"],
+  "{pgtables,cred}-hardening": ["@kpkeys/core(/contracts)?"],
+  "{kunit-suite,workloads}": ["@kpkeys/(core|kernel)(/.+)?"],
+  cli: ["@kpkeys/.+"],
+  integration: ["@kpkeys/.+", "kpkeys"],
+};
+
+/** The only names that an architecture takes from core's first entry: errors and injection, nothing of the framework. */
+const ARCH_MAY_NAME = [
+  "KpkeysError",
+  "ErrorCode",
+  "ErrorDetails",
+  "inject",
+  "injectAll",
+  "injectable",
+  "createContainer",
+  "instanceCachingFactory",
+  "lazily",
+  "resolve",
+  "DependencyContainer",
+];
+
+/** Within core the three entries are apart: framework and machine import contracts, never each other. */
+const CORE_MAY_NOT = {
+  contracts: "framework|machine|index",
+  framework: "machine|index",
+  machine: "framework|index",
+};
+
+const CONTAINER_MESSAGE = "only @kpkeys/core knows the container: take inject, injectable and the rest from there";
+const TABLE_MESSAGE = "the import table of CONTRIBUTING.md does not allow this package here";
+
+/** @returns rules against modules whose name matches, in import, export from, import() and import types alike. */
+function forbid(groups, paths = []) {
+  const dynamic = groups.flatMap(({ regex, message }) => {
+    const literal = `Literal[value=/${regex.replaceAll("/", "\\/")}/]`;
+    return [`ImportExpression > ${literal}`, `TSImportType ${literal}`].map((selector) => ({ selector, message }));
+  });
+  return {
+    "no-restricted-imports": ["error", { patterns: groups, paths }],
+    "no-restricted-syntax": ["error", ...dynamic],
+  };
+}
+
+/** @returns the patterns that hold a package to its row of the table. */
+function row(allowed) {
+  const containers = allowed.includes("tsyringe")
+    ? []
+    : [{ regex: "^(tsyringe|reflect-metadata)(/|$)", message: CONTAINER_MESSAGE }];
+  return [
+    { regex: `^(?!(${allowed.join("|")})$)(@kpkeys/|kpkeys(/|$))`, message: TABLE_MESSAGE },
+    { regex: "^(\\.\\./)+[^./][^/]*/(src|dist)(/|$)", message: "another package is imported by its name" },
+    ...containers,
+  ];
+}
+
+export default defineConfig(
+  globalIgnores(["**/dist/", "docs/api/", ".nx/", "coverage/"]),
+  js.configs.recommended,
+  {
+    files: ["**/*.ts"],
+    extends: [tseslint.configs.strictTypeChecked],
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    rules: {
+      "@typescript-eslint/no-extraneous-class": "off",
+      "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
+      "@typescript-eslint/no-non-null-assertion": "off",
+    },
+  },
+  Object.entries(MAY_IMPORT).map(([packages, allowed]) => ({
+    files: [`packages/${packages}/{src,test}/**/*.ts`],
+    rules: forbid(
+      row(allowed),
+      packages === "arch-*"
+        ? [
+            {
+              name: "@kpkeys/core",
+              allowImportNames: ARCH_MAY_NAME,
+              message: "an architecture knows contracts and machine",
+            },
+          ]
+        : [],
+    ),
+  })),
+  Object.entries(CORE_MAY_NOT).map(([entry, others]) => ({
+    files: [`packages/core/src/${entry}/**/*.ts`],
+    rules: forbid([
+      ...row(MAY_IMPORT.core),
+      { regex: `^(\\.\\./)+(${others})(/|\\.js$)`, message: "core's framework and machine meet in contracts only" },
+    ]),
+  })),
+  {
+    files: ["**/*.mjs"],
+    languageOptions: {
+      globals: { process: "readonly", console: "readonly", fetch: "readonly", setTimeout: "readonly", URL: "readonly" },
+    },
+  },
+);

@@ -1,0 +1,5 @@
+// The main job: `npm start` is `kpkeys run`, with whatever stands behind `npm start --`.
+import { COMMAND, ensure, node } from "./ensure.mjs";
+
+await ensure("command");
+process.exitCode = node([COMMAND, "run", ...process.argv.slice(2)]);
