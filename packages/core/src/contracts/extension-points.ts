@@ -1,0 +1,94 @@
+import type { Guard } from "./kpkeys.js";
+import type { InitPhase } from "./kernel/execution.js";
+import type { Setter } from "./setters.js";
+import { token } from "./token.js";
+import type { Token } from "./token.js";
+import type { KunitSuite } from "./kunit.js";
+
+/** What a feature can attach itself to, with the form of each handler. */
+export interface ExtensionHandlers {
+  /**
+   * A table page was taken from the buddy allocator and zeroed, and nothing points to it yet. A negative errno refuses it; the
+   * page is then given back.
+   */
+  tablePageAllocated: (pfn: number) => number;
+  /** A table page is about to go back to the buddy allocator; nothing points to it any more. */
+  tablePageFreeing: (pfn: number) => void;
+  /** A table page was taken from memblock (for the linear map or the vmemmap), before keys can be set. */
+  earlyTablePage: (pfn: number, source: "early" | "vmemmap") => void;
+  /**
+   * The current task enters its outermost lazy MMU section. What is returned is kept in the task, in a slot of the feature's
+   * own, until the section is left.
+   */
+  lazyMmuEnter: () => number;
+  /**
+   * The current task leaves its outermost lazy MMU section.
+   * @param slot - what lazyMmuEnter returned
+   * @param barrierFollows - whether the section has a barrier pending, which is emitted right after
+   */
+  lazyMmuLeave: (slot: number, barrierFollows: boolean) => void;
+  /** The current CPU is about to switch from one task to another; both by tid. */
+  contextSwitch: (previous: number, next: number) => void;
+  /** An exception was taken from kernel mode. */
+  exceptionEntry: () => void;
+  /** An exception is about to return to kernel mode. */
+  exceptionExit: () => void;
+  /** A CPU comes up, the boot CPU included. */
+  cpuOnline: (cpu: number) => void;
+  /** A CPU comes back from suspend. */
+  cpuResume: (cpu: number) => void;
+  /** A slab with a key was tagged. */
+  slabPageTagged: (pfn: number, pages: number, pkey: number) => void;
+  /** The slab allocator is about to write inside a slab with a key; returns what {@link slabInternalWriteDone} takes. */
+  slabInternalWrite: (pkey: number) => number;
+  /** The slab allocator has written inside a slab with a key. */
+  slabInternalWriteDone: (state: number) => void;
+  /** The current task's credential was replaced: addresses of the old and the new one. */
+  credReplaced: (previous: number, next: number) => void;
+  /** A phase of boot begins. */
+  initPhase: (phase: InitPhase) => void;
+}
+
+/** Name of an extension point. */
+export type ExtensionPoint = keyof ExtensionHandlers;
+
+/** Where features attach themselves during `setup`. The kernel reads it once, when it is built. */
+export interface ExtensionPoints {
+  /**
+   * Attaches a handler; handlers of one point run in the order of the plugins.
+   * @param point - the extension point
+   * @param handler - what is to run
+   * @throws {@link KpkeysError} ERR_FROZEN
+   */
+  on<P extends ExtensionPoint>(point: P, handler: ExtensionHandlers[P]): void;
+  /**
+   * The handlers of a point.
+   * @param point - the extension point
+   */
+  handlers<P extends ExtensionPoint>(point: P): readonly ExtensionHandlers[P][];
+  /**
+   * Takes the guard point of a setter, of which there is one.
+   * @param setter - whose writes the guard opens
+   * @param guard - the guard
+   * @throws {@link KpkeysError} ERR_FROZEN, ERR_GUARD_TAKEN
+   */
+  setGuard(setter: Setter, guard: Guard): void;
+  /**
+   * The guard at a setter's guard point.
+   * @param setter - the setter
+   */
+  guard(setter: Setter): Guard | undefined;
+  /**
+   * Adds a KUnit suite.
+   * @param suite - the suite
+   * @throws {@link KpkeysError} ERR_FROZEN
+   */
+  addSuite(suite: KunitSuite): void;
+  /** All KUnit suites, in the order of the plugins. */
+  readonly suites: readonly KunitSuite[];
+  /** Refuses everything after. */
+  freeze(): void;
+}
+
+/** Token of {@link ExtensionPoints}. */
+export const ExtensionPoints: Token<ExtensionPoints> = token("ExtensionPoints");

@@ -1,0 +1,28 @@
+/**
+ * The contracts of the laboratory: interfaces, each with an injection token of the same name. Nothing here does anything.
+ *
+ * @packageDocumentation
+ */
+export type { DependencyContainer } from "tsyringe";
+export * from "./access.js";
+export * from "./arch-tools.js";
+export * from "./cpu.js";
+export * from "./extension-points.js";
+export * from "./kernel/execution.js";
+export * from "./kernel/memory.js";
+export * from "./kernel/objects.js";
+export * from "./kernel/page-allocator.js";
+export * from "./kernel/page-tables.js";
+export * from "./kernel/processes.js";
+export * from "./kpkeys.js";
+export * from "./kunit.js";
+export * from "./observer.js";
+export * from "./page-table-format.js";
+export * from "./pgtable-arch.js";
+export * from "./physical-memory.js";
+export * from "./pkey-register.js";
+export * from "./plugin.js";
+export * from "./protected-objects.js";
+export * from "./setters.js";
+export * from "./system-registers.js";
+export * from "./token.js";

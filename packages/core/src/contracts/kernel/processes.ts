@@ -1,0 +1,156 @@
+import type { Access, Privilege } from "../access.js";
+import { token } from "../token.js";
+import type { Token } from "../token.js";
+
+/** PROT_ bits of mmap and mprotect. */
+export const Prot = {
+  /** PROT_READ. */
+  READ: 1,
+  /** PROT_WRITE. */
+  WRITE: 2,
+  /** PROT_EXEC. */
+  EXEC: 4,
+} as const;
+
+/** MAP_ bits of mmap that matter to page tables. */
+export const MapFlag = {
+  /** MAP_SHARED. */
+  SHARED: 0x01,
+  /** MAP_PRIVATE. */
+  PRIVATE: 0x02,
+  /** MAP_FIXED. */
+  FIXED: 0x10,
+  /** MAP_ANONYMOUS. */
+  ANONYMOUS: 0x20,
+  /** MAP_GROWSDOWN. */
+  GROWSDOWN: 0x100,
+  /** MAP_POPULATE. */
+  POPULATE: 0x8000,
+} as const;
+
+/** An address space: `mm_struct`. */
+export interface Mm {
+  /** Number of the address space, unique in the machine's life. */
+  readonly id: number;
+  /** Page-frame number of its top-level table. */
+  readonly root: number;
+  /** Table pages below the top level: what VmPTE counts, in pages. */
+  readonly tablePages: number;
+  /** Number of tasks and borrowers that use it. */
+  readonly users: number;
+}
+
+/**
+ * The system calls that change address spaces, and the faults that fill them. Addresses and lengths here are in virtual
+ * page numbers (address >> 12) and pages; the callers of system calls have rounded them.
+ */
+export interface AddressSpaces {
+  /** All address spaces alive. */
+  readonly all: Iterable<Mm>;
+  /** Makes an empty address space. @returns it @throws {@link KpkeysError} ERR_OUT_OF_MEMORY */
+  create(): Mm;
+  /** `dup_mmap`: copies an address space for fork, with copy-on-write. @param mm - the parent's @returns the child's */
+  fork(mm: Mm): Mm;
+  /** One more user: vfork, CLONE_VM. @param mm - the address space */
+  get(mm: Mm): void;
+  /** One user less; the last one tears it down: `mmput`, `exit_mmap`. @param mm - the address space */
+  put(mm: Mm): void;
+  /**
+   * mmap, when the address is already chosen.
+   * @param mm - the address space
+   * @param page - first virtual page
+   * @param pages - length
+   * @param prot - {@link Prot} bits
+   * @param flags - {@link MapFlag} bits; a range already mapped is unmapped first
+   * @returns 0 or a negative errno
+   */
+  mmap(mm: Mm, page: number, pages: number, prot: number, flags: number): number;
+  /** munmap. @param mm - the address space @param page - first virtual page @param pages - length @returns 0 or a negative errno */
+  munmap(mm: Mm, page: number, pages: number): number;
+  /**
+   * mprotect.
+   * @param mm - the address space
+   * @param page - first virtual page
+   * @param pages - length
+   * @param prot - {@link Prot} bits
+   * @returns 0 or a negative errno
+   */
+  mprotect(mm: Mm, page: number, pages: number, prot: number): number;
+  /**
+   * mremap, when the new address is already chosen.
+   * @param mm - the address space
+   * @param page - first virtual page of the old range
+   * @param pages - its length
+   * @param newPage - first virtual page of the new range
+   * @param newPages - its length
+   * @returns 0 or a negative errno
+   */
+  mremap(mm: Mm, page: number, pages: number, newPage: number, newPages: number): number;
+  /** brk. @param mm - the address space @param page - one past the heap's last page, rounded up @returns 0 or a negative errno */
+  brk(mm: Mm, page: number): number;
+  /**
+   * madvise.
+   * @param mm - the address space
+   * @param page - first virtual page
+   * @param pages - length
+   * @param advice - MADV_ number: 4 DONTNEED, 8 FREE, 20 COLD and 21 PAGEOUT act; others are taken and do nothing
+   * @returns 0 or a negative errno
+   */
+  madvise(mm: Mm, page: number, pages: number, advice: number): number;
+  /**
+   * The rights of the mapping that holds a page.
+   * @param mm - the address space
+   * @param page - virtual page
+   * @returns its {@link Prot} bits, or -1 when no mapping holds the page
+   */
+  protectionAt(mm: Mm, page: number): number;
+  /**
+   * An access of the current task to a user address: through the CPU, and on a fault through the fault handler, until it
+   * goes through or a signal would be sent.
+   * @param mm - the address space, which is the current one
+   * @param high - bits 63 to 32 of the address
+   * @param low - bits 31 to 0
+   * @param access - what is done
+   * @param privilege - USER, or UACCESS for copy_to_user and its like
+   * @returns number of faults taken: 0 when the page was mapped already; -EFAULT when no mapping allows the access
+   */
+  touch(mm: Mm, high: number, low: number, access: Access, privilege: Privilege): number;
+}
+
+/** Token of {@link AddressSpaces}. */
+export const AddressSpaces: Token<AddressSpaces> = token("AddressSpaces");
+
+/** A thread: `task_struct`. */
+export interface Task {
+  /** Thread number. */
+  readonly tid: number;
+  /** Its address space; `undefined` for a kernel thread and after exit. */
+  readonly mm: Mm | undefined;
+  /** Bits 63 to 32 of the key register while the task does not run. */
+  readonly pkeyRegisterHigh: number;
+  /** Bits 31 to 0 of it: `thread.por_el1`. */
+  readonly pkeyRegisterLow: number;
+}
+
+/** Tasks and the switch between them. */
+export interface Tasks {
+  /** The task that the current CPU executes. */
+  readonly current: Task;
+  /** All tasks alive. */
+  readonly all: Iterable<Task>;
+  /**
+   * Makes a task: fork copies the current register value into it.
+   * @param mm - its address space, of which it takes over one user; `undefined` for a kernel thread
+   * @returns the task
+   */
+  create(mm: Mm | undefined): Task;
+  /** Gives a task another address space, as exec does; the old one loses a user. @param task - the task @param mm - the new one */
+  exec(task: Task, mm: Mm): void;
+  /** Ends a task; the current one is replaced by the idle task first. @param task - the task */
+  exit(task: Task): void;
+  /** `context_switch` on the current CPU: saves the live key register, loads the next task's. @param next - a task */
+  switchTo(next: Task): void;
+}
+
+/** Token of {@link Tasks}. */
+export const Tasks: Token<Tasks> = token("Tasks");

@@ -1,0 +1,194 @@
+import type { Words } from "./pkey-register.js";
+import { token } from "./token.js";
+import type { Token } from "./token.js";
+
+/** One level of the page tables. */
+export interface LevelGeometry {
+  /** Linux's name of the tables at this level. */
+  readonly name: "pgd" | "p4d" | "pud" | "pmd" | "pte";
+  /** The lowest address bit that indexes a table of this level; an entry maps `2 ** shift` bytes. */
+  readonly shift: number;
+  /** Number of address bits that index a table; a table has `2 ** indexBits` entries of 8 bytes. */
+  readonly indexBits: number;
+  /** Whether an entry of this level may be a leaf (a block or a page). */
+  readonly leaf: boolean;
+}
+
+/** The shape of the page tables. */
+export interface Geometry {
+  /** log2 of the page size in bytes. */
+  readonly pageShift: number;
+  /** The levels, the top one first. */
+  readonly levels: readonly LevelGeometry[];
+  /** Number of significant virtual-address bits; the bits above repeat the highest (or choose the root). */
+  readonly addressBits: number;
+  /** Whether user and kernel addresses have roots of their own (TTBR0_EL1, TTBR1_EL1) or share one (CR3). */
+  readonly splitRoots: boolean;
+}
+
+/** A 64-bit entry that codec functions change in place: one scratch entry serves many calls without allocation. */
+export interface Entry {
+  /** Bits 63 to 32, as an int32. */
+  high: number;
+  /** Bits 31 to 0, as an int32. */
+  low: number;
+}
+
+/** The bits of a leaf other than its output address. */
+export type Protection = Words;
+
+/** The protections by Linux's names. */
+export type ProtectionName =
+  /** Kernel data: read-write, no execution. */
+  | "PAGE_KERNEL"
+  /** Kernel data, read-only. */
+  | "PAGE_KERNEL_RO"
+  /** Kernel code: read-only, executable. */
+  | "PAGE_KERNEL_ROX"
+  /** Kernel code while it is being written: read-write, executable. */
+  | "PAGE_KERNEL_EXEC"
+  /** A user page that allows nothing. */
+  | "PAGE_NONE"
+  /** A user page: read. */
+  | "PAGE_READONLY"
+  /** A user page: read and execute. */
+  | "PAGE_READONLY_EXEC"
+  /** A user page: read and write. */
+  | "PAGE_SHARED"
+  /** A user page: read, write and execute. */
+  | "PAGE_SHARED_EXEC";
+
+/** What an entry is at its level. */
+export const EntryType = {
+  /** Not valid, or reserved. */
+  INVALID: 0,
+  /** Points to the next table. */
+  TABLE: 1,
+  /** A block or a page. */
+  LEAF: 2,
+} as const;
+
+/** One of the {@link EntryType} values. */
+export type EntryType = (typeof EntryType)[keyof typeof EntryType];
+
+/** The bits that a change of attributes clears and then sets: what `change_memory_common` takes. */
+export interface AttributeChange {
+  /** Bits cleared first. */
+  readonly clear: Words;
+  /** Bits set after. */
+  readonly set: Words;
+}
+
+/** Changes of a kernel leaf by the names of `set_memory_*` and `set_direct_map_*`. */
+export type AttributeName = "ro" | "rw" | "nx" | "x" | "invalid" | "valid";
+
+/**
+ * The geometry and the codec of page-table entries: pure, without state. Values come as a high and a low word; a function
+ * that makes an entry writes it into the scratch entry handed in.
+ */
+export interface PageTableFormat {
+  /** The shape of the tables, as data. */
+  readonly geometry: Geometry;
+  /** Leaf bits by Linux's names, without an address, key 0. User protections are those of a young, clean page. */
+  readonly protections: Readonly<Record<ProtectionName, Protection>>;
+  /** Attribute changes by name. */
+  readonly attributes: Readonly<Record<AttributeName, AttributeChange>>;
+  /**
+   * Index of an address in a table.
+   * @param level - the table's level, 0 being the top
+   * @param high - bits 63 to 32 of the address
+   * @param low - bits 31 to 0
+   */
+  index(level: number, high: number, low: number): number;
+  /**
+   * Makes an entry that points to a table.
+   * @param entry - receives it
+   * @param pfn - page-frame number of the table
+   * @param user - whether it translates user addresses
+   */
+  makeTable(entry: Entry, pfn: number, user: boolean): void;
+  /**
+   * Makes a leaf.
+   * @param entry - receives it
+   * @param level - the level of the table that it goes to; its geometry allows leaves
+   * @param pfn - first page-frame number, aligned to the leaf's size
+   * @param protection - its other bits
+   */
+  makeLeaf(entry: Entry, level: number, pfn: number, protection: Protection): void;
+  /**
+   * What the walker takes an entry for.
+   * @param level - the level of the table that it stands in
+   * @param high - bits 63 to 32
+   * @param low - bits 31 to 0
+   */
+  typeOf(level: number, high: number, low: number): EntryType;
+  /**
+   * Whether an entry is in use: valid, or made invalid by {@link AttributeName} `invalid` or PAGE_NONE with its address kept.
+   * @param high - bits 63 to 32
+   * @param low - bits 31 to 0
+   */
+  isPresent(high: number, low: number): boolean;
+  /**
+   * The output address of a table entry or leaf.
+   * @param high - bits 63 to 32
+   * @param low - bits 31 to 0
+   * @returns a page-frame number
+   */
+  pfnOf(high: number, low: number): number;
+  /**
+   * The key that a leaf names.
+   * @param high - bits 63 to 32
+   * @param low - bits 31 to 0
+   */
+  pkeyOf(high: number, low: number): number;
+  /**
+   * The change that gives a leaf a key.
+   * @param key - 0 to the register's number of keys less 1
+   */
+  pkeyChange(key: number): AttributeChange;
+  /**
+   * Whether the kernel regards a leaf as writable (apart from dirty tracking): `pte_write`.
+   * @param high - bits 63 to 32
+   * @param low - bits 31 to 0
+   */
+  isWritable(high: number, low: number): boolean;
+  /**
+   * Whether a leaf has been accessed: `pte_young`.
+   * @param high - bits 63 to 32
+   * @param low - bits 31 to 0
+   */
+  isYoung(high: number, low: number): boolean;
+  /**
+   * Whether a leaf has been written: `pte_dirty`, by hardware or by software.
+   * @param high - bits 63 to 32
+   * @param low - bits 31 to 0
+   */
+  isDirty(high: number, low: number): boolean;
+  /**
+   * Whether a leaf serves user accesses.
+   * @param high - bits 63 to 32
+   * @param low - bits 31 to 0
+   */
+  isUser(high: number, low: number): boolean;
+  /** `pte_mkwrite`. @param entry - a leaf, changed in place */
+  makeWritable(entry: Entry): void;
+  /** `pte_wrprotect`: no longer writable; that it was dirty is kept. @param entry - a leaf, changed in place */
+  makeReadOnly(entry: Entry): void;
+  /** `pte_mkyoung`. @param entry - a leaf, changed in place */
+  makeYoung(entry: Entry): void;
+  /** `pte_mkold`. @param entry - a leaf, changed in place */
+  makeOld(entry: Entry): void;
+  /** `pte_mkdirty`. @param entry - a leaf, changed in place */
+  makeDirty(entry: Entry): void;
+  /** `pte_mkclean`. @param entry - a leaf, changed in place */
+  makeClean(entry: Entry): void;
+  /**
+   * `pte_modify`: another protection, with address, key, access and dirty state kept.
+   * @param entry - a leaf, changed in place
+   * @param protection - the new one
+   */
+  reprotect(entry: Entry, protection: Protection): void;
+}
+
+/** Token of {@link PageTableFormat}. */
+export const PageTableFormat: Token<PageTableFormat> = token("PageTableFormat");

@@ -1,0 +1,77 @@
+import type { ProtectionName } from "./page-table-format.js";
+import type { Setter } from "./setters.js";
+import { token } from "./token.js";
+import type { Token } from "./token.js";
+
+/** Where the kernel puts things in its half of the address space. Addresses are 64-bit; all are page-aligned. */
+export interface KernelLayout {
+  /** Start of the linear map: PAGE_OFFSET. The first byte of RAM is mapped here. */
+  readonly linearMap: bigint;
+  /** Address at which the kernel image is mapped. */
+  readonly image: bigint;
+  /** Start of the vmalloc area. */
+  readonly vmallocStart: bigint;
+  /** One past the vmalloc area. */
+  readonly vmallocEnd: bigint;
+  /** Address of the struct page of the first page of RAM. */
+  readonly vmemmap: bigint;
+  /** Bytes of a struct page. */
+  readonly structPageSize: number;
+  /** Address of the lowest fixmap slot; slots are one page each. */
+  readonly fixmap: bigint;
+  /** One past the highest user address: TASK_SIZE. */
+  readonly userEnd: bigint;
+  /** Physical address at which RAM starts unless the machine's memory map says otherwise. */
+  readonly ramBase: bigint;
+  /** Bytes from the start of RAM to the kernel image. */
+  readonly imageOffset: number;
+}
+
+/**
+ * Table pages inside the kernel image.
+ *
+ * - `root` — the kernel's top-level table
+ * - `image` — tables that map the kernel image
+ * - `fixmap` — tables that map the fixmap
+ */
+export interface StaticTables {
+  /** Linux's symbol: `swapper_pg_dir`, `init_pg_dir`, `level3_kernel_pgt`. */
+  readonly symbol: string;
+  /** What they are for. */
+  readonly role: "root" | "image" | "fixmap";
+  /** Number of pages reserved. */
+  readonly pages: number;
+  /** How they are protected: by a key, or by becoming read-only in `mark_rodata_ro`. */
+  readonly protection: "pkey" | "rodata";
+}
+
+/** How Linux writes page tables on this architecture. */
+export interface PgtableArch {
+  /** The address-space layout. */
+  readonly layout: KernelLayout;
+  /** Static table pages, as data. */
+  readonly staticTables: readonly StaticTables[];
+  /** At which address `init_mm`'s top-level table is written: a fixmap slot mapped for the write, or the image alias. */
+  readonly rootTableAddress: "fixmap" | "image";
+  /** At which address tables are written while the linear map is still being made. */
+  readonly earlyTableAddress: "fixmap" | "linear";
+  /**
+   * Whether leaving a lazy MMU section may leave the key register unsynchronised because the barrier that the section has
+   * pending follows at once (patch "arm64: kpkeys: Batch KPKEYS_CTX_PGTABLES switches").
+   */
+  readonly lazyLeaveElidesBarrier: boolean;
+  /** Whether a TLB invalidation reaches all CPUs by itself (TLBI IS) or each must be asked (IPI). */
+  readonly tlbBroadcast: boolean;
+  /** Protection of the linear map's leaves. */
+  readonly linearMapProtection: ProtectionName;
+  /**
+   * Whether mainline emits barriers after a setter (DSB ISHST and ISB on arm64, none on x86): `queue_pte_barriers`.
+   * @param setter - which one wrote
+   * @param high - bits 63 to 32 of the entry written
+   * @param low - bits 31 to 0 of the entry written
+   */
+  barrierAfter(setter: Setter, high: number, low: number): boolean;
+}
+
+/** Token of {@link PgtableArch}. */
+export const PgtableArch: Token<PgtableArch> = token("PgtableArch");

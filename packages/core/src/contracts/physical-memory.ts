@@ -1,0 +1,71 @@
+import { token } from "./token.js";
+import type { Token } from "./token.js";
+
+/** A run of RAM. */
+export interface MemoryBank {
+  /** First page-frame number. */
+  readonly firstPfn: number;
+  /** Number of 4 KiB pages. */
+  readonly pages: number;
+}
+
+/**
+ * The machine's RAM, as 64-bit words of two 32-bit halves. A page costs memory only once something other than zero was
+ * written to it; a page never written reads as zero. Accesses here are physical: no walk and no key stands before them. They
+ * are for hardware (the table walker), for the time before the MMU is on, and for tools.
+ */
+export interface PhysicalMemory {
+  /** The banks, ascending. */
+  readonly banks: readonly MemoryBank[];
+  /** First page-frame number of the first bank. */
+  readonly firstPfn: number;
+  /** One past the last page-frame number of the last bank. */
+  readonly endPfn: number;
+  /** All content: low word at an even index, high word behind it. Only offsets that {@link contentOffset} gave are meaningful. */
+  readonly words: Int32Array;
+  /** Number of pages that have content of their own. */
+  readonly materialisedPages: number;
+  /**
+   * Whether a page-frame number lies in RAM.
+   * @param pfn - page-frame number
+   */
+  contains(pfn: number): boolean;
+  /**
+   * Where a page's content stands in {@link words}.
+   * @param pfn - page-frame number, inside RAM
+   * @returns the index of its first word, or -1 while the page reads as zero
+   */
+  contentOffset(pfn: number): number;
+  /**
+   * The same, giving the page content of its own first.
+   * @param pfn - page-frame number, inside RAM
+   * @returns the index of its first word
+   * @throws {@link KpkeysError} ERR_OUT_OF_MEMORY when the content of more pages is wanted than the laboratory keeps
+   */
+  materialise(pfn: number): number;
+  /**
+   * The low word of a 64-bit entry.
+   * @param pfn - page-frame number, inside RAM
+   * @param index - which 64-bit word of the page, 0 to 511
+   */
+  readLow(pfn: number, index: number): number;
+  /**
+   * The high word of a 64-bit entry.
+   * @param pfn - page-frame number, inside RAM
+   * @param index - which 64-bit word of the page, 0 to 511
+   */
+  readHigh(pfn: number, index: number): number;
+  /**
+   * Writes a 64-bit entry.
+   * @param pfn - page-frame number, inside RAM
+   * @param index - which 64-bit word of the page, 0 to 511
+   * @param high - bits 63 to 32
+   * @param low - bits 31 to 0
+   */
+  write(pfn: number, index: number, high: number, low: number): void;
+  /** Forgets all content: every page reads as zero again. Costs what was materialised. */
+  reset(): void;
+}
+
+/** Token of {@link PhysicalMemory}. */
+export const PhysicalMemory: Token<PhysicalMemory> = token("PhysicalMemory");

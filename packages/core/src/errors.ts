@@ -1,0 +1,86 @@
+/**
+ * Every error code of the laboratory with what it means. One list for all packages, so that a code printed by the command can
+ * be looked up in one place.
+ *
+ * @enum
+ */
+export const ERROR_CODES = {
+  ERR_USAGE:
+    "the command line asks for something that does not exist: an unknown command, flag, architecture, series or policy",
+  ERR_INPUT_MISSING: "an input file does not exist or may not be read",
+  ERR_INPUT_KIND: "an input is of the wrong kind: a directory, a binary file, a compressed file of another format",
+  ERR_INPUT_TRUNCATED: "a compressed input ends before its end",
+  ERR_TRACE_EMPTY: "a trace holds no event",
+  ERR_TRACE_LINE: "a line of a trace is damaged: it begins like an event and cannot be read as one",
+  ERR_VMPTE_LINE: "a line of a VmPTE file is not `pid ppid name VmPTE VmRSS faults`",
+  ERR_VECTOR_LINE: "a line of a vector file lacks a field, or a field has the wrong form",
+  ERR_SPEC: "a machine specification holds an impossible value",
+  ERR_OUT_OF_MEMORY: "the machine has too little memory for what is asked of it",
+  ERR_PHYSICAL_ADDRESS: "a page-frame number lies outside the RAM of the machine",
+  ERR_PLUGIN_INVALID: "a plugin lacks a field, or a field has the wrong form",
+  ERR_PLUGIN_CONTRACT: "a plugin was written against another version of the contracts",
+  ERR_PLUGIN_DUPLICATE: "two plugins have one id",
+  ERR_PLUGIN_DEPENDENCY: "a plugin depends on another that is not there, or on itself by a circle",
+  ERR_PLUGIN_ARCH: "a machine needs exactly one architecture plugin",
+  ERR_CONTRACT_MISSING: "a contract is asked for that nothing in the machine implements, or not yet",
+  ERR_EXTENSION_UNKNOWN: "a handler or a guard is meant for an extension point that does not exist",
+  ERR_CONFIG_DEPENDS: "a config symbol is wanted whose dependencies are not met",
+  ERR_FROZEN: "something was registered or changed after the machine was frozen",
+  ERR_CONTEXT_UNKNOWN: "a context that no plugin has defined",
+  ERR_CONTEXT_DUPLICATE: "a context is defined twice",
+  ERR_CONTEXT_DEFAULT_PKEY: "a context does not give read-write on key 0",
+  ERR_CONTEXT_RIGHTS: "a context names rights that the architecture's register cannot express",
+  ERR_PKEY_UNKNOWN: "a symbolic key that no plugin has registered",
+  ERR_PKEY_DUPLICATE: "a symbolic key is registered twice",
+  ERR_PKEY_EXHAUSTED: "more keys are wanted than the architecture has",
+  ERR_STATE_FOREIGN:
+    "a state handed to leaveContext was not made by this machine's enterContext, or was consumed already",
+  ERR_STATE_EXHAUSTED: "more contexts are entered at once than states can be kept for",
+  ERR_GUARD_TAKEN: "a second feature asks for a guard point that another holds",
+  ERR_KERNEL_FAULT: "the model kernel itself took a fault that nothing handles",
+  ERR_INIT_ORDER: "an initialisation step was called too late, too early or twice",
+} as const;
+
+/** A code of {@link ERROR_CODES}. */
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+/** What an error knows beside its message. */
+export interface ErrorDetails {
+  /** Where it happened: a file with a line, an address, a plugin id. Printed before the message. */
+  readonly where?: string;
+  /** What would have been right. Printed after the message. */
+  readonly expected?: string;
+  /** The error underneath, if there is one. */
+  readonly cause?: unknown;
+}
+
+/**
+ * The only error that the laboratory throws on purpose. Its message is one line: where, what was wrong, what was expected.
+ *
+ * @example
+ * ```ts
+ * import { KpkeysError } from "@kpkeys/core";
+ *
+ * const error = new KpkeysError("ERR_USAGE", "unknown architecture 'riscv'", { expected: "arm64-poe or x86-pks" });
+ * console.log(error.message); // unknown architecture 'riscv'; expected arm64-poe or x86-pks
+ * ```
+ */
+export class KpkeysError extends Error {
+  /** The code, for programs and for looking up. */
+  readonly code: ErrorCode;
+
+  /**
+   * @param code - a code of {@link ERROR_CODES}
+   * @param what - what was wrong, in words, on one line
+   * @param details - where, what was expected, and the cause
+   */
+  constructor(code: ErrorCode, what: string, details: ErrorDetails = {}) {
+    const { where, expected, cause } = details;
+    super(
+      `${where === undefined ? "" : `${where}: `}${what}${expected === undefined ? "" : `; expected ${expected}`}`,
+      { cause },
+    );
+    this.name = "KpkeysError";
+    this.code = code;
+  }
+}
