@@ -24,6 +24,7 @@ const ARCH_MAY_NAME = [
   "createContainer",
   "instanceCachingFactory",
   "lazily",
+  "provide",
   "resolve",
   "DependencyContainer",
 ];

@@ -1,0 +1,116 @@
+import { Access, FaultKind, Privilege } from "@kpkeys/core/contracts";
+import type { FaultReport, NamedField } from "@kpkeys/core/contracts";
+import type { TranslationRegime } from "@kpkeys/core/machine";
+import { Bit } from "./format.js";
+import { CR4_SMEP, EFER_NXE } from "./registers.js";
+import type { RegisterState } from "./registers.js";
+
+// The #PF error code (SDM, volume 3, section 4.7).
+//
+//   5    4    3     2    1    0
+//   PK   I    RSVD  U    W    P
+
+/** Bits of the #PF error code. */
+export const ErrorCode = {
+  /** The page was present: rights denied the access, or a bit was reserved. */
+  P: 0x1,
+  /** It was a write. */
+  W: 0x2,
+  /** It was made in user mode. */
+  U: 0x4,
+  /** An entry has a reserved bit set. */
+  RSVD: 0x8,
+  /** It was an instruction fetch. */
+  I: 0x10,
+  /** The key denied it. */
+  PK: 0x20,
+} as const;
+
+/** What each kind of fault says of the page. */
+const CAUSES: Readonly<Partial<Record<FaultKind, number>>> = {
+  [FaultKind.PERMISSION]: ErrorCode.P,
+  [FaultKind.PKEY]: ErrorCode.P | ErrorCode.PK,
+  [FaultKind.RESERVED]: ErrorCode.P | ErrorCode.RSVD,
+  [FaultKind.ADDRESS_SIZE]: ErrorCode.P | ErrorCode.RSVD,
+};
+
+/**
+ * Makes the syndrome of a CPU: the #PF error code, or 0, the error code of the #GP that a non-canonical address raises. A page
+ * or table outside of RAM, where a real machine has a bus, is reported as an address with a reserved bit.
+ *
+ * @param state - the CPU's registers: I is reported only where execution can be denied
+ * @returns the regime's function
+ */
+export function createSyndrome(state: Readonly<RegisterState>): TranslationRegime["syndrome"] {
+  return (kind, walk, _attributes, access, privilege, syndrome) => {
+    const reportsFetch = (state.CR4 & CR4_SMEP) !== 0 || (state.EFER & EFER_NXE) !== 0;
+    const what =
+      ((access & Access.WRITE) !== 0 ? ErrorCode.W : 0) |
+      (privilege === Privilege.USER ? ErrorCode.U : 0) |
+      (access === Access.FETCH && reportsFetch ? ErrorCode.I : 0);
+    const withoutWalk = kind === FaultKind.ADDRESS_SIZE && (walk.low & Bit.P) === 0;
+    syndrome.high = 0;
+    syndrome.low = withoutWalk ? 0 : (CAUSES[kind] ?? 0) | what;
+  };
+}
+
+/** Whether a fault is a #GP: the address was never walked. */
+function isGeneralProtection({ kind, syndromeLow }: FaultReport): boolean {
+  return kind === FaultKind.ADDRESS_SIZE && syndromeLow === 0;
+}
+
+/** Hex digits of a word. */
+function hex(word: number, digits: number): string {
+  return (word >>> 0).toString(16).padStart(digits, "0");
+}
+
+/** The address accessed, as 16 hex digits. */
+function addressOf({ addressHigh, addressLow }: FaultReport): string {
+  return hex(addressHigh, 8) + hex(addressLow, 8);
+}
+
+/**
+ * A fault in the words of an oops (arch/x86/mm/fault.c and traps.c), its lines joined by commas.
+ *
+ * @param fault - a report
+ * @returns one line
+ */
+export function describeFault(fault: FaultReport): string {
+  if (isGeneralProtection(fault)) {
+    return `general protection fault, probably for non-canonical address 0x${addressOf(fault)}: 0000`;
+  }
+  const code = fault.syndromeLow;
+  const user = (code & ErrorCode.U) !== 0;
+  const access =
+    (code & ErrorCode.I) !== 0 ? "instruction fetch" : (code & ErrorCode.W) !== 0 ? "write access" : "read access";
+  return [
+    `BUG: unable to handle page fault for address: ${addressOf(fault)}`,
+    `#PF: ${user ? "user" : "supervisor"} ${access} in ${user ? "user" : "kernel"} mode`,
+    `#PF: error_code(0x${hex(code, 4)}) - ${causeOf(code)}`,
+  ].join(", ");
+}
+
+/** Why, in the kernel's words. */
+function causeOf(code: number): string {
+  if ((code & ErrorCode.P) === 0) return "not-present page";
+  if ((code & ErrorCode.RSVD) !== 0) return "reserved bit violation";
+  return (code & ErrorCode.PK) !== 0 ? "protection keys violation" : "permissions violation";
+}
+
+/**
+ * The registers that tell of a fault: the error code with its bits by name, CR2 (which a #GP does not write), and the key
+ * register that decided.
+ *
+ * @param fault - a report
+ * @returns the registers
+ */
+export function faultRegisters(fault: FaultReport): readonly NamedField[] {
+  const code = fault.syndromeLow;
+  const names = Object.entries(ErrorCode).flatMap(([name, bit]) => ((code & bit) !== 0 ? [name] : []));
+  const bits = names.length === 0 ? "" : ` (${names.join("|")})`;
+  return [
+    { name: "error code", text: `0x${hex(code, 4)}${bits}` },
+    ...(isGeneralProtection(fault) ? [] : [{ name: "CR2", text: `0x${addressOf(fault)}` }]),
+    { name: "IA32_PKRS", text: `0x${hex(fault.pkeyRegisterLow, 8)}` },
+  ];
+}

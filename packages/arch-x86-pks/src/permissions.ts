@@ -1,0 +1,68 @@
+import { Access, FaultKind, Privilege } from "@kpkeys/core/contracts";
+import { NEEDS_DIRTY } from "@kpkeys/core/machine";
+import type { TranslationRegime } from "@kpkeys/core/machine";
+import { Bit, HighBit, KEY_SHIFT } from "./format.js";
+import { AD, CR0_WP, CR4_PGE, CR4_PKE, CR4_PKS, CR4_SMAP, CR4_SMEP, keyField, RFLAGS_AC, WD } from "./registers.js";
+import type { RegisterState } from "./registers.js";
+
+// What a TLB entry remembers of a leaf. RW, US and D stand where they stand in an entry.
+//
+//   11   8      6     3    2    1
+//    key        D     XD   US   RW
+
+/** Whether some entry of the walk disables execution. */
+const XD = 1 << 3;
+/** Lowest bit of the key. */
+const PACKED_KEY_SHIFT = 8;
+
+/** The rules of access rights: the part of a translation regime that this file gives. */
+export type Permissions = Pick<TranslationRegime, "attributes" | "pkeyOf" | "isGlobal" | "check">;
+
+/**
+ * Makes the rules of access rights (SDM, volume 3, section 4.6).
+ *
+ * @param state - the CPU's registers, read at each check
+ * @returns the rules
+ */
+export function createPermissions(state: Readonly<RegisterState>): Permissions {
+  /** Section 4.6.2: whether the key withholds a data access. A supervisor write ignores WDi while CR0.WP is 0. */
+  function keyDenies(attributes: number, access: Access, privilege: Privilege, pkrs: number): boolean {
+    const userPage = (attributes & Bit.US) !== 0;
+    if ((state.CR4 & (userPage ? CR4_PKE : CR4_PKS)) === 0 || access === Access.FETCH) return false;
+    const field = keyField(userPage ? state.PKRU : pkrs, attributes >>> PACKED_KEY_SHIFT);
+    if ((field & AD) !== 0) return true;
+    const respectsWrite = privilege === Privilege.USER || (state.CR0 & CR0_WP) !== 0;
+    return (field & WD) !== 0 && (access & Access.WRITE) !== 0 && respectsWrite;
+  }
+
+  /** Section 4.6.1: whether the entries allow the access. */
+  function entriesAllow(attributes: number, access: Access, privilege: Privilege): boolean {
+    const userPage = (attributes & Bit.US) !== 0;
+    if (access === Access.FETCH && (attributes & XD) !== 0) return false;
+    if ((access & Access.WRITE) !== 0 && (attributes & Bit.RW) === 0) {
+      if (privilege === Privilege.USER || (state.CR0 & CR0_WP) !== 0) return false;
+    }
+    if (privilege === Privilege.USER) return userPage;
+    if (!userPage) return true;
+    if (access === Access.FETCH) return (state.CR4 & CR4_SMEP) === 0;
+    return (state.CR4 & CR4_SMAP) === 0 || privilege === Privilege.UACCESS || (state.RFLAGS & RFLAGS_AC) !== 0;
+  }
+
+  return {
+    // A right must be given at every level; XD at one level is enough.
+    attributes({ high, low, tablesAndLow, tablesOrHigh }) {
+      const rights = low & tablesAndLow & (Bit.RW | Bit.US);
+      const disabled = ((high | tablesOrHigh) & HighBit.XD) !== 0 ? XD : 0;
+      const key = (high >>> KEY_SHIFT) & 0xf;
+      return rights | disabled | (low & Bit.D) | (key << PACKED_KEY_SHIFT);
+    },
+    pkeyOf: (attributes) => attributes >>> PACKED_KEY_SHIFT,
+    isGlobal: ({ low }) => (low & Bit.G) !== 0 && (state.CR4 & CR4_PGE) !== 0,
+    // The key is asked first because the error code shows its denial whatever else denies (section 4.7).
+    check(attributes, access, privilege, _pkeyHigh, pkeyLow) {
+      if (keyDenies(attributes, access, privilege, pkeyLow)) return FaultKind.PKEY;
+      if (!entriesAllow(attributes, access, privilege)) return FaultKind.PERMISSION;
+      return (access & Access.WRITE) !== 0 && (attributes & Bit.D) === 0 ? NEEDS_DIRTY : FaultKind.NONE;
+    },
+  };
+}

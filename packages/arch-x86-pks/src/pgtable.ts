@@ -1,0 +1,41 @@
+import type { PgtableArch } from "@kpkeys/core/contracts";
+
+/** Bytes of a page. */
+const PAGE = 0x1000n;
+/** FIXADDR_TOP: one past the highest fixmap slot. */
+const FIXMAP_TOP = 0xffffffffff7ff000n;
+/** Number of fixmap slots that the model kernel uses. */
+const FIXMAP_SLOTS = 8n;
+
+/**
+ * How Linux writes page tables on x86-64: addresses from Documentation/arch/x86/x86_64/mm.rst (four levels, no KASLR), static
+ * tables from arch/x86/kernel/head_64.S. Stores of entries need no barrier there, and an invalidation reaches other CPUs by
+ * interrupt.
+ *
+ * `level3_kernel_pgt` stands for all tables that map the image, `level2_fixmap_pgt` for those of the fixmap.
+ */
+export const X86_PGTABLE: PgtableArch = {
+  layout: {
+    linearMap: 0xffff888000000000n,
+    image: 0xffffffff81000000n,
+    vmallocStart: 0xffffc90000000000n,
+    vmallocEnd: 0xffffe90000000000n,
+    vmemmap: 0xffffea0000000000n,
+    structPageSize: 64,
+    fixmap: FIXMAP_TOP - FIXMAP_SLOTS * PAGE,
+    userEnd: 0x7ffffffff000n,
+    ramBase: 0n,
+    imageOffset: 0x1000000,
+  },
+  staticTables: [
+    { symbol: "init_top_pgt", role: "root", pages: 1, protection: "pkey" },
+    { symbol: "level3_kernel_pgt", role: "image", pages: 12, protection: "pkey" },
+    { symbol: "level2_fixmap_pgt", role: "fixmap", pages: 3, protection: "pkey" },
+  ],
+  rootTableAddress: "image",
+  earlyTableAddress: "linear",
+  lazyLeaveElidesBarrier: false,
+  tlbBroadcast: false,
+  linearMapProtection: "PAGE_KERNEL",
+  barrierAfter: () => false,
+};

@@ -1,0 +1,53 @@
+import { Access, FaultKind } from "@kpkeys/core/contracts";
+import type { LevelDecoding, TranslationRegime } from "@kpkeys/core/machine";
+import { createSyndrome } from "./fault.js";
+import { ADDRESS_HIGH, Bit, hasReservedBits, HighBit } from "./format.js";
+import { createPermissions } from "./permissions.js";
+import { EFER_NXE } from "./registers.js";
+import type { RegisterState } from "./registers.js";
+
+const { P, PS, A, D } = Bit;
+
+/**
+ * The four levels, PML4 first. PS in a PML4E does not make it a leaf: it is a table entry with a reserved bit set. In a PTE
+ * the same bit is PAT.
+ */
+export const LEVELS: readonly LevelDecoding[] = [
+  { shift: 39, typeMask: P, table: P, leaf: -1 },
+  { shift: 30, typeMask: P | PS, table: P, leaf: P | PS },
+  { shift: 21, typeMask: P | PS, table: P, leaf: P | PS },
+  { shift: 12, typeMask: P, table: -1, leaf: P },
+];
+
+/**
+ * Makes the translation regime of one CPU: 4-level paging without PCIDs (SDM, volume 3, sections 4.5 to 4.8).
+ *
+ * @param state - the CPU's registers
+ * @param physicalAddressBits - MAXPHYADDR, 36 to 52
+ * @returns what the machine's CPU asks
+ */
+export function createRegime(state: Readonly<RegisterState>, physicalAddressBits: number): TranslationRegime {
+  return {
+    levels: LEVELS,
+    addressBits: 48,
+    splitRoots: false,
+    outputAddressHigh: ADDRESS_HIGH,
+    asids: false,
+    tableAccessed: A,
+    pkeyRegisterNeedsBarrier: false,
+    pkeyRegisterReset: { high: 0, low: 0 },
+    nonCanonicalFault: FaultKind.ADDRESS_SIZE,
+    faultDropsTranslation: true,
+    checkEntry(level, isLeaf, high, low) {
+      const reservedXd = (high & HighBit.XD) !== 0 && (state.EFER & EFER_NXE) === 0;
+      const refused = reservedXd || hasReservedBits(level, isLeaf, high, low, physicalAddressBits);
+      return refused ? FaultKind.RESERVED : FaultKind.NONE;
+    },
+    checkLeaf: () => FaultKind.NONE,
+    ...createPermissions(state),
+    updateLeaf(walk, access) {
+      walk.low |= (access & Access.WRITE) !== 0 ? A | D : A;
+    },
+    syndrome: createSyndrome(state),
+  };
+}
