@@ -58,7 +58,7 @@ export interface ExtensionPoints {
    * Attaches a handler; handlers of one point run in the order of the plugins.
    * @param point - the extension point
    * @param handler - what is to run
-   * @throws {@link KpkeysError} ERR_FROZEN
+   * @throws KpkeysError ERR_FROZEN
    */
   on<P extends ExtensionPoint>(point: P, handler: ExtensionHandlers[P]): void;
   /**
@@ -70,7 +70,7 @@ export interface ExtensionPoints {
    * Takes the guard point of a setter, of which there is one.
    * @param setter - whose writes the guard opens
    * @param guard - the guard
-   * @throws {@link KpkeysError} ERR_FROZEN, ERR_GUARD_TAKEN
+   * @throws KpkeysError ERR_FROZEN, ERR_GUARD_TAKEN
    */
   setGuard(setter: Setter, guard: Guard): void;
   /**
@@ -81,7 +81,7 @@ export interface ExtensionPoints {
   /**
    * Adds a KUnit suite.
    * @param suite - the suite
-   * @throws {@link KpkeysError} ERR_FROZEN
+   * @throws KpkeysError ERR_FROZEN
    */
   addSuite(suite: KunitSuite): void;
   /** All KUnit suites, in the order of the plugins. */

@@ -123,20 +123,20 @@ export interface Kpkeys {
    * Registers a key. Only during a plugin's `setup`.
    * @param name - its symbolic name
    * @returns its number on this architecture
-   * @throws {@link KpkeysError} ERR_FROZEN, ERR_PKEY_DUPLICATE, ERR_PKEY_EXHAUSTED
+   * @throws KpkeysError ERR_FROZEN, ERR_PKEY_DUPLICATE, ERR_PKEY_EXHAUSTED
    */
   registerPkey(name: PkeyName): number;
   /**
    * Gives a context its rights. Only during a plugin's `setup`.
    * @param name - the context
    * @param rights - rights by key; must give read-write on `DEFAULT`
-   * @throws {@link KpkeysError} ERR_FROZEN, ERR_CONTEXT_DUPLICATE, ERR_CONTEXT_DEFAULT_PKEY, ERR_PKEY_UNKNOWN
+   * @throws KpkeysError ERR_FROZEN, ERR_CONTEXT_DUPLICATE, ERR_CONTEXT_DEFAULT_PKEY, ERR_PKEY_UNKNOWN
    */
   defineContext(name: ContextName, rights: ContextRights): void;
   /**
    * The number of a key.
    * @param name - its symbolic name
-   * @throws {@link KpkeysError} ERR_PKEY_UNKNOWN
+   * @throws KpkeysError ERR_PKEY_UNKNOWN
    */
   pkey(name: PkeyName): number;
   /** Names of the registered keys by number; a number nobody registered is absent. */
@@ -148,7 +148,7 @@ export interface Kpkeys {
   /**
    * What a context makes of the key register; for tools and tests, after {@link freeze}.
    * @param name - the context
-   * @throws {@link KpkeysError} ERR_CONTEXT_UNKNOWN
+   * @throws KpkeysError ERR_CONTEXT_UNKNOWN
    */
   compiled(name: ContextName): CompiledContext;
   /**
@@ -160,19 +160,19 @@ export interface Kpkeys {
    * Enters a context.
    * @param context - one literal context
    * @returns a state for {@link leaveContext}
-   * @throws {@link KpkeysError} ERR_CONTEXT_UNKNOWN
+   * @throws KpkeysError ERR_CONTEXT_UNKNOWN
    */
   enterContext<const C extends ContextName>(context: LiteralContext<C>): KpkeysState;
   /**
    * Leaves a context.
    * @param state - what {@link enterContext} or a guard gave; consumed
-   * @throws {@link KpkeysError} ERR_STATE_FOREIGN
+   * @throws KpkeysError ERR_STATE_FOREIGN
    */
   leaveContext(state: KpkeysState): void;
   /**
    * Leaves a context when a barrier that synchronises is the next thing to come.
    * @param state - as in {@link leaveContext}
-   * @throws {@link KpkeysError} ERR_STATE_FOREIGN
+   * @throws KpkeysError ERR_STATE_FOREIGN
    */
   leaveContextBeforeBarrier(state: KpkeysState): void;
   /** A guard that does nothing: `KPKEYS_GUARD_NOOP`. */
@@ -201,7 +201,7 @@ export interface StaticKey {
   readonly enabled: boolean;
   /**
    * Turns it on: `static_branch_enable`.
-   * @throws {@link KpkeysError} ERR_FROZEN after init
+   * @throws KpkeysError ERR_FROZEN after init
    */
   enable(): void;
 }
@@ -211,7 +211,7 @@ export interface StaticKeys {
   /**
    * Makes a key that is off.
    * @param name - `kpkeys_hardened_pgtables_key`
-   * @throws {@link KpkeysError} ERR_FROZEN
+   * @throws KpkeysError ERR_FROZEN
    */
   define(name: string): StaticKey;
   /** All keys made. */

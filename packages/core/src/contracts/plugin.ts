@@ -35,7 +35,7 @@ export interface Plugin {
    * the machine's own; nothing may be kept outside it.
    * @param container - the machine's container
    * @param options - the plugin's own options
-   * @throws {@link KpkeysError} ERR_SPEC for an option that it does not know
+   * @throws KpkeysError ERR_SPEC for an option that it does not know
    */
   setup(container: DependencyContainer, options: PluginOptions): void;
 }

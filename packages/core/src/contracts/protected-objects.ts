@@ -30,7 +30,7 @@ export interface ProtectedObjects {
   /**
    * Makes a claim.
    * @param claim - what is protected
-   * @throws {@link KpkeysError} ERR_FROZEN
+   * @throws KpkeysError ERR_FROZEN
    */
   declare(claim: ProtectionClaim): void;
   /** All claims. */

@@ -31,7 +31,7 @@ export interface SlabAllocator {
    * `kmem_cache_create`.
    * @param name - its name
    * @param options - size and key
-   * @throws {@link KpkeysError} ERR_PKEY_UNKNOWN
+   * @throws KpkeysError ERR_PKEY_UNKNOWN
    */
   createCache(name: string, options: SlabCacheOptions): SlabCache;
 }

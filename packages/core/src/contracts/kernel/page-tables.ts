@@ -30,7 +30,7 @@ export interface PageTableCounters {
 /**
  * Page tables as the kernel handles them: a table is named by its page-frame number, an entry by its index. Reads and writes
  * go through the MMU of the current CPU with the current key register, so a write that no guard opens faults: then a
- * {@link KpkeysError} ERR_KERNEL_FAULT carries the architecture's report.
+ * KpkeysError ERR_KERNEL_FAULT carries the architecture's report.
  */
 export interface PageTables {
   /** Page-frame number of `init_mm`'s top-level table: swapper_pg_dir, init_top_pgt. */

@@ -47,7 +47,7 @@ export interface Mm {
 export interface AddressSpaces {
   /** All address spaces alive. */
   readonly all: Iterable<Mm>;
-  /** Makes an empty address space. @returns it @throws {@link KpkeysError} ERR_OUT_OF_MEMORY */
+  /** Makes an empty address space. @returns it @throws KpkeysError ERR_OUT_OF_MEMORY */
   create(): Mm;
   /** `dup_mmap`: copies an address space for fork, with copy-on-write. @param mm - the parent's @returns the child's */
   fork(mm: Mm): Mm;

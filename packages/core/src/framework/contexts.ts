@@ -1,0 +1,139 @@
+import type {
+  CompiledContext,
+  ContextName,
+  ContextRights,
+  PkeyName,
+  PkeyRegister,
+  Rights,
+  Words,
+} from "../contracts/index.js";
+import { KpkeysError } from "../errors.js";
+import type { Pkeys } from "./pkeys.js";
+
+const RIGHTS: readonly Rights[] = ["none", "r", "rw", "rx", "rwx"];
+
+/** The contexts of a machine: rights by key until compiled, then mask and value. */
+export interface Contexts {
+  /** Names of the contexts, DEFAULT first. */
+  readonly names: readonly ContextName[];
+  /**
+   * Gives a context its rights. DEFAULT exists from the start and may be given rights of its own once, by a feature whose
+   * data must not even be read.
+   * @param name - the context
+   * @param rights - rights by key
+   * @throws KpkeysError ERR_CONTEXT_DUPLICATE, ERR_CONTEXT_DEFAULT_PKEY, ERR_CONTEXT_RIGHTS, ERR_PKEY_UNKNOWN
+   */
+  define(name: ContextName, rights: ContextRights): void;
+  /**
+   * Compiles all contexts, once all keys are known.
+   * @throws KpkeysError ERR_CONTEXT_RIGHTS for rights that the register cannot express
+   */
+  compile(): void;
+  /**
+   * A compiled context.
+   * @param name - its name
+   * @throws KpkeysError ERR_CONTEXT_UNKNOWN; ERR_INIT_ORDER before {@link compile}
+   */
+  compiled(name: ContextName): CompiledContext;
+}
+
+/**
+ * Makes the contexts of one machine: DEFAULT alone, with read, write and execute on key 0 and read on every other key.
+ *
+ * @param pkeys - the machine's keys
+ * @param register - encodes rights
+ * @returns the contexts
+ */
+export function createContexts(pkeys: Pkeys, register: PkeyRegister): Contexts {
+  // Names are open types: what the compiler knows here as DEFAULT alone is any string.
+  const names: ContextName[] = ["DEFAULT"];
+  const rightsOf = new Map<string, Readonly<Record<string, Rights>>>();
+  const compiled = new Map<ContextName, CompiledContext>();
+
+  /** Key 0 is always `rwx`: kernel code is mapped with it, and exception entry and context switch save state through it. */
+  function rightsOn(key: string, context: string): Rights {
+    if (key === "DEFAULT") return "rwx";
+    return rightsOf.get(context)?.[key] ?? rightsOf.get("DEFAULT")?.[key] ?? "r";
+  }
+
+  function compileOne(name: ContextName): CompiledContext {
+    let clear: Words = { high: 0, low: 0 };
+    let set: Words = { high: 0, low: 0 };
+    for (const [number, key] of pkeys.names) {
+      clear = union(clear, register.fieldMask(number));
+      set = union(set, expressed(register, name, key, number, rightsOn(key, name)));
+    }
+    return { name, clear, set };
+  }
+
+  return {
+    names,
+    define(name, rights) {
+      if (rightsOf.has(name)) {
+        throw new KpkeysError("ERR_CONTEXT_DUPLICATE", `the context ${name} is defined already`, {
+          expected: "another name",
+        });
+      }
+      for (const [key, right] of Object.entries(rights)) {
+        pkeys.numberOf(key as PkeyName);
+        if (!RIGHTS.includes(right)) {
+          throw new KpkeysError("ERR_CONTEXT_RIGHTS", `the context ${name} gives '${right}' on the key ${key}`, {
+            expected: `one of ${RIGHTS.join(", ")}`,
+          });
+        }
+      }
+      const onDefault = rights.DEFAULT ?? "rwx";
+      if (onDefault !== "rw" && onDefault !== "rwx") {
+        throw new KpkeysError(
+          "ERR_CONTEXT_DEFAULT_PKEY",
+          `the context ${name} gives '${onDefault}' on the key DEFAULT`,
+          {
+            expected: "'rwx': the kernel saves its own state through that key in every context",
+          },
+        );
+      }
+      rightsOf.set(name, { ...rights });
+      if (!names.includes(name)) names.push(name);
+    },
+    compile() {
+      for (const name of names) compiled.set(name, compileOne(name));
+    },
+    compiled(name) {
+      const context = compiled.get(name);
+      if (context !== undefined) return context;
+      if (names.includes(name)) {
+        throw new KpkeysError("ERR_INIT_ORDER", `the context ${name} is asked for before the contexts are compiled`, {
+          expected: "freeze() first",
+        });
+      }
+      throw new KpkeysError("ERR_CONTEXT_UNKNOWN", `no plugin has defined the context ${name}`, {
+        expected: `one of ${names.join(", ")}`,
+      });
+    },
+  };
+}
+
+/** The bits of both. */
+export function union(a: Words, b: Words): Words {
+  return { high: a.high | b.high, low: a.low | b.low };
+}
+
+/** A key's field, once it is certain that the register reads it as the rights wanted; execution may be more than wanted. */
+function expressed(register: PkeyRegister, context: ContextName, key: PkeyName, number: number, rights: Rights): Words {
+  const field = register.field(number, rights);
+  const given = register.rightsOf(field.high, field.low, number);
+  const executes = !rights.includes("x") || given.includes("x");
+  if (dataRights(given) === dataRights(rights) && executes) return field;
+  throw new KpkeysError(
+    "ERR_CONTEXT_RIGHTS",
+    `${register.name} cannot express '${rights}' on the key ${key}: it allows '${given}'`,
+    {
+      where: `context ${context}`,
+      expected: "rights that this architecture has",
+    },
+  );
+}
+
+function dataRights(rights: string): string {
+  return rights === "none" ? "" : rights.replace("x", "");
+}

@@ -1,0 +1,62 @@
+import "reflect-metadata";
+import { container as root } from "tsyringe";
+import type { DependencyContainer } from "tsyringe";
+import type { Token } from "../contracts/index.js";
+import { KpkeysError } from "../errors.js";
+
+export { inject, injectable, injectAll, instanceCachingFactory, Lifecycle } from "tsyringe";
+export type { DependencyContainer } from "tsyringe";
+
+/**
+ * Makes the container of one machine. Containers share nothing, so that machines of different architectures may live side by
+ * side.
+ *
+ * @returns an empty container
+ */
+export function createContainer(): DependencyContainer {
+  return root.createChildContainer();
+}
+
+/**
+ * Registers what implements a contract in a machine.
+ *
+ * @typeParam T - the contract
+ * @param container - a machine's container
+ * @param token - the contract's token
+ * @param instance - what implements it
+ */
+export function provide<T>(container: DependencyContainer, token: Token<T>, instance: NoInfer<T>): void {
+  container.registerInstance<T>(token, instance);
+}
+
+/**
+ * Resolves a contract. For building a machine only: a resolve costs about as much as fifty guarded writes, so keep the result.
+ *
+ * @typeParam T - the contract
+ * @param container - a machine's container
+ * @param token - the contract's token
+ * @returns what implements it
+ * @throws KpkeysError ERR_CONTRACT_MISSING
+ */
+export function resolve<T>(container: DependencyContainer, token: Token<T>): T {
+  if (!container.isRegistered(token, true)) {
+    const name = token.description ?? "without a name";
+    throw new KpkeysError("ERR_CONTRACT_MISSING", `nothing in this machine implements the contract ${name}`, {
+      expected: "a plugin that registers it, or asking once the kernel is built",
+    });
+  }
+  return container.resolve<T>(token);
+}
+
+/**
+ * A contract that is resolved when first asked for: for plugins, whose `setup` runs before the kernel is built.
+ *
+ * @typeParam T - the contract
+ * @param container - a machine's container
+ * @param token - the contract's token
+ * @returns a function that gives what implements it, always the same
+ */
+export function lazily<T extends object>(container: DependencyContainer, token: Token<T>): () => T {
+  let instance: T | undefined;
+  return () => (instance ??= resolve(container, token));
+}

@@ -1,0 +1,92 @@
+import type {
+  CompiledContext,
+  ContextName,
+  Guard,
+  Kpkeys,
+  KpkeysArch,
+  PkeyRegister,
+  Words,
+} from "../contracts/index.js";
+import { KpkeysError } from "../errors.js";
+import { createContextSwitch, NOT_ENTERED } from "./context-switch.js";
+import { createContexts, union } from "./contexts.js";
+import { createPkeys } from "./pkeys.js";
+
+/**
+ * Makes the kpkeys API of one machine.
+ *
+ * @param findArch - gives the architecture's part; asked once, when first needed
+ * @param register - the layout of the key register
+ * @returns the API, in which keys and contexts can be registered until it is frozen
+ */
+export function createKpkeys(findArch: () => KpkeysArch, register: PkeyRegister): Kpkeys {
+  let found: KpkeysArch | undefined;
+  const arch = (): KpkeysArch => (found ??= findArch());
+  const pkeys = createPkeys(arch, register);
+  const contexts = createContexts(pkeys, register);
+  const { enter, leave, leaveBeforeBarrier } = createContextSwitch(arch);
+  /** Guards made before the contexts are compiled wait here for theirs. */
+  const waiting: (() => void)[] = [];
+  let frozen = false;
+
+  function refuseWhenFrozen(what: string): void {
+    if (!frozen) return;
+    throw new KpkeysError("ERR_FROZEN", `${what} after kpkeys was frozen`, { expected: "that in the plugin's setup" });
+  }
+
+  /** A closure over its compiled context, so that entering looks nothing up. */
+  function makeGuard(name: ContextName, condition: () => boolean): Guard {
+    let context: CompiledContext | undefined;
+    const bind = (): void => {
+      context = contexts.compiled(name);
+    };
+    if (frozen) bind();
+    else waiting.push(bind);
+    return {
+      enter: () => (condition() ? enter(context ?? contexts.compiled(name)) : NOT_ENTERED),
+      exit: leave,
+    };
+  }
+
+  function supported(): boolean {
+    return arch().supportsKpkeys();
+  }
+
+  return {
+    supported,
+    registerPkey(name) {
+      refuseWhenFrozen(`the key ${name} is registered`);
+      return pkeys.register(name);
+    },
+    defineContext(name, rights) {
+      refuseWhenFrozen(`the context ${name} is defined`);
+      contexts.define(name, rights);
+    },
+    pkey: (name) => pkeys.numberOf(name),
+    pkeyNames: pkeys.names,
+    contextNames: contexts.names,
+    freeze() {
+      if (frozen) return;
+      contexts.compile();
+      for (const bind of waiting) bind();
+      frozen = true;
+    },
+    compiled: (name) => contexts.compiled(name),
+    initialValue() {
+      let value: Words = contexts.compiled("DEFAULT").set;
+      for (let key = 0; key < register.keys; key++) {
+        if (!pkeys.names.has(key)) value = union(value, register.field(key, register.unused));
+      }
+      return value;
+    },
+    enterContext(name) {
+      const context = contexts.compiled(name);
+      return supported() ? enter(context) : NOT_ENTERED;
+    },
+    leaveContext: leave,
+    leaveContextBeforeBarrier: leaveBeforeBarrier,
+    guardNoop: () => ({ enter: () => NOT_ENTERED, exit: () => undefined }),
+    guardCond: (context, condition) => makeGuard(context, condition),
+    guard: (context) => makeGuard(context, supported),
+  };
+}

@@ -1,0 +1,17 @@
+/**
+ * The framework of the laboratory: what makes a machine's kpkeys API, its plugins, static keys and extension points, and the
+ * one list of errors. Interfaces are in the entry `contracts`, the parts of a CPU in the entry `machine`.
+ *
+ * @packageDocumentation
+ */
+export * from "./errors.js";
+export { resolveConfig } from "./framework/config.js";
+export * from "./framework/di.js";
+export { createExtensionPoints } from "./framework/extension-points.js";
+export { registerFramework } from "./framework/framework.js";
+export { createKpkeys } from "./framework/kpkeys.js";
+export { createPluginRegistry } from "./framework/plugin-host.js";
+export type { MachinePlugins, PluginRegistry } from "./framework/plugin-host.js";
+export { checkPluginForm } from "./framework/plugin-form.js";
+export { createProtectedObjects } from "./framework/protected-objects.js";
+export { createStaticKeys } from "./framework/static-keys.js";

@@ -1,0 +1,438 @@
+import { createKpkeys, createStaticKeys } from "../../src/index.js";
+import type { Kpkeys, KpkeysState, PkeyName, PkeyRegister } from "../../src/contracts/index.js";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { codeOf } from "./open-types.js";
+import { createTinyArch, GRANTING, WITHHOLDING } from "./tiny-arch.js";
+import type { TinyArch } from "./tiny-arch.js";
+
+interface Made {
+  readonly kpkeys: Kpkeys;
+  readonly arch: TinyArch;
+}
+
+function make(register: PkeyRegister, define: (kpkeys: Kpkeys) => void = definePgtables): Made {
+  const arch = createTinyArch();
+  const kpkeys = createKpkeys(() => arch, register);
+  define(kpkeys);
+  kpkeys.freeze();
+  arch.value = kpkeys.initialValue().low;
+  return { kpkeys, arch };
+}
+
+function definePgtables(kpkeys: Kpkeys): void {
+  kpkeys.registerPkey("PGTABLES");
+  kpkeys.defineContext("PGTABLES", { PGTABLES: "rw" });
+}
+
+describe("the register's values come from keys and contexts", () => {
+  it("with PGTABLES alone starts at 0x17 and 0x55555558, and is 0x57 and 0x55555550 in its context", () => {
+    const por = make(GRANTING);
+    expect(por.arch.value).toBe(0x17);
+    por.kpkeys.enterContext("PGTABLES");
+    expect(por.arch.value).toBe(0x57);
+
+    const pkrs = make(WITHHOLDING);
+    expect(pkrs.arch.value).toBe(0x55555558);
+    pkrs.kpkeys.enterContext("PGTABLES");
+    expect(pkrs.arch.value).toBe(0x55555550);
+  });
+
+  it("with no feature gives key 0 alone: 0x7 and 0x55555554", () => {
+    expect(make(GRANTING, () => undefined).arch.value).toBe(0x7);
+    expect(make(WITHHOLDING, () => undefined).arch.value).toBe(0x55555554);
+  });
+
+  it("leaves keys that kpkeys does not manage as they are", () => {
+    const { kpkeys, arch } = make(GRANTING);
+    arch.value = 0x3000_0017;
+    const state = kpkeys.enterContext("PGTABLES");
+    expect(arch.value).toBe(0x3000_0057);
+    kpkeys.leaveContext(state);
+    expect(arch.value).toBe(0x3000_0017);
+  });
+
+  it("gives a key that a context does not name its DEFAULT rights, which may be no access at all", () => {
+    const { kpkeys, arch } = make(GRANTING, (api) => {
+      definePgtables(api);
+      api.registerPkey("TEST_SECRET");
+      api.defineContext("DEFAULT", { TEST_SECRET: "none" });
+      api.defineContext("TEST_SECRET", { TEST_SECRET: "r" });
+    });
+    expect(kpkeys.pkey("TEST_SECRET")).toBe(3);
+    expect(arch.value).toBe(0x0017);
+    expect(kpkeys.compiled("PGTABLES").set.low).toBe(0x0057);
+    expect(kpkeys.compiled("TEST_SECRET").set.low).toBe(0x1017);
+  });
+
+  it("keeps execution of key 0, where code is mapped, in every context", () => {
+    const { kpkeys } = make(GRANTING, (api) => {
+      api.registerPkey("CRED");
+      api.defineContext("CRED", { DEFAULT: "rw", CRED: "rw" });
+    });
+    expect(kpkeys.compiled("CRED").set.low).toBe(0x507);
+  });
+});
+
+describe("keys get their numbers", () => {
+  it("from the architecture where it assigns one, else the lowest that no name of its own claims", () => {
+    const names: PkeyName[] = [];
+    const { kpkeys } = make(GRANTING, (api) => {
+      names.push("TEST_EXTRA", "PGTABLES", "TEST_SECRET");
+      expect(names.map((name) => api.registerPkey(name))).toEqual([3, 1, 4]);
+    });
+    expect([...kpkeys.pkeyNames]).toEqual([
+      [0, "DEFAULT"],
+      [3, "TEST_EXTRA"],
+      [1, "PGTABLES"],
+      [4, "TEST_SECRET"],
+    ]);
+  });
+
+  it("refuses a second one of a name, one beyond the last, and an unknown name", () => {
+    const kpkeys = createKpkeys(() => createTinyArch(), { ...GRANTING, keys: 3 });
+    kpkeys.registerPkey("PGTABLES");
+    expect(codeOf(() => kpkeys.registerPkey("PGTABLES"))).toBe("ERR_PKEY_DUPLICATE");
+    expect(codeOf(() => kpkeys.registerPkey("DEFAULT"))).toBe("ERR_PKEY_DUPLICATE");
+    expect(codeOf(() => kpkeys.registerPkey("TEST_EXTRA"))).toBe("ERR_PKEY_EXHAUSTED");
+    expect(codeOf(() => kpkeys.pkey("TEST_EXTRA"))).toBe("ERR_PKEY_UNKNOWN");
+    expect(kpkeys.registerPkey("CRED")).toBe(2);
+  });
+
+  it("refuses a number of the architecture's that another key has", () => {
+    const kpkeys = createKpkeys(() => createTinyArch({ PGTABLES: 1, CRED: 1 }), GRANTING);
+    kpkeys.registerPkey("PGTABLES");
+    expect(codeOf(() => kpkeys.registerPkey("CRED"))).toBe("ERR_PKEY_DUPLICATE");
+  });
+});
+
+describe("a context is refused", () => {
+  const { kpkeys } = (() => {
+    const api = createKpkeys(() => createTinyArch(), GRANTING);
+    definePgtables(api);
+    return { kpkeys: api };
+  })();
+
+  it("without read-write on key 0", () => {
+    for (const rights of ["none", "r", "rx"] as const) {
+      expect(
+        codeOf(() => {
+          kpkeys.defineContext("CRED", { DEFAULT: rights });
+        }),
+      ).toBe("ERR_CONTEXT_DEFAULT_PKEY");
+    }
+  });
+
+  it("when it is defined twice, DEFAULT too", () => {
+    expect(
+      codeOf(() => {
+        kpkeys.defineContext("PGTABLES", {});
+      }),
+    ).toBe("ERR_CONTEXT_DUPLICATE");
+    kpkeys.defineContext("DEFAULT", {});
+    expect(
+      codeOf(() => {
+        kpkeys.defineContext("DEFAULT", {});
+      }),
+    ).toBe("ERR_CONTEXT_DUPLICATE");
+  });
+
+  it("when it names a key that nobody has registered", () => {
+    expect(
+      codeOf(() => {
+        kpkeys.defineContext("CRED", { CRED: "rw" });
+      }),
+    ).toBe("ERR_PKEY_UNKNOWN");
+  });
+
+  it("when its rights are no rights, or none that the register has", () => {
+    const anything = { PGTABLES: "w" } as unknown as { PGTABLES: "rw" };
+    expect(
+      codeOf(() => {
+        kpkeys.defineContext("CRED", anything);
+      }),
+    ).toBe("ERR_CONTEXT_RIGHTS");
+
+    const writeDisableOnly: PkeyRegister = {
+      ...WITHHOLDING,
+      field: (key, rights) => WITHHOLDING.field(key, rights === "none" ? "r" : rights),
+    };
+    expect(
+      codeOf(() =>
+        make(writeDisableOnly, (api) => {
+          definePgtables(api);
+          api.defineContext("TEST_BOTH", { PGTABLES: "none" });
+        }),
+      ),
+    ).toBe("ERR_CONTEXT_RIGHTS");
+  });
+
+  it("when the register would take execution away from key 0, where code is mapped", () => {
+    const data: PkeyRegister = { ...GRANTING, field: (key) => GRANTING.field(key, "rw") };
+    expect(codeOf(() => make(data, () => undefined))).toBe("ERR_CONTEXT_RIGHTS");
+  });
+
+  it("when it is entered and no plugin has defined it", () => {
+    const made = make(GRANTING);
+    expect(codeOf(() => made.kpkeys.enterContext("CRED"))).toBe("ERR_CONTEXT_UNKNOWN");
+    expect(codeOf(() => made.kpkeys.compiled("CRED"))).toBe("ERR_CONTEXT_UNKNOWN");
+    expect(codeOf(() => made.kpkeys.guard("CRED"))).toBe("ERR_CONTEXT_UNKNOWN");
+  });
+});
+
+describe("freeze", () => {
+  it("refuses keys and contexts after, and contexts are entered only after", () => {
+    const kpkeys = createKpkeys(() => createTinyArch(), GRANTING);
+    definePgtables(kpkeys);
+    expect(codeOf(() => kpkeys.enterContext("PGTABLES"))).toBe("ERR_INIT_ORDER");
+    expect(codeOf(() => kpkeys.guard("PGTABLES").enter())).toBe("ERR_INIT_ORDER");
+    expect(codeOf(() => kpkeys.initialValue())).toBe("ERR_INIT_ORDER");
+    kpkeys.freeze();
+    kpkeys.freeze();
+    expect(codeOf(() => kpkeys.registerPkey("CRED"))).toBe("ERR_FROZEN");
+    expect(
+      codeOf(() => {
+        kpkeys.defineContext("CRED", {});
+      }),
+    ).toBe("ERR_FROZEN");
+    expect(kpkeys.contextNames).toEqual(["DEFAULT", "PGTABLES"]);
+  });
+
+  it("finds a guard whose context nobody has defined", () => {
+    const kpkeys = createKpkeys(() => createTinyArch(), GRANTING);
+    kpkeys.guard("CRED");
+    expect(
+      codeOf(() => {
+        kpkeys.freeze();
+      }),
+    ).toBe("ERR_CONTEXT_UNKNOWN");
+  });
+});
+
+describe("leaveContext accepts only states that are its own and not yet consumed", () => {
+  it("refuses a state the second time", () => {
+    const { kpkeys, arch } = make(GRANTING);
+    const state = kpkeys.enterContext("PGTABLES");
+    kpkeys.leaveContext(state);
+    const writes = arch.counters.registerWrites;
+    expect(
+      codeOf(() => {
+        kpkeys.leaveContext(state);
+      }),
+    ).toBe("ERR_STATE_FOREIGN");
+    expect(
+      codeOf(() => {
+        kpkeys.leaveContextBeforeBarrier(state);
+      }),
+    ).toBe("ERR_STATE_FOREIGN");
+    expect(arch.counters.registerWrites).toBe(writes);
+  });
+
+  it("refuses a stale state whose slot is in use again", () => {
+    const { kpkeys } = make(GRANTING);
+    const stale = kpkeys.enterContext("PGTABLES");
+    kpkeys.leaveContext(stale);
+    const fresh = kpkeys.enterContext("PGTABLES");
+    expect(
+      codeOf(() => {
+        kpkeys.leaveContext(stale);
+      }),
+    ).toBe("ERR_STATE_FOREIGN");
+    kpkeys.leaveContext(fresh);
+  });
+
+  it("refuses the state of another machine, entered there as here", () => {
+    const here = make(GRANTING);
+    const there = make(GRANTING);
+    const state = here.kpkeys.enterContext("PGTABLES");
+    const other = there.kpkeys.enterContext("PGTABLES");
+    expect(
+      codeOf(() => {
+        there.kpkeys.leaveContext(state);
+      }),
+    ).toBe("ERR_STATE_FOREIGN");
+    expect(there.arch.value).toBe(0x57);
+    there.kpkeys.leaveContext(other);
+  });
+
+  it("refuses numbers that were guessed, register values among them", () => {
+    const { kpkeys } = make(GRANTING);
+    const state = kpkeys.enterContext("PGTABLES");
+    fc.assert(
+      fc.property(fc.oneof(fc.integer(), fc.double(), fc.constantFrom(0x7, 0x17, 0x57, 0x55555550)), (guess) => {
+        fc.pre(guess !== state && guess !== 0);
+        expect(
+          codeOf(() => {
+            kpkeys.leaveContext(guess as KpkeysState);
+          }),
+        ).toBe("ERR_STATE_FOREIGN");
+      }),
+    );
+    kpkeys.leaveContext(state);
+  });
+
+  it("takes and consumes the state of a context whose entering changed nothing", () => {
+    const { kpkeys, arch } = make(GRANTING);
+    arch.skipEqual = true;
+    const outer = kpkeys.enterContext("PGTABLES");
+    const inner = kpkeys.enterContext("PGTABLES");
+    expect(arch.counters.registerWrites).toBe(1);
+    kpkeys.leaveContext(inner);
+    expect(arch.value).toBe(0x57);
+    expect(
+      codeOf(() => {
+        kpkeys.leaveContext(inner);
+      }),
+    ).toBe("ERR_STATE_FOREIGN");
+    kpkeys.leaveContext(outer);
+    expect(arch.value).toBe(0x17);
+  });
+
+  it("says so when states are dropped, and goes on when one comes back", () => {
+    const { kpkeys } = make(GRANTING);
+    const states: KpkeysState[] = [];
+    expect(
+      codeOf(() => {
+        for (;;) states.push(kpkeys.enterContext("PGTABLES"));
+      }),
+    ).toBe("ERR_STATE_EXHAUSTED");
+    expect(new Set(states).size).toBe(states.length);
+    kpkeys.leaveContext(states.pop()!);
+    states.push(kpkeys.enterContext("PGTABLES"));
+    for (const state of states) kpkeys.leaveContext(state);
+  });
+
+  it("restores what was there before, in whatever order tasks leave", () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat(2 ** 16 - 1), { minLength: 1, maxLength: 200 }), (steps) => {
+        const { kpkeys, arch } = make(GRANTING);
+        const live: { state: KpkeysState; before: number }[] = [];
+        const consumed: KpkeysState[] = [];
+        for (const step of steps) {
+          if (live.length < 40 && (step % 3 !== 0 || live.length === 0)) {
+            // Another task runs, with rights of its own on the keys that kpkeys does not manage.
+            arch.value = (arch.value & 0xff) | (step << 8);
+            const before = arch.value;
+            live.push({ state: kpkeys.enterContext("PGTABLES"), before });
+            expect(arch.value).toBe((before & ~0xff) | 0x57);
+          } else {
+            const [{ state, before }] = live.splice(step % live.length, 1) as [(typeof live)[number]];
+            kpkeys.leaveContext(state);
+            expect(arch.value).toBe(before);
+            consumed.push(state);
+          }
+        }
+        for (const state of consumed)
+          expect(
+            codeOf(() => {
+              kpkeys.leaveContext(state);
+            }),
+          ).toBe("ERR_STATE_FOREIGN");
+      }),
+    );
+  });
+
+  it("leaves the barrier out when one follows, and only then", () => {
+    const { kpkeys, arch } = make(GRANTING);
+    kpkeys.leaveContext(kpkeys.enterContext("PGTABLES"));
+    expect(arch.counters).toEqual({ registerWrites: 2, barriers: 2 });
+    kpkeys.leaveContextBeforeBarrier(kpkeys.enterContext("PGTABLES"));
+    expect(arch.counters).toEqual({ registerWrites: 4, barriers: 3 });
+  });
+});
+
+describe("guards", () => {
+  it("look at the saved state on exit, never at the condition again", () => {
+    fc.assert(
+      fc.property(fc.boolean(), fc.boolean(), (onEntry, onExit) => {
+        let on = onEntry;
+        let asked = 0;
+        const { kpkeys, arch } = make(GRANTING);
+        const guard = kpkeys.guardCond("PGTABLES", () => {
+          asked++;
+          return on;
+        });
+        const state = guard.enter();
+        expect(arch.value).toBe(onEntry ? 0x57 : 0x17);
+        on = onExit;
+        guard.exit(state);
+        expect(arch.value).toBe(0x17);
+        expect(asked).toBe(1);
+        expect(arch.counters.registerWrites).toBe(onEntry ? 2 : 0);
+      }),
+    );
+  });
+
+  it("may be entered with the static key off and left with it on: enabling it writes page tables itself", () => {
+    const key = createStaticKeys().define("kpkeys_hardened_pgtables_key");
+    const { kpkeys, arch } = make(GRANTING);
+    const guard = kpkeys.guardCond("PGTABLES", () => key.enabled);
+    const state = guard.enter();
+    key.enable();
+    guard.exit(state);
+    expect(arch.value).toBe(0x17);
+    expect(arch.counters.registerWrites).toBe(0);
+    guard.exit(guard.enter());
+    expect(arch.counters.registerWrites).toBe(2);
+  });
+
+  it("made during setup, before their context is defined, enter it after freeze", () => {
+    const arch = createTinyArch();
+    const kpkeys = createKpkeys(() => arch, GRANTING);
+    const guard = kpkeys.guard("PGTABLES");
+    definePgtables(kpkeys);
+    kpkeys.freeze();
+    arch.value = 0x17;
+    const state = guard.enter();
+    expect(arch.value).toBe(0x57);
+    guard.exit(state);
+    expect(arch.value).toBe(0x17);
+  });
+
+  it("that do nothing do nothing", () => {
+    const { kpkeys, arch } = make(GRANTING);
+    const guard = kpkeys.guardNoop();
+    guard.exit(guard.enter());
+    expect(arch.counters.registerWrites).toBe(0);
+  });
+
+  it("without a condition enter where kernel pkeys are supported", () => {
+    const { kpkeys, arch } = make(GRANTING);
+    const guard = kpkeys.guard("PGTABLES");
+    arch.supported = false;
+    expect(kpkeys.supported()).toBe(false);
+    guard.exit(guard.enter());
+    expect(arch.counters.registerWrites).toBe(0);
+    arch.supported = true;
+    guard.exit(guard.enter());
+    expect(arch.counters.registerWrites).toBe(2);
+  });
+});
+
+describe("on a CPU without kernel pkeys", () => {
+  it("entering and leaving a context switches nothing", () => {
+    const { kpkeys, arch } = make(GRANTING);
+    arch.supported = false;
+    const state = kpkeys.enterContext("PGTABLES");
+    expect(arch.value).toBe(0x17);
+    kpkeys.leaveContext(state);
+    kpkeys.leaveContextBeforeBarrier(state);
+    expect(arch.counters.registerWrites).toBe(0);
+  });
+});
+
+describe("the architecture is asked for when first needed", () => {
+  it("not before a key or a context needs it, and once", () => {
+    let asked = 0;
+    const arch = createTinyArch();
+    const kpkeys = createKpkeys(() => {
+      asked++;
+      return arch;
+    }, GRANTING);
+    kpkeys.guardNoop().enter();
+    expect(asked).toBe(0);
+    kpkeys.freeze();
+    for (let times = 0; times < 3; times++) kpkeys.leaveContext(kpkeys.enterContext("DEFAULT"));
+    expect(asked).toBe(1);
+  });
+});

@@ -1,0 +1,172 @@
+import {
+  createContainer,
+  createExtensionPoints,
+  createProtectedObjects,
+  createStaticKeys,
+  lazily,
+  provide,
+  registerFramework,
+  resolve,
+} from "../../src/index.js";
+import {
+  ExtensionPoints,
+  Kpkeys,
+  KpkeysArch,
+  PkeyRegister,
+  ProtectedObjects,
+  SETTERS,
+  StaticKeys,
+  token,
+} from "../../src/contracts/index.js";
+import type { ExtensionPoint, Guard, KpkeysState, Setter, Token } from "../../src/contracts/index.js";
+import { describe, expect, it } from "vitest";
+import { codeOf } from "./open-types.js";
+import { createTinyArch, GRANTING } from "./tiny-arch.js";
+
+const guard: Guard = { enter: () => 0 as KpkeysState, exit: () => undefined };
+
+describe("static keys", () => {
+  it("are off at boot, stay on once enabled, and are read-only after init", () => {
+    const keys = createStaticKeys();
+    const one = keys.define("kpkeys_hardened_pgtables_key");
+    const two = keys.define("other_key");
+    expect([one.enabled, two.enabled]).toEqual([false, false]);
+    one.enable();
+    one.enable();
+    keys.freeze();
+    expect(
+      codeOf(() => {
+        two.enable();
+      }),
+    ).toBe("ERR_FROZEN");
+    expect(codeOf(() => keys.define("late_key"))).toBe("ERR_FROZEN");
+    expect(keys.all.map(({ name, enabled }) => [name, enabled])).toEqual([
+      ["kpkeys_hardened_pgtables_key", true],
+      ["other_key", false],
+    ]);
+  });
+});
+
+describe("extension points", () => {
+  it("keep the handlers of a point in the order in which they were attached", () => {
+    const points = createExtensionPoints();
+    const seen: string[] = [];
+    points.on("exceptionEntry", () => seen.push("first"));
+    points.on("exceptionExit", () => seen.push("other point"));
+    points.on("exceptionEntry", () => seen.push("second"));
+    for (const handler of points.handlers("exceptionEntry")) handler();
+    expect(seen).toEqual(["first", "second"]);
+    expect(points.handlers("cpuOnline")).toEqual([]);
+  });
+
+  it("give each setter one guard point", () => {
+    const points = createExtensionPoints();
+    for (const setter of SETTERS) points.setGuard(setter, guard);
+    for (const setter of SETTERS) {
+      expect(points.guard(setter)).toBe(guard);
+      expect(
+        codeOf(() => {
+          points.setGuard(setter, guard);
+        }),
+      ).toBe("ERR_GUARD_TAKEN");
+    }
+    expect(createExtensionPoints().guard("set_pte")).toBeUndefined();
+  });
+
+  it("refuse a point or a setter that there is not, instead of keeping a handler that never runs", () => {
+    const points = createExtensionPoints();
+    expect(
+      codeOf(() => {
+        points.on("lazyMmuEntre" as ExtensionPoint, () => 0);
+      }),
+    ).toBe("ERR_EXTENSION_UNKNOWN");
+    expect(
+      codeOf(() => {
+        points.on("toString" as ExtensionPoint, () => 0);
+      }),
+    ).toBe("ERR_EXTENSION_UNKNOWN");
+    expect(
+      codeOf(() => {
+        points.setGuard("set_ptes" as Setter, guard);
+      }),
+    ).toBe("ERR_EXTENSION_UNKNOWN");
+  });
+
+  it("are read-only after freeze", () => {
+    const points = createExtensionPoints();
+    points.addSuite({ name: "suite", cases: [] });
+    points.freeze();
+    expect(
+      codeOf(() => {
+        points.on("exceptionEntry", () => undefined);
+      }),
+    ).toBe("ERR_FROZEN");
+    expect(
+      codeOf(() => {
+        points.setGuard("set_pte", guard);
+      }),
+    ).toBe("ERR_FROZEN");
+    expect(
+      codeOf(() => {
+        points.addSuite({ name: "late", cases: [] });
+      }),
+    ).toBe("ERR_FROZEN");
+    expect(points.suites.map(({ name }) => name)).toEqual(["suite"]);
+  });
+});
+
+describe("protected objects", () => {
+  it("are claimed by features until freeze", () => {
+    const objects = createProtectedObjects();
+    objects.declare({ feature: "pgtables", tablePkey: 1 });
+    objects.freeze();
+    expect(
+      codeOf(() => {
+        objects.declare({ feature: "cred" });
+      }),
+    ).toBe("ERR_FROZEN");
+    expect(objects.claims).toEqual([{ feature: "pgtables", tablePkey: 1 }]);
+  });
+});
+
+describe("a machine's container", () => {
+  it("has the framework of one machine, and nothing of another's", () => {
+    const machines = [createContainer(), createContainer()].map((container) => {
+      registerFramework(container);
+      provide(container, PkeyRegister, GRANTING);
+      provide(container, KpkeysArch, createTinyArch());
+      return container;
+    });
+    const [one, two] = machines as [(typeof machines)[0], (typeof machines)[0]];
+    for (const contract of [Kpkeys, StaticKeys, ExtensionPoints, ProtectedObjects] as Token<object>[]) {
+      expect(resolve(one, contract)).toBe(resolve(one, contract));
+      expect(resolve(one, contract)).not.toBe(resolve(two, contract));
+    }
+    resolve(one, Kpkeys).registerPkey("PGTABLES");
+    expect(resolve(two, Kpkeys).pkeyNames.size).toBe(1);
+  });
+
+  it("says which contract is missing", () => {
+    const container = createContainer();
+    const missing: Token<object> = token("TestMissing");
+    const later = lazily(container, missing);
+    expect(codeOf(() => resolve(container, missing))).toBe("ERR_CONTRACT_MISSING");
+    expect(() => later()).toThrow("@kpkeys/core:TestMissing");
+    const made = {};
+    provide(container, missing, made);
+    expect(later()).toBe(made);
+  });
+
+  it("resolves the architecture only when kpkeys needs it, because CPUs exist only once boot begins", () => {
+    const container = createContainer();
+    registerFramework(container);
+    provide(container, PkeyRegister, GRANTING);
+    const kpkeys = resolve(container, Kpkeys);
+    kpkeys.freeze();
+    expect(kpkeys.initialValue()).toEqual({ high: 0, low: 7 });
+    const arch = createTinyArch();
+    provide(container, KpkeysArch, arch);
+    kpkeys.enterContext("DEFAULT");
+    expect(arch.value).toBe(7);
+  });
+});

@@ -1,0 +1,218 @@
+import { createContainer, createPluginRegistry, KpkeysError } from "../../src/index.js";
+import { CONTRACT_VERSION } from "../../src/contracts/index.js";
+import type { ConfigSymbol, Plugin } from "../../src/contracts/index.js";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { codeOf } from "./open-types.js";
+
+function plugin(id: string, more: Partial<Plugin> = {}): Plugin {
+  return { id, kind: "feature", description: "of a test", contract: CONTRACT_VERSION, setup: () => undefined, ...more };
+}
+
+function arch(id: string, config: readonly ConfigSymbol[] = []): Plugin {
+  return plugin(id, { kind: "arch", config });
+}
+
+/** Sets up in a container that nobody looks at; gives the order. */
+function order(plugins: readonly Plugin[], archId: string, features: readonly string[]): string[] {
+  const registry = createPluginRegistry(plugins);
+  return registry.setUp(createContainer(), archId, features).plugins.map(({ id }) => id);
+}
+
+describe("a plugin is refused", () => {
+  const well = plugin("well-formed");
+
+  it.each<[string, unknown]>([
+    ["that is nothing", undefined],
+    ["that is a function", () => undefined],
+    ["without an id", { ...well, id: undefined }],
+    ["with an empty id", { ...well, id: "" }],
+    ["with capitals in its id", { ...well, id: "PgTables" }],
+    ["with two hyphens in its id", { ...well, id: "pg--tables" }],
+    ["of another kind", { ...well, kind: "tool" }],
+    ["without a description", { ...well, description: " " }],
+    ["with a description of two lines", { ...well, description: "one\ntwo" }],
+    ["without a contract version", { ...well, contract: undefined }],
+    ["without a setup", { ...well, setup: undefined }],
+    ["that names its dependencies by id", { ...well, dependencies: ["arm64-poe"] }],
+    ["whose dependencies are no list", { ...well, dependencies: well }],
+    ["whose dependency has no form", { ...well, dependencies: [{ id: "x", dependencies: 5 }] }],
+    ["whose config symbol has its prefix", { ...well, config: [{ symbol: "CONFIG_KPKEYS" }] }],
+    ["whose config symbol selects no list", { ...well, config: [{ symbol: "KPKEYS", selects: "A" }] }],
+  ])("%s", (_what, candidate) => {
+    expect(codeOf(() => createPluginRegistry([candidate as Plugin]))).toBe("ERR_PLUGIN_INVALID");
+  });
+
+  it("of any shape whatever, with a coded error of one line", () => {
+    fc.assert(
+      fc.property(fc.anything(), (anything) => {
+        try {
+          createPluginRegistry([anything as Plugin]);
+        } catch (error) {
+          expect(error).toBeInstanceOf(KpkeysError);
+          expect((error as KpkeysError).message).toMatch(/; expected /);
+        }
+      }),
+    );
+  });
+
+  it("that was written against another version of the contracts", () => {
+    const error = thrownBy(() => createPluginRegistry([plugin("old", { contract: CONTRACT_VERSION - 1 })]));
+    expect(error.code).toBe("ERR_PLUGIN_CONTRACT");
+    expect(error.message).toMatch(/^plugin 'old': .*version 0 .* expected version 1/);
+  });
+
+  it("whose id is taken, even by itself", () => {
+    expect(codeOf(() => createPluginRegistry([plugin("one"), plugin("one")]))).toBe("ERR_PLUGIN_DUPLICATE");
+    expect(codeOf(() => createPluginRegistry([well, well]))).toBe("ERR_PLUGIN_DUPLICATE");
+  });
+
+  it("whose dependency is not registered, or only as another copy", () => {
+    const base = plugin("base");
+    const user = plugin("user", { dependencies: [base] });
+    expect(codeOf(() => createPluginRegistry([user]))).toBe("ERR_PLUGIN_DEPENDENCY");
+    expect(codeOf(() => createPluginRegistry([plugin("base"), user]))).toBe("ERR_PLUGIN_DEPENDENCY");
+    expect(codeOf(() => createPluginRegistry([base, user]))).toBe("nothing thrown");
+  });
+
+  it("that depends on itself by a circle, which is shown", () => {
+    const circle: Plugin[] = [];
+    const first = plugin("first", { dependencies: circle });
+    const second = plugin("second", { dependencies: [first] });
+    circle.push(second);
+    const error = thrownBy(() => createPluginRegistry([first]));
+    expect(error.code).toBe("ERR_PLUGIN_DEPENDENCY");
+    expect(error.message).toContain("first -> second -> first");
+  });
+});
+
+describe("a machine", () => {
+  const arm = arch("arm64-poe");
+  const x86 = arch("x86-pks");
+
+  it("has exactly one architecture", () => {
+    expect(order([arm, x86], "x86-pks", [])).toEqual(["x86-pks"]);
+    expect(codeOf(() => order([arm, x86], "riscv", []))).toBe("ERR_PLUGIN_ARCH");
+    expect(codeOf(() => order([arm, plugin("pgtables")], "pgtables", []))).toBe("ERR_PLUGIN_ARCH");
+    expect(codeOf(() => order([arm, x86], "arm64-poe", ["x86-pks"]))).toBe("ERR_PLUGIN_ARCH");
+    expect(codeOf(() => order([], "arm64-poe", []))).toBe("ERR_PLUGIN_ARCH");
+  });
+
+  it("has features that are registered, each once, and no options for others", () => {
+    const registry = createPluginRegistry([arm, plugin("pgtables")]);
+    const setUp = (features: string[], options = {}) =>
+      registry.setUp(createContainer(), "arm64-poe", features, options);
+    expect(codeOf(() => setUp(["cred"]))).toBe("ERR_SPEC");
+    expect(codeOf(() => setUp(["pgtables", "pgtables"]))).toBe("ERR_SPEC");
+    expect(codeOf(() => setUp([], { pgtables: {} }))).toBe("ERR_SPEC");
+  });
+
+  it("has what its features depend on", () => {
+    const base = plugin("base");
+    const user = plugin("user", { dependencies: [base] });
+    expect(codeOf(() => order([arm, base, user], "arm64-poe", ["user"]))).toBe("ERR_PLUGIN_DEPENDENCY");
+  });
+
+  it("sets up the architecture first and each feature after its dependencies, otherwise in the order asked for", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.array(fc.nat(20), { maxLength: 4 }), { minLength: 1, maxLength: 12 }),
+        fc.infiniteStream(fc.nat()),
+        (graph, random) => {
+          const features: Plugin[] = [];
+          graph.forEach((edges, index) => {
+            const dependencies = [...new Set(edges.filter((edge) => edge < index))].map((edge) => features[edge]!);
+            features.push(plugin(`f${index}`, { dependencies }));
+          });
+          const asked = features.map(({ id }) => ({ id, key: random.next().value as number }));
+          asked.sort((a, b) => a.key - b.key);
+          const ids = order(
+            [arm, ...features],
+            "arm64-poe",
+            asked.map(({ id }) => id),
+          );
+          expect(ids[0]).toBe("arm64-poe");
+          expect([...ids].sort()).toEqual(["arm64-poe", ...features.map(({ id }) => id)].sort());
+          for (const { id, dependencies } of features) {
+            for (const dependency of dependencies ?? [])
+              expect(ids.indexOf(dependency.id)).toBeLessThan(ids.indexOf(id));
+          }
+        },
+      ),
+    );
+    expect(order([arm, plugin("a"), plugin("b"), plugin("c")], "arm64-poe", ["c", "a", "b"])).toEqual([
+      "arm64-poe",
+      "c",
+      "a",
+      "b",
+    ]);
+  });
+
+  it("hands each plugin its container and its own options", () => {
+    const seen: unknown[] = [];
+    const container = createContainer();
+    const feature = plugin("pgtables", { setup: (given, options) => seen.push(given === container, options) });
+    const other = plugin("cred", { setup: (_given, options) => seen.push(options) });
+    createPluginRegistry([arm, feature, other]).setUp(container, "arm64-poe", ["pgtables", "cred"], {
+      pgtables: { batching: false },
+    });
+    expect(seen).toEqual([true, { batching: false }, {}]);
+  });
+
+  it("passes on a set-up's coded refusal, and gives a failure of another kind a code and a place", () => {
+    const coded = plugin("coded", {
+      setup: () => {
+        throw new KpkeysError("ERR_SPEC", "unknown option 'x'");
+      },
+    });
+    const broken = plugin("broken", {
+      setup: () => {
+        throw new TypeError("x is undefined");
+      },
+    });
+    expect(codeOf(() => order([arm, coded], "arm64-poe", ["coded"]))).toBe("ERR_SPEC");
+    const error = thrownBy(() => order([arm, broken], "arm64-poe", ["broken"]));
+    expect(error.code).toBe("ERR_PLUGIN_INVALID");
+    expect(error.message).toContain("plugin 'broken': its setup failed: x is undefined");
+    expect(error.cause).toBeInstanceOf(TypeError);
+  });
+});
+
+describe("config symbols", () => {
+  const hardened = plugin("pgtables", {
+    config: [{ symbol: "KPKEYS_HARDENED_PGTABLES", dependsOn: ["ARCH_HAS_KPKEYS_HARDENED_PGTABLES"] }],
+  });
+
+  it("that a symbol depends on must be on: of a plugin, or selected to any depth", () => {
+    const able = arch("able", [
+      { symbol: "ARM64_POE", selects: ["ARCH_HAS_KPKEYS"] },
+      { symbol: "ARCH_HAS_KPKEYS", selects: ["ARCH_HAS_KPKEYS_HARDENED_PGTABLES"] },
+    ]);
+    const registry = createPluginRegistry([able, hardened]);
+    expect([...registry.setUp(createContainer(), "able", ["pgtables"]).config].sort()).toEqual([
+      "ARCH_HAS_KPKEYS",
+      "ARCH_HAS_KPKEYS_HARDENED_PGTABLES",
+      "ARM64_POE",
+      "KPKEYS_HARDENED_PGTABLES",
+    ]);
+  });
+
+  it("that are off refuse the machine before anything is set up", () => {
+    let setUps = 0;
+    const unable = plugin("unable", { kind: "arch", config: [{ symbol: "ARM64_POE" }], setup: () => setUps++ });
+    const error = thrownBy(() => order([unable, hardened], "unable", ["pgtables"]));
+    expect(error.code).toBe("ERR_CONFIG_DEPENDS");
+    expect(error.message).toContain("CONFIG_KPKEYS_HARDENED_PGTABLES depends on ARCH_HAS_KPKEYS_HARDENED_PGTABLES");
+    expect(setUps).toBe(0);
+  });
+});
+
+function thrownBy(action: () => unknown): KpkeysError {
+  try {
+    action();
+  } catch (error) {
+    if (error instanceof KpkeysError) return error;
+    throw error;
+  }
+  throw new Error("nothing was thrown");
+}
