@@ -1,0 +1,116 @@
+import { INIT_PHASES } from "@kpkeys/core/contracts";
+import type { Cpu, Cpus, ExtensionPoints, InitPhase, InitPhases, Words } from "@kpkeys/core/contracts";
+import { pageHigh, pageLow } from "../mm/addresses.js";
+import type { BuddyAllocator } from "../mm/buddy.js";
+import type { KernelSetMemory } from "../mm/set-memory.js";
+import type { TableMemory } from "../mm/table-memory.js";
+import type { TlbFlush } from "../mm/tlb-flush.js";
+import { mapImageAndFixmap, mapLinear, mapVmemmap, preallocateVmallocTables } from "./mappings.js";
+import type { MappingParts } from "./mappings.js";
+
+/** How far boot has come, as the kernel keeps it. */
+export class BootProgress implements InitPhases {
+  current: InitPhase | undefined = undefined;
+  done = false;
+  readonly #handlers: readonly ((phase: InitPhase) => void)[];
+
+  /** @param extensions - the features told */
+  constructor(extensions: ExtensionPoints) {
+    this.#handlers = extensions.handlers("initPhase");
+  }
+
+  /** Begins a phase. @param phase - the one that follows the current one */
+  begin(phase: InitPhase): void {
+    this.current = phase;
+    this.done = phase === INIT_PHASES.at(-1);
+    for (const handler of this.#handlers) handler(phase);
+  }
+}
+
+/** What boot brings up. */
+export interface BootParts extends MappingParts {
+  /** The CPUs, translation off. */
+  readonly cpus: Cpus;
+  /** The access path to table pages. */
+  readonly tableMemory: TableMemory;
+  /** The buddy allocator, empty. */
+  readonly buddy: BuddyAllocator;
+  /** Changes of kernel mappings. */
+  readonly setMemory: KernelSetMemory;
+  /** Invalidation. */
+  readonly tlb: TlbFlush;
+  /** The features. */
+  readonly extensions: ExtensionPoints;
+  /** How far boot has come. */
+  readonly progress: BootProgress;
+  /** What the key register starts with. */
+  readonly pkeyRegister: Words;
+  /** Makes the tasks. */
+  readonly startTasks: () => void;
+  /** Whether text and rodata become read-only. */
+  readonly rodata: boolean;
+}
+
+/** Turns translation on and gives the key register its initial value. */
+function startCpu(cpu: Cpu, { tables, pkeyRegister, format, extensions }: BootParts): void {
+  cpu.mmu.setKernelRoot(tables.root);
+  cpu.mmu.setUserRoot(format.geometry.splitRoots ? -1 : tables.root, 0);
+  cpu.mmu.enabled = true;
+  cpu.writePkeyRegister(pkeyRegister.high, pkeyRegister.low);
+  cpu.synchronise();
+  for (const handler of extensions.handlers("cpuOnline")) handler(cpu.id);
+}
+
+/** `mark_rodata_ro`: rodata in the image's own mapping, text and rodata in the linear map. */
+function markRodataReadOnly({ image, addresses, memory, format, setMemory, tlb }: BootParts): void {
+  const { ro } = format.attributes;
+  for (const { name, pfn, pages } of image.sections) {
+    if (name === "data") continue;
+    for (const page of [addresses.imagePage + pfn - image.pfn, addresses.linearPage + pfn - memory.firstPfn]) {
+      setMemory.change(page, pages, ro);
+      tlb.range(pageHigh(page), pageLow(page), pages);
+    }
+  }
+}
+
+/**
+ * Boots: static tables, memblock, linear map, vmemmap, buddy allocator and `mem_init`, tasks, other CPUs, `mark_rodata_ro`,
+ * freeze. Each step writes page tables at the address that Linux uses at that time.
+ * @param parts - what is brought up
+ */
+export function boot(parts: BootParts): void {
+  const { cpus, progress, tableMemory, memblock, image, buddy } = parts;
+  const [bootCpu, ...otherCpus] = cpus.all;
+
+  memblock.reserve(image.pfn, image.pages);
+  mapImageAndFixmap(parts);
+  startCpu(bootCpu!, parts);
+  tableMemory.addressing = "early";
+  progress.begin("memblock");
+
+  progress.begin("linear-map");
+  mapLinear(parts);
+  tableMemory.addressing = "linear";
+
+  progress.begin("vmemmap");
+  mapVmemmap(parts);
+
+  for (const [start, end] of memblock.free()) buddy.addRange(start, end);
+  progress.begin("mem_init");
+  preallocateVmallocTables(parts);
+
+  progress.begin("tasks");
+  parts.startTasks();
+
+  progress.begin("smp");
+  for (const cpu of otherCpus) {
+    cpus.current = cpu;
+    startCpu(cpu, parts);
+  }
+  cpus.current = bootCpu!;
+
+  progress.begin("mark_rodata_ro");
+  if (parts.rodata) markRodataReadOnly(parts);
+
+  progress.begin("freeze");
+}

@@ -1,0 +1,123 @@
+import type { PageTableFormat, PageTables, PgtableArch, PhysicalMemory, ProtectionName } from "@kpkeys/core/contracts";
+import { pageHigh, pageLow, pageOfAddress } from "../mm/addresses.js";
+import type { Addresses } from "../mm/addresses.js";
+import type { EnsureTable } from "../mm/populate.js";
+import type { TablePages } from "../mm/table-pages.js";
+import type { KernelImage } from "./image.js";
+import type { Memblock } from "./memblock.js";
+
+/** What the mappings of boot are made with. */
+export interface MappingParts {
+  /** RAM. */
+  readonly memory: PhysicalMemory;
+  /** The codec. */
+  readonly format: PageTableFormat;
+  /** The architecture's way with early tables. */
+  readonly arch: PgtableArch;
+  /** The setters. */
+  readonly tables: PageTables;
+  /** Makes missing tables. */
+  readonly ensureTable: EnsureTable;
+  /** Gives table pages. */
+  readonly tablePages: TablePages;
+  /** Gives pages for the vmemmap. */
+  readonly memblock: Memblock;
+  /** Address arithmetic. */
+  readonly addresses: Addresses;
+  /** The kernel image. */
+  readonly image: KernelImage;
+}
+
+/** Protections of the image's sections before `mark_rodata_ro`. */
+const SECTION_PROTECTION: Readonly<Record<string, ProtectionName>> = {
+  text: "PAGE_KERNEL_ROX",
+  rodata: "PAGE_KERNEL",
+  data: "PAGE_KERNEL",
+};
+
+/** Maps a run of pages with page-sized leaves, one table's worth after the other. */
+function mapPages(
+  parts: MappingParts,
+  page: number,
+  pfn: number,
+  pages: number,
+  protection: ProtectionName,
+  take: () => number,
+): void {
+  const { format, tables, ensureTable } = parts;
+  const level = format.geometry.levels.length - 1;
+  const entriesPerTable = 2 ** format.geometry.levels[level]!.indexBits;
+  const entry = { high: 0, low: 0 };
+  for (let done = 0; done < pages;) {
+    const high = pageHigh(page + done);
+    const low = pageLow(page + done);
+    const table = ensureTable(tables.root, level, high, low, false, take);
+    const index = format.index(level, high, low);
+    const count = Math.min(pages - done, entriesPerTable - index);
+    format.makeLeaf(entry, level, pfn + done, format.protections[protection]);
+    tables.setPtes(table, index, entry.high, entry.low, count);
+    done += count;
+  }
+}
+
+/** Maps the kernel image from its static pool, and makes the tables of the fixmap from theirs. */
+export function mapImageAndFixmap(parts: MappingParts): void {
+  const { image, addresses, arch, format, tables, ensureTable, tablePages } = parts;
+  for (const { name, pfn, pages } of image.sections) {
+    mapPages(parts, addresses.imagePage + pfn - image.pfn, pfn, pages, SECTION_PROTECTION[name]!, () =>
+      tablePages.takeStatic("image"),
+    );
+  }
+  const slot = pageOfAddress(arch.layout.fixmap);
+  const level = format.geometry.levels.length - 1;
+  ensureTable(tables.root, level, pageHigh(slot), pageLow(slot), false, () => tablePages.takeStatic("fixmap"));
+}
+
+/**
+ * Maps all RAM, page by page, from its top downward: memblock hands out pages from the top too, so a table written through the
+ * linear map lies in what is mapped already. Only the first piece has no such table yet; where tables are written at linear
+ * addresses, those of it come from the static pool (x86's brk pages).
+ */
+export function mapLinear(parts: MappingParts): void {
+  const { memory, arch, addresses, tablePages, format } = parts;
+  const piece = 2 ** format.geometry.levels.at(-1)!.indexBits;
+  let take = (): number => tablePages.takeStatic("image");
+  if (arch.earlyTableAddress === "fixmap") take = () => tablePages.takeEarly("early");
+  for (const bank of memory.banks.toReversed()) {
+    for (let pfn = bank.firstPfn + bank.pages - piece; pfn >= bank.firstPfn; pfn -= piece) {
+      mapPages(parts, addresses.linearPage + pfn - memory.firstPfn, pfn, piece, arch.linearMapProtection, take);
+      take = () => tablePages.takeEarly("early");
+    }
+  }
+  addresses.pteMapped = true;
+}
+
+/** Maps the struct pages of all RAM with the largest leaves below the pud level: `vmemmap_populate_hugepages`. */
+export function mapVmemmap(parts: MappingParts): void {
+  const { memory, arch, format, tables, ensureTable, tablePages, memblock } = parts;
+  const level = format.geometry.levels.length - 2;
+  const leafPages = 2 ** (format.geometry.levels[level]!.shift - format.geometry.pageShift);
+  const start = pageOfAddress(arch.layout.vmemmap);
+  const bytes = (memory.endPfn - memory.firstPfn) * arch.layout.structPageSize;
+  const entry = { high: 0, low: 0 };
+  for (let page = 0; page * 4096 < bytes; page += leafPages) {
+    const high = pageHigh(start + page);
+    const low = pageLow(start + page);
+    const table = ensureTable(tables.root, level, high, low, false, () => tablePages.takeEarly("vmemmap"));
+    format.makeLeaf(entry, level, memblock.alloc(leafPages, leafPages), format.protections.PAGE_KERNEL);
+    tables.setEntry(level, table, format.index(level, high, low), entry.high, entry.low);
+  }
+}
+
+/**
+ * Makes the second-level tables of the vmalloc area where processes share the kernel's half by copying its top-level entries:
+ * those may not change once there are processes (x86's `preallocate_vmalloc_pages`).
+ */
+export function preallocateVmallocTables(parts: MappingParts): void {
+  const { format, arch, tables, ensureTable } = parts;
+  if (format.geometry.splitRoots) return;
+  const span = 2 ** (format.geometry.levels[0]!.shift - format.geometry.pageShift);
+  for (let page = pageOfAddress(arch.layout.vmallocStart); page < pageOfAddress(arch.layout.vmallocEnd); page += span) {
+    ensureTable(tables.root, 1, pageHigh(page), pageLow(page), false, () => tables.allocTable("kernel"));
+  }
+}

@@ -1,0 +1,235 @@
+import { createContainer, instanceCachingFactory, lazily, registerFramework, resolve } from "@kpkeys/core";
+import type { PluginRegistry } from "@kpkeys/core";
+import {
+  AddressSpaces,
+  ArchTools,
+  CpuFactory,
+  Cpus,
+  Exceptions,
+  ExtensionPoints,
+  InitPhases,
+  Kpkeys,
+  KpkeysArch,
+  LazyMmu,
+  LinearMap,
+  PageAllocator,
+  PageTableFormat,
+  PageTables,
+  PgtableArch,
+  PhysicalMemory,
+  PkeyRegister,
+  ProtectedObjects,
+  SetMemory,
+  StaticKeys,
+  StaticTablePages,
+  Tasks,
+  Vmalloc,
+} from "@kpkeys/core/contracts";
+import type { DependencyContainer, MemoryBank, Token } from "@kpkeys/core/contracts";
+import { createPhysicalMemory } from "@kpkeys/core/machine";
+import { boot, BootProgress } from "./boot/boot.js";
+import { layOutImage } from "./boot/image.js";
+import { createMemblock } from "./boot/memblock.js";
+import { createExceptions } from "./exceptions.js";
+import type { Machine, MachineCounters } from "./machine.js";
+import { createAddresses } from "./mm/addresses.js";
+import { createBuddyAllocator } from "./mm/buddy.js";
+import { createFixmap } from "./mm/fixmap.js";
+import type { Fixmap } from "./mm/fixmap.js";
+import { createLazyMmu } from "./mm/lazy-mmu.js";
+import { createPageTables } from "./mm/page-tables.js";
+import { createEnsureTable } from "./mm/populate.js";
+import { createSetMemory } from "./mm/set-memory.js";
+import { createTableMemory } from "./mm/table-memory.js";
+import { createTablePages } from "./mm/table-pages.js";
+import { createTlbFlush } from "./mm/tlb-flush.js";
+import { createVmalloc } from "./mm/vmalloc.js";
+import { createAddressSpaces } from "./process/address-spaces.js";
+import { createUserFrames } from "./process/frames.js";
+import { createTasks } from "./process/tasks.js";
+import type { KernelTasks } from "./process/tasks.js";
+import { scanTables } from "./scanner.js";
+import { checkSpec } from "./spec.js";
+import type { BankSpec, MachineSpec } from "./spec.js";
+
+/** The banks as page frames; the first starts where the architecture has its RAM unless the specification says where. */
+function banksOf(memory: readonly BankSpec[], ramBase: bigint): readonly MemoryBank[] {
+  let end = Number(ramBase);
+  return memory.map(({ start = end, bytes }) => {
+    end = start + bytes;
+    return { firstPfn: start / 4096, pages: bytes / 4096 };
+  });
+}
+
+/** Sets the plugins up in a container of the machine's own, up to where the key register's values are known. */
+function setUpPlugins(spec: MachineSpec, registry: PluginRegistry): DependencyContainer {
+  const container = createContainer();
+  registerFramework(container);
+  container.register(PhysicalMemory, {
+    useFactory: instanceCachingFactory((c) =>
+      createPhysicalMemory(banksOf(spec.memory, resolve(c, PgtableArch).layout.ramBase)),
+    ),
+  });
+  registry.setUp(container, spec.arch, spec.features, spec.options);
+  resolve(container, Kpkeys).freeze();
+  resolve(container, ExtensionPoints).freeze();
+  resolve(container, ProtectedObjects).freeze();
+  return container;
+}
+
+/**
+ * Makes a machine of its specification, in a container of its own, boots it and freezes it.
+ *
+ * @param spec - what it is made of
+ * @param registry - the plugins that it may name
+ * @returns the machine, booted
+ * @throws KpkeysError ERR_SPEC, ERR_OUT_OF_MEMORY, and what setting up plugins throws
+ */
+export function buildMachine(spec: MachineSpec, registry: PluginRegistry): Machine {
+  checkSpec(spec);
+  const container = setUpPlugins(spec, registry);
+  const get = <T>(token: Token<T>): T => resolve(container, token);
+  const provide = <T>(token: Token<T>, value: T): T => {
+    container.registerInstance(token, value);
+    return value;
+  };
+
+  const format = get(PageTableFormat);
+  const arch = get(PgtableArch);
+  const memory = get(PhysicalMemory);
+  const extensions = get(ExtensionPoints);
+  const tools = get(ArchTools);
+  const kpkeys = get(Kpkeys);
+
+  const factory = get(CpuFactory);
+  const all = Array.from({ length: spec.cpus }, (_, id) => factory.create(id));
+  const cpus = provide(Cpus, { all, current: all[0]! });
+
+  const image = layOutImage(arch, memory.firstPfn);
+  provide(StaticTablePages, image);
+  const addresses = createAddresses(arch.layout, memory, image);
+  provide(LinearMap, addresses);
+  const memblock = createMemblock(memory.banks);
+  const buddy = createBuddyAllocator(memory.firstPfn, memory.endPfn - memory.firstPfn);
+  provide(PageAllocator, buddy);
+  const tlb = createTlbFlush(cpus);
+  const lazy = createLazyMmu(cpus, arch, extensions);
+  provide(LazyMmu, lazy);
+
+  let fixmap: Fixmap | undefined;
+  const tableMemory = createTableMemory(
+    cpus,
+    memory,
+    arch,
+    image,
+    addresses,
+    () => (fixmap ??= createFixmap(cpus, arch.layout, format, tlb, tables)),
+  );
+  const tablePages = createTablePages(memory, image, memblock, buddy, tableMemory, extensions);
+  const tables: PageTables = createPageTables(
+    cpus,
+    image.root,
+    tableMemory,
+    tablePages,
+    format,
+    arch,
+    extensions,
+    lazy,
+    tools,
+  );
+  provide(PageTables, tables);
+  const ensureTable = createEnsureTable(tables, format);
+  const setMemory = createSetMemory(
+    tables,
+    format,
+    get(PkeyRegister),
+    lazily(container, KpkeysArch),
+    lazy,
+    tlb,
+    addresses,
+    image,
+  );
+  provide(SetMemory, setMemory);
+  provide(Vmalloc, createVmalloc(arch.layout, tables, format, buddy, lazy, tlb, ensureTable));
+  provide(Exceptions, createExceptions(cpus, lazy, extensions));
+
+  const frames = createUserFrames(memory, buddy, image.zeroPage);
+  const spaces = createAddressSpaces({
+    cpus,
+    format,
+    arch,
+    tools,
+    tables,
+    ensureTable,
+    frames,
+    lazy,
+    tlb,
+    zeroPage: image.zeroPage,
+  });
+  provide(AddressSpaces, spaces);
+  let tasks: KernelTasks | undefined;
+  const progress = new BootProgress(extensions);
+  provide(InitPhases, progress);
+
+  boot({
+    memory,
+    format,
+    arch,
+    tables,
+    ensureTable,
+    tablePages,
+    memblock,
+    addresses,
+    image,
+    cpus,
+    tableMemory,
+    buddy,
+    setMemory,
+    tlb,
+    extensions,
+    progress,
+    pkeyRegister: kpkeys.initialValue(),
+    startTasks: () =>
+      (tasks = provide(Tasks, createTasks(cpus, image.root, format, spaces, lazy, extensions)) as KernelTasks),
+    rodata: spec.boot.rodata === "on",
+  });
+  get(StaticKeys).freeze();
+
+  function counters(): MachineCounters {
+    const { writes, total, barriers, tablesAllocated, tablesFreed } = tables.counters;
+    return {
+      tableWrites: total,
+      writesBySetter: writes,
+      registerWrites: all.reduce((sum, cpu) => sum + cpu.counters.pkeyRegisterWrites, 0),
+      barriers: get(KpkeysArch).counters.barriers,
+      setterBarriers: barriers,
+      tlbInvalidations: tlb.invalidations,
+      setMemoryPkeyCalls: setMemory.counters.pkeyCalls,
+      setMemoryPkeyPages: setMemory.counters.pkeyPages,
+      tablesAllocated,
+      tablesFreed,
+      contextSwitches: tasks!.switches,
+    };
+  }
+
+  /** User roots come from the processes and from the CPUs, which may still use one that no process has. */
+  function roots(): { kernel: number[]; user: number[] } {
+    const { splitRoots } = format.geometry;
+    const live = all.map((cpu) => cpu.mmu.userRoot).filter((root) => root >= 0 && root !== image.root);
+    return {
+      kernel: all.map((cpu) => (splitRoots ? cpu.mmu.kernelRoot : image.root)),
+      user: [...live, ...[...spaces.all].map((mm) => mm.root)],
+    };
+  }
+
+  return {
+    spec,
+    container,
+    cpus,
+    memory,
+    levelNames: format.geometry.levels.map(({ name }) => name),
+    get,
+    counters,
+    scan: () => scanTables({ memory, format, roots: roots(), sourceOf: (pfn) => tables.sourceOf(pfn) }),
+  };
+}

@@ -1,0 +1,14 @@
+/**
+ * The model kernel: makes a machine of a plain JSON specification, boots it, and serves the contracts of `@kpkeys/core`.
+ *
+ * @packageDocumentation
+ */
+export { buildMachine } from "./build.js";
+export { addressText, coverageOf } from "./coverage.js";
+export type { Coverage, CoverageCount, CoverageGap } from "./coverage.js";
+export { KernelFault } from "./kernel-fault.js";
+export type { Machine, MachineCounters } from "./machine.js";
+export { digestTables } from "./scanner.js";
+export type { PageAlias, ScannedTable } from "./scanner.js";
+export { BANK_ALIGNMENT, checkSpec, DEFAULT_SPEC, MINIMUM_MEMORY } from "./spec.js";
+export type { BankSpec, MachineSpec } from "./spec.js";

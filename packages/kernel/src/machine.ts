@@ -1,0 +1,53 @@
+import type { Cpus, DependencyContainer, PhysicalMemory, Setter, Token } from "@kpkeys/core/contracts";
+import type { ScannedTable } from "./scanner.js";
+import type { MachineSpec } from "./spec.js";
+
+/** What a machine did so far. */
+export interface MachineCounters {
+  /** Page-table entries written. */
+  readonly tableWrites: number;
+  /** The same by setter. */
+  readonly writesBySetter: Readonly<Record<Setter, number>>;
+  /** Writes of the key register: contexts, context switches, initialisation. */
+  readonly registerWrites: number;
+  /** Barriers that synchronise a context's register write. */
+  readonly barriers: number;
+  /** Barriers that mainline's setters emit whatever the hardening. */
+  readonly setterBarriers: number;
+  /** TLB invalidations asked for: a page, a range or an address space each counts once. */
+  readonly tlbInvalidations: number;
+  /** Calls of set_memory_pkey. */
+  readonly setMemoryPkeyCalls: number;
+  /** Pages that they changed. */
+  readonly setMemoryPkeyPages: number;
+  /** Table pages taken from the buddy allocator. */
+  readonly tablesAllocated: number;
+  /** Table pages given back. */
+  readonly tablesFreed: number;
+  /** Context switches. */
+  readonly contextSwitches: number;
+}
+
+/** A machine that has booted. */
+export interface Machine {
+  /** What it was made of. */
+  readonly spec: MachineSpec;
+  /** The container that holds its parts. */
+  readonly container: DependencyContainer;
+  /** Its CPUs. */
+  readonly cpus: Cpus;
+  /** Its RAM. */
+  readonly memory: PhysicalMemory;
+  /** Linux's names of the table levels, the top one first. */
+  readonly levelNames: readonly string[];
+  /**
+   * One of its parts. For setting up work, not for loops.
+   * @param token - the contract's token
+   * @throws KpkeysError ERR_CONTRACT_MISSING
+   */
+  get<T>(token: Token<T>): T;
+  /** What it did so far. */
+  counters(): MachineCounters;
+  /** Finds every page-table page, from the live roots of every CPU and every process. */
+  scan(): readonly ScannedTable[];
+}

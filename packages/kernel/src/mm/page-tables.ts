@@ -1,0 +1,244 @@
+import { EntryType, OK, SETTERS } from "@kpkeys/core/contracts";
+import type {
+  ArchTools,
+  Cpus,
+  Entry,
+  ExtensionPoints,
+  Guard,
+  KpkeysState,
+  PageTableCounters,
+  PageTableFormat,
+  PageTables,
+  PgtableArch,
+  Setter,
+} from "@kpkeys/core/contracts";
+import { KernelFault } from "../kernel-fault.js";
+import type { KernelLazyMmu } from "./lazy-mmu.js";
+import type { TableMemory } from "./table-memory.js";
+import type { TablePages } from "./table-pages.js";
+
+/** The guard of a setter that no feature guards. */
+const UNGUARDED: Guard = { enter: () => 0 as KpkeysState, exit: () => undefined };
+
+const numberOf = Object.fromEntries(SETTERS.map((setter, i) => [setter, i])) as Record<Setter, number>;
+
+/**
+ * The setters of page-table entries: each opens its guard, writes through the MMU, closes its guard and follows mainline's
+ * barrier rule. A write that faults is an oops.
+ *
+ * @param cpus - whose current CPU writes
+ * @param root - page-frame number of `init_mm`'s top-level table
+ * @param memory - the access path to table pages
+ * @param pages - allocation of table pages
+ * @param format - the codec
+ * @param arch - the barrier rule
+ * @param extensions - holds the guards
+ * @param lazy - where barriers are queued
+ * @param tools - words for an oops
+ */
+export function createPageTables(
+  cpus: Cpus,
+  root: number,
+  memory: TableMemory,
+  pages: TablePages,
+  format: PageTableFormat,
+  arch: PgtableArch,
+  extensions: ExtensionPoints,
+  lazy: KernelLazyMmu,
+  tools: ArchTools,
+): PageTables {
+  const { levels } = format.geometry;
+  const writes = new Float64Array(SETTERS.length);
+  const entry: Entry = { high: 0, low: 0 };
+  let entryHigh = 0;
+  let entryLow = 0;
+
+  const guardOf = (setter: Setter): Guard => extensions.guard(setter) ?? UNGUARDED;
+
+  function check(status: number, doing: string): void {
+    if (status !== OK) throw new KernelFault(cpus.current, tools, doing);
+  }
+
+  /** Writes to this table go through the fixmap, before any guard: set_swapper_pgd() under set_p4d() and its like. */
+  const divertedRoot = arch.rootTableAddress === "fixmap" ? root : -1;
+
+  /** A setter whose primitive is a plain store. */
+  function storeSetter(setter: Setter): (table: number, index: number, high: number, low: number) => void {
+    const guard = guardOf(setter);
+    const number = numberOf[setter];
+    return (table, index, high, low) => {
+      const opened = table === divertedRoot ? UNGUARDED : guard;
+      const state = opened.enter();
+      check(memory.store(table, index, high, low), setter);
+      opened.exit(state);
+      writes[number]!++;
+      if (arch.barrierAfter(setter, high, low)) lazy.queueBarriers();
+    };
+  }
+
+  /** A setter whose primitive is a compare-and-exchange loop: reads, changes the scratch entry, exchanges. */
+  function updateSetter(setter: Setter): (table: number, index: number, change: (entry: Entry) => boolean) => boolean {
+    const guard = guardOf(setter);
+    const number = numberOf[setter];
+    return (table, index, change) => {
+      const state = guard.enter();
+      check(memory.load(table, index), setter);
+      entry.high = memory.valueHigh;
+      entry.low = memory.valueLow;
+      const changed = change(entry);
+      check(memory.exchange(table, index, entry.high, entry.low), setter);
+      guard.exit(state);
+      writes[number]!++;
+      return changed;
+    };
+  }
+
+  function read(table: number, index: number): void {
+    check(memory.load(table, index), "pgtable read");
+    entryHigh = memory.valueHigh;
+    entryLow = memory.valueLow;
+  }
+
+  const setPte = storeSetter("set_pte");
+  const setPmd = storeSetter("set_pmd");
+  const setPud = storeSetter("set_pud");
+  const setP4d = storeSetter("set_p4d");
+  const setPgd = storeSetter("set_pgd");
+
+  /** A folded level has no table: the level below's setter writes the entry (pgtable-nop4d.h). */
+  const setterOfLevel = levels.map(({ name }, level) => {
+    if (name === "pte") return setPte;
+    if (name === "pmd") return setPmd;
+    if (name === "pud") return setPud;
+    if (name === "p4d") return setP4d;
+    const below = levels[level + 1]?.name;
+    return below === "p4d" ? setPgd : below === "pud" ? setP4d : below === "pmd" ? setPud : setPmd;
+  });
+
+  const testAndClearYoung = updateSetter("ptep_test_and_clear_young");
+  const setWrprotect = updateSetter("ptep_set_wrprotect");
+  const clearYoungDirty = updateSetter("clear_young_dirty_pte");
+  const setAccessFlags = updateSetter("ptep_set_access_flags");
+  const getAndClearGuard = guardOf("ptep_get_and_clear");
+  const establishGuard = guardOf("pmdp_establish");
+  const setPteGuard = guardOf("set_pte");
+
+  const clearYoung = (leaf: Entry): boolean => {
+    const young = format.isYoung(leaf.high, leaf.low);
+    format.makeOld(leaf);
+    return young;
+  };
+  const wrprotect = (leaf: Entry): boolean => {
+    format.makeReadOnly(leaf);
+    return true;
+  };
+  /** The entry whose state {@link PageTables.ptepSetAccessFlags} gives to another. */
+  let wantedHigh = 0;
+  let wantedLow = 0;
+  const adoptWanted = (leaf: Entry): boolean => {
+    if (format.isWritable(wantedHigh, wantedLow)) format.makeWritable(leaf);
+    if (format.isYoung(wantedHigh, wantedLow)) format.makeYoung(leaf);
+    if (format.isDirty(wantedHigh, wantedLow)) format.makeDirty(leaf);
+    return true;
+  };
+  const youngDirty = [
+    (): boolean => false,
+    (leaf: Entry): boolean => (format.makeOld(leaf), true),
+    (leaf: Entry): boolean => (format.makeClean(leaf), true),
+    (leaf: Entry): boolean => (format.makeOld(leaf), format.makeClean(leaf), true),
+  ] as const;
+
+  function exchange(setter: Setter, guard: Guard, table: number, index: number, high: number, low: number): void {
+    const state = guard.enter();
+    check(memory.exchange(table, index, high, low), setter);
+    guard.exit(state);
+    writes[numberOf[setter]]!++;
+    entryHigh = memory.valueHigh;
+    entryLow = memory.valueLow;
+  }
+
+  const counters: PageTableCounters = {
+    get writes() {
+      return Object.fromEntries(SETTERS.map((setter, i) => [setter, writes[i]!])) as Record<Setter, number>;
+    },
+    get total() {
+      return writes.reduce((sum, count) => sum + count, 0);
+    },
+    get barriers() {
+      return lazy.barriers;
+    },
+    get tablesAllocated() {
+      return pages.allocated;
+    },
+    get tablesFreed() {
+      return pages.freed;
+    },
+  };
+
+  return {
+    root,
+    counters,
+    get entryHigh() {
+      return entryHigh;
+    },
+    get entryLow() {
+      return entryLow;
+    },
+    read,
+    setPte,
+    setPmd,
+    setPud,
+    setP4d,
+    setPgd,
+    setEntry: (level, table, index, high, low) => {
+      setterOfLevel[level]!(table, index, high, low);
+    },
+    setPtes(table, index, high, low, count) {
+      if (memory.addressing !== "linear") {
+        check(memory.storeRun(table, index, high, low, 1, count), "set_ptes");
+        writes[0]! += count;
+      } else {
+        // __set_ptes_anysz() opens the guard for each entry, and emits barriers once.
+        for (let i = 0; i < count; i++) {
+          const pages = (low >>> 12) + i;
+          const state = setPteGuard.enter();
+          check(memory.store(table, index + i, (high + (pages >>> 20)) | 0, (pages << 12) | (low & 0xfff)), "set_ptes");
+          setPteGuard.exit(state);
+        }
+        writes[0]! += count;
+      }
+      if (arch.barrierAfter("set_pte", high, low)) lazy.queueBarriers();
+    },
+    ptepTestAndClearYoung: (table, index) => testAndClearYoung(table, index, clearYoung),
+    ptepSetWrprotect: (table, index) => void setWrprotect(table, index, wrprotect),
+    clearYoungDirtyPte: (table, index, young, dirty) =>
+      void clearYoungDirty(table, index, youngDirty[((young ? 1 : 0) + (dirty ? 2 : 0)) as 0 | 1 | 2 | 3]),
+    ptepGetAndClear: (table, index) => {
+      exchange("ptep_get_and_clear", getAndClearGuard, table, index, 0, 0);
+    },
+    pmdpEstablish: (table, index, high, low) => {
+      exchange("pmdp_establish", establishGuard, table, index, high, low);
+    },
+    ptepSetAccessFlags(table, index, high, low) {
+      read(table, index);
+      if (entryHigh === high && entryLow === low) return false;
+      wantedHigh = high;
+      wantedLow = low;
+      return setAccessFlags(table, index, adoptWanted);
+    },
+    allocTable: (source) => (source === "kernel" || source === "user" ? pages.alloc(source) : -1),
+    freeTable: (table) => {
+      pages.free(table);
+    },
+    sourceOf: (table) => pages.sourceOf(table),
+    tableAt(top, level, high, low) {
+      let table = top;
+      for (let l = 0; l < level; l++) {
+        read(table, format.index(l, high, low));
+        if (format.typeOf(l, entryHigh, entryLow) !== EntryType.TABLE) return -1;
+        table = format.pfnOf(entryHigh, entryLow);
+      }
+      return table;
+    },
+  };
+}

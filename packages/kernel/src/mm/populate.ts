@@ -1,0 +1,50 @@
+import { EntryType } from "@kpkeys/core/contracts";
+import type { PageTableFormat, PageTables } from "@kpkeys/core/contracts";
+import { outOfMemory } from "../out-of-memory.js";
+
+/**
+ * Finds the table of a level that translates an address and makes what is missing on the way: `p4d_alloc`, `pud_alloc`,
+ * `pmd_alloc`, `pte_alloc`.
+ * @param root - page-frame number of the top-level table
+ * @param level - the level wanted, 0 being the top
+ * @param high - bits 63 to 32 of the address
+ * @param low - bits 31 to 0
+ * @param user - whether the address is a user's
+ * @param take - gives a zeroed table page, or -1
+ * @returns the table's page-frame number
+ * @throws KpkeysError ERR_OUT_OF_MEMORY when `take` has none
+ */
+export type EnsureTable = (
+  root: number,
+  level: number,
+  high: number,
+  low: number,
+  user: boolean,
+  take: () => number,
+) => number;
+
+/**
+ * Makes {@link EnsureTable}.
+ * @param tables - the setters
+ * @param format - the codec
+ */
+export function createEnsureTable(tables: PageTables, format: PageTableFormat): EnsureTable {
+  const entry = { high: 0, low: 0 };
+  return (root, level, high, low, user, take) => {
+    let table = root;
+    for (let l = 0; l < level; l++) {
+      const index = format.index(l, high, low);
+      tables.read(table, index);
+      if (format.typeOf(l, tables.entryHigh, tables.entryLow) === EntryType.TABLE) {
+        table = format.pfnOf(tables.entryHigh, tables.entryLow);
+        continue;
+      }
+      const next = take();
+      if (next < 0) throw outOfMemory("a page table");
+      format.makeTable(entry, next, user);
+      tables.setEntry(l, table, index, entry.high, entry.low);
+      table = next;
+    }
+    return table;
+  };
+}

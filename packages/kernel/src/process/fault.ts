@@ -1,0 +1,152 @@
+import { Access, Errno, OK, Prot } from "@kpkeys/core/contracts";
+import type { Privilege } from "@kpkeys/core/contracts";
+import { KernelFault } from "../kernel-fault.js";
+import { pageHigh, pageLow, pageOf } from "../mm/addresses.js";
+import type { KernelMm, ProcessParts, UserTables } from "./mm.js";
+import { leafProtection } from "./protection.js";
+import type { Vma } from "./vma.js";
+
+/** Pages that a read fault on a file maps at once, at a multiple of as many: `fault_around_bytes` of 64 KiB. */
+const FAULT_AROUND_PAGES = 16;
+
+/** How far below a mapping that grows downward a fault still extends it: RLIMIT_STACK of 8 MiB, in pages. */
+const STACK_PAGES = 2048;
+
+/** An access can fault more than once (a page is mapped, then its access state is set), but not without end. */
+const MAXIMUM_FAULTS = 8;
+
+/** Faults of user addresses. */
+export interface FaultHandler {
+  /** See {@link AddressSpaces.touch}. */
+  touch(mm: KernelMm, high: number, low: number, access: Access, privilege: Privilege): number;
+  /**
+   * `populate_vma_page_range`: fills a range as faults would, without an access (MAP_POPULATE).
+   * @param mm - the address space
+   * @param start - first virtual page, mapped
+   * @param end - one past the last
+   */
+  populate(mm: KernelMm, start: number, end: number): void;
+}
+
+/** Makes the handler. @param parts - what it is made with @param userTables - the walk */
+export function createFaultHandler(parts: ProcessParts, userTables: UserTables): FaultHandler {
+  const { cpus, format, tables, frames, tlb, zeroPage, tools } = parts;
+  const { lastLevel, entries } = userTables;
+  const entry = { high: 0, low: 0 };
+
+  /** The mapping that a fault belongs to, grown downward if it is a stack below its end. */
+  function findVma(mm: KernelMm, page: number): Vma | undefined {
+    const vma = mm.vmas.findAtOrAbove(page);
+    if (vma === undefined || vma.start <= page) return vma;
+    if (!vma.growsDown || vma.end - page > STACK_PAGES) return undefined;
+    vma.start = page;
+    return vma;
+  }
+
+  function allowed({ prot }: Vma, access: Access): boolean {
+    if ((access & Access.WRITE) !== 0) return (prot & Prot.WRITE) !== 0;
+    if (access === Access.FETCH) return (prot & Prot.EXEC) !== 0;
+    return prot !== 0;
+  }
+
+  /** Sets a leaf to a frame: young, and dirty if it is written. */
+  function setLeaf(table: number, index: number, pfn: number, vma: Vma, written: boolean): void {
+    format.makeLeaf(entry, lastLevel, pfn, leafProtection(format, vma, written));
+    if (written) format.makeDirty(entry);
+    tables.setPte(table, index, entry.high, entry.low);
+  }
+
+  /** `do_fault_around`: a read of a file maps its neighbours too, inside the mapping and the table. */
+  function faultAround(vma: Vma, page: number, table: number, index: number): void {
+    const window = page - (page % FAULT_AROUND_PAGES);
+    const first = Math.max(window, vma.start, page - index);
+    const last = Math.min(window + FAULT_AROUND_PAGES, vma.end, page - index + entries);
+    for (let p = first; p < last; p++) {
+      const i = index + (p - page);
+      tables.read(table, i);
+      if (!format.isPresent(tables.entryHigh, tables.entryLow)) setLeaf(table, i, frames.take(true), vma, false);
+    }
+  }
+
+  /** `do_anonymous_page`, `do_read_fault`, `do_cow_fault`, `do_shared_fault`. */
+  function mapMissing(vma: Vma, page: number, table: number, index: number, write: boolean): void {
+    if (!write) {
+      if (vma.anonymous && !vma.shared) setLeaf(table, index, zeroPage, vma, false);
+      else faultAround(vma, page, table, index);
+      return;
+    }
+    setLeaf(table, index, frames.take(vma.shared && !vma.anonymous), vma, true);
+    if (!vma.shared) vma.hasAnonVma = true;
+  }
+
+  function flushPage(page: number): void {
+    tlb.range(pageHigh(page), pageLow(page), 1);
+  }
+
+  /** `do_wp_page`: reuses the page when nobody shares it, else copies it. */
+  function writeProtected(vma: Vma, page: number, table: number, index: number, pfn: number): void {
+    if (vma.shared || frames.isExclusive(pfn)) {
+      makeAccessible(page, table, index, true);
+      return;
+    }
+    vma.hasAnonVma = true;
+    const copy = frames.take(false);
+    tables.ptepGetAndClear(table, index);
+    flushPage(page);
+    setLeaf(table, index, copy, vma, true);
+    frames.drop(pfn);
+  }
+
+  /** `ptep_set_access_flags` on the entry read last, and no translation left of how it was. */
+  function makeAccessible(page: number, table: number, index: number, write: boolean): void {
+    entry.high = tables.entryHigh;
+    entry.low = tables.entryLow;
+    format.makeYoung(entry);
+    if (write) {
+      format.makeWritable(entry);
+      format.makeDirty(entry);
+    }
+    tables.ptepSetAccessFlags(table, index, entry.high, entry.low);
+    flushPage(page);
+  }
+
+  function handle(mm: KernelMm, page: number, access: Access): number {
+    const vma = findVma(mm, page);
+    if (vma === undefined || !allowed(vma, access)) return Errno.EFAULT;
+    const write = (access & Access.WRITE) !== 0;
+    const table = userTables.ensure(mm, page);
+    const index = format.index(lastLevel, pageHigh(page), pageLow(page));
+    tables.read(table, index);
+    const { entryHigh, entryLow } = tables;
+    if (!format.isPresent(entryHigh, entryLow)) mapMissing(vma, page, table, index, write);
+    else if (write && !format.isWritable(entryHigh, entryLow))
+      writeProtected(vma, page, table, index, format.pfnOf(entryHigh, entryLow));
+    else makeAccessible(page, table, index, write);
+    return 0;
+  }
+
+  return {
+    populate(mm, start, end) {
+      for (let page = start; page < end; page++) {
+        const vma = mm.vmas.find(page);
+        if (vma === undefined || vma.prot === 0) continue;
+        const table = userTables.ensure(mm, page);
+        tables.read(table, format.index(lastLevel, pageHigh(page), pageLow(page)));
+        const write = (vma.prot & Prot.WRITE) !== 0 && !vma.shared;
+        if (!format.isPresent(tables.entryHigh, tables.entryLow)) handle(mm, page, write ? Access.WRITE : Access.READ);
+      }
+    },
+    touch(mm, high, low, access, privilege) {
+      const page = pageOf(high, low);
+      for (let taken = 0; taken < MAXIMUM_FAULTS; taken++) {
+        const cpu = cpus.current;
+        if (cpu.access(high, low, access, privilege) === OK) return taken;
+        cpu.synchroniseByException();
+        const status = handle(mm, page, access);
+        cpu.synchroniseByException();
+        if (status < 0) return status;
+      }
+      throw new KernelFault(cpus.current, tools, "handle_mm_fault");
+    },
+  };
+}

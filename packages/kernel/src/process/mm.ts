@@ -1,0 +1,157 @@
+import { KpkeysError } from "@kpkeys/core";
+import { EntryType } from "@kpkeys/core/contracts";
+import type { ArchTools, Cpus, LazyMmu, Mm, PageTableFormat, PageTables, PgtableArch } from "@kpkeys/core/contracts";
+import { pageHigh, pageLow } from "../mm/addresses.js";
+import type { EnsureTable } from "../mm/populate.js";
+import type { TlbFlush } from "../mm/tlb-flush.js";
+import type { UserFrames } from "./frames.js";
+import { VmaList } from "./vma.js";
+
+/** An address space with its mappings: `mm_struct`. */
+export class KernelMm implements Mm {
+  readonly id: number;
+  readonly root: number;
+  tablePages = 0;
+  users = 1;
+  /** The mappings. */
+  readonly vmas: VmaList = new VmaList();
+  /** First page of the heap, once brk told it; -1 before. */
+  heapStart = -1;
+  /** One past the heap's last page. */
+  heapEnd = -1;
+
+  /**
+   * @param id - its number
+   * @param root - page-frame number of its top-level table
+   */
+  constructor(id: number, root: number) {
+    this.id = id;
+    this.root = root;
+  }
+
+  /**
+   * The kernel's own object behind a contract's handle.
+   * @param mm - what {@link AddressSpaces} gave
+   * @throws KpkeysError ERR_USAGE for an object of another maker
+   */
+  static of(mm: Mm): KernelMm {
+    if (mm instanceof KernelMm) return mm;
+    throw new KpkeysError("ERR_USAGE", "an address space that this kernel did not make", { where: `mm ${mm.id}` });
+  }
+
+  /** The address-space identifier that its TLB entries carry: 1 to 65535. */
+  get asid(): number {
+    return 1 + ((this.id - 1) % 65535);
+  }
+}
+
+/** What the operations on address spaces are made with. */
+export interface ProcessParts {
+  /** The CPUs. */
+  readonly cpus: Cpus;
+  /** The codec. */
+  readonly format: PageTableFormat;
+  /** The architecture's layout. */
+  readonly arch: PgtableArch;
+  /** Words for an oops. */
+  readonly tools: ArchTools;
+  /** The setters. */
+  readonly tables: PageTables;
+  /** Makes missing tables. */
+  readonly ensureTable: EnsureTable;
+  /** User frames. */
+  readonly frames: UserFrames;
+  /** Lazy MMU mode. */
+  readonly lazy: LazyMmu;
+  /** Invalidation. */
+  readonly tlb: TlbFlush;
+  /** Page-frame number of the page of zeroes. */
+  readonly zeroPage: number;
+}
+
+/** The walk over user tables that unmap, fork, mprotect and mremap share. */
+export interface UserTables {
+  /** Level of the tables with pages. */
+  readonly lastLevel: number;
+  /** Entries of such a table. */
+  readonly entries: number;
+  /**
+   * Finds the table that maps a user page, and makes what is missing.
+   * @param mm - the address space
+   * @param page - virtual page
+   */
+  ensure(mm: KernelMm, page: number): number;
+  /**
+   * The same for the table one level above.
+   * @param mm - the address space
+   * @param page - virtual page
+   */
+  ensureUpper(mm: KernelMm, page: number): number;
+  /**
+   * Visits the tables with pages that exist in a range.
+   * @param mm - the address space
+   * @param start - first virtual page
+   * @param end - one past the last
+   * @param visit - called with the table, the first index and one past the last, and the virtual page of the first index
+   */
+  eachTable(
+    mm: KernelMm,
+    start: number,
+    end: number,
+    visit: (table: number, from: number, to: number, page: number) => void,
+  ): void;
+}
+
+/** Makes the walk. @param parts - what it is made with */
+export function createUserTables(parts: ProcessParts): UserTables {
+  const { format, tables, ensureTable } = parts;
+  const { levels, pageShift } = format.geometry;
+  const lastLevel = levels.length - 1;
+  const spans = levels.map(({ shift }) => 2 ** (shift - pageShift));
+  const entries = 2 ** levels[lastLevel]!.indexBits;
+  let growing: KernelMm | undefined;
+
+  const take = (): number => {
+    const table = tables.allocTable("user");
+    if (table >= 0) growing!.tablePages++;
+    return table;
+  };
+
+  function visitLevel(
+    level: number,
+    table: number,
+    start: number,
+    end: number,
+    visit: (table: number, from: number, to: number, page: number) => void,
+  ): void {
+    const span = spans[level]!;
+    const first = format.index(level, pageHigh(start), pageLow(start));
+    if (level === lastLevel) {
+      visit(table, first, first + (end - start), start);
+      return;
+    }
+    for (let index = first, page = start; page < end; index++) {
+      const next = Math.min(end, (Math.floor(page / span) + 1) * span);
+      tables.read(table, index);
+      if (format.typeOf(level, tables.entryHigh, tables.entryLow) === EntryType.TABLE) {
+        visitLevel(level + 1, format.pfnOf(tables.entryHigh, tables.entryLow), page, next, visit);
+      }
+      page = next;
+    }
+  }
+
+  function ensureAt(mm: KernelMm, page: number, level: number): number {
+    growing = mm;
+    return ensureTable(mm.root, level, pageHigh(page), pageLow(page), true, take);
+  }
+
+  return {
+    lastLevel,
+    entries,
+    ensure: (mm, page) => ensureAt(mm, page, lastLevel),
+    ensureUpper: (mm, page) => ensureAt(mm, page, lastLevel - 1),
+    eachTable(mm, start, end, visit) {
+      if (start < end) visitLevel(0, mm.root, start, end, visit);
+    },
+  };
+}

@@ -1,0 +1,108 @@
+import { EntryType } from "@kpkeys/core/contracts";
+import { pageHigh, pageLow, pageOfAddress } from "../mm/addresses.js";
+import type { KernelMm, ProcessParts, UserTables } from "./mm.js";
+
+/** The taking away of user mappings. */
+export interface Unmap {
+  /**
+   * Clears the entries of a range and drops their frames: `zap_page_range`. Does not invalidate translations.
+   * @param mm - the address space
+   * @param start - first virtual page
+   * @param end - one past the last
+   * @returns number of entries cleared
+   */
+  zap(mm: KernelMm, start: number, end: number): number;
+  /**
+   * Zaps a range whose mappings were taken out of the list, frees the tables that serve nobody any more, and invalidates.
+   * @param mm - the address space
+   * @param start - first virtual page
+   * @param end - one past the last
+   */
+  unmapRegion(mm: KernelMm, start: number, end: number): void;
+  /**
+   * Frees all tables and the top-level one: the end of `exit_mmap`. All mappings are gone.
+   * @param mm - the address space
+   */
+  destroy(mm: KernelMm): void;
+}
+
+/** Makes it. @param parts - what it is made with @param userTables - the walk */
+export function createUnmap(parts: ProcessParts, userTables: UserTables): Unmap {
+  const { format, tables, frames, tlb, arch, lazy } = parts;
+  const { levels, pageShift } = format.geometry;
+  const { lastLevel } = userTables;
+  const spans = levels.map(({ shift }) => 2 ** (shift - pageShift));
+  const userEnd = pageOfAddress(arch.layout.userEnd);
+
+  function zap(mm: KernelMm, start: number, end: number): number {
+    let cleared = 0;
+    userTables.eachTable(mm, start, end, (table, from, to) => {
+      lazy.enable();
+      for (let index = from; index < to; index++) {
+        tables.read(table, index);
+        if (!format.isPresent(tables.entryHigh, tables.entryLow)) continue;
+        tables.ptepGetAndClear(table, index);
+        frames.drop(format.pfnOf(tables.entryHigh, tables.entryLow));
+        cleared++;
+      }
+      lazy.disable();
+    });
+    return cleared;
+  }
+
+  /**
+   * `free_pgd_range` and its kin: takes every table below one of this level out whose whole span lies between floor and
+   * ceiling, the nearest pages that a neighbour may still use.
+   */
+  function unlinkTables(
+    level: number,
+    table: number,
+    start: number,
+    end: number,
+    floor: number,
+    ceiling: number,
+    freed: number[],
+  ): void {
+    const span = spans[level]!;
+    for (let page = start; page < end;) {
+      const base = Math.floor(page / span) * span;
+      const next = Math.min(end, base + span);
+      const index = format.index(level, pageHigh(page), pageLow(page));
+      tables.read(table, index);
+      if (format.typeOf(level, tables.entryHigh, tables.entryLow) === EntryType.TABLE) {
+        const child = format.pfnOf(tables.entryHigh, tables.entryLow);
+        if (level + 1 < lastLevel) unlinkTables(level + 1, child, page, next, floor, ceiling, freed);
+        if (base >= floor && base + span <= ceiling) {
+          tables.setEntry(level, table, index, 0, 0);
+          freed.push(child);
+        }
+      }
+      page = next;
+    }
+  }
+
+  /** The order of `tlb_finish_mmu`: invalidate first, then give the tables back. */
+  function freeTables(mm: KernelMm, start: number, end: number, floor: number, ceiling: number): readonly number[] {
+    const freed: number[] = [];
+    unlinkTables(0, mm.root, start, end, floor, ceiling, freed);
+    mm.tablePages -= freed.length;
+    return freed;
+  }
+
+  return {
+    zap,
+    unmapRegion(mm, start, end) {
+      const cleared = zap(mm, start, end);
+      const ceiling = mm.vmas.findAtOrAbove(end)?.start ?? Infinity;
+      const freed = freeTables(mm, start, end, mm.vmas.endBelow(start), ceiling);
+      if (cleared > 0 || freed.length > 0) tlb.range(pageHigh(start), pageLow(start), end - start);
+      for (const table of freed) tables.freeTable(table);
+    },
+    destroy(mm) {
+      const freed = freeTables(mm, 0, userEnd, 0, Infinity);
+      tlb.addressSpace(mm.asid);
+      for (const table of freed) tables.freeTable(table);
+      tables.freeTable(mm.root);
+    },
+  };
+}

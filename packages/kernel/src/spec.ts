@@ -1,0 +1,84 @@
+import { KpkeysError } from "@kpkeys/core";
+import type { PluginOptions } from "@kpkeys/core/contracts";
+
+/** A run of RAM in a {@link MachineSpec}. */
+export interface BankSpec {
+  /** Physical address of its first byte, a multiple of 4 MiB; the architecture's usual place if left out. */
+  readonly start?: number;
+  /** Bytes, a multiple of 4 MiB. */
+  readonly bytes: number;
+}
+
+/**
+ * Everything that makes a machine, as plain JSON: the command's flags, worker threads, replay strings and digests all speak it.
+ * Two machines of equal specifications behave the same.
+ */
+export interface MachineSpec {
+  /** Id of the architecture plugin: `arm64-poe`, `x86-pks`. */
+  readonly arch: string;
+  /** Ids of the feature plugins. */
+  readonly features: readonly string[];
+  /** Options of plugins by plugin id: the policies of a version of the series. */
+  readonly options: Readonly<Record<string, PluginOptions>>;
+  /** The physical memory map, ascending. */
+  readonly memory: readonly BankSpec[];
+  /** Number of CPUs, 1 to 64. */
+  readonly cpus: number;
+  /** Kernel command-line parameters. */
+  readonly boot: {
+    /** `rodata=`: whether `mark_rodata_ro` makes text and rodata read-only. */
+    readonly rodata: "on" | "off";
+  };
+  /** Seed of whatever is random in the machine. */
+  readonly seed: number;
+}
+
+/** Bytes that a bank starts and ends at multiples of: the buddy allocator's largest block. */
+export const BANK_ALIGNMENT: number = 4 * 1024 * 1024;
+
+/** The least RAM that a machine boots with, in bytes. */
+export const MINIMUM_MEMORY: number = 64 * 1024 * 1024;
+
+/** A specification with everything at its usual value: one CPU, 4 GiB, no feature. */
+export const DEFAULT_SPEC: Omit<MachineSpec, "arch"> = {
+  features: [],
+  options: {},
+  memory: [{ bytes: 4 * 1024 * 1024 * 1024 }],
+  cpus: 1,
+  boot: { rodata: "on" },
+  seed: 1,
+};
+
+/**
+ * Checks a specification's values, apart from the plugins that it names.
+ * @param spec - the specification
+ * @throws KpkeysError ERR_SPEC for an impossible value, ERR_OUT_OF_MEMORY for too little memory
+ */
+export function checkSpec(spec: MachineSpec): void {
+  if (!Number.isInteger(spec.cpus) || spec.cpus < 1 || spec.cpus > 64) {
+    throw new KpkeysError("ERR_SPEC", `${spec.cpus} CPUs`, { where: "cpus", expected: "1 to 64" });
+  }
+  if (spec.memory.length === 0)
+    throw new KpkeysError("ERR_SPEC", "no bank", { where: "memory", expected: "at least one" });
+  let end = 0;
+  let bytes = 0;
+  spec.memory.forEach((bank, number) => {
+    const where = `memory bank ${number}`;
+    const start = bank.start ?? end;
+    for (const value of [start, bank.bytes]) {
+      if (!Number.isSafeInteger(value) || value < 0 || value % BANK_ALIGNMENT !== 0) {
+        throw new KpkeysError("ERR_SPEC", `${value} bytes`, { where, expected: "a multiple of 4 MiB" });
+      }
+    }
+    if (start < end)
+      throw new KpkeysError("ERR_SPEC", "banks overlap or descend", { where, expected: "ascending banks" });
+    end = start + bank.bytes;
+    bytes += bank.bytes;
+  });
+  if (bytes < MINIMUM_MEMORY) {
+    throw new KpkeysError("ERR_OUT_OF_MEMORY", `${bytes / 1024 / 1024} MiB of memory`, {
+      where: "memory",
+      expected: "at least 64 MiB",
+    });
+  }
+}

@@ -1,0 +1,51 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { createBuddyAllocator } from "../src/mm/buddy.js";
+
+const FIRST = 0x80000;
+const FRAMES = 8192;
+
+describe("the buddy allocator", () => {
+  it("hands out each page once, naturally aligned, and merges all back into the largest blocks", () => {
+    const orders = fc.array(fc.tuple(fc.nat({ max: 10 }), fc.boolean()), { maxLength: 300 });
+    fc.assert(
+      fc.property(orders, (steps) => {
+        const buddy = createBuddyAllocator(FIRST, FRAMES);
+        buddy.addRange(FIRST, FIRST + FRAMES);
+        const held: (readonly [number, number])[] = [];
+        const owned = new Set<number>();
+        for (const [order, freeing] of steps) {
+          const block = freeing ? held.shift() : undefined;
+          if (block !== undefined) {
+            buddy.free(...block);
+            for (let i = 0; i < 1 << block[1]; i++) owned.delete(block[0] + i);
+            continue;
+          }
+          const pfn = buddy.alloc(order);
+          if (pfn < 0) continue;
+          expect(pfn % (1 << order)).toBe(0);
+          for (let i = 0; i < 1 << order; i++) {
+            if (owned.has(pfn + i)) throw new Error(`page ${pfn + i} handed out twice`);
+            owned.add(pfn + i);
+          }
+          held.push([pfn, order]);
+        }
+        expect(buddy.freePages).toBe(FRAMES - owned.size);
+        for (const block of held) buddy.free(...block);
+        for (let i = 0; i < FRAMES / 1024; i++) expect(buddy.alloc(buddy.maxOrder)).toBeGreaterThanOrEqual(FIRST);
+        expect(buddy.alloc(0)).toBe(-1);
+      }),
+    );
+  });
+
+  it("manages a range that neither starts nor ends at a large block, and nothing outside it", () => {
+    const buddy = createBuddyAllocator(FIRST, FRAMES);
+    buddy.addRange(FIRST + 3, FIRST + 1500);
+    expect(buddy.totalPages).toBe(1497);
+    const pages = Array.from({ length: 1497 }, () => buddy.alloc(0));
+    expect(new Set(pages).size).toBe(1497);
+    expect(Math.min(...pages)).toBe(FIRST + 3);
+    expect(Math.max(...pages)).toBe(FIRST + 1499);
+    expect(buddy.alloc(0)).toBe(-1);
+  });
+});

@@ -1,0 +1,35 @@
+import { expect, it } from "vitest";
+import { createMemblock } from "../src/boot/memblock.js";
+
+const BANKS = [
+  { firstPfn: 0x1000, pages: 0x1000 },
+  { firstPfn: 0x8000, pages: 0x400 },
+];
+
+it("takes pages from the top of memory downward", () => {
+  const memblock = createMemblock(BANKS);
+  expect([memblock.alloc(1, 1), memblock.alloc(1, 1)]).toEqual([0x83ff, 0x83fe]);
+});
+
+it("aligns, and leaves the pages between free", () => {
+  const memblock = createMemblock(BANKS);
+  memblock.alloc(1, 1);
+  expect(memblock.alloc(512, 512)).toBe(0x8000);
+  expect(memblock.free()).toEqual([
+    [0x1000, 0x2000],
+    [0x8200, 0x83ff],
+  ]);
+});
+
+it("never hands out what is reserved", () => {
+  const memblock = createMemblock(BANKS);
+  memblock.reserve(0x1800, 0x100);
+  memblock.reserve(0x8000, 0x400);
+  expect(memblock.free()).toEqual([
+    [0x1000, 0x1800],
+    [0x1900, 0x2000],
+  ]);
+  expect(memblock.alloc(0x700, 1)).toBe(0x1900);
+  expect(memblock.alloc(0x800, 1)).toBe(0x1000);
+  expect(() => memblock.alloc(1, 1)).toThrow(/no 1 contiguous pages/);
+});

@@ -1,0 +1,67 @@
+import { MapFlag, Prot } from "@kpkeys/core/contracts";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { newVma, VmaList } from "../src/process/vma.js";
+
+const ANONYMOUS = MapFlag.PRIVATE | MapFlag.ANONYMOUS;
+
+/** The list as page -> rights. */
+function pagesOf(list: VmaList): Map<number, number> {
+  const pages = new Map<number, number>();
+  for (const { start, end, prot } of list.all) for (let page = start; page < end; page++) pages.set(page, prot);
+  return pages;
+}
+
+describe("a list of mappings", () => {
+  it("is the same as a map of pages, ascending, disjoint and merged, whatever is mapped and unmapped", () => {
+    const change = fc.record({
+      map: fc.boolean(),
+      start: fc.nat({ max: 60 }),
+      length: fc.integer({ min: 1, max: 20 }),
+      prot: fc.nat({ max: 3 }),
+    });
+    fc.assert(
+      fc.property(fc.array(change, { maxLength: 40 }), (changes) => {
+        const list = new VmaList();
+        const oracle = new Map<number, number>();
+        for (const { map, start, length, prot } of changes) {
+          list.remove(start, start + length);
+          if (map) list.insert(newVma(start, start + length, prot, ANONYMOUS));
+          for (let page = start; page < start + length; page++) {
+            if (map) oracle.set(page, prot);
+            else oracle.delete(page);
+          }
+        }
+        expect([...pagesOf(list)].sort(([a], [b]) => a - b)).toEqual([...oracle].sort(([a], [b]) => a - b));
+        list.all.forEach((vma, i) => {
+          const next = list.all[i + 1];
+          expect(vma.start).toBeLessThan(vma.end);
+          if (next !== undefined)
+            expect(vma.end < next.start || (vma.end === next.start && vma.prot !== next.prot)).toBe(true);
+        });
+        for (let page = 0; page < 90; page++) {
+          expect(list.find(page)?.prot).toBe(oracle.get(page));
+          const below = [...oracle.keys()].filter((mapped) => mapped < page);
+          expect(list.endBelow(page)).toBe(below.length === 0 ? 0 : Math.max(...below) + 1);
+        }
+      }),
+    );
+  });
+
+  it("does not merge files or shared mappings", () => {
+    for (const flags of [MapFlag.PRIVATE, MapFlag.SHARED | MapFlag.ANONYMOUS]) {
+      const list = new VmaList();
+      list.insert(newVma(0, 1, Prot.READ, flags));
+      list.insert(newVma(1, 2, Prot.READ, flags));
+      expect(list.all.length).toBe(2);
+    }
+  });
+
+  it("does not merge what was written with what was not, for fork copies the one and not the other", () => {
+    const list = new VmaList();
+    list.insert(newVma(0, 1, Prot.READ, ANONYMOUS));
+    list.find(0)!.hasAnonVma = true;
+    list.insert(newVma(1, 2, Prot.READ, ANONYMOUS));
+    expect(list.all.length).toBe(2);
+  });
+});
