@@ -1,0 +1,31 @@
+import { lazily } from "@kpkeys/core";
+import { LazyMmu, SETTERS } from "@kpkeys/core/contracts";
+import type { DependencyContainer, ExtensionPoints, Kpkeys, StaticKey } from "@kpkeys/core/contracts";
+import type { PgtablesOptions } from "./options.js";
+
+/**
+ * Puts the guard `kpkeys_hardened_pgtables` into the setters (patch "arm64: kpkeys: Guard page table writes"). With batching it
+ * does nothing inside a lazy MMU section, which has entered the context already; is_lazy_mmu_mode_active() is false in
+ * interrupt and while the mode is paused, where each setter opens by itself again.
+ *
+ * @param container - the machine's container
+ * @param points - its extension points
+ * @param kpkeys - its kpkeys API
+ * @param key - whether the hardening is on
+ * @param options - whether to batch, and which setters stay without
+ */
+export function guardSetters(
+  container: DependencyContainer,
+  points: ExtensionPoints,
+  kpkeys: Kpkeys,
+  key: StaticKey,
+  options: Required<PgtablesOptions>,
+): void {
+  const lazyMmu = lazily(container, LazyMmu);
+  const guard = options.batching
+    ? kpkeys.guardCond("PGTABLES", () => key.enabled && !lazyMmu().isActive())
+    : kpkeys.guardCond("PGTABLES", () => key.enabled);
+  for (const setter of SETTERS) {
+    if (!options.unguarded.includes(setter)) points.setGuard(setter, guard);
+  }
+}

@@ -1,0 +1,57 @@
+import { provide, resolve } from "@kpkeys/core";
+import { ExtensionPoints, Kpkeys, ProtectedObjects, StaticKeys } from "@kpkeys/core/contracts";
+import type { Plugin } from "@kpkeys/core/contracts";
+import { guardSetters } from "./guard.js";
+import type { Hardening } from "./hardening.js";
+import { initInMemInit } from "./init.js";
+import { batchLazySections } from "./lazy.js";
+import { readOptions } from "./options.js";
+import { protectRegularTables } from "./regular.js";
+import { createTagging } from "./tagging.js";
+import { PgtablesWarnings } from "./warnings.js";
+
+declare module "@kpkeys/core/contracts" {
+  interface KpkeysPkeys {
+    /** Page-table pages: KPKEYS_PKEY_PGTABLES. */
+    PGTABLES: true;
+  }
+  interface KpkeysContexts {
+    /** The one in which page tables can be written: KPKEYS_CTX_PGTABLES. */
+    PGTABLES: true;
+  }
+}
+
+/**
+ * The feature `kpkeys_hardened_pgtables`: all page-table pages get the key PGTABLES, which every context but PGTABLES gives
+ * read-only, and the setters enter that context around their writes. Options: {@link PgtablesOptions}.
+ */
+export const pgtablesHardening: Plugin = {
+  id: "pgtables",
+  kind: "feature",
+  description: "page tables writable by their setters alone (CONFIG_KPKEYS_HARDENED_PGTABLES)",
+  contract: 1,
+  config: [{ symbol: "KPKEYS_HARDENED_PGTABLES", dependsOn: ["ARCH_HAS_KPKEYS_HARDENED_PGTABLES"] }],
+  setup(container, options) {
+    const policy = readOptions(options);
+    const points = resolve(container, ExtensionPoints);
+    const kpkeys = resolve(container, Kpkeys);
+    const warnings: string[] = [];
+    provide(container, PgtablesWarnings, warnings);
+
+    const hardening: Hardening = {
+      pkey: kpkeys.registerPkey("PGTABLES"),
+      key: resolve(container, StaticKeys).define("kpkeys_hardened_pgtables_key"),
+      tagging: createTagging(container),
+      warnOn(condition, text) {
+        if (condition) warnings.push(text);
+      },
+    };
+    kpkeys.defineContext("PGTABLES", { PGTABLES: "rw" });
+    resolve(container, ProtectedObjects).declare({ feature: "pgtables", tablePkey: hardening.pkey });
+
+    guardSetters(container, points, kpkeys, hardening.key, policy);
+    if (policy.batching) batchLazySections(points, kpkeys, hardening.key);
+    const init = initInMemInit(container, points, kpkeys, hardening, policy.staticAliases);
+    protectRegularTables(points, hardening, init);
+  },
+};

@@ -1,0 +1,41 @@
+import { lazily } from "@kpkeys/core";
+import { LinearMap, SetMemory } from "@kpkeys/core/contracts";
+import type { DependencyContainer } from "@kpkeys/core/contracts";
+
+/** Gives pages keys. */
+export interface Tagging {
+  /**
+   * In the linear map: `set_memory_pkey`.
+   * @param pfn - first page-frame number
+   * @param pages - number of 4 KiB pages
+   * @param pkey - the key's number
+   * @returns 0 or a negative errno
+   */
+  linear(pfn: number, pages: number, pkey: number): number;
+  /**
+   * In the kernel image's own mapping.
+   * @param pfn - first page-frame number, inside the image
+   * @param pages - number of 4 KiB pages
+   * @param pkey - the key's number
+   * @returns 0 or a negative errno
+   */
+  image(pfn: number, pages: number, pkey: number): number;
+}
+
+/**
+ * Finds the kernel's services when they are first used: a feature is set up before the kernel is built.
+ *
+ * @param container - the machine's container
+ * @returns what gives pages keys
+ */
+export function createTagging(container: DependencyContainer): Tagging {
+  const linearMap = lazily(container, LinearMap);
+  const setMemory = lazily(container, SetMemory);
+  return {
+    linear(pfn, pages, pkey) {
+      const map = linearMap();
+      return setMemory().setMemoryPkey(map.addressHigh(pfn), map.addressLow(pfn), pages, pkey);
+    },
+    image: (pfn, pages, pkey) => setMemory().setImagePkey(pfn, pages, pkey),
+  };
+}

@@ -1,0 +1,161 @@
+import { createContainer, createPluginRegistry, provide, registerFramework, resolve } from "@kpkeys/core";
+import {
+  CONTRACT_VERSION,
+  ExtensionPoints,
+  Kpkeys,
+  KpkeysArch,
+  LazyMmu,
+  LinearMap,
+  PkeyRegister,
+  SetMemory,
+  StaticTablePages,
+} from "@kpkeys/core/contracts";
+import type { DependencyContainer, InitPhase, Plugin, PluginOptions, Setter } from "@kpkeys/core/contracts";
+import { createTinyArch, GRANTING } from "../../core/test/framework/tiny-arch.js";
+import type { TinyArch } from "../../core/test/framework/tiny-arch.js";
+import { pgtablesHardening } from "../src/index.js";
+
+const NO_MAP: LinearMap = {
+  addressHigh: () => 0xffff_0000 | 0,
+  addressLow: (pfn) => pfn << 12,
+  pfnOf: (_high, low) => low >>> 12,
+  structPage: () => ({ high: 0, low: 0 }),
+  imageAddress: () => ({ high: 0, low: 0 }),
+  pteMapped: true,
+};
+
+/** Static tables of the toy. */
+const STATIC_RUN = { symbol: "init_pg_dir", pfn: 8, pages: 4 };
+
+/** What setMemoryPkey answers when it is told to fail. */
+export const ENOMEM = -12;
+
+/**
+ * The least that the hardening can be attached to: pages with a key in two mappings, a register over one variable, and table
+ * writes that are refused when the page's key is not writable now. The entry that maps page p stands in table page 32 + p / 16,
+ * so giving a page a key is itself a table write.
+ */
+export interface ToyMachine {
+  readonly container: DependencyContainer;
+  readonly arch: TinyArch;
+  readonly points: ExtensionPoints;
+  /** Keys of pages in the linear map; 0 when absent. */
+  readonly linearKeys: Map<number, number>;
+  /** Keys of pages in the image's mapping; 0 when absent. */
+  readonly imageKeys: Map<number, number>;
+  /** Whether giving keys fails. */
+  failing: boolean;
+  /** Whether code runs in interrupt, where the lazy MMU mode counts as off. */
+  inInterrupt: boolean;
+  /** Begins a phase of boot. */
+  begin(phase: InitPhase): void;
+  /** Takes early table pages from memblock. */
+  early(...pfns: readonly number[]): void;
+  /** Writes a table through a setter; throws when the key register forbids it. */
+  write(setter: Setter, table: number): void;
+  /** Begins a lazy MMU section; the function returned ends it. */
+  section(): (barrierFollows: boolean) => void;
+}
+
+/** Builds the toy up to, but without, mem_init. */
+export function createToyMachine(options: PluginOptions = {}, supported = true): ToyMachine {
+  const arch = createTinyArch();
+  arch.supported = supported;
+  const toyArch: Plugin = {
+    id: "toy",
+    kind: "arch",
+    description: "a register in a variable",
+    contract: CONTRACT_VERSION,
+    config: [{ symbol: "TOY", selects: ["ARCH_HAS_KPKEYS_HARDENED_PGTABLES"] }],
+    setup(container) {
+      provide(container, PkeyRegister, GRANTING);
+      provide(container, KpkeysArch, arch);
+    },
+  };
+
+  const container = createContainer();
+  registerFramework(container);
+  const registry = createPluginRegistry([toyArch, pgtablesHardening]);
+  registry.setUp(container, "toy", ["pgtables"], { pgtables: options });
+  const kpkeys = resolve(container, Kpkeys);
+  const points = resolve(container, ExtensionPoints);
+  kpkeys.freeze();
+  points.freeze();
+  arch.value = kpkeys.initialValue().low;
+
+  const linearKeys = new Map<number, number>();
+  const imageKeys = new Map<number, number>();
+  let sections = 0;
+
+  const toy: ToyMachine = {
+    container,
+    arch,
+    points,
+    linearKeys,
+    imageKeys,
+    failing: false,
+    inInterrupt: false,
+    begin(phase) {
+      for (const handler of points.handlers("initPhase")) handler(phase);
+    },
+    early(...pfns) {
+      for (const pfn of pfns) for (const handler of points.handlers("earlyTablePage")) handler(pfn, "early");
+    },
+    write(setter, table) {
+      const guard = points.guard(setter);
+      const state = guard?.enter();
+      const allowed = GRANTING.rightsOf(0, arch.value, linearKeys.get(table) ?? 0).includes("w");
+      if (state !== undefined) guard?.exit(state);
+      if (!allowed) throw new Error(`fault: ${setter} writes table ${table}`);
+    },
+    section() {
+      sections++;
+      const slots = points.handlers("lazyMmuEnter").map((handler) => handler());
+      return (barrierFollows) => {
+        sections--;
+        points.handlers("lazyMmuLeave").forEach((handler, index) => {
+          handler(slots[index]!, barrierFollows);
+        });
+      };
+    },
+  };
+
+  function setKeys(keys: Map<number, number>, pfn: number, pages: number, pkey: number): number {
+    if (toy.failing) return ENOMEM;
+    const leave = toy.section();
+    for (let page = pfn; page < pfn + pages; page++) {
+      toy.write("set_pte", 32 + (page >> 4));
+      keys.set(page, pkey);
+    }
+    leave(true);
+    return 0;
+  }
+
+  provide(container, LinearMap, NO_MAP);
+  provide(container, StaticTablePages, { keyed: [STATIC_RUN] });
+  provide(container, LazyMmu, {
+    enable: () => undefined,
+    disable: () => undefined,
+    pause: () => undefined,
+    resume: () => undefined,
+    isActive: () => sections > 0 && !toy.inInterrupt,
+  });
+  provide(container, SetMemory, {
+    counters: { pkeyCalls: 0, pkeyPages: 0 },
+    setMemoryPkey: (_high, low, pages, pkey) => setKeys(linearKeys, low >>> 12, pages, pkey),
+    setImagePkey: (pfn, pages, pkey) => setKeys(imageKeys, pfn, pages, pkey),
+    setDirectMapInvalid: () => 0,
+    setDirectMapDefault: () => 0,
+  });
+  return toy;
+}
+
+/** Builds the toy and runs mem_init, the tables of the linear map being early pages. */
+export function bootToyMachine(options: PluginOptions = {}, supported = true): ToyMachine {
+  const toy = createToyMachine(options, supported);
+  toy.early(32, 33, 34, 35);
+  toy.begin("mem_init");
+  toy.arch.counters.registerWrites = 0;
+  toy.arch.counters.barriers = 0;
+  return toy;
+}
