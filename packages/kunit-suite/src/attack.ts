@@ -1,0 +1,124 @@
+import {
+  Exceptions,
+  Kpkeys,
+  LinearMap,
+  PageTableFormat,
+  PhysicalMemory,
+  ProtectedObjects,
+} from "@kpkeys/core/contracts";
+import { addressText } from "@kpkeys/kernel";
+import type { ScannedTable } from "@kpkeys/kernel";
+import type { MachineUnderTest } from "./runner.js";
+
+/** Stores of an attack that went through, of one source, level and mapping. */
+export interface AttackGap {
+  /** Where the table pages came from, or what a feature calls its objects. */
+  readonly source: string;
+  /** Linux's name of the tables' level; `object` for what is no table. */
+  readonly level: string;
+  /** Which mapping let them through: the linear map, or another one of the kernel's. */
+  readonly mapping: "linear" | "other";
+  /** Number of stores. */
+  stores: number;
+  /** The first address written, 16 hexadecimal digits. */
+  readonly address: string;
+}
+
+/** What an attack achieved. */
+export interface AttackResult {
+  /** Stores through mappings that are writable but for a key: with a hardening or without, the same number. */
+  readonly tried: number;
+  /** How many of them faulted. */
+  readonly blocked: number;
+  /** Stores that faulted because the mapping is read-only for everybody, whatever the hardening; not among those tried. */
+  readonly readOnly: number;
+  /** All stores that went through; empty when everything is protected. */
+  readonly gaps: readonly AttackGap[];
+}
+
+/** A mapping of something that should be protected. */
+interface Target {
+  readonly source: string;
+  readonly level: string;
+  readonly pfn: number;
+  readonly high: number;
+  readonly low: number;
+  readonly writable: boolean;
+  /** Indices of the 64-bit words of the page that are written. */
+  readonly words: readonly number[];
+}
+
+/**
+ * What an attacker with a write primitive does: stores the value already there to the first, middle and last entry of every
+ * table page, through every alias that a mapping gives it, and to every object that a feature says it protects, in the DEFAULT
+ * context. Nothing changes even where a store goes through.
+ *
+ * It does not show that the setters cannot be misused: whoever chooses the arguments of set_pte() needs no store of his own.
+ *
+ * @param machine - the machine under attack
+ * @param tables - its table pages with all their mappings, from `Machine.scan`
+ * @returns what was blocked and what went through
+ */
+export function attack(machine: MachineUnderTest, tables: readonly ScannedTable[]): AttackResult {
+  const memory = machine.get(PhysicalMemory);
+  const exceptions = machine.get(Exceptions);
+  const kpkeys = machine.get(Kpkeys);
+  const linearMap = machine.get(LinearMap);
+  const gaps = new Map<string, AttackGap>();
+  let tried = 0;
+  let blocked = 0;
+  let readOnly = 0;
+
+  function wentThrough({ source, level }: Target, high: number, low: number): void {
+    const mapping = linearMap.pfnOf(high, low) >= 0 ? "linear" : "other";
+    const id = `${source} ${level} ${mapping}`;
+    const gap = gaps.get(id);
+    if (gap !== undefined) gap.stores++;
+    else gaps.set(id, { source, level, mapping, stores: 1, address: addressText(high, low) });
+  }
+
+  const state = kpkeys.enterContext("DEFAULT");
+  for (const target of [...tableTargets(machine, tables), ...objectTargets(machine)]) {
+    const { pfn, high, writable } = target;
+    for (const word of target.words) {
+      const low = target.low | (word * 8);
+      const errno = exceptions.copyToKernelNofault(high, low, memory.readHigh(pfn, word), memory.readLow(pfn, word));
+      if (!writable && errno !== 0) readOnly++;
+      else tried++;
+      if (errno === 0) wentThrough(target, high, low);
+      else if (writable) blocked++;
+    }
+  }
+  kpkeys.leaveContext(state);
+  return { tried, blocked, readOnly, gaps: [...gaps.values()] };
+}
+
+function tableTargets(machine: MachineUnderTest, tables: readonly ScannedTable[]): Target[] {
+  const { levels } = machine.get(PageTableFormat).geometry;
+  return tables.flatMap(({ pfn, level, source, aliases }) => {
+    const { name, indexBits } = levels[level]!;
+    const words = firstMiddleLast(0, 2 ** indexBits);
+    return aliases.map(({ high, low, writable }) => ({ source, level: name, pfn, high, low, writable, words }));
+  });
+}
+
+/** Objects live in pages that only the linear map has. */
+function objectTargets(machine: MachineUnderTest): Target[] {
+  const linearMap = machine.get(LinearMap);
+  return machine.get(ProtectedObjects).claims.flatMap(({ objects }) =>
+    Array.from(objects?.() ?? [], ({ pfn, offset, size, source }) => ({
+      source,
+      level: "object",
+      pfn,
+      high: linearMap.addressHigh(pfn),
+      low: linearMap.addressLow(pfn),
+      writable: true,
+      words: firstMiddleLast(offset / 8, size / 8),
+    })),
+  );
+}
+
+/** Each once: a small object has fewer than three words. */
+function firstMiddleLast(first: number, count: number): readonly number[] {
+  return [...new Set([first, first + (count >> 1), first + count - 1])];
+}

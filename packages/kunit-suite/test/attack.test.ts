@@ -1,0 +1,82 @@
+import type { ScannedTable } from "@kpkeys/kernel";
+import { describe, expect, it } from "vitest";
+import { attack } from "../src/index.js";
+import { createToyMachine, LINEAR_HIGH } from "./toy-machine.js";
+
+const LEVELS = ["pgd", "pte"] as const;
+const IMAGE_HIGH = 0xffff_ffff | 0;
+
+function table(pfn: number, level: number, ...aliases: [high: number, writable: boolean][]): ScannedTable {
+  return {
+    pfn,
+    level,
+    source: "static",
+    aliases: aliases.map(([high, writable]) => ({ high, low: pfn << 12, pkey: 1, writable })),
+  };
+}
+
+describe("an attack", () => {
+  it("stores the value already there to the first, middle and last entry of each table, through every alias", () => {
+    const machine = createToyMachine(LEVELS, () => true);
+    const result = attack(machine, [table(3, 1, [LINEAR_HIGH, true], [IMAGE_HIGH, true])]);
+    expect(machine.stores).toEqual(
+      [LINEAR_HIGH, IMAGE_HIGH].flatMap((high) =>
+        [0, 256, 511].map((index) => ({ high, low: 0x3000 + 8 * index, value: [3, index] })),
+      ),
+    );
+    expect(result).toEqual({ tried: 6, blocked: 6, readOnly: 0, gaps: [] });
+  });
+
+  it("is made in the DEFAULT context, which it leaves", () => {
+    const contexts: (string | undefined)[] = [];
+    const machine = createToyMachine(LEVELS, () => {
+      contexts.push(machine.context);
+      return true;
+    });
+    attack(machine, [table(3, 1, [LINEAR_HIGH, true])]);
+    expect(contexts).toEqual(["DEFAULT", "DEFAULT", "DEFAULT"]);
+    expect(machine.context).toBeUndefined();
+  });
+
+  it("tells what went through by source, level and mapping", () => {
+    const machine = createToyMachine(LEVELS, (high) => high === LINEAR_HIGH);
+    const tables = [3, 4].map((pfn) => table(pfn, 1, [LINEAR_HIGH, true], [IMAGE_HIGH, true]));
+    expect(attack(machine, [...tables, table(5, 0, [IMAGE_HIGH, true])])).toEqual({
+      tried: 15,
+      blocked: 6,
+      readOnly: 0,
+      gaps: [
+        { source: "static", level: "pte", mapping: "other", stores: 6, address: "ffffffff00003000" },
+        { source: "static", level: "pgd", mapping: "other", stores: 3, address: "ffffffff00005000" },
+      ],
+    });
+  });
+
+  it("counts apart what is read-only for everybody, so that a hardening gets no credit for it", () => {
+    const machine = createToyMachine(LEVELS, (high) => high === IMAGE_HIGH);
+    const result = attack(machine, [table(3, 0, [LINEAR_HIGH, true], [IMAGE_HIGH, false])]);
+    expect(result).toMatchObject({ tried: 3, blocked: 0, readOnly: 3 });
+    expect(result.gaps).toHaveLength(1);
+  });
+
+  it("finds a read-only mapping that lets stores through all the same", () => {
+    const result = attack(
+      createToyMachine(LEVELS, () => false),
+      [table(3, 0, [LINEAR_HIGH, false])],
+    );
+    expect(result).toMatchObject({ tried: 3, blocked: 0, readOnly: 0 });
+    expect(result.gaps).toMatchObject([{ stores: 3 }]);
+  });
+
+  it("is made on protected objects too: each word once where an object has fewer than three", () => {
+    const object = (pfn: number, offset: number, size: number) => ({ pfn, offset, size, pkey: 2, source: "cred" });
+    const machine = createToyMachine(LEVELS, (_high, low) => low >>> 12 !== 9, [object(8, 64, 192), object(9, 8, 8)]);
+    expect(attack(machine, [])).toEqual({
+      tried: 4,
+      blocked: 3,
+      readOnly: 0,
+      gaps: [{ source: "cred", level: "object", mapping: "linear", stores: 1, address: "ffff800000009008" }],
+    });
+    expect(machine.stores.map(({ low }) => low & 0xfff)).toEqual([64, 64 + 96, 64 + 184, 8]);
+  });
+});

@@ -1,0 +1,107 @@
+import { createContainer, createProtectedObjects, provide, resolve } from "@kpkeys/core";
+import {
+  Errno,
+  Exceptions,
+  Kpkeys,
+  LinearMap,
+  PageAllocator,
+  PageTableFormat,
+  PageTables,
+  PhysicalMemory,
+  ProtectedObjects,
+  SetMemory,
+} from "@kpkeys/core/contracts";
+import type { KpkeysState, LevelGeometry, ProtectedObject, Token } from "@kpkeys/core/contracts";
+import type { MachineUnderTest } from "../src/index.js";
+
+/** A store that was tried. */
+export interface Store {
+  readonly high: number;
+  readonly low: number;
+  readonly value: readonly [high: number, low: number];
+}
+
+/** The parts of a machine that an attack or a suite asks, over an invented geometry. */
+export interface ToyMachine extends MachineUnderTest {
+  /** Stores tried, in order. */
+  readonly stores: readonly Store[];
+  /** The context entered last and not left. */
+  readonly context: string | undefined;
+}
+
+/** The linear map of the toy begins here; everything else is mapped below. */
+export const LINEAR_HIGH = 0xffff_8000 | 0;
+
+/**
+ * Makes a toy of named table levels, in which the table of level n is page 10 + n and every word is (page, index).
+ * @param levelNames - Linux's names, the top one first
+ * @param blocks - tells which addresses cannot be written
+ * @param objects - what a feature protects
+ */
+export function createToyMachine(
+  levelNames: readonly LevelGeometry["name"][],
+  blocks: (high: number, low: number) => boolean,
+  objects: readonly ProtectedObject[] = [],
+): ToyMachine {
+  const container = createContainer();
+  const stores: Store[] = [];
+  let context: string | undefined;
+  const levels = levelNames.map((name) => ({ name, shift: 12, indexBits: 9, leaf: true }));
+  const part = <T>(token: Token<T>, some: Partial<NoInfer<T>>): void => {
+    provide(container, token, some as T);
+  };
+
+  const claims = createProtectedObjects();
+  claims.declare({ feature: "toy", objects: () => objects });
+
+  part(ProtectedObjects, claims);
+  part(LinearMap, {
+    addressHigh: () => LINEAR_HIGH,
+    addressLow: (pfn) => pfn << 12,
+    pfnOf: (high, low) => (high === LINEAR_HIGH ? low >>> 12 : -1),
+  });
+  part(PhysicalMemory, {
+    readHigh: (pfn: number) => pfn,
+    readLow: (_pfn: number, index: number) => index,
+  });
+  part(Kpkeys, {
+    supported: () => true,
+    enterContext(name: string) {
+      context = name;
+      return 1 as KpkeysState;
+    },
+    leaveContext() {
+      context = undefined;
+    },
+  });
+  part(Exceptions, {
+    copyToKernelNofault(high, low, valueHigh, valueLow) {
+      stores.push({ high, low, value: [valueHigh, valueLow] });
+      return blocks(high, low) ? Errno.EFAULT : 0;
+    },
+  });
+  part(PageTableFormat, {
+    geometry: { pageShift: 12, levels, addressBits: 48, splitRoots: false },
+    index: (level: number) => 100 + level,
+  });
+  part(PageTables, {
+    root: 10,
+    entryHigh: 7,
+    entryLow: 8,
+    read: () => undefined,
+    tableAt: (root: number, level: number) => root + level,
+  });
+  part(PageAllocator, { alloc: () => 5, free: () => undefined });
+  part(SetMemory, {
+    setDirectMapInvalid: () => 0,
+    setDirectMapDefault: () => 0,
+  });
+
+  return {
+    get: (token) => resolve(container, token),
+    stores,
+    get context() {
+      return context;
+    },
+  };
+}
