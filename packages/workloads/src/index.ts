@@ -1,0 +1,12 @@
+export { embeddedTrace } from "./reader/embedded.js";
+export { argPage, argSigned, argUnsigned, EventKind, isErrno, TraceEvent } from "./reader/event.js";
+export { eventNames } from "./reader/formats.js";
+export { type LineCounts } from "./reader/line-parser.js";
+export { readTrace, type ReadTraceOptions } from "./reader/read-trace.js";
+export { openTrace, type TraceFile } from "./reader/trace-file.js";
+export { createTraceReader, type TraceReader, type TraceSummary } from "./reader/trace-reader.js";
+export { readVmpte, type VmpteRecord } from "./reader/vmpte.js";
+export type { Agreement, Difference } from "./replay/agreement.js";
+export { replayTrace } from "./replay/replay.js";
+export type { ReplayOptions, ReplayResult } from "./replay/replay.js";
+export type { FaultCounts } from "./replay/user-faults.js";

@@ -1,0 +1,183 @@
+import { type TraceEvent } from "./event.js";
+import { ArgumentForm, FORMATS } from "./formats.js";
+import { ascii, integer, lineEnd, literal, NEWLINE, NUL, number, SPACE, word } from "./scan.js";
+
+/** Where an argument goes that nobody reads; no event that has one fills this slot. */
+const UNREAD = 5;
+
+/** The longest comm: TASK_COMM_LEN of include/linux/sched.h is 16 with the NUL. */
+const COMM_LENGTH = 15;
+/** The longest path: PATH_MAX of include/uapi/linux/limits.h is 4096 with the NUL. */
+const PATH_LENGTH = 4095;
+
+const PLUS = 43;
+const DIGIT_9 = 57;
+const COLON = 58;
+
+const FORM = Uint8Array.from(FORMATS, ({ form }) => form);
+const COUNT = Uint8Array.from(FORMATS, ({ count }) => count);
+
+/**
+ * Reads the arguments of an event into its slots.
+ *
+ * @param bytes - the text
+ * @param at - where the arguments begin, behind `event: `
+ * @param event - the event, its kind already set
+ * @returns the position of the line's newline, or -1 when the arguments are not those of the kind
+ */
+export function readArguments(bytes: Uint8Array, at: number, event: TraceEvent): number {
+  event.textStart = event.textEnd = 0;
+  event.symbolicAddress = false;
+  switch (FORM[event.kind]) {
+    case ArgumentForm.fault:
+      return fault(bytes, at, event);
+    case ArgumentForm.enter:
+      return enter(bytes, at, event, COUNT[event.kind]!);
+    case ArgumentForm.exit:
+      return lineEnd(bytes, number(bytes, at, event.argHigh, event.argLow, 0));
+    case ArgumentForm.processFork:
+      return nameUntil(bytes, literal(bytes, at, COMM), COMM_LENGTH, event, afterParentComm);
+    case ArgumentForm.processExec:
+      event.textStart = at + FILENAME.length;
+      return nameUntil(bytes, literal(bytes, at, FILENAME), PATH_LENGTH, event, afterFilename);
+    case ArgumentForm.processExit:
+      return nameUntil(bytes, literal(bytes, at, COMM), COMM_LENGTH, event, afterExitComm);
+    default:
+      return nameUntil(bytes, literal(bytes, at, PREV_COMM), COMM_LENGTH, event, afterPrevComm);
+  }
+}
+
+const COMMA = ascii(", ");
+const LABEL_END = ascii(": ");
+
+/** The order of a system call's arguments is ABI, their names are not: any name will do. */
+function enter(bytes: Uint8Array, start: number, event: TraceEvent, count: number): number {
+  let at = start;
+  for (let slot = 0; slot < count && at >= 0; slot++) {
+    if (slot > 0) at = literal(bytes, at, COMMA);
+    while (bytes[at] !== COLON && bytes[at]! > SPACE) at++;
+    at = number(bytes, literal(bytes, at, LABEL_END), event.argHigh, event.argLow, slot);
+  }
+  return lineEnd(bytes, at);
+}
+
+const ADDRESS = ascii("address=");
+const IP = ascii(" ip=");
+const ERROR_CODE = ascii(" error_code=");
+
+/** Both address and ip are printed by %ps: as a symbol where the kernel has one for them. */
+function fault(bytes: Uint8Array, start: number, event: TraceEvent): number {
+  const { argHigh, argLow } = event;
+  const address = literal(bytes, start, ADDRESS);
+  let at = number(bytes, address, argHigh, argLow, 0);
+  if (at < 0) {
+    event.symbolicAddress = true;
+    at = symbol(bytes, address);
+  }
+  const ip = literal(bytes, at, IP);
+  at = number(bytes, ip, argHigh, argLow, 1);
+  if (at < 0) {
+    at = symbol(bytes, ip);
+    event.textStart = ip;
+    event.textEnd = at;
+    argHigh[1] = argLow[1] = 0;
+  }
+  return lineEnd(bytes, number(bytes, literal(bytes, at, ERROR_CODE), argHigh, argLow, 2));
+}
+
+/** Reads a symbol: a word that does not begin like a number. */
+function symbol(bytes: Uint8Array, at: number): number {
+  return at >= 0 && bytes[at]! > DIGIT_9 ? word(bytes, at) : -1;
+}
+
+/**
+ * Reads a name that may hold anything but NUL and newline, even text that looks like the arguments behind it: the name ends at
+ * the first space from which the rest of the arguments can be read in full. A comm is too short to hold such a rest.
+ */
+function nameUntil(bytes: Uint8Array, start: number, longest: number, event: TraceEvent, rest: Rest): number {
+  if (start < 0) return -1;
+  for (let at = start; at <= start + longest && bytes[at] !== NEWLINE && bytes[at] !== NUL; at++) {
+    if (bytes[at] !== SPACE) continue;
+    const end = rest(bytes, at, event);
+    if (end >= 0) return end;
+  }
+  return -1;
+}
+
+/** Reads what follows a name, up to the newline. */
+type Rest = (bytes: Uint8Array, at: number, event: TraceEvent) => number;
+
+const COMM = ascii("comm=");
+const PID = ascii(" pid=");
+const CHILD_COMM = ascii(" child_comm=");
+const CHILD_PID = ascii(" child_pid=");
+
+function afterParentComm(bytes: Uint8Array, at: number, event: TraceEvent): number {
+  const pid = integer(bytes, literal(bytes, at, PID), event.argHigh, event.argLow, 0);
+  const child = literal(bytes, pid, CHILD_COMM);
+  event.textStart = child;
+  return nameUntil(bytes, child, COMM_LENGTH, event, afterChildComm);
+}
+
+function afterChildComm(bytes: Uint8Array, at: number, event: TraceEvent): number {
+  event.textEnd = at;
+  return lineEnd(bytes, integer(bytes, literal(bytes, at, CHILD_PID), event.argHigh, event.argLow, 1));
+}
+
+const FILENAME = ascii("filename=");
+const OLD_PID = ascii(" old_pid=");
+
+function afterFilename(bytes: Uint8Array, at: number, event: TraceEvent): number {
+  event.textEnd = at;
+  const pid = integer(bytes, literal(bytes, at, PID), event.argHigh, event.argLow, 0);
+  return lineEnd(bytes, integer(bytes, literal(bytes, pid, OLD_PID), event.argHigh, event.argLow, 1));
+}
+
+const PRIO = ascii(" prio=");
+const GROUP_DEAD = ascii(" group_dead=");
+const TRUE = ascii("true");
+const FALSE = ascii("false");
+
+function afterExitComm(bytes: Uint8Array, at: number, event: TraceEvent): number {
+  const { argHigh, argLow } = event;
+  const pid = integer(bytes, literal(bytes, at, PID), argHigh, argLow, 0);
+  const prio = integer(bytes, literal(bytes, pid, PRIO), argHigh, argLow, UNREAD);
+  const groupDead = literal(bytes, prio, GROUP_DEAD);
+  if (groupDead < 0) {
+    argHigh[1] = argLow[1] = -1;
+    return lineEnd(bytes, prio);
+  }
+  const dead = literal(bytes, groupDead, TRUE);
+  argHigh[1] = 0;
+  argLow[1] = dead < 0 ? 0 : 1;
+  return lineEnd(bytes, dead < 0 ? literal(bytes, groupDead, FALSE) : dead);
+}
+
+const PREV_COMM = ascii("prev_comm=");
+const PREV_PID = ascii(" prev_pid=");
+const PREV_PRIO = ascii(" prev_prio=");
+const PREV_STATE = ascii(" prev_state=");
+const NEXT_COMM = ascii(" ==> next_comm=");
+const NEXT_PID = ascii(" next_pid=");
+const NEXT_PRIO = ascii(" next_prio=");
+
+function afterPrevComm(bytes: Uint8Array, at: number, event: TraceEvent): number {
+  const { argHigh, argLow } = event;
+  const pid = integer(bytes, literal(bytes, at, PREV_PID), argHigh, argLow, 0);
+  const prio = integer(bytes, literal(bytes, pid, PREV_PRIO), argHigh, argLow, UNREAD);
+  const state = literal(bytes, prio, PREV_STATE);
+  const stateEnd = word(bytes, state);
+  const next = literal(bytes, stateEnd, NEXT_COMM);
+  if (next < 0) return -1;
+  argHigh[1] = bytes[stateEnd - 1] === PLUS ? 1 : 0;
+  argLow[1] = bytes[state]!;
+  event.textStart = next;
+  return nameUntil(bytes, next, COMM_LENGTH, event, afterNextComm);
+}
+
+function afterNextComm(bytes: Uint8Array, at: number, event: TraceEvent): number {
+  const { argHigh, argLow } = event;
+  event.textEnd = at;
+  const pid = integer(bytes, literal(bytes, at, NEXT_PID), argHigh, argLow, 2);
+  return lineEnd(bytes, integer(bytes, literal(bytes, pid, NEXT_PRIO), argHigh, argLow, UNREAD));
+}

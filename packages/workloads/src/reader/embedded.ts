@@ -1,0 +1,12 @@
+import { fileURLToPath } from "node:url";
+
+/** The recording that comes with the package: gcc compiles a file of one function. Paths of its two files. */
+export const embeddedTrace: {
+  /** `perf script` of the recording, gzip. */
+  readonly trace: string;
+  /** What Linux itself said of the same processes, for `readVmpte`. */
+  readonly vmpte: string;
+} = {
+  trace: fileURLToPath(new URL("../../traces/gcc-hello.perf-script.txt.gz", import.meta.url)),
+  vmpte: fileURLToPath(new URL("../../traces/gcc-hello.vmpte.txt", import.meta.url)),
+};

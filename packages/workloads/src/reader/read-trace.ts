@@ -1,0 +1,58 @@
+import { KpkeysError } from "@kpkeys/core";
+import { type TraceEvent } from "./event.js";
+import { openTrace } from "./trace-file.js";
+import { createTraceReader, type TraceSummary } from "./trace-reader.js";
+
+/** How a trace is read. */
+export interface ReadTraceOptions {
+  /**
+   * Called now and then, some hundred times for a large file.
+   *
+   * @param consumed - bytes of the file read so far, compressed where it is
+   * @param size - the file's size in bytes, 0 when it has none (a pipe)
+   */
+  readonly onProgress?: (consumed: number, size: number) => void;
+}
+
+/**
+ * Reads a trace, the text of `perf script`, plain or gzip, in memory that does not grow with it.
+ *
+ * @param path - the file
+ * @param sink - takes each event in turn. The record is one for all: take from it what is needed and keep no reference.
+ * @param options - how
+ * @returns what was read
+ * @throws KpkeysError ERR_INPUT_MISSING, ERR_INPUT_KIND, ERR_INPUT_TRUNCATED; ERR_TRACE_LINE at a damaged line; ERR_TRACE_EMPTY
+ * when no line holds an event
+ *
+ * @example
+ * ```ts
+ * import { argPage, embeddedTrace, EventKind, readTrace } from "@kpkeys/workloads";
+ *
+ * const pages = new Set<number>();
+ * const summary = await readTrace(embeddedTrace.trace, (event) => {
+ *   if (event.kind === EventKind.page_fault_user) pages.add(argPage(event, 0));
+ * });
+ * console.log(`${summary.events} events, faults on ${pages.size} pages`);
+ * ```
+ */
+export async function readTrace(
+  path: string,
+  sink: (event: TraceEvent) => void,
+  options: ReadTraceOptions = {},
+): Promise<TraceSummary> {
+  const file = await openTrace(path);
+  const reader = createTraceReader(path, sink);
+  let damage: KpkeysError | undefined;
+  for await (const chunk of file.chunks(() => `${reader.lines()} lines`)) {
+    try {
+      if (damage === undefined) reader.push(chunk);
+    } catch (error) {
+      // A damaged line in a gzip file may come of a damaged file, of which its checksum tells: read on, without parsing.
+      if (!file.compressed || !(error instanceof KpkeysError) || error.code !== "ERR_TRACE_LINE") throw error;
+      damage = error;
+    }
+    options.onProgress?.(file.consumed(), file.size);
+  }
+  if (damage !== undefined) throw damage;
+  return reader.finish();
+}

@@ -1,0 +1,58 @@
+import { KpkeysError } from "@kpkeys/core";
+import { NEWLINE, NUL } from "./scan.js";
+
+/** How much of a file is looked at. */
+const HEAD = 4096;
+
+const TAB = 9;
+const CARRIAGE_RETURN = 13;
+
+const TEXT = "the text that perf script prints, plain or gzip";
+
+/** Files that are taken for a trace by mistake: how they begin (as latin1), what they are, and what to do with them. */
+const KINDS: readonly (readonly [string, string, (path: string) => string])[] = [
+  ["PERFILE2", "perf's own recording", convert],
+  ["2ELIFREP", "perf's own recording, of the other byte order", convert],
+  ["\x17\x08\x44tracing", "trace-cmd's own recording", () => TEXT],
+  ["\x1f\x8b", "gzip in gzip", () => TEXT],
+  ["\x28\xb5\x2f\xfd", "compressed by zstd", () => `${TEXT}: unpack it first (unzstd)`],
+  ["\xfd7zXZ\0", "compressed by xz", () => `${TEXT}: unpack it first (unxz)`],
+  ["BZh", "compressed by bzip2", () => `${TEXT}: unpack it first (bunzip2)`],
+  ["PK\x03\x04", "a zip archive", () => `${TEXT}: unpack it first (unzip)`],
+  ["\x7fELF", "a program (ELF)", () => TEXT],
+];
+
+function convert(path: string): string {
+  return `${TEXT}: convert it by 'perf script -i ${path}'`;
+}
+
+/**
+ * Refuses what is not text.
+ *
+ * @param path - the file
+ * @param start - the first bytes of the text
+ * @param compressed - whether they were unpacked
+ * @throws KpkeysError ERR_INPUT_KIND, which names the kind where it is known
+ */
+export function refuseBinary(path: string, start: Uint8Array, compressed: boolean): void {
+  const head = start.subarray(0, HEAD);
+  const begin = String.fromCharCode(...head.subarray(0, 16));
+  const unpacked = compressed ? "unpacked, " : "";
+  for (const [magic, what, expected] of KINDS) {
+    if (!begin.startsWith(magic)) continue;
+    throw new KpkeysError("ERR_INPUT_KIND", `${unpacked}this is ${what}`, { where: path, expected: expected(path) });
+  }
+  if (isBinary(head)) {
+    throw new KpkeysError("ERR_INPUT_KIND", `${unpacked}this is a binary file`, { where: path, expected: TEXT });
+  }
+}
+
+/** A text may hold a stray byte, which then is the matter of its line; a binary file holds NUL in its first line, or many such bytes. */
+function isBinary(head: Uint8Array): boolean {
+  const firstLine = head.indexOf(NEWLINE);
+  if (head.subarray(0, firstLine < 0 ? head.length : firstLine).includes(NUL)) return true;
+  const strange = head.filter(
+    (byte) => byte >= 0x7f || (byte < 0x20 && byte !== TAB && byte !== NEWLINE && byte !== CARRIAGE_RETURN),
+  );
+  return strange.length * 8 > head.length;
+}

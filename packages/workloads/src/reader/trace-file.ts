@@ -1,0 +1,104 @@
+import { type FileHandle, open } from "node:fs/promises";
+import { pipeline } from "node:stream";
+import { createGunzip } from "node:zlib";
+import { directoryError, inputError } from "./input-error.js";
+import { refuseBinary } from "./text-kind.js";
+
+/** How much is read before it is said what the file is. */
+const HEAD = 4096;
+/** How much is read at once of a compressed file, of a plain file, and how much is unpacked at once. */
+const COMPRESSED_BLOCK = 64 << 10;
+const TEXT_BLOCK = 256 << 10;
+
+/** A trace that has been opened. */
+export interface TraceFile {
+  /** The file's size in bytes; 0 for what has none, such as a pipe. */
+  readonly size: number;
+  /** Whether it is gzip. */
+  readonly compressed: boolean;
+  /** @returns how many bytes of the file have been read */
+  consumed(): number;
+  /**
+   * The text, unpacked where need be. To be looped over once: the file is closed when the loop ends, in whatever way. A chunk is
+   * valid until the next is asked for.
+   *
+   * @param reached - says how far its reader has come (`12 lines`), for the message about a file that ends early
+   * @throws KpkeysError ERR_INPUT_KIND, ERR_INPUT_TRUNCATED or ERR_INPUT_MISSING, from within the loop
+   */
+  chunks(reached: () => string): AsyncGenerator<Uint8Array, void, undefined>;
+}
+
+/**
+ * Opens a trace, plain text or gzip: its first bytes tell which.
+ *
+ * @param path - the file
+ * @throws KpkeysError ERR_INPUT_MISSING, or ERR_INPUT_KIND for a directory
+ */
+export async function openTrace(path: string): Promise<TraceFile> {
+  const { handle, size, head } = await openFile(path);
+  const compressed = head[0] === 0x1f && head[1] === 0x8b;
+  let consumed = 0;
+
+  async function* blocks(): AsyncGenerator<Uint8Array, void, undefined> {
+    try {
+      let block = head;
+      let buffer = new Uint8Array(compressed ? COMPRESSED_BLOCK : TEXT_BLOCK);
+      while (block.length > 0) {
+        consumed += block.length;
+        yield block;
+        // The decompressor may still hold the last block while it asks for the next.
+        if (compressed) buffer = new Uint8Array(COMPRESSED_BLOCK);
+        block = await read(handle, buffer, 0);
+      }
+    } finally {
+      await handle.close();
+    }
+  }
+
+  function text(): AsyncIterable<Uint8Array> {
+    if (!compressed) return blocks();
+    const gunzip = createGunzip({ chunkSize: TEXT_BLOCK });
+    // An error reaches the loop over the stream that is returned; the callback has nothing to add.
+    return pipeline(blocks(), gunzip, () => undefined);
+  }
+
+  async function* chunks(reached: () => string): AsyncGenerator<Uint8Array, void, undefined> {
+    let first = true;
+    try {
+      for await (const chunk of text()) {
+        if (first) refuseBinary(path, chunk, compressed);
+        first = false;
+        yield chunk;
+      }
+    } catch (error) {
+      throw inputError(path, error, `${consumed} bytes (${reached()})`);
+    }
+  }
+
+  return { size, compressed, consumed: () => consumed, chunks };
+}
+
+/** @returns the open file, its size, and its first bytes */
+async function openFile(path: string): Promise<{ handle: FileHandle; size: number; head: Uint8Array }> {
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(path);
+    const stat = await handle.stat();
+    if (stat.isDirectory()) throw directoryError(path);
+    const buffer = new Uint8Array(HEAD);
+    let filled = 0;
+    for (let count = -1; count !== 0 && filled < HEAD; filled += count) {
+      count = (await read(handle, buffer, filled)).length;
+    }
+    return { handle, size: stat.isFile() ? stat.size : 0, head: buffer.subarray(0, filled) };
+  } catch (error) {
+    await handle?.close();
+    throw inputError(path, error);
+  }
+}
+
+/** Fills a buffer from `offset` on as far as one read goes, and returns what was read: nothing at the end of the file. */
+async function read(handle: FileHandle, buffer: Uint8Array, offset: number): Promise<Uint8Array> {
+  const { bytesRead } = await handle.read(buffer, offset, buffer.length - offset);
+  return buffer.subarray(offset, offset + bytesRead);
+}

@@ -1,0 +1,63 @@
+import { readFileSync } from "node:fs";
+import { KpkeysError } from "@kpkeys/core";
+import { inputError } from "./input-error.js";
+import { quoteText } from "./quote.js";
+
+/** What Linux said of a process at its exit: fields of its `/proc/PID/status` and `/proc/PID/stat`. */
+export interface VmpteRecord {
+  /** The process. */
+  readonly pid: number;
+  /** Its parent. */
+  readonly ppid: number;
+  /** Its comm. */
+  readonly name: string;
+  /** VmPTE: its page tables below the top level, in kB. */
+  readonly vmpteKb: number;
+  /** VmRSS: its resident memory, in kB. */
+  readonly vmrssKb: number;
+  /** Faults that needed no input or output. */
+  readonly minorFaults: number;
+}
+
+const EXPECTED = "`pid ppid name VmPTE VmRSS minor-faults`, sizes in kB";
+
+/**
+ * Reads a VmPTE file: the account of the kernel that ran a workload while it was recorded.
+ *
+ * @param path - the file
+ * @returns a record for each line, in the file's order
+ * @throws KpkeysError ERR_INPUT_MISSING, ERR_INPUT_KIND (a directory), ERR_VMPTE_LINE
+ */
+export function readVmpte(path: string): VmpteRecord[] {
+  const records: VmpteRecord[] = [];
+  for (const [index, line] of readText(path).split("\n").entries()) {
+    if (line.trim() === "") continue;
+    const record = parseLine(line);
+    if (record === undefined) {
+      throw new KpkeysError("ERR_VMPTE_LINE", `not the account of a process: ${quoteText(line)}`, {
+        where: `${path}:${index + 1}`,
+        expected: EXPECTED,
+      });
+    }
+    records.push(record);
+  }
+  if (records.length === 0) throw new KpkeysError("ERR_VMPTE_LINE", "no line", { where: path, expected: EXPECTED });
+  return records;
+}
+
+/** @returns the record of a line, or undefined when it is damaged; the name is whatever stands between the numbers */
+function parseLine(line: string): VmpteRecord | undefined {
+  const fields = line.trim().split(/\s+/);
+  const numbers = [...fields.slice(0, 2), ...fields.slice(-3)];
+  if (fields.length < 6 || !numbers.every((field) => /^\d{1,15}$/.test(field))) return undefined;
+  const [pid, ppid, vmpteKb, vmrssKb, minorFaults] = numbers.map(Number) as [number, number, number, number, number];
+  return { pid, ppid, name: fields.slice(2, -3).join(" "), vmpteKb, vmrssKb, minorFaults };
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    throw inputError(path, error);
+  }
+}

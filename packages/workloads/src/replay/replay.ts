@@ -1,0 +1,167 @@
+import { KpkeysError } from "@kpkeys/core";
+import { AddressSpaces, Privilege, Tasks } from "@kpkeys/core/contracts";
+import type { Machine, MachineCounters } from "@kpkeys/kernel";
+import { argUnsigned, EventKind } from "../reader/event.js";
+import type { TraceEvent } from "../reader/event.js";
+import { readTrace } from "../reader/read-trace.js";
+import { compareWithLinux } from "./agreement.js";
+import type { Agreement, ExitRecord } from "./agreement.js";
+import { countersSince } from "./counters.js";
+import { replaySyscall } from "./syscalls.js";
+import { createThreads } from "./threads.js";
+import type { Thread } from "./threads.js";
+import { createUserFaults } from "./user-faults.js";
+import type { FaultCounts } from "./user-faults.js";
+
+/** How a trace is replayed. */
+export interface ReplayOptions {
+  /** A VmPTE file to hold the result against, after the replay. */
+  readonly vmpte?: string;
+  /**
+   * Called now and then.
+   * @param consumed - bytes of the file read so far
+   * @param size - the file's size in bytes, 0 when it has none
+   */
+  readonly onProgress?: (consumed: number, size: number) => void;
+}
+
+/** What a replay was. */
+export interface ReplayResult extends Readonly<FaultCounts> {
+  /** The trace. */
+  readonly trace: {
+    /** Its file's name without the usual endings. */
+    readonly name: string;
+    /** Events in it. */
+    readonly events: number;
+    /** Lines that were not used, by what they are. */
+    readonly unused: Readonly<Record<string, number>>;
+    /** Processes met. */
+    readonly processes: number;
+  };
+  /** What the machine did for it. */
+  readonly counters: MachineCounters;
+  /** Wall time, reading included. */
+  readonly seconds: number;
+  /** Agreement with Linux; `null` without a VmPTE file. */
+  readonly linux: Agreement | null;
+}
+
+/**
+ * Replays a recorded workload: each event becomes the operation of the model kernel that it tells of.
+ *
+ * @param machine - a booted machine; the processes of the trace that do not end stay in it
+ * @param path - `perf script` text, plain or gzip
+ * @param options - how
+ * @returns what it was
+ * @throws KpkeysError ERR_INPUT_MISSING, ERR_INPUT_KIND, ERR_INPUT_TRUNCATED, ERR_TRACE_EMPTY, ERR_TRACE_LINE,
+ *   ERR_VMPTE_LINE; ERR_OUT_OF_MEMORY with the trace's line; ERR_KERNEL_FAULT when the kernel itself faults
+ */
+export async function replayTrace(machine: Machine, path: string, options: ReplayOptions = {}): Promise<ReplayResult> {
+  const tasks = machine.get(Tasks);
+  const spaces = machine.get(AddressSpaces);
+  const { cpus } = machine;
+  const threads = createThreads(tasks, spaces);
+  const faults = createUserFaults(spaces);
+  const idle = tasks.current;
+  const exits = new Map<number, ExitRecord[]>();
+  const before = machine.counters();
+  let line = 0;
+
+  function enter(thread: Thread, event: TraceEvent): void {
+    thread.syscall = event.kind;
+    thread.argHigh.set(event.argHigh);
+    thread.argLow.set(event.argLow);
+    if (event.kind === EventKind.sys_enter_execve) thread.execSwitched = false;
+  }
+
+  function exec(thread: Thread): void {
+    if (!thread.execSwitched) threads.exec(thread);
+    thread.execSwitched = false;
+  }
+
+  /**
+   * execve fills the new address space before the event that tells of it: the kernel clears the bss and writes the arguments
+   * there, while what it reads (file name, arguments) is still in the old one.
+   */
+  function kernelFault(thread: Thread, event: TraceEvent): void {
+    const write = (event.argLow[2]! & 2) !== 0;
+    if (write && thread.syscall === EventKind.sys_enter_execve && !thread.execSwitched) {
+      threads.exec(thread);
+      thread.execSwitched = true;
+    }
+    faults.replay(thread.task.mm!, event, Privilege.UACCESS);
+  }
+
+  function noteExit(thread: Thread): void {
+    const records = exits.get(thread.pid) ?? [];
+    records.push({ tablePages: thread.task.mm!.tablePages, fromBefore: thread.fromBefore });
+    exits.set(thread.pid, records);
+  }
+
+  function handle(event: TraceEvent): void {
+    line = event.line;
+    if (cpus.all.length > 1) cpus.current = cpus.all[Math.max(0, event.cpu) % cpus.all.length]!;
+    if (event.kind === EventKind.sched_switch) {
+      tasks.switchTo(threads.find(argUnsigned(event, 2))?.task ?? idle);
+      return;
+    }
+    if (event.kind === EventKind.sched_process_exit) {
+      const ended = threads.find(argUnsigned(event, 0));
+      if (ended !== undefined) threads.exit(ended);
+      return;
+    }
+    const thread = threads.of(event);
+    tasks.switchTo(thread.task);
+    switch (event.kind) {
+      case EventKind.page_fault_user:
+        faults.replay(thread.task.mm!, event, Privilege.USER);
+        return;
+      case EventKind.page_fault_kernel:
+        kernelFault(thread, event);
+        return;
+      case EventKind.sched_process_fork:
+        threads.fork(thread, argUnsigned(event, 1));
+        return;
+      case EventKind.sched_process_exec:
+        exec(thread);
+        return;
+      case EventKind.sys_enter_exit_group:
+        noteExit(thread);
+        return;
+    }
+    if (isEnter(event.kind)) enter(thread, event);
+    else {
+      replaySyscall(spaces, thread, event);
+      thread.syscall = -1;
+    }
+  }
+
+  const start = performance.now();
+  const summary = await readTrace(path, handle, options).catch((error: unknown) => {
+    throw error instanceof KpkeysError && error.code === "ERR_OUT_OF_MEMORY"
+      ? outOfMemoryAt(`${path}:${line}`, error)
+      : error;
+  });
+  const seconds = (performance.now() - start) / 1000;
+  const { name, events, unused } = summary;
+  return {
+    trace: { name, events, unused, processes: threads.processes },
+    ...faults.counts,
+    counters: countersSince(before, machine.counters()),
+    seconds,
+    linux: options.vmpte === undefined ? null : compareWithLinux(options.vmpte, exits),
+  };
+}
+
+/** Whether a system call's kind is that of its entry: entries are even, each exit follows its entry. */
+function isEnter(kind: EventKind): boolean {
+  return kind <= EventKind.sys_enter_exit_group && kind % 2 === 0;
+}
+
+function outOfMemoryAt(where: string, cause: KpkeysError): KpkeysError {
+  return new KpkeysError("ERR_OUT_OF_MEMORY", cause.message.replace(/; expected.*/, ""), {
+    where,
+    expected: "a machine with more memory",
+    cause,
+  });
+}

@@ -1,0 +1,132 @@
+import type { AddressSpaces, Mm, Task, Tasks } from "@kpkeys/core/contracts";
+import type { TraceEvent } from "../reader/event.js";
+import { EventKind } from "../reader/event.js";
+
+/** A thread that the trace speaks of. */
+export interface Thread {
+  /** Its number in the trace. */
+  readonly tid: number;
+  /** The process that it belongs to: the number that Linux's account names. */
+  pid: number;
+  /** The kernel's task. */
+  readonly task: Task;
+  /** Its name, as the trace gave it last. */
+  name: string;
+  /** Whether its address space was there before the trace began, so that the trace does not tell all of it. */
+  fromBefore: boolean;
+  /** The system call that it is in: an enter event's kind, or -1. */
+  syscall: number;
+  /** The call's arguments, in pairs of high and low words as the event has them. */
+  readonly argHigh: Int32Array;
+  /** Low words of the arguments. */
+  readonly argLow: Int32Array;
+  /** Whether the address space that execve builds has been entered already, before the event that tells of it. */
+  execSwitched: boolean;
+}
+
+/** The threads that are alive, by their numbers in the trace. */
+export interface Threads {
+  /** Processes met so far. */
+  readonly processes: number;
+  /**
+   * The thread of an event; one never heard of is taken to have lived before the trace began.
+   * @param event - the event
+   */
+  of(event: TraceEvent): Thread;
+  /** The thread of a number, if it is known. */
+  find(tid: number): Thread | undefined;
+  /**
+   * A new thread by fork, vfork or clone, as the parent's call tells.
+   * @param parent - the parent
+   * @param tid - the child's number
+   */
+  fork(parent: Thread, tid: number): void;
+  /** A new address space for a thread, by execve. */
+  exec(thread: Thread): void;
+  /** A thread's end. */
+  exit(thread: Thread): void;
+}
+
+/** CLONE_VM and CLONE_THREAD of clone's flags. */
+const CLONE_VM = 0x100;
+const CLONE_THREAD = 0x10000;
+
+/**
+ * Makes the threads of a replay.
+ * @param tasks - the kernel's tasks
+ * @param spaces - the kernel's address spaces
+ */
+export function createThreads(tasks: Tasks, spaces: AddressSpaces): Threads {
+  const threads = new Map<number, Thread>();
+  let last: Thread | undefined;
+  let processes = 0;
+
+  function add(tid: number, pid: number, mm: Mm, fromBefore: boolean): Thread {
+    const stale = threads.get(tid);
+    if (stale !== undefined) exit(stale);
+    const thread: Thread = {
+      tid,
+      pid,
+      task: tasks.create(mm),
+      name: "",
+      fromBefore,
+      syscall: -1,
+      argHigh: new Int32Array(6),
+      argLow: new Int32Array(6),
+      execSwitched: fromBefore,
+    };
+    threads.set(tid, thread);
+    if (tid === pid) processes++;
+    return thread;
+  }
+
+  function exit(thread: Thread): void {
+    threads.delete(thread.tid);
+    if (last === thread) last = undefined;
+    tasks.exit(thread.task);
+  }
+
+  /**
+   * What the child shares. The struct that clone3 takes is not in a trace: the C library makes threads and `posix_spawn`
+   * children with it, both of which share the address space.
+   */
+  function shares({ syscall, argLow }: Thread): { readonly mm: boolean; readonly process: boolean } {
+    switch (syscall) {
+      case EventKind.sys_enter_vfork:
+        return { mm: true, process: false };
+      case EventKind.sys_enter_clone:
+        return { mm: (argLow[0]! & CLONE_VM) !== 0, process: (argLow[0]! & CLONE_THREAD) !== 0 };
+      case EventKind.sys_enter_clone3:
+        return { mm: true, process: true };
+      default:
+        return { mm: false, process: false };
+    }
+  }
+
+  return {
+    get processes() {
+      return processes;
+    },
+    of(event) {
+      if (last?.tid === event.tid) return last;
+      last = threads.get(event.tid) ?? add(event.tid, event.tid, spaces.create(), true);
+      return last;
+    },
+    find: (tid) => threads.get(tid),
+    fork(parent, tid) {
+      const { mm, process } = shares(parent);
+      const parentMm = parent.task.mm!;
+      if (mm) spaces.get(parentMm);
+      const child = add(tid, process ? parent.pid : tid, mm ? parentMm : spaces.fork(parentMm), false);
+      child.fromBefore = parent.fromBefore;
+      child.execSwitched = false;
+    },
+    exec(thread) {
+      tasks.exec(thread.task, spaces.create());
+      if (thread.pid !== thread.tid) processes++;
+      thread.pid = thread.tid;
+      thread.fromBefore = false;
+    },
+    exit,
+  };
+}

@@ -1,0 +1,181 @@
+import { describe, expect, it } from "vitest";
+import { embeddedTrace, EventKind, eventNames, readTrace } from "../src/index.js";
+import { oracle, plain, type PlainEvent, readText, sharedTrace, testdata, unpack } from "./perf-script-oracle.js";
+
+/** Reads a file of known events only, and holds every field of every event against the oracle. */
+async function agreesWithOracle(path: string): Promise<number> {
+  const expected = oracle(unpack(path));
+  let index = 0;
+  const wrong: [PlainEvent, PlainEvent | undefined][] = [];
+  const summary = await readTrace(path, (event) => {
+    const got = plain(event);
+    const want = expected[index++];
+    if (JSON.stringify(got, bigints) !== JSON.stringify(want, bigints)) wrong.push([got, want]);
+  });
+  expect(wrong.slice(0, 3)).toEqual([]);
+  expect(index).toBe(expected.length);
+  expect(summary).toMatchObject({ events: expected.length, lines: expected.length, unused: {}, lost: 0 });
+  return summary.events;
+}
+
+const bigints = (_: string, value: unknown): unknown => (typeof value === "bigint" ? value.toString(16) : value);
+
+/** Counts events by name without reading them. */
+function countNames(text: Uint8Array): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const [, name] of Buffer.from(text)
+    .toString("latin1")
+    .matchAll(/\d: +((?:syscalls|sched|exceptions):\w+): /g)) {
+    counts[name!] = (counts[name!] ?? 0) + 1;
+  }
+  return counts;
+}
+
+describe("perf script text", () => {
+  it("of the embedded trace: every field of its 4,264 events is what is printed", async () => {
+    expect(await agreesWithOracle(embeddedTrace.trace)).toBe(4264);
+  });
+
+  it("of a recording with odd names (spaces, brackets, colons, digits, text that looks like arguments) is read right", async () => {
+    expect(await agreesWithOracle(testdata("odd-names.perf-script.txt.gz"))).toBe(1305);
+  });
+
+  const luaBuild = sharedTrace("lua-build.perf-script.txt.gz");
+  it.skipIf(luaBuild === undefined)(
+    "of lua-build (needs ../shared/traces): all 176,996 events are read right",
+    async () => {
+      expect(await agreesWithOracle(luaBuild!)).toBe(176_996);
+    },
+  );
+
+  it.skipIf(luaBuild === undefined)("gives as many events of each name as the text of lua-build has", async () => {
+    const counts: Record<string, number> = {};
+    await readTrace(luaBuild!, ({ kind }) => {
+      counts[eventNames[kind]!] = (counts[eventNames[kind]!] ?? 0) + 1;
+    });
+    expect(counts).toEqual(countNames(unpack(luaBuild!)));
+  });
+
+  it("with call chains has comms that are not padded, and lines that are no events, which are counted", () => {
+    const text = unpack(testdata("call-chains.perf-script.txt.gz"));
+    const { events, summary } = readText(text);
+    const names = Object.values(countNames(text)).reduce((sum, count) => sum + count);
+    expect(summary.events).toBe(names);
+    expect(new Set(events.map(({ comm }) => comm))).toContain("=>==> next_comm");
+    expect(events.filter(({ comm }) => comm === "#comment")).toHaveLength(40);
+    expect(Object.keys(summary.unused).sort()).toEqual([
+      "PERF_RECORD_COMM",
+      "PERF_RECORD_EXIT",
+      "PERF_RECORD_FORK",
+      "call chain",
+    ]);
+    const unused = Object.values(summary.unused).reduce((sum, count) => sum + count);
+    expect(summary.lines).toBe(summary.events + summary.comments + summary.blanks + unused);
+  });
+
+  it("tells how many events perf lost, and the events that nobody uses by their names", async () => {
+    const path = testdata("lost-events.perf-script.txt.gz");
+    const lost = Array.from(
+      Buffer.from(unpack(path))
+        .toString()
+        .matchAll(/LOST lost (\d+)/g),
+      ([, n]) => Number(n),
+    );
+    const summary = await readTrace(path, () => undefined);
+    expect(summary.lost).toBe(lost.reduce((sum, count) => sum + count));
+    expect(summary.unused).toEqual({
+      "page-faults": 12,
+      PERF_RECORD_LOST: lost.length,
+      "sched:sched_wakeup": 3,
+    });
+    expect(summary.comments).toBe(8);
+  });
+
+  const start = "             gcc 21524 [001]   995.663590: ";
+
+  it("may have nanoseconds, no CPU, a period, a carriage return, no last newline", () => {
+    const { events } = readText(
+      [
+        "             gcc 21524 [001]   995.663590123: syscalls:sys_exit_brk: 0x1000",
+        "             gcc 21524   995.663590: syscalls:sys_exit_brk: 0x1000",
+        "             gcc 21524 [001]   995.663590:          1 syscalls:sys_exit_brk: 0x1000\r",
+        "          :-1    -1 [001]   995.663590: syscalls:sys_exit_brk: 0x1000",
+        "kworker/u8:1-events_unbound    77 [001]   995.663590: syscalls:sys_exit_brk: 0x1000",
+      ].join("\n"),
+    );
+    expect(events.map(({ time }) => time % 1000)).toEqual([123, 0, 0, 0, 0]);
+    expect(events.map(({ cpu }) => cpu)).toEqual([1, -1, 1, 1, 1]);
+    expect(events.map(({ tid }) => tid)).toEqual([21524, 21524, 21524, -1, 77]);
+    expect(events.at(-1)!.comm).toBe("kworker/u8:1-events_unbound");
+    expect(events.every(({ args }) => args[0] === 0x1000n)).toBe(true);
+  });
+
+  it("may have decimal and negative numbers where it has hexadecimal ones", () => {
+    const values = ["-12", "0xfffffffffffffff4", "18446744073709551615", "-9223372036854775808", "4096"];
+    const { events } = readText(values.map((value) => `${start}syscalls:sys_exit_mmap: ${value}\n`).join(""));
+    expect(events.map(({ args }) => BigInt.asIntN(64, args[0]!))).toEqual([-12n, -12n, -1n, -(1n << 63n), 4096n]);
+  });
+
+  it("has no group_dead on older kernels", () => {
+    const lines = ["", " group_dead=false", " group_dead=true"].map(
+      (dead) => `${start}sched:sched_process_exit: comm=gcc pid=7 prio=120${dead}\n`,
+    );
+    const { events } = readText(lines.join(""));
+    expect(events.map(({ args }) => BigInt.asIntN(64, args[1]!))).toEqual([-1n, 0n, 1n]);
+  });
+
+  it("may name a faulting kernel address by its symbol: the event cannot be used, and is counted", () => {
+    const line = `${start}exceptions:page_fault_kernel: address=init_task ip=memcpy error_code=0x2\n`;
+    const { summary } = readText(`${line}${start}syscalls:sys_exit_brk: 0x0\n`);
+    expect(summary).toMatchObject({ events: 1, unused: { "exceptions:page_fault_kernel at a symbol": 1 } });
+  });
+
+  it("says what is expected at a damaged line, with its number, on one line", () => {
+    const good = `${start}syscalls:sys_exit_brk: 0x0\n`;
+    const damaged: readonly (readonly [string, RegExp])[] = [
+      [`${start}syscalls:sys_enter_brk: brk: 0x`, /arguments of syscalls:sys_enter_brk .*expected brk: 0xHEX$/],
+      [`${start}syscalls:sys_enter_brk: brk: 0x12345678123456789`, /arguments of syscalls:sys_enter_brk/],
+      [`${start}syscalls:sys_enter_munmap: addr: 0x00001000, le`, /expected addr: 0xHEX, len: 0xHEX$/],
+      [`${start}syscalls:sys_enter_munmap: addr: 0x00001000`, /arguments of syscalls:sys_enter_munmap/],
+      [`${start}syscalls:sys_enter_vfork: 0x1`, /expected no argument$/],
+      [`${start}syscalls:sys_exit_mmap: 99999999999999999999`, /arguments of syscalls:sys_exit_mmap/],
+      [`${start}exceptions:page_fault_user: address=0x1 ip=0x2 error_code=\x80\xff`, /\\x80\\xff/],
+      [
+        `${start}sched:sched_switch: prev_comm=a prev_pid=1 prev_prio=120 prev_state=S ==> next_comm=b next_pid=`,
+        /NAME/,
+      ],
+      [`${start}sched:sched_process_exec: filename=/bin/sh pid=1 old_pid=4294967296`, /old_pid=PID$/],
+      [`${start}sched:sched_process_exit: comm=a pid=1 prio=120 group_dead=perhaps`, /group_dead=true$/],
+      [`${start}sched:sched_wakeup: comm=a\0`, /NUL/],
+      [start, /no event is named/],
+      [`${start}gibberish`, /no event is named/],
+      ["             gcc 21524 [001   995.663590: syscalls:sys_exit_brk: 0x0", /columns before the event/],
+      ["             gcc 21524 [001]   995.66359: syscalls:sys_exit_brk: 0x0", /columns before the event/],
+      ["             gcc four [001]   995.663590: syscalls:sys_exit_brk: 0x0", /columns before the event/],
+      ["             g\0c 21524 [001]   995.663590: syscalls:sys_exit_brk: 0x0", /NUL/],
+      ["once upon a time", /trace\.txt:3: the columns before the event cannot be read: 'once upon a time'; expected/],
+    ];
+    for (const [line, message] of damaged) {
+      const text = Buffer.from(`${good}${good}${line}\n${good}`, "latin1");
+      expect(() => readText(text), line).toThrow(
+        expect.objectContaining({ code: "ERR_TRACE_LINE", message: expect.stringMatching(message) as string }),
+      );
+      expect(() => readText(text), line).toThrow(/^trace\.txt:3: [ -~…]+$/);
+    }
+  });
+
+  it("cut within the arguments of its last line is damaged, wherever no number is left that could be whole", () => {
+    const last = `${start}syscalls:sys_enter_munmap: addr: 0x1000, len: 0x`;
+    const text = `${start}syscalls:sys_exit_brk: 0x0\n${last}`;
+    expect(readText(`${text}2000`).summary.events).toBe(2);
+    for (let end = text.indexOf("addr"); end < text.length - 1; end++) {
+      expect(() => readText(text.slice(0, end)), text.slice(0, end)).toThrow(/^trace\.txt:2: .*munmap/);
+    }
+    expect(() => readText(text)).toThrow(/^trace\.txt:2: /);
+  });
+
+  it("has as many kinds as names, and no name twice", () => {
+    expect(new Set(eventNames).size).toBe(Object.keys(EventKind).length);
+    for (const [name, kind] of Object.entries(EventKind)) expect(eventNames[kind]).toMatch(new RegExp(`:${name}$`));
+  });
+});
