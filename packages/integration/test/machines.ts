@@ -1,0 +1,22 @@
+import { arm64Poe } from "@kpkeys/arch-arm64-poe";
+import { x86Pks } from "@kpkeys/arch-x86-pks";
+import { createPluginRegistry } from "@kpkeys/core";
+import type { PluginOptions } from "@kpkeys/core/contracts";
+import { buildMachine, DEFAULT_SPEC } from "@kpkeys/kernel";
+import type { Machine, MachineSpec } from "@kpkeys/kernel";
+import { pgtablesHardening } from "@kpkeys/pgtables-hardening";
+
+/** The architectures that every test of a machine runs on. */
+export const ARCHES = ["arm64-poe", "x86-pks"] as const;
+
+const registry = createPluginRegistry([arm64Poe, x86Pks, pgtablesHardening]);
+
+/** A small machine, without any hardening unless the specification says so. */
+export function machine(arch: string, spec: Partial<MachineSpec> = {}): Machine {
+  return buildMachine({ ...DEFAULT_SPEC, memory: [{ bytes: 128 * 1024 * 1024 }], arch, ...spec }, registry);
+}
+
+/** A small machine with hardened page tables. */
+export function hardened(arch: string, pgtables: PluginOptions = {}, spec: Partial<MachineSpec> = {}): Machine {
+  return machine(arch, { features: ["pgtables"], ...spec, options: { ...spec.options, pgtables } });
+}

@@ -1,0 +1,46 @@
+import { readdirSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import * as arm64 from "@kpkeys/arch-arm64-poe";
+import * as x86 from "@kpkeys/arch-x86-pks";
+import * as core from "@kpkeys/core";
+import * as contracts from "@kpkeys/core/contracts";
+import * as machine from "@kpkeys/core/machine";
+import * as kernel from "@kpkeys/kernel";
+import * as kunit from "@kpkeys/kunit-suite";
+import * as pgtables from "@kpkeys/pgtables-hardening";
+import * as workloads from "@kpkeys/workloads";
+import { describe, expect, it } from "vitest";
+import { examplesOf, runExample } from "../../core/test/framework/run-examples.js";
+
+const packages = fileURLToPath(new URL("../../", import.meta.url));
+const modules = {
+  "@kpkeys/arch-arm64-poe": arm64,
+  "@kpkeys/arch-x86-pks": x86,
+  "@kpkeys/core": core,
+  "@kpkeys/core/contracts": contracts,
+  "@kpkeys/core/machine": machine,
+  "@kpkeys/kernel": kernel,
+  "@kpkeys/kunit-suite": kunit,
+  "@kpkeys/pgtables-hardening": pgtables,
+  "@kpkeys/workloads": workloads,
+};
+
+/** Every README and every source that may have examples; core's own tests run those of core. */
+const files = readdirSync(packages)
+  .filter((name) => name !== "core")
+  .flatMap((name) => [
+    `${name}/README.md`,
+    ...readdirSync(packages + name, { recursive: true, encoding: "utf8" })
+      .filter((path) => /^src\/.*\.ts$/.test(path))
+      .map((path) => `${name}/${path}`),
+  ]);
+
+describe("every example prints what it says", () => {
+  for (const example of files.flatMap((file) => examplesOf(packages + file))) {
+    it(example.where.slice(packages.length), async () => {
+      const { printed, promised } = await runExample(example, modules);
+      if (promised.length > 0) expect(printed).toEqual(promised);
+      expect(printed).not.toEqual([]);
+    });
+  }
+});
