@@ -37,6 +37,8 @@ export const ERROR_CODES = {
     "a state handed to leaveContext was not made by this machine's enterContext, or was consumed already",
   ERR_STATE_EXHAUSTED: "more contexts are entered at once than states can be kept for",
   ERR_GUARD_TAKEN: "a second feature asks for a guard point that another holds",
+  ERR_UNSYNCHRONISED:
+    "on a strict machine: an access was made whose outcome depends on a key-register write that no barrier has synchronised",
   ERR_KERNEL_FAULT: "the model kernel itself took a fault that nothing handles",
   ERR_INIT_ORDER: "an initialisation step was called too late, too early or twice",
 } as const;

@@ -1,4 +1,12 @@
-import { createContainer, instanceCachingFactory, lazily, registerFramework, resolve } from "@kpkeys/core";
+import {
+  createContainer,
+  KpkeysError,
+  instanceCachingFactory,
+  lazily,
+  provide,
+  registerFramework,
+  resolve,
+} from "@kpkeys/core";
 import type { PluginRegistry } from "@kpkeys/core";
 import {
   AddressSpaces,
@@ -12,6 +20,7 @@ import {
   KpkeysArch,
   LazyMmu,
   LinearMap,
+  Observer,
   PageAllocator,
   PageTableFormat,
   PageTables,
@@ -31,6 +40,7 @@ import { boot, BootProgress } from "./boot/boot.js";
 import { layOutImage } from "./boot/image.js";
 import { createMemblock } from "./boot/memblock.js";
 import { createExceptions } from "./exceptions.js";
+import { addressText } from "./coverage.js";
 import type { Machine, MachineCounters } from "./machine.js";
 import { createAddresses } from "./mm/addresses.js";
 import { createBuddyAllocator } from "./mm/buddy.js";
@@ -61,10 +71,21 @@ function banksOf(memory: readonly BankSpec[], ramBase: bigint): readonly MemoryB
   });
 }
 
+/** What makes a machine strict: the first access of an unsynchronised key register ends the run. */
+const STRICT: Observer = {
+  unsynchronisedAccess(cpu, high, low) {
+    throw new KpkeysError("ERR_UNSYNCHRONISED", "an access depends on a key-register write that is not synchronised", {
+      where: `address ${addressText(high, low)}, CPU ${cpu}`,
+      expected: "a context synchronisation event (ISB) after the write",
+    });
+  },
+};
+
 /** Sets the plugins up in a container of the machine's own, up to where the key register's values are known. */
 function setUpPlugins(spec: MachineSpec, registry: PluginRegistry): DependencyContainer {
   const container = createContainer();
   registerFramework(container);
+  if (spec.strict) provide(container, Observer, STRICT);
   container.register(PhysicalMemory, {
     useFactory: instanceCachingFactory((c) =>
       createPhysicalMemory(banksOf(spec.memory, resolve(c, PgtableArch).layout.ramBase)),
@@ -89,8 +110,8 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry): Machi
   checkSpec(spec);
   const container = setUpPlugins(spec, registry);
   const get = <T>(token: Token<T>): T => resolve(container, token);
-  const provide = <T>(token: Token<T>, value: T): T => {
-    container.registerInstance(token, value);
+  const offer = <T>(token: Token<T>, value: T): T => {
+    provide(container, token, value);
     return value;
   };
 
@@ -103,18 +124,18 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry): Machi
 
   const factory = get(CpuFactory);
   const all = Array.from({ length: spec.cpus }, (_, id) => factory.create(id));
-  const cpus = provide(Cpus, { all, current: all[0]! });
+  const cpus = offer(Cpus, { all, current: all[0]! });
 
   const image = layOutImage(arch, memory.firstPfn);
-  provide(StaticTablePages, image);
+  offer(StaticTablePages, image);
   const addresses = createAddresses(arch.layout, memory, image);
-  provide(LinearMap, addresses);
+  offer(LinearMap, addresses);
   const memblock = createMemblock(memory.banks);
   const buddy = createBuddyAllocator(memory.firstPfn, memory.endPfn - memory.firstPfn);
-  provide(PageAllocator, buddy);
+  offer(PageAllocator, buddy);
   const tlb = createTlbFlush(cpus);
   const lazy = createLazyMmu(cpus, arch, extensions);
-  provide(LazyMmu, lazy);
+  offer(LazyMmu, lazy);
 
   let fixmap: Fixmap | undefined;
   const tableMemory = createTableMemory(
@@ -137,7 +158,7 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry): Machi
     lazy,
     tools,
   );
-  provide(PageTables, tables);
+  offer(PageTables, tables);
   const ensureTable = createEnsureTable(tables, format);
   const setMemory = createSetMemory(
     tables,
@@ -149,9 +170,9 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry): Machi
     addresses,
     image,
   );
-  provide(SetMemory, setMemory);
-  provide(Vmalloc, createVmalloc(arch.layout, tables, format, buddy, lazy, tlb, ensureTable));
-  provide(Exceptions, createExceptions(cpus, lazy, extensions));
+  offer(SetMemory, setMemory);
+  offer(Vmalloc, createVmalloc(arch.layout, tables, format, buddy, lazy, tlb, ensureTable));
+  offer(Exceptions, createExceptions(cpus, lazy, extensions));
 
   const frames = createUserFrames(memory, buddy, image.zeroPage);
   const spaces = createAddressSpaces({
@@ -166,10 +187,10 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry): Machi
     tlb,
     zeroPage: image.zeroPage,
   });
-  provide(AddressSpaces, spaces);
+  offer(AddressSpaces, spaces);
   let tasks: KernelTasks | undefined;
   const progress = new BootProgress(extensions);
-  provide(InitPhases, progress);
+  offer(InitPhases, progress);
 
   boot({
     memory,
@@ -190,7 +211,7 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry): Machi
     progress,
     pkeyRegister: kpkeys.initialValue(),
     startTasks: () =>
-      (tasks = provide(Tasks, createTasks(cpus, image.root, format, spaces, lazy, extensions)) as KernelTasks),
+      (tasks = offer(Tasks, createTasks(cpus, image.root, format, spaces, lazy, extensions)) as KernelTasks),
     rodata: spec.boot.rodata === "on",
   });
   get(StaticKeys).freeze();

@@ -29,6 +29,11 @@ export interface MachineSpec {
     /** `rodata=`: whether `mark_rodata_ro` makes text and rodata read-only. */
     readonly rodata: "on" | "off";
   };
+  /**
+   * Whether an access whose outcome depends on a key-register write that is not yet synchronised is an error; else it is
+   * counted. For finding a forgotten barrier.
+   */
+  readonly strict: boolean;
   /** Seed of whatever is random in the machine. */
   readonly seed: number;
 }
@@ -46,6 +51,7 @@ export const DEFAULT_SPEC: Omit<MachineSpec, "arch"> = {
   memory: [{ bytes: 4 * 1024 * 1024 * 1024 }],
   cpus: 1,
   boot: { rodata: "on" },
+  strict: false,
   seed: 1,
 };
 
