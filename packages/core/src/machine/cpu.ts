@@ -1,0 +1,220 @@
+import { Access, FAULT, FaultKind, OK, Privilege } from "../contracts/index.js";
+import type { Cpu, CpuCounters, Observer, PhysicalMemory, SystemRegisters } from "../contracts/index.js";
+import { createFastTags } from "./fast-tags.js";
+import { createMmu } from "./mmu.js";
+import type { TranslationRegime } from "./regime.js";
+import { createTlb } from "./tlb.js";
+import { createFaultReport, createTranslation } from "./translation.js";
+import type { KeyRegister } from "./translation.js";
+import { createWalker } from "./walker.js";
+
+// What is imported is loaded each time; what stands here is folded.
+const { READ, WRITE, RMW } = Access;
+const { KERNEL } = Privilege;
+const { ADDRESS_SIZE } = FaultKind;
+const DONE: number = OK;
+const FAULTED: number = FAULT;
+
+/** What a CPU is made of. */
+export interface CpuParts {
+  /** Its number, 0 being the boot CPU. */
+  readonly id: number;
+  /** The architecture's rules. */
+  readonly regime: TranslationRegime;
+  /** The machine's RAM. */
+  readonly memory: PhysicalMemory;
+  /** The registers that the regime's rules read: this CPU's own. */
+  readonly systemRegisters: SystemRegisters;
+  /** Told of what happens; a CPU that nobody observes pays nothing. */
+  readonly observer?: Observer | undefined;
+}
+
+/** A CPU with what its own functions change. */
+type CpuState = { -readonly [F in keyof Cpu]: Cpu[F] } & KeyRegister & {
+    /** The bank of fast tags of the key register's value; the empty one while a write waits for its synchronisation. */
+    bank: number;
+  };
+
+/**
+ * Makes a CPU. Its hot functions are closures over constants, which the compiler folds for the first CPU of a process: further
+ * ones are slower.
+ *
+ * @param parts - what it is made of
+ * @returns a CPU with translation off and an empty TLB
+ */
+export function createCpu({ id, regime, memory, systemRegisters, observer }: CpuParts): Cpu {
+  const counters: CpuCounters = {
+    pkeyRegisterWrites: 0,
+    barriers: 0,
+    walks: 0,
+    faults: 0,
+    unsynchronised: 0,
+    tlbInvalidations: 0,
+  };
+  const fast = createFastTags();
+  const tlb = createTlb(regime, fast);
+  const walker = createWalker(regime, memory);
+  const mmu = createMmu({ id, regime, walker, tlb, fast, counters, observer });
+  const { reads, writes, offsets, emptyBank } = fast;
+  const { words } = memory;
+  const needsBarrier = regime.pkeyRegisterNeedsBarrier;
+  const { high: resetHigh, low: resetLow } = regime.pkeyRegisterReset;
+
+  // Plain fields only: an object literal with accessors is slow to use.
+  const cpu: CpuState = {
+    id,
+    mmu,
+    counters,
+    fault: createFaultReport(),
+    systemRegisters: {
+      names: systemRegisters.names,
+      read: (name) => systemRegisters.read(name),
+      write(name, value) {
+        systemRegisters.write(name, value);
+        fast.clear();
+      },
+    },
+    valueHigh: 0,
+    valueLow: 0,
+    pkeyRegisterHigh: resetHigh,
+    pkeyRegisterLow: resetLow,
+    rulingHigh: resetHigh,
+    rulingLow: resetLow,
+    bank: fast.select(resetHigh, resetLow),
+    load64,
+    store64,
+    storeRun,
+    exchange64,
+    access: (high, low, access, privilege) =>
+      translation.translate(high, low, access, privilege) === FAULTED ? FAULTED : DONE,
+    writePkeyRegister,
+    synchronise,
+    synchroniseByException: settle,
+  };
+  const translation = createTranslation({ id, regime, walker, tlb, fast, counters, observer, mmu, cpu });
+
+  function load64(high: number, low: number): number {
+    const slot = (low >>> 12) & 1023;
+    if (reads[cpu.bank + slot] !== ((high << 10) | (low >>> 22)) || (high << 11) >> 11 !== high) {
+      return accessSlowly(READ, high, low, 0, 0);
+    }
+    const at = offsets[slot]! + ((low >>> 2) & 1022);
+    cpu.valueLow = words[at]!;
+    cpu.valueHigh = words[at + 1]!;
+    return DONE;
+  }
+
+  function store64(high: number, low: number, valueHigh: number, valueLow: number): number {
+    const slot = (low >>> 12) & 1023;
+    if (writes[cpu.bank + slot] !== ((high << 10) | (low >>> 22)) || (high << 11) >> 11 !== high) {
+      return accessSlowly(WRITE, high, low, valueHigh, valueLow);
+    }
+    const at = offsets[slot]! + ((low >>> 2) & 1022);
+    words[at] = valueLow;
+    words[at + 1] = valueHigh;
+    return DONE;
+  }
+
+  function exchange64(high: number, low: number, valueHigh: number, valueLow: number): number {
+    const slot = (low >>> 12) & 1023;
+    const tag = (high << 10) | (low >>> 22);
+    if (writes[cpu.bank + slot] !== tag || reads[cpu.bank + slot] !== tag || (high << 11) >> 11 !== high) {
+      return accessSlowly(RMW, high, low, valueHigh, valueLow);
+    }
+    const at = offsets[slot]! + ((low >>> 2) & 1022);
+    cpu.valueLow = words[at]!;
+    cpu.valueHigh = words[at + 1]!;
+    words[at] = valueLow;
+    words[at + 1] = valueHigh;
+    return DONE;
+  }
+
+  function storeRun(
+    high: number,
+    low: number,
+    valueHigh: number,
+    valueLow: number,
+    stepLow: number,
+    count: number,
+  ): number {
+    const slot = (low >>> 12) & 1023;
+    const allowed = writes[cpu.bank + slot] === ((high << 10) | (low >>> 22)) && (high << 11) >> 11 === high;
+    const start = offsets[slot]! + ((low >>> 2) & 1022);
+    let nextHigh = valueHigh | 0;
+    let nextLow = valueLow | 0;
+    for (let word = 0; word < count; word++) {
+      if (allowed) {
+        words[start + word * 2] = nextLow;
+        words[start + word * 2 + 1] = nextHigh;
+      } else if (store64(high, low + word * 8, nextHigh, nextLow) !== DONE) {
+        return FAULTED;
+      }
+      nextLow = (nextLow + stepLow) | 0;
+      if (nextLow >>> 0 < stepLow) nextHigh = (nextHigh + 1) | 0;
+    }
+    return DONE;
+  }
+
+  /**
+   * Makes a kernel-mode access that no fast tag allows, and notes that it needs no asking from now on. One function for all,
+   * which is too long to be inlined into the short ones.
+   */
+  function accessSlowly(access: Access, high: number, low: number, valueHigh: number, valueLow: number): number {
+    const slot = translation.translate(high, low, access, KERNEL);
+    if (slot === FAULTED) return FAULTED;
+    const pfn = tlb.pfns[slot]!;
+    const isWrite = (access & WRITE) !== 0;
+    const isRead = (access & READ) !== 0;
+    let offset = memory.contentOffset(pfn);
+    if (offset === -1) {
+      if (!memory.contains(pfn)) return translation.deny(ADDRESS_SIZE, slot, high, low, access, KERNEL);
+      if (!isWrite || (valueHigh | valueLow) === 0) {
+        // The page reads as zero, and stays so.
+        cpu.valueLow = 0;
+        cpu.valueHigh = 0;
+        return DONE;
+      }
+      offset = memory.materialise(pfn);
+    }
+    if (cpu.bank !== emptyBank && tlb.isGlobal(slot)) {
+      const tag = (high << 10) | (low >>> 22);
+      if (isRead) fast.allow(cpu.bank, slot, tag, false, offset);
+      if (isWrite) fast.allow(cpu.bank, slot, tag, true, offset);
+    }
+    const at = offset + ((low >>> 2) & 1022);
+    if (isRead) {
+      cpu.valueLow = words[at]!;
+      cpu.valueHigh = words[at + 1]!;
+    }
+    if (isWrite) {
+      words[at] = valueLow;
+      words[at + 1] = valueHigh;
+    }
+    return DONE;
+  }
+
+  function writePkeyRegister(high: number, low: number): void {
+    counters.pkeyRegisterWrites++;
+    cpu.pkeyRegisterHigh = high | 0;
+    cpu.pkeyRegisterLow = low | 0;
+    if (needsBarrier) cpu.bank = emptyBank;
+    else settle();
+    observer?.registerWrite?.(id, high, low);
+  }
+
+  /** Lets the value written last rule. */
+  function settle(): void {
+    cpu.rulingHigh = cpu.pkeyRegisterHigh;
+    cpu.rulingLow = cpu.pkeyRegisterLow;
+    cpu.bank = fast.select(cpu.pkeyRegisterHigh, cpu.pkeyRegisterLow);
+  }
+
+  function synchronise(): void {
+    if (!needsBarrier) return;
+    counters.barriers++;
+    settle();
+    observer?.barrier?.(id);
+  }
+
+  return cpu;
+}

@@ -1,0 +1,117 @@
+/**
+ * A tag that no address has. A tag is address bits 53 to 22, and an address is looked up only if bits 63 to 52 are alike, so
+ * bits 31 and 30 of a true tag are alike.
+ */
+export const NO_TAG = 0x40000000;
+/** Slots of the TLB. */
+export const SLOTS = 1024;
+/** Banks in use, one for each value of the key register. */
+const BANKS = 8;
+
+/**
+ * What makes a hit of a kernel-mode access one compare: for each value of the key register in use a bank of tags for reads and
+ * one for writes, in which a slot's tag stands only if the TLB's entry allows that access under that value. A bank's index is
+ * that of its first tag.
+ *
+ * ```text
+ *   address   63 ....... 52 | 51 ............. 22 | 21 ......... 12 | 11 ...... 3 | 2 0
+ *             all alike     | tag (with 53 and 52)| slot            | word of the page
+ * ```
+ */
+export interface FastTags {
+  /** Tags of what may be read, bank by bank. */
+  readonly reads: Int32Array;
+  /** Tags of what may be written, bank by bank. */
+  readonly writes: Int32Array;
+  /** Where each slot's page stands in the content of physical memory. */
+  readonly offsets: Int32Array;
+  /** Index of a bank that stays empty, for the time between a register write and its synchronisation. */
+  readonly emptyBank: number;
+  /**
+   * Finds or makes the bank of a register value; the least recently selected one is given up for it.
+   * @param high - bits 63 to 32
+   * @param low - bits 31 to 0
+   * @returns the bank's index
+   */
+  select(high: number, low: number): number;
+  /**
+   * Allows an access without further checks.
+   * @param bank - index of the bank
+   * @param slot - the TLB's slot
+   * @param tag - the address's tag
+   * @param write - whether writes are allowed, or reads
+   * @param offset - where the page's content stands
+   */
+  allow(bank: number, slot: number, tag: number, write: boolean, offset: number): void;
+  /** Takes back all that was allowed in a slot. @param slot - the TLB's slot */
+  clearSlot(slot: number): void;
+  /** Takes back all that was allowed. */
+  clear(): void;
+}
+
+/** @returns tags that allow nothing */
+export function createFastTags(): FastTags {
+  const emptyBank = BANKS * SLOTS;
+  const reads = new Int32Array(emptyBank + SLOTS).fill(NO_TAG);
+  const writes = new Int32Array(emptyBank + SLOTS).fill(NO_TAG);
+  const offsets = new Int32Array(SLOTS);
+  /** Which banks have a tag in each slot, a bit each. */
+  const occupied = new Int32Array(SLOTS);
+  let anyOccupied = false;
+  // Arrays of no more than 16 words stand in V8's moving heap and are slower to reach: these are longer than they need be.
+  const valuesHigh = new Int32Array(4 * BANKS);
+  const valuesLow = new Int32Array(4 * BANKS);
+  /** Banks, the most recently selected first. */
+  const order = new Int32Array(4 * BANKS).map((_, place) => place);
+
+  function select(high: number, low: number): number {
+    const second = order[1]!;
+    if (valuesLow[second] === low && valuesHigh[second] === high) {
+      order[1] = order[0]!;
+      order[0] = second;
+      return second * SLOTS;
+    }
+    return selectAnother(high, low);
+  }
+
+  function selectAnother(high: number, low: number): number {
+    let place = 0;
+    while (place < BANKS - 1 && !(valuesLow[order[place]!] === low && valuesHigh[order[place]!] === high)) place++;
+    const bank = order[place]!;
+    if (valuesLow[bank] !== low || valuesHigh[bank] !== high) {
+      reads.fill(NO_TAG, bank * SLOTS, (bank + 1) * SLOTS);
+      writes.fill(NO_TAG, bank * SLOTS, (bank + 1) * SLOTS);
+      valuesHigh[bank] = high;
+      valuesLow[bank] = low;
+    }
+    order.copyWithin(1, 0, place);
+    order[0] = bank;
+    return bank * SLOTS;
+  }
+
+  function allow(bank: number, slot: number, tag: number, write: boolean, offset: number): void {
+    (write ? writes : reads)[bank + slot] = tag;
+    offsets[slot] = offset;
+    occupied[slot]! |= 1 << (bank / SLOTS);
+    anyOccupied = true;
+  }
+
+  function clearSlot(slot: number): void {
+    for (let banks = occupied[slot]!; banks !== 0; banks &= banks - 1) {
+      const index = (31 - Math.clz32(banks & -banks)) * SLOTS + slot;
+      reads[index] = NO_TAG;
+      writes[index] = NO_TAG;
+    }
+    occupied[slot] = 0;
+  }
+
+  function clear(): void {
+    if (!anyOccupied) return;
+    reads.fill(NO_TAG);
+    writes.fill(NO_TAG);
+    occupied.fill(0);
+    anyOccupied = false;
+  }
+
+  return { reads, writes, offsets, emptyBank, select, allow, clearSlot, clear };
+}

@@ -1,0 +1,18 @@
+/**
+ * The machine: physical memory, the table walker, the TLB and the CPU. It knows no architecture; an architecture hands it a
+ * {@link TranslationRegime}: geometry and decoding as data, rights and syndromes as functions of words.
+ *
+ * @packageDocumentation
+ */
+export { readArchOptions } from "./arch-options.js";
+export type { ArchOptions, PhysicalAddressWidth } from "./arch-options.js";
+export { createCpu } from "./cpu.js";
+export type { CpuParts } from "./cpu.js";
+export { GENERIC_PKEY_NUMBERS } from "./pkey-numbers.js";
+export { createPhysicalMemory } from "./physical-memory.js";
+export type { PhysicalMemoryOptions } from "./physical-memory.js";
+export { NEEDS_DIRTY } from "./regime.js";
+export type { LevelDecoding, TranslationRegime, Walk } from "./regime.js";
+export { judgeVector } from "./vector-judge.js";
+export type { VectorDisagreement } from "./vector-judge.js";
+export * from "./vectors.js";

@@ -1,0 +1,137 @@
+import type { MemoryBank, PhysicalMemory } from "../contracts/index.js";
+import { KpkeysError } from "../errors.js";
+
+/** log2 of the int32 words in a page of 4 KiB. */
+const PAGE_WORDS_SHIFT = 10;
+/** Most frames from the first bank's start to the last bank's end: 1 TiB. */
+const MAX_FRAMES = 2 ** 28;
+/** One past the highest page-frame number, so that a page-frame number is an int32. */
+const MAX_PFN = 2 ** 31;
+/** Most pages with content of their own: 1 GiB. */
+const MAX_CONTENT_PAGES = 2 ** 18;
+
+/** Choices of {@link createPhysicalMemory}. */
+export interface PhysicalMemoryOptions {
+  /**
+   * How many pages can have content of their own; by default all pages, but at most 262,144 (1 GiB). Address space for them is
+   * reserved at once, so that {@link PhysicalMemory.words} never moves; memory is used only as pages get content.
+   */
+  readonly reservePages?: number;
+}
+
+/**
+ * Makes the machine's RAM. A table of one int32 a frame says where the frame's content stands in one arena; a frame that was
+ * never written has none.
+ *
+ * ```text
+ *   pfn - firstPfn ──> slots: 0 = no content, n = the arena's page n - 1 ──> words: 1,024 int32 a page
+ * ```
+ *
+ * @param banks - runs of RAM, ascending, not overlapping; at most 2^28 frames from the first to the last, all below 2^31
+ * @param options - how much content is reserved
+ * @returns memory that reads as zero
+ * @throws KpkeysError ERR_SPEC when the banks are not as described
+ */
+export function createPhysicalMemory(
+  banks: readonly MemoryBank[],
+  options: PhysicalMemoryOptions = {},
+): PhysicalMemory {
+  checkBanks(banks);
+  const firstPfn = banks[0]!.firstPfn;
+  const endPfn = banks.at(-1)!.firstPfn + banks.at(-1)!.pages;
+  const span = endPfn - firstPfn;
+  const frames = banks.reduce((sum, bank) => sum + bank.pages, 0);
+  const capacity = Math.min(frames, options.reservePages ?? MAX_CONTENT_PAGES);
+
+  const slots = new Int32Array(span);
+  const words = new Int32Array(capacity << PAGE_WORDS_SHIFT);
+  /** Which frame each page of the arena belongs to, so that a reset costs what was materialised. */
+  const owners = new Int32Array(capacity);
+
+  function contains(pfn: number): boolean {
+    for (const bank of banks) if (pfn >= bank.firstPfn && pfn < bank.firstPfn + bank.pages) return true;
+    return false;
+  }
+
+  function contentOffset(pfn: number): number {
+    const frame = pfn - firstPfn;
+    if (!(frame >= 0 && frame < span)) return -1;
+    const slot = slots[frame]!;
+    return slot === 0 ? -1 : (slot - 1) << PAGE_WORDS_SHIFT;
+  }
+
+  function materialise(pfn: number): number {
+    const offset = contentOffset(pfn);
+    return offset === -1 ? giveContent(pfn) : offset;
+  }
+
+  function giveContent(pfn: number): number {
+    if (!contains(pfn)) {
+      throw new KpkeysError("ERR_PHYSICAL_ADDRESS", `there is no RAM at page frame 0x${pfn.toString(16)}`);
+    }
+    const used = memory.materialisedPages;
+    if (used === capacity) {
+      throw new KpkeysError("ERR_OUT_OF_MEMORY", `more than ${capacity} pages of RAM would have content`, {
+        where: `page frame 0x${pfn.toString(16)}`,
+      });
+    }
+    owners[used] = pfn - firstPfn;
+    slots[pfn - firstPfn] = used + 1;
+    memory.materialisedPages = used + 1;
+    return used << PAGE_WORDS_SHIFT;
+  }
+
+  const memory: { -readonly [F in keyof PhysicalMemory]: PhysicalMemory[F] } = {
+    banks,
+    firstPfn,
+    endPfn,
+    words,
+    materialisedPages: 0,
+    contains,
+    contentOffset,
+    materialise,
+    readLow(pfn, index) {
+      const offset = contentOffset(pfn);
+      return offset === -1 ? 0 : words[offset + index * 2]!;
+    },
+    readHigh(pfn, index) {
+      const offset = contentOffset(pfn);
+      return offset === -1 ? 0 : words[offset + index * 2 + 1]!;
+    },
+    write(pfn, index, high, low) {
+      let offset = contentOffset(pfn);
+      if (offset === -1) {
+        if ((high | low) === 0 && contains(pfn)) return;
+        offset = giveContent(pfn);
+      }
+      words[offset + index * 2] = low;
+      words[offset + index * 2 + 1] = high;
+    },
+    reset() {
+      const used = memory.materialisedPages;
+      for (let page = 0; page < used; page++) slots[owners[page]!] = 0;
+      words.fill(0, 0, used << PAGE_WORDS_SHIFT);
+      memory.materialisedPages = 0;
+    },
+  };
+  return memory;
+}
+
+/** @throws KpkeysError ERR_SPEC */
+function checkBanks(banks: readonly MemoryBank[]): void {
+  let end = 0;
+  for (const { firstPfn, pages } of banks) {
+    const where = `memory bank at page frame ${firstPfn} of ${pages} pages`;
+    if (!Number.isSafeInteger(firstPfn) || !Number.isSafeInteger(pages) || pages < 1 || firstPfn < end) {
+      throw new KpkeysError("ERR_SPEC", "a bank is empty, or not behind the one before", { where });
+    }
+    end = firstPfn + pages;
+    if (end > MAX_PFN || end - banks[0]!.firstPfn > MAX_FRAMES) {
+      throw new KpkeysError("ERR_SPEC", "memory reaches too far", {
+        where,
+        expected: "at most 1 TiB, all below 8 TiB",
+      });
+    }
+  }
+  if (end === 0) throw new KpkeysError("ERR_SPEC", "there is no memory bank", { expected: "at least one" });
+}

@@ -1,0 +1,141 @@
+import type { Access, FaultKind, Privilege, Words } from "../contracts/index.js";
+
+/** How the walker tells what an entry is: from its low word, at one level. */
+export interface LevelDecoding {
+  /** The lowest address bit that indexes a table of this level. */
+  readonly shift: number;
+  /** Bits of the low word that tell the entry's type. */
+  readonly typeMask: number;
+  /** Their value for an entry that points to a table; -1 at the last level. */
+  readonly table: number;
+  /** Their value for a leaf; -1 where no leaf is allowed. */
+  readonly leaf: number;
+}
+
+/**
+ * What a walk has found, in fields that the next walk overwrites. The accumulated words let an architecture combine the rights
+ * of all levels: x86 ANDs R/W and U/S and ORs NX, arm64 ORs APTable, PXNTable and UXNTable.
+ */
+export interface Walk {
+  /** Level of the last entry read, 0 being the top. */
+  level: number;
+  /** Page-frame number of the table that it stands in. */
+  table: number;
+  /** Its index there. */
+  index: number;
+  /** Bits 63 to 32 of the last entry read: the leaf, or the entry that ended the walk. */
+  high: number;
+  /** Bits 31 to 0 of it. */
+  low: number;
+  /** AND of the high words of the table entries above; -1 when there is none. */
+  tablesAndHigh: number;
+  /** AND of the low words of the table entries above; -1 when there is none. */
+  tablesAndLow: number;
+  /** OR of the high words of the table entries above; 0 when there is none. */
+  tablesOrHigh: number;
+  /** OR of the low words of the table entries above; 0 when there is none. */
+  tablesOrLow: number;
+  /** Whether the address was translated by the kernel's root, where roots are split. */
+  kernelHalf: boolean;
+  /** Page-frame number of the 4 KiB page accessed, once a leaf was found; negative when it is 2^31 or more. */
+  pfn: number;
+}
+
+/**
+ * What {@link TranslationRegime.check} answers beside a fault kind: the access is allowed but the leaf's dirty state must be
+ * set first, which needs a walk.
+ */
+export const NEEDS_DIRTY = -1;
+
+/**
+ * What an architecture gives the machine's CPU: its geometry and decoding as data, and the rules that are its own as functions
+ * of words. The functions run on TLB misses and faults, never on a hit. All of them read the architecture's system registers
+ * by themselves.
+ */
+export interface TranslationRegime {
+  /** Decoding by level, the top one first. */
+  readonly levels: readonly LevelDecoding[];
+  /** Number of significant virtual-address bits; the bits above must repeat the highest. */
+  readonly addressBits: number;
+  /** Whether the highest address bits choose between two roots. */
+  readonly splitRoots: boolean;
+  /** Bits 51 to 32 of an entry that belong to the output address, as a mask of the high word. */
+  readonly outputAddressHigh: number;
+  /** Whether entries of one user address space are told from another's by an ASID. */
+  readonly asids: boolean;
+  /** Bits of the low word that hardware sets in every table entry that it walks through (the accessed flag of x86); else 0. */
+  readonly tableAccessed: number;
+  /** Whether a key-register write waits for a context synchronisation event. */
+  readonly pkeyRegisterNeedsBarrier: boolean;
+  /** The key register after reset. */
+  readonly pkeyRegisterReset: Words;
+  /** What an access to an address that is not canonical is reported as; the walk then stands at level 0 without an entry. */
+  readonly nonCanonicalFault: FaultKind;
+  /**
+   * Whether a fault drops the translation that it was decided by, so that the next access walks again (x86: SDM volume 3,
+   * 4.10.4.1); if not, a translation whose rights deny an access stays until it is invalidated.
+   */
+  readonly faultDropsTranslation: boolean;
+
+  /**
+   * Whether an entry that is valid has a reserved bit set, or an output address beyond the machine's.
+   * @param level - where it stands
+   * @param isLeaf - whether it is a leaf
+   * @param high - bits 63 to 32
+   * @param low - bits 31 to 0
+   * @returns {@link FaultKind} RESERVED or ADDRESS_SIZE; NONE when the entry is good
+   */
+  checkEntry(level: number, isLeaf: boolean, high: number, low: number): FaultKind;
+  /**
+   * Whether hardware must refuse the leaf before rights are looked at: an access flag that is clear and may not be set.
+   * @param walk - a walk that ended with a leaf
+   */
+  checkLeaf(walk: Walk): FaultKind;
+  /**
+   * Packs what a TLB entry remembers of a leaf: base rights by privilege, key, dirty state. An int32 of the architecture's own
+   * layout.
+   * @param walk - a walk that ended with a leaf
+   */
+  attributes(walk: Walk): number;
+  /** The key in packed attributes. @param attributes - from {@link attributes} */
+  pkeyOf(attributes: number): number;
+  /** Whether a translation belongs to all address spaces. @param walk - a walk that ended with a leaf */
+  isGlobal(walk: Walk): boolean;
+  /**
+   * The one rule of rights: base rights and key.
+   * @param attributes - from {@link attributes}
+   * @param access - what is done
+   * @param privilege - on whose behalf
+   * @param pkeyHigh - bits 63 to 32 of the kernel's key register
+   * @param pkeyLow - bits 31 to 0
+   * @returns {@link FaultKind} NONE, PERMISSION or PKEY; or {@link NEEDS_DIRTY}
+   */
+  check(attributes: number, access: Access, privilege: Privilege, pkeyHigh: number, pkeyLow: number): FaultKind | -1;
+  /**
+   * The access and dirty state that hardware sets in the leaf for an access that is allowed: changes `walk.high` and `walk.low`.
+   * @param walk - a walk that ended with a leaf
+   * @param access - what is done
+   */
+  updateLeaf(walk: Walk, access: Access): void;
+  /**
+   * The architecture's syndrome for a fault: ESR_EL1, or the #PF error code.
+   * @param kind - which check failed
+   * @param walk - how far the walk came; `walk.level` is the level at which the fault was found
+   * @param attributes - packed attributes where a leaf was found, else 0
+   * @param access - what was attempted
+   * @param privilege - on whose behalf
+   * @param syndrome - receives the two words
+   * @param pkeyHigh - bits 63 to 32 of the kernel's key register that decided
+   * @param pkeyLow - bits 31 to 0
+   */
+  syndrome(
+    kind: FaultKind,
+    walk: Walk,
+    attributes: number,
+    access: Access,
+    privilege: Privilege,
+    syndrome: { high: number; low: number },
+    pkeyHigh: number,
+    pkeyLow: number,
+  ): void;
+}

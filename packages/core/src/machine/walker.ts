@@ -1,0 +1,167 @@
+import { FaultKind } from "../contracts/index.js";
+import type { PhysicalMemory, WalkStep } from "../contracts/index.js";
+import type { TranslationRegime, Walk } from "./regime.js";
+
+// What is imported is loaded each time; what stands here is folded.
+const { NONE, TRANSLATION, ADDRESS_SIZE } = FaultKind;
+/** log2 of the page size. */
+const PAGE_SHIFT = 12;
+/** Bits of a page-frame number below 2^31 that come from an entry's high word. */
+const PFN_HIGH_BITS = 11;
+/** Instead of a page-frame number beyond those of RAM; the offset in a block leaves it negative. */
+const NOWHERE = -(2 ** 31);
+
+/** Walks page tables in physical memory, as the hardware does: no key stands before it. */
+export interface Walker {
+  /** What the last walk found. */
+  readonly walk: Walk;
+  /**
+   * Walks to a leaf.
+   * @param high - bits 63 to 32 of a canonical address
+   * @param low - bits 31 to 0
+   * @param root - page-frame number of the top-level table
+   * @param update - whether to set the accessed flag of the table entries on the way
+   * @param visit - told of each step
+   * @returns NONE when a leaf was found, be its page RAM or not; ADDRESS_SIZE, at the level of the entry that names it, for a
+   *   table that is not RAM; else why there is no leaf
+   */
+  run(
+    high: number,
+    low: number,
+    root: number,
+    update: boolean,
+    visit: ((step: WalkStep) => void) | undefined,
+  ): FaultKind;
+  /** Writes the leaf of the last walk back to its table. */
+  writeLeaf(): void;
+}
+
+/** The bits of an address that index a table: `(high:low >>> shift) & mask`. */
+function indexOf(high: number, low: number, shift: number, mask: number): number {
+  return (shift < 32 ? (high << (32 - shift)) | (low >>> shift) : high >> (shift - 32)) & mask;
+}
+
+// The geometry as the loop reads it: eight words a level, in one array that is too long to stand in V8's moving heap.
+const LEVEL_WORDS_SHIFT = 3;
+const SHIFT = 0;
+const MASK = 1;
+const TYPE_MASK = 2;
+const TABLE = 3;
+const LEAF = 4;
+
+function packLevels({ levels, addressBits }: TranslationRegime): Int32Array {
+  const packed = new Int32Array(Math.max(32, levels.length << LEVEL_WORDS_SHIFT));
+  levels.forEach(({ shift, typeMask, table, leaf }, level) => {
+    const mask = Math.min(511, 2 ** (addressBits - shift) - 1);
+    packed.set([shift, mask, typeMask, table, leaf], level << LEVEL_WORDS_SHIFT);
+  });
+  return packed;
+}
+
+/**
+ * @param regime - the architecture's geometry, decoding and checks
+ * @param memory - where the tables are
+ * @returns a walker with a walk of its own
+ */
+export function createWalker(regime: TranslationRegime, memory: PhysicalMemory): Walker {
+  const { splitRoots, outputAddressHigh, tableAccessed } = regime;
+  const packed = packLevels(regime);
+  const { words } = memory;
+  const walk: Walk = {
+    level: 0,
+    table: 0,
+    index: 0,
+    high: 0,
+    low: 0,
+    tablesAndHigh: -1,
+    tablesAndLow: -1,
+    tablesOrHigh: 0,
+    tablesOrLow: 0,
+    kernelHalf: false,
+    pfn: 0,
+  };
+
+  function run(
+    high: number,
+    low: number,
+    root: number,
+    update: boolean,
+    visit: ((step: WalkStep) => void) | undefined,
+  ): FaultKind {
+    let andHigh = -1;
+    let andLow = -1;
+    let orHigh = 0;
+    let orLow = 0;
+    let table = root;
+    let index = 0;
+    let entryHigh = 0;
+    let entryLow = 0;
+    let level = 0;
+    let kind: FaultKind;
+    for (; ; level++) {
+      const offset = memory.contentOffset(table);
+      if (offset === -1 && !memory.contains(table)) {
+        kind = ADDRESS_SIZE;
+        level = Math.max(0, level - 1);
+        break;
+      }
+      const geometry = level << LEVEL_WORDS_SHIFT;
+      const shift = packed[geometry + SHIFT]!;
+      index = indexOf(high, low, shift, packed[geometry + MASK]!);
+      if (offset === -1) {
+        entryLow = 0;
+        entryHigh = 0;
+      } else {
+        entryLow = words[offset + index * 2]!;
+        entryHigh = words[offset + index * 2 + 1]!;
+      }
+
+      const type = entryLow & packed[geometry + TYPE_MASK]!;
+      const isLeaf = type === packed[geometry + LEAF]!;
+      const isTable = type === packed[geometry + TABLE]!;
+      if (visit !== undefined) {
+        const what = isTable ? "table" : isLeaf ? "leaf" : "invalid";
+        visit({ level, table, index, high: entryHigh, low: entryLow, type: what });
+      }
+      if (!isTable && !isLeaf) {
+        kind = TRANSLATION;
+        break;
+      }
+      kind = regime.checkEntry(level, isLeaf, entryHigh, entryLow);
+      if (kind !== NONE) break;
+
+      const addressHigh = entryHigh & outputAddressHigh;
+      const pfn = addressHigh >>> PFN_HIGH_BITS === 0 ? (addressHigh << 20) | (entryLow >>> PAGE_SHIFT) : NOWHERE;
+      if (isLeaf) {
+        const inBlock = (1 << (shift - PAGE_SHIFT)) - 1;
+        walk.pfn = (pfn & ~inBlock) | (((high << 20) | (low >>> PAGE_SHIFT)) & inBlock);
+        break;
+      }
+      if ((entryLow & tableAccessed) !== tableAccessed && update) words[offset + index * 2] = entryLow | tableAccessed;
+      andHigh &= entryHigh;
+      andLow &= entryLow;
+      orHigh |= entryHigh;
+      orLow |= entryLow;
+      table = pfn;
+    }
+    walk.level = level;
+    walk.table = table;
+    walk.index = index;
+    walk.high = entryHigh;
+    walk.low = entryLow;
+    walk.tablesAndHigh = andHigh;
+    walk.tablesAndLow = andLow;
+    walk.tablesOrHigh = orHigh;
+    walk.tablesOrLow = orLow;
+    walk.kernelHalf = splitRoots && high < 0;
+    return kind;
+  }
+
+  return {
+    walk,
+    run,
+    writeLeaf() {
+      memory.write(walk.table, walk.index, walk.high, walk.low);
+    },
+  };
+}
