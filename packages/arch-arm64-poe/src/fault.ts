@@ -1,0 +1,160 @@
+import { Access, FaultKind, Privilege } from "@kpkeys/core/contracts";
+import type { FaultReport, NamedField } from "@kpkeys/core/contracts";
+import type { TranslationRegime } from "@kpkeys/core/machine";
+import type { Permissions } from "./permissions.js";
+import { formatRegister } from "./registers.js";
+
+// ESR_EL1 of an abort (Arm ARM, section D24.2.40).
+//
+//   63 .. 56  55 ..  38       37        .. 32  31   26  25  24 ...  7      6    5   0
+//   0         ISS2   Overlay  DirtyBit         EC       IL  ...     S1PTW  WnR  xFSC
+
+/** Overlay, bit 38, in the high word: a permission overlay denies the access. */
+export const ESR_OVERLAY: number = 1 << 6;
+/** DirtyBit, bit 37, in the high word: the access is denied for the dirty state alone. */
+export const ESR_DIRTY_BIT: number = 1 << 5;
+/** WnR, bit 6: a write. */
+export const ESR_WNR: number = 1 << 6;
+const ESR_IL = 1 << 25;
+const EC_SHIFT = 26;
+const FSC = 0x3f;
+
+/** Exception classes with the kernel's names for them. */
+const CLASSES: Readonly<Record<number, string>> = {
+  0x20: "IABT (lower EL)",
+  0x21: "IABT (current EL)",
+  0x24: "DABT (lower EL)",
+  0x25: "DABT (current EL)",
+};
+
+/** Fault status codes of level 0, by kind; the level is added. */
+const STATUS: Readonly<Record<FaultKind, number>> = {
+  [FaultKind.NONE]: 0,
+  [FaultKind.ADDRESS_SIZE]: 0,
+  [FaultKind.TRANSLATION]: 4,
+  [FaultKind.ACCESS_FLAG]: 8,
+  [FaultKind.PERMISSION]: 0xc,
+  [FaultKind.PKEY]: 0xc,
+  [FaultKind.RESERVED]: 4,
+};
+
+/** The kernel's names of the fault status codes, by the code without its level. */
+const STATUS_NAMES: Readonly<Record<number, string>> = {
+  0: "address size fault",
+  4: "translation fault",
+  8: "access flag fault",
+  0xc: "permission fault",
+};
+
+/**
+ * Makes the syndrome of a CPU: ESR_EL1 of a data or instruction abort.
+ *
+ * @param permissions - the CPU's rules of rights
+ * @returns the regime's function
+ */
+export function createSyndrome(permissions: Permissions): TranslationRegime["syndrome"] {
+  /** A read-modify-write is reported as a read if a read would have faulted alike. */
+  function isWrite(
+    kind: FaultKind,
+    packed: number,
+    access: Access,
+    privilege: Privilege,
+    pkeyHigh: number,
+    pkeyLow: number,
+  ) {
+    if (access !== Access.RMW) return access === Access.WRITE;
+    if (kind !== FaultKind.PERMISSION && kind !== FaultKind.PKEY) return false;
+    return permissions.check(packed, Access.READ, privilege, pkeyHigh, pkeyLow) !== kind;
+  }
+
+  return (kind, walk, packed, access, privilege, syndrome, pkeyHigh, pkeyLow) => {
+    const exceptionClass = (access === Access.FETCH ? 0x20 : 0x24) | (privilege === Privilege.USER ? 0 : 1);
+    const dirtyBit = kind === FaultKind.PERMISSION && permissions.lacksDirtyState(packed, access, privilege);
+    syndrome.high = (kind === FaultKind.PKEY ? ESR_OVERLAY : 0) | (dirtyBit ? ESR_DIRTY_BIT : 0);
+    syndrome.low =
+      (exceptionClass << EC_SHIFT) |
+      ESR_IL |
+      (isWrite(kind, packed, access, privilege, pkeyHigh, pkeyLow) ? ESR_WNR : 0) |
+      (STATUS[kind] + walk.level);
+  };
+}
+
+/**
+ * The exception class of a syndrome.
+ *
+ * @param low - bits 31 to 0 of ESR_EL1
+ * @returns EC, 6 bits
+ */
+export function exceptionClassOf(low: number): number {
+  return low >>> EC_SHIFT;
+}
+
+/**
+ * The fault status code of a syndrome.
+ *
+ * @param low - bits 31 to 0 of ESR_EL1
+ * @returns DFSC or IFSC, 6 bits
+ */
+export function statusOf(low: number): number {
+  return low & FSC;
+}
+
+/** A fault status code in the kernel's words. */
+function statusText(low: number): string {
+  const status = statusOf(low);
+  return `level ${status & 3} ${STATUS_NAMES[status & ~3] ?? "fault"}`;
+}
+
+/** What the kernel says it cannot handle (arch/arm64/mm/fault.c). */
+function causeOf({ syndromeLow, addressHigh, addressLow, privilege }: FaultReport): string {
+  const isFetch = exceptionClassOf(syndromeLow) < 0x24;
+  if ((statusOf(syndromeLow) & ~3) === STATUS[FaultKind.PERMISSION]) {
+    if (addressHigh >= 0 && isFetch) return "execution of user memory";
+    if (addressHigh >= 0 && privilege === Privilege.KERNEL) return "access to user memory outside uaccess routines";
+    if (isFetch) return "execute from non-executable memory";
+    return (syndromeLow & ESR_WNR) !== 0 ? "write to read-only memory" : "read from unreadable memory";
+  }
+  return addressHigh === 0 && addressLow >>> 12 === 0 ? "NULL pointer dereference" : "paging request";
+}
+
+/**
+ * A fault in the words of an oops, or, for one of the user's, of an unhandled signal.
+ *
+ * @param fault - a report
+ * @returns one line
+ */
+export function describeFault(fault: FaultReport): string {
+  const { syndromeHigh, syndromeLow, addressHigh, addressLow, privilege } = fault;
+  const address = formatRegister(addressHigh, addressLow).slice(2);
+  if (privilege !== Privilege.USER) {
+    return `Unable to handle kernel ${causeOf(fault)} at virtual address ${address}`;
+  }
+  const name = CLASSES[exceptionClassOf(syndromeLow)] ?? "";
+  return `unhandled exception: ${name}, ESR ${formatRegister(syndromeHigh, syndromeLow)}, ${statusText(syndromeLow)} at 0x${address}`;
+}
+
+/**
+ * The registers that tell of a fault, and the fields of the syndrome in the kernel's words.
+ *
+ * @param fault - a report
+ * @returns the fields
+ */
+export function faultRegisters(fault: FaultReport): readonly NamedField[] {
+  const { syndromeHigh, syndromeLow } = fault;
+  const exceptionClass = exceptionClassOf(syndromeLow);
+  const status = statusOf(syndromeLow);
+  const bit = (set: number): string => (set === 0 ? "0" : "1");
+  return [
+    { name: "ESR_EL1", text: formatRegister(syndromeHigh, syndromeLow) },
+    { name: "FAR_EL1", text: formatRegister(fault.addressHigh, fault.addressLow) },
+    { name: "POR_EL1", text: formatRegister(fault.pkeyRegisterHigh, fault.pkeyRegisterLow) },
+    { name: "EC", text: `0x${exceptionClass.toString(16)}: ${CLASSES[exceptionClass] ?? "no fault"}` },
+    {
+      name: exceptionClass < 0x24 ? "IFSC" : "DFSC",
+      text: `0x${status.toString(16).padStart(2, "0")}: ${statusText(syndromeLow)}`,
+    },
+    { name: "WnR", text: bit(syndromeLow & ESR_WNR) },
+    { name: "Overlay", text: bit(syndromeHigh & ESR_OVERLAY) },
+    { name: "DirtyBit", text: bit(syndromeHigh & ESR_DIRTY_BIT) },
+  ];
+}

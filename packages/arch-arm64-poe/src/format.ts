@@ -1,0 +1,185 @@
+import { EntryType } from "@kpkeys/core/contracts";
+import type { Entry, PageTableFormat, Protection, Words } from "@kpkeys/core/contracts";
+
+// A VMSAv8-64 descriptor, 4 KiB granule (Arm ARM, section D8.3); software bits as Linux uses them (asm/pgtable-prot.h).
+//
+//   leaf:   63    62   60  58    56    55     54   53   52    51   50   47              12  11  10  9  8  7      6   4      2  1  0
+//           soft  POIndex  soft  soft  DIRTY  UXN  PXN  CONT  DBM  GP   output address      nG  AF  SH    AP[2]  AP1 AttrIndx  T  V
+//
+//   table:  63    62 61    60        59        47              12  10  1  0
+//           NS    APTable  UXNTable  PXNTable  next table          AF  1  V
+//
+// V valid; T tells a page from nothing at the last level, and a table from a block above. AP[2], read-only, is nDirty with
+// indirect permissions; PIIndex is UXN, PXN, DBM, AP[1]. While V is 0 Linux keeps PRESENT_INVALID in bit 11.
+
+/** The bits of a descriptor's low word. */
+export const Bit = {
+  /** Valid. */
+  VALID: 0x1,
+  /** A table, or a page of the last level; clear in a block. */
+  TABLE: 0x2,
+  /** AP[1]: EL0 has access. Linux: PTE_USER. */
+  USER: 0x40,
+  /** AP[2]: read-only; nDirty with indirect permissions. Linux: PTE_RDONLY. */
+  RDONLY: 0x80,
+  /** SH: inner shareable. */
+  SHARED: 0x300,
+  /** Access flag. */
+  AF: 0x400,
+  /** Not global. While VALID is 0, Linux's PTE_PRESENT_INVALID. */
+  NG: 0x800,
+} as const;
+
+/** The bits of a descriptor's high word. */
+export const HighBit = {
+  /** Bit 51, dirty bit modifier. Linux: PTE_WRITE. */
+  DBM: 0x80000,
+  /** Bit 50: guarded page. */
+  GP: 0x40000,
+  /** Bit 52: one of 16 contiguous entries. */
+  CONT: 0x100000,
+  /** Bit 53: no privileged execution. */
+  PXN: 0x200000,
+  /** Bit 54: no unprivileged execution. */
+  UXN: 0x400000,
+  /** Bit 55, software: Linux's PTE_DIRTY. */
+  DIRTY: 0x800000,
+  /** Bit 59 of a table descriptor: no privileged execution below. */
+  PXN_TABLE: 0x8000000,
+  /** Bit 60 of a table descriptor: no unprivileged execution below. */
+  UXN_TABLE: 0x10000000,
+} as const;
+
+/** Lowest bit of POIndex in the high word. */
+export const POINDEX_SHIFT = 28;
+/** POIndex in the high word: bits 62 to 60. */
+const POINDEX = 7 << POINDEX_SHIFT;
+/** Bits 47 to 32 of the output address, in the high word. */
+export const ADDRESS_HIGH = 0x0000ffff;
+/** AttrIndx of Normal memory with tags, MT_NORMAL_TAGGED; MT_NORMAL is 0. */
+const TAGGED = 1 << 2;
+
+/** The level of pages. */
+export const LAST_LEVEL = 3;
+
+const { VALID, TABLE, USER, RDONLY, SHARED, AF, NG } = Bit;
+const { DBM, PXN, UXN, DIRTY, PXN_TABLE, UXN_TABLE } = HighBit;
+
+/** A protection from the bits that are set. */
+function protection(high: number, low: number): Protection {
+  return { high, low };
+}
+
+function kernel(high: number, low = 0): Protection {
+  return protection(high | UXN, low | VALID | TABLE | AF | SHARED);
+}
+
+function user(high: number): Protection {
+  return protection(high | PXN, VALID | TABLE | AF | SHARED | NG | USER | RDONLY);
+}
+
+/** What `pte_modify` takes from the new protection. Linux takes the key too, from the VMA; here it stays. */
+const MODIFIED: Words = { high: DBM | PXN | UXN, low: VALID | USER | RDONLY | NG };
+
+function isWritable(high: number): boolean {
+  return (high & DBM) !== 0;
+}
+
+function isHardwareDirty(high: number, low: number): boolean {
+  return isWritable(high) && (low & RDONLY) === 0;
+}
+
+function makeDirty(entry: Entry): void {
+  entry.high |= DIRTY;
+  if (isWritable(entry.high)) entry.low &= ~RDONLY;
+}
+
+/** The codec of VMSAv8-64 stage 1 tables, 4 KiB granule, four levels, 48-bit addresses in both halves. */
+export const ARM64_FORMAT: PageTableFormat = {
+  geometry: {
+    pageShift: 12,
+    levels: [
+      { name: "pgd", shift: 39, indexBits: 9, leaf: false },
+      { name: "pud", shift: 30, indexBits: 9, leaf: true },
+      { name: "pmd", shift: 21, indexBits: 9, leaf: true },
+      { name: "pte", shift: 12, indexBits: 9, leaf: true },
+    ],
+    addressBits: 48,
+    splitRoots: true,
+  },
+  // PAGE_KERNEL is the linear map's: Normal memory with tags.
+  protections: {
+    PAGE_KERNEL: kernel(DBM | PXN | DIRTY, TAGGED),
+    PAGE_KERNEL_RO: kernel(PXN, RDONLY),
+    PAGE_KERNEL_ROX: kernel(0, RDONLY),
+    PAGE_KERNEL_EXEC: kernel(DBM | DIRTY),
+    PAGE_NONE: protection(PXN | UXN, TABLE | AF | SHARED | NG | RDONLY),
+    PAGE_READONLY: user(UXN),
+    PAGE_READONLY_EXEC: user(0),
+    PAGE_SHARED: user(UXN | DBM),
+    PAGE_SHARED_EXEC: user(DBM),
+  },
+  attributes: {
+    ro: { clear: protection(DBM, 0), set: protection(0, RDONLY) },
+    rw: { clear: protection(0, RDONLY), set: protection(DBM, 0) },
+    nx: { clear: protection(0, 0), set: protection(PXN, 0) },
+    x: { clear: protection(PXN, 0), set: protection(0, 0) },
+    invalid: { clear: protection(0, VALID), set: protection(0, NG) },
+    valid: { clear: protection(0, NG), set: protection(0, VALID) },
+  },
+  index(level, high, low) {
+    const shift = 39 - level * 9;
+    return (shift < 32 ? (high << (32 - shift)) | (low >>> shift) : high >>> (shift - 32)) & 511;
+  },
+  // Linux sets PXNTable and UXNTable in the linear map's tables and the one of them that fits in others; indirect permissions
+  // ignore them.
+  makeTable(entry, pfn, isUser) {
+    entry.high = Math.floor(pfn / 2 ** 20) | (isUser ? PXN_TABLE : PXN_TABLE | UXN_TABLE);
+    entry.low = (pfn << 12) | AF | TABLE | VALID;
+  },
+  makeLeaf(entry, level, pfn, { high, low }) {
+    entry.high = Math.floor(pfn / 2 ** 20) | high;
+    entry.low = (pfn << 12) | (level === LAST_LEVEL ? low : low & ~TABLE);
+  },
+  typeOf(level, _high, low) {
+    if ((low & VALID) === 0) return EntryType.INVALID;
+    const table = (low & TABLE) !== 0;
+    if (level === LAST_LEVEL) return table ? EntryType.LEAF : EntryType.INVALID;
+    if (table) return EntryType.TABLE;
+    return level === 0 ? EntryType.INVALID : EntryType.LEAF;
+  },
+  isPresent: (_high, low) => (low & (VALID | NG)) !== 0,
+  pfnOf: (high, low) => (high & ADDRESS_HIGH) * 2 ** 20 + (low >>> 12),
+  pkeyOf: (high) => (high & POINDEX) >>> POINDEX_SHIFT,
+  pkeyChange: (key) => ({ clear: protection(POINDEX, 0), set: protection(key << POINDEX_SHIFT, 0) }),
+  isWritable,
+  isYoung: (_high, low) => (low & AF) !== 0,
+  isDirty: (high, low) => (high & DIRTY) !== 0 || isHardwareDirty(high, low),
+  isUser: (_high, low) => (low & USER) !== 0,
+  makeWritable(entry) {
+    entry.high |= DBM;
+    if ((entry.high & DIRTY) !== 0) entry.low &= ~RDONLY;
+  },
+  makeReadOnly(entry) {
+    if (isHardwareDirty(entry.high, entry.low)) entry.high |= DIRTY;
+    entry.high &= ~DBM;
+    entry.low |= RDONLY;
+  },
+  makeYoung(entry) {
+    entry.low |= AF;
+  },
+  makeOld(entry) {
+    entry.low &= ~AF;
+  },
+  makeDirty,
+  makeClean(entry) {
+    entry.high &= ~DIRTY;
+    entry.low |= RDONLY;
+  },
+  reprotect(entry, { high, low }) {
+    if (isHardwareDirty(entry.high, entry.low)) entry.high |= DIRTY;
+    entry.high = (entry.high & ~MODIFIED.high) | (high & MODIFIED.high);
+    entry.low = (entry.low & ~MODIFIED.low) | (low & MODIFIED.low);
+    if ((entry.high & DIRTY) !== 0) makeDirty(entry);
+  },
+};

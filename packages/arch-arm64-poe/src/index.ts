@@ -1,0 +1,12 @@
+/**
+ * The arm64 architecture of the laboratory: permission overlays (POR_EL1, POR_EL0), indirect permissions and VMSAv8-64 stage 1
+ * translation. A machine takes {@link arm64Poe}; the other exports are its parts, for tests and tools that need no machine.
+ *
+ * @packageDocumentation
+ */
+export { ARM64_FORMAT } from "./format.js";
+export { ARM64_PGTABLE } from "./pgtable.js";
+export { arm64Poe } from "./plugin.js";
+export { createSystemRegisters, POR_EL1 } from "./registers.js";
+export type { Arm64SystemRegisters, Controls } from "./registers.js";
+export { ARM64_TOOLS } from "./tools.js";

@@ -1,0 +1,65 @@
+import { Access, FaultKind } from "@kpkeys/core/contracts";
+import type { LevelDecoding, TranslationRegime } from "@kpkeys/core/machine";
+import { createSyndrome } from "./fault.js";
+import { ADDRESS_HIGH, Bit, HighBit } from "./format.js";
+import { createPermissions } from "./permissions.js";
+import type { Controls } from "./registers.js";
+
+// What is imported is loaded each time; what stands here is folded.
+const { VALID, TABLE, AF, RDONLY } = Bit;
+const { DBM } = HighBit;
+const { WRITE } = Access;
+const { NONE, ADDRESS_SIZE, ACCESS_FLAG } = FaultKind;
+const OUTPUT_HIGH: number = ADDRESS_HIGH;
+const TYPE = VALID | TABLE;
+
+/** The four levels. At the last the bits of a table mean a page; at the first there are no blocks. */
+export const LEVELS: readonly LevelDecoding[] = [
+  { shift: 39, typeMask: TYPE, table: TYPE, leaf: -1 },
+  { shift: 30, typeMask: TYPE, table: TYPE, leaf: VALID },
+  { shift: 21, typeMask: TYPE, table: TYPE, leaf: VALID },
+  { shift: 12, typeMask: TYPE, table: -1, leaf: TYPE },
+];
+
+/**
+ * POR_EL1 after reset, where the Arm ARM lets it be UNKNOWN: all rights on key 0, which maps code and data alike, and none on the
+ * others.
+ */
+const POR_EL1_RESET = { high: 0, low: 0x7 };
+
+/**
+ * Makes the translation regime of one CPU: stage 1 of EL1&0 (Arm ARM, section D8).
+ *
+ * @param controls - the fields of the CPU's registers
+ * @param physicalAddressBits - width of output addresses, 32 to 48
+ * @returns what the machine's CPU asks
+ */
+export function createRegime(controls: Readonly<Controls>, physicalAddressBits: number): TranslationRegime {
+  const permissions = createPermissions(controls);
+  return {
+    levels: LEVELS,
+    addressBits: 48,
+    splitRoots: true,
+    outputAddressHigh: ADDRESS_HIGH,
+    asids: true,
+    tableAccessed: 0,
+    pkeyRegisterNeedsBarrier: true,
+    pkeyRegisterReset: POR_EL1_RESET,
+    nonCanonicalFault: FaultKind.TRANSLATION,
+    faultDropsTranslation: false,
+    checkEntry(_level, _isLeaf, high) {
+      return (high & OUTPUT_HIGH) >>> (physicalAddressBits - 32) === 0 ? NONE : ADDRESS_SIZE;
+    },
+    checkLeaf: ({ low }) => ((low & AF) !== 0 || controls.ha ? NONE : ACCESS_FLAG),
+    attributes: permissions.attributes,
+    pkeyOf: permissions.pkeyOf,
+    isGlobal: permissions.isGlobal,
+    check: permissions.check,
+    updateLeaf(walk, access) {
+      if (controls.ha) walk.low |= AF;
+      const dirties = (access & WRITE) !== 0 && controls.hd && (controls.pie || (walk.high & DBM) !== 0);
+      if (dirties) walk.low &= ~RDONLY;
+    },
+    syndrome: createSyndrome(permissions),
+  };
+}
