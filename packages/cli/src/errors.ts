@@ -1,0 +1,45 @@
+import { CommanderError } from "commander";
+
+/** The exit statuses of the command. */
+export const EXIT = {
+  /** All is well. */
+  GOOD: 0,
+  /** What was checked failed. */
+  FAILED: 1,
+  /** Bad usage, or an input that cannot be read. */
+  USAGE: 2,
+  /** A bug of the command itself: EX_SOFTWARE of sysexits.h. */
+  BUG: 70,
+} as const;
+
+/**
+ * Tells the user what went wrong, in one line on stderr: `kpkeys: CODE: where: what; expected what`. Something that the laboratory
+ * did not throw on purpose is a bug; its stack is printed if `KPKEYS_DEBUG` is set.
+ *
+ * @param error - what was thrown
+ * @returns the exit status
+ */
+export function tellError(error: unknown): number {
+  if (error instanceof CommanderError) {
+    // --help and --version come this way too, and so does the help that stands in for a missing command.
+    if (error.code.startsWith("commander.help") || error.code === "commander.version")
+      return error.exitCode === 0 ? EXIT.GOOD : EXIT.USAGE;
+    // What was expected of an argument stands in its message; of all else, in the help.
+    const expected = error.code === "commander.invalidArgument" ? "" : "; kpkeys --help tells what there is";
+    tell("ERR_USAGE", error.message.replace(/^error: /, "") + expected);
+    return EXIT.USAGE;
+  }
+  if (error instanceof Error && error.name === "KpkeysError" && "code" in error) {
+    tell(String(error.code), error.message);
+    return EXIT.USAGE;
+  }
+  const what = error instanceof Error ? error : new Error(String(error));
+  const debugging = (process.env["KPKEYS_DEBUG"] ?? "") !== "";
+  tell("bug", debugging ? (what.stack ?? what.message) : `${what.message} (KPKEYS_DEBUG=1 shows where)`, debugging);
+  return EXIT.BUG;
+}
+
+function tell(code: string, message: string, manyLines = false): void {
+  const text = manyLines ? message : message.replaceAll(/\s*\n\s*/g, " ");
+  process.stderr.write(`kpkeys: ${code}: ${text}\n`);
+}

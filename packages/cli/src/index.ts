@@ -1,0 +1,16 @@
+/**
+ * The `kpkeys` command. What is exported here is the form of what it prints with `--json`, for programs that read it.
+ *
+ * @packageDocumentation
+ */
+export type {
+  ArchReport,
+  AttackReport,
+  CoverageReport,
+  Documented,
+  PolicyReport,
+  RunReport,
+} from "./report/document.js";
+export type { AttacksReport, MachineAttackReport } from "./report/attack.js";
+export type { KunitReport, MachineKunitReport } from "./report/kunit.js";
+export type { Policy, SeriesName } from "./series.js";

@@ -1,0 +1,73 @@
+import type { Coverage, MachineSpec } from "@kpkeys/kernel";
+import type { AttackResult, SuiteResult } from "@kpkeys/kunit-suite";
+import type { ReplayResult } from "@kpkeys/workloads";
+import { loadPlugins } from "./plugins.js";
+import type { ArchId, FeatureId } from "./plugins.js";
+import type { Policy, SeriesName } from "./series.js";
+
+/** What can be looked at in a machine once it has booted and replayed. */
+export type Check = "coverage" | "attack" | "kunit";
+
+/** What a worker does, as plain data: makes one machine, replays a trace on it, checks it. */
+export interface Job {
+  /** The version of the series that the machine's options come from. */
+  readonly series: SeriesName;
+  /** The policy that they come from. */
+  readonly policy: Policy;
+  /** The machine. */
+  readonly spec: MachineSpec & { readonly arch: ArchId; readonly features: readonly FeatureId[] };
+  /** The file to replay; none if left out. */
+  readonly trace?: string;
+  /** The VmPTE file to hold the replay against. */
+  readonly vmpte?: string;
+  /** What is checked after that. */
+  readonly checks: readonly Check[];
+}
+
+/** What a job found out, as plain data. What was not asked for is `null`. */
+export interface JobResult {
+  /** What was done. */
+  readonly job: Job;
+  /** The replay. */
+  readonly replay: ReplayResult | null;
+  /** Digest of all page tables after the replay, 16 hexadecimal digits. */
+  readonly tables: string;
+  /** Which table pages are protected after the replay. */
+  readonly coverage: Coverage | null;
+  /** What attacks on them came to. */
+  readonly attack: AttackResult | null;
+  /** The KUnit suites, run last. */
+  readonly kunit: readonly SuiteResult[] | null;
+}
+
+/**
+ * Does a job in this thread.
+ * @param job - what to do
+ * @param onProgress - called with bytes of the trace read so far and its size in bytes
+ * @throws KpkeysError whatever building, replaying and checking throw
+ */
+export async function runJob(
+  job: Job,
+  onProgress: (read: number, size: number) => void = () => undefined,
+): Promise<JobResult> {
+  const { spec, trace, vmpte, checks } = job;
+  const { buildMachine, coverageOf, digestTables } = await import("@kpkeys/kernel");
+  const machine = buildMachine(spec, await loadPlugins(spec.arch, spec.features));
+
+  let replay: ReplayResult | null = null;
+  if (trace !== undefined) {
+    const { replayTrace } = await import("@kpkeys/workloads");
+    replay = await replayTrace(machine, trace, { onProgress, ...(vmpte !== undefined && { vmpte }) });
+  }
+
+  const tables = machine.scan();
+  const { attack, runSuites } = await import("@kpkeys/kunit-suite");
+  return {
+    job,
+    replay,
+    tables: digestTables(machine.memory, tables),
+    coverage: checks.includes("coverage") ? coverageOf(machine, tables) : null,
+    attack: checks.includes("attack") ? attack(machine, tables) : null,
+    kunit: checks.includes("kunit") ? runSuites(machine) : null,
+  };
+}

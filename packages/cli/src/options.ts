@@ -1,0 +1,138 @@
+import { type Command, InvalidArgumentError, Option } from "commander";
+import type { Job } from "./job.js";
+import { ARCHES, FEATURES } from "./plugins.js";
+import type { ArchId, FeatureId } from "./plugins.js";
+import { POLICIES, SERIES } from "./series.js";
+import type { Policy, SeriesName } from "./series.js";
+
+/** The flags that all commands share, as the command line gives them. Lists are in the order of their tables. */
+export interface CommonFlags {
+  /** Architectures. */
+  readonly arch: readonly ArchId[];
+  /** Versions of the series. */
+  readonly series: readonly SeriesName[];
+  /** Features of the machines whose policy is not `off`. */
+  readonly feature: readonly FeatureId[];
+  /** Bytes of RAM. */
+  readonly memory: number;
+  /** Number of CPUs. */
+  readonly cpus: number;
+  /** Whether the CPUs have kernel pkeys. */
+  readonly pkeys: boolean;
+  /** Policies, weakest first. */
+  readonly policy: readonly Policy[];
+  /** Seed of whatever is random in a machine. */
+  readonly seed: number;
+  /** Whether the result is printed as JSON. */
+  readonly json?: true;
+}
+
+const UNITS = { MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40 };
+
+/**
+ * A reader of lists such as `arm64-poe,x86-pks`.
+ * @param what - what the names are names of
+ * @param table - everything that has a name
+ * @returns gives the names in the table's order, each once
+ * @throws InvalidArgumentError for a name that is not in the table; commander says where
+ */
+export function listOf<Name extends string>(
+  what: string,
+  table: Readonly<Record<Name, unknown>>,
+): (text: string) => Name[] {
+  const known = Object.keys(table) as Name[];
+  return (text) => {
+    const named = new Set(text.split(",").map((name) => name.trim()));
+    for (const name of named) {
+      if (Object.hasOwn(table, name)) continue;
+      throw new InvalidArgumentError(`There is no ${what} '${name}'; expected ${known.join(", ")}`);
+    }
+    return known.filter((name) => named.has(name));
+  };
+}
+
+/**
+ * Reads a size such as `4GiB`.
+ * @param text - digits and a unit
+ * @returns bytes
+ * @throws InvalidArgumentError for anything else
+ */
+export function readBytes(text: string): number {
+  const [, digits, unit] = /^(\d+)([MGT]iB)$/.exec(text) ?? [];
+  if (digits === undefined) throw new InvalidArgumentError("Expected a whole number of MiB, GiB or TiB, such as 4GiB");
+  return Number(digits) * UNITS[unit as keyof typeof UNITS];
+}
+
+/**
+ * Reads a whole number that is not negative.
+ * @param text - digits
+ * @throws InvalidArgumentError for anything else
+ */
+export function readWhole(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value))
+    throw new InvalidArgumentError("Expected a whole number, 0 or more");
+  return value;
+}
+
+/**
+ * Gives a command the common flags.
+ * @param command - the command
+ * @param policies - the policies that there are without `--policy`
+ * @returns the command
+ */
+export function withCommonFlags(command: Command, policies: readonly Policy[]): Command {
+  const lists: [flags: string, description: string, read: (text: string) => string[], standard: readonly string[]][] = [
+    ["--arch <id,...>", "architectures", listOf("architecture", ARCHES), Object.keys(ARCHES)],
+    ["--series <name,...>", "versions of the kpkeys series", listOf("series", SERIES), ["next"]],
+    ["--feature <id,...>", "what is protected", listOf("feature", FEATURES), Object.keys(FEATURES)],
+    ["--policy <name,...>", "how the hardening is used", listOf("policy", POLICIES), policies],
+  ];
+  for (const [flags, description, read, standard] of lists) {
+    command.addOption(new Option(flags, description).argParser(read).default(standard, standard.join(",")));
+  }
+  return command
+    .addOption(new Option("--memory <size>", "RAM of a machine").argParser(readBytes).default(4 * UNITS.GiB, "4GiB"))
+    .option("--cpus <n>", "CPUs of a machine", readWhole, 1)
+    .option("--no-pkeys", "CPUs without kernel pkeys")
+    .option("--seed <n>", "seed of whatever is random", readWhole, 1)
+    .option("--json", "print one JSON document and nothing else");
+}
+
+/**
+ * One job for each architecture, version of the series and policy, in that order, with nothing to do yet but to boot.
+ * @param flags - what the command line asks for
+ */
+export function jobsOf(flags: CommonFlags): Job[] {
+  const jobs: Job[] = [];
+  for (const arch of flags.arch) {
+    for (const series of flags.series) {
+      for (const policy of flags.policy) jobs.push(jobOf(flags, arch, series, policy));
+    }
+  }
+  return jobs;
+}
+
+function jobOf(flags: CommonFlags, arch: ArchId, series: SeriesName, policy: Policy): Job {
+  const batching = POLICIES[policy];
+  const features = batching === null ? [] : flags.feature;
+  const featureOptions = features.map((id) => [id, { ...SERIES[series].features[id], ...batching?.[id] }] as const);
+  return {
+    series,
+    policy,
+    spec: {
+      arch,
+      features,
+      options: {
+        [arch]: { ...SERIES[series].arch, pkeys: flags.pkeys },
+        ...Object.fromEntries(featureOptions),
+      },
+      memory: [{ bytes: flags.memory }],
+      cpus: flags.cpus,
+      boot: { rodata: "on" },
+      strict: false,
+      seed: flags.seed,
+    },
+    checks: [],
+  };
+}

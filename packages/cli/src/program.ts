@@ -1,0 +1,76 @@
+import { readFileSync } from "node:fs";
+import { Command } from "commander";
+import { EXIT, tellError } from "./errors.js";
+import { withCommonFlags } from "./options.js";
+import type { CommonFlags } from "./options.js";
+import type { Policy } from "./series.js";
+
+const ALL_POLICIES: readonly Policy[] = ["off", "naive", "batched"];
+
+/**
+ * The command.
+ * @param argv - the process's arguments, node and script first
+ * @returns the exit status: 0 good, 1 what was checked failed, 2 bad usage or unreadable input, 70 a bug
+ */
+export async function main(argv: readonly string[]): Promise<number> {
+  let status: number = EXIT.GOOD;
+  // A reader that has seen enough (`| head`) closes the pipe: nothing is wrong, and nobody is left to tell.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    process.exit(status);
+  });
+  try {
+    await createProgram((result) => {
+      status = result;
+    }).parseAsync(argv);
+  } catch (error) {
+    status = tellError(error);
+  }
+  return status;
+}
+
+function createProgram(finish: (status: number) => void): Command {
+  const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
+    version: string;
+  };
+  const program = new Command("kpkeys")
+    .description("What kernel protection keys protect on a real workload, and what they cost.")
+    .version(version)
+    .exitOverride()
+    .configureOutput({ outputError: () => undefined });
+
+  withCommonFlags(program.command("run"), ALL_POLICIES)
+    .description("replay a workload, check what is protected, attack it: the whole report")
+    .argument("[trace]", "`perf script` text, plain or gzip (default: a recording of gcc that comes along)")
+    .option("--vmpte <file>", "what Linux said of the same processes, to compare with")
+    .action(async (trace: string | undefined, flags: CommonFlags & { vmpte?: string }) => {
+      const { run } = await import("./commands/run.js");
+      finish(await run(trace, flags));
+    });
+
+  withCommonFlags(program.command("replay"), ALL_POLICIES)
+    .description("replay a workload: what the hardening costs and what it covers")
+    .argument("<trace>", "`perf script` text, plain or gzip")
+    .option("--vmpte <file>", "what Linux said of the same processes, to compare with")
+    .action(async (trace: string, flags: CommonFlags & { vmpte?: string }) => {
+      const { replay } = await import("./commands/replay.js");
+      finish(await replay(trace, flags));
+    });
+
+  withCommonFlags(program.command("kunit"), ["batched"])
+    .description("run the kernel's own test suites on machines that have just booted; prints KTAP")
+    .action(async (flags: CommonFlags) => {
+      const { kunit } = await import("./commands/kunit.js");
+      finish(await kunit(flags));
+    });
+
+  withCommonFlags(program.command("attack"), ["batched"])
+    .description("write to every page table from outside the setters, through every mapping")
+    .argument("[trace]", "`perf script` text to replay before (default: attack after boot)")
+    .action(async (trace: string | undefined, flags: CommonFlags) => {
+      const { attack } = await import("./commands/attack.js");
+      finish(await attack(trace, flags));
+    });
+
+  return program;
+}

@@ -1,0 +1,84 @@
+import type { JobResult } from "../job.js";
+import type { Policy, SeriesName } from "../series.js";
+import { hasPkeys, withDocumented } from "./document.js";
+import type { AttackReport } from "./document.js";
+import { gapNotes, verdictText } from "./notes.js";
+import { count } from "./style.js";
+import type { Style } from "./style.js";
+import { layOut } from "./table.js";
+import type { Row } from "./table.js";
+
+/** Attacks on one machine. */
+export interface MachineAttackReport extends AttackReport {
+  /** The architecture's id. */
+  readonly arch: string;
+  /** The version of the series. */
+  readonly series: SeriesName;
+  /** The machine's policy. */
+  readonly policy: Policy;
+  /** Whether its CPUs have kernel pkeys. */
+  readonly pkeys: boolean;
+}
+
+/** What `kpkeys attack --json` prints. */
+export interface AttacksReport {
+  /** One entry for each architecture, version of the series and policy. */
+  readonly arches: readonly MachineAttackReport[];
+}
+
+/**
+ * Makes the report of jobs that attacked.
+ * @param results - their results
+ */
+export function attackReportOf(results: readonly JobResult[]): AttacksReport {
+  return {
+    arches: results.map(({ job, attack }) => ({
+      arch: job.spec.arch,
+      series: job.series,
+      policy: job.policy,
+      pkeys: hasPkeys(job),
+      ...withDocumented(attack!, job.series),
+    })),
+  };
+}
+
+/**
+ * The report as text: a table by source for each version of the series and policy.
+ * @param report - what the attacks came to
+ * @param style - its colours
+ * @returns lines, the last with its line break
+ */
+export function attackTextOf({ arches }: AttacksReport, style: Style): string {
+  const kinds = [...new Set(arches.map(kindOf))];
+  const tables = kinds.map((kind) =>
+    tableOf(
+      kind,
+      arches.filter((machine) => kindOf(machine) === kind),
+      style,
+    ),
+  );
+  const machines = arches.map((machine) => ({ ...machine, checked: machine.policy, attack: machine }));
+  return [...tables, ...gapNotes(machines), verdictText(machines, style)].join("\n\n") + "\n";
+}
+
+function kindOf({ series, policy }: MachineAttackReport): string {
+  return `series ${series}, ${policy}`;
+}
+
+function tableOf(kind: string, machines: readonly MachineAttackReport[], style: Style): string {
+  const sources = [...new Set(machines.flatMap(({ gaps }) => gaps.map(({ source }) => source)))];
+  return layOut(
+    [kind, ...machines.map(({ arch }) => arch)],
+    [
+      [style.bold("attacks"), ...machines.map(() => ["tried", "blocked", "through"])],
+      ...sources.map((source): Row => [`  ${source}`, ...machines.map((machine) => throughOf(machine, source))]),
+      [style.bold("all"), ...machines.map(({ tried, blocked }) => [tried, blocked, tried - blocked].map(count))],
+    ],
+  );
+}
+
+/** The cells of a source, which has a row where anything of it was written. */
+function throughOf({ gaps }: MachineAttackReport, source: string): string[] {
+  const stores = gaps.filter((gap) => gap.source === source).reduce((sum, gap) => sum + gap.stores, 0);
+  return ["", "", count(stores)];
+}

@@ -1,0 +1,149 @@
+import type { Coverage, CoverageGap } from "@kpkeys/kernel";
+import { countResults } from "@kpkeys/kunit-suite";
+import type { AttackGap, AttackResult, KunitCounts } from "@kpkeys/kunit-suite";
+import type { ReplayResult } from "@kpkeys/workloads";
+import type { Job, JobResult } from "../job.js";
+import { isDocumented } from "../series.js";
+import type { Policy, SeriesName } from "../series.js";
+import { digestOf } from "./digest.js";
+
+/** Whether the version of the series leaves a gap open by its own account. */
+export interface Documented {
+  /** True: known and listed apart; false: a hole. */
+  readonly documented: boolean;
+}
+
+/** What a workload cost under one policy. */
+export interface PolicyReport {
+  /** Page-table entries written. */
+  readonly tableWrites: number;
+  /** Writes of the key register. */
+  readonly registerWrites: number;
+  /** Barriers that the key switches cause; those that a setter emits anyway are not among them. */
+  readonly barriers: number;
+  /** TLB invalidations. */
+  readonly tlbInvalidations: number;
+  /** Wall time of the replay, reading included. */
+  readonly seconds: number;
+  /** Events of the trace a second. */
+  readonly eventsPerSecond: number;
+}
+
+/** What is protected, by the entries themselves: table pages. */
+export interface CoverageReport extends Coverage {
+  /** Pages that are neither keyed nor read-only. */
+  readonly gaps: readonly (CoverageGap & Documented)[];
+}
+
+/** What attacks came to. */
+export interface AttackReport extends AttackResult {
+  /** What was not blocked. */
+  readonly gaps: readonly (AttackGap & Documented)[];
+}
+
+/** One architecture under one version of the series. */
+export interface ArchReport {
+  /** The architecture's id. */
+  readonly arch: string;
+  /** The version's name. */
+  readonly series: string;
+  /** Whether its CPUs have kernel pkeys. */
+  readonly pkeys: boolean;
+  /** The strongest policy that was run: coverage, KUnit, attack and agreement are those of its machine after the replay. */
+  readonly checked: Policy;
+  /** What is protected. */
+  readonly coverage: CoverageReport;
+  /** KUnit; `null` from `kpkeys replay`. */
+  readonly kunit: KunitCounts | null;
+  /** Attacks; `null` from `kpkeys replay`. */
+  readonly attack: AttackReport | null;
+  /** Costs by policy. */
+  readonly policies: Readonly<Partial<Record<Policy, PolicyReport>>>;
+  /** Faults of the trace on pages that were mapped in the model already. */
+  readonly alreadyMapped: number;
+  /** Mappings that no system call made, inferred from faults on them: those of execve. */
+  readonly inferredMappings: number;
+  /** Faults that no mapping explains. */
+  readonly unexplainedFaults: number;
+  /** Agreement with the kernel that was recorded; `null` without a VmPTE file. */
+  readonly linux: ReplayResult["linux"];
+  /** SHA-256, 64 hexadecimal digits, over all of this that does not depend on time, and over every machine's tables. */
+  readonly digest: string;
+}
+
+/** What `kpkeys run --json` and `kpkeys replay --json` print. */
+export interface RunReport {
+  /** The workload. */
+  readonly trace: ReplayResult["trace"];
+  /** One entry for each architecture and version of the series. */
+  readonly arches: readonly ArchReport[];
+}
+
+/**
+ * Makes the report of jobs that replayed one trace.
+ * @param results - of jobs by architecture, series and policy, the strongest policy of each last and checked
+ */
+export function reportOf(results: readonly JobResult[]): RunReport {
+  const groups = new Map<string, JobResult[]>();
+  for (const result of results) {
+    const column = `${result.job.spec.arch} ${result.job.series}`;
+    groups.set(column, [...(groups.get(column) ?? []), result]);
+  }
+  return { trace: results[0]!.replay!.trace, arches: [...groups.values()].map(archReportOf) };
+}
+
+function archReportOf(results: readonly JobResult[]): ArchReport {
+  const strongest = results.at(-1)!;
+  const { job, replay, coverage, kunit, attack } = strongest;
+  const { alreadyMapped, inferredMappings, unexplainedFaults, linux } = replay!;
+  const checks = {
+    coverage: withDocumented(coverage!, job.series),
+    kunit: kunit && countResults(kunit),
+    attack: attack && withDocumented(attack, job.series),
+  };
+  return {
+    arch: job.spec.arch,
+    series: job.series,
+    pkeys: hasPkeys(job),
+    checked: job.policy,
+    ...checks,
+    policies: Object.fromEntries(results.map((result) => [result.job.policy, policyReportOf(result.replay!)])),
+    alreadyMapped,
+    inferredMappings,
+    unexplainedFaults,
+    linux,
+    digest: digestOf(results, checks),
+  };
+}
+
+function policyReportOf({ trace, counters, seconds }: ReplayResult): PolicyReport {
+  const { tableWrites, registerWrites, barriers, tlbInvalidations } = counters;
+  return {
+    tableWrites,
+    registerWrites,
+    barriers,
+    tlbInvalidations,
+    seconds,
+    eventsPerSecond: Math.round(trace.events / seconds),
+  };
+}
+
+/**
+ * Whether the CPUs of a job's machine have kernel pkeys.
+ * @param job - the job
+ */
+export function hasPkeys({ spec }: Job): boolean {
+  return spec.options[spec.arch]?.["pkeys"] !== false;
+}
+
+/**
+ * Tells of each gap whether it is documented.
+ * @param found - what has gaps
+ * @param series - the version of the series that it was found in
+ */
+export function withDocumented<Gap extends CoverageGap | AttackGap, Found extends object>(
+  found: Found & { readonly gaps: readonly Gap[] },
+  series: SeriesName,
+): Omit<Found, "gaps"> & { readonly gaps: readonly (Gap & Documented)[] } {
+  return { ...found, gaps: found.gaps.map((gap) => ({ ...gap, documented: isDocumented(series, gap) })) };
+}

@@ -1,0 +1,34 @@
+import type { WriteStream } from "node:tty";
+import pc from "picocolors";
+
+/** The colours of the reports. */
+export type Style = ReturnType<typeof pc.createColors>;
+
+/** No colour at all: what a report in a file or a pipe has. */
+export const PLAIN: Style = pc.createColors(false);
+
+/**
+ * The colours for a stream: none unless it is a terminal that shows them and `NO_COLOR` is not set.
+ * @param stream - where the report goes
+ */
+export function styleFor(stream: WriteStream): Style {
+  return pc.createColors(stream.isTTY && pc.isColorSupported);
+}
+
+/**
+ * A count as it is read: 176,996.
+ * @param value - the count
+ */
+export function count(value: number): string {
+  return value.toLocaleString("en-US");
+}
+
+/**
+ * A count of things.
+ * @param value - how many
+ * @param noun - the thing, in the singular
+ * @param plural - several of it
+ */
+export function counted(value: number, noun: string, plural = `${noun}s`): string {
+  return `${count(value)} ${value === 1 ? noun : plural}`;
+}

@@ -1,0 +1,120 @@
+import type { CoverageCount } from "@kpkeys/kernel";
+import type { KunitCounts } from "@kpkeys/kunit-suite";
+import type { Policy } from "../series.js";
+import type { ArchReport, AttackReport, CoverageReport, PolicyReport, RunReport } from "./document.js";
+import { notesOf } from "./notes.js";
+import { count, counted } from "./style.js";
+import type { Style } from "./style.js";
+import { layOut } from "./table.js";
+import type { GroupCells, Row } from "./table.js";
+
+/**
+ * The report as text, for 100 columns.
+ * @param report - what was found out
+ * @param style - its colours
+ * @returns lines, the last with its line break
+ */
+export function textOf(report: RunReport, style: Style): string {
+  const { trace, arches } = report;
+  const title = `${trace.name}: ${counted(trace.events, "event")} of ${counted(trace.processes, "process", "processes")}`;
+  const series = [...new Set(arches.map((arch) => arch.series))];
+  const tables = series.map((name) =>
+    tableOf(
+      name,
+      arches.filter((arch) => arch.series === name),
+      style,
+    ),
+  );
+  return [style.bold(title), ...tables, ...notesOf(report, style)].join("\n\n") + "\n";
+}
+
+/** One table for a version of the series, with a group of columns for each architecture. */
+function tableOf(series: string, arches: readonly ArchReport[], style: Style): string {
+  const row = (label: string, cells: (arch: ArchReport) => GroupCells): Row => [label, ...arches.map(cells)];
+  const section = (name: string, ...columns: string[]): Row => row(style.bold(name), () => columns);
+  return layOut(
+    [`series ${series}`, ...arches.map(({ arch }) => arch)],
+    [
+      section("table pages by source", "pages", "keyed", "read-only"),
+      ...namesOf(arches, "bySource").map((name) =>
+        row(`  ${name}`, (arch) => pagesOf(countsOf(arch, "bySource")[name])),
+      ),
+      section("by level"),
+      ...namesOf(arches, "byLevel").map((name) => row(`  ${name}`, (arch) => pagesOf(countsOf(arch, "byLevel")[name]))),
+      row(style.bold("all"), ({ coverage }) => pagesOf(coverage)),
+      [""],
+      section("protection"),
+      row("  open pages", ({ coverage }) => openText(coverage, style)),
+      row("  attacks blocked", ({ attack }) => attackText(attack, style)),
+      row("  KUnit", ({ kunit }) => kunitText(kunit, style)),
+      [""],
+      row(style.bold("cost of the replay"), ({ policies }) => Object.keys(policies)),
+      ...COSTS.map(([label, field]) => row(`  ${label}`, (arch) => costsOf(arch, field))),
+      [""],
+      section("faithfulness"),
+      row("  processes as in Linux", ({ linux }) =>
+        linux === null ? "not compared" : share(linux.equal, linux.processes),
+      ),
+      ...FAITH.map(([label, field]) => row(`  ${label}`, (arch) => count(arch[field]))),
+    ],
+  );
+}
+
+function openText({ gaps }: CoverageReport, style: Style): string {
+  const pages = (those: typeof gaps): number => those.reduce((sum, gap) => sum + gap.pages, 0);
+  const all = pages(gaps);
+  const documented = pages(gaps.filter((gap) => gap.documented));
+  if (all === 0) return style.green("none");
+  if (documented === 0) return style.red(count(all));
+  return (documented === all ? style.yellow : style.red)(`${count(all)}, of which ${count(documented)} documented`);
+}
+
+function attackText(attack: AttackReport | null, style: Style): string {
+  if (attack === null) return "not made";
+  const { tried, blocked, gaps } = attack;
+  const colour = gaps.length === 0 ? style.green : gaps.every((gap) => gap.documented) ? style.yellow : style.red;
+  return colour(share(blocked, tried));
+}
+
+function kunitText(kunit: KunitCounts | null, style: Style): string {
+  if (kunit === null) return "not run";
+  const { passed, failed, skipped } = kunit;
+  const colour = failed > 0 ? style.red : passed > 0 ? style.green : style.yellow;
+  return colour(`${passed} passed, ${failed} failed, ${skipped} skipped`);
+}
+
+function share(part: number, whole: number): string {
+  return `${count(part)} of ${count(whole)}`;
+}
+
+const COSTS: readonly (readonly [string, keyof PolicyReport])[] = [
+  ["table writes", "tableWrites"],
+  ["register writes", "registerWrites"],
+  ["barriers of switches", "barriers"],
+  ["TLB invalidations", "tlbInvalidations"],
+  ["events a second", "eventsPerSecond"],
+];
+
+const FAITH = [
+  ["faults already mapped", "alreadyMapped"],
+  ["mappings inferred", "inferredMappings"],
+  ["faults unexplained", "unexplainedFaults"],
+] as const;
+
+/** The names under which any of the architectures has pages, in their order. */
+function namesOf(arches: readonly ArchReport[], kind: "bySource" | "byLevel"): string[] {
+  const counts = arches.flatMap((arch) => Object.entries(countsOf(arch, kind)));
+  return [...new Set(counts.filter(([, { pages }]) => pages > 0).map(([name]) => name))];
+}
+
+function countsOf({ coverage }: ArchReport, kind: "bySource" | "byLevel"): Readonly<Record<string, CoverageCount>> {
+  return coverage[kind];
+}
+
+function pagesOf(counts: CoverageCount | undefined): string[] {
+  return counts === undefined ? [] : [counts.pages, counts.keyed, counts.readOnly].map(count);
+}
+
+function costsOf({ policies }: ArchReport, field: keyof PolicyReport): string[] {
+  return (Object.keys(policies) as Policy[]).map((policy) => count(policies[policy]![field]));
+}

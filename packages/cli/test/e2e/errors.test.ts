@@ -1,0 +1,151 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
+import { embeddedTrace } from "@kpkeys/workloads";
+import { afterAll, describe, expect, test } from "vitest";
+import { kpkeys, kpkeysWith, LONG } from "./kpkeys.js";
+
+const folder = mkdtempSync(join(tmpdir(), "kpkeys-"));
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
+
+/** A file of the tests' own. */
+function file(name: string, content: string | Uint8Array): string {
+  const path = join(folder, name);
+  writeFileSync(path, content);
+  return path;
+}
+
+const packed = readFileSync(embeddedTrace.trace);
+const lines = gunzipSync(packed).toString().split("\n");
+
+/** One line on stderr and nothing else: the code, then each of the texts. */
+function expectRefusal(args: string[], code: string, ...texts: string[]): void {
+  const { status, stdout, stderr } = kpkeys(...args);
+  expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+  expect(stderr).toMatch(new RegExp(`^kpkeys: ${code}: [^\n]+\n$`));
+  for (const text of texts) expect(stderr).toContain(text);
+}
+
+describe("a trace is refused with code, place and expectation", { timeout: LONG }, () => {
+  test("that does not exist", () => {
+    expectRefusal(["run", join(folder, "nosuch")], "ERR_INPUT_MISSING", "nosuch: ", "expected");
+  });
+
+  test("that is a directory", () => {
+    expectRefusal(["run", folder], "ERR_INPUT_KIND", `${folder}: this is a directory; expected a file`);
+  });
+
+  test("whose gzip data breaks off", () => {
+    const path = file("truncated.gz", packed.subarray(0, packed.length / 2));
+    expectRefusal(["run", path], "ERR_INPUT_TRUNCATED", path, "expected");
+  });
+
+  test("that is binary", () => {
+    const path = file(
+      "binary",
+      Uint8Array.from({ length: 5000 }, (_, i) => (i * i) & 0xff),
+    );
+    expectRefusal(["run", path], "ERR_INPUT_KIND", path, "expected");
+  });
+
+  test("that is empty", () => {
+    const path = file("empty", "");
+    expectRefusal(["run", path], "ERR_TRACE_EMPTY", path, "expected");
+  });
+
+  test("that has a damaged line, with its number", () => {
+    const path = file("damaged", [...lines.slice(0, 99), lines[99]!.replace(/\d+\.\d+:/, "late:"), ""].join("\n"));
+    expectRefusal(["run", path], "ERR_TRACE_LINE", `${path}:100: `, "expected");
+  });
+
+  test("that needs more memory than the machine has, with the line", () => {
+    const path = file("greedy", greedyTrace());
+    expectRefusal(
+      ["run", path, "--memory", "64MiB"],
+      "ERR_OUT_OF_MEMORY",
+      `${path}:`,
+      "expected a machine with more memory",
+    );
+  });
+
+  test("that is a pipe which several machines would have to read", () => {
+    const path = join(folder, "pipe");
+    execFileSync("mkfifo", [path]);
+    expectRefusal(["run", path], "ERR_INPUT_KIND", `${path}: this is a pipe; expected a file`);
+  });
+
+  test("by every command that takes one", () => {
+    for (const command of ["replay", "attack"]) expectRefusal([command, join(folder, "nosuch")], "ERR_INPUT_MISSING");
+    expectRefusal(["run", "--vmpte", join(folder, "nosuch")], "ERR_INPUT_MISSING", "nosuch");
+  });
+});
+
+/** A process that maps 1 GiB and writes to each page of the first 128 MiB: more than a small machine has. */
+function greedyTrace(): string {
+  const event = (micros: number, text: string): string => `gcc 7 [000] ${(1 + micros / 1e6).toFixed(6)}: ${text}`;
+  const faults = Array.from({ length: 32_768 }, (_, i) => {
+    const address = (0x10000000 + 4096 * i).toString(16);
+    return event(3 + i, `exceptions:page_fault_user: address=0x${address} ip=0x400000 error_code=0x6`);
+  });
+  const mmap =
+    "syscalls:sys_enter_mmap: addr: 0x10000000, len: 0x40000000, prot: 0x00000003, flags: 0x00000022, fd: 0xffffffff, off: 0x00000000";
+  return [event(1, mmap), event(2, "syscalls:sys_exit_mmap: 0x10000000"), ...faults, ""].join("\n");
+}
+
+describe("a command line is refused", () => {
+  test.each([
+    ["an architecture", ["--arch", "riscv"], "'riscv'", "expected arm64-poe, x86-pks"],
+    ["an architecture among others", ["--arch", "x86-pks,riscv"], "'riscv'", "expected arm64-poe, x86-pks"],
+    ["a series", ["--series", "v99"], "'v99'", "expected next, v8, v7"],
+    ["a policy", ["--policy", "on"], "'on'", "expected off, naive, batched"],
+    ["a feature", ["--feature", "nosuch"], "'nosuch'", "expected pgtables"],
+    ["a size", ["--memory", "4G"], "'4G'", "such as 4GiB"],
+    ["a number", ["--cpus", "many"], "'many'", "whole number"],
+    ["a flag", ["--frob"], "'--frob'", "--help"],
+  ])("with %s that nobody knows", (_, args, ...texts) => {
+    for (const command of ["run", "kunit", "attack"]) expectRefusal([command, ...args], "ERR_USAGE", ...texts);
+  });
+
+  test("with a command that nobody knows, two traces, none where one is needed", () => {
+    expectRefusal(["frob"], "ERR_USAGE", "'frob'");
+    expectRefusal(["run", "a", "b"], "ERR_USAGE", "too many arguments");
+    expectRefusal(["replay"], "ERR_USAGE", "'trace'");
+  });
+
+  test("when no machine can be made of it, with what the machine's part says", { timeout: LONG }, () => {
+    expectRefusal(["run", "--memory", "5MiB"], "ERR_SPEC", "memory", "expected a multiple of 4 MiB");
+    expectRefusal(["kunit", "--memory", "4MiB"], "ERR_OUT_OF_MEMORY", "expected at least 64 MiB");
+    expectRefusal(["run", "--cpus", "0"], "ERR_SPEC", "cpus", "expected 1 to 64");
+  });
+});
+
+test("--help and --version answer on stdout", () => {
+  const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
+    version: string;
+  };
+  expect(kpkeys("--version")).toEqual({ status: 0, stdout: `${version}\n`, stderr: "" });
+  const { status, stdout, stderr } = kpkeys("run", "--help");
+  expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+  for (const flag of ["--arch", "--series", "--policy", "--memory", "--no-pkeys", "--vmpte", "--json"])
+    expect(stdout).toContain(flag);
+});
+
+test.each([
+  ["--help", 0],
+  ["--version", 0],
+  ["run --help", 0],
+  ["run --arch riscv", 2],
+  ["frob", 2],
+])("kpkeys %s loads neither container nor kernel nor plugins", (args, expected) => {
+  const coverage = join(folder, args);
+  expect(kpkeysWith({ NODE_V8_COVERAGE: coverage }, args.split(" ")).status).toBe(expected);
+  const [name] = readdirSync(coverage);
+  const { result } = JSON.parse(readFileSync(join(coverage, name!), "utf8")) as { result: { url: string }[] };
+  const loaded = result.map(({ url }) => url);
+  expect(loaded).toContainEqual(expect.stringContaining("packages/cli/dist/program.js"));
+  expect(loaded.filter((url) => /tsyringe|reflect-metadata|packages\/(?!cli\/)/.test(url))).toEqual([]);
+});

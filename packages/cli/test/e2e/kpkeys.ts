@@ -1,0 +1,41 @@
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+/** The built command. */
+export const BIN: string = fileURLToPath(new URL("../../dist/bin.js", import.meta.url));
+
+/** What came of a command. */
+export interface Outcome {
+  /** Its exit status. */
+  readonly status: number | null;
+  /** What it printed. */
+  readonly stdout: string;
+  /** What it told. */
+  readonly stderr: string;
+}
+
+/** Runs the built command, neither stdout nor stderr being a terminal. */
+export function kpkeys(...args: string[]): Outcome {
+  return kpkeysWith({}, args);
+}
+
+/** Runs it with further environment variables. */
+export function kpkeysWith(variables: Readonly<Record<string, string>>, args: readonly string[]): Outcome {
+  if (!existsSync(BIN))
+    throw new Error(`${BIN} is missing: these tests run the built command, so \`npm run build\` first`);
+  const options = { encoding: "utf8", maxBuffer: 2 ** 26, env: { ...process.env, ...variables } } as const;
+  const { status, stdout, stderr, error } = spawnSync(process.execPath, [BIN, ...args], options);
+  if (error !== undefined) throw error;
+  return { status, stdout, stderr };
+}
+
+/** The status of a command and the JSON document that it printed, which must be all that it printed. */
+export function jsonOf(...args: string[]): { readonly status: number | null; readonly document: unknown } {
+  const { status, stdout, stderr } = kpkeys(...args, "--json");
+  if (stderr !== "") throw new Error(stderr);
+  return { status, document: JSON.parse(stdout) };
+}
+
+/** Time for commands that replay a recording several times, on a machine that does other things too. */
+export const LONG = 180_000;

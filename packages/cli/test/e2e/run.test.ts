@@ -1,0 +1,110 @@
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { embeddedTrace } from "@kpkeys/workloads";
+import { Ajv } from "ajv";
+import { describe, expect, test } from "vitest";
+import type { RunReport } from "../../src/index.js";
+import { BIN, jsonOf, kpkeys, LONG } from "./kpkeys.js";
+
+const schema = JSON.parse(readFileSync(new URL("../run.schema.json", import.meta.url), "utf8")) as object;
+const isRunReport = new Ajv({ allErrors: true, strictTypes: false }).compile(schema);
+
+/** The document of a command, held to the schema. */
+function reportOf(...args: string[]): RunReport & { readonly status: number | null } {
+  const { status, document } = jsonOf(...args);
+  isRunReport(document);
+  expect(isRunReport.errors).toBeNull();
+  return { ...(document as RunReport), status };
+}
+
+/** The first processor that this process may run on; taskset, which knows it by that number, comes with util-linux. */
+const processor =
+  process.platform === "linux"
+    ? /^Cpus_allowed_list:\s*(\d+)/m.exec(readFileSync("/proc/self/status", "utf8"))![1]!
+    : "";
+
+const digests = ({ arches }: RunReport): string[] => arches.map(({ digest }) => digest);
+
+describe("kpkeys run", () => {
+  test("replays the embedded recording on both architectures, everything protected", { timeout: LONG }, () => {
+    const { status, trace, arches } = reportOf("run");
+    expect(status).toBe(0);
+    expect(trace).toEqual({ name: "gcc-hello", events: 4264, unused: {}, processes: 5 });
+    expect(arches.map(({ arch }) => arch)).toEqual(["arm64-poe", "x86-pks"]);
+    for (const { coverage, attack, kunit, policies, linux } of arches) {
+      expect(coverage.keyed + coverage.readOnly).toBe(coverage.pages);
+      expect(coverage.gaps).toEqual([]);
+      expect(attack!.blocked).toBe(attack!.tried);
+      expect(kunit).toEqual({ passed: 5, failed: 0, skipped: 0 });
+      const { off, naive, batched } = policies;
+      expect(off!.registerWrites).toBe(0);
+      expect(batched!.registerWrites).toBeGreaterThan(0);
+      expect(batched!.registerWrites).toBeLessThanOrEqual(naive!.registerWrites);
+      expect(linux!.processes).toBeGreaterThan(0);
+    }
+    const [arm64, x86] = arches.map(({ policies }) => policies.naive!);
+    expect(arm64!.barriers).toBeGreaterThan(0);
+    expect(x86!.barriers).toBe(0);
+  });
+
+  test("comes to the same digests with the lists turned round, and without Linux's account", { timeout: LONG }, () => {
+    const once = digests(reportOf("run"));
+    expect(new Set(once).size).toBe(2);
+    expect(digests(reportOf("run", "--arch", "x86-pks,arm64-poe", "--policy", "batched,off,naive"))).toEqual(once);
+    const alone = reportOf("run", embeddedTrace.trace, "--arch", "x86-pks");
+    expect(alone.arches[0]!.linux).toBeNull();
+    expect(digests(alone)).toEqual([once[1]]);
+  });
+
+  test.skipIf(processor === "")("comes to the same digests on one processor", { timeout: LONG }, () => {
+    const args = ["run", "--arch", "x86-pks", "--json"];
+    const stdout = execFileSync("taskset", ["-c", processor, process.execPath, BIN, ...args], { encoding: "utf8" });
+    expect(digests(JSON.parse(stdout) as RunReport)).toEqual(digests(reportOf("run", "--arch", "x86-pks")));
+  });
+
+  test("prints plain text where there is no terminal, and nothing on stderr", { timeout: LONG }, () => {
+    const { status, stdout, stderr } = kpkeys("run", "--arch", "x86-pks", "--policy", "batched");
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    expect(stdout).not.toMatch(/[^\P{Cc}\n]/u);
+    expect(stdout.split("\n").at(-2)).toBe("Every check passed.");
+  });
+
+  test("lists the documented gaps of v8 and does not fail for them", { timeout: LONG }, () => {
+    const { status, arches } = reportOf("run", "--series", "v8,next", "--policy", "batched");
+    expect(status).toBe(0);
+    expect(arches.map(({ arch, series }) => `${arch} ${series}`)).toEqual([
+      "arm64-poe next",
+      "arm64-poe v8",
+      "x86-pks next",
+      "x86-pks v8",
+    ]);
+    for (const { series, coverage, attack } of arches) {
+      const gaps = [...coverage.gaps, ...attack!.gaps];
+      expect(gaps.every(({ documented }) => documented)).toBe(true);
+      expect(gaps.length > 0).toBe(series === "v8");
+    }
+  });
+
+  test("switches and protects nothing on CPUs without pkeys", { timeout: LONG }, () => {
+    const { status, arches } = reportOf("run", "--no-pkeys");
+    expect(status).toBe(0);
+    for (const { coverage, attack, kunit, policies } of arches) {
+      expect(coverage.keyed).toBe(0);
+      expect(attack!.blocked).toBe(0);
+      expect(kunit).toEqual({ passed: 0, failed: 0, skipped: 5 });
+      expect(Object.values(policies).map(({ registerWrites, barriers }) => registerWrites + barriers)).toEqual([
+        0, 0, 0,
+      ]);
+    }
+  });
+});
+
+test("kpkeys replay gives the same document without KUnit and attack", { timeout: LONG }, () => {
+  const { status, arches } = reportOf("replay", embeddedTrace.trace, "--vmpte", embeddedTrace.vmpte);
+  expect(status).toBe(0);
+  for (const { kunit, attack, coverage, linux } of arches) {
+    expect([kunit, attack]).toEqual([null, null]);
+    expect(coverage.pages).toBeGreaterThan(0);
+    expect(linux!.processes).toBeGreaterThan(0);
+  }
+});

@@ -1,0 +1,64 @@
+import type { ArchReport, RunReport } from "../src/report/document.js";
+
+const none = { pages: 0, keyed: 0, readOnly: 0 };
+
+/** One architecture, everything protected; changed as a test wants. */
+export function archReport(changes: Partial<ArchReport> = {}): ArchReport {
+  return {
+    arch: "arm64-poe",
+    series: "next",
+    pkeys: true,
+    checked: "batched",
+    coverage: {
+      pages: 2065,
+      keyed: 2064,
+      readOnly: 1,
+      gaps: [],
+      bySource: {
+        static: { pages: 10, keyed: 9, readOnly: 1 },
+        early: { pages: 2055, keyed: 2055, readOnly: 0 },
+        vmemmap: none,
+        kernel: none,
+        user: none,
+        unknown: none,
+      },
+      byLevel: { pgd: { pages: 1, keyed: 0, readOnly: 1 }, pte: { pages: 2064, keyed: 2064, readOnly: 0 } },
+    },
+    kunit: { passed: 5, failed: 0, skipped: 0 },
+    attack: { tried: 6219, blocked: 6219, readOnly: 6, gaps: [] },
+    policies: {
+      off: cost(0),
+      naive: cost(931_860),
+      batched: cost(573_664),
+    },
+    alreadyMapped: 205,
+    inferredMappings: 26_323,
+    unexplainedFaults: 0,
+    linux: { processes: 113, equal: 113, differences: [] },
+    digest: "0".repeat(64),
+    ...changes,
+  };
+}
+
+/** What lets be written: pages of static tables through the image's mapping. */
+export function gaps(documented: boolean): Pick<ArchReport, "coverage" | "attack"> {
+  const gap = { source: "static", level: "pte", mapping: "other", address: "ffff8000807f7000", documented } as const;
+  const { coverage, attack } = archReport();
+  return {
+    coverage: { ...coverage, keyed: coverage.keyed - 5, gaps: [{ ...gap, pages: 5 }] },
+    attack: { ...attack!, blocked: attack!.blocked - 15, gaps: [{ ...gap, stores: 15 }] },
+  };
+}
+
+/** A report of a long recording. */
+export function runReport(...arches: ArchReport[]): RunReport {
+  return {
+    trace: { name: "lua-build", events: 176_996, unused: { "sched:sched_wakeup": 12_345 }, processes: 121 },
+    arches,
+  };
+}
+
+function cost(registerWrites: number): NonNullable<ArchReport["policies"]["off"]> {
+  const counts = { tableWrites: 465_930, registerWrites, barriers: registerWrites, tlbInvalidations: 15_415 };
+  return { ...counts, seconds: 1.76, eventsPerSecond: 100_519 };
+}

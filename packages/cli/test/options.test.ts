@@ -1,0 +1,123 @@
+import { Command, InvalidArgumentError } from "commander";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { jobsOf, listOf, readBytes, readWhole, withCommonFlags } from "../src/options.js";
+import type { CommonFlags } from "../src/options.js";
+import { ARCHES } from "../src/plugins.js";
+import { POLICIES, SERIES } from "../src/series.js";
+
+/** The flags that a command line gives. */
+function flagsOf(...args: string[]): CommonFlags {
+  const command = withCommonFlags(new Command("test"), ["off", "naive", "batched"]).exitOverride();
+  return command
+    .configureOutput({ writeErr: () => undefined })
+    .parse(args, { from: "user" })
+    .opts();
+}
+
+const someOf = <Name extends string>(table: Readonly<Record<Name, unknown>>): fc.Arbitrary<Name[]> =>
+  fc.subarray(Object.keys(table) as Name[], { minLength: 1 });
+
+describe("a list", () => {
+  test("comes out in its table's order with each name once, however it was typed", () => {
+    fc.assert(
+      fc.property(someOf(POLICIES), fc.infiniteStream(fc.nat()), fc.boolean(), (policies, random, twice) => {
+        const typed = [...policies, ...(twice ? policies : [])].sort(() => (Number(random.next().value) % 3) - 1);
+        expect(listOf("policy", POLICIES)(typed.join(", "))).toEqual(policies);
+      }),
+    );
+  });
+
+  test("with a name that nobody knows is refused with the known ones", () => {
+    fc.assert(
+      fc.property(fc.string(), (name) => {
+        fc.pre(!name.includes(",") && !Object.keys(SERIES).includes(name.trim()));
+        expect(() => listOf("series", SERIES)(`v8,${name}`)).toThrow(InvalidArgumentError);
+      }),
+      { examples: [["toString"], ["__proto__"], [""]] },
+    );
+    expect(() => listOf("series", SERIES)("v9")).toThrow("There is no series 'v9'; expected next, v8, v7");
+  });
+});
+
+describe("a size", () => {
+  test("is a whole number of binary units", () => {
+    fc.assert(
+      fc.property(fc.nat(4096), fc.constantFrom("MiB", "GiB", "TiB"), (size, unit) => {
+        const power = { MiB: 20, GiB: 30, TiB: 40 }[unit];
+        expect(readBytes(`${size}${unit}`)).toBe(size * 2 ** power);
+      }),
+    );
+  });
+
+  test.each(["4", "4G", "4GB", "4 GiB", "-4GiB", "0.5GiB", "GiB", "4GiBs", "", "1e3MiB"])("is not '%s'", (text) => {
+    expect(() => readBytes(text)).toThrow("such as 4GiB");
+  });
+});
+
+test.each(["", "-1", "1.5", "0x10", "1e3", "ten", " 1", "99999999999999999999"])("'%s' is no whole number", (text) => {
+  expect(() => readWhole(text)).toThrow(InvalidArgumentError);
+});
+
+describe("the jobs of a command line", () => {
+  test("are one for each architecture, series and policy, the strongest policy of each last", () => {
+    fc.assert(
+      fc.property(someOf(ARCHES), someOf(SERIES), someOf(POLICIES), (arch, series, policy) => {
+        const jobs = jobsOf({ ...flagsOf(), arch, series, policy });
+        const expected = arch.flatMap((a) => series.flatMap((s) => policy.map((p) => [a, s, p])));
+        expect(jobs.map((job) => [job.spec.arch, job.series, job.policy])).toEqual(expected);
+      }),
+    );
+  });
+
+  test("make machines without any feature for policy off, batching for batched alone", () => {
+    const machines = jobsOf(flagsOf("--arch", "x86-pks")).map(({ spec }) => [spec.features, spec.options["pgtables"]]);
+    expect(machines).toEqual([
+      [[], undefined],
+      [["pgtables"], { staticAliases: "both", batching: false }],
+      [["pgtables"], { staticAliases: "both", batching: true }],
+    ]);
+  });
+
+  test("carry every flag into the machine's specification", () => {
+    const flags = [
+      "--memory",
+      "8GiB",
+      "--cpus",
+      "3",
+      "--seed",
+      "7",
+      "--no-pkeys",
+      "--series",
+      "v7",
+      "--policy",
+      "naive",
+    ];
+    expect(jobsOf(flagsOf("--arch", "arm64-poe", ...flags))).toEqual([
+      {
+        series: "v7",
+        policy: "naive",
+        checks: [],
+        spec: {
+          arch: "arm64-poe",
+          features: ["pgtables"],
+          options: {
+            "arm64-poe": { skipEqualWrites: false, pkeys: false },
+            pgtables: { staticAliases: "linear", batching: false },
+          },
+          memory: [{ bytes: 8 * 2 ** 30 }],
+          cpus: 3,
+          boot: { rodata: "on" },
+          seed: 7,
+        },
+      },
+    ]);
+  });
+
+  test("are plain data, fit for a worker", () => {
+    for (const job of jobsOf(flagsOf("--series", "next,v8,v7"))) {
+      expect(JSON.parse(JSON.stringify(job))).toEqual(job);
+      expect(structuredClone(job)).toEqual(job);
+    }
+  });
+});

@@ -1,0 +1,104 @@
+import { describe, expect, test } from "vitest";
+import { PLAIN } from "../src/report/style.js";
+import { textOf } from "../src/report/text.js";
+import { failuresOf } from "../src/report/verdict.js";
+import { archReport, gaps, runReport } from "./fixture.js";
+
+const both = [archReport(), archReport({ arch: "x86-pks" })];
+
+/** The numbers of a row of the text, all columns. */
+function numbersOf(text: string, label: string): number[] {
+  const row = text.split("\n").find((line) => line.trim().startsWith(label))!;
+  return [
+    ...row
+      .trim()
+      .slice(label.length)
+      .matchAll(/\d[\d,]*/g),
+  ].map(([digits]) => Number(digits.replaceAll(",", "")));
+}
+
+describe("the text", () => {
+  test("of two architectures fits into 100 columns, without colour and trailing blanks", () => {
+    const text = textOf(runReport(...both), PLAIN);
+    for (const line of text.split("\n")) expect(line.length).toBeLessThanOrEqual(100);
+    expect(text).not.toMatch(/[^\P{Cc}\n]/u);
+    expect(text).not.toMatch(/ $/m);
+  });
+
+  test("holds what the document holds, each number in its column", () => {
+    const text = textOf(runReport(...both), PLAIN);
+    expect(text).toMatch(/^lua-build: 176,996 events of 121 processes\n/);
+    const twice = (...numbers: number[]): number[] => [...numbers, ...numbers];
+    expect(numbersOf(text, "static")).toEqual(twice(10, 9, 1));
+    expect(numbersOf(text, "pte")).toEqual(twice(2064, 2064, 0));
+    expect(numbersOf(text, "all")).toEqual(twice(2065, 2064, 1));
+    expect(numbersOf(text, "attacks blocked")).toEqual(twice(6219, 6219));
+    expect(numbersOf(text, "KUnit")).toEqual(twice(5, 0, 0));
+    expect(numbersOf(text, "register writes")).toEqual(twice(0, 931_860, 573_664));
+    expect(numbersOf(text, "TLB invalidations")).toEqual(twice(15_415, 15_415, 15_415));
+    expect(numbersOf(text, "processes as in Linux")).toEqual(twice(113, 113));
+    expect(numbersOf(text, "mappings inferred")).toEqual(twice(26_323));
+    expect(text).toContain("12,345 sched:sched_wakeup");
+  });
+
+  test("leaves out sources that nobody has and says that checks were not made", () => {
+    const text = textOf(runReport(archReport({ kunit: null, attack: null, linux: null })), PLAIN);
+    expect(text).not.toContain("unknown");
+    expect(text).toMatch(/attacks blocked +not made/);
+    expect(text).toMatch(/KUnit +not run/);
+    expect(text).toMatch(/processes as in Linux +not compared/);
+  });
+
+  test("has a table for each version of the series", () => {
+    const text = textOf(runReport(archReport(), archReport({ series: "v8" })), PLAIN);
+    expect(text.match(/^series \S+ +arm64-poe$/gm)).toHaveLength(2);
+  });
+
+  test("lists a documented gap apart from a hole", () => {
+    const line = "static pte by another mapping, first at ffff8000807f7000: 5 pages open, 15 stores through";
+    const documented = textOf(runReport(archReport({ series: "v8", ...gaps(true) })), PLAIN);
+    expect(documented).toContain(`Open, as the series documents:\n  arm64-poe v8: ${line}`);
+    expect(documented).toContain("Every check passed, the documented gaps apart.");
+    const hole = textOf(runReport(archReport(gaps(false))), PLAIN);
+    expect(hole).toContain(`\nOpen:\n  arm64-poe next: ${line}`);
+    expect(hole).toContain("attacks went through");
+  });
+
+  test("names each process that differs from Linux, once for all architectures that agree on it", () => {
+    const difference = (model: number): object => ({
+      linux: { processes: 2, equal: 1, differences: [{ pid: 7, name: "cc1", model, kernel: 30, why: "why not" }] },
+    });
+    const same = textOf(
+      runReport(archReport(difference(39)), archReport({ arch: "x86-pks", ...difference(39) })),
+      PLAIN,
+    );
+    expect(same.match(/7 cc1: 39, Linux 30: why not$/gm)).toHaveLength(1);
+    const apart = textOf(
+      runReport(archReport(difference(39)), archReport({ arch: "x86-pks", ...difference(38) })),
+      PLAIN,
+    );
+    expect(apart).toContain("7 cc1: 39, Linux 30: why not (arm64-poe next)");
+    expect(apart).toContain("7 cc1: 38, Linux 30: why not (x86-pks next)");
+  });
+
+  test("says that nothing is switched and nothing protected on CPUs without pkeys, and lists no gaps there", () => {
+    const text = textOf(runReport(archReport({ pkeys: false, ...gaps(false) })), PLAIN);
+    expect(text).toContain("These CPUs have no kernel pkeys: nothing is switched and nothing is protected.");
+    expect(text).not.toContain("Open:");
+  });
+});
+
+describe("a machine fails", () => {
+  const kunit = { passed: 4, failed: 1, skipped: 0 };
+  test.each([
+    ["never when all is well", archReport(), 0],
+    ["for an open page and an attack that went through", archReport(gaps(false)), 2],
+    ["not for a documented gap", archReport(gaps(true)), 0],
+    ["for a KUnit case", archReport({ kunit }), 1],
+    ["not for a difference from Linux", archReport({ linux: { processes: 1, equal: 0, differences: [] } }), 0],
+    ["in nothing with the hardening off", archReport({ checked: "off", kunit, ...gaps(false) }), 0],
+    ["in nothing on CPUs without pkeys", archReport({ pkeys: false, kunit, ...gaps(false) }), 0],
+  ])("%s", (_, arch, failures) => {
+    expect(failuresOf(arch)).toHaveLength(failures);
+  });
+});
