@@ -29,6 +29,7 @@ export function tellError(error: unknown): number {
     tell("ERR_USAGE", error.message.replace(/^error: /, "") + expected);
     return EXIT.USAGE;
   }
+  // Told by its name: the class is lost on the way out of a worker, and loading it would load the container.
   if (error instanceof Error && error.name === "KpkeysError" && "code" in error) {
     tell(String(error.code), error.message);
     return EXIT.USAGE;

@@ -32,12 +32,18 @@ export interface JobResult {
   readonly replay: ReplayResult | null;
   /** Digest of all page tables after the replay, 16 hexadecimal digits. */
   readonly tables: string;
-  /** Which table pages are protected after the replay. */
+  /** Which table pages are protected, at the fullest moment of the replay or after it. */
   readonly coverage: Coverage | null;
-  /** What attacks on them came to. */
+  /** What attacks on them came to, at that moment. */
   readonly attack: AttackResult | null;
   /** The KUnit suites, run last. */
   readonly kunit: readonly SuiteResult[] | null;
+}
+
+/** What is protected at a moment. */
+interface Protection {
+  readonly coverage: Coverage;
+  readonly attack: AttackResult | null;
 }
 
 /**
@@ -54,20 +60,36 @@ export async function runJob(
   const { buildMachine, coverageOf, digestTables } = await import("@kpkeys/kernel");
   const machine = buildMachine(spec, await loadPlugins(spec.arch, spec.features));
 
+  const { attack, runSuites } = await import("@kpkeys/kunit-suite");
+  let fullest: Protection | undefined;
+
+  /** Looks at what is protected now, and keeps it if there is more to see than before, or a gap that was not there. */
+  function look(): void {
+    const tables = machine.scan();
+    const coverage = coverageOf(machine, tables);
+    const more =
+      coverage.pages > (fullest?.coverage.pages ?? 0) || coverage.gaps.length > fullest!.coverage.gaps.length;
+    if (more) fullest = { coverage, attack: checks.includes("attack") ? attack(machine, tables) : null };
+  }
+  const looks = checks.includes("coverage") || checks.includes("attack");
+
   let replay: ReplayResult | null = null;
   if (trace !== undefined) {
     const { replayTrace } = await import("@kpkeys/workloads");
-    replay = await replayTrace(machine, trace, { onProgress, ...(vmpte !== undefined && { vmpte }) });
+    replay = await replayTrace(machine, trace, {
+      onProgress,
+      ...(vmpte !== undefined && { vmpte }),
+      ...(looks && { onFuller: look }),
+    });
   }
+  if (looks) look();
 
-  const tables = machine.scan();
-  const { attack, runSuites } = await import("@kpkeys/kunit-suite");
   return {
     job,
     replay,
-    tables: digestTables(machine.memory, tables),
-    coverage: checks.includes("coverage") ? coverageOf(machine, tables) : null,
-    attack: checks.includes("attack") ? attack(machine, tables) : null,
+    tables: digestTables(machine.memory, machine.scan()),
+    coverage: checks.includes("coverage") ? fullest!.coverage : null,
+    attack: fullest?.attack ?? null,
     kunit: checks.includes("kunit") ? runSuites(machine) : null,
   };
 }

@@ -1,7 +1,5 @@
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
-import { KpkeysError } from "@kpkeys/core";
-import type { ErrorCode } from "@kpkeys/core";
 import type { Job, JobResult } from "./job.js";
 import type { WorkerMessage } from "./worker.js";
 
@@ -61,8 +59,7 @@ function start(job: Job, onProgress: (read: number, size: number) => void): Runn
   const result = new Promise<JobResult>((resolve, reject) => {
     worker.on("message", (message: WorkerMessage) => {
       if ("progress" in message) onProgress(...message.progress);
-      else if ("result" in message) resolve(message.result);
-      else reject(new KpkeysError(message.failure.code as ErrorCode, message.failure.message));
+      else resolve(message.result);
     });
     worker.on("error", reject);
     worker.on("exit", () => {

@@ -25,7 +25,7 @@ export function archReport(changes: Partial<ArchReport> = {}): ArchReport {
       byLevel: { pgd: { pages: 1, keyed: 0, readOnly: 1 }, pte: { pages: 2064, keyed: 2064, readOnly: 0 } },
     },
     kunit: { passed: 5, failed: 0, skipped: 0 },
-    attack: { tried: 6219, blocked: 6219, readOnly: 6, gaps: [] },
+    attack: { tried: 6219, blocked: 6219, bySource: {}, readOnly: 6, gaps: [] },
     policies: {
       off: cost(0),
       naive: cost(931_860),

@@ -108,6 +108,7 @@ describe("the jobs of a command line", () => {
           memory: [{ bytes: 8 * 2 ** 30 }],
           cpus: 3,
           boot: { rodata: "on" },
+          strict: false,
           seed: 7,
         },
       },

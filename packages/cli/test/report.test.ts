@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { ArchReport } from "../src/report/document.js";
 import { PLAIN } from "../src/report/style.js";
 import { textOf } from "../src/report/text.js";
 import { failuresOf } from "../src/report/verdict.js";
@@ -47,6 +48,17 @@ describe("the text", () => {
     expect(text).toMatch(/attacks blocked +not made/);
     expect(text).toMatch(/KUnit +not run/);
     expect(text).toMatch(/processes as in Linux +not compared/);
+  });
+
+  test("has the sources in the order of the document, whichever architecture has pages of them", () => {
+    const { coverage } = archReport();
+    const pages = { pages: 64, keyed: 64, readOnly: 0 };
+    const withPagesOf = (source: string): ArchReport =>
+      archReport({ coverage: { ...coverage, bySource: { ...coverage.bySource, [source]: pages } } });
+    const text = textOf(runReport(withPagesOf("user"), withPagesOf("vmemmap")), PLAIN);
+    expect(text.match(/^ {2}(static|early|vmemmap|kernel|user) /gm)).toEqual(
+      ["static", "early", "vmemmap", "user"].map((source) => `  ${source} `),
+    );
   });
 
   test("has a table for each version of the series", () => {

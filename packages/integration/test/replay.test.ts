@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { coverageOf, digestTables } from "@kpkeys/kernel";
+import { attack } from "@kpkeys/kunit-suite";
 import { embeddedTrace, replayTrace } from "@kpkeys/workloads";
 import { describe, expect, it } from "vitest";
 import { ARCHES, hardened, machine } from "./machines.js";
@@ -73,6 +74,23 @@ describe.each(ARCHES)("a replay on %s", (arch) => {
     expect(batched!.counters.tableWrites).toBe(naive!.counters.tableWrites);
     expect(batched!.counters.registerWrites).toBeLessThan(naive!.counters.registerWrites);
     expect(naive!.counters.registerWrites).toBe(2 * naive!.counters.tableWrites);
+  });
+
+  it("is looked at in its fuller moments, which leaves no trace in its counts", async () => {
+    const plain = await replayTrace(hardened(arch, {}, roomy), embeddedTrace.trace);
+    const booted = hardened(arch, {}, roomy);
+    const seen: number[] = [];
+    const looked = await replayTrace(booted, embeddedTrace.trace, {
+      onFuller() {
+        const tables = booted.scan();
+        expect(coverageOf(booted, tables).gaps).toEqual([]);
+        expect(attack(booted, tables).gaps).toEqual([]);
+        seen.push(coverageOf(booted, tables).bySource.user.pages);
+      },
+    });
+    expect(seen.length).toBeGreaterThan(0);
+    expect(Math.min(...seen)).toBeGreaterThan(10);
+    expect(looked.counters).toEqual(plain.counters);
   });
 
   it("counts a fault on a page that the model has mapped, and one that nothing explains", async () => {

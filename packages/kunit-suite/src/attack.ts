@@ -24,12 +24,18 @@ export interface AttackGap {
   readonly address: string;
 }
 
-/** What an attack achieved. */
-export interface AttackResult {
+/** Numbers of stores. */
+export interface AttackCount {
   /** Stores through mappings that are writable but for a key: with a hardening or without, the same number. */
-  readonly tried: number;
+  tried: number;
   /** How many of them faulted. */
-  readonly blocked: number;
+  blocked: number;
+}
+
+/** What an attack achieved. */
+export interface AttackResult extends Readonly<AttackCount> {
+  /** The same by where the table pages came from, or by what a feature calls its objects. */
+  readonly bySource: Readonly<Record<string, Readonly<AttackCount>>>;
   /** Stores that faulted because the mapping is read-only for everybody, whatever the hardening; not among those tried. */
   readonly readOnly: number;
   /** All stores that went through; empty when everything is protected. */
@@ -65,8 +71,8 @@ export function attack(machine: MachineUnderTest, tables: readonly ScannedTable[
   const kpkeys = machine.get(Kpkeys);
   const linearMap = machine.get(LinearMap);
   const gaps = new Map<string, AttackGap>();
-  let tried = 0;
-  let blocked = 0;
+  const total: AttackCount = { tried: 0, blocked: 0 };
+  const bySource: Record<string, AttackCount> = {};
   let readOnly = 0;
 
   function wentThrough({ source, level }: Target, high: number, low: number): void {
@@ -79,18 +85,24 @@ export function attack(machine: MachineUnderTest, tables: readonly ScannedTable[
 
   const state = kpkeys.enterContext("DEFAULT");
   for (const target of [...tableTargets(machine, tables), ...objectTargets(machine)]) {
-    const { pfn, high, writable } = target;
+    const { source, pfn, high, writable } = target;
+    const counts = [total, (bySource[source] ??= { tried: 0, blocked: 0 })];
     for (const word of target.words) {
       const low = target.low | (word * 8);
       const errno = exceptions.copyToKernelNofault(high, low, memory.readHigh(pfn, word), memory.readLow(pfn, word));
-      if (!writable && errno !== 0) readOnly++;
-      else tried++;
       if (errno === 0) wentThrough(target, high, low);
-      else if (writable) blocked++;
+      if (!writable && errno !== 0) {
+        readOnly++;
+        continue;
+      }
+      for (const count of counts) {
+        count.tried++;
+        if (errno !== 0) count.blocked++;
+      }
     }
   }
   kpkeys.leaveContext(state);
-  return { tried, blocked, readOnly, gaps: [...gaps.values()] };
+  return { ...total, bySource, readOnly, gaps: [...gaps.values()] };
 }
 
 function tableTargets(machine: MachineUnderTest, tables: readonly ScannedTable[]): Target[] {

@@ -24,7 +24,7 @@ describe("an attack", () => {
         [0, 256, 511].map((index) => ({ high, low: 0x3000 + 8 * index, value: [3, index] })),
       ),
     );
-    expect(result).toEqual({ tried: 6, blocked: 6, readOnly: 0, gaps: [] });
+    expect(result).toMatchObject({ tried: 6, blocked: 6, readOnly: 0, gaps: [] });
   });
 
   it("is made in the DEFAULT context, which it leaves", () => {
@@ -44,6 +44,7 @@ describe("an attack", () => {
     expect(attack(machine, [...tables, table(5, 0, [IMAGE_HIGH, true])])).toEqual({
       tried: 15,
       blocked: 6,
+      bySource: { static: { tried: 15, blocked: 6 } },
       readOnly: 0,
       gaps: [
         { source: "static", level: "pte", mapping: "other", stores: 6, address: "ffffffff00003000" },
@@ -74,6 +75,7 @@ describe("an attack", () => {
     expect(attack(machine, [])).toEqual({
       tried: 4,
       blocked: 3,
+      bySource: { cred: { tried: 4, blocked: 3 } },
       readOnly: 0,
       gaps: [{ source: "cred", level: "object", mapping: "linear", stores: 1, address: "ffff800000009008" }],
     });

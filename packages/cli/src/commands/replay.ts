@@ -2,12 +2,12 @@ import { EXIT } from "../errors.js";
 import type { Check } from "../job.js";
 import { jobsOf } from "../options.js";
 import type { CommonFlags } from "../options.js";
-import { doJobs } from "./jobs.js";
 import { reportOf } from "../report/document.js";
-import { print, printJson } from "./print.js";
 import { styleFor } from "../report/style.js";
 import { textOf } from "../report/text.js";
 import { failuresOf } from "../report/verdict.js";
+import { doJobs } from "./jobs.js";
+import { print, printJson } from "./print.js";
 
 /** The flags of commands that replay. */
 export type ReplayFlags = CommonFlags & {

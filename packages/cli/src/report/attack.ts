@@ -1,3 +1,4 @@
+import type { AttackCount } from "@kpkeys/kunit-suite";
 import type { JobResult } from "../job.js";
 import type { Policy, SeriesName } from "../series.js";
 import { hasPkeys, withDocumented } from "./document.js";
@@ -66,19 +67,17 @@ function kindOf({ series, policy }: MachineAttackReport): string {
 }
 
 function tableOf(kind: string, machines: readonly MachineAttackReport[], style: Style): string {
-  const sources = [...new Set(machines.flatMap(({ gaps }) => gaps.map(({ source }) => source)))];
+  const sources = [...new Set(machines.flatMap(({ bySource }) => Object.keys(bySource)))];
   return layOut(
     [kind, ...machines.map(({ arch }) => arch)],
     [
       [style.bold("attacks"), ...machines.map(() => ["tried", "blocked", "through"])],
-      ...sources.map((source): Row => [`  ${source}`, ...machines.map((machine) => throughOf(machine, source))]),
-      [style.bold("all"), ...machines.map(({ tried, blocked }) => [tried, blocked, tried - blocked].map(count))],
+      ...sources.map((source): Row => [`  ${source}`, ...machines.map(({ bySource }) => cellsOf(bySource[source]))]),
+      [style.bold("all"), ...machines.map(cellsOf)],
     ],
   );
 }
 
-/** The cells of a source, which has a row where anything of it was written. */
-function throughOf({ gaps }: MachineAttackReport, source: string): string[] {
-  const stores = gaps.filter((gap) => gap.source === source).reduce((sum, gap) => sum + gap.stores, 0);
-  return ["", "", count(stores)];
+function cellsOf({ tried, blocked }: AttackCount = { tried: 0, blocked: 0 }): string[] {
+  return [tried, blocked, tried - blocked].map(count);
 }

@@ -103,8 +103,8 @@ const FAITH = [
 
 /** The names under which any of the architectures has pages, in their order. */
 function namesOf(arches: readonly ArchReport[], kind: "bySource" | "byLevel"): string[] {
-  const counts = arches.flatMap((arch) => Object.entries(countsOf(arch, kind)));
-  return [...new Set(counts.filter(([, { pages }]) => pages > 0).map(([name]) => name))];
+  const names = new Set(arches.flatMap((arch) => Object.keys(countsOf(arch, kind))));
+  return [...names].filter((name) => arches.some((arch) => (countsOf(arch, kind)[name]?.pages ?? 0) > 0));
 }
 
 function countsOf({ coverage }: ArchReport, kind: "bySource" | "byLevel"): Readonly<Record<string, CoverageCount>> {

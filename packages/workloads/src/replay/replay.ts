@@ -23,6 +23,12 @@ export interface ReplayOptions {
    * @param size - the file's size in bytes, 0 when it has none
    */
   readonly onProgress?: (consumed: number, size: number) => void;
+  /**
+   * Called before a process exits while there are a quarter more table pages from the buddy allocator than when it was called
+   * last: the moments at which there is most to see, for at the end of a recording all processes are gone. What it does is in no count
+   * and no time of the result.
+   */
+  readonly onFuller?: () => void;
 }
 
 /** What a replay was. */
@@ -65,6 +71,10 @@ export async function replayTrace(machine: Machine, path: string, options: Repla
   const idle = tasks.current;
   const exits = new Map<number, ExitRecord[]>();
   const before = machine.counters();
+  /** What {@link ReplayOptions.onFuller} did, which is not the workload's. */
+  const apart: MachineCounters[] = [];
+  let secondsApart = 0;
+  let fullest = 0;
   let line = 0;
 
   function enter(thread: Thread, event: TraceEvent): void {
@@ -92,7 +102,19 @@ export async function replayTrace(machine: Machine, path: string, options: Repla
     faults.replay(thread.task.mm!, event, Privilege.UACCESS);
   }
 
+  function tellIfFuller(onFuller: () => void): void {
+    const counters = machine.counters();
+    const live = counters.tablesAllocated - counters.tablesFreed;
+    if (live < fullest * 1.25) return;
+    fullest = live;
+    const start = performance.now();
+    onFuller();
+    secondsApart += (performance.now() - start) / 1000;
+    apart.push(countersSince(counters, machine.counters()));
+  }
+
   function noteExit(thread: Thread): void {
+    if (options.onFuller !== undefined) tellIfFuller(options.onFuller);
     const records = exits.get(thread.pid) ?? [];
     records.push({ tablePages: thread.task.mm!.tablePages, fromBefore: thread.fromBefore });
     exits.set(thread.pid, records);
@@ -142,12 +164,12 @@ export async function replayTrace(machine: Machine, path: string, options: Repla
       ? outOfMemoryAt(`${path}:${line}`, error)
       : error;
   });
-  const seconds = (performance.now() - start) / 1000;
+  const seconds = (performance.now() - start) / 1000 - secondsApart;
   const { name, events, unused } = summary;
   return {
     trace: { name, events, unused, processes: threads.processes },
     ...faults.counts,
-    counters: countersSince(before, machine.counters()),
+    counters: [before, ...apart].reduceRight((rest, each) => countersSince(each, rest), machine.counters()),
     seconds,
     linux: options.vmpte === undefined ? null : compareWithLinux(options.vmpte, exits),
   };
