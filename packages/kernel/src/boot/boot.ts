@@ -85,12 +85,12 @@ export function boot(parts: BootParts): void {
   memblock.reserve(image.pfn, image.pages);
   mapImageAndFixmap(parts);
   startCpu(bootCpu!, parts);
-  tableMemory.addressing = "early";
+  tableMemory.useAddressing("early");
   progress.begin("memblock");
 
   progress.begin("linear-map");
   mapLinear(parts);
-  tableMemory.addressing = "linear";
+  tableMemory.useAddressing("linear");
 
   progress.begin("vmemmap");
   mapVmemmap(parts);

@@ -25,8 +25,6 @@ export function createBuddyAllocator(firstPfn: number, frames: number): BuddyAll
   const previous = new Int32Array(frames + 1);
   const orderOfFree = new Uint8Array(frames + 1);
   const heads = new Int32Array(MAX_ORDER + 1);
-  let freePages = 0;
-  let totalPages = 0;
 
   function push(block: number, order: number): void {
     const head = heads[order]!;
@@ -56,12 +54,12 @@ export function createBuddyAllocator(firstPfn: number, frames: number): BuddyAll
       from--;
       push(block + (1 << from), from);
     }
-    freePages -= 1 << order;
+    buddyAllocator.freePages -= 1 << order;
     return firstPfn + block - 1;
   }
 
   function free(pfn: number, order: number): void {
-    freePages += 1 << order;
+    buddyAllocator.freePages += 1 << order;
     let page = pfn - firstPfn;
     while (order < MAX_ORDER) {
       const buddy = page ^ (1 << order);
@@ -74,7 +72,7 @@ export function createBuddyAllocator(firstPfn: number, frames: number): BuddyAll
   }
 
   function addRange(start: number, end: number): void {
-    totalPages += end - start;
+    buddyAllocator.totalPages += end - start;
     let pfn = start;
     while (pfn < end) {
       let order = 0;
@@ -84,16 +82,14 @@ export function createBuddyAllocator(firstPfn: number, frames: number): BuddyAll
     }
   }
 
-  return {
+  // Plain fields: an object literal with accessors is slow to use.
+  const buddyAllocator: { -readonly [F in keyof BuddyAllocator]: BuddyAllocator[F] } = {
     maxOrder: MAX_ORDER,
-    get freePages() {
-      return freePages;
-    },
-    get totalPages() {
-      return totalPages;
-    },
+    freePages: 0,
+    totalPages: 0,
     alloc,
     free,
     addRange,
   };
+  return buddyAllocator;
 }

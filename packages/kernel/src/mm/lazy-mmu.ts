@@ -42,10 +42,9 @@ export function createLazyMmu(cpus: Cpus, arch: PgtableArch, extensions: Extensi
   const enterHandlers = extensions.handlers("lazyMmuEnter");
   const leaveHandlers = extensions.handlers("lazyMmuLeave");
   let state = newLazyMmuState();
-  let barriers = 0;
 
   function emitBarriers(): void {
-    barriers++;
+    service.barriers++;
     cpus.current.synchronise();
   }
 
@@ -66,11 +65,10 @@ export function createLazyMmu(cpus: Cpus, arch: PgtableArch, extensions: Extensi
     flush();
   }
 
-  const service: KernelLazyMmu = {
+  // Plain fields: an object literal with accessors is slow to use.
+  const service: { -readonly [F in keyof KernelLazyMmu]: KernelLazyMmu[F] } = {
     interruptDepth: 0,
-    get barriers() {
-      return barriers;
-    },
+    barriers: 0,
     enable() {
       if (service.interruptDepth > 0 || state.pauseCount > 0) return;
       if (state.enableCount++ === 0) enter();

@@ -50,8 +50,6 @@ export function createPageTables(
   const { levels } = format.geometry;
   const writes = new Float64Array(SETTERS.length);
   const entry: Entry = { high: 0, low: 0 };
-  let entryHigh = 0;
-  let entryLow = 0;
 
   const guardOf = (setter: Setter): Guard => extensions.guard(setter) ?? UNGUARDED;
 
@@ -95,8 +93,8 @@ export function createPageTables(
 
   function read(table: number, index: number): void {
     check(memory.load(table, index), "pgtable read");
-    entryHigh = memory.valueHigh;
-    entryLow = memory.valueLow;
+    tables.entryHigh = memory.valueHigh;
+    tables.entryLow = memory.valueLow;
   }
 
   const setPte = storeSetter("set_pte");
@@ -153,8 +151,8 @@ export function createPageTables(
     check(memory.exchange(table, index, high, low), setter);
     guard.exit(state);
     writes[numberOf[setter]]!++;
-    entryHigh = memory.valueHigh;
-    entryLow = memory.valueLow;
+    tables.entryHigh = memory.valueHigh;
+    tables.entryLow = memory.valueLow;
   }
 
   const counters: PageTableCounters = {
@@ -175,15 +173,12 @@ export function createPageTables(
     },
   };
 
-  return {
+  // Plain fields: an object literal with accessors is slow to use.
+  const tables: { -readonly [F in keyof PageTables]: PageTables[F] } = {
     root,
     counters,
-    get entryHigh() {
-      return entryHigh;
-    },
-    get entryLow() {
-      return entryLow;
-    },
+    entryHigh: 0,
+    entryLow: 0,
     read,
     setPte,
     setPmd,
@@ -194,7 +189,7 @@ export function createPageTables(
       setterOfLevel[level]!(table, index, high, low);
     },
     setPtes(table, index, high, low, count) {
-      if (memory.addressing !== "linear") {
+      if (memory.addressing() !== "linear") {
         check(memory.storeRun(table, index, high, low, 1, count), "set_ptes");
         writes[0]! += count;
       } else {
@@ -221,7 +216,7 @@ export function createPageTables(
     },
     ptepSetAccessFlags(table, index, high, low) {
       read(table, index);
-      if (entryHigh === high && entryLow === low) return false;
+      if (tables.entryHigh === high && tables.entryLow === low) return false;
       wantedHigh = high;
       wantedLow = low;
       return setAccessFlags(table, index, adoptWanted);
@@ -235,10 +230,11 @@ export function createPageTables(
       let table = top;
       for (let l = 0; l < level; l++) {
         read(table, format.index(l, high, low));
-        if (format.typeOf(l, entryHigh, entryLow) !== EntryType.TABLE) return -1;
-        table = format.pfnOf(entryHigh, entryLow);
+        if (format.typeOf(l, tables.entryHigh, tables.entryLow) !== EntryType.TABLE) return -1;
+        table = format.pfnOf(tables.entryHigh, tables.entryLow);
       }
       return table;
     },
   };
+  return tables;
 }

@@ -17,7 +17,12 @@ export type TableAddressing = "physical" | "early" | "linear";
 /** Loads and stores of page-table entries: the only path by which the kernel touches a table page. */
 export interface TableMemory {
   /** Which address is used. */
-  addressing: TableAddressing;
+  addressing(): TableAddressing;
+  /**
+   * Goes on to the next address in the order of boot.
+   * @param next - which
+   */
+  useAddressing(next: TableAddressing): void;
   /**
    * Stores a run of entries, each `step` pages more than the one before.
    * @param table - page-frame number
@@ -82,8 +87,6 @@ export function createTableMemory(
   const linearHigh = pageHigh(addresses.linearPage);
   let linear = false;
   let addressing: TableAddressing = "physical";
-  let valueHigh = 0;
-  let valueLow = 0;
 
   function throughFixmap(table: number): boolean {
     if (linear) return table === root && arch.rootTableAddress === "fixmap";
@@ -119,32 +122,27 @@ export function createTableMemory(
 
   function loadElsewhere(table: number, index: number): number {
     if (addressing === "physical") {
-      valueHigh = memory.readHigh(table, index);
-      valueLow = memory.readLow(table, index);
+      tableMemory.valueHigh = memory.readHigh(table, index);
+      tableMemory.valueLow = memory.readLow(table, index);
       return OK;
     }
     const page = pageFor(table);
     const status = throughFixmap(table)
       ? fixmap().load(table, index)
       : cpus.current.load64(pageHigh(page), pageLow(page) | (index << 3));
-    valueHigh = cpus.current.valueHigh;
-    valueLow = cpus.current.valueLow;
+    tableMemory.valueHigh = cpus.current.valueHigh;
+    tableMemory.valueLow = cpus.current.valueLow;
     return status;
   }
 
-  return {
-    get addressing() {
-      return addressing;
-    },
-    set addressing(next) {
+  // Plain fields: an object literal with accessors is slow to use.
+  const tableMemory: { -readonly [F in keyof TableMemory]: TableMemory[F] } = {
+    valueHigh: 0,
+    valueLow: 0,
+    addressing: () => addressing,
+    useAddressing(next) {
       addressing = next;
       linear = next === "linear";
-    },
-    get valueHigh() {
-      return valueHigh;
-    },
-    get valueLow() {
-      return valueLow;
     },
     store(table, index, high, low) {
       if (!linear || table === root) return storeElsewhere(table, index, high, low, 0, 1);
@@ -167,8 +165,8 @@ export function createTableMemory(
       const page = table - firstPfn;
       const { current } = cpus;
       const status = current.exchange64((linearHigh + (page >>> 20)) | 0, (page << 12) | (index << 3), high, low);
-      valueHigh = current.valueHigh;
-      valueLow = current.valueLow;
+      tableMemory.valueHigh = current.valueHigh;
+      tableMemory.valueLow = current.valueLow;
       return status;
     },
     load(table, index) {
@@ -176,9 +174,10 @@ export function createTableMemory(
       const page = table - firstPfn;
       const { current } = cpus;
       const status = current.load64((linearHigh + (page >>> 20)) | 0, (page << 12) | (index << 3));
-      valueHigh = current.valueHigh;
-      valueLow = current.valueLow;
+      tableMemory.valueHigh = current.valueHigh;
+      tableMemory.valueLow = current.valueLow;
       return status;
     },
   };
+  return tableMemory;
 }

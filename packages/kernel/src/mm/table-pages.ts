@@ -51,8 +51,6 @@ export function createTablePages(
   const onAllocated = extensions.handlers("tablePageAllocated");
   const onFreeing = extensions.handlers("tablePageFreeing");
   const onEarly = extensions.handlers("earlyTablePage");
-  let allocated = 0;
-  let freed = 0;
 
   function mark(pfn: number, source: TableSource): number {
     sources[pfn - memory.firstPfn] = SOURCES.indexOf(source);
@@ -75,13 +73,10 @@ export function createTablePages(
     return false;
   }
 
-  return {
-    get allocated() {
-      return allocated;
-    },
-    get freed() {
-      return freed;
-    },
+  // Plain fields: an object literal with accessors is slow to use.
+  const tablePages: { -readonly [F in keyof TablePages]: TablePages[F] } = {
+    allocated: 0,
+    freed: 0,
     takeStatic: (role) => mark(image.takeTable(role), "static"),
     takeEarly(source) {
       const pfn = memblock.alloc(1, 1);
@@ -96,15 +91,16 @@ export function createTablePages(
         pages.free(pfn, 0);
         return -1;
       }
-      allocated++;
+      tablePages.allocated++;
       return mark(pfn, source);
     },
     free(table) {
-      freed++;
+      tablePages.freed++;
       sources[table - memory.firstPfn] = 0;
       for (const handler of onFreeing) handler(table);
       pages.free(table, 0);
     },
     sourceOf: (table) => SOURCES[sources[table - memory.firstPfn] ?? 0],
   };
+  return tablePages;
 }

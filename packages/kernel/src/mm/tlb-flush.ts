@@ -23,21 +23,19 @@ export interface TlbFlush {
  * @param cpus - the CPUs reached
  */
 export function createTlbFlush(cpus: Cpus): TlbFlush {
-  let invalidations = 0;
-  return {
-    get invalidations() {
-      return invalidations;
-    },
+  const tlb: { -readonly [F in keyof TlbFlush]: TlbFlush[F] } = {
+    invalidations: 0,
     range(high, low, pages) {
-      invalidations++;
+      tlb.invalidations++;
       for (const cpu of cpus.all) {
         if (pages === 1) cpu.mmu.invalidatePage(high, low);
         else cpu.mmu.invalidateRange(high, low, pages);
       }
     },
     addressSpace(asid) {
-      invalidations++;
+      tlb.invalidations++;
       for (const cpu of cpus.all) cpu.mmu.invalidateAsid(asid);
     },
   };
+  return tlb;
 }
