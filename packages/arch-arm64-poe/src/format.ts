@@ -56,6 +56,14 @@ export const POINDEX_SHIFT = 28;
 const POINDEX = 7 << POINDEX_SHIFT;
 /** Bits 47 to 32 of the output address, in the high word. */
 export const ADDRESS_HIGH = 0x0000ffff;
+/** Names of the memory types by AttrIndx, as Linux sets MAIR_EL1 up (asm/memory.h). */
+export const MEMORY_TYPES = [
+  "MEM/NORMAL",
+  "MEM/NORMAL-TAGGED",
+  "MEM/NORMAL-NC",
+  "DEVICE/nGnRnE",
+  "DEVICE/nGnRE",
+] as const;
 /** AttrIndx of Normal memory with tags, MT_NORMAL_TAGGED; MT_NORMAL is 0. */
 const TAGGED = 1 << 2;
 

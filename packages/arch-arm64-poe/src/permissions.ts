@@ -84,8 +84,8 @@ export function createPermissions(controls: Readonly<Controls>): Permissions {
     return privilege === EL0 || (privilege === UACCESS && access !== FETCH);
   }
 
-  function base(attributes: number, unprivileged: boolean): number {
-    if (!controls.pie) return direct(attributes, unprivileged);
+  function base(attributes: number, needs: number, unprivileged: boolean): number {
+    if (!controls.pie) return direct(attributes, needs, unprivileged);
     if (controls.version !== version) decodeIndirect();
     return indirect[(attributes & PIINDEX) | (unprivileged ? 16 : 0)]!;
   }
@@ -106,7 +106,7 @@ export function createPermissions(controls: Readonly<Controls>): Permissions {
     version = controls.version;
   }
 
-  function direct(attributes: number, unprivileged: boolean): number {
+  function direct(attributes: number, needs: number, unprivileged: boolean): number {
     // With hardware dirty state DBM makes a page writable, whatever AP[2] says.
     const readOnly = (attributes & AP2) !== 0 && !(controls.hd && (attributes & DBM) !== 0);
     const tables = ignoresTables(attributes) ? 0 : attributes;
@@ -114,7 +114,8 @@ export function createPermissions(controls: Readonly<Controls>): Permissions {
     const el0 = (attributes & AP1) !== 0 && (tables & AP_TABLE_NO_EL0) === 0;
     const el0Executes = (attributes & UXN) === 0 && (tables & UXN_TABLE) === 0;
     const el1Executes = (attributes & PXN) === 0 && (tables & PXN_TABLE) === 0 && !(el0 && writable);
-    const el1Barred = controls.pan && (el0 || (controls.epan && el0Executes));
+    // PAN is for data accesses: to a fetch the page is as writable as without it, which counts for WXN.
+    const el1Barred = controls.pan && needs !== X && (el0 || (controls.epan && el0Executes));
     let rights = OVERLAY;
     if (unprivileged ? el0 : !el1Barred) rights |= writable ? R | W : R;
     if (unprivileged ? el0Executes : el1Executes) rights |= X;
@@ -135,7 +136,7 @@ export function createPermissions(controls: Readonly<Controls>): Permissions {
   ): FaultKind | -1 {
     const needs = needsOf(access);
     const unprivileged = isUnprivileged(access, privilege);
-    let rights = base(attributes, unprivileged);
+    let rights = base(attributes, needs, unprivileged);
     if ((rights & OVERLAY) !== 0 && (unprivileged ? controls.e0poe : controls.poe)) {
       let overlay = overlayOf(unprivileged ? controls.porEl0Low : pkeyLow, (attributes >>> KEY_SHIFT) & 7);
       if ((rights & WXN) !== 0 && (overlay & X) !== 0) overlay &= ~W;
@@ -166,7 +167,7 @@ export function createPermissions(controls: Readonly<Controls>): Permissions {
     lacksDirtyState(attributes, access, privilege) {
       const needs = needsOf(access);
       if (!controls.pie || (attributes & AP2) === 0 || (needs & W) === 0) return false;
-      return (base(attributes, isUnprivileged(access, privilege)) & needs) === needs;
+      return (base(attributes, needs, isUnprivileged(access, privilege)) & needs) === needs;
     },
   };
 }

@@ -1,4 +1,4 @@
-import { lazily, resolve } from "@kpkeys/core";
+import { lazily, provide, resolve } from "@kpkeys/core";
 import {
   ArchTools,
   CONTRACT_VERSION,
@@ -42,12 +42,12 @@ export const arm64Poe: Plugin = {
   setup(container, options) {
     const { pkeys, skipEqualWrites, physicalAddressBits } = readArchOptions(ID, options, PHYSICAL_ADDRESS);
     const kpkeys = createKpkeysArch(lazily(container, Cpus), { pkeys, skipEqualWrites });
-    container.registerInstance<PkeyRegister>(PkeyRegister, POR_EL1);
-    container.registerInstance<PageTableFormat>(PageTableFormat, ARM64_FORMAT);
-    container.registerInstance<PgtableArch>(PgtableArch, ARM64_PGTABLE);
-    container.registerInstance<KpkeysArch>(KpkeysArch, kpkeys);
-    container.registerInstance<ArchTools>(ArchTools, ARM64_TOOLS);
-    container.registerInstance<CpuFactory>(CpuFactory, {
+    provide(container, PkeyRegister, POR_EL1);
+    provide(container, PageTableFormat, ARM64_FORMAT);
+    provide(container, PgtableArch, ARM64_PGTABLE);
+    provide(container, KpkeysArch, kpkeys);
+    provide(container, ArchTools, ARM64_TOOLS);
+    provide(container, CpuFactory, {
       create(id) {
         const systemRegisters = createSystemRegisters(pkeys);
         return createCpu({

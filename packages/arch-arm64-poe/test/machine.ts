@@ -1,9 +1,8 @@
-import { createContainer, resolve } from "@kpkeys/core";
+import { createContainer, provide, resolve } from "@kpkeys/core";
 import type { DependencyContainer } from "@kpkeys/core";
 import { ArchTools, CpuFactory, PageTableFormat, PhysicalMemory } from "@kpkeys/core/contracts";
-import type { Cpu, PluginOptions } from "@kpkeys/core/contracts";
+import type { Cpu, MemoryBank, PluginOptions } from "@kpkeys/core/contracts";
 import { createPhysicalMemory } from "@kpkeys/core/machine";
-import type { MemoryBank } from "@kpkeys/core/contracts";
 import { arm64Poe } from "../src/index.js";
 
 /** A machine of the plugin as a specification would make it: one CPU. */
@@ -13,18 +12,47 @@ export interface TestMachine {
   readonly cpu: Cpu;
   readonly format: PageTableFormat;
   readonly tools: ArchTools;
+  /** Makes the tables of one address anew, in pages from `firstPfn` on: the entries from the top, the leaf last, as they are. */
+  map(va: bigint, entries: readonly bigint[]): void;
 }
 
-export function createMachine(options: PluginOptions, bank: MemoryBank): TestMachine {
+/** Bits 63 to 32 of a value. */
+export const high = (value: bigint): number => Number(BigInt.asIntN(32, value >> 32n));
+/** Bits 31 to 0 of a value. */
+export const low = (value: bigint): number => Number(BigInt.asIntN(32, value));
+/** Two words as one value. */
+export const join = (word: { readonly high: number; readonly low: number }): bigint =>
+  (BigInt(word.high >>> 0) << 32n) | BigInt(word.low >>> 0);
+
+export const RAM: MemoryBank = { firstPfn: 0x80000, pages: 0x10000 };
+
+export function createMachine(options: PluginOptions = {}, bank: MemoryBank = RAM): TestMachine {
   const container = createContainer();
-  const memory = createPhysicalMemory([bank]);
-  container.registerInstance(PhysicalMemory, memory);
+  const memory = createPhysicalMemory([bank], { reservePages: 256 });
+  provide(container, PhysicalMemory, memory);
   arm64Poe.setup(container, options);
+  const cpu = resolve(container, CpuFactory).create(0);
+  const format = resolve(container, PageTableFormat);
   return {
     container,
     memory,
-    cpu: resolve(container, CpuFactory).create(0),
-    format: resolve(container, PageTableFormat),
+    cpu,
+    format,
     tools: resolve(container, ArchTools),
+    map(va, entries) {
+      memory.reset();
+      let table = bank.firstPfn;
+      cpu.mmu.setKernelRoot(table);
+      cpu.mmu.setUserRoot(table, 1);
+      entries.forEach((entry, level) => {
+        memory.write(table, format.index(level, high(va), low(va)), high(entry), low(entry));
+        table = format.pfnOf(high(entry), low(entry));
+      });
+      cpu.mmu.invalidateAll();
+      cpu.mmu.enabled = true;
+    },
   };
 }
+
+/** Three tables above a leaf, in the pages after the root. */
+export const UPPER: readonly bigint[] = [0x80001403n, 0x80002403n, 0x80003403n];

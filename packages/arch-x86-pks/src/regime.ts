@@ -11,10 +11,14 @@ const { P, PS, A, D } = Bit;
 /**
  * The four levels, PML4 first. PS in a PML4E does not make it a leaf: it is a table entry with a reserved bit set. In a PTE
  * the same bit is PAT.
+ *
+ * By section 4.8 the processor sets A in each entry that it uses for a translation; whether a leaf whose rights then deny the
+ * access was used is model specific. This model's walk sets A in a PDPTE, be it a table or a leaf, as QEMU's does, and in the
+ * leaves below once the access is allowed.
  */
 export const LEVELS: readonly LevelDecoding[] = [
   { shift: 39, typeMask: P, table: P, leaf: -1 },
-  { shift: 30, typeMask: P | PS, table: P, leaf: P | PS },
+  { shift: 30, typeMask: P | PS, table: P, leaf: P | PS, leafAccessed: A },
   { shift: 21, typeMask: P | PS, table: P, leaf: P | PS },
   { shift: 12, typeMask: P, table: -1, leaf: P },
 ];
@@ -38,6 +42,8 @@ export function createRegime(state: Readonly<RegisterState>, physicalAddressBits
     pkeyRegisterReset: { high: 0, low: 0 },
     nonCanonicalFault: FaultKind.ADDRESS_SIZE,
     faultDropsTranslation: true,
+    // Model specific too: section 4.8 does not say how far a locked access has come when its write is refused.
+    rmwReadsFirst: true,
     checkEntry(level, isLeaf, high, low) {
       const reservedXd = (high & HighBit.XD) !== 0 && (state.EFER & EFER_NXE) === 0;
       const refused = reservedXd || hasReservedBits(level, isLeaf, high, low, physicalAddressBits);

@@ -11,6 +11,8 @@ export type {
   PolicyReport,
   RunReport,
 } from "./report/document.js";
+export type { ConformDisagreement, ConformReport, ConformWalkStep } from "./report/conform.js";
+export type { ExplainReport } from "./report/explanation.js";
 export type { AttacksReport, MachineAttackReport } from "./report/attack.js";
 export type { KunitReport, MachineKunitReport } from "./report/kunit.js";
 export type { Policy, SeriesName } from "./series.js";

@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { EXIT, tellError } from "./errors.js";
-import { withCommonFlags } from "./options.js";
+import { listOf, withCommonFlags } from "./options.js";
 import type { CommonFlags } from "./options.js";
+import { ARCHES } from "./plugins.js";
 import type { Policy } from "./series.js";
 
 const ALL_POLICIES: readonly Policy[] = ["off", "naive", "batched"];
@@ -71,6 +72,30 @@ function createProgram(finish: (status: number) => void): Command {
       const { attack } = await import("./commands/attack.js");
       finish(await attack(trace, flags));
     });
+
+  const arches = Object.keys(ARCHES);
+  program
+    .command("conform")
+    .description("judge the model by architectural test vectors, line by line")
+    .argument("<files...>", "vectors as JSON Lines, plain or gzip")
+    .addOption(
+      new Option("--arch <id,...>", "architectures whose lines may come")
+        .argParser(listOf("architecture", ARCHES))
+        .default(arches, arches.join(",")),
+    )
+    .option("--json", "print one JSON document and nothing else")
+    .action(async (files: string[], flags: Pick<CommonFlags, "arch" | "json">) => {
+      const { conform } = await import("./commands/conform.js");
+      finish(await conform(files, flags));
+    });
+
+  // Its flags are the architectures' inputs, which are loaded for it alone.
+  const explain = program.command("explain").description("why an access faults, step by step, from an oops");
+  program.hook("preSubcommand", async (_, command) => {
+    if (command !== explain) return;
+    const { prepareExplain } = await import("./commands/explain.js");
+    await prepareExplain(explain, finish);
+  });
 
   return program;
 }

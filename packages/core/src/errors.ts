@@ -13,7 +13,10 @@ export const ERROR_CODES = {
   ERR_TRACE_EMPTY: "a trace holds no event",
   ERR_TRACE_LINE: "a line of a trace is damaged: it begins like an event and cannot be read as one",
   ERR_VMPTE_LINE: "a line of a VmPTE file is not `pid ppid name VmPTE VmRSS faults`",
-  ERR_VECTOR_LINE: "a line of a vector file lacks a field, or a field has the wrong form",
+  ERR_VECTOR_LINE:
+    "a line of a vector file is damaged, lacks a field, has an unknown one or one of the wrong form, or is of another architecture",
+  ERR_VECTOR_EMPTY: "a vector file holds no line",
+  ERR_EXPLAIN_INPUT: "what is to be explained is unknown, missing, contradicts itself or is no number",
   ERR_SPEC: "a machine specification holds an impossible value",
   ERR_OUT_OF_MEMORY: "the machine has too little memory for what is asked of it",
   ERR_PHYSICAL_ADDRESS: "a page-frame number lies outside the RAM of the machine",

@@ -173,7 +173,7 @@ export interface Cpu {
    */
   storeRun(high: number, low: number, valueHigh: number, valueLow: number, stepLow: number, count: number): number;
   /**
-   * Exchanges a word atomically in kernel mode; the old value is left in {@link valueHigh} and {@link valueLow}.
+   * Exchanges a word atomically in kernel mode; the old value is left in {@link Cpu.valueHigh} and {@link Cpu.valueLow}.
    * @param high - bits 63 to 32 of the address
    * @param low - bits 31 to 0, a multiple of 8
    * @param valueHigh - bits 63 to 32 of the new value

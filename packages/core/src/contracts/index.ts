@@ -7,6 +7,7 @@ export type { DependencyContainer } from "tsyringe";
 export * from "./access.js";
 export * from "./arch-tools.js";
 export * from "./cpu.js";
+export * from "./explanation.js";
 export * from "./extension-points.js";
 export * from "./kernel/execution.js";
 export * from "./kernel/memory.js";

@@ -2,7 +2,10 @@ import type { Access, FaultKind, Privilege, Words } from "../contracts/index.js"
 
 /** How the walker tells what an entry is: from its low word, at one level. */
 export interface LevelDecoding {
-  /** The lowest address bit that indexes a table of this level. */
+  /**
+   * The lowest address bit that indexes a table of this level, 12 at the last one. The index ends where that of the level above
+   * begins, and has at most 9 bits.
+   */
   readonly shift: number;
   /** Bits of the low word that tell the entry's type. */
   readonly typeMask: number;
@@ -10,6 +13,11 @@ export interface LevelDecoding {
   readonly table: number;
   /** Their value for a leaf; -1 where no leaf is allowed. */
   readonly leaf: number;
+  /**
+   * Bits of the low word that the walk itself sets in a leaf of this level, whether or not the rights then allow the access;
+   * none if left out. {@link TranslationRegime.updateLeaf} sets what only an access that is allowed sets.
+   */
+  readonly leafAccessed?: number;
 }
 
 /**
@@ -55,7 +63,10 @@ export const NEEDS_DIRTY = -1;
 export interface TranslationRegime {
   /** Decoding by level, the top one first. */
   readonly levels: readonly LevelDecoding[];
-  /** Number of significant virtual-address bits; the bits above must repeat the highest. */
+  /**
+   * Number of significant virtual-address bits, 33 to 52. With split roots the bits above must all be alike; else they must
+   * repeat the highest.
+   */
   readonly addressBits: number;
   /** Whether the highest address bits choose between two roots. */
   readonly splitRoots: boolean;
@@ -76,6 +87,11 @@ export interface TranslationRegime {
    * 4.10.4.1); if not, a translation whose rights deny an access stays until it is invalidated.
    */
   readonly faultDropsTranslation: boolean;
+  /**
+   * Whether a read-modify-write that may read but not write has read when it faults, so that what a read sets in the leaf is set;
+   * not so if left out.
+   */
+  readonly rmwReadsFirst?: boolean;
 
   /**
    * Whether an entry that is valid has a reserved bit set, or an output address beyond the machine's.
@@ -83,7 +99,7 @@ export interface TranslationRegime {
    * @param isLeaf - whether it is a leaf
    * @param high - bits 63 to 32
    * @param low - bits 31 to 0
-   * @returns {@link FaultKind} RESERVED or ADDRESS_SIZE; NONE when the entry is good
+   * @returns `FaultKind` RESERVED or ADDRESS_SIZE; NONE when the entry is good
    */
   checkEntry(level: number, isLeaf: boolean, high: number, low: number): FaultKind;
   /**
@@ -97,18 +113,18 @@ export interface TranslationRegime {
    * @param walk - a walk that ended with a leaf
    */
   attributes(walk: Walk): number;
-  /** The key in packed attributes. @param attributes - from {@link attributes} */
+  /** The key in packed attributes. @param attributes - from {@link TranslationRegime.attributes} */
   pkeyOf(attributes: number): number;
   /** Whether a translation belongs to all address spaces. @param walk - a walk that ended with a leaf */
   isGlobal(walk: Walk): boolean;
   /**
    * The one rule of rights: base rights and key.
-   * @param attributes - from {@link attributes}
+   * @param attributes - from {@link TranslationRegime.attributes}
    * @param access - what is done
    * @param privilege - on whose behalf
    * @param pkeyHigh - bits 63 to 32 of the kernel's key register
    * @param pkeyLow - bits 31 to 0
-   * @returns {@link FaultKind} NONE, PERMISSION or PKEY; or {@link NEEDS_DIRTY}
+   * @returns `FaultKind` NONE, PERMISSION or PKEY; or {@link NEEDS_DIRTY}
    */
   check(attributes: number, access: Access, privilege: Privilege, pkeyHigh: number, pkeyLow: number): FaultKind | -1;
   /**

@@ -6,7 +6,7 @@ import { GLOBAL } from "./tlb.js";
 
 // What is imported is loaded each time; what stands here is folded.
 const { NONE, TRANSLATION } = FaultKind;
-const { READ } = Access;
+const { READ, RMW } = Access;
 const FAULTED: number = FAULT;
 const DIRTY: typeof NEEDS_DIRTY = NEEDS_DIRTY;
 const ALL_SPACES: number = GLOBAL;
@@ -84,7 +84,7 @@ export interface Translation {
 export function createTranslation(parts: TranslationParts): Translation {
   const { id, regime, walker, tlb, counters, observer, mmu, cpu } = parts;
   const { walk } = walker;
-  const { splitRoots, faultDropsTranslation } = regime;
+  const { splitRoots, faultDropsTranslation, rmwReadsFirst = false } = regime;
   const visit = observer?.walkStep === undefined ? undefined : (step: WalkStep) => observer.walkStep?.(step);
   const syndrome = { high: 0, low: 0 };
   const { fault } = cpu;
@@ -97,10 +97,7 @@ export function createTranslation(parts: TranslationParts): Translation {
     if (!tlb.holds(slot, tag, mmu.asid)) return miss(high, low, access, privilege);
     const packed = tlb.attributes[slot]!;
     const verdict = regime.check(packed, access, privilege, cpu.rulingHigh, cpu.rulingLow);
-    if (verdict === DIRTY) {
-      tlb.drop(slot);
-      return miss(high, low, access, privilege);
-    }
+    if (verdict === DIRTY) return miss(high, low, access, privilege);
     compareWithWritten(verdict, packed, high, low, access, privilege);
     return verdict === NONE ? slot : deny(verdict, slot, high, low, access, privilege);
   }
@@ -117,6 +114,7 @@ export function createTranslation(parts: TranslationParts): Translation {
     compareWithWritten(kind, packed, high, low, access, privilege);
     if (kind > NONE) {
       if (!faultDropsTranslation && isAccessed()) fill(high, low, packed);
+      if (rmwReadsFirst && access === RMW && mayRead(packed, privilege) && updateLeaf(READ)) walker.writeLeaf();
       return raise(kind as FaultKind, packed, high, low, access, privilege);
     }
     if (updateLeaf(access)) {
@@ -124,6 +122,10 @@ export function createTranslation(parts: TranslationParts): Translation {
       packed = regime.attributes(walk);
     }
     return fill(high, low, packed);
+  }
+
+  function mayRead(packed: number, privilege: Privilege): boolean {
+    return regime.check(packed, READ, privilege, cpu.rulingHigh, cpu.rulingLow) === NONE;
   }
 
   function rootOf(high: number): number {

@@ -1,50 +1,70 @@
-import type { VectorOutcome } from "../contracts/index.js";
-import type { Vector } from "./vectors.js";
+import type { VectorOutcome, VectorValue } from "../contracts/index.js";
+import type { Vector } from "./vector-form.js";
+import { highWord, lowWord } from "./words.js";
 
 /** A judged field on which model and vector differ. */
 export interface VectorDisagreement {
   /** The field. */
   readonly field: string;
   /** What the vector says. */
-  readonly expected: string | number | null;
+  readonly expected: VectorValue;
   /** What the model gives. */
-  readonly actual: string | number | null;
+  readonly model: VectorValue;
 }
 
-/** A field of a vector in the form in which {@link VectorOutcome} gives it. */
-function comparable(value: unknown): string | number | null {
-  if (typeof value === "string" || typeof value === "number") return value;
-  return value === undefined || value === null ? null : JSON.stringify(value);
-}
-
-/** Fields that repeat a part of another, decoded: the dispute about that one is a dispute about them. */
-const DECODED_FROM: Readonly<Record<string, string>> = {
-  ad_after: "pte_after",
-  ec: "esr",
-  fsc: "esr",
-  wnr: "esr",
-  overlay: "esr",
-  dirtybit: "esr",
-};
-
-/** Names of the fields that the sources of a vector disagree on. */
-function disputed(vector: Vector): ReadonlySet<unknown> {
-  const list = vector["disputed"];
-  return new Set(Array.isArray(list) ? list.map((entry: { readonly field?: unknown }) => entry.field) : []);
+/** What came of a vector. */
+export interface VectorVerdict {
+  /** The fields on which model and vector differ; empty when the model is right. */
+  readonly disagreements: readonly VectorDisagreement[];
+  /** The fields that were not judged. */
+  readonly skipped: readonly string[];
 }
 
 /**
- * Compares what a model made of a vector with what the vector says: every field of the outcome, except those that the vector
- * itself lists as disputed and what is decoded from them.
+ * Compares what a model made of a vector with what the vector says: every judged field but those that the vector lists as
+ * disputed, and the tables above the leaf after a fault. No field is skipped for the sake of another.
  *
  * @param vector - the line
- * @param outcome - what `ArchTools.runVector` gave
- * @returns the fields that differ; empty when the model is right
+ * @param outcome - what `ArchTools.runVector` gave for it
+ * @returns where they differ, and what was not judged
  */
-export function judgeVector(vector: Vector, outcome: VectorOutcome): readonly VectorDisagreement[] {
-  const skipped = disputed(vector);
-  return Object.entries(outcome.fields)
-    .map(([field, actual]) => ({ field, expected: comparable(vector[field]), actual }))
-    .filter(({ field }) => !skipped.has(field) && !skipped.has(DECODED_FROM[field]))
-    .filter(({ expected, actual }) => expected !== actual);
+export function judgeVector(vector: Vector, { fields }: VectorOutcome): VectorVerdict {
+  const disputes = vector["disputed"] as readonly { readonly field: string }[] | undefined;
+  const faulted = vector["result"] === "fault" || fields["result"] === "fault";
+  const disagreements: VectorDisagreement[] = [];
+  const skipped: string[] = [];
+  for (const field in fields) {
+    const isDisputed = disputes?.some((dispute) => dispute.field === field) === true;
+    if (isDisputed || (faulted && field === "upper_after")) {
+      skipped.push(field);
+      continue;
+    }
+    const expected = valueOf(vector, field);
+    const model = fields[field]!;
+    if (!isSame(expected, model)) disagreements.push({ field, expected, model });
+  }
+  return { disagreements, skipped };
+}
+
+/** What a vector says of a field that {@link VectorOutcome} names; `null` where the vector does not have it. */
+function valueOf(vector: Vector, field: string): VectorValue {
+  const value = field === "prior.result" ? (vector["prior"] as Vector | undefined)?.["result"] : vector[field];
+  return (value ?? null) as VectorValue;
+}
+
+/** Bit patterns are compared by their value, lists and objects part by part. */
+function isSame(expected: VectorValue, model: VectorValue): boolean {
+  if (expected === model) return true;
+  if (typeof expected === "string" && typeof model === "string") return isSameHex(expected, model);
+  if (typeof expected !== "object" || typeof model !== "object" || expected === null || model === null) return false;
+  const parts = Object.entries(expected) as [string, VectorValue][];
+  const others = model as Readonly<Record<string, VectorValue>>;
+  return (
+    parts.length === Object.keys(others).length && parts.every(([name, part]) => isSame(part, others[name] ?? null))
+  );
+}
+
+function isSameHex(one: string, other: string): boolean {
+  if (!one.startsWith("0x") || !other.startsWith("0x")) return false;
+  return highWord(one) === highWord(other) && lowWord(one) === lowWord(other);
 }

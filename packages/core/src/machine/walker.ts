@@ -20,7 +20,7 @@ export interface Walker {
    * @param high - bits 63 to 32 of a canonical address
    * @param low - bits 31 to 0
    * @param root - page-frame number of the top-level table
-   * @param update - whether to set the accessed flag of the table entries on the way
+   * @param update - whether to set the accessed flags that a walk sets
    * @param visit - told of each step
    * @returns NONE when a leaf was found, be its page RAM or not; ADDRESS_SIZE, at the level of the entry that names it, for a
    *   table that is not RAM; else why there is no leaf
@@ -48,12 +48,13 @@ const MASK = 1;
 const TYPE_MASK = 2;
 const TABLE = 3;
 const LEAF = 4;
+const LEAF_ACCESSED = 5;
 
 function packLevels({ levels, addressBits }: TranslationRegime): Int32Array {
   const packed = new Int32Array(Math.max(32, levels.length << LEVEL_WORDS_SHIFT));
-  levels.forEach(({ shift, typeMask, table, leaf }, level) => {
-    const mask = Math.min(511, 2 ** (addressBits - shift) - 1);
-    packed.set([shift, mask, typeMask, table, leaf], level << LEVEL_WORDS_SHIFT);
+  levels.forEach(({ shift, typeMask, table, leaf, leafAccessed = 0 }, level) => {
+    const mask = 2 ** ((levels[level - 1]?.shift ?? addressBits) - shift) - 1;
+    packed.set([shift, mask, typeMask, table, leaf, leafAccessed], level << LEVEL_WORDS_SHIFT);
   });
   return packed;
 }
@@ -133,6 +134,8 @@ export function createWalker(regime: TranslationRegime, memory: PhysicalMemory):
       const addressHigh = entryHigh & outputAddressHigh;
       const pfn = addressHigh >>> PFN_HIGH_BITS === 0 ? (addressHigh << 20) | (entryLow >>> PAGE_SHIFT) : NOWHERE;
       if (isLeaf) {
+        const accessed = packed[geometry + LEAF_ACCESSED]!;
+        if ((entryLow & accessed) !== accessed && update) words[offset + index * 2] = entryLow |= accessed;
         const inBlock = (1 << (shift - PAGE_SHIFT)) - 1;
         walk.pfn = (pfn & ~inBlock) | (((high << 20) | (low >>> PAGE_SHIFT)) & inBlock);
         break;

@@ -7,23 +7,24 @@ const HEAD = 4096;
 const TAB = 9;
 const CARRIAGE_RETURN = 13;
 
-const TEXT = "the text that perf script prints, plain or gzip";
+/** What a trace is. */
+export const TRACE_TEXT = "the text that perf script prints, plain or gzip";
 
-/** Files that are taken for a trace by mistake: how they begin (as latin1), what they are, and what to do with them. */
-const KINDS: readonly (readonly [string, string, (path: string) => string])[] = [
+/** Files that are taken for text by mistake: how they begin (as latin1), what they are, and what to do with them. */
+const KINDS: readonly (readonly [string, string, (path: string, text: string) => string])[] = [
   ["PERFILE2", "perf's own recording", convert],
   ["2ELIFREP", "perf's own recording, of the other byte order", convert],
-  ["\x17\x08\x44tracing", "trace-cmd's own recording", () => TEXT],
-  ["\x1f\x8b", "gzip in gzip", () => TEXT],
-  ["\x28\xb5\x2f\xfd", "compressed by zstd", () => `${TEXT}: unpack it first (unzstd)`],
-  ["\xfd7zXZ\0", "compressed by xz", () => `${TEXT}: unpack it first (unxz)`],
-  ["BZh", "compressed by bzip2", () => `${TEXT}: unpack it first (bunzip2)`],
-  ["PK\x03\x04", "a zip archive", () => `${TEXT}: unpack it first (unzip)`],
-  ["\x7fELF", "a program (ELF)", () => TEXT],
+  ["\x17\x08\x44tracing", "trace-cmd's own recording", () => ""],
+  ["\x1f\x8b", "gzip in gzip", () => ""],
+  ["\x28\xb5\x2f\xfd", "compressed by zstd", () => ": unpack it first (unzstd)"],
+  ["\xfd7zXZ\0", "compressed by xz", () => ": unpack it first (unxz)"],
+  ["BZh", "compressed by bzip2", () => ": unpack it first (bunzip2)"],
+  ["PK\x03\x04", "a zip archive", () => ": unpack it first (unzip)"],
+  ["\x7fELF", "a program (ELF)", () => ""],
 ];
 
-function convert(path: string): string {
-  return `${TEXT}: convert it by 'perf script -i ${path}'`;
+function convert(path: string, text: string): string {
+  return text === TRACE_TEXT ? `: convert it by 'perf script -i ${path}'` : "";
 }
 
 /**
@@ -32,18 +33,20 @@ function convert(path: string): string {
  * @param path - the file
  * @param start - the first bytes of the text
  * @param compressed - whether they were unpacked
+ * @param text - what the file should be, for the message
  * @throws KpkeysError ERR_INPUT_KIND, which names the kind where it is known
  */
-export function refuseBinary(path: string, start: Uint8Array, compressed: boolean): void {
+export function refuseBinary(path: string, start: Uint8Array, compressed: boolean, text: string): void {
   const head = start.subarray(0, HEAD);
   const begin = String.fromCharCode(...head.subarray(0, 16));
   const unpacked = compressed ? "unpacked, " : "";
-  for (const [magic, what, expected] of KINDS) {
+  for (const [magic, what, remedy] of KINDS) {
     if (!begin.startsWith(magic)) continue;
-    throw new KpkeysError("ERR_INPUT_KIND", `${unpacked}this is ${what}`, { where: path, expected: expected(path) });
+    const expected = text + remedy(path, text);
+    throw new KpkeysError("ERR_INPUT_KIND", `${unpacked}this is ${what}`, { where: path, expected });
   }
   if (isBinary(head)) {
-    throw new KpkeysError("ERR_INPUT_KIND", `${unpacked}this is a binary file`, { where: path, expected: TEXT });
+    throw new KpkeysError("ERR_INPUT_KIND", `${unpacked}this is a binary file`, { where: path, expected: text });
   }
 }
 

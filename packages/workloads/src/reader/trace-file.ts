@@ -2,7 +2,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { pipeline } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { directoryError, inputError } from "./input-error.js";
-import { refuseBinary } from "./text-kind.js";
+import { refuseBinary, TRACE_TEXT } from "./text-kind.js";
 
 /** How much is read before it is said what the file is. */
 const HEAD = 4096;
@@ -29,12 +29,13 @@ export interface TraceFile {
 }
 
 /**
- * Opens a trace, plain text or gzip: its first bytes tell which.
+ * Opens a trace or another text of lines, plain or gzip: its first bytes tell which.
  *
  * @param path - the file
+ * @param text - what the file should be, for the message that refuses what is no text
  * @throws KpkeysError ERR_INPUT_MISSING, or ERR_INPUT_KIND for a directory
  */
-export async function openTrace(path: string): Promise<TraceFile> {
+export async function openTrace(path: string, text: string = TRACE_TEXT): Promise<TraceFile> {
   const { handle, size, head } = await openFile(path);
   const compressed = head[0] === 0x1f && head[1] === 0x8b;
   let consumed = 0;
@@ -55,7 +56,7 @@ export async function openTrace(path: string): Promise<TraceFile> {
     }
   }
 
-  function text(): AsyncIterable<Uint8Array> {
+  function unpacked(): AsyncIterable<Uint8Array> {
     if (!compressed) return blocks();
     const gunzip = createGunzip({ chunkSize: TEXT_BLOCK });
     // An error reaches the loop over the stream that is returned; the callback has nothing to add.
@@ -65,8 +66,8 @@ export async function openTrace(path: string): Promise<TraceFile> {
   async function* chunks(reached: () => string): AsyncGenerator<Uint8Array, void, undefined> {
     let first = true;
     try {
-      for await (const chunk of text()) {
-        if (first) refuseBinary(path, chunk, compressed);
+      for await (const chunk of unpacked()) {
+        if (first) refuseBinary(path, chunk, compressed, text);
         first = false;
         yield chunk;
       }

@@ -1,0 +1,273 @@
+import { Access, EntryType, FaultKind, Privilege } from "@kpkeys/core/contracts";
+import type { WalkStep } from "@kpkeys/core/contracts";
+import { fromWords, shortHex, toWords, withEntries, withRegister } from "@kpkeys/core/machine";
+import type { AccessSetup, ExplainRules, KeyUse, Rule, WhatIf } from "@kpkeys/core/machine";
+import { ARM64_FORMAT, Bit, HighBit, LAST_LEVEL, MEMORY_TYPES } from "./format.js";
+import {
+  POR_EL1,
+  PSTATE_PAN,
+  SCTLR_EPAN,
+  SCTLR_WXN,
+  TCR2_E0POE,
+  TCR2_PIE,
+  TCR2_POE,
+  TCR_HA,
+  TCR_HD,
+  TCR_HPD0,
+  TCR_HPD1,
+} from "./registers.js";
+
+function root({ address }: AccessSetup): Rule {
+  const upper = address >> 63n === 1n;
+  return { text: `TTBR${upper ? 1 : 0}_EL1 translates the ${upper ? "upper" : "lower"} half`, source: "Arm ARM, D8.2" };
+}
+
+/** Whether permissions are indirect. */
+function isIndirect({ registers }: AccessSetup): boolean {
+  return (registers["TCR2_EL1"]! & TCR2_PIE) !== 0n;
+}
+
+/** Why the rights in table descriptors do not count, if they do not. */
+function tablesIgnored(setup: AccessSetup): Rule | undefined {
+  const { registers, address } = setup;
+  if (isIndirect(setup)) return { text: "PIE", source: "Arm ARM, R_JHSVW" };
+  if ((registers["TCR2_EL1"]! & (TCR2_POE | TCR2_E0POE)) !== 0n) return { text: "POE", source: "Arm ARM, R_BVXDG" };
+  const hpd = address >> 63n === 1n ? TCR_HPD1 : TCR_HPD0;
+  return (registers["TCR_EL1"]! & hpd) === 0n ? undefined : { text: "HPD", source: "Arm ARM, TCR_EL1" };
+}
+
+const FORMATS = "Arm ARM, D8.3";
+
+/** Bits of an entry, one a name. */
+function bitsOf(entry: bigint, bits: readonly (readonly [name: string, bit: number])[]): string {
+  return bits.map(([name, bit]) => `${name} ${(entry >> BigInt(bit)) & 1n}`).join(", ");
+}
+
+function entry({ level, high, low }: WalkStep, setup: AccessSetup): Rule {
+  const value = fromWords(high, low);
+  const address = shortHex(BigInt(ARM64_FORMAT.pfnOf(high, low)) << 12n);
+  const type = ARM64_FORMAT.typeOf(level, high, low);
+  if (type === EntryType.INVALID) {
+    const why = (low & Bit.VALID) === 0 ? "bit 0 is 0" : "bit 1 is 0, which is reserved at this level";
+    return { text: `not valid: ${why}`, source: FORMATS };
+  }
+  if (type === EntryType.TABLE) {
+    const rights = `APTable 0b${bits(value, 61, 2)}, ${bitsOf(value, [
+      ["UXNTable", 60],
+      ["PXNTable", 59],
+    ])}`;
+    const ignored = tablesIgnored(setup);
+    const counting = ignored === undefined ? "" : ` (ignored: ${ignored.text})`;
+    return {
+      text: `table at ${address}, AF ${bits(value, 10, 1)}, ${rights}${counting}`,
+      source: ignored?.source ?? FORMATS,
+    };
+  }
+  const kind = level === LAST_LEVEL ? "page" : "block";
+  const attributes = `AttrIndx ${memoryType(low)}, AP[2:1] 0b${bits(value, 6, 2)}, SH ${(low >>> 8) & 3}`;
+  const flags = bitsOf(value, [
+    ["AF", 10],
+    ["nG", 11],
+    ["DBM", 51],
+    ["PXN", 53],
+    ["UXN", 54],
+  ]);
+  const indices = `POIndex ${ARM64_FORMAT.pkeyOf(high, low)}, PIIndex ${shortHex(BigInt(piIndexOf(high, low)))}`;
+  const software = `software DIRTY(55) ${bits(value, 55, 1)}`;
+  return { text: `${kind} at ${address}, ${attributes}, ${flags}, ${software}, ${indices}`, source: FORMATS };
+}
+
+function memoryType(low: number): string {
+  const index = (low >>> 2) & 7;
+  return `${index} (${MEMORY_TYPES[index] ?? "not Linux's"})`;
+}
+
+/** A field in binary. */
+function bits(value: bigint, lowest: number, width: number): string {
+  return BigInt.asUintN(width, value >> BigInt(lowest))
+    .toString(2)
+    .padStart(width, "0");
+}
+
+/** PIIndex: UXN, PXN, DBM and AP[1], from the highest bit down. */
+function piIndexOf(high: number, low: number): number {
+  const { UXN, PXN, DBM } = HighBit;
+  const flags = [(high & UXN) !== 0, (high & PXN) !== 0, (high & DBM) !== 0, (low & Bit.USER) !== 0];
+  return flags.reduce((index, flag) => index * 2 + (flag ? 1 : 0), 0);
+}
+
+/** Linux's names of page types by PIIndex; a page that nobody may use looks as one of the kernel's. */
+const PAGE_TYPES = new Map(
+  Object.entries(ARM64_FORMAT.protections)
+    .reverse()
+    .map(([name, { high, low }]) => [piIndexOf(high, low), name]),
+);
+
+/** Base permissions by their value in PIR_EL1 and PIRE0_EL1, as Linux names them (asm/sysreg.h). */
+const PERMISSIONS = [
+  ...["NONE_O", "R_O", "X_O", "RX_O", "reserved", "RW_O", "RWnX_O", "RWX_O"],
+  ...["R", "GCS", "RX", "reserved", "RW", "reserved", "RWX", "reserved"],
+] as const;
+
+/** LDTR and STTR count as EL0's; they move data only. */
+function isUnprivileged({ privilege, access }: AccessSetup): boolean {
+  return privilege === Privilege.USER || (privilege === Privilege.UACCESS && access !== Access.FETCH);
+}
+
+/** The base permission that a register gives a leaf. */
+function indirectOf(setup: AccessSetup, name: string, { high, low }: WalkStep): number {
+  return Number((setup.registers[name]! >> BigInt(piIndexOf(high, low) * 4)) & 15n);
+}
+
+function baseRights(setup: AccessSetup, leaf: WalkStep): Rule[] {
+  const { registers } = setup;
+  const pan = (registers["PSTATE"]! & PSTATE_PAN) === 0n ? 0 : 1;
+  if (!isIndirect(setup)) {
+    const epan = (registers["SCTLR_EL1"]! & SCTLR_EPAN) === 0n ? 0 : 1;
+    const wxn = (registers["SCTLR_EL1"]! & SCTLR_WXN) === 0n ? 0 : 1;
+    const text = `direct permissions: AP, PXN, UXN; PSTATE.PAN ${pan}, SCTLR_EL1.EPAN ${epan}, WXN ${wxn}`;
+    return [{ text, source: DIRECT }];
+  }
+  const index = piIndexOf(leaf.high, leaf.low);
+  const type = PAGE_TYPES.get(index);
+  const told = `PIIndex ${shortHex(BigInt(index))}${type === undefined ? "" : ` (${type})`}`;
+  const given = ["PIR_EL1", "PIRE0_EL1"].map((name) => {
+    const value = indirectOf(setup, name, leaf);
+    return `${shortHex(BigInt(value))} ${PERMISSIONS[value]!} in ${name} ${shortHex(registers[name]!)}`;
+  });
+  const which = isUnprivileged(setup)
+    ? "PIRE0_EL1 counts, it is EL0's"
+    : `PIR_EL1 counts, it is EL1's; PSTATE.PAN ${pan}`;
+  return [{ text: `${told} is ${given.join(" and ")}: ${which}`, source: INDIRECT }];
+}
+
+const DIRECT = "Arm ARM, AArch64.S1DirectBasePermissions";
+const INDIRECT = "Arm ARM, AArch64.S1IndirectBasePermissions";
+const OVERLAY = "Arm ARM, AArch64.S1OverlayPermissions";
+
+function keyUse(setup: AccessSetup, leaf: WalkStep): KeyUse {
+  const unprivileged = isUnprivileged(setup);
+  const enable = unprivileged ? TCR2_E0POE : TCR2_POE;
+  if ((setup.registers["TCR2_EL1"]! & enable) === 0n) {
+    return { unasked: `TCR2_EL1.${unprivileged ? "E0POE" : "POE"} is 0: no overlay`, source: OVERLAY };
+  }
+  const name = unprivileged ? "PIRE0_EL1" : "PIR_EL1";
+  const permission = indirectOf(setup, name, leaf);
+  if (isIndirect(setup) && permission > 7) {
+    const text = `${name} gives ${PERMISSIONS[permission]!}, which has no overlay: no key is asked`;
+    return { unasked: text, source: INDIRECT };
+  }
+  return {
+    key: ARM64_FORMAT.pkeyOf(leaf.high, leaf.low),
+    field: "POIndex",
+    register: unprivileged ? "POR_EL0" : POR_EL1.name,
+    value: unprivileged ? setup.registers["POR_EL0"]! : setup.pkeyRegister,
+    ofKernel: !ARM64_FORMAT.isUser(leaf.high, leaf.low),
+    source: OVERLAY,
+  };
+}
+
+function decision(kind: FaultKind, setup: AccessSetup): Rule {
+  const base = isIndirect(setup) ? INDIRECT : DIRECT;
+  switch (kind) {
+    case FaultKind.NONE:
+      return { text: "base permissions and overlay both allow it", source: "Arm ARM, AArch64.S1ComputePermissions" };
+    case FaultKind.PKEY:
+      return {
+        text: "an overlay only takes rights away; a right that it withholds faults with Overlay 1",
+        source: OVERLAY,
+      };
+    case FaultKind.PERMISSION:
+      return {
+        text: "the base permissions lack the right; the overlay has it or does not apply: Overlay 0",
+        source: base,
+      };
+    case FaultKind.ACCESS_FLAG:
+      return { text: "AF is 0, and with TCR_EL1.HA 0 software has to set it", source: "Arm ARM, D8.5" };
+    case FaultKind.ADDRESS_SIZE:
+      return { text: "an output address is wider than the machine's", source: FORMATS };
+    default:
+      return { text: "a walk goes on through valid entries alone", source: FORMATS };
+  }
+}
+
+/** A bit of the entries as it might be, by the levels where it is not so. */
+function whatIfEntries(setup: AccessSetup, name: string, bit: bigint, on: 0 | 1, tables: boolean): WhatIf[] {
+  const leaf = setup.entries.length - 1;
+  const levels = setup.entries.flatMap((value, level) =>
+    level < leaf === tables && ((value & bit) !== 0n) !== (on === 1) ? [level] : [],
+  );
+  if (levels.length === 0) return [];
+  const names = levels.map((level) => ARM64_FORMAT.geometry.levels[level]!.name).join(", ");
+  return [{ text: `${name} were ${on} in ${names}`, setup: withEntries(setup, levels, bit, on === 1 ? bit : 0n) }];
+}
+
+function whatIfRegister(setup: AccessSetup, name: string, field: string, clear: bigint, set: bigint): WhatIf[] {
+  const changed = withRegister(setup, name, clear, set);
+  return changed.registers[name] === setup.registers[name]
+    ? []
+    : [{ text: `${field} were ${set === 0n ? 0 : 1}`, setup: changed }];
+}
+
+const LEAF_RIGHTS = [
+  ["AP[2]", 7n, 0],
+  ["AP[1]", 6n, 1],
+  ["AP[1]", 6n, 0],
+  ["PXN", 53n, 0],
+  ["UXN", 54n, 0],
+] as const;
+const TABLE_RIGHTS = [
+  ["APTable[1]", 62n],
+  ["APTable[0]", 61n],
+  ["UXNTable", 60n],
+  ["PXNTable", 59n],
+] as const;
+
+function whatIfs(kind: FaultKind, setup: AccessSetup): WhatIf[] {
+  if (kind === FaultKind.ACCESS_FLAG) {
+    return [
+      ...whatIfEntries(setup, "AF", BigInt(Bit.AF), 1, false),
+      ...whatIfRegister(setup, "TCR_EL1", "TCR_EL1.HA", 0n, TCR_HA),
+    ];
+  }
+  if (kind !== FaultKind.PERMISSION) return [];
+  const common = [
+    ...whatIfRegister(setup, "PSTATE", "PSTATE.PAN", PSTATE_PAN, 0n),
+    ...whatIfRegister(setup, "TCR_EL1", "TCR_EL1.HD", 0n, TCR_HA | TCR_HD),
+  ];
+  if (isIndirect(setup)) {
+    return [
+      ...whatIfEntries(setup, "nDirty (bit 7)", BigInt(Bit.RDONLY), 0, false),
+      ...["PIR_EL1", "PIRE0_EL1"].flatMap((name) => whatIfPermission(setup, name)),
+      ...common,
+    ];
+  }
+  return [
+    ...LEAF_RIGHTS.flatMap(([name, bit, on]) => whatIfEntries(setup, name, 1n << bit, on, false)),
+    ...TABLE_RIGHTS.flatMap(([name, bit]) => whatIfEntries(setup, name, 1n << bit, 0, true)),
+    ...whatIfRegister(setup, "SCTLR_EL1", "SCTLR_EL1.EPAN", SCTLR_EPAN, 0n),
+    ...whatIfRegister(setup, "SCTLR_EL1", "SCTLR_EL1.WXN", SCTLR_WXN, 0n),
+    ...common,
+  ];
+}
+
+/** The base permission as it might be: all for the register that counts, none for the other. */
+function whatIfPermission(setup: AccessSetup, name: string): WhatIf[] {
+  const { high, low } = toWords(setup.entries.at(-1)!);
+  const index = piIndexOf(high, low);
+  const counts = isUnprivileged(setup) === (name === "PIRE0_EL1");
+  const value = counts ? 7n : 0n;
+  const changed = withRegister(setup, name, 15n << BigInt(index * 4), value << BigInt(index * 4));
+  const text = `${name} gave PIIndex ${shortHex(BigInt(index))} ${PERMISSIONS[Number(value)]!}`;
+  return changed.registers[name] === setup.registers[name] ? [] : [{ text, setup: changed }];
+}
+
+/** The rules of stage 1 translation in words; who decides is the CPU. */
+export const ARM64_RULES: Pick<ExplainRules, "root" | "entry" | "baseRights" | "keyUse" | "decision" | "whatIfs"> = {
+  root,
+  entry,
+  baseRights,
+  keyUse,
+  decision,
+  whatIfs,
+};

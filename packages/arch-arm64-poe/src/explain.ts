@@ -1,0 +1,130 @@
+import { Access, FaultKind, Privilege } from "@kpkeys/core/contracts";
+import type { FaultReport } from "@kpkeys/core/contracts";
+import { createCpu, fromWords, refuseInput, shortHex, toWords } from "@kpkeys/core/machine";
+import type { ExplainRules, InputRule } from "@kpkeys/core/machine";
+import { ARM64_RULES } from "./explain-rules.js";
+import { ESR_WNR, exceptionClassOf } from "./fault.js";
+import { ARM64_FORMAT, Bit } from "./format.js";
+import { createRegime } from "./regime.js";
+import { createSystemRegisters, POR_EL1 } from "./registers.js";
+import { ARM64_VECTORS } from "./vectors.js";
+
+/** Width of output addresses: the plugin's unless its option says otherwise. */
+const ADDRESS_BITS = 48;
+
+const LINUX = "as Linux sets it";
+const INPUTS: readonly InputRule[] = [
+  { name: "esr", label: "ESR_EL1", description: "syndrome of the abort", required: true, role: "report", bits: 64 },
+  { name: "far", label: "FAR_EL1", description: "address accessed", required: true, role: "report", bits: 64 },
+  register("por", "POR_EL1", "rights of the keys for EL1", "its value in the context DEFAULT", "keys"),
+  register("por-el0", "POR_EL0", "rights of the keys for EL0"),
+  register("pir", "PIR_EL1", "base permissions of EL1 by PIIndex", "the kpkeys series' value"),
+  register("pire0", "PIRE0_EL1", "base permissions of EL0 by PIIndex"),
+  register("tcr2", "TCR2_EL1", "PIE, POE, E0POE", "the kpkeys series' value"),
+  register("tcr", "TCR_EL1", "HA, HD, HPD0, HPD1"),
+  register("sctlr", "SCTLR_EL1", "WXN, EPAN"),
+  register("pstate", "PSTATE", "PAN, where SPSR_EL1 has it"),
+  {
+    name: "unpriv",
+    label: "unpriv",
+    description: "1 if the instruction was an LDTR or STTR",
+    required: false,
+    role: "choice",
+    bits: 1,
+    standard: 0n,
+    whose: "a plain load or store",
+  },
+];
+
+function register(
+  name: string,
+  label: string,
+  description: string,
+  whose = LINUX,
+  role: InputRule["role"] = "register",
+): InputRule {
+  return { name, label, description, required: false, role, bits: 64, whose };
+}
+
+// What else an abort's ISS and ISS2 hold (Arm ARM, section D24.2.40); bit positions are those of ESR_EL1.
+//
+//   47..43  42   41         40   36..32  25  24   10   9   8   7
+//   HDBSSF  TnD  TagAccess  GCS  Xs      IL  ISV  FnV  EA  CM  S1PTW
+
+const ISS_FLAGS: readonly (readonly [bit: bigint, name: string, always: boolean])[] = [
+  [25n, "IL", true],
+  [7n, "S1PTW", true],
+  [24n, "ISV", false],
+  [10n, "FnV", false],
+  [9n, "EA", false],
+  [8n, "CM", false],
+  [40n, "GCS", false],
+  [41n, "TagAccess", false],
+  [42n, "TnD", false],
+  [43n, "HDBSSF", false],
+];
+
+function syndromeDetails({ syndromeHigh, syndromeLow }: FaultReport): string[] {
+  const esr = fromWords(syndromeHigh, syndromeLow);
+  const flags = ISS_FLAGS.map(([bit, name, always]) => ({ name, value: (esr >> bit) & 1n, always }));
+  const shown = flags.filter(({ value, always }) => always || value !== 0n);
+  const iss2 = (esr >> 32n) & 0xffffffn;
+  return [[...shown.map(({ name, value }) => `${name} ${value}`), `ISS2 ${shortHex(iss2)}`].join(", ")];
+}
+
+/** The exception classes of aborts: of instructions 0x20 and 0x21, of data 0x24 and 0x25; the odd ones from EL1. */
+function report({ esr, far, unpriv }: Readonly<Record<string, bigint>>): FaultReport {
+  const { high: syndromeHigh, low: syndromeLow } = toWords(esr!);
+  const { high: addressHigh, low: addressLow } = toWords(far!);
+  const exceptionClass = exceptionClassOf(syndromeLow);
+  if ((exceptionClass & ~5) !== 0x20) {
+    const what = `EC 0x${exceptionClass.toString(16)} of ${shortHex(esr!)} is no abort`;
+    throw refuseInput(what, "EC 0x20, 0x21, 0x24 or 0x25", "esr");
+  }
+  const isData = (exceptionClass & 4) !== 0;
+  const unprivileged = unpriv === 0n ? Privilege.KERNEL : Privilege.UACCESS;
+  return {
+    kind: FaultKind.NONE,
+    addressHigh,
+    addressLow,
+    syndromeHigh,
+    syndromeLow,
+    level: 0,
+    entryHigh: 0,
+    entryLow: 0,
+    pkey: 0,
+    access: isData ? ((syndromeLow & ESR_WNR) === 0 ? Access.READ : Access.WRITE) : Access.FETCH,
+    privilege: (exceptionClass & 1) === 0 ? Privilege.USER : unprivileged,
+    pkeyRegisterHigh: 0,
+    pkeyRegisterLow: 0,
+  };
+}
+
+/** How arm64 explains its accesses. */
+export const ARM64_EXPLAIN: ExplainRules = {
+  format: ARM64_FORMAT,
+  pkeyRegister: POR_EL1,
+  vectors: ARM64_VECTORS,
+  inputs: INPUTS,
+  openTable: BigInt(Bit.VALID | Bit.TABLE | Bit.AF),
+  privileges: {
+    [Privilege.USER]: "EL0",
+    [Privilege.KERNEL]: "EL1",
+    [Privilege.UACCESS]: "EL1's LDTR and STTR",
+  },
+  uncompared: ["ESR_EL1"],
+  createSystemRegisters: () => createSystemRegisters(true),
+  createCpu(memory, physicalAddressBits) {
+    const systemRegisters = createSystemRegisters(true);
+    return createCpu({
+      id: 0,
+      regime: createRegime(systemRegisters.controls, physicalAddressBits),
+      memory,
+      systemRegisters,
+    });
+  },
+  physicalAddressBits: () => ADDRESS_BITS,
+  report,
+  syndromeDetails,
+  ...ARM64_RULES,
+};

@@ -1,0 +1,168 @@
+import { Access, EntryType, FaultKind } from "@kpkeys/core/contracts";
+import type { WalkStep } from "@kpkeys/core/contracts";
+import { fromWords, listed, shortHex, withEntries, withRegister } from "@kpkeys/core/machine";
+import type { AccessSetup, ExplainRules, KeyUse, Rule, WhatIf } from "@kpkeys/core/machine";
+import { Bit, createPageTableFormat, hasReservedBits, HighBit, LAST_LEVEL } from "./format.js";
+import { CR0_WP, CR4_PKE, CR4_PKS, CR4_SMAP, CR4_SMEP, EFER_NXE, IA32_PKRS, RFLAGS_AC } from "./registers.js";
+
+/** Reserved bits are the regime's business; here an entry is what it points to. */
+const FORMAT = createPageTableFormat(52);
+
+const PAGING = "SDM vol. 3, 4.5";
+const RIGHTS = "SDM vol. 3, 4.6.1";
+const KEYS = "SDM vol. 3, 4.6.2";
+const FAULTS = "SDM vol. 3, 4.7";
+
+/** Whether a control bit is set. */
+function flag({ registers }: AccessSetup, name: string, bit: number): 0 | 1 {
+  return (registers[name]! & BigInt(bit)) === 0n ? 0 : 1;
+}
+
+/** Bits of an entry, one a name. */
+function bitsOf(low: number, bits: readonly (readonly [name: string, bit: number])[]): string {
+  return bits.map(([name, bit]) => `${name} ${(low & bit) === 0 ? 0 : 1}`).join(", ");
+}
+
+function entry({ level, high, low }: WalkStep, setup: AccessSetup): Rule {
+  if ((low & Bit.P) === 0) return { text: "not present: P is 0", source: PAGING };
+  const isLeaf = FORMAT.typeOf(level, high, low) === EntryType.LEAF || level === LAST_LEVEL;
+  const address = shortHex(BigInt(FORMAT.pfnOf(high, low)) << 12n);
+  const what = `${isLeaf ? "page" : "table"} at ${address}`;
+  const rights = bitsOf(low, [
+    ["R/W", Bit.RW],
+    ["U/S", Bit.US],
+  ]);
+  const disabled = high < 0 ? 1 : 0;
+  const state = isLeaf
+    ? `${bitsOf(low, [
+        ["A", Bit.A],
+        ["D", Bit.D],
+        ["G", Bit.G],
+      ])}, key ${FORMAT.pkeyOf(high, low)}`
+    : bitsOf(low, [["A", Bit.A]]);
+  const reserved = hasReservedBits(level, isLeaf, high, low, setup.physicalAddressBits)
+    ? ", a reserved bit is set"
+    : "";
+  return { text: `${what}, ${rights}, XD ${disabled}, ${state}${reserved}`, source: PAGING };
+}
+
+/** The entries in which a bit has a value, by name. */
+function levelsWith(setup: AccessSetup, bit: bigint, on: boolean): number[] {
+  return setup.entries.flatMap((value, level) => (((value & bit) !== 0n) === on ? [level] : []));
+}
+
+function namesOf(levels: readonly number[]): string {
+  return listed(levels.map((level) => FORMAT.geometry.levels[level]!.name));
+}
+
+/** R/W and U/S must be 1 in every entry, XD in none. */
+const RW = BigInt(Bit.RW);
+const US = BigInt(Bit.US);
+const XD = fromWords(HighBit.XD, 0);
+
+function isUserPage(setup: AccessSetup): boolean {
+  return levelsWith(setup, US, false).length === 0;
+}
+
+function baseRights(setup: AccessSetup): Rule[] {
+  const readOnly = levelsWith(setup, RW, false);
+  const supervisor = levelsWith(setup, US, false);
+  const disabled = levelsWith(setup, XD, true);
+  const told = [
+    readOnly.length === 0 ? "R/W is 1 in every entry" : `R/W is 0 in ${namesOf(readOnly)}`,
+    supervisor.length === 0
+      ? "U/S is 1 in every entry: a user-mode address"
+      : `U/S is 0 in ${namesOf(supervisor)}: a supervisor-mode address`,
+    disabled.length === 0 ? "XD is 0 in every entry" : `XD is 1 in ${namesOf(disabled)}`,
+  ];
+  const controls = [
+    `CR0.WP ${flag(setup, "CR0", CR0_WP)}`,
+    `CR4.SMEP ${flag(setup, "CR4", CR4_SMEP)}`,
+    `CR4.SMAP ${flag(setup, "CR4", CR4_SMAP)}`,
+    `RFLAGS.AC ${flag(setup, "RFLAGS", RFLAGS_AC)}`,
+  ];
+  return [
+    { text: told.join("; "), source: RIGHTS },
+    { text: controls.join(", "), source: RIGHTS },
+  ];
+}
+
+function keyUse(setup: AccessSetup, { high, low }: WalkStep): KeyUse {
+  const user = isUserPage(setup);
+  if (setup.access === Access.FETCH) return { unasked: "a fetch is never a matter of keys", source: KEYS };
+  if (flag(setup, "CR4", user ? CR4_PKE : CR4_PKS) === 0) {
+    const why = user ? "CR4.PKE is 0: user-mode addresses" : "CR4.PKS is 0: supervisor-mode addresses";
+    return { unasked: `${why} have no keys`, source: KEYS };
+  }
+  return {
+    key: FORMAT.pkeyOf(high, low),
+    field: "protection key",
+    register: user ? "PKRU" : IA32_PKRS.name,
+    value: user ? setup.registers["PKRU"]! : setup.pkeyRegister,
+    ofKernel: !user,
+    source: KEYS,
+  };
+}
+
+function decision(kind: FaultKind): Rule {
+  switch (kind) {
+    case FaultKind.NONE:
+      return { text: "the entries and the key both allow it", source: "SDM vol. 3, 4.6" };
+    case FaultKind.PKEY:
+      return { text: "a key only takes rights away; where it denies, PK is 1 whatever else denies", source: FAULTS };
+    case FaultKind.PERMISSION:
+      return { text: "the entries deny it, and the key does not: PK 0", source: RIGHTS };
+    case FaultKind.RESERVED:
+      return { text: "an entry that is present has a bit set that must be 0: RSVD 1", source: PAGING };
+    case FaultKind.ADDRESS_SIZE:
+      return { text: "a non-canonical address raises #GP, and no page fault", source: "SDM vol. 1, 3.3.7.1" };
+    default:
+      return { text: "a walk goes on through present entries alone: P 0", source: PAGING };
+  }
+}
+
+function whatIfEntries(setup: AccessSetup, name: string, bit: bigint, on: 0 | 1): WhatIf[] {
+  const levels = levelsWith(setup, bit, on === 0);
+  const changed = withEntries(setup, levels, bit, on === 1 ? bit : 0n);
+  return levels.length === 0 ? [] : [{ text: `${name} were ${on} in ${namesOf(levels)}`, setup: changed }];
+}
+
+const CONTROLS = [
+  ["CR0", "CR0.WP", CR0_WP, 0],
+  ["CR4", "CR4.SMEP", CR4_SMEP, 0],
+  ["CR4", "CR4.SMAP", CR4_SMAP, 0],
+  ["RFLAGS", "RFLAGS.AC", RFLAGS_AC, 1],
+  ["EFER", "EFER.NXE", EFER_NXE, 1],
+] as const;
+
+function whatIfs(kind: FaultKind, setup: AccessSetup): WhatIf[] {
+  if (kind === FaultKind.NONE || kind === FaultKind.TRANSLATION) return [];
+  const controls = CONTROLS.filter(([name, , bit, on]) => flag(setup, name, bit) !== on).map(
+    ([name, text, bit, on]): WhatIf => ({
+      text: `${text} were ${on}`,
+      setup: withRegister(setup, name, BigInt(bit), on === 1 ? BigInt(bit) : 0n),
+    }),
+  );
+  if (kind !== FaultKind.PERMISSION) return controls;
+  const entries = [
+    ...whatIfEntries(setup, "R/W", RW, 1),
+    ...whatIfEntries(setup, "U/S", US, 1),
+    ...whatIfEntries(setup, "U/S", US, 0),
+    ...whatIfEntries(setup, "XD", XD, 0),
+  ];
+  return [...entries, ...controls];
+}
+
+/** The rules of paging in words; who decides is the CPU. */
+export const X86_RULES: Pick<
+  ExplainRules,
+  "format" | "root" | "entry" | "baseRights" | "keyUse" | "decision" | "whatIfs"
+> = {
+  format: FORMAT,
+  root: () => ({ text: "CR3 translates all addresses", source: PAGING }),
+  entry,
+  baseRights,
+  keyUse,
+  decision,
+  whatIfs,
+};

@@ -1,0 +1,79 @@
+import { createJudge } from "../conform/judge.js";
+import type { Judge } from "../conform/judge.js";
+import { readVectors } from "../conform/vector-file.js";
+import { EXIT } from "../errors.js";
+import type { CommonFlags } from "../options.js";
+import { createProgress } from "../progress.js";
+import {
+  conformReportOf,
+  conformTextOf,
+  countVerdict,
+  createCounts,
+  disagreementOf,
+  totalOf,
+} from "../report/conform.js";
+import type { ConformCounts, ConformDisagreement } from "../report/conform.js";
+import { styleFor } from "../report/style.js";
+import { print, printJson } from "./print.js";
+
+/** How many disagreements a text shows, and how many a document holds: a bound, so that memory does not grow with the files. */
+const SHOWN = 20;
+const KEPT = 100_000;
+
+/**
+ * `kpkeys conform`: judges architectural vectors.
+ * @param files - vector files, plain or gzip
+ * @param flags - the command line's
+ * @returns the exit status
+ * @throws KpkeysError for a file that cannot be read and for a damaged line
+ */
+export async function conform(files: readonly string[], flags: Pick<CommonFlags, "arch" | "json">): Promise<number> {
+  const start = performance.now();
+  const judge = await createJudge(flags.arch);
+  const asJson = flags.json === true;
+  const disagreements: ConformDisagreement[] = [];
+  const counts: ConformCounts[] = [];
+  const progress = createProgress(files.length);
+  try {
+    for (const [index, file] of files.entries()) {
+      const onProgress = (read: number, size: number): void => {
+        progress.update(index, read, size);
+      };
+      counts.push(await judgeFile(file, judge, disagreements, asJson ? KEPT : SHOWN, onProgress));
+    }
+  } finally {
+    progress.stop();
+  }
+  const total = totalOf(counts, secondsSince(start));
+  if (asJson) printJson(conformReportOf(total, disagreements));
+  else print(conformTextOf(counts, total, disagreements, styleFor(process.stdout)));
+  return total.disagree > 0 ? EXIT.FAILED : EXIT.GOOD;
+}
+
+/** Judges the lines of a file; `disagreements` takes those that disagree until it holds `most`. */
+async function judgeFile(
+  file: string,
+  judge: Judge,
+  disagreements: ConformDisagreement[],
+  most: number,
+  onProgress: (read: number, size: number) => void,
+): Promise<ConformCounts> {
+  const counts = createCounts(file);
+  const start = performance.now();
+  await readVectors(
+    file,
+    (vector, line) => {
+      const verdict = judge.judge(vector);
+      countVerdict(counts, verdict);
+      if (verdict.disagreements.length === 0 || disagreements.length >= most) return;
+      disagreements.push(disagreementOf({ id: vector["id"] as string, file, line }, verdict, judge.walk(vector)));
+    },
+    onProgress,
+  );
+  counts.seconds = secondsSince(start);
+  return counts;
+}
+
+function secondsSince(start: number): number {
+  return (performance.now() - start) / 1000;
+}

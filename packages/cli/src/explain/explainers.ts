@@ -1,0 +1,34 @@
+import { createContainer, registerFramework, resolve } from "@kpkeys/core";
+import { ArchTools, Kpkeys, ProtectedObjects } from "@kpkeys/core/contracts";
+import type { ExplainKernel } from "@kpkeys/core/contracts";
+import { ARCHES, FEATURES, loadPlugins } from "../plugins.js";
+import type { ArchId, FeatureId } from "../plugins.js";
+
+/** What explains the accesses of an architecture. */
+export interface Explainer {
+  /** The architecture's id. */
+  readonly id: ArchId;
+  /** Its tools. */
+  readonly tools: ArchTools;
+  /** The keys and contexts that all features have there. */
+  readonly kernel: ExplainKernel;
+}
+
+/** @returns one for each architecture, in the order of their table */
+export async function loadExplainers(): Promise<Explainer[]> {
+  return Promise.all((Object.keys(ARCHES) as ArchId[]).map(loadExplainer));
+}
+
+async function loadExplainer(id: ArchId): Promise<Explainer> {
+  const features = Object.keys(FEATURES) as FeatureId[];
+  const container = createContainer();
+  registerFramework(container);
+  (await loadPlugins(id, features)).setUp(container, id, features);
+  const kpkeys = resolve(container, Kpkeys);
+  kpkeys.freeze();
+  return {
+    id,
+    tools: resolve(container, ArchTools),
+    kernel: { kpkeys, objects: resolve(container, ProtectedObjects) },
+  };
+}

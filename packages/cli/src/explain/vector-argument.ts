@@ -1,0 +1,40 @@
+import { KpkeysError } from "@kpkeys/core";
+import { readVectors } from "../conform/vector-file.js";
+import type { VectorLine } from "../conform/vector-file.js";
+
+const EXPECTED = "a line of a vector file as JSON, or FILE:LINE";
+
+/**
+ * Reads the argument of `--vector`.
+ * @param text - a JSON object, or a file and the number of a line, from 1 on
+ * @throws KpkeysError ERR_VECTOR_LINE, ERR_EXPLAIN_INPUT, and what reading a vector file throws
+ */
+export async function readVectorArgument(text: string): Promise<VectorLine> {
+  if (text.trimStart().startsWith("{")) return parse(text);
+  const [, path, number] = /^(.+):(\d+)$/.exec(text) ?? [];
+  if (path === undefined) throw refuse(`'${text}' is no vector`, EXPECTED);
+  const wanted = Number(number);
+  let found: VectorLine | undefined;
+  const lines = await readVectors(
+    path,
+    (vector, line) => {
+      if (line === wanted) found = vector;
+    },
+    () => undefined,
+  );
+  if (found === undefined) throw refuse(`${path} has no line ${wanted}`, `1 to ${lines}`);
+  return found;
+}
+
+function parse(text: string): VectorLine {
+  try {
+    return JSON.parse(text) as VectorLine;
+  } catch (error) {
+    const what = `--vector is not JSON (${(error as SyntaxError).message})`;
+    throw new KpkeysError("ERR_VECTOR_LINE", what, { expected: EXPECTED });
+  }
+}
+
+function refuse(what: string, expected: string): KpkeysError {
+  return new KpkeysError("ERR_EXPLAIN_INPUT", what, { expected });
+}

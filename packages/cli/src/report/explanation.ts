@@ -1,0 +1,57 @@
+import type { Explanation, Reason } from "@kpkeys/core/contracts";
+import type { Style } from "./style.js";
+
+/** What `kpkeys explain --json` prints. */
+export interface ExplainReport extends Explanation {
+  /** The architecture's id. */
+  readonly arch: string;
+}
+
+/** Columns of a line. */
+const WIDTH = 100;
+/** Columns of the topics. */
+const MARGIN = 12;
+/** Columns that further lines of a reason stand to the right of its first. */
+const HANGING = 2;
+
+/**
+ * An explanation as text: a topic at the left, its reasons at the right, the sources in brackets; the verdict last.
+ * @param report - the explanation
+ * @param style - its colours
+ */
+export function explanationTextOf({ arch, reasons, verdict }: ExplainReport, style: Style): string {
+  const lines = [arch, ""];
+  reasons.forEach((reason, index) => {
+    const before = reasons[index - 1];
+    const isFirst = before?.topic !== reason.topic;
+    const [first, ...rest] = wrapped(wordsOf(reason, isFirst ? undefined : before), WIDTH - MARGIN);
+    const topic = (isFirst ? reason.topic : "").padEnd(MARGIN);
+    lines.push(style.bold(topic) + first!);
+    lines.push(...rest.map((line) => " ".repeat(MARGIN) + line));
+  });
+  const colour = verdict.agrees ? style.green : style.red;
+  const agreement = verdict.agrees ? "" : " But that is not what was reported.";
+  lines.push("", ...wrapped(`${arch}: ${verdict.text}.${agreement}`.split(" "), WIDTH).map((line) => colour(line)));
+  return `${lines.join("\n")}\n`;
+}
+
+/** The words of a reason, and as one more its source, unless the one before it in the same topic has the same. */
+function wordsOf({ text, source }: Reason, before: Reason | undefined): string[] {
+  const words = text.split(" ");
+  return source === undefined || source === before?.source ? words : [...words, `[${source}]`];
+}
+
+/** Sets words into lines; one that is too long keeps a line to itself. */
+function wrapped(words: readonly string[], width: number): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of words) {
+    if (line !== "" && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = " ".repeat(HANGING) + word;
+    } else {
+      line = line === "" ? word : `${line} ${word}`;
+    }
+  }
+  return [...lines, line];
+}

@@ -1,0 +1,134 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gunzipSync, gzipSync } from "node:zlib";
+import { afterAll, describe, expect, test } from "vitest";
+import type { ConformReport } from "../../src/report/conform.js";
+import { jsonOf, kpkeys, kpkeysWith, LONG } from "./kpkeys.js";
+
+const SHARED = fileURLToPath(new URL("../../../../../shared/vectors/", import.meta.url));
+const ARM64 = fileURLToPath(new URL("../../../arch-arm64-poe/testdata/vectors.jsonl.gz", import.meta.url));
+const X86 = fileURLToPath(new URL("../../../arch-x86-pks/testdata/vectors.jsonl.gz", import.meta.url));
+const x86Lines = gunzipSync(readFileSync(X86)).toString().trim().split("\n");
+
+const folder = mkdtempSync(join(tmpdir(), "kpkeys-"));
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
+
+function file(name: string, content: string | Uint8Array): string {
+  const path = join(folder, name);
+  writeFileSync(path, content);
+  return path;
+}
+
+describe("kpkeys conform", { timeout: LONG }, () => {
+  test("agrees with the samples of both architectures, and says so file by file", () => {
+    const { status, stdout, stderr } = kpkeys("conform", ARM64, X86);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    expect(stdout).toMatch(/^.*arch-arm64-poe\S+ +204 +204 +0 +[\d,]+$/m);
+    expect(stdout).toMatch(/^.*arch-x86-pks\S+ +206 +206 +0 +[\d,]+$/m);
+    expect(stdout).toMatch(/^total +410 +410 +0 +[\d,]+\n {2}not judged: error_code \d+, .*upper_after \d+$/m);
+    expect(stdout.split("\n").at(-2)).toBe("Every judged field of every line agrees.");
+  });
+
+  test("agrees with all vectors, with as many fields skipped as the files dispute", ({ skip }) => {
+    const files = ["arm64", "silicon", "x86"].map((name) => `${SHARED}${name}.jsonl.gz`);
+    if (!files.every((path) => existsSync(path))) skip(`${SHARED} is not there: the samples alone were judged`);
+    const { status, document } = jsonOf("conform", ...files);
+    expect(status).toBe(0);
+    expect(document).toEqual({
+      agree: 14_743,
+      disagree: 0,
+      skipped: { error_code: 532, pte_after: 282, result: 44, upper_after: 5473 + 2566 },
+      disagreements: [],
+      vectorsPerSecond: expect.any(Number) as number,
+    });
+    // The command is made for 20,000; tests share the machine with each other.
+    expect((document as ConformReport).vectorsPerSecond).toBeGreaterThan(5000);
+  });
+
+  test("fails and tells both answers and the walk when a line says something else", () => {
+    const faults = x86Lines.filter((each) => each.includes('"error_code":"0x5"') && each.includes('"ad_after"'));
+    const line = JSON.parse(faults.find((each) => !each.includes('"disputed"'))!) as Record<string, unknown>;
+    const changed = { ...line, error_code: "0x15", cr2: "0x8" };
+    const path = file("changed.jsonl", `${x86Lines[0]!}\n${JSON.stringify(changed)}\n`);
+    const { status, document } = jsonOf("conform", path, "--arch", "x86-pks");
+    expect(status).toBe(1);
+    const { agree, disagree, disagreements } = document as ConformReport;
+    expect({ agree, disagree }).toEqual({ agree: 1, disagree: 1 });
+    const [found] = disagreements;
+    expect(found).toMatchObject({ id: line["id"], file: path, line: 2 });
+    expect(found!.fields).toEqual({
+      error_code: { expected: "0x15", model: "0x5" },
+      cr2: { expected: "0x8", model: line["cr2"] },
+    });
+    expect(found!.walk.length).toBeGreaterThan(0);
+    expect(found!.walk.at(-1)!.entry).toBe(line["pte_after"]);
+    const { status: textStatus, stdout } = kpkeys("conform", path);
+    expect(textStatus).toBe(1);
+    expect(stdout).toContain("  error_code: expected 0x15, the model gives 0x5\n");
+    expect(stdout).toMatch(/^ {2}level 0: table 0x[0-9a-f]+, entry +\d+ = 0x[0-9a-f]+ \(table\)$/m);
+  });
+
+  test("reads a file that is larger than its memory", () => {
+    const path = file("large.gz", gzipSync(`${x86Lines.join("\n")}\n`.repeat(1000), { level: 1 }));
+    const { status, stdout } = kpkeysWith({ NODE_OPTIONS: "--max-old-space-size=32" }, ["conform", path, "--json"]);
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ agree: 206_000, disagree: 0 });
+  });
+});
+
+describe("kpkeys conform refuses in one line with status 2", { timeout: LONG }, () => {
+  function expectRefusal(args: string[], code: string, ...texts: string[]): void {
+    const { status, stdout, stderr } = kpkeys("conform", ...args);
+    expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+    expect(stderr).toMatch(new RegExp(`^kpkeys: ${code}: [^\n]+\n$`));
+    for (const text of texts) expect(stderr).toContain(text);
+  }
+
+  test.each([
+    ["access", "fly", "expected read or write or rmw or fetch"],
+    ["level", "8k", "expected 4k or 2m or 1g"],
+    ["cr0wp", 2, "expected 0 or 1"],
+    ["colour", "red", 'there is no field "colour"'],
+  ])("a line whose %s is %j", (field, value, text) => {
+    const bad = JSON.stringify({ ...(JSON.parse(x86Lines[1]!) as object), [field]: value });
+    const path = file(`${field}.jsonl`, [x86Lines[0], bad, ...x86Lines.slice(2)].join("\n"));
+    expectRefusal([path], "ERR_VECTOR_LINE", `${path}:2: vector x86-`, field, text);
+  });
+
+  test("a line without a field, a damaged line, a line of an architecture that was not chosen", () => {
+    const { pte, ...rest } = JSON.parse(x86Lines[0]!) as Record<string, unknown>;
+    expect(pte).toBeDefined();
+    const missing = file("missing.jsonl", JSON.stringify(rest));
+    expectRefusal([missing], "ERR_VECTOR_LINE", `${missing}:1: vector x86-`, "field 'pte' is missing");
+    const damaged = file("damaged.jsonl", `${x86Lines[0]!}\n${x86Lines[1]!.slice(0, -9)}\n`);
+    expectRefusal(
+      [X86, damaged, "--json"],
+      "ERR_VECTOR_LINE",
+      `${damaged}:2: the line is not JSON`,
+      "expected one JSON object",
+    );
+    expectRefusal(
+      [X86, "--arch", "arm64-poe"],
+      "ERR_VECTOR_LINE",
+      `${X86}:1: the line is of architecture "x86-pks"; expected arm64-poe`,
+    );
+  });
+
+  test("a file that is missing, a directory, truncated or empty", () => {
+    expectRefusal([X86, join(folder, "nosuch")], "ERR_INPUT_MISSING", "nosuch: ", "expected");
+    expectRefusal([folder], "ERR_INPUT_KIND", `${folder}: this is a directory; expected a file`);
+    const truncated = file("truncated.jsonl.gz", readFileSync(X86).subarray(0, 4000));
+    expectRefusal([truncated], "ERR_INPUT_TRUNCATED", truncated, "expected");
+    const empty = file("empty.jsonl", "");
+    expectRefusal([empty], "ERR_VECTOR_EMPTY", empty, "expected architectural vectors as JSON Lines");
+  });
+
+  test("no file, and an architecture that nobody knows", () => {
+    expectRefusal([], "ERR_USAGE", "'files'");
+    expectRefusal([X86, "--arch", "riscv"], "ERR_USAGE", "'riscv'", "expected arm64-poe, x86-pks");
+  });
+});

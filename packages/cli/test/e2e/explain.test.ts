@@ -1,0 +1,91 @@
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import type { ExplainReport } from "../../src/index.js";
+import { jsonOf, kpkeys } from "./kpkeys.js";
+
+const OOPS = "--esr 0x000000409600004f --far 0xffff00087fbbbd78 --pte 0x10e80008ffbbb707".split(" ");
+const X86_FAULT = "--error-code 0x23 --cr2 0xffff888012345008 --pte 0x8800000012345163".split(" ");
+const VECTORS = fileURLToPath(new URL("../../../arch-x86-pks/testdata/vectors.jsonl.gz", import.meta.url));
+
+describe("kpkeys explain", () => {
+  test("prints what the README shows", () => {
+    const section = readFileSync(new URL("../../README.md", import.meta.url), "utf8").split(
+      "## Explaining a fault",
+    )[1]!;
+    const [, command, shown] = /```sh\n([^]*?)```[^]*?```text\n([^]*?)```/.exec(section)!;
+    const { status, stdout, stderr } = kpkeys(...command!.replaceAll("\\\n", "").trim().split(/\s+/).slice(2));
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    expect(stdout.endsWith(`\n${shown!}`)).toBe(true);
+  });
+
+  test.each([
+    ["arm64-poe", OOPS],
+    ["x86-pks", X86_FAULT],
+  ])("takes the architecture from the inputs: %s", (arch, inputs) => {
+    const { status, document } = jsonOf("explain", ...inputs);
+    const { verdict, ...report } = document as ExplainReport;
+    expect({ status, arch: report.arch }).toEqual({ status: 0, arch });
+    expect(verdict).toMatchObject({ result: "fault", decidedBy: "key", agrees: true });
+    expect(verdict.text).toContain("pkey 1 (PGTABLES) is read-only in the context DEFAULT");
+  });
+
+  test("fits into 100 columns", () => {
+    for (const inputs of [OOPS, X86_FAULT]) {
+      const { stdout } = kpkeys("explain", ...inputs);
+      expect(stdout.split("\n").filter((line) => line.length > 100)).toEqual([]);
+    }
+  });
+
+  test("says so, and fails, when the report is not what the model computes", () => {
+    const { status, stdout } = kpkeys("explain", ...OOPS, "--por", "0x57");
+    expect(status).toBe(1);
+    expect(stdout).toMatch(/agreement +the report disagrees: [^]*But that is not what\s+was reported\.\n$/);
+  });
+
+  test("explains a line of a vector file, by its place or as it stands", () => {
+    const { status, document } = jsonOf("explain", "--vector", `${VECTORS}:3`);
+    expect(status).toBe(0);
+    expect((document as ExplainReport).arch).toBe("x86-pks");
+    expect((document as ExplainReport).reasons[0]!.text).toMatch(/^vector x86-/);
+    expect(kpkeys("explain", "--vector", `{"arch":"x86-pks","id":"mine"}`).stderr).toMatch(
+      /^kpkeys: ERR_VECTOR_LINE: vector mine: field '\w+' is missing; expected .*\n$/,
+    );
+  });
+
+  test("lists the inputs of each architecture, and those that both have", () => {
+    const { status, stdout } = kpkeys("explain", "--help");
+    expect(status).toBe(0);
+    for (const heading of ["Inputs of arm64-poe:", "Inputs of x86-pks:", "Table entries:"])
+      expect(stdout).toContain(heading);
+  });
+
+  test.each([
+    ["no input", [], "ERR_EXPLAIN_INPUT: the inputs do not tell the architecture"],
+    ["a missing one", ["--esr", "0x96000004"], "ERR_EXPLAIN_INPUT: far was not given"],
+    [
+      "those of two",
+      ["--esr", "1", "--cr2", "2"],
+      "ERR_EXPLAIN_INPUT: the inputs are not of one architecture: --esr (arm64",
+    ],
+    ["those of another", ["--arch", "x86-pks", "--esr", "1"], "ERR_EXPLAIN_INPUT: there is no input 'esr'"],
+    ["bad hex", [...OOPS, "--por", "rw"], "ERR_EXPLAIN_INPUT: por: 'rw' is not a hexadecimal number"],
+    ["an unknown flag", [...OOPS, "--cr3", "0"], "ERR_USAGE: unknown option '--cr3'"],
+    ["an unknown architecture", ["--arch", "mips"], "ERR_USAGE: there is no architecture 'mips'"],
+    ["a vector and inputs", [...OOPS, "--vector", "{}"], "ERR_EXPLAIN_INPUT: --vector and --esr are both given"],
+    ["no vector", ["--vector", "x"], "ERR_EXPLAIN_INPUT: 'x' is no vector"],
+    ["broken JSON", ["--vector", "{"], "ERR_VECTOR_LINE: --vector is not JSON"],
+    [
+      "a vector of another",
+      ["--vector", '{"arch":"mips"}'],
+      "ERR_EXPLAIN_INPUT: the vector's field 'arch' is \"mips\"",
+    ],
+    ["no such line", ["--vector", `${VECTORS}:100000`], "ERR_EXPLAIN_INPUT: "],
+    ["no such file", ["--vector", "nowhere.jsonl:1"], "ERR_INPUT_MISSING: nowhere.jsonl"],
+  ])("refuses %s in one line, with status 2", (_, inputs, told) => {
+    const { status, stdout, stderr } = kpkeys("explain", ...inputs);
+    expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+    expect(stderr).toMatch(/^kpkeys: [^\n]+\n$/);
+    expect(stderr).toContain(told);
+  });
+});

@@ -1,0 +1,155 @@
+import { OK } from "../../contracts/index.js";
+import type {
+  Access,
+  Cpu,
+  FaultReport,
+  MemoryBank,
+  PageTableFormat,
+  PhysicalMemory,
+  Privilege,
+  WalkStep,
+} from "../../contracts/index.js";
+import { KpkeysError } from "../../errors.js";
+import { createPhysicalMemory } from "../physical-memory.js";
+import { fromWords, toWords } from "../words.js";
+
+/** One access with all that decides it, so that it can be tried again with one thing changed. */
+export interface AccessSetup {
+  /** The table entries from the root down, the leaf (or what stands in its place) last. */
+  readonly entries: readonly bigint[];
+  /** The address accessed. */
+  readonly address: bigint;
+  /** What is done. */
+  readonly access: Access;
+  /** On whose behalf. */
+  readonly privilege: Privilege;
+  /** The system registers by the manual's names. */
+  readonly registers: Readonly<Record<string, bigint>>;
+  /** The kernel's key register. */
+  readonly pkeyRegister: bigint;
+  /** Width of physical addresses in bits. */
+  readonly physicalAddressBits: number;
+}
+
+/** What an architecture gives for trying accesses: the codec of its entries and its CPU. */
+export interface AccessBench {
+  /** The codec. */
+  readonly format: PageTableFormat;
+  /**
+   * Makes a CPU, as its `CpuFactory` does.
+   * @param memory - where the tables are
+   * @param physicalAddressBits - width of physical addresses
+   */
+  createCpu(memory: PhysicalMemory, physicalAddressBits: number): Cpu;
+}
+
+/** What came of an access. */
+export interface Attempt {
+  /** Whether it went through. */
+  readonly ok: boolean;
+  /** The CPU's report, if it did not. */
+  readonly fault: FaultReport;
+  /** The walk, with the entries as they were before; empty if the address is not walked at all. */
+  readonly steps: readonly WalkStep[];
+  /** The entries after the access. */
+  readonly after: readonly bigint[];
+}
+
+/**
+ * RAM that has the tables of an access and no page else but one for the root.
+ *
+ * @param entries - from the root down, the leaf last
+ * @param format - their codec
+ * @param physicalAddressBits - tables beyond are left out: the walk faults before it reads them
+ * @param avoid - page-frame numbers that the root must not have
+ * @returns the memory, and the page-frame numbers of the tables, the root's first
+ * @throws KpkeysError ERR_SPEC when the tables lie further apart than the laboratory's memory reaches
+ */
+export function memoryForTables(
+  entries: readonly bigint[],
+  format: PageTableFormat,
+  physicalAddressBits: number,
+  avoid: (pfn: number) => boolean = () => false,
+): { readonly memory: PhysicalMemory; readonly tables: readonly number[] } {
+  const below = entries.slice(0, -1).map((entry) => {
+    const { high, low } = toWords(entry);
+    return format.pfnOf(high, low);
+  });
+  const inside = below.filter((pfn) => pfn < 2 ** (physicalAddressBits - format.geometry.pageShift));
+  let root = inside.length === 0 ? 0 : Math.min(...inside);
+  while (below.includes(root) || avoid(root)) root++;
+  const pfns = [...new Set([root, ...inside])].sort((a, b) => a - b);
+  const banks: MemoryBank[] = pfns.map((firstPfn) => ({ firstPfn, pages: 1 }));
+  return { memory: createPhysicalMemory(banks), tables: [root, ...below] };
+}
+
+/**
+ * Makes an access on a CPU of its own: builds the tables, sets the registers, walks, accesses.
+ *
+ * @param bench - the architecture's part
+ * @param setup - the access
+ * @returns what came of it
+ * @throws KpkeysError ERR_EXPLAIN_INPUT when two entries would stand in one place; ERR_SPEC as {@link memoryForTables}
+ */
+export function attemptAccess(bench: AccessBench, setup: AccessSetup): Attempt {
+  const { format } = bench;
+  const { levels, splitRoots } = format.geometry;
+  const { high, low } = toWords(setup.address);
+  const { memory, tables } = memoryForTables(setup.entries, format, setup.physicalAddressBits);
+  const slots = tables.map((table, level) => ({ table, index: format.index(level, high, low) }));
+  slots.forEach(({ table, index }, level) => {
+    const above = slots.findIndex((slot) => slot.table === table && slot.index === index);
+    if (above !== level) {
+      throw new KpkeysError("ERR_EXPLAIN_INPUT", `${levels[above]!.name} and ${levels[level]!.name} are one entry`, {
+        expected: "tables at different addresses",
+      });
+    }
+    const entry = toWords(setup.entries[level]!);
+    if (memory.contains(table)) memory.write(table, index, entry.high, entry.low);
+  });
+
+  const cpu = bench.createCpu(memory, setup.physicalAddressBits);
+  for (const [name, value] of Object.entries(setup.registers)) cpu.systemRegisters.write(name, value);
+  const keys = toWords(setup.pkeyRegister);
+  cpu.writePkeyRegister(keys.high, keys.low);
+  cpu.synchronise();
+  if (splitRoots) cpu.mmu.setUserRoot(tables[0]!, 1);
+  cpu.mmu.setKernelRoot(tables[0]!);
+  cpu.mmu.enabled = true;
+
+  const steps: WalkStep[] = [];
+  cpu.mmu.walk(high, low, (step) => steps.push(step));
+  const status = cpu.access(high, low, setup.access, setup.privilege);
+  const after = slots.map(({ table, index }, level) =>
+    memory.contains(table)
+      ? fromWords(memory.readHigh(table, index), memory.readLow(table, index))
+      : setup.entries[level]!,
+  );
+  return { ok: status === OK, fault: { ...cpu.fault }, steps, after };
+}
+
+/**
+ * The same access with bits of a register changed.
+ *
+ * @param setup - the access
+ * @param name - the register, by the manual's name
+ * @param clear - bits cleared first
+ * @param set - bits set after
+ */
+export function withRegister(setup: AccessSetup, name: string, clear: bigint, set: bigint): AccessSetup {
+  const value = (setup.registers[name]! & ~clear) | set;
+  return { ...setup, registers: { ...setup.registers, [name]: value } };
+}
+
+/**
+ * The same access with bits of entries changed.
+ *
+ * @param setup - the access
+ * @param levels - the levels whose entries change, 0 being the root's
+ * @param clear - bits cleared first
+ * @param set - bits set after
+ */
+export function withEntries(setup: AccessSetup, levels: readonly number[], clear: bigint, set: bigint): AccessSetup {
+  const entries = setup.entries.map((entry, level) => (levels.includes(level) ? (entry & ~clear) | set : entry));
+  return { ...setup, entries };
+}

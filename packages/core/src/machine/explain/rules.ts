@@ -1,0 +1,101 @@
+import type { FaultKind, FaultReport, PkeyRegister, Privilege, Reason, WalkStep } from "../../contracts/index.js";
+import type { VectorRules } from "../vector-run.js";
+import type { AccessBench, AccessSetup } from "./access.js";
+import type { InputReading } from "./inputs.js";
+
+/** A change of one thing that might let an access through. */
+export interface WhatIf {
+  /** What would have to differ: `CR4.SMAP were 0`. */
+  readonly text: string;
+  /** The access with that changed. */
+  readonly setup: AccessSetup;
+}
+
+/** Which key decides on a leaf, or why none does. */
+export type KeyUse =
+  | {
+      /** The key. */
+      readonly key: number;
+      /** The field of the leaf that names it: `POIndex`. */
+      readonly field: string;
+      /** The register that has its rights: `POR_EL0`. */
+      readonly register: string;
+      /** The register's value. */
+      readonly value: bigint;
+      /** Whether the page is the kernel's own, so that its key is one of kpkeys; a user page has a key of its process. */
+      readonly ofKernel: boolean;
+      /** The rule. */
+      readonly source: string;
+    }
+  | {
+      /** Why no key is asked. */
+      readonly unasked: string;
+      /** The rule. */
+      readonly source: string;
+    };
+
+/** A rule in words. */
+export type Rule = Required<Omit<Reason, "topic">>;
+
+/** What an architecture says of its own rules, in words and as data; who decides is its CPU alone. */
+export interface ExplainRules extends AccessBench, InputReading {
+  /** The layout of the key register. */
+  readonly pkeyRegister: PkeyRegister;
+  /** How it carries out architectural vectors: the key registers, and what opens all keys. */
+  readonly vectors: Pick<VectorRules, "keys" | "privilegeOf">;
+  /** Names of the privileges: `EL1`. */
+  readonly privileges: Readonly<Record<Privilege, string>>;
+  /** Fields of `faultRegisters` that are not compared with the model's: what they hold is in other fields too. */
+  readonly uncompared: readonly string[];
+  /**
+   * What the inputs report, as a CPU would.
+   * @param values - the inputs
+   * @throws KpkeysError ERR_EXPLAIN_INPUT when they report something else than a fault of an access
+   */
+  report(values: Readonly<Record<string, bigint>>): FaultReport;
+  /**
+   * What a syndrome says beyond `faultRegisters`.
+   * @param report - a report
+   */
+  syndromeDetails(report: FaultReport): readonly string[];
+  /**
+   * What else of the inputs decides an access.
+   * @param values - the inputs
+   */
+  physicalAddressBits(values: Readonly<Record<string, bigint>>): number;
+  /**
+   * Where the walk begins.
+   * @param setup - the access
+   */
+  root(setup: AccessSetup): Rule;
+  /**
+   * What an entry is and has.
+   * @param step - the entry
+   * @param setup - the access
+   */
+  entry(step: WalkStep, setup: AccessSetup): Rule;
+  /**
+   * What the entries and registers say of rights, keys apart.
+   * @param setup - the access
+   * @param leaf - the leaf
+   */
+  baseRights(setup: AccessSetup, leaf: WalkStep): readonly Rule[];
+  /**
+   * Which key decides.
+   * @param setup - the access
+   * @param leaf - the leaf
+   */
+  keyUse(setup: AccessSetup, leaf: WalkStep): KeyUse;
+  /**
+   * The rule by which a check decides.
+   * @param kind - which check failed; NONE if none did
+   * @param setup - the access
+   */
+  decision(kind: FaultKind, setup: AccessSetup): Rule;
+  /**
+   * Changes of one thing that might let a denied access through, be they all tried.
+   * @param kind - which check failed
+   * @param setup - the access
+   */
+  whatIfs(kind: FaultKind, setup: AccessSetup): readonly WhatIf[];
+}

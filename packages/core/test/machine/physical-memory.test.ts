@@ -1,0 +1,141 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { createPhysicalMemory } from "../../src/machine/index.js";
+
+const BANKS = [
+  { firstPfn: 3, pages: 5 },
+  { firstPfn: 8, pages: 1 },
+  { firstPfn: 0x80000, pages: 40 },
+];
+const inside = fc.constantFrom(...BANKS).chain(({ firstPfn, pages }) => fc.nat(pages - 1).map((n) => firstPfn + n));
+const word = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 });
+const operation = fc.oneof(
+  {
+    weight: 20,
+    arbitrary: fc.record({ kind: fc.constant("write"), pfn: inside, index: fc.nat(511), high: word, low: word }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant("zero"),
+      pfn: inside,
+      index: fc.nat(511),
+      high: fc.constant(0),
+      low: fc.constant(0),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constant("materialise"), pfn: inside, index: fc.nat(511), high: word, low: word }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant("reset"), pfn: inside, index: fc.nat(511), high: word, low: word }),
+  },
+);
+
+describe("physical memory", () => {
+  test("holds what was written last at each entry and reads as zero elsewhere, until it is reset", () => {
+    const memory = createPhysicalMemory(BANKS);
+    fc.assert(
+      fc.property(fc.array(operation, { maxLength: 60 }), (operations) => {
+        memory.reset();
+        const model = new Map<string, readonly [number, number]>();
+        const everWritten = new Set<string>();
+        const touched = new Set<number>();
+        for (const { kind, pfn, index, high, low } of operations) {
+          const key = `${pfn}/${index}`;
+          everWritten.add(key);
+          if (kind === "reset") {
+            memory.reset();
+            model.clear();
+            touched.clear();
+          } else if (kind === "materialise") {
+            const offset = memory.materialise(pfn);
+            expect(offset).toBe(memory.contentOffset(pfn));
+            memory.words[offset + index * 2] = low;
+            memory.words[offset + index * 2 + 1] = high;
+            model.set(key, [high, low]);
+            touched.add(pfn);
+          } else {
+            memory.write(pfn, index, high, low);
+            model.set(key, [high, low]);
+            if ((high | low) !== 0) touched.add(pfn);
+          }
+          expect([memory.readHigh(pfn, index), memory.readLow(pfn, index)]).toEqual(model.get(key) ?? [0, 0]);
+          expect(memory.contentOffset(pfn) === -1).toBe(!touched.has(pfn));
+        }
+        for (const key of everWritten) {
+          const [pfn, index] = key.split("/").map(Number);
+          expect([memory.readHigh(pfn!, index!), memory.readLow(pfn!, index!)]).toEqual(model.get(key) ?? [0, 0]);
+        }
+        expect(memory.materialisedPages).toBe(touched.size);
+      }),
+    );
+  });
+
+  test("contains the pages of its banks and no others", () => {
+    const memory = createPhysicalMemory(BANKS);
+    const contains = [2, 3, 7, 8, 9, 0x7ffff, 0x80000, 0x80027, 0x80028, -1, 2 ** 40].map((pfn) =>
+      memory.contains(pfn),
+    );
+    expect(contains).toEqual([false, true, true, true, false, false, true, true, false, false, false]);
+    expect([memory.firstPfn, memory.endPfn]).toEqual([3, 0x80028]);
+  });
+
+  test("refuses to give a page content that is not RAM, by its address", () => {
+    const memory = createPhysicalMemory(BANKS);
+    expect(() => {
+      memory.write(9, 0, 0, 1);
+    }).toThrow(expect.objectContaining({ code: "ERR_PHYSICAL_ADDRESS" }));
+    expect(() => {
+      memory.write(9, 0, 0, 0);
+    }).toThrow(expect.objectContaining({ code: "ERR_PHYSICAL_ADDRESS" }));
+    expect([memory.readLow(9, 0), memory.contentOffset(9), memory.contentOffset(-1)]).toEqual([0, -1, -1]);
+  });
+
+  test("says so when more pages would have content than are reserved", () => {
+    const memory = createPhysicalMemory(BANKS, { reservePages: 2 });
+    memory.write(3, 0, 0, 1);
+    memory.write(4, 0, 1, 0);
+    memory.write(3, 511, 1, 0);
+    expect(() => {
+      memory.write(5, 0, 0, 1);
+    }).toThrow(expect.objectContaining({ code: "ERR_OUT_OF_MEMORY" }));
+    memory.reset();
+    memory.write(5, 0, 0, 1);
+    expect(memory.readLow(5, 0)).toBe(1);
+  });
+
+  test("of 1 TiB costs what was written", () => {
+    const memory = createPhysicalMemory([{ firstPfn: 0x80000, pages: 2 ** 28 }]);
+    memory.write(0x80000 + 2 ** 28 - 1, 511, -1, -2);
+    expect([memory.readHigh(0x80000 + 2 ** 28 - 1, 511), memory.readLow(0x80000 + 2 ** 28 - 1, 511)]).toEqual([-1, -2]);
+    expect(memory.materialisedPages).toBe(1);
+  });
+
+  test.each([
+    ["no bank", []],
+    ["an empty bank", [{ firstPfn: 0, pages: 0 }]],
+    ["half a page", [{ firstPfn: 0, pages: 1.5 }]],
+    ["a negative start", [{ firstPfn: -1, pages: 2 }]],
+    [
+      "banks out of order",
+      [
+        { firstPfn: 10, pages: 1 },
+        { firstPfn: 0, pages: 1 },
+      ],
+    ],
+    [
+      "banks that overlap",
+      [
+        { firstPfn: 0, pages: 2 },
+        { firstPfn: 1, pages: 2 },
+      ],
+    ],
+    ["more than 1 TiB", [{ firstPfn: 0, pages: 2 ** 28 + 1 }]],
+    ["frames beyond 8 TiB", [{ firstPfn: 2 ** 31 - 1, pages: 2 }]],
+  ])("is not made of %s", (_what, banks) => {
+    expect(() => createPhysicalMemory(banks)).toThrow(expect.objectContaining({ code: "ERR_SPEC" }));
+  });
+});

@@ -1,0 +1,155 @@
+import { Access, FaultKind, Privilege } from "../../src/contracts/index.js";
+import type { Cpu, Observer, PhysicalMemory, SystemRegisters } from "../../src/contracts/index.js";
+import { createCpu, createPhysicalMemory, NEEDS_DIRTY } from "../../src/machine/index.js";
+import type { LevelDecoding, TranslationRegime } from "../../src/machine/index.js";
+
+// An architecture that does not exist, so that nothing in the machine is made for one that does.
+//
+//   63  61  60     51        12   8  7  6  5  4  3  2  1  0
+//   key     RSVD   address        S  G  D  A  X  U  W  L  V
+//
+// V valid, L leaf, W writable, U user, X executable, A accessed, D dirty, G global, S reserved at every level.
+
+export const V = 0x1;
+export const L = 0x2;
+export const W = 0x4;
+export const U = 0x8;
+export const X = 0x10;
+export const A = 0x20;
+export const D = 0x40;
+export const G = 0x80;
+export const S = 0x100;
+
+/** The key register: per key, 2 bits in the low word: 1 no read, 2 no write. The system register OPEN = 1 switches keys off. */
+export interface ToyOptions {
+  /** Index bits of the levels, the top one first. */
+  readonly indexBits: readonly number[];
+  readonly splitRoots: boolean;
+  readonly asids: boolean;
+  readonly needsBarrier: boolean;
+  readonly faultDropsTranslation: boolean;
+}
+
+export const TOY: ToyOptions = {
+  indexBits: [9, 9, 9],
+  splitRoots: true,
+  asids: true,
+  needsBarrier: true,
+  faultDropsTranslation: false,
+};
+
+export function createToyRegime(options: ToyOptions, isOpen: () => boolean): TranslationRegime {
+  const { indexBits, splitRoots, asids, needsBarrier, faultDropsTranslation } = options;
+  const levels: LevelDecoding[] = indexBits.map((_, level) => ({
+    shift: 12 + indexBits.slice(level + 1).reduce((sum, bits) => sum + bits, 0),
+    typeMask: V | L,
+    table: level === indexBits.length - 1 ? -1 : V,
+    leaf: V | L,
+  }));
+  return {
+    levels,
+    addressBits: 12 + indexBits.reduce((sum, bits) => sum + bits, 0),
+    splitRoots,
+    outputAddressHigh: 0xfffff,
+    asids,
+    tableAccessed: A,
+    pkeyRegisterNeedsBarrier: needsBarrier,
+    pkeyRegisterReset: { high: 0, low: 0 },
+    nonCanonicalFault: FaultKind.ADDRESS_SIZE,
+    faultDropsTranslation,
+    checkEntry: (_level, _isLeaf, _high, low) => ((low & S) !== 0 ? FaultKind.RESERVED : FaultKind.NONE),
+    checkLeaf: () => FaultKind.NONE,
+    attributes: ({ high, low }) => (low & 0xfff) | ((high >>> 29) << 12),
+    pkeyOf: (attributes) => attributes >>> 12,
+    isGlobal: ({ low }) => (low & G) !== 0,
+    check(attributes, access, privilege, _pkeyHigh, pkeyLow) {
+      if (privilege === Privilege.USER && (attributes & U) === 0) return FaultKind.PERMISSION;
+      if (access === Access.FETCH) return (attributes & X) !== 0 ? FaultKind.NONE : FaultKind.PERMISSION;
+      const denied = isOpen() ? 0 : (pkeyLow >>> ((attributes >>> 12) * 2)) & 3;
+      if ((denied & access) !== 0) return FaultKind.PKEY;
+      if ((access & Access.WRITE) === 0) return FaultKind.NONE;
+      if ((attributes & W) === 0) return FaultKind.PERMISSION;
+      return (attributes & D) !== 0 ? FaultKind.NONE : NEEDS_DIRTY;
+    },
+    updateLeaf(walk, access) {
+      walk.low |= (access & Access.WRITE) !== 0 ? A | D : A;
+    },
+    syndrome(kind, _walk, _attributes, access, _privilege, syndrome) {
+      syndrome.high = kind;
+      syndrome.low = access;
+    },
+  };
+}
+
+export interface Toy {
+  readonly cpu: Cpu;
+  readonly memory: PhysicalMemory;
+  readonly regime: TranslationRegime;
+  /** Top-level tables, made at creation; the same if roots are shared. */
+  readonly kernelRoot: number;
+  readonly userRoot: number;
+  /** Puts a leaf for an address into the tables of a root, making what tables it needs; returns where it stands. */
+  map(root: number, address: bigint, entry: bigint, level?: number): { table: number; index: number };
+  /** Another page for a table. */
+  allocate(): number;
+}
+
+export const high = (value: bigint): number => Number(BigInt.asIntN(32, value >> 32n));
+export const low = (value: bigint): number => Number(BigInt.asIntN(32, value));
+
+/** A leaf for a page. */
+export function leaf(pfn: number, bits: number, pkey = 0): bigint {
+  return (BigInt(pkey) << 61n) | (BigInt(pfn) << 12n) | BigInt(V | L | bits);
+}
+
+/** Page frames below this are for tables. */
+export const FIRST_DATA_PFN = 0x1000;
+const PAGES = 0x40000;
+
+export function createToy(options: Partial<ToyOptions> = {}, observer?: Observer): Toy {
+  const memory = createPhysicalMemory([{ firstPfn: 0, pages: PAGES }], { reservePages: 0x100 });
+  let open = 0n;
+  const systemRegisters: SystemRegisters = {
+    names: ["OPEN"],
+    read: () => open,
+    write(_name, value) {
+      open = value;
+    },
+  };
+  const regime = createToyRegime({ ...TOY, ...options }, () => open !== 0n);
+  const cpu = createCpu({ id: 0, regime, memory, systemRegisters, observer });
+  let nextTable = 1;
+  const allocate = (): number => nextTable++;
+  const kernelRoot = allocate();
+  const userRoot = regime.splitRoots ? allocate() : kernelRoot;
+  cpu.mmu.setKernelRoot(kernelRoot);
+  if (regime.splitRoots) cpu.mmu.setUserRoot(userRoot, 1);
+  cpu.mmu.enabled = true;
+
+  /** The slow and obvious way: bigint division. */
+  function indexIn(level: number, address: bigint): number {
+    const { shift } = regime.levels[level]!;
+    const above = regime.levels[level - 1]?.shift ?? regime.addressBits;
+    return Number((BigInt.asUintN(64, address) / 2n ** BigInt(shift)) % 2n ** BigInt(above - shift));
+  }
+
+  return {
+    cpu,
+    memory,
+    regime,
+    kernelRoot,
+    userRoot,
+    allocate,
+    map(root, address, entry, level = regime.levels.length - 1) {
+      let table = root;
+      for (let above = 0; above < level; above++) {
+        const index = indexIn(above, address);
+        if ((memory.readLow(table, index) & V) === 0) memory.write(table, index, 0, (allocate() << 12) | V);
+        table = memory.readLow(table, index) >>> 12;
+      }
+      const index = indexIn(level, address);
+      memory.write(table, index, high(entry), low(entry));
+      return { table, index };
+    },
+  };
+}
