@@ -72,7 +72,7 @@ export function createVectorRunner(rules: VectorRules): ArchTools["runVector"] {
 
     const privilege = rules.privilegeOf(vector);
     const prior = vector["prior"] as Vector | undefined;
-    let priorResult;
+    let priorResult: VectorValue = null;
     if (prior !== undefined) {
       setKeys(cpu, keys.open.high, keys.open.low, openUser);
       priorResult = make(cpu, tables, prior, privilege);
@@ -81,8 +81,7 @@ export function createVectorRunner(rules: VectorRules): ArchTools["runVector"] {
     setKeys(cpu, highWord(kernelKeys), lowWord(kernelKeys), BigInt(hexIn(vector, keys.user)));
     const result = make(cpu, tables, vector, privilege);
 
-    const fields: Record<string, VectorValue> = { result };
-    if (priorResult !== undefined) fields["prior.result"] = priorResult;
+    const fields: Record<string, VectorValue> = { result, "prior.result": priorResult };
     if ("pte_after" in form.judged) {
       const entries = readVectorEntries(tables, memory);
       fields["pte_after"] = entries.pop()!;
