@@ -6,11 +6,12 @@
 export type {
   ArchReport,
   AttackReport,
+  CheckReport,
   CoverageReport,
   Documented,
   PolicyReport,
   RunReport,
 } from "./report/document.js";
 export type { AttacksReport, MachineAttackReport } from "./report/attack.js";
-export type { KunitReport, MachineKunitReport } from "./report/kunit.js";
+export type { CaseCounts, KunitReport, MachineKunitReport } from "./report/kunit.js";
 export type { Policy, SeriesName } from "./series.js";

@@ -1,6 +1,7 @@
+import type { LinearMapStats } from "@kpkeys/core/contracts";
 import type { Coverage, MachineSpec } from "@kpkeys/kernel";
 import type { AttackResult, SuiteResult } from "@kpkeys/kunit-suite";
-import type { ReplayResult } from "@kpkeys/workloads";
+import type { CheckMode, ReplayResult } from "@kpkeys/workloads";
 import { loadPlugins } from "./plugins.js";
 import type { ArchId, FeatureId } from "./plugins.js";
 import type { Policy, SeriesName } from "./series.js";
@@ -20,6 +21,8 @@ export interface Job {
   readonly trace?: string;
   /** The VmPTE file to hold the replay against. */
   readonly vmpte?: string;
+  /** How often the page tables are looked at during the replay. */
+  readonly check?: CheckMode;
   /** What is checked after that. */
   readonly checks: readonly Check[];
 }
@@ -34,6 +37,8 @@ export interface JobResult {
   readonly tables: string;
   /** Which table pages are protected after the replay. */
   readonly coverage: Coverage | null;
+  /** Of what the linear map consists after the replay; looked at with the coverage. */
+  readonly linearMap: LinearMapStats | null;
   /** What attacks on them came to. */
   readonly attack: AttackResult | null;
   /** The KUnit suites, run last. */
@@ -50,23 +55,25 @@ export async function runJob(
   job: Job,
   onProgress: (read: number, size: number) => void = () => undefined,
 ): Promise<JobResult> {
-  const { spec, trace, vmpte, checks } = job;
+  const { spec, trace, vmpte, check = "off", checks } = job;
   const { buildMachine, coverageOf, digestTables } = await import("@kpkeys/kernel");
   const machine = buildMachine(spec, await loadPlugins(spec.arch, spec.features));
 
   let replay: ReplayResult | null = null;
   if (trace !== undefined) {
     const { replayTrace } = await import("@kpkeys/workloads");
-    replay = await replayTrace(machine, trace, { onProgress, ...(vmpte !== undefined && { vmpte }) });
+    replay = await replayTrace(machine, trace, { onProgress, check, ...(vmpte !== undefined && { vmpte }) });
   }
 
   const tables = machine.scan();
+  const { LinearMap } = await import("@kpkeys/core/contracts");
   const { attack, runSuites } = await import("@kpkeys/kunit-suite");
   return {
     job,
     replay,
     tables: digestTables(machine.memory, tables),
     coverage: checks.includes("coverage") ? coverageOf(machine, tables) : null,
+    linearMap: checks.includes("coverage") ? machine.get(LinearMap).stats() : null,
     attack: checks.includes("attack") ? attack(machine, tables) : null,
     kunit: checks.includes("kunit") ? runSuites(machine) : null,
   };

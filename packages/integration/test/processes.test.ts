@@ -234,26 +234,32 @@ function live(machine: Machine, steps: readonly Step[]): Task[] {
   const process = new Process(machine);
   const { spaces, tasks } = process;
   const alive = [process.task];
+
+  function switchTasks({ op, which }: Extract<Step, { readonly which: number }>): void {
+    const chosen = alive[which % alive.length]!;
+    if (op === "fork") alive.push(tasks.create(spaces.fork(chosen.mm!)));
+    if (op === "exit" && alive.length > 1) {
+      alive.splice(alive.indexOf(chosen), 1);
+      tasks.exit(chosen);
+    }
+    process.task = alive.includes(chosen) ? chosen : alive[0]!;
+    tasks.switchTo(process.task);
+  }
+
   for (const each of steps) {
+    if ("which" in each) {
+      switchTasks(each);
+      continue;
+    }
     const { mm } = process;
-    const first = BASE + ("page" in each ? each.page : 0);
+    const first = BASE + each.page;
     if (each.op === "mmap") spaces.mmap(mm, first, each.pages, each.prot, each.flags);
     else if (each.op === "munmap") spaces.munmap(mm, first, each.pages);
     else if (each.op === "mprotect") spaces.mprotect(mm, first, each.pages, each.prot);
     else if (each.op === "madvise") spaces.madvise(mm, first, each.pages, [4, 8, 20, 21][each.prot % 4]!);
-    else if (each.op === "mremap") {
-      const to = BASE + 2 * RANGE + each.to;
-      if (spaces.protectionAt(mm, first) >= 0) spaces.mremap(mm, first, 1, to, each.newPages);
-    } else if (each.op === "touch") process.touch(first, each.access);
-    else {
-      const chosen = alive[each.which % alive.length]!;
-      if (each.op === "fork") alive.push(tasks.create(spaces.fork(chosen.mm!)));
-      else if (each.op === "exit" && alive.length > 1) {
-        alive.splice(alive.indexOf(chosen), 1);
-        tasks.exit(chosen);
-      }
-      process.task = alive.includes(chosen) ? chosen : alive[0]!;
-      tasks.switchTo(process.task);
+    else if (each.op === "touch") process.touch(first, each.access);
+    else if ("to" in each && spaces.protectionAt(mm, first) >= 0) {
+      spaces.mremap(mm, first, 1, BASE + 2 * RANGE + each.to, each.newPages);
     }
   }
   return alive;

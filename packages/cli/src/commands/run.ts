@@ -1,7 +1,7 @@
 import { embeddedTrace } from "@kpkeys/workloads";
 import type { Check } from "../job.js";
-import type { CommonFlags } from "../options.js";
 import { reportReplay } from "./replay.js";
+import type { ReplayFlags } from "./replay.js";
 
 const CHECKS: readonly Check[] = ["coverage", "attack", "kunit"];
 
@@ -11,10 +11,7 @@ const CHECKS: readonly Check[] = ["coverage", "attack", "kunit"];
  * @param flags - the command line's
  * @returns the exit status
  */
-export async function run(
-  trace: string | undefined,
-  flags: CommonFlags & { readonly vmpte?: string },
-): Promise<number> {
+export async function run(trace: string | undefined, flags: ReplayFlags): Promise<number> {
   return reportReplay(
     trace ?? embeddedTrace.trace,
     trace === undefined ? { ...embeddedTrace, ...flags } : flags,
