@@ -1,7 +1,13 @@
+import { arm64Poe } from "@kpkeys/arch-arm64-poe";
+import { x86Pks } from "@kpkeys/arch-x86-pks";
+import { createPluginRegistry, resolve } from "@kpkeys/core";
 import {
   AddressSpaces,
   ArchTools,
+  CONTRACT_VERSION,
+  Errno,
   Exceptions,
+  ExtensionPoints,
   Kpkeys,
   LazyMmu,
   LinearMap,
@@ -10,7 +16,8 @@ import {
   SetMemory,
   Tasks,
 } from "@kpkeys/core/contracts";
-import { KernelFault } from "@kpkeys/kernel";
+import type { Plugin } from "@kpkeys/core/contracts";
+import { buildMachine, DEFAULT_SPEC, KernelFault } from "@kpkeys/kernel";
 import type { KernelPolicies, Machine } from "@kpkeys/kernel";
 import { describe, expect, it } from "vitest";
 import { ARCHES, hardened } from "./machines.js";
@@ -252,5 +259,24 @@ describe.each(ARCHES)("a handler on %s", (arch) => {
     expect(spaces.touch(mm, 0, 0x1000000, 2, 2)).toBe(1);
     expect(counters.entries).toBe(before + 1);
     expect(machine.get(PageTableFormat).geometry.levels).toHaveLength(4);
+  });
+});
+
+describe.each(ARCHES)("a feature that says it has mended a fault and has not, on %s", (arch) => {
+  it("is asked eight times for one access; then the fault is what it is", () => {
+    let asked = 0;
+    const liar: Plugin = {
+      id: "liar",
+      kind: "feature",
+      description: "mends nothing",
+      contract: CONTRACT_VERSION,
+      setup(container) {
+        resolve(container, ExtensionPoints).on("kernelFault", () => ++asked > 0);
+      },
+    };
+    const registry = createPluginRegistry([arm64Poe, x86Pks, liar]);
+    const machine = buildMachine({ ...DEFAULT_SPEC, arch, features: ["liar"] }, registry);
+    expect(machine.get(Exceptions).copyToKernelNofault(0, 0x1000, 0, 0)).toBe(Errno.EFAULT);
+    expect(asked).toBe(8);
   });
 });

@@ -45,8 +45,8 @@ export function createExceptions(
       entry.leave();
     },
     copyToKernelNofault(high, low, valueHigh, valueLow) {
-      while (cpus.current.store64(high, low, valueHigh, valueLow) !== OK) {
-        if (!faults.mended()) return Errno.EFAULT;
+      for (let attempt = 0; cpus.current.store64(high, low, valueHigh, valueLow) !== OK; attempt++) {
+        if (!faults.mended(attempt)) return Errno.EFAULT;
       }
       return 0;
     },

@@ -24,19 +24,24 @@ export class KernelFault extends KpkeysError {
   }
 }
 
+/** How often an access is made again for a feature that says it has mended the cause: one that errs must not hold the machine up. */
+const MAXIMUM_ATTEMPTS = 8;
+
 /** The way of a fault that an access of the kernel itself took. */
 export interface KernelFaults {
   /**
    * Takes the exception of the current CPU's last fault and asks the features.
+   * @param attempt - how often this access has been made again before
    * @returns whether one has mended the cause, so that the access is to be made again
    */
-  mended(): boolean;
+  mended(attempt: number): boolean;
   /**
    * The same for an access that must not fail.
    * @param doing - the function that faulted, by its kernel name
+   * @param attempt - how often this access has been made again before
    * @throws KernelFault when nobody has mended the cause
    */
-  take(doing: string): void;
+  take(doing: string, attempt: number): void;
 }
 
 /**
@@ -54,19 +59,19 @@ export function createKernelFaults(
 ): KernelFaults {
   const handlers = extensions.handlers("kernelFault");
 
-  function mended(): boolean {
+  function mended(attempt: number): boolean {
     const report = { ...cpus.current.fault };
     entry.enter();
-    const isMended = handlers.some((handler) => handler(report));
+    const isMended = attempt < MAXIMUM_ATTEMPTS && handlers.some((handler) => handler(report));
     entry.leave();
     return isMended;
   }
 
   return {
     mended,
-    take(doing) {
+    take(doing, attempt) {
       const oops = new KernelFault(cpus.current, tools, doing);
-      if (!mended()) throw oops;
+      if (!mended(attempt)) throw oops;
     },
   };
 }

@@ -28,8 +28,8 @@ export function createKeyRegisters(
         // Here the exception's return synchronises, elsewhere the interrupt that brings the request.
         cpu.synchroniseByException();
       }
-  
-      for (const regs of saved.slice(1)) {
+      tasks()?.mapSavedRegisters(inHigh, inLow);
+      for (const regs of saved) {
         regs.high = inHigh(regs.high);
         regs.low = inLow(regs.low);
       }

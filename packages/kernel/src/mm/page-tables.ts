@@ -59,7 +59,7 @@ export function createPageTables(
     return (table, index, high, low) => {
       const opened = table === divertedRoot ? UNGUARDED : guard;
       const state = opened.enter();
-      while (memory.store(table, index, high, low) !== OK) faults.take(setter);
+      for (let attempt = 0; memory.store(table, index, high, low) !== OK; attempt++) faults.take(setter, attempt);
       opened.exit(state);
       writes[number]!++;
       if (arch.barrierAfter(setter, high, low)) lazy.queueBarriers();
@@ -72,11 +72,12 @@ export function createPageTables(
     const number = numberOf[setter];
     return (table, index, change) => {
       const state = guard.enter();
-      while (memory.load(table, index) !== OK) faults.take(setter);
+      for (let attempt = 0; memory.load(table, index) !== OK; attempt++) faults.take(setter, attempt);
       entry.high = memory.valueHigh;
       entry.low = memory.valueLow;
       const changed = change(entry);
-      while (memory.exchange(table, index, entry.high, entry.low) !== OK) faults.take(setter);
+      for (let attempt = 0; memory.exchange(table, index, entry.high, entry.low) !== OK; attempt++)
+        faults.take(setter, attempt);
       guard.exit(state);
       writes[number]!++;
       return changed;
@@ -84,7 +85,7 @@ export function createPageTables(
   }
 
   function read(table: number, index: number): void {
-    while (memory.load(table, index) !== OK) faults.take("pgtable read");
+    for (let attempt = 0; memory.load(table, index) !== OK; attempt++) faults.take("pgtable read", attempt);
     tables.entryHigh = memory.valueHigh;
     tables.entryLow = memory.valueLow;
   }
@@ -140,7 +141,7 @@ export function createPageTables(
 
   function exchange(setter: Setter, guard: Guard, table: number, index: number, high: number, low: number): void {
     const state = guard.enter();
-    while (memory.exchange(table, index, high, low) !== OK) faults.take(setter);
+    for (let attempt = 0; memory.exchange(table, index, high, low) !== OK; attempt++) faults.take(setter, attempt);
     guard.exit(state);
     writes[numberOf[setter]]!++;
     tables.entryHigh = memory.valueHigh;
@@ -182,7 +183,8 @@ export function createPageTables(
     },
     setPtes(table, index, high, low, count) {
       if (memory.addressing() !== "linear") {
-        while (memory.storeRun(table, index, high, low, 1, count) !== OK) faults.take("set_ptes");
+        for (let attempt = 0; memory.storeRun(table, index, high, low, 1, count) !== OK; attempt++)
+          faults.take("set_ptes", attempt);
         writes[0]! += count;
       } else {
         // __set_ptes_anysz() opens the guard for each entry, and emits barriers once.
@@ -191,7 +193,8 @@ export function createPageTables(
           const state = setPteGuard.enter();
           const entryHigh = (high + (pages >>> 20)) | 0;
           const entryLow = (pages << 12) | (low & 0xfff);
-          while (memory.store(table, index + i, entryHigh, entryLow) !== OK) faults.take("set_ptes");
+          for (let attempt = 0; memory.store(table, index + i, entryHigh, entryLow) !== OK; attempt++)
+            faults.take("set_ptes", attempt);
           setPteGuard.exit(state);
         }
         writes[0]! += count;
