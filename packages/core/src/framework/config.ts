@@ -12,12 +12,15 @@ export interface ConfigLine {
 /** What `.config` lines say, by symbol without its `CONFIG_`. */
 export type ConfigLines = ReadonlyMap<string, ConfigLine>;
 
-const ON = /^CONFIG_([A-Z0-9_]+)=y$/;
-const OFF = /^# CONFIG_([A-Z0-9_]+) is not set$/;
+const ON = /^CONFIG_([A-Za-z0-9_]+)=[ym]$/;
+const OFF = /^# CONFIG_([A-Za-z0-9_]+) is not set$/;
+/** What else stands in a kernel's `.config`: headings, and symbols whose value is a number or a text. */
+const OTHER = /^(|#|# (?!CONFIG_).*|CONFIG_[A-Za-z0-9_]+=(-?\d+|0x[0-9A-Fa-f]+|".*"))$/;
 
 /**
- * Reads `.config` lines: `CONFIG_X=y` and `# CONFIG_X is not set`. Blank lines are skipped; of a symbol that is named twice the
- * last line counts, as it does for Kconfig.
+ * Reads the lines of a kernel's `.config`: `CONFIG_X=y` (or `=m`) and `# CONFIG_X is not set`. Headings, blank lines and symbols whose
+ * value is a number or a text say nothing of what is on. Of a symbol that is named twice the last line counts, as it does for
+ * Kconfig.
  *
  * @param lines - without their line breaks
  * @param where - the file's name, for messages
@@ -31,7 +34,7 @@ export function readConfig(lines: readonly string[], where = "config"): ConfigLi
     const on = ON.exec(text)?.[1];
     const symbol = on ?? OFF.exec(text)?.[1];
     if (symbol !== undefined) said.set(symbol, { on: on !== undefined, line });
-    else if (text.trim() !== "") {
+    else if (!OTHER.test(text)) {
       throw new KpkeysError("ERR_CONFIG_LINE", `'${text}' is no config line`, {
         where: `${where}:${line}`,
         expected: "CONFIG_X=y or # CONFIG_X is not set",

@@ -57,12 +57,33 @@ describe("config lines", () => {
     );
   });
 
+  it("may be those of a whole kernel's file", () => {
+    const file = [
+      "#",
+      "# Automatically generated file; DO NOT EDIT.",
+      "# Linux/arm64 7.1.0 Kernel Configuration",
+      "#",
+      'CONFIG_CC_VERSION_TEXT="gcc (GCC) 15.2.0"',
+      "CONFIG_NR_CPUS=512",
+      "CONFIG_PHYSICAL_START=0x1000000",
+      "CONFIG_KUNIT=m",
+      "CONFIG_KPKEYS_HARDENED_PGTABLES=y",
+      "# CONFIG_DEBUG_PAGEALLOC is not set",
+      "# end of General setup",
+    ];
+    expect([...readConfig(file)].map(([symbol, { on }]) => [symbol, on])).toEqual([
+      ["KUNIT", true],
+      ["KPKEYS_HARDENED_PGTABLES", true],
+      ["DEBUG_PAGEALLOC", false],
+    ]);
+  });
+
   it.each([
-    "CONFIG_NR_CPUS=64",
-    "CONFIG_X=m",
+    "CONFIG_NR_CPUS=sixty-four",
+    "CONFIG_X=n",
     "CONFIG_X",
-    "# a comment",
-    "CONFIG_x=y",
+    "# CONFIG_X is not st",
+    "CONFIG_X y",
     " CONFIG_X=y",
     "CONFIG_X is not set",
   ])("of another form are refused with their number: '%s'", (line) => {
