@@ -149,6 +149,10 @@ export const ARM64_FORMAT: PageTableFormat = {
     entry.high = Math.floor(pfn / 2 ** 20) | high;
     entry.low = (pfn << 12) | (level === LAST_LEVEL ? low : low & ~TABLE);
   },
+  splitLeaf(entry, level) {
+    entry.high &= ~HighBit.CONT;
+    if (level + 1 === LAST_LEVEL) entry.low |= TABLE;
+  },
   typeOf(level, _high, low) {
     if ((low & VALID) === 0) return EntryType.INVALID;
     const table = (low & TABLE) !== 0;

@@ -86,7 +86,7 @@ function protection(low: number, high = 0): Protection {
   return { high, low };
 }
 
-const { P, RW, US, PWT, PCD, A, D, PS, G } = Bit;
+const { P, RW, US, PWT, PCD, A, D, PS, G, PAT_LARGE } = Bit;
 const { SAVED_DIRTY, XD } = HighBit;
 
 /** What `pte_modify` keeps: `_PAGE_CHG_MASK`, and the key, which Linux takes from the VMA again. */
@@ -162,6 +162,11 @@ export function createPageTableFormat(physicalAddressBits: number): PageTableFor
     makeLeaf(entry, level, pfn, { high, low }) {
       entry.high = (pfn / 0x100000) | high;
       entry.low = (pfn << 12) | low | (level === LAST_LEVEL ? 0 : PS);
+    },
+    splitLeaf(entry, level) {
+      if (level + 1 !== LAST_LEVEL) return;
+      // In a PTE the bit of PS is PAT.
+      entry.low = (entry.low & PAT_LARGE) === 0 ? entry.low & ~PS : entry.low & ~PAT_LARGE;
     },
     typeOf(level, high, low) {
       const isLeaf = level === LAST_LEVEL || (level !== 0 && (low & PS) !== 0);

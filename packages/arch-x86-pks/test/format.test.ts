@@ -195,3 +195,16 @@ test("codec and walker take every entry for the same thing", () => {
     { numRuns: 3000 },
   );
 });
+
+test("a split block keeps its PAT bit, which has another place in a page's entry", () => {
+  const [PS, PAT_LARGE, PAT] = [1n << 7n, 1n << 12n, 1n << 7n];
+  const block = 0x40000163n | PS;
+  const split = (bits: bigint, level: number): bigint => {
+    const entry = { ...toWords(bits) };
+    format.splitLeaf(entry, level);
+    return fromWords(entry.high, entry.low);
+  };
+  expect(split(block | PAT_LARGE, 2)).toBe(0x40000163n | PAT);
+  expect(split(block, 2)).toBe(0x40000163n);
+  expect(split(block | PAT_LARGE, 1)).toBe(block | PAT_LARGE);
+});

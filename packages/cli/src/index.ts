@@ -6,6 +6,7 @@
 export type {
   ArchReport,
   AttackReport,
+  CheckReport,
   CoverageReport,
   Documented,
   PolicyReport,
@@ -14,5 +15,5 @@ export type {
 export type { ConformDisagreement, ConformReport, ConformWalkStep } from "./report/conform.js";
 export type { ExplainReport } from "./report/explanation.js";
 export type { AttacksReport, MachineAttackReport } from "./report/attack.js";
-export type { KunitReport, MachineKunitReport } from "./report/kunit.js";
+export type { CaseCounts, KunitReport, MachineKunitReport } from "./report/kunit.js";
 export type { Policy, SeriesName } from "./series.js";

@@ -1,6 +1,7 @@
+import type { LinearMapStats } from "@kpkeys/core/contracts";
 import type { Coverage, MachineSpec } from "@kpkeys/kernel";
 import type { AttackResult, SuiteResult } from "@kpkeys/kunit-suite";
-import type { ReplayResult } from "@kpkeys/workloads";
+import type { CheckMode, ReplayResult } from "@kpkeys/workloads";
 import { loadPlugins } from "./plugins.js";
 import type { ArchId, FeatureId } from "./plugins.js";
 import type { Policy, SeriesName } from "./series.js";
@@ -20,6 +21,8 @@ export interface Job {
   readonly trace?: string;
   /** The VmPTE file to hold the replay against. */
   readonly vmpte?: string;
+  /** How often the page tables are looked at during the replay. */
+  readonly check?: CheckMode;
   /** What is checked after that. */
   readonly checks: readonly Check[];
 }
@@ -34,6 +37,8 @@ export interface JobResult {
   readonly tables: string;
   /** Which table pages are protected, at the fullest moment of the replay or after it. */
   readonly coverage: Coverage | null;
+  /** Of what the linear map consists after the replay; looked at with the coverage. */
+  readonly linearMap: LinearMapStats | null;
   /** What attacks on them came to, at that moment. */
   readonly attack: AttackResult | null;
   /** The KUnit suites, run last. */
@@ -56,7 +61,7 @@ export async function runJob(
   job: Job,
   onProgress: (read: number, size: number) => void = () => undefined,
 ): Promise<JobResult> {
-  const { spec, trace, vmpte, checks } = job;
+  const { spec, trace, vmpte, check = "off", checks } = job;
   const { buildMachine, coverageOf, digestTables } = await import("@kpkeys/kernel");
   const machine = buildMachine(spec, await loadPlugins(spec.arch, spec.features));
 
@@ -78,17 +83,20 @@ export async function runJob(
     const { replayTrace } = await import("@kpkeys/workloads");
     replay = await replayTrace(machine, trace, {
       onProgress,
+      check,
       ...(vmpte !== undefined && { vmpte }),
       ...(looks && { onFuller: look }),
     });
   }
   if (looks) look();
 
+  const { LinearMap } = await import("@kpkeys/core/contracts");
   return {
     job,
     replay,
     tables: digestTables(machine.memory, machine.scan()),
     coverage: checks.includes("coverage") ? fullest!.coverage : null,
+    linearMap: checks.includes("coverage") ? machine.get(LinearMap).stats() : null,
     attack: fullest?.attack ?? null,
     kunit: checks.includes("kunit") ? runSuites(machine) : null,
   };

@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
+import type { KernelPolicies } from "@kpkeys/kernel";
 import type { Job } from "./job.js";
 import { ARCHES, FEATURES } from "./plugins.js";
 import type { ArchId, FeatureId } from "./plugins.js";
@@ -23,6 +24,8 @@ export interface CommonFlags {
   readonly policy: readonly Policy[];
   /** Seed of whatever is random in a machine. */
   readonly seed: number;
+  /** A file of `.config` lines that the machines are configured with. */
+  readonly config?: string;
   /** Whether the result is printed as JSON. */
   readonly json?: true;
 }
@@ -96,7 +99,23 @@ export function withCommonFlags(command: Command, policies: readonly Policy[]): 
     .option("--cpus <n>", "CPUs of a machine", readWhole, 1)
     .option("--no-pkeys", "CPUs without kernel pkeys")
     .option("--seed <n>", "seed of whatever is random", readWhole, 1)
+    .option("--config <file>", "`.config` lines that say which symbols are on, beside what the plugins select")
     .option("--json", "print one JSON document and nothing else");
+}
+
+/**
+ * Gives a command the flags of replaying.
+ * @param command - the command
+ * @returns the command
+ */
+export function withReplayFlags(command: Command): Command {
+  return command
+    .option("--vmpte <file>", "what Linux said of the same processes, to compare with")
+    .addOption(
+      new Option("--check <mode>", "look at the page tables during the replay: never, now and then, after each event")
+        .choices(["off", "sampled", "step"])
+        .default("off"),
+    );
 }
 
 /**
@@ -113,6 +132,12 @@ export function jobsOf(flags: CommonFlags): Job[] {
   return jobs;
 }
 
+/** With the hardening off nothing saves or resets the key register; the linear map stays, so that the same tables are compared. */
+function kernelOf(series: SeriesName, policy: Policy): KernelPolicies {
+  const { kernel } = SERIES[series];
+  return policy === "off" ? { linearMap: kernel.linearMap ?? "pte" } : kernel;
+}
+
 function jobOf(flags: CommonFlags, arch: ArchId, series: SeriesName, policy: Policy): Job {
   const batching = POLICIES[policy];
   const features = batching === null ? [] : flags.feature;
@@ -127,6 +152,7 @@ function jobOf(flags: CommonFlags, arch: ArchId, series: SeriesName, policy: Pol
         [arch]: { ...SERIES[series].arch, pkeys: flags.pkeys },
         ...Object.fromEntries(featureOptions),
       },
+      kernel: kernelOf(series, policy),
       memory: [{ bytes: flags.memory }],
       cpus: flags.cpus,
       boot: { rodata: "on" },

@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { Command, Option } from "commander";
 import { EXIT, tellError } from "./errors.js";
-import { listOf, withCommonFlags } from "./options.js";
+import type { ReplayFlags } from "./commands/replay.js";
+import { listOf, withCommonFlags, withReplayFlags } from "./options.js";
 import type { CommonFlags } from "./options.js";
 import { ARCHES } from "./plugins.js";
 import type { Policy } from "./series.js";
@@ -40,20 +41,18 @@ function createProgram(finish: (status: number) => void): Command {
     .exitOverride()
     .configureOutput({ outputError: () => undefined });
 
-  withCommonFlags(program.command("run"), ALL_POLICIES)
+  withReplayFlags(withCommonFlags(program.command("run"), ALL_POLICIES))
     .description("replay a workload, check what is protected, attack it: the whole report")
     .argument("[trace]", "`perf script` text, plain or gzip (default: a recording of gcc that comes along)")
-    .option("--vmpte <file>", "what Linux said of the same processes, to compare with")
-    .action(async (trace: string | undefined, flags: CommonFlags & { vmpte?: string }) => {
+    .action(async (trace: string | undefined, flags: ReplayFlags) => {
       const { run } = await import("./commands/run.js");
       finish(await run(trace, flags));
     });
 
-  withCommonFlags(program.command("replay"), ALL_POLICIES)
+  withReplayFlags(withCommonFlags(program.command("replay"), ALL_POLICIES))
     .description("replay a workload: what the hardening costs and what it covers")
     .argument("<trace>", "`perf script` text, plain or gzip")
-    .option("--vmpte <file>", "what Linux said of the same processes, to compare with")
-    .action(async (trace: string, flags: CommonFlags & { vmpte?: string }) => {
+    .action(async (trace: string, flags: ReplayFlags) => {
       const { replay } = await import("./commands/replay.js");
       finish(await replay(trace, flags));
     });

@@ -1,66 +1,179 @@
 import type { TableSource } from "@kpkeys/core/contracts";
+import type { KernelPolicies } from "@kpkeys/kernel";
+import type { PgtablesOptions } from "@kpkeys/pgtables-hardening";
 
-/** A mapping of table pages that a version of the series is known to leave open. */
+/** A mapping of table pages that a version of the series is known to leave open. The report is held against it; it decides nothing. */
 export interface DocumentedGap {
   /** Where the pages come from. */
   readonly source: TableSource;
   /** Which mapping of them is open: the linear map, or another one of the kernel's. */
   readonly mapping: "linear" | "other";
+  /** Whether every machine has it from boot on; if not, it takes work or a memory map that calls for such pages. */
+  readonly fromBoot: boolean;
+  /** The KUnit case that fails for it: one that a later version brought along with the remedy. */
+  readonly kunitCase?: string;
 }
 
-/** The policies that make a version of the kpkeys series, as options of the plugins. */
+/** The policies that make a version of the kpkeys series, as options of the plugins and of the kernel. */
 export interface Series {
   /** Options of the architecture plugin. */
   readonly arch: {
     /** Whether entering a context leaves out a register write that would change nothing. */
     readonly skipEqualWrites: boolean;
   };
+  /** What the kernel under the features does. */
+  readonly kernel: KernelPolicies;
   /** Options of the feature plugins, by id. */
   readonly features: {
-    /** Of page-table hardening: which mappings of static tables get the key. */
-    readonly pgtables: { readonly staticAliases: "linear" | "both" };
+    /** Of page-table hardening. */
+    readonly pgtables: PgtablesOptions;
   };
+  /** In which words the API speaks: a level and a register value, a context and a register value, a context and a state. */
+  readonly dialect: "level" | "context" | "state";
   /** What it leaves open, by its own account. */
   readonly documentedGaps: readonly DocumentedGap[];
 }
 
 /**
- * v7 and v8 (May 2026) differ in macro hygiene and in the scope of a guard in `arm64/mm/fault.c`, in nothing that the model
- * counts. Their arm64 back end reads, writes and synchronises POR_EL1 whenever a context is entered, equal value or not, and
- * their hook for static tables keys the pages of the kernel image's pool in the linear map alone: through the image's own mapping
- * those pages stay writable.
+ * Static tables are keyed in the linear map alone. Up to v5 the walk takes the linear address of each table, since v6 the hook does
+ * (patch "arm64: kpkeys: Protect init_pg_dir"); the image maps the same pages writable, and nothing gives that mapping a key.
+ */
+const IMAGE_ALIAS: DocumentedGap = { source: "static", mapping: "other", fromBoot: true };
+
+/**
+ * RFC v3 (February 2025). Its changelog names `kpkeys_set_level()` and a return value that says that nothing was written; arm64
+ * writes always. No patch touches exception entry or the context switch: v4 brought both. No batching: v4's patch 18 is the first.
+ * Tables get their key in the common constructor (v2's changelog), early ones by the walk of swapper_pg_dir (patch "mm: Introduce
+ * kernel_pgtables_set_pkey()"). v4's changelog tells of the gap: PTE tables that the kernel made for itself after boot were not
+ * protected, because the constructor was not called for them.
+ */
+const V3: Series = {
+  arch: { skipEqualWrites: false },
+  kernel: {
+    exceptionEntry: "inherit",
+    switchPkeyRegister: false,
+    resumeInitialisesRegister: false,
+    linearMap: "pte",
+  },
+  features: {
+    pgtables: {
+      batching: false,
+      staticAliases: "linear",
+      tagging: "ctor-missing-kernel",
+      early: "late-walk",
+    },
+  },
+  dialect: "level",
+  documentedGaps: [
+    IMAGE_ALIAS,
+    { source: "kernel", mapping: "linear", fromBoot: false, kunitCase: "write_kernel_vmalloc_pte" },
+  ],
+};
+
+/**
+ * RFC v4 (April 2025), by its changelog: POR_EL1 is switched with the thread (patch 7) and reset on exception entry (patch 8);
+ * switches are batched in lazy MMU sections (patch 18), in interrupt too; it stands on a kernel that constructs all of its own
+ * tables.
+ */
+const V4: Series = {
+  ...V3,
+  kernel: { ...V3.kernel, exceptionEntry: "reset", switchPkeyRegister: true },
+  features: { pgtables: { ...V3.features.pgtables, batching: true, batchingInInterrupt: true, tagging: "ctor" } },
+  documentedGaps: [IMAGE_ALIAS],
+};
+
+/** RFC v5 (August 2025), by its changelog: no batching while in interrupt (patch 18), where the register was reset. */
+const V5: Series = {
+  ...V4,
+  features: { pgtables: { ...V4.features.pgtables, batchingInInterrupt: false } },
+};
+
+/**
+ * v6 (February 2026): a new way of allocating tables, from blocks that have their key already (patches 11 to 26), over a linear map
+ * that may consist of blocks; early tables are remembered. The register gets its initial value when a CPU resumes (patch 9). The
+ * vmemmap still takes its tables from memblock itself: v7's changelog adds the patch that protects them, and its test. Short of
+ * memory, two more can be there: a second region of tables from before the linear map may be split (patch 14 warns of it), and
+ * early tables whose key would cost a split that finds the reserve empty.
+ */
+const V6: Series = {
+  ...V5,
+  kernel: { ...V5.kernel, resumeInitialisesRegister: true, linearMap: "block" },
+  features: {
+    pgtables: { ...V5.features.pgtables, tagging: "block-allocator", early: "recorded", vmemmap: false },
+  },
+  documentedGaps: [
+    IMAGE_ALIAS,
+    { source: "vmemmap", mapping: "linear", fromBoot: true, kunitCase: "write_vmemmap_pmd" },
+    { source: "kernel", mapping: "linear", fromBoot: false },
+    { source: "early", mapping: "linear", fromBoot: false },
+  ],
+};
+
+/**
+ * v7 (May 2026), by its changelog: no block allocator, PTEs in the linear map (patch 19), a key set by pagetable_alloc() (patch 13);
+ * vmemmap tables protected (patch 14); "level" became "context"; no reset on exception entry, because a thread in a lazy section
+ * may be rescheduled on the way out of an interrupt. v8 (May 2026) differs in macro hygiene and in the scope of a guard in
+ * `arm64/mm/fault.c`, in nothing that the model counts.
  */
 const V7_V8: Series = {
   arch: { skipEqualWrites: false },
-  features: { pgtables: { staticAliases: "linear" } },
-  documentedGaps: [{ source: "static", mapping: "other" }],
+  kernel: {
+    exceptionEntry: "inherit",
+    switchPkeyRegister: true,
+    resumeInitialisesRegister: true,
+    linearMap: "pte",
+  },
+  features: {
+    pgtables: {
+      batching: true,
+      batchingInInterrupt: false,
+      staticAliases: "linear",
+      tagging: "allocator",
+      early: "recorded",
+      vmemmap: true,
+    },
+  },
+  dialect: "context",
+  documentedGaps: [IMAGE_ALIAS],
+};
+
+/**
+ * The form after v8: a state that says whether a context was entered (David Hildenbrand's review of v8, patch 1), an arm64 back end
+ * that leaves out the write of an equal value; and, of our own, static tables keyed in both mappings.
+ */
+const NEXT: Series = {
+  ...V7_V8,
+  arch: { skipEqualWrites: true },
+  features: { pgtables: { ...V7_V8.features.pgtables, staticAliases: "both" } },
+  dialect: "state",
+  documentedGaps: [],
 };
 
 /** A version of the series that is known. */
-export type SeriesName = "next" | "v8" | "v7";
+export type SeriesName = "v3" | "v4" | "v5" | "v6" | "v7" | "v8" | "next";
 
-/**
- * The versions of the series, newest first. `next` is the form after v8, whose arm64 back end leaves out the write of an
- * equal value, with static tables keyed in both mappings.
- */
+/** The versions of the series, oldest first. */
 export const SERIES: Readonly<Record<SeriesName, Series>> = {
-  next: {
-    arch: { skipEqualWrites: true },
-    features: { pgtables: { staticAliases: "both" } },
-    documentedGaps: [],
-  },
-  v8: V7_V8,
+  v3: V3,
+  v4: V4,
+  v5: V5,
+  v6: V6,
   v7: V7_V8,
+  v8: V7_V8,
+  next: NEXT,
 };
 
-/** How the hardening is used: not at all, one switch for each setter, or one for each lazy MMU section. */
+/**
+ * How the hardening is used: not at all, with one switch for each setter, or as the version of the series has it: one switch for each
+ * lazy MMU section since v4.
+ */
 export type Policy = "off" | "naive" | "batched";
 
 /** Options of the feature plugins by policy, weakest policy first; `off` is a machine without features. */
-export const POLICIES: Readonly<Record<Policy, { readonly pgtables: { readonly batching: boolean } } | null>> = {
+export const POLICIES: Readonly<Record<Policy, { readonly pgtables: { readonly batching?: boolean } } | null>> = {
   off: null,
   naive: { pgtables: { batching: false } },
-  batched: { pgtables: { batching: true } },
+  batched: { pgtables: {} },
 };
 
 /**

@@ -24,6 +24,16 @@ export function archReport(changes: Partial<ArchReport> = {}): ArchReport {
       },
       byLevel: { pgd: { pages: 1, keyed: 0, readOnly: 1 }, pte: { pages: 2064, keyed: 2064, readOnly: 0 } },
     },
+    linearMap: {
+      tables: 2053,
+      leaves: [
+        { bytes: 2 ** 30, count: 0 },
+        { bytes: 2 ** 21, count: 0 },
+        { bytes: 2 ** 12, count: 2 ** 20 },
+      ],
+      splits: 0,
+      tlbReach: 2 ** 22,
+    },
     kunit: { passed: 5, failed: 0, skipped: 0 },
     attack: { tried: 6219, blocked: 6219, bySource: {}, readOnly: 6, gaps: [] },
     policies: {
@@ -31,6 +41,7 @@ export function archReport(changes: Partial<ArchReport> = {}): ArchReport {
       naive: cost(931_860),
       batched: cost(573_664),
     },
+    check: null,
     alreadyMapped: 205,
     inferredMappings: 26_323,
     unexplainedFaults: 0,
@@ -42,12 +53,26 @@ export function archReport(changes: Partial<ArchReport> = {}): ArchReport {
 
 /** What lets be written: pages of static tables through the image's mapping. */
 export function gaps(documented: boolean): Pick<ArchReport, "coverage" | "attack"> {
-  const gap = { source: "static", level: "pte", mapping: "other", address: "ffff8000807f7000", documented } as const;
+  const gap = {
+    source: "static",
+    level: "pte",
+    mapping: "other",
+    address: "ffff8000807f7000",
+    table: 0x80,
+    documented,
+  } as const;
   const { coverage, attack } = archReport();
   return {
     coverage: { ...coverage, keyed: coverage.keyed - 5, gaps: [{ ...gap, pages: 5 }] },
     attack: { ...attack!, blocked: attack!.blocked - 15, gaps: [{ ...gap, stores: 15 }] },
   };
+}
+
+/** A look during the replay that found a user's table page open. */
+export function seen(documented: boolean): NonNullable<ArchReport["check"]> {
+  const gap = { source: "user", level: "pte", mapping: "linear", address: "ffff000012345000" } as const;
+  const gaps = [{ ...gap, pages: 1, table: 0x92345, line: 1234, documented }];
+  return { mode: "sampled", scans: 9, pages: 18_000, open: 4, gaps };
 }
 
 /** A report of a long recording. */

@@ -20,6 +20,7 @@ function results(arch: readonly ("arm64-poe" | "x86-pks")[]): JobResult[] {
     replay: null,
     tables: "",
     coverage: null,
+    linearMap: null,
     attack: null,
     kunit: [suite],
   }));

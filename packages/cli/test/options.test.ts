@@ -36,7 +36,9 @@ describe("a list", () => {
       }),
       { examples: [["toString"], ["__proto__"], [""]] },
     );
-    expect(() => listOf("series", SERIES)("v9")).toThrow("There is no series 'v9'; expected next, v8, v7");
+    expect(() => listOf("series", SERIES)("v9")).toThrow(
+      "There is no series 'v9'; expected v3, v4, v5, v6, v7, v8, next",
+    );
   });
 });
 
@@ -70,13 +72,24 @@ describe("the jobs of a command line", () => {
     );
   });
 
-  test("make machines without any feature for policy off, batching for batched alone", () => {
-    const machines = jobsOf(flagsOf("--arch", "x86-pks")).map(({ spec }) => [spec.features, spec.options["pgtables"]]);
-    expect(machines).toEqual([
+  test("make machines without any feature for policy off, batching for batched alone and as the series has it", () => {
+    const batching = (series: string): unknown[] =>
+      jobsOf(flagsOf("--arch", "x86-pks", "--series", series)).map(({ spec }) => [
+        spec.features,
+        spec.options["pgtables"]?.["batching"],
+      ]);
+    expect(batching("next")).toEqual([
       [[], undefined],
-      [["pgtables"], { staticAliases: "both", batching: false }],
-      [["pgtables"], { staticAliases: "both", batching: true }],
+      [["pgtables"], false],
+      [["pgtables"], true],
     ]);
+    expect(batching("v3").at(-1)).toEqual([["pgtables"], false]);
+  });
+
+  test("leave the key register alone in policy off, over the same linear map", () => {
+    const [off, naive] = jobsOf(flagsOf("--arch", "x86-pks", "--series", "v6"));
+    expect(off!.spec.kernel).toEqual({ linearMap: "block" });
+    expect(naive!.spec.kernel).toMatchObject({ linearMap: "block", exceptionEntry: "reset" });
   });
 
   test("carry every flag into the machine's specification", () => {
@@ -103,8 +116,9 @@ describe("the jobs of a command line", () => {
           features: ["pgtables"],
           options: {
             "arm64-poe": { skipEqualWrites: false, pkeys: false },
-            pgtables: { staticAliases: "linear", batching: false },
+            pgtables: { ...SERIES.v7.features.pgtables, batching: false },
           },
+          kernel: SERIES.v7.kernel,
           memory: [{ bytes: 8 * 2 ** 30 }],
           cpus: 3,
           boot: { rodata: "on" },
@@ -116,7 +130,7 @@ describe("the jobs of a command line", () => {
   });
 
   test("are plain data, fit for a worker", () => {
-    for (const job of jobsOf(flagsOf("--series", "next,v8,v7"))) {
+    for (const job of jobsOf(flagsOf("--series", Object.keys(SERIES).join(",")))) {
       expect(JSON.parse(JSON.stringify(job))).toEqual(job);
       expect(structuredClone(job)).toEqual(job);
     }

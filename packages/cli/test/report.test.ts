@@ -3,7 +3,7 @@ import type { ArchReport } from "../src/report/document.js";
 import { PLAIN } from "../src/report/style.js";
 import { textOf } from "../src/report/text.js";
 import { failuresOf } from "../src/report/verdict.js";
-import { archReport, gaps, runReport } from "./fixture.js";
+import { archReport, gaps, runReport, seen } from "./fixture.js";
 
 const both = [archReport(), archReport({ arch: "x86-pks" })];
 
@@ -61,9 +61,51 @@ describe("the text", () => {
     );
   });
 
-  test("has a table for each version of the series", () => {
-    const text = textOf(runReport(archReport(), archReport({ series: "v8" })), PLAIN);
-    expect(text.match(/^series \S+ +arm64-poe$/gm)).toHaveLength(2);
+  test("has versions of the series side by side, in as few tables as fit into the width", () => {
+    const versions = ["v3", "v4", "v5", "v6", "v7", "v8", "next"];
+    const arches = ["arm64-poe", "x86-pks"].flatMap((arch) => versions.map((series) => archReport({ arch, series })));
+    for (const [series, tables] of [
+      [3, 1],
+      [4, 2],
+      [7, 2],
+    ] as const) {
+      const chosen = arches.filter((column) => versions.slice(0, series).includes(column.series));
+      const text = textOf(runReport(...chosen), PLAIN);
+      expect(text.match(/^series( +\S+)+$/gm)).toHaveLength(tables);
+      for (const line of text.split("\n")) expect(line.length).toBeLessThanOrEqual(100);
+      expect(text).not.toMatch(/ $/m);
+    }
+    expect(textOf(runReport(...arches), PLAIN, 60).match(/^series( +\S+)+$/gm)).toHaveLength(6);
+  });
+
+  test("of several versions holds what the document holds, a column for each", () => {
+    const text = textOf(runReport(archReport({ series: "v5" }), archReport({ series: "next", ...gaps(false) })), PLAIN);
+    expect(numbersOf(text, "all")).toEqual([2065, 2065]);
+    expect(numbersOf(text, "keyed")).toEqual([2064, 2059]);
+    expect(text).toMatch(/^ {2}open +none +5$/m);
+    expect(numbersOf(text, "blocked")).toEqual([6219, 6204]);
+    expect(numbersOf(text, "as in Linux")).toEqual([113, 113]);
+    expect(text).toMatch(
+      /^register writes\n {2}off +0 +0\n {2}naive +931,860 +931,860\n {2}batched +573,664 +573,664$/m,
+    );
+  });
+
+  test("says a gap once that several versions have, with their names", () => {
+    const text = textOf(
+      runReport(archReport({ series: "v5", ...gaps(true) }), archReport({ series: "v8", ...gaps(true) })),
+      PLAIN,
+    );
+    expect(text.match(/static pte by another mapping/g)).toHaveLength(1);
+    expect(text).toContain("arm64-poe v5 v8: static pte");
+  });
+
+  test("tells of a gap that was seen during the replay after which line, where, and at which table page", () => {
+    const text = textOf(runReport(archReport({ check: seen(false) })), PLAIN);
+    expect(text).toContain(
+      "user pte by the linear map, first at ffff000012345000: seen after line 1,234 of the trace at table page 0x92345",
+    );
+    expect(text).toContain("arm64-poe, series next: table pages could be written without their key during the replay");
+    expect(text).toMatch(/open during the replay +yes in 9 looks/);
   });
 
   test("lists a documented gap apart from a hole", () => {
@@ -107,6 +149,9 @@ describe("a machine fails", () => {
     ["for an open page and an attack that went through", archReport(gaps(false)), 2],
     ["not for a documented gap", archReport(gaps(true)), 0],
     ["for a KUnit case", archReport({ kunit }), 1],
+    ["not for a KUnit case that a documented gap explains", archReport({ kunit: { ...kunit, documented: 1 } }), 0],
+    ["for a page that was open while it ran", archReport({ check: seen(false) }), 1],
+    ["not for a documented gap while it ran", archReport({ check: seen(true) }), 0],
     ["not for a difference from Linux", archReport({ linux: { processes: 1, equal: 0, differences: [] } }), 0],
     ["in nothing with the hardening off", archReport({ checked: "off", kunit, ...gaps(false) }), 0],
     ["in nothing on CPUs without pkeys", archReport({ pkeys: false, kunit, ...gaps(false) }), 0],

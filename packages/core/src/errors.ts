@@ -27,6 +27,7 @@ export const ERROR_CODES = {
   ERR_PLUGIN_ARCH: "a machine needs exactly one architecture plugin",
   ERR_CONTRACT_MISSING: "a contract is asked for that nothing in the machine implements, or not yet",
   ERR_EXTENSION_UNKNOWN: "a handler or a guard is meant for an extension point that does not exist",
+  ERR_CONFIG_LINE: "a config line is neither `CONFIG_X=y` nor `# CONFIG_X is not set`",
   ERR_CONFIG_DEPENDS: "a config symbol is wanted whose dependencies are not met",
   ERR_FROZEN: "something was registered or changed after the machine was frozen",
   ERR_CONTEXT_UNKNOWN: "a context that no plugin has defined",
@@ -39,10 +40,11 @@ export const ERROR_CODES = {
   ERR_STATE_FOREIGN:
     "a state handed to leaveContext was not made by this machine's enterContext, or was consumed already",
   ERR_STATE_EXHAUSTED: "more contexts are entered at once than states can be kept for",
-  ERR_GUARD_TAKEN: "a second feature asks for a guard point that another holds",
+  ERR_GUARD_TAKEN: "a second feature asks for a guard point, or for the allocation of table pages, that another holds",
   ERR_UNSYNCHRONISED:
     "on a strict machine: an access was made whose outcome depends on a key-register write that no barrier has synchronised",
   ERR_KERNEL_FAULT: "the model kernel itself took a fault that nothing handles",
+  ERR_DEADLOCK: "a task waits for a lock that nobody can give back: it holds the lock itself, or the holder cannot run",
   ERR_INIT_ORDER: "an initialisation step was called too late, too early or twice",
 } as const;
 

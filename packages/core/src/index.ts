@@ -5,7 +5,8 @@
  * @packageDocumentation
  */
 export * from "./errors.js";
-export { resolveConfig } from "./framework/config.js";
+export { readConfig, resolveConfig } from "./framework/config.js";
+export type { ConfigLine, ConfigLines } from "./framework/config.js";
 export * from "./framework/di.js";
 export { createExtensionPoints } from "./framework/extension-points.js";
 export { registerFramework } from "./framework/framework.js";

@@ -1,16 +1,18 @@
 import {
+  Access,
   Errno,
   Exceptions,
   LinearMap,
   PageAllocator,
   PageTableFormat,
   PageTables,
+  Privilege,
   SetMemory,
   Vmalloc,
 } from "@kpkeys/core/contracts";
 import type { Machine } from "@kpkeys/kernel";
 import { describe, expect, it } from "vitest";
-import { ARCHES, hardened } from "./machines.js";
+import { ARCHES, hardened, machine } from "./machines.js";
 
 /** The key in the leaf that maps a kernel address. */
 function pkeyAt(machine: Machine, high: number, low: number): number {
@@ -79,6 +81,194 @@ describe.each(ARCHES)("set_memory_pkey on %s", (arch) => {
     expect(machine.cpus.current.load64(...at)).toBe(-1);
     expect(setMemory.setDirectMapDefault(page)).toBe(0);
     expect(machine.cpus.current.store64(...at, 0, 0)).toBe(0);
+  });
+});
+
+/** High and low word of a virtual page's address. */
+function wordsOf(page: number): readonly [high: number, low: number] {
+  return [Math.floor(page / 0x100000) | 0, (page % 0x100000) << 12];
+}
+
+describe.each(ARCHES)("set_memory_ro, rw, nx, x on %s", (arch) => {
+  const booted = hardened(arch);
+  const { cpus } = booted;
+  const setMemory = booted.get(SetMemory);
+  const map = booted.get(LinearMap);
+  const page = booted.get(Vmalloc).alloc(4);
+
+  const store = (at: number): number => cpus.current.store64(...wordsOf(at), 1, 2);
+  const fetch = (at: number): number => cpus.current.access(...wordsOf(at), Access.FETCH, Privilege.KERNEL);
+  /** The frame behind a vmalloc page, by a walk. */
+  function frameAt(at: number): number {
+    let pfn = -1;
+    const format = booted.get(PageTableFormat);
+    cpus.current.mmu.walk(...wordsOf(at), ({ high, low }) => (pfn = format.pfnOf(high, low)));
+    return pfn;
+  }
+  const storeAlias = (machine: Machine, pfn: number): number =>
+    machine.cpus.current.store64(map.addressHigh(pfn), map.addressLow(pfn), 1, 2);
+
+  it("make exactly the pages asked for read-only, at once, and writable again", () => {
+    expect([0, 1, 2, 3].map((i) => store(page + i))).toEqual([0, 0, 0, 0]);
+    expect(setMemory.setMemoryRo(...wordsOf(page + 1), 2)).toBe(0);
+    expect([0, 1, 2, 3].map((i) => store(page + i))).toEqual([0, -1, -1, 0]);
+    expect(setMemory.setMemoryRw(...wordsOf(page + 1), 2)).toBe(0);
+    expect([0, 1, 2, 3].map((i) => store(page + i))).toEqual([0, 0, 0, 0]);
+  });
+
+  it("have the linear map follow with rodata=full, and only then", () => {
+    const pfn = frameAt(page + 1);
+    expect(storeAlias(booted, pfn)).toBe(0);
+    setMemory.setMemoryRo(...wordsOf(page + 1), 1);
+    expect([storeAlias(booted, pfn), storeAlias(booted, frameAt(page + 2))]).toEqual([-1, 0]);
+    setMemory.setMemoryRw(...wordsOf(page + 1), 1);
+    expect(storeAlias(booted, pfn)).toBe(0);
+
+    const plain = hardened(arch, {}, { boot: { rodata: "on" } });
+    const area = plain.get(Vmalloc).alloc(1);
+    plain.get(SetMemory).setMemoryRo(...wordsOf(area), 1);
+    let frame = -1;
+    const format = plain.get(PageTableFormat);
+    plain.cpus.current.mmu.walk(...wordsOf(area), ({ high, low }) => (frame = format.pfnOf(high, low)));
+    expect([plain.cpus.current.store64(...wordsOf(area), 1, 2), storeAlias(plain, frame)]).toEqual([-1, 0]);
+  });
+
+  it("allow execution and take it back", () => {
+    expect(fetch(page)).toBe(-1);
+    expect(setMemory.setMemoryX(...wordsOf(page), 1)).toBe(0);
+    expect([fetch(page), fetch(page + 1)]).toEqual([0, -1]);
+    expect(setMemory.setMemoryNx(...wordsOf(page), 1)).toBe(0);
+    expect(fetch(page)).toBe(-1);
+  });
+
+  it("take nothing but a vmalloc area, and none of it beyond its end", () => {
+    const names = ["setMemoryRo", "setMemoryRw", "setMemoryNx", "setMemoryX"] as const;
+    const frame = frameAt(page);
+    const image = map.imageAddress();
+    const before = booted.counters();
+    for (const name of names) {
+      const change = (high: number, low: number, pages: number): number => setMemory[name](high, low, pages);
+      expect(change(map.addressHigh(frame), map.addressLow(frame), 1)).toBe(Errno.EINVAL);
+      expect(change(image.high, image.low, 1)).toBe(Errno.EINVAL);
+      expect(change(0, 0x1000, 1)).toBe(Errno.EINVAL);
+      expect(change(...wordsOf(page + 3), 2)).toBe(Errno.EINVAL);
+      expect(change(...wordsOf(page + 4), 1)).toBe(Errno.EINVAL);
+      expect(change(...wordsOf(page), 0)).toBe(0);
+    }
+    expect(booted.counters()).toEqual(before);
+  });
+
+  it("keep the key of what they change", () => {
+    const frame = frameAt(page + 2);
+    setMemory.setMemoryPkey(map.addressHigh(frame), map.addressLow(frame), 1, 1);
+    setMemory.setMemoryRo(...wordsOf(page + 2), 1);
+    setMemory.setMemoryRw(...wordsOf(page + 2), 1);
+    expect(pkeyAt(booted, map.addressHigh(frame), map.addressLow(frame))).toBe(1);
+    setMemory.setMemoryPkey(map.addressHigh(frame), map.addressLow(frame), 1, 0);
+  });
+});
+
+describe.each(ARCHES)("set_memory_valid and set_direct_map_* on %s", (arch) => {
+  it("set_memory_valid makes pages unreachable at once, and needs no invalidation to make them valid", () => {
+    const booted = hardened(arch);
+    const setMemory = booted.get(SetMemory);
+    const page = booted.get(Vmalloc).alloc(3);
+    const load = (): number[] => [0, 1, 2].map((i) => booted.cpus.current.load64(...wordsOf(page + i)));
+    expect(load()).toEqual([0, 0, 0]);
+    const counted = (act: () => void): number => {
+      const before = booted.counters().tlbInvalidations;
+      act();
+      return booted.counters().tlbInvalidations - before;
+    };
+    expect(counted(() => setMemory.setMemoryValid(...wordsOf(page), 2, false))).toBe(1);
+    expect(load()).toEqual([-1, -1, 0]);
+    expect(counted(() => setMemory.setMemoryValid(...wordsOf(page), 2, true))).toBe(0);
+    expect(load()).toEqual([0, 0, 0]);
+    const before = booted.counters();
+    expect(setMemory.setMemoryValid(...wordsOf(page), 4, false)).toBe(Errno.EINVAL);
+    expect(booted.counters()).toEqual(before);
+    expect(setMemory.setMemoryValid(...wordsOf(page + 3), 0, false)).toBe(0);
+  });
+
+  it("set_memory_valid changes a part of no block but the linear map's", () => {
+    const booted = hardened(arch);
+    const { high, low } = booted.get(LinearMap).structPage(booted.memory.firstPfn);
+    expect(booted.get(SetMemory).setMemoryValid(high, low, 1, false)).toBe(Errno.EINVAL);
+    expect(booted.get(SetMemory).setMemoryValid(high, low, 511, false)).toBe(Errno.EINVAL);
+    expect(booted.cpus.current.load64(high, low)).toBe(0);
+  });
+
+  it("the _noflush calls leave translations in the TLB, and their default makes a read-only page writable", () => {
+    const booted = hardened(arch);
+    const setMemory = booted.get(SetMemory);
+    const map = booted.get(LinearMap);
+    const pfn = booted.get(PageAllocator).alloc(0);
+    const at = [map.addressHigh(pfn), map.addressLow(pfn)] as const;
+    expect(booted.cpus.current.load64(...at)).toBe(0);
+    expect(setMemory.setDirectMapInvalid(pfn)).toBe(0);
+    expect(booted.cpus.current.load64(...at)).toBe(0);
+    booted.cpus.current.mmu.invalidateAll();
+    expect(booted.cpus.current.load64(...at)).toBe(-1);
+    expect(setMemory.setDirectMapDefault(pfn)).toBe(0);
+    expect(booted.cpus.current.store64(...at, 1, 2)).toBe(0);
+    expect(setMemory.setDirectMapValid(pfn, 1, false)).toBe(0);
+    expect(booted.cpus.current.load64(...at)).toBe(-1);
+    expect(setMemory.setDirectMapValid(pfn, 1, true)).toBe(0);
+    expect(booted.cpus.current.load64(...at)).toBe(0);
+  });
+
+  it("refuse a page that is no RAM", () => {
+    const booted = hardened(arch);
+    const setMemory = booted.get(SetMemory);
+    const { endPfn } = booted.memory;
+    expect(setMemory.setDirectMapInvalid(endPfn)).toBe(Errno.EINVAL);
+    expect(setMemory.setDirectMapDefault(-1)).toBe(Errno.EINVAL);
+    expect(setMemory.setDirectMapValid(endPfn - 1, 2, false)).toBe(Errno.EINVAL);
+    expect(setMemory.setDirectMapValid(endPfn - 1, 0, false)).toBe(0);
+  });
+
+  it("do nothing, and succeed, where the linear map cannot be changed: no rodata=full and no early kernel pkeys", () => {
+    const boot = { rodata: "on" } as const;
+    const cases = [
+      [machine(arch, { boot }), false],
+      [machine(arch, { boot: { rodata: "full" } }), true],
+      [hardened(arch, {}, { boot }), true],
+      [hardened(arch, {}, { boot, options: { [arch]: { pkeys: false } } }), false],
+    ] as const;
+    for (const [booted, can] of cases) {
+      const setMemory = booted.get(SetMemory);
+      const before = booted.counters().tableWrites;
+      const pfn = booted.get(PageAllocator).alloc(0);
+      expect(setMemory.canSetDirectMap()).toBe(can);
+      expect(setMemory.setDirectMapInvalid(pfn)).toBe(0);
+      expect(setMemory.setDirectMapValid(pfn, 1, true)).toBe(0);
+      expect(booted.counters().tableWrites - before).toBe(can ? 2 : 0);
+    }
+  });
+});
+
+describe.each(ARCHES)("set_memory_pkey on %s", (arch) => {
+  it("refuses a range with a hole in it before it has changed anything", () => {
+    const GAP = 64 * 1024 * 1024;
+    const start = arch === "arm64-poe" ? 0x80000000 : 0;
+    const booted = hardened(
+      arch,
+      {},
+      {
+        memory: [
+          { start, bytes: 2 * GAP },
+          { start: start + 3 * GAP, bytes: GAP },
+        ],
+      },
+    );
+    const map = booted.get(LinearMap);
+    const last = booted.memory.firstPfn + (2 * GAP) / 4096 - 1;
+    const before = booted.counters();
+    const pages = GAP / 4096 + 2;
+    expect(booted.get(SetMemory).setMemoryPkey(map.addressHigh(last), map.addressLow(last), pages, 1)).toBe(
+      Errno.EINVAL,
+    );
+    expect(booted.counters()).toEqual(before);
   });
 });
 

@@ -11,11 +11,15 @@ import type { PluginRegistry } from "@kpkeys/core";
 import {
   AddressSpaces,
   ArchTools,
+  BootParameters,
   CpuFactory,
+  CpuPower,
   Cpus,
+  EarlyMemory,
   Exceptions,
   ExtensionPoints,
   InitPhases,
+  KeyRegisters,
   Kpkeys,
   KpkeysArch,
   LazyMmu,
@@ -39,17 +43,23 @@ import { createPhysicalMemory } from "@kpkeys/core/machine";
 import { boot, BootProgress } from "./boot/boot.js";
 import { layOutImage } from "./boot/image.js";
 import { createMemblock } from "./boot/memblock.js";
+import { createCpuPower } from "./cpu-power.js";
+import { createExceptionEntry } from "./exception-entry.js";
 import { createExceptions } from "./exceptions.js";
-import { addressText } from "./coverage.js";
+import { createKernelFaults } from "./kernel-fault.js";
+import { createKeyRegisters } from "./key-registers.js";
+import { addressText, closingPkey } from "./coverage.js";
 import type { Machine, MachineCounters } from "./machine.js";
-import { createAddresses } from "./mm/addresses.js";
+import { createAddresses, pageHigh, pageLow } from "./mm/addresses.js";
 import { createBuddyAllocator } from "./mm/buddy.js";
 import { createFixmap } from "./mm/fixmap.js";
 import type { Fixmap } from "./mm/fixmap.js";
 import { createLazyMmu } from "./mm/lazy-mmu.js";
+import { createLeafWalk } from "./mm/leaf-walk.js";
 import { createPageTables } from "./mm/page-tables.js";
 import { createEnsureTable } from "./mm/populate.js";
 import { createSetMemory } from "./mm/set-memory.js";
+import { createLinearSplit } from "./mm/split.js";
 import { createTableMemory } from "./mm/table-memory.js";
 import { createTablePages } from "./mm/table-pages.js";
 import { createTlbFlush } from "./mm/tlb-flush.js";
@@ -58,9 +68,12 @@ import { createAddressSpaces } from "./process/address-spaces.js";
 import { createUserFrames } from "./process/frames.js";
 import { createTasks } from "./process/tasks.js";
 import type { KernelTasks } from "./process/tasks.js";
+import { readPolicies } from "./policies.js";
 import { scanTables } from "./scanner.js";
+import { createTableWatch } from "./table-watch.js";
 import { checkSpec } from "./spec.js";
 import type { BankSpec, MachineSpec } from "./spec.js";
+import { digestTranslations } from "./translations.js";
 
 /** The banks as page frames; the first starts where the architecture has its RAM unless the specification says where. */
 function banksOf(memory: readonly BankSpec[], ramBase: bigint): readonly MemoryBank[] {
@@ -81,6 +94,11 @@ const STRICT: Observer = {
   },
 };
 
+/** `kpkeys=off`: the kernel clears the CPU's feature before anything looks at it. */
+function withoutPkeys({ arch, options }: MachineSpec): MachineSpec["options"] {
+  return { ...options, [arch]: { ...options[arch], pkeys: false } };
+}
+
 /** Sets the plugins up in a container of the machine's own, up to where the key register's values are known. */
 function setUpPlugins(spec: MachineSpec, registry: PluginRegistry): DependencyContainer {
   const container = createContainer();
@@ -91,7 +109,15 @@ function setUpPlugins(spec: MachineSpec, registry: PluginRegistry): DependencyCo
       createPhysicalMemory(banksOf(spec.memory, resolve(c, PgtableArch).layout.ramBase)),
     ),
   });
-  registry.setUp(container, spec.arch, spec.features, spec.options);
+  const { rodata, kpkeys = "enforced" } = spec.boot;
+  provide(container, BootParameters, { rodata, kpkeys });
+  registry.setUp(
+    container,
+    spec.arch,
+    spec.features,
+    kpkeys === "off" ? withoutPkeys(spec) : spec.options,
+    spec.config,
+  );
   resolve(container, Kpkeys).freeze();
   resolve(container, ExtensionPoints).freeze();
   resolve(container, ProtectedObjects).freeze();
@@ -121,6 +147,9 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry): Machi
   const extensions = get(ExtensionPoints);
   const tools = get(ArchTools);
   const kpkeys = get(Kpkeys);
+  const policies = readPolicies(spec.kernel);
+  const initial = kpkeys.initialValue();
+  const needsBarrier = get(PkeyRegister).synchronisation === "barrier";
 
   const factory = get(CpuFactory);
   const all = Array.from({ length: spec.cpus }, (_, id) => factory.create(id));
@@ -128,14 +157,29 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry): Machi
 
   const image = layOutImage(arch, memory.firstPfn);
   offer(StaticTablePages, image);
-  const addresses = createAddresses(arch.layout, memory, image);
+  const addresses = createAddresses(arch.layout, memory, image, format.geometry.levels);
   offer(LinearMap, addresses);
   const memblock = createMemblock(memory.banks);
   const buddy = createBuddyAllocator(memory.firstPfn, memory.endPfn - memory.firstPfn);
   offer(PageAllocator, buddy);
+  offer(EarlyMemory, {
+    alloc: (count, align) => memblock.tryAlloc(count, align),
+    freeLate: (pfn, pages) => {
+      buddy.addRange(pfn, pfn + pages);
+    },
+  });
   const tlb = createTlbFlush(cpus);
   const lazy = createLazyMmu(cpus, arch, extensions);
   offer(LazyMmu, lazy);
+  const exceptionEntry = createExceptionEntry({
+    cpus,
+    lazy,
+    extensions,
+    policy: kpkeys.supported() ? policies.exceptionEntry : "inherit",
+    initial,
+    needsBarrier,
+  });
+  const faults = createKernelFaults(cpus, tools, extensions, exceptionEntry);
 
   let fixmap: Fixmap | undefined;
   const tableMemory = createTableMemory(
@@ -146,9 +190,8 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry): Machi
     addresses,
     () => (fixmap ??= createFixmap(cpus, arch.layout, format, tlb, tables)),
   );
-  const tablePages = createTablePages(memory, image, memblock, buddy, tableMemory, extensions);
+  const tablePages = createTablePages(memory, image, memblock, buddy, tableMemory, extensions, format.geometry.levels);
   const tables: PageTables = createPageTables(
-    cpus,
     image.root,
     tableMemory,
     tablePages,
@@ -156,23 +199,39 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry): Machi
     arch,
     extensions,
     lazy,
-    tools,
+    faults,
   );
   offer(PageTables, tables);
   const ensureTable = createEnsureTable(tables, format);
-  const setMemory = createSetMemory(
+  const vmalloc = createVmalloc(arch.layout, tables, format, buddy, lazy, tlb, ensureTable);
+  offer(Vmalloc, vmalloc);
+  const walk = createLeafWalk(tables, format);
+  const split = createLinearSplit(tables, tablePages, format, walk, lazy, tlb, addresses);
+  const setMemory = createSetMemory({
     tables,
     format,
-    get(PkeyRegister),
-    lazily(container, KpkeysArch),
+    walk,
+    split,
+    register: get(PkeyRegister),
+    kpkeys: lazily(container, KpkeysArch),
     lazy,
     tlb,
     addresses,
     image,
-  );
+    vmalloc,
+    rodataFull: spec.boot.rodata === "full",
+    protectsTables: get(ProtectedObjects).claims.some(({ tablePkey }) => tablePkey !== undefined),
+  });
   offer(SetMemory, setMemory);
-  offer(Vmalloc, createVmalloc(arch.layout, tables, format, buddy, lazy, tlb, ensureTable));
-  offer(Exceptions, createExceptions(cpus, lazy, extensions));
+  let tasks: KernelTasks | undefined;
+  offer(
+    Exceptions,
+    createExceptions(cpus, lazy, exceptionEntry, faults, () => tasks),
+  );
+  offer(
+    KeyRegisters,
+    createKeyRegisters(cpus, get(PkeyRegister), () => tasks, exceptionEntry.saved),
+  );
 
   const frames = createUserFrames(memory, buddy, image.zeroPage);
   const spaces = createAddressSpaces({
@@ -180,6 +239,7 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry): Machi
     format,
     arch,
     tools,
+    exceptionEntry,
     tables,
     ensureTable,
     frames,
@@ -188,9 +248,16 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry): Machi
     zeroPage: image.zeroPage,
   });
   offer(AddressSpaces, spaces);
-  let tasks: KernelTasks | undefined;
   const progress = new BootProgress(extensions);
   offer(InitPhases, progress);
+
+  function startTasks(): void {
+    const { switchPkeyRegister, resumeInitialisesRegister } = policies;
+    tasks = createTasks(cpus, image.root, format, spaces, lazy, extensions, { switchPkeyRegister, needsBarrier });
+    offer(Tasks, tasks);
+    const onResume = resumeInitialisesRegister && kpkeys.supported() ? initial : undefined;
+    offer(CpuPower, createCpuPower(cpus, tasks, extensions, onResume));
+  }
 
   boot({
     memory,
@@ -206,13 +273,14 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry): Machi
     tableMemory,
     buddy,
     setMemory,
+    split,
+    linearMap: policies.linearMap,
     tlb,
     extensions,
     progress,
-    pkeyRegister: kpkeys.initialValue(),
-    startTasks: () =>
-      (tasks = offer(Tasks, createTasks(cpus, image.root, format, spaces, lazy, extensions)) as KernelTasks),
-    rodata: spec.boot.rodata === "on",
+    pkeyRegister: initial,
+    startTasks,
+    rodata: spec.boot.rodata !== "off",
   });
   get(StaticKeys).freeze();
 
@@ -222,7 +290,7 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry): Machi
       tableWrites: total,
       writesBySetter: writes,
       registerWrites: all.reduce((sum, cpu) => sum + cpu.counters.pkeyRegisterWrites, 0),
-      barriers: get(KpkeysArch).counters.barriers,
+      barriers: get(KpkeysArch).counters.barriers + tasks!.barriers + exceptionEntry.counters.barriers,
       setterBarriers: barriers,
       tlbInvalidations: tlb.invalidations,
       setMemoryPkeyCalls: setMemory.counters.pkeyCalls,
@@ -251,6 +319,14 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry): Machi
     levelNames: format.geometry.levels.map(({ name }) => name),
     get,
     counters,
+    digestTranslations: () =>
+      digestTranslations({
+        memory,
+        format,
+        roots: roots(),
+        isLinear: (page) => addresses.pfnOf(pageHigh(page), pageLow(page)) >= 0,
+      }),
     scan: () => scanTables({ memory, format, roots: roots(), sourceOf: (pfn) => tables.sourceOf(pfn) }),
+    watch: () => createTableWatch({ memory, format, roots }, closingPkey({ get })),
   };
 }

@@ -25,6 +25,8 @@ export interface CoverageGap {
   pages: number;
   /** The first open address, 16 hexadecimal digits. */
   readonly address: string;
+  /** Page-frame number of the table page there. */
+  readonly table: number;
 }
 
 /** What is protected, by the entries themselves. */
@@ -38,6 +40,15 @@ export interface Coverage extends CoverageCount {
 }
 
 /**
+ * The key that closes a writable mapping of a table page: the one that a feature claims, where CPUs have kernel pkeys.
+ * @param machine - whose claims count
+ */
+export function closingPkey(machine: Pick<Machine, "get">): number | undefined {
+  const claimed = machine.get(ProtectedObjects).claims.find(({ tablePkey }) => tablePkey !== undefined);
+  return machine.get(Kpkeys).supported() ? claimed?.tablePkey : undefined;
+}
+
+/**
  * Tells the pages that are protected from those that are not. A mapping is closed when it is not writable or carries the key
  * that a feature claims; a page is read-only when no mapping is writable, keyed when every writable one has the key.
  *
@@ -46,11 +57,7 @@ export interface Coverage extends CoverageCount {
  */
 export function coverageOf(machine: Machine, tables: readonly ScannedTable[]): Coverage {
   const linearMap = machine.get(LinearMap);
-  const pkey = machine
-    .get(ProtectedObjects)
-    .claims.map((claim) => claim.tablePkey)
-    .find((claimed) => claimed !== undefined);
-  const closes = machine.get(Kpkeys).supported() ? pkey : undefined;
+  const closes = closingPkey(machine);
   const bySource = Object.fromEntries(
     (["static", "early", "vmemmap", "kernel", "user", "unknown"] as const).map((source) => [source, newCount()]),
   ) as Record<TableSource | "unknown", CoverageCount>;
@@ -60,7 +67,7 @@ export function coverageOf(machine: Machine, tables: readonly ScannedTable[]): C
 
   const isOpen = (alias: PageAlias): boolean => alias.writable && alias.pkey !== closes;
 
-  for (const { level, source, aliases } of tables) {
+  for (const { pfn, level, source, aliases } of tables) {
     const name = machine.levelNames[level]!;
     const open = aliases.find(isOpen);
     const readOnly = !aliases.some(({ writable }) => writable);
@@ -74,7 +81,8 @@ export function coverageOf(machine: Machine, tables: readonly ScannedTable[]): C
     const id = `${source} ${name} ${mapping}`;
     const gap = gaps.get(id);
     if (gap !== undefined) gap.pages++;
-    else gaps.set(id, { source, level: name, mapping, pages: 1, address: addressText(open.high, open.low) });
+    else
+      gaps.set(id, { source, level: name, mapping, pages: 1, address: addressText(open.high, open.low), table: pfn });
   }
   return { ...total, bySource, byLevel, gaps: [...gaps.values()] };
 }

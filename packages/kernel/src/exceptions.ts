@@ -1,35 +1,54 @@
+import { KpkeysError } from "@kpkeys/core";
 import { Errno, OK } from "@kpkeys/core/contracts";
-import type { Cpus, Exceptions, ExtensionPoints } from "@kpkeys/core/contracts";
+import type { Cpus, Exceptions } from "@kpkeys/core/contracts";
+import type { ExceptionEntry } from "./exception-entry.js";
+import type { KernelFaults } from "./kernel-fault.js";
 import type { KernelLazyMmu } from "./mm/lazy-mmu.js";
+import type { KernelTasks } from "./process/tasks.js";
 
 /**
- * Makes exceptions: a handler inherits the interrupted key register, as in the newest form of the series (v7 dropped the reset
- * on entry).
+ * Makes interrupts, and accesses that may fail.
  * @param cpus - the CPUs
  * @param lazy - where the depth of interrupts counts
- * @param extensions - the features told
+ * @param entry - what entry and return do
+ * @param faults - who may mend a fault before it is fixed up
+ * @param tasks - gives the tasks, once there are any
  */
-export function createExceptions(cpus: Cpus, lazy: KernelLazyMmu, extensions: ExtensionPoints): Exceptions {
-  const onEntry = extensions.handlers("exceptionEntry");
-  const onExit = extensions.handlers("exceptionExit");
+export function createExceptions(
+  cpus: Cpus,
+  lazy: KernelLazyMmu,
+  entry: ExceptionEntry,
+  faults: KernelFaults,
+  tasks: () => KernelTasks | undefined,
+): Exceptions {
   return {
+    counters: entry.counters,
     get inInterrupt() {
-      return lazy.interruptDepth > 0;
+      return lazy.inInterrupt();
     },
-    interrupt(handler) {
-      cpus.current.synchroniseByException();
-      lazy.interruptDepth++;
-      for (const entered of onEntry) entered();
+    interrupt(handler, irqExit) {
+      if (irqExit !== undefined && lazy.inInterrupt()) {
+        throw new KpkeysError("ERR_USAGE", "an interrupt of an interrupt returns to it", {
+          where: `CPU ${cpus.current.id}`,
+          expected: "work in task context on the way out of the outermost one",
+        });
+      }
+      const cpu = cpus.current;
+      const interrupted = tasks()?.current;
+      entry.enter();
+      lazy.enterInterrupt();
       handler();
-      for (const leaving of onExit) leaving();
-      lazy.interruptDepth--;
-      cpus.current.synchroniseByException();
+      cpus.current = cpu;
+      lazy.leaveInterrupt();
+      irqExit?.();
+      if (interrupted !== undefined) tasks()!.backTo(interrupted);
+      entry.leave();
     },
     copyToKernelNofault(high, low, valueHigh, valueLow) {
-      const cpu = cpus.current;
-      if (cpu.store64(high, low, valueHigh, valueLow) === OK) return 0;
-      cpu.synchroniseByException();
-      return Errno.EFAULT;
+      for (let attempt = 0; cpus.current.store64(high, low, valueHigh, valueLow) !== OK; attempt++) {
+        if (!faults.mended(attempt)) return Errno.EFAULT;
+      }
+      return 0;
     },
   };
 }

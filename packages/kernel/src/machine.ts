@@ -1,6 +1,7 @@
 import type { Cpus, DependencyContainer, PhysicalMemory, Setter, Token } from "@kpkeys/core/contracts";
 import type { ScannedTable } from "./scanner.js";
 import type { MachineSpec } from "./spec.js";
+import type { TableWatch } from "./table-watch.js";
 
 /** What a machine did so far. */
 export interface MachineCounters {
@@ -8,9 +9,9 @@ export interface MachineCounters {
   readonly tableWrites: number;
   /** The same by setter. */
   readonly writesBySetter: Readonly<Record<Setter, number>>;
-  /** Writes of the key register: contexts, context switches, initialisation. */
+  /** Writes of the key register: contexts, context switches, exceptions, initialisation. */
   readonly registerWrites: number;
-  /** Barriers that synchronise a context's register write. */
+  /** Barriers that synchronise such a write: of a context, a context switch or an exception. */
   readonly barriers: number;
   /** Barriers that mainline's setters emit whatever the hardening. */
   readonly setterBarriers: number;
@@ -50,4 +51,11 @@ export interface Machine {
   counters(): MachineCounters;
   /** Finds every page-table page, from the live roots of every CPU and every process. */
   scan(): readonly ScannedTable[];
+  /**
+   * A digest of what the tables translate, wherever they lie: equal for machines that did the same with another allocation of table
+   * pages or another linear map.
+   */
+  digestTranslations(): string;
+  /** A scan that is made again and again while the machine works, at the cost of what has changed. Has not looked yet. */
+  watch(): TableWatch;
 }

@@ -1,5 +1,6 @@
 import { EntryType } from "@kpkeys/core/contracts";
 import type { PageTableFormat, PhysicalMemory, TableSource } from "@kpkeys/core/contracts";
+import { createDigest } from "./digest.js";
 import { pageHigh, pageLow } from "./mm/addresses.js";
 
 /** One address at which a page can be reached. */
@@ -39,11 +40,16 @@ export interface ScanParts {
 }
 
 /** Calls back for every entry in use, with the level and the virtual page that it translates. */
-type EntryVisitor = (level: number, page: number, high: number, low: number) => void;
+export type EntryVisitor = (level: number, page: number, high: number, low: number) => void;
 
-/** Visits every entry below the roots once, however many roots share a table. */
-function visitEntries(
-  { memory, format, roots }: ScanParts,
+/**
+ * Visits every entry below the roots once, however many roots share a table.
+ * @param parts - memory, codec, live roots
+ * @param enterTable - called for each table with its level
+ * @param visit - called for each entry in use
+ */
+export function visitEntries(
+  { memory, format, roots }: Omit<ScanParts, "sourceOf">,
   enterTable: (pfn: number, level: number) => void,
   visit: EntryVisitor,
 ): void {
@@ -134,18 +140,12 @@ export function scanTables(parts: ScanParts): readonly ScannedTable[] {
  * @returns 16 hexadecimal digits
  */
 export function digestTables(memory: PhysicalMemory, tables: readonly ScannedTable[]): string {
-  let a = 0x811c9dc5 | 0;
-  let b = 0x9e3779b9 | 0;
-  const mix = (word: number): void => {
-    a = Math.imul(a ^ word, 0x01000193);
-    b = Math.imul(b ^ (word + a), 0x85ebca6b) ^ (b >>> 13);
-  };
+  const digest = createDigest();
   for (const { pfn, level } of tables) {
-    mix(pfn | 0);
-    mix(level);
+    digest.add(pfn | 0);
+    digest.add(level);
     const offset = memory.contentOffset(pfn);
-    if (offset >= 0) for (let i = 0; i < 1024; i++) mix(memory.words[offset + i]!);
+    if (offset >= 0) for (let i = 0; i < 1024; i++) digest.add(memory.words[offset + i]!);
   }
-  const hex = (word: number): string => (word >>> 0).toString(16).padStart(8, "0");
-  return hex(a) + hex(b);
+  return digest.text();
 }

@@ -1,5 +1,7 @@
 import { KpkeysError } from "@kpkeys/core";
 import type { PluginOptions } from "@kpkeys/core/contracts";
+import { readPolicies } from "./policies.js";
+import type { KernelPolicies } from "./policies.js";
 
 /** A run of RAM in a {@link MachineSpec}. */
 export interface BankSpec {
@@ -26,9 +28,22 @@ export interface MachineSpec {
   readonly cpus: number;
   /** Kernel command-line parameters. */
   readonly boot: {
-    /** `rodata=`: whether `mark_rodata_ro` makes text and rodata read-only. */
-    readonly rodata: "on" | "off";
+    /**
+     * `rodata=`: whether `mark_rodata_ro` makes text and rodata read-only; `full` also makes what `set_memory_ro` makes read-only so
+     * in the linear map, which can then be changed page by page.
+     */
+    readonly rodata: "full" | "on" | "off";
+    /**
+     * `kpkeys=`: whether the kernel uses the CPU's kernel pkeys at all, and whether the first write that a feature's key denies it is
+     * an oops (`enforced`) or warns once and opens the key everywhere (`soft`), as Edgecombe's "PKS write protected page tables"
+     * had it. Default `enforced`.
+     */
+    readonly kpkeys?: "off" | "soft" | "enforced";
   };
+  /** What the kernel itself does, where versions of the series differ. */
+  readonly kernel?: KernelPolicies;
+  /** `.config` lines, `CONFIG_X=y` and `# CONFIG_X is not set`: what the plugins do not say by being there. */
+  readonly config?: readonly string[];
   /**
    * Whether an access whose outcome depends on a key-register write that is not yet synchronised is an error; else it is
    * counted. For finding a forgotten barrier.
@@ -50,7 +65,7 @@ export const DEFAULT_SPEC: Omit<MachineSpec, "arch"> = {
   options: {},
   memory: [{ bytes: 4 * 1024 * 1024 * 1024 }],
   cpus: 1,
-  boot: { rodata: "on" },
+  boot: { rodata: "full" },
   strict: false,
   seed: 1,
 };
@@ -61,6 +76,8 @@ export const DEFAULT_SPEC: Omit<MachineSpec, "arch"> = {
  * @throws KpkeysError ERR_SPEC for an impossible value, ERR_OUT_OF_MEMORY for too little memory
  */
 export function checkSpec(spec: MachineSpec): void {
+  readPolicies(spec.kernel);
+  checkBoot(spec.boot);
   if (!Number.isInteger(spec.cpus) || spec.cpus < 1 || spec.cpus > 64) {
     throw new KpkeysError("ERR_SPEC", `${spec.cpus} CPUs`, { where: "cpus", expected: "1 to 64" });
   }
@@ -87,4 +104,14 @@ export function checkSpec(spec: MachineSpec): void {
       expected: "at least 64 MiB",
     });
   }
+}
+
+/** Refuses kernel parameters with values that they cannot have. */
+function checkBoot({ rodata, kpkeys = "enforced" }: MachineSpec["boot"]): void {
+  const check = (name: string, value: string, known: readonly string[]): void => {
+    if (known.includes(value)) return;
+    throw new KpkeysError("ERR_SPEC", `${name}=${value}`, { where: "boot", expected: known.join(", ") });
+  };
+  check("rodata", rodata, ["full", "on", "off"]);
+  check("kpkeys", kpkeys, ["off", "soft", "enforced"]);
 }

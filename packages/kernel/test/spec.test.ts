@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
 import { checkSpec, DEFAULT_SPEC } from "../src/spec.js";
+import type { MachineSpec } from "../src/spec.js";
 
 const spec = { ...DEFAULT_SPEC, arch: "any" };
 const MIB = 1024 * 1024;
@@ -28,8 +29,21 @@ it.each([
     "ERR_OUT_OF_MEMORY",
     /32 MiB of memory; expected at least 64 MiB/,
   ],
+  ["an unknown kernel parameter value", { boot: { rodata: "on", kpkeys: "hard" } }, "ERR_SPEC", /boot: kpkeys=hard/],
+  [
+    "a policy that there is not",
+    { kernel: { exceptionExit: "reset" } },
+    "ERR_SPEC",
+    /kernel: exceptionExit is "reset"; expected exceptionEntry, switchPkeyRegister, resumeInitialisesRegister, linearMap/,
+  ],
+  [
+    "a policy with another's value",
+    { kernel: { exceptionEntry: "pte" } },
+    "ERR_SPEC",
+    /expected "inherit" or "reset" or "reset-lazy-paused"/,
+  ],
 ])("refuses %s", (_, change, code, message) => {
   expect(() => {
-    checkSpec({ ...spec, ...change });
+    checkSpec({ ...spec, ...change } as MachineSpec);
   }).toThrow(expect.objectContaining({ code, message: expect.stringMatching(message) as string }) as Error);
 });

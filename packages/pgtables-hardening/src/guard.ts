@@ -6,7 +6,8 @@ import type { PgtablesOptions } from "./options.js";
 /**
  * Puts the guard `kpkeys_hardened_pgtables` into the setters (patch "arm64: kpkeys: Guard page table writes"). With batching it
  * does nothing inside a lazy MMU section, which has entered the context already; is_lazy_mmu_mode_active() is false in
- * interrupt and while the mode is paused, where each setter opens by itself again.
+ * interrupt and while the mode is paused, where each setter opens by itself again. v4 asked the thread flag, which an interrupt
+ * leaves as it is.
  *
  * @param container - the machine's container
  * @param points - its extension points
@@ -22,9 +23,11 @@ export function guardSetters(
   options: Required<PgtablesOptions>,
 ): void {
   const lazyMmu = lazily(container, LazyMmu);
-  const guard = options.batching
-    ? kpkeys.guardCond("PGTABLES", () => key.enabled && !lazyMmu().isActive())
-    : kpkeys.guardCond("PGTABLES", () => key.enabled);
+  const guard = !options.batching
+    ? kpkeys.guardCond("PGTABLES", () => key.enabled)
+    : options.batchingInInterrupt
+      ? kpkeys.guardCond("PGTABLES", () => key.enabled && !lazyMmu().isEnabled())
+      : kpkeys.guardCond("PGTABLES", () => key.enabled && !lazyMmu().isActive());
   for (const setter of SETTERS) {
     if (!options.unguarded.includes(setter)) points.setGuard(setter, guard);
   }

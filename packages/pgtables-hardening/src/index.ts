@@ -4,6 +4,7 @@
  *
  * @packageDocumentation
  */
+export { BlockAllocatorStats } from "./block-allocator/stats.js";
 export { pgtablesHardening } from "./plugin.js";
 export type { PgtablesOptions } from "./options.js";
 export { PgtablesWarnings } from "./warnings.js";

@@ -8,7 +8,7 @@ import { protectStaticTables } from "./static.js";
 
 /** Whether the hardening was initialised. */
 export interface Init {
-  /** True once mem_init was reached, with or without kernel pkeys. */
+  /** True once the phase of boot was reached in which it is, with or without kernel pkeys. */
   readonly done: boolean;
 }
 
@@ -21,7 +21,7 @@ export interface Init {
  * @param points - its extension points
  * @param kpkeys - its kpkeys API
  * @param hardening - key and tagging
- * @param aliases - which mappings of static tables get the key
+ * @param options - which early tables are remembered, which mappings of static tables get the key
  * @returns whether that has happened
  */
 export function initInMemInit(
@@ -29,19 +29,27 @@ export function initInMemInit(
   points: ExtensionPoints,
   kpkeys: Kpkeys,
   hardening: Hardening,
-  aliases: Required<PgtablesOptions>["staticAliases"],
+  { earlyRanges, vmemmap, staticAliases }: Required<PgtablesOptions>,
 ): Init {
   const { pkey, key, tagging, warnOn } = hardening;
   const arch = lazily(container, KpkeysArch);
   const staticTables = lazily(container, StaticTablePages);
-  const early = createEarlyRanges();
+  const early = createEarlyRanges(earlyRanges);
   const init = { done: false };
+  let overflowed = false;
+
+  /** `WARN_ON_ONCE`: the pages that follow stay unprotected too. */
+  function remember(pfn: number, source: string): void {
+    if (early.record(pfn)) return;
+    warnOn(!overflowed, `no range is left to remember table page ${pfn} (${source}): it stays unprotected`);
+    overflowed = true;
+  }
 
   points.on("earlyTablePage", (pfn, source) => {
     if (init.done)
       throw outOfOrder(`table page ${pfn} (${source}) comes from memblock after mem_init`, "that before mem_init");
-    if (!arch().supportsKpkeysEarly()) return;
-    warnOn(!early.record(pfn), `no range is left to remember table page ${pfn} (${source}): it stays unprotected`);
+    if (source === "vmemmap" && !vmemmap) return;
+    if (arch().supportsKpkeysEarly()) remember(pfn, source);
   });
 
   function memInit(): void {
@@ -54,20 +62,31 @@ export function initInMemInit(
       const errno = tagging.linear(pfn, pages, pkey);
       warnOn(errno !== 0, `${pages} early table pages from ${pfn} cannot get the key PGTABLES: ${errno}`);
     }
-    protectStaticTables(staticTables(), hardening, aliases);
+    protectStaticTables(staticTables(), hardening, staticAliases);
   }
 
   points.on("initPhase", (phase) => {
     if (phase === "mem_init") memInit();
-    else if (isAfterMemInit(phase) && !init.done) throw outOfOrder(`${phase} begins before mem_init`, "mem_init first");
+    else if (isAfter("mem_init", phase) && !init.done)
+      throw outOfOrder(`${phase} begins before mem_init`, "mem_init first");
   });
   return init;
 }
 
-function isAfterMemInit(phase: InitPhase): boolean {
-  return INIT_PHASES.indexOf(phase) > INIT_PHASES.indexOf("mem_init");
+/**
+ * Whether a phase of boot comes after another.
+ * @param reference - the other
+ * @param phase - the phase
+ */
+export function isAfter(reference: InitPhase, phase: InitPhase): boolean {
+  return INIT_PHASES.indexOf(phase) > INIT_PHASES.indexOf(reference);
 }
 
-function outOfOrder(what: string, expected: string): KpkeysError {
+/**
+ * An initialisation at the wrong time.
+ * @param what - what comes when it should not
+ * @param expected - what should come
+ */
+export function outOfOrder(what: string, expected: string): KpkeysError {
   return new KpkeysError("ERR_INIT_ORDER", what, { where: "plugin 'pgtables'", expected });
 }

@@ -1,12 +1,16 @@
 import { provide, resolve } from "@kpkeys/core";
 import { ExtensionPoints, Kpkeys, ProtectedObjects, StaticKeys } from "@kpkeys/core/contracts";
-import type { Plugin } from "@kpkeys/core/contracts";
+import type { DependencyContainer, Plugin } from "@kpkeys/core/contracts";
+import { allocateFromBlocks } from "./block-allocator/block-allocator.js";
 import { guardSetters } from "./guard.js";
 import type { Hardening } from "./hardening.js";
 import { initInMemInit } from "./init.js";
+import { initByLateWalk } from "./late-walk.js";
 import { batchLazySections } from "./lazy.js";
 import { readOptions } from "./options.js";
+import type { PgtablesOptions } from "./options.js";
 import { protectRegularTables } from "./regular.js";
+import { forgiveInSoftMode } from "./soft.js";
 import { createTagging } from "./tagging.js";
 import { PgtablesWarnings } from "./warnings.js";
 
@@ -30,7 +34,19 @@ export const pgtablesHardening: Plugin = {
   kind: "feature",
   description: "page tables writable by their setters alone (CONFIG_KPKEYS_HARDENED_PGTABLES)",
   contract: 1,
-  config: [{ symbol: "KPKEYS_HARDENED_PGTABLES", dependsOn: ["ARCH_HAS_KPKEYS_HARDENED_PGTABLES"] }],
+  config: [
+    {
+      symbol: "ARCH_HAS_KPKEYS_HARDENED_PGTABLES",
+      dependsOn: ["ARCH_HAS_KPKEYS"],
+      default: "ARCH_HAS_KPKEYS_HARDENED_PGTABLES",
+    },
+    { symbol: "KPKEYS_HARDENED_PGTABLES", dependsOn: ["ARCH_HAS_KPKEYS_HARDENED_PGTABLES"] },
+    {
+      symbol: "KPKEYS_HARDENED_PGTABLES_KUNIT_TEST",
+      dependsOn: ["KPKEYS_HARDENED_PGTABLES", "KUNIT"],
+      default: "KUNIT_ALL_TESTS",
+    },
+  ],
   setup(container, options) {
     const policy = readOptions(options);
     const points = resolve(container, ExtensionPoints);
@@ -51,7 +67,27 @@ export const pgtablesHardening: Plugin = {
 
     guardSetters(container, points, kpkeys, hardening.key, policy);
     if (policy.batching) batchLazySections(points, kpkeys, hardening.key);
-    const init = initInMemInit(container, points, kpkeys, hardening, policy.staticAliases);
-    protectRegularTables(points, hardening, init);
+    forgiveInSoftMode(container, points, hardening);
+    protectTables(container, points, kpkeys, hardening, policy);
   },
 };
+
+/** The tables of early boot, the static ones, and those from the buddy allocator. */
+function protectTables(
+  container: DependencyContainer,
+  points: ExtensionPoints,
+  kpkeys: Kpkeys,
+  hardening: Hardening,
+  policy: Required<PgtablesOptions>,
+): void {
+  const { tagging, early, staticAliases } = policy;
+  if (tagging === "block-allocator") {
+    allocateFromBlocks(container, points, kpkeys, hardening, policy);
+    return;
+  }
+  const init =
+    early === "late-walk"
+      ? initByLateWalk(container, points, kpkeys, hardening, staticAliases)
+      : initInMemInit(container, points, kpkeys, hardening, policy);
+  protectRegularTables(points, hardening, init, tagging);
+}

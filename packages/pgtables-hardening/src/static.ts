@@ -19,8 +19,19 @@ export function protectStaticTables(
   for (const { symbol, pfn, pages } of tables.keyed) {
     const errno = tagging.linear(pfn, pages, pkey);
     warnOn(errno !== 0, `${symbol} cannot get the key PGTABLES in the linear map: ${errno}`);
-    if (aliases === "linear") continue;
-    const imageErrno = tagging.image(pfn, pages, pkey);
-    warnOn(imageErrno !== 0, `${symbol} cannot get the key PGTABLES in the image: ${imageErrno}`);
+  }
+  if (aliases === "both") protectImageAliases(tables, hardening);
+}
+
+/**
+ * Gives the static tables the key in the kernel image's own mapping too.
+ *
+ * @param tables - runs of pages that get the key
+ * @param hardening - key and tagging
+ */
+export function protectImageAliases(tables: StaticTablePages, { pkey, tagging, warnOn }: Hardening): void {
+  for (const { symbol, pfn, pages } of tables.keyed) {
+    const errno = tagging.image(pfn, pages, pkey);
+    warnOn(errno !== 0, `${symbol} cannot get the key PGTABLES in the image: ${errno}`);
   }
 }

@@ -158,7 +158,7 @@ describe("what cannot be protected is told", () => {
     const toy = createToyMachine();
     for (let range = 0; range < 1026; range++) toy.early(100 + 2 * range);
     const warnings = resolve(toy.container, PgtablesWarnings);
-    expect(warnings).toHaveLength(2);
+    expect(warnings).toHaveLength(1);
     toy.begin("mem_init");
     expect(toy.linearKeys.get(100 + 2 * 1023)).toBe(PGTABLES);
     expect(toy.linearKeys.get(100 + 2 * 1024)).toBeUndefined();
@@ -230,6 +230,10 @@ describe("options", () => {
     { staticAliases: "image" },
     { unguarded: "set_pte" },
     { unguarded: ["set_ptes"] },
+    { tagging: "constructor" },
+    { early: "late" },
+    { earlyRanges: -1 },
+    { vmemmap: 1 },
   ])("that do not exist are refused: %j", (options) => {
     expect(codeOf(() => createToyMachine(options))).toBe("ERR_SPEC");
   });

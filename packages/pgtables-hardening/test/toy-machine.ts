@@ -22,6 +22,7 @@ const NO_MAP: LinearMap = {
   structPage: () => ({ high: 0, low: 0 }),
   imageAddress: () => ({ high: 0, low: 0 }),
   pteMapped: true,
+  stats: () => ({ tables: 0, leaves: [], splits: 0, tlbReach: 0 }),
 };
 
 /** Static tables of the toy. */
@@ -66,7 +67,7 @@ export function createToyMachine(options: PluginOptions = {}, supported = true):
     kind: "arch",
     description: "a register in a variable",
     contract: CONTRACT_VERSION,
-    config: [{ symbol: "TOY", selects: ["ARCH_HAS_KPKEYS_HARDENED_PGTABLES"] }],
+    config: [{ symbol: "TOY", selects: ["ARCH_HAS_KPKEYS", "ARCH_HAS_KPKEYS_HARDENED_PGTABLES"] }],
     setup(container) {
       provide(container, PkeyRegister, GRANTING);
       provide(container, KpkeysArch, arch);
@@ -139,13 +140,22 @@ export function createToyMachine(options: PluginOptions = {}, supported = true):
     pause: () => undefined,
     resume: () => undefined,
     isActive: () => sections > 0 && !toy.inInterrupt,
+    isEnabled: () => sections > 0,
+    warnings: 0,
   });
   provide(container, SetMemory, {
     counters: { pkeyCalls: 0, pkeyPages: 0 },
     setMemoryPkey: (_high, low, pages, pkey) => setKeys(linearKeys, low >>> 12, pages, pkey),
     setImagePkey: (pfn, pages, pkey) => setKeys(imageKeys, pfn, pages, pkey),
+    setMemoryRo: () => 0,
+    setMemoryRw: () => 0,
+    setMemoryNx: () => 0,
+    setMemoryX: () => 0,
+    setMemoryValid: () => 0,
+    canSetDirectMap: () => true,
     setDirectMapInvalid: () => 0,
     setDirectMapDefault: () => 0,
+    setDirectMapValid: () => 0,
   });
   return toy;
 }

@@ -8,6 +8,8 @@ export { openTrace, type TraceFile } from "./reader/trace-file.js";
 export { createTraceReader, type TraceReader, type TraceSummary } from "./reader/trace-reader.js";
 export { readVmpte, type VmpteRecord } from "./reader/vmpte.js";
 export type { Agreement, Difference } from "./replay/agreement.js";
+export { SAMPLE_EVENTS } from "./replay/check.js";
+export type { CheckMode, CheckResult, FoundGap } from "./replay/check.js";
 export { replayTrace } from "./replay/replay.js";
 export type { ReplayOptions, ReplayResult } from "./replay/replay.js";
 export type { FaultCounts } from "./replay/user-faults.js";

@@ -1,5 +1,5 @@
-import { statSync } from "node:fs";
-import { KpkeysError } from "@kpkeys/core";
+import { readFileSync, statSync } from "node:fs";
+import { KpkeysError, readConfig } from "@kpkeys/core";
 import type { Job, JobResult } from "../job.js";
 import { runJobs } from "../pool.js";
 import { createProgress } from "../progress.js";
@@ -7,10 +7,11 @@ import { createProgress } from "../progress.js";
 /**
  * Does a command's jobs, with a progress bar if they replay something.
  * @param jobs - the jobs, which replay the same recording or none
+ * @param config - a file of `.config` lines for all their machines; none if left out
  * @returns the results, in the order of the jobs
- * @throws KpkeysError what a job throws; ERR_INPUT_KIND for a pipe that several would have to read
+ * @throws KpkeysError what a job throws; ERR_INPUT_MISSING, ERR_CONFIG_LINE for the config; ERR_INPUT_KIND for a pipe that several would have to read
  */
-export async function doJobs(jobs: readonly Job[]): Promise<JobResult[]> {
+export async function doJobs(jobs: readonly Job[], config?: string): Promise<JobResult[]> {
   const trace = jobs[0]?.trace;
   if (trace !== undefined && jobs.length > 1 && isPipe(trace)) {
     throw new KpkeysError("ERR_INPUT_KIND", "this is a pipe", {
@@ -20,9 +21,24 @@ export async function doJobs(jobs: readonly Job[]): Promise<JobResult[]> {
   }
   const progress = createProgress(trace === undefined ? 0 : jobs.length);
   try {
-    return await runJobs(jobs, progress.update);
+    return await runJobs(config === undefined ? jobs : configured(jobs, config), progress.update);
   } finally {
     progress.stop();
+  }
+}
+
+function configured(jobs: readonly Job[], path: string): Job[] {
+  const config = linesOf(path);
+  readConfig(config, path);
+  return jobs.map((job) => ({ ...job, spec: { ...job.spec, config } }));
+}
+
+function linesOf(path: string): string[] {
+  try {
+    return readFileSync(path, "utf8").split(/\r?\n/);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new KpkeysError("ERR_INPUT_MISSING", why, { where: path, expected: "a file of `.config` lines", cause });
   }
 }
 

@@ -2,7 +2,7 @@ import { EXIT } from "../errors.js";
 import type { Check } from "../job.js";
 import { jobsOf } from "../options.js";
 import type { CommonFlags } from "../options.js";
-import { kunitReportOf, kunitTextOf } from "../report/kunit.js";
+import { hasFailures, kunitReportOf, kunitTextOf } from "../report/kunit.js";
 import { doJobs } from "./jobs.js";
 import { print, printJson } from "./print.js";
 
@@ -14,9 +14,12 @@ const CHECKS: readonly Check[] = ["kunit"];
  * @returns the exit status
  */
 export async function kunit(flags: CommonFlags): Promise<number> {
-  const results = await doJobs(jobsOf(flags).map((job) => ({ ...job, checks: CHECKS })));
+  const results = await doJobs(
+    jobsOf(flags).map((job) => ({ ...job, checks: CHECKS })),
+    flags.config,
+  );
   const report = kunitReportOf(results);
   if (flags.json === true) printJson(report);
   else print(kunitTextOf(results));
-  return report.arches.some(({ failed }) => failed > 0) ? EXIT.FAILED : EXIT.GOOD;
+  return report.arches.some(hasFailures) ? EXIT.FAILED : EXIT.GOOD;
 }

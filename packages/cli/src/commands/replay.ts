@@ -1,3 +1,4 @@
+import type { CheckMode } from "@kpkeys/workloads";
 import { EXIT } from "../errors.js";
 import type { Check } from "../job.js";
 import { jobsOf } from "../options.js";
@@ -13,6 +14,8 @@ import { print, printJson } from "./print.js";
 export type ReplayFlags = CommonFlags & {
   /** A VmPTE file. */
   readonly vmpte?: string;
+  /** How often the page tables are looked at meanwhile. */
+  readonly check: CheckMode;
 };
 
 /**
@@ -34,14 +37,14 @@ export async function replay(trace: string, flags: ReplayFlags): Promise<number>
  */
 export async function reportReplay(trace: string, flags: ReplayFlags, checks: readonly Check[]): Promise<number> {
   const strongest = flags.policy.at(-1);
-  const { vmpte } = flags;
+  const { vmpte, check, config } = flags;
   const jobs = jobsOf(flags).map((job) => ({
     ...job,
     trace,
-    ...(job.policy === strongest && { checks, ...(vmpte !== undefined && { vmpte }) }),
+    ...(job.policy === strongest && { checks, check, ...(vmpte !== undefined && { vmpte }) }),
   }));
-  const report = reportOf(await doJobs(jobs));
+  const report = reportOf(await doJobs(jobs, config));
   if (flags.json === true) printJson(report);
-  else print(textOf(report, styleFor(process.stdout)));
+  else print(textOf(report, styleFor(process.stdout), process.stdout.isTTY ? process.stdout.columns : undefined));
   return report.arches.some((arch) => failuresOf(arch).length > 0) ? EXIT.FAILED : EXIT.GOOD;
 }

@@ -1,11 +1,13 @@
+import type { LinearMapStats } from "@kpkeys/core/contracts";
 import type { Coverage, CoverageGap } from "@kpkeys/kernel";
-import { countResults } from "@kpkeys/kunit-suite";
-import type { AttackGap, AttackResult, KunitCounts } from "@kpkeys/kunit-suite";
-import type { ReplayResult } from "@kpkeys/workloads";
+import type { AttackGap, AttackResult } from "@kpkeys/kunit-suite";
+import type { CheckResult, FoundGap, ReplayResult } from "@kpkeys/workloads";
 import type { Job, JobResult } from "../job.js";
 import { isDocumented } from "../series.js";
 import type { Policy, SeriesName } from "../series.js";
 import { digestOf } from "./digest.js";
+import { countCases } from "./kunit.js";
+import type { CaseCounts } from "./kunit.js";
 
 /** Whether the version of the series leaves a gap open by its own account. */
 export interface Documented {
@@ -41,6 +43,12 @@ export interface AttackReport extends AttackResult {
   readonly gaps: readonly (AttackGap & Documented)[];
 }
 
+/** What was seen of the page tables while the workload ran. */
+export interface CheckReport extends CheckResult {
+  /** What was open. */
+  readonly gaps: readonly (FoundGap & Documented)[];
+}
+
 /** One architecture under one version of the series. */
 export interface ArchReport {
   /** The architecture's id. */
@@ -53,10 +61,14 @@ export interface ArchReport {
   readonly checked: Policy;
   /** What is protected. */
   readonly coverage: CoverageReport;
+  /** Of what the linear map consists: the price of how table pages are allocated. */
+  readonly linearMap: LinearMapStats;
   /** KUnit; `null` from `kpkeys replay`. */
-  readonly kunit: KunitCounts | null;
+  readonly kunit: CaseCounts | null;
   /** Attacks; `null` from `kpkeys replay`. */
   readonly attack: AttackReport | null;
+  /** What was seen of the page tables during the replay; `null` with `--check off`. */
+  readonly check: CheckReport | null;
   /** Costs by policy. */
   readonly policies: Readonly<Partial<Record<Policy, PolicyReport>>>;
   /** Faults of the trace on pages that were mapped in the model already. */
@@ -95,10 +107,10 @@ export function reportOf(results: readonly JobResult[]): RunReport {
 function archReportOf(results: readonly JobResult[]): ArchReport {
   const strongest = results.at(-1)!;
   const { job, replay, coverage, kunit, attack } = strongest;
-  const { alreadyMapped, inferredMappings, unexplainedFaults, linux } = replay!;
+  const { alreadyMapped, inferredMappings, unexplainedFaults, linux, check } = replay!;
   const checks = {
     coverage: withDocumented(coverage!, job.series),
-    kunit: kunit && countResults(kunit),
+    kunit: kunit && countCases(kunit, job.series),
     attack: attack && withDocumented(attack, job.series),
   };
   return {
@@ -107,6 +119,8 @@ function archReportOf(results: readonly JobResult[]): ArchReport {
     pkeys: hasPkeys(job),
     checked: job.policy,
     ...checks,
+    linearMap: strongest.linearMap!,
+    check: check && withDocumented(check, job.series),
     policies: Object.fromEntries(results.map((result) => [result.job.policy, policyReportOf(result.replay!)])),
     alreadyMapped,
     inferredMappings,
@@ -141,7 +155,7 @@ export function hasPkeys({ spec }: Job): boolean {
  * @param found - what has gaps
  * @param series - the version of the series that it was found in
  */
-export function withDocumented<Gap extends CoverageGap | AttackGap, Found extends object>(
+export function withDocumented<Gap extends CoverageGap | AttackGap | FoundGap, Found extends object>(
   found: Found & { readonly gaps: readonly Gap[] },
   series: SeriesName,
 ): Omit<Found, "gaps"> & { readonly gaps: readonly (Gap & Documented)[] } {

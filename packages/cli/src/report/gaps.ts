@@ -1,5 +1,5 @@
-import type { AttackReport, CoverageReport, Documented } from "./document.js";
-import { counted } from "./style.js";
+import type { AttackReport, CheckReport, CoverageReport, Documented } from "./document.js";
+import { count, counted } from "./style.js";
 
 /** A machine of which gaps are told. */
 export interface Gapped {
@@ -11,6 +11,16 @@ export interface Gapped {
   readonly coverage?: CoverageReport;
   /** Stores that went through, if any were made. */
   readonly attack?: AttackReport | null;
+  /** What was open during the replay, if anybody looked. */
+  readonly check?: CheckReport | null;
+}
+
+/** Where something is open. */
+interface Place extends Documented {
+  readonly source: string;
+  readonly level: string;
+  readonly mapping: "linear" | "other";
+  readonly address: string;
 }
 
 /** Pages and stores of one source, level and mapping. */
@@ -21,21 +31,47 @@ interface Gap extends Documented {
 }
 
 /**
- * Lines about what is open in a machine.
- * @param machine - the machine
- * @param documented - whether of the gaps that its series documents, or of the others
+ * Lines about what is open in machines; what several versions of the series have alike is said once.
+ * @param machines - the machines
+ * @param documented - whether of the gaps that their series document, or of the others
  */
-export function gapLines({ arch, series, coverage, attack }: Gapped, documented: boolean): string[] {
+export function gapLines(machines: readonly Gapped[], documented: boolean): string[] {
+  const seriesByLine = new Map<string, { readonly arch: string; readonly line: string; readonly series: string[] }>();
+  for (const machine of machines) {
+    const { arch, series } = machine;
+    for (const line of gapsOf(machine, documented)) {
+      const known = seriesByLine.get(`${arch} ${line}`);
+      if (known !== undefined) known.series.push(series);
+      else seriesByLine.set(`${arch} ${line}`, { arch, line, series: [series] });
+    }
+  }
+  return [...seriesByLine.values()].map(({ arch, line, series }) => `${arch} ${series.join(" ")}: ${line}`);
+}
+
+function gapsOf({ coverage, attack, check }: Gapped, documented: boolean): string[] {
   const gaps = new Map<string, Gap>();
-  function note(found: CoverageReport["gaps"][0] | AttackReport["gaps"][0], count: string): void {
-    const place = `${found.source} ${found.level} by ${found.mapping === "linear" ? "the linear map" : "another mapping"}`;
+  function note(found: Place, told: string): void {
+    const place = placeOf(found);
     const gap = gaps.get(place);
-    if (gap !== undefined) gap.counts.push(count);
-    else gaps.set(place, { ...found, place, counts: [count] });
+    if (gap !== undefined) gap.counts.push(told);
+    else gaps.set(place, { ...found, place, counts: [told] });
   }
   for (const gap of coverage?.gaps ?? []) note(gap, `${counted(gap.pages, "page")} open`);
   for (const gap of attack?.gaps ?? []) note(gap, `${counted(gap.stores, "store")} through`);
+  for (const gap of check?.gaps ?? []) {
+    // What is documented and still open needs no word of when it began.
+    if (!gap.documented || !gaps.has(placeOf(gap))) note(gap, seenText(gap));
+  }
   return [...gaps.values()]
     .filter((gap) => gap.documented === documented)
-    .map(({ place, address, counts }) => `${arch} ${series}: ${place}, first at ${address}: ${counts.join(", ")}`);
+    .map(({ place, address, counts }) => `${place}, first at ${address}: ${counts.join(", ")}`);
+}
+
+function placeOf({ source, level, mapping }: Place): string {
+  return `${source} ${level} by ${mapping === "linear" ? "the linear map" : "another mapping"}`;
+}
+
+function seenText({ line, table }: CheckReport["gaps"][0]): string {
+  const when = line === 0 ? "before the first event" : `after line ${count(line)} of the trace`;
+  return `seen ${when} at table page 0x${table.toString(16)}`;
 }

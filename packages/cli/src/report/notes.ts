@@ -28,14 +28,8 @@ export function notesOf({ trace, arches }: RunReport, style: Style): string[] {
 export function gapNotes(machines: readonly (Checked & Gapped)[]): string[] {
   const hardened = machines.filter(isHardened);
   return [
-    ...listed(
-      "Open, as the series documents",
-      hardened.flatMap((machine) => gapLines(machine, true)),
-    ),
-    ...listed(
-      "Open",
-      hardened.flatMap((machine) => gapLines(machine, false)),
-    ),
+    ...listed("Open, as the series documents", gapLines(hardened, true)),
+    ...listed("Open", gapLines(hardened, false)),
   ];
 }
 

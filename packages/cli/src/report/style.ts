@@ -24,6 +24,19 @@ export function count(value: number): string {
 }
 
 /**
+ * A size as it is read: 512 MiB.
+ * @param bytes - the size
+ */
+export function size(bytes: number): string {
+  const unit = [
+    ["GiB", 2 ** 30],
+    ["MiB", 2 ** 20],
+  ] as const;
+  const [name, one] = unit.find(([, least]) => bytes >= least) ?? ["KiB", 2 ** 10];
+  return `${count(Math.round((10 * bytes) / one) / 10)} ${name}`;
+}
+
+/**
  * A count of things.
  * @param value - how many
  * @param noun - the thing, in the singular

@@ -1,7 +1,9 @@
 import type { CoverageCount } from "@kpkeys/kernel";
-import type { KunitCounts } from "@kpkeys/kunit-suite";
 import type { Policy } from "../series.js";
-import type { ArchReport, AttackReport, CoverageReport, PolicyReport, RunReport } from "./document.js";
+import { compare } from "./compare.js";
+import type { ArchReport, AttackReport, CheckReport, CoverageReport, PolicyReport, RunReport } from "./document.js";
+import type { CaseCounts } from "./kunit.js";
+import { linearMapRows } from "./linear-map.js";
 import { notesOf } from "./notes.js";
 import { count, counted } from "./style.js";
 import type { Style } from "./style.js";
@@ -9,22 +11,17 @@ import { layOut } from "./table.js";
 import type { GroupCells, Row } from "./table.js";
 
 /**
- * The report as text, for 100 columns.
+ * The report as text: one version of the series in detail, several side by side.
  * @param report - what was found out
  * @param style - its colours
+ * @param width - characters of a line
  * @returns lines, the last with its line break
  */
-export function textOf(report: RunReport, style: Style): string {
+export function textOf(report: RunReport, style: Style, width = 100): string {
   const { trace, arches } = report;
   const title = `${trace.name}: ${counted(trace.events, "event")} of ${counted(trace.processes, "process", "processes")}`;
   const series = [...new Set(arches.map((arch) => arch.series))];
-  const tables = series.map((name) =>
-    tableOf(
-      name,
-      arches.filter((arch) => arch.series === name),
-      style,
-    ),
-  );
+  const tables = series.length > 1 ? compare(arches, style, width) : [tableOf(series[0]!, arches, style)];
   return [style.bold(title), ...tables, ...notesOf(report, style)].join("\n\n") + "\n";
 }
 
@@ -43,8 +40,12 @@ function tableOf(series: string, arches: readonly ArchReport[], style: Style): s
       ...namesOf(arches, "byLevel").map((name) => row(`  ${name}`, (arch) => pagesOf(countsOf(arch, "byLevel")[name]))),
       row(style.bold("all"), ({ coverage }) => pagesOf(coverage)),
       [""],
+      section("linear map"),
+      ...linearMapRows(row, arches),
+      [""],
       section("protection"),
       row("  open pages", ({ coverage }) => openText(coverage, style)),
+      row("  open during the replay", ({ check }) => checkText(check, style)),
       row("  attacks blocked", ({ attack }) => attackText(attack, style)),
       row("  KUnit", ({ kunit }) => kunitText(kunit, style)),
       [""],
@@ -69,6 +70,14 @@ function openText({ gaps }: CoverageReport, style: Style): string {
   return (documented === all ? style.yellow : style.red)(`${count(all)}, of which ${count(documented)} documented`);
 }
 
+function checkText(check: CheckReport | null, style: Style): string {
+  if (check === null) return "not looked at";
+  const { scans, gaps } = check;
+  if (gaps.length === 0) return style.green(`none in ${counted(scans, "look")}`);
+  const documented = gaps.every((gap) => gap.documented);
+  return (documented ? style.yellow : style.red)(`${documented ? "documented" : "yes"} in ${counted(scans, "look")}`);
+}
+
 function attackText(attack: AttackReport | null, style: Style): string {
   if (attack === null) return "not made";
   const { tried, blocked, gaps } = attack;
@@ -76,7 +85,7 @@ function attackText(attack: AttackReport | null, style: Style): string {
   return colour(share(blocked, tried));
 }
 
-function kunitText(kunit: KunitCounts | null, style: Style): string {
+function kunitText(kunit: CaseCounts | null, style: Style): string {
   if (kunit === null) return "not run";
   const { passed, failed, skipped } = kunit;
   const colour = failed > 0 ? style.red : passed > 0 ? style.green : style.yellow;

@@ -1,6 +1,7 @@
-import type { KunitCounts } from "@kpkeys/kunit-suite";
 import type { Policy } from "../series.js";
-import type { AttackReport, CoverageReport } from "./document.js";
+import type { AttackReport, CheckReport, CoverageReport } from "./document.js";
+import { hasFailures } from "./kunit.js";
+import type { CaseCounts } from "./kunit.js";
 
 /** What is judged: a machine with what was checked in it. */
 export interface Checked {
@@ -17,7 +18,9 @@ export interface Checked {
   /** What attacks came to, if they were made. */
   readonly attack?: AttackReport | null;
   /** KUnit, if it was run. */
-  readonly kunit?: KunitCounts | null;
+  readonly kunit?: CaseCounts | null;
+  /** What was seen during the replay, if anybody looked. */
+  readonly check?: CheckReport | null;
 }
 
 /**
@@ -36,13 +39,15 @@ export function isHardened({ pkeys, checked }: Pick<Checked, "pkeys" | "checked"
  */
 export function failuresOf(machine: Checked): string[] {
   if (!isHardened(machine)) return [];
-  const { arch, series, coverage, attack, kunit } = machine;
+  const { arch, series, coverage, attack, kunit, check } = machine;
   const where = `${arch}, series ${series}`;
   const failures: string[] = [];
   if (coverage?.gaps.some(({ documented }) => !documented) === true)
     failures.push(`${where}: table pages can be written without their key`);
   if (attack?.gaps.some(({ documented }) => !documented) === true) failures.push(`${where}: attacks went through`);
-  if (kunit && kunit.failed > 0) failures.push(`${where}: KUnit cases failed`);
+  if (check?.gaps.some(({ documented }) => !documented) === true)
+    failures.push(`${where}: table pages could be written without their key during the replay`);
+  if (kunit && hasFailures(kunit)) failures.push(`${where}: KUnit cases failed`);
   return failures;
 }
 
@@ -58,8 +63,8 @@ export function verdictOf(machines: readonly Checked[]): { readonly good: boolea
     return { good: undefined, text: "These CPUs have no kernel pkeys: nothing is switched and nothing is protected." };
   if (machines.every(({ checked }) => checked === "off"))
     return { good: undefined, text: "The hardening is off: nothing is protected." };
-  const open = machines.some(({ coverage, attack }) =>
-    [coverage, attack].some((found) => (found?.gaps.length ?? 0) > 0),
+  const open = machines.some(({ coverage, attack, check }) =>
+    [coverage, attack, check].some((found) => (found?.gaps.length ?? 0) > 0),
   );
   return { good: true, text: open ? "Every check passed, the documented gaps apart." : "Every check passed." };
 }

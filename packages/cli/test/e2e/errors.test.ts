@@ -30,6 +30,26 @@ function expectRefusal(args: string[], code: string, ...texts: string[]): void {
   for (const text of texts) expect(stderr).toContain(text);
 }
 
+describe("a config is refused", { timeout: LONG }, () => {
+  const kunit = ["kunit", "--arch", "arm64-poe"];
+
+  test("that does not exist", () => {
+    expectRefusal([...kunit, "--config", join(folder, "nosuch")], "ERR_INPUT_MISSING", "nosuch: ", "expected");
+  });
+
+  test("with a line of another form, with its number", () => {
+    const path = file("numbers.config", "CONFIG_ARM64_POE=y\n\nCONFIG_NR_CPUS=sixty\n");
+    expectRefusal([...kunit, "--config", path], "ERR_CONFIG_LINE", `${path}:3: 'CONFIG_NR_CPUS=sixty'`, "CONFIG_X=y");
+  });
+
+  test("that turns off what a feature depends on; one that does not is taken", () => {
+    const off = file("off.config", "# CONFIG_ARM64_POE is not set\n");
+    expectRefusal([...kunit, "--config", off], "ERR_CONFIG_DEPENDS", "CONFIG_KPKEYS_HARDENED_PGTABLES depends on");
+    const on = file("on.config", "CONFIG_ARM64_POE=y\nCONFIG_KPKEYS_HARDENED_PGTABLES=y\n");
+    expect(kpkeys(...kunit, "--config", on).status).toBe(0);
+  });
+});
+
 describe("a trace is refused with code, place and expectation", { timeout: LONG }, () => {
   test("that does not exist", () => {
     expectRefusal(["run", join(folder, "nosuch")], "ERR_INPUT_MISSING", "nosuch: ", "expected");
@@ -100,7 +120,7 @@ describe("a command line is refused", () => {
   test.each([
     ["an architecture", ["--arch", "riscv"], "'riscv'", "expected arm64-poe, x86-pks"],
     ["an architecture among others", ["--arch", "x86-pks,riscv"], "'riscv'", "expected arm64-poe, x86-pks"],
-    ["a series", ["--series", "v99"], "'v99'", "expected next, v8, v7"],
+    ["a series", ["--series", "v99"], "'v99'", "expected v3, v4, v5, v6, v7, v8, next"],
     ["a policy", ["--policy", "on"], "'on'", "expected off, naive, batched"],
     ["a feature", ["--feature", "nosuch"], "'nosuch'", "expected pgtables"],
     ["a size", ["--memory", "4G"], "'4G'", "such as 4GiB"],

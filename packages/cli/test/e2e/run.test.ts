@@ -73,16 +73,37 @@ describe("kpkeys run", () => {
     const { status, arches } = reportOf("run", "--series", "v8,next", "--policy", "batched");
     expect(status).toBe(0);
     expect(arches.map(({ arch, series }) => `${arch} ${series}`)).toEqual([
-      "arm64-poe next",
       "arm64-poe v8",
-      "x86-pks next",
+      "arm64-poe next",
       "x86-pks v8",
+      "x86-pks next",
     ]);
     for (const { series, coverage, attack } of arches) {
       const gaps = [...coverage.gaps, ...attack!.gaps];
       expect(gaps.every(({ documented }) => documented)).toBe(true);
       expect(gaps.length > 0).toBe(series === "v8");
     }
+  });
+
+  test("looks at the tables while it runs, and comes to the same end", { timeout: LONG }, () => {
+    const args = ["run", "--arch", "x86-pks", "--policy", "batched"];
+    const plain = reportOf(...args);
+    expect(plain.arches[0]!.check).toBeNull();
+    for (const mode of ["sampled", "step"] as const) {
+      const { status, arches } = reportOf(...args, "--memory", "1GiB", "--check", mode);
+      expect(status).toBe(0);
+      const { scans, open, gaps } = arches[0]!.check!;
+      expect({ open, gaps }).toEqual({ open: 0, gaps: [] });
+      expect(scans).toBeGreaterThanOrEqual(mode === "step" ? 4266 : 6);
+    }
+    expect(digests(reportOf(...args, "--check", "sampled"))).toEqual(digests(plain));
+  });
+
+  test("compares versions of the series side by side", { timeout: LONG }, () => {
+    const { status, stdout } = kpkeys("run", "--series", "v5,v8,next", "--policy", "naive,batched");
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^series +v5 +v8 +next +v5 +v8 +next$/m);
+    for (const line of stdout.split("\n\n")[1]!.split("\n")) expect(line.length).toBeLessThanOrEqual(100);
   });
 
   test("switches and protects nothing on CPUs without pkeys", { timeout: LONG }, () => {

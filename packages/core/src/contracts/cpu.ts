@@ -200,6 +200,11 @@ export interface Cpu {
   synchronise(): void;
   /** An exception entry or return: synchronises without an instruction. */
   synchroniseByException(): void;
+  /**
+   * Loses what a CPU without power loses: translation is off, the TLB empty, the key register as the architecture resets it. Roots
+   * and other system registers stay, as the kernel restores them before anything can tell.
+   */
+  reset(): void;
 }
 
 /** Makes the CPUs of a machine; registered by the architecture. */

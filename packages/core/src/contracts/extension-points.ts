@@ -1,6 +1,9 @@
+import type { FaultReport } from "./cpu.js";
 import type { Guard } from "./kpkeys.js";
 import type { InitPhase } from "./kernel/execution.js";
+import type { LevelGeometry } from "./page-table-format.js";
 import type { Setter } from "./setters.js";
+import type { TableAllocator } from "./table-allocator.js";
 import { token } from "./token.js";
 import type { Token } from "./token.js";
 import type { KunitSuite } from "./kunit.js";
@@ -14,6 +17,13 @@ export interface ExtensionHandlers {
   tablePageAllocated: (pfn: number) => number;
   /** A table page is about to go back to the buddy allocator; nothing points to it any more. */
   tablePageFreeing: (pfn: number) => void;
+  /**
+   * The constructor of a table page from the buddy allocator runs, after {@link tablePageAllocated} and before anything points
+   * to it: `pagetable_pte_ctor()` and its like, by the level that it is for. A negative errno refuses it.
+   */
+  tablePageCtor: (pfn: number, level: LevelGeometry["name"], source: "kernel" | "user") => number;
+  /** The destructor of such a page runs, before {@link tablePageFreeing}: `pagetable_dtor()`. */
+  tablePageDtor: (pfn: number, level: LevelGeometry["name"], source: "kernel" | "user") => void;
   /** A table page was taken from memblock (for the linear map or the vmemmap), before keys can be set. */
   earlyTablePage: (pfn: number, source: "early" | "vmemmap") => void;
   /**
@@ -33,6 +43,11 @@ export interface ExtensionHandlers {
   exceptionEntry: () => void;
   /** An exception is about to return to kernel mode. */
   exceptionExit: () => void;
+  /**
+   * An access of the kernel itself faulted: a setter's, or one that may fail. Runs inside the exception; the first handler that
+   * returns true has mended the cause, and the access is made again. If none does, the fault is fixed up or an oops.
+   */
+  kernelFault: (fault: FaultReport) => boolean;
   /** A CPU comes up, the boot CPU included. */
   cpuOnline: (cpu: number) => void;
   /** A CPU comes back from suspend. */
@@ -78,6 +93,14 @@ export interface ExtensionPoints {
    * @param setter - the setter
    */
   guard(setter: Setter): Guard | undefined;
+  /**
+   * Takes the place of the buddy allocator for table pages; there is one such place.
+   * @param allocator - gives table pages from now on
+   * @throws KpkeysError ERR_FROZEN, ERR_GUARD_TAKEN
+   */
+  setTableAllocator(allocator: TableAllocator): void;
+  /** What gives table pages instead of the buddy allocator; `undefined` when nothing does. */
+  readonly tableAllocator: TableAllocator | undefined;
   /**
    * Adds a KUnit suite.
    * @param suite - the suite

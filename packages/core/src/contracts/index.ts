@@ -26,4 +26,5 @@ export * from "./plugin.js";
 export * from "./protected-objects.js";
 export * from "./setters.js";
 export * from "./system-registers.js";
+export * from "./table-allocator.js";
 export * from "./token.js";

@@ -116,6 +116,13 @@ export interface PageTableFormat {
    */
   makeLeaf(entry: Entry, level: number, pfn: number, protection: Protection): void;
   /**
+   * Makes of a block the first of the leaves one level below that together map the same memory with the same bits; the others
+   * follow it at steps of their size. A block that was made invalid stays so.
+   * @param entry - a leaf above the last level, changed in place
+   * @param level - the level of the table that it stands in
+   */
+  splitLeaf(entry: Entry, level: number): void;
+  /**
    * What the walker takes an entry for.
    * @param level - the level of the table that it stands in
    * @param high - bits 63 to 32

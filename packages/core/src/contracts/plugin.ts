@@ -14,6 +14,11 @@ export interface ConfigSymbol {
   readonly dependsOn?: readonly string[];
   /** Symbols that it turns on. */
   readonly selects?: readonly string[];
+  /**
+   * The symbol whose value it has unless the config says otherwise: Kconfig's `default`. Left out, it is on with its plugin; its own
+   * name means off unless something turns it on.
+   */
+  readonly default?: string;
 }
 
 /** An architecture or a feature, as a package exports it. */

@@ -1,34 +1,106 @@
 import type { ConfigSymbol, Plugin } from "../contracts/index.js";
 import { KpkeysError } from "../errors.js";
 
+/** What a `.config` line says of a symbol. */
+export interface ConfigLine {
+  /** Whether the symbol is on. */
+  readonly on: boolean;
+  /** The line's number, 1 being the first. */
+  readonly line: number;
+}
+
+/** What `.config` lines say, by symbol without its `CONFIG_`. */
+export type ConfigLines = ReadonlyMap<string, ConfigLine>;
+
+const ON = /^CONFIG_([A-Za-z0-9_]+)=[ym]$/;
+const OFF = /^# CONFIG_([A-Za-z0-9_]+) is not set$/;
+/** What else stands in a kernel's `.config`: headings, and symbols whose value is a number or a text. */
+const OTHER = /^(|#|# (?!CONFIG_).*|CONFIG_[A-Za-z0-9_]+=(-?\d+|0x[0-9A-Fa-f]+|".*"))$/;
+
 /**
- * The config symbols that are on in a machine of some plugins: their own, and what those select, to any depth.
+ * Reads the lines of a kernel's `.config`: `CONFIG_X=y` (or `=m`) and `# CONFIG_X is not set`. Headings, blank lines and symbols whose
+ * value is a number or a text say nothing of what is on. Of a symbol that is named twice the last line counts, as it does for
+ * Kconfig.
  *
- * @param plugins - all plugins of the machine
- * @returns symbols without their `CONFIG_`
- * @throws KpkeysError ERR_CONFIG_DEPENDS when a symbol of a plugin depends on one that is off
+ * @param lines - without their line breaks
+ * @param where - the file's name, for messages
+ * @returns what the lines say, by symbol without its `CONFIG_`
+ * @throws KpkeysError ERR_CONFIG_LINE for a line of any other form
  */
-export function resolveConfig(plugins: readonly Plugin[]): ReadonlySet<string> {
-  const known = new Map<string, ConfigSymbol>();
-  for (const plugin of plugins) for (const config of plugin.config ?? []) known.set(config.symbol, config);
-
-  const on = new Set<string>();
-  function turnOn(symbol: string): void {
-    if (on.has(symbol)) return;
-    on.add(symbol);
-    known.get(symbol)?.selects?.forEach(turnOn);
-  }
-  for (const symbol of known.keys()) turnOn(symbol);
-
-  for (const plugin of plugins) {
-    for (const { symbol, dependsOn = [] } of plugin.config ?? []) {
-      const off = dependsOn.filter((dependency) => !on.has(dependency));
-      if (off.length === 0) continue;
-      throw new KpkeysError("ERR_CONFIG_DEPENDS", `CONFIG_${symbol} depends on ${off.join(" and ")}, which is off`, {
-        where: `plugin '${plugin.id}'`,
-        expected: "an architecture or feature that selects it",
+export function readConfig(lines: readonly string[], where = "config"): ConfigLines {
+  const said = new Map<string, ConfigLine>();
+  lines.forEach((text, index) => {
+    const line = index + 1;
+    const on = ON.exec(text)?.[1];
+    const symbol = on ?? OFF.exec(text)?.[1];
+    if (symbol !== undefined) said.set(symbol, { on: on !== undefined, line });
+    else if (!OTHER.test(text)) {
+      throw new KpkeysError("ERR_CONFIG_LINE", `'${text}' is no config line`, {
+        where: `${where}:${line}`,
+        expected: "CONFIG_X=y or # CONFIG_X is not set",
       });
     }
+  });
+  return said;
+}
+
+/**
+ * The config symbols that are on in a machine of some plugins: those that the lines turn on; the plugins' own, unless the lines or
+ * their default turn them off; and what those select, to any depth.
+ *
+ * @param plugins - all plugins of the machine
+ * @param lines - what `.config` lines say; nothing if left out
+ * @returns symbols without their `CONFIG_`
+ * @throws KpkeysError ERR_CONFIG_DEPENDS when a symbol that is on depends on one that is off, when the lines turn off what another
+ *   symbol selects, and when they turn off the symbol that a plugin of the machine stands for
+ */
+export function resolveConfig(plugins: readonly Plugin[], lines: ConfigLines = new Map()): ReadonlySet<string> {
+  const known = plugins.flatMap(({ config = [] }) => config);
+  const on = new Set<string>();
+  function turnOn(symbol: string, by?: string): void {
+    const said = lines.get(symbol);
+    if (by !== undefined && said?.on === false) {
+      throw refused(`CONFIG_${symbol} is not set, and CONFIG_${by} selects it`, `config line ${said.line}`, "it set");
+    }
+    if (on.has(symbol)) return;
+    on.add(symbol);
+    for (const config of known)
+      if (config.symbol === symbol) for (const each of config.selects ?? []) turnOn(each, symbol);
+  }
+
+  for (const [symbol, said] of lines) if (said.on) turnOn(symbol);
+  for (const { symbol, default: standard } of known) {
+    if (standard === undefined && lines.get(symbol)?.on !== false) turnOn(symbol);
+  }
+  // A default that is another symbol's value comes last, when those are known.
+  for (const { symbol, default: standard } of known) {
+    if (standard !== undefined && on.has(standard) && !lines.has(symbol)) turnOn(symbol);
+  }
+
+  for (const plugin of plugins) {
+    for (const config of plugin.config ?? []) checkSymbol(plugin, config, on, lines);
   }
   return on;
+}
+
+function checkSymbol(plugin: Plugin, config: ConfigSymbol, on: ReadonlySet<string>, lines: ConfigLines): void {
+  const { symbol, dependsOn = [], default: standard } = config;
+  const where = `plugin '${plugin.id}'`;
+  if (!on.has(symbol)) {
+    // An architecture whose symbol is off is there all the same: only what it selects is missing, which those that need it tell.
+    if (standard !== undefined || plugin.kind === "arch") return;
+    const line = lines.get(symbol)?.line ?? 0;
+    throw refused(`CONFIG_${symbol} is not set (config line ${line})`, where, `CONFIG_${symbol}=y, or no such feature`);
+  }
+  const off = dependsOn.filter((dependency) => !on.has(dependency));
+  if (off.length === 0) return;
+  throw refused(
+    `CONFIG_${symbol} depends on ${off.join(" and ")}, which is off`,
+    where,
+    "an architecture or feature that selects it",
+  );
+}
+
+function refused(what: string, where: string, expected: string): KpkeysError {
+  return new KpkeysError("ERR_CONFIG_DEPENDS", what, { where, expected });
 }

@@ -6,6 +6,7 @@ import type {
   Guard,
   KunitSuite,
   Setter,
+  TableAllocator,
 } from "../contracts/index.js";
 import { KpkeysError } from "../errors.js";
 
@@ -13,12 +14,15 @@ import { KpkeysError } from "../errors.js";
 const POINTS: Readonly<Record<ExtensionPoint, true>> = {
   tablePageAllocated: true,
   tablePageFreeing: true,
+  tablePageCtor: true,
+  tablePageDtor: true,
   earlyTablePage: true,
   lazyMmuEnter: true,
   lazyMmuLeave: true,
   contextSwitch: true,
   exceptionEntry: true,
   exceptionExit: true,
+  kernelFault: true,
   cpuOnline: true,
   cpuResume: true,
   slabPageTagged: true,
@@ -37,6 +41,7 @@ export function createExtensionPoints(): ExtensionPoints {
   const attached: { [P in ExtensionPoint]?: ExtensionHandlers[P][] } = {};
   const guards = new Map<Setter, Guard>();
   const suites: KunitSuite[] = [];
+  let tableAllocator: TableAllocator | undefined;
   let frozen = false;
 
   function refuseWhenFrozen(what: string): void {
@@ -76,6 +81,18 @@ export function createExtensionPoints(): ExtensionPoints {
       guards.set(setter, guard);
     },
     guard: (setter) => guards.get(setter),
+    setTableAllocator(allocator) {
+      refuseWhenFrozen("the allocation of table pages is taken");
+      if (tableAllocator !== undefined) {
+        throw new KpkeysError("ERR_GUARD_TAKEN", "the allocation of table pages is held by another feature", {
+          expected: "one feature alone that allocates table pages",
+        });
+      }
+      tableAllocator = allocator;
+    },
+    get tableAllocator() {
+      return tableAllocator;
+    },
     addSuite(suite) {
       refuseWhenFrozen(`the suite '${suite.name}' is added`);
       suites.push(suite);

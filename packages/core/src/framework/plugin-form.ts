@@ -50,8 +50,8 @@ export function checkPluginForm(candidate: unknown): asserts candidate is Plugin
 
 function isConfigSymbol(value: unknown): boolean {
   if (!isRecord(value)) return false;
-  const { symbol, dependsOn = [], selects = [] } = value;
-  return [[symbol], dependsOn, selects].every((list) => Array.isArray(list) && list.every(isSymbolName));
+  const { symbol, dependsOn = [], selects = [], default: standard = symbol } = value;
+  return [[symbol, standard], dependsOn, selects].every((list) => Array.isArray(list) && list.every(isSymbolName));
 }
 
 function isSymbolName(value: unknown): boolean {

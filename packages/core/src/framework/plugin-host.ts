@@ -1,6 +1,6 @@
 import type { Plugin, PluginOptions } from "../contracts/index.js";
 import { KpkeysError } from "../errors.js";
-import { resolveConfig } from "./config.js";
+import { readConfig, resolveConfig } from "./config.js";
 import type { DependencyContainer } from "./di.js";
 import { checkPluginForm } from "./plugin-form.js";
 
@@ -28,14 +28,16 @@ export interface PluginRegistry {
    * @param arch - id of the architecture
    * @param features - ids of the features, in the order in which their handlers are to run
    * @param options - options by plugin id; a plugin without gets none
+   * @param config - `.config` lines; none if left out
    * @returns what was set up
-   * @throws KpkeysError ERR_PLUGIN_ARCH, ERR_PLUGIN_DEPENDENCY, ERR_CONFIG_DEPENDS, ERR_SPEC, and what a set-up throws
+   * @throws KpkeysError ERR_PLUGIN_ARCH, ERR_PLUGIN_DEPENDENCY, ERR_CONFIG_LINE, ERR_CONFIG_DEPENDS, ERR_SPEC, and what a set-up throws
    */
   setUp(
     container: DependencyContainer,
     arch: string,
     features: readonly string[],
     options?: Readonly<Record<string, PluginOptions>>,
+    config?: readonly string[],
   ): MachinePlugins;
 }
 
@@ -108,7 +110,7 @@ export function createPluginRegistry(plugins: Iterable<Plugin> = []): PluginRegi
   return {
     plugins: registered,
     register,
-    setUp(container, arch, features, options = {}) {
+    setUp(container, arch, features, options = {}, lines = []) {
       const ordered = inOrder(choose(arch, features));
       for (const id of Object.keys(options)) {
         if (ordered.some((plugin) => plugin.id === id)) continue;
@@ -116,7 +118,7 @@ export function createPluginRegistry(plugins: Iterable<Plugin> = []): PluginRegi
           expected: `options for ${ordered.map((plugin) => plugin.id).join(", ")} alone`,
         });
       }
-      const config = resolveConfig(ordered);
+      const config = resolveConfig(ordered, readConfig(lines));
       for (const plugin of ordered) setUpOne(plugin, container, options[plugin.id] ?? {});
       return { plugins: ordered, config };
     },

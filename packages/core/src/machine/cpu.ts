@@ -90,6 +90,13 @@ export function createCpu({ id, regime, memory, systemRegisters, observer }: Cpu
     writePkeyRegister,
     synchronise,
     synchroniseByException: settle,
+    reset() {
+      mmu.enabled = false;
+      tlb.dropAll();
+      cpu.pkeyRegisterHigh = resetHigh;
+      cpu.pkeyRegisterLow = resetLow;
+      settle();
+    },
   };
   const translation = createTranslation({ id, regime, walker, tlb, fast, counters, observer, mmu, cpu });
 

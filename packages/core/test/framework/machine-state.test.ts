@@ -18,7 +18,7 @@ import {
   StaticKeys,
   token,
 } from "../../src/contracts/index.js";
-import type { ExtensionPoint, Guard, KpkeysState, Setter, Token } from "../../src/contracts/index.js";
+import type { ExtensionPoint, Guard, KpkeysState, Setter, TableAllocator, Token } from "../../src/contracts/index.js";
 import { describe, expect, it } from "vitest";
 import { codeOf } from "./open-types.js";
 import { createTinyArch, GRANTING } from "./tiny-arch.js";
@@ -71,6 +71,26 @@ describe("extension points", () => {
       ).toBe("ERR_GUARD_TAKEN");
     }
     expect(createExtensionPoints().guard("set_pte")).toBeUndefined();
+  });
+
+  it("give the allocation of table pages to one feature, before freeze", () => {
+    const points = createExtensionPoints();
+    const allocator: TableAllocator = {
+      alloc: () => -1,
+      free: () => undefined,
+      allocEarly: () => -1,
+      prepareSplit: () => 0,
+      readyForSplit: () => true,
+    };
+    const take = (): void => {
+      points.setTableAllocator(allocator);
+    };
+    expect(points.tableAllocator).toBeUndefined();
+    take();
+    expect(points.tableAllocator).toBe(allocator);
+    expect(codeOf(take)).toBe("ERR_GUARD_TAKEN");
+    points.freeze();
+    expect(codeOf(take)).toBe("ERR_FROZEN");
   });
 
   it("refuse a point or a setter that there is not, instead of keeping a handler that never runs", () => {

@@ -3,9 +3,11 @@ import type { Cpu, Cpus, ExtensionPoints, InitPhase, InitPhases, Words } from "@
 import { pageHigh, pageLow } from "../mm/addresses.js";
 import type { BuddyAllocator } from "../mm/buddy.js";
 import type { KernelSetMemory } from "../mm/set-memory.js";
+import type { LinearSplit } from "../mm/split.js";
 import type { TableMemory } from "../mm/table-memory.js";
 import type { TlbFlush } from "../mm/tlb-flush.js";
-import { mapImageAndFixmap, mapLinear, mapVmemmap, preallocateVmallocTables } from "./mappings.js";
+import { mapLinear } from "./linear-map.js";
+import { mapImageAndFixmap, mapVmemmap, preallocateVmallocTables } from "./mappings.js";
 import type { MappingParts } from "./mappings.js";
 
 /** How far boot has come, as the kernel keeps it. */
@@ -37,6 +39,8 @@ export interface BootParts extends MappingParts {
   readonly buddy: BuddyAllocator;
   /** Changes of kernel mappings. */
   readonly setMemory: KernelSetMemory;
+  /** Splits blocks of the linear map. */
+  readonly split: LinearSplit;
   /** Invalidation. */
   readonly tlb: TlbFlush;
   /** The features. */
@@ -74,8 +78,8 @@ function markRodataReadOnly({ image, addresses, memory, format, setMemory, tlb }
 }
 
 /**
- * Boots: static tables, memblock, linear map, vmemmap, buddy allocator and `mem_init`, tasks, other CPUs, `mark_rodata_ro`,
- * freeze. Each step writes page tables at the address that Linux uses at that time.
+ * Boots: static tables, memblock, linear map, vmemmap, buddy allocator and `mem_init`, tasks, other CPUs, final CPU features,
+ * `mark_rodata_ro`, freeze. Each step writes page tables at the address that Linux uses at that time.
  * @param parts - what is brought up
  */
 export function boot(parts: BootParts): void {
@@ -94,6 +98,7 @@ export function boot(parts: BootParts): void {
 
   progress.begin("vmemmap");
   mapVmemmap(parts);
+  progress.begin("smp_prepare_boot_cpu");
 
   for (const [start, end] of memblock.free()) buddy.addRange(start, end);
   progress.begin("mem_init");
@@ -108,6 +113,9 @@ export function boot(parts: BootParts): void {
     startCpu(cpu, parts);
   }
   cpus.current = bootCpu!;
+
+  parts.split.allowed = true;
+  progress.begin("system_features");
 
   progress.begin("mark_rodata_ro");
   if (parts.rodata) markRodataReadOnly(parts);

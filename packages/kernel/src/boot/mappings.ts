@@ -26,6 +26,8 @@ export interface MappingParts {
   readonly addresses: Addresses;
   /** The kernel image. */
   readonly image: KernelImage;
+  /** Of what leaves the linear map is made. */
+  readonly linearMap: "pte" | "block";
 }
 
 /** Protections of the image's sections before `mark_rodata_ro`. */
@@ -35,8 +37,16 @@ const SECTION_PROTECTION: Readonly<Record<string, ProtectionName>> = {
   data: "PAGE_KERNEL",
 };
 
-/** Maps a run of pages with page-sized leaves, one table's worth after the other. */
-function mapPages(
+/**
+ * Maps a run of pages with page-sized leaves, one table's worth after the other.
+ * @param parts - what the mapping is made with
+ * @param page - first virtual page
+ * @param pfn - first page-frame number
+ * @param pages - number of pages
+ * @param protection - of each
+ * @param take - gives table pages
+ */
+export function mapPages(
   parts: MappingParts,
   page: number,
   pfn: number,
@@ -73,25 +83,6 @@ export function mapImageAndFixmap(parts: MappingParts): void {
   ensureTable(tables.root, level, pageHigh(slot), pageLow(slot), false, () => tablePages.takeStatic("fixmap"));
 }
 
-/**
- * Maps all RAM, page by page, from its top downward: memblock hands out pages from the top too, so a table written through the
- * linear map lies in what is mapped already. Only the first piece has no such table yet; where tables are written at linear
- * addresses, those of it come from the static pool (x86's brk pages).
- */
-export function mapLinear(parts: MappingParts): void {
-  const { memory, arch, addresses, tablePages, format } = parts;
-  const piece = 2 ** format.geometry.levels.at(-1)!.indexBits;
-  let take = (): number => tablePages.takeStatic("image");
-  if (arch.earlyTableAddress === "fixmap") take = () => tablePages.takeEarly("early");
-  for (const bank of memory.banks.toReversed()) {
-    for (let pfn = bank.firstPfn + bank.pages - piece; pfn >= bank.firstPfn; pfn -= piece) {
-      mapPages(parts, addresses.linearPage + pfn - memory.firstPfn, pfn, piece, arch.linearMapProtection, take);
-      take = () => tablePages.takeEarly("early");
-    }
-  }
-  addresses.pteMapped = true;
-}
-
 /** Maps the struct pages of all RAM with the largest leaves below the pud level: `vmemmap_populate_hugepages`. */
 export function mapVmemmap(parts: MappingParts): void {
   const { memory, arch, format, tables, ensureTable, tablePages, memblock } = parts;
@@ -118,6 +109,6 @@ export function preallocateVmallocTables(parts: MappingParts): void {
   if (format.geometry.splitRoots) return;
   const span = 2 ** (format.geometry.levels[0]!.shift - format.geometry.pageShift);
   for (let page = pageOfAddress(arch.layout.vmallocStart); page < pageOfAddress(arch.layout.vmallocEnd); page += span) {
-    ensureTable(tables.root, 1, pageHigh(page), pageLow(page), false, () => tables.allocTable("kernel"));
+    ensureTable(tables.root, 1, pageHigh(page), pageLow(page), false, (level) => tables.allocTable("kernel", level));
   }
 }

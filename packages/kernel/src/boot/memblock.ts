@@ -25,6 +25,13 @@ export interface Memblock {
    * @throws KpkeysError ERR_OUT_OF_MEMORY
    */
   alloc(pages: number, align: number): number;
+  /**
+   * The same for callers that can do without.
+   * @param pages - number of contiguous pages
+   * @param align - the first page-frame number is a multiple of this
+   * @returns the first page-frame number, or -1 when there is no such run
+   */
+  tryAlloc(pages: number, align: number): number;
   /** The runs still free, ascending, as [first, one past the last] page-frame numbers. */
   free(): readonly (readonly [number, number])[];
 }
@@ -46,7 +53,7 @@ export function createMemblock(banks: readonly MemoryBank[]): Memblock {
       .filter(({ start, end }) => start < end);
   }
 
-  function alloc(pages: number, align: number): number {
+  function tryAlloc(pages: number, align: number): number {
     for (let i = ranges.length - 1; i >= 0; i--) {
       const range = ranges[i]!;
       const pfn = Math.floor((range.end - pages) / align) * align;
@@ -55,10 +62,16 @@ export function createMemblock(banks: readonly MemoryBank[]): Memblock {
       else reserve(pfn, pages);
       return pfn;
     }
+    return -1;
+  }
+
+  function alloc(pages: number, align: number): number {
+    const pfn = tryAlloc(pages, align);
+    if (pfn >= 0) return pfn;
     throw new KpkeysError("ERR_OUT_OF_MEMORY", `no ${pages} contiguous pages left during boot`, {
       expected: "a machine with more memory",
     });
   }
 
-  return { reserve, alloc, free: () => ranges.map(({ start, end }) => [start, end] as const) };
+  return { reserve, alloc, tryAlloc, free: () => ranges.map(({ start, end }) => [start, end] as const) };
 }

@@ -1,4 +1,4 @@
-import type { KernelLayout, LinearMap, PhysicalMemory, Words } from "@kpkeys/core/contracts";
+import type { Geometry, KernelLayout, LinearMap, LinearMapStats, PhysicalMemory, Words } from "@kpkeys/core/contracts";
 import type { KernelImage } from "../boot/image.js";
 
 /** Pages of 4 KiB in 4 GiB: what the high word of an address counts, seen from page numbers. */
@@ -43,17 +43,42 @@ export interface Addresses extends LinearMap {
   readonly linearPage: number;
   /** Virtual page number of the first page of the image's own mapping. */
   readonly imagePage: number;
-  /** Whether the linear map consists of pages; set when it is made. */
-  pteMapped: boolean;
+  /** Of what the linear map consists: counted where it is made and where it is split. */
+  readonly linearMap: LinearMapCounts;
+  /**
+   * Whether a run of pages is RAM, without a hole.
+   * @param pfn - first page-frame number
+   * @param pages - number of pages
+   */
+  isRam(pfn: number, pages: number): boolean;
 }
 
+/** What {@link Addresses} counts of the linear map. */
+export interface LinearMapCounts {
+  /** Leaves by level, 0 being the top. */
+  readonly leaves: number[];
+  /** Table pages below the top level. */
+  tables: number;
+  /** Blocks split. */
+  splits: number;
+}
+
+/** TLB entries that the reach is given for. */
+const TLB_ENTRIES = 1024;
+
 /**
- * Where pages are found in the kernel's half of the address space: address arithmetic without state.
+ * Where pages are found in the kernel's half of the address space: address arithmetic, and counts of the linear map's leaves.
  * @param layout - the architecture's layout
  * @param memory - RAM
  * @param image - where the kernel image lies in it
+ * @param levels - the levels of tables
  */
-export function createAddresses(layout: KernelLayout, memory: PhysicalMemory, image: KernelImage): Addresses {
+export function createAddresses(
+  layout: KernelLayout,
+  memory: PhysicalMemory,
+  image: KernelImage,
+  levels: Geometry["levels"],
+): Addresses {
   const { firstPfn, endPfn } = memory;
   const linearPage = pageOfAddress(layout.linearMap);
   const linearHigh = pageHigh(linearPage);
@@ -71,10 +96,38 @@ export function createAddresses(layout: KernelLayout, memory: PhysicalMemory, im
     return pfn >= firstPfn && pfn < endPfn && memory.contains(pfn) ? pfn : -1;
   }
 
+  const linearMap: LinearMapCounts = { leaves: levels.map(() => 0), tables: 0, splits: 0 };
+  const lastLevel = levels.length - 1;
+
+  function isRam(pfn: number, pages: number): boolean {
+    let end = pfn;
+    for (const bank of memory.banks) {
+      if (end >= bank.firstPfn && end < bank.firstPfn + bank.pages) end = bank.firstPfn + bank.pages;
+    }
+    return end > pfn && pfn + pages <= end;
+  }
+
+  function stats(): LinearMapStats {
+    const leaves = levels
+      .map(({ shift, leaf }, level) => ({ bytes: 2 ** shift, count: linearMap.leaves[level]!, leaf }))
+      .filter(({ leaf }) => leaf)
+      .map(({ bytes, count }) => ({ bytes, count }));
+    const mapped = leaves.reduce((sum, { bytes, count }) => sum + bytes * count, 0);
+    const entries = leaves.reduce((sum, { count }) => sum + count, 0);
+    const tlbReach = Math.min(mapped, Math.floor((mapped / entries) * TLB_ENTRIES));
+    return { tables: linearMap.tables, leaves, splits: linearMap.splits, tlbReach };
+  }
+
   return {
     linearPage,
     imagePage,
-    pteMapped: false,
+    linearMap,
+    isRam,
+    stats,
+    get pteMapped() {
+      for (let level = 0; level < lastLevel; level++) if (linearMap.leaves[level] !== 0) return false;
+      return true;
+    },
     addressHigh: (pfn) => (linearHigh + ((pfn - firstPfn) >>> 20)) | 0,
     addressLow: (pfn) => (pfn - firstPfn) << 12,
     pfnOf,

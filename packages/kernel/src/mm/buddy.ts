@@ -1,4 +1,5 @@
 import type { PageAllocator } from "@kpkeys/core/contracts";
+import { createReclaim } from "./reclaim.js";
 
 /** Largest order: blocks of 4 MiB. */
 const MAX_ORDER = 10;
@@ -25,6 +26,7 @@ export function createBuddyAllocator(firstPfn: number, frames: number): BuddyAll
   const previous = new Int32Array(frames + 1);
   const orderOfFree = new Uint8Array(frames + 1);
   const heads = new Int32Array(MAX_ORDER + 1);
+  const reclaim = createReclaim();
 
   function push(block: number, order: number): void {
     const head = heads[order]!;
@@ -44,7 +46,7 @@ export function createBuddyAllocator(firstPfn: number, frames: number): BuddyAll
     orderOfFree[block] = 0;
   }
 
-  function alloc(order: number): number {
+  function take(order: number): number {
     let from = order;
     while (from <= MAX_ORDER && heads[from] === 0) from++;
     if (from > MAX_ORDER) return -1;
@@ -56,6 +58,11 @@ export function createBuddyAllocator(firstPfn: number, frames: number): BuddyAll
     }
     buddyAllocator.freePages -= 1 << order;
     return firstPfn + block - 1;
+  }
+
+  function alloc(order: number): number {
+    const pfn = take(order);
+    return pfn >= 0 ? pfn : reclaim.until(() => take(order));
   }
 
   function free(pfn: number, order: number): void {
@@ -89,6 +96,9 @@ export function createBuddyAllocator(firstPfn: number, frames: number): BuddyAll
     totalPages: 0,
     alloc,
     free,
+    registerShrinker(shrinker) {
+      reclaim.register(shrinker);
+    },
     addRange,
   };
   return buddyAllocator;

@@ -1,11 +1,13 @@
 import type { Cpus, ExtensionPoints, LazyMmu, PgtableArch } from "@kpkeys/core/contracts";
 
-/** What a task remembers of lazy MMU mode: `task->lazy_mmu_state`, and the thread flag of pending barriers. */
+/** What a task remembers of lazy MMU mode: `task->lazy_mmu_state`, and what else of its thread_info decides. */
 export interface LazyMmuState {
-  /** How deep the task is in nested sections. */
+  /** How deep the task is in nested sections, 0 to 255. */
   enableCount: number;
-  /** How often it is paused. */
+  /** How often it is paused, 0 to 255. */
   pauseCount: number;
+  /** How deep it is in interrupts: the hardirq part of preempt_count. */
+  interruptDepth: number;
   /** Whether barriers wait for the end of the section: TIF_LAZY_MMU_PENDING. */
   barrierPending: boolean;
   /** What each feature keeps between enter and leave. */
@@ -14,26 +16,38 @@ export interface LazyMmuState {
 
 /** A task's state before its first section. */
 export function newLazyMmuState(): LazyMmuState {
-  return { enableCount: 0, pauseCount: 0, barrierPending: false, slots: [] };
+  return { enableCount: 0, pauseCount: 0, interruptDepth: 0, barrierPending: false, slots: [] };
 }
+
+/** The largest value of the two counts, which are bytes. */
+const U8_MAX = 255;
 
 /** {@link LazyMmu} with what only the kernel needs. */
 export interface KernelLazyMmu extends LazyMmu {
   /** Barriers that the setters' own rules emitted. */
   readonly barriers: number;
-  /** How deep the current CPU is in interrupts. */
-  interruptDepth: number;
+  /** Whether the task on the current CPU is in interrupt. */
+  inInterrupt(): boolean;
+  /** `irq_enter`: the task on the current CPU is one deeper in interrupts. */
+  enterInterrupt(): void;
+  /** `irq_exit`: it is one less deep. */
+  leaveInterrupt(): void;
   /** `queue_pte_barriers`: emits the barriers that follow a write, or leaves them to the end of the section. */
   queueBarriers(): void;
+  /** Pauses whatever the interrupt depth: for an exception that is being taken. */
+  pauseForException(): void;
+  /** Ends {@link pauseForException}: for the exception that returns. */
+  resumeAfterException(): void;
   /**
-   * Makes a task's state the current one.
-   * @param state - of the task that runs from now on
+   * Makes a task's state the one of a CPU.
+   * @param cpu - number of the CPU
+   * @param state - of the task that runs there from now on
    */
-  load(state: LazyMmuState): void;
+  load(cpu: number, state: LazyMmuState): void;
 }
 
 /**
- * Makes lazy MMU mode by mainline's nesting rules.
+ * Makes lazy MMU mode by mainline's nesting rules (include/linux/pgtable.h).
  * @param cpus - whose current CPU emits barriers
  * @param arch - whether leaving may elide a barrier
  * @param extensions - the features told
@@ -41,58 +55,99 @@ export interface KernelLazyMmu extends LazyMmu {
 export function createLazyMmu(cpus: Cpus, arch: PgtableArch, extensions: ExtensionPoints): KernelLazyMmu {
   const enterHandlers = extensions.handlers("lazyMmuEnter");
   const leaveHandlers = extensions.handlers("lazyMmuLeave");
-  let state = newLazyMmuState();
+  /** State of the task on each CPU. */
+  const states = cpus.all.map(newLazyMmuState);
 
   function emitBarriers(): void {
     service.barriers++;
     cpus.current.synchronise();
   }
 
-  function flush(): void {
+  function flush(state: LazyMmuState): void {
     if (!state.barrierPending) return;
     state.barrierPending = false;
     emitBarriers();
   }
 
-  function enter(): void {
-    for (let i = 0; i < enterHandlers.length; i++) state.slots[i] = enterHandlers[i]!();
+  function enter({ slots }: LazyMmuState): void {
+    for (let i = 0; i < enterHandlers.length; i++) slots[i] = enterHandlers[i]!();
   }
 
   /** Features leave before the flush, so that its barrier can serve them too. */
-  function leave(): void {
+  function leave(state: LazyMmuState): void {
     const barrierFollows = state.barrierPending && arch.lazyLeaveElidesBarrier;
     for (let i = leaveHandlers.length - 1; i >= 0; i--) leaveHandlers[i]!(state.slots[i]!, barrierFollows);
-    flush();
+    flush(state);
+  }
+
+  function pause(state: LazyMmuState): void {
+    if (state.pauseCount === U8_MAX) service.warnings++;
+    const before = state.pauseCount;
+    state.pauseCount = (before + 1) & U8_MAX;
+    if (before === 0 && state.enableCount > 0) leave(state);
+  }
+
+  function resume(state: LazyMmuState): void {
+    if (state.pauseCount === 0) service.warnings++;
+    state.pauseCount = (state.pauseCount - 1) & U8_MAX;
+    if (state.pauseCount === 0 && state.enableCount > 0) enter(state);
   }
 
   // Plain fields: an object literal with accessors is slow to use.
   const service: { -readonly [F in keyof KernelLazyMmu]: KernelLazyMmu[F] } = {
-    interruptDepth: 0,
     barriers: 0,
+    warnings: 0,
+    inInterrupt: () => states[cpus.current.id]!.interruptDepth > 0,
+    enterInterrupt() {
+      states[cpus.current.id]!.interruptDepth++;
+    },
+    leaveInterrupt() {
+      states[cpus.current.id]!.interruptDepth--;
+    },
     enable() {
-      if (service.interruptDepth > 0 || state.pauseCount > 0) return;
-      if (state.enableCount++ === 0) enter();
+      const state = states[cpus.current.id]!;
+      if (state.interruptDepth > 0 || state.pauseCount > 0) return;
+      if (state.enableCount === U8_MAX) service.warnings++;
+      const before = state.enableCount;
+      state.enableCount = (before + 1) & U8_MAX;
+      if (before === 0) enter(state);
     },
     disable() {
-      if (service.interruptDepth > 0 || state.pauseCount > 0) return;
-      if (--state.enableCount === 0) leave();
-      else flush();
+      const state = states[cpus.current.id]!;
+      if (state.interruptDepth > 0 || state.pauseCount > 0) return;
+      if (state.enableCount === 0) service.warnings++;
+      state.enableCount = (state.enableCount - 1) & U8_MAX;
+      if (state.enableCount === 0) leave(state);
+      else flush(state);
     },
     pause() {
-      if (service.interruptDepth > 0) return;
-      if (state.pauseCount++ === 0 && state.enableCount > 0) leave();
+      const state = states[cpus.current.id]!;
+      if (state.interruptDepth === 0) pause(state);
     },
     resume() {
-      if (service.interruptDepth > 0) return;
-      if (--state.pauseCount === 0 && state.enableCount > 0) enter();
+      const state = states[cpus.current.id]!;
+      if (state.interruptDepth === 0) resume(state);
     },
-    isActive: () => state.enableCount > 0 && state.pauseCount === 0 && service.interruptDepth === 0,
+    pauseForException() {
+      pause(states[cpus.current.id]!);
+    },
+    resumeAfterException() {
+      resume(states[cpus.current.id]!);
+    },
+    isActive() {
+      const state = states[cpus.current.id]!;
+      return state.enableCount > 0 && state.pauseCount === 0 && state.interruptDepth === 0;
+    },
+    isEnabled() {
+      const state = states[cpus.current.id]!;
+      return state.enableCount > 0 && state.pauseCount === 0;
+    },
     queueBarriers() {
-      if (service.isActive()) state.barrierPending = true;
+      if (service.isActive()) states[cpus.current.id]!.barrierPending = true;
       else emitBarriers();
     },
-    load(next) {
-      state = next;
+    load(cpu, state) {
+      states[cpu] = state;
     },
   };
   return service;

@@ -1,7 +1,5 @@
 import { EntryType, OK, SETTERS } from "@kpkeys/core/contracts";
 import type {
-  ArchTools,
-  Cpus,
   Entry,
   ExtensionPoints,
   Guard,
@@ -12,7 +10,7 @@ import type {
   PgtableArch,
   Setter,
 } from "@kpkeys/core/contracts";
-import { KernelFault } from "../kernel-fault.js";
+import type { KernelFaults } from "../kernel-fault.js";
 import type { KernelLazyMmu } from "./lazy-mmu.js";
 import type { TableMemory } from "./table-memory.js";
 import type { TablePages } from "./table-pages.js";
@@ -26,7 +24,6 @@ const numberOf = Object.fromEntries(SETTERS.map((setter, i) => [setter, i])) as 
  * The setters of page-table entries: each opens its guard, writes through the MMU, closes its guard and follows mainline's
  * barrier rule. A write that faults is an oops.
  *
- * @param cpus - whose current CPU writes
  * @param root - page-frame number of `init_mm`'s top-level table
  * @param memory - the access path to table pages
  * @param pages - allocation of table pages
@@ -34,10 +31,9 @@ const numberOf = Object.fromEntries(SETTERS.map((setter, i) => [setter, i])) as 
  * @param arch - the barrier rule
  * @param extensions - holds the guards
  * @param lazy - where barriers are queued
- * @param tools - words for an oops
+ * @param faults - takes a fault of an access
  */
 export function createPageTables(
-  cpus: Cpus,
   root: number,
   memory: TableMemory,
   pages: TablePages,
@@ -45,17 +41,13 @@ export function createPageTables(
   arch: PgtableArch,
   extensions: ExtensionPoints,
   lazy: KernelLazyMmu,
-  tools: ArchTools,
+  faults: KernelFaults,
 ): PageTables {
   const { levels } = format.geometry;
   const writes = new Float64Array(SETTERS.length);
   const entry: Entry = { high: 0, low: 0 };
 
   const guardOf = (setter: Setter): Guard => extensions.guard(setter) ?? UNGUARDED;
-
-  function check(status: number, doing: string): void {
-    if (status !== OK) throw new KernelFault(cpus.current, tools, doing);
-  }
 
   /** Writes to this table go through the fixmap, before any guard: set_swapper_pgd() under set_p4d() and its like. */
   const divertedRoot = arch.rootTableAddress === "fixmap" ? root : -1;
@@ -67,7 +59,7 @@ export function createPageTables(
     return (table, index, high, low) => {
       const opened = table === divertedRoot ? UNGUARDED : guard;
       const state = opened.enter();
-      check(memory.store(table, index, high, low), setter);
+      for (let attempt = 0; memory.store(table, index, high, low) !== OK; attempt++) faults.take(setter, attempt);
       opened.exit(state);
       writes[number]!++;
       if (arch.barrierAfter(setter, high, low)) lazy.queueBarriers();
@@ -80,11 +72,12 @@ export function createPageTables(
     const number = numberOf[setter];
     return (table, index, change) => {
       const state = guard.enter();
-      check(memory.load(table, index), setter);
+      for (let attempt = 0; memory.load(table, index) !== OK; attempt++) faults.take(setter, attempt);
       entry.high = memory.valueHigh;
       entry.low = memory.valueLow;
       const changed = change(entry);
-      check(memory.exchange(table, index, entry.high, entry.low), setter);
+      for (let attempt = 0; memory.exchange(table, index, entry.high, entry.low) !== OK; attempt++)
+        faults.take(setter, attempt);
       guard.exit(state);
       writes[number]!++;
       return changed;
@@ -92,7 +85,7 @@ export function createPageTables(
   }
 
   function read(table: number, index: number): void {
-    check(memory.load(table, index), "pgtable read");
+    for (let attempt = 0; memory.load(table, index) !== OK; attempt++) faults.take("pgtable read", attempt);
     tables.entryHigh = memory.valueHigh;
     tables.entryLow = memory.valueLow;
   }
@@ -148,7 +141,7 @@ export function createPageTables(
 
   function exchange(setter: Setter, guard: Guard, table: number, index: number, high: number, low: number): void {
     const state = guard.enter();
-    check(memory.exchange(table, index, high, low), setter);
+    for (let attempt = 0; memory.exchange(table, index, high, low) !== OK; attempt++) faults.take(setter, attempt);
     guard.exit(state);
     writes[numberOf[setter]]!++;
     tables.entryHigh = memory.valueHigh;
@@ -190,14 +183,18 @@ export function createPageTables(
     },
     setPtes(table, index, high, low, count) {
       if (memory.addressing() !== "linear") {
-        check(memory.storeRun(table, index, high, low, 1, count), "set_ptes");
+        for (let attempt = 0; memory.storeRun(table, index, high, low, 1, count) !== OK; attempt++)
+          faults.take("set_ptes", attempt);
         writes[0]! += count;
       } else {
         // __set_ptes_anysz() opens the guard for each entry, and emits barriers once.
         for (let i = 0; i < count; i++) {
           const pages = (low >>> 12) + i;
           const state = setPteGuard.enter();
-          check(memory.store(table, index + i, (high + (pages >>> 20)) | 0, (pages << 12) | (low & 0xfff)), "set_ptes");
+          const entryHigh = (high + (pages >>> 20)) | 0;
+          const entryLow = (pages << 12) | (low & 0xfff);
+          for (let attempt = 0; memory.store(table, index + i, entryHigh, entryLow) !== OK; attempt++)
+            faults.take("set_ptes", attempt);
           setPteGuard.exit(state);
         }
         writes[0]! += count;
@@ -221,7 +218,7 @@ export function createPageTables(
       wantedLow = low;
       return setAccessFlags(table, index, adoptWanted);
     },
-    allocTable: (source) => (source === "kernel" || source === "user" ? pages.alloc(source) : -1),
+    allocTable: (source, level) => (source === "kernel" || source === "user" ? pages.alloc(source, level) : -1),
     freeTable: (table) => {
       pages.free(table);
     },

@@ -10,7 +10,7 @@ import { outOfMemory } from "../out-of-memory.js";
  * @param high - bits 63 to 32 of the address
  * @param low - bits 31 to 0
  * @param user - whether the address is a user's
- * @param take - gives a zeroed table page, or -1
+ * @param take - gives a zeroed table page for a level, or -1
  * @returns the table's page-frame number
  * @throws KpkeysError ERR_OUT_OF_MEMORY when `take` has none
  */
@@ -20,7 +20,7 @@ export type EnsureTable = (
   high: number,
   low: number,
   user: boolean,
-  take: () => number,
+  take: (level: number) => number,
 ) => number;
 
 /**
@@ -39,7 +39,7 @@ export function createEnsureTable(tables: PageTables, format: PageTableFormat): 
         table = format.pfnOf(tables.entryHigh, tables.entryLow);
         continue;
       }
-      const next = take();
+      const next = take(l + 1);
       if (next < 0) throw outOfMemory("a page table");
       format.makeTable(entry, next, user);
       tables.setEntry(l, table, index, entry.high, entry.low);

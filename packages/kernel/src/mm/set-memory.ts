@@ -9,79 +9,155 @@ import type {
   SetMemory,
 } from "@kpkeys/core/contracts";
 import type { KernelImage } from "../boot/image.js";
-import { pageHigh, pageLow } from "./addresses.js";
+import { pageHigh, pageLow, pageOf } from "./addresses.js";
 import type { Addresses } from "./addresses.js";
+import type { LeafWalk } from "./leaf-walk.js";
+import type { LinearSplit } from "./split.js";
 import type { TlbFlush } from "./tlb-flush.js";
+import type { KernelVmalloc } from "./vmalloc.js";
 
 /** {@link SetMemory} with the engine that boot uses too. */
 export interface KernelSetMemory extends SetMemory {
   /**
-   * `change_memory_common`: changes the leaves of a range of kernel addresses, in one lazy MMU section.
+   * `update_range_prot`: changes the leaves of a range of kernel addresses, in one lazy MMU section. Blocks of the linear map that
+   * the range covers in part are split before. Invalidates nothing.
    * @param page - first virtual page
-   * @param pages - length
+   * @param pages - length, at least 1
    * @param change - bits cleared and set
-   * @returns 0, or -EINVAL where no page-sized leaf is found
+   * @returns 0; -EINVAL where nothing is mapped, or a block of another mapping is covered in part; the splitter's errors
    */
   change(page: number, pages: number, change: AttributeChange): number;
 }
 
-/**
- * Makes the changes of kernel mappings.
- * @param tables - the setters
- * @param format - the codec
- * @param register - the number of keys
- * @param kpkeys - whether kernel pkeys are supported; asked at each call
- * @param lazy - lazy MMU mode
- * @param tlb - invalidation
- * @param addresses - the linear map
- * @param image - the kernel image
- */
-export function createSetMemory(
-  tables: PageTables,
-  format: PageTableFormat,
-  register: PkeyRegister,
-  kpkeys: () => KpkeysArch,
-  lazy: LazyMmu,
-  tlb: TlbFlush,
-  addresses: Addresses,
-  image: KernelImage,
-): KernelSetMemory {
-  const lastLevel = format.geometry.levels.length - 1;
-  const counters = { pkeyCalls: 0, pkeyPages: 0 };
+/** What the changes of kernel mappings are made with. */
+export interface SetMemoryParts {
+  /** The setters. */
+  readonly tables: PageTables;
+  /** The codec. */
+  readonly format: PageTableFormat;
+  /** Finds leaves. */
+  readonly walk: LeafWalk;
+  /** Splits blocks of the linear map. */
+  readonly split: LinearSplit;
+  /** Knows the number of keys. */
+  readonly register: PkeyRegister;
+  /** Whether kernel pkeys are supported; asked at each call. */
+  readonly kpkeys: () => KpkeysArch;
+  /** Lazy MMU mode. */
+  readonly lazy: LazyMmu;
+  /** Invalidation. */
+  readonly tlb: TlbFlush;
+  /** The linear map. */
+  readonly addresses: Addresses;
+  /** The kernel image. */
+  readonly image: KernelImage;
+  /** Knows the vmalloc areas. */
+  readonly vmalloc: KernelVmalloc;
+  /** Whether a read-only vmalloc page is read-only in the linear map too: `rodata_full`. */
+  readonly rodataFull: boolean;
+  /** Whether a feature protects page tables, and so needs the linear map to be changed. */
+  readonly protectsTables: boolean;
+}
 
-  function changePages(page: number, pages: number, { clear, set }: AttributeChange): number {
-    let table = -1;
-    for (let i = 0; i < pages; i++) {
-      const high = pageHigh(page + i);
-      const low = pageLow(page + i);
-      const index = format.index(lastLevel, high, low);
-      if (table < 0 || index === 0) table = tables.tableAt(tables.root, lastLevel, high, low);
-      if (table < 0) return Errno.EINVAL;
-      tables.read(table, index);
+/** One change after another. */
+function joined(first: AttributeChange, second: AttributeChange): AttributeChange {
+  return {
+    clear: { high: first.clear.high | second.clear.high, low: first.clear.low | second.clear.low },
+    set: { high: first.set.high | second.set.high, low: first.set.low | second.set.low },
+  };
+}
+
+/**
+ * Makes the changes of kernel mappings, by the rules of arm64's `mm/pageattr.c` on every architecture.
+ * @param parts - what they are made with
+ */
+export function createSetMemory(parts: SetMemoryParts): KernelSetMemory {
+  const { tables, format, walk, split, register, kpkeys, lazy, tlb, addresses, image, vmalloc } = parts;
+  const { ro, rw, nx, x, valid, invalid } = format.attributes;
+  const counters = { pkeyCalls: 0, pkeyPages: 0 };
+  const firstPfn = addresses.pfnOf(pageHigh(addresses.linearPage), pageLow(addresses.linearPage));
+
+  const linearPageOf = (pfn: number): number => addresses.linearPage + pfn - firstPfn;
+  const isLinear = (page: number): boolean => addresses.pfnOf(pageHigh(page), pageLow(page)) >= 0;
+
+  /** Whether the leaf that the walk has found, at this page, lies in a range wholly. */
+  const isWhole = (at: number, end: number): boolean => at % walk.pages === 0 && at + walk.pages <= end;
+
+  /** Whether leaves map all of a range; blocks of other mappings than the linear map wholly, since they cannot be split. */
+  function isChangeable(page: number, pages: number): boolean {
+    const end = page + pages;
+    for (let at = page; at < end; at += walk.pages - (at % walk.pages)) {
+      if (!walk.find(at) || !(isWhole(at, end) || isLinear(at))) return false;
+    }
+    return true;
+  }
+
+  /** Changes the leaves of a range that begins and ends where leaves do. */
+  function changeLeaves(page: number, pages: number, { clear, set }: AttributeChange): number {
+    const end = page + pages;
+    for (let at = page; at < end; at += walk.pages) {
+      if (!walk.find(at) || !isWhole(at, end)) return Errno.EINVAL;
       const { entryHigh, entryLow } = tables;
-      if (!format.isPresent(entryHigh, entryLow)) return Errno.EINVAL;
-      tables.setPte(table, index, (entryHigh & ~clear.high) | set.high, (entryLow & ~clear.low) | set.low);
+      const high = (entryHigh & ~clear.high) | set.high;
+      const low = (entryLow & ~clear.low) | set.low;
+      tables.setEntry(walk.level, walk.table, walk.index, high, low);
     }
     return 0;
   }
 
   function change(page: number, pages: number, what: AttributeChange): number {
+    // A single page is looked at once, where it is changed: so are most.
+    if (pages > 1 && !isChangeable(page, pages)) return Errno.EINVAL;
+    const errno = isLinear(page) ? split.atEnds(page, pages) : 0;
+    if (errno < 0) return errno;
     lazy.enable();
-    const status = changePages(page, pages, what);
+    const status = changeLeaves(page, pages, what);
     lazy.disable();
     return status;
   }
 
-  function setPkey(page: number, pages: number, pkey: number): number {
-    const status = change(page, pages, format.pkeyChange(pkey));
-    tlb.range(pageHigh(page), pageLow(page), pages);
-    counters.pkeyCalls++;
-    counters.pkeyPages += pages;
-    return status;
+  /** `__change_memory_common`: a change with its invalidation, which pages that only become valid do not need. */
+  function changeAndFlush(page: number, pages: number, what: AttributeChange): number {
+    const errno = change(page, pages, what);
+    if (errno === 0 && what !== valid) tlb.range(pageHigh(page), pageLow(page), pages);
+    return errno;
   }
 
-  const linearPageOf = (pfn: number): number => addresses.linearPage + pfn - pfnOfFirstLinearPage;
-  const pfnOfFirstLinearPage = addresses.pfnOf(pageHigh(addresses.linearPage), pageLow(addresses.linearPage));
+  /** `change_memory_common`: takes nothing but a vmalloc area; whether a page is read-only its linear mapping follows. */
+  function changeArea(high: number, low: number, pages: number, what: AttributeChange): number {
+    const page = pageOf(high, low);
+    const frames = vmalloc.framesAt(page, pages);
+    if (frames === undefined) return Errno.EINVAL;
+    if (pages === 0) return 0;
+    if (parts.rodataFull && (what === ro || what === rw)) {
+      for (const pfn of frames) {
+        const errno = changeAndFlush(linearPageOf(pfn), 1, what);
+        if (errno < 0) return errno;
+      }
+    }
+    return changeAndFlush(page, pages, what);
+  }
+
+  function setPkey(page: number, pages: number, pkey: number): number {
+    const errno = changeAndFlush(page, pages, format.pkeyChange(pkey));
+    if (errno < 0) return errno;
+    counters.pkeyCalls++;
+    counters.pkeyPages += pages;
+    return 0;
+  }
+
+  const isPkey = (pkey: number): boolean => Number.isInteger(pkey) && pkey >= 0 && pkey < register.keys;
+
+  const canSetDirectMap = (): boolean => parts.rodataFull || (parts.protectsTables && kpkeys().supportsKpkeysEarly());
+
+  /** A change of the linear map, where it can be changed. */
+  function changeDirectMap(pfn: number, pages: number, act: (page: number) => number): number {
+    if (!canSetDirectMap()) return 0;
+    if (!addresses.isRam(pfn, pages)) return Errno.EINVAL;
+    return pages === 0 ? 0 : act(linearPageOf(pfn));
+  }
+
+  const madeDefault = joined(valid, rw);
 
   /** `__tag_reset`: an address tag takes the place of the sign bits in 63:56. */
   const untag = (high: number): number => (high << 8) >> 8;
@@ -92,23 +168,24 @@ export function createSetMemory(
     setMemoryPkey(high, low, pages, pkey) {
       if (!kpkeys().supportsKpkeys()) return 0;
       const pfn = addresses.pfnOf(untag(high), low);
-      if (pkey < 0 || pkey >= register.keys || !Number.isInteger(pkey)) return Errno.EINVAL;
-      if (
-        pfn < 0 ||
-        pages < 1 ||
-        addresses.pfnOf(addresses.addressHigh(pfn + pages - 1), addresses.addressLow(pfn + pages - 1)) < 0
-      ) {
-        return Errno.EINVAL;
-      }
+      if (!isPkey(pkey) || pfn < 0 || pages < 1 || !addresses.isRam(pfn, pages)) return Errno.EINVAL;
       return setPkey(linearPageOf(pfn), pages, pkey);
     },
     setImagePkey(pfn, pages, pkey) {
       if (!kpkeys().supportsKpkeys()) return 0;
-      if (pkey < 0 || pkey >= register.keys || !image.contains(pfn) || !image.contains(pfn + pages - 1))
-        return Errno.EINVAL;
+      if (!isPkey(pkey) || pages < 1 || !image.contains(pfn) || !image.contains(pfn + pages - 1)) return Errno.EINVAL;
       return setPkey(addresses.imagePage + pfn - image.pfn, pages, pkey);
     },
-    setDirectMapInvalid: (pfn) => change(linearPageOf(pfn), 1, format.attributes.invalid),
-    setDirectMapDefault: (pfn) => change(linearPageOf(pfn), 1, format.attributes.valid),
+    setMemoryRo: (high, low, pages) => changeArea(high, low, pages, ro),
+    setMemoryRw: (high, low, pages) => changeArea(high, low, pages, rw),
+    setMemoryNx: (high, low, pages) => changeArea(high, low, pages, nx),
+    setMemoryX: (high, low, pages) => changeArea(high, low, pages, x),
+    setMemoryValid: (high, low, pages, enable) =>
+      pages === 0 ? 0 : changeAndFlush(pageOf(high, low), pages, enable ? valid : invalid),
+    canSetDirectMap,
+    setDirectMapInvalid: (pfn) => changeDirectMap(pfn, 1, (page) => change(page, 1, invalid)),
+    setDirectMapDefault: (pfn) => changeDirectMap(pfn, 1, (page) => change(page, 1, madeDefault)),
+    setDirectMapValid: (pfn, pages, enable) =>
+      changeDirectMap(pfn, pages, (page) => changeAndFlush(page, pages, enable ? valid : invalid)),
   };
 }

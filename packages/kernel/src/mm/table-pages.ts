@@ -1,10 +1,22 @@
-import type { ExtensionPoints, PageAllocator, PhysicalMemory, TableSource } from "@kpkeys/core/contracts";
+import { Gfp } from "@kpkeys/core/contracts";
+import type {
+  ExtensionPoints,
+  LevelGeometry,
+  PageAllocator,
+  PhysicalMemory,
+  TableAllocator,
+  TableSource,
+} from "@kpkeys/core/contracts";
 import type { KernelImage } from "../boot/image.js";
 import type { Memblock } from "../boot/memblock.js";
+import { createBuddyTables } from "./buddy-tables.js";
 import type { TableMemory } from "./table-memory.js";
 
 /** Sources by the number that is remembered for each page; 0 is no table. */
 const SOURCES: readonly (TableSource | undefined)[] = [undefined, "static", "early", "vmemmap", "kernel", "user"];
+
+/** `GFP_PGTABLE_KERNEL` and `GFP_PGTABLE_USER`, as of the series. */
+const GFP_PGTABLE = { kernel: Gfp.KERNEL | Gfp.ZERO, user: Gfp.KERNEL | Gfp.ZERO | Gfp.ACCOUNT } as const;
 
 /** Where page-table pages come from, and which page is one. */
 export interface TablePages {
@@ -20,10 +32,13 @@ export interface TablePages {
   /**
    * Takes a page from memblock, zeroed, and tells the features.
    * @param source - what for
+   * @returns its page-frame number; -1, of which the features are not told, when memblock has none left
    */
   takeEarly(source: "early" | "vmemmap"): number;
   /** See {@link PageTables.allocTable}. */
-  alloc(source: "kernel" | "user"): number;
+  alloc(source: "kernel" | "user", level?: number, gfp?: number): number;
+  /** What gives the pages: the buddy allocator, or the feature that has taken its place. */
+  readonly allocator: TableAllocator;
   /** See {@link PageTables.freeTable}. */
   free(table: number): void;
   /** See {@link PageTables.sourceOf}. */
@@ -38,6 +53,7 @@ export interface TablePages {
  * @param pages - the buddy allocator
  * @param tableMemory - zeroes pages
  * @param extensions - the features told
+ * @param levels - the levels of tables, the top one first
  */
 export function createTablePages(
   memory: PhysicalMemory,
@@ -46,11 +62,16 @@ export function createTablePages(
   pages: PageAllocator,
   tableMemory: TableMemory,
   extensions: ExtensionPoints,
+  levels: readonly LevelGeometry[],
 ): TablePages {
   const sources = new Uint8Array(memory.endPfn - memory.firstPfn);
-  const onAllocated = extensions.handlers("tablePageAllocated");
-  const onFreeing = extensions.handlers("tablePageFreeing");
+  /** The level that each page from the buddy allocator was constructed for. */
+  const levelOf = new Uint8Array(memory.endPfn - memory.firstPfn);
+  const onCtor = extensions.handlers("tablePageCtor");
+  const onDtor = extensions.handlers("tablePageDtor");
   const onEarly = extensions.handlers("earlyTablePage");
+  const zero = (pfn: number): void => void tableMemory.storeRun(pfn, 0, 0, 0, 0, 512);
+  const allocator = extensions.tableAllocator ?? createBuddyTables(pages, zero, extensions);
 
   function mark(pfn: number, source: TableSource): number {
     sources[pfn - memory.firstPfn] = SOURCES.indexOf(source);
@@ -58,18 +79,15 @@ export function createTablePages(
   }
   mark(image.root, "static");
 
-  /** `__GFP_ZERO`: before the page has a key, so that no context is needed. */
-  function zero(pfn: number): void {
-    tableMemory.storeRun(pfn, 0, 0, 0, 0, 512);
-  }
-
-  /** Asks the features; when one refuses, those asked before are told that the page goes back. */
-  function refused(pfn: number): boolean {
-    for (let i = 0; i < onAllocated.length; i++) {
-      if (onAllocated[i]!(pfn) >= 0) continue;
-      while (--i >= 0) onFreeing[i]?.(pfn);
+  /** Runs the constructors; when one refuses, the page is destructed where it was constructed and goes back. */
+  function notConstructed(pfn: number, level: number, source: "kernel" | "user"): boolean {
+    const { name } = levels[level]!;
+    for (let i = 0; i < onCtor.length; i++) {
+      if (onCtor[i]!(pfn, name, source) >= 0) continue;
+      while (--i >= 0) onDtor[i]?.(pfn, name, source);
       return true;
     }
+    levelOf[pfn - memory.firstPfn] = level;
     return false;
   }
 
@@ -79,16 +97,18 @@ export function createTablePages(
     freed: 0,
     takeStatic: (role) => mark(image.takeTable(role), "static"),
     takeEarly(source) {
-      const pfn = memblock.alloc(1, 1);
+      const given = allocator.allocEarly(source);
+      const pfn = given >= 0 ? given : memblock.tryAlloc(1, 1);
+      if (pfn < 0) return -1;
       for (const handler of onEarly) handler(pfn, source);
       return mark(pfn, source);
     },
-    alloc(source) {
-      const pfn = pages.alloc(0);
+    allocator,
+    alloc(source, level = levels.length - 1, gfp = GFP_PGTABLE[source]) {
+      const pfn = allocator.alloc(source, gfp);
       if (pfn < 0) return -1;
-      zero(pfn);
-      if (refused(pfn)) {
-        pages.free(pfn, 0);
+      if (notConstructed(pfn, level, source)) {
+        allocator.free(pfn);
         return -1;
       }
       tablePages.allocated++;
@@ -96,9 +116,11 @@ export function createTablePages(
     },
     free(table) {
       tablePages.freed++;
+      const { name } = levels[levelOf[table - memory.firstPfn]!]!;
+      const source = SOURCES[sources[table - memory.firstPfn]!] === "user" ? "user" : "kernel";
+      for (const handler of onDtor) handler(table, name, source);
       sources[table - memory.firstPfn] = 0;
-      for (const handler of onFreeing) handler(table);
-      pages.free(table, 0);
+      allocator.free(table);
     },
     sourceOf: (table) => SOURCES[sources[table - memory.firstPfn] ?? 0],
   };

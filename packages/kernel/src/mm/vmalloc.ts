@@ -16,6 +16,17 @@ interface VmArea {
   readonly frames: readonly number[];
 }
 
+/** {@link Vmalloc} with what only the kernel needs. */
+export interface KernelVmalloc extends Vmalloc {
+  /**
+   * `find_vm_area`, for a run of pages of one area.
+   * @param page - first virtual page
+   * @param pages - length; 0 looks for the area alone
+   * @returns the page-frame numbers behind them; `undefined` when no area holds them all, its guard page not counted
+   */
+  framesAt(page: number, pages: number): readonly number[] | undefined;
+}
+
 /**
  * Makes vmalloc: first fit, page-mapped, a guard page behind each area. Tables stay when an area is freed, as Linux leaves
  * them.
@@ -35,7 +46,7 @@ export function createVmalloc(
   lazy: LazyMmu,
   tlb: TlbFlush,
   ensureTable: EnsureTable,
-): Vmalloc {
+): KernelVmalloc {
   const start = pageOfAddress(layout.vmallocStart);
   const end = pageOfAddress(layout.vmallocEnd);
   const lastLevel = format.geometry.levels.length - 1;
@@ -87,6 +98,11 @@ export function createVmalloc(
   }
 
   return {
+    framesAt(page, length) {
+      const area = areas.find((area) => page >= area.page && page < area.page + area.frames.length);
+      if (area === undefined || page + length > area.page + area.frames.length) return undefined;
+      return area.frames.slice(page - area.page, page - area.page + length);
+    },
     alloc(length) {
       const { at, page } = findGap(length);
       if (page + length + 1 > end) return -1;
@@ -96,7 +112,8 @@ export function createVmalloc(
       areas.splice(at, 0, area);
       eachEntry(
         area,
-        (high, low) => ensureTable(tables.root, lastLevel, high, low, false, () => tables.allocTable("kernel")),
+        (high, low) =>
+          ensureTable(tables.root, lastLevel, high, low, false, (level) => tables.allocTable("kernel", level)),
         (table, index, i) => {
           format.makeLeaf(entry, lastLevel, frames[i]!, format.protections.PAGE_KERNEL);
           tables.setPte(table, index, entry.high, entry.low);

@@ -37,7 +37,7 @@ export function createAddressSpaces(parts: ProcessParts): AddressSpaces {
   }
 
   function create(): KernelMm {
-    const root = tables.allocTable("user");
+    const root = tables.allocTable("user", 0);
     if (root < 0) throw outOfMemory("a top-level page table");
     copyKernelHalf(root);
     const mm = new KernelMm(++made, root);

@@ -1,5 +1,4 @@
-import { Access, Errno, OK, Prot } from "@kpkeys/core/contracts";
-import type { Privilege } from "@kpkeys/core/contracts";
+import { Access, Errno, OK, Privilege, Prot } from "@kpkeys/core/contracts";
 import { KernelFault } from "../kernel-fault.js";
 import { pageHigh, pageLow, pageOf } from "../mm/addresses.js";
 import type { KernelMm, ProcessParts, UserTables } from "./mm.js";
@@ -30,7 +29,7 @@ export interface FaultHandler {
 
 /** Makes the handler. @param parts - what it is made with @param userTables - the walk */
 export function createFaultHandler(parts: ProcessParts, userTables: UserTables): FaultHandler {
-  const { cpus, format, tables, frames, tlb, zeroPage, tools } = parts;
+  const { cpus, format, tables, frames, tlb, zeroPage, tools, exceptionEntry } = parts;
   const { lastLevel, entries } = userTables;
   const entry = { high: 0, low: 0 };
 
@@ -141,9 +140,11 @@ export function createFaultHandler(parts: ProcessParts, userTables: UserTables):
       for (let taken = 0; taken < MAXIMUM_FAULTS; taken++) {
         const cpu = cpus.current;
         if (cpu.access(high, low, access, privilege) === OK) return taken;
-        cpu.synchroniseByException();
+        if (privilege === Privilege.USER) cpu.synchroniseByException();
+        else exceptionEntry.enter();
         const status = handle(mm, page, access);
-        cpu.synchroniseByException();
+        if (privilege === Privilege.USER) cpu.synchroniseByException();
+        else exceptionEntry.leave();
         if (status < 0) return status;
       }
       throw new KernelFault(cpus.current, tools, "handle_mm_fault");

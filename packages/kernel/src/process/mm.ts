@@ -1,6 +1,7 @@
 import { KpkeysError } from "@kpkeys/core";
 import { EntryType } from "@kpkeys/core/contracts";
 import type { ArchTools, Cpus, LazyMmu, Mm, PageTableFormat, PageTables, PgtableArch } from "@kpkeys/core/contracts";
+import type { ExceptionEntry } from "../exception-entry.js";
 import { pageHigh, pageLow } from "../mm/addresses.js";
 import type { EnsureTable } from "../mm/populate.js";
 import type { TlbFlush } from "../mm/tlb-flush.js";
@@ -55,6 +56,8 @@ export interface ProcessParts {
   readonly arch: PgtableArch;
   /** Words for an oops. */
   readonly tools: ArchTools;
+  /** What a fault taken from kernel mode does first and last. */
+  readonly exceptionEntry: ExceptionEntry;
   /** The setters. */
   readonly tables: PageTables;
   /** Makes missing tables. */
@@ -111,8 +114,8 @@ export function createUserTables(parts: ProcessParts): UserTables {
   const entries = 2 ** levels[lastLevel]!.indexBits;
   let growing: KernelMm | undefined;
 
-  const take = (): number => {
-    const table = tables.allocTable("user");
+  const take = (level: number): number => {
+    const table = tables.allocTable("user", level);
     if (table >= 0) growing!.tablePages++;
     return table;
   };

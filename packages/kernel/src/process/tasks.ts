@@ -39,6 +39,32 @@ class KernelTask implements Task {
 export interface KernelTasks extends Tasks {
   /** Context switches so far. */
   readonly switches: number;
+  /** Barriers that synchronised the next task's key register. */
+  readonly barriers: number;
+  /**
+   * Makes a task that was interrupted the current one again: on the CPU that it runs on, or else on the current CPU.
+   * @param task - the task
+   */
+  backTo(task: Task): void;
+  /**
+   * Switches a CPU to its idle task.
+   * @param cpu - number of the CPU
+   */
+  idle(cpu: number): void;
+  /**
+   * Changes the key registers saved in all tasks.
+   * @param inHigh - gives bits 63 to 32 from those before
+   * @param inLow - gives bits 31 to 0
+   */
+  mapSavedRegisters(inHigh: (high: number) => number, inLow: (low: number) => number): void;
+}
+
+/** How the register goes with the tasks. */
+export interface TaskPolicies {
+  /** Whether a switch saves the live register and loads the next task's. */
+  readonly switchPkeyRegister: boolean;
+  /** Whether a write of the register needs a barrier. */
+  readonly needsBarrier: boolean;
 }
 
 /**
@@ -49,6 +75,7 @@ export interface KernelTasks extends Tasks {
  * @param spaces - address spaces, which tasks use
  * @param lazy - lazy MMU mode, whose state is per task
  * @param extensions - the features told of switches
+ * @param policies - how the key register goes with the tasks
  */
 export function createTasks(
   cpus: Cpus,
@@ -57,23 +84,30 @@ export function createTasks(
   spaces: AddressSpaces,
   lazy: KernelLazyMmu,
   extensions: ExtensionPoints,
+  { switchPkeyRegister, needsBarrier }: TaskPolicies,
 ): KernelTasks {
   const onSwitch = extensions.handlers("contextSwitch");
   const alive = new Map<number, KernelTask>();
   let made = 0;
   let switches = 0;
+  let barriers = 0;
 
-  function newTask(mm: Mm | undefined, cpu: Cpu): KernelTask {
-    const task = new KernelTask(made++, mm, cpu.pkeyRegisterHigh, cpu.pkeyRegisterLow);
+  /** `copy_thread`: the live register goes along, whatever context it stands for. */
+  function newTask(mm: Mm | undefined): KernelTask {
+    const { pkeyRegisterHigh, pkeyRegisterLow } = cpus.current;
+    const task = new KernelTask(made++, mm, pkeyRegisterHigh, pkeyRegisterLow);
     alive.set(task.tid, task);
     return task;
   }
 
-  const idle = cpus.all.map((cpu) => newTask(undefined, cpu));
+  /** The idle task of each CPU; its number is the CPU's. */
+  const idle = cpus.all.map(() => newTask(undefined));
   const running = [...idle];
   /** The address space that each CPU's user root belongs to: a kernel thread borrows the one before it. */
   const active: (Mm | undefined)[] = cpus.all.map(() => undefined);
-  lazy.load(idle[0]!.lazyMmu);
+  idle.forEach(({ lazyMmu }, cpu) => {
+    lazy.load(cpu, lazyMmu);
+  });
 
   function loadMm(cpu: Cpu, mm: Mm | undefined): void {
     if (active[cpu.id] === mm) return;
@@ -90,33 +124,54 @@ export function createTasks(
     spaces.put(mm);
   }
 
-  /** A task that moves here from another CPU is no longer the one that runs there. */
-  function leaveOtherCpus(next: KernelTask): void {
+  /** Switches a CPU to its idle task; the current CPU stays the same. */
+  function goIdle(cpu: Cpu): void {
     const here = cpus.current;
-    for (const cpu of cpus.all) {
-      if (cpu === here || running[cpu.id] !== next || next === idle[cpu.id]) continue;
-      cpus.current = cpu;
-      switchTo(idle[cpu.id]!);
-    }
+    cpus.current = cpu;
+    switchTo(idle[cpu.id]!);
     cpus.current = here;
   }
 
+  /** A task that moves here from another CPU, or ends, is no longer the one that runs there. */
+  function leaveCpus(task: KernelTask, except?: Cpu): void {
+    for (const cpu of cpus.all) if (cpu !== except && running[cpu.id] === task) goIdle(cpu);
+  }
+
+  function checkSwitch(previous: KernelTask, next: KernelTask, cpu: Cpu): void {
+    const home = next.tid < idle.length ? next.tid : cpu.id;
+    if (!lazy.inInterrupt() && home === cpu.id && alive.has(next.tid)) return;
+    const what = lazy.inInterrupt()
+      ? `task ${previous.tid} is switched away in interrupt`
+      : home !== cpu.id
+        ? `the idle task of CPU ${home} moves`
+        : `task ${next.tid} has ended`;
+    throw new KpkeysError("ERR_USAGE", what, {
+      where: `switch to task ${next.tid} on CPU ${cpu.id}`,
+      expected: "a task alive, in task context",
+    });
+  }
+
   function switchTo(next: KernelTask): void {
-    if (cpus.all.length > 1) leaveOtherCpus(next);
     const cpu = cpus.current;
     const previous = running[cpu.id]!;
     if (previous === next) return;
+    checkSwitch(previous, next, cpu);
+    if (cpus.all.length > 1) leaveCpus(next, cpu);
     switches++;
     for (let i = 0; i < onSwitch.length; i++) onSwitch[i]!(previous.tid, next.tid);
-    previous.pkeyRegisterHigh = cpu.pkeyRegisterHigh;
-    previous.pkeyRegisterLow = cpu.pkeyRegisterLow;
-    if (next.pkeyRegisterHigh !== cpu.pkeyRegisterHigh || next.pkeyRegisterLow !== cpu.pkeyRegisterLow) {
-      cpu.writePkeyRegister(next.pkeyRegisterHigh, next.pkeyRegisterLow);
-      cpu.synchronise();
-    }
+    if (switchPkeyRegister) switchRegister(cpu, previous, next);
     if (next.mm !== undefined) loadMm(cpu, next.mm);
     running[cpu.id] = next;
-    lazy.load(next.lazyMmu);
+    lazy.load(cpu.id, next.lazyMmu);
+  }
+
+  function switchRegister(cpu: Cpu, previous: KernelTask, next: KernelTask): void {
+    previous.pkeyRegisterHigh = cpu.pkeyRegisterHigh;
+    previous.pkeyRegisterLow = cpu.pkeyRegisterLow;
+    if (next.pkeyRegisterHigh === cpu.pkeyRegisterHigh && next.pkeyRegisterLow === cpu.pkeyRegisterLow) return;
+    cpu.writePkeyRegister(next.pkeyRegisterHigh, next.pkeyRegisterLow);
+    cpu.synchronise();
+    if (needsBarrier) barriers++;
   }
 
   return {
@@ -129,7 +184,10 @@ export function createTasks(
     get switches() {
       return switches;
     },
-    create: (mm) => newTask(mm, cpus.current),
+    get barriers() {
+      return barriers;
+    },
+    create: (mm) => newTask(mm),
     exec(handle, mm) {
       const task = KernelTask.of(handle);
       const old = task.mm;
@@ -139,7 +197,13 @@ export function createTasks(
     },
     exit(handle) {
       const task = KernelTask.of(handle);
-      if (running[cpus.current.id] === task) switchTo(idle[cpus.current.id]!);
+      if (task.tid < idle.length) {
+        throw new KpkeysError("ERR_USAGE", `task ${task.tid} is an idle task`, {
+          where: "exit",
+          expected: "another one",
+        });
+      }
+      leaveCpus(task);
       alive.delete(task.tid);
       const { mm } = task;
       task.mm = undefined;
@@ -147,6 +211,24 @@ export function createTasks(
     },
     switchTo(next) {
       switchTo(KernelTask.of(next));
+    },
+    backTo(handle) {
+      const task = KernelTask.of(handle);
+      const on = running.indexOf(task);
+      if (on >= 0) cpus.current = cpus.all[on]!;
+      else {
+        cpus.current = cpus.all[task.tid] ?? cpus.current;
+        switchTo(task);
+      }
+    },
+    idle(cpu) {
+      goIdle(cpus.all[cpu]!);
+    },
+    mapSavedRegisters(inHigh, inLow) {
+      for (const task of alive.values()) {
+        task.pkeyRegisterHigh = inHigh(task.pkeyRegisterHigh);
+        task.pkeyRegisterLow = inLow(task.pkeyRegisterLow);
+      }
     },
   };
 }

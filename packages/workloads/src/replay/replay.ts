@@ -6,6 +6,8 @@ import type { TraceEvent } from "../reader/event.js";
 import { readTrace } from "../reader/read-trace.js";
 import { compareWithLinux } from "./agreement.js";
 import type { Agreement, ExitRecord } from "./agreement.js";
+import { createChecker } from "./check.js";
+import type { CheckMode, CheckResult } from "./check.js";
 import { countersSince } from "./counters.js";
 import { replaySyscall } from "./syscalls.js";
 import { createThreads } from "./threads.js";
@@ -17,6 +19,8 @@ import type { FaultCounts } from "./user-faults.js";
 export interface ReplayOptions {
   /** A VmPTE file to hold the result against, after the replay. */
   readonly vmpte?: string;
+  /** How often the page tables are looked at meanwhile; `off` if left out. */
+  readonly check?: CheckMode;
   /**
    * Called now and then.
    * @param consumed - bytes of the file read so far
@@ -50,6 +54,8 @@ export interface ReplayResult extends Readonly<FaultCounts> {
   readonly seconds: number;
   /** Agreement with Linux; `null` without a VmPTE file. */
   readonly linux: Agreement | null;
+  /** What was seen of the page tables meanwhile; `null` with `check` off. */
+  readonly check: CheckResult | null;
 }
 
 /**
@@ -158,12 +164,22 @@ export async function replayTrace(machine: Machine, path: string, options: Repla
     }
   }
 
+  const { check = "off", vmpte } = options;
+  const checker = check === "off" ? undefined : createChecker(machine, check);
   const start = performance.now();
-  const summary = await readTrace(path, handle, options).catch((error: unknown) => {
+  const handler =
+    checker === undefined
+      ? handle
+      : (event: TraceEvent): void => {
+          handle(event);
+          checker.after(event);
+        };
+  const summary = await readTrace(path, handler, options).catch((error: unknown) => {
     throw error instanceof KpkeysError && error.code === "ERR_OUT_OF_MEMORY"
       ? outOfMemoryAt(`${path}:${line}`, error)
       : error;
   });
+  const checked = checker?.finish() ?? null;
   const seconds = (performance.now() - start) / 1000 - secondsApart;
   const { name, events, unused } = summary;
   return {
@@ -171,7 +187,8 @@ export async function replayTrace(machine: Machine, path: string, options: Repla
     ...faults.counts,
     counters: [before, ...apart].reduceRight((rest, each) => countersSince(each, rest), machine.counters()),
     seconds,
-    linux: options.vmpte === undefined ? null : compareWithLinux(options.vmpte, exits),
+    linux: vmpte === undefined ? null : compareWithLinux(vmpte, exits),
+    check: checked,
   };
 }
 

@@ -1,3 +1,4 @@
+import type { Rights } from "../pkey-register.js";
 import { token } from "../token.js";
 import type { Token } from "../token.js";
 
@@ -13,6 +14,16 @@ export interface LazyMmu {
   resume(): void;
   /** `is_lazy_mmu_mode_active`: false in interrupt and while paused. */
   isActive(): boolean;
+  /**
+   * Whether the task is in a section that is not paused, in interrupt or not: what a thread flag that entering sets and leaving
+   * clears says (TIF_LAZY_MMU of v4 and v5).
+   */
+  isEnabled(): boolean;
+  /**
+   * Calls that mainline warns of (VM_WARN_ON_ONCE): a 256th nested enable or pause, a disable or resume too many. The counts
+   * wrap around as the kernel's bytes do.
+   */
+  readonly warnings: number;
 }
 
 /** Token of {@link LazyMmu}. */
@@ -22,11 +33,23 @@ export const LazyMmu: Token<LazyMmu> = token("LazyMmu");
 export interface Exceptions {
   /** Whether code runs in interrupt context: `in_interrupt()`. */
   readonly inInterrupt: boolean;
+  /** What exceptions from kernel mode cost, whichever policy is in force. */
+  readonly counters: {
+    /** Exceptions taken from kernel mode: interrupts, and faults of the kernel's own accesses. */
+    readonly entries: number;
+    /** Writes of the key register to reset it on entry and to restore it on return. */
+    readonly registerWrites: number;
+    /** Barriers that synchronise a reset; a restore needs none, because the return synchronises. */
+    readonly barriers: number;
+  };
   /**
-   * Runs a handler as an interrupt of the current task: entry by the machine's policy, the handler, return.
-   * @param handler - runs in interrupt context
+   * Runs a handler as an interrupt of the current task: entry by the machine's policy, the handler in interrupt context, what
+   * the way out does in task context, return. While on the way out the task may be switched away and run elsewhere; the exception
+   * returns in it, on the CPU on which it then is.
+   * @param handler - runs in interrupt context, where tasks cannot be switched
+   * @param irqExit - runs in task context before the exception returns, as `preempt_schedule_irq` and what follows it does
    */
-  interrupt(handler: () => void): void;
+  interrupt(handler: () => void, irqExit?: () => void): void;
   /**
    * `copy_to_kernel_nofault`, 8 bytes: stores in the current context; a fault is fixed up.
    * @param high - bits 63 to 32 of the address
@@ -41,14 +64,68 @@ export interface Exceptions {
 /** Token of {@link Exceptions}. */
 export const Exceptions: Token<Exceptions> = token("Exceptions");
 
-/** The phases of boot at which features may act, in their order. */
+/** The key register in all the places where it is kept. */
+export interface KeyRegisters {
+  /**
+   * Gives a key rights in every live register (of all CPUs) and in every saved one (of all tasks, and in the pt_regs of exceptions
+   * not yet returned from). What a context saved on entry is out of reach: leaving that context takes the rights back.
+   * @param pkey - the key's number
+   * @param rights - what it is to allow
+   */
+  grantEverywhere(pkey: number, rights: Rights): void;
+}
+
+/** Token of {@link KeyRegisters}. */
+export const KeyRegisters: Token<KeyRegisters> = token("KeyRegisters");
+
+/** CPUs that lose their registers and get them back. */
+export interface CpuPower {
+  /**
+   * Suspends a CPU: it switches to its idle task, loses what its registers and its TLB hold, and executes nothing until it
+   * is resumed. Not the CPU that executes now, unless it is resumed next.
+   * @param cpu - its number
+   * @throws KpkeysError ERR_USAGE for a CPU that is not there, is suspended, or has a task in interrupt
+   */
+  suspend(cpu: number): void;
+  /**
+   * `cpu_resume`: translation on; the key register gets its initial value, or keeps what reset left in it, by the machine's
+   * policy.
+   * @param cpu - its number
+   * @throws KpkeysError ERR_USAGE for a CPU that is not suspended
+   */
+  resume(cpu: number): void;
+}
+
+/** Token of {@link CpuPower}. */
+export const CpuPower: Token<CpuPower> = token("CpuPower");
+
+/** Kernel command-line parameters. */
+export interface BootParameters {
+  /** `rodata=`: whether `mark_rodata_ro` makes text and rodata read-only; `full` has the linear map follow `set_memory_ro`. */
+  readonly rodata: "full" | "on" | "off";
+  /**
+   * `kpkeys=`: `off` is a kernel that does not use the CPU's kernel pkeys; `soft` warns of the first write that a feature's key
+   * denies and then opens the key everywhere; `enforced` makes such a write an oops.
+   */
+  readonly kpkeys: "off" | "soft" | "enforced";
+}
+
+/** Token of {@link BootParameters}. */
+export const BootParameters: Token<BootParameters> = token("BootParameters");
+
+/**
+ * The phases of boot at which features may act, in their order. From `system_features` on (`setup_system_features()`), when what
+ * all CPUs can do is known, blocks of the linear map may be split.
+ */
 export const INIT_PHASES = [
   "memblock",
   "linear-map",
   "vmemmap",
+  "smp_prepare_boot_cpu",
   "mem_init",
   "tasks",
   "smp",
+  "system_features",
   "mark_rodata_ro",
   "freeze",
 ] as const;

@@ -12,7 +12,29 @@ export const Errno = {
   EEXIST: -17,
   /** Invalid argument. */
   EINVAL: -22,
+  /** Waiting would never end: the caller itself holds what it waits for. */
+  EDEADLK: -35,
 } as const;
+
+/** The leaves of one size. */
+export interface LeafCount {
+  /** Bytes that each maps: 4 KiB, 2 MiB, 1 GiB. */
+  readonly bytes: number;
+  /** How many there are. */
+  readonly count: number;
+}
+
+/** Of what the linear map consists. */
+export interface LinearMapStats {
+  /** Table pages below the top level that translate the linear map. */
+  readonly tables: number;
+  /** Its leaves by size, the largest first; a size that has no leaf is there too. */
+  readonly leaves: readonly LeafCount[];
+  /** Blocks split so far, of all sizes. Each took one table page. */
+  readonly splits: number;
+  /** Bytes that 1,024 TLB entries cover on average: so many leaves of mean size, and no more than there is RAM. */
+  readonly tlbReach: number;
+}
 
 /** The linear map, the map of struct pages and the kernel image: where a page can be found. */
 export interface LinearMap {
@@ -40,14 +62,23 @@ export interface LinearMap {
   structPage(pfn: number): Words;
   /** An address in the kernel image's data: that of `init_mm`. */
   imageAddress(): Words;
-  /** Whether all of the linear map consists of pages. */
+  /** Whether all of the linear map consists of pages, which is so from the start or once every block was split. */
   readonly pteMapped: boolean;
+  /** Of what it consists now. */
+  stats(): LinearMapStats;
 }
 
 /** Token of {@link LinearMap}. */
 export const LinearMap: Token<LinearMap> = token("LinearMap");
 
-/** Changes of attributes in the linear map and in vmalloc areas. */
+/**
+ * Changes of attributes in the linear map and in vmalloc areas. A change that covers a part of a block of the linear map splits the
+ * block first, each part mapping what it mapped before. What is refused leaves every translation and every attribute as it was.
+ *
+ * Errors that all changes share: -EINVAL where an address of the range is not mapped, and where a block would have to be split
+ * before the phase `system_features`; -ENOMEM when there is no table page for a split; -EDEADLK when a split is going on, that is
+ * when the table page of a split needs one itself.
+ */
 export interface SetMemory {
   /** What it did so far. */
   readonly counters: {
@@ -61,9 +92,9 @@ export interface SetMemory {
    * Nothing, and success, on a CPU without kernel pkeys.
    * @param high - bits 63 to 32 of the first page's linear address; an address tag is removed
    * @param low - bits 31 to 0
-   * @param pages - number of 4 KiB pages
+   * @param pages - number of 4 KiB pages, at least 1
    * @param pkey - the key's number
-   * @returns 0; -EINVAL for a key beyond the last or an address outside the linear map; -ENOMEM when a block cannot be split
+   * @returns 0; -EINVAL for a key beyond the last or an address outside the linear map; the shared errors
    */
   setMemoryPkey(high: number, low: number, pages: number, pkey: number): number;
   /**
@@ -72,21 +103,59 @@ export interface SetMemory {
    * @param pfn - first page-frame number, inside the image
    * @param pages - number of 4 KiB pages
    * @param pkey - the key's number
-   * @returns as {@link setMemoryPkey}
+   * @returns 0; -EINVAL for a key beyond the last or a page outside the image
    */
   setImagePkey(pfn: number, pages: number, pkey: number): number;
   /**
-   * `set_direct_map_invalid_noflush`: makes a page's linear mapping invalid, its address kept.
+   * `set_memory_ro`: makes pages of one vmalloc area read-only; with `rodata=full` their linear mapping too. Like the three that
+   * follow it takes nothing but a vmalloc area, and invalidates the translations.
+   * @param high - bits 63 to 32 of the first page's address
+   * @param low - bits 31 to 0; the offset in the page does not count
+   * @param pages - number of 4 KiB pages; 0 changes nothing
+   * @returns 0; -EINVAL outside a vmalloc area or beyond its end; the shared errors
+   */
+  setMemoryRo(high: number, low: number, pages: number): number;
+  /** `set_memory_rw`: the inverse of {@link setMemoryRo}. @param high - as there @param low - as there @param pages - as there */
+  setMemoryRw(high: number, low: number, pages: number): number;
+  /** `set_memory_nx`: no execution. @param high - as {@link setMemoryRo} @param low - as there @param pages - as there */
+  setMemoryNx(high: number, low: number, pages: number): number;
+  /** `set_memory_x`: the inverse of {@link setMemoryNx}. @param high - as {@link setMemoryRo} @param low - as there @param pages - as there */
+  setMemoryX(high: number, low: number, pages: number): number;
+  /**
+   * `set_memory_valid`: makes any kernel pages invalid, their address kept, or valid again. Invalidates translations unless all it
+   * does is to make them valid, for an invalid entry is in no TLB.
+   * @param high - bits 63 to 32 of the first page's address
+   * @param low - bits 31 to 0; the offset in the page does not count
+   * @param pages - number of 4 KiB pages; 0 changes nothing
+   * @param valid - which of the two
+   * @returns 0 or one of the shared errors
+   */
+  setMemoryValid(high: number, low: number, pages: number, valid: boolean): number;
+  /**
+   * `can_set_direct_map`: whether the three that follow do anything. True with `rodata=full`, and where a feature that protects
+   * page tables finds kernel pkeys supported early; else they change nothing and return 0.
+   */
+  canSetDirectMap(): boolean;
+  /**
+   * `set_direct_map_invalid_noflush`: makes a page's linear mapping invalid, its address kept. Translations stay in the TLBs.
    * @param pfn - page-frame number
-   * @returns 0 or a negative errno
+   * @returns 0; -EINVAL for a page that is no RAM; the shared errors
    */
   setDirectMapInvalid(pfn: number): number;
   /**
    * `set_direct_map_default_noflush`: makes it valid and writable again.
    * @param pfn - page-frame number
-   * @returns 0 or a negative errno
+   * @returns as {@link setDirectMapInvalid}
    */
   setDirectMapDefault(pfn: number): number;
+  /**
+   * `set_direct_map_valid_noflush`: {@link setMemoryValid} for the linear mapping of a run of pages.
+   * @param pfn - first page-frame number
+   * @param pages - number of 4 KiB pages; 0 changes nothing
+   * @param valid - which of the two
+   * @returns as {@link setDirectMapInvalid}
+   */
+  setDirectMapValid(pfn: number, pages: number, valid: boolean): number;
 }
 
 /** Token of {@link SetMemory}. */

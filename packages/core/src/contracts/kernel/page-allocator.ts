@@ -24,7 +24,53 @@ export interface PageAllocator {
    * @param order - the order it was taken with
    */
   free(pfn: number, order: number): void;
+  /**
+   * `shrinker_register`: whom to ask for pages before an allocation fails.
+   * @param shrinker - a cache of pages
+   */
+  registerShrinker(shrinker: Shrinker): void;
 }
+
+/** What {@link Shrinker.scan} returns when it cannot free anything now: its locks are held. */
+export const SHRINK_STOP = -1;
+
+/** A cache that gives pages back when memory is short: `struct shrinker`. */
+export interface Shrinker {
+  /** Its name in debugfs. */
+  readonly name: string;
+  /** How many disk seeks it costs to make an object again; 0 for a cache whose half is asked for at once. */
+  readonly seeks: number;
+  /** How many objects are asked for in one call. */
+  readonly batch: number;
+  /** `count_objects`: how many objects it could free now. */
+  count(): number;
+  /**
+   * `scan_objects`: frees.
+   * @param wanted - how many objects to look at
+   * @returns how many it freed, or {@link SHRINK_STOP}
+   */
+  scan(wanted: number): number;
+}
+
+/** The allocator of early boot, as far as a feature needs it: memblock. */
+export interface EarlyMemory {
+  /**
+   * `memblock_phys_alloc_range`.
+   * @param pages - number of contiguous pages
+   * @param align - the first page-frame number is a multiple of this
+   * @returns the first page-frame number, or -1 when there is no such run
+   */
+  alloc(pages: number, align: number): number;
+  /**
+   * `memblock_free_late`: gives pages to the buddy allocator, which is up.
+   * @param pfn - first page-frame number
+   * @param pages - number of pages
+   */
+  freeLate(pfn: number, pages: number): void;
+}
+
+/** Token of {@link EarlyMemory}. */
+export const EarlyMemory: Token<EarlyMemory> = token("EarlyMemory");
 
 /** Token of {@link PageAllocator}. */
 export const PageAllocator: Token<PageAllocator> = token("PageAllocator");

@@ -118,9 +118,10 @@ export interface PageTables {
   /**
    * Takes a zeroed table page from the buddy allocator: `pagetable_alloc`. Features see it before it is used and may refuse.
    * @param source - `kernel` or `user`
+   * @param level - the level that it is for, 0 being the top; the lowest if left out
    * @returns its page-frame number, or -1 when there is no memory or a feature refused
    */
-  allocTable(source: TableSource): number;
+  allocTable(source: TableSource, level?: number): number;
   /**
    * Gives a table page back: `pagetable_free`.
    * @param table - page-frame number

@@ -1,0 +1,104 @@
+import type { Policy } from "../series.js";
+import type { ArchReport, PolicyReport } from "./document.js";
+import { hasFailures } from "./kunit.js";
+import { linearMapRows } from "./linear-map.js";
+import { count } from "./style.js";
+import type { Style } from "./style.js";
+import { groupsIn, layOut, NARROW } from "./table.js";
+import type { Row } from "./table.js";
+
+/**
+ * Versions of the series side by side, a column for each architecture and version, in as many tables as the width asks for.
+ * @param arches - what was found out, in the order of the columns
+ * @param style - the colours
+ * @param width - characters of a line
+ * @returns the tables
+ */
+export function compare(arches: readonly ArchReport[], style: Style, width: number): string[] {
+  const fitting = groupsIn(NARROW, width);
+  return runsOf(arches, fitting).map((columns) => tableOf(columns, style));
+}
+
+/** Columns for each table: an architecture's versions stay together if they fit into one. */
+function runsOf(arches: readonly ArchReport[], fitting: number): ArchReport[][] {
+  if (arches.length <= fitting) return [[...arches]];
+  const runs: ArchReport[][] = [];
+  for (const column of arches) {
+    const run = runs.at(-1);
+    if (run === undefined || run.length === fitting || run[0]!.arch !== column.arch) runs.push([column]);
+    else run.push(column);
+  }
+  return runs;
+}
+
+function tableOf(columns: readonly ArchReport[], style: Style): string {
+  const row = (label: string, cell: (column: ArchReport) => string): Row => [label, ...columns.map(cell)];
+  const section = (name: string): Row => row(style.bold(name), () => "");
+  return layOut(
+    ["series", ...columns.map(({ series }) => style.bold(series))],
+    [
+      row("architecture", ({ arch }) => arch),
+      [""],
+      section("table pages"),
+      row("  all", ({ coverage }) => count(coverage.pages)),
+      row("  keyed", ({ coverage }) => count(coverage.keyed)),
+      row("  read-only", ({ coverage }) => count(coverage.readOnly)),
+      row("  open, documented", ({ coverage }) => openText(coverage.gaps, true, style.yellow)),
+      row("  open", ({ coverage }) => openText(coverage.gaps, false, style.red)),
+      ...(columns.some(({ check }) => check !== null)
+        ? [row("  open in the replay", ({ check }) => checkText(check, style))]
+        : []),
+      section("linear map"),
+      ...linearMapRows(row, columns),
+      section("attacks"),
+      row("  tried", ({ attack }) => (attack === null ? "not made" : count(attack.tried))),
+      row("  blocked", ({ attack }) => (attack === null ? "" : count(attack.blocked))),
+      section("KUnit"),
+      row("  passed", ({ kunit }) => (kunit === null ? "not run" : count(kunit.passed))),
+      row("  failed", (column) => failedText(column, style)),
+      ...COSTS.flatMap(([label, field]) => [section(label), ...policyRows(columns, field)]),
+      section("faithfulness"),
+      row("  processes", ({ linux }) => (linux === null ? "" : count(linux.processes))),
+      row("  as in Linux", ({ linux }) => (linux === null ? "not known" : count(linux.equal))),
+    ],
+    NARROW,
+  );
+}
+
+const COSTS: readonly (readonly [string, keyof PolicyReport])[] = [
+  ["table writes", "tableWrites"],
+  ["register writes", "registerWrites"],
+  ["barriers of switches", "barriers"],
+  ["TLB invalidations", "tlbInvalidations"],
+  ["events a second", "eventsPerSecond"],
+];
+
+/** A row for each policy that any column has. */
+function policyRows(columns: readonly ArchReport[], field: keyof PolicyReport): Row[] {
+  const policies = [...new Set(columns.flatMap((column) => Object.keys(column.policies) as Policy[]))];
+  return policies.map((policy): Row => {
+    const cells = columns.map((column) => {
+      const costs = column.policies[policy];
+      return costs === undefined ? "" : count(costs[field]);
+    });
+    return [`  ${policy}`, ...cells];
+  });
+}
+
+function openText(gaps: ArchReport["coverage"]["gaps"], documented: boolean, colour: (text: string) => string): string {
+  const pages = gaps.filter((gap) => gap.documented === documented).reduce((sum, gap) => sum + gap.pages, 0);
+  return pages === 0 ? "none" : colour(count(pages));
+}
+
+function checkText(check: ArchReport["check"], style: Style): string {
+  if (check === null) return "";
+  const { gaps } = check;
+  if (gaps.length === 0) return "none";
+  return gaps.every(({ documented }) => documented) ? style.yellow("documented") : style.red("yes");
+}
+
+function failedText({ kunit }: ArchReport, style: Style): string {
+  if (kunit === null) return "";
+  if (kunit.failed === 0) return count(0);
+  return hasFailures(kunit) ? style.red(count(kunit.failed)) : style.yellow(count(kunit.failed));
+}

@@ -1,0 +1,142 @@
+import {
+  Access,
+  AddressSpaces,
+  MapFlag,
+  PageAllocator,
+  PageTableFormat,
+  PageTables,
+  Privilege,
+  Prot,
+  SetMemory,
+  Tasks,
+  Vmalloc,
+} from "@kpkeys/core/contracts";
+import type { PluginOptions, Task } from "@kpkeys/core/contracts";
+import { coverageOf } from "@kpkeys/kernel";
+import type { Coverage, Machine } from "@kpkeys/kernel";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { ARCHES, hardened } from "./machines.js";
+
+const ANONYMOUS = MapFlag.PRIVATE | MapFlag.ANONYMOUS;
+/** A page of user space, far from others. */
+const BASE = 0x7_0000_0000;
+
+const openPages = ({ gaps }: Coverage): number => gaps.reduce((sum, { pages }) => sum + pages, 0);
+
+/** A process with a page written. */
+function newProcess(machine: Machine): Task {
+  const spaces = machine.get(AddressSpaces);
+  const tasks = machine.get(Tasks);
+  const task = tasks.create(spaces.create());
+  tasks.switchTo(task);
+  spaces.mmap(task.mm!, BASE, 1024, Prot.READ | Prot.WRITE, ANONYMOUS);
+  touch(machine, task, BASE);
+  return task;
+}
+
+function touch(machine: Machine, task: Task, page: number): void {
+  const high = Math.floor(page / 0x100000) | 0;
+  machine.get(AddressSpaces).touch(task.mm!, high, (page % 0x100000) << 12, Access.WRITE, Privilege.USER);
+}
+
+/** Physical place of the entry that an address has in the table of a level. */
+function entryAt(machine: Machine, task: Task, level: number, page: number): readonly [table: number, index: number] {
+  const tables = machine.get(PageTables);
+  const high = Math.floor(page / 0x100000) | 0;
+  const low = (page % 0x100000) << 12;
+  const table = tables.tableAt(task.mm!.root, level, high, low);
+  return [table, machine.get(PageTableFormat).index(level, high, low)];
+}
+
+describe.each(ARCHES)("a table linked in behind the kernel's back on %s", (arch) => {
+  it("is found by the scan and by the watch, as a table of unknown source, and open", () => {
+    const machine = hardened(arch);
+    const task = newProcess(machine);
+    const watch = machine.watch();
+    expect(watch.look()).toBe(false);
+    const [pmd, index] = entryAt(machine, task, 2, BASE + 0x20000);
+    const pfn = machine.get(PageAllocator).alloc(0);
+    const entry = { high: 0, low: 0 };
+    machine.get(PageTableFormat).makeTable(entry, pfn, true);
+    machine.memory.write(pmd, index, entry.high, entry.low);
+
+    expect(watch.look()).toBe(true);
+    expect(watch.open).toBe(1);
+    const { gaps, bySource } = coverageOf(machine, machine.scan());
+    expect(gaps).toEqual([expect.objectContaining({ source: "unknown", level: "pte", mapping: "linear", table: pfn })]);
+    expect(bySource.unknown.pages).toBe(1);
+    machine.memory.write(pmd, index, 0, 0);
+    expect(watch.look()).toBe(true);
+    expect(watch.open).toBe(0);
+  });
+
+  it("and so is a second mapping of a table, of whoever made it", () => {
+    const machine = hardened(arch);
+    const task = newProcess(machine);
+    const watch = machine.watch();
+    watch.look();
+    const [pte, index] = entryAt(machine, task, 3, BASE + 7);
+    const format = machine.get(PageTableFormat);
+    const entry = { high: 0, low: 0 };
+    format.makeLeaf(entry, 3, pte, format.protections.PAGE_SHARED);
+    machine.memory.write(pte, index, entry.high, entry.low);
+    expect(watch.look()).toBe(true);
+    const { gaps } = coverageOf(machine, machine.scan());
+    expect(gaps).toEqual([expect.objectContaining({ source: "user", mapping: "other", table: pte })]);
+  });
+});
+
+/** What may happen between two looks. */
+type Step = readonly [op: number, page: number, pages: number];
+const steps = fc.array(fc.tuple(fc.nat(9), fc.nat(4000), fc.integer({ min: 1, max: 600 })), { maxLength: 25 });
+
+function live(machine: Machine, alive: Task[], [op, page, pages]: Step): void {
+  const spaces = machine.get(AddressSpaces);
+  const tasks = machine.get(Tasks);
+  const task = alive[page % alive.length]!;
+  const mm = task.mm!;
+  tasks.switchTo(task);
+  if (op === 0) spaces.mmap(mm, BASE + page, pages, Prot.READ | Prot.WRITE, ANONYMOUS | MapFlag.POPULATE);
+  if (op === 1) spaces.munmap(mm, BASE + page, pages);
+  if (op === 2) spaces.mprotect(mm, BASE + page, pages, Prot.READ);
+  if (op === 3) touch(machine, task, BASE + page);
+  if (op === 4) alive.push(tasks.create(spaces.fork(mm)));
+  if (op === 5 && alive.length > 1) {
+    alive.splice(alive.indexOf(task), 1);
+    tasks.exit(task);
+  }
+  if (op === 6) machine.get(Vmalloc).alloc(pages);
+  if (op === 7) machine.get(SetMemory).setDirectMapInvalid(machine.get(PageAllocator).alloc(0));
+  if (op === 8 && spaces.protectionAt(mm, BASE + page) >= 0) spaces.mremap(mm, BASE + page, 1, BASE + 9000 + page, 1);
+  // A raw store by somebody: the first word of a table that the scan finds.
+  if (op === 9) {
+    const tables = machine.scan().filter(({ source }) => source === "user");
+    const { pfn } = tables[page % tables.length]!;
+    machine.memory.write(pfn, pages % 256, 0, 0);
+  }
+}
+
+describe.each(ARCHES)("the watch on %s", (arch) => {
+  it("says after any work what a whole scan says", () => {
+    const options: PluginOptions[] = [{}, { tagging: "ctor-missing-kernel", staticAliases: "linear" }];
+    fc.assert(
+      fc.property(fc.constantFrom(...options), steps, (pgtables, work) => {
+        const machine = hardened(arch, pgtables);
+        const alive = [newProcess(machine)];
+        const watch = machine.watch();
+        let known = "";
+        for (const step of work) {
+          live(machine, alive, step);
+          const changed = watch.look();
+          const coverage = coverageOf(machine, machine.scan());
+          expect([watch.tables, watch.open]).toEqual([coverage.pages, openPages(coverage)]);
+          const gaps = JSON.stringify(coverage.gaps);
+          if (!changed && known !== "") expect(gaps).toBe(known);
+          known = gaps;
+        }
+      }),
+      { numRuns: 15 },
+    );
+  });
+});

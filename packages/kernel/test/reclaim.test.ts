@@ -1,0 +1,69 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { createBuddyAllocator } from "../src/mm/buddy.js";
+import { createReclaim } from "../src/mm/reclaim.js";
+
+const FRAMES = 1024;
+
+/** A buddy allocator all of whose pages a cache holds, which gives them back when asked. */
+function withCache(
+  seeks: number,
+  batch: number,
+): {
+  buddy: ReturnType<typeof createBuddyAllocator>;
+  cached: number[];
+  asked: number[];
+} {
+  const buddy = createBuddyAllocator(0, FRAMES);
+  buddy.addRange(0, FRAMES);
+  const cached = Array.from({ length: FRAMES }, () => buddy.alloc(0));
+  const asked: number[] = [];
+  buddy.registerShrinker({
+    name: "test",
+    seeks,
+    batch,
+    count: () => cached.length,
+    scan(wanted) {
+      asked.push(wanted);
+      const freed = cached.splice(0, wanted);
+      for (const pfn of freed) buddy.free(pfn, 0);
+      return freed.length;
+    },
+  });
+  return { buddy, cached, asked };
+}
+
+describe("an allocation that would fail", () => {
+  it("asks the caches first, whatever their batch, until there is no more to come", () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 4 }),
+        fc.integer({ min: 1, max: 600 }),
+        fc.nat(9),
+        (seeks, batch, order) => {
+          const { buddy, cached } = withCache(seeks, batch);
+          for (let pages = FRAMES; pages > 0; pages -= 2 ** order) expect(buddy.alloc(order)).toBeGreaterThanOrEqual(0);
+          expect([cached.length, buddy.alloc(0)]).toEqual([0, -1]);
+        },
+      ),
+    );
+  });
+
+  it("asks a cache without seeks for half of what it has, in whole batches", () => {
+    const { buddy, asked } = withCache(0, 128);
+    buddy.alloc(0);
+    expect(asked).toEqual([128, 128, 128, 128]);
+  });
+
+  it("asks no cache while there is memory, and gives up when every cache stops", () => {
+    const { buddy, asked } = withCache(0, 128);
+    buddy.free(5, 0);
+    expect([buddy.alloc(0), asked.length]).toEqual([5, 0]);
+
+    const reclaim = createReclaim();
+    let scans = 0;
+    reclaim.register({ name: "busy", seeks: 0, batch: 1, count: () => 100, scan: () => (scans++, -1) });
+    expect(reclaim.until(() => 1)).toBe(-1);
+    expect(scans).toBe(16);
+  });
+});
