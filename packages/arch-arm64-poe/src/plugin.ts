@@ -29,7 +29,8 @@ const PHYSICAL_ADDRESS = { standard: 48, least: 36, most: 48 };
  * arm64 with permission overlays: stage 1 of EL1&0 with four levels of 4 KiB tables, indirect permissions, POR_EL1 and POR_EL0.
  *
  * Options: `pkeys`, whether the CPUs have FEAT_S1POE (default true); `skipEqualWrites`, whether entering a context leaves out a
- * write that would change nothing (default true); `physicalAddressBits`, width of output addresses, 36 to 48 (default 48).
+ * write that would change nothing (default true); `physicalAddressBits`, width of output addresses, 36 to 48 (default 48);
+ * `tlb`, sets, ways, replacement and seed of each CPU's TLB (default 1,024 sets of one way).
  *
  * The machine's `PhysicalMemory` must be there when the first CPU is made, its `Cpus` when the first context is entered.
  */
@@ -40,7 +41,7 @@ export const arm64Poe: Plugin = {
   contract: CONTRACT_VERSION,
   config: [{ symbol: "ARM64_POE", selects: ["ARCH_HAS_KPKEYS", "ARCH_HAS_KPKEYS_HARDENED_PGTABLES"] }],
   setup(container, options) {
-    const { pkeys, skipEqualWrites, physicalAddressBits } = readArchOptions(ID, options, PHYSICAL_ADDRESS);
+    const { pkeys, skipEqualWrites, physicalAddressBits, tlb } = readArchOptions(ID, options, PHYSICAL_ADDRESS);
     const kpkeys = createKpkeysArch(lazily(container, Cpus), { pkeys, skipEqualWrites });
     provide(container, PkeyRegister, POR_EL1);
     provide(container, PageTableFormat, ARM64_FORMAT);
@@ -55,6 +56,7 @@ export const arm64Poe: Plugin = {
           regime: createRegime(systemRegisters.controls, physicalAddressBits),
           memory: resolve(container, PhysicalMemory),
           systemRegisters,
+          tlb,
           observer: container.isRegistered(Observer, true) ? resolve(container, Observer) : undefined,
         });
       },

@@ -29,7 +29,8 @@ const PHYSICAL_ADDRESS = { standard: 46, least: 36, most: 52 };
  * x86-64 with protection keys for supervisor pages: long-mode paging with four levels, IA32_PKRS and PKRU.
  *
  * Options: `pkeys`, whether the CPUs have PKS (default true); `skipEqualWrites`, whether entering a context leaves out a write
- * that would change nothing (default true); `physicalAddressBits`, MAXPHYADDR, 36 to 52 (default 46).
+ * that would change nothing (default true); `physicalAddressBits`, MAXPHYADDR, 36 to 52 (default 46); `tlb`, sets, ways, replacement and
+ * seed of each CPU's TLB (default 1,024 sets of one way).
  *
  * The machine's `PhysicalMemory` must be there when the first CPU is made, its `Cpus` when the first context is entered.
  */
@@ -45,7 +46,7 @@ export const x86Pks: Plugin = {
     },
   ],
   setup(container, options) {
-    const { pkeys, skipEqualWrites, physicalAddressBits } = readArchOptions(ID, options, PHYSICAL_ADDRESS);
+    const { pkeys, skipEqualWrites, physicalAddressBits, tlb } = readArchOptions(ID, options, PHYSICAL_ADDRESS);
     const kpkeys = createKpkeysArch(lazily(container, Cpus), { pkeys, skipEqualWrites });
     provide(container, PkeyRegister, IA32_PKRS);
     provide(container, PageTableFormat, createPageTableFormat(physicalAddressBits));
@@ -60,6 +61,7 @@ export const x86Pks: Plugin = {
           regime: createRegime(systemRegisters.state, physicalAddressBits),
           memory: resolve(container, PhysicalMemory),
           systemRegisters,
+          tlb,
           observer: container.isRegistered(Observer, true) ? resolve(container, Observer) : undefined,
         });
       },

@@ -1,8 +1,40 @@
-import { Kpkeys, LinearMap, PageTables } from "@kpkeys/core/contracts";
-import type { Cpu, Words } from "@kpkeys/core/contracts";
+import { Kpkeys, LinearMap, PageAllocator, PageTableFormat, PageTables, SetMemory } from "@kpkeys/core/contracts";
+import type { Cpu, PluginOptions, Words } from "@kpkeys/core/contracts";
+import { digestTables } from "@kpkeys/kernel";
 import type { Machine } from "@kpkeys/kernel";
+import { embeddedTrace, replayTrace } from "@kpkeys/workloads";
 import { describe, expect, it } from "vitest";
 import { ARCHES, hardened } from "./machines.js";
+
+const PGTABLES_PKEY = 1;
+
+/** Address of a fresh page of data. */
+function dataAddress(machine: Machine): Words {
+  const pfn = machine.get(PageAllocator).alloc(0);
+  const linearMap = machine.get(LinearMap);
+  return { high: linearMap.addressHigh(pfn), low: linearMap.addressLow(pfn) };
+}
+
+/** Gives a page of the linear map a key in its leaf and forgets what must follow. */
+function setPkeyWithoutTlbi(machine: Machine, { high, low }: Words, pkey: number): void {
+  const tables = machine.get(PageTables);
+  const format = machine.get(PageTableFormat);
+  const { clear, set } = format.pkeyChange(pkey);
+  const level = format.geometry.levels.length - 1;
+  const table = tables.tableAt(tables.root, level, high, low);
+  const index = format.index(level, high, low);
+  tables.read(table, index);
+  const { entryHigh, entryLow } = tables;
+  tables.setPte(table, index, (entryHigh & ~clear.high) | set.high, (entryLow & ~clear.low) | set.low);
+}
+
+/** The pages whose translations on a CPU are stale. */
+function staleOn(cpu: Cpu): Words[] {
+  const pages: Words[] = [];
+  const count = cpu.mmu.auditTlb((high, low) => pages.push({ high, low }));
+  expect(pages).toHaveLength(count);
+  return pages;
+}
 
 /** Address of a fresh table page. */
 function tableAddress(machine: Machine): Words {
@@ -91,5 +123,117 @@ describe.each(ARCHES)("with two CPUs on %s", (arch) => {
     for (const cpu of machine.cpus.all) expect(cpu.store64(high, low, 0, 0)).toBe(-1);
     machine.get(PageTables).freeTable(pfn);
     for (const cpu of machine.cpus.all) expect(cpu.store64(high, low, 0, 0)).toBe(0);
+  });
+});
+
+describe.each(ARCHES)("a key change on %s", (arch) => {
+  it("without its TLBI lets a stale write through, which the audit catches by its address", () => {
+    const machine = hardened(arch);
+    const cpu = machine.cpus.current;
+    const page = dataAddress(machine);
+    const store = (): number => cpu.store64(page.high, page.low + 8, 0, 7);
+    expect(store()).toBe(0);
+    expect(staleOn(cpu)).toEqual([]);
+    setPkeyWithoutTlbi(machine, page, PGTABLES_PKEY);
+    expect(store()).toBe(0);
+    expect(staleOn(cpu)).toEqual([page]);
+    cpu.mmu.invalidatePage(page.high, page.low);
+    expect(staleOn(cpu)).toEqual([]);
+    expect(store()).toBe(-1);
+    expect(cpu.fault.pkey).toBe(PGTABLES_PKEY);
+    expect(staleOn(cpu)).toEqual([]);
+  });
+
+  it("back to one that allows more is caught without its TLBI as well", () => {
+    const machine = hardened(arch);
+    const cpu = machine.cpus.current;
+    const page = dataAddress(machine);
+    expect(cpu.load64(page.high, page.low)).toBe(0);
+    machine.get(SetMemory).setMemoryPkey(page.high, page.low, 1, PGTABLES_PKEY);
+    expect(cpu.load64(page.high, page.low)).toBe(0);
+    setPkeyWithoutTlbi(machine, page, 0);
+    expect(staleOn(cpu)).toEqual([page]);
+  });
+
+  it("invalidated on one CPU only is caught on the other", () => {
+    const machine = hardened(arch, {}, { cpus: 2 });
+    const [cpu0, cpu1] = machine.cpus.all as [Cpu, Cpu];
+    const page = dataAddress(machine);
+    for (const cpu of machine.cpus.all) expect(cpu.store64(page.high, page.low, 0, 7)).toBe(0);
+    setPkeyWithoutTlbi(machine, page, PGTABLES_PKEY);
+    cpu0.mmu.invalidatePage(page.high, page.low);
+    expect([cpu0, cpu1].map((cpu) => cpu.store64(page.high, page.low, 0, 8))).toEqual([-1, 0]);
+    expect([cpu0, cpu1].map(staleOn)).toEqual([[], [page]]);
+    cpu1.mmu.invalidateAll();
+    expect(staleOn(cpu1)).toEqual([]);
+    expect(cpu1.store64(page.high, page.low, 0, 8)).toBe(-1);
+  });
+
+  it("made by set_memory_pkey leaves no CPU anything stale", () => {
+    const machine = hardened(arch, {}, { cpus: 3 });
+    const page = dataAddress(machine);
+    for (const pkey of [PGTABLES_PKEY, 0, PGTABLES_PKEY]) {
+      for (const cpu of machine.cpus.all) cpu.store64(page.high, page.low, 0, 7);
+      expect(machine.get(SetMemory).setMemoryPkey(page.high, page.low, 1, pkey)).toBe(0);
+      expect(machine.cpus.all.map(staleOn)).toEqual([[], [], []]);
+      for (const cpu of machine.cpus.all) expect(cpu.store64(page.high, page.low, 0, 7)).toBe(pkey === 0 ? 0 : -1);
+    }
+  });
+});
+
+describe.each(ARCHES)("the TLB's geometry on %s", (arch) => {
+  const GEOMETRIES: readonly PluginOptions[] = [
+    { sets: 1024, ways: 1 },
+    { ways: 0 },
+    { sets: 0, ways: 4 },
+    { sets: 64, ways: 1 },
+    { sets: 16, ways: 4, replacement: "lru" },
+    { sets: 16, ways: 4, replacement: "fifo" },
+    { sets: 1, ways: 64, replacement: "random", seed: 7 },
+    { sets: 4096, ways: 2, replacement: "lru" },
+  ];
+
+  it("is not seen in what the kernel does, only in how often hardware walks; and the kernel forgets no invalidation", async () => {
+    const walks = new Set<string>();
+    const ends = new Set<string>();
+    for (const tlb of GEOMETRIES) {
+      const spec = { memory: [{ bytes: 1024 ** 3 }], cpus: 2, options: { [arch]: { tlb } } };
+      const machine = hardened(arch, {}, spec);
+      let audits = 0;
+      const audit = (): void => {
+        audits++;
+        expect(machine.cpus.all.map(staleOn)).toEqual([[], []]);
+      };
+      audit();
+      const { counters } = await replayTrace(machine, embeddedTrace.trace, { onFuller: audit });
+      audit();
+      expect(audits).toBeGreaterThan(2);
+      const ofCpus = machine.cpus.all.map((cpu) => ({ ...cpu.counters, walks: 0 }));
+      ends.add(JSON.stringify([digestTables(machine.memory, machine.scan()), counters, ofCpus]));
+      walks.add(JSON.stringify(machine.cpus.all.map((cpu) => cpu.counters.walks)));
+    }
+    expect(ends.size).toBe(1);
+    expect(walks.size).toBe(GEOMETRIES.length - 1);
+  });
+
+  it("without entries makes every access walk, so that no change needs a TLBI", () => {
+    const machine = hardened(arch, {}, { options: { [arch]: { tlb: { ways: 0 } } } });
+    const cpu = machine.cpus.current;
+    const page = dataAddress(machine);
+    const before = cpu.counters.walks;
+    for (let i = 0; i < 5; i++) expect(cpu.store64(page.high, page.low, 0, 7)).toBe(0);
+    expect(cpu.counters.walks).toBe(before + 5);
+    setPkeyWithoutTlbi(machine, page, PGTABLES_PKEY);
+    expect(cpu.store64(page.high, page.low, 0, 7)).toBe(-1);
+    expect(staleOn(cpu)).toEqual([]);
+  });
+
+  it("that is impossible is told by ERR_SPEC", () => {
+    expect(() => hardened(arch, {}, { options: { [arch]: { tlb: { sets: 3 } } } })).toThrow(
+      expect.objectContaining({
+        code: "ERR_SPEC",
+        message: `plugin ${arch}: option 'tlb.sets' is impossible; expected 0 or a power of two`,
+      }) as Error,
+    );
   });
 });

@@ -12,7 +12,7 @@ export const PLAIN: Style = pc.createColors(false);
  * @param stream - where the report goes
  */
 export function styleFor(stream: WriteStream): Style {
-  return pc.createColors(stream.isTTY && pc.isColorSupported);
+  return pc.createColors(stream.isTTY === true && pc.isColorSupported);
 }
 
 /**

@@ -120,6 +120,16 @@ export interface Mmu {
    * @param visit - called for each level from the top; the last call has the leaf or the invalid entry
    */
   walk(high: number, low: number, visit: (step: WalkStep) => void): void;
+  /**
+   * Compares each translation in the TLB with what {@link walk} finds for its page now: frame, level, rights, key and whether
+   * it is global. One that differs is stale: the tables were changed and the invalidation that has to follow was forgotten
+   * (Arm ARM, "TLB maintenance requirements"; SDM volume 3, 4.10.4). That a page has become dirty since makes none stale, and
+   * the accessed flag is not compared. Other user address spaces' are held against the roots that they were made from.
+   * Changes nothing.
+   * @param visit - told of the page of each stale translation: the two words of its first address
+   * @returns how many translations are stale
+   */
+  auditTlb(visit: (high: number, low: number) => void): number;
 }
 
 /**

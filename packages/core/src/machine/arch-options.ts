@@ -1,5 +1,7 @@
 import type { PluginOptions } from "../contracts/index.js";
 import { KpkeysError } from "../errors.js";
+import { readTlbGeometry } from "./tlb-geometry.js";
+import type { TlbGeometry } from "./tlb-geometry.js";
 
 /** The options that every architecture plugin takes. */
 export interface ArchOptions {
@@ -12,6 +14,8 @@ export interface ArchOptions {
   readonly skipEqualWrites: boolean;
   /** Number of physical-address bits; an entry with a higher output address is refused by the walk. */
   readonly physicalAddressBits: number;
+  /** Size and policy of each CPU's TLB. Default 1,024 sets of one way. */
+  readonly tlb: TlbGeometry;
 }
 
 /** What an architecture says about its physical addresses. */
@@ -34,13 +38,13 @@ export interface PhysicalAddressWidth {
  * @throws KpkeysError ERR_SPEC for an option that does not exist or has an impossible value
  */
 export function readArchOptions(plugin: string, options: PluginOptions, width: PhysicalAddressWidth): ArchOptions {
-  const { pkeys = true, skipEqualWrites = true, physicalAddressBits = width.standard, ...others } = options;
+  const { pkeys = true, skipEqualWrites = true, physicalAddressBits = width.standard, tlb = {}, ...others } = options;
   const refuse = (what: string, expected: string): KpkeysError =>
     new KpkeysError("ERR_SPEC", what, { where: `plugin ${plugin}`, expected });
 
   const unknown = Object.keys(others)[0];
   if (unknown !== undefined) {
-    throw refuse(`unknown option '${unknown}'`, "pkeys, skipEqualWrites or physicalAddressBits");
+    throw refuse(`unknown option '${unknown}'`, "pkeys, skipEqualWrites, physicalAddressBits or tlb");
   }
   if (typeof pkeys !== "boolean") throw refuse("option 'pkeys' is no boolean", "true or false");
   if (typeof skipEqualWrites !== "boolean") throw refuse("option 'skipEqualWrites' is no boolean", "true or false");
@@ -53,5 +57,5 @@ export function readArchOptions(plugin: string, options: PluginOptions, width: P
   ) {
     throw refuse("option 'physicalAddressBits' is out of range", `a whole number from ${least} to ${most}`);
   }
-  return { pkeys, skipEqualWrites, physicalAddressBits };
+  return { pkeys, skipEqualWrites, physicalAddressBits, tlb: readTlbGeometry(tlb, refuse) };
 }

@@ -4,6 +4,8 @@ import { createFastTags } from "./fast-tags.js";
 import { createMmu } from "./mmu.js";
 import type { TranslationRegime } from "./regime.js";
 import { createTlb } from "./tlb.js";
+import { DEFAULT_TLB } from "./tlb-geometry.js";
+import type { TlbGeometry } from "./tlb-geometry.js";
 import { createFaultReport, createTranslation } from "./translation.js";
 import type { KeyRegister } from "./translation.js";
 import { createWalker } from "./walker.js";
@@ -27,6 +29,8 @@ export interface CpuParts {
   readonly systemRegisters: SystemRegisters;
   /** Told of what happens; a CPU that nobody observes pays nothing. */
   readonly observer?: Observer | undefined;
+  /** Size and policy of its TLB; 1,024 sets of one way if left out. */
+  readonly tlb?: TlbGeometry | undefined;
 }
 
 /** A CPU with what its own functions change. */
@@ -42,7 +46,7 @@ type CpuState = { -readonly [F in keyof Cpu]: Cpu[F] } & KeyRegister & {
  * @param parts - what it is made of
  * @returns a CPU with translation off and an empty TLB
  */
-export function createCpu({ id, regime, memory, systemRegisters, observer }: CpuParts): Cpu {
+export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: geometry }: CpuParts): Cpu {
   const counters: CpuCounters = {
     pkeyRegisterWrites: 0,
     barriers: 0,
@@ -52,7 +56,7 @@ export function createCpu({ id, regime, memory, systemRegisters, observer }: Cpu
     tlbInvalidations: 0,
   };
   const fast = createFastTags();
-  const tlb = createTlb(regime, fast);
+  const tlb = createTlb(regime, fast, geometry ?? DEFAULT_TLB);
   const walker = createWalker(regime, memory);
   const mmu = createMmu({ id, regime, walker, tlb, fast, counters, observer });
   const { reads, writes, offsets, emptyBank } = fast;
@@ -167,14 +171,14 @@ export function createCpu({ id, regime, memory, systemRegisters, observer }: Cpu
    * which is too long to be inlined into the short ones.
    */
   function accessSlowly(access: Access, high: number, low: number, valueHigh: number, valueLow: number): number {
-    const slot = translation.translate(high, low, access, KERNEL);
-    if (slot === FAULTED) return FAULTED;
-    const pfn = tlb.pfns[slot]!;
+    const entry = translation.translate(high, low, access, KERNEL);
+    if (entry === FAULTED) return FAULTED;
+    const pfn = tlb.pfns[entry]!;
     const isWrite = (access & WRITE) !== 0;
     const isRead = (access & READ) !== 0;
     let offset = memory.contentOffset(pfn);
     if (offset === -1) {
-      if (!memory.contains(pfn)) return translation.deny(ADDRESS_SIZE, slot, high, low, access, KERNEL);
+      if (!memory.contains(pfn)) return translation.deny(ADDRESS_SIZE, entry, high, low, access, KERNEL);
       if (!isWrite || (valueHigh | valueLow) === 0) {
         // The page reads as zero, and stays so.
         cpu.valueLow = 0;
@@ -183,7 +187,8 @@ export function createCpu({ id, regime, memory, systemRegisters, observer }: Cpu
       }
       offset = memory.materialise(pfn);
     }
-    if (cpu.bank !== emptyBank && tlb.isGlobal(slot)) {
+    if (cpu.bank !== emptyBank && tlb.isGlobal(entry)) {
+      const slot = (low >>> 12) & 1023;
       const tag = (high << 10) | (low >>> 22);
       if (isRead) fast.allow(cpu.bank, slot, tag, false, offset);
       if (isWrite) fast.allow(cpu.bank, slot, tag, true, offset);

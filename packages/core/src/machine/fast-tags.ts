@@ -3,15 +3,15 @@
  * bits 31 and 30 of a true tag are alike.
  */
 export const NO_TAG = 0x40000000;
-/** Slots of the TLB. */
+/** Pages that may have fast tags at once. */
 export const SLOTS = 1024;
 /** Banks in use, one for each value of the key register. */
 const BANKS = 8;
 
 /**
  * What makes a hit of a kernel-mode access one compare: for each value of the key register in use a bank of tags for reads and
- * one for writes, in which a slot's tag stands only if the TLB's entry allows that access under that value. A bank's index is
- * that of its first tag.
+ * one for writes, in which a page's tag stands only while the TLB holds the page and allows that access under that value. A
+ * bank's index is that of its first tag. A page has one slot, whatever the TLB's geometry, and shares it with others.
  *
  * ```text
  *   address   63 ....... 52 | 51 ............. 22 | 21 ......... 12 | 11 ...... 3 | 2 0
@@ -35,15 +35,15 @@ export interface FastTags {
    */
   select(high: number, low: number): number;
   /**
-   * Allows an access without further checks.
+   * Allows an access without further checks; what was allowed of another page in the slot is taken back.
    * @param bank - index of the bank
-   * @param slot - the TLB's slot
+   * @param slot - the page's slot
    * @param tag - the address's tag
    * @param write - whether writes are allowed, or reads
    * @param offset - where the page's content stands
    */
   allow(bank: number, slot: number, tag: number, write: boolean, offset: number): void;
-  /** Takes back all that was allowed in a slot. @param slot - the TLB's slot */
+  /** Takes back all that was allowed in a slot. @param slot - address bits 21 to 12 */
   clearSlot(slot: number): void;
   /** Takes back all that was allowed. */
   clear(): void;
@@ -55,6 +55,8 @@ export function createFastTags(): FastTags {
   const reads = new Int32Array(emptyBank + SLOTS).fill(NO_TAG);
   const writes = new Int32Array(emptyBank + SLOTS).fill(NO_TAG);
   const offsets = new Int32Array(SLOTS);
+  /** Tag of the page that has each slot. */
+  const owners = new Int32Array(SLOTS).fill(NO_TAG);
   /** Which banks have a tag in each slot, a bit each. */
   const occupied = new Int32Array(SLOTS);
   let anyOccupied = false;
@@ -90,6 +92,10 @@ export function createFastTags(): FastTags {
   }
 
   function allow(bank: number, slot: number, tag: number, write: boolean, offset: number): void {
+    if (owners[slot] !== tag) {
+      clearSlot(slot);
+      owners[slot] = tag;
+    }
     (write ? writes : reads)[bank + slot] = tag;
     offsets[slot] = offset;
     occupied[slot]! |= 1 << (bank / SLOTS);

@@ -2,6 +2,7 @@ import type { CpuCounters, Mmu, Observer } from "../contracts/index.js";
 import type { FastTags } from "./fast-tags.js";
 import type { TranslationRegime } from "./regime.js";
 import type { Tlb } from "./tlb.js";
+import { createTlbAudit } from "./tlb-audit.js";
 import type { Walker } from "./walker.js";
 
 /** What a CPU's MMU is made of. */
@@ -89,7 +90,9 @@ export function createMmu({ id, regime, walker, tlb, fast, counters, observer }:
       if (!isCanonical(high)) return;
       walker.run(high, low, splitRoots && high >= 0 ? mmu.userRoot : mmu.kernelRoot, false, visit);
     },
+    auditTlb: (visit) => audit(visit),
   };
+  const audit = createTlbAudit({ regime, walker, tlb }, mmu);
 
   // Defined apart: an object literal with accessors is slow to read.
   let enabled = false;

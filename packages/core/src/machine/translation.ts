@@ -61,20 +61,20 @@ export interface Translation {
    * @param low - bits 31 to 0
    * @param access - what is done
    * @param privilege - on whose behalf
-   * @returns the TLB's slot that holds the translation, or {@link FAULT}
+   * @returns the TLB's entry that holds the translation, or {@link FAULT}
    */
   translate(high: number, low: number, access: Access, privilege: Privilege): number;
   /**
    * Faults by what the TLB holds. The tables are read again for the report only.
    * @param kind - which check failed
-   * @param slot - the TLB's slot that holds the translation
+   * @param entry - the TLB's entry that holds the translation
    * @param high - bits 63 to 32 of the address
    * @param low - bits 31 to 0
    * @param access - what was attempted
    * @param privilege - on whose behalf
    * @returns {@link FAULT}
    */
-  deny(kind: FaultKind, slot: number, high: number, low: number, access: Access, privilege: Privilege): number;
+  deny(kind: FaultKind, entry: number, high: number, low: number, access: Access, privilege: Privilege): number;
 }
 
 /**
@@ -92,14 +92,13 @@ export function createTranslation(parts: TranslationParts): Translation {
   function translate(addressHigh: number, low: number, access: Access, privilege: Privilege): number {
     const high = addressHigh | 0;
     if (!mmu.enabled || !mmu.isCanonical(high)) return refuse(high, low, access, privilege);
-    const tag = (high << 10) | (low >>> 22);
-    const slot = (low >>> 12) & 1023;
-    if (!tlb.holds(slot, tag, mmu.asid)) return miss(high, low, access, privilege);
-    const packed = tlb.attributes[slot]!;
+    const entry = tlb.find(high, low, mmu.asid);
+    if (entry === -1) return miss(high, low, access, privilege);
+    const packed = tlb.attributes[entry]!;
     const verdict = regime.check(packed, access, privilege, cpu.rulingHigh, cpu.rulingLow);
     if (verdict === DIRTY) return miss(high, low, access, privilege);
     compareWithWritten(verdict, packed, high, low, access, privilege);
-    return verdict === NONE ? slot : deny(verdict, slot, high, low, access, privilege);
+    return verdict === NONE ? entry : deny(verdict, entry, high, low, access, privilege);
   }
 
   /** Walks, checks and, unless the translation may not be kept, fills the TLB. */
@@ -149,11 +148,10 @@ export function createTranslation(parts: TranslationParts): Translation {
   }
 
   function fill(high: number, low: number, packed: number): number {
-    const slot = (low >>> 12) & 1023;
     const asid = regime.isGlobal(walk) ? ALL_SPACES : mmu.asid;
-    tlb.fill(slot, (high << 10) | (low >>> 22), asid, walk.pfn, packed, walk.level);
-    observer?.tlbFill?.(id, high, low);
-    return slot;
+    const entry = tlb.fill(high, low, asid, rootOf(high), walk, packed);
+    if (tlb.entries !== 0) observer?.tlbFill?.(id, high, low);
+    return entry;
   }
 
   /** Between a register write and its synchronisation: counts an access on which the two values disagree. */
@@ -174,16 +172,16 @@ export function createTranslation(parts: TranslationParts): Translation {
 
   function deny(
     kind: FaultKind,
-    slot: number,
+    entry: number,
     high: number,
     low: number,
     access: Access,
     privilege: Privilege,
   ): number {
     walker.run(high, low, rootOf(high), false, undefined);
-    walk.level = tlb.levels[slot]!;
-    const packed = tlb.attributes[slot]!;
-    if (faultDropsTranslation) tlb.drop(slot);
+    walk.level = tlb.levels[entry]!;
+    const packed = tlb.attributes[entry]!;
+    if (faultDropsTranslation) tlb.drop(entry);
     return raise(kind, packed, high, low, access, privilege);
   }
 

@@ -78,6 +78,9 @@ test.each<Partial<ToyOptions>>([
   { needsBarrier: true, splitRoots: true, asids: true },
   { needsBarrier: false, splitRoots: false, asids: false, faultDropsTranslation: true },
   { needsBarrier: true, splitRoots: false, asids: true, indexBits: [5, 8, 7, 7] },
+  { needsBarrier: true, tlb: { sets: 2, ways: 3, replacement: "lru", seed: 1 } },
+  { needsBarrier: false, tlb: { sets: 1, ways: 4, replacement: "random", seed: 1 } },
+  { needsBarrier: false, faultDropsTranslation: true, tlb: { sets: 0, ways: 0, replacement: "fifo", seed: 1 } },
 ])("with every change invalidated, TLB and fast tags cannot be seen: %j", (options) => {
   fc.assert(
     fc.property(fc.array(mapping, { maxLength: 30 }), fc.array(operation, { maxLength: 80 }), (mappings, later) => {
@@ -149,6 +152,7 @@ test.each<Partial<ToyOptions>>([
           }
         }
       }
+      expect(cpu.mmu.auditTlb(() => undefined)).toBe(0);
       expect(cpu.counters.unsynchronised).toBe(reference.unsynchronised);
       for (const [word, expected] of reference.words) {
         const [pfn, index] = word.split("/").map(Number);

@@ -1,7 +1,8 @@
 import { Access, FaultKind, Privilege } from "../../src/contracts/index.js";
 import type { Cpu, Observer, PhysicalMemory, SystemRegisters } from "../../src/contracts/index.js";
 import { createCpu, createPhysicalMemory, NEEDS_DIRTY } from "../../src/machine/index.js";
-import type { LevelDecoding, TranslationRegime } from "../../src/machine/index.js";
+import type { LevelDecoding, TlbGeometry, TranslationRegime } from "../../src/machine/index.js";
+import { DEFAULT_TLB } from "../../src/machine/tlb-geometry.js";
 
 // An architecture that does not exist, so that nothing in the machine is made for one that does.
 //
@@ -28,6 +29,7 @@ export interface ToyOptions {
   readonly asids: boolean;
   readonly needsBarrier: boolean;
   readonly faultDropsTranslation: boolean;
+  readonly tlb: TlbGeometry;
 }
 
 export const TOY: ToyOptions = {
@@ -36,6 +38,7 @@ export const TOY: ToyOptions = {
   asids: true,
   needsBarrier: true,
   faultDropsTranslation: false,
+  tlb: DEFAULT_TLB,
 };
 
 export function createToyRegime(options: ToyOptions, isOpen: () => boolean): TranslationRegime {
@@ -117,7 +120,7 @@ export function createToy(options: Partial<ToyOptions> = {}, observer?: Observer
     },
   };
   const regime = createToyRegime({ ...TOY, ...options }, () => open !== 0n);
-  const cpu = createCpu({ id: 0, regime, memory, systemRegisters, observer });
+  const cpu = createCpu({ id: 0, regime, memory, systemRegisters, observer, tlb: options.tlb });
   let nextTable = 1;
   const allocate = (): number => nextTable++;
   const kernelRoot = allocate();

@@ -74,7 +74,12 @@ export async function replayTrace(machine: Machine, path: string, options: Repla
   const { cpus } = machine;
   const threads = createThreads(tasks, spaces);
   const faults = createUserFaults(spaces);
-  const idle = tasks.current;
+  const here = cpus.current;
+  const idle = cpus.all.map((cpu) => {
+    cpus.current = cpu;
+    return tasks.current;
+  });
+  cpus.current = here;
   const exits = new Map<number, ExitRecord[]>();
   const before = machine.counters();
   /** What {@link ReplayOptions.onFuller} did, which is not the workload's. */
@@ -130,7 +135,7 @@ export async function replayTrace(machine: Machine, path: string, options: Repla
     line = event.line;
     if (cpus.all.length > 1) cpus.current = cpus.all[Math.max(0, event.cpu) % cpus.all.length]!;
     if (event.kind === EventKind.sched_switch) {
-      tasks.switchTo(threads.find(argUnsigned(event, 2))?.task ?? idle);
+      tasks.switchTo(threads.find(argUnsigned(event, 2))?.task ?? idle[cpus.current.id]!);
       return;
     }
     if (event.kind === EventKind.sched_process_exit) {
