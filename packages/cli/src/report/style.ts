@@ -11,8 +11,8 @@ export const PLAIN: Style = pc.createColors(false);
  * The colours for a stream: none unless it is a terminal that shows them and `NO_COLOR` is not set.
  * @param stream - where the report goes
  */
-export function styleFor(stream: WriteStream): Style {
-  return pc.createColors(stream.isTTY === true && pc.isColorSupported);
+export function styleFor(stream: Partial<Pick<WriteStream, "isTTY">>): Style {
+  return pc.createColors((stream.isTTY ?? false) && pc.isColorSupported);
 }
 
 /**
