@@ -1,6 +1,7 @@
 import { arm64Poe } from "@kpkeys/arch-arm64-poe";
 import { x86Pks } from "@kpkeys/arch-x86-pks";
 import { createPluginRegistry } from "@kpkeys/core";
+import { Rcu, SlabAllocator } from "@kpkeys/core/contracts";
 import type { PluginOptions } from "@kpkeys/core/contracts";
 import { buildMachine, DEFAULT_SPEC } from "@kpkeys/kernel";
 import type { Machine, MachineSpec } from "@kpkeys/kernel";
@@ -19,4 +20,10 @@ export function machine(arch: string, spec: Partial<MachineSpec> = {}): Machine 
 /** A small machine with hardened page tables. */
 export function hardened(arch: string, pgtables: PluginOptions = {}, spec: Partial<MachineSpec> = {}): Machine {
   return machine(arch, { features: ["pgtables"], ...spec, options: { ...spec.options, pgtables } });
+}
+
+/** Lets pass what ends late: callbacks of RCU, and pages that slab caches keep for later. */
+export function settle(machine: Machine): void {
+  machine.get(Rcu).synchronize();
+  for (const cache of machine.get(SlabAllocator).caches) cache.shrink();
 }

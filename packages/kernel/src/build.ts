@@ -15,10 +15,12 @@ import {
   CpuFactory,
   CpuPower,
   Cpus,
+  Creds,
   EarlyMemory,
   Exceptions,
   ExtensionPoints,
   InitPhases,
+  KernelMemory,
   KeyRegisters,
   Kpkeys,
   KpkeysArch,
@@ -32,7 +34,9 @@ import {
   PhysicalMemory,
   PkeyRegister,
   ProtectedObjects,
+  Rcu,
   SetMemory,
+  SlabAllocator,
   StaticKeys,
   StaticTablePages,
   Tasks,
@@ -42,6 +46,7 @@ import type { DependencyContainer, MemoryBank, Token } from "@kpkeys/core/contra
 import { createPhysicalMemory } from "@kpkeys/core/machine";
 import { boot, BootProgress } from "./boot/boot.js";
 import { layOutImage } from "./boot/image.js";
+import { placeInitCred } from "./boot/init-cred.js";
 import { createMemblock } from "./boot/memblock.js";
 import { createCpuPower } from "./cpu-power.js";
 import { createExceptionEntry } from "./exception-entry.js";
@@ -49,11 +54,13 @@ import { createExceptions } from "./exceptions.js";
 import { createKernelFaults } from "./kernel-fault.js";
 import { createKeyRegisters } from "./key-registers.js";
 import { addressText, closingPkey } from "./coverage.js";
+import { createCredLife } from "./cred/task-creds.js";
 import type { Machine, MachineCounters } from "./machine.js";
 import { createAddresses, pageHigh, pageLow } from "./mm/addresses.js";
 import { createBuddyAllocator } from "./mm/buddy.js";
 import { createFixmap } from "./mm/fixmap.js";
 import type { Fixmap } from "./mm/fixmap.js";
+import { createKernelMemory } from "./mm/kernel-memory.js";
 import { createLazyMmu } from "./mm/lazy-mmu.js";
 import { createLeafWalk } from "./mm/leaf-walk.js";
 import { createPageTables } from "./mm/page-tables.js";
@@ -69,7 +76,10 @@ import { createUserFrames } from "./process/frames.js";
 import { createTasks } from "./process/tasks.js";
 import type { KernelTasks } from "./process/tasks.js";
 import { readPolicies } from "./policies.js";
+import { createRcu } from "./rcu.js";
 import { scanTables } from "./scanner.js";
+import { createSlabAllocator } from "./slab/slab-allocator.js";
+import { createSlabPages } from "./slab/slab-pages.js";
 import { createTableWatch } from "./table-watch.js";
 import { checkSpec } from "./spec.js";
 import type { BankSpec, MachineSpec } from "./spec.js";
@@ -157,6 +167,7 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry): Machi
 
   const image = layOutImage(arch, memory.firstPfn);
   offer(StaticTablePages, image);
+  placeInitCred(memory, image.initCred);
   const addresses = createAddresses(arch.layout, memory, image, format.geometry.levels);
   offer(LinearMap, addresses);
   const memblock = createMemblock(memory.banks);
@@ -224,7 +235,7 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry): Machi
   });
   offer(SetMemory, setMemory);
   let tasks: KernelTasks | undefined;
-  offer(
+  const exceptions = offer(
     Exceptions,
     createExceptions(cpus, lazy, exceptionEntry, faults, () => tasks),
   );
@@ -251,10 +262,38 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry): Machi
   const progress = new BootProgress(extensions);
   offer(InitPhases, progress);
 
+  const kernelMemory = offer(KernelMemory, createKernelMemory(cpus, addresses, memory.firstPfn, faults));
+  const slabPages = createSlabPages(buddy, addresses, setMemory, extensions);
+  const slab = offer(
+    SlabAllocator,
+    createSlabAllocator({ memory: kernelMemory, linearMap: addresses, pages: slabPages }, kpkeys, extensions),
+  );
+  const rcu = createRcu({
+    cpus,
+    memory: kernelMemory,
+    exceptions,
+    extensions,
+    text: { high: pageHigh(addresses.imagePage), low: pageLow(addresses.imagePage) },
+    isIdle: (cpu) => tasks!.isIdle(cpu),
+  });
+  offer(Rcu, rcu);
+
   function startTasks(): void {
     const { switchPkeyRegister, resumeInitialisesRegister } = policies;
-    tasks = createTasks(cpus, image.root, format, spaces, lazy, extensions, { switchPkeyRegister, needsBarrier });
+    const creds = createCredLife({ memory: kernelMemory, rcu, slab, init: image.initCred, extensions });
+    tasks = createTasks(cpus, image.root, format, spaces, lazy, extensions, {
+      creds,
+      switched: () => {
+        rcu.noteContextSwitch();
+      },
+      switchPkeyRegister,
+      needsBarrier,
+    });
     offer(Tasks, tasks);
+    offer(
+      Creds,
+      creds.forCurrent(() => tasks!.currentCreds),
+    );
     const onResume = resumeInitialisesRegister && kpkeys.supported() ? initial : undefined;
     offer(CpuPower, createCpuPower(cpus, tasks, extensions, onResume));
   }

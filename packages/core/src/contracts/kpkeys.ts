@@ -130,9 +130,11 @@ export interface Kpkeys {
    * Gives a context its rights. Only during a plugin's `setup`.
    * @param name - the context
    * @param rights - rights by key; must give read-write on `DEFAULT`
+   * @param others - rights on every key that `rights` does not name, `DEFAULT` apart, whoever registers it; their DEFAULT rights if
+   *   left out. For a context such as the credentials series' UNRESTRICTED, which opens what its feature need not know
    * @throws KpkeysError ERR_FROZEN, ERR_CONTEXT_DUPLICATE, ERR_CONTEXT_DEFAULT_PKEY, ERR_PKEY_UNKNOWN
    */
-  defineContext(name: ContextName, rights: ContextRights): void;
+  defineContext(name: ContextName, rights: ContextRights, others?: Rights): void;
   /**
    * The number of a key.
    * @param name - its symbolic name

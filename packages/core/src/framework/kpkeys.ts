@@ -58,9 +58,9 @@ export function createKpkeys(findArch: () => KpkeysArch, register: PkeyRegister)
       refuseWhenFrozen(`the key ${name} is registered`);
       return pkeys.register(name);
     },
-    defineContext(name, rights) {
+    defineContext(name, rights, others) {
       refuseWhenFrozen(`the context ${name} is defined`);
-      contexts.define(name, rights);
+      contexts.define(name, rights, others);
     },
     pkey: (name) => pkeys.numberOf(name),
     pkeyNames: pkeys.names,

@@ -22,7 +22,8 @@ export interface ImageSection {
  * ```text
  *   image.pfn            + 1024                + 1536                     + 2048
  *   | text                | rodata … root       | init_mm … static tables  |
- *                               (if read-only)    zero page  (the others)
+ *                               (if read-only)    zero page, (the others)
+                                                 init_cred
  * ```
  */
 export interface KernelImage extends StaticTablePages {
@@ -38,6 +39,8 @@ export interface KernelImage extends StaticTablePages {
   readonly initMm: number;
   /** Page-frame number of the page of zeroes. */
   readonly zeroPage: number;
+  /** Physical address of `init_cred`, alone in its page. */
+  readonly initCred: number;
   /**
    * Takes a page of a static pool for a table.
    * @param role - which pool
@@ -81,6 +84,7 @@ export function layOutImage(arch: PgtableArch, firstPfn: number): KernelImage {
     root: root.pfn,
     initMm: data.pfn,
     zeroPage: data.pfn + 1,
+    initCred: (data.pfn + 2) * 4096,
     keyed: runs
       .filter(({ protection }) => protection === "pkey")
       .map(({ symbol, pfn, pages }): StaticTableRun => ({ symbol, pfn, pages })),
