@@ -77,7 +77,7 @@ import { createTasks } from "./process/tasks.js";
 import type { KernelTasks } from "./process/tasks.js";
 import { readPolicies } from "./policies.js";
 import { createRcu } from "./rcu.js";
-import { scanTables } from "./scanner.js";
+import { scanObjects, scanTables } from "./scanner.js";
 import { createSlabAllocator } from "./slab/slab-allocator.js";
 import { createSlabPages } from "./slab/slab-pages.js";
 import { createTableWatch } from "./table-watch.js";
@@ -366,6 +366,11 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry): Machi
         isLinear: (page) => addresses.pfnOf(pageHigh(page), pageLow(page)) >= 0,
       }),
     scan: () => scanTables({ memory, format, roots: roots(), sourceOf: (pfn) => tables.sourceOf(pfn) }),
+    scanObjects: () =>
+      scanObjects(
+        { memory, format, roots: roots() },
+        get(ProtectedObjects).claims.flatMap(({ objects }) => [...(objects?.() ?? [])]),
+      ),
     watch: () => createTableWatch({ memory, format, roots }, closingPkey({ get })),
   };
 }

@@ -1,5 +1,5 @@
 import type { Cpus, DependencyContainer, PhysicalMemory, Setter, Token } from "@kpkeys/core/contracts";
-import type { ScannedTable } from "./scanner.js";
+import type { ScannedObject, ScannedTable } from "./scanner.js";
 import type { MachineSpec } from "./spec.js";
 import type { TableWatch } from "./table-watch.js";
 
@@ -51,6 +51,8 @@ export interface Machine {
   counters(): MachineCounters;
   /** Finds every page-table page, from the live roots of every CPU and every process. */
   scan(): readonly ScannedTable[];
+  /** Finds every object that the features say they protect now, with every mapping of its page, from the same roots. */
+  scanObjects(): readonly ScannedObject[];
   /**
    * A digest of what the tables translate, wherever they lie: equal for machines that did the same with another allocation of table
    * pages or another linear map.

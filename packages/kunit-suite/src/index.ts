@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 export { attack } from "./attack.js";
-export type { AttackCount, AttackGap, AttackResult } from "./attack.js";
+export type { AttackCount, AttackGap, AttackResult, MachineUnderAttack } from "./attack.js";
 export { formatKtap } from "./ktap.js";
 export { countResults, runSuites, suitesOf } from "./runner.js";
 export type { CaseResult, KunitCounts, MachineUnderTest, SuiteResult } from "./runner.js";

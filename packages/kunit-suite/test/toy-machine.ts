@@ -1,4 +1,4 @@
-import { createContainer, createProtectedObjects, provide, resolve } from "@kpkeys/core";
+import { createContainer, provide, resolve } from "@kpkeys/core";
 import {
   Errno,
   Exceptions,
@@ -8,11 +8,10 @@ import {
   PageTableFormat,
   PageTables,
   PhysicalMemory,
-  ProtectedObjects,
   SetMemory,
 } from "@kpkeys/core/contracts";
 import type { KpkeysState, LevelGeometry, ProtectedObject, Token } from "@kpkeys/core/contracts";
-import type { MachineUnderTest } from "../src/index.js";
+import type { MachineUnderAttack } from "../src/index.js";
 
 /** A store that was tried. */
 export interface Store {
@@ -22,7 +21,7 @@ export interface Store {
 }
 
 /** The parts of a machine that an attack or a suite asks, over an invented geometry. */
-export interface ToyMachine extends MachineUnderTest {
+export interface ToyMachine extends MachineUnderAttack {
   /** Stores tried, in order. */
   readonly stores: readonly Store[];
   /** The context entered last and not left. */
@@ -51,10 +50,6 @@ export function createToyMachine(
     provide(container, token, some as T);
   };
 
-  const claims = createProtectedObjects();
-  claims.declare({ feature: "toy", objects: () => objects });
-
-  part(ProtectedObjects, claims);
   part(LinearMap, {
     addressHigh: () => LINEAR_HIGH,
     addressLow: (pfn) => pfn << 12,
@@ -99,6 +94,11 @@ export function createToyMachine(
 
   return {
     get: (token) => resolve(container, token),
+    scanObjects: () =>
+      objects.map((object) => ({
+        ...object,
+        aliases: [{ high: LINEAR_HIGH, low: object.pfn << 12, pkey: object.pkey, writable: true }],
+      })),
     stores,
     get context() {
       return context;

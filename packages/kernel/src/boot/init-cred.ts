@@ -4,13 +4,17 @@ import type { PhysicalMemory } from "@kpkeys/core/contracts";
 /** `CAP_FULL_SET`: bits 0 to 40, the last being CAP_CHECKPOINT_RESTORE. */
 const CAP_FULL_SET = { high: 0x1ff, low: -1 };
 
+/** References that nobody gives back, so that init_cred is never freed: with those of the boot CPU's idle task Linux's 4. */
+const OWN_REFERENCES = 2;
+
 /**
- * Writes `init_cred` into the kernel image, as the linker does: root with all capabilities. References come with the idle tasks.
+ * Writes `init_cred` into the kernel image, as the linker does: root with all capabilities. Idle tasks add their references.
  * @param memory - RAM
  * @param address - its physical address
  */
 export function placeInitCred(memory: PhysicalMemory, address: number): void {
   const word = (offset: number): number => ((address & 4095) + offset) / 8;
+  memory.write(Math.floor(address / 4096), word(CRED.usage), 0, OWN_REFERENCES);
   for (const field of [CRED.capPermitted, CRED.capEffective, CRED.capBset]) {
     memory.write(Math.floor(address / 4096), word(field), CAP_FULL_SET.high, CAP_FULL_SET.low);
   }
