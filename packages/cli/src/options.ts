@@ -88,7 +88,7 @@ export function withCommonFlags(command: Command, policies: readonly Policy[]): 
   const lists: [flags: string, description: string, read: (text: string) => string[], standard: readonly string[]][] = [
     ["--arch <id,...>", "architectures", listOf("architecture", ARCHES), Object.keys(ARCHES)],
     ["--series <name,...>", "versions of the kpkeys series", listOf("series", SERIES), ["next"]],
-    ["--feature <id,...>", "what is protected", listOf("feature", FEATURES), Object.keys(FEATURES)],
+    ["--feature <id,...>", "what is protected", listOf("feature", FEATURES), ["pgtables"]],
     ["--policy <name,...>", "how the hardening is used", listOf("policy", POLICIES), policies],
   ];
   for (const [flags, description, read, standard] of lists) {

@@ -47,7 +47,7 @@ export interface Coverage extends CoverageCount {
   readonly byLevel: Readonly<Record<string, CoverageCount>>;
   /** Objects that features say they protect, by what they call them. */
   readonly objects: Readonly<Record<string, ObjectCount>>;
-  /** Pages and objects that are neither keyed nor read-only; empty when all are. */
+  /** Pages and objects that should be protected and are neither keyed nor read-only; empty when all are. */
   readonly gaps: readonly CoverageGap[];
 }
 
@@ -58,6 +58,16 @@ export interface Coverage extends CoverageCount {
 export function closingPkey(machine: Pick<Machine, "get">): number | undefined {
   const claimed = machine.get(ProtectedObjects).claims.find(({ tablePkey }) => tablePkey !== undefined);
   return machine.get(Kpkeys).supported() ? claimed?.tablePkey : undefined;
+}
+
+/**
+ * Whether the table pages of a machine should be protected: a feature claims them, or nobody claims anything, as where the hardening
+ * is off. A machine whose features claim other things alone promises nothing of its tables.
+ * @param machine - whose claims count
+ */
+export function expectsTables(machine: Pick<Machine, "get">): boolean {
+  const { claims } = machine.get(ProtectedObjects);
+  return claims.length === 0 || claims.some(({ tablePkey }) => tablePkey !== undefined);
 }
 
 /**
@@ -75,6 +85,7 @@ export function coverageOf(machine: Machine, tables: readonly ScannedTable[]): C
   const byLevel = Object.fromEntries(machine.levelNames.map((name) => [name, newCount()]));
   const total = newCount();
   const gaps = createGaps(machine);
+  const expected = expectsTables(machine);
 
   for (const { pfn, level, source, aliases } of tables) {
     const name = machine.levelNames[level]!;
@@ -83,7 +94,7 @@ export function coverageOf(machine: Machine, tables: readonly ScannedTable[]): C
       count.pages++;
       if (state !== "open") count[state]++;
     }
-    if (open !== undefined) gaps.note(source, name, pfn, open.high, open.low);
+    if (expected && open !== undefined) gaps.note(source, name, pfn, open.high, open.low);
   }
   const objects = coverObjects(machine, gaps);
   return { ...total, bySource, byLevel, objects, gaps: gaps.all() };

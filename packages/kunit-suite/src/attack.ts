@@ -1,5 +1,5 @@
 import { Exceptions, Kpkeys, LinearMap, PageTableFormat, PhysicalMemory } from "@kpkeys/core/contracts";
-import { addressText } from "@kpkeys/kernel";
+import { addressText, expectsTables } from "@kpkeys/kernel";
 import type { Machine, ScannedTable } from "@kpkeys/kernel";
 
 /** Stores of an attack that went through, of one source, level and mapping. */
@@ -51,8 +51,8 @@ interface Target {
 
 /**
  * What an attacker with a write primitive does: stores the value already there to the first, middle and last entry of every
- * table page, through every alias that a mapping gives it, and to every object that a feature says it protects, in the DEFAULT
- * context. Nothing changes even where a store goes through.
+ * table page (unless the features protect other things alone) and of every object that a feature says it protects, through every alias
+ * that a mapping gives it, in the DEFAULT context. Nothing changes even where a store goes through.
  *
  * It does not show that the setters cannot be misused: whoever chooses the arguments of set_pte() needs no store of his own.
  *
@@ -101,6 +101,7 @@ export function attack(machine: MachineUnderAttack, tables: readonly ScannedTabl
 }
 
 function tableTargets(machine: MachineUnderAttack, tables: readonly ScannedTable[]): Target[] {
+  if (!expectsTables(machine)) return [];
   const { levels } = machine.get(PageTableFormat).geometry;
   return tables.flatMap(({ pfn, level, source, aliases }) => {
     const { name, indexBits } = levels[level]!;

@@ -1,5 +1,6 @@
 import { ExtensionPoints } from "@kpkeys/core/contracts";
 import type { KunitCase, KunitSuite, KunitTest } from "@kpkeys/core/contracts";
+import { expectsTables } from "@kpkeys/kernel";
 import type { Machine } from "@kpkeys/kernel";
 import { hardenedPgtables } from "./suites/hardened-pgtables.js";
 
@@ -40,13 +41,15 @@ export interface KunitCounts {
 class EndOfCase extends Error {}
 
 /**
- * The suites of a machine: the one of page tables, which the kernel builds in, and those that its features bring.
+ * The suites of a machine: the one of page tables, which the kernel builds in where they should be protected, and those that its
+ * features bring.
  *
  * @param machine - the machine
  * @returns the suites in the order in which they run
  */
 export function suitesOf(machine: MachineUnderTest): readonly KunitSuite[] {
-  return [hardenedPgtables, ...machine.get(ExtensionPoints).suites];
+  const builtIn = expectsTables(machine) ? [hardenedPgtables] : [];
+  return [...builtIn, ...machine.get(ExtensionPoints).suites];
 }
 
 /**

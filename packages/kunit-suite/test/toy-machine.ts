@@ -1,4 +1,4 @@
-import { createContainer, provide, resolve } from "@kpkeys/core";
+import { createContainer, createProtectedObjects, provide, resolve } from "@kpkeys/core";
 import {
   Errno,
   Exceptions,
@@ -8,6 +8,7 @@ import {
   PageTableFormat,
   PageTables,
   PhysicalMemory,
+  ProtectedObjects,
   SetMemory,
 } from "@kpkeys/core/contracts";
 import type { KpkeysState, LevelGeometry, ProtectedObject, Token } from "@kpkeys/core/contracts";
@@ -50,6 +51,7 @@ export function createToyMachine(
     provide(container, token, some as T);
   };
 
+  part(ProtectedObjects, createProtectedObjects());
   part(LinearMap, {
     addressHigh: () => LINEAR_HIGH,
     addressLow: (pfn) => pfn << 12,
