@@ -1,7 +1,7 @@
 // Rehearses a release of the last commit, as its users will meet it: versions it, publishes it to a registry on loopback,
 // installs from there in empty folders and runs, on every supported version of Node, the first program of each README and
 // `npx kpkeys run`. Nothing leaves this machine.
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { ROOT } from "./ensure.mjs";
@@ -18,6 +18,7 @@ try {
   publish(checkout);
   installAlone();
   for (const readme of readmes(checkout)) runReadme(readme);
+  for (const example of readdirSync(join(checkout, "examples"))) runExample(checkout, example);
   runCommand();
   say("the rehearsal is over: everything installed and ran");
 } finally {
@@ -72,6 +73,15 @@ function runReadme({ name, program }) {
     const printed = run(node, ["program.mjs"], { cwd: home }).trimEnd();
     check(`${name}'s program on Node ${majorOf(node)}`, printed, promised);
   }
+}
+
+/** A package written outside the repository: it has published names to build on and nothing else. */
+function runExample(checkout, name) {
+  const home = join(folder, `example-${name}`);
+  cpSync(join(checkout, "examples", name), home, { recursive: true });
+  run("npm", ["install", "--no-package-lock"], { cwd: home, env: registry.env });
+  run("npm", ["test"], { cwd: home });
+  say(`ok: examples/${name} builds and passes its tests`);
 }
 
 /** The command, as somebody runs it who has nothing installed. */
