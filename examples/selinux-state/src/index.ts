@@ -30,7 +30,7 @@ declare module "@kpkeys/core/contracts" {
     SELINUX: true;
   }
 }
-// #endregion
+// #endregion names
 
 // #region contract
 /** What SELinux keeps about itself. */
@@ -45,7 +45,7 @@ export interface SelinuxState {
 
 /** Token of {@link SelinuxState}. */
 export const SelinuxState: Token<SelinuxState> = token("SelinuxState");
-// #endregion
+// #endregion contract
 
 // #region plugin
 /** The feature: gives `selinux_state` a page and the page a key, and opens the key in `setEnforcing` alone. */
@@ -97,7 +97,7 @@ export const selinuxState: Plugin = {
     });
   },
 };
-// #endregion
+// #endregion plugin
 
 // #region suite
 const suite: KunitSuite = {
@@ -119,4 +119,4 @@ const suite: KunitSuite = {
     },
   ],
 };
-// #endregion
+// #endregion suite
