@@ -4,7 +4,7 @@ import { EXIT, tellError } from "./errors.js";
 import type { ReplayFlags } from "./commands/replay.js";
 import { listOf, withCommonFlags, withReplayFlags } from "./options.js";
 import type { CommonFlags } from "./options.js";
-import { ARCHES } from "./plugins.js";
+import { ARCHES, FEATURES } from "./plugins.js";
 import type { Policy } from "./series.js";
 
 const ALL_POLICIES: readonly Policy[] = ["off", "naive", "batched"];
@@ -86,6 +86,29 @@ function createProgram(finish: (status: number) => void): Command {
     .action(async (files: string[], flags: Pick<CommonFlags, "arch" | "json">) => {
       const { conform } = await import("./commands/conform.js");
       finish(await conform(files, flags));
+    });
+
+  const features = Object.keys(FEATURES);
+  program
+    .command("budget")
+    .description(
+      "contexts and keys of features against the keys that architectures have, and what sharing one would open",
+    )
+    .argument("[modules...]", "JavaScript files that export features of your own")
+    .addOption(
+      new Option("--arch <id,...>", "architectures")
+        .argParser(listOf("architecture", ARCHES))
+        .default(arches, arches.join(",")),
+    )
+    .addOption(
+      new Option("--feature <id,...>", "features that come along")
+        .argParser(listOf("feature", FEATURES))
+        .default(features, features.join(",")),
+    )
+    .option("--json", "print one JSON document and nothing else")
+    .action(async (modules: string[], flags: Pick<CommonFlags, "arch" | "feature" | "json">) => {
+      const { budget } = await import("./commands/budget.js");
+      finish(await budget(modules, flags));
     });
 
   // Its flags are the architectures' inputs, which are loaded for it alone.

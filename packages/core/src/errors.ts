@@ -79,6 +79,8 @@ export interface ErrorDetails {
 export class KpkeysError extends Error {
   /** The code, for programs and for looking up. */
   readonly code: ErrorCode;
+  /** Where it happened, if that was told. */
+  readonly where: string | undefined;
 
   /**
    * @param code - a code of {@link ERROR_CODES}
@@ -93,5 +95,6 @@ export class KpkeysError extends Error {
     );
     this.name = "KpkeysError";
     this.code = code;
+    this.where = where;
   }
 }

@@ -15,7 +15,14 @@ import {
   SlabAllocator,
   Tasks,
 } from "@kpkeys/core/contracts";
-import type { ExtensionPoint, ExtensionPoints as Points, Plugin } from "@kpkeys/core/contracts";
+import type {
+  ContextName,
+  ContextRights,
+  ExtensionPoint,
+  ExtensionPoints as Points,
+  PkeyName,
+  Plugin,
+} from "@kpkeys/core/contracts";
 import { credHardening, CredWarnings } from "@kpkeys/cred-hardening";
 import { buildMachine, coverageOf, DEFAULT_SPEC } from "@kpkeys/kernel";
 import type { Machine, MachineSpec } from "@kpkeys/kernel";
@@ -72,7 +79,6 @@ function without(arch: string, take: (points: Points) => Partial<Points>): Machi
       const whole = { ...points };
       Object.assign(points, take(whole));
       credHardening.setup(container, options);
-      Object.assign(points, { on: whole.on, setCredStore: whole.setCredStore });
     },
   };
   const registry = createPluginRegistry([arm64Poe, x86Pks, pgtablesHardening, broken]);
@@ -266,9 +272,9 @@ describe.each(ARCHES)("hardened credentials on %s", (arch) => {
       });
 
     it("the guard of kernel/cred.c", () => {
-      const open = without(arch, ({ setCredStore }) => ({
+      const open = without(arch, (points) => ({
         setCredStore: (store) => {
-          setCredStore({ ...store, guard: { enter: () => 0 as never, exit: () => undefined } });
+          points.setCredStore({ ...store, guard: { enter: () => 0 as never, exit: () => undefined } });
         },
       }));
       expect(codeOf(() => process(open))).toBe("ERR_KERNEL_FAULT");
@@ -288,5 +294,51 @@ describe.each(ARCHES)("hardened credentials on %s", (arch) => {
         }),
       ).toBe("ERR_KERNEL_FAULT");
     });
+  });
+});
+
+describe("a set of features that wants more keys than there are", () => {
+  const more = ["A", "B", "C", "D", "E", "F"].map((name): Plugin => ({
+    id: name.toLowerCase(),
+    kind: "feature",
+    description: "one key",
+    contract: 1,
+    setup(container) {
+      const kpkeys = resolve(container, Kpkeys);
+      kpkeys.registerPkey(name as PkeyName);
+      kpkeys.defineContext(name as ContextName, { [name]: "rw" });
+    },
+  }));
+  const registry = createPluginRegistry([arm64Poe, x86Pks, pgtablesHardening, credHardening, ...more]);
+  const boot = (arch: string, features: readonly string[]): Machine =>
+    buildMachine({ ...DEFAULT_SPEC, memory: [{ bytes: 128 * 2 ** 20 }], arch, features }, registry);
+  const ids = ["pgtables", "cred", ...more.map(({ id }) => id)];
+
+  it("does not boot on arm64, and is told who wants what and what one key for two would open", () => {
+    let message = "";
+    const code = codeOf(() => {
+      try {
+        boot("arm64-poe", ids);
+      } catch (error) {
+        message = (error as Error).message;
+        throw error;
+      }
+    });
+    expect(code).toBe("ERR_PKEY_EXHAUSTED");
+    expect(message).toMatch(
+      /^9 keys are wanted, and POR_EL1 has 8: DEFAULT, PGTABLES \(pgtables\), CRED \(cred\), A \(a\)/,
+    );
+    expect(message).toMatch(/one feature less, or keys that are shared; were \w+ and \w+ one key, the context/);
+  });
+
+  it("boots on x86, and on arm64 with one feature less, whichever", () => {
+    expect(boot("x86-pks", ids).get(Kpkeys).pkeyNames.size).toBe(9);
+    for (const left of ["cred", "f"]) {
+      const booted = boot(
+        "arm64-poe",
+        ids.filter((id) => id !== left),
+      );
+      expect([...booted.get(Kpkeys).pkeyNames.keys()].sort()).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+    }
   });
 });

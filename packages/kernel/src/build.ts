@@ -1,7 +1,9 @@
 import {
+  checkKeyBudget,
   createContainer,
   KpkeysError,
   instanceCachingFactory,
+  keyBudget,
   lazily,
   provide,
   registerFramework,
@@ -121,13 +123,14 @@ function setUpPlugins(spec: MachineSpec, registry: PluginRegistry): DependencyCo
   });
   const { rodata, kpkeys = "enforced" } = spec.boot;
   provide(container, BootParameters, { rodata, kpkeys });
-  registry.setUp(
+  const { keyOwners } = registry.setUp(
     container,
     spec.arch,
     spec.features,
     kpkeys === "off" ? withoutPkeys(spec) : spec.options,
     spec.config,
   );
+  checkKeyBudget(keyBudget(resolve(container, Kpkeys), resolve(container, PkeyRegister), keyOwners));
   resolve(container, Kpkeys).freeze();
   resolve(container, ExtensionPoints).freeze();
   resolve(container, ProtectedObjects).freeze();

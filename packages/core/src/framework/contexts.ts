@@ -26,6 +26,13 @@ export interface Contexts {
    */
   define(name: ContextName, rights: ContextRights, others?: Rights): void;
   /**
+   * The rights of a context on a key.
+   * @param context - a context's name
+   * @param key - a key's name
+   * @throws KpkeysError ERR_CONTEXT_UNKNOWN
+   */
+  rights(context: ContextName, key: PkeyName): Rights;
+  /**
    * Compiles all contexts, once all keys are known.
    * @throws KpkeysError ERR_CONTEXT_RIGHTS for rights that the register cannot express
    */
@@ -69,6 +76,12 @@ export function createContexts(pkeys: Pkeys, register: PkeyRegister): Contexts {
     return { name, clear, set };
   }
 
+  function unknown(name: ContextName): KpkeysError {
+    return new KpkeysError("ERR_CONTEXT_UNKNOWN", `no plugin has defined the context ${name}`, {
+      expected: `one of ${names.join(", ")}`,
+    });
+  }
+
   return {
     names,
     define(name, rights, others) {
@@ -96,6 +109,10 @@ export function createContexts(pkeys: Pkeys, register: PkeyRegister): Contexts {
       if (others !== undefined) othersOf.set(name, others);
       if (!names.includes(name)) names.push(name);
     },
+    rights(context, key) {
+      if (!names.includes(context)) throw unknown(context);
+      return rightsOn(key, context);
+    },
     compile() {
       for (const name of names) compiled.set(name, compileOne(name));
     },
@@ -107,9 +124,7 @@ export function createContexts(pkeys: Pkeys, register: PkeyRegister): Contexts {
           expected: "freeze() first",
         });
       }
-      throw new KpkeysError("ERR_CONTEXT_UNKNOWN", `no plugin has defined the context ${name}`, {
-        expected: `one of ${names.join(", ")}`,
-      });
+      throw unknown(name);
     },
   };
 }

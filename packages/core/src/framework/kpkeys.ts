@@ -67,11 +67,13 @@ export function createKpkeys(findArch: () => KpkeysArch, register: PkeyRegister)
     contextNames: contexts.names,
     freeze() {
       if (frozen) return;
+      if (pkeys.names.size > register.keys) throw tooMany(pkeys.names.size, register);
       contexts.compile();
       for (const bind of waiting) bind();
       frozen = true;
     },
     compiled: (name) => contexts.compiled(name),
+    rights: (context, key) => contexts.rights(context, key),
     initialValue() {
       let value: Words = contexts.compiled("DEFAULT").set;
       for (let key = 0; key < register.keys; key++) {
@@ -89,4 +91,10 @@ export function createKpkeys(findArch: () => KpkeysArch, register: PkeyRegister)
     guardCond: (context, condition) => makeGuard(context, condition),
     guard: (context) => makeGuard(context, supported),
   };
+}
+
+function tooMany(wanted: number, { name, keys }: PkeyRegister): KpkeysError {
+  return new KpkeysError("ERR_PKEY_EXHAUSTED", `${wanted} keys are registered, and ${name} has ${keys}`, {
+    expected: "no more than that, key 0 included",
+  });
 }
