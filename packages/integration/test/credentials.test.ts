@@ -15,14 +15,7 @@ import {
   SlabAllocator,
   Tasks,
 } from "@kpkeys/core/contracts";
-import type {
-  ContextName,
-  ContextRights,
-  ExtensionPoint,
-  ExtensionPoints as Points,
-  PkeyName,
-  Plugin,
-} from "@kpkeys/core/contracts";
+import type { ContextName, ExtensionPoint, ExtensionPoints as Points, PkeyName, Plugin } from "@kpkeys/core/contracts";
 import { credHardening, CredWarnings } from "@kpkeys/cred-hardening";
 import { buildMachine, coverageOf, DEFAULT_SPEC } from "@kpkeys/kernel";
 import type { Machine, MachineSpec } from "@kpkeys/kernel";
