@@ -1,6 +1,6 @@
 import { createPluginRegistry, KpkeysError } from "@kpkeys/core";
 import type { ErrorCode, PluginRegistry } from "@kpkeys/core";
-import { buildMachine, DEFAULT_SPEC } from "@kpkeys/kernel";
+import { buildMachine, DEFAULT_SPEC, MINIMUM_MEMORY } from "@kpkeys/kernel";
 import type { MachineSpec } from "@kpkeys/kernel";
 import type { Exhibit, Finding, Policies, SideName } from "./exhibit.js";
 import { ALLOCATION } from "./exhibits/allocation.js";
@@ -33,9 +33,6 @@ function inOrder(exhibits: readonly Exhibit[]): readonly Exhibit[] {
     ["v1", "v2", "v3", "v4", "v5", "v6", "v7", "next"].findIndex((version) => series.endsWith(`→${version}`)) >>> 0;
   return exhibits.toSorted((one, other) => place(one) - place(other));
 }
-
-/** RAM of the museum's machines, in bytes. */
-const MEMORY = 128 * 2 ** 20;
 
 /** What one side of an exhibit came to on one architecture. */
 export interface SideRun extends SideKey {
@@ -100,7 +97,9 @@ export function runSide(key: SideKey, registry: PluginRegistry): SideRun {
   const exhibit = findExhibit(id);
   const arches = archesOf(exhibit, registry);
   if (!arches.includes(arch)) {
-    throw new KpkeysError("ERR_EXHIBIT", `exhibit '${id}' is not on '${arch}'`, { expected: arches.join(", ") });
+    throw new KpkeysError("ERR_EXHIBIT", `exhibit '${id}' is not on '${arch}'`, {
+      expected: (exhibit.arches ?? arches).join(", "),
+    });
   }
   const recorder = createRecorder();
   const { variants = [], run } = exhibit[side];
@@ -144,7 +143,7 @@ export function replaySide(text: string, registry: PluginRegistry): SideRun {
   return runSide(parseReplay(text), registry);
 }
 
-/** The machine of a side: a small one with the feature, and in what it differs. */
+/** The machine of a side: the smallest that boots, with the feature, and in what it differs. */
 function specOf(exhibit: Exhibit, side: SideName, arch: string, seed: number, extra: readonly string[]): MachineSpec {
   const layers: readonly Policies[] = [exhibit.policies ?? {}, exhibit[side].policies ?? {}];
   const merged = <K extends "arch" | "pgtables" | "kernel">(name: K): NonNullable<Policies[K]> =>
@@ -155,7 +154,7 @@ function specOf(exhibit: Exhibit, side: SideName, arch: string, seed: number, ex
     features: [...extra, FEATURE],
     options: { [arch]: merged("arch"), [FEATURE]: merged("pgtables") },
     kernel: merged("kernel"),
-    memory: [{ bytes: MEMORY }],
+    memory: [{ bytes: MINIMUM_MEMORY }],
     cpus: layers.findLast(({ cpus }) => cpus !== undefined)?.cpus ?? DEFAULT_SPEC.cpus,
     seed,
   };
