@@ -115,7 +115,7 @@ function linkTableWith(link: (machine: Machine, pmd: number, index: number) => v
     step(`a table is linked into entry ${index} of table page ${pmd}`);
     link(machine, pmd, index);
     step("the scanner walks all tables from the live roots");
-    return scan(machine, ({ source }) => source === "unknown");
+    return scan(machine);
   };
 }
 
