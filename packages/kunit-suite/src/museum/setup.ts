@@ -24,14 +24,14 @@ export function runProcess(machine: Machine, pages: number): Mm {
 }
 
 /**
- * Takes a page that a block of the linear map maps.
+ * Takes a page that a block of the linear map maps, and all pages that are handed out before it because none does.
  * @param machine - where
  * @returns its page-frame number
  * @throws KpkeysError ERR_OUT_OF_MEMORY when every block was split
  */
 export function takePageInBlock(machine: Machine): number {
   const pages = machine.get(PageAllocator);
-  for (let pfn = pages.alloc(pages.maxOrder); pfn >= 0; pfn = pages.alloc(pages.maxOrder)) {
+  for (let pfn = pages.alloc(0); pfn >= 0; pfn = pages.alloc(0)) {
     const { type, level } = leafOf(machine, linearAddress(machine, pfn));
     if (type === "leaf" && level < machine.levelNames.length - 1) return pfn;
   }

@@ -1,4 +1,4 @@
-import { Errno, Exceptions, LinearMap, PageTableFormat, PageTables } from "@kpkeys/core/contracts";
+import { Errno, Exceptions, LinearMap, PageAllocator, PageTableFormat, PageTables } from "@kpkeys/core/contracts";
 import type { Words } from "@kpkeys/core/contracts";
 import { addressText } from "@kpkeys/kernel";
 import type { Machine } from "@kpkeys/kernel";
@@ -43,10 +43,12 @@ function writeLinearMapPte({ machine, step }: Scene): Finding {
 
 /** The case that took its place, as the suite of this package has it; on an address in a block the walk finds no table. */
 function writeDirectMapPgtables({ machine, step }: Scene): Finding {
-  const address = linearAddress(machine, takePageInBlock(machine));
+  const pfn = takePageInBlock(machine);
+  const address = linearAddress(machine, pfn);
   const tables = machine.get(PageTables);
   const table = tables.tableAt(tables.root, machine.levelNames.length - 1, address.high, address.low);
-  step("the suite's case makes certain that its page is mapped by a pte, and writes each level's entry");
+  machine.get(PageAllocator).free(pfn, 0);
+  step("the suite's case takes a page of a block, makes certain that a pte maps it, and writes each level's entry");
   const cases = hardenedPgtables.cases.filter(({ name }) => name === "write_direct_map_pgtables");
   const [result] = runSuites(machine, [{ ...hardenedPgtables, cases }])[0]!.cases;
   const targets = result!.log.flatMap((line) => [...line.matchAll(/ at 0x([0-9a-f]{8})([0-9a-f]{8})$/g)]);
