@@ -35,7 +35,7 @@ const EVIDENCE: Readonly<Record<string, readonly [red: RegExp, green: RegExp]>> 
   ],
   "cpu-resume": [
     /POR_EL1=0x0000000000000007 gives none on pkey 1|IA32_PKRS=0x0000000000000000 gives rwx on pkey 1/,
-    /^stray store after resume, CPU 1: /,
+    /^\w+ is (0x\w+), its initial value \1\nstray store after resume, CPU 1: /,
   ],
   "vmemmap-tables": [/\nvmemmap pmd: 1 open in the linear map/, /nothing of that is open$/],
   "address-tag": [/^set_memory_pkey\(0xf4ff\w+\) = -22\n.*went through/, /^set_memory_pkey\(0xf4ff\w+\) = 0\n/],

@@ -16,8 +16,17 @@ import { createRecorder } from "./recorder.js";
 import { formatReplay, parseReplay } from "./replay-string.js";
 import type { SideKey } from "./replay-string.js";
 
+/** Versions that mended something, in their order. */
+const MENDED_IN = ["v2", "v3", "v4", "v5", "v6", "v7", "next"];
+
+/** Where an exhibit stands: by the version that mended it, and behind all of these if it is of another series. */
+function placeOf({ series }: Exhibit): number {
+  const place = MENDED_IN.findIndex((version) => series.endsWith(`→${version}`));
+  return place < 0 ? MENDED_IN.length : place;
+}
+
 /** All exhibits, by the version that mended them, the oldest first; those of other series last. */
-export const EXHIBITS: readonly Exhibit[] = inOrder([
+export const EXHIBITS: readonly Exhibit[] = [
   ...MMU,
   ...ALLOCATION,
   ...SET_MEMORY,
@@ -26,13 +35,7 @@ export const EXHIBITS: readonly Exhibit[] = inOrder([
   ...LAZY_MMU,
   ...TESTS,
   ...API,
-]);
-
-function inOrder(exhibits: readonly Exhibit[]): readonly Exhibit[] {
-  const place = ({ series }: Exhibit): number =>
-    ["v1", "v2", "v3", "v4", "v5", "v6", "v7", "next"].findIndex((version) => series.endsWith(`→${version}`)) >>> 0;
-  return exhibits.toSorted((one, other) => place(one) - place(other));
-}
+].sort((one, other) => placeOf(one) - placeOf(other));
 
 /** What one side of an exhibit came to on one architecture. */
 export interface SideRun extends SideKey {

@@ -38,18 +38,22 @@ function callWith(name: string, call: (machine: Machine, value: Words) => void):
     });
     step("a stray store to a table page");
     const store = strayStore(machine, target, "stray store");
-    return { ...store, evidence: `${name}(${wordsText(value)}): ${refusal}\n${store.evidence}` };
+    return {
+      seen: refusal === undefined || store.seen,
+      evidence: `${name}(${wordsText(value)}): ${refusal ?? "taken"}\n${store.evidence}`,
+    };
   };
 }
 
-function refusalOf(call: () => void): string {
+/** Why a call was refused; `undefined` when it was not. */
+function refusalOf(call: () => void): string | undefined {
   try {
     call();
   } catch (error) {
     if (error instanceof KpkeysError && error.code === "ERR_STATE_FOREIGN") return error.message;
     throw error;
   }
-  return "taken";
+  return undefined;
 }
 
 const toBigInt = ({ high, low }: Words): bigint => (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);

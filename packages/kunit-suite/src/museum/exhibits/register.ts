@@ -1,5 +1,6 @@
-import { CpuPower, Exceptions, PageTables, Tasks } from "@kpkeys/core/contracts";
-import { oopsIn, strayStore } from "../evidence.js";
+import { CpuPower, Exceptions, Kpkeys, PageTables, PkeyRegister, Tasks } from "@kpkeys/core/contracts";
+import type { Machine } from "@kpkeys/kernel";
+import { oopsIn, registerText, strayStore } from "../evidence.js";
 import type { Exhibit, Finding, Scene } from "../exhibit.js";
 import { setterGuard } from "../pgtables.js";
 
@@ -42,26 +43,36 @@ const registerNotSwitched: Exhibit = {
   green: { run: preemptInContext },
 };
 
-/** A CPU that has slept reads a table, and a store that should not go through is tried on it. */
+/** What a CPU that has slept has in its register, and what follows from that. */
 function workAfterResume({ machine, step }: Scene): Finding {
-  const tables = machine.get(PageTables);
-  const table = tables.allocTable("kernel");
+  const table = machine.get(PageTables).allocTable("kernel");
   const power = machine.get(CpuPower);
   step("CPU 1 is suspended: it loses what its registers hold");
   power.suspend(1);
   step("CPU 1 resumes");
   power.resume(1);
   machine.cpus.current = machine.cpus.all[1]!;
+  const initial = machine.get(Kpkeys).initialValue();
+  const { pkeyRegisterHigh, pkeyRegisterLow } = machine.cpus.current;
+  const differs = pkeyRegisterHigh !== initial.high || pkeyRegisterLow !== initial.low;
+  const value = registerText(pkeyRegisterHigh, pkeyRegisterLow);
+  const told = `${machine.get(PkeyRegister).name} is ${value}, its initial value ${registerText(initial.high, initial.low)}`;
+  const follows = readAndStore(machine, table, step);
+  return { seen: differs || follows.seen, evidence: `${told}\n${follows.evidence}` };
+}
+
+/** The kernel reads a table, which it must; then somebody stores to it, which he must not. */
+function readAndStore(machine: Machine, table: number, step: Scene["step"]): Finding {
   step("it reads a page table");
   const read = oopsIn(
     machine,
     () => {
-      tables.read(table, 0);
+      machine.get(PageTables).read(table, 0);
     },
     () => "the table can be read",
   );
   if (read.seen) return read;
-  step("a stray store on CPU 1");
+  step("a stray store to the table");
   return strayStore(machine, table, "stray store after resume");
 }
 
@@ -73,7 +84,7 @@ const cpuResume: Exhibit = {
   story:
     "A CPU that loses power loses its key register. Nobody gave it a value on the way back: the fields of POR_EL1 were those of reset and withheld the table pages' key altogether, so that the next read of a table was an oops. IA32_PKRS of 0 withholds nothing: all tables are open.",
   fix: "cpu_resume() writes the initial value before anything else runs.",
-  detector: "oops",
+  detector: "key register",
   policies: { cpus: 2 },
   red: { policies: { kernel: { resumeInitialisesRegister: false } }, run: workAfterResume },
   green: { run: workAfterResume },
