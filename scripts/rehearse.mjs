@@ -19,6 +19,7 @@ try {
   installAlone();
   for (const readme of readmes(checkout)) runReadme(readme);
   for (const example of readdirSync(join(checkout, "examples"))) runExample(checkout, example);
+  scaffold();
   runCommand();
   say("the rehearsal is over: everything installed and ran");
 } finally {
@@ -82,6 +83,18 @@ function runExample(checkout, name) {
   run("npm", ["install", "--no-package-lock"], { cwd: home, env: registry.env });
   run("npm", ["test"], { cwd: home });
   say(`ok: examples/${name} builds and passes its tests`);
+}
+
+/** A new package of every kind, as somebody makes it who has nothing installed. */
+function scaffold() {
+  const home = emptyFolder("scaffolds");
+  for (const kind of ["feature"]) {
+    const name = `my-${kind}`;
+    run("npm", ["create", "--yes", "kpkeys@latest", name, "--", "--kind", kind], { cwd: home, env: registry.env });
+    run("npm", ["install"], { cwd: join(home, name), env: registry.env });
+    run("npm", ["test"], { cwd: join(home, name) });
+    say(`ok: npm create kpkeys makes a package of the kind ${kind} that passes its tests`);
+  }
 }
 
 /** The command, as somebody runs it who has nothing installed. */

@@ -1,6 +1,6 @@
 /**
- * SELinux's `selinux_state.enforcing`: one flag whose overwriting switches a whole policy off. It moves to a page of its own,
- * which has the key SELINUX and so can be written by one function alone.
+ * `selinux_state.enforcing`: one flag whose overwriting switches a whole policy off. It moves to a page of its own, which has
+ * the key SELINUX_STATE and so can be written by one function alone.
  *
  * @packageDocumentation
  */
@@ -23,17 +23,17 @@ import type { KunitSuite, Plugin, Token, Words } from "@kpkeys/core/contracts";
 declare module "@kpkeys/core/contracts" {
   interface KpkeysPkeys {
     /** The page of `selinux_state`. */
-    SELINUX: true;
+    SELINUX_STATE: true;
   }
   interface KpkeysContexts {
     /** The one in which `selinux_state` can be written. */
-    SELINUX: true;
+    SELINUX_STATE: true;
   }
 }
 // #endregion names
 
 // #region contract
-/** What SELinux keeps about itself. */
+/** What `selinux_state` is to the rest of the kernel. */
 export interface SelinuxState {
   /** Linear address of the flag, in words. */
   address(): Words;
@@ -50,7 +50,7 @@ export const SelinuxState: Token<SelinuxState> = token("SelinuxState");
 // #region plugin
 /** The feature: gives `selinux_state` a page and the page a key, and opens the key in `setEnforcing` alone. */
 export const selinuxState: Plugin = {
-  id: "selinux",
+  id: "selinux-state",
   kind: "feature",
   description: "selinux_state writable by its setter alone (CONFIG_KPKEYS_SELINUX_STATE)",
   contract: 1,
@@ -60,9 +60,9 @@ export const selinuxState: Plugin = {
     const points = resolve(container, ExtensionPoints);
     const cpus = lazily(container, Cpus);
     const linearMap = lazily(container, LinearMap);
-    const pkey = kpkeys.registerPkey("SELINUX");
-    kpkeys.defineContext("SELINUX", { SELINUX: "rw" });
-    const guard = kpkeys.guard("SELINUX");
+    const pkey = kpkeys.registerPkey("SELINUX_STATE");
+    kpkeys.defineContext("SELINUX_STATE", { SELINUX_STATE: "rw" });
+    const guard = kpkeys.guard("SELINUX_STATE");
     let pfn = -1;
 
     const state: SelinuxState = {
@@ -92,7 +92,7 @@ export const selinuxState: Plugin = {
     });
     points.addSuite(suite);
     resolve(container, ProtectedObjects).declare({
-      feature: "selinux",
+      feature: "selinux-state",
       objects: () => [{ pfn, offset: 0, size: 8, pkey, source: "selinux_state" }],
     });
   },

@@ -21,18 +21,18 @@ function statusOf(machine: Machine): string {
 }
 
 describe.each(["arm64-poe", "x86-pks"])("on %s", (arch) => {
-  test.each(["selinux", "pgtables,selinux"])("the flag is protected with the features %s", (features) => {
+  test.each(["selinux-state", "pgtables,selinux-state"])("the flag is protected with the features %s", (features) => {
     expect(statusOf(boot(arch, features.split(",")))).toBe("passed");
   });
 
   test("a CPU without kernel pkeys enforces nothing and says so", () => {
-    const machine = boot(arch, ["selinux"], false);
+    const machine = boot(arch, ["selinux-state"], false);
     expect(statusOf(machine)).toBe("skipped");
     expect(machine.get(SelinuxState).enforcing()).toBe(true);
   });
 
   test("the key is the feature's own", () => {
-    const kpkeys = boot(arch, ["pgtables", "selinux"]).get(Kpkeys);
-    expect(kpkeys.pkey("SELINUX")).not.toBe(kpkeys.pkey("PGTABLES"));
+    const kpkeys = boot(arch, ["pgtables", "selinux-state"]).get(Kpkeys);
+    expect(kpkeys.pkey("SELINUX_STATE")).not.toBe(kpkeys.pkey("PGTABLES"));
   });
 });

@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
 import { Command, Option } from "commander";
 import { EXIT, tellError } from "./errors.js";
+import type { MuseumFlags } from "./commands/museum.js";
 import type { ReplayFlags } from "./commands/replay.js";
-import { listOf, withCommonFlags, withReplayFlags } from "./options.js";
+import { listOf, readWhole, withCommonFlags, withReplayFlags } from "./options.js";
 import type { CommonFlags } from "./options.js";
 import { ARCHES, FEATURES } from "./plugins.js";
 import type { Policy } from "./series.js";
@@ -72,34 +73,42 @@ function createProgram(finish: (status: number) => void): Command {
       finish(await attack(trace, flags));
     });
 
-  const arches = Object.keys(ARCHES);
   program
     .command("conform")
     .description("judge the model by architectural test vectors, line by line")
     .argument("<files...>", "vectors as JSON Lines, plain or gzip")
-    .addOption(
-      new Option("--arch <id,...>", "architectures whose lines may come")
-        .argParser(listOf("architecture", ARCHES))
-        .default(arches, arches.join(",")),
-    )
+    .addOption(archOption("architectures whose lines may come"))
     .option("--json", "print one JSON document and nothing else")
     .action(async (files: string[], flags: Pick<CommonFlags, "arch" | "json">) => {
       const { conform } = await import("./commands/conform.js");
       finish(await conform(files, flags));
     });
 
+  program
+    .command("museum")
+    .description("the bugs of the series' own changelogs, each shown and each mended")
+    .addOption(archOption("architectures"))
+    .option("--id <exhibit>", "one exhibit, with its story, its fix and a trace of both sides")
+    .addOption(
+      new Option("--replay <string>", "run one side again from what the museum printed for it").conflicts([
+        "id",
+        "arch",
+        "seed",
+      ]),
+    )
+    .option("--seed <n>", "seed of whatever is random", readWhole, 1)
+    .option("--json", "print one JSON document and nothing else")
+    .action(async (flags: MuseumFlags) => {
+      const { museum } = await import("./commands/museum.js");
+      finish(await museum(flags));
+    });
+
   const features = Object.keys(FEATURES);
   program
     .command("budget")
-    .description(
-      "contexts and keys of features against the keys that architectures have, and what sharing one would open",
-    )
+    .description("keys and contexts of features against the keys that there are, and what one key for two would open")
     .argument("[modules...]", "JavaScript files that export features of your own")
-    .addOption(
-      new Option("--arch <id,...>", "architectures")
-        .argParser(listOf("architecture", ARCHES))
-        .default(arches, arches.join(",")),
-    )
+    .addOption(archOption("architectures"))
     .addOption(
       new Option("--feature <id,...>", "features that come along")
         .argParser(listOf("feature", FEATURES))
@@ -120,4 +129,12 @@ function createProgram(finish: (status: number) => void): Command {
   });
 
   return program;
+}
+
+/** A list of architectures, all of them if left out. */
+function archOption(description: string): Option {
+  const arches = Object.keys(ARCHES);
+  return new Option("--arch <id,...>", description)
+    .argParser(listOf("architecture", ARCHES))
+    .default(arches, arches.join(","));
 }
