@@ -19,6 +19,9 @@ export const FEATURES: Readonly<Record<FeatureId, () => Promise<Plugin>>> = {
   cred: async () => (await import("@kpkeys/cred-hardening")).credHardening,
 };
 
+/** The features of a machine of which nobody says otherwise: what the posted series has. */
+export const DEFAULT_FEATURES: readonly FeatureId[] = ["pgtables"];
+
 /**
  * A registry of the plugins that one machine names, and of no other.
  * @param arch - id of its architecture

@@ -134,7 +134,7 @@ describe.each(ARCHES)("RCU on %s", (arch) => {
     booted.get(KernelMemory).store(head + 8, 0, 0x1000, "attack");
     expect(() => {
       booted.get(Rcu).synchronize();
-    }).toThrow("has no function");
+    }).toThrow("is corrupted");
   });
 
   it("switches the register for a callback only where a feature asks for it", () => {

@@ -269,7 +269,7 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry): Machi
   const slabPages = createSlabPages(buddy, addresses, setMemory, extensions);
   const slab = offer(
     SlabAllocator,
-    createSlabAllocator({ memory: kernelMemory, linearMap: addresses, pages: slabPages }, kpkeys, extensions),
+    createSlabAllocator({ memory: kernelMemory, pages: slabPages }, kpkeys, extensions),
   );
   const rcu = createRcu({
     cpus,

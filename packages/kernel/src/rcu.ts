@@ -55,15 +55,6 @@ export function createRcu({ cpus, memory, exceptions, extensions, text, isIdle }
   let waiting: CallbackList = { head: 0, tail: 0 };
   let next: CallbackList = { head: 0, tail: 0 };
 
-  function writeWord(address: number, value: number, doing: string): void {
-    memory.store(address, Math.floor(value / 2 ** 32), value | 0, doing);
-  }
-
-  function readWord(address: number): number {
-    memory.load(address, "rcu_do_batch");
-    return (memory.valueHigh >>> 0) * 2 ** 32 + (memory.valueLow >>> 0);
-  }
-
   /** The word of a callback is the address of its function in the kernel's text. */
   function writeFunction(head: number, callback: (head: number) => void): void {
     let index = functions.indexOf(callback);
@@ -74,10 +65,10 @@ export function createRcu({ cpus, memory, exceptions, extensions, text, isIdle }
   /** `rcu_cblist_enqueue`: the link to a callback is written into the one before it. */
   function call(head: number, callback: (head: number) => void): void {
     headWrite.enter();
-    writeWord(head, 0, "rcu_cblist_enqueue");
+    memory.storePointer(head, 0, "rcu_cblist_enqueue");
     writeFunction(head, callback);
     if (next.head === 0) next.head = head;
-    else writeWord(next.tail, head, "rcu_cblist_enqueue");
+    else memory.storePointer(next.tail, head, "rcu_cblist_enqueue");
     headWrite.exit();
     next.tail = head;
     kernelRcu.pending++;
@@ -94,14 +85,14 @@ export function createRcu({ cpus, memory, exceptions, extensions, text, isIdle }
   /** `rcu_do_batch`: the rcu_head is read before its callback runs, for that frees the object. */
   function runCallbacks(list: CallbackList): void {
     for (let head = list.head; head !== 0;) {
-      const following = readWord(head);
+      const following = memory.loadPointer(head, "rcu_do_batch");
       memory.load(head + 8, "rcu_do_batch");
       const callback = functions[((memory.valueLow - text.low) | 0) / FUNCTION_SIZE];
-      if (callback === undefined || memory.valueHigh !== text.high) {
-        throw kernelBug("rcu_do_batch", `the rcu_head at 0x${head.toString(16)} has no function of RCU's`, "one");
+      if (callback === undefined || memory.valueHigh !== text.high || following < 0) {
+        throw kernelBug("rcu_do_batch", `the rcu_head at 0x${head.toString(16)} is corrupted`, "what call_rcu wrote");
       }
       headWrite.enter();
-      writeWord(head + 8, 0, "rcu_do_batch");
+      memory.store(head + 8, 0, 0, "rcu_do_batch");
       headWrite.exit();
       kernelRcu.pending--;
       callback(head);

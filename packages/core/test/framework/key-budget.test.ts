@@ -13,7 +13,7 @@ function make(register: typeof GRANTING, features: readonly Feature[]): Kpkeys {
   const kpkeys = createKpkeys(() => createTinyArch(), register);
   for (const [name] of features) kpkeys.registerPkey(name as PkeyName);
   for (const [name, rights, others] of features) {
-    kpkeys.defineContext(name as ContextName, (rights ?? { [name]: "rw" }), others);
+    kpkeys.defineContext(name as ContextName, rights ?? { [name]: "rw" }, others);
   }
   return kpkeys;
 }

@@ -1,22 +1,21 @@
 import { OK } from "@kpkeys/core/contracts";
-import type { Cpus, KernelMemory } from "@kpkeys/core/contracts";
+import type { Cpus, KernelMemory, LinearMap } from "@kpkeys/core/contracts";
 import type { KernelFaults } from "../kernel-fault.js";
-import type { Addresses } from "./addresses.js";
 
 /**
  * Makes the kernel's loads and stores of its own data.
  * @param cpus - whose current CPU makes them
- * @param addresses - where the linear map has the first page of RAM
- * @param firstPfn - the number of that page
+ * @param linearMap - where RAM is mapped
+ * @param firstPfn - first page-frame number of RAM
  * @param faults - what becomes of an access that is denied
  */
 export function createKernelMemory(
   cpus: Cpus,
-  addresses: Pick<Addresses, "addressHigh">,
+  linearMap: LinearMap,
   firstPfn: number,
   faults: KernelFaults,
 ): KernelMemory {
-  const linearHigh = addresses.addressHigh(firstPfn);
+  const linearHigh = linearMap.addressHigh(firstPfn);
 
   /** The page's number in the linear map: its address is `linear << 32 | page << 12`, carried into the high word. */
   function pageOf(address: number): number {
@@ -48,6 +47,19 @@ export function createKernelMemory(
       loadAt(pageOf(address), address & 4095, doing);
     },
     store(address, high, low, doing) {
+      storeAt(pageOf(address), address & 4095, high, low, doing);
+    },
+    loadPointer(address, doing) {
+      loadAt(pageOf(address), address & 4095, doing);
+      const { valueHigh, valueLow } = kernelMemory;
+      if ((valueHigh | valueLow) === 0) return 0;
+      const pfn = linearMap.pfnOf(valueHigh, valueLow);
+      return pfn < 0 ? -1 : pfn * 4096 + (valueLow & 4095);
+    },
+    storePointer(address, target, doing) {
+      const pfn = Math.floor(target / 4096);
+      const high = target === 0 ? 0 : linearMap.addressHigh(pfn);
+      const low = target === 0 ? 0 : linearMap.addressLow(pfn) | (target & 4095);
       storeAt(pageOf(address), address & 4095, high, low, doing);
     },
     copy(to, from, bytes, doing) {

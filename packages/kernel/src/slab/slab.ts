@@ -1,5 +1,5 @@
 import { KpkeysError } from "@kpkeys/core";
-import type { KernelMemory, LinearMap, SlabCache } from "@kpkeys/core/contracts";
+import type { KernelMemory, SlabCache } from "@kpkeys/core/contracts";
 import { kernelBug } from "../kernel-bug.js";
 import type { WriteGuard } from "../write-guard.js";
 import type { SlabPages } from "./slab-pages.js";
@@ -20,8 +20,6 @@ export interface Slab {
 export interface SlabParts {
   /** The kernel's accesses of objects. */
   readonly memory: KernelMemory;
-  /** Where objects are mapped. */
-  readonly linearMap: LinearMap;
   /** Pages of slabs. */
   readonly pages: SlabPages;
   /** Runs around writes inside a slab with a key: `kpkeys_slab_write(s)`. */
@@ -78,7 +76,7 @@ export function createSlabCache(
   name: string,
   size: number,
   pkey: number,
-  { memory, linearMap, pages, writeGuard }: SlabParts,
+  { memory, pages, writeGuard }: SlabParts,
 ): KernelSlabCache {
   const order = orderOf(size);
   const objects = Math.floor((4096 << order) / size);
@@ -87,19 +85,13 @@ export function createSlabCache(
   const partial: Slab[] = [];
 
   function writeLink(object: number, next: number): void {
-    const pfn = Math.floor(next / 4096);
-    const high = next === 0 ? 0 : linearMap.addressHigh(pfn);
-    const low = next === 0 ? 0 : linearMap.addressLow(pfn) | (next & 4095);
-    memory.store(object + link, high, low, "set_freepointer");
+    memory.storePointer(object + link, next, "set_freepointer");
   }
 
   function readLink(object: number): number {
-    memory.load(object + link, "get_freepointer");
-    const { valueHigh, valueLow } = memory;
-    if ((valueHigh | valueLow) === 0) return 0;
-    const pfn = linearMap.pfnOf(valueHigh, valueLow);
-    if (pfn < 0) throw kernelBug("get_freepointer", `the free list of ${name} is corrupted`, "an object of the slab");
-    return pfn * 4096 + (valueLow & 4095);
+    const next = memory.loadPointer(object + link, "get_freepointer");
+    if (next < 0) throw kernelBug("get_freepointer", `the free list of ${name} is corrupted`, "an object of the slab");
+    return next;
   }
 
   /** `allocate_slab`: pages, their key, and the list through all objects, the first one first. */

@@ -29,6 +29,20 @@ export interface KernelMemory {
    */
   store(address: number, high: number, low: number, doing: string): void;
   /**
+   * Loads a pointer.
+   * @param address - physical address of the pointer
+   * @param doing - the kernel function, for the oops
+   * @returns the physical address that it points to in the linear map, 0 for NULL, or -1 for what is no linear address of RAM
+   */
+  loadPointer(address: number, doing: string): number;
+  /**
+   * Stores a pointer: the address in the linear map.
+   * @param address - physical address of the pointer
+   * @param target - physical address that it is to point to; 0 for NULL
+   * @param doing - the kernel function, for the oops
+   */
+  storePointer(address: number, target: number, doing: string): void;
+  /**
    * `memcpy`, word by word.
    * @param to - physical address
    * @param from - physical address
