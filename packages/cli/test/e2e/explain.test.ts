@@ -37,7 +37,9 @@ describe("kpkeys explain", () => {
     expect(stdout.replaceAll(/\s+/g, " ")).toContain(
       "in the context PGTABLES and UNRESTRICTED the access goes through: likely a page-table write outside its setter's guard, kpkeys_hardened_pgtables ",
     );
-    expect(kpkeys("explain", ...OOPS, "--por", "0x117").stdout).toContain("is that of no context");
+    expect(kpkeys("explain", ...OOPS, "--por", "0x17", "--feature", "pgtables,cred").stdout).toContain(
+      "is that of no context",
+    );
   });
 
   test("fits into 100 columns", () => {
