@@ -1,7 +1,7 @@
 import type { LinearMapStats } from "@kpkeys/core/contracts";
 import type { Coverage, MachineSpec } from "@kpkeys/kernel";
 import type { AttackResult, SuiteResult } from "@kpkeys/kunit-suite";
-import type { CheckMode, ReplayResult } from "@kpkeys/workloads";
+import type { CheckMode, ReplayOptions, ReplayResult, SampleOptions, Until } from "@kpkeys/workloads";
 import { loadPlugins } from "./plugins.js";
 import type { ArchId, FeatureId } from "./plugins.js";
 import type { Policy, SeriesName } from "./series.js";
@@ -19,6 +19,10 @@ export interface Job {
   readonly spec: MachineSpec & { readonly arch: ArchId; readonly features: readonly FeatureId[] };
   /** The file to replay; none if left out. */
   readonly trace?: string;
+  /** How much of it; all if left out. */
+  readonly until?: Until;
+  /** Which share of its programs; all if left out. */
+  readonly sample?: SampleOptions;
   /** The VmPTE file to hold the replay against. */
   readonly vmpte?: string;
   /** How often the page tables are looked at during the replay. */
@@ -54,14 +58,11 @@ interface Protection {
 /**
  * Does a job in this thread.
  * @param job - what to do
- * @param onProgress - called with bytes of the trace read so far and its size in bytes
+ * @param hooks - what the replay tells and asks meanwhile
  * @throws KpkeysError whatever building, replaying and checking throw
  */
-export async function runJob(
-  job: Job,
-  onProgress: (read: number, size: number) => void = () => undefined,
-): Promise<JobResult> {
-  const { spec, trace, vmpte, check = "off", checks } = job;
+export async function runJob(job: Job, hooks: Pick<ReplayOptions, "onProgress" | "stop"> = {}): Promise<JobResult> {
+  const { spec, trace, until, sample, vmpte, check = "off", checks } = job;
   const { buildMachine, coverageOf, digestTables } = await import("@kpkeys/kernel");
   const machine = buildMachine(spec, await loadPlugins(spec.arch, spec.features));
 
@@ -82,8 +83,10 @@ export async function runJob(
   if (trace !== undefined) {
     const { replayTrace } = await import("@kpkeys/workloads");
     replay = await replayTrace(machine, trace, {
-      onProgress,
+      ...hooks,
       check,
+      ...(until !== undefined && { until }),
+      ...(sample !== undefined && { sample }),
       ...(vmpte !== undefined && { vmpte }),
       ...(looks && { onFuller: look }),
     });

@@ -130,6 +130,16 @@ describe("a command line is refused", () => {
     for (const command of ["run", "kunit", "attack"]) expectRefusal([command, ...args], "ERR_USAGE", ...texts);
   });
 
+  test.each([
+    ["no event", ["--until", "0"]],
+    ["a time of another unit", ["--until", "2m"]],
+    ["no program", ["--sample", "0"]],
+    ["no worker", ["--workers", "0"]],
+    ["half a worker", ["--workers", "0.5"]],
+  ])("with %s to replay", (_, args) => {
+    expectRefusal(["run", ...args], "ERR_USAGE", `'${args[1]!}' is invalid`, "Expected a");
+  });
+
   test("with a command that nobody knows, two traces, none where one is needed", () => {
     expectRefusal(["frob"], "ERR_USAGE", "'frob'");
     expectRefusal(["run", "a", "b"], "ERR_USAGE", "too many arguments");
