@@ -143,6 +143,7 @@ export function withReplayFlags(command: Command): Command {
     )
     .option("--until <end>", "replay the first events, or what is within `2.5s` of the first one", readUntil)
     .option("--sample <n>", "replay one program in n, each from its execve to its end", readPositive)
+    .option("--trace-out <file>", "write a timeline of the replays, for Perfetto (ui.perfetto.dev)")
     .option("--workers <n>", "machines that replay at once (default: one for each processor)", readPositive);
 }
 

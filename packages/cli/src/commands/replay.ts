@@ -7,6 +7,7 @@ import { reportOf } from "../report/document.js";
 import { styleFor } from "../report/style.js";
 import { textOf } from "../report/text.js";
 import { failuresOf } from "../report/verdict.js";
+import { emptyTraceOut } from "../timeline/trace-out.js";
 import { doJobs } from "./jobs.js";
 import { print, printJson } from "./print.js";
 
@@ -20,6 +21,8 @@ export type ReplayFlags = CommonFlags & {
   readonly until?: Until;
   /** One program in how many is. */
   readonly sample?: number;
+  /** Where their timeline goes. */
+  readonly traceOut?: string;
   /** How many machines replay at once. */
   readonly workers?: number;
 };
@@ -56,7 +59,11 @@ export async function reportReplay(trace: string, flags: ReplayFlags, checks: re
       .map((job) => ({ ...job, ...part, trace, checks, check, ...(vmpte !== undefined && { vmpte }) })),
     ...all.filter(({ policy }) => policy !== strongest).map((job) => ({ ...job, ...part, trace })),
   ];
-  const report = reportOf(jobs, await doJobs(jobs, { ...flags, interruptible: true }));
+  const { traceOut } = flags;
+  if (traceOut !== undefined) emptyTraceOut(traceOut, vmpte === undefined ? [trace] : [trace, vmpte]);
+  const observed =
+    traceOut === undefined ? jobs : jobs.map((job, place) => ({ ...job, timeline: { file: traceOut, place } }));
+  const report = reportOf(jobs, await doJobs(observed, { ...flags, interruptible: true }));
   if (flags.json === true) printJson(report);
   else print(textOf(report, styleFor(process.stdout), process.stdout.isTTY ? process.stdout.columns : undefined));
   if (report.partial) return EXIT.INTERRUPTED;

@@ -50,6 +50,17 @@ describe("a config is refused", { timeout: LONG }, () => {
   });
 });
 
+test(
+  "a timeline is refused that cannot be written, or would take the place of its recording",
+  { timeout: LONG },
+  () => {
+    const recording = file("precious", packed);
+    expectRefusal(["replay", recording, "--trace-out", folder], "ERR_OUTPUT", folder, "expected");
+    expectRefusal(["replay", recording, "--trace-out", recording], "ERR_OUTPUT", "this is the input", "another file");
+    expect(readFileSync(recording)).toEqual(packed);
+  },
+);
+
 describe("a trace is refused with code, place and expectation", { timeout: LONG }, () => {
   test("that does not exist", () => {
     expectRefusal(["run", join(folder, "nosuch")], "ERR_INPUT_MISSING", "nosuch: ", "expected");

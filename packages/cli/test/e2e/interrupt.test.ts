@@ -18,6 +18,7 @@ import { gunzipSync } from "node:zlib";
 import { embeddedTrace } from "@kpkeys/workloads";
 import { afterAll, describe, expect, test } from "vitest";
 import type { RunReport } from "../../src/index.js";
+import { machinesOf, packetsOf } from "../perfetto.js";
 import { BIN, LONG } from "./kpkeys.js";
 
 /** What came of a command that a test sent signals to. */
@@ -70,7 +71,8 @@ describe.skipIf(process.platform === "win32")("Ctrl-C on the way through a recor
     await new Promise((resolve) => writer.once("open", resolve));
     const written = (async () => {
       while (!writer.destroyed) {
-        if (!writer.write(gcc)) await new Promise((resolve) => writer.once("drain", resolve).once("close", resolve));
+        if (!writer.write(gcc))
+          await new Promise<void>((resolve) => writer.once("drain", resolve).once("close", resolve));
         await setImmediate();
       }
     })();
@@ -92,13 +94,16 @@ describe.skipIf(process.platform === "win32")("Ctrl-C on the way through a recor
     expect(x86!.kunit).toEqual({ passed: 5, failed: 0, skipped: 0 });
   });
 
-  test("says so in the text too", { timeout: LONG }, async () => {
-    const { child, ended, written } = await onEndlessPipe("text", "replay");
+  test("says so in the text too, and ends the timeline with every slice closed", { timeout: LONG }, async () => {
+    const timeline = join(directory, "timeline");
+    const { child, ended, written } = await onEndlessPipe("text", "replay", "--trace-out", timeline);
     child.kill("SIGINT");
     const { status, stdout } = await ended;
     await written;
     expect(status).toBe(130);
     expect(stdout).toContain("\nPartial: interrupted before the end.\n");
+    const [machine] = machinesOf(packetsOf(readFileSync(timeline)));
+    expect(machine!.events.length).toBeGreaterThan(0);
   });
 });
 

@@ -1,8 +1,11 @@
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { embeddedTrace } from "@kpkeys/workloads";
 import { Ajv } from "ajv";
 import { describe, expect, test } from "vitest";
 import type { RunReport } from "../../src/index.js";
+import { machinesOf, packetsOf } from "../perfetto.js";
 import { jsonOf, kpkeys, LONG } from "./kpkeys.js";
 
 const schema = JSON.parse(readFileSync(new URL("../run.schema.json", import.meta.url), "utf8")) as object;
@@ -68,6 +71,23 @@ describe("kpkeys run", () => {
     expect(stdout).toMatch(
       /^gcc-hello: 1,000 events of \d+ processes, the first ones; sample: (\d+) of \1 programs, 1,000 events$/m,
     );
+  });
+
+  test("writes the timelines of all machines into one trace, however many write at once", { timeout: LONG }, () => {
+    const folder = mkdtempSync(join(tmpdir(), "kpkeys-"));
+    try {
+      const args = ["run", "--memory", "1GiB", "--trace-out", join(folder, "timeline.pftrace"), "--workers"];
+      const read = ["3", "1"].map((workers) => {
+        const { status } = reportOf(...args, workers);
+        expect(status).toBe(0);
+        return machinesOf(packetsOf(readFileSync(join(folder, "timeline.pftrace"))));
+      });
+      expect(read[0]).toHaveLength(6);
+      const sizes = read.map((machines) => machines.map(({ tracks, events }) => [tracks.size, events.length]));
+      expect(sizes[0]).toEqual(sizes[1]);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   test("prints plain text where there is no terminal, and nothing on stderr", { timeout: LONG }, () => {
