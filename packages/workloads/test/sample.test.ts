@@ -88,6 +88,16 @@ describe("a sample of every second program", () => {
     expect(events).toBe(5);
   });
 
+  test("takes it in at the end of the execve where the trace has no such write", () => {
+    const quiet = LIFE.filter(([kind]) => kind !== "page_fault_kernel");
+    const { passed, met, taken } = sampled(2, seedFor(false, true), quiet);
+    expect({ met, taken }).toEqual({ met: 2, taken: 1 });
+    expect(passed.slice(0, 2)).toEqual([
+      ["sys_enter_execve", 2],
+      ["sched_process_exec", 2],
+    ]);
+  });
+
   test("takes nothing of an execve that fails before it has written anything, and lets go of one that fails later", () => {
     const failing = (...between: Step[]): readonly Step[] => [
       ["page_fault_user", 1, 0x1000],
