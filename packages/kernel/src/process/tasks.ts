@@ -5,6 +5,7 @@ import type {
   Cpus,
   ExtensionPoints,
   Mm,
+  Observer,
   PageTableFormat,
   Task,
   Tasks,
@@ -87,6 +88,7 @@ export interface TaskParts {
  * @param spaces - address spaces, which tasks use
  * @param lazy - lazy MMU mode, whose state is per task
  * @param extensions - the features told of switches
+ * @param observer - told of them too, if there is one
  * @param parts - what goes with the tasks, and how the key register does
  */
 export function createTasks(
@@ -96,6 +98,7 @@ export function createTasks(
   spaces: AddressSpaces,
   lazy: KernelLazyMmu,
   extensions: ExtensionPoints,
+  observer: Observer | undefined,
   { creds, switched, switchPkeyRegister, needsBarrier }: TaskParts,
 ): KernelTasks {
   const onSwitch = extensions.handlers("contextSwitch");
@@ -178,6 +181,7 @@ export function createTasks(
     if (next.mm !== undefined) loadMm(cpu, next.mm);
     running[cpu.id] = next;
     lazy.load(cpu.id, next.lazyMmu);
+    observer?.taskSwitch?.(cpu.id, previous.tid, next.tid);
     switched();
   }
 
