@@ -76,12 +76,18 @@ import type { BankSpec, MachineSpec } from "./spec.js";
 import { digestTranslations } from "./translations.js";
 
 /** The banks as page frames; the first starts where the architecture has its RAM unless the specification says where. */
-function banksOf(memory: readonly BankSpec[], ramBase: bigint): readonly MemoryBank[] {
+function banksOf(memory: readonly BankSpec[], ramBase: bigint, pageShift: number): readonly MemoryBank[] {
+  const pageBytes = 2 ** pageShift;
   let end = Number(ramBase);
   return memory.map(({ start = end, bytes }) => {
     end = start + bytes;
-    return { firstPfn: start / 4096, pages: bytes / 4096 };
+    return { firstPfn: start / pageBytes, pages: bytes / pageBytes };
   });
+}
+
+function createRam({ memory }: MachineSpec, { layout }: PgtableArch, { geometry }: PageTableFormat): PhysicalMemory {
+  const { pageShift } = geometry;
+  return createPhysicalMemory(banksOf(memory, layout.ramBase, pageShift), { pageShift });
 }
 
 /** What makes a machine strict: the first access of an unsynchronised key register ends the run. */
@@ -105,9 +111,7 @@ function setUpPlugins(spec: MachineSpec, registry: PluginRegistry): DependencyCo
   registerFramework(container);
   if (spec.strict) provide(container, Observer, STRICT);
   container.register(PhysicalMemory, {
-    useFactory: instanceCachingFactory((c) =>
-      createPhysicalMemory(banksOf(spec.memory, resolve(c, PgtableArch).layout.ramBase)),
-    ),
+    useFactory: instanceCachingFactory((c) => createRam(spec, resolve(c, PgtableArch), resolve(c, PageTableFormat))),
   });
   const { rodata, kpkeys = "enforced" } = spec.boot;
   provide(container, BootParameters, { rodata, kpkeys });
@@ -142,6 +146,7 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry): Machi
   };
 
   const format = get(PageTableFormat);
+  const { pageShift } = format.geometry;
   const arch = get(PgtableArch);
   const memory = get(PhysicalMemory);
   const extensions = get(ExtensionPoints);
@@ -155,9 +160,9 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry): Machi
   const all = Array.from({ length: spec.cpus }, (_, id) => factory.create(id));
   const cpus = offer(Cpus, { all, current: all[0]! });
 
-  const image = layOutImage(arch, memory.firstPfn);
+  const image = layOutImage(arch, memory.firstPfn, pageShift);
   offer(StaticTablePages, image);
-  const addresses = createAddresses(arch.layout, memory, image, format.geometry.levels);
+  const addresses = createAddresses(arch.layout, memory, image, format.geometry);
   offer(LinearMap, addresses);
   const memblock = createMemblock(memory.banks);
   const buddy = createBuddyAllocator(memory.firstPfn, memory.endPfn - memory.firstPfn);
@@ -188,6 +193,7 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry): Machi
     arch,
     image,
     addresses,
+    pageShift,
     () => (fixmap ??= createFixmap(cpus, arch.layout, format, tlb, tables)),
   );
   const tablePages = createTablePages(memory, image, memblock, buddy, tableMemory, extensions, format.geometry.levels);
@@ -324,7 +330,7 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry): Machi
         memory,
         format,
         roots: roots(),
-        isLinear: (page) => addresses.pfnOf(pageHigh(page), pageLow(page)) >= 0,
+        isLinear: (page) => addresses.pfnOf(pageHigh(page, pageShift), pageLow(page, pageShift)) >= 0,
       }),
     scan: () => scanTables({ memory, format, roots: roots(), sourceOf: (pfn) => tables.sourceOf(pfn) }),
     watch: () => createTableWatch({ memory, format, roots }, closingPkey({ get })),

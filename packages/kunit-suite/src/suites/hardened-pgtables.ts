@@ -21,8 +21,8 @@ import { addressText } from "@kpkeys/kernel";
 /** Levels by Linux's names; `p4d` and `pud` may be folded away. */
 type LevelName = "p4d" | "pud" | "pmd" | "pte";
 
-/** The virtual page of the user mapping: any page of user space will do, and 256 MiB is one on every architecture. */
-const USER_PAGE = 0x1000_0000 / 4096;
+/** Where the user mapping is: any page of user space will do, and 256 MiB is one on every architecture. */
+const USER_ADDRESS = 0x1000_0000;
 
 /**
  * The suite of mm/tests/kpkeys_hardened_pgtables_kunit.c as it stands since v7 of the series: an entry of a page-table page of
@@ -76,7 +76,8 @@ function writeKernelVmallocPte(test: KunitTest): void {
   test.defer(() => {
     vmalloc.free(page);
   });
-  expectWritePrevented(test, test.get(PageTables).root, "pte", addressOf(page));
+  const { pageShift } = test.get(PageTableFormat).geometry;
+  expectWritePrevented(test, test.get(PageTables).root, "pte", addressOf(page, pageShift));
 }
 
 /** Tables of the vmemmap, found by the struct page of a page that is not even needed. */
@@ -103,8 +104,9 @@ function writeUserPmd(test: KunitTest): void {
   tasks.switchTo(task);
 
   const flags = MapFlag.PRIVATE | MapFlag.ANONYMOUS | MapFlag.POPULATE;
-  test.assertEq(spaces.mmap(mm, USER_PAGE, 1, Prot.READ, flags), 0, "Could not create userspace mm");
-  const address = addressOf(USER_PAGE);
+  const page = USER_ADDRESS >> test.get(PageTableFormat).geometry.pageShift;
+  test.assertEq(spaces.mmap(mm, page, 1, Prot.READ, flags), 0, "Could not create userspace mm");
+  const address: Words = { high: 0, low: USER_ADDRESS };
   const faults = spaces.touch(mm, address.high, address.low, Access.READ, Privilege.USER);
   test.assertNe(faults, Errno.EFAULT, "Could not create userspace mm");
   expectWritePrevented(test, mm.root, "pmd", address);
@@ -139,6 +141,6 @@ function expectWritePrevented(test: KunitTest, root: number, name: LevelName, { 
 }
 
 /** The address of a virtual page: its number is below 2^52, so it is split without losing bits. */
-function addressOf(page: number): Words {
-  return { high: Math.floor(page / 2 ** 20) | 0, low: ((page % 2 ** 20) << 12) | 0 };
+function addressOf(page: number, pageShift: number): Words {
+  return { high: Math.floor((page * 2 ** pageShift) / 2 ** 32) | 0, low: page << pageShift };
 }
