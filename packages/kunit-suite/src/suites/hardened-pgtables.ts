@@ -15,11 +15,12 @@ import {
   Tasks,
   Vmalloc,
 } from "@kpkeys/core/contracts";
-import type { KunitSuite, KunitTest, Words } from "@kpkeys/core/contracts";
+import type { Geometry, KunitSuite, KunitTest, Words } from "@kpkeys/core/contracts";
 import { addressText } from "@kpkeys/kernel";
 
-/** Levels by Linux's names; `p4d` and `pud` may be folded away. */
-type LevelName = "p4d" | "pud" | "pmd" | "pte";
+/** Levels by Linux's names, the top one first; `p4d` and `pud` may be folded away. */
+const LEVEL_NAMES = ["pgd", "p4d", "pud", "pmd", "pte"] as const;
+type LevelName = (typeof LEVEL_NAMES)[number];
 
 /** Where the user mapping is: any page of user space will do, and 256 MiB is one on every architecture. */
 const USER_ADDRESS = 0x1000_0000;
@@ -127,8 +128,8 @@ function expectWritePrevented(test: KunitTest, root: number, name: LevelName, { 
   const format = test.get(PageTableFormat);
   const tables = test.get(PageTables);
   const linearMap = test.get(LinearMap);
-  const level = format.geometry.levels.findIndex((each) => each.name === name);
-  const table = level < 0 ? -1 : tables.tableAt(root, level, high, low);
+  const level = levelOf(name, format.geometry.levels);
+  const table = tables.tableAt(root, level, high, low);
   test.assertNe(table, -1, `Failed to get ${name.toUpperCase()}`);
 
   const index = format.index(level, high, low);
@@ -138,6 +139,12 @@ function expectWritePrevented(test: KunitTest, root: number, name: LevelName, { 
   tables.read(table, index);
   const errno = test.get(Exceptions).copyToKernelNofault(entryHigh, entryLow, tables.entryHigh, tables.entryLow);
   test.expectEq(errno, Errno.EFAULT, `Direct ${name} write wasn't prevented`);
+}
+
+/** A folded level has no table: an entry of it is the entry of the level above. */
+function levelOf(name: LevelName, levels: Geometry["levels"]): number {
+  const downTo = LEVEL_NAMES.slice(0, LEVEL_NAMES.indexOf(name) + 1);
+  return levels.findLastIndex((level) => downTo.includes(level.name));
 }
 
 /** The address of a virtual page: its number is below 2^52, so it is split without losing bits. */
