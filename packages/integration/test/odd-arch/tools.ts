@@ -90,7 +90,8 @@ const EXPLAIN: ExplainRules = {
   },
   syndromeDetails: ({ kind }) => [KINDS[kind]],
   root: () => rule("one root translates all addresses"),
-  entry: ({ high, low, type }) => rule(type === "leaf" ? `leaf, key ${keyOf(high)}` : `${type}, type ${low & Bit.TYPE}`),
+  entry: ({ high, low, type }) =>
+    rule(type === "leaf" ? `leaf, key ${keyOf(high)}` : `${type}, type ${low & Bit.TYPE}`),
   baseRights: (_setup, { low }) => [rule(`bits 5 to 2 withhold rights: ${(low >>> 2) & 15}`)],
   keyUse({ pkeyRegister }, { high, low }) {
     if ((low & Bit.NO_USER) === 0) return { unasked: "a user page has no key", source: MANUAL };
