@@ -88,6 +88,16 @@ function createProgram(finish: (status: number) => void): Command {
       finish(await conform(files, flags));
     });
 
+  program
+    .command("check-plugin")
+    .description("judge an architecture or feature package by the conformance kit; runs the package's code")
+    .argument("<path>", "the folder of a package, built, or an ES module")
+    .option("--json", "print one JSON document and nothing else")
+    .action(async (path: string, flags: Pick<CommonFlags, "json">) => {
+      const { checkPlugin } = await import("./commands/check-plugin.js");
+      finish(await checkPlugin(path, flags));
+    });
+
   // Its flags are the architectures' inputs, which are loaded for it alone.
   const explain = program.command("explain").description("why an access faults, step by step, from an oops");
   program.hook("preSubcommand", async (_, command) => {

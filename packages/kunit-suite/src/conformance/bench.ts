@@ -65,7 +65,8 @@ export interface EntryPlace {
 }
 
 /**
- * A machine of an architecture and nothing else: RAM, CPUs and the framework, no kernel. One key beside the default is managed; translation is on, with empty tables.
+ * A machine of an architecture and nothing else: RAM, CPUs and the framework, no kernel. One key beside the default is managed;
+ * translation is on, with empty tables.
  */
 export interface Bench {
   /** RAM. */
@@ -96,7 +97,7 @@ export interface Bench {
    * A fresh top-level table, which is not in use yet.
    * @returns its page-frame number
    */
-  newRoot(): number;
+  readonly newRoot: () => number;
   /**
    * Puts an entry where it translates an address, and makes the tables above it. No translation is invalidated.
    * @param address - 64 bits; user addresses are those below `layout.userEnd`
@@ -104,7 +105,7 @@ export interface Bench {
    * @param entry - the entry
    * @param root - the top-level table, if it is not the current one
    */
-  put(address: bigint, level: number, entry: Entry, root?: number): EntryPlace;
+  readonly put: (address: bigint, level: number, entry: Entry, root?: number) => EntryPlace;
   /**
    * A leaf with a key.
    * @param level - the level that it is for
@@ -112,19 +113,19 @@ export interface Bench {
    * @param protection - its bits
    * @param pkey - its key; 0 if left out
    */
-  leaf(level: number, pfn: number, protection: Protection, pkey?: number): Entry;
+  readonly leaf: (level: number, pfn: number, protection: Protection, pkey?: number) => Entry;
   /**
    * The value of the key register that gives keys rights.
    * @param rights - rights of each key, from key 0 on; keys beyond have those of unused ones
    */
-  value(rights: readonly Rights[]): Words;
+  readonly value: (rights: readonly Rights[]) => Words;
   /** The value that allows everything. */
   readonly open: Words;
   /**
    * Writes the key register and synchronises.
    * @param value - its value
    */
-  setRegister(value: Words): void;
+  readonly setRegister: (value: Words) => void;
   /**
    * Makes an access.
    * @param address - 64 bits
@@ -132,7 +133,7 @@ export interface Bench {
    * @param privilege - on whose behalf; the kernel's if left out
    * @returns the kind of the fault; undefined when it went through
    */
-  attempt(address: bigint, access: Access, privilege?: Privilege): FaultKind | undefined;
+  readonly attempt: (address: bigint, access: Access, privilege?: Privilege) => FaultKind | undefined;
 }
 
 /**

@@ -5,7 +5,7 @@ import type { Machine, MachineSpec } from "@kpkeys/kernel";
 import { withDependencies } from "./plugins.js";
 
 /**
- * Makes the machine that rules about kernels and features run on: 512 MiB and two CPUs.
+ * Makes the machine that rules about kernels and features run on: 256 MiB and two CPUs.
  *
  * @param arch - the architecture
  * @param features - the features; what they depend on comes along
@@ -17,7 +17,7 @@ export function makeMachine(arch: Plugin, features: readonly Plugin[], spec: Par
   return buildMachine(
     {
       ...DEFAULT_SPEC,
-      memory: [{ bytes: 512 * 1024 * 1024 }],
+      memory: [{ bytes: 256 * 1024 * 1024 }],
       cpus: 2,
       arch: arch.id,
       features: plugins.filter(({ kind }) => kind === "feature").map(({ id }) => id),

@@ -9,9 +9,9 @@ export interface ConformanceSubject {
   readonly exports?: Readonly<Record<string, unknown>>;
   /** The package that it comes from. Left out, the rules about imports are skipped. */
   readonly files?: PackageFiles;
-  /** The architectures that a feature is judged on; for an architecture, others that it may not import. */
+  /** The architectures that a feature is judged on. */
   readonly arches: readonly Plugin[];
-  /** The features whose suites have to pass on an architecture; for a feature, others that it depends on. */
+  /** The features whose suites have to pass on an architecture. */
   readonly features: readonly Plugin[];
 }
 

@@ -1,7 +1,7 @@
 import { Kpkeys, ProtectedObjects } from "@kpkeys/core/contracts";
-import type { ProtectionClaim } from "@kpkeys/core/contracts";
+import type { Plugin, ProtectionClaim } from "@kpkeys/core/contracts";
 import { coverageOf } from "@kpkeys/kernel";
-import type { Machine } from "@kpkeys/kernel";
+import type { Machine, MachineSpec } from "@kpkeys/kernel";
 import { attack } from "../../attack.js";
 import { aliasesOf } from "../aliases.js";
 import { checkSuites } from "../arch/kernel.js";
@@ -15,14 +15,9 @@ const STEPS = 200;
 export const needsArches = ({ arches }: ConformanceSubject): string | undefined =>
   arches.length === 0 ? "no architecture was given to run on" : undefined;
 
-/** The feature on one architecture, with the features that it comes with. */
-export function machineOf(
-  { plugin, features }: ConformanceSubject,
-  arch: ConformanceSubject["plugin"],
-  spec = {},
-): Machine {
-  const others = features.filter((feature) => feature !== plugin && (plugin.dependencies ?? []).includes(feature));
-  return makeMachine(arch, [...others, plugin], spec);
+/** The feature on one architecture, with the features that it depends on. */
+export function machineOf({ plugin }: ConformanceSubject, arch: Plugin, spec: Partial<MachineSpec> = {}): Machine {
+  return makeMachine(arch, [plugin], spec);
 }
 
 const claimsOf = (machine: Machine, { plugin }: ConformanceSubject): readonly ProtectionClaim[] =>
