@@ -124,7 +124,8 @@ export interface Mmu {
    * Compares each translation in the TLB with what {@link walk} finds for its page now: frame, level, rights, key and whether
    * it is global. One that differs is stale: the tables were changed and the invalidation that has to follow was forgotten
    * (Arm ARM, "TLB maintenance requirements"; SDM volume 3, 4.10.4). That a page has become dirty since makes none stale, and
-   * the accessed flag is not compared. Other user address spaces' are held against the roots that they were made from.
+   * the accessed flag is not compared. A page larger than 4 KiB may have a translation for each 4 KiB of it. Other user address
+   * spaces' are held against the roots that they were made from.
    * Changes nothing.
    * @param visit - told of the page of each stale translation: the two words of its first address
    * @returns how many translations are stale
