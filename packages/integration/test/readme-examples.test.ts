@@ -33,11 +33,18 @@ const files = readdirSync(packages)
     ...readdirSync(packages + name, { recursive: true, encoding: "utf8" })
       .filter((path) => /^src\/.*\.ts$/.test(path))
       .map((path) => `${name}/${path}`),
-  ]);
+  ])
+  .concat(guidePages());
+
+/** The pages of the guide, from the packages' folder. */
+function guidePages(): string[] {
+  const pages = readdirSync(`${packages}../docs`).filter((name) => name.endsWith(".md"));
+  return pages.map((name) => `../docs/${name}`);
+}
 
 describe("every example prints what it says", () => {
   for (const example of files.flatMap((file) => examplesOf(packages + file))) {
-    it(example.where.slice(packages.length), async () => {
+    it(example.where.slice(packages.length).replace("../", ""), async () => {
       const { printed, promised } = await runExample(example, modules);
       if (promised.length > 0) expect(printed).toEqual(promised);
       expect(printed).not.toEqual([]);
