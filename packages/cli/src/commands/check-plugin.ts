@@ -1,3 +1,4 @@
+import { createPluginRegistry } from "@kpkeys/core";
 import { checkConformance } from "@kpkeys/kunit-suite/conformance";
 import { loadPluginFrom } from "../check-plugin/load.js";
 import { EXIT } from "../errors.js";
@@ -18,6 +19,8 @@ import { print, printJson } from "./print.js";
 export async function checkPlugin(path: string, { json }: { readonly json?: boolean }): Promise<number> {
   const { plugins, exports, files } = await loadPluginFrom(path);
   const [arches, features] = await Promise.all([loadAll(ARCHES), loadAll(FEATURES)]);
+  // A second copy of core, which the package may have brought, is refused before any rule fails because of it.
+  createPluginRegistry(arches);
   const verdicts: PluginVerdict[] = [];
   for (const plugin of plugins) {
     const subject = { plugin, exports, arches, features, ...(files !== undefined && { files }) };
