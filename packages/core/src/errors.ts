@@ -16,6 +16,8 @@ export const ERROR_CODES = {
   ERR_VECTOR_LINE:
     "a line of a vector file is damaged, lacks a field, has an unknown one or one of the wrong form, or is of another architecture",
   ERR_VECTOR_EMPTY: "a vector file holds no line",
+  ERR_EXHIBIT:
+    "the museum has no such exhibit, or not on that architecture, or a replay string has not the form that it prints",
   ERR_EXPLAIN_INPUT: "what is to be explained is unknown, missing, contradicts itself or is no number",
   ERR_SPEC: "a machine specification holds an impossible value",
   ERR_OUT_OF_MEMORY: "the machine has too little memory for what is asked of it",
