@@ -56,7 +56,7 @@ export const selinuxState: Plugin = {
   contract: 1,
   config: [{ symbol: "KPKEYS_SELINUX_STATE", dependsOn: ["ARCH_HAS_KPKEYS"] }],
   setup(container, options) {
-    const [unknown] = Object.keys(options);
+    const unknown = Object.keys(options).at(0);
     if (unknown !== undefined) {
       throw new KpkeysError("ERR_SPEC", `unknown option '${unknown}'`, {
         where: "plugin 'selinux-state'",

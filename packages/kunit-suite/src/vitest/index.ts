@@ -14,7 +14,7 @@ const TIMEOUT = 60_000;
 /**
  * Declares a test for each rule that a plugin has to keep. To be called from a test file.
  *
- * ```ts
+ * ```js
  * import { defineConformance } from "@kpkeys/kunit-suite/vitest";
  * import { pgtablesHardening } from "@kpkeys/pgtables-hardening";
  * import * as own from "./index.js";
