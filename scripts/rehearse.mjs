@@ -88,7 +88,7 @@ function runExample(checkout, name) {
 /** A new package of every kind, as somebody makes it who has nothing installed. */
 function scaffold() {
   const home = emptyFolder("scaffolds");
-  for (const kind of ["feature"]) {
+  for (const kind of ["feature", "arch"]) {
     const name = `my-${kind}`;
     run("npm", ["create", "--yes", "kpkeys@latest", name, "--", "--kind", kind], { cwd: home, env: registry.env });
     run("npm", ["install"], { cwd: join(home, name), env: registry.env });

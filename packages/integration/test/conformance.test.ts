@@ -4,7 +4,7 @@ import { readPackage } from "@kpkeys/kunit-suite/conformance";
 import { defineConformance } from "@kpkeys/kunit-suite/vitest";
 import * as pgtables from "@kpkeys/pgtables-hardening";
 import { fileURLToPath } from "node:url";
-import * as odd from "./odd-arch/plugin.js";
+import * as odd from "../../../examples/odd-arch/src/index.js";
 
 const filesOf = (name: string): ReturnType<typeof readPackage> =>
   readPackage(fileURLToPath(new URL(`../../${name}`, import.meta.url)));

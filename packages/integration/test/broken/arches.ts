@@ -10,9 +10,9 @@ import {
   Privilege,
 } from "@kpkeys/core/contracts";
 import type { Cpu } from "@kpkeys/core/contracts";
-import { Bit } from "../odd-arch/format.js";
-import { oddArch } from "../odd-arch/plugin.js";
-import { fieldOf, KPR, Withheld } from "../odd-arch/registers.js";
+import { Bit } from "../../../../examples/odd-arch/src/format.js";
+import { oddArch } from "../../../../examples/odd-arch/src/plugin.js";
+import { fieldOf, KPR, Withheld } from "../../../../examples/odd-arch/src/registers.js";
 import { cpu, format, kpkeys, mmu, regime, replacing } from "./breaking.js";
 import type { Broken } from "./breaking.js";
 import { packageImporting } from "./packages.js";

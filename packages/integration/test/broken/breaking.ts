@@ -4,9 +4,9 @@ import type { Cpu, DependencyContainer, Mmu, Plugin, Token } from "@kpkeys/core/
 import { createCpu } from "@kpkeys/core/machine";
 import type { TranslationRegime } from "@kpkeys/core/machine";
 import type { ConformanceSubject } from "@kpkeys/kunit-suite/conformance";
-import { oddArch } from "../odd-arch/plugin.js";
-import { createRegime } from "../odd-arch/regime.js";
-import { createSystemRegisters } from "../odd-arch/registers.js";
+import { oddArch } from "../../../../examples/odd-arch/src/plugin.js";
+import { createRegime } from "../../../../examples/odd-arch/src/regime.js";
+import { createSystemRegisters } from "../../../../examples/odd-arch/src/registers.js";
 
 /** A plugin that is broken in one way, and the rule that has to say so. */
 export interface Broken {

@@ -42,12 +42,12 @@ export const KPR_RESET: Words = { high: atKey(1, 7).high | atKey(2, 7).high, low
 const CTRL_KEYS = 1n;
 
 /** The only system register, as tools see it and as the rules read it. */
-export interface OddSystemRegisters extends SystemRegisters {
+export interface ControlRegister extends SystemRegisters {
   /** Its bits. */
   readonly controls: { keys: boolean };
 }
 
-export function createSystemRegisters(pkeys: boolean): OddSystemRegisters {
+export function createSystemRegisters(pkeys: boolean): ControlRegister {
   let ctrl = pkeys ? CTRL_KEYS : 0n;
   const controls = { keys: pkeys };
 

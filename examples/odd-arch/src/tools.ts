@@ -3,7 +3,7 @@ import { Access, FaultKind, Privilege } from "@kpkeys/core/contracts";
 import type { ArchTools, FaultReport, NamedField } from "@kpkeys/core/contracts";
 import { createCpu, createExplain, TABLE_ENTRY_INPUTS, toWords, wordsToHex } from "@kpkeys/core/machine";
 import type { ExplainRules, InputRule } from "@kpkeys/core/machine";
-import { Bit, keyOf, ODD_FORMAT } from "./format.js";
+import { Bit, keyOf, FORMAT } from "./format.js";
 import { createRegime } from "./regime.js";
 import { createSystemRegisters, KPR } from "./registers.js";
 
@@ -44,7 +44,7 @@ function input(name: string, label: string, role: InputRule["role"], bits: numbe
 const rule = (text: string): { text: string; source: string } => ({ text, source: MANUAL });
 
 const EXPLAIN: ExplainRules = {
-  format: ODD_FORMAT,
+  format: FORMAT,
   pkeyRegister: KPR,
   vectors: {
     keys: { kernel: "kpr", user: "none", userRegister: "CTRL", open: { high: 0, low: 0 } },
@@ -107,7 +107,7 @@ function runVector(): never {
 }
 
 /** What tools ask about it. */
-export const ODD_TOOLS: ArchTools = {
+export const TOOLS: ArchTools = {
   describeFault,
   faultRegisters,
   ptdumpColumns: (_level, high, low) => [

@@ -1,6 +1,7 @@
 import { EntryType } from "@kpkeys/core/contracts";
 import type { Entry, PageTableFormat, Protection } from "@kpkeys/core/contracts";
 
+// #region bits
 // An entry of an architecture that does not exist. Pages of 16 KiB, three levels of 2,048 entries, and bits that withhold what
 // others give: a leaf of all ones in 13:2 and in its key field is the most closed one.
 //
@@ -25,6 +26,7 @@ export const Bit = {
   KEPT: 0x200,
   RESERVED: 0x3c00,
 } as const;
+// #endregion bits
 
 export const PAGE_SHIFT = 14;
 /** Bits 47 to 32 of the output address, in the high word. */
@@ -77,7 +79,7 @@ function put(entry: Entry, pfn: number, high: number, low: number): void {
 }
 
 /** The codec. */
-export const ODD_FORMAT: PageTableFormat = {
+export const FORMAT: PageTableFormat = {
   geometry: {
     pageShift: PAGE_SHIFT,
     levels: [
