@@ -82,7 +82,9 @@ function runExample(checkout, name) {
   cpSync(join(checkout, "examples", name), home, { recursive: true });
   run("npm", ["install", "--no-package-lock"], { cwd: home, env: registry.env });
   run("npm", ["test"], { cwd: home });
-  say(`ok: examples/${name} builds and passes its tests`);
+  run("npm", ["install", "--no-save", "--no-package-lock", "kpkeys"], { cwd: home, env: registry.env });
+  run("npx", ["kpkeys", "check-plugin", "."], { cwd: home });
+  say(`ok: examples/${name} builds, passes its tests and kpkeys check-plugin`);
 }
 
 /** A new package of every kind, as somebody makes it who has nothing installed. */

@@ -55,7 +55,7 @@ export interface PageTables {
    * @param index - first index; the run ends inside the table
    * @param high - bits 63 to 32 of the first entry
    * @param low - bits 31 to 0 of the first entry
-   * @param count - number of entries, 1 to 512
+   * @param count - number of entries, at least 1
    */
   setPtes(table: number, index: number, high: number, low: number, count: number): void;
   /** `set_pmd`. @param table - page-frame number @param index - which entry @param high - bits 63 to 32 @param low - bits 31 to 0 */
