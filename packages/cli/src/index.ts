@@ -9,6 +9,7 @@ export type {
   CheckReport,
   CoverageReport,
   Documented,
+  MachineName,
   PolicyReport,
   RunReport,
 } from "./report/document.js";

@@ -13,7 +13,7 @@ const ALL_POLICIES: readonly Policy[] = ["off", "naive", "batched"];
 /**
  * The command.
  * @param argv - the process's arguments, node and script first
- * @returns the exit status: 0 good, 1 what was checked failed, 2 bad usage or unreadable input, 70 a bug
+ * @returns the exit status: 0 good, 1 what was checked failed, 2 bad usage or unreadable input, 70 a bug, 130 interrupted
  */
 export async function main(argv: readonly string[]): Promise<number> {
   let status: number = EXIT.GOOD;

@@ -10,6 +10,7 @@ export const ERROR_CODES = {
   ERR_INPUT_MISSING: "an input file does not exist or may not be read",
   ERR_INPUT_KIND: "an input is of the wrong kind: a directory, a binary file, a compressed file of another format",
   ERR_INPUT_TRUNCATED: "a compressed input ends before its end",
+  ERR_OUTPUT: "an output file cannot be written",
   ERR_TRACE_EMPTY: "a trace holds no event",
   ERR_TRACE_LINE: "a line of a trace is damaged: it begins like an event and cannot be read as one",
   ERR_VMPTE_LINE: "a line of a VmPTE file is not `pid ppid name VmPTE VmRSS faults`",
