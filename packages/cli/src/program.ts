@@ -85,6 +85,16 @@ function createProgram(finish: (status: number) => void): Command {
     });
 
   program
+    .command("check-plugin")
+    .description("judge an architecture or feature package by the conformance kit; runs the package's code")
+    .argument("<path>", "the folder of a package, built, or an ES module")
+    .option("--json", "print one JSON document and nothing else")
+    .action(async (path: string, flags: Pick<CommonFlags, "json">) => {
+      const { checkPlugin } = await import("./commands/check-plugin.js");
+      finish(await checkPlugin(path, flags));
+    });
+
+  program
     .command("museum")
     .description("the bugs of the series' own changelogs, each shown and each mended")
     .addOption(archOption("architectures"))

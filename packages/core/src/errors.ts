@@ -25,6 +25,7 @@ export const ERROR_CODES = {
   ERR_PHYSICAL_ADDRESS: "a page-frame number lies outside the RAM of the machine",
   ERR_CORE_DUPLICATE: "the process has loaded two copies of @kpkeys/core, which do not know each other's objects",
   ERR_PLUGIN_INVALID: "a plugin lacks a field, or a field has the wrong form",
+  ERR_PLUGIN_LOAD: "a package or module cannot be loaded, or exports no plugin",
   ERR_PLUGIN_CONTRACT: "a plugin was written against another version of the contracts",
   ERR_PLUGIN_DUPLICATE: "two plugins have one id",
   ERR_PLUGIN_DEPENDENCY: "a plugin depends on another that is not there, or on itself by a circle",

@@ -1,5 +1,5 @@
 import { lazily } from "@kpkeys/core";
-import { CRED, Creds, Tasks } from "@kpkeys/core/contracts";
+import { CRED, Creds, KernelMemory, Tasks } from "@kpkeys/core/contracts";
 import type { DependencyContainer, ProtectedObject } from "@kpkeys/core/contracts";
 
 /**
@@ -12,11 +12,12 @@ import type { DependencyContainer, ProtectedObject } from "@kpkeys/core/contract
 export function createClaim(container: DependencyContainer, pkey: number): () => Iterable<ProtectedObject> {
   const tasks = lazily(container, Tasks);
   const creds = lazily(container, Creds);
+  const memory = lazily(container, KernelMemory);
   return () => {
     const live = new Set(Array.from(tasks().all, ({ cred, realCred }) => [cred, realCred]).flat());
     return Array.from(live, (cred) => ({
-      pfn: Math.floor(cred / 4096),
-      offset: cred & 4095,
+      pfn: Math.floor(cred / memory().pageBytes),
+      offset: cred % memory().pageBytes,
       size: CRED.size,
       pkey,
       source: cred === creds().init ? "init_cred" : "cred",

@@ -1,5 +1,5 @@
 import { lazily } from "@kpkeys/core";
-import { Creds, LinearMap, SetMemory } from "@kpkeys/core/contracts";
+import { Creds, KernelMemory, LinearMap, SetMemory } from "@kpkeys/core/contracts";
 import type { DependencyContainer, ExtensionPoints, Kpkeys } from "@kpkeys/core/contracts";
 
 /**
@@ -21,11 +21,12 @@ export function protectInitCred(
 ): void {
   const creds = lazily(container, Creds);
   const linearMap = lazily(container, LinearMap);
+  const memory = lazily(container, KernelMemory);
   const setMemory = lazily(container, SetMemory);
 
   points.on("initPhase", (phase) => {
     if (phase !== "system_features" || !kpkeys.supported()) return;
-    const pfn = Math.floor(creds().init / 4096);
+    const pfn = creds().init / memory().pageBytes;
     const map = linearMap();
     const linear = setMemory().setMemoryPkey(map.addressHigh(pfn), map.addressLow(pfn), 1, pkey);
     warnOn(linear !== 0, `init_cred cannot get the key CRED in the linear map: ${linear}`);

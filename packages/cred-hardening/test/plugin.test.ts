@@ -4,6 +4,7 @@ import {
   CRED,
   Creds,
   ExtensionPoints,
+  KernelMemory,
   Kpkeys,
   KpkeysArch,
   PkeyRegister,
@@ -78,6 +79,7 @@ describe("the feature", () => {
     const all = [task(0x5000), task(0x5000), task(0x70c0, 0x7180)];
     provide(container, Tasks, { all } as unknown as Tasks);
     provide(container, Creds, { init: 0x5000 } as Creds);
+    provide(container, KernelMemory, { pageBytes: 4096 } as KernelMemory);
     const [claim] = resolve(container, ProtectedObjects).claims;
     expect([...claim!.objects!()]).toEqual([
       { pfn: 5, offset: 0, size: CRED.size, pkey: 2, source: "init_cred" },

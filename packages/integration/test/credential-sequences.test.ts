@@ -5,7 +5,6 @@ import {
   Exceptions,
   KernelMemory,
   Kpkeys,
-  LinearMap,
   PageAllocator,
   Rcu,
   SlabAllocator,
@@ -227,15 +226,13 @@ class Run {
   /** After each operation: closed in the DEFAULT context, counted exactly, and no CPU privileged. */
   check(): void {
     const { machine } = this;
-    const linearMap = machine.get(LinearMap);
     const tasks = [...machine.get(Tasks).all];
     for (const cred of new Set(tasks.flatMap(({ cred, realCred }) => [cred, realCred]))) {
-      const pfn = Math.floor(cred / 4096);
       const memory = machine.get(KernelMemory);
       memory.load(cred + CRED.uid, "test");
-      const low = linearMap.addressLow(pfn) | ((cred & 4095) + CRED.uid);
+      const { high, low } = memory.linearAddress(cred + CRED.uid);
       const { valueHigh, valueLow } = memory;
-      const errno = machine.get(Exceptions).copyToKernelNofault(linearMap.addressHigh(pfn), low, valueHigh, valueLow);
+      const errno = machine.get(Exceptions).copyToKernelNofault(high, low, valueHigh, valueLow);
       expect(errno).toBeLessThan(0);
     }
     const expected = new Map<number, number>();

@@ -10,7 +10,6 @@ import {
   KernelMemory,
   Kpkeys,
   KpkeysArch,
-  LinearMap,
   Rcu,
   SlabAllocator,
   Tasks,
@@ -28,12 +27,10 @@ const BOTH = { features: ["pgtables", "cred"] } satisfies Partial<MachineSpec>;
 
 /** Whether a stray store of the credential's uid goes through, in the context of the moment. */
 function isOpen(booted: Machine, cred: number): boolean {
-  const linearMap = booted.get(LinearMap);
   const memory = booted.get(KernelMemory);
   memory.load(cred + CRED.uid, "test");
   const { valueHigh, valueLow } = memory;
-  const high = linearMap.addressHigh(Math.floor(cred / 4096));
-  const low = linearMap.addressLow(Math.floor(cred / 4096)) | ((cred & 4095) + CRED.uid);
+  const { high, low } = memory.linearAddress(cred + CRED.uid);
   return booted.get(Exceptions).copyToKernelNofault(high, low, valueHigh, valueLow) === 0;
 }
 

@@ -8,6 +8,7 @@ import * as machine from "@kpkeys/core/machine";
 import * as cred from "@kpkeys/cred-hardening";
 import * as kernel from "@kpkeys/kernel";
 import * as kunit from "@kpkeys/kunit-suite";
+import * as conformance from "@kpkeys/kunit-suite/conformance";
 import * as museum from "@kpkeys/kunit-suite/museum";
 import * as pgtables from "@kpkeys/pgtables-hardening";
 import * as workloads from "@kpkeys/workloads";
@@ -24,6 +25,7 @@ const modules = {
   "@kpkeys/cred-hardening": cred,
   "@kpkeys/kernel": kernel,
   "@kpkeys/kunit-suite": kunit,
+  "@kpkeys/kunit-suite/conformance": conformance,
   "@kpkeys/kunit-suite/museum": museum,
   "@kpkeys/pgtables-hardening": pgtables,
   "@kpkeys/workloads": workloads,

@@ -1,5 +1,5 @@
 import { KpkeysError } from "@kpkeys/core";
-import { Exceptions, KernelMemory, LinearMap, PageAllocator, SlabAllocator } from "@kpkeys/core/contracts";
+import { Exceptions, KernelMemory, PageAllocator, SlabAllocator } from "@kpkeys/core/contracts";
 import type { SlabCache } from "@kpkeys/core/contracts";
 import type { Machine } from "@kpkeys/kernel";
 import fc from "fast-check";
@@ -18,10 +18,8 @@ function codeOf(action: () => unknown): string {
 
 /** Whether a stray store to the first word of an object goes through. */
 function isOpen(booted: Machine, object: number): boolean {
-  const linearMap = booted.get(LinearMap);
-  const pfn = Math.floor(object / 4096);
-  const low = linearMap.addressLow(pfn) | (object & 4095);
-  return booted.get(Exceptions).copyToKernelNofault(linearMap.addressHigh(pfn), low, 0, 0) === 0;
+  const { high, low } = booted.get(KernelMemory).linearAddress(object);
+  return booted.get(Exceptions).copyToKernelNofault(high, low, 0, 0) === 0;
 }
 
 const SIZES = [8, 24, 100, 192, 700, 1024, 3000, 8192] as const;

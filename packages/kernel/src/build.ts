@@ -88,12 +88,18 @@ import type { BankSpec, MachineSpec } from "./spec.js";
 import { digestTranslations } from "./translations.js";
 
 /** The banks as page frames; the first starts where the architecture has its RAM unless the specification says where. */
-function banksOf(memory: readonly BankSpec[], ramBase: bigint): readonly MemoryBank[] {
+function banksOf(memory: readonly BankSpec[], ramBase: bigint, pageShift: number): readonly MemoryBank[] {
+  const pageBytes = 2 ** pageShift;
   let end = Number(ramBase);
   return memory.map(({ start = end, bytes }) => {
     end = start + bytes;
-    return { firstPfn: start / 4096, pages: bytes / 4096 };
+    return { firstPfn: start / pageBytes, pages: bytes / pageBytes };
   });
+}
+
+function createRam({ memory }: MachineSpec, { layout }: PgtableArch, { geometry }: PageTableFormat): PhysicalMemory {
+  const { pageShift } = geometry;
+  return createPhysicalMemory(banksOf(memory, layout.ramBase, pageShift), { pageShift });
 }
 
 /** What makes a machine strict: the first access of an unsynchronised key register ends the run. */
@@ -119,9 +125,7 @@ function setUpPlugins(spec: MachineSpec, registry: PluginRegistry, observer?: Ob
     provide(container, Observer, spec.strict ? { ...observer, ...STRICT } : observer!);
   }
   container.register(PhysicalMemory, {
-    useFactory: instanceCachingFactory((c) =>
-      createPhysicalMemory(banksOf(spec.memory, resolve(c, PgtableArch).layout.ramBase)),
-    ),
+    useFactory: instanceCachingFactory((c) => createRam(spec, resolve(c, PgtableArch), resolve(c, PageTableFormat))),
   });
   const { rodata, kpkeys = "enforced" } = spec.boot;
   provide(container, BootParameters, { rodata, kpkeys });
@@ -159,6 +163,7 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
   };
 
   const format = get(PageTableFormat);
+  const { pageShift } = format.geometry;
   const arch = get(PgtableArch);
   const memory = get(PhysicalMemory);
   const extensions = get(ExtensionPoints);
@@ -173,10 +178,10 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
   const all = Array.from({ length: spec.cpus }, (_, id) => factory.create(id));
   const cpus = offer(Cpus, { all, current: all[0]! });
 
-  const image = layOutImage(arch, memory.firstPfn);
+  const image = layOutImage(arch, memory.firstPfn, pageShift);
   offer(StaticTablePages, image);
-  placeInitCred(memory, image.initCred);
-  const addresses = createAddresses(arch.layout, memory, image, format.geometry.levels);
+  placeInitCred(memory, image.initCredPfn);
+  const addresses = createAddresses(arch.layout, memory, image, format.geometry);
   offer(LinearMap, addresses);
   const memblock = createMemblock(memory.banks);
   const buddy = createBuddyAllocator(memory.firstPfn, memory.endPfn - memory.firstPfn);
@@ -207,6 +212,7 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
     arch,
     image,
     addresses,
+    pageShift,
     () => (fixmap ??= createFixmap(cpus, arch.layout, format, tlb, tables)),
   );
   const tablePages = createTablePages(
@@ -279,8 +285,9 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
   const progress = new BootProgress(extensions);
   offer(InitPhases, progress);
 
-  const kernelMemory = offer(KernelMemory, createKernelMemory(cpus, addresses, memory.firstPfn, faults));
-  const slabPages = createSlabPages(buddy, addresses, setMemory, extensions);
+  const pageBytes = 2 ** pageShift;
+  const kernelMemory = offer(KernelMemory, createKernelMemory(cpus, addresses, memory.firstPfn, pageBytes, faults));
+  const slabPages = createSlabPages(buddy, addresses, setMemory, pageBytes, extensions);
   const slab = offer(
     SlabAllocator,
     createSlabAllocator({ memory: kernelMemory, pages: slabPages }, kpkeys, extensions),
@@ -290,14 +297,14 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
     memory: kernelMemory,
     exceptions,
     extensions,
-    text: { high: pageHigh(addresses.imagePage), low: pageLow(addresses.imagePage) },
+    text: { high: pageHigh(addresses.imagePage, pageShift), low: pageLow(addresses.imagePage, pageShift) },
     isIdle: (cpu) => tasks!.isIdle(cpu),
   });
   offer(Rcu, rcu);
 
   function startTasks(): void {
     const { switchPkeyRegister, resumeInitialisesRegister } = policies;
-    const creds = createCredLife({ memory: kernelMemory, rcu, slab, init: image.initCred, extensions });
+    const creds = createCredLife({ memory: kernelMemory, rcu, slab, init: image.initCredPfn * pageBytes, extensions });
     tasks = createTasks(cpus, image.root, format, spaces, lazy, extensions, watching, {
       creds,
       switched: () => {
@@ -380,7 +387,7 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
         memory,
         format,
         roots: roots(),
-        isLinear: (page) => addresses.pfnOf(pageHigh(page), pageLow(page)) >= 0,
+        isLinear: (page) => addresses.pfnOf(pageHigh(page, pageShift), pageLow(page, pageShift)) >= 0,
       }),
     scan: () => scanTables({ memory, format, roots: roots(), sourceOf: (pfn) => tables.sourceOf(pfn) }),
     scanObjects: () =>

@@ -101,8 +101,8 @@ function findAliases(parts: Omit<ScanParts, "sourceOf">, found: ReadonlyMap<numb
   function note(pfn: number, page: number, high: number, low: number): void {
     if ((wanted[pfn - memory.firstPfn] ?? 0) === 0) return;
     found.get(pfn)!.push({
-      high: pageHigh(page),
-      low: pageLow(page),
+      high: pageHigh(page, pageShift),
+      low: pageLow(page, pageShift),
       pkey: format.pkeyOf(high, low),
       writable: format.isWritable(high, low),
     });
@@ -175,11 +175,12 @@ export function scanObjects(
  */
 export function digestTables(memory: PhysicalMemory, tables: readonly ScannedTable[]): string {
   const digest = createDigest();
+  const words = 2 ** (memory.pageShift - 2);
   for (const { pfn, level } of tables) {
     digest.add(pfn | 0);
     digest.add(level);
     const offset = memory.contentOffset(pfn);
-    if (offset >= 0) for (let i = 0; i < 1024; i++) digest.add(memory.words[offset + i]!);
+    if (offset >= 0) for (let i = 0; i < words; i++) digest.add(memory.words[offset + i]!);
   }
   return digest.text();
 }

@@ -10,12 +10,11 @@ const OWN_REFERENCES = 2;
 /**
  * Writes `init_cred` into the kernel image, as the linker does: root with all capabilities. Idle tasks add their references.
  * @param memory - RAM
- * @param address - its physical address
+ * @param pfn - page-frame number of its page, in which it comes first
  */
-export function placeInitCred(memory: PhysicalMemory, address: number): void {
-  const word = (offset: number): number => ((address & 4095) + offset) / 8;
-  memory.write(Math.floor(address / 4096), word(CRED.usage), 0, OWN_REFERENCES);
+export function placeInitCred(memory: PhysicalMemory, pfn: number): void {
+  memory.write(pfn, CRED.usage / 8, 0, OWN_REFERENCES);
   for (const field of [CRED.capPermitted, CRED.capEffective, CRED.capBset]) {
-    memory.write(Math.floor(address / 4096), word(field), CAP_FULL_SET.high, CAP_FULL_SET.low);
+    memory.write(pfn, field / 8, CAP_FULL_SET.high, CAP_FULL_SET.low);
   }
 }

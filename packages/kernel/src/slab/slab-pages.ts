@@ -28,12 +28,14 @@ export interface SlabPages {
  * @param buddy - the buddy allocator
  * @param linearMap - where pages are mapped
  * @param setMemory - gives keys
+ * @param pageBytes - bytes of a page
  * @param extensions - the features told of slabs with keys
  */
 export function createSlabPages(
   buddy: PageAllocator,
   linearMap: LinearMap,
   setMemory: SetMemory,
+  pageBytes: number,
   extensions: ExtensionPoints,
 ): SlabPages {
   const tagged = extensions.handlers("slabPageTagged");
@@ -54,19 +56,19 @@ export function createSlabPages(
         }
         for (const handler of tagged) handler(pfn, 1 << order, pkey);
       }
-      return pfn * 4096;
+      return pfn * pageBytes;
     },
     giveBack({ start }, order, pkey) {
-      const pfn = start / 4096;
+      const pfn = start / pageBytes;
       for (let page = 0; page < 1 << order; page++) slabByPage.delete(pfn + page);
       // A page that cannot lose its key must not come back as anything else: it is lost, as Linux would leak it.
       if (pkey !== 0 && setPkey(pfn, 1 << order, 0) !== 0) return;
       buddy.free(pfn, order);
     },
     describe(slab, order) {
-      const pfn = slab.start / 4096;
+      const pfn = slab.start / pageBytes;
       for (let page = 0; page < 1 << order; page++) slabByPage.set(pfn + page, slab);
     },
-    slabOf: (address) => slabByPage.get(Math.floor(address / 4096)),
+    slabOf: (address) => slabByPage.get(Math.floor(address / pageBytes)),
   };
 }

@@ -37,10 +37,10 @@ const MAX_ORDER = 3;
  * The order of a cache's slabs: the least that leaves no more than a sixteenth unused, or else an eighth, or else a quarter
  * (`calculate_order`, without a least number of objects).
  */
-function orderOf(size: number): number {
+function orderOf(size: number, pageBytes: number): number {
   for (const part of [16, 8, 4, 2]) {
     for (let order = 0; order <= MAX_ORDER; order++) {
-      const bytes = 4096 << order;
+      const bytes = pageBytes << order;
       if (bytes >= size && bytes % size <= bytes / part) return order;
     }
   }
@@ -78,8 +78,9 @@ export function createSlabCache(
   pkey: number,
   { memory, pages, writeGuard }: SlabParts,
 ): KernelSlabCache {
-  const order = orderOf(size);
-  const objects = Math.floor((4096 << order) / size);
+  const { pageBytes } = memory;
+  const order = orderOf(size, pageBytes);
+  const objects = Math.floor((pageBytes << order) / size);
   const link = (size >> 1) & ~7;
   const minPartial = Math.min(MAX_PARTIAL, Math.max(MIN_PARTIAL, Math.floor(Math.log2(size) / 2)));
   const partial: Slab[] = [];

@@ -59,7 +59,7 @@ export type CredField =
   | "rcu";
 
 /**
- * Credentials of tasks (`kernel/cred.c`). A credential is named by its physical address, page-frame number times 4096 plus offset.
+ * Credentials of tasks (`kernel/cred.c`). A credential is named by its physical address, page-frame number times page size plus offset.
  * Those of tasks are live: shared, counted, not written any more but for their reference count and their rcu_head. To change one, a task
  * prepares a copy and commits it.
  */

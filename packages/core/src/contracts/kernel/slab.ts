@@ -1,19 +1,27 @@
 import type { PkeyName } from "../kpkeys.js";
+import type { Words } from "../pkey-register.js";
 import { token } from "../token.js";
 import type { Token } from "../token.js";
 
 /**
- * The kernel's own loads and stores of its data. Objects are named by physical address, page-frame number times 4096 plus offset, and
+ * The kernel's own loads and stores of its data. Objects are named by physical address, page-frame number times page size plus offset, and
  * reached at their address in the linear map, through the MMU of the current CPU with the current key register: an access that is
  * denied is an oops.
  *
  * All accesses are 64 bits wide, at addresses that are multiples of 8; all throw KpkeysError ERR_KERNEL_FAULT.
  */
 export interface KernelMemory {
+  /** Bytes of a page: an address is in the page `floor(address / pageBytes)`. */
+  readonly pageBytes: number;
   /** Bits 63 to 32 of the word that the last {@link load} gave. */
   readonly valueHigh: number;
   /** Bits 31 to 0 of it. */
   readonly valueLow: number;
+  /**
+   * Where the linear map has a physical address.
+   * @param address - physical address, inside RAM
+   */
+  linearAddress(address: number): Words;
   /**
    * Loads a word into {@link valueHigh} and {@link valueLow}.
    * @param address - physical address
@@ -80,7 +88,7 @@ export interface SlabCache {
   readonly slabs: number;
   /**
    * Takes an object, whose content is whatever was there.
-   * @returns its physical address (page-frame number times 4096 plus offset), or -1 when there is no memory
+   * @returns its physical address (page-frame number times page size plus offset), or -1 when there is no memory
    */
   alloc(): number;
   /**
