@@ -117,7 +117,7 @@ function createProgram(finish: (status: number) => void): Command {
   program
     .command("budget")
     .description("keys and contexts of features against the keys that there are, and what one key for two would open")
-    .argument("[modules...]", "JavaScript files that export features of your own")
+    .argument("[modules...]", "packages or ES modules that export features of your own")
     .addOption(archOption("architectures"))
     .addOption(
       new Option("--feature <id,...>", "features that come along")

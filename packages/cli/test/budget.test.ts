@@ -114,8 +114,8 @@ describe("kpkeys budget", () => {
     const empty = join(folder, "empty.mjs");
     writeFileSync(empty, "export const nothing = 1;");
     expect(await codeOf(join(folder, "missing.mjs"))).toBe("ERR_INPUT_MISSING");
-    expect(await codeOf(text)).toBe("ERR_INPUT_KIND");
-    expect(await codeOf(empty)).toBe("ERR_PLUGIN_INVALID");
+    expect(await codeOf(text)).toBe("ERR_PLUGIN_LOAD");
+    expect(await codeOf(empty)).toBe("ERR_PLUGIN_LOAD");
   });
 });
 

@@ -9,7 +9,7 @@ import {
 import type { ErrorCode } from "@kpkeys/core";
 import { Kpkeys, PkeyRegister } from "@kpkeys/core/contracts";
 import type { Plugin } from "@kpkeys/core/contracts";
-import { loadFeatures } from "../budget/modules.js";
+import { loadPluginFrom } from "../check-plugin/load.js";
 import { EXIT } from "../errors.js";
 import type { CommonFlags } from "../options.js";
 import { ARCHES, FEATURES } from "../plugins.js";
@@ -24,7 +24,7 @@ const CONFLICTS: readonly ErrorCode[] = ["ERR_PKEY_DUPLICATE", "ERR_CONTEXT_DUPL
 
 /**
  * `kpkeys budget`: contexts and keys of features against the keys that architectures have.
- * @param modules - files with features beside those that come along
+ * @param modules - packages and ES modules with features beside those that come along
  * @param flags - the command line's
  * @returns the exit status
  * @throws KpkeysError for a module that cannot be loaded or is no feature
@@ -34,11 +34,20 @@ export async function budget(
   flags: Pick<CommonFlags, "arch" | "feature" | "json">,
 ): Promise<number> {
   const features = await Promise.all(flags.feature.map((id) => FEATURES[id]()));
-  for (const path of modules) features.push(...(await loadFeatures(path)));
+  for (const path of modules) features.push(...(await featuresOf(path)));
   const arches = await Promise.all(flags.arch.map((id) => budgetOn(id, features)));
   if (flags.json === true) printJson({ arches });
   else print(budgetTextOf(arches, styleFor(process.stdout)));
   return arches.every(({ budget }) => budget?.fits === true) ? EXIT.GOOD : EXIT.FAILED;
+}
+
+async function featuresOf(path: string): Promise<Plugin[]> {
+  const features = (await loadPluginFrom(path)).plugins.filter(({ kind }) => kind === "feature");
+  if (features.length > 0) return features;
+  throw new KpkeysError("ERR_PLUGIN_LOAD", "no plugin that it exports is a feature", {
+    where: path,
+    expected: "a feature",
+  });
 }
 
 /** The plugins are set up as for a machine, and no machine is made. */
