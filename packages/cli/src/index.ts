@@ -15,5 +15,6 @@ export type {
 export type { ConformDisagreement, ConformReport, ConformWalkStep } from "./report/conform.js";
 export type { ExplainReport } from "./report/explanation.js";
 export type { AttacksReport, MachineAttackReport } from "./report/attack.js";
-export type { CaseCounts, KunitReport, MachineKunitReport } from "./report/kunit.js";
+export type { KtapReport } from "./report/ktap.js";
+export type { KunitCasesReport, KunitReport, MachineKunitReport } from "./report/kunit.js";
 export type { Policy, SeriesName } from "./series.js";

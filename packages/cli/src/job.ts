@@ -2,12 +2,14 @@ import type { LinearMapStats } from "@kpkeys/core/contracts";
 import type { Coverage, MachineSpec } from "@kpkeys/kernel";
 import type { AttackResult, SuiteResult } from "@kpkeys/kunit-suite";
 import type { CheckMode, ReplayResult } from "@kpkeys/workloads";
+import { chooseSuites } from "./kunit-cases.js";
+import type { KunitChoice } from "./kunit-cases.js";
 import { loadPlugins } from "./plugins.js";
 import type { ArchId, FeatureId } from "./plugins.js";
 import type { Policy, SeriesName } from "./series.js";
 
 /** What can be looked at in a machine once it has booted and replayed. */
-export type Check = "coverage" | "attack" | "kunit";
+export type Check = "coverage" | "attack" | "kunit" | "kunitCases";
 
 /** What a worker does, as plain data: makes one machine, replays a trace on it, checks it. */
 export interface Job {
@@ -25,6 +27,8 @@ export interface Job {
   readonly check?: CheckMode;
   /** What is checked after that. */
   readonly checks: readonly Check[];
+  /** Which KUnit cases, if they are run or named; all unless given. */
+  readonly kunit?: KunitChoice;
 }
 
 /** What a job found out, as plain data. What was not asked for is `null`. */
@@ -43,6 +47,8 @@ export interface JobResult {
   readonly attack: AttackResult | null;
   /** The KUnit suites, run last. */
   readonly kunit: readonly SuiteResult[] | null;
+  /** The KUnit cases that there are, `suite.case`, in the order in which they would run. */
+  readonly kunitCases: readonly string[] | null;
 }
 
 /** What is protected at a moment. */
@@ -90,6 +96,7 @@ export async function runJob(
   }
   if (looks) look();
 
+  const suites = await chooseSuites(machine, job.kunit ?? {});
   const { LinearMap } = await import("@kpkeys/core/contracts");
   return {
     job,
@@ -98,6 +105,9 @@ export async function runJob(
     coverage: checks.includes("coverage") ? fullest!.coverage : null,
     linearMap: checks.includes("coverage") ? machine.get(LinearMap).stats() : null,
     attack: fullest?.attack ?? null,
-    kunit: checks.includes("kunit") ? runSuites(machine) : null,
+    kunitCases: checks.includes("kunitCases")
+      ? suites.flatMap(({ name, cases }) => cases.map((each) => `${name}.${each.name}`))
+      : null,
+    kunit: checks.includes("kunit") ? runSuites(machine, suites) : null,
   };
 }

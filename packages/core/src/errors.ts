@@ -17,6 +17,8 @@ export const ERROR_CODES = {
     "a line of a vector file is damaged, lacks a field, has an unknown one or one of the wrong form, or is of another architecture",
   ERR_VECTOR_EMPTY: "a vector file holds no line",
   ERR_EXPLAIN_INPUT: "what is to be explained is unknown, missing, contradicts itself or is no number",
+  ERR_KUNIT_EMPTY: "no KUnit case is left to run: none is built in, or none has the name that is asked for",
+  ERR_OUTPUT: "an output file cannot be written",
   ERR_SPEC: "a machine specification holds an impossible value",
   ERR_OUT_OF_MEMORY: "the machine has too little memory for what is asked of it",
   ERR_PHYSICAL_ADDRESS: "a page-frame number lies outside the RAM of the machine",

@@ -19,9 +19,11 @@ import {
   Exceptions,
   ExtensionPoints,
   InitPhases,
+  KernelConfig,
   KeyRegisters,
   Kpkeys,
   KpkeysArch,
+  KunitOptions,
   LazyMmu,
   LinearMap,
   Observer,
@@ -43,6 +45,7 @@ import { createPhysicalMemory } from "@kpkeys/core/machine";
 import { boot, BootProgress } from "./boot/boot.js";
 import { layOutImage } from "./boot/image.js";
 import { createMemblock } from "./boot/memblock.js";
+import { configLinesOf, kernelConfigOf } from "./config.js";
 import { createCpuPower } from "./cpu-power.js";
 import { createExceptionEntry } from "./exception-entry.js";
 import { createExceptions } from "./exceptions.js";
@@ -74,6 +77,9 @@ import { createTableWatch } from "./table-watch.js";
 import { checkSpec } from "./spec.js";
 import type { BankSpec, MachineSpec } from "./spec.js";
 import { digestTranslations } from "./translations.js";
+
+/** IRQ_STACK_SIZE, 16 KiB on both architectures, in pages. */
+const IRQ_STACK_PAGES = 4;
 
 /** The banks as page frames; the first starts where the architecture has its RAM unless the specification says where. */
 function banksOf(memory: readonly BankSpec[], ramBase: bigint): readonly MemoryBank[] {
@@ -111,13 +117,11 @@ function setUpPlugins(spec: MachineSpec, registry: PluginRegistry): DependencyCo
   });
   const { rodata, kpkeys = "enforced" } = spec.boot;
   provide(container, BootParameters, { rodata, kpkeys });
-  registry.setUp(
-    container,
-    spec.arch,
-    spec.features,
-    kpkeys === "off" ? withoutPkeys(spec) : spec.options,
-    spec.config,
-  );
+  const lines = configLinesOf(spec, registry);
+  const options = kpkeys === "off" ? withoutPkeys(spec) : spec.options;
+  const { plugins } = registry.setUp(container, spec.arch, spec.features, options, lines);
+  provide(container, KernelConfig, kernelConfigOf(plugins, lines));
+  provide(container, KunitOptions, spec.kunit ?? {});
   resolve(container, Kpkeys).freeze();
   resolve(container, ExtensionPoints).freeze();
   resolve(container, ProtectedObjects).freeze();
@@ -224,9 +228,10 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry): Machi
   });
   offer(SetMemory, setMemory);
   let tasks: KernelTasks | undefined;
+  const irqStacks: number[] = [];
   offer(
     Exceptions,
-    createExceptions(cpus, lazy, exceptionEntry, faults, () => tasks),
+    createExceptions(cpus, lazy, exceptionEntry, faults, () => tasks, irqStacks),
   );
   offer(
     KeyRegisters,
@@ -250,6 +255,11 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry): Machi
   offer(AddressSpaces, spaces);
   const progress = new BootProgress(extensions);
   offer(InitPhases, progress);
+
+  /** `init_irq_stacks`: after vmalloc, before a second CPU runs. */
+  function initIrqStacks(): void {
+    if (policies.irqStacks === "vmap") for (const { id } of all) irqStacks[id] = vmalloc.alloc(IRQ_STACK_PAGES);
+  }
 
   function startTasks(): void {
     const { switchPkeyRegister, resumeInitialisesRegister } = policies;
@@ -279,6 +289,7 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry): Machi
     extensions,
     progress,
     pkeyRegister: initial,
+    initIrqStacks,
     startTasks,
     rodata: spec.boot.rodata !== "off",
   });

@@ -8,10 +8,15 @@ import { createProgress } from "../progress.js";
  * Does a command's jobs, with a progress bar if they replay something.
  * @param jobs - the jobs, which replay the same recording or none
  * @param config - a file of `.config` lines for all their machines; none if left out
+ * @param symbols - config symbols that are on unless the file says otherwise
  * @returns the results, in the order of the jobs
  * @throws KpkeysError what a job throws; ERR_INPUT_MISSING, ERR_CONFIG_LINE for the config; ERR_INPUT_KIND for a pipe that several would have to read
  */
-export async function doJobs(jobs: readonly Job[], config?: string): Promise<JobResult[]> {
+export async function doJobs(
+  jobs: readonly Job[],
+  config?: string,
+  symbols: readonly string[] = [],
+): Promise<JobResult[]> {
   const trace = jobs[0]?.trace;
   if (trace !== undefined && jobs.length > 1 && isPipe(trace)) {
     throw new KpkeysError("ERR_INPUT_KIND", "this is a pipe", {
@@ -21,15 +26,19 @@ export async function doJobs(jobs: readonly Job[], config?: string): Promise<Job
   }
   const progress = createProgress(trace === undefined ? 0 : jobs.length);
   try {
-    return await runJobs(config === undefined ? jobs : configured(jobs, config), progress.update);
+    return await runJobs(configured(jobs, config, symbols), progress.update);
   } finally {
     progress.stop();
   }
 }
 
-function configured(jobs: readonly Job[], path: string): Job[] {
-  const config = linesOf(path);
-  readConfig(config, path);
+/** What is said of symbols stands behind the file's lines, so that errors name the numbers of those. */
+function configured(jobs: readonly Job[], path: string | undefined, symbols: readonly string[]): readonly Job[] {
+  if (path === undefined && symbols.length === 0) return jobs;
+  const lines = path === undefined ? [] : linesOf(path);
+  const said = readConfig(lines, path);
+  const unsaid = symbols.filter((symbol) => !said.has(symbol));
+  const config = [...lines, ...unsaid.map((symbol) => `CONFIG_${symbol}=y`)];
   return jobs.map((job) => ({ ...job, spec: { ...job.spec, config } }));
 }
 
