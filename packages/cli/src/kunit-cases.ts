@@ -27,8 +27,10 @@ export async function chooseSuites(machine: Machine, choice: KunitChoice): Promi
 async function readFilter(filter: string): Promise<(suite: string, kunitCase: string) => boolean> {
   const { default: picomatch } = await import("picomatch");
   const [, suite, kunitCase = "*"] = /^([^.]*)(?:\.(.*))?$/s.exec(filter)!;
-  const [suites, cases] = [suite!, kunitCase].map((glob) =>
-    picomatch(glob, { dot: true, nobrace: true, noextglob: true, nonegate: true }),
+  const [suites, cases] = [suite!, kunitCase].map((glob): ((name: string) => boolean) =>
+    glob === ""
+      ? () => false
+      : picomatch(glob, { dot: true, nobrace: true, noextglob: true, nonegate: true, posix: true }),
   );
   return (suiteName, caseName) => suites!(suiteName) && cases!(caseName);
 }

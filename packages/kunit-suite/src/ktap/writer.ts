@@ -69,7 +69,7 @@ function planAndResults(tests: readonly KtapTest[]): string[] {
 
 function testLines({ name, status, directive, log, tests }: KtapTest, number: number): string[] {
   const result = status === "passed" || status === "skipped" ? "ok" : "not ok";
-  const remark = directive === undefined ? "" : ` # ${plainLine(directive).trim()}`;
+  const remark = directive === undefined ? "" : ` # ${oneLine(directive).trim()}`;
   const nested = ["KTAP version 1", `# Subtest: ${plainName(name)}`, ...planAndResults(tests)];
   return [
     ...(tests.length === 0 ? [] : nested.map((line) => INDENT + line)),
