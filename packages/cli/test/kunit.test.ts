@@ -1,7 +1,7 @@
 import { buildMachine, DEFAULT_SPEC } from "@kpkeys/kernel";
 import { readKtap } from "@kpkeys/kunit-suite";
 import type { SuiteResult } from "@kpkeys/kunit-suite";
-import { XMLParser, XMLValidator } from "fast-xml-parser";
+import { XMLParser } from "fast-xml-parser";
 import { describe, expect, test } from "vitest";
 import { jobsOf } from "../src/options.js";
 import type { JobResult } from "../src/job.js";
@@ -104,10 +104,9 @@ test("a list names each case once, in the order in which it runs", () => {
 describe("JUnit XML", () => {
   const parser = new XMLParser({ ignoreAttributes: false, parseAttributeValue: false });
 
-  /** The document as another library reads it. */
+  /** The document as another library reads it, which throws if it is not well-formed. */
   function parsed(document: string): unknown {
-    expect(XMLValidator.validate(document)).toBe(true);
-    return parser.parse(document);
+    return parser.parse(document, true);
   }
 
   test("has a suite for each suite of each machine, and what became of its cases", () => {
