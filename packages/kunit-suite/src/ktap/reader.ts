@@ -44,7 +44,7 @@ interface Level {
  *
  * const { counts, errors } = readKtap("KTAP version 1\n1..2\nok 1 write_user_pmd\n");
  * console.log(counts.passed, counts.crashed); // 1 1
- * console.log(errors[0]); // { line: 3, message: 'the plan is 2 results, and 1 is missing' }
+ * console.log(errors[0]?.line, errors[0]?.message); // 3 the plan is 2 results, and 1 is missing
  * ```
  */
 export function readKtap(text: string): KtapDocument {
