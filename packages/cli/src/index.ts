@@ -17,4 +17,5 @@ export type { ExplainReport } from "./report/explanation.js";
 export type { AttacksReport, MachineAttackReport } from "./report/attack.js";
 export type { KtapReport } from "./report/ktap.js";
 export type { KunitCasesReport, KunitReport, MachineKunitReport } from "./report/kunit.js";
+export type { MuseumExhibit, MuseumReplay, MuseumReport, MuseumSide, MuseumSides } from "./report/museum.js";
 export type { Policy, SeriesName } from "./series.js";

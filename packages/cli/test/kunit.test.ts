@@ -2,6 +2,7 @@ import { buildMachine, DEFAULT_SPEC } from "@kpkeys/kernel";
 import { readKtap } from "@kpkeys/kunit-suite";
 import type { SuiteResult } from "@kpkeys/kunit-suite";
 import { XMLParser } from "fast-xml-parser";
+import { SyntaxValidator } from "fast-xml-validator";
 import { describe, expect, test } from "vitest";
 import { jobsOf } from "../src/options.js";
 import type { JobResult } from "../src/job.js";
@@ -104,9 +105,10 @@ test("a list names each case once, in the order in which it runs", () => {
 describe("JUnit XML", () => {
   const parser = new XMLParser({ ignoreAttributes: false, parseAttributeValue: false });
 
-  /** The document as another library reads it, which throws if it is not well-formed. */
+  /** The document as another library reads it. */
   function parsed(document: string): unknown {
-    return parser.parse(document, true);
+    expect(SyntaxValidator.validate(document)).toBe(true);
+    return parser.parse(document);
   }
 
   test("has a suite for each suite of each machine, and what became of its cases", () => {
