@@ -1,6 +1,7 @@
 import { KpkeysError } from "@kpkeys/core";
 import { ExtensionPoints, KernelConfig, KunitOptions } from "@kpkeys/core/contracts";
 import type { KunitSuite, PluginOptions } from "@kpkeys/core/contracts";
+import { createRandom } from "./random.js";
 import type { MachineUnderTest } from "./runner.js";
 import { hardenedPgtables } from "./suites/hardened-pgtables.js";
 import { lazyMmuMode } from "./suites/lazy-mmu-mode.js";
@@ -62,20 +63,9 @@ export function shuffleSuites(suites: readonly KunitSuite[], seed: number): read
   return suites.map((suite) => {
     const cases = [...suite.cases];
     for (let last = cases.length - 1; last > 0; last--) {
-      const chosen = Math.floor(random() * (last + 1));
+      const chosen = random.below(last + 1);
       [cases[last], cases[chosen]] = [cases[chosen]!, cases[last]!];
     }
     return { ...suite, cases };
   });
-}
-
-/** Mulberry32: numbers from 0 to below 1. */
-function createRandom(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

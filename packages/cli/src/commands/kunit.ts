@@ -32,7 +32,7 @@ const ALL_TESTS = ["KUNIT", "KUNIT_ALL_TESTS"];
 export async function kunit(flags: KunitFlags, shuffle?: number): Promise<number> {
   const { filter, list = false } = flags;
   const choice = { ...(filter !== undefined && { filter }), ...(shuffle !== undefined && { shuffle }) };
-  const results = await doJobs(jobsFor(flags, choice, list), flags.config, ALL_TESTS);
+  const results = await doJobs(jobsFor(flags, choice, list), { ...flags, symbols: ALL_TESTS });
   refuseNothing(results, filter);
   if (list) {
     if (flags.json === true) printJson(kunitCasesReportOf(results));

@@ -36,7 +36,7 @@ describe("kpkeys kunit", () => {
       const one = ["kunit", "--arch", "x86-pks", "--filter", "kpkeys*.write_*_pmd"];
       const { stdout } = kpkeys(...one, "--list");
       expect(stdout).toBe("kpkeys_hardened_pgtables.write_vmemmap_pmd\nkpkeys_hardened_pgtables.write_user_pmd\n");
-      const orders = ["1", "7"].map((seed) => kpkeys(...one, "--seed", seed).stdout);
+      const orders = ["1", "4"].map((seed) => kpkeys(...one, "--seed", seed).stdout);
       expect(new Set(orders).size).toBe(2);
       expect(kpkeys(...one, "--junit", file).status).toBe(0);
       expect(readFileSync(file, "utf8")).toContain('<testsuites name="kpkeys kunit" tests="2" failures="0"');

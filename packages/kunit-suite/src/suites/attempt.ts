@@ -10,8 +10,11 @@ import {
 import type { KunitTest, PageTableFormat as Format, Words } from "@kpkeys/core/contracts";
 import { addressText } from "@kpkeys/kernel";
 
-/** Levels by Linux's names; `p4d` and `pud` may be folded away. */
-export type LevelName = "p4d" | "pud" | "pmd" | "pte";
+/** Levels by Linux's names, the top one first; `p4d` and `pud` may be folded away. */
+const LEVEL_NAMES = ["pgd", "p4d", "pud", "pmd", "pte"] as const;
+
+/** One of them. */
+export type LevelName = (typeof LEVEL_NAMES)[number];
 
 /** What is written over an entry: the value that it has (since v6), or another one (up to v5). */
 export type WrittenValue = "same" | "changed";
@@ -41,7 +44,7 @@ export function allocPage(test: KunitTest): number {
  * @param name - Linux's name of the level
  */
 export function isFolded(test: KunitTest, name: LevelName): boolean {
-  return levelOf(test.get(PageTableFormat), name) < 0;
+  return !test.get(PageTableFormat).geometry.levels.some((level) => level.name === name);
 }
 
 /**
@@ -63,7 +66,7 @@ export function expectWritePrevented(
   const tables = test.get(PageTables);
   const linearMap = test.get(LinearMap);
   const level = levelOf(format, name);
-  const table = level < 0 ? -1 : tables.tableAt(root, level, address.high, address.low);
+  const table = tables.tableAt(root, level, address.high, address.low);
   test.assertNe(table, -1, `Failed to get ${name.toUpperCase()}`);
 
   const index = format.index(level, address.high, address.low);
@@ -91,14 +94,18 @@ function change(format: Format, name: LevelName, entry: { high: number; low: num
   entry.low |= PAGE_KERNEL.low;
 }
 
+/** A folded level has no table: an entry of it is the entry of the level above. */
 function levelOf({ geometry }: Format, name: LevelName): number {
-  return geometry.levels.findIndex((level) => level.name === name);
+  const downTo = LEVEL_NAMES.slice(0, LEVEL_NAMES.indexOf(name) + 1);
+  return geometry.levels.findLastIndex((level) => downTo.includes(level.name));
 }
 
 /**
  * The address of a virtual page: its number is below 2^52, so it is split without losing bits.
+ * @param test - the case's
  * @param page - its number
  */
-export function addressOf(page: number): Words {
-  return { high: Math.floor(page / 2 ** 20) | 0, low: ((page % 2 ** 20) << 12) | 0 };
+export function addressOf(test: KunitTest, page: number): Words {
+  const { pageShift } = test.get(PageTableFormat).geometry;
+  return { high: Math.floor((page * 2 ** pageShift) / 2 ** 32) | 0, low: page << pageShift };
 }

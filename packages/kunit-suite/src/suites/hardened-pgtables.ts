@@ -7,6 +7,7 @@ import {
   LinearMap,
   MapFlag,
   PageAllocator,
+  PageTableFormat,
   PageTables,
   Privilege,
   Prot,
@@ -14,7 +15,7 @@ import {
   Tasks,
   Vmalloc,
 } from "@kpkeys/core/contracts";
-import type { KunitCase, KunitSuite, KunitTest, PluginOptions } from "@kpkeys/core/contracts";
+import type { KunitCase, KunitSuite, KunitTest, PluginOptions, Words } from "@kpkeys/core/contracts";
 import { addressOf, allocPage, expectWritePrevented, isFolded, skipUnlessSupported } from "./attempt.js";
 import type { WrittenValue } from "./attempt.js";
 
@@ -40,8 +41,8 @@ export interface HardenedPgtablesOptions {
   readonly value?: WrittenValue;
 }
 
-/** The virtual page of the user mapping: any page of user space will do, and 256 MiB is one on every architecture. */
-const USER_PAGE = 0x1000_0000 / 4096;
+/** Where the user mapping is: any page of user space will do, and 256 MiB is one on every architecture. */
+const USER_ADDRESS = 0x1000_0000;
 
 /** A case apart from the form of the suite. */
 interface CaseBody {
@@ -167,14 +168,14 @@ function writeKernelVmallocPte(test: KunitTest, value: WrittenValue): void {
   test.defer(() => {
     vmalloc.free(page);
   });
-  expectWritePrevented(test, test.get(PageTables).root, "pte", addressOf(page), value);
+  expectWritePrevented(test, test.get(PageTables).root, "pte", addressOf(test, page), value);
 }
 
 /** Kernel tables made while the linear map could not be split yet: those of the IRQ stack of the CPU that runs the case. */
 function writeEarlyKernelVmapPte(test: KunitTest, value: WrittenValue): void {
   const page = test.get(Exceptions).irqStackPage(0);
   test.assertNe(page, -1, "Failed to get IRQ stack");
-  expectWritePrevented(test, test.get(PageTables).root, "pte", addressOf(page), value);
+  expectWritePrevented(test, test.get(PageTables).root, "pte", addressOf(test, page), value);
 }
 
 /** Tables of the vmemmap, found by the struct page of a page that is not even needed. */
@@ -199,8 +200,9 @@ function writeUserPmd(test: KunitTest, value: WrittenValue): void {
   tasks.switchTo(task);
 
   const flags = MapFlag.PRIVATE | MapFlag.ANONYMOUS | MapFlag.POPULATE;
-  test.assertEq(spaces.mmap(mm, USER_PAGE, 1, Prot.READ, flags), 0, "Could not create userspace mm");
-  const address = addressOf(USER_PAGE);
+  const page = USER_ADDRESS >> test.get(PageTableFormat).geometry.pageShift;
+  test.assertEq(spaces.mmap(mm, page, 1, Prot.READ, flags), 0, "Could not create userspace mm");
+  const address: Words = { high: 0, low: USER_ADDRESS };
   const faults = spaces.touch(mm, address.high, address.low, Access.READ, Privilege.USER);
   test.assertNe(faults, Errno.EFAULT, "Could not create userspace mm");
   expectWritePrevented(test, mm.root, "pmd", address, value);
