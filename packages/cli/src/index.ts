@@ -17,6 +17,7 @@ export type { CheckPluginReport, PluginVerdict } from "./report/check-plugin.js"
 export type { ConformDisagreement, ConformReport, ConformWalkStep } from "./report/conform.js";
 export type { ExplainReport } from "./report/explanation.js";
 export type { AttacksReport, MachineAttackReport } from "./report/attack.js";
+export type { KtapReport } from "./report/ktap.js";
+export type { KunitCasesReport, KunitReport, MachineKunitReport } from "./report/kunit.js";
 export type { MuseumExhibit, MuseumReplay, MuseumReport, MuseumSide, MuseumSides } from "./report/museum.js";
-export type { CaseCounts, KunitReport, MachineKunitReport } from "./report/kunit.js";
 export type { Policy, SeriesName } from "./series.js";

@@ -20,6 +20,7 @@ export const ERROR_CODES = {
   ERR_EXHIBIT:
     "the museum has no such exhibit, or not on that architecture, or a replay string has not the form that it prints",
   ERR_EXPLAIN_INPUT: "what is to be explained is unknown, missing, contradicts itself or is no number",
+  ERR_KUNIT_EMPTY: "no KUnit case is left to run: none is built in, or none has the name that is asked for",
   ERR_SPEC: "a machine specification holds an impossible value",
   ERR_OUT_OF_MEMORY: "the machine has too little memory for what is asked of it",
   ERR_PHYSICAL_ADDRESS: "a page-frame number lies outside the RAM of the machine",

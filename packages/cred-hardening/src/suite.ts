@@ -7,6 +7,7 @@ import type { KunitSuite, KunitTest } from "@kpkeys/core/contracts";
  */
 export const hardenedCred: KunitSuite = {
   name: "Hardened credentials using kpkeys",
+  config: "KPKEYS_HARDENED_CRED_KUNIT_TEST",
   cases: [
     { name: "write_current_creds", run: writeCurrentCreds },
     { name: "write_new_creds", run: writeNewCreds },

@@ -22,10 +22,12 @@ import {
   Exceptions,
   ExtensionPoints,
   InitPhases,
+  KernelConfig,
   KernelMemory,
   KeyRegisters,
   Kpkeys,
   KpkeysArch,
+  KunitOptions,
   LazyMmu,
   LinearMap,
   Observer,
@@ -50,6 +52,7 @@ import { boot, BootProgress } from "./boot/boot.js";
 import { layOutImage } from "./boot/image.js";
 import { placeInitCred } from "./boot/init-cred.js";
 import { createMemblock } from "./boot/memblock.js";
+import { configLinesOf, kernelConfigOf } from "./config.js";
 import { createCpuPower } from "./cpu-power.js";
 import { createExceptionEntry } from "./exception-entry.js";
 import { createExceptions } from "./exceptions.js";
@@ -62,7 +65,6 @@ import { createAddresses, pageHigh, pageLow } from "./mm/addresses.js";
 import { createBuddyAllocator } from "./mm/buddy.js";
 import { createFixmap } from "./mm/fixmap.js";
 import type { Fixmap } from "./mm/fixmap.js";
-import { createKernelMemory } from "./mm/kernel-memory.js";
 import { createLazyMmu } from "./mm/lazy-mmu.js";
 import { createLeafWalk } from "./mm/leaf-walk.js";
 import { createPageTables } from "./mm/page-tables.js";
@@ -73,19 +75,20 @@ import { createTableMemory } from "./mm/table-memory.js";
 import { createTablePages } from "./mm/table-pages.js";
 import { createTlbFlush } from "./mm/tlb-flush.js";
 import { createVmalloc } from "./mm/vmalloc.js";
+import { createObjectServices } from "./objects.js";
 import { createAddressSpaces } from "./process/address-spaces.js";
 import { createUserFrames } from "./process/frames.js";
 import { createTasks } from "./process/tasks.js";
 import type { KernelTasks } from "./process/tasks.js";
 import { readPolicies } from "./policies.js";
-import { createRcu } from "./rcu.js";
 import { scanObjects, scanTables } from "./scanner.js";
-import { createSlabAllocator } from "./slab/slab-allocator.js";
-import { createSlabPages } from "./slab/slab-pages.js";
 import { createTableWatch } from "./table-watch.js";
 import { checkSpec } from "./spec.js";
 import type { BankSpec, MachineSpec } from "./spec.js";
 import { digestTranslations } from "./translations.js";
+
+/** IRQ_STACK_SIZE, 16 KiB on both architectures, in pages. */
+const IRQ_STACK_PAGES = 4;
 
 /** The banks as page frames; the first starts where the architecture has its RAM unless the specification says where. */
 function banksOf(memory: readonly BankSpec[], ramBase: bigint, pageShift: number): readonly MemoryBank[] {
@@ -129,13 +132,11 @@ function setUpPlugins(spec: MachineSpec, registry: PluginRegistry, observer?: Ob
   });
   const { rodata, kpkeys = "enforced" } = spec.boot;
   provide(container, BootParameters, { rodata, kpkeys });
-  const { keyOwners } = registry.setUp(
-    container,
-    spec.arch,
-    spec.features,
-    kpkeys === "off" ? withoutPkeys(spec) : spec.options,
-    spec.config,
-  );
+  const lines = configLinesOf(spec, registry);
+  const options = kpkeys === "off" ? withoutPkeys(spec) : spec.options;
+  const { plugins, keyOwners } = registry.setUp(container, spec.arch, spec.features, options, lines);
+  provide(container, KernelConfig, kernelConfigOf(plugins, lines));
+  provide(container, KunitOptions, spec.kunit ?? {});
   checkKeyBudget(keyBudget(resolve(container, Kpkeys), resolve(container, PkeyRegister), keyOwners));
   resolve(container, Kpkeys).freeze();
   resolve(container, ExtensionPoints).freeze();
@@ -258,9 +259,10 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
   });
   offer(SetMemory, setMemory);
   let tasks: KernelTasks | undefined;
+  const irqStacks: number[] = [];
   const exceptions = offer(
     Exceptions,
-    createExceptions(cpus, lazy, exceptionEntry, faults, () => tasks),
+    createExceptions(cpus, lazy, exceptionEntry, faults, () => tasks, irqStacks),
   );
   offer(
     KeyRegisters,
@@ -285,30 +287,35 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
   const progress = new BootProgress(extensions);
   offer(InitPhases, progress);
 
-  const pageBytes = 2 ** pageShift;
-  const kernelMemory = offer(KernelMemory, createKernelMemory(cpus, addresses, memory.firstPfn, pageBytes, faults));
-  const slabPages = createSlabPages(buddy, addresses, setMemory, pageBytes, extensions);
-  const slab = offer(
-    SlabAllocator,
-    createSlabAllocator({ memory: kernelMemory, pages: slabPages }, kpkeys, extensions),
-  );
-  const rcu = createRcu({
+  /** `init_irq_stacks`: after vmalloc, before a second CPU runs. */
+  function initIrqStacks(): void {
+    if (policies.irqStacks === "vmap") for (const { id } of all) irqStacks[id] = vmalloc.alloc(IRQ_STACK_PAGES);
+  }
+
+  const objects = createObjectServices({
     cpus,
-    memory: kernelMemory,
+    addresses,
+    firstPfn: memory.firstPfn,
+    pageShift,
+    faults,
+    buddy,
+    setMemory,
     exceptions,
     extensions,
-    text: { high: pageHigh(addresses.imagePage, pageShift), low: pageLow(addresses.imagePage, pageShift) },
+    kpkeys,
     isIdle: (cpu) => tasks!.isIdle(cpu),
   });
-  offer(Rcu, rcu);
+  offer(KernelMemory, objects.memory);
+  offer(SlabAllocator, objects.slab);
+  offer(Rcu, objects.rcu);
 
   function startTasks(): void {
     const { switchPkeyRegister, resumeInitialisesRegister } = policies;
-    const creds = createCredLife({ memory: kernelMemory, rcu, slab, init: image.initCredPfn * pageBytes, extensions });
+    const creds = createCredLife({ ...objects, init: image.initCredPfn * 2 ** pageShift, extensions });
     tasks = createTasks(cpus, image.root, format, spaces, lazy, extensions, watching, {
       creds,
       switched: () => {
-        rcu.noteContextSwitch();
+        objects.rcu.noteContextSwitch();
       },
       switchPkeyRegister,
       needsBarrier,
@@ -342,6 +349,7 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
     extensions,
     progress,
     pkeyRegister: initial,
+    initIrqStacks,
     startTasks,
     rodata: spec.boot.rodata !== "off",
   });
