@@ -203,7 +203,7 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry): Machi
   );
   offer(PageTables, tables);
   const ensureTable = createEnsureTable(tables, format);
-  const vmalloc = createVmalloc(arch.layout, tables, format, buddy, lazy, tlb, ensureTable);
+  const vmalloc = createVmalloc(arch.layout, tables, format, buddy, lazy, tlb, ensureTable, arch.contPteOrder);
   offer(Vmalloc, vmalloc);
   const walk = createLeafWalk(tables, format);
   const split = createLinearSplit(tables, tablePages, format, walk, lazy, tlb, addresses);
@@ -298,6 +298,7 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry): Machi
       tablesAllocated,
       tablesFreed,
       contextSwitches: tasks!.switches,
+      userFaults: spaces.faults,
     };
   }
 

@@ -27,6 +27,8 @@ export interface MachineCounters {
   readonly tablesFreed: number;
   /** Context switches. */
   readonly contextSwitches: number;
+  /** Faults of user addresses that were handled. */
+  readonly userFaults: number;
 }
 
 /** A machine that has booted. */

@@ -66,6 +66,9 @@ export function createAddressSpaces(parts: ProcessParts): AddressSpaces {
     get all() {
       return alive.values();
     },
+    get faults() {
+      return faults.handled;
+    },
     create,
     fork(parent) {
       const child = create();

@@ -16,6 +16,8 @@ const MAXIMUM_FAULTS = 8;
 
 /** Faults of user addresses. */
 export interface FaultHandler {
+  /** Faults handled so far. */
+  readonly handled: number;
   /** See {@link AddressSpaces.touch}. */
   touch(mm: KernelMm, high: number, low: number, access: Access, privilege: Privilege): number;
   /**
@@ -124,7 +126,9 @@ export function createFaultHandler(parts: ProcessParts, userTables: UserTables):
     return 0;
   }
 
-  return {
+  // Plain fields: an object literal with accessors is slow to use.
+  const handler: { -readonly [F in keyof FaultHandler]: FaultHandler[F] } = {
+    handled: 0,
     populate(mm, start, end) {
       for (let page = start; page < end; page++) {
         const vma = mm.vmas.find(page);
@@ -146,8 +150,10 @@ export function createFaultHandler(parts: ProcessParts, userTables: UserTables):
         if (privilege === Privilege.USER) cpu.synchroniseByException();
         else exceptionEntry.leave();
         if (status < 0) return status;
+        handler.handled++;
       }
       throw new KernelFault(cpus.current, tools, "handle_mm_fault");
     },
   };
+  return handler;
 }
