@@ -16,4 +16,11 @@ export type { ConformDisagreement, ConformReport, ConformWalkStep } from "./repo
 export type { ExplainReport } from "./report/explanation.js";
 export type { AttacksReport, MachineAttackReport } from "./report/attack.js";
 export type { CaseCounts, KunitReport, MachineKunitReport } from "./report/kunit.js";
+export type { OverheadReport } from "./report/overhead.js";
+export type { BenchmarkCounts } from "./overhead/benchmarks.js";
+export type { CostFile, UnitCosts } from "./overhead/costs.js";
+export type { OverheadEstimate } from "./overhead/estimate.js";
+export type { Accuracy, Evaluation, Half, OverheadRow, ParameterReport } from "./overhead/evaluate.js";
+export type { HardeningCounts, ModelRow, ParameterName } from "./overhead/model.js";
+export type { HardenedPolicy } from "./overhead/published.js";
 export type { Policy, SeriesName } from "./series.js";

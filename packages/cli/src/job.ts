@@ -1,7 +1,7 @@
 import type { LinearMapStats } from "@kpkeys/core/contracts";
 import type { Coverage, MachineSpec } from "@kpkeys/kernel";
 import type { AttackResult, SuiteResult } from "@kpkeys/kunit-suite";
-import type { CheckMode, ReplayResult } from "@kpkeys/workloads";
+import type { CheckMode, MicroResult, ReplayResult } from "@kpkeys/workloads";
 import { loadPlugins } from "./plugins.js";
 import type { ArchId, FeatureId } from "./plugins.js";
 import type { Policy, SeriesName } from "./series.js";
@@ -23,6 +23,8 @@ export interface Job {
   readonly vmpte?: string;
   /** How often the page tables are looked at during the replay. */
   readonly check?: CheckMode;
+  /** Whether the micro-benchmarks are run after that. */
+  readonly micro?: boolean;
   /** What is checked after that. */
   readonly checks: readonly Check[];
 }
@@ -33,6 +35,8 @@ export interface JobResult {
   readonly job: Job;
   /** The replay. */
   readonly replay: ReplayResult | null;
+  /** The micro-benchmarks. */
+  readonly micro: readonly MicroResult[] | null;
   /** Digest of all page tables after the replay, 16 hexadecimal digits. */
   readonly tables: string;
   /** Which table pages are protected, at the fullest moment of the replay or after it. */
@@ -88,12 +92,18 @@ export async function runJob(
       ...(looks && { onFuller: look }),
     });
   }
+  let micro: MicroResult[] | null = null;
+  if (job.micro === true) {
+    const { MICROMM, runMicro, TEST_VMALLOC } = await import("@kpkeys/workloads");
+    micro = [...MICROMM, ...TEST_VMALLOC].map((benchmark) => runMicro(machine, benchmark));
+  }
   if (looks) look();
 
   const { LinearMap } = await import("@kpkeys/core/contracts");
   return {
     job,
     replay,
+    micro,
     tables: digestTables(machine.memory, machine.scan()),
     coverage: checks.includes("coverage") ? fullest!.coverage : null,
     linearMap: checks.includes("coverage") ? machine.get(LinearMap).stats() : null,

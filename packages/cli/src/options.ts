@@ -115,7 +115,9 @@ export function withReplayFlags(command: Command): Command {
       new Option("--check <mode>", "look at the page tables during the replay: never, now and then, after each event")
         .choices(["off", "sampled", "step"])
         .default("off"),
-    );
+    )
+    .option("--cost <file>", "unit costs that estimate the system time added (default: those of RFC v5, arm64)")
+    .option("--wrmsr-cycles <n>", "cycles of a write of IA32_PKRS, which nobody has measured", readWhole);
 }
 
 /**

@@ -3,6 +3,7 @@ import { EXIT } from "../errors.js";
 import type { Check } from "../job.js";
 import { jobsOf } from "../options.js";
 import type { CommonFlags } from "../options.js";
+import { readCosts } from "../overhead/costs.js";
 import { reportOf } from "../report/document.js";
 import { styleFor } from "../report/style.js";
 import { textOf } from "../report/text.js";
@@ -16,6 +17,10 @@ export type ReplayFlags = CommonFlags & {
   readonly vmpte?: string;
   /** How often the page tables are looked at meanwhile. */
   readonly check: CheckMode;
+  /** A file of unit costs; those of RFC v5 if left out. */
+  readonly cost?: string;
+  /** Cycles of a WRMSR of the key register. */
+  readonly wrmsrCycles?: number;
 };
 
 /**
@@ -37,13 +42,14 @@ export async function replay(trace: string, flags: ReplayFlags): Promise<number>
  */
 export async function reportReplay(trace: string, flags: ReplayFlags, checks: readonly Check[]): Promise<number> {
   const strongest = flags.policy.at(-1);
-  const { vmpte, check, config } = flags;
+  const { vmpte, check, config, cost, wrmsrCycles } = flags;
+  const pricing = { costs: await readCosts(cost), ...(wrmsrCycles !== undefined && { wrmsrCycles }) };
   const jobs = jobsOf(flags).map((job) => ({
     ...job,
     trace,
     ...(job.policy === strongest && { checks, check, ...(vmpte !== undefined && { vmpte }) }),
   }));
-  const report = reportOf(await doJobs(jobs, config));
+  const report = reportOf(await doJobs(jobs, config), pricing);
   if (flags.json === true) printJson(report);
   else print(textOf(report, styleFor(process.stdout), process.stdout.isTTY ? process.stdout.columns : undefined));
   return report.arches.some((arch) => failuresOf(arch).length > 0) ? EXIT.FAILED : EXIT.GOOD;

@@ -1,5 +1,5 @@
 import type { Policy } from "../series.js";
-import type { ArchReport, PolicyReport } from "./document.js";
+import type { ArchReport, CountedCost, PolicyReport } from "./document.js";
 import { hasFailures } from "./kunit.js";
 import { linearMapRows } from "./linear-map.js";
 import { count } from "./style.js";
@@ -56,7 +56,9 @@ function tableOf(columns: readonly ArchReport[], style: Style): string {
       section("KUnit"),
       row("  passed", ({ kunit }) => (kunit === null ? "not run" : count(kunit.passed))),
       row("  failed", (column) => failedText(column, style)),
-      ...COSTS.flatMap(([label, field]) => [section(label), ...policyRows(columns, field)]),
+      ...COSTS.flatMap(([label, field]) => [section(label), ...policyRows(columns, (costs) => count(costs[field]))]),
+      section("system time added, %"),
+      ...policyRows(columns, ({ overhead }) => overhead?.percent.toFixed(1) ?? ""),
       section("faithfulness"),
       row("  processes", ({ linux }) => (linux === null ? "" : count(linux.processes))),
       row("  as in Linux", ({ linux }) => (linux === null ? "not known" : count(linux.equal))),
@@ -65,7 +67,7 @@ function tableOf(columns: readonly ArchReport[], style: Style): string {
   );
 }
 
-const COSTS: readonly (readonly [string, keyof PolicyReport])[] = [
+const COSTS: readonly (readonly [string, CountedCost])[] = [
   ["table writes", "tableWrites"],
   ["register writes", "registerWrites"],
   ["barriers of switches", "barriers"],
@@ -74,12 +76,12 @@ const COSTS: readonly (readonly [string, keyof PolicyReport])[] = [
 ];
 
 /** A row for each policy that any column has. */
-function policyRows(columns: readonly ArchReport[], field: keyof PolicyReport): Row[] {
+function policyRows(columns: readonly ArchReport[], cell: (costs: PolicyReport) => string): Row[] {
   const policies = [...new Set(columns.flatMap((column) => Object.keys(column.policies) as Policy[]))];
   return policies.map((policy): Row => {
     const cells = columns.map((column) => {
       const costs = column.policies[policy];
-      return costs === undefined ? "" : count(costs[field]);
+      return costs === undefined ? "" : cell(costs);
     });
     return [`  ${policy}`, ...cells];
   });

@@ -3,6 +3,10 @@ import type { Coverage, CoverageGap } from "@kpkeys/kernel";
 import type { AttackGap, AttackResult } from "@kpkeys/kunit-suite";
 import type { CheckResult, FoundGap, ReplayResult } from "@kpkeys/workloads";
 import type { Job, JobResult } from "../job.js";
+import type { CostFile } from "../overhead/costs.js";
+import { estimateOverhead } from "../overhead/estimate.js";
+import type { OverheadEstimate } from "../overhead/estimate.js";
+import type { ArchId } from "../plugins.js";
 import { isDocumented } from "../series.js";
 import type { Policy, SeriesName } from "../series.js";
 import { digestOf } from "./digest.js";
@@ -29,7 +33,14 @@ export interface PolicyReport {
   readonly seconds: number;
   /** Events of the trace a second. */
   readonly eventsPerSecond: number;
+  /** What the hardening is estimated to add to the system time; `null` with it off, and where there are no unit costs. */
+  readonly overhead: OverheadEstimate | null;
+  /** Cycles of the key register's writes, by `--wrmsr-cycles`; `null` without it and where the register is no MSR. */
+  readonly wrmsrCycles: number | null;
 }
+
+/** What of a policy's cost is counted or measured, and always there. */
+export type CountedCost = Exclude<keyof PolicyReport, "overhead" | "wrmsrCycles">;
 
 /** What is protected, by the entries themselves: table pages. */
 export interface CoverageReport extends Coverage {
@@ -91,20 +102,35 @@ export interface RunReport {
   readonly arches: readonly ArchReport[];
 }
 
+/** What counts are turned into time with. */
+export interface Pricing {
+  /** Unit costs of one architecture. */
+  readonly costs: CostFile;
+  /** Cycles of a WRMSR of the key register; nobody has measured them. */
+  readonly wrmsrCycles?: number;
+}
+
+/** The architecture whose key register is an MSR. */
+const MSR_ARCH: ArchId = "x86-pks";
+
 /**
  * Makes the report of jobs that replayed one trace.
  * @param results - of jobs by architecture, series and policy, the strongest policy of each last and checked
+ * @param pricing - what turns their counts into time
  */
-export function reportOf(results: readonly JobResult[]): RunReport {
+export function reportOf(results: readonly JobResult[], pricing: Pricing): RunReport {
   const groups = new Map<string, JobResult[]>();
   for (const result of results) {
     const column = `${result.job.spec.arch} ${result.job.series}`;
     groups.set(column, [...(groups.get(column) ?? []), result]);
   }
-  return { trace: results[0]!.replay!.trace, arches: [...groups.values()].map(archReportOf) };
+  return {
+    trace: results[0]!.replay!.trace,
+    arches: [...groups.values()].map((group) => archReportOf(group, pricing)),
+  };
 }
 
-function archReportOf(results: readonly JobResult[]): ArchReport {
+function archReportOf(results: readonly JobResult[], pricing: Pricing): ArchReport {
   const strongest = results.at(-1)!;
   const { job, replay, coverage, kunit, attack } = strongest;
   const { alreadyMapped, inferredMappings, unexplainedFaults, linux, check } = replay!;
@@ -121,7 +147,7 @@ function archReportOf(results: readonly JobResult[]): ArchReport {
     ...checks,
     linearMap: strongest.linearMap!,
     check: check && withDocumented(check, job.series),
-    policies: Object.fromEntries(results.map((result) => [result.job.policy, policyReportOf(result.replay!)])),
+    policies: Object.fromEntries(results.map((result) => [result.job.policy, policyReportOf(result, pricing)])),
     alreadyMapped,
     inferredMappings,
     unexplainedFaults,
@@ -130,8 +156,10 @@ function archReportOf(results: readonly JobResult[]): ArchReport {
   };
 }
 
-function policyReportOf({ trace, counters, seconds }: ReplayResult): PolicyReport {
+function policyReportOf({ job, replay }: JobResult, { costs, wrmsrCycles }: Pricing): PolicyReport {
+  const { trace, counters, seconds } = replay!;
   const { tableWrites, registerWrites, barriers, tlbInvalidations } = counters;
+  const { arch } = job.spec;
   return {
     tableWrites,
     registerWrites,
@@ -139,6 +167,8 @@ function policyReportOf({ trace, counters, seconds }: ReplayResult): PolicyRepor
     tlbInvalidations,
     seconds,
     eventsPerSecond: Math.round(trace.events / seconds),
+    overhead: job.policy === "off" || arch !== costs.arch ? null : estimateOverhead(counters, costs),
+    wrmsrCycles: wrmsrCycles === undefined || arch !== MSR_ARCH ? null : wrmsrCycles * registerWrites,
   };
 }
 

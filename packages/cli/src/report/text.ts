@@ -1,8 +1,9 @@
 import type { CoverageCount } from "@kpkeys/kernel";
 import type { Policy } from "../series.js";
 import { compare } from "./compare.js";
-import type { ArchReport, AttackReport, CheckReport, CoverageReport, PolicyReport, RunReport } from "./document.js";
+import type { ArchReport, AttackReport, CheckReport, CoverageReport, CountedCost, RunReport } from "./document.js";
 import type { CaseCounts } from "./kunit.js";
+import { estimateRows } from "./estimate.js";
 import { linearMapRows } from "./linear-map.js";
 import { notesOf } from "./notes.js";
 import { count, counted } from "./style.js";
@@ -51,6 +52,7 @@ function tableOf(series: string, arches: readonly ArchReport[], style: Style): s
       [""],
       row(style.bold("cost of the replay"), ({ policies }) => Object.keys(policies)),
       ...COSTS.map(([label, field]) => row(`  ${label}`, (arch) => costsOf(arch, field))),
+      ...estimateRows(row, arches),
       [""],
       section("faithfulness"),
       row("  processes as in Linux", ({ linux }) =>
@@ -96,7 +98,7 @@ function share(part: number, whole: number): string {
   return `${count(part)} of ${count(whole)}`;
 }
 
-const COSTS: readonly (readonly [string, keyof PolicyReport])[] = [
+const COSTS: readonly (readonly [string, CountedCost])[] = [
   ["table writes", "tableWrites"],
   ["register writes", "registerWrites"],
   ["barriers of switches", "barriers"],
@@ -124,6 +126,6 @@ function pagesOf(counts: CoverageCount | undefined): string[] {
   return counts === undefined ? [] : [counts.pages, counts.keyed, counts.readOnly].map(count);
 }
 
-function costsOf({ policies }: ArchReport, field: keyof PolicyReport): string[] {
+function costsOf({ policies }: ArchReport, field: CountedCost): string[] {
   return (Object.keys(policies) as Policy[]).map((policy) => count(policies[policy]![field]));
 }

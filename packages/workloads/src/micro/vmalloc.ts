@@ -3,6 +3,7 @@ import { PageAllocator, Vmalloc } from "@kpkeys/core/contracts";
 import type { Machine } from "@kpkeys/kernel";
 import { NO_WORK } from "./benchmark.js";
 import type { KernelWork, MicroBenchmark } from "./benchmark.js";
+import { createRandom } from "./random.js";
 
 /** Pages of a block that the contiguous hint joins: 64 KiB. */
 const BLOCK = 16;
@@ -60,15 +61,10 @@ function fixSize(pages: number, huge: boolean): MicroBenchmark {
   );
 }
 
-/** Sizes from a generator of its own with a fixed seed (mulberry32), so that every machine gets the same. */
+/** The same sizes for every machine. */
 function randomSizes(): number[] {
-  let state = 1;
-  return Array.from({ length: RANDOM_LOOPS }, () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return 1 + (((t ^ (t >>> 14)) >>> 0) % RANDOM_PAGES);
-  });
+  const random = createRandom(1);
+  return Array.from({ length: RANDOM_LOOPS }, () => 1 + Math.floor(random() * RANDOM_PAGES));
 }
 
 function randomSize(): MicroBenchmark {
