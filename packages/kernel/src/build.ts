@@ -58,6 +58,7 @@ import { createLazyMmu } from "./mm/lazy-mmu.js";
 import { createLeafWalk } from "./mm/leaf-walk.js";
 import { createPageTables } from "./mm/page-tables.js";
 import { createEnsureTable } from "./mm/populate.js";
+import { createSections } from "./mm/sections.js";
 import { createSetMemory } from "./mm/set-memory.js";
 import { createLinearSplit } from "./mm/split.js";
 import { createTableMemory } from "./mm/table-memory.js";
@@ -202,8 +203,19 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry): Machi
     faults,
   );
   offer(PageTables, tables);
-  const ensureTable = createEnsureTable(tables, format);
-  const vmalloc = createVmalloc(arch.layout, tables, format, buddy, lazy, tlb, ensureTable, arch.contPteOrder);
+  const sections = createSections(extensions);
+  const ensureTable = createEnsureTable(tables, format, sections);
+  const vmalloc = createVmalloc(
+    arch.layout,
+    tables,
+    format,
+    buddy,
+    lazy,
+    tlb,
+    ensureTable,
+    sections,
+    arch.contPteOrder,
+  );
   offer(Vmalloc, vmalloc);
   const walk = createLeafWalk(tables, format);
   const split = createLinearSplit(tables, tablePages, format, walk, lazy, tlb, addresses);
@@ -244,6 +256,7 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry): Machi
     ensureTable,
     frames,
     lazy,
+    sections,
     tlb,
     zeroPage: image.zeroPage,
   });
@@ -285,9 +298,10 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry): Machi
   get(StaticKeys).freeze();
 
   function counters(): MachineCounters {
-    const { writes, total, barriers, tablesAllocated, tablesFreed } = tables.counters;
+    const { writes, total, reads, barriers, tablesAllocated, tablesFreed } = tables.counters;
     return {
       tableWrites: total,
+      tableReads: reads,
       writesBySetter: writes,
       registerWrites: all.reduce((sum, cpu) => sum + cpu.counters.pkeyRegisterWrites, 0),
       barriers: get(KpkeysArch).counters.barriers + tasks!.barriers + exceptionEntry.counters.barriers,
@@ -295,6 +309,7 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry): Machi
       tlbInvalidations: tlb.invalidations,
       setMemoryPkeyCalls: setMemory.counters.pkeyCalls,
       setMemoryPkeyPages: setMemory.counters.pkeyPages,
+      directMapCalls: setMemory.counters.directMapCalls,
       tablesAllocated,
       tablesFreed,
       contextSwitches: tasks!.switches,

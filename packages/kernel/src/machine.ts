@@ -7,7 +7,9 @@ import type { TableWatch } from "./table-watch.js";
 export interface MachineCounters {
   /** Page-table entries written. */
   readonly tableWrites: number;
-  /** The same by setter. */
+  /** Page-table entries read by the kernel, apart from those that a setter reads to change them. */
+  readonly tableReads: number;
+  /** The entries written by setter. */
   readonly writesBySetter: Readonly<Record<Setter, number>>;
   /** Writes of the key register: contexts, context switches, exceptions, initialisation. */
   readonly registerWrites: number;
@@ -21,6 +23,8 @@ export interface MachineCounters {
   readonly setMemoryPkeyCalls: number;
   /** Pages that they changed. */
   readonly setMemoryPkeyPages: number;
+  /** Calls of the `set_direct_map` family that changed the linear map. */
+  readonly directMapCalls: number;
   /** Table pages taken from the buddy allocator. */
   readonly tablesAllocated: number;
   /** Table pages given back. */

@@ -45,6 +45,7 @@ export function createPageTables(
 ): PageTables {
   const { levels } = format.geometry;
   const writes = new Float64Array(SETTERS.length);
+  let reads = 0;
   const entry: Entry = { high: 0, low: 0 };
 
   const guardOf = (setter: Setter): Guard => extensions.guard(setter) ?? UNGUARDED;
@@ -86,6 +87,7 @@ export function createPageTables(
 
   function read(table: number, index: number): void {
     for (let attempt = 0; memory.load(table, index) !== OK; attempt++) faults.take("pgtable read", attempt);
+    reads++;
     tables.entryHigh = memory.valueHigh;
     tables.entryLow = memory.valueLow;
   }
@@ -154,6 +156,9 @@ export function createPageTables(
     },
     get total() {
       return writes.reduce((sum, count) => sum + count, 0);
+    },
+    get reads() {
+      return reads;
     },
     get barriers() {
       return lazy.barriers;

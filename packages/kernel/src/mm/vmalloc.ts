@@ -9,6 +9,7 @@ import type {
 } from "@kpkeys/core/contracts";
 import { pageHigh, pageLow, pageOfAddress } from "./addresses.js";
 import type { EnsureTable } from "./populate.js";
+import type { Sections } from "./sections.js";
 import type { TlbFlush } from "./tlb-flush.js";
 
 interface VmArea {
@@ -39,6 +40,7 @@ export interface KernelVmalloc extends Vmalloc {
  * @param lazy - lazy MMU mode, around each table's entries
  * @param tlb - invalidation
  * @param ensureTable - makes missing tables
+ * @param sections - each call is an operation
  * @param contPteOrder - order of the blocks that `vmalloc_huge` takes and maps as one; 0 where there are none below 2 MiB
  */
 export function createVmalloc(
@@ -49,8 +51,10 @@ export function createVmalloc(
   lazy: LazyMmu,
   tlb: TlbFlush,
   ensureTable: EnsureTable,
+  sections: Sections,
   contPteOrder = 0,
 ): KernelVmalloc {
+  const { operation } = sections;
   const start = pageOfAddress(layout.vmallocStart);
   const end = pageOfAddress(layout.vmallocEnd);
   const lastLevel = format.geometry.levels.length - 1;
@@ -165,20 +169,20 @@ export function createVmalloc(
       if (area === undefined || page + length > area.page + area.frames.length) return undefined;
       return area.frames.slice(page - area.page, page - area.page + length);
     },
-    alloc(length, allowHuge = false) {
+    alloc: operation((length: number, allowHuge = false) => {
       const order = allowHuge && length >= 2 ** contPteOrder ? contPteOrder : 0;
       const frames = takeFrames(length, order);
       if (frames === undefined) return -1;
       const page = map(frames, true, order);
       if (page < 0) giveBack(frames);
       return page;
-    },
-    free(page) {
+    }),
+    free: operation((page) => {
       unmap(page, true);
-    },
-    mapRam: (frames) => map(frames, false, 0),
-    unmapRam(page) {
+    }),
+    mapRam: operation((frames) => map(frames, false, 0)),
+    unmapRam: operation((page) => {
       unmap(page, false);
-    },
+    }),
   };
 }

@@ -31,7 +31,7 @@ export interface FaultHandler {
 
 /** Makes the handler. @param parts - what it is made with @param userTables - the walk */
 export function createFaultHandler(parts: ProcessParts, userTables: UserTables): FaultHandler {
-  const { cpus, format, tables, frames, tlb, zeroPage, tools, exceptionEntry } = parts;
+  const { cpus, format, tables, frames, tlb, zeroPage, tools, exceptionEntry, sections } = parts;
   const { lastLevel, entries } = userTables;
   const entry = { high: 0, low: 0 };
 
@@ -111,20 +111,22 @@ export function createFaultHandler(parts: ProcessParts, userTables: UserTables):
     flushPage(page);
   }
 
-  function handle(mm: KernelMm, page: number, access: Access): number {
+  const handle = sections.operation((mm: KernelMm, page: number, access: Access): number => {
     const vma = findVma(mm, page);
     if (vma === undefined || !allowed(vma, access)) return Errno.EFAULT;
     const write = (access & Access.WRITE) !== 0;
     const table = userTables.ensure(mm, page);
     const index = format.index(lastLevel, pageHigh(page), pageLow(page));
+    sections.lock(table);
     tables.read(table, index);
     const { entryHigh, entryLow } = tables;
     if (!format.isPresent(entryHigh, entryLow)) mapMissing(vma, page, table, index, write);
     else if (write && !format.isWritable(entryHigh, entryLow))
       writeProtected(vma, page, table, index, format.pfnOf(entryHigh, entryLow));
     else makeAccessible(page, table, index, write);
+    sections.unlock(table);
     return 0;
-  }
+  });
 
   // Plain fields: an object literal with accessors is slow to use.
   const handler: { -readonly [F in keyof FaultHandler]: FaultHandler[F] } = {
@@ -134,7 +136,9 @@ export function createFaultHandler(parts: ProcessParts, userTables: UserTables):
         const vma = mm.vmas.find(page);
         if (vma === undefined || vma.prot === 0) continue;
         const table = userTables.ensure(mm, page);
+        sections.lock(table);
         tables.read(table, format.index(lastLevel, pageHigh(page), pageLow(page)));
+        sections.unlock(table);
         const write = (vma.prot & Prot.WRITE) !== 0 && !vma.shared;
         if (!format.isPresent(tables.entryHigh, tables.entryLow)) handle(mm, page, write ? Access.WRITE : Access.READ);
       }

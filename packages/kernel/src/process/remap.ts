@@ -15,13 +15,14 @@ export interface Remap {
 
 /** Makes them. @param parts - what they are made with @param userTables - the walk @param unmap - takes old ranges away */
 export function createRemap(parts: ProcessParts, userTables: UserTables, unmap: Unmap): Remap {
-  const { format, tables, frames, tlb, lazy } = parts;
+  const { format, tables, frames, tlb, lazy, sections } = parts;
   const { lastLevel, entries } = userTables;
   const entry = { high: 0, low: 0 };
 
   /** `change_pte_range`: an exclusive page of a private mapping becomes writable at once, others on their next write. */
   function changeProtection(mm: KernelMm, vma: Vma): void {
     userTables.eachTable(mm, vma.start, vma.end, (table, from, to) => {
+      sections.lock(table);
       lazy.enable();
       for (let index = from; index < to; index++) {
         tables.read(table, index);
@@ -34,7 +35,19 @@ export function createRemap(parts: ProcessParts, userTables: UserTables, unmap: 
         tables.setPte(table, index, entry.high, entry.low);
       }
       lazy.disable();
+      sections.unlock(table);
     });
+  }
+
+  /** A table that entries move within is locked once. */
+  function lockBoth(source: number, target: number): void {
+    sections.lock(source);
+    if (target !== source) sections.lock(target);
+  }
+
+  function unlockBoth(source: number, target: number): void {
+    if (target !== source) sections.unlock(target);
+    sections.unlock(source);
   }
 
   /** `move_normal_pmd`: a whole table changes its place when both places are aligned and the new one is empty. */
@@ -48,9 +61,11 @@ export function createRemap(parts: ProcessParts, userTables: UserTables, unmap: 
     const { entryHigh, entryLow } = tables;
     if (tables.tableAt(mm.root, lastLevel, pageHigh(to), pageLow(to)) >= 0) return false;
     const target = userTables.ensureUpper(mm, to);
+    lockBoth(source, target);
     tables.setEntry(level, source, index, 0, 0);
     tlb.range(pageHigh(from), pageLow(from), entries);
     tables.setEntry(level, target, format.index(level, pageHigh(to), pageLow(to)), entryHigh, entryLow);
+    unlockBoth(source, target);
     return true;
   }
 
@@ -61,6 +76,7 @@ export function createRemap(parts: ProcessParts, userTables: UserTables, unmap: 
     const target = userTables.ensure(mm, to);
     const first = format.index(lastLevel, pageHigh(from), pageLow(from));
     const newFirst = format.index(lastLevel, pageHigh(to), pageLow(to));
+    lockBoth(source, target);
     lazy.enable();
     for (let i = 0; i < pages; i++) {
       tables.read(source, first + i);
@@ -70,6 +86,7 @@ export function createRemap(parts: ProcessParts, userTables: UserTables, unmap: 
     }
     lazy.disable();
     tlb.range(pageHigh(from), pageLow(from), pages);
+    unlockBoth(source, target);
   }
 
   function moveTables(mm: KernelMm, from: number, to: number, pages: number): void {

@@ -86,6 +86,8 @@ export interface SetMemory {
     pkeyCalls: number;
     /** Pages whose key they set. */
     pkeyPages: number;
+    /** Calls of the `set_direct_map` family that changed something. */
+    directMapCalls: number;
   };
   /**
    * `set_memory_pkey`: gives pages of the linear map a key, in the entries themselves, and invalidates their translations.
