@@ -16,6 +16,8 @@ export type { ConformDisagreement, ConformReport, ConformWalkStep } from "./repo
 export type { ExplainReport } from "./report/explanation.js";
 export type { AttacksReport, MachineAttackReport } from "./report/attack.js";
 export type { CaseCounts, KunitReport, MachineKunitReport } from "./report/kunit.js";
+export type { WhatIfReport } from "./report/what-if.js";
+export type { WhatIfRow } from "./overhead/what-if.js";
 export type { OverheadReport } from "./report/overhead.js";
 export type { BenchmarkCounts } from "./overhead/benchmarks.js";
 export type { CostFile, UnitCosts } from "./overhead/costs.js";

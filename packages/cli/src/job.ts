@@ -1,7 +1,7 @@
 import type { LinearMapStats } from "@kpkeys/core/contracts";
 import type { Coverage, MachineSpec } from "@kpkeys/kernel";
 import type { AttackResult, SuiteResult } from "@kpkeys/kunit-suite";
-import type { CheckMode, MicroResult, ReplayResult } from "@kpkeys/workloads";
+import type { CheckMode, Exposure, MicroResult, OpenedBy, ReplayResult } from "@kpkeys/workloads";
 import { loadPlugins } from "./plugins.js";
 import type { ArchId, FeatureId } from "./plugins.js";
 import type { Policy, SeriesName } from "./series.js";
@@ -23,6 +23,8 @@ export interface Job {
   readonly vmpte?: string;
   /** How often the page tables are looked at during the replay. */
   readonly check?: CheckMode;
+  /** What makes table pages writable on this machine, if it is to be watched during the replay. */
+  readonly openedBy?: OpenedBy;
   /** Whether the micro-benchmarks are run after that. */
   readonly micro?: boolean;
   /** What is checked after that. */
@@ -35,6 +37,8 @@ export interface JobResult {
   readonly job: Job;
   /** The replay. */
   readonly replay: ReplayResult | null;
+  /** How long table pages were writable during the replay. */
+  readonly exposure: Exposure | null;
   /** The micro-benchmarks. */
   readonly micro: readonly MicroResult[] | null;
   /** Digest of all page tables after the replay, 16 hexadecimal digits. */
@@ -65,9 +69,14 @@ export async function runJob(
   job: Job,
   onProgress: (read: number, size: number) => void = () => undefined,
 ): Promise<JobResult> {
-  const { spec, trace, vmpte, check = "off", checks } = job;
+  const { spec, trace, vmpte, check = "off", checks, openedBy } = job;
   const { buildMachine, coverageOf, digestTables } = await import("@kpkeys/kernel");
-  const machine = buildMachine(spec, await loadPlugins(spec.arch, spec.features));
+  const { createExposureProbe } = await import("@kpkeys/workloads");
+  const probe = openedBy === undefined ? undefined : createExposureProbe(openedBy);
+  const tools = probe === undefined ? [] : [probe.plugin];
+  const features = [...spec.features, ...tools.map(({ id }) => id)];
+  const machine = buildMachine({ ...spec, features }, await loadPlugins(spec.arch, spec.features, tools));
+  probe?.start();
 
   const { attack, runSuites } = await import("@kpkeys/kunit-suite");
   let fullest: Protection | undefined;
@@ -92,6 +101,8 @@ export async function runJob(
       ...(looks && { onFuller: look }),
     });
   }
+  const exposure = probe?.result() ?? null;
+
   let micro: MicroResult[] | null = null;
   if (job.micro === true) {
     const { MICROMM, runMicro, TEST_VMALLOC } = await import("@kpkeys/workloads");
@@ -103,6 +114,7 @@ export async function runJob(
   return {
     job,
     replay,
+    exposure,
     micro,
     tables: digestTables(machine.memory, machine.scan()),
     coverage: checks.includes("coverage") ? fullest!.coverage : null,

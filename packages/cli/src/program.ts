@@ -99,6 +99,8 @@ function createProgram(finish: (status: number) => void): Command {
       "`perf script` text that stands for kernbench (default: a recording of gcc that comes along)",
     )
     .option("--counts", "print what each benchmark had a machine do for one operation")
+    .option("--what-if", "compare other placements of the guards instead: cost beside exposure, on both architectures")
+    .option("--cost <file>", "unit costs for --what-if (default: those of RFC v5, arm64)")
     .option("--save-costs <file>", "write the fitted unit costs, for --cost of other commands")
     .option("--seed <n>", "seed of the ranges", readWhole, 1)
     .option("--csv", "print the predictions as CSV")

@@ -3,10 +3,14 @@ import { EXIT } from "../errors.js";
 import type { Job } from "../job.js";
 import { jobsOf } from "../options.js";
 import { benchmarkCounts } from "../overhead/benchmarks.js";
-import { costFileOf, writeCosts } from "../overhead/costs.js";
+import { costFileOf, readCosts, writeCosts } from "../overhead/costs.js";
 import { evaluate, missedGoals } from "../overhead/evaluate.js";
+import { whatIfJobs, whatIfRows } from "../overhead/what-if.js";
+import { ARCHES } from "../plugins.js";
+import type { ArchId } from "../plugins.js";
 import { countsTextOf, overheadCsvOf, overheadReportOf, overheadTextOf } from "../report/overhead.js";
 import { styleFor } from "../report/style.js";
+import { whatIfTextOf } from "../report/what-if.js";
 import { doJobs } from "./jobs.js";
 import { print, printJson } from "./print.js";
 
@@ -16,6 +20,10 @@ export interface OverheadFlags {
   readonly trace?: string;
   /** Whether the counts are printed instead of the predictions. */
   readonly counts?: true;
+  /** Whether other placements are compared instead. */
+  readonly whatIf?: true;
+  /** Unit costs for that comparison. */
+  readonly cost?: string;
   /** Where the fitted costs are written. */
   readonly saveCosts?: string;
   /** Seed of the bootstrap. */
@@ -47,6 +55,7 @@ export function calibrationJobs(trace: string): Job[] {
  * @returns the exit status: 1 when the predictions miss what they are held to
  */
 export async function overhead(flags: OverheadFlags): Promise<number> {
+  if (flags.whatIf === true) return whatIf(flags);
   const counts = benchmarkCounts(await doJobs(calibrationJobs(flags.trace ?? embeddedTrace.trace)));
   const { evaluation, fits } = evaluate(counts, flags.seed);
   if (flags.saveCosts !== undefined) writeCosts(flags.saveCosts, costFileOf([fits.even, fits.odd]));
@@ -56,4 +65,14 @@ export async function overhead(flags: OverheadFlags): Promise<number> {
   else if (flags.counts === true) print(countsTextOf(counts, style));
   else print(overheadTextOf(evaluation, style));
   return missedGoals(evaluation).length > 0 ? EXIT.FAILED : EXIT.GOOD;
+}
+
+/** `kpkeys overhead --what-if`: cost beside exposure for other placements of the guards. */
+async function whatIf({ trace = embeddedTrace.trace, cost, json }: OverheadFlags): Promise<number> {
+  const costs = await readCosts(cost);
+  const results = await doJobs(whatIfJobs(Object.keys(ARCHES) as ArchId[], trace));
+  const report = { trace: results[0]!.replay!.trace.name, whatIf: whatIfRows(results, costs) };
+  if (json === true) printJson(report);
+  else print(whatIfTextOf(report, styleFor(process.stdout)));
+  return EXIT.GOOD;
 }

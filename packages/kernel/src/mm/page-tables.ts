@@ -61,8 +61,8 @@ export function createPageTables(
       const opened = table === divertedRoot ? UNGUARDED : guard;
       const state = opened.enter();
       for (let attempt = 0; memory.store(table, index, high, low) !== OK; attempt++) faults.take(setter, attempt);
-      opened.exit(state);
       writes[number]!++;
+      opened.exit(state);
       if (arch.barrierAfter(setter, high, low)) lazy.queueBarriers();
     };
   }
@@ -79,8 +79,8 @@ export function createPageTables(
       const changed = change(entry);
       for (let attempt = 0; memory.exchange(table, index, entry.high, entry.low) !== OK; attempt++)
         faults.take(setter, attempt);
-      guard.exit(state);
       writes[number]!++;
+      guard.exit(state);
       return changed;
     };
   }
@@ -144,8 +144,8 @@ export function createPageTables(
   function exchange(setter: Setter, guard: Guard, table: number, index: number, high: number, low: number): void {
     const state = guard.enter();
     for (let attempt = 0; memory.exchange(table, index, high, low) !== OK; attempt++) faults.take(setter, attempt);
-    guard.exit(state);
     writes[numberOf[setter]]!++;
+    guard.exit(state);
     tables.entryHigh = memory.valueHigh;
     tables.entryLow = memory.valueLow;
   }
@@ -200,9 +200,9 @@ export function createPageTables(
           const entryLow = (pages << 12) | (low & 0xfff);
           for (let attempt = 0; memory.store(table, index + i, entryHigh, entryLow) !== OK; attempt++)
             faults.take("set_ptes", attempt);
+          writes[0]!++;
           setPteGuard.exit(state);
         }
-        writes[0]! += count;
       }
       if (arch.barrierAfter("set_pte", high, low)) lazy.queueBarriers();
     },
