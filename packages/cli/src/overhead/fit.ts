@@ -57,7 +57,7 @@ function search(rows: readonly ModelRow[], published: readonly number[], start: 
       damping: 1,
       gradientDifference: 1e-4,
       centralDifference: true,
-      maxIterations: 100,
+      maxIterations: 30,
       improvementThreshold: 1e-6,
     },
   );

@@ -88,7 +88,7 @@ const STANDARD: CommonFlags = {
   series: ["next"],
   feature: ["pgtables"],
   policy: ["batched"],
-  memory: 4 * 2 ** 30,
+  memory: 2 * 2 ** 30,
   cpus: 1,
   pkeys: true,
   seed: 1,
