@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { Command, Option } from "commander";
 import { EXIT, tellError } from "./errors.js";
+import type { MuseumFlags } from "./commands/museum.js";
 import type { OverheadFlags } from "./commands/overhead.js";
 import type { ReplayFlags } from "./commands/replay.js";
 import { listOf, readWhole, withCommonFlags, withReplayFlags } from "./options.js";
@@ -108,6 +109,29 @@ function createProgram(finish: (status: number) => void): Command {
     .action(async (flags: OverheadFlags) => {
       const { overhead } = await import("./commands/overhead.js");
       finish(await overhead(flags));
+    });
+
+  program
+    .command("museum")
+    .description("the bugs of the series' own changelogs, each shown and each mended")
+    .addOption(
+      new Option("--arch <id,...>", "architectures")
+        .argParser(listOf("architecture", ARCHES))
+        .default(arches, arches.join(",")),
+    )
+    .option("--id <exhibit>", "one exhibit, with its story, its fix and a trace of both sides")
+    .addOption(
+      new Option("--replay <string>", "run one side again from what the museum printed for it").conflicts([
+        "id",
+        "arch",
+        "seed",
+      ]),
+    )
+    .option("--seed <n>", "seed of whatever is random", readWhole, 1)
+    .option("--json", "print one JSON document and nothing else")
+    .action(async (flags: MuseumFlags) => {
+      const { museum } = await import("./commands/museum.js");
+      finish(await museum(flags));
     });
 
   // Its flags are the architectures' inputs, which are loaded for it alone.

@@ -45,6 +45,24 @@ export interface Accuracy {
   readonly constantError: number;
 }
 
+/** The value of a fitted cost by one half of the table. */
+export interface FittedCost {
+  /** The value that fits best. */
+  readonly value: number;
+  /** 5th percentile of the resampled fits. */
+  readonly low: number;
+  /** 95th percentile. */
+  readonly high: number;
+}
+
+/** The best constant guess beside the model: mean absolute errors over all rows not fitted, both ways, in percentage points. */
+export interface BestConstant {
+  /** Of the constants that come nearest to the rows predicted. */
+  readonly error: number;
+  /** Of the model. */
+  readonly modelError: number;
+}
+
 /** A fitted cost. */
 export interface ParameterReport {
   /** Its name. */
@@ -53,16 +71,16 @@ export interface ParameterReport {
   readonly unit: string;
   /** What it is the time of. */
   readonly meaning: string;
-  /** Its value by each half of the table, with the 5th and the 95th percentile. */
-  readonly values: Readonly<Record<Half, { readonly value: number; readonly low: number; readonly high: number }>>;
+  /** Its value by each half of the table. */
+  readonly values: Readonly<Record<Half, FittedCost>>;
 }
 
 /** The model held against the published table, both ways round. */
 export interface Evaluation {
   /** All rows by the fit on the even ones, then by the fit on the odd ones. */
   readonly rows: readonly OverheadRow[];
-  /** The best constant guess, whose error the model has to halve: mean absolute errors over all rows not fitted, both ways. */
-  readonly bestConstant: { readonly error: number; readonly modelError: number };
+  /** The best constant guess, whose error the model has to halve. */
+  readonly bestConstant: BestConstant;
   /** The costs. */
   readonly parameters: readonly ParameterReport[];
   /** Errors on the rows not fitted, one entry a way. */
@@ -158,7 +176,7 @@ function rowOf(place: Place, half: Half, { costs, samples, residuals }: Fit, see
 }
 
 function valuesOf(name: ParameterName, fits: Readonly<Record<Half, Fit>>): ParameterReport["values"] {
-  const valueOf = ({ costs, samples }: Fit): ParameterReport["values"][Half] => ({
+  const valueOf = ({ costs, samples }: Fit): FittedCost => ({
     value: costs[name],
     ...rangeOf(samples.map((sample) => sample[name])),
   });

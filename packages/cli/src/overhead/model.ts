@@ -6,8 +6,15 @@ import type { KernelWork } from "@kpkeys/workloads";
  */
 export const UNIT = "register write and ISB";
 
+/** Name of a fitted cost. */
+export type ParameterName = "elidedWrite" | "setMemoryPkey" | "tableWrite" | "rangeStep" | "page" | "block" | "folio";
+
 /** The costs that are fitted, each with what it is the time of, and where the search begins. None belongs to one row of the table. */
-export const PARAMETERS = [
+export const PARAMETERS: readonly {
+  readonly name: ParameterName;
+  readonly meaning: string;
+  readonly start: number;
+}[] = [
   { name: "elidedWrite", meaning: "a register write whose ISB is left to the barrier that follows anyway", start: 0.3 },
   {
     name: "setMemoryPkey",
@@ -23,10 +30,7 @@ export const PARAMETERS = [
     meaning: "a user folio unmapped for the last time (rmap, memory cgroup, LRU) and given back",
     start: 10,
   },
-] as const;
-
-/** Name of a fitted cost. */
-export type ParameterName = (typeof PARAMETERS)[number]["name"];
+];
 
 /** A value for each fitted cost, in {@link UNIT}. */
 export type Costs = Readonly<Record<ParameterName, number>>;
