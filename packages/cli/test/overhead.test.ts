@@ -43,6 +43,27 @@ describe("the model against the published table", () => {
     expect(missedGoals(result.evaluation)).toEqual([]);
   });
 
+  test("errs as its documentation says", () => {
+    const docs = readFileSync(new URL("../../../docs/overhead.md", import.meta.url), "utf8");
+    const { accuracy, parameters, rankCorrelation } = result.evaluation;
+    for (const { batchedMedianError, naiveMedianRelativeError, meanError, constantError } of accuracy) {
+      for (const said of [
+        `${batchedMedianError.toFixed(2)} points`,
+        `${naiveMedianRelativeError.toFixed(1)} %`,
+        `${meanError.toFixed(1)} points`,
+        `${constantError.toFixed(1)} points`,
+      ]) {
+        expect(docs).toContain(said);
+      }
+    }
+    expect(docs).toContain(rankCorrelation.toFixed(3));
+    for (const { name, values } of parameters) {
+      const said = new RegExp(`\\| \`${name}\` .* \\| ([\\d.]+) +\\| ([\\d.]+) +\\|`).exec(docs)!;
+      expect(Number(said[1]), name).toBeCloseTo(Number(values.even.value.toPrecision(2)), 5);
+      expect(Number(said[2]), name).toBeCloseTo(Number(values.odd.value.toPrecision(2)), 5);
+    }
+  });
+
   test("misses the goals, and says so, when the benchmarks' counts change places", () => {
     const benchmarks = PUBLISHED.map(({ benchmark }) => benchmark);
     const exchanged = counts.map((row) => {

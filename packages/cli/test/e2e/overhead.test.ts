@@ -5,10 +5,15 @@ import { embeddedTrace } from "@kpkeys/workloads";
 import { Ajv } from "ajv";
 import { afterAll, describe, expect, test } from "vitest";
 import type { CostFile, OverheadReport, RunReport, WhatIfReport } from "../../src/index.js";
+import { PLAIN } from "../../src/report/style.js";
+import { whatIfTextOf } from "../../src/report/what-if.js";
 import { jsonOf, kpkeys, LONG } from "./kpkeys.js";
 
 const schema = JSON.parse(readFileSync(new URL("../overhead.schema.json", import.meta.url), "utf8")) as object;
 const isOverheadReport = new Ajv({ allErrors: true, strictTypes: false }).compile(schema);
+
+/** The page that explains the model: what it shows must be what the command prints and takes. */
+const DOCS = readFileSync(new URL("../../../../docs/overhead.md", import.meta.url), "utf8");
 
 const directory = mkdtempSync(join(tmpdir(), "kpkeys-overhead-"));
 afterAll(() => {
@@ -48,7 +53,8 @@ describe("kpkeys overhead", () => {
   });
 
   test("compares placements: fewer windows cost less and last longer", { timeout: LONG }, () => {
-    const { whatIf } = jsonOf("overhead", "--what-if").document as WhatIfReport;
+    const report = jsonOf("overhead", "--what-if").document as WhatIfReport;
+    const { whatIf } = report;
     for (const arch of ["arm64-poe", "x86-pks"]) {
       const of = (variant: string): WhatIfReport["whatIf"][number] =>
         whatIf.find((row) => row.arch === arch && row.variant === variant)!;
@@ -64,6 +70,8 @@ describe("kpkeys overhead", () => {
       expect(of("leaf mapped, 8 CPUs").writers).toBe(8);
       expect(lazy!.overhead === null).toBe(arch === "x86-pks");
     }
+    const [shown] = /(?<=```text\n)arm64-poe +cost[^`]*/.exec(DOCS)!;
+    expect(whatIfTextOf(report, PLAIN)).toContain(shown);
   });
 });
 
@@ -96,6 +104,12 @@ describe("kpkeys replay estimates the system time added", () => {
     expect(x86!.low).toBe(x86!.high);
     const { stdout } = kpkeys("replay", embeddedTrace.trace, "--cost", file, "--policy", "batched");
     expect(stdout).toContain("System time added on x86-pks: guessed for a test.");
+  });
+
+  test("takes the file of unit costs that the documentation shows", { timeout: LONG }, () => {
+    const file = written("shown.json", /(?<=```json\n)[^`]*/.exec(DOCS)![0]);
+    const { arches } = reportWith("--cost", file, "--policy", "batched", "--arch", "arm64-poe");
+    expect(arches[0]!.policies.batched!.overhead!.basis).toBe("measured on our board in May");
   });
 
   test.each([
