@@ -298,10 +298,9 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry): Machi
   get(StaticKeys).freeze();
 
   function counters(): MachineCounters {
-    const { writes, total, reads, barriers, tablesAllocated, tablesFreed } = tables.counters;
+    const { writes, total, barriers, tablesAllocated, tablesFreed } = tables.counters;
     return {
       tableWrites: total,
-      tableReads: reads,
       writesBySetter: writes,
       registerWrites: all.reduce((sum, cpu) => sum + cpu.counters.pkeyRegisterWrites, 0),
       barriers: get(KpkeysArch).counters.barriers + tasks!.barriers + exceptionEntry.counters.barriers,

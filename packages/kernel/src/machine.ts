@@ -7,9 +7,7 @@ import type { TableWatch } from "./table-watch.js";
 export interface MachineCounters {
   /** Page-table entries written. */
   readonly tableWrites: number;
-  /** Page-table entries read by the kernel, apart from those that a setter reads to change them. */
-  readonly tableReads: number;
-  /** The entries written by setter. */
+  /** The same by setter. */
   readonly writesBySetter: Readonly<Record<Setter, number>>;
   /** Writes of the key register: contexts, context switches, exceptions, initialisation. */
   readonly registerWrites: number;
