@@ -9,9 +9,11 @@ export type {
   CheckReport,
   CoverageReport,
   Documented,
+  MachineName,
   PolicyReport,
   RunReport,
 } from "./report/document.js";
+export type { CheckPluginReport, PluginVerdict } from "./report/check-plugin.js";
 export type { ConformDisagreement, ConformReport, ConformWalkStep } from "./report/conform.js";
 export type { ExplainReport } from "./report/explanation.js";
 export type { AttacksReport, MachineAttackReport } from "./report/attack.js";

@@ -14,7 +14,7 @@ const ALL_POLICIES: readonly Policy[] = ["off", "naive", "batched"];
 /**
  * The command.
  * @param argv - the process's arguments, node and script first
- * @returns the exit status: 0 good, 1 what was checked failed, 2 bad usage or unreadable input, 70 a bug
+ * @returns the exit status: 0 good, 1 what was checked failed, 2 bad usage or unreadable input, 70 a bug, 130 interrupted
  */
 export async function main(argv: readonly string[]): Promise<number> {
   let status: number = EXIT.GOOD;
@@ -109,6 +109,16 @@ function createProgram(finish: (status: number) => void): Command {
     .action(async (flags: OverheadFlags) => {
       const { overhead } = await import("./commands/overhead.js");
       finish(await overhead(flags));
+    });
+
+  program
+    .command("check-plugin")
+    .description("judge an architecture or feature package by the conformance kit; runs the package's code")
+    .argument("<path>", "the folder of a package, built, or an ES module")
+    .option("--json", "print one JSON document and nothing else")
+    .action(async (path: string, flags: Pick<CommonFlags, "json">) => {
+      const { checkPlugin } = await import("./commands/check-plugin.js");
+      finish(await checkPlugin(path, flags));
     });
 
   program

@@ -27,7 +27,11 @@ function seen(
     options: { pgtables: { ...pgtables } },
     kernel,
   };
-  const machine = buildMachine(spec, createPluginRegistry([arm64Poe, x86Pks, pgtablesHardening, probe.plugin]));
+  const machine = buildMachine(
+    spec,
+    createPluginRegistry([arm64Poe, x86Pks, pgtablesHardening, probe.plugin]),
+    probe.observer,
+  );
   // Makes the tables that are missing.
   machine.get(Vmalloc).free(machine.get(Vmalloc).alloc(8));
   probe.start();

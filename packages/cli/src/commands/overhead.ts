@@ -56,7 +56,7 @@ export function calibrationJobs(trace: string): Job[] {
  */
 export async function overhead(flags: OverheadFlags): Promise<number> {
   if (flags.whatIf === true) return whatIf(flags);
-  const counts = benchmarkCounts(await doJobs(calibrationJobs(flags.trace ?? embeddedTrace.trace)));
+  const counts = benchmarkCounts(await doJobs(calibrationJobs(flags.trace ?? embeddedTrace.trace), {}));
   const { evaluation, fits } = evaluate(counts, flags.seed);
   if (flags.saveCosts !== undefined) writeCosts(flags.saveCosts, costFileOf([fits.even, fits.odd]));
   const style = styleFor(process.stdout);
@@ -70,7 +70,7 @@ export async function overhead(flags: OverheadFlags): Promise<number> {
 /** `kpkeys overhead --what-if`: cost beside exposure for other placements of the guards. */
 async function whatIf({ trace = embeddedTrace.trace, cost, json }: OverheadFlags): Promise<number> {
   const costs = await readCosts(cost);
-  const results = await doJobs(whatIfJobs(Object.keys(ARCHES) as ArchId[], trace));
+  const results = await doJobs(whatIfJobs(Object.keys(ARCHES) as ArchId[], trace), {});
   const report = { trace: results[0]!.replay!.trace.name, whatIf: whatIfRows(results, costs) };
   if (json === true) printJson(report);
   else print(whatIfTextOf(report, styleFor(process.stdout)));

@@ -1,5 +1,6 @@
 import type { Policy } from "../series.js";
-import type { ArchReport, CountedCost, PolicyReport } from "./document.js";
+import { costRowsOf } from "./costs.js";
+import type { ArchReport, PolicyReport } from "./document.js";
 import { hasFailures } from "./kunit.js";
 import { linearMapRows } from "./linear-map.js";
 import { count } from "./style.js";
@@ -56,7 +57,10 @@ function tableOf(columns: readonly ArchReport[], style: Style): string {
       section("KUnit"),
       row("  passed", ({ kunit }) => (kunit === null ? "not run" : count(kunit.passed))),
       row("  failed", (column) => failedText(column, style)),
-      ...COSTS.flatMap(([label, field]) => [section(label), ...policyRows(columns, (costs) => count(costs[field]))]),
+      ...costRowsOf(columns).flatMap(([label, field]) => [
+        section(label),
+        ...policyRows(columns, (costs) => count(costs[field])),
+      ]),
       section("system time added, %"),
       ...policyRows(columns, ({ overhead }) => overhead?.percent.toFixed(1) ?? ""),
       section("faithfulness"),
@@ -66,14 +70,6 @@ function tableOf(columns: readonly ArchReport[], style: Style): string {
     NARROW,
   );
 }
-
-const COSTS: readonly (readonly [string, CountedCost])[] = [
-  ["table writes", "tableWrites"],
-  ["register writes", "registerWrites"],
-  ["barriers of switches", "barriers"],
-  ["TLB invalidations", "tlbInvalidations"],
-  ["events a second", "eventsPerSecond"],
-];
 
 /** A row for each policy that any column has. */
 function policyRows(columns: readonly ArchReport[], cell: (costs: PolicyReport) => string): Row[] {

@@ -7,7 +7,7 @@ import type { CostFile } from "../overhead/costs.js";
 import { estimateOverhead } from "../overhead/estimate.js";
 import type { OverheadEstimate } from "../overhead/estimate.js";
 import type { ArchId } from "../plugins.js";
-import { isDocumented } from "../series.js";
+import { isDocumented, POLICIES } from "../series.js";
 import type { Policy, SeriesName } from "../series.js";
 import { digestOf } from "./digest.js";
 import { countCases } from "./kunit.js";
@@ -33,6 +33,8 @@ export interface PolicyReport {
   readonly seconds: number;
   /** Events of the trace a second. */
   readonly eventsPerSecond: number;
+  /** Events of the trace that this machine came to; fewer than others if it was interrupted before them. */
+  readonly events: number;
   /** What the hardening is estimated to add to the system time; `null` with it off, and where there are no unit costs. */
   readonly overhead: OverheadEstimate | null;
   /** Cycles of the key register's writes, by `--wrmsr-cycles`; `null` without it and where the register is no MSR. */
@@ -96,10 +98,24 @@ export interface ArchReport {
 
 /** What `kpkeys run --json` and `kpkeys replay --json` print. */
 export interface RunReport {
-  /** The workload. */
+  /** The workload, as far as the machine came that came farthest. */
   readonly trace: ReplayResult["trace"];
+  /** Whether the command was interrupted before it was done: the report says what was found out until then. */
+  readonly partial: boolean;
+  /** The machines that were not begun because of that. */
+  readonly notRun: readonly MachineName[];
   /** One entry for each architecture and version of the series. */
   readonly arches: readonly ArchReport[];
+}
+
+/** A machine by what the command line calls it. */
+export interface MachineName {
+  /** The architecture's id. */
+  readonly arch: string;
+  /** The version of the series. */
+  readonly series: SeriesName;
+  /** The policy. */
+  readonly policy: Policy;
 }
 
 /** What counts are turned into time with. */
@@ -115,23 +131,31 @@ const MSR_ARCH: ArchId = "x86-pks";
 
 /**
  * Makes the report of jobs that replayed one trace.
- * @param results - of jobs by architecture, series and policy, the strongest policy of each last and checked
+ * @param jobs - by architecture and series, those of the strongest policy first and checked
+ * @param results - what came of them, in their order; those that were not begun are missing at the end
  * @param pricing - what turns their counts into time
  */
-export function reportOf(results: readonly JobResult[], pricing: Pricing): RunReport {
+export function reportOf(jobs: readonly Job[], results: readonly JobResult[], pricing: Pricing): RunReport {
   const groups = new Map<string, JobResult[]>();
   for (const result of results) {
     const column = `${result.job.spec.arch} ${result.job.series}`;
     groups.set(column, [...(groups.get(column) ?? []), result]);
   }
+  const traces = results.map(({ replay }) => replay!.trace);
   return {
-    trace: results[0]!.replay!.trace,
+    trace: traces.reduce((far, trace) => (trace.events > far.events ? trace : far)),
+    partial: results.length < jobs.length || results.some(({ replay }) => replay!.stopped),
+    notRun: jobs.slice(results.length).map(({ spec, series, policy }) => ({ arch: spec.arch, series, policy })),
     arches: [...groups.values()].map((group) => archReportOf(group, pricing)),
   };
 }
 
-function archReportOf(results: readonly JobResult[], pricing: Pricing): ArchReport {
-  const strongest = results.at(-1)!;
+const POLICY_NAMES = Object.keys(POLICIES) as Policy[];
+
+/** @param unsorted - of one architecture and series, the checked one first */
+function archReportOf(unsorted: readonly JobResult[], pricing: Pricing): ArchReport {
+  const strongest = unsorted[0]!;
+  const results = POLICY_NAMES.flatMap((name) => unsorted.filter(({ job }) => job.policy === name));
   const { job, replay, coverage, kunit, attack } = strongest;
   const { alreadyMapped, inferredMappings, unexplainedFaults, linux, check } = replay!;
   const checks = {
@@ -167,6 +191,7 @@ function policyReportOf({ job, replay }: JobResult, { costs, wrmsrCycles }: Pric
     tlbInvalidations,
     seconds,
     eventsPerSecond: Math.round(trace.events / seconds),
+    events: trace.events,
     overhead: job.policy === "off" || arch !== costs.arch ? null : estimateOverhead(counters, costs),
     wrmsrCycles: wrmsrCycles === undefined || arch !== MSR_ARCH ? null : wrmsrCycles * registerWrites,
   };

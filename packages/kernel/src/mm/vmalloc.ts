@@ -55,9 +55,10 @@ export function createVmalloc(
   contPteOrder = 0,
 ): KernelVmalloc {
   const { operation } = sections;
-  const start = pageOfAddress(layout.vmallocStart);
-  const end = pageOfAddress(layout.vmallocEnd);
-  const lastLevel = format.geometry.levels.length - 1;
+  const { levels, pageShift } = format.geometry;
+  const start = pageOfAddress(layout.vmallocStart, pageShift);
+  const end = pageOfAddress(layout.vmallocEnd, pageShift);
+  const lastLevel = levels.length - 1;
   const entry = { high: 0, low: 0 };
   /** Ascending by address. */
   const areas: VmArea[] = [];
@@ -102,11 +103,11 @@ export function createVmalloc(
     visit: (table: number, index: number, count: number, i: number) => void,
   ): void {
     for (let i = 0; i < length;) {
-      const high = pageHigh(page + i);
-      const low = pageLow(page + i);
+      const high = pageHigh(page + i, pageShift);
+      const low = pageLow(page + i, pageShift);
       const table = tableOf(high, low);
       const first = format.index(lastLevel, high, low);
-      const count = Math.min(length - i, 2 ** format.geometry.levels[lastLevel]!.indexBits - first);
+      const count = Math.min(length - i, 2 ** levels[lastLevel]!.indexBits - first);
       lazy.enable();
       visit(table, first, count, i);
       lazy.disable();
@@ -158,7 +159,7 @@ export function createVmalloc(
     eachTable(page, area.frames.length, tableAt, (table, index, count) => {
       for (let j = 0; j < count; j++) tables.ptepGetAndClear(table, index + j);
     });
-    tlb.range(pageHigh(page), pageLow(page), area.frames.length);
+    tlb.range(pageHigh(page, pageShift), pageLow(page, pageShift), area.frames.length);
     if (owned) giveBack(area.frames);
     areas.splice(at, 1);
   }

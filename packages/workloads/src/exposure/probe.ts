@@ -1,6 +1,6 @@
-import { KpkeysError, lazily, provide, resolve } from "@kpkeys/core";
-import { CONTRACT_VERSION, Cpus, ExtensionPoints, Kpkeys, Observer, PageTables } from "@kpkeys/core/contracts";
-import type { DependencyContainer, Plugin } from "@kpkeys/core/contracts";
+import { KpkeysError, lazily, resolve } from "@kpkeys/core";
+import { CONTRACT_VERSION, Cpus, ExtensionPoints, Kpkeys, PageTables } from "@kpkeys/core/contracts";
+import type { DependencyContainer, Observer, Plugin } from "@kpkeys/core/contracts";
 
 /** How long table pages were writable, and what else ran meanwhile. A window lasts from where they are opened to where they are shut. */
 export interface Exposure {
@@ -40,6 +40,8 @@ export type OpenedBy = "key register" | "table lock";
 export interface ExposureProbe {
   /** What attaches it: one of the machine's features. */
   readonly plugin: Plugin;
+  /** What the machine tells its moments to. */
+  readonly observer: Observer;
   /** Begins to count: after boot. */
   start(): void;
   /** What was seen since. */
@@ -66,6 +68,7 @@ export function createExposureProbe(openedBy: OpenedBy): ExposureProbe {
   };
   let started = false;
   let findTables: () => PageTables = notAttached;
+  let findKpkeys: () => Kpkeys = notAttached;
   let before = { writes: 0, reads: 0 };
   /** What had been written and read when the window of each CPU opened; absent while it is shut. */
   const windows = new Map<number, { readonly writes: number; readonly reads: number }>();
@@ -99,20 +102,17 @@ export function createExposureProbe(openedBy: OpenedBy): ExposureProbe {
     if (windows.size > 0) seen[what]++;
   }
 
-  function watchKeyRegister(container: DependencyContainer): void {
-    const kpkeys = lazily(container, Kpkeys);
-    provide(container, Observer, {
-      registerWrite(cpu, high, low) {
-        if (!started) return;
-        const initial = kpkeys().initialValue();
-        if (high === initial.high && low === initial.low) shut(cpu);
-        else open(cpu);
-      },
-      tlbFlush() {
-        note("tlbInvalidations");
-      },
-    });
-  }
+  const observer: Observer = {
+    registerWrite(cpu, high, low) {
+      if (!started || openedBy !== "key register") return;
+      const initial = findKpkeys().initialValue();
+      if (high === initial.high && low === initial.low) shut(cpu);
+      else open(cpu);
+    },
+    tlbFlush() {
+      note("tlbInvalidations");
+    },
+  };
 
   function watchLocks(container: DependencyContainer, points: ExtensionPoints): void {
     const leafTables = new Set<number>();
@@ -129,11 +129,6 @@ export function createExposureProbe(openedBy: OpenedBy): ExposureProbe {
     points.on("tableUnlocking", (pfn) => {
       if (leafTables.has(pfn) && --depth === 0) shut(cpus().current.id);
     });
-    provide(container, Observer, {
-      tlbFlush() {
-        note("tlbInvalidations");
-      },
-    });
   }
 
   const plugin: Plugin = {
@@ -144,8 +139,8 @@ export function createExposureProbe(openedBy: OpenedBy): ExposureProbe {
     setup(container) {
       const points = resolve(container, ExtensionPoints);
       findTables = lazily(container, PageTables);
-      if (openedBy === "key register") watchKeyRegister(container);
-      else watchLocks(container, points);
+      findKpkeys = lazily(container, Kpkeys);
+      if (openedBy === "table lock") watchLocks(container, points);
       const cpus = lazily(container, Cpus);
       points.on("exceptionEntry", () => {
         if (!started) return;
@@ -176,6 +171,7 @@ export function createExposureProbe(openedBy: OpenedBy): ExposureProbe {
 
   return {
     plugin,
+    observer,
     start() {
       before = entries();
       started = true;
