@@ -29,9 +29,7 @@ export interface Unmap {
 /** Makes it. @param parts - what it is made with @param userTables - the walk */
 export function createUnmap(parts: ProcessParts, userTables: UserTables): Unmap {
   const { format, tables, frames, tlb, arch, lazy } = parts;
-  const { levels, pageShift } = format.geometry;
-  const { lastLevel } = userTables;
-  const spans = levels.map(({ shift }) => 2 ** (shift - pageShift));
+  const { lastLevel, spans } = userTables;
   const userEnd = pageOfAddress(arch.layout.userEnd);
 
   function zap(mm: KernelMm, start: number, end: number): number {

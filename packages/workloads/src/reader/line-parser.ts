@@ -57,8 +57,13 @@ export interface LineParser {
  *
  * @param path - the trace's name for messages
  * @param sink - takes each event; the record is used again for the next
+ * @param onLost - takes how many events were lost, where the trace says so
  */
-export function createLineParser(path: string, sink: (event: TraceEvent) => void): LineParser {
+export function createLineParser(
+  path: string,
+  sink: (event: TraceEvent) => void,
+  onLost: (events: number) => void = () => undefined,
+): LineParser {
   const event = new TraceEvent();
   const counts: LineCounts = { lines: 0, events: 0, comments: 0, blanks: 0, lost: 0 };
   const kindAt = createNameTable(NAMES);
@@ -123,6 +128,7 @@ export function createLineParser(path: string, sink: (event: TraceEvent) => void
       );
       if (lost === null) throw damaged(bytes, start, "the number of lost events cannot be read", "`lost NUMBER`");
       counts.lost += Number(lost[1]);
+      onLost(Number(lost[1]));
     }
     countUnused(name);
     return end;

@@ -12,6 +12,12 @@ export interface ReadTraceOptions {
    * @param size - the file's size in bytes, 0 when it has none (a pipe)
    */
   readonly onProgress?: (consumed: number, size: number) => void;
+  /**
+   * Called where the trace says that events were lost.
+   *
+   * @param events - how many
+   */
+  readonly onLost?: (events: number) => void;
 }
 
 /**
@@ -41,7 +47,7 @@ export async function readTrace(
   options: ReadTraceOptions = {},
 ): Promise<TraceSummary> {
   const file = await openTrace(path);
-  const reader = createTraceReader(path, sink);
+  const reader = createTraceReader(path, sink, options.onLost);
   let damage: KpkeysError | undefined;
   for await (const chunk of file.chunks(() => `${reader.lines()} lines`)) {
     try {

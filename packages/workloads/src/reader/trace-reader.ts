@@ -38,9 +38,14 @@ export interface TraceReader {
  *
  * @param path - where the text comes from, for messages and for the trace's name
  * @param sink - takes each event in turn; the record is one for all
+ * @param onLost - takes how many events were lost, where the trace says so
  */
-export function createTraceReader(path: string, sink: (event: TraceEvent) => void): TraceReader {
-  const parser = createLineParser(path, sink);
+export function createTraceReader(
+  path: string,
+  sink: (event: TraceEvent) => void,
+  onLost?: (events: number) => void,
+): TraceReader {
+  const parser = createLineParser(path, sink, onLost);
   const blocks = createLineBlocks(
     (text, end) => {
       parser.parse(text, end);

@@ -1,4 +1,5 @@
 import { readVmpte } from "../reader/vmpte.js";
+import type { Program } from "./program.js";
 
 /** A process of which the model and Linux differ. */
 export interface Difference {
@@ -28,8 +29,30 @@ export interface Agreement {
 export interface ExitRecord {
   /** Table pages below the top level. */
   readonly tablePages: number;
-  /** Whether part of its life lies before the trace. */
-  readonly fromBefore: boolean;
+  /** What the trace does not tell of it; empty when nothing is known to lack. */
+  readonly why: string;
+}
+
+/** Pages of a table of 2 MiB, and how many of them the strings of execve's arguments most often fill at most: 128 KiB. */
+const TABLE_PAGES = 512;
+const ARGUMENT_PAGES = 32;
+
+/**
+ * What the trace does not tell of a program, the weightiest first.
+ * @param program - the program
+ * @param lost - events that perf has lost so far
+ */
+export function unknownOf(program: Program, lost: number): string {
+  const { fromBefore, lostBefore, refused, unexplained, calledClone3, threaded, stackPage } = program;
+  if (fromBefore) return "part of its life lies before the trace began";
+  if (lost > lostBefore) return `perf lost ${lost - lostBefore} events while it lived`;
+  if (refused > 0) return `${refused} of its system calls cannot be carried out as the trace has them`;
+  if (unexplained > 0) return `${unexplained} of its faults lie in no mapping that the trace tells of`;
+  if (calledClone3) return "it called clone3, and the struct with the flags is not in the trace";
+  if (threaded) return "its threads may have faulted between Linux's account and exit_group";
+  if (stackPage >= 0 && stackPage % TABLE_PAGES >= TABLE_PAGES - ARGUMENT_PAGES)
+    return "what execve wrote above its stack is not in the trace and may reach into one more table";
+  return "";
 }
 
 /**
@@ -48,12 +71,7 @@ export function compareWithLinux(path: string, exits: ReadonlyMap<number, readon
     const exit = exits.get(pid)?.[turn];
     const kernel = vmpteKb / 4;
     if (exit?.tablePages === kernel) continue;
-    const why =
-      exit === undefined
-        ? "the trace has no exit of it"
-        : exit.fromBefore
-          ? "part of its life lies before the trace began"
-          : "no reason known";
+    const why = exit === undefined ? "the trace has no exit_group of it" : exit.why || "no reason known";
     differences.push({ pid, name, model: exit?.tablePages ?? 0, kernel, why });
   }
   return { processes: records.length, equal: records.length - differences.length, differences };

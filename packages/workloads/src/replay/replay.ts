@@ -4,7 +4,7 @@ import type { Machine, MachineCounters } from "@kpkeys/kernel";
 import { argUnsigned, EventKind } from "../reader/event.js";
 import type { TraceEvent } from "../reader/event.js";
 import { readTrace } from "../reader/read-trace.js";
-import { compareWithLinux } from "./agreement.js";
+import { compareWithLinux, unknownOf } from "./agreement.js";
 import type { Agreement, ExitRecord } from "./agreement.js";
 import { createChecker } from "./check.js";
 import type { CheckMode, CheckResult } from "./check.js";
@@ -47,6 +47,10 @@ export interface ReplayResult extends Readonly<FaultCounts> {
     readonly unused: Readonly<Record<string, number>>;
     /** Processes met. */
     readonly processes: number;
+    /** Events that perf says it lost while it recorded. */
+    readonly lost: number;
+    /** System calls that Linux carried out and the model refused: of no length, outside the user's half, of mappings that are not there. */
+    readonly refused: number;
   };
   /** What the machine did for it. */
   readonly counters: MachineCounters;
@@ -69,10 +73,13 @@ export interface ReplayResult extends Readonly<FaultCounts> {
  *   ERR_VMPTE_LINE; ERR_OUT_OF_MEMORY with the trace's line; ERR_KERNEL_FAULT when the kernel itself faults
  */
 export async function replayTrace(machine: Machine, path: string, options: ReplayOptions = {}): Promise<ReplayResult> {
+  const { check = "off", vmpte } = options;
   const tasks = machine.get(Tasks);
   const spaces = machine.get(AddressSpaces);
   const { cpus } = machine;
-  const threads = createThreads(tasks, spaces);
+  let lost = 0;
+  let refused = 0;
+  const threads = createThreads(tasks, spaces, () => lost);
   const faults = createUserFaults(spaces);
   const here = cpus.current;
   const idle = cpus.all.map((cpu) => {
@@ -95,7 +102,10 @@ export async function replayTrace(machine: Machine, path: string, options: Repla
     if (event.kind === EventKind.sys_enter_execve) thread.execSwitched = false;
   }
 
-  function exec(thread: Thread): void {
+  /** execve by another than the first thread ends that one and takes its number (de_thread). */
+  function exec(thread: Thread, event: TraceEvent): void {
+    const former = threads.find(argUnsigned(event, 1));
+    if (former !== undefined && former !== thread) threads.exit(former);
     if (!thread.execSwitched) threads.exec(thread);
     thread.execSwitched = false;
   }
@@ -110,7 +120,7 @@ export async function replayTrace(machine: Machine, path: string, options: Repla
       threads.exec(thread);
       thread.execSwitched = true;
     }
-    faults.replay(thread.task.mm!, event, Privilege.UACCESS);
+    faults.replay(thread.task.mm!, thread.program, event, Privilege.UACCESS);
   }
 
   function tellIfFuller(onFuller: () => void): void {
@@ -126,9 +136,27 @@ export async function replayTrace(machine: Machine, path: string, options: Repla
 
   function noteExit(thread: Thread): void {
     if (options.onFuller !== undefined) tellIfFuller(options.onFuller);
-    const records = exits.get(thread.pid) ?? [];
-    records.push({ tablePages: thread.task.mm!.tablePages, fromBefore: thread.fromBefore });
-    exits.set(thread.pid, records);
+    if (vmpte !== undefined) thread.exitRecord = exitRecordOf(thread);
+  }
+
+  /**
+   * A thread's end. What clone3 made without a word of its flags is taken for a thread; if its group is dead while the first thread of
+   * the process lives, it was a process of its own.
+   */
+  function endThread(thread: Thread, groupDead: boolean): void {
+    const { exitRecord } = thread;
+    if (exitRecord !== undefined) {
+      const own = groupDead && thread.tid !== thread.pid && threads.find(thread.pid) !== undefined;
+      const pid = own ? thread.tid : thread.pid;
+      const records = exits.get(pid);
+      if (records === undefined) exits.set(pid, [exitRecord]);
+      else records.push(exitRecord);
+    }
+    threads.exit(thread);
+  }
+
+  function exitRecordOf({ task, program }: Thread): ExitRecord {
+    return { tablePages: task.mm!.tablePages, why: unknownOf(program, lost) };
   }
 
   function handle(event: TraceEvent): void {
@@ -140,14 +168,14 @@ export async function replayTrace(machine: Machine, path: string, options: Repla
     }
     if (event.kind === EventKind.sched_process_exit) {
       const ended = threads.find(argUnsigned(event, 0));
-      if (ended !== undefined) threads.exit(ended);
+      if (ended !== undefined) endThread(ended, event.argLow[1] === 1);
       return;
     }
     const thread = threads.of(event);
     tasks.switchTo(thread.task);
     switch (event.kind) {
       case EventKind.page_fault_user:
-        faults.replay(thread.task.mm!, event, Privilege.USER);
+        faults.replay(thread.task.mm!, thread.program, event, Privilege.USER);
         return;
       case EventKind.page_fault_kernel:
         kernelFault(thread, event);
@@ -156,7 +184,7 @@ export async function replayTrace(machine: Machine, path: string, options: Repla
         threads.fork(thread, argUnsigned(event, 1));
         return;
       case EventKind.sched_process_exec:
-        exec(thread);
+        exec(thread, event);
         return;
       case EventKind.sys_enter_exit_group:
         noteExit(thread);
@@ -164,12 +192,14 @@ export async function replayTrace(machine: Machine, path: string, options: Repla
     }
     if (isEnter(event.kind)) enter(thread, event);
     else {
-      replaySyscall(spaces, thread, event);
+      if (!replaySyscall(spaces, thread, event)) {
+        refused++;
+        thread.program.refused++;
+      }
       thread.syscall = -1;
     }
   }
 
-  const { check = "off", vmpte } = options;
   const checker = check === "off" ? undefined : createChecker(machine, check);
   const start = performance.now();
   const handler =
@@ -179,7 +209,10 @@ export async function replayTrace(machine: Machine, path: string, options: Repla
           handle(event);
           checker.after(event);
         };
-  const summary = await readTrace(path, handler, options).catch((error: unknown) => {
+  const onLost = (events: number): void => {
+    lost += events;
+  };
+  const summary = await readTrace(path, handler, { ...options, onLost }).catch((error: unknown) => {
     throw error instanceof KpkeysError && error.code === "ERR_OUT_OF_MEMORY"
       ? outOfMemoryAt(`${path}:${line}`, error)
       : error;
@@ -188,7 +221,7 @@ export async function replayTrace(machine: Machine, path: string, options: Repla
   const seconds = (performance.now() - start) / 1000 - secondsApart;
   const { name, events, unused } = summary;
   return {
-    trace: { name, events, unused, processes: threads.processes },
+    trace: { name, events, unused, processes: threads.processes, lost, refused },
     ...faults.counts,
     counters: [before, ...apart].reduceRight((rest, each) => countersSince(each, rest), machine.counters()),
     seconds,
