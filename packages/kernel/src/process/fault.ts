@@ -38,14 +38,16 @@ export function createFaultHandler(parts: ProcessParts, userTables: UserTables):
   const { lastLevel, entries } = userTables;
   const entry = { high: 0, low: 0 };
 
-  /** The mapping that a fault belongs to, grown downward if it is a stack below its end: `expand_downwards`. */
+  /** The mapping that a fault belongs to, grown downward if it is a stack below its end: `expand_downwards`, which gives it an anon_vma even if it may grow no more. */
   function findVma(mm: KernelMm, page: number): Vma | undefined {
     const vma = mm.vmas.findAtOrAbove(page);
     if (vma === undefined || vma.start <= page) return vma;
-    if ((vma.flags & VmFlag.GROWSDOWN) === 0 || vma.end - page > STACK_PAGES) return undefined;
+    if ((vma.flags & VmFlag.GROWSDOWN) === 0) return undefined;
     const below = mm.vmas.findBelow(page);
     const guarded = below !== undefined && (below.flags & VmFlag.GROWSDOWN) === 0 && below.prot !== 0;
     if (guarded && page - below.end < STACK_GUARD_PAGES) return undefined;
+    mm.vmas.prepareAnonVma(vma);
+    if (vma.end - page > STACK_PAGES) return undefined;
     vma.start = page;
     return vma;
   }
