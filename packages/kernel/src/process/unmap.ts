@@ -20,6 +20,14 @@ export interface Unmap {
    */
   unmapRegion(mm: KernelMm, start: number, end: number): void;
   /**
+   * `madvise_dontneed_single_vma`: zaps a range of one mapping, frees the tables with pages that it covers from end to end
+   * (CONFIG_PT_RECLAIM, x86 since Linux 6.14: the kernel that recorded decides), and invalidates.
+   * @param mm - the address space
+   * @param start - first virtual page
+   * @param end - one past the last
+   */
+  discard(mm: KernelMm, start: number, end: number): void;
+  /**
    * Frees all tables and the top-level one: the end of `exit_mmap`. All mappings are gone.
    * @param mm - the address space
    */
@@ -95,6 +103,21 @@ export function createUnmap(parts: ProcessParts, userTables: UserTables): Unmap 
       const freed = freeTables(mm, start, end, mm.vmas.endBelow(start), ceiling);
       if (cleared > 0 || freed.length > 0) tlb.range(pageHigh(start), pageLow(start), end - start);
       for (const table of freed) tables.freeTable(table);
+    },
+    discard(mm, start, end) {
+      const emptied: number[] = [];
+      const level = lastLevel - 1;
+      const span = spans[level]!;
+      zap(mm, start, end);
+      userTables.eachTable(mm, start, end, (table, from, to, page) => {
+        if (to - from < span) return;
+        const above = tables.tableAt(mm.root, level, pageHigh(page), pageLow(page));
+        tables.setEntry(level, above, format.index(level, pageHigh(page), pageLow(page)), 0, 0);
+        emptied.push(table);
+      });
+      mm.tablePages -= emptied.length;
+      tlb.addressSpace(mm.asid);
+      for (const table of emptied) tables.freeTable(table);
     },
     destroy(mm) {
       const freed = freeTables(mm, 0, userEnd, 0, Infinity);

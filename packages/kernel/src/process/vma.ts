@@ -207,14 +207,19 @@ export class VmaList {
     vma.end = page;
   }
 
-  /** The mappings inside a range, split at its ends; they stay in the list. */
-  isolate(start: number, end: number): readonly Vma[] {
-    this.#splitAt(start);
-    this.#splitAt(end);
+  /** The mappings that lie in a range, wholly or in part. */
+  inside(start: number, end: number): readonly Vma[] {
     const first = this.#indexAbove(start);
     let last = first;
     while (last < this.#vmas.length && this.#vmas[last]!.start < end) last++;
     return this.#vmas.slice(first, last);
+  }
+
+  /** The mappings inside a range, split at its ends; they stay in the list. */
+  isolate(start: number, end: number): readonly Vma[] {
+    this.#splitAt(start);
+    this.#splitAt(end);
+    return this.inside(start, end);
   }
 
   /** Takes the mappings inside a range out, split at its ends. */
