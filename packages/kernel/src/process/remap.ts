@@ -134,23 +134,30 @@ export function createRemap(parts: ProcessParts, userTables: UserTables, unmap: 
       const keep = (flags & MREMAP_DONTUNMAP) !== 0;
       if (pages === 0) return duplicate(mm, page, newPage, newPages);
       if (newPage === page) return resize(mm, page, pages, newPages);
-      unmapRange(mm, newPage, newPage + newPages);
-      const moved = Math.min(pages, newPages);
-      if (moved < pages) unmapRange(mm, page + moved, page + pages);
-      const sources = mm.vmas.isolate(page, page + moved);
+      if (newPages < pages) unmapRange(mm, page + newPages, page + pages);
+      const sources = mm.vmas.isolate(page, page + Math.min(pages, newPages));
       if (sources.length === 0) return Errno.EFAULT;
       for (const vma of sources) {
         const to = newPage + vma.start - page;
-        const end = vma.end === page + moved ? newPage + newPages : to + vma.end - vma.start;
-        mm.vmas.insert(movedVma(vma, to, end));
-        moveTables(mm, vma.start, to, vma.end - vma.start);
-        if (keep) vma.anonVma = 0;
-        else unmapRange(mm, vma.start, vma.end);
+        move(mm, vma, to, newPages > pages ? newPage + newPages : to + vma.end - vma.start, keep);
       }
-      if (keep) mm.vmas.mergeAround(page, page + moved);
       return 0;
     },
   };
+
+  /** `move_vma`: what lies at the new place goes; of several mappings each goes by itself, and the gaps stay what they are. */
+  function move(mm: KernelMm, vma: Vma, start: number, end: number, keep: boolean): void {
+    const { start: oldStart, end: oldEnd } = vma;
+    unmapRange(mm, start, end);
+    mm.vmas.insert(movedVma(vma, start, end));
+    moveTables(mm, oldStart, start, oldEnd - oldStart);
+    if (!keep) unmapRange(mm, oldStart, oldEnd);
+    else {
+      vma.anonVma = 0;
+      vma.inherited = false;
+      mm.vmas.mergeAround(oldStart, oldEnd);
+    }
+  }
 
   function unmapRange(mm: KernelMm, start: number, end: number): void {
     if (mm.vmas.remove(start, end).length > 0) unmap.unmapRegion(mm, start, end);
