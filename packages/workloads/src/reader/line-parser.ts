@@ -4,12 +4,12 @@ import { readColumnsBefore } from "./columns.js";
 import { TraceEvent } from "./event.js";
 import { ArgumentForm, eventNames, FORMATS } from "./formats.js";
 import { readHeader } from "./header.js";
+import type { Ledger } from "./ledger.js";
 import { createEventNames, nextWord } from "./names.js";
 import { quote } from "./quote.js";
 import { callChainEntry, digits, isDigit, lineEnd, NEWLINE, restOfLine, SPACE, spaces, word } from "./scan.js";
 
-/** How many kinds of unused lines are told apart, and how much of their names is read: a trace may hold any number of either. */
-const KINDS_OF_UNUSED = 1000;
+/** How much of a name is read that is not known: a trace may hold one of any length. */
 const LONGEST_NAME = 255;
 
 const HASH = 35;
@@ -26,24 +26,8 @@ const LOST = /^CPU:? ?\d+ \[(?:LOST (\d+) EVENTS|(\d+) EVENTS DROPPED|EVENTS DRO
 
 const decoder = new TextDecoder();
 
-/** What has been read so far: lines = events + comments + blanks + the unused. */
-export interface LineCounts {
-  /** Lines, whatever they hold. */
-  lines: number;
-  /** Events handed to the sink. */
-  events: number;
-  /** Lines that begin with `#`. */
-  comments: number;
-  /** Lines of spaces or nothing. */
-  blanks: number;
-  /** Events that perf says it lost while it recorded, so that they are missing between those of the trace. */
-  lost: number;
-}
-
 /** Turns whole lines into events. */
 export interface LineParser {
-  /** What has been read so far. */
-  readonly counts: Readonly<LineCounts>;
   /**
    * Reads lines and hands on the event of each.
    *
@@ -52,28 +36,19 @@ export interface LineParser {
    * @throws KpkeysError ERR_TRACE_LINE at a line that is damaged
    */
   parse(bytes: Uint8Array, end: number): void;
-  /** Counts a line that was too long to be collected. */
-  skipLongLine(): void;
-  /** @returns how many lines are no event that is handed on, by what they are */
-  unused(): Record<string, number>;
 }
 
 /**
- * A parser of the lines of `perf script`. Whatever is not the line of an event to hand on is counted by what it is, or refused.
+ * A parser of the lines of `perf script`, and of ftrace's and trace-cmd's texts of the same tracepoints. Whatever is not the line of an event to hand on is counted by what it is, or refused.
  *
  * @param path - the trace's name for messages
+ * @param ledger - where lines are counted
  * @param sink - takes each event; the record is used again for the next
- * @param onLost - takes how many events were lost, where the trace says so
  */
-export function createLineParser(
-  path: string,
-  sink: (event: TraceEvent) => void,
-  onLost: (events: number) => void = () => undefined,
-): LineParser {
+export function createLineParser(path: string, ledger: Ledger, sink: (event: TraceEvent) => void): LineParser {
   const event = new TraceEvent();
-  const counts: LineCounts = { lines: 0, events: 0, comments: 0, blanks: 0, lost: 0 };
+  const { counts } = ledger;
   const names = createEventNames();
-  const unused = new Map<string, number>();
 
   function parse(bytes: Uint8Array, end: number): void {
     event.bytes = bytes;
@@ -102,7 +77,7 @@ export function createLineParser(
       throw damaged(bytes, nameEnd, `the arguments of ${name} cannot be read`, expected);
     }
     if (event.symbolicAddress) {
-      countUnused(`${eventNames[event.kind]!} at a symbol`);
+      ledger.unused(`${eventNames[event.kind]!} at a symbol`);
     } else {
       counts.events++;
       sink(event);
@@ -133,7 +108,7 @@ export function createLineParser(
     } else if (lineEnd(bytes, start) === end) {
       counts.blanks++;
     } else if (callChainEntry(bytes, start) >= 0) {
-      countUnused("call chain");
+      ledger.unused("call chain");
     } else {
       readRemark(bytes, start, end);
     }
@@ -145,13 +120,13 @@ export function createLineParser(
     const text = textOf(bytes, start, end);
     const lost = LOST.exec(text);
     if (lost !== null) {
-      countLost(Number(lost[1] ?? lost[2] ?? 0));
-      countUnused("lost events");
+      ledger.lost(Number(lost[1] ?? lost[2] ?? 0));
+      ledger.unused("lost events");
       return;
     }
     const name = REMARK.test(text) ? "remark" : unknownName(bytes, start);
     if (name === undefined) throw damaged(bytes, start, "the columns before the event cannot be read", LINE);
-    countUnused(name);
+    ledger.unused(name);
   }
 
   /** The name behind columns that can be read, among which there is a time, a CPU or the name's own subsystem. */
@@ -176,15 +151,10 @@ export function createLineParser(
     if (name.startsWith("PERF_RECORD_LOST")) {
       const lost = / lost[ :]+(\d{1,15})\s*$/.exec(textOf(bytes, Math.max(nameEnd, end - LONGEST_NAME), end));
       if (lost === null) throw damaged(bytes, start, "the number of lost events cannot be read", "`lost NUMBER`");
-      countLost(Number(lost[1]));
+      ledger.lost(Number(lost[1]));
     }
-    countUnused(name);
+    ledger.unused(name);
     return end;
-  }
-
-  function countLost(events: number): void {
-    counts.lost += events;
-    onLost(events);
   }
 
   /** @returns the position of the line's newline; a line that is not read to its end must still be text */
@@ -194,26 +164,13 @@ export function createLineParser(
     return end;
   }
 
-  function countUnused(what: string): void {
-    const kind = unused.has(what) || unused.size < KINDS_OF_UNUSED ? what : "others";
-    unused.set(kind, (unused.get(kind) ?? 0) + 1);
-  }
-
   /** The error about a line, of which it shows what stands from a position on. */
   function damaged(bytes: Uint8Array, at: number, what: string, expected: string): KpkeysError {
     const text = quote(bytes, spaces(bytes, at), bytes.indexOf(NEWLINE, at));
     return new KpkeysError("ERR_TRACE_LINE", `${what}: ${text}`, { where: `${path}:${counts.lines}`, expected });
   }
 
-  return {
-    counts,
-    parse,
-    skipLongLine() {
-      counts.lines++;
-      countUnused("line over 1 MiB");
-    },
-    unused: () => Object.fromEntries(unused),
-  };
+  return { parse };
 }
 
 function textOf(bytes: Uint8Array, start: number, end: number): string {

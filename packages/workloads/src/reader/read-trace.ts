@@ -21,7 +21,8 @@ export interface ReadTraceOptions {
 }
 
 /**
- * Reads a trace, the text of `perf script`, plain or gzip, in memory that does not grow with it.
+ * Reads a trace in memory that does not grow with it: the text of `perf script`, of ftrace, of `trace-cmd report` or of
+ * `strace -f -ttt`, plain or gzip; its first lines tell which.
  *
  * @param path - the file
  * @param sink - takes each event in turn. The record is one for all: take from it what is needed and keep no reference.

@@ -4,7 +4,8 @@ import type { Machine, MachineCounters } from "@kpkeys/kernel";
 import { argUnsigned, EventKind } from "../reader/event.js";
 import type { TraceEvent } from "../reader/event.js";
 import { readTrace } from "../reader/read-trace.js";
-import { compareWithLinux, unknownOf } from "./agreement.js";
+import type { TraceForm } from "../reader/text-form.js";
+import { compareWithLinux, unknownOf, unknownStackOf } from "./agreement.js";
 import type { Agreement, ExitRecord } from "./agreement.js";
 import { createChecker } from "./check.js";
 import type { CheckMode, CheckResult } from "./check.js";
@@ -43,6 +44,10 @@ export interface ReplayResult extends Readonly<FaultCounts> {
     readonly name: string;
     /** Events in it. */
     readonly events: number;
+    /** Which tool's text it is. */
+    readonly form: TraceForm;
+    /** What a text of this kind cannot show, in sentences. */
+    readonly limits: readonly string[];
     /** Lines that were not used, by what they are. */
     readonly unused: Readonly<Record<string, number>>;
     /** Processes met. */
@@ -66,7 +71,7 @@ export interface ReplayResult extends Readonly<FaultCounts> {
  * Replays a recorded workload: each event becomes the operation of the model kernel that it tells of.
  *
  * @param machine - a booted machine; the processes of the trace that do not end stay in it
- * @param path - `perf script` text, plain or gzip
+ * @param path - the recording, as {@link readTrace} takes it
  * @param options - how
  * @returns what it was
  * @throws KpkeysError ERR_INPUT_MISSING, ERR_INPUT_KIND, ERR_INPUT_TRUNCATED, ERR_TRACE_EMPTY, ERR_TRACE_LINE,
@@ -156,7 +161,11 @@ export async function replayTrace(machine: Machine, path: string, options: Repla
   }
 
   function exitRecordOf({ task, program }: Thread): ExitRecord {
-    return { tablePages: task.mm!.tablePages, why: unknownOf(program, lost) };
+    return {
+      tablePages: task.mm!.tablePages,
+      why: unknownOf(program, lost),
+      whyFewer: unknownStackOf(program),
+    };
   }
 
   function handle(event: TraceEvent): void {
@@ -219,13 +228,13 @@ export async function replayTrace(machine: Machine, path: string, options: Repla
   });
   const checked = checker?.finish() ?? null;
   const seconds = (performance.now() - start) / 1000 - secondsApart;
-  const { name, events, unused } = summary;
+  const { name, events, form, limits, unused } = summary;
   return {
-    trace: { name, events, unused, processes: threads.processes, lost, refused },
+    trace: { name, events, form, limits, unused, processes: threads.processes, lost, refused },
     ...faults.counts,
     counters: [before, ...apart].reduceRight((rest, each) => countersSince(each, rest), machine.counters()),
     seconds,
-    linux: vmpte === undefined ? null : compareWithLinux(vmpte, exits),
+    linux: vmpte === undefined ? null : compareWithLinux(vmpte, exits, limits),
     check: checked,
   };
 }
