@@ -83,6 +83,8 @@ export function mayBeMapped(program: Program, page: number): boolean {
   const { fromBefore, heapStart, anchors } = program;
   if (page < MINIMUM_PAGE) return false;
   if (fromBefore || page >= MMAP_AREA) return true;
+  // Behind the images comes the heap, and behind its end nothing for long.
+  if (heapStart >= 0 && page >= heapStart && page < heapStart + IMAGE_SPAN) return false;
   if (anchors.some((anchor) => Math.abs(page - anchor) < IMAGE_SPAN)) return true;
   if (heapStart >= 0) return page < heapStart && page >= heapStart - IMAGE_SPAN;
   anchors.push(page);
