@@ -44,7 +44,10 @@ function createProgram(finish: (status: number) => void): Command {
 
   withReplayFlags(withCommonFlags(program.command("run"), ALL_POLICIES))
     .description("replay a workload, check what is protected, attack it: the whole report")
-    .argument("[trace]", "text of perf script, ftrace, trace-cmd or strace, plain or gzip (default: a recording of gcc that comes along)")
+    .argument(
+      "[trace]",
+      "text of perf script, ftrace, trace-cmd or strace, plain or gzip (default: a recording of gcc that comes along)",
+    )
     .action(async (trace: string | undefined, flags: ReplayFlags) => {
       const { run } = await import("./commands/run.js");
       finish(await run(trace, flags));

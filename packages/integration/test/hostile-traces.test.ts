@@ -155,7 +155,7 @@ describe("a hostile trace", () => {
     const forks = Array.from({ length: 20_000 }, (_, i) =>
       line(1, `sched:sched_process_fork: comm=a pid=1 child_comm=b child_pid=${i + 2}`),
     );
-    const small = hardened("x86-pks", {}, { memory: [{ bytes: 48 * 1024 ** 2 }] });
+    const small = hardened("x86-pks", {}, { memory: [{ bytes: 64 * 1024 ** 2 }] });
     await expect(replay(forks.join(""), small)).rejects.toMatchObject({ code: "ERR_OUT_OF_MEMORY" });
   });
 

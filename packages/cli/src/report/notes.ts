@@ -27,7 +27,9 @@ function missingLines({ limits, lost, refused }: RunReport["trace"]): string[] {
   return [
     ...limits,
     ...(lost > 0 ? [`${count(lost)} events that perf lost: what they did is not in the model`] : []),
-    ...(refused > 0 ? [`${count(refused)} system calls that Linux carried out cannot be carried out as they stand`] : []),
+    ...(refused > 0
+      ? [`${count(refused)} system calls that Linux carried out cannot be carried out as they stand`]
+      : []),
   ];
 }
 

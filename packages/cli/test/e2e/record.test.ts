@@ -36,7 +36,13 @@ describe("kpkeys record", () => {
   it(
     "prints the commands, runs them, and reports what the workload did",
     () => {
-      const { status, stdout, stderr } = kpkeysWith(fakePerf(WORKING), ["record", ...FLAGS, "--", "echo", "it's a job"]);
+      const { status, stdout, stderr } = kpkeysWith(fakePerf(WORKING), [
+        "record",
+        ...FLAGS,
+        "--",
+        "echo",
+        "it's a job",
+      ]);
       expect(stdout).toMatch(
         /^perf record -m 2048 -o \S+ -e syscalls:sys_enter_mmap,\S+sched:sched_switch -- echo 'it'\\''s a job'$/m,
       );

@@ -83,7 +83,8 @@ export function createAdvice(
     switch (advice) {
       case MADV.DONTNEED:
       case MADV.DONTNEED_LOCKED:
-        for (const vma of mm.vmas.inside(start, end)) unmap.discard(mm, Math.max(start, vma.start), Math.min(end, vma.end));
+        for (const vma of mm.vmas.inside(start, end))
+          unmap.discard(mm, Math.max(start, vma.start), Math.min(end, vma.end));
         return false;
       case MADV.FREE:
         age(mm, start, end, (table, index) => {

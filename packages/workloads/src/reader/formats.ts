@@ -66,7 +66,8 @@ const OTHER: Partial<Record<keyof typeof EventKind, readonly [string, number, st
 
 function format(event: keyof typeof EventKind): EventFormat {
   const other = OTHER[event];
-  if (other !== undefined) return { name: `${other[0]}:${event}`, form: other[1], count: 0, firstLabel: "", expected: other[2] };
+  if (other !== undefined)
+    return { name: `${other[0]}:${event}`, form: other[1], count: 0, firstLabel: "", expected: other[2] };
   const name = `syscalls:${event}`;
   const labels = ENTER[event];
   if (labels === undefined) return { name, form: ArgumentForm.exit, count: 1, firstLabel: "", expected: "0xHEX" };

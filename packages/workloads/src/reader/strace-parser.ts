@@ -85,7 +85,10 @@ export function createStraceParser(ledger: Ledger, sink: (event: TraceEvent) => 
       return;
     }
     const values = args.split(",", count);
-    emit(kind, Array.from({ length: count }, (_, slot) => straceNumber(values[slot] ?? "")));
+    emit(
+      kind,
+      Array.from({ length: count }, (_, slot) => straceNumber(values[slot] ?? "")),
+    );
   }
 
   /** A thread that nobody made is the child of a clone that has not returned yet, if there is one. */

@@ -86,7 +86,8 @@ export function createTraceReader(
       const found = Object.keys(ledger.allUnused()).slice(0, 3).join(", ");
       throw new KpkeysError("ERR_TRACE_EMPTY", `no event in ${counts.lines} lines${found && ` (but ${found})`}`, {
         where: path,
-        expected: "perf script or ftrace text of the tracepoints of mmap, brk, fork, exec, exit and page faults, or strace -f -ttt",
+        expected:
+          "perf script or ftrace text of the tracepoints of mmap, brk, fork, exec, exit and page faults, or strace -f -ttt",
       });
     }
     return { name: traceName(path), form, limits: limitsOf(form), ...counts, unused: ledger.allUnused(), bytes };

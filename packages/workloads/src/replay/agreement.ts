@@ -63,7 +63,9 @@ export function unknownOf(program: Program, lost: number): string {
  */
 export function unknownStackOf({ stackPage }: Program): string {
   const nearEnd = stackPage >= 0 && stackPage % TABLE_PAGES >= TABLE_PAGES - ARGUMENT_PAGES;
-  return nearEnd ? "what execve wrote at the top of its stack is not in the trace and may reach into one more table" : "";
+  return nearEnd
+    ? "what execve wrote at the top of its stack is not in the trace and may reach into one more table"
+    : "";
 }
 
 /**
