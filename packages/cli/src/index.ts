@@ -9,11 +9,14 @@ export type {
   CheckReport,
   CoverageReport,
   Documented,
+  MachineName,
   PolicyReport,
   RunReport,
 } from "./report/document.js";
+export type { CheckPluginReport, PluginVerdict } from "./report/check-plugin.js";
 export type { ConformDisagreement, ConformReport, ConformWalkStep } from "./report/conform.js";
 export type { ExplainReport } from "./report/explanation.js";
 export type { AttacksReport, MachineAttackReport } from "./report/attack.js";
+export type { MuseumExhibit, MuseumReplay, MuseumReport, MuseumSide, MuseumSides } from "./report/museum.js";
 export type { CaseCounts, KunitReport, MachineKunitReport } from "./report/kunit.js";
 export type { Policy, SeriesName } from "./series.js";

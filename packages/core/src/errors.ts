@@ -10,6 +10,7 @@ export const ERROR_CODES = {
   ERR_INPUT_MISSING: "an input file does not exist or may not be read",
   ERR_INPUT_KIND: "an input is of the wrong kind: a directory, a binary file, a compressed file of another format",
   ERR_INPUT_TRUNCATED: "a compressed input ends before its end",
+  ERR_OUTPUT: "an output file cannot be written",
   ERR_TRACE_EMPTY: "a trace holds no event",
   ERR_TRACE_LINE: "a line of a trace is damaged: it begins like an event and cannot be read as one",
   ERR_RECORD: "a workload cannot be recorded here: there is no perf, or it may not use tracepoints",
@@ -17,11 +18,15 @@ export const ERROR_CODES = {
   ERR_VECTOR_LINE:
     "a line of a vector file is damaged, lacks a field, has an unknown one or one of the wrong form, or is of another architecture",
   ERR_VECTOR_EMPTY: "a vector file holds no line",
+  ERR_EXHIBIT:
+    "the museum has no such exhibit, or not on that architecture, or a replay string has not the form that it prints",
   ERR_EXPLAIN_INPUT: "what is to be explained is unknown, missing, contradicts itself or is no number",
   ERR_SPEC: "a machine specification holds an impossible value",
   ERR_OUT_OF_MEMORY: "the machine has too little memory for what is asked of it",
   ERR_PHYSICAL_ADDRESS: "a page-frame number lies outside the RAM of the machine",
+  ERR_CORE_DUPLICATE: "the process has loaded two copies of @kpkeys/core, which do not know each other's objects",
   ERR_PLUGIN_INVALID: "a plugin lacks a field, or a field has the wrong form",
+  ERR_PLUGIN_LOAD: "a package or module cannot be loaded, or exports no plugin",
   ERR_PLUGIN_CONTRACT: "a plugin was written against another version of the contracts",
   ERR_PLUGIN_DUPLICATE: "two plugins have one id",
   ERR_PLUGIN_DEPENDENCY: "a plugin depends on another that is not there, or on itself by a circle",

@@ -76,12 +76,18 @@ import type { BankSpec, MachineSpec } from "./spec.js";
 import { digestTranslations } from "./translations.js";
 
 /** The banks as page frames; the first starts where the architecture has its RAM unless the specification says where. */
-function banksOf(memory: readonly BankSpec[], ramBase: bigint): readonly MemoryBank[] {
+function banksOf(memory: readonly BankSpec[], ramBase: bigint, pageShift: number): readonly MemoryBank[] {
+  const pageBytes = 2 ** pageShift;
   let end = Number(ramBase);
   return memory.map(({ start = end, bytes }) => {
     end = start + bytes;
-    return { firstPfn: start / 4096, pages: bytes / 4096 };
+    return { firstPfn: start / pageBytes, pages: bytes / pageBytes };
   });
+}
+
+function createRam({ memory }: MachineSpec, { layout }: PgtableArch, { geometry }: PageTableFormat): PhysicalMemory {
+  const { pageShift } = geometry;
+  return createPhysicalMemory(banksOf(memory, layout.ramBase, pageShift), { pageShift });
 }
 
 /** What makes a machine strict: the first access of an unsynchronised key register ends the run. */
@@ -100,14 +106,14 @@ function withoutPkeys({ arch, options }: MachineSpec): MachineSpec["options"] {
 }
 
 /** Sets the plugins up in a container of the machine's own, up to where the key register's values are known. */
-function setUpPlugins(spec: MachineSpec, registry: PluginRegistry): DependencyContainer {
+function setUpPlugins(spec: MachineSpec, registry: PluginRegistry, observer?: Observer): DependencyContainer {
   const container = createContainer();
   registerFramework(container);
-  if (spec.strict) provide(container, Observer, STRICT);
+  if (spec.strict || observer !== undefined) {
+    provide(container, Observer, spec.strict ? { ...observer, ...STRICT } : observer!);
+  }
   container.register(PhysicalMemory, {
-    useFactory: instanceCachingFactory((c) =>
-      createPhysicalMemory(banksOf(spec.memory, resolve(c, PgtableArch).layout.ramBase)),
-    ),
+    useFactory: instanceCachingFactory((c) => createRam(spec, resolve(c, PgtableArch), resolve(c, PageTableFormat))),
   });
   const { rodata, kpkeys = "enforced" } = spec.boot;
   provide(container, BootParameters, { rodata, kpkeys });
@@ -129,12 +135,14 @@ function setUpPlugins(spec: MachineSpec, registry: PluginRegistry): DependencyCo
  *
  * @param spec - what it is made of
  * @param registry - the plugins that it may name
+ * @param observer - told of its moments from the first table page on, if given; on a strict machine an access of an unsynchronised
+ *   register ends the run instead
  * @returns the machine, booted
  * @throws KpkeysError ERR_SPEC, ERR_OUT_OF_MEMORY, and what setting up plugins throws
  */
-export function buildMachine(spec: MachineSpec, registry: PluginRegistry): Machine {
+export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observer?: Observer): Machine {
   checkSpec(spec);
-  const container = setUpPlugins(spec, registry);
+  const container = setUpPlugins(spec, registry, observer);
   const get = <T>(token: Token<T>): T => resolve(container, token);
   const offer = <T>(token: Token<T>, value: T): T => {
     provide(container, token, value);
@@ -142,11 +150,13 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry): Machi
   };
 
   const format = get(PageTableFormat);
+  const { pageShift } = format.geometry;
   const arch = get(PgtableArch);
   const memory = get(PhysicalMemory);
   const extensions = get(ExtensionPoints);
   const tools = get(ArchTools);
   const kpkeys = get(Kpkeys);
+  const watching = container.isRegistered(Observer, true) ? get(Observer) : undefined;
   const policies = readPolicies(spec.kernel);
   const initial = kpkeys.initialValue();
   const needsBarrier = get(PkeyRegister).synchronisation === "barrier";
@@ -155,9 +165,9 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry): Machi
   const all = Array.from({ length: spec.cpus }, (_, id) => factory.create(id));
   const cpus = offer(Cpus, { all, current: all[0]! });
 
-  const image = layOutImage(arch, memory.firstPfn);
+  const image = layOutImage(arch, memory.firstPfn, pageShift);
   offer(StaticTablePages, image);
-  const addresses = createAddresses(arch.layout, memory, image, format.geometry.levels);
+  const addresses = createAddresses(arch.layout, memory, image, format.geometry);
   offer(LinearMap, addresses);
   const memblock = createMemblock(memory.banks);
   const buddy = createBuddyAllocator(memory.firstPfn, memory.endPfn - memory.firstPfn);
@@ -169,7 +179,7 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry): Machi
     },
   });
   const tlb = createTlbFlush(cpus);
-  const lazy = createLazyMmu(cpus, arch, extensions);
+  const lazy = createLazyMmu(cpus, arch, extensions, watching);
   offer(LazyMmu, lazy);
   const exceptionEntry = createExceptionEntry({
     cpus,
@@ -188,9 +198,19 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry): Machi
     arch,
     image,
     addresses,
+    pageShift,
     () => (fixmap ??= createFixmap(cpus, arch.layout, format, tlb, tables)),
   );
-  const tablePages = createTablePages(memory, image, memblock, buddy, tableMemory, extensions, format.geometry.levels);
+  const tablePages = createTablePages(
+    memory,
+    image,
+    memblock,
+    buddy,
+    tableMemory,
+    extensions,
+    format.geometry.levels,
+    watching,
+  );
   const tables: PageTables = createPageTables(
     image.root,
     tableMemory,
@@ -253,7 +273,10 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry): Machi
 
   function startTasks(): void {
     const { switchPkeyRegister, resumeInitialisesRegister } = policies;
-    tasks = createTasks(cpus, image.root, format, spaces, lazy, extensions, { switchPkeyRegister, needsBarrier });
+    tasks = createTasks(cpus, image.root, format, spaces, lazy, extensions, watching, {
+      switchPkeyRegister,
+      needsBarrier,
+    });
     offer(Tasks, tasks);
     const onResume = resumeInitialisesRegister && kpkeys.supported() ? initial : undefined;
     offer(CpuPower, createCpuPower(cpus, tasks, extensions, onResume));
@@ -324,7 +347,7 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry): Machi
         memory,
         format,
         roots: roots(),
-        isLinear: (page) => addresses.pfnOf(pageHigh(page), pageLow(page)) >= 0,
+        isLinear: (page) => addresses.pfnOf(pageHigh(page, pageShift), pageLow(page, pageShift)) >= 0,
       }),
     scan: () => scanTables({ memory, format, roots: roots(), sourceOf: (pfn) => tables.sourceOf(pfn) }),
     watch: () => createTableWatch({ memory, format, roots }, closingPkey({ get })),

@@ -105,8 +105,8 @@ export function scanTables(parts: ScanParts): readonly ScannedTable[] {
   function note(pfn: number, page: number, high: number, low: number): void {
     if ((levelOf[pfn - memory.firstPfn] ?? 0) === 0) return;
     aliases.get(pfn)!.push({
-      high: pageHigh(page),
-      low: pageLow(page),
+      high: pageHigh(page, pageShift),
+      low: pageLow(page, pageShift),
       pkey: format.pkeyOf(high, low),
       writable: format.isWritable(high, low),
     });
@@ -141,11 +141,12 @@ export function scanTables(parts: ScanParts): readonly ScannedTable[] {
  */
 export function digestTables(memory: PhysicalMemory, tables: readonly ScannedTable[]): string {
   const digest = createDigest();
+  const words = 2 ** (memory.pageShift - 2);
   for (const { pfn, level } of tables) {
     digest.add(pfn | 0);
     digest.add(level);
     const offset = memory.contentOffset(pfn);
-    if (offset >= 0) for (let i = 0; i < 1024; i++) digest.add(memory.words[offset + i]!);
+    if (offset >= 0) for (let i = 0; i < words; i++) digest.add(memory.words[offset + i]!);
   }
   return digest.text();
 }

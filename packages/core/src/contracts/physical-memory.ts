@@ -5,7 +5,7 @@ import type { Token } from "./token.js";
 export interface MemoryBank {
   /** First page-frame number. */
   readonly firstPfn: number;
-  /** Number of 4 KiB pages. */
+  /** Number of pages. */
   readonly pages: number;
 }
 
@@ -15,6 +15,8 @@ export interface MemoryBank {
  * are for hardware (the table walker), for the time before the MMU is on, and for tools.
  */
 export interface PhysicalMemory {
+  /** log2 of the page size in bytes. */
+  readonly pageShift: number;
   /** The banks, ascending. */
   readonly banks: readonly MemoryBank[];
   /** First page-frame number of the first bank. */
@@ -46,19 +48,19 @@ export interface PhysicalMemory {
   /**
    * The low word of a 64-bit entry.
    * @param pfn - page-frame number, inside RAM
-   * @param index - which 64-bit word of the page, 0 to 511
+   * @param index - which 64-bit word of the page
    */
   readLow(pfn: number, index: number): number;
   /**
    * The high word of a 64-bit entry.
    * @param pfn - page-frame number, inside RAM
-   * @param index - which 64-bit word of the page, 0 to 511
+   * @param index - which 64-bit word of the page
    */
   readHigh(pfn: number, index: number): number;
   /**
    * Writes a 64-bit entry.
    * @param pfn - page-frame number, inside RAM
-   * @param index - which 64-bit word of the page, 0 to 511
+   * @param index - which 64-bit word of the page
    * @param high - bits 63 to 32
    * @param low - bits 31 to 0
    */

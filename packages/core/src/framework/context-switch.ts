@@ -1,4 +1,4 @@
-import type { CompiledContext, KpkeysArch, KpkeysState } from "../contracts/index.js";
+import type { CompiledContext, ContextName, KpkeysArch, KpkeysState } from "../contracts/index.js";
 import { KpkeysError } from "../errors.js";
 
 /**
@@ -44,9 +44,13 @@ export interface ContextSwitch {
  * or a guessed number is refused.
  *
  * @param arch - gives the architecture's part, always the same
+ * @param onContext - told of each context entered, and with `undefined` of each left, if anybody listens
  * @returns no context entered
  */
-export function createContextSwitch(arch: () => KpkeysArch): ContextSwitch {
+export function createContextSwitch(
+  arch: () => KpkeysArch,
+  onContext?: (context: ContextName | undefined) => void,
+): ContextSwitch {
   const saved = new Int32Array(2 * SLOTS);
   /** The state that holds a slot, 0 while it is free. */
   const holder = new Int32Array(SLOTS);
@@ -63,6 +67,7 @@ export function createContextSwitch(arch: () => KpkeysArch): ContextSwitch {
     sequence = (sequence + SLOTS) | 0;
     const state = sequence | slot;
     holder[slot] = state;
+    if (onContext !== undefined) onContext(context.name);
     return state as KpkeysState;
   }
 
@@ -73,6 +78,7 @@ export function createContextSwitch(arch: () => KpkeysArch): ContextSwitch {
     holder[slot] = NOT_ENTERED;
     freeSlots[freeCount++] = slot;
     if (entered[slot] === 1) arch().leaveContext(saved, slot, barrierFollows);
+    if (onContext !== undefined) onContext(undefined);
   }
 
   return {

@@ -61,6 +61,8 @@ export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: 
   const mmu = createMmu({ id, regime, walker, tlb, fast, counters, observer });
   const { reads, writes, offsets, emptyBank } = fast;
   const { words } = memory;
+  // Tags are of 4 KiB pieces of pages: which piece of its page an address lies in, as an offset of words.
+  const pieceMask = 2 ** (memory.pageShift - 2) - 1024;
   const needsBarrier = regime.pkeyRegisterNeedsBarrier;
   const { high: resetHigh, low: resetLow } = regime.pkeyRegisterReset;
 
@@ -149,7 +151,8 @@ export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: 
     count: number,
   ): number {
     const slot = (low >>> 12) & 1023;
-    const allowed = writes[cpu.bank + slot] === ((high << 10) | (low >>> 22)) && (high << 11) >> 11 === high;
+    const inPiece = (low & 0xfff) + count * 8 <= 0x1000;
+    const allowed = inPiece && writes[cpu.bank + slot] === ((high << 10) | (low >>> 22)) && (high << 11) >> 11 === high;
     const start = offsets[slot]! + ((low >>> 2) & 1022);
     let nextHigh = valueHigh | 0;
     let nextLow = valueLow | 0;
@@ -187,6 +190,7 @@ export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: 
       }
       offset = memory.materialise(pfn);
     }
+    offset += (low >>> 2) & pieceMask;
     if (cpu.bank !== emptyBank && tlb.isGlobal(entry)) {
       const slot = (low >>> 12) & 1023;
       const tag = (high << 10) | (low >>> 22);

@@ -4,10 +4,6 @@ import type { TranslationRegime, Walk } from "./regime.js";
 
 // What is imported is loaded each time; what stands here is folded.
 const { NONE, TRANSLATION, ADDRESS_SIZE } = FaultKind;
-/** log2 of the page size. */
-const PAGE_SHIFT = 12;
-/** Bits of a page-frame number below 2^31 that come from an entry's high word. */
-const PFN_HIGH_BITS = 11;
 /** Instead of a page-frame number beyond those of RAM; the offset in a block leaves it negative. */
 const NOWHERE = -(2 ** 31);
 
@@ -67,6 +63,10 @@ function packLevels({ levels, addressBits }: TranslationRegime): Int32Array {
 export function createWalker(regime: TranslationRegime, memory: PhysicalMemory): Walker {
   const { splitRoots, outputAddressHigh, tableAccessed } = regime;
   const packed = packLevels(regime);
+  const pageShift = regime.levels.at(-1)!.shift;
+  const highShift = 32 - pageShift;
+  /** Bits of a page-frame number below 2^31 that come from an entry's high word. */
+  const pfnHighBits = 31 - highShift;
   const { words } = memory;
   const walk: Walk = {
     level: 0,
@@ -132,12 +132,12 @@ export function createWalker(regime: TranslationRegime, memory: PhysicalMemory):
       if (kind !== NONE) break;
 
       const addressHigh = entryHigh & outputAddressHigh;
-      const pfn = addressHigh >>> PFN_HIGH_BITS === 0 ? (addressHigh << 20) | (entryLow >>> PAGE_SHIFT) : NOWHERE;
+      const pfn = addressHigh >>> pfnHighBits === 0 ? (addressHigh << highShift) | (entryLow >>> pageShift) : NOWHERE;
       if (isLeaf) {
         const accessed = packed[geometry + LEAF_ACCESSED]!;
         if ((entryLow & accessed) !== accessed && update) words[offset + index * 2] = entryLow |= accessed;
-        const inBlock = (1 << (shift - PAGE_SHIFT)) - 1;
-        walk.pfn = (pfn & ~inBlock) | (((high << 20) | (low >>> PAGE_SHIFT)) & inBlock);
+        const inBlock = (1 << (shift - pageShift)) - 1;
+        walk.pfn = (pfn & ~inBlock) | (((high << highShift) | (low >>> pageShift)) & inBlock);
         break;
       }
       if ((entryLow & tableAccessed) !== tableAccessed && update) words[offset + index * 2] = entryLow | tableAccessed;

@@ -68,11 +68,12 @@ function startCpu(cpu: Cpu, { tables, pkeyRegister, format, extensions }: BootPa
 /** `mark_rodata_ro`: rodata in the image's own mapping, text and rodata in the linear map. */
 function markRodataReadOnly({ image, addresses, memory, format, setMemory, tlb }: BootParts): void {
   const { ro } = format.attributes;
+  const { pageShift } = format.geometry;
   for (const { name, pfn, pages } of image.sections) {
     if (name === "data") continue;
     for (const page of [addresses.imagePage + pfn - image.pfn, addresses.linearPage + pfn - memory.firstPfn]) {
       setMemory.change(page, pages, ro);
-      tlb.range(pageHigh(page), pageLow(page), pages);
+      tlb.range(pageHigh(page, pageShift), pageLow(page, pageShift), pages);
     }
   }
 }

@@ -43,7 +43,9 @@ export function createPageTables(
   lazy: KernelLazyMmu,
   faults: KernelFaults,
 ): PageTables {
-  const { levels } = format.geometry;
+  const { levels, pageShift } = format.geometry;
+  const highShift = 32 - pageShift;
+  const offsetMask = (1 << pageShift) - 1;
   const writes = new Float64Array(SETTERS.length);
   const entry: Entry = { high: 0, low: 0 };
 
@@ -189,10 +191,10 @@ export function createPageTables(
       } else {
         // __set_ptes_anysz() opens the guard for each entry, and emits barriers once.
         for (let i = 0; i < count; i++) {
-          const pages = (low >>> 12) + i;
+          const pages = (low >>> pageShift) + i;
           const state = setPteGuard.enter();
-          const entryHigh = (high + (pages >>> 20)) | 0;
-          const entryLow = (pages << 12) | (low & 0xfff);
+          const entryHigh = (high + (pages >>> highShift)) | 0;
+          const entryLow = (pages << pageShift) | (low & offsetMask);
           for (let attempt = 0; memory.store(table, index + i, entryHigh, entryLow) !== OK; attempt++)
             faults.take("set_ptes", attempt);
           setPteGuard.exit(state);

@@ -2,6 +2,7 @@ import { Gfp } from "@kpkeys/core/contracts";
 import type {
   ExtensionPoints,
   LevelGeometry,
+  Observer,
   PageAllocator,
   PhysicalMemory,
   TableAllocator,
@@ -54,6 +55,7 @@ export interface TablePages {
  * @param tableMemory - zeroes pages
  * @param extensions - the features told
  * @param levels - the levels of tables, the top one first
+ * @param observer - told of pages, if there is one
  */
 export function createTablePages(
   memory: PhysicalMemory,
@@ -63,18 +65,21 @@ export function createTablePages(
   tableMemory: TableMemory,
   extensions: ExtensionPoints,
   levels: readonly LevelGeometry[],
+  observer: Observer | undefined,
 ): TablePages {
+  const wordsInPage = 2 ** (memory.pageShift - 3);
   const sources = new Uint8Array(memory.endPfn - memory.firstPfn);
   /** The level that each page from the buddy allocator was constructed for. */
   const levelOf = new Uint8Array(memory.endPfn - memory.firstPfn);
   const onCtor = extensions.handlers("tablePageCtor");
   const onDtor = extensions.handlers("tablePageDtor");
   const onEarly = extensions.handlers("earlyTablePage");
-  const zero = (pfn: number): void => void tableMemory.storeRun(pfn, 0, 0, 0, 0, 512);
+  const zero = (pfn: number): void => void tableMemory.storeRun(pfn, 0, 0, 0, 0, wordsInPage);
   const allocator = extensions.tableAllocator ?? createBuddyTables(pages, zero, extensions);
 
   function mark(pfn: number, source: TableSource): number {
     sources[pfn - memory.firstPfn] = SOURCES.indexOf(source);
+    observer?.tablePage?.(pfn, source, true);
     return pfn;
   }
   mark(image.root, "static");
@@ -119,6 +124,7 @@ export function createTablePages(
       const { name } = levels[levelOf[table - memory.firstPfn]!]!;
       const source = SOURCES[sources[table - memory.firstPfn]!] === "user" ? "user" : "kernel";
       for (const handler of onDtor) handler(table, name, source);
+      observer?.tablePage?.(table, tablePages.sourceOf(table) ?? source, false);
       sources[table - memory.firstPfn] = 0;
       allocator.free(table);
     },

@@ -14,8 +14,8 @@ import { newVma, VmFlag } from "./vma.js";
 /** Mappings that an address space may have: DEFAULT_MAX_MAP_COUNT of include/linux/mm.h. */
 const MAXIMUM_MAPPINGS = 65530;
 
-/** The first page that may be mapped: `vm.mmap_min_addr` of 64 KiB. */
-const MINIMUM_PAGE = 16;
+/** The lowest address that may be mapped: `vm.mmap_min_addr`. */
+const MINIMUM_ADDRESS = 0x10000;
 
 /** MAP_NONBLOCK of include/uapi/asm-generic/mman.h: takes MAP_POPULATE back. */
 const MAP_NONBLOCK = 0x10000;
@@ -29,7 +29,9 @@ export function createAddressSpaces(parts: ProcessParts): AddressSpaces {
   const remap = createRemap(parts, userTables, unmap);
   const advise = createAdvice(parts, userTables, unmap, faults);
   const copyMappings = createCopyMappings(parts, userTables);
-  const userEnd = pageOfAddress(arch.layout.userEnd);
+  const { pageShift } = format.geometry;
+  const userEnd = pageOfAddress(arch.layout.userEnd, pageShift);
+  const minimumPage = Math.ceil(MINIMUM_ADDRESS / 2 ** pageShift);
   const alive = new Map<number, KernelMm>();
   let made = 0;
   let files = 0;
@@ -63,7 +65,7 @@ export function createAddressSpaces(parts: ProcessParts): AddressSpaces {
 
   /** Whether a range lies in the user's half, and is none too small to be one. */
   function isUserRange(page: number, pages: number): boolean {
-    return page >= MINIMUM_PAGE && pages > 0 && page + pages <= userEnd;
+    return page >= minimumPage && pages > 0 && page + pages <= userEnd;
   }
 
   /** Whether a change of a range would make more mappings than there may be: `max_map_count`. */
@@ -121,7 +123,7 @@ export function createAddressSpaces(parts: ProcessParts): AddressSpaces {
     },
     brk(handle, page) {
       const mm = own(handle);
-      if (page < MINIMUM_PAGE || page > userEnd || isFull(mm)) return Errno.ENOMEM;
+      if (page < minimumPage || page > userEnd || isFull(mm)) return Errno.ENOMEM;
       if (mm.heapStart < 0) mm.heapStart = mm.heapEnd = page;
       if (page > mm.heapEnd) {
         munmap(mm, mm.heapEnd, page - mm.heapEnd);

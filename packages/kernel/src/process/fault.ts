@@ -6,11 +6,11 @@ import { leafProtection } from "./protection.js";
 import { isShared, VmFlag } from "./vma.js";
 import type { Vma } from "./vma.js";
 
-/** Pages that a read fault on a file maps at once, at a multiple of as many: `fault_around_bytes` of 64 KiB. */
-const FAULT_AROUND_PAGES = 16;
+/** `fault_around_bytes`: what a read fault on a file maps at once, at a multiple of as much. */
+const FAULT_AROUND_BYTES = 64 * 1024;
 
-/** How far below a mapping that grows downward a fault still extends it: RLIMIT_STACK of 8 MiB, in pages. */
-const STACK_PAGES = 2048;
+/** How far below a mapping that grows downward a fault still extends it: RLIMIT_STACK. */
+const STACK_BYTES = 8 * 1024 * 1024;
 
 /** Pages that stay free between a mapping that grows downward and another that may be accessed: `stack_guard_gap`. */
 const STACK_GUARD_PAGES = 256;
@@ -35,6 +35,9 @@ export interface FaultHandler {
 /** Makes the handler. @param parts - what it is made with @param userTables - the walk */
 export function createFaultHandler(parts: ProcessParts, userTables: UserTables): FaultHandler {
   const { cpus, format, tables, frames, tlb, zeroPage, tools, exceptionEntry } = parts;
+  const { pageShift } = format.geometry;
+  const faultAroundPages = FAULT_AROUND_BYTES >> pageShift;
+  const stackPages = STACK_BYTES >> pageShift;
   const { lastLevel, entries } = userTables;
   const entry = { high: 0, low: 0 };
 
@@ -47,7 +50,7 @@ export function createFaultHandler(parts: ProcessParts, userTables: UserTables):
     const guarded = below !== undefined && (below.flags & VmFlag.GROWSDOWN) === 0 && below.prot !== 0;
     if (guarded && page - below.end < STACK_GUARD_PAGES) return undefined;
     mm.vmas.prepareAnonVma(vma);
-    if (vma.end - page > STACK_PAGES) return undefined;
+    if (vma.end - page > stackPages) return undefined;
     vma.start = page;
     return vma;
   }
@@ -67,9 +70,9 @@ export function createFaultHandler(parts: ProcessParts, userTables: UserTables):
 
   /** `do_fault_around`: a read of a file maps its neighbours too, inside the mapping and the table. */
   function faultAround(vma: Vma, page: number, table: number, index: number): void {
-    const window = page - (page % FAULT_AROUND_PAGES);
+    const window = page - (page % faultAroundPages);
     const first = Math.max(window, vma.start, page - index);
-    const last = Math.min(window + FAULT_AROUND_PAGES, vma.end, page - index + entries);
+    const last = Math.min(window + faultAroundPages, vma.end, page - index + entries);
     for (let p = first; p < last; p++) {
       const i = index + (p - page);
       tables.read(table, i);
@@ -89,7 +92,7 @@ export function createFaultHandler(parts: ProcessParts, userTables: UserTables):
   }
 
   function flushPage(page: number): void {
-    tlb.range(pageHigh(page), pageLow(page), 1);
+    tlb.range(pageHigh(page, pageShift), pageLow(page, pageShift), 1);
   }
 
   /** `do_wp_page`: reuses the page when nobody shares it, else copies it. */
@@ -124,7 +127,7 @@ export function createFaultHandler(parts: ProcessParts, userTables: UserTables):
     if (vma === undefined || !allowed(vma, access)) return Errno.EFAULT;
     const write = (access & Access.WRITE) !== 0;
     const table = userTables.ensure(mm, page);
-    const index = format.index(lastLevel, pageHigh(page), pageLow(page));
+    const index = format.index(lastLevel, pageHigh(page, pageShift), pageLow(page, pageShift));
     tables.read(table, index);
     const { entryHigh, entryLow } = tables;
     if (!format.isPresent(entryHigh, entryLow)) mapMissing(mm, vma, page, table, index, write);
@@ -143,14 +146,14 @@ export function createFaultHandler(parts: ProcessParts, userTables: UserTables):
         const wanted = access ?? (write ? Access.WRITE : Access.READ);
         if (!allowed(vma, wanted)) return;
         const table = userTables.ensure(mm, page);
-        tables.read(table, format.index(lastLevel, pageHigh(page), pageLow(page)));
+        tables.read(table, format.index(lastLevel, pageHigh(page, pageShift), pageLow(page, pageShift)));
         const { entryHigh, entryLow } = tables;
         const present = format.isPresent(entryHigh, entryLow);
         if (!present || (wanted === Access.WRITE && !format.isWritable(entryHigh, entryLow))) handle(mm, page, wanted);
       }
     },
     touch(mm, high, low, access, privilege) {
-      const page = pageOf(high, low);
+      const page = pageOf(high, low, pageShift);
       for (let taken = 0; taken < MAXIMUM_FAULTS; taken++) {
         const cpu = cpus.current;
         if (cpu.access(high, low, access, privilege) === OK) return taken;

@@ -16,6 +16,7 @@ export function createCopyMappings(
   userTables: UserTables,
 ): (parent: KernelMm, child: KernelMm) => void {
   const { format, tables, frames, tlb, lazy } = parts;
+  const { pageShift } = format.geometry;
   const { lastLevel, spans } = userTables;
   const entry = { high: 0, low: 0 };
 
@@ -42,7 +43,7 @@ export function createCopyMappings(
   /** The child gets a table wherever the parent has one in the range, before anybody knows whether it holds anything. */
   function copyLevel(child: KernelMm, shared: boolean, level: number, table: number, start: number, end: number): void {
     const span = spans[level]!;
-    const first = format.index(level, pageHigh(start), pageLow(start));
+    const first = format.index(level, pageHigh(start, pageShift), pageLow(start, pageShift));
     if (level === lastLevel) {
       copyEntries(shared, table, userTables.ensure(child, start), first, first + (end - start));
       return;

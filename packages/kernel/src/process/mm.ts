@@ -125,7 +125,7 @@ export function createUserTables(parts: ProcessParts): UserTables {
     visit: (table: number, from: number, to: number, page: number) => void,
   ): void {
     const span = spans[level]!;
-    const first = format.index(level, pageHigh(start), pageLow(start));
+    const first = format.index(level, pageHigh(start, pageShift), pageLow(start, pageShift));
     if (level === lastLevel) {
       visit(table, first, first + (end - start), start);
       return;
@@ -146,7 +146,7 @@ export function createUserTables(parts: ProcessParts): UserTables {
     spans,
     ensure(mm, page, level = lastLevel) {
       growing = mm;
-      return ensureTable(mm.root, level, pageHigh(page), pageLow(page), true, take);
+      return ensureTable(mm.root, level, pageHigh(page, pageShift), pageLow(page, pageShift), true, take);
     },
     eachTable(mm, start, end, visit) {
       if (start < end) visitLevel(0, mm.root, start, end, visit);

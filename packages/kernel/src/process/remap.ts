@@ -20,6 +20,7 @@ export interface Remap {
 /** Makes them. @param parts - what they are made with @param userTables - the walk @param unmap - takes old ranges away */
 export function createRemap(parts: ProcessParts, userTables: UserTables, unmap: Unmap): Remap {
   const { format, tables, frames, tlb, lazy } = parts;
+  const { pageShift } = format.geometry;
   const { lastLevel, entries } = userTables;
   const entry = { high: 0, low: 0 };
 
@@ -43,33 +44,39 @@ export function createRemap(parts: ProcessParts, userTables: UserTables, unmap: 
 
   /** Whether the range has a table of a level, read from the entry above it; the entry stays in the setters' words. */
   function hasTable(mm: KernelMm, page: number, level: number): boolean {
-    const above = tables.tableAt(mm.root, level - 1, pageHigh(page), pageLow(page));
+    const above = tables.tableAt(mm.root, level - 1, pageHigh(page, pageShift), pageLow(page, pageShift));
     if (above < 0) return false;
-    tables.read(above, format.index(level - 1, pageHigh(page), pageLow(page)));
+    tables.read(above, format.index(level - 1, pageHigh(page, pageShift), pageLow(page, pageShift)));
     return format.typeOf(level - 1, tables.entryHigh, tables.entryLow) === EntryType.TABLE;
   }
 
   /** `move_normal_pmd`: a whole table changes its place when both places are aligned and the new one is empty. */
   function moveTable(mm: KernelMm, from: number, to: number): boolean {
     const level = lastLevel - 1;
-    if (tables.tableAt(mm.root, lastLevel, pageHigh(to), pageLow(to)) >= 0) return false;
+    if (tables.tableAt(mm.root, lastLevel, pageHigh(to, pageShift), pageLow(to, pageShift)) >= 0) return false;
     const target = userTables.ensure(mm, to, level);
-    const source = tables.tableAt(mm.root, level, pageHigh(from), pageLow(from));
-    const index = format.index(level, pageHigh(from), pageLow(from));
+    const source = tables.tableAt(mm.root, level, pageHigh(from, pageShift), pageLow(from, pageShift));
+    const index = format.index(level, pageHigh(from, pageShift), pageLow(from, pageShift));
     tables.read(source, index);
     const { entryHigh, entryLow } = tables;
     tables.setEntry(level, source, index, 0, 0);
-    tlb.range(pageHigh(from), pageLow(from), entries);
-    tables.setEntry(level, target, format.index(level, pageHigh(to), pageLow(to)), entryHigh, entryLow);
+    tlb.range(pageHigh(from, pageShift), pageLow(from, pageShift), entries);
+    tables.setEntry(
+      level,
+      target,
+      format.index(level, pageHigh(to, pageShift), pageLow(to, pageShift)),
+      entryHigh,
+      entryLow,
+    );
     return true;
   }
 
   /** `move_ptes`: entry by entry. */
   function movePages(mm: KernelMm, from: number, to: number, pages: number): void {
-    const source = tables.tableAt(mm.root, lastLevel, pageHigh(from), pageLow(from));
+    const source = tables.tableAt(mm.root, lastLevel, pageHigh(from, pageShift), pageLow(from, pageShift));
     const target = userTables.ensure(mm, to);
-    const first = format.index(lastLevel, pageHigh(from), pageLow(from));
-    const newFirst = format.index(lastLevel, pageHigh(to), pageLow(to));
+    const first = format.index(lastLevel, pageHigh(from, pageShift), pageLow(from, pageShift));
+    const newFirst = format.index(lastLevel, pageHigh(to, pageShift), pageLow(to, pageShift));
     lazy.enable();
     for (let i = 0; i < pages; i++) {
       tables.read(source, first + i);
@@ -78,7 +85,7 @@ export function createRemap(parts: ProcessParts, userTables: UserTables, unmap: 
       tables.setPte(target, newFirst + i, tables.entryHigh, tables.entryLow);
     }
     lazy.disable();
-    tlb.range(pageHigh(from), pageLow(from), pages);
+    tlb.range(pageHigh(from, pageShift), pageLow(from, pageShift), pages);
   }
 
   /** How far `get_extent` goes at once: to the end of the span on either side. */
@@ -126,7 +133,7 @@ export function createRemap(parts: ProcessParts, userTables: UserTables, unmap: 
         else if ((prot & Prot.WRITE) === 0 && vma.file === 0 && vma.anonVma === 0) vma.flags &= ~VmFlag.ACCOUNT;
         changeProtection(mm, vma);
       }
-      tlb.range(pageHigh(page), pageLow(page), pages);
+      tlb.range(pageHigh(page, pageShift), pageLow(page, pageShift), pages);
       mm.vmas.mergeAround(page, page + pages);
       return 0;
     },

@@ -37,8 +37,9 @@ export interface Unmap {
 /** Makes it. @param parts - what it is made with @param userTables - the walk */
 export function createUnmap(parts: ProcessParts, userTables: UserTables): Unmap {
   const { format, tables, frames, tlb, arch, lazy } = parts;
+  const { pageShift } = format.geometry;
   const { lastLevel, spans } = userTables;
-  const userEnd = pageOfAddress(arch.layout.userEnd);
+  const userEnd = pageOfAddress(arch.layout.userEnd, pageShift);
 
   function zap(mm: KernelMm, start: number, end: number): number {
     let cleared = 0;
@@ -73,7 +74,7 @@ export function createUnmap(parts: ProcessParts, userTables: UserTables): Unmap 
     for (let page = start; page < end;) {
       const base = Math.floor(page / span) * span;
       const next = Math.min(end, base + span);
-      const index = format.index(level, pageHigh(page), pageLow(page));
+      const index = format.index(level, pageHigh(page, pageShift), pageLow(page, pageShift));
       tables.read(table, index);
       if (format.typeOf(level, tables.entryHigh, tables.entryLow) === EntryType.TABLE) {
         const child = format.pfnOf(tables.entryHigh, tables.entryLow);
@@ -101,7 +102,8 @@ export function createUnmap(parts: ProcessParts, userTables: UserTables): Unmap 
       const cleared = zap(mm, start, end);
       const ceiling = mm.vmas.findAtOrAbove(end)?.start ?? Infinity;
       const freed = freeTables(mm, start, end, mm.vmas.endBelow(start), ceiling);
-      if (cleared > 0 || freed.length > 0) tlb.range(pageHigh(start), pageLow(start), end - start);
+      if (cleared > 0 || freed.length > 0)
+        tlb.range(pageHigh(start, pageShift), pageLow(start, pageShift), end - start);
       for (const table of freed) tables.freeTable(table);
     },
     discard(mm, start, end) {
@@ -111,8 +113,8 @@ export function createUnmap(parts: ProcessParts, userTables: UserTables): Unmap 
       zap(mm, start, end);
       userTables.eachTable(mm, start, end, (table, from, to, page) => {
         if (to - from < span) return;
-        const above = tables.tableAt(mm.root, level, pageHigh(page), pageLow(page));
-        tables.setEntry(level, above, format.index(level, pageHigh(page), pageLow(page)), 0, 0);
+        const above = tables.tableAt(mm.root, level, pageHigh(page, pageShift), pageLow(page, pageShift));
+        tables.setEntry(level, above, format.index(level, pageHigh(page, pageShift), pageLow(page, pageShift)), 0, 0);
         emptied.push(table);
       });
       mm.tablePages -= emptied.length;

@@ -15,14 +15,15 @@ import {
   Tasks,
   Vmalloc,
 } from "@kpkeys/core/contracts";
-import type { KunitSuite, KunitTest, Words } from "@kpkeys/core/contracts";
+import type { Geometry, KunitSuite, KunitTest, Words } from "@kpkeys/core/contracts";
 import { addressText } from "@kpkeys/kernel";
 
-/** Levels by Linux's names; `p4d` and `pud` may be folded away. */
-type LevelName = "p4d" | "pud" | "pmd" | "pte";
+/** Levels by Linux's names, the top one first; `p4d` and `pud` may be folded away. */
+const LEVEL_NAMES = ["pgd", "p4d", "pud", "pmd", "pte"] as const;
+type LevelName = (typeof LEVEL_NAMES)[number];
 
-/** The virtual page of the user mapping: any page of user space will do, and 256 MiB is one on every architecture. */
-const USER_PAGE = 0x1000_0000 / 4096;
+/** Where the user mapping is: any page of user space will do, and 256 MiB is one on every architecture. */
+const USER_ADDRESS = 0x1000_0000;
 
 /**
  * The suite of mm/tests/kpkeys_hardened_pgtables_kunit.c as it stands since v7 of the series: an entry of a page-table page of
@@ -76,7 +77,8 @@ function writeKernelVmallocPte(test: KunitTest): void {
   test.defer(() => {
     vmalloc.free(page);
   });
-  expectWritePrevented(test, test.get(PageTables).root, "pte", addressOf(page));
+  const { pageShift } = test.get(PageTableFormat).geometry;
+  expectWritePrevented(test, test.get(PageTables).root, "pte", addressOf(page, pageShift));
 }
 
 /** Tables of the vmemmap, found by the struct page of a page that is not even needed. */
@@ -103,8 +105,9 @@ function writeUserPmd(test: KunitTest): void {
   tasks.switchTo(task);
 
   const flags = MapFlag.PRIVATE | MapFlag.ANONYMOUS | MapFlag.POPULATE;
-  test.assertEq(spaces.mmap(mm, USER_PAGE, 1, Prot.READ, flags), 0, "Could not create userspace mm");
-  const address = addressOf(USER_PAGE);
+  const page = USER_ADDRESS >> test.get(PageTableFormat).geometry.pageShift;
+  test.assertEq(spaces.mmap(mm, page, 1, Prot.READ, flags), 0, "Could not create userspace mm");
+  const address: Words = { high: 0, low: USER_ADDRESS };
   const faults = spaces.touch(mm, address.high, address.low, Access.READ, Privilege.USER);
   test.assertNe(faults, Errno.EFAULT, "Could not create userspace mm");
   expectWritePrevented(test, mm.root, "pmd", address);
@@ -125,8 +128,8 @@ function expectWritePrevented(test: KunitTest, root: number, name: LevelName, { 
   const format = test.get(PageTableFormat);
   const tables = test.get(PageTables);
   const linearMap = test.get(LinearMap);
-  const level = format.geometry.levels.findIndex((each) => each.name === name);
-  const table = level < 0 ? -1 : tables.tableAt(root, level, high, low);
+  const level = levelOf(name, format.geometry.levels);
+  const table = tables.tableAt(root, level, high, low);
   test.assertNe(table, -1, `Failed to get ${name.toUpperCase()}`);
 
   const index = format.index(level, high, low);
@@ -138,7 +141,13 @@ function expectWritePrevented(test: KunitTest, root: number, name: LevelName, { 
   test.expectEq(errno, Errno.EFAULT, `Direct ${name} write wasn't prevented`);
 }
 
+/** A folded level has no table: an entry of it is the entry of the level above. */
+function levelOf(name: LevelName, levels: Geometry["levels"]): number {
+  const downTo = LEVEL_NAMES.slice(0, LEVEL_NAMES.indexOf(name) + 1);
+  return levels.findLastIndex((level) => downTo.includes(level.name));
+}
+
 /** The address of a virtual page: its number is below 2^52, so it is split without losing bits. */
-function addressOf(page: number): Words {
-  return { high: Math.floor(page / 2 ** 20) | 0, low: ((page % 2 ** 20) << 12) | 0 };
+function addressOf(page: number, pageShift: number): Words {
+  return { high: Math.floor((page * 2 ** pageShift) / 2 ** 32) | 0, low: page << pageShift };
 }

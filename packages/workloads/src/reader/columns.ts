@@ -29,12 +29,12 @@ type Column = (bytes: Uint8Array, start: number, end: number, event: TraceEvent)
  * @param bytes - the text
  * @param start - where the line begins
  * @param end - where the columns end: the event's name begins there
- * @param event - takes tid, pid, cpu, time and the place of the comm; what has no column is -1, a time 0
+ * @param event - takes tid, pid, cpu, time and the place of the comm; what has no column is -1, a time NaN
  * @returns whether they can be read
  */
 export function readColumnsBefore(bytes: Uint8Array, start: number, end: number, event: TraceEvent): boolean {
   event.cpu = event.pid = -1;
-  event.time = 0;
+  event.time = Number.NaN;
   let at = end;
   const take = (column: Column): boolean => {
     const last = trimEnd(bytes, start, at);

@@ -18,6 +18,8 @@ export interface ReadTraceOptions {
    * @param events - how many
    */
   readonly onLost?: (events: number) => void;
+  /** Asked behind each event whether that was the last one to be read. What follows it is not looked at. */
+  readonly enough?: () => boolean;
 }
 
 /**
@@ -48,7 +50,7 @@ export async function readTrace(
   options: ReadTraceOptions = {},
 ): Promise<TraceSummary> {
   const file = await openTrace(path);
-  const reader = createTraceReader(path, sink, options.onLost);
+  const reader = createTraceReader(path, sink, options);
   let damage: KpkeysError | undefined;
   for await (const chunk of file.chunks(() => `${reader.lines()} lines`)) {
     try {
@@ -59,6 +61,7 @@ export async function readTrace(
       damage = error;
     }
     options.onProgress?.(file.consumed(), file.size);
+    if (reader.done()) break;
   }
   if (damage !== undefined) throw damage;
   return reader.finish();

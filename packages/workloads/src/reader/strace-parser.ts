@@ -168,7 +168,7 @@ export function createStraceParser(ledger: Ledger, sink: (event: TraceEvent) => 
     const tid = Number(inBrackets ?? bare ?? 0);
     meet(tid);
     event.tid = tid === first ? 0 : tid;
-    event.time = seconds === undefined ? 0 : Number(seconds) * 1e9 + Number(micros) * 1000;
+    event.time = seconds === undefined ? Number.NaN : Number(seconds) * 1e9 + Number(micros) * 1000;
     readWhat(what);
   }
 

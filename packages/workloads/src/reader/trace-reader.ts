@@ -5,6 +5,7 @@ import { createLedger, type LineCounts } from "./ledger.js";
 import { createLineParser, type LineParser } from "./line-parser.js";
 import { createLineBlocks } from "./lines.js";
 import { createStraceParser } from "./strace-parser.js";
+import type { ReadTraceOptions } from "./read-trace.js";
 import { limitsOf, textForm, type TraceForm } from "./text-form.js";
 
 /** What was in a trace. */
@@ -17,7 +18,7 @@ export interface TraceSummary extends Readonly<LineCounts> {
   readonly limits: readonly string[];
   /** Lines that are no event handed on: how many by what they are, most often the name of an event that nobody uses. */
   readonly unused: Record<string, number>;
-  /** Bytes of text, unpacked. */
+  /** Bytes of text, unpacked, to the end of the chunk in which reading ended. */
   readonly bytes: number;
 }
 
@@ -38,29 +39,51 @@ export interface TraceReader {
   finish(): TraceSummary;
   /** @returns how many lines have been read so far */
   lines(): number;
+  /** @returns whether enough was read; whatever is pushed from then on is left alone */
+  done(): boolean;
 }
+
+/** What ends the reading of a block of lines behind an event: thrown past the parser, which has counted that event. */
+const ENOUGH = new Error("enough was read");
 
 /**
  * The part of the reader that knows no files: bytes in, events out, nothing asynchronous.
  *
  * @param path - where the text comes from, for messages and for the trace's name
  * @param sink - takes each event in turn; the record is one for all
- * @param onLost - takes how many events were lost, where the trace says so
+ * @param options - when to end, and whom to tell of events that perf lost
  */
 export function createTraceReader(
   path: string,
   sink: (event: TraceEvent) => void,
-  onLost: (events: number) => void = () => undefined,
+  { enough, onLost = () => undefined }: Pick<ReadTraceOptions, "enough" | "onLost"> = {},
 ): TraceReader {
   const ledger = createLedger(onLost);
   const { counts } = ledger;
   let form: TraceForm = "tracepoints";
   let parser: LineParser | undefined;
+  let done = false;
+
+  function sinkUntilEnough(event: TraceEvent): void {
+    sink(event);
+    if (enough!()) throw ENOUGH;
+  }
+
+  function untilEnough(read: () => void): void {
+    if (done) return;
+    try {
+      read();
+    } catch (thrown) {
+      if (thrown !== ENOUGH) throw thrown;
+      done = true;
+    }
+  }
 
   /** The first lines tell of which kind all are. */
   function parserOf(text: Uint8Array): LineParser {
+    const take = enough === undefined ? sink : sinkUntilEnough;
     form = textForm(text);
-    return form === "strace" ? createStraceParser(ledger, sink) : createLineParser(path, ledger, sink);
+    return form === "strace" ? createStraceParser(ledger, take) : createLineParser(path, ledger, take);
   }
 
   const blocks = createLineBlocks(
@@ -77,11 +100,15 @@ export function createTraceReader(
 
   function push(chunk: Uint8Array): void {
     bytes += chunk.length;
-    blocks.push(chunk);
+    untilEnough(() => {
+      blocks.push(chunk);
+    });
   }
 
   function finish(): TraceSummary {
-    blocks.finish();
+    untilEnough(() => {
+      blocks.finish();
+    });
     if (counts.events === 0) {
       const found = Object.keys(ledger.allUnused()).slice(0, 3).join(", ");
       throw new KpkeysError("ERR_TRACE_EMPTY", `no event in ${counts.lines} lines${found && ` (but ${found})`}`, {
@@ -93,7 +120,7 @@ export function createTraceReader(
     return { name: traceName(path), form, limits: limitsOf(form), ...counts, unused: ledger.allUnused(), bytes };
   }
 
-  return { push, finish, lines: () => counts.lines };
+  return { push, finish, lines: () => counts.lines, done: () => done };
 }
 
 /** @returns the file's name without the endings that all traces have */

@@ -10,6 +10,10 @@ import type { Agreement, ExitRecord } from "./agreement.js";
 import { createChecker } from "./check.js";
 import type { CheckMode, CheckResult } from "./check.js";
 import { countersSince } from "./counters.js";
+import { createExtent } from "./extent.js";
+import type { Until } from "./extent.js";
+import { createSample } from "./sample.js";
+import type { SampleCounts, SampleOptions } from "./sample.js";
 import { replaySyscall } from "./syscalls.js";
 import { createThreads } from "./threads.js";
 import type { Thread } from "./threads.js";
@@ -22,12 +26,23 @@ export interface ReplayOptions {
   readonly vmpte?: string;
   /** How often the page tables are looked at meanwhile; `off` if left out. */
   readonly check?: CheckMode;
+  /** How much of the trace is replayed; all of it if left out. */
+  readonly until?: Until;
+  /** Which share of its programs is replayed; all if left out. */
+  readonly sample?: SampleOptions;
+  /** Asked behind each event whether the replay should come to its end there. */
+  readonly stop?: () => boolean;
+  /**
+   * Called before each event that is replayed, for tools that observe the machine meanwhile.
+   * @param event - the event; one record for all
+   */
+  readonly before?: (event: TraceEvent) => void;
   /**
    * Called now and then.
-   * @param consumed - bytes of the file read so far
-   * @param size - the file's size in bytes, 0 when it has none
+   * @param share - how much of what is to be replayed is done, 0 to 1; 0 for a file without a size
+   * @param events - events read so far
    */
-  readonly onProgress?: (consumed: number, size: number) => void;
+  readonly onProgress?: (share: number, events: number) => void;
   /**
    * Called before a process exits while there are a quarter more table pages from the buddy allocator than when it was called
    * last: the moments at which there is most to see, for at the end of a recording all processes are gone. What it does is in no count
@@ -42,7 +57,7 @@ export interface ReplayResult extends Readonly<FaultCounts> {
   readonly trace: {
     /** Its file's name without the usual endings. */
     readonly name: string;
-    /** Events in it. */
+    /** Events in it, or in the part of it that was read. */
     readonly events: number;
     /** Which tool's text it is. */
     readonly form: TraceForm;
@@ -50,13 +65,19 @@ export interface ReplayResult extends Readonly<FaultCounts> {
     readonly limits: readonly string[];
     /** Lines that were not used, by what they are. */
     readonly unused: Readonly<Record<string, number>>;
-    /** Processes met. */
+    /** Processes met, or of these those in the sample. */
     readonly processes: number;
     /** Events that perf says it lost while it recorded. */
     readonly lost: number;
     /** System calls that Linux carried out and the model refused: of no length, outside the user's half, of mappings that are not there. */
     readonly refused: number;
+    /** Where the replay was to end; `null` for the end of the trace. */
+    readonly until: Until | null;
+    /** What was replayed of it; `null` for everything. */
+    readonly sample: SampleCounts | null;
   };
+  /** Whether {@link ReplayOptions.stop} ended it. */
+  readonly stopped: boolean;
   /** What the machine did for it. */
   readonly counters: MachineCounters;
   /** Wall time, reading included. */
@@ -78,13 +99,13 @@ export interface ReplayResult extends Readonly<FaultCounts> {
  *   ERR_VMPTE_LINE; ERR_OUT_OF_MEMORY with the trace's line; ERR_KERNEL_FAULT when the kernel itself faults
  */
 export async function replayTrace(machine: Machine, path: string, options: ReplayOptions = {}): Promise<ReplayResult> {
-  const { check = "off", vmpte } = options;
+  const { check = "off", vmpte, until, stop, before: onEvent } = options;
   const tasks = machine.get(Tasks);
   const spaces = machine.get(AddressSpaces);
   const { cpus } = machine;
   let lost = 0;
   let refused = 0;
-  const threads = createThreads(tasks, spaces, () => lost);
+  const threads = createThreads(tasks, spaces, () => lost, keepRecord);
   const faults = createUserFaults(spaces);
   const here = cpus.current;
   const idle = cpus.all.map((cpu) => {
@@ -145,18 +166,22 @@ export async function replayTrace(machine: Machine, path: string, options: Repla
   }
 
   /**
-   * A thread's end. What clone3 made without a word of its flags is taken for a thread; if its group is dead while the first thread of
-   * the process lives, it was a process of its own.
+   * Keeps what the model had of a process that called exit_group. What clone3 made without a word of its flags is taken for a thread;
+   * if its group is dead while the first thread of the process lives, it was a process of its own.
    */
-  function endThread(thread: Thread, groupDead: boolean): void {
-    const { exitRecord } = thread;
-    if (exitRecord !== undefined) {
-      const own = groupDead && thread.tid !== thread.pid && threads.find(thread.pid) !== undefined;
-      const pid = own ? thread.tid : thread.pid;
-      const records = exits.get(pid);
-      if (records === undefined) exits.set(pid, [exitRecord]);
-      else records.push(exitRecord);
-    }
+  function keepRecord({ tid, pid, exitRecord }: Thread, groupDead = false): void {
+    if (exitRecord === undefined) return;
+    const number = groupDead && tid !== pid && threads.find(pid) !== undefined ? tid : pid;
+    const records = exits.get(number);
+    if (records === undefined) exits.set(number, [exitRecord]);
+    else records.push(exitRecord);
+  }
+
+  function endThread(tid: number, groupDead: boolean): void {
+    const thread = threads.find(tid);
+    if (thread === undefined) return;
+    keepRecord(thread, groupDead);
+    thread.exitRecord = undefined;
     threads.exit(thread);
   }
 
@@ -176,8 +201,7 @@ export async function replayTrace(machine: Machine, path: string, options: Repla
       return;
     }
     if (event.kind === EventKind.sched_process_exit) {
-      const ended = threads.find(argUnsigned(event, 0));
-      if (ended !== undefined) endThread(ended, event.argLow[1] === 1);
+      endThread(argUnsigned(event, 0), event.argLow[1] === 1);
       return;
     }
     const thread = threads.of(event);
@@ -209,32 +233,62 @@ export async function replayTrace(machine: Machine, path: string, options: Repla
     }
   }
 
+  const extent = createExtent(path, until, stop);
+
+  function onProgress(consumed: number, size: number): void {
+    options.onProgress?.(Math.max(extent.share(), size === 0 ? 0 : consumed / size), extent.events);
+  }
+
   const checker = check === "off" ? undefined : createChecker(machine, check);
   const start = performance.now();
-  const handler =
-    checker === undefined
+  const watched =
+    checker === undefined && onEvent === undefined
       ? handle
       : (event: TraceEvent): void => {
+          onEvent?.(event);
           handle(event);
-          checker.after(event);
+          checker?.after(event);
         };
   const onLost = (events: number): void => {
     lost += events;
   };
-  const summary = await readTrace(path, handler, { ...options, onLost }).catch((error: unknown) => {
+  const sample = options.sample && createSample(options.sample, watched);
+  const take = (event: TraceEvent): void => {
+    if (!extent.takes(event)) return;
+    if (sample === undefined) watched(event);
+    else sample.push(event);
+  };
+  const reading = { onProgress, onLost, enough: () => extent.enough() };
+  const summary = await readTrace(path, take, reading).catch((error: unknown) => {
     throw error instanceof KpkeysError && error.code === "ERR_OUT_OF_MEMORY"
       ? outOfMemoryAt(`${path}:${line}`, error)
       : error;
   });
   const checked = checker?.finish() ?? null;
   const seconds = (performance.now() - start) / 1000 - secondsApart;
-  const { name, events, form, limits, unused } = summary;
+  const { name, form, limits, unused } = summary;
+  const { events, stopped } = extent;
+  // The recording may end between a process's exit_group and its exit.
+  for (const thread of threads.alive()) keepRecord(thread);
+  const whole = !stopped && until === undefined && sample === undefined;
   return {
-    trace: { name, events, form, limits, unused, processes: threads.processes, lost, refused },
+    trace: {
+      name,
+      events,
+      form,
+      limits,
+      unused,
+      processes: threads.processes,
+      lost,
+      refused,
+      until: until ?? null,
+      sample: sample?.counts ?? null,
+    },
+    stopped,
     ...faults.counts,
     counters: [before, ...apart].reduceRight((rest, each) => countersSince(each, rest), machine.counters()),
     seconds,
-    linux: vmpte === undefined ? null : compareWithLinux(vmpte, exits, limits),
+    linux: vmpte === undefined ? null : compareWithLinux(vmpte, exits, whole, limits),
     check: checked,
   };
 }

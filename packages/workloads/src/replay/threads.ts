@@ -48,6 +48,8 @@ export interface Threads {
   exec(thread: Thread): void;
   /** A thread's end. */
   exit(thread: Thread): void;
+  /** Those that have not ended. */
+  alive(): Iterable<Thread>;
 }
 
 /** CLONE_VM and CLONE_THREAD of clone's flags. */
@@ -59,8 +61,14 @@ const CLONE_THREAD = 0x10000;
  * @param tasks - the kernel's tasks
  * @param spaces - the kernel's address spaces
  * @param lost - tells how many events perf has lost so far
+ * @param onExit - told of a thread that ends, be it that its number is used again
  */
-export function createThreads(tasks: Tasks, spaces: AddressSpaces, lost: () => number): Threads {
+export function createThreads(
+  tasks: Tasks,
+  spaces: AddressSpaces,
+  lost: () => number,
+  onExit: (thread: Thread) => void,
+): Threads {
   const threads = new Map<number, Thread>();
   let last: Thread | undefined;
   let processes = 0;
@@ -104,6 +112,7 @@ export function createThreads(tasks: Tasks, spaces: AddressSpaces, lost: () => n
   }
 
   function exit(thread: Thread): void {
+    onExit(thread);
     threads.delete(thread.tid);
     if (last === thread) last = undefined;
     tasks.exit(thread.task);
@@ -157,6 +166,7 @@ export function createThreads(tasks: Tasks, spaces: AddressSpaces, lost: () => n
       thread.program = newProgram(lost());
     },
     exit,
+    alive: () => threads.values(),
   };
 }
 
