@@ -32,7 +32,7 @@ export function createUserFrames(memory: PhysicalMemory, pages: PageAllocator, z
   const counts = new Uint32Array(memory.endPfn - firstPfn);
   return {
     take(file) {
-      const pfn = pages.alloc(0);
+      const pfn = pages.alloc(0, true);
       if (pfn < 0) throw outOfMemory("a user page");
       counts[pfn - firstPfn] = file ? FILE + 1 : 1;
       return pfn;
