@@ -46,7 +46,9 @@ describe("perf script with other columns", () => {
     await readTrace(testdata("columns-pid.perf-script.txt.gz"), ({ pid, tid }) => pids.push(pid - tid));
     expect(new Set(pids)).toEqual(new Set([0]));
     expect(pids.length).toBe(lines.length);
-    await readTrace(testdata("columns.perf-script.txt.gz"), ({ pid }) => expect(pid).toBe(-1));
+    await readTrace(testdata("columns.perf-script.txt.gz"), ({ pid }) => {
+      expect(pid).toBe(-1);
+    });
   });
 
   it("may have modifiers behind its names, flags behind those, and headers around", () => {

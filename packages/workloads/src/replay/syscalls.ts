@@ -57,7 +57,7 @@ export function replaySyscall(spaces: AddressSpaces, thread: Thread, event: Trac
 }
 
 function mremap(spaces: AddressSpaces, mm: Mm, thread: Thread, event: TraceEvent): number {
-  return spaces.mremap(mm, page(thread, 0), pages(thread, 1), argPage(event, 0), pages(thread, 2), thread.argLow[3]!);
+  return spaces.mremap(mm, page(thread, 0), pages(thread, 1), argPage(event, 0), pages(thread, 2), thread.argLow[3]);
 }
 
 function madvise(spaces: AddressSpaces, mm: Mm, thread: Thread): number {
