@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
+import { KpkeysError } from "@kpkeys/core";
 import { isAsked } from "./interruption.js";
 import type { Job, JobResult } from "./job.js";
 import type { ProgressListener } from "./progress.js";
@@ -14,6 +15,12 @@ export interface PoolOptions {
   /** The flag of an interruption: once it is raised, jobs that run come to an early end, and no further one is begun. */
   readonly interruption?: Int32Array;
 }
+
+/**
+ * A worker's heap in MiB. What a machine holds of its RAM lies outside; a replay needs some ten MiB however long it is, and V8 lets
+ * the garbage of a longer one grow with what it may have. The old generation is for processes that live at once: a million.
+ */
+const HEAP = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 1024 } as const;
 
 /** A job in a worker. */
 interface Running {
@@ -65,16 +72,25 @@ export async function runJobs(jobs: readonly Job[], options: PoolOptions): Promi
 }
 
 function start(workerData: WorkerData, onProgress: (share: number, events: number) => void): Running {
-  const worker = new Worker(new URL("./worker.js", import.meta.url), { workerData });
+  const worker = new Worker(new URL("./worker.js", import.meta.url), { workerData, resourceLimits: HEAP });
   const result = new Promise<JobResult>((resolve, reject) => {
     worker.on("message", (message: WorkerMessage) => {
       if ("progress" in message) onProgress(...message.progress);
       else resolve(message.result);
     });
-    worker.on("error", reject);
+    worker.on("error", (error: NodeJS.ErrnoException) => {
+      reject(error.code === "ERR_WORKER_OUT_OF_MEMORY" ? heapExhausted(error) : error);
+    });
     worker.on("exit", () => {
       reject(new Error("a worker ended without a result"));
     });
   });
   return { result, stop: () => void worker.terminate() };
+}
+
+function heapExhausted(cause: Error): KpkeysError {
+  return new KpkeysError("ERR_OUT_OF_MEMORY", `a worker has used up its ${HEAP.maxOldGenerationSizeMb} MiB of heap`, {
+    expected: "fewer processes alive at once",
+    cause,
+  });
 }

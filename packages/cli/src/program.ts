@@ -4,6 +4,7 @@ import { EXIT, tellError } from "./errors.js";
 import type { KunitFlags } from "./commands/kunit.js";
 import type { MuseumFlags } from "./commands/museum.js";
 import type { OverheadFlags } from "./commands/overhead.js";
+import type { RecordFlags } from "./commands/record.js";
 import type { ReplayFlags } from "./commands/replay.js";
 import { listOf, readWhole, withCommonFlags, withReplayFlags } from "./options.js";
 import type { CommonFlags } from "./options.js";
@@ -46,7 +47,10 @@ function createProgram(finish: (status: number) => void): Command {
 
   withReplayFlags(withCommonFlags(program.command("run"), ALL_POLICIES))
     .description("replay a workload, check what is protected, attack it: the whole report")
-    .argument("[trace]", "`perf script` text, plain or gzip (default: a recording of gcc that comes along)")
+    .argument(
+      "[trace]",
+      "text of perf script, ftrace, trace-cmd or strace, plain or gzip (default: a recording of gcc that comes along)",
+    )
     .action(async (trace: string | undefined, flags: ReplayFlags) => {
       const { run } = await import("./commands/run.js");
       finish(await run(trace, flags));
@@ -54,10 +58,19 @@ function createProgram(finish: (status: number) => void): Command {
 
   withReplayFlags(withCommonFlags(program.command("replay"), ALL_POLICIES))
     .description("replay a workload: what the hardening costs and what it covers")
-    .argument("<trace>", "`perf script` text, plain or gzip")
+    .argument("<trace>", "text of perf script, ftrace, trace-cmd or strace, plain or gzip")
     .action(async (trace: string, flags: ReplayFlags) => {
       const { replay } = await import("./commands/replay.js");
       finish(await replay(trace, flags));
+    });
+
+  withReplayFlags(withCommonFlags(program.command("record"), ALL_POLICIES))
+    .description("record a command with perf and replay it; prints how, for machines that have perf")
+    .argument("<command...>", "the workload and its arguments, behind --")
+    .option("-o, --output <file>", "keep the recording there")
+    .action(async (command: string[], flags: RecordFlags) => {
+      const { record } = await import("./commands/record.js");
+      finish(await record(command, flags));
     });
 
   withCommonFlags(program.command("kunit"), ["batched"])

@@ -1,50 +1,17 @@
-import {
-  Access,
-  AddressSpaces,
-  Kpkeys,
-  LazyMmu,
-  MapFlag,
-  PageAllocator,
-  Privilege,
-  Prot,
-  Tasks,
-} from "@kpkeys/core/contracts";
-import type { Mm, Task } from "@kpkeys/core/contracts";
+import { Access, Kpkeys, LazyMmu, MapFlag, PageAllocator, Prot, Tasks } from "@kpkeys/core/contracts";
+import type { Task } from "@kpkeys/core/contracts";
 import { coverageOf, digestTables } from "@kpkeys/kernel";
 import type { Machine } from "@kpkeys/kernel";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ARCHES, hardened, settle } from "./machines.js";
+import { Process } from "./process.js";
 
 /** Where the tests map: 64 MiB at a place with neighbours in the same tables. */
 const BASE = 0x7f00_0000_0;
 const RANGE = 16384;
 const ANONYMOUS = MapFlag.PRIVATE | MapFlag.ANONYMOUS;
 const RW = Prot.READ | Prot.WRITE;
-
-/** A machine with one process running. */
-class Process {
-  readonly machine: Machine;
-  readonly spaces: AddressSpaces;
-  readonly tasks: Tasks;
-  task: Task;
-
-  constructor(machine: Machine) {
-    this.machine = machine;
-    this.spaces = machine.get(AddressSpaces);
-    this.tasks = machine.get(Tasks);
-    this.task = this.tasks.create(this.spaces.create());
-    this.tasks.switchTo(this.task);
-  }
-
-  get mm(): Mm {
-    return this.task.mm!;
-  }
-
-  touch(page: number, access: Access): number {
-    return this.spaces.touch(this.mm, Math.floor(page / 0x100000), (page % 0x100000) << 12, access, Privilege.USER);
-  }
-}
 
 describe.each(ARCHES)("a process on %s", (arch) => {
   it("takes one fault for a page and none for it again", () => {

@@ -7,21 +7,21 @@ const FRAMES = 8192;
 
 describe("the buddy allocator", () => {
   it("hands out each page once, naturally aligned, and merges all back into the largest blocks", () => {
-    const orders = fc.array(fc.tuple(fc.nat({ max: 10 }), fc.boolean()), { maxLength: 300 });
+    const orders = fc.array(fc.tuple(fc.nat({ max: 10 }), fc.boolean(), fc.boolean()), { maxLength: 300 });
     fc.assert(
       fc.property(orders, (steps) => {
         const buddy = createBuddyAllocator(FIRST, FRAMES);
         buddy.addRange(FIRST, FIRST + FRAMES);
         const held: (readonly [number, number])[] = [];
         const owned = new Set<number>();
-        for (const [order, freeing] of steps) {
+        for (const [order, freeing, movable] of steps) {
           const block = freeing ? held.shift() : undefined;
           if (block !== undefined) {
             buddy.free(...block);
             for (let i = 0; i < 1 << block[1]; i++) owned.delete(block[0] + i);
             continue;
           }
-          const pfn = buddy.alloc(order);
+          const pfn = buddy.alloc(order, movable);
           if (pfn < 0) continue;
           expect(pfn % (1 << order)).toBe(0);
           for (let i = 0; i < 1 << order; i++) {

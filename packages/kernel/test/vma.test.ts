@@ -1,7 +1,7 @@
 import { MapFlag, Prot } from "@kpkeys/core/contracts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { newVma, VmaList } from "../src/process/vma.js";
+import { newVma, VmaList, VmFlag } from "../src/process/vma.js";
 
 const ANONYMOUS = MapFlag.PRIVATE | MapFlag.ANONYMOUS;
 
@@ -48,19 +48,50 @@ describe("a list of mappings", () => {
     );
   });
 
-  it("does not merge files or shared mappings", () => {
+  it("does not merge two files, nor two pieces of shared memory, but a file's pieces that continue each other", () => {
     for (const flags of [MapFlag.PRIVATE, MapFlag.SHARED | MapFlag.ANONYMOUS]) {
       const list = new VmaList();
-      list.insert(newVma(0, 1, Prot.READ, flags));
-      list.insert(newVma(1, 2, Prot.READ, flags));
+      list.insert(newVma(0, 1, Prot.READ, flags, 1));
+      list.insert(newVma(1, 2, Prot.READ, flags, 2));
       expect(list.all.length).toBe(2);
+    }
+    const list = new VmaList();
+    list.insert(newVma(0, 9, Prot.READ, MapFlag.PRIVATE, 1));
+    for (const vma of list.isolate(3, 6)) vma.prot = 0;
+    list.mergeAround(3, 6);
+    expect(list.all.length).toBe(3);
+    for (const vma of list.isolate(3, 6)) vma.prot = Prot.READ;
+    list.mergeAround(3, 6);
+    expect(list.all.length).toBe(1);
+  });
+
+  it("lets an anon_vma spread to a neighbour that has none, unless it came of a parent's", () => {
+    for (const inherited of [false, true]) {
+      const list = new VmaList();
+      list.insert(newVma(0, 1, Prot.READ, ANONYMOUS));
+      if (inherited) list.inheritAnonVma(list.find(0)!);
+      else list.prepareAnonVma(list.find(0)!);
+      list.insert(newVma(1, 2, Prot.READ, ANONYMOUS));
+      expect(list.all.length).toBe(inherited ? 2 : 1);
+      expect(list.find(1)!.anonVma !== 0).toBe(!inherited);
     }
   });
 
-  it("does not merge what was written with what was not, for fork copies the one and not the other", () => {
+  it("gives the pieces of what mprotect parted one anon_vma, so that they can become one again", () => {
+    const list = new VmaList();
+    list.insert(newVma(0, 9, Prot.READ, ANONYMOUS));
+    for (const vma of list.isolate(3, 9)) vma.prot = 0;
+    list.prepareAnonVma(list.find(0)!);
+    list.prepareAnonVma(list.find(3)!);
+    for (const vma of list.isolate(3, 9)) vma.prot = Prot.READ;
+    list.mergeAround(3, 9);
+    expect(list.all.length).toBe(1);
+  });
+
+  it("keeps apart what madvise told apart", () => {
     const list = new VmaList();
     list.insert(newVma(0, 1, Prot.READ, ANONYMOUS));
-    list.find(0)!.hasAnonVma = true;
+    list.find(0)!.flags |= VmFlag.DONTCOPY;
     list.insert(newVma(1, 2, Prot.READ, ANONYMOUS));
     expect(list.all.length).toBe(2);
   });

@@ -7,9 +7,10 @@ export { createExposureProbe, type Exposure, type ExposureProbe, type OpenedBy }
 export { embeddedTrace } from "./reader/embedded.js";
 export { argPage, argSigned, argUnsigned, EventKind, isErrno, TraceEvent } from "./reader/event.js";
 export { eventNames } from "./reader/formats.js";
-export { type LineCounts } from "./reader/line-parser.js";
+export { type LineCounts } from "./reader/ledger.js";
 export { createLineBlocks, type LineBlocks, LONGEST_LINE } from "./reader/lines.js";
 export { readTrace, type ReadTraceOptions } from "./reader/read-trace.js";
+export { type TraceForm } from "./reader/text-form.js";
 export { openTrace, type TraceFile } from "./reader/trace-file.js";
 export { createTraceReader, type TraceReader, type TraceSummary } from "./reader/trace-reader.js";
 export { readVmpte, type VmpteRecord } from "./reader/vmpte.js";

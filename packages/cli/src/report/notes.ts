@@ -19,9 +19,21 @@ export function notesOf(report: RunReport, style: Style): string[] {
     ...gapNotes(arches),
     ...listed("Table pages below the top level that Linux had otherwise", differenceLines(arches)),
     ...listed("Lines of the trace that were not used", unused),
+    ...listed("What is missing from the trace", missingLines(trace)),
     ...estimateNotes(arches),
     ...partialNote(report, style),
     verdictText(arches, style),
+  ];
+}
+
+/** What the trace lacks: by its kind, by perf's own account, and by what did not fit together. */
+function missingLines({ limits, lost, refused }: RunReport["trace"]): string[] {
+  return [
+    ...limits,
+    ...(lost > 0 ? [`${count(lost)} events that perf lost: what they did is not in the model`] : []),
+    ...(refused > 0
+      ? [`${count(refused)} system calls that Linux carried out cannot be carried out as they stand`]
+      : []),
   ];
 }
 

@@ -14,8 +14,13 @@ export interface BuddyAllocator extends PageAllocator {
   addRange(start: number, end: number): void;
 }
 
+/** Lists of free blocks: one for each order and mobility, and one of the largest blocks, which belong to nobody yet. */
+const UNMOVABLE = 0;
+const MOVABLE = MAX_ORDER;
+
 /**
- * Makes an empty buddy allocator. Free blocks of an order form a doubly linked list through arrays indexed by page: a link is
+ * Makes an empty buddy allocator. A largest block is split for pages of one mobility (MIGRATE_UNMOVABLE, MIGRATE_MOVABLE) and keeps
+ * its kind until all of it is free again, so that table pages lie together and not wherever a user page was. Free blocks of an order form a doubly linked list through arrays indexed by page: a link is
  * the page's number relative to the first page of RAM, plus 1, so that zeroed arrays mean empty lists.
  *
  * @param firstPfn - first page-frame number of RAM, a multiple of the largest block
@@ -25,44 +30,60 @@ export function createBuddyAllocator(firstPfn: number, frames: number): BuddyAll
   const next = new Int32Array(frames + 1);
   const previous = new Int32Array(frames + 1);
   const orderOfFree = new Uint8Array(frames + 1);
-  const heads = new Int32Array(MAX_ORDER + 1);
+  /** Orders 0 to 9 unmovable, the same movable, the largest. */
+  const heads = new Int32Array(2 * MAX_ORDER + 1);
+  /** Of each largest block what it was split for: {@link UNMOVABLE} or {@link MOVABLE}. */
+  const kinds = new Uint8Array((frames >>> MAX_ORDER) + 1);
   const reclaim = createReclaim();
 
+  /** The list of a free block, whose number is 1 more than its page's. */
+  function listOf(block: number, order: number): number {
+    return order === MAX_ORDER ? 2 * MAX_ORDER : kinds[(block - 1) >>> MAX_ORDER]! + order;
+  }
+
   function push(block: number, order: number): void {
-    const head = heads[order]!;
+    const list = listOf(block, order);
+    const head = heads[list]!;
     next[block] = head;
     previous[block] = 0;
     if (head !== 0) previous[head] = block;
-    heads[order] = block;
+    heads[list] = block;
     orderOfFree[block] = order + 1;
   }
 
   function unlink(block: number, order: number): void {
     const after = next[block]!;
     const before = previous[block]!;
-    if (before === 0) heads[order] = after;
+    if (before === 0) heads[listOf(block, order)] = after;
     else next[before] = after;
     if (after !== 0) previous[after] = before;
     orderOfFree[block] = 0;
   }
 
-  function take(order: number): number {
-    let from = order;
-    while (from <= MAX_ORDER && heads[from] === 0) from++;
-    if (from > MAX_ORDER) return -1;
-    const block = heads[from]!;
+  /** The smallest free block of a kind that is large enough; a largest one becomes of that kind; else one of the other kind. */
+  function findFree(order: number, kind: number): number {
+    for (let from = order; from < MAX_ORDER; from++) if (heads[kind + from] !== 0) return from;
+    if (heads[2 * MAX_ORDER] !== 0) return MAX_ORDER;
+    return -1;
+  }
+
+  function take(order: number, kind: number): number {
+    const own = findFree(order, kind);
+    const from = own >= 0 ? own : findFree(order, MOVABLE - kind);
+    if (from < 0) return -1;
+    const list = from === MAX_ORDER ? 2 * MAX_ORDER : (own >= 0 ? kind : MOVABLE - kind) + from;
+    const block = heads[list]!;
     unlink(block, from);
-    while (from > order) {
-      from--;
-      push(block + (1 << from), from);
-    }
+    if (from === MAX_ORDER) kinds[(block - 1) >>> MAX_ORDER] = kind;
+    for (let half = from - 1; half >= order; half--) push(block + (1 << half), half);
     buddyAllocator.freePages -= 1 << order;
     return firstPfn + block - 1;
   }
 
-  function alloc(order: number): number {
-    const pfn = take(order);
-    return pfn >= 0 ? pfn : reclaim.until(() => take(order));
+  function alloc(order: number, movable = false): number {
+    const kind = movable ? MOVABLE : UNMOVABLE;
+    const pfn = take(order, kind);
+    return pfn >= 0 ? pfn : reclaim.until(() => take(order, kind));
   }
 
   function free(pfn: number, order: number): void {

@@ -1,27 +1,40 @@
-import { MapFlag, Prot } from "@kpkeys/core/contracts";
+import { Errno, MapFlag, Prot } from "@kpkeys/core/contracts";
 import type { AddressSpaces, Mm } from "@kpkeys/core/contracts";
 import { outOfMemory } from "../out-of-memory.js";
+import { pageOfAddress } from "../mm/addresses.js";
+import { createAdvice } from "./advice.js";
 import { createFaultHandler } from "./fault.js";
-import { createCopyPageRanges } from "./fork.js";
+import { createCopyMappings } from "./fork.js";
 import { createUserTables, KernelMm } from "./mm.js";
 import type { ProcessParts } from "./mm.js";
 import { createRemap } from "./remap.js";
 import { createUnmap } from "./unmap.js";
-import { newVma } from "./vma.js";
+import { newVma, VmFlag } from "./vma.js";
 
-/** MADV_ numbers that change entries. */
-const MADV = { DONTNEED: 4, FREE: 8, COLD: 20, PAGEOUT: 21 } as const;
+/** Mappings that an address space may have: DEFAULT_MAX_MAP_COUNT of include/linux/mm.h. */
+const MAXIMUM_MAPPINGS = 65530;
+
+/** The lowest address that may be mapped: `vm.mmap_min_addr`. */
+const MINIMUM_ADDRESS = 0x10000;
+
+/** MAP_NONBLOCK of include/uapi/asm-generic/mman.h: takes MAP_POPULATE back. */
+const MAP_NONBLOCK = 0x10000;
 
 /** Makes the address spaces of the machine. @param parts - what they are made with */
 export function createAddressSpaces(parts: ProcessParts): AddressSpaces {
-  const { format, tables, tlb, lazy, sections } = parts;
+  const { format, tables, arch, sections } = parts;
   const userTables = createUserTables(parts);
   const unmap = createUnmap(parts, userTables);
   const faults = createFaultHandler(parts, userTables);
   const remap = createRemap(parts, userTables, unmap);
-  const copyPageRanges = createCopyPageRanges(parts, userTables);
+  const advise = createAdvice(parts, userTables, unmap, faults);
+  const copyMappings = createCopyMappings(parts, userTables);
+  const { pageShift } = format.geometry;
+  const userEnd = pageOfAddress(arch.layout.userEnd, pageShift);
+  const minimumPage = Math.ceil(MINIMUM_ADDRESS / 2 ** pageShift);
   const alive = new Map<number, KernelMm>();
   let made = 0;
+  let files = 0;
 
   const own = (mm: Mm): KernelMm => KernelMm.of(mm);
 
@@ -50,18 +63,14 @@ export function createAddressSpaces(parts: ProcessParts): AddressSpaces {
     return 0;
   }
 
-  /** `madvise_free_pte_range` and `madvise_cold_or_pageout_pte_range`: changes state in place. */
-  function age(mm: KernelMm, page: number, pages: number, change: (table: number, index: number) => void): void {
-    userTables.eachTable(mm, page, page + pages, (table, from, to) => {
-      sections.lock(table);
-      lazy.enable();
-      for (let index = from; index < to; index++) {
-        tables.read(table, index);
-        if (format.isPresent(tables.entryHigh, tables.entryLow)) change(table, index);
-      }
-      lazy.disable();
-      sections.unlock(table);
-    });
+  /** Whether a range lies in the user's half, and is none too small to be one. */
+  function isUserRange(page: number, pages: number): boolean {
+    return page >= minimumPage && pages > 0 && page + pages <= userEnd;
+  }
+
+  /** Whether a change of a range would make more mappings than there may be: `max_map_count`. */
+  function isFull(mm: KernelMm): boolean {
+    return mm.vmas.all.length >= MAXIMUM_MAPPINGS;
   }
 
   const { operation } = sections;
@@ -78,7 +87,7 @@ export function createAddressSpaces(parts: ProcessParts): AddressSpaces {
       const child = create();
       child.heapStart = own(parent).heapStart;
       child.heapEnd = own(parent).heapEnd;
-      copyPageRanges(own(parent), child);
+      copyMappings(own(parent), child);
       return child;
     }),
     get(mm) {
@@ -93,18 +102,36 @@ export function createAddressSpaces(parts: ProcessParts): AddressSpaces {
     }),
     mmap: operation((handle, page, pages, prot, flags) => {
       const mm = own(handle);
+      if (!isUserRange(page, pages) || isFull(mm)) return Errno.ENOMEM;
       munmap(mm, page, pages);
-      mm.vmas.insert(newVma(page, page + pages, prot, flags));
-      if ((flags & MapFlag.POPULATE) !== 0) faults.populate(mm, page, page + pages);
+      const vma = newVma(page, page + pages, prot, flags, ++files);
+      const populate =
+        (flags & (MapFlag.POPULATE | MAP_NONBLOCK)) === MapFlag.POPULATE || (vma.flags & VmFlag.LOCKED) !== 0;
+      mm.vmas.insert(vma);
+      if (populate) faults.populate(mm, page, page + pages);
       return 0;
     }),
-    munmap: operation((mm, page, pages) => munmap(own(mm), page, pages)),
-    mprotect: operation((mm, page, pages, prot) => remap.mprotect(own(mm), page, pages, prot)),
-    mremap: operation((mm, page, pages, newPage, newPages) => remap.mremap(own(mm), page, pages, newPage, newPages)),
+    munmap: operation((handle, page, pages) => {
+      const mm = own(handle);
+      if (!isUserRange(page, pages)) return Errno.EINVAL;
+      return isFull(mm) && mm.vmas.splits(page, page + pages) ? Errno.ENOMEM : munmap(mm, page, pages);
+    }),
+    mprotect: operation((handle, page, pages, prot) => {
+      const mm = own(handle);
+      if (!isUserRange(page, pages) || isFull(mm)) return Errno.ENOMEM;
+      return remap.mprotect(mm, page, pages, prot);
+    }),
+    mremap: operation((handle, page, pages, newPage, newPages, flags = 0) => {
+      const mm = own(handle);
+      if (!isUserRange(page, Math.max(1, pages)) || !isUserRange(newPage, newPages)) return Errno.EINVAL;
+      return isFull(mm) ? Errno.ENOMEM : remap.mremap(mm, page, pages, newPage, newPages, flags);
+    }),
     brk: operation((handle, page) => {
       const mm = own(handle);
+      if (page < minimumPage || page > userEnd || isFull(mm)) return Errno.ENOMEM;
       if (mm.heapStart < 0) mm.heapStart = mm.heapEnd = page;
       if (page > mm.heapEnd) {
+        munmap(mm, mm.heapEnd, page - mm.heapEnd);
         mm.vmas.insert(newVma(mm.heapEnd, page, Prot.READ | Prot.WRITE, MapFlag.PRIVATE | MapFlag.ANONYMOUS));
       } else if (page < mm.heapEnd) munmap(mm, page, mm.heapEnd - page);
       mm.heapEnd = page;
@@ -112,15 +139,9 @@ export function createAddressSpaces(parts: ProcessParts): AddressSpaces {
     }),
     madvise: operation((handle, page, pages, advice) => {
       const mm = own(handle);
-      if (advice === MADV.DONTNEED) unmap.zap(mm, page, page + pages);
-      else if (advice === MADV.FREE) {
-        age(mm, page, pages, (table, index) => {
-          tables.clearYoungDirtyPte(table, index, true, true);
-        });
-      } else if (advice === MADV.COLD || advice === MADV.PAGEOUT) {
-        age(mm, page, pages, (table, index) => void tables.ptepTestAndClearYoung(table, index));
-      } else return 0;
-      tlb.addressSpace(mm.asid);
+      if (!isUserRange(page, pages)) return Errno.EINVAL;
+      if (isFull(mm) && mm.vmas.splits(page, page + pages)) return Errno.ENOMEM;
+      advise(mm, page, pages, advice);
       return 0;
     }),
     protectionAt: (mm, page) => own(mm).vmas.find(page)?.prot ?? -1,

@@ -3,6 +3,7 @@ import { KernelFault } from "../kernel-fault.js";
 import { pageHigh, pageLow, pageOf } from "../mm/addresses.js";
 import type { KernelMm, ProcessParts, UserTables } from "./mm.js";
 import { leafProtection } from "./protection.js";
+import { isShared, VmFlag } from "./vma.js";
 import type { Vma } from "./vma.js";
 
 /** `fault_around_bytes`: what a read fault on a file maps at once, at a multiple of as much. */
@@ -10,6 +11,9 @@ const FAULT_AROUND_BYTES = 64 * 1024;
 
 /** How far below a mapping that grows downward a fault still extends it: RLIMIT_STACK. */
 const STACK_BYTES = 8 * 1024 * 1024;
+
+/** Pages that stay free between a mapping that grows downward and another that may be accessed: `stack_guard_gap`. */
+const STACK_GUARD_PAGES = 256;
 
 /** An access can fault more than once (a page is mapped, then its access state is set), but not without end. */
 const MAXIMUM_FAULTS = 8;
@@ -21,12 +25,13 @@ export interface FaultHandler {
   /** See {@link AddressSpaces.touch}. */
   touch(mm: KernelMm, high: number, low: number, access: Access, privilege: Privilege): number;
   /**
-   * `populate_vma_page_range`: fills a range as faults would, without an access (MAP_POPULATE).
+   * `populate_vma_page_range`: fills a range as faults would, without an access (MAP_POPULATE, MADV_POPULATE_READ and _WRITE).
    * @param mm - the address space
    * @param start - first virtual page, mapped
    * @param end - one past the last
+   * @param access - as what; if left out a write in private mappings that allow it, else a read
    */
-  populate(mm: KernelMm, start: number, end: number): void;
+  populate(mm: KernelMm, start: number, end: number, access?: Access): void;
 }
 
 /** Makes the handler. @param parts - what it is made with @param userTables - the walk */
@@ -38,11 +43,16 @@ export function createFaultHandler(parts: ProcessParts, userTables: UserTables):
   const { lastLevel, entries } = userTables;
   const entry = { high: 0, low: 0 };
 
-  /** The mapping that a fault belongs to, grown downward if it is a stack below its end. */
+  /** The mapping that a fault belongs to, grown downward if it is a stack below its end: `expand_downwards`, which gives it an anon_vma even if it may grow no more. */
   function findVma(mm: KernelMm, page: number): Vma | undefined {
     const vma = mm.vmas.findAtOrAbove(page);
     if (vma === undefined || vma.start <= page) return vma;
-    if (!vma.growsDown || vma.end - page > stackPages) return undefined;
+    if ((vma.flags & VmFlag.GROWSDOWN) === 0) return undefined;
+    const below = mm.vmas.findBelow(page);
+    const guarded = below !== undefined && (below.flags & VmFlag.GROWSDOWN) === 0 && below.prot !== 0;
+    if (guarded && page - below.end < STACK_GUARD_PAGES) return undefined;
+    mm.vmas.prepareAnonVma(vma);
+    if (vma.end - page > stackPages) return undefined;
     vma.start = page;
     return vma;
   }
@@ -73,14 +83,14 @@ export function createFaultHandler(parts: ProcessParts, userTables: UserTables):
   }
 
   /** `do_anonymous_page`, `do_read_fault`, `do_cow_fault`, `do_shared_fault`. */
-  function mapMissing(vma: Vma, page: number, table: number, index: number, write: boolean): void {
+  function mapMissing(mm: KernelMm, vma: Vma, page: number, table: number, index: number, write: boolean): void {
     if (!write) {
-      if (vma.anonymous && !vma.shared) setLeaf(table, index, zeroPage, vma, false);
+      if (vma.file === 0 && vma.anonymous) setLeaf(table, index, zeroPage, vma, false);
       else faultAround(vma, page, table, index);
       return;
     }
-    setLeaf(table, index, frames.take(vma.shared && !vma.anonymous), vma, true);
-    if (!vma.shared) vma.hasAnonVma = true;
+    setLeaf(table, index, frames.take(isShared(vma) && !vma.anonymous), vma, true);
+    if (!isShared(vma)) mm.vmas.prepareAnonVma(vma);
   }
 
   function flushPage(page: number): void {
@@ -88,12 +98,12 @@ export function createFaultHandler(parts: ProcessParts, userTables: UserTables):
   }
 
   /** `do_wp_page`: reuses the page when nobody shares it, else copies it. */
-  function writeProtected(vma: Vma, page: number, table: number, index: number, pfn: number): void {
-    if (vma.shared || frames.isExclusive(pfn)) {
+  function writeProtected(mm: KernelMm, vma: Vma, page: number, table: number, index: number, pfn: number): void {
+    if (isShared(vma) || frames.isExclusive(pfn)) {
       makeAccessible(page, table, index, true);
       return;
     }
-    vma.hasAnonVma = true;
+    mm.vmas.prepareAnonVma(vma);
     const copy = frames.take(false);
     tables.ptepGetAndClear(table, index);
     flushPage(page);
@@ -123,9 +133,9 @@ export function createFaultHandler(parts: ProcessParts, userTables: UserTables):
     sections.lock(table);
     tables.read(table, index);
     const { entryHigh, entryLow } = tables;
-    if (!format.isPresent(entryHigh, entryLow)) mapMissing(vma, page, table, index, write);
+    if (!format.isPresent(entryHigh, entryLow)) mapMissing(mm, vma, page, table, index, write);
     else if (write && !format.isWritable(entryHigh, entryLow))
-      writeProtected(vma, page, table, index, format.pfnOf(entryHigh, entryLow));
+      writeProtected(mm, vma, page, table, index, format.pfnOf(entryHigh, entryLow));
     else makeAccessible(page, table, index, write);
     sections.unlock(table);
     return 0;
@@ -134,16 +144,20 @@ export function createFaultHandler(parts: ProcessParts, userTables: UserTables):
   // Plain fields: an object literal with accessors is slow to use.
   const handler: { -readonly [F in keyof FaultHandler]: FaultHandler[F] } = {
     handled: 0,
-    populate(mm, start, end) {
+    populate(mm, start, end, access) {
       for (let page = start; page < end; page++) {
         const vma = mm.vmas.find(page);
-        if (vma === undefined || vma.prot === 0) continue;
+        if (vma === undefined || vma.prot === 0) return;
+        const write = (vma.prot & Prot.WRITE) !== 0 && !isShared(vma);
+        const wanted = access ?? (write ? Access.WRITE : Access.READ);
+        if (!allowed(vma, wanted)) return;
         const table = userTables.ensure(mm, page);
         sections.lock(table);
         tables.read(table, format.index(lastLevel, pageHigh(page, pageShift), pageLow(page, pageShift)));
         sections.unlock(table);
-        const write = (vma.prot & Prot.WRITE) !== 0 && !vma.shared;
-        if (!format.isPresent(tables.entryHigh, tables.entryLow)) handle(mm, page, write ? Access.WRITE : Access.READ);
+        const { entryHigh, entryLow } = tables;
+        const present = format.isPresent(entryHigh, entryLow);
+        if (!present || (wanted === Access.WRITE && !format.isWritable(entryHigh, entryLow))) handle(mm, page, wanted);
       }
     },
     touch(mm, high, low, access, privilege) {

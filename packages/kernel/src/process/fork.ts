@@ -1,20 +1,27 @@
+import { EntryType } from "@kpkeys/core/contracts";
+import { pageHigh, pageLow } from "../mm/addresses.js";
 import type { KernelMm, ProcessParts, UserTables } from "./mm.js";
+import { isShared, VmFlag } from "./vma.js";
 
 /**
- * Makes `copy_page_range`: copies the entries of the mappings that need it (those with an anon_vma; a file can be read again) and
- * write-protects private pages on both sides.
+ * Makes the copying of an address space: `dup_mmap` over the mappings and `copy_page_range` over the entries of those that need it:
+ * those with an anon_vma, for what a file or shared memory holds can be faulted in again. Private pages become read-only on both
+ * sides.
+ *
  * @param parts - what it is made with
  * @param userTables - the walk
  */
-export function createCopyPageRanges(
+export function createCopyMappings(
   parts: ProcessParts,
   userTables: UserTables,
 ): (parent: KernelMm, child: KernelMm) => void {
   const { format, tables, frames, tlb, lazy, sections } = parts;
+  const { pageShift } = format.geometry;
+  const { lastLevel, spans } = userTables;
   const entry = { high: 0, low: 0 };
 
-  function copyTable(child: KernelMm, shared: boolean, table: number, from: number, to: number, page: number): void {
-    const childTable = userTables.ensure(child, page);
+  /** `copy_present_ptes` over a run of entries of one table. */
+  function copyEntries(shared: boolean, table: number, childTable: number, from: number, to: number): void {
     sections.lock(childTable);
     sections.lock(table);
     lazy.enable();
@@ -37,13 +44,37 @@ export function createCopyPageRanges(
     sections.unlock(childTable);
   }
 
+  /** The child gets a table wherever the parent has one in the range, before anybody knows whether it holds anything. */
+  function copyLevel(child: KernelMm, shared: boolean, level: number, table: number, start: number, end: number): void {
+    const span = spans[level]!;
+    const first = format.index(level, pageHigh(start, pageShift), pageLow(start, pageShift));
+    if (level === lastLevel) {
+      copyEntries(shared, table, userTables.ensure(child, start), first, first + (end - start));
+      return;
+    }
+    for (let index = first, page = start; page < end; index++) {
+      const next = Math.min(end, (Math.floor(page / span) + 1) * span);
+      tables.read(table, index);
+      if (format.typeOf(level, tables.entryHigh, tables.entryLow) === EntryType.TABLE) {
+        const below = format.pfnOf(tables.entryHigh, tables.entryLow);
+        userTables.ensure(child, page, level + 1);
+        copyLevel(child, shared, level + 1, below, page, next);
+      }
+      page = next;
+    }
+  }
+
   return (parent, child) => {
     for (const vma of parent.vmas.all) {
-      child.vmas.insert({ ...vma });
-      if (!vma.hasAnonVma) continue;
-      userTables.eachTable(parent, vma.start, vma.end, (table, from, to, page) => {
-        copyTable(child, vma.shared, table, from, to, page);
-      });
+      if ((vma.flags & VmFlag.DONTCOPY) !== 0) continue;
+      const copy = { ...vma, flags: vma.flags & ~VmFlag.LOCKED };
+      const wiped = (vma.flags & VmFlag.WIPEONFORK) !== 0;
+      if (wiped) {
+        copy.anonVma = 0;
+        copy.inherited = false;
+      } else if (vma.anonVma !== 0) child.vmas.inheritAnonVma(copy);
+      child.vmas.append(copy);
+      if (!wiped && vma.anonVma !== 0) copyLevel(child, isShared(vma), 0, parent.root, vma.start, vma.end);
     }
     tlb.addressSpace(parent.asid);
   };

@@ -1,8 +1,8 @@
 import type { PageAllocator, PhysicalMemory } from "@kpkeys/core/contracts";
 import { outOfMemory } from "../out-of-memory.js";
 
-/** Set beside the count for a page that belongs to a file. */
-const FILE = 0x8000;
+/** Set beside the count for a page that belongs to a file; a count can be as large as there can be processes. */
+const FILE = 0x8000_0000;
 
 /** The frames of user pages: how often each is mapped, and whether a file is behind it. Content they have none. */
 export interface UserFrames {
@@ -29,12 +29,12 @@ export interface UserFrames {
  */
 export function createUserFrames(memory: PhysicalMemory, pages: PageAllocator, zeroPage: number): UserFrames {
   const { firstPfn } = memory;
-  const counts = new Uint16Array(memory.endPfn - firstPfn);
+  const counts = new Uint32Array(memory.endPfn - firstPfn);
   return {
     take(file) {
-      const pfn = pages.alloc(0);
+      const pfn = pages.alloc(0, true);
       if (pfn < 0) throw outOfMemory("a user page");
-      counts[pfn - firstPfn] = file ? FILE | 1 : 1;
+      counts[pfn - firstPfn] = file ? FILE + 1 : 1;
       return pfn;
     },
     share(pfn) {
@@ -44,7 +44,7 @@ export function createUserFrames(memory: PhysicalMemory, pages: PageAllocator, z
       if (pfn === zeroPage) return;
       const left = counts[pfn - firstPfn]! - 1;
       counts[pfn - firstPfn] = left;
-      if ((left & ~FILE) === 0) pages.free(pfn, 0);
+      if (left === 0 || left === FILE) pages.free(pfn, 0);
     },
     isExclusive: (pfn) => counts[pfn - firstPfn] === 1,
   };

@@ -81,18 +81,15 @@ export interface UserTables {
   readonly lastLevel: number;
   /** Entries of such a table. */
   readonly entries: number;
+  /** Pages that an entry of each level spans. */
+  readonly spans: readonly number[];
   /**
-   * Finds the table that maps a user page, and makes what is missing.
+   * Finds the table that translates a user page, and makes what is missing.
    * @param mm - the address space
    * @param page - virtual page
+   * @param level - the table's level; the one with pages if left out
    */
-  ensure(mm: KernelMm, page: number): number;
-  /**
-   * The same for the table one level above.
-   * @param mm - the address space
-   * @param page - virtual page
-   */
-  ensureUpper(mm: KernelMm, page: number): number;
+  ensure(mm: KernelMm, page: number, level?: number): number;
   /**
    * Visits the tables with pages that exist in a range.
    * @param mm - the address space
@@ -146,16 +143,14 @@ export function createUserTables(parts: ProcessParts): UserTables {
     }
   }
 
-  function ensureAt(mm: KernelMm, page: number, level: number): number {
-    growing = mm;
-    return ensureTable(mm.root, level, pageHigh(page, pageShift), pageLow(page, pageShift), true, take);
-  }
-
   return {
     lastLevel,
     entries,
-    ensure: (mm, page) => ensureAt(mm, page, lastLevel),
-    ensureUpper: (mm, page) => ensureAt(mm, page, lastLevel - 1),
+    spans,
+    ensure(mm, page, level = lastLevel) {
+      growing = mm;
+      return ensureTable(mm.root, level, pageHigh(page, pageShift), pageLow(page, pageShift), true, take);
+    },
     eachTable(mm, start, end, visit) {
       if (start < end) visitLevel(0, mm.root, start, end, visit);
     },

@@ -1,16 +1,20 @@
-import { EntryType, Errno } from "@kpkeys/core/contracts";
+import { EntryType, Errno, Prot } from "@kpkeys/core/contracts";
 import { pageHigh, pageLow } from "../mm/addresses.js";
 import type { KernelMm, ProcessParts, UserTables } from "./mm.js";
 import { leafProtection } from "./protection.js";
 import type { Unmap } from "./unmap.js";
+import { isShared, VmFlag } from "./vma.js";
 import type { Vma } from "./vma.js";
+
+/** MREMAP_DONTUNMAP of include/uapi/linux/mman.h: the old range stays mapped, empty. */
+const MREMAP_DONTUNMAP = 4;
 
 /** Changes of mappings that keep their pages. */
 export interface Remap {
   /** See {@link AddressSpaces.mprotect}. */
   mprotect(mm: KernelMm, page: number, pages: number, prot: number): number;
   /** See {@link AddressSpaces.mremap}. */
-  mremap(mm: KernelMm, page: number, pages: number, newPage: number, newPages: number): number;
+  mremap(mm: KernelMm, page: number, pages: number, newPage: number, newPages: number, flags: number): number;
 }
 
 /** Makes them. @param parts - what they are made with @param userTables - the walk @param unmap - takes old ranges away */
@@ -31,7 +35,7 @@ export function createRemap(parts: ProcessParts, userTables: UserTables, unmap: 
         tables.ptepGetAndClear(table, index);
         entry.high = tables.entryHigh;
         entry.low = tables.entryLow;
-        const writable = vma.shared || frames.isExclusive(format.pfnOf(entry.high, entry.low));
+        const writable = isShared(vma) || frames.isExclusive(format.pfnOf(entry.high, entry.low));
         format.reprotect(entry, leafProtection(format, vma, writable));
         tables.setPte(table, index, entry.high, entry.low);
       }
@@ -51,17 +55,23 @@ export function createRemap(parts: ProcessParts, userTables: UserTables, unmap: 
     sections.unlock(source);
   }
 
+  /** Whether the range has a table of a level, read from the entry above it; the entry stays in the setters' words. */
+  function hasTable(mm: KernelMm, page: number, level: number): boolean {
+    const above = tables.tableAt(mm.root, level - 1, pageHigh(page, pageShift), pageLow(page, pageShift));
+    if (above < 0) return false;
+    tables.read(above, format.index(level - 1, pageHigh(page, pageShift), pageLow(page, pageShift)));
+    return format.typeOf(level - 1, tables.entryHigh, tables.entryLow) === EntryType.TABLE;
+  }
+
   /** `move_normal_pmd`: a whole table changes its place when both places are aligned and the new one is empty. */
   function moveTable(mm: KernelMm, from: number, to: number): boolean {
     const level = lastLevel - 1;
+    if (tables.tableAt(mm.root, lastLevel, pageHigh(to, pageShift), pageLow(to, pageShift)) >= 0) return false;
+    const target = userTables.ensure(mm, to, level);
     const source = tables.tableAt(mm.root, level, pageHigh(from, pageShift), pageLow(from, pageShift));
-    if (source < 0) return true;
     const index = format.index(level, pageHigh(from, pageShift), pageLow(from, pageShift));
     tables.read(source, index);
-    if (format.typeOf(level, tables.entryHigh, tables.entryLow) !== EntryType.TABLE) return true;
     const { entryHigh, entryLow } = tables;
-    if (tables.tableAt(mm.root, lastLevel, pageHigh(to, pageShift), pageLow(to, pageShift)) >= 0) return false;
-    const target = userTables.ensureUpper(mm, to);
     lockBoth(source, target);
     tables.setEntry(level, source, index, 0, 0);
     tlb.range(pageHigh(from, pageShift), pageLow(from, pageShift), entries);
@@ -79,7 +89,6 @@ export function createRemap(parts: ProcessParts, userTables: UserTables, unmap: 
   /** `move_ptes`: entry by entry. */
   function movePages(mm: KernelMm, from: number, to: number, pages: number): void {
     const source = tables.tableAt(mm.root, lastLevel, pageHigh(from, pageShift), pageLow(from, pageShift));
-    if (source < 0) return;
     const target = userTables.ensure(mm, to);
     const first = format.index(lastLevel, pageHigh(from, pageShift), pageLow(from, pageShift));
     const newFirst = format.index(lastLevel, pageHigh(to, pageShift), pageLow(to, pageShift));
@@ -96,18 +105,39 @@ export function createRemap(parts: ProcessParts, userTables: UserTables, unmap: 
     unlockBoth(source, target);
   }
 
-  function moveTables(mm: KernelMm, from: number, to: number, pages: number): void {
-    for (let done = 0; done < pages;) {
-      const left = pages - done;
-      const aligned = (from + done) % entries === 0 && (to + done) % entries === 0;
-      if (aligned && left >= entries && moveTable(mm, from + done, to + done)) {
-        done += entries;
+  /** How far `get_extent` goes at once: to the end of the span on either side. */
+  function extentOf(from: number, to: number, left: number, span: number): number {
+    return Math.min(left, span - (from % span), span - (to % span));
+  }
+
+  /** `move_page_tables`: the new place gets a table of each level wherever the old one has one below it. */
+  function moveTables(mm: KernelMm, oldStart: number, newStart: number, pages: number): void {
+    const upperSpan = userTables.spans[lastLevel - 2]!;
+    const delta = newStart - oldStart;
+    const end = oldStart + pages;
+    for (let from = aligned(mm, oldStart, newStart, pages); from < end;) {
+      const to = from + delta;
+      if (!hasTable(mm, from, lastLevel - 1)) {
+        from += extentOf(from, to, end - from, upperSpan);
         continue;
       }
-      const extent = Math.min(left, entries - ((from + done) % entries), entries - ((to + done) % entries));
-      movePages(mm, from + done, to + done, extent);
-      done += extent;
+      userTables.ensure(mm, to, lastLevel - 2);
+      const extent = extentOf(from, to, end - from, entries);
+      if (hasTable(mm, from, lastLevel)) {
+        userTables.ensure(mm, to, lastLevel - 1);
+        if (extent < entries || !moveTable(mm, from, to)) movePages(mm, from, to, extent);
+      }
+      from += extent;
     }
+  }
+
+  /** `try_realign_addr`: the move begins at the table's start when both mappings do so alike and nobody else is below them in it. */
+  function aligned(mm: KernelMm, from: number, to: number, pages: number): number {
+    const inside = from % entries;
+    const base = (page: number): boolean =>
+      mm.vmas.find(page)?.start === page && mm.vmas.endBelow(page) <= page - inside;
+    const whole = pages >= entries && inside !== 0 && to % entries === inside && base(from) && base(to);
+    return whole ? from - inside : from;
   }
 
   return {
@@ -115,28 +145,73 @@ export function createRemap(parts: ProcessParts, userTables: UserTables, unmap: 
       for (const vma of mm.vmas.isolate(page, page + pages)) {
         if (vma.prot === prot) continue;
         vma.prot = prot;
+        const chargeable = VmFlag.ACCOUNT | VmFlag.SHARED | VmFlag.NORESERVE;
+        if ((prot & Prot.WRITE) !== 0 && (vma.flags & chargeable) === 0) vma.flags |= VmFlag.ACCOUNT;
+        else if ((prot & Prot.WRITE) === 0 && vma.file === 0 && vma.anonVma === 0) vma.flags &= ~VmFlag.ACCOUNT;
         changeProtection(mm, vma);
       }
       tlb.range(pageHigh(page, pageShift), pageLow(page, pageShift), pages);
       mm.vmas.mergeAround(page, page + pages);
       return 0;
     },
-    mremap(mm, page, pages, newPage, newPages) {
-      const vma = mm.vmas.isolate(page, page + pages)[0];
-      if (vma === undefined) return Errno.EFAULT;
-      if (newPage === page) {
-        if (newPages < pages) {
-          mm.vmas.remove(page + newPages, page + pages);
-          unmap.unmapRegion(mm, page + newPages, page + pages);
-        } else if (newPages > pages) mm.vmas.insert({ ...vma, start: page + pages, end: page + newPages });
-        return 0;
+    mremap(mm, page, pages, newPage, newPages, flags) {
+      const keep = (flags & MREMAP_DONTUNMAP) !== 0;
+      if (pages === 0) return duplicate(mm, page, newPage, newPages);
+      if (newPage === page) return resize(mm, page, pages, newPages);
+      if (newPages < pages) unmapRange(mm, page + newPages, page + pages);
+      const sources = mm.vmas.isolate(page, page + Math.min(pages, newPages));
+      if (sources.length === 0) return Errno.EFAULT;
+      for (const vma of sources) {
+        const to = newPage + vma.start - page;
+        move(mm, vma, to, newPages > pages ? newPage + newPages : to + vma.end - vma.start, keep);
       }
-      if (mm.vmas.remove(newPage, newPage + newPages).length > 0) unmap.unmapRegion(mm, newPage, newPage + newPages);
-      mm.vmas.insert({ ...vma, start: newPage, end: newPage + newPages });
-      moveTables(mm, page, newPage, Math.min(pages, newPages));
-      mm.vmas.remove(page, page + pages);
-      unmap.unmapRegion(mm, page, page + pages);
       return 0;
     },
   };
+
+  /** `move_vma`: what lies at the new place goes; of several mappings each goes by itself, and the gaps stay what they are. */
+  function move(mm: KernelMm, vma: Vma, start: number, end: number, keep: boolean): void {
+    const { start: oldStart, end: oldEnd } = vma;
+    unmapRange(mm, start, end);
+    mm.vmas.insert(movedVma(vma, start, end));
+    moveTables(mm, oldStart, start, oldEnd - oldStart);
+    if (!keep) unmapRange(mm, oldStart, oldEnd);
+    else {
+      vma.anonVma = 0;
+      vma.inherited = false;
+      mm.vmas.mergeAround(oldStart, oldEnd);
+    }
+  }
+
+  function unmapRange(mm: KernelMm, start: number, end: number): void {
+    if (mm.vmas.remove(start, end).length > 0) unmap.unmapRegion(mm, start, end);
+  }
+
+  /** `copy_vma`: a mapping that was never written takes the place's own offset, as a new one there would have. */
+  function movedVma(vma: Vma, start: number, end: number): Vma {
+    const shift = vma.file === 0 && vma.anonVma === 0 ? 0 : vma.shift + vma.start - start;
+    return { ...vma, start, end, shift };
+  }
+
+  /** In place: shrinks, or grows into what is free above. */
+  function resize(mm: KernelMm, page: number, pages: number, newPages: number): number {
+    if (newPages < pages) unmapRange(mm, page + newPages, page + pages);
+    else if (newPages > pages) {
+      const vma = mm.vmas.find(page + pages - 1);
+      if (vma === undefined) return Errno.EFAULT;
+      unmapRange(mm, page + pages, page + newPages);
+      mm.vmas.insert({ ...vma, start: page + pages, end: page + newPages });
+    }
+    return 0;
+  }
+
+  /** An old length of 0 maps shared memory a second time. */
+  function duplicate(mm: KernelMm, page: number, newPage: number, newPages: number): number {
+    const vma = mm.vmas.find(page);
+    if (vma === undefined) return Errno.EFAULT;
+    unmapRange(mm, newPage, newPage + newPages);
+    const shift = vma.shift + page - newPage;
+    mm.vmas.insert({ ...vma, start: newPage, end: newPage + newPages, shift, anonVma: 0, inherited: false });
+    return 0;
+  }
 }

@@ -20,6 +20,14 @@ export interface Unmap {
    */
   unmapRegion(mm: KernelMm, start: number, end: number): void;
   /**
+   * `madvise_dontneed_single_vma`: zaps a range of one mapping, frees the tables with pages that it covers from end to end
+   * (CONFIG_PT_RECLAIM, x86 since Linux 6.14: the kernel that recorded decides), and invalidates.
+   * @param mm - the address space
+   * @param start - first virtual page
+   * @param end - one past the last
+   */
+  discard(mm: KernelMm, start: number, end: number): void;
+  /**
    * Frees all tables and the top-level one: the end of `exit_mmap`. All mappings are gone.
    * @param mm - the address space
    */
@@ -29,9 +37,8 @@ export interface Unmap {
 /** Makes it. @param parts - what it is made with @param userTables - the walk */
 export function createUnmap(parts: ProcessParts, userTables: UserTables): Unmap {
   const { format, tables, frames, tlb, arch, lazy, sections } = parts;
-  const { levels, pageShift } = format.geometry;
-  const { lastLevel } = userTables;
-  const spans = levels.map(({ shift }) => 2 ** (shift - pageShift));
+  const { pageShift } = format.geometry;
+  const { lastLevel, spans } = userTables;
   const userEnd = pageOfAddress(arch.layout.userEnd, pageShift);
 
   function zap(mm: KernelMm, start: number, end: number): number {
@@ -100,6 +107,21 @@ export function createUnmap(parts: ProcessParts, userTables: UserTables): Unmap 
       if (cleared > 0 || freed.length > 0)
         tlb.range(pageHigh(start, pageShift), pageLow(start, pageShift), end - start);
       for (const table of freed) tables.freeTable(table);
+    },
+    discard(mm, start, end) {
+      const emptied: number[] = [];
+      const level = lastLevel - 1;
+      const span = spans[level]!;
+      zap(mm, start, end);
+      userTables.eachTable(mm, start, end, (table, from, to, page) => {
+        if (to - from < span) return;
+        const above = tables.tableAt(mm.root, level, pageHigh(page, pageShift), pageLow(page, pageShift));
+        tables.setEntry(level, above, format.index(level, pageHigh(page, pageShift), pageLow(page, pageShift)), 0, 0);
+        emptied.push(table);
+      });
+      mm.tablePages -= emptied.length;
+      tlb.addressSpace(mm.asid);
+      for (const table of emptied) tables.freeTable(table);
     },
     destroy(mm) {
       const freed = freeTables(mm, 0, userEnd, 0, Infinity);

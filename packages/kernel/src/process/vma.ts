@@ -1,4 +1,32 @@
-import { MapFlag } from "@kpkeys/core/contracts";
+import { MapFlag, Prot } from "@kpkeys/core/contracts";
+
+/** What a mapping is beside its rights: the VM_ flags that decide what becomes of its page tables, or keep it from merging. */
+export const VmFlag = {
+  /** Writes are seen by others that map the same: VM_SHARED. */
+  SHARED: 0x1,
+  /** It grows downward on faults below it: VM_GROWSDOWN. */
+  GROWSDOWN: 0x2,
+  /** VM_NORESERVE. */
+  NORESERVE: 0x4,
+  /** Its pages are charged to the commit limit: VM_ACCOUNT. */
+  ACCOUNT: 0x8,
+  /** It is filled when it is made or grows: VM_LOCKED. */
+  LOCKED: 0x10,
+  /** fork leaves it out: VM_DONTCOPY. */
+  DONTCOPY: 0x20,
+  /** fork gives the child an empty one: VM_WIPEONFORK. */
+  WIPEONFORK: 0x40,
+  /** VM_SEQ_READ. */
+  SEQ_READ: 0x80,
+  /** VM_RAND_READ. */
+  RAND_READ: 0x100,
+  /** VM_DONTDUMP. */
+  DONTDUMP: 0x200,
+  /** madvise asked for huge pages: VM_HUGEPAGE. */
+  HUGEPAGE: 0x400,
+  /** madvise asked for none: VM_NOHUGEPAGE. */
+  NOHUGEPAGE: 0x800,
+} as const;
 
 /** A mapped range of an address space: `vm_area_struct`. Ranges are in virtual pages. */
 export interface Vma {
@@ -8,46 +36,73 @@ export interface Vma {
   end: number;
   /** PROT_ bits. */
   prot: number;
-  /** Whether its pages have no file behind them. */
+  /** {@link VmFlag} bits. */
+  flags: number;
+  /** The object behind it: 0 for private anonymous memory, else a number of the mmap call that mapped a file or shared memory. */
+  readonly file: number;
+  /** Whether its pages have no file behind them, shared memory included. */
   readonly anonymous: boolean;
-  /** Whether writes are seen by others that map the same: MAP_SHARED. */
-  readonly shared: boolean;
-  /** Whether it grows downward on faults below it. */
-  readonly growsDown: boolean;
-  /** Whether a private page of it was ever written: it has an anon_vma, so fork copies its entries. */
-  hasAnonVma: boolean;
+  /** Page in the object less page in the address space: `vm_pgoff`, so that neighbours that continue each other have the same. */
+  shift: number;
+  /** Its anon_vma by number, 0 for none: it has one from the first private page written on, and fork copies its entries then. */
+  anonVma: number;
+  /** Whether that came of a parent's at fork, so that it does not spread to a neighbour: the chain is not singular. */
+  inherited: boolean;
 }
 
-/** Makes a mapping from the flags of mmap. */
-export function newVma(start: number, end: number, prot: number, flags: number): Vma {
+/** MAP_LOCKED and MAP_NORESERVE of include/uapi/asm-generic/mman.h. */
+const MAP_LOCKED = 0x2000;
+const MAP_NORESERVE = 0x4000;
+
+/** Makes a mapping from the flags of mmap. @param file - a number of its own when a file or shared memory is mapped */
+export function newVma(start: number, end: number, prot: number, flags: number, file = 0): Vma {
+  const shared = (flags & MapFlag.SHARED) !== 0;
+  const anonymous = (flags & MapFlag.ANONYMOUS) !== 0;
+  const accounted = (prot & Prot.WRITE) !== 0 && !shared && (flags & MAP_NORESERVE) === 0;
   return {
     start,
     end,
     prot,
-    anonymous: (flags & MapFlag.ANONYMOUS) !== 0,
-    shared: (flags & MapFlag.SHARED) !== 0,
-    growsDown: (flags & MapFlag.GROWSDOWN) !== 0,
-    hasAnonVma: false,
+    flags:
+      (shared ? VmFlag.SHARED : 0) |
+      ((flags & MapFlag.GROWSDOWN) !== 0 ? VmFlag.GROWSDOWN : 0) |
+      ((flags & MAP_NORESERVE) !== 0 ? VmFlag.NORESERVE : 0) |
+      (accounted ? VmFlag.ACCOUNT : 0) |
+      ((flags & MAP_LOCKED) !== 0 ? VmFlag.LOCKED : 0),
+    file: anonymous && !shared ? 0 : file,
+    anonymous,
+    shift: 0,
+    anonVma: 0,
+    inherited: false,
   };
 }
 
-/** Whether two adjacent mappings become one: `vma_merge`, which asks the same of files only at fitting offsets. */
+/** Whether others see what is written to a mapping. */
+export function isShared({ flags }: Vma): boolean {
+  return (flags & VmFlag.SHARED) !== 0;
+}
+
+/** `is_mergeable_anon_vma`: the same one, or one that may spread to the other. */
+function anonVmasMerge(a: Vma, b: Vma): boolean {
+  if (a.anonVma === b.anonVma) return true;
+  if (a.anonVma !== 0 && b.anonVma !== 0) return false;
+  return a.anonVma === 0 ? !b.inherited : !a.inherited;
+}
+
+/** Whether one mapping continues another but for their rights: `anon_vma_compatible`. */
+function continues(a: Vma, b: Vma): boolean {
+  return a.end === b.start && a.flags === b.flags && a.file === b.file && a.shift === b.shift;
+}
+
+/** Whether two adjacent mappings become one: `can_vma_merge_after`. */
 function mergeable(a: Vma, b: Vma): boolean {
-  return (
-    a.end === b.start &&
-    a.prot === b.prot &&
-    a.anonymous &&
-    b.anonymous &&
-    a.shared === b.shared &&
-    !a.shared &&
-    a.growsDown === b.growsDown &&
-    a.hasAnonVma === b.hasAnonVma
-  );
+  return continues(a, b) && a.prot === b.prot && anonVmasMerge(a, b);
 }
 
 /** The mappings of an address space, ascending and disjoint. */
 export class VmaList {
   readonly #vmas: Vma[] = [];
+  #anonVmas = 0;
 
   /** All mappings, ascending. */
   get all(): readonly Vma[] {
@@ -77,12 +132,17 @@ export class VmaList {
     return vma !== undefined && vma.start <= page ? vma : undefined;
   }
 
+  /** The last mapping that ends at or below a page. */
+  findBelow(page: number): Vma | undefined {
+    const index = this.#indexAbove(page);
+    return this.#vmas[index - 1];
+  }
+
   /** End of the last mapping below a page; 0 when there is none. */
   endBelow(page: number): number {
-    const index = this.#indexAbove(page);
-    const holds = this.#vmas[index];
+    const holds = this.findAtOrAbove(page);
     if (holds !== undefined && holds.start < page) return page;
-    return this.#vmas[index - 1]?.end ?? 0;
+    return this.findBelow(page)?.end ?? 0;
   }
 
   /** Inserts a mapping where nothing is mapped, merging it with its neighbours. */
@@ -90,6 +150,30 @@ export class VmaList {
     const index = this.#indexAbove(vma.start);
     this.#vmas.splice(index, 0, vma);
     this.mergeAround(vma.start, vma.end);
+  }
+
+  /** Appends a mapping above all others, as it is: fork keeps them apart as they were. */
+  append(vma: Vma): void {
+    this.#vmas.push(vma);
+  }
+
+  /** `__anon_vma_prepare`: gives a mapping an anon_vma, a neighbour's when the two were one before their rights parted. */
+  prepareAnonVma(vma: Vma): void {
+    if (vma.anonVma !== 0) return;
+    const index = this.#indexAbove(vma.start);
+    const after = this.#vmas[index + 1];
+    const before = this.#vmas[index - 1];
+    if (after !== undefined && after.anonVma !== 0 && !after.inherited && continues(vma, after))
+      vma.anonVma = after.anonVma;
+    else if (before !== undefined && before.anonVma !== 0 && !before.inherited && continues(before, vma))
+      vma.anonVma = before.anonVma;
+    else vma.anonVma = ++this.#anonVmas;
+  }
+
+  /** `anon_vma_fork`: the anon_vma of a child's mapping whose parent's has one. */
+  inheritAnonVma(vma: Vma): void {
+    vma.anonVma = ++this.#anonVmas;
+    vma.inherited = true;
   }
 
   /** Merges what can be merged at the borders of a range and inside it. */
@@ -100,9 +184,18 @@ export class VmaList {
       const after = this.#vmas[index]!;
       if (mergeable(before, after)) {
         before.end = after.end;
+        if (before.anonVma === 0) {
+          before.anonVma = after.anonVma;
+          before.inherited = after.inherited;
+        }
         this.#vmas.splice(index, 1);
       } else index++;
     }
+  }
+
+  /** Whether taking a range out splits a mapping at either end. */
+  splits(start: number, end: number): boolean {
+    return [start, end].some((page) => (this.findAtOrAbove(page)?.start ?? page) < page);
   }
 
   /** Splits the mapping that holds a page so that one starts there. */
@@ -114,14 +207,19 @@ export class VmaList {
     vma.end = page;
   }
 
-  /** The mappings inside a range, split at its ends; they stay in the list. */
-  isolate(start: number, end: number): readonly Vma[] {
-    this.#splitAt(start);
-    this.#splitAt(end);
+  /** The mappings that lie in a range, wholly or in part. */
+  inside(start: number, end: number): readonly Vma[] {
     const first = this.#indexAbove(start);
     let last = first;
     while (last < this.#vmas.length && this.#vmas[last]!.start < end) last++;
     return this.#vmas.slice(first, last);
+  }
+
+  /** The mappings inside a range, split at its ends; they stay in the list. */
+  isolate(start: number, end: number): readonly Vma[] {
+    this.#splitAt(start);
+    this.#splitAt(end);
+    return this.inside(start, end);
   }
 
   /** Takes the mappings inside a range out, split at its ends. */

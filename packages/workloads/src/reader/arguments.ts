@@ -1,6 +1,6 @@
 import { type TraceEvent } from "./event.js";
 import { ArgumentForm, FORMATS } from "./formats.js";
-import { ascii, integer, lineEnd, literal, NEWLINE, NUL, number, SPACE, word } from "./scan.js";
+import { ascii, hexadecimal, integer, lineEnd, literal, NEWLINE, NUL, number, SPACE, word } from "./scan.js";
 
 /** Where an argument goes that nobody reads; no event that has one fills this slot. */
 const UNREAD = 5;
@@ -10,11 +10,11 @@ const COMM_LENGTH = 15;
 /** The longest path: PATH_MAX of include/uapi/linux/limits.h is 4096 with the NUL. */
 const PATH_LENGTH = 4095;
 
+const QUOTE = 34;
 const PLUS = 43;
 const DIGIT_9 = 57;
 const COLON = 58;
 
-const FORM = Uint8Array.from(FORMATS, ({ form }) => form);
 const COUNT = Uint8Array.from(FORMATS, ({ count }) => count);
 
 /**
@@ -23,18 +23,23 @@ const COUNT = Uint8Array.from(FORMATS, ({ count }) => count);
  * @param bytes - the text
  * @param at - where the arguments begin, behind `event: `
  * @param event - the event, its kind already set
+ * @param form - how they are printed: an {@link ArgumentForm}
  * @returns the position of the line's newline, or -1 when the arguments are not those of the kind
  */
-export function readArguments(bytes: Uint8Array, at: number, event: TraceEvent): number {
+export function readArguments(bytes: Uint8Array, at: number, event: TraceEvent, form: number): number {
   event.textStart = event.textEnd = 0;
   event.symbolicAddress = false;
-  switch (FORM[event.kind]) {
+  switch (form) {
     case ArgumentForm.fault:
       return fault(bytes, at, event);
     case ArgumentForm.enter:
       return enter(bytes, at, event, COUNT[event.kind]!);
     case ArgumentForm.exit:
       return lineEnd(bytes, number(bytes, at, event.argHigh, event.argLow, 0));
+    case ArgumentForm.enter + ArgumentForm.called:
+      return called(bytes, at, event, COUNT[event.kind]!);
+    case ArgumentForm.exit + ArgumentForm.called:
+      return lineEnd(bytes, hexadecimal(bytes, literal(bytes, at, ARROW), event.argHigh, event.argLow, 0));
     case ArgumentForm.processFork:
       return nameUntil(bytes, literal(bytes, at, COMM), COMM_LENGTH, event, afterParentComm);
     case ArgumentForm.processExec:
@@ -42,8 +47,11 @@ export function readArguments(bytes: Uint8Array, at: number, event: TraceEvent):
       return nameUntil(bytes, literal(bytes, at, FILENAME), PATH_LENGTH, event, afterFilename);
     case ArgumentForm.processExit:
       return nameUntil(bytes, literal(bytes, at, COMM), COMM_LENGTH, event, afterExitComm);
-    default:
-      return nameUntil(bytes, literal(bytes, at, PREV_COMM), COMM_LENGTH, event, afterPrevComm);
+    default: {
+      const prevComm = literal(bytes, at, PREV_COMM);
+      if (prevComm < 0) return nameUntil(bytes, at, COMM_LENGTH + SHORT_TASK_LENGTH, event, afterShortPrev);
+      return nameUntil(bytes, prevComm, COMM_LENGTH, event, afterPrevComm);
+    }
   }
 }
 
@@ -59,6 +67,28 @@ function enter(bytes: Uint8Array, start: number, event: TraceEvent, count: numbe
     at = number(bytes, literal(bytes, at, LABEL_END), event.argHigh, event.argLow, slot);
   }
   return lineEnd(bytes, at);
+}
+
+const ARROW = ascii(" -> ");
+const PAREN = ascii(")");
+const STRING_BEGIN = ascii(' "');
+
+/** The same as the trace file of ftrace prints it: hexadecimal even without 0x, a string perhaps behind its address. */
+function called(bytes: Uint8Array, start: number, event: TraceEvent, count: number): number {
+  let at = start;
+  for (let slot = 0; slot < count && at >= 0; slot++) {
+    if (slot > 0) at = literal(bytes, at, COMMA);
+    while (bytes[at] !== COLON && bytes[at]! > SPACE) at++;
+    at = hexadecimal(bytes, literal(bytes, at, LABEL_END), event.argHigh, event.argLow, slot);
+    if (literal(bytes, at, STRING_BEGIN) >= 0) at = stringEnd(bytes, at + STRING_BEGIN.length);
+  }
+  return lineEnd(bytes, literal(bytes, at, PAREN));
+}
+
+function stringEnd(bytes: Uint8Array, start: number): number {
+  let at = start;
+  while (bytes[at] !== QUOTE && bytes[at] !== NEWLINE && bytes[at] !== NUL) at++;
+  return bytes[at] === QUOTE ? at + 1 : -1;
 }
 
 const ADDRESS = ascii("address=");
@@ -180,4 +210,38 @@ function afterNextComm(bytes: Uint8Array, at: number, event: TraceEvent): number
   event.textEnd = at;
   const pid = integer(bytes, literal(bytes, at, NEXT_PID), argHigh, argLow, 2);
   return lineEnd(bytes, integer(bytes, literal(bytes, pid, NEXT_PRIO), argHigh, argLow, UNREAD));
+}
+
+/** What trace-cmd prints behind a comm of sched_switch: `:pid [prio]`. */
+const SHORT_TASK_LENGTH = 16;
+const PRIO_BEGIN = ascii(" [");
+const PRIO_END = ascii("]");
+const SHORT_ARROW = ascii(" ==> ");
+
+/** Reads `comm:pid [prio]` backwards from its space: the comm has been taken with the pid behind it. */
+function shortPid(bytes: Uint8Array, start: number, space: number, event: TraceEvent, slot: number): number {
+  let colon = space - 1;
+  while (colon > start && bytes[colon] !== COLON) colon--;
+  if (integer(bytes, colon + 1, event.argHigh, event.argLow, slot) !== space) return -1;
+  const prio = integer(bytes, literal(bytes, space, PRIO_BEGIN), event.argHigh, event.argLow, UNREAD);
+  return literal(bytes, prio, PRIO_END);
+}
+
+function afterShortPrev(bytes: Uint8Array, at: number, event: TraceEvent): number {
+  const prio = shortPid(bytes, 0, at, event, 0);
+  if (prio < 0 || bytes[prio] !== SPACE) return -1;
+  const stateEnd = word(bytes, prio + 1);
+  const next = literal(bytes, stateEnd, SHORT_ARROW);
+  if (next < 0) return -1;
+  event.argHigh[1] = bytes[stateEnd - 1] === PLUS ? 1 : 0;
+  event.argLow[1] = bytes[prio + 1]!;
+  event.textStart = next;
+  return nameUntil(bytes, next, COMM_LENGTH + SHORT_TASK_LENGTH, event, afterShortNext);
+}
+
+function afterShortNext(bytes: Uint8Array, at: number, event: TraceEvent): number {
+  const prio = shortPid(bytes, event.textStart, at, event, 2);
+  event.textEnd = at;
+  while (event.textEnd > event.textStart && bytes[event.textEnd] !== COLON) event.textEnd--;
+  return lineEnd(bytes, prio);
 }

@@ -88,6 +88,8 @@ export class TraceEvent {
   kind: EventKind = EventKind.sys_enter_mmap;
   /** The thread that ran when the tracepoint was hit; -1 when perf did not know it. */
   tid = 0;
+  /** The process that the thread belongs to, or -1 when the trace has no such column. */
+  pid = -1;
   /** The CPU, or -1 when the trace has no such column. */
   cpu = 0;
   /** When, in nanoseconds of perf's clock (most often since boot), rounded to what was printed; exact below 2^53 ns (104 days). */

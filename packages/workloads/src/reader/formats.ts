@@ -16,6 +16,8 @@ export const ArgumentForm = {
   processExit: 5,
   /** `prev_comm=… prev_pid=… prev_prio=… prev_state=… ==> next_comm=… next_pid=… next_prio=…` */
   switch: 6,
+  /** To be added to the form of a system call: `name: NUMBER, name: NUMBER)` and ` -> NUMBER`, as the trace file of ftrace prints them. */
+  called: 8,
 } as const;
 
 /** What is known of an event's line. */
@@ -26,6 +28,8 @@ export interface EventFormat {
   readonly form: number;
   /** How many arguments a system call prints on entry. */
   readonly count: number;
+  /** The name of the first of them; empty when there is none. */
+  readonly firstLabel: string;
   /** The arguments as they should look, for the message about those that do not. */
   readonly expected: string;
 }
@@ -62,12 +66,14 @@ const OTHER: Partial<Record<keyof typeof EventKind, readonly [string, number, st
 
 function format(event: keyof typeof EventKind): EventFormat {
   const other = OTHER[event];
-  if (other !== undefined) return { name: `${other[0]}:${event}`, form: other[1], count: 0, expected: other[2] };
+  if (other !== undefined)
+    return { name: `${other[0]}:${event}`, form: other[1], count: 0, firstLabel: "", expected: other[2] };
   const name = `syscalls:${event}`;
   const labels = ENTER[event];
-  if (labels === undefined) return { name, form: ArgumentForm.exit, count: 1, expected: "0xHEX" };
+  if (labels === undefined) return { name, form: ArgumentForm.exit, count: 1, firstLabel: "", expected: "0xHEX" };
   const expected = labels.map((label) => `${label}: 0xHEX`).join(", ");
-  return { name, form: ArgumentForm.enter, count: labels.length, expected: expected || "no argument" };
+  const [firstLabel = ""] = labels;
+  return { name, form: ArgumentForm.enter, count: labels.length, firstLabel, expected: expected || "no argument" };
 }
 
 /** The format of each event, by its {@link EventKind}. */

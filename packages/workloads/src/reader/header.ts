@@ -83,6 +83,7 @@ function readColumns(bytes: Uint8Array, start: number, event: TraceEvent): numbe
   const end = digits(bytes, fraction);
   if ((end - fraction !== 6 && end - fraction !== 9) || bytes[end] !== COLON) return -1;
   event.tid = negative ? -tid : tid;
+  event.pid = -1;
   event.cpu = cpu;
   event.time = decimal(bytes, at, secondsEnd) * 1e9 + decimal(bytes, fraction, end) * (end - fraction === 6 ? 1000 : 1);
   return end + 1;

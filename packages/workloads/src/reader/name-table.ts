@@ -3,18 +3,21 @@ import { ascii, literal, SPACE, word } from "./scan.js";
 /** Slots of the hash table: a power of two, many times the number of names, so that few collide. */
 const SLOTS = 512;
 
+/** A table of words that is asked with bytes, so that a word need not become a string to be known. */
+export interface NameTable {
+  /** @returns the index of the word that stands at a position, or -1 */
+  at(bytes: Uint8Array, at: number): number;
+  /** Adds a word: its index is the number of words before it. */
+  add(name: string): void;
+}
+
 /**
- * A table of words that is asked with bytes, so that a word need not become a string to be known.
- *
- * @param names - the words, ASCII, fewer than {@link SLOTS}
- * @returns a function that gives the index of the word that stands in `bytes` at a position, or -1
+ * Makes a table.
+ * @param names - the words, ASCII; with those added later fewer than {@link SLOTS}
  */
-export function createNameTable(names: readonly string[]): (bytes: Uint8Array, at: number) => number {
-  const encoded = names.map(ascii);
+export function createNameTable(names: readonly string[]): NameTable {
+  const encoded: Uint8Array[] = [];
   const table = new Int16Array(SLOTS).fill(-1);
-  encoded.forEach((name, index) => {
-    table[slotOf(name, 0, name.length)] = index;
-  });
   let last = 0;
 
   /** @returns the slot of the word, or the empty slot where it would stand (open addressing) */
@@ -30,12 +33,22 @@ export function createNameTable(names: readonly string[]): (bytes: Uint8Array, a
     return end - start === encoded[index]!.length && literal(bytes, start, encoded[index]!) === end;
   }
 
-  return (bytes, at) => {
-    // Most often it is the word that was asked for before.
-    const end = literal(bytes, at, encoded[last]!);
-    if (end >= 0 && bytes[end]! <= SPACE) return last;
-    const found = table[slotOf(bytes, at, word(bytes, at))]!;
-    if (found >= 0) last = found;
-    return found;
+  function add(name: string): void {
+    const word = ascii(name);
+    table[slotOf(word, 0, word.length)] = encoded.length;
+    encoded.push(word);
+  }
+  names.forEach(add);
+
+  return {
+    add,
+    at(bytes, at) {
+      // Most often it is the word that was asked for before.
+      const end = literal(bytes, at, encoded[last]!);
+      if (end >= 0 && bytes[end]! <= SPACE) return last;
+      const found = table[slotOf(bytes, at, word(bytes, at))]!;
+      if (found >= 0) last = found;
+      return found;
+    },
   };
 }

@@ -12,12 +12,19 @@ export interface ReadTraceOptions {
    * @param size - the file's size in bytes, 0 when it has none (a pipe)
    */
   readonly onProgress?: (consumed: number, size: number) => void;
+  /**
+   * Called where the trace says that events were lost.
+   *
+   * @param events - how many
+   */
+  readonly onLost?: (events: number) => void;
   /** Asked behind each event whether that was the last one to be read. What follows it is not looked at. */
   readonly enough?: () => boolean;
 }
 
 /**
- * Reads a trace, the text of `perf script`, plain or gzip, in memory that does not grow with it.
+ * Reads a trace in memory that does not grow with it: the text of `perf script`, of ftrace, of `trace-cmd report` or of
+ * `strace -f -ttt`, plain or gzip; its first lines tell which.
  *
  * @param path - the file
  * @param sink - takes each event in turn. The record is one for all: take from it what is needed and keep no reference.
@@ -43,7 +50,7 @@ export async function readTrace(
   options: ReadTraceOptions = {},
 ): Promise<TraceSummary> {
   const file = await openTrace(path);
-  const reader = createTraceReader(path, sink, options.enough);
+  const reader = createTraceReader(path, sink, options);
   let damage: KpkeysError | undefined;
   for await (const chunk of file.chunks(() => `${reader.lines()} lines`)) {
     try {

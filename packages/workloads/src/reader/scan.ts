@@ -117,7 +117,17 @@ export function integer(bytes: Uint8Array, at: number, high: Int32Array, low: In
 export function number(bytes: Uint8Array, at: number, high: Int32Array, low: Int32Array, slot: number): number {
   if (at < 0) return -1;
   if (bytes[at] !== DIGIT_0 || bytes[at + 1] !== LETTER_X) return decimalNumber(bytes, at, high, low, slot);
-  const start = at + 2;
+  return hexDigits(bytes, at + 2, high, low, slot);
+}
+
+/** Reads a hexadecimal number of at most 64 bits into a slot, with 0x or without. */
+export function hexadecimal(bytes: Uint8Array, at: number, high: Int32Array, low: Int32Array, slot: number): number {
+  if (at < 0) return -1;
+  const prefixed = bytes[at] === DIGIT_0 && bytes[at + 1] === LETTER_X;
+  return hexDigits(bytes, prefixed ? at + 2 : at, high, low, slot);
+}
+
+function hexDigits(bytes: Uint8Array, start: number, high: Int32Array, low: Int32Array, slot: number): number {
   let i = start;
   let highWord = 0;
   let lowWord = 0;

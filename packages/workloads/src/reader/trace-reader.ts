@@ -1,13 +1,21 @@
 import { basename } from "node:path";
 import { KpkeysError } from "@kpkeys/core";
 import { type TraceEvent } from "./event.js";
-import { createLineParser, type LineCounts } from "./line-parser.js";
+import { createLedger, type LineCounts } from "./ledger.js";
+import { createLineParser, type LineParser } from "./line-parser.js";
 import { createLineBlocks } from "./lines.js";
+import { createStraceParser } from "./strace-parser.js";
+import type { ReadTraceOptions } from "./read-trace.js";
+import { limitsOf, textForm, type TraceForm } from "./text-form.js";
 
 /** What was in a trace. */
 export interface TraceSummary extends Readonly<LineCounts> {
   /** The trace's name: its file's, without the endings that all traces have. */
   readonly name: string;
+  /** Which tool's text it is. */
+  readonly form: TraceForm;
+  /** What a text of this kind cannot show of a workload. */
+  readonly limits: readonly string[];
   /** Lines that are no event handed on: how many by what they are, most often the name of an event that nobody uses. */
   readonly unused: Record<string, number>;
   /** Bytes of text, unpacked, to the end of the chunk in which reading ended. */
@@ -43,13 +51,17 @@ const ENOUGH = new Error("enough was read");
  *
  * @param path - where the text comes from, for messages and for the trace's name
  * @param sink - takes each event in turn; the record is one for all
- * @param enough - asked behind each event whether that was the last one to be read; all are if left out
+ * @param options - when to end, and whom to tell of events that perf lost
  */
 export function createTraceReader(
   path: string,
   sink: (event: TraceEvent) => void,
-  enough?: () => boolean,
+  { enough, onLost = () => undefined }: Pick<ReadTraceOptions, "enough" | "onLost"> = {},
 ): TraceReader {
+  const ledger = createLedger(onLost);
+  const { counts } = ledger;
+  let form: TraceForm = "tracepoints";
+  let parser: LineParser | undefined;
   let done = false;
 
   function sinkUntilEnough(event: TraceEvent): void {
@@ -67,16 +79,23 @@ export function createTraceReader(
     }
   }
 
-  const parser = createLineParser(path, enough === undefined ? sink : sinkUntilEnough);
+  /** The first lines tell of which kind all are. */
+  function parserOf(text: Uint8Array): LineParser {
+    const take = enough === undefined ? sink : sinkUntilEnough;
+    form = textForm(text);
+    return form === "strace" ? createStraceParser(ledger, take) : createLineParser(path, ledger, take);
+  }
+
   const blocks = createLineBlocks(
     (text, end) => {
+      parser ??= parserOf(text.subarray(0, end));
       parser.parse(text, end);
     },
     () => {
-      parser.skipLongLine();
+      counts.lines++;
+      ledger.unused("line over 1 MiB");
     },
   );
-  const { counts } = parser;
   let bytes = 0;
 
   function push(chunk: Uint8Array): void {
@@ -91,13 +110,14 @@ export function createTraceReader(
       blocks.finish();
     });
     if (counts.events === 0) {
-      const found = Object.keys(parser.unused()).slice(0, 3).join(", ");
+      const found = Object.keys(ledger.allUnused()).slice(0, 3).join(", ");
       throw new KpkeysError("ERR_TRACE_EMPTY", `no event in ${counts.lines} lines${found && ` (but ${found})`}`, {
         where: path,
-        expected: "perf script of the tracepoints of mmap, brk, fork, exec, exit and page faults",
+        expected:
+          "perf script or ftrace text of the tracepoints of mmap, brk, fork, exec, exit and page faults, or strace -f -ttt",
       });
     }
-    return { name: traceName(path), ...counts, unused: parser.unused(), bytes };
+    return { name: traceName(path), form, limits: limitsOf(form), ...counts, unused: ledger.allUnused(), bytes };
   }
 
   return { push, finish, lines: () => counts.lines, done: () => done };

@@ -1,4 +1,5 @@
 import { readVmpte } from "../reader/vmpte.js";
+import type { Program } from "./program.js";
 
 /** A process of which the model and Linux differ. */
 export interface Difference {
@@ -28,8 +29,43 @@ export interface Agreement {
 export interface ExitRecord {
   /** Table pages below the top level. */
   readonly tablePages: number;
-  /** Whether part of its life lies before the trace. */
-  readonly fromBefore: boolean;
+  /** What the trace does not tell of it; empty when nothing is known to lack. */
+  readonly why: string;
+  /** The same of what could only add to its tables. */
+  readonly whyFewer: string;
+}
+
+/** Pages of a table of 2 MiB, and how many of them the strings of execve's arguments most often fill at most: 128 KiB. */
+const TABLE_PAGES = 512;
+const ARGUMENT_PAGES = 32;
+
+/**
+ * What the trace does not tell of a program, the weightiest first.
+ * @param program - the program
+ * @param lost - events that perf has lost so far
+ * @returns a clause; empty when nothing is known to lack
+ */
+export function unknownOf(program: Program, lost: number): string {
+  const { fromBefore, lostBefore, refused, unexplained, calledClone3, threaded } = program;
+  if (fromBefore) return "part of its life lies before the trace began";
+  if (lost > lostBefore) return `perf lost ${lost - lostBefore} events while it lived`;
+  if (refused > 0) return `${refused} of its system calls cannot be carried out as the trace has them`;
+  if (unexplained > 0) return `${unexplained} of its faults lie in no mapping that the trace tells of`;
+  if (calledClone3) return "it called clone3, and the struct with the flags is not in the trace";
+  if (threaded) return "its threads may have faulted between Linux's account and exit_group";
+  return "";
+}
+
+/**
+ * What the trace does not tell of a program's stack: execve fills its top without a fault.
+ * @param program - the program
+ * @returns a clause if that may reach into one more table, else empty
+ */
+export function unknownStackOf({ stackPage }: Program): string {
+  const nearEnd = stackPage >= 0 && stackPage % TABLE_PAGES >= TABLE_PAGES - ARGUMENT_PAGES;
+  return nearEnd
+    ? "what execve wrote at the top of its stack is not in the trace and may reach into one more table"
+    : "";
 }
 
 /**
@@ -37,12 +73,14 @@ export interface ExitRecord {
  * @param path - a VmPTE file
  * @param exits - the model's processes at their exits, by pid; a pid used again has several
  * @param whole - whether the whole trace was replayed; if not, processes without an exit say nothing, nor do pids used again
+ * @param limits - what a trace of this kind cannot show at all
  * @throws KpkeysError ERR_INPUT_MISSING, ERR_VMPTE_LINE
  */
 export function compareWithLinux(
   path: string,
   exits: ReadonlyMap<number, readonly ExitRecord[]>,
   whole: boolean,
+  limits: readonly string[],
 ): Agreement {
   const met = new Map<number, number>();
   const all = readVmpte(path).filter(({ name, pid }) => name !== "perf" || exits.has(pid));
@@ -56,13 +94,15 @@ export function compareWithLinux(
     const exit = exits.get(pid)?.[turn];
     const kernel = vmpteKb / 4;
     if (exit?.tablePages === kernel) continue;
-    const why =
-      exit === undefined
-        ? "the trace has no exit of it"
-        : exit.fromBefore
-          ? "part of its life lies before the trace began"
-          : "no reason known";
-    differences.push({ pid, name, model: exit?.tablePages ?? 0, kernel, why });
+    differences.push({ pid, name, model: exit?.tablePages ?? 0, kernel, why: whyOf(exit, kernel, limits) });
   }
   return { processes: records.length, equal: records.length - differences.length, differences };
+}
+
+/** Why the model may have another number than Linux; if nothing is known to lack, that is said. */
+function whyOf(exit: ExitRecord | undefined, kernel: number, limits: readonly string[]): string {
+  if (exit === undefined) return "the trace has no exit_group of it";
+  const { tablePages, why, whyFewer } = exit;
+  const known = limits[0] ?? (why || (tablePages < kernel ? whyFewer : ""));
+  return known === "" ? "no reason known" : known;
 }

@@ -4,7 +4,8 @@ import type { Machine, MachineCounters } from "@kpkeys/kernel";
 import { argUnsigned, EventKind } from "../reader/event.js";
 import type { TraceEvent } from "../reader/event.js";
 import { readTrace } from "../reader/read-trace.js";
-import { compareWithLinux } from "./agreement.js";
+import type { TraceForm } from "../reader/text-form.js";
+import { compareWithLinux, unknownOf, unknownStackOf } from "./agreement.js";
 import type { Agreement, ExitRecord } from "./agreement.js";
 import { createChecker } from "./check.js";
 import type { CheckMode, CheckResult } from "./check.js";
@@ -58,10 +59,18 @@ export interface ReplayResult extends Readonly<FaultCounts> {
     readonly name: string;
     /** Events in it, or in the part of it that was read. */
     readonly events: number;
+    /** Which tool's text it is. */
+    readonly form: TraceForm;
+    /** What a text of this kind cannot show, in sentences. */
+    readonly limits: readonly string[];
     /** Lines that were not used, by what they are. */
     readonly unused: Readonly<Record<string, number>>;
     /** Processes met, or of these those in the sample. */
     readonly processes: number;
+    /** Events that perf says it lost while it recorded. */
+    readonly lost: number;
+    /** System calls that Linux carried out and the model refused: of no length, outside the user's half, of mappings that are not there. */
+    readonly refused: number;
     /** Where the replay was to end; `null` for the end of the trace. */
     readonly until: Until | null;
     /** What was replayed of it; `null` for everything. */
@@ -83,17 +92,20 @@ export interface ReplayResult extends Readonly<FaultCounts> {
  * Replays a recorded workload: each event becomes the operation of the model kernel that it tells of.
  *
  * @param machine - a booted machine; the processes of the trace that do not end stay in it
- * @param path - `perf script` text, plain or gzip
+ * @param path - the recording, as {@link readTrace} takes it
  * @param options - how
  * @returns what it was
  * @throws KpkeysError ERR_INPUT_MISSING, ERR_INPUT_KIND, ERR_INPUT_TRUNCATED, ERR_TRACE_EMPTY, ERR_TRACE_LINE,
  *   ERR_VMPTE_LINE; ERR_OUT_OF_MEMORY with the trace's line; ERR_KERNEL_FAULT when the kernel itself faults
  */
 export async function replayTrace(machine: Machine, path: string, options: ReplayOptions = {}): Promise<ReplayResult> {
+  const { check = "off", vmpte, until, stop, before: onEvent } = options;
   const tasks = machine.get(Tasks);
   const spaces = machine.get(AddressSpaces);
   const { cpus } = machine;
-  const threads = createThreads(tasks, spaces);
+  let lost = 0;
+  let refused = 0;
+  const threads = createThreads(tasks, spaces, () => lost, keepRecord);
   const faults = createUserFaults(spaces);
   const here = cpus.current;
   const idle = cpus.all.map((cpu) => {
@@ -116,7 +128,10 @@ export async function replayTrace(machine: Machine, path: string, options: Repla
     if (event.kind === EventKind.sys_enter_execve) thread.execSwitched = false;
   }
 
-  function exec(thread: Thread): void {
+  /** execve by another than the first thread ends that one and takes its number (de_thread). */
+  function exec(thread: Thread, event: TraceEvent): void {
+    const former = threads.find(argUnsigned(event, 1));
+    if (former !== undefined && former !== thread) threads.exit(former);
     if (!thread.execSwitched) threads.exec(thread);
     thread.execSwitched = false;
   }
@@ -131,7 +146,7 @@ export async function replayTrace(machine: Machine, path: string, options: Repla
       threads.exec(thread);
       thread.execSwitched = true;
     }
-    faults.replay(thread.task.mm!, event, Privilege.UACCESS);
+    faults.replay(thread.task.mm!, thread.program, event, Privilege.UACCESS);
   }
 
   function tellIfFuller(onFuller: () => void): void {
@@ -147,9 +162,35 @@ export async function replayTrace(machine: Machine, path: string, options: Repla
 
   function noteExit(thread: Thread): void {
     if (options.onFuller !== undefined) tellIfFuller(options.onFuller);
-    const records = exits.get(thread.pid) ?? [];
-    records.push({ tablePages: thread.task.mm!.tablePages, fromBefore: thread.fromBefore });
-    exits.set(thread.pid, records);
+    if (vmpte !== undefined) thread.exitRecord = exitRecordOf(thread);
+  }
+
+  /**
+   * Keeps what the model had of a process that called exit_group. What clone3 made without a word of its flags is taken for a thread;
+   * if its group is dead while the first thread of the process lives, it was a process of its own.
+   */
+  function keepRecord({ tid, pid, exitRecord }: Thread, groupDead = false): void {
+    if (exitRecord === undefined) return;
+    const number = groupDead && tid !== pid && threads.find(pid) !== undefined ? tid : pid;
+    const records = exits.get(number);
+    if (records === undefined) exits.set(number, [exitRecord]);
+    else records.push(exitRecord);
+  }
+
+  function endThread(tid: number, groupDead: boolean): void {
+    const thread = threads.find(tid);
+    if (thread === undefined) return;
+    keepRecord(thread, groupDead);
+    thread.exitRecord = undefined;
+    threads.exit(thread);
+  }
+
+  function exitRecordOf({ task, program }: Thread): ExitRecord {
+    return {
+      tablePages: task.mm!.tablePages,
+      why: unknownOf(program, lost),
+      whyFewer: unknownStackOf(program),
+    };
   }
 
   function handle(event: TraceEvent): void {
@@ -160,15 +201,14 @@ export async function replayTrace(machine: Machine, path: string, options: Repla
       return;
     }
     if (event.kind === EventKind.sched_process_exit) {
-      const ended = threads.find(argUnsigned(event, 0));
-      if (ended !== undefined) threads.exit(ended);
+      endThread(argUnsigned(event, 0), event.argLow[1] === 1);
       return;
     }
     const thread = threads.of(event);
     tasks.switchTo(thread.task);
     switch (event.kind) {
       case EventKind.page_fault_user:
-        faults.replay(thread.task.mm!, event, Privilege.USER);
+        faults.replay(thread.task.mm!, thread.program, event, Privilege.USER);
         return;
       case EventKind.page_fault_kernel:
         kernelFault(thread, event);
@@ -177,7 +217,7 @@ export async function replayTrace(machine: Machine, path: string, options: Repla
         threads.fork(thread, argUnsigned(event, 1));
         return;
       case EventKind.sched_process_exec:
-        exec(thread);
+        exec(thread, event);
         return;
       case EventKind.sys_enter_exit_group:
         noteExit(thread);
@@ -185,12 +225,14 @@ export async function replayTrace(machine: Machine, path: string, options: Repla
     }
     if (isEnter(event.kind)) enter(thread, event);
     else {
-      replaySyscall(spaces, thread, event);
+      if (!replaySyscall(spaces, thread, event)) {
+        refused++;
+        thread.program.refused++;
+      }
       thread.syscall = -1;
     }
   }
 
-  const { check = "off", vmpte, until, stop, before: onEvent } = options;
   const extent = createExtent(path, until, stop);
 
   function onProgress(consumed: number, size: number): void {
@@ -207,13 +249,16 @@ export async function replayTrace(machine: Machine, path: string, options: Repla
           handle(event);
           checker?.after(event);
         };
+  const onLost = (events: number): void => {
+    lost += events;
+  };
   const sample = options.sample && createSample(options.sample, watched);
   const take = (event: TraceEvent): void => {
     if (!extent.takes(event)) return;
     if (sample === undefined) watched(event);
     else sample.push(event);
   };
-  const reading = { onProgress, enough: () => extent.enough() };
+  const reading = { onProgress, onLost, enough: () => extent.enough() };
   const summary = await readTrace(path, take, reading).catch((error: unknown) => {
     throw error instanceof KpkeysError && error.code === "ERR_OUT_OF_MEMORY"
       ? outOfMemoryAt(`${path}:${line}`, error)
@@ -221,14 +266,21 @@ export async function replayTrace(machine: Machine, path: string, options: Repla
   });
   const checked = checker?.finish() ?? null;
   const seconds = (performance.now() - start) / 1000 - secondsApart;
-  const { name, unused } = summary;
+  const { name, form, limits, unused } = summary;
   const { events, stopped } = extent;
+  // The recording may end between a process's exit_group and its exit.
+  for (const thread of threads.alive()) keepRecord(thread);
+  const whole = !stopped && until === undefined && sample === undefined;
   return {
     trace: {
       name,
       events,
+      form,
+      limits,
       unused,
       processes: threads.processes,
+      lost,
+      refused,
       until: until ?? null,
       sample: sample?.counts ?? null,
     },
@@ -236,10 +288,7 @@ export async function replayTrace(machine: Machine, path: string, options: Repla
     ...faults.counts,
     counters: [before, ...apart].reduceRight((rest, each) => countersSince(each, rest), machine.counters()),
     seconds,
-    linux:
-      vmpte === undefined
-        ? null
-        : compareWithLinux(vmpte, exits, !stopped && until === undefined && sample === undefined),
+    linux: vmpte === undefined ? null : compareWithLinux(vmpte, exits, whole, limits),
     check: checked,
   };
 }

@@ -2,6 +2,9 @@ import { CloneFlag } from "@kpkeys/core/contracts";
 import type { AddressSpaces, Mm, Task, Tasks } from "@kpkeys/core/contracts";
 import type { TraceEvent } from "../reader/event.js";
 import { EventKind } from "../reader/event.js";
+import type { ExitRecord } from "./agreement.js";
+import { copyProgram, newProgram } from "./program.js";
+import type { Program } from "./program.js";
 
 /** A thread that the trace speaks of. */
 export interface Thread {
@@ -11,10 +14,8 @@ export interface Thread {
   pid: number;
   /** The kernel's task. */
   readonly task: Task;
-  /** Its name, as the trace gave it last. */
-  name: string;
-  /** Whether its address space was there before the trace began, so that the trace does not tell all of it. */
-  fromBefore: boolean;
+  /** What is known of the program that it runs. */
+  program: Program;
   /** The system call that it is in: an enter event's kind, or -1. */
   syscall: number;
   /** The call's arguments, in pairs of high and low words as the event has them. */
@@ -23,6 +24,8 @@ export interface Thread {
   readonly argLow: Int32Array;
   /** Whether the address space that execve builds has been entered already, before the event that tells of it. */
   execSwitched: boolean;
+  /** What the model had of it when it called exit_group, if it did and somebody wants to compare. */
+  exitRecord: ExitRecord | undefined;
 }
 
 /** The threads that are alive, by their numbers in the trace. */
@@ -46,19 +49,28 @@ export interface Threads {
   exec(thread: Thread): void;
   /** A thread's end. */
   exit(thread: Thread): void;
+  /** Those that have not ended. */
+  alive(): Iterable<Thread>;
 }
 
 /**
  * Makes the threads of a replay.
  * @param tasks - the kernel's tasks
  * @param spaces - the kernel's address spaces
+ * @param lost - tells how many events perf has lost so far
+ * @param onExit - told of a thread that ends, be it that its number is used again
  */
-export function createThreads(tasks: Tasks, spaces: AddressSpaces): Threads {
+export function createThreads(
+  tasks: Tasks,
+  spaces: AddressSpaces,
+  lost: () => number,
+  onExit: (thread: Thread) => void,
+): Threads {
   const threads = new Map<number, Thread>();
   let last: Thread | undefined;
   let processes = 0;
 
-  function add(tid: number, pid: number, mm: Mm, fromBefore: boolean): Thread {
+  function add(tid: number, pid: number, mm: Mm, program: Program): Thread {
     const flags = tid === pid ? 0 : CloneFlag.THREAD;
     const stale = threads.get(tid);
     if (stale !== undefined) exit(stale);
@@ -66,19 +78,39 @@ export function createThreads(tasks: Tasks, spaces: AddressSpaces): Threads {
       tid,
       pid,
       task: tasks.create(mm, flags),
-      name: "",
-      fromBefore,
+      program,
       syscall: -1,
       argHigh: new Int32Array(6),
       argLow: new Int32Array(6),
-      execSwitched: fromBefore,
+      execSwitched: false,
+      exitRecord: undefined,
     };
     threads.set(tid, thread);
     if (tid === pid) processes++;
     return thread;
   }
 
+  /**
+   * A thread never heard of. If it is in execve by its first event (perf begins there), its address space is the one that execve is
+   * building: nothing of that lies before the trace.
+   */
+  function meet(event: TraceEvent): Thread {
+    const inExec = event.kind === EventKind.sched_process_exec || isKernelWrite(event);
+    const pid = event.pid < 0 ? event.tid : event.pid;
+    const leader = pid === event.tid ? undefined : threads.get(pid);
+    const shared = leader?.task.mm;
+    if (leader !== undefined && shared !== undefined) {
+      spaces.get(shared);
+      leader.program.threaded = true;
+      return add(event.tid, pid, shared, leader.program);
+    }
+    const thread = add(event.tid, pid, spaces.create(), newProgram(lost(), !inExec));
+    thread.execSwitched = inExec;
+    return thread;
+  }
+
   function exit(thread: Thread): void {
+    onExit(thread);
     threads.delete(thread.tid);
     if (last === thread) last = undefined;
     tasks.exit(thread.task);
@@ -107,7 +139,12 @@ export function createThreads(tasks: Tasks, spaces: AddressSpaces): Threads {
     },
     of(event) {
       if (last?.tid === event.tid) return last;
-      last = threads.get(event.tid) ?? add(event.tid, event.tid, spaces.create(), true);
+      last = threads.get(event.tid) ?? meet(event);
+      // Some traces have the process's number beside the thread's: then clone3 hides less.
+      if (event.pid >= 0 && last.pid !== event.pid) {
+        last.pid = event.pid;
+        if (last.tid === last.pid) processes++;
+      }
       return last;
     },
     find: (tid) => threads.get(tid),
@@ -115,16 +152,23 @@ export function createThreads(tasks: Tasks, spaces: AddressSpaces): Threads {
       const { mm, process } = shares(parent);
       const parentMm = parent.task.mm!;
       if (mm) spaces.get(parentMm);
-      const child = add(tid, process ? parent.pid : tid, mm ? parentMm : spaces.fork(parentMm), false);
-      child.fromBefore = parent.fromBefore;
-      child.execSwitched = false;
+      const program = mm ? parent.program : copyProgram(parent.program);
+      add(tid, process ? parent.pid : tid, mm ? parentMm : spaces.fork(parentMm), program);
+      if (process) program.threaded = true;
+      if (parent.syscall === EventKind.sys_enter_clone3) program.calledClone3 = true;
     },
     exec(thread) {
       tasks.exec(thread.task, spaces.create());
       if (thread.pid !== thread.tid) processes++;
       thread.pid = thread.tid;
-      thread.fromBefore = false;
+      thread.program = newProgram(lost());
     },
     exit,
+    alive: () => threads.values(),
   };
+}
+
+/** Whether an event is a fault of the kernel that writes for the user. */
+function isKernelWrite({ kind, argLow }: TraceEvent): boolean {
+  return kind === EventKind.page_fault_kernel && (argLow[2]! & 2) !== 0;
 }

@@ -15,9 +15,10 @@ export interface PageAllocator {
   /**
    * Takes a block.
    * @param order - 0 to {@link maxOrder}
+   * @param movable - whether its content could be moved (__GFP_MOVABLE), as a user's can; such pages lie apart. False if left out.
    * @returns its first page-frame number, or -1 when there is none
    */
-  alloc(order: number): number;
+  alloc(order: number, movable?: boolean): number;
   /**
    * Gives a block back.
    * @param pfn - its first page-frame number

@@ -63,8 +63,8 @@ export interface AddressSpaces {
    * @param page - first virtual page
    * @param pages - length
    * @param prot - {@link Prot} bits
-   * @param flags - {@link MapFlag} bits; a range already mapped is unmapped first
-   * @returns 0 or a negative errno
+   * @param flags - MAP_ bits, {@link MapFlag} among them; a range already mapped is unmapped first
+   * @returns 0 or a negative errno: -ENOMEM outside the user's half, or with 65530 mappings there
    */
   mmap(mm: Mm, page: number, pages: number, prot: number, flags: number): number;
   /** munmap. @param mm - the address space @param page - first virtual page @param pages - length @returns 0 or a negative errno */
@@ -85,9 +85,10 @@ export interface AddressSpaces {
    * @param pages - its length
    * @param newPage - first virtual page of the new range
    * @param newPages - its length
+   * @param flags - MREMAP_ bits, none if left out; of them DONTUNMAP (4) acts, the others chose the address
    * @returns 0 or a negative errno
    */
-  mremap(mm: Mm, page: number, pages: number, newPage: number, newPages: number): number;
+  mremap(mm: Mm, page: number, pages: number, newPage: number, newPages: number, flags?: number): number;
   /** brk. @param mm - the address space @param page - one past the heap's last page, rounded up @returns 0 or a negative errno */
   brk(mm: Mm, page: number): number;
   /**
@@ -95,7 +96,8 @@ export interface AddressSpaces {
    * @param mm - the address space
    * @param page - first virtual page
    * @param pages - length
-   * @param advice - MADV_ number: 4 DONTNEED, 8 FREE, 20 COLD and 21 PAGEOUT act; others are taken and do nothing
+   * @param advice - MADV_ number. DONTNEED (4, 24), FREE (8), COLD (20), PAGEOUT (21), POPULATE_READ (22), POPULATE_WRITE (23)
+   *   and GUARD_INSTALL (102) act on pages, DONTFORK (10) and its like on what becomes of the mapping; others are taken and do nothing
    * @returns 0 or a negative errno
    */
   madvise(mm: Mm, page: number, pages: number, advice: number): number;

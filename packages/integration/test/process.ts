@@ -1,0 +1,38 @@
+import { AddressSpaces, Privilege, Tasks } from "@kpkeys/core/contracts";
+import type { Access, Mm, Task } from "@kpkeys/core/contracts";
+import type { Machine } from "@kpkeys/kernel";
+
+/** A machine with one process running. */
+export class Process {
+  readonly machine: Machine;
+  readonly spaces: AddressSpaces;
+  readonly tasks: Tasks;
+  task: Task;
+
+  constructor(machine: Machine) {
+    this.machine = machine;
+    this.spaces = machine.get(AddressSpaces);
+    this.tasks = machine.get(Tasks);
+    this.task = this.tasks.create(this.spaces.create());
+    this.tasks.switchTo(this.task);
+  }
+
+  get mm(): Mm {
+    return this.task.mm!;
+  }
+
+  /** Table pages below the top level. */
+  get tables(): number {
+    return this.mm.tablePages;
+  }
+
+  touch(page: number, access: Access): number {
+    return this.spaces.touch(this.mm, Math.floor(page / 0x100000), (page % 0x100000) << 12, access, Privilege.USER);
+  }
+
+  /** Forks, and runs the child from then on. */
+  fork(): void {
+    this.task = this.tasks.create(this.spaces.fork(this.mm));
+    this.tasks.switchTo(this.task);
+  }
+}

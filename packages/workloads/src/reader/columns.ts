@@ -1,0 +1,148 @@
+import { type TraceEvent } from "./event.js";
+import { decimal, digits, SPACE } from "./scan.js";
+
+const TAB = 9;
+const PAREN_OPEN = 40;
+const PAREN_CLOSE = 41;
+const MINUS = 45;
+const DOT = 46;
+const SLASH = 47;
+const COLON = 58;
+const BRACKET_OPEN = 91;
+const BRACKET_CLOSE = 93;
+
+/** The longest `(tgid)`, and the longest comm with the spaces before it: what is farther to the left is not looked at. */
+const GROUP_LENGTH = 16;
+const COMM_LENGTH = 64;
+
+/** Reads a column, and tells whether it is one of its kind. */
+type Column = (bytes: Uint8Array, start: number, end: number, event: TraceEvent) => boolean;
+
+/**
+ * Reads the columns in front of an event's name, whichever of them are there, from the right, so that a comm may hold anything:
+ *
+ * ```
+ *   comm pid/tid [cpu] time: period           perf script -F, any of comm, pid, cpu, time and period left out
+ *   comm-tid (tgid) [cpu] flags time:         ftrace's trace file and trace-cmd report
+ * ```
+ *
+ * @param bytes - the text
+ * @param start - where the line begins
+ * @param end - where the columns end: the event's name begins there
+ * @param event - takes tid, pid, cpu, time and the place of the comm; what has no column is -1, a time NaN
+ * @returns whether they can be read
+ */
+export function readColumnsBefore(bytes: Uint8Array, start: number, end: number, event: TraceEvent): boolean {
+  event.cpu = event.pid = -1;
+  event.time = Number.NaN;
+  let at = end;
+  const take = (column: Column): boolean => {
+    const last = trimEnd(bytes, start, at);
+    const first = wordStart(bytes, start, last);
+    if (first === last || !column(bytes, first, last, event)) return false;
+    at = first;
+    return true;
+  };
+  if (!take(time)) {
+    // A period stands between time and name; a number that is followed by no time is the thread's.
+    const before = at;
+    if (take(number) && !take(time)) at = before;
+  }
+  if (!take(cpu)) {
+    const before = at;
+    if (take(flags) && !take(cpu)) at = before;
+  }
+  takeGroup();
+  const last = trimEnd(bytes, start, at);
+  const first = wordStart(bytes, start, last);
+  return threadColumn(bytes, start, first, last, event);
+
+  /** `(tgid)`, which may hold spaces, or dashes where it is unknown. */
+  function takeGroup(): void {
+    const closing = trimEnd(bytes, start, at) - 1;
+    if (closing < start || bytes[closing] !== PAREN_CLOSE) return;
+    const farthest = Math.max(start, closing - GROUP_LENGTH);
+    let open = closing;
+    while (open > farthest && bytes[open] !== PAREN_OPEN) open--;
+    let from = open + 1;
+    while (bytes[from] === SPACE) from++;
+    const to = digits(bytes, from);
+    if (to !== closing && bytes[from] !== MINUS) return;
+    if (to === closing && isCount(to - from)) event.pid = decimal(bytes, from, to);
+    at = open;
+  }
+}
+
+function trimEnd(bytes: Uint8Array, start: number, end: number): number {
+  let at = end;
+  while (at > start && (bytes[at - 1] === SPACE || bytes[at - 1] === TAB)) at--;
+  return at;
+}
+
+function wordStart(bytes: Uint8Array, start: number, end: number): number {
+  let at = end;
+  while (at > start && bytes[at - 1] !== SPACE && bytes[at - 1] !== TAB) at--;
+  return at;
+}
+
+/** `seconds.fraction:`, of 6 or 9 digits. */
+function time(bytes: Uint8Array, start: number, end: number, event: TraceEvent): boolean {
+  const secondsEnd = digits(bytes, start);
+  const fraction = secondsEnd + 1;
+  const fractionEnd = digits(bytes, fraction);
+  const length = fractionEnd - fraction;
+  if (!isCount(secondsEnd - start) || bytes[secondsEnd] !== DOT || (length !== 6 && length !== 9)) return false;
+  if (bytes[fractionEnd] !== COLON || fractionEnd + 1 !== end) return false;
+  const nanoseconds = decimal(bytes, fraction, fractionEnd) * (length === 6 ? 1000 : 1);
+  event.time = decimal(bytes, start, secondsEnd) * 1e9 + nanoseconds;
+  return true;
+}
+
+function number(bytes: Uint8Array, start: number, end: number): boolean {
+  return digits(bytes, start) === end;
+}
+
+/** `[cpu]`. */
+function cpu(bytes: Uint8Array, start: number, end: number, event: TraceEvent): boolean {
+  const last = digits(bytes, start + 1);
+  if (bytes[start] !== BRACKET_OPEN || bytes[last] !== BRACKET_CLOSE || last + 1 !== end) return false;
+  if (!isCount(last - start - 1)) return false;
+  event.cpu = decimal(bytes, start + 1, last);
+  return true;
+}
+
+/** ftrace's irqs-off, need-resched and so on: four or five characters, which mean nothing here. */
+function flags(_bytes: Uint8Array, start: number, end: number): boolean {
+  return end - start >= 4 && end - start <= 6;
+}
+
+/** `tid`, `pid/tid` or `comm-tid`, and before it what is left: the comm or its beginning. */
+function threadColumn(bytes: Uint8Array, line: number, start: number, end: number, event: TraceEvent): boolean {
+  let from = end;
+  while (from > start && isDigit(bytes[from - 1]!)) from--;
+  if (!isCount(end - from)) return false;
+  event.tid = decimal(bytes, from, end);
+  event.commStart = Math.max(line, start - COMM_LENGTH);
+  while (bytes[event.commStart] === SPACE) event.commStart++;
+  event.commEnd = Math.max(event.commStart, trimEnd(bytes, line, start));
+  if (from === start) return true;
+  if (bytes[from - 1] === SLASH) {
+    if (digits(bytes, start) !== from - 1 || !isCount(from - 1 - start)) return false;
+    event.pid = decimal(bytes, start, from - 1);
+    return true;
+  }
+  if (bytes[from - 1] !== MINUS) return false;
+  // A lone minus is the sign of a thread unknown; else it joins comm and thread.
+  if (from - 1 === start) event.tid = -event.tid;
+  else event.commEnd = from - 1;
+  return true;
+}
+
+function isDigit(byte: number): boolean {
+  return byte >= 48 && byte <= 57;
+}
+
+/** No pid, CPU or second of uptime has more than nine digits. */
+function isCount(length: number): boolean {
+  return length > 0 && length <= 9;
+}

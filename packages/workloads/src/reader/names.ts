@@ -1,0 +1,97 @@
+import { EventKind } from "./event.js";
+import { ArgumentForm, eventNames, FORMATS } from "./formats.js";
+import { createNameTable } from "./name-table.js";
+import { NEWLINE, NUL, SPACE } from "./scan.js";
+
+const TAB = 9;
+
+/** An event as a line names it. */
+interface Name {
+  /** The word in the line, with its colon. */
+  readonly word: string;
+  /** Which event it is. */
+  readonly kind: number;
+  /** How its arguments are printed. */
+  readonly form: number;
+  /** Where they begin, from the word's start. */
+  readonly length: number;
+}
+
+/**
+ * The words that name an event:
+ *
+ * ```
+ *   syscalls:sys_enter_brk: brk: 0x…      perf script
+ *   sys_enter_brk:       brk: 0x…         trace-cmd report
+ *   sys_brk(brk: …)      sys_brk -> 0x…   the trace file of ftrace
+ * ```
+ */
+const NAMES: readonly Name[] = eventNames.flatMap((full, kind) => {
+  const { form, firstLabel } = FORMATS[kind]!;
+  const bare = full.slice(full.indexOf(":") + 1);
+  const named = [full, bare].map((name) => ({ word: `${name}:`, kind, form, length: name.length + 1 }));
+  if (!full.startsWith("syscalls:")) return named;
+  const call = bare.replace(/^sys_(enter|exit)_/, "sys_");
+  const entered = form === ArgumentForm.enter;
+  const word = entered ? `${call}(${firstLabel === "" ? ")" : `${firstLabel}:`}` : call;
+  const called = { word, kind, form: form + ArgumentForm.called, length: call.length + (entered ? 1 : 0) };
+  return [...named, called];
+});
+
+const KIND = Uint8Array.from(NAMES, ({ kind }) => kind);
+const FORM = Uint8Array.from(NAMES, ({ form }) => form);
+const LENGTH = Uint8Array.from(NAMES, ({ length }) => length);
+
+/** Modifiers that perf prints behind an event's name, from `-e EVENT:MODIFIERS`. */
+const MODIFIED = /^([\w:]*\w:)[ukhGHIpPSDWeRb]{1,8}:$/;
+
+/** How many names with modifiers are remembered: a trace may hold any number. */
+const LEARNED = 64;
+
+/** Finds the events that words name. */
+export interface EventNames {
+  /** @returns the index of the name at a position, or -1 */
+  at(bytes: Uint8Array, at: number): number;
+  /** @returns the index of the name that a word is with modifiers behind it, or -1 */
+  modified(word: string): number;
+  /** @returns which event a name means */
+  kind(index: number): EventKind;
+  /** @returns how the arguments behind a name are printed */
+  form(index: number): number;
+  /** @returns how far behind the start of a name its arguments begin */
+  length(index: number): number;
+}
+
+/** Makes the finder, which remembers names with modifiers once it has met them. */
+export function createEventNames(): EventNames {
+  const table = createNameTable(NAMES.map(({ word }) => word));
+  const plain = new Map(NAMES.map(({ word }, index) => [word, index]));
+  const learned: { readonly index: number; readonly length: number }[] = [];
+
+  return {
+    at: (bytes, at) => table.at(bytes, at),
+    modified(word) {
+      const index = plain.get(MODIFIED.exec(word)?.[1] ?? "");
+      if (index === undefined || learned.length >= LEARNED) return -1;
+      learned.push({ index, length: word.length });
+      table.add(word);
+      return NAMES.length + learned.length - 1;
+    },
+    kind: (index) => (index < NAMES.length ? KIND[index]! : KIND[learned[index - NAMES.length]!.index]!) as EventKind,
+    form: (index) => (index < NAMES.length ? FORM[index]! : FORM[learned[index - NAMES.length]!.index]!),
+    length: (index) => (index < NAMES.length ? LENGTH[index]! : learned[index - NAMES.length]!.length),
+  };
+}
+
+/**
+ * Goes from word to word of a line.
+ * @param bytes - the text
+ * @param at - a position in the line
+ * @returns where the next word begins, or -1 at the line's end or at a NUL
+ */
+export function nextWord(bytes: Uint8Array, at: number): number {
+  let i = at;
+  while (bytes[i]! > SPACE) i++;
+  while (bytes[i] === SPACE || bytes[i] === TAB) i++;
+  return bytes[i] === NEWLINE || bytes[i] === NUL || bytes[i]! < SPACE ? -1 : i;
+}
