@@ -148,20 +148,54 @@ export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: 
     stepLow: number,
     count: number,
   ): number {
-    const slot = (low >>> 12) & 1023;
-    const allowed = writes[cpu.bank + slot] === ((high << 10) | (low >>> 22)) && (high << 11) >> 11 === high;
-    const start = offsets[slot]! + ((low >>> 2) & 1022);
+    if (!mayWrite(high, low)) {
+      // The first word decides for all, unless each word is a matter of its own.
+      if (store64(high, low, valueHigh, valueLow) !== DONE) return FAULTED;
+      if ((valueHigh | valueLow | stepLow) === 0 && isWithoutContent(high, low)) return DONE;
+      if (!mayWrite(high, low)) return storeEach(high, low, valueHigh, valueLow, stepLow, count);
+    }
+    const start = offsets[(low >>> 12) & 1023]! + ((low >>> 2) & 1022);
+    if (stepLow === 0 && valueHigh === valueLow) {
+      words.fill(valueLow, start, start + 2 * count);
+      return DONE;
+    }
     let nextHigh = valueHigh | 0;
     let nextLow = valueLow | 0;
-    for (let word = 0; word < count; word++) {
-      if (allowed) {
-        words[start + word * 2] = nextLow;
-        words[start + word * 2 + 1] = nextHigh;
-      } else if (store64(high, low + word * 8, nextHigh, nextLow) !== DONE) {
-        return FAULTED;
-      }
+    for (let at = start, end = start + 2 * count; at < end; at += 2) {
+      words[at] = nextLow;
+      words[at + 1] = nextHigh;
       nextLow = (nextLow + stepLow) | 0;
       if (nextLow >>> 0 < stepLow) nextHigh = (nextHigh + 1) | 0;
+    }
+    return DONE;
+  }
+
+  /** Whether a fast tag allows writes to a page. */
+  function mayWrite(high: number, low: number): boolean {
+    return writes[cpu.bank + ((low >>> 12) & 1023)] === ((high << 10) | (low >>> 22)) && (high << 11) >> 11 === high;
+  }
+
+  /** Whether a page that was written just now has still no content: zeroes were written, and more zeroes change nothing. */
+  function isWithoutContent(high: number, low: number): boolean {
+    const entry = cpu.bank === emptyBank ? -1 : tlb.find(high | 0, low, mmu.asid);
+    return entry !== -1 && memory.contentOffset(tlb.pfns[entry]!) === -1;
+  }
+
+  /** {@link storeRun} word by word: each access is checked, and counted where accesses are. */
+  function storeEach(
+    high: number,
+    low: number,
+    valueHigh: number,
+    valueLow: number,
+    stepLow: number,
+    count: number,
+  ): number {
+    let nextHigh = valueHigh | 0;
+    let nextLow = valueLow | 0;
+    for (let word = 1; word < count; word++) {
+      nextLow = (nextLow + stepLow) | 0;
+      if (nextLow >>> 0 < stepLow) nextHigh = (nextHigh + 1) | 0;
+      if (store64(high, low + word * 8, nextHigh, nextLow) !== DONE) return FAULTED;
     }
     return DONE;
   }
@@ -216,6 +250,8 @@ export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: 
 
   /** Lets the value written last rule. */
   function settle(): void {
+    if (cpu.bank !== emptyBank && cpu.rulingLow === cpu.pkeyRegisterLow && cpu.rulingHigh === cpu.pkeyRegisterHigh)
+      return;
     cpu.rulingHigh = cpu.pkeyRegisterHigh;
     cpu.rulingLow = cpu.pkeyRegisterLow;
     cpu.bank = fast.select(cpu.pkeyRegisterHigh, cpu.pkeyRegisterLow);

@@ -25,6 +25,8 @@ export interface MmuParts {
 
 /** An {@link Mmu} with what the CPU itself needs of it. */
 export interface CpuMmu extends Mmu {
+  /** {@link Mmu.enabled} as a plain field, which is quick to read. */
+  readonly translates: boolean;
   /** The address space that user translations belong to; 0 where address spaces are not told apart. */
   readonly asid: number;
   /**
@@ -56,6 +58,7 @@ export function createMmu({ id, regime, walker, tlb, fast, counters, observer }:
 
   const mmu: { -readonly [F in keyof CpuMmu]: CpuMmu[F] } = {
     enabled: false,
+    translates: false,
     kernelRoot: 0,
     userRoot: 0,
     asid: 0,
@@ -95,11 +98,10 @@ export function createMmu({ id, regime, walker, tlb, fast, counters, observer }:
   const audit = createTlbAudit({ regime, walker, tlb }, mmu);
 
   // Defined apart: an object literal with accessors is slow to read.
-  let enabled = false;
   return Object.defineProperty(mmu, "enabled", {
-    get: () => enabled,
+    get: () => mmu.translates,
     set(on: boolean) {
-      enabled = on;
+      mmu.translates = on;
       fast.clear();
     },
   });
