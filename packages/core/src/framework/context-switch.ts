@@ -51,8 +51,8 @@ export function createContextSwitch(arch: () => KpkeysArch): ContextSwitch {
   /** The state that holds a slot, 0 while it is free. */
   const holder = new Int32Array(SLOTS);
   /** Whether entering changed anything that leaving must restore. */
-  const entered = new Uint8Array(SLOTS);
-  const freeSlots = Uint8Array.from({ length: SLOT_MASK }, (_, index) => SLOT_MASK - index);
+  const entered = new Int32Array(SLOTS);
+  const freeSlots = Int32Array.from({ length: SLOT_MASK }, (_, index) => SLOT_MASK - index);
   let freeCount = SLOT_MASK;
   let sequence = Math.floor(Math.random() * 2 ** 32) & ~SLOT_MASK;
 

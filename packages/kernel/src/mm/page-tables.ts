@@ -15,6 +15,10 @@ import type { KernelLazyMmu } from "./lazy-mmu.js";
 import type { TableMemory } from "./table-memory.js";
 import type { TablePages } from "./table-pages.js";
 
+// What is imported is loaded each time; what stands here is folded.
+const DONE: number = OK;
+const SET_PTE: number = SETTERS.indexOf("set_pte");
+
 /** The guard of a setter that no feature guards. */
 const UNGUARDED: Guard = { enter: () => 0 as KpkeysState, exit: () => undefined };
 
@@ -44,7 +48,8 @@ export function createPageTables(
   faults: KernelFaults,
 ): PageTables {
   const { levels } = format.geometry;
-  const writes = new Float64Array(SETTERS.length);
+  // Longer than it need be: V8 keeps the words of short arrays where they are slower to reach.
+  const writes = new Float64Array(64);
   const entry: Entry = { high: 0, low: 0 };
 
   const guardOf = (setter: Setter): Guard => extensions.guard(setter) ?? UNGUARDED;
@@ -90,7 +95,19 @@ export function createPageTables(
     tables.entryLow = memory.valueLow;
   }
 
-  const setPte = storeSetter("set_pte");
+  const setPteGuard = guardOf("set_pte");
+  const getAndClearGuard = guardOf("ptep_get_and_clear");
+  const establishGuard = guardOf("pmdp_establish");
+
+  /** As {@link storeSetter} makes them, but written out: code that is made once is quicker. No table of pages is a root. */
+  function setPte(table: number, index: number, high: number, low: number): void {
+    const state = setPteGuard.enter();
+    for (let attempt = 0; memory.store(table, index, high, low) !== DONE; attempt++) faults.take("set_pte", attempt);
+    setPteGuard.exit(state);
+    writes[SET_PTE]!++;
+    if (arch.barrierAfter("set_pte", high, low)) lazy.queueBarriers();
+  }
+
   const setPmd = storeSetter("set_pmd");
   const setPud = storeSetter("set_pud");
   const setP4d = storeSetter("set_p4d");
@@ -110,9 +127,6 @@ export function createPageTables(
   const setWrprotect = updateSetter("ptep_set_wrprotect");
   const clearYoungDirty = updateSetter("clear_young_dirty_pte");
   const setAccessFlags = updateSetter("ptep_set_access_flags");
-  const getAndClearGuard = guardOf("ptep_get_and_clear");
-  const establishGuard = guardOf("pmdp_establish");
-  const setPteGuard = guardOf("set_pte");
 
   const clearYoung = (leaf: Entry): boolean => {
     const young = format.isYoung(leaf.high, leaf.low);
@@ -153,7 +167,7 @@ export function createPageTables(
       return Object.fromEntries(SETTERS.map((setter, i) => [setter, writes[i]!])) as Record<Setter, number>;
     },
     get total() {
-      return writes.reduce((sum, count) => sum + count, 0);
+      return writes.reduce((sum, count) => sum + count);
     },
     get barriers() {
       return lazy.barriers;
