@@ -1,7 +1,7 @@
 import { MapFlag, Prot } from "@kpkeys/core/contracts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { newVma, VmaList } from "../src/process/vma.js";
+import { Vma, VmaList } from "../src/process/vma.js";
 
 const ANONYMOUS = MapFlag.PRIVATE | MapFlag.ANONYMOUS;
 
@@ -26,7 +26,7 @@ describe("a list of mappings", () => {
         const oracle = new Map<number, number>();
         for (const { map, start, length, prot } of changes) {
           list.remove(start, start + length);
-          if (map) list.insert(newVma(start, start + length, prot, ANONYMOUS));
+          if (map) list.insert(new Vma(start, start + length, prot, ANONYMOUS));
           for (let page = start; page < start + length; page++) {
             if (map) oracle.set(page, prot);
             else oracle.delete(page);
@@ -51,17 +51,17 @@ describe("a list of mappings", () => {
   it("does not merge files or shared mappings", () => {
     for (const flags of [MapFlag.PRIVATE, MapFlag.SHARED | MapFlag.ANONYMOUS]) {
       const list = new VmaList();
-      list.insert(newVma(0, 1, Prot.READ, flags));
-      list.insert(newVma(1, 2, Prot.READ, flags));
+      list.insert(new Vma(0, 1, Prot.READ, flags));
+      list.insert(new Vma(1, 2, Prot.READ, flags));
       expect(list.all.length).toBe(2);
     }
   });
 
   it("does not merge what was written with what was not, for fork copies the one and not the other", () => {
     const list = new VmaList();
-    list.insert(newVma(0, 1, Prot.READ, ANONYMOUS));
+    list.insert(new Vma(0, 1, Prot.READ, ANONYMOUS));
     list.find(0)!.hasAnonVma = true;
-    list.insert(newVma(1, 2, Prot.READ, ANONYMOUS));
+    list.insert(new Vma(1, 2, Prot.READ, ANONYMOUS));
     expect(list.all.length).toBe(2);
   });
 });

@@ -56,8 +56,7 @@ export function createMmu({ id, regime, walker, tlb, fast, counters, observer }:
     tlb.dropRange(high, low, pages);
   }
 
-  const mmu: { -readonly [F in keyof CpuMmu]: CpuMmu[F] } = {
-    enabled: false,
+  const mmu: { -readonly [F in Exclude<keyof CpuMmu, "enabled">]: CpuMmu[F] } = {
     translates: false,
     kernelRoot: 0,
     userRoot: 0,
@@ -97,12 +96,13 @@ export function createMmu({ id, regime, walker, tlb, fast, counters, observer }:
   };
   const audit = createTlbAudit({ regime, walker, tlb }, mmu);
 
-  // Defined apart: an object literal with accessors is slow to read.
+  // Added to the object when it is made: V8 keeps one with an accessor in its literal, or in the place of a field, as a hash table.
   return Object.defineProperty(mmu, "enabled", {
+    enumerable: true,
     get: () => mmu.translates,
     set(on: boolean) {
       mmu.translates = on;
       fast.clear();
     },
-  });
+  }) as CpuMmu;
 }

@@ -1,6 +1,8 @@
 import type { Geometry, KernelLayout, LinearMap, LinearMapStats, PhysicalMemory, Words } from "@kpkeys/core/contracts";
 import type { KernelImage } from "../boot/image.js";
 
+// Page numbers are below 2^52. Bit operations take a number modulo 2^32, which is quicker than a remainder of large numbers.
+
 /** Pages of 4 KiB in 4 GiB: what the high word of an address counts, seen from page numbers. */
 const PAGES_PER_HIGH_WORD = 0x100000;
 
@@ -9,7 +11,7 @@ const PAGES_PER_HIGH_WORD = 0x100000;
  * @param page - virtual page number (address >> 12)
  */
 export function pageHigh(page: number): number {
-  return Math.floor(page / PAGES_PER_HIGH_WORD) | 0;
+  return (page / PAGES_PER_HIGH_WORD) | 0;
 }
 
 /**
@@ -17,7 +19,7 @@ export function pageHigh(page: number): number {
  * @param page - virtual page number (address >> 12)
  */
 export function pageLow(page: number): number {
-  return (page % PAGES_PER_HIGH_WORD) << 12;
+  return (page | 0) << 12;
 }
 
 /**
@@ -118,16 +120,12 @@ export function createAddresses(
     return { tables: linearMap.tables, leaves, splits: linearMap.splits, tlbReach };
   }
 
-  return {
+  const service: Omit<Addresses, "pteMapped"> = {
     linearPage,
     imagePage,
     linearMap,
     isRam,
     stats,
-    get pteMapped() {
-      for (let level = 0; level < lastLevel; level++) if (linearMap.leaves[level] !== 0) return false;
-      return true;
-    },
     addressHigh: (pfn) => (linearHigh + ((pfn - firstPfn) >>> 20)) | 0,
     addressLow: (pfn) => (pfn - firstPfn) << 12,
     pfnOf,
@@ -137,4 +135,8 @@ export function createAddresses(
       return { high: pageHigh(page), low: pageLow(page) };
     },
   };
+  // Added when the rest is there: V8 keeps an object with an accessor in its literal as a hash table.
+  return Object.defineProperty(service, "pteMapped", {
+    get: () => linearMap.leaves.every((count, level) => level === lastLevel || count === 0),
+  }) as Addresses;
 }

@@ -7,7 +7,7 @@ import { createUserTables, KernelMm } from "./mm.js";
 import type { ProcessParts } from "./mm.js";
 import { createRemap } from "./remap.js";
 import { createUnmap } from "./unmap.js";
-import { newVma } from "./vma.js";
+import { Vma } from "./vma.js";
 
 /** MADV_ numbers that change entries. */
 const MADV = { DONTNEED: 4, FREE: 8, COLD: 20, PAGEOUT: 21 } as const;
@@ -63,9 +63,7 @@ export function createAddressSpaces(parts: ProcessParts): AddressSpaces {
   }
 
   return {
-    get all() {
-      return alive.values();
-    },
+    all: { [Symbol.iterator]: () => alive.values() },
     create,
     fork(parent) {
       const child = create();
@@ -87,7 +85,7 @@ export function createAddressSpaces(parts: ProcessParts): AddressSpaces {
     mmap(handle, page, pages, prot, flags) {
       const mm = own(handle);
       munmap(mm, page, pages);
-      mm.vmas.insert(newVma(page, page + pages, prot, flags));
+      mm.vmas.insert(new Vma(page, page + pages, prot, flags));
       if ((flags & MapFlag.POPULATE) !== 0) faults.populate(mm, page, page + pages);
       return 0;
     },
@@ -98,7 +96,7 @@ export function createAddressSpaces(parts: ProcessParts): AddressSpaces {
       const mm = own(handle);
       if (mm.heapStart < 0) mm.heapStart = mm.heapEnd = page;
       if (page > mm.heapEnd) {
-        mm.vmas.insert(newVma(mm.heapEnd, page, Prot.READ | Prot.WRITE, MapFlag.PRIVATE | MapFlag.ANONYMOUS));
+        mm.vmas.insert(new Vma(mm.heapEnd, page, Prot.READ | Prot.WRITE, MapFlag.PRIVATE | MapFlag.ANONYMOUS));
       } else if (page < mm.heapEnd) munmap(mm, page, mm.heapEnd - page);
       mm.heapEnd = page;
       return 0;

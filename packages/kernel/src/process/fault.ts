@@ -57,7 +57,7 @@ export function createFaultHandler(parts: ProcessParts, userTables: UserTables):
 
   /** `do_fault_around`: a read of a file maps its neighbours too, inside the mapping and the table. */
   function faultAround(vma: Vma, page: number, table: number, index: number): void {
-    const window = page - (page % FAULT_AROUND_PAGES);
+    const window = page - (page & (FAULT_AROUND_PAGES - 1));
     const first = Math.max(window, vma.start, page - index);
     const last = Math.min(window + FAULT_AROUND_PAGES, vma.end, page - index + entries);
     for (let p = first; p < last; p++) {

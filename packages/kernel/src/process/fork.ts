@@ -35,7 +35,7 @@ export function createCopyPageRanges(
 
   return (parent, child) => {
     for (const vma of parent.vmas.all) {
-      child.vmas.insert({ ...vma });
+      child.vmas.insert(vma.over(vma.start, vma.end));
       if (!vma.hasAnonVma) continue;
       userTables.eachTable(parent, vma.start, vma.end, (table, from, to, page) => {
         copyTable(child, vma.shared, table, from, to, page);

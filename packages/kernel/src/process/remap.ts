@@ -104,11 +104,11 @@ export function createRemap(parts: ProcessParts, userTables: UserTables, unmap: 
         if (newPages < pages) {
           mm.vmas.remove(page + newPages, page + pages);
           unmap.unmapRegion(mm, page + newPages, page + pages);
-        } else if (newPages > pages) mm.vmas.insert({ ...vma, start: page + pages, end: page + newPages });
+        } else if (newPages > pages) mm.vmas.insert(vma.over(page + pages, page + newPages));
         return 0;
       }
       if (mm.vmas.remove(newPage, newPage + newPages).length > 0) unmap.unmapRegion(mm, newPage, newPage + newPages);
-      mm.vmas.insert({ ...vma, start: newPage, end: newPage + newPages });
+      mm.vmas.insert(vma.over(newPage, newPage + newPages));
       moveTables(mm, page, newPage, Math.min(pages, newPages));
       mm.vmas.remove(page, page + pages);
       unmap.unmapRegion(mm, page, page + pages);

@@ -1,7 +1,7 @@
 import { MapFlag } from "@kpkeys/core/contracts";
 
-/** A mapped range of an address space: `vm_area_struct`. Ranges are in virtual pages. */
-export interface Vma {
+/** A mapped range of an address space: `vm_area_struct`. Ranges are in virtual pages. A class, so that all have one shape. */
+export class Vma {
   /** First page. */
   start: number;
   /** One past the last page. */
@@ -15,20 +15,31 @@ export interface Vma {
   /** Whether it grows downward on faults below it. */
   readonly growsDown: boolean;
   /** Whether a private page of it was ever written: it has an anon_vma, so fork copies its entries. */
-  hasAnonVma: boolean;
-}
+  hasAnonVma = false;
+  readonly #flags: number;
 
-/** Makes a mapping from the flags of mmap. */
-export function newVma(start: number, end: number, prot: number, flags: number): Vma {
-  return {
-    start,
-    end,
-    prot,
-    anonymous: (flags & MapFlag.ANONYMOUS) !== 0,
-    shared: (flags & MapFlag.SHARED) !== 0,
-    growsDown: (flags & MapFlag.GROWSDOWN) !== 0,
-    hasAnonVma: false,
-  };
+  /**
+   * @param start - first page
+   * @param end - one past the last page
+   * @param prot - PROT_ bits
+   * @param flags - MAP_ bits of mmap
+   */
+  constructor(start: number, end: number, prot: number, flags: number) {
+    this.start = start;
+    this.end = end;
+    this.prot = prot;
+    this.anonymous = (flags & MapFlag.ANONYMOUS) !== 0;
+    this.shared = (flags & MapFlag.SHARED) !== 0;
+    this.growsDown = (flags & MapFlag.GROWSDOWN) !== 0;
+    this.#flags = flags;
+  }
+
+  /** The same mapping of another range. */
+  over(start: number, end: number): Vma {
+    const vma = new Vma(start, end, this.prot, this.#flags);
+    vma.hasAnonVma = this.hasAnonVma;
+    return vma;
+  }
 }
 
 /** Whether two adjacent mappings become one: `vma_merge`, which asks the same of files only at fitting offsets. */
@@ -110,7 +121,7 @@ export class VmaList {
     const index = this.#indexAbove(page);
     const vma = this.#vmas[index];
     if (vma === undefined || vma.start >= page) return;
-    this.#vmas.splice(index + 1, 0, { ...vma, start: page });
+    this.#vmas.splice(index + 1, 0, vma.over(page, vma.end));
     vma.end = page;
   }
 

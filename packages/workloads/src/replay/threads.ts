@@ -59,7 +59,6 @@ const CLONE_THREAD = 0x10000;
 export function createThreads(tasks: Tasks, spaces: AddressSpaces): Threads {
   const threads = new Map<number, Thread>();
   let last: Thread | undefined;
-  let processes = 0;
 
   function add(tid: number, pid: number, mm: Mm, fromBefore: boolean): Thread {
     const stale = threads.get(tid);
@@ -76,7 +75,7 @@ export function createThreads(tasks: Tasks, spaces: AddressSpaces): Threads {
       execSwitched: fromBefore,
     };
     threads.set(tid, thread);
-    if (tid === pid) processes++;
+    if (tid === pid) made.processes++;
     return thread;
   }
 
@@ -103,10 +102,9 @@ export function createThreads(tasks: Tasks, spaces: AddressSpaces): Threads {
     }
   }
 
-  return {
-    get processes() {
-      return processes;
-    },
+  // Plain fields: an object literal with accessors is slow to use.
+  const made: { -readonly [F in keyof Threads]: Threads[F] } = {
+    processes: 0,
     of(event) {
       if (last?.tid === event.tid) return last;
       last = threads.get(event.tid) ?? add(event.tid, event.tid, spaces.create(), true);
@@ -123,10 +121,11 @@ export function createThreads(tasks: Tasks, spaces: AddressSpaces): Threads {
     },
     exec(thread) {
       tasks.exec(thread.task, spaces.create());
-      if (thread.pid !== thread.tid) processes++;
+      if (thread.pid !== thread.tid) made.processes++;
       thread.pid = thread.tid;
       thread.fromBefore = false;
     },
     exit,
   };
+  return made;
 }
