@@ -23,6 +23,11 @@ export interface PhysicalMemory {
   readonly endPfn: number;
   /** All content: low word at an even index, high word behind it. Only offsets that {@link contentOffset} gave are meaningful. */
   readonly words: Int32Array;
+  /**
+   * Where each frame has its content, by its number relative to {@link firstPfn}: n > 0 for page n - 1 of {@link words}, 0 for none.
+   * For who reads at every access; others ask {@link contentOffset}.
+   */
+  readonly slots: Int32Array;
   /** Number of pages that have content of their own. */
   readonly materialisedPages: number;
   /**

@@ -89,8 +89,8 @@ export function createMmu({ id, regime, walker, tlb, fast, counters, observer }:
       tlb.dropAll();
     },
     walk(high, low, visit) {
-      if (!isCanonical(high)) return;
-      walker.run(high, low, splitRoots && high >= 0 ? mmu.userRoot : mmu.kernelRoot, false, visit);
+      if (!isCanonical(high)) return regime.nonCanonicalFault;
+      return walker.run(high, low, splitRoots && high >= 0 ? mmu.userRoot : mmu.kernelRoot, false, visit);
     },
     auditTlb: (visit) => audit(visit),
   };

@@ -86,6 +86,7 @@ export function createPhysicalMemory(
     firstPfn,
     endPfn,
     words,
+    slots,
     materialisedPages: 0,
     contains,
     contentOffset,
