@@ -43,10 +43,10 @@ export interface ContextSwitch {
  * Makes the switch of one machine. Its sequence starts at random, as a stack canary does, so that a state of another machine
  * or a guessed number is refused.
  *
- * @param arch - gives the architecture's part, always the same
+ * @param findArch - gives the architecture's part, always the same; asked when a context is first entered
  * @returns no context entered
  */
-export function createContextSwitch(arch: () => KpkeysArch): ContextSwitch {
+export function createContextSwitch(findArch: () => KpkeysArch): ContextSwitch {
   const saved = new Int32Array(2 * SLOTS);
   /** The state that holds a slot, 0 while it is free. */
   const holder = new Int32Array(SLOTS);
@@ -54,12 +54,13 @@ export function createContextSwitch(arch: () => KpkeysArch): ContextSwitch {
   const entered = new Int32Array(SLOTS);
   const freeSlots = Int32Array.from({ length: SLOT_MASK }, (_, index) => SLOT_MASK - index);
   let freeCount = SLOT_MASK;
+  let arch: KpkeysArch | undefined;
   let sequence = Math.floor(Math.random() * 2 ** 32) & ~SLOT_MASK;
 
   function enter(context: CompiledContext): KpkeysState {
     if (freeCount === 0) throw exhausted();
     const slot = freeSlots[--freeCount]!;
-    entered[slot] = arch().enterContext(context, saved, slot) ? 1 : 0;
+    entered[slot] = (arch ??= findArch()).enterContext(context, saved, slot) ? 1 : 0;
     sequence = (sequence + SLOTS) | 0;
     const state = sequence | slot;
     holder[slot] = state;
@@ -72,7 +73,7 @@ export function createContextSwitch(arch: () => KpkeysArch): ContextSwitch {
     if (holder[slot] !== state) throw foreign(state);
     holder[slot] = NOT_ENTERED;
     freeSlots[freeCount++] = slot;
-    if (entered[slot] === 1) arch().leaveContext(saved, slot, barrierFollows);
+    if (entered[slot] === 1) arch!.leaveContext(saved, slot, barrierFollows);
   }
 
   return {

@@ -156,14 +156,15 @@ export function createTableMemory(
       way = ways[next];
       linear = next === "linear" ? 1 : 0;
     },
+    // Page-frame numbers are int32 in RAM: saying so keeps the compiler from floating-point numbers.
     store(table, index, high, low) {
-      if (linear === 0 || table === root) return way.storeRun(table, index, high, low, 0, 1);
-      const page = table - firstPfn;
+      if (linear === 0 || (table | 0) === root) return way.storeRun(table, index, high, low, 0, 1);
+      const page = (table | 0) - firstPfn;
       return cpus.current.store64((linearHigh + (page >>> 20)) | 0, (page << 12) | (index << 3), high, low);
     },
     storeRun(table, index, high, low, step, count) {
-      if (linear === 0 || table === root) return way.storeRun(table, index, high, low, step, count);
-      const page = table - firstPfn;
+      if (linear === 0 || (table | 0) === root) return way.storeRun(table, index, high, low, step, count);
+      const page = (table | 0) - firstPfn;
       return cpus.current.storeRun(
         (linearHigh + (page >>> 20)) | 0,
         (page << 12) | (index << 3),
@@ -174,7 +175,7 @@ export function createTableMemory(
       );
     },
     exchange(table, index, high, low) {
-      const page = table - firstPfn;
+      const page = (table | 0) - firstPfn;
       const { current } = cpus;
       const status = current.exchange64((linearHigh + (page >>> 20)) | 0, (page << 12) | (index << 3), high, low);
       tableMemory.valueHigh = current.valueHigh;
@@ -183,7 +184,7 @@ export function createTableMemory(
     },
     load(table, index) {
       if (linear === 0) return way.load(table, index);
-      const page = table - firstPfn;
+      const page = (table | 0) - firstPfn;
       const { current } = cpus;
       const status = current.load64((linearHigh + (page >>> 20)) | 0, (page << 12) | (index << 3));
       tableMemory.valueHigh = current.valueHigh;
