@@ -55,20 +55,22 @@ export function visitEntries(
 ): void {
   const { levels, pageShift, addressBits, splitRoots } = format.geometry;
   const seen = new Uint8Array(memory.endPfn - memory.firstPfn);
+  /** A copy of the table that is being read at each level: reading gives a table no content of its own. */
+  const copies = levels.map(() => new Int32Array(1024));
   const upperHalf = 2 ** (64 - pageShift) - 2 ** (addressBits - pageShift);
 
   function visitTable(level: number, pfn: number, base: number): void {
     if (!memory.contains(pfn) || seen[pfn - memory.firstPfn] !== 0) return;
     seen[pfn - memory.firstPfn] = 1;
     enterTable(pfn, level);
-    const offset = memory.contentOffset(pfn);
-    if (offset < 0) return;
+    const words = copies[level]!;
+    if (!memory.read(pfn, words)) return;
     const { shift, indexBits } = levels[level]!;
     const span = 2 ** (shift - pageShift);
     const entries = 2 ** indexBits;
     for (let index = 0; index < entries; index++) {
-      const low = memory.words[offset + 2 * index]!;
-      const high = memory.words[offset + 2 * index + 1]!;
+      const low = words[2 * index]!;
+      const high = words[2 * index + 1]!;
       if ((low | high) === 0) continue;
       let page = base + index * span;
       if (level === 0 && !splitRoots && index >= entries / 2) page += upperHalf;
@@ -141,11 +143,11 @@ export function scanTables(parts: ScanParts): readonly ScannedTable[] {
  */
 export function digestTables(memory: PhysicalMemory, tables: readonly ScannedTable[]): string {
   const digest = createDigest();
+  const words = new Int32Array(1024);
   for (const { pfn, level } of tables) {
     digest.add(pfn | 0);
     digest.add(level);
-    const offset = memory.contentOffset(pfn);
-    if (offset >= 0) for (let i = 0; i < 1024; i++) digest.add(memory.words[offset + i]!);
+    if (memory.read(pfn, words)) for (const word of words) digest.add(word);
   }
   return digest.text();
 }

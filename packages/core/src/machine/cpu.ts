@@ -15,6 +15,8 @@ const { READ, WRITE, RMW } = Access;
 const { KERNEL } = Privilege;
 const { ADDRESS_SIZE } = FaultKind;
 const DONE: number = OK;
+/** 64-bit entries of a page. */
+const PAGE_ENTRIES = 512;
 const FAULTED: number = FAULT;
 
 /** What a CPU is made of. */
@@ -149,10 +151,10 @@ export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: 
     count: number,
   ): number {
     if (!mayWrite(high, low)) {
+      if (count === PAGE_ENTRIES) return storePage(high, low, valueHigh, valueLow, stepLow);
       // The first word decides for all, unless each word is a matter of its own.
       if (store64(high, low, valueHigh, valueLow) !== DONE) return FAULTED;
-      if ((valueHigh | valueLow | stepLow) === 0 && isWithoutContent(high, low)) return DONE;
-      if (!mayWrite(high, low)) return storeEach(high, low, valueHigh, valueLow, stepLow, count);
+      if (!mayWrite(high, low)) return storeEach(high, low, valueHigh, valueLow, stepLow, 1, count);
     }
     const start = offsets[(low >>> 12) & 1023]! + ((low >>> 2) & 1022);
     if (stepLow === 0 && valueHigh === valueLow) {
@@ -175,10 +177,18 @@ export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: 
     return writes[cpu.bank + ((low >>> 12) & 1023)] === ((high << 10) | (low >>> 22)) && (high << 11) >> 11 === high;
   }
 
-  /** Whether a page that was written just now has still no content: zeroes were written, and more zeroes change nothing. */
-  function isWithoutContent(high: number, low: number): boolean {
-    const entry = cpu.bank === emptyBank ? -1 : tlb.find(high | 0, low, mmu.asid);
-    return entry !== -1 && memory.contentOffset(tlb.pfns[entry]!) === -1;
+  /** {@link storeRun} of a whole page: one translation decides, unless each word is a matter of its own. */
+  function storePage(high: number, low: number, valueHigh: number, valueLow: number, stepLow: number): number {
+    if (cpu.bank === emptyBank || tlb.entries === 0) {
+      return storeEach(high, low, valueHigh, valueLow, stepLow, 0, PAGE_ENTRIES);
+    }
+    const entry = translation.translate(high, low, WRITE, KERNEL);
+    if (entry === FAULTED) return FAULTED;
+    const pfn = tlb.pfns[entry]!;
+    if (!memory.contains(pfn)) return translation.deny(ADDRESS_SIZE, entry, high, low, WRITE, KERNEL);
+    const isZero = (valueHigh | valueLow | stepLow) === 0;
+    if (!isZero || memory.slots[pfn - memory.firstPfn] !== 0) memory.writeRun(pfn, valueHigh, valueLow, stepLow);
+    return DONE;
   }
 
   /** {@link storeRun} word by word: each access is checked, and counted where accesses are. */
@@ -188,14 +198,15 @@ export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: 
     valueHigh: number,
     valueLow: number,
     stepLow: number,
+    from: number,
     count: number,
   ): number {
     let nextHigh = valueHigh | 0;
     let nextLow = valueLow | 0;
-    for (let word = 1; word < count; word++) {
+    for (let word = 0; word < count; word++) {
+      if (word >= from && store64(high, low + word * 8, nextHigh, nextLow) !== DONE) return FAULTED;
       nextLow = (nextLow + stepLow) | 0;
       if (nextLow >>> 0 < stepLow) nextHigh = (nextHigh + 1) | 0;
-      if (store64(high, low + word * 8, nextHigh, nextLow) !== DONE) return FAULTED;
     }
     return DONE;
   }
@@ -213,11 +224,15 @@ export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: 
     let offset = memory.contentOffset(pfn);
     if (offset === -1) {
       if (!memory.contains(pfn)) return translation.deny(ADDRESS_SIZE, entry, high, low, access, KERNEL);
-      if (!isWrite || (valueHigh | valueLow) === 0) {
-        // The page reads as zero, and stays so.
-        cpu.valueLow = 0;
-        cpu.valueHigh = 0;
-        return DONE;
+      const isRun = memory.slots[pfn - memory.firstPfn] !== 0;
+      const index = (low >>> 3) & 511;
+      if (!isWrite || (valueHigh === memory.readHigh(pfn, index) && valueLow === memory.readLow(pfn, index))) {
+        // The page stays as it is. Zeroes need no content to be read, a run none to be written as it was.
+        if (!isRun && isRead) {
+          cpu.valueLow = 0;
+          cpu.valueHigh = 0;
+        }
+        if (!isRun || !isRead) return DONE;
       }
       offset = memory.materialise(pfn);
     }

@@ -121,7 +121,8 @@ export function createWalker(regime: TranslationRegime, memory: PhysicalMemory):
     for (; ; level++) {
       const geometry = level << LEVEL_WORDS_SHIFT;
       const shift = packed[geometry + SHIFT]!;
-      const slot = table >= firstPfn && table < endPfn ? slots[table - firstPfn]! : 0;
+      let slot = table >= firstPfn && table < endPfn ? slots[table - firstPfn]! : 0;
+      if (slot < 0) slot = (memory.materialise(table) >>> PAGE_WORDS_SHIFT) + 1;
       if (slot > 0) {
         index = indexOf(high, low, shift, packed[geometry + MASK]!);
         const at = ((slot - 1) << PAGE_WORDS_SHIFT) + (index << 1);

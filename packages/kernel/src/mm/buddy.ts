@@ -4,6 +4,9 @@ import { createReclaim } from "./reclaim.js";
 /** Largest order: blocks of 4 MiB. */
 const MAX_ORDER = 10;
 
+/** Instead of the link to the block before the first one. */
+const FIRST = -1;
+
 /** The buddy allocator with what only boot needs. */
 export interface BuddyAllocator extends PageAllocator {
   /**
@@ -15,49 +18,54 @@ export interface BuddyAllocator extends PageAllocator {
 }
 
 /**
- * Makes an empty buddy allocator. Free blocks of an order form a doubly linked list through arrays indexed by page: a link is
- * the page's number relative to the first page of RAM, plus 1, so that zeroed arrays mean empty lists.
+ * Makes an empty buddy allocator. Free blocks of an order form a doubly linked list, through arrays of the order's own that are
+ * indexed by block, so that large blocks of a large machine lie close together. A link is the number of a block plus 1, so that zeroed
+ * arrays mean empty lists; the first block of a list has the mark {@link FIRST} for the one before it, so that 0 means taken.
  *
  * @param firstPfn - first page-frame number of RAM, a multiple of the largest block
  * @param frames - number of page frames, holes included
  */
 export function createBuddyAllocator(firstPfn: number, frames: number): BuddyAllocator {
-  const next = new Int32Array(frames + 1);
-  const previous = new Int32Array(frames + 1);
-  const orderOfFree = new Uint8Array(frames + 1);
-  const heads = new Int32Array(MAX_ORDER + 1);
+  const nextOf = Array.from({ length: MAX_ORDER + 1 }, (_, order) => new Int32Array((frames >>> order) + 2));
+  const previousOf = nextOf.map(({ length }) => new Int32Array(length));
+  const heads = new Int32Array(64);
   const reclaim = createReclaim();
 
-  function push(block: number, order: number): void {
+  function push(page: number, order: number): void {
+    const next = nextOf[order]!;
+    const previous = previousOf[order]!;
+    const link = (page >>> order) + 1;
     const head = heads[order]!;
-    next[block] = head;
-    previous[block] = 0;
-    if (head !== 0) previous[head] = block;
-    heads[order] = block;
-    orderOfFree[block] = order + 1;
+    next[link] = head;
+    previous[link] = FIRST;
+    if (head !== 0) previous[head] = link;
+    heads[order] = link;
   }
 
-  function unlink(block: number, order: number): void {
-    const after = next[block]!;
-    const before = previous[block]!;
-    if (before === 0) heads[order] = after;
+  function unlink(page: number, order: number): void {
+    const next = nextOf[order]!;
+    const previous = previousOf[order]!;
+    const link = (page >>> order) + 1;
+    const after = next[link]!;
+    const before = previous[link]!;
+    if (before === FIRST) heads[order] = after;
     else next[before] = after;
     if (after !== 0) previous[after] = before;
-    orderOfFree[block] = 0;
+    previous[link] = 0;
   }
 
   function take(order: number): number {
     let from = order;
     while (from <= MAX_ORDER && heads[from] === 0) from++;
     if (from > MAX_ORDER) return -1;
-    const block = heads[from]!;
-    unlink(block, from);
+    const page = (heads[from]! - 1) << from;
+    unlink(page, from);
     while (from > order) {
       from--;
-      push(block + (1 << from), from);
+      push(page + (1 << from), from);
     }
     buddyAllocator.freePages -= 1 << order;
-    return firstPfn + block - 1;
+    return firstPfn + page;
   }
 
   function alloc(order: number): number {
@@ -70,12 +78,12 @@ export function createBuddyAllocator(firstPfn: number, frames: number): BuddyAll
     let page = pfn - firstPfn;
     while (order < MAX_ORDER) {
       const buddy = page ^ (1 << order);
-      if (buddy >= frames || orderOfFree[buddy + 1] !== order + 1) break;
-      unlink(buddy + 1, order);
+      if (buddy >= frames || previousOf[order]![(buddy >>> order) + 1] === 0) break;
+      unlink(buddy, order);
       page &= ~(1 << order);
       order++;
     }
-    push(page + 1, order);
+    push(page, order);
   }
 
   function addRange(start: number, end: number): void {
