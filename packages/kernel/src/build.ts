@@ -57,6 +57,7 @@ import type { Fixmap } from "./mm/fixmap.js";
 import { createLazyMmu } from "./mm/lazy-mmu.js";
 import { createLeafWalk } from "./mm/leaf-walk.js";
 import { createPageTables } from "./mm/page-tables.js";
+import type { KernelPageTables } from "./mm/page-tables.js";
 import { createEnsureTable } from "./mm/populate.js";
 import { createSetMemory } from "./mm/set-memory.js";
 import { createLinearSplit } from "./mm/split.js";
@@ -191,7 +192,7 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry): Machi
     () => (fixmap ??= createFixmap(cpus, arch.layout, format, tlb, tables)),
   );
   const tablePages = createTablePages(memory, image, memblock, buddy, tableMemory, extensions, format.geometry.levels);
-  const tables: PageTables = createPageTables(
+  const tables: KernelPageTables = createPageTables(
     image.root,
     tableMemory,
     tablePages,

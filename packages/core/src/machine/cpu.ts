@@ -123,8 +123,8 @@ export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: 
       return accessSlowly(WRITE, high, low, valueHigh, valueLow);
     }
     const at = offsets[slot]! + ((low >>> 2) & 1022);
-    words[at] = valueLow;
-    words[at + 1] = valueHigh;
+    words[at] = valueLow | 0;
+    words[at + 1] = valueHigh | 0;
     return DONE;
   }
 
@@ -137,8 +137,8 @@ export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: 
     const at = offsets[slot]! + ((low >>> 2) & 1022);
     cpu.valueLow = words[at]!;
     cpu.valueHigh = words[at + 1]!;
-    words[at] = valueLow;
-    words[at + 1] = valueHigh;
+    words[at] = valueLow | 0;
+    words[at + 1] = valueHigh | 0;
     return DONE;
   }
 

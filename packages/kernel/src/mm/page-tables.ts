@@ -22,6 +22,12 @@ const SET_PTE: number = SETTERS.indexOf("set_pte");
 /** The guard of a setter that no feature guards. */
 const UNGUARDED: Guard = { enter: () => 0 as KpkeysState, exit: () => undefined };
 
+/** {@link PageTables} with what only boot needs. */
+export interface KernelPageTables extends PageTables {
+  /** The linear map is there, through which tables are written from now on. */
+  leaveEarlyBoot(): void;
+}
+
 const numberOf = Object.fromEntries(SETTERS.map((setter, i) => [setter, i])) as Record<Setter, number>;
 
 /**
@@ -46,7 +52,7 @@ export function createPageTables(
   extensions: ExtensionPoints,
   lazy: KernelLazyMmu,
   faults: KernelFaults,
-): PageTables {
+): KernelPageTables {
   const { levels } = format.geometry;
   // Longer than it need be: V8 keeps the words of short arrays where they are slower to reach.
   const writes = new Float64Array(64);
@@ -64,7 +70,8 @@ export function createPageTables(
     return (table, index, high, low) => {
       const opened = table === divertedRoot ? UNGUARDED : guard;
       const state = opened.enter();
-      for (let attempt = 0; memory.store(table, index, high, low) !== OK; attempt++) faults.take(setter, attempt);
+      for (let attempt = 0; memory.storeRun(table, index, high, low, 0, 1) !== OK; attempt++)
+        faults.take(setter, attempt);
       opened.exit(state);
       writes[number]!++;
       if (arch.barrierAfter(setter, high, low)) lazy.queueBarriers();
@@ -99,7 +106,10 @@ export function createPageTables(
   const getAndClearGuard = guardOf("ptep_get_and_clear");
   const establishGuard = guardOf("pmdp_establish");
 
-  /** As {@link storeSetter} makes them, but written out: code that is made once is quicker. No table of pages is a root. */
+  /**
+   * As {@link storeSetter} makes them, but written out: code that is made once is quicker, and so is code that the compiler has not
+   * seen at work in early boot, where tables are written in other ways. No table of pages is a root.
+   */
   function setPte(table: number, index: number, high: number, low: number): void {
     const state = setPteGuard.enter();
     for (let attempt = 0; memory.store(table, index, high, low) !== DONE; attempt++) faults.take("set_pte", attempt);
@@ -108,6 +118,7 @@ export function createPageTables(
     if (arch.barrierAfter("set_pte", high, low)) lazy.queueBarriers();
   }
 
+  const earlySetPte = storeSetter("set_pte");
   const setPmd = storeSetter("set_pmd");
   const setPud = storeSetter("set_pud");
   const setP4d = storeSetter("set_p4d");
@@ -115,7 +126,7 @@ export function createPageTables(
 
   /** A folded level has no table: the level below's setter writes the entry (pgtable-nop4d.h). */
   const setterOfLevel = levels.map(({ name }, level) => {
-    if (name === "pte") return setPte;
+    if (name === "pte") return earlySetPte;
     if (name === "pmd") return setPmd;
     if (name === "pud") return setPud;
     if (name === "p4d") return setP4d;
@@ -181,13 +192,16 @@ export function createPageTables(
   };
 
   // Plain fields: an object literal with accessors is slow to use.
-  const tables: { -readonly [F in keyof PageTables]: PageTables[F] } = {
+  const tables: { -readonly [F in keyof KernelPageTables]: KernelPageTables[F] } = {
     root,
     counters,
     entryHigh: 0,
     entryLow: 0,
     read,
-    setPte,
+    setPte: earlySetPte,
+    leaveEarlyBoot() {
+      tables.setPte = setPte;
+    },
     setPmd,
     setPud,
     setP4d,

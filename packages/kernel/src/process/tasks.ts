@@ -20,6 +20,8 @@ class KernelTask implements Task {
   pkeyRegisterHigh: number;
   pkeyRegisterLow: number;
   readonly lazyMmu: LazyMmuState = newLazyMmuState();
+  /** Whether it has ended. */
+  ended = false;
 
   constructor(tid: number, mm: Mm | undefined, pkeyRegisterHigh: number, pkeyRegisterLow: number) {
     this.tid = tid;
@@ -137,7 +139,7 @@ export function createTasks(
 
   function checkSwitch(previous: KernelTask, next: KernelTask, cpu: Cpu): void {
     const home = next.tid < idle.length ? next.tid : cpu.id;
-    if (!lazy.inInterrupt() && home === cpu.id && alive.has(next.tid)) return;
+    if (!lazy.inInterrupt() && home === cpu.id && !next.ended) return;
     const what = lazy.inInterrupt()
       ? `task ${previous.tid} is switched away in interrupt`
       : home !== cpu.id
@@ -194,6 +196,7 @@ export function createTasks(
       }
       leaveCpus(task);
       alive.delete(task.tid);
+      task.ended = true;
       const { mm } = task;
       task.mm = undefined;
       if (mm !== undefined) put(mm);
