@@ -15,5 +15,8 @@ export type {
 export type { ConformDisagreement, ConformReport, ConformWalkStep } from "./report/conform.js";
 export type { ExplainReport } from "./report/explanation.js";
 export type { AttacksReport, MachineAttackReport } from "./report/attack.js";
+export type { BenchReport } from "./report/bench.js";
+export type { FigureResult } from "./bench/measure.js";
+export type { Regression } from "./bench/compare.js";
 export type { CaseCounts, KunitReport, MachineKunitReport } from "./report/kunit.js";
 export type { Policy, SeriesName } from "./series.js";
