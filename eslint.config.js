@@ -10,6 +10,7 @@ const MAY_IMPORT = {
   "{pgtables,cred}-hardening": ["@kpkeys/core(/contracts)?"],
   "{kunit-suite,workloads}": ["@kpkeys/(core|kernel)(/.+)?"],
   cli: ["@kpkeys/.+"],
+  "create-kpkeys": ["@kpkeys/core"],
   integration: ["@kpkeys/.+", "kpkeys"],
 };
 
@@ -64,7 +65,7 @@ function row(allowed) {
 }
 
 export default defineConfig(
-  globalIgnores(["**/dist/", "docs/api/", ".nx/", "coverage/"]),
+  globalIgnores(["**/dist/", "packages/create-kpkeys/templates/", "docs/api/", ".nx/", "coverage/"]),
   js.configs.recommended,
   {
     files: ["**/*.ts"],

@@ -1,11 +1,14 @@
 // Judges what a CI stage wrote. `tests FILE`: prints the totals of vitest's JSON report on one plain line.
 // `report FILE [EVENTS]`: holds the report of `kpkeys run --json` to everything keyed, every attack blocked, every
 // KUnit case passed, and to that many events.
+// `museum FILE`: holds `kpkeys museum --json` to every red side seen and no green one, and again by each replay string.
+import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 
 const [kind, file, events] = process.argv.slice(2);
 const document = JSON.parse(readFileSync(file, "utf8"));
 if (kind === "tests") tests(document);
+else if (kind === "museum") museum(document);
 else report(document, events);
 
 function tests({ numPassedTests, numFailedTests, numPendingTests, numTodoTests, numPassedTestSuites }) {
@@ -31,6 +34,23 @@ function report({ trace, arches }, events) {
     const [naive, batched] = [policies.naive.registerWrites, policies.batched.registerWrites];
     must(0 < batched && batched <= naive, `${arch}: batching saves register writes`);
   }
+}
+
+function museum({ exhibits }) {
+  for (const { id, sides } of exhibits) {
+    for (const { arch, red, green } of sides) {
+      must(red.seen && !green.seen, `${id}, ${arch}: red shows the bug and green does not`);
+      for (const side of [red, green]) must(sameAgain(side), `${side.replay} comes out the same again`);
+    }
+  }
+}
+
+/** A process of its own, which knows the string and nothing else. */
+function sameAgain({ replay, seen, evidence }) {
+  const argv = ["packages/cli/bin/kpkeys.js", "museum", "--replay", replay, "--json"];
+  const { stdout } = spawnSync(process.execPath, argv, { encoding: "utf8" });
+  const again = JSON.parse(stdout);
+  return again.seen === seen && again.evidence === evidence;
 }
 
 function must(holds, claim) {

@@ -8,6 +8,8 @@ export const EXIT = {
   FAILED: 1,
   /** Bad usage, or an input that cannot be read. */
   USAGE: 2,
+  /** Interrupted, the report so far printed: 128 and the number of SIGINT, as shells have it. */
+  INTERRUPTED: 130,
   /** A bug of the command itself: EX_SOFTWARE of sysexits.h. */
   BUG: 70,
 } as const;

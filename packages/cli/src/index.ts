@@ -9,6 +9,7 @@ export type {
   CheckReport,
   CoverageReport,
   Documented,
+  MachineName,
   PolicyReport,
   RunReport,
 } from "./report/document.js";
@@ -18,5 +19,6 @@ export type { AttacksReport, MachineAttackReport } from "./report/attack.js";
 export type { BenchReport } from "./report/bench.js";
 export type { FigureResult } from "./bench/measure.js";
 export type { Regression } from "./bench/compare.js";
+export type { MuseumExhibit, MuseumReplay, MuseumReport, MuseumSide, MuseumSides } from "./report/museum.js";
 export type { CaseCounts, KunitReport, MachineKunitReport } from "./report/kunit.js";
 export type { Policy, SeriesName } from "./series.js";

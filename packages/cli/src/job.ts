@@ -1,13 +1,22 @@
 import type { LinearMapStats } from "@kpkeys/core/contracts";
-import type { Coverage, MachineSpec } from "@kpkeys/kernel";
+import type { Coverage, Machine, MachineSpec } from "@kpkeys/kernel";
 import type { AttackResult, SuiteResult } from "@kpkeys/kunit-suite";
-import type { CheckMode, ReplayResult } from "@kpkeys/workloads";
+import type { CheckMode, ReplayOptions, ReplayResult, SampleOptions, TraceEvent, Until } from "@kpkeys/workloads";
 import { loadPlugins } from "./plugins.js";
 import type { ArchId, FeatureId } from "./plugins.js";
 import type { Policy, SeriesName } from "./series.js";
+import type { Timeline } from "./timeline/timeline.js";
 
 /** What can be looked at in a machine once it has booted and replayed. */
 export type Check = "coverage" | "attack" | "kunit";
+
+/** Where a job writes its timeline. */
+export interface TimelineOptions {
+  /** The file, which is there; all jobs add to it. */
+  readonly file: string;
+  /** The job's place among them, from 0 on. */
+  readonly place: number;
+}
 
 /** What a worker does, as plain data: makes one machine, replays a trace on it, checks it. */
 export interface Job {
@@ -19,8 +28,14 @@ export interface Job {
   readonly spec: MachineSpec & { readonly arch: ArchId; readonly features: readonly FeatureId[] };
   /** The file to replay; none if left out. */
   readonly trace?: string;
+  /** How much of it; all if left out. */
+  readonly until?: Until;
+  /** Which share of its programs; all if left out. */
+  readonly sample?: SampleOptions;
   /** The VmPTE file to hold the replay against. */
   readonly vmpte?: string;
+  /** Where a timeline of the replay goes; there is none if left out. */
+  readonly timeline?: TimelineOptions;
   /** How often the page tables are looked at during the replay. */
   readonly check?: CheckMode;
   /** What is checked after that. */
@@ -54,16 +69,14 @@ interface Protection {
 /**
  * Does a job in this thread.
  * @param job - what to do
- * @param onProgress - called with bytes of the trace read so far and its size in bytes
+ * @param hooks - what the replay tells and asks meanwhile
  * @throws KpkeysError whatever building, replaying and checking throw
  */
-export async function runJob(
-  job: Job,
-  onProgress: (read: number, size: number) => void = () => undefined,
-): Promise<JobResult> {
-  const { spec, trace, vmpte, check = "off", checks } = job;
+export async function runJob(job: Job, hooks: Pick<ReplayOptions, "onProgress" | "stop"> = {}): Promise<JobResult> {
+  const { spec, checks } = job;
   const { buildMachine, coverageOf, digestTables } = await import("@kpkeys/kernel");
-  const machine = buildMachine(spec, await loadPlugins(spec.arch, spec.features));
+  const timeline = job.timeline && (await timelineOf(job, job.timeline));
+  const machine = buildMachine(spec, await loadPlugins(spec.arch, spec.features), timeline?.observer);
 
   const { attack, runSuites } = await import("@kpkeys/kunit-suite");
   let fullest: Protection | undefined;
@@ -78,16 +91,7 @@ export async function runJob(
   }
   const looks = checks.includes("coverage") || checks.includes("attack");
 
-  let replay: ReplayResult | null = null;
-  if (trace !== undefined) {
-    const { replayTrace } = await import("@kpkeys/workloads");
-    replay = await replayTrace(machine, trace, {
-      onProgress,
-      check,
-      ...(vmpte !== undefined && { vmpte }),
-      ...(looks && { onFuller: look }),
-    });
-  }
+  const replay = await replayOn(machine, job, timeline, { ...hooks, ...(looks && { onFuller: look }) });
   if (looks) look();
 
   const { LinearMap } = await import("@kpkeys/core/contracts");
@@ -100,4 +104,43 @@ export async function runJob(
     attack: fullest?.attack ?? null,
     kunit: checks.includes("kunit") ? runSuites(machine) : null,
   };
+}
+
+async function timelineOf({ spec, series, policy }: Job, options: TimelineOptions): Promise<Timeline> {
+  const { createFileTimeline } = await import("./timeline/file-timeline.js");
+  return createFileTimeline(options, `${spec.arch} ${series} ${policy}`);
+}
+
+/** Replays a job's trace, if it has one, with a timeline of it, if one is wanted. */
+async function replayOn(
+  machine: Machine,
+  { trace, until, sample, vmpte, check = "off" }: Job,
+  timeline: Timeline | undefined,
+  hooks: Pick<ReplayOptions, "onProgress" | "stop" | "onFuller">,
+): Promise<ReplayResult | null> {
+  if (trace === undefined) return null;
+  const { replayTrace } = await import("@kpkeys/workloads");
+  const { onFuller } = hooks;
+  const observed = timeline && {
+    before(event: TraceEvent) {
+      timeline.before(machine, event);
+    },
+    ...(onFuller !== undefined && {
+      onFuller() {
+        timeline.apart(onFuller);
+      },
+    }),
+  };
+  try {
+    return await replayTrace(machine, trace, {
+      ...hooks,
+      ...observed,
+      check,
+      ...(until !== undefined && { until }),
+      ...(sample !== undefined && { sample }),
+      ...(vmpte !== undefined && { vmpte }),
+    });
+  } finally {
+    timeline?.finish();
+  }
 }

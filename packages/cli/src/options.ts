@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { KernelPolicies } from "@kpkeys/kernel";
+import type { Until } from "@kpkeys/workloads";
 import type { Job } from "./job.js";
 import { ARCHES, FEATURES } from "./plugins.js";
 import type { ArchId, FeatureId } from "./plugins.js";
@@ -79,6 +80,30 @@ export function readWhole(text: string): number {
 }
 
 /**
+ * Reads a whole number that is not 0.
+ * @param text - digits
+ * @throws InvalidArgumentError for anything else
+ */
+export function readPositive(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value === 0)
+    throw new InvalidArgumentError("Expected a whole number, 1 or more");
+  return value;
+}
+
+/**
+ * Reads how much of a trace is meant: a number of events, or seconds with an `s` behind them.
+ * @param text - `1000000`, `2.5s`
+ * @throws InvalidArgumentError for anything else
+ */
+export function readUntil(text: string): Until {
+  const seconds = /^(\d+(?:\.\d+)?)s$/.exec(text)?.[1];
+  if (seconds !== undefined) return { seconds: Number(seconds) };
+  if (/^\d+$/.test(text) && Number.isSafeInteger(Number(text)) && Number(text) > 0) return { events: Number(text) };
+  throw new InvalidArgumentError("Expected a number of events, 1 or more, or seconds such as 2.5s");
+}
+
+/**
  * Gives a command the common flags.
  * @param command - the command
  * @param policies - the policies that there are without `--policy`
@@ -115,7 +140,11 @@ export function withReplayFlags(command: Command): Command {
       new Option("--check <mode>", "look at the page tables during the replay: never, now and then, after each event")
         .choices(["off", "sampled", "step"])
         .default("off"),
-    );
+    )
+    .option("--until <end>", "replay the first events, or what is within `2.5s` of the first one", readUntil)
+    .option("--sample <n>", "replay one program in n, each from its execve to its end", readPositive)
+    .option("--trace-out <file>", "write a timeline of the replays, for Perfetto (ui.perfetto.dev)")
+    .option("--workers <n>", "machines that replay at once (default: one for each processor)", readPositive);
 }
 
 /**

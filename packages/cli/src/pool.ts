@@ -1,10 +1,19 @@
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
+import { isAsked } from "./interruption.js";
 import type { Job, JobResult } from "./job.js";
-import type { WorkerMessage } from "./worker.js";
+import type { ProgressListener } from "./progress.js";
+import type { WorkerData, WorkerMessage } from "./worker.js";
 
-/** Called with a job's place in the list, bytes of its trace read so far, and the trace's size in bytes. */
-export type ProgressListener = (index: number, read: number, size: number) => void;
+/** How jobs are done. */
+export interface PoolOptions {
+  /** Told how far each is. */
+  readonly onProgress: ProgressListener;
+  /** How many at once, 1 or more; as many as the computer has processors if left out. */
+  readonly workers?: number;
+  /** The flag of an interruption: once it is raised, jobs that run come to an early end, and no further one is begun. */
+  readonly interruption?: Int32Array;
+}
 
 /** A job in a worker. */
 interface Running {
@@ -13,15 +22,16 @@ interface Running {
 }
 
 /**
- * Does jobs, each in a fresh worker, as many at once as the machine has processors. Neither results nor errors depend on
- * which job is done first.
+ * Does jobs, each in a fresh worker. Neither results nor errors depend on which job is done first, or on how many are done at
+ * once.
  *
  * @param jobs - what to do
- * @param onProgress - told how far each is
- * @returns the results, in the order of the jobs
+ * @param options - how
+ * @returns the results in the order of the jobs, without those that were not begun
  * @throws what the first job in the list that failed threw; jobs behind it are stopped
  */
-export async function runJobs(jobs: readonly Job[], onProgress: ProgressListener): Promise<JobResult[]> {
+export async function runJobs(jobs: readonly Job[], options: PoolOptions): Promise<JobResult[]> {
+  const { onProgress, workers = availableParallelism(), interruption } = options;
   const results: JobResult[] = [];
   const running = new Map<number, Running>();
   let next = 0;
@@ -29,10 +39,10 @@ export async function runJobs(jobs: readonly Job[], onProgress: ProgressListener
   let error: unknown;
 
   async function serve(): Promise<void> {
-    while (next < failed) {
+    while (next < failed && (interruption === undefined || !isAsked(interruption))) {
       const index = next++;
-      const run = start(jobs[index]!, (read, size) => {
-        onProgress(index, read, size);
+      const run = start({ job: jobs[index]!, interruption }, (share, events) => {
+        onProgress(index, share, events);
       });
       running.set(index, run);
       try {
@@ -48,14 +58,14 @@ export async function runJobs(jobs: readonly Job[], onProgress: ProgressListener
     }
   }
 
-  const lanes = Math.min(jobs.length, availableParallelism());
+  const lanes = Math.min(jobs.length, workers);
   await Promise.all(Array.from({ length: lanes }, serve));
   if (failed < jobs.length) throw error;
   return results;
 }
 
-function start(job: Job, onProgress: (read: number, size: number) => void): Running {
-  const worker = new Worker(new URL("./worker.js", import.meta.url), { workerData: job });
+function start(workerData: WorkerData, onProgress: (share: number, events: number) => void): Running {
+  const worker = new Worker(new URL("./worker.js", import.meta.url), { workerData });
   const result = new Promise<JobResult>((resolve, reject) => {
     worker.on("message", (message: WorkerMessage) => {
       if ("progress" in message) onProgress(...message.progress);

@@ -2,8 +2,9 @@ import { readFileSync } from "node:fs";
 import { Command, Option } from "commander";
 import { EXIT, tellError } from "./errors.js";
 import type { BenchFlags } from "./commands/bench.js";
+import type { MuseumFlags } from "./commands/museum.js";
 import type { ReplayFlags } from "./commands/replay.js";
-import { listOf, withCommonFlags, withReplayFlags } from "./options.js";
+import { listOf, readWhole, withCommonFlags, withReplayFlags } from "./options.js";
 import type { CommonFlags } from "./options.js";
 import { ARCHES } from "./plugins.js";
 import type { Policy } from "./series.js";
@@ -13,7 +14,7 @@ const ALL_POLICIES: readonly Policy[] = ["off", "naive", "batched"];
 /**
  * The command.
  * @param argv - the process's arguments, node and script first
- * @returns the exit status: 0 good, 1 what was checked failed, 2 bad usage or unreadable input, 70 a bug
+ * @returns the exit status: 0 good, 1 what was checked failed, 2 bad usage or unreadable input, 70 a bug, 130 interrupted
  */
 export async function main(argv: readonly string[]): Promise<number> {
   let status: number = EXIT.GOOD;
@@ -107,6 +108,29 @@ function createProgram(finish: (status: number) => void): Command {
     .action(async (names: string[], flags: BenchFlags) => {
       const { bench } = await import("./commands/bench.js");
       finish(await bench(names, flags));
+    });
+
+  program
+    .command("museum")
+    .description("the bugs of the series' own changelogs, each shown and each mended")
+    .addOption(
+      new Option("--arch <id,...>", "architectures")
+        .argParser(listOf("architecture", ARCHES))
+        .default(arches, arches.join(",")),
+    )
+    .option("--id <exhibit>", "one exhibit, with its story, its fix and a trace of both sides")
+    .addOption(
+      new Option("--replay <string>", "run one side again from what the museum printed for it").conflicts([
+        "id",
+        "arch",
+        "seed",
+      ]),
+    )
+    .option("--seed <n>", "seed of whatever is random", readWhole, 1)
+    .option("--json", "print one JSON document and nothing else")
+    .action(async (flags: MuseumFlags) => {
+      const { museum } = await import("./commands/museum.js");
+      finish(await museum(flags));
     });
 
   // Its flags are the architectures' inputs, which are loaded for it alone.

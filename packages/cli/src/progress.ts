@@ -1,84 +1,71 @@
 import { SingleBar } from "cli-progress";
-import type { ProgressListener } from "./pool.js";
+import { count } from "./report/style.js";
 
-/** A bar for all jobs together. */
+/** Takes how far a part of the work is: its place in the list, what share of it is done (0 to 1), and how many items that were. */
+export type ProgressListener = (index: number, share: number, items: number) => void;
+
+/** A bar for all parts of a command's work together. */
 export interface Progress {
-  /** Takes what the jobs say. */
+  /** Takes what the parts say. */
   readonly update: ProgressListener;
+  /**
+   * Changes what the bar says it does.
+   * @param doing - a word or a few
+   */
+  say(doing: string): void;
   /** Takes the bar away. */
   stop(): void;
 }
 
-/** A bar for the runs of a benchmark. */
-export interface BenchProgress {
-  /** A run is done. */
-  readonly step: () => void;
-  /** Takes the bar away. */
-  readonly stop: () => void;
+/** What a command's work is. */
+export interface ProgressLabel {
+  /** What is done: `replaying`. */
+  readonly doing: string;
+  /** What of: `events`. */
+  readonly items: string;
 }
 
 /** A bar's steps: as many as a terminal could ever tell apart. */
 const STEPS = 1000;
 
-/** What ends the command while the bar hides the cursor. */
-const SIGNALS = ["SIGINT", "SIGTERM"] as const;
+const NO_PROGRESS: Progress = { update: () => undefined, say: () => undefined, stop: () => undefined };
 
-/** Shows a bar on stderr; `undefined` where that is no terminal. */
-function openBar(format: string, total: number): { readonly bar: SingleBar; readonly stop: () => void } | undefined {
-  if (!process.stderr.isTTY) return undefined;
+/**
+ * A progress bar on stderr with the rate at which items are done and the time left; nothing where stderr is no terminal. It changes
+ * nothing about the terminal that a signal could leave behind.
+ *
+ * @param parts - number of parts of the work
+ * @param label - what the work is
+ */
+export function createProgress(parts: number, { doing, items }: ProgressLabel): Progress {
+  if (!process.stderr.isTTY || parts === 0) return NO_PROGRESS;
   const bar = new SingleBar({
-    format,
+    format: `{doing} [{bar}] {percentage} % | {rate} ${items}/s | {eta_formatted} left`,
     stream: process.stderr,
     clearOnComplete: true,
-    hideCursor: true,
+    hideCursor: false,
+    linewrap: true,
     gracefulExit: false,
     barsize: 30,
   });
-  // cli-progress would give the cursor back and swallow the signal.
-  const onSignal = (signal: NodeJS.Signals): void => {
-    bar.stop();
-    process.kill(process.pid, signal);
-  };
-  for (const signal of SIGNALS) process.once(signal, onSignal);
-  bar.start(total, 0, { rate: "-" });
+  const shares = new Float64Array(parts);
+  const counts = new Float64Array(parts);
+  const start = performance.now();
+  bar.start(STEPS, 0, { doing, rate: "-" });
   return {
-    bar,
+    update(index, share, done) {
+      shares[index] = share;
+      counts[index] = done;
+      const seconds = (performance.now() - start) / 1000;
+      bar.update((STEPS * sum(shares)) / parts, { rate: count(Math.round(sum(counts) / seconds)) });
+    },
+    say(text) {
+      bar.update({ doing: text });
+    },
     stop() {
-      for (const signal of SIGNALS) process.off(signal, onSignal);
       bar.stop();
     },
   };
-}
-
-/**
- * A progress bar on stderr with the rate at which recordings are read and the time left; nothing where stderr is no terminal.
- * @param jobs - number of jobs that read a recording
- */
-export function createProgress(jobs: number): Progress {
-  const opened =
-    jobs === 0 ? undefined : openBar("replaying [{bar}] {percentage} % | {rate} KiB/s | {eta_formatted} left", STEPS);
-  if (opened === undefined) return { update: () => undefined, stop: () => undefined };
-  const reads = new Float64Array(jobs);
-  const shares = new Float64Array(jobs);
-  const start = performance.now();
-  return {
-    update(index, read, size) {
-      reads[index] = read;
-      shares[index] = size === 0 ? 0 : read / size;
-      const seconds = (performance.now() - start) / 1000;
-      opened.bar.update((STEPS * sum(shares)) / jobs, { rate: (sum(reads) / 1024 / seconds).toFixed(0) });
-    },
-    stop: opened.stop,
-  };
-}
-
-/**
- * A progress bar on stderr that counts a benchmark's runs; nothing where stderr is no terminal.
- * @param runs - how many there will be
- */
-export function createBenchProgress(runs: number): BenchProgress {
-  const opened = openBar("measuring [{bar}] {value} of {total} runs | {eta_formatted} left", runs);
-  return { step: () => opened?.bar.increment(), stop: () => opened?.stop() };
 }
 
 function sum(values: Float64Array): number {

@@ -1,12 +1,21 @@
 import { parentPort, workerData } from "node:worker_threads";
+import { isAsked } from "./interruption.js";
 import { runJob } from "./job.js";
 import type { Job, JobResult } from "./job.js";
+
+/** What a worker is started with. */
+export interface WorkerData {
+  /** What it does. */
+  readonly job: Job;
+  /** The flag of an interruption, which ends its replay early; none if left out. */
+  readonly interruption: Int32Array | undefined;
+}
 
 /** What a worker tells the thread that started it. What it throws goes there too, with its code and message. */
 export type WorkerMessage =
   | {
-      /** How far the trace is read. */
-      readonly progress: readonly [read: number, size: number];
+      /** How far the replay is. */
+      readonly progress: readonly [share: number, events: number];
     }
   | {
       /** The job is done. */
@@ -15,7 +24,11 @@ export type WorkerMessage =
 
 const post = (message: WorkerMessage): void => parentPort?.postMessage(message);
 
-const result = await runJob(workerData as Job, (...progress) => {
-  post({ progress });
+const { job, interruption } = workerData as WorkerData;
+const result = await runJob(job, {
+  onProgress(...progress) {
+    post({ progress });
+  },
+  ...(interruption !== undefined && { stop: () => isAsked(interruption) }),
 });
 post({ result });

@@ -78,12 +78,21 @@ export function seen(documented: boolean): NonNullable<ArchReport["check"]> {
 /** A report of a long recording. */
 export function runReport(...arches: ArchReport[]): RunReport {
   return {
-    trace: { name: "lua-build", events: 176_996, unused: { "sched:sched_wakeup": 12_345 }, processes: 121 },
+    trace: {
+      name: "lua-build",
+      events: 176_996,
+      unused: { "sched:sched_wakeup": 12_345 },
+      processes: 121,
+      until: null,
+      sample: null,
+    },
+    partial: false,
+    notRun: [],
     arches,
   };
 }
 
 function cost(registerWrites: number): NonNullable<ArchReport["policies"]["off"]> {
   const counts = { tableWrites: 465_930, registerWrites, barriers: registerWrites, tlbInvalidations: 15_415 };
-  return { ...counts, seconds: 1.76, eventsPerSecond: 100_519 };
+  return { ...counts, seconds: 1.76, eventsPerSecond: 100_519, events: 176_996 };
 }

@@ -108,6 +108,18 @@ describe("the text", () => {
     expect(text).toMatch(/open during the replay +yes in 9 looks/);
   });
 
+  test("says that it is partial, what was not begun, and how far each policy came", () => {
+    const whole = runReport(...both);
+    expect(textOf(whole, PLAIN)).not.toMatch(/Partial|events replayed/);
+    const [arm64, x86] = both;
+    const { batched } = x86!.policies;
+    const begun = { ...x86!, policies: { batched: { ...batched!, events: 1234 } } };
+    const notRun = [{ arch: "x86-pks", series: "next", policy: "naive" }] as const;
+    const text = textOf({ ...whole, arches: [arm64!, begun], partial: true, notRun }, PLAIN);
+    expect(text).toContain("\nPartial: interrupted before the end. Not begun: x86-pks next naive.\n");
+    expect(numbersOf(text, "events replayed")).toEqual([176_996, 176_996, 176_996, 1234]);
+  });
+
   test("lists a documented gap apart from a hole", () => {
     const line = "static pte by another mapping, first at ffff8000807f7000: 5 pages open, 15 stores through";
     const documented = textOf(runReport(archReport({ series: "v8", ...gaps(true) })), PLAIN);

@@ -7,6 +7,7 @@ import * as contracts from "@kpkeys/core/contracts";
 import * as machine from "@kpkeys/core/machine";
 import * as kernel from "@kpkeys/kernel";
 import * as kunit from "@kpkeys/kunit-suite";
+import * as museum from "@kpkeys/kunit-suite/museum";
 import * as pgtables from "@kpkeys/pgtables-hardening";
 import * as workloads from "@kpkeys/workloads";
 import { describe, expect, it } from "vitest";
@@ -21,6 +22,7 @@ const modules = {
   "@kpkeys/core/machine": machine,
   "@kpkeys/kernel": kernel,
   "@kpkeys/kunit-suite": kunit,
+  "@kpkeys/kunit-suite/museum": museum,
   "@kpkeys/pgtables-hardening": pgtables,
   "@kpkeys/workloads": workloads,
 };
@@ -33,11 +35,18 @@ const files = readdirSync(packages)
     ...readdirSync(packages + name, { recursive: true, encoding: "utf8" })
       .filter((path) => /^src\/.*\.ts$/.test(path))
       .map((path) => `${name}/${path}`),
-  ]);
+  ])
+  .concat(guidePages());
+
+/** The pages of the guide, from the packages' folder. */
+function guidePages(): string[] {
+  const pages = readdirSync(`${packages}../docs`).filter((name) => name.endsWith(".md"));
+  return pages.map((name) => `../docs/${name}`);
+}
 
 describe("every example prints what it says", () => {
   for (const example of files.flatMap((file) => examplesOf(packages + file))) {
-    it(example.where.slice(packages.length), async () => {
+    it(example.where.slice(packages.length).replace("../", ""), async () => {
       const { printed, promised } = await runExample(example, modules);
       if (promised.length > 0) expect(printed).toEqual(promised);
       expect(printed).not.toEqual([]);

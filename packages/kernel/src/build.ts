@@ -101,10 +101,12 @@ function withoutPkeys({ arch, options }: MachineSpec): MachineSpec["options"] {
 }
 
 /** Sets the plugins up in a container of the machine's own, up to where the key register's values are known. */
-function setUpPlugins(spec: MachineSpec, registry: PluginRegistry): DependencyContainer {
+function setUpPlugins(spec: MachineSpec, registry: PluginRegistry, observer?: Observer): DependencyContainer {
   const container = createContainer();
   registerFramework(container);
-  if (spec.strict) provide(container, Observer, STRICT);
+  if (spec.strict || observer !== undefined) {
+    provide(container, Observer, spec.strict ? { ...observer, ...STRICT } : observer!);
+  }
   container.register(PhysicalMemory, {
     useFactory: instanceCachingFactory((c) =>
       createPhysicalMemory(banksOf(spec.memory, resolve(c, PgtableArch).layout.ramBase)),
@@ -130,12 +132,14 @@ function setUpPlugins(spec: MachineSpec, registry: PluginRegistry): DependencyCo
  *
  * @param spec - what it is made of
  * @param registry - the plugins that it may name
+ * @param observer - told of its moments from the first table page on, if given; on a strict machine an access of an unsynchronised
+ *   register ends the run instead
  * @returns the machine, booted
  * @throws KpkeysError ERR_SPEC, ERR_OUT_OF_MEMORY, and what setting up plugins throws
  */
-export function buildMachine(spec: MachineSpec, registry: PluginRegistry): Machine {
+export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observer?: Observer): Machine {
   checkSpec(spec);
-  const container = setUpPlugins(spec, registry);
+  const container = setUpPlugins(spec, registry, observer);
   const get = <T>(token: Token<T>): T => resolve(container, token);
   const offer = <T>(token: Token<T>, value: T): T => {
     provide(container, token, value);
@@ -148,6 +152,7 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry): Machi
   const extensions = get(ExtensionPoints);
   const tools = get(ArchTools);
   const kpkeys = get(Kpkeys);
+  const watching = container.isRegistered(Observer, true) ? get(Observer) : undefined;
   const policies = readPolicies(spec.kernel);
   const initial = kpkeys.initialValue();
   const needsBarrier = get(PkeyRegister).synchronisation === "barrier";
@@ -170,7 +175,7 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry): Machi
     },
   });
   const tlb = createTlbFlush(cpus);
-  const lazy = createLazyMmu(cpus, arch, extensions);
+  const lazy = createLazyMmu(cpus, arch, extensions, watching);
   offer(LazyMmu, lazy);
   const exceptionEntry = createExceptionEntry({
     cpus,
@@ -191,7 +196,16 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry): Machi
     addresses,
     () => (fixmap ??= createFixmap(cpus, arch.layout, format, tlb, tables)),
   );
-  const tablePages = createTablePages(memory, image, memblock, buddy, tableMemory, extensions, format.geometry.levels);
+  const tablePages = createTablePages(
+    memory,
+    image,
+    memblock,
+    buddy,
+    tableMemory,
+    extensions,
+    format.geometry.levels,
+    watching,
+  );
   const tables: KernelPageTables = createPageTables(
     image.root,
     tableMemory,
@@ -254,7 +268,10 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry): Machi
 
   function startTasks(): void {
     const { switchPkeyRegister, resumeInitialisesRegister } = policies;
-    tasks = createTasks(cpus, image.root, format, spaces, lazy, extensions, { switchPkeyRegister, needsBarrier });
+    tasks = createTasks(cpus, image.root, format, spaces, lazy, extensions, watching, {
+      switchPkeyRegister,
+      needsBarrier,
+    });
     offer(Tasks, tasks);
     const onResume = resumeInitialisesRegister && kpkeys.supported() ? initial : undefined;
     offer(CpuPower, createCpuPower(cpus, tasks, extensions, onResume));

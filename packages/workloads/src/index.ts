@@ -10,6 +10,8 @@ export { readVmpte, type VmpteRecord } from "./reader/vmpte.js";
 export type { Agreement, Difference } from "./replay/agreement.js";
 export { SAMPLE_EVENTS } from "./replay/check.js";
 export type { CheckMode, CheckResult, FoundGap } from "./replay/check.js";
+export type { Until } from "./replay/extent.js";
 export { replayTrace } from "./replay/replay.js";
 export type { ReplayOptions, ReplayResult } from "./replay/replay.js";
+export type { SampleCounts, SampleOptions } from "./replay/sample.js";
 export type { FaultCounts } from "./replay/user-faults.js";

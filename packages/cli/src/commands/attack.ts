@@ -18,7 +18,7 @@ const CHECKS: readonly Check[] = ["attack"];
  */
 export async function attack(trace: string | undefined, flags: CommonFlags): Promise<number> {
   const jobs = jobsOf(flags).map((job) => ({ ...job, checks: CHECKS, ...(trace !== undefined && { trace }) }));
-  const report = attackReportOf(await doJobs(jobs, flags.config));
+  const report = attackReportOf(await doJobs(jobs, flags));
   if (flags.json === true) printJson(report);
   else print(attackTextOf(report, styleFor(process.stdout)));
   const failed = report.arches.some((each) => failuresOf({ ...each, checked: each.policy, attack: each }).length > 0);

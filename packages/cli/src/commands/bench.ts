@@ -11,7 +11,7 @@ import { COMMAND_SUBJECTS, figureSubject } from "../bench/subject.js";
 import type { Subject } from "../bench/subject.js";
 import { EXIT } from "../errors.js";
 import type { CommonFlags } from "../options.js";
-import { createBenchProgress } from "../progress.js";
+import { createProgress } from "../progress.js";
 import { benchTextOf } from "../report/bench.js";
 import type { BenchReport } from "../report/bench.js";
 import { styleFor } from "../report/style.js";
@@ -37,10 +37,15 @@ export async function bench(names: readonly string[], flags: BenchFlags): Promis
   const groups = wanted(groupsOf(flags), names);
   const compiled = await compileReference();
   const reference = "missing" in compiled ? undefined : compiled;
-  const progress = createBenchProgress(ROUNDS * groups.flat().length);
+  const runs = ROUNDS * groups.flat().length;
+  const progress = createProgress(1, { doing: "measuring", items: "runs" });
+  let done = 0;
+  const onRun = (): void => {
+    progress.update(0, ++done / runs, done);
+  };
   const figures: FigureResult[] = [];
   try {
-    for (const group of groups) figures.push(...(await measureAll(group, reference, progress.step)));
+    for (const group of groups) figures.push(...(await measureAll(group, reference, onRun)));
   } finally {
     progress.stop();
     await reference?.remove();

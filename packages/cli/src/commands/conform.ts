@@ -33,11 +33,11 @@ export async function conform(files: readonly string[], flags: Pick<CommonFlags,
   const asJson = flags.json === true;
   const disagreements: ConformDisagreement[] = [];
   const counts: ConformCounts[] = [];
-  const progress = createProgress(files.length);
+  const progress = createProgress(files.length, { doing: "judging", items: "lines" });
   try {
     for (const [index, file] of files.entries()) {
-      const onProgress = (read: number, size: number): void => {
-        progress.update(index, read, size);
+      const onProgress = (share: number, lines: number): void => {
+        progress.update(index, share, lines);
       };
       counts.push(await judgeFile(file, judge, disagreements, asJson ? KEPT : SHOWN, onProgress));
     }
@@ -56,7 +56,7 @@ async function judgeFile(
   judge: Judge,
   disagreements: ConformDisagreement[],
   most: number,
-  onProgress: (read: number, size: number) => void,
+  onProgress: (share: number, lines: number) => void,
 ): Promise<ConformCounts> {
   const counts = createCounts(file);
   const start = performance.now();
@@ -68,7 +68,9 @@ async function judgeFile(
       if (verdict.disagreements.length === 0 || disagreements.length >= most) return;
       disagreements.push(disagreementOf({ id: vector["id"] as string, file, line }, verdict, judge.walk(vector)));
     },
-    onProgress,
+    (read, size) => {
+      onProgress(size === 0 ? 0 : read / size, counts.agree + counts.disagree);
+    },
   );
   counts.seconds = secondsSince(start);
   return counts;

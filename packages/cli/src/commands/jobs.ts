@@ -1,17 +1,29 @@
 import { readFileSync, statSync } from "node:fs";
 import { KpkeysError, readConfig } from "@kpkeys/core";
 import type { Job, JobResult } from "../job.js";
+import { createInterruption } from "../interruption.js";
 import { runJobs } from "../pool.js";
 import { createProgress } from "../progress.js";
+
+/** How a command's jobs are done. */
+export interface JobOptions {
+  /** A file of `.config` lines for all their machines; none if left out. */
+  readonly config?: string | undefined;
+  /** How many at once; as many as there are processors if left out. */
+  readonly workers?: number | undefined;
+  /** Whether the first Ctrl-C only ends them early. */
+  readonly interruptible?: boolean;
+}
 
 /**
  * Does a command's jobs, with a progress bar if they replay something.
  * @param jobs - the jobs, which replay the same recording or none
- * @param config - a file of `.config` lines for all their machines; none if left out
- * @returns the results, in the order of the jobs
+ * @param options - how
+ * @returns the results in the order of the jobs; without those that an interruption kept from being begun
  * @throws KpkeysError what a job throws; ERR_INPUT_MISSING, ERR_CONFIG_LINE for the config; ERR_INPUT_KIND for a pipe that several would have to read
  */
-export async function doJobs(jobs: readonly Job[], config?: string): Promise<JobResult[]> {
+export async function doJobs(jobs: readonly Job[], options: JobOptions): Promise<JobResult[]> {
+  const { config, workers, interruptible = false } = options;
   const trace = jobs[0]?.trace;
   if (trace !== undefined && jobs.length > 1 && isPipe(trace)) {
     throw new KpkeysError("ERR_INPUT_KIND", "this is a pipe", {
@@ -19,10 +31,21 @@ export async function doJobs(jobs: readonly Job[], config?: string): Promise<Job
       expected: `a file: it is read ${jobs.length} times, once for each architecture, series and policy`,
     });
   }
-  const progress = createProgress(trace === undefined ? 0 : jobs.length);
+  const label = { doing: "replaying", items: "events" };
+  const progress = createProgress(trace === undefined ? 0 : jobs.length, label);
+  const interruption = interruptible
+    ? createInterruption(() => {
+        progress.say("stopping (Ctrl-C again ends at once)");
+      })
+    : undefined;
   try {
-    return await runJobs(config === undefined ? jobs : configured(jobs, config), progress.update);
+    return await runJobs(config === undefined ? jobs : configured(jobs, config), {
+      onProgress: progress.update,
+      ...(workers !== undefined && { workers }),
+      ...(interruption !== undefined && { interruption: interruption.flag }),
+    });
   } finally {
+    interruption?.close();
     progress.stop();
   }
 }

@@ -16,7 +16,7 @@ const CHECKS: readonly Check[] = ["kunit"];
 export async function kunit(flags: CommonFlags): Promise<number> {
   const results = await doJobs(
     jobsOf(flags).map((job) => ({ ...job, checks: CHECKS })),
-    flags.config,
+    flags,
   );
   const report = kunitReportOf(results);
   if (flags.json === true) printJson(report);

@@ -1,12 +1,13 @@
-import type { CheckMode } from "@kpkeys/workloads";
+import type { CheckMode, Until } from "@kpkeys/workloads";
 import { EXIT } from "../errors.js";
-import type { Check } from "../job.js";
+import type { Check, Job } from "../job.js";
 import { jobsOf } from "../options.js";
 import type { CommonFlags } from "../options.js";
 import { reportOf } from "../report/document.js";
 import { styleFor } from "../report/style.js";
 import { textOf } from "../report/text.js";
 import { failuresOf } from "../report/verdict.js";
+import { emptyTraceOut } from "../timeline/trace-out.js";
 import { doJobs } from "./jobs.js";
 import { print, printJson } from "./print.js";
 
@@ -16,6 +17,14 @@ export type ReplayFlags = CommonFlags & {
   readonly vmpte?: string;
   /** How often the page tables are looked at meanwhile. */
   readonly check: CheckMode;
+  /** How much of the recording is replayed. */
+  readonly until?: Until;
+  /** One program in how many is. */
+  readonly sample?: number;
+  /** Where their timeline goes. */
+  readonly traceOut?: string;
+  /** How many machines replay at once. */
+  readonly workers?: number;
 };
 
 /**
@@ -29,7 +38,8 @@ export async function replay(trace: string, flags: ReplayFlags): Promise<number>
 }
 
 /**
- * Replays a recording on every machine asked for, checks the one of the strongest policy, and reports.
+ * Replays a recording on every machine asked for, checks the one of the strongest policy, and reports. Those that are checked come
+ * first, so that there is something to report as early as possible.
  * @param trace - the recording
  * @param flags - the command line's
  * @param checks - what is checked
@@ -37,14 +47,25 @@ export async function replay(trace: string, flags: ReplayFlags): Promise<number>
  */
 export async function reportReplay(trace: string, flags: ReplayFlags, checks: readonly Check[]): Promise<number> {
   const strongest = flags.policy.at(-1);
-  const { vmpte, check, config } = flags;
-  const jobs = jobsOf(flags).map((job) => ({
-    ...job,
-    trace,
-    ...(job.policy === strongest && { checks, check, ...(vmpte !== undefined && { vmpte }) }),
-  }));
-  const report = reportOf(await doJobs(jobs, config));
+  const { vmpte, check, until, sample, seed } = flags;
+  const part = {
+    ...(until !== undefined && { until }),
+    ...(sample !== undefined && { sample: { every: sample, seed } }),
+  };
+  const all = jobsOf(flags);
+  const jobs: Job[] = [
+    ...all
+      .filter(({ policy }) => policy === strongest)
+      .map((job) => ({ ...job, ...part, trace, checks, check, ...(vmpte !== undefined && { vmpte }) })),
+    ...all.filter(({ policy }) => policy !== strongest).map((job) => ({ ...job, ...part, trace })),
+  ];
+  const { traceOut } = flags;
+  if (traceOut !== undefined) emptyTraceOut(traceOut, vmpte === undefined ? [trace] : [trace, vmpte]);
+  const observed =
+    traceOut === undefined ? jobs : jobs.map((job, place) => ({ ...job, timeline: { file: traceOut, place } }));
+  const report = reportOf(jobs, await doJobs(observed, { ...flags, interruptible: true }));
   if (flags.json === true) printJson(report);
   else print(textOf(report, styleFor(process.stdout), process.stdout.isTTY ? process.stdout.columns : undefined));
+  if (report.partial) return EXIT.INTERRUPTED;
   return report.arches.some((arch) => failuresOf(arch).length > 0) ? EXIT.FAILED : EXIT.GOOD;
 }

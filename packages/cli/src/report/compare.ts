@@ -1,4 +1,5 @@
 import type { Policy } from "../series.js";
+import { costRowsOf } from "./costs.js";
 import type { ArchReport, PolicyReport } from "./document.js";
 import { hasFailures } from "./kunit.js";
 import { linearMapRows } from "./linear-map.js";
@@ -56,7 +57,7 @@ function tableOf(columns: readonly ArchReport[], style: Style): string {
       section("KUnit"),
       row("  passed", ({ kunit }) => (kunit === null ? "not run" : count(kunit.passed))),
       row("  failed", (column) => failedText(column, style)),
-      ...COSTS.flatMap(([label, field]) => [section(label), ...policyRows(columns, field)]),
+      ...costRowsOf(columns).flatMap(([label, field]) => [section(label), ...policyRows(columns, field)]),
       section("faithfulness"),
       row("  processes", ({ linux }) => (linux === null ? "" : count(linux.processes))),
       row("  as in Linux", ({ linux }) => (linux === null ? "not known" : count(linux.equal))),
@@ -64,14 +65,6 @@ function tableOf(columns: readonly ArchReport[], style: Style): string {
     NARROW,
   );
 }
-
-const COSTS: readonly (readonly [string, keyof PolicyReport])[] = [
-  ["table writes", "tableWrites"],
-  ["register writes", "registerWrites"],
-  ["barriers of switches", "barriers"],
-  ["TLB invalidations", "tlbInvalidations"],
-  ["events a second", "eventsPerSecond"],
-];
 
 /** A row for each policy that any column has. */
 function policyRows(columns: readonly ArchReport[], field: keyof PolicyReport): Row[] {

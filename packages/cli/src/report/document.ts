@@ -3,7 +3,7 @@ import type { Coverage, CoverageGap } from "@kpkeys/kernel";
 import type { AttackGap, AttackResult } from "@kpkeys/kunit-suite";
 import type { CheckResult, FoundGap, ReplayResult } from "@kpkeys/workloads";
 import type { Job, JobResult } from "../job.js";
-import { isDocumented } from "../series.js";
+import { isDocumented, POLICIES } from "../series.js";
 import type { Policy, SeriesName } from "../series.js";
 import { digestOf } from "./digest.js";
 import { countCases } from "./kunit.js";
@@ -29,6 +29,8 @@ export interface PolicyReport {
   readonly seconds: number;
   /** Events of the trace a second. */
   readonly eventsPerSecond: number;
+  /** Events of the trace that this machine came to; fewer than others if it was interrupted before them. */
+  readonly events: number;
 }
 
 /** What is protected, by the entries themselves: table pages. */
@@ -85,27 +87,52 @@ export interface ArchReport {
 
 /** What `kpkeys run --json` and `kpkeys replay --json` print. */
 export interface RunReport {
-  /** The workload. */
+  /** The workload, as far as the machine came that came farthest. */
   readonly trace: ReplayResult["trace"];
+  /** Whether the command was interrupted before it was done: the report says what was found out until then. */
+  readonly partial: boolean;
+  /** The machines that were not begun because of that. */
+  readonly notRun: readonly MachineName[];
   /** One entry for each architecture and version of the series. */
   readonly arches: readonly ArchReport[];
 }
 
+/** A machine by what the command line calls it. */
+export interface MachineName {
+  /** The architecture's id. */
+  readonly arch: string;
+  /** The version of the series. */
+  readonly series: SeriesName;
+  /** The policy. */
+  readonly policy: Policy;
+}
+
 /**
  * Makes the report of jobs that replayed one trace.
- * @param results - of jobs by architecture, series and policy, the strongest policy of each last and checked
+ * @param jobs - by architecture and series, those of the strongest policy first and checked
+ * @param results - what came of them, in their order; those that were not begun are missing at the end
  */
-export function reportOf(results: readonly JobResult[]): RunReport {
+export function reportOf(jobs: readonly Job[], results: readonly JobResult[]): RunReport {
   const groups = new Map<string, JobResult[]>();
   for (const result of results) {
     const column = `${result.job.spec.arch} ${result.job.series}`;
     groups.set(column, [...(groups.get(column) ?? []), result]);
   }
-  return { trace: results[0]!.replay!.trace, arches: [...groups.values()].map(archReportOf) };
+  const traces = results.map(({ replay }) => replay!.trace);
+  return {
+    trace: traces.reduce((far, trace) => (trace.events > far.events ? trace : far)),
+    partial: results.length < jobs.length || results.some(({ replay }) => replay!.stopped),
+    notRun: jobs.slice(results.length).map(({ spec, series, policy }) => ({ arch: spec.arch, series, policy })),
+    arches: [...groups.values()].map(archReportOf),
+  };
 }
 
-function archReportOf(results: readonly JobResult[]): ArchReport {
-  const strongest = results.at(-1)!;
+const POLICY_NAMES = Object.keys(POLICIES) as Policy[];
+
+/** @param unsorted - of one architecture and series, the checked one first */
+function archReportOf(unsorted: readonly JobResult[]): ArchReport {
+  const strongest = unsorted[0]!;
+  const results = POLICY_NAMES.flatMap((name) => unsorted.filter(({ job }) => job.policy === name));
   const { job, replay, coverage, kunit, attack } = strongest;
   const { alreadyMapped, inferredMappings, unexplainedFaults, linux, check } = replay!;
   const checks = {
@@ -139,6 +166,7 @@ function policyReportOf({ trace, counters, seconds }: ReplayResult): PolicyRepor
     tlbInvalidations,
     seconds,
     eventsPerSecond: Math.round(trace.events / seconds),
+    events: trace.events,
   };
 }
 

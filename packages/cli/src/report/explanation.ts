@@ -1,5 +1,6 @@
 import type { Explanation, Reason } from "@kpkeys/core/contracts";
 import type { Style } from "./style.js";
+import { wrapped } from "./wrap.js";
 
 /** What `kpkeys explain --json` prints. */
 export interface ExplainReport extends Explanation {
@@ -11,8 +12,6 @@ export interface ExplainReport extends Explanation {
 const WIDTH = 100;
 /** Columns of the topics. */
 const MARGIN = 12;
-/** Columns that further lines of a reason stand to the right of its first. */
-const HANGING = 2;
 
 /**
  * An explanation as text: a topic at the left, its reasons at the right, the sources in brackets; the verdict last.
@@ -39,19 +38,4 @@ export function explanationTextOf({ arch, reasons, verdict }: ExplainReport, sty
 function wordsOf({ text, source }: Reason, before: Reason | undefined): string[] {
   const words = text.split(" ");
   return source === undefined || source === before?.source ? words : [...words, `[${source}]`];
-}
-
-/** Sets words into lines; one that is too long keeps a line to itself. */
-function wrapped(words: readonly string[], width: number): string[] {
-  const lines: string[] = [];
-  let line = "";
-  for (const word of words) {
-    if (line !== "" && line.length + 1 + word.length > width) {
-      lines.push(line);
-      line = " ".repeat(HANGING) + word;
-    } else {
-      line = line === "" ? word : `${line} ${word}`;
-    }
-  }
-  return [...lines, line];
 }

@@ -11,14 +11,24 @@ import type { Checked } from "./verdict.js";
  * @param report - what was found out
  * @param style - its colours
  */
-export function notesOf({ trace, arches }: RunReport, style: Style): string[] {
+export function notesOf(report: RunReport, style: Style): string[] {
+  const { trace, arches } = report;
   const unused = Object.entries(trace.unused).map(([kind, lines]) => `${count(lines)} ${kind}`);
   return [
     ...gapNotes(arches),
     ...listed("Table pages below the top level that Linux had otherwise", differenceLines(arches)),
     ...listed("Lines of the trace that were not used", unused),
+    ...partialNote(report, style),
     verdictText(arches, style),
   ];
+}
+
+/** What is missing in a report that was interrupted. */
+function partialNote({ partial, notRun }: RunReport, style: Style): string[] {
+  if (!partial) return [];
+  const machines = notRun.map(({ arch, series, policy }) => `${arch} ${series} ${policy}`);
+  const missing = machines.length === 0 ? "" : ` Not begun: ${machines.join(", ")}.`;
+  return [style.yellow(`Partial: interrupted before the end.${missing}`)];
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { CoverageCount } from "@kpkeys/kernel";
 import type { Policy } from "../series.js";
 import { compare } from "./compare.js";
+import { costRowsOf } from "./costs.js";
 import type { ArchReport, AttackReport, CheckReport, CoverageReport, PolicyReport, RunReport } from "./document.js";
 import type { CaseCounts } from "./kunit.js";
 import { linearMapRows } from "./linear-map.js";
@@ -19,10 +20,18 @@ import type { GroupCells, Row } from "./table.js";
  */
 export function textOf(report: RunReport, style: Style, width = 100): string {
   const { trace, arches } = report;
-  const title = `${trace.name}: ${counted(trace.events, "event")} of ${counted(trace.processes, "process", "processes")}`;
+  const title = `${trace.name}: ${counted(trace.events, "event")} of ${counted(trace.processes, "process", "processes")}${extentText(trace)}`;
   const series = [...new Set(arches.map((arch) => arch.series))];
   const tables = series.length > 1 ? compare(arches, style, width) : [tableOf(series[0]!, arches, style)];
   return [style.bold(title), ...tables, ...notesOf(report, style)].join("\n\n") + "\n";
+}
+
+/** What of a trace was replayed, if not all of it. */
+function extentText({ until, sample }: RunReport["trace"]): string {
+  const end = until === null ? "" : "events" in until ? ", the first ones" : `, the first ${until.seconds} s`;
+  if (sample === null) return end;
+  const programs = counted(sample.met, "program");
+  return `${end}; sample: ${count(sample.taken)} of ${programs}, ${counted(sample.events, "event")}`;
 }
 
 /** One table for a version of the series, with a group of columns for each architecture. */
@@ -50,7 +59,7 @@ function tableOf(series: string, arches: readonly ArchReport[], style: Style): s
       row("  KUnit", ({ kunit }) => kunitText(kunit, style)),
       [""],
       row(style.bold("cost of the replay"), ({ policies }) => Object.keys(policies)),
-      ...COSTS.map(([label, field]) => row(`  ${label}`, (arch) => costsOf(arch, field))),
+      ...costRowsOf(arches).map(([label, field]) => row(`  ${label}`, (arch) => costsOf(arch, field))),
       [""],
       section("faithfulness"),
       row("  processes as in Linux", ({ linux }) =>
@@ -95,14 +104,6 @@ function kunitText(kunit: CaseCounts | null, style: Style): string {
 function share(part: number, whole: number): string {
   return `${count(part)} of ${count(whole)}`;
 }
-
-const COSTS: readonly (readonly [string, keyof PolicyReport])[] = [
-  ["table writes", "tableWrites"],
-  ["register writes", "registerWrites"],
-  ["barriers of switches", "barriers"],
-  ["TLB invalidations", "tlbInvalidations"],
-  ["events a second", "eventsPerSecond"],
-];
 
 const FAITH = [
   ["faults already mapped", "alreadyMapped"],

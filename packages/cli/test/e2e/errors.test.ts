@@ -50,6 +50,17 @@ describe("a config is refused", { timeout: LONG }, () => {
   });
 });
 
+test(
+  "a timeline is refused that cannot be written, or would take the place of its recording",
+  { timeout: LONG },
+  () => {
+    const recording = file("precious", packed);
+    expectRefusal(["replay", recording, "--trace-out", folder], "ERR_OUTPUT", folder, "expected");
+    expectRefusal(["replay", recording, "--trace-out", recording], "ERR_OUTPUT", "this is the input", "another file");
+    expect(readFileSync(recording)).toEqual(packed);
+  },
+);
+
 describe("a trace is refused with code, place and expectation", { timeout: LONG }, () => {
   test("that does not exist", () => {
     expectRefusal(["run", join(folder, "nosuch")], "ERR_INPUT_MISSING", "nosuch: ", "expected");
@@ -128,6 +139,16 @@ describe("a command line is refused", () => {
     ["a flag", ["--frob"], "'--frob'", "--help"],
   ])("with %s that nobody knows", (_, args, ...texts) => {
     for (const command of ["run", "kunit", "attack"]) expectRefusal([command, ...args], "ERR_USAGE", ...texts);
+  });
+
+  test.each([
+    ["no event", ["--until", "0"]],
+    ["a time of another unit", ["--until", "2m"]],
+    ["no program", ["--sample", "0"]],
+    ["no worker", ["--workers", "0"]],
+    ["half a worker", ["--workers", "0.5"]],
+  ])("with %s to replay", (_, args) => {
+    expectRefusal(["run", ...args], "ERR_USAGE", `'${args[1]!}' is invalid`, "Expected a");
   });
 
   test("with a command that nobody knows, two traces, none where one is needed", () => {

@@ -1,10 +1,12 @@
-import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { embeddedTrace } from "@kpkeys/workloads";
 import { Ajv } from "ajv";
 import { describe, expect, test } from "vitest";
 import type { RunReport } from "../../src/index.js";
-import { BIN, jsonOf, kpkeys, LONG } from "./kpkeys.js";
+import { machinesOf, packetsOf } from "../perfetto.js";
+import { jsonOf, kpkeys, LONG } from "./kpkeys.js";
 
 const schema = JSON.parse(readFileSync(new URL("../run.schema.json", import.meta.url), "utf8")) as object;
 const isRunReport = new Ajv({ allErrors: true, strictTypes: false }).compile(schema);
@@ -17,19 +19,13 @@ function reportOf(...args: string[]): RunReport & { readonly status: number | nu
   return { ...(document as RunReport), status };
 }
 
-/** The first processor that this process may run on; taskset, which knows it by that number, comes with util-linux. */
-const processor =
-  process.platform === "linux"
-    ? /^Cpus_allowed_list:\s*(\d+)/m.exec(readFileSync("/proc/self/status", "utf8"))![1]!
-    : "";
-
 const digests = ({ arches }: RunReport): string[] => arches.map(({ digest }) => digest);
 
 describe("kpkeys run", () => {
   test("replays the embedded recording on both architectures, everything protected", { timeout: LONG }, () => {
     const { status, trace, arches } = reportOf("run");
     expect(status).toBe(0);
-    expect(trace).toEqual({ name: "gcc-hello", events: 4264, unused: {}, processes: 5 });
+    expect(trace).toEqual({ name: "gcc-hello", events: 4264, unused: {}, processes: 5, until: null, sample: null });
     expect(arches.map(({ arch }) => arch)).toEqual(["arm64-poe", "x86-pks"]);
     for (const { coverage, attack, kunit, policies, linux } of arches) {
       expect(coverage.keyed + coverage.readOnly).toBe(coverage.pages);
@@ -56,10 +52,42 @@ describe("kpkeys run", () => {
     expect(digests(alone)).toEqual([once[1]]);
   });
 
-  test.skipIf(processor === "")("comes to the same digests on one processor", { timeout: LONG }, () => {
-    const args = ["run", "--arch", "x86-pks", "--json"];
-    const stdout = execFileSync("taskset", ["-c", processor, process.execPath, BIN, ...args], { encoding: "utf8" });
-    expect(digests(JSON.parse(stdout) as RunReport)).toEqual(digests(reportOf("run", "--arch", "x86-pks")));
+  test("comes to the same digests on any number of workers", { timeout: LONG }, () => {
+    const [one, two, four] = ["1", "2", "4"].map((workers) => digests(reportOf("run", "--workers", workers)));
+    expect(new Set(one).size).toBe(2);
+    expect(two).toEqual(one);
+    expect(four).toEqual(one);
+  });
+
+  test("replays a part of the recording, and says which", { timeout: LONG }, () => {
+    const part = ["--arch", "x86-pks", "--policy", "batched", "--memory", "1GiB"];
+    const first = reportOf("run", ...part, "--until", "1000");
+    expect(first).toMatchObject({ status: 0, partial: false, trace: { events: 1000, until: { events: 1000 } } });
+    expect(reportOf("run", ...part, "--until", "0.01s").trace.until).toEqual({ seconds: 0.01 });
+    const sampled = reportOf("run", ...part, "--sample", "2", "--seed", "5").trace.sample;
+    expect(sampled).toMatchObject({ every: 2, seed: 5 });
+    expect(reportOf("run", ...part, "--sample", "2", "--seed", "5").trace.sample).toEqual(sampled);
+    const { stdout } = kpkeys("run", ...part, "--until", "1000", "--sample", "1");
+    expect(stdout).toMatch(
+      /^gcc-hello: 1,000 events of \d+ processes, the first ones; sample: (\d+) of \1 programs, 1,000 events$/m,
+    );
+  });
+
+  test("writes the timelines of all machines into one trace, however many write at once", { timeout: LONG }, () => {
+    const folder = mkdtempSync(join(tmpdir(), "kpkeys-"));
+    try {
+      const args = ["run", "--memory", "1GiB", "--trace-out", join(folder, "timeline.pftrace"), "--workers"];
+      const read = ["3", "1"].map((workers) => {
+        const { status } = reportOf(...args, workers);
+        expect(status).toBe(0);
+        return machinesOf(packetsOf(readFileSync(join(folder, "timeline.pftrace"))));
+      });
+      expect(read[0]).toHaveLength(6);
+      const sizes = read.map((machines) => machines.map(({ tracks, events }) => [tracks.size, events.length]));
+      expect(sizes[0]).toEqual(sizes[1]);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   test("prints plain text where there is no terminal, and nothing on stderr", { timeout: LONG }, () => {

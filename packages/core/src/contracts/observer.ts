@@ -20,11 +20,13 @@ export interface Observer {
   unsynchronisedAccess?(cpu: number, high: number, low: number): void;
   /** An access faulted. */
   fault?(cpu: number, report: FaultReport): void;
-  /** A context was entered, or left for the one before. */
+  /** A context was entered; `undefined` when the one entered last was left for the one before. */
   context?(cpu: number, context: ContextName | undefined): void;
-  /** A table page was allocated or freed. */
+  /** The task on a CPU entered its outermost lazy MMU section or went on in it after a pause; or it left it, or paused it. */
+  lazyMmu?(cpu: number, active: boolean): void;
+  /** A table page was allocated, those of boot included, or freed. */
   tablePage?(pfn: number, source: TableSource, alive: boolean): void;
-  /** A CPU switched tasks. */
+  /** A CPU switched tasks, both by tid; the tid of a CPU's idle task is the CPU's number. */
   taskSwitch?(cpu: number, previous: number, next: number): void;
 }
 

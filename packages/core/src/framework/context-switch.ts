@@ -1,4 +1,4 @@
-import type { CompiledContext, KpkeysArch, KpkeysState } from "../contracts/index.js";
+import type { CompiledContext, ContextName, KpkeysArch, KpkeysState } from "../contracts/index.js";
 import { KpkeysError } from "../errors.js";
 
 /**
@@ -44,9 +44,13 @@ export interface ContextSwitch {
  * or a guessed number is refused.
  *
  * @param findArch - gives the architecture's part, always the same; asked when a context is first entered
+ * @param onContext - told of each context entered, and with `undefined` of each left, if anybody listens
  * @returns no context entered
  */
-export function createContextSwitch(findArch: () => KpkeysArch): ContextSwitch {
+export function createContextSwitch(
+  findArch: () => KpkeysArch,
+  onContext?: (context: ContextName | undefined) => void,
+): ContextSwitch {
   const saved = new Int32Array(2 * SLOTS);
   /** The state that holds a slot, 0 while it is free. */
   const holder = new Int32Array(SLOTS);
@@ -64,6 +68,7 @@ export function createContextSwitch(findArch: () => KpkeysArch): ContextSwitch {
     sequence = (sequence + SLOTS) | 0;
     const state = sequence | slot;
     holder[slot] = state;
+    if (onContext !== undefined) onContext(context.name);
     return state as KpkeysState;
   }
 
@@ -74,6 +79,7 @@ export function createContextSwitch(findArch: () => KpkeysArch): ContextSwitch {
     holder[slot] = NOT_ENTERED;
     freeSlots[freeCount++] = slot;
     if (entered[slot] === 1) arch!.leaveContext(saved, slot, barrierFollows);
+    if (onContext !== undefined) onContext(undefined);
   }
 
   return {

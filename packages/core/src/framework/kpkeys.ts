@@ -17,14 +17,19 @@ import { createPkeys } from "./pkeys.js";
  *
  * @param findArch - gives the architecture's part; asked once, when first needed
  * @param register - the layout of the key register
+ * @param onContext - told of each context entered, and with `undefined` of each left, if anybody listens
  * @returns the API, in which keys and contexts can be registered until it is frozen
  */
-export function createKpkeys(findArch: () => KpkeysArch, register: PkeyRegister): Kpkeys {
+export function createKpkeys(
+  findArch: () => KpkeysArch,
+  register: PkeyRegister,
+  onContext?: (context: ContextName | undefined) => void,
+): Kpkeys {
   let found: KpkeysArch | undefined;
   const arch = (): KpkeysArch => (found ??= findArch());
   const pkeys = createPkeys(arch, register);
   const contexts = createContexts(pkeys, register);
-  const { enter, leave, leaveBeforeBarrier } = createContextSwitch(arch);
+  const { enter, leave, leaveBeforeBarrier } = createContextSwitch(arch, onContext);
   /** Guards made before the contexts are compiled wait here for theirs. */
   const waiting: (() => void)[] = [];
   let frozen = false;

@@ -1,5 +1,6 @@
 import type { Plugin, PluginOptions } from "../contracts/index.js";
 import { KpkeysError } from "../errors.js";
+import { refuseSecondCopy } from "./copies.js";
 import { readConfig, resolveConfig } from "./config.js";
 import type { DependencyContainer } from "./di.js";
 import { checkPluginForm } from "./plugin-form.js";
@@ -19,7 +20,8 @@ export interface PluginRegistry {
   /**
    * Registers a plugin.
    * @param plugin - what a package exports; its dependencies are registered already
-   * @throws KpkeysError ERR_PLUGIN_INVALID, ERR_PLUGIN_CONTRACT, ERR_PLUGIN_DUPLICATE, ERR_PLUGIN_DEPENDENCY
+   * @throws KpkeysError ERR_CORE_DUPLICATE, ERR_PLUGIN_INVALID, ERR_PLUGIN_CONTRACT, ERR_PLUGIN_DUPLICATE,
+   *   ERR_PLUGIN_DEPENDENCY
    */
   register(plugin: Plugin): void;
   /**
@@ -53,6 +55,7 @@ export function createPluginRegistry(plugins: Iterable<Plugin> = []): PluginRegi
   const registered: Plugin[] = [];
 
   function register(plugin: Plugin): void {
+    refuseSecondCopy();
     checkPluginForm(plugin);
     if (byId.has(plugin.id)) {
       throw new KpkeysError("ERR_PLUGIN_DUPLICATE", `the id '${plugin.id}' is registered already`, {

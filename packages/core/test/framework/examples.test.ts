@@ -2,6 +2,7 @@ import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import * as core from "../../src/index.js";
 import * as contracts from "../../src/contracts/index.js";
+import * as machine from "../../src/machine/index.js";
 import { describe, expect, it } from "vitest";
 import { examplesOf, runExample } from "./run-examples.js";
 
@@ -18,6 +19,7 @@ describe("every example prints what it says", () => {
       const { printed, promised } = await runExample(example, {
         "@kpkeys/core": core,
         "@kpkeys/core/contracts": contracts,
+        "@kpkeys/core/machine": machine,
       });
       expect(printed).toEqual(promised);
       expect(printed).not.toEqual([]);

@@ -1,4 +1,4 @@
-import type { Cpus, ExtensionPoints, LazyMmu, PgtableArch } from "@kpkeys/core/contracts";
+import type { Cpus, ExtensionPoints, LazyMmu, Observer, PgtableArch } from "@kpkeys/core/contracts";
 
 /** What a task remembers of lazy MMU mode: `task->lazy_mmu_state`, and what else of its thread_info decides. */
 export interface LazyMmuState {
@@ -51,8 +51,14 @@ export interface KernelLazyMmu extends LazyMmu {
  * @param cpus - whose current CPU emits barriers
  * @param arch - whether leaving may elide a barrier
  * @param extensions - the features told
+ * @param observer - told of sections, if there is one
  */
-export function createLazyMmu(cpus: Cpus, arch: PgtableArch, extensions: ExtensionPoints): KernelLazyMmu {
+export function createLazyMmu(
+  cpus: Cpus,
+  arch: PgtableArch,
+  extensions: ExtensionPoints,
+  observer: Observer | undefined,
+): KernelLazyMmu {
   const enterHandlers = extensions.handlers("lazyMmuEnter");
   const leaveHandlers = extensions.handlers("lazyMmuLeave");
   /** State of the task on each CPU. */
@@ -80,6 +86,7 @@ export function createLazyMmu(cpus: Cpus, arch: PgtableArch, extensions: Extensi
   }
 
   function enter({ slots }: LazyMmuState): void {
+    observer?.lazyMmu?.(cpus.current.id, true);
     for (let i = 0; i < enterHandlers.length; i++) slots[i] = enterHandlers[i]!();
   }
 
@@ -88,6 +95,7 @@ export function createLazyMmu(cpus: Cpus, arch: PgtableArch, extensions: Extensi
     const barrierFollows = state.barrierPending && arch.lazyLeaveElidesBarrier;
     for (let i = leaveHandlers.length - 1; i >= 0; i--) leaveHandlers[i]!(state.slots[i]!, barrierFollows);
     flush(state);
+    observer?.lazyMmu?.(cpus.current.id, false);
   }
 
   function pause(state: LazyMmuState): void {

@@ -2,6 +2,7 @@ import { Gfp } from "@kpkeys/core/contracts";
 import type {
   ExtensionPoints,
   LevelGeometry,
+  Observer,
   PageAllocator,
   PhysicalMemory,
   TableAllocator,
@@ -54,6 +55,7 @@ export interface TablePages {
  * @param tableMemory - zeroes pages
  * @param extensions - the features told
  * @param levels - the levels of tables, the top one first
+ * @param observer - told of pages, if there is one
  */
 export function createTablePages(
   memory: PhysicalMemory,
@@ -63,6 +65,7 @@ export function createTablePages(
   tableMemory: TableMemory,
   extensions: ExtensionPoints,
   levels: readonly LevelGeometry[],
+  observer: Observer | undefined,
 ): TablePages {
   const sources = new Uint8Array(memory.endPfn - memory.firstPfn);
   /** The level that each page from the buddy allocator was constructed for. */
@@ -75,6 +78,7 @@ export function createTablePages(
 
   function mark(pfn: number, source: TableSource): number {
     sources[pfn - memory.firstPfn] = SOURCES.indexOf(source);
+    observer?.tablePage?.(pfn, source, true);
     return pfn;
   }
   mark(image.root, "static");
@@ -119,6 +123,7 @@ export function createTablePages(
       const { name } = levels[levelOf[table - memory.firstPfn]!]!;
       const source = SOURCES[sources[table - memory.firstPfn]!] === "user" ? "user" : "kernel";
       for (const handler of onDtor) handler(table, name, source);
+      observer?.tablePage?.(table, tablePages.sourceOf(table) ?? source, false);
       sources[table - memory.firstPfn] = 0;
       allocator.free(table);
     },

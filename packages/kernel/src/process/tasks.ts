@@ -5,6 +5,7 @@ import type {
   Cpus,
   ExtensionPoints,
   Mm,
+  Observer,
   PageTableFormat,
   Task,
   Tasks,
@@ -77,6 +78,7 @@ export interface TaskPolicies {
  * @param spaces - address spaces, which tasks use
  * @param lazy - lazy MMU mode, whose state is per task
  * @param extensions - the features told of switches
+ * @param observer - told of them too, if there is one
  * @param policies - how the key register goes with the tasks
  */
 export function createTasks(
@@ -86,6 +88,7 @@ export function createTasks(
   spaces: AddressSpaces,
   lazy: KernelLazyMmu,
   extensions: ExtensionPoints,
+  observer: Observer | undefined,
   { switchPkeyRegister, needsBarrier }: TaskPolicies,
 ): KernelTasks {
   const onSwitch = extensions.handlers("contextSwitch");
@@ -163,6 +166,7 @@ export function createTasks(
     if (next.mm !== undefined) loadMm(cpu, next.mm);
     running[cpu.id] = next;
     lazy.load(cpu.id, next.lazyMmu);
+    observer?.taskSwitch?.(cpu.id, previous.tid, next.tid);
   }
 
   function switchRegister(cpu: Cpu, previous: KernelTask, next: KernelTask): void {

@@ -12,6 +12,8 @@ export interface ReadTraceOptions {
    * @param size - the file's size in bytes, 0 when it has none (a pipe)
    */
   readonly onProgress?: (consumed: number, size: number) => void;
+  /** Asked behind each event whether that was the last one to be read. What follows it is not looked at. */
+  readonly enough?: () => boolean;
 }
 
 /**
@@ -41,7 +43,7 @@ export async function readTrace(
   options: ReadTraceOptions = {},
 ): Promise<TraceSummary> {
   const file = await openTrace(path);
-  const reader = createTraceReader(path, sink);
+  const reader = createTraceReader(path, sink, options.enough);
   let damage: KpkeysError | undefined;
   for await (const chunk of file.chunks(() => `${reader.lines()} lines`)) {
     try {
@@ -52,6 +54,7 @@ export async function readTrace(
       damage = error;
     }
     options.onProgress?.(file.consumed(), file.size);
+    if (reader.done()) break;
   }
   if (damage !== undefined) throw damage;
   return reader.finish();

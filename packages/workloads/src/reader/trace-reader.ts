@@ -10,7 +10,7 @@ export interface TraceSummary extends Readonly<LineCounts> {
   readonly name: string;
   /** Lines that are no event handed on: how many by what they are, most often the name of an event that nobody uses. */
   readonly unused: Record<string, number>;
-  /** Bytes of text, unpacked. */
+  /** Bytes of text, unpacked, to the end of the chunk in which reading ended. */
   readonly bytes: number;
 }
 
@@ -31,16 +31,43 @@ export interface TraceReader {
   finish(): TraceSummary;
   /** @returns how many lines have been read so far */
   lines(): number;
+  /** @returns whether enough was read; whatever is pushed from then on is left alone */
+  done(): boolean;
 }
+
+/** What ends the reading of a block of lines behind an event: thrown past the parser, which has counted that event. */
+const ENOUGH = new Error("enough was read");
 
 /**
  * The part of the reader that knows no files: bytes in, events out, nothing asynchronous.
  *
  * @param path - where the text comes from, for messages and for the trace's name
  * @param sink - takes each event in turn; the record is one for all
+ * @param enough - asked behind each event whether that was the last one to be read; all are if left out
  */
-export function createTraceReader(path: string, sink: (event: TraceEvent) => void): TraceReader {
-  const parser = createLineParser(path, sink);
+export function createTraceReader(
+  path: string,
+  sink: (event: TraceEvent) => void,
+  enough?: () => boolean,
+): TraceReader {
+  let done = false;
+
+  function sinkUntilEnough(event: TraceEvent): void {
+    sink(event);
+    if (enough!()) throw ENOUGH;
+  }
+
+  function untilEnough(read: () => void): void {
+    if (done) return;
+    try {
+      read();
+    } catch (thrown) {
+      if (thrown !== ENOUGH) throw thrown;
+      done = true;
+    }
+  }
+
+  const parser = createLineParser(path, enough === undefined ? sink : sinkUntilEnough);
   const blocks = createLineBlocks(
     (text, end) => {
       parser.parse(text, end);
@@ -54,11 +81,15 @@ export function createTraceReader(path: string, sink: (event: TraceEvent) => voi
 
   function push(chunk: Uint8Array): void {
     bytes += chunk.length;
-    blocks.push(chunk);
+    untilEnough(() => {
+      blocks.push(chunk);
+    });
   }
 
   function finish(): TraceSummary {
-    blocks.finish();
+    untilEnough(() => {
+      blocks.finish();
+    });
     if (counts.events === 0) {
       const found = Object.keys(parser.unused()).slice(0, 3).join(", ");
       throw new KpkeysError("ERR_TRACE_EMPTY", `no event in ${counts.lines} lines${found && ` (but ${found})`}`, {
@@ -69,7 +100,7 @@ export function createTraceReader(path: string, sink: (event: TraceEvent) => voi
     return { name: traceName(path), ...counts, unused: parser.unused(), bytes };
   }
 
-  return { push, finish, lines: () => counts.lines };
+  return { push, finish, lines: () => counts.lines, done: () => done };
 }
 
 /** @returns the file's name without the endings that all traces have */

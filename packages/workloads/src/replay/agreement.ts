@@ -16,7 +16,7 @@ export interface Difference {
 
 /** How the model agrees with the kernel that ran the workload. */
 export interface Agreement {
-  /** Processes in the kernel's account, but for the recorder's own. */
+  /** Processes in the kernel's account, but for the recorder's own; of a replay that was not whole, those whose exit it replayed. */
   readonly processes: number;
   /** Of which the model has the same number of table pages. */
   readonly equal: number;
@@ -36,11 +36,19 @@ export interface ExitRecord {
  * Holds the model's processes against the kernel's account.
  * @param path - a VmPTE file
  * @param exits - the model's processes at their exits, by pid; a pid used again has several
+ * @param whole - whether the whole trace was replayed; if not, processes without an exit say nothing, nor do pids used again
  * @throws KpkeysError ERR_INPUT_MISSING, ERR_VMPTE_LINE
  */
-export function compareWithLinux(path: string, exits: ReadonlyMap<number, readonly ExitRecord[]>): Agreement {
+export function compareWithLinux(
+  path: string,
+  exits: ReadonlyMap<number, readonly ExitRecord[]>,
+  whole: boolean,
+): Agreement {
   const met = new Map<number, number>();
-  const records = readVmpte(path).filter(({ name, pid }) => name !== "perf" || exits.has(pid));
+  const all = readVmpte(path).filter(({ name, pid }) => name !== "perf" || exits.has(pid));
+  const times = new Map<number, number>();
+  for (const { pid } of all) times.set(pid, (times.get(pid) ?? 0) + 1);
+  const records = whole ? all : all.filter(({ pid }) => exits.has(pid) && times.get(pid) === 1);
   const differences: Difference[] = [];
   for (const { pid, name, vmpteKb } of records) {
     const turn = met.get(pid) ?? 0;

@@ -9,6 +9,10 @@ import type { Agreement, ExitRecord } from "./agreement.js";
 import { createChecker } from "./check.js";
 import type { CheckMode, CheckResult } from "./check.js";
 import { countersSince } from "./counters.js";
+import { createExtent } from "./extent.js";
+import type { Until } from "./extent.js";
+import { createSample } from "./sample.js";
+import type { SampleCounts, SampleOptions } from "./sample.js";
 import { replaySyscall } from "./syscalls.js";
 import { createThreads } from "./threads.js";
 import type { Thread } from "./threads.js";
@@ -21,12 +25,23 @@ export interface ReplayOptions {
   readonly vmpte?: string;
   /** How often the page tables are looked at meanwhile; `off` if left out. */
   readonly check?: CheckMode;
+  /** How much of the trace is replayed; all of it if left out. */
+  readonly until?: Until;
+  /** Which share of its programs is replayed; all if left out. */
+  readonly sample?: SampleOptions;
+  /** Asked behind each event whether the replay should come to its end there. */
+  readonly stop?: () => boolean;
+  /**
+   * Called before each event that is replayed, for tools that observe the machine meanwhile.
+   * @param event - the event; one record for all
+   */
+  readonly before?: (event: TraceEvent) => void;
   /**
    * Called now and then.
-   * @param consumed - bytes of the file read so far
-   * @param size - the file's size in bytes, 0 when it has none
+   * @param share - how much of what is to be replayed is done, 0 to 1; 0 for a file without a size
+   * @param events - events read so far
    */
-  readonly onProgress?: (consumed: number, size: number) => void;
+  readonly onProgress?: (share: number, events: number) => void;
   /**
    * Called before a process exits while there are a quarter more table pages from the buddy allocator than when it was called
    * last: the moments at which there is most to see, for at the end of a recording all processes are gone. What it does is in no count
@@ -41,13 +56,19 @@ export interface ReplayResult extends Readonly<FaultCounts> {
   readonly trace: {
     /** Its file's name without the usual endings. */
     readonly name: string;
-    /** Events in it. */
+    /** Events in it, or in the part of it that was read. */
     readonly events: number;
     /** Lines that were not used, by what they are. */
     readonly unused: Readonly<Record<string, number>>;
-    /** Processes met. */
+    /** Processes met, or of these those in the sample. */
     readonly processes: number;
+    /** Where the replay was to end; `null` for the end of the trace. */
+    readonly until: Until | null;
+    /** What was replayed of it; `null` for everything. */
+    readonly sample: SampleCounts | null;
   };
+  /** Whether {@link ReplayOptions.stop} ended it. */
+  readonly stopped: boolean;
   /** What the machine did for it. */
   readonly counters: MachineCounters;
   /** Wall time, reading included. */
@@ -169,30 +190,56 @@ export async function replayTrace(machine: Machine, path: string, options: Repla
     }
   }
 
-  const { check = "off", vmpte } = options;
+  const { check = "off", vmpte, until, stop, before: onEvent } = options;
+  const extent = createExtent(path, until, stop);
+
+  function onProgress(consumed: number, size: number): void {
+    options.onProgress?.(Math.max(extent.share(), size === 0 ? 0 : consumed / size), extent.events);
+  }
+
   const checker = check === "off" ? undefined : createChecker(machine, check);
   const start = performance.now();
-  const handler =
-    checker === undefined
+  const watched =
+    checker === undefined && onEvent === undefined
       ? handle
       : (event: TraceEvent): void => {
+          onEvent?.(event);
           handle(event);
-          checker.after(event);
+          checker?.after(event);
         };
-  const summary = await readTrace(path, handler, options).catch((error: unknown) => {
+  const sample = options.sample && createSample(options.sample, watched);
+  const take = (event: TraceEvent): void => {
+    if (!extent.takes(event)) return;
+    if (sample === undefined) watched(event);
+    else sample.push(event);
+  };
+  const reading = { onProgress, enough: () => extent.enough() };
+  const summary = await readTrace(path, take, reading).catch((error: unknown) => {
     throw error instanceof KpkeysError && error.code === "ERR_OUT_OF_MEMORY"
       ? outOfMemoryAt(`${path}:${line}`, error)
       : error;
   });
   const checked = checker?.finish() ?? null;
   const seconds = (performance.now() - start) / 1000 - secondsApart;
-  const { name, events, unused } = summary;
+  const { name, unused } = summary;
+  const { events, stopped } = extent;
   return {
-    trace: { name, events, unused, processes: threads.processes },
+    trace: {
+      name,
+      events,
+      unused,
+      processes: threads.processes,
+      until: until ?? null,
+      sample: sample?.counts ?? null,
+    },
+    stopped,
     ...faults.counts,
     counters: [before, ...apart].reduceRight((rest, each) => countersSince(each, rest), machine.counters()),
     seconds,
-    linux: vmpte === undefined ? null : compareWithLinux(vmpte, exits),
+    linux:
+      vmpte === undefined
+        ? null
+        : compareWithLinux(vmpte, exits, !stopped && until === undefined && sample === undefined),
     check: checked,
   };
 }

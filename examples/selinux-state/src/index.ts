@@ -1,0 +1,122 @@
+/**
+ * `selinux_state.enforcing`: one flag whose overwriting switches a whole policy off. It moves to a page of its own, which has
+ * the key SELINUX_STATE and so can be written by one function alone.
+ *
+ * @packageDocumentation
+ */
+import { lazily, provide, resolve } from "@kpkeys/core";
+import {
+  Cpus,
+  Errno,
+  Exceptions,
+  ExtensionPoints,
+  Kpkeys,
+  LinearMap,
+  PageAllocator,
+  ProtectedObjects,
+  SetMemory,
+  token,
+} from "@kpkeys/core/contracts";
+import type { KunitSuite, Plugin, Token, Words } from "@kpkeys/core/contracts";
+
+// #region names
+declare module "@kpkeys/core/contracts" {
+  interface KpkeysPkeys {
+    /** The page of `selinux_state`. */
+    SELINUX_STATE: true;
+  }
+  interface KpkeysContexts {
+    /** The one in which `selinux_state` can be written. */
+    SELINUX_STATE: true;
+  }
+}
+// #endregion names
+
+// #region contract
+/** What `selinux_state` is to the rest of the kernel. */
+export interface SelinuxState {
+  /** Linear address of the flag, in words. */
+  address(): Words;
+  /** Whether the policy is enforced: `enforcing_enabled()`. */
+  enforcing(): boolean;
+  /** `enforcing_set()`. @param value - whether to enforce @returns 0, or -EFAULT if the CPU denied the write */
+  setEnforcing(value: boolean): number;
+}
+
+/** Token of {@link SelinuxState}. */
+export const SelinuxState: Token<SelinuxState> = token("SelinuxState");
+// #endregion contract
+
+// #region plugin
+/** The feature: gives `selinux_state` a page and the page a key, and opens the key in `setEnforcing` alone. */
+export const selinuxState: Plugin = {
+  id: "selinux-state",
+  kind: "feature",
+  description: "selinux_state writable by its setter alone (CONFIG_KPKEYS_SELINUX_STATE)",
+  contract: 1,
+  config: [{ symbol: "KPKEYS_SELINUX_STATE", dependsOn: ["ARCH_HAS_KPKEYS"] }],
+  setup(container) {
+    const kpkeys = resolve(container, Kpkeys);
+    const points = resolve(container, ExtensionPoints);
+    const cpus = lazily(container, Cpus);
+    const linearMap = lazily(container, LinearMap);
+    const pkey = kpkeys.registerPkey("SELINUX_STATE");
+    kpkeys.defineContext("SELINUX_STATE", { SELINUX_STATE: "rw" });
+    const guard = kpkeys.guard("SELINUX_STATE");
+    let pfn = -1;
+
+    const state: SelinuxState = {
+      address: () => ({ high: linearMap().addressHigh(pfn), low: linearMap().addressLow(pfn) }),
+      enforcing() {
+        const { high, low } = state.address();
+        const cpu = cpus().current;
+        return cpu.load64(high, low) === 0 && cpu.valueLow !== 0;
+      },
+      setEnforcing(value) {
+        const { high, low } = state.address();
+        const entered = guard.enter();
+        const status = cpus().current.store64(high, low, 0, Number(value));
+        guard.exit(entered);
+        return status === 0 ? 0 : Errno.EFAULT;
+      },
+    };
+    provide(container, SelinuxState, state);
+
+    // From this phase on a block of the linear map may be split, so that one page of it can have a key of its own.
+    points.on("initPhase", (phase) => {
+      if (phase !== "system_features") return;
+      pfn = resolve(container, PageAllocator).alloc(0);
+      const { high, low } = state.address();
+      resolve(container, SetMemory).setMemoryPkey(high, low, 1, pkey);
+      state.setEnforcing(true);
+    });
+    points.addSuite(suite);
+    resolve(container, ProtectedObjects).declare({
+      feature: "selinux-state",
+      objects: () => [{ pfn, offset: 0, size: 8, pkey, source: "selinux_state" }],
+    });
+  },
+};
+// #endregion plugin
+
+// #region suite
+const suite: KunitSuite = {
+  name: "kpkeys_selinux_state",
+  cases: [
+    {
+      name: "write_enforcing",
+      run(test) {
+        if (!test.get(Kpkeys).supported()) test.skip("kpkeys are not supported");
+        const state = test.get(SelinuxState);
+        const { high, low } = state.address();
+        const errno = test.get(Exceptions).copyToKernelNofault(high, low, 0, 0);
+        test.expectEq(errno, Errno.EFAULT, "Direct write of enforcing wasn't prevented");
+        test.expectEq(Number(state.enforcing()), 1, "enforcing is off");
+        test.expectEq(state.setEnforcing(false), 0, "The setter could not write");
+        test.expectEq(Number(state.enforcing()), 0, "The setter did not write");
+        state.setEnforcing(true);
+      },
+    },
+  ],
+};
+// #endregion suite

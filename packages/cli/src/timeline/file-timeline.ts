@@ -1,0 +1,26 @@
+import type { TimelineOptions } from "../job.js";
+import { createTimeline } from "./timeline.js";
+import type { Timeline } from "./timeline.js";
+import { openTraceOut } from "./trace-out.js";
+import { createTrackEvents } from "./track-events.js";
+
+/**
+ * Makes a timeline that is written to a file, behind what other machines write there.
+ * @param options - which file, and the machine's place
+ * @param name - of the machine
+ * @throws KpkeysError ERR_OUTPUT, here and at any moment that is written
+ */
+export function createFileTimeline({ file, place }: TimelineOptions, name: string): Timeline {
+  const out = openTraceOut(file);
+  const events = createTrackEvents(place + 1, (packets) => {
+    out.append(packets);
+  });
+  const timeline = createTimeline(name, place, events);
+  return {
+    ...timeline,
+    finish() {
+      timeline.finish();
+      out.close();
+    },
+  };
+}

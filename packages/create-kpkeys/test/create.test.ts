@@ -1,0 +1,70 @@
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import fc from "fast-check";
+import { afterAll, describe, expect, test } from "vitest";
+import { createPackage, KINDS } from "../src/index.js";
+import type { Kind } from "../src/index.js";
+import { formsOf, rename } from "../src/names.js";
+
+const examples = fileURLToPath(new URL("../../../examples/", import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), "create-kpkeys-"));
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
+
+const kinds = Object.keys(KINDS) as Kind[];
+
+describe.each(kinds)("a package of the kind %s", (kind) => {
+  const home = join(folder, kind, "file-operations");
+  const files = createPackage(home, kind, examples);
+  const textOf = (path: string): string => readFileSync(join(home, path), "utf8");
+
+  test("has its own name in every file and none of the example's", () => {
+    const { kebab, snake, upper, pascal, camel } = formsOf(KINDS[kind])!;
+    for (const path of files) {
+      for (const form of [kebab, snake, upper, pascal, camel]) expect(path + textOf(path)).not.toContain(form);
+    }
+    expect(files.some((path) => textOf(path).includes("fileOperations"))).toBe(true);
+  });
+
+  test("may be published under its name", () => {
+    const manifest = JSON.parse(textOf("package.json")) as Record<string, unknown>;
+    expect(manifest).toMatchObject({ name: "file-operations", type: "module" });
+    expect(manifest).not.toHaveProperty("private");
+  });
+
+  test("is the example again under the example's name", () => {
+    const again = join(folder, kind, KINDS[kind]);
+    for (const path of createPackage(again, kind, examples).filter((path) => path !== "package.json")) {
+      expect(readFileSync(join(again, path), "utf8")).toBe(readFileSync(join(examples, KINDS[kind], path), "utf8"));
+    }
+  });
+});
+
+test.each(["File", "1st", "a--b", "-a", "a_b", "..", "é"])("the name %j is refused", (name) => {
+  expect(() => createPackage(join(folder, "names", name), "feature", examples)).toThrow(
+    expect.objectContaining({ code: "ERR_USAGE" }) as Error,
+  );
+});
+
+test("a folder that has something in it is refused and left alone", () => {
+  const home = mkdtempSync(join(folder, "full-"));
+  writeFileSync(join(home, "mine"), "");
+  expect(() => createPackage(home, "feature", examples)).toThrow();
+  expect(readdirSync(home)).toEqual(["mine"]);
+});
+
+test("a name takes another's place in every form, and gives it back", () => {
+  const word = fc.stringMatching(/^[a-z][a-z0-9]{2,6}$/);
+  const name = fc.array(word, { minLength: 2, maxLength: 3 }).map((words) => formsOf(words.join("-"))!);
+  fc.assert(
+    fc.property(name, name, (from, to) => {
+      const text = Object.values(from).join(" ");
+      fc.pre(!Object.values(to).join(" ").includes(from.snake.slice(0, 3)));
+      expect(rename(text, from, to)).toBe(Object.values(to).join(" "));
+      expect(rename(rename(text, from, to), to, from)).toBe(text);
+    }),
+  );
+});

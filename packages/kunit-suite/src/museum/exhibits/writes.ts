@@ -1,0 +1,191 @@
+import { AddressSpaces, ArchTools, OK, PageAllocator, PageTableFormat, PageTables } from "@kpkeys/core/contracts";
+import type { Words } from "@kpkeys/core/contracts";
+import { KernelFault } from "@kpkeys/kernel";
+import type { Machine } from "@kpkeys/kernel";
+import { linearAddress, oopsIn, registerText, scan, strayStore } from "../evidence.js";
+import type { Exhibit, Finding, Scene } from "../exhibit.js";
+import { setterGuard } from "../pgtables.js";
+import { runProcess, USER_PAGE } from "../setup.js";
+
+/** MADV_FREE. */
+const FREE = 8;
+
+function adviseFree({ machine, step }: Scene): Finding {
+  step("a process writes anonymous memory");
+  const mm = runProcess(machine, 1);
+  step("madvise(MADV_FREE) makes its entry old and clean");
+  return oopsIn(
+    machine,
+    () => {
+      machine.get(AddressSpaces).madvise(mm, USER_PAGE, 1, FREE);
+    },
+    () => entryText(machine, mm.root),
+  );
+}
+
+/** State of the entry that maps the process's memory. */
+function entryText(machine: Machine, root: number): string {
+  const tables = machine.get(PageTables);
+  const format = machine.get(PageTableFormat);
+  const level = format.geometry.levels.length - 1;
+  const low = USER_PAGE * 4096;
+  tables.read(tables.tableAt(root, level, 0, low), format.index(level, 0, low));
+  const { entryHigh, entryLow } = tables;
+  const young = format.isYoung(entryHigh, entryLow) ? "young" : "old";
+  const dirty = format.isDirty(entryHigh, entryLow) ? "dirty" : "clean";
+  return `madvise() returned, and the entry is ${registerText(entryHigh, entryLow)}: ${young} and ${dirty}`;
+}
+
+const clearYoungDirty: Exhibit = {
+  id: "clear-young-dirty",
+  title: "one setter was missed: clearing young and dirty at once",
+  series: "v2→v3",
+  citation: "RFC v3 changelog, patch 13: added the missing guard in __clear_young_dirty_pte()",
+  story:
+    "Every function that writes an entry needs the guard, and the list was made by hand. madvise(MADV_FREE) goes by a function of its own, which compares and exchanges the entry; it had none, so any process could bring the kernel down.",
+  fix: "The guard is there. On x86 the generic function goes by other setters; the model gives it a guard point of its own on both.",
+  detector: "oops",
+  policies: { pgtables: { batching: false } },
+  red: { policies: { pgtables: { unguarded: ["clear_young_dirty_pte"] } }, run: adviseFree },
+  green: { run: adviseFree },
+};
+
+/** The kernel's top-level entries in use. */
+function rootEntries(machine: Machine): readonly (Words & { readonly index: number })[] {
+  const tables = machine.get(PageTables);
+  const format = machine.get(PageTableFormat);
+  const entries = 2 ** format.geometry.levels[0]!.indexBits;
+  return Array.from({ length: entries }, (_, index) => {
+    tables.read(tables.root, index);
+    return { index, high: tables.entryHigh, low: tables.entryLow };
+  }).filter(({ high, low }) => format.isPresent(high, low));
+}
+
+/** Fills a second top-level table with the kernel's entries, as a firmware's address space needs them. */
+function copyRootWith(
+  write: (machine: Machine, table: number, index: number, entry: Words) => void,
+): (scene: Scene) => Finding {
+  return ({ machine, step }) => {
+    const table = machine.get(PageTables).allocTable("kernel", 0);
+    const entries = rootEntries(machine);
+    step(`${entries.length} top-level entries are copied to a second top-level table, page ${table}`);
+    return oopsIn(
+      machine,
+      () => {
+        for (const { index, ...entry } of entries) write(machine, table, index, entry);
+      },
+      () => `${entries.length} entries are in page ${table}`,
+    );
+  };
+}
+
+const rawTableCopy: Exhibit = {
+  id: "raw-table-copy",
+  title: "code that copies page tables by memcpy() faults on them",
+  series: "PKS tables",
+  citation:
+    'Rick Edgecombe, "PKS write protected page tables" RFC v2, August 2021: setter-bypassing writes such as the EFI table copy',
+  story:
+    "Not all that writes page tables goes by the setters: the kernel's top-level entries were copied into EFI's own table as plain memory. With the table protected, such a copy is a kernel fault.",
+  fix: "The copy goes by the setters, which open the key.",
+  detector: "oops",
+  red: {
+    run: copyRootWith((machine, table, index, entry) => {
+      const { high, low } = linearAddress(machine, table);
+      const cpu = machine.cpus.current;
+      if (cpu.store64(high, low | (index * 8), entry.high, entry.low) === OK) return;
+      throw new KernelFault(cpu, machine.get(ArchTools), "memcpy");
+    }),
+  },
+  green: {
+    run: copyRootWith((machine, table, index, entry) => {
+      machine.get(PageTables).setEntry(0, table, index, entry.high, entry.low);
+    }),
+  },
+};
+
+/** Links a table of pages into a process, next to the one that it has. */
+function linkTableWith(link: (machine: Machine, pmd: number, index: number) => void): (scene: Scene) => Finding {
+  return ({ machine, step }) => {
+    const mm = runProcess(machine, 1);
+    const format = machine.get(PageTableFormat);
+    const level = format.geometry.levels.length - 2;
+    const pmd = machine.get(PageTables).tableAt(mm.root, level, 0, USER_PAGE * 4096);
+    const index = format.index(level, 0, USER_PAGE * 4096) + 1;
+    step(`a table is linked into entry ${index} of table page ${pmd}`);
+    link(machine, pmd, index);
+    step("the scanner walks all tables from the live roots");
+    return scan(machine);
+  };
+}
+
+/** The entry that points to a table page of a process. */
+function tableEntry(machine: Machine, pfn: number): Words {
+  const entry = { high: 0, low: 0 };
+  machine.get(PageTableFormat).makeTable(entry, pfn, true);
+  return entry;
+}
+
+const rawTableLink: Exhibit = {
+  id: "raw-table-link",
+  title: "a table that a boot stub linked in by itself is nobody's to protect",
+  series: "PKS tables",
+  citation:
+    'Rick Edgecombe, "PKS write protected page tables" RFC v2, August 2021: compressed boot stubs, and a checker that scans all tables',
+  story:
+    "Code that takes a page, fills it and links it in before keys count, or by an alias without one, meets no fault. The page is a page table all the same, and no allocation path has ever seen it: it has no key, and no register of table pages misses it.",
+  fix: "Tables come from the allocator that gives them their key. Those from before are found by a walk, not by trust in a list.",
+  detector: "coverage scanner",
+  red: {
+    run: linkTableWith((machine, pmd, index) => {
+      const { high, low } = tableEntry(machine, machine.get(PageAllocator).alloc(0));
+      machine.memory.write(pmd, index, high, low);
+    }),
+  },
+  green: {
+    run: linkTableWith((machine, pmd, index) => {
+      const tables = machine.get(PageTables);
+      const { high, low } = tableEntry(machine, tables.allocTable("user"));
+      tables.setPmd(pmd, index, high, low);
+    }),
+  },
+};
+
+/**
+ * Callbacks run after a grace period: one clears an entry of a table, as it must, and one is of another subsystem, with a
+ * use-after-free that stores to another table page.
+ */
+function runCallbacks({ machine, step }: Scene): Finding {
+  const tables = machine.get(PageTables);
+  const [own, target] = [tables.allocTable("kernel"), tables.allocTable("kernel")];
+  step("a callback clears an entry, by its setter");
+  tables.ptepGetAndClear(own, 0);
+  step("the next callback is another subsystem's, and stores to a table page");
+  return strayStore(machine, target, "another subsystem's callback");
+}
+
+const guardTooWide: Exhibit = {
+  id: "guard-too-wide",
+  title: "a guard around all callbacks opens the key to every one of them",
+  series: "credentials v2",
+  citation:
+    "Hardened credentials RFC v2, 15 August 2025: running all RCU callbacks privileged was rejected, and put_cred_rcu() guards the freeing alone",
+  story:
+    "One guard around a whole batch is the easy place for it, since something in the batch needs the privilege. Everything else in the batch gets it too, and an attacker's store from there goes through. Shown with page tables, whose setters are in the model's every path.",
+  fix: "The guard stands around the write itself, and what is called in between runs without.",
+  detector: "attack",
+  red: {
+    run(scene) {
+      const guard = setterGuard(scene.machine);
+      scene.step("the guard is entered for the whole batch");
+      const state = guard.enter();
+      const found = runCallbacks(scene);
+      guard.exit(state);
+      return found;
+    },
+  },
+  green: { run: runCallbacks },
+};
+
+/** Who writes page tables, and in which scope. */
+export const WRITES: readonly Exhibit[] = [clearYoungDirty, rawTableCopy, rawTableLink, guardTooWide];

@@ -1,0 +1,41 @@
+import { ExtensionPoints, Kpkeys, PkeyRegister, ProtectedObjects } from "@kpkeys/core/contracts";
+import type { Guard, Words } from "@kpkeys/core/contracts";
+import type { Machine } from "@kpkeys/kernel";
+
+declare module "@kpkeys/core/contracts" {
+  interface KpkeysContexts {
+    /** The one in which page tables can be written: KPKEYS_CTX_PGTABLES. */
+    PGTABLES: true;
+  }
+}
+
+/** Id of the feature whose history the museum shows. */
+export const FEATURE = "pgtables";
+
+/**
+ * The key that the feature claims for page tables.
+ * @param machine - has the feature
+ */
+export function tablePkey(machine: Machine): number {
+  return machine.get(ProtectedObjects).claims.find((claim) => claim.tablePkey !== undefined)!.tablePkey!;
+}
+
+/**
+ * The guard that the feature has put into the setters.
+ * @param machine - has the feature
+ */
+export function setterGuard(machine: Machine): Guard {
+  return machine.get(ExtensionPoints).guard("set_pte")!;
+}
+
+/**
+ * The register value of an attacker's choice: what the register starts with, and page tables writable.
+ * @param machine - has the feature
+ */
+export function openValue(machine: Machine): Words {
+  const register = machine.get(PkeyRegister);
+  const initial = machine.get(Kpkeys).initialValue();
+  const mask = register.fieldMask(tablePkey(machine));
+  const field = register.field(tablePkey(machine), "rw");
+  return { high: (initial.high & ~mask.high) | field.high, low: (initial.low & ~mask.low) | field.low };
+}

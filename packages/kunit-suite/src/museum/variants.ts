@@ -1,0 +1,222 @@
+import { provide, resolve } from "@kpkeys/core";
+import {
+  CONTRACT_VERSION,
+  Cpus,
+  Errno,
+  INIT_PHASES,
+  ExtensionPoints,
+  InitPhases,
+  KpkeysArch,
+  LinearMap,
+  PageTableFormat,
+  PageTables,
+  PkeyRegister,
+  SetMemory,
+  token,
+} from "@kpkeys/core/contracts";
+import type { DependencyContainer, ExtensionHandlers, Plugin, Token } from "@kpkeys/core/contracts";
+
+/**
+ * A feature that puts an old behaviour in the place of what a contract's implementation does now. Set up before all other
+ * features, it stands between them and the machine.
+ * @param id - its id
+ * @param description - one line
+ * @param setup - replaces what it replaces
+ */
+export function variant(id: string, description: string, setup: (container: DependencyContainer) => void): Plugin {
+  return { id, kind: "feature", description, contract: CONTRACT_VERSION, setup };
+}
+
+/**
+ * Replaces a service of the kernel for all who ask the container for it, that is for the features and for scenarios. The kernel
+ * makes its services after the features are set up, and boot tells when they are there.
+ * @param container - the machine's
+ * @param service - its token
+ * @param make - makes the replacement of the original
+ */
+function replaceService<T extends object>(
+  container: DependencyContainer,
+  service: Token<T>,
+  make: (original: T) => T,
+): void {
+  resolve(container, ExtensionPoints).on("initPhase", (phase) => {
+    if (phase === "memblock") provide(container, service, make(resolve(container, service)));
+  });
+}
+
+/** The constructor of a table page returns nothing (before v2): that a handler refuses is not heard. */
+export const voidConstructor: Plugin = variant(
+  "museum-void-constructor",
+  "pagetable_*_ctor() returns nothing",
+  (container) => {
+    const points = resolve(container, ExtensionPoints);
+    provide(container, ExtensionPoints, {
+      ...points,
+      on(point, handler) {
+        if (point !== "tablePageCtor") {
+          points.on(point, handler);
+          return;
+        }
+        const ctor = handler as ExtensionHandlers["tablePageCtor"];
+        points.on("tablePageCtor", (pfn, level, source) => Math.max(0, ctor(pfn, level, source)));
+      },
+      get tableAllocator() {
+        return points.tableAllocator;
+      },
+    });
+  },
+);
+
+/** The first key that is set after boot is not: as when a block of the linear map cannot be split for want of memory. */
+export const firstPkeyFails: Plugin = variant(
+  "museum-first-pkey-fails",
+  "set_memory_pkey() fails once with -ENOMEM",
+  (container) => {
+    let failed = false;
+    replaceService(container, SetMemory, (original) => ({
+      ...original,
+      setMemoryPkey(high, low, pages, pkey) {
+        if (failed || !resolve(container, InitPhases).done) return original.setMemoryPkey(high, low, pages, pkey);
+        failed = true;
+        return Errno.ENOMEM;
+      },
+    }));
+  },
+);
+
+/** A key beyond the last is taken (before v3): its bits are shifted into the entry, as far as they fit. */
+export const pkeyUnchecked: Plugin = variant(
+  "museum-pkey-unchecked",
+  "set_memory_pkey() takes any key",
+  (container) => {
+    replaceService(container, SetMemory, (original) => ({
+      ...original,
+      setMemoryPkey(high, low, pages, pkey) {
+        if (pkey < resolve(container, PkeyRegister).keys) return original.setMemoryPkey(high, low, pages, pkey);
+        for (let page = 0; page < pages; page++) writePkey(container, high, (low + page * 4096) | 0, pkey);
+        resolve(container, Cpus).current.mmu.invalidateRange(high, low, pages);
+        return 0;
+      },
+    }));
+  },
+);
+
+/** Rewrites the leaf of one page that a page table maps. */
+function writePkey(container: DependencyContainer, high: number, low: number, pkey: number): void {
+  const tables = resolve(container, PageTables);
+  const format = resolve(container, PageTableFormat);
+  const level = format.geometry.levels.length - 1;
+  const table = tables.tableAt(tables.root, level, high, low);
+  const index = format.index(level, high, low);
+  const { clear, set } = format.pkeyChange(pkey);
+  tables.read(table, index);
+  tables.setPte(table, index, (tables.entryHigh & ~clear.high) | set.high, (tables.entryLow & ~clear.low) | set.low);
+}
+
+/** An address is looked for in the linear map with its tag (before v7). */
+export const addressTagKept: Plugin = variant(
+  "museum-address-tag-kept",
+  "set_memory_pkey() leaves an address tag where it is",
+  (container) => {
+    replaceService(container, SetMemory, (original) => ({
+      ...original,
+      setMemoryPkey: (high, low, pages, pkey) =>
+        resolve(container, LinearMap).pfnOf(high, low) < 0
+          ? Errno.EINVAL
+          : original.setMemoryPkey(high, low, pages, pkey),
+    }));
+  },
+);
+
+/**
+ * The mock that the published numbers were measured with: a CPU without kernel pkeys on which kpkeys runs all the same, over a
+ * register that decides nothing.
+ */
+export const mockedPkeys: Plugin = variant("museum-mock", "kpkeys on a CPU without kernel pkeys", (container) => {
+  const arch = resolve(container, KpkeysArch);
+  provide(container, KpkeysArch, { ...arch, supportsKpkeys: () => true, supportsKpkeysEarly: () => true });
+});
+
+/** A key is set only where the CPU has keys, whatever kpkeys says (before v6). Before the mock in the order of features. */
+export const taggingAsksCpu: Plugin = variant(
+  "museum-tagging-asks-cpu",
+  "set_memory_pkey() does nothing unless the CPU itself has kernel pkeys",
+  (container) => {
+    const cpu = resolve(container, KpkeysArch);
+    replaceService(container, SetMemory, (original) => ({
+      ...original,
+      setMemoryPkey: (high, low, pages, pkey) =>
+        cpu.supportsKpkeys() ? original.setMemoryPkey(high, low, pages, pkey) : 0,
+    }));
+  },
+);
+
+/** PIE_E1 of mainline: R, RX, RW and RWX of kernel pages in the encodings to which overlays do not apply. */
+const PIR_MAINLINE = 0xcc88_0e0a_c080_0000n;
+
+/** PIR_EL1 as mainline has it (before patch 3 of the series). */
+export const mainlinePir: Plugin = variant("museum-mainline-pir", "PIR_EL1 as mainline sets it", (container) => {
+  resolve(container, ExtensionPoints).on("cpuOnline", (cpu) => {
+    resolve(container, Cpus).all[cpu]!.systemRegisters.write("PIR_EL1", PIR_MAINLINE);
+  });
+});
+
+/** Keys that are wanted before blocks of the linear map may be split are set as soon as they may. */
+export const pkeysDeferred: Plugin = variant(
+  "museum-pkeys-deferred",
+  "set_memory_pkey() waits until blocks may be split",
+  (container) => {
+    const waiting: (() => void)[] = [];
+    const mayNotSplit = (): boolean =>
+      INIT_PHASES.indexOf(resolve(container, InitPhases).current!) < INIT_PHASES.indexOf("system_features");
+    replaceService(container, SetMemory, (original) => ({
+      ...original,
+      setMemoryPkey(...call) {
+        if (!mayNotSplit()) return original.setMemoryPkey(...call);
+        waiting.push(() => original.setMemoryPkey(...call));
+        return 0;
+      },
+    }));
+    resolve(container, ExtensionPoints).on("initPhase", (phase) => {
+      if (phase === "system_features") for (const call of waiting) call();
+    });
+  },
+);
+
+/** A call of set_memory_pkey(). */
+export interface PkeyCall {
+  /** In how many other calls it was made. */
+  readonly depth: number;
+  /** The page it was for. */
+  readonly pfn: number;
+  /** What it returned. */
+  errno: number;
+}
+
+/** The calls of set_memory_pkey() since boot, in the order in which they began. */
+export type PkeyCalls = readonly PkeyCall[];
+
+/** Token of {@link PkeyCalls}. */
+export const PkeyCalls: Token<PkeyCalls> = token("PkeyCalls");
+
+/** Writes down the calls of set_memory_pkey(), those within others too. Changes nothing. */
+export const pkeyCallLog: Plugin = variant(
+  "museum-pkey-call-log",
+  "writes down calls of set_memory_pkey()",
+  (container) => {
+    const calls: PkeyCall[] = [];
+    let depth = 0;
+    provide(container, PkeyCalls, calls);
+    replaceService(container, SetMemory, (original) => ({
+      ...original,
+      setMemoryPkey(high, low, pages, pkey) {
+        if (!resolve(container, InitPhases).done) return original.setMemoryPkey(high, low, pages, pkey);
+        const call: PkeyCall = { depth: depth++, pfn: resolve(container, LinearMap).pfnOf(high, low), errno: 0 };
+        calls.push(call);
+        call.errno = original.setMemoryPkey(high, low, pages, pkey);
+        depth--;
+        return call.errno;
+      },
+    }));
+  },
+);

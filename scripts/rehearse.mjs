@@ -1,0 +1,122 @@
+// Rehearses a release of the last commit, as its users will meet it: versions it, publishes it to a registry on loopback,
+// installs from there in empty folders and runs, on every supported version of Node, the first program of each README and
+// `npx kpkeys run`. Nothing leaves this machine.
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, dirname, join } from "node:path";
+import { ROOT } from "./ensure.mjs";
+import { NODES, startRegistry } from "./rehearsal/registry.mjs";
+import { check, run, say } from "./rehearsal/run.mjs";
+
+/** What `@kpkeys/arch-arm64-poe` alone brings along: core, and what core depends on. */
+const ALONE = ["@kpkeys/arch-arm64-poe", "@kpkeys/core", "reflect-metadata", "tslib", "tsyringe"];
+
+const folder = mkdtempSync(join(tmpdir(), "kpkeys-rehearsal-"));
+const registry = await startRegistry(join(folder, "registry"));
+try {
+  const checkout = join(folder, "checkout");
+  publish(checkout);
+  installAlone();
+  for (const readme of readmes(checkout)) runReadme(readme);
+  for (const example of readdirSync(join(checkout, "examples"))) runExample(checkout, example);
+  scaffold();
+  runCommand();
+  say("the rehearsal is over: everything installed and ran");
+} finally {
+  registry.stop();
+  rmSync(folder, { recursive: true, force: true });
+}
+
+/** Versions, builds and publishes the last commit from a clone of it. */
+function publish(checkout) {
+  say("versioning and publishing the last commit");
+  run("git", ["clone", "--quiet", ROOT, checkout], { cwd: folder });
+  run("npm", ["ci", "--prefer-offline", "--no-audit", "--loglevel=error"], { cwd: checkout });
+  if (readdirSync(join(checkout, ".changeset")).some((name) => name.endsWith(".md") && name !== "README.md")) {
+    run("npx", ["changeset", "version"], { cwd: checkout });
+  }
+  run("npm", ["run", "--silent", "build"], { cwd: checkout });
+  run("npx", ["changeset", "publish"], { cwd: checkout, env: registry.env });
+}
+
+/** One architecture plugin alone: with core, and without everything else. */
+function installAlone() {
+  const home = emptyFolder("alone");
+  run("npm", ["install", "@kpkeys/core", "@kpkeys/arch-arm64-poe"], { cwd: home, env: registry.env });
+  const modules = join(home, "node_modules");
+  const installed = readdirSync(modules)
+    .filter((name) => !name.startsWith("."))
+    .flatMap((name) =>
+      name.startsWith("@") ? readdirSync(join(modules, name)).map((rest) => `${name}/${rest}`) : name,
+    )
+    .sort();
+  check("@kpkeys/arch-arm64-poe alone", installed.join(" "), ALONE.join(" "));
+}
+
+/** The first program of each published package's README, with what it imports. */
+function readmes(checkout) {
+  const packages = join(checkout, "packages");
+  return readdirSync(packages).flatMap((name) => {
+    const manifest = JSON.parse(readFileSync(join(packages, name, "package.json"), "utf8"));
+    const program = /^```ts\n(.*?)^```$/ms.exec(readFileSync(join(packages, name, "README.md"), "utf8"))?.[1];
+    return manifest.private === true || program === undefined ? [] : [{ name: manifest.name, program }];
+  });
+}
+
+/** Runs a README's program as printed, and holds what it prints to what its comments promise. */
+function runReadme({ name, program }) {
+  const home = emptyFolder(name.replaceAll(/\W+/g, "-"));
+  const imported = [...program.matchAll(/from "((?:@[^/"]+\/)?[^/"]+)/g)].map((match) => match[1]);
+  run("npm", ["install", name, ...new Set(imported)], { cwd: home, env: registry.env });
+  writeFileSync(join(home, "program.mjs"), program);
+  const promised = [...program.matchAll(/^ *console\.log\(.*\); \/\/ (.*)$/gm)].map((match) => match[1]).join("\n");
+  for (const node of NODES) {
+    const printed = run(node, ["program.mjs"], { cwd: home }).trimEnd();
+    check(`${name}'s program on Node ${majorOf(node)}`, printed, promised);
+  }
+}
+
+/** A package written outside the repository: it has published names to build on and nothing else. */
+function runExample(checkout, name) {
+  const home = join(folder, `example-${name}`);
+  cpSync(join(checkout, "examples", name), home, { recursive: true });
+  run("npm", ["install", "--no-package-lock"], { cwd: home, env: registry.env });
+  run("npm", ["test"], { cwd: home });
+  say(`ok: examples/${name} builds and passes its tests`);
+}
+
+/** A new package of every kind, as somebody makes it who has nothing installed. */
+function scaffold() {
+  const home = emptyFolder("scaffolds");
+  for (const kind of ["feature"]) {
+    const name = `my-${kind}`;
+    run("npm", ["create", "--yes", "kpkeys@latest", name, "--", "--kind", kind], { cwd: home, env: registry.env });
+    run("npm", ["install"], { cwd: join(home, name), env: registry.env });
+    run("npm", ["test"], { cwd: join(home, name) });
+    say(`ok: npm create kpkeys makes a package of the kind ${kind} that passes its tests`);
+  }
+}
+
+/** The command, as somebody runs it who has nothing installed. */
+function runCommand() {
+  const home = emptyFolder("command");
+  for (const node of NODES) {
+    const env = { ...registry.env, PATH: [dirname(node), process.env.PATH].join(delimiter) };
+    const report = JSON.parse(run("npx", ["--yes", "kpkeys", "run", "--json"], { cwd: home, env }));
+    const blocked = report.arches.map(
+      ({ arch, attack }) => `${arch} ${attack.tried > 0 && attack.blocked === attack.tried}`,
+    );
+    check(`npx kpkeys run on Node ${majorOf(node)}`, blocked.join(", "), "arm64-poe true, x86-pks true");
+  }
+}
+
+function emptyFolder(name) {
+  const home = join(folder, name);
+  mkdirSync(home);
+  writeFileSync(join(home, "package.json"), "{}\n");
+  return home;
+}
+
+function majorOf(node) {
+  return run(node, ["--version"], { cwd: folder }).trim();
+}
