@@ -70,7 +70,7 @@ import { createUserFrames } from "./process/frames.js";
 import { createTasks } from "./process/tasks.js";
 import type { KernelTasks } from "./process/tasks.js";
 import { readPolicies } from "./policies.js";
-import { scanTables } from "./scanner.js";
+import { digestTables, findTables, scanTables } from "./scanner.js";
 import { createTableWatch } from "./table-watch.js";
 import { checkSpec } from "./spec.js";
 import type { BankSpec, MachineSpec } from "./spec.js";
@@ -337,6 +337,7 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
     levelNames: format.geometry.levels.map(({ name }) => name),
     get,
     counters,
+    digestTables: () => digestTables(memory, findTables({ memory, format, roots: roots() })),
     digestTranslations: () =>
       digestTranslations({
         memory,

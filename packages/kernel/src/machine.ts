@@ -51,6 +51,8 @@ export interface Machine {
   counters(): MachineCounters;
   /** Finds every page-table page, from the live roots of every CPU and every process. */
   scan(): readonly ScannedTable[];
+  /** A digest of all page-table pages, word by word and place by place. @returns 16 hexadecimal digits */
+  digestTables(): string;
   /**
    * A digest of what the tables translate, wherever they lie: equal for machines that did the same with another allocation of table
    * pages or another linear map.
