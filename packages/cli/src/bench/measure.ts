@@ -1,4 +1,3 @@
-import type { ArchId } from "../plugins.js";
 import type { Reference } from "./reference.js";
 import type { Subject } from "./subject.js";
 
@@ -12,7 +11,7 @@ export interface FigureResult {
   /** One operation, in words. */
   readonly operation: string;
   /** The architecture; `null` where it makes no difference. */
-  readonly arch: ArchId | null;
+  readonly arch: string | null;
   /** Median over the rounds, in nanoseconds. */
   readonly nsPerOperation: number;
   /** How many in a second, by that median. */
