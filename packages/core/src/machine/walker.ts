@@ -123,13 +123,12 @@ export function createWalker(regime: TranslationRegime, memory: PhysicalMemory):
       const shift = packed[geometry + SHIFT]!;
       let slot = table >= firstPfn && table < endPfn ? slots[table - firstPfn]! : 0;
       if (slot < 0) slot = (memory.materialise(table) >>> PAGE_WORDS_SHIFT) + 1;
+      index = indexOf(high, low, shift, packed[geometry + MASK]!);
       if (slot > 0) {
-        index = indexOf(high, low, shift, packed[geometry + MASK]!);
         const at = ((slot - 1) << PAGE_WORDS_SHIFT) + (index << 1);
         entryLow = words[at]!;
         entryHigh = words[at + 1]!;
       } else if (memory.contains(table)) {
-        index = indexOf(high, low, shift, packed[geometry + MASK]!);
         entryLow = 0;
         entryHigh = 0;
       } else {

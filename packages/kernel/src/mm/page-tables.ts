@@ -19,8 +19,11 @@ import type { TablePages } from "./table-pages.js";
 const DONE: number = OK;
 const SET_PTE: number = SETTERS.indexOf("set_pte");
 
+/** What a guard gives whose condition does not hold. */
+const NOTHING_ENTERED = 0 as KpkeysState;
+
 /** The guard of a setter that no feature guards. */
-const UNGUARDED: Guard = { enter: () => 0 as KpkeysState, exit: () => undefined };
+const UNGUARDED: Guard = { enter: () => NOTHING_ENTERED, exit: () => undefined };
 
 /** {@link PageTables} with what only boot needs. */
 export interface KernelPageTables extends PageTables {
@@ -94,6 +97,13 @@ export function createPageTables(
       writes[number]!++;
       return changed;
     };
+  }
+
+  /** Stores a run of entries, each a page further than the one before. @returns whether no access has faulted */
+  function stored(table: number, index: number, high: number, low: number, length: number): boolean {
+    const status =
+      length === 1 ? memory.store(table, index, high, low) : memory.storeRun(table, index, high, low, 1, length);
+    return status === DONE;
   }
 
   function read(table: number, index: number): void {
@@ -210,23 +220,21 @@ export function createPageTables(
       setterOfLevel[level]!(table, index, high, low);
     },
     setPtes(table, index, high, low, count) {
-      if (memory.addressing() !== "linear") {
-        for (let attempt = 0; memory.storeRun(table, index, high, low, 1, count) !== OK; attempt++)
+      const guard = memory.addressing() === "linear" ? setPteGuard : UNGUARDED;
+      // __set_ptes_anysz() opens the guard for each entry, and emits barriers once. A guard that has nothing to enter for the first
+      // entry has nothing for the others: they are one run.
+      for (let done = 0; done < count;) {
+        const state = guard.enter();
+        const length = state === NOTHING_ENTERED ? count - done : 1;
+        const pages = (low >>> 12) + done;
+        const entryHigh = (high + (pages >>> 20)) | 0;
+        const entryLow = (pages << 12) | (low & 0xfff);
+        for (let attempt = 0; !stored(table, index + done, entryHigh, entryLow, length); attempt++)
           faults.take("set_ptes", attempt);
-        writes[0]! += count;
-      } else {
-        // __set_ptes_anysz() opens the guard for each entry, and emits barriers once.
-        for (let i = 0; i < count; i++) {
-          const pages = (low >>> 12) + i;
-          const state = setPteGuard.enter();
-          const entryHigh = (high + (pages >>> 20)) | 0;
-          const entryLow = (pages << 12) | (low & 0xfff);
-          for (let attempt = 0; memory.store(table, index + i, entryHigh, entryLow) !== OK; attempt++)
-            faults.take("set_ptes", attempt);
-          setPteGuard.exit(state);
-        }
-        writes[0]! += count;
+        guard.exit(state);
+        done += length;
       }
+      writes[SET_PTE]! += count;
       if (arch.barrierAfter("set_pte", high, low)) lazy.queueBarriers();
     },
     ptepTestAndClearYoung: (table, index) => testAndClearYoung(table, index, clearYoung),
