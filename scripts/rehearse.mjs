@@ -82,13 +82,15 @@ function runExample(checkout, name) {
   cpSync(join(checkout, "examples", name), home, { recursive: true });
   run("npm", ["install", "--no-package-lock"], { cwd: home, env: registry.env });
   run("npm", ["test"], { cwd: home });
-  say(`ok: examples/${name} builds and passes its tests`);
+  run("npm", ["install", "--no-save", "--no-package-lock", "kpkeys"], { cwd: home, env: registry.env });
+  run("npx", ["kpkeys", "check-plugin", "."], { cwd: home });
+  say(`ok: examples/${name} builds, passes its tests and kpkeys check-plugin`);
 }
 
 /** A new package of every kind, as somebody makes it who has nothing installed. */
 function scaffold() {
   const home = emptyFolder("scaffolds");
-  for (const kind of ["feature"]) {
+  for (const kind of ["feature", "arch"]) {
     const name = `my-${kind}`;
     run("npm", ["create", "--yes", "kpkeys@latest", name, "--", "--kind", kind], { cwd: home, env: registry.env });
     run("npm", ["install"], { cwd: join(home, name), env: registry.env });

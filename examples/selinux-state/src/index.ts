@@ -4,7 +4,7 @@
  *
  * @packageDocumentation
  */
-import { lazily, provide, resolve } from "@kpkeys/core";
+import { KpkeysError, lazily, provide, resolve } from "@kpkeys/core";
 import {
   Cpus,
   Errno,
@@ -55,7 +55,14 @@ export const selinuxState: Plugin = {
   description: "selinux_state writable by its setter alone (CONFIG_KPKEYS_SELINUX_STATE)",
   contract: 1,
   config: [{ symbol: "KPKEYS_SELINUX_STATE", dependsOn: ["ARCH_HAS_KPKEYS"] }],
-  setup(container) {
+  setup(container, options) {
+    const unknown = Object.keys(options).at(0);
+    if (unknown !== undefined) {
+      throw new KpkeysError("ERR_SPEC", `unknown option '${unknown}'`, {
+        where: "plugin 'selinux-state'",
+        expected: "no option",
+      });
+    }
     const kpkeys = resolve(container, Kpkeys);
     const points = resolve(container, ExtensionPoints);
     const cpus = lazily(container, Cpus);

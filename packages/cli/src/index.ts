@@ -13,12 +13,14 @@ export type {
   PolicyReport,
   RunReport,
 } from "./report/document.js";
+export type { CheckPluginReport, PluginVerdict } from "./report/check-plugin.js";
 export type { ConformDisagreement, ConformReport, ConformWalkStep } from "./report/conform.js";
 export type { ExplainReport } from "./report/explanation.js";
 export type { AttacksReport, MachineAttackReport } from "./report/attack.js";
 export type { BenchReport } from "./report/bench.js";
 export type { FigureResult } from "./bench/measure.js";
 export type { Regression } from "./bench/compare.js";
+export type { KtapReport } from "./report/ktap.js";
+export type { KunitCasesReport, KunitReport, MachineKunitReport } from "./report/kunit.js";
 export type { MuseumExhibit, MuseumReplay, MuseumReport, MuseumSide, MuseumSides } from "./report/museum.js";
-export type { CaseCounts, KunitReport, MachineKunitReport } from "./report/kunit.js";
 export type { Policy, SeriesName } from "./series.js";

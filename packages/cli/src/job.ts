@@ -2,13 +2,15 @@ import type { LinearMapStats } from "@kpkeys/core/contracts";
 import type { Coverage, Machine, MachineSpec } from "@kpkeys/kernel";
 import type { AttackResult, SuiteResult } from "@kpkeys/kunit-suite";
 import type { CheckMode, ReplayOptions, ReplayResult, SampleOptions, TraceEvent, Until } from "@kpkeys/workloads";
+import { chooseSuites } from "./kunit-cases.js";
+import type { KunitChoice } from "./kunit-cases.js";
 import { loadPlugins } from "./plugins.js";
 import type { ArchId, FeatureId } from "./plugins.js";
 import type { Policy, SeriesName } from "./series.js";
 import type { Timeline } from "./timeline/timeline.js";
 
 /** What can be looked at in a machine once it has booted and replayed. */
-export type Check = "coverage" | "attack" | "kunit";
+export type Check = "coverage" | "attack" | "kunit" | "kunitCases";
 
 /** Where a job writes its timeline. */
 export interface TimelineOptions {
@@ -40,6 +42,8 @@ export interface Job {
   readonly check?: CheckMode;
   /** What is checked after that. */
   readonly checks: readonly Check[];
+  /** Which KUnit cases, if they are run or named; all unless given. */
+  readonly kunit?: KunitChoice;
 }
 
 /** What a job found out, as plain data. What was not asked for is `null`. */
@@ -58,6 +62,8 @@ export interface JobResult {
   readonly attack: AttackResult | null;
   /** The KUnit suites, run last. */
   readonly kunit: readonly SuiteResult[] | null;
+  /** The KUnit cases that there are, `suite.case`, in the order in which they would run. */
+  readonly kunitCases: readonly string[] | null;
 }
 
 /** What is protected at a moment. */
@@ -94,6 +100,7 @@ export async function runJob(job: Job, hooks: Pick<ReplayOptions, "onProgress" |
   const replay = await replayOn(machine, job, timeline, { ...hooks, ...(looks && { onFuller: look }) });
   if (looks) look();
 
+  const suites = await chooseSuites(machine, job.kunit ?? {});
   const { LinearMap } = await import("@kpkeys/core/contracts");
   return {
     job,
@@ -102,7 +109,10 @@ export async function runJob(job: Job, hooks: Pick<ReplayOptions, "onProgress" |
     coverage: checks.includes("coverage") ? fullest!.coverage : null,
     linearMap: checks.includes("coverage") ? machine.get(LinearMap).stats() : null,
     attack: fullest?.attack ?? null,
-    kunit: checks.includes("kunit") ? runSuites(machine) : null,
+    kunitCases: checks.includes("kunitCases")
+      ? suites.flatMap(({ name, cases }) => cases.map((each) => `${name}.${each.name}`))
+      : null,
+    kunit: checks.includes("kunit") ? runSuites(machine, suites) : null,
   };
 }
 

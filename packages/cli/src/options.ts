@@ -161,10 +161,11 @@ export function jobsOf(flags: CommonFlags): Job[] {
   return jobs;
 }
 
-/** With the hardening off nothing saves or resets the key register; the linear map stays, so that the same tables are compared. */
+/** With the hardening off nothing saves or resets the key register; what is mapped stays, so that the same tables are compared. */
 function kernelOf(series: SeriesName, policy: Policy): KernelPolicies {
   const { kernel } = SERIES[series];
-  return policy === "off" ? { linearMap: kernel.linearMap ?? "pte" } : kernel;
+  const { linearMap = "pte", irqStacks = "linear" } = kernel;
+  return policy === "off" ? { linearMap, irqStacks } : kernel;
 }
 
 function jobOf(flags: CommonFlags, arch: ArchId, series: SeriesName, policy: Policy): Job {
@@ -182,6 +183,7 @@ function jobOf(flags: CommonFlags, arch: ArchId, series: SeriesName, policy: Pol
         ...Object.fromEntries(featureOptions),
       },
       kernel: kernelOf(series, policy),
+      kunit: { kpkeys_hardened_pgtables: { ...SERIES[series].kunit } },
       memory: [{ bytes: flags.memory }],
       cpus: flags.cpus,
       boot: { rodata: "on" },

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { Command, Option } from "commander";
 import { EXIT, tellError } from "./errors.js";
 import type { BenchFlags } from "./commands/bench.js";
+import type { KunitFlags } from "./commands/kunit.js";
 import type { MuseumFlags } from "./commands/museum.js";
 import type { ReplayFlags } from "./commands/replay.js";
 import { listOf, readWhole, withCommonFlags, withReplayFlags } from "./options.js";
@@ -61,9 +62,24 @@ function createProgram(finish: (status: number) => void): Command {
 
   withCommonFlags(program.command("kunit"), ["batched"])
     .description("run the kernel's own test suites on machines that have just booted; prints KTAP")
-    .action(async (flags: CommonFlags) => {
+    .option("--filter <glob>", "only cases that match: a glob of suites, or of suites and cases, `suite.case`")
+    .option("--list", "print the names of the cases and run none")
+    .option("--junit <file>", "write the results to a file as JUnit XML too")
+    .addHelpText("after", "\nWith --seed the cases of each suite run in an order that the seed draws.")
+    .action(async (flags: KunitFlags, command: Command) => {
       const { kunit } = await import("./commands/kunit.js");
-      finish(await kunit(flags));
+      const drawn = command.getOptionValueSource("seed") === "cli";
+      finish(await kunit(flags, drawn ? flags.seed : undefined));
+    });
+
+  program
+    .command("ktap")
+    .description("read a KTAP document, or a console log that holds one, and tell what is wrong with it")
+    .argument("<file>", "the document, plain or gzip; - for what comes on stdin")
+    .option("--json", "print one JSON document and nothing else")
+    .action(async (file: string, flags: Pick<CommonFlags, "json">) => {
+      const { ktap } = await import("./commands/ktap.js");
+      finish(await ktap(file, flags));
     });
 
   withCommonFlags(program.command("attack"), ["batched"])
@@ -108,6 +124,16 @@ function createProgram(finish: (status: number) => void): Command {
     .action(async (names: string[], flags: BenchFlags) => {
       const { bench } = await import("./commands/bench.js");
       finish(await bench(names, flags));
+    });
+
+  program
+    .command("check-plugin")
+    .description("judge an architecture or feature package by the conformance kit; runs the package's code")
+    .argument("<path>", "the folder of a package, built, or an ES module")
+    .option("--json", "print one JSON document and nothing else")
+    .action(async (path: string, flags: Pick<CommonFlags, "json">) => {
+      const { checkPlugin } = await import("./commands/check-plugin.js");
+      finish(await checkPlugin(path, flags));
     });
 
   program

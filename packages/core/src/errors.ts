@@ -20,11 +20,13 @@ export const ERROR_CODES = {
   ERR_EXHIBIT:
     "the museum has no such exhibit, or not on that architecture, or a replay string has not the form that it prints",
   ERR_EXPLAIN_INPUT: "what is to be explained is unknown, missing, contradicts itself or is no number",
+  ERR_KUNIT_EMPTY: "no KUnit case is left to run: none is built in, or none has the name that is asked for",
   ERR_SPEC: "a machine specification holds an impossible value",
   ERR_OUT_OF_MEMORY: "the machine has too little memory for what is asked of it",
   ERR_PHYSICAL_ADDRESS: "a page-frame number lies outside the RAM of the machine",
   ERR_CORE_DUPLICATE: "the process has loaded two copies of @kpkeys/core, which do not know each other's objects",
   ERR_PLUGIN_INVALID: "a plugin lacks a field, or a field has the wrong form",
+  ERR_PLUGIN_LOAD: "a package or module cannot be loaded, or exports no plugin",
   ERR_PLUGIN_CONTRACT: "a plugin was written against another version of the contracts",
   ERR_PLUGIN_DUPLICATE: "two plugins have one id",
   ERR_PLUGIN_DEPENDENCY: "a plugin depends on another that is not there, or on itself by a circle",

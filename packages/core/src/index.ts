@@ -6,7 +6,7 @@
  */
 export * from "./errors.js";
 export { readConfig, resolveConfig } from "./framework/config.js";
-export type { ConfigLine, ConfigLines } from "./framework/config.js";
+export type { ConfigLine, ConfigLines, ConfigSource } from "./framework/config.js";
 export * from "./framework/di.js";
 export { createExtensionPoints } from "./framework/extension-points.js";
 export { registerFramework } from "./framework/framework.js";

@@ -7,6 +7,8 @@ import { formsOf, rename } from "./names.js";
 export const KINDS = {
   /** Protects some data of the kernel, on every architecture. */
   feature: "selinux-state",
+  /** Registers, page-table format and rules of access of a CPU. */
+  arch: "odd-arch",
 } as const;
 
 /** A kind of package. */

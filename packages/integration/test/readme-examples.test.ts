@@ -7,6 +7,7 @@ import * as contracts from "@kpkeys/core/contracts";
 import * as machine from "@kpkeys/core/machine";
 import * as kernel from "@kpkeys/kernel";
 import * as kunit from "@kpkeys/kunit-suite";
+import * as conformance from "@kpkeys/kunit-suite/conformance";
 import * as museum from "@kpkeys/kunit-suite/museum";
 import * as pgtables from "@kpkeys/pgtables-hardening";
 import * as workloads from "@kpkeys/workloads";
@@ -22,6 +23,7 @@ const modules = {
   "@kpkeys/core/machine": machine,
   "@kpkeys/kernel": kernel,
   "@kpkeys/kunit-suite": kunit,
+  "@kpkeys/kunit-suite/conformance": conformance,
   "@kpkeys/kunit-suite/museum": museum,
   "@kpkeys/pgtables-hardening": pgtables,
   "@kpkeys/workloads": workloads,

@@ -19,9 +19,11 @@ import {
   Exceptions,
   ExtensionPoints,
   InitPhases,
+  KernelConfig,
   KeyRegisters,
   Kpkeys,
   KpkeysArch,
+  KunitOptions,
   LazyMmu,
   LinearMap,
   Observer,
@@ -43,6 +45,7 @@ import { createPhysicalMemory } from "@kpkeys/core/machine";
 import { boot, BootProgress } from "./boot/boot.js";
 import { layOutImage } from "./boot/image.js";
 import { createMemblock } from "./boot/memblock.js";
+import { configLinesOf, kernelConfigOf } from "./config.js";
 import { createCpuPower } from "./cpu-power.js";
 import { createExceptionEntry } from "./exception-entry.js";
 import { createExceptions } from "./exceptions.js";
@@ -76,13 +79,22 @@ import { checkSpec } from "./spec.js";
 import type { BankSpec, MachineSpec } from "./spec.js";
 import { digestTranslations } from "./translations.js";
 
+/** IRQ_STACK_SIZE, 16 KiB on both architectures, in pages. */
+const IRQ_STACK_PAGES = 4;
+
 /** The banks as page frames; the first starts where the architecture has its RAM unless the specification says where. */
-function banksOf(memory: readonly BankSpec[], ramBase: bigint): readonly MemoryBank[] {
+function banksOf(memory: readonly BankSpec[], ramBase: bigint, pageShift: number): readonly MemoryBank[] {
+  const pageBytes = 2 ** pageShift;
   let end = Number(ramBase);
   return memory.map(({ start = end, bytes }) => {
     end = start + bytes;
-    return { firstPfn: start / 4096, pages: bytes / 4096 };
+    return { firstPfn: start / pageBytes, pages: bytes / pageBytes };
   });
+}
+
+function createRam({ memory }: MachineSpec, { layout }: PgtableArch, { geometry }: PageTableFormat): PhysicalMemory {
+  const { pageShift } = geometry;
+  return createPhysicalMemory(banksOf(memory, layout.ramBase, pageShift), { pageShift });
 }
 
 /** What makes a machine strict: the first access of an unsynchronised key register ends the run. */
@@ -108,19 +120,15 @@ function setUpPlugins(spec: MachineSpec, registry: PluginRegistry, observer?: Ob
     provide(container, Observer, spec.strict ? { ...observer, ...STRICT } : observer!);
   }
   container.register(PhysicalMemory, {
-    useFactory: instanceCachingFactory((c) =>
-      createPhysicalMemory(banksOf(spec.memory, resolve(c, PgtableArch).layout.ramBase)),
-    ),
+    useFactory: instanceCachingFactory((c) => createRam(spec, resolve(c, PgtableArch), resolve(c, PageTableFormat))),
   });
   const { rodata, kpkeys = "enforced" } = spec.boot;
   provide(container, BootParameters, { rodata, kpkeys });
-  registry.setUp(
-    container,
-    spec.arch,
-    spec.features,
-    kpkeys === "off" ? withoutPkeys(spec) : spec.options,
-    spec.config,
-  );
+  const lines = configLinesOf(spec, registry);
+  const options = kpkeys === "off" ? withoutPkeys(spec) : spec.options;
+  const { plugins } = registry.setUp(container, spec.arch, spec.features, options, lines);
+  provide(container, KernelConfig, kernelConfigOf(plugins, lines));
+  provide(container, KunitOptions, spec.kunit ?? {});
   resolve(container, Kpkeys).freeze();
   resolve(container, ExtensionPoints).freeze();
   resolve(container, ProtectedObjects).freeze();
@@ -147,6 +155,7 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
   };
 
   const format = get(PageTableFormat);
+  const { pageShift } = format.geometry;
   const arch = get(PgtableArch);
   const memory = get(PhysicalMemory);
   const extensions = get(ExtensionPoints);
@@ -161,9 +170,9 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
   const all = Array.from({ length: spec.cpus }, (_, id) => factory.create(id));
   const cpus = offer(Cpus, { all, current: all[0]! });
 
-  const image = layOutImage(arch, memory.firstPfn);
+  const image = layOutImage(arch, memory.firstPfn, pageShift);
   offer(StaticTablePages, image);
-  const addresses = createAddresses(arch.layout, memory, image, format.geometry.levels);
+  const addresses = createAddresses(arch.layout, memory, image, format.geometry);
   offer(LinearMap, addresses);
   const memblock = createMemblock(memory.banks);
   const buddy = createBuddyAllocator(memory.firstPfn, memory.endPfn - memory.firstPfn);
@@ -194,6 +203,7 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
     arch,
     image,
     addresses,
+    pageShift,
     () => (fixmap ??= createFixmap(cpus, arch.layout, format, tlb, tables)),
   );
   const tablePages = createTablePages(
@@ -239,9 +249,10 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
   });
   offer(SetMemory, setMemory);
   let tasks: KernelTasks | undefined;
+  const irqStacks: number[] = [];
   offer(
     Exceptions,
-    createExceptions(cpus, lazy, exceptionEntry, faults, () => tasks),
+    createExceptions(cpus, lazy, exceptionEntry, faults, () => tasks, irqStacks),
   );
   offer(
     KeyRegisters,
@@ -265,6 +276,11 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
   offer(AddressSpaces, spaces);
   const progress = new BootProgress(extensions);
   offer(InitPhases, progress);
+
+  /** `init_irq_stacks`: after vmalloc, before a second CPU runs. */
+  function initIrqStacks(): void {
+    if (policies.irqStacks === "vmap") for (const { id } of all) irqStacks[id] = vmalloc.alloc(IRQ_STACK_PAGES);
+  }
 
   function startTasks(): void {
     const { switchPkeyRegister, resumeInitialisesRegister } = policies;
@@ -297,6 +313,7 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
     extensions,
     progress,
     pkeyRegister: initial,
+    initIrqStacks,
     startTasks,
     rodata: spec.boot.rodata !== "off",
   });
@@ -343,7 +360,7 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
         memory,
         format,
         roots: roots(),
-        isLinear: (page) => addresses.pfnOf(pageHigh(page), pageLow(page)) >= 0,
+        isLinear: (page) => addresses.pfnOf(pageHigh(page, pageShift), pageLow(page, pageShift)) >= 0,
       }),
     scan: () => scanTables({ memory, format, roots: roots(), sourceOf: (pfn) => tables.sourceOf(pfn) }),
     watch: () => createTableWatch({ memory, format, roots }, closingPkey({ get })),

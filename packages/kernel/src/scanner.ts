@@ -56,7 +56,7 @@ export function visitEntries(
   const { levels, pageShift, addressBits, splitRoots } = format.geometry;
   const seen = new Uint8Array(memory.endPfn - memory.firstPfn);
   /** A copy of the table that is being read at each level: reading gives a table no content of its own. */
-  const copies = levels.map(() => new Int32Array(1024));
+  const copies = levels.map(() => new Int32Array(2 ** (memory.pageShift - 2)));
   const upperHalf = 2 ** (64 - pageShift) - 2 ** (addressBits - pageShift);
 
   function visitTable(level: number, pfn: number, base: number): void {
@@ -104,8 +104,8 @@ export function scanTables(parts: ScanParts): readonly ScannedTable[] {
   function note(pfn: number, page: number, high: number, low: number): void {
     if ((levelOf[pfn - memory.firstPfn] ?? 0) === 0) return;
     aliases.get(pfn)!.push({
-      high: pageHigh(page),
-      low: pageLow(page),
+      high: pageHigh(page, pageShift),
+      low: pageLow(page, pageShift),
       pkey: format.pkeyOf(high, low),
       writable: format.isWritable(high, low),
     });
@@ -153,7 +153,7 @@ export function findTables(parts: Omit<ScanParts, "sourceOf">): readonly Pick<Sc
  */
 export function digestTables(memory: PhysicalMemory, tables: readonly Pick<ScannedTable, "pfn" | "level">[]): string {
   const digest = createDigest();
-  const words = new Int32Array(1024);
+  const words = new Int32Array(2 ** (memory.pageShift - 2));
   for (const { pfn, level } of tables) {
     digest.add(pfn | 0);
     digest.add(level);

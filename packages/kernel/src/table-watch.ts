@@ -1,10 +1,6 @@
 import { EntryType } from "@kpkeys/core/contracts";
 import type { ScanParts } from "./scanner.js";
 
-/** 64-bit entries of a table page, and its bytes. */
-const ENTRIES = 512;
-const PAGE_BYTES = 4096;
-
 /** A scanner that remembers what it read, so that looking again costs what has changed. */
 export interface TableWatch {
   /** Table pages found by the last look. */
@@ -46,6 +42,8 @@ export function createTableWatch(
 ): TableWatch {
   const { memory, format } = parts;
   const { levels, pageShift, addressBits, splitRoots } = format.geometry;
+  const pageBytes = 2 ** pageShift;
+  const wordsInPage = pageBytes / 8;
   const { firstPfn, endPfn } = memory;
   const lastLevel = levels.length - 1;
   const spans = levels.map(({ shift }) => 2 ** (shift - pageShift));
@@ -59,11 +57,11 @@ export function createTableWatch(
   let looks = 0;
   let open = 0;
   let fingerprint = 0;
-  const copy = new Int32Array(2 * ENTRIES);
+  const copy = new Int32Array(2 * wordsInPage);
 
   function pageOfEntry({ level, base }: WatchedTable, index: number): number {
     const page = base + index * spans[level]!;
-    return level === 0 && !splitRoots && index >= ENTRIES / 2 ? page + upperHalf : page;
+    return level === 0 && !splitRoots && index >= 2 ** (levels[0]!.indexBits - 1) ? page + upperHalf : page;
   }
 
   /** Counts a leaf in (1) or out (-1). */
@@ -82,7 +80,7 @@ export function createTableWatch(
   }
 
   function countLeaves(table: WatchedTable, sign: 1 | -1): void {
-    for (let index = 0; index < ENTRIES; index++) {
+    for (let index = 0; index < wordsInPage; index++) {
       if ((table.words[2 * index]! | table.words[2 * index + 1]!) !== 0) countLeaf(table, index, sign);
     }
   }
@@ -90,7 +88,7 @@ export function createTableWatch(
   function findChildren(table: WatchedTable): void {
     if (table.level === lastLevel) return;
     const children = [];
-    for (let index = 0; index < ENTRIES; index++) {
+    for (let index = 0; index < wordsInPage; index++) {
       const low = table.words[2 * index]!;
       const high = table.words[2 * index + 1]!;
       if ((low | high) === 0 || format.typeOf(table.level, high, low) !== EntryType.TABLE) continue;
@@ -102,7 +100,7 @@ export function createTableWatch(
   /** Takes over the entries of a table that are not as they were read. */
   function readAgain(table: WatchedTable, pfn: number): void {
     memory.read(pfn, copy);
-    for (let index = 0; index < ENTRIES; index++) {
+    for (let index = 0; index < wordsInPage; index++) {
       const low = copy[2 * index]!;
       const high = copy[2 * index + 1]!;
       if (table.words[2 * index] === low && table.words[2 * index + 1] === high) continue;
@@ -115,7 +113,7 @@ export function createTableWatch(
   }
 
   function isUnchanged({ bytes }: WatchedTable, offset: number): boolean {
-    return offset >= 0 && content.compare(bytes, 0, PAGE_BYTES, 4 * offset, 4 * offset + PAGE_BYTES) === 0;
+    return offset >= 0 && content.compare(bytes, 0, pageBytes, 4 * offset, 4 * offset + pageBytes) === 0;
   }
 
   function move(table: WatchedTable, level: number, base: number): void {
@@ -128,7 +126,7 @@ export function createTableWatch(
   }
 
   function begin(pfn: number, level: number, base: number): WatchedTable {
-    const words = new Int32Array(2 * ENTRIES);
+    const words = new Int32Array(2 * wordsInPage);
     const table: WatchedTable = { level, base, words, bytes: new Uint8Array(words.buffer), children: [], found: 0 };
     watched.set(pfn, table);
     return table;

@@ -22,7 +22,8 @@ export interface TranslationParts extends Omit<ScanParts, "sourceOf"> {
  */
 export function digestTranslations(parts: TranslationParts): string {
   const { format, isLinear } = parts;
-  const lastLevel = format.geometry.levels.length - 1;
+  const { levels, pageShift } = format.geometry;
+  const lastLevel = levels.length - 1;
   const key = format.pkeyChange(0).clear;
   const digest = createDigest();
   const entry: Entry = { high: 0, low: 0 };
@@ -32,7 +33,8 @@ export function digestTranslations(parts: TranslationParts): string {
   const run = { page: 0, end: -1, high: 0, low: 0 };
 
   function add(page: number, last: number): void {
-    for (const word of [pageHigh(page), pageLow(page), entry.high, entry.low, last]) digest.add(word | 0);
+    for (const word of [pageHigh(page, pageShift), pageLow(page, pageShift), entry.high, entry.low, last])
+      digest.add(word | 0);
   }
 
   function endRun(): void {
@@ -70,8 +72,7 @@ export function digestTranslations(parts: TranslationParts): string {
       const pfn = format.pfnOf(high, low);
       readAttributes(level, pfn, high, low);
       if (isLinear(page)) {
-        const { shift } = format.geometry.levels[level]!;
-        addLinear(page, 2 ** (shift - format.geometry.pageShift));
+        addLinear(page, 2 ** (levels[level]!.shift - pageShift));
         return;
       }
       if (!numbers.has(pfn)) numbers.set(pfn, numbers.size);

@@ -83,6 +83,10 @@ export function createToyMachine(
   part(PageTableFormat, {
     geometry: { pageShift: 12, levels, addressBits: 48, splitRoots: false },
     index: (level: number) => 100 + level,
+    protections: { PAGE_KERNEL: { high: 1, low: 2 } } as PageTableFormat["protections"],
+    makeWritable(entry) {
+      entry.high |= 16;
+    },
   });
   part(PageTables, {
     root: 10,

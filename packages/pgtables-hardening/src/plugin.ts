@@ -46,6 +46,12 @@ export const pgtablesHardening: Plugin = {
       dependsOn: ["KPKEYS_HARDENED_PGTABLES", "KUNIT"],
       default: "KUNIT_ALL_TESTS",
     },
+    {
+      // What v1 to v3 of the series call the same.
+      symbol: "KPKEYS_HARDENED_PGTABLES_TEST",
+      dependsOn: ["KPKEYS_HARDENED_PGTABLES", "KUNIT"],
+      default: "KUNIT_ALL_TESTS",
+    },
   ],
   setup(container, options) {
     const policy = readOptions(options);

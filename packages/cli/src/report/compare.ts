@@ -92,6 +92,5 @@ function checkText(check: ArchReport["check"], style: Style): string {
 
 function failedText({ kunit }: ArchReport, style: Style): string {
   if (kunit === null) return "";
-  if (kunit.failed === 0) return count(0);
-  return hasFailures(kunit) ? style.red(count(kunit.failed)) : style.yellow(count(kunit.failed));
+  return hasFailures(kunit) ? style.red(count(kunit.failed)) : count(0);
 }

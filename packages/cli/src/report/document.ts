@@ -1,13 +1,12 @@
 import type { LinearMapStats } from "@kpkeys/core/contracts";
 import type { Coverage, CoverageGap } from "@kpkeys/kernel";
-import type { AttackGap, AttackResult } from "@kpkeys/kunit-suite";
+import { countResults } from "@kpkeys/kunit-suite";
+import type { AttackGap, AttackResult, KunitCounts } from "@kpkeys/kunit-suite";
 import type { CheckResult, FoundGap, ReplayResult } from "@kpkeys/workloads";
 import type { Job, JobResult } from "../job.js";
 import { isDocumented, POLICIES } from "../series.js";
 import type { Policy, SeriesName } from "../series.js";
 import { digestOf } from "./digest.js";
-import { countCases } from "./kunit.js";
-import type { CaseCounts } from "./kunit.js";
 
 /** Whether the version of the series leaves a gap open by its own account. */
 export interface Documented {
@@ -66,7 +65,7 @@ export interface ArchReport {
   /** Of what the linear map consists: the price of how table pages are allocated. */
   readonly linearMap: LinearMapStats;
   /** KUnit; `null` from `kpkeys replay`. */
-  readonly kunit: CaseCounts | null;
+  readonly kunit: KunitCounts | null;
   /** Attacks; `null` from `kpkeys replay`. */
   readonly attack: AttackReport | null;
   /** What was seen of the page tables during the replay; `null` with `--check off`. */
@@ -137,7 +136,7 @@ function archReportOf(unsorted: readonly JobResult[]): ArchReport {
   const { alreadyMapped, inferredMappings, unexplainedFaults, linux, check } = replay!;
   const checks = {
     coverage: withDocumented(coverage!, job.series),
-    kunit: kunit && countCases(kunit, job.series),
+    kunit: kunit && countResults(kunit),
     attack: attack && withDocumented(attack, job.series),
   };
   return {

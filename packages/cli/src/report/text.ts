@@ -1,9 +1,9 @@
 import type { CoverageCount } from "@kpkeys/kernel";
+import type { KunitCounts } from "@kpkeys/kunit-suite";
 import type { Policy } from "../series.js";
 import { compare } from "./compare.js";
 import { costRowsOf } from "./costs.js";
 import type { ArchReport, AttackReport, CheckReport, CoverageReport, PolicyReport, RunReport } from "./document.js";
-import type { CaseCounts } from "./kunit.js";
 import { linearMapRows } from "./linear-map.js";
 import { notesOf } from "./notes.js";
 import { count, counted } from "./style.js";
@@ -94,7 +94,7 @@ function attackText(attack: AttackReport | null, style: Style): string {
   return colour(share(blocked, tried));
 }
 
-function kunitText(kunit: CaseCounts | null, style: Style): string {
+function kunitText(kunit: KunitCounts | null, style: Style): string {
   if (kunit === null) return "not run";
   const { passed, failed, skipped } = kunit;
   const colour = failed > 0 ? style.red : passed > 0 ? style.green : style.yellow;

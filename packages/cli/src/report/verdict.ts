@@ -1,7 +1,7 @@
+import type { KunitCounts } from "@kpkeys/kunit-suite";
 import type { Policy } from "../series.js";
 import type { AttackReport, CheckReport, CoverageReport } from "./document.js";
 import { hasFailures } from "./kunit.js";
-import type { CaseCounts } from "./kunit.js";
 
 /** What is judged: a machine with what was checked in it. */
 export interface Checked {
@@ -18,7 +18,7 @@ export interface Checked {
   /** What attacks came to, if they were made. */
   readonly attack?: AttackReport | null;
   /** KUnit, if it was run. */
-  readonly kunit?: CaseCounts | null;
+  readonly kunit?: KunitCounts | null;
   /** What was seen during the replay, if anybody looked. */
   readonly check?: CheckReport | null;
 }

@@ -103,7 +103,7 @@ export interface Mmu {
    * Invalidates the translations of a run of pages with one operation.
    * @param high - bits 63 to 32 of an address in the first page
    * @param low - bits 31 to 0
-   * @param pages - number of 4 KiB pages
+   * @param pages - number of pages
    */
   invalidateRange(high: number, low: number, pages: number): void;
   /**
@@ -125,7 +125,8 @@ export interface Mmu {
    * Compares each translation in the TLB with what {@link walk} finds for its page now: frame, level, rights, key and whether
    * it is global. One that differs is stale: the tables were changed and the invalidation that has to follow was forgotten
    * (Arm ARM, "TLB maintenance requirements"; SDM volume 3, 4.10.4). That a page has become dirty since makes none stale, and
-   * the accessed flag is not compared. Other user address spaces' are held against the roots that they were made from.
+   * the accessed flag is not compared. A page larger than 4 KiB may have a translation for each 4 KiB of it. Other user address
+   * spaces' are held against the roots that they were made from.
    * Changes nothing.
    * @param visit - told of the page of each stale translation: the two words of its first address
    * @returns how many translations are stale
@@ -176,11 +177,11 @@ export interface Cpu {
    * Stores a run of words in kernel mode, all in one page: `count` values, each `stepLow` (carried into the high word) more
    * than the one before. The bulk form of {@link store64}, with one check because one page has one translation.
    * @param high - bits 63 to 32 of the first address
-   * @param low - bits 31 to 0, a multiple of 8; the run must not cross a 4 KiB boundary
+   * @param low - bits 31 to 0, a multiple of 8; the run must not cross a page boundary
    * @param valueHigh - bits 63 to 32 of the first value
    * @param valueLow - bits 31 to 0 of the first value
    * @param stepLow - what is added from each value to the next, 0 to 2^31 - 1
-   * @param count - number of words, 1 to 512
+   * @param count - number of words, at least 1
    */
   storeRun(high: number, low: number, valueHigh: number, valueLow: number, stepLow: number, count: number): number;
   /**

@@ -5,7 +5,7 @@ import type { Token } from "./token.js";
 export interface MemoryBank {
   /** First page-frame number. */
   readonly firstPfn: number;
-  /** Number of 4 KiB pages. */
+  /** Number of pages. */
   readonly pages: number;
 }
 
@@ -15,6 +15,8 @@ export interface MemoryBank {
  * are for hardware (the table walker), for the time before the MMU is on, and for tools.
  */
 export interface PhysicalMemory {
+  /** log2 of the page size in bytes. */
+  readonly pageShift: number;
   /** The banks, ascending. */
   readonly banks: readonly MemoryBank[];
   /** First page-frame number of the first bank. */
@@ -51,25 +53,25 @@ export interface PhysicalMemory {
   /**
    * The low word of a 64-bit entry.
    * @param pfn - page-frame number, inside RAM
-   * @param index - which 64-bit word of the page, 0 to 511
+   * @param index - which 64-bit word of the page
    */
   readLow(pfn: number, index: number): number;
   /**
    * The high word of a 64-bit entry.
    * @param pfn - page-frame number, inside RAM
-   * @param index - which 64-bit word of the page, 0 to 511
+   * @param index - which 64-bit word of the page
    */
   readHigh(pfn: number, index: number): number;
   /**
    * Writes a 64-bit entry.
    * @param pfn - page-frame number, inside RAM
-   * @param index - which 64-bit word of the page, 0 to 511
+   * @param index - which 64-bit word of the page
    * @param high - bits 63 to 32
    * @param low - bits 31 to 0
    */
   write(pfn: number, index: number, high: number, low: number): void;
   /**
-   * Fills a page: 512 entries, each `step` more than the one before. A page without content is kept as this run, a few words in place
+   * Fills a page: all its entries, each `step` more than the one before. A page without content is kept as this run, a few words in place
    * of 4 KiB, until {@link materialise} or another write gives it content; so a linear map costs what is looked at and changed.
    * @param pfn - page-frame number, inside RAM
    * @param high - bits 63 to 32 of the first entry
@@ -80,7 +82,7 @@ export interface PhysicalMemory {
   /**
    * Copies a page, for tools: gives it no content of its own.
    * @param pfn - page-frame number, inside RAM
-   * @param page - receives 1,024 words, low ones at even indices
+   * @param page - receives all its int32 words, low ones of entries at even indices
    * @returns whether anything but zeroes was ever written to it
    */
   read(pfn: number, page: Int32Array): boolean;

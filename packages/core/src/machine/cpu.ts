@@ -15,8 +15,6 @@ const { READ, WRITE, RMW } = Access;
 const { KERNEL } = Privilege;
 const { ADDRESS_SIZE } = FaultKind;
 const DONE: number = OK;
-/** 64-bit entries of a page. */
-const PAGE_ENTRIES = 512;
 const FAULTED: number = FAULT;
 
 /** What a CPU is made of. */
@@ -63,6 +61,9 @@ export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: 
   const mmu = createMmu({ id, regime, walker, tlb, fast, counters, observer });
   const { reads, writes, offsets, emptyBank } = fast;
   const { words } = memory;
+  // Tags are of 4 KiB pieces of pages: which piece of its page an address lies in, as an offset of words.
+  const pieceMask = 2 ** (memory.pageShift - 2) - 1024;
+  const entriesInPage = 2 ** (memory.pageShift - 3);
   const needsBarrier = regime.pkeyRegisterNeedsBarrier;
   const { high: resetHigh, low: resetLow } = regime.pkeyRegisterReset;
 
@@ -150,8 +151,10 @@ export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: 
     stepLow: number,
     count: number,
   ): number {
+    // Tags are of pieces of 4 KiB: a run over several is stored word by word.
+    if ((low & 0xfff) + count * 8 > 0x1000) return storeEach(high, low, valueHigh, valueLow, stepLow, 0, count);
     if (!mayWrite(high, low)) {
-      if (count === PAGE_ENTRIES) return storePage(high, low, valueHigh, valueLow, stepLow);
+      if (count === entriesInPage) return storePage(high, low, valueHigh, valueLow, stepLow);
       // The first word decides for all, unless each word is a matter of its own.
       if (store64(high, low, valueHigh, valueLow) !== DONE) return FAULTED;
       if (!mayWrite(high, low)) return storeEach(high, low, valueHigh, valueLow, stepLow, 1, count);
@@ -180,7 +183,7 @@ export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: 
   /** {@link storeRun} of a whole page: one translation decides, unless each word is a matter of its own. */
   function storePage(high: number, low: number, valueHigh: number, valueLow: number, stepLow: number): number {
     if (cpu.bank === emptyBank || tlb.entries === 0) {
-      return storeEach(high, low, valueHigh, valueLow, stepLow, 0, PAGE_ENTRIES);
+      return storeEach(high, low, valueHigh, valueLow, stepLow, 0, entriesInPage);
     }
     const entry = translation.translate(high, low, WRITE, KERNEL);
     if (entry === FAULTED) return FAULTED;
@@ -225,7 +228,7 @@ export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: 
     if (offset === -1) {
       if (!memory.contains(pfn)) return translation.deny(ADDRESS_SIZE, entry, high, low, access, KERNEL);
       const isRun = memory.slots[pfn - memory.firstPfn] !== 0;
-      const index = (low >>> 3) & 511;
+      const index = (low >>> 3) & (entriesInPage - 1);
       if (!isWrite || (valueHigh === memory.readHigh(pfn, index) && valueLow === memory.readLow(pfn, index))) {
         // The page stays as it is. Zeroes need no content to be read, a run none to be written as it was.
         if (!isRun && isRead) {
@@ -236,6 +239,7 @@ export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: 
       }
       offset = memory.materialise(pfn);
     }
+    offset += (low >>> 2) & pieceMask;
     if (cpu.bank !== emptyBank && tlb.isGlobal(entry)) {
       const slot = (low >>> 12) & 1023;
       const tag = (high << 10) | (low >>> 22);

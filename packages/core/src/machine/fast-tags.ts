@@ -3,7 +3,7 @@
  * bits 31 and 30 of a true tag are alike.
  */
 export const NO_TAG = 0x40000000;
-/** Pages that may have fast tags at once. */
+/** Pages of 4 KiB, or pieces of larger pages, that may have fast tags at once. */
 export const SLOTS = 1024;
 /** Banks in use, one for each value of the key register. */
 const BANKS = 8;
@@ -11,7 +11,8 @@ const BANKS = 8;
 /**
  * What makes a hit of a kernel-mode access one compare: for each value of the key register in use a bank of tags for reads and
  * one for writes, in which a page's tag stands only while the TLB holds the page and allows that access under that value. A
- * bank's index is that of its first tag. A page has one slot, whatever the TLB's geometry, and shares it with others.
+ * bank's index is that of its first tag. A page has one slot, whatever the TLB's geometry, and shares it with others; a page that is
+ * larger than 4 KiB has one for each 4 KiB of it.
  *
  * ```text
  *   address   63 ....... 52 | 51 ............. 22 | 21 ......... 12 | 11 ...... 3 | 2 0

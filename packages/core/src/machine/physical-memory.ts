@@ -1,26 +1,24 @@
 import type { MemoryBank, PhysicalMemory } from "../contracts/index.js";
 import { KpkeysError } from "../errors.js";
 
-/** log2 of the int32 words in a page of 4 KiB. */
-const PAGE_WORDS_SHIFT = 10;
-/** Most frames from the first bank's start to the last bank's end: 1 TiB. */
+/** Most frames from the first bank's start to the last bank's end: 1 TiB of 4 KiB pages. */
 const MAX_FRAMES = 2 ** 28;
 /** One past the highest page-frame number, so that a page-frame number is an int32. */
 const MAX_PFN = 2 ** 31;
-/** Most pages with content of their own: 1 GiB. */
-const MAX_CONTENT_PAGES = 2 ** 18;
-/** 64-bit entries of a page. */
-const ENTRIES = 512;
-/** Frames for each run that can be kept: twice as many runs as the leaf tables that map all of them. */
+/** Most content, in bytes: 1 GiB. */
+const MAX_CONTENT = 2 ** 30;
+/** Frames for each run that can be kept: twice as many runs as the leaf tables of 4 KiB that map all of them. */
 const FRAMES_PER_RUN = 256;
 
 /** Choices of {@link createPhysicalMemory}. */
 export interface PhysicalMemoryOptions {
   /**
-   * How many pages can have content of their own; by default all pages, but at most 262,144 (1 GiB). Address space for them is
+   * How many pages can have content of their own; by default all pages, but at most 1 GiB. Address space for them is
    * reserved at once, so that {@link PhysicalMemory.words} never moves; memory is used only as pages get content.
    */
   readonly reservePages?: number;
+  /** log2 of the page size in bytes, from 12 up; 12 if left out. */
+  readonly pageShift?: number;
 }
 
 /**
@@ -29,7 +27,7 @@ export interface PhysicalMemoryOptions {
  *
  * ```text
  *   pfn - firstPfn ──> slots:  0 = zeroes
- *                              n = the arena's page n - 1 ──> words: 1,024 int32 a page
+ *                              n = the arena's page n - 1 ──> words: a page's int32 words
  *                             -n = run n - 1 ───────────────> runs: high word, low word, step, spare
  * ```
  *
@@ -40,17 +38,21 @@ export interface PhysicalMemoryOptions {
  */
 export function createPhysicalMemory(
   banks: readonly MemoryBank[],
-  options: PhysicalMemoryOptions = {},
+  { reservePages, pageShift = 12 }: PhysicalMemoryOptions = {},
 ): PhysicalMemory {
   checkBanks(banks);
   const firstPfn = banks[0]!.firstPfn;
   const endPfn = banks.at(-1)!.firstPfn + banks.at(-1)!.pages;
   const span = endPfn - firstPfn;
   const frames = banks.reduce((sum, bank) => sum + bank.pages, 0);
-  const capacity = Math.min(frames, options.reservePages ?? MAX_CONTENT_PAGES);
+  const capacity = Math.min(frames, reservePages ?? MAX_CONTENT / 2 ** pageShift);
+  /** log2 of the int32 words in a page. */
+  const wordsShift = pageShift - 2;
+  /** 64-bit entries of a page. */
+  const entries = 2 ** (pageShift - 3);
 
   const slots = new Int32Array(span);
-  const words = new Int32Array(capacity << PAGE_WORDS_SHIFT);
+  const words = new Int32Array(capacity << wordsShift);
   /** Which frame each page of the arena belongs to, so that a reset costs what was materialised. */
   const owners = new Int32Array(capacity);
   const runCapacity = Math.ceil(frames / FRAMES_PER_RUN);
@@ -69,7 +71,7 @@ export function createPhysicalMemory(
     const frame = pfn - firstPfn;
     if (!(frame >= 0 && frame < span)) return -1;
     const slot = slots[frame]!;
-    return slot <= 0 ? -1 : (slot - 1) << PAGE_WORDS_SHIFT;
+    return slot <= 0 ? -1 : (slot - 1) << wordsShift;
   }
 
   /** Where the run of a frame stands in `runs`, or -1. */
@@ -91,7 +93,7 @@ export function createPhysicalMemory(
   }
 
   function expand(run: number, into: Int32Array, offset: number): void {
-    for (let index = 0; index < ENTRIES; index++) {
+    for (let index = 0; index < entries; index++) {
       into[offset + index * 2] = runLow(run, index);
       into[offset + index * 2 + 1] = runHigh(run, index);
     }
@@ -116,12 +118,13 @@ export function createPhysicalMemory(
     owners[used] = pfn - firstPfn;
     slots[pfn - firstPfn] = used + 1;
     memory.materialisedPages = used + 1;
-    const offset = used << PAGE_WORDS_SHIFT;
+    const offset = used << wordsShift;
     if (run !== -1) expand(run, words, offset);
     return offset;
   }
 
   const memory: { -readonly [F in keyof PhysicalMemory]: PhysicalMemory[F] } = {
+    pageShift,
     banks,
     firstPfn,
     endPfn,
@@ -167,7 +170,7 @@ export function createPhysicalMemory(
     read(pfn, page) {
       const offset = contentOffset(pfn);
       const run = runOf(pfn);
-      if (offset !== -1) page.set(words.subarray(offset, offset + ENTRIES * 2));
+      if (offset !== -1) page.set(words.subarray(offset, offset + entries * 2));
       else if (run !== -1) expand(run, page, 0);
       else page.fill(0);
       return offset !== -1 || run !== -1;
@@ -176,7 +179,7 @@ export function createPhysicalMemory(
       const used = memory.materialisedPages;
       for (let page = 0; page < used; page++) slots[owners[page]!] = 0;
       for (let run = 0; run < runCount; run++) slots[runOwners[run]!] = 0;
-      words.fill(0, 0, used << PAGE_WORDS_SHIFT);
+      words.fill(0, 0, used << wordsShift);
       memory.materialisedPages = 0;
       runCount = 0;
     },
@@ -196,7 +199,7 @@ function checkBanks(banks: readonly MemoryBank[]): void {
     if (end > MAX_PFN || end - banks[0]!.firstPfn > MAX_FRAMES) {
       throw new KpkeysError("ERR_SPEC", "memory reaches too far", {
         where,
-        expected: "at most 1 TiB, all below 8 TiB",
+        expected: "at most 2^28 page frames, all below 2^31",
       });
     }
   }

@@ -3,8 +3,8 @@ import type { Access, FaultKind, Privilege, Words } from "../contracts/index.js"
 /** How the walker tells what an entry is: from its low word, at one level. */
 export interface LevelDecoding {
   /**
-   * The lowest address bit that indexes a table of this level, 12 at the last one. The index ends where that of the level above
-   * begins, and has at most 9 bits.
+   * The lowest address bit that indexes a table of this level; that of the last one is log2 of the page size, from 12 up. The index
+   * ends where that of the level above begins, and a table of 8-byte entries fits in a page.
    */
   readonly shift: number;
   /** Bits of the low word that tell the entry's type. */
@@ -45,7 +45,7 @@ export interface Walk {
   tablesOrLow: number;
   /** Whether the address was translated by the kernel's root, where roots are split. */
   kernelHalf: boolean;
-  /** Page-frame number of the 4 KiB page accessed, once a leaf was found; negative when it is 2^31 or more. */
+  /** Page-frame number of the page accessed, once a leaf was found; negative when it is 2^31 or more. */
   pfn: number;
 }
 
@@ -70,7 +70,10 @@ export interface TranslationRegime {
   readonly addressBits: number;
   /** Whether the highest address bits choose between two roots. */
   readonly splitRoots: boolean;
-  /** Bits 51 to 32 of an entry that belong to the output address, as a mask of the high word. */
+  /**
+   * Bits 51 to 32 of an entry that belong to the output address, as a mask of the high word. In the low word it has the bits from
+   * the page size up; an output address stands in an entry as it is.
+   */
   readonly outputAddressHigh: number;
   /** Whether entries of one user address space are told from another's by an ASID. */
   readonly asids: boolean;

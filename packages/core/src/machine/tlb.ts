@@ -15,7 +15,7 @@ const ALL_SPACES: number = GLOBAL;
 const PAGE_HIGH = 2 ** 32;
 
 /**
- * A set-associative TLB of translations of 4 KiB pages; a block takes an entry for each of its pages that was accessed. A
+ * A set-associative TLB of translations of 4 KiB each; a larger page or a block takes an entry for each 4 KiB that was accessed. A
  * translation stays as it was when it was made until it is invalidated or evicted, whatever happens to the tables. No address
  * space finds two translations of one page: a new one takes the place of the old.
  *
@@ -30,7 +30,7 @@ const PAGE_HIGH = 2 ** 32;
 export interface Tlb {
   /** Number of entries. */
   readonly entries: number;
-  /** Page-frame number of each entry's page. */
+  /** Page-frame number of the page that each entry is of. */
   readonly pfns: Int32Array;
   /** What the architecture packed for each entry. */
   readonly attributes: Int32Array;
@@ -105,8 +105,9 @@ export function createTlb(regime: TranslationRegime, fast: FastTags, geometry: T
   const leavesLow = words();
   const roots = words();
   const lastLevel = regime.levels.length - 1;
-  /** Pages that a leaf of each level maps. */
-  const leafPages = regime.levels.map(({ shift }) => 2 ** (shift - 12));
+  /** Entries that a page takes, and a leaf of each level. */
+  const pageEntries = 2 ** (regime.levels.at(-1)!.shift - 12);
+  const leafEntries = regime.levels.map(({ shift }) => 2 ** (shift - 12));
   let empty = true;
   /** Whether a block may be in the TLB. */
   let blocks = false;
@@ -214,12 +215,12 @@ export function createTlb(regime: TranslationRegime, fast: FastTags, geometry: T
     return entry;
   }
 
-  function dropOverlapping(start: number, pages: number): void {
+  function dropOverlapping(start: number, count: number): void {
     for (let entry = 0; entry < entries; entry++) {
       if (pagesHigh[entry] === EMPTY) continue;
-      const size = leafPages[levels[entry]!]!;
+      const size = leafEntries[levels[entry]!]!;
       const page = Math.floor((pagesHigh[entry]! * PAGE_HIGH + (pagesLow[entry]! >>> 0)) / size) * size;
-      if (page < start + pages && page + size > start) drop(entry);
+      if (page < start + count && page + size > start) drop(entry);
     }
   }
 
@@ -239,12 +240,13 @@ export function createTlb(regime: TranslationRegime, fast: FastTags, geometry: T
     dropRange(high, low, pages) {
       if (empty) return;
       let pageHigh = high >> 12;
-      let pageLow = (high << 20) | (low >>> 12);
-      if (blocks || pages > sets) {
-        dropOverlapping(pageHigh * PAGE_HIGH + (pageLow >>> 0), pages);
+      let pageLow = ((high << 20) | (low >>> 12)) & -pageEntries;
+      const count = pages * pageEntries;
+      if (blocks || count > sets) {
+        dropOverlapping(pageHigh * PAGE_HIGH + (pageLow >>> 0), count);
         return;
       }
-      for (let left = pages; left > 0; left--) {
+      for (let left = count; left > 0; left--) {
         const first = firstOf(pageLow);
         for (let entry = first; entry < first + ways; entry++) {
           if (pagesLow[entry] === pageLow && pagesHigh[entry] === pageHigh) drop(entry);

@@ -4,12 +4,6 @@ import type { TranslationRegime, Walk } from "./regime.js";
 
 // What is imported is loaded each time; what stands here is folded.
 const { NONE, TRANSLATION, ADDRESS_SIZE } = FaultKind;
-/** log2 of the page size. */
-const PAGE_SHIFT = 12;
-/** log2 of the int32 words in a page. */
-const PAGE_WORDS_SHIFT = 10;
-/** Bits of a page-frame number below 2^31 that come from an entry's high word. */
-const PFN_HIGH_BITS = 11;
 /** Instead of a page-frame number beyond those of RAM; the offset in a block leaves it negative. */
 const NOWHERE = -(2 ** 31);
 
@@ -83,6 +77,12 @@ function packLevels({ levels, addressBits }: TranslationRegime): Int32Array {
 export function createWalker(regime: TranslationRegime, memory: PhysicalMemory): Walker {
   const { splitRoots, outputAddressHigh, tableAccessed } = regime;
   const packed = packLevels(regime);
+  const pageShift = regime.levels.at(-1)!.shift;
+  const highShift = 32 - pageShift;
+  /** Bits of a page-frame number below 2^31 that come from an entry's high word. */
+  const pfnHighBits = 31 - highShift;
+  /** log2 of the int32 words in a page. */
+  const wordsShift = pageShift - 2;
   const { words, slots, firstPfn, endPfn } = memory;
   const walk: Walk = {
     level: 0,
@@ -122,10 +122,10 @@ export function createWalker(regime: TranslationRegime, memory: PhysicalMemory):
       const geometry = level << LEVEL_WORDS_SHIFT;
       const shift = packed[geometry + SHIFT]!;
       let slot = table >= firstPfn && table < endPfn ? slots[table - firstPfn]! : 0;
-      if (slot < 0) slot = (memory.materialise(table) >>> PAGE_WORDS_SHIFT) + 1;
+      if (slot < 0) slot = (memory.materialise(table) >>> wordsShift) + 1;
       index = indexOf(high, low, shift, packed[geometry + MASK]!);
       if (slot > 0) {
-        const at = ((slot - 1) << PAGE_WORDS_SHIFT) + (index << 1);
+        const at = ((slot - 1) << wordsShift) + (index << 1);
         entryLow = words[at]!;
         entryHigh = words[at + 1]!;
       } else if (memory.contains(table)) {
@@ -149,12 +149,12 @@ export function createWalker(regime: TranslationRegime, memory: PhysicalMemory):
       if (kind !== NONE) break;
 
       const outputHigh = entryHigh & outputAddressHigh;
-      const pfn = outputHigh >>> PFN_HIGH_BITS === 0 ? (outputHigh << 20) | (entryLow >>> PAGE_SHIFT) : NOWHERE;
+      const pfn = outputHigh >>> pfnHighBits === 0 ? (outputHigh << highShift) | (entryLow >>> pageShift) : NOWHERE;
       if (isLeaf) {
         const accessed = packed[geometry + LEAF_ACCESSED]!;
         if ((entryLow & accessed) !== accessed && update) memory.write(table, index, entryHigh, (entryLow |= accessed));
-        const inBlock = (1 << (shift - PAGE_SHIFT)) - 1;
-        walk.pfn = (pfn & ~inBlock) | (((high << 20) | (low >>> PAGE_SHIFT)) & inBlock);
+        const inBlock = (1 << (shift - pageShift)) - 1;
+        walk.pfn = (pfn & ~inBlock) | (((high << highShift) | (low >>> pageShift)) & inBlock);
         break;
       }
       if ((entryLow & tableAccessed) !== tableAccessed && update) {

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { Access, FAULT, FaultKind, OK, Privilege } from "../../src/contracts/index.js";
-import { createToy, FIRST_DATA_PFN, G, high, leaf, low, U, W } from "./toy.js";
+import { createToy, FIRST_DATA_PFN, G, high, leaf, low, TOY, U, W } from "./toy.js";
 import type { ToyOptions } from "./toy.js";
 
 // A machine without a TLB: what is mapped and what the register says decides each access anew. It holds for the true one as long
@@ -42,10 +42,10 @@ class Reference {
   }
 }
 
-/** Pages that fight for the same few slots of the TLB, in both halves. */
+/** Pages that fight for the same few slots of the TLB, counted from the start or, if negative, from the end of all addresses. */
 const page = fc
   .tuple(fc.nat(2), fc.nat(2), fc.boolean())
-  .map(([slot, tag, kernel]) => BigInt(slot + tag * 1024) + (kernel ? 0xfffffffff0000n : 0n));
+  .map(([slot, tag, kernel]) => BigInt(slot + tag * 1024) - (kernel ? 0x10000n : 0n));
 /** Twelve register values: more than the machine keeps apart at a time. */
 const register = fc.nat(11).map((n) => (Math.imul(n, 0x9e3779b1) >>> 0) & 0xff);
 const value = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n });
@@ -80,6 +80,8 @@ test.each<Partial<ToyOptions>>([
   { needsBarrier: true, splitRoots: false, asids: true, indexBits: [5, 8, 7, 7] },
   { needsBarrier: true, tlb: { sets: 2, ways: 3, replacement: "lru", seed: 1 } },
   { needsBarrier: false, tlb: { sets: 1, ways: 4, replacement: "random", seed: 1 } },
+  { needsBarrier: true, pageShift: 14, indexBits: [11, 11, 11] },
+  { needsBarrier: false, pageShift: 16, splitRoots: false, tlb: { sets: 4, ways: 2, replacement: "lru", seed: 1 } },
   { needsBarrier: false, faultDropsTranslation: true, tlb: { sets: 0, ways: 0, replacement: "fifo", seed: 1 } },
 ])("with every change invalidated, TLB and fast tags cannot be seen: %j", (options) => {
   fc.assert(
@@ -88,8 +90,12 @@ test.each<Partial<ToyOptions>>([
       const toy = createToy(options);
       const { cpu } = toy;
       const reference = new Reference(options.needsBarrier!);
-      const addressOf = (number: bigint, index = 0): bigint => BigInt.asUintN(64, (number << 12n) + BigInt(index * 8));
-      const rootOf = (number: bigint): number => (number >= 2n ** 40n ? toy.kernelRoot : toy.userRoot);
+      const { pageShift = TOY.pageShift } = options;
+      /** Four words, spread over a page. */
+      const wordAt = (index: number): number => index * 2 ** (pageShift - 5) + index;
+      const addressOf = (number: bigint, index = 0): bigint =>
+        BigInt.asUintN(64, (number << BigInt(pageShift)) + BigInt(wordAt(index) * 8));
+      const rootOf = (number: bigint): number => (number < 0n ? toy.kernelRoot : toy.userRoot);
 
       const judge = (status: number, expected: FaultKind): boolean => {
         expect(status).toBe(expected === FaultKind.NONE ? OK : FAULT);
@@ -104,7 +110,7 @@ test.each<Partial<ToyOptions>>([
             const address = addressOf(step.page);
             if (step.kind === "map") {
               const pfn = FIRST_DATA_PFN + step.pfn;
-              toy.map(rootOf(step.page), address, leaf(pfn, step.bits, step.pkey));
+              toy.map(rootOf(step.page), address, leaf(pfn, step.bits, step.pkey, pageShift));
               reference.mappings.set(step.page, { ...step, pfn });
             } else {
               toy.map(rootOf(step.page), address, 0n);
@@ -156,10 +162,8 @@ test.each<Partial<ToyOptions>>([
       expect(cpu.counters.unsynchronised).toBe(reference.unsynchronised);
       for (const [word, expected] of reference.words) {
         const [pfn, index] = word.split("/").map(Number);
-        expect([toy.memory.readHigh(pfn!, index!), toy.memory.readLow(pfn!, index!)]).toEqual([
-          high(expected),
-          low(expected),
-        ]);
+        const at = wordAt(index!);
+        expect([toy.memory.readHigh(pfn!, at), toy.memory.readLow(pfn!, at)]).toEqual([high(expected), low(expected)]);
       }
     }),
     { numRuns: 400 },

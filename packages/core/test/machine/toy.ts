@@ -23,6 +23,8 @@ export const S = 0x100;
 
 /** The key register: per key, 2 bits in the low word: 1 no read, 2 no write. The system register OPEN = 1 switches keys off. */
 export interface ToyOptions {
+  /** log2 of the page size. */
+  readonly pageShift: number;
   /** Index bits of the levels, the top one first. */
   readonly indexBits: readonly number[];
   readonly splitRoots: boolean;
@@ -33,6 +35,7 @@ export interface ToyOptions {
 }
 
 export const TOY: ToyOptions = {
+  pageShift: 12,
   indexBits: [9, 9, 9],
   splitRoots: true,
   asids: true,
@@ -42,16 +45,16 @@ export const TOY: ToyOptions = {
 };
 
 export function createToyRegime(options: ToyOptions, isOpen: () => boolean): TranslationRegime {
-  const { indexBits, splitRoots, asids, needsBarrier, faultDropsTranslation } = options;
+  const { pageShift, indexBits, splitRoots, asids, needsBarrier, faultDropsTranslation } = options;
   const levels: LevelDecoding[] = indexBits.map((_, level) => ({
-    shift: 12 + indexBits.slice(level + 1).reduce((sum, bits) => sum + bits, 0),
+    shift: pageShift + indexBits.slice(level + 1).reduce((sum, bits) => sum + bits, 0),
     typeMask: V | L,
     table: level === indexBits.length - 1 ? -1 : V,
     leaf: V | L,
   }));
   return {
     levels,
-    addressBits: 12 + indexBits.reduce((sum, bits) => sum + bits, 0),
+    addressBits: pageShift + indexBits.reduce((sum, bits) => sum + bits, 0),
     splitRoots,
     outputAddressHigh: 0xfffff,
     asids,
@@ -101,8 +104,8 @@ export const high = (value: bigint): number => Number(BigInt.asIntN(32, value >>
 export const low = (value: bigint): number => Number(BigInt.asIntN(32, value));
 
 /** A leaf for a page. */
-export function leaf(pfn: number, bits: number, pkey = 0): bigint {
-  return (BigInt(pkey) << 61n) | (BigInt(pfn) << 12n) | BigInt(V | L | bits);
+export function leaf(pfn: number, bits: number, pkey = 0, pageShift = TOY.pageShift): bigint {
+  return (BigInt(pkey) << 61n) | (BigInt(pfn) << BigInt(pageShift)) | BigInt(V | L | bits);
 }
 
 /** Page frames below this are for tables. */
@@ -110,7 +113,8 @@ export const FIRST_DATA_PFN = 0x1000;
 const PAGES = 0x40000;
 
 export function createToy(options: Partial<ToyOptions> = {}, observer?: Observer): Toy {
-  const memory = createPhysicalMemory([{ firstPfn: 0, pages: PAGES }], { reservePages: 0x100 });
+  const { pageShift = TOY.pageShift } = options;
+  const memory = createPhysicalMemory([{ firstPfn: 0, pages: PAGES }], { reservePages: 0x100, pageShift });
   let open = 0n;
   const systemRegisters: SystemRegisters = {
     names: ["OPEN"],
@@ -147,8 +151,8 @@ export function createToy(options: Partial<ToyOptions> = {}, observer?: Observer
       let table = root;
       for (let above = 0; above < level; above++) {
         const index = indexIn(above, address);
-        if ((memory.readLow(table, index) & V) === 0) memory.write(table, index, 0, (allocate() << 12) | V);
-        table = memory.readLow(table, index) >>> 12;
+        if ((memory.readLow(table, index) & V) === 0) memory.write(table, index, 0, (allocate() << pageShift) | V);
+        table = memory.readLow(table, index) >>> pageShift;
       }
       const index = indexIn(level, address);
       memory.write(table, index, high(entry), low(entry));

@@ -52,6 +52,8 @@ export interface BootParts extends MappingParts {
   readonly progress: BootProgress;
   /** What the key register starts with. */
   readonly pkeyRegister: Words;
+  /** Maps the stacks that interrupts run on. */
+  readonly initIrqStacks: () => void;
   /** Makes the tasks. */
   readonly startTasks: () => void;
   /** Whether text and rodata become read-only. */
@@ -71,11 +73,12 @@ function startCpu(cpu: Cpu, { tables, pkeyRegister, format, extensions }: BootPa
 /** `mark_rodata_ro`: rodata in the image's own mapping, text and rodata in the linear map. */
 function markRodataReadOnly({ image, addresses, memory, format, setMemory, tlb }: BootParts): void {
   const { ro } = format.attributes;
+  const { pageShift } = format.geometry;
   for (const { name, pfn, pages } of image.sections) {
     if (name === "data") continue;
     for (const page of [addresses.imagePage + pfn - image.pfn, addresses.linearPage + pfn - memory.firstPfn]) {
       setMemory.change(page, pages, ro);
-      tlb.range(pageHigh(page), pageLow(page), pages);
+      tlb.range(pageHigh(page, pageShift), pageLow(page, pageShift), pages);
     }
   }
 }
@@ -107,6 +110,7 @@ export function boot(parts: BootParts): void {
   for (const [start, end] of memblock.free()) buddy.addRange(start, end);
   progress.begin("mem_init");
   preallocateVmallocTables(parts);
+  parts.initIrqStacks();
 
   progress.begin("tasks");
   parts.startTasks();

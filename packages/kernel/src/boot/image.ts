@@ -17,7 +17,7 @@ export interface ImageSection {
 }
 
 /**
- * The kernel image in RAM: 8 MiB of text, rodata and data, each section at a multiple of 2 MiB.
+ * The kernel image in RAM: 2,048 pages of text, rodata and data, each section at a multiple of 512 pages.
  *
  * ```text
  *   image.pfn            + 1024                + 1536                     + 2048
@@ -56,9 +56,10 @@ export interface KernelImage extends StaticTablePages {
  * Lays the image out.
  * @param arch - names the static tables and how they are protected
  * @param firstPfn - first page-frame number of RAM
+ * @param pageShift - log2 of the page size in bytes
  */
-export function layOutImage(arch: PgtableArch, firstPfn: number): KernelImage {
-  const pfn = firstPfn + arch.layout.imageOffset / 4096;
+export function layOutImage(arch: PgtableArch, firstPfn: number, pageShift: number): KernelImage {
+  const pfn = firstPfn + arch.layout.imageOffset / 2 ** pageShift;
   const text: ImageSection = { name: "text", pfn, pages: TEXT_PAGES };
   const rodata: ImageSection = { name: "rodata", pfn: pfn + TEXT_PAGES, pages: RODATA_PAGES };
   const data: ImageSection = { name: "data", pfn: rodata.pfn + RODATA_PAGES, pages: DATA_PAGES };

@@ -62,9 +62,15 @@ export function mapLinear(parts: MappingParts): void {
       const page = addresses.linearPage + first - memory.firstPfn;
       if (level === lastLevel) mapPages(parts, page, first, leaves, arch.linearMapProtection, take);
       else {
-        const table = ensureTable(tables.root, level, pageHigh(page), pageLow(page), false, take);
+        const table = ensureTable(tables.root, level, pageHigh(page, pageShift), pageLow(page, pageShift), false, take);
         format.makeLeaf(entry, level, first, protection);
-        tables.setEntry(level, table, format.index(level, pageHigh(page), pageLow(page)), entry.high, entry.low);
+        tables.setEntry(
+          level,
+          table,
+          format.index(level, pageHigh(page, pageShift), pageLow(page, pageShift)),
+          entry.high,
+          entry.low,
+        );
       }
       counts.leaves[level]! += leaves;
       end = first;

@@ -55,12 +55,13 @@ export function mapPages(
   take: () => number,
 ): void {
   const { format, tables, ensureTable } = parts;
-  const level = format.geometry.levels.length - 1;
-  const entriesPerTable = 2 ** format.geometry.levels[level]!.indexBits;
+  const { levels, pageShift } = format.geometry;
+  const level = levels.length - 1;
+  const entriesPerTable = 2 ** levels[level]!.indexBits;
   const entry = { high: 0, low: 0 };
   for (let done = 0; done < pages;) {
-    const high = pageHigh(page + done);
-    const low = pageLow(page + done);
+    const high = pageHigh(page + done, pageShift);
+    const low = pageLow(page + done, pageShift);
     const table = ensureTable(tables.root, level, high, low, false, take);
     const index = format.index(level, high, low);
     const count = Math.min(pages - done, entriesPerTable - index);
@@ -78,22 +79,26 @@ export function mapImageAndFixmap(parts: MappingParts): void {
       tablePages.takeStatic("image"),
     );
   }
-  const slot = pageOfAddress(arch.layout.fixmap);
-  const level = format.geometry.levels.length - 1;
-  ensureTable(tables.root, level, pageHigh(slot), pageLow(slot), false, () => tablePages.takeStatic("fixmap"));
+  const { levels, pageShift } = format.geometry;
+  const slot = pageOfAddress(arch.layout.fixmap, pageShift);
+  const level = levels.length - 1;
+  ensureTable(tables.root, level, pageHigh(slot, pageShift), pageLow(slot, pageShift), false, () =>
+    tablePages.takeStatic("fixmap"),
+  );
 }
 
 /** Maps the struct pages of all RAM with the largest leaves below the pud level: `vmemmap_populate_hugepages`. */
 export function mapVmemmap(parts: MappingParts): void {
   const { memory, arch, format, tables, ensureTable, tablePages, memblock } = parts;
-  const level = format.geometry.levels.length - 2;
-  const leafPages = 2 ** (format.geometry.levels[level]!.shift - format.geometry.pageShift);
-  const start = pageOfAddress(arch.layout.vmemmap);
+  const { levels, pageShift } = format.geometry;
+  const level = levels.length - 2;
+  const leafPages = 2 ** (levels[level]!.shift - pageShift);
+  const start = pageOfAddress(arch.layout.vmemmap, pageShift);
   const bytes = (memory.endPfn - memory.firstPfn) * arch.layout.structPageSize;
   const entry = { high: 0, low: 0 };
-  for (let page = 0; page * 4096 < bytes; page += leafPages) {
-    const high = pageHigh(start + page);
-    const low = pageLow(start + page);
+  for (let page = 0; page * 2 ** pageShift < bytes; page += leafPages) {
+    const high = pageHigh(start + page, pageShift);
+    const low = pageLow(start + page, pageShift);
     const table = ensureTable(tables.root, level, high, low, false, () => tablePages.takeEarly("vmemmap"));
     format.makeLeaf(entry, level, memblock.alloc(leafPages, leafPages), format.protections.PAGE_KERNEL);
     tables.setEntry(level, table, format.index(level, high, low), entry.high, entry.low);
@@ -106,9 +111,13 @@ export function mapVmemmap(parts: MappingParts): void {
  */
 export function preallocateVmallocTables(parts: MappingParts): void {
   const { format, arch, tables, ensureTable } = parts;
-  if (format.geometry.splitRoots) return;
-  const span = 2 ** (format.geometry.levels[0]!.shift - format.geometry.pageShift);
-  for (let page = pageOfAddress(arch.layout.vmallocStart); page < pageOfAddress(arch.layout.vmallocEnd); page += span) {
-    ensureTable(tables.root, 1, pageHigh(page), pageLow(page), false, (level) => tables.allocTable("kernel", level));
+  const { levels, pageShift, splitRoots } = format.geometry;
+  if (splitRoots) return;
+  const span = 2 ** (levels[0]!.shift - pageShift);
+  const end = pageOfAddress(arch.layout.vmallocEnd, pageShift);
+  for (let page = pageOfAddress(arch.layout.vmallocStart, pageShift); page < end; page += span) {
+    ensureTable(tables.root, 1, pageHigh(page, pageShift), pageLow(page, pageShift), false, (level) =>
+      tables.allocTable("kernel", level),
+    );
   }
 }

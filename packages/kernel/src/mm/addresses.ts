@@ -3,40 +3,44 @@ import type { KernelImage } from "../boot/image.js";
 
 // Page numbers are below 2^52. Bit operations take a number modulo 2^32, which is quicker than a remainder of large numbers.
 
-/** Pages of 4 KiB in 4 GiB: what the high word of an address counts, seen from page numbers. */
-const PAGES_PER_HIGH_WORD = 0x100000;
+/** What the high word of an address counts in bytes. Products and quotients by powers of two are exact below. */
+const HIGH_WORD = 2 ** 32;
 
 /**
  * The high word of the address of a page.
- * @param page - virtual page number (address >> 12)
+ * @param page - virtual page number (address >> pageShift)
+ * @param pageShift - log2 of the page size in bytes
  */
-export function pageHigh(page: number): number {
-  return (page / PAGES_PER_HIGH_WORD) | 0;
+export function pageHigh(page: number, pageShift: number): number {
+  return ((page * (1 << pageShift)) / HIGH_WORD) | 0;
 }
 
 /**
  * The low word of the address of a page.
- * @param page - virtual page number (address >> 12)
+ * @param page - virtual page number (address >> pageShift)
+ * @param pageShift - log2 of the page size in bytes
  */
-export function pageLow(page: number): number {
-  return (page | 0) << 12;
+export function pageLow(page: number, pageShift: number): number {
+  return page << pageShift;
 }
 
 /**
  * The virtual page number of an address.
  * @param high - bits 63 to 32
  * @param low - bits 31 to 0
+ * @param pageShift - log2 of the page size in bytes
  */
-export function pageOf(high: number, low: number): number {
-  return (high >>> 0) * PAGES_PER_HIGH_WORD + (low >>> 12);
+export function pageOf(high: number, low: number, pageShift: number): number {
+  return (high >>> 0) * (HIGH_WORD / (1 << pageShift)) + (low >>> pageShift);
 }
 
 /**
  * The virtual page number of an address given as bigint.
  * @param address - 64 bits, page-aligned
+ * @param pageShift - log2 of the page size in bytes
  */
-export function pageOfAddress(address: bigint): number {
-  return Number(address >> 12n);
+export function pageOfAddress(address: bigint, pageShift: number): number {
+  return Number(address >> BigInt(pageShift));
 }
 
 /** {@link LinearMap} with what only the kernel needs. */
@@ -73,28 +77,29 @@ const TLB_ENTRIES = 1024;
  * @param layout - the architecture's layout
  * @param memory - RAM
  * @param image - where the kernel image lies in it
- * @param levels - the levels of tables
+ * @param geometry - the shape of the tables
  */
 export function createAddresses(
   layout: KernelLayout,
   memory: PhysicalMemory,
   image: KernelImage,
-  levels: Geometry["levels"],
+  { levels, pageShift }: Geometry,
 ): Addresses {
   const { firstPfn, endPfn } = memory;
-  const linearPage = pageOfAddress(layout.linearMap);
-  const linearHigh = pageHigh(linearPage);
-  const vmemmapPage = pageOfAddress(layout.vmemmap);
-  const imagePage = pageOfAddress(layout.image);
+  const highShift = 32 - pageShift;
+  const linearPage = pageOfAddress(layout.linearMap, pageShift);
+  const linearHigh = pageHigh(linearPage, pageShift);
+  const vmemmapPage = pageOfAddress(layout.vmemmap, pageShift);
+  const imagePage = pageOfAddress(layout.image, pageShift);
 
   function structPage(pfn: number): Words {
     const bytes = (pfn - firstPfn) * layout.structPageSize;
-    const page = vmemmapPage + Math.floor(bytes / 4096);
-    return { high: pageHigh(page), low: pageLow(page) | (bytes % 4096) };
+    const page = vmemmapPage + Math.floor(bytes / 2 ** pageShift);
+    return { high: pageHigh(page, pageShift), low: pageLow(page, pageShift) | (bytes % 2 ** pageShift) };
   }
 
   function pfnOf(high: number, low: number): number {
-    const pfn = pageOf(high, low) - linearPage + firstPfn;
+    const pfn = pageOf(high, low, pageShift) - linearPage + firstPfn;
     return pfn >= firstPfn && pfn < endPfn && memory.contains(pfn) ? pfn : -1;
   }
 
@@ -126,13 +131,13 @@ export function createAddresses(
     linearMap,
     isRam,
     stats,
-    addressHigh: (pfn) => (linearHigh + ((pfn - firstPfn) >>> 20)) | 0,
-    addressLow: (pfn) => (pfn - firstPfn) << 12,
+    addressHigh: (pfn) => (linearHigh + ((pfn - firstPfn) >>> highShift)) | 0,
+    addressLow: (pfn) => (pfn - firstPfn) << pageShift,
     pfnOf,
     structPage,
     imageAddress() {
       const page = imagePage + image.initMm - image.pfn;
-      return { high: pageHigh(page), low: pageLow(page) };
+      return { high: pageHigh(page, pageShift), low: pageLow(page, pageShift) };
     },
   };
   // Added when the rest is there: V8 keeps an object with an accessor in its literal as a hash table.

@@ -15,7 +15,7 @@ export interface Fixmap {
    * @param index - first entry
    * @param high - bits 63 to 32 of the first value
    * @param low - bits 31 to 0
-   * @param step - added from each value to the next, in units of 4 KiB pages
+   * @param step - added from each value to the next, in pages
    * @param count - number of entries
    * @returns status of the access
    */
@@ -44,10 +44,11 @@ export function createFixmap(
   tlb: TlbFlush,
   tables: PageTables,
 ): Fixmap {
-  const slotPage = pageOfAddress(layout.fixmap) + FIX_PGD;
-  const slotHigh = pageHigh(slotPage);
-  const slotLow = pageLow(slotPage);
-  const level = format.geometry.levels.length - 1;
+  const { levels, pageShift } = format.geometry;
+  const slotPage = pageOfAddress(layout.fixmap, pageShift) + FIX_PGD;
+  const slotHigh = pageHigh(slotPage, pageShift);
+  const slotLow = pageLow(slotPage, pageShift);
+  const level = levels.length - 1;
   const index = format.index(level, slotHigh, slotLow);
   const slotTable = tables.tableAt(tables.root, level, slotHigh, slotLow);
   const entry = { high: 0, low: 0 };
@@ -69,7 +70,7 @@ export function createFixmap(
       const status =
         count === 1
           ? cpus.current.store64(slotHigh, address, high, low)
-          : cpus.current.storeRun(slotHigh, address, high, low, step << 12, count);
+          : cpus.current.storeRun(slotHigh, address, high, low, step << pageShift, count);
       if (status === OK) close();
       return status;
     },

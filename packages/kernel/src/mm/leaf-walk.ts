@@ -50,8 +50,8 @@ export function createLeafWalk(tables: PageTables, format: PageTableFormat): Lea
     index: 0,
     pages: 0,
     find(page: number): boolean {
-      const high = pageHigh(page);
-      const low = pageLow(page);
+      const high = pageHigh(page, pageShift);
+      const low = pageLow(page, pageShift);
       let table = tables.root;
       for (let level = 0; ; level++) {
         const index = format.index(level, high, low);

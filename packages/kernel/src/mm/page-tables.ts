@@ -56,7 +56,9 @@ export function createPageTables(
   lazy: KernelLazyMmu,
   faults: KernelFaults,
 ): KernelPageTables {
-  const { levels } = format.geometry;
+  const { levels, pageShift } = format.geometry;
+  const highShift = 32 - pageShift;
+  const offsetMask = (1 << pageShift) - 1;
   // Longer than it need be: V8 keeps the words of short arrays where they are slower to reach.
   const writes = new Float64Array(64);
   const entry: Entry = { high: 0, low: 0 };
@@ -226,9 +228,9 @@ export function createPageTables(
       for (let done = 0; done < count;) {
         const state = guard.enter();
         const length = state === NOTHING_ENTERED ? count - done : 1;
-        const pages = (low >>> 12) + done;
-        const entryHigh = (high + (pages >>> 20)) | 0;
-        const entryLow = (pages << 12) | (low & 0xfff);
+        const pages = (low >>> pageShift) + done;
+        const entryHigh = (high + (pages >>> highShift)) | 0;
+        const entryLow = (pages << pageShift) | (low & offsetMask);
         for (let attempt = 0; !stored(table, index + done, entryHigh, entryLow, length); attempt++)
           faults.take("set_ptes", attempt);
         guard.exit(state);

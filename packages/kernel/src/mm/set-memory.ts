@@ -75,10 +75,11 @@ export function createSetMemory(parts: SetMemoryParts): KernelSetMemory {
   const { tables, format, walk, split, register, kpkeys, lazy, tlb, addresses, image, vmalloc } = parts;
   const { ro, rw, nx, x, valid, invalid } = format.attributes;
   const counters = { pkeyCalls: 0, pkeyPages: 0 };
-  const firstPfn = addresses.pfnOf(pageHigh(addresses.linearPage), pageLow(addresses.linearPage));
+  const { pageShift } = format.geometry;
+  const firstPfn = addresses.pfnOf(pageHigh(addresses.linearPage, pageShift), pageLow(addresses.linearPage, pageShift));
 
   const linearPageOf = (pfn: number): number => addresses.linearPage + pfn - firstPfn;
-  const isLinear = (page: number): boolean => addresses.pfnOf(pageHigh(page), pageLow(page)) >= 0;
+  const isLinear = (page: number): boolean => addresses.pfnOf(pageHigh(page, pageShift), pageLow(page, pageShift)) >= 0;
 
   /** Whether the leaf that the walk has found, at this page, lies in a range wholly. */
   const isWhole = (at: number, end: number): boolean => at % walk.pages === 0 && at + walk.pages <= end;
@@ -121,13 +122,13 @@ export function createSetMemory(parts: SetMemoryParts): KernelSetMemory {
   /** `__change_memory_common`: a change with its invalidation, which pages that only become valid do not need. */
   function changeAndFlush(page: number, pages: number, what: AttributeChange): number {
     const errno = change(page, pages, what);
-    if (errno === 0 && what !== valid) tlb.range(pageHigh(page), pageLow(page), pages);
+    if (errno === 0 && what !== valid) tlb.range(pageHigh(page, pageShift), pageLow(page, pageShift), pages);
     return errno;
   }
 
   /** `change_memory_common`: takes nothing but a vmalloc area; whether a page is read-only its linear mapping follows. */
   function changeArea(high: number, low: number, pages: number, what: AttributeChange): number {
-    const page = pageOf(high, low);
+    const page = pageOf(high, low, pageShift);
     const frames = vmalloc.framesAt(page, pages);
     if (frames === undefined) return Errno.EINVAL;
     if (pages === 0) return 0;
@@ -183,7 +184,7 @@ export function createSetMemory(parts: SetMemoryParts): KernelSetMemory {
     setMemoryNx: (high, low, pages) => changeArea(high, low, pages, nx),
     setMemoryX: (high, low, pages) => changeArea(high, low, pages, x),
     setMemoryValid: (high, low, pages, enable) =>
-      pages === 0 ? 0 : changeAndFlush(pageOf(high, low), pages, enable ? valid : invalid),
+      pages === 0 ? 0 : changeAndFlush(pageOf(high, low, pageShift), pages, enable ? valid : invalid),
     canSetDirectMap,
     setDirectMapInvalid: (pfn) => changeDirectMap(pfn, 1, (page) => change(page, 1, invalid)),
     setDirectMapDefault: (pfn) => changeDirectMap(pfn, 1, (page) => change(page, 1, madeDefault)),

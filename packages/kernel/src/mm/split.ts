@@ -79,7 +79,7 @@ export function createLinearSplit(
 
     format.makeTable(entry, table, false);
     tables.setEntry(level, walk.table, index, entry.high, entry.low);
-    tlb.range(pageHigh(block), pageLow(block), walk.pages);
+    tlb.range(pageHigh(block, pageShift), pageLow(block, pageShift), walk.pages);
     counts.leaves[level]!--;
     counts.leaves[level + 1]! += count;
     counts.tables++;

@@ -72,6 +72,7 @@ export interface TableMemory {
  * @param arch - how the architecture reaches early tables and the top-level table
  * @param image - where static tables are
  * @param addresses - address arithmetic
+ * @param pageShift - log2 of the page size in bytes
  * @param fixmap - asked for when a slot is needed first
  */
 export function createTableMemory(
@@ -80,11 +81,15 @@ export function createTableMemory(
   arch: PgtableArch,
   image: KernelImage,
   addresses: Addresses,
+  pageShift: number,
   fixmap: () => Fixmap,
 ): TableMemory {
   const { root } = image;
   const { firstPfn } = memory;
-  const linearHigh = pageHigh(addresses.linearPage);
+  /** Page numbers hold bits 31 to pageShift of an address in these bits of theirs. */
+  const highShift = 32 - pageShift;
+  const offsetMask = (1 << pageShift) - 1;
+  const linearHigh = pageHigh(addresses.linearPage, pageShift);
   let addressing: TableAddressing = "physical";
   /** 1 once tables are written through the linear map. A number: asking whether a number is 0 is quicker than asking a boolean. */
   let linear = 0;
@@ -97,10 +102,11 @@ export function createTableMemory(
 
   const physical: Way = {
     storeRun(table, index, high, low, step, count) {
-      const carry = 0x100000;
+      const carry = 2 ** highShift;
       for (let i = 0; i < count; i++) {
-        const pages = (low >>> 12) + i * step;
-        memory.write(table, index + i, (high + Math.floor(pages / carry)) | 0, ((pages % carry) << 12) | (low & 0xfff));
+        const pages = (low >>> pageShift) + i * step;
+        const entryLow = ((pages % carry) << pageShift) | (low & offsetMask);
+        memory.write(table, index + i, (high + Math.floor(pages / carry)) | 0, entryLow);
       }
       return OK;
     },
@@ -117,13 +123,14 @@ export function createTableMemory(
       storeRun(table, index, high, low, step, count) {
         if (throughFixmap(table)) return fixmap().store(table, index, high, low, step, count);
         const page = pageOf(table);
-        return cpus.current.storeRun(pageHigh(page), pageLow(page) | (index << 3), high, low, step << 12, count);
+        const address = pageLow(page, pageShift) | (index << 3);
+        return cpus.current.storeRun(pageHigh(page, pageShift), address, high, low, step << pageShift, count);
       },
       load(table, index) {
         const page = pageOf(table);
         const status = throughFixmap(table)
           ? fixmap().load(table, index)
-          : cpus.current.load64(pageHigh(page), pageLow(page) | (index << 3));
+          : cpus.current.load64(pageHigh(page, pageShift), pageLow(page, pageShift) | (index << 3));
         tableMemory.valueHigh = cpus.current.valueHigh;
         tableMemory.valueLow = cpus.current.valueLow;
         return status;
@@ -160,24 +167,34 @@ export function createTableMemory(
     store(table, index, high, low) {
       if (linear === 0 || (table | 0) === root) return way.storeRun(table, index, high, low, 0, 1);
       const page = (table | 0) - firstPfn;
-      return cpus.current.store64((linearHigh + (page >>> 20)) | 0, (page << 12) | (index << 3), high, low);
+      return cpus.current.store64(
+        (linearHigh + (page >>> highShift)) | 0,
+        (page << pageShift) | (index << 3),
+        high,
+        low,
+      );
     },
     storeRun(table, index, high, low, step, count) {
       if (linear === 0 || (table | 0) === root) return way.storeRun(table, index, high, low, step, count);
       const page = (table | 0) - firstPfn;
       return cpus.current.storeRun(
-        (linearHigh + (page >>> 20)) | 0,
-        (page << 12) | (index << 3),
+        (linearHigh + (page >>> highShift)) | 0,
+        (page << pageShift) | (index << 3),
         high,
         low,
-        step << 12,
+        step << pageShift,
         count,
       );
     },
     exchange(table, index, high, low) {
       const page = (table | 0) - firstPfn;
       const { current } = cpus;
-      const status = current.exchange64((linearHigh + (page >>> 20)) | 0, (page << 12) | (index << 3), high, low);
+      const status = current.exchange64(
+        (linearHigh + (page >>> highShift)) | 0,
+        (page << pageShift) | (index << 3),
+        high,
+        low,
+      );
       tableMemory.valueHigh = current.valueHigh;
       tableMemory.valueLow = current.valueLow;
       return status;
@@ -186,7 +203,7 @@ export function createTableMemory(
       if (linear === 0) return way.load(table, index);
       const page = (table | 0) - firstPfn;
       const { current } = cpus;
-      const status = current.load64((linearHigh + (page >>> 20)) | 0, (page << 12) | (index << 3));
+      const status = current.load64((linearHigh + (page >>> highShift)) | 0, (page << pageShift) | (index << 3));
       tableMemory.valueHigh = current.valueHigh;
       tableMemory.valueLow = current.valueLow;
       return status;

@@ -67,13 +67,14 @@ export function createTablePages(
   levels: readonly LevelGeometry[],
   observer: Observer | undefined,
 ): TablePages {
+  const wordsInPage = 2 ** (memory.pageShift - 3);
   const sources = new Uint8Array(memory.endPfn - memory.firstPfn);
   /** The level that each page from the buddy allocator was constructed for. */
   const levelOf = new Uint8Array(memory.endPfn - memory.firstPfn);
   const onCtor = extensions.handlers("tablePageCtor");
   const onDtor = extensions.handlers("tablePageDtor");
   const onEarly = extensions.handlers("earlyTablePage");
-  const zero = (pfn: number): void => void tableMemory.storeRun(pfn, 0, 0, 0, 0, 512);
+  const zero = (pfn: number): void => void tableMemory.storeRun(pfn, 0, 0, 0, 0, wordsInPage);
   const allocator = extensions.tableAllocator ?? createBuddyTables(pages, zero, extensions);
 
   function mark(pfn: number, source: TableSource): number {

@@ -47,9 +47,10 @@ export function createVmalloc(
   tlb: TlbFlush,
   ensureTable: EnsureTable,
 ): KernelVmalloc {
-  const start = pageOfAddress(layout.vmallocStart);
-  const end = pageOfAddress(layout.vmallocEnd);
-  const lastLevel = format.geometry.levels.length - 1;
+  const { levels, pageShift } = format.geometry;
+  const start = pageOfAddress(layout.vmallocStart, pageShift);
+  const end = pageOfAddress(layout.vmallocEnd, pageShift);
+  const lastLevel = levels.length - 1;
   const entry = { high: 0, low: 0 };
   /** Ascending by address. */
   const areas: VmArea[] = [];
@@ -85,11 +86,11 @@ export function createVmalloc(
     visit: (table: number, index: number, i: number) => void,
   ): void {
     for (let i = 0; i < area.frames.length;) {
-      const high = pageHigh(area.page + i);
-      const low = pageLow(area.page + i);
+      const high = pageHigh(area.page + i, pageShift);
+      const low = pageLow(area.page + i, pageShift);
       const table = tableOf(high, low);
       const first = format.index(lastLevel, high, low);
-      const count = Math.min(area.frames.length - i, 2 ** format.geometry.levels[lastLevel]!.indexBits - first);
+      const count = Math.min(area.frames.length - i, 2 ** levels[lastLevel]!.indexBits - first);
       lazy.enable();
       for (let j = 0; j < count; j++) visit(table, first + j, i + j);
       lazy.disable();
@@ -136,7 +137,7 @@ export function createVmalloc(
           tables.ptepGetAndClear(table, index);
         },
       );
-      tlb.range(pageHigh(page), pageLow(page), area.frames.length);
+      tlb.range(pageHigh(page, pageShift), pageLow(page, pageShift), area.frames.length);
       for (const frame of area.frames) pages.free(frame, 0);
       areas.splice(at, 1);
     },

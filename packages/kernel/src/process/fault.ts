@@ -5,11 +5,11 @@ import type { KernelMm, ProcessParts, UserTables } from "./mm.js";
 import { leafProtection } from "./protection.js";
 import type { Vma } from "./vma.js";
 
-/** Pages that a read fault on a file maps at once, at a multiple of as many: `fault_around_bytes` of 64 KiB. */
-const FAULT_AROUND_PAGES = 16;
+/** `fault_around_bytes`: what a read fault on a file maps at once, at a multiple of as much. */
+const FAULT_AROUND_BYTES = 64 * 1024;
 
-/** How far below a mapping that grows downward a fault still extends it: RLIMIT_STACK of 8 MiB, in pages. */
-const STACK_PAGES = 2048;
+/** How far below a mapping that grows downward a fault still extends it: RLIMIT_STACK. */
+const STACK_BYTES = 8 * 1024 * 1024;
 
 /** An access can fault more than once (a page is mapped, then its access state is set), but not without end. */
 const MAXIMUM_FAULTS = 8;
@@ -30,6 +30,9 @@ export interface FaultHandler {
 /** Makes the handler. @param parts - what it is made with @param userTables - the walk */
 export function createFaultHandler(parts: ProcessParts, userTables: UserTables): FaultHandler {
   const { cpus, format, tables, frames, tlb, zeroPage, tools, exceptionEntry } = parts;
+  const { pageShift } = format.geometry;
+  const faultAroundPages = FAULT_AROUND_BYTES >> pageShift;
+  const stackPages = STACK_BYTES >> pageShift;
   const { lastLevel, entries } = userTables;
   const entry = { high: 0, low: 0 };
 
@@ -37,7 +40,7 @@ export function createFaultHandler(parts: ProcessParts, userTables: UserTables):
   function findVma(mm: KernelMm, page: number): Vma | undefined {
     const vma = mm.vmas.findAtOrAbove(page);
     if (vma === undefined || vma.start <= page) return vma;
-    if (!vma.growsDown || vma.end - page > STACK_PAGES) return undefined;
+    if (!vma.growsDown || vma.end - page > stackPages) return undefined;
     vma.start = page;
     return vma;
   }
@@ -57,9 +60,9 @@ export function createFaultHandler(parts: ProcessParts, userTables: UserTables):
 
   /** `do_fault_around`: a read of a file maps its neighbours too, inside the mapping and the table. */
   function faultAround(vma: Vma, page: number, table: number, index: number): void {
-    const window = page - (page & (FAULT_AROUND_PAGES - 1));
+    const window = page - (page & (faultAroundPages - 1));
     const first = Math.max(window, vma.start, page - index);
-    const last = Math.min(window + FAULT_AROUND_PAGES, vma.end, page - index + entries);
+    const last = Math.min(window + faultAroundPages, vma.end, page - index + entries);
     for (let p = first; p < last; p++) {
       const i = index + (p - page);
       tables.read(table, i);
@@ -79,7 +82,7 @@ export function createFaultHandler(parts: ProcessParts, userTables: UserTables):
   }
 
   function flushPage(page: number): void {
-    tlb.range(pageHigh(page), pageLow(page), 1);
+    tlb.range(pageHigh(page, pageShift), pageLow(page, pageShift), 1);
   }
 
   /** `do_wp_page`: reuses the page when nobody shares it, else copies it. */
@@ -114,7 +117,7 @@ export function createFaultHandler(parts: ProcessParts, userTables: UserTables):
     if (vma === undefined || !allowed(vma, access)) return Errno.EFAULT;
     const write = (access & Access.WRITE) !== 0;
     const table = userTables.ensure(mm, page);
-    const index = format.index(lastLevel, pageHigh(page), pageLow(page));
+    const index = format.index(lastLevel, pageHigh(page, pageShift), pageLow(page, pageShift));
     tables.read(table, index);
     const { entryHigh, entryLow } = tables;
     if (!format.isPresent(entryHigh, entryLow)) mapMissing(vma, page, table, index, write);
@@ -130,13 +133,13 @@ export function createFaultHandler(parts: ProcessParts, userTables: UserTables):
         const vma = mm.vmas.find(page);
         if (vma === undefined || vma.prot === 0) continue;
         const table = userTables.ensure(mm, page);
-        tables.read(table, format.index(lastLevel, pageHigh(page), pageLow(page)));
+        tables.read(table, format.index(lastLevel, pageHigh(page, pageShift), pageLow(page, pageShift)));
         const write = (vma.prot & Prot.WRITE) !== 0 && !vma.shared;
         if (!format.isPresent(tables.entryHigh, tables.entryLow)) handle(mm, page, write ? Access.WRITE : Access.READ);
       }
     },
     touch(mm, high, low, access, privilege) {
-      const page = pageOf(high, low);
+      const page = pageOf(high, low, pageShift);
       for (let taken = 0; taken < MAXIMUM_FAULTS; taken++) {
         const cpu = cpus.current;
         if (cpu.access(high, low, access, privilege) === OK) return taken;

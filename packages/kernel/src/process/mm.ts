@@ -128,7 +128,7 @@ export function createUserTables(parts: ProcessParts): UserTables {
     visit: (table: number, from: number, to: number, page: number) => void,
   ): void {
     const span = spans[level]!;
-    const first = format.index(level, pageHigh(start), pageLow(start));
+    const first = format.index(level, pageHigh(start, pageShift), pageLow(start, pageShift));
     if (level === lastLevel) {
       visit(table, first, first + (end - start), start);
       return;
@@ -145,7 +145,7 @@ export function createUserTables(parts: ProcessParts): UserTables {
 
   function ensureAt(mm: KernelMm, page: number, level: number): number {
     growing = mm;
-    return ensureTable(mm.root, level, pageHigh(page), pageLow(page), true, take);
+    return ensureTable(mm.root, level, pageHigh(page, pageShift), pageLow(page, pageShift), true, take);
   }
 
   return {

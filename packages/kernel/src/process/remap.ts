@@ -16,6 +16,7 @@ export interface Remap {
 /** Makes them. @param parts - what they are made with @param userTables - the walk @param unmap - takes old ranges away */
 export function createRemap(parts: ProcessParts, userTables: UserTables, unmap: Unmap): Remap {
   const { format, tables, frames, tlb, lazy } = parts;
+  const { pageShift } = format.geometry;
   const { lastLevel, entries } = userTables;
   const entry = { high: 0, low: 0 };
 
@@ -40,27 +41,33 @@ export function createRemap(parts: ProcessParts, userTables: UserTables, unmap: 
   /** `move_normal_pmd`: a whole table changes its place when both places are aligned and the new one is empty. */
   function moveTable(mm: KernelMm, from: number, to: number): boolean {
     const level = lastLevel - 1;
-    const source = tables.tableAt(mm.root, level, pageHigh(from), pageLow(from));
+    const source = tables.tableAt(mm.root, level, pageHigh(from, pageShift), pageLow(from, pageShift));
     if (source < 0) return true;
-    const index = format.index(level, pageHigh(from), pageLow(from));
+    const index = format.index(level, pageHigh(from, pageShift), pageLow(from, pageShift));
     tables.read(source, index);
     if (format.typeOf(level, tables.entryHigh, tables.entryLow) !== EntryType.TABLE) return true;
     const { entryHigh, entryLow } = tables;
-    if (tables.tableAt(mm.root, lastLevel, pageHigh(to), pageLow(to)) >= 0) return false;
+    if (tables.tableAt(mm.root, lastLevel, pageHigh(to, pageShift), pageLow(to, pageShift)) >= 0) return false;
     const target = userTables.ensureUpper(mm, to);
     tables.setEntry(level, source, index, 0, 0);
-    tlb.range(pageHigh(from), pageLow(from), entries);
-    tables.setEntry(level, target, format.index(level, pageHigh(to), pageLow(to)), entryHigh, entryLow);
+    tlb.range(pageHigh(from, pageShift), pageLow(from, pageShift), entries);
+    tables.setEntry(
+      level,
+      target,
+      format.index(level, pageHigh(to, pageShift), pageLow(to, pageShift)),
+      entryHigh,
+      entryLow,
+    );
     return true;
   }
 
   /** `move_ptes`: entry by entry. */
   function movePages(mm: KernelMm, from: number, to: number, pages: number): void {
-    const source = tables.tableAt(mm.root, lastLevel, pageHigh(from), pageLow(from));
+    const source = tables.tableAt(mm.root, lastLevel, pageHigh(from, pageShift), pageLow(from, pageShift));
     if (source < 0) return;
     const target = userTables.ensure(mm, to);
-    const first = format.index(lastLevel, pageHigh(from), pageLow(from));
-    const newFirst = format.index(lastLevel, pageHigh(to), pageLow(to));
+    const first = format.index(lastLevel, pageHigh(from, pageShift), pageLow(from, pageShift));
+    const newFirst = format.index(lastLevel, pageHigh(to, pageShift), pageLow(to, pageShift));
     lazy.enable();
     for (let i = 0; i < pages; i++) {
       tables.read(source, first + i);
@@ -69,7 +76,7 @@ export function createRemap(parts: ProcessParts, userTables: UserTables, unmap: 
       tables.setPte(target, newFirst + i, tables.entryHigh, tables.entryLow);
     }
     lazy.disable();
-    tlb.range(pageHigh(from), pageLow(from), pages);
+    tlb.range(pageHigh(from, pageShift), pageLow(from, pageShift), pages);
   }
 
   function moveTables(mm: KernelMm, from: number, to: number, pages: number): void {
@@ -93,7 +100,7 @@ export function createRemap(parts: ProcessParts, userTables: UserTables, unmap: 
         vma.prot = prot;
         changeProtection(mm, vma);
       }
-      tlb.range(pageHigh(page), pageLow(page), pages);
+      tlb.range(pageHigh(page, pageShift), pageLow(page, pageShift), pages);
       mm.vmas.mergeAround(page, page + pages);
       return 0;
     },

@@ -32,7 +32,7 @@ export function createUnmap(parts: ProcessParts, userTables: UserTables): Unmap 
   const { levels, pageShift } = format.geometry;
   const { lastLevel } = userTables;
   const spans = levels.map(({ shift }) => 2 ** (shift - pageShift));
-  const userEnd = pageOfAddress(arch.layout.userEnd);
+  const userEnd = pageOfAddress(arch.layout.userEnd, pageShift);
 
   function zap(mm: KernelMm, start: number, end: number): number {
     let cleared = 0;
@@ -67,7 +67,7 @@ export function createUnmap(parts: ProcessParts, userTables: UserTables): Unmap 
     for (let page = start; page < end;) {
       const base = Math.floor(page / span) * span;
       const next = Math.min(end, base + span);
-      const index = format.index(level, pageHigh(page), pageLow(page));
+      const index = format.index(level, pageHigh(page, pageShift), pageLow(page, pageShift));
       tables.read(table, index);
       if (format.typeOf(level, tables.entryHigh, tables.entryLow) === EntryType.TABLE) {
         const child = format.pfnOf(tables.entryHigh, tables.entryLow);
@@ -95,7 +95,8 @@ export function createUnmap(parts: ProcessParts, userTables: UserTables): Unmap 
       const cleared = zap(mm, start, end);
       const ceiling = mm.vmas.findAtOrAbove(end)?.start ?? Infinity;
       const freed = freeTables(mm, start, end, mm.vmas.endBelow(start), ceiling);
-      if (cleared > 0 || freed.length > 0) tlb.range(pageHigh(start), pageLow(start), end - start);
+      if (cleared > 0 || freed.length > 0)
+        tlb.range(pageHigh(start, pageShift), pageLow(start, pageShift), end - start);
       for (const table of freed) tables.freeTable(table);
     },
     destroy(mm) {

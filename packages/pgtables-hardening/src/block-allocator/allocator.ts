@@ -15,6 +15,8 @@ export interface AllocatorServices {
   readonly cpus: () => Cpus;
   /** Where pages are mapped. */
   readonly linearMap: () => LinearMap;
+  /** 64-bit words of a page. */
+  readonly wordsInPage: number;
 }
 
 /**
@@ -30,7 +32,7 @@ export interface AllocatorServices {
  * @param memcg - the account
  */
 export function createAllocator(
-  { pages, cpus, linearMap }: AllocatorServices,
+  { pages, cpus, linearMap, wordsInPage }: AllocatorServices,
   { key, warnOn }: Hardening,
   guard: Guard,
   pool: Pool,
@@ -42,7 +44,7 @@ export function createAllocator(
     const low = linearMap().addressLow(pfn);
     const cpu = cpus().current;
     const state = guard.enter();
-    const status = cpu.storeRun(high, low, 0, 0, 0, 512);
+    const status = cpu.storeRun(high, low, 0, 0, 0, wordsInPage);
     guard.exit(state);
     if (status === OK) return;
     throw new KpkeysError("ERR_KERNEL_FAULT", `page ${pfn} of the pool cannot be zeroed`, {

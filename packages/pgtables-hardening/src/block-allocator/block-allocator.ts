@@ -54,11 +54,17 @@ export function allocateFromBlocks(
   const arch = lazily(container, KpkeysArch);
   const earlyMemory = lazily(container, EarlyMemory);
   const staticTables = lazily(container, StaticTablePages);
-  const services = { pages, cpus: lazily(container, Cpus), linearMap: lazily(container, LinearMap) };
+  const { pageShift } = resolve(container, PageTableFormat).geometry;
+  const services = {
+    pages,
+    cpus: lazily(container, Cpus),
+    linearMap: lazily(container, LinearMap),
+    wordsInPage: 2 ** (pageShift - 3),
+  };
   let phase: InitPhase | undefined;
   const reached = (wanted: InitPhase): boolean => phase === wanted || (phase !== undefined && isAfter(wanted, phase));
 
-  const geometry = blockGeometry(resolve(container, PageTableFormat).geometry.pageShift);
+  const geometry = blockGeometry(pageShift);
   const data = createPageData(2 ** geometry.blockOrder);
   const pool = createPool(data);
   const mutex = createRefillMutex(() => (reached("smp") ? tasks().current.tid : 0));

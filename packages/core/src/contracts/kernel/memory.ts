@@ -18,7 +18,7 @@ export const Errno = {
 
 /** The leaves of one size. */
 export interface LeafCount {
-  /** Bytes that each maps: 4 KiB, 2 MiB, 1 GiB. */
+  /** Bytes that each maps: 4 KiB, 2 MiB, 1 GiB where pages are of 4 KiB. */
   readonly bytes: number;
   /** How many there are. */
   readonly count: number;
@@ -92,7 +92,7 @@ export interface SetMemory {
    * Nothing, and success, on a CPU without kernel pkeys.
    * @param high - bits 63 to 32 of the first page's linear address; an address tag is removed
    * @param low - bits 31 to 0
-   * @param pages - number of 4 KiB pages, at least 1
+   * @param pages - number of pages, at least 1
    * @param pkey - the key's number
    * @returns 0; -EINVAL for a key beyond the last or an address outside the linear map; the shared errors
    */
@@ -101,7 +101,7 @@ export interface SetMemory {
    * Gives pages of the kernel image's own mapping a key: the second alias of static tables, which the linear map does not
    * reach. No version of the series has it.
    * @param pfn - first page-frame number, inside the image
-   * @param pages - number of 4 KiB pages
+   * @param pages - number of pages
    * @param pkey - the key's number
    * @returns 0; -EINVAL for a key beyond the last or a page outside the image
    */
@@ -111,7 +111,7 @@ export interface SetMemory {
    * follow it takes nothing but a vmalloc area, and invalidates the translations.
    * @param high - bits 63 to 32 of the first page's address
    * @param low - bits 31 to 0; the offset in the page does not count
-   * @param pages - number of 4 KiB pages; 0 changes nothing
+   * @param pages - number of pages; 0 changes nothing
    * @returns 0; -EINVAL outside a vmalloc area or beyond its end; the shared errors
    */
   setMemoryRo(high: number, low: number, pages: number): number;
@@ -126,7 +126,7 @@ export interface SetMemory {
    * does is to make them valid, for an invalid entry is in no TLB.
    * @param high - bits 63 to 32 of the first page's address
    * @param low - bits 31 to 0; the offset in the page does not count
-   * @param pages - number of 4 KiB pages; 0 changes nothing
+   * @param pages - number of pages; 0 changes nothing
    * @param valid - which of the two
    * @returns 0 or one of the shared errors
    */
@@ -151,7 +151,7 @@ export interface SetMemory {
   /**
    * `set_direct_map_valid_noflush`: {@link setMemoryValid} for the linear mapping of a run of pages.
    * @param pfn - first page-frame number
-   * @param pages - number of 4 KiB pages; 0 changes nothing
+   * @param pages - number of pages; 0 changes nothing
    * @param valid - which of the two
    * @returns as {@link setDirectMapInvalid}
    */
@@ -165,8 +165,8 @@ export const SetMemory: Token<SetMemory> = token("SetMemory");
 export interface Vmalloc {
   /**
    * `vmalloc`: maps fresh pages, page by page, with a guard page behind.
-   * @param pages - number of 4 KiB pages, at least 1
-   * @returns its first virtual page number (address >> 12), or -1 when there is no memory
+   * @param pages - number of pages, at least 1
+   * @returns its first virtual page number (address >> pageShift), or -1 when there is no memory
    */
   alloc(pages: number): number;
   /**

@@ -44,10 +44,10 @@ export interface PageTables {
   /**
    * Reads an entry into {@link entryHigh} and {@link entryLow}.
    * @param table - page-frame number
-   * @param index - 0 to 511
+   * @param index - which entry
    */
   read(table: number, index: number): void;
-  /** `set_pte`. @param table - page-frame number @param index - 0 to 511 @param high - bits 63 to 32 @param low - bits 31 to 0 */
+  /** `set_pte`. @param table - page-frame number @param index - which entry @param high - bits 63 to 32 @param low - bits 31 to 0 */
   setPte(table: number, index: number, high: number, low: number): void;
   /**
    * `set_ptes`: a run of entries, each pointing one page further than the one before.
@@ -55,22 +55,22 @@ export interface PageTables {
    * @param index - first index; the run ends inside the table
    * @param high - bits 63 to 32 of the first entry
    * @param low - bits 31 to 0 of the first entry
-   * @param count - number of entries, 1 to 512
+   * @param count - number of entries, at least 1
    */
   setPtes(table: number, index: number, high: number, low: number, count: number): void;
-  /** `set_pmd`. @param table - page-frame number @param index - 0 to 511 @param high - bits 63 to 32 @param low - bits 31 to 0 */
+  /** `set_pmd`. @param table - page-frame number @param index - which entry @param high - bits 63 to 32 @param low - bits 31 to 0 */
   setPmd(table: number, index: number, high: number, low: number): void;
-  /** `set_pud`. @param table - page-frame number @param index - 0 to 511 @param high - bits 63 to 32 @param low - bits 31 to 0 */
+  /** `set_pud`. @param table - page-frame number @param index - which entry @param high - bits 63 to 32 @param low - bits 31 to 0 */
   setPud(table: number, index: number, high: number, low: number): void;
-  /** `set_p4d`. @param table - page-frame number @param index - 0 to 511 @param high - bits 63 to 32 @param low - bits 31 to 0 */
+  /** `set_p4d`. @param table - page-frame number @param index - which entry @param high - bits 63 to 32 @param low - bits 31 to 0 */
   setP4d(table: number, index: number, high: number, low: number): void;
-  /** `set_pgd`. @param table - page-frame number @param index - 0 to 511 @param high - bits 63 to 32 @param low - bits 31 to 0 */
+  /** `set_pgd`. @param table - page-frame number @param index - which entry @param high - bits 63 to 32 @param low - bits 31 to 0 */
   setPgd(table: number, index: number, high: number, low: number): void;
   /**
    * The setter of a level: set_p4d at the top where the p4d is folded, then set_pud, set_pmd, set_pte.
    * @param level - 0 being the top
    * @param table - page-frame number
-   * @param index - 0 to 511
+   * @param index - which entry
    * @param high - bits 63 to 32
    * @param low - bits 31 to 0
    */
@@ -78,22 +78,22 @@ export interface PageTables {
   /**
    * `ptep_test_and_clear_young`.
    * @param table - page-frame number
-   * @param index - 0 to 511
+   * @param index - which entry
    * @returns whether the page had been accessed
    */
   ptepTestAndClearYoung(table: number, index: number): boolean;
   /**
    * `ptep_get_and_clear`: exchanges the entry with 0 and leaves the old one in {@link entryHigh} and {@link entryLow}.
    * @param table - page-frame number
-   * @param index - 0 to 511
+   * @param index - which entry
    */
   ptepGetAndClear(table: number, index: number): void;
-  /** `ptep_set_wrprotect`. @param table - page-frame number @param index - 0 to 511 */
+  /** `ptep_set_wrprotect`. @param table - page-frame number @param index - which entry */
   ptepSetWrprotect(table: number, index: number): void;
   /**
    * `clear_young_dirty_ptes`, one entry.
    * @param table - page-frame number
-   * @param index - 0 to 511
+   * @param index - which entry
    * @param young - clear the access state
    * @param dirty - clear the dirty state
    */
@@ -101,7 +101,7 @@ export interface PageTables {
   /**
    * `pmdp_establish`: exchanges a leaf of the pmd level.
    * @param table - page-frame number
-   * @param index - 0 to 511
+   * @param index - which entry
    * @param high - bits 63 to 32 of the new entry
    * @param low - bits 31 to 0
    */
@@ -109,7 +109,7 @@ export interface PageTables {
   /**
    * `ptep_set_access_flags`: gives a leaf the young, dirty and writable state of another entry.
    * @param table - page-frame number
-   * @param index - 0 to 511
+   * @param index - which entry
    * @param high - bits 63 to 32 of the entry with the state wanted
    * @param low - bits 31 to 0
    * @returns whether anything changed

@@ -42,7 +42,7 @@ export interface Mm {
 
 /**
  * The system calls that change address spaces, and the faults that fill them. Addresses and lengths here are in virtual
- * page numbers (address >> 12) and pages; the callers of system calls have rounded them.
+ * page numbers (address >> pageShift) and pages; the callers of system calls have rounded them.
  */
 export interface AddressSpaces {
   /** All address spaces alive. */

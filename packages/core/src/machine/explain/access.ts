@@ -80,7 +80,7 @@ export function memoryForTables(
   while (below.includes(root) || avoid(root)) root++;
   const pfns = [...new Set([root, ...inside])].sort((a, b) => a - b);
   const banks: MemoryBank[] = pfns.map((firstPfn) => ({ firstPfn, pages: 1 }));
-  return { memory: createPhysicalMemory(banks), tables: [root, ...below] };
+  return { memory: createPhysicalMemory(banks, { pageShift: format.geometry.pageShift }), tables: [root, ...below] };
 }
 
 /**

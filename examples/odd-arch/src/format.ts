@@ -1,0 +1,159 @@
+import { EntryType } from "@kpkeys/core/contracts";
+import type { Entry, PageTableFormat, Protection } from "@kpkeys/core/contracts";
+
+// #region bits
+// An entry of an architecture that does not exist. Pages of 16 KiB, three levels of 2,048 entries, and bits that withhold what
+// others give: a leaf of all ones in 13:2 and in its key field is the most closed one.
+//
+//   63  62    58  57 48  47            14  13 10  9     8     7      6    5   4   3   2   1  0
+//   0   ~key      0      output address    0      kept  local clean  old  nUX nU  nX  nW  type: 0 nothing, 1 leaf, 2 table
+//
+// The key field has five bits for three keys; a leaf that names another one is refused. "kept" is software's mark of an entry that
+// was made invalid with its address.
+
+/** The bits of an entry's low word. */
+export const Bit = {
+  LEAF: 0x1,
+  TABLE: 0x2,
+  TYPE: 0x3,
+  NO_WRITE: 0x4,
+  NO_KERNEL_FETCH: 0x8,
+  NO_USER: 0x10,
+  NO_USER_FETCH: 0x20,
+  OLD: 0x40,
+  CLEAN: 0x80,
+  LOCAL: 0x100,
+  KEPT: 0x200,
+  RESERVED: 0x3c00,
+} as const;
+// #endregion bits
+
+export const PAGE_SHIFT = 14;
+/** Bits 47 to 32 of the output address, in the high word. */
+export const ADDRESS_HIGH = 0xffff;
+/** Number of keys: far fewer than the field can name. */
+export const KEYS = 3;
+const KEY_SHIFT = 26;
+const KEY_FIELD = 31;
+const KEY_MASK = KEY_FIELD << KEY_SHIFT;
+/** Reserved bits of the high word. */
+export const RESERVED_HIGH: number = ~(KEY_MASK | ADDRESS_HIGH);
+/** Page frames that the high word of an address counts. */
+const PFNS_PER_HIGH_WORD = 2 ** (32 - PAGE_SHIFT);
+
+/** Shifts of the levels, the top one first. */
+export const SHIFTS = [36, 25, 14] as const;
+const INDEX_BITS = 11;
+export const ADDRESS_BITS = 47;
+const LAST_LEVEL = 2;
+
+const { LEAF, TABLE, TYPE, NO_WRITE, NO_KERNEL_FETCH, NO_USER, NO_USER_FETCH, OLD, CLEAN, LOCAL, KEPT } = Bit;
+const RIGHTS = NO_WRITE | NO_KERNEL_FETCH | NO_USER | NO_USER_FETCH | LOCAL;
+
+function kernel(withheld: number): Protection {
+  return { high: KEY_MASK, low: LEAF | NO_USER | NO_USER_FETCH | withheld };
+}
+
+function user(withheld: number, type: number = LEAF): Protection {
+  return { high: KEY_MASK, low: type | NO_KERNEL_FETCH | LOCAL | CLEAN | withheld };
+}
+
+function change(clear: number, set: number): { clear: Protection; set: Protection } {
+  return { clear: { high: 0, low: clear }, set: { high: 0, low: set } };
+}
+
+/** Key that an entry names. */
+export function keyOf(high: number): number {
+  return KEY_FIELD - ((high >>> KEY_SHIFT) & KEY_FIELD);
+}
+
+function typeOf(level: number, low: number): EntryType {
+  const type = low & TYPE;
+  if (type === LEAF) return level === 0 ? EntryType.INVALID : EntryType.LEAF;
+  return type === TABLE && level !== LAST_LEVEL ? EntryType.TABLE : EntryType.INVALID;
+}
+
+function put(entry: Entry, pfn: number, high: number, low: number): void {
+  entry.high = Math.floor(pfn / PFNS_PER_HIGH_WORD) | high;
+  entry.low = (pfn << PAGE_SHIFT) | low;
+}
+
+/** The codec. */
+export const FORMAT: PageTableFormat = {
+  geometry: {
+    pageShift: PAGE_SHIFT,
+    levels: [
+      { name: "pgd", shift: SHIFTS[0], indexBits: INDEX_BITS, leaf: false },
+      { name: "pmd", shift: SHIFTS[1], indexBits: INDEX_BITS, leaf: true },
+      { name: "pte", shift: SHIFTS[2], indexBits: INDEX_BITS, leaf: true },
+    ],
+    addressBits: ADDRESS_BITS,
+    splitRoots: false,
+  },
+  protections: {
+    PAGE_KERNEL: kernel(NO_KERNEL_FETCH),
+    PAGE_KERNEL_RO: kernel(NO_KERNEL_FETCH | NO_WRITE),
+    PAGE_KERNEL_ROX: kernel(NO_WRITE),
+    PAGE_KERNEL_EXEC: kernel(0),
+    PAGE_NONE: user(NO_WRITE | NO_USER | NO_USER_FETCH, KEPT),
+    PAGE_READONLY: user(NO_WRITE | NO_USER_FETCH),
+    PAGE_READONLY_EXEC: user(NO_WRITE),
+    PAGE_SHARED: user(NO_USER_FETCH),
+    PAGE_SHARED_EXEC: user(0),
+  },
+  attributes: {
+    ro: change(0, NO_WRITE),
+    rw: change(NO_WRITE, 0),
+    nx: change(0, NO_KERNEL_FETCH),
+    x: change(NO_KERNEL_FETCH, 0),
+    invalid: change(TYPE, KEPT),
+    valid: change(TYPE | KEPT, LEAF),
+  },
+  index(level, high, low) {
+    const shift = SHIFTS[level]!;
+    const bits = shift < 32 ? (high << (32 - shift)) | (low >>> shift) : high >>> (shift - 32);
+    return bits & (2 ** INDEX_BITS - 1);
+  },
+  makeTable(entry, pfn) {
+    put(entry, pfn, 0, TABLE);
+  },
+  makeLeaf(entry, _level, pfn, { high, low }) {
+    put(entry, pfn, high, low);
+  },
+  // A block's bits are those of a page.
+  splitLeaf: () => undefined,
+  typeOf: (level, _high, low) => typeOf(level, low),
+  isPresent: (_high, low) => (low & (TYPE | KEPT)) !== 0,
+  pfnOf: (high, low) => (high & ADDRESS_HIGH) * PFNS_PER_HIGH_WORD + (low >>> PAGE_SHIFT),
+  pkeyOf: keyOf,
+  pkeyChange: (key) => ({
+    clear: { high: KEY_MASK, low: 0 },
+    set: { high: (KEY_FIELD - key) << KEY_SHIFT, low: 0 },
+  }),
+  isWritable: (_high, low) => (low & NO_WRITE) === 0,
+  isYoung: (_high, low) => (low & OLD) === 0,
+  isDirty: (_high, low) => (low & CLEAN) === 0,
+  isUser: (_high, low) => (low & NO_USER) === 0,
+  makeWritable(entry) {
+    entry.low &= ~NO_WRITE;
+  },
+  makeReadOnly(entry) {
+    entry.low |= NO_WRITE;
+  },
+  makeYoung(entry) {
+    entry.low &= ~OLD;
+  },
+  makeOld(entry) {
+    entry.low |= OLD;
+  },
+  makeDirty(entry) {
+    entry.low &= ~CLEAN;
+  },
+  makeClean(entry) {
+    entry.low |= CLEAN;
+  },
+  reprotect(entry, { low }) {
+    const changed = RIGHTS | TYPE | KEPT;
+    entry.low = (entry.low & ~changed) | (low & changed);
+  },
+};

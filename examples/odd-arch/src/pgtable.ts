@@ -1,0 +1,28 @@
+import type { PgtableArch } from "@kpkeys/core/contracts";
+
+/** Where the kernel puts things, and how it writes tables. */
+export const PGTABLE: PgtableArch = {
+  layout: {
+    linearMap: 0xffffc00000000000n,
+    image: 0xffffffff82000000n,
+    vmallocStart: 0xffffe00000000000n,
+    vmallocEnd: 0xffffe80000000000n,
+    vmemmap: 0xfffff00000000000n,
+    structPageSize: 64,
+    fixmap: 0xffffffffff000000n,
+    userEnd: 1n << 46n,
+    ramBase: 0x40000000n,
+    imageOffset: 0x2000000,
+  },
+  staticTables: [
+    { symbol: "swapper_pg_dir", role: "root", pages: 1, protection: "pkey" },
+    { symbol: "image_tables", role: "image", pages: 6, protection: "pkey" },
+    { symbol: "fixmap_tables", role: "fixmap", pages: 2, protection: "pkey" },
+  ],
+  rootTableAddress: "image",
+  earlyTableAddress: "linear",
+  lazyLeaveElidesBarrier: true,
+  tlbBroadcast: true,
+  linearMapProtection: "PAGE_KERNEL",
+  barrierAfter: (setter) => setter.startsWith("set_"),
+};

@@ -1,0 +1,123 @@
+import { KpkeysError } from "@kpkeys/core";
+import { Access, FaultKind, Privilege } from "@kpkeys/core/contracts";
+import type { ArchTools, FaultReport, NamedField } from "@kpkeys/core/contracts";
+import { createCpu, createExplain, TABLE_ENTRY_INPUTS, toWords, wordsToHex } from "@kpkeys/core/machine";
+import type { ExplainRules, InputRule } from "@kpkeys/core/machine";
+import { Bit, keyOf, FORMAT } from "./format.js";
+import { createRegime } from "./regime.js";
+import { createSystemRegisters, KPR } from "./registers.js";
+
+// KSR, the syndrome.
+//
+//   13 12      10 8    5 4    3 0
+//   privilege  access  level  kind
+
+const MANUAL = "the manual of an architecture that does not exist";
+
+const KINDS: Readonly<Record<FaultKind, string>> = {
+  [FaultKind.NONE]: "nothing",
+  [FaultKind.TRANSLATION]: "no entry",
+  [FaultKind.ADDRESS_SIZE]: "impossible address",
+  [FaultKind.ACCESS_FLAG]: "not accessed",
+  [FaultKind.PERMISSION]: "rights",
+  [FaultKind.PKEY]: "key",
+  [FaultKind.RESERVED]: "reserved bit",
+};
+
+function describeFault({ kind, addressHigh, addressLow, level }: FaultReport): string {
+  return `fault at ${wordsToHex(addressHigh, addressLow)}: ${KINDS[kind]}, level ${level}`;
+}
+
+function faultRegisters(fault: FaultReport): readonly NamedField[] {
+  return [
+    { name: "KSR", text: wordsToHex(fault.syndromeHigh, fault.syndromeLow) },
+    { name: "KAR", text: wordsToHex(fault.addressHigh, fault.addressLow) },
+    { name: KPR.name, text: wordsToHex(fault.pkeyRegisterHigh, fault.pkeyRegisterLow) },
+  ];
+}
+
+function input(name: string, label: string, role: InputRule["role"], bits: number): InputRule {
+  const required = role === "report";
+  return { name, label, description: label, required, role, bits, whose: "as the kernel sets it" };
+}
+
+const rule = (text: string): { text: string; source: string } => ({ text, source: MANUAL });
+
+const EXPLAIN: ExplainRules = {
+  format: FORMAT,
+  pkeyRegister: KPR,
+  vectors: {
+    keys: { kernel: "kpr", user: "none", userRegister: "CTRL", open: { high: 0, low: 0 } },
+    privilegeOf: () => Privilege.KERNEL,
+  },
+  inputs: [
+    input("ksr", "KSR", "report", 32),
+    input("kar", "KAR", "report", 64),
+    input("kpr", KPR.name, "keys", 64),
+    input("ctrl", "CTRL", "register", 32),
+  ],
+  privileges: {
+    [Privilege.USER]: "the user",
+    [Privilege.KERNEL]: "the kernel",
+    [Privilege.UACCESS]: "the kernel for the user",
+  },
+  uncompared: [],
+  openTable: BigInt(Bit.TABLE),
+  createSystemRegisters: () => createSystemRegisters(true),
+  createCpu(memory) {
+    const systemRegisters = createSystemRegisters(true);
+    return createCpu({ id: 0, regime: createRegime(systemRegisters.controls), memory, systemRegisters });
+  },
+  physicalAddressBits: () => 44,
+  report(values) {
+    const syndromeLow = toWords(values["ksr"]!).low;
+    const { high: addressHigh, low: addressLow } = toWords(values["kar"]!);
+    return {
+      kind: (syndromeLow & 15) as FaultKind,
+      addressHigh,
+      addressLow,
+      syndromeHigh: 0,
+      syndromeLow,
+      level: (syndromeLow >>> 4) & 3,
+      entryHigh: 0,
+      entryLow: 0,
+      pkey: 0,
+      access: ((syndromeLow >>> 8) & 7) as Access,
+      privilege: ((syndromeLow >>> 12) & 3) as Privilege,
+      pkeyRegisterHigh: 0,
+      pkeyRegisterLow: 0,
+    };
+  },
+  syndromeDetails: ({ kind }) => [KINDS[kind]],
+  root: () => rule("one root translates all addresses"),
+  entry: ({ high, low, type }) =>
+    rule(type === "leaf" ? `leaf, key ${keyOf(high)}` : `${type}, type ${low & Bit.TYPE}`),
+  baseRights: (_setup, { low }) => [rule(`bits 5 to 2 withhold rights: ${(low >>> 2) & 15}`)],
+  keyUse({ pkeyRegister }, { high, low }) {
+    if ((low & Bit.NO_USER) === 0) return { unasked: "a user page has no key", source: MANUAL };
+    const [field, register] = ["~key", KPR.name];
+    return { key: keyOf(high), field, register, value: pkeyRegister, ofKernel: true, source: MANUAL };
+  },
+  decision: (kind) => rule(KINDS[kind]),
+  whatIfs: () => [],
+};
+
+function runVector(): never {
+  throw new KpkeysError("ERR_VECTOR_LINE", "there are no vectors of this architecture");
+}
+
+/** What tools ask about it. */
+export const TOOLS: ArchTools = {
+  describeFault,
+  faultRegisters,
+  ptdumpColumns: (_level, high, low) => [
+    (low & Bit.NO_WRITE) === 0 ? "RW" : "ro",
+    (low & Bit.NO_KERNEL_FETCH) === 0 ? "x " : "NX",
+    (low & Bit.NO_USER) === 0 ? "USR" : "   ",
+    `key${keyOf(high)}`,
+  ],
+  vectorArches: [],
+  runVector,
+  explainInputs: [...EXPLAIN.inputs, ...TABLE_ENTRY_INPUTS],
+  explain: createExplain(EXPLAIN, { describeFault, faultRegisters, runVector }),
+};

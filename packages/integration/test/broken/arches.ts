@@ -1,0 +1,371 @@
+import { arm64Poe } from "@kpkeys/arch-arm64-poe";
+import {
+  ArchTools,
+  Access,
+  FaultKind,
+  OK,
+  PageTableFormat,
+  PgtableArch,
+  PkeyRegister,
+  Privilege,
+} from "@kpkeys/core/contracts";
+import type { Cpu } from "@kpkeys/core/contracts";
+import { Bit } from "../../../../examples/odd-arch/src/format.js";
+import { oddArch } from "../../../../examples/odd-arch/src/plugin.js";
+import { fieldOf, KPR, Withheld } from "../../../../examples/odd-arch/src/registers.js";
+import { cpu, format, kpkeys, mmu, regime, replacing } from "./breaking.js";
+import type { Broken } from "./breaking.js";
+import { packageImporting } from "./packages.js";
+
+const register = (change: Partial<PkeyRegister>): Broken["plugin"] => replacing(oddArch, PkeyRegister, () => change);
+const ignoringOptions = {
+  ...oddArch,
+  setup: (...[container, options]: Parameters<typeof oddArch.setup>) => {
+    oddArch.setup(container, { ...options, pkeys: true });
+  },
+};
+
+/** A page's key in what the odd architecture's TLB remembers. */
+const fieldFor = (attributes: number, pkeyHigh: number): number => fieldOf(pkeyHigh, attributes >>> 16);
+
+/** Architectures that are broken, in the order of the rules. */
+export const BROKEN_ARCHES: readonly Broken[] = [
+  { rule: "plugin/form", how: "written against other contracts", plugin: { ...oddArch, contract: 99 } },
+  {
+    rule: "register/keys",
+    how: "a leaf can name two keys only",
+    plugin: format((original) => ({ pkeyChange: (key) => original.pkeyChange(key & 1) })),
+  },
+  {
+    rule: "register/rights",
+    how: "a key is read from the field of another",
+    plugin: register({ rightsOf: (high, low, key) => KPR.rightsOf(high, low, key === 1 ? 0 : key) }),
+  },
+  {
+    rule: "register/isolation",
+    how: "a key's mask covers the next key too",
+    plugin: register({ fieldMask: (key) => ({ high: 0x3ff << (key * 5), low: 0 }) }),
+  },
+  { rule: "register/initial", how: "unused keys can be read", plugin: register({ unused: "r" }) },
+  {
+    rule: "register/synchronisation",
+    how: "writes rule at once where a barrier is promised",
+    plugin: regime(() => ({ pkeyRegisterNeedsBarrier: false })),
+  },
+  {
+    rule: "register/counted",
+    how: "register writes are not counted",
+    plugin: cpu((original) => ({
+      writePkeyRegister(high, low) {
+        original.writePkeyRegister(high, low);
+        original.counters.pkeyRegisterWrites--;
+      },
+    })),
+  },
+  {
+    rule: "format/geometry",
+    how: "addresses are a bit wider than the tables",
+    plugin: format(({ geometry }) => ({ geometry: { ...geometry, addressBits: 48 } })),
+  },
+  {
+    rule: "format/index",
+    how: "an index loses its highest bit",
+    plugin: format((original) => ({ index: (level, high, low) => original.index(level, high, low) & 1023 })),
+  },
+  {
+    rule: "format/tables",
+    how: "a table's address is cut to 32 bits",
+    plugin: format((original) => ({
+      makeTable: (entry, pfn, user) => {
+        original.makeTable(entry, pfn % 2 ** 18, user);
+      },
+    })),
+  },
+  {
+    rule: "format/leaves",
+    how: "PAGE_KERNEL_RO is writable",
+    plugin: format(({ protections }) => ({ protections: { ...protections, PAGE_KERNEL_RO: protections.PAGE_KERNEL } })),
+  },
+  {
+    rule: "format/pkeys",
+    how: "a change of key makes a leaf writable",
+    plugin: format((original) => ({
+      pkeyChange(key) {
+        const { clear, set } = original.pkeyChange(key);
+        return { clear: { ...clear, low: Bit.NO_WRITE }, set };
+      },
+    })),
+  },
+  {
+    rule: "format/attributes",
+    how: "an invalid entry forgets its address",
+    plugin: format(({ attributes }) => ({
+      attributes: { ...attributes, invalid: { clear: { high: 0, low: -1 }, set: { high: 0, low: Bit.KEPT } } },
+    })),
+  },
+  {
+    rule: "format/state",
+    how: "an old page is clean too",
+    plugin: format(() => ({
+      makeOld(entry) {
+        entry.low |= Bit.OLD | Bit.CLEAN;
+      },
+    })),
+  },
+  {
+    rule: "format/reprotect",
+    how: "another protection makes a page clean",
+    plugin: format((original) => ({
+      reprotect(entry, protection) {
+        original.reprotect(entry, protection);
+        entry.low |= Bit.CLEAN;
+      },
+    })),
+  },
+  {
+    rule: "format/split",
+    how: "a block is split into what is no page",
+    plugin: replacing(arm64Poe, PageTableFormat, () => ({ splitLeaf: () => undefined })),
+  },
+  {
+    rule: "walk/levels",
+    how: "the CPU knows no blocks",
+    plugin: regime(({ levels }) => ({
+      levels: levels.map((level, i) => (i === levels.length - 1 ? level : { ...level, leaf: -1 })),
+    })),
+  },
+  {
+    rule: "walk/holes",
+    how: "an access where nothing is mapped goes through",
+    plugin: cpu((original) => ({
+      access(...access) {
+        const status = original.access(...access);
+        return original.fault.kind === FaultKind.TRANSLATION ? OK : status;
+      },
+    })),
+  },
+  {
+    rule: "walk/canonical",
+    how: "upper address bits do not matter",
+    plugin: cpu((original) => ({
+      access: (high, ...access) => original.access((high << 17) >> 17, ...access),
+    })),
+  },
+  {
+    rule: "walk/pure",
+    how: "a walk for tools is an access",
+    plugin: mmu((original, own) => ({
+      walk(high, low, visit) {
+        own.access(high, low, Access.READ, Privilege.KERNEL);
+        return original.walk(high, low, visit);
+      },
+    })),
+  },
+  {
+    rule: "walk/roots",
+    how: "roots are called split and are shared",
+    plugin: format(({ geometry }) => ({ geometry: { ...geometry, splitRoots: true } })),
+  },
+  {
+    rule: "rights/base",
+    how: "the kernel can execute everything",
+    plugin: regime((original) => ({
+      check: (attributes, access, ...others) =>
+        access === Access.FETCH ? FaultKind.NONE : original.check(attributes, access, ...others),
+    })),
+  },
+  {
+    rule: "rights/pkey",
+    how: "keys withhold writes only",
+    plugin: regime((original) => ({
+      check(attributes, access, ...others) {
+        const kind = original.check(attributes, access, ...others);
+        return kind === FaultKind.PKEY && (access & Access.WRITE) === 0 ? FaultKind.NONE : kind;
+      },
+    })),
+  },
+  {
+    rule: "rights/no-grant",
+    how: "an open key lets read-only pages be written",
+    plugin: regime((original) => ({
+      check(attributes, access, privilege, high, low) {
+        const open = fieldFor(attributes, high) === 0 && (attributes & Bit.NO_USER) !== 0;
+        return open ? FaultKind.NONE : original.check(attributes, access, privilege, high, low);
+      },
+    })),
+  },
+  {
+    rule: "rights/user",
+    how: "the kernel's register decides on user pages",
+    plugin: regime((original) => ({
+      check(attributes, access, privilege, high, low) {
+        const denied = (fieldFor(attributes, high) & Withheld.READ) !== 0;
+        return denied ? FaultKind.PKEY : original.check(attributes, access, privilege, high, low);
+      },
+    })),
+  },
+  {
+    rule: "rights/state",
+    how: "what was written stays clean",
+    plugin: regime(() => ({ updateLeaf: () => undefined })),
+  },
+  { rule: "rights/without-pkeys", how: "it has keys whatever the options say", plugin: ignoringOptions },
+  { rule: "fault/report", how: "the key is not reported", plugin: regime(() => ({ pkeyOf: () => 0 })) },
+  {
+    rule: "fault/words",
+    how: "a fault is told in two lines",
+    plugin: replacing(oddArch, ArchTools, (original) => ({
+      describeFault: (fault) => `fault\n${original.describeFault(fault)}`,
+    })),
+  },
+  {
+    rule: "fault/explain",
+    how: "every fault is explained by the rights of the entries",
+    plugin: replacing(oddArch, ArchTools, (original) => ({
+      explain(question, kernel) {
+        const explanation = original.explain(question, kernel);
+        return { ...explanation, verdict: { ...explanation.verdict, decidedBy: "base" } };
+      },
+    })),
+  },
+  { rule: "tlb/stale", how: "the audit finds nothing", plugin: mmu(() => ({ auditTlb: () => 0 })) },
+  {
+    rule: "tlb/invalidate",
+    how: "a range is invalidated but for its last page",
+    plugin: mmu((original) => ({
+      invalidateRange(high, low, pages) {
+        original.invalidateRange(high, low, pages - 1);
+      },
+    })),
+  },
+  {
+    rule: "tlb/blocks",
+    how: "a block is invalidated by its first page only",
+    plugin: mmu((original, { counters }) => ({
+      invalidatePage(high, low) {
+        if ((low & (2 ** 25 - 1)) === 0) original.invalidatePage(high, low);
+        else counters.tlbInvalidations++;
+      },
+    })),
+  },
+  {
+    rule: "tlb/spaces",
+    how: "user pages belong to all address spaces",
+    plugin: regime(() => ({ isGlobal: () => true })),
+  },
+  { rule: "tlb/register", how: "what was allowed once is allowed ever after", plugin: cpu(remembering) },
+  {
+    rule: "tlb/rekey",
+    how: "the second invalidation of a page is lost",
+    plugin: mmu((original) => {
+      let calls = 0;
+      return {
+        invalidatePage(high, low) {
+          if (++calls !== 2) original.invalidatePage(high, low);
+        },
+      };
+    }),
+  },
+  {
+    rule: "context/key-numbers",
+    how: "two keys have one number",
+    plugin: kpkeys(() => ({ pkeyNumbers: { DEFAULT: 0, PGTABLES: 2, CRED: 2 } })),
+  },
+  {
+    rule: "context/rights",
+    how: "every context opens the managed keys",
+    plugin: kpkeys((original) => ({
+      enterContext: (context, ...place) => original.enterContext({ ...context, set: { high: 0, low: 0 } }, ...place),
+    })),
+  },
+  {
+    rule: "context/default-key",
+    how: "contexts make key 0 read-only",
+    plugin: kpkeys((original) => ({
+      enterContext: ({ set, ...context }, ...place) =>
+        original.enterContext({ ...context, set: { ...set, high: set.high | Withheld.WRITE } }, ...place),
+    })),
+  },
+  {
+    rule: "context/unmanaged-keys",
+    how: "a context sets the whole register",
+    plugin: kpkeys((original) => ({
+      enterContext: (context, ...place) =>
+        original.enterContext({ ...context, clear: { high: -1, low: -1 } }, ...place),
+    })),
+  },
+  {
+    rule: "context/restore",
+    how: "leaving restores nothing",
+    plugin: kpkeys(() => ({ leaveContext: () => undefined })),
+  },
+  { rule: "context/synchronised", how: "a context is left without a barrier", plugin: withoutBarrier() },
+  {
+    rule: "context/written",
+    how: "a context always says that it wrote the register",
+    plugin: kpkeys((original) => ({ enterContext: (...all) => original.enterContext(...all) || true })),
+  },
+  {
+    rule: "context/counters",
+    how: "contexts are not counted",
+    plugin: kpkeys(() => ({ counters: { registerWrites: 0, barriers: 0 } })),
+  },
+  {
+    rule: "surface/raw-value",
+    how: "a restore takes any value",
+    plugin: oddArch,
+    package: {
+      exports: {
+        restorePkeyReg: (own: Cpu, high: number, low: number) => {
+          own.writePkeyRegister(high, low);
+        },
+      },
+    },
+  },
+  {
+    rule: "surface/imports",
+    how: "it imports the kernel",
+    plugin: oddArch,
+    package: { files: packageImporting("@kpkeys/kernel") },
+  },
+  {
+    rule: "kernel/boots",
+    how: "there are too few static tables",
+    plugin: replacing(oddArch, PgtableArch, ({ staticTables }) => ({
+      staticTables: staticTables.map((tables) => ({ ...tables, pages: 1 })),
+    })),
+  },
+  {
+    rule: "kernel/suites",
+    how: "keys withhold nothing",
+    plugin: regime((original) => ({
+      check(...access) {
+        const kind = original.check(...access);
+        return kind === FaultKind.PKEY ? FaultKind.NONE : kind;
+      },
+    })),
+  },
+  { rule: "kernel/hardened", how: "a context is left without a barrier", plugin: withoutBarrier() },
+  { rule: "kernel/without-pkeys", how: "it has keys whatever the options say", plugin: ignoringOptions },
+];
+
+function withoutBarrier(): Broken["plugin"] {
+  return kpkeys((original) => ({
+    leaveContext: (saved, slot) => {
+      original.leaveContext(saved, slot, true);
+    },
+  }));
+}
+
+/** Lets an access through that went through before. */
+function remembering(original: Cpu): Partial<Cpu> {
+  const allowed = new Set<string>();
+  return {
+    access(...access) {
+      if (allowed.has(String(access))) return OK;
+      const status = original.access(...access);
+      if (status === OK) allowed.add(String(access));
+      return status;
+    },
+  };
+}

@@ -1,0 +1,350 @@
+import { EntryType } from "@kpkeys/core/contracts";
+import type { Entry, PageTableFormat, ProtectionName } from "@kpkeys/core/contracts";
+import { toWords } from "@kpkeys/core/machine";
+import { createBench } from "../bench.js";
+import type { Bench } from "../bench.js";
+import { createRandom } from "../../random.js";
+import type { ConformanceRule, ReportFinding } from "../rule.js";
+import { valueText } from "../text.js";
+
+const SOURCE = "contract PageTableFormat";
+const LEVEL_ORDER = ["pgd", "p4d", "pud", "pmd", "pte"];
+
+/** What Linux's names promise of a leaf. PAGE_NONE is no leaf until it is changed. */
+const PROMISES: Readonly<Record<Exclude<ProtectionName, "PAGE_NONE">, { writable: boolean; user: boolean }>> = {
+  PAGE_KERNEL: { writable: true, user: false },
+  PAGE_KERNEL_RO: { writable: false, user: false },
+  PAGE_KERNEL_ROX: { writable: false, user: false },
+  PAGE_KERNEL_EXEC: { writable: true, user: false },
+  PAGE_READONLY: { writable: false, user: true },
+  PAGE_READONLY_EXEC: { writable: false, user: true },
+  PAGE_SHARED: { writable: true, user: true },
+  PAGE_SHARED_EXEC: { writable: true, user: true },
+};
+const LEAF_PROTECTIONS = Object.keys(PROMISES) as (keyof typeof PROMISES)[];
+
+/** All fields of a leaf, as the codec reads them. */
+interface LeafFields {
+  type: EntryType;
+  pfn: number;
+  pkey: number;
+  writable: boolean;
+  user: boolean;
+  young: boolean;
+  dirty: boolean;
+}
+
+function fieldsOf(format: PageTableFormat, level: number, { high, low }: Entry): LeafFields {
+  return {
+    type: format.typeOf(level, high, low),
+    pfn: format.pfnOf(high, low),
+    pkey: format.pkeyOf(high, low),
+    writable: format.isWritable(high, low),
+    user: format.isUser(high, low),
+    young: format.isYoung(high, low),
+    dirty: format.isDirty(high, low),
+  };
+}
+
+/** Reports each field that is not as expected. */
+function compare(report: ReportFinding, what: string, found: LeafFields, expected: Partial<LeafFields>): void {
+  for (const [name, value] of Object.entries(expected)) {
+    const actual = found[name as keyof LeafFields];
+    if (actual !== value) report(`${what}: ${name} is ${actual}, ${value} expected`);
+  }
+}
+
+/** One past the highest page frame that an entry can name and that RAM can have. */
+function pfnEnd(format: PageTableFormat): number {
+  return Math.min(2 ** 31, Math.max(format.pfnOf(-1, -1), format.pfnOf(0, 0)) + 1);
+}
+
+/** Page frames to try: each bit of the field alone, and some at random; multiples of a leaf's size. */
+function pfnsFor(format: PageTableFormat, level: number): number[] {
+  const { levels, pageShift } = format.geometry;
+  const pages = 2 ** (levels[level]!.shift - pageShift);
+  const end = pfnEnd(format);
+  const random = createRandom(level);
+  const single = Array.from({ length: 31 }, (_, bit) => 2 ** bit).filter((pfn) => pfn >= pages && pfn < end);
+  const some = Array.from({ length: 16 }, () => Math.floor(random.below(end) / pages) * pages);
+  return [0, ...single, ...some];
+}
+
+const leafLevels = (format: PageTableFormat): number[] =>
+  format.geometry.levels.flatMap(({ leaf }, level) => (leaf ? [level] : []));
+
+const geometry: ConformanceRule = {
+  id: "format/geometry",
+  sentence: "levels follow each other without a gap down to the page, and a table fits into a page",
+  source: "contract Geometry",
+  check({ plugin }, report) {
+    const { levels, pageShift, addressBits } = createBench(plugin).format.geometry;
+    levels.forEach(({ name, shift, indexBits }, level) => {
+      const below = levels[level + 1];
+      const bottom = below === undefined ? pageShift : below.shift + below.indexBits;
+      if (shift !== bottom) report(`level ${name} begins at bit ${shift}, bit ${bottom} expected`);
+      if (indexBits + 3 > pageShift) report(`a table of level ${name} is larger than a page of 2^${pageShift} bytes`);
+      const above = levels[level - 1]?.name;
+      if (above !== undefined && LEVEL_ORDER.indexOf(above) >= LEVEL_ORDER.indexOf(name)) {
+        report(`level ${name} stands below ${above}`);
+      }
+    });
+    const top = levels[0]!;
+    if (top.shift + top.indexBits !== addressBits) {
+      report(`the top level ends at bit ${top.shift + top.indexBits}, addresses have ${addressBits} bits`);
+    }
+    const last = levels.at(-1)!;
+    if (last.name !== "pte" || !last.leaf)
+      report(`the last level is ${last.name}${last.leaf ? "" : " without leaves"}, pte expected`);
+  },
+};
+
+const tables: ConformanceRule = {
+  id: "format/tables",
+  sentence: "an entry that points to a table is one at every level above the last, and names the table it was made of",
+  source: SOURCE,
+  check({ plugin }, report) {
+    const { format } = createBench(plugin);
+    const entry: Entry = { high: 0, low: 0 };
+    format.geometry.levels.slice(0, -1).forEach(({ name }, level) => {
+      for (const user of [false, true]) {
+        for (const pfn of pfnsFor(format, format.geometry.levels.length - 1)) {
+          format.makeTable(entry, pfn, user);
+          const { high, low } = entry;
+          if (format.typeOf(level, high, low) !== EntryType.TABLE) report(`${name}: ${valueText(entry)} is no table`);
+          if (format.pfnOf(high, low) !== pfn)
+            report(`${name}: the table at page frame ${pfn} reads as ${format.pfnOf(high, low)}`);
+          if (!format.isPresent(high, low)) report(`${name}: ${valueText(entry)} is not in use`);
+        }
+      }
+      if (format.typeOf(level, 0, 0) !== EntryType.INVALID || format.isPresent(0, 0))
+        report(`${name}: zero is an entry`);
+    });
+  },
+};
+
+const leaves: ConformanceRule = {
+  id: "format/leaves",
+  sentence: "a leaf of every level, protection and page frame reads as what it was made of",
+  source: SOURCE,
+  check({ plugin }, report) {
+    const { format, leaf } = createBench(plugin);
+    for (const level of leafLevels(format)) {
+      const { name } = format.geometry.levels[level]!;
+      for (const pfn of pfnsFor(format, level)) {
+        for (const protection of LEAF_PROTECTIONS) {
+          const { writable, user } = PROMISES[protection];
+          const made = leaf(level, pfn, format.protections[protection]);
+          compare(report, `${protection} of page frame ${pfn} at ${name}`, fieldsOf(format, level, made), {
+            type: EntryType.LEAF,
+            pfn,
+            pkey: 0,
+            writable,
+            user,
+            young: true,
+            ...(user && { dirty: false }),
+          });
+        }
+      }
+    }
+  },
+};
+
+const pkeys: ConformanceRule = {
+  id: "format/pkeys",
+  sentence: "a change of key gives a leaf that key and changes nothing else",
+  source: `${SOURCE}.pkeyChange; __change_memory_common of the series`,
+  check({ plugin }, report) {
+    const { format, leaf, register } = createBench(plugin);
+    for (const level of leafLevels(format)) {
+      const pfn = pfnsFor(format, level).at(-1)!;
+      for (const protection of LEAF_PROTECTIONS) {
+        const plain = fieldsOf(format, level, leaf(level, pfn, format.protections[protection]));
+        for (let from = 0; from < register.keys; from++) {
+          for (let to = 0; to < register.keys; to++) {
+            const entry = leaf(level, pfn, format.protections[protection], from);
+            const { clear, set } = format.pkeyChange(to);
+            if (((set.high & ~clear.high) | (set.low & ~clear.low)) !== 0)
+              report(`the change to key ${to} sets bits that it does not clear`);
+            entry.high = (entry.high & ~clear.high) | set.high;
+            entry.low = (entry.low & ~clear.low) | set.low;
+            const what = `${protection} at ${format.geometry.levels[level]!.name}, from key ${from} to ${to}`;
+            compare(report, what, fieldsOf(format, level, entry), { ...plain, pkey: to });
+          }
+        }
+      }
+    }
+  },
+};
+
+const attributes: ConformanceRule = {
+  id: "format/attributes",
+  sentence:
+    "ro, rw, invalid and valid do what set_memory_* and set_direct_map_* promise; the address is kept, and the key",
+  source: `${SOURCE}.attributes; arch/arm64/mm/pageattr.c, arch/x86/mm/pat/set_memory.c`,
+  check({ plugin }, report) {
+    const { format, leaf, managed } = createBench(plugin);
+    const level = format.geometry.levels.length - 1;
+    for (const protection of ["PAGE_KERNEL", "PAGE_KERNEL_RO"] as const) {
+      for (const pfn of pfnsFor(format, level)) {
+        const entry = leaf(level, pfn, format.protections[protection], managed);
+        const change = (name: keyof typeof format.attributes, expected: Partial<LeafFields>): void => {
+          const { clear, set } = format.attributes[name];
+          entry.high = (entry.high & ~clear.high) | set.high;
+          entry.low = (entry.low & ~clear.low) | set.low;
+          const what = `${protection} of page frame ${pfn} after ${name}`;
+          compare(report, what, fieldsOf(format, level, entry), { pfn, pkey: managed, user: false, ...expected });
+          if (!format.isPresent(entry.high, entry.low)) report(`${what}: it counts as not in use`);
+        };
+        change("ro", { type: EntryType.LEAF, writable: false });
+        change("rw", { type: EntryType.LEAF, writable: true });
+        change("nx", { type: EntryType.LEAF, writable: true });
+        change("x", { type: EntryType.LEAF, writable: true });
+        change("invalid", { type: EntryType.INVALID });
+        change("valid", { type: EntryType.LEAF });
+      }
+    }
+  },
+};
+
+/** Changes of state with the one field that each changes. */
+const STATE_CHANGES = [
+  ["makeWritable", { writable: true }],
+  ["makeReadOnly", { writable: false }],
+  ["makeOld", { young: false }],
+  ["makeYoung", { young: true }],
+  ["makeDirty", { dirty: true }],
+  ["makeClean", { dirty: false }],
+] as const;
+
+const state: ConformanceRule = {
+  id: "format/state",
+  sentence: "each change of writable, young or dirty changes that and nothing else",
+  source: `${SOURCE}: pte_mkwrite, pte_wrprotect, pte_mkyoung, pte_mkold, pte_mkdirty, pte_mkclean`,
+  check({ plugin }, report) {
+    const { format, leaf } = createBench(plugin);
+    const random = createRandom(7);
+    const level = format.geometry.levels.length - 1;
+    for (const protection of ["PAGE_SHARED", "PAGE_READONLY", "PAGE_SHARED_EXEC", "PAGE_READONLY_EXEC"] as const) {
+      const pfn = pfnsFor(format, level).at(-1)!;
+      const entry = leaf(level, pfn, format.protections[protection]);
+      const expected = fieldsOf(format, level, entry);
+      const path: string[] = [protection];
+      for (let step = 0; step < 200; step++) {
+        const [name, effect] = random.oneOf(STATE_CHANGES);
+        format[name](entry);
+        path.push(name);
+        Object.assign(expected, effect);
+        const before = path.slice(-3).join(", ");
+        compare(report, before, fieldsOf(format, level, entry), expected);
+        Object.assign(expected, fieldsOf(format, level, entry));
+      }
+    }
+  },
+};
+
+const reprotect: ConformanceRule = {
+  id: "format/reprotect",
+  sentence: "pte_modify gives a leaf another protection and keeps address, key, young and dirty",
+  source: `${SOURCE}.reprotect: pte_modify`,
+  check({ plugin }, report) {
+    const { format, leaf, managed } = createBench(plugin);
+    const level = format.geometry.levels.length - 1;
+    const pfn = pfnsFor(format, level).at(-1)!;
+    const names = LEAF_PROTECTIONS.filter((name) => PROMISES[name].user);
+    for (const from of names) {
+      for (const to of names) {
+        for (const dirty of [false, true]) {
+          const entry = leaf(level, pfn, format.protections[from], managed);
+          if (dirty) format.makeDirty(entry);
+          format.reprotect(entry, format.protections[to]);
+          const { writable } = PROMISES[to];
+          compare(report, `${from}${dirty ? ", dirty," : ""} to ${to}`, fieldsOf(format, level, entry), {
+            type: EntryType.LEAF,
+            pfn,
+            pkey: managed,
+            writable,
+            user: true,
+            young: true,
+            dirty,
+          });
+          format.reprotect(entry, format.protections.PAGE_NONE);
+          if (format.typeOf(level, entry.high, entry.low) !== EntryType.INVALID)
+            report(`${to} to PAGE_NONE: still valid`);
+          if (!format.isPresent(entry.high, entry.low)) report(`${to} to PAGE_NONE: it counts as not in use`);
+          if (format.pfnOf(entry.high, entry.low) !== pfn) report(`${to} to PAGE_NONE: the address is lost`);
+        }
+      }
+    }
+  },
+};
+
+const split: ConformanceRule = {
+  id: "format/split",
+  sentence: "the first of the leaves that replace a block maps its start with its bits; an invalid block stays invalid",
+  source: `${SOURCE}.splitLeaf: split_pmd, split_pud of arch/arm64/mm/mmu.c`,
+  check({ plugin }, report) {
+    const { format, leaf, register } = createBench(plugin);
+    for (const level of leafLevels(format).filter((each) => each < format.geometry.levels.length - 1)) {
+      const { name } = format.geometry.levels[level]!;
+      const pfn = pfnsFor(format, level).at(-1)!;
+      for (let pkey = 0; pkey < register.keys; pkey++) {
+        const entry = leaf(level, pfn, format.protections.PAGE_KERNEL, pkey);
+        const invalid = { ...entry };
+        const { clear, set } = format.attributes.invalid;
+        invalid.high = (invalid.high & ~clear.high) | set.high;
+        invalid.low = (invalid.low & ~clear.low) | set.low;
+        const before = fieldsOf(format, level, entry);
+        format.splitLeaf(entry, level);
+        compare(report, `a ${name} block of key ${pkey}, split`, fieldsOf(format, level + 1, entry), before);
+        format.splitLeaf(invalid, level);
+        if (format.typeOf(level + 1, invalid.high, invalid.low) !== EntryType.INVALID) {
+          report(`an invalid ${name} block of key ${pkey} is split into valid leaves`);
+        }
+      }
+    }
+  },
+};
+
+/** Addresses all over both halves. */
+export function someAddresses({ pgtable, format }: Pick<Bench, "pgtable" | "format">, count: number): bigint[] {
+  const { userEnd, linearMap } = pgtable.layout;
+  const random = createRandom(11);
+  const page = 1n << BigInt(format.geometry.pageShift);
+  const kernel = Array.from({ length: count }, () => linearMap + random.bigBelow(2n ** 64n - linearMap));
+  const user = Array.from({ length: count }, () => random.bigBelow(userEnd));
+  return [linearMap, 2n ** 64n - page, 0n, userEnd - page, ...kernel, ...user].map(
+    (address) => address - (address % 8n),
+  );
+}
+
+const index: ConformanceRule = {
+  id: "format/index",
+  sentence: "the index of an address in a table is the bits that the geometry says",
+  source: `${SOURCE}.index`,
+  check({ plugin }, report) {
+    const { format, pgtable } = createBench(plugin);
+    for (const address of someAddresses({ format, pgtable }, 64)) {
+      const { high, low } = toWords(address);
+      format.geometry.levels.forEach(({ name, shift, indexBits }, level) => {
+        const expected = Number((address >> BigInt(shift)) % 2n ** BigInt(indexBits));
+        const found = format.index(level, high, low);
+        if (found !== expected)
+          report(`${valueText({ high, low })} has index ${found} at ${name}, ${expected} expected`);
+      });
+    }
+  },
+};
+
+/** Rules of the codec of page-table entries. */
+export const FORMAT_RULES: readonly ConformanceRule[] = [
+  geometry,
+  index,
+  tables,
+  leaves,
+  pkeys,
+  attributes,
+  state,
+  reprotect,
+  split,
+];

@@ -1,0 +1,264 @@
+import {
+  createContainer,
+  createPluginRegistry,
+  instanceCachingFactory,
+  provide,
+  registerFramework,
+  resolve,
+} from "@kpkeys/core";
+import {
+  ArchTools,
+  CpuFactory,
+  Cpus,
+  EntryType,
+  Kpkeys,
+  KpkeysArch,
+  OK,
+  PageTableFormat,
+  PgtableArch,
+  PhysicalMemory,
+  PkeyRegister,
+  Privilege,
+  ProtectedObjects,
+} from "@kpkeys/core/contracts";
+import type {
+  Access,
+  Cpu,
+  Entry,
+  FaultKind,
+  PkeyName,
+  Plugin,
+  PluginOptions,
+  Protection,
+  Rights,
+  Words,
+} from "@kpkeys/core/contracts";
+import { createPhysicalMemory, toWords } from "@kpkeys/core/machine";
+import { withDependencies } from "./plugins.js";
+
+declare module "@kpkeys/core/contracts" {
+  interface KpkeysPkeys {
+    /** The key that the conformance kit has managed where an architecture numbers none itself. */
+    CONFORMANCE: true;
+  }
+  interface KpkeysContexts {
+    /** The conformance kit's context that gives its key read-write. */
+    CONFORMANCE: true;
+    /** The conformance kit's context that takes all rights from its key. */
+    CONFORMANCE_NONE: true;
+  }
+}
+
+/** Pages of RAM: enough for a block of the size that most architectures have at their second level. */
+const RAM_PAGES = 2 ** 20;
+/** Pages that may have content. */
+const CONTENT_PAGES = 2 ** 10;
+/** Pages at the start of RAM that tables come from. */
+const TABLE_PAGES = 512;
+
+/** An entry in a table. */
+export interface EntryPlace {
+  /** Page-frame number of the table. */
+  readonly table: number;
+  /** Index of the entry. */
+  readonly index: number;
+}
+
+/**
+ * A machine of an architecture and nothing else: RAM, CPUs and the framework, no kernel. One key beside the default is managed;
+ * translation is on, with empty tables.
+ */
+export interface Bench {
+  /** RAM. */
+  readonly memory: PhysicalMemory;
+  /** The CPUs, of which the first is current. */
+  readonly cpus: Cpus;
+  /** The first CPU. */
+  readonly cpu: Cpu;
+  /** The layout of the key register. */
+  readonly register: PkeyRegister;
+  /** The codec. */
+  readonly format: PageTableFormat;
+  /** The layout of the address space. */
+  readonly pgtable: PgtableArch;
+  /** The architecture's part of kpkeys. */
+  readonly arch: KpkeysArch;
+  /** The architecture's tools. */
+  readonly tools: ArchTools;
+  /** The kpkeys API, frozen. */
+  readonly kpkeys: Kpkeys;
+  /** What is protected: nothing. */
+  readonly objects: ProtectedObjects;
+  /** Number of the managed key. */
+  readonly managed: number;
+  /** First page-frame number behind the tables, aligned to any block that fits into RAM. */
+  readonly dataPfn: number;
+  /**
+   * A fresh top-level table, which is not in use yet.
+   * @returns its page-frame number
+   */
+  readonly newRoot: () => number;
+  /**
+   * Puts an entry where it translates an address, and makes the tables above it. No translation is invalidated.
+   * @param address - 64 bits; user addresses are those below `layout.userEnd`
+   * @param level - the level of the table that it goes to
+   * @param entry - the entry
+   * @param root - the top-level table, if it is not the current one
+   */
+  readonly put: (address: bigint, level: number, entry: Entry, root?: number) => EntryPlace;
+  /**
+   * A leaf with a key.
+   * @param level - the level that it is for
+   * @param pfn - page-frame number
+   * @param protection - its bits
+   * @param pkey - its key; 0 if left out
+   */
+  readonly leaf: (level: number, pfn: number, protection: Protection, pkey?: number) => Entry;
+  /**
+   * The value of the key register that gives keys rights.
+   * @param rights - rights of each key, from key 0 on; keys beyond have those of unused ones
+   */
+  readonly value: (rights: readonly Rights[]) => Words;
+  /** The value that allows everything. */
+  readonly open: Words;
+  /**
+   * Writes the key register and synchronises.
+   * @param value - its value
+   */
+  readonly setRegister: (value: Words) => void;
+  /**
+   * Makes an access.
+   * @param address - 64 bits
+   * @param access - what is done
+   * @param privilege - on whose behalf; the kernel's if left out
+   * @returns the kind of the fault; undefined when it went through
+   */
+  readonly attempt: (address: bigint, access: Access, privilege?: Privilege) => FaultKind | undefined;
+}
+
+/**
+ * Makes a machine of an architecture without a kernel.
+ *
+ * @param plugin - the architecture
+ * @param options - its options
+ * @throws what setting it up throws
+ */
+export function createBench(plugin: Plugin, options: PluginOptions = {}): Bench {
+  const container = createContainer();
+  registerFramework(container);
+  container.register(PhysicalMemory, {
+    useFactory: instanceCachingFactory((c) => {
+      const { pageShift } = resolve(c, PageTableFormat).geometry;
+      const firstPfn = Number(resolve(c, PgtableArch).layout.ramBase >> BigInt(pageShift));
+      return createPhysicalMemory([{ firstPfn, pages: RAM_PAGES }], { pageShift, reservePages: CONTENT_PAGES });
+    }),
+  });
+  createPluginRegistry(withDependencies([plugin])).setUp(container, plugin.id, [], { [plugin.id]: options });
+
+  const kpkeys = resolve(container, Kpkeys);
+  const arch = resolve(container, KpkeysArch);
+  // An architecture of few keys may have numbered them all.
+  const numbered = Object.keys(arch.pkeyNumbers).find((name) => name !== "DEFAULT");
+  const name = (numbered ?? "CONFORMANCE") as PkeyName;
+  const managed = kpkeys.registerPkey(name);
+  kpkeys.defineContext("CONFORMANCE", { [name]: "rw" });
+  kpkeys.defineContext("CONFORMANCE_NONE", { [name]: "none" });
+  kpkeys.freeze();
+
+  const factory = resolve(container, CpuFactory);
+  const all = [factory.create(0), factory.create(1)];
+  const cpu = all[0]!;
+  const cpus: Cpus = { all, current: cpu };
+  provide(container, Cpus, cpus);
+
+  const memory = resolve(container, PhysicalMemory);
+  const register = resolve(container, PkeyRegister);
+  const format = resolve(container, PageTableFormat);
+  const pgtable = resolve(container, PgtableArch);
+  const { levels, pageShift, splitRoots } = format.geometry;
+  const entry: Entry = { high: 0, low: 0 };
+  let nextTable = memory.firstPfn;
+
+  function newRoot(): number {
+    if (nextTable === memory.firstPfn + TABLE_PAGES) throw new Error("the bench has no page left for a table");
+    return nextTable++;
+  }
+
+  const kernelRoot = newRoot();
+  const userRoot = splitRoots ? newRoot() : kernelRoot;
+  for (const each of all) {
+    each.mmu.setKernelRoot(kernelRoot);
+    each.mmu.setUserRoot(userRoot, 1);
+    each.mmu.enabled = true;
+  }
+
+  function put(address: bigint, level: number, { high, low }: Entry, root?: number): EntryPlace {
+    const user = address < pgtable.layout.userEnd;
+    const words = toWords(address);
+    let table = root ?? (user ? userRoot : kernelRoot);
+    for (let above = 0; above < level; above++) {
+      const index = format.index(above, words.high, words.low);
+      const [entryHigh, entryLow] = [memory.readHigh(table, index), memory.readLow(table, index)];
+      if (format.typeOf(above, entryHigh, entryLow) === EntryType.TABLE) {
+        table = format.pfnOf(entryHigh, entryLow);
+        continue;
+      }
+      const below = newRoot();
+      format.makeTable(entry, below, user);
+      memory.write(table, index, entry.high, entry.low);
+      table = below;
+    }
+    const index = format.index(level, words.high, words.low);
+    memory.write(table, index, high, low);
+    return { table, index };
+  }
+
+  function value(rights: readonly Rights[]): Words {
+    let [high, low] = [0, 0];
+    for (let key = 0; key < register.keys; key++) {
+      const field = register.field(key, rights[key] ?? register.unused);
+      high |= field.high;
+      low |= field.low;
+    }
+    return { high, low };
+  }
+
+  const largest = Math.max(
+    ...levels.map(({ shift }) => 2 ** (shift - pageShift)).filter((pages) => pages <= RAM_PAGES / 4),
+  );
+  const bench: Bench = {
+    memory,
+    cpus,
+    cpu,
+    register,
+    format,
+    pgtable,
+    arch,
+    tools: resolve(container, ArchTools),
+    kpkeys,
+    objects: resolve(container, ProtectedObjects),
+    managed,
+    dataPfn: Math.ceil((memory.firstPfn + TABLE_PAGES) / largest) * largest,
+    newRoot,
+    put,
+    leaf(level, pfn, protection, pkey = 0) {
+      const made: Entry = { high: 0, low: 0 };
+      format.makeLeaf(made, level, pfn, protection);
+      if (pkey === 0) return made;
+      const { clear, set } = format.pkeyChange(pkey);
+      return { high: (made.high & ~clear.high) | set.high, low: (made.low & ~clear.low) | set.low };
+    },
+    value,
+    open: value(Array.from({ length: register.keys }, () => "rwx" as const)),
+    setRegister({ high, low }) {
+      cpu.writePkeyRegister(high, low);
+      cpu.synchronise();
+    },
+    attempt(address, access, privilege = Privilege.KERNEL) {
+      const { high, low } = toWords(address);
+      return cpu.access(high, low, access, privilege) === OK ? undefined : cpu.fault.kind;
+    },
+  };
+  bench.setRegister(bench.open);
+  return bench;
+}

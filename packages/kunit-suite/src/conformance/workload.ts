@@ -1,0 +1,125 @@
+import {
+  Access,
+  AddressSpaces,
+  Exceptions,
+  LazyMmu,
+  MapFlag,
+  PageTableFormat,
+  Privilege,
+  Prot,
+  Tasks,
+  Vmalloc,
+} from "@kpkeys/core/contracts";
+import type { Task } from "@kpkeys/core/contracts";
+import type { Machine } from "@kpkeys/kernel";
+import { createRandom } from "../random.js";
+
+/** Most processes at once. */
+const PROCESSES = 4;
+/** Where processes map, and how many pages they use there. */
+const BASE = 0x1000_0000;
+const SPAN = 4096;
+
+/**
+ * A random life of processes and of the kernel's own mappings: what may go on between any two page-table writes. The same seed
+ * does the same on every machine.
+ *
+ * @param machine - a machine that has booted
+ * @param seed - what is done
+ * @param steps - how many operations
+ */
+export function work(machine: Machine, seed: number, steps: number): void {
+  const random = createRandom(seed);
+  const spaces = machine.get(AddressSpaces);
+  const tasks = machine.get(Tasks);
+  const vmalloc = machine.get(Vmalloc);
+  const exceptions = machine.get(Exceptions);
+  const lazy = machine.get(LazyMmu);
+  const { pageShift } = machine.get(PageTableFormat).geometry;
+  const base = BASE >> pageShift;
+  const processes: Task[] = [];
+  const areas: number[] = [];
+
+  function spawn(): void {
+    const task = tasks.create(spaces.create());
+    processes.push(task);
+    tasks.switchTo(task);
+  }
+
+  function exit(): void {
+    if (processes.length < 2) return;
+    const [task] = processes.splice(random.below(processes.length), 1);
+    tasks.exit(task!);
+    tasks.switchTo(random.oneOf(processes));
+  }
+
+  function fork(): void {
+    if (processes.length === PROCESSES) return;
+    const { mm } = tasks.current;
+    processes.push(tasks.create(spaces.fork(mm!)));
+  }
+
+  const operations: readonly (() => void)[] = [
+    () => {
+      const flags = MapFlag.PRIVATE | MapFlag.ANONYMOUS | (random.below(2) === 0 ? MapFlag.POPULATE : 0);
+      spaces.mmap(tasks.current.mm!, base + random.below(SPAN), 1 + random.below(32), Prot.READ | Prot.WRITE, flags);
+    },
+    () => {
+      spaces.munmap(tasks.current.mm!, base + random.below(SPAN), 1 + random.below(64));
+    },
+    () => {
+      spaces.mprotect(
+        tasks.current.mm!,
+        base + random.below(SPAN),
+        1 + random.below(16),
+        random.oneOf([Prot.READ, Prot.READ | Prot.WRITE]),
+      );
+    },
+    () => {
+      spaces.madvise(tasks.current.mm!, base + random.below(SPAN), 1 + random.below(16), random.oneOf([4, 8, 20, 21]));
+    },
+    () => {
+      const low = (base + random.below(SPAN)) << pageShift;
+      spaces.touch(
+        tasks.current.mm!,
+        0,
+        low,
+        random.oneOf([Access.READ, Access.WRITE]),
+        random.oneOf([Privilege.USER, Privilege.UACCESS]),
+      );
+    },
+    fork,
+    exit,
+    () => {
+      tasks.switchTo(random.oneOf(processes));
+    },
+    () => {
+      areas.push(vmalloc.alloc(1 + random.below(8)));
+    },
+    () => {
+      if (areas.length > 0) vmalloc.free(areas.splice(random.below(areas.length), 1)[0]!);
+    },
+    () => {
+      lazy.enable();
+      vmalloc.free(vmalloc.alloc(2));
+      exceptions.interrupt(() => {
+        vmalloc.free(vmalloc.alloc(1));
+      });
+      lazy.disable();
+    },
+  ];
+
+  spawn();
+  for (let step = 0; step < steps; step++) random.oneOf(operations)();
+}
+
+/**
+ * Page-table writes of the kernel alone, with neither processes nor switches: what costs there are contexts.
+ *
+ * @param machine - a machine that has booted
+ * @param steps - how many areas are mapped and unmapped
+ */
+export function workInKernel(machine: Machine, steps: number): void {
+  const vmalloc = machine.get(Vmalloc);
+  for (let step = 0; step < steps; step++) vmalloc.free(vmalloc.alloc(1 + (step % 8)));
+}

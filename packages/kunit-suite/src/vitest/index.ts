@@ -1,0 +1,39 @@
+/**
+ * The conformance kit under vitest.
+ *
+ * @packageDocumentation
+ */
+import { describe, test } from "vitest";
+import type { Plugin } from "@kpkeys/core/contracts";
+import { checkRule, failureText, rulesFor } from "../conformance/index.js";
+import type { ConformanceSubject } from "../conformance/index.js";
+
+/** Time for one rule, in milliseconds: some boot a machine several times. */
+const TIMEOUT = 60_000;
+
+/**
+ * Declares a test for each rule that a plugin has to keep. To be called from a test file.
+ *
+ * ```js
+ * import { defineConformance } from "@kpkeys/kunit-suite/vitest";
+ * import { pgtablesHardening } from "@kpkeys/pgtables-hardening";
+ * import * as own from "./index.js";
+ *
+ * defineConformance(own.riscvPkr, { features: [pgtablesHardening], exports: own });
+ * ```
+ *
+ * @param plugin - the architecture or feature that is judged
+ * @param others - the other plugins that its rules need, its exports and the files of its package
+ */
+export function defineConformance(plugin: Plugin, others: Partial<Omit<ConformanceSubject, "plugin">> = {}): void {
+  const subject: ConformanceSubject = { arches: [], features: [], ...others, plugin };
+  describe(`${plugin.id} conforms`, () => {
+    for (const rule of rulesFor(plugin.kind)) {
+      test(`${rule.id}: ${rule.sentence}`, { timeout: TIMEOUT }, async (context) => {
+        const result = await checkRule(rule, subject);
+        if (result.status === "skipped") context.skip(result.reason);
+        if (result.status === "failed") throw new Error(failureText(result));
+      });
+    }
+  });
+}
