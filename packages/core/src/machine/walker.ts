@@ -113,7 +113,7 @@ export function createWalker(regime: TranslationRegime, memory: PhysicalMemory):
     let andLow = -1;
     let orHigh = 0;
     let orLow = 0;
-    let index = 0;
+    let index: number;
     let entryHigh = 0;
     let entryLow = 0;
     let level = 0;
