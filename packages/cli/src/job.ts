@@ -1,7 +1,18 @@
 import type { LinearMapStats } from "@kpkeys/core/contracts";
 import type { Coverage, Machine, MachineSpec } from "@kpkeys/kernel";
 import type { AttackResult, SuiteResult } from "@kpkeys/kunit-suite";
-import type { CheckMode, ReplayOptions, ReplayResult, SampleOptions, TraceEvent, Until } from "@kpkeys/workloads";
+import type {
+  CheckMode,
+  Exposure,
+  ExposureProbe,
+  MicroResult,
+  OpenedBy,
+  ReplayOptions,
+  ReplayResult,
+  SampleOptions,
+  TraceEvent,
+  Until,
+} from "@kpkeys/workloads";
 import { chooseSuites } from "./kunit-cases.js";
 import type { KunitChoice } from "./kunit-cases.js";
 import { loadPlugins } from "./plugins.js";
@@ -40,6 +51,10 @@ export interface Job {
   readonly timeline?: TimelineOptions;
   /** How often the page tables are looked at during the replay. */
   readonly check?: CheckMode;
+  /** What makes table pages writable on this machine, if it is to be watched during the replay. */
+  readonly openedBy?: OpenedBy;
+  /** Whether the micro-benchmarks are run after that. */
+  readonly micro?: boolean;
   /** What is checked after that. */
   readonly checks: readonly Check[];
   /** Which KUnit cases, if they are run or named; all unless given. */
@@ -52,6 +67,10 @@ export interface JobResult {
   readonly job: Job;
   /** The replay. */
   readonly replay: ReplayResult | null;
+  /** How long table pages were writable during the replay. */
+  readonly exposure: Exposure | null;
+  /** The micro-benchmarks. */
+  readonly micro: readonly MicroResult[] | null;
   /** Digest of all page tables after the replay, 16 hexadecimal digits. */
   readonly tables: string | null;
   /** Which table pages are protected, at the fullest moment of the replay or after it. */
@@ -79,10 +98,15 @@ interface Protection {
  * @throws KpkeysError whatever building, replaying and checking throw
  */
 export async function runJob(job: Job, hooks: Pick<ReplayOptions, "onProgress" | "stop"> = {}): Promise<JobResult> {
-  const { spec, checks } = job;
+  const { spec, checks, openedBy } = job;
   const { buildMachine, coverageOf } = await import("@kpkeys/kernel");
   const timeline = job.timeline && (await timelineOf(job, job.timeline));
-  const machine = buildMachine(spec, await loadPlugins(spec.arch, spec.features), timeline?.observer);
+  const probe = openedBy && (await probeOf(openedBy));
+  const tools = probe === undefined ? [] : [probe.plugin];
+  const features = [...spec.features, ...tools.map(({ id }) => id)];
+  const plugins = await loadPlugins(spec.arch, spec.features, tools);
+  const machine = buildMachine({ ...spec, features }, plugins, timeline?.observer ?? probe?.observer);
+  probe?.start();
 
   const { attack, runSuites } = await import("@kpkeys/kunit-suite");
   let fullest: Protection | undefined;
@@ -98,6 +122,8 @@ export async function runJob(job: Job, hooks: Pick<ReplayOptions, "onProgress" |
   const looks = checks.includes("coverage") || checks.includes("attack");
 
   const replay = await replayOn(machine, job, timeline, { ...hooks, ...(looks && { onFuller: look }) });
+  const exposure = probe?.result() ?? null;
+  const micro = job.micro === true ? await microOn(machine) : null;
   if (looks) look();
 
   const suites = await chooseSuites(machine, job.kunit ?? {});
@@ -105,6 +131,8 @@ export async function runJob(job: Job, hooks: Pick<ReplayOptions, "onProgress" |
   return {
     job,
     replay,
+    exposure,
+    micro,
     tables: replay === null ? null : machine.digestTables(),
     coverage: checks.includes("coverage") ? fullest!.coverage : null,
     linearMap: checks.includes("coverage") ? machine.get(LinearMap).stats() : null,
@@ -114,6 +142,16 @@ export async function runJob(job: Job, hooks: Pick<ReplayOptions, "onProgress" |
       : null,
     kunit: checks.includes("kunit") ? runSuites(machine, suites) : null,
   };
+}
+
+async function probeOf(openedBy: OpenedBy): Promise<ExposureProbe> {
+  const { createExposureProbe } = await import("@kpkeys/workloads");
+  return createExposureProbe(openedBy);
+}
+
+async function microOn(machine: Machine): Promise<MicroResult[]> {
+  const { MICROMM, runMicro, TEST_VMALLOC } = await import("@kpkeys/workloads");
+  return [...MICROMM, ...TEST_VMALLOC].map((benchmark) => runMicro(machine, benchmark));
 }
 
 async function timelineOf({ spec, series, policy }: Job, options: TimelineOptions): Promise<Timeline> {

@@ -22,8 +22,14 @@ export const FEATURES: Readonly<Record<FeatureId, () => Promise<Plugin>>> = {
  * A registry of the plugins that one machine names, and of no other.
  * @param arch - id of its architecture
  * @param features - ids of its features
+ * @param tools - plugins that only look
  */
-export async function loadPlugins(arch: ArchId, features: readonly FeatureId[]): Promise<PluginRegistry> {
+export async function loadPlugins(
+  arch: ArchId,
+  features: readonly FeatureId[],
+  tools: readonly Plugin[] = [],
+): Promise<PluginRegistry> {
   const { createPluginRegistry } = await import("@kpkeys/core");
-  return createPluginRegistry(await Promise.all([ARCHES[arch](), ...features.map((id) => FEATURES[id]())]));
+  const plugins = await Promise.all([ARCHES[arch](), ...features.map((id) => FEATURES[id]())]);
+  return createPluginRegistry([...plugins, ...tools]);
 }

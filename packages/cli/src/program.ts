@@ -4,6 +4,7 @@ import { EXIT, tellError } from "./errors.js";
 import type { BenchFlags } from "./commands/bench.js";
 import type { KunitFlags } from "./commands/kunit.js";
 import type { MuseumFlags } from "./commands/museum.js";
+import type { OverheadFlags } from "./commands/overhead.js";
 import type { ReplayFlags } from "./commands/replay.js";
 import { listOf, readWhole, withCommonFlags, withReplayFlags } from "./options.js";
 import type { CommonFlags } from "./options.js";
@@ -124,6 +125,27 @@ function createProgram(finish: (status: number) => void): Command {
     .action(async (names: string[], flags: BenchFlags) => {
       const { bench } = await import("./commands/bench.js");
       finish(await bench(names, flags));
+    });
+
+  program
+    .command("overhead")
+    .description(
+      "the cost model against the published overhead of RFC v5: fitted on half of it, predicting the other half",
+    )
+    .option(
+      "--trace <file>",
+      "`perf script` text that stands for kernbench (default: a recording of gcc that comes along)",
+    )
+    .option("--counts", "print what each benchmark had a machine do for one operation")
+    .option("--what-if", "compare other placements of the guards instead: cost beside exposure, on both architectures")
+    .option("--cost <file>", "unit costs for --what-if (default: those of RFC v5, arm64)")
+    .option("--save-costs <file>", "write the fitted unit costs, for --cost of other commands")
+    .option("--seed <n>", "seed of the ranges", readWhole, 1)
+    .option("--csv", "print the predictions as CSV")
+    .option("--json", "print one JSON document and nothing else")
+    .action(async (flags: OverheadFlags) => {
+      const { overhead } = await import("./commands/overhead.js");
+      finish(await overhead(flags));
     });
 
   program

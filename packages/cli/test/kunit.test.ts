@@ -25,6 +25,8 @@ function results(arch: readonly ("arm64-poe" | "x86-pks")[]): JobResult[] {
   return jobsOf({ ...lists, memory: 2 ** 30, cpus: 1, pkeys: true, seed: 1 }).map((job) => ({
     job,
     replay: null,
+    exposure: null,
+    micro: null,
     tables: "",
     coverage: null,
     linearMap: null,

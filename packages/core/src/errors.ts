@@ -14,6 +14,7 @@ export const ERROR_CODES = {
   ERR_TRACE_EMPTY: "a trace holds no event",
   ERR_TRACE_LINE: "a line of a trace is damaged: it begins like an event and cannot be read as one",
   ERR_VMPTE_LINE: "a line of a VmPTE file is not `pid ppid name VmPTE VmRSS faults`",
+  ERR_COST_FILE: "a file of unit costs is no JSON, or lacks a cost, has an unknown one or one of the wrong form",
   ERR_VECTOR_LINE:
     "a line of a vector file is damaged, lacks a field, has an unknown one or one of the wrong form, or is of another architecture",
   ERR_VECTOR_EMPTY: "a vector file holds no line",

@@ -62,6 +62,7 @@ import { createLeafWalk } from "./mm/leaf-walk.js";
 import { createPageTables } from "./mm/page-tables.js";
 import type { KernelPageTables } from "./mm/page-tables.js";
 import { createEnsureTable } from "./mm/populate.js";
+import { createSections } from "./mm/sections.js";
 import { createSetMemory } from "./mm/set-memory.js";
 import { createLinearSplit } from "./mm/split.js";
 import { createTableMemory } from "./mm/table-memory.js";
@@ -227,8 +228,19 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
     faults,
   );
   offer(PageTables, tables);
-  const ensureTable = createEnsureTable(tables, format);
-  const vmalloc = createVmalloc(arch.layout, tables, format, buddy, lazy, tlb, ensureTable);
+  const sections = createSections(extensions);
+  const ensureTable = createEnsureTable(tables, format, sections);
+  const vmalloc = createVmalloc(
+    arch.layout,
+    tables,
+    format,
+    buddy,
+    lazy,
+    tlb,
+    ensureTable,
+    sections,
+    arch.contPteOrder,
+  );
   offer(Vmalloc, vmalloc);
   const walk = createLeafWalk(tables, format);
   const split = createLinearSplit(tables, tablePages, format, walk, lazy, tlb, addresses);
@@ -270,6 +282,7 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
     ensureTable,
     frames,
     lazy,
+    sections,
     tlb,
     zeroPage: image.zeroPage,
   });
@@ -330,9 +343,11 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
       tlbInvalidations: tlb.invalidations,
       setMemoryPkeyCalls: setMemory.counters.pkeyCalls,
       setMemoryPkeyPages: setMemory.counters.pkeyPages,
+      directMapCalls: setMemory.counters.directMapCalls,
       tablesAllocated,
       tablesFreed,
       contextSwitches: tasks!.switches,
+      userFaults: spaces.faults,
     };
   }
 

@@ -21,12 +21,16 @@ export interface MachineCounters {
   readonly setMemoryPkeyCalls: number;
   /** Pages that they changed. */
   readonly setMemoryPkeyPages: number;
+  /** Calls of the `set_direct_map` family that changed the linear map. */
+  readonly directMapCalls: number;
   /** Table pages taken from the buddy allocator. */
   readonly tablesAllocated: number;
   /** Table pages given back. */
   readonly tablesFreed: number;
   /** Context switches. */
   readonly contextSwitches: number;
+  /** Faults of user addresses that were handled. */
+  readonly userFaults: number;
 }
 
 /** A machine that has booted. */

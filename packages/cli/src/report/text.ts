@@ -3,7 +3,8 @@ import type { KunitCounts } from "@kpkeys/kunit-suite";
 import type { Policy } from "../series.js";
 import { compare } from "./compare.js";
 import { costRowsOf } from "./costs.js";
-import type { ArchReport, AttackReport, CheckReport, CoverageReport, PolicyReport, RunReport } from "./document.js";
+import type { ArchReport, AttackReport, CheckReport, CountedCost, CoverageReport, RunReport } from "./document.js";
+import { estimateRows } from "./estimate.js";
 import { linearMapRows } from "./linear-map.js";
 import { notesOf } from "./notes.js";
 import { count, counted } from "./style.js";
@@ -60,6 +61,7 @@ function tableOf(series: string, arches: readonly ArchReport[], style: Style): s
       [""],
       row(style.bold("cost of the replay"), ({ policies }) => Object.keys(policies)),
       ...costRowsOf(arches).map(([label, field]) => row(`  ${label}`, (arch) => costsOf(arch, field))),
+      ...estimateRows(row, arches),
       [""],
       section("faithfulness"),
       row("  processes as in Linux", ({ linux }) =>
@@ -125,6 +127,6 @@ function pagesOf(counts: CoverageCount | undefined): string[] {
   return counts === undefined ? [] : [counts.pages, counts.keyed, counts.readOnly].map(count);
 }
 
-function costsOf({ policies }: ArchReport, field: keyof PolicyReport): string[] {
+function costsOf({ policies }: ArchReport, field: CountedCost): string[] {
   return (Object.keys(policies) as Policy[]).map((policy) => count(policies[policy]![field]));
 }

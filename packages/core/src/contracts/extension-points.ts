@@ -37,6 +37,17 @@ export interface ExtensionHandlers {
    * @param barrierFollows - whether the section has a barrier pending, which is emitted right after
    */
   lazyMmuLeave: (slot: number, barrierFollows: boolean) => void;
+  /**
+   * The lock of a table was taken, under which its entries are changed: `pte_offset_map_lock`, `pmd_lock`. Changes of kernel addresses
+   * and of tables that nobody else can reach any more go without, as in Linux.
+   */
+  tableLocked: (pfn: number) => void;
+  /** The lock of a table is about to be given back. */
+  tableUnlocking: (pfn: number) => void;
+  /** A kernel operation begins: a system call that changes mappings, a fault of a user address, vmalloc, vfree. */
+  operationEnter: () => void;
+  /** It ends. */
+  operationExit: () => void;
   /** The current CPU is about to switch from one task to another; both by tid. */
   contextSwitch: (previous: number, next: number) => void;
   /** An exception was taken from kernel mode. */

@@ -61,6 +61,7 @@ export function createPageTables(
   const offsetMask = (1 << pageShift) - 1;
   // Longer than it need be: V8 keeps the words of short arrays where they are slower to reach.
   const writes = new Float64Array(64);
+  let reads = 0;
   const entry: Entry = { high: 0, low: 0 };
 
   const guardOf = (setter: Setter): Guard => extensions.guard(setter) ?? UNGUARDED;
@@ -77,8 +78,8 @@ export function createPageTables(
       const state = opened.enter();
       for (let attempt = 0; memory.storeRun(table, index, high, low, 0, 1) !== OK; attempt++)
         faults.take(setter, attempt);
-      opened.exit(state);
       writes[number]!++;
+      opened.exit(state);
       if (arch.barrierAfter(setter, high, low)) lazy.queueBarriers();
     };
   }
@@ -95,8 +96,8 @@ export function createPageTables(
       const changed = change(entry);
       for (let attempt = 0; memory.exchange(table, index, entry.high, entry.low) !== OK; attempt++)
         faults.take(setter, attempt);
-      guard.exit(state);
       writes[number]!++;
+      guard.exit(state);
       return changed;
     };
   }
@@ -110,6 +111,7 @@ export function createPageTables(
 
   function read(table: number, index: number): void {
     for (let attempt = 0; memory.load(table, index) !== OK; attempt++) faults.take("pgtable read", attempt);
+    reads++;
     tables.entryHigh = memory.valueHigh;
     tables.entryLow = memory.valueLow;
   }
@@ -125,8 +127,8 @@ export function createPageTables(
   function setPte(table: number, index: number, high: number, low: number): void {
     const state = setPteGuard.enter();
     for (let attempt = 0; memory.store(table, index, high, low) !== DONE; attempt++) faults.take("set_pte", attempt);
-    setPteGuard.exit(state);
     writes[SET_PTE]!++;
+    setPteGuard.exit(state);
     if (arch.barrierAfter("set_pte", high, low)) lazy.queueBarriers();
   }
 
@@ -179,8 +181,8 @@ export function createPageTables(
   function exchange(setter: Setter, guard: Guard, table: number, index: number, high: number, low: number): void {
     const state = guard.enter();
     for (let attempt = 0; memory.exchange(table, index, high, low) !== OK; attempt++) faults.take(setter, attempt);
-    guard.exit(state);
     writes[numberOf[setter]]!++;
+    guard.exit(state);
     tables.entryHigh = memory.valueHigh;
     tables.entryLow = memory.valueLow;
   }
@@ -191,6 +193,9 @@ export function createPageTables(
     },
     get total() {
       return writes.reduce((sum, count) => sum + count);
+    },
+    get reads() {
+      return reads;
     },
     get barriers() {
       return lazy.barriers;
@@ -233,10 +238,10 @@ export function createPageTables(
         const entryLow = (pages << pageShift) | (low & offsetMask);
         for (let attempt = 0; !stored(table, index + done, entryHigh, entryLow, length); attempt++)
           faults.take("set_ptes", attempt);
+        writes[SET_PTE]! += length;
         guard.exit(state);
         done += length;
       }
-      writes[SET_PTE]! += count;
       if (arch.barrierAfter("set_pte", high, low)) lazy.queueBarriers();
     },
     ptepTestAndClearYoung: (table, index) => testAndClearYoung(table, index, clearYoung),

@@ -14,7 +14,7 @@ const MADV = { DONTNEED: 4, FREE: 8, COLD: 20, PAGEOUT: 21 } as const;
 
 /** Makes the address spaces of the machine. @param parts - what they are made with */
 export function createAddressSpaces(parts: ProcessParts): AddressSpaces {
-  const { format, tables, tlb, lazy } = parts;
+  const { format, tables, tlb, lazy, sections } = parts;
   const userTables = createUserTables(parts);
   const unmap = createUnmap(parts, userTables);
   const faults = createFaultHandler(parts, userTables);
@@ -53,46 +53,50 @@ export function createAddressSpaces(parts: ProcessParts): AddressSpaces {
   /** `madvise_free_pte_range` and `madvise_cold_or_pageout_pte_range`: changes state in place. */
   function age(mm: KernelMm, page: number, pages: number, change: (table: number, index: number) => void): void {
     userTables.eachTable(mm, page, page + pages, (table, from, to) => {
+      sections.lock(table);
       lazy.enable();
       for (let index = from; index < to; index++) {
         tables.read(table, index);
         if (format.isPresent(tables.entryHigh, tables.entryLow)) change(table, index);
       }
       lazy.disable();
+      sections.unlock(table);
     });
   }
 
-  return {
+  const { operation } = sections;
+
+  const spaces: Omit<AddressSpaces, "faults"> = {
     all: { [Symbol.iterator]: () => alive.values() },
-    create,
-    fork(parent) {
+    create: operation(create),
+    fork: operation((parent) => {
       const child = create();
       child.heapStart = own(parent).heapStart;
       child.heapEnd = own(parent).heapEnd;
       copyPageRanges(own(parent), child);
       return child;
-    },
+    }),
     get(mm) {
       own(mm).users++;
     },
-    put(handle) {
+    put: operation((handle) => {
       const mm = own(handle);
       if (--mm.users > 0) return;
       alive.delete(mm.id);
       for (const { start, end } of mm.vmas.all) unmap.zap(mm, start, end);
       unmap.destroy(mm);
-    },
-    mmap(handle, page, pages, prot, flags) {
+    }),
+    mmap: operation((handle, page, pages, prot, flags) => {
       const mm = own(handle);
       munmap(mm, page, pages);
       mm.vmas.insert(new Vma(page, page + pages, prot, flags));
       if ((flags & MapFlag.POPULATE) !== 0) faults.populate(mm, page, page + pages);
       return 0;
-    },
-    munmap: (mm, page, pages) => munmap(own(mm), page, pages),
-    mprotect: (mm, page, pages, prot) => remap.mprotect(own(mm), page, pages, prot),
-    mremap: (mm, page, pages, newPage, newPages) => remap.mremap(own(mm), page, pages, newPage, newPages),
-    brk(handle, page) {
+    }),
+    munmap: operation((mm, page, pages) => munmap(own(mm), page, pages)),
+    mprotect: operation((mm, page, pages, prot) => remap.mprotect(own(mm), page, pages, prot)),
+    mremap: operation((mm, page, pages, newPage, newPages) => remap.mremap(own(mm), page, pages, newPage, newPages)),
+    brk: operation((handle, page) => {
       const mm = own(handle);
       if (mm.heapStart < 0) mm.heapStart = mm.heapEnd = page;
       if (page > mm.heapEnd) {
@@ -100,8 +104,8 @@ export function createAddressSpaces(parts: ProcessParts): AddressSpaces {
       } else if (page < mm.heapEnd) munmap(mm, page, mm.heapEnd - page);
       mm.heapEnd = page;
       return 0;
-    },
-    madvise(handle, page, pages, advice) {
+    }),
+    madvise: operation((handle, page, pages, advice) => {
       const mm = own(handle);
       if (advice === MADV.DONTNEED) unmap.zap(mm, page, page + pages);
       else if (advice === MADV.FREE) {
@@ -113,8 +117,10 @@ export function createAddressSpaces(parts: ProcessParts): AddressSpaces {
       } else return 0;
       tlb.addressSpace(mm.asid);
       return 0;
-    },
+    }),
     protectionAt: (mm, page) => own(mm).vmas.find(page)?.prot ?? -1,
     touch: (mm, high, low, access, privilege) => faults.touch(own(mm), high, low, access, privilege),
   };
+  // Added when the rest is there: V8 keeps an object with an accessor in its literal as a hash table.
+  return Object.defineProperty(spaces, "faults", { get: () => faults.handled }) as AddressSpaces;
 }

@@ -16,6 +16,8 @@ const MAXIMUM_FAULTS = 8;
 
 /** Faults of user addresses. */
 export interface FaultHandler {
+  /** Faults handled so far. */
+  readonly handled: number;
   /** See {@link AddressSpaces.touch}. */
   touch(mm: KernelMm, high: number, low: number, access: Access, privilege: Privilege): number;
   /**
@@ -29,7 +31,7 @@ export interface FaultHandler {
 
 /** Makes the handler. @param parts - what it is made with @param userTables - the walk */
 export function createFaultHandler(parts: ProcessParts, userTables: UserTables): FaultHandler {
-  const { cpus, format, tables, frames, tlb, zeroPage, tools, exceptionEntry } = parts;
+  const { cpus, format, tables, frames, tlb, zeroPage, tools, exceptionEntry, sections } = parts;
   const { pageShift } = format.geometry;
   const faultAroundPages = FAULT_AROUND_BYTES >> pageShift;
   const stackPages = STACK_BYTES >> pageShift;
@@ -112,28 +114,34 @@ export function createFaultHandler(parts: ProcessParts, userTables: UserTables):
     flushPage(page);
   }
 
-  function handle(mm: KernelMm, page: number, access: Access): number {
+  const handle = sections.operation((mm: KernelMm, page: number, access: Access): number => {
     const vma = findVma(mm, page);
     if (vma === undefined || !allowed(vma, access)) return Errno.EFAULT;
     const write = (access & Access.WRITE) !== 0;
     const table = userTables.ensure(mm, page);
     const index = format.index(lastLevel, pageHigh(page, pageShift), pageLow(page, pageShift));
+    sections.lock(table);
     tables.read(table, index);
     const { entryHigh, entryLow } = tables;
     if (!format.isPresent(entryHigh, entryLow)) mapMissing(vma, page, table, index, write);
     else if (write && !format.isWritable(entryHigh, entryLow))
       writeProtected(vma, page, table, index, format.pfnOf(entryHigh, entryLow));
     else makeAccessible(page, table, index, write);
+    sections.unlock(table);
     return 0;
-  }
+  });
 
-  return {
+  // Plain fields: an object literal with accessors is slow to use.
+  const handler: { -readonly [F in keyof FaultHandler]: FaultHandler[F] } = {
+    handled: 0,
     populate(mm, start, end) {
       for (let page = start; page < end; page++) {
         const vma = mm.vmas.find(page);
         if (vma === undefined || vma.prot === 0) continue;
         const table = userTables.ensure(mm, page);
+        sections.lock(table);
         tables.read(table, format.index(lastLevel, pageHigh(page, pageShift), pageLow(page, pageShift)));
+        sections.unlock(table);
         const write = (vma.prot & Prot.WRITE) !== 0 && !vma.shared;
         if (!format.isPresent(tables.entryHigh, tables.entryLow)) handle(mm, page, write ? Access.WRITE : Access.READ);
       }
@@ -149,8 +157,10 @@ export function createFaultHandler(parts: ProcessParts, userTables: UserTables):
         if (privilege === Privilege.USER) cpu.synchroniseByException();
         else exceptionEntry.leave();
         if (status < 0) return status;
+        handler.handled++;
       }
       throw new KernelFault(cpus.current, tools, "handle_mm_fault");
     },
   };
+  return handler;
 }

@@ -10,11 +10,13 @@ export function createCopyPageRanges(
   parts: ProcessParts,
   userTables: UserTables,
 ): (parent: KernelMm, child: KernelMm) => void {
-  const { format, tables, frames, tlb, lazy } = parts;
+  const { format, tables, frames, tlb, lazy, sections } = parts;
   const entry = { high: 0, low: 0 };
 
   function copyTable(child: KernelMm, shared: boolean, table: number, from: number, to: number, page: number): void {
     const childTable = userTables.ensure(child, page);
+    sections.lock(childTable);
+    sections.lock(table);
     lazy.enable();
     for (let index = from; index < to; index++) {
       tables.read(table, index);
@@ -31,6 +33,8 @@ export function createCopyPageRanges(
       tables.setPte(childTable, index, entry.high, entry.low);
     }
     lazy.disable();
+    sections.unlock(table);
+    sections.unlock(childTable);
   }
 
   return (parent, child) => {

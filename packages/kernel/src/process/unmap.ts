@@ -28,7 +28,7 @@ export interface Unmap {
 
 /** Makes it. @param parts - what it is made with @param userTables - the walk */
 export function createUnmap(parts: ProcessParts, userTables: UserTables): Unmap {
-  const { format, tables, frames, tlb, arch, lazy } = parts;
+  const { format, tables, frames, tlb, arch, lazy, sections } = parts;
   const { levels, pageShift } = format.geometry;
   const { lastLevel } = userTables;
   const spans = levels.map(({ shift }) => 2 ** (shift - pageShift));
@@ -37,6 +37,7 @@ export function createUnmap(parts: ProcessParts, userTables: UserTables): Unmap 
   function zap(mm: KernelMm, start: number, end: number): number {
     let cleared = 0;
     userTables.eachTable(mm, start, end, (table, from, to) => {
+      sections.lock(table);
       lazy.enable();
       for (let index = from; index < to; index++) {
         tables.read(table, index);
@@ -46,6 +47,7 @@ export function createUnmap(parts: ProcessParts, userTables: UserTables): Unmap 
         cleared++;
       }
       lazy.disable();
+      sections.unlock(table);
     });
     return cleared;
   }

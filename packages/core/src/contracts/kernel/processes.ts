@@ -47,6 +47,8 @@ export interface Mm {
 export interface AddressSpaces {
   /** All address spaces alive. */
   readonly all: Iterable<Mm>;
+  /** Faults of user addresses handled so far. */
+  readonly faults: number;
   /** Makes an empty address space. @returns it @throws KpkeysError ERR_OUT_OF_MEMORY */
   create(): Mm;
   /** `dup_mmap`: copies an address space for fork, with copy-on-write. @param mm - the parent's @returns the child's */
