@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import type { KernelPolicies } from "@kpkeys/kernel";
 import type { Until } from "@kpkeys/workloads";
 import type { Job } from "./job.js";
-import { ARCHES, FEATURES } from "./plugins.js";
+import { ARCHES, DEFAULT_FEATURES, FEATURES } from "./plugins.js";
 import type { ArchId, FeatureId } from "./plugins.js";
 import { POLICIES, SERIES } from "./series.js";
 import type { Policy, SeriesName } from "./series.js";
@@ -113,7 +113,7 @@ export function withCommonFlags(command: Command, policies: readonly Policy[]): 
   const lists: [flags: string, description: string, read: (text: string) => string[], standard: readonly string[]][] = [
     ["--arch <id,...>", "architectures", listOf("architecture", ARCHES), Object.keys(ARCHES)],
     ["--series <name,...>", "versions of the kpkeys series", listOf("series", SERIES), ["next"]],
-    ["--feature <id,...>", "what is protected", listOf("feature", FEATURES), Object.keys(FEATURES)],
+    ["--feature <id,...>", "what is protected", listOf("feature", FEATURES), DEFAULT_FEATURES],
     ["--policy <name,...>", "how the hardening is used", listOf("policy", POLICIES), policies],
   ];
   for (const [flags, description, read, standard] of lists) {

@@ -8,7 +8,7 @@ import type { OverheadFlags } from "./commands/overhead.js";
 import type { ReplayFlags } from "./commands/replay.js";
 import { listOf, readWhole, withCommonFlags, withReplayFlags } from "./options.js";
 import type { CommonFlags } from "./options.js";
-import { ARCHES } from "./plugins.js";
+import { ARCHES, FEATURES } from "./plugins.js";
 import type { Policy } from "./series.js";
 
 const ALL_POLICIES: readonly Policy[] = ["off", "naive", "batched"];
@@ -91,16 +91,11 @@ function createProgram(finish: (status: number) => void): Command {
       finish(await attack(trace, flags));
     });
 
-  const arches = Object.keys(ARCHES);
   program
     .command("conform")
     .description("judge the model by architectural test vectors, line by line")
     .argument("<files...>", "vectors as JSON Lines, plain or gzip")
-    .addOption(
-      new Option("--arch <id,...>", "architectures whose lines may come")
-        .argParser(listOf("architecture", ARCHES))
-        .default(arches, arches.join(",")),
-    )
+    .addOption(archOption("architectures whose lines may come"))
     .option("--json", "print one JSON document and nothing else")
     .action(async (files: string[], flags: Pick<CommonFlags, "arch" | "json">) => {
       const { conform } = await import("./commands/conform.js");
@@ -114,7 +109,7 @@ function createProgram(finish: (status: number) => void): Command {
     .addOption(
       new Option("--arch <id,...>", "architectures")
         .argParser(listOf("architecture", ARCHES))
-        .default(arches, arches.join(",")),
+        .default(Object.keys(ARCHES), Object.keys(ARCHES).join(",")),
     )
     .option("--trace <file>", "`perf script` text to replay (default: a recording of gcc that comes along)")
     .option(
@@ -161,11 +156,7 @@ function createProgram(finish: (status: number) => void): Command {
   program
     .command("museum")
     .description("the bugs of the series' own changelogs, each shown and each mended")
-    .addOption(
-      new Option("--arch <id,...>", "architectures")
-        .argParser(listOf("architecture", ARCHES))
-        .default(arches, arches.join(",")),
-    )
+    .addOption(archOption("architectures"))
     .option("--id <exhibit>", "one exhibit, with its story, its fix and a trace of both sides")
     .addOption(
       new Option("--replay <string>", "run one side again from what the museum printed for it").conflicts([
@@ -181,6 +172,23 @@ function createProgram(finish: (status: number) => void): Command {
       finish(await museum(flags));
     });
 
+  const features = Object.keys(FEATURES);
+  program
+    .command("budget")
+    .description("keys and contexts of features against the keys that there are, and what one key for two would open")
+    .argument("[modules...]", "packages or ES modules that export features of your own")
+    .addOption(archOption("architectures"))
+    .addOption(
+      new Option("--feature <id,...>", "features that come along")
+        .argParser(listOf("feature", FEATURES))
+        .default(features, features.join(",")),
+    )
+    .option("--json", "print one JSON document and nothing else")
+    .action(async (modules: string[], flags: Pick<CommonFlags, "arch" | "feature" | "json">) => {
+      const { budget } = await import("./commands/budget.js");
+      finish(await budget(modules, flags));
+    });
+
   // Its flags are the architectures' inputs, which are loaded for it alone.
   const explain = program.command("explain").description("why an access faults, step by step, from an oops");
   program.hook("preSubcommand", async (_, command) => {
@@ -190,4 +198,12 @@ function createProgram(finish: (status: number) => void): Command {
   });
 
   return program;
+}
+
+/** A list of architectures, all of them if left out. */
+function archOption(description: string): Option {
+  const arches = Object.keys(ARCHES);
+  return new Option("--arch <id,...>", description)
+    .argParser(listOf("architecture", ARCHES))
+    .default(arches, arches.join(","));
 }

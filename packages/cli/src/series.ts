@@ -1,7 +1,8 @@
-import type { TableSource } from "@kpkeys/core/contracts";
+import type { PluginOptions, TableSource } from "@kpkeys/core/contracts";
 import type { KernelPolicies } from "@kpkeys/kernel";
 import type { HardenedPgtablesOptions } from "@kpkeys/kunit-suite";
 import type { PgtablesOptions } from "@kpkeys/pgtables-hardening";
+import type { FeatureId } from "./plugins.js";
 
 /** A mapping of table pages that a version of the series is known to leave open. The report is held against it; it decides nothing. */
 export interface DocumentedGap {
@@ -22,8 +23,8 @@ export interface Series {
   };
   /** What the kernel under the features does. */
   readonly kernel: KernelPolicies;
-  /** Options of the feature plugins, by id. */
-  readonly features: {
+  /** Options of the feature plugins, by id; one that is not named has none. */
+  readonly features: Readonly<Partial<Record<FeatureId, PluginOptions>>> & {
     /** Of page-table hardening. */
     readonly pgtables: PgtablesOptions;
   };
@@ -189,7 +190,7 @@ export const SERIES: Readonly<Record<SeriesName, Series>> = {
 export type Policy = "off" | "naive" | "batched";
 
 /** Options of the feature plugins by policy, weakest policy first; `off` is a machine without features. */
-export const POLICIES: Readonly<Record<Policy, { readonly pgtables: { readonly batching?: boolean } } | null>> = {
+export const POLICIES: Readonly<Record<Policy, Readonly<Partial<Record<FeatureId, PluginOptions>>> | null>> = {
   off: null,
   naive: { pgtables: { batching: false } },
   batched: { pgtables: {} },

@@ -14,6 +14,7 @@ export function archReport(changes: Partial<ArchReport> = {}): ArchReport {
       keyed: 2064,
       readOnly: 1,
       gaps: [],
+      objects: {},
       bySource: {
         static: { pages: 10, keyed: 9, readOnly: 1 },
         early: { pages: 2055, keyed: 2055, readOnly: 0 },

@@ -43,14 +43,17 @@ export const ERROR_CODES = {
   ERR_CONTEXT_RIGHTS: "a context names rights that the architecture's register cannot express",
   ERR_PKEY_UNKNOWN: "a symbolic key that no plugin has registered",
   ERR_PKEY_DUPLICATE: "a symbolic key is registered twice",
-  ERR_PKEY_EXHAUSTED: "more keys are wanted than the architecture has",
+  ERR_PKEY_EXHAUSTED: "the features of a machine want more keys than the architecture has",
   ERR_STATE_FOREIGN:
     "a state handed to leaveContext was not made by this machine's enterContext, or was consumed already",
   ERR_STATE_EXHAUSTED: "more contexts are entered at once than states can be kept for",
-  ERR_GUARD_TAKEN: "a second feature asks for a guard point, or for the allocation of table pages, that another holds",
+  ERR_GUARD_TAKEN:
+    "a second feature asks for a guard point, the allocation of table pages or the store of credentials that another holds",
   ERR_UNSYNCHRONISED:
     "on a strict machine: an access was made whose outcome depends on a key-register write that no barrier has synchronised",
   ERR_KERNEL_FAULT: "the model kernel itself took a fault that nothing handles",
+  ERR_KERNEL_BUG:
+    "the model kernel found a rule of its own broken, where Linux has a BUG(): a credential or object misused",
   ERR_DEADLOCK: "a task waits for a lock that nobody can give back: it holds the lock itself, or the holder cannot run",
   ERR_INIT_ORDER: "an initialisation step was called too late, too early or twice",
 } as const;
@@ -82,6 +85,8 @@ export interface ErrorDetails {
 export class KpkeysError extends Error {
   /** The code, for programs and for looking up. */
   readonly code: ErrorCode;
+  /** Where it happened, if that was told. */
+  readonly where: string | undefined;
 
   /**
    * @param code - a code of {@link ERROR_CODES}
@@ -96,5 +101,6 @@ export class KpkeysError extends Error {
     );
     this.name = "KpkeysError";
     this.code = code;
+    this.where = where;
   }
 }

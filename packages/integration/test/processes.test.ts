@@ -14,7 +14,7 @@ import { coverageOf, digestTables } from "@kpkeys/kernel";
 import type { Machine } from "@kpkeys/kernel";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ARCHES, hardened } from "./machines.js";
+import { ARCHES, hardened, settle } from "./machines.js";
 
 /** Where the tests map: 64 MiB at a place with neighbours in the same tables. */
 const BASE = 0x7f00_0000_0;
@@ -289,6 +289,7 @@ describe.each(ARCHES)("whatever processes do on %s", (arch) => {
       const machine = hardened(arch);
       const { freePages } = machine.get(PageAllocator);
       for (const task of live(machine, steps)) machine.get(Tasks).exit(task);
+      settle(machine);
       expect(machine.get(PageAllocator).freePages).toBe(freePages);
     });
   });

@@ -1,7 +1,9 @@
 import {
+  checkKeyBudget,
   createContainer,
   KpkeysError,
   instanceCachingFactory,
+  keyBudget,
   lazily,
   provide,
   registerFramework,
@@ -15,11 +17,13 @@ import {
   CpuFactory,
   CpuPower,
   Cpus,
+  Creds,
   EarlyMemory,
   Exceptions,
   ExtensionPoints,
   InitPhases,
   KernelConfig,
+  KernelMemory,
   KeyRegisters,
   Kpkeys,
   KpkeysArch,
@@ -34,7 +38,9 @@ import {
   PhysicalMemory,
   PkeyRegister,
   ProtectedObjects,
+  Rcu,
   SetMemory,
+  SlabAllocator,
   StaticKeys,
   StaticTablePages,
   Tasks,
@@ -44,6 +50,7 @@ import type { DependencyContainer, MemoryBank, Token } from "@kpkeys/core/contra
 import { createPhysicalMemory } from "@kpkeys/core/machine";
 import { boot, BootProgress } from "./boot/boot.js";
 import { layOutImage } from "./boot/image.js";
+import { placeInitCred } from "./boot/init-cred.js";
 import { createMemblock } from "./boot/memblock.js";
 import { configLinesOf, kernelConfigOf } from "./config.js";
 import { createCpuPower } from "./cpu-power.js";
@@ -52,6 +59,7 @@ import { createExceptions } from "./exceptions.js";
 import { createKernelFaults } from "./kernel-fault.js";
 import { createKeyRegisters } from "./key-registers.js";
 import { addressText, closingPkey } from "./coverage.js";
+import { createCredLife } from "./cred/task-creds.js";
 import type { Machine, MachineCounters } from "./machine.js";
 import { createAddresses, pageHigh, pageLow } from "./mm/addresses.js";
 import { createBuddyAllocator } from "./mm/buddy.js";
@@ -69,12 +77,13 @@ import { createTableMemory } from "./mm/table-memory.js";
 import { createTablePages } from "./mm/table-pages.js";
 import { createTlbFlush } from "./mm/tlb-flush.js";
 import { createVmalloc } from "./mm/vmalloc.js";
+import { createObjectServices } from "./objects.js";
 import { createAddressSpaces } from "./process/address-spaces.js";
 import { createUserFrames } from "./process/frames.js";
 import { createTasks } from "./process/tasks.js";
 import type { KernelTasks } from "./process/tasks.js";
 import { readPolicies } from "./policies.js";
-import { digestTables, findTables, scanTables } from "./scanner.js";
+import { digestTables, findTables, scanObjects, scanTables } from "./scanner.js";
 import { createTableWatch } from "./table-watch.js";
 import { checkSpec } from "./spec.js";
 import type { BankSpec, MachineSpec } from "./spec.js";
@@ -127,9 +136,10 @@ function setUpPlugins(spec: MachineSpec, registry: PluginRegistry, observer?: Ob
   provide(container, BootParameters, { rodata, kpkeys });
   const lines = configLinesOf(spec, registry);
   const options = kpkeys === "off" ? withoutPkeys(spec) : spec.options;
-  const { plugins } = registry.setUp(container, spec.arch, spec.features, options, lines);
+  const { plugins, keyOwners } = registry.setUp(container, spec.arch, spec.features, options, lines);
   provide(container, KernelConfig, kernelConfigOf(plugins, lines));
   provide(container, KunitOptions, spec.kunit ?? {});
+  checkKeyBudget(keyBudget(resolve(container, Kpkeys), resolve(container, PkeyRegister), keyOwners));
   resolve(container, Kpkeys).freeze();
   resolve(container, ExtensionPoints).freeze();
   resolve(container, ProtectedObjects).freeze();
@@ -173,6 +183,7 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
 
   const image = layOutImage(arch, memory.firstPfn, pageShift);
   offer(StaticTablePages, image);
+  placeInitCred(memory, image.initCredPfn);
   const addresses = createAddresses(arch.layout, memory, image, format.geometry);
   offer(LinearMap, addresses);
   const memblock = createMemblock(memory.banks);
@@ -262,7 +273,7 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
   offer(SetMemory, setMemory);
   let tasks: KernelTasks | undefined;
   const irqStacks: number[] = [];
-  offer(
+  const exceptions = offer(
     Exceptions,
     createExceptions(cpus, lazy, exceptionEntry, faults, () => tasks, irqStacks),
   );
@@ -295,13 +306,39 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
     if (policies.irqStacks === "vmap") for (const { id } of all) irqStacks[id] = vmalloc.alloc(IRQ_STACK_PAGES);
   }
 
+  const objects = createObjectServices({
+    cpus,
+    addresses,
+    firstPfn: memory.firstPfn,
+    pageShift,
+    faults,
+    buddy,
+    setMemory,
+    exceptions,
+    extensions,
+    kpkeys,
+    isIdle: (cpu) => tasks!.isIdle(cpu),
+  });
+  offer(KernelMemory, objects.memory);
+  offer(SlabAllocator, objects.slab);
+  offer(Rcu, objects.rcu);
+
   function startTasks(): void {
     const { switchPkeyRegister, resumeInitialisesRegister } = policies;
+    const creds = createCredLife({ ...objects, init: image.initCredPfn * 2 ** pageShift, extensions });
     tasks = createTasks(cpus, image.root, format, spaces, lazy, extensions, watching, {
+      creds,
+      switched: () => {
+        objects.rcu.noteContextSwitch();
+      },
       switchPkeyRegister,
       needsBarrier,
     });
     offer(Tasks, tasks);
+    offer(
+      Creds,
+      creds.forCurrent(() => tasks!.currentCreds),
+    );
     const onResume = resumeInitialisesRegister && kpkeys.supported() ? initial : undefined;
     offer(CpuPower, createCpuPower(cpus, tasks, extensions, onResume));
   }
@@ -378,6 +415,11 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
         isLinear: (page) => addresses.pfnOf(pageHigh(page, pageShift), pageLow(page, pageShift)) >= 0,
       }),
     scan: () => scanTables({ memory, format, roots: roots(), sourceOf: (pfn) => tables.sourceOf(pfn) }),
+    scanObjects: () =>
+      scanObjects(
+        { memory, format, roots: roots() },
+        get(ProtectedObjects).claims.flatMap(({ objects }) => [...(objects?.() ?? [])]),
+      ),
     watch: () => createTableWatch({ memory, format, roots }, closingPkey({ get })),
   };
 }

@@ -1,5 +1,5 @@
 import type { Cpus, DependencyContainer, PhysicalMemory, Setter, Token } from "@kpkeys/core/contracts";
-import type { ScannedTable } from "./scanner.js";
+import type { ScannedObject, ScannedTable } from "./scanner.js";
 import type { MachineSpec } from "./spec.js";
 import type { TableWatch } from "./table-watch.js";
 
@@ -57,6 +57,8 @@ export interface Machine {
   scan(): readonly ScannedTable[];
   /** A digest of all page-table pages, word by word and place by place. @returns 16 hexadecimal digits */
   digestTables(): string;
+  /** Finds every object that the features say they protect now, with every mapping of its page, from the same roots. */
+  scanObjects(): readonly ScannedObject[];
   /**
    * A digest of what the tables translate, wherever they lie: equal for machines that did the same with another allocation of table
    * pages or another linear map.

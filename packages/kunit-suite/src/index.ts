@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 export { attack } from "./attack.js";
-export type { AttackCount, AttackGap, AttackResult } from "./attack.js";
+export type { AttackCount, AttackGap, AttackResult, MachineUnderAttack } from "./attack.js";
 export { readKtap } from "./ktap/reader.js";
 export type { KtapCounts, KtapDocument, KtapError, KtapStatus, KtapTest } from "./ktap/types.js";
 export { formatKtap, ktapOf, plainLine, plainName, writeKtap } from "./ktap/writer.js";

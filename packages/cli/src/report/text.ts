@@ -49,6 +49,7 @@ function tableOf(series: string, arches: readonly ArchReport[], style: Style): s
       section("by level"),
       ...namesOf(arches, "byLevel").map((name) => row(`  ${name}`, (arch) => pagesOf(countsOf(arch, "byLevel")[name]))),
       row(style.bold("all"), ({ coverage }) => pagesOf(coverage)),
+      ...objectRows(section, row, arches),
       [""],
       section("linear map"),
       ...linearMapRows(row, arches),
@@ -70,6 +71,25 @@ function tableOf(series: string, arches: readonly ArchReport[], style: Style): s
       ...FAITH.map(([label, field]) => row(`  ${label}`, (arch) => count(arch[field]))),
     ],
   );
+}
+
+/** Objects that features protect, if there are any. */
+function objectRows(
+  section: (name: string, ...columns: string[]) => Row,
+  row: (label: string, cells: (arch: ArchReport) => GroupCells) => Row,
+  arches: readonly ArchReport[],
+): Row[] {
+  const names = [...new Set(arches.flatMap(({ coverage }) => Object.keys(coverage.objects)))];
+  if (names.length === 0) return [];
+  const cells = ({ coverage }: ArchReport, name: string): GroupCells => {
+    const { objects = 0, keyed = 0, readOnly = 0 } = coverage.objects[name] ?? {};
+    return [objects, keyed, readOnly].map(count);
+  };
+  return [
+    [""],
+    section("protected objects", "objects", "keyed", "read-only"),
+    ...names.map((name) => row(`  ${name}`, (arch) => cells(arch, name))),
+  ];
 }
 
 function openText({ gaps }: CoverageReport, style: Style): string {

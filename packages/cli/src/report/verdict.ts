@@ -43,12 +43,16 @@ export function failuresOf(machine: Checked): string[] {
   const where = `${arch}, series ${series}`;
   const failures: string[] = [];
   if (coverage?.gaps.some(({ documented }) => !documented) === true)
-    failures.push(`${where}: table pages can be written without their key`);
+    failures.push(`${where}: ${subjectOf(coverage.gaps)} can be written without their key`);
   if (attack?.gaps.some(({ documented }) => !documented) === true) failures.push(`${where}: attacks went through`);
   if (check?.gaps.some(({ documented }) => !documented) === true)
     failures.push(`${where}: table pages could be written without their key during the replay`);
   if (kunit && hasFailures(kunit)) failures.push(`${where}: KUnit cases failed`);
   return failures;
+}
+
+function subjectOf(gaps: CoverageReport["gaps"]): string {
+  return gaps.every(({ documented, level }) => documented || level === "object") ? "protected objects" : "table pages";
 }
 
 /**
