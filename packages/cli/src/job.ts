@@ -72,7 +72,7 @@ export interface JobResult {
   /** The micro-benchmarks. */
   readonly micro: readonly MicroResult[] | null;
   /** Digest of all page tables after the replay, 16 hexadecimal digits. */
-  readonly tables: string;
+  readonly tables: string | null;
   /** Which table pages are protected, at the fullest moment of the replay or after it. */
   readonly coverage: Coverage | null;
   /** Of what the linear map consists after the replay; looked at with the coverage. */
@@ -99,7 +99,7 @@ interface Protection {
  */
 export async function runJob(job: Job, hooks: Pick<ReplayOptions, "onProgress" | "stop"> = {}): Promise<JobResult> {
   const { spec, checks, openedBy } = job;
-  const { buildMachine, coverageOf, digestTables } = await import("@kpkeys/kernel");
+  const { buildMachine, coverageOf } = await import("@kpkeys/kernel");
   const timeline = job.timeline && (await timelineOf(job, job.timeline));
   const probe = openedBy && (await probeOf(openedBy));
   const tools = probe === undefined ? [] : [probe.plugin];
@@ -133,7 +133,7 @@ export async function runJob(job: Job, hooks: Pick<ReplayOptions, "onProgress" |
     replay,
     exposure,
     micro,
-    tables: digestTables(machine.memory, machine.scan()),
+    tables: replay === null ? null : machine.digestTables(),
     coverage: checks.includes("coverage") ? fullest!.coverage : null,
     linearMap: checks.includes("coverage") ? machine.get(LinearMap).stats() : null,
     attack: fullest?.attack ?? null,

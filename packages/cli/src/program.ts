@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { Command, Option } from "commander";
 import { EXIT, tellError } from "./errors.js";
+import type { BenchFlags } from "./commands/bench.js";
 import type { KunitFlags } from "./commands/kunit.js";
 import type { MuseumFlags } from "./commands/museum.js";
 import type { OverheadFlags } from "./commands/overhead.js";
@@ -112,6 +113,26 @@ function createProgram(finish: (status: number) => void): Command {
     .action(async (files: string[], flags: Pick<CommonFlags, "arch" | "json">) => {
       const { conform } = await import("./commands/conform.js");
       finish(await conform(files, flags));
+    });
+
+  program
+    .command("bench")
+    .description("measure the laboratory itself, against the same algorithm in C where there is a compiler")
+    .argument("[figures...]", "figures to measure (default: all, which takes minutes)")
+    .addOption(
+      new Option("--arch <id,...>", "architectures")
+        .argParser(listOf("architecture", ARCHES))
+        .default(Object.keys(ARCHES), Object.keys(ARCHES).join(",")),
+    )
+    .option("--trace <file>", "`perf script` text to replay (default: a recording of gcc that comes along)")
+    .option(
+      "--against <file>",
+      "an earlier --json document; a figure that got worse by more than noise fails the command",
+    )
+    .option("--json", "print one JSON document and nothing else")
+    .action(async (names: string[], flags: BenchFlags) => {
+      const { bench } = await import("./commands/bench.js");
+      finish(await bench(names, flags));
     });
 
   program

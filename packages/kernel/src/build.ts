@@ -68,6 +68,7 @@ import type { Fixmap } from "./mm/fixmap.js";
 import { createLazyMmu } from "./mm/lazy-mmu.js";
 import { createLeafWalk } from "./mm/leaf-walk.js";
 import { createPageTables } from "./mm/page-tables.js";
+import type { KernelPageTables } from "./mm/page-tables.js";
 import { createEnsureTable } from "./mm/populate.js";
 import { createSections } from "./mm/sections.js";
 import { createSetMemory } from "./mm/set-memory.js";
@@ -82,7 +83,7 @@ import { createUserFrames } from "./process/frames.js";
 import { createTasks } from "./process/tasks.js";
 import type { KernelTasks } from "./process/tasks.js";
 import { readPolicies } from "./policies.js";
-import { scanObjects, scanTables } from "./scanner.js";
+import { digestTables, findTables, scanObjects, scanTables } from "./scanner.js";
 import { createTableWatch } from "./table-watch.js";
 import { checkSpec } from "./spec.js";
 import type { BankSpec, MachineSpec } from "./spec.js";
@@ -227,7 +228,7 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
     format.geometry.levels,
     watching,
   );
-  const tables: PageTables = createPageTables(
+  const tables: KernelPageTables = createPageTables(
     image.root,
     tableMemory,
     tablePages,
@@ -405,6 +406,7 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
     levelNames: format.geometry.levels.map(({ name }) => name),
     get,
     counters,
+    digestTables: () => digestTables(memory, findTables({ memory, format, roots: roots() })),
     digestTranslations: () =>
       digestTranslations({
         memory,

@@ -55,6 +55,8 @@ export interface Machine {
   counters(): MachineCounters;
   /** Finds every page-table page, from the live roots of every CPU and every process. */
   scan(): readonly ScannedTable[];
+  /** A digest of all page-table pages, word by word and place by place. @returns 16 hexadecimal digits */
+  digestTables(): string;
   /** Finds every object that the features say they protect now, with every mapping of its page, from the same roots. */
   scanObjects(): readonly ScannedObject[];
   /**

@@ -57,6 +57,7 @@ export function createTableWatch(
   let looks = 0;
   let open = 0;
   let fingerprint = 0;
+  const copy = new Int32Array(2 * wordsInPage);
 
   function pageOfEntry({ level, base }: WatchedTable, index: number): number {
     const page = base + index * spans[level]!;
@@ -96,11 +97,12 @@ export function createTableWatch(
     table.children = children;
   }
 
-  /** Takes over the entries of a table that are not as they were read; a page that was never written reads as zero. */
-  function readAgain(table: WatchedTable, offset: number): void {
+  /** Takes over the entries of a table that are not as they were read. */
+  function readAgain(table: WatchedTable, pfn: number): void {
+    memory.read(pfn, copy);
     for (let index = 0; index < wordsInPage; index++) {
-      const low = offset < 0 ? 0 : memory.words[offset + 2 * index]!;
-      const high = offset < 0 ? 0 : memory.words[offset + 2 * index + 1]!;
+      const low = copy[2 * index]!;
+      const high = copy[2 * index + 1]!;
       if (table.words[2 * index] === low && table.words[2 * index + 1] === high) continue;
       countLeaf(table, index, -1);
       table.words[2 * index] = low;
@@ -137,7 +139,7 @@ export function createTableWatch(
     table.found = looks;
     if (table.level !== level || table.base !== base) move(table, level, base);
     const offset = memory.contentOffset(pfn);
-    if (!isUnchanged(table, offset)) readAgain(table, offset);
+    if (!isUnchanged(table, offset)) readAgain(table, pfn);
     for (const child of table.children) visit(child.pfn, level + 1, child.base);
   }
 

@@ -1,4 +1,4 @@
-import { lazily } from "@kpkeys/core";
+import { resolve } from "@kpkeys/core";
 import { LazyMmu, SETTERS } from "@kpkeys/core/contracts";
 import type { DependencyContainer, ExtensionPoints, Kpkeys, StaticKey } from "@kpkeys/core/contracts";
 import type { PgtablesOptions } from "./options.js";
@@ -23,7 +23,9 @@ export function guardSetters(
   key: StaticKey,
   options: Required<PgtablesOptions>,
 ): void {
-  const lazyMmu = lazily(container, LazyMmu);
+  let found: LazyMmu | undefined;
+  // Not `lazily`: every setter asks, and code of its own is quicker than code that other contracts are asked for with.
+  const lazyMmu = (): LazyMmu => (found ??= resolve(container, LazyMmu));
   const outsideLazyMmu = !options.batching
     ? () => key.enabled
     : options.batchingInInterrupt

@@ -117,9 +117,10 @@ export interface Mmu {
    * Walks without side effects: no TLB, no access or dirty state, no fault, no counter.
    * @param high - bits 63 to 32 of the address
    * @param low - bits 31 to 0
-   * @param visit - called for each level from the top; the last call has the leaf or the invalid entry
+   * @param visit - called for each level from the top; the last call has the leaf or the invalid entry. Left out: nothing is told
+   * @returns `FaultKind` NONE when a leaf was found, whatever its rights; else why there is none
    */
-  walk(high: number, low: number, visit: (step: WalkStep) => void): void;
+  walk(high: number, low: number, visit?: (step: WalkStep) => void): FaultKind;
   /**
    * Compares each translation in the TLB with what {@link walk} finds for its page now: frame, level, rights, key and whether
    * it is global. One that differs is stale: the tables were changed and the invalidation that has to follow was forgotten

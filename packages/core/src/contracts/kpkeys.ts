@@ -70,7 +70,10 @@ export interface CompiledContext {
 
 /** Makes and restores contexts around a piece of code: the series' `guard(name)()`. */
 export interface Guard {
-  /** Enters, if the guard's condition holds. */
+  /**
+   * Enters, if the guard's condition holds.
+   * @returns a state for {@link exit}; 0 when nothing was entered, which a bulk write takes as the answer for all its entries
+   */
   enter(): KpkeysState;
   /**
    * Leaves. Looks at the state only, never at the condition again: enabling the static key itself writes page tables, so a

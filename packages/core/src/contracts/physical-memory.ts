@@ -25,6 +25,11 @@ export interface PhysicalMemory {
   readonly endPfn: number;
   /** All content: low word at an even index, high word behind it. Only offsets that {@link contentOffset} gave are meaningful. */
   readonly words: Int32Array;
+  /**
+   * Where each frame has its content, by its number relative to {@link firstPfn}: n > 0 for page n - 1 of {@link words}; 0 for a page
+   * of zeroes, negative for one that is kept as a run. For who reads at every access; others ask {@link contentOffset}.
+   */
+  readonly slots: Int32Array;
   /** Number of pages that have content of their own. */
   readonly materialisedPages: number;
   /**
@@ -35,7 +40,7 @@ export interface PhysicalMemory {
   /**
    * Where a page's content stands in {@link words}.
    * @param pfn - page-frame number, inside RAM
-   * @returns the index of its first word, or -1 while the page reads as zero
+   * @returns the index of its first word, or -1 while the page has no content of its own: {@link read} gives what it reads as
    */
   contentOffset(pfn: number): number;
   /**
@@ -65,6 +70,22 @@ export interface PhysicalMemory {
    * @param low - bits 31 to 0
    */
   write(pfn: number, index: number, high: number, low: number): void;
+  /**
+   * Fills a page: all its entries, each `step` more than the one before. A page without content is kept as this run, a few words in place
+   * of 4 KiB, until {@link materialise} or another write gives it content; so a linear map costs what is looked at and changed.
+   * @param pfn - page-frame number, inside RAM
+   * @param high - bits 63 to 32 of the first entry
+   * @param low - bits 31 to 0
+   * @param step - what is added from each to the next, 0 to 2^31 - 1
+   */
+  writeRun(pfn: number, high: number, low: number, step: number): void;
+  /**
+   * Copies a page, for tools: gives it no content of its own.
+   * @param pfn - page-frame number, inside RAM
+   * @param page - receives all its int32 words, low ones of entries at even indices
+   * @returns whether anything but zeroes was ever written to it
+   */
+  read(pfn: number, page: Int32Array): boolean;
   /** Forgets all content: every page reads as zero again. Costs what was materialised. */
   reset(): void;
 }

@@ -43,27 +43,28 @@ export interface ContextSwitch {
  * Makes the switch of one machine. Its sequence starts at random, as a stack canary does, so that a state of another machine
  * or a guessed number is refused.
  *
- * @param arch - gives the architecture's part, always the same
+ * @param findArch - gives the architecture's part, always the same; asked when a context is first entered
  * @param onContext - told of each context entered, and with `undefined` of each left, if anybody listens
  * @returns no context entered
  */
 export function createContextSwitch(
-  arch: () => KpkeysArch,
+  findArch: () => KpkeysArch,
   onContext?: (context: ContextName | undefined) => void,
 ): ContextSwitch {
   const saved = new Int32Array(2 * SLOTS);
   /** The state that holds a slot, 0 while it is free. */
   const holder = new Int32Array(SLOTS);
   /** Whether entering changed anything that leaving must restore. */
-  const entered = new Uint8Array(SLOTS);
-  const freeSlots = Uint8Array.from({ length: SLOT_MASK }, (_, index) => SLOT_MASK - index);
+  const entered = new Int32Array(SLOTS);
+  const freeSlots = Int32Array.from({ length: SLOT_MASK }, (_, index) => SLOT_MASK - index);
   let freeCount = SLOT_MASK;
+  let arch: KpkeysArch | undefined;
   let sequence = Math.floor(Math.random() * 2 ** 32) & ~SLOT_MASK;
 
   function enter(context: CompiledContext): KpkeysState {
     if (freeCount === 0) throw exhausted();
     const slot = freeSlots[--freeCount]!;
-    entered[slot] = arch().enterContext(context, saved, slot) ? 1 : 0;
+    entered[slot] = (arch ??= findArch()).enterContext(context, saved, slot) ? 1 : 0;
     sequence = (sequence + SLOTS) | 0;
     const state = sequence | slot;
     holder[slot] = state;
@@ -77,7 +78,7 @@ export function createContextSwitch(
     if (holder[slot] !== state) throw foreign(state);
     holder[slot] = NOT_ENTERED;
     freeSlots[freeCount++] = slot;
-    if (entered[slot] === 1) arch().leaveContext(saved, slot, barrierFollows);
+    if (entered[slot] === 1) arch!.leaveContext(saved, slot, barrierFollows);
     if (onContext !== undefined) onContext(undefined);
   }
 

@@ -63,6 +63,7 @@ export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: 
   const { words } = memory;
   // Tags are of 4 KiB pieces of pages: which piece of its page an address lies in, as an offset of words.
   const pieceMask = 2 ** (memory.pageShift - 2) - 1024;
+  const entriesInPage = 2 ** (memory.pageShift - 3);
   const needsBarrier = regime.pkeyRegisterNeedsBarrier;
   const { high: resetHigh, low: resetLow } = regime.pkeyRegisterReset;
 
@@ -123,8 +124,8 @@ export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: 
       return accessSlowly(WRITE, high, low, valueHigh, valueLow);
     }
     const at = offsets[slot]! + ((low >>> 2) & 1022);
-    words[at] = valueLow;
-    words[at + 1] = valueHigh;
+    words[at] = valueLow | 0;
+    words[at + 1] = valueHigh | 0;
     return DONE;
   }
 
@@ -137,8 +138,8 @@ export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: 
     const at = offsets[slot]! + ((low >>> 2) & 1022);
     cpu.valueLow = words[at]!;
     cpu.valueHigh = words[at + 1]!;
-    words[at] = valueLow;
-    words[at + 1] = valueHigh;
+    words[at] = valueLow | 0;
+    words[at + 1] = valueHigh | 0;
     return DONE;
   }
 
@@ -150,19 +151,63 @@ export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: 
     stepLow: number,
     count: number,
   ): number {
-    const slot = (low >>> 12) & 1023;
-    const inPiece = (low & 0xfff) + count * 8 <= 0x1000;
-    const allowed = inPiece && writes[cpu.bank + slot] === ((high << 10) | (low >>> 22)) && (high << 11) >> 11 === high;
-    const start = offsets[slot]! + ((low >>> 2) & 1022);
+    // Tags are of pieces of 4 KiB: a run over several is stored word by word.
+    if ((low & 0xfff) + count * 8 > 0x1000) return storeEach(high, low, valueHigh, valueLow, stepLow, 0, count);
+    if (!mayWrite(high, low)) {
+      if (count === entriesInPage) return storePage(high, low, valueHigh, valueLow, stepLow);
+      // The first word decides for all, unless each word is a matter of its own.
+      if (store64(high, low, valueHigh, valueLow) !== DONE) return FAULTED;
+      if (!mayWrite(high, low)) return storeEach(high, low, valueHigh, valueLow, stepLow, 1, count);
+    }
+    const start = offsets[(low >>> 12) & 1023]! + ((low >>> 2) & 1022);
+    if (stepLow === 0 && valueHigh === valueLow) {
+      words.fill(valueLow, start, start + 2 * count);
+      return DONE;
+    }
+    let nextHigh = valueHigh | 0;
+    let nextLow = valueLow | 0;
+    for (let at = start, end = start + 2 * count; at < end; at += 2) {
+      words[at] = nextLow;
+      words[at + 1] = nextHigh;
+      nextLow = (nextLow + stepLow) | 0;
+      if (nextLow >>> 0 < stepLow) nextHigh = (nextHigh + 1) | 0;
+    }
+    return DONE;
+  }
+
+  /** Whether a fast tag allows writes to a page. */
+  function mayWrite(high: number, low: number): boolean {
+    return writes[cpu.bank + ((low >>> 12) & 1023)] === ((high << 10) | (low >>> 22)) && (high << 11) >> 11 === high;
+  }
+
+  /** {@link storeRun} of a whole page: one translation decides, unless each word is a matter of its own. */
+  function storePage(high: number, low: number, valueHigh: number, valueLow: number, stepLow: number): number {
+    if (cpu.bank === emptyBank || tlb.entries === 0) {
+      return storeEach(high, low, valueHigh, valueLow, stepLow, 0, entriesInPage);
+    }
+    const entry = translation.translate(high, low, WRITE, KERNEL);
+    if (entry === FAULTED) return FAULTED;
+    const pfn = tlb.pfns[entry]!;
+    if (!memory.contains(pfn)) return translation.deny(ADDRESS_SIZE, entry, high, low, WRITE, KERNEL);
+    const isZero = (valueHigh | valueLow | stepLow) === 0;
+    if (!isZero || memory.slots[pfn - memory.firstPfn] !== 0) memory.writeRun(pfn, valueHigh, valueLow, stepLow);
+    return DONE;
+  }
+
+  /** {@link storeRun} word by word: each access is checked, and counted where accesses are. */
+  function storeEach(
+    high: number,
+    low: number,
+    valueHigh: number,
+    valueLow: number,
+    stepLow: number,
+    from: number,
+    count: number,
+  ): number {
     let nextHigh = valueHigh | 0;
     let nextLow = valueLow | 0;
     for (let word = 0; word < count; word++) {
-      if (allowed) {
-        words[start + word * 2] = nextLow;
-        words[start + word * 2 + 1] = nextHigh;
-      } else if (store64(high, low + word * 8, nextHigh, nextLow) !== DONE) {
-        return FAULTED;
-      }
+      if (word >= from && store64(high, low + word * 8, nextHigh, nextLow) !== DONE) return FAULTED;
       nextLow = (nextLow + stepLow) | 0;
       if (nextLow >>> 0 < stepLow) nextHigh = (nextHigh + 1) | 0;
     }
@@ -182,11 +227,15 @@ export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: 
     let offset = memory.contentOffset(pfn);
     if (offset === -1) {
       if (!memory.contains(pfn)) return translation.deny(ADDRESS_SIZE, entry, high, low, access, KERNEL);
-      if (!isWrite || (valueHigh | valueLow) === 0) {
-        // The page reads as zero, and stays so.
-        cpu.valueLow = 0;
-        cpu.valueHigh = 0;
-        return DONE;
+      const isRun = memory.slots[pfn - memory.firstPfn] !== 0;
+      const index = (low >>> 3) & (entriesInPage - 1);
+      if (!isWrite || (valueHigh === memory.readHigh(pfn, index) && valueLow === memory.readLow(pfn, index))) {
+        // The page stays as it is. Zeroes need no content to be read, a run none to be written as it was.
+        if (!isRun && isRead) {
+          cpu.valueLow = 0;
+          cpu.valueHigh = 0;
+        }
+        if (!isRun || !isRead) return DONE;
       }
       offset = memory.materialise(pfn);
     }
@@ -220,6 +269,8 @@ export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: 
 
   /** Lets the value written last rule. */
   function settle(): void {
+    if (cpu.bank !== emptyBank && cpu.rulingLow === cpu.pkeyRegisterLow && cpu.rulingHigh === cpu.pkeyRegisterHigh)
+      return;
     cpu.rulingHigh = cpu.pkeyRegisterHigh;
     cpu.rulingLow = cpu.pkeyRegisterLow;
     cpu.bank = fast.select(cpu.pkeyRegisterHigh, cpu.pkeyRegisterLow);

@@ -64,16 +64,14 @@ export function createFastTags(): FastTags {
   // Arrays of no more than 16 words stand in V8's moving heap and are slower to reach: these are longer than they need be.
   const valuesHigh = new Int32Array(4 * BANKS);
   const valuesLow = new Int32Array(4 * BANKS);
-  /** Banks, the most recently selected first. */
+  /** Banks, the most recently selected first; the first two stand for each other, because guards alternate between two values. */
   const order = new Int32Array(4 * BANKS).map((_, place) => place);
 
   function select(high: number, low: number): number {
+    const first = order[0]!;
+    if (valuesLow[first] === low && valuesHigh[first] === high) return first * SLOTS;
     const second = order[1]!;
-    if (valuesLow[second] === low && valuesHigh[second] === high) {
-      order[1] = order[0]!;
-      order[0] = second;
-      return second * SLOTS;
-    }
+    if (valuesLow[second] === low && valuesHigh[second] === high) return second * SLOTS;
     return selectAnother(high, low);
   }
 

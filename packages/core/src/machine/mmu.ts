@@ -25,6 +25,8 @@ export interface MmuParts {
 
 /** An {@link Mmu} with what the CPU itself needs of it. */
 export interface CpuMmu extends Mmu {
+  /** {@link Mmu.enabled} as a plain field, which is quick to read. */
+  readonly translates: boolean;
   /** The address space that user translations belong to; 0 where address spaces are not told apart. */
   readonly asid: number;
   /**
@@ -54,8 +56,8 @@ export function createMmu({ id, regime, walker, tlb, fast, counters, observer }:
     tlb.dropRange(high, low, pages);
   }
 
-  const mmu: { -readonly [F in keyof CpuMmu]: CpuMmu[F] } = {
-    enabled: false,
+  const mmu: { -readonly [F in Exclude<keyof CpuMmu, "enabled">]: CpuMmu[F] } = {
+    translates: false,
     kernelRoot: 0,
     userRoot: 0,
     asid: 0,
@@ -87,20 +89,20 @@ export function createMmu({ id, regime, walker, tlb, fast, counters, observer }:
       tlb.dropAll();
     },
     walk(high, low, visit) {
-      if (!isCanonical(high)) return;
-      walker.run(high, low, splitRoots && high >= 0 ? mmu.userRoot : mmu.kernelRoot, false, visit);
+      if (!isCanonical(high)) return regime.nonCanonicalFault;
+      return walker.run(high, low, splitRoots && high >= 0 ? mmu.userRoot : mmu.kernelRoot, false, visit);
     },
     auditTlb: (visit) => audit(visit),
   };
   const audit = createTlbAudit({ regime, walker, tlb }, mmu);
 
-  // Defined apart: an object literal with accessors is slow to read.
-  let enabled = false;
+  // Added to the object when it is made: V8 keeps one with an accessor in its literal, or in the place of a field, as a hash table.
   return Object.defineProperty(mmu, "enabled", {
-    get: () => enabled,
+    enumerable: true,
+    get: () => mmu.translates,
     set(on: boolean) {
-      enabled = on;
+      mmu.translates = on;
       fast.clear();
     },
-  });
+  }) as CpuMmu;
 }

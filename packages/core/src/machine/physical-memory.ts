@@ -7,6 +7,8 @@ const MAX_FRAMES = 2 ** 28;
 const MAX_PFN = 2 ** 31;
 /** Most content, in bytes: 1 GiB. */
 const MAX_CONTENT = 2 ** 30;
+/** Frames for each run that can be kept: twice as many runs as the leaf tables of 4 KiB that map all of them. */
+const FRAMES_PER_RUN = 256;
 
 /** Choices of {@link createPhysicalMemory}. */
 export interface PhysicalMemoryOptions {
@@ -21,10 +23,12 @@ export interface PhysicalMemoryOptions {
 
 /**
  * Makes the machine's RAM. A table of one int32 a frame says where the frame's content stands in one arena; a frame that was
- * never written has none.
+ * never written has none, and one that was filled with a run of entries at once has only the run.
  *
  * ```text
- *   pfn - firstPfn ──> slots: 0 = no content, n = the arena's page n - 1 ──> words: a page's int32 words
+ *   pfn - firstPfn ──> slots:  0 = zeroes
+ *                              n = the arena's page n - 1 ──> words: a page's int32 words
+ *                             -n = run n - 1 ───────────────> runs: high word, low word, step, spare
  * ```
  *
  * @param banks - runs of RAM, ascending, not overlapping; at most 2^28 frames from the first to the last, all below 2^31
@@ -44,11 +48,19 @@ export function createPhysicalMemory(
   const capacity = Math.min(frames, reservePages ?? MAX_CONTENT / 2 ** pageShift);
   /** log2 of the int32 words in a page. */
   const wordsShift = pageShift - 2;
+  /** 64-bit entries of a page. */
+  const entries = 2 ** (pageShift - 3);
 
   const slots = new Int32Array(span);
   const words = new Int32Array(capacity << wordsShift);
   /** Which frame each page of the arena belongs to, so that a reset costs what was materialised. */
   const owners = new Int32Array(capacity);
+  const runCapacity = Math.ceil(frames / FRAMES_PER_RUN);
+  /** One more than are kept, for a run that is written out at once. */
+  const runs = new Int32Array((runCapacity + 1) * 4);
+  /** Which frame each run belongs to, like {@link owners}. */
+  const runOwners = new Int32Array(runCapacity);
+  let runCount = 0;
 
   function contains(pfn: number): boolean {
     for (const bank of banks) if (pfn >= bank.firstPfn && pfn < bank.firstPfn + bank.pages) return true;
@@ -59,7 +71,32 @@ export function createPhysicalMemory(
     const frame = pfn - firstPfn;
     if (!(frame >= 0 && frame < span)) return -1;
     const slot = slots[frame]!;
-    return slot === 0 ? -1 : (slot - 1) << wordsShift;
+    return slot <= 0 ? -1 : (slot - 1) << wordsShift;
+  }
+
+  /** Where the run of a frame stands in `runs`, or -1. */
+  function runOf(pfn: number): number {
+    const frame = pfn - firstPfn;
+    if (!(frame >= 0 && frame < span)) return -1;
+    const slot = slots[frame]!;
+    return slot < 0 ? (-slot - 1) * 4 : -1;
+  }
+
+  /** The high word of an entry of a run: what all steps to it carry out of the low word. */
+  function runHigh(run: number, index: number): number {
+    const carried = Math.floor(((runs[run + 1]! >>> 0) + index * runs[run + 2]!) / 2 ** 32);
+    return (runs[run]! + carried) | 0;
+  }
+
+  function runLow(run: number, index: number): number {
+    return (runs[run + 1]! + index * runs[run + 2]!) | 0;
+  }
+
+  function expand(run: number, into: Int32Array, offset: number): void {
+    for (let index = 0; index < entries; index++) {
+      into[offset + index * 2] = runLow(run, index);
+      into[offset + index * 2 + 1] = runHigh(run, index);
+    }
   }
 
   function materialise(pfn: number): number {
@@ -77,10 +114,13 @@ export function createPhysicalMemory(
         where: `page frame 0x${pfn.toString(16)}`,
       });
     }
+    const run = runOf(pfn);
     owners[used] = pfn - firstPfn;
     slots[pfn - firstPfn] = used + 1;
     memory.materialisedPages = used + 1;
-    return used << wordsShift;
+    const offset = used << wordsShift;
+    if (run !== -1) expand(run, words, offset);
+    return offset;
   }
 
   const memory: { -readonly [F in keyof PhysicalMemory]: PhysicalMemory[F] } = {
@@ -89,32 +129,59 @@ export function createPhysicalMemory(
     firstPfn,
     endPfn,
     words,
+    slots,
     materialisedPages: 0,
     contains,
     contentOffset,
     materialise,
     readLow(pfn, index) {
       const offset = contentOffset(pfn);
-      return offset === -1 ? 0 : words[offset + index * 2]!;
+      if (offset !== -1) return words[offset + index * 2]!;
+      const run = runOf(pfn);
+      return run === -1 ? 0 : runLow(run, index);
     },
     readHigh(pfn, index) {
       const offset = contentOffset(pfn);
-      return offset === -1 ? 0 : words[offset + index * 2 + 1]!;
+      if (offset !== -1) return words[offset + index * 2 + 1]!;
+      const run = runOf(pfn);
+      return run === -1 ? 0 : runHigh(run, index);
     },
     write(pfn, index, high, low) {
       let offset = contentOffset(pfn);
       if (offset === -1) {
-        if ((high | low) === 0 && contains(pfn)) return;
+        if (contains(pfn) && memory.readLow(pfn, index) === low && memory.readHigh(pfn, index) === high) return;
         offset = giveContent(pfn);
       }
       words[offset + index * 2] = low;
       words[offset + index * 2 + 1] = high;
     },
+    writeRun(pfn, high, low, step) {
+      const run = runCount * 4;
+      runs[run] = high;
+      runs[run + 1] = low;
+      runs[run + 2] = step;
+      if (!contains(pfn) || slots[pfn - firstPfn] !== 0 || runCount === runCapacity) {
+        expand(run, words, materialise(pfn));
+        return;
+      }
+      runOwners[runCount++] = pfn - firstPfn;
+      slots[pfn - firstPfn] = -runCount;
+    },
+    read(pfn, page) {
+      const offset = contentOffset(pfn);
+      const run = runOf(pfn);
+      if (offset !== -1) page.set(words.subarray(offset, offset + entries * 2));
+      else if (run !== -1) expand(run, page, 0);
+      else page.fill(0);
+      return offset !== -1 || run !== -1;
+    },
     reset() {
       const used = memory.materialisedPages;
       for (let page = 0; page < used; page++) slots[owners[page]!] = 0;
+      for (let run = 0; run < runCount; run++) slots[runOwners[run]!] = 0;
       words.fill(0, 0, used << wordsShift);
       memory.materialisedPages = 0;
+      runCount = 0;
     },
   };
   return memory;

@@ -109,9 +109,12 @@ export function createTlb(regime: TranslationRegime, fast: FastTags, geometry: T
   const pageEntries = 2 ** (regime.levels.at(-1)!.shift - 12);
   const leafEntries = regime.levels.map(({ shift }) => 2 ** (shift - 12));
   let empty = true;
-  /** Whether a block, or a translation that is not global, may be in the TLB. */
+  /** Whether a block may be in the TLB. */
   let blocks = false;
-  let locals = false;
+  /** The entries in which a translation that is not global may stand, each once. */
+  const locals = words();
+  const isLocal = new Uint8Array(Math.max(128, entries));
+  let localCount = 0;
 
   const choosesWay = ways > 1;
   const choosesRandomly = replacement === "random";
@@ -198,7 +201,10 @@ export function createTlb(regime: TranslationRegime, fast: FastTags, geometry: T
       asids[entry] = asid;
       empty = false;
       if (walk.level !== lastLevel) blocks = true;
-      if (asid !== ALL_SPACES) locals = true;
+      if (asid !== ALL_SPACES && isLocal[entry] === 0) {
+        isLocal[entry] = 1;
+        locals[localCount++] = entry;
+      }
     }
     pfns[entry] = walk.pfn;
     attributes[entry] = packed;
@@ -250,12 +256,18 @@ export function createTlb(regime: TranslationRegime, fast: FastTags, geometry: T
       }
     },
     dropAsid(asid) {
-      if (!locals) return;
-      for (let entry = 0; entry < entries; entry++) {
-        if (pagesHigh[entry] === EMPTY || asids[entry] === ALL_SPACES) continue;
-        if (asid === undefined || asids[entry] === asid) drop(entry);
+      let kept = 0;
+      for (let place = 0; place < localCount; place++) {
+        const entry = locals[place]!;
+        const lives = pagesHigh[entry] !== EMPTY && asids[entry] !== ALL_SPACES;
+        if (lives && asid !== undefined && asids[entry] !== asid) {
+          locals[kept++] = entry;
+          continue;
+        }
+        if (lives) drop(entry);
+        isLocal[entry] = 0;
       }
-      if (asid === undefined) locals = false;
+      localCount = kept;
     },
     dropAll() {
       if (empty) return;
@@ -263,7 +275,8 @@ export function createTlb(regime: TranslationRegime, fast: FastTags, geometry: T
       fast.clear();
       empty = true;
       blocks = false;
-      locals = false;
+      isLocal.fill(0);
+      localCount = 0;
     },
     forEach(visit) {
       for (let entry = 0; entry < entries; entry++) {

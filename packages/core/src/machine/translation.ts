@@ -91,7 +91,7 @@ export function createTranslation(parts: TranslationParts): Translation {
 
   function translate(addressHigh: number, low: number, access: Access, privilege: Privilege): number {
     const high = addressHigh | 0;
-    if (!mmu.enabled || !mmu.isCanonical(high)) return refuse(high, low, access, privilege);
+    if (!mmu.translates || !mmu.isCanonical(high)) return refuse(high, low, access, privilege);
     const entry = tlb.find(high, low, mmu.asid);
     if (entry === -1) return miss(high, low, access, privilege);
     const packed = tlb.attributes[entry]!;
@@ -190,7 +190,7 @@ export function createTranslation(parts: TranslationParts): Translation {
     walk.level = 0;
     walk.high = 0;
     walk.low = 0;
-    const kind = mmu.enabled ? regime.nonCanonicalFault : TRANSLATION;
+    const kind = mmu.translates ? regime.nonCanonicalFault : TRANSLATION;
     return raise(kind, 0, high, low, access, privilege);
   }
 

@@ -46,6 +46,20 @@ const TABLE = 3;
 const LEAF = 4;
 const LEAF_ACCESSED = 5;
 
+/** Tells of a step: a function of its own, so that the walk that nobody follows stays short. */
+function tell(
+  visit: (step: WalkStep) => void,
+  level: number,
+  table: number,
+  index: number,
+  high: number,
+  low: number,
+  isTable: boolean,
+  isLeaf: boolean,
+): void {
+  visit({ level, table, index, high, low, type: isTable ? "table" : isLeaf ? "leaf" : "invalid" });
+}
+
 function packLevels({ levels, addressBits }: TranslationRegime): Int32Array {
   const packed = new Int32Array(Math.max(32, levels.length << LEVEL_WORDS_SHIFT));
   levels.forEach(({ shift, typeMask, table, leaf, leafAccessed = 0 }, level) => {
@@ -67,7 +81,9 @@ export function createWalker(regime: TranslationRegime, memory: PhysicalMemory):
   const highShift = 32 - pageShift;
   /** Bits of a page-frame number below 2^31 that come from an entry's high word. */
   const pfnHighBits = 31 - highShift;
-  const { words } = memory;
+  /** log2 of the int32 words in a page. */
+  const wordsShift = pageShift - 2;
+  const { words, slots, firstPfn, endPfn } = memory;
   const walk: Walk = {
     level: 0,
     table: 0,
@@ -83,47 +99,48 @@ export function createWalker(regime: TranslationRegime, memory: PhysicalMemory):
   };
 
   function run(
-    high: number,
-    low: number,
+    addressHigh: number,
+    addressLow: number,
     root: number,
     update: boolean,
     visit: ((step: WalkStep) => void) | undefined,
   ): FaultKind {
+    // The loop works in int32 alone once the compiler knows that it begins so.
+    const high = addressHigh | 0;
+    const low = addressLow | 0;
+    let table = root | 0;
     let andHigh = -1;
     let andLow = -1;
     let orHigh = 0;
     let orLow = 0;
-    let table = root;
-    let index = 0;
+    let index: number;
     let entryHigh = 0;
     let entryLow = 0;
     let level = 0;
     let kind: FaultKind;
     for (; ; level++) {
-      const offset = memory.contentOffset(table);
-      if (offset === -1 && !memory.contains(table)) {
-        kind = ADDRESS_SIZE;
-        level = Math.max(0, level - 1);
-        break;
-      }
       const geometry = level << LEVEL_WORDS_SHIFT;
       const shift = packed[geometry + SHIFT]!;
+      let slot = table >= firstPfn && table < endPfn ? slots[table - firstPfn]! : 0;
+      if (slot < 0) slot = (memory.materialise(table) >>> wordsShift) + 1;
       index = indexOf(high, low, shift, packed[geometry + MASK]!);
-      if (offset === -1) {
+      if (slot > 0) {
+        const at = ((slot - 1) << wordsShift) + (index << 1);
+        entryLow = words[at]!;
+        entryHigh = words[at + 1]!;
+      } else if (memory.contains(table)) {
         entryLow = 0;
         entryHigh = 0;
       } else {
-        entryLow = words[offset + index * 2]!;
-        entryHigh = words[offset + index * 2 + 1]!;
+        kind = ADDRESS_SIZE;
+        if (level > 0) level--;
+        break;
       }
 
       const type = entryLow & packed[geometry + TYPE_MASK]!;
-      const isLeaf = type === packed[geometry + LEAF]!;
       const isTable = type === packed[geometry + TABLE]!;
-      if (visit !== undefined) {
-        const what = isTable ? "table" : isLeaf ? "leaf" : "invalid";
-        visit({ level, table, index, high: entryHigh, low: entryLow, type: what });
-      }
+      const isLeaf = !isTable && type === packed[geometry + LEAF]!;
+      if (visit !== undefined) tell(visit, level, table, index, entryHigh, entryLow, isTable, isLeaf);
       if (!isTable && !isLeaf) {
         kind = TRANSLATION;
         break;
@@ -131,16 +148,18 @@ export function createWalker(regime: TranslationRegime, memory: PhysicalMemory):
       kind = regime.checkEntry(level, isLeaf, entryHigh, entryLow);
       if (kind !== NONE) break;
 
-      const addressHigh = entryHigh & outputAddressHigh;
-      const pfn = addressHigh >>> pfnHighBits === 0 ? (addressHigh << highShift) | (entryLow >>> pageShift) : NOWHERE;
+      const outputHigh = entryHigh & outputAddressHigh;
+      const pfn = outputHigh >>> pfnHighBits === 0 ? (outputHigh << highShift) | (entryLow >>> pageShift) : NOWHERE;
       if (isLeaf) {
         const accessed = packed[geometry + LEAF_ACCESSED]!;
-        if ((entryLow & accessed) !== accessed && update) words[offset + index * 2] = entryLow |= accessed;
+        if ((entryLow & accessed) !== accessed && update) memory.write(table, index, entryHigh, (entryLow |= accessed));
         const inBlock = (1 << (shift - pageShift)) - 1;
         walk.pfn = (pfn & ~inBlock) | (((high << highShift) | (low >>> pageShift)) & inBlock);
         break;
       }
-      if ((entryLow & tableAccessed) !== tableAccessed && update) words[offset + index * 2] = entryLow | tableAccessed;
+      if ((entryLow & tableAccessed) !== tableAccessed && update) {
+        memory.write(table, index, entryHigh, entryLow | tableAccessed);
+      }
       andHigh &= entryHigh;
       andLow &= entryLow;
       orHigh |= entryHigh;

@@ -4,6 +4,7 @@ import { Access, FAULT, FaultKind, OK, Privilege } from "../../src/contracts/ind
 import type { Observer } from "../../src/contracts/index.js";
 import { createToy, FIRST_DATA_PFN, G, high, leaf, low, U, W } from "./toy.js";
 import type { Toy } from "./toy.js";
+import { DEFAULT_TLB } from "../../src/machine/tlb-geometry.js";
 
 const VA = 0xffffff8000000000n;
 const PAGE = 0x1000n;
@@ -183,8 +184,8 @@ describe("loads, stores and exchanges", () => {
 
   test("storeRun is the loop of store64 that it stands for", () => {
     const run = fc.record({
-      index: fc.nat(511),
-      count: fc.integer({ min: 1, max: 512 }),
+      index: fc.oneof(fc.constant(0), fc.nat(511)),
+      count: fc.oneof(fc.constant(512), fc.integer({ min: 1, max: 512 })),
       valueHigh: fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }),
       valueLow: fc.constantFrom(0, 1, 0x703, -1, -4096, 0x7fffffff, -(2 ** 31), 0xfffff703 | 0),
       stepLow: fc.constantFrom(0, 8, 4096, 0x200000, 0x40000000, 0x7fffffff),
@@ -193,8 +194,9 @@ describe("loads, stores and exchanges", () => {
       global: fc.boolean(),
     });
     fc.assert(
-      fc.property(fc.array(run, { minLength: 1, maxLength: 4 }), (runs) => {
-        const toys = [createToy(), createToy()] as const;
+      fc.property(fc.array(run, { minLength: 1, maxLength: 4 }), fc.boolean(), (runs, walksAlways) => {
+        const options = walksAlways ? { tlb: { ...DEFAULT_TLB, sets: 0 } } : {};
+        const toys = [createToy(options), createToy(options)] as const;
         for (const { index, count, valueHigh, valueLow, stepLow, key, synchronised, global } of runs) {
           const words = Math.min(count, 512 - index);
           const address = VA + BigInt(index * 8);

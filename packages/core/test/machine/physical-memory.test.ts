@@ -74,6 +74,53 @@ describe("physical memory", () => {
     );
   });
 
+  test("answers the same whether a page is kept as a run or written entry by entry", () => {
+    const step = fc.record({
+      pfn: inside,
+      index: fc.nat(511),
+      high: word,
+      low: fc.oneof(word, fc.constantFrom(0, -1, 0xfffff703 | 0)),
+      step: fc.constantFrom(0, 1, 4096, 2 ** 31 - 1),
+      kind: fc.constantFrom("run", "run", "write", "materialise", "reset"),
+    });
+    const page = new Int32Array(1024);
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 12 }), (steps) => {
+        const runs = createPhysicalMemory(BANKS);
+        const entries = createPhysicalMemory(BANKS);
+        for (const { pfn, index, high, low, step, kind } of steps) {
+          if (kind === "reset") {
+            runs.reset();
+            entries.reset();
+          } else if (kind === "write") {
+            runs.write(pfn, index, high, low);
+            entries.write(pfn, index, high, low);
+          } else if (kind === "materialise") runs.materialise(pfn);
+          else {
+            runs.writeRun(pfn, high, low, step);
+            let value = (BigInt(high) << 32n) | BigInt(low >>> 0);
+            for (let i = 0; i < 512; i++, value += BigInt(step)) {
+              entries.write(pfn, i, Number(BigInt.asIntN(32, value >> 32n)), Number(BigInt.asIntN(32, value)));
+            }
+          }
+          runs.read(pfn, page);
+          const wanted = Array.from({ length: 512 }, (_, i) => [entries.readLow(pfn, i), entries.readHigh(pfn, i)]);
+          expect([...page]).toEqual(wanted.flat());
+          expect([runs.readLow(pfn, index), runs.readHigh(pfn, index)]).toEqual(wanted[index]);
+        }
+      }),
+    );
+  });
+
+  test("keeps a page that was filled with a run without content of its own until it is changed", () => {
+    const memory = createPhysicalMemory([{ firstPfn: 0, pages: 1024 }]);
+    memory.writeRun(7, 1, -4096, 4096);
+    memory.write(7, 1, 2, 0);
+    expect([memory.materialisedPages, memory.contentOffset(7), memory.readHigh(7, 1)]).toEqual([0, -1, 2]);
+    memory.write(7, 1, 3, 0);
+    expect([memory.materialisedPages, memory.readHigh(7, 1), memory.readLow(7, 2)]).toEqual([1, 3, 4096]);
+  });
+
   test("contains the pages of its banks and no others", () => {
     const memory = createPhysicalMemory(BANKS);
     const contains = [2, 3, 7, 8, 9, 0x7ffff, 0x80000, 0x80027, 0x80028, -1, 2 ** 40].map((pfn) =>

@@ -157,7 +157,7 @@ export const BROKEN_ARCHES: readonly Broken[] = [
     plugin: mmu((original, own) => ({
       walk(high, low, visit) {
         own.access(high, low, Access.READ, Privilege.KERNEL);
-        original.walk(high, low, visit);
+        return original.walk(high, low, visit);
       },
     })),
   },

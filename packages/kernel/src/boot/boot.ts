@@ -1,6 +1,7 @@
 import { INIT_PHASES } from "@kpkeys/core/contracts";
 import type { Cpu, Cpus, ExtensionPoints, InitPhase, InitPhases, Words } from "@kpkeys/core/contracts";
 import { pageHigh, pageLow } from "../mm/addresses.js";
+import type { KernelPageTables } from "../mm/page-tables.js";
 import type { BuddyAllocator } from "../mm/buddy.js";
 import type { KernelSetMemory } from "../mm/set-memory.js";
 import type { LinearSplit } from "../mm/split.js";
@@ -31,6 +32,8 @@ export class BootProgress implements InitPhases {
 
 /** What boot brings up. */
 export interface BootParts extends MappingParts {
+  /** The setters. */
+  readonly tables: KernelPageTables;
   /** The CPUs, translation off. */
   readonly cpus: Cpus;
   /** The access path to table pages. */
@@ -98,6 +101,7 @@ export function boot(parts: BootParts): void {
   progress.begin("linear-map");
   mapLinear(parts);
   tableMemory.useAddressing("linear");
+  parts.tables.leaveEarlyBoot();
 
   progress.begin("vmemmap");
   mapVmemmap(parts);

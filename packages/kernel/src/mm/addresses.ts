@@ -1,6 +1,8 @@
 import type { Geometry, KernelLayout, LinearMap, LinearMapStats, PhysicalMemory, Words } from "@kpkeys/core/contracts";
 import type { KernelImage } from "../boot/image.js";
 
+// Page numbers are below 2^52. Bit operations take a number modulo 2^32, which is quicker than a remainder of large numbers.
+
 /** What the high word of an address counts in bytes. Products and quotients by powers of two are exact below. */
 const HIGH_WORD = 2 ** 32;
 
@@ -10,7 +12,7 @@ const HIGH_WORD = 2 ** 32;
  * @param pageShift - log2 of the page size in bytes
  */
 export function pageHigh(page: number, pageShift: number): number {
-  return Math.floor((page * (1 << pageShift)) / HIGH_WORD) | 0;
+  return ((page * (1 << pageShift)) / HIGH_WORD) | 0;
 }
 
 /**
@@ -123,16 +125,12 @@ export function createAddresses(
     return { tables: linearMap.tables, leaves, splits: linearMap.splits, tlbReach };
   }
 
-  return {
+  const service: Omit<Addresses, "pteMapped"> = {
     linearPage,
     imagePage,
     linearMap,
     isRam,
     stats,
-    get pteMapped() {
-      for (let level = 0; level < lastLevel; level++) if (linearMap.leaves[level] !== 0) return false;
-      return true;
-    },
     addressHigh: (pfn) => (linearHigh + ((pfn - firstPfn) >>> highShift)) | 0,
     addressLow: (pfn) => (pfn - firstPfn) << pageShift,
     pfnOf,
@@ -142,4 +140,8 @@ export function createAddresses(
       return { high: pageHigh(page, pageShift), low: pageLow(page, pageShift) };
     },
   };
+  // Added when the rest is there: V8 keeps an object with an accessor in its literal as a hash table.
+  return Object.defineProperty(service, "pteMapped", {
+    get: () => linearMap.leaves.every((count, level) => level === lastLevel || count === 0),
+  }) as Addresses;
 }

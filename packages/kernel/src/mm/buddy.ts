@@ -4,6 +4,9 @@ import { createReclaim } from "./reclaim.js";
 /** Largest order: blocks of 4 MiB. */
 const MAX_ORDER = 10;
 
+/** Instead of the link to the block before the first one. */
+const FIRST = -1;
+
 /** The buddy allocator with what only boot needs. */
 export interface BuddyAllocator extends PageAllocator {
   /**
@@ -17,67 +20,73 @@ export interface BuddyAllocator extends PageAllocator {
 /** Lists of free blocks: one for each order and mobility, and one of the largest blocks, which belong to nobody yet. */
 const UNMOVABLE = 0;
 const MOVABLE = MAX_ORDER;
+const LARGEST = 2 * MAX_ORDER;
 
 /**
  * Makes an empty buddy allocator. A largest block is split for pages of one mobility (MIGRATE_UNMOVABLE, MIGRATE_MOVABLE) and keeps
- * its kind until all of it is free again, so that table pages lie together and not wherever a user page was. Free blocks of an order form a doubly linked list through arrays indexed by page: a link is
- * the page's number relative to the first page of RAM, plus 1, so that zeroed arrays mean empty lists.
+ * its kind until all of it is free again, so that table pages lie together and not wherever a user page was.
+ *
+ * Free blocks of an order and kind form a doubly linked list, through arrays of the order's own that are indexed by block, so that
+ * large blocks of a large machine lie close together. A link is the number of a block plus 1, so that zeroed arrays mean empty
+ * lists; the first block of a list has the mark {@link FIRST} for the one before it, so that 0 means taken.
  *
  * @param firstPfn - first page-frame number of RAM, a multiple of the largest block
  * @param frames - number of page frames, holes included
  */
 export function createBuddyAllocator(firstPfn: number, frames: number): BuddyAllocator {
-  const next = new Int32Array(frames + 1);
-  const previous = new Int32Array(frames + 1);
-  const orderOfFree = new Uint8Array(frames + 1);
+  const nextOf = Array.from({ length: MAX_ORDER + 1 }, (_, order) => new Int32Array((frames >>> order) + 2));
+  const previousOf = nextOf.map(({ length }) => new Int32Array(length));
   /** Orders 0 to 9 unmovable, the same movable, the largest. */
-  const heads = new Int32Array(2 * MAX_ORDER + 1);
+  const heads = new Int32Array(LARGEST + 1);
   /** Of each largest block what it was split for: {@link UNMOVABLE} or {@link MOVABLE}. */
   const kinds = new Uint8Array((frames >>> MAX_ORDER) + 1);
   const reclaim = createReclaim();
 
-  /** The list of a free block, whose number is 1 more than its page's. */
-  function listOf(block: number, order: number): number {
-    return order === MAX_ORDER ? 2 * MAX_ORDER : kinds[(block - 1) >>> MAX_ORDER]! + order;
+  function listOf(page: number, order: number): number {
+    return order === MAX_ORDER ? LARGEST : kinds[page >>> MAX_ORDER]! + order;
   }
 
-  function push(block: number, order: number): void {
-    const list = listOf(block, order);
+  function push(page: number, order: number): void {
+    const next = nextOf[order]!;
+    const previous = previousOf[order]!;
+    const list = listOf(page, order);
+    const link = (page >>> order) + 1;
     const head = heads[list]!;
-    next[block] = head;
-    previous[block] = 0;
-    if (head !== 0) previous[head] = block;
-    heads[list] = block;
-    orderOfFree[block] = order + 1;
+    next[link] = head;
+    previous[link] = FIRST;
+    if (head !== 0) previous[head] = link;
+    heads[list] = link;
   }
 
-  function unlink(block: number, order: number): void {
-    const after = next[block]!;
-    const before = previous[block]!;
-    if (before === 0) heads[listOf(block, order)] = after;
+  function unlink(page: number, order: number): void {
+    const next = nextOf[order]!;
+    const previous = previousOf[order]!;
+    const link = (page >>> order) + 1;
+    const after = next[link]!;
+    const before = previous[link]!;
+    if (before === FIRST) heads[listOf(page, order)] = after;
     else next[before] = after;
     if (after !== 0) previous[after] = before;
-    orderOfFree[block] = 0;
+    previous[link] = 0;
   }
 
-  /** The smallest free block of a kind that is large enough; a largest one becomes of that kind; else one of the other kind. */
+  /** The order of the smallest free block of a kind that is large enough; a largest one becomes of that kind. */
   function findFree(order: number, kind: number): number {
     for (let from = order; from < MAX_ORDER; from++) if (heads[kind + from] !== 0) return from;
-    if (heads[2 * MAX_ORDER] !== 0) return MAX_ORDER;
-    return -1;
+    return heads[LARGEST] === 0 ? -1 : MAX_ORDER;
   }
 
   function take(order: number, kind: number): number {
     const own = findFree(order, kind);
     const from = own >= 0 ? own : findFree(order, MOVABLE - kind);
     if (from < 0) return -1;
-    const list = from === MAX_ORDER ? 2 * MAX_ORDER : (own >= 0 ? kind : MOVABLE - kind) + from;
-    const block = heads[list]!;
-    unlink(block, from);
-    if (from === MAX_ORDER) kinds[(block - 1) >>> MAX_ORDER] = kind;
-    for (let half = from - 1; half >= order; half--) push(block + (1 << half), half);
+    const list = from === MAX_ORDER ? LARGEST : (own >= 0 ? kind : MOVABLE - kind) + from;
+    const page = (heads[list]! - 1) << from;
+    unlink(page, from);
+    if (from === MAX_ORDER) kinds[page >>> MAX_ORDER] = kind;
+    for (let half = from - 1; half >= order; half--) push(page + (1 << half), half);
     buddyAllocator.freePages -= 1 << order;
-    return firstPfn + block - 1;
+    return firstPfn + page;
   }
 
   function alloc(order: number, movable = false): number {
@@ -91,12 +100,12 @@ export function createBuddyAllocator(firstPfn: number, frames: number): BuddyAll
     let page = pfn - firstPfn;
     while (order < MAX_ORDER) {
       const buddy = page ^ (1 << order);
-      if (buddy >= frames || orderOfFree[buddy + 1] !== order + 1) break;
-      unlink(buddy + 1, order);
+      if (buddy >= frames || previousOf[order]![(buddy >>> order) + 1] === 0) break;
+      unlink(buddy, order);
       page &= ~(1 << order);
       order++;
     }
-    push(page + 1, order);
+    push(page, order);
   }
 
   function addRange(start: number, end: number): void {

@@ -63,6 +63,16 @@ export function createLazyMmu(
   const leaveHandlers = extensions.handlers("lazyMmuLeave");
   /** State of the task on each CPU. */
   const states = cpus.all.map(newLazyMmuState);
+  /** 1 for each CPU whose task is in a section, not paused and not in interrupt: kept up with the counts, because every setter asks. */
+  const active = new Int32Array(Math.max(64, states.length));
+
+  function note(cpu: number, { enableCount, pauseCount, interruptDepth }: LazyMmuState): void {
+    active[cpu] = enableCount > 0 && pauseCount === 0 && interruptDepth === 0 ? 1 : 0;
+  }
+
+  function countsChanged(state: LazyMmuState): void {
+    note(cpus.current.id, state);
+  }
 
   function emitBarriers(): void {
     service.barriers++;
@@ -92,12 +102,14 @@ export function createLazyMmu(
     if (state.pauseCount === U8_MAX) service.warnings++;
     const before = state.pauseCount;
     state.pauseCount = (before + 1) & U8_MAX;
+    countsChanged(state);
     if (before === 0 && state.enableCount > 0) leave(state);
   }
 
   function resume(state: LazyMmuState): void {
     if (state.pauseCount === 0) service.warnings++;
     state.pauseCount = (state.pauseCount - 1) & U8_MAX;
+    countsChanged(state);
     if (state.pauseCount === 0 && state.enableCount > 0) enter(state);
   }
 
@@ -107,10 +119,14 @@ export function createLazyMmu(
     warnings: 0,
     inInterrupt: () => states[cpus.current.id]!.interruptDepth > 0,
     enterInterrupt() {
-      states[cpus.current.id]!.interruptDepth++;
+      const state = states[cpus.current.id]!;
+      state.interruptDepth++;
+      countsChanged(state);
     },
     leaveInterrupt() {
-      states[cpus.current.id]!.interruptDepth--;
+      const state = states[cpus.current.id]!;
+      state.interruptDepth--;
+      countsChanged(state);
     },
     enable() {
       const state = states[cpus.current.id]!;
@@ -118,6 +134,7 @@ export function createLazyMmu(
       if (state.enableCount === U8_MAX) service.warnings++;
       const before = state.enableCount;
       state.enableCount = (before + 1) & U8_MAX;
+      countsChanged(state);
       if (before === 0) enter(state);
     },
     disable() {
@@ -125,6 +142,7 @@ export function createLazyMmu(
       if (state.interruptDepth > 0 || state.pauseCount > 0) return;
       if (state.enableCount === 0) service.warnings++;
       state.enableCount = (state.enableCount - 1) & U8_MAX;
+      countsChanged(state);
       if (state.enableCount === 0) leave(state);
       else flush(state);
     },
@@ -143,19 +161,20 @@ export function createLazyMmu(
       resume(states[cpus.current.id]!);
     },
     isActive() {
-      const state = states[cpus.current.id]!;
-      return state.enableCount > 0 && state.pauseCount === 0 && state.interruptDepth === 0;
+      return active[cpus.current.id] !== 0;
     },
     isEnabled() {
       const state = states[cpus.current.id]!;
       return state.enableCount > 0 && state.pauseCount === 0;
     },
     queueBarriers() {
-      if (service.isActive()) states[cpus.current.id]!.barrierPending = true;
+      const { id } = cpus.current;
+      if (active[id] !== 0) states[id]!.barrierPending = true;
       else emitBarriers();
     },
     load(cpu, state) {
       states[cpu] = state;
+      note(cpu, state);
     },
   };
   return service;

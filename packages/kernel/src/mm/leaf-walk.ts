@@ -18,6 +18,12 @@ export interface LeafWalk {
    * @returns whether there is one: a leaf that was made invalid counts
    */
   find(page: number): boolean;
+  /**
+   * Goes on to the leaf behind the one found last, as a walk of a range does: in the same table without a walk.
+   * @param page - virtual page number behind the last leaf's
+   * @returns whether there is one
+   */
+  next(page: number): boolean;
 }
 
 /**
@@ -28,6 +34,7 @@ export interface LeafWalk {
 export function createLeafWalk(tables: PageTables, format: PageTableFormat): LeafWalk {
   const { levels, pageShift } = format.geometry;
   const { clear, set } = format.attributes.valid;
+  const entriesOf = levels.map(({ indexBits }) => 2 ** indexBits);
   const pagesOf = levels.map(({ shift }) => 2 ** (shift - pageShift));
 
   /** What an entry is, or was before it was made invalid. */
@@ -60,6 +67,13 @@ export function createLeafWalk(tables: PageTables, format: PageTableFormat): Lea
         walk.pages = pagesOf[level]!;
         return type === EntryType.LEAF;
       }
+    },
+    next(page: number): boolean {
+      if (walk.index + 1 >= entriesOf[walk.level]!) return walk.find(page);
+      walk.index++;
+      tables.read(walk.table, walk.index);
+      const type = typeOf(walk.level, tables.entryHigh, tables.entryLow);
+      return type === EntryType.TABLE ? walk.find(page) : type === EntryType.LEAF;
     },
   };
   return walk;

@@ -15,8 +15,21 @@ import type { KernelLazyMmu } from "./lazy-mmu.js";
 import type { TableMemory } from "./table-memory.js";
 import type { TablePages } from "./table-pages.js";
 
+// What is imported is loaded each time; what stands here is folded.
+const DONE: number = OK;
+const SET_PTE: number = SETTERS.indexOf("set_pte");
+
+/** What a guard gives whose condition does not hold. */
+const NOTHING_ENTERED = 0 as KpkeysState;
+
 /** The guard of a setter that no feature guards. */
-const UNGUARDED: Guard = { enter: () => 0 as KpkeysState, exit: () => undefined };
+const UNGUARDED: Guard = { enter: () => NOTHING_ENTERED, exit: () => undefined };
+
+/** {@link PageTables} with what only boot needs. */
+export interface KernelPageTables extends PageTables {
+  /** The linear map is there, through which tables are written from now on. */
+  leaveEarlyBoot(): void;
+}
 
 const numberOf = Object.fromEntries(SETTERS.map((setter, i) => [setter, i])) as Record<Setter, number>;
 
@@ -42,11 +55,12 @@ export function createPageTables(
   extensions: ExtensionPoints,
   lazy: KernelLazyMmu,
   faults: KernelFaults,
-): PageTables {
+): KernelPageTables {
   const { levels, pageShift } = format.geometry;
   const highShift = 32 - pageShift;
   const offsetMask = (1 << pageShift) - 1;
-  const writes = new Float64Array(SETTERS.length);
+  // Longer than it need be: V8 keeps the words of short arrays where they are slower to reach.
+  const writes = new Float64Array(64);
   let reads = 0;
   const entry: Entry = { high: 0, low: 0 };
 
@@ -62,7 +76,8 @@ export function createPageTables(
     return (table, index, high, low) => {
       const opened = table === divertedRoot ? UNGUARDED : guard;
       const state = opened.enter();
-      for (let attempt = 0; memory.store(table, index, high, low) !== OK; attempt++) faults.take(setter, attempt);
+      for (let attempt = 0; memory.storeRun(table, index, high, low, 0, 1) !== OK; attempt++)
+        faults.take(setter, attempt);
       writes[number]!++;
       opened.exit(state);
       if (arch.barrierAfter(setter, high, low)) lazy.queueBarriers();
@@ -87,6 +102,13 @@ export function createPageTables(
     };
   }
 
+  /** Stores a run of entries, each a page further than the one before. @returns whether no access has faulted */
+  function stored(table: number, index: number, high: number, low: number, length: number): boolean {
+    const status =
+      length === 1 ? memory.store(table, index, high, low) : memory.storeRun(table, index, high, low, 1, length);
+    return status === DONE;
+  }
+
   function read(table: number, index: number): void {
     for (let attempt = 0; memory.load(table, index) !== OK; attempt++) faults.take("pgtable read", attempt);
     reads++;
@@ -94,7 +116,23 @@ export function createPageTables(
     tables.entryLow = memory.valueLow;
   }
 
-  const setPte = storeSetter("set_pte");
+  const setPteGuard = guardOf("set_pte");
+  const getAndClearGuard = guardOf("ptep_get_and_clear");
+  const establishGuard = guardOf("pmdp_establish");
+
+  /**
+   * As {@link storeSetter} makes them, but written out: code that is made once is quicker, and so is code that the compiler has not
+   * seen at work in early boot, where tables are written in other ways. No table of pages is a root.
+   */
+  function setPte(table: number, index: number, high: number, low: number): void {
+    const state = setPteGuard.enter();
+    for (let attempt = 0; memory.store(table, index, high, low) !== DONE; attempt++) faults.take("set_pte", attempt);
+    writes[SET_PTE]!++;
+    setPteGuard.exit(state);
+    if (arch.barrierAfter("set_pte", high, low)) lazy.queueBarriers();
+  }
+
+  const earlySetPte = storeSetter("set_pte");
   const setPmd = storeSetter("set_pmd");
   const setPud = storeSetter("set_pud");
   const setP4d = storeSetter("set_p4d");
@@ -102,7 +140,7 @@ export function createPageTables(
 
   /** A folded level has no table: the level below's setter writes the entry (pgtable-nop4d.h). */
   const setterOfLevel = levels.map(({ name }, level) => {
-    if (name === "pte") return setPte;
+    if (name === "pte") return earlySetPte;
     if (name === "pmd") return setPmd;
     if (name === "pud") return setPud;
     if (name === "p4d") return setP4d;
@@ -114,9 +152,6 @@ export function createPageTables(
   const setWrprotect = updateSetter("ptep_set_wrprotect");
   const clearYoungDirty = updateSetter("clear_young_dirty_pte");
   const setAccessFlags = updateSetter("ptep_set_access_flags");
-  const getAndClearGuard = guardOf("ptep_get_and_clear");
-  const establishGuard = guardOf("pmdp_establish");
-  const setPteGuard = guardOf("set_pte");
 
   const clearYoung = (leaf: Entry): boolean => {
     const young = format.isYoung(leaf.high, leaf.low);
@@ -157,7 +192,7 @@ export function createPageTables(
       return Object.fromEntries(SETTERS.map((setter, i) => [setter, writes[i]!])) as Record<Setter, number>;
     },
     get total() {
-      return writes.reduce((sum, count) => sum + count, 0);
+      return writes.reduce((sum, count) => sum + count);
     },
     get reads() {
       return reads;
@@ -174,13 +209,16 @@ export function createPageTables(
   };
 
   // Plain fields: an object literal with accessors is slow to use.
-  const tables: { -readonly [F in keyof PageTables]: PageTables[F] } = {
+  const tables: { -readonly [F in keyof KernelPageTables]: KernelPageTables[F] } = {
     root,
     counters,
     entryHigh: 0,
     entryLow: 0,
     read,
-    setPte,
+    setPte: earlySetPte,
+    leaveEarlyBoot() {
+      tables.setPte = setPte;
+    },
     setPmd,
     setPud,
     setP4d,
@@ -189,22 +227,20 @@ export function createPageTables(
       setterOfLevel[level]!(table, index, high, low);
     },
     setPtes(table, index, high, low, count) {
-      if (memory.addressing() !== "linear") {
-        for (let attempt = 0; memory.storeRun(table, index, high, low, 1, count) !== OK; attempt++)
+      const guard = memory.addressing() === "linear" ? setPteGuard : UNGUARDED;
+      // __set_ptes_anysz() opens the guard for each entry, and emits barriers once. A guard that has nothing to enter for the first
+      // entry has nothing for the others: they are one run.
+      for (let done = 0; done < count;) {
+        const state = guard.enter();
+        const length = state === NOTHING_ENTERED ? count - done : 1;
+        const pages = (low >>> pageShift) + done;
+        const entryHigh = (high + (pages >>> highShift)) | 0;
+        const entryLow = (pages << pageShift) | (low & offsetMask);
+        for (let attempt = 0; !stored(table, index + done, entryHigh, entryLow, length); attempt++)
           faults.take("set_ptes", attempt);
-        writes[0]! += count;
-      } else {
-        // __set_ptes_anysz() opens the guard for each entry, and emits barriers once.
-        for (let i = 0; i < count; i++) {
-          const pages = (low >>> pageShift) + i;
-          const state = setPteGuard.enter();
-          const entryHigh = (high + (pages >>> highShift)) | 0;
-          const entryLow = (pages << pageShift) | (low & offsetMask);
-          for (let attempt = 0; memory.store(table, index + i, entryHigh, entryLow) !== OK; attempt++)
-            faults.take("set_ptes", attempt);
-          writes[0]!++;
-          setPteGuard.exit(state);
-        }
+        writes[SET_PTE]! += length;
+        guard.exit(state);
+        done += length;
       }
       if (arch.barrierAfter("set_pte", high, low)) lazy.queueBarriers();
     },

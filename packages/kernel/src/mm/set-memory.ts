@@ -88,7 +88,8 @@ export function createSetMemory(parts: SetMemoryParts): KernelSetMemory {
   function isChangeable(page: number, pages: number): boolean {
     const end = page + pages;
     for (let at = page; at < end; at += walk.pages - (at % walk.pages)) {
-      if (!walk.find(at) || !(isWhole(at, end) || isLinear(at))) return false;
+      const found = at === page ? walk.find(at) : walk.next(at);
+      if (!found || !(isWhole(at, end) || isLinear(at))) return false;
     }
     return true;
   }
@@ -97,7 +98,8 @@ export function createSetMemory(parts: SetMemoryParts): KernelSetMemory {
   function changeLeaves(page: number, pages: number, { clear, set }: AttributeChange): number {
     const end = page + pages;
     for (let at = page; at < end; at += walk.pages) {
-      if (!walk.find(at) || !isWhole(at, end)) return Errno.EINVAL;
+      const found = at === page ? walk.find(at) : walk.next(at);
+      if (!found || !isWhole(at, end)) return Errno.EINVAL;
       const { entryHigh, entryLow } = tables;
       const high = (entryHigh & ~clear.high) | set.high;
       const low = (entryLow & ~clear.low) | set.low;

@@ -90,29 +90,18 @@ export function createTableMemory(
   const highShift = 32 - pageShift;
   const offsetMask = (1 << pageShift) - 1;
   const linearHigh = pageHigh(addresses.linearPage, pageShift);
-  let linear = false;
   let addressing: TableAddressing = "physical";
+  /** 1 once tables are written through the linear map. A number: asking whether a number is 0 is quicker than asking a boolean. */
+  let linear = 0;
 
-  function throughFixmap(table: number): boolean {
-    if (linear) return table === root && arch.rootTableAddress === "fixmap";
-    return arch.earlyTableAddress === "fixmap" && !image.contains(table);
+  /** A way to tables that is not simply the linear map. */
+  interface Way {
+    readonly storeRun: TableMemory["storeRun"];
+    readonly load: TableMemory["load"];
   }
 
-  /** Which page of the address space stands for a table that is reached neither physically nor through a slot. */
-  function pageFor(table: number): number {
-    const throughImage = linear ? table === root && arch.rootTableAddress === "image" : image.contains(table);
-    return throughImage ? addresses.imagePage + table - image.pfn : addresses.linearPage + table - firstPfn;
-  }
-
-  function storeElsewhere(
-    table: number,
-    index: number,
-    high: number,
-    low: number,
-    step: number,
-    count: number,
-  ): number {
-    if (addressing === "physical") {
+  const physical: Way = {
+    storeRun(table, index, high, low, step, count) {
       const carry = 2 ** highShift;
       for (let i = 0; i < count; i++) {
         const pages = (low >>> pageShift) + i * step;
@@ -120,33 +109,49 @@ export function createTableMemory(
         memory.write(table, index + i, (high + Math.floor(pages / carry)) | 0, entryLow);
       }
       return OK;
-    }
-    if (throughFixmap(table)) return fixmap().store(table, index, high, low, step, count);
-    const page = pageFor(table);
-    return cpus.current.storeRun(
-      pageHigh(page, pageShift),
-      pageLow(page, pageShift) | (index << 3),
-      high,
-      low,
-      step << pageShift,
-      count,
-    );
-  }
-
-  function loadElsewhere(table: number, index: number): number {
-    if (addressing === "physical") {
+    },
+    load(table, index) {
       tableMemory.valueHigh = memory.readHigh(table, index);
       tableMemory.valueLow = memory.readLow(table, index);
       return OK;
-    }
-    const page = pageFor(table);
-    const status = throughFixmap(table)
-      ? fixmap().load(table, index)
-      : cpus.current.load64(pageHigh(page, pageShift), pageLow(page, pageShift) | (index << 3));
-    tableMemory.valueHigh = cpus.current.valueHigh;
-    tableMemory.valueLow = cpus.current.valueLow;
-    return status;
+    },
+  };
+
+  /** Through a slot, or at the page of the address space that `pageOf` gives. */
+  function virtual(throughFixmap: (table: number) => boolean, pageOf: (table: number) => number): Way {
+    return {
+      storeRun(table, index, high, low, step, count) {
+        if (throughFixmap(table)) return fixmap().store(table, index, high, low, step, count);
+        const page = pageOf(table);
+        const address = pageLow(page, pageShift) | (index << 3);
+        return cpus.current.storeRun(pageHigh(page, pageShift), address, high, low, step << pageShift, count);
+      },
+      load(table, index) {
+        const page = pageOf(table);
+        const status = throughFixmap(table)
+          ? fixmap().load(table, index)
+          : cpus.current.load64(pageHigh(page, pageShift), pageLow(page, pageShift) | (index << 3));
+        tableMemory.valueHigh = cpus.current.valueHigh;
+        tableMemory.valueLow = cpus.current.valueLow;
+        return status;
+      },
+    };
   }
+
+  const imagePageOf = (table: number): number => addresses.imagePage + table - image.pfn;
+  const linearPageOf = (table: number): number => addresses.linearPage + table - firstPfn;
+  const ways: Readonly<Record<TableAddressing, Way>> = {
+    physical,
+    early: virtual(
+      (table) => arch.earlyTableAddress === "fixmap" && !image.contains(table),
+      (table) => (image.contains(table) ? imagePageOf(table) : linearPageOf(table)),
+    ),
+    linear: virtual(
+      (table) => table === root && arch.rootTableAddress === "fixmap",
+      (table) => (table === root && arch.rootTableAddress === "image" ? imagePageOf(table) : linearPageOf(table)),
+    ),
+  };
+  let way: Way = ways.physical;
 
   // Plain fields: an object literal with accessors is slow to use.
   const tableMemory: { -readonly [F in keyof TableMemory]: TableMemory[F] } = {
@@ -155,11 +160,13 @@ export function createTableMemory(
     addressing: () => addressing,
     useAddressing(next) {
       addressing = next;
-      linear = next === "linear";
+      way = ways[next];
+      linear = next === "linear" ? 1 : 0;
     },
+    // Page-frame numbers are int32 in RAM: saying so keeps the compiler from floating-point numbers.
     store(table, index, high, low) {
-      if (!linear || table === root) return storeElsewhere(table, index, high, low, 0, 1);
-      const page = table - firstPfn;
+      if (linear === 0 || (table | 0) === root) return way.storeRun(table, index, high, low, 0, 1);
+      const page = (table | 0) - firstPfn;
       return cpus.current.store64(
         (linearHigh + (page >>> highShift)) | 0,
         (page << pageShift) | (index << 3),
@@ -168,8 +175,8 @@ export function createTableMemory(
       );
     },
     storeRun(table, index, high, low, step, count) {
-      if (!linear || table === root) return storeElsewhere(table, index, high, low, step, count);
-      const page = table - firstPfn;
+      if (linear === 0 || (table | 0) === root) return way.storeRun(table, index, high, low, step, count);
+      const page = (table | 0) - firstPfn;
       return cpus.current.storeRun(
         (linearHigh + (page >>> highShift)) | 0,
         (page << pageShift) | (index << 3),
@@ -180,7 +187,7 @@ export function createTableMemory(
       );
     },
     exchange(table, index, high, low) {
-      const page = table - firstPfn;
+      const page = (table | 0) - firstPfn;
       const { current } = cpus;
       const status = current.exchange64(
         (linearHigh + (page >>> highShift)) | 0,
@@ -193,8 +200,8 @@ export function createTableMemory(
       return status;
     },
     load(table, index) {
-      if (!linear) return loadElsewhere(table, index);
-      const page = table - firstPfn;
+      if (linear === 0) return way.load(table, index);
+      const page = (table | 0) - firstPfn;
       const { current } = cpus;
       const status = current.load64((linearHigh + (page >>> highShift)) | 0, (page << pageShift) | (index << 3));
       tableMemory.valueHigh = current.valueHigh;

@@ -72,7 +72,7 @@ export function createFaultHandler(parts: ProcessParts, userTables: UserTables):
 
   /** `do_fault_around`: a read of a file maps its neighbours too, inside the mapping and the table. */
   function faultAround(vma: Vma, page: number, table: number, index: number): void {
-    const window = page - (page % faultAroundPages);
+    const window = page - (page & (faultAroundPages - 1));
     const first = Math.max(window, vma.start, page - index);
     const last = Math.min(window + faultAroundPages, vma.end, page - index + entries);
     for (let p = first; p < last; p++) {

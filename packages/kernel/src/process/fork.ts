@@ -67,7 +67,8 @@ export function createCopyMappings(
   return (parent, child) => {
     for (const vma of parent.vmas.all) {
       if ((vma.flags & VmFlag.DONTCOPY) !== 0) continue;
-      const copy = { ...vma, flags: vma.flags & ~VmFlag.LOCKED };
+      const copy = vma.over(vma.start, vma.end);
+      copy.flags &= ~VmFlag.LOCKED;
       const wiped = (vma.flags & VmFlag.WIPEONFORK) !== 0;
       if (wiped) {
         copy.anonVma = 0;

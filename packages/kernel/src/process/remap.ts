@@ -189,8 +189,9 @@ export function createRemap(parts: ProcessParts, userTables: UserTables, unmap: 
 
   /** `copy_vma`: a mapping that was never written takes the place's own offset, as a new one there would have. */
   function movedVma(vma: Vma, start: number, end: number): Vma {
-    const shift = vma.file === 0 && vma.anonVma === 0 ? 0 : vma.shift + vma.start - start;
-    return { ...vma, start, end, shift };
+    const moved = vma.over(start, end);
+    moved.shift = vma.file === 0 && vma.anonVma === 0 ? 0 : vma.shift + vma.start - start;
+    return moved;
   }
 
   /** In place: shrinks, or grows into what is free above. */
@@ -200,7 +201,7 @@ export function createRemap(parts: ProcessParts, userTables: UserTables, unmap: 
       const vma = mm.vmas.find(page + pages - 1);
       if (vma === undefined) return Errno.EFAULT;
       unmapRange(mm, page + pages, page + newPages);
-      mm.vmas.insert({ ...vma, start: page + pages, end: page + newPages });
+      mm.vmas.insert(vma.over(page + pages, page + newPages));
     }
     return 0;
   }
@@ -210,8 +211,11 @@ export function createRemap(parts: ProcessParts, userTables: UserTables, unmap: 
     const vma = mm.vmas.find(page);
     if (vma === undefined) return Errno.EFAULT;
     unmapRange(mm, newPage, newPage + newPages);
-    const shift = vma.shift + page - newPage;
-    mm.vmas.insert({ ...vma, start: newPage, end: newPage + newPages, shift, anonVma: 0, inherited: false });
+    const copy = vma.over(newPage, newPage + newPages);
+    copy.shift = vma.shift + page - newPage;
+    copy.anonVma = 0;
+    copy.inherited = false;
+    mm.vmas.insert(copy);
     return 0;
   }
 }

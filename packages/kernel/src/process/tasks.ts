@@ -25,6 +25,8 @@ class KernelTask implements Task, TaskCreds {
   cred = 0;
   realCred = 0;
   readonly lazyMmu: LazyMmuState = newLazyMmuState();
+  /** Whether it has ended. */
+  ended = false;
 
   constructor(tid: number, mm: Mm | undefined, pkeyRegisterHigh: number, pkeyRegisterLow: number) {
     this.tid = tid;
@@ -104,8 +106,6 @@ export function createTasks(
   const onSwitch = extensions.handlers("contextSwitch");
   const alive = new Map<number, KernelTask>();
   let made = 0;
-  let switches = 0;
-  let barriers = 0;
 
   /** `copy_thread`: the live register goes along, whatever context it stands for. */
   function newTask(mm: Mm | undefined): KernelTask {
@@ -157,7 +157,7 @@ export function createTasks(
 
   function checkSwitch(previous: KernelTask, next: KernelTask, cpu: Cpu): void {
     const home = next.tid < idle.length ? next.tid : cpu.id;
-    if (!lazy.inInterrupt() && home === cpu.id && alive.has(next.tid)) return;
+    if (!lazy.inInterrupt() && home === cpu.id && !next.ended) return;
     const what = lazy.inInterrupt()
       ? `task ${previous.tid} is switched away in interrupt`
       : home !== cpu.id
@@ -175,7 +175,7 @@ export function createTasks(
     if (previous === next) return;
     checkSwitch(previous, next, cpu);
     if (cpus.all.length > 1) leaveCpus(next, cpu);
-    switches++;
+    tasks.switches++;
     for (let i = 0; i < onSwitch.length; i++) onSwitch[i]!(previous.tid, next.tid);
     if (switchPkeyRegister) switchRegister(cpu, previous, next);
     if (next.mm !== undefined) loadMm(cpu, next.mm);
@@ -191,25 +191,13 @@ export function createTasks(
     if (next.pkeyRegisterHigh === cpu.pkeyRegisterHigh && next.pkeyRegisterLow === cpu.pkeyRegisterLow) return;
     cpu.writePkeyRegister(next.pkeyRegisterHigh, next.pkeyRegisterLow);
     cpu.synchronise();
-    if (needsBarrier) barriers++;
+    if (needsBarrier) tasks.barriers++;
   }
 
-  return {
-    get current() {
-      return running[cpus.current.id]!;
-    },
-    get all() {
-      return alive.values();
-    },
-    get switches() {
-      return switches;
-    },
-    get barriers() {
-      return barriers;
-    },
-    get currentCreds() {
-      return running[cpus.current.id]!;
-    },
+  const tasks: { -readonly [F in Exclude<keyof KernelTasks, "current" | "currentCreds">]: KernelTasks[F] } = {
+    all: { [Symbol.iterator]: () => alive.values() },
+    switches: 0,
+    barriers: 0,
     create(mm, flags = 0) {
       const task = newTask(mm);
       creds.copy(running[cpus.current.id]!, task, flags);
@@ -234,6 +222,7 @@ export function createTasks(
       }
       leaveCpus(task);
       alive.delete(task.tid);
+      task.ended = true;
       const { mm } = task;
       task.mm = undefined;
       if (mm !== undefined) put(mm);
@@ -262,4 +251,7 @@ export function createTasks(
       }
     },
   };
+  // Added when the rest is there: V8 keeps an object with an accessor in its literal as a hash table.
+  const current = { get: () => running[cpus.current.id]! };
+  return Object.defineProperties(tasks, { current, currentCreds: current }) as KernelTasks;
 }

@@ -28,8 +28,8 @@ export const VmFlag = {
   NOHUGEPAGE: 0x800,
 } as const;
 
-/** A mapped range of an address space: `vm_area_struct`. Ranges are in virtual pages. */
-export interface Vma {
+/** A mapped range of an address space: `vm_area_struct`. Ranges are in virtual pages. A class, so that all have one shape. */
+export class Vma {
   /** First page. */
   start: number;
   /** One past the last page. */
@@ -43,11 +43,29 @@ export interface Vma {
   /** Whether its pages have no file behind them, shared memory included. */
   readonly anonymous: boolean;
   /** Page in the object less page in the address space: `vm_pgoff`, so that neighbours that continue each other have the same. */
-  shift: number;
+  shift = 0;
   /** Its anon_vma by number, 0 for none: it has one from the first private page written on, and fork copies its entries then. */
-  anonVma: number;
+  anonVma = 0;
   /** Whether that came of a parent's at fork, so that it does not spread to a neighbour: the chain is not singular. */
-  inherited: boolean;
+  inherited = false;
+
+  constructor(start: number, end: number, prot: number, flags: number, file: number, anonymous: boolean) {
+    this.start = start;
+    this.end = end;
+    this.prot = prot;
+    this.flags = flags;
+    this.file = file;
+    this.anonymous = anonymous;
+  }
+
+  /** The same mapping of another range. */
+  over(start: number, end: number): Vma {
+    const vma = new Vma(start, end, this.prot, this.flags, this.file, this.anonymous);
+    vma.shift = this.shift;
+    vma.anonVma = this.anonVma;
+    vma.inherited = this.inherited;
+    return vma;
+  }
 }
 
 /** MAP_LOCKED and MAP_NORESERVE of include/uapi/asm-generic/mman.h. */
@@ -59,22 +77,13 @@ export function newVma(start: number, end: number, prot: number, flags: number, 
   const shared = (flags & MapFlag.SHARED) !== 0;
   const anonymous = (flags & MapFlag.ANONYMOUS) !== 0;
   const accounted = (prot & Prot.WRITE) !== 0 && !shared && (flags & MAP_NORESERVE) === 0;
-  return {
-    start,
-    end,
-    prot,
-    flags:
-      (shared ? VmFlag.SHARED : 0) |
-      ((flags & MapFlag.GROWSDOWN) !== 0 ? VmFlag.GROWSDOWN : 0) |
-      ((flags & MAP_NORESERVE) !== 0 ? VmFlag.NORESERVE : 0) |
-      (accounted ? VmFlag.ACCOUNT : 0) |
-      ((flags & MAP_LOCKED) !== 0 ? VmFlag.LOCKED : 0),
-    file: anonymous && !shared ? 0 : file,
-    anonymous,
-    shift: 0,
-    anonVma: 0,
-    inherited: false,
-  };
+  const vmFlags =
+    (shared ? VmFlag.SHARED : 0) |
+    ((flags & MapFlag.GROWSDOWN) !== 0 ? VmFlag.GROWSDOWN : 0) |
+    ((flags & MAP_NORESERVE) !== 0 ? VmFlag.NORESERVE : 0) |
+    (accounted ? VmFlag.ACCOUNT : 0) |
+    ((flags & MAP_LOCKED) !== 0 ? VmFlag.LOCKED : 0);
+  return new Vma(start, end, prot, vmFlags, anonymous && !shared ? 0 : file, anonymous);
 }
 
 /** Whether others see what is written to a mapping. */
@@ -203,7 +212,7 @@ export class VmaList {
     const index = this.#indexAbove(page);
     const vma = this.#vmas[index];
     if (vma === undefined || vma.start >= page) return;
-    this.#vmas.splice(index + 1, 0, { ...vma, start: page });
+    this.#vmas.splice(index + 1, 0, vma.over(page, vma.end));
     vma.end = page;
   }
 

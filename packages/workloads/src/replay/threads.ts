@@ -68,7 +68,6 @@ export function createThreads(
 ): Threads {
   const threads = new Map<number, Thread>();
   let last: Thread | undefined;
-  let processes = 0;
 
   function add(tid: number, pid: number, mm: Mm, program: Program): Thread {
     const flags = tid === pid ? 0 : CloneFlag.THREAD;
@@ -86,7 +85,7 @@ export function createThreads(
       exitRecord: undefined,
     };
     threads.set(tid, thread);
-    if (tid === pid) processes++;
+    if (tid === pid) made.processes++;
     return thread;
   }
 
@@ -133,17 +132,16 @@ export function createThreads(
     }
   }
 
-  return {
-    get processes() {
-      return processes;
-    },
+  // Plain fields: an object literal with accessors is slow to use.
+  const made: { -readonly [F in keyof Threads]: Threads[F] } = {
+    processes: 0,
     of(event) {
       if (last?.tid === event.tid) return last;
       last = threads.get(event.tid) ?? meet(event);
       // Some traces have the process's number beside the thread's: then clone3 hides less.
       if (event.pid >= 0 && last.pid !== event.pid) {
         last.pid = event.pid;
-        if (last.tid === last.pid) processes++;
+        if (last.tid === last.pid) made.processes++;
       }
       return last;
     },
@@ -159,13 +157,14 @@ export function createThreads(
     },
     exec(thread) {
       tasks.exec(thread.task, spaces.create());
-      if (thread.pid !== thread.tid) processes++;
+      if (thread.pid !== thread.tid) made.processes++;
       thread.pid = thread.tid;
       thread.program = newProgram(lost());
     },
     exit,
     alive: () => threads.values(),
   };
+  return made;
 }
 
 /** Whether an event is a fault of the kernel that writes for the user. */

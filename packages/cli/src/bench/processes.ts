@@ -1,0 +1,48 @@
+import { AddressSpaces, MapFlag, Prot, Tasks } from "@kpkeys/core/contracts";
+import { figure, step } from "./figure.js";
+import type { Figure } from "./figure.js";
+
+const SWITCHES = 1_000_000;
+const TASKS = 1024;
+/** Pages of a process of 1 GiB, somewhere in the user's half. */
+const PAGES = 262_144;
+const START = 0x10000;
+
+const contextSwitch = figure(
+  "context-switch",
+  "a switch to another of 1,024 kernel threads",
+  async ({ boot }) => {
+    const tasks = (await boot()).get(Tasks);
+    const threads = Array.from({ length: TASKS }, () => tasks.create(undefined));
+    function run(): void {
+      let x = 1;
+      for (let n = SWITCHES; n > 0; n--) {
+        x = step(x);
+        tasks.switchTo(threads[(x >>> 16) & (TASKS - 1)]!);
+      }
+    }
+    return { run, operations: SWITCHES };
+  },
+  { inReference: true },
+);
+
+const forkExit = figure(
+  "fork-exit-1g",
+  "fork and exit of a process with 1 GiB of pages",
+  async ({ boot }) => {
+    const spaces = (await boot()).get(AddressSpaces);
+    const parent = spaces.create();
+    const flags = MapFlag.PRIVATE | MapFlag.ANONYMOUS | MapFlag.POPULATE;
+    spaces.mmap(parent, START, PAGES, Prot.READ | Prot.WRITE, flags);
+    return {
+      run: () => {
+        spaces.put(spaces.fork(parent));
+      },
+      operations: 1,
+    };
+  },
+  { gib: 4 },
+);
+
+/** Work of the kernel with threads and processes. */
+export const PROCESS_FIGURES: readonly Figure[] = [contextSwitch, forkExit];

@@ -1,0 +1,52 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import type { BenchReport } from "../../src/index.js";
+import { jsonOf, kpkeys, kpkeysWith, LONG } from "./kpkeys.js";
+
+const folder = mkdtempSync(join(tmpdir(), "kpkeys-bench-test-"));
+const earlier = join(folder, "earlier.json");
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
+
+describe("kpkeys bench", () => {
+  test("gives each figure with its ratio to C, and fails when one is slower than it was", { timeout: LONG }, () => {
+    const before = { name: "tlb-hit-store", arch: "arm64-poe", nsPerOperation: 1e-6, ratioToC: null, spread: 0 };
+    writeFileSync(earlier, JSON.stringify({ figures: [before] }));
+    const args = ["bench", "rejected-bigint-entries", "--arch", "arm64-poe", "--against", earlier];
+    const { status, document } = jsonOf(...args);
+    expect(status).toBe(1);
+    const { figures, regressions, rounds, withoutC } = document as BenchReport;
+    expect(figures.map(({ name, arch }) => [name, arch])).toEqual([
+      ["tlb-hit-store", "arm64-poe"],
+      ["rejected-bigint-entries", null],
+    ]);
+    expect(rounds).toBeGreaterThanOrEqual(7);
+    for (const { nsPerOperation, operationsPerSecond } of figures) {
+      expect(nsPerOperation * operationsPerSecond).toBeCloseTo(1e9, -3);
+    }
+    if (withoutC === null) expect(figures[0]!.ratioToC).toBeGreaterThan(0);
+    expect(figures[1]).toMatchObject({ baseline: "tlb-hit-store", ratioToC: null });
+    expect(regressions).toMatchObject([{ name: "tlb-hit-store", arch: "arm64-poe" }]);
+  });
+
+  test("says that there are no ratios without a C compiler", { timeout: LONG }, () => {
+    const { status, stdout } = kpkeysWith({ PATH: join(folder, "nothing") }, ["bench", "rejected-map-tlb", "--json"]);
+    expect(status).toBe(0);
+    const { withoutC, figures } = JSON.parse(stdout) as BenchReport;
+    expect(withoutC).toContain("cc");
+    expect(figures.every(({ ratioToC }) => ratioToC === null)).toBe(true);
+  });
+
+  test.each([
+    ["a figure that there is not", ["bench", "walk-warm"], /^kpkeys: ERR_USAGE: there is no figure 'walk-warm'/],
+    ["no earlier document", ["bench", "--against", "nowhere.json"], /^kpkeys: ERR_INPUT_MISSING: nowhere.json: /],
+    ["a document without figures", ["bench", "--against", "package.json"], /^kpkeys: ERR_INPUT_KIND: package.json: /],
+  ])("%s is bad usage", { timeout: LONG }, (_what, args, told) => {
+    const { status, stderr } = kpkeys(...args);
+    expect(status).toBe(2);
+    expect(stderr).toMatch(told);
+  });
+});

@@ -1,0 +1,55 @@
+import { LazyMmu, PageTableFormat, PageTables } from "@kpkeys/core/contracts";
+import type { Machine } from "@kpkeys/kernel";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { ARCHES, hardened } from "./machines.js";
+
+interface Setting {
+  readonly batching: boolean;
+  readonly lazy: boolean;
+}
+
+/** A machine with a table of its own. */
+function setUp(arch: string, { batching }: Setting): { machine: Machine; tables: PageTables; table: number } {
+  const machine = hardened(arch, { batching });
+  const tables = machine.get(PageTables);
+  return { machine, tables, table: tables.allocTable("user") };
+}
+
+describe.each(ARCHES)("set_ptes on %s", (arch) => {
+  it("is the loop of set_pte that it stands for: the same entries, writes, switches and faults", () => {
+    const settings = [true, false].flatMap((batching) => [true, false].map((lazy) => ({ batching, lazy })));
+    for (const setting of settings) {
+      const bulk = setUp(arch, setting);
+      const single = setUp(arch, setting);
+      const format = bulk.machine.get(PageTableFormat);
+      const run = fc.record({ index: fc.nat(511), count: fc.integer({ min: 1, max: 512 }), pfn: fc.nat(2 ** 24) });
+      fc.assert(
+        fc.property(fc.array(run, { maxLength: 3 }), (runs) => {
+          for (const { machine, tables, table } of [bulk, single]) {
+            const lazy = machine.get(LazyMmu);
+            const entry = { high: 0, low: 0 };
+            if (setting.lazy) lazy.enable();
+            for (const { index, count, pfn } of runs) {
+              const most = Math.min(count, 512 - index);
+              format.makeLeaf(entry, 3, pfn, format.protections.PAGE_SHARED);
+              if (machine === bulk.machine) tables.setPtes(table, index, entry.high, entry.low, most);
+              for (let i = 0; machine === single.machine && i < most; i++) {
+                format.makeLeaf(entry, 3, pfn + i, format.protections.PAGE_SHARED);
+                tables.setPte(table, index + i, entry.high, entry.low);
+              }
+            }
+            if (setting.lazy) lazy.disable();
+          }
+          const [a, b] = [bulk, single].map(({ machine, table }) => {
+            const page = new Int32Array(1024);
+            machine.memory.read(table, page);
+            return [[...page], machine.counters(), machine.cpus.current.counters];
+          });
+          expect(a).toEqual(b);
+        }),
+        { numRuns: 20 },
+      );
+    }
+  });
+});

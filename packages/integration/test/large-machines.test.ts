@@ -1,0 +1,86 @@
+import { Access, LinearMap, PageTableFormat, Privilege } from "@kpkeys/core/contracts";
+import type { WalkStep } from "@kpkeys/core/contracts";
+import { coverageOf, digestTables } from "@kpkeys/kernel";
+import type { Machine } from "@kpkeys/kernel";
+import { attack } from "@kpkeys/kunit-suite";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { ARCHES, hardened } from "./machines.js";
+
+const TIB = 2 ** 40;
+
+/** The leaf that the CPU's own walk finds for a page of RAM. */
+function leafOf(machine: Machine, pfn: number): WalkStep {
+  const map = machine.get(LinearMap);
+  let last: WalkStep | undefined;
+  machine.cpus.current.mmu.walk(map.addressHigh(pfn), map.addressLow(pfn), (step) => (last = { ...step }));
+  return last!;
+}
+
+/** Gives every page that is kept as a run its content. */
+function writeOut({ memory }: Machine): number {
+  let pages = 0;
+  for (let pfn = memory.firstPfn; pfn < memory.endPfn; pfn++) {
+    if (memory.slots[pfn - memory.firstPfn]! >= 0) continue;
+    memory.materialise(pfn);
+    pages++;
+  }
+  return pages;
+}
+
+describe.each(ARCHES)("a linear map that is generated when it is looked at, on %s", (arch) => {
+  it("answers as the one that is written out", () => {
+    const generated = hardened(arch);
+    const writtenOut = hardened(arch);
+    expect(writeOut(writtenOut)).toBeGreaterThan(50);
+    const machines = [generated, writtenOut];
+    const look = (): unknown[] =>
+      machines.map((each) => {
+        const tables = each.scan();
+        return [digestTables(each.memory, tables), each.digestTranslations(), coverageOf(each, tables)];
+      });
+    const { firstPfn, endPfn } = generated.memory;
+    const pages = fc.array(fc.integer({ min: firstPfn, max: endPfn - 1 }), { maxLength: 20 });
+    fc.assert(
+      fc.property(pages, fc.constantFrom(Access.READ, Access.WRITE), (pfns, access) => {
+        const [a, b] = machines.map((machine) => {
+          const map = machine.get(LinearMap);
+          const { current } = machine.cpus;
+          const answers = pfns.map((pfn) => {
+            const status = current.access(map.addressHigh(pfn), map.addressLow(pfn), access, Privilege.KERNEL);
+            return [status, { ...current.fault }, leafOf(machine, pfn)];
+          });
+          return [answers, { ...current.counters }];
+        });
+        expect(a).toEqual(b);
+      }),
+      { numRuns: 30 },
+    );
+    const [generatedLooks, writtenLooks] = look();
+    expect(generatedLooks).toEqual(writtenLooks);
+    const [stores, storesWritten] = machines.map((each) => attack(each, each.scan()));
+    expect(stores).toEqual(storesWritten);
+    expect(look()).toEqual([generatedLooks, generatedLooks]);
+  });
+
+  it("boots 1 TiB in memory for what was changed, with each page mapped and each table keyed", () => {
+    const machine = hardened(arch, {}, { memory: [{ bytes: TIB }] });
+    const { memory } = machine;
+    const format = machine.get(PageTableFormat);
+    expect(machine.counters().tableWrites).toBeGreaterThan(2 ** 28);
+    expect(memory.materialisedPages).toBeLessThan(5000);
+    const pfns = fc.integer({ min: memory.firstPfn, max: memory.endPfn - 1 });
+    fc.assert(
+      fc.property(pfns, (pfn) => {
+        const { type, level, high, low } = leafOf(machine, pfn);
+        expect([type, level, format.pfnOf(high, low)]).toEqual(["leaf", 3, pfn]);
+        // A page is keyed if and only if it is a table: its leaf table is one.
+        const table = leafOf(machine, pfn).table;
+        const own = leafOf(machine, table);
+        expect(format.pkeyOf(own.high, own.low)).toBe(1);
+      }),
+      { numRuns: 300 },
+    );
+    expect(memory.materialisedPages).toBeLessThan(6000);
+  });
+});
