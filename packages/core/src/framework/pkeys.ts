@@ -38,14 +38,14 @@ export function createPkeys(arch: () => KpkeysArch, register: PkeyRegister): Pke
     return free.find((number) => !claimed.has(number)) ?? free[0] ?? Math.max(register.keys, names.size);
   }
 
-  /** A key without a claim on the number of this one has it only when there was no other: then there is none for this one either. */
+  /** Who has the number of this one without a claim on it has it only when there was no other: then there is none for this one either. */
   function numberFor(name: PkeyName): number {
     const { pkeyNumbers } = arch();
     const own = pkeyNumbers[name];
     if (own === undefined) return lowestFree();
     const other = names.get(own);
     if (other === undefined) return own;
-    if (pkeyNumbers[other] === undefined) return lowestFree();
+    if (pkeyNumbers[other] !== own) return lowestFree();
     throw new KpkeysError(
       "ERR_PKEY_DUPLICATE",
       `the architecture gives the key ${name} the number ${own} of ${other}`,
