@@ -36,6 +36,7 @@ export const ARM64_PGTABLE: PgtableArch = {
   earlyTableAddress: "fixmap",
   lazyLeaveElidesBarrier: true,
   tlbBroadcast: true,
+  contPteOrder: 4,
   linearMapProtection: "PAGE_KERNEL",
   barrierAfter(setter, high, low) {
     switch (setter) {

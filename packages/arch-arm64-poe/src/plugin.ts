@@ -39,7 +39,10 @@ export const arm64Poe: Plugin = {
   kind: "arch",
   description: "arm64: POR_EL1 (FEAT_S1POE), VMSAv8-64 stage 1 with four levels",
   contract: CONTRACT_VERSION,
-  config: [{ symbol: "ARM64_POE", selects: ["ARCH_HAS_KPKEYS", "ARCH_HAS_KPKEYS_HARDENED_PGTABLES"] }],
+  config: [
+    { symbol: "ARM64" },
+    { symbol: "ARM64_POE", selects: ["ARCH_HAS_KPKEYS", "ARCH_HAS_KPKEYS_HARDENED_PGTABLES"] },
+  ],
   setup(container, options) {
     const { pkeys, skipEqualWrites, physicalAddressBits, tlb } = readArchOptions(ID, options, PHYSICAL_ADDRESS);
     const kpkeys = createKpkeysArch(lazily(container, Cpus), { pkeys, skipEqualWrites });

@@ -17,6 +17,25 @@ export type { CheckPluginReport, PluginVerdict } from "./report/check-plugin.js"
 export type { ConformDisagreement, ConformReport, ConformWalkStep } from "./report/conform.js";
 export type { ExplainReport } from "./report/explanation.js";
 export type { AttacksReport, MachineAttackReport } from "./report/attack.js";
+export type { KtapReport } from "./report/ktap.js";
+export type { KunitCasesReport, KunitReport, MachineKunitReport } from "./report/kunit.js";
 export type { MuseumExhibit, MuseumReplay, MuseumReport, MuseumSide, MuseumSides } from "./report/museum.js";
-export type { CaseCounts, KunitReport, MachineKunitReport } from "./report/kunit.js";
+export type { WhatIfReport } from "./report/what-if.js";
+export type { WhatIfRow } from "./overhead/what-if.js";
+export type { OverheadReport } from "./report/overhead.js";
+export type { BenchmarkCounts } from "./overhead/benchmarks.js";
+export type { CostFile, UnitCosts } from "./overhead/costs.js";
+export type { OverheadEstimate } from "./overhead/estimate.js";
+export type {
+  Accuracy,
+  BestConstant,
+  Evaluation,
+  FittedCost,
+  Half,
+  OverheadRow,
+  ParameterReport,
+} from "./overhead/evaluate.js";
+export type { HardeningCounts, ModelRow, ParameterName } from "./overhead/model.js";
+export type { HardenedPolicy } from "./overhead/published.js";
+export type { ArchId } from "./plugins.js";
 export type { Policy, SeriesName } from "./series.js";

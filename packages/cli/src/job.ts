@@ -1,14 +1,27 @@
 import type { LinearMapStats } from "@kpkeys/core/contracts";
 import type { Coverage, Machine, MachineSpec } from "@kpkeys/kernel";
 import type { AttackResult, SuiteResult } from "@kpkeys/kunit-suite";
-import type { CheckMode, ReplayOptions, ReplayResult, SampleOptions, TraceEvent, Until } from "@kpkeys/workloads";
+import type {
+  CheckMode,
+  Exposure,
+  ExposureProbe,
+  MicroResult,
+  OpenedBy,
+  ReplayOptions,
+  ReplayResult,
+  SampleOptions,
+  TraceEvent,
+  Until,
+} from "@kpkeys/workloads";
+import { chooseSuites } from "./kunit-cases.js";
+import type { KunitChoice } from "./kunit-cases.js";
 import { loadPlugins } from "./plugins.js";
 import type { ArchId, FeatureId } from "./plugins.js";
 import type { Policy, SeriesName } from "./series.js";
 import type { Timeline } from "./timeline/timeline.js";
 
 /** What can be looked at in a machine once it has booted and replayed. */
-export type Check = "coverage" | "attack" | "kunit";
+export type Check = "coverage" | "attack" | "kunit" | "kunitCases";
 
 /** Where a job writes its timeline. */
 export interface TimelineOptions {
@@ -38,8 +51,14 @@ export interface Job {
   readonly timeline?: TimelineOptions;
   /** How often the page tables are looked at during the replay. */
   readonly check?: CheckMode;
+  /** What makes table pages writable on this machine, if it is to be watched during the replay. */
+  readonly openedBy?: OpenedBy;
+  /** Whether the micro-benchmarks are run after that. */
+  readonly micro?: boolean;
   /** What is checked after that. */
   readonly checks: readonly Check[];
+  /** Which KUnit cases, if they are run or named; all unless given. */
+  readonly kunit?: KunitChoice;
 }
 
 /** What a job found out, as plain data. What was not asked for is `null`. */
@@ -48,6 +67,10 @@ export interface JobResult {
   readonly job: Job;
   /** The replay. */
   readonly replay: ReplayResult | null;
+  /** How long table pages were writable during the replay. */
+  readonly exposure: Exposure | null;
+  /** The micro-benchmarks. */
+  readonly micro: readonly MicroResult[] | null;
   /** Digest of all page tables after the replay, 16 hexadecimal digits. */
   readonly tables: string;
   /** Which table pages are protected, at the fullest moment of the replay or after it. */
@@ -58,6 +81,8 @@ export interface JobResult {
   readonly attack: AttackResult | null;
   /** The KUnit suites, run last. */
   readonly kunit: readonly SuiteResult[] | null;
+  /** The KUnit cases that there are, `suite.case`, in the order in which they would run. */
+  readonly kunitCases: readonly string[] | null;
 }
 
 /** What is protected at a moment. */
@@ -73,10 +98,15 @@ interface Protection {
  * @throws KpkeysError whatever building, replaying and checking throw
  */
 export async function runJob(job: Job, hooks: Pick<ReplayOptions, "onProgress" | "stop"> = {}): Promise<JobResult> {
-  const { spec, checks } = job;
+  const { spec, checks, openedBy } = job;
   const { buildMachine, coverageOf, digestTables } = await import("@kpkeys/kernel");
   const timeline = job.timeline && (await timelineOf(job, job.timeline));
-  const machine = buildMachine(spec, await loadPlugins(spec.arch, spec.features), timeline?.observer);
+  const probe = openedBy && (await probeOf(openedBy));
+  const tools = probe === undefined ? [] : [probe.plugin];
+  const features = [...spec.features, ...tools.map(({ id }) => id)];
+  const plugins = await loadPlugins(spec.arch, spec.features, tools);
+  const machine = buildMachine({ ...spec, features }, plugins, timeline?.observer ?? probe?.observer);
+  probe?.start();
 
   const { attack, runSuites } = await import("@kpkeys/kunit-suite");
   let fullest: Protection | undefined;
@@ -92,18 +122,36 @@ export async function runJob(job: Job, hooks: Pick<ReplayOptions, "onProgress" |
   const looks = checks.includes("coverage") || checks.includes("attack");
 
   const replay = await replayOn(machine, job, timeline, { ...hooks, ...(looks && { onFuller: look }) });
+  const exposure = probe?.result() ?? null;
+  const micro = job.micro === true ? await microOn(machine) : null;
   if (looks) look();
 
+  const suites = await chooseSuites(machine, job.kunit ?? {});
   const { LinearMap } = await import("@kpkeys/core/contracts");
   return {
     job,
     replay,
+    exposure,
+    micro,
     tables: digestTables(machine.memory, machine.scan()),
     coverage: checks.includes("coverage") ? fullest!.coverage : null,
     linearMap: checks.includes("coverage") ? machine.get(LinearMap).stats() : null,
     attack: fullest?.attack ?? null,
-    kunit: checks.includes("kunit") ? runSuites(machine) : null,
+    kunitCases: checks.includes("kunitCases")
+      ? suites.flatMap(({ name, cases }) => cases.map((each) => `${name}.${each.name}`))
+      : null,
+    kunit: checks.includes("kunit") ? runSuites(machine, suites) : null,
   };
+}
+
+async function probeOf(openedBy: OpenedBy): Promise<ExposureProbe> {
+  const { createExposureProbe } = await import("@kpkeys/workloads");
+  return createExposureProbe(openedBy);
+}
+
+async function microOn(machine: Machine): Promise<MicroResult[]> {
+  const { MICROMM, runMicro, TEST_VMALLOC } = await import("@kpkeys/workloads");
+  return [...MICROMM, ...TEST_VMALLOC].map((benchmark) => runMicro(machine, benchmark));
 }
 
 async function timelineOf({ spec, series, policy }: Job, options: TimelineOptions): Promise<Timeline> {

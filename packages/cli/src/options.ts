@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import type { KernelPolicies } from "@kpkeys/kernel";
 import type { Until } from "@kpkeys/workloads";
 import type { Job } from "./job.js";
-import { ARCHES, FEATURES } from "./plugins.js";
+import { ARCHES, DEFAULT_FEATURES, FEATURES } from "./plugins.js";
 import type { ArchId, FeatureId } from "./plugins.js";
 import { POLICIES, SERIES } from "./series.js";
 import type { Policy, SeriesName } from "./series.js";
@@ -113,7 +113,7 @@ export function withCommonFlags(command: Command, policies: readonly Policy[]): 
   const lists: [flags: string, description: string, read: (text: string) => string[], standard: readonly string[]][] = [
     ["--arch <id,...>", "architectures", listOf("architecture", ARCHES), Object.keys(ARCHES)],
     ["--series <name,...>", "versions of the kpkeys series", listOf("series", SERIES), ["next"]],
-    ["--feature <id,...>", "what is protected", listOf("feature", FEATURES), Object.keys(FEATURES)],
+    ["--feature <id,...>", "what is protected", listOf("feature", FEATURES), DEFAULT_FEATURES],
     ["--policy <name,...>", "how the hardening is used", listOf("policy", POLICIES), policies],
   ];
   for (const [flags, description, read, standard] of lists) {
@@ -144,7 +144,9 @@ export function withReplayFlags(command: Command): Command {
     .option("--until <end>", "replay the first events, or what is within `2.5s` of the first one", readUntil)
     .option("--sample <n>", "replay one program in n, each from its execve to its end", readPositive)
     .option("--trace-out <file>", "write a timeline of the replays, for Perfetto (ui.perfetto.dev)")
-    .option("--workers <n>", "machines that replay at once (default: one for each processor)", readPositive);
+    .option("--workers <n>", "machines that replay at once (default: one for each processor)", readPositive)
+    .option("--cost <file>", "unit costs that estimate the system time added (default: those of RFC v5, arm64)")
+    .option("--wrmsr-cycles <n>", "cycles of a write of IA32_PKRS, which nobody has measured", readWhole);
 }
 
 /**
@@ -161,10 +163,11 @@ export function jobsOf(flags: CommonFlags): Job[] {
   return jobs;
 }
 
-/** With the hardening off nothing saves or resets the key register; the linear map stays, so that the same tables are compared. */
+/** With the hardening off nothing saves or resets the key register; what is mapped stays, so that the same tables are compared. */
 function kernelOf(series: SeriesName, policy: Policy): KernelPolicies {
   const { kernel } = SERIES[series];
-  return policy === "off" ? { linearMap: kernel.linearMap ?? "pte" } : kernel;
+  const { linearMap = "pte", irqStacks = "linear" } = kernel;
+  return policy === "off" ? { linearMap, irqStacks } : kernel;
 }
 
 function jobOf(flags: CommonFlags, arch: ArchId, series: SeriesName, policy: Policy): Job {
@@ -182,6 +185,7 @@ function jobOf(flags: CommonFlags, arch: ArchId, series: SeriesName, policy: Pol
         ...Object.fromEntries(featureOptions),
       },
       kernel: kernelOf(series, policy),
+      kunit: { kpkeys_hardened_pgtables: { ...SERIES[series].kunit } },
       memory: [{ bytes: flags.memory }],
       cpus: flags.cpus,
       boot: { rodata: "on" },

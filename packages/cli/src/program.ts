@@ -1,12 +1,14 @@
 import { readFileSync } from "node:fs";
 import { Command, Option } from "commander";
 import { EXIT, tellError } from "./errors.js";
+import type { KunitFlags } from "./commands/kunit.js";
 import type { MuseumFlags } from "./commands/museum.js";
+import type { OverheadFlags } from "./commands/overhead.js";
 import type { RecordFlags } from "./commands/record.js";
 import type { ReplayFlags } from "./commands/replay.js";
 import { listOf, readWhole, withCommonFlags, withReplayFlags } from "./options.js";
 import type { CommonFlags } from "./options.js";
-import { ARCHES } from "./plugins.js";
+import { ARCHES, FEATURES } from "./plugins.js";
 import type { Policy } from "./series.js";
 
 const ALL_POLICIES: readonly Policy[] = ["off", "naive", "batched"];
@@ -73,9 +75,24 @@ function createProgram(finish: (status: number) => void): Command {
 
   withCommonFlags(program.command("kunit"), ["batched"])
     .description("run the kernel's own test suites on machines that have just booted; prints KTAP")
-    .action(async (flags: CommonFlags) => {
+    .option("--filter <glob>", "only cases that match: a glob of suites, or of suites and cases, `suite.case`")
+    .option("--list", "print the names of the cases and run none")
+    .option("--junit <file>", "write the results to a file as JUnit XML too")
+    .addHelpText("after", "\nWith --seed the cases of each suite run in an order that the seed draws.")
+    .action(async (flags: KunitFlags, command: Command) => {
       const { kunit } = await import("./commands/kunit.js");
-      finish(await kunit(flags));
+      const drawn = command.getOptionValueSource("seed") === "cli";
+      finish(await kunit(flags, drawn ? flags.seed : undefined));
+    });
+
+  program
+    .command("ktap")
+    .description("read a KTAP document, or a console log that holds one, and tell what is wrong with it")
+    .argument("<file>", "the document, plain or gzip; - for what comes on stdin")
+    .option("--json", "print one JSON document and nothing else")
+    .action(async (file: string, flags: Pick<CommonFlags, "json">) => {
+      const { ktap } = await import("./commands/ktap.js");
+      finish(await ktap(file, flags));
     });
 
   withCommonFlags(program.command("attack"), ["batched"])
@@ -86,20 +103,36 @@ function createProgram(finish: (status: number) => void): Command {
       finish(await attack(trace, flags));
     });
 
-  const arches = Object.keys(ARCHES);
   program
     .command("conform")
     .description("judge the model by architectural test vectors, line by line")
     .argument("<files...>", "vectors as JSON Lines, plain or gzip")
-    .addOption(
-      new Option("--arch <id,...>", "architectures whose lines may come")
-        .argParser(listOf("architecture", ARCHES))
-        .default(arches, arches.join(",")),
-    )
+    .addOption(archOption("architectures whose lines may come"))
     .option("--json", "print one JSON document and nothing else")
     .action(async (files: string[], flags: Pick<CommonFlags, "arch" | "json">) => {
       const { conform } = await import("./commands/conform.js");
       finish(await conform(files, flags));
+    });
+
+  program
+    .command("overhead")
+    .description(
+      "the cost model against the published overhead of RFC v5: fitted on half of it, predicting the other half",
+    )
+    .option(
+      "--trace <file>",
+      "`perf script` text that stands for kernbench (default: a recording of gcc that comes along)",
+    )
+    .option("--counts", "print what each benchmark had a machine do for one operation")
+    .option("--what-if", "compare other placements of the guards instead: cost beside exposure, on both architectures")
+    .option("--cost <file>", "unit costs for --what-if (default: those of RFC v5, arm64)")
+    .option("--save-costs <file>", "write the fitted unit costs, for --cost of other commands")
+    .option("--seed <n>", "seed of the ranges", readWhole, 1)
+    .option("--csv", "print the predictions as CSV")
+    .option("--json", "print one JSON document and nothing else")
+    .action(async (flags: OverheadFlags) => {
+      const { overhead } = await import("./commands/overhead.js");
+      finish(await overhead(flags));
     });
 
   program
@@ -115,11 +148,7 @@ function createProgram(finish: (status: number) => void): Command {
   program
     .command("museum")
     .description("the bugs of the series' own changelogs, each shown and each mended")
-    .addOption(
-      new Option("--arch <id,...>", "architectures")
-        .argParser(listOf("architecture", ARCHES))
-        .default(arches, arches.join(",")),
-    )
+    .addOption(archOption("architectures"))
     .option("--id <exhibit>", "one exhibit, with its story, its fix and a trace of both sides")
     .addOption(
       new Option("--replay <string>", "run one side again from what the museum printed for it").conflicts([
@@ -135,6 +164,23 @@ function createProgram(finish: (status: number) => void): Command {
       finish(await museum(flags));
     });
 
+  const features = Object.keys(FEATURES);
+  program
+    .command("budget")
+    .description("keys and contexts of features against the keys that there are, and what one key for two would open")
+    .argument("[modules...]", "packages or ES modules that export features of your own")
+    .addOption(archOption("architectures"))
+    .addOption(
+      new Option("--feature <id,...>", "features that come along")
+        .argParser(listOf("feature", FEATURES))
+        .default(features, features.join(",")),
+    )
+    .option("--json", "print one JSON document and nothing else")
+    .action(async (modules: string[], flags: Pick<CommonFlags, "arch" | "feature" | "json">) => {
+      const { budget } = await import("./commands/budget.js");
+      finish(await budget(modules, flags));
+    });
+
   // Its flags are the architectures' inputs, which are loaded for it alone.
   const explain = program.command("explain").description("why an access faults, step by step, from an oops");
   program.hook("preSubcommand", async (_, command) => {
@@ -144,4 +190,12 @@ function createProgram(finish: (status: number) => void): Command {
   });
 
   return program;
+}
+
+/** A list of architectures, all of them if left out. */
+function archOption(description: string): Option {
+  const arches = Object.keys(ARCHES);
+  return new Option("--arch <id,...>", description)
+    .argParser(listOf("architecture", ARCHES))
+    .default(arches, arches.join(","));
 }

@@ -1,6 +1,8 @@
-import type { TableSource } from "@kpkeys/core/contracts";
+import type { PluginOptions, TableSource } from "@kpkeys/core/contracts";
 import type { KernelPolicies } from "@kpkeys/kernel";
+import type { HardenedPgtablesOptions } from "@kpkeys/kunit-suite";
 import type { PgtablesOptions } from "@kpkeys/pgtables-hardening";
+import type { FeatureId } from "./plugins.js";
 
 /** A mapping of table pages that a version of the series is known to leave open. The report is held against it; it decides nothing. */
 export interface DocumentedGap {
@@ -10,8 +12,6 @@ export interface DocumentedGap {
   readonly mapping: "linear" | "other";
   /** Whether every machine has it from boot on; if not, it takes work or a memory map that calls for such pages. */
   readonly fromBoot: boolean;
-  /** The KUnit case that fails for it: one that a later version brought along with the remedy. */
-  readonly kunitCase?: string;
 }
 
 /** The policies that make a version of the kpkeys series, as options of the plugins and of the kernel. */
@@ -23,11 +23,13 @@ export interface Series {
   };
   /** What the kernel under the features does. */
   readonly kernel: KernelPolicies;
-  /** Options of the feature plugins, by id. */
-  readonly features: {
+  /** Options of the feature plugins, by id; one that is not named has none. */
+  readonly features: Readonly<Partial<Record<FeatureId, PluginOptions>>> & {
     /** Of page-table hardening. */
     readonly pgtables: PgtablesOptions;
   };
+  /** Its own form of the suite mm/tests/kpkeys_hardened_pgtables_kunit.c; left out, the one that has stood since v7. */
+  readonly kunit?: HardenedPgtablesOptions;
   /** In which words the API speaks: a level and a register value, a context and a register value, a context and a state. */
   readonly dialect: "level" | "context" | "state";
   /** What it leaves open, by its own account. */
@@ -44,7 +46,7 @@ const IMAGE_ALIAS: DocumentedGap = { source: "static", mapping: "other", fromBoo
  * RFC v3 (February 2025). Its changelog names `kpkeys_set_level()` and a return value that says that nothing was written; arm64
  * writes always. No patch touches exception entry or the context switch: v4 brought both. No batching: v4's patch 18 is the first.
  * Tables get their key in the common constructor (v2's changelog), early ones by the walk of swapper_pg_dir (patch "mm: Introduce
- * kernel_pgtables_set_pkey()"). v4's changelog tells of the gap: PTE tables that the kernel made for itself after boot were not
+ * kernel_pgtables_set_pkey()"). Its suite has two cases, which write another value than the one that is there. v4's changelog tells of the gap: PTE tables that the kernel made for itself after boot were not
  * protected, because the constructor was not called for them.
  */
 const V3: Series = {
@@ -63,22 +65,30 @@ const V3: Series = {
       early: "late-walk",
     },
   },
+  kunit: {
+    name: "Hardened pgtables using kpkeys",
+    config: "KPKEYS_HARDENED_PGTABLES_TEST",
+    cases: ["write_linear_map_pte", "write_user_pmd"],
+    value: "changed",
+  },
   dialect: "level",
-  documentedGaps: [
-    IMAGE_ALIAS,
-    { source: "kernel", mapping: "linear", fromBoot: false, kunitCase: "write_kernel_vmalloc_pte" },
-  ],
+  documentedGaps: [IMAGE_ALIAS, { source: "kernel", mapping: "linear", fromBoot: false }],
 };
 
 /**
  * RFC v4 (April 2025), by its changelog: POR_EL1 is switched with the thread (patch 7) and reset on exception entry (patch 8);
  * switches are batched in lazy MMU sections (patch 18), in interrupt too; it stands on a kernel that constructs all of its own
- * tables.
+ * tables, and brings the test for that; the suite gets the config symbol that it has had since.
  */
 const V4: Series = {
   ...V3,
   kernel: { ...V3.kernel, exceptionEntry: "reset", switchPkeyRegister: true },
   features: { pgtables: { ...V3.features.pgtables, batching: true, batchingInInterrupt: true, tagging: "ctor" } },
+  kunit: {
+    ...V3.kunit,
+    config: "KPKEYS_HARDENED_PGTABLES_KUNIT_TEST",
+    cases: ["write_linear_map_pte", "write_kernel_vmalloc_pte", "write_user_pmd"],
+  },
   documentedGaps: [IMAGE_ALIAS],
 };
 
@@ -93,17 +103,27 @@ const V5: Series = {
  * that may consist of blocks; early tables are remembered. The register gets its initial value when a CPU resumes (patch 9). The
  * vmemmap still takes its tables from memblock itself: v7's changelog adds the patch that protects them, and its test. Short of
  * memory, two more can be there: a second region of tables from before the linear map may be split (patch 14 warns of it), and
- * early tables whose key would cost a split that finds the reserve empty.
+ * early tables whose key would cost a split that finds the reserve empty. Its suite (patch 30) looks at each way of allocating
+ * tables, at the ones from before splitting by the IRQ stack's mapping.
  */
 const V6: Series = {
   ...V5,
-  kernel: { ...V5.kernel, resumeInitialisesRegister: true, linearMap: "block" },
+  kernel: { ...V5.kernel, resumeInitialisesRegister: true, linearMap: "block", irqStacks: "vmap" },
   features: {
     pgtables: { ...V5.features.pgtables, tagging: "block-allocator", early: "recorded", vmemmap: false },
   },
+  kunit: {
+    cases: [
+      "write_direct_map_pgtables",
+      "write_kernel_image_pud",
+      "write_kernel_vmalloc_pte",
+      "write_early_kernel_vmap_pte",
+      "write_user_pmd",
+    ],
+  },
   documentedGaps: [
     IMAGE_ALIAS,
-    { source: "vmemmap", mapping: "linear", fromBoot: true, kunitCase: "write_vmemmap_pmd" },
+    { source: "vmemmap", mapping: "linear", fromBoot: true },
     { source: "kernel", mapping: "linear", fromBoot: false },
     { source: "early", mapping: "linear", fromBoot: false },
   ],
@@ -170,7 +190,7 @@ export const SERIES: Readonly<Record<SeriesName, Series>> = {
 export type Policy = "off" | "naive" | "batched";
 
 /** Options of the feature plugins by policy, weakest policy first; `off` is a machine without features. */
-export const POLICIES: Readonly<Record<Policy, { readonly pgtables: { readonly batching?: boolean } } | null>> = {
+export const POLICIES: Readonly<Record<Policy, Readonly<Partial<Record<FeatureId, PluginOptions>>> | null>> = {
   off: null,
   naive: { pgtables: { batching: false } },
   batched: { pgtables: {} },

@@ -14,6 +14,7 @@ export function archReport(changes: Partial<ArchReport> = {}): ArchReport {
       keyed: 2064,
       readOnly: 1,
       gaps: [],
+      objects: {},
       bySource: {
         static: { pages: 10, keyed: 9, readOnly: 1 },
         early: { pages: 2055, keyed: 2055, readOnly: 0 },
@@ -98,5 +99,5 @@ export function runReport(...arches: ArchReport[]): RunReport {
 
 function cost(registerWrites: number): NonNullable<ArchReport["policies"]["off"]> {
   const counts = { tableWrites: 465_930, registerWrites, barriers: registerWrites, tlbInvalidations: 15_415 };
-  return { ...counts, seconds: 1.76, eventsPerSecond: 100_519, events: 176_996 };
+  return { ...counts, seconds: 1.76, eventsPerSecond: 100_519, events: 176_996, overhead: null, wrmsrCycles: null };
 }

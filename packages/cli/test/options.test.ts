@@ -86,9 +86,9 @@ describe("the jobs of a command line", () => {
     expect(batching("v3").at(-1)).toEqual([["pgtables"], false]);
   });
 
-  test("leave the key register alone in policy off, over the same linear map", () => {
+  test("leave the key register alone in policy off, over the same mappings", () => {
     const [off, naive] = jobsOf(flagsOf("--arch", "x86-pks", "--series", "v6"));
-    expect(off!.spec.kernel).toEqual({ linearMap: "block" });
+    expect(off!.spec.kernel).toEqual({ linearMap: "block", irqStacks: "vmap" });
     expect(naive!.spec.kernel).toMatchObject({ linearMap: "block", exceptionEntry: "reset" });
   });
 
@@ -119,6 +119,7 @@ describe("the jobs of a command line", () => {
             pgtables: { ...SERIES.v7.features.pgtables, batching: false },
           },
           kernel: SERIES.v7.kernel,
+          kunit: { kpkeys_hardened_pgtables: {} },
           memory: [{ bytes: 8 * 2 ** 30 }],
           cpus: 3,
           boot: { rodata: "on" },

@@ -15,12 +15,14 @@ export const ERROR_CODES = {
   ERR_TRACE_LINE: "a line of a trace is damaged: it begins like an event and cannot be read as one",
   ERR_RECORD: "a workload cannot be recorded here: there is no perf, or it may not use tracepoints",
   ERR_VMPTE_LINE: "a line of a VmPTE file is not `pid ppid name VmPTE VmRSS faults`",
+  ERR_COST_FILE: "a file of unit costs is no JSON, or lacks a cost, has an unknown one or one of the wrong form",
   ERR_VECTOR_LINE:
     "a line of a vector file is damaged, lacks a field, has an unknown one or one of the wrong form, or is of another architecture",
   ERR_VECTOR_EMPTY: "a vector file holds no line",
   ERR_EXHIBIT:
     "the museum has no such exhibit, or not on that architecture, or a replay string has not the form that it prints",
   ERR_EXPLAIN_INPUT: "what is to be explained is unknown, missing, contradicts itself or is no number",
+  ERR_KUNIT_EMPTY: "no KUnit case is left to run: none is built in, or none has the name that is asked for",
   ERR_SPEC: "a machine specification holds an impossible value",
   ERR_OUT_OF_MEMORY: "the machine has too little memory for what is asked of it",
   ERR_PHYSICAL_ADDRESS: "a page-frame number lies outside the RAM of the machine",
@@ -42,14 +44,17 @@ export const ERROR_CODES = {
   ERR_CONTEXT_RIGHTS: "a context names rights that the architecture's register cannot express",
   ERR_PKEY_UNKNOWN: "a symbolic key that no plugin has registered",
   ERR_PKEY_DUPLICATE: "a symbolic key is registered twice",
-  ERR_PKEY_EXHAUSTED: "more keys are wanted than the architecture has",
+  ERR_PKEY_EXHAUSTED: "the features of a machine want more keys than the architecture has",
   ERR_STATE_FOREIGN:
     "a state handed to leaveContext was not made by this machine's enterContext, or was consumed already",
   ERR_STATE_EXHAUSTED: "more contexts are entered at once than states can be kept for",
-  ERR_GUARD_TAKEN: "a second feature asks for a guard point, or for the allocation of table pages, that another holds",
+  ERR_GUARD_TAKEN:
+    "a second feature asks for a guard point, the allocation of table pages or the store of credentials that another holds",
   ERR_UNSYNCHRONISED:
     "on a strict machine: an access was made whose outcome depends on a key-register write that no barrier has synchronised",
   ERR_KERNEL_FAULT: "the model kernel itself took a fault that nothing handles",
+  ERR_KERNEL_BUG:
+    "the model kernel found a rule of its own broken, where Linux has a BUG(): a credential or object misused",
   ERR_DEADLOCK: "a task waits for a lock that nobody can give back: it holds the lock itself, or the holder cannot run",
   ERR_INIT_ORDER: "an initialisation step was called too late, too early or twice",
 } as const;
@@ -81,6 +86,8 @@ export interface ErrorDetails {
 export class KpkeysError extends Error {
   /** The code, for programs and for looking up. */
   readonly code: ErrorCode;
+  /** Where it happened, if that was told. */
+  readonly where: string | undefined;
 
   /**
    * @param code - a code of {@link ERROR_CODES}
@@ -95,5 +102,6 @@ export class KpkeysError extends Error {
     );
     this.name = "KpkeysError";
     this.code = code;
+    this.where = where;
   }
 }

@@ -6,10 +6,12 @@
  */
 export * from "./errors.js";
 export { readConfig, resolveConfig } from "./framework/config.js";
-export type { ConfigLine, ConfigLines } from "./framework/config.js";
+export type { ConfigLine, ConfigLines, ConfigSource } from "./framework/config.js";
 export * from "./framework/di.js";
 export { createExtensionPoints } from "./framework/extension-points.js";
 export { registerFramework } from "./framework/framework.js";
+export { checkKeyBudget, keyBudget, sharingText } from "./framework/key-budget.js";
+export type { ContextRow, Exposure, KeyBudget, KeyDemand, SharedKeys } from "./framework/key-budget.js";
 export { createKpkeys } from "./framework/kpkeys.js";
 export { createPluginRegistry } from "./framework/plugin-host.js";
 export type { MachinePlugins, PluginRegistry } from "./framework/plugin-host.js";

@@ -34,6 +34,7 @@ const ALL = [
   "@kpkeys/arch-arm64-poe",
   "@kpkeys/arch-x86-pks",
   "@kpkeys/pgtables-hardening",
+  "@kpkeys/cred-hardening",
   "@kpkeys/kunit-suite",
   "@kpkeys/workloads",
   "kpkeys",

@@ -1,7 +1,9 @@
 import { arm64Poe } from "@kpkeys/arch-arm64-poe";
 import { x86Pks } from "@kpkeys/arch-x86-pks";
 import { createPluginRegistry } from "@kpkeys/core";
+import { Rcu, SlabAllocator } from "@kpkeys/core/contracts";
 import type { PluginOptions } from "@kpkeys/core/contracts";
+import { credHardening } from "@kpkeys/cred-hardening";
 import { buildMachine, DEFAULT_SPEC } from "@kpkeys/kernel";
 import type { Machine, MachineSpec } from "@kpkeys/kernel";
 import { pgtablesHardening } from "@kpkeys/pgtables-hardening";
@@ -9,7 +11,7 @@ import { pgtablesHardening } from "@kpkeys/pgtables-hardening";
 /** The architectures that every test of a machine runs on. */
 export const ARCHES = ["arm64-poe", "x86-pks"] as const;
 
-const registry = createPluginRegistry([arm64Poe, x86Pks, pgtablesHardening]);
+const registry = createPluginRegistry([arm64Poe, x86Pks, pgtablesHardening, credHardening]);
 
 /** A small machine, without any hardening unless the specification says so. */
 export function machine(arch: string, spec: Partial<MachineSpec> = {}): Machine {
@@ -19,4 +21,10 @@ export function machine(arch: string, spec: Partial<MachineSpec> = {}): Machine 
 /** A small machine with hardened page tables. */
 export function hardened(arch: string, pgtables: PluginOptions = {}, spec: Partial<MachineSpec> = {}): Machine {
   return machine(arch, { features: ["pgtables"], ...spec, options: { ...spec.options, pgtables } });
+}
+
+/** Lets pass what ends late: callbacks of RCU, and pages that slab caches keep for later. */
+export function settle(machine: Machine): void {
+  machine.get(Rcu).synchronize();
+  for (const cache of machine.get(SlabAllocator).caches) cache.shrink();
 }

@@ -4,7 +4,7 @@ import { coverageOf, digestTables } from "@kpkeys/kernel";
 import type { Machine } from "@kpkeys/kernel";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ARCHES, hardened } from "./machines.js";
+import { ARCHES, hardened, settle } from "./machines.js";
 import { Process } from "./process.js";
 
 /** Where the tests map: 64 MiB at a place with neighbours in the same tables. */
@@ -256,6 +256,7 @@ describe.each(ARCHES)("whatever processes do on %s", (arch) => {
       const machine = hardened(arch);
       const { freePages } = machine.get(PageAllocator);
       for (const task of live(machine, steps)) machine.get(Tasks).exit(task);
+      settle(machine);
       expect(machine.get(PageAllocator).freePages).toBe(freePages);
     });
   });

@@ -5,6 +5,7 @@ import * as x86 from "@kpkeys/arch-x86-pks";
 import * as core from "@kpkeys/core";
 import * as contracts from "@kpkeys/core/contracts";
 import * as machine from "@kpkeys/core/machine";
+import * as cred from "@kpkeys/cred-hardening";
 import * as kernel from "@kpkeys/kernel";
 import * as kunit from "@kpkeys/kunit-suite";
 import * as conformance from "@kpkeys/kunit-suite/conformance";
@@ -21,6 +22,7 @@ const modules = {
   "@kpkeys/core": core,
   "@kpkeys/core/contracts": contracts,
   "@kpkeys/core/machine": machine,
+  "@kpkeys/cred-hardening": cred,
   "@kpkeys/kernel": kernel,
   "@kpkeys/kunit-suite": kunit,
   "@kpkeys/kunit-suite/conformance": conformance,

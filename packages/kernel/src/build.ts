@@ -1,7 +1,9 @@
 import {
+  checkKeyBudget,
   createContainer,
   KpkeysError,
   instanceCachingFactory,
+  keyBudget,
   lazily,
   provide,
   registerFramework,
@@ -15,13 +17,17 @@ import {
   CpuFactory,
   CpuPower,
   Cpus,
+  Creds,
   EarlyMemory,
   Exceptions,
   ExtensionPoints,
   InitPhases,
+  KernelConfig,
+  KernelMemory,
   KeyRegisters,
   Kpkeys,
   KpkeysArch,
+  KunitOptions,
   LazyMmu,
   LinearMap,
   Observer,
@@ -32,7 +38,9 @@ import {
   PhysicalMemory,
   PkeyRegister,
   ProtectedObjects,
+  Rcu,
   SetMemory,
+  SlabAllocator,
   StaticKeys,
   StaticTablePages,
   Tasks,
@@ -42,13 +50,16 @@ import type { DependencyContainer, MemoryBank, Token } from "@kpkeys/core/contra
 import { createPhysicalMemory } from "@kpkeys/core/machine";
 import { boot, BootProgress } from "./boot/boot.js";
 import { layOutImage } from "./boot/image.js";
+import { placeInitCred } from "./boot/init-cred.js";
 import { createMemblock } from "./boot/memblock.js";
+import { configLinesOf, kernelConfigOf } from "./config.js";
 import { createCpuPower } from "./cpu-power.js";
 import { createExceptionEntry } from "./exception-entry.js";
 import { createExceptions } from "./exceptions.js";
 import { createKernelFaults } from "./kernel-fault.js";
 import { createKeyRegisters } from "./key-registers.js";
 import { addressText, closingPkey } from "./coverage.js";
+import { createCredLife } from "./cred/task-creds.js";
 import type { Machine, MachineCounters } from "./machine.js";
 import { createAddresses, pageHigh, pageLow } from "./mm/addresses.js";
 import { createBuddyAllocator } from "./mm/buddy.js";
@@ -58,22 +69,27 @@ import { createLazyMmu } from "./mm/lazy-mmu.js";
 import { createLeafWalk } from "./mm/leaf-walk.js";
 import { createPageTables } from "./mm/page-tables.js";
 import { createEnsureTable } from "./mm/populate.js";
+import { createSections } from "./mm/sections.js";
 import { createSetMemory } from "./mm/set-memory.js";
 import { createLinearSplit } from "./mm/split.js";
 import { createTableMemory } from "./mm/table-memory.js";
 import { createTablePages } from "./mm/table-pages.js";
 import { createTlbFlush } from "./mm/tlb-flush.js";
 import { createVmalloc } from "./mm/vmalloc.js";
+import { createObjectServices } from "./objects.js";
 import { createAddressSpaces } from "./process/address-spaces.js";
 import { createUserFrames } from "./process/frames.js";
 import { createTasks } from "./process/tasks.js";
 import type { KernelTasks } from "./process/tasks.js";
 import { readPolicies } from "./policies.js";
-import { scanTables } from "./scanner.js";
+import { scanObjects, scanTables } from "./scanner.js";
 import { createTableWatch } from "./table-watch.js";
 import { checkSpec } from "./spec.js";
 import type { BankSpec, MachineSpec } from "./spec.js";
 import { digestTranslations } from "./translations.js";
+
+/** IRQ_STACK_SIZE, 16 KiB on both architectures, in pages. */
+const IRQ_STACK_PAGES = 4;
 
 /** The banks as page frames; the first starts where the architecture has its RAM unless the specification says where. */
 function banksOf(memory: readonly BankSpec[], ramBase: bigint, pageShift: number): readonly MemoryBank[] {
@@ -117,13 +133,12 @@ function setUpPlugins(spec: MachineSpec, registry: PluginRegistry, observer?: Ob
   });
   const { rodata, kpkeys = "enforced" } = spec.boot;
   provide(container, BootParameters, { rodata, kpkeys });
-  registry.setUp(
-    container,
-    spec.arch,
-    spec.features,
-    kpkeys === "off" ? withoutPkeys(spec) : spec.options,
-    spec.config,
-  );
+  const lines = configLinesOf(spec, registry);
+  const options = kpkeys === "off" ? withoutPkeys(spec) : spec.options;
+  const { plugins, keyOwners } = registry.setUp(container, spec.arch, spec.features, options, lines);
+  provide(container, KernelConfig, kernelConfigOf(plugins, lines));
+  provide(container, KunitOptions, spec.kunit ?? {});
+  checkKeyBudget(keyBudget(resolve(container, Kpkeys), resolve(container, PkeyRegister), keyOwners));
   resolve(container, Kpkeys).freeze();
   resolve(container, ExtensionPoints).freeze();
   resolve(container, ProtectedObjects).freeze();
@@ -167,6 +182,7 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
 
   const image = layOutImage(arch, memory.firstPfn, pageShift);
   offer(StaticTablePages, image);
+  placeInitCred(memory, image.initCredPfn);
   const addresses = createAddresses(arch.layout, memory, image, format.geometry);
   offer(LinearMap, addresses);
   const memblock = createMemblock(memory.banks);
@@ -222,8 +238,19 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
     faults,
   );
   offer(PageTables, tables);
-  const ensureTable = createEnsureTable(tables, format);
-  const vmalloc = createVmalloc(arch.layout, tables, format, buddy, lazy, tlb, ensureTable);
+  const sections = createSections(extensions);
+  const ensureTable = createEnsureTable(tables, format, sections);
+  const vmalloc = createVmalloc(
+    arch.layout,
+    tables,
+    format,
+    buddy,
+    lazy,
+    tlb,
+    ensureTable,
+    sections,
+    arch.contPteOrder,
+  );
   offer(Vmalloc, vmalloc);
   const walk = createLeafWalk(tables, format);
   const split = createLinearSplit(tables, tablePages, format, walk, lazy, tlb, addresses);
@@ -244,9 +271,10 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
   });
   offer(SetMemory, setMemory);
   let tasks: KernelTasks | undefined;
-  offer(
+  const irqStacks: number[] = [];
+  const exceptions = offer(
     Exceptions,
-    createExceptions(cpus, lazy, exceptionEntry, faults, () => tasks),
+    createExceptions(cpus, lazy, exceptionEntry, faults, () => tasks, irqStacks),
   );
   offer(
     KeyRegisters,
@@ -264,6 +292,7 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
     ensureTable,
     frames,
     lazy,
+    sections,
     tlb,
     zeroPage: image.zeroPage,
   });
@@ -271,13 +300,44 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
   const progress = new BootProgress(extensions);
   offer(InitPhases, progress);
 
+  /** `init_irq_stacks`: after vmalloc, before a second CPU runs. */
+  function initIrqStacks(): void {
+    if (policies.irqStacks === "vmap") for (const { id } of all) irqStacks[id] = vmalloc.alloc(IRQ_STACK_PAGES);
+  }
+
+  const objects = createObjectServices({
+    cpus,
+    addresses,
+    firstPfn: memory.firstPfn,
+    pageShift,
+    faults,
+    buddy,
+    setMemory,
+    exceptions,
+    extensions,
+    kpkeys,
+    isIdle: (cpu) => tasks!.isIdle(cpu),
+  });
+  offer(KernelMemory, objects.memory);
+  offer(SlabAllocator, objects.slab);
+  offer(Rcu, objects.rcu);
+
   function startTasks(): void {
     const { switchPkeyRegister, resumeInitialisesRegister } = policies;
+    const creds = createCredLife({ ...objects, init: image.initCredPfn * 2 ** pageShift, extensions });
     tasks = createTasks(cpus, image.root, format, spaces, lazy, extensions, watching, {
+      creds,
+      switched: () => {
+        objects.rcu.noteContextSwitch();
+      },
       switchPkeyRegister,
       needsBarrier,
     });
     offer(Tasks, tasks);
+    offer(
+      Creds,
+      creds.forCurrent(() => tasks!.currentCreds),
+    );
     const onResume = resumeInitialisesRegister && kpkeys.supported() ? initial : undefined;
     offer(CpuPower, createCpuPower(cpus, tasks, extensions, onResume));
   }
@@ -302,6 +362,7 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
     extensions,
     progress,
     pkeyRegister: initial,
+    initIrqStacks,
     startTasks,
     rodata: spec.boot.rodata !== "off",
   });
@@ -318,9 +379,11 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
       tlbInvalidations: tlb.invalidations,
       setMemoryPkeyCalls: setMemory.counters.pkeyCalls,
       setMemoryPkeyPages: setMemory.counters.pkeyPages,
+      directMapCalls: setMemory.counters.directMapCalls,
       tablesAllocated,
       tablesFreed,
       contextSwitches: tasks!.switches,
+      userFaults: spaces.faults,
     };
   }
 
@@ -350,6 +413,11 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
         isLinear: (page) => addresses.pfnOf(pageHigh(page, pageShift), pageLow(page, pageShift)) >= 0,
       }),
     scan: () => scanTables({ memory, format, roots: roots(), sourceOf: (pfn) => tables.sourceOf(pfn) }),
+    scanObjects: () =>
+      scanObjects(
+        { memory, format, roots: roots() },
+        get(ProtectedObjects).claims.flatMap(({ objects }) => [...(objects?.() ?? [])]),
+      ),
     watch: () => createTableWatch({ memory, format, roots }, closingPkey({ get })),
   };
 }

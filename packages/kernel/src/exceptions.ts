@@ -13,6 +13,7 @@ import type { KernelTasks } from "./process/tasks.js";
  * @param entry - what entry and return do
  * @param faults - who may mend a fault before it is fixed up
  * @param tasks - gives the tasks, once there are any
+ * @param irqStacks - first virtual page of the IRQ stack of each CPU that has one mapped by vmalloc; filled in while the kernel boots
  */
 export function createExceptions(
   cpus: Cpus,
@@ -20,6 +21,7 @@ export function createExceptions(
   entry: ExceptionEntry,
   faults: KernelFaults,
   tasks: () => KernelTasks | undefined,
+  irqStacks: readonly number[],
 ): Exceptions {
   return {
     counters: entry.counters,
@@ -50,5 +52,6 @@ export function createExceptions(
       }
       return 0;
     },
+    irqStackPage: (cpu) => irqStacks[cpu] ?? -1,
   };
 }

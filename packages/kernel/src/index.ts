@@ -4,13 +4,13 @@
  * @packageDocumentation
  */
 export { buildMachine } from "./build.js";
-export { addressText, coverageOf } from "./coverage.js";
-export type { Coverage, CoverageCount, CoverageGap } from "./coverage.js";
+export { addressText, coverageOf, expectsTables } from "./coverage.js";
+export type { Coverage, CoverageCount, CoverageGap, ObjectCount } from "./coverage.js";
 export { KernelFault } from "./kernel-fault.js";
 export type { Machine, MachineCounters } from "./machine.js";
 export type { KernelPolicies } from "./policies.js";
 export { digestTables } from "./scanner.js";
-export type { PageAlias, ScannedTable } from "./scanner.js";
+export type { PageAlias, ScannedObject, ScannedTable } from "./scanner.js";
 export type { TableWatch } from "./table-watch.js";
 export { BANK_ALIGNMENT, checkSpec, DEFAULT_SPEC, MINIMUM_MEMORY } from "./spec.js";
 export type { BankSpec, MachineSpec } from "./spec.js";

@@ -1,5 +1,5 @@
 import type { Cpus, DependencyContainer, PhysicalMemory, Setter, Token } from "@kpkeys/core/contracts";
-import type { ScannedTable } from "./scanner.js";
+import type { ScannedObject, ScannedTable } from "./scanner.js";
 import type { MachineSpec } from "./spec.js";
 import type { TableWatch } from "./table-watch.js";
 
@@ -21,12 +21,16 @@ export interface MachineCounters {
   readonly setMemoryPkeyCalls: number;
   /** Pages that they changed. */
   readonly setMemoryPkeyPages: number;
+  /** Calls of the `set_direct_map` family that changed the linear map. */
+  readonly directMapCalls: number;
   /** Table pages taken from the buddy allocator. */
   readonly tablesAllocated: number;
   /** Table pages given back. */
   readonly tablesFreed: number;
   /** Context switches. */
   readonly contextSwitches: number;
+  /** Faults of user addresses that were handled. */
+  readonly userFaults: number;
 }
 
 /** A machine that has booted. */
@@ -51,6 +55,8 @@ export interface Machine {
   counters(): MachineCounters;
   /** Finds every page-table page, from the live roots of every CPU and every process. */
   scan(): readonly ScannedTable[];
+  /** Finds every object that the features say they protect now, with every mapping of its page, from the same roots. */
+  scanObjects(): readonly ScannedObject[];
   /**
    * A digest of what the tables translate, wherever they lie: equal for machines that did the same with another allocation of table
    * pages or another linear map.

@@ -27,6 +27,11 @@ export interface KernelPolicies {
   readonly resumeInitialisesRegister?: boolean;
   /** Of what leaves the linear map consists: pages alone (v7 and later) or blocks where they fit (v6). Default `pte`. */
   readonly linearMap?: "pte" | "block";
+  /**
+   * Whether the IRQ stack of each CPU is mapped by vmalloc early in boot (`init_irq_stacks()` with CONFIG_VMAP_STACK), or lies in
+   * the linear map, where nothing is to be done for it. Default `linear`. v6's suite looks for the tables of such a mapping.
+   */
+  readonly irqStacks?: "linear" | "vmap";
 }
 
 /** The values that each policy can have, the default first. */
@@ -35,6 +40,7 @@ const VALUES: { readonly [P in keyof KernelPolicies]-?: readonly Required<Kernel
   switchPkeyRegister: [true, false],
   resumeInitialisesRegister: [true, false],
   linearMap: ["pte", "block"],
+  irqStacks: ["linear", "vmap"],
 };
 
 /**
@@ -62,6 +68,7 @@ export function readPolicies(policies: KernelPolicies = {}): Required<KernelPoli
     switchPkeyRegister: true,
     resumeInitialisesRegister: true,
     linearMap: "pte",
+    irqStacks: "linear",
     ...policies,
   };
 }

@@ -1,5 +1,5 @@
 import { EntryType } from "@kpkeys/core/contracts";
-import type { PageTableFormat, PhysicalMemory, TableSource } from "@kpkeys/core/contracts";
+import type { PageTableFormat, PhysicalMemory, ProtectedObject, TableSource } from "@kpkeys/core/contracts";
 import { createDigest } from "./digest.js";
 import { pageHigh, pageLow } from "./mm/addresses.js";
 
@@ -24,6 +24,12 @@ export interface ScannedTable {
   /** Where it came from; `unknown` for a table that no allocation path made. */
   readonly source: TableSource | "unknown";
   /** Every mapping of it. */
+  readonly aliases: readonly PageAlias[];
+}
+
+/** An object that a feature says it protects, as the scan found it. */
+export interface ScannedObject extends ProtectedObject {
+  /** Every mapping of the page in which it lies. */
   readonly aliases: readonly PageAlias[];
 }
 
@@ -82,29 +88,19 @@ export function visitEntries(
 }
 
 /**
- * Finds every page-table page and every mapping of it. From the live roots it walks all tables, whoever made them, and trusts no
- * register of table pages: a table linked in behind the kernel's back is found too. Nothing is changed and no access is made.
- *
- * @param parts - what is scanned
- * @returns the tables, ascending by page-frame number
+ * Finds every mapping of some pages.
+ * @param parts - memory, codec, live roots
+ * @param found - takes the mappings; its keys say of which pages, by page-frame number
  */
-export function scanTables(parts: ScanParts): readonly ScannedTable[] {
-  const { memory, format, sourceOf } = parts;
+function findAliases(parts: Omit<ScanParts, "sourceOf">, found: ReadonlyMap<number, PageAlias[]>): void {
+  const { memory, format } = parts;
   const { levels, pageShift } = format.geometry;
-  const levelOf = new Uint8Array(memory.endPfn - memory.firstPfn);
-  const aliases = new Map<number, PageAlias[]>();
-  visitEntries(
-    parts,
-    (pfn, level) => {
-      levelOf[pfn - memory.firstPfn] = level + 1;
-      aliases.set(pfn, []);
-    },
-    () => undefined,
-  );
+  const wanted = new Uint8Array(memory.endPfn - memory.firstPfn);
+  for (const pfn of found.keys()) wanted[pfn - memory.firstPfn] = 1;
 
   function note(pfn: number, page: number, high: number, low: number): void {
-    if ((levelOf[pfn - memory.firstPfn] ?? 0) === 0) return;
-    aliases.get(pfn)!.push({
+    if ((wanted[pfn - memory.firstPfn] ?? 0) === 0) return;
+    found.get(pfn)!.push({
       high: pageHigh(page, pageShift),
       low: pageLow(page, pageShift),
       pkey: format.pkeyOf(high, low),
@@ -122,15 +118,53 @@ export function scanTables(parts: ScanParts): readonly ScannedTable[] {
       for (let i = 0; i < pages; i++) note(first + i, page + i, high, low);
     },
   );
+}
 
+/**
+ * Finds every page-table page and every mapping of it. From the live roots it walks all tables, whoever made them, and trusts no
+ * register of table pages: a table linked in behind the kernel's back is found too. Nothing is changed and no access is made.
+ *
+ * @param parts - what is scanned
+ * @returns the tables, ascending by page-frame number
+ */
+export function scanTables(parts: ScanParts): readonly ScannedTable[] {
+  const { sourceOf } = parts;
+  const levelOf = new Map<number, number>();
+  const aliases = new Map<number, PageAlias[]>();
+  visitEntries(
+    parts,
+    (pfn, level) => {
+      levelOf.set(pfn, level);
+      aliases.set(pfn, []);
+    },
+    () => undefined,
+  );
+  findAliases(parts, aliases);
   return [...aliases]
     .map(([pfn, found]) => ({
       pfn,
-      level: levelOf[pfn - memory.firstPfn]! - 1,
+      level: levelOf.get(pfn)!,
       source: sourceOf(pfn) ?? ("unknown" as const),
       aliases: found,
     }))
     .sort((a, b) => a.pfn - b.pfn);
+}
+
+/**
+ * Finds every mapping of the pages in which protected objects lie.
+ *
+ * @param parts - what is scanned
+ * @param objects - what features say they protect
+ * @returns the objects in their order
+ */
+export function scanObjects(
+  parts: Omit<ScanParts, "sourceOf">,
+  objects: Iterable<ProtectedObject>,
+): readonly ScannedObject[] {
+  const all = [...objects];
+  const aliases = new Map<number, PageAlias[]>(all.map(({ pfn }) => [pfn, []]));
+  if (all.length > 0) findAliases(parts, aliases);
+  return all.map((object) => ({ ...object, aliases: aliases.get(object.pfn)! }));
 }
 
 /**

@@ -1,5 +1,5 @@
 import { KpkeysError } from "@kpkeys/core";
-import type { PluginOptions } from "@kpkeys/core/contracts";
+import type { KunitOptions, PluginOptions } from "@kpkeys/core/contracts";
 import { readPolicies } from "./policies.js";
 import type { KernelPolicies } from "./policies.js";
 
@@ -42,8 +42,13 @@ export interface MachineSpec {
   };
   /** What the kernel itself does, where versions of the series differ. */
   readonly kernel?: KernelPolicies;
-  /** `.config` lines, `CONFIG_X=y` and `# CONFIG_X is not set`: what the plugins do not say by being there. */
+  /**
+   * `.config` lines, `CONFIG_X=y` and `# CONFIG_X is not set`: what the plugins do not say by being there. Where they say nothing of
+   * CONFIG_KUNIT it is on, with the tests that come along with the plugins.
+   */
   readonly config?: readonly string[];
+  /** Options of KUnit suites, by suite: the form that each has in a version of the series. */
+  readonly kunit?: KunitOptions;
   /**
    * Whether an access whose outcome depends on a key-register write that is not yet synchronised is an error; else it is
    * counted. For finding a forgotten barrier.

@@ -1,14 +1,6 @@
-import {
-  Exceptions,
-  Kpkeys,
-  LinearMap,
-  PageTableFormat,
-  PhysicalMemory,
-  ProtectedObjects,
-} from "@kpkeys/core/contracts";
-import { addressText } from "@kpkeys/kernel";
-import type { ScannedTable } from "@kpkeys/kernel";
-import type { MachineUnderTest } from "./runner.js";
+import { Exceptions, Kpkeys, LinearMap, PageTableFormat, PhysicalMemory } from "@kpkeys/core/contracts";
+import { addressText, expectsTables } from "@kpkeys/kernel";
+import type { Machine, ScannedTable } from "@kpkeys/kernel";
 
 /** Stores of an attack that went through, of one source, level and mapping. */
 export interface AttackGap {
@@ -42,6 +34,9 @@ export interface AttackResult extends Readonly<AttackCount> {
   readonly gaps: readonly AttackGap[];
 }
 
+/** A machine that has booted, as far as attacks need it. */
+export type MachineUnderAttack = Pick<Machine, "get" | "scanObjects">;
+
 /** A mapping of something that should be protected. */
 interface Target {
   readonly source: string;
@@ -56,8 +51,8 @@ interface Target {
 
 /**
  * What an attacker with a write primitive does: stores the value already there to the first, middle and last entry of every
- * table page, through every alias that a mapping gives it, and to every object that a feature says it protects, in the DEFAULT
- * context. Nothing changes even where a store goes through.
+ * table page (unless the features protect other things alone) and of every object that a feature says it protects, through every alias
+ * that a mapping gives it, in the DEFAULT context. Nothing changes even where a store goes through.
  *
  * It does not show that the setters cannot be misused: whoever chooses the arguments of set_pte() needs no store of his own.
  *
@@ -65,7 +60,7 @@ interface Target {
  * @param tables - its table pages with all their mappings, from `Machine.scan`
  * @returns what was blocked and what went through
  */
-export function attack(machine: MachineUnderTest, tables: readonly ScannedTable[]): AttackResult {
+export function attack(machine: MachineUnderAttack, tables: readonly ScannedTable[]): AttackResult {
   const memory = machine.get(PhysicalMemory);
   const exceptions = machine.get(Exceptions);
   const kpkeys = machine.get(Kpkeys);
@@ -105,7 +100,8 @@ export function attack(machine: MachineUnderTest, tables: readonly ScannedTable[
   return { ...total, bySource, readOnly, gaps: [...gaps.values()] };
 }
 
-function tableTargets(machine: MachineUnderTest, tables: readonly ScannedTable[]): Target[] {
+function tableTargets(machine: MachineUnderAttack, tables: readonly ScannedTable[]): Target[] {
+  if (!expectsTables(machine)) return [];
   const { levels } = machine.get(PageTableFormat).geometry;
   return tables.flatMap(({ pfn, level, source, aliases }) => {
     const { name, indexBits } = levels[level]!;
@@ -114,20 +110,11 @@ function tableTargets(machine: MachineUnderTest, tables: readonly ScannedTable[]
   });
 }
 
-/** Objects live in pages that only the linear map has. */
-function objectTargets(machine: MachineUnderTest): Target[] {
-  const linearMap = machine.get(LinearMap);
-  return machine.get(ProtectedObjects).claims.flatMap(({ objects }) =>
-    Array.from(objects?.() ?? [], ({ pfn, offset, size, source }) => ({
-      source,
-      level: "object",
-      pfn,
-      high: linearMap.addressHigh(pfn),
-      low: linearMap.addressLow(pfn),
-      writable: true,
-      words: firstMiddleLast(offset / 8, size / 8),
-    })),
-  );
+function objectTargets(machine: MachineUnderAttack): Target[] {
+  return machine.scanObjects().flatMap(({ pfn, offset, size, source, aliases }) => {
+    const words = firstMiddleLast(offset / 8, size / 8);
+    return aliases.map(({ high, low, writable }) => ({ source, level: "object", pfn, high, low, writable, words }));
+  });
 }
 
 /** Each once: a small object has fewer than three words. */

@@ -1,7 +1,6 @@
-import { ExtensionPoints } from "@kpkeys/core/contracts";
 import type { KunitCase, KunitSuite, KunitTest } from "@kpkeys/core/contracts";
 import type { Machine } from "@kpkeys/kernel";
-import { hardenedPgtables } from "./suites/hardened-pgtables.js";
+import { suitesOf } from "./suites.js";
 
 /** A machine that has booted, as far as suites and attacks need it. */
 export type MachineUnderTest = Pick<Machine, "get">;
@@ -38,16 +37,6 @@ export interface KunitCounts {
 
 /** Ends a case early; never leaves {@link runCase}. */
 class EndOfCase extends Error {}
-
-/**
- * The suites of a machine: the one of page tables, which the kernel builds in, and those that its features bring.
- *
- * @param machine - the machine
- * @returns the suites in the order in which they run
- */
-export function suitesOf(machine: MachineUnderTest): readonly KunitSuite[] {
-  return [hardenedPgtables, ...machine.get(ExtensionPoints).suites];
-}
 
 /**
  * Runs suites on a machine, one case after the other, as KUnit does: a failed expectation goes on, a failed assertion ends its

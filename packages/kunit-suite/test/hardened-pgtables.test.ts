@@ -3,7 +3,7 @@ import { hardenedPgtables, runSuites } from "../src/index.js";
 import { createToyMachine, LINEAR_HIGH } from "./toy-machine.js";
 import type { ToyMachine } from "./toy-machine.js";
 
-const directMap = { ...hardenedPgtables, cases: hardenedPgtables.cases.slice(0, 1) };
+const directMap = hardenedPgtables({ cases: ["write_direct_map_pgtables"] });
 
 function tablesWritten(machine: ToyMachine): number[] {
   runSuites(machine, [directMap]);
@@ -11,8 +11,12 @@ function tablesWritten(machine: ToyMachine): number[] {
 }
 
 describe("the suite kpkeys_hardened_pgtables", () => {
-  it("has the five cases of v7", () => {
-    expect(hardenedPgtables.cases.map(({ name }) => name)).toEqual([
+  it("has the five cases of v7 unless told otherwise", () => {
+    expect(hardenedPgtables()).toMatchObject({
+      name: "kpkeys_hardened_pgtables",
+      config: "KPKEYS_HARDENED_PGTABLES_KUNIT_TEST",
+    });
+    expect(hardenedPgtables().cases.map(({ name }) => name)).toEqual([
       "write_direct_map_pgtables",
       "write_kernel_image_pud",
       "write_kernel_vmalloc_pte",
@@ -31,6 +35,26 @@ describe("the suite kpkeys_hardened_pgtables", () => {
     const machine = createToyMachine(["pgd", "pte"], () => true);
     runSuites(machine, [directMap]);
     expect(machine.stores).toEqual([{ high: LINEAR_HIGH, low: 0xb000 + 8 * 101, value: [7, 8] }]);
+  });
+
+  it("writes another value in the form of v5: a PTE that allows writing, a table entry with kernel attributes", () => {
+    const machine = createToyMachine(["pgd", "pmd", "pte"], () => true);
+    runSuites(machine, [hardenedPgtables({ cases: ["write_direct_map_pgtables"], value: "changed" })]);
+    expect(machine.stores.map(({ value }) => value)).toEqual([
+      [7 | 1, 8 | 2],
+      [7 | 16, 8],
+    ]);
+  });
+
+  it.each([
+    [{ cases: ["write_user_pgd"] }, "write_user_pmd"],
+    [{ cases: "write_user_pmd" }, "a list of"],
+    [{ value: "other" }, "'same' or 'changed'"],
+    [{ name: "" }, "a name"],
+    [{ casess: [] }, "one of the options name, config, cases, value"],
+  ])("refuses %j and says what was expected", (options, expected) => {
+    expect(() => hardenedPgtables(options)).toThrow(expected);
+    expect(() => hardenedPgtables(options)).toThrow(expect.objectContaining({ code: "ERR_SPEC" }));
   });
 
   it("reports every level that could be written", () => {

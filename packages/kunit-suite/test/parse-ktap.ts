@@ -13,8 +13,8 @@ export interface ParsedKtap {
 
 /**
  * Reads a document by the grammar of the kernel's tools/testing/kunit/kunit_parser.py: indentation means nothing, a subtest
- * begins with a version line and a `# Subtest:` line and ends with the result line of the same name, plans and numbers are
- * checked, any other line is a diagnostic, which here must begin with `#`.
+ * begins with a version line and a `# Subtest:` line and ends with the result line of the same name, wherever that comes, plans and
+ * numbers are checked, any other line is a diagnostic, which here must begin with `#`.
  */
 export function parseKtap(text: string): ParsedKtap {
   const lines = text.split("\n").map((line) => line.trim());
@@ -29,7 +29,7 @@ export function parseKtap(text: string): ParsedKtap {
     return Number(plan?.[1] ?? 0);
   }
 
-  function parseResults(): ParsedResult[] {
+  function parseResults(parent?: string): ParsedResult[] {
     const planned = parsePlan();
     const results: ParsedResult[] = [];
     let children: ParsedResult[] | undefined;
@@ -41,9 +41,13 @@ export function parseKtap(text: string): ParsedKtap {
       if (line === "KTAP version 1" && header !== null) {
         subtest = header[1]!;
         at++;
-        children = parseResults();
+        children = parseResults(subtest);
       } else if (result !== null) {
         const [, ok, number, name, directive = ""] = result;
+        if (parent !== undefined && name === parent && subtest === undefined) {
+          at--;
+          break;
+        }
         if (Number(number) !== results.length + 1) errors.push(`line ${at}: number ${number!}`);
         if (subtest !== undefined && subtest !== name) errors.push(`line ${at}: result of ${subtest} is missing`);
         const status = directive.startsWith(" # SKIP") ? "skipped" : ok === "ok" ? "passed" : "failed";

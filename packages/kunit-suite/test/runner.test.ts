@@ -1,8 +1,8 @@
-import { createContainer, createExtensionPoints, KpkeysError, provide, resolve } from "@kpkeys/core";
+import { createContainer, KpkeysError, resolve } from "@kpkeys/core";
 import { ExtensionPoints } from "@kpkeys/core/contracts";
 import type { KunitTest } from "@kpkeys/core/contracts";
 import { describe, expect, it } from "vitest";
-import { countResults, hardenedPgtables, runSuites, suitesOf } from "../src/index.js";
+import { countResults, runSuites } from "../src/index.js";
 import type { CaseResult, MachineUnderTest } from "../src/index.js";
 
 const container = createContainer();
@@ -110,15 +110,6 @@ describe("a case", () => {
 });
 
 describe("suites", () => {
-  it("of a machine are that of page tables and those of its features", () => {
-    const own = createContainer();
-    const points = createExtensionPoints();
-    const suite = { name: "of a feature", cases: [{ name: "case", run: () => undefined }] };
-    points.addSuite(suite);
-    provide(own, ExtensionPoints, points);
-    expect(suitesOf({ get: (token) => resolve(own, token) })).toEqual([hardenedPgtables, suite]);
-  });
-
   it("are counted by what came of their cases", () => {
     const cases = [
       { name: "a", run: () => undefined },

@@ -12,7 +12,7 @@ import {
   SetMemory,
 } from "@kpkeys/core/contracts";
 import type { KpkeysState, LevelGeometry, ProtectedObject, Token } from "@kpkeys/core/contracts";
-import type { MachineUnderTest } from "../src/index.js";
+import type { MachineUnderAttack } from "../src/index.js";
 
 /** A store that was tried. */
 export interface Store {
@@ -22,7 +22,7 @@ export interface Store {
 }
 
 /** The parts of a machine that an attack or a suite asks, over an invented geometry. */
-export interface ToyMachine extends MachineUnderTest {
+export interface ToyMachine extends MachineUnderAttack {
   /** Stores tried, in order. */
   readonly stores: readonly Store[];
   /** The context entered last and not left. */
@@ -51,10 +51,7 @@ export function createToyMachine(
     provide(container, token, some as T);
   };
 
-  const claims = createProtectedObjects();
-  claims.declare({ feature: "toy", objects: () => objects });
-
-  part(ProtectedObjects, claims);
+  part(ProtectedObjects, createProtectedObjects());
   part(LinearMap, {
     addressHigh: () => LINEAR_HIGH,
     addressLow: (pfn) => pfn << 12,
@@ -83,6 +80,10 @@ export function createToyMachine(
   part(PageTableFormat, {
     geometry: { pageShift: 12, levels, addressBits: 48, splitRoots: false },
     index: (level: number) => 100 + level,
+    protections: { PAGE_KERNEL: { high: 1, low: 2 } } as PageTableFormat["protections"],
+    makeWritable(entry) {
+      entry.high |= 16;
+    },
   });
   part(PageTables, {
     root: 10,
@@ -99,6 +100,11 @@ export function createToyMachine(
 
   return {
     get: (token) => resolve(container, token),
+    scanObjects: () =>
+      objects.map((object) => ({
+        ...object,
+        aliases: [{ high: LINEAR_HIGH, low: object.pfn << 12, pkey: object.pkey, writable: true }],
+      })),
     stores,
     get context() {
       return context;

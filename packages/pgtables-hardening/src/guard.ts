@@ -2,12 +2,13 @@ import { lazily } from "@kpkeys/core";
 import { LazyMmu, SETTERS } from "@kpkeys/core/contracts";
 import type { DependencyContainer, ExtensionPoints, Kpkeys, StaticKey } from "@kpkeys/core/contracts";
 import type { PgtablesOptions } from "./options.js";
+import { openForLonger } from "./placement.js";
 
 /**
  * Puts the guard `kpkeys_hardened_pgtables` into the setters (patch "arm64: kpkeys: Guard page table writes"). With batching it
  * does nothing inside a lazy MMU section, which has entered the context already; is_lazy_mmu_mode_active() is false in
  * interrupt and while the mode is paused, where each setter opens by itself again. v4 asked the thread flag, which an interrupt
- * leaves as it is.
+ * leaves as it is. Inside a section that is open for longer it does nothing either.
  *
  * @param container - the machine's container
  * @param points - its extension points
@@ -23,11 +24,18 @@ export function guardSetters(
   options: Required<PgtablesOptions>,
 ): void {
   const lazyMmu = lazily(container, LazyMmu);
-  const guard = !options.batching
-    ? kpkeys.guardCond("PGTABLES", () => key.enabled)
+  const outsideLazyMmu = !options.batching
+    ? () => key.enabled
     : options.batchingInInterrupt
-      ? kpkeys.guardCond("PGTABLES", () => key.enabled && !lazyMmu().isEnabled())
-      : kpkeys.guardCond("PGTABLES", () => key.enabled && !lazyMmu().isActive());
+      ? () => key.enabled && !lazyMmu().isEnabled()
+      : () => key.enabled && !lazyMmu().isActive();
+  const { placement } = options;
+  let isNeeded = outsideLazyMmu;
+  if (placement === "table-lock" || placement === "operation") {
+    const isOpen = openForLonger(container, points, kpkeys, key, placement);
+    isNeeded = () => outsideLazyMmu() && !isOpen();
+  }
+  const guard = kpkeys.guardCond("PGTABLES", isNeeded);
   for (const setter of SETTERS) {
     if (!options.unguarded.includes(setter)) points.setGuard(setter, guard);
   }

@@ -11,6 +11,16 @@ export interface PgtablesOptions {
    */
   readonly batching?: boolean;
   /**
+   * What else opens the tables, beside setters and lazy MMU sections; no version of the series has any of it. Default `setter`.
+   *
+   * - `setter` — nothing else
+   * - `table-lock` — a page-table lock, while it is held; what goes without a lock opens as before
+   * - `operation` — a kernel operation, from its beginning to its end
+   * - `leaf-mapping` — no keys at all: a process's tables of pages are in the linear map only while their lock is held. Needs
+   *   `rodata=full`; protects nothing else
+   */
+  readonly placement?: "setter" | "table-lock" | "operation" | "leaf-mapping";
+  /**
    * Whether the setters trust an open lazy MMU section even in interrupt, where the register may have been reset: v4, which
    * crashed when a table page was freed there. Default false: since v5.
    */
@@ -50,6 +60,7 @@ export interface PgtablesOptions {
 /** The defaults: the newest form of the series. */
 const DEFAULTS: Required<PgtablesOptions> = {
   batching: true,
+  placement: "setter",
   batchingInInterrupt: false,
   staticAliases: "both",
   tagging: "allocator",
@@ -64,6 +75,7 @@ const FORMS: {
   readonly [Option in keyof PgtablesOptions]-?: readonly [accepts: (value: unknown) => boolean, expected: string];
 } = {
   batching: truthValue(),
+  placement: oneOf("setter", "table-lock", "operation", "leaf-mapping"),
   batchingInInterrupt: truthValue(),
   staticAliases: oneOf("linear", "both"),
   tagging: oneOf("allocator", "ctor", "ctor-missing-kernel", "block-allocator"),

@@ -7,6 +7,7 @@ import type { Hardening } from "./hardening.js";
 import { initInMemInit } from "./init.js";
 import { initByLateWalk } from "./late-walk.js";
 import { batchLazySections } from "./lazy.js";
+import { mapLeafTablesWhileLocked } from "./leaf-mapping.js";
 import { readOptions } from "./options.js";
 import type { PgtablesOptions } from "./options.js";
 import { protectRegularTables } from "./regular.js";
@@ -46,6 +47,12 @@ export const pgtablesHardening: Plugin = {
       dependsOn: ["KPKEYS_HARDENED_PGTABLES", "KUNIT"],
       default: "KUNIT_ALL_TESTS",
     },
+    {
+      // What v1 to v3 of the series call the same.
+      symbol: "KPKEYS_HARDENED_PGTABLES_TEST",
+      dependsOn: ["KPKEYS_HARDENED_PGTABLES", "KUNIT"],
+      default: "KUNIT_ALL_TESTS",
+    },
   ],
   setup(container, options) {
     const policy = readOptions(options);
@@ -53,6 +60,10 @@ export const pgtablesHardening: Plugin = {
     const kpkeys = resolve(container, Kpkeys);
     const warnings: string[] = [];
     provide(container, PgtablesWarnings, warnings);
+    if (policy.placement === "leaf-mapping") {
+      mapLeafTablesWhileLocked(container, points);
+      return;
+    }
 
     const hardening: Hardening = {
       pkey: kpkeys.registerPkey("PGTABLES"),

@@ -144,7 +144,7 @@ export function createToyMachine(options: PluginOptions = {}, supported = true):
     warnings: 0,
   });
   provide(container, SetMemory, {
-    counters: { pkeyCalls: 0, pkeyPages: 0 },
+    counters: { pkeyCalls: 0, pkeyPages: 0, directMapCalls: 0 },
     setMemoryPkey: (_high, low, pages, pkey) => setKeys(linearKeys, low >>> 12, pages, pkey),
     setImagePkey: (pfn, pages, pkey) => setKeys(imageKeys, pfn, pages, pkey),
     setMemoryRo: () => 0,

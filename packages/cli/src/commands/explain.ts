@@ -5,7 +5,9 @@ import { loadExplainers } from "../explain/explainers.js";
 import type { Explainer } from "../explain/explainers.js";
 import { readVectorArgument } from "../explain/vector-argument.js";
 import { EXIT } from "../errors.js";
-import { ARCHES } from "../plugins.js";
+import { listOf } from "../options.js";
+import { ARCHES, DEFAULT_FEATURES, FEATURES } from "../plugins.js";
+import type { FeatureId } from "../plugins.js";
 import { explanationTextOf } from "../report/explanation.js";
 import type { ExplainReport } from "../report/explanation.js";
 import { styleFor } from "../report/style.js";
@@ -15,6 +17,8 @@ import { print, printJson } from "./print.js";
 interface ExplainFlags {
   /** Id of an architecture. */
   readonly arch?: string;
+  /** What the kernel protects. */
+  readonly feature: readonly FeatureId[];
   /** Table entries from the root down, separated by blanks or commas. */
   readonly entries?: readonly string[];
   /** A vector, or where one stands. */
@@ -37,11 +41,16 @@ interface InputFlag {
  * @param finish - takes the exit status
  */
 export async function prepareExplain(command: Command, finish: (status: number) => void): Promise<void> {
-  const explainers = await loadExplainers();
+  const explainers = await loadExplainers(DEFAULT_FEATURES);
   command
     .option("--arch <id>", `architecture (${Object.keys(ARCHES).join(", ")}), if the inputs do not tell`)
     .option("--vector <json|file:line>", "a line of an architectural vector file, instead of all else")
     .option("--entries <entry...>", "table entries from the root down, the leaf last")
+    .addOption(
+      new Option("--feature <id,...>", "what the kernel protects, which decides on its keys and contexts")
+        .argParser(listOf("feature", FEATURES))
+        .default(DEFAULT_FEATURES, DEFAULT_FEATURES.join(",")),
+    )
     .option("--json", "print one JSON document and nothing else");
   const inputs = addInputs(command, explainers);
   command.action(async (flags: ExplainFlags & Record<string, unknown>) => {
@@ -49,7 +58,7 @@ export async function prepareExplain(command: Command, finish: (status: number) 
       const value = flags[attribute];
       return typeof value === "string" ? [[name, value] as const] : [];
     });
-    finish(await explain(explainers, flags, Object.fromEntries(given)));
+    finish(await explain(await loadExplainers(flags.feature), flags, Object.fromEntries(given)));
   });
 }
 

@@ -9,6 +9,8 @@ import { createProgress } from "../progress.js";
 export interface JobOptions {
   /** A file of `.config` lines for all their machines; none if left out. */
   readonly config?: string | undefined;
+  /** Config symbols that are on unless the file says otherwise. */
+  readonly symbols?: readonly string[];
   /** How many at once; as many as there are processors if left out. */
   readonly workers?: number | undefined;
   /** Whether the first Ctrl-C only ends them early. */
@@ -23,7 +25,7 @@ export interface JobOptions {
  * @throws KpkeysError what a job throws; ERR_INPUT_MISSING, ERR_CONFIG_LINE for the config; ERR_INPUT_KIND for a pipe that several would have to read
  */
 export async function doJobs(jobs: readonly Job[], options: JobOptions): Promise<JobResult[]> {
-  const { config, workers, interruptible = false } = options;
+  const { config, symbols = [], workers, interruptible = false } = options;
   const trace = jobs[0]?.trace;
   if (trace !== undefined && jobs.length > 1 && isPipe(trace)) {
     throw new KpkeysError("ERR_INPUT_KIND", "this is a pipe", {
@@ -39,7 +41,7 @@ export async function doJobs(jobs: readonly Job[], options: JobOptions): Promise
       })
     : undefined;
   try {
-    return await runJobs(config === undefined ? jobs : configured(jobs, config), {
+    return await runJobs(configured(jobs, config, symbols), {
       onProgress: progress.update,
       ...(workers !== undefined && { workers }),
       ...(interruption !== undefined && { interruption: interruption.flag }),
@@ -50,9 +52,13 @@ export async function doJobs(jobs: readonly Job[], options: JobOptions): Promise
   }
 }
 
-function configured(jobs: readonly Job[], path: string): Job[] {
-  const config = linesOf(path);
-  readConfig(config, path);
+/** What is said of symbols stands behind the file's lines, so that errors name the numbers of those. */
+function configured(jobs: readonly Job[], path: string | undefined, symbols: readonly string[]): readonly Job[] {
+  if (path === undefined && symbols.length === 0) return jobs;
+  const lines = path === undefined ? [] : linesOf(path);
+  const said = readConfig(lines, path);
+  const unsaid = symbols.filter((symbol) => !said.has(symbol));
+  const config = [...lines, ...unsaid.map((symbol) => `CONFIG_${symbol}=y`)];
   return jobs.map((job) => ({ ...job, spec: { ...job.spec, config } }));
 }
 

@@ -1,25 +1,76 @@
+import { writeFileSync } from "node:fs";
+import { KpkeysError } from "@kpkeys/core";
 import { EXIT } from "../errors.js";
-import type { Check } from "../job.js";
+import type { Job, JobResult } from "../job.js";
+import type { KunitChoice } from "../kunit-cases.js";
 import { jobsOf } from "../options.js";
 import type { CommonFlags } from "../options.js";
-import { hasFailures, kunitReportOf, kunitTextOf } from "../report/kunit.js";
+import { hasFailures, kunitCasesReportOf, kunitCasesTextOf, kunitReportOf, kunitTextOf } from "../report/kunit.js";
 import { doJobs } from "./jobs.js";
 import { print, printJson } from "./print.js";
 
-const CHECKS: readonly Check[] = ["kunit"];
+/** The flags of `kpkeys kunit`. */
+export interface KunitFlags extends CommonFlags {
+  /** KUnit's `filter_glob`. */
+  readonly filter?: string;
+  /** Whether the cases are only named. */
+  readonly list?: true;
+  /** A file that is to get the results as JUnit XML. */
+  readonly junit?: string;
+}
+
+/** What kunit.py turns on with `--alltests`, by the symbols that a config may say otherwise of. */
+const ALL_TESTS = ["KUNIT", "KUNIT_ALL_TESTS"];
 
 /**
- * `kpkeys kunit`: the suites of the features on machines that have just booted.
+ * `kpkeys kunit`: the suites of the kernel and its features on machines that have just booted.
  * @param flags - the command line's
+ * @param shuffle - seed of the order of the cases; their own order if left out
  * @returns the exit status
+ * @throws KpkeysError ERR_KUNIT_EMPTY when no machine has a case to run; ERR_OUTPUT for a file that cannot be written; what the jobs throw
  */
-export async function kunit(flags: CommonFlags): Promise<number> {
-  const results = await doJobs(
-    jobsOf(flags).map((job) => ({ ...job, checks: CHECKS })),
-    flags,
-  );
+export async function kunit(flags: KunitFlags, shuffle?: number): Promise<number> {
+  const { filter, list = false } = flags;
+  const choice = { ...(filter !== undefined && { filter }), ...(shuffle !== undefined && { shuffle }) };
+  const results = await doJobs(jobsFor(flags, choice, list), { ...flags, symbols: ALL_TESTS });
+  refuseNothing(results, filter);
+  if (list) {
+    if (flags.json === true) printJson(kunitCasesReportOf(results));
+    else print(kunitCasesTextOf(results));
+    return EXIT.GOOD;
+  }
   const report = kunitReportOf(results);
+  if (flags.junit !== undefined) await writeJunit(flags.junit, results);
   if (flags.json === true) printJson(report);
   else print(kunitTextOf(results));
   return report.arches.some(hasFailures) ? EXIT.FAILED : EXIT.GOOD;
+}
+
+function jobsFor(flags: KunitFlags, choice: KunitChoice, list: boolean): Job[] {
+  const checks = [list ? "kunitCases" : "kunit"] as const;
+  return jobsOf(flags).map((job) => ({ ...job, checks, kunit: choice }));
+}
+
+function refuseNothing(results: readonly JobResult[], filter: string | undefined): void {
+  if (results.some(({ kunit, kunitCases }) => (kunit ?? kunitCases)!.length > 0)) return;
+  throw new KpkeysError(
+    "ERR_KUNIT_EMPTY",
+    filter === undefined ? "no suite is built in" : `no case is called '${filter}'`,
+    filter === undefined
+      ? { where: "config", expected: "CONFIG_KUNIT=y and the symbol of a suite" }
+      : {
+          where: "--filter",
+          expected: "a glob of suites, or of suites and cases with a dot between; --list names them",
+        },
+  );
+}
+
+async function writeJunit(path: string, results: readonly JobResult[]): Promise<void> {
+  const { junitOf } = await import("../report/junit.js");
+  try {
+    writeFileSync(path, junitOf(results));
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new KpkeysError("ERR_OUTPUT", why, { where: path, expected: "a file that can be written", cause });
+  }
 }

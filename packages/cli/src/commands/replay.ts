@@ -3,6 +3,7 @@ import { EXIT } from "../errors.js";
 import type { Check, Job } from "../job.js";
 import { jobsOf } from "../options.js";
 import type { CommonFlags } from "../options.js";
+import { readCosts } from "../overhead/costs.js";
 import { reportOf } from "../report/document.js";
 import { styleFor } from "../report/style.js";
 import { textOf } from "../report/text.js";
@@ -25,6 +26,10 @@ export type ReplayFlags = CommonFlags & {
   readonly traceOut?: string;
   /** How many machines replay at once. */
   readonly workers?: number;
+  /** A file of unit costs; those of RFC v5 if left out. */
+  readonly cost?: string;
+  /** Cycles of a WRMSR of the key register. */
+  readonly wrmsrCycles?: number;
 };
 
 /**
@@ -47,7 +52,8 @@ export async function replay(trace: string, flags: ReplayFlags): Promise<number>
  */
 export async function reportReplay(trace: string, flags: ReplayFlags, checks: readonly Check[]): Promise<number> {
   const strongest = flags.policy.at(-1);
-  const { vmpte, check, until, sample, seed } = flags;
+  const { vmpte, check, until, sample, seed, cost, wrmsrCycles } = flags;
+  const pricing = { costs: await readCosts(cost), ...(wrmsrCycles !== undefined && { wrmsrCycles }) };
   const part = {
     ...(until !== undefined && { until }),
     ...(sample !== undefined && { sample: { every: sample, seed } }),
@@ -63,7 +69,7 @@ export async function reportReplay(trace: string, flags: ReplayFlags, checks: re
   if (traceOut !== undefined) emptyTraceOut(traceOut, vmpte === undefined ? [trace] : [trace, vmpte]);
   const observed =
     traceOut === undefined ? jobs : jobs.map((job, place) => ({ ...job, timeline: { file: traceOut, place } }));
-  const report = reportOf(jobs, await doJobs(observed, { ...flags, interruptible: true }));
+  const report = reportOf(jobs, await doJobs(observed, { ...flags, interruptible: true }), pricing);
   if (flags.json === true) printJson(report);
   else print(textOf(report, styleFor(process.stdout), process.stdout.isTTY ? process.stdout.columns : undefined));
   if (report.partial) return EXIT.INTERRUPTED;

@@ -1,7 +1,7 @@
-import type { ArchReport, PolicyReport } from "./document.js";
+import type { ArchReport, CountedCost } from "./document.js";
 
 /** A row of what a replay cost: what it is called, and where it stands. */
-export type CostRow = readonly [label: string, field: keyof PolicyReport];
+export type CostRow = readonly [label: string, field: CountedCost];
 
 const COSTS: readonly CostRow[] = [
   ["table writes", "tableWrites"],

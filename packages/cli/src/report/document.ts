@@ -1,13 +1,16 @@
 import type { LinearMapStats } from "@kpkeys/core/contracts";
 import type { Coverage, CoverageGap } from "@kpkeys/kernel";
-import type { AttackGap, AttackResult } from "@kpkeys/kunit-suite";
+import { countResults } from "@kpkeys/kunit-suite";
+import type { AttackGap, AttackResult, KunitCounts } from "@kpkeys/kunit-suite";
 import type { CheckResult, FoundGap, ReplayResult } from "@kpkeys/workloads";
 import type { Job, JobResult } from "../job.js";
+import type { CostFile } from "../overhead/costs.js";
+import { estimateOverhead } from "../overhead/estimate.js";
+import type { OverheadEstimate } from "../overhead/estimate.js";
+import type { ArchId } from "../plugins.js";
 import { isDocumented, POLICIES } from "../series.js";
 import type { Policy, SeriesName } from "../series.js";
 import { digestOf } from "./digest.js";
-import { countCases } from "./kunit.js";
-import type { CaseCounts } from "./kunit.js";
 
 /** Whether the version of the series leaves a gap open by its own account. */
 export interface Documented {
@@ -31,7 +34,14 @@ export interface PolicyReport {
   readonly eventsPerSecond: number;
   /** Events of the trace that this machine came to; fewer than others if it was interrupted before them. */
   readonly events: number;
+  /** What the hardening is estimated to add to the system time; `null` with it off, and where there are no unit costs. */
+  readonly overhead: OverheadEstimate | null;
+  /** Cycles of the key register's writes, by `--wrmsr-cycles`; `null` without it and where the register is no MSR. */
+  readonly wrmsrCycles: number | null;
 }
+
+/** What of a policy's cost is counted or measured, and always there. */
+export type CountedCost = Exclude<keyof PolicyReport, "overhead" | "wrmsrCycles">;
 
 /** What is protected, by the entries themselves: table pages. */
 export interface CoverageReport extends Coverage {
@@ -66,7 +76,7 @@ export interface ArchReport {
   /** Of what the linear map consists: the price of how table pages are allocated. */
   readonly linearMap: LinearMapStats;
   /** KUnit; `null` from `kpkeys replay`. */
-  readonly kunit: CaseCounts | null;
+  readonly kunit: KunitCounts | null;
   /** Attacks; `null` from `kpkeys replay`. */
   readonly attack: AttackReport | null;
   /** What was seen of the page tables during the replay; `null` with `--check off`. */
@@ -107,12 +117,24 @@ export interface MachineName {
   readonly policy: Policy;
 }
 
+/** What counts are turned into time with. */
+export interface Pricing {
+  /** Unit costs of one architecture. */
+  readonly costs: CostFile;
+  /** Cycles of a WRMSR of the key register; nobody has measured them. */
+  readonly wrmsrCycles?: number;
+}
+
+/** The architecture whose key register is an MSR. */
+const MSR_ARCH: ArchId = "x86-pks";
+
 /**
  * Makes the report of jobs that replayed one trace.
  * @param jobs - by architecture and series, those of the strongest policy first and checked
  * @param results - what came of them, in their order; those that were not begun are missing at the end
+ * @param pricing - what turns their counts into time
  */
-export function reportOf(jobs: readonly Job[], results: readonly JobResult[]): RunReport {
+export function reportOf(jobs: readonly Job[], results: readonly JobResult[], pricing: Pricing): RunReport {
   const groups = new Map<string, JobResult[]>();
   for (const result of results) {
     const column = `${result.job.spec.arch} ${result.job.series}`;
@@ -123,21 +145,21 @@ export function reportOf(jobs: readonly Job[], results: readonly JobResult[]): R
     trace: traces.reduce((far, trace) => (trace.events > far.events ? trace : far)),
     partial: results.length < jobs.length || results.some(({ replay }) => replay!.stopped),
     notRun: jobs.slice(results.length).map(({ spec, series, policy }) => ({ arch: spec.arch, series, policy })),
-    arches: [...groups.values()].map(archReportOf),
+    arches: [...groups.values()].map((group) => archReportOf(group, pricing)),
   };
 }
 
 const POLICY_NAMES = Object.keys(POLICIES) as Policy[];
 
 /** @param unsorted - of one architecture and series, the checked one first */
-function archReportOf(unsorted: readonly JobResult[]): ArchReport {
+function archReportOf(unsorted: readonly JobResult[], pricing: Pricing): ArchReport {
   const strongest = unsorted[0]!;
   const results = POLICY_NAMES.flatMap((name) => unsorted.filter(({ job }) => job.policy === name));
   const { job, replay, coverage, kunit, attack } = strongest;
   const { alreadyMapped, inferredMappings, unexplainedFaults, linux, check } = replay!;
   const checks = {
     coverage: withDocumented(coverage!, job.series),
-    kunit: kunit && countCases(kunit, job.series),
+    kunit: kunit && countResults(kunit),
     attack: attack && withDocumented(attack, job.series),
   };
   return {
@@ -148,7 +170,7 @@ function archReportOf(unsorted: readonly JobResult[]): ArchReport {
     ...checks,
     linearMap: strongest.linearMap!,
     check: check && withDocumented(check, job.series),
-    policies: Object.fromEntries(results.map((result) => [result.job.policy, policyReportOf(result.replay!)])),
+    policies: Object.fromEntries(results.map((result) => [result.job.policy, policyReportOf(result, pricing)])),
     alreadyMapped,
     inferredMappings,
     unexplainedFaults,
@@ -157,8 +179,10 @@ function archReportOf(unsorted: readonly JobResult[]): ArchReport {
   };
 }
 
-function policyReportOf({ trace, counters, seconds }: ReplayResult): PolicyReport {
+function policyReportOf({ job, replay }: JobResult, { costs, wrmsrCycles }: Pricing): PolicyReport {
+  const { trace, counters, seconds } = replay!;
   const { tableWrites, registerWrites, barriers, tlbInvalidations } = counters;
+  const { arch } = job.spec;
   return {
     tableWrites,
     registerWrites,
@@ -167,6 +191,8 @@ function policyReportOf({ trace, counters, seconds }: ReplayResult): PolicyRepor
     seconds,
     eventsPerSecond: Math.round(trace.events / seconds),
     events: trace.events,
+    overhead: job.policy === "off" || arch !== costs.arch ? null : estimateOverhead(counters, costs),
+    wrmsrCycles: wrmsrCycles === undefined || arch !== MSR_ARCH ? null : wrmsrCycles * registerWrites,
   };
 }
 

@@ -56,7 +56,8 @@ function gapsOf({ coverage, attack, check }: Gapped, documented: boolean): strin
     if (gap !== undefined) gap.counts.push(told);
     else gaps.set(place, { ...found, place, counts: [told] });
   }
-  for (const gap of coverage?.gaps ?? []) note(gap, `${counted(gap.pages, "page")} open`);
+  for (const gap of coverage?.gaps ?? [])
+    note(gap, `${counted(gap.pages, gap.level === "object" ? "object" : "page")} open`);
   for (const gap of attack?.gaps ?? []) note(gap, `${counted(gap.stores, "store")} through`);
   for (const gap of check?.gaps ?? []) {
     // What is documented and still open needs no word of when it began.

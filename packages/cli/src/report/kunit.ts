@@ -1,17 +1,10 @@
-import { countResults, formatKtap } from "@kpkeys/kunit-suite";
-import type { CaseResult, KunitCounts, SuiteResult } from "@kpkeys/kunit-suite";
-import type { JobResult } from "../job.js";
-import { SERIES } from "../series.js";
+import { countResults, formatKtap, ktapOf, writeKtap } from "@kpkeys/kunit-suite";
+import type { CaseResult, KtapTest, KunitCounts } from "@kpkeys/kunit-suite";
+import type { Job, JobResult } from "../job.js";
 import type { Policy, SeriesName } from "../series.js";
 
-/** Numbers of cases. */
-export interface CaseCounts extends KunitCounts {
-  /** Of the failed ones those that a documented gap explains; left out when there are none. */
-  readonly documented?: number;
-}
-
 /** Suites on one machine. */
-export interface MachineKunitReport extends CaseCounts {
+export interface MachineKunitReport extends KunitCounts {
   /** The architecture's id. */
   readonly arch: string;
   /** The version of the series. */
@@ -51,30 +44,17 @@ export function kunitReportOf(results: readonly JobResult[]): KunitReport {
       series: job.series,
       policy: job.policy,
       suites: kunit!.map(({ name, cases }) => ({ name, cases: cases.map(caseReportOf) })),
-      ...countCases(kunit!, job.series),
+      ...countResults(kunit!),
     })),
   };
 }
 
 /**
- * Counts cases.
- * @param suites - what came of them
- * @param series - the version of the series, which may document why a case fails
- */
-export function countCases(suites: readonly SuiteResult[], series: SeriesName): CaseCounts {
-  const explained = SERIES[series].documentedGaps.map(({ kunitCase }) => kunitCase);
-  const documented = suites
-    .flatMap(({ cases }) => cases)
-    .filter(({ name, status }) => status === "failed" && explained.includes(name)).length;
-  return { ...countResults(suites), ...(documented > 0 && { documented }) };
-}
-
-/**
- * Whether cases failed that no documented gap explains.
+ * Whether a case failed.
  * @param counts - the numbers
  */
-export function hasFailures({ failed, documented = 0 }: CaseCounts): boolean {
-  return failed > documented;
+export function hasFailures({ failed }: KunitCounts): boolean {
+  return failed > 0;
 }
 
 function caseReportOf({ name, status, log, skipReason }: CaseResult): MachineKunitReport["suites"][0]["cases"][0] {
@@ -82,18 +62,60 @@ function caseReportOf({ name, status, log, skipReason }: CaseResult): MachineKun
 }
 
 /**
+ * What a machine is called among others.
+ * @param job - what was done on it
+ */
+export function machineName({ spec, series, policy }: Job): string {
+  return `${spec.arch} ${series} ${policy}`;
+}
+
+/**
  * The results as one KTAP document: the suites of a single machine as its kernel would print them; of several machines
- * a test for each, with its suites nested in it.
+ * a test for each, with its suites nested in it. A machine that has no case to run is skipped.
  * @param results - results of jobs that ran KUnit
  */
 export function kunitTextOf(results: readonly JobResult[]): string {
   if (results.length === 1) return formatKtap(results[0]!.kunit!);
-  const lines = ["KTAP version 1", `1..${results.length}`];
-  results.forEach(({ job, kunit }, index) => {
-    const name = `${job.spec.arch} ${job.series} ${job.policy}`;
-    const [version, ...rest] = formatKtap(kunit!).trimEnd().split("\n");
-    lines.push(...[version!, `# Subtest: ${name}`, ...rest].map((line) => `    ${line}`));
-    lines.push(`${countResults(kunit!).failed > 0 ? "not ok" : "ok"} ${index + 1} ${name}`);
-  });
-  return `${lines.join("\n")}\n`;
+  return writeKtap(results.map(machineTest));
+}
+
+function machineTest({ job, kunit }: JobResult): KtapTest {
+  const name = machineName(job);
+  const tests = kunit!.map(ktapOf);
+  if (tests.length === 0) return { name, status: "skipped", directive: "SKIP no case to run", log: [], tests };
+  const { failed, passed } = countResults(kunit!);
+  if (failed + passed === 0) return { name, status: "skipped", directive: "SKIP", log: [], tests };
+  return { name, status: failed > 0 ? "failed" : "passed", log: [], tests };
+}
+
+/** What `kpkeys kunit --list --json` prints. */
+export interface KunitCasesReport {
+  /** One entry for each architecture, version of the series and policy. */
+  readonly arches: readonly (Pick<MachineKunitReport, "arch" | "series" | "policy"> & {
+    /** The cases, `suite.case`, in the order in which they run. */
+    readonly cases: readonly string[];
+  })[];
+}
+
+/**
+ * Makes the report of jobs that named KUnit cases.
+ * @param results - their results
+ */
+export function kunitCasesReportOf(results: readonly JobResult[]): KunitCasesReport {
+  return {
+    arches: results.map(({ job, kunitCases }) => ({
+      arch: job.spec.arch,
+      series: job.series,
+      policy: job.policy,
+      cases: kunitCases!,
+    })),
+  };
+}
+
+/**
+ * The names of the cases, one a line, each once: as `kunit.py run --list_tests` prints them.
+ * @param results - results of jobs that named KUnit cases
+ */
+export function kunitCasesTextOf(results: readonly JobResult[]): string {
+  return [...new Set(results.flatMap(({ kunitCases }) => kunitCases!))].map((name) => `${name}\n`).join("");
 }

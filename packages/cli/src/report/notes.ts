@@ -1,4 +1,5 @@
 import type { ArchReport, RunReport } from "./document.js";
+import { estimateNotes } from "./estimate.js";
 import { gapLines } from "./gaps.js";
 import type { Gapped } from "./gaps.js";
 import { count } from "./style.js";
@@ -19,6 +20,7 @@ export function notesOf(report: RunReport, style: Style): string[] {
     ...listed("Table pages below the top level that Linux had otherwise", differenceLines(arches)),
     ...listed("Lines of the trace that were not used", unused),
     ...listed("What is missing from the trace", missingLines(trace)),
+    ...estimateNotes(arches),
     ...partialNote(report, style),
     verdictText(arches, style),
   ];

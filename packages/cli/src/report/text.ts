@@ -1,9 +1,10 @@
 import type { CoverageCount } from "@kpkeys/kernel";
+import type { KunitCounts } from "@kpkeys/kunit-suite";
 import type { Policy } from "../series.js";
 import { compare } from "./compare.js";
 import { costRowsOf } from "./costs.js";
-import type { ArchReport, AttackReport, CheckReport, CoverageReport, PolicyReport, RunReport } from "./document.js";
-import type { CaseCounts } from "./kunit.js";
+import type { ArchReport, AttackReport, CheckReport, CountedCost, CoverageReport, RunReport } from "./document.js";
+import { estimateRows } from "./estimate.js";
 import { linearMapRows } from "./linear-map.js";
 import { notesOf } from "./notes.js";
 import { count, counted } from "./style.js";
@@ -48,6 +49,7 @@ function tableOf(series: string, arches: readonly ArchReport[], style: Style): s
       section("by level"),
       ...namesOf(arches, "byLevel").map((name) => row(`  ${name}`, (arch) => pagesOf(countsOf(arch, "byLevel")[name]))),
       row(style.bold("all"), ({ coverage }) => pagesOf(coverage)),
+      ...objectRows(section, row, arches),
       [""],
       section("linear map"),
       ...linearMapRows(row, arches),
@@ -60,6 +62,7 @@ function tableOf(series: string, arches: readonly ArchReport[], style: Style): s
       [""],
       row(style.bold("cost of the replay"), ({ policies }) => Object.keys(policies)),
       ...costRowsOf(arches).map(([label, field]) => row(`  ${label}`, (arch) => costsOf(arch, field))),
+      ...estimateRows(row, arches),
       [""],
       section("faithfulness"),
       row("  processes as in Linux", ({ linux }) =>
@@ -68,6 +71,25 @@ function tableOf(series: string, arches: readonly ArchReport[], style: Style): s
       ...FAITH.map(([label, field]) => row(`  ${label}`, (arch) => count(arch[field]))),
     ],
   );
+}
+
+/** Objects that features protect, if there are any. */
+function objectRows(
+  section: (name: string, ...columns: string[]) => Row,
+  row: (label: string, cells: (arch: ArchReport) => GroupCells) => Row,
+  arches: readonly ArchReport[],
+): Row[] {
+  const names = [...new Set(arches.flatMap(({ coverage }) => Object.keys(coverage.objects)))];
+  if (names.length === 0) return [];
+  const cells = ({ coverage }: ArchReport, name: string): GroupCells => {
+    const { objects = 0, keyed = 0, readOnly = 0 } = coverage.objects[name] ?? {};
+    return [objects, keyed, readOnly].map(count);
+  };
+  return [
+    [""],
+    section("protected objects", "objects", "keyed", "read-only"),
+    ...names.map((name) => row(`  ${name}`, (arch) => cells(arch, name))),
+  ];
 }
 
 function openText({ gaps }: CoverageReport, style: Style): string {
@@ -94,7 +116,7 @@ function attackText(attack: AttackReport | null, style: Style): string {
   return colour(share(blocked, tried));
 }
 
-function kunitText(kunit: CaseCounts | null, style: Style): string {
+function kunitText(kunit: KunitCounts | null, style: Style): string {
   if (kunit === null) return "not run";
   const { passed, failed, skipped } = kunit;
   const colour = failed > 0 ? style.red : passed > 0 ? style.green : style.yellow;
@@ -125,6 +147,6 @@ function pagesOf(counts: CoverageCount | undefined): string[] {
   return counts === undefined ? [] : [counts.pages, counts.keyed, counts.readOnly].map(count);
 }
 
-function costsOf({ policies }: ArchReport, field: keyof PolicyReport): string[] {
+function costsOf({ policies }: ArchReport, field: CountedCost): string[] {
   return (Object.keys(policies) as Policy[]).map((policy) => count(policies[policy]![field]));
 }

@@ -1,7 +1,7 @@
+import type { KunitCounts } from "@kpkeys/kunit-suite";
 import type { Policy } from "../series.js";
 import type { AttackReport, CheckReport, CoverageReport } from "./document.js";
 import { hasFailures } from "./kunit.js";
-import type { CaseCounts } from "./kunit.js";
 
 /** What is judged: a machine with what was checked in it. */
 export interface Checked {
@@ -18,7 +18,7 @@ export interface Checked {
   /** What attacks came to, if they were made. */
   readonly attack?: AttackReport | null;
   /** KUnit, if it was run. */
-  readonly kunit?: CaseCounts | null;
+  readonly kunit?: KunitCounts | null;
   /** What was seen during the replay, if anybody looked. */
   readonly check?: CheckReport | null;
 }
@@ -43,12 +43,16 @@ export function failuresOf(machine: Checked): string[] {
   const where = `${arch}, series ${series}`;
   const failures: string[] = [];
   if (coverage?.gaps.some(({ documented }) => !documented) === true)
-    failures.push(`${where}: table pages can be written without their key`);
+    failures.push(`${where}: ${subjectOf(coverage.gaps)} can be written without their key`);
   if (attack?.gaps.some(({ documented }) => !documented) === true) failures.push(`${where}: attacks went through`);
   if (check?.gaps.some(({ documented }) => !documented) === true)
     failures.push(`${where}: table pages could be written without their key during the replay`);
   if (kunit && hasFailures(kunit)) failures.push(`${where}: KUnit cases failed`);
   return failures;
+}
+
+function subjectOf(gaps: CoverageReport["gaps"]): string {
+  return gaps.every(({ documented, level }) => documented || level === "object") ? "protected objects" : "table pages";
 }
 
 /**

@@ -1,7 +1,10 @@
 import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { AttacksReport, KunitReport } from "../../src/index.js";
-import { BIN, jsonOf, kpkeys, LONG } from "./kpkeys.js";
+import { BIN, jsonOf, kpkeys, kpkeysReading, LONG } from "./kpkeys.js";
 
 describe("kpkeys kunit", () => {
   test("prints the five cases of each architecture as one KTAP document", { timeout: LONG }, () => {
@@ -9,15 +12,58 @@ describe("kpkeys kunit", () => {
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
     expect(stdout).toMatch(/^KTAP version 1\n1\.\.2\n/);
     expect(stdout.match(/^ {8}ok \d write_\w+$/gm)).toHaveLength(10);
+    expect(stdout.match(/^ {8}ok \d lazy_mmu_mode_\w+$/gm)).toHaveLength(14);
     expect(stdout).not.toContain("not ok");
   });
 
-  test("fails on machines without the hardening, and says what was not prevented", { timeout: LONG }, () => {
-    const { status, document } = jsonOf("kunit", "--policy", "off");
-    expect(status).toBe(1);
-    for (const { failed, suites } of (document as KunitReport).arches) {
-      expect(failed).toBe(5);
-      for (const { messages } of suites[0]!.cases) expect(messages.join()).toMatch(/Direct \w+ write wasn't prevented/);
+  test(
+    "has no suite of page tables on kernels without the hardening, into which it is not built",
+    { timeout: LONG },
+    () => {
+      const { status, document } = jsonOf("kunit", "--policy", "off");
+      expect(status).toBe(0);
+      for (const { failed, suites } of (document as KunitReport).arches) {
+        expect(failed).toBe(0);
+        expect(suites.map(({ name }) => name)).toEqual(["lazy_mmu_mode"]);
+      }
+    },
+  );
+
+  test("lists, filters, draws an order, and writes JUnit XML", { timeout: LONG }, () => {
+    const directory = mkdtempSync(join(tmpdir(), "kpkeys-"));
+    try {
+      const file = join(directory, "junit.xml");
+      const one = ["kunit", "--arch", "x86-pks", "--filter", "kpkeys*.write_*_pmd"];
+      const { stdout } = kpkeys(...one, "--list");
+      expect(stdout).toBe("kpkeys_hardened_pgtables.write_vmemmap_pmd\nkpkeys_hardened_pgtables.write_user_pmd\n");
+      const orders = ["1", "4"].map((seed) => kpkeys(...one, "--seed", seed).stdout);
+      expect(new Set(orders).size).toBe(2);
+      expect(kpkeys(...one, "--junit", file).status).toBe(0);
+      expect(readFileSync(file, "utf8")).toContain('<testsuites name="kpkeys kunit" tests="2" failures="0"');
+      expect(kpkeys(...one, "--junit", directory)).toMatchObject({ status: 2, stdout: "" });
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
+
+  test("refuses to run nothing: an unknown name, and a config without any suite", { timeout: LONG }, () => {
+    const directory = mkdtempSync(join(tmpdir(), "kpkeys-"));
+    try {
+      const config = join(directory, "config");
+      writeFileSync(config, "# CONFIG_KUNIT is not set\n");
+      for (const flags of [
+        ["--filter", "nobody"],
+        ["--config", config],
+      ]) {
+        const { status, stdout, stderr } = kpkeys("kunit", "--arch", "x86-pks", ...flags);
+        expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+        expect(stderr).toMatch(/^kpkeys: ERR_KUNIT_EMPTY: .*\n$/);
+      }
+      writeFileSync(config, "# CONFIG_KPKEYS_HARDENED_PGTABLES_KUNIT_TEST is not set\n");
+      const { stdout } = kpkeys("kunit", "--arch", "x86-pks", "--config", config, "--list");
+      expect(stdout).toMatch(/^(lazy_mmu_mode\..*\n){7}$/);
+    } finally {
+      rmSync(directory, { recursive: true });
     }
   });
 
@@ -25,6 +71,38 @@ describe("kpkeys kunit", () => {
     const { status, stdout } = kpkeys("kunit", "--no-pkeys", "--arch", "arm64-poe");
     expect(status).toBe(0);
     expect(stdout.match(/ok \d write_\w+ # SKIP kpkeys are not supported$/gm)).toHaveLength(5);
+  });
+});
+
+describe("kpkeys ktap", () => {
+  test("finds nothing wrong with what kpkeys kunit prints, from stdin too", { timeout: LONG }, () => {
+    const { stdout } = kpkeys("kunit", "--series", "v5,v6,next");
+    const { status, stdout: said } = kpkeysReading(stdout, "ktap", "-");
+    expect({ status, said }).toEqual({
+      status: 0,
+      said: expect.stringMatching(/^\d+ tests: \d+ passed, 0 failed, 0 crashed, 0 skipped; 0 errors\n$/) as string,
+    });
+  });
+
+  test("tells errors with file and line, and fails for them and for tests that failed", { timeout: LONG }, () => {
+    const broken = kpkeysReading("KTAP version 1\n1..2\nok 2 a\n", "ktap", "-");
+    expect(broken.status).toBe(1);
+    expect(broken.stdout).toContain("stdin:3: test number 2 where 1 was expected\n");
+    const failed = kpkeysReading("KTAP version 1\n1..1\n# a: why\nnot ok 1 a\n", "ktap", "-", "--json");
+    expect(failed.status).toBe(1);
+    expect(JSON.parse(failed.stdout)).toMatchObject({ failed: 1, errors: [], tests: [{ name: "a", log: ["a: why"] }] });
+  });
+
+  test("refuses what it cannot read", { timeout: LONG }, () => {
+    for (const [file, code] of [
+      ["/no/such/file", "ERR_INPUT_MISSING"],
+      ["/", "ERR_INPUT_KIND"],
+      [process.execPath, "ERR_INPUT_KIND"],
+    ] as const) {
+      const { status, stdout, stderr } = kpkeys("ktap", file);
+      expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+      expect(stderr).toContain(code);
+    }
   });
 });
 

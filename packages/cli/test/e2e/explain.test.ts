@@ -30,6 +30,18 @@ describe("kpkeys explain", () => {
     expect(verdict.text).toContain("pkey 1 (PGTABLES) is read-only in the context DEFAULT");
   });
 
+  test("knows the keys and contexts of the features that the kernel has, and the guard of the one concerned", () => {
+    const { status, stdout } = kpkeys("explain", ...OOPS, "--por", "0x117", "--feature", "pgtables,cred");
+    expect(status).toBe(0);
+    expect(stdout).toContain("POR_EL1 0x117 is that of the context DEFAULT");
+    expect(stdout.replaceAll(/\s+/g, " ")).toContain(
+      "in the context PGTABLES and UNRESTRICTED the access goes through: likely a page-table write outside its setter's guard, kpkeys_hardened_pgtables ",
+    );
+    expect(kpkeys("explain", ...OOPS, "--por", "0x17", "--feature", "pgtables,cred").stdout).toContain(
+      "is that of no context",
+    );
+  });
+
   test("fits into 100 columns", () => {
     for (const inputs of [OOPS, X86_FAULT]) {
       const { stdout } = kpkeys("explain", ...inputs);

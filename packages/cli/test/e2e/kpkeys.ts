@@ -20,11 +20,20 @@ export function kpkeys(...args: string[]): Outcome {
   return kpkeysWith({}, args);
 }
 
+/** Runs it with a text on stdin. */
+export function kpkeysReading(input: string, ...args: string[]): Outcome {
+  return kpkeysWith({}, args, input);
+}
+
 /** Runs it with further environment variables. */
-export function kpkeysWith(variables: Readonly<Record<string, string>>, args: readonly string[]): Outcome {
+export function kpkeysWith(
+  variables: Readonly<Record<string, string>>,
+  args: readonly string[],
+  input?: string,
+): Outcome {
   if (!existsSync(BIN))
     throw new Error(`${BIN} is missing: these tests run the built command, so \`npm run build\` first`);
-  const options = { encoding: "utf8", maxBuffer: 2 ** 26, env: { ...process.env, ...variables } } as const;
+  const options = { encoding: "utf8", maxBuffer: 2 ** 26, env: { ...process.env, ...variables }, input } as const;
   const { status, stdout, stderr, error } = spawnSync(process.execPath, [BIN, ...args], options);
   if (error !== undefined) throw error;
   return { status, stdout, stderr };

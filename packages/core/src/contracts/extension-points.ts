@@ -1,5 +1,6 @@
 import type { FaultReport } from "./cpu.js";
 import type { Guard } from "./kpkeys.js";
+import type { CredStore } from "./kernel/creds.js";
 import type { InitPhase } from "./kernel/execution.js";
 import type { LevelGeometry } from "./page-table-format.js";
 import type { Setter } from "./setters.js";
@@ -37,6 +38,17 @@ export interface ExtensionHandlers {
    * @param barrierFollows - whether the section has a barrier pending, which is emitted right after
    */
   lazyMmuLeave: (slot: number, barrierFollows: boolean) => void;
+  /**
+   * The lock of a table was taken, under which its entries are changed: `pte_offset_map_lock`, `pmd_lock`. Changes of kernel addresses
+   * and of tables that nobody else can reach any more go without, as in Linux.
+   */
+  tableLocked: (pfn: number) => void;
+  /** The lock of a table is about to be given back. */
+  tableUnlocking: (pfn: number) => void;
+  /** A kernel operation begins: a system call that changes mappings, a fault of a user address, vmalloc, vfree. */
+  operationEnter: () => void;
+  /** It ends. */
+  operationExit: () => void;
   /** The current CPU is about to switch from one task to another; both by tid. */
   contextSwitch: (previous: number, next: number) => void;
   /** An exception was taken from kernel mode. */
@@ -58,7 +70,11 @@ export interface ExtensionHandlers {
   slabInternalWrite: (pkey: number) => number;
   /** The slab allocator has written inside a slab with a key. */
   slabInternalWriteDone: (state: number) => void;
-  /** The current task's credential was replaced: addresses of the old and the new one. */
+  /** RCU is about to write an rcu_head, in whatever object; returns what {@link rcuHeadWriteDone} takes. */
+  rcuHeadWrite: () => number;
+  /** RCU has written an rcu_head. */
+  rcuHeadWriteDone: (state: number) => void;
+  /** The current task's subjective credential was replaced: addresses of the old and the new one. */
   credReplaced: (previous: number, next: number) => void;
   /** A phase of boot begins. */
   initPhase: (phase: InitPhase) => void;
@@ -101,6 +117,14 @@ export interface ExtensionPoints {
   setTableAllocator(allocator: TableAllocator): void;
   /** What gives table pages instead of the buddy allocator; `undefined` when nothing does. */
   readonly tableAllocator: TableAllocator | undefined;
+  /**
+   * Takes the place of the kernel's own store of credentials; there is one such place.
+   * @param store - where credentials lie from now on
+   * @throws KpkeysError ERR_FROZEN, ERR_GUARD_TAKEN
+   */
+  setCredStore(store: CredStore): void;
+  /** Where credentials lie; `undefined` when the kernel keeps them itself. */
+  readonly credStore: CredStore | undefined;
   /**
    * Adds a KUnit suite.
    * @param suite - the suite

@@ -122,17 +122,19 @@ export interface Kpkeys {
   /**
    * Registers a key. Only during a plugin's `setup`.
    * @param name - its symbolic name
-   * @returns its number on this architecture
-   * @throws KpkeysError ERR_FROZEN, ERR_PKEY_DUPLICATE, ERR_PKEY_EXHAUSTED
+   * @returns its number on this architecture; beyond the last one where there are too many, which {@link freeze} refuses
+   * @throws KpkeysError ERR_FROZEN, ERR_PKEY_DUPLICATE
    */
   registerPkey(name: PkeyName): number;
   /**
    * Gives a context its rights. Only during a plugin's `setup`.
    * @param name - the context
    * @param rights - rights by key; must give read-write on `DEFAULT`
+   * @param others - rights on every key that `rights` does not name, `DEFAULT` apart, whoever registers it; their DEFAULT rights if
+   *   left out. For a context such as the credentials series' UNRESTRICTED, which opens what its feature need not know
    * @throws KpkeysError ERR_FROZEN, ERR_CONTEXT_DUPLICATE, ERR_CONTEXT_DEFAULT_PKEY, ERR_PKEY_UNKNOWN
    */
-  defineContext(name: ContextName, rights: ContextRights): void;
+  defineContext(name: ContextName, rights: ContextRights, others?: Rights): void;
   /**
    * The number of a key.
    * @param name - its symbolic name
@@ -143,8 +145,18 @@ export interface Kpkeys {
   readonly pkeyNames: ReadonlyMap<number, PkeyName>;
   /** Names of the defined contexts. */
   readonly contextNames: readonly ContextName[];
-  /** Compiles every context to mask and value; nothing can be registered after. */
+  /**
+   * Compiles every context to mask and value; nothing can be registered after.
+   * @throws KpkeysError ERR_PKEY_EXHAUSTED for more keys than the register has; ERR_CONTEXT_RIGHTS for rights that it cannot express
+   */
   freeze(): void;
+  /**
+   * The rights that a context gives on a key, apart from any encoding; for tools.
+   * @param context - the context
+   * @param key - the key
+   * @throws KpkeysError ERR_CONTEXT_UNKNOWN
+   */
+  rights(context: ContextName, key: PkeyName): Rights;
   /**
    * What a context makes of the key register; for tools and tests, after {@link freeze}.
    * @param name - the context

@@ -1,3 +1,5 @@
+import type { PluginOptions } from "./plugin.js";
+import { token } from "./token.js";
 import type { Token } from "./token.js";
 
 /** What a KUnit case has at hand: expectations, assertions and the machine's contracts. */
@@ -25,6 +27,8 @@ export interface KunitTest {
 export interface KunitCase {
   /** The name of the kernel's function. */
   readonly name: string;
+  /** The config symbol without which it is not compiled, without its `CONFIG_`: an `#ifdef`. Left out, it always is. */
+  readonly config?: string;
   /** Runs it. @param test - what it has at hand */
   run(test: KunitTest): void;
 }
@@ -33,6 +37,16 @@ export interface KunitCase {
 export interface KunitSuite {
   /** The name that KUnit prints. */
   readonly name: string;
+  /** The config symbol that builds it in, without its `CONFIG_`. Left out, it is there whenever its plugin is. */
+  readonly config?: string;
   /** Its cases, in the order in which they run. */
   readonly cases: readonly KunitCase[];
 }
+
+/**
+ * Options of KUnit suites by suite, from the machine's specification: which form a suite has that changed from version to version.
+ */
+export type KunitOptions = Readonly<Record<string, PluginOptions>>;
+
+/** Token of {@link KunitOptions}. */
+export const KunitOptions: Token<KunitOptions> = token("KunitOptions");

@@ -62,6 +62,11 @@ export interface PgtableArch {
   readonly lazyLeaveElidesBarrier: boolean;
   /** Whether a TLB invalidation reaches all CPUs by itself (TLBI IS) or each must be asked (IPI). */
   readonly tlbBroadcast: boolean;
+  /**
+   * Order of the runs of pages that the contiguous hint joins in a table of pages (arm64: CONT_PTE_SHIFT - PAGE_SHIFT), in which
+   * `vmalloc_huge` then takes memory below 2 MiB; none if left out.
+   */
+  readonly contPteOrder?: number;
   /** Protection of the linear map's leaves. */
   readonly linearMapProtection: ProtectionName;
   /**

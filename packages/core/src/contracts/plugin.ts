@@ -1,4 +1,6 @@
 import type { DependencyContainer } from "tsyringe";
+import { token } from "./token.js";
+import type { Token } from "./token.js";
 
 /** The version of the contracts in this package. A plugin carries the version it was written against. */
 export const CONTRACT_VERSION = 1;
@@ -20,6 +22,12 @@ export interface ConfigSymbol {
    */
   readonly default?: string;
 }
+
+/** The config symbols that are on in a machine, without their `CONFIG_`. */
+export type KernelConfig = ReadonlySet<string>;
+
+/** Token of {@link KernelConfig}. */
+export const KernelConfig: Token<KernelConfig> = token("KernelConfig");
 
 /** An architecture or a feature, as a package exports it. */
 export interface Plugin {

@@ -44,17 +44,20 @@ export function readConfig(lines: readonly string[], where = "config"): ConfigLi
   return said;
 }
 
+/** Who brings config symbols: a plugin, or the kernel itself. */
+export type ConfigSource = Pick<Plugin, "id" | "kind" | "config">;
+
 /**
  * The config symbols that are on in a machine of some plugins: those that the lines turn on; the plugins' own, unless the lines or
- * their default turn them off; and what those select, to any depth.
+ * their default turn them off; and what those select, to any depth. A default counts where what the symbol depends on is on.
  *
- * @param plugins - all plugins of the machine
+ * @param plugins - all plugins of the machine, and whatever else brings config symbols
  * @param lines - what `.config` lines say; nothing if left out
  * @returns symbols without their `CONFIG_`
  * @throws KpkeysError ERR_CONFIG_DEPENDS when a symbol that is on depends on one that is off, when the lines turn off what another
  *   symbol selects, and when they turn off the symbol that a plugin of the machine stands for
  */
-export function resolveConfig(plugins: readonly Plugin[], lines: ConfigLines = new Map()): ReadonlySet<string> {
+export function resolveConfig(plugins: readonly ConfigSource[], lines: ConfigLines = new Map()): ReadonlySet<string> {
   const known = plugins.flatMap(({ config = [] }) => config);
   const on = new Set<string>();
   function turnOn(symbol: string, by?: string): void {
@@ -73,8 +76,9 @@ export function resolveConfig(plugins: readonly Plugin[], lines: ConfigLines = n
     if (standard === undefined && lines.get(symbol)?.on !== false) turnOn(symbol);
   }
   // A default that is another symbol's value comes last, when those are known.
-  for (const { symbol, default: standard } of known) {
-    if (standard !== undefined && on.has(standard) && !lines.has(symbol)) turnOn(symbol);
+  for (const { symbol, default: standard, dependsOn = [] } of known) {
+    const holds = standard !== undefined && on.has(standard) && dependsOn.every((each) => on.has(each));
+    if (holds && !lines.has(symbol)) turnOn(symbol);
   }
 
   for (const plugin of plugins) {
@@ -83,7 +87,7 @@ export function resolveConfig(plugins: readonly Plugin[], lines: ConfigLines = n
   return on;
 }
 
-function checkSymbol(plugin: Plugin, config: ConfigSymbol, on: ReadonlySet<string>, lines: ConfigLines): void {
+function checkSymbol(plugin: ConfigSource, config: ConfigSymbol, on: ReadonlySet<string>, lines: ConfigLines): void {
   const { symbol, dependsOn = [], default: standard } = config;
   const where = `plugin '${plugin.id}'`;
   if (!on.has(symbol)) {

@@ -21,9 +21,17 @@ export interface Contexts {
    * data must not even be read.
    * @param name - the context
    * @param rights - rights by key
+   * @param others - rights on all keys that are not named
    * @throws KpkeysError ERR_CONTEXT_DUPLICATE, ERR_CONTEXT_DEFAULT_PKEY, ERR_CONTEXT_RIGHTS, ERR_PKEY_UNKNOWN
    */
-  define(name: ContextName, rights: ContextRights): void;
+  define(name: ContextName, rights: ContextRights, others?: Rights): void;
+  /**
+   * The rights of a context on a key.
+   * @param context - a context's name
+   * @param key - a key's name
+   * @throws KpkeysError ERR_CONTEXT_UNKNOWN
+   */
+  rights(context: ContextName, key: PkeyName): Rights;
   /**
    * Compiles all contexts, once all keys are known.
    * @throws KpkeysError ERR_CONTEXT_RIGHTS for rights that the register cannot express
@@ -48,12 +56,14 @@ export function createContexts(pkeys: Pkeys, register: PkeyRegister): Contexts {
   // Names are open types: what the compiler knows here as DEFAULT alone is any string.
   const names: ContextName[] = ["DEFAULT"];
   const rightsOf = new Map<string, Readonly<Record<string, Rights>>>();
+  const othersOf = new Map<string, Rights>();
   const compiled = new Map<ContextName, CompiledContext>();
 
   /** Key 0 is always `rwx`: kernel code is mapped with it, and exception entry and context switch save state through it. */
   function rightsOn(key: string, context: string): Rights {
     if (key === "DEFAULT") return "rwx";
-    return rightsOf.get(context)?.[key] ?? rightsOf.get("DEFAULT")?.[key] ?? "r";
+    const given = rightsOf.get(context)?.[key] ?? othersOf.get(context);
+    return given ?? (context === "DEFAULT" ? "r" : rightsOn(key, "DEFAULT"));
   }
 
   function compileOne(name: ContextName): CompiledContext {
@@ -66,9 +76,15 @@ export function createContexts(pkeys: Pkeys, register: PkeyRegister): Contexts {
     return { name, clear, set };
   }
 
+  function unknown(name: ContextName): KpkeysError {
+    return new KpkeysError("ERR_CONTEXT_UNKNOWN", `no plugin has defined the context ${name}`, {
+      expected: `one of ${names.join(", ")}`,
+    });
+  }
+
   return {
     names,
-    define(name, rights) {
+    define(name, rights, others) {
       if (rightsOf.has(name)) {
         throw new KpkeysError("ERR_CONTEXT_DUPLICATE", `the context ${name} is defined already`, {
           expected: "another name",
@@ -76,12 +92,9 @@ export function createContexts(pkeys: Pkeys, register: PkeyRegister): Contexts {
       }
       for (const [key, right] of Object.entries(rights)) {
         pkeys.numberOf(key as PkeyName);
-        if (!RIGHTS.includes(right)) {
-          throw new KpkeysError("ERR_CONTEXT_RIGHTS", `the context ${name} gives '${right}' on the key ${key}`, {
-            expected: `one of ${RIGHTS.join(", ")}`,
-          });
-        }
+        checkRights(name, right, `the key ${key}`);
       }
+      if (others !== undefined) checkRights(name, others, "all other keys");
       const onDefault = rights.DEFAULT ?? "rwx";
       if (onDefault !== "rw" && onDefault !== "rwx") {
         throw new KpkeysError(
@@ -93,7 +106,12 @@ export function createContexts(pkeys: Pkeys, register: PkeyRegister): Contexts {
         );
       }
       rightsOf.set(name, { ...rights });
+      if (others !== undefined) othersOf.set(name, others);
       if (!names.includes(name)) names.push(name);
+    },
+    rights(context, key) {
+      if (!names.includes(context)) throw unknown(context);
+      return rightsOn(key, context);
     },
     compile() {
       for (const name of names) compiled.set(name, compileOne(name));
@@ -106,11 +124,16 @@ export function createContexts(pkeys: Pkeys, register: PkeyRegister): Contexts {
           expected: "freeze() first",
         });
       }
-      throw new KpkeysError("ERR_CONTEXT_UNKNOWN", `no plugin has defined the context ${name}`, {
-        expected: `one of ${names.join(", ")}`,
-      });
+      throw unknown(name);
     },
   };
+}
+
+function checkRights(context: ContextName, rights: Rights, on: string): void {
+  if (RIGHTS.includes(rights)) return;
+  throw new KpkeysError("ERR_CONTEXT_RIGHTS", `the context ${context} gives '${rights}' on ${on}`, {
+    expected: `one of ${RIGHTS.join(", ")}`,
+  });
 }
 
 /** The bits of both. */

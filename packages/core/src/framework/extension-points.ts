@@ -1,5 +1,6 @@
 import { SETTERS } from "../contracts/index.js";
 import type {
+  CredStore,
   ExtensionHandlers,
   ExtensionPoint,
   ExtensionPoints,
@@ -19,6 +20,10 @@ const POINTS: Readonly<Record<ExtensionPoint, true>> = {
   earlyTablePage: true,
   lazyMmuEnter: true,
   lazyMmuLeave: true,
+  tableLocked: true,
+  tableUnlocking: true,
+  operationEnter: true,
+  operationExit: true,
   contextSwitch: true,
   exceptionEntry: true,
   exceptionExit: true,
@@ -28,6 +33,8 @@ const POINTS: Readonly<Record<ExtensionPoint, true>> = {
   slabPageTagged: true,
   slabInternalWrite: true,
   slabInternalWriteDone: true,
+  rcuHeadWrite: true,
+  rcuHeadWriteDone: true,
   credReplaced: true,
   initPhase: true,
 };
@@ -42,6 +49,7 @@ export function createExtensionPoints(): ExtensionPoints {
   const guards = new Map<Setter, Guard>();
   const suites: KunitSuite[] = [];
   let tableAllocator: TableAllocator | undefined;
+  let credStore: CredStore | undefined;
   let frozen = false;
 
   function refuseWhenFrozen(what: string): void {
@@ -92,6 +100,18 @@ export function createExtensionPoints(): ExtensionPoints {
     },
     get tableAllocator() {
       return tableAllocator;
+    },
+    setCredStore(store) {
+      refuseWhenFrozen("the store of credentials is taken");
+      if (credStore !== undefined) {
+        throw new KpkeysError("ERR_GUARD_TAKEN", "the store of credentials is held by another feature", {
+          expected: "one feature alone that keeps credentials",
+        });
+      }
+      credStore = store;
+    },
+    get credStore() {
+      return credStore;
     },
     addSuite(suite) {
       refuseWhenFrozen(`the suite '${suite.name}' is added`);

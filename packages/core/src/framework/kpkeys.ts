@@ -63,20 +63,22 @@ export function createKpkeys(
       refuseWhenFrozen(`the key ${name} is registered`);
       return pkeys.register(name);
     },
-    defineContext(name, rights) {
+    defineContext(name, rights, others) {
       refuseWhenFrozen(`the context ${name} is defined`);
-      contexts.define(name, rights);
+      contexts.define(name, rights, others);
     },
     pkey: (name) => pkeys.numberOf(name),
     pkeyNames: pkeys.names,
     contextNames: contexts.names,
     freeze() {
       if (frozen) return;
+      if (pkeys.names.size > register.keys) throw tooMany(pkeys.names.size, register);
       contexts.compile();
       for (const bind of waiting) bind();
       frozen = true;
     },
     compiled: (name) => contexts.compiled(name),
+    rights: (context, key) => contexts.rights(context, key),
     initialValue() {
       let value: Words = contexts.compiled("DEFAULT").set;
       for (let key = 0; key < register.keys; key++) {
@@ -94,4 +96,10 @@ export function createKpkeys(
     guardCond: (context, condition) => makeGuard(context, condition),
     guard: (context) => makeGuard(context, supported),
   };
+}
+
+function tooMany(wanted: number, { name, keys }: PkeyRegister): KpkeysError {
+  return new KpkeysError("ERR_PKEY_EXHAUSTED", `${wanted} keys are registered, and ${name} has ${keys}`, {
+    expected: "no more than that, key 0 included",
+  });
 }

@@ -6,10 +6,11 @@ export interface Pkeys {
   /** Names by number, key 0 being DEFAULT. */
   readonly names: ReadonlyMap<number, PkeyName>;
   /**
-   * Gives a key a number: the architecture's own for this name, or the lowest that nobody has and no name of the
-   * architecture's claims.
+   * Gives a key a number: the architecture's own for this name, or the lowest that nobody has and no name of the architecture's claims,
+   * or, when there is no other, one of those. A key too many gets a number beyond the last: who compiles the contexts refuses it, for
+   * then all that is wanted is known.
    * @param name - a name not registered yet
-   * @throws KpkeysError ERR_PKEY_DUPLICATE, ERR_PKEY_EXHAUSTED
+   * @throws KpkeysError ERR_PKEY_DUPLICATE
    */
   register(name: PkeyName): number;
   /**
@@ -33,9 +34,25 @@ export function createPkeys(arch: () => KpkeysArch, register: PkeyRegister): Pke
 
   function lowestFree(): number {
     const claimed = new Set(Object.values(arch().pkeyNumbers));
-    let number = 0;
-    while (names.has(number) || claimed.has(number)) number++;
-    return number;
+    const free = Array.from({ length: register.keys }, (_, number) => number).filter((number) => !names.has(number));
+    return free.find((number) => !claimed.has(number)) ?? free[0] ?? Math.max(register.keys, names.size);
+  }
+
+  /** A key without a claim on the number of this one has it only when there was no other: then there is none for this one either. */
+  function numberFor(name: PkeyName): number {
+    const { pkeyNumbers } = arch();
+    const own = pkeyNumbers[name];
+    if (own === undefined) return lowestFree();
+    const other = names.get(own);
+    if (other === undefined) return own;
+    if (pkeyNumbers[other] === undefined) return lowestFree();
+    throw new KpkeysError(
+      "ERR_PKEY_DUPLICATE",
+      `the architecture gives the key ${name} the number ${own} of ${other}`,
+      {
+        expected: "a number of its own",
+      },
+    );
   }
 
   return {
@@ -46,22 +63,7 @@ export function createPkeys(arch: () => KpkeysArch, register: PkeyRegister): Pke
           expected: "another name",
         });
       }
-      const number = arch().pkeyNumbers[name] ?? lowestFree();
-      if (number >= register.keys) {
-        throw new KpkeysError("ERR_PKEY_EXHAUSTED", `no number is left for the key ${name}`, {
-          expected: `numbers below ${register.keys}, of which ${[...names.values()].join(", ")} hold ${names.size}: leave a feature out`,
-        });
-      }
-      const other = names.get(number);
-      if (other !== undefined) {
-        throw new KpkeysError(
-          "ERR_PKEY_DUPLICATE",
-          `the architecture gives the key ${name} the number ${number} of ${other}`,
-          {
-            expected: "a number of its own",
-          },
-        );
-      }
+      const number = numberFor(name);
       names.set(number, name);
       numbers.set(name, number);
       return number;

@@ -1,7 +1,9 @@
-import type { Plugin, PluginOptions } from "../contracts/index.js";
+import { Kpkeys, PkeyRegister } from "../contracts/index.js";
+import type { PkeyName, Plugin, PluginOptions } from "../contracts/index.js";
 import { KpkeysError } from "../errors.js";
 import { refuseSecondCopy } from "./copies.js";
 import { readConfig, resolveConfig } from "./config.js";
+import { resolve } from "./di.js";
 import type { DependencyContainer } from "./di.js";
 import { checkPluginForm } from "./plugin-form.js";
 
@@ -11,6 +13,8 @@ export interface MachinePlugins {
   readonly plugins: readonly Plugin[];
   /** Config symbols that are on, without their `CONFIG_`. */
   readonly config: ReadonlySet<string>;
+  /** Which plugin registered each key, by id. */
+  readonly keyOwners: ReadonlyMap<PkeyName, string>;
 }
 
 /** The plugins that machines can be made of. */
@@ -122,8 +126,12 @@ export function createPluginRegistry(plugins: Iterable<Plugin> = []): PluginRegi
         });
       }
       const config = resolveConfig(ordered, readConfig(lines));
-      for (const plugin of ordered) setUpOne(plugin, container, options[plugin.id] ?? {});
-      return { plugins: ordered, config };
+      const keyOwners = new Map<PkeyName, string>([["DEFAULT", "kpkeys"]]);
+      for (const plugin of ordered) {
+        setUpOne(plugin, container, options[plugin.id] ?? {});
+        for (const key of keysOf(container)) if (!keyOwners.has(key)) keyOwners.set(key, plugin.id);
+      }
+      return { plugins: ordered, config, keyOwners };
     },
   };
 }
@@ -166,11 +174,19 @@ function missing(plugin: Plugin, dependency: Plugin, why: string, expected: stri
   });
 }
 
+/** The keys registered so far: none before there is a register. */
+function keysOf(container: DependencyContainer): Iterable<PkeyName> {
+  const known = [Kpkeys, PkeyRegister].every((token) => container.isRegistered(token, true));
+  return known ? resolve(container, Kpkeys).pkeyNames.values() : [];
+}
+
 function setUpOne(plugin: Plugin, container: DependencyContainer, options: PluginOptions): void {
   try {
     plugin.setup(container, options);
   } catch (cause) {
-    if (cause instanceof KpkeysError) throw cause;
+    if (cause instanceof KpkeysError && cause.where !== undefined) throw cause;
+    if (cause instanceof KpkeysError)
+      throw new KpkeysError(cause.code, cause.message, { where: `plugin '${plugin.id}'`, cause });
     throw new KpkeysError(
       "ERR_PLUGIN_INVALID",
       `its setup failed: ${cause instanceof Error ? cause.message : String(cause)}`,

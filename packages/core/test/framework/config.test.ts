@@ -124,6 +124,11 @@ describe("config symbols", () => {
     expect(on("CONFIG_KUNIT=y", "CONFIG_KUNIT_ALL_TESTS=y", `# CONFIG_${TEST} is not set`)).not.toContain(TEST);
   });
 
+  it("with a default are off while what they depend on is off: nobody wanted them", () => {
+    expect(on("CONFIG_KUNIT_ALL_TESTS=y")).not.toContain(TEST);
+    expect(on("CONFIG_KUNIT_ALL_TESTS=y", "# CONFIG_KUNIT is not set")).not.toContain(TEST);
+  });
+
   it("that are wanted without what they depend on are refused", () => {
     expect(errorOf(() => on(`CONFIG_${TEST}=y`)).message).toContain(`CONFIG_${TEST} depends on KUNIT`);
     const half = plugin("half", "arch", [{ symbol: "HALF", selects: ["ARCH_HAS_KPKEYS_HARDENED_PGTABLES"] }]);

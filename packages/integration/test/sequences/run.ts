@@ -20,7 +20,7 @@ import type { KernelPolicies, Machine } from "@kpkeys/kernel";
 import { attack } from "@kpkeys/kunit-suite";
 import { BlockAllocatorStats } from "@kpkeys/pgtables-hardening";
 import { expect } from "vitest";
-import { hardened } from "../machines.js";
+import { hardened, settle } from "../machines.js";
 import { BASE } from "./operations.js";
 import type { Enclosure, InterruptOp, KernelOp, Op, TaskOp, UserOp } from "./operations.js";
 
@@ -320,6 +320,7 @@ export class Run {
     while (this.#areas.length > 0) this.apply({ op: "vfree", which: 0 });
     for (const task of [...this.#mine]) this.#end(task);
     for (const pfn of this.#pages) machine.get(PageAllocator).free(pfn, 0);
+    settle(machine);
     const after = this.#account();
     expect(this.#before.free - after.free).toBe(after.kernelTables - this.#before.kernelTables);
     expect([...machine.get(AddressSpaces).all]).toEqual([]);

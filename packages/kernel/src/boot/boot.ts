@@ -49,6 +49,8 @@ export interface BootParts extends MappingParts {
   readonly progress: BootProgress;
   /** What the key register starts with. */
   readonly pkeyRegister: Words;
+  /** Maps the stacks that interrupts run on. */
+  readonly initIrqStacks: () => void;
   /** Makes the tasks. */
   readonly startTasks: () => void;
   /** Whether text and rodata become read-only. */
@@ -104,6 +106,7 @@ export function boot(parts: BootParts): void {
   for (const [start, end] of memblock.free()) buddy.addRange(start, end);
   progress.begin("mem_init");
   preallocateVmallocTables(parts);
+  parts.initIrqStacks();
 
   progress.begin("tasks");
   parts.startTasks();

@@ -22,7 +22,8 @@ export interface ImageSection {
  * ```text
  *   image.pfn            + 1024                + 1536                     + 2048
  *   | text                | rodata … root       | init_mm … static tables  |
- *                               (if read-only)    zero page  (the others)
+ *                               (if read-only)    zero page, (the others)
+                                                 init_cred
  * ```
  */
 export interface KernelImage extends StaticTablePages {
@@ -38,6 +39,8 @@ export interface KernelImage extends StaticTablePages {
   readonly initMm: number;
   /** Page-frame number of the page of zeroes. */
   readonly zeroPage: number;
+  /** Page-frame number of the page that holds `init_cred` and nothing else. */
+  readonly initCredPfn: number;
   /**
    * Takes a page of a static pool for a table.
    * @param role - which pool
@@ -82,6 +85,7 @@ export function layOutImage(arch: PgtableArch, firstPfn: number, pageShift: numb
     root: root.pfn,
     initMm: data.pfn,
     zeroPage: data.pfn + 1,
+    initCredPfn: data.pfn + 2,
     keyed: runs
       .filter(({ protection }) => protection === "pkey")
       .map(({ symbol, pfn, pages }): StaticTableRun => ({ symbol, pfn, pages })),

@@ -47,6 +47,7 @@ export function createPageTables(
   const highShift = 32 - pageShift;
   const offsetMask = (1 << pageShift) - 1;
   const writes = new Float64Array(SETTERS.length);
+  let reads = 0;
   const entry: Entry = { high: 0, low: 0 };
 
   const guardOf = (setter: Setter): Guard => extensions.guard(setter) ?? UNGUARDED;
@@ -62,8 +63,8 @@ export function createPageTables(
       const opened = table === divertedRoot ? UNGUARDED : guard;
       const state = opened.enter();
       for (let attempt = 0; memory.store(table, index, high, low) !== OK; attempt++) faults.take(setter, attempt);
-      opened.exit(state);
       writes[number]!++;
+      opened.exit(state);
       if (arch.barrierAfter(setter, high, low)) lazy.queueBarriers();
     };
   }
@@ -80,14 +81,15 @@ export function createPageTables(
       const changed = change(entry);
       for (let attempt = 0; memory.exchange(table, index, entry.high, entry.low) !== OK; attempt++)
         faults.take(setter, attempt);
-      guard.exit(state);
       writes[number]!++;
+      guard.exit(state);
       return changed;
     };
   }
 
   function read(table: number, index: number): void {
     for (let attempt = 0; memory.load(table, index) !== OK; attempt++) faults.take("pgtable read", attempt);
+    reads++;
     tables.entryHigh = memory.valueHigh;
     tables.entryLow = memory.valueLow;
   }
@@ -144,8 +146,8 @@ export function createPageTables(
   function exchange(setter: Setter, guard: Guard, table: number, index: number, high: number, low: number): void {
     const state = guard.enter();
     for (let attempt = 0; memory.exchange(table, index, high, low) !== OK; attempt++) faults.take(setter, attempt);
-    guard.exit(state);
     writes[numberOf[setter]]!++;
+    guard.exit(state);
     tables.entryHigh = memory.valueHigh;
     tables.entryLow = memory.valueLow;
   }
@@ -156,6 +158,9 @@ export function createPageTables(
     },
     get total() {
       return writes.reduce((sum, count) => sum + count, 0);
+    },
+    get reads() {
+      return reads;
     },
     get barriers() {
       return lazy.barriers;
@@ -197,9 +202,9 @@ export function createPageTables(
           const entryLow = (pages << pageShift) | (low & offsetMask);
           for (let attempt = 0; memory.store(table, index + i, entryHigh, entryLow) !== OK; attempt++)
             faults.take("set_ptes", attempt);
+          writes[0]!++;
           setPteGuard.exit(state);
         }
-        writes[0]! += count;
       }
       if (arch.barrierAfter("set_pte", high, low)) lazy.queueBarriers();
     },

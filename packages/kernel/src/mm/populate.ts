@@ -1,6 +1,7 @@
 import { EntryType } from "@kpkeys/core/contracts";
 import type { PageTableFormat, PageTables } from "@kpkeys/core/contracts";
 import { outOfMemory } from "../out-of-memory.js";
+import type { Sections } from "./sections.js";
 
 /**
  * Finds the table of a level that translates an address and makes what is missing on the way: `p4d_alloc`, `pud_alloc`,
@@ -27,8 +28,9 @@ export type EnsureTable = (
  * Makes {@link EnsureTable}.
  * @param tables - the setters
  * @param format - the codec
+ * @param sections - the lock of the table above
  */
-export function createEnsureTable(tables: PageTables, format: PageTableFormat): EnsureTable {
+export function createEnsureTable(tables: PageTables, format: PageTableFormat, sections: Sections): EnsureTable {
   const entry = { high: 0, low: 0 };
   return (root, level, high, low, user, take) => {
     let table = root;
@@ -42,7 +44,9 @@ export function createEnsureTable(tables: PageTables, format: PageTableFormat): 
       const next = take(l + 1);
       if (next < 0) throw outOfMemory("a page table");
       format.makeTable(entry, next, user);
+      sections.lock(table);
       tables.setEntry(l, table, index, entry.high, entry.low);
+      sections.unlock(table);
       table = next;
     }
     return table;

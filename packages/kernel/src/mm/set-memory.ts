@@ -74,7 +74,7 @@ function joined(first: AttributeChange, second: AttributeChange): AttributeChang
 export function createSetMemory(parts: SetMemoryParts): KernelSetMemory {
   const { tables, format, walk, split, register, kpkeys, lazy, tlb, addresses, image, vmalloc } = parts;
   const { ro, rw, nx, x, valid, invalid } = format.attributes;
-  const counters = { pkeyCalls: 0, pkeyPages: 0 };
+  const counters = { pkeyCalls: 0, pkeyPages: 0, directMapCalls: 0 };
   const { pageShift } = format.geometry;
   const firstPfn = addresses.pfnOf(pageHigh(addresses.linearPage, pageShift), pageLow(addresses.linearPage, pageShift));
 
@@ -155,7 +155,10 @@ export function createSetMemory(parts: SetMemoryParts): KernelSetMemory {
   function changeDirectMap(pfn: number, pages: number, act: (page: number) => number): number {
     if (!canSetDirectMap()) return 0;
     if (!addresses.isRam(pfn, pages)) return Errno.EINVAL;
-    return pages === 0 ? 0 : act(linearPageOf(pfn));
+    if (pages === 0) return 0;
+    const errno = act(linearPageOf(pfn));
+    if (errno === 0) counters.directMapCalls++;
+    return errno;
   }
 
   const madeDefault = joined(valid, rw);

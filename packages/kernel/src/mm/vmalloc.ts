@@ -9,11 +9,14 @@ import type {
 } from "@kpkeys/core/contracts";
 import { pageHigh, pageLow, pageOfAddress } from "./addresses.js";
 import type { EnsureTable } from "./populate.js";
+import type { Sections } from "./sections.js";
 import type { TlbFlush } from "./tlb-flush.js";
 
 interface VmArea {
   readonly page: number;
   readonly frames: readonly number[];
+  /** Whether the frames are the area's own, and go back with it; those of vm_map_ram are the caller's. */
+  readonly owned: boolean;
 }
 
 /** {@link Vmalloc} with what only the kernel needs. */
@@ -29,7 +32,7 @@ export interface KernelVmalloc extends Vmalloc {
 
 /**
  * Makes vmalloc: first fit, page-mapped, a guard page behind each area. Tables stay when an area is freed, as Linux leaves
- * them.
+ * them. Translations are invalidated with each area, which Linux puts off until many areas are gone.
  * @param layout - where the area is
  * @param tables - the setters
  * @param format - the codec
@@ -37,6 +40,8 @@ export interface KernelVmalloc extends Vmalloc {
  * @param lazy - lazy MMU mode, around each table's entries
  * @param tlb - invalidation
  * @param ensureTable - makes missing tables
+ * @param sections - each call is an operation
+ * @param contPteOrder - order of the blocks that `vmalloc_huge` takes and maps as one; 0 where there are none below 2 MiB
  */
 export function createVmalloc(
   layout: KernelLayout,
@@ -46,7 +51,10 @@ export function createVmalloc(
   lazy: LazyMmu,
   tlb: TlbFlush,
   ensureTable: EnsureTable,
+  sections: Sections,
+  contPteOrder = 0,
 ): KernelVmalloc {
+  const { operation } = sections;
   const { levels, pageShift } = format.geometry;
   const start = pageOfAddress(layout.vmallocStart, pageShift);
   const end = pageOfAddress(layout.vmallocEnd, pageShift);
@@ -55,47 +63,105 @@ export function createVmalloc(
   /** Ascending by address. */
   const areas: VmArea[] = [];
 
-  /** The first gap that holds the pages and a guard page, as an index into the areas and a page. */
-  function findGap(length: number): { readonly at: number; readonly page: number } {
+  /** The first gap that holds the pages, aligned, and a guard page, as an index into the areas and a page. */
+  function findGap(length: number, alignment: number): { readonly at: number; readonly page: number } {
     let page = start;
     for (let at = 0; at < areas.length; at++) {
       const area = areas[at]!;
       if (area.page - page > length) return { at, page };
-      page = area.page + area.frames.length + 1;
+      page = Math.ceil((area.page + area.frames.length + 1) / alignment) * alignment;
     }
     return { at: areas.length, page };
   }
 
-  function takeFrames(length: number): readonly number[] | undefined {
+  /** Blocks of an order, split into their pages (`split_page`), each of which goes back alone. */
+  function takeFrames(length: number, order: number): readonly number[] | undefined {
     const frames: number[] = [];
-    for (let i = 0; i < length; i++) {
-      const pfn = pages.alloc(0);
+    while (frames.length < length) {
+      const pfn = pages.alloc(order);
       if (pfn < 0) {
-        for (const frame of frames) pages.free(frame, 0);
+        giveBack(frames);
         return undefined;
       }
-      frames.push(pfn);
+      for (let i = 0; i < 2 ** order; i++) frames.push(pfn + i);
     }
     return frames;
   }
 
-  /** Runs over an area table by table, each table's entries in one lazy MMU section: `vmap_pages_pte_range`. */
-  function eachEntry(
-    area: VmArea,
+  function giveBack(frames: readonly number[]): void {
+    for (const frame of frames) pages.free(frame, 0);
+  }
+
+  const kernelTable = (high: number, low: number): number =>
+    ensureTable(tables.root, lastLevel, high, low, false, (level) => tables.allocTable("kernel", level));
+
+  /** Runs over pages of an area table by table, each table's entries in one lazy MMU section: `vmap_pages_pte_range`. */
+  function eachTable(
+    page: number,
+    length: number,
     tableOf: (high: number, low: number) => number,
-    visit: (table: number, index: number, i: number) => void,
+    visit: (table: number, index: number, count: number, i: number) => void,
   ): void {
-    for (let i = 0; i < area.frames.length;) {
-      const high = pageHigh(area.page + i, pageShift);
-      const low = pageLow(area.page + i, pageShift);
+    for (let i = 0; i < length;) {
+      const high = pageHigh(page + i, pageShift);
+      const low = pageLow(page + i, pageShift);
       const table = tableOf(high, low);
       const first = format.index(lastLevel, high, low);
-      const count = Math.min(area.frames.length - i, 2 ** levels[lastLevel]!.indexBits - first);
+      const count = Math.min(length - i, 2 ** levels[lastLevel]!.indexBits - first);
       lazy.enable();
-      for (let j = 0; j < count; j++) visit(table, first + j, i + j);
+      visit(table, first, count, i);
       lazy.disable();
       i += count;
     }
+  }
+
+  /** `vmap_pages_range_noflush` with pages. */
+  function mapPages({ page, frames }: VmArea): void {
+    eachTable(page, frames.length, kernelTable, (table, index, count, i) => {
+      for (let j = 0; j < count; j++) {
+        format.makeLeaf(entry, lastLevel, frames[i + j]!, format.protections.PAGE_KERNEL);
+        tables.setPte(table, index + j, entry.high, entry.low);
+      }
+    });
+  }
+
+  /** The same with blocks, each of which is a range of its own: `vmap_range_noflush`, with a lazy MMU section inside. */
+  function mapBlocks({ page, frames }: VmArea, order: number): void {
+    for (let i = 0; i < frames.length; i += 2 ** order) {
+      eachTable(page + i, 2 ** order, kernelTable, (table, index, count, j) => {
+        format.makeLeaf(entry, lastLevel, frames[i + j]!, format.protections.PAGE_KERNEL);
+        tables.setPtes(table, index, entry.high, entry.low, count);
+      });
+    }
+  }
+
+  /** Maps frames into the first gap. @returns the first page, or -1 when there is none */
+  function map(frames: readonly number[], owned: boolean, order: number): number {
+    const { at, page } = findGap(frames.length, 2 ** order);
+    if (page + frames.length + 1 > end) return -1;
+    const area: VmArea = { page, frames, owned };
+    areas.splice(at, 0, area);
+    if (order === 0) mapPages(area);
+    else mapBlocks(area, order);
+    return page;
+  }
+
+  function unmap(page: number, owned: boolean): void {
+    const at = areas.findIndex((area) => area.page === page && area.owned === owned);
+    const area = areas[at];
+    if (area === undefined) {
+      const call = owned ? "vfree" : "vm_unmap_ram";
+      throw new KpkeysError("ERR_USAGE", `${call} of page 0x${page.toString(16)}, which starts no area of its own`, {
+        where: "vmalloc",
+      });
+    }
+    const tableAt = (high: number, low: number): number => tables.tableAt(tables.root, lastLevel, high, low);
+    eachTable(page, area.frames.length, tableAt, (table, index, count) => {
+      for (let j = 0; j < count; j++) tables.ptepGetAndClear(table, index + j);
+    });
+    tlb.range(pageHigh(page, pageShift), pageLow(page, pageShift), area.frames.length);
+    if (owned) giveBack(area.frames);
+    areas.splice(at, 1);
   }
 
   return {
@@ -104,42 +170,20 @@ export function createVmalloc(
       if (area === undefined || page + length > area.page + area.frames.length) return undefined;
       return area.frames.slice(page - area.page, page - area.page + length);
     },
-    alloc(length) {
-      const { at, page } = findGap(length);
-      if (page + length + 1 > end) return -1;
-      const frames = takeFrames(length);
+    alloc: operation((length: number, allowHuge = false) => {
+      const order = allowHuge && length >= 2 ** contPteOrder ? contPteOrder : 0;
+      const frames = takeFrames(length, order);
       if (frames === undefined) return -1;
-      const area: VmArea = { page, frames };
-      areas.splice(at, 0, area);
-      eachEntry(
-        area,
-        (high, low) =>
-          ensureTable(tables.root, lastLevel, high, low, false, (level) => tables.allocTable("kernel", level)),
-        (table, index, i) => {
-          format.makeLeaf(entry, lastLevel, frames[i]!, format.protections.PAGE_KERNEL);
-          tables.setPte(table, index, entry.high, entry.low);
-        },
-      );
+      const page = map(frames, true, order);
+      if (page < 0) giveBack(frames);
       return page;
-    },
-    free(page) {
-      const at = areas.findIndex((area) => area.page === page);
-      const area = areas[at];
-      if (area === undefined) {
-        throw new KpkeysError("ERR_USAGE", `vfree of page 0x${page.toString(16)}, which starts no area`, {
-          where: "vmalloc",
-        });
-      }
-      eachEntry(
-        area,
-        (high, low) => tables.tableAt(tables.root, lastLevel, high, low),
-        (table, index) => {
-          tables.ptepGetAndClear(table, index);
-        },
-      );
-      tlb.range(pageHigh(page, pageShift), pageLow(page, pageShift), area.frames.length);
-      for (const frame of area.frames) pages.free(frame, 0);
-      areas.splice(at, 1);
-    },
+    }),
+    free: operation((page) => {
+      unmap(page, true);
+    }),
+    mapRam: operation((frames) => map(frames, false, 0)),
+    unmapRam: operation((page) => {
+      unmap(page, false);
+    }),
   };
 }

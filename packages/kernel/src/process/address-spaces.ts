@@ -22,7 +22,7 @@ const MAP_NONBLOCK = 0x10000;
 
 /** Makes the address spaces of the machine. @param parts - what they are made with */
 export function createAddressSpaces(parts: ProcessParts): AddressSpaces {
-  const { format, tables, arch } = parts;
+  const { format, tables, arch, sections } = parts;
   const userTables = createUserTables(parts);
   const unmap = createUnmap(parts, userTables);
   const faults = createFaultHandler(parts, userTables);
@@ -73,29 +73,34 @@ export function createAddressSpaces(parts: ProcessParts): AddressSpaces {
     return mm.vmas.all.length >= MAXIMUM_MAPPINGS;
   }
 
+  const { operation } = sections;
+
   return {
     get all() {
       return alive.values();
     },
-    create,
-    fork(parent) {
+    get faults() {
+      return faults.handled;
+    },
+    create: operation(create),
+    fork: operation((parent) => {
       const child = create();
       child.heapStart = own(parent).heapStart;
       child.heapEnd = own(parent).heapEnd;
       copyMappings(own(parent), child);
       return child;
-    },
+    }),
     get(mm) {
       own(mm).users++;
     },
-    put(handle) {
+    put: operation((handle) => {
       const mm = own(handle);
       if (--mm.users > 0) return;
       alive.delete(mm.id);
       for (const { start, end } of mm.vmas.all) unmap.zap(mm, start, end);
       unmap.destroy(mm);
-    },
-    mmap(handle, page, pages, prot, flags) {
+    }),
+    mmap: operation((handle, page, pages, prot, flags) => {
       const mm = own(handle);
       if (!isUserRange(page, pages) || isFull(mm)) return Errno.ENOMEM;
       munmap(mm, page, pages);
@@ -105,23 +110,23 @@ export function createAddressSpaces(parts: ProcessParts): AddressSpaces {
       mm.vmas.insert(vma);
       if (populate) faults.populate(mm, page, page + pages);
       return 0;
-    },
-    munmap(handle, page, pages) {
+    }),
+    munmap: operation((handle, page, pages) => {
       const mm = own(handle);
       if (!isUserRange(page, pages)) return Errno.EINVAL;
       return isFull(mm) && mm.vmas.splits(page, page + pages) ? Errno.ENOMEM : munmap(mm, page, pages);
-    },
-    mprotect(handle, page, pages, prot) {
+    }),
+    mprotect: operation((handle, page, pages, prot) => {
       const mm = own(handle);
       if (!isUserRange(page, pages) || isFull(mm)) return Errno.ENOMEM;
       return remap.mprotect(mm, page, pages, prot);
-    },
-    mremap(handle, page, pages, newPage, newPages, flags = 0) {
+    }),
+    mremap: operation((handle, page, pages, newPage, newPages, flags = 0) => {
       const mm = own(handle);
       if (!isUserRange(page, Math.max(1, pages)) || !isUserRange(newPage, newPages)) return Errno.EINVAL;
       return isFull(mm) ? Errno.ENOMEM : remap.mremap(mm, page, pages, newPage, newPages, flags);
-    },
-    brk(handle, page) {
+    }),
+    brk: operation((handle, page) => {
       const mm = own(handle);
       if (page < minimumPage || page > userEnd || isFull(mm)) return Errno.ENOMEM;
       if (mm.heapStart < 0) mm.heapStart = mm.heapEnd = page;
@@ -131,14 +136,14 @@ export function createAddressSpaces(parts: ProcessParts): AddressSpaces {
       } else if (page < mm.heapEnd) munmap(mm, page, mm.heapEnd - page);
       mm.heapEnd = page;
       return 0;
-    },
-    madvise(handle, page, pages, advice) {
+    }),
+    madvise: operation((handle, page, pages, advice) => {
       const mm = own(handle);
       if (!isUserRange(page, pages)) return Errno.EINVAL;
       if (isFull(mm) && mm.vmas.splits(page, page + pages)) return Errno.ENOMEM;
       advise(mm, page, pages, advice);
       return 0;
-    },
+    }),
     protectionAt: (mm, page) => own(mm).vmas.find(page)?.prot ?? -1,
     touch: (mm, high, low, access, privilege) => faults.touch(own(mm), high, low, access, privilege),
   };

@@ -45,18 +45,20 @@ export function createAdvice(
   unmap: Unmap,
   faults: FaultHandler,
 ): (mm: KernelMm, page: number, pages: number, advice: number) => void {
-  const { format, tables, tlb, lazy } = parts;
+  const { format, tables, tlb, lazy, sections } = parts;
   const { entries } = userTables;
 
   /** `madvise_free_pte_range` and `madvise_cold_or_pageout_pte_range`: changes state in place. */
   function age(mm: KernelMm, start: number, end: number, change: (table: number, index: number) => void): void {
     userTables.eachTable(mm, start, end, (table, from, to) => {
+      sections.lock(table);
       lazy.enable();
       for (let index = from; index < to; index++) {
         tables.read(table, index);
         if (format.isPresent(tables.entryHigh, tables.entryLow)) change(table, index);
       }
       lazy.disable();
+      sections.unlock(table);
     });
   }
 

@@ -20,6 +20,8 @@ const MAXIMUM_FAULTS = 8;
 
 /** Faults of user addresses. */
 export interface FaultHandler {
+  /** Faults handled so far. */
+  readonly handled: number;
   /** See {@link AddressSpaces.touch}. */
   touch(mm: KernelMm, high: number, low: number, access: Access, privilege: Privilege): number;
   /**
@@ -34,7 +36,7 @@ export interface FaultHandler {
 
 /** Makes the handler. @param parts - what it is made with @param userTables - the walk */
 export function createFaultHandler(parts: ProcessParts, userTables: UserTables): FaultHandler {
-  const { cpus, format, tables, frames, tlb, zeroPage, tools, exceptionEntry } = parts;
+  const { cpus, format, tables, frames, tlb, zeroPage, tools, exceptionEntry, sections } = parts;
   const { pageShift } = format.geometry;
   const faultAroundPages = FAULT_AROUND_BYTES >> pageShift;
   const stackPages = STACK_BYTES >> pageShift;
@@ -122,22 +124,26 @@ export function createFaultHandler(parts: ProcessParts, userTables: UserTables):
     flushPage(page);
   }
 
-  function handle(mm: KernelMm, page: number, access: Access): number {
+  const handle = sections.operation((mm: KernelMm, page: number, access: Access): number => {
     const vma = findVma(mm, page);
     if (vma === undefined || !allowed(vma, access)) return Errno.EFAULT;
     const write = (access & Access.WRITE) !== 0;
     const table = userTables.ensure(mm, page);
     const index = format.index(lastLevel, pageHigh(page, pageShift), pageLow(page, pageShift));
+    sections.lock(table);
     tables.read(table, index);
     const { entryHigh, entryLow } = tables;
     if (!format.isPresent(entryHigh, entryLow)) mapMissing(mm, vma, page, table, index, write);
     else if (write && !format.isWritable(entryHigh, entryLow))
       writeProtected(mm, vma, page, table, index, format.pfnOf(entryHigh, entryLow));
     else makeAccessible(page, table, index, write);
+    sections.unlock(table);
     return 0;
-  }
+  });
 
-  return {
+  // Plain fields: an object literal with accessors is slow to use.
+  const handler: { -readonly [F in keyof FaultHandler]: FaultHandler[F] } = {
+    handled: 0,
     populate(mm, start, end, access) {
       for (let page = start; page < end; page++) {
         const vma = mm.vmas.find(page);
@@ -146,7 +152,9 @@ export function createFaultHandler(parts: ProcessParts, userTables: UserTables):
         const wanted = access ?? (write ? Access.WRITE : Access.READ);
         if (!allowed(vma, wanted)) return;
         const table = userTables.ensure(mm, page);
+        sections.lock(table);
         tables.read(table, format.index(lastLevel, pageHigh(page, pageShift), pageLow(page, pageShift)));
+        sections.unlock(table);
         const { entryHigh, entryLow } = tables;
         const present = format.isPresent(entryHigh, entryLow);
         if (!present || (wanted === Access.WRITE && !format.isWritable(entryHigh, entryLow))) handle(mm, page, wanted);
@@ -163,8 +171,10 @@ export function createFaultHandler(parts: ProcessParts, userTables: UserTables):
         if (privilege === Privilege.USER) cpu.synchroniseByException();
         else exceptionEntry.leave();
         if (status < 0) return status;
+        handler.handled++;
       }
       throw new KernelFault(cpus.current, tools, "handle_mm_fault");
     },
   };
+  return handler;
 }

@@ -15,13 +15,15 @@ export function createCopyMappings(
   parts: ProcessParts,
   userTables: UserTables,
 ): (parent: KernelMm, child: KernelMm) => void {
-  const { format, tables, frames, tlb, lazy } = parts;
+  const { format, tables, frames, tlb, lazy, sections } = parts;
   const { pageShift } = format.geometry;
   const { lastLevel, spans } = userTables;
   const entry = { high: 0, low: 0 };
 
   /** `copy_present_ptes` over a run of entries of one table. */
   function copyEntries(shared: boolean, table: number, childTable: number, from: number, to: number): void {
+    sections.lock(childTable);
+    sections.lock(table);
     lazy.enable();
     for (let index = from; index < to; index++) {
       tables.read(table, index);
@@ -38,6 +40,8 @@ export function createCopyMappings(
       tables.setPte(childTable, index, entry.high, entry.low);
     }
     lazy.disable();
+    sections.unlock(table);
+    sections.unlock(childTable);
   }
 
   /** The child gets a table wherever the parent has one in the range, before anybody knows whether it holds anything. */

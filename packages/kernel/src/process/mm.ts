@@ -4,6 +4,7 @@ import type { ArchTools, Cpus, LazyMmu, Mm, PageTableFormat, PageTables, Pgtable
 import type { ExceptionEntry } from "../exception-entry.js";
 import { pageHigh, pageLow } from "../mm/addresses.js";
 import type { EnsureTable } from "../mm/populate.js";
+import type { Sections } from "../mm/sections.js";
 import type { TlbFlush } from "../mm/tlb-flush.js";
 import type { UserFrames } from "./frames.js";
 import { VmaList } from "./vma.js";
@@ -66,6 +67,8 @@ export interface ProcessParts {
   readonly frames: UserFrames;
   /** Lazy MMU mode. */
   readonly lazy: LazyMmu;
+  /** Page-table locks, and what counts as an operation. */
+  readonly sections: Sections;
   /** Invalidation. */
   readonly tlb: TlbFlush;
   /** Page-frame number of the page of zeroes. */

@@ -19,7 +19,7 @@ export interface Remap {
 
 /** Makes them. @param parts - what they are made with @param userTables - the walk @param unmap - takes old ranges away */
 export function createRemap(parts: ProcessParts, userTables: UserTables, unmap: Unmap): Remap {
-  const { format, tables, frames, tlb, lazy } = parts;
+  const { format, tables, frames, tlb, lazy, sections } = parts;
   const { pageShift } = format.geometry;
   const { lastLevel, entries } = userTables;
   const entry = { high: 0, low: 0 };
@@ -27,6 +27,7 @@ export function createRemap(parts: ProcessParts, userTables: UserTables, unmap: 
   /** `change_pte_range`: an exclusive page of a private mapping becomes writable at once, others on their next write. */
   function changeProtection(mm: KernelMm, vma: Vma): void {
     userTables.eachTable(mm, vma.start, vma.end, (table, from, to) => {
+      sections.lock(table);
       lazy.enable();
       for (let index = from; index < to; index++) {
         tables.read(table, index);
@@ -39,6 +40,7 @@ export function createRemap(parts: ProcessParts, userTables: UserTables, unmap: 
         tables.setPte(table, index, entry.high, entry.low);
       }
       lazy.disable();
+      sections.unlock(table);
     });
   }
 
@@ -50,6 +52,17 @@ export function createRemap(parts: ProcessParts, userTables: UserTables, unmap: 
     return format.typeOf(level - 1, tables.entryHigh, tables.entryLow) === EntryType.TABLE;
   }
 
+  /** A table that entries move within is locked once. */
+  function lockBoth(source: number, target: number): void {
+    sections.lock(source);
+    if (target !== source) sections.lock(target);
+  }
+
+  function unlockBoth(source: number, target: number): void {
+    if (target !== source) sections.unlock(target);
+    sections.unlock(source);
+  }
+
   /** `move_normal_pmd`: a whole table changes its place when both places are aligned and the new one is empty. */
   function moveTable(mm: KernelMm, from: number, to: number): boolean {
     const level = lastLevel - 1;
@@ -59,6 +72,7 @@ export function createRemap(parts: ProcessParts, userTables: UserTables, unmap: 
     const index = format.index(level, pageHigh(from, pageShift), pageLow(from, pageShift));
     tables.read(source, index);
     const { entryHigh, entryLow } = tables;
+    lockBoth(source, target);
     tables.setEntry(level, source, index, 0, 0);
     tlb.range(pageHigh(from, pageShift), pageLow(from, pageShift), entries);
     tables.setEntry(
@@ -68,6 +82,7 @@ export function createRemap(parts: ProcessParts, userTables: UserTables, unmap: 
       entryHigh,
       entryLow,
     );
+    unlockBoth(source, target);
     return true;
   }
 
@@ -77,6 +92,7 @@ export function createRemap(parts: ProcessParts, userTables: UserTables, unmap: 
     const target = userTables.ensure(mm, to);
     const first = format.index(lastLevel, pageHigh(from, pageShift), pageLow(from, pageShift));
     const newFirst = format.index(lastLevel, pageHigh(to, pageShift), pageLow(to, pageShift));
+    lockBoth(source, target);
     lazy.enable();
     for (let i = 0; i < pages; i++) {
       tables.read(source, first + i);
@@ -86,6 +102,7 @@ export function createRemap(parts: ProcessParts, userTables: UserTables, unmap: 
     }
     lazy.disable();
     tlb.range(pageHigh(from, pageShift), pageLow(from, pageShift), pages);
+    unlockBoth(source, target);
   }
 
   /** How far `get_extent` goes at once: to the end of the span on either side. */

@@ -10,16 +10,20 @@ import type {
   Task,
   Tasks,
 } from "@kpkeys/core/contracts";
+import type { TaskCreds } from "../cred/cred.js";
+import type { CredLife } from "../cred/task-creds.js";
 import type { KernelLazyMmu, LazyMmuState } from "../mm/lazy-mmu.js";
 import { newLazyMmuState } from "../mm/lazy-mmu.js";
 import { KernelMm } from "./mm.js";
 
 /** A thread as the kernel keeps it. */
-class KernelTask implements Task {
+class KernelTask implements Task, TaskCreds {
   readonly tid: number;
   mm: Mm | undefined;
   pkeyRegisterHigh: number;
   pkeyRegisterLow: number;
+  cred = 0;
+  realCred = 0;
   readonly lazyMmu: LazyMmuState = newLazyMmuState();
 
   constructor(tid: number, mm: Mm | undefined, pkeyRegisterHigh: number, pkeyRegisterLow: number) {
@@ -38,10 +42,14 @@ class KernelTask implements Task {
 
 /** {@link Tasks} with what only the kernel and the reports need. */
 export interface KernelTasks extends Tasks {
+  /** The current task, with credentials that can be changed. */
+  readonly currentCreds: TaskCreds;
   /** Context switches so far. */
   readonly switches: number;
   /** Barriers that synchronised the next task's key register. */
   readonly barriers: number;
+  /** Whether a CPU runs its idle task. @param cpu - number of the CPU */
+  isIdle(cpu: number): boolean;
   /**
    * Makes a task that was interrupted the current one again: on the CPU that it runs on, or else on the current CPU.
    * @param task - the task
@@ -60,8 +68,12 @@ export interface KernelTasks extends Tasks {
   mapSavedRegisters(inHigh: (high: number) => number, inLow: (low: number) => number): void;
 }
 
-/** How the register goes with the tasks. */
-export interface TaskPolicies {
+/** How the register goes with the tasks, and what else does. */
+export interface TaskParts {
+  /** Their credentials. */
+  readonly creds: CredLife;
+  /** Told of every switch that has been made: RCU. */
+  readonly switched: () => void;
   /** Whether a switch saves the live register and loads the next task's. */
   readonly switchPkeyRegister: boolean;
   /** Whether a write of the register needs a barrier. */
@@ -77,7 +89,7 @@ export interface TaskPolicies {
  * @param lazy - lazy MMU mode, whose state is per task
  * @param extensions - the features told of switches
  * @param observer - told of them too, if there is one
- * @param policies - how the key register goes with the tasks
+ * @param parts - what goes with the tasks, and how the key register does
  */
 export function createTasks(
   cpus: Cpus,
@@ -87,7 +99,7 @@ export function createTasks(
   lazy: KernelLazyMmu,
   extensions: ExtensionPoints,
   observer: Observer | undefined,
-  { switchPkeyRegister, needsBarrier }: TaskPolicies,
+  { creds, switched, switchPkeyRegister, needsBarrier }: TaskParts,
 ): KernelTasks {
   const onSwitch = extensions.handlers("contextSwitch");
   const alive = new Map<number, KernelTask>();
@@ -98,13 +110,16 @@ export function createTasks(
   /** `copy_thread`: the live register goes along, whatever context it stands for. */
   function newTask(mm: Mm | undefined): KernelTask {
     const { pkeyRegisterHigh, pkeyRegisterLow } = cpus.current;
-    const task = new KernelTask(made++, mm, pkeyRegisterHigh, pkeyRegisterLow);
-    alive.set(task.tid, task);
-    return task;
+    return new KernelTask(made++, mm, pkeyRegisterHigh, pkeyRegisterLow);
   }
 
   /** The idle task of each CPU; its number is the CPU's. */
-  const idle = cpus.all.map(() => newTask(undefined));
+  const idle = cpus.all.map(() => {
+    const task = newTask(undefined);
+    creds.boot(task);
+    alive.set(task.tid, task);
+    return task;
+  });
   const running = [...idle];
   /** The address space that each CPU's user root belongs to: a kernel thread borrows the one before it. */
   const active: (Mm | undefined)[] = cpus.all.map(() => undefined);
@@ -167,6 +182,7 @@ export function createTasks(
     running[cpu.id] = next;
     lazy.load(cpu.id, next.lazyMmu);
     observer?.taskSwitch?.(cpu.id, previous.tid, next.tid);
+    switched();
   }
 
   function switchRegister(cpu: Cpu, previous: KernelTask, next: KernelTask): void {
@@ -191,9 +207,18 @@ export function createTasks(
     get barriers() {
       return barriers;
     },
-    create: (mm) => newTask(mm),
+    get currentCreds() {
+      return running[cpus.current.id]!;
+    },
+    create(mm, flags = 0) {
+      const task = newTask(mm);
+      creds.copy(running[cpus.current.id]!, task, flags);
+      alive.set(task.tid, task);
+      return task;
+    },
     exec(handle, mm) {
       const task = KernelTask.of(handle);
+      creds.exec(task);
       const old = task.mm;
       task.mm = mm;
       if (running[cpus.current.id] === task) loadMm(cpus.current, mm);
@@ -212,6 +237,7 @@ export function createTasks(
       const { mm } = task;
       task.mm = undefined;
       if (mm !== undefined) put(mm);
+      creds.exit(task);
     },
     switchTo(next) {
       switchTo(KernelTask.of(next));
@@ -225,6 +251,7 @@ export function createTasks(
         switchTo(task);
       }
     },
+    isIdle: (cpu) => running[cpu] === idle[cpu],
     idle(cpu) {
       goIdle(cpus.all[cpu]!);
     },

@@ -36,7 +36,7 @@ export interface Unmap {
 
 /** Makes it. @param parts - what it is made with @param userTables - the walk */
 export function createUnmap(parts: ProcessParts, userTables: UserTables): Unmap {
-  const { format, tables, frames, tlb, arch, lazy } = parts;
+  const { format, tables, frames, tlb, arch, lazy, sections } = parts;
   const { pageShift } = format.geometry;
   const { lastLevel, spans } = userTables;
   const userEnd = pageOfAddress(arch.layout.userEnd, pageShift);
@@ -44,6 +44,7 @@ export function createUnmap(parts: ProcessParts, userTables: UserTables): Unmap 
   function zap(mm: KernelMm, start: number, end: number): number {
     let cleared = 0;
     userTables.eachTable(mm, start, end, (table, from, to) => {
+      sections.lock(table);
       lazy.enable();
       for (let index = from; index < to; index++) {
         tables.read(table, index);
@@ -53,6 +54,7 @@ export function createUnmap(parts: ProcessParts, userTables: UserTables): Unmap 
         cleared++;
       }
       lazy.disable();
+      sections.unlock(table);
     });
     return cleared;
   }
@@ -114,7 +116,9 @@ export function createUnmap(parts: ProcessParts, userTables: UserTables): Unmap 
       userTables.eachTable(mm, start, end, (table, from, to, page) => {
         if (to - from < span) return;
         const above = tables.tableAt(mm.root, level, pageHigh(page, pageShift), pageLow(page, pageShift));
+        sections.lock(above);
         tables.setEntry(level, above, format.index(level, pageHigh(page, pageShift), pageLow(page, pageShift)), 0, 0);
+        sections.unlock(above);
         emptied.push(table);
       });
       mm.tablePages -= emptied.length;

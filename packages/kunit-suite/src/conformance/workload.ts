@@ -12,7 +12,7 @@ import {
 } from "@kpkeys/core/contracts";
 import type { Task } from "@kpkeys/core/contracts";
 import type { Machine } from "@kpkeys/kernel";
-import { createRandom } from "./random.js";
+import { createRandom } from "../random.js";
 
 /** Most processes at once. */
 const PROCESSES = 4;

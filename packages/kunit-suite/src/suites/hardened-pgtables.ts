@@ -1,9 +1,9 @@
+import { KpkeysError } from "@kpkeys/core";
 import {
   Access,
   AddressSpaces,
   Errno,
   Exceptions,
-  Kpkeys,
   LinearMap,
   MapFlag,
   PageAllocator,
@@ -15,35 +15,130 @@ import {
   Tasks,
   Vmalloc,
 } from "@kpkeys/core/contracts";
-import type { Geometry, KunitSuite, KunitTest, Words } from "@kpkeys/core/contracts";
-import { addressText } from "@kpkeys/kernel";
+import type { KunitCase, KunitSuite, KunitTest, PluginOptions, Words } from "@kpkeys/core/contracts";
+import { addressOf, allocPage, expectWritePrevented, isFolded, skipUnlessSupported } from "./attempt.js";
+import type { WrittenValue } from "./attempt.js";
 
-/** Levels by Linux's names, the top one first; `p4d` and `pud` may be folded away. */
-const LEVEL_NAMES = ["pgd", "p4d", "pud", "pmd", "pte"] as const;
-type LevelName = (typeof LEVEL_NAMES)[number];
+/** A case of {@link hardenedPgtables} by the name of the kernel's function. */
+export type HardenedPgtablesCase =
+  | "write_linear_map_pte"
+  | "write_direct_map_pgtables"
+  | "write_kernel_image_pud"
+  | "write_kernel_vmalloc_pte"
+  | "write_early_kernel_vmap_pte"
+  | "write_vmemmap_pmd"
+  | "write_user_pmd";
+
+/** The form of the suite. Versions of the series differ in these; left out, each is as it has been since v7. */
+export interface HardenedPgtablesOptions {
+  /** The name that KUnit prints: `Hardened pgtables using kpkeys` up to v5, `kpkeys_hardened_pgtables` since v6. */
+  readonly name?: string;
+  /** The config symbol that builds it in: KPKEYS_HARDENED_PGTABLES_TEST up to v3, KPKEYS_HARDENED_PGTABLES_KUNIT_TEST since v4. */
+  readonly config?: string;
+  /** Its cases, in the order in which they run. */
+  readonly cases?: readonly HardenedPgtablesCase[];
+  /** What a case writes over an entry: another value up to v5, the one that it has since v6. */
+  readonly value?: WrittenValue;
+}
 
 /** Where the user mapping is: any page of user space will do, and 256 MiB is one on every architecture. */
 const USER_ADDRESS = 0x1000_0000;
 
-/**
- * The suite of mm/tests/kpkeys_hardened_pgtables_kunit.c as it stands since v7 of the series: an entry of a page-table page of
- * each source cannot be written, not even with the value that it has. No case writes a PGD, which may still be writable while
- * built-in suites run.
- */
-export const hardenedPgtables: KunitSuite = {
-  name: "kpkeys_hardened_pgtables",
-  cases: [
-    { name: "write_direct_map_pgtables", run: writeDirectMapPgtables },
-    { name: "write_kernel_image_pud", run: writeKernelImagePud },
-    { name: "write_kernel_vmalloc_pte", run: writeKernelVmallocPte },
-    { name: "write_vmemmap_pmd", run: writeVmemmapPmd },
-    { name: "write_user_pmd", run: writeUserPmd },
-  ],
+/** A case apart from the form of the suite. */
+interface CaseBody {
+  readonly run: (test: KunitTest, value: WrittenValue) => void;
+  /** The symbol of its `#ifdef`. */
+  readonly config?: string;
+}
+
+/** Every case that any version has. */
+const CASES: Readonly<Record<HardenedPgtablesCase, CaseBody>> = {
+  write_linear_map_pte: { run: writeLinearMapPte },
+  write_direct_map_pgtables: { run: writeDirectMapPgtables },
+  write_kernel_image_pud: { run: writeKernelImagePud },
+  write_kernel_vmalloc_pte: { run: writeKernelVmallocPte },
+  write_early_kernel_vmap_pte: { run: writeEarlyKernelVmapPte, config: "ARM64" },
+  write_vmemmap_pmd: { run: writeVmemmapPmd },
+  write_user_pmd: { run: writeUserPmd },
 };
 
+const NEWEST: Required<HardenedPgtablesOptions> = {
+  name: "kpkeys_hardened_pgtables",
+  config: "KPKEYS_HARDENED_PGTABLES_KUNIT_TEST",
+  cases: [
+    "write_direct_map_pgtables",
+    "write_kernel_image_pud",
+    "write_kernel_vmalloc_pte",
+    "write_vmemmap_pmd",
+    "write_user_pmd",
+  ],
+  value: "same",
+};
+
+/**
+ * The suite of mm/tests/kpkeys_hardened_pgtables_kunit.c: an entry of a page-table page of each source cannot be written. No case
+ * writes a PGD, which may still be writable while built-in suites run.
+ *
+ * @param options - its form, {@link HardenedPgtablesOptions}
+ * @throws KpkeysError ERR_SPEC for an option or a case that does not exist
+ */
+export function hardenedPgtables(options: PluginOptions = {}): KunitSuite {
+  const { name, config, cases, value } = readOptions(options);
+  return {
+    name,
+    config,
+    cases: cases.map((each): KunitCase => {
+      const { run, ...ifdef } = CASES[each];
+      return {
+        name: each,
+        ...ifdef,
+        run(test) {
+          skipUnlessSupported(test);
+          run(test, value);
+        },
+      };
+    }),
+  };
+}
+
+function readOptions(options: PluginOptions): Required<HardenedPgtablesOptions> {
+  const forms: Record<keyof HardenedPgtablesOptions, readonly [holds: (value: unknown) => boolean, expected: string]> =
+    {
+      name: [isText, "a name"],
+      config: [isText, "a config symbol"],
+      cases: [
+        (value) => Array.isArray(value) && value.every((each) => isText(each) && Object.hasOwn(CASES, each)),
+        `a list of ${Object.keys(CASES).join(", ")}`,
+      ],
+      value: [(value) => value === "same" || value === "changed", "'same' or 'changed'"],
+    };
+  for (const [option, value] of Object.entries(options)) {
+    const [holds, expected] = Object.hasOwn(forms, option)
+      ? forms[option as keyof typeof forms]
+      : [() => false, `one of the options ${Object.keys(forms).join(", ")}`];
+    if (holds(value)) continue;
+    throw new KpkeysError("ERR_SPEC", `${option} is ${JSON.stringify(value)}`, {
+      where: `options of the suite ${NEWEST.name}`,
+      expected,
+    });
+  }
+  return { ...NEWEST, ...options };
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === "string" && value !== "";
+}
+
+/**
+ * Early tables, by the kernel image's own mapping of `init_mm`, which is mapped by PTEs (v4 changed the target to a variable,
+ * because code may not be).
+ */
+function writeLinearMapPte(test: KunitTest, value: WrittenValue): void {
+  expectWritePrevented(test, test.get(PageTables).root, "pte", test.get(LinearMap).imageAddress(), value);
+}
+
 /** Tables from memblock, and from the buddy allocator where the linear map had to be split. */
-function writeDirectMapPgtables(test: KunitTest): void {
-  skipUnlessSupported(test);
+function writeDirectMapPgtables(test: KunitTest, value: WrittenValue): void {
   const pfn = allocPage(test);
   test.defer(() => {
     test.get(PageAllocator).free(pfn, 0);
@@ -55,44 +150,44 @@ function writeDirectMapPgtables(test: KunitTest): void {
 
   const linearMap = test.get(LinearMap);
   const address = { high: linearMap.addressHigh(pfn), low: linearMap.addressLow(pfn) };
-  const { levels } = test.get(PageTableFormat).geometry;
   for (const level of ["p4d", "pud", "pmd", "pte"] as const) {
-    const folded = !levels.some(({ name }) => name === level);
-    if (!folded) expectWritePrevented(test, test.get(PageTables).root, level, address);
+    if (!isFolded(test, level)) expectWritePrevented(test, test.get(PageTables).root, level, address, value);
   }
 }
 
 /** Static tables. The image may be mapped by blocks, but not above the PUD. */
-function writeKernelImagePud(test: KunitTest): void {
-  skipUnlessSupported(test);
-  expectWritePrevented(test, test.get(PageTables).root, "pud", test.get(LinearMap).imageAddress());
+function writeKernelImagePud(test: KunitTest, value: WrittenValue): void {
+  expectWritePrevented(test, test.get(PageTables).root, "pud", test.get(LinearMap).imageAddress(), value);
 }
 
 /** Kernel tables made after boot. */
-function writeKernelVmallocPte(test: KunitTest): void {
-  skipUnlessSupported(test);
+function writeKernelVmallocPte(test: KunitTest, value: WrittenValue): void {
   const vmalloc = test.get(Vmalloc);
   const page = vmalloc.alloc(1);
   test.assertNe(page, -1, "Could not allocate by vmalloc");
   test.defer(() => {
     vmalloc.free(page);
   });
-  const { pageShift } = test.get(PageTableFormat).geometry;
-  expectWritePrevented(test, test.get(PageTables).root, "pte", addressOf(page, pageShift));
+  expectWritePrevented(test, test.get(PageTables).root, "pte", addressOf(test, page), value);
+}
+
+/** Kernel tables made while the linear map could not be split yet: those of the IRQ stack of the CPU that runs the case. */
+function writeEarlyKernelVmapPte(test: KunitTest, value: WrittenValue): void {
+  const page = test.get(Exceptions).irqStackPage(0);
+  test.assertNe(page, -1, "Failed to get IRQ stack");
+  expectWritePrevented(test, test.get(PageTables).root, "pte", addressOf(test, page), value);
 }
 
 /** Tables of the vmemmap, found by the struct page of a page that is not even needed. */
-function writeVmemmapPmd(test: KunitTest): void {
-  skipUnlessSupported(test);
+function writeVmemmapPmd(test: KunitTest, value: WrittenValue): void {
   const pfn = allocPage(test);
   const structPage = test.get(LinearMap).structPage(pfn);
   test.get(PageAllocator).free(pfn, 0);
-  expectWritePrevented(test, test.get(PageTables).root, "pmd", structPage);
+  expectWritePrevented(test, test.get(PageTables).root, "pmd", structPage, value);
 }
 
 /** User tables: the thread that runs the case gets an address space for the time being. */
-function writeUserPmd(test: KunitTest): void {
-  skipUnlessSupported(test);
+function writeUserPmd(test: KunitTest, value: WrittenValue): void {
   const spaces = test.get(AddressSpaces);
   const tasks = test.get(Tasks);
   const mm = spaces.create();
@@ -110,44 +205,5 @@ function writeUserPmd(test: KunitTest): void {
   const address: Words = { high: 0, low: USER_ADDRESS };
   const faults = spaces.touch(mm, address.high, address.low, Access.READ, Privilege.USER);
   test.assertNe(faults, Errno.EFAULT, "Could not create userspace mm");
-  expectWritePrevented(test, mm.root, "pmd", address);
-}
-
-function skipUnlessSupported(test: KunitTest): void {
-  if (!test.get(Kpkeys).supported()) test.skip("kpkeys are not supported");
-}
-
-function allocPage(test: KunitTest): number {
-  const pfn = test.get(PageAllocator).alloc(0);
-  test.assertNe(pfn, -1, "Could not allocate a page");
-  return pfn;
-}
-
-/** Writes the entry that translates an address, at one level, with the value that it has: through the table's linear address. */
-function expectWritePrevented(test: KunitTest, root: number, name: LevelName, { high, low }: Words): void {
-  const format = test.get(PageTableFormat);
-  const tables = test.get(PageTables);
-  const linearMap = test.get(LinearMap);
-  const level = levelOf(name, format.geometry.levels);
-  const table = tables.tableAt(root, level, high, low);
-  test.assertNe(table, -1, `Failed to get ${name.toUpperCase()}`);
-
-  const index = format.index(level, high, low);
-  const entryHigh = linearMap.addressHigh(table);
-  const entryLow = linearMap.addressLow(table) | (index * 8);
-  test.log(`${name}: entry ${index} of the table at 0x${addressText(entryHigh, entryLow)}`);
-  tables.read(table, index);
-  const errno = test.get(Exceptions).copyToKernelNofault(entryHigh, entryLow, tables.entryHigh, tables.entryLow);
-  test.expectEq(errno, Errno.EFAULT, `Direct ${name} write wasn't prevented`);
-}
-
-/** A folded level has no table: an entry of it is the entry of the level above. */
-function levelOf(name: LevelName, levels: Geometry["levels"]): number {
-  const downTo = LEVEL_NAMES.slice(0, LEVEL_NAMES.indexOf(name) + 1);
-  return levels.findLastIndex((level) => downTo.includes(level.name));
-}
-
-/** The address of a virtual page: its number is below 2^52, so it is split without losing bits. */
-function addressOf(page: number, pageShift: number): Words {
-  return { high: Math.floor((page * 2 ** pageShift) / 2 ** 32) | 0, low: page << pageShift };
+  expectWritePrevented(test, mm.root, "pmd", address, value);
 }

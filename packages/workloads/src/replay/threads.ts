@@ -1,3 +1,4 @@
+import { CloneFlag } from "@kpkeys/core/contracts";
 import type { AddressSpaces, Mm, Task, Tasks } from "@kpkeys/core/contracts";
 import type { TraceEvent } from "../reader/event.js";
 import { EventKind } from "../reader/event.js";
@@ -52,10 +53,6 @@ export interface Threads {
   alive(): Iterable<Thread>;
 }
 
-/** CLONE_VM and CLONE_THREAD of clone's flags. */
-const CLONE_VM = 0x100;
-const CLONE_THREAD = 0x10000;
-
 /**
  * Makes the threads of a replay.
  * @param tasks - the kernel's tasks
@@ -74,12 +71,13 @@ export function createThreads(
   let processes = 0;
 
   function add(tid: number, pid: number, mm: Mm, program: Program): Thread {
+    const flags = tid === pid ? 0 : CloneFlag.THREAD;
     const stale = threads.get(tid);
     if (stale !== undefined) exit(stale);
     const thread: Thread = {
       tid,
       pid,
-      task: tasks.create(mm),
+      task: tasks.create(mm, flags),
       program,
       syscall: -1,
       argHigh: new Int32Array(6),
@@ -127,7 +125,7 @@ export function createThreads(
       case EventKind.sys_enter_vfork:
         return { mm: true, process: false };
       case EventKind.sys_enter_clone:
-        return { mm: (argLow[0]! & CLONE_VM) !== 0, process: (argLow[0]! & CLONE_THREAD) !== 0 };
+        return { mm: (argLow[0]! & CloneFlag.VM) !== 0, process: (argLow[0]! & CloneFlag.THREAD) !== 0 };
       case EventKind.sys_enter_clone3:
         return { mm: true, process: true };
       default:

@@ -59,6 +59,12 @@ export interface Exceptions {
    * @returns 0, or -EFAULT
    */
   copyToKernelNofault(high: number, low: number, valueHigh: number, valueLow: number): number;
+  /**
+   * Where a CPU's IRQ stack is.
+   * @param cpu - its number
+   * @returns its first virtual page number (address >> 12), or -1 where IRQ stacks are not mapped by vmalloc
+   */
+  irqStackPage(cpu: number): number;
 }
 
 /** Token of {@link Exceptions}. */

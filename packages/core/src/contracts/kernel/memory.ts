@@ -86,6 +86,8 @@ export interface SetMemory {
     pkeyCalls: number;
     /** Pages whose key they set. */
     pkeyPages: number;
+    /** Calls of the `set_direct_map` family that changed something. */
+    directMapCalls: number;
   };
   /**
    * `set_memory_pkey`: gives pages of the linear map a key, in the entries themselves, and invalidates their translations.
@@ -166,14 +168,29 @@ export interface Vmalloc {
   /**
    * `vmalloc`: maps fresh pages, page by page, with a guard page behind.
    * @param pages - number of pages, at least 1
+   * @param allowHuge - `vmalloc_huge`: takes and maps blocks that the contiguous hint joins, where the architecture has them and the
+   *   length reaches one, and is rounded up to them; false if left out
    * @returns its first virtual page number (address >> pageShift), or -1 when there is no memory
    */
-  alloc(pages: number): number;
+  alloc(pages: number, allowHuge?: boolean): number;
   /**
    * `vfree`.
    * @param page - what {@link alloc} gave
+   * @throws KpkeysError ERR_USAGE for anything else
    */
   free(page: number): void;
+  /**
+   * `vm_map_ram`: maps pages of the caller's own, one after another.
+   * @param frames - their page-frame numbers, at least one
+   * @returns the first virtual page number, or -1 when there is no room
+   */
+  mapRam(frames: readonly number[]): number;
+  /**
+   * `vm_unmap_ram`: the pages stay the caller's.
+   * @param page - what {@link mapRam} gave
+   * @throws KpkeysError ERR_USAGE for anything else
+   */
+  unmapRam(page: number): void;
 }
 
 /** Token of {@link Vmalloc}. */

@@ -19,6 +19,8 @@ export interface PageTableCounters {
   readonly writes: Readonly<Record<Setter, number>>;
   /** All entries written. */
   readonly total: number;
+  /** Entries read, apart from those that a setter reads to change them. */
+  readonly reads: number;
   /** Barriers that mainline's setters emit themselves. */
   readonly barriers: number;
   /** Table pages allocated from the buddy allocator. */

@@ -47,6 +47,8 @@ export interface Mm {
 export interface AddressSpaces {
   /** All address spaces alive. */
   readonly all: Iterable<Mm>;
+  /** Faults of user addresses handled so far. */
+  readonly faults: number;
   /** Makes an empty address space. @returns it @throws KpkeysError ERR_OUT_OF_MEMORY */
   create(): Mm;
   /** `dup_mmap`: copies an address space for fork, with copy-on-write. @param mm - the parent's @returns the child's */
@@ -132,7 +134,19 @@ export interface Task {
   readonly pkeyRegisterHigh: number;
   /** Bits 31 to 0 of it: `thread.por_el1`. */
   readonly pkeyRegisterLow: number;
+  /** Its subjective credential, as {@link Creds} names them: what it acts with. 0 after exit. */
+  readonly cred: number;
+  /** Its objective credential: what it is judged by. 0 after exit. */
+  readonly realCred: number;
 }
+
+/** CLONE_ bits of clone that matter here. */
+export const CloneFlag = {
+  /** CLONE_VM: the address space is shared. */
+  VM: 0x100,
+  /** CLONE_THREAD: so are the credentials. */
+  THREAD: 0x10000,
+} as const;
 
 /** Tasks and the switch between them. */
 export interface Tasks {
@@ -141,12 +155,19 @@ export interface Tasks {
   /** All tasks alive. */
   readonly all: Iterable<Task>;
   /**
-   * Makes a task: fork copies the current register value into it.
+   * Makes a task: fork copies the current register value into it, and the current task's credentials (`copy_creds`).
    * @param mm - its address space, of which it takes over one user; `undefined` for a kernel thread
+   * @param flags - {@link CloneFlag} bits; CLONE_THREAD shares the credentials, others change nothing here
    * @returns the task
+   * @throws KpkeysError ERR_OUT_OF_MEMORY
    */
-  create(mm: Mm | undefined): Task;
-  /** Gives a task another address space, as exec does; the old one loses a user. @param task - the task @param mm - the new one */
+  create(mm: Mm | undefined, flags?: number): Task;
+  /**
+   * Gives a task another address space and a new credential, as exec does; the old address space loses a user.
+   * @param task - the task
+   * @param mm - the new one
+   * @throws KpkeysError ERR_OUT_OF_MEMORY
+   */
   exec(task: Task, mm: Mm): void;
   /** Ends a task; the current one is replaced by the idle task first. @param task - the task */
   exit(task: Task): void;

@@ -118,6 +118,13 @@ export function guardReasons(
   }
   const tables = kernel.objects.claims.some(({ tablePkey }) => tablePkey === use.key);
   const what = tables ? "a page-table write outside its setter's guard" : "an access outside its guard";
-  const guards = names.map((name) => `kpkeys_hardened_${name.toLowerCase()}`);
+  const guards = narrowest(names, kernel).map((name) => `kpkeys_hardened_${name.toLowerCase()}`);
   return [{ topic: "guard", text: `${through}: likely ${what}, ${listed(guards)}` }];
+}
+
+/** Of some contexts those that open the fewest keys: a context for everything is no feature's guard. */
+function narrowest(names: readonly ContextName[], { kpkeys }: ExplainKernel): ContextName[] {
+  const keys = [...kpkeys.pkeyNames.values()];
+  const opened = names.map((name) => keys.filter((key) => kpkeys.rights(name, key).includes("w")).length);
+  return names.filter((_, at) => opened[at] === Math.min(...opened));
 }

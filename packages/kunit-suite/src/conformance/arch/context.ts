@@ -2,7 +2,7 @@ import { Access, FaultKind } from "@kpkeys/core/contracts";
 import type { ContextName, KpkeysState, Rights, Words } from "@kpkeys/core/contracts";
 import { createBench } from "../bench.js";
 import type { Bench } from "../bench.js";
-import { createRandom } from "../random.js";
+import { createRandom } from "../../random.js";
 import type { ConformanceRule } from "../rule.js";
 import { outcomeText, valueText } from "../text.js";
 import { includes } from "./register.js";

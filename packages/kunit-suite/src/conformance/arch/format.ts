@@ -3,7 +3,7 @@ import type { Entry, PageTableFormat, ProtectionName } from "@kpkeys/core/contra
 import { toWords } from "@kpkeys/core/machine";
 import { createBench } from "../bench.js";
 import type { Bench } from "../bench.js";
-import { createRandom } from "../random.js";
+import { createRandom } from "../../random.js";
 import type { ConformanceRule, ReportFinding } from "../rule.js";
 import { valueText } from "../text.js";
 

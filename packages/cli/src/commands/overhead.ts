@@ -1,0 +1,78 @@
+import { embeddedTrace } from "@kpkeys/workloads";
+import { EXIT } from "../errors.js";
+import type { Job } from "../job.js";
+import { jobsOf } from "../options.js";
+import { benchmarkCounts } from "../overhead/benchmarks.js";
+import { costFileOf, readCosts, writeCosts } from "../overhead/costs.js";
+import { evaluate, missedGoals } from "../overhead/evaluate.js";
+import { whatIfJobs, whatIfRows } from "../overhead/what-if.js";
+import { ARCHES } from "../plugins.js";
+import type { ArchId } from "../plugins.js";
+import { countsTextOf, overheadCsvOf, overheadReportOf, overheadTextOf } from "../report/overhead.js";
+import { styleFor } from "../report/style.js";
+import { whatIfTextOf } from "../report/what-if.js";
+import { doJobs } from "./jobs.js";
+import { print, printJson } from "./print.js";
+
+/** The flags of `kpkeys overhead`. */
+export interface OverheadFlags {
+  /** The recording that stands for kernbench; the embedded one if left out. */
+  readonly trace?: string;
+  /** Whether the counts are printed instead of the predictions. */
+  readonly counts?: true;
+  /** Whether other placements are compared instead. */
+  readonly whatIf?: true;
+  /** Unit costs for that comparison. */
+  readonly cost?: string;
+  /** Where the fitted costs are written. */
+  readonly saveCosts?: string;
+  /** Seed of the bootstrap. */
+  readonly seed: number;
+  /** Whether the predictions are printed as CSV. */
+  readonly csv?: true;
+  /** Whether the result is printed as JSON. */
+  readonly json?: true;
+}
+
+/** The machines that the published table is compared with: arm64, series v5, one for each policy. */
+export function calibrationJobs(trace: string): Job[] {
+  const jobs = jobsOf({
+    arch: ["arm64-poe"],
+    series: ["v5"],
+    feature: ["pgtables"],
+    policy: ["off", "naive", "batched"],
+    memory: 4 * 2 ** 30,
+    cpus: 1,
+    pkeys: true,
+    seed: 1,
+  });
+  return jobs.map((job) => ({ ...job, trace, micro: true }));
+}
+
+/**
+ * `kpkeys overhead`: runs the benchmarks of the published table, fits half of it and predicts the other half, both ways round.
+ * @param flags - the command line's
+ * @returns the exit status: 1 when the predictions miss what they are held to
+ */
+export async function overhead(flags: OverheadFlags): Promise<number> {
+  if (flags.whatIf === true) return whatIf(flags);
+  const counts = benchmarkCounts(await doJobs(calibrationJobs(flags.trace ?? embeddedTrace.trace), {}));
+  const { evaluation, fits } = evaluate(counts, flags.seed);
+  if (flags.saveCosts !== undefined) writeCosts(flags.saveCosts, costFileOf([fits.even, fits.odd]));
+  const style = styleFor(process.stdout);
+  if (flags.json === true) printJson(overheadReportOf(evaluation, counts));
+  else if (flags.csv === true) print(overheadCsvOf(evaluation));
+  else if (flags.counts === true) print(countsTextOf(counts, style));
+  else print(overheadTextOf(evaluation, style));
+  return missedGoals(evaluation).length > 0 ? EXIT.FAILED : EXIT.GOOD;
+}
+
+/** `kpkeys overhead --what-if`: cost beside exposure for other placements of the guards. */
+async function whatIf({ trace = embeddedTrace.trace, cost, json }: OverheadFlags): Promise<number> {
+  const costs = await readCosts(cost);
+  const results = await doJobs(whatIfJobs(Object.keys(ARCHES) as ArchId[], trace), {});
+  const report = { trace: results[0]!.replay!.trace.name, whatIf: whatIfRows(results, costs) };
+  if (json === true) printJson(report);
+  else print(whatIfTextOf(report, styleFor(process.stdout)));
+  return EXIT.GOOD;
+}

@@ -1,0 +1,37 @@
+/**
+ * The value in the middle.
+ * @param values - at least one
+ */
+export function median(values: readonly number[]): number {
+  const ascending = [...values].sort((a, b) => a - b);
+  const middle = ascending.length >> 1;
+  return ascending.length % 2 === 1 ? ascending[middle]! : (ascending[middle - 1]! + ascending[middle]!) / 2;
+}
+
+/**
+ * The arithmetic mean.
+ * @param values - at least one
+ */
+export function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+/** The rank of each value among all, equal ones sharing theirs. */
+function ranksOf(values: readonly number[]): number[] {
+  const ascending = [...values].sort((a, b) => a - b);
+  return values.map((value) => (ascending.indexOf(value) + ascending.lastIndexOf(value)) / 2);
+}
+
+/**
+ * Spearman's rank correlation: 1 when two lists are in the same order, -1 when in opposite ones.
+ * @param a - one value of each pair
+ * @param b - the other
+ */
+export function rankCorrelation(a: readonly number[], b: readonly number[]): number {
+  const x = ranksOf(a);
+  const y = ranksOf(b);
+  const middle = (a.length - 1) / 2;
+  const covariance = (p: readonly number[], q: readonly number[]): number =>
+    p.reduce((sum, value, i) => sum + (value - middle) * (q[i]! - middle), 0);
+  return covariance(x, y) / Math.sqrt(covariance(x, x) * covariance(y, y));
+}

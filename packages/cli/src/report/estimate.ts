@@ -1,0 +1,55 @@
+import type { Policy } from "../series.js";
+import type { ArchReport, PolicyReport } from "./document.js";
+import { count } from "./style.js";
+import type { GroupCells, Row } from "./table.js";
+
+/** The reports of an architecture's policies, in their order. */
+function policiesOf({ policies }: ArchReport): PolicyReport[] {
+  return (Object.keys(policies) as Policy[]).map((policy) => policies[policy]!);
+}
+
+/**
+ * Rows of what the hardening is estimated to cost in time; none where nothing is.
+ * @param row - makes a row of the table
+ * @param arches - the columns
+ */
+export function estimateRows(
+  row: (label: string, cells: (arch: ArchReport) => GroupCells) => Row,
+  arches: readonly ArchReport[],
+): Row[] {
+  const policies = arches.flatMap(policiesOf);
+  const percent = policies.some(({ overhead }) => overhead !== null);
+  const cycles = policies.some(({ wrmsrCycles }) => wrmsrCycles !== null);
+  return [
+    ...(percent ? [row("  system time added, %", percents), row("    range, %", ranges)] : []),
+    ...(cycles ? [row("  cycles of WRMSR, stated", cyclesText)] : []),
+  ];
+}
+
+function percents(arch: ArchReport): GroupCells {
+  const cells = policiesOf(arch).map(({ overhead }) => overhead?.percent.toFixed(1) ?? "");
+  return cells.every((cell) => cell === "") ? "not known" : cells;
+}
+
+function ranges(arch: ArchReport): GroupCells {
+  return policiesOf(arch).map(({ overhead }) =>
+    overhead === null ? "" : `${overhead.low.toFixed(1)}–${overhead.high.toFixed(1)}`,
+  );
+}
+
+function cyclesText(arch: ArchReport): GroupCells {
+  return policiesOf(arch).map(({ wrmsrCycles }) => (wrmsrCycles === null ? "" : count(wrmsrCycles)));
+}
+
+/**
+ * What must be said of the estimates: one sentence for each basis.
+ * @param arches - the columns
+ */
+export function estimateNotes(arches: readonly ArchReport[]): string[] {
+  const notes = arches.flatMap((arch) =>
+    policiesOf(arch).flatMap(({ overhead }) =>
+      overhead === null ? [] : [`System time added on ${arch.arch}: ${overhead.basis}.`],
+    ),
+  );
+  return [...new Set(notes)];
+}

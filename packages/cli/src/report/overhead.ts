@@ -1,0 +1,162 @@
+import { SETTERS } from "@kpkeys/core/contracts";
+import type { BenchmarkCounts } from "../overhead/benchmarks.js";
+import { GOALS, missedGoals } from "../overhead/evaluate.js";
+import type { Evaluation, Half, OverheadRow } from "../overhead/evaluate.js";
+import { UNIT } from "../overhead/model.js";
+import type { Style } from "./style.js";
+import { layOut } from "./table.js";
+import type { Row } from "./table.js";
+
+/** What `kpkeys overhead --json` prints: percent, and counts an operation. */
+export interface OverheadReport extends Evaluation {
+  /** What each benchmark had a machine do for one operation. */
+  readonly counts: readonly Pick<BenchmarkCounts, "benchmark" | "policy" | "perOperation">[];
+}
+
+/**
+ * Makes the document.
+ * @param evaluation - the model held against the published table
+ * @param counts - of the benchmarks
+ */
+export function overheadReportOf(evaluation: Evaluation, counts: readonly BenchmarkCounts[]): OverheadReport {
+  return {
+    ...evaluation,
+    counts: counts.map(({ benchmark, policy, perOperation }) => ({ benchmark, policy, perOperation })),
+  };
+}
+
+/**
+ * The predictions as CSV, a line for each number of the published table and each way round.
+ * @param evaluation - the model held against the published table
+ */
+export function overheadCsvOf({ rows }: Evaluation): string {
+  const head = ["benchmark", "policy", "published", "predicted", "low", "high", "fitted"] as const;
+  const lines = rows.map((row) =>
+    head.map((name) => (typeof row[name] === "number" ? row[name].toFixed(2) : row[name])),
+  );
+  return [head, ...lines].map((cells) => `${cells.join(",")}\n`).join("");
+}
+
+/** Columns of the predictions: published, predicted, range, error. */
+const PREDICTIONS = { columns: 4, label: 24, column: 16 };
+
+/**
+ * The predictions as text: for each way round the rows that the fit did not know, then the costs and the errors.
+ * @param evaluation - the model held against the published table
+ * @param style - the colours
+ */
+export function overheadTextOf(evaluation: Evaluation, style: Style): string {
+  const half = evaluation.rows.length / 2;
+  const ways: readonly [Half, readonly OverheadRow[]][] = [
+    ["even", evaluation.rows.slice(0, half)],
+    ["odd", evaluation.rows.slice(half)],
+  ];
+  return (
+    [
+      style.bold("Overhead in percent, as published with RFC v5 (corrected) and as predicted from counts"),
+      ...ways.map(([fittedOn, rows]) => predictionsOf(fittedOn, rows, style)),
+      costsOf(evaluation, style),
+      ...errorsOf(evaluation, style),
+    ].join("\n\n") + "\n"
+  );
+}
+
+function predictionsOf(fittedOn: Half, rows: readonly OverheadRow[], style: Style): string {
+  const heldOut = rows.filter(({ fitted }) => !fitted);
+  const linesOf = (policy: OverheadRow["policy"]): Row[] => [
+    [style.bold(policy), ["published", "predicted", "range", "error"]],
+    ...heldOut.filter((row) => row.policy === policy).map((row): Row => [`  ${row.benchmark}`, cellsOf(row)]),
+  ];
+  const other = fittedOn === "even" ? "odd" : "even";
+  return layOut(
+    [`${other} rows`, `fitted on the ${fittedOn} rows alone`],
+    [...linesOf("naive"), ...linesOf("batched")],
+    {
+      ...PREDICTIONS,
+    },
+  );
+}
+
+function cellsOf({ published, predicted, low, high }: OverheadRow): string[] {
+  return [
+    published.toFixed(2),
+    predicted.toFixed(2),
+    `${low.toFixed(1)} to ${high.toFixed(1)}`,
+    (predicted - published).toFixed(2),
+  ];
+}
+
+/** Columns of the costs: by the even rows and by the odd ones, each with its range. */
+const COSTS = { columns: 2, label: 24, column: 16 };
+
+function costsOf({ parameters }: Evaluation, style: Style): string {
+  const rows = parameters.map(({ name, values: { even, odd } }): Row => {
+    const [byEven, byOdd] = [even, odd].map(({ value, low, high }) => [
+      value.toPrecision(3),
+      `${low.toPrecision(2)} to ${high.toPrecision(2)}`,
+    ]);
+    return [`  ${name}`, byEven!, byOdd!];
+  });
+  const table = layOut([style.bold("unit costs"), "by the even rows", "by the odd rows"], rows, COSTS);
+  return `${table}\nThe unit is one ${UNIT}: published percentages tell ratios of costs, no nanoseconds.`;
+}
+
+function errorsOf(evaluation: Evaluation, style: Style): string[] {
+  const { accuracy, bestConstant, rankCorrelation } = evaluation;
+  const ways = accuracy.map(
+    ({ fittedOn, batchedMedianError, naiveMedianRelativeError, meanError, constant, constantError }) =>
+      `Fitted on the ${fittedOn} rows, on the others: batched, median error ${batchedMedianError.toFixed(2)} points (goal ` +
+      `${GOALS.batchedMedianError}); naive, median ${naiveMedianRelativeError.toFixed(1)} % of the number (goal ` +
+      `${GOALS.naiveMedianRelativeError} %);\nboth, mean error ${meanError.toFixed(1)} points, where their best constant, ` +
+      `${constant.toFixed(1)}, is off by ${constantError.toFixed(1)}.`,
+  );
+  const both =
+    `Both ways: mean error ${bestConstant.modelError.toFixed(1)} points, of the best constants ${bestConstant.error.toFixed(1)} ` +
+    `(goal: at most half); rank correlation ${rankCorrelation.toFixed(3)} (goal ${GOALS.rankCorrelation}).`;
+  const missed = missedGoals(evaluation);
+  const verdict =
+    missed.length === 0
+      ? style.green(
+          "Every goal is met. The structure of the model was chosen with the table known; its costs were not.",
+        )
+      : style.red(["Missed:", ...missed.map((line) => `  ${line}`)].join("\n"));
+  return [[...ways, both].join("\n"), verdict];
+}
+
+/** Columns of the counts: the three policies. */
+const COUNTS = { columns: 3, label: 34, column: 14 };
+
+/**
+ * What each benchmark had a machine do for one operation, as text.
+ * @param counts - of the benchmarks
+ * @param style - the colours
+ */
+export function countsTextOf(counts: readonly BenchmarkCounts[], style: Style): string {
+  const names = [...new Set(counts.map(({ benchmark }) => benchmark))];
+  const rows = names.flatMap((name): Row[] => {
+    const policies = counts.filter(({ benchmark }) => benchmark === name);
+    const cells = (of: (counts: BenchmarkCounts["perOperation"]) => number): string[] =>
+      policies.map(({ perOperation }) => of(perOperation).toLocaleString("en-US", { maximumFractionDigits: 1 }));
+    const setters = SETTERS.filter((setter) => policies.some((row) => row.perOperation.writesBySetter[setter] > 0));
+    return [
+      [style.bold(name), policies.map(({ policy }) => policy)],
+      ...setters.map((setter): Row => [`  ${setter}`, cells((row) => row.writesBySetter[setter])]),
+      ...COUNTED.map(([label, field]): Row => [`  ${label}`, cells((row) => row[field])]),
+      [""],
+    ];
+  });
+  return layOut(["counts", "an operation"], rows.slice(0, -1), COUNTS) + "\n";
+}
+
+const COUNTED = [
+  ["register writes", "registerWrites"],
+  ["ISBs of kpkeys", "barriers"],
+  ["barriers of mainline", "setterBarriers"],
+  ["set_memory_pkey calls", "setMemoryPkeyCalls"],
+  ["  pages", "setMemoryPkeyPages"],
+  ["TLB invalidations", "tlbInvalidations"],
+  ["tables allocated", "tablesAllocated"],
+  ["tables freed", "tablesFreed"],
+  ["context switches", "contextSwitches"],
+  ["user faults", "userFaults"],
+] as const;

@@ -1,0 +1,131 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { KpkeysError } from "@kpkeys/core";
+import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { budget } from "../src/commands/budget.js";
+import type { ArchBudget } from "../src/report/budget.js";
+
+const folder = mkdtempSync(join(tmpdir(), "kpkeys-budget-"));
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
+
+let printed = "";
+beforeEach(() => {
+  printed = "";
+  vi.spyOn(process.stdout, "write").mockImplementation((text) => {
+    printed += String(text);
+    return true;
+  });
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+let modules = 0;
+
+/** A module with features of one key and one context each, as a user would write them, in plain JavaScript. */
+function features(...names: readonly string[]): string {
+  const path = join(folder, `features-${modules++}.mjs`);
+  const kpkeys = 'Symbol.for("@kpkeys/core:Kpkeys")';
+  const plugins = names.map(
+    (name) => `export const ${name.toLowerCase()} = {
+  id: "${name.toLowerCase()}", kind: "feature", description: "one key", contract: 1,
+  setup(container) {
+    const kpkeys = container.resolve(${kpkeys});
+    kpkeys.registerPkey("${name}");
+    kpkeys.defineContext("${name}", { ${name}: "rw" });
+  },
+};`,
+  );
+  writeFileSync(path, plugins.join("\n"));
+  return path;
+}
+
+const ALL = { arch: ["arm64-poe", "x86-pks"], feature: ["pgtables", "cred"] } as const;
+
+async function document(...paths: readonly string[]): Promise<{ status: number; arches: ArchBudget[] }> {
+  const status = await budget(paths, { ...ALL, json: true });
+  return { status, ...(JSON.parse(printed) as { arches: ArchBudget[] }) };
+}
+
+async function codeOf(path: string): Promise<string> {
+  return budget([path], ALL).then(
+    () => "nothing thrown",
+    (error: unknown) => (error as KpkeysError).code,
+  );
+}
+
+describe("kpkeys budget", () => {
+  it("sets the features that come along against 8 keys on arm64 and 16 on x86", async () => {
+    const { status, arches } = await document();
+    expect(status).toBe(0);
+    expect(arches.map(({ arch, budget }) => [arch, budget?.register, budget?.keys])).toEqual([
+      ["arm64-poe", "POR_EL1", 8],
+      ["x86-pks", "IA32_PKRS", 16],
+    ]);
+    for (const { budget } of arches) {
+      expect(budget?.contexts.map(({ name }) => name)).toEqual(["DEFAULT", "PGTABLES", "CRED", "UNRESTRICTED"]);
+      expect(budget?.contexts[3]?.rights).toEqual({ DEFAULT: "rwx", PGTABLES: "rw", CRED: "rw" });
+    }
+  });
+
+  it("shows the same as a table, with what one key for two would open", async () => {
+    expect(await budget([], ALL)).toBe(0);
+    expect(printed).toContain("arm64-poe: 3 of POR_EL1's 8 keys are wanted, 5 left");
+    expect(printed).toMatch(/^PGTABLES +rwx +rw +r$/m);
+    expect(printed).toContain("PGTABLES and CRED: the context PGTABLES could write the pages of CRED and");
+  });
+
+  it("fails where features exhaust the keys, which six more do on arm64 and not on x86", async () => {
+    const six = features("A", "B", "C", "D", "E", "F");
+    const { status, arches } = await document(six);
+    expect(status).toBe(1);
+    expect(arches.map(({ budget }) => [budget?.wanted.length, budget?.fits])).toEqual([
+      [9, false],
+      [9, true],
+    ]);
+    printed = "";
+    await budget([six], ALL);
+    expect(printed).toContain(
+      "9 of POR_EL1's 8 keys are wanted, 1 too many: a machine with these features does not boot",
+    );
+    expect(printed).toContain("none left");
+    expect(printed).toMatch(/and \d+ more pairs, which open no less/);
+  });
+
+  it("fails where two features want the same key or context, and says which", async () => {
+    const { status, arches } = await document(twice());
+    expect(status).toBe(1);
+    for (const { conflict, budget } of arches) {
+      expect(budget).toBeNull();
+      expect(conflict).toEqual({
+        code: "ERR_PKEY_DUPLICATE",
+        message: expect.stringContaining("plugin 'again'") as string,
+      });
+      expect(conflict?.message).toContain("the key CRED is registered already");
+    }
+  });
+
+  it("refuses what is no module with features", async () => {
+    const text = join(folder, "text.mjs");
+    writeFileSync(text, "no JavaScript at all");
+    const empty = join(folder, "empty.mjs");
+    writeFileSync(empty, "export const nothing = 1;");
+    expect(await codeOf(join(folder, "missing.mjs"))).toBe("ERR_INPUT_MISSING");
+    expect(await codeOf(text)).toBe("ERR_PLUGIN_LOAD");
+    expect(await codeOf(empty)).toBe("ERR_PLUGIN_LOAD");
+  });
+});
+
+/** A feature that wants the key of another. */
+function twice(): string {
+  const path = join(folder, "twice.mjs");
+  writeFileSync(
+    path,
+    `export const again = { id: "again", kind: "feature", description: "the same key", contract: 1,
+  setup(container) { container.resolve(Symbol.for("@kpkeys/core:Kpkeys")).registerPkey("CRED"); } };`,
+  );
+  return path;
+}

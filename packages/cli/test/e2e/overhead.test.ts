@@ -1,0 +1,130 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { embeddedTrace } from "@kpkeys/workloads";
+import { Ajv } from "ajv";
+import { afterAll, describe, expect, test } from "vitest";
+import type { CostFile, OverheadReport, RunReport, WhatIfReport } from "../../src/index.js";
+import { PLAIN } from "../../src/report/style.js";
+import { whatIfTextOf } from "../../src/report/what-if.js";
+import { jsonOf, kpkeys, LONG } from "./kpkeys.js";
+
+const schema = JSON.parse(readFileSync(new URL("../overhead.schema.json", import.meta.url), "utf8")) as object;
+const isOverheadReport = new Ajv({ allErrors: true, strictTypes: false }).compile(schema);
+
+/** The page that explains the model: what it shows must be what the command prints and takes. */
+const DOCS = readFileSync(new URL("../../../../docs/overhead.md", import.meta.url), "utf8");
+
+const directory = mkdtempSync(join(tmpdir(), "kpkeys-overhead-"));
+afterAll(() => {
+  rmSync(directory, { recursive: true });
+});
+
+function written(name: string, text: string): string {
+  const path = join(directory, name);
+  writeFileSync(path, text);
+  return path;
+}
+
+const costs: CostFile = {
+  arch: "x86-pks",
+  basis: "guessed for a test",
+  unit: "ns",
+  costs: { synchronisedWrite: 100, elidedWrite: 100, setMemoryPkey: 1000, userFault: 5000 },
+};
+
+describe("kpkeys overhead", () => {
+  test("meets its goals, prints one document, and writes costs that it can read", { timeout: LONG }, () => {
+    const saved = join(directory, "saved.json");
+    const { status, document } = jsonOf("overhead", "--save-costs", saved);
+    expect(status).toBe(0);
+    isOverheadReport(document);
+    expect(isOverheadReport.errors).toBeNull();
+    const { rows, counts } = document as OverheadReport;
+    expect(rows).toHaveLength(60);
+    expect(counts).toHaveLength(45);
+    const { arches } = jsonOf("replay", embeddedTrace.trace, "--cost", saved, "--arch", "arm64-poe")
+      .document as RunReport;
+    const shipped = jsonOf("replay", embeddedTrace.trace, "--arch", "arm64-poe").document as RunReport;
+    expect(arches[0]!.policies.batched!.overhead!.percent).toBeCloseTo(
+      shipped.arches[0]!.policies.batched!.overhead!.percent,
+      1,
+    );
+  });
+
+  test("compares placements: fewer windows cost less and last longer", { timeout: LONG }, () => {
+    const report = jsonOf("overhead", "--what-if").document as WhatIfReport;
+    const { whatIf } = report;
+    for (const arch of ["arm64-poe", "x86-pks"]) {
+      const of = (variant: string): WhatIfReport["whatIf"][number] =>
+        whatIf.find((row) => row.arch === arch && row.variant === variant)!;
+      const [setter, lazy, operation] = ["setter", "lazy MMU section", "operation"].map(of);
+      expect(setter!.exposure.windows).toBeGreaterThan(lazy!.exposure.windows);
+      expect(lazy!.exposure.windows).toBeGreaterThan(operation!.exposure.windows);
+      expect([setter!.exposure.longest, setter!.exposure.reads]).toEqual([1, 0]);
+      expect(operation!.exposure.longest).toBeGreaterThan(lazy!.exposure.longest);
+      expect(operation!.exposure.exposedOperations).toBe(operation!.exposure.operations);
+      expect(setter!.exposure.writes).toBe(lazy!.exposure.writes);
+      expect(of("lazy, reset on exception").privilegedHandlers).toBe(0);
+      expect(of("leaf tables mapped").registerWrites).toBe(0);
+      expect(of("leaf mapped, 8 CPUs").writers).toBe(8);
+      expect(lazy!.overhead === null).toBe(arch === "x86-pks");
+    }
+    const [shown] = /(?<=```text\n)arm64-poe +cost[^`]*/.exec(DOCS)!;
+    expect(whatIfTextOf(report, PLAIN)).toContain(shown);
+  });
+});
+
+describe("kpkeys replay estimates the system time added", () => {
+  const reportWith = (...args: string[]): RunReport =>
+    jsonOf("replay", embeddedTrace.trace, ...args).document as RunReport;
+
+  test("on arm64 by RFC v5's table, on x86 not at all", { timeout: LONG }, () => {
+    const { arches } = reportWith();
+    const [arm64, x86] = arches.map(({ policies }) => policies);
+    expect(arm64!.off!.overhead).toBeNull();
+    expect(arm64!.naive!.overhead!.percent).toBeGreaterThan(arm64!.batched!.overhead!.percent);
+    expect(arm64!.batched!.overhead!.basis).toBe("estimated, calibrated on RFC v5's mock measurements");
+    expect([x86!.naive!.overhead, x86!.naive!.wrmsrCycles]).toEqual([null, null]);
+  });
+
+  test("on x86 as cycles of WRMSR that the user states", { timeout: LONG }, () => {
+    const { arches } = reportWith("--wrmsr-cycles", "250", "--policy", "batched");
+    const [arm64, x86] = arches.map(({ policies }) => policies.batched!);
+    expect(arm64!.wrmsrCycles).toBeNull();
+    expect(x86!.wrmsrCycles).toBe(250 * x86!.registerWrites);
+  });
+
+  test("with unit costs of the user's own, and says whose", { timeout: LONG }, () => {
+    const file = written("own.json", JSON.stringify(costs));
+    const { arches } = reportWith("--cost", file, "--policy", "batched");
+    const [arm64, x86] = arches.map(({ policies }) => policies.batched!.overhead);
+    expect(arm64).toBeNull();
+    expect(x86!.basis).toBe("guessed for a test");
+    expect(x86!.low).toBe(x86!.high);
+    const { stdout } = kpkeys("replay", embeddedTrace.trace, "--cost", file, "--policy", "batched");
+    expect(stdout).toContain("System time added on x86-pks: guessed for a test.");
+  });
+
+  test("takes the file of unit costs that the documentation shows", { timeout: LONG }, () => {
+    const file = written("shown.json", /(?<=```json\n)[^`]*/.exec(DOCS)![0]);
+    const { arches } = reportWith("--cost", file, "--policy", "batched", "--arch", "arm64-poe");
+    expect(arches[0]!.policies.batched!.overhead!.basis).toBe("measured on our board in May");
+  });
+
+  test.each([
+    ["missing.json", undefined, "ERR_INPUT_MISSING"],
+    ["none.json", "{", "ERR_COST_FILE"],
+    ["arch.json", JSON.stringify({ ...costs, arch: "riscv" }), "ERR_COST_FILE"],
+    ["negative.json", JSON.stringify({ ...costs, costs: { ...costs.costs, userFault: -1 } }), "costs.userFault"],
+    ["unknown.json", JSON.stringify({ ...costs, discount: 1 }), "discount"],
+    ["empty.json", JSON.stringify({ ...costs, samples: [] }), "samples"],
+  ])("refuses %s in one line", { timeout: LONG }, (name, text, told) => {
+    const path = text === undefined ? join(directory, name) : written(name, text);
+    const { status, stdout, stderr } = kpkeys("replay", embeddedTrace.trace, "--cost", path);
+    expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+    expect(stderr.trimEnd().split("\n")).toHaveLength(1);
+    expect(stderr).toContain(told);
+    expect(stderr).toContain(path);
+  });
+});

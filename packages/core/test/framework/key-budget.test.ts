@@ -1,0 +1,162 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { ContextName, ContextRights, Kpkeys, PkeyName, Rights } from "../../src/contracts/index.js";
+import { createKpkeys } from "../../src/framework/kpkeys.js";
+import { checkKeyBudget, keyBudget, sharingText } from "../../src/framework/key-budget.js";
+import { KpkeysError } from "../../src/errors.js";
+import { createTinyArch, GRANTING, WITHHOLDING } from "./tiny-arch.js";
+
+/** A feature as far as the budget is about it: its key, and the context of the same name. */
+type Feature = readonly [name: string, rights?: Readonly<Record<string, Rights>>, others?: Rights];
+
+function make(register: typeof GRANTING, features: readonly Feature[]): Kpkeys {
+  const kpkeys = createKpkeys(() => createTinyArch(), register);
+  for (const [name] of features) kpkeys.registerPkey(name as PkeyName);
+  for (const [name, rights, others] of features) {
+    kpkeys.defineContext(name as ContextName, rights ?? { [name]: "rw" }, others);
+  }
+  return kpkeys;
+}
+
+const owners = (names: readonly string[]): Map<PkeyName, string> =>
+  new Map(names.map((name) => [name as PkeyName, name.toLowerCase()]));
+
+function budgetOf(register: typeof GRANTING, features: readonly Feature[]): ReturnType<typeof keyBudget> {
+  const own = owners(features.map(([name]) => name));
+  return keyBudget(make(register, features), register, own.set("DEFAULT", "kpkeys"));
+}
+
+const named = (count: number): Feature[] => Array.from({ length: count }, (_, index) => [`F${index}`] as const);
+
+describe("a key budget", () => {
+  it("sets contexts against keys, each with its owner", () => {
+    const { wanted, contexts, register, keys, fits } = budgetOf(GRANTING, [["PGTABLES"], ["CRED"]]);
+    expect({ register, keys, fits }).toEqual({ register: "GRANTING", keys: 8, fits: true });
+    expect(wanted.map(({ name, number, owner }) => [name, number, owner])).toEqual([
+      ["DEFAULT", 0, "kpkeys"],
+      ["PGTABLES", 1, "pgtables"],
+      ["CRED", 2, "cred"],
+    ]);
+    expect(contexts).toEqual([
+      { name: "DEFAULT", rights: { DEFAULT: "rwx", PGTABLES: "r", CRED: "r" } },
+      { name: "PGTABLES", rights: { DEFAULT: "rwx", PGTABLES: "rw", CRED: "r" } },
+      { name: "CRED", rights: { DEFAULT: "rwx", PGTABLES: "r", CRED: "rw" } },
+    ]);
+  });
+
+  it("tells what sharing a key would open: each of two contexts could write the other's pages", () => {
+    const { sharing } = budgetOf(GRANTING, [["PGTABLES"], ["CRED"]]);
+    expect(sharing.map(({ keys }) => keys)).toEqual([["PGTABLES", "CRED"]]);
+    expect(sharing[0]!.exposes).toEqual([
+      { context: "PGTABLES", key: "CRED", from: "r", to: "rw" },
+      { context: "CRED", key: "PGTABLES", from: "r", to: "rw" },
+    ]);
+    expect(sharingText(sharing[0]!)).toBe(
+      "the context PGTABLES could write the pages of CRED and the context CRED could write the pages of PGTABLES",
+    );
+  });
+
+  it("tells that a secret which DEFAULT may not read would be readable everywhere", () => {
+    const kpkeys = createKpkeys(() => createTinyArch(), GRANTING);
+    for (const name of ["PGTABLES", "SECRET"]) kpkeys.registerPkey(name as PkeyName);
+    kpkeys.defineContext("DEFAULT", { SECRET: "none" } as ContextRights);
+    kpkeys.defineContext("PGTABLES", { PGTABLES: "rw" });
+    const [shared] = keyBudget(kpkeys, GRANTING, new Map()).sharing;
+    expect(shared!.exposes).toEqual([
+      { context: "DEFAULT", key: "SECRET", from: "none", to: "r" },
+      { context: "PGTABLES", key: "SECRET", from: "none", to: "rw" },
+    ]);
+    expect(sharingText(shared!)).toContain("DEFAULT could read the pages of SECRET");
+    expect(sharingText(shared!)).toContain("PGTABLES could read and write the pages of SECRET");
+  });
+
+  it("puts the pair first whose sharing opens least: contexts that have both keys alike lose nothing", () => {
+    const { sharing } = budgetOf(GRANTING, [["A", { A: "rw", B: "rw" }], ["B", { A: "rw", B: "rw" }], ["C"]]);
+    expect(sharing.map(({ keys }) => keys.join())).toEqual(["A,B", "A,C", "B,C"]);
+    expect(sharing[0]!.exposes).toEqual([]);
+    expect(sharingText(sharing[0]!)).toBe("no context could do more than now");
+  });
+
+  it("a context that opens all keys, whoever registers them, opens those registered after it", () => {
+    const kpkeys = createKpkeys(() => createTinyArch(), GRANTING);
+    kpkeys.defineContext("ALL" as ContextName, {}, "rw");
+    kpkeys.registerPkey("LATE" as PkeyName);
+    kpkeys.freeze();
+    expect(kpkeys.rights("ALL" as ContextName, "LATE" as PkeyName)).toBe("rw");
+    expect(kpkeys.rights("ALL" as ContextName, "DEFAULT")).toBe("rwx");
+    expect(kpkeys.compiled("ALL" as ContextName).set.low).toBe(0x5007);
+  });
+});
+
+describe("a set of features", () => {
+  it("fits exactly as long as there are numbers, whatever the architecture keeps for whom", () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom(GRANTING, WITHHOLDING),
+        fc.subarray(["PGTABLES", "CRED"]),
+        fc.nat(18),
+        fc.boolean(),
+        (register, claimed, others, claimedFirst) => {
+          const rest = named(others).map(([name]) => name);
+          const names = claimedFirst ? [...claimed, ...rest] : [...rest, ...claimed];
+          const budget = budgetOf(
+            register,
+            names.map((name) => [name]),
+          );
+          expect(budget.fits).toBe(names.length < register.keys);
+          const numbers = budget.wanted.map(({ number }) => number);
+          expect(new Set(numbers).size).toBe(names.length + 1);
+          expect(numbers.every((number) => number < register.keys)).toBe(budget.fits);
+          const freeze = (): void => {
+            make(
+              register,
+              names.map((name) => [name]),
+            ).freeze();
+          };
+          if (budget.fits) freeze();
+          else expect(freeze).toThrow(KpkeysError);
+        },
+      ),
+    );
+  });
+
+  it("that does not fit is refused with who wants what, and the sharing that would open least", () => {
+    const budget = budgetOf(GRANTING, [["A"], ["B"], ...named(6)]);
+    let message = "";
+    try {
+      checkKeyBudget(budget);
+    } catch (error) {
+      message = (error as KpkeysError).message;
+      expect((error as KpkeysError).code).toBe("ERR_PKEY_EXHAUSTED");
+    }
+    expect(message).toContain("9 keys are wanted, and GRANTING has 8: DEFAULT, ");
+    for (const name of ["A (a)", "B (b)", "F0 (f0)", "F5 (f5)"]) expect(message).toContain(name);
+    expect(message).toContain("expected one feature less, or keys that are shared; were ");
+    expect(message).toMatch(/one key, the context \w+ could write the pages of \w+ and the context \w+ could write/);
+  });
+
+  it("that fits is not", () => {
+    checkKeyBudget(budgetOf(GRANTING, named(7)));
+  });
+});
+
+/** What the register itself would allow if two keys were one field: the words are held against its decoding. */
+describe("what sharing exposes", () => {
+  const RIGHTS: readonly Rights[] = ["none", "r", "rw", "rx", "rwx"];
+  it("is what a register with the rights of both in one field allows beyond now", () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...RIGHTS), fc.constantFrom(...RIGHTS), (one, other) => {
+        const { sharing } = budgetOf(GRANTING, [["A", { A: one, B: other }], ["B"]]);
+        const field = GRANTING.field(1, one).low | GRANTING.field(1, other).low;
+        const union = GRANTING.rightsOf(0, field, 1);
+        const expected = [
+          ["A", one],
+          ["B", other],
+        ].filter(([, from]) => from !== union);
+        const told = sharing[0]!.exposes.filter(({ context }) => context === ("A" as ContextName));
+        expect(told.map(({ key, from }) => [key, from])).toEqual(expected);
+        for (const { to } of told) expect(to).toBe(union);
+      }),
+    );
+  });
+});

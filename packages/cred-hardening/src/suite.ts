@@ -1,0 +1,57 @@
+import { CRED, Creds, Errno, Exceptions, KernelMemory, Kpkeys } from "@kpkeys/core/contracts";
+import type { KunitSuite, KunitTest } from "@kpkeys/core/contracts";
+
+/**
+ * The suite of mm/tests/kpkeys_hardened_cred_kunit.c (patch 8 of the credentials series, RFC v2): the user id of a live credential
+ * cannot be written from outside, that of one in preparation can.
+ */
+export const hardenedCred: KunitSuite = {
+  name: "Hardened credentials using kpkeys",
+  config: "KPKEYS_HARDENED_CRED_KUNIT_TEST",
+  cases: [
+    { name: "write_current_creds", run: writeCurrentCreds },
+    { name: "write_new_creds", run: writeNewCreds },
+  ],
+};
+
+function writeCurrentCreds(test: KunitTest): void {
+  skipUnlessSupported(test);
+  const creds = test.get(Creds);
+  test.expectEq(writeUid(test, creds.current()), Errno.EFAULT, "Write to current->cred wasn't prevented");
+  test.expectEq(writeUid(test, creds.real()), Errno.EFAULT, "Write to current->real_cred wasn't prevented");
+}
+
+function writeNewCreds(test: KunitTest): void {
+  skipUnlessSupported(test);
+  const creds = test.get(Creds);
+  const prepared = creds.prepare();
+  test.assertNe(prepared, -1, "Could not prepare credentials");
+  test.expectEq(writeUid(test, prepared), 0, "Write to prepared credentials failed");
+
+  const live = creds.protect(prepared);
+  test.defer(() => {
+    creds.put(live);
+  });
+  test.assertNe(live, prepared, "protect_creds() left the credentials where they were");
+  test.expectEq(writeUid(test, live), Errno.EFAULT, "Write to protected credentials wasn't prevented");
+
+  const born = creds.prepareProtected();
+  test.assertNe(born, -1, "Could not prepare protected credentials");
+  test.defer(() => {
+    creds.put(born);
+  });
+  test.expectEq(writeUid(test, born), Errno.EFAULT, "Write to credentials prepared protected wasn't prevented");
+}
+
+/** Writes uid + 1, as an attacker would write 0; the case leaves what it could write. @returns 0 or -EFAULT */
+function writeUid(test: KunitTest, cred: number): number {
+  const memory = test.get(KernelMemory);
+  const { high, low } = memory.linearAddress(cred + CRED.uid);
+  memory.load(cred + CRED.uid, "kunit");
+  const { valueHigh: gid, valueLow: uid } = memory;
+  return test.get(Exceptions).copyToKernelNofault(high, low, gid, (uid + 1) | 0);
+}
+
+function skipUnlessSupported(test: KunitTest): void {
+  if (!test.get(Kpkeys).supported()) test.skip("kpkeys are not supported");
+}

@@ -1,0 +1,106 @@
+import { createContainer, createPluginRegistry, KpkeysError, provide, registerFramework, resolve } from "@kpkeys/core";
+import {
+  CONTRACT_VERSION,
+  CRED,
+  Creds,
+  ExtensionPoints,
+  KernelMemory,
+  Kpkeys,
+  KpkeysArch,
+  PkeyRegister,
+  ProtectedObjects,
+  Tasks,
+} from "@kpkeys/core/contracts";
+import type { DependencyContainer, Plugin, PluginOptions, Task } from "@kpkeys/core/contracts";
+import { describe, expect, it } from "vitest";
+import { createTinyArch, GRANTING } from "../../core/test/framework/tiny-arch.js";
+import { credHardening, hardenedCred } from "../src/index.js";
+
+/** An architecture that is a register in a variable. */
+function toyArch(selects: readonly string[] = ["ARCH_HAS_KPKEYS"]): Plugin {
+  return {
+    id: "toy",
+    kind: "arch",
+    description: "a register in a variable",
+    contract: CONTRACT_VERSION,
+    config: [{ symbol: "TOY", selects }],
+    setup(container) {
+      provide(container, PkeyRegister, GRANTING);
+      provide(container, KpkeysArch, createTinyArch());
+    },
+  };
+}
+
+function setUp(options: PluginOptions = {}, config: readonly string[] = [], arch = toyArch()): DependencyContainer {
+  const container = createContainer();
+  registerFramework(container);
+  createPluginRegistry([arch, credHardening]).setUp(container, "toy", ["cred"], { cred: options }, config);
+  return container;
+}
+
+function codeOf(action: () => unknown): string {
+  try {
+    action();
+  } catch (error) {
+    if (error instanceof KpkeysError) return error.code;
+    throw error;
+  }
+  return "nothing thrown";
+}
+
+describe("the feature", () => {
+  it("registers its key and its contexts, of which UNRESTRICTED opens the keys of features that come after it", () => {
+    const kpkeys = resolve(setUp(), Kpkeys);
+    kpkeys.registerPkey("LATER" as "CRED");
+    expect(kpkeys.pkey("CRED")).toBe(2);
+    const rights = kpkeys.contextNames.map((context) =>
+      ["DEFAULT", "CRED", "LATER"].map((key) => kpkeys.rights(context, key as "CRED")).join(" "),
+    );
+    expect(Object.fromEntries(kpkeys.contextNames.map((name, at) => [name, rights[at]]))).toEqual({
+      DEFAULT: "rwx r r",
+      CRED: "rwx rw r",
+      UNRESTRICTED: "rwx rw rw",
+    });
+  });
+
+  it("attaches itself where objects are written, in pairs, and brings its suite", () => {
+    const points = resolve(setUp(), ExtensionPoints);
+    for (const point of ["slabInternalWrite", "slabInternalWriteDone", "rcuHeadWrite", "rcuHeadWriteDone"] as const) {
+      expect(points.handlers(point)).toHaveLength(1);
+    }
+    expect(points.credStore).toBeDefined();
+    expect(points.suites).toEqual([hardenedCred]);
+    expect(hardenedCred.cases.map(({ name }) => name)).toEqual(["write_current_creds", "write_new_creds"]);
+  });
+
+  it("claims each credential that a task lives on, once", () => {
+    const container = setUp();
+    const task = (cred: number, realCred = cred): Task => ({ cred, realCred }) as Task;
+    const all = [task(0x5000), task(0x5000), task(0x70c0, 0x7180)];
+    provide(container, Tasks, { all } as unknown as Tasks);
+    provide(container, Creds, { init: 0x5000 } as Creds);
+    provide(container, KernelMemory, { pageBytes: 4096 } as KernelMemory);
+    const [claim] = resolve(container, ProtectedObjects).claims;
+    expect([...claim!.objects!()]).toEqual([
+      { pfn: 5, offset: 0, size: CRED.size, pkey: 2, source: "init_cred" },
+      { pfn: 7, offset: 0xc0, size: CRED.size, pkey: 2, source: "cred" },
+      { pfn: 7, offset: 0x180, size: CRED.size, pkey: 2, source: "cred" },
+    ]);
+    expect(claim!.tablePkey).toBeUndefined();
+  });
+
+  it("refuses options, of which it has none", () => {
+    expect(codeOf(() => setUp({ move: true }))).toBe("ERR_SPEC");
+  });
+});
+
+describe("its config symbols", () => {
+  it("select the RCU that may write protected objects, which cannot be turned off beside it", () => {
+    expect(codeOf(() => setUp({}, ["CONFIG_KPKEYS_UNRESTRICTED_RCU=y"]))).toBe("nothing thrown");
+    expect(codeOf(() => setUp({}, ["# CONFIG_KPKEYS_UNRESTRICTED_RCU is not set"]))).toBe("ERR_CONFIG_DEPENDS");
+  });
+
+  it("depend on an architecture with kpkeys", () => {
+    expect(codeOf(() => setUp({}, [], toyArch([])))).toBe("ERR_CONFIG_DEPENDS");
+  });
+});

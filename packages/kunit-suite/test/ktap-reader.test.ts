@@ -1,0 +1,299 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { plainLine, plainName, readKtap, writeKtap } from "../src/index.js";
+import type { KtapTest } from "../src/index.js";
+import { statusOfAll } from "../src/ktap/types.js";
+import { parseKtap } from "./parse-ktap.js";
+
+/** Texts that mean something in a document, beside any other. */
+const text = fc.oneof(
+  fc.string({ minLength: 1, maxLength: 12 }),
+  fc.string({ minLength: 1, maxLength: 8, unit: "binary" }),
+  fc.constantFrom(
+    "a",
+    "b",
+    "ok 1 a",
+    "not ok 2 b",
+    "1..3",
+    "KTAP version 1",
+    "# Subtest: x",
+    "Subtest: x",
+    "a # SKIP b",
+  ),
+  fc.constantFrom("two\nlines", "tab\tand space ", "- dash", "#", "##", "  ", "reboot: System halted", "Subtest:", "-"),
+);
+const directive = fc.option(fc.constantFrom("TIMEOUT", "XFAIL why", "remark # and more"), { nil: undefined });
+
+const { test: tree } = fc.letrec<{ test: KtapTest; leaf: KtapTest; inner: KtapTest }>((tie) => ({
+  test: fc.oneof({ maxDepth: 3, depthIdentifier: "ktap" }, tie("leaf"), tie("inner")),
+  leaf: fc
+    .record({
+      name: text,
+      status: fc.constantFrom("passed", "failed", "skipped"),
+      directive,
+      log: fc.array(text, { maxLength: 3 }),
+    })
+    .map(({ name, status, directive: remark, log }): KtapTest => {
+      const said = status === "skipped" ? `SKIP ${remark ?? ""}`.trim() : remark;
+      return { name, status, ...(said !== undefined && { directive: said }), log, tests: [] };
+    }),
+  inner: fc
+    .record({
+      name: text,
+      log: fc.array(text, { maxLength: 2 }),
+      tests: fc.array(tie("test"), { minLength: 1, maxLength: 4, depthIdentifier: "ktap" }),
+    })
+    .map(({ name, log, tests }): KtapTest => {
+      const status = statusOfAll(tests);
+      return { name, status, ...(status === "skipped" && { directive: "SKIP" }), log, tests };
+    }),
+}));
+
+/** The tree as the text can carry it. */
+function plain({ name, log, tests, ...rest }: KtapTest): KtapTest {
+  return { ...rest, name: plainName(name), log: log.map(plainLine), tests: tests.map(plain) };
+}
+
+const trees = fc.array(tree, { minLength: 1, maxLength: 4 });
+
+describe("a document that the writer made", () => {
+  it("is read back as it was, whatever names and logs hold", () => {
+    fc.assert(
+      fc.property(trees, (tests) => {
+        const { tests: read, errors, missing } = readKtap(writeKtap(tests));
+        expect(errors).toEqual([]);
+        expect(missing).toBe(0);
+        expect(read).toEqual(tests.map(plain));
+      }),
+      { numRuns: 400 },
+    );
+  });
+
+  it("is read the same behind console prefixes, with CRLF, with noise before it and after the end of the run", () => {
+    fc.assert(
+      fc.property(
+        trees,
+        fc.constantFrom("[    1.234567] ", "<6>[   12.000001][    T1] ", "        "),
+        (tests, prefix) => {
+          const document = writeKtap(tests);
+          const lines = document.trimEnd().split("\n");
+          const log = [
+            "Booting Linux on physical CPU 0x0",
+            ...lines.map((line) => prefix + line),
+            `${prefix}reboot: System halted`,
+            `${prefix}not ok 99 never`,
+          ];
+          expect(readKtap(log.join("\r\n"))).toEqual(readKtap(document));
+        },
+      ),
+    );
+  });
+
+  it("loses nothing of names and lines that need no change", () => {
+    for (const name of ["write_user_pmd", "Hardened pgtables using kpkeys", "ok 1 a", "1..3", "a-b"])
+      expect(plainName(name)).toBe(name);
+    for (const line of ["pud: entry 3", "  deeper", "a # SKIP b", "ok 1 a"]) expect(plainLine(line)).toBe(line);
+  });
+});
+
+const lines = (...all: string[]): string => `${all.join("\n")}\n`;
+const errorsOf = (...all: string[]): string[] =>
+  readKtap(lines(...all)).errors.map(({ line, message }) => `${line}: ${message}`);
+
+describe("a malformed document", () => {
+  it("whose numbers are wrong is read on, each told with its line", () => {
+    const document = lines("KTAP version 1", "1..3", "ok 1 a", "ok 3 b", "not ok 3 c");
+    const { errors, counts } = readKtap(document);
+    expect(errors).toEqual([{ line: 4, message: "test number 3 where 2 was expected" }]);
+    expect(counts).toEqual({ passed: 2, failed: 1, crashed: 0, skipped: 0 });
+  });
+
+  it("without a plan is read up to its end, and told: nothing says whether a result is missing", () => {
+    expect(errorsOf("KTAP version 1", "ok 1 a", "ok 2 b")).toEqual([
+      "2: no plan: nothing says how many results there are to be",
+    ]);
+    const nested = ["KTAP version 1", "1..2", "    KTAP version 1", "    # Subtest: s", "    ok 1 a", "    ok 2 b"];
+    const { tests, errors } = readKtap(lines(...nested, "ok 1 s", "ok 2 t"));
+    expect(errors.map(({ line }) => line)).toEqual([5]);
+    expect(tests.map(({ name, tests: inner }) => [name, inner.length])).toEqual([
+      ["s", 2],
+      ["t", 0],
+    ]);
+  });
+
+  it("with fewer results than planned has crashed", () => {
+    const { errors, counts, missing } = readKtap(lines("KTAP version 1", "1..4", "ok 1 a"));
+    expect(errors).toEqual([{ line: 3, message: "the plan is 4 results, and 3 are missing" }]);
+    expect({ missing, crashed: counts.crashed }).toEqual({ missing: 3, crashed: 3 });
+  });
+
+  it("in which a subtest misses results has a crashed test, whatever its result says", () => {
+    const nested = ["KTAP version 1", "1..2", "    KTAP version 1", "    # Subtest: s", "    1..3", "    ok 1 a"];
+    const { tests, errors, counts } = readKtap(lines(...nested, "ok 1 s", "ok 2 t"));
+    expect(errors).toEqual([{ line: 7, message: "the plan is 3 results, and 2 are missing" }]);
+    expect(tests[0]).toMatchObject({ name: "s", status: "crashed", missing: 2 });
+    expect(counts).toEqual({ passed: 2, failed: 0, crashed: 2, skipped: 0 });
+  });
+
+  it("that breaks off in a subtest tells every level that is not complete", () => {
+    const crash = ["    # c: Unable to handle kernel paging request", "Kernel panic - not syncing: Oops"];
+    const { errors, counts, tests } = readKtap(
+      lines("KTAP version 1", "1..2", "    KTAP version 1", "    # Subtest: s", "    1..3", "    ok 1 a", ...crash),
+    );
+    expect(errors.map(({ message }) => message)).toEqual([
+      "the plan is 3 results, and 2 are missing",
+      "no result of the subtest 's'",
+      "the plan is 2 results, and 1 is missing",
+    ]);
+    expect(counts).toEqual({ passed: 1, failed: 0, crashed: 3, skipped: 0 });
+    expect(tests[0]!.log).toContain("Kernel panic - not syncing: Oops");
+  });
+
+  it("ends where the kernel has nothing more to run", () => {
+    for (const end of ["reboot: System halted", "List of all partitions:", "Kernel panic - not syncing: VFS: no root"])
+      expect(readKtap(lines("KTAP version 1", "1..2", "ok 1 a", end, "ok 2 b")).missing).toBe(1);
+  });
+
+  it("with '#' in a name is told so, and the result does not count", () => {
+    const { errors, counts } = readKtap(lines("KTAP version 1", "1..1", "ok 1 a#b"));
+    expect(errors.map(({ line, message }) => `${line}: ${message}`)).toEqual([
+      "3: '#' in the name of a test",
+      "3: the plan is 1 result, and 1 is missing",
+    ]);
+    expect(counts.passed).toBe(0);
+  });
+
+  it("whose subtest has another name than its result", () => {
+    const nested = ["KTAP version 1", "1..1", "    KTAP version 1", "    # Subtest: s", "    1..1", "    ok 1 a"];
+    expect(errorsOf(...nested, "ok 1 t")).toEqual([
+      "7: no result of the subtest 's'",
+      "7: more results than the plan announces",
+    ]);
+  });
+
+  it.each([
+    ["a second plan", ["KTAP version 1", "1..1", "1..1", "ok 1 a"], "3: a second plan"],
+    ["more results", ["KTAP version 1", "1..1", "ok 1 a", "ok 2 b"], "4: more results than the plan announces"],
+    [
+      "more results in a subtest",
+      ["KTAP version 1", "1..1", "  KTAP version 1", "  # Subtest: s", "  1..1", "  ok 1 a", "  ok 2 b", "ok 1 s"],
+      "7: more results than the 1 that the plan announces",
+    ],
+    [
+      "a second document",
+      ["KTAP version 1", "1..1", "ok 1 a", "KTAP version 1", "1..1", "ok 1 a"],
+      "4: a second document after the first",
+    ],
+    ["an unknown version", ["KTAP version 2", "1..1", "ok 1 a"], "1: KTAP version 2, which is not known"],
+    ["an unknown TAP version", ["TAP version 12", "1..1", "ok 1 a"], "1: TAP version 12, which is not known"],
+    ["nothing in it", ["KTAP version 1", "1..0"], "2: 0 tests run"],
+    ["a result without a number", ["KTAP version 1", "1..1", "ok - a", "ok 1 a"], "3: a result without a number"],
+    ["a damaged result", ["KTAP version 1", "1..1", "ok 1: a", "ok 1 a"], "3: a damaged result"],
+    [
+      "ok over a failed subtest",
+      ["KTAP version 1", "1..1", "  KTAP version 1", "  # Subtest: s", "  1..1", "  not ok 1 a", "ok 1 s"],
+      "7: ok, though a subtest failed",
+    ],
+    ["no version line", ["1..1", "ok 1 a"], "2: no KTAP version line in all of the text"],
+  ])("with %s", (_, document, error) => {
+    expect(errorsOf(...document)).toEqual([error]);
+  });
+
+  it("that is no document at all tells what KUnit's executor complained of", () => {
+    const complaint = "kunit executor: unsupported filter";
+    expect(errorsOf(`[    0.1] ${complaint}`)).toEqual([
+      `1: ${complaint}`,
+      "1: no KTAP version line in all of the text",
+    ]);
+    expect(readKtap("").errors).toHaveLength(1);
+  });
+
+  it("never throws, whatever it is, and every error has a line of it", () => {
+    const line = fc.oneof(
+      text,
+      fc.constantFrom(
+        "KTAP version 1",
+        "TAP version 14",
+        "# Subtest: a",
+        "1..2",
+        "ok 1 a",
+        "not ok 2 a # SKIP x",
+        "# log",
+        "ok",
+      ),
+    );
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.nat(2), line), { maxLength: 25 }), (all) => {
+        const document = lines(...all.map(([depth, each]) => "    ".repeat(depth) + each));
+        const { errors } = readKtap(document);
+        const last = document.split(/\r?\n/).length;
+        for (const { line: number } of errors) expect(number).toBeGreaterThan(0);
+        for (const { line: number } of errors) expect(number).toBeLessThanOrEqual(last);
+      }),
+      { numRuns: 500 },
+    );
+    expect(readKtap("KTAP version 1\n".repeat(100_000)).errors[0]!.message).toContain("no plan");
+  });
+});
+
+describe("a document of another writer", () => {
+  it("may be without indentation, as the kernel's parser takes it", () => {
+    const flat = [
+      "KTAP version 1",
+      "1..2",
+      "KTAP version 1",
+      "# Subtest: s",
+      "1..2",
+      "ok 1 a",
+      "ok 2 b",
+      "ok 1 s",
+      "ok 2 t",
+    ];
+    const { tests, errors } = readKtap(lines(...flat));
+    expect(errors).toEqual([]);
+    expect(tests.map(({ name, tests: inner }) => [name, inner.length])).toEqual([
+      ["s", 2],
+      ["t", 0],
+    ]);
+  });
+
+  it("may begin a subtest with either line alone, and say more between name and plan", () => {
+    const named = [
+      "KTAP version 1",
+      "1..1",
+      "    # Subtest: s",
+      "    # module: m",
+      "    1..1",
+      "    ok 1 - a",
+      "ok 1 - s",
+    ];
+    expect(readKtap(lines(...named))).toMatchObject({ errors: [], tests: [{ name: "s", log: ["module: m"] }] });
+    const unnamed = ["TAP version 14", "1..1", "  KTAP version 1", "  1..1", "  ok 1 a", "ok 1 s"];
+    expect(readKtap(lines(...unnamed))).toMatchObject({ errors: [], tests: [{ name: "s", tests: [{ name: "a" }] }] });
+  });
+
+  it("decides by no directive but SKIP, in whatever result", () => {
+    const results = ["not ok 1 a # SKIP why", "ok 2 b # TODO", "not ok 3 c # TIMEOUT", "ok 4 d # XFAIL"];
+    const { tests, errors } = readKtap(lines("KTAP version 1", "1..4", ...results));
+    expect(errors).toEqual([]);
+    expect(tests.map(({ status, directive: said }) => [status, said])).toEqual([
+      ["skipped", "SKIP why"],
+      ["passed", "TODO"],
+      ["failed", "TIMEOUT"],
+      ["passed", "XFAIL"],
+    ]);
+  });
+
+  it("that the kernel's grammar finds nothing wrong with has no error here, and the same results", () => {
+    fc.assert(
+      fc.property(trees, (tests) => {
+        const document = writeKtap(tests);
+        const { errors, results } = parseKtap(document);
+        fc.pre(errors.length === 0);
+        expect(readKtap(document).tests.map(({ name, status }) => [name, status])).toEqual(
+          results.map(({ name, status }) => [name, status]),
+        );
+      }),
+    );
+  });
+});
