@@ -82,9 +82,9 @@ export function runReport(...arches: ArchReport[]): RunReport {
     trace: {
       name: "lua-build",
       events: 176_996,
-      unused: { "sched:sched_wakeup": 12_345 },
       form: "tracepoints",
       limits: [],
+      unused: { "sched:sched_wakeup": 12_345 },
       lost: 0,
       refused: 0,
       processes: 121,

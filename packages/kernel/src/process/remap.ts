@@ -44,14 +44,6 @@ export function createRemap(parts: ProcessParts, userTables: UserTables, unmap: 
     });
   }
 
-  /** Whether the range has a table of a level, read from the entry above it; the entry stays in the setters' words. */
-  function hasTable(mm: KernelMm, page: number, level: number): boolean {
-    const above = tables.tableAt(mm.root, level - 1, pageHigh(page, pageShift), pageLow(page, pageShift));
-    if (above < 0) return false;
-    tables.read(above, format.index(level - 1, pageHigh(page, pageShift), pageLow(page, pageShift)));
-    return format.typeOf(level - 1, tables.entryHigh, tables.entryLow) === EntryType.TABLE;
-  }
-
   /** A table that entries move within is locked once. */
   function lockBoth(source: number, target: number): void {
     sections.lock(source);
@@ -61,6 +53,14 @@ export function createRemap(parts: ProcessParts, userTables: UserTables, unmap: 
   function unlockBoth(source: number, target: number): void {
     if (target !== source) sections.unlock(target);
     sections.unlock(source);
+  }
+
+  /** Whether the range has a table of a level, read from the entry above it; the entry stays in the setters' words. */
+  function hasTable(mm: KernelMm, page: number, level: number): boolean {
+    const above = tables.tableAt(mm.root, level - 1, pageHigh(page, pageShift), pageLow(page, pageShift));
+    if (above < 0) return false;
+    tables.read(above, format.index(level - 1, pageHigh(page, pageShift), pageLow(page, pageShift)));
+    return format.typeOf(level - 1, tables.entryHigh, tables.entryLow) === EntryType.TABLE;
   }
 
   /** `move_normal_pmd`: a whole table changes its place when both places are aligned and the new one is empty. */
