@@ -25,7 +25,18 @@ describe("kpkeys run", () => {
   test("replays the embedded recording on both architectures, everything protected", { timeout: LONG }, () => {
     const { status, trace, arches } = reportOf("run");
     expect(status).toBe(0);
-    expect(trace).toEqual({ name: "gcc-hello", events: 4264, unused: {}, processes: 5, until: null, sample: null });
+    expect(trace).toEqual({
+      name: "gcc-hello",
+      events: 4264,
+      form: "tracepoints",
+      limits: [],
+      unused: {},
+      processes: 5,
+      lost: 0,
+      refused: 0,
+      until: null,
+      sample: null,
+    });
     expect(arches.map(({ arch }) => arch)).toEqual(["arm64-poe", "x86-pks"]);
     for (const { coverage, attack, kunit, policies, linux } of arches) {
       expect(coverage.keyed + coverage.readOnly).toBe(coverage.pages);

@@ -116,7 +116,9 @@ export function createUnmap(parts: ProcessParts, userTables: UserTables): Unmap 
       userTables.eachTable(mm, start, end, (table, from, to, page) => {
         if (to - from < span) return;
         const above = tables.tableAt(mm.root, level, pageHigh(page, pageShift), pageLow(page, pageShift));
+        sections.lock(above);
         tables.setEntry(level, above, format.index(level, pageHigh(page, pageShift), pageLow(page, pageShift)), 0, 0);
+        sections.unlock(above);
         emptied.push(table);
       });
       mm.tablePages -= emptied.length;

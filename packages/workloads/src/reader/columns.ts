@@ -2,6 +2,7 @@ import { type TraceEvent } from "./event.js";
 import { decimal, digits, SPACE } from "./scan.js";
 
 const TAB = 9;
+const HASH = 35;
 const PAREN_OPEN = 40;
 const PAREN_CLOSE = 41;
 const MINUS = 45;
@@ -48,7 +49,8 @@ export function readColumnsBefore(bytes: Uint8Array, start: number, end: number,
     const before = at;
     if (take(number) && !take(time)) at = before;
   }
-  if (!take(cpu)) {
+  // Flags stand between CPU and time, where there is a time.
+  if (!take(cpu) && !Number.isNaN(event.time)) {
     const before = at;
     if (take(flags) && !take(cpu)) at = before;
   }
@@ -111,8 +113,9 @@ function cpu(bytes: Uint8Array, start: number, end: number, event: TraceEvent): 
   return true;
 }
 
-/** ftrace's irqs-off, need-resched and so on: four or five characters, which mean nothing here. */
-function flags(_bytes: Uint8Array, start: number, end: number): boolean {
+/** ftrace's irqs-off, need-resched and so on: four to six characters, points where there is nothing. They mean nothing here. */
+function flags(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) if (bytes[at] !== DOT && !isLetterOrDigit(bytes[at]!)) return false;
   return end - start >= 4 && end - start <= 6;
 }
 
@@ -136,6 +139,10 @@ function threadColumn(bytes: Uint8Array, line: number, start: number, end: numbe
   if (from - 1 === start) event.tid = -event.tid;
   else event.commEnd = from - 1;
   return true;
+}
+
+function isLetterOrDigit(byte: number): boolean {
+  return isDigit(byte) || byte === HASH || (byte >= 65 && byte <= 90) || (byte >= 97 && byte <= 122);
 }
 
 function isDigit(byte: number): boolean {

@@ -129,12 +129,12 @@ export function createLineParser(path: string, ledger: Ledger, sink: (event: Tra
     ledger.unused(name);
   }
 
-  /** The name behind columns that can be read, among which there is a time, a CPU or the name's own subsystem. */
+  /** The name behind columns that can be read, if a time is among them or the name has its subsystem. */
   function unknownName(bytes: Uint8Array, start: number): string | undefined {
     for (let at = firstWord(bytes, start); at >= 0; at = nextWord(bytes, at)) {
       const found = NAME.exec(textOf(bytes, at, word(bytes, at)));
       if (found === null || !readColumnsBefore(bytes, start, at, event)) continue;
-      if (event.cpu >= 0 || event.time > 0 || found[1] !== undefined) return found[0];
+      if (event.time >= 0 || found[1] !== undefined) return found[0];
     }
     return undefined;
   }
