@@ -31,6 +31,15 @@ describe.each(ARCHES)("a process on %s", (arch) => {
     expect(process.touch(BASE, Access.READ)).toBe(1);
   });
 
+  it("has the rights that prot names, whatever else mmap was given there, which mprotect refuses", () => {
+    const { spaces, mm } = new Process(hardened(arch));
+    expect(spaces.mmap(mm, BASE, 1, -4096, ANONYMOUS)).toBe(0);
+    expect(spaces.protectionAt(mm, BASE)).toBe(0);
+    expect(spaces.mprotect(mm, BASE, 1, Prot.READ | 16)).toBe(-22);
+    expect(spaces.mprotect(mm, BASE, 1, Prot.READ | 8)).toBe(0);
+    expect(spaces.protectionAt(mm, BASE)).toBe(Prot.READ);
+  });
+
   it("maps sixteen pages of a file around a read, and none beyond the mapping", () => {
     const process = new Process(hardened(arch));
     process.spaces.mmap(process.mm, BASE + 3, 40, Prot.READ, MapFlag.PRIVATE);

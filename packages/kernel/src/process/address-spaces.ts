@@ -14,6 +14,10 @@ import { newVma, VmFlag } from "./vma.js";
 /** Mappings that an address space may have: DEFAULT_MAX_MAP_COUNT of include/linux/mm.h. */
 const MAXIMUM_MAPPINGS = 65530;
 
+/** What mmap keeps of prot, and mprotect accepts beside PROT_SEM, PROT_GROWSDOWN and PROT_GROWSUP: `calc_vm_prot_bits`. */
+const RIGHTS = Prot.READ | Prot.WRITE | Prot.EXEC;
+const IGNORED_PROT = 0x0300_0008;
+
 /** The lowest address that may be mapped: `vm.mmap_min_addr`. */
 const MINIMUM_ADDRESS = 0x10000;
 
@@ -99,7 +103,7 @@ export function createAddressSpaces(parts: ProcessParts): AddressSpaces {
       const mm = own(handle);
       if (!isUserRange(page, pages) || isFull(mm)) return Errno.ENOMEM;
       munmap(mm, page, pages);
-      const vma = newVma(page, page + pages, prot, flags, ++files);
+      const vma = newVma(page, page + pages, prot & RIGHTS, flags, ++files);
       const populate =
         (flags & (MapFlag.POPULATE | MAP_NONBLOCK)) === MapFlag.POPULATE || (vma.flags & VmFlag.LOCKED) !== 0;
       mm.vmas.insert(vma);
@@ -113,8 +117,9 @@ export function createAddressSpaces(parts: ProcessParts): AddressSpaces {
     }),
     mprotect: operation((handle, page, pages, prot) => {
       const mm = own(handle);
+      if ((prot & ~(RIGHTS | IGNORED_PROT)) !== 0) return Errno.EINVAL;
       if (!isUserRange(page, pages) || isFull(mm)) return Errno.ENOMEM;
-      return remap.mprotect(mm, page, pages, prot);
+      return remap.mprotect(mm, page, pages, prot & RIGHTS);
     }),
     mremap: operation((handle, page, pages, newPage, newPages, flags = 0) => {
       const mm = own(handle);
