@@ -43,8 +43,11 @@ export async function startRegistry(folder) {
   await answers(`http://${address}/-/ping`, server);
   say(`a registry listens on ${address}`);
   return {
-    // changesets reads the variable, not the file, and would else publish to the world.
     env: {
+      // An earlier rehearsal published other packages under the same names and versions: what npm and npx kept of them is not
+      // what a new user has.
+      npm_config_cache: join(folder, "npm-cache"),
+      // changesets reads the registry from the variable, not from the file, and would else publish to the world.
       npm_config_registry: `http://${address}/`,
       npm_config_userconfig: npmrc,
       NODE_AUTH_TOKEN: "",
