@@ -20,7 +20,6 @@ export interface KpkeysArchOptions {
  */
 export function createKpkeysArch(findCpus: () => Cpus, options: KpkeysArchOptions): KpkeysArch {
   const { pkeys, skipEqualWrites } = options;
-  let cpus: Cpus | undefined;
   const counters = { registerWrites: 0, barriers: 0 };
 
   return {
@@ -29,7 +28,7 @@ export function createKpkeysArch(findCpus: () => Cpus, options: KpkeysArchOption
     pkeyNumbers: GENERIC_PKEY_NUMBERS,
     counters,
     enterContext({ clear, set }, saved, slot) {
-      const cpu = (cpus ??= findCpus()).current;
+      const cpu = findCpus().current;
       const oldHigh = cpu.pkeyRegisterHigh;
       const oldLow = cpu.pkeyRegisterLow;
       const high = (oldHigh & ~clear.high) | set.high;
@@ -44,7 +43,7 @@ export function createKpkeysArch(findCpus: () => Cpus, options: KpkeysArchOption
       return true;
     },
     leaveContext(saved, slot, barrierFollows) {
-      const cpu = (cpus ??= findCpus()).current;
+      const cpu = findCpus().current;
       cpu.writePkeyRegister(saved[slot * 2]!, saved[slot * 2 + 1]!);
       counters.registerWrites++;
       if (barrierFollows) return;

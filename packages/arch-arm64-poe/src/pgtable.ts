@@ -1,6 +1,9 @@
 import type { PgtableArch } from "@kpkeys/core/contracts";
 import { Bit, HighBit } from "./format.js";
 
+// What is imported is loaded each time; what stands here is folded.
+const { VALID, USER } = Bit;
+const { UXN } = HighBit;
 /** Bytes of a page. */
 const PAGE = 0x1000n;
 /** FIXADDR_TOP: one past the highest fixmap slot. */
@@ -42,10 +45,10 @@ export const ARM64_PGTABLE: PgtableArch = {
     switch (setter) {
       case "set_pte":
         // Only a new kernel mapping must be seen at once; a user's is met with a spurious fault at worst.
-        return (low & (Bit.VALID | Bit.USER)) === Bit.VALID && (high & HighBit.UXN) !== 0;
+        return (low & (VALID | USER)) === VALID && (high & UXN) !== 0;
       case "set_pmd":
       case "set_pud":
-        return (low & Bit.VALID) !== 0;
+        return (low & VALID) !== 0;
       case "set_p4d":
       case "set_pgd":
         return true;

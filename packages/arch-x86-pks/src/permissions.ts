@@ -5,6 +5,15 @@ import { Bit, HighBit, KEY_SHIFT } from "./format.js";
 import { AD, CR0_WP, CR4_PGE, CR4_PKE, CR4_PKS, CR4_SMAP, CR4_SMEP, keyField, RFLAGS_AC, WD } from "./registers.js";
 import type { RegisterState } from "./registers.js";
 
+// What is imported is loaded each time; what stands here is folded.
+const { RW, US, D, G } = Bit;
+const { FETCH, WRITE } = Access;
+const { USER, UACCESS } = Privilege;
+const { NONE, PERMISSION, PKEY } = FaultKind;
+const EXECUTE_DISABLE: number = HighBit.XD;
+const KEY: number = KEY_SHIFT;
+const DIRTY: typeof NEEDS_DIRTY = NEEDS_DIRTY;
+
 // What a TLB entry remembers of a leaf. RW, US and D stand where they stand in an entry.
 //
 //   11   8      6     3    2    1
@@ -27,42 +36,42 @@ export type Permissions = Pick<TranslationRegime, "attributes" | "pkeyOf" | "isG
 export function createPermissions(state: Readonly<RegisterState>): Permissions {
   /** Section 4.6.2: whether the key withholds a data access. A supervisor write ignores WDi while CR0.WP is 0. */
   function keyDenies(attributes: number, access: Access, privilege: Privilege, pkrs: number): boolean {
-    const userPage = (attributes & Bit.US) !== 0;
-    if ((state.CR4 & (userPage ? CR4_PKE : CR4_PKS)) === 0 || access === Access.FETCH) return false;
+    const userPage = (attributes & US) !== 0;
+    if ((state.CR4 & (userPage ? CR4_PKE : CR4_PKS)) === 0 || access === FETCH) return false;
     const field = keyField(userPage ? state.PKRU : pkrs, attributes >>> PACKED_KEY_SHIFT);
     if ((field & AD) !== 0) return true;
-    const respectsWrite = privilege === Privilege.USER || (state.CR0 & CR0_WP) !== 0;
-    return (field & WD) !== 0 && (access & Access.WRITE) !== 0 && respectsWrite;
+    const respectsWrite = privilege === USER || (state.CR0 & CR0_WP) !== 0;
+    return (field & WD) !== 0 && (access & WRITE) !== 0 && respectsWrite;
   }
 
   /** Section 4.6.1: whether the entries allow the access. */
   function entriesAllow(attributes: number, access: Access, privilege: Privilege): boolean {
-    const userPage = (attributes & Bit.US) !== 0;
-    if (access === Access.FETCH && (attributes & XD) !== 0) return false;
-    if ((access & Access.WRITE) !== 0 && (attributes & Bit.RW) === 0) {
-      if (privilege === Privilege.USER || (state.CR0 & CR0_WP) !== 0) return false;
+    const userPage = (attributes & US) !== 0;
+    if (access === FETCH && (attributes & XD) !== 0) return false;
+    if ((access & WRITE) !== 0 && (attributes & RW) === 0) {
+      if (privilege === USER || (state.CR0 & CR0_WP) !== 0) return false;
     }
-    if (privilege === Privilege.USER) return userPage;
+    if (privilege === USER) return userPage;
     if (!userPage) return true;
-    if (access === Access.FETCH) return (state.CR4 & CR4_SMEP) === 0;
-    return (state.CR4 & CR4_SMAP) === 0 || privilege === Privilege.UACCESS || (state.RFLAGS & RFLAGS_AC) !== 0;
+    if (access === FETCH) return (state.CR4 & CR4_SMEP) === 0;
+    return (state.CR4 & CR4_SMAP) === 0 || privilege === UACCESS || (state.RFLAGS & RFLAGS_AC) !== 0;
   }
 
   return {
     // A right must be given at every level; XD at one level is enough.
     attributes({ high, low, tablesAndLow, tablesOrHigh }) {
-      const rights = low & tablesAndLow & (Bit.RW | Bit.US);
-      const disabled = ((high | tablesOrHigh) & HighBit.XD) !== 0 ? XD : 0;
-      const key = (high >>> KEY_SHIFT) & 0xf;
-      return rights | disabled | (low & Bit.D) | (key << PACKED_KEY_SHIFT);
+      const rights = low & tablesAndLow & (RW | US);
+      const disabled = ((high | tablesOrHigh) & EXECUTE_DISABLE) !== 0 ? XD : 0;
+      const key = (high >>> KEY) & 0xf;
+      return rights | disabled | (low & D) | (key << PACKED_KEY_SHIFT);
     },
     pkeyOf: (attributes) => attributes >>> PACKED_KEY_SHIFT,
-    isGlobal: ({ low }) => (low & Bit.G) !== 0 && (state.CR4 & CR4_PGE) !== 0,
+    isGlobal: ({ low }) => (low & G) !== 0 && (state.CR4 & CR4_PGE) !== 0,
     // The key is asked first because the error code shows its denial whatever else denies (section 4.7).
     check(attributes, access, privilege, _pkeyHigh, pkeyLow) {
-      if (keyDenies(attributes, access, privilege, pkeyLow)) return FaultKind.PKEY;
-      if (!entriesAllow(attributes, access, privilege)) return FaultKind.PERMISSION;
-      return (access & Access.WRITE) !== 0 && (attributes & Bit.D) === 0 ? NEEDS_DIRTY : FaultKind.NONE;
+      if (keyDenies(attributes, access, privilege, pkeyLow)) return PKEY;
+      if (!entriesAllow(attributes, access, privilege)) return PERMISSION;
+      return (access & WRITE) !== 0 && (attributes & D) === 0 ? DIRTY : NONE;
     },
   };
 }

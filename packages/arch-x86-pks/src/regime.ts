@@ -6,7 +6,12 @@ import { createPermissions } from "./permissions.js";
 import { EFER_NXE } from "./registers.js";
 import type { RegisterState } from "./registers.js";
 
+// What is imported is loaded each time; what stands here is folded.
 const { P, PS, A, D } = Bit;
+const { XD } = HighBit;
+const { NONE, RESERVED } = FaultKind;
+const { WRITE } = Access;
+const NXE: number = EFER_NXE;
 
 /**
  * The four levels, PML4 first. PS in a PML4E does not make it a leaf: it is a table entry with a reserved bit set. In a PTE
@@ -45,14 +50,14 @@ export function createRegime(state: Readonly<RegisterState>, physicalAddressBits
     // Model specific too: section 4.8 does not say how far a locked access has come when its write is refused.
     rmwReadsFirst: true,
     checkEntry(level, isLeaf, high, low) {
-      const reservedXd = (high & HighBit.XD) !== 0 && (state.EFER & EFER_NXE) === 0;
+      const reservedXd = (high & XD) !== 0 && (state.EFER & NXE) === 0;
       const refused = reservedXd || hasReservedBits(level, isLeaf, high, low, physicalAddressBits);
-      return refused ? FaultKind.RESERVED : FaultKind.NONE;
+      return refused ? RESERVED : NONE;
     },
-    checkLeaf: () => FaultKind.NONE,
+    checkLeaf: () => NONE,
     ...createPermissions(state),
     updateLeaf(walk, access) {
-      walk.low |= (access & Access.WRITE) !== 0 ? A | D : A;
+      walk.low |= (access & WRITE) !== 0 ? A | D : A;
     },
     syndrome: createSyndrome(state),
   };

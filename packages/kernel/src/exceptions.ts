@@ -1,6 +1,7 @@
 import { KpkeysError } from "@kpkeys/core";
 import { Errno, OK } from "@kpkeys/core/contracts";
 import type { Cpus, Exceptions } from "@kpkeys/core/contracts";
+import { runOn } from "./cpus.js";
 import type { ExceptionEntry } from "./exception-entry.js";
 import type { KernelFaults } from "./kernel-fault.js";
 import type { KernelLazyMmu } from "./mm/lazy-mmu.js";
@@ -40,7 +41,7 @@ export function createExceptions(
       entry.enter();
       lazy.enterInterrupt();
       handler();
-      cpus.current = cpu;
+      runOn(cpus, cpu);
       lazy.leaveInterrupt();
       irqExit?.();
       if (interrupted !== undefined) tasks()!.backTo(interrupted);

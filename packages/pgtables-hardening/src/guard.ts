@@ -1,8 +1,11 @@
-import { resolve } from "@kpkeys/core";
+import { lazily } from "@kpkeys/core";
 import { LazyMmu, SETTERS } from "@kpkeys/core/contracts";
 import type { DependencyContainer, ExtensionPoints, Kpkeys, StaticKey } from "@kpkeys/core/contracts";
 import type { PgtablesOptions } from "./options.js";
 import { openForLonger } from "./placement.js";
+
+/** Compared with what a static key's field holds, which the compiler would else take for a value of any type. */
+const ON = true;
 
 /**
  * Puts the guard `kpkeys_hardened_pgtables` into the setters (patch "arm64: kpkeys: Guard page table writes"). With batching it
@@ -23,14 +26,12 @@ export function guardSetters(
   key: StaticKey,
   options: Required<PgtablesOptions>,
 ): void {
-  let found: LazyMmu | undefined;
-  // Not `lazily`: every setter asks, and code of its own is quicker than code that other contracts are asked for with.
-  const lazyMmu = (): LazyMmu => (found ??= resolve(container, LazyMmu));
+  const lazyMmu = lazily(container, LazyMmu);
   const outsideLazyMmu = !options.batching
-    ? () => key.enabled
+    ? () => key.enabled === ON
     : options.batchingInInterrupt
-      ? () => key.enabled && !lazyMmu().isEnabled()
-      : () => key.enabled && !lazyMmu().isActive();
+      ? () => key.enabled === ON && !lazyMmu().isEnabled()
+      : () => key.enabled === ON && !lazyMmu().isActive();
   const { placement } = options;
   let isNeeded = outsideLazyMmu;
   if (placement === "table-lock" || placement === "operation") {

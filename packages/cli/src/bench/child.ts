@@ -1,3 +1,4 @@
+import "../inlining.js";
 import { buildMachine } from "@kpkeys/kernel";
 import { jobsOf } from "../options.js";
 import { loadPlugins } from "../plugins.js";

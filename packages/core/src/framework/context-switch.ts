@@ -12,8 +12,12 @@ import { KpkeysError } from "../errors.js";
 const SLOTS = 64;
 const SLOT_MASK = SLOTS - 1;
 
-/** What a guard gives whose condition does not hold; leaving takes it and does nothing. */
-export const NOT_ENTERED: KpkeysState = 0 as KpkeysState;
+/** Places of what is counted: slots that are free, and the sequence. */
+const FREE = 0;
+const SEQUENCE = 1;
+
+/** The state of no context entered; leaving takes it and does nothing. */
+const NOT_ENTERED = 0 as KpkeysState;
 
 /** Enters and leaves compiled contexts, and keeps what leaving needs. */
 export interface ContextSwitch {
@@ -27,7 +31,7 @@ export interface ContextSwitch {
   /**
    * Leaves a context on the current CPU. States need not come back in the order in which they were made: a task may be
    * switched away inside a context.
-   * @param state - what {@link enter} gave, or {@link NOT_ENTERED}
+   * @param state - what {@link enter} gave, or 0
    * @throws KpkeysError ERR_STATE_FOREIGN
    */
   readonly leave: (state: KpkeysState) => void;
@@ -43,32 +47,37 @@ export interface ContextSwitch {
  * Makes the switch of one machine. Its sequence starts at random, as a stack canary does, so that a state of another machine
  * or a guessed number is refused.
  *
- * @param findArch - gives the architecture's part, always the same; asked when a context is first entered
+ * @param arch - gives the architecture's part, always the same; asked when a context is first entered
  * @param onContext - told of each context entered, and with `undefined` of each left, if anybody listens
  * @returns no context entered
  */
 export function createContextSwitch(
-  findArch: () => KpkeysArch,
+  arch: () => KpkeysArch,
   onContext?: (context: ContextName | undefined) => void,
 ): ContextSwitch {
+  const isHeard = onContext !== undefined;
   const saved = new Int32Array(2 * SLOTS);
   /** The state that holds a slot, 0 while it is free. */
   const holder = new Int32Array(SLOTS);
   /** Whether entering changed anything that leaving must restore. */
   const entered = new Int32Array(SLOTS);
   const freeSlots = Int32Array.from({ length: SLOT_MASK }, (_, index) => SLOT_MASK - index);
-  let freeCount = SLOT_MASK;
-  let arch: KpkeysArch | undefined;
-  let sequence = Math.floor(Math.random() * 2 ** 32) & ~SLOT_MASK;
+  // In an array, as all that changes: the compiler loads and checks a variable of a closure each time.
+  const counts = new Int32Array(SLOTS);
+  counts[FREE] = SLOT_MASK;
+  counts[SEQUENCE] = Math.floor(Math.random() * 2 ** 32) & ~SLOT_MASK;
 
   function enter(context: CompiledContext): KpkeysState {
-    if (freeCount === 0) throw exhausted();
-    const slot = freeSlots[--freeCount]!;
-    entered[slot] = (arch ??= findArch()).enterContext(context, saved, slot) ? 1 : 0;
-    sequence = (sequence + SLOTS) | 0;
+    const free = counts[FREE]! - 1;
+    if (free < 0) throw exhausted();
+    counts[FREE] = free;
+    const slot = freeSlots[free]!;
+    entered[slot] = arch().enterContext(context, saved, slot) ? 1 : 0;
+    const sequence = (counts[SEQUENCE]! + SLOTS) | 0;
+    counts[SEQUENCE] = sequence;
     const state = sequence | slot;
     holder[slot] = state;
-    if (onContext !== undefined) onContext(context.name);
+    if (isHeard) onContext(context.name);
     return state as KpkeysState;
   }
 
@@ -77,9 +86,11 @@ export function createContextSwitch(
     const slot = state & SLOT_MASK;
     if (holder[slot] !== state) throw foreign(state);
     holder[slot] = NOT_ENTERED;
-    freeSlots[freeCount++] = slot;
-    if (entered[slot] === 1) arch!.leaveContext(saved, slot, barrierFollows);
-    if (onContext !== undefined) onContext(undefined);
+    const free = counts[FREE]!;
+    freeSlots[free] = slot;
+    counts[FREE] = free + 1;
+    if (entered[slot] === 1) arch().leaveContext(saved, slot, barrierFollows);
+    if (isHeard) onContext(undefined);
   }
 
   return {

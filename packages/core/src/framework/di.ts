@@ -3,6 +3,7 @@ import { container as root } from "tsyringe";
 import type { DependencyContainer } from "tsyringe";
 import type { Token } from "../contracts/index.js";
 import { KpkeysError } from "../errors.js";
+import { once } from "./once.js";
 
 export { inject, injectable, injectAll, instanceCachingFactory, Lifecycle } from "tsyringe";
 export type { DependencyContainer } from "tsyringe";
@@ -57,6 +58,5 @@ export function resolve<T>(container: DependencyContainer, token: Token<T>): T {
  * @returns a function that gives what implements it, always the same
  */
 export function lazily<T extends object>(container: DependencyContainer, token: Token<T>): () => T {
-  let instance: T | undefined;
-  return () => (instance ??= resolve(container, token));
+  return once(() => resolve(container, token));
 }

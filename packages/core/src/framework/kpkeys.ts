@@ -4,13 +4,18 @@ import type {
   Guard,
   Kpkeys,
   KpkeysArch,
+  KpkeysState,
   PkeyRegister,
   Words,
 } from "../contracts/index.js";
 import { KpkeysError } from "../errors.js";
-import { createContextSwitch, NOT_ENTERED } from "./context-switch.js";
+import { createContextSwitch } from "./context-switch.js";
 import { createContexts, union } from "./contexts.js";
+import { once } from "./once.js";
 import { createPkeys } from "./pkeys.js";
+
+/** What a guard gives whose condition does not hold; leaving takes it and does nothing. */
+const NOTHING_ENTERED = 0 as KpkeysState;
 
 /**
  * Makes the kpkeys API of one machine.
@@ -25,13 +30,12 @@ export function createKpkeys(
   register: PkeyRegister,
   onContext?: (context: ContextName | undefined) => void,
 ): Kpkeys {
-  let found: KpkeysArch | undefined;
-  const arch = (): KpkeysArch => (found ??= findArch());
+  const arch = once(findArch);
   const pkeys = createPkeys(arch, register);
   const contexts = createContexts(pkeys, register);
   const { enter, leave, leaveBeforeBarrier } = createContextSwitch(arch, onContext);
-  /** Guards made before the contexts are compiled wait here for theirs. */
-  const waiting: (() => void)[] = [];
+  /** Contexts of guards made before the contexts are compiled. */
+  const awaited: (() => CompiledContext)[] = [];
   let frozen = false;
 
   function refuseWhenFrozen(what: string): void {
@@ -39,18 +43,12 @@ export function createKpkeys(
     throw new KpkeysError("ERR_FROZEN", `${what} after kpkeys was frozen`, { expected: "that in the plugin's setup" });
   }
 
-  /** A closure over its compiled context, so that entering looks nothing up. */
+  /** Entering looks nothing up but the first time. */
   function makeGuard(name: ContextName, condition: () => boolean): Guard {
-    let context: CompiledContext | undefined;
-    const bind = (): void => {
-      context = contexts.compiled(name);
-    };
-    if (frozen) bind();
-    else waiting.push(bind);
-    return {
-      enter: () => (condition() ? enter(context ?? contexts.compiled(name)) : NOT_ENTERED),
-      exit: leave,
-    };
+    const context = once(() => contexts.compiled(name));
+    if (frozen) context();
+    else awaited.push(context);
+    return { enter: () => (condition() ? enter(context()) : NOTHING_ENTERED), exit: leave };
   }
 
   function supported(): boolean {
@@ -74,7 +72,7 @@ export function createKpkeys(
       if (frozen) return;
       if (pkeys.names.size > register.keys) throw tooMany(pkeys.names.size, register);
       contexts.compile();
-      for (const bind of waiting) bind();
+      for (const context of awaited) context();
       frozen = true;
     },
     compiled: (name) => contexts.compiled(name),
@@ -88,11 +86,11 @@ export function createKpkeys(
     },
     enterContext(name) {
       const context = contexts.compiled(name);
-      return supported() ? enter(context) : NOT_ENTERED;
+      return supported() ? enter(context) : NOTHING_ENTERED;
     },
     leaveContext: leave,
     leaveContextBeforeBarrier: leaveBeforeBarrier,
-    guardNoop: () => ({ enter: () => NOT_ENTERED, exit: () => undefined }),
+    guardNoop: () => ({ enter: () => NOTHING_ENTERED, exit: () => undefined }),
     guardCond: (context, condition) => makeGuard(context, condition),
     guard: (context) => makeGuard(context, supported),
   };

@@ -55,6 +55,8 @@ export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: 
     unsynchronised: 0,
     tlbInvalidations: 0,
   };
+  // What is undefined is never folded.
+  const isObserved = observer !== undefined;
   const fast = createFastTags();
   const tlb = createTlb(regime, fast, geometry ?? DEFAULT_TLB);
   const walker = createWalker(regime, memory);
@@ -159,20 +161,35 @@ export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: 
       if (store64(high, low, valueHigh, valueLow) !== DONE) return FAULTED;
       if (!mayWrite(high, low)) return storeEach(high, low, valueHigh, valueLow, stepLow, 1, count);
     }
-    const start = offsets[(low >>> 12) & 1023]! + ((low >>> 2) & 1022);
-    if (stepLow === 0 && valueHigh === valueLow) {
-      words.fill(valueLow, start, start + 2 * count);
-      return DONE;
-    }
-    let nextHigh = valueHigh | 0;
-    let nextLow = valueLow | 0;
-    for (let at = start, end = start + 2 * count; at < end; at += 2) {
-      words[at] = nextLow;
-      words[at + 1] = nextHigh;
-      nextLow = (nextLow + stepLow) | 0;
-      if (nextLow >>> 0 < stepLow) nextHigh = (nextHigh + 1) | 0;
-    }
+    fill((offsets[(low >>> 12) & 1023]! + ((low >>> 2) & 1022)) | 0, valueHigh, valueLow, stepLow, count);
     return DONE;
+  }
+
+  /** Writes a run of entries into memory. */
+  function fill(start: number, high: number, low: number, step: number, count: number): void {
+    if (step === 0 && high === low) {
+      words.fill(low, start, start + 2 * count);
+      return;
+    }
+    let nextLow = low >>> 0;
+    for (let done = 0, carries = 0; done < count; carries++) {
+      const beforeCarry = step === 0 ? count : Math.ceil((2 ** 32 - nextLow) / step);
+      const part = Math.min(count - done, beforeCarry);
+      fillWords(start + 2 * done, high + carries, nextLow, step, part);
+      nextLow = (nextLow + part * step) >>> 0;
+      done += part;
+    }
+  }
+
+  /** Writes entries of which only the low word changes. */
+  function fillWords(start: number, high: number, low: number, step: number, count: number): void {
+    const end = start + 2 * count;
+    let next = low | 0;
+    for (let at = start | 0; at < end; at += 2) {
+      words[at] = next;
+      words[at + 1] = high;
+      next = (next + step) | 0;
+    }
   }
 
   /** Whether a fast tag allows writes to a page. */
@@ -189,8 +206,14 @@ export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: 
     if (entry === FAULTED) return FAULTED;
     const pfn = tlb.pfns[entry]!;
     if (!memory.contains(pfn)) return translation.deny(ADDRESS_SIZE, entry, high, low, WRITE, KERNEL);
+    const offset = memory.contentOffset(pfn);
     const isZero = (valueHigh | valueLow | stepLow) === 0;
-    if (!isZero || memory.slots[pfn - memory.firstPfn] !== 0) memory.writeRun(pfn, valueHigh, valueLow, stepLow);
+    if (offset !== -1) {
+      if (tlb.isGlobal(entry)) fast.allow(cpu.bank, (low >>> 12) & 1023, (high << 10) | (low >>> 22), true, offset);
+      fill(offset, valueHigh, valueLow, stepLow, entriesInPage);
+    } else if (!isZero || memory.slots[pfn - memory.firstPfn] !== 0) {
+      memory.writeRun(pfn, valueHigh, valueLow, stepLow);
+    }
     return DONE;
   }
 
@@ -264,7 +287,7 @@ export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: 
     cpu.pkeyRegisterLow = low | 0;
     if (needsBarrier) cpu.bank = emptyBank;
     else settle();
-    observer?.registerWrite?.(id, high, low);
+    if (isObserved) observer.registerWrite?.(id, high, low);
   }
 
   /** Lets the value written last rule. */
@@ -280,7 +303,7 @@ export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: 
     if (!needsBarrier) return;
     counters.barriers++;
     settle();
-    observer?.barrier?.(id);
+    if (isObserved) observer.barrier?.(id);
   }
 
   return cpu;

@@ -5,6 +5,8 @@
 export const NO_TAG = 0x40000000;
 /** Pages of 4 KiB, or pieces of larger pages, that may have fast tags at once. */
 export const SLOTS = 1024;
+// What is exported is loaded each time; what is not is folded.
+const TAGS = 1024;
 /** Banks in use, one for each value of the key register. */
 const BANKS = 8;
 
@@ -52,42 +54,43 @@ export interface FastTags {
 
 /** @returns tags that allow nothing */
 export function createFastTags(): FastTags {
-  const emptyBank = BANKS * SLOTS;
-  const reads = new Int32Array(emptyBank + SLOTS).fill(NO_TAG);
-  const writes = new Int32Array(emptyBank + SLOTS).fill(NO_TAG);
-  const offsets = new Int32Array(SLOTS);
+  const emptyBank = BANKS * TAGS;
+  const reads = new Int32Array(emptyBank + TAGS).fill(NO_TAG);
+  const writes = new Int32Array(emptyBank + TAGS).fill(NO_TAG);
+  const offsets = new Int32Array(TAGS);
   /** Tag of the page that has each slot. */
-  const owners = new Int32Array(SLOTS).fill(NO_TAG);
+  const owners = new Int32Array(TAGS).fill(NO_TAG);
   /** Which banks have a tag in each slot, a bit each. */
-  const occupied = new Int32Array(SLOTS);
+  const occupied = new Int32Array(TAGS);
   let anyOccupied = false;
-  // Arrays of no more than 16 words stand in V8's moving heap and are slower to reach: these are longer than they need be.
+  // Banks and their values, the most recently selected first; the first two stand for each other, because guards alternate between
+  // two values. Arrays of no more than 16 words stand in V8's moving heap and are slower to reach: these are longer than they need be.
+  const banks = new Int32Array(4 * BANKS).map((_, place) => place * TAGS);
   const valuesHigh = new Int32Array(4 * BANKS);
   const valuesLow = new Int32Array(4 * BANKS);
-  /** Banks, the most recently selected first; the first two stand for each other, because guards alternate between two values. */
-  const order = new Int32Array(4 * BANKS).map((_, place) => place);
 
   function select(high: number, low: number): number {
-    const first = order[0]!;
-    if (valuesLow[first] === low && valuesHigh[first] === high) return first * SLOTS;
-    const second = order[1]!;
-    if (valuesLow[second] === low && valuesHigh[second] === high) return second * SLOTS;
+    if (valuesLow[0] === low && valuesHigh[0] === high) return banks[0]!;
+    if (valuesLow[1] === low && valuesHigh[1] === high) return banks[1]!;
     return selectAnother(high, low);
   }
 
   function selectAnother(high: number, low: number): number {
-    let place = 0;
-    while (place < BANKS - 1 && !(valuesLow[order[place]!] === low && valuesHigh[order[place]!] === high)) place++;
-    const bank = order[place]!;
-    if (valuesLow[bank] !== low || valuesHigh[bank] !== high) {
-      reads.fill(NO_TAG, bank * SLOTS, (bank + 1) * SLOTS);
-      writes.fill(NO_TAG, bank * SLOTS, (bank + 1) * SLOTS);
-      valuesHigh[bank] = high;
-      valuesLow[bank] = low;
+    let place = 2;
+    while (place < BANKS && !(valuesLow[place] === low && valuesHigh[place] === high)) place++;
+    if (place === BANKS) {
+      place--;
+      reads.fill(NO_TAG, banks[place], banks[place]! + TAGS);
+      writes.fill(NO_TAG, banks[place], banks[place]! + TAGS);
     }
-    order.copyWithin(1, 0, place);
-    order[0] = bank;
-    return bank * SLOTS;
+    const bank = banks[place]!;
+    banks.copyWithin(1, 0, place);
+    valuesHigh.copyWithin(1, 0, place);
+    valuesLow.copyWithin(1, 0, place);
+    banks[0] = bank;
+    valuesHigh[0] = high;
+    valuesLow[0] = low;
+    return bank;
   }
 
   function allow(bank: number, slot: number, tag: number, write: boolean, offset: number): void {
@@ -97,13 +100,13 @@ export function createFastTags(): FastTags {
     }
     (write ? writes : reads)[bank + slot] = tag;
     offsets[slot] = offset;
-    occupied[slot]! |= 1 << (bank / SLOTS);
+    occupied[slot]! |= 1 << (bank / TAGS);
     anyOccupied = true;
   }
 
   function clearSlot(slot: number): void {
     for (let banks = occupied[slot]!; banks !== 0; banks &= banks - 1) {
-      const index = (31 - Math.clz32(banks & -banks)) * SLOTS + slot;
+      const index = (31 - Math.clz32(banks & -banks)) * TAGS + slot;
       reads[index] = NO_TAG;
       writes[index] = NO_TAG;
     }

@@ -63,14 +63,14 @@ export function createMmu({ id, regime, walker, tlb, fast, counters, observer }:
     asid: 0,
     isCanonical,
     setKernelRoot(pfn) {
-      mmu.kernelRoot = pfn;
+      mmu.kernelRoot = pfn | 0;
       if (splitRoots) return;
-      mmu.userRoot = pfn;
+      mmu.userRoot = pfn | 0;
       tlb.dropAsid(undefined);
     },
     setUserRoot(pfn, asid) {
-      mmu.userRoot = pfn;
-      if (!splitRoots) mmu.kernelRoot = pfn;
+      mmu.userRoot = pfn | 0;
+      if (!splitRoots) mmu.kernelRoot = pfn | 0;
       if (asids) mmu.asid = asid;
       else tlb.dropAsid(undefined);
     },

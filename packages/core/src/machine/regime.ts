@@ -35,14 +35,10 @@ export interface Walk {
   high: number;
   /** Bits 31 to 0 of it. */
   low: number;
-  /** AND of the high words of the table entries above; -1 when there is none. */
-  tablesAndHigh: number;
   /** AND of the low words of the table entries above; -1 when there is none. */
   tablesAndLow: number;
   /** OR of the high words of the table entries above; 0 when there is none. */
   tablesOrHigh: number;
-  /** OR of the low words of the table entries above; 0 when there is none. */
-  tablesOrLow: number;
   /** Whether the address was translated by the kernel's root, where roots are split. */
   kernelHalf: boolean;
   /** Page-frame number of the page accessed, once a leaf was found; negative when it is 2^31 or more. */

@@ -32,15 +32,12 @@ export interface Walker {
   writeLeaf(): void;
 }
 
-/** The bits of an address that index a table: `(high:low >>> shift) & mask`. */
-function indexOf(high: number, low: number, shift: number, mask: number): number {
-  return (shift < 32 ? (high << (32 - shift)) | (low >>> shift) : high >> (shift - 32)) & mask;
-}
-
 // The geometry as the loop reads it: eight words a level, in one array that is too long to stand in V8's moving heap.
 const LEVEL_WORDS_SHIFT = 3;
-const SHIFT = 0;
-const MASK = 1;
+/** How many bits of the address index a table. */
+const BITS = 0;
+/** Pages behind a leaf, less one. */
+const IN_BLOCK = 1;
 const TYPE_MASK = 2;
 const TABLE = 3;
 const LEAF = 4;
@@ -62,9 +59,11 @@ function tell(
 
 function packLevels({ levels, addressBits }: TranslationRegime): Int32Array {
   const packed = new Int32Array(Math.max(32, levels.length << LEVEL_WORDS_SHIFT));
+  const pageShift = levels.at(-1)!.shift;
   levels.forEach(({ shift, typeMask, table, leaf, leafAccessed = 0 }, level) => {
-    const mask = 2 ** ((levels[level - 1]?.shift ?? addressBits) - shift) - 1;
-    packed.set([shift, mask, typeMask, table, leaf, leafAccessed], level << LEVEL_WORDS_SHIFT);
+    const bits = (levels[level - 1]?.shift ?? addressBits) - shift;
+    const inBlock = 2 ** (shift - pageShift) - 1;
+    packed.set([bits, inBlock, typeMask, table, leaf, leafAccessed], level << LEVEL_WORDS_SHIFT);
   });
   return packed;
 }
@@ -83,17 +82,20 @@ export function createWalker(regime: TranslationRegime, memory: PhysicalMemory):
   const pfnHighBits = 31 - highShift;
   /** log2 of the int32 words in a page. */
   const wordsShift = pageShift - 2;
-  const { words, slots, firstPfn, endPfn } = memory;
+  /** int32 words in a page. */
+  const pageWords = 1 << wordsShift;
+  /** Address bits above those that are translated. */
+  const unusedBits = 64 - regime.addressBits;
+  const { words, slots, firstPfn } = memory;
+  const frames = memory.endPfn - firstPfn;
   const walk: Walk = {
     level: 0,
     table: 0,
     index: 0,
     high: 0,
     low: 0,
-    tablesAndHigh: -1,
     tablesAndLow: -1,
     tablesOrHigh: 0,
-    tablesOrLow: 0,
     kernelHalf: false,
     pfn: 0,
   };
@@ -108,11 +110,12 @@ export function createWalker(regime: TranslationRegime, memory: PhysicalMemory):
     // The loop works in int32 alone once the compiler knows that it begins so.
     const high = addressHigh | 0;
     const low = addressLow | 0;
+    // What has not indexed a table yet, from the highest bit on.
+    let restHigh = (high << unusedBits) | (low >>> (32 - unusedBits));
+    let restLow = low << unusedBits;
     let table = root | 0;
-    let andHigh = -1;
     let andLow = -1;
     let orHigh = 0;
-    let orLow = 0;
     let index: number;
     let entryHigh = 0;
     let entryLow = 0;
@@ -120,12 +123,15 @@ export function createWalker(regime: TranslationRegime, memory: PhysicalMemory):
     let kind: FaultKind;
     for (; ; level++) {
       const geometry = level << LEVEL_WORDS_SHIFT;
-      const shift = packed[geometry + SHIFT]!;
-      let slot = table >= firstPfn && table < endPfn ? slots[table - firstPfn]! : 0;
+      const bits = packed[geometry + BITS]!;
+      index = restHigh >>> (32 - bits);
+      restHigh = (restHigh << bits) | (restLow >>> (32 - bits));
+      restLow <<= bits;
+      const frame = (table - firstPfn) | 0;
+      let slot = frame >>> 0 < frames ? slots[frame]! : 0;
       if (slot < 0) slot = (memory.materialise(table) >>> wordsShift) + 1;
-      index = indexOf(high, low, shift, packed[geometry + MASK]!);
       if (slot > 0) {
-        const at = ((slot - 1) << wordsShift) + (index << 1);
+        const at = ((slot << wordsShift) - pageWords) | (index << 1);
         entryLow = words[at]!;
         entryHigh = words[at + 1]!;
       } else if (memory.contains(table)) {
@@ -153,17 +159,15 @@ export function createWalker(regime: TranslationRegime, memory: PhysicalMemory):
       if (isLeaf) {
         const accessed = packed[geometry + LEAF_ACCESSED]!;
         if ((entryLow & accessed) !== accessed && update) memory.write(table, index, entryHigh, (entryLow |= accessed));
-        const inBlock = (1 << (shift - pageShift)) - 1;
+        const inBlock = packed[geometry + IN_BLOCK]!;
         walk.pfn = (pfn & ~inBlock) | (((high << highShift) | (low >>> pageShift)) & inBlock);
         break;
       }
       if ((entryLow & tableAccessed) !== tableAccessed && update) {
         memory.write(table, index, entryHigh, entryLow | tableAccessed);
       }
-      andHigh &= entryHigh;
       andLow &= entryLow;
       orHigh |= entryHigh;
-      orLow |= entryLow;
       table = pfn;
     }
     walk.level = level;
@@ -171,10 +175,8 @@ export function createWalker(regime: TranslationRegime, memory: PhysicalMemory):
     walk.index = index;
     walk.high = entryHigh;
     walk.low = entryLow;
-    walk.tablesAndHigh = andHigh;
     walk.tablesAndLow = andLow;
     walk.tablesOrHigh = orHigh;
-    walk.tablesOrLow = orLow;
     walk.kernelHalf = splitRoots && high < 0;
     return kind;
   }

@@ -1,5 +1,6 @@
 import { INIT_PHASES } from "@kpkeys/core/contracts";
 import type { Cpu, Cpus, ExtensionPoints, InitPhase, InitPhases, Words } from "@kpkeys/core/contracts";
+import { runOn } from "../cpus.js";
 import { pageHigh, pageLow } from "../mm/addresses.js";
 import type { KernelPageTables } from "../mm/page-tables.js";
 import type { BuddyAllocator } from "../mm/buddy.js";
@@ -117,10 +118,10 @@ export function boot(parts: BootParts): void {
 
   progress.begin("smp");
   for (const cpu of otherCpus) {
-    cpus.current = cpu;
+    runOn(cpus, cpu);
     startCpu(cpu, parts);
   }
-  cpus.current = bootCpu!;
+  runOn(cpus, bootCpu!);
 
   parts.split.allowed = true;
   progress.begin("system_features");

@@ -91,8 +91,8 @@ export function createTableMemory(
   const offsetMask = (1 << pageShift) - 1;
   const linearHigh = pageHigh(addresses.linearPage, pageShift);
   let addressing: TableAddressing = "physical";
-  /** 1 once tables are written through the linear map. A number: asking whether a number is 0 is quicker than asking a boolean. */
-  let linear = 0;
+  /** 1 in its first word once tables are written through the linear map: the compiler loads and checks a variable each time. */
+  const linear = new Int32Array(64);
 
   /** A way to tables that is not simply the linear map. */
   interface Way {
@@ -161,11 +161,11 @@ export function createTableMemory(
     useAddressing(next) {
       addressing = next;
       way = ways[next];
-      linear = next === "linear" ? 1 : 0;
+      linear[0] = next === "linear" ? 1 : 0;
     },
     // Page-frame numbers are int32 in RAM: saying so keeps the compiler from floating-point numbers.
     store(table, index, high, low) {
-      if (linear === 0 || (table | 0) === root) return way.storeRun(table, index, high, low, 0, 1);
+      if (linear[0] === 0 || (table | 0) === root) return way.storeRun(table, index, high, low, 0, 1);
       const page = (table | 0) - firstPfn;
       return cpus.current.store64(
         (linearHigh + (page >>> highShift)) | 0,
@@ -175,7 +175,7 @@ export function createTableMemory(
       );
     },
     storeRun(table, index, high, low, step, count) {
-      if (linear === 0 || (table | 0) === root) return way.storeRun(table, index, high, low, step, count);
+      if (linear[0] === 0 || (table | 0) === root) return way.storeRun(table, index, high, low, step, count);
       const page = (table | 0) - firstPfn;
       return cpus.current.storeRun(
         (linearHigh + (page >>> highShift)) | 0,
@@ -200,7 +200,7 @@ export function createTableMemory(
       return status;
     },
     load(table, index) {
-      if (linear === 0) return way.load(table, index);
+      if (linear[0] === 0) return way.load(table, index);
       const page = (table | 0) - firstPfn;
       const { current } = cpus;
       const status = current.load64((linearHigh + (page >>> highShift)) | 0, (page << pageShift) | (index << 3));

@@ -10,6 +10,7 @@ import type {
   Task,
   Tasks,
 } from "@kpkeys/core/contracts";
+import { runOn } from "../cpus.js";
 import type { TaskCreds } from "../cred/cred.js";
 import type { CredLife } from "../cred/task-creds.js";
 import type { KernelLazyMmu, LazyMmuState } from "../mm/lazy-mmu.js";
@@ -145,9 +146,9 @@ export function createTasks(
   /** Switches a CPU to its idle task; the current CPU stays the same. */
   function goIdle(cpu: Cpu): void {
     const here = cpus.current;
-    cpus.current = cpu;
+    runOn(cpus, cpu);
     switchTo(idle[cpu.id]!);
-    cpus.current = here;
+    runOn(cpus, here);
   }
 
   /** A task that moves here from another CPU, or ends, is no longer the one that runs there. */
@@ -234,9 +235,9 @@ export function createTasks(
     backTo(handle) {
       const task = KernelTask.of(handle);
       const on = running.indexOf(task);
-      if (on >= 0) cpus.current = cpus.all[on]!;
+      if (on >= 0) runOn(cpus, cpus.all[on]!);
       else {
-        cpus.current = cpus.all[task.tid] ?? cpus.current;
+        runOn(cpus, cpus.all[task.tid] ?? cpus.current);
         switchTo(task);
       }
     },

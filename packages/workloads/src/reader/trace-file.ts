@@ -1,6 +1,8 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { pipeline } from "node:stream";
+import type { TransformOptions } from "node:stream";
 import { createGunzip } from "node:zlib";
+import type { ZlibOptions } from "node:zlib";
 import { directoryError, inputError } from "./input-error.js";
 import { refuseBinary, TRACE_TEXT } from "./text-kind.js";
 
@@ -9,6 +11,8 @@ const HEAD = 4096;
 /** How much is read at once of a compressed file, of a plain file, and how much is unpacked at once. */
 const COMPRESSED_BLOCK = 64 << 10;
 const TEXT_BLOCK = 256 << 10;
+/** Unpacking may be some blocks ahead of reading, so that the two go on at the same time. */
+const UNPACKING: ZlibOptions & TransformOptions = { chunkSize: TEXT_BLOCK, readableHighWaterMark: 4 * TEXT_BLOCK };
 
 /** A trace that has been opened. */
 export interface TraceFile {
@@ -58,7 +62,7 @@ export async function openTrace(path: string, text: string = TRACE_TEXT): Promis
 
   function unpacked(): AsyncIterable<Uint8Array> {
     if (!compressed) return blocks();
-    const gunzip = createGunzip({ chunkSize: TEXT_BLOCK });
+    const gunzip = createGunzip(UNPACKING);
     // An error reaches the loop over the stream that is returned; the callback has nothing to add.
     return pipeline(blocks(), gunzip, () => undefined);
   }

@@ -109,10 +109,10 @@ export async function replayTrace(machine: Machine, path: string, options: Repla
   const faults = createUserFaults(spaces);
   const here = cpus.current;
   const idle = cpus.all.map((cpu) => {
-    cpus.current = cpu;
+    if (cpu !== here) cpus.current = cpu;
     return tasks.current;
   });
-  cpus.current = here;
+  if (cpus.current !== here) cpus.current = here;
   const exits = new Map<number, ExitRecord[]>();
   const before = machine.counters();
   /** What {@link ReplayOptions.onFuller} did, which is not the workload's. */
