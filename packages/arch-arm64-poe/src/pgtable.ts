@@ -1,4 +1,4 @@
-import type { PgtableArch } from "@kpkeys/core/contracts";
+import type { PgtableArch, Setter } from "@kpkeys/core/contracts";
 import { Bit, HighBit } from "./format.js";
 
 // What is imported is loaded each time; what stands here is folded.
@@ -41,19 +41,24 @@ export const ARM64_PGTABLE: PgtableArch = {
   tlbBroadcast: true,
   contPteOrder: 4,
   linearMapProtection: "PAGE_KERNEL",
-  barrierAfter(setter, high, low) {
-    switch (setter) {
-      case "set_pte":
-        // Only a new kernel mapping must be seen at once; a user's is met with a spurious fault at worst.
-        return (low & (VALID | USER)) === VALID && (high & UXN) !== 0;
-      case "set_pmd":
-      case "set_pud":
-        return (low & VALID) !== 0;
-      case "set_p4d":
-      case "set_pgd":
-        return true;
-      default:
-        return false;
-    }
-  },
+  barrierAfter: (setter, high, low) =>
+    setter === "set_pte" ? isKernelMapping(high, low) : isBarrierAfterTable(setter, low),
 };
+
+/** Only a new kernel mapping must be seen at once; a user's is met with a spurious fault at worst. */
+function isKernelMapping(high: number, low: number): boolean {
+  return (low & (VALID | USER)) === VALID && (high & UXN) !== 0;
+}
+
+function isBarrierAfterTable(setter: Setter, low: number): boolean {
+  switch (setter) {
+    case "set_pmd":
+    case "set_pud":
+      return (low & VALID) !== 0;
+    case "set_p4d":
+    case "set_pgd":
+      return true;
+    default:
+      return false;
+  }
+}

@@ -1,4 +1,3 @@
-import "../inlining.js";
 import { buildMachine } from "@kpkeys/kernel";
 import { jobsOf } from "../options.js";
 import { loadPlugins } from "../plugins.js";

@@ -3,18 +3,17 @@ import { KpkeysError } from "../errors.js";
 
 /**
  * ```text
- *  31                              6 5       0
- *  sequence (26 bits, wraps around)  slot
+ *  31                       7  6        5       0
+ *  sequence (wraps around)     written  slot
  * ```
- * A slot keeps what leaving needs; the sequence tells a state from all others that used its slot. Slot 0 is never given out,
- * so that 0 is no state but the mark of "no context was entered".
+ * A slot keeps what leaving needs; the sequence tells a state from all others that used its slot; `written` says whether entering
+ * wrote the register, which leaving must then restore. Slot 0 is never given out, so that 0 is no state but the mark of "no context
+ * was entered".
  */
 const SLOTS = 64;
 const SLOT_MASK = SLOTS - 1;
-
-/** Places of what is counted: slots that are free, and the sequence. */
-const FREE = 0;
-const SEQUENCE = 1;
+const WRITTEN = SLOTS;
+const NEXT_IN_SEQUENCE = 2 * SLOTS;
 
 /** The state of no context entered; leaving takes it and does nothing. */
 const NOT_ENTERED = 0 as KpkeysState;
@@ -57,49 +56,41 @@ export function createContextSwitch(
 ): ContextSwitch {
   const isHeard = onContext !== undefined;
   const saved = new Int32Array(2 * SLOTS);
-  /** The state that holds a slot, 0 while it is free. */
-  const holder = new Int32Array(SLOTS);
-  /** Whether entering changed anything that leaving must restore. */
-  const entered = new Int32Array(SLOTS);
-  const freeSlots = Int32Array.from({ length: SLOT_MASK }, (_, index) => SLOT_MASK - index);
-  // In an array, as all that changes: the compiler loads and checks a variable of a closure each time.
-  const counts = new Int32Array(SLOTS);
-  counts[FREE] = SLOT_MASK;
-  counts[SEQUENCE] = Math.floor(Math.random() * 2 ** 32) & ~SLOT_MASK;
+  /** The state that holds each slot; its complement once it was left. */
+  const states = new Int32Array(SLOTS).map((_, slot) => ~((Math.floor(Math.random() * 2 ** 32) & ~SLOT_MASK) | slot));
+  /** How many slots are free, and behind that number which: an array because a closure's variable is loaded and checked each time. */
+  const free = Int32Array.from({ length: SLOTS }, (_, place) => (place === 0 ? SLOT_MASK : SLOTS - place));
 
   function enter(context: CompiledContext): KpkeysState {
-    const free = counts[FREE]! - 1;
-    if (free < 0) throw exhausted();
-    counts[FREE] = free;
-    const slot = freeSlots[free]!;
-    entered[slot] = arch().enterContext(context, saved, slot) ? 1 : 0;
-    const sequence = (counts[SEQUENCE]! + SLOTS) | 0;
-    counts[SEQUENCE] = sequence;
-    const state = sequence | slot;
-    holder[slot] = state;
+    const place = free[0]!;
+    if (place === 0) throw exhausted();
+    const slot = free[place]!;
+    free[0] = place - 1;
+    const next = (~states[slot]! + NEXT_IN_SEQUENCE) & ~WRITTEN;
+    const state = arch().enterContext(context, saved, slot) ? next | WRITTEN : next;
+    states[slot] = state;
     if (isHeard) onContext(context.name);
     return state as KpkeysState;
   }
 
   function release(state: KpkeysState, barrierFollows: boolean): void {
-    if (state === NOT_ENTERED) return;
     const slot = state & SLOT_MASK;
-    if (holder[slot] !== state) throw foreign(state);
-    holder[slot] = NOT_ENTERED;
-    const free = counts[FREE]!;
-    freeSlots[free] = slot;
-    counts[FREE] = free + 1;
-    if (entered[slot] === 1) arch().leaveContext(saved, slot, barrierFollows);
+    if (states[slot] !== state) throw foreign(state);
+    states[slot] = ~state;
+    const place = free[0]! + 1;
+    free[0] = place;
+    free[place] = slot;
+    if ((state & WRITTEN) !== 0) arch().leaveContext(saved, slot, barrierFollows);
     if (isHeard) onContext(undefined);
   }
 
   return {
     enter,
     leave: (state) => {
-      release(state, false);
+      if (state !== NOT_ENTERED) release(state, false);
     },
     leaveBeforeBarrier: (state) => {
-      release(state, true);
+      if (state !== NOT_ENTERED) release(state, true);
     },
   };
 }

@@ -1,6 +1,6 @@
 /**
  * A value that is found when first asked for. It stays in a field that is added once: the compiler folds such a field where it
- * would load and check a variable each time.
+ * would load and check a variable each time. The function is short enough to be inlined whatever surrounds it.
  *
  * @typeParam T - what it is
  * @param find - finds it
@@ -8,5 +8,6 @@
  */
 export function once<T extends object>(find: () => T): () => T {
   const found: { value?: T } = {};
-  return () => found.value ?? (found.value = find());
+  const search = (): T => (found.value = find());
+  return () => found.value ?? search();
 }

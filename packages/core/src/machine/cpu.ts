@@ -287,13 +287,11 @@ export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: 
     cpu.pkeyRegisterLow = low | 0;
     if (needsBarrier) cpu.bank = emptyBank;
     else settle();
-    if (isObserved) observer.registerWrite?.(id, high, low);
+    if (isObserved) tellWrite(high, low);
   }
 
   /** Lets the value written last rule. */
   function settle(): void {
-    if (cpu.bank !== emptyBank && cpu.rulingLow === cpu.pkeyRegisterLow && cpu.rulingHigh === cpu.pkeyRegisterHigh)
-      return;
     cpu.rulingHigh = cpu.pkeyRegisterHigh;
     cpu.rulingLow = cpu.pkeyRegisterLow;
     cpu.bank = fast.select(cpu.pkeyRegisterHigh, cpu.pkeyRegisterLow);
@@ -303,7 +301,16 @@ export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: 
     if (!needsBarrier) return;
     counters.barriers++;
     settle();
-    if (isObserved) observer.barrier?.(id);
+    if (isObserved) tellBarrier();
+  }
+
+  // Functions of their own, which leave the others short enough to be inlined.
+  function tellWrite(high: number, low: number): void {
+    observer?.registerWrite?.(id, high, low);
+  }
+
+  function tellBarrier(): void {
+    observer?.barrier?.(id);
   }
 
   return cpu;
