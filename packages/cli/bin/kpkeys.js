@@ -1,2 +1,4 @@
 #!/usr/bin/env node
-import "../dist/bin.js";
+import { main } from "../dist/program.js";
+
+process.exitCode = await main(process.argv);

@@ -1,4 +1,3 @@
-import { SingleBar } from "cli-progress";
 import { count } from "./report/style.js";
 
 /** Takes how far a part of the work is: its place in the list, what share of it is done (0 to 1), and how many items that were. */
@@ -37,8 +36,9 @@ const NO_PROGRESS: Progress = { update: () => undefined, say: () => undefined, s
  * @param parts - number of parts of the work
  * @param label - what the work is
  */
-export function createProgress(parts: number, { doing, items }: ProgressLabel): Progress {
+export async function createProgress(parts: number, { doing, items }: ProgressLabel): Promise<Progress> {
   if (!process.stderr.isTTY || parts === 0) return NO_PROGRESS;
+  const { SingleBar } = await import("cli-progress");
   const bar = new SingleBar({
     format: `{doing} [{bar}] {percentage} % | {rate} ${items}/s | {eta_formatted} left`,
     stream: process.stderr,

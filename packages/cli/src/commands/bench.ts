@@ -38,7 +38,7 @@ export async function bench(names: readonly string[], flags: BenchFlags): Promis
   const compiled = await compileReference();
   const reference = "missing" in compiled ? undefined : compiled;
   const runs = ROUNDS * groups.flat().length;
-  const progress = createProgress(1, { doing: "measuring", items: "runs" });
+  const progress = await createProgress(1, { doing: "measuring", items: "runs" });
   let done = 0;
   const onRun = (): void => {
     progress.update(0, ++done / runs, done);

@@ -33,7 +33,7 @@ export async function conform(files: readonly string[], flags: Pick<CommonFlags,
   const asJson = flags.json === true;
   const disagreements: ConformDisagreement[] = [];
   const counts: ConformCounts[] = [];
-  const progress = createProgress(files.length, { doing: "judging", items: "lines" });
+  const progress = await createProgress(files.length, { doing: "judging", items: "lines" });
   try {
     for (const [index, file] of files.entries()) {
       const onProgress = (share: number, lines: number): void => {

@@ -34,7 +34,7 @@ export async function doJobs(jobs: readonly Job[], options: JobOptions): Promise
     });
   }
   const label = { doing: "replaying", items: "events" };
-  const progress = createProgress(trace === undefined ? 0 : jobs.length, label);
+  const progress = await createProgress(trace === undefined ? 0 : jobs.length, label);
   const interruption = interruptible
     ? createInterruption(() => {
         progress.say("stopping (Ctrl-C again ends at once)");
