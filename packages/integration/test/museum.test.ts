@@ -1,6 +1,7 @@
 import { arm64Poe } from "@kpkeys/arch-arm64-poe";
 import { x86Pks } from "@kpkeys/arch-x86-pks";
 import { createPluginRegistry } from "@kpkeys/core";
+import { credHardening } from "@kpkeys/cred-hardening";
 import type { Plugin, PluginOptions } from "@kpkeys/core/contracts";
 import { EXHIBITS, formatReplay, parseReplay, replaySide, runSide } from "@kpkeys/kunit-suite/museum";
 import type { SideRun } from "@kpkeys/kunit-suite/museum";
@@ -8,7 +9,7 @@ import { pgtablesHardening } from "@kpkeys/pgtables-hardening";
 import { describe, expect, it } from "vitest";
 import { ARCHES } from "./machines.js";
 
-const registry = createPluginRegistry([arm64Poe, x86Pks, pgtablesHardening]);
+const registry = createPluginRegistry([arm64Poe, x86Pks, pgtablesHardening, credHardening]);
 
 describe("the oops of irq-exit-resume on arm64 is the one that was reported", () => {
   const { evidence } = runSide({ id: "irq-exit-resume", side: "red", arch: "arm64-poe", seed: 1 }, registry);
@@ -59,7 +60,7 @@ describe.each(ARCHES)("on %s a product that has lost the fix", (arch) => {
   });
 
   it("shows it as well when the machine does not even boot", () => {
-    const { seen, evidence } = run("guard-too-wide", { unguarded: ["set_pte"], batching: false });
+    const { seen, evidence } = run("raw-table-link", { unguarded: ["set_pte"], batching: false });
     expect(seen).toBe(true);
     expect(evidence).toMatch(/^ERR_KERNEL_FAULT: set_ptes?, CPU 0: /);
   });

@@ -43,7 +43,8 @@ export async function museum(flags: MuseumFlags): Promise<number> {
 }
 
 async function loadRegistry(arches: readonly ArchId[]): Promise<PluginRegistry> {
-  return createPluginRegistry(await Promise.all([...arches.map((arch) => ARCHES[arch]()), FEATURES.pgtables()]));
+  const plugins = [...arches.map((arch) => ARCHES[arch]()), ...Object.values(FEATURES).map((load) => load())];
+  return createPluginRegistry(await Promise.all(plugins));
 }
 
 function showReplay(text: string, registry: PluginRegistry, json: boolean): number {

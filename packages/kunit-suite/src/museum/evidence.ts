@@ -94,18 +94,20 @@ export function oopsIn(machine: Machine, call: () => void, otherwise: () => stri
 }
 
 /**
- * What an attacker with a write primitive does: stores the value already there to the first word of a page, in whatever context
+ * What an attacker with a write primitive does: stores the value already there to a word of a page, in whatever context
  * the CPU is.
  * @param machine - the machine under attack
  * @param pfn - the page
  * @param who - whose code the primitive is in, for the evidence
+ * @param word - index of the 64-bit word
  * @returns seen when the store goes through; the fault report when it does not
  */
-export function strayStore(machine: Machine, pfn: number, who: string): Finding {
-  const { high, low } = linearAddress(machine, pfn);
+export function strayStore(machine: Machine, pfn: number, who: string, word = 0): Finding {
+  const { high, low: pageLow } = linearAddress(machine, pfn);
+  const low = pageLow | (word * 8);
   const errno = machine
     .get(Exceptions)
-    .copyToKernelNofault(high, low, machine.memory.readHigh(pfn, 0), machine.memory.readLow(pfn, 0));
+    .copyToKernelNofault(high, low, machine.memory.readHigh(pfn, word), machine.memory.readLow(pfn, word));
   if (errno !== 0) {
     const { fault } = machine.cpus.current;
     const headline = `${machine.get(ArchTools).describeFault(fault)} (${faultRegistersText(machine, fault)})`;

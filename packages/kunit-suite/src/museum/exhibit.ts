@@ -79,6 +79,8 @@ export interface Exhibit {
   readonly fix: string;
   /** What finds it here. */
   readonly detector: Detector;
+  /** Ids of the features that its machines have beside the one of page tables. */
+  readonly features?: readonly string[];
   /** Policies of both sides. */
   readonly policies?: Policies;
   /** The old behaviour. */

@@ -5,6 +5,7 @@ import type { MachineSpec } from "@kpkeys/kernel";
 import type { Exhibit, Finding, Policies, SideName } from "./exhibit.js";
 import { ALLOCATION } from "./exhibits/allocation.js";
 import { API } from "./exhibits/api.js";
+import { CREDS } from "./exhibits/creds.js";
 import { LAZY_MMU } from "./exhibits/lazy-mmu.js";
 import { MMU } from "./exhibits/mmu.js";
 import { REGISTER } from "./exhibits/register.js";
@@ -31,6 +32,7 @@ export const EXHIBITS: readonly Exhibit[] = [
   ...ALLOCATION,
   ...SET_MEMORY,
   ...WRITES,
+  ...CREDS,
   ...REGISTER,
   ...LAZY_MMU,
   ...TESTS,
@@ -79,7 +81,7 @@ export function archesOf({ arches }: Exhibit, registry: PluginRegistry): readonl
  * Runs one side of an exhibit on a machine of its own.
  *
  * @param key - which one, where
- * @param registry - has the architecture, and the feature `pgtables`
+ * @param registry - has the architecture, the feature `pgtables` and the other features of the exhibit
  * @returns what it came to; the same for the same key
  * @throws KpkeysError ERR_EXHIBIT for an exhibit that there is not, or not on that architecture; what making the machine throws
  *
@@ -154,7 +156,7 @@ function specOf(exhibit: Exhibit, side: SideName, arch: string, seed: number, ex
   return {
     ...DEFAULT_SPEC,
     arch,
-    features: [...extra, FEATURE],
+    features: [...extra, FEATURE, ...(exhibit.features ?? [])],
     options: { [arch]: merged("arch"), [FEATURE]: merged("pgtables") },
     kernel: merged("kernel"),
     memory: [{ bytes: MINIMUM_MEMORY }],

@@ -11,10 +11,11 @@ import {
   PageTableFormat,
   PageTables,
   PkeyRegister,
+  Rcu,
   SetMemory,
   token,
 } from "@kpkeys/core/contracts";
-import type { DependencyContainer, ExtensionHandlers, Plugin, Token } from "@kpkeys/core/contracts";
+import type { DependencyContainer, ExtensionHandlers, Guard, Plugin, Token } from "@kpkeys/core/contracts";
 
 /**
  * A feature that puts an old behaviour in the place of what a contract's implementation does now. Set up before all other
@@ -43,6 +44,25 @@ function replaceService<T extends object>(
     if (phase === "memblock") provide(container, service, make(resolve(container, service)));
   });
 }
+
+/** All callbacks of RCU run with what freeing credentials needs (before v2 of the credentials series). */
+export const callbacksPrivileged: Plugin = variant(
+  "museum-callbacks-privileged",
+  "rcu_do_batch() runs every callback with credentials open",
+  (container) => {
+    const guard = (): Guard => resolve(container, ExtensionPoints).credStore!.guard;
+    replaceService(container, Rcu, (original) => ({
+      ...original,
+      call(head, callback) {
+        original.call(head, () => {
+          const state = guard().enter();
+          callback(head);
+          guard().exit(state);
+        });
+      },
+    }));
+  },
+);
 
 /** The constructor of a table page returns nothing (before v2): that a handler refuses is not heard. */
 export const voidConstructor: Plugin = variant(

@@ -2,9 +2,8 @@ import { AddressSpaces, ArchTools, OK, PageAllocator, PageTableFormat, PageTable
 import type { Words } from "@kpkeys/core/contracts";
 import { KernelFault } from "@kpkeys/kernel";
 import type { Machine } from "@kpkeys/kernel";
-import { linearAddress, oopsIn, registerText, scan, strayStore } from "../evidence.js";
+import { linearAddress, oopsIn, registerText, scan } from "../evidence.js";
 import type { Exhibit, Finding, Scene } from "../exhibit.js";
-import { setterGuard } from "../pgtables.js";
 import { runProcess, USER_PAGE } from "../setup.js";
 
 /** MADV_FREE. */
@@ -151,41 +150,5 @@ const rawTableLink: Exhibit = {
   },
 };
 
-/**
- * Callbacks run after a grace period: one clears an entry of a table, as it must, and one is of another subsystem, with a
- * use-after-free that stores to another table page.
- */
-function runCallbacks({ machine, step }: Scene): Finding {
-  const tables = machine.get(PageTables);
-  const [own, target] = [tables.allocTable("kernel"), tables.allocTable("kernel")];
-  step("a callback clears an entry, by its setter");
-  tables.ptepGetAndClear(own, 0);
-  step("the next callback is another subsystem's, and stores to a table page");
-  return strayStore(machine, target, "another subsystem's callback");
-}
-
-const guardTooWide: Exhibit = {
-  id: "guard-too-wide",
-  title: "a guard around all callbacks opens the key to every one of them",
-  series: "credentials v2",
-  citation:
-    "Hardened credentials RFC v2, 15 August 2025: running all RCU callbacks privileged was rejected, and put_cred_rcu() guards the freeing alone",
-  story:
-    "One guard around a whole batch is the easy place for it, since something in the batch needs the privilege. Everything else in the batch gets it too, and an attacker's store from there goes through. Shown with page tables, whose setters are in the model's every path.",
-  fix: "The guard stands around the write itself, and what is called in between runs without.",
-  detector: "attack",
-  red: {
-    run(scene) {
-      const guard = setterGuard(scene.machine);
-      scene.step("the guard is entered for the whole batch");
-      const state = guard.enter();
-      const found = runCallbacks(scene);
-      guard.exit(state);
-      return found;
-    },
-  },
-  green: { run: runCallbacks },
-};
-
-/** Who writes page tables, and in which scope. */
-export const WRITES: readonly Exhibit[] = [clearYoungDirty, rawTableCopy, rawTableLink, guardTooWide];
+/** Who writes page tables. */
+export const WRITES: readonly Exhibit[] = [clearYoungDirty, rawTableCopy, rawTableLink];
