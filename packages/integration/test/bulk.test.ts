@@ -1,4 +1,5 @@
 import { LazyMmu, PageTableFormat, PageTables } from "@kpkeys/core/contracts";
+import { KernelFault } from "@kpkeys/kernel";
 import type { Machine } from "@kpkeys/kernel";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -51,5 +52,81 @@ describe.each(ARCHES)("set_ptes on %s", (arch) => {
         { numRuns: 20 },
       );
     }
+  });
+
+  it.each([
+    [
+      "wrprotect_ptes",
+      "ptep_set_wrprotect",
+      (tables: PageTables, table: number, index: number, count: number): void => {
+        tables.wrprotectPtes(table, index, count);
+      },
+      (tables: PageTables, table: number, index: number): void => {
+        tables.ptepSetWrprotect(table, index);
+      },
+    ],
+    [
+      "clear_full_ptes",
+      "ptep_get_and_clear",
+      (tables: PageTables, table: number, index: number, count: number): void => {
+        tables.clearFullPtes(table, index, count);
+      },
+      (tables: PageTables, table: number, index: number): void => {
+        tables.ptepGetAndClear(table, index);
+      },
+    ],
+  ] as const)("%s is the loop of %s that it stands for", (_name, setter, run, step) => {
+    const settings = [true, false].flatMap((batching) => [true, false].map((lazy) => ({ batching, lazy })));
+    for (const setting of settings) {
+      const bulk = setUp(arch, setting);
+      const single = setUp(arch, setting);
+      const format = bulk.machine.get(PageTableFormat);
+      const runs = fc.record({
+        index: fc.nat(511),
+        count: fc.integer({ min: 1, max: 512 }),
+        // A run whose frames carry into the high word of their entries.
+        pfn: fc.oneof(fc.nat(2 ** 24), fc.constant(2 ** 20 - 5)),
+        young: fc.boolean(),
+        dirty: fc.boolean(),
+      });
+      fc.assert(
+        fc.property(runs, ({ index, count, pfn, young, dirty }) => {
+          const most = Math.min(count, 512 - index);
+          for (const { machine, tables, table } of [bulk, single]) {
+            const lazy = machine.get(LazyMmu);
+            const entry = { high: 0, low: 0 };
+            format.makeLeaf(entry, 3, pfn, format.protections.PAGE_SHARED);
+            if (young) format.makeYoung(entry);
+            if (dirty) format.makeDirty(entry);
+            if (setting.lazy) lazy.enable();
+            tables.setPtes(table, index, entry.high, entry.low, most);
+            if (machine === bulk.machine) run(tables, table, index, most);
+            for (let i = 0; machine === single.machine && i < most; i++) step(tables, table, index + i);
+            if (setting.lazy) lazy.disable();
+          }
+          const [a, b] = [bulk, single].map(({ machine, table }) => {
+            const page = new Int32Array(1024);
+            machine.memory.read(table, page);
+            return [[...page], machine.counters(), machine.cpus.current.counters];
+          });
+          expect(a).toEqual(b);
+        }),
+        { numRuns: 20 },
+      );
+    }
+    const faults = [run, step].map((write) => {
+      const machine = hardened(arch, { unguarded: [setter] });
+      const tables = machine.get(PageTables);
+      const table = tables.allocTable("user");
+      tables.setPtes(table, 3, 0, 0, 4);
+      try {
+        write(tables, table, 3, 4);
+      } catch (error) {
+        return error instanceof KernelFault ? [error.message, error.report] : error;
+      }
+      return "no fault";
+    });
+    expect(faults[0]).toBeInstanceOf(Array);
+    expect(faults[0]).toEqual(faults[1]);
   });
 });

@@ -118,6 +118,7 @@ export function createPageTables(
 
   const setPteGuard = guardOf("set_pte");
   const getAndClearGuard = guardOf("ptep_get_and_clear");
+  const wrprotectGuard = guardOf("ptep_set_wrprotect");
   const establishGuard = guardOf("pmdp_establish");
 
   /**
@@ -187,6 +188,43 @@ export function createPageTables(
     tables.entryLow = memory.valueLow;
   }
 
+  /**
+   * Exchanges a run of entries, each `step` pages further than the one before. The first exchange decides for all that its guard has
+   * opened; the others are stores.
+   */
+  function exchangeRun(
+    setter: Setter,
+    guard: Guard,
+    table: number,
+    index: number,
+    high: number,
+    low: number,
+    step: number,
+    count: number,
+  ): void {
+    for (let done = 0; done < count;) {
+      const state = guard.enter();
+      const length = state === NOTHING_ENTERED ? count - done : 1;
+      const pages = (low >>> pageShift) + done * step;
+      const entryHigh = (high + (pages >>> highShift)) | 0;
+      const entryLow = (pages << pageShift) | (low & offsetMask);
+      for (let attempt = 0; memory.exchange(table, index + done, entryHigh, entryLow) !== OK; attempt++)
+        faults.take(setter, attempt);
+      if (length > 1) memory.storeRun(table, index + done, entryHigh, entryLow, step, length);
+      writes[numberOf[setter]]! += length;
+      guard.exit(state);
+      done += length;
+    }
+  }
+
+  function wrprotectRun(table: number, index: number, count: number): void {
+    for (let attempt = 0; memory.load(table, index) !== OK; attempt++) faults.take("ptep_set_wrprotect", attempt);
+    entry.high = memory.valueHigh;
+    entry.low = memory.valueLow;
+    format.makeReadOnly(entry);
+    exchangeRun("ptep_set_wrprotect", wrprotectGuard, table, index, entry.high, entry.low, 1, count);
+  }
+
   const counters: PageTableCounters = {
     get writes() {
       return Object.fromEntries(SETTERS.map((setter, i) => [setter, writes[i]!])) as Record<Setter, number>;
@@ -246,10 +284,14 @@ export function createPageTables(
     },
     ptepTestAndClearYoung: (table, index) => testAndClearYoung(table, index, clearYoung),
     ptepSetWrprotect: (table, index) => void setWrprotect(table, index, wrprotect),
+    wrprotectPtes: wrprotectRun,
     clearYoungDirtyPte: (table, index, young, dirty) =>
       void clearYoungDirty(table, index, youngDirty[((young ? 1 : 0) + (dirty ? 2 : 0)) as 0 | 1 | 2 | 3]),
     ptepGetAndClear: (table, index) => {
       exchange("ptep_get_and_clear", getAndClearGuard, table, index, 0, 0);
+    },
+    clearFullPtes: (table, index, count) => {
+      exchangeRun("ptep_get_and_clear", getAndClearGuard, table, index, 0, 0, 0, count);
     },
     pmdpEstablish: (table, index, high, low) => {
       exchange("pmdp_establish", establishGuard, table, index, high, low);

@@ -1,5 +1,6 @@
 import { EntryType } from "@kpkeys/core/contracts";
 import { pageHigh, pageLow } from "../mm/addresses.js";
+import { createEachRun } from "../mm/leaf-runs.js";
 import type { KernelMm, ProcessParts, UserTables } from "./mm.js";
 import { isShared, VmFlag } from "./vma.js";
 
@@ -18,6 +19,7 @@ export function createCopyMappings(
   const { format, tables, frames, tlb, lazy, sections } = parts;
   const { pageShift } = format.geometry;
   const { lastLevel, spans } = userTables;
+  const eachRun = createEachRun(tables, format);
   const entry = { high: 0, low: 0 };
 
   /** `copy_present_ptes` over a run of entries of one table. */
@@ -25,20 +27,19 @@ export function createCopyMappings(
     sections.lock(childTable);
     sections.lock(table);
     lazy.enable();
-    for (let index = from; index < to; index++) {
-      tables.read(table, index);
-      entry.high = tables.entryHigh;
-      entry.low = tables.entryLow;
-      if (!format.isPresent(entry.high, entry.low)) continue;
-      if (!shared && format.isWritable(entry.high, entry.low)) {
-        tables.ptepSetWrprotect(table, index);
+    eachRun(table, from, to, (index, count, high, low) => {
+      entry.high = high;
+      entry.low = low;
+      if (!shared && format.isWritable(high, low)) {
+        tables.wrprotectPtes(table, index, count);
         format.makeReadOnly(entry);
       }
       if (shared) format.makeClean(entry);
       format.makeOld(entry);
-      frames.share(format.pfnOf(entry.high, entry.low));
-      tables.setPte(childTable, index, entry.high, entry.low);
-    }
+      const pfn = format.pfnOf(high, low);
+      for (let page = 0; page < count; page++) frames.share(pfn + page);
+      tables.setPtes(childTable, index, entry.high, entry.low, count);
+    });
     lazy.disable();
     sections.unlock(table);
     sections.unlock(childTable);

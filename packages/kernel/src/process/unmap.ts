@@ -1,5 +1,6 @@
 import { EntryType } from "@kpkeys/core/contracts";
 import { pageHigh, pageLow, pageOfAddress } from "../mm/addresses.js";
+import { createEachRun } from "../mm/leaf-runs.js";
 import type { KernelMm, ProcessParts, UserTables } from "./mm.js";
 
 /** The taking away of user mappings. */
@@ -39,6 +40,7 @@ export function createUnmap(parts: ProcessParts, userTables: UserTables): Unmap 
   const { format, tables, frames, tlb, arch, lazy, sections } = parts;
   const { pageShift } = format.geometry;
   const { lastLevel, spans } = userTables;
+  const eachRun = createEachRun(tables, format);
   const userEnd = pageOfAddress(arch.layout.userEnd, pageShift);
 
   function zap(mm: KernelMm, start: number, end: number): number {
@@ -46,13 +48,12 @@ export function createUnmap(parts: ProcessParts, userTables: UserTables): Unmap 
     userTables.eachTable(mm, start, end, (table, from, to) => {
       sections.lock(table);
       lazy.enable();
-      for (let index = from; index < to; index++) {
-        tables.read(table, index);
-        if (!format.isPresent(tables.entryHigh, tables.entryLow)) continue;
-        tables.ptepGetAndClear(table, index);
-        frames.drop(format.pfnOf(tables.entryHigh, tables.entryLow));
-        cleared++;
-      }
+      eachRun(table, from, to, (index, count, high, low) => {
+        tables.clearFullPtes(table, index, count);
+        const pfn = format.pfnOf(high, low);
+        for (let page = 0; page < count; page++) frames.drop(pfn + page);
+        cleared += count;
+      });
       lazy.disable();
       sections.unlock(table);
     });

@@ -90,8 +90,23 @@ export interface PageTables {
    * @param index - which entry
    */
   ptepGetAndClear(table: number, index: number): void;
+  /**
+   * `clear_full_ptes`: {@link ptepGetAndClear} of a run of entries, of which none is kept.
+   * @param table - page-frame number
+   * @param index - first index; the run ends inside the table
+   * @param count - number of entries, at least 1
+   */
+  clearFullPtes(table: number, index: number, count: number): void;
   /** `ptep_set_wrprotect`. @param table - page-frame number @param index - which entry */
   ptepSetWrprotect(table: number, index: number): void;
+  /**
+   * `wrprotect_ptes`: {@link ptepSetWrprotect} of a run of entries, each pointing one page further than the one before and otherwise
+   * alike.
+   * @param table - page-frame number
+   * @param index - first index; the run ends inside the table
+   * @param count - number of entries, at least 1
+   */
+  wrprotectPtes(table: number, index: number, count: number): void;
   /**
    * `clear_young_dirty_ptes`, one entry.
    * @param table - page-frame number
