@@ -11,8 +11,8 @@ import { fileURLToPath } from "node:url";
 /** The root of the repository, absolute. */
 export const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
-/** The built entry of the kpkeys command. */
-export const COMMAND = join(ROOT, "packages/cli/dist/bin.js");
+/** The kpkeys command, which runs what is built. */
+export const COMMAND = join(ROOT, "packages/cli/bin/kpkeys.js");
 
 const LOCK = join(ROOT, ".setup.lock");
 const STAMPS = join(ROOT, "node_modules/.cache/kpkeys");
@@ -108,7 +108,7 @@ function buildReason(target) {
   const folders = references
     .map(({ path }) => join(ROOT, project, path))
     .filter((path) => existsSync(join(path, "src")));
-  const missing = [COMMAND, ...folders.map((path) => join(path, "dist/index.js"))].find((path) => !existsSync(path));
+  const missing = folders.map((path) => join(path, "dist/index.js")).find((path) => !existsSync(path));
   if (missing) return `${relative(ROOT, missing)} is missing`;
   const stamp = join(STAMPS, target);
   if (!existsSync(stamp)) return "no finished build is on record";

@@ -13,6 +13,7 @@ function figure(nsPerOperation: number, rest: Partial<FigureResult> = {}): Figur
     baseline: null,
     ratioToBaseline: null,
     spread: 0,
+    instructions: null,
     ...rest,
   };
 }
@@ -20,7 +21,7 @@ function figure(nsPerOperation: number, rest: Partial<FigureResult> = {}): Figur
 test("a figure is worse when it is slower by more than a quiet machine's noise", () => {
   expect(regressionsOf([figure(10)], [figure(12.9)])).toEqual([]);
   expect(regressionsOf([figure(10)], [figure(13.1)])).toEqual([
-    { name: "tlb-hit-load", arch: "arm64-poe", factor: 1.31, allowed: 1.3 },
+    { name: "tlb-hit-load", arch: "arm64-poe", by: "time", factor: 1.31, allowed: 1.3 },
   ]);
 });
 
@@ -32,6 +33,15 @@ test("a noisy measurement must be worse by more than its own noise", () => {
 test("where both have a ratio to C it decides, so that a slower machine is no regression", () => {
   expect(regressionsOf([figure(10, { ratioToC: 2 })], [figure(40, { ratioToC: 2 })])).toEqual([]);
   expect(regressionsOf([figure(10, { ratioToC: 2 })], [figure(10, { ratioToC: 3 })])).toHaveLength(1);
+});
+
+test("where instructions were counted in both they decide, whatever the time was", () => {
+  const before = figure(10, { spread: 0.4, instructions: 1e6, ratioToC: 2 });
+  expect(regressionsOf([before], [figure(30, { spread: 0.4, instructions: 1.09e6, ratioToC: 6 })])).toEqual([]);
+  expect(regressionsOf([before], [figure(10, { spread: 0.4, instructions: 1.2e6, ratioToC: 2 })])).toEqual([
+    { name: "tlb-hit-load", arch: "arm64-poe", by: "instructions", factor: 1.2, allowed: 1.1 },
+  ]);
+  expect(regressionsOf([before], [figure(10, { ratioToC: 2 })])).toEqual([]);
 });
 
 test("figures that only one of the two has are not compared", () => {

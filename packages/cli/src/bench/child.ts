@@ -18,7 +18,7 @@ export interface ChildMessage {
   readonly nsPerOperation?: number;
 }
 
-const [name, arch, trace] = process.argv.slice(2) as [string, ArchId, string];
+const [name, arch, trace, counted] = process.argv.slice(2) as [string, ArchId, string, string | undefined];
 const figure = FIGURES.find((each) => each.name === name)!;
 
 async function boot(): Promise<ReturnType<typeof buildMachine>> {
@@ -40,8 +40,19 @@ function flagsOf({ policy, gib, pkeys }: Figure): Parameters<typeof jobsOf>[0] {
 }
 
 const { run, operations } = await figure.prepare({ arch, boot, trace });
-if (figure.fresh) await loadPlugins(arch, ["pgtables"]);
-else await repeat(WARM_UPS, Infinity, WARM_UP_TIME);
+if (counted === undefined) await serve();
+else await repeat(Number(counted), Number(counted), Infinity);
+
+/** Gets ready, says so, and measures whenever it is asked. */
+async function serve(): Promise<void> {
+  if (figure.fresh) await loadPlugins(arch, ["pgtables"]);
+  else await repeat(WARM_UPS, Infinity, WARM_UP_TIME);
+  const send = (message: ChildMessage): unknown => process.send?.(message);
+  process.on("message", () => {
+    void measure().then((nsPerOperation) => send({ nsPerOperation }));
+  });
+  send({});
+}
 
 /** Runs at least `least` times, at most `most` times, and no longer than until `time` is over. @returns milliseconds of each */
 async function repeat(least: number, most: number, time: number): Promise<number[]> {
@@ -59,9 +70,3 @@ async function measure(): Promise<number> {
   const times = (await repeat(1, figure.fresh ? 1 : RUNS, RUNS_TIME)).sort((a, b) => a - b);
   return (times[times.length >> 1]! * 1e6) / operations;
 }
-
-const send = (message: ChildMessage): unknown => process.send?.(message);
-process.on("message", () => {
-  void measure().then((nsPerOperation) => send({ nsPerOperation }));
-});
-send({});

@@ -1,3 +1,4 @@
+import type { InstructionCounter } from "./instructions.js";
 import type { Reference } from "./reference.js";
 import type { Subject } from "./subject.js";
 
@@ -24,7 +25,12 @@ export interface FigureResult {
   readonly ratioToBaseline: number | null;
   /** Distance of the quartiles over the rounds, as a share of the median: the noise. */
   readonly spread: number;
+  /** Instructions of one run in user mode, where time was too noisy and something could count; else `null`. */
+  readonly instructions: number | null;
 }
+
+/** The spread above which time is too noisy: two measurements may differ by a quarter of a regression's size for no reason. */
+const NOISY = 0.075;
 
 /** One figure's runs, round by round. */
 interface Runs {
@@ -38,11 +44,13 @@ interface Runs {
  * @param subjects - figures, each with the one that it is held against before it
  * @param reference - the C reference; `undefined` without a compiler
  * @param onRun - called after each run
+ * @param counter - counts what is too noisy to be timed, if anything does
  */
 export async function measureAll(
   subjects: readonly Subject[],
   reference: Reference | undefined,
   onRun: () => void,
+  counter: InstructionCounter | undefined,
 ): Promise<FigureResult[]> {
   const all: Runs[] = subjects.map((subject) => ({ subject, ns: [], ratios: [] }));
   const withReference = subjects.some(({ inReference }) => inReference);
@@ -60,12 +68,16 @@ export async function measureAll(
   } finally {
     for (const subject of subjects) subject.stop();
   }
-  return all.map((runs) =>
-    resultOf(
+  const results: FigureResult[] = [];
+  for (const runs of all) {
+    const result = resultOf(
       runs,
       all.find(({ subject }) => subject.name === runs.subject.baseline),
-    ),
-  );
+    );
+    const isCounted = counter !== undefined && result.spread > NOISY;
+    results.push(isCounted ? { ...result, instructions: await runs.subject.instructions(counter) } : result);
+  }
+  return results;
 }
 
 function resultOf({ subject, ns, ratios }: Runs, baseline: Runs | undefined): FigureResult {
@@ -87,6 +99,7 @@ function resultOf({ subject, ns, ratios }: Runs, baseline: Runs | undefined): Fi
             0.5,
           ),
     spread: (quantile(ns, 0.75) - quantile(ns, 0.25)) / nsPerOperation,
+    instructions: null,
   };
 }
 

@@ -3,9 +3,14 @@ import { fileURLToPath } from "node:url";
 import type { ArchId } from "../plugins.js";
 import type { ChildMessage } from "./child.js";
 import type { Figure } from "./figure.js";
+import type { InstructionCounter } from "./instructions.js";
 
 const CHILD = fileURLToPath(new URL("child.js", import.meta.url));
 const COMMAND = fileURLToPath(new URL("../../bin/kpkeys.js", import.meta.url));
+
+/** Runs behind which the compiler has nothing more to do, and further ones that are counted. */
+const COMPILED = 4;
+const COUNTED = 4;
 
 /** Something that can be measured once and again. */
 export interface Subject {
@@ -23,6 +28,8 @@ export interface Subject {
   start(): Promise<void>;
   /** Measures. @returns nanoseconds an operation */
   measure(): Promise<number>;
+  /** Counts, in processes of its own. @param counter - what counts @returns instructions of one run */
+  instructions(counter: InstructionCounter): Promise<number>;
   /** Ends it. */
   stop(): void;
 }
@@ -73,6 +80,11 @@ export function figureSubject(figure: Figure, arch: ArchId, trace: string): Subj
       if (figure.fresh) stop();
       return nsPerOperation!;
     },
+    async instructions(counter) {
+      const ofRuns = (runs: number): Promise<number> => counter.count([CHILD, figure.name, arch, trace, String(runs)]);
+      if (figure.fresh) return ofRuns(1);
+      return ((await ofRuns(COMPILED + COUNTED)) - (await ofRuns(COMPILED))) / COUNTED;
+    },
     stop,
   };
 }
@@ -106,6 +118,7 @@ function commandSubject(name: string, operation: string, argv: readonly string[]
             resolve(Number(process.hrtime.bigint() - start));
           });
       }),
+    instructions: (counter) => counter.count(argv),
     stop: () => undefined,
   };
 }

@@ -4,6 +4,7 @@ import { KpkeysError } from "@kpkeys/core";
 import { embeddedTrace } from "@kpkeys/workloads";
 import { regressionsOf } from "../bench/compare.js";
 import { GROUPS } from "../bench/figures.js";
+import { findInstructionCounter } from "../bench/instructions.js";
 import { measureAll, ROUNDS } from "../bench/measure.js";
 import type { FigureResult } from "../bench/measure.js";
 import { compileReference } from "../bench/reference.js";
@@ -37,6 +38,9 @@ export async function bench(names: readonly string[], flags: BenchFlags): Promis
   const groups = wanted(groupsOf(flags), names);
   const compiled = await compileReference();
   const reference = "missing" in compiled ? undefined : compiled;
+  // Only what is compared with another run needs what noise cannot touch.
+  const isCompared = earlier !== undefined || flags.json === true;
+  const counter = isCompared ? await findInstructionCounter() : undefined;
   const runs = ROUNDS * groups.flat().length;
   const progress = await createProgress(1, { doing: "measuring", items: "runs" });
   let done = 0;
@@ -45,7 +49,7 @@ export async function bench(names: readonly string[], flags: BenchFlags): Promis
   };
   const figures: FigureResult[] = [];
   try {
-    for (const group of groups) figures.push(...(await measureAll(group, reference, onRun)));
+    for (const group of groups) figures.push(...(await measureAll(group, reference, onRun, counter)));
   } finally {
     progress.stop();
     await reference?.remove();

@@ -80,8 +80,9 @@ function ratioText({ ratioToC }: FigureResult): string {
 function regressionText(regressions: readonly Regression[] | undefined, style: Style): string[] {
   if (regressions === undefined) return [];
   if (regressions.length === 0) return [style.green("Nothing got worse by more than noise.")];
-  return regressions.map(({ name, arch, factor, allowed }) => {
+  return regressions.map(({ name, arch, by, factor, allowed }) => {
     const where = arch === null ? "" : ` on ${arch}`;
-    return style.red(`${name}${where}: ${factor.toFixed(2)} times slower, where ${allowed.toFixed(2)} may be noise`);
+    const worse = by === "instructions" ? "as many instructions" : "slower";
+    return style.red(`${name}${where}: ${factor.toFixed(2)} times ${worse}, where ${allowed.toFixed(2)} may be noise`);
   });
 }

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
+import { findInstructionCounter } from "../../src/bench/instructions.js";
 import type { BenchReport } from "../../src/index.js";
 import { jsonOf, kpkeys, kpkeysWith, LONG } from "./kpkeys.js";
 
@@ -11,8 +12,11 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
+/** On a noisy machine instructions are counted, which may take valgrind a minute a figure. */
+const COUNTING = 5 * 60_000;
+
 describe("kpkeys bench", () => {
-  test("gives each figure with its ratio to C, and fails when one is slower than it was", { timeout: LONG }, () => {
+  test("gives each figure with its ratio to C, and fails when one is slower than it was", { timeout: COUNTING }, () => {
     const before = { name: "tlb-hit-store", arch: "arm64-poe", nsPerOperation: 1e-6, ratioToC: null, spread: 0 };
     writeFileSync(earlier, JSON.stringify({ figures: [before] }));
     const args = ["bench", "rejected-bigint-entries", "--arch", "arm64-poe", "--against", earlier];
@@ -37,7 +41,20 @@ describe("kpkeys bench", () => {
     expect(status).toBe(0);
     const { withoutC, figures } = JSON.parse(stdout) as BenchReport;
     expect(withoutC).toContain("cc");
-    expect(figures.every(({ ratioToC }) => ratioToC === null)).toBe(true);
+    expect(figures.every(({ ratioToC, instructions }) => ratioToC === null && instructions === null)).toBe(true);
+  });
+
+  test("counts about as many instructions again, and more for more work", { timeout: LONG }, async ({ skip }) => {
+    const counter = await findInstructionCounter();
+    if (counter === undefined) return skip("neither perf nor valgrind counts here");
+    const loop = (times: number): string[] => ["-e", `let x = 1; for (let i = 0; i < ${times}; i++) x = (x * 31) | 0;`];
+    const [once, again, more] = [
+      await counter.count(loop(1e6)),
+      await counter.count(loop(1e6)),
+      await counter.count(loop(1e8)),
+    ];
+    expect(again / once).toBeCloseTo(1, 1);
+    expect(more - once).toBeGreaterThan(99e6);
   });
 
   test.each([

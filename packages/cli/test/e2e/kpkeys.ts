@@ -2,8 +2,9 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-/** The built command. */
-export const BIN: string = fileURLToPath(new URL("../../dist/bin.js", import.meta.url));
+/** The command, which runs what is built. */
+export const BIN: string = fileURLToPath(new URL("../../bin/kpkeys.js", import.meta.url));
+const BUILT = fileURLToPath(new URL("../../dist/program.js", import.meta.url));
 
 /** What came of a command. */
 export interface Outcome {
@@ -31,8 +32,8 @@ export function kpkeysWith(
   args: readonly string[],
   input?: string,
 ): Outcome {
-  if (!existsSync(BIN))
-    throw new Error(`${BIN} is missing: these tests run the built command, so \`npm run build\` first`);
+  if (!existsSync(BUILT))
+    throw new Error(`${BUILT} is missing: these tests run the built command, so \`npm run build\` first`);
   const options = { encoding: "utf8", maxBuffer: 2 ** 26, env: { ...process.env, ...variables }, input } as const;
   const { status, stdout, stderr, error } = spawnSync(process.execPath, [BIN, ...args], options);
   if (error !== undefined) throw error;
