@@ -1,4 +1,4 @@
-import { CommanderError } from "commander";
+import { CommanderError } from "./commander.js";
 
 /** The exit statuses of the command. */
 export const EXIT = {

@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "./commander.js";
 import type { KernelPolicies } from "@kpkeys/kernel";
 import type { Until } from "@kpkeys/workloads";
 import type { Job } from "./job.js";

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { Command, Option } from "commander";
+import { Command, Option } from "./commander.js";
 import { EXIT, tellError } from "./errors.js";
 import type { BenchFlags } from "./commands/bench.js";
 import type { KunitFlags } from "./commands/kunit.js";

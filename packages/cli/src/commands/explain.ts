@@ -1,4 +1,4 @@
-import { type Command, Option } from "commander";
+import { type Command, Option } from "../commander.js";
 import { KpkeysError } from "@kpkeys/core";
 import type { ExplainQuestion } from "@kpkeys/core/contracts";
 import { loadExplainers } from "../explain/explainers.js";

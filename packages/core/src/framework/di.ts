@@ -1,12 +1,28 @@
-import "reflect-metadata";
-import { container as root } from "tsyringe";
+import { createRequire } from "node:module";
+import type * as Tsyringe from "tsyringe";
 import type { DependencyContainer } from "tsyringe";
 import type { Token } from "../contracts/index.js";
 import { KpkeysError } from "../errors.js";
 import { once } from "./once.js";
 
-export { inject, injectable, injectAll, instanceCachingFactory, Lifecycle } from "tsyringe";
 export type { DependencyContainer } from "tsyringe";
+
+// Loaded as the CommonJS modules that they are: of their forty files Node.js would make ES modules first, which takes as long again as
+// all else of an empty process.
+const require = createRequire(import.meta.url);
+require("reflect-metadata");
+const tsyringe = require("tsyringe") as typeof Tsyringe;
+
+/** The container's decorator of a constructor's parameter: which token it is resolved by. */
+export const inject: typeof Tsyringe.inject = tsyringe.inject;
+/** The container's decorator of a class that it can make. */
+export const injectable: typeof Tsyringe.injectable = tsyringe.injectable;
+/** The container's decorator of a constructor's parameter that takes all that is registered with a token. */
+export const injectAll: typeof Tsyringe.injectAll = tsyringe.injectAll;
+/** Makes a factory of the container that is run once. */
+export const instanceCachingFactory: typeof Tsyringe.instanceCachingFactory = tsyringe.instanceCachingFactory;
+/** How long the container keeps what it made of a class. */
+export const Lifecycle: typeof Tsyringe.Lifecycle = tsyringe.Lifecycle;
 
 /**
  * Makes the container of one machine. Containers share nothing, so that machines of different architectures may live side by
@@ -15,7 +31,7 @@ export type { DependencyContainer } from "tsyringe";
  * @returns an empty container
  */
 export function createContainer(): DependencyContainer {
-  return root.createChildContainer();
+  return tsyringe.container.createChildContainer();
 }
 
 /**
