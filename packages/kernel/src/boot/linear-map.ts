@@ -1,5 +1,5 @@
 import { pageHigh, pageLow } from "../mm/addresses.js";
-import { mapPages } from "./mappings.js";
+import { createFindTable, mapPages } from "./mappings.js";
 import type { MappingParts } from "./mappings.js";
 
 /** A run of pages that no leaf of the linear map reaches out of. */
@@ -39,7 +39,7 @@ function leafLevel({ format, memory, addresses, linearMap }: MappingParts, [star
  * are written at linear addresses, those of it come from the static pool (x86's brk pages).
  */
 export function mapLinear(parts: MappingParts): void {
-  const { memory, arch, addresses, tablePages, format, tables, ensureTable } = parts;
+  const { memory, arch, addresses, tablePages, format, tables } = parts;
   const { levels, pageShift } = format.geometry;
   const lastLevel = levels.length - 1;
   const counts = addresses.linearMap;
@@ -51,6 +51,7 @@ export function mapLinear(parts: MappingParts): void {
     counts.tables++;
     return takePage();
   };
+  const find = createFindTable(parts, take);
 
   for (const [start, runEnd] of linearRuns(parts).toReversed()) {
     for (let end = runEnd; end > start;) {
@@ -60,9 +61,9 @@ export function mapLinear(parts: MappingParts): void {
       const leaves = level === lastLevel ? Math.min(2 ** levels[level]!.indexBits, end - start) : 1;
       const first = end - leaves * leafPages;
       const page = addresses.linearPage + first - memory.firstPfn;
-      if (level === lastLevel) mapPages(parts, page, first, leaves, arch.linearMapProtection, take);
+      if (level === lastLevel) mapPages(parts, page, first, leaves, arch.linearMapProtection, find);
       else {
-        const table = ensureTable(tables.root, level, pageHigh(page, pageShift), pageLow(page, pageShift), false, take);
+        const table = find(level, page);
         format.makeLeaf(entry, level, first, protection);
         tables.setEntry(
           level,

@@ -37,6 +37,34 @@ const SECTION_PROTECTION: Readonly<Record<string, ProtectionName>> = {
   data: "PAGE_KERNEL",
 };
 
+/** Finds the table of a level that translates a kernel page, and makes what is missing. */
+export type FindTable = (level: number, page: number) => number;
+
+/**
+ * Makes {@link FindTable} for mappings that go through their pages in turn, as those of boot do: the table above the one found last is
+ * kept, as Linux's loops keep it mapped, so that not every table is walked to from the root.
+ * @param parts - what the mapping is made with
+ * @param take - gives table pages
+ */
+export function createFindTable({ format, tables, ensureTable }: MappingParts, take: () => number): FindTable {
+  const { levels, pageShift } = format.geometry;
+  let above = tables.root;
+  let aboveLevel = 0;
+  let aboveRegion = 0;
+  return (level, page) => {
+    const high = pageHigh(page, pageShift);
+    const low = pageLow(page, pageShift);
+    if (level === 0) return tables.root;
+    const region = level === 1 ? 0 : Math.floor(page / 2 ** (levels[level - 2]!.shift - pageShift));
+    if (aboveLevel !== level - 1 || aboveRegion !== region) {
+      above = ensureTable(tables.root, level - 1, high, low, false, take);
+      aboveLevel = level - 1;
+      aboveRegion = region;
+    }
+    return ensureTable(above, level, high, low, false, take, aboveLevel);
+  };
+}
+
 /**
  * Maps a run of pages with page-sized leaves, one table's worth after the other.
  * @param parts - what the mapping is made with
@@ -44,7 +72,7 @@ const SECTION_PROTECTION: Readonly<Record<string, ProtectionName>> = {
  * @param pfn - first page-frame number
  * @param pages - number of pages
  * @param protection - of each
- * @param take - gives table pages
+ * @param find - finds the tables
  */
 export function mapPages(
   parts: MappingParts,
@@ -52,9 +80,9 @@ export function mapPages(
   pfn: number,
   pages: number,
   protection: ProtectionName,
-  take: () => number,
+  find: FindTable,
 ): void {
-  const { format, tables, ensureTable } = parts;
+  const { format, tables } = parts;
   const { levels, pageShift } = format.geometry;
   const level = levels.length - 1;
   const entriesPerTable = 2 ** levels[level]!.indexBits;
@@ -62,7 +90,7 @@ export function mapPages(
   for (let done = 0; done < pages;) {
     const high = pageHigh(page + done, pageShift);
     const low = pageLow(page + done, pageShift);
-    const table = ensureTable(tables.root, level, high, low, false, take);
+    const table = find(level, page + done);
     const index = format.index(level, high, low);
     const count = Math.min(pages - done, entriesPerTable - index);
     format.makeLeaf(entry, level, pfn + done, format.protections[protection]);
@@ -74,10 +102,9 @@ export function mapPages(
 /** Maps the kernel image from its static pool, and makes the tables of the fixmap from theirs. */
 export function mapImageAndFixmap(parts: MappingParts): void {
   const { image, addresses, arch, format, tables, ensureTable, tablePages } = parts;
+  const find = createFindTable(parts, () => tablePages.takeStatic("image"));
   for (const { name, pfn, pages } of image.sections) {
-    mapPages(parts, addresses.imagePage + pfn - image.pfn, pfn, pages, SECTION_PROTECTION[name]!, () =>
-      tablePages.takeStatic("image"),
-    );
+    mapPages(parts, addresses.imagePage + pfn - image.pfn, pfn, pages, SECTION_PROTECTION[name]!, find);
   }
   const { levels, pageShift } = format.geometry;
   const slot = pageOfAddress(arch.layout.fixmap, pageShift);

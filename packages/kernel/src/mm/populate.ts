@@ -12,6 +12,7 @@ import type { Sections } from "./sections.js";
  * @param low - bits 31 to 0
  * @param user - whether the address is a user's
  * @param take - gives a zeroed table page for a level, or -1
+ * @param from - level of the table to begin with, where `root` is not the top-level one
  * @returns the table's page-frame number
  * @throws KpkeysError ERR_OUT_OF_MEMORY when `take` has none
  */
@@ -22,6 +23,7 @@ export type EnsureTable = (
   low: number,
   user: boolean,
   take: (level: number) => number,
+  from?: number,
 ) => number;
 
 /**
@@ -32,9 +34,9 @@ export type EnsureTable = (
  */
 export function createEnsureTable(tables: PageTables, format: PageTableFormat, sections: Sections): EnsureTable {
   const entry = { high: 0, low: 0 };
-  return (root, level, high, low, user, take) => {
+  return (root, level, high, low, user, take, from = 0) => {
     let table = root;
-    for (let l = 0; l < level; l++) {
+    for (let l = from; l < level; l++) {
       const index = format.index(l, high, low);
       tables.read(table, index);
       if (format.typeOf(l, tables.entryHigh, tables.entryLow) === EntryType.TABLE) {
