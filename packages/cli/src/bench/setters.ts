@@ -1,3 +1,4 @@
+import { setFlagsFromString } from "node:v8";
 import { LazyMmu, PageTables } from "@kpkeys/core/contracts";
 import { figure, step } from "./figure.js";
 import type { Figure, Setup } from "./figure.js";
@@ -72,6 +73,12 @@ const besideAnother: Figure["prepare"] = async (setup) => {
   return setPte({ ...setup, boot: () => Promise.resolve(first) });
 };
 
+/** V8 takes 920 bytes of bytecode into one function; the whole path has 2,000. A replay gets slower: it is over before all is compiled. */
+const inOnePiece: Figure["prepare"] = (setup) => {
+  setFlagsFromString("--max-inlined-bytecode-size-cumulative=2500");
+  return setPte(setup);
+};
+
 const IN_REFERENCE = { inReference: true };
 
 /** Writes of page tables, by the kernel's own setters with the feature's own guards. */
@@ -85,6 +92,10 @@ export const SETTER_FIGURES: readonly Figure[] = [
     baseline: "set-pte-without-feature",
   }),
   figure("rejected-two-machines", "guarded-set-pte in a process with a second machine", besideAnother, {
+    perArch: false,
+    baseline: "guarded-set-pte",
+  }),
+  figure("rejected-more-inlining", "guarded-set-pte where V8 may inline all of it", inOnePiece, {
     perArch: false,
     baseline: "guarded-set-pte",
   }),
