@@ -72,6 +72,10 @@ export const LAST_LEVEL = 3;
 
 const { VALID, TABLE, USER, RDONLY, SHARED, AF, NG } = Bit;
 const { DBM, PXN, UXN, DIRTY, PXN_TABLE, UXN_TABLE } = HighBit;
+// What is imported or exported is loaded each time; what stands here alone is folded.
+const { INVALID, LEAF, TABLE: TABLE_ENTRY } = EntryType;
+const LAST: number = LAST_LEVEL;
+const OUTPUT_HIGH: number = ADDRESS_HIGH;
 
 /** A protection from the bits that are set. */
 function protection(high: number, low: number): Protection {
@@ -142,26 +146,26 @@ export const ARM64_FORMAT: PageTableFormat = {
   // Linux sets PXNTable and UXNTable in the linear map's tables and the one of them that fits in others; indirect permissions
   // ignore them.
   makeTable(entry, pfn, isUser) {
-    entry.high = Math.floor(pfn / 2 ** 20) | (isUser ? PXN_TABLE : PXN_TABLE | UXN_TABLE);
+    entry.high = (pfn / 2 ** 20) | (isUser ? PXN_TABLE : PXN_TABLE | UXN_TABLE);
     entry.low = (pfn << 12) | AF | TABLE | VALID;
   },
   makeLeaf(entry, level, pfn, { high, low }) {
-    entry.high = Math.floor(pfn / 2 ** 20) | high;
-    entry.low = (pfn << 12) | (level === LAST_LEVEL ? low : low & ~TABLE);
+    entry.high = (pfn / 2 ** 20) | high;
+    entry.low = (pfn << 12) | (level === LAST ? low : low & ~TABLE);
   },
   splitLeaf(entry, level) {
     entry.high &= ~HighBit.CONT;
-    if (level + 1 === LAST_LEVEL) entry.low |= TABLE;
+    if (level + 1 === LAST) entry.low |= TABLE;
   },
   typeOf(level, _high, low) {
-    if ((low & VALID) === 0) return EntryType.INVALID;
+    if ((low & VALID) === 0) return INVALID;
     const table = (low & TABLE) !== 0;
-    if (level === LAST_LEVEL) return table ? EntryType.LEAF : EntryType.INVALID;
-    if (table) return EntryType.TABLE;
-    return level === 0 ? EntryType.INVALID : EntryType.LEAF;
+    if (level === LAST) return table ? LEAF : INVALID;
+    if (table) return TABLE_ENTRY;
+    return level === 0 ? INVALID : LEAF;
   },
   isPresent: (_high, low) => (low & (VALID | NG)) !== 0,
-  pfnOf: (high, low) => (high & ADDRESS_HIGH) * 2 ** 20 + (low >>> 12),
+  pfnOf: (high, low) => (high & OUTPUT_HIGH) * 2 ** 20 + (low >>> 12),
   pkeyOf: (high) => (high & POINDEX) >>> POINDEX_SHIFT,
   pkeyChange: (key) => ({ clear: protection(POINDEX, 0), set: protection(key << POINDEX_SHIFT, 0) }),
   isWritable,

@@ -88,6 +88,10 @@ function protection(low: number, high = 0): Protection {
 
 const { P, RW, US, PWT, PCD, A, D, PS, G, PAT_LARGE } = Bit;
 const { SAVED_DIRTY, XD } = HighBit;
+// What is imported or exported is loaded each time; what stands here alone is folded.
+const { INVALID, LEAF, TABLE: TABLE_ENTRY } = EntryType;
+const LAST: number = LAST_LEVEL;
+const OUTPUT_HIGH: number = ADDRESS_HIGH;
 
 /** What `pte_modify` keeps: `_PAGE_CHG_MASK`, and the key, which Linux takes from the VMA again. */
 const KEPT: Words = { high: ADDRESS_HIGH | SAVED_DIRTY | KEY_HIGH, low: ADDRESS_LOW | PWT | PCD | A | D | PS };
@@ -161,20 +165,20 @@ export function createPageTableFormat(physicalAddressBits: number): PageTableFor
     },
     makeLeaf(entry, level, pfn, { high, low }) {
       entry.high = (pfn / 0x100000) | high;
-      entry.low = (pfn << 12) | low | (level === LAST_LEVEL ? 0 : PS);
+      entry.low = (pfn << 12) | low | (level === LAST ? 0 : PS);
     },
     splitLeaf(entry, level) {
-      if (level + 1 !== LAST_LEVEL) return;
+      if (level + 1 !== LAST) return;
       // In a PTE the bit of PS is PAT.
       entry.low = (entry.low & PAT_LARGE) === 0 ? entry.low & ~PS : entry.low & ~PAT_LARGE;
     },
     typeOf(level, high, low) {
-      const isLeaf = level === LAST_LEVEL || (level !== 0 && (low & PS) !== 0);
-      if ((low & P) === 0 || hasReservedBits(level, isLeaf, high, low, physicalAddressBits)) return EntryType.INVALID;
-      return isLeaf ? EntryType.LEAF : EntryType.TABLE;
+      const isLeaf = level === LAST || (level !== 0 && (low & PS) !== 0);
+      if ((low & P) === 0 || hasReservedBits(level, isLeaf, high, low, physicalAddressBits)) return INVALID;
+      return isLeaf ? LEAF : TABLE_ENTRY;
     },
     isPresent: (_high, low) => (low & (P | G)) !== 0,
-    pfnOf: (high, low) => (high & ADDRESS_HIGH) * 0x100000 + (low >>> 12),
+    pfnOf: (high, low) => (high & OUTPUT_HIGH) * 0x100000 + (low >>> 12),
     pkeyOf: (high) => (high & KEY_HIGH) >>> KEY_SHIFT,
     pkeyChange: (key) => ({ clear: protection(0, KEY_HIGH), set: protection(0, key << KEY_SHIFT) }),
     isWritable: (_high, low) => (low & RW) !== 0,

@@ -17,6 +17,7 @@ import type { TablePages } from "./table-pages.js";
 
 // What is imported is loaded each time; what stands here is folded.
 const DONE: number = OK;
+const { TABLE } = EntryType;
 const SET_PTE: number = SETTERS.indexOf("set_pte");
 
 /** What a guard gives whose condition does not hold. */
@@ -312,7 +313,7 @@ export function createPageTables(
       let table = top;
       for (let l = 0; l < level; l++) {
         read(table, format.index(l, high, low));
-        if (format.typeOf(l, tables.entryHigh, tables.entryLow) !== EntryType.TABLE) return -1;
+        if (format.typeOf(l, tables.entryHigh, tables.entryLow) !== TABLE) return -1;
         table = format.pfnOf(tables.entryHigh, tables.entryLow);
       }
       return table;

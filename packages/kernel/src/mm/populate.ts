@@ -3,6 +3,9 @@ import type { PageTableFormat, PageTables } from "@kpkeys/core/contracts";
 import { outOfMemory } from "../out-of-memory.js";
 import type { Sections } from "./sections.js";
 
+// What is imported is loaded each time; what stands here is folded.
+const { TABLE } = EntryType;
+
 /**
  * Finds the table of a level that translates an address and makes what is missing on the way: `p4d_alloc`, `pud_alloc`,
  * `pmd_alloc`, `pte_alloc`.
@@ -39,7 +42,7 @@ export function createEnsureTable(tables: PageTables, format: PageTableFormat, s
     for (let l = from; l < level; l++) {
       const index = format.index(l, high, low);
       tables.read(table, index);
-      if (format.typeOf(l, tables.entryHigh, tables.entryLow) === EntryType.TABLE) {
+      if (format.typeOf(l, tables.entryHigh, tables.entryLow) === TABLE) {
         table = format.pfnOf(tables.entryHigh, tables.entryLow);
         continue;
       }

@@ -6,6 +6,14 @@ import { leafProtection } from "./protection.js";
 import { isShared, VmFlag } from "./vma.js";
 import type { Vma } from "./vma.js";
 
+// What is imported is loaded each time; what stands here is folded.
+const { WRITE, READ, FETCH } = Access;
+const { USER } = Privilege;
+const { EFAULT } = Errno;
+const { WRITE: MAY_WRITE, EXEC: MAY_EXECUTE } = Prot;
+const { GROWSDOWN } = VmFlag;
+const DONE: number = OK;
+
 /** `fault_around_bytes`: what a read fault on a file maps at once, at a multiple of as much. */
 const FAULT_AROUND_BYTES = 64 * 1024;
 
@@ -47,9 +55,9 @@ export function createFaultHandler(parts: ProcessParts, userTables: UserTables):
   function findVma(mm: KernelMm, page: number): Vma | undefined {
     const vma = mm.vmas.findAtOrAbove(page);
     if (vma === undefined || vma.start <= page) return vma;
-    if ((vma.flags & VmFlag.GROWSDOWN) === 0) return undefined;
+    if ((vma.flags & GROWSDOWN) === 0) return undefined;
     const below = mm.vmas.findBelow(page);
-    const guarded = below !== undefined && (below.flags & VmFlag.GROWSDOWN) === 0 && below.prot !== 0;
+    const guarded = below !== undefined && (below.flags & GROWSDOWN) === 0 && below.prot !== 0;
     if (guarded && page - below.end < STACK_GUARD_PAGES) return undefined;
     mm.vmas.prepareAnonVma(vma);
     if (vma.end - page > stackPages) return undefined;
@@ -58,8 +66,8 @@ export function createFaultHandler(parts: ProcessParts, userTables: UserTables):
   }
 
   function allowed({ prot }: Vma, access: Access): boolean {
-    if ((access & Access.WRITE) !== 0) return (prot & Prot.WRITE) !== 0;
-    if (access === Access.FETCH) return (prot & Prot.EXEC) !== 0;
+    if ((access & WRITE) !== 0) return (prot & MAY_WRITE) !== 0;
+    if (access === FETCH) return (prot & MAY_EXECUTE) !== 0;
     return prot !== 0;
   }
 
@@ -126,8 +134,8 @@ export function createFaultHandler(parts: ProcessParts, userTables: UserTables):
 
   const handle = sections.operation((mm: KernelMm, page: number, access: Access): number => {
     const vma = findVma(mm, page);
-    if (vma === undefined || !allowed(vma, access)) return Errno.EFAULT;
-    const write = (access & Access.WRITE) !== 0;
+    if (vma === undefined || !allowed(vma, access)) return EFAULT;
+    const write = (access & WRITE) !== 0;
     const table = userTables.ensure(mm, page);
     const index = format.index(lastLevel, pageHigh(page, pageShift), pageLow(page, pageShift));
     sections.lock(table);
@@ -148,8 +156,8 @@ export function createFaultHandler(parts: ProcessParts, userTables: UserTables):
       for (let page = start; page < end; page++) {
         const vma = mm.vmas.find(page);
         if (vma === undefined || vma.prot === 0) return;
-        const write = (vma.prot & Prot.WRITE) !== 0 && !isShared(vma);
-        const wanted = access ?? (write ? Access.WRITE : Access.READ);
+        const write = (vma.prot & MAY_WRITE) !== 0 && !isShared(vma);
+        const wanted = access ?? (write ? WRITE : READ);
         if (!allowed(vma, wanted)) return;
         const table = userTables.ensure(mm, page);
         sections.lock(table);
@@ -157,18 +165,18 @@ export function createFaultHandler(parts: ProcessParts, userTables: UserTables):
         sections.unlock(table);
         const { entryHigh, entryLow } = tables;
         const present = format.isPresent(entryHigh, entryLow);
-        if (!present || (wanted === Access.WRITE && !format.isWritable(entryHigh, entryLow))) handle(mm, page, wanted);
+        if (!present || (wanted === WRITE && !format.isWritable(entryHigh, entryLow))) handle(mm, page, wanted);
       }
     },
     touch(mm, high, low, access, privilege) {
       const page = pageOf(high, low, pageShift);
       for (let taken = 0; taken < MAXIMUM_FAULTS; taken++) {
         const cpu = cpus.current;
-        if (cpu.access(high, low, access, privilege) === OK) return taken;
-        if (privilege === Privilege.USER) cpu.synchroniseByException();
+        if (cpu.access(high, low, access, privilege) === DONE) return taken;
+        if (privilege === USER) cpu.synchroniseByException();
         else exceptionEntry.enter();
         const status = handle(mm, page, access);
-        if (privilege === Privilege.USER) cpu.synchroniseByException();
+        if (privilege === USER) cpu.synchroniseByException();
         else exceptionEntry.leave();
         if (status < 0) return status;
         handler.handled++;

@@ -4,6 +4,9 @@ import { createEachRun } from "../mm/leaf-runs.js";
 import type { KernelMm, ProcessParts, UserTables } from "./mm.js";
 import { isShared, VmFlag } from "./vma.js";
 
+// What is imported is loaded each time; what stands here is folded.
+const { TABLE } = EntryType;
+
 /**
  * Makes the copying of an address space: `dup_mmap` over the mappings and `copy_page_range` over the entries of those that need it:
  * those with an anon_vma, for what a file or shared memory holds can be faulted in again. Private pages become read-only on both
@@ -56,7 +59,7 @@ export function createCopyMappings(
     for (let index = first, page = start; page < end; index++) {
       const next = Math.min(end, (Math.floor(page / span) + 1) * span);
       tables.read(table, index);
-      if (format.typeOf(level, tables.entryHigh, tables.entryLow) === EntryType.TABLE) {
+      if (format.typeOf(level, tables.entryHigh, tables.entryLow) === TABLE) {
         const below = format.pfnOf(tables.entryHigh, tables.entryLow);
         userTables.ensure(child, page, level + 1);
         copyLevel(child, shared, level + 1, below, page, next);

@@ -9,6 +9,9 @@ import type { TlbFlush } from "../mm/tlb-flush.js";
 import type { UserFrames } from "./frames.js";
 import { VmaList } from "./vma.js";
 
+// What is imported is loaded each time; what stands here is folded.
+const { TABLE } = EntryType;
+
 /** An address space with its mappings: `mm_struct`. */
 export class KernelMm implements Mm {
   readonly id: number;
@@ -136,7 +139,7 @@ export function createUserTables(parts: ProcessParts): UserTables {
     for (let index = first, page = start; page < end; index++) {
       const next = Math.min(end, (Math.floor(page / span) + 1) * span);
       tables.read(table, index);
-      if (format.typeOf(level, tables.entryHigh, tables.entryLow) === EntryType.TABLE) {
+      if (format.typeOf(level, tables.entryHigh, tables.entryLow) === TABLE) {
         visitLevel(level + 1, format.pfnOf(tables.entryHigh, tables.entryLow), page, next, visit);
       }
       page = next;

@@ -3,6 +3,9 @@ import { pageHigh, pageLow, pageOfAddress } from "../mm/addresses.js";
 import { createEachRun } from "../mm/leaf-runs.js";
 import type { KernelMm, ProcessParts, UserTables } from "./mm.js";
 
+// What is imported is loaded each time; what stands here is folded.
+const { TABLE } = EntryType;
+
 /** The taking away of user mappings. */
 export interface Unmap {
   /**
@@ -79,7 +82,7 @@ export function createUnmap(parts: ProcessParts, userTables: UserTables): Unmap 
       const next = Math.min(end, base + span);
       const index = format.index(level, pageHigh(page, pageShift), pageLow(page, pageShift));
       tables.read(table, index);
-      if (format.typeOf(level, tables.entryHigh, tables.entryLow) === EntryType.TABLE) {
+      if (format.typeOf(level, tables.entryHigh, tables.entryLow) === TABLE) {
         const child = format.pfnOf(tables.entryHigh, tables.entryLow);
         if (level + 1 < lastLevel) unlinkTables(level + 1, child, page, next, floor, ceiling, freed);
         if (base >= floor && base + span <= ceiling) {

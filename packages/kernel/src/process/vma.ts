@@ -86,9 +86,12 @@ export function newVma(start: number, end: number, prot: number, flags: number, 
   return new Vma(start, end, prot, vmFlags, anonymous && !shared ? 0 : file, anonymous);
 }
 
+// What is exported is loaded each time; what is not is folded.
+const { SHARED } = VmFlag;
+
 /** Whether others see what is written to a mapping. */
 export function isShared({ flags }: Vma): boolean {
-  return (flags & VmFlag.SHARED) !== 0;
+  return (flags & SHARED) !== 0;
 }
 
 /** `is_mergeable_anon_vma`: the same one, or one that may spread to the other. */

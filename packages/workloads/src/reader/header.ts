@@ -1,9 +1,13 @@
 import { type TraceEvent } from "./event.js";
-import { decimal, digits, NEWLINE, NUL, SPACE, spaces } from "./scan.js";
+import { decimal, digits, spaces } from "./scan.js";
 
 /** The width to which perf pads a comm on its left. */
 const COMM_WIDTH = 16;
 
+// Characters stand where they are compared: what is imported is loaded for each byte.
+const NUL = 0;
+const NEWLINE = 10;
+const SPACE = 32;
 const MINUS = 45;
 const DOT = 46;
 const COLON = 58;

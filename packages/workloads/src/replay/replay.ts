@@ -20,6 +20,18 @@ import type { Thread } from "./threads.js";
 import { createUserFaults } from "./user-faults.js";
 import type { FaultCounts } from "./user-faults.js";
 
+// What is imported is loaded each time; what stands here is folded.
+const {
+  sys_enter_execve,
+  sched_switch,
+  sched_process_exit,
+  page_fault_user,
+  page_fault_kernel,
+  sched_process_fork,
+  sched_process_exec,
+  sys_enter_exit_group,
+} = EventKind;
+
 /** How a trace is replayed. */
 export interface ReplayOptions {
   /** A VmPTE file to hold the result against, after the replay. */
@@ -125,7 +137,7 @@ export async function replayTrace(machine: Machine, path: string, options: Repla
     thread.syscall = event.kind;
     thread.argHigh.set(event.argHigh);
     thread.argLow.set(event.argLow);
-    if (event.kind === EventKind.sys_enter_execve) thread.execSwitched = false;
+    if (event.kind === sys_enter_execve) thread.execSwitched = false;
   }
 
   /** execve by another than the first thread ends that one and takes its number (de_thread). */
@@ -142,7 +154,7 @@ export async function replayTrace(machine: Machine, path: string, options: Repla
    */
   function kernelFault(thread: Thread, event: TraceEvent): void {
     const write = (event.argLow[2]! & 2) !== 0;
-    if (write && thread.syscall === EventKind.sys_enter_execve && !thread.execSwitched) {
+    if (write && thread.syscall === sys_enter_execve && !thread.execSwitched) {
       threads.exec(thread);
       thread.execSwitched = true;
     }
@@ -196,30 +208,30 @@ export async function replayTrace(machine: Machine, path: string, options: Repla
   function handle(event: TraceEvent): void {
     line = event.line;
     if (cpus.all.length > 1) cpus.current = cpus.all[Math.max(0, event.cpu) % cpus.all.length]!;
-    if (event.kind === EventKind.sched_switch) {
+    if (event.kind === sched_switch) {
       tasks.switchTo(threads.find(argUnsigned(event, 2))?.task ?? idle[cpus.current.id]!);
       return;
     }
-    if (event.kind === EventKind.sched_process_exit) {
+    if (event.kind === sched_process_exit) {
       endThread(argUnsigned(event, 0), event.argLow[1] === 1);
       return;
     }
     const thread = threads.of(event);
     tasks.switchTo(thread.task);
     switch (event.kind) {
-      case EventKind.page_fault_user:
+      case page_fault_user:
         faults.replay(thread.task.mm!, thread.program, event, Privilege.USER);
         return;
-      case EventKind.page_fault_kernel:
+      case page_fault_kernel:
         kernelFault(thread, event);
         return;
-      case EventKind.sched_process_fork:
+      case sched_process_fork:
         threads.fork(thread, argUnsigned(event, 1));
         return;
-      case EventKind.sched_process_exec:
+      case sched_process_exec:
         exec(thread, event);
         return;
-      case EventKind.sys_enter_exit_group:
+      case sys_enter_exit_group:
         noteExit(thread);
         return;
     }
@@ -295,7 +307,7 @@ export async function replayTrace(machine: Machine, path: string, options: Repla
 
 /** Whether a system call's kind is that of its entry: entries are even, each exit follows its entry. */
 function isEnter(kind: EventKind): boolean {
-  return kind <= EventKind.sys_enter_exit_group && kind % 2 === 0;
+  return kind <= sys_enter_exit_group && kind % 2 === 0;
 }
 
 function outOfMemoryAt(where: string, cause: KpkeysError): KpkeysError {
