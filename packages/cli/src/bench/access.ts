@@ -10,6 +10,7 @@ const FAULTED: number = FAULT;
 const { NONE } = FaultKind;
 const { WRITE } = Access;
 const { KERNEL } = Privilege;
+const next: typeof step = step;
 
 const OPERATIONS = 1_000_000;
 /** Where the pages begin that stay in the TLB, relative to the start of RAM, and how many there are. */
@@ -43,7 +44,7 @@ const load = figure(
       let x = 1;
       let sum = 0;
       for (let n = OPERATIONS; n > 0; n--) {
-        x = step(x);
+        x = next(x);
         const address = (low + (((x >>> 16) & 511) << 12)) | ((x >>> 4) & 0xff8);
         if (cpu.load64(high, address) === DONE) sum ^= cpu.valueLow;
         else sum++;
@@ -64,7 +65,7 @@ const store = figure(
       let x = 1;
       let sum = 0;
       for (let n = OPERATIONS; n > 0; n--) {
-        x = step(x);
+        x = next(x);
         sum += cpu.store64(high, (low + (((x >>> 16) & 511) << 12)) | ((x >>> 4) & 0xff8), n, x);
       }
       return sum;
@@ -84,7 +85,7 @@ const walkHot = figure(
       let x = 1;
       let found = 0;
       for (let n = OPERATIONS; n > 0; n--) {
-        x = step(x);
+        x = next(x);
         if (mmu.walk(high, low + (((x >>> 16) & 511) << 12)) === NONE) found++;
       }
       return found;
@@ -106,7 +107,7 @@ const walkCold = figure(
       let x = 1;
       let found = 0;
       for (let n = OPERATIONS; n > 0; n--) {
-        x = step(x);
+        x = next(x);
         const page = ((x >>> 8) ^ (x << 5)) & mask;
         if (mmu.walk(start + (page >>> 20), page << 12) === NONE) found++;
       }

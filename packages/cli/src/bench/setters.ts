@@ -3,6 +3,9 @@ import { LazyMmu, PageTables } from "@kpkeys/core/contracts";
 import { figure, step } from "./figure.js";
 import type { Figure, Setup } from "./figure.js";
 
+// What is imported is loaded each time; what stands here is folded.
+const next: typeof step = step;
+
 const OPERATIONS = 1_000_000;
 /** A multiple of a table's 512 entries. */
 const BULK_OPERATIONS = 1_024_000;
@@ -29,7 +32,7 @@ const setPte: Figure["prepare"] = async (setup) => {
   function run(): void {
     let x = 1;
     for (let n = OPERATIONS; n > 0; n--) {
-      x = step(x);
+      x = next(x);
       tables.setPte(own[(x >>> 8) & 63]!, (x >>> 16) & 511, 0, ((x & 0xfffff) << 12) | LEAF);
     }
   }

@@ -16,6 +16,8 @@ const { KERNEL } = Privilege;
 const { ADDRESS_SIZE } = FaultKind;
 const DONE: number = OK;
 const FAULTED: number = FAULT;
+const LOW = 0;
+const HIGH = 1;
 
 /** What a CPU is made of. */
 export interface CpuParts {
@@ -69,8 +71,11 @@ export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: 
   const needsBarrier = regime.pkeyRegisterNeedsBarrier;
   const { high: resetHigh, low: resetLow } = regime.pkeyRegisterReset;
 
+  /** The words that the last load gave. */
+  const value = new Int32Array(64);
+
   // Plain fields only: an object literal with accessors is slow to use.
-  const cpu: CpuState = {
+  const fields: Omit<CpuState, "valueHigh" | "valueLow"> = {
     id,
     mmu,
     counters,
@@ -83,8 +88,6 @@ export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: 
         fast.clear();
       },
     },
-    valueHigh: 0,
-    valueLow: 0,
     pkeyRegisterHigh: resetHigh,
     pkeyRegisterLow: resetLow,
     rulingHigh: resetHigh,
@@ -107,6 +110,11 @@ export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: 
       settle();
     },
   };
+  // Added when the rest is there: V8 keeps an object with an accessor in its literal as a hash table.
+  const cpu = Object.defineProperties(fields, {
+    valueHigh: { enumerable: true, get: () => value[HIGH] },
+    valueLow: { enumerable: true, get: () => value[LOW] },
+  }) as CpuState;
   const translation = createTranslation({ id, regime, walker, tlb, fast, counters, observer, mmu, cpu });
 
   function load64(high: number, low: number): number {
@@ -114,9 +122,9 @@ export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: 
     if (reads[cpu.bank + slot] !== ((high << 10) | (low >>> 22)) || (high << 11) >> 11 !== high) {
       return accessSlowly(READ, high, low, 0, 0);
     }
-    const at = offsets[slot]! + ((low >>> 2) & 1022);
-    cpu.valueLow = words[at]!;
-    cpu.valueHigh = words[at + 1]!;
+    const at = (offsets[slot]! + ((low >>> 2) & 1022)) | 0;
+    value[LOW] = words[at]!;
+    value[HIGH] = words[at + 1]!;
     return DONE;
   }
 
@@ -125,7 +133,7 @@ export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: 
     if (writes[cpu.bank + slot] !== ((high << 10) | (low >>> 22)) || (high << 11) >> 11 !== high) {
       return accessSlowly(WRITE, high, low, valueHigh, valueLow);
     }
-    const at = offsets[slot]! + ((low >>> 2) & 1022);
+    const at = (offsets[slot]! + ((low >>> 2) & 1022)) | 0;
     words[at] = valueLow | 0;
     words[at + 1] = valueHigh | 0;
     return DONE;
@@ -137,9 +145,9 @@ export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: 
     if (writes[cpu.bank + slot] !== tag || reads[cpu.bank + slot] !== tag || (high << 11) >> 11 !== high) {
       return accessSlowly(RMW, high, low, valueHigh, valueLow);
     }
-    const at = offsets[slot]! + ((low >>> 2) & 1022);
-    cpu.valueLow = words[at]!;
-    cpu.valueHigh = words[at + 1]!;
+    const at = (offsets[slot]! + ((low >>> 2) & 1022)) | 0;
+    value[LOW] = words[at]!;
+    value[HIGH] = words[at + 1]!;
     words[at] = valueLow | 0;
     words[at + 1] = valueHigh | 0;
     return DONE;
@@ -255,8 +263,8 @@ export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: 
       if (!isWrite || (valueHigh === memory.readHigh(pfn, index) && valueLow === memory.readLow(pfn, index))) {
         // The page stays as it is. Zeroes need no content to be read, a run none to be written as it was.
         if (!isRun && isRead) {
-          cpu.valueLow = 0;
-          cpu.valueHigh = 0;
+          value[LOW] = 0;
+          value[HIGH] = 0;
         }
         if (!isRun || !isRead) return DONE;
       }
@@ -271,8 +279,8 @@ export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: 
     }
     const at = offset + ((low >>> 2) & 1022);
     if (isRead) {
-      cpu.valueLow = words[at]!;
-      cpu.valueHigh = words[at + 1]!;
+      value[LOW] = words[at]!;
+      value[HIGH] = words[at + 1]!;
     }
     if (isWrite) {
       words[at] = valueLow;
