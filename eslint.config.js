@@ -26,6 +26,7 @@ const ARCH_MAY_NAME = [
   "instanceCachingFactory",
   "lazily",
   "provide",
+  "registerArch",
   "resolve",
   "DependencyContainer",
 ];

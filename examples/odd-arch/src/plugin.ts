@@ -1,16 +1,5 @@
-import { lazily, provide, resolve } from "@kpkeys/core";
-import {
-  ArchTools,
-  CONTRACT_VERSION,
-  CpuFactory,
-  Cpus,
-  KpkeysArch,
-  Observer,
-  PageTableFormat,
-  PgtableArch,
-  PhysicalMemory,
-  PkeyRegister,
-} from "@kpkeys/core/contracts";
+import { registerArch } from "@kpkeys/core";
+import { CONTRACT_VERSION } from "@kpkeys/core/contracts";
 import type { Plugin } from "@kpkeys/core/contracts";
 import { createCpu, readArchOptions } from "@kpkeys/core/machine";
 import { FORMAT } from "./format.js";
@@ -36,22 +25,16 @@ export const oddArch: Plugin = {
   setup(container, options) {
     const width = { standard: 44, least: 44, most: 44 };
     const { pkeys, skipEqualWrites, tlb } = readArchOptions(ID, options, width);
-    provide(container, PkeyRegister, KPR);
-    provide(container, PageTableFormat, FORMAT);
-    provide(container, PgtableArch, PGTABLE);
-    provide(container, KpkeysArch, createKpkeysArch(lazily(container, Cpus), pkeys, skipEqualWrites));
-    provide(container, ArchTools, TOOLS);
-    provide(container, CpuFactory, {
-      create(id) {
+    registerArch(container, {
+      pkeyRegister: KPR,
+      pageTableFormat: FORMAT,
+      pgtable: PGTABLE,
+      tools: TOOLS,
+      createKpkeysArch: (cpus) => createKpkeysArch(cpus, pkeys, skipEqualWrites),
+      createCpu(place) {
         const systemRegisters = createSystemRegisters(pkeys);
-        return createCpu({
-          id,
-          regime: createRegime(systemRegisters.controls),
-          memory: resolve(container, PhysicalMemory),
-          systemRegisters,
-          tlb,
-          observer: container.isRegistered(Observer, true) ? resolve(container, Observer) : undefined,
-        });
+        const regime = createRegime(systemRegisters.controls);
+        return createCpu({ ...place, regime, systemRegisters, tlb });
       },
     });
   },

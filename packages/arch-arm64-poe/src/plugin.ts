@@ -1,16 +1,5 @@
-import { lazily, provide, resolve } from "@kpkeys/core";
-import {
-  ArchTools,
-  CONTRACT_VERSION,
-  CpuFactory,
-  Cpus,
-  KpkeysArch,
-  Observer,
-  PageTableFormat,
-  PgtableArch,
-  PhysicalMemory,
-  PkeyRegister,
-} from "@kpkeys/core/contracts";
+import { registerArch } from "@kpkeys/core";
+import { CONTRACT_VERSION } from "@kpkeys/core/contracts";
 import type { Plugin } from "@kpkeys/core/contracts";
 import { createCpu, readArchOptions } from "@kpkeys/core/machine";
 import { ARM64_FORMAT } from "./format.js";
@@ -45,23 +34,16 @@ export const arm64Poe: Plugin = {
   ],
   setup(container, options) {
     const { pkeys, skipEqualWrites, physicalAddressBits, tlb } = readArchOptions(ID, options, PHYSICAL_ADDRESS);
-    const kpkeys = createKpkeysArch(lazily(container, Cpus), { pkeys, skipEqualWrites });
-    provide(container, PkeyRegister, POR_EL1);
-    provide(container, PageTableFormat, ARM64_FORMAT);
-    provide(container, PgtableArch, ARM64_PGTABLE);
-    provide(container, KpkeysArch, kpkeys);
-    provide(container, ArchTools, ARM64_TOOLS);
-    provide(container, CpuFactory, {
-      create(id) {
+    registerArch(container, {
+      pkeyRegister: POR_EL1,
+      pageTableFormat: ARM64_FORMAT,
+      pgtable: ARM64_PGTABLE,
+      tools: ARM64_TOOLS,
+      createKpkeysArch: (cpus) => createKpkeysArch(cpus, { pkeys, skipEqualWrites }),
+      createCpu(place) {
         const systemRegisters = createSystemRegisters(pkeys);
-        return createCpu({
-          id,
-          regime: createRegime(systemRegisters.controls, physicalAddressBits),
-          memory: resolve(container, PhysicalMemory),
-          systemRegisters,
-          tlb,
-          observer: container.isRegistered(Observer, true) ? resolve(container, Observer) : undefined,
-        });
+        const regime = createRegime(systemRegisters.controls, physicalAddressBits);
+        return createCpu({ ...place, regime, systemRegisters, tlb });
       },
     });
   },

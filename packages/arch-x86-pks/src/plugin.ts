@@ -1,16 +1,5 @@
-import { lazily, provide, resolve } from "@kpkeys/core";
-import {
-  ArchTools,
-  CONTRACT_VERSION,
-  CpuFactory,
-  Cpus,
-  KpkeysArch,
-  Observer,
-  PageTableFormat,
-  PgtableArch,
-  PhysicalMemory,
-  PkeyRegister,
-} from "@kpkeys/core/contracts";
+import { registerArch } from "@kpkeys/core";
+import { CONTRACT_VERSION } from "@kpkeys/core/contracts";
 import type { Plugin } from "@kpkeys/core/contracts";
 import { createCpu, readArchOptions } from "@kpkeys/core/machine";
 import { createPageTableFormat } from "./format.js";
@@ -47,23 +36,16 @@ export const x86Pks: Plugin = {
   ],
   setup(container, options) {
     const { pkeys, skipEqualWrites, physicalAddressBits, tlb } = readArchOptions(ID, options, PHYSICAL_ADDRESS);
-    const kpkeys = createKpkeysArch(lazily(container, Cpus), { pkeys, skipEqualWrites });
-    provide(container, PkeyRegister, IA32_PKRS);
-    provide(container, PageTableFormat, createPageTableFormat(physicalAddressBits));
-    provide(container, PgtableArch, X86_PGTABLE);
-    provide(container, KpkeysArch, kpkeys);
-    provide(container, ArchTools, X86_TOOLS);
-    provide(container, CpuFactory, {
-      create(id) {
+    registerArch(container, {
+      pkeyRegister: IA32_PKRS,
+      pageTableFormat: createPageTableFormat(physicalAddressBits),
+      pgtable: X86_PGTABLE,
+      tools: X86_TOOLS,
+      createKpkeysArch: (cpus) => createKpkeysArch(cpus, { pkeys, skipEqualWrites }),
+      createCpu(place) {
         const systemRegisters = createSystemRegisters(pkeys);
-        return createCpu({
-          id,
-          regime: createRegime(systemRegisters.state, physicalAddressBits),
-          memory: resolve(container, PhysicalMemory),
-          systemRegisters,
-          tlb,
-          observer: container.isRegistered(Observer, true) ? resolve(container, Observer) : undefined,
-        });
+        const regime = createRegime(systemRegisters.state, physicalAddressBits);
+        return createCpu({ ...place, regime, systemRegisters, tlb });
       },
     });
   },

@@ -5,6 +5,8 @@
  * @packageDocumentation
  */
 export * from "./errors.js";
+export { registerArch } from "./framework/arch.js";
+export type { ArchServices, CpuPlace } from "./framework/arch.js";
 export { readConfig, resolveConfig } from "./framework/config.js";
 export type { ConfigLine, ConfigLines, ConfigSource } from "./framework/config.js";
 export * from "./framework/di.js";
