@@ -1,19 +1,8 @@
-import {
-  checkKeyBudget,
-  createContainer,
-  KpkeysError,
-  instanceCachingFactory,
-  keyBudget,
-  lazily,
-  provide,
-  registerFramework,
-  resolve,
-} from "@kpkeys/core";
+import { lazily, provide, resolve } from "@kpkeys/core";
 import type { PluginRegistry } from "@kpkeys/core";
 import {
   AddressSpaces,
   ArchTools,
-  BootParameters,
   CpuFactory,
   CpuPower,
   Cpus,
@@ -22,12 +11,10 @@ import {
   Exceptions,
   ExtensionPoints,
   InitPhases,
-  KernelConfig,
   KernelMemory,
   KeyRegisters,
   Kpkeys,
   KpkeysArch,
-  KunitOptions,
   LazyMmu,
   LinearMap,
   Observer,
@@ -46,19 +33,17 @@ import {
   Tasks,
   Vmalloc,
 } from "@kpkeys/core/contracts";
-import type { DependencyContainer, MemoryBank, Token } from "@kpkeys/core/contracts";
-import { createPhysicalMemory } from "@kpkeys/core/machine";
+import type { Token } from "@kpkeys/core/contracts";
 import { boot, BootProgress } from "./boot/boot.js";
 import { layOutImage } from "./boot/image.js";
 import { placeInitCred } from "./boot/init-cred.js";
 import { createMemblock } from "./boot/memblock.js";
-import { configLinesOf, kernelConfigOf } from "./config.js";
 import { createCpuPower } from "./cpu-power.js";
 import { createExceptionEntry } from "./exception-entry.js";
 import { createExceptions } from "./exceptions.js";
 import { createKernelFaults } from "./kernel-fault.js";
 import { createKeyRegisters } from "./key-registers.js";
-import { addressText, closingPkey } from "./coverage.js";
+import { closingPkey } from "./coverage.js";
 import { createCredLife } from "./cred/task-creds.js";
 import type { Machine, MachineCounters } from "./machine.js";
 import { createAddresses, pageHigh, pageLow } from "./mm/addresses.js";
@@ -83,68 +68,15 @@ import { createUserFrames } from "./process/frames.js";
 import { createTasks } from "./process/tasks.js";
 import type { KernelTasks } from "./process/tasks.js";
 import { readPolicies } from "./policies.js";
+import { setUpPlugins } from "./set-up.js";
 import { digestTables, findTables, scanObjects, scanTables } from "./scanner.js";
 import { createTableWatch } from "./table-watch.js";
 import { checkSpec } from "./spec.js";
-import type { BankSpec, MachineSpec } from "./spec.js";
+import type { MachineSpec } from "./spec.js";
 import { digestTranslations } from "./translations.js";
 
 /** IRQ_STACK_SIZE, 16 KiB on both architectures, in pages. */
 const IRQ_STACK_PAGES = 4;
-
-/** The banks as page frames; the first starts where the architecture has its RAM unless the specification says where. */
-function banksOf(memory: readonly BankSpec[], ramBase: bigint, pageShift: number): readonly MemoryBank[] {
-  const pageBytes = 2 ** pageShift;
-  let end = Number(ramBase);
-  return memory.map(({ start = end, bytes }) => {
-    end = start + bytes;
-    return { firstPfn: start / pageBytes, pages: bytes / pageBytes };
-  });
-}
-
-function createRam({ memory }: MachineSpec, { layout }: PgtableArch, { geometry }: PageTableFormat): PhysicalMemory {
-  const { pageShift } = geometry;
-  return createPhysicalMemory(banksOf(memory, layout.ramBase, pageShift), { pageShift });
-}
-
-/** What makes a machine strict: the first access of an unsynchronised key register ends the run. */
-const STRICT: Observer = {
-  unsynchronisedAccess(cpu, high, low) {
-    throw new KpkeysError("ERR_UNSYNCHRONISED", "an access depends on a key-register write that is not synchronised", {
-      where: `address ${addressText(high, low)}, CPU ${cpu}`,
-      expected: "a context synchronisation event (ISB) after the write",
-    });
-  },
-};
-
-/** `kpkeys=off`: the kernel clears the CPU's feature before anything looks at it. */
-function withoutPkeys({ arch, options }: MachineSpec): MachineSpec["options"] {
-  return { ...options, [arch]: { ...options[arch], pkeys: false } };
-}
-
-/** Sets the plugins up in a container of the machine's own, up to where the key register's values are known. */
-function setUpPlugins(spec: MachineSpec, registry: PluginRegistry, observer?: Observer): DependencyContainer {
-  const container = createContainer();
-  registerFramework(container);
-  if (spec.strict || observer !== undefined) {
-    provide(container, Observer, spec.strict ? { ...observer, ...STRICT } : observer!);
-  }
-  container.register(PhysicalMemory, {
-    useFactory: instanceCachingFactory((c) => createRam(spec, resolve(c, PgtableArch), resolve(c, PageTableFormat))),
-  });
-  const { rodata, kpkeys = "enforced" } = spec.boot;
-  provide(container, BootParameters, { rodata, kpkeys });
-  const lines = configLinesOf(spec, registry);
-  const options = kpkeys === "off" ? withoutPkeys(spec) : spec.options;
-  const { plugins, keyOwners } = registry.setUp(container, spec.arch, spec.features, options, lines);
-  provide(container, KernelConfig, kernelConfigOf(plugins, lines));
-  provide(container, KunitOptions, spec.kunit ?? {});
-  checkKeyBudget(keyBudget(resolve(container, Kpkeys), resolve(container, PkeyRegister), keyOwners));
-  resolve(container, Kpkeys).freeze();
-  resolve(container, ExtensionPoints).freeze();
-  resolve(container, ProtectedObjects).freeze();
-  return container;
-}
 
 /**
  * Makes a machine of its specification, in a container of its own, boots it and freezes it.

@@ -1,0 +1,90 @@
+import {
+  checkKeyBudget,
+  createContainer,
+  instanceCachingFactory,
+  keyBudget,
+  KpkeysError,
+  provide,
+  registerFramework,
+  resolve,
+} from "@kpkeys/core";
+import type { PluginRegistry } from "@kpkeys/core";
+import {
+  BootParameters,
+  ExtensionPoints,
+  KernelConfig,
+  Kpkeys,
+  KunitOptions,
+  Observer,
+  PageTableFormat,
+  PgtableArch,
+  PhysicalMemory,
+  PkeyRegister,
+  ProtectedObjects,
+} from "@kpkeys/core/contracts";
+import type { DependencyContainer, MemoryBank } from "@kpkeys/core/contracts";
+import { createPhysicalMemory } from "@kpkeys/core/machine";
+import { configLinesOf, kernelConfigOf } from "./config.js";
+import { addressText } from "./coverage.js";
+import type { BankSpec, MachineSpec } from "./spec.js";
+
+/** The banks as page frames; the first starts where the architecture has its RAM unless the specification says where. */
+function banksOf(memory: readonly BankSpec[], ramBase: bigint, pageShift: number): readonly MemoryBank[] {
+  const pageBytes = 2 ** pageShift;
+  let end = Number(ramBase);
+  return memory.map(({ start = end, bytes }) => {
+    end = start + bytes;
+    return { firstPfn: start / pageBytes, pages: bytes / pageBytes };
+  });
+}
+
+function createRam({ memory }: MachineSpec, { layout }: PgtableArch, { geometry }: PageTableFormat): PhysicalMemory {
+  const { pageShift } = geometry;
+  return createPhysicalMemory(banksOf(memory, layout.ramBase, pageShift), { pageShift });
+}
+
+/** What makes a machine strict: the first access of an unsynchronised key register ends the run. */
+const STRICT: Observer = {
+  unsynchronisedAccess(cpu, high, low) {
+    throw new KpkeysError("ERR_UNSYNCHRONISED", "an access depends on a key-register write that is not synchronised", {
+      where: `address ${addressText(high, low)}, CPU ${cpu}`,
+      expected: "a context synchronisation event (ISB) after the write",
+    });
+  },
+};
+
+/** `kpkeys=off`: the kernel clears the CPU's feature before anything looks at it. */
+function withoutPkeys({ arch, options }: MachineSpec): MachineSpec["options"] {
+  return { ...options, [arch]: { ...options[arch], pkeys: false } };
+}
+
+/**
+ * Sets the plugins up in a container of the machine's own, up to where the key register's values are known.
+ * @param spec - which plugins, with which options
+ * @param registry - has them
+ * @param observer - told of the machine's moments, if given
+ * @returns the container, to which nothing can be attached any more
+ * @throws KpkeysError what setting up plugins throws
+ */
+export function setUpPlugins(spec: MachineSpec, registry: PluginRegistry, observer?: Observer): DependencyContainer {
+  const container = createContainer();
+  registerFramework(container);
+  if (spec.strict || observer !== undefined) {
+    provide(container, Observer, spec.strict ? { ...observer, ...STRICT } : observer!);
+  }
+  container.register(PhysicalMemory, {
+    useFactory: instanceCachingFactory((c) => createRam(spec, resolve(c, PgtableArch), resolve(c, PageTableFormat))),
+  });
+  const { rodata, kpkeys = "enforced" } = spec.boot;
+  provide(container, BootParameters, { rodata, kpkeys });
+  const lines = configLinesOf(spec, registry);
+  const options = kpkeys === "off" ? withoutPkeys(spec) : spec.options;
+  const { plugins, keyOwners } = registry.setUp(container, spec.arch, spec.features, options, lines);
+  provide(container, KernelConfig, kernelConfigOf(plugins, lines));
+  provide(container, KunitOptions, spec.kunit ?? {});
+  checkKeyBudget(keyBudget(resolve(container, Kpkeys), resolve(container, PkeyRegister), keyOwners));
+  resolve(container, Kpkeys).freeze();
+  resolve(container, ExtensionPoints).freeze();
+  resolve(container, ProtectedObjects).freeze();
+  return container;
+}
