@@ -51,8 +51,8 @@ export function createPhysicalMemory(
   /** 64-bit entries of a page. */
   const entries = 2 ** (pageShift - 3);
 
-  const slots = new Int32Array(span);
-  const words = new Int32Array(capacity << wordsShift);
+  const slots = reserve(span);
+  const words = reserve(capacity << wordsShift);
   /** Which frame each page of the arena belongs to, so that a reset costs what was materialised. */
   const owners = new Int32Array(capacity);
   const runCapacity = Math.ceil(frames / FRAMES_PER_RUN);
@@ -185,6 +185,15 @@ export function createPhysicalMemory(
     },
   };
   return memory;
+}
+
+/**
+ * Reserves address space for int32 words. Shared, though nobody shares it: V8 counts an array's whole size as garbage to be collected
+ * soon, used or not, but not that of a shared one. A process whose heap seems full like that may never end, because a compiling thread
+ * waits for a collection by the main one, and that for the thread (Node.js 20).
+ */
+function reserve(words: number): Int32Array {
+  return new Int32Array(new SharedArrayBuffer(words * 4));
 }
 
 /** @throws KpkeysError ERR_SPEC */
