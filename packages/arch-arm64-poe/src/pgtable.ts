@@ -42,13 +42,8 @@ export const ARM64_PGTABLE: PgtableArch = {
   contPteOrder: 4,
   linearMapProtection: "PAGE_KERNEL",
   barrierAfter: (setter, high, low) =>
-    setter === "set_pte" ? isKernelMapping(high, low) : isBarrierAfterTable(setter, low),
+    setter === "set_pte" ? (low & (VALID | USER)) === VALID && (high & UXN) !== 0 : isBarrierAfterTable(setter, low),
 };
-
-/** Only a new kernel mapping must be seen at once; a user's is met with a spurious fault at worst. */
-function isKernelMapping(high: number, low: number): boolean {
-  return (low & (VALID | USER)) === VALID && (high & UXN) !== 0;
-}
 
 function isBarrierAfterTable(setter: Setter, low: number): boolean {
   switch (setter) {

@@ -5,7 +5,12 @@ import { describe, expect, test } from "vitest";
 import { createMachine } from "./machine.js";
 
 /** Keys 0 and 1 are managed: read-write on both, execution on key 0. */
-const PGTABLES: CompiledContext = { name: "DEFAULT", clear: { high: 0, low: 0xff }, set: { high: 0, low: 0x57 } };
+const PGTABLES: CompiledContext = {
+  name: "DEFAULT",
+  number: 1,
+  clear: { high: 0, low: 0xff },
+  set: { high: 0, low: 0x57 },
+};
 
 function kpkeysOn(options: PluginOptions = {}): { kpkeys: KpkeysArch; cpu: Cpu; saved: Int32Array } {
   const { container, cpu } = createMachine(options);

@@ -20,13 +20,19 @@ export interface KpkeysArchOptions {
  */
 export function createKpkeysArch(cpus: () => Cpus, options: KpkeysArchOptions): KpkeysArch {
   const { pkeys, skipEqualWrites } = options;
-  const counters = { registerWrites: 0, barriers: 0 };
+  let registerWrites = 0;
 
   return {
     supportsKpkeys: () => pkeys,
     supportsKpkeysEarly: () => pkeys,
     pkeyNumbers: GENERIC_PKEY_NUMBERS,
-    counters,
+    counters: {
+      get registerWrites() {
+        return cpus().all.reduce((sum, { storesInContext }) => sum + 2 * storesInContext, registerWrites);
+      },
+      barriers: 0,
+    },
+    storesInOneStep: true,
     enterContext(context, saved, slot) {
       const cpu = cpus().current;
       const old = cpu.pkeyRegisterLow;
@@ -35,12 +41,12 @@ export function createKpkeysArch(cpus: () => Cpus, options: KpkeysArchOptions): 
       saved[slot * 2] = 0;
       saved[slot * 2 + 1] = old;
       cpu.writePkeyRegister(0, value);
-      counters.registerWrites++;
+      registerWrites++;
       return true;
     },
     leaveContext(saved, slot) {
       cpus().current.writePkeyRegister(0, saved[slot * 2 + 1]!);
-      counters.registerWrites++;
+      registerWrites++;
     },
   };
 }

@@ -16,6 +16,7 @@ import type { TestMachine } from "./machine.js";
 
 const CONTEXT: CompiledContext = {
   name: "DEFAULT",
+  number: 1,
   clear: { high: 0, low: 0b1111 },
   set: IA32_PKRS.field(1, "r"),
 };

@@ -15,6 +15,7 @@ export { registerFramework } from "./framework/framework.js";
 export { checkKeyBudget, keyBudget, sharingText } from "./framework/key-budget.js";
 export type { ContextRow, Exposure, KeyBudget, KeyDemand, SharedKeys } from "./framework/key-budget.js";
 export { createKpkeys } from "./framework/kpkeys.js";
+export { once } from "./framework/once.js";
 export { createPluginRegistry } from "./framework/plugin-host.js";
 export type { MachinePlugins, PluginRegistry } from "./framework/plugin-host.js";
 export { checkPluginForm } from "./framework/plugin-form.js";

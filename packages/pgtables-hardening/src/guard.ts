@@ -1,4 +1,4 @@
-import { lazily } from "@kpkeys/core";
+import { once, resolve } from "@kpkeys/core";
 import { LazyMmu, SETTERS } from "@kpkeys/core/contracts";
 import type { DependencyContainer, ExtensionPoints, Kpkeys, StaticKey } from "@kpkeys/core/contracts";
 import type { PgtablesOptions } from "./options.js";
@@ -26,12 +26,13 @@ export function guardSetters(
   key: StaticKey,
   options: Required<PgtablesOptions>,
 ): void {
-  const lazyMmu = lazily(container, LazyMmu);
+  const isActive = once(() => resolve(container, LazyMmu).isActive);
+  const isEnabled = once(() => resolve(container, LazyMmu).isEnabled);
   const outsideLazyMmu = !options.batching
     ? () => key.enabled === ON
     : options.batchingInInterrupt
-      ? () => key.enabled === ON && !lazyMmu().isEnabled()
-      : () => key.enabled === ON && !lazyMmu().isActive();
+      ? () => key.enabled === ON && !isEnabled()()
+      : () => key.enabled === ON && !isActive()();
   const { placement } = options;
   let isNeeded = outsideLazyMmu;
   if (placement === "table-lock" || placement === "operation") {

@@ -1,3 +1,4 @@
+import type { Cpu } from "./cpu.js";
 import type { Rights, Words } from "./pkey-register.js";
 import { token } from "./token.js";
 import type { Token } from "./token.js";
@@ -62,6 +63,8 @@ export type ContextRights = Readonly<Partial<Record<PkeyName, Rights>>>;
 export interface CompiledContext {
   /** The context's name. */
   readonly name: ContextName;
+  /** Its number, from 1 in the order of definition. */
+  readonly number: number;
   /** Bits of the key register that belong to managed keys. */
   readonly clear: Words;
   /** Their rights in this context. */
@@ -81,6 +84,16 @@ export interface Guard {
    * @param state - what {@link enter} gave
    */
   exit(state: KpkeysState): void;
+  /**
+   * {@link enter}, a store and {@link exit} in one step, where that can be done; a guard need not offer it.
+   * @param cpu - the current CPU
+   * @param high - bits 63 to 32 of the address
+   * @param low - bits 31 to 0, a multiple of 8
+   * @param valueHigh - bits 63 to 32 of the value
+   * @param valueLow - bits 31 to 0 of the value
+   * @returns whether the word was stored; if not, nothing has happened
+   */
+  readonly tryStore?: (cpu: Cpu, high: number, low: number, valueHigh: number, valueLow: number) => boolean;
 }
 
 /** What an architecture does for kpkeys. */
@@ -94,9 +107,9 @@ export interface KpkeysArch {
   /** Key-register writes of {@link enterContext} and {@link leaveContext}. */
   readonly counters: {
     /** Register writes to enter or leave a context. */
-    registerWrites: number;
+    readonly registerWrites: number;
     /** Barriers to synchronise them; those that a setter emits anyway are not counted. */
-    barriers: number;
+    readonly barriers: number;
   };
   /**
    * Enters a context on the current CPU: changes the managed keys' rights and synchronises.
@@ -113,6 +126,11 @@ export interface KpkeysArch {
    * @param barrierFollows - whether the caller's next step is a barrier that synchronises, so that none is needed here
    */
   leaveContext(saved: Int32Array, slot: number, barrierFollows: boolean): void;
+  /**
+   * Whether {@link enterContext} and {@link leaveContext} of a context that changes the register do what
+   * {@link Cpu.tryStoreInContext} does and nothing more, and {@link counters} counts that too. Guards then take the one step.
+   */
+  readonly storesInOneStep?: boolean;
 }
 
 /** Token of {@link KpkeysArch}. */

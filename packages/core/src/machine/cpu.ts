@@ -1,5 +1,6 @@
 import { Access, FAULT, FaultKind, OK, Privilege } from "../contracts/index.js";
-import type { Cpu, CpuCounters, Observer, PhysicalMemory, SystemRegisters } from "../contracts/index.js";
+import type { Cpu, Observer, PhysicalMemory, SystemRegisters, Words } from "../contracts/index.js";
+import { createCpuCounters } from "./cpu-counters.js";
 import { createFastTags } from "./fast-tags.js";
 import { createMmu } from "./mmu.js";
 import type { TranslationRegime } from "./regime.js";
@@ -49,21 +50,14 @@ type CpuState = { -readonly [F in keyof Cpu]: Cpu[F] } & KeyRegister & {
  * @returns a CPU with translation off and an empty TLB
  */
 export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: geometry }: CpuParts): Cpu {
-  const counters: CpuCounters = {
-    pkeyRegisterWrites: 0,
-    barriers: 0,
-    walks: 0,
-    faults: 0,
-    unsynchronised: 0,
-    tlbInvalidations: 0,
-  };
+  const { counters, steps } = createCpuCounters(regime.pkeyRegisterNeedsBarrier);
   // What is undefined is never folded.
   const isObserved = observer !== undefined;
   const fast = createFastTags();
   const tlb = createTlb(regime, fast, geometry ?? DEFAULT_TLB);
   const walker = createWalker(regime, memory);
   const mmu = createMmu({ id, regime, walker, tlb, fast, counters, observer });
-  const { reads, writes, offsets, emptyBank } = fast;
+  const { reads, writes, offsets, emptyBank, contextBanks } = fast;
   const { words } = memory;
   // Tags are of 4 KiB pieces of pages: which piece of its page an address lies in, as an offset of words.
   const pieceMask = 2 ** (memory.pageShift - 2) - 1024;
@@ -75,7 +69,7 @@ export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: 
   const value = new Int32Array(64);
 
   // Plain fields only: an object literal with accessors is slow to use.
-  const fields: Omit<CpuState, "valueHigh" | "valueLow"> = {
+  const fields: Omit<CpuState, "valueHigh" | "valueLow" | "storesInContext"> = {
     id,
     mmu,
     counters,
@@ -95,6 +89,9 @@ export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: 
     bank: fast.select(resetHigh, resetLow),
     load64,
     store64,
+    tryStore64,
+    tryStoreInContext,
+    learnContext,
     storeRun,
     exchange64,
     access: (high, low, access, privilege) =>
@@ -114,38 +111,65 @@ export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: 
   const cpu = Object.defineProperties(fields, {
     valueHigh: { enumerable: true, get: () => value[HIGH] },
     valueLow: { enumerable: true, get: () => value[LOW] },
+    storesInContext: { enumerable: true, get: () => steps.storesInContext },
   }) as CpuState;
   const translation = createTranslation({ id, regime, walker, tlb, fast, counters, observer, mmu, cpu });
 
   function load64(high: number, low: number): number {
-    const slot = (low >>> 12) & 1023;
-    if (reads[cpu.bank + slot] !== ((high << 10) | (low >>> 22)) || (high << 11) >> 11 !== high) {
+    const tagAt = cpu.bank + ((low >>> 12) & 1023);
+    if (reads[tagAt] !== ((high << 10) | (low >>> 22)) || (high + 0x100000) >>> 0 >= 0x200000) {
       return accessSlowly(READ, high, low, 0, 0);
     }
-    const at = (offsets[slot]! + ((low >>> 2) & 1022)) | 0;
+    const at = (offsets[tagAt]! + ((low >>> 2) & 1022)) | 0;
     value[LOW] = words[at]!;
     value[HIGH] = words[at + 1]!;
     return DONE;
   }
 
   function store64(high: number, low: number, valueHigh: number, valueLow: number): number {
-    const slot = (low >>> 12) & 1023;
-    if (writes[cpu.bank + slot] !== ((high << 10) | (low >>> 22)) || (high << 11) >> 11 !== high) {
+    const tagAt = cpu.bank + ((low >>> 12) & 1023);
+    if (writes[tagAt] !== ((high << 10) | (low >>> 22)) || (high + 0x100000) >>> 0 >= 0x200000) {
       return accessSlowly(WRITE, high, low, valueHigh, valueLow);
     }
-    const at = (offsets[slot]! + ((low >>> 2) & 1022)) | 0;
+    const at = (offsets[tagAt]! + ((low >>> 2) & 1022)) | 0;
     words[at] = valueLow | 0;
     words[at + 1] = valueHigh | 0;
     return DONE;
   }
 
+  function tryStore64(high: number, low: number, valueHigh: number, valueLow: number): boolean {
+    const tagAt = cpu.bank + ((low >>> 12) & 1023);
+    if (writes[tagAt] !== ((high << 10) | (low >>> 22)) || (high + 0x100000) >>> 0 >= 0x200000) return false;
+    const at = (offsets[tagAt]! + ((low >>> 2) & 1022)) | 0;
+    words[at] = valueLow | 0;
+    words[at + 1] = valueHigh | 0;
+    return true;
+  }
+
+  function tryStoreInContext(context: number, high: number, low: number, valueHigh: number, valueLow: number): boolean {
+    const tagAt = contextBanks[(context << 4) | (cpu.bank >>> 10)]! + ((low >>> 12) & 1023);
+    if (writes[tagAt] !== ((high << 10) | (low >>> 22)) || (high + 0x100000) >>> 0 >= 0x200000) return false;
+    steps.storesInContext++;
+    const at = (offsets[tagAt]! + ((low >>> 2) & 1022)) | 0;
+    words[at] = valueLow | 0;
+    words[at + 1] = valueHigh | 0;
+    return true;
+  }
+
+  function learnContext(context: number, { clear, set }: { readonly clear: Words; readonly set: Words }): void {
+    if (isObserved || cpu.bank === emptyBank) return;
+    const high = (cpu.pkeyRegisterHigh & ~clear.high) | set.high;
+    const low = (cpu.pkeyRegisterLow & ~clear.low) | set.low;
+    fast.learnContext(context, cpu.bank, high, low);
+  }
+
   function exchange64(high: number, low: number, valueHigh: number, valueLow: number): number {
-    const slot = (low >>> 12) & 1023;
+    const tagAt = cpu.bank + ((low >>> 12) & 1023);
     const tag = (high << 10) | (low >>> 22);
-    if (writes[cpu.bank + slot] !== tag || reads[cpu.bank + slot] !== tag || (high << 11) >> 11 !== high) {
+    if (writes[tagAt] !== tag || reads[tagAt] !== tag || (high + 0x100000) >>> 0 >= 0x200000) {
       return accessSlowly(RMW, high, low, valueHigh, valueLow);
     }
-    const at = (offsets[slot]! + ((low >>> 2) & 1022)) | 0;
+    const at = (offsets[tagAt]! + ((low >>> 2) & 1022)) | 0;
     value[LOW] = words[at]!;
     value[HIGH] = words[at + 1]!;
     words[at] = valueLow | 0;
@@ -169,7 +193,7 @@ export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: 
       if (store64(high, low, valueHigh, valueLow) !== DONE) return FAULTED;
       if (!mayWrite(high, low)) return storeEach(high, low, valueHigh, valueLow, stepLow, 1, count);
     }
-    fill((offsets[(low >>> 12) & 1023]! + ((low >>> 2) & 1022)) | 0, valueHigh, valueLow, stepLow, count);
+    fill((offsets[cpu.bank + ((low >>> 12) & 1023)]! + ((low >>> 2) & 1022)) | 0, valueHigh, valueLow, stepLow, count);
     return DONE;
   }
 
@@ -202,7 +226,9 @@ export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: 
 
   /** Whether a fast tag allows writes to a page. */
   function mayWrite(high: number, low: number): boolean {
-    return writes[cpu.bank + ((low >>> 12) & 1023)] === ((high << 10) | (low >>> 22)) && (high << 11) >> 11 === high;
+    return (
+      writes[cpu.bank + ((low >>> 12) & 1023)] === ((high << 10) | (low >>> 22)) && (high + 0x100000) >>> 0 < 0x200000
+    );
   }
 
   /** {@link storeRun} of a whole page: one translation decides, unless each word is a matter of its own. */
@@ -290,7 +316,7 @@ export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: 
   }
 
   function writePkeyRegister(high: number, low: number): void {
-    counters.pkeyRegisterWrites++;
+    steps.registerWrites++;
     cpu.pkeyRegisterHigh = high | 0;
     cpu.pkeyRegisterLow = low | 0;
     if (needsBarrier) cpu.bank = emptyBank;
@@ -307,7 +333,7 @@ export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: 
 
   function synchronise(): void {
     if (!needsBarrier) return;
-    counters.barriers++;
+    steps.barriers++;
     settle();
     if (isObserved) tellBarrier();
   }

@@ -9,6 +9,10 @@ export const SLOTS = 1024;
 const TAGS = 1024;
 /** Banks in use, one for each value of the key register. */
 const BANKS = 8;
+/** Contexts, by number, of which it can be known where they lead. */
+const CONTEXTS = 64;
+/** log2 of how many places a context has: one for each bank, the empty one among them, and some that nobody uses. */
+const CONTEXT_SHIFT = 4;
 
 /**
  * What makes a hit of a kernel-mode access one compare: for each value of the key register in use a bank of tags for reads and
@@ -26,10 +30,15 @@ export interface FastTags {
   readonly reads: Int32Array;
   /** Tags of what may be written, bank by bank. */
   readonly writes: Int32Array;
-  /** Where each slot's page stands in the content of physical memory. */
+  /** Where the page of each tag stands in the content of physical memory: at the tag's own place, so that one check of it serves both. */
   readonly offsets: Int32Array;
   /** Index of a bank that stays empty, for the time between a register write and its synchronisation. */
   readonly emptyBank: number;
+  /**
+   * Which bank each context leads to from each bank: `context << 4 | bank >> 10` is its place. The empty one where that is not known,
+   * or where the context changes nothing.
+   */
+  readonly contextBanks: Int32Array;
   /**
    * Finds or makes the bank of a register value; the least recently selected one is given up for it.
    * @param high - bits 63 to 32
@@ -37,6 +46,14 @@ export interface FastTags {
    * @returns the bank's index
    */
   select(high: number, low: number): number;
+  /**
+   * Notes where a context leads, if the register had that value not long ago.
+   * @param context - its number
+   * @param bank - index of the bank of the register's value before
+   * @param high - bits 63 to 32 of the value in the context
+   * @param low - bits 31 to 0
+   */
+  learnContext(context: number, bank: number, high: number, low: number): void;
   /**
    * Allows an access without further checks; what was allowed of another page in the slot is taken back.
    * @param bank - index of the bank
@@ -57,7 +74,7 @@ export function createFastTags(): FastTags {
   const emptyBank = BANKS * TAGS;
   const reads = new Int32Array(emptyBank + TAGS).fill(NO_TAG);
   const writes = new Int32Array(emptyBank + TAGS).fill(NO_TAG);
-  const offsets = new Int32Array(TAGS);
+  const offsets = new Int32Array(emptyBank + TAGS);
   /** Tag of the page that has each slot. */
   const owners = new Int32Array(TAGS).fill(NO_TAG);
   /** Which banks have a tag in each slot, a bit each. */
@@ -68,6 +85,8 @@ export function createFastTags(): FastTags {
   const banks = new Int32Array(4 * BANKS).map((_, place) => place * TAGS);
   const valuesHigh = new Int32Array(4 * BANKS);
   const valuesLow = new Int32Array(4 * BANKS);
+
+  const contextBanks = new Int32Array(CONTEXTS << CONTEXT_SHIFT).fill(emptyBank);
 
   function select(high: number, low: number): number {
     if (valuesLow[0] === low && valuesHigh[0] === high) return banks[0]!;
@@ -80,6 +99,7 @@ export function createFastTags(): FastTags {
     while (place < BANKS && !(valuesLow[place] === low && valuesHigh[place] === high)) place++;
     if (place === BANKS) {
       place--;
+      contextBanks.fill(emptyBank);
       reads.fill(NO_TAG, banks[place], banks[place]! + TAGS);
       writes.fill(NO_TAG, banks[place], banks[place]! + TAGS);
     }
@@ -93,13 +113,20 @@ export function createFastTags(): FastTags {
     return bank;
   }
 
+  function learnContext(context: number, bank: number, high: number, low: number): void {
+    for (let place = 0; place < 2; place++) {
+      if (valuesLow[place] !== low || valuesHigh[place] !== high || banks[place] === bank) continue;
+      contextBanks[(context << CONTEXT_SHIFT) | (bank / TAGS)] = banks[place]!;
+    }
+  }
+
   function allow(bank: number, slot: number, tag: number, write: boolean, offset: number): void {
     if (owners[slot] !== tag) {
       clearSlot(slot);
       owners[slot] = tag;
     }
     (write ? writes : reads)[bank + slot] = tag;
-    offsets[slot] = offset;
+    offsets[bank + slot] = offset;
     occupied[slot]! |= 1 << (bank / TAGS);
     anyOccupied = true;
   }
@@ -121,5 +148,5 @@ export function createFastTags(): FastTags {
     anyOccupied = false;
   }
 
-  return { reads, writes, offsets, emptyBank, select, allow, clearSlot, clear };
+  return { reads, writes, offsets, emptyBank, contextBanks, learnContext, select, allow, clearSlot, clear };
 }

@@ -49,6 +49,8 @@ export interface TinyArch extends KpkeysArch {
   value: number;
   /** The answer to supportsKpkeys. */
   supported: boolean;
+  /** What was counted. */
+  readonly counters: { registerWrites: number; barriers: number };
   /** Whether a write that would change nothing is left out. */
   skipEqual: boolean;
 }

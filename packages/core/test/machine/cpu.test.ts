@@ -265,3 +265,82 @@ test("an observer is told of walks, fills, invalidations, register writes and fa
     ["fault", 0, FaultKind.TRANSLATION],
   ]);
 });
+
+describe("a store in a context, in one step", () => {
+  const OPENING = { clear: { high: 0, low: NO_ACCESS_1 }, set: { high: 0, low: OPEN } };
+  /** Changes another key only: what the page's key forbids stays forbidden. */
+  const OTHER = { clear: { high: 0, low: 0 }, set: { high: 0, low: 1 << 20 } };
+
+  function write({ cpu }: Toy, value: number): void {
+    cpu.writePkeyRegister(0, value);
+    cpu.synchronise();
+  }
+
+  /** The steps of which the CPU learns where a context leads. */
+  function learn(toy: Toy, value: number, change: typeof OPENING): void {
+    for (const step of [value, (value & ~change.clear.low) | change.set.low, value]) {
+      write(toy, step);
+      toy.cpu.access(high(VA), low(VA), Access.READ, Privilege.KERNEL);
+      store(toy, VA);
+    }
+    toy.cpu.learnContext(1, change);
+  }
+
+  const tryStore = ({ cpu }: Toy, value = 7): boolean => cpu.tryStoreInContext(1, high(VA), low(VA), 0, value);
+
+  test("is counted as two register writes, with their barriers where there are any, and leaves the register alone", () => {
+    for (const needsBarrier of [true, false]) {
+      const toy = keyed({ needsBarrier });
+      expect(tryStore(toy)).toBe(false);
+      learn(toy, NO_WRITE_1, OPENING);
+      const { pkeyRegisterWrites, barriers, faults } = toy.cpu.counters;
+      expect(tryStore(toy)).toBe(true);
+      expect(toy.cpu.counters).toMatchObject({
+        pkeyRegisterWrites: pkeyRegisterWrites + 2,
+        barriers: barriers + (needsBarrier ? 2 : 0),
+        faults,
+      });
+      expect(toy.cpu.pkeyRegisterLow).toBe(NO_WRITE_1);
+      expect(store(toy, VA)).toBe(FAULT);
+      toy.cpu.load64(high(VA), low(VA));
+      expect(toy.cpu.valueLow).toBe(7);
+    }
+  });
+
+  test("is not made for an address that is not canonical, of another page, or without its translation", () => {
+    const toy = keyed();
+    learn(toy, NO_WRITE_1, OPENING);
+    expect(toy.cpu.tryStoreInContext(1, high(VA) ^ (1 << 30), low(VA), 0, 7)).toBe(false);
+    expect(toy.cpu.tryStoreInContext(1, high(VA + PAGE), low(VA + PAGE), 0, 7)).toBe(false);
+    expect(toy.cpu.tryStoreInContext(2, high(VA), low(VA), 0, 7)).toBe(false);
+    toy.cpu.mmu.invalidateAll();
+    expect(tryStore(toy)).toBe(false);
+  });
+
+  test("is not made while a register write waits for its synchronisation", () => {
+    const toy = keyed();
+    learn(toy, NO_WRITE_1, OPENING);
+    toy.cpu.writePkeyRegister(0, NO_WRITE_1);
+    expect(tryStore(toy)).toBe(false);
+    toy.cpu.synchronise();
+    expect(tryStore(toy)).toBe(true);
+  });
+
+  test("is not made where the steps are observed", () => {
+    const toy = keyed({}, { registerWrite: () => undefined });
+    learn(toy, NO_WRITE_1, OPENING);
+    expect(tryStore(toy)).toBe(false);
+  });
+
+  test("forgets where a context leads when that value's place is given to another", () => {
+    const toy = keyed();
+    learn(toy, NO_WRITE_1, OTHER);
+    expect(tryStore(toy)).toBe(false);
+    for (let round = 1; round < 20; round++) {
+      write(toy, OPEN | (round << 8));
+      expect(store(toy, VA)).toBe(OK);
+      write(toy, NO_WRITE_1);
+      expect(tryStore(toy)).toBe(false);
+    }
+  });
+});

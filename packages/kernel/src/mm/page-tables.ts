@@ -11,6 +11,7 @@ import type {
   Setter,
 } from "@kpkeys/core/contracts";
 import type { KernelFaults } from "../kernel-fault.js";
+import { createCounts } from "./counts.js";
 import type { KernelLazyMmu } from "./lazy-mmu.js";
 import type { TableMemory } from "./table-memory.js";
 import type { TablePages } from "./table-pages.js";
@@ -24,7 +25,11 @@ const SET_PTE: number = SETTERS.indexOf("set_pte");
 const NOTHING_ENTERED = 0 as KpkeysState;
 
 /** The guard of a setter that no feature guards. */
-const UNGUARDED: Guard = { enter: () => NOTHING_ENTERED, exit: () => undefined };
+const UNGUARDED: Guard = {
+  enter: () => NOTHING_ENTERED,
+  exit: () => undefined,
+  tryStore: (cpu, high, low, valueHigh, valueLow) => cpu.tryStore64(high, low, valueHigh, valueLow),
+};
 
 /** {@link PageTables} with what only boot needs. */
 export interface KernelPageTables extends PageTables {
@@ -60,8 +65,7 @@ export function createPageTables(
   const { levels, pageShift } = format.geometry;
   const highShift = 32 - pageShift;
   const offsetMask = (1 << pageShift) - 1;
-  // Longer than it need be: V8 keeps the words of short arrays where they are slower to reach.
-  const writes = new Float64Array(64);
+  const writes = createCounts(SETTERS.length);
   let reads = 0;
   const entry: Entry = { high: 0, low: 0 };
 
@@ -79,7 +83,7 @@ export function createPageTables(
       const state = opened.enter();
       for (let attempt = 0; memory.storeRun(table, index, high, low, 0, 1) !== OK; attempt++)
         faults.take(setter, attempt);
-      writes[number]!++;
+      writes.increment(number);
       opened.exit(state);
       if (arch.barrierAfter(setter, high, low)) lazy.queueBarriers();
     };
@@ -97,7 +101,7 @@ export function createPageTables(
       const changed = change(entry);
       for (let attempt = 0; memory.exchange(table, index, entry.high, entry.low) !== OK; attempt++)
         faults.take(setter, attempt);
-      writes[number]!++;
+      writes.increment(number);
       guard.exit(state);
       return changed;
     };
@@ -118,6 +122,7 @@ export function createPageTables(
   }
 
   const setPteGuard = guardOf("set_pte");
+  const trySetPte = setPteGuard.tryStore ?? (() => false);
   const getAndClearGuard = guardOf("ptep_get_and_clear");
   const wrprotectGuard = guardOf("ptep_set_wrprotect");
   const establishGuard = guardOf("pmdp_establish");
@@ -127,11 +132,16 @@ export function createPageTables(
    * seen at work in early boot, where tables are written in other ways. No table of pages is a root.
    */
   function setPte(table: number, index: number, high: number, low: number): void {
+    if (memory.tryStore(table, index, high, low, trySetPte)) writes.increment(SET_PTE);
+    else setPteInSteps(table, index, high, low);
+    if (arch.barrierAfter("set_pte", high, low)) lazy.queueBarriers();
+  }
+
+  function setPteInSteps(table: number, index: number, high: number, low: number): void {
     const state = setPteGuard.enter();
     for (let attempt = 0; memory.store(table, index, high, low) !== DONE; attempt++) faults.take("set_pte", attempt);
-    writes[SET_PTE]!++;
+    writes.increment(SET_PTE);
     setPteGuard.exit(state);
-    if (arch.barrierAfter("set_pte", high, low)) lazy.queueBarriers();
   }
 
   const earlySetPte = storeSetter("set_pte");
@@ -183,7 +193,7 @@ export function createPageTables(
   function exchange(setter: Setter, guard: Guard, table: number, index: number, high: number, low: number): void {
     const state = guard.enter();
     for (let attempt = 0; memory.exchange(table, index, high, low) !== OK; attempt++) faults.take(setter, attempt);
-    writes[numberOf[setter]]!++;
+    writes.increment(numberOf[setter]);
     guard.exit(state);
     tables.entryHigh = memory.valueHigh;
     tables.entryLow = memory.valueLow;
@@ -212,7 +222,7 @@ export function createPageTables(
       for (let attempt = 0; memory.exchange(table, index + done, entryHigh, entryLow) !== OK; attempt++)
         faults.take(setter, attempt);
       if (length > 1) memory.storeRun(table, index + done, entryHigh, entryLow, step, length);
-      writes[numberOf[setter]]! += length;
+      writes.add(numberOf[setter], length);
       guard.exit(state);
       done += length;
     }
@@ -228,10 +238,10 @@ export function createPageTables(
 
   const counters: PageTableCounters = {
     get writes() {
-      return Object.fromEntries(SETTERS.map((setter, i) => [setter, writes[i]!])) as Record<Setter, number>;
+      return Object.fromEntries(SETTERS.map((setter, i) => [setter, writes.of(i)])) as Record<Setter, number>;
     },
     get total() {
-      return writes.reduce((sum, count) => sum + count);
+      return SETTERS.reduce((sum, _, i) => sum + writes.of(i), 0);
     },
     get reads() {
       return reads;
@@ -270,14 +280,19 @@ export function createPageTables(
       // __set_ptes_anysz() opens the guard for each entry, and emits barriers once. A guard that has nothing to enter for the first
       // entry has nothing for the others: they are one run.
       for (let done = 0; done < count;) {
-        const state = guard.enter();
-        const length = state === NOTHING_ENTERED ? count - done : 1;
         const pages = (low >>> pageShift) + done;
         const entryHigh = (high + (pages >>> highShift)) | 0;
         const entryLow = (pages << pageShift) | (low & offsetMask);
+        if (done > 0 && memory.tryStore(table, index + done, entryHigh, entryLow, trySetPte)) {
+          writes.increment(SET_PTE);
+          done++;
+          continue;
+        }
+        const state = guard.enter();
+        const length = state === NOTHING_ENTERED ? count - done : 1;
         for (let attempt = 0; !stored(table, index + done, entryHigh, entryLow, length); attempt++)
           faults.take("set_ptes", attempt);
-        writes[SET_PTE]! += length;
+        writes.add(SET_PTE, length);
         guard.exit(state);
         done += length;
       }
