@@ -36,6 +36,7 @@ const POR_EL1_RESET = { high: 0, low: 0x7 };
  */
 export function createRegime(controls: Readonly<Controls>, physicalAddressBits: number): TranslationRegime {
   const permissions = createPermissions(controls);
+  const usual = { maskHigh: OUTPUT_HIGH & (-1 << (physicalAddressBits - 32)), maskLow: TYPE, low: TYPE };
   return {
     levels: LEVELS,
     addressBits: 48,
@@ -43,6 +44,7 @@ export function createRegime(controls: Readonly<Controls>, physicalAddressBits: 
     outputAddressHigh: ADDRESS_HIGH,
     asids: true,
     tableAccessed: 0,
+    usual: { table: usual, leaf: usual },
     pkeyRegisterNeedsBarrier: true,
     pkeyRegisterReset: POR_EL1_RESET,
     nonCanonicalFault: FaultKind.TRANSLATION,

@@ -43,6 +43,11 @@ export function createRegime(state: Readonly<RegisterState>, physicalAddressBits
     outputAddressHigh: ADDRESS_HIGH,
     asids: false,
     tableAccessed: A,
+    get usual() {
+      const reservedXd = (state.EFER & NXE) === 0 ? XD : 0;
+      const maskHigh = reservedXd | (ADDRESS_HIGH & (-1 << (physicalAddressBits - 32)));
+      return { table: { maskHigh, maskLow: P | PS | A, low: P | A }, leaf: { maskHigh, maskLow: P, low: P } };
+    },
     pkeyRegisterNeedsBarrier: false,
     pkeyRegisterReset: { high: 0, low: 0 },
     nonCanonicalFault: FaultKind.ADDRESS_SIZE,

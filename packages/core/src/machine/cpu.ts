@@ -80,6 +80,7 @@ export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: 
       write(name, value) {
         systemRegisters.write(name, value);
         fast.clear();
+        walker.refresh();
       },
     },
     pkeyRegisterHigh: resetHigh,

@@ -27,7 +27,7 @@ export interface PhysicalMemoryOptions {
  *
  * ```text
  *   pfn - firstPfn ──> slots:  0 = zeroes
- *                              n = the arena's page n - 1 ──> words: a page's int32 words
+ *                              n = the page at word n - 1 ──> words: the arena, a page's int32 words together
  *                             -n = run n - 1 ───────────────> runs: high word, low word, step, spare
  * ```
  *
@@ -71,7 +71,7 @@ export function createPhysicalMemory(
     const frame = pfn - firstPfn;
     if (!(frame >= 0 && frame < span)) return -1;
     const slot = slots[frame]!;
-    return slot <= 0 ? -1 : (slot - 1) << wordsShift;
+    return slot <= 0 ? -1 : slot - 1;
   }
 
   /** Where the run of a frame stands in `runs`, or -1. */
@@ -116,9 +116,9 @@ export function createPhysicalMemory(
     }
     const run = runOf(pfn);
     owners[used] = pfn - firstPfn;
-    slots[pfn - firstPfn] = used + 1;
-    memory.materialisedPages = used + 1;
     const offset = used << wordsShift;
+    slots[pfn - firstPfn] = offset + 1;
+    memory.materialisedPages = used + 1;
     if (run !== -1) expand(run, words, offset);
     return offset;
   }

@@ -51,6 +51,16 @@ export interface Walk {
  */
 export const NEEDS_DIRTY = -1;
 
+/** Entries of one form: `(high & maskHigh) === 0` and `(low & maskLow) === low`. */
+export interface EntryForm {
+  /** Bits 63 to 32 that are 0. */
+  readonly maskHigh: number;
+  /** Bits 31 to 0 that are as in {@link low}. */
+  readonly maskLow: number;
+  /** Their values. */
+  readonly low: number;
+}
+
 /**
  * What an architecture gives the machine's CPU: its geometry and decoding as data, and the rules that are its own as functions
  * of words. The functions run on TLB misses and faults, never on a hit. All of them read the architecture's system registers
@@ -75,6 +85,12 @@ export interface TranslationRegime {
   readonly asids: boolean;
   /** Bits of the low word that hardware sets in every table entry that it walks through (the accessed flag of x86); else 0. */
   readonly tableAccessed: number;
+  /**
+   * What entries look like as a rule, so that one compare is enough: a table entry, at every level but the last, and a leaf of the last.
+   * {@link checkEntry} finds such an entry good, and the walk sets nothing in it. What system registers change of it is asked for
+   * whenever one is written. Left out, each entry is looked at closely.
+   */
+  readonly usual?: { readonly table: EntryForm; readonly leaf: EntryForm };
   /** Whether a key-register write waits for a context synchronisation event. */
   readonly pkeyRegisterNeedsBarrier: boolean;
   /** The key register after reset. */

@@ -104,7 +104,9 @@ export function createTranslation(parts: TranslationParts): Translation {
   /** Walks, checks and, unless the translation may not be kept, fills the TLB. */
   function miss(high: number, low: number, access: Access, privilege: Privilege): number {
     counters.walks++;
-    let kind: FaultKind | -1 = walker.run(high, low, rootOf(high), true, visit);
+    const root = rootOf(high);
+    const isUsual = visit === undefined && walker.find(high, low, root);
+    let kind: FaultKind | -1 = isUsual ? NONE : walker.run(high, low, root, true, visit);
     if (kind !== NONE) return raise(kind, 0, high, low, access, privilege);
     let packed = regime.attributes(walk);
     kind = regime.checkLeaf(walk);

@@ -1,6 +1,7 @@
 import { FaultKind } from "../contracts/index.js";
 import type { PhysicalMemory, WalkStep } from "../contracts/index.js";
 import type { TranslationRegime, Walk } from "./regime.js";
+import { createUsualWalk } from "./usual-walk.js";
 
 // What is imported is loaded each time; what stands here is folded.
 const { NONE, TRANSLATION, ADDRESS_SIZE } = FaultKind;
@@ -28,6 +29,16 @@ export interface Walker {
     update: boolean,
     visit: ((step: WalkStep) => void) | undefined,
   ): FaultKind;
+  /**
+   * Walks to a leaf where no entry needs a close look: quicker than {@link run}, with the same result.
+   * @param high - bits 63 to 32 of a canonical address
+   * @param low - bits 31 to 0
+   * @param root - page-frame number of the top-level table
+   * @returns whether a leaf was found; if not, {@link run} has to say why
+   */
+  find(high: number, low: number, root: number): boolean;
+  /** A system register was written: what a usual entry is may have changed. */
+  refresh(): void;
   /** Writes the leaf of the last walk back to its table. */
   writeLeaf(): void;
 }
@@ -80,10 +91,6 @@ export function createWalker(regime: TranslationRegime, memory: PhysicalMemory):
   const highShift = 32 - pageShift;
   /** Bits of a page-frame number below 2^31 that come from an entry's high word. */
   const pfnHighBits = 31 - highShift;
-  /** log2 of the int32 words in a page. */
-  const wordsShift = pageShift - 2;
-  /** int32 words in a page. */
-  const pageWords = 1 << wordsShift;
   /** Address bits above those that are translated. */
   const unusedBits = 64 - regime.addressBits;
   const { words, slots, firstPfn } = memory;
@@ -129,9 +136,9 @@ export function createWalker(regime: TranslationRegime, memory: PhysicalMemory):
       restLow <<= bits;
       const frame = (table - firstPfn) | 0;
       let slot = frame >>> 0 < frames ? slots[frame]! : 0;
-      if (slot < 0) slot = (memory.materialise(table) >>> wordsShift) + 1;
+      if (slot < 0) slot = memory.materialise(table) + 1;
       if (slot > 0) {
-        const at = ((slot << wordsShift) - pageWords) | (index << 1);
+        const at = (slot - 1) | (index << 1);
         entryLow = words[at]!;
         entryHigh = words[at + 1]!;
       } else if (memory.contains(table)) {
@@ -181,9 +188,12 @@ export function createWalker(regime: TranslationRegime, memory: PhysicalMemory):
     return kind;
   }
 
+  const { find, refresh } = createUsualWalk(regime, memory, walk);
   return {
     walk,
     run,
+    find,
+    refresh,
     writeLeaf() {
       memory.write(walk.table, walk.index, walk.high, walk.low);
     },

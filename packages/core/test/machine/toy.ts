@@ -32,6 +32,8 @@ export interface ToyOptions {
   readonly needsBarrier: boolean;
   readonly faultDropsTranslation: boolean;
   readonly tlb: TlbGeometry;
+  /** Whether it says what entries look like as a rule. */
+  readonly usual: boolean;
 }
 
 export const TOY: ToyOptions = {
@@ -42,6 +44,7 @@ export const TOY: ToyOptions = {
   needsBarrier: true,
   faultDropsTranslation: false,
   tlb: DEFAULT_TLB,
+  usual: true,
 };
 
 export function createToyRegime(options: ToyOptions, isOpen: () => boolean): TranslationRegime {
@@ -59,6 +62,12 @@ export function createToyRegime(options: ToyOptions, isOpen: () => boolean): Tra
     outputAddressHigh: 0xfffff,
     asids,
     tableAccessed: A,
+    ...(options.usual && {
+      usual: {
+        table: { maskHigh: 0, maskLow: V | L | S | A, low: V | A },
+        leaf: { maskHigh: 0, maskLow: V | L | S, low: V | L },
+      },
+    }),
     pkeyRegisterNeedsBarrier: needsBarrier,
     pkeyRegisterReset: { high: 0, low: 0 },
     nonCanonicalFault: FaultKind.ADDRESS_SIZE,

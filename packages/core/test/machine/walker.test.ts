@@ -163,4 +163,55 @@ describe("the walker", () => {
       }
     }
   });
+
+  test("finds with a look at the entries' usual forms what it finds with a close look", () => {
+    const entry = fc.record({
+      // Few bits, so that a table read at a wrong index has an entry there.
+      bits: fc
+        .uniqueArray(fc.bigInt({ min: 12n, max: 51n }), { maxLength: 3 })
+        .map((ones) => ones.reduce((sum, bit) => sum | (1n << bit), 0n)),
+      kernel: fc.boolean(),
+      pfn: fc.oneof(fc.nat(0x3fff), fc.constantFrom(0x7fffffff, 2 ** 31, 2 ** 40 - 1)),
+      flags: fc.nat(0x1ff),
+      level: fc.nat(5),
+    });
+    const regular = fc.constantFrom([9, 9, 9], [2, 9, 9], [9, 9, 9, 9], [4, 9, 9, 9, 9], [9, 9, 9, 9, 4]);
+    fc.assert(
+      fc.property(
+        fc.oneof(geometry, regular),
+        fc.boolean(),
+        fc.array(entry, { maxLength: 8 }),
+        (indexBits, splitRoots, entries) => {
+          const seen = [true, false].map((usual) => {
+            const toy = createToy({ indexBits, splitRoots, asids: splitRoots, usual });
+            return entries.map(({ bits, kernel, pfn, flags, level }) => {
+              const address = canonical(toy, bits, kernel);
+              const at = level % indexBits.length;
+              if (at === indexBits.length - 1 || (flags & 1) === 1)
+                toy.map(
+                  rootOf(toy, kernel),
+                  address,
+                  leaf(at === indexBits.length - 1 ? pfn : pfn & 0x3fff, flags, 1),
+                  at,
+                );
+              const loads = [1, 2].map(() => [
+                toy.cpu.load64(high(address), low(address)),
+                toy.cpu.store64(high(address), low(address), 0, pfn),
+                { ...toy.cpu.fault },
+                { ...toy.cpu.counters },
+              ]);
+              // The address, and those that differ from it in a bit: a bit that an index misses would find its page.
+              const walks = Array.from({ length: 41 }, (_, bit) => {
+                const other = canonical(toy, bits ^ (bit < 40 ? 1n << BigInt(12 + bit) : 0n), kernel);
+                return toy.cpu.mmu.walk(high(other), low(other));
+              });
+              return [loads, walks];
+            });
+          });
+          expect(seen[0]).toEqual(seen[1]);
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
 });

@@ -159,6 +159,16 @@ export const BROKEN_ARCHES: readonly Broken[] = [
     })),
   },
   {
+    rule: "walk/usual-entries",
+    how: "entries with a reserved bit are taken for usual ones",
+    plugin: regime(({ levels }) => ({
+      usual: {
+        table: { maskHigh: 0, maskLow: levels[0]!.typeMask, low: levels[0]!.table },
+        leaf: { maskHigh: 0, maskLow: levels[1]!.typeMask, low: levels[1]!.leaf },
+      },
+    })),
+  },
+  {
     rule: "walk/roots",
     how: "roots are called split and are shared",
     plugin: format(({ geometry }) => ({ geometry: { ...geometry, splitRoots: true } })),
