@@ -2,6 +2,7 @@ import { FaultKind } from "../contracts/index.js";
 import type { PhysicalMemory, WalkStep } from "../contracts/index.js";
 import type { TranslationRegime, Walk } from "./regime.js";
 import { createUsualWalk } from "./usual-walk.js";
+import type { UsualWalk } from "./usual-walk.js";
 
 // What is imported is loaded each time; what stands here is folded.
 const { NONE, TRANSLATION, ADDRESS_SIZE } = FaultKind;
@@ -9,11 +10,11 @@ const { NONE, TRANSLATION, ADDRESS_SIZE } = FaultKind;
 const NOWHERE = -(2 ** 31);
 
 /** Walks page tables in physical memory, as the hardware does: no key stands before it. */
-export interface Walker {
+export interface Walker extends UsualWalk {
   /** What the last walk found. */
   readonly walk: Walk;
   /**
-   * Walks to a leaf.
+   * Walks to a leaf with a close look at each entry: for who follows the walk, and where {@link find} has found nothing.
    * @param high - bits 63 to 32 of a canonical address
    * @param low - bits 31 to 0
    * @param root - page-frame number of the top-level table
@@ -29,16 +30,6 @@ export interface Walker {
     update: boolean,
     visit: ((step: WalkStep) => void) | undefined,
   ): FaultKind;
-  /**
-   * Walks to a leaf where no entry needs a close look: quicker than {@link run}, with the same result.
-   * @param high - bits 63 to 32 of a canonical address
-   * @param low - bits 31 to 0
-   * @param root - page-frame number of the top-level table
-   * @returns whether a leaf was found; if not, {@link run} has to say why
-   */
-  find(high: number, low: number, root: number): boolean;
-  /** A system register was written: what a usual entry is may have changed. */
-  refresh(): void;
   /** Writes the leaf of the last walk back to its table. */
   writeLeaf(): void;
 }
@@ -188,12 +179,10 @@ export function createWalker(regime: TranslationRegime, memory: PhysicalMemory):
     return kind;
   }
 
-  const { find, refresh } = createUsualWalk(regime, memory, walk);
   return {
+    ...createUsualWalk(regime, memory, walk),
     walk,
     run,
-    find,
-    refresh,
     writeLeaf() {
       memory.write(walk.table, walk.index, walk.high, walk.low);
     },
