@@ -1,4 +1,5 @@
 import { EntryType } from "@kpkeys/core/contracts";
+import { reserve } from "@kpkeys/core/machine";
 import type { ScanParts } from "./scanner.js";
 
 /** A scanner that remembers what it read, so that looking again costs what has changed. */
@@ -51,8 +52,8 @@ export function createTableWatch(
   const content = Buffer.from(memory.words.buffer, memory.words.byteOffset, memory.words.byteLength);
 
   /** Open leaves by page of RAM: how many, and a sum over their virtual pages that tells one set of them from another. */
-  const openLeaves = new Int32Array(endPfn - firstPfn);
-  const openPlaces = new Int32Array(endPfn - firstPfn);
+  const openLeaves = new Int32Array(reserve((endPfn - firstPfn) * 4));
+  const openPlaces = new Int32Array(reserve((endPfn - firstPfn) * 4));
   const watched = new Map<number, WatchedTable>();
   let looks = 0;
   let open = 0;

@@ -12,6 +12,7 @@ export * from "./explain/index.js";
 export { GENERIC_PKEY_NUMBERS } from "./pkey-numbers.js";
 export { createPhysicalMemory } from "./physical-memory.js";
 export type { PhysicalMemoryOptions } from "./physical-memory.js";
+export { reserve } from "./reserve.js";
 export { NEEDS_DIRTY } from "./regime.js";
 export type { LevelDecoding, TranslationRegime, Walk } from "./regime.js";
 export type { TlbGeometry } from "./tlb-geometry.js";

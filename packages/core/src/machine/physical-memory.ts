@@ -1,5 +1,6 @@
 import type { MemoryBank, PhysicalMemory } from "../contracts/index.js";
 import { KpkeysError } from "../errors.js";
+import { reserve } from "./reserve.js";
 
 /** Most frames from the first bank's start to the last bank's end: 1 TiB of 4 KiB pages. */
 const MAX_FRAMES = 2 ** 28;
@@ -51,15 +52,15 @@ export function createPhysicalMemory(
   /** 64-bit entries of a page. */
   const entries = 2 ** (pageShift - 3);
 
-  const slots = reserve(span);
-  const words = reserve(capacity << wordsShift);
+  const slots = new Int32Array(reserve(span * 4));
+  const words = new Int32Array(reserve((capacity << wordsShift) * 4));
   /** Which frame each page of the arena belongs to, so that a reset costs what was materialised. */
-  const owners = new Int32Array(capacity);
+  const owners = new Int32Array(reserve(capacity * 4));
   const runCapacity = Math.ceil(frames / FRAMES_PER_RUN);
   /** One more than are kept, for a run that is written out at once. */
-  const runs = new Int32Array((runCapacity + 1) * 4);
+  const runs = new Int32Array(reserve((runCapacity + 1) * 16));
   /** Which frame each run belongs to, like {@link owners}. */
-  const runOwners = new Int32Array(runCapacity);
+  const runOwners = new Int32Array(reserve(runCapacity * 4));
   let runCount = 0;
 
   function contains(pfn: number): boolean {
@@ -185,15 +186,6 @@ export function createPhysicalMemory(
     },
   };
   return memory;
-}
-
-/**
- * Reserves address space for int32 words. Shared, though nobody shares it: V8 counts an array's whole size as garbage to be collected
- * soon, used or not, but not that of a shared one. A process whose heap seems full like that may never end, because a compiling thread
- * waits for a collection by the main one, and that for the thread (Node.js 20).
- */
-function reserve(words: number): Int32Array {
-  return new Int32Array(new SharedArrayBuffer(words * 4));
 }
 
 /** @throws KpkeysError ERR_SPEC */

@@ -1,4 +1,5 @@
 import type { PageAllocator } from "@kpkeys/core/contracts";
+import { reserve } from "@kpkeys/core/machine";
 import { createReclaim } from "./reclaim.js";
 
 /** Largest order: blocks of 4 MiB. */
@@ -15,6 +16,11 @@ export interface BuddyAllocator extends PageAllocator {
    * @param end - one past the last
    */
   addRange(start: number, end: number): void;
+}
+
+/** A link for each of an order's blocks, and for the part of one at the end. */
+function linksOf(blocks: number): Int32Array {
+  return new Int32Array(reserve((blocks + 2) * 4));
 }
 
 /** Lists of free blocks: one for each order and mobility, and one of the largest blocks, which belong to nobody yet. */
@@ -34,12 +40,12 @@ const LARGEST = 2 * MAX_ORDER;
  * @param frames - number of page frames, holes included
  */
 export function createBuddyAllocator(firstPfn: number, frames: number): BuddyAllocator {
-  const nextOf = Array.from({ length: MAX_ORDER + 1 }, (_, order) => new Int32Array((frames >>> order) + 2));
-  const previousOf = nextOf.map(({ length }) => new Int32Array(length));
+  const nextOf = Array.from({ length: MAX_ORDER + 1 }, (_, order) => linksOf(frames >>> order));
+  const previousOf = Array.from(nextOf, (_, order) => linksOf(frames >>> order));
   /** Orders 0 to 9 unmovable, the same movable, the largest. */
   const heads = new Int32Array(LARGEST + 1);
   /** Of each largest block what it was split for: {@link UNMOVABLE} or {@link MOVABLE}. */
-  const kinds = new Uint8Array((frames >>> MAX_ORDER) + 1);
+  const kinds = new Uint8Array(reserve((frames >>> MAX_ORDER) + 1));
   const reclaim = createReclaim();
 
   function listOf(page: number, order: number): number {

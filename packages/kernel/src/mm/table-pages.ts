@@ -8,6 +8,7 @@ import type {
   TableAllocator,
   TableSource,
 } from "@kpkeys/core/contracts";
+import { reserve } from "@kpkeys/core/machine";
 import type { KernelImage } from "../boot/image.js";
 import type { Memblock } from "../boot/memblock.js";
 import { createBuddyTables } from "./buddy-tables.js";
@@ -68,9 +69,9 @@ export function createTablePages(
   observer: Observer | undefined,
 ): TablePages {
   const wordsInPage = 2 ** (memory.pageShift - 3);
-  const sources = new Uint8Array(memory.endPfn - memory.firstPfn);
+  const sources = new Uint8Array(reserve(memory.endPfn - memory.firstPfn));
   /** The level that each page from the buddy allocator was constructed for. */
-  const levelOf = new Uint8Array(memory.endPfn - memory.firstPfn);
+  const levelOf = new Uint8Array(reserve(memory.endPfn - memory.firstPfn));
   const onCtor = extensions.handlers("tablePageCtor");
   const onDtor = extensions.handlers("tablePageDtor");
   const onEarly = extensions.handlers("earlyTablePage");

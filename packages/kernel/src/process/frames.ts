@@ -1,4 +1,5 @@
 import type { PageAllocator, PhysicalMemory } from "@kpkeys/core/contracts";
+import { reserve } from "@kpkeys/core/machine";
 import { outOfMemory } from "../out-of-memory.js";
 
 /** Set beside the count for a page that belongs to a file; a count can be as large as there can be processes. */
@@ -29,7 +30,7 @@ export interface UserFrames {
  */
 export function createUserFrames(memory: PhysicalMemory, pages: PageAllocator, zeroPage: number): UserFrames {
   const { firstPfn } = memory;
-  const counts = new Uint32Array(memory.endPfn - firstPfn);
+  const counts = new Uint32Array(reserve((memory.endPfn - firstPfn) * 4));
   return {
     take(file) {
       const pfn = pages.alloc(0, true);
