@@ -84,7 +84,7 @@ export function readWhole(text: string): number {
  * @param text - digits
  * @throws InvalidArgumentError for anything else
  */
-export function readPositive(text: string): number {
+function readPositive(text: string): number {
   const value = Number(text);
   if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value === 0)
     throw new InvalidArgumentError("Expected a whole number, 1 or more");
@@ -96,7 +96,7 @@ export function readPositive(text: string): number {
  * @param text - `1000000`, `2.5s`
  * @throws InvalidArgumentError for anything else
  */
-export function readUntil(text: string): Until {
+function readUntil(text: string): Until {
   const seconds = /^(\d+(?:\.\d+)?)s$/.exec(text)?.[1];
   if (seconds !== undefined) return { seconds: Number(seconds) };
   if (/^\d+$/.test(text) && Number.isSafeInteger(Number(text)) && Number(text) > 0) return { events: Number(text) };

@@ -18,7 +18,7 @@ export interface BenchmarkCounts {
 }
 
 /** The name of the replayed trace in the table. */
-export const KERNBENCH = "kernbench system";
+const KERNBENCH = "kernbench system";
 
 /**
  * The counts of all benchmarks.

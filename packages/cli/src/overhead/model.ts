@@ -40,7 +40,7 @@ export type Costs = Readonly<Record<ParameterName, number>>;
  * 3.1 µs of system time a fault (`gcc -O2`, 64,600 faults) against 250 ns a page of munmap. Measured on x86-64, Linux 6.18, in a virtual
  * machine; it is no part of the fit.
  */
-export const FOLIOS_PER_FAULT = 12.4;
+const FOLIOS_PER_FAULT = 12.4;
 
 /**
  * How far the system time of a fault may be from that: half to double, evenly by its logarithm. Programs, machines and kernels differ

@@ -12,7 +12,7 @@ export interface Shape {
 }
 
 /** Groups of three columns, two of which fit into 100 characters. */
-export const WIDE: Shape = { columns: 3, label: 26, column: 11 };
+const WIDE: Shape = { columns: 3, label: 26, column: 11 };
 
 /** Groups of one column, seven of which fit into 100 characters. */
 export const NARROW: Shape = { columns: 1, label: 23, column: 10 };

@@ -29,7 +29,7 @@ export function linearAddress(machine: Machine, pfn: number): Words {
  * @param machine - whose current CPU walks, without side effects
  * @param address - the address
  */
-export function walkOf({ cpus }: Machine, { high, low }: Words): readonly WalkStep[] {
+function walkOf({ cpus }: Machine, { high, low }: Words): readonly WalkStep[] {
   const steps: WalkStep[] = [];
   cpus.current.mmu.walk(high, low, (step) => steps.push({ ...step }));
   return steps;

@@ -8,11 +8,14 @@ import { refuseBinary, TRACE_TEXT } from "./text-kind.js";
 
 /** How much is read before it is said what the file is. */
 const HEAD = 4096;
-/** How much is read at once of a compressed file, of a plain file, and how much is unpacked at once. */
-const COMPRESSED_BLOCK = 64 << 10;
-const TEXT_BLOCK = 256 << 10;
-/** Unpacking may be some blocks ahead of reading, so that the two go on at the same time. */
-const UNPACKING: ZlibOptions & TransformOptions = { chunkSize: TEXT_BLOCK, readableHighWaterMark: 4 * TEXT_BLOCK };
+/** How much is read and unpacked at once. */
+const BLOCK = 256 << 10;
+/** Unpacking may be some blocks ahead of reading, so that the two go on at the same time, and reading the file one ahead of unpacking. */
+const UNPACKING: ZlibOptions & TransformOptions = {
+  chunkSize: BLOCK,
+  readableHighWaterMark: 4 * BLOCK,
+  writableHighWaterMark: BLOCK,
+};
 
 /** A trace that has been opened. */
 export interface TraceFile {
@@ -47,12 +50,12 @@ export async function openTrace(path: string, text: string = TRACE_TEXT): Promis
   async function* blocks(): AsyncGenerator<Uint8Array, void, undefined> {
     try {
       let block = head;
-      let buffer = new Uint8Array(compressed ? COMPRESSED_BLOCK : TEXT_BLOCK);
+      let buffer = new Uint8Array(BLOCK);
       while (block.length > 0) {
         consumed += block.length;
         yield block;
         // The decompressor may still hold the last block while it asks for the next.
-        if (compressed) buffer = new Uint8Array(COMPRESSED_BLOCK);
+        if (compressed) buffer = new Uint8Array(BLOCK);
         block = await read(handle, buffer, 0);
       }
     } finally {

@@ -13,7 +13,7 @@ export const includes = (rights: string, right: "r" | "w" | "x"): boolean =>
   rights !== "none" && rights.includes(right);
 
 /** Whether a register can take execution from a key that may be read and written. */
-export function withholdsFetch(register: PkeyRegister, key: number): boolean {
+function withholdsFetch(register: PkeyRegister, key: number): boolean {
   const { high, low } = register.field(key, "rw");
   return !includes(register.rightsOf(high, low, key), "x");
 }
