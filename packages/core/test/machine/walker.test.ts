@@ -196,7 +196,7 @@ describe("the walker", () => {
                 );
               const loads = [1, 2].map(() => [
                 toy.cpu.load64(high(address), low(address)),
-                toy.cpu.store64(high(address), low(address), 0, pfn),
+                toy.cpu.store64(high(address), low(address), 0, 2),
                 { ...toy.cpu.fault },
                 { ...toy.cpu.counters },
               ]);
