@@ -97,7 +97,7 @@ interface Protection {
  * @param hooks - what the replay tells and asks meanwhile
  * @throws KpkeysError whatever building, replaying and checking throw
  */
-export async function runJob(job: Job, hooks: Pick<ReplayOptions, "onProgress" | "stop"> = {}): Promise<JobResult> {
+export async function runJob(job: Job, hooks: Pick<ReplayOptions, "onProgress" | "stop" | "ahead"> = {}): Promise<JobResult> {
   const { spec, checks, openedBy } = job;
   const { buildMachine, coverageOf } = await import("@kpkeys/kernel");
   const timeline = job.timeline && (await timelineOf(job, job.timeline));
@@ -164,7 +164,7 @@ async function replayOn(
   machine: Machine,
   { trace, until, sample, vmpte, check = "off" }: Job,
   timeline: Timeline | undefined,
-  hooks: Pick<ReplayOptions, "onProgress" | "stop" | "onFuller">,
+  hooks: Pick<ReplayOptions, "onProgress" | "stop" | "ahead" | "onFuller">,
 ): Promise<ReplayResult | null> {
   if (trace === undefined) return null;
   const { replayTrace } = await import("@kpkeys/workloads");

@@ -46,6 +46,9 @@ export async function runJobs(jobs: readonly Job[], options: PoolOptions): Promi
   }
   const results: JobResult[] = [];
   const running = new Map<number, Running>();
+  const lanes = Math.min(jobs.length, workers);
+  /** With a processor to spare, recordings are read in threads of their own. */
+  const ahead = lanes < availableParallelism();
   let next = 0;
   let failed = jobs.length;
   let error: unknown;
@@ -53,7 +56,7 @@ export async function runJobs(jobs: readonly Job[], options: PoolOptions): Promi
   async function serve(): Promise<void> {
     while (next < failed && (interruption === undefined || !isAsked(interruption))) {
       const index = next++;
-      const run = start({ job: jobs[index]!, interruption }, (share, events) => {
+      const run = start({ job: jobs[index]!, interruption, ahead }, (share, events) => {
         onProgress(index, share, events);
       });
       running.set(index, run);
@@ -70,7 +73,6 @@ export async function runJobs(jobs: readonly Job[], options: PoolOptions): Promi
     }
   }
 
-  const lanes = Math.min(jobs.length, workers);
   await Promise.all(Array.from({ length: lanes }, serve));
   if (failed < jobs.length) throw error;
   return results;

@@ -9,6 +9,8 @@ export interface WorkerData {
   readonly job: Job;
   /** The flag of an interruption, which ends its replay early; none if left out. */
   readonly interruption: Int32Array | undefined;
+  /** Whether its recording is read in a thread of its own. */
+  readonly ahead: boolean;
 }
 
 /** What a worker tells the thread that started it. What it throws goes there too, with its code and message. */
@@ -24,8 +26,9 @@ export type WorkerMessage =
 
 const post = (message: WorkerMessage): void => parentPort?.postMessage(message);
 
-const { job, interruption } = workerData as WorkerData;
+const { job, interruption, ahead } = workerData as WorkerData;
 const result = await runJob(job, {
+  ahead,
   onProgress(...progress) {
     post({ progress });
   },

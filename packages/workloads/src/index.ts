@@ -9,6 +9,7 @@ export { argPage, argSigned, argUnsigned, EventKind, isErrno, TraceEvent } from 
 export { eventNames } from "./reader/formats.js";
 export { type LineCounts } from "./reader/ledger.js";
 export { createLineBlocks, type LineBlocks, LONGEST_LINE } from "./reader/lines.js";
+export { readTraceAhead } from "./reader/read-ahead.js";
 export { readTrace, type ReadTraceOptions } from "./reader/read-trace.js";
 export { type TraceForm } from "./reader/text-form.js";
 export { openTrace, type TraceFile } from "./reader/trace-file.js";

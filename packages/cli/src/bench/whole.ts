@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { figure } from "./figure.js";
 import type { Figure } from "./figure.js";
@@ -10,11 +11,12 @@ const REPETITIONS = 20;
 const replay: Figure["prepare"] = async ({ boot, trace }) => {
   const { replayTrace } = await import("@kpkeys/workloads");
   const machine = await boot();
-  const { events } = (await replayTrace(machine, trace)).trace;
+  const options = { ahead: availableParallelism() > 1 };
+  const { events } = (await replayTrace(machine, trace, options)).trace;
   const times = Math.ceil(EVENTS / events);
   return {
     async run() {
-      for (let time = 0; time < times; time++) await replayTrace(machine, trace);
+      for (let time = 0; time < times; time++) await replayTrace(machine, trace, options);
     },
     operations: events * times,
   };

@@ -8,14 +8,15 @@ import { refuseBinary, TRACE_TEXT } from "./text-kind.js";
 
 /** How much is read before it is said what the file is. */
 const HEAD = 4096;
-/** How much is read and unpacked at once. */
-const BLOCK = 256 << 10;
+/** How much is read of a file at once, and unpacked at once unless somebody wants less. */
+export const BLOCK: number = 256 << 10;
+
 /** Unpacking may be some blocks ahead of reading, so that the two go on at the same time, and reading the file one ahead of unpacking. */
-const UNPACKING: ZlibOptions & TransformOptions = {
-  chunkSize: BLOCK,
+const unpacking = (block: number): ZlibOptions & TransformOptions => ({
+  chunkSize: block,
   readableHighWaterMark: 4 * BLOCK,
   writableHighWaterMark: BLOCK,
-};
+});
 
 /** A trace that has been opened. */
 export interface TraceFile {
@@ -40,9 +41,10 @@ export interface TraceFile {
  *
  * @param path - the file
  * @param text - what the file should be, for the message that refuses what is no text
+ * @param block - bytes that are unpacked at once
  * @throws KpkeysError ERR_INPUT_MISSING, or ERR_INPUT_KIND for a directory
  */
-export async function openTrace(path: string, text: string = TRACE_TEXT): Promise<TraceFile> {
+export async function openTrace(path: string, text: string = TRACE_TEXT, block: number = BLOCK): Promise<TraceFile> {
   const { handle, size, head } = await openFile(path);
   const compressed = head[0] === 0x1f && head[1] === 0x8b;
   let consumed = 0;
@@ -65,7 +67,7 @@ export async function openTrace(path: string, text: string = TRACE_TEXT): Promis
 
   function unpacked(): AsyncIterable<Uint8Array> {
     if (!compressed) return blocks();
-    const gunzip = createGunzip(UNPACKING);
+    const gunzip = createGunzip(unpacking(block));
     // An error reaches the loop over the stream that is returned; the callback has nothing to add.
     return pipeline(blocks(), gunzip, () => undefined);
   }

@@ -3,6 +3,7 @@ import { AddressSpaces, Privilege, Tasks } from "@kpkeys/core/contracts";
 import type { Machine, MachineCounters } from "@kpkeys/kernel";
 import { argUnsigned, EventKind } from "../reader/event.js";
 import type { TraceEvent } from "../reader/event.js";
+import { readTraceAhead } from "../reader/read-ahead.js";
 import { readTrace } from "../reader/read-trace.js";
 import type { TraceForm } from "../reader/text-form.js";
 import { compareWithLinux, unknownOf, unknownStackOf } from "./agreement.js";
@@ -38,6 +39,11 @@ export interface ReplayOptions {
   readonly vmpte?: string;
   /** How often the page tables are looked at meanwhile; `off` if left out. */
   readonly check?: CheckMode;
+  /**
+   * Whether the trace is read in a thread of its own, for a computer with a processor to spare; not so if left out, or if only a part of
+   * the trace is replayed.
+   */
+  readonly ahead?: boolean;
   /** How much of the trace is replayed; all of it if left out. */
   readonly until?: Until;
   /** Which share of its programs is replayed; all if left out. */
@@ -271,7 +277,8 @@ export async function replayTrace(machine: Machine, path: string, options: Repla
     else sample.push(event);
   };
   const reading = { onProgress, onLost, enough: () => extent.enough() };
-  const summary = await readTrace(path, take, reading).catch((error: unknown) => {
+  const read = options.ahead === true && until === undefined ? readTraceAhead : readTrace;
+  const summary = await read(path, take, reading).catch((error: unknown) => {
     throw error instanceof KpkeysError && error.code === "ERR_OUT_OF_MEMORY"
       ? outOfMemoryAt(`${path}:${line}`, error)
       : error;

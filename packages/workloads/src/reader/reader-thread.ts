@@ -1,0 +1,67 @@
+import { parentPort, workerData } from "node:worker_threads";
+import { KpkeysError } from "@kpkeys/core";
+import { BATCHES, type ReaderData, type ReaderMessage, type ReadOrder, STOPPED, TAKEN } from "./ahead-protocol.js";
+import { EventBatch } from "./event-batch.js";
+import { readInBlocks } from "./read-trace.js";
+
+// A thread that reads recordings for another one, one after the other.
+
+/** How much is unpacked at once, in bytes: little, for nothing else here is garbage. */
+const BLOCK = 32 << 10;
+
+const { control, buffers } = workerData as ReaderData;
+const batches = buffers.map((buffer) => new EventBatch(buffer));
+const post = (message: ReaderMessage): void => {
+  parentPort!.postMessage(message);
+};
+
+async function read(path: string): Promise<void> {
+  let sent = 0;
+  let consumed = 0;
+  let size = 0;
+  let batch = batches[0]!;
+
+  /** Waits until a batch is free to be filled. */
+  function next(): void {
+    for (let taken = Atomics.load(control, TAKEN); sent - taken >= BATCHES; taken = Atomics.load(control, TAKEN))
+      Atomics.wait(control, TAKEN, taken);
+    batch = batches[sent % BATCHES]!;
+    batch.clear();
+  }
+
+  function send(): void {
+    post({ batch: [batch.count, consumed, size] });
+    sent++;
+    next();
+  }
+
+  next();
+  const summary = await readInBlocks(
+    BLOCK,
+    path,
+    (event) => {
+      if (!batch.fits(event)) send();
+      batch.add(event);
+    },
+    {
+      onProgress(...far) {
+        [consumed, size] = far;
+      },
+      onLost(events) {
+        if (!batch.fitsLost()) send();
+        batch.addLost(events);
+      },
+      enough: () => Atomics.load(control, STOPPED) !== 0,
+    },
+  ).finally(send);
+  post({ summary });
+}
+
+parentPort!.on("message", ({ path }: ReadOrder) => {
+  read(path).catch((error: unknown) => {
+    // Whatever else is thrown ends the thread, and whoever waits for it is told.
+    if (!(error instanceof KpkeysError)) throw error;
+    const { code, message, where } = error;
+    post({ error: { code, message, where } });
+  });
+});
