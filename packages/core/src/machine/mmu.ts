@@ -1,13 +1,13 @@
-import { FaultKind } from "../contracts/index.js";
 import type { CpuCounters, Mmu, Observer } from "../contracts/index.js";
 import type { FastTags } from "./fast-tags.js";
 import type { TranslationRegime } from "./regime.js";
 import type { Tlb } from "./tlb.js";
 import { createTlbAudit } from "./tlb-audit.js";
+import { LOOK_CLOSELY } from "./usual-walk.js";
 import type { Walker } from "./walker.js";
 
 // What is imported is loaded each time; what stands here is folded.
-const { NONE: NO_FAULT } = FaultKind;
+const CLOSELY: typeof LOOK_CLOSELY = LOOK_CLOSELY;
 
 /** What a CPU's MMU is made of. */
 export interface MmuParts {
@@ -95,8 +95,8 @@ export function createMmu({ id, regime, walker, tlb, fast, counters, observer }:
     walk(high, low, visit) {
       if (!isCanonical(high)) return regime.nonCanonicalFault;
       const root = splitRoots && high >= 0 ? mmu.userRoot : mmu.kernelRoot;
-      if (visit === undefined && walker.find(high, low, root)) return NO_FAULT;
-      return walker.run(high, low, root, false, visit);
+      const kind = visit === undefined ? walker.find(high, low, root) : CLOSELY;
+      return kind === CLOSELY ? walker.run(high, low, root, false, visit) : kind;
     },
     auditTlb: (visit) => audit(visit),
   };

@@ -1,5 +1,13 @@
+import { FaultKind } from "../contracts/index.js";
 import type { PhysicalMemory } from "../contracts/index.js";
 import type { TranslationRegime, Walk } from "./regime.js";
+
+// What is imported is loaded each time; what stands here is folded.
+const { NONE, TRANSLATION } = FaultKind;
+
+/** What {@link UsualWalk.find} answers when somebody has to look closely. */
+export const LOOK_CLOSELY = -1;
+const CLOSELY: typeof LOOK_CLOSELY = LOOK_CLOSELY;
 
 // The form of usual entries as the walk reads it.
 const TABLE_HIGH = 0;
@@ -11,16 +19,16 @@ const LEAF_LOW = 5;
 /** The form that no entry has. */
 const NO_FORM = { maskHigh: 0, maskLow: 0, low: 1 };
 
-/** Walks whose entries are all of the form that they have as a rule. */
+/** Walks whose entries are all of the form that they have as a rule; the last may be of zeroes. */
 export interface UsualWalk {
   /**
-   * Walks to a leaf of the last level without a look at anything but the entries' forms.
+   * Walks to a leaf of the last level, or to an entry of zeroes there, without a look at anything but the entries' forms.
    * @param high - bits 63 to 32 of a canonical address
    * @param low - bits 31 to 0
    * @param root - page-frame number of the top-level table
-   * @returns whether the walk has ended with a leaf; if not, the walk has found nothing and somebody has to look closely
+   * @returns NONE when a leaf was found, TRANSLATION at zeroes; {@link LOOK_CLOSELY} when neither can be said
    */
-  find(high: number, low: number, root: number): boolean;
+  find(high: number, low: number, root: number): FaultKind | typeof LOOK_CLOSELY;
   /** A system register was written: usual entries may look otherwise. */
   refresh(): void;
 }
@@ -47,6 +55,7 @@ export function createUsualWalk(regime: TranslationRegime, memory: PhysicalMemor
   // All tables between the top and the last level are indexed alike, by bits that fit in a word.
   const isRegular =
     shifts.slice(1, -1).every((shift, i) => shifts[i]! - shift === tableBits) && addressBits - shifts[last - 1]! <= 32;
+  const zeroIsNothing = regime.levels[last]!.leaf !== 0;
   const form = new Int32Array(64);
 
   function refresh(): void {
@@ -59,9 +68,9 @@ export function createUsualWalk(regime: TranslationRegime, memory: PhysicalMemor
     form[LEAF_LOW] = leaf.low;
   }
 
-  // Two functions, each short enough to be inlined.
+  // Two functions, each short enough to be inlined: of what is captured, each use is bytes of code, of a variable not.
 
-  /** Walks to the table of the last level. @returns its page-frame number, or -1 */
+  /** Walks to the table of the last level. @returns its page-frame number, or {@link LOOK_CLOSELY} */
   function descend(high: number, low: number, root: number): number {
     let table = root;
     let andLow = -1;
@@ -72,11 +81,11 @@ export function createUsualWalk(regime: TranslationRegime, memory: PhysicalMemor
     for (let level = 0; level < last; level++) {
       const frame = (table - firstPfn) | 0;
       const slot = frame >>> 0 < frames ? slots[frame]! : 0;
-      if (slot <= 0) return -1;
+      if (slot <= 0) return CLOSELY;
       const at = (slot - 1) | ((rest >>> (32 - bits)) << 1);
       const entryLow = words[at]!;
       const entryHigh = words[at + 1]!;
-      if ((entryLow & form[TABLE_MASK]!) !== form[TABLE_LOW] || (entryHigh & form[TABLE_HIGH]!) !== 0) return -1;
+      if ((entryLow & form[TABLE_MASK]!) !== form[TABLE_LOW] || (entryHigh & form[TABLE_HIGH]!) !== 0) return CLOSELY;
       andLow &= entryLow;
       orHigh |= entryHigh;
       table = ((entryHigh & outputAddressHigh) << highShift) | (entryLow >>> pageShift);
@@ -88,27 +97,33 @@ export function createUsualWalk(regime: TranslationRegime, memory: PhysicalMemor
     return table;
   }
 
-  function find(addressHigh: number, addressLow: number, root: number): boolean {
+  /** What a walk comes to whose leaf is not usual. */
+  function otherwise(): FaultKind | typeof LOOK_CLOSELY {
+    return zeroIsNothing && (walk.high | walk.low) === 0 ? TRANSLATION : CLOSELY;
+  }
+
+  function find(addressHigh: number, addressLow: number, root: number): FaultKind | typeof LOOK_CLOSELY {
     // All is int32 once the compiler knows that it begins so.
     const high = addressHigh | 0;
     const low = addressLow | 0;
     const table = descend(high, low, root | 0);
     const frame = (table - firstPfn) | 0;
     const slot = frame >>> 0 < frames ? slots[frame]! : 0;
-    if (slot <= 0) return false;
+    if (slot <= 0) return CLOSELY;
     const index = (low >>> pageShift) & leafIndexMask;
     const at = (slot - 1) | (index << 1);
     const entryLow = words[at]!;
     const entryHigh = words[at + 1]!;
-    if ((entryLow & form[LEAF_MASK]!) !== form[LEAF_LOW] || (entryHigh & form[LEAF_HIGH]!) !== 0) return false;
-    walk.level = last;
-    walk.table = table;
-    walk.index = index;
-    walk.high = entryHigh;
-    walk.low = entryLow;
-    walk.kernelHalf = splitRoots && high < 0;
-    walk.pfn = ((entryHigh & outputAddressHigh) << highShift) | (entryLow >>> pageShift);
-    return true;
+    const found = walk;
+    found.level = last;
+    found.table = table;
+    found.index = index;
+    found.high = entryHigh;
+    found.low = entryLow;
+    found.kernelHalf = splitRoots && high < 0;
+    if ((entryLow & form[LEAF_MASK]!) !== form[LEAF_LOW] || (entryHigh & form[LEAF_HIGH]!) !== 0) return otherwise();
+    found.pfn = ((entryHigh & outputAddressHigh) << highShift) | (entryLow >>> pageShift);
+    return NONE;
   }
 
   refresh();
