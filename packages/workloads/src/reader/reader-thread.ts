@@ -9,6 +9,9 @@ import { readInBlocks } from "./read-trace.js";
 /** How much is unpacked at once, in bytes: little, for nothing else here is garbage. */
 const BLOCK = 32 << 10;
 
+/** How many records the first batch has; each further one twice as many, until it is full. */
+const FIRST = 256;
+
 const { control, buffers } = workerData as ReaderData;
 const batches = buffers.map((buffer) => new EventBatch(buffer));
 const post = (message: ReaderMessage): void => {
@@ -19,6 +22,8 @@ async function read(path: string): Promise<void> {
   let sent = 0;
   let consumed = 0;
   let size = 0;
+  /** The first batches are small, for somebody waits for them. */
+  let first = FIRST;
   let batch = batches[0]!;
 
   /** Waits until a batch is free to be filled. */
@@ -32,6 +37,7 @@ async function read(path: string): Promise<void> {
   function send(): void {
     post({ batch: [batch.count, consumed, size] });
     sent++;
+    first *= 2;
     next();
   }
 
@@ -40,7 +46,7 @@ async function read(path: string): Promise<void> {
     BLOCK,
     path,
     (event) => {
-      if (!batch.fits(event)) send();
+      if (!batch.fits(event) || batch.count === first) send();
       batch.add(event);
     },
     {

@@ -276,7 +276,8 @@ export async function replayTrace(machine: Machine, path: string, options: Repla
     if (sample === undefined) watched(event);
     else sample.push(event);
   };
-  const reading = { onProgress, onLost, enough: () => extent.enough() };
+  const mayEnd = until !== undefined || stop !== undefined;
+  const reading = { onProgress, onLost, ...(mayEnd && { enough: () => extent.enough() }) };
   const read = options.ahead === true && until === undefined ? readTraceAhead : readTrace;
   const summary = await read(path, take, reading).catch((error: unknown) => {
     throw error instanceof KpkeysError && error.code === "ERR_OUT_OF_MEMORY"
