@@ -97,7 +97,10 @@ interface Protection {
  * @param hooks - what the replay tells and asks meanwhile
  * @throws KpkeysError whatever building, replaying and checking throw
  */
-export async function runJob(job: Job, hooks: Pick<ReplayOptions, "onProgress" | "stop" | "ahead"> = {}): Promise<JobResult> {
+export async function runJob(
+  job: Job,
+  hooks: Pick<ReplayOptions, "onProgress" | "stop" | "ahead"> = {},
+): Promise<JobResult> {
   const { spec, checks, openedBy } = job;
   const { buildMachine, coverageOf } = await import("@kpkeys/kernel");
   const timeline = job.timeline && (await timelineOf(job, job.timeline));

@@ -87,7 +87,7 @@ function readIn(
     if (!over) {
       over = batches[taken % BATCHES]!.deliver(count, event, taker);
       if (over) Atomics.store(control, STOPPED, 1);
-      onProgress?.(consumed, size);
+      if (consumed > 0) onProgress?.(consumed, size);
     }
     Atomics.store(control, TAKEN, ++taken);
     Atomics.notify(control, TAKEN);
