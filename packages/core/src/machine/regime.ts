@@ -61,6 +61,14 @@ export interface EntryForm {
   readonly low: number;
 }
 
+/** What entries look like as a rule. */
+export interface UsualEntries {
+  /** An entry that points to a table, at every level but the last. */
+  readonly table: EntryForm;
+  /** A leaf of the last level. */
+  readonly leaf: EntryForm;
+}
+
 /**
  * What an architecture gives the machine's CPU: its geometry and decoding as data, and the rules that are its own as functions
  * of words. The functions run on TLB misses and faults, never on a hit. All of them read the architecture's system registers
@@ -86,11 +94,10 @@ export interface TranslationRegime {
   /** Bits of the low word that hardware sets in every table entry that it walks through (the accessed flag of x86); else 0. */
   readonly tableAccessed: number;
   /**
-   * What entries look like as a rule, so that one compare is enough: a table entry, at every level but the last, and a leaf of the last.
-   * {@link checkEntry} finds such an entry good, and the walk sets nothing in it. What system registers change of it is asked for
+   * What entries look like as a rule, so that one compare is enough. {@link checkEntry} finds such an entry good, and the walk sets nothing in it. What system registers change of it is asked for
    * whenever one is written. Left out, each entry is looked at closely.
    */
-  readonly usual?: { readonly table: EntryForm; readonly leaf: EntryForm };
+  readonly usual?: UsualEntries;
   /** Whether a key-register write waits for a context synchronisation event. */
   readonly pkeyRegisterNeedsBarrier: boolean;
   /** The key register after reset. */
