@@ -41,6 +41,7 @@ export const ARM64_PGTABLE: PgtableArch = {
   tlbBroadcast: true,
   contPteOrder: 4,
   linearMapProtection: "PAGE_KERNEL",
+  // Of entries of pages only a new kernel mapping must be seen at once; a user's is met with a spurious fault at worst.
   barrierAfter: (setter, high, low) =>
     setter === "set_pte" ? (low & (VALID | USER)) === VALID && (high & UXN) !== 0 : isBarrierAfterTable(setter, low),
 };

@@ -116,6 +116,8 @@ export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: 
   }) as CpuState;
   const translation = createTranslation({ id, regime, walker, tlb, fast, counters, observer, mmu, cpu });
 
+  // A tag does not tell whether address bits 63 to 52 are alike: they are where high + 2^20, as an unsigned word, is below 2^21.
+
   function load64(high: number, low: number): number {
     const tagAt = cpu.bank + ((low >>> 12) & 1023);
     if (reads[tagAt] !== ((high << 10) | (low >>> 22)) || (high + 0x100000) >>> 0 >= 0x200000) {
