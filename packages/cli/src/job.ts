@@ -102,16 +102,19 @@ export async function runJob(
   hooks: Pick<ReplayOptions, "onProgress" | "stop" | "ahead"> = {},
 ): Promise<JobResult> {
   const { spec, checks, openedBy } = job;
-  const { buildMachine, coverageOf } = await import("@kpkeys/kernel");
   const timeline = job.timeline && (await timelineOf(job, job.timeline));
   const probe = openedBy && (await probeOf(openedBy));
   const tools = probe === undefined ? [] : [probe.plugin];
   const features = [...spec.features, ...tools.map(({ id }) => id)];
-  const plugins = await loadPlugins(spec.arch, spec.features, tools);
+  // Loaded together: while files of one are read, those of another are compiled.
+  const [{ buildMachine, coverageOf }, plugins, { attack, runSuites }] = await Promise.all([
+    import("@kpkeys/kernel"),
+    loadPlugins(spec.arch, spec.features, tools),
+    import("@kpkeys/kunit-suite"),
+  ]);
   const machine = buildMachine({ ...spec, features }, plugins, timeline?.observer ?? probe?.observer);
   probe?.start();
 
-  const { attack, runSuites } = await import("@kpkeys/kunit-suite");
   let fullest: Protection | undefined;
 
   /** Looks at what is protected now, and keeps it if there is more to see than before, or a gap that was not there. */
