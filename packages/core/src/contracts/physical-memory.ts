@@ -26,8 +26,8 @@ export interface PhysicalMemory {
   /** All content: low word at an even index, high word behind it. Only offsets that {@link contentOffset} gave are meaningful. */
   readonly words: Int32Array;
   /**
-   * Where each frame has its content, by its number relative to {@link firstPfn}: n > 0 for the page that begins at word n - 1 of {@link words}; 0 for a page
-   * of zeroes, negative for one that is kept as a run. For who reads at every access; others ask {@link contentOffset}.
+   * Where each frame has its content, by its number relative to {@link firstPfn}: n > 0 for the page that begins at word n - 1
+   * of {@link words}; 0 for a page of zeroes, negative for one that is kept as a run. For who reads at every access; others ask {@link contentOffset}.
    */
   readonly slots: Int32Array;
   /** Number of pages that have content of their own. */

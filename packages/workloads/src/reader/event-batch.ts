@@ -3,7 +3,7 @@ import { LONGEST_LINE } from "./lines.js";
 
 /** How many records a batch has room for. */
 const RECORDS = 4096;
-/** Words of a record, and log2 of its float64 numbers in words. */
+/** Words of a record: an even number, for its float64 numbers. */
 const WORDS = 24;
 /** Bytes of all records; behind them are the names, of which a line's always fit. */
 const RECORD_BYTES = RECORDS * WORDS * 4;
@@ -11,21 +11,21 @@ const NAME_BYTES = LONGEST_LINE;
 
 // A record, in words:
 //
-//   0-1   2     3    4    5    6     7         8-13     14-19   20     21      22      23
-//   time  kind  tid  pid  cpu  line  symbolic  argHigh  argLow  names  comm's  text's  spare
-//                                              of 6     of 6    from   length  length
+//   0-1   2     3    4    5    6       7         8-13     14-19   20     21      22-23
+//   time  kind  tid  pid  cpu  text's  symbolic  argHigh  argLow  names  comm's  line
+//                              length            of 6     of 6    from   length
 const TIME = 0;
 const KIND = 2;
 const TID = 3;
 const PID = 4;
 const CPU = 5;
-const LINE = 6;
+const TEXT_LENGTH = 6;
 const SYMBOLIC = 7;
 const ARG_HIGH = 8;
 const ARG_LOW = 14;
 const NAMES = 20;
 const COMM_LENGTH = 21;
-const TEXT_LENGTH = 22;
+const LINE = 22;
 /** Kind of a record that tells of lost events: how many stands in place of the time. */
 const LOST = -1;
 
@@ -84,7 +84,7 @@ export class EventBatch {
     words[at + TID] = event.tid;
     words[at + PID] = event.pid;
     words[at + CPU] = event.cpu;
-    words[at + LINE] = event.line;
+    this.#times[(at + LINE) >> 1] = event.line;
     words[at + SYMBOLIC] = event.symbolicAddress ? 1 : 0;
     for (let i = 0; i < 6; i++) {
       words[at + ARG_HIGH + i] = argHigh[i]!;
@@ -127,7 +127,7 @@ export class EventBatch {
       event.tid = words[at + TID]!;
       event.pid = words[at + PID]!;
       event.cpu = words[at + CPU]!;
-      event.line = words[at + LINE]!;
+      event.line = times[(at + LINE) >> 1]!;
       event.symbolicAddress = words[at + SYMBOLIC] === 1;
       for (let i = 0; i < 6; i++) {
         argHigh[i] = words[at + ARG_HIGH + i]!;
