@@ -34,13 +34,16 @@ export type Permissions = Pick<TranslationRegime, "attributes" | "pkeyOf" | "isG
  * @returns the rules
  */
 export function createPermissions(state: Readonly<RegisterState>): Permissions {
-  /** Section 4.6.2: whether the key withholds a data access. A supervisor write ignores WDi while CR0.WP is 0. */
+  /**
+   * Section 4.6.2: whether the key withholds a data access. WDi counts where CR0.WP is 1, and for user accesses to user pages.
+   * A user access to a supervisor page faults in any case; there the rule decides the PK bit of the error code.
+   */
   function keyDenies(attributes: number, access: Access, privilege: Privilege, pkrs: number): boolean {
     const userPage = (attributes & US) !== 0;
     if ((state.CR4 & (userPage ? CR4_PKE : CR4_PKS)) === 0 || access === FETCH) return false;
     const field = keyField(userPage ? state.PKRU : pkrs, attributes >>> PACKED_KEY_SHIFT);
     if ((field & AD) !== 0) return true;
-    const respectsWrite = privilege === USER || (state.CR0 & CR0_WP) !== 0;
+    const respectsWrite = (state.CR0 & CR0_WP) !== 0 || (userPage && privilege === USER);
     return (field & WD) !== 0 && (access & WRITE) !== 0 && respectsWrite;
   }
 

@@ -29,13 +29,17 @@ interface KeyRights {
   readonly write: boolean;
 }
 
-/** 4.6.2: "ADi = 1: no data accesses; WDi = 1: no writes" in user mode, and in supervisor mode if CR0.WP = 1. */
+/**
+ * 4.6.2: "ADi = 1: no data accesses". PKRU, user-mode addresses: "WDi = 1: no writes" in user mode, and in supervisor mode if
+ * CR0.WP = 1. IA32_PKRS, supervisor-mode addresses: "WDi = 1: no writes" if CR0.WP = 1.
+ */
 function keyRights(at: Situation, supervisorMode: boolean): KeyRights {
   const enabled = at.userModeAddress ? at.pke : at.pks;
   const { ad, wd } = at.userModeAddress ? at.pkru : at.pkrs;
   if (!enabled) return { read: true, write: true };
   if (ad) return { read: false, write: false };
-  return { read: true, write: !wd || (supervisorMode && !at.wp) };
+  const ignored = !at.wp && (supervisorMode || !at.userModeAddress);
+  return { read: true, write: !wd || ignored };
 }
 
 /** 4.6.1, supervisor-mode accesses. */
