@@ -188,8 +188,11 @@ export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: 
     stepLow: number,
     count: number,
   ): number {
-    // Tags are of pieces of 4 KiB: a run over several is stored word by word.
-    if ((low & 0xfff) + count * 8 > 0x1000) return storeEach(high, low, valueHigh, valueLow, stepLow, 0, count);
+    // Tags are of pieces of 4 KiB: a run over several is stored word by word, unless it is a whole larger page.
+    if ((low & 0xfff) + count * 8 > 0x1000) {
+      if (count === entriesInPage) return storePage(high, low, valueHigh, valueLow, stepLow);
+      return storeEach(high, low, valueHigh, valueLow, stepLow, 0, count);
+    }
     if (!mayWrite(high, low)) {
       if (count === entriesInPage) return storePage(high, low, valueHigh, valueLow, stepLow);
       // The first word decides for all, unless each word is a matter of its own.
