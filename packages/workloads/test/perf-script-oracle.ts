@@ -19,6 +19,7 @@ export interface PlainEvent {
 const ARGUMENT_COUNT: Partial<Record<EventKind, number>> = {
   [EventKind.page_fault_user]: 3,
   [EventKind.page_fault_kernel]: 3,
+  [EventKind.page_fault]: 1,
   [EventKind.sched_process_fork]: 2,
   [EventKind.sched_process_exec]: 2,
   [EventKind.sched_process_exit]: 2,
@@ -38,6 +39,14 @@ const SYSCALL_ARGUMENTS: Readonly<Record<string, number>> = {
   fork: 0,
   vfork: 0,
   execve: 3,
+  mlock: 2,
+  munlock: 2,
+  mlockall: 1,
+  munlockall: 0,
+  shmat: 3,
+  shmdt: 1,
+  remap_file_pages: 5,
+  process_madvise: 5,
   exit_group: 1,
 };
 

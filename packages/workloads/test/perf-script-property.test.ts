@@ -45,6 +45,14 @@ const SYSCALLS: Readonly<Record<string, readonly string[]>> = {
   fork: [],
   vfork: [],
   execve: ["filename", "argv", "envp"],
+  mlock: ["start", "len"],
+  munlock: ["start", "len"],
+  mlockall: ["flags"],
+  munlockall: [],
+  shmat: ["shmid", "shmaddr", "shmflg"],
+  shmdt: ["shmaddr"],
+  remap_file_pages: ["start", "size", "prot", "pgoff", "flags"],
+  process_madvise: ["pidfd", "vec", "vlen", "behavior", "flags"],
   exit_group: ["error_code"],
 };
 

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { eventNames } from "@kpkeys/workloads";
+import { tracepointNames } from "@kpkeys/workloads";
 import { recordingOf, runRecording } from "../recording.js";
 import { print } from "./print.js";
 import { run } from "./run.js";
@@ -25,7 +25,7 @@ export async function record(command: readonly string[], flags: RecordFlags): Pr
   const data = join(folder, "perf.data");
   const text = flags.output ?? join(folder, "recording.perf-script.txt");
   try {
-    const recording = recordingOf(command, data, eventNames);
+    const recording = recordingOf(command, data, tracepointNames);
     if (flags.json !== true) print(`${shellOf(recording.record)}\n${shellOf(recording.script)} > ${quote(text)}\n\n`);
     await runRecording(recording, data, text);
     return await run(text, flags);

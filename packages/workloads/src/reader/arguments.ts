@@ -16,6 +16,7 @@ const DIGIT_9 = 57;
 const COLON = 58;
 
 const COUNT = Uint8Array.from(FORMATS, ({ count }) => count);
+const SKIPPED = Uint8Array.from(FORMATS, ({ skipped }) => skipped);
 
 /**
  * Reads the arguments of an event into its slots.
@@ -23,21 +24,22 @@ const COUNT = Uint8Array.from(FORMATS, ({ count }) => count);
  * @param bytes - the text
  * @param at - where the arguments begin, behind `event: `
  * @param event - the event, its kind already set
+ * @param format - which of {@link FORMATS} they have
  * @param form - how they are printed: an {@link ArgumentForm}
  * @returns the position of the line's newline, or -1 when the arguments are not those of the kind
  */
-export function readArguments(bytes: Uint8Array, at: number, event: TraceEvent, form: number): number {
+export function readArguments(bytes: Uint8Array, at: number, event: TraceEvent, format: number, form: number): number {
   event.textStart = event.textEnd = 0;
   event.symbolicAddress = false;
   switch (form) {
     case ArgumentForm.fault:
       return fault(bytes, at, event);
     case ArgumentForm.enter:
-      return enter(bytes, at, event, COUNT[event.kind]!);
+      return enter(bytes, at, event, format);
     case ArgumentForm.exit:
       return lineEnd(bytes, number(bytes, at, event.argHigh, event.argLow, 0));
     case ArgumentForm.enter + ArgumentForm.called:
-      return called(bytes, at, event, COUNT[event.kind]!);
+      return called(bytes, at, event, format);
     case ArgumentForm.exit + ArgumentForm.called:
       return lineEnd(bytes, hexadecimal(bytes, literal(bytes, at, ARROW), event.argHigh, event.argLow, 0));
     case ArgumentForm.processFork:
@@ -59,14 +61,23 @@ const COMMA = ascii(", ");
 const LABEL_END = ascii(": ");
 
 /** The order of a system call's arguments is ABI, their names are not: any name will do. */
-function enter(bytes: Uint8Array, start: number, event: TraceEvent, count: number): number {
+function enter(bytes: Uint8Array, start: number, event: TraceEvent, format: number): number {
+  const count = COUNT[format]!;
   let at = start;
   for (let slot = 0; slot < count && at >= 0; slot++) {
     if (slot > 0) at = literal(bytes, at, COMMA);
     while (bytes[at] !== COLON && bytes[at]! > SPACE) at++;
     at = number(bytes, literal(bytes, at, LABEL_END), event.argHigh, event.argLow, slot);
   }
+  skip(event, SKIPPED[format]!);
   return lineEnd(bytes, at);
+}
+
+/** Leaves out the first arguments, which the event's kind does not have. */
+function skip({ argHigh, argLow }: TraceEvent, count: number): void {
+  if (count === 0) return;
+  argHigh.copyWithin(0, count);
+  argLow.copyWithin(0, count);
 }
 
 const ARROW = ascii(" -> ");
@@ -74,7 +85,8 @@ const PAREN = ascii(")");
 const STRING_BEGIN = ascii(' "');
 
 /** The same as the trace file of ftrace prints it: hexadecimal even without 0x, a string perhaps behind its address. */
-function called(bytes: Uint8Array, start: number, event: TraceEvent, count: number): number {
+function called(bytes: Uint8Array, start: number, event: TraceEvent, format: number): number {
+  const count = COUNT[format]!;
   let at = start;
   for (let slot = 0; slot < count && at >= 0; slot++) {
     if (slot > 0) at = literal(bytes, at, COMMA);
@@ -82,6 +94,7 @@ function called(bytes: Uint8Array, start: number, event: TraceEvent, count: numb
     at = hexadecimal(bytes, literal(bytes, at, LABEL_END), event.argHigh, event.argLow, slot);
     if (literal(bytes, at, STRING_BEGIN) >= 0) at = stringEnd(bytes, at + STRING_BEGIN.length);
   }
+  skip(event, SKIPPED[format]!);
   return lineEnd(bytes, literal(bytes, at, PAREN));
 }
 

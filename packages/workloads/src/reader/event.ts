@@ -1,6 +1,8 @@
 /**
- * The tracepoints that a trace is read for, each a small number so that a handler can switch on it. The names are the
- * kernel's; `eventNames` gives them with their subsystem, as `perf script` prints them.
+ * The events that a trace is read for, each a small number so that a handler can switch on it. Entries of system calls are
+ * even, and the exit of each follows its entry. The names are the kernel's; `eventNames` gives them with their subsystem, as
+ * `perf script` prints them. Calls that do the same have one kind: `pkey_mprotect` is `mprotect`, `mmap2` and `mmap_pgoff`
+ * are `mmap`, `mlock2` is `mlock`, `execveat` is `execve`.
  */
 export const EventKind = {
   /** Arguments: addr, len, prot, flags, fd, off. */
@@ -47,24 +49,61 @@ export const EventKind = {
   sys_enter_execve: 20,
   /** Argument: 0 or a negative errno. */
   sys_exit_execve: 21,
+  /** Arguments: start, len. */
+  sys_enter_mlock: 22,
+  /** Argument: 0 or a negative errno. */
+  sys_exit_mlock: 23,
+  /** Arguments: start, len. */
+  sys_enter_munlock: 24,
+  /** Argument: 0 or a negative errno. */
+  sys_exit_munlock: 25,
+  /** Argument: flags. */
+  sys_enter_mlockall: 26,
+  /** Argument: 0 or a negative errno. */
+  sys_exit_mlockall: 27,
+  /** No argument. */
+  sys_enter_munlockall: 28,
+  /** Argument: 0 or a negative errno. */
+  sys_exit_munlockall: 29,
+  /** Arguments: shmid, shmaddr, shmflg. The size of the segment is in no event. */
+  sys_enter_shmat: 30,
+  /** Argument: the address of the mapping or a negative errno. */
+  sys_exit_shmat: 31,
+  /** Argument: shmaddr. */
+  sys_enter_shmdt: 32,
+  /** Argument: 0 or a negative errno. */
+  sys_exit_shmdt: 33,
+  /** Arguments: start, size, prot, pgoff, flags. */
+  sys_enter_remap_file_pages: 34,
+  /** Argument: 0 or a negative errno. */
+  sys_exit_remap_file_pages: 35,
+  /** Arguments: pidfd, vec, vlen, behavior, flags. The ranges are in memory at vec, whose content no trace has. */
+  sys_enter_process_madvise: 36,
+  /** Argument: the number of bytes advised or a negative errno. */
+  sys_exit_process_madvise: 37,
   /** Argument: the exit status. There is no exit of this call. */
-  sys_enter_exit_group: 22,
+  sys_enter_exit_group: 38,
   /** Arguments: address, ip, error_code. */
-  page_fault_user: 23,
+  page_fault_user: 39,
   /** Arguments: address, ip (0 when printed as a symbol: then it is {@link TraceEvent.text}), error_code. */
-  page_fault_kernel: 24,
+  page_fault_kernel: 40,
+  /** Argument: address. A sample of perf's software event: whether the access was a read or a write, by user or kernel, is unknown. */
+  page_fault: 41,
   /** Arguments: pid, child_pid. The text is the child's comm. */
-  sched_process_fork: 25,
+  sched_process_fork: 42,
   /** Arguments: pid, old_pid. The text is the file name. */
-  sched_process_exec: 26,
+  sched_process_exec: 43,
   /** Arguments: pid, group_dead (1 true, 0 false, -1 when this kernel does not print it). */
-  sched_process_exit: 27,
+  sched_process_exit: 44,
   /** Arguments: prev_pid, prev_state (low word: code of its first letter; high word: 1 if preempted, `R+`), next_pid. The text is next_comm. */
-  sched_switch: 28,
+  sched_switch: 45,
 } as const;
 
 /** A number of {@link EventKind}. */
 export type EventKind = (typeof EventKind)[keyof typeof EventKind];
+
+/** A name of {@link EventKind}. */
+export type EventName = keyof typeof EventKind;
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 

@@ -1,4 +1,5 @@
 import { EventKind } from "./event.js";
+import type { EventName } from "./event.js";
 
 /** How the arguments of an event are printed. */
 export const ArgumentForm = {
@@ -16,6 +17,8 @@ export const ArgumentForm = {
   processExit: 5,
   /** `prev_comm=… prev_pid=… prev_prio=… prev_state=… ==> next_comm=… next_pid=… next_prio=…` */
   switch: 6,
+  /** The columns that perf prints of a sample: the address of the access and that of the instruction. */
+  sample: 7,
   /** To be added to the form of a system call: `name: NUMBER, name: NUMBER)` and ` -> NUMBER`, as the trace file of ftrace prints them. */
   called: 8,
 } as const;
@@ -24,10 +27,14 @@ export const ArgumentForm = {
 export interface EventFormat {
   /** The event's name with its subsystem, as perf prints it before the colon. */
   readonly name: string;
+  /** Which event it is. */
+  readonly kind: EventKind;
   /** A value of {@link ArgumentForm}. */
   readonly form: number;
   /** How many arguments a system call prints on entry. */
   readonly count: number;
+  /** How many of them come before the first that the kind has. */
+  readonly skipped: number;
   /** The name of the first of them; empty when there is none. */
   readonly firstLabel: string;
   /** The arguments as they should look, for the message about those that do not. */
@@ -35,7 +42,7 @@ export interface EventFormat {
 }
 
 /** The arguments of the system calls on entry, as the `format` files of their tracepoints (Linux 6.18) name and order them. */
-const ENTER: Partial<Record<keyof typeof EventKind, readonly string[]>> = {
+const ENTER: Partial<Record<EventName, readonly string[]>> = {
   sys_enter_mmap: ["addr", "len", "prot", "flags", "fd", "off"],
   sys_enter_munmap: ["addr", "len"],
   sys_enter_mprotect: ["start", "len", "prot"],
@@ -47,37 +54,105 @@ const ENTER: Partial<Record<keyof typeof EventKind, readonly string[]>> = {
   sys_enter_fork: [],
   sys_enter_vfork: [],
   sys_enter_execve: ["filename", "argv", "envp"],
+  sys_enter_mlock: ["start", "len"],
+  sys_enter_munlock: ["start", "len"],
+  sys_enter_mlockall: ["flags"],
+  sys_enter_munlockall: [],
+  sys_enter_shmat: ["shmid", "shmaddr", "shmflg"],
+  sys_enter_shmdt: ["shmaddr"],
+  sys_enter_remap_file_pages: ["start", "size", "prot", "pgoff", "flags"],
+  sys_enter_process_madvise: ["pidfd", "vec", "vlen", "behavior", "flags"],
   sys_enter_exit_group: ["error_code"],
 };
 
-/** All but the system calls: subsystem, form and how the arguments look. */
-const OTHER: Partial<Record<keyof typeof EventKind, readonly [string, number, string]>> = {
-  page_fault_user: ["exceptions", ArgumentForm.fault, "address=0xHEX ip=0xHEX error_code=0xHEX"],
-  page_fault_kernel: ["exceptions", ArgumentForm.fault, "address=0xHEX ip=SYMBOL error_code=0xHEX"],
-  sched_process_fork: ["sched", ArgumentForm.processFork, "comm=NAME pid=PID child_comm=NAME child_pid=PID"],
-  sched_process_exec: ["sched", ArgumentForm.processExec, "filename=PATH pid=PID old_pid=PID"],
-  sched_process_exit: ["sched", ArgumentForm.processExit, "comm=NAME pid=PID prio=NUMBER group_dead=true"],
+/** A system call that does what one of {@link ENTER} does. */
+interface Alias {
+  /** Its name. */
+  readonly call: string;
+  /** The name of the other. */
+  readonly as: string;
+  /** Its own arguments on entry. */
+  readonly labels: readonly string[];
+  /** How many of them come before the first that the other has as well. */
+  readonly skipped: number;
+}
+
+/** System calls with a name of their own and the effect of another: what they have more of has no effect on the tables. */
+const ALIASES: readonly Alias[] = [
+  { call: "pkey_mprotect", as: "mprotect", labels: ["start", "len", "prot", "pkey"], skipped: 0 },
+  { call: "mmap_pgoff", as: "mmap", labels: ["addr", "len", "prot", "flags", "fd", "pgoff"], skipped: 0 },
+  { call: "mmap2", as: "mmap", labels: ["addr", "len", "prot", "flags", "fd", "pgoff"], skipped: 0 },
+  { call: "mlock2", as: "mlock", labels: ["start", "len", "flags"], skipped: 0 },
+  { call: "execveat", as: "execve", labels: ["fd", "filename", "argv", "envp", "flags"], skipped: 1 },
+];
+
+/** All but the system calls: name, form and how the arguments look. */
+const OTHER: Partial<Record<EventName, readonly [string, number, string]>> = {
+  page_fault_user: ["exceptions:page_fault_user", ArgumentForm.fault, "address=0xHEX ip=0xHEX error_code=0xHEX"],
+  page_fault_kernel: ["exceptions:page_fault_kernel", ArgumentForm.fault, "address=0xHEX ip=SYMBOL error_code=0xHEX"],
+  page_fault: ["page-faults", ArgumentForm.sample, "HEX SYMBOL (OBJECT) HEX SYMBOL (OBJECT)"],
+  sched_process_fork: [
+    "sched:sched_process_fork",
+    ArgumentForm.processFork,
+    "comm=NAME pid=PID child_comm=NAME child_pid=PID",
+  ],
+  sched_process_exec: ["sched:sched_process_exec", ArgumentForm.processExec, "filename=PATH pid=PID old_pid=PID"],
+  sched_process_exit: [
+    "sched:sched_process_exit",
+    ArgumentForm.processExit,
+    "comm=NAME pid=PID prio=NUMBER group_dead=true",
+  ],
   sched_switch: [
-    "sched",
+    "sched:sched_switch",
     ArgumentForm.switch,
     "prev_comm=NAME prev_pid=PID prev_prio=NUMBER prev_state=S ==> next_comm=NAME next_pid=PID next_prio=NUMBER",
   ],
 };
 
-function format(event: keyof typeof EventKind): EventFormat {
-  const other = OTHER[event];
-  if (other !== undefined)
-    return { name: `${other[0]}:${event}`, form: other[1], count: 0, firstLabel: "", expected: other[2] };
-  const name = `syscalls:${event}`;
-  const labels = ENTER[event];
-  if (labels === undefined) return { name, form: ArgumentForm.exit, count: 1, firstLabel: "", expected: "0xHEX" };
-  const expected = labels.map((label) => `${label}: 0xHEX`).join(", ");
+function enterFormat(call: string, kind: EventKind, labels: readonly string[], skipped = 0): EventFormat {
+  const expected = labels.map((label) => `${label}: 0xHEX`).join(", ") || "no argument";
   const [firstLabel = ""] = labels;
-  return { name, form: ArgumentForm.enter, count: labels.length, firstLabel, expected: expected || "no argument" };
+  return {
+    name: `syscalls:sys_enter_${call}`,
+    kind,
+    form: ArgumentForm.enter,
+    count: labels.length,
+    skipped,
+    firstLabel,
+    expected,
+  };
 }
 
-/** The format of each event, by its {@link EventKind}. */
-export const FORMATS: readonly EventFormat[] = (Object.keys(EventKind) as (keyof typeof EventKind)[]).map(format);
+function exitFormat(call: string, kind: EventKind): EventFormat {
+  const name = `syscalls:sys_exit_${call}`;
+  return { name, kind, form: ArgumentForm.exit, count: 1, skipped: 0, firstLabel: "", expected: "0xHEX" };
+}
+
+function format(event: EventName): EventFormat {
+  const kind = EventKind[event];
+  const other = OTHER[event];
+  if (other !== undefined) {
+    const [name, form, expected] = other;
+    return { name, kind, form, count: 0, skipped: 0, firstLabel: "", expected };
+  }
+  const call = event.replace(/^sys_(enter|exit)_/, "");
+  const labels = ENTER[event];
+  return labels === undefined ? exitFormat(call, kind) : enterFormat(call, kind, labels);
+}
+
+function aliasFormats({ call, as, labels, skipped }: Alias): EventFormat[] {
+  const kind = EventKind[`sys_enter_${as}` as EventName];
+  return [enterFormat(call, kind, labels, skipped), exitFormat(call, (kind + 1) as EventKind)];
+}
+
+/** The names of {@link EventKind}, each at the index that is its number. */
+export const KIND_NAMES: readonly EventName[] = Object.keys(EventKind) as EventName[];
+
+/** The format of each event, by its {@link EventKind}, and behind those the formats of the system calls that do what others do. */
+export const FORMATS: readonly EventFormat[] = [...KIND_NAMES.map(format), ...ALIASES.flatMap(aliasFormats)];
 
 /** The name of each event as `perf script` prints it (`syscalls:sys_enter_mmap`), by its {@link EventKind}. */
-export const eventNames: readonly string[] = FORMATS.map(({ name }) => name);
+export const eventNames: readonly string[] = FORMATS.slice(0, KIND_NAMES.length).map(({ name }) => name);
+
+/** The tracepoints from which a workload is replayed, as `perf record -e` takes them: those of {@link eventNames} and of the calls that do the same. */
+export const tracepointNames: readonly string[] = FORMATS.map(({ name }) => name).filter((name) => name.includes(":"));

@@ -1,3 +1,6 @@
+import type { EventName, TraceEvent } from "./event.js";
+import { KIND_NAMES } from "./formats.js";
+
 /** How many kinds of unused lines are told apart: a trace may hold any number. */
 const KINDS_OF_UNUSED = 1000;
 
@@ -13,16 +16,29 @@ export interface LineCounts {
   blanks: number;
   /** Events that perf says it lost while it recorded, so that they are missing between those of the trace. */
   lost: number;
+  /** Unused lines that have no form of the tool's text at all: a large share of them shows that the text is another tool's, or damaged. */
+  unreadable: number;
+  /** Events with a time before that of the event in front of them: the text is not in the order in which things happened. */
+  backwards: number;
 }
+
+/** How many events of each kind, by the names of {@link EventKind}; a kind without events is not in it. */
+export type KindCounts = Partial<Record<EventName, number>>;
 
 /** Counts what is read. */
 export interface Ledger {
   /** What has been read so far. */
   readonly counts: LineCounts;
+  /** Counts an event that is handed on. @param event - the event */
+  event(event: TraceEvent): void;
   /** Counts a line that is no event handed on. @param what - what it is */
   unused(what: string): void;
+  /** Counts a line that has no form of the tool's text. @param what - what it is not */
+  unreadable(what: string): void;
   /** Counts events that were lost. @param events - how many */
   lost(events: number): void;
+  /** @returns the events handed on, by their kinds */
+  kinds(): KindCounts;
   /** @returns the unused lines by what they are */
   allUnused(): Record<string, number>;
 }
@@ -32,18 +48,37 @@ export interface Ledger {
  * @param onLost - told of lost events as they come
  */
 export function createLedger(onLost: (events: number) => void): Ledger {
-  const counts: LineCounts = { lines: 0, events: 0, comments: 0, blanks: 0, lost: 0 };
-  const unused = new Map<string, number>();
+  const counts: LineCounts = { lines: 0, events: 0, comments: 0, blanks: 0, lost: 0, unreadable: 0, backwards: 0 };
+  const kinds = new Float64Array(KIND_NAMES.length);
+  const allUnused = new Map<string, number>();
+  let time = Number.NaN;
+
+  function unused(what: string): void {
+    const kind = allUnused.has(what) || allUnused.size < KINDS_OF_UNUSED ? what : "others";
+    allUnused.set(kind, (allUnused.get(kind) ?? 0) + 1);
+  }
+
   return {
     counts,
-    unused(what) {
-      const kind = unused.has(what) || unused.size < KINDS_OF_UNUSED ? what : "others";
-      unused.set(kind, (unused.get(kind) ?? 0) + 1);
+    event(event) {
+      counts.events++;
+      kinds[event.kind]!++;
+      if (event.time < time) counts.backwards++;
+      time = event.time;
+    },
+    unused,
+    unreadable(what) {
+      counts.unreadable++;
+      unused(what);
     },
     lost(events) {
       counts.lost += events;
       onLost(events);
     },
-    allUnused: () => Object.fromEntries(unused),
+    kinds: () =>
+      Object.fromEntries(
+        KIND_NAMES.map((name, kind) => [name, kinds[kind]!] as const).filter(([, count]) => count > 0),
+      ),
+    allUnused: () => Object.fromEntries(allUnused),
   };
 }

@@ -1,7 +1,7 @@
 import { KpkeysError } from "@kpkeys/core";
 import { readArguments } from "./arguments.js";
 import { readColumnsBefore } from "./columns.js";
-import { TraceEvent } from "./event.js";
+import { type EventKind, TraceEvent } from "./event.js";
 import { ArgumentForm, eventNames, FORMATS } from "./formats.js";
 import { readHeader } from "./header.js";
 import type { Ledger } from "./ledger.js";
@@ -23,6 +23,8 @@ const NAME = /^[A-Za-z_][\w-]*(:[A-Za-z_][\w-]*)?(?=[:(\s]|$)/;
 const REMARK =
   /^(?:cpus=\d|version = \d|CPU \d+ is empty|trace-cmd |Warning:|Processed \d+ events|Check IO\/CPU overload|\[ perf record:)/;
 const LOST = /^CPU:? ?\d+ \[(?:LOST (\d+) EVENTS|(\d+) EVENTS DROPPED|EVENTS DROPPED)\]/;
+
+const KIND = Uint8Array.from(FORMATS, ({ kind }) => kind);
 
 const decoder = new TextDecoder();
 
@@ -67,19 +69,19 @@ export function createLineParser(path: string, ledger: Ledger, sink: (event: Tra
 
   /** Reads the arguments behind a name and hands on the event. */
   function readEvent(bytes: Uint8Array, nameStart: number, index: number): number {
-    event.kind = names.kind(index);
+    const format = names.format(index);
+    event.kind = KIND[format] as EventKind;
     const nameEnd = nameStart + names.length(index);
     const form = names.form(index);
     const at = form < ArgumentForm.called ? spaces(bytes, nameEnd) : nameEnd;
-    const end = readArguments(bytes, at, event, form);
+    const end = readArguments(bytes, at, event, format, form);
     if (end < 0) {
-      const { name, expected } = FORMATS[event.kind]!;
+      const { name, expected } = FORMATS[format]!;
       throw damaged(bytes, nameEnd, `the arguments of ${name} cannot be read`, expected);
     }
     if (event.symbolicAddress) {
       ledger.unused(`${eventNames[event.kind]!} at a symbol`);
     } else {
-      counts.events++;
       sink(event);
     }
     return end;

@@ -1,7 +1,7 @@
 import { ascii, literal, SPACE, word } from "./scan.js";
 
 /** Slots of the hash table: a power of two, many times the number of names, so that few collide. */
-const SLOTS = 512;
+const SLOTS = 1024;
 
 /** A table of words that is asked with bytes, so that a word need not become a string to be known. */
 export interface NameTable {

@@ -1,5 +1,4 @@
-import { EventKind } from "./event.js";
-import { ArgumentForm, eventNames, FORMATS } from "./formats.js";
+import { ArgumentForm, FORMATS } from "./formats.js";
 import { createNameTable } from "./name-table.js";
 import { NEWLINE, NUL, SPACE } from "./scan.js";
 
@@ -9,8 +8,8 @@ const TAB = 9;
 interface Name {
   /** The word in the line, with its colon. */
   readonly word: string;
-  /** Which event it is. */
-  readonly kind: number;
+  /** Which format of {@link FORMATS} it has. */
+  readonly format: number;
   /** How its arguments are printed. */
   readonly form: number;
   /** Where they begin, from the word's start. */
@@ -26,19 +25,19 @@ interface Name {
  *   sys_brk(brk: …)      sys_brk -> 0x…   the trace file of ftrace
  * ```
  */
-const NAMES: readonly Name[] = eventNames.flatMap((full, kind) => {
-  const { form, firstLabel } = FORMATS[kind]!;
+const NAMES: readonly Name[] = FORMATS.flatMap(({ name: full, form, firstLabel }, format) => {
+  if (form === ArgumentForm.sample) return [];
   const bare = full.slice(full.indexOf(":") + 1);
-  const named = [full, bare].map((name) => ({ word: `${name}:`, kind, form, length: name.length + 1 }));
+  const named = [full, bare].map((name) => ({ word: `${name}:`, format, form, length: name.length + 1 }));
   if (!full.startsWith("syscalls:")) return named;
   const call = bare.replace(/^sys_(enter|exit)_/, "sys_");
   const entered = form === ArgumentForm.enter;
   const word = entered ? `${call}(${firstLabel === "" ? ")" : `${firstLabel}:`}` : call;
-  const called = { word, kind, form: form + ArgumentForm.called, length: call.length + (entered ? 1 : 0) };
+  const called = { word, format, form: form + ArgumentForm.called, length: call.length + (entered ? 1 : 0) };
   return [...named, called];
 });
 
-const KIND = Uint8Array.from(NAMES, ({ kind }) => kind);
+const FORMAT = Uint8Array.from(NAMES, ({ format }) => format);
 const FORM = Uint8Array.from(NAMES, ({ form }) => form);
 const LENGTH = Uint8Array.from(NAMES, ({ length }) => length);
 
@@ -54,8 +53,8 @@ export interface EventNames {
   at(bytes: Uint8Array, at: number): number;
   /** @returns the index of the name that a word is with modifiers behind it, or -1 */
   modified(word: string): number;
-  /** @returns which event a name means */
-  kind(index: number): EventKind;
+  /** @returns which format of {@link FORMATS} the event of a name has */
+  format(index: number): number;
   /** @returns how the arguments behind a name are printed */
   form(index: number): number;
   /** @returns how far behind the start of a name its arguments begin */
@@ -77,7 +76,7 @@ export function createEventNames(): EventNames {
       table.add(word);
       return NAMES.length + learned.length - 1;
     },
-    kind: (index) => (index < NAMES.length ? KIND[index]! : KIND[learned[index - NAMES.length]!.index]!) as EventKind,
+    format: (index) => (index < NAMES.length ? FORMAT[index]! : FORMAT[learned[index - NAMES.length]!.index]!),
     form: (index) => (index < NAMES.length ? FORM[index]! : FORM[learned[index - NAMES.length]!.index]!),
     length: (index) => (index < NAMES.length ? LENGTH[index]! : learned[index - NAMES.length]!.length),
   };

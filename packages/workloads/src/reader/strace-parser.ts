@@ -74,7 +74,6 @@ export function createStraceParser(ledger: Ledger, sink: (event: TraceEvent) => 
       event.argHigh[slot] = Number(BigInt.asIntN(32, value >> 32n));
       event.argLow[slot] = Number(BigInt.asIntN(32, value));
     });
-    counts.events++;
     sink(event);
   }
 
@@ -110,7 +109,8 @@ export function createStraceParser(ledger: Ledger, sink: (event: TraceEvent) => 
   function finishCall(name: string, args: string, child: number): void {
     const result = RESULT.exec(args);
     if (result === null || CALLS[name] === undefined) {
-      ledger.unused(result === null ? "not a line of strace" : name);
+      if (result === null) ledger.unreadable("not a line of strace");
+      else ledger.unused(name);
       return;
     }
     const [kind] = CALLS[name];
@@ -146,7 +146,7 @@ export function createStraceParser(ledger: Ledger, sink: (event: TraceEvent) => 
 
   function readCall(text: string, child: number): void {
     const call = CALL.exec(text);
-    if (call === null) ledger.unused("not a line of strace");
+    if (call === null) ledger.unreadable("not a line of strace");
     else if (!UNFINISHED.test(text)) finishCall(call[1]!, call[2]!, child);
     else if (unfinished.size < MOST_THREADS)
       unfinished.set(event.tid, { text: text.replace(UNFINISHED, "").slice(0, 2 * KEPT), child: -1 });

@@ -1,7 +1,7 @@
 import { basename } from "node:path";
 import { KpkeysError } from "@kpkeys/core";
 import { type TraceEvent } from "./event.js";
-import { createLedger, type LineCounts } from "./ledger.js";
+import { createLedger, type KindCounts, type LineCounts } from "./ledger.js";
 import { createLineParser, type LineParser } from "./line-parser.js";
 import { createLineBlocks } from "./lines.js";
 import { createStraceParser } from "./strace-parser.js";
@@ -18,6 +18,8 @@ export interface TraceSummary extends Readonly<LineCounts> {
   readonly limits: readonly string[];
   /** Lines that are no event handed on: how many by what they are, most often the name of an event that nobody uses. */
   readonly unused: Record<string, number>;
+  /** How many events of each kind were handed on. */
+  readonly kinds: KindCounts;
   /** Bytes of text, unpacked, to the end of the chunk in which reading ended. */
   readonly bytes: number;
 }
@@ -64,9 +66,10 @@ export function createTraceReader(
   let parser: LineParser | undefined;
   let done = false;
 
-  function sinkUntilEnough(event: TraceEvent): void {
+  function take(event: TraceEvent): void {
+    ledger.event(event);
     sink(event);
-    if (enough!()) throw ENOUGH;
+    if (enough?.() === true) throw ENOUGH;
   }
 
   function untilEnough(read: () => void): void {
@@ -81,7 +84,6 @@ export function createTraceReader(
 
   /** The first lines tell of which kind all are. */
   function parserOf(text: Uint8Array): LineParser {
-    const take = enough === undefined ? sink : sinkUntilEnough;
     form = textForm(text);
     return form === "strace" ? createStraceParser(ledger, take) : createLineParser(path, ledger, take);
   }
@@ -117,7 +119,15 @@ export function createTraceReader(
           "perf script or ftrace text of the tracepoints of mmap, brk, fork, exec, exit and page faults, or strace -f -ttt",
       });
     }
-    return { name: traceName(path), form, limits: limitsOf(form), ...counts, unused: ledger.allUnused(), bytes };
+    return {
+      name: traceName(path),
+      form,
+      limits: limitsOf(form),
+      ...counts,
+      unused: ledger.allUnused(),
+      kinds: ledger.kinds(),
+      bytes,
+    };
   }
 
   return { push, finish, lines: () => counts.lines, done: () => done };

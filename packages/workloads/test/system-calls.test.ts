@@ -1,0 +1,44 @@
+import { describe, expect, it } from "vitest";
+import { readText } from "./perf-script-oracle.js";
+
+const start = "             sh 7 [000] 1.000000: ";
+const ftrace = "    sh-7     [001] d.h1. 1.000000: ";
+
+describe("a system call that does what another does", () => {
+  it.each([
+    ["pkey_mprotect", "start: 0x1, len: 0x2, prot: 0x3, pkey: 0x4", "mprotect", [1n, 2n, 3n]],
+    ["mmap_pgoff", "addr: 0x1, len: 0x2, prot: 0x3, flags: 0x4, fd: 0x5, pgoff: 0x6", "mmap", [1n, 2n, 3n, 4n, 5n, 6n]],
+    ["mlock2", "start: 0x1, len: 0x2, flags: 0x3", "mlock", [1n, 2n]],
+    ["execveat", "fd: 0x1, filename: 0x2, argv: 0x3, envp: 0x4, flags: 0x5", "execve", [2n, 3n, 4n]],
+  ])("%s(%s) is an event of the same kind, with the arguments of %s", (call, args, as, values) => {
+    const { events, summary } = readText(
+      [
+        `${start}syscalls:sys_enter_${call}: ${args}`,
+        `${start}syscalls:sys_exit_${call}: 0xfff`,
+        `${start}syscalls:sys_enter_${call}:u: ${args}`,
+        `${ftrace}sys_${call}(${args.replaceAll("0x", "")})`,
+        `${ftrace}sys_${call} -> 0xfff`,
+        "",
+      ].join("\n"),
+    );
+    const [enter, exit] = [`syscalls:sys_enter_${as}`, `syscalls:sys_exit_${as}`];
+    expect(events.map(({ event }) => event)).toEqual([enter, exit, enter, enter, exit]);
+    expect(events.map((event) => event.args)).toEqual([values, [0xfffn], values, values, [0xfffn]]);
+    expect(summary.kinds).toEqual({ [`sys_enter_${as}`]: 3, [`sys_exit_${as}`]: 2 });
+  });
+});
+
+describe("the summary of a trace", () => {
+  it("counts the events of each kind, and those with a time before that of the one in front of them", () => {
+    const at = (time: string): string => `             sh 7 [000] ${time}: syscalls:sys_exit_brk: 0x1000\n`;
+    const { summary } = readText(
+      `${at("2.000000")}${at("1.000000")}${at("1.000000")}${at("3.000000")}${at("2.999999")}`,
+    );
+    expect(summary).toMatchObject({ kinds: { sys_exit_brk: 5 }, backwards: 2, unreadable: 0 });
+  });
+
+  it("counts the lines that are of no form of strace", () => {
+    const { summary } = readText("7 1.000000 brk(NULL) = 0x1000\nonce upon a time\n7 1.000002 getpid() = 7\n");
+    expect(summary).toMatchObject({ unreadable: 1, kinds: { sys_enter_brk: 1, sys_exit_brk: 1 } });
+  });
+});
