@@ -38,7 +38,7 @@ export function createRegime(controls: { readonly keys: boolean }): TranslationR
     addressBits: ADDRESS_BITS,
     splitRoots: false,
     outputAddressHigh: ADDRESS_HIGH,
-    asids: true,
+    asidBits: 8,
     tableAccessed: 0,
     pkeyRegisterNeedsBarrier: true,
     pkeyRegisterReset: KPR_RESET,

@@ -42,7 +42,7 @@ export function createRegime(controls: Readonly<Controls>, physicalAddressBits: 
     addressBits: 48,
     splitRoots: true,
     outputAddressHigh: ADDRESS_HIGH,
-    asids: true,
+    asidBits: 16,
     tableAccessed: 0,
     usual: { table: usual, leaf: usual },
     pkeyRegisterNeedsBarrier: true,

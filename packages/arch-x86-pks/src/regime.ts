@@ -41,7 +41,7 @@ export function createRegime(state: Readonly<RegisterState>, physicalAddressBits
     addressBits: 48,
     splitRoots: false,
     outputAddressHigh: ADDRESS_HIGH,
-    asids: false,
+    asidBits: 0,
     tableAccessed: A,
     get usual() {
       const reservedXd = (state.EFER & NXE) === 0 ? XD : 0;

@@ -64,6 +64,7 @@ import { createTlbFlush } from "./mm/tlb-flush.js";
 import { createVmalloc } from "./mm/vmalloc.js";
 import { createObjectServices } from "./objects.js";
 import { createAddressSpaces } from "./process/address-spaces.js";
+import { createAsids } from "./process/asids.js";
 import { createUserFrames } from "./process/frames.js";
 import { createTasks } from "./process/tasks.js";
 import type { KernelTasks } from "./process/tasks.js";
@@ -260,6 +261,7 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
     const creds = createCredLife({ ...objects, init: image.initCredPfn * 2 ** pageShift, extensions });
     tasks = createTasks(cpus, image.root, format, spaces, lazy, extensions, watching, {
       creds,
+      asids: createAsids(cpus, tlb),
       switched: () => {
         objects.rcu.noteContextSwitch();
       },

@@ -15,7 +15,7 @@ export interface MachineCounters {
   readonly barriers: number;
   /** Barriers that mainline's setters emit whatever the hardening. */
   readonly setterBarriers: number;
-  /** TLB invalidations asked for: a page, a range or an address space each counts once. */
+  /** TLB invalidations asked for: a page, a range, an address space or a CPU each counts once. */
   readonly tlbInvalidations: number;
   /** Calls of set_memory_pkey. */
   readonly setMemoryPkeyCalls: number;

@@ -82,6 +82,8 @@ export interface Mmu {
   readonly kernelRoot: number;
   /** Page-frame number of the table that translates user addresses: TTBR0_EL1, or CR3. */
   readonly userRoot: number;
+  /** Bits of an address-space identifier (ASID): 8 or 16; 0 where user address spaces are not told apart. */
+  readonly asidBits: number;
   /**
    * Writes the kernel's root. With a shared root this is the user's too.
    * @param pfn - page-frame number of a top-level table
@@ -91,7 +93,7 @@ export interface Mmu {
    * Switches to a user address space. Entries of other address spaces stay in the TLB only as far as the architecture tells
    * them apart (ASID); CR3 without PCIDs drops all entries that are not global.
    * @param pfn - page-frame number of its top-level table
-   * @param asid - its address-space identifier, 1 to 65535; ignored without ASIDs
+   * @param asid - its address-space identifier, of {@link asidBits} bits; ignored without ASIDs
    */
   setUserRoot(pfn: number, asid: number): void;
   /**

@@ -45,7 +45,8 @@ export interface CpuMmu extends Mmu {
  * @returns an MMU that is off, with both roots 0
  */
 export function createMmu({ id, regime, walker, tlb, fast, counters, observer }: MmuParts): CpuMmu {
-  const { asids, splitRoots } = regime;
+  const { asidBits, splitRoots } = regime;
+  const asids = asidBits > 0;
   // Bits 63 to addressBits choose the root where roots are split; else they repeat bit addressBits - 1.
   const signShift = regime.addressBits - 32 - (splitRoots ? 0 : 1);
 
@@ -64,6 +65,7 @@ export function createMmu({ id, regime, walker, tlb, fast, counters, observer }:
     translates: false,
     kernelRoot: 0,
     userRoot: 0,
+    asidBits,
     asid: 0,
     isCanonical,
     setKernelRoot(pfn) {

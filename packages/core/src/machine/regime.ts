@@ -89,8 +89,11 @@ export interface TranslationRegime {
    * the page size up; an output address stands in an entry as it is.
    */
   readonly outputAddressHigh: number;
-  /** Whether entries of one user address space are told from another's by an ASID. */
-  readonly asids: boolean;
+  /**
+   * Bits of the address-space identifier (ASID) that tells TLB entries of user address spaces apart, 8 to 16; 0 without ASIDs. The
+   * kernel needs more ASIDs than CPUs.
+   */
+  readonly asidBits: number;
   /** Bits of the low word that hardware sets in every table entry that it walks through (the accessed flag of x86); else 0. */
   readonly tableAccessed: number;
   /**

@@ -21,7 +21,7 @@ export function createTlbAudit(
 
   /** Another address space's root is not in a register: its translations are held against the one they were made from. */
   function rootOf(entry: number, high: number): number {
-    if (!regime.splitRoots || high < 0) return mmu.kernelRoot;
+    if (regime.splitRoots && high < 0) return mmu.kernelRoot;
     const asid = tlb.asids[entry]!;
     return asid === GLOBAL || asid === mmu.asid ? mmu.userRoot : tlb.roots[entry]!;
   }

@@ -60,7 +60,7 @@ export function createToyRegime(options: ToyOptions, isOpen: () => boolean): Tra
     addressBits: pageShift + indexBits.reduce((sum, bits) => sum + bits, 0),
     splitRoots,
     outputAddressHigh: 0xfffff,
-    asids,
+    asidBits: asids ? 16 : 0,
     tableAccessed: A,
     ...(options.usual && {
       usual: {

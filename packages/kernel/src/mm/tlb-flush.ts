@@ -1,6 +1,6 @@
-import type { Cpus } from "@kpkeys/core/contracts";
+import type { Cpu, Cpus } from "@kpkeys/core/contracts";
 
-/** Invalidation of translations on all CPUs. A range, an address space or a page counts as one invalidation each. */
+/** Invalidation of translations. A page, a range, an address space or a CPU counts as one invalidation each. */
 export interface TlbFlush {
   /** Invalidations asked for. */
   readonly invalidations: number;
@@ -16,6 +16,11 @@ export interface TlbFlush {
    * @param asid - the address space
    */
   addressSpace(asid: number): void;
+  /**
+   * `local_flush_tlb_all`.
+   * @param cpu - the only CPU reached
+   */
+  cpu(cpu: Cpu): void;
 }
 
 /**
@@ -35,6 +40,10 @@ export function createTlbFlush(cpus: Cpus): TlbFlush {
     addressSpace(asid) {
       tlb.invalidations++;
       for (const cpu of cpus.all) cpu.mmu.invalidateAsid(asid);
+    },
+    cpu({ mmu }) {
+      tlb.invalidations++;
+      mmu.invalidateAll();
     },
   };
   return tlb;

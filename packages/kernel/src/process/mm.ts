@@ -18,6 +18,10 @@ export class KernelMm implements Mm {
   readonly root: number;
   tablePages = 0;
   users = 1;
+  /** `mm->context.id`: an ASID with its generation; 0 until a CPU first switches here. */
+  contextId = 0;
+  /** The ASID alone, which its TLB entries carry. */
+  asid = 0;
   /** The mappings. */
   readonly vmas: VmaList = new VmaList();
   /** First page of the heap, once brk told it; -1 before. */
@@ -42,11 +46,6 @@ export class KernelMm implements Mm {
   static of(mm: Mm): KernelMm {
     if (mm instanceof KernelMm) return mm;
     throw new KpkeysError("ERR_USAGE", "an address space that this kernel did not make", { where: `mm ${mm.id}` });
-  }
-
-  /** The address-space identifier that its TLB entries carry: 1 to 65535. */
-  get asid(): number {
-    return 1 + ((this.id - 1) % 65535);
   }
 }
 

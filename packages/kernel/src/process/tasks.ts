@@ -15,6 +15,7 @@ import type { TaskCreds } from "../cred/cred.js";
 import type { CredLife } from "../cred/task-creds.js";
 import type { KernelLazyMmu, LazyMmuState } from "../mm/lazy-mmu.js";
 import { newLazyMmuState } from "../mm/lazy-mmu.js";
+import type { Asids } from "./asids.js";
 import { KernelMm } from "./mm.js";
 
 /** A thread as the kernel keeps it. */
@@ -75,6 +76,8 @@ export interface KernelTasks extends Tasks {
 export interface TaskParts {
   /** Their credentials. */
   readonly creds: CredLife;
+  /** The ASIDs of address spaces that CPUs switch to. */
+  readonly asids: Asids;
   /** Told of every switch that has been made: RCU. */
   readonly switched: () => void;
   /** Whether a switch saves the live register and loads the next task's. */
@@ -102,7 +105,7 @@ export function createTasks(
   lazy: KernelLazyMmu,
   extensions: ExtensionPoints,
   observer: Observer | undefined,
-  { creds, switched, switchPkeyRegister, needsBarrier }: TaskParts,
+  { creds, asids, switched, switchPkeyRegister, needsBarrier }: TaskParts,
 ): KernelTasks {
   const onSwitch = extensions.handlers("contextSwitch");
   const alive = new Map<number, KernelTask>();
@@ -131,7 +134,7 @@ export function createTasks(
   function loadMm(cpu: Cpu, mm: Mm | undefined): void {
     if (active[cpu.id] === mm) return;
     active[cpu.id] = mm;
-    if (mm !== undefined) cpu.mmu.setUserRoot(mm.root, KernelMm.of(mm).asid);
+    if (mm !== undefined) asids.switchTo(cpu, KernelMm.of(mm));
     else cpu.mmu.setUserRoot(format.geometry.splitRoots ? -1 : kernelRoot, 0);
   }
 
