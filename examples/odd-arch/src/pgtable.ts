@@ -14,6 +14,14 @@ export const PGTABLE: PgtableArch = {
     ramBase: 0x40000000n,
     imageOffset: 0x2000000,
   },
+  // Bounds of a kernel that does not exist: stacks within 2^16 pages, the mmap area within 2^26.
+  userLayout: {
+    lowest: 0x10000n,
+    stackTop: 1n << 46n,
+    stackRandom: 1n << 30n,
+    mmapRandom: 1n << 40n,
+    brkRandom: 1n << 30n,
+  },
   staticTables: [
     { symbol: "swapper_pg_dir", role: "root", pages: 1, protection: "pkey" },
     { symbol: "image_tables", role: "image", pages: 6, protection: "pkey" },

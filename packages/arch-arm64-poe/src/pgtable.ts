@@ -30,6 +30,15 @@ export const ARM64_PGTABLE: PgtableArch = {
     ramBase: 0x80000000n,
     imageOffset: 0x200000,
   },
+  // STACK_RND_MASK of asm/elf.h and ARCH_MMAP_RND_BITS_MAX of arch/arm64/Kconfig, both for pages of 4 KiB and 48 bits;
+  // arch_randomize_brk and mmap_base of mm/util.c.
+  userLayout: {
+    lowest: 0x10000n,
+    stackTop: 1n << 48n,
+    stackRandom: 0x40000n * PAGE,
+    mmapRandom: (1n << 33n) * PAGE,
+    brkRandom: 1n << 30n,
+  },
   staticTables: [
     { symbol: "swapper_pg_dir", role: "root", pages: 1, protection: "rodata" },
     { symbol: "init_pg_dir", role: "image", pages: 8, protection: "pkey" },

@@ -27,6 +27,15 @@ export const X86_PGTABLE: PgtableArch = {
     ramBase: 0n,
     imageOffset: 0x1000000,
   },
+  // __STACK_RND_MASK of asm/elf.h, ARCH_MMAP_RND_BITS_MAX of arch/x86/Kconfig, mmap_base of arch/x86/mm/mmap.c and
+  // arch_randomize_brk of arch/x86/kernel/process.c, all for 64-bit tasks.
+  userLayout: {
+    lowest: 0x10000n,
+    stackTop: 0x7ffffffff000n,
+    stackRandom: 0x400000n * PAGE,
+    mmapRandom: (1n << 32n) * PAGE,
+    brkRandom: 1n << 30n,
+  },
   staticTables: [
     { symbol: "init_top_pgt", role: "root", pages: 1, protection: "pkey" },
     { symbol: "level3_kernel_pgt", role: "image", pages: 12, protection: "pkey" },

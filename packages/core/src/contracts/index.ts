@@ -30,3 +30,4 @@ export * from "./setters.js";
 export * from "./system-registers.js";
 export * from "./table-allocator.js";
 export * from "./token.js";
+export * from "./user-layout.js";

@@ -2,6 +2,7 @@ import type { ProtectionName } from "./page-table-format.js";
 import type { Setter } from "./setters.js";
 import { token } from "./token.js";
 import type { Token } from "./token.js";
+import type { UserLayout } from "./user-layout.js";
 
 /** Where the kernel puts things in its half of the address space. Addresses are 64-bit; all are page-aligned. */
 export interface KernelLayout {
@@ -49,6 +50,8 @@ export interface StaticTables {
 export interface PgtableArch {
   /** The address-space layout. */
   readonly layout: KernelLayout;
+  /** Where Linux puts stacks, mappings and heaps in the user's half. */
+  readonly userLayout: UserLayout;
   /** Static table pages, as data. */
   readonly staticTables: readonly StaticTables[];
   /** At which address `init_mm`'s top-level table is written: a fixmap slot mapped for the write, or the image alias. */

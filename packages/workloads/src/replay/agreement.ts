@@ -35,9 +35,16 @@ export interface ExitRecord {
   readonly whyFewer: string;
 }
 
-/** Pages of a table of 2 MiB, and how many of them the strings of execve's arguments most often fill at most: 128 KiB. */
-const TABLE_PAGES = 512;
-const ARGUMENT_PAGES = 32;
+/** The page tables of the machine, as far as a comparison needs them. */
+export interface TableShape {
+  /** Bytes of a page, and of a table. */
+  readonly pageBytes: number;
+  /** Pages that a table of the last level maps. */
+  readonly tablePages: number;
+}
+
+/** How much of a stack the strings of execve's arguments most often fill at most. */
+const ARGUMENT_BYTES = 128 * 1024;
 
 /**
  * What the trace does not tell of a program, the weightiest first.
@@ -59,10 +66,11 @@ export function unknownOf(program: Program, lost: number): string {
 /**
  * What the trace does not tell of a program's stack: execve fills its top without a fault.
  * @param program - the program
+ * @param shape - of the machine's tables
  * @returns a clause if that may reach into one more table, else empty
  */
-export function unknownStackOf({ stackPage }: Program): string {
-  const nearEnd = stackPage >= 0 && stackPage % TABLE_PAGES >= TABLE_PAGES - ARGUMENT_PAGES;
+export function unknownStackOf({ stackPage }: Program, { tablePages, pageBytes }: TableShape): string {
+  const nearEnd = stackPage >= 0 && stackPage % tablePages >= tablePages - ARGUMENT_BYTES / pageBytes;
   return nearEnd
     ? "what execve wrote at the top of its stack is not in the trace and may reach into one more table"
     : "";
@@ -74,6 +82,7 @@ export function unknownStackOf({ stackPage }: Program): string {
  * @param exits - the model's processes at their exits, by pid; a pid used again has several
  * @param whole - whether the whole trace was replayed; if not, processes without an exit say nothing, nor do pids used again
  * @param limits - what a trace of this kind cannot show at all
+ * @param pageBytes - bytes of a table page
  * @throws KpkeysError ERR_INPUT_MISSING, ERR_VMPTE_LINE
  */
 export function compareWithLinux(
@@ -81,6 +90,7 @@ export function compareWithLinux(
   exits: ReadonlyMap<number, readonly ExitRecord[]>,
   whole: boolean,
   limits: readonly string[],
+  pageBytes: number,
 ): Agreement {
   const met = new Map<number, number>();
   const all = readVmpte(path).filter(({ name, pid }) => name !== "perf" || exits.has(pid));
@@ -92,7 +102,7 @@ export function compareWithLinux(
     const turn = met.get(pid) ?? 0;
     met.set(pid, turn + 1);
     const exit = exits.get(pid)?.[turn];
-    const kernel = vmpteKb / 4;
+    const kernel = (vmpteKb * 1024) / pageBytes;
     if (exit?.tablePages === kernel) continue;
     differences.push({ pid, name, model: exit?.tablePages ?? 0, kernel, why: whyOf(exit, kernel, limits) });
   }

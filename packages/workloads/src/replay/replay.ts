@@ -1,37 +1,22 @@
 import { KpkeysError } from "@kpkeys/core";
-import { AddressSpaces, Privilege, Tasks } from "@kpkeys/core/contracts";
 import type { Machine, MachineCounters } from "@kpkeys/kernel";
-import { argUnsigned, EventKind } from "../reader/event.js";
 import type { TraceEvent } from "../reader/event.js";
 import { readTraceAhead } from "../reader/read-ahead.js";
 import { readTrace } from "../reader/read-trace.js";
 import type { TraceForm } from "../reader/text-form.js";
-import { compareWithLinux, unknownOf, unknownStackOf } from "./agreement.js";
-import type { Agreement, ExitRecord } from "./agreement.js";
+import type { TraceSummary } from "../reader/trace-reader.js";
+import { compareWithLinux } from "./agreement.js";
+import type { Agreement } from "./agreement.js";
 import { createChecker } from "./check.js";
-import type { CheckMode, CheckResult } from "./check.js";
+import type { Checker, CheckMode, CheckResult } from "./check.js";
 import { countersSince } from "./counters.js";
 import { createExtent } from "./extent.js";
-import type { Until } from "./extent.js";
+import type { Extent, Until } from "./extent.js";
+import { FullerMoments } from "./fuller-moments.js";
+import { Operations } from "./operations.js";
 import { createSample } from "./sample.js";
-import type { SampleCounts, SampleOptions } from "./sample.js";
-import { replaySyscall } from "./syscalls.js";
-import { createThreads } from "./threads.js";
-import type { Thread } from "./threads.js";
-import { createUserFaults } from "./user-faults.js";
+import type { Sample, SampleCounts, SampleOptions } from "./sample.js";
 import type { FaultCounts } from "./user-faults.js";
-
-// What is imported is loaded each time; what stands here is folded.
-const {
-  sys_enter_execve,
-  sched_switch,
-  sched_process_exit,
-  page_fault_user,
-  page_fault_kernel,
-  sched_process_fork,
-  sched_process_exec,
-  sys_enter_exit_group,
-} = EventKind;
 
 /** How a trace is replayed. */
 export interface ReplayOptions {
@@ -117,205 +102,115 @@ export interface ReplayResult extends Readonly<FaultCounts> {
  *   ERR_VMPTE_LINE; ERR_OUT_OF_MEMORY with the trace's line; ERR_KERNEL_FAULT when the kernel itself faults
  */
 export async function replayTrace(machine: Machine, path: string, options: ReplayOptions = {}): Promise<ReplayResult> {
-  const { check = "off", vmpte, until, stop, before: onEvent } = options;
-  const tasks = machine.get(Tasks);
-  const spaces = machine.get(AddressSpaces);
-  const { cpus } = machine;
-  let lost = 0;
-  let refused = 0;
-  const threads = createThreads(tasks, spaces, () => lost, keepRecord);
-  const faults = createUserFaults(spaces);
-  const here = cpus.current;
-  const idle = cpus.all.map((cpu) => {
-    if (cpu !== here) cpus.current = cpu;
-    return tasks.current;
+  const { check = "off", vmpte, until, stop, before, onFuller } = options;
+  const fuller = onFuller && new FullerMoments(machine, onFuller);
+  const operations = new Operations(machine, (thread) => {
+    fuller?.beforeExit();
+    if (vmpte !== undefined) operations.exits.note(thread, operations.lost);
   });
-  if (cpus.current !== here) cpus.current = here;
-  const exits = new Map<number, ExitRecord[]>();
-  const before = machine.counters();
-  /** What {@link ReplayOptions.onFuller} did, which is not the workload's. */
-  const apart: MachineCounters[] = [];
-  let secondsApart = 0;
-  let fullest = 0;
-  let line = 0;
-
-  function enter(thread: Thread, event: TraceEvent): void {
-    thread.syscall = event.kind;
-    thread.argHigh.set(event.argHigh);
-    thread.argLow.set(event.argLow);
-    if (event.kind === sys_enter_execve) thread.execSwitched = false;
-  }
-
-  /** execve by another than the first thread ends that one and takes its number (de_thread). */
-  function exec(thread: Thread, event: TraceEvent): void {
-    const former = threads.find(argUnsigned(event, 1));
-    if (former !== undefined && former !== thread) threads.exit(former);
-    if (!thread.execSwitched) threads.exec(thread);
-    thread.execSwitched = false;
-  }
-
-  /**
-   * execve fills the new address space before the event that tells of it: the kernel clears the bss and writes the arguments
-   * there, while what it reads (file name, arguments) is still in the old one.
-   */
-  function kernelFault(thread: Thread, event: TraceEvent): void {
-    const write = (event.argLow[2]! & 2) !== 0;
-    if (write && thread.syscall === sys_enter_execve && !thread.execSwitched) {
-      threads.exec(thread);
-      thread.execSwitched = true;
-    }
-    faults.replay(thread.task.mm!, thread.program, event, Privilege.UACCESS);
-  }
-
-  function tellIfFuller(onFuller: () => void): void {
-    const counters = machine.counters();
-    const live = counters.tablesAllocated - counters.tablesFreed;
-    if (live < fullest * 1.25) return;
-    fullest = live;
-    const start = performance.now();
-    onFuller();
-    secondsApart += (performance.now() - start) / 1000;
-    apart.push(countersSince(counters, machine.counters()));
-  }
-
-  function noteExit(thread: Thread): void {
-    if (options.onFuller !== undefined) tellIfFuller(options.onFuller);
-    if (vmpte !== undefined) thread.exitRecord = exitRecordOf(thread);
-  }
-
-  /**
-   * Keeps what the model had of a process that called exit_group. What clone3 made without a word of its flags is taken for a thread;
-   * if its group is dead while the first thread of the process lives, it was a process of its own.
-   */
-  function keepRecord({ tid, pid, exitRecord }: Thread, groupDead = false): void {
-    if (exitRecord === undefined) return;
-    const number = groupDead && tid !== pid && threads.find(pid) !== undefined ? tid : pid;
-    const records = exits.get(number);
-    if (records === undefined) exits.set(number, [exitRecord]);
-    else records.push(exitRecord);
-  }
-
-  function endThread(tid: number, groupDead: boolean): void {
-    const thread = threads.find(tid);
-    if (thread === undefined) return;
-    keepRecord(thread, groupDead);
-    thread.exitRecord = undefined;
-    threads.exit(thread);
-  }
-
-  function exitRecordOf({ task, program }: Thread): ExitRecord {
-    return {
-      tablePages: task.mm!.tablePages,
-      why: unknownOf(program, lost),
-      whyFewer: unknownStackOf(program),
-    };
-  }
-
-  function handle(event: TraceEvent): void {
-    line = event.line;
-    if (cpus.all.length > 1) cpus.current = cpus.all[Math.max(0, event.cpu) % cpus.all.length]!;
-    if (event.kind === sched_switch) {
-      tasks.switchTo(threads.find(argUnsigned(event, 2))?.task ?? idle[cpus.current.id]!);
-      return;
-    }
-    if (event.kind === sched_process_exit) {
-      endThread(argUnsigned(event, 0), event.argLow[1] === 1);
-      return;
-    }
-    const thread = threads.of(event);
-    tasks.switchTo(thread.task);
-    switch (event.kind) {
-      case page_fault_user:
-        faults.replay(thread.task.mm!, thread.program, event, Privilege.USER);
-        return;
-      case page_fault_kernel:
-        kernelFault(thread, event);
-        return;
-      case sched_process_fork:
-        threads.fork(thread, argUnsigned(event, 1));
-        return;
-      case sched_process_exec:
-        exec(thread, event);
-        return;
-      case sys_enter_exit_group:
-        noteExit(thread);
-        return;
-    }
-    if (isEnter(event.kind)) enter(thread, event);
-    else {
-      if (!replaySyscall(spaces, thread, event)) {
-        refused++;
-        thread.program.refused++;
-      }
-      thread.syscall = -1;
-    }
-  }
-
-  const extent = createExtent(path, until, stop);
-
-  function onProgress(consumed: number, size: number): void {
-    options.onProgress?.(Math.max(extent.share(), size === 0 ? 0 : consumed / size), extent.events);
-  }
-
+  const countersBefore = machine.counters();
   const checker = check === "off" ? undefined : createChecker(machine, check);
+  const extent = createExtent(path, until, stop);
+  const replay = observed(operations, checker, before);
+  const sample = options.sample && createSample(options.sample, replay);
+
   const start = performance.now();
-  const watched =
-    checker === undefined && onEvent === undefined
-      ? handle
+  const sink =
+    sample === undefined
+      ? replay
       : (event: TraceEvent): void => {
-          onEvent?.(event);
-          handle(event);
-          checker?.after(event);
+          sample.push(event);
         };
-  const onLost = (events: number): void => {
-    lost += events;
-  };
-  const sample = options.sample && createSample(options.sample, watched);
-  const take = (event: TraceEvent): void => {
-    if (!extent.takes(event)) return;
-    if (sample === undefined) watched(event);
-    else sample.push(event);
-  };
-  const mayEnd = until !== undefined || stop !== undefined;
-  const reading = { onProgress, onLost, ...(mayEnd && { enough: () => extent.enough() }) };
-  const read = options.ahead === true && until === undefined ? readTraceAhead : readTrace;
-  const summary = await read(path, take, reading).catch((error: unknown) => {
-    throw error instanceof KpkeysError && error.code === "ERR_OUT_OF_MEMORY"
-      ? outOfMemoryAt(`${path}:${line}`, error)
-      : error;
-  });
+  const summary = await read(path, options, operations, extent, sink);
   const checked = checker?.finish() ?? null;
-  const seconds = (performance.now() - start) / 1000 - secondsApart;
-  const { name, form, limits, unused } = summary;
-  const { events, stopped } = extent;
-  // The recording may end between a process's exit_group and its exit.
-  for (const thread of threads.alive()) keepRecord(thread);
+  const seconds = (performance.now() - start) / 1000 - (fuller?.seconds ?? 0);
+
+  operations.finish();
+  const counters = countersSince(countersBefore, machine.counters());
+  const { stopped } = extent;
   const whole = !stopped && until === undefined && sample === undefined;
   return {
-    trace: {
-      name,
-      events,
-      form,
-      limits,
-      unused,
-      processes: threads.processes,
-      lost,
-      refused,
-      until: until ?? null,
-      sample: sample?.counts ?? null,
-    },
+    trace: traceOf(summary, operations, extent, until, sample),
     stopped,
-    ...faults.counts,
-    counters: [before, ...apart].reduceRight((rest, each) => countersSince(each, rest), machine.counters()),
+    ...operations.faults.counts,
+    counters: fuller?.withoutTool(counters) ?? counters,
     seconds,
-    linux: vmpte === undefined ? null : compareWithLinux(vmpte, exits, whole, limits),
+    linux:
+      vmpte === undefined
+        ? null
+        : compareWithLinux(vmpte, operations.exits.byPid, whole, summary.limits, operations.pageBytes),
     check: checked,
   };
 }
 
-/** Whether a system call's kind is that of its entry: entries are even, each exit follows its entry. */
-function isEnter(kind: EventKind): boolean {
-  return kind <= sys_enter_exit_group && kind % 2 === 0;
+/** The replay of an event, with the tools that observe it. */
+function observed(
+  operations: Operations,
+  checker: Checker | undefined,
+  before: ReplayOptions["before"],
+): (event: TraceEvent) => void {
+  if (checker === undefined && before === undefined)
+    return (event) => {
+      operations.replay(event);
+    };
+  return (event) => {
+    before?.(event);
+    operations.replay(event);
+    checker?.after(event);
+  };
+}
+
+/** Reads as much of the trace as its extent takes. */
+async function read(
+  path: string,
+  { until, stop, ahead, onProgress }: ReplayOptions,
+  operations: Operations,
+  extent: Extent,
+  sink: (event: TraceEvent) => void,
+): Promise<TraceSummary> {
+  const mayEnd = until !== undefined || stop !== undefined;
+  const reading = {
+    onProgress(consumed: number, size: number): void {
+      onProgress?.(Math.max(extent.share(), size === 0 ? 0 : consumed / size), extent.events);
+    },
+    onLost(events: number): void {
+      operations.lost += events;
+    },
+    ...(mayEnd && { enough: () => extent.enough() }),
+  };
+  const reader = ahead === true && until === undefined ? readTraceAhead : readTrace;
+  const take = (event: TraceEvent): void => {
+    if (extent.takes(event)) sink(event);
+  };
+  try {
+    return await reader(path, take, reading);
+  } catch (error) {
+    const outOfMemory = error instanceof KpkeysError && error.code === "ERR_OUT_OF_MEMORY";
+    throw outOfMemory ? outOfMemoryAt(`${path}:${operations.line}`, error) : error;
+  }
+}
+
+function traceOf(
+  { name, form, limits, unused }: TraceSummary,
+  { threads, syscalls, lost }: Operations,
+  { events }: Extent,
+  until: Until | undefined,
+  sample: Sample | undefined,
+): ReplayResult["trace"] {
+  const { processes } = threads;
+  const { refused } = syscalls;
+  return {
+    name,
+    events,
+    form,
+    limits,
+    unused,
+    processes,
+    lost,
+    refused,
+    until: until ?? null,
+    sample: sample?.counts ?? null,
+  };
 }
 
 function outOfMemoryAt(where: string, cause: KpkeysError): KpkeysError {
