@@ -14,6 +14,9 @@ export type Option = Commander.Option;
 /** Makes one. */
 export const Option: typeof Commander.Option = commander.Option;
 
+/** An option whose value is a file that the command writes; every other `<file>` is read. */
+export class OutputOption extends Option {}
+
 /** What the command line throws. */
 export const CommanderError: typeof Commander.CommanderError = commander.CommanderError;
 /** What a parser of arguments throws at one that it does not take. */

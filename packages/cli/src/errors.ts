@@ -42,6 +42,16 @@ export function tellError(error: unknown): number {
   return EXIT.BUG;
 }
 
+/**
+ * Tells the user that stdout cannot be written: a full disk, a descriptor that is not open for writing.
+ * @param cause - what the stream reports
+ * @returns the exit status
+ */
+export function tellStdout(cause: NodeJS.ErrnoException): number {
+  tell("ERR_OUTPUT", `stdout: ${cause.message}; expected a place where the report can be written`);
+  return EXIT.USAGE;
+}
+
 function tell(code: string, message: string, manyLines = false): void {
   const text = manyLines ? message : message.replaceAll(/\s*\n\s*/g, " ");
   process.stderr.write(`kpkeys: ${code}: ${text}\n`);

@@ -1,3 +1,5 @@
+import { endBy } from "./ending.js";
+
 /** Ctrl-C as a request to come to an end. */
 export interface Interruption {
   /** One word of shared memory, which workers read: not 0 once the end is asked for. */
@@ -15,10 +17,11 @@ export interface Interruption {
 export function createInterruption(onAsk: () => void): Interruption {
   const flag = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
   const ask = (): void => {
+    if (isAsked(flag)) endBy("SIGINT");
     Atomics.store(flag, 0, 1);
     onAsk();
   };
-  process.once("SIGINT", ask);
+  process.on("SIGINT", ask);
   return {
     flag,
     asked: () => isAsked(flag),

@@ -27,6 +27,8 @@ export type Check = "coverage" | "attack" | "kunit" | "kunitCases";
 export interface TimelineOptions {
   /** The file, which is there; all jobs add to it. */
   readonly file: string;
+  /** What the user calls it, for errors. */
+  readonly path: string;
   /** The job's place among them, from 0 on. */
   readonly place: number;
 }

@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError, Option } from "./commander.js";
+import { type Command, InvalidArgumentError, Option, OutputOption } from "./commander.js";
 import type { KernelPolicies } from "@kpkeys/kernel";
 import type { Until } from "@kpkeys/workloads";
 import type { Job } from "./job.js";
@@ -143,7 +143,9 @@ export function withReplayFlags(command: Command): Command {
     )
     .option("--until <end>", "replay the first events, or what is within `2.5s` of the first one", readUntil)
     .option("--sample <n>", "replay one program in n, each from its execve to its end", readPositive)
-    .option("--trace-out <file>", "write a timeline of the replays, for Perfetto (ui.perfetto.dev)")
+    .addOption(
+      new OutputOption("--trace-out <file>", "write a timeline of the replays, for Perfetto (ui.perfetto.dev)"),
+    )
     .option("--workers <n>", "machines that replay at once (default: one for each processor)", readPositive)
     .option("--cost <file>", "unit costs that estimate the system time added (default: those of RFC v5, arm64)")
     .option("--wrmsr-cycles <n>", "cycles of a write of IA32_PKRS, which nobody has measured", readWhole);

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
-import { Command, Option } from "./commander.js";
-import { EXIT, tellError } from "./errors.js";
+import { fileURLToPath } from "node:url";
+import { Command, Option, OutputOption } from "./commander.js";
+import { EXIT, tellError, tellStdout } from "./errors.js";
 import type { BenchFlags } from "./commands/bench.js";
 import type { KunitFlags } from "./commands/kunit.js";
 import type { MuseumFlags } from "./commands/museum.js";
@@ -12,6 +13,9 @@ import type { CommonFlags } from "./options.js";
 import { ARCHES, FEATURES } from "./plugins.js";
 import type { Policy } from "./series.js";
 
+/** The costs that are used without `--cost`. */
+const BUNDLED_COSTS = fileURLToPath(new URL("../data/rfc-v5.costs.json", import.meta.url));
+
 const ALL_POLICIES: readonly Policy[] = ["off", "naive", "batched"];
 
 /**
@@ -21,11 +25,12 @@ const ALL_POLICIES: readonly Policy[] = ["off", "naive", "batched"];
  */
 export async function main(argv: readonly string[]): Promise<number> {
   let status: number = EXIT.GOOD;
-  // A reader that has seen enough (`| head`) closes the pipe: nothing is wrong, and nobody is left to tell.
+  // A reader that has seen enough (`| head`) closes the pipe: nothing is wrong, and no message would be read.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
-    process.exit(status);
+    process.exit(error.code === "EPIPE" ? status : tellStdout(error));
   });
+  // Where messages cannot be written either, the exit status remains.
+  process.stderr.on("error", () => undefined);
   try {
     await createProgram((result) => {
       status = result;
@@ -68,7 +73,7 @@ function createProgram(finish: (status: number) => void): Command {
   withReplayFlags(withCommonFlags(program.command("record"), ALL_POLICIES))
     .description("record a command with perf and replay it; prints how, for machines that have perf")
     .argument("<command...>", "the workload and its arguments, behind --")
-    .option("-o, --output <file>", "keep the recording there")
+    .addOption(new OutputOption("-o, --output <file>", "keep the recording there"))
     .action(async (command: string[], flags: RecordFlags) => {
       const { record } = await import("./commands/record.js");
       finish(await record(command, flags));
@@ -78,7 +83,7 @@ function createProgram(finish: (status: number) => void): Command {
     .description("run the kernel's own test suites on machines that have just booted; prints KTAP")
     .option("--filter <glob>", "only cases that match: a glob of suites, or of suites and cases, `suite.case`")
     .option("--list", "print the names of the cases and run none")
-    .option("--junit <file>", "write the results to a file as JUnit XML too")
+    .addOption(new OutputOption("--junit <file>", "write the results to a file as JUnit XML too"))
     .addHelpText("after", "\nWith --seed the cases of each suite run in an order that the seed draws.")
     .action(async (flags: KunitFlags, command: Command) => {
       const { kunit } = await import("./commands/kunit.js");
@@ -147,7 +152,7 @@ function createProgram(finish: (status: number) => void): Command {
     .option("--counts", "print what each benchmark had a machine do for one operation")
     .option("--what-if", "compare other placements of the guards instead: cost beside exposure, on both architectures")
     .option("--cost <file>", "unit costs for --what-if (default: those of RFC v5, arm64)")
-    .option("--save-costs <file>", "write the fitted unit costs, for --cost of other commands")
+    .addOption(new OutputOption("--save-costs <file>", "write the fitted unit costs, for --cost of other commands"))
     .option("--seed <n>", "seed of the ranges", readWhole, 1)
     .option("--csv", "print the predictions as CSV")
     .option("--json", "print one JSON document and nothing else")
@@ -202,6 +207,10 @@ function createProgram(finish: (status: number) => void): Command {
       finish(await budget(modules, flags));
     });
 
+  program.hook("preAction", async (_, command) => {
+    await checkOutputs(command);
+  });
+
   // Its flags are the architectures' inputs, which are loaded for it alone.
   const explain = program.command("explain").description("why an access faults, step by step, from an oops");
   program.hook("preSubcommand", async (_, command) => {
@@ -211,6 +220,22 @@ function createProgram(finish: (status: number) => void): Command {
   });
 
   return program;
+}
+
+/** No file that a command writes may be one that it reads, or one that it writes too. */
+async function checkOutputs(command: Command): Promise<void> {
+  const outputs: string[] = [];
+  const inputs = [...command.args];
+  for (const option of command.options.filter(({ flags }) => flags.includes("<file>"))) {
+    const value: unknown = command.getOptionValue(option.attributeName());
+    if (typeof value === "string") (option instanceof OutputOption ? outputs : inputs).push(value);
+  }
+  if (outputs.length === 0) return;
+  const [{ refuseSameFile }, { embeddedTrace }] = await Promise.all([
+    import("./output.js"),
+    import("@kpkeys/workloads"),
+  ]);
+  refuseSameFile(outputs, [...inputs, ...Object.values(embeddedTrace), BUNDLED_COSTS]);
 }
 
 /** A list of architectures, all of them if left out. */

@@ -5,6 +5,7 @@
  * @packageDocumentation
  */
 export * from "./errors.js";
+export { fileReason, inputFailure, outputFailure } from "./file-errors.js";
 export { registerArch } from "./framework/arch.js";
 export type { ArchServices, CpuPlace } from "./framework/arch.js";
 export { readConfig, resolveConfig } from "./framework/config.js";

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { KpkeysError } from "@kpkeys/core";
 import { embeddedTrace } from "@kpkeys/workloads";
@@ -12,6 +11,7 @@ import { COMMAND_SUBJECTS, figureSubject } from "../bench/subject.js";
 import type { Subject } from "../bench/subject.js";
 import { EXIT } from "../errors.js";
 import type { CommonFlags } from "../options.js";
+import { readInput } from "../input.js";
 import { createProgress } from "../progress.js";
 import { benchTextOf } from "../report/bench.js";
 import type { BenchReport } from "../report/bench.js";
@@ -92,16 +92,7 @@ function wanted(groups: readonly Subject[][], names: readonly string[]): readonl
 }
 
 function readFigures(path: string): readonly FigureResult[] {
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (cause) {
-    throw new KpkeysError("ERR_INPUT_MISSING", cause instanceof Error ? cause.message : String(cause), {
-      where: path,
-      expected: "what kpkeys bench --json printed",
-      cause,
-    });
-  }
+  const text = readInput(path, "what kpkeys bench --json printed");
   try {
     const { figures } = JSON.parse(text) as { figures: FigureResult[] };
     if (figures.every(({ name, nsPerOperation }) => typeof name === "string" && nsPerOperation > 0)) return figures;

@@ -1,6 +1,7 @@
-import { readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { KpkeysError, readConfig } from "@kpkeys/core";
 import type { Job, JobResult } from "../job.js";
+import { readInput } from "../input.js";
 import { createInterruption } from "../interruption.js";
 import { runJobs } from "../pool.js";
 import { createProgress } from "../progress.js";
@@ -55,20 +56,11 @@ export async function doJobs(jobs: readonly Job[], options: JobOptions): Promise
 /** What is said of symbols stands behind the file's lines, so that errors name the numbers of those. */
 function configured(jobs: readonly Job[], path: string | undefined, symbols: readonly string[]): readonly Job[] {
   if (path === undefined && symbols.length === 0) return jobs;
-  const lines = path === undefined ? [] : linesOf(path);
+  const lines = path === undefined ? [] : readInput(path, "a file of `.config` lines").split(/\r?\n/);
   const said = readConfig(lines, path);
   const unsaid = symbols.filter((symbol) => !said.has(symbol));
   const config = [...lines, ...unsaid.map((symbol) => `CONFIG_${symbol}=y`)];
   return jobs.map((job) => ({ ...job, spec: { ...job.spec, config } }));
-}
-
-function linesOf(path: string): string[] {
-  try {
-    return readFileSync(path, "utf8").split(/\r?\n/);
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new KpkeysError("ERR_INPUT_MISSING", why, { where: path, expected: "a file of `.config` lines", cause });
-  }
 }
 
 /** Whatever else may be wrong with the file, its reader tells. */

@@ -1,10 +1,10 @@
-import { writeFileSync } from "node:fs";
 import { KpkeysError } from "@kpkeys/core";
 import { EXIT } from "../errors.js";
 import type { Job, JobResult } from "../job.js";
 import type { KunitChoice } from "../kunit-cases.js";
 import { jobsOf } from "../options.js";
 import type { CommonFlags } from "../options.js";
+import { writeOutput } from "../output.js";
 import { hasFailures, kunitCasesReportOf, kunitCasesTextOf, kunitReportOf, kunitTextOf } from "../report/kunit.js";
 import { doJobs } from "./jobs.js";
 import { print, printJson } from "./print.js";
@@ -40,7 +40,10 @@ export async function kunit(flags: KunitFlags, shuffle?: number): Promise<number
     return EXIT.GOOD;
   }
   const report = kunitReportOf(results);
-  if (flags.junit !== undefined) await writeJunit(flags.junit, results);
+  if (flags.junit !== undefined) {
+    const { junitOf } = await import("../report/junit.js");
+    writeOutput(flags.junit, junitOf(results));
+  }
   if (flags.json === true) printJson(report);
   else print(kunitTextOf(results));
   return report.arches.some(hasFailures) ? EXIT.FAILED : EXIT.GOOD;
@@ -63,14 +66,4 @@ function refuseNothing(results: readonly JobResult[], filter: string | undefined
           expected: "a glob of suites, or of suites and cases with a dot between; --list names them",
         },
   );
-}
-
-async function writeJunit(path: string, results: readonly JobResult[]): Promise<void> {
-  const { junitOf } = await import("../report/junit.js");
-  try {
-    writeFileSync(path, junitOf(results));
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new KpkeysError("ERR_OUTPUT", why, { where: path, expected: "a file that can be written", cause });
-  }
 }

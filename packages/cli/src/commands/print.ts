@@ -1,9 +1,32 @@
+import { fstatSync, writeSync } from "node:fs";
+import { isMainThread } from "node:worker_threads";
+import { outputFailure } from "@kpkeys/core";
+
 /**
  * Prints a text on stdout.
  * @param text - lines, the last with its line break
+ * @throws KpkeysError ERR_OUTPUT where stdout is a file that cannot be written; of a pipe, {@link "../program.js"!main} hears
  */
 export function print(text: string): void {
-  process.stdout.write(text);
+  if (!isMainThread || !isStdoutFile()) {
+    process.stdout.write(text);
+    return;
+  }
+  // Node writes a file once and does not look whether all of it was taken: on a disk that gets full, the end would be missing.
+  const bytes = Buffer.from(text);
+  try {
+    for (let at = 0; at < bytes.length; at += writeSync(1, bytes, at));
+  } catch (cause) {
+    throw outputFailure("stdout", cause);
+  }
+}
+
+function isStdoutFile(): boolean {
+  try {
+    return fstatSync(1).isFile();
+  } catch {
+    return false;
+  }
 }
 
 /**

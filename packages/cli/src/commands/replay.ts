@@ -1,14 +1,14 @@
 import type { CheckMode, Until } from "@kpkeys/workloads";
 import { EXIT } from "../errors.js";
-import type { Check, Job } from "../job.js";
+import type { Check, Job, JobResult } from "../job.js";
 import { jobsOf } from "../options.js";
 import type { CommonFlags } from "../options.js";
+import { createOutput } from "../output.js";
 import { readCosts } from "../overhead/costs.js";
 import { reportOf } from "../report/document.js";
 import { styleFor } from "../report/style.js";
 import { textOf } from "../report/text.js";
 import { failuresOf } from "../report/verdict.js";
-import { emptyTraceOut } from "../timeline/trace-out.js";
 import { doJobs } from "./jobs.js";
 import { print, printJson } from "./print.js";
 
@@ -65,13 +65,27 @@ export async function reportReplay(trace: string, flags: ReplayFlags, checks: re
       .map((job) => ({ ...job, ...part, trace, checks, check, ...(vmpte !== undefined && { vmpte }) })),
     ...all.filter(({ policy }) => policy !== strongest).map((job) => ({ ...job, ...part, trace })),
   ];
-  const { traceOut } = flags;
-  if (traceOut !== undefined) emptyTraceOut(traceOut, vmpte === undefined ? [trace] : [trace, vmpte]);
-  const observed =
-    traceOut === undefined ? jobs : jobs.map((job, place) => ({ ...job, timeline: { file: traceOut, place } }));
-  const report = reportOf(jobs, await doJobs(observed, { ...flags, interruptible: true }), pricing);
+  const report = reportOf(jobs, await doObserved(jobs, flags), pricing);
   if (flags.json === true) printJson(report);
   else print(textOf(report, styleFor(process.stdout), process.stdout.isTTY ? process.stdout.columns : undefined));
   if (report.partial) return EXIT.INTERRUPTED;
   return report.arches.some((arch) => failuresOf(arch).length > 0) ? EXIT.FAILED : EXIT.GOOD;
+}
+
+/** Does the jobs, with their timeline in a file if one is wanted. */
+async function doObserved(jobs: readonly Job[], flags: ReplayFlags): Promise<JobResult[]> {
+  const options = { ...flags, interruptible: true };
+  const { traceOut } = flags;
+  if (traceOut === undefined) return doJobs(jobs, options);
+  const output = createOutput(traceOut);
+  try {
+    const results = await doJobs(
+      jobs.map((job, place) => ({ ...job, timeline: { file: output.file, path: traceOut, place } })),
+      options,
+    );
+    output.commit();
+    return results;
+  } finally {
+    output.discard();
+  }
 }

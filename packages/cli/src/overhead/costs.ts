@@ -1,5 +1,7 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { KpkeysError } from "@kpkeys/core";
+import { readInput } from "../input.js";
+import { writeOutput } from "../output.js";
 import { ARCHES } from "../plugins.js";
 import type { ArchId } from "../plugins.js";
 import type { Fit } from "./fit.js";
@@ -76,13 +78,7 @@ export async function readCosts(path?: string): Promise<CostFile> {
 }
 
 function parse(path: string): unknown {
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new KpkeysError("ERR_INPUT_MISSING", why, { where: path, expected: "a file of unit costs", cause });
-  }
+  const text = readInput(path, "a file of unit costs");
   try {
     return JSON.parse(text);
   } catch (cause) {
@@ -133,15 +129,10 @@ function spaced(costs: UnitCosts): string {
  * Writes unit costs where {@link readCosts} can read them.
  * @param path - the file
  * @param file - what to write
- * @throws KpkeysError ERR_USAGE where no file can be written
+ * @throws KpkeysError ERR_OUTPUT
  */
 export function writeCosts(path: string, { samples = [], ...file }: CostFile): void {
   const lines = samples.map((sample) => `    ${spaced(sample)}`).join(",\n");
   const head = JSON.stringify(file, undefined, 2).slice(0, -2);
-  try {
-    writeFileSync(path, `${head},\n  "samples": [\n${lines}\n  ]\n}\n`);
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new KpkeysError("ERR_USAGE", why, { where: path, expected: "a place where a file can be written", cause });
-  }
+  writeOutput(path, `${head},\n  "samples": [\n${lines}\n  ]\n}\n`);
 }

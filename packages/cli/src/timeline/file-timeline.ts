@@ -10,8 +10,8 @@ import { createTrackEvents } from "./track-events.js";
  * @param name - of the machine
  * @throws KpkeysError ERR_OUTPUT, here and at any moment that is written
  */
-export function createFileTimeline({ file, place }: TimelineOptions, name: string): Timeline {
-  const out = openTraceOut(file);
+export function createFileTimeline({ file, path, place }: TimelineOptions, name: string): Timeline {
+  const out = openTraceOut(file, path);
   const events = createTrackEvents(place + 1, (packets) => {
     out.append(packets);
   });
