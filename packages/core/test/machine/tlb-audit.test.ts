@@ -153,3 +153,19 @@ test("no address space finds two translations of a page, whatever it was before:
   expect(store(toy, USER_VA)).toBe(OK);
   expect(stale(toy)).toEqual([]);
 });
+
+test("translations of another address space are held against its own root, where the kernel's half is shared too", () => {
+  const toy = createToy({ splitRoots: false, asids: true, tlb: { sets: 1, ways: 4, replacement: "lru", seed: 1 } });
+  const { mmu } = toy.cpu;
+  const roots = [toy.kernelRoot, toy.allocate()];
+  roots.forEach((root, i) => {
+    toy.map(root, USER_VA, leaf(FIRST_DATA_PFN + i, A | W));
+    mmu.setUserRoot(root, 1 + i);
+    expect(load(toy, USER_VA)).toBe(OK);
+  });
+  expect(stale(toy)).toEqual([]);
+  toy.map(roots[0]!, USER_VA, leaf(FIRST_DATA_PFN + 5, A | W));
+  expect(stale(toy)).toEqual([USER_VA]);
+  mmu.setUserRoot(roots[0]!, 1);
+  expect(stale(toy)).toEqual([USER_VA]);
+});

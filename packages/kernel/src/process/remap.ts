@@ -159,11 +159,16 @@ export function createRemap(parts: ProcessParts, userTables: UserTables, unmap: 
       if (pages === 0) return duplicate(mm, page, newPage, newPages);
       if (newPage === page) return resize(mm, page, pages, newPages);
       if (newPages < pages) unmapRange(mm, page + newPages, page + pages);
-      const sources = mm.vmas.isolate(page, page + Math.min(pages, newPages));
-      if (sources.length === 0) return Errno.EFAULT;
-      for (const vma of sources) {
-        const to = newPage + vma.start - page;
-        move(mm, vma, to, newPages > pages ? newPage + newPages : to + vma.end - vma.start, keep);
+      const ranges = mm.vmas
+        .isolate(page, page + Math.min(pages, newPages))
+        .map(({ start, end }) => [start, end] as const);
+      if (ranges.length === 0) return Errno.EFAULT;
+      for (const [start, end] of ranges) {
+        // What was moved before may have merged with this one.
+        for (const vma of mm.vmas.isolate(start, end)) {
+          const to = newPage + vma.start - page;
+          move(mm, vma, to, newPages > pages ? newPage + newPages : to + vma.end - vma.start, keep);
+        }
       }
       return 0;
     },
