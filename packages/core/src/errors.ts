@@ -13,6 +13,8 @@ export const ERROR_CODES = {
   ERR_OUTPUT: "an output file cannot be written",
   ERR_TRACE_EMPTY: "a trace holds no event",
   ERR_TRACE_LINE: "a line of a trace is damaged: it begins like an event and cannot be read as one",
+  ERR_TRACE_PAGE_SIZE:
+    "a trace maps in smaller pages than the machine has, which therefore cannot map or unmap the same",
   ERR_RECORD: "a workload cannot be recorded here: there is no perf, or it may not use tracepoints",
   ERR_VMPTE_LINE: "a line of a VmPTE file is not `pid ppid name VmPTE VmRSS faults`",
   ERR_COST_FILE: "a file of unit costs is no JSON, or lacks a cost, has an unknown one or one of the wrong form",

@@ -5,6 +5,7 @@ import { pageOfAddress } from "../mm/addresses.js";
 import { createAdvice } from "./advice.js";
 import { createFaultHandler } from "./fault.js";
 import { createCopyMappings } from "./fork.js";
+import { createLock } from "./lock.js";
 import { createUserTables, KernelMm } from "./mm.js";
 import type { ProcessParts } from "./mm.js";
 import { createRemap } from "./remap.js";
@@ -32,6 +33,7 @@ export function createAddressSpaces(parts: ProcessParts): AddressSpaces {
   const faults = createFaultHandler(parts, userTables);
   const remap = createRemap(parts, userTables, unmap);
   const advise = createAdvice(parts, userTables, unmap, faults);
+  const lock = createLock(faults);
   const copyMappings = createCopyMappings(parts, userTables);
   const { pageShift } = format.geometry;
   const userEnd = pageOfAddress(arch.layout.userEnd, pageShift);
@@ -104,6 +106,7 @@ export function createAddressSpaces(parts: ProcessParts): AddressSpaces {
       if (!isUserRange(page, pages) || isFull(mm)) return Errno.ENOMEM;
       munmap(mm, page, pages);
       const vma = newVma(page, page + pages, prot & RIGHTS, flags, ++files);
+      if (mm.locksFuture) vma.flags |= VmFlag.LOCKED;
       const populate =
         (flags & (MapFlag.POPULATE | MAP_NONBLOCK)) === MapFlag.POPULATE || (vma.flags & VmFlag.LOCKED) !== 0;
       mm.vmas.insert(vma);
@@ -119,12 +122,17 @@ export function createAddressSpaces(parts: ProcessParts): AddressSpaces {
       const mm = own(handle);
       if ((prot & ~(RIGHTS | IGNORED_PROT)) !== 0) return Errno.EINVAL;
       if (!isUserRange(page, pages) || isFull(mm)) return Errno.ENOMEM;
-      return remap.mprotect(mm, page, pages, prot & RIGHTS);
+      remap.mprotect(mm, page, pages, prot & RIGHTS);
+      if ((prot & Prot.WRITE) !== 0) lock.fillLocked(mm, page, page + pages, Prot.WRITE);
+      return 0;
     }),
     mremap: operation((handle, page, pages, newPage, newPages, flags = 0) => {
       const mm = own(handle);
       if (!isUserRange(page, Math.max(1, pages)) || !isUserRange(newPage, newPages)) return Errno.EINVAL;
-      return isFull(mm) ? Errno.ENOMEM : remap.mremap(mm, page, pages, newPage, newPages, flags);
+      if (isFull(mm)) return Errno.ENOMEM;
+      const status = remap.mremap(mm, page, pages, newPage, newPages, flags);
+      if (status === 0 && newPages > pages) lock.fillLocked(mm, newPage + pages, newPage + newPages);
+      return status;
     }),
     brk: operation((handle, page) => {
       const mm = own(handle);
@@ -132,7 +140,10 @@ export function createAddressSpaces(parts: ProcessParts): AddressSpaces {
       if (mm.heapStart < 0) mm.heapStart = mm.heapEnd = page;
       if (page > mm.heapEnd) {
         munmap(mm, mm.heapEnd, page - mm.heapEnd);
-        mm.vmas.insert(newVma(mm.heapEnd, page, Prot.READ | Prot.WRITE, MapFlag.PRIVATE | MapFlag.ANONYMOUS));
+        const grown = newVma(mm.heapEnd, page, Prot.READ | Prot.WRITE, MapFlag.PRIVATE | MapFlag.ANONYMOUS);
+        if (mm.locksFuture) grown.flags |= VmFlag.LOCKED;
+        mm.vmas.insert(grown);
+        if (mm.locksFuture) faults.populate(mm, mm.heapEnd, page);
       } else if (page < mm.heapEnd) munmap(mm, page, mm.heapEnd - page);
       mm.heapEnd = page;
       return 0;
@@ -144,7 +155,21 @@ export function createAddressSpaces(parts: ProcessParts): AddressSpaces {
       advise(mm, page, pages, advice);
       return 0;
     }),
+    mlock: operation((handle, page, pages) => {
+      if (!isUserRange(page, pages)) return Errno.ENOMEM;
+      lock.mlock(own(handle), page, pages);
+      return 0;
+    }),
+    munlock: operation((handle, page, pages) => {
+      if (!isUserRange(page, pages)) return Errno.ENOMEM;
+      lock.munlock(own(handle), page, pages);
+      return 0;
+    }),
+    mlockall: operation((handle, flags) => {
+      lock.mlockall(own(handle), flags);
+    }),
     protectionAt: (mm, page) => own(mm).vmas.find(page)?.prot ?? -1,
+    endBelow: (mm, page) => own(mm).vmas.endBelow(page),
     touch: (mm, high, low, access, privilege) => faults.touch(own(mm), high, low, access, privilege),
   };
   // Added when the rest is there: V8 keeps an object with an accessor in its literal as a hash table.

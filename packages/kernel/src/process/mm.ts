@@ -28,6 +28,8 @@ export class KernelMm implements Mm {
   heapStart = -1;
   /** One past the heap's last page. */
   heapEnd = -1;
+  /** Whether new mappings are locked: VM_LOCKED in `def_flags`. */
+  locksFuture = false;
 
   /**
    * @param id - its number

@@ -53,12 +53,13 @@ const ARGUMENT_BYTES = 128 * 1024;
  * @returns a clause; empty when nothing is known to lack
  */
 export function unknownOf(program: Program, lost: number): string {
-  const { fromBefore, lostBefore, refused, unexplained, calledClone3, threaded } = program;
+  const { fromBefore, lostBefore, refused, unexplained, calledClone3, lockedAll, threaded } = program;
   if (fromBefore) return "part of its life lies before the trace began";
   if (lost > lostBefore) return `perf lost ${lost - lostBefore} events while it lived`;
   if (refused > 0) return `${refused} of its system calls cannot be carried out as the trace has them`;
   if (unexplained > 0) return `${unexplained} of its faults lie in no mapping that the trace tells of`;
   if (calledClone3) return "it called clone3, and the struct with the flags is not in the trace";
+  if (lockedAll) return "mlockall filled mappings of execve, whose sizes are not in the trace";
   if (threaded) return "its threads may have faulted between Linux's account and exit_group";
   return "";
 }

@@ -18,6 +18,7 @@ const {
   sched_process_exit,
   page_fault_user,
   page_fault_kernel,
+  page_fault,
   sched_process_fork,
   sched_process_exec,
   sys_enter_exit_group,
@@ -99,6 +100,9 @@ export class Operations {
       case page_fault_kernel:
         this.#kernelFault(thread, event);
         return;
+      case page_fault:
+        this.#sampledFault(thread, event);
+        return;
       case sched_process_fork:
         this.threads.fork(thread, argUnsigned(event, 1));
         return;
@@ -132,11 +136,21 @@ export class Operations {
    */
   #kernelFault(thread: Thread, event: TraceEvent): void {
     const write = (event.argLow[2]! & 2) !== 0;
-    if (write && thread.syscall === sys_enter_execve && !thread.execSwitched) {
-      this.threads.exec(thread);
-      thread.execSwitched = true;
-    }
+    if (write) this.#enterExeced(thread);
     this.faults.replay(thread.task.mm!, thread.program, event, Privilege.UACCESS);
+  }
+
+  /** In execve a sample of what the old address space does not map is a write into the new one. */
+  #sampledFault(thread: Thread, event: TraceEvent): void {
+    if (!this.faults.isMapped(thread.task.mm!, event)) this.#enterExeced(thread);
+    this.faults.replaySample(thread.task.mm!, thread.program, event);
+  }
+
+  /** Goes on in the address space that the execve builds in which a thread is, if it is in one. */
+  #enterExeced(thread: Thread): void {
+    if (thread.syscall !== sys_enter_execve || thread.execSwitched) return;
+    this.threads.exec(thread);
+    thread.execSwitched = true;
   }
 
   #exit(tid: number, groupDead: boolean): void {

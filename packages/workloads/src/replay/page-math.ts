@@ -1,4 +1,8 @@
+import { KpkeysError } from "@kpkeys/core";
 import type { TraceEvent } from "../reader/event.js";
+
+/** Bytes of the smallest page of any kernel. */
+const SMALLEST_PAGE = 4096;
 
 /** What the high word of an address counts in bytes. */
 const HIGH_WORD = 2 ** 32;
@@ -37,11 +41,26 @@ export class PageMath {
   }
 
   /**
-   * Whether an address is that of a page.
-   * @param low - bits 31 to 0 of the address
+   * Whether a number of bytes is a multiple of the page.
+   * @param low - bits 31 to 0 of the bytes
    */
   isAligned(low: number): boolean {
     return (low & (this.bytes - 1)) === 0;
+  }
+
+  /**
+   * Whether an address is one that Linux takes or gives as that of a page. One that is of a page, but not of a page of this machine,
+   * shows that the recorded kernel has smaller pages, of which the machine cannot map or unmap a single one.
+   * @param low - bits 31 to 0 of the address
+   * @throws KpkeysError ERR_TRACE_PAGE_SIZE in that case
+   */
+  isPageAddress(low: number): boolean {
+    if (this.isAligned(low)) return true;
+    if ((low & (SMALLEST_PAGE - 1)) !== 0) return false;
+    const recorded = low & -low;
+    throw new KpkeysError("ERR_TRACE_PAGE_SIZE", `the recorded kernel has pages of ${recorded / 1024} KiB or less`, {
+      expected: `pages of ${this.bytes / 1024} KiB, as this machine has; replay it on an architecture with smaller ones`,
+    });
   }
 
   /**

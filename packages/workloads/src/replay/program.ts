@@ -1,3 +1,13 @@
+/** A segment of shared memory that a program attached. Its size is in no event. */
+export interface Segment {
+  /** First page. */
+  readonly start: number;
+  /** One past the last page that is known to be of it. */
+  end: number;
+  /** PROT_ bits. */
+  readonly prot: number;
+}
+
 /**
  * What is known of the program that an address space runs, and of what the trace does not tell of it. Threads share theirs;
  * a child has a copy; execve begins another.
@@ -15,6 +25,10 @@ export interface Program {
   stackPage: number;
   /** Pages that lie in what execve mapped, far from each other: where its images are. */
   readonly anchors: number[];
+  /** Shared memory by shmat. */
+  readonly segments: Segment[];
+  /** Whether mlockall filled its mappings, of which those that execve made are not in the trace. */
+  lockedAll: boolean;
   /** Faults that no mapping explains. */
   unexplained: number;
   /** System calls that Linux carried out and the model refused. */
@@ -36,6 +50,8 @@ export function newProgram(lostBefore: number, fromBefore = false): Program {
     heapStart: -1,
     stackPage: -1,
     anchors: [],
+    segments: [],
+    lockedAll: false,
     unexplained: 0,
     refused: 0,
     lostBefore,
@@ -47,5 +63,6 @@ export function newProgram(lostBefore: number, fromBefore = false): Program {
  * @param parent - the parent's
  */
 export function copyProgram(parent: Program): Program {
-  return { ...parent, anchors: [...parent.anchors], threaded: false };
+  const segments = parent.segments.map((segment) => ({ ...segment }));
+  return { ...parent, anchors: [...parent.anchors], segments, lockedAll: false, threaded: false };
 }

@@ -185,8 +185,7 @@ async function read(
   try {
     return await reader(path, take, reading);
   } catch (error) {
-    const outOfMemory = error instanceof KpkeysError && error.code === "ERR_OUT_OF_MEMORY";
-    throw outOfMemory ? outOfMemoryAt(`${path}:${operations.line}`, error) : error;
+    throw error instanceof KpkeysError ? atLine(`${path}:${operations.line}`, error) : error;
   }
 }
 
@@ -213,10 +212,8 @@ function traceOf(
   };
 }
 
-function outOfMemoryAt(where: string, cause: KpkeysError): KpkeysError {
-  return new KpkeysError("ERR_OUT_OF_MEMORY", cause.message.replace(/; expected.*/, ""), {
-    where,
-    expected: "a machine with more memory",
-    cause,
-  });
+/** Adds the line of the trace to what the machine found wrong there; the reader's own errors have it. */
+function atLine(where: string, error: KpkeysError): KpkeysError {
+  const ofMachine = error.code === "ERR_OUT_OF_MEMORY" || error.code === "ERR_TRACE_PAGE_SIZE";
+  return ofMachine ? new KpkeysError(error.code, error.message, { where, cause: error }) : error;
 }

@@ -1,8 +1,15 @@
+import { MapFlag, Prot } from "@kpkeys/core/contracts";
 import type { AddressSpaces, Mm } from "@kpkeys/core/contracts";
 import { EventKind, isErrno } from "../reader/event.js";
 import type { TraceEvent } from "../reader/event.js";
 import type { PageMath } from "./page-math.js";
 import type { Thread } from "./threads.js";
+
+/** SHM_ bits of shmat (include/uapi/linux/shm.h). */
+const SHM = { RDONLY: 0o10000, EXEC: 0o100000 } as const;
+
+/** MAP_NONBLOCK of include/uapi/asm-generic/mman.h, which remap_file_pages takes as well. */
+const MAP_NONBLOCK = 0x10000;
 
 /** The error after which part of a call stays done: a hole in the range of madvise. */
 const ENOMEM = -12;
@@ -11,6 +18,8 @@ const ENOMEM = -12;
 export class Syscalls {
   /** Calls that Linux carried out and the machine refused: of no length, outside its user half, of mappings that are not there. */
   refused = 0;
+  /** Calls that succeeded and whose effect no trace has: the ranges of process_madvise are in the caller's memory. */
+  unknownEffects = 0;
   readonly #spaces: AddressSpaces;
   readonly #pages: PageMath;
 
@@ -40,6 +49,7 @@ export class Syscalls {
    * one that it returned.
    * @param thread - the caller, entered into the call
    * @param event - a `sys_exit_*` event
+   * @throws KpkeysError ERR_TRACE_PAGE_SIZE
    */
   leave(thread: Thread, event: TraceEvent): void {
     if (thread.task.mm !== undefined && !this.#carryOut(thread.task.mm, thread, event)) {
@@ -58,11 +68,9 @@ export class Syscalls {
     const spaces = this.#spaces;
     switch (thread.syscall) {
       case EventKind.sys_enter_mmap:
-        return (
-          spaces.mmap(mm, this.#returned(event), this.#length(thread, 1), thread.argLow[2]!, thread.argLow[3]!) === 0
-        );
+        return this.#mmap(mm, thread, event);
       case EventKind.sys_enter_munmap:
-        return spaces.munmap(mm, this.#page(thread, 0), this.#length(thread, 1)) === 0;
+        return this.#starts(thread) && spaces.munmap(mm, this.#page(thread, 0), this.#length(thread, 1)) === 0;
       case EventKind.sys_enter_mprotect:
         return this.#mprotect(mm, thread);
       case EventKind.sys_enter_mremap:
@@ -71,17 +79,45 @@ export class Syscalls {
         return this.#brk(mm, thread, event);
       case EventKind.sys_enter_madvise:
         return this.#madvise(mm, thread);
+      case EventKind.sys_enter_mlock:
+        return this.#mlock(mm, thread);
+      case EventKind.sys_enter_munlock:
+        return this.#munlock(mm, thread);
+      case EventKind.sys_enter_mlockall:
+        thread.program.lockedAll = true;
+        spaces.mlockall(mm, thread.argLow[0]!);
+        return true;
+      case EventKind.sys_enter_munlockall:
+        spaces.mlockall(mm, 0);
+        return true;
+      case EventKind.sys_enter_shmat:
+        return this.#shmat(mm, thread, event);
+      case EventKind.sys_enter_shmdt:
+        return this.#shmdt(mm, thread);
+      case EventKind.sys_enter_remap_file_pages:
+        return this.#remapFilePages(mm, thread);
+      case EventKind.sys_enter_process_madvise:
+        this.unknownEffects++;
+        return true;
       default:
         return true;
     }
   }
 
+  #mmap(mm: Mm, thread: Thread, event: TraceEvent): boolean {
+    if (!this.#pages.isPageAddress(event.argLow[0]!)) return false;
+    const page = this.#returned(event);
+    return this.#spaces.mmap(mm, page, this.#length(thread, 1), thread.argLow[2]!, thread.argLow[3]!) === 0;
+  }
+
   #mprotect(mm: Mm, thread: Thread): boolean {
     const pages = this.#length(thread, 1);
+    if (!this.#starts(thread)) return false;
     return pages === 0 || this.#spaces.mprotect(mm, this.#page(thread, 0), pages, thread.argLow[2]! & 7) === 0;
   }
 
   #mremap(mm: Mm, thread: Thread, event: TraceEvent): boolean {
+    if (!this.#starts(thread) || !this.#pages.isPageAddress(event.argLow[0]!)) return false;
     const page = this.#page(thread, 0);
     const newPage = this.#returned(event);
     const pages = this.#length(thread, 1);
@@ -96,7 +132,59 @@ export class Syscalls {
 
   #madvise(mm: Mm, thread: Thread): boolean {
     const pages = this.#length(thread, 1);
+    if (!this.#starts(thread)) return false;
     return pages === 0 || this.#spaces.madvise(mm, this.#page(thread, 0), pages, thread.argLow[2]!) === 0;
+  }
+
+  #mlock(mm: Mm, thread: Thread): boolean {
+    const end = this.#end(thread);
+    const page = this.#page(thread, 0);
+    return end === page || this.#spaces.mlock(mm, page, end - page) === 0;
+  }
+
+  #munlock(mm: Mm, thread: Thread): boolean {
+    const end = this.#end(thread);
+    const page = this.#page(thread, 0);
+    return end === page || this.#spaces.munlock(mm, page, end - page) === 0;
+  }
+
+  /** Maps the first page of the segment; faults above it show how far it reaches. */
+  #shmat(mm: Mm, { program, argLow }: Thread, event: TraceEvent): boolean {
+    if (!this.#pages.isPageAddress(event.argLow[0]!)) return false;
+    const start = this.#returned(event);
+    const flags = argLow[2]!;
+    const write = (flags & SHM.RDONLY) === 0 ? Prot.WRITE : 0;
+    const prot = Prot.READ | write | ((flags & SHM.EXEC) === 0 ? 0 : Prot.EXEC);
+    program.segments.push({ start, end: start + 1, prot });
+    return this.#spaces.mmap(mm, start, 1, prot, MapFlag.SHARED | MapFlag.ANONYMOUS) === 0;
+  }
+
+  #shmdt(mm: Mm, thread: Thread): boolean {
+    const { segments } = thread.program;
+    const start = this.#page(thread, 0);
+    const index = segments.findIndex((segment) => segment.start === start);
+    const [segment] = index < 0 ? [] : segments.splice(index, 1);
+    return segment !== undefined && this.#spaces.munmap(mm, start, segment.end - start) === 0;
+  }
+
+  /** Since Linux 4.0 it maps the range anew, with the mapping's own rights, and fills it. */
+  #remapFilePages(mm: Mm, thread: Thread): boolean {
+    const page = this.#page(thread, 0);
+    const prot = this.#spaces.protectionAt(mm, page);
+    const flags = MapFlag.SHARED | MapFlag.POPULATE | (thread.argLow[4]! & MAP_NONBLOCK);
+    return prot >= 0 && this.#spaces.mmap(mm, page, this.#length(thread, 1), prot, flags) === 0;
+  }
+
+  /** The end of a range of bytes, rounded up to pages: mlock takes addresses inside of pages. */
+  #end(thread: Thread): number {
+    const low = (thread.argLow[0]! >>> 0) + (thread.argLow[1]! >>> 0);
+    const high = (thread.argHigh[0]! >>> 0) + (thread.argHigh[1]! >>> 0) + Math.floor(low / 2 ** 32);
+    return this.#pages.pagesOf(high, low | 0);
+  }
+
+  /** Whether the range that a call was entered with starts at a page; Linux refuses others with EINVAL. */
+  #starts(thread: Thread): boolean {
+    return this.#pages.isPageAddress(thread.argLow[0]!);
   }
 
   /** The page of an address that a call was entered with. */

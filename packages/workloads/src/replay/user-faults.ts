@@ -58,6 +58,29 @@ export class UserFaults {
     this.#access(mm, program, event, access, privilege);
   }
 
+  /**
+   * Makes the access of a sample, whose kind is unknown: a write where the mapping allows it, else a read or a fetch.
+   * @param mm - the address space, which is the current one
+   * @param program - what is known of what it runs
+   * @param event - `page_fault`
+   */
+  replaySample(mm: Mm, program: Program, event: TraceEvent): void {
+    const page = this.#pages.pageAt(event, 0);
+    const prot = this.#spaces.protectionAt(mm, page);
+    const write = prot < 0 ? this.#areas.isStack(page) : (prot & Prot.WRITE) !== 0;
+    const fetch = prot >= 0 && (prot & (Prot.READ | Prot.EXEC)) === Prot.EXEC;
+    this.#access(mm, program, event, write ? Access.WRITE : fetch ? Access.FETCH : Access.READ, Privilege.USER);
+  }
+
+  /**
+   * Whether an address is in a mapping.
+   * @param mm - the address space
+   * @param event - a fault
+   */
+  isMapped(mm: Mm, event: TraceEvent): boolean {
+    return this.#spaces.protectionAt(mm, this.#pages.pageAt(event, 0)) >= 0;
+  }
+
   #access(mm: Mm, program: Program, event: TraceEvent, access: Access, privilege: Privilege): void {
     const high = event.argHigh[0]!;
     const low = event.argLow[0]!;
@@ -83,11 +106,24 @@ export class UserFaults {
    * written, else a page of a file (ELF segment, vdso). Its rights are not in the trace, so it has all.
    */
   #infer(mm: Mm, program: Program, page: number, access: Access): boolean {
+    if (this.#growSegment(mm, program, page)) return true;
     if (!this.#areas.mayBeMapped(program, page)) return false;
     const stack = this.#areas.isStack(page) && access === Access.WRITE;
     if (stack) this.#inferStackTop(mm, program, page);
     const flags = MapFlag.PRIVATE | (stack ? MapFlag.ANONYMOUS | MapFlag.GROWSDOWN : 0);
     if (this.#spaces.protectionAt(mm, page) < 0) this.#spaces.mmap(mm, page, 1, ALL_RIGHTS, flags);
+    this.counts.inferredMappings++;
+    return true;
+  }
+
+  /** A fault above what is known of shared memory, with nothing mapped between, shows that the segment reaches at least there. */
+  #growSegment(mm: Mm, { segments }: Program, page: number): boolean {
+    if (segments.length === 0) return false;
+    const below = this.#spaces.endBelow(mm, page);
+    const segment = segments.find(({ end }) => end === below);
+    if (segment === undefined) return false;
+    this.#spaces.mmap(mm, below, page + 1 - below, segment.prot, MapFlag.SHARED | MapFlag.ANONYMOUS);
+    segment.end = page + 1;
     this.counts.inferredMappings++;
     return true;
   }

@@ -102,12 +102,35 @@ export interface AddressSpaces {
    */
   madvise(mm: Mm, page: number, pages: number, advice: number): number;
   /**
+   * mlock: fills a range as faults would, and keeps it filled as its mappings grow or become writable.
+   * @param mm - the address space
+   * @param page - first virtual page
+   * @param pages - length
+   * @returns 0 or a negative errno
+   */
+  mlock(mm: Mm, page: number, pages: number): number;
+  /** munlock. @param mm - the address space @param page - first virtual page @param pages - length @returns 0 or a negative errno */
+  munlock(mm: Mm, page: number, pages: number): number;
+  /**
+   * mlockall, and munlockall with no flags.
+   * @param mm - the address space
+   * @param flags - MCL_ bits: CURRENT (1) fills all mappings, FUTURE (2) those made later, with ONFAULT (4) neither
+   */
+  mlockall(mm: Mm, flags: number): void;
+  /**
    * The rights of the mapping that holds a page.
    * @param mm - the address space
    * @param page - virtual page
    * @returns its {@link Prot} bits, or -1 when no mapping holds the page
    */
   protectionAt(mm: Mm, page: number): number;
+  /**
+   * The end of the mapping nearest below a page.
+   * @param mm - the address space
+   * @param page - virtual page
+   * @returns one past its last page, the page itself when a mapping that begins below holds it, or 0 when there is none
+   */
+  endBelow(mm: Mm, page: number): number;
   /**
    * An access of the current task to a user address: through the CPU, and on a fault through the fault handler, until it
    * goes through or a signal would be sent.

@@ -1,0 +1,97 @@
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createPluginRegistry } from "@kpkeys/core";
+import { buildMachine, DEFAULT_SPEC } from "@kpkeys/kernel";
+import type { Machine } from "@kpkeys/kernel";
+import { oddArch } from "../../../examples/odd-arch/src/index.js";
+import { replayTrace } from "../src/replay/replay.js";
+import type { ReplayOptions, ReplayResult } from "../src/replay/replay.js";
+
+/** Bytes of a page of the example architecture. */
+export const PAGE = 0x4000;
+/** An address of its mmap area; a table of the last level begins there. */
+export const AREA = 0x3f00_0000_0000;
+/** An address where its stacks are. */
+export const STACK = 0x3fff_e000_0000;
+
+/** A small machine of the example architecture. */
+export function machine(): Machine {
+  const spec = { ...DEFAULT_SPEC, arch: oddArch.id, features: [], memory: [{ bytes: 96 * 1024 * 1024 }] };
+  return buildMachine(spec, createPluginRegistry([oddArch]));
+}
+
+/** A line of perf script without its time, which follows from its place. */
+export type Line = readonly [tid: number, event: string];
+
+const hex = (value: number): string => `0x${value.toString(16)}`;
+
+/** A call of a thread that returns. */
+export function call(tid: number, name: string, args: Readonly<Record<string, number>>, result: number): Line[] {
+  const entered = Object.entries(args).map(([label, value]) => `${label}: ${hex(value)}`);
+  const returned = result < 0 ? `0x${(2n ** 64n + BigInt(result)).toString(16)}` : hex(result);
+  return [
+    [tid, `syscalls:sys_enter_${name}: ${entered.join(", ")}`],
+    [tid, `syscalls:sys_exit_${name}: ${returned}`],
+  ];
+}
+
+/** A call of mmap for private anonymous memory. */
+export function mmap(tid: number, address: number, pages: number, flags = 0x22): Line[] {
+  return call(tid, "mmap", { addr: 0, len: pages * PAGE, prot: 3, flags, fd: 0, off: 0 }, address);
+}
+
+/** A fault of user code; a write if no error code is given. */
+export function fault(tid: number, address: number, code = 6): Line {
+  return [tid, `exceptions:page_fault_user: address=${hex(address)} ip=0x1000 error_code=${hex(code)}`];
+}
+
+/** execve of a thread: by a thread other than the first, the number changes to that of the first. */
+export function exec(tid: number, former = tid): Line {
+  return [tid, `sched:sched_process_exec: filename=/bin/prog pid=${tid} old_pid=${former}`];
+}
+
+/** fork, by the thread's last call. */
+export function fork(tid: number, child: number): Line {
+  return [tid, `sched:sched_process_fork: comm=prog pid=${tid} child_comm=prog child_pid=${child}`];
+}
+
+/** The end of a thread by exit_group; `group` for the last of a process. */
+export function exit(tid: number, group = true): Line[] {
+  return [
+    [tid, "syscalls:sys_enter_exit_group: error_code: 0x0"],
+    [tid, `sched:sched_process_exit: comm=prog pid=${tid} prio=120 group_dead=${group}`],
+  ];
+}
+
+/** Writes lines into a file of a name that says what it is. */
+export function file(name: string, text: string): string {
+  const path = join(mkdtempSync(join(tmpdir(), "kpkeys-")), name);
+  writeFileSync(path, text);
+  return path;
+}
+
+/** Writes a recording as perf script prints it. */
+export function recording(...lines: readonly Line[]): string {
+  const text = lines.map(([tid, event], i) => `  prog ${tid} [000] ${(i / 1000 + 1).toFixed(6)}: ${event}\n`);
+  return file("made.perf-script.txt", text.join(""));
+}
+
+/** Replays a recording, on a small machine of the example architecture if none is given. */
+export function replay(
+  lines: readonly Line[],
+  options: ReplayOptions = {},
+  on: Machine = machine(),
+): Promise<ReplayResult> {
+  return replayTrace(on, recording(...lines), options);
+}
+
+/** Replays a recording with an account of Linux: pid and the table pages of each process. */
+export async function compare(
+  lines: readonly Line[],
+  ...processes: (readonly [number, number])[]
+): Promise<NonNullable<ReplayResult["linux"]>> {
+  const account = processes.map(([pid, tables]) => `${pid} 1 prog ${(tables * PAGE) / 1024} 0 0\n`);
+  const { linux } = await replay(lines, { vmpte: file("made.vmpte.txt", account.join("")) });
+  return linux!;
+}
