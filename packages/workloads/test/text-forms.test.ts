@@ -202,7 +202,7 @@ describe("strace -f -ttt", () => {
     ]);
     expect(events[0]!.args).toEqual([0n, 8192n, 3n, 0x822n, BigInt.asUintN(64, -1n), 0x1000n]);
     expect(events[3]!.args).toEqual([BigInt.asUintN(64, -12n)]);
-    expect(events[4]!.args[0]).toBe(0x4100n);
+    expect(events[4]!.args[0]).toBe(0x1_0000_4100n);
     expect(events[5]!.args).toEqual([7n, 8n]);
   });
 });

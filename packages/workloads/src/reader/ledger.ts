@@ -4,12 +4,14 @@ import { KIND_NAMES } from "./formats.js";
 /** How many kinds of unused lines are told apart: a trace may hold any number. */
 const KINDS_OF_UNUSED = 1000;
 
-/** What has been read so far: lines = those with events + comments + blanks + the unused. */
+/** What has been read so far: lines = eventLines + comments + blanks + the unused. */
 export interface LineCounts {
   /** Lines, whatever they hold. */
   lines: number;
   /** Events handed to the sink. */
   events: number;
+  /** Lines of which events were handed on. A call of strace's is several events, and may be on two lines. */
+  eventLines: number;
   /** Lines that begin with `#`. */
   comments: number;
   /** Lines of spaces or nothing. */
@@ -48,7 +50,16 @@ export interface Ledger {
  * @param onLost - told of lost events as they come
  */
 export function createLedger(onLost: (events: number) => void): Ledger {
-  const counts: LineCounts = { lines: 0, events: 0, comments: 0, blanks: 0, lost: 0, unreadable: 0, backwards: 0 };
+  const counts: LineCounts = {
+    lines: 0,
+    events: 0,
+    eventLines: 0,
+    comments: 0,
+    blanks: 0,
+    lost: 0,
+    unreadable: 0,
+    backwards: 0,
+  };
   const kinds = new Float64Array(KIND_NAMES.length);
   const allUnused = new Map<string, number>();
   let time = Number.NaN;

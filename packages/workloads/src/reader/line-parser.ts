@@ -38,6 +38,8 @@ export interface LineParser {
    * @throws KpkeysError ERR_TRACE_LINE at a line that is damaged
    */
   parse(bytes: Uint8Array, end: number): void;
+  /** Ends the text: counts lines that waited for others. */
+  finish(): void;
 }
 
 /**
@@ -82,6 +84,7 @@ export function createLineParser(path: string, ledger: Ledger, sink: (event: Tra
     if (event.symbolicAddress) {
       ledger.unused(`${eventNames[event.kind]!} at a symbol`);
     } else {
+      counts.eventLines++;
       sink(event);
     }
     return end;
@@ -172,7 +175,7 @@ export function createLineParser(path: string, ledger: Ledger, sink: (event: Tra
     return new KpkeysError("ERR_TRACE_LINE", `${what}: ${text}`, { where: `${path}:${counts.lines}`, expected });
   }
 
-  return { parse };
+  return { parse, finish: () => undefined };
 }
 
 function textOf(bytes: Uint8Array, start: number, end: number): string {

@@ -1,75 +1,73 @@
-/** What strace prints in place of numbers, of the calls that matter (include/uapi/asm-generic/mman*.h, linux/sched.h, linux/mman.h). */
-const NUMBERS: Readonly<Record<string, number>> = {
-  NULL: 0,
-  PROT_NONE: 0,
-  PROT_READ: 1,
-  PROT_WRITE: 2,
-  PROT_EXEC: 4,
-  MAP_SHARED: 0x1,
-  MAP_PRIVATE: 0x2,
-  MAP_SHARED_VALIDATE: 0x3,
-  MAP_FIXED: 0x10,
-  MAP_ANONYMOUS: 0x20,
-  MAP_GROWSDOWN: 0x100,
-  MAP_DENYWRITE: 0x800,
-  MAP_LOCKED: 0x2000,
-  MAP_NORESERVE: 0x4000,
-  MAP_POPULATE: 0x8000,
-  MAP_NONBLOCK: 0x10000,
-  MAP_STACK: 0x20000,
-  MAP_HUGETLB: 0x40000,
-  MAP_FIXED_NOREPLACE: 0x100000,
-  MREMAP_MAYMOVE: 1,
-  MREMAP_FIXED: 2,
-  MREMAP_DONTUNMAP: 4,
-  MADV_NORMAL: 0,
-  MADV_RANDOM: 1,
-  MADV_SEQUENTIAL: 2,
-  MADV_WILLNEED: 3,
-  MADV_DONTNEED: 4,
-  MADV_FREE: 8,
-  MADV_REMOVE: 9,
-  MADV_DONTFORK: 10,
-  MADV_DOFORK: 11,
-  MADV_MERGEABLE: 12,
-  MADV_UNMERGEABLE: 13,
-  MADV_HUGEPAGE: 14,
-  MADV_NOHUGEPAGE: 15,
-  MADV_DONTDUMP: 16,
-  MADV_DODUMP: 17,
-  MADV_WIPEONFORK: 18,
-  MADV_KEEPONFORK: 19,
-  MADV_COLD: 20,
-  MADV_PAGEOUT: 21,
-  MADV_POPULATE_READ: 22,
-  MADV_POPULATE_WRITE: 23,
-  MADV_DONTNEED_LOCKED: 24,
-  MADV_COLLAPSE: 25,
-  CLONE_VM: 0x100,
-  CLONE_VFORK: 0x4000,
-  CLONE_THREAD: 0x10000,
-  EINVAL: 22,
-  ENOMEM: 12,
-};
+import { HUGE_SHIFT, SIGNAL_NUMBERS, VALUES } from "./strace-names.js";
 
-/** The part of strace's `0x800 /* MAP_??? *\/` that is no number. */
-const COMMENT = /\/\*.*?\*\//g;
+/** What may be in an argument besides a number: names of a prefix, or no names. */
+export type ArgumentNames = "PROT" | "MAP" | "MREMAP" | "MADV" | "MLOCK" | "MCL" | "SHM" | "CLONE" | "";
+
+const DECIMAL = /^-?\d{1,20}$/;
+const HEXADECIMAL = /^0x[0-9a-f]{1,16}$/;
+const OCTAL = /^0[0-7]{1,21}$/;
+const SHIFTED = /^(\d{1,3})<<MAP_HUGE_SHIFT$/;
+const REALTIME_SIGNAL = /^SIGRT_(\d{1,2})$/;
+
+/** The first of the real-time signals: SIGRTMIN of the kernel. */
+const SIGRTMIN = 32;
+
+const WORDS = 1n << 64n;
 
 /**
- * Reads an argument as strace prints it: a number, or names joined by `|`.
+ * Reads an argument as strace prints it: a number, or names and numbers joined by `|`, with a comment or the name of a file behind.
+ *
  * @param text - the argument
- * @returns 64 bits; names that do not matter here are nothing
+ * @param names - what names it may have
+ * @returns 64 bits, or undefined when it cannot be read
  */
-export function straceNumber(text: string): bigint {
+export function straceNumber(text: string, names: ArgumentNames): bigint | undefined {
   let value = 0n;
-  for (const part of text.replace(COMMENT, "").split("|")) {
-    const word = part.trim();
-    if (/^-?(?:0x[0-9a-f]{1,16}|\d{1,19})$/.test(word)) value |= signed(word);
-    else if (Object.hasOwn(NUMBERS, word)) value |= BigInt(NUMBERS[word]!);
+  for (const part of withoutRemarks(text).split("|")) {
+    const term = readTerm(part.trim(), names);
+    if (term === undefined) return undefined;
+    value |= term;
   }
   return BigInt.asIntN(64, value);
 }
 
-function signed(word: string): bigint {
-  return word.startsWith("-") ? -BigInt(word.slice(1)) : BigInt(word);
+/** Cuts off what is behind a number: `0x800 /* MAP_??? *\/`, `3</tmp/file>`. */
+function withoutRemarks(text: string): string {
+  const comment = text.indexOf("/*");
+  const bare = comment < 0 ? text : text.slice(0, comment);
+  const name = /\d<(?!<)/.exec(bare);
+  return name === null ? bare : bare.slice(0, name.index + 1);
+}
+
+function readTerm(word: string, names: ArgumentNames): bigint | undefined {
+  if (HEXADECIMAL.test(word)) return BigInt(word);
+  if (OCTAL.test(word)) return inWord(BigInt(`0o${word.slice(1)}`));
+  if (DECIMAL.test(word)) return inWord(BigInt(word));
+  if (names === "") return word === "NULL" ? 0n : undefined;
+  if (word.startsWith(`${names}_`)) {
+    const value = VALUES.get(word);
+    return value === undefined ? undefined : BigInt(value);
+  }
+  if (names === "MAP") return hugePage(word);
+  return names === "CLONE" ? signal(word) : undefined;
+}
+
+/** A number as it is, unless it takes more than 64 bits. */
+function inWord(value: bigint): bigint | undefined {
+  return value < WORDS && value >= -(WORDS >> 1n) ? value : undefined;
+}
+
+function hugePage(word: string): bigint | undefined {
+  const size = SHIFTED.exec(word)?.[1];
+  return size === undefined ? undefined : BigInt(size) << BigInt(HUGE_SHIFT);
+}
+
+function signal(word: string): bigint | undefined {
+  const number = SIGNAL_NUMBERS.get(word) ?? realtimeSignal(word);
+  return number === undefined ? undefined : BigInt(number);
+}
+
+function realtimeSignal(word: string): number | undefined {
+  const number = REALTIME_SIGNAL.exec(word)?.[1];
+  return number === undefined ? undefined : SIGRTMIN + Number(number);
 }

@@ -2,174 +2,200 @@ import { EventKind, TraceEvent } from "./event.js";
 import type { Ledger } from "./ledger.js";
 import type { LineParser } from "./line-parser.js";
 import { NEWLINE } from "./scan.js";
-import { straceNumber } from "./strace-numbers.js";
+import { splitStraceCall } from "./strace-call.js";
+import { CALLS } from "./strace-calls.js";
+import { createStraceEvents, NO_END } from "./strace-events.js";
+import { type StraceLine, splitStraceLine } from "./strace-line.js";
+import { createOwnPidfds } from "./strace-pidfds.js";
+import { createStraceThreads } from "./strace-threads.js";
+import { createUnfinishedCalls, type UnfinishedCall } from "./strace-unfinished.js";
 
-/** `[pid N] ` or `N `, then a time by -ttt or another of the -t flags, each perhaps left out; then what happened. */
-const LINE = /^(?:\[pid +(\d{1,7})\] +|(\d{1,7}) +)?(?:(\d{1,12})\.(\d{6}) +|\d\d:\d\d:\d\d(?:\.\d+)? +)?(.*)$/s;
 const CALL = /^([a-z_]\w*)\((.*)$/s;
 const RESUMED = /^<\.\.\. ([a-z_]\w*) resumed>(.*)$/s;
 const ENDED = /^\+\+\+ (?:exited with|killed by) /;
-const RESULT = /\)\s*= (\?|0x[0-9a-f]+|-?\d+)(?: ([A-Z]+))?[^=]*$/;
-const UNFINISHED = / ?<unfinished \.\.\.>$/;
-/** strace's own message, which breaks into the line of the parent's clone when it is not written to a file. */
-const ATTACHED = /strace: Process \d+ attached$/;
+const SUPERSEDED = /^\+\+\+ superseded by execve in pid (\d{1,7}) \+\+\+$/;
+const MESSAGE = /^(?:strace: |\[ Process PID=)/;
+const UNFINISHED = "<unfinished ...>";
+/** strace's message about a thread that it follows now. On the terminal it breaks into the line of a call. */
+const ATTACHED = /(?:strace: )?Process (\d{1,7}) attached$/;
+/** What -k prints under a call: ` > /usr/lib/libc.so.6(brk+0xb) [0x1e2b3]`. */
+const STACK = /^ > \S/;
+/** The end of a call that output of the traced program broke in two. */
+const TAIL = /^\) += /;
+const HAS_RESULT = /\) *= /;
+const NO_BEGINNING = "end of a call without its beginning";
 
-/** What is kept of a line's beginning, and of its end: no call that matters is longer but execve, whose arguments do not. */
-const KEPT = 2048;
-/** Calls that may be unfinished at once, and threads known: more than there can be. */
-const MOST_THREADS = 1 << 22;
+/** The longest beginning of a line that is joined with the rest behind a message. */
+const LONGEST_BROKEN = 4096;
 
-/** The calls that are read: the kind of their entry, and how many numbers stand in it. */
-const CALLS: Readonly<Record<string, readonly [enter: EventKind, count: number]>> = {
-  mmap: [EventKind.sys_enter_mmap, 6],
-  munmap: [EventKind.sys_enter_munmap, 2],
-  mprotect: [EventKind.sys_enter_mprotect, 3],
-  mremap: [EventKind.sys_enter_mremap, 5],
-  brk: [EventKind.sys_enter_brk, 1],
-  madvise: [EventKind.sys_enter_madvise, 3],
-  clone: [EventKind.sys_enter_clone, 0],
-  clone3: [EventKind.sys_enter_clone, 0],
-  fork: [EventKind.sys_enter_fork, 0],
-  vfork: [EventKind.sys_enter_vfork, 0],
-  execve: [EventKind.sys_enter_execve, 0],
-  exit_group: [EventKind.sys_enter_exit_group, 0],
-};
+/** Calls that are not events but say which files are pidfds. */
+const OF_PIDFDS: ReadonlySet<string> = new Set(["pidfd_open", "close"]);
 
-/** Calls that make threads and processes. */
-const FORKS: readonly EventKind[] = [EventKind.sys_enter_clone, EventKind.sys_enter_fork, EventKind.sys_enter_vfork];
-
-/** A call that has begun on one line and ends on another. */
-interface Unfinished {
-  readonly text: string;
-  /** The child that was seen before the parent's call returned. */
-  child: number;
+/** What a call is that is not read. */
+function unread(name: string, text: string): string {
+  return HAS_RESULT.test(text) ? name : NO_END;
 }
 
 /**
- * A parser of the lines of `strace -f -ttt`: each call becomes the events of its entry and its exit, each clone that of the fork as
- * well.
+ * A parser of the lines of `strace -f`: each call becomes the events of its entry and its exit, each clone that of the fork as well.
+ * Every line is in one count of the ledger: that on which a call begins is counted when the call ends.
  *
+ * @param path - the trace's name for messages
  * @param ledger - where lines are counted
  * @param sink - takes each event; the record is used again for the next
  */
-export function createStraceParser(ledger: Ledger, sink: (event: TraceEvent) => void): LineParser {
+export function createStraceParser(path: string, ledger: Ledger, sink: (event: TraceEvent) => void): LineParser {
   const { counts } = ledger;
   const event = new TraceEvent();
   const decoder = new TextDecoder();
-  const unfinished = new Map<number, Unfinished>();
-  const known = new Set<number>();
-  /** The beginning of a line that strace broke to say something. */
+  const threads = createStraceThreads();
+  const pidfds = createOwnPidfds(threads);
+  const calls = createUnfinishedCalls((call) => {
+    countBegun(call, NO_END);
+  });
+  const events = createStraceEvents(path, event, threads, pidfds, handOn);
+  /** The beginning of a line that a message broke. */
   let broken = "";
-  /** Number of the first thread, which has none on its lines until there is a second; -1 before it is told. */
-  let first = -1;
+  /** The time of the last line, where only differences are printed. */
+  let clock = 0;
+  let counted = false;
 
-  function textOf(bytes: Uint8Array, start: number, end: number): string {
-    if (end - start <= 2 * KEPT) return decoder.decode(bytes.subarray(start, end));
-    return decoder.decode(bytes.subarray(start, start + KEPT)) + decoder.decode(bytes.subarray(end - KEPT, end));
+  /** A line with an event is counted before the event is handed on: reading may end there. */
+  function handOn(handed: TraceEvent): void {
+    countLine();
+    sink(handed);
   }
 
-  function emit(kind: EventKind, values: readonly bigint[]): void {
-    event.kind = kind;
-    values.forEach((value, slot) => {
-      event.argHigh[slot] = Number(BigInt.asIntN(32, value >> 32n));
-      event.argLow[slot] = Number(BigInt.asIntN(32, value));
-    });
-    sink(event);
+  /** Counts the line that is read, once. @param unused - what it is when it is no part of an event */
+  function countLine(unused?: string): void {
+    if (counted) return;
+    counted = true;
+    if (unused === undefined) counts.eventLines++;
+    else ledger.unused(unused);
   }
 
-  function enter(name: string, args: string): void {
-    const [kind, count] = CALLS[name]!;
-    if (kind === EventKind.sys_enter_clone) {
-      emit(kind, [straceNumber(/flags=([^,}]*)/.exec(args)?.[1] ?? ""), 0n, 0n, 0n, 0n]);
+  /** Counts the line on which a call began. */
+  function countBegun(call: UnfinishedCall, unused?: string): void {
+    if (call.counted) return;
+    call.counted = true;
+    if (unused === undefined) counts.eventLines++;
+    else ledger.unused(unused);
+  }
+
+  /** A thread that is not known is the child of a clone that has not returned, if there is one. */
+  function meet(thread: number): void {
+    const call = threads.meet(thread) ? calls.claim(thread) : undefined;
+    if (call === undefined) return;
+    countBegun(call);
+    events.fork(call);
+  }
+
+  /** Reads a call that ended. */
+  function readCall(name: string, text: string, begun?: UnfinishedCall): void {
+    const form = CALLS.get(name);
+    if (form === undefined && OF_PIDFDS.has(name)) {
+      const call = splitStraceCall(text);
+      if (call !== undefined) pidfds.note(name, call.args, call.result, event.tid);
+    }
+    const unused =
+      form === undefined ? unread(name, text) : begun?.done ? undefined : events.call(name, form, text, begun);
+    if (begun !== undefined) countBegun(begun, unused);
+    countLine(unused);
+  }
+
+  function readBeginning(name: string, text: string): void {
+    const begun = calls.begin(event.tid, name, text, event.line);
+    if (begun === undefined) {
+      countLine(NO_END);
       return;
     }
-    const values = args.split(",", count);
-    emit(
-      kind,
-      Array.from({ length: count }, (_, slot) => straceNumber(values[slot] ?? "")),
-    );
+    const form = CALLS.get(name);
+    // It does not return: all that happens has happened.
+    if (form?.kind === EventKind.sys_enter_exit_group)
+      begun.done = events.call(name, form, `${text}) = ?`) === undefined;
+    // The line is counted when the call ends, unless an event has been handed on of it.
+    begun.counted = counted;
+    counted = true;
   }
 
-  /** A thread that nobody made is the child of a clone that has not returned yet, if there is one. */
-  function meet(tid: number): void {
-    if (known.has(tid) || known.size >= MOST_THREADS) return;
-    known.add(tid);
-    for (const [parent, call] of unfinished) {
-      const name = CALL.exec(call.text)?.[1] ?? "";
-      if (call.child >= 0 || !FORKS.includes(CALLS[name]?.[0] ?? EventKind.sched_switch)) continue;
-      call.child = tid;
-      event.tid = parent;
-      enter(name, call.text.slice(name.length + 1));
-      emit(EventKind.sched_process_fork, [BigInt(parent), BigInt(tid)]);
-      return;
-    }
-    if (first < 0 && known.has(0)) first = tid;
+  function readResumed(name: string, text: string): void {
+    const begun = calls.end(event.tid, name);
+    const isExec = CALLS.get(name)?.kind === EventKind.sys_enter_execve;
+    // Nothing that is on the first line of execve is needed.
+    if (begun !== undefined || isExec) readCall(name, (begun?.text ?? "") + text, begun);
+    else countLine(NO_BEGINNING);
   }
 
-  function finishCall(name: string, args: string, child: number): void {
-    const result = RESULT.exec(args);
-    if (result === null || CALLS[name] === undefined) {
-      if (result === null) ledger.unreadable("not a line of strace");
-      else ledger.unused(name);
-      return;
+  /** execve by a thread ends the others of its process and gives it the process's number (de_thread). */
+  function supersede(number: number): void {
+    const { tid } = event;
+    const caller = threads.numbered(number);
+    for (const thread of threads.group(tid)) {
+      if (thread === tid || thread === caller) continue;
+      calls.drop(thread);
+      events.exit(thread);
     }
-    const [kind] = CALLS[name];
-    const [, value = "?", errno] = result;
-    if (child < 0) enter(name, args.slice(0, result.index));
-    if (kind === EventKind.sys_enter_exit_group) return;
-    const returned = errno === undefined ? straceNumber(value === "?" ? "0" : value) : -(straceNumber(errno) || 1n);
-    const made = Number(returned);
-    if (FORKS.includes(kind) && made > 0 && child < 0) {
-      known.add(made);
-      emit(EventKind.sched_process_fork, [BigInt(event.tid), returned]);
-    }
-    if (kind === EventKind.sys_enter_execve && returned === 0n && value !== "?")
-      emit(EventKind.sched_process_exec, [BigInt(event.tid), BigInt(event.tid)]);
-    if (value !== "?") emit((kind + 1) as EventKind, [returned]);
+    calls.rename(caller, tid);
+    threads.end(caller);
+    countLine();
+  }
+
+  function readEnd(): void {
+    calls.drop(event.tid);
+    events.exit(event.tid);
   }
 
   function readWhat(what: string): void {
     const resumed = RESUMED.exec(what);
-    if (resumed !== null) {
-      const begun = unfinished.get(event.tid);
-      unfinished.delete(event.tid);
-      if (begun === undefined) ledger.unused("end of a call without its beginning");
-      else readCall(begun.text + resumed[2]!, begun.child);
-    } else if (ENDED.test(what)) {
-      known.delete(event.tid);
-      unfinished.delete(event.tid);
-      emit(EventKind.sched_process_exit, [BigInt(event.tid), -1n]);
-    } else if (what.startsWith("--- ") || what.startsWith("+++ ")) ledger.unused("signal");
-    else if (ATTACHED.test(what) && !CALL.test(what)) ledger.unused("message of strace");
-    else readCall(what, -1);
+    const call = resumed === null ? CALL.exec(what) : null;
+    const superseded = SUPERSEDED.exec(what);
+    if (resumed !== null) readResumed(resumed[1]!, resumed[2]!);
+    else if (call !== null && what.endsWith(UNFINISHED)) readBeginning(call[1]!, call[2]!.slice(0, -UNFINISHED.length));
+    else if (call !== null) readCall(call[1]!, call[2]!);
+    else if (ENDED.test(what)) readEnd();
+    else if (superseded !== null) supersede(Number(superseded[1]));
+    else countLine("signal");
   }
 
-  function readCall(text: string, child: number): void {
-    const call = CALL.exec(text);
-    if (call === null) ledger.unreadable("not a line of strace");
-    else if (!UNFINISHED.test(text)) finishCall(call[1]!, call[2]!, child);
-    else if (unfinished.size < MOST_THREADS)
-      unfinished.set(event.tid, { text: text.replace(UNFINISHED, "").slice(0, 2 * KEPT), child: -1 });
+  function timeOf({ time, relative }: StraceLine): number {
+    if (!relative) return time;
+    clock += time;
+    return clock;
+  }
+
+  /** Reads a line that begins with a thread, a time, or what happened. */
+  function readThread(line: StraceLine): void {
+    const { tid, what } = line;
+    event.time = timeOf(line);
+    const thread = threads.of(tid, calls.awaitsChild() && !what.startsWith("<... "));
+    meet(thread);
+    event.tid = thread;
+    readWhat(what);
+  }
+
+  /** A message at the end of a line, or alone on it: what it broke goes on on the next line. */
+  function readAttached(text: string, { index, 1: tid }: RegExpExecArray): void {
+    threads.attach(Number(tid), index > 0);
+    if (index > 0 && index <= LONGEST_BROKEN) broken = text.slice(0, index);
+    countLine("message of strace");
   }
 
   function readLine(line: string): void {
     const text = broken + line;
     broken = "";
-    if (text.trim() === "") {
+    counted = false;
+    const attached = ATTACHED.exec(text);
+    const split = attached === null ? splitStraceLine(text) : undefined;
+    if (text === "") {
       counts.blanks++;
-      return;
-    }
-    const [, inBrackets, bare, seconds, micros, what = ""] = LINE.exec(text) ?? [];
-    if (ATTACHED.test(what) && CALL.test(what)) {
-      broken = text.replace(ATTACHED, "");
-      ledger.unused("message of strace");
-      return;
-    }
-    const tid = Number(inBrackets ?? bare ?? 0);
-    meet(tid);
-    event.tid = tid === first ? 0 : tid;
-    event.time = seconds === undefined ? Number.NaN : Number(seconds) * 1e9 + Number(micros) * 1000;
-    readWhat(what);
+    } else if (text.startsWith("#")) {
+      counts.comments++;
+    } else if (attached !== null) readAttached(text, attached);
+    else if (split !== undefined && MESSAGE.test(split.what)) countLine("message of strace");
+    else if (split !== undefined) readThread(split);
+    else if (STACK.test(text)) countLine("call chain");
+    else if (TAIL.test(text)) countLine(NO_BEGINNING);
+    else ledger.unreadable("not a line of strace");
   }
 
   return {
@@ -177,9 +203,12 @@ export function createStraceParser(ledger: Ledger, sink: (event: TraceEvent) => 
       for (let at = 0; at < end;) {
         const newline = bytes.indexOf(NEWLINE, at);
         event.line = ++counts.lines;
-        readLine(textOf(bytes, at, newline).trimEnd());
+        readLine(decoder.decode(bytes.subarray(at, newline)).trimEnd());
         at = newline + 1;
       }
+    },
+    finish() {
+      calls.finish();
     },
   };
 }

@@ -1,12 +1,10 @@
+import { isStraceLine } from "./strace-line.js";
+
 /** Which tool's text a trace is: that of tracepoints (perf script, ftrace's trace file, trace-cmd report), or strace's. */
 export type TraceForm = "tracepoints" | "strace";
 
 /** How much of a text is looked at. */
 const HEAD = 16 << 10;
-
-/** A line of strace: perhaps a thread, perhaps a time, then a call, its end, or an exit. */
-const STRACE =
-  /^(?:\[pid +\d+\] +|\d{1,7} +)?(?:\d{1,12}\.\d{6} +|\d\d:\d\d:\d\d(?:\.\d+)? +)?(?:[a-z_]\w*\(.*(?:\) += |<unfinished \.\.\.>$)|<\.\.\. \w+ resumed>|\+\+\+ (?:exited|killed))/;
 
 const LIMITS: Readonly<Record<TraceForm, readonly string[]>> = {
   tracepoints: [],
@@ -23,7 +21,7 @@ const LIMITS: Readonly<Record<TraceForm, readonly string[]>> = {
  */
 export function textForm(text: Uint8Array): TraceForm {
   const lines = new TextDecoder().decode(text.subarray(0, HEAD)).split("\n");
-  return lines.some((line) => STRACE.test(line)) ? "strace" : "tracepoints";
+  return lines.some(isStraceLine) ? "strace" : "tracepoints";
 }
 
 /**

@@ -85,7 +85,7 @@ export function createTraceReader(
   /** The first lines tell of which kind all are. */
   function parserOf(text: Uint8Array): LineParser {
     form = textForm(text);
-    return form === "strace" ? createStraceParser(ledger, take) : createLineParser(path, ledger, take);
+    return form === "strace" ? createStraceParser(path, ledger, take) : createLineParser(path, ledger, take);
   }
 
   const blocks = createLineBlocks(
@@ -111,6 +111,7 @@ export function createTraceReader(
     untilEnough(() => {
       blocks.finish();
     });
+    parser?.finish();
     if (counts.events === 0) {
       const found = Object.keys(ledger.allUnused()).slice(0, 3).join(", ");
       throw new KpkeysError("ERR_TRACE_EMPTY", `no event in ${counts.lines} lines${found && ` (but ${found})`}`, {
