@@ -21,14 +21,14 @@ export const EXIT = {
  * @param error - what was thrown
  * @returns the exit status
  */
-export function tellError(error: unknown): number {
+export async function tellError(error: unknown): Promise<number> {
   if (error instanceof CommanderError) {
     // --help and --version come this way too, and so does the help that stands in for a missing command.
     if (error.code.startsWith("commander.help") || error.code === "commander.version")
       return error.exitCode === 0 ? EXIT.GOOD : EXIT.USAGE;
     // What was expected of an argument stands in its message; of all else, in the help.
     const expected = error.code === "commander.invalidArgument" ? "" : "; kpkeys --help tells what there is";
-    tell("ERR_USAGE", error.message.replace(/^error: /, "") + expected);
+    tell("ERR_USAGE", (await readable(error.message.replace(/^error: /, ""))) + expected);
     return EXIT.USAGE;
   }
   // Told by its name: the class is lost on the way out of a worker, and loading it would load the container.
@@ -38,8 +38,15 @@ export function tellError(error: unknown): number {
   }
   const what = error instanceof Error ? error : new Error(String(error));
   const debugging = (process.env["KPKEYS_DEBUG"] ?? "") !== "";
-  tell("bug", debugging ? (what.stack ?? what.message) : `${what.message} (KPKEYS_DEBUG=1 shows where)`, debugging);
+  const message = await readable(debugging ? (what.stack ?? what.message) : what.message);
+  tell("bug", debugging ? message : `${message} (KPKEYS_DEBUG=1 shows where)`, debugging);
   return EXIT.BUG;
+}
+
+/** Loaded for errors alone: the messages of KpkeysError are printable already. */
+async function readable(text: string): Promise<string> {
+  const { printable } = await import("@kpkeys/core");
+  return text.split("\n").map(printable).join("\n");
 }
 
 /**

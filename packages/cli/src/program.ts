@@ -36,7 +36,7 @@ export async function main(argv: readonly string[]): Promise<number> {
       status = result;
     }).parseAsync(argv);
   } catch (error) {
-    status = tellError(error);
+    status = await tellError(error);
   }
   return status;
 }

@@ -1,3 +1,5 @@
+import { printable } from "./printable.js";
+
 /**
  * Every error code of the laboratory with what it means. One list for all packages, so that a code printed by the command can
  * be looked up in one place.
@@ -75,7 +77,7 @@ export interface ErrorDetails {
 }
 
 /**
- * The only error that the laboratory throws on purpose. Its message is one line: where, what was wrong, what was expected.
+ * The only error that the laboratory throws on purpose. Its message is one printable line: where, what was wrong, what was expected.
  *
  * @example
  * ```ts
@@ -98,10 +100,8 @@ export class KpkeysError extends Error {
    */
   constructor(code: ErrorCode, what: string, details: ErrorDetails = {}) {
     const { where, expected, cause } = details;
-    super(
-      `${where === undefined ? "" : `${where}: `}${what}${expected === undefined ? "" : `; expected ${expected}`}`,
-      { cause },
-    );
+    const text = `${where === undefined ? "" : `${where}: `}${what}${expected === undefined ? "" : `; expected ${expected}`}`;
+    super(printable(text.replaceAll(/\s*\n\s*/g, " ")), { cause });
     this.name = "KpkeysError";
     this.code = code;
     this.where = where;

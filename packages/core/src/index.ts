@@ -22,3 +22,4 @@ export type { MachinePlugins, PluginRegistry } from "./framework/plugin-host.js"
 export { checkPluginForm } from "./framework/plugin-form.js";
 export { createProtectedObjects } from "./framework/protected-objects.js";
 export { createStaticKeys } from "./framework/static-keys.js";
+export { printable, quote } from "./printable.js";

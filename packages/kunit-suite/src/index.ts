@@ -5,7 +5,8 @@
  */
 export { attack } from "./attack.js";
 export type { AttackCount, AttackGap, AttackResult, MachineUnderAttack } from "./attack.js";
-export { readKtap } from "./ktap/reader.js";
+export { createKtapReader, readKtap } from "./ktap/reader.js";
+export type { KtapReader } from "./ktap/reader.js";
 export type { KtapCounts, KtapDocument, KtapError, KtapStatus, KtapTest } from "./ktap/types.js";
 export { formatKtap, ktapOf, plainLine, plainName, writeKtap } from "./ktap/writer.js";
 export { countResults, runSuites } from "./runner.js";

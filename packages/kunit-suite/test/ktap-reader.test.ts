@@ -103,18 +103,25 @@ const errorsOf = (...all: string[]): string[] =>
 describe("a malformed document", () => {
   it("whose numbers are wrong is read on, each told with its line", () => {
     const document = lines("KTAP version 1", "1..3", "ok 1 a", "ok 3 b", "not ok 3 c");
-    const { errors, counts } = readKtap(document);
-    expect(errors).toEqual([{ line: 4, message: "test number 3 where 2 was expected" }]);
-    expect(counts).toEqual({ passed: 2, failed: 1, crashed: 0, skipped: 0 });
+    const { errors, remarks, counts } = readKtap(document);
+    expect(errors).toEqual([]);
+    expect(remarks.map(({ line }) => line)).toEqual([4, 5]);
+    expect(counts).toMatchObject({ passed: 2, failed: 1, crashed: 0, skipped: 0 });
   });
 
-  it("without a plan is read up to its end, and told: nothing says whether a result is missing", () => {
-    expect(errorsOf("KTAP version 1", "ok 1 a", "ok 2 b")).toEqual([
-      "2: no plan: nothing says how many results there are to be",
-    ]);
+  it("without a plan that leaves out a number has lost a result", () => {
+    const { errors, remarks } = readKtap(lines("KTAP version 1", "ok 1 a", "ok 3 b", "ok 4 c"));
+    expect(errors.map(({ line }) => line)).toEqual([3]);
+    expect(remarks.map(({ line }) => line)).toEqual([4]);
+  });
+
+  it("without a plan is read up to its end, with a remark for the outermost level", () => {
+    const { errors: none, remarks } = readKtap(lines("KTAP version 1", "ok 1 a", "ok 2 b"));
+    expect(none).toEqual([]);
+    expect(remarks.map(({ line }) => line)).toEqual([3]);
     const nested = ["KTAP version 1", "1..2", "    KTAP version 1", "    # Subtest: s", "    ok 1 a", "    ok 2 b"];
-    const { tests, errors } = readKtap(lines(...nested, "ok 1 s", "ok 2 t"));
-    expect(errors.map(({ line }) => line)).toEqual([5]);
+    const { tests, errors, remarks: more } = readKtap(lines(...nested, "ok 1 s", "ok 2 t"));
+    expect([...errors, ...more]).toEqual([]);
     expect(tests.map(({ name, tests: inner }) => [name, inner.length])).toEqual([
       ["s", 2],
       ["t", 0],
@@ -132,7 +139,7 @@ describe("a malformed document", () => {
     const { tests, errors, counts } = readKtap(lines(...nested, "ok 1 s", "ok 2 t"));
     expect(errors).toEqual([{ line: 7, message: "the plan is 3 results, and 2 are missing" }]);
     expect(tests[0]).toMatchObject({ name: "s", status: "crashed", missing: 2 });
-    expect(counts).toEqual({ passed: 2, failed: 0, crashed: 2, skipped: 0 });
+    expect(counts).toMatchObject({ passed: 2, failed: 0, crashed: 2, skipped: 0 });
   });
 
   it("that breaks off in a subtest tells every level that is not complete", () => {
@@ -145,7 +152,7 @@ describe("a malformed document", () => {
       "no result of the subtest 's'",
       "the plan is 2 results, and 1 is missing",
     ]);
-    expect(counts).toEqual({ passed: 1, failed: 0, crashed: 3, skipped: 0 });
+    expect(counts).toMatchObject({ passed: 1, failed: 0, crashed: 3, skipped: 0 });
     expect(tests[0]!.log).toContain("Kernel panic - not syncing: Oops");
   });
 
@@ -154,41 +161,36 @@ describe("a malformed document", () => {
       expect(readKtap(lines("KTAP version 1", "1..2", "ok 1 a", end, "ok 2 b")).missing).toBe(1);
   });
 
-  it("with '#' in a name is told so, and the result does not count", () => {
-    const { errors, counts } = readKtap(lines("KTAP version 1", "1..1", "ok 1 a#b"));
-    expect(errors.map(({ line, message }) => `${line}: ${message}`)).toEqual([
-      "3: '#' in the name of a test",
-      "3: the plan is 1 result, and 1 is missing",
-    ]);
-    expect(counts.passed).toBe(0);
+  it("with '#' in a name keeps the result and the name", () => {
+    const { errors, counts, tests } = readKtap(lines("KTAP version 1", "1..1", "ok 1 a#b"));
+    expect(errors).toEqual([]);
+    expect(counts.passed).toBe(1);
+    expect(tests[0]!.name).toBe("a#b");
   });
 
   it("whose subtest has another name than its result", () => {
     const nested = ["KTAP version 1", "1..1", "    KTAP version 1", "    # Subtest: s", "    1..1", "    ok 1 a"];
     expect(errorsOf(...nested, "ok 1 t")).toEqual([
       "7: no result of the subtest 's'",
-      "7: more results than the plan announces",
+      "7: more results than the 1 that the plan announces",
     ]);
   });
 
   it.each([
     ["a second plan", ["KTAP version 1", "1..1", "1..1", "ok 1 a"], "3: a second plan"],
-    ["more results", ["KTAP version 1", "1..1", "ok 1 a", "ok 2 b"], "4: more results than the plan announces"],
+    [
+      "more results",
+      ["KTAP version 1", "1..1", "ok 1 a", "ok 2 b"],
+      "4: more results than the 1 that the plan announces",
+    ],
     [
       "more results in a subtest",
       ["KTAP version 1", "1..1", "  KTAP version 1", "  # Subtest: s", "  1..1", "  ok 1 a", "  ok 2 b", "ok 1 s"],
       "7: more results than the 1 that the plan announces",
     ],
-    [
-      "a second document",
-      ["KTAP version 1", "1..1", "ok 1 a", "KTAP version 1", "1..1", "ok 1 a"],
-      "4: a second document after the first",
-    ],
-    ["an unknown version", ["KTAP version 2", "1..1", "ok 1 a"], "1: KTAP version 2, which is not known"],
-    ["an unknown TAP version", ["TAP version 12", "1..1", "ok 1 a"], "1: TAP version 12, which is not known"],
     ["nothing in it", ["KTAP version 1", "1..0"], "2: 0 tests run"],
-    ["a result without a number", ["KTAP version 1", "1..1", "ok - a", "ok 1 a"], "3: a result without a number"],
-    ["a damaged result", ["KTAP version 1", "1..1", "ok 1: a", "ok 1 a"], "3: a damaged result"],
+    ["a damaged result", ["KTAP version 1", "1..1", "ok 1a", "ok 1 a"], "3: a damaged result"],
+    ["a failure without a number", ["KTAP version 1", "1..1", "not ok a", "ok 1 a"], "3: a damaged result"],
     [
       "ok over a failed subtest",
       ["KTAP version 1", "1..1", "  KTAP version 1", "  # Subtest: s", "  1..1", "  not ok 1 a", "ok 1 s"],
@@ -232,11 +234,20 @@ describe("a malformed document", () => {
       }),
       { numRuns: 500 },
     );
-    expect(readKtap("KTAP version 1\n".repeat(100_000)).errors[0]!.message).toContain("no plan");
+    expect(readKtap("KTAP version 1\n".repeat(100_000)).documents).toBe(100_000);
   });
 });
 
 describe("a document of another writer", () => {
+  it.each([
+    ["KTAP", 2],
+    ["TAP", 12],
+  ])("of an unknown version of %s is read, with a remark", (protocol, version) => {
+    const { errors, remarks, counts } = readKtap(lines(`${protocol} version ${version}`, "1..1", "ok 1 a"));
+    expect([errors, counts.passed]).toEqual([[], 1]);
+    expect(remarks.map(({ line }) => line)).toEqual([1]);
+  });
+
   it("may be without indentation, as the kernel's parser takes it", () => {
     const flat = [
       "KTAP version 1",

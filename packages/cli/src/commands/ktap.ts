@@ -1,6 +1,7 @@
 import { KpkeysError } from "@kpkeys/core";
-import { readKtap } from "@kpkeys/kunit-suite";
-import { openTrace } from "@kpkeys/workloads";
+import { createKtapReader } from "@kpkeys/kunit-suite";
+import type { KtapDocument } from "@kpkeys/kunit-suite";
+import { createLineBlocks, openTrace } from "@kpkeys/workloads";
 import { EXIT } from "../errors.js";
 import type { CommonFlags } from "../options.js";
 import { isGoodKtap, ktapReportOf, ktapTextOf } from "../report/ktap.js";
@@ -9,39 +10,63 @@ import { print, printJson } from "./print.js";
 
 const STDIN = "-";
 const TEXT = "a KTAP document or a console log, plain or gzip";
-/** A document is read as a whole. A kernel that runs every suite that there is prints a hundredth of this. */
+const NEWLINE = 10;
+/** The log of a kernel that runs every suite that there is has a hundredth of both. */
 const MOST_BYTES = 256 * 2 ** 20;
+const MOST_LINES = 10_000_000;
 
 /**
- * `kpkeys ktap`: reads a KTAP document.
+ * `kpkeys ktap`: reads a log with KTAP documents, line by line.
  * @param file - the file, or `-` for stdin
  * @param flags - the command line's
- * @returns the exit status: 1 when a test failed or the document is not as it should be
- * @throws KpkeysError ERR_INPUT_MISSING, ERR_INPUT_KIND, ERR_INPUT_TRUNCATED
+ * @returns the exit status: 1 when a test failed, or a result is missing or cannot be read
+ * @throws KpkeysError ERR_INPUT_MISSING, ERR_INPUT_KIND (also for a log that is too long), ERR_INPUT_TRUNCATED
  */
 export async function ktap(file: string, flags: Pick<CommonFlags, "json">): Promise<number> {
   const chunks =
     file === STDIN ? (process.stdin as AsyncIterable<Uint8Array>) : (await openTrace(file, TEXT)).chunks(() => "");
-  const document = readKtap(await textOf(file, chunks));
+  const document = await read(file, chunks);
   const name = file === STDIN ? "stdin" : file;
   if (flags.json === true) printJson(ktapReportOf(name, document));
   else print(ktapTextOf(name, document, styleFor(process.stdout)));
   return isGoodKtap(document) ? EXIT.GOOD : EXIT.FAILED;
 }
 
-/** A chunk is valid until the next is asked for. */
-async function textOf(file: string, chunks: AsyncIterable<Uint8Array>): Promise<string> {
-  const copies: Buffer[] = [];
+async function read(file: string, chunks: AsyncIterable<Uint8Array>): Promise<KtapDocument> {
+  const reader = createKtapReader();
   let bytes = 0;
+  let lines = 0;
+
+  const blocks = createLineBlocks(
+    ({ buffer, byteOffset }, end) => {
+      const block = Buffer.from(buffer, byteOffset, end);
+      for (let start = 0; start < end; lines++) {
+        // A line costs a string, and a small file can unpack to very many blank ones.
+        const newline = block[start] === NEWLINE ? start : block.indexOf(NEWLINE, start);
+        if (newline === start) reader.skip(1);
+        else reader.push(block.toString("utf8", start, newline));
+        start = newline + 1;
+      }
+      if (lines > MOST_LINES) throw tooLong(file, `${MOST_LINES} lines`);
+    },
+    () => {
+      lines++;
+      reader.pushLong();
+    },
+  );
+
   for await (const chunk of chunks) {
     bytes += chunk.length;
-    if (bytes > MOST_BYTES) {
-      throw new KpkeysError("ERR_INPUT_KIND", `more than ${MOST_BYTES / 2 ** 20} MiB of text`, {
-        where: file,
-        expected: TEXT,
-      });
-    }
-    copies.push(Buffer.from(chunk));
+    if (bytes > MOST_BYTES) throw tooLong(file, `${MOST_BYTES / 2 ** 20} MiB of text`);
+    blocks.push(chunk);
   }
-  return Buffer.concat(copies).toString();
+  blocks.finish();
+  return reader.finish();
+}
+
+function tooLong(file: string, limit: string): KpkeysError {
+  return new KpkeysError("ERR_INPUT_KIND", `more than ${limit}`, {
+    where: file === STDIN ? "stdin" : file,
+    expected: `${TEXT}, in parts`,
+  });
 }

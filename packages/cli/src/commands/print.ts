@@ -34,5 +34,14 @@ function isStdoutFile(): boolean {
  * @param document - plain data
  */
 export function printJson(document: object): void {
-  print(`${JSON.stringify(document, undefined, 2)}\n`);
+  print(`${JSON.stringify(document, undefined, 2).replace(UNESCAPED, escape)}\n`);
+}
+
+/** What JSON.stringify leaves as it is, and a terminal acts on: DEL, C1, changes of direction. The first 32 it escapes. */
+const UNESCAPED = /[\u007f-\u009f\p{Cf}]/gu;
+
+function escape(char: string): string {
+  return Array.from({ length: char.length }, (_, at) => `\\u${char.charCodeAt(at).toString(16).padStart(4, "0")}`).join(
+    "",
+  );
 }

@@ -1,87 +1,139 @@
-/** A line of a KTAP document, by what the kernel's parser takes it for. */
-export type KtapLine = { readonly number: number; readonly indent: number } & (
-  | { readonly kind: "version"; readonly protocol: string; readonly version: number }
+/** A line of a KTAP document, by its meaning. */
+export type KtapLine = {
+  /** Its number in the log, 1 being the first. */
+  readonly number: number;
+  /** How far it is indented, in columns; a tab has four. */
+  readonly indent: number;
+  /** The line without indentation. */
+  readonly text: string;
+  /** What is wrong with it, where something is. */
+  readonly damage?: string | undefined;
+} & (
+  | { readonly kind: "version"; readonly protocol: "KTAP" | "TAP"; readonly version: number }
   | { readonly kind: "subtest"; readonly name: string }
-  | { readonly kind: "plan"; readonly count: number }
-  | {
-      readonly kind: "result";
-      readonly ok: boolean;
-      readonly test: number;
-      readonly name: string;
-      readonly directive: string | undefined;
-    }
-  | { readonly kind: "log"; readonly text: string; readonly damage: string | undefined }
+  | ({ readonly kind: "plan" } & Plan)
+  | ({ readonly kind: "result" } & Result)
+  | { readonly kind: "bail"; readonly reason: string }
+  | { readonly kind: "log" }
 );
 
-/** The lines of the document that a console log holds. */
-export interface KtapLines {
-  /** From the first version line to the end of the run, or of the log. None if there is no version line. */
-  readonly lines: readonly KtapLine[];
-  /** What KUnit's executor complained of before. */
-  readonly complaints: readonly { readonly number: number; readonly text: string }[];
-  /** Number of the last line of the log. */
-  readonly last: number;
+/** A plan line. */
+export interface Plan {
+  /** How many results it announces; undefined for a number that no log can hold. */
+  readonly count: number | undefined;
+  /** The directive of `1..0 # SKIP reason`. */
+  readonly skip: string | undefined;
+  /** Whether nothing but a comment follows the numbers. */
+  readonly whole: boolean;
 }
 
-/** A version line ends a line of the console; what stands before it stands before every line. */
-const START = /(?:KTAP version|TAP version) [0-9]+\s*$/;
-/** What a kernel prints when it has nothing more to run. */
-const END = /List of all partitions:|Kernel panic - not syncing: VFS:|reboot: System halted/;
+/** A result line. */
+export interface Result {
+  /** What it begins with. */
+  readonly ok: boolean;
+  /** Its number; undefined if it has none, or none that can be read. */
+  readonly test: number | undefined;
+  /** The description. */
+  readonly name: string;
+  /** What follows ` # `. */
+  readonly directive: string | undefined;
+  /** Whether the directive is SKIP. */
+  readonly skipped: boolean;
+}
 
 const VERSION = /^(KTAP|TAP) version ([0-9]+)$/;
-const SUBTEST = /^# Subtest: (.*)$/;
-const PLAN = /^1\.\.([0-9]+)$/;
-const RESULT = /^(ok|not ok) ([0-9]+)(?: -)?(?: ([^#]*?))?(?: #(?: (.*))?)?$/;
-const LIKE_A_RESULT = /^(?:ok|not ok)(?: |$)/;
+const SUBTEST = /^# Subtest:\s?(.*)$/;
+const PLAN = /^1\.\.([0-9]+)(.*)$/;
+const PLAN_SKIP = /^\s*#\s*(skip.*)$/i;
+/** TAP leaves the number out at will; then a dash must show that this is a result. */
+const RESULT = /^(ok|not ok)(?:\s+([0-9]+)(?=[\s:#-]|$)|(?=\s+-\s)|(?<=^not ok)$)(.*)$/;
+const LIKE_A_RESULT = /^(?:not ok\b|ok\s+[0-9])/;
+/** ` # ` begins a directive or a remark; a known directive may follow `#` directly. */
+const DIRECTIVE = /^#(?:\s|$|(?:skip|todo|xfail|timeout|error)\b)/i;
+const BAIL_OUT = /^Bail out!\s*(.*)$/;
+const TAB_COLUMNS = 4;
 
 /**
- * Finds the KTAP document in a console log and tells its lines apart. Indentation is kept as a number only.
- * @param text - the log
+ * Tells what a line of a document means, by the grammar of the kernel's parser (tools/testing/kunit/kunit_parser.py). More than it,
+ * this takes what TAP allows: directives in lower case, a result without a number, `1..0 # SKIP`, `Bail out!`.
+ * @param content - the line without what a console prints before it
+ * @param number - its number in the log
  */
-export function splitKtap(text: string): KtapLines {
-  const all = text.split(/\r?\n/);
-  if (all.at(-1) === "") all.pop();
-  const start = all.findIndex((line) => START.test(line));
-  const before = start < 0 ? all : all.slice(0, start);
-  const complaints = before.flatMap((line, index) => {
-    const at = line.indexOf("kunit executor: ");
-    return at < 0 ? [] : [{ number: index + 1, text: line.slice(at).trimEnd() }];
-  });
-  const lines: KtapLine[] = [];
-  if (start < 0) return { lines, complaints, last: all.length };
-
-  const prefix = all[start]!.search(START);
-  for (let index = start; index < all.length; index++) {
-    const text = all[index]!.slice(prefix);
-    if (text.trim() === "") continue;
-    const line = classify(text, index + 1);
-    // A test may log these words; the kernel prints them bare.
-    if (line.kind === "log" && END.test(text) && !text.trimStart().startsWith("#")) break;
-    lines.push(line);
+export function classify(content: string, number: number): KtapLine {
+  const text = content.trim();
+  const place = { number, indent: columnsOf(content), text };
+  switch (text[0]) {
+    case "K":
+    case "T": {
+      const [, protocol, version] = VERSION.exec(text) ?? [];
+      if (protocol === undefined) break;
+      return { ...place, kind: "version", protocol: protocol as "KTAP" | "TAP", version: Number(version) };
+    }
+    case "#": {
+      const name = SUBTEST.exec(text)?.[1];
+      if (name !== undefined) return { ...place, kind: "subtest", name };
+      break;
+    }
+    case "1": {
+      const [, digits, rest] = PLAN.exec(text) ?? [];
+      if (digits === undefined) break;
+      const whole = /^\s*(?:#|$)/.test(rest!);
+      const count = wholeOf(digits);
+      return { ...place, kind: "plan", count, skip: PLAN_SKIP.exec(rest!)?.[1], whole, damage: damageOf(digits) };
+    }
+    case "n":
+    case "o": {
+      const [, ok, test, rest] = RESULT.exec(text) ?? [];
+      if (ok !== undefined) {
+        const known = test === undefined ? {} : { test: wholeOf(test), damage: damageOf(test) };
+        return { ...place, kind: "result", ok: ok === "ok", test: undefined, ...known, ...describe(rest!) };
+      }
+      if (LIKE_A_RESULT.test(text)) return { ...place, kind: "log", damage: "a damaged result" };
+      break;
+    }
+    case "B": {
+      const reason = BAIL_OUT.exec(text)?.[1];
+      if (reason !== undefined) return { ...place, kind: "bail", reason };
+      break;
+    }
   }
-  return { lines, complaints, last: all.length };
+  return { ...place, kind: "log" };
 }
 
-function classify(text: string, number: number): KtapLine {
-  const trimmed = text.trim();
-  const place = { number, indent: text.length - text.trimStart().length };
-  const version = VERSION.exec(trimmed);
-  if (version !== null) return { ...place, kind: "version", protocol: version[1]!, version: Number(version[2]) };
-  const subtest = SUBTEST.exec(trimmed);
-  if (subtest !== null) return { ...place, kind: "subtest", name: subtest[1]! };
-  const plan = PLAN.exec(trimmed);
-  if (plan !== null) return { ...place, kind: "plan", count: Number(plan[1]) };
-  const result = RESULT.exec(trimmed);
-  if (result !== null) {
-    const [, ok, test, name = "", directive] = result;
-    return { ...place, kind: "result", ok: ok === "ok", test: Number(test), name: name.trim(), directive };
-  }
-  return { ...place, kind: "log", text: trimmed.replace(/^# ?/, ""), damage: damageOf(trimmed) };
+/** @returns the number, or undefined when it is too large to be kept whole */
+function wholeOf(digits: string): number | undefined {
+  const value = Number(digits);
+  return Number.isSafeInteger(value) ? value : undefined;
 }
 
-/** What looks like a result and is none would be lost as a diagnostic line. */
-function damageOf(text: string): string | undefined {
-  if (!LIKE_A_RESULT.test(text)) return undefined;
-  if (!/^(?:ok|not ok) [0-9]/.test(text)) return "a result without a number";
-  return text.includes("#") ? "'#' in the name of a test" : "a damaged result";
+function damageOf(digits: string): string | undefined {
+  return wholeOf(digits) === undefined ? "a number that no log can hold" : undefined;
+}
+
+/** Takes name and directive out of what follows the number of a result. */
+function describe(rest: string): Pick<Result, "name" | "directive" | "skipped"> {
+  let hash = rest.indexOf("#");
+  while (hash > 0 && !(/\s/.test(rest[hash - 1]!) && DIRECTIVE.test(rest.slice(hash, hash + 9)))) {
+    const next = rest.indexOf("#", hash + 1);
+    hash = next < 0 ? rest.length : next;
+    if (next < 0) break;
+  }
+  const end = hash < 0 ? rest.length : hash;
+  const name = rest
+    .slice(0, end)
+    .replace(/^:?\s*(?:-(?=\s|$)\s*)?/, "")
+    .trimEnd();
+  const directive = rest.slice(end + 1).trim();
+  if (directive === "") return { name, directive: undefined, skipped: false };
+  return { name, directive, skipped: /^skip/i.test(directive) };
+}
+
+function columnsOf(text: string): number {
+  let columns = 0;
+  for (let at = 0; at < text.length; at++) {
+    if (text[at] === " ") columns++;
+    else if (text[at] === "\t") columns += TAB_COLUMNS;
+    else break;
+  }
+  return columns;
 }

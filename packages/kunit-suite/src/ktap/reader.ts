@@ -1,42 +1,75 @@
-import { splitKtap } from "./lines.js";
-import type { KtapLine, KtapLines } from "./lines.js";
-import { statusOfAll } from "./types.js";
-import type { KtapCounts, KtapDocument, KtapError, KtapTest } from "./types.js";
+import { KpkeysError } from "@kpkeys/core";
+import { createDocumentReader } from "./document.js";
+import type { DocumentReader, KtapSink } from "./document.js";
+import { classify } from "./lines.js";
+import type { KtapLine } from "./lines.js";
+import { createPrefix } from "./prefix.js";
+import type { Prefix } from "./prefix.js";
+import { countTests } from "./types.js";
+import type { KtapDocument, KtapError, KtapTest } from "./types.js";
 
-/** The versions that there are, first and last, by protocol. */
-const VERSIONS: Readonly<Record<string, readonly [first: number, last: number]>> = { KTAP: [1, 1], TAP: [13, 14] };
+/** A version line ends a line of the console. */
+const START = /(?:KTAP|TAP) version [0-9]+$/;
+/** What is in every line that is more than log. */
+const MAY_MEAN = /ok|1\.\.|TAP version |# Subtest:|Bail out!|List of all|Kernel panic|reboot:/;
+/** What a console prints before a line begins with a time, a task, or blanks; a sentence is no such thing. */
+const CONSOLE = /^[^#]*[0-9][:.\])>][^#]*$|^\s*$/;
+/** What a kernel prints when it has nothing more to run. */
+const END = /List of all partitions:|Kernel panic - not syncing: VFS:|reboot: System halted/;
+const EXECUTOR = "kunit executor: ";
+/** The time of a kernel message, which may begin in the middle of a line that lost its end. */
+const KERNEL_TIME = /\[ *[0-9]+\.[0-9]{6}\]/;
+/** A result with anything before it. */
+const RESULT_ANYWHERE = /(?:^|[\]:] )\s*(ok|not ok) [0-9]+(?: |$)/;
+const ESCAPE = "\u001b";
+/** What follows ESC where it only changes the colour of a terminal. */
+const COLOUR = /^\[[0-9;]*m/;
 
-type ResultLine = Extract<KtapLine, { kind: "result" }>;
+/** A longer line is not looked at for a kernel message within: printk writes at most 1 KiB at once. */
+const LONGEST_MIXED = 4096;
+/** Longer prefixes are none, and more consoles write into no log. */
+const LONGEST_PREFIX = 200;
+const MOST_STREAMS = 8;
+/** How many errors and remarks are listed each. */
+const MOST_LISTED = 1000;
+/** Memory for results and for log lines: characters, and what a line or a level takes beside. */
+const MOST_RESULTS = 64 << 20;
+const MOST_LOG = 32 << 20;
+const RESULT_COST = 64;
+const LEVEL_COST = 16;
+const LOG_COST = 32;
 
-/** A subtest whose own result is still to come. */
-interface Open {
-  /** Its name, when a `# Subtest:` line gives it. */
-  readonly name: string | undefined;
-  /** How far its lines are indented. */
-  readonly indent: number;
-  /** How many tests it is nested in. */
-  readonly depth: number;
+/** What one console writes: the lines that begin like its version line. */
+interface Stream {
+  readonly prefix: Prefix;
+  readonly documents: DocumentReader;
 }
 
-/** Deeper nesting than any test has: a damaged document, which must not use up the stack. */
-const DEEPEST = 64;
-
-/** The results of one level. */
-interface Level {
-  readonly tests: KtapTest[];
-  /** Log lines that belong to the test around: those before the plan, and those after the last result. */
-  readonly log: string[];
-  readonly missing: number;
+/** Reads a log line by line, in memory that is bounded. */
+export interface KtapReader {
+  /**
+   * Takes the next line.
+   * @param line - without its newline
+   * @throws KpkeysError ERR_INPUT_KIND when there are more results than can be kept
+   */
+  push(line: string): void;
+  /** Counts blank lines. */
+  skip(lines: number): void;
+  /** Takes a line that is too long to be one. */
+  pushLong(): void;
+  /** Ends the log. @returns its documents */
+  finish(): KtapDocument;
 }
 
 /**
- * Reads a KTAP document, or a console log that holds one, by the grammar of the kernel's own parser
- * (tools/testing/kunit/kunit_parser.py): indentation carries no meaning, the directives but SKIP decide nothing, and reading goes on
- * after an error. Stricter than that parser it also reports a missing plan, results beyond the plan, `ok` over a failed subtest, and
- * lines that look like results and are none.
+ * Reads a console log that holds KTAP or TAP documents, or such a document, as the kernel's own parser does
+ * (tools/testing/kunit/kunit_parser.py): `KTAP version N` may be anywhere in a line, and what is before it is a prefix of the lines
+ * that follow; other lines are log. More than that parser, this reads all documents of a log, also when several consoles write
+ * into it at once, counts results beyond the plan, and reports lines that look like results and are none.
  *
- * @param text - the document or log; what a console prints before each line may stand there
- * @returns its tests, and everything that is wrong with it
+ * @param text - the document or log
+ * @returns its tests, and all that is wrong or unusual
+ * @throws KpkeysError ERR_INPUT_KIND when there are more results than can be kept
  *
  * @example
  * ```ts
@@ -48,185 +81,263 @@ interface Level {
  * ```
  */
 export function readKtap(text: string): KtapDocument {
-  const found = splitKtap(text);
-  const errors: KtapError[] = [];
-  if (found.lines.length === 0) return nothingFound(found);
-  const { tests, missing } = createReader(found.lines, errors).readDocument();
-  errors.sort((a, b) => a.line - b.line);
-  return { tests, missing, counts: countTests(tests, missing), errors };
+  const reader = createKtapReader();
+  for (let start = 0; start < text.length;) {
+    const newline = text.indexOf("\n", start);
+    const end = newline < 0 ? text.length : newline;
+    reader.push(text.slice(start, end));
+    start = end + 1;
+  }
+  return reader.finish();
 }
 
-function nothingFound({ complaints, last }: KtapLines): KtapDocument {
-  const errors = complaints.map(({ number, text }) => ({ line: number, message: text }));
-  errors.push({ line: Math.max(last, 1), message: "no KTAP version line in all of the text" });
-  return { tests: [], missing: 0, counts: countTests([], 0), errors };
-}
+/**
+ * Makes a reader for a log that is too long to be in memory; {@link readKtap} says how it is read.
+ *
+ * @example
+ * ```ts
+ * import { createKtapReader } from "@kpkeys/kunit-suite";
+ *
+ * const reader = createKtapReader();
+ * for (const line of ["KTAP version 1", "1..1", "not ok 1 write_user_pmd"]) reader.push(line);
+ * console.log(reader.finish().counts.failed); // 1
+ * ```
+ */
+export function createKtapReader(): KtapReader {
+  const found = createFindings();
+  const complaints: KtapError[] = [];
+  /** In the order of their first documents. */
+  let streams: Stream[] = [];
+  /** The one that the last line was of. */
+  let latest: Stream | undefined;
+  let hasBegun = false;
+  let number = 0;
+  const outside = { results: 0, failed: 0, line: 0 };
 
-function countTests(tests: readonly KtapTest[], missing: number): KtapCounts {
-  const counts = { passed: 0, failed: 0, crashed: missing, skipped: 0 };
-  function count(test: KtapTest): void {
-    counts.crashed += test.missing ?? 0;
-    test.tests.forEach(count);
-    if (test.tests.length > 0 || test.status === "empty" || test.status === "crashed") return;
-    counts[test.status]++;
-  }
-  tests.forEach(count);
-  return counts;
-}
-
-function createReader(lines: readonly KtapLine[], errors: KtapError[]): { readDocument(): Level } {
-  let at = 0;
-
-  function wrong(line: number, message: string): void {
-    errors.push({ line, message });
-  }
-
-  /** Number of the line that is next, or of the last one. */
-  function here(): number {
-    return (lines[at] ?? lines.at(-1)!).number;
-  }
-
-  /** Takes log lines up to one of another kind. */
-  function takeLog(): string[] {
-    const log: string[] = [];
-    for (let line = lines[at]; line?.kind === "log"; line = lines[++at]) {
-      if (line.damage !== undefined) wrong(line.number, line.damage);
-      log.push(line.text);
+  function push(line: string): void {
+    number++;
+    // A serial console may end lines by \r\r\n, and a progress bar goes back to the beginning of its line.
+    for (const part of plain(line).split("\r")) {
+      for (let rest: string | undefined = part; rest !== undefined;) rest = pushPart(rest);
     }
-    return log;
   }
 
-  function readDocument(): Level {
-    takeHead();
-    const level = readLevel(undefined);
-    takeLog();
-    const rest = lines[at];
-    if (rest?.kind === "version" || rest?.kind === "subtest") wrong(rest.number, "a second document after the first");
-    else if (rest !== undefined) wrong(rest.number, "more results than the plan announces");
-    return level;
-  }
-
-  /** A version line, a `# Subtest:` line, or both: KUnit prints them in this order. */
-  function takeHead(): string | undefined {
-    const version = lines[at]!;
-    if (version.kind === "version") {
-      at++;
-      const [first, last] = VERSIONS[version.protocol]!;
-      if (version.version < first || version.version > last)
-        wrong(version.number, `${version.protocol} version ${version.version}, which is not known`);
+  /** @returns the rest of the line, when another message begins in the middle of it */
+  function pushPart(text: string): string | undefined {
+    if (text.trim() === "") return undefined;
+    const trimmed = text.trimEnd();
+    if (latest === undefined) {
+      if (START.test(trimmed)) begin(trimmed);
+      else pushOutside(trimmed);
+      return undefined;
     }
-    const subtest = lines[at];
-    if (subtest?.kind !== "subtest") return undefined;
-    at++;
-    return subtest.name;
-  }
-
-  function takePlan(): number | undefined {
-    const line = lines[at];
-    if (line?.kind === "plan") {
-      at++;
-      return line.count;
+    const own = streamOf(text);
+    const content = own?.prefix.strip(text) ?? text;
+    const at = timeWithin(content);
+    if (at > 0) {
+      deliver(latest, own, content.slice(0, at), content.slice(0, at));
+      return content.slice(at);
     }
-    wrong(here(), "no plan: nothing says how many results there are to be");
+    deliver(latest, own, content, text);
     return undefined;
   }
 
-  /** Reads the results of a level, up to the result of the test around it. */
-  function readLevel(around: Open | undefined): Level {
-    const head = takeLog();
-    const plan = takePlan();
-    const tests: KtapTest[] = [];
-    // Without a plan, what stands before it belongs to the first test.
-    let log = plan === undefined ? head : [];
-    for (;;) {
-      log.push(...takeLog());
-      const line = lines[at];
-      if (line === undefined || endsLevel(line, tests.length, plan, around)) break;
-      const depth = (around?.depth ?? 0) + 1;
-      const misplaced = misplacedOf(line, depth);
-      if (misplaced !== undefined) {
-        wrong(line.number, misplaced);
-        at++;
-        continue;
+  /** The console whose prefix a line has: the longest of those that fit. */
+  function streamOf(text: string): Stream | undefined {
+    let own: Stream | undefined;
+    for (const stream of streams) {
+      if (own !== undefined && stream.prefix.text.length <= own.prefix.text.length) continue;
+      if (stream.prefix.strip(text) !== undefined) own = stream;
+    }
+    return own;
+  }
+
+  /** Gives a line to the console that it belongs to. */
+  function deliver(recent: Stream, own: Stream | undefined, content: string, text: string): void {
+    const line = classify(content, number);
+    if (!MAY_MEAN.test(text)) {
+      give(own ?? recent, line);
+      return;
+    }
+    if (own !== undefined && line.kind !== "log") {
+      give(own, line);
+      return;
+    }
+    const trimmed = text.trimEnd();
+    if (line.text[0] !== "#" && START.test(trimmed) && isConsolePrefix(trimmed)) {
+      begin(trimmed);
+      return;
+    }
+    // The kernel's parser cuts as many characters as the version line has before it; and a line may have no prefix at all.
+    for (const other of [text.slice(recent.prefix.text.length), text]) {
+      const guess = classify(other, number);
+      if (guess.kind === "log" && guess.damage === undefined) continue;
+      give(own ?? recent, guess);
+      return;
+    }
+    // A test may log these words; the kernel prints them bare.
+    if (line.text[0] !== "#" && END.test(line.text)) end();
+    else give(own ?? recent, line);
+  }
+
+  function give(stream: Stream, line: KtapLine): void {
+    latest = stream;
+    stream.documents.push(line);
+  }
+
+  /** Begins a console, with a version line. */
+  function begin(text: string): void {
+    hasBegun = true;
+    const before = text.slice(0, text.search(START));
+    const prefix = createPrefix(before.length > LONGEST_PREFIX ? "" : before);
+    if (streams.length === MOST_STREAMS) streams.shift()!.documents.close();
+    const stream = { prefix, documents: createDocumentReader(found.sink) };
+    streams.push(stream);
+    give(stream, classify(text.slice(before.length), number));
+  }
+
+  function end(): void {
+    for (const { documents } of streams) documents.close();
+    streams = [];
+    latest = undefined;
+  }
+
+  function pushOutside(text: string): void {
+    if (hasBegun) return;
+    const complaint = text.indexOf(EXECUTOR);
+    if (complaint >= 0) complaints.push({ line: number, message: text.slice(complaint) });
+    const ok = RESULT_ANYWHERE.exec(text)?.[1];
+    if (ok === undefined) return;
+    if (outside.results++ === 0) outside.line = number;
+    if (ok === "not ok") outside.failed++;
+  }
+
+  function finish(): KtapDocument {
+    end();
+    if (!hasBegun) {
+      for (const { line, message } of complaints) found.sink.wrong(line, message);
+      found.sink.wrong(Math.max(number, 1), "no KTAP version line in all of the text");
+    }
+    if (outside.results > 0) {
+      const message = `results before the first document: ${outside.results}, of which not ok: ${outside.failed}`;
+      found.sink[outside.failed > 0 ? "wrong" : "remark"](outside.line, message);
+    }
+    return found.finish();
+  }
+
+  return {
+    push,
+    skip(lines) {
+      number += lines;
+    },
+    pushLong() {
+      number++;
+      found.sink.wrong(number, "the line is too long to be read");
+    },
+    finish,
+  };
+}
+
+/** Takes colours off a line. */
+function plain(line: string): string {
+  const [first, ...rest] = line.split(ESCAPE);
+  return rest.reduce((text, part) => text + (COLOUR.test(part) ? part.replace(COLOUR, "") : ESCAPE + part), first!);
+}
+
+function isConsolePrefix(text: string): boolean {
+  const before = text.slice(0, text.search(START));
+  return before.length <= LONGEST_PREFIX && CONSOLE.test(before);
+}
+
+/** @returns where a kernel message begins within a line of which one of both parts is a line of a document; 0 if none does */
+function timeWithin(content: string): number {
+  if (content.length > LONGEST_MIXED || !content.includes("[")) return 0;
+  const at = content.trimEnd().search(KERNEL_TIME);
+  if (at <= 0 || content.slice(0, at).trim() === "") return 0;
+  if (classify(content.slice(0, at), 0).kind !== "log") return at;
+  const tail = content.slice(at);
+  return classify(tail.slice(tail.indexOf("]") + 1), 0).kind === "log" ? 0 : at;
+}
+
+/** Collects documents and what is said about them, in bounded memory. */
+function createFindings(): { readonly sink: KtapSink; finish(): KtapDocument } {
+  const tests: KtapTest[] = [];
+  const errors = createList("errors");
+  const remarks = createList("remarks");
+  let documents = 0;
+  let missing = 0;
+  let crashed = 0;
+  let results = 0;
+  let logged = 0;
+  let dropped = 0;
+
+  return {
+    sink: {
+      wrong: errors.add,
+      remark: remarks.add,
+      keepsLog(text) {
+        const cost = text.length + LOG_COST;
+        if (logged + cost > MOST_LOG) {
+          dropped++;
+          return false;
+        }
+        logged += cost;
+        return true;
+      },
+      keepResult(line, depth) {
+        results += line.length + RESULT_COST + depth * LEVEL_COST;
+        if (results > MOST_RESULTS) {
+          throw new KpkeysError("ERR_INPUT_KIND", "the log has more results than can be kept", {
+            expected: `${MOST_RESULTS >> 20} MiB of results at most; split the log`,
+          });
+        }
+      },
+      keepsMissing(count) {
+        const isExact = Number.isSafeInteger(crashed + count);
+        if (isExact) crashed += count;
+        return isExact;
+      },
+      finish(more, lost) {
+        documents++;
+        missing += lost;
+        for (const test of more) tests.push(test);
+      },
+    },
+    finish() {
+      if (dropped > 0)
+        remarks.add(1, `${dropped} log lines are not kept: the log is longer than ${MOST_LOG >> 20} MiB`);
+      return {
+        tests,
+        documents,
+        missing,
+        counts: countTests(tests, missing),
+        errors: errors.all(),
+        remarks: remarks.all(),
+      };
+    },
+  };
+}
+
+/** A list that names what it holds by line, and counts what is too much to be named. */
+function createList(what: string): {
+  readonly add: (line: number, message: string) => void;
+  readonly all: () => KtapError[];
+} {
+  const listed: KtapError[] = [];
+  let last = 0;
+  let more = 0;
+  return {
+    add(line, message) {
+      if (listed.length < MOST_LISTED) {
+        listed.push({ line, message });
+        return;
       }
-      const number = tests.length + 1;
-      tests.push(line.kind === "result" ? takeResult(line, number, log) : readSubtest(number, depth, log));
-      log = [];
-    }
-    const missing = Math.max((plan ?? 0) - tests.length, 0);
-    if (missing > 0)
-      wrong(here(), `the plan is ${results(plan!)}, and ${missing} ${missing === 1 ? "is" : "are"} missing`);
-    if (plan === 0 && tests.length === 0) wrong(here(), "0 tests run");
-    return { tests, log: plan === undefined ? log : [...head, ...log], missing };
-  }
-
-  function endsLevel(line: KtapLine, read: number, plan: number | undefined, around: Open | undefined): boolean {
-    const complete = plan !== undefined && read >= plan;
-    if (around === undefined) return complete;
-    if (line.kind !== "result") return complete;
-    if (line.name === around.name) {
-      // A subtest that has the name of the test around it stands as deep as its siblings, and has the next number.
-      const isSubtest = !complete && line.indent === around.indent && line.test === read + 1 && around.indent > 0;
-      return !isSubtest;
-    }
-    if (!complete) return false;
-    const tooMany = line.indent === around.indent && around.indent > 0;
-    if (tooMany) wrong(line.number, `more results than the ${plan} that the plan announces`);
-    return !tooMany;
-  }
-
-  function takeResult(line: ResultLine, expected: number, log: readonly string[]): KtapTest {
-    at++;
-    checkNumber(line, expected);
-    const skipped = isSkip(line);
-    const status = skipped ? "skipped" : line.ok ? "passed" : "failed";
-    return { name: line.name, status, ...directiveOf(line), log, tests: [] };
-  }
-
-  function checkNumber({ number, test }: ResultLine, expected: number): void {
-    if (test !== expected) wrong(number, `test number ${test} where ${expected} was expected`);
-  }
-
-  /** Reads a nested document and the result line of the test that it belongs to. */
-  function readSubtest(expected: number, depth: number, before: readonly string[]): KtapTest {
-    const { indent } = lines[at]!;
-    const name = takeHead();
-    const { tests, log, missing } = readLevel({ name, indent, depth });
-    const all = [...before, ...log, ...takeLog()];
-    const inner = missing > 0 ? "crashed" : statusOfAll(tests);
-    const rest = { log: all, tests, ...(missing > 0 && { missing }) };
-
-    const line = lines[at];
-    if (line?.kind !== "result" || (name !== undefined && line.name !== name)) {
-      wrong(here(), `no result of the subtest${name === undefined ? "" : ` '${name}'`}`);
-      return { name: name ?? "", status: "crashed", ...rest };
-    }
-    at++;
-    checkNumber(line, expected);
-    if (line.ok && inner === "failed" && !isSkip(line)) wrong(line.number, "ok, though a subtest failed");
-    const own = isSkip(line) ? "skipped" : line.ok ? "passed" : "failed";
-    const status = inner === "crashed" || inner === "failed" || inner === "empty" ? inner : own;
-    return { name: line.name, status, ...directiveOf(line), ...rest };
-  }
-
-  return { readDocument };
-}
-
-/** What is wrong with a line that no test can begin with. */
-function misplacedOf({ kind }: KtapLine, depth: number): string | undefined {
-  if (kind === "plan") return "a second plan";
-  return kind !== "result" && depth > DEEPEST ? `tests nested more than ${DEEPEST} deep` : undefined;
-}
-
-/** ` # SKIP` decides whatever stands before it; no other directive decides anything. */
-function isSkip({ directive = "" }: ResultLine): boolean {
-  return directive.startsWith("SKIP");
-}
-
-function directiveOf({ directive }: ResultLine): { directive?: string } {
-  return directive === undefined ? {} : { directive };
-}
-
-function results(count: number): string {
-  return `${count} result${count === 1 ? "" : "s"}`;
+      more++;
+      last = line;
+    },
+    all() {
+      listed.sort((a, b) => a.line - b.line);
+      return more === 0 ? listed : [...listed, { line: last, message: `${more} more ${what} are not listed` }];
+    },
+  };
 }

@@ -1,10 +1,10 @@
 /**
- * What became of a test, as the kernel's parser tells it.
+ * The outcome of a test, in the words of the kernel's parser.
  *
- * - `passed`, `failed` — `ok` and `not ok`; a test whose subtest failed has failed
- * - `skipped` — a result with the directive SKIP, whatever stands before it
- * - `crashed` — results that the plan announces never came, here or in a subtest
- * - `empty` — its plan says that there is nothing
+ * - `passed`, `failed`: `ok` and `not ok`; a test whose subtest failed has failed
+ * - `skipped`: a result with the directive SKIP, also after `not ok`
+ * - `crashed`: results that the plan announces are missing, here or in a subtest, or its own result line is
+ * - `empty`: it passed, and has the head of a subtest but no results in it
  */
 export type KtapStatus = "passed" | "failed" | "skipped" | "crashed" | "empty";
 
@@ -12,7 +12,7 @@ export type KtapStatus = "passed" | "failed" | "skipped" | "crashed" | "empty";
 export interface KtapTest {
   /** Its name: the description of its result line. */
   readonly name: string;
-  /** What became of it. */
+  /** Its outcome. */
   readonly status: KtapStatus;
   /** What follows ` # ` on its result line: a directive with its reason, or a remark. Left out when nothing does. */
   readonly directive?: string;
@@ -20,11 +20,14 @@ export interface KtapTest {
   readonly log: readonly string[];
   /** Its subtests; none when no document is nested in it. */
   readonly tests: readonly KtapTest[];
-  /** How many results its plan announces that never came; left out when none is missing. */
+  /** How many results its plan announces that are missing; left out when none is. */
   readonly missing?: number;
 }
 
-/** Numbers of the tests that have no subtests, and of missing ones. */
+/**
+ * Numbers of results. A test with subtests is counted by its subtests, and once more when its own result line is missing, or says
+ * `not ok` though no subtest failed.
+ */
 export interface KtapCounts {
   /** Passed. */
   readonly passed: number;
@@ -34,34 +37,61 @@ export interface KtapCounts {
   readonly crashed: number;
   /** Skipped. */
   readonly skipped: number;
+  /** Passed without having run anything. */
+  readonly empty: number;
 }
 
-/** Something wrong in a document. */
+/** Something to say about a line of a log. */
 export interface KtapError {
   /** The number of the line, 1 being the first. */
   readonly line: number;
-  /** What is wrong there. */
+  /** What is wrong or unusual there. */
   readonly message: string;
 }
 
-/** A document as it was read. */
+/** The documents of a log as they were read. */
 export interface KtapDocument {
-  /** The tests of its outermost level. */
+  /** The tests of the outermost level, of all documents in their order. */
   readonly tests: readonly KtapTest[];
-  /** How many results its plan announces that never came. */
+  /** How many documents the log holds. */
+  readonly documents: number;
+  /** How many results the outermost plans announce that are missing. */
   readonly missing: number;
-  /** Numbers of tests. */
+  /** Numbers of results. */
   readonly counts: KtapCounts;
-  /** All that is wrong with it, by line. */
+  /** By line, what is wrong: results are missing, contradict each other or cannot be read. */
   readonly errors: readonly KtapError[];
+  /** By line, what is unusual and loses no result: no plan, a wrong number, an unknown version. */
+  readonly remarks: readonly KtapError[];
 }
 
 /**
- * What a test with subtests has come to: crashed or failed as soon as one has, skipped when nothing but skipped ones is there
- * (`kunit_suite_has_succeeded()`).
+ * The status of a test by its subtests: crashed or failed as soon as one has, skipped when all are (`kunit_suite_has_succeeded()`).
  * @param tests - the subtests
  */
 export function statusOfAll(tests: readonly Pick<KtapTest, "status">[]): KtapStatus {
   const has = (wanted: KtapStatus): boolean => tests.some(({ status }) => status === wanted);
   return (["crashed", "failed", "passed", "skipped"] as const).find(has) ?? "empty";
+}
+
+/**
+ * Counts the results of tests.
+ * @param tests - of the outermost level
+ * @param missing - results missing on that level
+ */
+export function countTests(tests: readonly KtapTest[], missing: number): KtapCounts {
+  const counts = { passed: 0, failed: 0, crashed: missing, skipped: 0, empty: 0 };
+  function count(test: KtapTest): void {
+    const { status, tests: inner, missing: lost = 0 } = test;
+    counts.crashed += lost;
+    if (inner.length === 0) {
+      if (lost === 0) counts[status]++;
+      return;
+    }
+    inner.forEach(count);
+    const explained = lost > 0 ? "crashed" : statusOfAll(inner);
+    if (status !== explained && (status === "failed" || status === "crashed")) counts[status]++;
+  }
+  tests.forEach(count);
+  return counts;
 }

@@ -1,0 +1,286 @@
+import { existsSync, readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { createKtapReader, readKtap } from "../src/index.js";
+import type { KtapDocument, KtapTest } from "../src/index.js";
+
+const read = (...all: string[]): KtapDocument => readKtap(`${all.join("\n")}\n`);
+
+/** Name and status of each test, as deep as they are. */
+type Outline = readonly [name: string, status: string, ...inner: Outline[]];
+const outline = ({ name, status, tests }: KtapTest): Outline => [name, status, ...tests.map(outline)];
+const outlineOf = ({ tests }: KtapDocument): Outline[] => tests.map(outline);
+const linesOf = (list: KtapDocument["errors"]): number[] => list.map(({ line }) => line);
+
+/** Passed, failed, skipped, crashed. */
+function countsOf({ counts }: KtapDocument): number[] {
+  return [counts.passed, counts.failed, counts.skipped, counts.crashed];
+}
+
+describe("a log of KUnit", () => {
+  it("has a parameterised test without a plan, whose diagnostics are indented less", () => {
+    const document = read(
+      "KTAP version 1",
+      "1..1",
+      "    KTAP version 1",
+      "    # Subtest: demo",
+      "    1..2",
+      "    ok 1 simple",
+      "        KTAP version 1",
+      "        # Subtest: params",
+      "    # params: initializing",
+      "        ok 1 value 3 # SKIP unsupported value 3",
+      "        ok 2 value 2",
+      "    # params: pass:1 fail:0 skip:1 total:2",
+      "    ok 2 params",
+      "ok 1 demo",
+    );
+    expect([countsOf(document), document.errors, document.remarks]).toEqual([[2, 0, 1, 0], [], []]);
+    expect(outlineOf(document)).toEqual([
+      ["demo", "passed", ["simple", "passed"], ["params", "passed", ["value 3", "skipped"], ["value 2", "passed"]]],
+    ]);
+  });
+
+  it("may have no outer plan, and begin with a subtest", () => {
+    const log = ["TAP version 14", "\t# Subtest: one", "\t1..2", "\tok 1 - a", "\tok 2 - b", "ok 1 - one"];
+    const more = ["\t# Subtest: two", "\t1..2", "\tok 1 - c", "\tnot ok 2 - d", "not ok 2 - two"];
+    const document = read(...[...log, ...more].map((line) => `[    0.060000] ${line}`));
+    expect([countsOf(document), document.errors]).toEqual([[3, 1, 0, 0], []]);
+    expect(linesOf(document.remarks)).toEqual([11]);
+  });
+
+  it("of modules has a document for each, and suites are counted on", () => {
+    const document = read(
+      "[   11.100000] KTAP version 1",
+      "[   11.100010] 1..1",
+      "[   11.100020]     KTAP version 1",
+      "[   11.100030]     # Subtest: alpha",
+      "[   11.100050]     1..1",
+      "[   11.100060]     ok 1 first",
+      "[   11.100070] ok 1 alpha",
+      "[  111.900000] KTAP version 1",
+      "[  111.900010] 1..1",
+      "[  111.900020]     KTAP version 1",
+      "[  111.900030]     # Subtest: beta",
+      "[  111.900050]     1..2",
+      "[  111.900060]     ok 1 first",
+      "[  111.900070]     not ok 2 second",
+      "[  111.900090] not ok 2 beta",
+    );
+    expect([document.documents, countsOf(document), document.errors, document.remarks]).toEqual([
+      2,
+      [2, 1, 0, 0],
+      [],
+      [],
+    ]);
+  });
+
+  it("is read though its times get longer, and other lines of the console have none", () => {
+    const document = read(
+      "[ 9999.999998] KTAP version 1",
+      "[ 9999.999999] 1..2",
+      "<LAVA_SIGNAL_STARTTC a>",
+      "[10000.000000] ok 1 a",
+      "[100000.000000] ok 2 b",
+    );
+    expect([countsOf(document), document.errors]).toEqual([[2, 0, 0, 0], []]);
+  });
+
+  it("keeps a result whose line another message shares", () => {
+    const document = read(
+      "[    3.100000] KTAP version 1",
+      "[    3.100010] 1..3",
+      "[    3.100020] ok 1 a[    3.100021] usb 1-1: new high-speed USB device",
+      "[    3.100030] usb 1-1: found[    3.100031] not ok 2 b",
+      "[    3.100040] ok 3 c[    3.100041] random: crng init done",
+    );
+    expect(outlineOf(document)).toEqual([
+      ["a", "passed"],
+      ["b", "failed"],
+      ["c", "passed"],
+    ]);
+    expect(document.tests[1]!.log).toEqual(["usb 1-1: new high-speed USB device", "usb 1-1: found"]);
+  });
+
+  it("may hold a document of a program and one of the kernel at once", () => {
+    const document = read(
+      "TAP version 13",
+      "1..2",
+      "# selftests: kunit: load.sh",
+      "# TAP version 13",
+      "# 1..1",
+      "# ok 1 loaded",
+      "[   11.100000] KTAP version 1",
+      "[   11.100010] 1..2",
+      "[   11.100020] ok 1 x",
+      "ok 1 selftests: kunit: load.sh",
+      "[   11.100030] not ok 2 y",
+      "ok 2 selftests: kunit: other.sh",
+    );
+    expect([document.documents, countsOf(document), document.errors]).toEqual([2, [3, 1, 0, 0], []]);
+  });
+
+  it("that ends in a crash has failed, also without a plan", () => {
+    const document = read(
+      "TAP version 14",
+      "\t# Subtest: s",
+      "\tok 1 - a",
+      "\t# b: initializing",
+      "Oops: general fault",
+    );
+    expect([countsOf(document), linesOf(document.errors)]).toEqual([[1, 0, 0, 1], [5]]);
+  });
+
+  it("of two boots keeps what the first one had", () => {
+    const suite = ["KTAP version 1", "1..2", "    KTAP version 1", "    # Subtest: s", "    1..2", "    ok 1 a"];
+    const document = read(...suite, "Kernel panic - not syncing: Oops", ...suite, "    ok 2 b", "ok 1 s", "ok 2 t");
+    expect([document.documents, countsOf(document)]).toEqual([2, [4, 0, 0, 2]]);
+    const flat = ["KTAP version 1", "1..3", "ok 1 a"];
+    const again = read(...flat, "Kernel panic - not syncing: Oops", ...flat, "ok 2 b", "ok 3 c");
+    expect([again.documents, countsOf(again)]).toEqual([2, [4, 0, 0, 2]]);
+  });
+
+  it("says what was before the first document", () => {
+    const document = read("[    0.1] not ok 1 lost", "[    0.2] KTAP version 1", "[    0.3] 1..1", "[    0.4] ok 1 a");
+    expect([countsOf(document), linesOf(document.errors)]).toEqual([[1, 0, 0, 0], [1]]);
+  });
+
+  it("fails for a suite that failed though its cases passed", () => {
+    const document = read("KTAP version 1", "1..1", "  # Subtest: s", "  1..1", "  ok 1 a", "not ok 1 s");
+    expect([countsOf(document), document.errors]).toEqual([[1, 1, 0, 0], []]);
+  });
+});
+
+describe("a log of kselftest", () => {
+  it("skips by a plan with a reason, alone and in a subtest", () => {
+    const nested = read(
+      "TAP version 13",
+      "1..2",
+      "ok 1 a",
+      "    TAP version 13",
+      "    1..0 # SKIP no pkeys",
+      "ok 2 b # SKIP",
+    );
+    expect([countsOf(nested), nested.errors]).toEqual([[1, 0, 1, 0], []]);
+    expect(nested.tests[1]).toMatchObject({ status: "skipped", directive: "SKIP no pkeys" });
+    const alone = read("TAP version 13", "1..0 # SKIP not root");
+    expect([countsOf(alone), alone.errors]).toEqual([[0, 0, 1, 0], []]);
+    expect(alone.tests).toMatchObject([{ status: "skipped", directive: "SKIP not root" }]);
+  });
+
+  it("skips in every way of writing", () => {
+    const results = ["- a # skip", "- b # Skipped no nft", "c # SKIP", "# SKIP no name", "- # SKIP", "d #skip why"];
+    const document = read("TAP version 13", "1..6", ...results.map((each, index) => `ok ${index + 1} ${each}`));
+    expect([countsOf(document), document.errors]).toEqual([[0, 0, 6, 0], []]);
+  });
+
+  it("has remarks after its results that are no directives, and times and exit statuses", () => {
+    const document = read(
+      "TAP version 13",
+      "1..3",
+      "ok 1 a # 12 ms",
+      "not ok 2 b # exit=1",
+      "not ok 3 c # TIMEOUT 45 seconds",
+    );
+    expect(countsOf(document)).toEqual([1, 2, 0, 0]);
+    expect(document.tests.map(({ directive }) => directive)).toEqual(["12 ms", "exit=1", "TIMEOUT 45 seconds"]);
+  });
+
+  it("may give its plan at the end, and leave out numbers", () => {
+    const document = read("TAP version 14", "ok - a", "not ok - b", "1..3");
+    expect(countsOf(document)).toEqual([1, 1, 0, 1]);
+    expect(linesOf(document.remarks)).toEqual([2, 3]);
+  });
+
+  it("may nest results by indentation alone", () => {
+    const document = read(
+      "TAP version 14",
+      "1..2",
+      "    1..2",
+      "    ok 1 - a",
+      "    not ok 2 - b",
+      "not ok 1 - s",
+      "ok 2 - t",
+    );
+    expect([countsOf(document), document.errors]).toEqual([[2, 1, 0, 0], []]);
+    expect(outlineOf(document)[0]).toEqual(["s", "failed", ["a", "passed"], ["b", "failed"]]);
+    // The kernel's parser takes no heed of indentation: these are three results.
+    expect(countsOf(read("KTAP version 1", "1..3", "  ok 1 a", "  ok 2 b", "ok 3 c"))).toEqual([3, 0, 0, 0]);
+  });
+
+  it("has blocks of YAML, which are log, and text that only begins like one", () => {
+    const block = ["  ---", '  message: "1..7 expected"', "  1..7", "  not ok 1 x", "  ..."];
+    const document = read("TAP version 13", "1..2", "ok 1 - a", ...block, "ok 2 - b");
+    expect([countsOf(document), document.errors]).toEqual([[2, 0, 0, 0], []]);
+    expect(document.tests[1]!.log).toHaveLength(5);
+    expect(countsOf(read("TAP version 13", "1..2", "ok 1 - a", "---", "not ok 2 - b"))).toEqual([1, 1, 0, 0]);
+  });
+
+  it("that bails out has failed, also when every result until then is ok", () => {
+    expect(linesOf(read("TAP version 13", "1..1", "ok 1 a", "Bail out! no memory").errors)).toEqual([4]);
+  });
+
+  it("counts results beyond the plan", () => {
+    const document = read("TAP version 13", "1..1", "ok 1 a", "not ok 2 b", "ok 3 c");
+    expect([countsOf(document), linesOf(document.errors)]).toEqual([[2, 1, 0, 0], [4]]);
+  });
+});
+
+describe("a hostile log", () => {
+  it("may be long in one level", () => {
+    const document = readKtap(`KTAP version 1\n1..1\n${"l\n".repeat(130_000)}ok 1 a\n`);
+    expect([countsOf(document), document.tests[0]!.log.length]).toEqual([[1, 0, 0, 0], 130_000]);
+  });
+
+  it("has numbers that cannot be kept whole: an error of their line, never another number", () => {
+    for (const digits of ["9007199254740993", "9".repeat(309)]) {
+      expect(read("KTAP version 1", `1..${digits}`, "ok 1 a")).toMatchObject({
+        errors: [{ line: 2 }],
+        counts: { passed: 1, crashed: 0 },
+      });
+      expect(read("KTAP version 1", "1..1", `ok ${digits} a`)).toMatchObject({
+        errors: [{ line: 3 }],
+        counts: { passed: 1 },
+      });
+    }
+    const most = Number.MAX_SAFE_INTEGER;
+    const document = read("KTAP version 1", `1..${most}`, "ok 1 a", "KTAP version 1", `1..${most}`);
+    expect(document.counts.crashed).toBeLessThanOrEqual(most);
+    expect(document.errors.length).toBeGreaterThan(1);
+  });
+
+  it("with more log than can be kept loses no result", () => {
+    const reader = createKtapReader();
+    for (const line of ["KTAP version 1", "1..1"]) reader.push(line);
+    const long = "x".repeat(1 << 20);
+    for (let at = 0; at < 40; at++) reader.push(long);
+    reader.push("not ok 1 a");
+    const document = reader.finish();
+    expect([countsOf(document), document.errors, document.remarks.length]).toEqual([[0, 1, 0, 0], [], 1]);
+  });
+
+  it("with more results than can be kept is refused", () => {
+    const reader = createKtapReader();
+    for (const line of ["KTAP version 1"]) reader.push(line);
+    const result = `ok 1 ${"x".repeat(1 << 20)}`;
+    expect(() => {
+      for (let at = 0; at < 100; at++) reader.push(result);
+    }).toThrow(expect.objectContaining({ code: "ERR_INPUT_KIND" }) as Error);
+  });
+});
+
+const CASES = new URL("../../../../shared/cases/", import.meta.url);
+
+describe.runIf(existsSync(CASES))("the logs of the field", () => {
+  it.each([
+    ["50-kunit-parameterised.log", [2, 0, 1, 0]],
+    ["51-kunit-no-outer-plan.log", [3, 1, 0, 0]],
+    ["52-kselftest-plan-skip.ktap", [1, 0, 1, 0]],
+    ["54-kunit-modules-two-documents.txt", [2, 1, 0, 0]],
+    ["56-lowercase-skip.ktap", [0, 0, 3, 0]],
+    ["58-tap-yaml-block.txt", [1, 1, 1, 0]],
+    ["76-pass-lava-interleaved.txt", [3, 0, 0, 0]],
+  ])("%s", (name, counts) => {
+    const document = readKtap(readFileSync(new URL(name, CASES), "utf8"));
+    expect([countsOf(document), document.errors]).toEqual([counts, []]);
+  });
+});
