@@ -68,6 +68,7 @@ import { createAsids } from "./process/asids.js";
 import { createUserFrames } from "./process/frames.js";
 import { createTasks } from "./process/tasks.js";
 import type { KernelTasks } from "./process/tasks.js";
+import { outOfMemory } from "./out-of-memory.js";
 import { readPolicies } from "./policies.js";
 import { setUpPlugins } from "./set-up.js";
 import { digestTables, findTables, scanObjects, scanTables } from "./scanner.js";
@@ -236,7 +237,12 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
 
   /** `init_irq_stacks`: after vmalloc, before a second CPU runs. */
   function initIrqStacks(): void {
-    if (policies.irqStacks === "vmap") for (const { id } of all) irqStacks[id] = vmalloc.alloc(IRQ_STACK_PAGES);
+    if (policies.irqStacks !== "vmap") return;
+    for (const { id } of all) {
+      const stack = vmalloc.alloc(IRQ_STACK_PAGES);
+      if (stack < 0) throw outOfMemory("the IRQ stack of a CPU");
+      irqStacks[id] = stack;
+    }
   }
 
   const objects = createObjectServices({

@@ -3,6 +3,7 @@ import { pageHigh, pageLow, pageOfAddress } from "../mm/addresses.js";
 import type { Addresses } from "../mm/addresses.js";
 import type { EnsureTable } from "../mm/populate.js";
 import type { TablePages } from "../mm/table-pages.js";
+import { outOfMemory } from "../out-of-memory.js";
 import type { KernelImage } from "./image.js";
 import type { Memblock } from "./memblock.js";
 
@@ -40,28 +41,42 @@ const SECTION_PROTECTION: Readonly<Record<string, ProtectionName>> = {
 /** Finds the table of a level that translates a kernel page, and makes what is missing. */
 export type FindTable = (level: number, page: number) => number;
 
+/** {@link MappingParts.ensureTable} of `init_mm`, for boot, which ends without a table. @throws KpkeysError ERR_OUT_OF_MEMORY */
+function tableOf(
+  { ensureTable, format }: MappingParts,
+  root: number,
+  level: number,
+  page: number,
+  take: (level: number) => number,
+  from?: number,
+): number {
+  const { pageShift } = format.geometry;
+  const table = ensureTable(root, level, pageHigh(page, pageShift), pageLow(page, pageShift), false, take, from);
+  if (table < 0) throw outOfMemory("a page table of boot");
+  return table;
+}
+
 /**
  * Makes {@link FindTable} for mappings that go through their pages in turn, as those of boot do: the table above the one found last is
  * kept, as Linux's loops keep it mapped, so that not every table is walked to from the root.
  * @param parts - what the mapping is made with
  * @param take - gives table pages
  */
-export function createFindTable({ format, tables, ensureTable }: MappingParts, take: () => number): FindTable {
+export function createFindTable(parts: MappingParts, take: () => number): FindTable {
+  const { format, tables } = parts;
   const { levels, pageShift } = format.geometry;
   let above = tables.root;
   let aboveLevel = 0;
   let aboveRegion = 0;
   return (level, page) => {
-    const high = pageHigh(page, pageShift);
-    const low = pageLow(page, pageShift);
     if (level === 0) return tables.root;
     const region = level === 1 ? 0 : Math.floor(page / 2 ** (levels[level - 2]!.shift - pageShift));
     if (aboveLevel !== level - 1 || aboveRegion !== region) {
-      above = ensureTable(tables.root, level - 1, high, low, false, take);
+      above = tableOf(parts, tables.root, level - 1, page, take);
       aboveLevel = level - 1;
       aboveRegion = region;
     }
-    return ensureTable(above, level, high, low, false, take, aboveLevel);
+    return tableOf(parts, above, level, page, take, aboveLevel);
   };
 }
 
@@ -101,7 +116,7 @@ export function mapPages(
 
 /** Maps the kernel image from its static pool, and makes the tables of the fixmap from theirs. */
 export function mapImageAndFixmap(parts: MappingParts): void {
-  const { image, addresses, arch, format, tables, ensureTable, tablePages } = parts;
+  const { image, addresses, arch, format, tables, tablePages } = parts;
   const find = createFindTable(parts, () => tablePages.takeStatic("image"));
   for (const { name, pfn, pages } of image.sections) {
     mapPages(parts, addresses.imagePage + pfn - image.pfn, pfn, pages, SECTION_PROTECTION[name]!, find);
@@ -109,14 +124,12 @@ export function mapImageAndFixmap(parts: MappingParts): void {
   const { levels, pageShift } = format.geometry;
   const slot = pageOfAddress(arch.layout.fixmap, pageShift);
   const level = levels.length - 1;
-  ensureTable(tables.root, level, pageHigh(slot, pageShift), pageLow(slot, pageShift), false, () =>
-    tablePages.takeStatic("fixmap"),
-  );
+  tableOf(parts, tables.root, level, slot, () => tablePages.takeStatic("fixmap"));
 }
 
 /** Maps the struct pages of all RAM with the largest leaves below the pud level: `vmemmap_populate_hugepages`. */
 export function mapVmemmap(parts: MappingParts): void {
-  const { memory, arch, format, tables, ensureTable, tablePages, memblock } = parts;
+  const { memory, arch, format, tables, tablePages, memblock } = parts;
   const { levels, pageShift } = format.geometry;
   const level = levels.length - 2;
   const leafPages = 2 ** (levels[level]!.shift - pageShift);
@@ -126,7 +139,7 @@ export function mapVmemmap(parts: MappingParts): void {
   for (let page = 0; page * 2 ** pageShift < bytes; page += leafPages) {
     const high = pageHigh(start + page, pageShift);
     const low = pageLow(start + page, pageShift);
-    const table = ensureTable(tables.root, level, high, low, false, () => tablePages.takeEarly("vmemmap"));
+    const table = tableOf(parts, tables.root, level, start + page, () => tablePages.takeEarly("vmemmap"));
     format.makeLeaf(entry, level, memblock.alloc(leafPages, leafPages), format.protections.PAGE_KERNEL);
     tables.setEntry(level, table, format.index(level, high, low), entry.high, entry.low);
   }
@@ -137,14 +150,12 @@ export function mapVmemmap(parts: MappingParts): void {
  * those may not change once there are processes (x86's `preallocate_vmalloc_pages`).
  */
 export function preallocateVmallocTables(parts: MappingParts): void {
-  const { format, arch, tables, ensureTable } = parts;
+  const { format, arch, tables } = parts;
   const { levels, pageShift, splitRoots } = format.geometry;
   if (splitRoots) return;
   const span = 2 ** (levels[0]!.shift - pageShift);
   const end = pageOfAddress(arch.layout.vmallocEnd, pageShift);
   for (let page = pageOfAddress(arch.layout.vmallocStart, pageShift); page < end; page += span) {
-    ensureTable(tables.root, 1, pageHigh(page, pageShift), pageLow(page, pageShift), false, (level) =>
-      tables.allocTable("kernel", level),
-    );
+    tableOf(parts, tables.root, 1, page, (level) => tables.allocTable("kernel", level));
   }
 }

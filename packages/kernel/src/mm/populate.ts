@@ -1,6 +1,5 @@
 import { EntryType } from "@kpkeys/core/contracts";
 import type { PageTableFormat, PageTables } from "@kpkeys/core/contracts";
-import { outOfMemory } from "../out-of-memory.js";
 import type { Sections } from "./sections.js";
 
 // What is imported is loaded each time; what stands here is folded.
@@ -16,8 +15,7 @@ const { TABLE } = EntryType;
  * @param user - whether the address is a user's
  * @param take - gives a zeroed table page for a level, or -1
  * @param from - level of the table to begin with, where `root` is not the top-level one
- * @returns the table's page-frame number
- * @throws KpkeysError ERR_OUT_OF_MEMORY when `take` has none
+ * @returns the table's page-frame number; -1 when `take` has none, and then the tables made so far stay, as Linux leaves them
  */
 export type EnsureTable = (
   root: number,
@@ -47,7 +45,7 @@ export function createEnsureTable(tables: PageTables, format: PageTableFormat, s
         continue;
       }
       const next = take(l + 1);
-      if (next < 0) throw outOfMemory("a page table");
+      if (next < 0) return -1;
       format.makeTable(entry, next, user);
       sections.lock(table);
       tables.setEntry(l, table, index, entry.high, entry.low);

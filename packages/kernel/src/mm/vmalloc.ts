@@ -95,17 +95,21 @@ export function createVmalloc(
   const kernelTable = (high: number, low: number): number =>
     ensureTable(tables.root, lastLevel, high, low, false, (level) => tables.allocTable("kernel", level));
 
-  /** Runs over pages of an area table by table, each table's entries in one lazy MMU section: `vmap_pages_pte_range`. */
+  /**
+   * Runs over pages of an area table by table, each table's entries in one lazy MMU section: `vmap_pages_pte_range`.
+   * @returns how many pages it came past: all, unless there is no table for one
+   */
   function eachTable(
     page: number,
     length: number,
     tableOf: (high: number, low: number) => number,
     visit: (table: number, index: number, count: number, i: number) => void,
-  ): void {
+  ): number {
     for (let i = 0; i < length;) {
       const high = pageHigh(page + i, pageShift);
       const low = pageLow(page + i, pageShift);
       const table = tableOf(high, low);
+      if (table < 0) return i;
       const first = format.index(lastLevel, high, low);
       const count = Math.min(length - i, 2 ** levels[lastLevel]!.indexBits - first);
       lazy.enable();
@@ -113,11 +117,12 @@ export function createVmalloc(
       lazy.disable();
       i += count;
     }
+    return length;
   }
 
-  /** `vmap_pages_range_noflush` with pages. */
-  function mapPages({ page, frames }: VmArea): void {
-    eachTable(page, frames.length, kernelTable, (table, index, count, i) => {
+  /** `vmap_pages_range_noflush` with pages. @returns how many it has mapped */
+  function mapPages({ page, frames }: VmArea): number {
+    return eachTable(page, frames.length, kernelTable, (table, index, count, i) => {
       for (let j = 0; j < count; j++) {
         format.makeLeaf(entry, lastLevel, frames[i + j]!, format.protections.PAGE_KERNEL);
         tables.setPte(table, index + j, entry.high, entry.low);
@@ -126,24 +131,39 @@ export function createVmalloc(
   }
 
   /** The same with blocks, each of which is a range of its own: `vmap_range_noflush`, with a lazy MMU section inside. */
-  function mapBlocks({ page, frames }: VmArea, order: number): void {
+  function mapBlocks({ page, frames }: VmArea, order: number): number {
     for (let i = 0; i < frames.length; i += 2 ** order) {
-      eachTable(page + i, 2 ** order, kernelTable, (table, index, count, j) => {
+      const mapped = eachTable(page + i, 2 ** order, kernelTable, (table, index, count, j) => {
         format.makeLeaf(entry, lastLevel, frames[i + j]!, format.protections.PAGE_KERNEL);
         tables.setPtes(table, index, entry.high, entry.low, count);
       });
+      if (mapped < 2 ** order) return i + mapped;
     }
+    return frames.length;
   }
 
-  /** Maps frames into the first gap. @returns the first page, or -1 when there is none */
+  /** Maps frames into the first gap. @returns the first page, or -1 when there is none, or no memory for a table */
   function map(frames: readonly number[], owned: boolean, order: number): number {
     const { at, page } = findGap(frames.length, 2 ** order);
     if (page + frames.length + 1 > end) return -1;
     const area: VmArea = { page, frames, owned };
+    const mapped = order === 0 ? mapPages(area) : mapBlocks(area, order);
+    if (mapped < frames.length) {
+      clear(page, mapped);
+      return -1;
+    }
     areas.splice(at, 0, area);
-    if (order === 0) mapPages(area);
-    else mapBlocks(area, order);
     return page;
+  }
+
+  /** `vunmap_range`, over pages all of which have a table. */
+  function clear(page: number, length: number): void {
+    if (length === 0) return;
+    const tableAt = (high: number, low: number): number => tables.tableAt(tables.root, lastLevel, high, low);
+    eachTable(page, length, tableAt, (table, index, count) => {
+      for (let j = 0; j < count; j++) tables.ptepGetAndClear(table, index + j);
+    });
+    tlb.range(pageHigh(page, pageShift), pageLow(page, pageShift), length);
   }
 
   function unmap(page: number, owned: boolean): void {
@@ -155,11 +175,7 @@ export function createVmalloc(
         where: "vmalloc",
       });
     }
-    const tableAt = (high: number, low: number): number => tables.tableAt(tables.root, lastLevel, high, low);
-    eachTable(page, area.frames.length, tableAt, (table, index, count) => {
-      for (let j = 0; j < count; j++) tables.ptepGetAndClear(table, index + j);
-    });
-    tlb.range(pageHigh(page, pageShift), pageLow(page, pageShift), area.frames.length);
+    clear(page, area.frames.length);
     if (owned) giveBack(area.frames);
     areas.splice(at, 1);
   }

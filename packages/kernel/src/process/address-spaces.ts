@@ -64,6 +64,14 @@ export function createAddressSpaces(parts: ProcessParts): AddressSpaces {
     return mm;
   }
 
+  /** `mmput`: the last user takes everything along, even of a fork that ran out of memory. */
+  function put(mm: KernelMm): void {
+    if (--mm.users > 0) return;
+    alive.delete(mm.id);
+    for (const { start, end } of mm.vmas.all) unmap.zap(mm, start, end);
+    unmap.destroy(mm);
+  }
+
   function munmap(mm: KernelMm, page: number, pages: number): number {
     if (mm.vmas.remove(page, page + pages).length > 0) unmap.unmapRegion(mm, page, page + pages);
     return 0;
@@ -88,18 +96,19 @@ export function createAddressSpaces(parts: ProcessParts): AddressSpaces {
       const child = create();
       child.heapStart = own(parent).heapStart;
       child.heapEnd = own(parent).heapEnd;
-      copyMappings(own(parent), child);
+      try {
+        copyMappings(own(parent), child);
+      } catch (error) {
+        put(child);
+        throw error;
+      }
       return child;
     }),
     get(mm) {
       own(mm).users++;
     },
-    put: operation((handle) => {
-      const mm = own(handle);
-      if (--mm.users > 0) return;
-      alive.delete(mm.id);
-      for (const { start, end } of mm.vmas.all) unmap.zap(mm, start, end);
-      unmap.destroy(mm);
+    put: operation((mm) => {
+      put(own(mm));
     }),
     mmap: operation((handle, page, pages, prot, flags) => {
       const mm = own(handle);

@@ -72,15 +72,19 @@ export function createAdvice(
    * are not kept: they are in nobody's way but of an access that ends in a signal.
    */
   function installGuards(mm: KernelMm, start: number, end: number): void {
-    for (const vma of mm.vmas.isolate(start, end)) {
-      mm.vmas.prepareAnonVma(vma);
-      unmap.zap(mm, vma.start, vma.end);
-      for (let page = vma.start; page < vma.end; page += entries - (page % entries)) userTables.ensure(mm, page);
+    try {
+      for (const vma of mm.vmas.isolate(start, end)) {
+        mm.vmas.prepareAnonVma(vma);
+        unmap.zap(mm, vma.start, vma.end);
+        for (let page = vma.start; page < vma.end; page += entries - (page % entries)) userTables.ensure(mm, page);
+      }
+    } finally {
+      mm.vmas.mergeAround(start, end);
+      tlb.addressSpace(mm.asid);
     }
-    mm.vmas.mergeAround(start, end);
   }
 
-  /** @returns whether entries were changed that may be in a TLB */
+  /** @returns whether entries were changed whose translations are still to be invalidated */
   function act(mm: KernelMm, start: number, end: number, advice: number): boolean {
     switch (advice) {
       case MADV.DONTNEED:
@@ -103,7 +107,7 @@ export function createAdvice(
         return false;
       case MADV.GUARD_INSTALL:
         installGuards(mm, start, end);
-        return true;
+        return false;
       default:
         return false;
     }

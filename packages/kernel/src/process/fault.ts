@@ -2,6 +2,7 @@ import { Access, Errno, OK, Privilege, Prot } from "@kpkeys/core/contracts";
 import { KernelFault } from "../kernel-fault.js";
 import { pageHigh, pageLow, pageOf } from "../mm/addresses.js";
 import type { KernelMm, ProcessParts, UserTables } from "./mm.js";
+import { outOfMemory } from "../out-of-memory.js";
 import { leafProtection } from "./protection.js";
 import { isShared, VmFlag } from "./vma.js";
 import type { Vma } from "./vma.js";
@@ -78,7 +79,14 @@ export function createFaultHandler(parts: ProcessParts, userTables: UserTables):
     tables.setPte(table, index, entry.high, entry.low);
   }
 
-  /** `do_fault_around`: a read of a file maps its neighbours too, inside the mapping and the table. */
+  /** A frame that the fault cannot do without. */
+  function takeFrame(file: boolean): number {
+    const pfn = frames.take(file);
+    if (pfn < 0) throw outOfMemory("a user page");
+    return pfn;
+  }
+
+  /** `do_fault_around`: a read of a file maps its neighbours too, inside the mapping and the table, as far as there is memory. */
   function faultAround(vma: Vma, page: number, table: number, index: number): void {
     const window = page - (page & (faultAroundPages - 1));
     const first = Math.max(window, vma.start, page - index);
@@ -86,7 +94,10 @@ export function createFaultHandler(parts: ProcessParts, userTables: UserTables):
     for (let p = first; p < last; p++) {
       const i = index + (p - page);
       tables.read(table, i);
-      if (!format.isPresent(tables.entryHigh, tables.entryLow)) setLeaf(table, i, frames.take(true), vma, false);
+      if (format.isPresent(tables.entryHigh, tables.entryLow)) continue;
+      const pfn = p > page ? frames.take(true) : takeFrame(true);
+      if (pfn < 0) return;
+      setLeaf(table, i, pfn, vma, false);
     }
   }
 
@@ -97,7 +108,7 @@ export function createFaultHandler(parts: ProcessParts, userTables: UserTables):
       else faultAround(vma, page, table, index);
       return;
     }
-    setLeaf(table, index, frames.take(isShared(vma) && !vma.anonymous), vma, true);
+    setLeaf(table, index, takeFrame(isShared(vma) && !vma.anonymous), vma, true);
     if (!isShared(vma)) mm.vmas.prepareAnonVma(vma);
   }
 
@@ -112,7 +123,7 @@ export function createFaultHandler(parts: ProcessParts, userTables: UserTables):
       return;
     }
     mm.vmas.prepareAnonVma(vma);
-    const copy = frames.take(false);
+    const copy = takeFrame(false);
     tables.ptepGetAndClear(table, index);
     flushPage(page);
     setLeaf(table, index, copy, vma, true);
@@ -132,6 +143,16 @@ export function createFaultHandler(parts: ProcessParts, userTables: UserTables):
     flushPage(page);
   }
 
+  /** `handle_pte_fault`, with the table locked. */
+  function resolveFault(mm: KernelMm, vma: Vma, page: number, table: number, index: number, write: boolean): void {
+    tables.read(table, index);
+    const { entryHigh, entryLow } = tables;
+    if (!format.isPresent(entryHigh, entryLow)) mapMissing(mm, vma, page, table, index, write);
+    else if (write && !format.isWritable(entryHigh, entryLow))
+      writeProtected(mm, vma, page, table, index, format.pfnOf(entryHigh, entryLow));
+    else makeAccessible(page, table, index, write);
+  }
+
   const handle = sections.operation((mm: KernelMm, page: number, access: Access): number => {
     const vma = findVma(mm, page);
     if (vma === undefined || !allowed(vma, access)) return EFAULT;
@@ -139,15 +160,25 @@ export function createFaultHandler(parts: ProcessParts, userTables: UserTables):
     const table = userTables.ensure(mm, page);
     const index = format.index(lastLevel, pageHigh(page, pageShift), pageLow(page, pageShift));
     sections.lock(table);
-    tables.read(table, index);
-    const { entryHigh, entryLow } = tables;
-    if (!format.isPresent(entryHigh, entryLow)) mapMissing(mm, vma, page, table, index, write);
-    else if (write && !format.isWritable(entryHigh, entryLow))
-      writeProtected(mm, vma, page, table, index, format.pfnOf(entryHigh, entryLow));
-    else makeAccessible(page, table, index, write);
-    sections.unlock(table);
+    try {
+      resolveFault(mm, vma, page, table, index, write);
+    } finally {
+      sections.unlock(table);
+    }
     return 0;
   });
+
+  /** Handles a fault of user or of kernel mode, and returns from it. */
+  function takeFault(mm: KernelMm, page: number, access: Access, privilege: Privilege): number {
+    if (privilege === USER) cpus.current.synchroniseByException();
+    else exceptionEntry.enter();
+    try {
+      return handle(mm, page, access);
+    } finally {
+      if (privilege === USER) cpus.current.synchroniseByException();
+      else exceptionEntry.leave();
+    }
+  }
 
   // Plain fields: an object literal with accessors is slow to use.
   const handler: { -readonly [F in keyof FaultHandler]: FaultHandler[F] } = {
@@ -171,13 +202,8 @@ export function createFaultHandler(parts: ProcessParts, userTables: UserTables):
     touch(mm, high, low, access, privilege) {
       const page = pageOf(high, low, pageShift);
       for (let taken = 0; taken < MAXIMUM_FAULTS; taken++) {
-        const cpu = cpus.current;
-        if (cpu.access(high, low, access, privilege) === DONE) return taken;
-        if (privilege === USER) cpu.synchroniseByException();
-        else exceptionEntry.enter();
-        const status = handle(mm, page, access);
-        if (privilege === USER) cpu.synchroniseByException();
-        else exceptionEntry.leave();
+        if (cpus.current.access(high, low, access, privilege) === DONE) return taken;
+        const status = takeFault(mm, page, access, privilege);
         if (status < 0) return status;
         handler.handled++;
       }

@@ -68,7 +68,7 @@ export function createCopyMappings(
     }
   }
 
-  return (parent, child) => {
+  function copyAll(parent: KernelMm, child: KernelMm): void {
     for (const vma of parent.vmas.all) {
       if ((vma.flags & VmFlag.DONTCOPY) !== 0) continue;
       const copy = vma.over(vma.start, vma.end);
@@ -81,6 +81,14 @@ export function createCopyMappings(
       child.vmas.append(copy);
       if (!wiped && vma.anonVma !== 0) copyLevel(child, isShared(vma), 0, parent.root, vma.start, vma.end);
     }
-    tlb.addressSpace(parent.asid);
+  }
+
+  // The parent's entries became read-only, even where the copy ends for want of memory.
+  return (parent, child) => {
+    try {
+      copyAll(parent, child);
+    } finally {
+      tlb.addressSpace(parent.asid);
+    }
   };
 }

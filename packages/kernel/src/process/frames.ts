@@ -1,6 +1,5 @@
 import type { PageAllocator, PhysicalMemory } from "@kpkeys/core/contracts";
 import { reserve } from "@kpkeys/core/machine";
-import { outOfMemory } from "../out-of-memory.js";
 
 /** Set beside the count for a page that belongs to a file; a count can be as large as there can be processes. */
 const FILE = 0x8000_0000;
@@ -10,8 +9,7 @@ export interface UserFrames {
   /**
    * Takes a frame that is mapped once.
    * @param file - whether it belongs to a file
-   * @returns its page-frame number
-   * @throws KpkeysError ERR_OUT_OF_MEMORY
+   * @returns its page-frame number, or -1 when there is no memory
    */
   take(file: boolean): number;
   /** Maps a frame once more. */
@@ -34,7 +32,7 @@ export function createUserFrames(memory: PhysicalMemory, pages: PageAllocator, z
   return {
     take(file) {
       const pfn = pages.alloc(0, true);
-      if (pfn < 0) throw outOfMemory("a user page");
+      if (pfn < 0) return -1;
       counts[pfn - firstPfn] = file ? FILE + 1 : 1;
       return pfn;
     },

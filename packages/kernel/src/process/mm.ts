@@ -6,6 +6,7 @@ import { pageHigh, pageLow } from "../mm/addresses.js";
 import type { EnsureTable } from "../mm/populate.js";
 import type { Sections } from "../mm/sections.js";
 import type { TlbFlush } from "../mm/tlb-flush.js";
+import { outOfMemory } from "../out-of-memory.js";
 import type { UserFrames } from "./frames.js";
 import { VmaList } from "./vma.js";
 
@@ -92,6 +93,7 @@ export interface UserTables {
    * @param mm - the address space
    * @param page - virtual page
    * @param level - the table's level; the one with pages if left out
+   * @throws KpkeysError ERR_OUT_OF_MEMORY
    */
   ensure(mm: KernelMm, page: number, level?: number): number;
   /**
@@ -153,7 +155,9 @@ export function createUserTables(parts: ProcessParts): UserTables {
     spans,
     ensure(mm, page, level = lastLevel) {
       growing = mm;
-      return ensureTable(mm.root, level, pageHigh(page, pageShift), pageLow(page, pageShift), true, take);
+      const table = ensureTable(mm.root, level, pageHigh(page, pageShift), pageLow(page, pageShift), true, take);
+      if (table < 0) throw outOfMemory("a page table");
+      return table;
     },
     eachTable(mm, start, end, visit) {
       if (start < end) visitLevel(0, mm.root, start, end, visit);

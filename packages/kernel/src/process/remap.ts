@@ -179,7 +179,14 @@ export function createRemap(parts: ProcessParts, userTables: UserTables, unmap: 
     const { start: oldStart, end: oldEnd } = vma;
     unmapRange(mm, start, end);
     mm.vmas.insert(movedVma(vma, start, end));
-    moveTables(mm, oldStart, start, oldEnd - oldStart);
+    try {
+      moveTables(mm, oldStart, start, oldEnd - oldStart);
+    } catch (error) {
+      // What was moved goes back, which needs no table, as copy_vma_and_data() has it.
+      moveTables(mm, start, oldStart, oldEnd - oldStart);
+      unmapRange(mm, start, end);
+      throw error;
+    }
     if (!keep) unmapRange(mm, oldStart, oldEnd);
     else {
       vma.anonVma = 0;

@@ -51,7 +51,12 @@ export interface AddressSpaces {
   readonly faults: number;
   /** Makes an empty address space. @returns it @throws KpkeysError ERR_OUT_OF_MEMORY */
   create(): Mm;
-  /** `dup_mmap`: copies an address space for fork, with copy-on-write. @param mm - the parent's @returns the child's */
+  /**
+   * `dup_mmap`: copies an address space for fork, with copy-on-write.
+   * @param mm - the parent's
+   * @returns the child's
+   * @throws KpkeysError ERR_OUT_OF_MEMORY, and then nothing is left of the child
+   */
   fork(mm: Mm): Mm;
   /** One more user: vfork, CLONE_VM. @param mm - the address space */
   get(mm: Mm): void;
@@ -179,7 +184,7 @@ export interface Tasks {
   readonly all: Iterable<Task>;
   /**
    * Makes a task: fork copies the current register value into it, and the current task's credentials (`copy_creds`).
-   * @param mm - its address space, of which it takes over one user; `undefined` for a kernel thread
+   * @param mm - its address space, of which it takes over one user unless it throws; `undefined` for a kernel thread
    * @param flags - {@link CloneFlag} bits; CLONE_THREAD shares the credentials, others change nothing here
    * @returns the task
    * @throws KpkeysError ERR_OUT_OF_MEMORY
@@ -188,7 +193,7 @@ export interface Tasks {
   /**
    * Gives a task another address space and a new credential, as exec does; the old address space loses a user.
    * @param task - the task
-   * @param mm - the new one
+   * @param mm - the new one, of which it takes over one user unless it throws
    * @throws KpkeysError ERR_OUT_OF_MEMORY
    */
   exec(task: Task, mm: Mm): void;
