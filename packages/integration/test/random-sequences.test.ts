@@ -3,7 +3,7 @@ import type { KernelPolicies } from "@kpkeys/kernel";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ARCHES } from "./machines.js";
-import { sequence } from "./sequences/operations.js";
+import { sequence, shortOfMemory } from "./sequences/operations.js";
 import type { Op } from "./sequences/operations.js";
 import { Run } from "./sequences/run.js";
 
@@ -26,12 +26,23 @@ const policies = fc
     kernel: { exceptionEntry: batching && entry === "reset" ? ("reset-lazy-paused" as const) : entry, linearMap },
   }));
 
-/** The property, for machines of an architecture. */
-function holds(arch: string, cpus: number, pgtables: PluginOptions, kernel: KernelPolicies, ops: readonly Op[]): void {
+/** How many sequences are tried on a machine that is short of memory; more in a longer run. */
+const SHORT_RUNS = Number(process.env["KPKEYS_SHORT_RUNS"] ?? 25);
+
+/** The property, for machines of an architecture. @returns how many operations ended for want of memory */
+function holds(
+  arch: string,
+  cpus: number,
+  pgtables: PluginOptions,
+  kernel: KernelPolicies,
+  ops: readonly Op[],
+): number {
   const run = new Run(arch, cpus, pgtables, kernel);
   for (const op of ops) run.top(op);
+  run.checkConserved();
   run.checkTables();
   run.checkNothingLeft();
+  return run.outOfMemory;
 }
 
 describe.each(ARCHES)("any sequence of operations on %s", (arch) => {
@@ -42,6 +53,17 @@ describe.each(ARCHES)("any sequence of operations on %s", (arch) => {
       }),
       { numRuns: 40 },
     );
+  });
+
+  it("nor where operations run out of memory", { timeout: 120_000 + SHORT_RUNS * 2000 }, () => {
+    let outOfMemory = 0;
+    fc.assert(
+      fc.property(policies, shortOfMemory, ({ cpus, pgtables, kernel }, ops) => {
+        outOfMemory += holds(arch, cpus, pgtables, kernel, ops);
+      }),
+      { numRuns: SHORT_RUNS },
+    );
+    expect(outOfMemory).toBeGreaterThan(0);
   });
 
   it.each([

@@ -26,6 +26,12 @@ export type KernelOp =
 /** What may be done anywhere: take table pages, write them, free them; and try a stray store, which must fail. */
 type AnywhereOp = { readonly op: "tables"; readonly count: number } | { readonly op: "stray"; readonly which: number };
 
+/** Leaves few pages free, those of an earlier one counted; or as many as there are. */
+export interface HogOp {
+  readonly op: "hog";
+  readonly left: number;
+}
+
 /** How something is enclosed: in a lazy MMU section, in a pause of one, in the context PGTABLES. */
 export type Enclosure = "lazy" | "pause" | "context";
 
@@ -62,7 +68,7 @@ export type TaskOp =
   | { readonly op: "suspend"; readonly cpu: number };
 
 /** Any operation. */
-export type Op = SectionOp | TaskOp;
+export type Op = SectionOp | TaskOp | HogOp;
 
 /** The first virtual page that processes map. */
 export const BASE = 0x400;
@@ -119,7 +125,7 @@ const simple: fc.Arbitrary<UserOp | KernelOp | AnywhereOp> = fc.oneof(
 const enclosing = fc.constantFrom("lazy" as const, "pause" as const, "context" as const);
 
 /** Any sequence of operations. */
-export const { sequence } = fc.letrec<{
+export const { sequence, task } = fc.letrec<{
   inInterrupt: InterruptOp;
   section: SectionOp;
   task: Op;
@@ -158,3 +164,28 @@ export const { sequence } = fc.letrec<{
     sequence: fc.array(tie("task"), { maxLength: 25, size: "max" }),
   };
 });
+
+/** What takes memory, and what makes it take more. */
+const taking: fc.Arbitrary<Op> = fc.oneof(
+  fc.record({ op: fc.constantFrom("fork" as const, "exec" as const) }),
+  fc.record({ op: fc.constant("vmalloc" as const), pages }),
+  fc.record({ op: fc.constant("mremap" as const), page, to: page, pages }),
+  fc.record({ op: fc.constant("madvise" as const), page, pages, advice: fc.constantFrom(23, 102) }),
+  fc.record({
+    op: fc.constant("mmap" as const),
+    page,
+    pages,
+    prot: fc.constant(3),
+    flags: fc.constant(MapFlag.PRIVATE | MapFlag.ANONYMOUS | MapFlag.POPULATE),
+  }),
+);
+
+const some = (op: fc.Arbitrary<Op>): fc.Arbitrary<Op[]> => fc.array(op, { minLength: 5, maxLength: 25, size: "max" });
+
+/** A sequence in which memory gets short: few pages are left, a different number after some operations. */
+export const shortOfMemory: fc.Arbitrary<readonly Op[]> = fc
+  .tuple(
+    some(fc.oneof(taking, task)),
+    fc.array(fc.tuple(fc.nat(6), some(fc.oneof(taking, task))), { minLength: 1, maxLength: 4 }),
+  )
+  .map(([before, parts]) => [...before, ...parts.flatMap(([left, ops]): Op[] => [{ op: "hog", left }, ...ops])]);

@@ -1,28 +1,42 @@
+import { KpkeysError } from "@kpkeys/core";
 import {
+  Access,
   AddressSpaces,
   CpuPower,
   EntryType,
+  Errno,
   Exceptions,
   Kpkeys,
   LazyMmu,
   LinearMap,
+  MapFlag,
   PageAllocator,
   PageTableFormat,
   PageTables,
+  Privilege,
+  Prot,
   SetMemory,
+  SlabAllocator,
   StaticTablePages,
   Tasks,
   Vmalloc,
 } from "@kpkeys/core/contracts";
-import type { Cpu, PluginOptions, Task } from "@kpkeys/core/contracts";
+import type { Cpu, Mm, PluginOptions, Task } from "@kpkeys/core/contracts";
 import { coverageOf } from "@kpkeys/kernel";
-import type { KernelPolicies, Machine } from "@kpkeys/kernel";
+import type { KernelPolicies, Machine, ScannedTable } from "@kpkeys/kernel";
 import { attack } from "@kpkeys/kunit-suite";
 import { BlockAllocatorStats } from "@kpkeys/pgtables-hardening";
 import { expect } from "vitest";
 import { hardened, settle } from "../machines.js";
 import { BASE } from "./operations.js";
 import type { Enclosure, InterruptOp, KernelOp, Op, TaskOp, UserOp } from "./operations.js";
+
+/** Where the pages of a machine are, as far as it tells. */
+interface Account {
+  readonly free: number;
+  readonly kernelTables: number;
+  readonly slabs: number;
+}
 
 /** A machine that operations are carried out on, with what they have taken. */
 export class Run {
@@ -34,7 +48,12 @@ export class Run {
   /** How many sections and contexts each task has open that may make it privileged. */
   readonly #open = new Map<Task, number>();
   readonly #mine: Task[] = [];
-  readonly #before: { readonly free: number; readonly kernelTables: number };
+  /** Blocks that nothing may use. */
+  readonly #hogged: { readonly pfn: number; readonly order: number }[] = [];
+  /** Operations that ended for want of memory. */
+  outOfMemory = 0;
+  readonly #before: Account;
+  #zeroPage = -1;
 
   constructor(arch: string, cpus: number, pgtables: PluginOptions, kernel: KernelPolicies) {
     const memory = [{ bytes: 64 * 1024 * 1024 }];
@@ -44,11 +63,25 @@ export class Run {
     this.#fork();
     this.#fork();
     this.#switchTo(0, 0);
+    this.#zeroPage = this.#findZeroPage();
   }
 
-  #account(): { readonly free: number; readonly kernelTables: number } {
+  #account(): Account {
     const kernelTables = this.machine.scan().filter(({ source }) => source === "kernel").length;
-    return { free: this.machine.get(PageAllocator).freePages + this.#cached, kernelTables };
+    // Slabs of credentials are of one page.
+    const slabs = this.machine.get(SlabAllocator).caches.reduce((sum, cache) => sum + cache.slabs, 0);
+    return { free: this.machine.get(PageAllocator).freePages + this.#cached, kernelTables, slabs };
+  }
+
+  /** The page of zeroes is what a read of memory that was never written maps. */
+  #findZeroPage(): number {
+    const { mm } = this.#tasks.current;
+    const spaces = this.machine.get(AddressSpaces);
+    spaces.mmap(mm!, BASE, 1, Prot.READ, MapFlag.PRIVATE | MapFlag.ANONYMOUS);
+    spaces.touch(mm!, BASE >>> 20, BASE << 12, Access.READ, Privilege.USER);
+    const [zeroPage] = this.#userFrames(this.machine.scan());
+    spaces.munmap(mm!, BASE, 1);
+    return zeroPage!;
   }
 
   /** Pages that the block allocator keeps, with their key, for tables to come. */
@@ -98,8 +131,39 @@ export class Run {
     expect(this.machine.get(LazyMmu).isEnabled()).toBe(false);
   }
 
+  /** Runs an operation that may end for want of memory. */
+  #orOutOfMemory(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      if (!(error instanceof KpkeysError) || error.code !== "ERR_OUT_OF_MEMORY" || this.#hogged.length === 0)
+        throw error;
+      this.outOfMemory++;
+    }
+  }
+
+  /** Takes pages until few are left. */
+  #hog(left: number): void {
+    const pages = this.machine.get(PageAllocator);
+    this.#unhog();
+    for (let order = pages.maxOrder; order >= 0; order--) {
+      while (pages.freePages - 2 ** order >= left) {
+        const pfn = pages.alloc(order);
+        if (pfn < 0) break;
+        this.#hogged.push({ pfn, order });
+      }
+    }
+  }
+
+  #unhog(): void {
+    for (const { pfn, order } of this.#hogged.splice(0)) this.machine.get(PageAllocator).free(pfn, order);
+  }
+
   apply(op: Op): void {
     switch (op.op) {
+      case "hog":
+        this.#hog(op.left);
+        break;
       case "lazy":
       case "pause":
       case "context":
@@ -136,10 +200,14 @@ export class Run {
       case "exit":
       case "switch":
       case "suspend":
-        this.#task(op);
+        this.#orOutOfMemory(() => {
+          this.#task(op);
+        });
         break;
       default:
-        this.#user(op);
+        this.#orOutOfMemory(() => {
+          this.#user(op);
+        });
     }
   }
 
@@ -192,7 +260,9 @@ export class Run {
   #writeTables(count: number): void {
     const tables = this.machine.get(PageTables);
     const format = this.machine.get(PageTableFormat);
-    const taken = Array.from({ length: count }, () => tables.allocTable("kernel", format.geometry.levels.length - 1));
+    const take = (): number => tables.allocTable("kernel", format.geometry.levels.length - 1);
+    const taken = Array.from({ length: count }, take).filter((table) => table >= 0);
+    expect(taken.length === count || this.#hogged.length > 0).toBe(true);
     for (const table of taken) {
       tables.setPte(table, 1, 0, 0);
       tables.setPtes(table, 8, 0, 0, 4);
@@ -237,10 +307,14 @@ export class Run {
       const at = op.which % this.#areas.length;
       const area = this.#areas[at]!;
       const [high, low] = [Math.floor(area.page / 2 ** 20) | 0, (area.page % 2 ** 20) << 12];
-      if (op.op === "setMemory") expect(setMemory[`setMemory${op.how}`](high, low, area.pages)).toBe(0);
+      // A split of the linear map takes memory.
+      const errnos = this.#hogged.length > 0 ? [0, Errno.ENOMEM] : [0];
+      if (op.op === "setMemory") expect(errnos).toContain(setMemory[`setMemory${op.how}`](high, low, area.pages));
       else {
         // Who made it read-only makes it writable before giving it back: where aliases follow, its pages are read-only too.
-        expect(setMemory.setMemoryRw(high, low, area.pages)).toBe(0);
+        const errno = setMemory.setMemoryRw(high, low, area.pages);
+        expect(errnos).toContain(errno);
+        if (errno < 0) return;
         this.machine.get(Vmalloc).free(area.page);
         this.#areas.splice(at, 1);
       }
@@ -264,7 +338,19 @@ export class Run {
   #fork(): void {
     const spaces = this.machine.get(AddressSpaces);
     const { mm } = this.#tasks.current;
-    this.#mine.push(this.#tasks.create(mm === undefined ? spaces.create() : spaces.fork(mm)));
+    this.#withNewMm(mm === undefined ? spaces.create() : spaces.fork(mm), (child) => {
+      this.#mine.push(this.#tasks.create(child));
+    });
+  }
+
+  /** What cannot take a new address space over leaves it to its maker. */
+  #withNewMm(mm: Mm, take: (mm: Mm) => void): void {
+    try {
+      take(mm);
+    } catch (error) {
+      this.machine.get(AddressSpaces).put(mm);
+      throw error;
+    }
   }
 
   #switchTo(number: number, cpu: number): void {
@@ -289,7 +375,9 @@ export class Run {
       if (op.op === "fork") this.#fork();
       else if (op.op === "kthread") this.#mine.push(this.#tasks.create(undefined));
       else if (this.#tasks.current.mm !== undefined) {
-        this.#tasks.exec(this.#tasks.current, this.machine.get(AddressSpaces).create());
+        this.#withNewMm(this.machine.get(AddressSpaces).create(), (mm) => {
+          this.#tasks.exec(this.#tasks.current, mm);
+        });
       }
     }
   }
@@ -297,6 +385,38 @@ export class Run {
   #end(task: Task): void {
     this.#mine.splice(this.#mine.indexOf(task), 1);
     this.#tasks.exit(task);
+  }
+
+  /** Every page that is not free is accounted for. */
+  checkConserved(): void {
+    const now = this.#account();
+    const sum = (numbers: Iterable<number>): number => [...numbers].reduce((total, one) => total + one, 0);
+    const tables = this.machine.scan();
+    const used =
+      tables.filter(({ source }) => source === "user").length +
+      this.#userFrames(tables).size +
+      (now.kernelTables - this.#before.kernelTables) +
+      (now.slabs - this.#before.slabs) +
+      sum(this.#areas.map(({ pages }) => pages)) +
+      sum(this.#hogged.map(({ order }) => 2 ** order)) +
+      this.#pages.length;
+    expect(this.#before.free - now.free).toBe(used);
+  }
+
+  /** Frames that user tables map, the page of zeroes not counted. */
+  #userFrames(tables: readonly ScannedTable[]): ReadonlySet<number> {
+    const format = this.machine.get(PageTableFormat);
+    const { memory } = this.machine;
+    const frames = new Set<number>();
+    for (const { pfn, level, source } of tables) {
+      if (source !== "user" || level !== format.geometry.levels.length - 1) continue;
+      for (let index = 0; index < 512; index++) {
+        const [high, low] = [memory.readHigh(pfn, index), memory.readLow(pfn, index)];
+        if (format.isPresent(high, low)) frames.add(format.pfnOf(high, low));
+      }
+    }
+    frames.delete(this.#zeroPage);
+    return frames;
   }
 
   /** What must hold whatever was done: every table page closed on every CPU, by its entries and by trying. */
@@ -314,6 +434,7 @@ export class Run {
   /** Gives everything back and looks for what stayed behind: pages, keys, warnings. */
   checkNothingLeft(): void {
     const { machine } = this;
+    this.#unhog();
     for (const which of this.#pages.keys()) {
       for (const how of ["unkeyed", "default"] as const) this.apply({ op: "setPage", which, how });
     }
