@@ -2,7 +2,7 @@ import { Access, EntryType, FaultKind, Privilege } from "@kpkeys/core/contracts"
 import type { WalkStep } from "@kpkeys/core/contracts";
 import { fromWords, shortHex, toWords, withEntries, withRegister } from "@kpkeys/core/machine";
 import type { AccessSetup, ExplainRules, KeyUse, Rule, WhatIf } from "@kpkeys/core/machine";
-import { ARM64_FORMAT, Bit, HighBit, LAST_LEVEL, MEMORY_TYPES } from "./format.js";
+import { ARM64_FORMAT, Bit, HighBit, MEMORY_TYPES } from "./format.js";
 import {
   POR_EL1,
   PSTATE_PAN,
@@ -44,9 +44,11 @@ function bitsOf(entry: bigint, bits: readonly (readonly [name: string, bit: numb
 }
 
 function entry({ level, high, low }: WalkStep, setup: AccessSetup): Rule {
+  const { format } = setup;
+  const { pageShift, levels } = format.geometry;
   const value = fromWords(high, low);
-  const address = shortHex(BigInt(ARM64_FORMAT.pfnOf(high, low)) << 12n);
-  const type = ARM64_FORMAT.typeOf(level, high, low);
+  const address = shortHex(BigInt(format.pfnOf(high, low)) << BigInt(pageShift));
+  const type = format.typeOf(level, high, low);
   if (type === EntryType.INVALID) {
     const why = (low & Bit.VALID) === 0 ? "bit 0 is 0" : "bit 1 is 0, which is reserved at this level";
     return { text: `not valid: ${why}`, source: FORMATS };
@@ -63,7 +65,7 @@ function entry({ level, high, low }: WalkStep, setup: AccessSetup): Rule {
       source: ignored?.source ?? FORMATS,
     };
   }
-  const kind = level === LAST_LEVEL ? "page" : "block";
+  const kind = level === levels.length - 1 ? "page" : "block";
   const attributes = `AttrIndx ${memoryType(low)}, AP[2:1] 0b${bits(value, 6, 2)}, SH ${(low >>> 8) & 3}`;
   const flags = bitsOf(value, [
     ["AF", 10],
@@ -198,7 +200,7 @@ function whatIfEntries(setup: AccessSetup, name: string, bit: bigint, on: 0 | 1,
     level < leaf === tables && ((value & bit) !== 0n) !== (on === 1) ? [level] : [],
   );
   if (levels.length === 0) return [];
-  const names = levels.map((level) => ARM64_FORMAT.geometry.levels[level]!.name).join(", ");
+  const names = levels.map((level) => setup.format.geometry.levels[level]!.name).join(", ");
   return [{ text: `${name} were ${on} in ${names}`, setup: withEntries(setup, levels, bit, on === 1 ? bit : 0n) }];
 }
 

@@ -1,16 +1,15 @@
 import { Access, FaultKind, Privilege } from "@kpkeys/core/contracts";
-import type { FaultReport } from "@kpkeys/core/contracts";
+import type { FaultReport, Geometry } from "@kpkeys/core/contracts";
 import { createCpu, fromWords, refuseInput, shortHex, toWords } from "@kpkeys/core/machine";
-import type { ExplainRules, InputRule } from "@kpkeys/core/machine";
+import type { ExplainRules, InputRule, NotTables, ReadInputs, Rule } from "@kpkeys/core/machine";
+import { ARM64_GEOMETRIES, addressBitsOf, geometryOf } from "./explain-geometry.js";
 import { ARM64_RULES } from "./explain-rules.js";
-import { ESR_WNR, exceptionClassOf } from "./fault.js";
-import { ARM64_FORMAT, Bit } from "./format.js";
+import { describeSignal, ESR_WNR, exceptionClassOf, statusOf } from "./fault.js";
+import { faultInfo, isTranslationResult, statusMeaning } from "./fault-status.js";
+import { ARM64_FORMAT, Bit, createFormat } from "./format.js";
 import { createRegime } from "./regime.js";
-import { createSystemRegisters, POR_EL1 } from "./registers.js";
+import { createSystemRegisters, POR_EL1, TCR_TBI0, TCR_TBI1 } from "./registers.js";
 import { ARM64_VECTORS } from "./vectors.js";
-
-/** Width of output addresses: the plugin's unless its option says otherwise. */
-const ADDRESS_BITS = 48;
 
 const LINUX = "as Linux sets it";
 const INPUTS: readonly InputRule[] = [
@@ -21,7 +20,7 @@ const INPUTS: readonly InputRule[] = [
   register("pir", "PIR_EL1", "base permissions of EL1 by PIIndex", "the kpkeys series' value"),
   register("pire0", "PIRE0_EL1", "base permissions of EL0 by PIIndex"),
   register("tcr2", "TCR2_EL1", "PIE, POE, E0POE", "the kpkeys series' value"),
-  register("tcr", "TCR_EL1", "HA, HD, HPD0, HPD1"),
+  register("tcr", "TCR_EL1", "HA, HD, HPD0, HPD1; if given T0SZ, T1SZ, TG0, TG1, IPS, TBI0, TBI1"),
   register("sctlr", "SCTLR_EL1", "WXN, EPAN"),
   register("pstate", "PSTATE", "PAN, where SPSR_EL1 has it"),
   {
@@ -33,6 +32,14 @@ const INPUTS: readonly InputRule[] = [
     bits: 1,
     standard: 0n,
     whose: "a plain load or store",
+  },
+  {
+    name: "ttbr",
+    label: "TTBR",
+    description: "the root table's address, printed as pgdp",
+    required: false,
+    role: "shown",
+    bits: 64,
   },
 ];
 
@@ -69,7 +76,8 @@ function syndromeDetails({ syndromeHigh, syndromeLow }: FaultReport): string[] {
   const flags = ISS_FLAGS.map(([bit, name, always]) => ({ name, value: (esr >> bit) & 1n, always }));
   const shown = flags.filter(({ value, always }) => always || value !== 0n);
   const iss2 = (esr >> 32n) & 0xffffffn;
-  return [[...shown.map(({ name, value }) => `${name} ${value}`), `ISS2 ${shortHex(iss2)}`].join(", ")];
+  const upper = iss2 === 0n ? [] : [`ISS2 ${shortHex(iss2)}`];
+  return [[...shown.map(({ name, value }) => `${name} ${value}`), ...upper].join(", ")];
 }
 
 /** The exception classes of aborts: of instructions 0x20 and 0x21, of data 0x24 and 0x25; the odd ones from EL1. */
@@ -100,6 +108,45 @@ function report({ esr, far, unpriv }: Readonly<Record<string, bigint>>): FaultRe
   };
 }
 
+/** Hex digits of the low word: more of them mean that the upper half of ESR_EL1 was given. */
+const LOW_WORD_DIGITS = 8;
+
+/** Kernels before 5.19 and many tools print 32 bits of ESR_EL1: what ISS2 held is then not known. */
+function unknown({ esr = "" }: ReadInputs["given"]): ReturnType<NonNullable<ExplainRules["unknown"]>> {
+  if (esr.replace(/^0x/i, "").length > LOW_WORD_DIGITS) return undefined;
+  const text = "ESR_EL1 was given with 32 bits: ISS2, and with it Overlay and DirtyBit, is not known";
+  return { fields: ["Overlay", "DirtyBit"], text };
+}
+
+/** Lowest bit of a tag, and the bit that chooses the half of an address that has one. */
+const TAG_SHIFT = 56n;
+const HALF_BIT = 55n;
+
+/**
+ * Linux turns TBI0 on, and TBI1 where kernel pointers have tags of KASAN or MTE, which are 0xf0 to 0xff: FAR_EL1 then has the tag
+ * (Arm ARM, AArch64.BranchAddr and AddrTop; arch_kasan_reset_tag).
+ */
+function untag(
+  { addressHigh, addressLow }: FaultReport,
+  { values, given }: ReadInputs,
+): { readonly address: bigint; readonly rule: Rule } | undefined {
+  const address = fromWords(addressHigh, addressLow);
+  const isUpper = ((address >> HALF_BIT) & 1n) === 1n;
+  const tag = address >> TAG_SHIFT;
+  const without = BigInt.asUintN(64, BigInt.asIntN(Number(TAG_SHIFT), address));
+  const isOn =
+    given["tcr"] === undefined ? !isUpper || tag >= 0xf0n : (values["tcr"]! & (isUpper ? TCR_TBI1 : TCR_TBI0)) !== 0n;
+  if (without === address || !isOn) return undefined;
+  const text = `the address has the tag ${shortHex(tag)}, which translation ignores: ${shortHex(without)}`;
+  return { address: without, rule: { text, source: `Arm ARM, TCR_EL1.TBI${isUpper ? 1 : 0}` } };
+}
+
+function notTables({ syndromeLow }: FaultReport): NotTables | undefined {
+  const status = statusOf(syndromeLow);
+  if (isTranslationResult(status)) return undefined;
+  return { name: faultInfo(status).name, rules: [statusMeaning(status)] };
+}
+
 /** How arm64 explains its accesses. */
 export const ARM64_EXPLAIN: ExplainRules = {
   format: ARM64_FORMAT,
@@ -113,17 +160,27 @@ export const ARM64_EXPLAIN: ExplainRules = {
     [Privilege.UACCESS]: "EL1's LDTR and STTR",
   },
   uncompared: ["ESR_EL1"],
+  unknown,
+  untag,
+  notTables,
+  describeSignal,
+  geometries: ARM64_GEOMETRIES,
+  formatOf: (geometry: Geometry) => createFormat(geometry),
+  geometryOf,
   createSystemRegisters: () => createSystemRegisters(true),
-  createCpu(memory, physicalAddressBits) {
+  createCpu(memory, physicalAddressBits, geometry) {
     const systemRegisters = createSystemRegisters(true);
     return createCpu({
       id: 0,
-      regime: createRegime(systemRegisters.controls, physicalAddressBits),
+      regime: createRegime(systemRegisters.controls, physicalAddressBits, geometry),
       memory,
       systemRegisters,
     });
   },
-  physicalAddressBits: () => ADDRESS_BITS,
+  physicalAddressBits: ({ tcr }) => addressBitsOf(tcr!),
+  // An address size fault is of a machine with narrower addresses.
+  otherAddressBits: ({ given }, { syndromeLow }) =>
+    statusOf(syndromeLow) < 4 && given["tcr"] === undefined ? [44, 42, 40, 36, 32] : [],
   report,
   syndromeDetails,
   ...ARM64_RULES,

@@ -1,6 +1,7 @@
 import { Access, FaultKind, Privilege } from "@kpkeys/core/contracts";
 import type { FaultReport, NamedField } from "@kpkeys/core/contracts";
 import type { TranslationRegime } from "@kpkeys/core/machine";
+import { faultInfo } from "./fault-status.js";
 import type { Permissions } from "./permissions.js";
 import { formatRegister } from "./registers.js";
 
@@ -38,21 +39,14 @@ const STATUS: Readonly<Record<FaultKind, number>> = {
   [FaultKind.RESERVED]: 4,
 };
 
-/** The kernel's names of the fault status codes, by the code without its level. */
-const STATUS_NAMES: Readonly<Record<number, string>> = {
-  0: "address size fault",
-  4: "translation fault",
-  8: "access flag fault",
-  0xc: "permission fault",
-};
-
 /**
  * Makes the syndrome of a CPU: ESR_EL1 of a data or instruction abort.
  *
  * @param permissions - the CPU's rules of rights
+ * @param firstLevel - the architecture's number of the level at which walks begin
  * @returns the regime's function
  */
-export function createSyndrome(permissions: Permissions): TranslationRegime["syndrome"] {
+export function createSyndrome(permissions: Permissions, firstLevel: number): TranslationRegime["syndrome"] {
   /** A read-modify-write is reported as a read if a read would have faulted alike. */
   function isWrite(
     kind: FaultKind,
@@ -75,7 +69,7 @@ export function createSyndrome(permissions: Permissions): TranslationRegime["syn
       (exceptionClass << EC_SHIFT) |
       ESR_IL |
       (isWrite(kind, packed, access, privilege, pkeyHigh, pkeyLow) ? ESR_WNR : 0) |
-      (STATUS[kind] + walk.level);
+      (STATUS[kind] + firstLevel + walk.level);
   };
 }
 
@@ -99,12 +93,6 @@ export function statusOf(low: number): number {
   return low & FSC;
 }
 
-/** A fault status code in the kernel's words. */
-function statusText(low: number): string {
-  const status = statusOf(low);
-  return `level ${status & 3} ${STATUS_NAMES[status & ~3] ?? "fault"}`;
-}
-
 /** What the kernel says it cannot handle (arch/arm64/mm/fault.c). */
 function causeOf({ syndromeLow, addressHigh, addressLow, privilege }: FaultReport): string {
   const isFetch = exceptionClassOf(syndromeLow) < 0x24;
@@ -118,7 +106,8 @@ function causeOf({ syndromeLow, addressHigh, addressLow, privilege }: FaultRepor
 }
 
 /**
- * A fault in the words of an oops, or, for one of the user's, of an unhandled signal.
+ * A fault in the words of an oops, or, for one of the user's, of an unhandled signal (`__do_kernel_fault`, `do_mem_abort` and
+ * `arm64_show_signal`).
  *
  * @param fault - a report
  * @returns one line
@@ -126,11 +115,29 @@ function causeOf({ syndromeLow, addressHigh, addressLow, privilege }: FaultRepor
 export function describeFault(fault: FaultReport): string {
   const { syndromeHigh, syndromeLow, addressHigh, addressLow, privilege } = fault;
   const address = formatRegister(addressHigh, addressLow).slice(2);
-  if (privilege !== Privilege.USER) {
-    return `Unable to handle kernel ${causeOf(fault)} at virtual address ${address}`;
+  const esr = formatRegister(syndromeHigh, syndromeLow);
+  const { handler, name } = faultInfo(statusOf(syndromeLow));
+  if (privilege === Privilege.USER) {
+    const exceptionClass = CLASSES[exceptionClassOf(syndromeLow)] ?? "";
+    return `unhandled exception: ${exceptionClass}, ESR ${esr}, ${name} at 0x${address}`;
   }
-  const name = CLASSES[exceptionClassOf(syndromeLow)] ?? "";
-  return `unhandled exception: ${name}, ESR ${formatRegister(syndromeHigh, syndromeLow)}, ${statusText(syndromeLow)} at 0x${address}`;
+  if (handler === "do_sea") return `Internal error: ${name}: ${esr.slice(2)}`;
+  const what = handler === "do_bad" ? name : causeOf(fault);
+  return `Unable to handle kernel ${what} at virtual address ${address}`;
+}
+
+/**
+ * A user fault in the words of the signal that the process receives (`arm64_force_sig_fault`, `arm64_show_signal`): an overlay
+ * is reported with the key (`fault_from_pkey`). A translation fault of an address that has a mapping, which lacks the right, has
+ * SEGV_ACCERR instead.
+ *
+ * @param fault - a report, with the key of the page
+ * @returns one line
+ */
+export function describeSignal(fault: FaultReport): string {
+  const { signal, code } = faultInfo(statusOf(fault.syndromeLow));
+  const isKey = (fault.syndromeHigh & ESR_OVERLAY) !== 0;
+  return `${signal}, ${isKey ? `SEGV_PKUERR, si_pkey ${fault.pkey}` : code}: ${describeFault(fault)}`;
 }
 
 /**
@@ -151,7 +158,7 @@ export function faultRegisters(fault: FaultReport): readonly NamedField[] {
     { name: "EC", text: `0x${exceptionClass.toString(16)}: ${CLASSES[exceptionClass] ?? "no fault"}` },
     {
       name: exceptionClass < 0x24 ? "IFSC" : "DFSC",
-      text: `0x${status.toString(16).padStart(2, "0")}: ${statusText(syndromeLow)}`,
+      text: `0x${status.toString(16).padStart(2, "0")}: ${faultInfo(status).name}`,
     },
     { name: "WnR", text: bit(syndromeLow & ESR_WNR) },
     { name: "Overlay", text: bit(syndromeHigh & ESR_OVERLAY) },

@@ -1,5 +1,6 @@
 import { EntryType } from "@kpkeys/core/contracts";
-import type { Entry, PageTableFormat, Protection, Words } from "@kpkeys/core/contracts";
+import type { Entry, Geometry, LevelGeometry, PageTableFormat, Protection, Words } from "@kpkeys/core/contracts";
+import { fromWords } from "@kpkeys/core/machine";
 
 // A VMSAv8-64 descriptor, 4 KiB granule (Arm ARM, section D8.3); software bits as Linux uses them (asm/pgtable-prot.h).
 //
@@ -106,19 +107,40 @@ function makeDirty(entry: Entry): void {
   if (isWritable(entry.high)) entry.low &= ~RDONLY;
 }
 
+/** Linux's names of the levels by their number: the others are folded. */
+const LEVEL_NAMES: Readonly<Record<number, readonly LevelGeometry["name"][]>> = {
+  2: ["pgd", "pte"],
+  3: ["pgd", "pmd", "pte"],
+  4: ["pgd", "pud", "pmd", "pte"],
+  5: ["pgd", "p4d", "pud", "pmd", "pte"],
+};
+
+/**
+ * The shape of stage 1 tables (Arm ARM, section D8.2): each table fills a page, the top one is indexed by what is left.
+ *
+ * @param pageShift - log2 of the granule in bytes: 12, 14 or 16
+ * @param addressBits - width of virtual addresses in bits, 64 less T0SZ or T1SZ
+ * @returns the geometry, with Linux's names of the levels
+ */
+export function createGeometry(pageShift: number, addressBits: number): Geometry {
+  const indexBits = pageShift - 3;
+  const names = LEVEL_NAMES[Math.ceil((addressBits - pageShift) / indexBits)]!;
+  const levels = names.map((name, level): LevelGeometry => {
+    const number = LAST_LEVEL + 1 - names.length + level;
+    const shift = pageShift + indexBits * (LAST_LEVEL - number);
+    return {
+      name,
+      shift,
+      indexBits: level === 0 ? addressBits - shift : indexBits,
+      leaf: number >= (pageShift === 12 ? 1 : 2),
+    };
+  });
+  return { pageShift, levels, addressBits, splitRoots: true };
+}
+
 /** The codec of VMSAv8-64 stage 1 tables, 4 KiB granule, four levels, 48-bit addresses in both halves. */
 export const ARM64_FORMAT: PageTableFormat = {
-  geometry: {
-    pageShift: 12,
-    levels: [
-      { name: "pgd", shift: 39, indexBits: 9, leaf: false },
-      { name: "pud", shift: 30, indexBits: 9, leaf: true },
-      { name: "pmd", shift: 21, indexBits: 9, leaf: true },
-      { name: "pte", shift: 12, indexBits: 9, leaf: true },
-    ],
-    addressBits: 48,
-    splitRoots: true,
-  },
+  geometry: createGeometry(12, 48),
   // PAGE_KERNEL is the linear map's: Normal memory with tags.
   protections: {
     PAGE_KERNEL: kernel(DBM | PXN | DIRTY, TAGGED),
@@ -199,3 +221,30 @@ export const ARM64_FORMAT: PageTableFormat = {
     if ((entry.high & DIRTY) !== 0) makeDirty(entry);
   },
 };
+
+/**
+ * The codec for reading tables of another shape: descriptors are the same, but for the address bits that a larger granule
+ * leaves out.
+ *
+ * @param geometry - the shape
+ * @returns the codec
+ */
+export function createFormat(geometry: Geometry): PageTableFormat {
+  const { levels, pageShift } = geometry;
+  const addressLow = -1 << pageShift;
+  return {
+    ...ARM64_FORMAT,
+    geometry,
+    index(level, high, low) {
+      const { shift, indexBits } = levels[level]!;
+      return Number(BigInt.asUintN(indexBits, fromWords(high, low) >> BigInt(shift)));
+    },
+    typeOf(level, _high, low) {
+      const isLast = level === levels.length - 1;
+      if ((low & VALID) === 0) return INVALID;
+      if ((low & TABLE) !== 0) return isLast ? LEAF : TABLE_ENTRY;
+      return !isLast && levels[level]!.leaf ? LEAF : INVALID;
+    },
+    pfnOf: (high, low) => Number(fromWords(high & OUTPUT_HIGH, low & addressLow) >> BigInt(pageShift)),
+  };
+}

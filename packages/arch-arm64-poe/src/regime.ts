@@ -1,7 +1,8 @@
 import { Access, FaultKind } from "@kpkeys/core/contracts";
+import type { Geometry } from "@kpkeys/core/contracts";
 import type { LevelDecoding, TranslationRegime } from "@kpkeys/core/machine";
 import { createSyndrome } from "./fault.js";
-import { ADDRESS_HIGH, Bit, HighBit } from "./format.js";
+import { ADDRESS_HIGH, ARM64_FORMAT, Bit, HighBit, LAST_LEVEL } from "./format.js";
 import { createPermissions } from "./permissions.js";
 import type { Controls } from "./registers.js";
 
@@ -13,13 +14,17 @@ const { NONE, ADDRESS_SIZE, ACCESS_FLAG } = FaultKind;
 const OUTPUT_HIGH: number = ADDRESS_HIGH;
 const TYPE = VALID | TABLE;
 
-/** The four levels. At the last the bits of a table mean a page; at the first there are no blocks. */
-export const LEVELS: readonly LevelDecoding[] = [
-  { shift: 39, typeMask: TYPE, table: TYPE, leaf: -1 },
-  { shift: 30, typeMask: TYPE, table: TYPE, leaf: VALID },
-  { shift: 21, typeMask: TYPE, table: TYPE, leaf: VALID },
-  { shift: 12, typeMask: TYPE, table: -1, leaf: TYPE },
-];
+/** How entries are decoded by level. At the last the bits of a table mean a page; not all levels have blocks. */
+function decodingOf({ levels, pageShift }: Geometry): readonly LevelDecoding[] {
+  return levels.map(({ shift, leaf }) =>
+    shift === pageShift
+      ? { shift, typeMask: TYPE, table: -1, leaf: TYPE }
+      : { shift, typeMask: TYPE, table: TYPE, leaf: leaf ? VALID : -1 },
+  );
+}
+
+/** The four levels of 48-bit addresses. */
+export const LEVELS: readonly LevelDecoding[] = decodingOf(ARM64_FORMAT.geometry);
 
 /**
  * POR_EL1 after reset, where the Arm ARM lets it be UNKNOWN: all rights on key 0, which maps code and data alike, and none on the
@@ -32,14 +37,20 @@ const POR_EL1_RESET = { high: 0, low: 0x7 };
  *
  * @param controls - the fields of the CPU's registers
  * @param physicalAddressBits - width of output addresses, 32 to 48
+ * @param geometry - the shape of the tables
  * @returns what the machine's CPU asks
  */
-export function createRegime(controls: Readonly<Controls>, physicalAddressBits: number): TranslationRegime {
+export function createRegime(
+  controls: Readonly<Controls>,
+  physicalAddressBits: number,
+  geometry: Geometry = ARM64_FORMAT.geometry,
+): TranslationRegime {
+  const firstLevel = LAST_LEVEL + 1 - geometry.levels.length;
   const permissions = createPermissions(controls);
   const usual = { maskHigh: OUTPUT_HIGH & (-1 << (physicalAddressBits - 32)), maskLow: TYPE, low: TYPE };
   return {
-    levels: LEVELS,
-    addressBits: 48,
+    levels: geometry === ARM64_FORMAT.geometry ? LEVELS : decodingOf(geometry),
+    addressBits: geometry.addressBits,
     splitRoots: true,
     outputAddressHigh: ADDRESS_HIGH,
     asidBits: 16,
@@ -48,6 +59,7 @@ export function createRegime(controls: Readonly<Controls>, physicalAddressBits: 
     pkeyRegisterNeedsBarrier: true,
     pkeyRegisterReset: POR_EL1_RESET,
     nonCanonicalFault: FaultKind.TRANSLATION,
+    unwalkedLevel: 0 - firstLevel,
     faultDropsTranslation: false,
     checkEntry(_level, _isLeaf, high) {
       return (high & OUTPUT_HIGH) >>> (physicalAddressBits - 32) === 0 ? NONE : ADDRESS_SIZE;
@@ -62,6 +74,6 @@ export function createRegime(controls: Readonly<Controls>, physicalAddressBits: 
       const dirties = (access & WRITE) !== 0 && controls.hd && (controls.pie || (walk.high & DBM) !== 0);
       if (dirties) walk.low &= ~RDONLY;
     },
-    syndrome: createSyndrome(permissions),
+    syndrome: createSyndrome(permissions, firstLevel),
   };
 }

@@ -16,6 +16,10 @@ export const TCR_HD: bigint = 1n << 40n;
 export const TCR_HPD0: bigint = 1n << 41n;
 /** TCR_EL1.HPD1, bit 42: no hierarchical permissions below TTBR1_EL1. */
 export const TCR_HPD1: bigint = 1n << 42n;
+/** TCR_EL1.TBI0, bit 37: the top byte of addresses below TTBR0_EL1 is a tag. */
+export const TCR_TBI0: bigint = 1n << 37n;
+/** TCR_EL1.TBI1, bit 38: the top byte of addresses below TTBR1_EL1 is a tag. */
+export const TCR_TBI1: bigint = 1n << 38n;
 /** TCR2_EL1.PIE, bit 1: base permissions are indirect. */
 export const TCR2_PIE: bigint = 1n << 1n;
 /** TCR2_EL1.E0POE, bit 2: POR_EL0 overlays unprivileged accesses. */

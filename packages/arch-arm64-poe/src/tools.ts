@@ -3,6 +3,7 @@ import { createExplain, createVectorRunner, TABLE_ENTRY_INPUTS } from "@kpkeys/c
 import { ARM64_EXPLAIN } from "./explain.js";
 import { describeFault, faultRegisters } from "./fault.js";
 import { Bit, HighBit, MEMORY_TYPES } from "./format.js";
+import { ARM64_OOPS } from "./oops.js";
 import { ARM64_VECTORS } from "./vectors.js";
 
 /**
@@ -35,6 +36,7 @@ export const ARM64_TOOLS: ArchTools = {
   ptdumpColumns,
   vectorArches: [...new Set(ARM64_VECTORS.forms.map(({ arch }) => arch))],
   runVector,
+  oops: ARM64_OOPS,
   explainInputs: [...ARM64_EXPLAIN.inputs, ...TABLE_ENTRY_INPUTS],
   explain: createExplain(ARM64_EXPLAIN, { describeFault, faultRegisters, runVector }),
 };

@@ -1,12 +1,17 @@
 import { Access, EntryType, FaultKind } from "@kpkeys/core/contracts";
-import type { WalkStep } from "@kpkeys/core/contracts";
+import type { Geometry, PageTableFormat, WalkStep } from "@kpkeys/core/contracts";
 import { fromWords, listed, shortHex, withEntries, withRegister } from "@kpkeys/core/machine";
 import type { AccessSetup, ExplainRules, KeyUse, Rule, WhatIf } from "@kpkeys/core/machine";
 import { Bit, createPageTableFormat, hasReservedBits, HighBit, LAST_LEVEL } from "./format.js";
 import { CR0_WP, CR4_PKE, CR4_PKS, CR4_SMAP, CR4_SMEP, EFER_NXE, IA32_PKRS, RFLAGS_AC } from "./registers.js";
 
-/** Reserved bits are the regime's business; here an entry is what it points to. */
+/** Reserved bits are checked by the regime; here an entry is what it points to. */
 const FORMAT = createPageTableFormat(52);
+
+/** @returns the codec for a shape of tables */
+export function formatOf(geometry: Geometry): PageTableFormat {
+  return createPageTableFormat(52, geometry);
+}
 
 const PAGING = "SDM vol. 3, 4.5";
 const RIGHTS = "SDM vol. 3, 4.6.1";
@@ -25,7 +30,8 @@ function bitsOf(low: number, bits: readonly (readonly [name: string, bit: number
 
 function entry({ level, high, low }: WalkStep, setup: AccessSetup): Rule {
   if ((low & Bit.P) === 0) return { text: "not present: P is 0", source: PAGING };
-  const isLeaf = FORMAT.typeOf(level, high, low) === EntryType.LEAF || level === LAST_LEVEL;
+  const last = setup.format.geometry.levels.length - 1;
+  const isLeaf = setup.format.typeOf(level, high, low) === EntryType.LEAF || level === last;
   const address = shortHex(BigInt(FORMAT.pfnOf(high, low)) << 12n);
   const what = `${isLeaf ? "page" : "table"} at ${address}`;
   const rights = bitsOf(low, [
@@ -40,7 +46,7 @@ function entry({ level, high, low }: WalkStep, setup: AccessSetup): Rule {
         ["G", Bit.G],
       ])}, key ${FORMAT.pkeyOf(high, low)}`
     : bitsOf(low, [["A", Bit.A]]);
-  const reserved = hasReservedBits(level, isLeaf, high, low, setup.physicalAddressBits)
+  const reserved = hasReservedBits(level - last + LAST_LEVEL, isLeaf, high, low, setup.physicalAddressBits)
     ? ", a reserved bit is set"
     : "";
   return { text: `${what}, ${rights}, XD ${disabled}, ${state}${reserved}`, source: PAGING };
@@ -51,8 +57,8 @@ function levelsWith(setup: AccessSetup, bit: bigint, on: boolean): number[] {
   return setup.entries.flatMap((value, level) => (((value & bit) !== 0n) === on ? [level] : []));
 }
 
-function namesOf(levels: readonly number[]): string {
-  return listed(levels.map((level) => FORMAT.geometry.levels[level]!.name));
+function namesOf({ format }: AccessSetup, levels: readonly number[]): string {
+  return listed(levels.map((level) => format.geometry.levels[level]!.name));
 }
 
 /** R/W and U/S must be 1 in every entry, XD in none. */
@@ -69,11 +75,11 @@ function baseRights(setup: AccessSetup): Rule[] {
   const supervisor = levelsWith(setup, US, false);
   const disabled = levelsWith(setup, XD, true);
   const told = [
-    readOnly.length === 0 ? "R/W is 1 in every entry" : `R/W is 0 in ${namesOf(readOnly)}`,
+    readOnly.length === 0 ? "R/W is 1 in every entry" : `R/W is 0 in ${namesOf(setup, readOnly)}`,
     supervisor.length === 0
       ? "U/S is 1 in every entry: a user-mode address"
-      : `U/S is 0 in ${namesOf(supervisor)}: a supervisor-mode address`,
-    disabled.length === 0 ? "XD is 0 in every entry" : `XD is 1 in ${namesOf(disabled)}`,
+      : `U/S is 0 in ${namesOf(setup, supervisor)}: a supervisor-mode address`,
+    disabled.length === 0 ? "XD is 0 in every entry" : `XD is 1 in ${namesOf(setup, disabled)}`,
   ];
   const controls = [
     `CR0.WP ${flag(setup, "CR0", CR0_WP)}`,
@@ -124,7 +130,7 @@ function decision(kind: FaultKind): Rule {
 function whatIfEntries(setup: AccessSetup, name: string, bit: bigint, on: 0 | 1): WhatIf[] {
   const levels = levelsWith(setup, bit, on === 0);
   const changed = withEntries(setup, levels, bit, on === 1 ? bit : 0n);
-  return levels.length === 0 ? [] : [{ text: `${name} were ${on} in ${namesOf(levels)}`, setup: changed }];
+  return levels.length === 0 ? [] : [{ text: `${name} were ${on} in ${namesOf(setup, levels)}`, setup: changed }];
 }
 
 const CONTROLS = [
@@ -159,7 +165,10 @@ export const X86_RULES: Pick<
   "format" | "root" | "entry" | "baseRights" | "keyUse" | "decision" | "whatIfs"
 > = {
   format: FORMAT,
-  root: () => ({ text: "CR3 translates all addresses", source: PAGING }),
+  root: ({ format }) => ({
+    text: `CR3 translates all addresses, in ${format.geometry.levels.length} levels`,
+    source: PAGING,
+  }),
   entry,
   baseRights,
   keyUse,

@@ -1,12 +1,19 @@
 import { Access, FaultKind, Privilege } from "@kpkeys/core/contracts";
 import type { FaultReport } from "@kpkeys/core/contracts";
 import { createCpu, refuseInput, toWords } from "@kpkeys/core/machine";
-import type { ExplainRules, InputRule } from "@kpkeys/core/machine";
-import { X86_RULES } from "./explain-rules.js";
-import { ErrorCode } from "./fault.js";
-import { Bit } from "./format.js";
+import type {
+  ExplainRules,
+  GeometryCase,
+  GeometryEvidence,
+  InputRule,
+  NotTables,
+  ReadInputs,
+} from "@kpkeys/core/machine";
+import { formatOf, X86_RULES } from "./explain-rules.js";
+import { describeSignal, ErrorCode } from "./fault.js";
+import { Bit, createGeometry } from "./format.js";
 import { createRegime } from "./regime.js";
-import { createSystemRegisters, IA32_PKRS } from "./registers.js";
+import { CR4_LA57, createSystemRegisters, IA32_PKRS } from "./registers.js";
 import { X86_VECTORS } from "./vectors.js";
 
 /** MAXPHYADDR unless it is given: the plugin's. */
@@ -18,7 +25,7 @@ const INPUTS: readonly InputRule[] = [
   register("pkrs", "IA32_PKRS", "rights of the keys of supervisor pages", "its value in the context DEFAULT", "keys"),
   register("pkru", "PKRU", "rights of the keys of user pages"),
   register("cr0", "CR0", "WP"),
-  register("cr4", "CR4", "PKS, PKE, SMEP, SMAP", "as Linux sets it on a CPU with PKS"),
+  register("cr4", "CR4", "PKS, PKE, SMEP, SMAP; if given LA57", "as Linux sets it on a CPU with PKS"),
   register("efer", "EFER", "NXE"),
   register("rflags", "RFLAGS", "AC"),
   {
@@ -30,8 +37,9 @@ const INPUTS: readonly InputRule[] = [
     bits: 6,
     decimal: true,
     standard: ADDRESS_BITS,
-    whose: "a usual width",
+    whose: "a common width",
   },
+  { name: "cr3", label: "CR3", description: "the root table's address", required: false, role: "shown", bits: 64 },
 ];
 
 function register(
@@ -57,9 +65,56 @@ const CODE_BITS: readonly (readonly [bit: number, set: string, clear: string])[]
   [4, "I 1: an instruction fetch", ""],
   [5, "PK 1: a key denies it", "PK 0"],
   [6, "SS 1: a shadow-stack access", ""],
-  [15, "SGX 1", ""],
-  [31, "RMP 1", ""],
+  [7, "HLAT 1: the walk used the tables of HLAT paging", ""],
+  [15, "SGX 1: the EPCM denies it", ""],
+  [31, "RMP 1: the reverse map table denies it", ""],
 ];
+
+/** What denies an access to a page that is present, beyond tables and keys. */
+const OTHER_CHECKS: readonly (readonly [bit: number, name: string, text: string, source: string])[] = [
+  [
+    ErrorCode.RMP,
+    "RMP violation",
+    "SEV-SNP: the reverse map table says that the page is another guest's, or assigned in another size",
+    "AMD APM vol. 2, 15.36.10",
+  ],
+  [
+    ErrorCode.SGX,
+    "SGX violation",
+    "the page is of the enclave page cache, and the EPCM does not allow this access",
+    "SDM vol. 3, 4.7; vol. 3, 38.3",
+  ],
+  [
+    ErrorCode.SS,
+    "shadow-stack violation",
+    "a shadow-stack access needs a page of a shadow stack (R/W 0, D 1), and such a page allows no other write",
+    "SDM vol. 3, 4.6.1",
+  ],
+];
+
+function notTables({ syndromeLow }: FaultReport): NotTables | undefined {
+  if ((syndromeLow & ErrorCode.P) === 0) return undefined;
+  const found = OTHER_CHECKS.find(([bit]) => (syndromeLow & bit) !== 0);
+  return found && { name: found[1], rules: [{ text: found[2], source: found[3] }] };
+}
+
+/** The error code without the bits of accesses and tables that the model does not have. */
+function comparable(report: FaultReport): FaultReport {
+  return { ...report, syndromeLow: report.syndromeLow & ~(ErrorCode.SS | ErrorCode.HLAT) };
+}
+
+const GEOMETRIES: readonly GeometryCase[] = [
+  { geometry: X86_RULES.format.geometry },
+  { geometry: createGeometry(true) },
+];
+
+function geometryOf({ values, given }: ReadInputs): GeometryEvidence {
+  if (given["cr4"] === undefined) return {};
+  return { vaBits: (values["cr4"]! & BigInt(CR4_LA57)) === 0n ? 48 : 57 };
+}
+
+/** Widths of CPUs, for a report of a reserved bit when MAXPHYADDR is not given: an address may be too wide. */
+const OTHER_WIDTHS = [52, 48, 45, 43, 40, 39, 36];
 
 function syndromeDetails({ syndromeLow }: FaultReport): string[] {
   const words = CODE_BITS.map(([bit, set, clear]) => ((syndromeLow >>> bit) & 1 ? set : clear));
@@ -105,10 +160,23 @@ export const X86_EXPLAIN: ExplainRules = {
     [Privilege.UACCESS]: "the supervisor between stac and clac",
   },
   uncompared: [],
+  comparable,
+  notTables,
+  describeSignal,
+  geometries: GEOMETRIES,
+  formatOf,
+  geometryOf,
+  otherAddressBits: ({ given }, { syndromeLow }) =>
+    (syndromeLow & ErrorCode.RSVD) !== 0 && given["maxphyaddr"] === undefined ? OTHER_WIDTHS : [],
   createSystemRegisters: () => createSystemRegisters(true),
-  createCpu(memory, addressBits) {
+  createCpu(memory, addressBits, geometry) {
     const systemRegisters = createSystemRegisters(true);
-    return createCpu({ id: 0, regime: createRegime(systemRegisters.state, addressBits), memory, systemRegisters });
+    return createCpu({
+      id: 0,
+      regime: createRegime(systemRegisters.state, addressBits, geometry),
+      memory,
+      systemRegisters,
+    });
   },
   physicalAddressBits,
   report,

@@ -5,10 +5,10 @@ import { Bit } from "./format.js";
 import { CR4_SMEP, EFER_NXE } from "./registers.js";
 import type { RegisterState } from "./registers.js";
 
-// The #PF error code (SDM, volume 3, section 4.7).
+// The #PF error code (SDM, volume 3, section 4.7; RMP: AMD APM, volume 2, section 8.4.2).
 //
-//   5    4    3     2    1    0
-//   PK   I    RSVD  U    W    P
+//   31   15   7     6   5    4    3     2    1    0
+//   RMP  SGX  HLAT  SS  PK   I    RSVD  U    W    P
 
 /** Bits of the #PF error code. */
 export const ErrorCode = {
@@ -24,6 +24,14 @@ export const ErrorCode = {
   I: 0x10,
   /** The key denied it. */
   PK: 0x20,
+  /** It was a shadow-stack access. */
+  SS: 0x40,
+  /** The walk used the tables of HLAT paging. */
+  HLAT: 0x80,
+  /** SGX denied it: the EPCM has other rights. */
+  SGX: 0x8000,
+  /** SEV-SNP denied it: the reverse map table has another owner or size. */
+  RMP: 0x80000000,
 } as const;
 
 /** What each kind of fault says of the page. */
@@ -84,17 +92,36 @@ export function describeFault(fault: FaultReport): string {
   const access =
     (code & ErrorCode.I) !== 0 ? "instruction fetch" : (code & ErrorCode.W) !== 0 ? "write access" : "read access";
   return [
-    `BUG: unable to handle page fault for address: ${addressOf(fault)}`,
+    !user && fault.addressHigh === 0 && fault.addressLow >>> 12 === 0
+      ? `BUG: kernel NULL pointer dereference, address: ${addressOf(fault)}`
+      : `BUG: unable to handle page fault for address: ${addressOf(fault)}`,
     `#PF: ${user ? "user" : "supervisor"} ${access} in ${user ? "user" : "kernel"} mode`,
     `#PF: error_code(0x${hex(code, 4)}) - ${causeOf(code)}`,
   ].join(", ");
+}
+
+/**
+ * A user fault in the words of the signal that the process receives (`show_signal_msg`, `bad_area_nosemaphore`,
+ * `bad_area_access_error`): a kernel address is never mapped for the user; where nothing is present there may be a mapping that
+ * lacks the right, which has SEGV_ACCERR.
+ *
+ * @param fault - a report, with the key of the page
+ * @returns one line
+ */
+export function describeSignal(fault: FaultReport): string {
+  const { syndromeLow: code, addressHigh, pkey } = fault;
+  const isUnmapped = addressHigh < 0 || (code & ErrorCode.P) === 0;
+  const denied = (code & ErrorCode.PK) === 0 ? "SEGV_ACCERR" : `SEGV_PKUERR, si_pkey ${pkey}`;
+  const address = addressOf(fault).replace(/^0+(?=.)/, "");
+  return `SIGSEGV, ${isUnmapped ? "SEGV_MAPERR" : denied}: segfault at ${address} error ${(code >>> 0).toString(16)}`;
 }
 
 /** Why, in the kernel's words. */
 function causeOf(code: number): string {
   if ((code & ErrorCode.P) === 0) return "not-present page";
   if ((code & ErrorCode.RSVD) !== 0) return "reserved bit violation";
-  return (code & ErrorCode.PK) !== 0 ? "protection keys violation" : "permissions violation";
+  if ((code & ErrorCode.PK) !== 0) return "protection keys violation";
+  return (code & ErrorCode.RMP) !== 0 ? "RMP violation" : "permissions violation";
 }
 
 /**

@@ -1,5 +1,5 @@
 import { EntryType } from "@kpkeys/core/contracts";
-import type { Entry, PageTableFormat, Protection, Words } from "@kpkeys/core/contracts";
+import type { Entry, Geometry, PageTableFormat, Protection, Words } from "@kpkeys/core/contracts";
 
 // An entry of 4-level paging (SDM, volume 3, section 4.5); software bits as Linux uses them (asm/pgtable_types.h).
 //
@@ -51,10 +51,10 @@ export const ADDRESS_HIGH = 0x000fffff;
 /** Bits 31 to 12 of the output address, in the low word. */
 const ADDRESS_LOW = ~0xfff;
 
-/** The level whose entries are always leaves. */
+/** The level whose entries are always leaves, counted from the PML4. */
 export const LAST_LEVEL = 3;
 
-/** Low-word bits that must be 0 in a table entry, by level: PS in the PML4. */
+/** Low-word bits that must be 0 in a table entry, by level: PS in the PML4, and in the PML5 above it. */
 const TABLE_RESERVED_LOW = [Bit.PS, 0, 0, 0];
 /** Low-word bits that must be 0 in a leaf, by level: those between PAT and the output address. */
 const LEAF_RESERVED_LOW = [0, 0x3fffe000, 0x001fe000, 0];
@@ -63,7 +63,7 @@ const LEAF_RESERVED_LOW = [0, 0x3fffe000, 0x001fe000, 0];
  * Whether an entry has a bit set that every long-mode CPU reserves, or an output address beyond MAXPHYADDR (SDM, volume 3,
  * section 4.5). XD is not judged here: it is reserved only while IA32_EFER.NXE is 0.
  *
- * @param level - where the entry stands, 0 being the PML4
+ * @param level - where the entry is, 0 being the PML4, -1 the PML5
  * @param isLeaf - whether it is a leaf
  * @param high - bits 63 to 32
  * @param low - bits 31 to 0
@@ -77,7 +77,7 @@ export function hasReservedBits(
   low: number,
   physicalAddressBits: number,
 ): boolean {
-  const reservedLow = (isLeaf ? LEAF_RESERVED_LOW : TABLE_RESERVED_LOW)[level]!;
+  const reservedLow = (isLeaf ? LEAF_RESERVED_LOW : TABLE_RESERVED_LOW)[level < 0 ? 0 : level]!;
   return (low & reservedLow) !== 0 || (high & ADDRESS_HIGH) >>> (physicalAddressBits - 32) !== 0;
 }
 
@@ -114,28 +114,45 @@ function makeClean(entry: Entry): void {
 }
 
 /**
- * Makes the codec of long-mode page tables with four levels.
+ * The shape of long-mode page tables: 4-level or 5-level paging.
+ *
+ * @param la57 - CR4.LA57: five levels, linear addresses of 57 bits
+ * @returns the geometry
+ */
+export function createGeometry(la57: boolean): Geometry {
+  return {
+    pageShift: 12,
+    levels: [
+      { name: "pgd", shift: la57 ? 48 : 39, indexBits: 9, leaf: false },
+      ...(la57 ? [{ name: "p4d", shift: 39, indexBits: 9, leaf: false } as const] : []),
+      { name: "pud", shift: 30, indexBits: 9, leaf: true },
+      { name: "pmd", shift: 21, indexBits: 9, leaf: true },
+      { name: "pte", shift: 12, indexBits: 9, leaf: true },
+    ],
+    addressBits: la57 ? 57 : 48,
+    splitRoots: false,
+  };
+}
+
+/**
+ * Makes the codec of long-mode page tables.
  *
  * Entries that are not present keep their address as it is; Linux inverts it there, against L1TF, a flaw that this machine has
  * not.
  *
  * @param physicalAddressBits - MAXPHYADDR, 36 to 52
+ * @param geometry - the shape of the tables
  * @returns the codec
  */
-export function createPageTableFormat(physicalAddressBits: number): PageTableFormat {
-  const shifts = [39, 30, 21, 12];
+export function createPageTableFormat(
+  physicalAddressBits: number,
+  geometry: Geometry = createGeometry(false),
+): PageTableFormat {
+  const shifts = geometry.levels.map(({ shift }) => shift);
+  const pml4 = geometry.levels.length - 1 - LAST_LEVEL;
+  const last = pml4 + LAST;
   return {
-    geometry: {
-      pageShift: 12,
-      levels: [
-        { name: "pgd", shift: 39, indexBits: 9, leaf: false },
-        { name: "pud", shift: 30, indexBits: 9, leaf: true },
-        { name: "pmd", shift: 21, indexBits: 9, leaf: true },
-        { name: "pte", shift: 12, indexBits: 9, leaf: true },
-      ],
-      addressBits: 48,
-      splitRoots: false,
-    },
+    geometry,
     protections: {
       PAGE_KERNEL: protection(P | RW | A | D | G, XD),
       PAGE_KERNEL_RO: protection(P | A | G, XD),
@@ -165,16 +182,16 @@ export function createPageTableFormat(physicalAddressBits: number): PageTableFor
     },
     makeLeaf(entry, level, pfn, { high, low }) {
       entry.high = (pfn / 0x100000) | high;
-      entry.low = (pfn << 12) | low | (level === LAST ? 0 : PS);
+      entry.low = (pfn << 12) | low | (level === last ? 0 : PS);
     },
     splitLeaf(entry, level) {
-      if (level + 1 !== LAST) return;
+      if (level + 1 !== last) return;
       // In a PTE the bit of PS is PAT.
       entry.low = (entry.low & PAT_LARGE) === 0 ? entry.low & ~PS : entry.low & ~PAT_LARGE;
     },
     typeOf(level, high, low) {
-      const isLeaf = level === LAST || (level !== 0 && (low & PS) !== 0);
-      if ((low & P) === 0 || hasReservedBits(level, isLeaf, high, low, physicalAddressBits)) return INVALID;
+      const isLeaf = level === last || (level > pml4 && (low & PS) !== 0);
+      if ((low & P) === 0 || hasReservedBits(level - pml4, isLeaf, high, low, physicalAddressBits)) return INVALID;
       return isLeaf ? LEAF : TABLE_ENTRY;
     },
     isPresent: (_high, low) => (low & (P | G)) !== 0,

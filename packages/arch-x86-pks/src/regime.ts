@@ -1,7 +1,8 @@
 import { Access, FaultKind } from "@kpkeys/core/contracts";
+import type { Geometry } from "@kpkeys/core/contracts";
 import type { LevelDecoding, TranslationRegime } from "@kpkeys/core/machine";
 import { createSyndrome } from "./fault.js";
-import { ADDRESS_HIGH, Bit, hasReservedBits, HighBit } from "./format.js";
+import { ADDRESS_HIGH, Bit, createGeometry, hasReservedBits, HighBit, LAST_LEVEL } from "./format.js";
 import { createPermissions } from "./permissions.js";
 import { EFER_NXE } from "./registers.js";
 import type { RegisterState } from "./registers.js";
@@ -28,17 +29,26 @@ export const LEVELS: readonly LevelDecoding[] = [
   { shift: 12, typeMask: P, table: -1, leaf: P },
 ];
 
+/** The PML5 of 5-level paging, whose entries are like those of the PML4. */
+const PML5: LevelDecoding = { ...LEVELS[0]!, shift: 48 };
+
 /**
- * Makes the translation regime of one CPU: 4-level paging without PCIDs (SDM, volume 3, sections 4.5 to 4.8).
+ * Makes the translation regime of one CPU: 4-level or 5-level paging without PCIDs (SDM, volume 3, sections 4.5 to 4.8).
  *
  * @param state - the CPU's registers
  * @param physicalAddressBits - MAXPHYADDR, 36 to 52
+ * @param geometry - the shape of the tables
  * @returns what the machine's CPU asks
  */
-export function createRegime(state: Readonly<RegisterState>, physicalAddressBits: number): TranslationRegime {
+export function createRegime(
+  state: Readonly<RegisterState>,
+  physicalAddressBits: number,
+  geometry: Geometry = createGeometry(false),
+): TranslationRegime {
+  const pml4 = geometry.levels.length - 1 - LAST_LEVEL;
   return {
-    levels: LEVELS,
-    addressBits: 48,
+    levels: pml4 === 0 ? LEVELS : [PML5, ...LEVELS],
+    addressBits: geometry.addressBits,
     splitRoots: false,
     outputAddressHigh: ADDRESS_HIGH,
     asidBits: 0,
@@ -56,7 +66,7 @@ export function createRegime(state: Readonly<RegisterState>, physicalAddressBits
     rmwReadsFirst: true,
     checkEntry(level, isLeaf, high, low) {
       const reservedXd = (high & XD) !== 0 && (state.EFER & NXE) === 0;
-      const refused = reservedXd || hasReservedBits(level, isLeaf, high, low, physicalAddressBits);
+      const refused = reservedXd || hasReservedBits(level - pml4, isLeaf, high, low, physicalAddressBits);
       return refused ? RESERVED : NONE;
     },
     checkLeaf: () => NONE,

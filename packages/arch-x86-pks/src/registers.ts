@@ -13,6 +13,8 @@ export const CR4_PGE: number = 1 << 7;
 export const CR4_SMEP: number = 1 << 20;
 /** CR4.SMAP, bit 21: no supervisor-mode data access to user pages unless RFLAGS.AC is set. */
 export const CR4_SMAP: number = 1 << 21;
+/** CR4.LA57, bit 12: 5-level paging. */
+export const CR4_LA57: number = 1 << 12;
 /** CR4.PKE, bit 22: PKRU controls user-mode addresses. */
 export const CR4_PKE: number = 1 << 22;
 /** CR4.PKS, bit 24: IA32_PKRS controls supervisor-mode addresses. */

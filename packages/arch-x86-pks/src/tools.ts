@@ -3,6 +3,7 @@ import { createExplain, createVectorRunner, TABLE_ENTRY_INPUTS } from "@kpkeys/c
 import { X86_EXPLAIN } from "./explain.js";
 import { describeFault, faultRegisters } from "./fault.js";
 import { Bit, HighBit, LAST_LEVEL } from "./format.js";
+import { X86_OOPS } from "./oops.js";
 import { X86_VECTORS } from "./vectors.js";
 
 /** The level names that close a line, the top level first. */
@@ -40,6 +41,7 @@ export const X86_TOOLS: ArchTools = {
   ptdumpColumns,
   vectorArches: [...new Set(X86_VECTORS.forms.map(({ arch }) => arch))],
   runVector,
+  oops: X86_OOPS,
   explainInputs: [...X86_EXPLAIN.inputs, ...TABLE_ENTRY_INPUTS],
   explain: createExplain(X86_EXPLAIN, { describeFault, faultRegisters, runVector }),
 };

@@ -26,6 +26,8 @@ export const ERROR_CODES = {
   ERR_EXHIBIT:
     "the museum has no such exhibit, or not on that architecture, or a replay string has not the form that it prints",
   ERR_EXPLAIN_INPUT: "what is to be explained is unknown, missing, contradicts itself or is no number",
+  ERR_EXPLAIN_LIMIT: "what is to be explained is valid, and the model does not cover it",
+  ERR_EXPLAIN_NO_OOPS: "a text has no fault report of a supported architecture",
   ERR_KUNIT_EMPTY: "no KUnit case is left to run: none is built in, or none has the name that is asked for",
   ERR_SPEC: "a machine specification holds an impossible value",
   ERR_OUT_OF_MEMORY: "the machine has too little memory for what is asked of it",

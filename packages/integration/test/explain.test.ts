@@ -164,7 +164,7 @@ test("a walk that ends early says where, and what is not read", () => {
   };
   const explained = arm64.explain({ inputs });
   expect(explained.verdict).toMatchObject({ decidedBy: "translation", agrees: true });
-  expect(textOf(explained, "walk")).toMatch(/pmd\[509\] 0x0: not valid: bit 0 is 0\n.*what stands below is not read$/);
+  expect(textOf(explained, "walk")).toMatch(/pmd\[509\] 0x0: not valid: bit 0 is 0\n.*what is below is not read$/);
 });
 
 test("contexts are those of the register's layout, whatever keys nobody manages have", () => {

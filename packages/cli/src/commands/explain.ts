@@ -1,8 +1,10 @@
 import { type Command, Option } from "../commander.js";
 import { KpkeysError } from "@kpkeys/core";
-import type { ExplainQuestion } from "@kpkeys/core/contracts";
+import type { ExplainQuestion, FaultQuestion } from "@kpkeys/core/contracts";
 import { loadExplainers } from "../explain/explainers.js";
 import type { Explainer } from "../explain/explainers.js";
+import { readLog } from "../explain/log.js";
+import type { LogReport } from "../explain/log.js";
 import { readVectorArgument } from "../explain/vector-argument.js";
 import { EXIT } from "../errors.js";
 import { listOf } from "../options.js";
@@ -27,6 +29,9 @@ interface ExplainFlags {
   readonly json?: true;
 }
 
+/** Names of table entries: a list of entries takes their place. */
+const LEVEL_NAMES: ReadonlySet<string> = new Set(["pgd", "p4d", "pud", "pmd", "pte"]);
+
 /** An input as a flag. */
 interface InputFlag {
   /** The input's name. */
@@ -43,6 +48,7 @@ interface InputFlag {
 export async function prepareExplain(command: Command, finish: (status: number) => void): Promise<void> {
   const explainers = await loadExplainers(DEFAULT_FEATURES);
   command
+    .argument("[file]", "a kernel log with the report of a fault, or - for stdin; flags complete it")
     .option("--arch <id>", `architecture (${Object.keys(ARCHES).join(", ")}), if the inputs do not tell`)
     .option("--vector <json|file:line>", "a line of an architectural vector file, instead of all else")
     .option("--entries <entry...>", "table entries from the root down, the leaf last")
@@ -53,12 +59,12 @@ export async function prepareExplain(command: Command, finish: (status: number) 
     )
     .option("--json", "print one JSON document and nothing else");
   const inputs = addInputs(command, explainers);
-  command.action(async (flags: ExplainFlags & Record<string, unknown>) => {
+  command.action(async (file: string | undefined, flags: ExplainFlags & Record<string, unknown>) => {
     const given = inputs.flatMap(({ name, attribute }) => {
       const value = flags[attribute];
       return typeof value === "string" ? [[name, value] as const] : [];
     });
-    finish(await explain(await loadExplainers(flags.feature), flags, Object.fromEntries(given)));
+    finish(await explain(await loadExplainers(flags.feature), file, flags, Object.fromEntries(given)));
   });
 }
 
@@ -85,12 +91,21 @@ function ownersOf(name: string, explainers: readonly Explainer[]): Explainer[] {
 /** `kpkeys explain`: why an access faults. */
 async function explain(
   explainers: readonly Explainer[],
+  file: string | undefined,
   flags: ExplainFlags,
   inputs: Readonly<Record<string, string>>,
 ): Promise<number> {
-  const question = await questionOf(flags, inputs);
-  const { id, tools, kernel } = choose(explainers, flags.arch, question);
-  const report: ExplainReport = { arch: id, ...tools.explain(question, kernel) };
+  const those = architecturesOf(explainers, flags.arch);
+  const log = file === undefined ? undefined : await readLog(file, those);
+  const asked = await questionOf(flags, inputs);
+  const question = log === undefined ? asked : completed(log, asked);
+  const { id, tools, kernel } =
+    log === undefined ? choose(those, flags.arch, question) : those.find((each) => each.id === log.id)!;
+  const report: ExplainReport = {
+    arch: id,
+    ...(log !== undefined && usedOf(log, question as FaultQuestion)),
+    ...tools.explain(question, kernel),
+  };
   if (flags.json === true) printJson(report);
   else print(explanationTextOf(report, styleFor(process.stdout)));
   return report.verdict.agrees ? EXIT.GOOD : EXIT.FAILED;
@@ -109,12 +124,29 @@ async function questionOf(
   return { vector: await readVectorArgument(vector) };
 }
 
-/** The architecture that is asked for, or else the one that all inputs belong to. */
-function choose(explainers: readonly Explainer[], arch: string | undefined, question: ExplainQuestion): Explainer {
+/** What a log has, with the flags in the place of what they name. */
+function completed(log: LogReport, asked: ExplainQuestion): FaultQuestion {
+  if ("vector" in asked) throw refuse("--vector and a log are both given", "one of them");
+  const found = Object.entries(log.inputs).filter(([name]) => asked.entries === undefined || !LEVEL_NAMES.has(name));
+  const inputs = Object.fromEntries(found.map(([name, { text }]) => [name, text]));
+  return { ...asked, inputs: { ...inputs, ...asked.inputs }, unreadable: log.unreadable.length > 0 };
+}
+
+/** Which lines of a log the question is from. */
+function usedOf(log: LogReport, { inputs }: FaultQuestion): Pick<ExplainReport, "file" | "used" | "otherReports"> {
+  const found = Object.entries(log.inputs).filter(([name, { text }]) => inputs[name] === text);
+  const lines = new Set([...found.map(([, { line }]) => line), ...log.unreadable]);
+  return { file: log.file, used: [...lines].sort((a, b) => a - b), otherReports: log.others };
+}
+
+function architecturesOf(explainers: readonly Explainer[], arch: string | undefined): readonly Explainer[] {
   const those = arch === undefined ? explainers : explainers.filter(({ id }) => id === arch);
-  if (those.length === 0) {
-    throw new KpkeysError("ERR_USAGE", `there is no architecture '${arch!}'`, { expected: listIds(explainers) });
-  }
+  if (those.length > 0) return those;
+  throw new KpkeysError("ERR_USAGE", `there is no architecture '${arch!}'`, { expected: listIds(explainers) });
+}
+
+/** The architecture that is asked for, or else the one that all inputs belong to. */
+function choose(those: readonly Explainer[], arch: string | undefined, question: ExplainQuestion): Explainer {
   if ("vector" in question) {
     const kind = question.vector["arch"];
     const told = kind === undefined ? "missing" : JSON.stringify(kind);
@@ -129,7 +161,7 @@ function choose(explainers: readonly Explainer[], arch: string | undefined, ques
   const fitting = those.filter((each) => names.every((name) => ownersOf(name, those).includes(each)));
   if (fitting.length === 1) return fitting[0]!;
   if (fitting.length > 1) throw refuse("the inputs do not tell the architecture", "a register's value, or --arch");
-  const told = names.map((name) => `--${name} (${listIds(ownersOf(name, explainers))})`);
+  const told = names.map((name) => `--${name} (${listIds(ownersOf(name, those))})`);
   throw refuse(`the inputs are not of one architecture: ${told.join(", ")}`, "those of one");
 }
 

@@ -6,6 +6,12 @@ import { wrapped } from "./wrap.js";
 export interface ExplainReport extends Explanation {
   /** The architecture's id. */
   readonly arch: string;
+  /** The log that was read, if one was. */
+  readonly file?: string;
+  /** Numbers of the log's lines that the inputs are from, from 1 on. */
+  readonly used?: readonly number[];
+  /** How many fault reports follow in the log; the first is explained. */
+  readonly otherReports?: number;
 }
 
 /** Columns of a line. */
@@ -18,8 +24,9 @@ const MARGIN = 12;
  * @param report - the explanation
  * @param style - its colours
  */
-export function explanationTextOf({ arch, reasons, verdict }: ExplainReport, style: Style): string {
-  const lines = [arch, ""];
+export function explanationTextOf(report: ExplainReport, style: Style): string {
+  const { arch, reasons, verdict } = report;
+  const lines = [arch, ...sourceOf(report).flatMap((text) => wrapped(text.split(" "), WIDTH)), ""];
   reasons.forEach((reason, index) => {
     const before = reasons[index - 1];
     const isFirst = before?.topic !== reason.topic;
@@ -32,6 +39,16 @@ export function explanationTextOf({ arch, reasons, verdict }: ExplainReport, sty
   const agreement = verdict.agrees ? "" : " But that is not what was reported.";
   lines.push("", ...wrapped(`${arch}: ${verdict.text}.${agreement}`.split(" "), WIDTH).map((line) => colour(line)));
   return `${lines.join("\n")}\n`;
+}
+
+/** Which lines of which log were used, and what else is there. */
+function sourceOf({ file, used, otherReports }: ExplainReport): string[] {
+  if (file === undefined || used === undefined) return [];
+  const others =
+    otherReports === undefined || otherReports === 0
+      ? []
+      : [`The log has ${otherReports} more fault ${otherReports === 1 ? "report" : "reports"}: this is the first.`];
+  return [`${file}: used ${used.length === 1 ? "line" : "lines"} ${used.join(", ")}`, ...others];
 }
 
 /** The words of a reason, and as one more its source, unless the one before it in the same topic has the same. */

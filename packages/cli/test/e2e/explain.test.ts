@@ -82,7 +82,7 @@ describe("kpkeys explain", () => {
     ],
     ["those of another", ["--arch", "x86-pks", "--esr", "1"], "ERR_EXPLAIN_INPUT: there is no input 'esr'"],
     ["bad hex", [...OOPS, "--por", "rw"], "ERR_EXPLAIN_INPUT: por: 'rw' is not a hexadecimal number"],
-    ["an unknown flag", [...OOPS, "--cr3", "0"], "ERR_USAGE: unknown option '--cr3'"],
+    ["an unknown flag", [...OOPS, "--cr9", "0"], "ERR_USAGE: unknown option '--cr9'"],
     ["an unknown architecture", ["--arch", "mips"], "ERR_USAGE: there is no architecture 'mips'"],
     ["a vector and inputs", [...OOPS, "--vector", "{}"], "ERR_EXPLAIN_INPUT: --vector and --esr are both given"],
     ["no vector", ["--vector", "x"], "ERR_EXPLAIN_INPUT: 'x' is no vector"],

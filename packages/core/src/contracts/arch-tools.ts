@@ -1,5 +1,5 @@
 import type { Cpu, FaultReport } from "./cpu.js";
-import type { Explanation, ExplainInput, ExplainKernel, ExplainQuestion } from "./explanation.js";
+import type { Explanation, ExplainInput, ExplainKernel, ExplainQuestion, OopsForm } from "./explanation.js";
 import type { PhysicalMemory } from "./physical-memory.js";
 import { token } from "./token.js";
 import type { Token } from "./token.js";
@@ -56,12 +56,15 @@ export interface ArchTools {
   runVector(vector: Readonly<Record<string, unknown>>, cpu: Cpu, memory: PhysicalMemory): VectorOutcome;
   /** The values that {@link explain} takes by name. */
   readonly explainInputs: readonly ExplainInput[];
+  /** How its fault reports look in a kernel log; left out if they are not read. */
+  readonly oops?: OopsForm;
   /**
    * Explains an access from the report of its fault, or from a line of an architectural vector file: makes it on a CPU of its
    * own, and says why that CPU decides as it does.
    * @param question - what is known of it
    * @param kernel - names and rights of keys and contexts
-   * @throws KpkeysError ERR_EXPLAIN_INPUT for inputs that are unknown, missing, contradictory or no numbers; ERR_VECTOR_LINE
+   * @throws KpkeysError ERR_EXPLAIN_INPUT for inputs that are unknown, missing, contradictory or no numbers; ERR_VECTOR_LINE;
+   * ERR_EXPLAIN_LIMIT for what the model does not cover
    */
   explain(question: ExplainQuestion, kernel: ExplainKernel): Explanation;
 }

@@ -22,6 +22,23 @@ export interface FaultQuestion {
   readonly inputs: Readonly<Record<string, string>>;
   /** The table entries from the root down, the leaf last, if they are not among {@link inputs}. */
   readonly entries?: readonly string[];
+  /** Whether the kernel could not read the table below the last entry given: it prints `BAD`. */
+  readonly unreadable?: boolean;
+}
+
+/** How an architecture's fault reports look in a kernel log. The patterns match anywhere in a line: a log has many prefixes. */
+export interface OopsForm {
+  /** First lines of a report. */
+  readonly heads: readonly RegExp[];
+  /** Lines that belong to an open report, and begin one where none is open: the line of `die()`. */
+  readonly deaths: readonly RegExp[];
+  /**
+   * Where inputs are found. The named groups are the inputs' names, with `_` for `-`. Of several patterns with the same input,
+   * the first that matches in a report counts.
+   */
+  readonly patterns: readonly RegExp[];
+  /** What a report looks like that this model does not cover, by name: a 32-bit kernel. */
+  readonly foreign: readonly (readonly [name: string, pattern: RegExp])[];
 }
 
 /** A line of an architectural vector file. */
@@ -45,6 +62,7 @@ export interface ExplainKernel {
  * What a reason is about, in the order of an explanation.
  *
  * - `assumed` — something that was not given
+ * - `geometry` — the shape of the page tables, and how it is known
  * - `report` — the fault report, decoded
  * - `walk` — one level of the table walk
  * - `rights` — what the entries allow, keys apart
@@ -56,7 +74,17 @@ export interface ExplainKernel {
  * - `agreement` — whether the report is what the model computes
  */
 export type ReasonTopic =
-  "assumed" | "report" | "walk" | "rights" | "key" | "context" | "rule" | "guard" | "hardware" | "agreement";
+  | "assumed"
+  | "geometry"
+  | "report"
+  | "walk"
+  | "rights"
+  | "key"
+  | "context"
+  | "rule"
+  | "guard"
+  | "hardware"
+  | "agreement";
 
 /** One step of an explanation. */
 export interface Reason {
@@ -78,11 +106,15 @@ export interface Reason {
  * - `reserved` — an entry has a reserved bit set
  * - `base` — the rights of the entries deny it, and the key does not
  * - `key` — the key denies it, whatever the entries say
+ * - `other` — something that is no matter of tables or keys: alignment, the bus, tags, the RMP
  */
-export type DecidingRule = "none" | "translation" | "address-size" | "access-flag" | "reserved" | "base" | "key";
+export type DecidingRule =
+  "none" | "translation" | "address-size" | "access-flag" | "reserved" | "base" | "key" | "other";
 
 /** What came of an access, and why. */
 export interface ExplainVerdict {
+  /** Whether tables, registers and keys decide the access; `not-tables` if the report is of something else. */
+  readonly kind: "tables" | "not-tables";
   /** Whether it goes through. */
   readonly result: "ok" | "fault";
   /** The rule that decided. */
@@ -93,8 +125,30 @@ export interface ExplainVerdict {
   readonly text: string;
 }
 
+/** A change that lets a denied access through. */
+export interface ExplainChange {
+  /** In words: `CR4.SMAP were 0`. */
+  readonly text: string;
+  /** The inputs that differ, with their new values: the same question with these is explained as a success. */
+  readonly inputs: Readonly<Record<string, string>>;
+}
+
+/** The shape of the page tables. */
+export interface ExplainGeometry {
+  /** Page size in bytes. */
+  readonly pageSize: number;
+  /** Width of virtual addresses in bits. */
+  readonly vaBits: number;
+  /** Linux's names of the levels, the top one first; folded levels are left out. */
+  readonly levels: readonly string[];
+}
+
 /** Why an access faults, or does not: the ordered reasons. */
 export interface Explanation {
+  /** The shape of the tables; absent where nothing is walked. */
+  readonly geometry?: ExplainGeometry;
+  /** What would let the access through: one change, or two where one is not enough. */
+  readonly whatIfs: readonly ExplainChange[];
   /** The reasons, in the order in which the architecture asks. */
   readonly reasons: readonly Reason[];
   /** What came of it. */

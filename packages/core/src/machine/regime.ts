@@ -78,7 +78,7 @@ export interface TranslationRegime {
   /** Decoding by level, the top one first. */
   readonly levels: readonly LevelDecoding[];
   /**
-   * Number of significant virtual-address bits, 33 to 52. With split roots the bits above must all be alike; else they must
+   * Number of significant virtual-address bits, 33 to 57; the TLB tells addresses of up to 52 apart. With split roots the bits above must all be alike; else they must
    * repeat the highest.
    */
   readonly addressBits: number;
@@ -105,8 +105,10 @@ export interface TranslationRegime {
   readonly pkeyRegisterNeedsBarrier: boolean;
   /** The key register after reset. */
   readonly pkeyRegisterReset: Words;
-  /** What an access to an address that is not canonical is reported as; the walk then stands at level 0 without an entry. */
+  /** What an access to an address that is not canonical is reported as; the walk then has no entry. */
   readonly nonCanonicalFault: FaultKind;
+  /** The level that is reported where nothing is walked; 0, the top one, if left out. Levels of a syndrome may count otherwise. */
+  readonly unwalkedLevel?: number;
   /**
    * Whether a fault drops the translation that it was decided by, so that the next access walks again (x86: SDM volume 3,
    * 4.10.4.1); if not, a translation whose rights deny an access stays until it is invalidated.

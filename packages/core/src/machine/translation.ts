@@ -86,7 +86,7 @@ export interface Translation {
 export function createTranslation(parts: TranslationParts): Translation {
   const { id, regime, walker, tlb, counters, observer, mmu, cpu } = parts;
   const { walk } = walker;
-  const { splitRoots, faultDropsTranslation, rmwReadsFirst = false } = regime;
+  const { splitRoots, faultDropsTranslation, rmwReadsFirst = false, unwalkedLevel = 0 } = regime;
   const visit = observer?.walkStep === undefined ? undefined : (step: WalkStep) => observer.walkStep?.(step);
   const syndrome = { high: 0, low: 0 };
   const { fault } = cpu;
@@ -191,7 +191,7 @@ export function createTranslation(parts: TranslationParts): Translation {
 
   /** A fault before any walk: an address that is not canonical, or translation off. */
   function refuse(high: number, low: number, access: Access, privilege: Privilege): number {
-    walk.level = 0;
+    walk.level = unwalkedLevel;
     walk.high = 0;
     walk.low = 0;
     const kind = mmu.translates ? regime.nonCanonicalFault : TRANSLATION;

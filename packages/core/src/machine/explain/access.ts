@@ -3,6 +3,7 @@ import type {
   Access,
   Cpu,
   FaultReport,
+  Geometry,
   MemoryBank,
   PageTableFormat,
   PhysicalMemory,
@@ -15,6 +16,8 @@ import { fromWords, toWords } from "../words.js";
 
 /** One access with all that decides it, so that it can be tried again with one thing changed. */
 export interface AccessSetup {
+  /** The codec of the entries, with the shape of the tables. */
+  readonly format: PageTableFormat;
   /** The table entries from the root down, the leaf (or what stands in its place) last. */
   readonly entries: readonly bigint[];
   /** The address accessed. */
@@ -31,16 +34,15 @@ export interface AccessSetup {
   readonly physicalAddressBits: number;
 }
 
-/** What an architecture gives for trying accesses: the codec of its entries and its CPU. */
+/** What an architecture gives for trying accesses: its CPU. */
 export interface AccessBench {
-  /** The codec. */
-  readonly format: PageTableFormat;
   /**
    * Makes a CPU, as its `CpuFactory` does.
    * @param memory - where the tables are
    * @param physicalAddressBits - width of physical addresses
+   * @param geometry - the shape of the tables
    */
-  createCpu(memory: PhysicalMemory, physicalAddressBits: number): Cpu;
+  createCpu(memory: PhysicalMemory, physicalAddressBits: number, geometry: Geometry): Cpu;
 }
 
 /** What came of an access. */
@@ -56,7 +58,7 @@ export interface Attempt {
 }
 
 /**
- * RAM that has the tables of an access and no page else but one for the root.
+ * RAM that has the tables of a vector and no other page but one for the root.
  *
  * @param entries - from the root down, the leaf last
  * @param format - their codec
@@ -83,19 +85,46 @@ export function memoryForTables(
   return { memory: createPhysicalMemory(banks, { pageShift: format.geometry.pageShift }), tables: [root, ...below] };
 }
 
+/** The access with its tables next to each other, so that a small memory holds them: addresses are the same or different as before. */
+function relocate({ entries, format, physicalAddressBits }: AccessSetup): {
+  readonly moved: readonly bigint[];
+  readonly tables: readonly number[];
+} {
+  const { pageShift } = format.geometry;
+  const limit = 2 ** (physicalAddressBits - pageShift);
+  const frames = new Map<number, number>();
+  const tables = [0];
+  const moved = entries.map((entry, level) => {
+    const { high, low } = toWords(entry);
+    const pfn = format.pfnOf(high, low);
+    if (level === entries.length - 1) return entry;
+    // A table beyond the machine's addresses is not read: the check of its entry comes first.
+    if (pfn >= limit) {
+      tables.push(pfn);
+      return entry;
+    }
+    const frame = frames.get(pfn) ?? frames.size + 1;
+    frames.set(pfn, frame);
+    tables.push(frame);
+    return entry + (BigInt(frame - pfn) << BigInt(pageShift));
+  });
+  return { moved, tables };
+}
+
 /**
  * Makes an access on a CPU of its own: builds the tables, sets the registers, walks, accesses.
  *
  * @param bench - the architecture's part
  * @param setup - the access
  * @returns what came of it
- * @throws KpkeysError ERR_EXPLAIN_INPUT when two entries would stand in one place; ERR_SPEC as {@link memoryForTables}
+ * @throws KpkeysError ERR_EXPLAIN_INPUT when two entries would be in one place
  */
 export function attemptAccess(bench: AccessBench, setup: AccessSetup): Attempt {
-  const { format } = bench;
-  const { levels, splitRoots } = format.geometry;
+  const { format } = setup;
+  const { levels, splitRoots, pageShift } = format.geometry;
   const { high, low } = toWords(setup.address);
-  const { memory, tables } = memoryForTables(setup.entries, format, setup.physicalAddressBits);
+  const { moved, tables } = relocate(setup);
+  const memory = createPhysicalMemory([{ firstPfn: 0, pages: tables.length }], { pageShift });
   const slots = tables.map((table, level) => ({ table, index: format.index(level, high, low) }));
   slots.forEach(({ table, index }, level) => {
     const above = slots.findIndex((slot) => slot.table === table && slot.index === index);
@@ -104,11 +133,11 @@ export function attemptAccess(bench: AccessBench, setup: AccessSetup): Attempt {
         expected: "tables at different addresses",
       });
     }
-    const entry = toWords(setup.entries[level]!);
+    const entry = toWords(moved[level]!);
     if (memory.contains(table)) memory.write(table, index, entry.high, entry.low);
   });
 
-  const cpu = bench.createCpu(memory, setup.physicalAddressBits);
+  const cpu = bench.createCpu(memory, setup.physicalAddressBits, format.geometry);
   for (const [name, value] of Object.entries(setup.registers)) cpu.systemRegisters.write(name, value);
   const keys = toWords(setup.pkeyRegister);
   cpu.writePkeyRegister(keys.high, keys.low);
@@ -118,13 +147,13 @@ export function attemptAccess(bench: AccessBench, setup: AccessSetup): Attempt {
   cpu.mmu.enabled = true;
 
   const steps: WalkStep[] = [];
-  cpu.mmu.walk(high, low, (step) => steps.push(step));
+  cpu.mmu.walk(high, low, (step) => steps.push({ ...step, ...toWords(setup.entries[step.level]!) }));
   const status = cpu.access(high, low, setup.access, setup.privilege);
-  const after = slots.map(({ table, index }, level) =>
-    memory.contains(table)
-      ? fromWords(memory.readHigh(table, index), memory.readLow(table, index))
-      : setup.entries[level]!,
-  );
+  const after = slots.map(({ table, index }, level) => {
+    const entry = setup.entries[level]!;
+    if (!memory.contains(table)) return entry;
+    return entry ^ moved[level]! ^ fromWords(memory.readHigh(table, index), memory.readLow(table, index));
+  });
   return { ok: status === OK, fault: { ...cpu.fault }, steps, after };
 }
 

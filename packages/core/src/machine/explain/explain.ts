@@ -1,42 +1,31 @@
-import { Access, FaultKind } from "../../contracts/index.js";
-import type { ArchTools, DecidingRule, ExplainKernel, Explanation, Reason, WalkStep } from "../../contracts/index.js";
-import { fromWords } from "../words.js";
-import { attemptAccess } from "./access.js";
-import type { AccessSetup, Attempt } from "./access.js";
-import { contextOf, contextReasons, guardReasons, keyName, keyReasons, keyRights } from "./keys.js";
-import { askedByReport, askedByVector } from "./question.js";
-import type { ExplainTools } from "./question.js";
-import type { ExplainRules, KeyUse } from "./rules.js";
-import { listed, shortHex } from "./words.js";
-
-/** Names of the kinds of faults. */
-const DECIDED_BY: Readonly<Record<FaultKind, DecidingRule>> = {
-  [FaultKind.NONE]: "none",
-  [FaultKind.TRANSLATION]: "translation",
-  [FaultKind.ADDRESS_SIZE]: "address-size",
-  [FaultKind.ACCESS_FLAG]: "access-flag",
-  [FaultKind.PERMISSION]: "base",
-  [FaultKind.PKEY]: "key",
-  [FaultKind.RESERVED]: "reserved",
-};
-
-/** What an access is called. */
-const ACCESSES: Readonly<Record<Access, string>> = {
-  [Access.READ]: "read",
-  [Access.WRITE]: "write",
-  [Access.RMW]: "read-modify-write",
-  [Access.FETCH]: "instruction fetch",
-};
-
-/** The accesses that rights are told of. */
-const RIGHTS: readonly (readonly [access: Access, name: string])[] = [
-  [Access.READ, "read"],
-  [Access.WRITE, "write"],
-  [Access.FETCH, "execute"],
-];
+import { FaultKind, Privilege } from "../../contracts/index.js";
+import type {
+  ArchTools,
+  ExplainKernel,
+  Explanation,
+  FaultQuestion,
+  FaultReport,
+  Geometry,
+  PageTableFormat,
+  Reason,
+} from "../../contracts/index.js";
+import { KpkeysError } from "../../errors.js";
+import { hasEntries } from "./entries.js";
+import { examine } from "./finding.js";
+import type { Finding } from "./finding.js";
+import { fittingGeometries, geometryText, isCanonical, readGeometry } from "./geometry.js";
+import type { FittingGeometry } from "./geometry.js";
+import { refuseInput, requireInputs } from "./inputs.js";
+import { askedByReport, askedByVector, readReport } from "./question.js";
+import type { Asked, ExplainTools, ReadReport } from "./question.js";
+import { accessReasons, agreementReasons, walkReasons } from "./reasons.js";
+import type { ExplainRules, NotTables } from "./rules.js";
+import { changeOf, findWhatIfs } from "./what-ifs.js";
+import { shortHex } from "./words.js";
+import { ACCESS_NAMES, verdictOf } from "./verdict.js";
 
 /**
- * Makes the function that explains an architecture's accesses. It knows no rule: the access, and whatever is said of what it may
+ * Makes the function that explains an architecture's accesses. It knows no rule: the access, and all that is said of what it may
  * or might do, is tried on a CPU.
  *
  * @param rules - the architecture's words
@@ -45,168 +34,218 @@ const RIGHTS: readonly (readonly [access: Access, name: string])[] = [
  */
 export function createExplain(rules: ExplainRules, tools: ExplainTools): ArchTools["explain"] {
   return (question, kernel) => {
-    const asked =
-      "vector" in question ? askedByVector(question, rules, tools) : askedByReport(question, kernel, rules, tools);
-    const finding = examine(asked.setup, rules);
-    const different = asked.differences(finding.attempt);
-    return {
-      reasons: [
-        ...asked.reasons,
-        ...walkReasons(finding, rules),
-        ...rightsReasons(finding, rules),
-        ...keyAndContext(finding, rules, kernel),
-        ...ruleReasons(finding, rules),
-        ...missingGuard(finding, rules, kernel),
-        ...hardwareReasons(finding, rules),
-        ...agreementReasons(different),
-      ],
-      verdict: verdictOf(finding, rules, kernel, different.length === 0),
-    };
+    if ("vector" in question) {
+      const asked = askedByVector(question, rules, tools);
+      const candidate = candidateOf(asked, rules);
+      return explainAccess(candidate, asked.assumed, [], rules, kernel);
+    }
+    const read = readReport(question, kernel, rules, tools);
+    const notTables = rules.notTables?.(read.report);
+    if (notTables !== undefined) return explainOther(read, question, notTables, rules, tools);
+
+    requireInputs(read.inputs, rules.inputs);
+    const { candidate, geometry } = chooseCandidate(read, question, rules, tools);
+    const { asked, finding, different } = candidate;
+    // Linux knows the key of the page where it signals one.
+    const pkey = different.length === 0 ? finding.attempt.fault.pkey : read.report.pkey;
+    const linux = linuxReason({ ...read.report, pkey }, rules, tools);
+    return explainAccess(candidate, [...asked.assumed, geometry], [...read.reasons, linux], rules, kernel);
   };
 }
 
-/** What was found out about an access. */
-interface Finding {
-  readonly setup: AccessSetup;
-  readonly attempt: Attempt;
-  /** Which check failed. */
-  readonly kind: FaultKind;
-  /** The leaf, if the walk came to one. */
-  readonly leaf: WalkStep | undefined;
-  /** The key that decides on it. */
-  readonly use: KeyUse | undefined;
+/** A fault as Linux prints it: an oops, or the signal of a user process. */
+function linuxReason(report: FaultReport, rules: ExplainRules, tools: ExplainTools): Reason {
+  const isUser = report.privilege === Privilege.USER;
+  const text = isUser && rules.describeSignal ? rules.describeSignal(report) : tools.describeFault(report);
+  return { topic: "report", text: `Linux: ${text}` };
 }
 
-function examine(setup: AccessSetup, rules: ExplainRules): Finding {
-  const attempt = attemptAccess(rules, setup);
-  const kind = attempt.ok ? FaultKind.NONE : attempt.fault.kind;
-  const last = attempt.steps.at(-1);
-  const isRefused = kind === FaultKind.RESERVED || kind === FaultKind.ADDRESS_SIZE;
-  const leaf = last?.type === "leaf" && !isRefused ? last : undefined;
-  return { setup, attempt, kind, leaf, use: leaf && rules.keyUse(setup, leaf) };
+/** A way to understand a report, tried. */
+interface Candidate {
+  readonly asked: Asked;
+  readonly finding: Finding;
+  readonly different: readonly string[];
 }
 
-function withOpenKeys(setup: AccessSetup, { vectors }: ExplainRules): AccessSetup {
-  const { open, userRegister } = vectors.keys;
-  const pkeyRegister = fromWords(open.high, open.low);
-  return { ...setup, pkeyRegister, registers: { ...setup.registers, [userRegister]: pkeyRegister } };
+function candidateOf(asked: Asked, rules: ExplainRules): Candidate {
+  const finding = examine(asked.setup, rules);
+  return { asked, finding, different: asked.differences(finding.attempt) };
 }
 
-function walkReasons({ setup, attempt, leaf }: Finding, rules: ExplainRules): Reason[] {
-  const { levels } = rules.format.geometry;
-  const reasons: Reason[] = [{ topic: "walk", ...rules.root(setup) }];
-  for (const step of attempt.steps) {
-    const { name } = levels[step.level]!;
-    const { text, source } = rules.entry(step, setup);
-    const entry = shortHex(setup.entries[step.level]!);
-    reasons.push({ topic: "walk", text: `${name}[${step.index}] ${entry}: ${text}`, source });
-  }
-  if (leaf === undefined) reasons.push({ topic: "walk", text: walkEnd(attempt, setup) });
-  return reasons;
+/** The shapes of tables that a report may be of. */
+function shapesOf(read: ReadReport, { inputs }: FaultQuestion, rules: ExplainRules): readonly FittingGeometry[] {
+  const { format, geometries = [{ geometry: format.geometry }] } = rules;
+  const evidence = { ...rules.geometryOf?.(read.inputs, read.report), ...readGeometry(inputs) };
+  return fittingGeometries(geometries, (each) => formatFor(each, rules), evidence, read.entries, read.address);
 }
 
-function walkEnd({ steps }: Attempt, { entries }: AccessSetup): string {
-  if (steps.length === 0) return "the address is not canonical: no table is read";
-  return steps.length < entries.length ? "the walk ends here: what stands below is not read" : "the walk ends here";
+function formatFor(geometry: Geometry, rules: ExplainRules): PageTableFormat {
+  return geometry === rules.format.geometry ? rules.format : (rules.formatOf?.(geometry) ?? rules.format);
 }
 
-function rightsReasons({ setup, leaf }: Finding, rules: ExplainRules): Reason[] {
-  if (leaf === undefined) return [];
-  const open = withOpenKeys(setup, rules);
-  const allowed = RIGHTS.filter(([access]) => attemptAccess(rules, { ...open, access }).ok).map(([, name]) => name);
-  const rights = allowed.length === 0 ? "do nothing" : listed(allowed);
-  return [
-    ...rules.baseRights(setup, leaf).map((rule): Reason => ({ topic: "rights", ...rule })),
-    { topic: "rights", text: `so with all keys open ${rules.privileges[setup.privilege]} may ${rights}` },
+/**
+ * Tries a report in every shape of tables that it may be of, and with every width of addresses. What agrees with the report wins;
+ * shapes that lead to the same verdict are equal, and others are asked for.
+ */
+function chooseCandidate(
+  read: ReadReport,
+  question: FaultQuestion,
+  rules: ExplainRules,
+  tools: ExplainTools,
+): { readonly candidate: Candidate; readonly geometry: Reason } {
+  const shapes = withoutWalk(shapesOf(read, question, rules), read, rules);
+  const widths = [
+    rules.physicalAddressBits(read.inputs.values),
+    ...(rules.otherAddressBits?.(read.inputs, read.report) ?? []),
   ];
+  const unreadable = question.unreadable ?? false;
+  let error: unknown;
+  const tried = shapes.flatMap((shape) => {
+    try {
+      const all = widths.map((width) =>
+        candidateOf(askedByReport(read, shape, width, unreadable, rules, tools), rules),
+      );
+      const [first] = all;
+      if (unreadable) refuseUnreadable(first!);
+      return [all.find(({ different }) => different.length === 0) ?? first!];
+    } catch (thrown) {
+      if (!(thrown instanceof KpkeysError)) throw thrown;
+      error ??= thrown;
+      return [];
+    }
+  });
+  if (tried.length === 0) throw error;
+  const agreeing = tried.filter(({ different }) => different.length === 0);
+  const left = agreeing.length > 0 ? agreeing : tried;
+  const texts = left.map(({ asked }) => geometryText(asked.setup.format.geometry));
+  if (new Set(left.map(signature)).size > 1) {
+    throw refuseInput(
+      `the shape of the page tables is not known: ${texts.join("; ")} fit`,
+      "one of them as --page-size and --va-bits",
+    );
+  }
+  const others = texts.length === 1 ? "" : `; ${texts.slice(1).join("; ")} fit as well and give the same verdict`;
+  const { levels } = left[0]!.asked.setup.format.geometry;
+  const names = levels.map(({ name }) => name).join(", ");
+  return {
+    candidate: left[0]!,
+    geometry: { topic: "geometry", text: `${texts[0]!}, levels ${names}${others}` },
+  };
 }
 
-function keyAndContext({ setup, use }: Finding, rules: ExplainRules, kernel: ExplainKernel): Reason[] {
-  const { pkeyRegister } = rules;
-  if (use === undefined) return [];
-  const reasons = keyReasons(use, pkeyRegister, kernel);
-  return isKernelsKey(use, rules) ? [...reasons, ...contextReasons(setup, pkeyRegister, kernel)] : reasons;
-}
-
-/** Whether a key is asked in the register that contexts switch. */
-function isKernelsKey(use: KeyUse, { pkeyRegister }: ExplainRules): use is Extract<KeyUse, { key: number }> {
-  return "key" in use && use.register === pkeyRegister.name;
-}
-
-function ruleReasons({ setup, kind }: Finding, rules: ExplainRules): Reason[] {
-  const reasons: Reason[] = [{ topic: "rule", ...rules.decision(kind, setup) }];
-  if (kind === FaultKind.PKEY) reasons.push({ topic: "rule", text: besideTheKey(setup, rules) });
-  const changes = rules.whatIfs(kind, setup);
-  const enough = changes.filter((change) => attemptAccess(rules, change.setup).ok).map(({ text }) => text);
-  if (enough.length > 0) reasons.push({ topic: "rule", text: `it would go through if ${enough.join("; or if ")}` });
-  else if (changes.length > 0) reasons.push({ topic: "rule", text: "no change of one thing alone lets it through" });
-  return reasons;
-}
-
-function besideTheKey(setup: AccessSetup, rules: ExplainRules): string {
-  return attemptAccess(rules, withOpenKeys(setup, rules)).ok
-    ? "the key alone denies it: with all keys open it goes through"
-    : "the key is not alone: with all keys open it is denied too";
-}
-
-function missingGuard({ setup, kind, use }: Finding, rules: ExplainRules, kernel: ExplainKernel): Reason[] {
-  if (kind !== FaultKind.PKEY || use === undefined || !isKernelsKey(use, rules) || !use.ofKernel) return [];
-  return guardReasons(setup, use, kernel, (changed) => attemptAccess(rules, changed).ok);
-}
-
-function hardwareReasons({ setup, attempt }: Finding, { format }: ExplainRules): Reason[] {
-  return attempt.after.flatMap((entry, level): Reason[] => {
-    const before = setup.entries[level]!;
-    if (entry === before) return [];
-    const { name } = format.geometry.levels[level]!;
-    return [
-      { topic: "hardware", text: `${name} ${shortHex(before)} becomes ${shortHex(entry)}: accessed and dirty state` },
-    ];
+/** Where the address is not canonical, no table is read: entries are not needed, and those given do not count. */
+function withoutWalk(
+  shapes: readonly FittingGeometry[],
+  { address, entries }: ReadReport,
+  { openTable }: ExplainRules,
+): readonly FittingGeometry[] {
+  return shapes.map((shape) => {
+    const { geometry } = shape.format;
+    if (isCanonical(geometry, address) || hasEntries(entries)) return shape;
+    const [, ...below] = geometry.levels;
+    return { ...shape, entries: [...below.map(() => openTable), 0n] };
   });
 }
 
-function agreementReasons(different: readonly string[]): Reason[] {
-  if (different.length === 0) return [{ topic: "agreement", text: "the report is what the model computes" }];
-  return [
-    ...different.map((text): Reason => ({ topic: "agreement", text: `the report disagrees: ${text}` })),
-    {
-      topic: "agreement",
-      text: "something was not as given: an assumption, a register or an entry written since, a stale TLB entry",
-    },
-  ];
+/** @throws KpkeysError ERR_EXPLAIN_INPUT when the walk comes to the table that the kernel could not read */
+function refuseUnreadable({ finding }: Candidate): void {
+  const { attempt, setup } = finding;
+  const last = attempt.steps.at(-1);
+  if (last?.type !== "table" || attempt.fault.kind === FaultKind.RESERVED) return;
+  const { levels } = setup.format.geometry;
+  const next = levels[last.level + 1]?.name ?? "";
+  throw refuseInput(
+    `the kernel could not read the table that ${levels[last.level]!.name} points to (BAD)`,
+    `the ${next} entry from another source`,
+  );
 }
 
-function verdictOf(
-  { setup, attempt, kind, leaf, use }: Finding,
+/** What must be equal for two shapes to lead to the same verdict. */
+function signature({ finding, different, asked }: Candidate): string {
+  const { levels } = asked.setup.format.geometry;
+  const level = finding.attempt.steps.at(-1)?.level;
+  return [finding.kind, different.length === 0, level === undefined ? "" : levels[level]!.name].join();
+}
+
+function explainAccess(
+  { asked, finding, different }: Candidate,
+  before: readonly Reason[],
+  report: readonly Reason[],
   rules: ExplainRules,
   kernel: ExplainKernel,
-  agrees: boolean,
-): Explanation["verdict"] {
-  const { ok, fault } = attempt;
-  const decidedBy = DECIDED_BY[kind];
-  const access = `${ACCESSES[setup.access]} at ${shortHex(setup.address)} by ${rules.privileges[setup.privilege]}`;
-  const level = rules.format.geometry.levels[leaf?.level ?? fault.level]!.name;
-  const because: Readonly<Record<DecidingRule, string>> = {
-    none: "nothing denies it",
-    translation: `${level} is not valid`,
-    "address-size": attempt.steps.length === 0 ? "the address is not canonical" : `${level} has an impossible address`,
-    "access-flag": `${level} was not accessed before, and hardware may not note it`,
-    reserved: `${level} has a reserved bit set`,
-    base: "entries and control registers deny it, and the key does not",
-    key: keySentence(use, setup, rules, kernel),
-  };
+): Explanation {
+  const { setup, kind, use } = finding;
+  const { pageShift, addressBits, levels } = setup.format.geometry;
+  const whatIfs = findWhatIfs(kind, setup, use, rules);
   return {
-    result: ok ? "ok" : "fault",
-    decidedBy,
-    agrees,
-    text: `${access} ${ok ? "goes through" : "faults"}: ${because[decidedBy]}`,
+    geometry: { pageSize: 2 ** pageShift, vaBits: addressBits, levels: levels.map(({ name }) => name) },
+    reasons: [
+      ...before,
+      ...report,
+      ...walkReasons(finding, rules),
+      ...accessReasons(finding, whatIfs, rules, kernel),
+      ...agreementReasons(different),
+    ],
+    whatIfs: whatIfs.map((whatIf) => changeOf(whatIf, asked.setup, rules)),
+    verdict: verdictOf(finding, rules, kernel, different.length === 0),
   };
 }
 
-function keySentence(use: KeyUse | undefined, setup: AccessSetup, rules: ExplainRules, kernel: ExplainKernel): string {
-  if (use === undefined || !("key" in use)) return "the key denies it";
-  const rights = keyRights(use, rules.pkeyRegister);
-  const context = isKernelsKey(use, rules) ? contextOf(setup.pkeyRegister, kernel) : undefined;
-  const where = context === undefined ? `by ${use.register}` : `in the context ${context}`;
-  return `${keyName(use, kernel)} is ${rights} ${where}`;
+/** A report of something else than tables and keys. The walk is shown where the entries are given; nothing follows from it. */
+function explainOther(
+  read: ReadReport,
+  question: FaultQuestion,
+  { name, rules: meaning }: NotTables,
+  rules: ExplainRules,
+  tools: ExplainTools,
+): Explanation {
+  const finding = hasEntries(read.entries) ? findingOf(read, question, rules, tools) : undefined;
+  const geometry = finding?.setup.format.geometry;
+  const at = rules.inputs.some(
+    ({ role, name: input, required }) => role === "report" && required && read.inputs.given[input] === undefined,
+  )
+    ? ""
+    : ` at ${shortHex(read.address)}`;
+  const access = `${ACCESS_NAMES[read.report.access]}${at} by ${rules.privileges[read.report.privilege]}`;
+  return {
+    ...(geometry !== undefined && {
+      geometry: {
+        pageSize: 2 ** geometry.pageShift,
+        vaBits: geometry.addressBits,
+        levels: geometry.levels.map((level) => level.name),
+      },
+    }),
+    reasons: [
+      ...(geometry === undefined ? [] : [{ topic: "geometry", text: geometryText(geometry) } as const]),
+      ...read.reasons,
+      linuxReason(read.report, rules, tools),
+      ...(finding === undefined ? [] : walkReasons(finding, rules)),
+      ...meaning.map((rule): Reason => ({ topic: "rule", ...rule })),
+    ],
+    whatIfs: [],
+    verdict: {
+      kind: "not-tables",
+      result: "fault",
+      decidedBy: "other",
+      agrees: true,
+      text: `${access} faults: ${name}, which is not a matter of tables or keys`,
+    },
+  };
+}
+
+/** The walk of a report of something else, if its shape is known. */
+function findingOf(
+  read: ReadReport,
+  question: FaultQuestion,
+  rules: ExplainRules,
+  tools: ExplainTools,
+): Finding | undefined {
+  try {
+    const [shape] = shapesOf(read, question, rules);
+    const width = rules.physicalAddressBits(read.inputs.values);
+    return examine(askedByReport(read, shape!, width, true, rules, tools).setup, rules);
+  } catch (error) {
+    if (error instanceof KpkeysError) return undefined;
+    throw error;
+  }
 }

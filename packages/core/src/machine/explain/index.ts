@@ -1,8 +1,12 @@
 export { withEntries, withRegister } from "./access.js";
 export type { AccessBench, AccessSetup, Attempt } from "./access.js";
 export { createExplain } from "./explain.js";
-export { refuseInput, TABLE_ENTRY_INPUTS } from "./inputs.js";
-export type { InputReading, InputRule } from "./inputs.js";
+export { TABLE_ENTRY_INPUTS } from "./entries.js";
+export type { GeometryCase, GeometryEvidence } from "./geometry.js";
+export { refuseInput } from "./inputs.js";
+export type { InputReading, InputRule, ReadInputs } from "./inputs.js";
+export { createOopsReader } from "./oops.js";
+export type { FoundInput, OopsReader, OopsReport } from "./oops.js";
 export type { ExplainTools } from "./question.js";
-export type { ExplainRules, KeyUse, Rule, WhatIf } from "./rules.js";
+export type { ExplainRules, KeyUse, NotTables, Rule, WhatIf } from "./rules.js";
 export { listed, shortHex } from "./words.js";

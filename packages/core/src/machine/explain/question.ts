@@ -12,7 +12,11 @@ import { judgeVector } from "../vector-judge.js";
 import { fromWords, toWords } from "../words.js";
 import { memoryForTables } from "./access.js";
 import type { AccessSetup, Attempt } from "./access.js";
+import { completeEntries, readEntries, TABLE_ENTRY_INPUTS } from "./entries.js";
+import type { GivenEntries } from "./entries.js";
+import type { FittingGeometry } from "./geometry.js";
 import { readInputs } from "./inputs.js";
+import type { ReadInputs } from "./inputs.js";
 import type { ExplainRules } from "./rules.js";
 import { listed } from "./words.js";
 
@@ -23,8 +27,8 @@ export type ExplainTools = Pick<ArchTools, "describeFault" | "faultRegisters" | 
 export interface Asked {
   /** The access that it is about. */
   readonly setup: AccessSetup;
-  /** What was assumed, and what the report says. */
-  readonly reasons: readonly Reason[];
+  /** What was assumed. */
+  readonly assumed: readonly Reason[];
   /**
    * Holds the model's answer against the report's.
    * @param attempt - the model's
@@ -33,8 +37,22 @@ export interface Asked {
   differences(attempt: Attempt): readonly string[];
 }
 
+/** A fault report, read. */
+export interface ReadReport {
+  /** The inputs. */
+  readonly inputs: ReadInputs;
+  /** The table entries as given. */
+  readonly entries: GivenEntries;
+  /** What the CPU reported. */
+  readonly report: FaultReport;
+  /** What was accessed: the address without its tag. */
+  readonly address: bigint;
+  /** What the report says. */
+  readonly reasons: readonly Reason[];
+}
+
 /**
- * Understands a fault report.
+ * Reads a fault report.
  *
  * @param question - the inputs
  * @param kernel - what is known of the kernel
@@ -42,50 +60,105 @@ export interface Asked {
  * @param tools - the architecture's tools
  * @throws KpkeysError ERR_EXPLAIN_INPUT
  */
-export function askedByReport(
+export function readReport(
   question: FaultQuestion,
   kernel: ExplainKernel,
   rules: ExplainRules,
   tools: ExplainTools,
+): ReadReport {
+  const others = TABLE_ENTRY_INPUTS.map(({ name }) => name);
+  const inputs = readInputs(question, rules, others, kernel);
+  const { high, low } = toWords(inputs.values[keysInput(rules)]!);
+  const report = { ...rules.report(inputs.values), pkeyRegisterHigh: high, pkeyRegisterLow: low };
+  const tag = rules.untag?.(report, inputs);
+  const reasons: Reason[] = [
+    { topic: "report", text: fieldsOf(report, inputs, rules, tools) },
+    ...rules.syndromeDetails(report).map((text): Reason => ({ topic: "report", text })),
+  ];
+  const unknown = rules.unknown?.(inputs.given);
+  if (unknown !== undefined) reasons.push({ topic: "report", text: unknown.text });
+  if (tag !== undefined) reasons.push({ topic: "report", ...tag.rule });
+  return {
+    inputs,
+    entries: readEntries(question),
+    report,
+    address: tag?.address ?? fromWords(report.addressHigh, report.addressLow),
+    reasons,
+  };
+}
+
+function keysInput({ inputs }: ExplainRules): string {
+  return inputs.find(({ role }) => role === "keys")!.name;
+}
+
+/** The registers that were given, and the fields of the syndrome that are known. */
+function fieldsOf(report: FaultReport, { given }: ReadInputs, rules: ExplainRules, tools: ExplainTools): string {
+  // The key register is no part of a report: it is given next to it, or assumed.
+  const left = [rules.pkeyRegister.name, ...(rules.unknown?.(given)?.fields ?? [])];
+  const missing = rules.inputs.filter(({ role, name }) => role === "report" && given[name] === undefined);
+  return tools
+    .faultRegisters(report)
+    .filter(({ name }) => !left.includes(name) && !missing.some(({ label }) => label === name))
+    .map(({ name, text }) => `${name} ${text}`)
+    .join(", ");
+}
+
+/**
+ * Understands a fault report in tables of some shape.
+ *
+ * @param read - the report
+ * @param fitting - the shape, and the entries by level
+ * @param physicalAddressBits - width of physical addresses
+ * @param unreadable - whether the table below the last entry could not be read
+ * @param rules - the architecture's words
+ * @param tools - the architecture's tools
+ * @throws KpkeysError ERR_EXPLAIN_INPUT
+ */
+export function askedByReport(
+  { inputs, report, address }: ReadReport,
+  { format, entries: given }: FittingGeometry,
+  physicalAddressBits: number,
+  unreadable: boolean,
+  rules: ExplainRules,
+  tools: ExplainTools,
 ): Asked {
-  const { inputs, uncompared } = rules;
-  const { values, entries, assumed } = readInputs(question, rules, kernel);
-  const pkeyRegister = values[inputs.find(({ role }) => role === "keys")!.name]!;
-  const { high, low } = toWords(pkeyRegister);
-  const report = { ...rules.report(values), pkeyRegisterHigh: high, pkeyRegisterLow: low };
-  const registers = inputs.filter(({ role }) => role === "register");
+  const { values } = inputs;
+  const { entries, assumed } = completeEntries(given, format, rules.openTable, unreadable);
+  const registers = rules.inputs.filter(({ role }) => role === "register");
+  const standard = rules.physicalAddressBits(values);
+  const width = `physical addresses were not said to be of ${physicalAddressBits} bits: assumed, the report agrees with it`;
+  const uncompared = [...rules.uncompared, ...(rules.unknown?.(inputs.given)?.fields ?? [])];
+  const comparable = rules.comparable?.(report) ?? report;
 
   return {
     setup: {
+      format,
       entries,
-      address: fromWords(report.addressHigh, report.addressLow),
+      address,
       access: report.access,
       privilege: report.privilege,
       registers: Object.fromEntries(registers.map(({ name, label }) => [label, values[name]!])),
-      pkeyRegister,
-      physicalAddressBits: rules.physicalAddressBits(values),
+      pkeyRegister: values[keysInput(rules)]!,
+      physicalAddressBits,
     },
-    reasons: [...assumed, ...reportReasons(report, rules, tools)],
+    assumed: [
+      ...inputs.assumed,
+      ...assumed,
+      ...(physicalAddressBits === standard ? [] : [{ topic: "assumed", text: width } as const]),
+    ],
     differences({ ok, fault }) {
-      if (ok) return ["it tells of a fault, and the model lets the access through"];
-      const computed = new Map(tools.faultRegisters(fault).map(({ name, text }) => [name, text]));
+      if (ok) return ["it is of a fault, and the model lets the access through"];
+      // The model's address has no tag.
+      const { addressHigh, addressLow } = comparable;
+      const computed = new Map(
+        tools.faultRegisters({ ...fault, addressHigh, addressLow }).map(({ name, text }) => [name, text]),
+      );
       return tools
-        .faultRegisters(report)
+        .faultRegisters(comparable)
         .filter(({ name, text }) => !uncompared.includes(name) && computed.get(name) !== text)
         .map(({ name, text }) => `${name}: it says ${text}, the model computes ${computed.get(name) ?? "none"}`);
     },
   };
-}
-
-function reportReasons(report: FaultReport, rules: ExplainRules, tools: ExplainTools): Reason[] {
-  // The key register is no part of a report: it is given beside it, or assumed.
-  const reported = tools.faultRegisters(report).filter(({ name }) => name !== rules.pkeyRegister.name);
-  const fields = reported.map(({ name, text }) => `${name} ${text}`);
-  return [
-    { topic: "report", text: fields.join(", ") },
-    ...rules.syndromeDetails(report).map((text): Reason => ({ topic: "report", text })),
-    { topic: "report", text: `Linux: ${tools.describeFault(report)}` },
-  ];
 }
 
 /** What a vector calls the accesses. */
@@ -117,13 +190,14 @@ export function askedByVector({ vector }: VectorQuestion, rules: ExplainRules, t
   const leaf = rules.format.pfnOf(high, low);
   const inLeaf = (pfn: number): boolean => Math.floor(pfn / leafPages) === Math.floor(leaf / leafPages);
   const { memory } = memoryForTables(entries, rules.format, VECTOR_ADDRESS_BITS, inLeaf);
-  const cpu = rules.createCpu(memory, VECTOR_ADDRESS_BITS);
+  const cpu = rules.createCpu(memory, VECTOR_ADDRESS_BITS, rules.format.geometry);
   const outcome = tools.runVector(vector, cpu, memory);
   const { names } = cpu.systemRegisters;
   const { disagreements } = judgeVector(vector, outcome);
 
   return {
     setup: {
+      format: rules.format,
       entries,
       address: BigInt(vector["va"] as string),
       access: ACCESSES[vector["access"] as string]!,
@@ -132,7 +206,7 @@ export function askedByVector({ vector }: VectorQuestion, rules: ExplainRules, t
       pkeyRegister: fromWords(cpu.pkeyRegisterHigh, cpu.pkeyRegisterLow),
       physicalAddressBits: VECTOR_ADDRESS_BITS,
     },
-    reasons: [{ topic: "report", text: vectorText(vector, Object.keys(outcome.fields)) }],
+    assumed: [{ topic: "report", text: vectorText(vector, Object.keys(outcome.fields)) }],
     differences: () =>
       disagreements.map(
         ({ field, expected, model }) => `${field}: it says ${said(expected)}, the model ${said(model)}`,

@@ -1,7 +1,17 @@
-import type { FaultKind, FaultReport, PkeyRegister, Privilege, Reason, WalkStep } from "../../contracts/index.js";
+import type {
+  FaultKind,
+  FaultReport,
+  Geometry,
+  PageTableFormat,
+  PkeyRegister,
+  Privilege,
+  Reason,
+  WalkStep,
+} from "../../contracts/index.js";
 import type { VectorRules } from "../vector-run.js";
 import type { AccessBench, AccessSetup } from "./access.js";
-import type { InputReading } from "./inputs.js";
+import type { GeometryCase, GeometryEvidence } from "./geometry.js";
+import type { InputReading, ReadInputs } from "./inputs.js";
 
 /** A change of one thing that might let an access through. */
 export interface WhatIf {
@@ -37,6 +47,14 @@ export type KeyUse =
 /** A rule in words. */
 export type Rule = Required<Omit<Reason, "topic">>;
 
+/** What a report is of, if tables and keys do not decide it. */
+export interface NotTables {
+  /** Its name: `alignment fault`. */
+  readonly name: string;
+  /** What it means. */
+  readonly rules: readonly Rule[];
+}
+
 /** What an architecture says of its own rules, in words and as data; who decides is its CPU alone. */
 export interface ExplainRules extends AccessBench, InputReading {
   /** The layout of the key register. */
@@ -54,15 +72,61 @@ export interface ExplainRules extends AccessBench, InputReading {
    */
   report(values: Readonly<Record<string, bigint>>): FaultReport;
   /**
+   * What is not known of a report, because a register was given in part; all is known if left out.
+   * @param inputs - the inputs as text
+   */
+  unknown?(inputs: ReadInputs["given"]): { readonly fields: readonly string[]; readonly text: string } | undefined;
+  /**
+   * A report as the model's CPU could make it: without what only other CPUs report. As it is if left out.
+   * @param report - a report
+   */
+  comparable?(report: FaultReport): FaultReport;
+  /**
+   * An address without its tag, if it has one.
+   * @param report - has the address
+   * @param inputs - the inputs
+   */
+  untag?(report: FaultReport, inputs: ReadInputs): { readonly address: bigint; readonly rule: Rule } | undefined;
+  /**
+   * What a report is of, if tables and keys do not decide it.
+   * @param report - a report
+   */
+  notTables?(report: FaultReport): NotTables | undefined;
+  /**
+   * A user fault in the words of the signal that the process receives; those of `describeFault` if left out.
+   * @param report - a report, with the key of the page where it is known
+   */
+  describeSignal?(report: FaultReport): string;
+  /** The shapes of tables that Linux uses, the commonest first; that of the format alone if left out. */
+  readonly geometries?: readonly GeometryCase[];
+  /**
+   * The codec of entries in tables of a shape.
+   * @param geometry - one of the shapes
+   */
+  formatOf?(geometry: Geometry): PageTableFormat;
+  /**
+   * What registers that were given say of the shape.
+   * @param inputs - the inputs
+   * @param report - has the address
+   * @throws KpkeysError ERR_EXPLAIN_LIMIT for a shape that the model does not walk
+   */
+  geometryOf?(inputs: ReadInputs, report: FaultReport): GeometryEvidence;
+  /**
    * What a syndrome says beyond `faultRegisters`.
    * @param report - a report
    */
   syndromeDetails(report: FaultReport): readonly string[];
   /**
-   * What else of the inputs decides an access.
+   * Width of physical addresses in bits.
    * @param values - the inputs
    */
   physicalAddressBits(values: Readonly<Record<string, bigint>>): number;
+  /**
+   * Other widths that are tried where the report does not agree with that one; none if left out.
+   * @param inputs - the inputs
+   * @param report - a report
+   */
+  otherAddressBits?(inputs: ReadInputs, report: FaultReport): readonly number[];
   /**
    * Where the walk begins.
    * @param setup - the access

@@ -1,0 +1,47 @@
+import type { OopsForm } from "@kpkeys/core/contracts";
+
+// What arch/arm64/mm/fault.c and arch/arm64/kernel/{traps,process}.c print, from 4.19 on. Entries were `*pgd=` before 4.20; the
+// syndrome has 8 digits before 5.19.
+
+/** How Linux prints faults of arm64. */
+export const ARM64_OOPS: OopsForm = {
+  heads: [
+    /Unable to handle kernel .* at virtual address/,
+    /Unhandled fault(?:: .*)? at 0x/,
+    /unhandled exception: (?:DABT|IABT) /,
+    /unhandled .* fault \(\d+\) at 0x/,
+  ],
+  deaths: [/Internal error: .*: [\da-f]{8,16} \[#\d+\]/],
+  patterns: [
+    /at virtual address (?<far>[\da-f]{8,16})\b/,
+    /Unhandled fault(?:: .*)? at (?<far>0x[\da-f]{8,16})\b/,
+    /unhandled .* at (?<far>0x[\da-f]{8,16}), esr (?<esr>0x[\da-f]{8,16})\b/,
+    /\bFAR(?:_EL1)?\s*[:=]\s*(?<far>(?:0x)?[\da-f]{8,16})\b/,
+    /\bESR = (?<esr>0x[\da-f]{8,16})\b/,
+    /Unhandled fault: .* \((?<esr>0x[\da-f]{8,16})\) at/,
+    /\bESR (?<esr>0x[\da-f]{8,16}),/,
+    /\bESR(?:_EL1)?\s*[:=]\s*(?<esr>(?:0x)?[\da-f]{8,16})\b/,
+    /Internal error: .*: (?<esr>[\da-f]{8,16}) \[#\d+\]/,
+    /\b(?<page_size>\d+k) pages, (?<va_bits>\d+)-bit VAs/,
+    /pages, .*, pgdp=(?<ttbr>[\da-f]{16})\b/,
+    /\bpgd=(?<pgd>[\da-f]{16})\b/,
+    /\bp4d=(?<p4d>[\da-f]{16})\b/,
+    /\bpud=(?<pud>[\da-f]{16})\b/,
+    /\bpmd=(?<pmd>[\da-f]{16})\b/,
+    /\bpte=(?<pte>[\da-f]{16})\b/,
+    /\bpstate\s*: (?<pstate>[\da-f]{8,16})\b/,
+    /\bTCR(?:_EL1)?\s*[:=]\s*(?<tcr>(?:0x)?[\da-f]{8,16})\b/i,
+    /\bTCR2(?:_EL1)?\s*[:=]\s*(?<tcr2>(?:0x)?[\da-f]{1,16})\b/i,
+    /\bSCTLR(?:_EL1)?\s*[:=]\s*(?<sctlr>(?:0x)?[\da-f]{8,16})\b/i,
+    /\bPOR_EL1\s*[:=]\s*(?<por>(?:0x)?[\da-f]{1,16})\b/i,
+    /\bPOR_EL0\s*[:=]\s*(?<por_el0>(?:0x)?[\da-f]{1,16})\b/i,
+    /\bPIR_EL1\s*[:=]\s*(?<pir>(?:0x)?[\da-f]{8,16})\b/i,
+    /\bPIRE0_EL1\s*[:=]\s*(?<pire0>(?:0x)?[\da-f]{8,16})\b/i,
+  ],
+  foreign: [
+    ["32-bit Arm", /Internal error: Oops: [\da-f]{1,3} \[#\d+\]|\bpgd = [\da-f]{8}\b/],
+    ["RISC-V", /\bepc : [\da-f]{8,16}\b|\bbadaddr: |\bscause: /],
+    ["MIPS", /\bepc\s*:.*\bra\s*:|\bCause : [\da-f]{8}\b/],
+    ["LoongArch", /\bERA: |\bera [\da-f]{16}\b|\bESTAT: /],
+  ],
+};
