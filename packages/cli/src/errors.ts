@@ -1,4 +1,5 @@
 import { CommanderError } from "./commander.js";
+import { printable } from "./report/printable.js";
 
 /** The exit statuses of the command. */
 export const EXIT = {
@@ -59,7 +60,15 @@ export function tellStdout(cause: NodeJS.ErrnoException): number {
   return EXIT.USAGE;
 }
 
+/**
+ * Says something on stderr that is no error.
+ * @param text - one line
+ */
+export function notice(text: string): void {
+  process.stderr.write(`kpkeys: ${printable(text)}\n`);
+}
+
 function tell(code: string, message: string, manyLines = false): void {
-  const text = manyLines ? message : message.replaceAll(/\s*\n\s*/g, " ");
+  const text = manyLines ? message : printable(message.replaceAll(/\s*\n\s*/g, " "));
   process.stderr.write(`kpkeys: ${code}: ${text}\n`);
 }

@@ -84,7 +84,7 @@ export function readWhole(text: string): number {
  * @param text - digits
  * @throws InvalidArgumentError for anything else
  */
-function readPositive(text: string): number {
+export function readPositive(text: string): number {
   const value = Number(text);
   if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value === 0)
     throw new InvalidArgumentError("Expected a whole number, 1 or more");

@@ -3,12 +3,14 @@ import { fileURLToPath } from "node:url";
 import { Command, Option, OutputOption } from "./commander.js";
 import { EXIT, tellError, tellStdout } from "./errors.js";
 import type { BenchFlags } from "./commands/bench.js";
+import type { BudgetFlags } from "./commands/budget.js";
+import type { PluginFlags } from "./commands/check-plugin.js";
 import type { KunitFlags } from "./commands/kunit.js";
 import type { MuseumFlags } from "./commands/museum.js";
 import type { OverheadFlags } from "./commands/overhead.js";
 import type { RecordFlags } from "./commands/record.js";
 import type { ReplayFlags } from "./commands/replay.js";
-import { listOf, readWhole, withCommonFlags, withReplayFlags } from "./options.js";
+import { listOf, readPositive, readWhole, withCommonFlags, withReplayFlags } from "./options.js";
 import type { CommonFlags } from "./options.js";
 import { ARCHES, FEATURES } from "./plugins.js";
 import type { Policy } from "./series.js";
@@ -163,10 +165,13 @@ function createProgram(finish: (status: number) => void): Command {
 
   program
     .command("check-plugin")
-    .description("judge an architecture or feature package by the conformance kit; runs the package's code")
+    .description(
+      "judge an architecture or feature package by the conformance kit; runs the package's code, in a separate process",
+    )
     .argument("<path>", "the folder of a package, built, or an ES module")
+    .addOption(timeoutOption())
     .option("--json", "print one JSON document and nothing else")
-    .action(async (path: string, flags: Pick<CommonFlags, "json">) => {
+    .action(async (path: string, flags: PluginFlags) => {
       const { checkPlugin } = await import("./commands/check-plugin.js");
       finish(await checkPlugin(path, flags));
     });
@@ -194,15 +199,19 @@ function createProgram(finish: (status: number) => void): Command {
   program
     .command("budget")
     .description("keys and contexts of features against the keys that there are, and what one key for two would open")
-    .argument("[modules...]", "packages or ES modules that export features of your own")
+    .argument(
+      "[modules...]",
+      "packages or ES modules that export your features; runs their code, in a separate process",
+    )
     .addOption(archOption("architectures"))
     .addOption(
       new Option("--feature <id,...>", "features that come along")
         .argParser(listOf("feature", FEATURES))
         .default(features, features.join(",")),
     )
+    .addOption(timeoutOption())
     .option("--json", "print one JSON document and nothing else")
-    .action(async (modules: string[], flags: Pick<CommonFlags, "arch" | "feature" | "json">) => {
+    .action(async (modules: string[], flags: BudgetFlags) => {
       const { budget } = await import("./commands/budget.js");
       finish(await budget(modules, flags));
     });
@@ -236,6 +245,11 @@ async function checkOutputs(command: Command): Promise<void> {
     import("@kpkeys/workloads"),
   ]);
   refuseSameFile(outputs, [...inputs, ...Object.values(embeddedTrace), BUNDLED_COSTS]);
+}
+
+/** How long the code of packages may run. */
+function timeoutOption(): Option {
+  return new Option("--timeout <seconds>", "time limit for the package's code").argParser(readPositive).default(30);
 }
 
 /** A list of architectures, all of them if left out. */

@@ -35,6 +35,7 @@ export const ERROR_CODES = {
   ERR_CORE_DUPLICATE: "the process has loaded two copies of @kpkeys/core, which do not know each other's objects",
   ERR_PLUGIN_INVALID: "a plugin lacks a field, or a field has the wrong form",
   ERR_PLUGIN_LOAD: "a package or module cannot be loaded, or exports no plugin",
+  ERR_PLUGIN_TIMEOUT: "the code of a package that is being judged did not end within the time limit",
   ERR_PLUGIN_CONTRACT: "a plugin was written against another version of the contracts",
   ERR_PLUGIN_DUPLICATE: "two plugins have one id",
   ERR_PLUGIN_DEPENDENCY: "a plugin depends on another that is not there, or on itself by a circle",

@@ -1,10 +1,11 @@
-import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { KpkeysError } from "@kpkeys/core";
 import type { Plugin } from "@kpkeys/core/contracts";
-import { pluginsOf, readPackage } from "@kpkeys/kunit-suite/conformance";
+import { checkModuleFiles, pluginsOf, readPackage } from "@kpkeys/kunit-suite/conformance";
 import type { PackageFiles } from "@kpkeys/kunit-suite/conformance";
+import { reasonOf } from "./reason.js";
+import { pluginPathKind } from "./path.js";
 
 /** Plugins as they were found on the disk. */
 export interface LoadedPlugins {
@@ -20,17 +21,11 @@ export interface LoadedPlugins {
  * Loads what may be a plugin, which runs its code.
  * @param path - the folder of a package, built; or an ES module
  * @returns its plugins
- * @throws KpkeysError ERR_INPUT_MISSING, ERR_PLUGIN_INVALID, ERR_PLUGIN_LOAD
+ * @throws KpkeysError ERR_INPUT_MISSING, ERR_INPUT_KIND, ERR_PLUGIN_INVALID, ERR_PLUGIN_LOAD
  */
 export async function loadPluginFrom(path: string): Promise<LoadedPlugins> {
-  const stats = statSync(path, { throwIfNoEntry: false });
-  if (stats === undefined) {
-    throw new KpkeysError("ERR_INPUT_MISSING", "there is no such file or folder", {
-      where: path,
-      expected: "the folder of a package, or an ES module",
-    });
-  }
-  const files = stats.isDirectory() ? readPackage(path) : undefined;
+  const files = pluginPathKind(path) === "folder" ? readPackage(path) : undefined;
+  if (files === undefined) checkModuleFiles(resolve(path));
   const exports = await load(files?.entry ?? resolve(path));
   const plugins = [...pluginsOf(exports).values()];
   if (plugins.length > 0) return { plugins, exports, files };
@@ -44,7 +39,7 @@ async function load(module: string): Promise<Readonly<Record<string, unknown>>> 
   try {
     return (await import(pathToFileURL(module).href)) as Readonly<Record<string, unknown>>;
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const why = reasonOf(cause);
     throw new KpkeysError("ERR_PLUGIN_LOAD", why, {
       where: module,
       expected: "an ES module that can be imported",

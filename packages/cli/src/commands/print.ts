@@ -1,11 +1,11 @@
 import { fstatSync, writeSync } from "node:fs";
 import { isMainThread } from "node:worker_threads";
-import { outputFailure } from "@kpkeys/core";
+import { KpkeysError, outputFailure } from "@kpkeys/core";
 
 /**
  * Prints a text on stdout.
  * @param text - lines, the last with its line break
- * @throws KpkeysError ERR_OUTPUT where stdout is a file that cannot be written; of a pipe, {@link "../program.js"!main} hears
+ * @throws KpkeysError ERR_OUTPUT where stdout is a file that cannot be written; of a pipe, {@link "../program.js"!main} is notified
  */
 export function print(text: string): void {
   if (!isMainThread || !isStdoutFile()) {
@@ -44,4 +44,22 @@ function escape(char: string): string {
   return Array.from({ length: char.length }, (_, at) => `\\u${char.charCodeAt(at).toString(16).padStart(4, "0")}`).join(
     "",
   );
+}
+
+/**
+ * Does the work of a command whose `--json` document must be there whatever the work comes to.
+ * @param json - whether a document is wanted
+ * @param empty - the document of a failure, without its error
+ * @param work - gives the document
+ * @throws what the work throws, after its document was printed
+ */
+export async function withErrorDocument<T>(json: boolean, empty: object, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (json && error instanceof KpkeysError) {
+      printJson({ ...empty, error: { code: error.code, message: error.message } });
+    }
+    throw error;
+  }
 }

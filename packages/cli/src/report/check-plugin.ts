@@ -1,5 +1,6 @@
 import type { Plugin } from "@kpkeys/core/contracts";
 import type { RuleResult } from "@kpkeys/kunit-suite/conformance";
+import { printable } from "./printable.js";
 import { counted } from "./style.js";
 import type { Style } from "./style.js";
 
@@ -19,6 +20,13 @@ export interface CheckPluginReport {
   readonly package: string | null;
   /** The plugins found there. */
   readonly plugins: readonly PluginVerdict[];
+  /** Why there are none: the package cannot be judged. Absent when it was. */
+  readonly error?: {
+    /** A code of ERROR_CODES. */
+    readonly code: string;
+    /** The whole message. */
+    readonly message: string;
+  };
 }
 
 /**
@@ -48,7 +56,7 @@ export function checkPluginTextOf({ plugins }: CheckPluginReport, style: Style):
 function verdictText({ id, kind, description, counts, rules }: PluginVerdict, style: Style): string {
   const { ok, failed, skipped } = counts;
   const lines = [
-    style.bold(`${id}, ${kind === "arch" ? "an architecture" : "a feature"}: ${description}`),
+    style.bold(printable(`${id}, ${kind === "arch" ? "an architecture" : "a feature"}: ${description}`)),
     "",
     ...rules.flatMap((result) => ruleLines(result, style)),
     "",
@@ -61,8 +69,9 @@ function ruleLines({ rule, sentence, source, status, reason, findings, found }: 
   const colour = { ok: style.green, failed: style.red, skipped: style.yellow }[status];
   const first = `${colour(status.padEnd(STATUS))}  ${rule.padEnd(RULE)} ${sentence}`;
   const below = (text: string): string => `${" ".repeat(STATUS + 2)}${text}`;
+  const quoted = findings.map((finding) => below(printable(finding)));
   if (status === "skipped") return [first, below(style.dim(`not judged: ${reason ?? ""}`))];
   if (status === "ok") return [first];
   const more = found > findings.length ? [below(`and ${found - findings.length} more`)] : [];
-  return [first, ...findings.map(below), ...more, below(style.dim(`rule of: ${source}`))];
+  return [first, ...quoted, ...more, below(style.dim(`rule of: ${source}`))];
 }

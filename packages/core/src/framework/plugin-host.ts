@@ -182,7 +182,10 @@ function keysOf(container: DependencyContainer): Iterable<PkeyName> {
 
 function setUpOne(plugin: Plugin, container: DependencyContainer, options: PluginOptions): void {
   try {
-    plugin.setup(container, options);
+    // The contract has no result; a plugin in JavaScript may return one all the same.
+    const setup: (container: DependencyContainer, options: PluginOptions) => unknown = plugin.setup.bind(plugin);
+    const result = setup(container, options);
+    if (result instanceof Promise) throw refuseAsync(result);
   } catch (cause) {
     if (cause instanceof KpkeysError && cause.where !== undefined) throw cause;
     if (cause instanceof KpkeysError)
@@ -197,4 +200,12 @@ function setUpOne(plugin: Plugin, container: DependencyContainer, options: Plugi
       },
     );
   }
+}
+
+/** What it would throw later has no other place to go. */
+function refuseAsync(result: Promise<unknown>): KpkeysError {
+  result.catch(() => undefined);
+  return new KpkeysError("ERR_PLUGIN_INVALID", "its setup returns a promise", {
+    expected: "a setup that is done when it returns",
+  });
 }

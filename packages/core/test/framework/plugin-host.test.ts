@@ -176,6 +176,12 @@ describe("a machine", () => {
     expect(error.message).toContain("plugin 'broken': its setup failed: x is undefined");
     expect(error.cause).toBeInstanceOf(TypeError);
   });
+
+  it("refuses a set-up that is not done when it returns", () => {
+    const setup: unknown = () => Promise.reject(new Error("late"));
+    const late = plugin("late", { setup: setup as () => void });
+    expect(codeOf(() => order([arm, late], "arm64-poe", ["late"]))).toBe("ERR_PLUGIN_INVALID");
+  });
 });
 
 describe("config symbols", () => {

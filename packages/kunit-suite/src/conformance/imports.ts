@@ -25,7 +25,7 @@ function looksLikePlugin(value: unknown): value is Plugin {
   return typeof value === "object" && value !== null && "setup" in value && "kind" in value && "id" in value;
 }
 
-const packageOf = (specifier: string): string => /^(@[^/]+\/)?[^/]+/.exec(specifier)![0];
+const packageOf = (specifier: string): string => /^(@[^/]+\/)?[^/]+/.exec(specifier)?.[0] ?? specifier;
 
 /**
  * Judges what a package imports and depends on: core's modules that it may know, and no package that exports a plugin of a kind

@@ -5,7 +5,7 @@
  * @packageDocumentation
  */
 export { pluginsOf } from "./imports.js";
-export { readPackage } from "./package-files.js";
+export { checkModuleFiles, readPackage } from "./package-files.js";
 export type { PackageFiles, PackageImport } from "./package-files.js";
 export type { ConformanceRule, ConformanceSubject, ReportFinding } from "./rule.js";
 export { rulesFor } from "./rules.js";
