@@ -1,0 +1,251 @@
+import { Access, MapFlag, PageAllocator, PageTableFormat, PageTables, Prot } from "@kpkeys/core/contracts";
+import type { Mm } from "@kpkeys/core/contracts";
+import { describe, expect, it } from "vitest";
+import { boot, ENTRIES, frameOf, PAGE_SHIFT } from "../support/machine.js";
+import { ANONYMOUS, BASE, FILE, Process, RW, SHARED } from "../support/process.js";
+import { splitRoots } from "../support/arches.js";
+import { readUserTables } from "../support/tables.js";
+
+const { READ, WRITE } = Access;
+const ENOMEM = -12;
+const EFAULT = -14;
+const EINVAL = -22;
+/** vm.mmap_min_addr is 64 KiB. */
+const MINIMUM = 0x10000 >> PAGE_SHIFT;
+/** The example architecture gives user code 64 TiB. */
+const END = 2 ** (46 - PAGE_SHIFT);
+const MAP_LOCKED = 0x2000;
+const MAP_NONBLOCK = 0x10000;
+
+describe("a range of a system call", () => {
+  it.each([
+    ["the lowest page", MINIMUM, 1, true],
+    ["a page below it", MINIMUM - 1, 1, false],
+    ["the highest page", END - 1, 1, true],
+    ["a page beyond it", END, 1, false],
+    ["one that reaches beyond it", END - 1, 2, false],
+    ["all there is", MINIMUM, END - MINIMUM, true],
+    ["no page", BASE, 0, false],
+    ["less than none", BASE, -1, false],
+  ])("is %s", (_, page, pages, isGood) => {
+    const { spaces, mm } = new Process();
+    const calls = [
+      spaces.mmap(mm, page, pages, RW, ANONYMOUS),
+      spaces.mprotect(mm, page, pages, Prot.READ),
+      spaces.madvise(mm, page, pages, 0),
+      spaces.munmap(mm, page, pages),
+    ];
+    expect(calls).toEqual(isGood ? [0, 0, 0, 0] : [ENOMEM, ENOMEM, EINVAL, EINVAL]);
+  });
+
+  it("of mremap is good at both places; only the old one may be empty", () => {
+    const { spaces, mm } = new Process();
+    spaces.mmap(mm, BASE, 4, RW, SHARED);
+    expect([
+      spaces.mremap(mm, MINIMUM - 1, 1, BASE + 8, 1),
+      spaces.mremap(mm, MINIMUM - 1, 0, BASE + 8, 1),
+      spaces.mremap(mm, BASE, 1, MINIMUM - 1, 1),
+      spaces.mremap(mm, BASE, 1, END - 1, 2),
+      spaces.mremap(mm, BASE, 1, BASE + 8, 0),
+      spaces.mremap(mm, BASE, 0, BASE + 8, 1),
+      spaces.mremap(mm, BASE, 1, MINIMUM, 1),
+    ]).toEqual([EINVAL, EINVAL, EINVAL, EINVAL, EINVAL, 0, 0]);
+  });
+});
+
+describe("rights", () => {
+  it("of mmap are read, write and execute, whatever else is asked for", () => {
+    const { spaces, mm } = new Process();
+    for (let prot = 0; prot < 64; prot++) {
+      spaces.mmap(mm, BASE, 1, prot, ANONYMOUS);
+      expect(spaces.protectionAt(mm, BASE)).toBe(prot & 7);
+    }
+  });
+
+  it("of mprotect may have PROT_SEM, PROT_GROWSDOWN and PROT_GROWSUP, and no other bit", () => {
+    const { spaces, mm } = new Process();
+    spaces.mmap(mm, BASE, 1, RW, ANONYMOUS);
+    for (let bit = 0; bit < 31; bit++) {
+      const isKnown = bit < 4 || bit === 24 || bit === 25;
+      expect(spaces.mprotect(mm, BASE, 1, 2 ** bit)).toBe(isKnown ? 0 : EINVAL);
+      if (isKnown) expect(spaces.protectionAt(mm, BASE)).toBe((2 ** bit) & 7);
+    }
+  });
+});
+
+describe("an address space", () => {
+  it("has a number that no other had, lives until its last user puts it, and gives all pages back", () => {
+    const { spaces, machine } = new Process();
+    const free = (): number => machine.get(PageAllocator).freePages;
+    const before = free();
+    const first = spaces.create();
+    const second = spaces.create();
+    const third = spaces.create();
+    expect(new Set([...spaces.all].map(({ id }) => id)).size).toBe(4);
+    expect(free()).toBe(before - 3);
+    spaces.get(first);
+    expect(first.users).toBe(2);
+    spaces.put(first);
+    expect([first.users, [...spaces.all].includes(first)]).toEqual([1, true]);
+    for (const mm of [first, second, third]) spaces.put(mm);
+    expect([...spaces.all]).toHaveLength(1);
+    expect(free()).toBe(before);
+    expect(spaces.create().id).toBeGreaterThan(third.id);
+  });
+
+  it("gives its pages and tables back when it ends, but not what another still maps", () => {
+    const process = new Process();
+    const free = (): number => process.machine.get(PageAllocator).freePages;
+    process.mmap(BASE, 2 * ENTRIES);
+    for (const page of [BASE, BASE + 1, BASE + ENTRIES]) process.touch(page, WRITE);
+    const before = free();
+    const child = process.spaces.fork(process.mm);
+    expect(free()).toBe(before - 4);
+    process.spaces.put(child);
+    expect(free()).toBe(before);
+    expect(process.touch(BASE, WRITE)).toBe(1);
+    expect(free()).toBe(before);
+  });
+
+  it("shares the kernel's half by copies of the top level's entries, and has nothing of its own in the user's", () => {
+    const { spaces, machine } = new Process();
+    const { root } = spaces.create();
+    const { memory } = machine;
+    const kernelRoot = machine.get(PageTables).root;
+    let copied = 0;
+    for (let index = 0; index < ENTRIES; index++) {
+      const isKernel = index >= ENTRIES / 2;
+      expect(memory.readLow(root, index)).toBe(isKernel ? memory.readLow(kernelRoot, index) : 0);
+      if (memory.readLow(root, index) !== 0) copied++;
+    }
+    const before = machine.counters().writesBySetter.set_pgd;
+    spaces.create();
+    // The pgd is over a pmd here, so that set_pud writes its entries; but clone_pgd_range is set_pgd.
+    expect(machine.counters().writesBySetter.set_pgd - before).toBe(copied);
+  });
+
+  it("is empty where the kernel has a root apart", () => {
+    const process = new Process(boot({}, { arch: splitRoots }));
+    expect(process.machine.get(PageTableFormat).geometry.splitRoots).toBe(true);
+    expect(process.machine.counters().writesBySetter.set_pgd).toBe(0);
+    process.mmap(BASE, 1);
+    expect(process.touch(BASE, WRITE)).toBe(1);
+    expect(readUserTables(process.machine, process.mm).pages.size).toBe(1);
+    process.run(process.tasks.create(process.spaces.create()));
+    expect(process.touch(BASE, READ)).toBe(EFAULT);
+  });
+
+  it("of another maker is refused", () => {
+    const { spaces } = new Process();
+    const stranger: Mm = { id: 77, root: 0, tablePages: 0, users: 1 };
+    expect(() => spaces.munmap(stranger, BASE, 1)).toThrow(expect.objectContaining({ code: "ERR_USAGE" }) as Error);
+  });
+
+  it("counts the faults that it handled, and no other", () => {
+    const process = new Process();
+    process.mmap(BASE, 2);
+    process.touch(BASE, WRITE);
+    process.touch(BASE, WRITE);
+    process.touch(BASE + 9, WRITE);
+    process.touch(BASE + 1, READ);
+    expect([process.spaces.faults, process.machine.counters().userFaults]).toEqual([2, 2]);
+  });
+
+  it("ends in a coded error where there is no page for its top-level table", () => {
+    const { spaces, machine } = new Process();
+    while (machine.get(PageAllocator).alloc(0) >= 0);
+    expect(() => spaces.create()).toThrow(expect.objectContaining({ code: "ERR_OUT_OF_MEMORY" }) as Error);
+  });
+});
+
+describe("mmap", () => {
+  it("fills with MAP_POPULATE and MAP_LOCKED, but not what MAP_NONBLOCK takes back", () => {
+    for (const [flags, filled] of [
+      [MapFlag.POPULATE, 3],
+      [MAP_LOCKED, 3],
+      [MapFlag.POPULATE | MAP_NONBLOCK, 0],
+      [MAP_LOCKED | MapFlag.POPULATE | MAP_NONBLOCK, 3],
+      [MAP_NONBLOCK, 0],
+      [0, 0],
+    ] as const) {
+      const process = new Process();
+      process.mmap(BASE, 3, RW, ANONYMOUS | flags);
+      expect(readUserTables(process.machine, process.mm).pages.size).toBe(filled);
+      expect(process.spaces.faults).toBe(0);
+    }
+  });
+
+  it("takes away what was mapped there, and gives each file pages of its own", () => {
+    const process = new Process();
+    process.mmap(BASE, 3);
+    process.touch(BASE, WRITE);
+    process.mmap(BASE, 1, Prot.READ, FILE);
+    process.mmap(BASE + 1, 1, Prot.READ, FILE);
+    expect(frameOf(process.machine, BASE, process.mm.root)).toBe(-1);
+    // Fault-around stops where another file begins.
+    expect([process.touch(BASE, READ), process.touch(BASE + 1, READ)]).toEqual([1, 1]);
+  });
+});
+
+describe("brk", () => {
+  it("begins where it is first told, grows with what may be read and written, and shrinks", () => {
+    const process = new Process();
+    const { spaces, mm } = process;
+    expect(spaces.brk(mm, BASE)).toBe(0);
+    expect(spaces.protectionAt(mm, BASE)).toBe(-1);
+    expect(spaces.brk(mm, BASE + 4)).toBe(0);
+    expect([BASE - 1, BASE, BASE + 3, BASE + 4].map((page) => spaces.protectionAt(mm, page))).toEqual([-1, RW, RW, -1]);
+    process.touch(BASE + 3, WRITE);
+    expect(spaces.brk(mm, BASE + 4)).toBe(0);
+    expect(spaces.brk(mm, BASE + 2)).toBe(0);
+    expect([BASE + 1, BASE + 2].map((page) => spaces.protectionAt(mm, page))).toEqual([RW, -1]);
+    expect(spaces.brk(mm, BASE + 4)).toBe(0);
+    expect(frameOf(process.machine, BASE + 3, mm.root)).toBe(-1);
+    expect(process.touch(BASE + 3, READ)).toBe(1);
+  });
+
+  it("takes the place of what is mapped above the heap", () => {
+    const { spaces, mm } = new Process();
+    spaces.brk(mm, BASE);
+    spaces.mmap(mm, BASE + 1, 1, Prot.READ, FILE);
+    spaces.brk(mm, BASE + 3);
+    expect([0, 1, 2].map((i) => spaces.protectionAt(mm, BASE + i))).toEqual([RW, RW, RW]);
+  });
+
+  it("goes on in the child where the parent's heap ended", () => {
+    const process = new Process();
+    process.spaces.brk(process.mm, BASE);
+    process.spaces.brk(process.mm, BASE + 2);
+    process.fork();
+    process.spaces.brk(process.mm, BASE + 5);
+    expect([1, 2, 4, 5].map((i) => process.spaces.protectionAt(process.mm, BASE + i))).toEqual([RW, RW, RW, -1]);
+    process.spaces.brk(process.mm, BASE + 1);
+    expect([0, 1].map((i) => process.spaces.protectionAt(process.mm, BASE + i))).toEqual([RW, -1]);
+  });
+
+  it("stays in the user's half", () => {
+    const { spaces, mm } = new Process();
+    expect([MINIMUM - 1, END + 1, MINIMUM, END].map((page) => spaces.brk(mm, page))).toEqual([ENOMEM, ENOMEM, 0, 0]);
+  });
+});
+
+describe("with 65,530 mappings", () => {
+  it("nothing may make another one: max_map_count", () => {
+    const { spaces, mm } = new Process();
+    for (let i = 0; i < 65_529; i++) spaces.mmap(mm, BASE + 4 * i, 3, RW, ANONYMOUS);
+    expect(spaces.brk(mm, MINIMUM)).toBe(0);
+    expect(spaces.mmap(mm, BASE - 9, 3, RW, ANONYMOUS)).toBe(0);
+    expect([
+      spaces.mmap(mm, BASE - 4, 1, RW, ANONYMOUS),
+      spaces.mprotect(mm, BASE, 3, Prot.READ),
+      spaces.mremap(mm, BASE, 3, BASE - 4, 3),
+      spaces.brk(mm, MINIMUM + 1),
+      spaces.munmap(mm, BASE + 1, 1),
+      spaces.munmap(mm, BASE + 1, 2),
+      spaces.munmap(mm, BASE, 2),
+      spaces.madvise(mm, BASE, 2, 10),
+    ]).toEqual([ENOMEM, ENOMEM, ENOMEM, ENOMEM, ENOMEM, ENOMEM, ENOMEM, ENOMEM]);
+    expect([spaces.madvise(mm, BASE, 3, 10), spaces.munmap(mm, BASE - 1, 4)]).toEqual([0, 0]);
+    expect(spaces.mmap(mm, BASE, 1, RW, ANONYMOUS)).toBe(0);
+  });
+});

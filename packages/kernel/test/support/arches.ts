@@ -1,0 +1,38 @@
+import { provide, resolve } from "@kpkeys/core";
+import { CpuFactory, PageTableFormat, PgtableArch, PhysicalMemory } from "@kpkeys/core/contracts";
+import type { DependencyContainer, Plugin } from "@kpkeys/core/contracts";
+import { createCpu } from "@kpkeys/core/machine";
+import { oddArch } from "../../../../examples/odd-arch/src/index.js";
+import { createRegime } from "../../../../examples/odd-arch/src/regime.js";
+import { createSystemRegisters } from "../../../../examples/odd-arch/src/registers.js";
+
+/** The example architecture with something changed after it is set up. */
+export function variant(change: (container: DependencyContainer) => void): Plugin {
+  return {
+    ...oddArch,
+    setup(container, options) {
+      oddArch.setup(container, options);
+      change(container);
+    },
+  };
+}
+
+/** With other facts about how Linux writes tables there. */
+export function pgtableVariant(change: Partial<PgtableArch>): Plugin {
+  return variant((container) => {
+    provide(container, PgtableArch, { ...resolve(container, PgtableArch), ...change });
+  });
+}
+
+/** With a root for the kernel's half and another for the user's, as arm64 has them. */
+export const splitRoots: Plugin = variant((container) => {
+  const format = resolve(container, PageTableFormat);
+  provide(container, PageTableFormat, { ...format, geometry: { ...format.geometry, splitRoots: true } });
+  provide(container, CpuFactory, {
+    create(id) {
+      const systemRegisters = createSystemRegisters(true);
+      const regime = { ...createRegime(systemRegisters.controls), splitRoots: true };
+      return createCpu({ id, regime, memory: resolve(container, PhysicalMemory), systemRegisters });
+    },
+  });
+});
