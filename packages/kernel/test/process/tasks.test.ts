@@ -1,0 +1,354 @@
+import { Access, CloneFlag, Exceptions, KeyRegisters, LazyMmu, PageTables, Tasks } from "@kpkeys/core/contracts";
+import type { Observer, Task } from "@kpkeys/core/contracts";
+import { describe, expect, it } from "vitest";
+import { runOn } from "../../src/cpus.js";
+import type { Machine } from "../../src/machine.js";
+import type { KernelTasks } from "../../src/process/tasks.js";
+import { splitRoots } from "../support/arches.js";
+import { boot, record } from "../support/machine.js";
+import type { Call } from "../support/machine.js";
+import { BASE, Process } from "../support/process.js";
+
+const USAGE = expect.objectContaining({ code: "ERR_USAGE" }) as Error;
+
+/** KPR with key 1 open as well, and with key 2. */
+const OPEN_1 = 0x1c00;
+const OPEN_2 = 0x00e0;
+
+function tasksOf(machine: Machine): KernelTasks {
+  return machine.get(Tasks) as KernelTasks;
+}
+
+function onCpu(machine: Machine, cpu: number): void {
+  runOn(machine.cpus, machine.cpus.all[cpu]!);
+}
+
+describe("tasks", () => {
+  it("begin with an idle task on each CPU that has the CPU's number, and are numbered on from there", () => {
+    const machine = boot({ cpus: 3 });
+    const tasks = tasksOf(machine);
+    expect([...tasks.all].map(({ tid }) => tid)).toEqual([0, 1, 2]);
+    for (const cpu of [0, 1, 2]) {
+      onCpu(machine, cpu);
+      expect([tasks.current.tid, tasks.current.mm, tasks.isIdle(cpu)]).toEqual([cpu, undefined, true]);
+    }
+    expect([tasks.create(undefined).tid, tasks.create(undefined).tid]).toEqual([3, 4]);
+    expect([...tasks.all].map(({ tid }) => tid)).toEqual([0, 1, 2, 3, 4]);
+  });
+
+  it("are switched with a word to features and observers, who hear the former's number first; to itself none switches", () => {
+    const calls: Call[] = [];
+    const seen: number[][] = [];
+    const observer: Observer = { taskSwitch: (...numbers) => seen.push(numbers) };
+    const machine = boot(
+      {},
+      {
+        attach: (points) => {
+          record(points, ["contextSwitch"], calls);
+        },
+        observer,
+      },
+    );
+    const tasks = tasksOf(machine);
+    const [a, b] = [tasks.create(undefined), tasks.create(undefined)];
+    for (const task of [a, a, b]) tasks.switchTo(task);
+    expect(calls).toEqual([
+      ["contextSwitch", 0, a.tid],
+      ["contextSwitch", a.tid, b.tid],
+    ]);
+    expect(seen).toEqual([
+      [0, 0, a.tid],
+      [0, a.tid, b.tid],
+    ]);
+    expect([tasks.switches, machine.counters().contextSwitches]).toEqual([2, 2]);
+    expect(tasks.current).toBe(b);
+    expect([tasks.isIdle(0), a.tid === b.tid]).toEqual([false, false]);
+  });
+
+  it("keep the key register each: a new one begins with the value of its maker, whatever that is", () => {
+    const machine = boot();
+    const tasks = tasksOf(machine);
+    const cpu = machine.cpus.current;
+    const initial = cpu.pkeyRegisterHigh;
+    const [a, b] = [tasks.create(undefined), tasks.create(undefined)];
+    tasks.switchTo(a);
+    cpu.writePkeyRegister(OPEN_1, 7);
+    cpu.synchronise();
+    const child = tasks.create(undefined);
+    expect([child.pkeyRegisterHigh, child.pkeyRegisterLow]).toEqual([OPEN_1, 7]);
+    tasks.switchTo(b);
+    expect([cpu.pkeyRegisterHigh, cpu.pkeyRegisterLow]).toEqual([initial, 0]);
+    expect([a.pkeyRegisterHigh, a.pkeyRegisterLow]).toEqual([OPEN_1, 7]);
+    tasks.switchTo(child);
+    expect([cpu.pkeyRegisterHigh, cpu.pkeyRegisterLow]).toEqual([OPEN_1, 7]);
+  });
+
+  it("cost a write and a barrier only where the values differ, in whichever word", () => {
+    const machine = boot();
+    const tasks = tasksOf(machine);
+    const cpu = machine.cpus.current;
+    const same = tasks.create(undefined);
+    const initial = cpu.pkeyRegisterHigh;
+    const costs = (task: Task): number[] => {
+      const { pkeyRegisterWrites, barriers } = { ...cpu.counters };
+      const counted = tasks.barriers;
+      tasks.switchTo(task);
+      return [
+        cpu.counters.pkeyRegisterWrites - pkeyRegisterWrites,
+        cpu.counters.barriers - barriers,
+        tasks.barriers - counted,
+      ];
+    };
+    for (const [high, low] of [
+      [initial, 1],
+      [OPEN_2, 0],
+    ] as const) {
+      const other = tasks.create(undefined);
+      expect(costs(other)).toEqual([0, 0, 0]);
+      cpu.writePkeyRegister(high, low);
+      cpu.synchronise();
+      expect(costs(same)).toEqual([1, 1, 1]);
+      expect(costs(other)).toEqual([1, 1, 1]);
+      expect(costs(same)).toEqual([1, 1, 1]);
+      expect([cpu.pkeyRegisterHigh, cpu.pkeyRegisterLow]).toEqual([initial, 0]);
+    }
+  });
+
+  it("leave the register alone by the policy of the first series", () => {
+    const machine = boot({ kernel: { switchPkeyRegister: false } });
+    const tasks = tasksOf(machine);
+    const cpu = machine.cpus.current;
+    const task = tasks.create(undefined);
+    cpu.writePkeyRegister(OPEN_1, 0);
+    tasks.switchTo(task);
+    expect(cpu.pkeyRegisterHigh).toBe(OPEN_1);
+    expect(tasks.barriers).toBe(0);
+  });
+
+  it("all get what is granted everywhere, in the register that they have saved", () => {
+    const machine = boot();
+    const tasks = tasksOf(machine);
+    const [a, b] = [tasks.create(undefined), tasks.create(undefined)];
+    machine.get(KeyRegisters).grantEverywhere(1, "rwx");
+    expect([a, b].map(({ pkeyRegisterHigh }) => pkeyRegisterHigh & (31 << 5))).toEqual([0, 0]);
+    expect(a.pkeyRegisterHigh & (31 << 10)).not.toBe(0);
+    tasks.mapSavedRegisters(
+      (high) => high + 1,
+      (low) => low + 2,
+    );
+    expect([a.pkeyRegisterHigh - (machine.cpus.current.pkeyRegisterHigh + 1), a.pkeyRegisterLow]).toEqual([0, 2]);
+  });
+
+  it("keep their lazy MMU section while another runs", () => {
+    const machine = boot();
+    const tasks = tasksOf(machine);
+    const lazy = machine.get(LazyMmu);
+    const [a, b] = [tasks.create(undefined), tasks.create(undefined)];
+    tasks.switchTo(a);
+    lazy.enable();
+    tasks.switchTo(b);
+    expect(lazy.isActive()).toBe(false);
+    tasks.switchTo(a);
+    expect(lazy.isActive()).toBe(true);
+    lazy.disable();
+  });
+});
+
+describe("the address space of a CPU", () => {
+  it("is the one of the last task that had one: a kernel thread borrows it", () => {
+    const process = new Process();
+    const { machine, tasks, mm } = process;
+    const { mmu } = machine.cpus.current;
+    expect(mmu.userRoot).toBe(mm.root);
+    tasks.switchTo(tasks.create(undefined));
+    expect(mmu.userRoot).toBe(mm.root);
+    const other = process.spaces.create();
+    tasks.switchTo(tasks.create(other));
+    expect(mmu.userRoot).toBe(other.root);
+  });
+
+  it.each([
+    ["one root for both halves", undefined],
+    ["a root for the user's half", splitRoots],
+  ] as const)("is no longer one that ends, though a kernel thread borrows it: %s", (_, arch) => {
+    const machine = boot({ cpus: 2 }, arch && { arch });
+    const process = new Process(machine);
+    const { tasks, mm, task } = process;
+    tasks.switchTo(tasks.create(undefined));
+    onCpu(machine, 1);
+    const own = process.spaces.create();
+    tasks.switchTo(tasks.create(own));
+    tasks.exit(task);
+    expect([...process.spaces.all].includes(mm)).toBe(false);
+    const { root } = machine.get(PageTables);
+    const roots = machine.cpus.all.map(({ mmu }) => mmu.userRoot);
+    expect(roots).toEqual([arch === undefined ? root : -1, own.root]);
+  });
+
+  it("stays while another thread has it", () => {
+    const process = new Process();
+    const { tasks, spaces, mm, task } = process;
+    spaces.get(mm);
+    const thread = tasks.create(mm, CloneFlag.THREAD);
+    tasks.switchTo(thread);
+    tasks.exit(task);
+    expect([mm.users, process.machine.cpus.current.mmu.userRoot]).toEqual([1, mm.root]);
+    tasks.exit(thread);
+    expect([...spaces.all]).toEqual([]);
+  });
+
+  it("is replaced by exec, at once in the task that runs", () => {
+    const process = new Process();
+    const { tasks, spaces, mm, task, machine } = process;
+    const next = spaces.create();
+    tasks.exec(task, next);
+    expect([task.mm, machine.cpus.current.mmu.userRoot, [...spaces.all]]).toEqual([next, next.root, [next]]);
+    expect(mm.users).toBe(0);
+
+    const sleeping = tasks.create(undefined);
+    const third = spaces.create();
+    tasks.exec(sleeping, third);
+    expect([sleeping.mm, machine.cpus.current.mmu.userRoot]).toEqual([third, next.root]);
+    tasks.switchTo(sleeping);
+    expect(machine.cpus.current.mmu.userRoot).toBe(third.root);
+  });
+
+  it("is told to the MMU only when it changes", () => {
+    const process = new Process();
+    const { tasks, spaces, mm, machine } = process;
+    spaces.get(mm);
+    const thread = tasks.create(mm, CloneFlag.THREAD);
+    const { mmu } = machine.cpus.current;
+    let told = 0;
+    const setUserRoot = mmu.setUserRoot.bind(mmu);
+    mmu.setUserRoot = (...args) => {
+      told++;
+      setUserRoot(...args);
+    };
+    tasks.switchTo(thread);
+    tasks.switchTo(process.task);
+    expect(told).toBe(0);
+  });
+});
+
+describe("a task that ends", () => {
+  it("leaves its CPU to the idle task, has no address space, and cannot run again", () => {
+    const process = new Process();
+    const { tasks, task } = process;
+    tasks.exit(task);
+    expect([tasks.current.tid, task.mm, task.cred, [...tasks.all].includes(task)]).toEqual([0, undefined, 0, false]);
+    expect(() => {
+      tasks.switchTo(task);
+    }).toThrow(USAGE);
+  });
+
+  it("leaves another CPU as well, and the current CPU stays the current one", () => {
+    const machine = boot({ cpus: 2 });
+    const tasks = tasksOf(machine);
+    const task = tasks.create(undefined);
+    const other = tasks.create(undefined);
+    tasks.switchTo(task);
+    onCpu(machine, 1);
+    tasks.switchTo(other);
+    tasks.exit(task);
+    expect([machine.cpus.current.id, tasks.current, tasks.isIdle(0), tasks.isIdle(1)]).toEqual([1, other, true, false]);
+  });
+
+  it("may be one without an address space, but no idle task", () => {
+    const machine = boot({ cpus: 2 });
+    const tasks = tasksOf(machine);
+    tasks.exit(tasks.create(undefined));
+    for (const idle of [...tasks.all])
+      expect(() => {
+        tasks.exit(idle);
+      }).toThrow(USAGE);
+  });
+});
+
+describe("a switch", () => {
+  it("takes a task away from the CPU that runs it, which goes idle", () => {
+    const machine = boot({ cpus: 2 });
+    const tasks = tasksOf(machine);
+    const task = tasks.create(undefined);
+    const stays = tasks.create(undefined);
+    tasks.switchTo(task);
+    onCpu(machine, 1);
+    tasks.switchTo(stays);
+    expect(tasks.isIdle(0)).toBe(false);
+    tasks.switchTo(task);
+    expect([machine.cpus.current.id, tasks.current, tasks.isIdle(0), tasks.isIdle(1)]).toEqual([1, task, true, false]);
+    expect(tasks.switches).toBe(4);
+  });
+
+  it("moves no idle task to another CPU", () => {
+    const machine = boot({ cpus: 2 });
+    const tasks = tasksOf(machine);
+    const [idle0, idle1] = [...tasks.all];
+    tasks.switchTo(tasks.create(undefined));
+    expect(() => {
+      tasks.switchTo(idle1!);
+    }).toThrow(USAGE);
+    tasks.switchTo(idle0!);
+    onCpu(machine, 1);
+    expect(() => {
+      tasks.switchTo(idle0!);
+    }).toThrow(USAGE);
+  });
+
+  it("is refused in interrupt, and to a task of another machine's making", () => {
+    const machine = boot();
+    const tasks = tasksOf(machine);
+    const task = tasks.create(undefined);
+    machine.get(Exceptions).interrupt(() => {
+      expect(() => {
+        tasks.switchTo(task);
+      }).toThrow(USAGE);
+    });
+    tasks.switchTo(task);
+    const stranger: Task = { tid: 1, mm: undefined, pkeyRegisterHigh: 0, pkeyRegisterLow: 0, cred: 0, realCred: 0 };
+    expect(() => {
+      tasks.switchTo(stranger);
+    }).toThrow(USAGE);
+  });
+
+  it("back to a task that was interrupted goes to the CPU where it runs, or else brings it here", () => {
+    const machine = boot({ cpus: 2 });
+    const tasks = tasksOf(machine);
+    const task = tasks.create(undefined);
+    const other = tasks.create(undefined);
+    onCpu(machine, 1);
+    tasks.switchTo(task);
+    onCpu(machine, 0);
+    tasks.backTo(task);
+    expect([machine.cpus.current.id, tasks.current, tasks.switches]).toEqual([1, task, 1]);
+    tasks.switchTo(other);
+    onCpu(machine, 0);
+    tasks.backTo(task);
+    expect([machine.cpus.current.id, tasks.current, tasks.switches]).toEqual([0, task, 3]);
+    tasks.backTo([...tasks.all][1]!);
+    expect([machine.cpus.current.id, tasks.isIdle(1)]).toEqual([1, true]);
+  });
+
+  it("of a CPU to its idle task leaves the current CPU what it is", () => {
+    const machine = boot({ cpus: 2 });
+    const tasks = tasksOf(machine);
+    onCpu(machine, 1);
+    tasks.switchTo(tasks.create(undefined));
+    onCpu(machine, 0);
+    tasks.idle(1);
+    expect([machine.cpus.current.id, tasks.isIdle(1), tasks.switches]).toEqual([0, true, 2]);
+  });
+});
+
+it("a process sees its own pages alone, on whichever CPU it runs", () => {
+  const machine = boot({ cpus: 2 });
+  const process = new Process(machine);
+  process.mmap(BASE, 1);
+  process.touch(BASE, Access.WRITE);
+  const first = process.task;
+  process.run(process.tasks.create(process.spaces.create()));
+  expect(process.touch(BASE, Access.READ)).toBe(-14);
+  onCpu(machine, 1);
+  process.run(first);
+  expect(process.touch(BASE, Access.WRITE)).toBe(0);
+});
