@@ -1,0 +1,222 @@
+import { Access, MapFlag, PageAllocator, Prot } from "@kpkeys/core/contracts";
+import { describe, expect, it } from "vitest";
+import { KernelMm } from "../../src/process/mm.js";
+import { VmFlag } from "../../src/process/vma.js";
+import { boot, ENTRIES, entryOf, frameOf, record, UPPER } from "../support/machine.js";
+import type { Call } from "../support/machine.js";
+import { ANONYMOUS, BASE, FILE, Process, RW, SHARED } from "../support/process.js";
+import { readUserTables } from "../support/tables.js";
+
+const { READ, WRITE } = Access;
+const MADV = { DONTNEED: 4, DONTFORK: 10, DOFORK: 11, WIPEONFORK: 18, KEEPONFORK: 19 };
+const EFAULT = -14;
+const MAP_LOCKED = 0x2000;
+
+describe("fork", () => {
+  it("copies the tables of anonymous memory that was written, and of no other", () => {
+    const process = new Process();
+    process.mmap(BASE, ENTRIES);
+    process.mmap(BASE + UPPER, ENTRIES, RW, ANONYMOUS | 0x4000);
+    process.mmap(BASE + 2 * UPPER, ENTRIES, RW, SHARED);
+    process.mmap(BASE + 3 * UPPER, ENTRIES, Prot.READ, FILE);
+    for (const i of [0, 2]) process.touch(BASE + i * UPPER, WRITE);
+    for (const i of [1, 3]) process.touch(BASE + i * UPPER, READ);
+    expect(process.tables).toBe(8);
+    process.fork();
+    expect(process.tables).toBe(2);
+  });
+
+  it("copies a written file mapping whole, pages that were only read included", () => {
+    const process = new Process();
+    process.mmap(BASE, 2 * ENTRIES, RW, FILE);
+    process.touch(BASE, READ);
+    process.touch(BASE + ENTRIES, WRITE);
+    process.fork();
+    expect(process.tables).toBe(3);
+    expect(process.touch(BASE, READ)).toBe(0);
+  });
+
+  it("copies tables that hold nothing any more, and none where the parent has none", () => {
+    const process = new Process();
+    process.mmap(BASE, 3 * ENTRIES);
+    process.touch(BASE, WRITE);
+    process.touch(BASE + 2 * ENTRIES, WRITE);
+    process.spaces.madvise(process.mm, BASE, 1, MADV.DONTNEED);
+    process.fork();
+    expect(process.tables).toBe(3);
+    expect(readUserTables(process.machine, process.mm).pages.size).toBe(1);
+  });
+
+  it("makes an upper table where the parent has one, with nothing below it", () => {
+    const process = new Process();
+    process.mmap(BASE, 1, RW, SHARED);
+    process.mmap(BASE + ENTRIES, UPPER);
+    process.touch(BASE, WRITE);
+    process.touch(BASE + UPPER, WRITE);
+    expect(process.tables).toBe(4);
+    process.fork();
+    expect(process.tables).toBe(3);
+  });
+
+  it("has both map the same pages, which neither may write any more, old and with their rights", () => {
+    const process = new Process();
+    process.mmap(BASE, 4, 7);
+    for (const i of [0, 1, 3]) process.touch(BASE + i, WRITE);
+    process.touch(BASE + 2, READ);
+    process.mmap(BASE + 9, 1, Prot.READ);
+    const before = process.machine.counters().tableWrites;
+    const parent = process.fork();
+    const [theirs, ours] = [parent.mm!, process.mm].map((mm) => readUserTables(process.machine, mm).pages);
+    expect([...ours!.keys()]).toEqual([...theirs!.keys()]);
+    for (const [page, entry] of ours!) {
+      expect(entry.pfn).toBe(theirs!.get(page)!.pfn);
+      expect([entry.writable, theirs!.get(page)!.writable, entry.young, theirs!.get(page)!.young]).toEqual([
+        false,
+        false,
+        false,
+        true,
+      ]);
+    }
+    expect([0, 2].map((i) => ours!.get(BASE + i)!.dirty)).toEqual([true, false]);
+    // Three entries write-protected, four set, two tables linked, and the kernel's half.
+    expect(process.machine.counters().tableWrites - before).toBeGreaterThanOrEqual(9);
+    const { low, high } = entryOf(process.machine, BASE, process.mm.root);
+    expect([low & 0x38, high & ~0xffff]).toEqual([0x8, entryOf(process.machine, BASE, parent.mm!.root).high & ~0xffff]);
+  });
+
+  it("keeps what a written shared mapping may write, and has the copy clean", () => {
+    const process = new Process();
+    process.mmap(BASE, 1, RW, SHARED);
+    process.touch(BASE, WRITE);
+    // A stack-like fault is all that gives shared memory an anon_vma in the model: it is set here as mremap may have left it.
+    const mm = KernelMm.of(process.mm);
+    mm.vmas.prepareAnonVma(mm.vmas.find(BASE)!);
+    const parent = process.fork();
+    const [theirs, ours] = [parent.mm!, process.mm].map((mm) => readUserTables(process.machine, mm).pages.get(BASE)!);
+    expect(ours).toMatchObject({ pfn: theirs!.pfn, writable: true, dirty: false, young: false });
+    expect(theirs).toMatchObject({ writable: true, dirty: true });
+  });
+
+  it("counts each page once more, so that it goes with the last process", () => {
+    const process = new Process();
+    const free = (): number => process.machine.get(PageAllocator).freePages;
+    process.mmap(BASE, 2);
+    process.touch(BASE, WRITE);
+    process.touch(BASE + 1, READ);
+    const { tasks, mm } = process;
+    const child = process.spaces.fork(mm);
+    process.spaces.fork(mm);
+    const before = free();
+    process.spaces.munmap(child, BASE, 2);
+    expect(free()).toBe(before + 2);
+    process.spaces.munmap(mm, BASE, 2);
+    expect(free()).toBe(before + 4);
+    expect(tasks.current.mm).toBe(mm);
+  });
+
+  it("leaves out what is DONTFORK, and empties what is WIPEONFORK, until that is taken back", () => {
+    const process = new Process();
+    const advice = [
+      [MADV.DONTFORK],
+      [MADV.WIPEONFORK],
+      [MADV.DONTFORK, MADV.DOFORK],
+      [MADV.WIPEONFORK, MADV.KEEPONFORK],
+    ];
+    advice.forEach((numbers, i) => {
+      process.mmap(BASE + 2 * i, 1);
+      process.touch(BASE + 2 * i, WRITE);
+      for (const number of numbers) process.spaces.madvise(process.mm, BASE + 2 * i, 1, number);
+    });
+    process.fork();
+    expect([...readUserTables(process.machine, process.mm).pages.keys()]).toEqual([BASE + 4, BASE + 6]);
+    expect([0, 2, 4, 6].map((i) => process.touch(BASE + i, READ))).toEqual([EFAULT, 1, 0, 0]);
+  });
+
+  it("has no anon_vma for what it wiped, an inherited one for the rest, and none where nothing was written", () => {
+    const process = new Process();
+    process.mmap(BASE, 1);
+    process.mmap(BASE + 2, 1);
+    process.mmap(BASE + 4, 1);
+    process.touch(BASE, WRITE);
+    process.touch(BASE + 2, WRITE);
+    process.spaces.madvise(process.mm, BASE + 2, 1, MADV.WIPEONFORK);
+    process.fork();
+    process.fork();
+    const { vmas } = KernelMm.of(process.mm);
+    const state = [0, 2, 4].map((i) => [vmas.find(BASE + i)!.anonVma !== 0, vmas.find(BASE + i)!.inherited]);
+    expect(state).toEqual([
+      [true, true],
+      [false, false],
+      [false, false],
+    ]);
+  });
+
+  it("does not let an inherited anon_vma spread, nor that of one mapping to another's copy", () => {
+    const process = new Process();
+    process.mmap(BASE, 1);
+    process.touch(BASE, WRITE);
+    process.fork();
+    process.mmap(BASE + 1, 1);
+    expect(KernelMm.of(process.mm).vmas.all).toHaveLength(2);
+  });
+
+  it("keeps everything else of a mapping but that it is locked", () => {
+    const process = new Process();
+    process.mmap(BASE, 1, Prot.READ, FILE | MAP_LOCKED | 0x4000);
+    process.fork();
+    const vma = KernelMm.of(process.mm).vmas.find(BASE)!;
+    expect([vma.flags, vma.prot, vma.end - vma.start]).toEqual([VmFlag.NORESERVE, Prot.READ, 1]);
+    expect(vma.file).not.toBe(0);
+  });
+
+  it("invalidates the parent's translations once, which could still write", () => {
+    const process = new Process();
+    process.mmap(BASE, 1);
+    process.touch(BASE, WRITE);
+    const before = process.machine.counters().tlbInvalidations;
+    const child = process.spaces.fork(process.mm);
+    expect(process.machine.counters().tlbInvalidations - before).toBe(1);
+    expect([process.touch(BASE, READ), process.touch(BASE, WRITE)]).toEqual([0, 1]);
+    expect(frameOf(process.machine, BASE, child.root)).not.toBe(frameOf(process.machine, BASE, process.mm.root));
+  });
+
+  it("holds the locks of both tables, the child's first, in a section of lazy MMU mode", () => {
+    const calls: Call[] = [];
+    const process = new Process(
+      boot(
+        {},
+        {
+          attach: (points) => {
+            record(points, ["tableLocked", "tableUnlocking", "lazyMmuEnter", "lazyMmuLeave"], calls);
+          },
+        },
+      ),
+    );
+    process.mmap(BASE, 1);
+    process.touch(BASE, WRITE);
+    calls.length = 0;
+    const child = process.spaces.fork(process.mm);
+    const [theirs, ours] = [process.mm, child].map(({ root }) => entryOf(process.machine, BASE, root).table);
+    expect(calls.slice(-6)).toEqual([
+      ["tableLocked", ours],
+      ["tableLocked", theirs],
+      ["lazyMmuEnter"],
+      ["lazyMmuLeave", 0, true],
+      ["tableUnlocking", theirs],
+      ["tableUnlocking", ours],
+    ]);
+  });
+});
+
+it("a run of pages is protected and copied as the pages one by one", () => {
+  const process = new Process();
+  process.mmap(BASE, 64, RW, ANONYMOUS | MapFlag.POPULATE);
+  process.spaces.munmap(process.mm, BASE + 20, 1);
+  process.mmap(BASE + 20, 1);
+  process.touch(BASE + 20, READ);
+  const { writesBySetter: before } = process.machine.counters();
+  process.spaces.fork(process.mm);
+  const { writesBySetter: after } = process.machine.counters();
+  expect(after.ptep_set_wrprotect - before.ptep_set_wrprotect).toBe(63);
+  expect(after.set_pte - before.set_pte).toBe(64);
+});
