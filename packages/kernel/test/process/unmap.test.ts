@@ -128,7 +128,7 @@ describe("MADV_DONTNEED", () => {
     const calls: Call[] = [];
     const observer: Observer = {
       tlbFlush: (_cpu, _high, _low, pages) => order.push(pages),
-      tablePage: (_pfn, source, alive) => order.push(alive ? "taken" : "freed"),
+      tablePage: (_pfn, _source, alive) => order.push(alive ? "taken" : "freed"),
     };
     const process = new Process(
       boot(
