@@ -41,6 +41,12 @@ const CORE_MAY_NOT = {
 const CONTAINER_MESSAGE = "only @kpkeys/core knows the container: take inject, injectable and the rest from there";
 const TABLE_MESSAGE = "the import table of CONTRIBUTING.md does not allow this package here";
 
+/** A plugin's contract as a literal: the constant would agree with every version. */
+const LITERAL_CONTRACT = {
+  selector: "Property[key.name='contract'] > Identifier.value[name='CONTRACT_VERSION']",
+  message: "write the number that the plugin was written against: the constant agrees with every version",
+};
+
 /** @returns rules against modules whose name matches, in import, export from, import() and import types alike. */
 function forbid(groups, paths = []) {
   const dynamic = groups.flatMap(({ regex, message }) => {
@@ -49,7 +55,7 @@ function forbid(groups, paths = []) {
   });
   return {
     "no-restricted-imports": ["error", { patterns: groups, paths }],
-    "no-restricted-syntax": ["error", ...dynamic],
+    "no-restricted-syntax": ["error", LITERAL_CONTRACT, ...dynamic],
   };
 }
 
@@ -76,6 +82,7 @@ export default defineConfig(
       "@typescript-eslint/no-extraneous-class": "off",
       "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
       "@typescript-eslint/no-non-null-assertion": "off",
+      "no-restricted-syntax": ["error", LITERAL_CONTRACT],
     },
   },
   Object.entries(MAY_IMPORT).map(([packages, allowed]) => ({

@@ -1,5 +1,4 @@
 import { registerArch } from "@kpkeys/core";
-import { CONTRACT_VERSION } from "@kpkeys/core/contracts";
 import type { Plugin } from "@kpkeys/core/contracts";
 import { createCpu, readArchOptions } from "@kpkeys/core/machine";
 import { FORMAT } from "./format.js";
@@ -20,7 +19,7 @@ export const oddArch: Plugin = {
   id: ID,
   kind: "arch",
   description: "an architecture that does not exist: KPR, three levels of 16 KiB tables",
-  contract: CONTRACT_VERSION,
+  contract: 1,
   config: [{ symbol: "ODD_ARCH", selects: ["ARCH_HAS_KPKEYS", "ARCH_HAS_KPKEYS_HARDENED_PGTABLES"] }],
   setup(container, options) {
     const width = { standard: 44, least: 44, most: 44 };

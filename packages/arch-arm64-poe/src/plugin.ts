@@ -1,5 +1,4 @@
 import { registerArch } from "@kpkeys/core";
-import { CONTRACT_VERSION } from "@kpkeys/core/contracts";
 import type { Plugin } from "@kpkeys/core/contracts";
 import { createCpu, readArchOptions } from "@kpkeys/core/machine";
 import { ARM64_FORMAT } from "./format.js";
@@ -27,7 +26,7 @@ export const arm64Poe: Plugin = {
   id: ID,
   kind: "arch",
   description: "arm64: POR_EL1 (FEAT_S1POE), VMSAv8-64 stage 1 with four levels",
-  contract: CONTRACT_VERSION,
+  contract: 1,
   config: [
     { symbol: "ARM64" },
     { symbol: "ARM64_POE", selects: ["ARCH_HAS_KPKEYS", "ARCH_HAS_KPKEYS_HARDENED_PGTABLES"] },

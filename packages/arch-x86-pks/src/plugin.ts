@@ -1,5 +1,4 @@
 import { registerArch } from "@kpkeys/core";
-import { CONTRACT_VERSION } from "@kpkeys/core/contracts";
 import type { Plugin } from "@kpkeys/core/contracts";
 import { createCpu, readArchOptions } from "@kpkeys/core/machine";
 import { createPageTableFormat } from "./format.js";
@@ -27,7 +26,7 @@ export const x86Pks: Plugin = {
   id: ID,
   kind: "arch",
   description: "x86-64: IA32_PKRS (PKS), long-mode paging with four levels",
-  contract: CONTRACT_VERSION,
+  contract: 1,
   config: [
     {
       symbol: "ARCH_HAS_SUPERVISOR_PKEYS",

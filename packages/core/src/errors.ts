@@ -47,7 +47,7 @@ export const ERROR_CODES = {
   ERR_FROZEN: "something was registered or changed after the machine was frozen",
   ERR_CONTEXT_UNKNOWN: "a context that no plugin has defined",
   ERR_CONTEXT_DUPLICATE: "a context is defined twice",
-  ERR_CONTEXT_DEFAULT_PKEY: "a context does not give read-write on key 0",
+  ERR_CONTEXT_DEFAULT_PKEY: "a context gives other rights than rwx on key 0, with which kernel code is mapped",
   ERR_CONTEXT_RIGHTS: "a context names rights that the architecture's register cannot express",
   ERR_PKEY_UNKNOWN: "a symbolic key that no plugin has registered",
   ERR_PKEY_DUPLICATE: "a symbolic key is registered twice",

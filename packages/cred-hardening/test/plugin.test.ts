@@ -1,6 +1,5 @@
 import { createContainer, createPluginRegistry, KpkeysError, provide, registerFramework, resolve } from "@kpkeys/core";
 import {
-  CONTRACT_VERSION,
   CRED,
   Creds,
   ExtensionPoints,
@@ -22,7 +21,7 @@ function toyArch(selects: readonly string[] = ["ARCH_HAS_KPKEYS"]): Plugin {
     id: "toy",
     kind: "arch",
     description: "a register in a variable",
-    contract: CONTRACT_VERSION,
+    contract: 1,
     config: [{ symbol: "TOY", selects }],
     setup(container) {
       provide(container, PkeyRegister, GRANTING);

@@ -3,7 +3,6 @@ import { x86Pks } from "@kpkeys/arch-x86-pks";
 import { createPluginRegistry, lazily, resolve } from "@kpkeys/core";
 import {
   AddressSpaces,
-  CONTRACT_VERSION,
   ExtensionPoints,
   Gfp,
   LinearMap,
@@ -247,7 +246,7 @@ function meddler(id: string, phase: InitPhase, act: (parts: Meddling) => void): 
     id,
     kind: "feature",
     description: "a machine whose memory is not as one would wish",
-    contract: CONTRACT_VERSION,
+    contract: 1,
     setup(container) {
       const points = resolve(container, ExtensionPoints);
       const pages = lazily(container, PageAllocator);

@@ -1,7 +1,7 @@
 import { arm64Poe } from "@kpkeys/arch-arm64-poe";
 import { x86Pks } from "@kpkeys/arch-x86-pks";
 import { createPluginRegistry, lazily, resolve } from "@kpkeys/core";
-import { CONTRACT_VERSION, EarlyMemory, ExtensionPoints } from "@kpkeys/core/contracts";
+import { EarlyMemory, ExtensionPoints } from "@kpkeys/core/contracts";
 import type { Plugin } from "@kpkeys/core/contracts";
 import { buildMachine, coverageOf, DEFAULT_SPEC } from "@kpkeys/kernel";
 import { PgtablesWarnings } from "@kpkeys/pgtables-hardening";
@@ -14,7 +14,7 @@ function thief(told: number[]): Plugin {
     id: "thief",
     kind: "feature",
     description: "takes the memory of early boot",
-    contract: CONTRACT_VERSION,
+    contract: 1,
     config: [],
     setup(container) {
       const points = resolve(container, ExtensionPoints);

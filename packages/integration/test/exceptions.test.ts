@@ -4,7 +4,6 @@ import { createPluginRegistry, resolve } from "@kpkeys/core";
 import {
   AddressSpaces,
   ArchTools,
-  CONTRACT_VERSION,
   Errno,
   Exceptions,
   ExtensionPoints,
@@ -269,7 +268,7 @@ describe.each(ARCHES)("a feature that says it has mended a fault and has not, on
       id: "liar",
       kind: "feature",
       description: "mends nothing",
-      contract: CONTRACT_VERSION,
+      contract: 1,
       setup(container) {
         resolve(container, ExtensionPoints).on("kernelFault", () => ++asked > 0);
       },

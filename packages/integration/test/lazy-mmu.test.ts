@@ -1,7 +1,7 @@
 import { arm64Poe } from "@kpkeys/arch-arm64-poe";
 import { x86Pks } from "@kpkeys/arch-x86-pks";
 import { createPluginRegistry, resolve } from "@kpkeys/core";
-import { CONTRACT_VERSION, Exceptions, ExtensionPoints, LazyMmu, Tasks } from "@kpkeys/core/contracts";
+import { Exceptions, ExtensionPoints, LazyMmu, Tasks } from "@kpkeys/core/contracts";
 import type { Plugin } from "@kpkeys/core/contracts";
 import { buildMachine, DEFAULT_SPEC } from "@kpkeys/kernel";
 import type { Machine } from "@kpkeys/kernel";
@@ -15,7 +15,7 @@ function recorder(log: string[]): Plugin {
     id: "recorder",
     kind: "feature",
     description: "writes down lazy MMU sections",
-    contract: CONTRACT_VERSION,
+    contract: 1,
     setup(container) {
       let entered = 0;
       const points = resolve(container, ExtensionPoints);

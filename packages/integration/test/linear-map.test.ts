@@ -4,7 +4,6 @@ import { createPluginRegistry, lazily, resolve } from "@kpkeys/core";
 import {
   Access,
   AddressSpaces,
-  CONTRACT_VERSION,
   Errno,
   ExtensionPoints,
   Gfp,
@@ -470,7 +469,7 @@ function scripted(arch: string, script: Script): Machine {
     id: "scripted",
     kind: "feature",
     description: "answers splitters by a script",
-    contract: CONTRACT_VERSION,
+    contract: 1,
     config: [],
     setup(container) {
       const pages = lazily(container, PageAllocator);

@@ -1,15 +1,7 @@
 import { arm64Poe } from "@kpkeys/arch-arm64-poe";
 import { x86Pks } from "@kpkeys/arch-x86-pks";
 import { createPluginRegistry, resolve } from "@kpkeys/core";
-import {
-  AddressSpaces,
-  CONTRACT_VERSION,
-  Exceptions,
-  ExtensionPoints,
-  MapFlag,
-  PageTables,
-  Prot,
-} from "@kpkeys/core/contracts";
+import { AddressSpaces, Exceptions, ExtensionPoints, MapFlag, PageTables, Prot } from "@kpkeys/core/contracts";
 import type { Plugin, PluginOptions } from "@kpkeys/core/contracts";
 import { buildMachine, DEFAULT_SPEC } from "@kpkeys/kernel";
 import type { Machine } from "@kpkeys/kernel";
@@ -111,7 +103,7 @@ describe.each(ARCHES)("guard placements on %s", (arch) => {
       id: "interrupting",
       kind: "feature",
       description: "an interrupt that writes page tables while an operation allocates one",
-      contract: CONTRACT_VERSION,
+      contract: 1,
       setup(container) {
         resolve(container, ExtensionPoints).on("tablePageCtor", (pfn) => {
           resolve(container, Exceptions).interrupt(() => {

@@ -1,6 +1,5 @@
 import { createContainer, createPluginRegistry, provide, registerFramework, resolve } from "@kpkeys/core";
 import {
-  CONTRACT_VERSION,
   Cpus,
   EarlyMemory,
   Errno,
@@ -88,7 +87,7 @@ export function createBlockToy({ pages = 2 * HUGE, options = {}, supported = tru
     id: "toy",
     kind: "arch",
     description: "a linear map of blocks",
-    contract: CONTRACT_VERSION,
+    contract: 1,
     config: [{ symbol: "TOY", selects: ["ARCH_HAS_KPKEYS", "ARCH_HAS_KPKEYS_HARDENED_PGTABLES"] }],
     setup(own) {
       provide(own, PkeyRegister, GRANTING);

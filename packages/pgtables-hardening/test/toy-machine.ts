@@ -1,6 +1,5 @@
 import { createContainer, createPluginRegistry, provide, registerFramework, resolve } from "@kpkeys/core";
 import {
-  CONTRACT_VERSION,
   ExtensionPoints,
   Kpkeys,
   KpkeysArch,
@@ -66,7 +65,7 @@ export function createToyMachine(options: PluginOptions = {}, supported = true):
     id: "toy",
     kind: "arch",
     description: "a register in a variable",
-    contract: CONTRACT_VERSION,
+    contract: 1,
     config: [{ symbol: "TOY", selects: ["ARCH_HAS_KPKEYS", "ARCH_HAS_KPKEYS_HARDENED_PGTABLES"] }],
     setup(container) {
       provide(container, PkeyRegister, GRANTING);

@@ -56,8 +56,11 @@ export type KpkeysState = number & {
   readonly [kpkeysState]: true;
 };
 
-/** Which rights a context gives on each managed key; a key not named keeps its DEFAULT rights. */
-export type ContextRights = Readonly<Partial<Record<PkeyName, Rights>>>;
+/**
+ * Which rights a context gives on each managed key; a key not named keeps its DEFAULT rights. The key DEFAULT is `rwx` in every
+ * context: kernel code is mapped with it.
+ */
+export type ContextRights = Readonly<Partial<Record<Exclude<PkeyName, "DEFAULT">, Rights> & { DEFAULT: "rwx" }>>;
 
 /** A context as the access path uses it: `value = (value & ~clear) | set`. */
 export interface CompiledContext {
@@ -150,7 +153,7 @@ export interface Kpkeys {
   /**
    * Gives a context its rights. Only during a plugin's `setup`.
    * @param name - the context
-   * @param rights - rights by key; must give read-write on `DEFAULT`
+   * @param rights - rights by key; on `DEFAULT` nothing but `rwx`
    * @param others - rights on every key that `rights` does not name, `DEFAULT` apart, whoever registers it; their DEFAULT rights if
    *   left out. For a context such as the credentials series' UNRESTRICTED, which opens what its feature need not know
    * @throws KpkeysError ERR_FROZEN, ERR_CONTEXT_DUPLICATE, ERR_CONTEXT_DEFAULT_PKEY, ERR_PKEY_UNKNOWN

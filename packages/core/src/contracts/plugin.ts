@@ -2,7 +2,10 @@ import type { DependencyContainer } from "tsyringe";
 import { token } from "./token.js";
 import type { Token } from "./token.js";
 
-/** The version of the contracts in this package. A plugin carries the version it was written against. */
+/**
+ * The version of the contracts in this package, which grows with each change that plugins must follow. A plugin carries the number
+ * that it was written against as a literal: with this constant it would agree with every version.
+ */
 export const CONTRACT_VERSION = 1;
 
 /** Options of a plugin: plain JSON, from the machine's specification. */
@@ -37,8 +40,8 @@ export interface Plugin {
   readonly kind: "arch" | "feature";
   /** One line for `--help` and reports. */
   readonly description: string;
-  /** The {@link CONTRACT_VERSION} that it was written against. */
-  readonly contract: number;
+  /** The {@link CONTRACT_VERSION} that it was written against, as a literal: `1`. */
+  readonly contract: typeof CONTRACT_VERSION;
   /** Plugins that must be there, by reference; they are set up before. */
   readonly dependencies?: readonly Plugin[];
   /** Config symbols that come with it. */

@@ -95,13 +95,14 @@ export function createContexts(pkeys: Pkeys, register: PkeyRegister): Contexts {
         checkRights(name, right, `the key ${key}`);
       }
       if (others !== undefined) checkRights(name, others, "all other keys");
-      const onDefault = rights.DEFAULT ?? "rwx";
-      if (onDefault !== "rw" && onDefault !== "rwx") {
+      // A string at run time, whatever the type says.
+      const onDefault: string = rights.DEFAULT ?? "rwx";
+      if (onDefault !== "rwx") {
         throw new KpkeysError(
           "ERR_CONTEXT_DEFAULT_PKEY",
           `the context ${name} gives '${onDefault}' on the key DEFAULT`,
           {
-            expected: "'rwx': the kernel saves its own state through that key in every context",
+            expected: "'rwx', or nothing: the kernel runs and saves its state through that key in every context",
           },
         );
       }

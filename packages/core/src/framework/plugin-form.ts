@@ -28,7 +28,11 @@ export function checkPluginForm(candidate: unknown): asserts candidate is Plugin
     throw invalid(where, `its description is ${shown(description)}`, "one line of text");
   }
   if (typeof contract !== "number")
-    throw invalid(where, `its contract is ${shown(contract)}`, "CONTRACT_VERSION of @kpkeys/core/contracts");
+    throw invalid(
+      where,
+      `its contract is ${shown(contract)}`,
+      `the number of the contracts that it was written against, now ${CONTRACT_VERSION}`,
+    );
   if (contract !== CONTRACT_VERSION) {
     throw new KpkeysError("ERR_PLUGIN_CONTRACT", `it was written against version ${contract} of the contracts`, {
       where,

@@ -1,11 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { CONTRACT_VERSION } from "../../src/contracts/index.js";
 import type { ConfigSymbol, Plugin } from "../../src/contracts/index.js";
 import { KpkeysError, readConfig, resolveConfig } from "../../src/index.js";
 
 function plugin(id: string, kind: Plugin["kind"], config: readonly ConfigSymbol[]): Plugin {
-  return { id, kind, description: id, contract: CONTRACT_VERSION, config, setup: () => undefined };
+  return { id, kind, description: id, contract: 1, config, setup: () => undefined };
 }
 
 /** The symbols as arch/arm64/Kconfig, mm/Kconfig and security/Kconfig.hardening relate them. */

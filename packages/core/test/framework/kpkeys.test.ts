@@ -1,5 +1,5 @@
 import { createKpkeys, createStaticKeys } from "../../src/index.js";
-import type { Kpkeys, KpkeysState, PkeyName, PkeyRegister } from "../../src/contracts/index.js";
+import type { ContextRights, Kpkeys, KpkeysState, PkeyName, PkeyRegister } from "../../src/contracts/index.js";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { codeOf } from "./open-types.js";
@@ -68,9 +68,10 @@ describe("the register's values come from keys and contexts", () => {
   it("keeps execution of key 0, where code is mapped, in every context", () => {
     const { kpkeys } = make(GRANTING, (api) => {
       api.registerPkey("CRED");
-      api.defineContext("CRED", { DEFAULT: "rw", CRED: "rw" });
+      api.defineContext("CRED", { DEFAULT: "rwx", CRED: "rw" });
+      api.defineContext("PGTABLES", {}, "rw");
     });
-    expect(kpkeys.compiled("CRED").set.low).toBe(0x507);
+    for (const name of ["CRED", "PGTABLES"] as const) expect(kpkeys.compiled(name).set.low).toBe(0x507);
   });
 });
 
@@ -123,11 +124,11 @@ describe("a context is refused", () => {
     return { kpkeys: api };
   })();
 
-  it("without read-write on key 0", () => {
-    for (const rights of ["none", "r", "rx"] as const) {
+  it.each(["none", "r", "rx", "rw"])("with %s on key 0: any rights but rwx would be made wider", (rights) => {
+    for (const context of ["CRED", "DEFAULT"] as const) {
       expect(
         codeOf(() => {
-          kpkeys.defineContext("CRED", { DEFAULT: rights });
+          kpkeys.defineContext(context, { DEFAULT: rights } as unknown as ContextRights);
         }),
       ).toBe("ERR_CONTEXT_DEFAULT_PKEY");
     }

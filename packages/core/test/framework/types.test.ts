@@ -76,6 +76,18 @@ describe("keys and contexts are open types", () => {
   });
 });
 
+describe("rights on the key DEFAULT", () => {
+  it("are all of them", () => {
+    compiles((kpkeys) => {
+      kpkeys.defineContext("CRED", { DEFAULT: "rwx" });
+    });
+    compiles((kpkeys) => {
+      // @ts-expect-error kernel code is mapped with key 0, and must be executed
+      kpkeys.defineContext("CRED", { DEFAULT: "rw" });
+    });
+  });
+});
+
 describe("a static key", () => {
   it("is turned on by enable() alone", () => {
     // @ts-expect-error the field is read-only

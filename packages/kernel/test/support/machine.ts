@@ -1,5 +1,5 @@
 import { createPluginRegistry } from "@kpkeys/core";
-import { CONTRACT_VERSION, ExtensionPoints, PageTableFormat, PageTables } from "@kpkeys/core/contracts";
+import { ExtensionPoints, PageTableFormat, PageTables } from "@kpkeys/core/contracts";
 import type { ExtensionPoint, Observer, Plugin } from "@kpkeys/core/contracts";
 import { oddArch } from "../../../../examples/odd-arch/src/index.js";
 import { buildMachine } from "../../src/build.js";
@@ -34,7 +34,7 @@ export function boot(spec: Partial<MachineSpec> = {}, { arch = oddArch, attach, 
     id: "test",
     kind: "feature",
     description: "what a test attaches",
-    contract: CONTRACT_VERSION,
+    contract: 1,
     setup(container) {
       attach?.(container.resolve(ExtensionPoints));
     },

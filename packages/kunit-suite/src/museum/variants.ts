@@ -1,6 +1,5 @@
 import { provide, resolve } from "@kpkeys/core";
 import {
-  CONTRACT_VERSION,
   Cpus,
   Errno,
   INIT_PHASES,
@@ -25,7 +24,7 @@ import type { DependencyContainer, ExtensionHandlers, Guard, Plugin, Token } fro
  * @param setup - replaces what it replaces
  */
 export function variant(id: string, description: string, setup: (container: DependencyContainer) => void): Plugin {
-  return { id, kind: "feature", description, contract: CONTRACT_VERSION, setup };
+  return { id, kind: "feature", description, contract: 1, setup };
 }
 
 /**

@@ -1,5 +1,5 @@
 import { KpkeysError, lazily, resolve } from "@kpkeys/core";
-import { CONTRACT_VERSION, Cpus, ExtensionPoints, Kpkeys, PageTables } from "@kpkeys/core/contracts";
+import { Cpus, ExtensionPoints, Kpkeys, PageTables } from "@kpkeys/core/contracts";
 import type { DependencyContainer, Observer, Plugin } from "@kpkeys/core/contracts";
 
 /** How long table pages were writable, and what else ran meanwhile. A window lasts from where they are opened to where they are shut. */
@@ -135,7 +135,7 @@ export function createExposureProbe(openedBy: OpenedBy): ExposureProbe {
     id: "exposure-probe",
     kind: "feature",
     description: "measures how long table pages are writable",
-    contract: CONTRACT_VERSION,
+    contract: 1,
     setup(container) {
       const points = resolve(container, ExtensionPoints);
       findTables = lazily(container, PageTables);
