@@ -1,7 +1,9 @@
 import {
   AddressSpaces,
   ArchTools,
+  Creds,
   Exceptions,
+  KernelMemory,
   Kpkeys,
   LinearMap,
   PageTableFormat,
@@ -119,6 +121,20 @@ describe.each(ARCHES)("kpkeys=soft on %s", (arch) => {
     const [high, low] = [linearMap.addressHigh(text), linearMap.addressLow(text)];
     expect(machine.get(Exceptions).copyToKernelNofault(high, low, 0, 0)).toBeLessThan(0);
     expect(machine.get(PgtablesWarnings).filter(isData)).toEqual([]);
+  });
+});
+
+describe.each(ARCHES)("kpkeys=soft with a second feature on %s", (arch) => {
+  it("opens the key of page tables alone: a write that another feature's key denies stays denied", () => {
+    const machine = bootedWith(arch, "soft", { features: ["pgtables", "cred"] });
+    const cred = machine.get(Creds).current();
+    const prepared = machine.get(Creds).prepareProtected();
+    expect(prepared).not.toBe(cred);
+    const { high, low } = machine.get(KernelMemory).linearAddress(prepared);
+    expect(machine.get(Exceptions).copyToKernelNofault(high, low, 0, 0)).toBeLessThan(0);
+    expect(machine.get(PgtablesWarnings)).toEqual([]);
+    expect(strayWrite(machine)).toBe(0);
+    expect(machine.get(Exceptions).copyToKernelNofault(high, low, 0, 0)).toBeLessThan(0);
   });
 });
 

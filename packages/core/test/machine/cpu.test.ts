@@ -344,3 +344,16 @@ describe("a store in a context, in one step", () => {
     }
   });
 });
+
+test("a CPU that has lost its power has no translation from before", () => {
+  const toy = createToy();
+  const address = 0xffffff8000201000n;
+  const { table, index } = toy.map(toy.kernelRoot, address, leaf(FIRST_DATA_PFN, W | G));
+  expect(toy.cpu.load64(high(address), low(address))).toBe(OK);
+  toy.memory.write(table, index, 0, 0);
+  expect(toy.cpu.load64(high(address), low(address))).toBe(OK);
+  toy.cpu.reset();
+  toy.cpu.mmu.enabled = true;
+  expect(toy.cpu.mmu.auditTlb(() => undefined)).toBe(0);
+  expect(toy.cpu.load64(high(address), low(address))).not.toBe(OK);
+});

@@ -127,21 +127,33 @@ export function mapImageAndFixmap(parts: MappingParts): void {
   tableOf(parts, tables.root, level, slot, () => tablePages.takeStatic("fixmap"));
 }
 
-/** Maps the struct pages of all RAM with the largest leaves below the pud level: `vmemmap_populate_hugepages`. */
+/**
+ * Maps the struct pages of all RAM: `vmemmap_populate_hugepages`, with leaves of the level above that of pages where it may have some
+ * and memblock has a block for them, else with pages.
+ */
 export function mapVmemmap(parts: MappingParts): void {
   const { memory, arch, format, tables, tablePages, memblock } = parts;
   const { levels, pageShift } = format.geometry;
-  const level = levels.length - 2;
-  const leafPages = 2 ** (levels[level]!.shift - pageShift);
+  const lastLevel = levels.length - 1;
+  const above = levels[lastLevel - 1]!;
+  const blockPages = 2 ** (above.shift - pageShift);
   const start = pageOfAddress(arch.layout.vmemmap, pageShift);
-  const bytes = (memory.endPfn - memory.firstPfn) * arch.layout.structPageSize;
+  const end = start + Math.ceil(((memory.endPfn - memory.firstPfn) * arch.layout.structPageSize) / 2 ** pageShift);
+  const take = (): number => tablePages.takeEarly("vmemmap");
   const entry = { high: 0, low: 0 };
-  for (let page = 0; page * 2 ** pageShift < bytes; page += leafPages) {
-    const high = pageHigh(start + page, pageShift);
-    const low = pageLow(start + page, pageShift);
-    const table = tableOf(parts, tables.root, level, start + page, () => tablePages.takeEarly("vmemmap"));
-    format.makeLeaf(entry, level, memblock.alloc(leafPages, leafPages), format.protections.PAGE_KERNEL);
-    tables.setEntry(level, table, format.index(level, high, low), entry.high, entry.low);
+
+  function mapLeaf(level: number, page: number, pfn: number): void {
+    const table = tableOf(parts, tables.root, level, page, take);
+    const index = format.index(level, pageHigh(page, pageShift), pageLow(page, pageShift));
+    format.makeLeaf(entry, level, pfn, format.protections.PAGE_KERNEL);
+    tables.setEntry(level, table, index, entry.high, entry.low);
+  }
+
+  for (let page = start; page < end;) {
+    const block = above.leaf && page % blockPages === 0 ? memblock.tryAlloc(blockPages, blockPages) : -1;
+    if (block >= 0) mapLeaf(lastLevel - 1, page, block);
+    else mapLeaf(lastLevel, page, memblock.alloc(1, 1));
+    page += block >= 0 ? blockPages : 1;
   }
 }
 

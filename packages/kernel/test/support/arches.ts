@@ -36,3 +36,20 @@ export const splitRoots: Plugin = variant((container) => {
     },
   });
 });
+
+/** With no leaf above the level of pages: neither the format nor the CPU takes one. */
+export const pagesOnly: Plugin = variant((container) => {
+  const format = resolve(container, PageTableFormat);
+  const levels = format.geometry.levels.map((level) => ({ ...level, leaf: level.name === "pte" }));
+  provide(container, PageTableFormat, { ...format, geometry: { ...format.geometry, levels } });
+  provide(container, CpuFactory, {
+    create(id) {
+      const systemRegisters = createSystemRegisters(true);
+      const regime = createRegime(systemRegisters.controls);
+      const lastLevel = regime.levels.length - 1;
+      const decoding = regime.levels.map((level, i) => (i === lastLevel ? level : { ...level, leaf: -1 }));
+      const memory = resolve(container, PhysicalMemory);
+      return createCpu({ id, regime: { ...regime, levels: decoding }, memory, systemRegisters });
+    },
+  });
+});

@@ -1,0 +1,58 @@
+import { Errno, Exceptions, ExtensionPoints, PageAllocator, PageTables } from "@kpkeys/core/contracts";
+import { describe, expect, it } from "vitest";
+import { boot, record } from "./support/machine.js";
+import type { Call } from "./support/machine.js";
+
+describe.each([
+  ["tablePageAllocated", "tablePageFreeing"],
+  ["tablePageCtor", "tablePageDtor"],
+] as const)("a table page that the second of two features refuses in %s", (make, undo) => {
+  it("is undone for the first, in reverse, and goes back", () => {
+    const calls: Call[] = [];
+    let refuses = false;
+    const machine = boot(
+      {},
+      {
+        attach(points: ExtensionPoints) {
+          record(points, [make, undo], calls);
+          points.on(make, () => (refuses ? Errno.ENOMEM : 0));
+          points.on(undo, () => {
+            calls.push([undo, "refusing"]);
+          });
+        },
+      },
+    );
+    const tables = machine.get(PageTables);
+    const { freePages } = machine.get(PageAllocator);
+    refuses = true;
+    calls.length = 0;
+    expect(tables.allocTable("user", 2)).toBe(-1);
+    expect(machine.get(PageAllocator).freePages).toBe(freePages);
+    // The feature that refused has nothing to undo.
+    expect(calls.map(([name, page]) => [name, page])).toEqual([
+      [make, calls[0]![1]],
+      [undo, calls[0]![1]],
+    ]);
+    expect(tables.sourceOf(calls[0]![1] as number)).toBeUndefined();
+  });
+});
+
+it("an interrupt returns on the CPU that it came on, wherever its handler ended", () => {
+  const machine = boot({ cpus: 2 });
+  const { cpus } = machine;
+  const [first, second] = [cpus.all[0]!, cpus.all[1]!];
+  const exceptions = machine.get(Exceptions);
+  for (const cpu of [first, second]) {
+    cpus.current = cpu;
+    exceptions.interrupt(() => {
+      expect(exceptions.inInterrupt).toBe(true);
+      cpus.current = cpu === first ? second : first;
+      expect(exceptions.inInterrupt).toBe(false);
+    });
+    expect(cpus.current).toBe(cpu);
+    for (const each of [first, second]) {
+      cpus.current = each;
+      expect(exceptions.inInterrupt).toBe(false);
+    }
+  }
+});
