@@ -18,6 +18,13 @@ import type { Policy } from "./series.js";
 /** The costs that are used without `--cost`. */
 const BUNDLED_COSTS = fileURLToPath(new URL("../data/rfc-v5.costs.json", import.meta.url));
 
+/** What --account does, and what it cannot. */
+const ACCOUNT_HELP = `
+With --account a tracer (perl and ptrace) stops each thread at its exit until VmPTE, VmRSS and the minor faults of its process have been
+read from /proc: processes that a signal ends are not compared, nor those that outlive the command; a workload that uses ptrace itself
+(strace, gdb) cannot be traced, and set-user-ID programs run without their privileges unless root traces them. With --output FILE the account is
+kept next to it, as NAME.vmpte.txt.`;
+
 const ALL_POLICIES: readonly Policy[] = ["off", "naive", "batched"];
 
 /**
@@ -76,6 +83,12 @@ function createProgram(finish: (status: number) => void): Command {
     .description("record a command with perf and replay it; prints how, for machines that have perf")
     .argument("<command...>", "the workload and its arguments, behind --")
     .addOption(new OutputOption("-o, --output <file>", "keep the recording there"))
+    .addOption(
+      new Option("--account", "compare each process with the kernel's own account of its page tables").conflicts(
+        "vmpte",
+      ),
+    )
+    .addHelpText("after", ACCOUNT_HELP)
     .action(async (command: string[], flags: RecordFlags) => {
       const { record } = await import("./commands/record.js");
       finish(await record(command, flags));

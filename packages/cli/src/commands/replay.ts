@@ -5,6 +5,8 @@ import { jobsOf } from "../options.js";
 import type { CommonFlags } from "../options.js";
 import { createOutput } from "../output.js";
 import { readCosts } from "../overhead/costs.js";
+import type { ChosenEvents } from "../recording/events.js";
+import type { Recorded } from "../recording/perf.js";
 import { reportOf } from "../report/document.js";
 import { styleFor } from "../report/style.js";
 import { textOf } from "../report/text.js";
@@ -32,6 +34,12 @@ export type ReplayFlags = CommonFlags & {
   readonly wrmsrCycles?: number;
 };
 
+/** How a workload was recorded and ended: in the JSON of `kpkeys record` only. */
+export interface RecordingReport extends Recorded, Pick<ChosenEvents, "events" | "leftOut"> {
+  /** The workload and its arguments. */
+  readonly command: readonly string[];
+}
+
 /**
  * `kpkeys replay`: replays a workload; what it costs and covers.
  * @param trace - the recording
@@ -48,9 +56,15 @@ export async function replay(trace: string, flags: ReplayFlags): Promise<number>
  * @param trace - the recording
  * @param flags - the command line's
  * @param checks - what is checked
+ * @param recording - how it was recorded, if the same command did that
  * @returns the exit status
  */
-export async function reportReplay(trace: string, flags: ReplayFlags, checks: readonly Check[]): Promise<number> {
+export async function reportReplay(
+  trace: string,
+  flags: ReplayFlags,
+  checks: readonly Check[],
+  recording?: RecordingReport,
+): Promise<number> {
   const strongest = flags.policy.at(-1);
   const { vmpte, check, until, sample, seed, cost, wrmsrCycles } = flags;
   const pricing = { costs: await readCosts(cost), ...(wrmsrCycles !== undefined && { wrmsrCycles }) };
@@ -66,7 +80,7 @@ export async function reportReplay(trace: string, flags: ReplayFlags, checks: re
     ...all.filter(({ policy }) => policy !== strongest).map((job) => ({ ...job, ...part, trace })),
   ];
   const report = reportOf(jobs, await doObserved(jobs, flags), pricing);
-  if (flags.json === true) printJson(report);
+  if (flags.json === true) printJson(recording === undefined ? report : { ...report, recording });
   else print(textOf(report, styleFor(process.stdout), process.stdout.isTTY ? process.stdout.columns : undefined));
   if (report.partial) return EXIT.INTERRUPTED;
   return report.arches.some((arch) => failuresOf(arch).length > 0) ? EXIT.FAILED : EXIT.GOOD;

@@ -1,7 +1,7 @@
 import { embeddedTrace } from "@kpkeys/workloads";
 import type { Check } from "../job.js";
 import { reportReplay } from "./replay.js";
-import type { ReplayFlags } from "./replay.js";
+import type { RecordingReport, ReplayFlags } from "./replay.js";
 
 const CHECKS: readonly Check[] = ["coverage", "attack", "kunit"];
 
@@ -9,9 +9,10 @@ const CHECKS: readonly Check[] = ["coverage", "attack", "kunit"];
  * `kpkeys run`: replays a workload and checks everything.
  * @param trace - the recording; the embedded one, with what Linux said of it, if left out
  * @param flags - the command line's
+ * @param recording - how it was recorded, if the same command did that
  * @returns the exit status
  */
-export async function run(trace: string | undefined, flags: ReplayFlags): Promise<number> {
-  if (trace !== undefined) return reportReplay(trace, flags, CHECKS);
+export async function run(trace: string | undefined, flags: ReplayFlags, recording?: RecordingReport): Promise<number> {
+  if (trace !== undefined) return reportReplay(trace, flags, CHECKS, recording);
   return reportReplay(embeddedTrace.trace, { vmpte: embeddedTrace.vmpte, ...flags }, CHECKS);
 }

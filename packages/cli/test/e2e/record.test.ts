@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -48,6 +49,7 @@ describe("kpkeys record", () => {
       );
       expect(stdout).toMatch(/^perf script -i \S+ > \S+$/m);
       expect(stdout).toMatch(/4,264 events of 5 processes/);
+      expect(stdout).toMatch(/^the workload ended with exit status 0$/m);
       expect(stderr).toBe("it's a job\n");
       expect(status).toBe(0);
       expect(readdirSync(folder)).toEqual(["perf"]);
@@ -61,7 +63,10 @@ describe("kpkeys record", () => {
       const output = join(folder, "kept.txt");
       const args = ["record", ...FLAGS, "--json", "--output", output, "--", "sh", "-c", "echo out; exit 3"];
       const { status, stdout } = kpkeysWith(fakePerf(WORKING), args);
-      expect(JSON.parse(stdout)).toMatchObject({ trace: { name: "kept", events: 4264 } });
+      expect(JSON.parse(stdout)).toMatchObject({
+        trace: { name: "kept", events: 4264 },
+        recording: { command: ["sh", "-c", "echo out; exit 3"], exitStatus: 3, signal: null, account: null },
+      });
       expect(status).toBe(0);
       expect(readFileSync(output, "utf8")).toMatch(/sched_process_exec/);
       rmSync(output);
@@ -76,6 +81,21 @@ describe("kpkeys record", () => {
     expect(status).toBe(2);
   });
 
+  it("gives the command of strace, which needs no perf", () => {
+    const { stderr } = kpkeysWith({ PATH: "/nowhere" }, ["record", "--", "echo", "it's a job"]);
+    expect(stderr).toContain(
+      "strace -f -ttt -e trace=%memory,%process -o recording.strace.txt echo 'it'\\''s a job' && kpkeys run recording.strace.txt\n",
+    );
+  });
+
+  it("refuses a workload that cannot be run, and a folder for temporary files that is not there", () => {
+    const missing = kpkeysWith(fakePerf(WORKING), ["record", "--", "/nowhere/make"]);
+    expect(missing.stderr).toMatch(/^kpkeys: ERR_RECORD: record: \/nowhere\/make /);
+    const noFolder = kpkeysWith({ ...fakePerf(WORKING), TMPDIR: join(folder, "none") }, ["record", "--", "true"]);
+    expect(noFolder.stderr).toMatch(/^kpkeys: ERR_OUTPUT: /);
+    expect([missing.status, noFolder.status]).toEqual([2, 2]);
+  });
+
   it("says so when perf may not record", () => {
     const { status, stderr } = kpkeysWith(fakePerf('echo "No permission" >&2; exit 255'), ["record", "--", "true"]);
     expect(stderr).toMatch(/^No permission\nkpkeys: ERR_RECORD: record: perf recorded nothing \(exit status 255\); /);
@@ -83,3 +103,40 @@ describe("kpkeys record", () => {
     expect(existsSync(join(folder, "perf.data"))).toBe(false);
   });
 });
+
+/** Whether perf can record tracepoints here, and the workload can be traced. */
+const real = spawnSync("perf", ["record", "-o", "/dev/null", "-e", "sched:sched_switch", "perl", "-e", ""]);
+
+describe.skipIf(real.status !== 0)(
+  "kpkeys record, with the perf of this machine (skipped where it may not record)",
+  () => {
+    it(
+      "compares each process with the kernel's own account of it",
+      () => {
+        const output = join(folder, "own.perf-script.txt");
+        const args = [
+          "record",
+          ...FLAGS,
+          "--account",
+          "--json",
+          "--output",
+          output,
+          "--",
+          "sh",
+          "-c",
+          "ls / > /dev/null; exit 4",
+        ];
+        const { status, stdout } = kpkeysWith({}, args);
+        const { recording, arches } = JSON.parse(stdout) as {
+          recording: object;
+          arches: { linux: { processes: number; equal: number } }[];
+        };
+        expect(recording).toMatchObject({ exitStatus: 4, account: { processes: 2, unread: 0 } });
+        expect(arches[0]!.linux.processes).toBe(2);
+        expect(readFileSync(join(folder, "own.vmpte.txt"), "utf8")).toMatch(/^\d+ \d+ ls \d+ \d+ \d+$/m);
+        expect(status).toBe(0);
+      },
+      LONG,
+    );
+  },
+);
