@@ -147,6 +147,14 @@ function notTables({ syndromeLow }: FaultReport): NotTables | undefined {
   return { name: faultInfo(status).name, rules: [statusMeaning(status)] };
 }
 
+/** The base address in TTBR0_EL1 or TTBR1_EL1 may be too wide as well, which is reported as level 0. */
+function beyondEntries({ syndromeLow }: FaultReport): NotTables | undefined {
+  const status = statusOf(syndromeLow);
+  if (status !== 0) return undefined;
+  const text = "no entry has an address that is too wide: the base address in TTBR0_EL1 or TTBR1_EL1 has";
+  return { name: faultInfo(status).name, rules: [{ text, source: "Arm ARM, D8.2" }] };
+}
+
 /** How arm64 explains its accesses. */
 export const ARM64_EXPLAIN: ExplainRules = {
   format: ARM64_FORMAT,
@@ -163,6 +171,7 @@ export const ARM64_EXPLAIN: ExplainRules = {
   unknown,
   untag,
   notTables,
+  beyondEntries,
   describeSignal,
   geometries: ARM64_GEOMETRIES,
   formatOf: (geometry: Geometry) => createFormat(geometry),

@@ -40,8 +40,8 @@ export const ARM64_OOPS: OopsForm = {
   ],
   foreign: [
     ["32-bit Arm", /Internal error: Oops: [\da-f]{1,3} \[#\d+\]|\bpgd = [\da-f]{8}\b/],
-    ["RISC-V", /\bepc : [\da-f]{8,16}\b|\bbadaddr: |\bscause: /],
-    ["MIPS", /\bepc\s*:.*\bra\s*:|\bCause : [\da-f]{8}\b/],
+    ["RISC-V", /\bepc : |\bbadaddr: |\bscause: /],
+    ["MIPS", /\bepc {3}: |\bCause : [\da-f]{8}\b/],
     ["LoongArch", /\bERA: |\bera [\da-f]{16}\b|\bESTAT: /],
   ],
 };

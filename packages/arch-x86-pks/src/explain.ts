@@ -166,6 +166,7 @@ export const X86_EXPLAIN: ExplainRules = {
   geometries: GEOMETRIES,
   formatOf,
   geometryOf,
+  widthInput: "maxphyaddr",
   otherAddressBits: ({ given }, { syndromeLow }) =>
     (syndromeLow & ErrorCode.RSVD) !== 0 && given["maxphyaddr"] === undefined ? OTHER_WIDTHS : [],
   createSystemRegisters: () => createSystemRegisters(true),

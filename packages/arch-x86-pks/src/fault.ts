@@ -109,6 +109,7 @@ export function describeFault(fault: FaultReport): string {
  * @returns one line
  */
 export function describeSignal(fault: FaultReport): string {
+  if (isGeneralProtection(fault)) return "SIGSEGV, SI_KERNEL: general protection fault error:0";
   const { syndromeLow: code, addressHigh, pkey } = fault;
   const isUnmapped = addressHigh < 0 || (code & ErrorCode.P) === 0;
   const denied = (code & ErrorCode.PK) === 0 ? "SEGV_ACCERR" : `SEGV_PKUERR, si_pkey ${pkey}`;

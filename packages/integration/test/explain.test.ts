@@ -2,48 +2,14 @@ import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { arm64Poe } from "@kpkeys/arch-arm64-poe";
 import { x86Pks } from "@kpkeys/arch-x86-pks";
-import { createContainer, createPluginRegistry, KpkeysError, provide, registerFramework, resolve } from "@kpkeys/core";
-import {
-  ArchTools,
-  CpuFactory,
-  FaultKind,
-  Kpkeys,
-  PhysicalMemory,
-  PkeyRegister,
-  ProtectedObjects,
-} from "@kpkeys/core/contracts";
-import type { DecidingRule, ExplainKernel, Explanation, ExplainQuestion, Plugin } from "@kpkeys/core/contracts";
+import { createContainer, KpkeysError, provide, resolve } from "@kpkeys/core";
+import { CpuFactory, FaultKind, PhysicalMemory } from "@kpkeys/core/contracts";
+import type { DecidingRule, ExplainQuestion } from "@kpkeys/core/contracts";
 import { createPhysicalMemory } from "@kpkeys/core/machine";
-import { pgtablesHardening } from "@kpkeys/pgtables-hardening";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-
-interface Explainer {
-  readonly tools: ArchTools;
-  readonly kernel: ExplainKernel;
-  readonly register: PkeyRegister;
-  readonly explain: (question: ExplainQuestion) => Explanation;
-}
-
-function explainerOf(arch: Plugin): Explainer {
-  const container = createContainer();
-  registerFramework(container);
-  createPluginRegistry([arch, pgtablesHardening]).setUp(container, arch.id, [pgtablesHardening.id]);
-  const kpkeys = resolve(container, Kpkeys);
-  kpkeys.freeze();
-  const tools = resolve(container, ArchTools);
-  const kernel = { kpkeys, objects: resolve(container, ProtectedObjects) };
-  const register = resolve(container, PkeyRegister);
-  return { tools, kernel, register, explain: (question) => tools.explain(question, kernel) };
-}
-
-const arm64 = explainerOf(arm64Poe);
-const x86 = explainerOf(x86Pks);
-
-/** All reasons about a topic. */
-function textOf({ reasons }: Explanation, topic: string): string {
-  return reasons.flatMap((reason) => (reason.topic === topic ? [reason.text] : [])).join("\n");
-}
+import { arm64, textOf, x86 } from "./explainers.js";
+import type { Explainer } from "./explainers.js";
 
 /**
  * A real kernel's fault: an oops that Kevin Brodsky posted on 5 May 2026 in reply to "[RFC PATCH v6 07/30]" of the series. The

@@ -1,8 +1,11 @@
-import { readFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { describe, expect, test } from "vitest";
+import { gzipSync } from "node:zlib";
+import { afterAll, describe, expect, test } from "vitest";
 import type { ExplainReport } from "../../src/index.js";
-import { jsonOf, kpkeys } from "./kpkeys.js";
+import { jsonOf, kpkeys, kpkeysReading } from "./kpkeys.js";
 
 const OOPS = "--esr 0x000000409600004f --far 0xffff00087fbbbd78 --pte 0x10e80008ffbbb707".split(" ");
 const X86_FAULT = "--error-code 0x23 --cr2 0xffff888012345008 --pte 0x8800000012345163".split(" ");
@@ -55,6 +58,14 @@ describe("kpkeys explain", () => {
     expect(stdout).toMatch(/agreement +the report disagrees: [^]*But that is not what\s+was reported\.\n$/);
   });
 
+  test("prints what the quick start shows, in agreement with the published report", () => {
+    const text = readFileSync(new URL("../../../../docs/quick-start.md", import.meta.url), "utf8");
+    const [command] = /^npx kpkeys explain --.*$/m.exec(text)!;
+    const { status, document } = jsonOf(...command.split(" ").slice(2));
+    expect(status).toBe(0);
+    expect((document as ExplainReport).verdict).toMatchObject({ decidedBy: "key", agrees: true });
+  });
+
   test("explains a line of a vector file, by its place or as it stands", () => {
     const { status, document } = jsonOf("explain", "--vector", `${VECTORS}:3`);
     expect(status).toBe(0);
@@ -99,5 +110,80 @@ describe("kpkeys explain", () => {
     expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
     expect(stderr).toMatch(/^kpkeys: [^\n]+\n$/);
     expect(stderr).toContain(told);
+  });
+});
+
+const LOG = `Linux version 7.3.0\r
+<1>[   12.100000] \u001b[1mBUG: unable to handle page fault for address: ffff888100001000
+<1>[   12.100001] #PF: supervisor write access in kernel mode
+<1>[   12.100002] #PF: error_code(0x0023) - protection keys violation
+<6>[   12.100003] PGD 5a01067 P4D 5a01067 PUD 5a02063 PMD 5a03063 PTE 8800000100001163
+<4>[   12.100004] Oops: Oops: 0023 [#1] SMP
+<4>[   12.100005] CR2: ffff888100001000 CR3: 0000000005a00000 CR4: 0000000001770ef0
+<4>[   12.100006] ---[ end trace 0000000000000000 ]---
+<1>[   13.100006] BUG: kernel NULL pointer dereference, address: 0000000000000008
+`;
+const CASES = fileURLToPath(new URL("../../../../../shared/cases/", import.meta.url));
+
+describe("kpkeys explain FILE", () => {
+  const folder = mkdtempSync(join(tmpdir(), "kpkeys-"));
+  afterAll(() => {
+    rmSync(folder, { recursive: true });
+  });
+  const file = (name: string, content: string | Uint8Array): string => {
+    const path = join(folder, name);
+    writeFileSync(path, content);
+    return path;
+  };
+
+  test("explains the first report of a log, plain, gzip or on stdin, and says which lines it used", () => {
+    const plain = file("dmesg.txt", LOG);
+    const { status, document } = jsonOf("explain", plain);
+    const report = document as ExplainReport;
+    expect({ status, arch: report.arch }).toEqual({ status: 0, arch: "x86-pks" });
+    expect(report).toMatchObject({ file: plain, used: [2, 4, 5, 7], otherReports: 1 });
+    expect(report.verdict).toMatchObject({ kind: "tables", decidedBy: "key", agrees: true });
+    const { document: packed } = jsonOf("explain", file("dmesg.gz", gzipSync(LOG)));
+    expect(packed).toEqual({ ...report, file: join(folder, "dmesg.gz") });
+    const read = kpkeysReading(LOG, "explain", "-", "--json");
+    expect(JSON.parse(read.stdout)).toEqual({ ...report, file: "stdin" });
+
+    const { stdout } = kpkeys("explain", plain);
+    expect(stdout).toContain("used lines 2, 4, 5, 7");
+    expect(stdout.replaceAll("\n", "")).not.toMatch(/\p{Cc}/u);
+  });
+
+  test("takes flags for what the log lacks, and instead of what it has", () => {
+    const plain = file("dmesg.txt", LOG);
+    const { document } = jsonOf("explain", plain, "--pkrs", "0", "--cr4", "0x1770ef0");
+    expect(document).toMatchObject({ used: [2, 4, 5, 7], verdict: { result: "ok", agrees: false } });
+    expect(kpkeys("explain", plain, "--entries", "5a01067", "5a02063", "5a03063", "8800000100001163").status).toBe(0);
+  });
+
+  test.each([
+    ["no report", "nothing\n", [], "ERR_EXPLAIN_NO_OOPS"],
+    ["a report of another architecture", LOG, ["--arch", "arm64-poe"], "ERR_EXPLAIN_NO_OOPS"],
+    ["a report of a system that is not covered", `${LOG.slice(0, 200)}\nEIP: 0060\n`, [], "ERR_EXPLAIN_LIMIT"],
+    ["a vector too", LOG, ["--vector", "{}"], "ERR_EXPLAIN_INPUT"],
+    ["a report without entries", LOG.replace(/<6>.*\n/, ""), [], "ERR_EXPLAIN_INPUT"],
+  ])("refuses %s by code, with status 2", (_, log, flags, code) => {
+    const { status, stdout, stderr } = kpkeys("explain", file("log.txt", log), ...flags);
+    expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+    expect(stderr).toMatch(new RegExp(`^kpkeys: ${code}: [^\\p{Cc}]+\\n$`, "u"));
+  });
+
+  test("agrees with every case that is kept elsewhere: logs, and files of command lines", ({ skip }) => {
+    if (!existsSync(CASES)) skip(`${CASES} is not there: the cases of this file were tried`);
+    const names = readdirSync(CASES).filter((name) => /^(3\d|77)-/.test(name));
+    expect(names.length).toBeGreaterThan(0);
+    for (const name of names) {
+      const lines = readFileSync(CASES + name, "utf8")
+        .split("\n")
+        .flatMap((line) => (line.startsWith("explain ") ? [line.replace(/#.*/, "").trim().split(/\s+/)] : []));
+      for (const args of lines.length > 0 ? lines : [["explain", CASES + name]]) {
+        const { document } = jsonOf(...args);
+        expect([name, (document as ExplainReport).verdict.agrees]).toEqual([name, true]);
+      }
+    }
   });
 });

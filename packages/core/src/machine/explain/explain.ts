@@ -46,9 +46,11 @@ export function createExplain(rules: ExplainRules, tools: ExplainTools): ArchToo
     requireInputs(read.inputs, rules.inputs);
     const { candidate, geometry } = chooseCandidate(read, question, rules, tools);
     const { asked, finding, different } = candidate;
-    // Linux knows the key of the page where it signals one.
-    const pkey = different.length === 0 ? finding.attempt.fault.pkey : read.report.pkey;
-    const linux = linuxReason({ ...read.report, pkey }, rules, tools);
+    const beyond = different.length > 0 ? rules.beyondEntries?.(read.report) : undefined;
+    if (beyond !== undefined) return explainOther(read, question, beyond, rules, tools);
+    // Linux knows the key of the page where it signals one, and the exception.
+    const { kind, pkey } = different.length === 0 ? finding.attempt.fault : read.report;
+    const linux = linuxReason({ ...read.report, kind, pkey }, rules, tools);
     return explainAccess(candidate, [...asked.assumed, geometry], [...read.reasons, linux], rules, kernel);
   };
 }
@@ -93,7 +95,7 @@ function chooseCandidate(
   rules: ExplainRules,
   tools: ExplainTools,
 ): { readonly candidate: Candidate; readonly geometry: Reason } {
-  const shapes = withoutWalk(shapesOf(read, question, rules), read, rules);
+  const shapes = withoutWalk(shapesOf(read, question, rules), read);
   const widths = [
     rules.physicalAddressBits(read.inputs.values),
     ...(rules.otherAddressBits?.(read.inputs, read.report) ?? []),
@@ -124,7 +126,7 @@ function chooseCandidate(
       "one of them as --page-size and --va-bits",
     );
   }
-  const others = texts.length === 1 ? "" : `; ${texts.slice(1).join("; ")} fit as well and give the same verdict`;
+  const others = texts.length === 1 ? "" : `; ${texts.length - 1} other shapes fit as well, with the same verdict`;
   const { levels } = left[0]!.asked.setup.format.geometry;
   const names = levels.map(({ name }) => name).join(", ");
   return {
@@ -134,16 +136,10 @@ function chooseCandidate(
 }
 
 /** Where the address is not canonical, no table is read: entries are not needed, and those given do not count. */
-function withoutWalk(
-  shapes: readonly FittingGeometry[],
-  { address, entries }: ReadReport,
-  { openTable }: ExplainRules,
-): readonly FittingGeometry[] {
+function withoutWalk(shapes: readonly FittingGeometry[], { address, entries }: ReadReport): readonly FittingGeometry[] {
   return shapes.map((shape) => {
     const { geometry } = shape.format;
-    if (isCanonical(geometry, address) || hasEntries(entries)) return shape;
-    const [, ...below] = geometry.levels;
-    return { ...shape, entries: [...below.map(() => openTable), 0n] };
+    return isCanonical(geometry, address) || hasEntries(entries) ? shape : { ...shape, entries: [0n] };
   });
 }
 

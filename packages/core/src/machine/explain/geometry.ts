@@ -123,7 +123,7 @@ export function fittingGeometries(
     );
   }
   throw new KpkeysError("ERR_EXPLAIN_LIMIT", `${geometryText(first!.format.geometry)}: ${first!.limit!}`, {
-    expected: `${listed(cases.filter(({ limit }) => limit === undefined).map(({ geometry }) => geometryText(geometry)))}: the model walks these`,
+    expected: cases.flatMap(({ geometry, limit }) => (limit === undefined ? [geometryText(geometry)] : [])).join("; "),
   });
 }
 

@@ -148,13 +148,13 @@ export function askedByReport(
     ],
     differences({ ok, fault }) {
       if (ok) return ["it is of a fault, and the model lets the access through"];
-      // The model's address has no tag.
+      // The model's address has no tag. What the kind of a fault does to the registers is no part of a report.
       const { addressHigh, addressLow } = comparable;
       const computed = new Map(
         tools.faultRegisters({ ...fault, addressHigh, addressLow }).map(({ name, text }) => [name, text]),
       );
       return tools
-        .faultRegisters(comparable)
+        .faultRegisters({ ...comparable, kind: fault.kind })
         .filter(({ name, text }) => !uncompared.includes(name) && computed.get(name) !== text)
         .map(({ name, text }) => `${name}: it says ${text}, the model computes ${computed.get(name) ?? "none"}`);
     },

@@ -93,6 +93,11 @@ export interface ExplainRules extends AccessBench, InputReading {
    */
   notTables?(report: FaultReport): NotTables | undefined;
   /**
+   * What a report is of, if table entries might decide it and those that were given do not.
+   * @param report - a report
+   */
+  beyondEntries?(report: FaultReport): NotTables | undefined;
+  /**
    * A user fault in the words of the signal that the process receives; those of `describeFault` if left out.
    * @param report - a report, with the key of the page where it is known
    */
@@ -121,6 +126,8 @@ export interface ExplainRules extends AccessBench, InputReading {
    * @param values - the inputs
    */
   physicalAddressBits(values: Readonly<Record<string, bigint>>): number;
+  /** The input that gives that width, if there is one. */
+  readonly widthInput?: string;
   /**
    * Other widths that are tried where the report does not agree with that one; none if left out.
    * @param inputs - the inputs

@@ -37,7 +37,10 @@ export function findWhatIfs(
   const enough = single.filter(passes);
   if (kind !== FaultKind.PKEY || use === undefined || !("key" in use)) return enough;
 
-  const opened = RIGHTS[setup.access].map((rights) => withKeyRights(setup, use, rights, rules));
+  // A register that cannot withhold execution has the same value for some of them.
+  const opened = RIGHTS[setup.access]
+    .map((rights) => withKeyRights(setup, use, rights, rules))
+    .filter(({ text }, at, all) => all.findIndex((each) => each.text === text) === at);
   const key = opened.find(passes);
   if (key !== undefined) return [key, ...enough];
   const both = opened.flatMap((one) =>
@@ -73,14 +76,20 @@ function withKeyRights(
 }
 
 /**
- * A change as inputs: what the same question has to give instead.
+ * A change as inputs: what the same question has to give instead, with the shape of the tables and the width of addresses that
+ * the report led to.
  *
  * @param whatIf - the change
  * @param setup - the access without it
  * @param rules - the architecture's words
  */
 export function changeOf({ text, setup: changed }: WhatIf, setup: AccessSetup, rules: ExplainRules): ExplainChange {
-  const inputs: Record<string, string> = {};
+  const { pageShift, addressBits } = setup.format.geometry;
+  const inputs: Record<string, string> = {
+    "va-bits": String(addressBits),
+    "page-size": `${2 ** (pageShift - 10)}k`,
+    ...(rules.widthInput !== undefined && { [rules.widthInput]: String(setup.physicalAddressBits) }),
+  };
   for (const { name, label, role } of rules.inputs) {
     if (role === "keys" && changed.pkeyRegister !== setup.pkeyRegister) inputs[name] = shortHex(changed.pkeyRegister);
     const value = changed.registers[label];
