@@ -43,6 +43,7 @@ export function archReport(changes: Partial<ArchReport> = {}): ArchReport {
       batched: cost(573_664),
     },
     check: null,
+    refused: 0,
     alreadyMapped: 205,
     inferredMappings: 26_323,
     unexplainedFaults: 0,
@@ -64,8 +65,8 @@ export function gaps(documented: boolean): Pick<ArchReport, "coverage" | "attack
   } as const;
   const { coverage, attack } = archReport();
   return {
-    coverage: { ...coverage, keyed: coverage.keyed - 5, gaps: [{ ...gap, pages: 5 }] },
-    attack: { ...attack!, blocked: attack!.blocked - 15, gaps: [{ ...gap, stores: 15 }] },
+    coverage: { ...coverage, keyed: coverage.keyed! - 5, gaps: [{ ...gap, pages: 5 }] },
+    attack: { ...attack!, blocked: attack!.blocked! - 15, gaps: [{ ...gap, stores: 15 }] },
   };
 }
 
@@ -84,13 +85,21 @@ export function runReport(...arches: ArchReport[]): RunReport {
       events: 176_996,
       form: "tracepoints",
       limits: [],
+      lacks: [],
+      lines: 189_341,
+      comments: 0,
+      blanks: 0,
       unused: { "sched:sched_wakeup": 12_345 },
+      unreadable: 0,
+      backwards: 0,
       lost: 0,
+      halves: 0,
       refused: 0,
       processes: 121,
       until: null,
       sample: null,
     },
+    notKnown: [],
     partial: false,
     notRun: [],
     arches,

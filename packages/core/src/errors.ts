@@ -15,6 +15,7 @@ export const ERROR_CODES = {
   ERR_OUTPUT: "an output file cannot be written",
   ERR_TRACE_EMPTY: "a trace holds no event",
   ERR_TRACE_LINE: "a line of a trace is damaged: it begins like an event and cannot be read as one",
+  ERR_TRACE_LACKS: "a trace lacks the events on which all that is asked for depends",
   ERR_TRACE_PAGE_SIZE:
     "a trace maps in smaller pages than the machine has, which therefore cannot map or unmap the same",
   ERR_RECORD: "a workload cannot be recorded here: there is no perf, or it may not use tracepoints",

@@ -19,6 +19,7 @@ export type { Agreement, Difference } from "./replay/agreement.js";
 export { SAMPLE_EVENTS } from "./replay/check.js";
 export type { CheckMode, CheckResult, FoundGap } from "./replay/check.js";
 export type { Until } from "./replay/extent.js";
+export type { Lack, LackKind } from "./replay/lacks.js";
 export { replayTrace } from "./replay/replay.js";
 export type { ReplayOptions, ReplayResult } from "./replay/replay.js";
 export type { SampleCounts, SampleOptions } from "./replay/sample.js";

@@ -1,6 +1,8 @@
+import { KpkeysError } from "@kpkeys/core";
 import { embeddedTrace } from "@kpkeys/workloads";
+import type { LackKind } from "@kpkeys/workloads";
 import { EXIT } from "../errors.js";
-import type { Job } from "../job.js";
+import type { Job, JobResult } from "../job.js";
 import { jobsOf } from "../options.js";
 import { benchmarkCounts } from "../overhead/benchmarks.js";
 import { costFileOf, readCosts, writeCosts } from "../overhead/costs.js";
@@ -34,6 +36,24 @@ export interface OverheadFlags {
   readonly json?: true;
 }
 
+/** What the system time of a workload is estimated by. */
+const FAULTS: readonly LackKind[] = ["page-faults", "page-fault-addresses"];
+
+/** @throws KpkeysError ERR_TRACE_LACKS for a recording without a page fault, which has no system time that a cost could be a part of */
+function requireFaults(trace: string, results: readonly JobResult[]): void {
+  const { replay } = results[0]!;
+  if (replay!.counters.userFaults > 0) return;
+  const lack = replay!.trace.lacks.find(({ kind }) => FAULTS.includes(kind));
+  throw new KpkeysError(
+    "ERR_TRACE_LACKS",
+    `no page fault to estimate system time by${lack === undefined ? "" : `: ${lack.reason}`}`,
+    {
+      where: trace,
+      expected: `a recording of a workload that faults${lack === undefined ? "" : `: ${lack.remedy}`}`,
+    },
+  );
+}
+
 /** The machines that the published table is compared with: arm64, series v5, one for each policy. */
 export function calibrationJobs(trace: string): Job[] {
   const jobs = jobsOf({
@@ -56,7 +76,10 @@ export function calibrationJobs(trace: string): Job[] {
  */
 export async function overhead(flags: OverheadFlags): Promise<number> {
   if (flags.whatIf === true) return whatIf(flags);
-  const counts = benchmarkCounts(await doJobs(calibrationJobs(flags.trace ?? embeddedTrace.trace), {}));
+  const trace = flags.trace ?? embeddedTrace.trace;
+  const results = await doJobs(calibrationJobs(trace), {});
+  requireFaults(trace, results);
+  const counts = benchmarkCounts(results);
   const { evaluation, fits } = evaluate(counts, flags.seed);
   if (flags.saveCosts !== undefined) writeCosts(flags.saveCosts, costFileOf([fits.even, fits.odd]));
   const style = styleFor(process.stdout);
@@ -71,6 +94,7 @@ export async function overhead(flags: OverheadFlags): Promise<number> {
 async function whatIf({ trace = embeddedTrace.trace, cost, json }: OverheadFlags): Promise<number> {
   const costs = await readCosts(cost);
   const results = await doJobs(whatIfJobs(Object.keys(ARCHES) as ArchId[], trace), {});
+  requireFaults(trace, results);
   const report = { trace: results[0]!.replay!.trace.name, whatIf: whatIfRows(results, costs) };
   if (json === true) printJson(report);
   else print(whatIfTextOf(report, styleFor(process.stdout)));

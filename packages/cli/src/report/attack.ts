@@ -1,8 +1,8 @@
-import type { AttackCount } from "@kpkeys/kunit-suite";
+import type { AttackCount, AttackGap, AttackResult } from "@kpkeys/kunit-suite";
 import type { JobResult } from "../job.js";
 import type { Policy, SeriesName } from "../series.js";
 import { hasPkeys, withDocumented } from "./document.js";
-import type { AttackReport } from "./document.js";
+import type { Documented } from "./document.js";
 import { gapNotes, verdictText } from "./notes.js";
 import { count } from "./style.js";
 import type { Style } from "./style.js";
@@ -10,7 +10,9 @@ import { layOut } from "./table.js";
 import type { Row } from "./table.js";
 
 /** Attacks on one machine. */
-export interface MachineAttackReport extends AttackReport {
+export interface MachineAttackReport extends AttackResult {
+  /** What was not blocked. */
+  readonly gaps: readonly (AttackGap & Documented)[];
   /** The architecture's id. */
   readonly arch: string;
   /** The version of the series. */

@@ -3,7 +3,7 @@ import { costRowsOf } from "./costs.js";
 import type { ArchReport, PolicyReport } from "./document.js";
 import { hasFailures } from "./kunit.js";
 import { linearMapRows } from "./linear-map.js";
-import { count } from "./style.js";
+import { count, NOT_KNOWN } from "./style.js";
 import type { Style } from "./style.js";
 import { groupsIn, layOut, NARROW } from "./table.js";
 import type { Row } from "./table.js";
@@ -44,8 +44,8 @@ function tableOf(columns: readonly ArchReport[], style: Style): string {
       row("  all", ({ coverage }) => count(coverage.pages)),
       row("  keyed", ({ coverage }) => count(coverage.keyed)),
       row("  read-only", ({ coverage }) => count(coverage.readOnly)),
-      row("  open, documented", ({ coverage }) => openText(coverage.gaps, true, style.yellow)),
-      row("  open", ({ coverage }) => openText(coverage.gaps, false, style.red)),
+      row("  open, documented", ({ coverage }) => openText(coverage, true, style.yellow)),
+      row("  open", ({ coverage }) => openText(coverage, false, style.red)),
       ...(columns.some(({ check }) => check !== null)
         ? [row("  open in the replay", ({ check }) => checkText(check, style))]
         : []),
@@ -83,15 +83,21 @@ function policyRows(columns: readonly ArchReport[], cell: (costs: PolicyReport) 
   });
 }
 
-function openText(gaps: ArchReport["coverage"]["gaps"], documented: boolean, colour: (text: string) => string): string {
-  const pages = gaps.filter((gap) => gap.documented === documented).reduce((sum, gap) => sum + gap.pages, 0);
-  return pages === 0 ? "none" : colour(count(pages));
+function openText(
+  { gaps, pages: known }: ArchReport["coverage"],
+  documented: boolean,
+  colour: (text: string) => string,
+): string {
+  const open = gaps.filter((gap) => gap.documented === documented);
+  if (open.length === 0) return known === null ? NOT_KNOWN : "none";
+  const pages = open.reduce((sum, gap) => sum + (gap.pages ?? 0), 0);
+  return colour(`${count(pages)}${known === null ? "+" : ""}`);
 }
 
 function checkText(check: ArchReport["check"], style: Style): string {
   if (check === null) return "";
-  const { gaps } = check;
-  if (gaps.length === 0) return "none";
+  const { gaps, open } = check;
+  if (gaps.length === 0) return open === null ? NOT_KNOWN : "none";
   return gaps.every(({ documented }) => documented) ? style.yellow("documented") : style.red("yes");
 }
 

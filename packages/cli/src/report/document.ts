@@ -1,7 +1,7 @@
 import type { LinearMapStats } from "@kpkeys/core/contracts";
-import type { Coverage, CoverageGap } from "@kpkeys/kernel";
+import type { CoverageGap } from "@kpkeys/kernel";
 import { countResults } from "@kpkeys/kunit-suite";
-import type { AttackGap, AttackResult, KunitCounts } from "@kpkeys/kunit-suite";
+import type { AttackCount, AttackGap, KunitCounts } from "@kpkeys/kunit-suite";
 import type { CheckResult, FoundGap, ReplayResult } from "@kpkeys/workloads";
 import type { Job, JobResult } from "../job.js";
 import type { CostFile } from "../overhead/costs.js";
@@ -11,6 +11,10 @@ import type { ArchId } from "../plugins.js";
 import { isDocumented, POLICIES } from "../series.js";
 import type { Policy, SeriesName } from "../series.js";
 import { digestOf } from "./digest.js";
+import { withUnknown } from "./unknown.js";
+
+/** A number that depends on the recording: `null` where the recording lacks what it depends on, which {@link RunReport.notKnown} names. */
+export type Known = number | null;
 
 /** Whether the version of the series leaves a gap open by its own account. */
 export interface Documented {
@@ -21,13 +25,13 @@ export interface Documented {
 /** What a workload cost under one policy. */
 export interface PolicyReport {
   /** Page-table entries written. */
-  readonly tableWrites: number;
+  readonly tableWrites: Known;
   /** Writes of the key register. */
-  readonly registerWrites: number;
+  readonly registerWrites: Known;
   /** Barriers that the key switches cause; those that a setter emits anyway are not among them. */
-  readonly barriers: number;
+  readonly barriers: Known;
   /** TLB invalidations. */
-  readonly tlbInvalidations: number;
+  readonly tlbInvalidations: Known;
   /** Wall time of the replay, reading included. */
   readonly seconds: number;
   /** Events of the trace a second. */
@@ -37,28 +41,57 @@ export interface PolicyReport {
   /** What the hardening is estimated to add to the system time; `null` with it off, and where there are no unit costs. */
   readonly overhead: OverheadEstimate | null;
   /** Cycles of the key register's writes, by `--wrmsr-cycles`; `null` without it and where the register is no MSR. */
-  readonly wrmsrCycles: number | null;
+  readonly wrmsrCycles: Known;
 }
 
 /** What of a policy's cost is counted or measured, and always there. */
 export type CountedCost = Exclude<keyof PolicyReport, "overhead" | "wrmsrCycles">;
 
+/** Table pages of one kind. */
+export type PageCounts = {
+  /** Of all of them, of those with a key, and of those that nothing can write. */
+  readonly [Count in "pages" | "keyed" | "readOnly"]: Known;
+};
+
+/** A gap of which the place is known, and how large it is only if the recording shows all user tables. */
+type GapReport<Gap, Count extends keyof Gap> = Omit<Gap, Count> & { readonly [Each in Count]: Known } & Documented;
+
 /** What is protected, by the entries themselves: table pages. */
-export interface CoverageReport extends Coverage {
+export interface CoverageReport extends PageCounts {
+  /** The same by where the pages came from. */
+  readonly bySource: Readonly<Record<string, PageCounts>>;
+  /** The same by level. */
+  readonly byLevel: Readonly<Record<string, PageCounts>>;
+  /** Objects that features protect, by their names. */
+  readonly objects: Readonly<Record<string, { readonly [Count in "objects" | "keyed" | "readOnly"]: Known }>>;
   /** Pages that are neither keyed nor read-only. */
-  readonly gaps: readonly (CoverageGap & Documented)[];
+  readonly gaps: readonly GapReport<CoverageGap, "pages">[];
 }
 
+/** Stores tried and blocked. */
+export type StoreCounts = {
+  /** Of those tried, and of those that faulted. */
+  readonly [Count in keyof AttackCount]: Known;
+};
+
 /** What attacks came to. */
-export interface AttackReport extends AttackResult {
+export interface AttackReport extends StoreCounts {
+  /** The same by where the table pages came from, or by what a feature calls its objects. */
+  readonly bySource: Readonly<Record<string, StoreCounts>>;
+  /** Stores that faulted because the mapping is read-only, whatever the hardening; not among those tried. */
+  readonly readOnly: Known;
   /** What was not blocked. */
-  readonly gaps: readonly (AttackGap & Documented)[];
+  readonly gaps: readonly GapReport<AttackGap, "stores">[];
 }
 
 /** What was seen of the page tables while the workload ran. */
-export interface CheckReport extends CheckResult {
+export interface CheckReport extends Pick<CheckResult, "mode" | "scans"> {
+  /** Table pages in all looks together. */
+  readonly pages: Known;
+  /** How many of those were open. */
+  readonly open: Known;
   /** What was open. */
-  readonly gaps: readonly (FoundGap & Documented)[];
+  readonly gaps: readonly GapReport<FoundGap, "pages">[];
 }
 
 /** One architecture under one version of the series. */
@@ -74,7 +107,10 @@ export interface ArchReport {
   /** What is protected. */
   readonly coverage: CoverageReport;
   /** Of what the linear map consists: the price of how table pages are allocated. */
-  readonly linearMap: LinearMapStats;
+  readonly linearMap: { readonly [Count in Exclude<keyof LinearMapStats, "leaves">]: Known } & {
+    /** Leaves of each size. */
+    readonly leaves: readonly { readonly bytes: number; readonly count: Known }[];
+  };
   /** KUnit; `null` from `kpkeys replay`. */
   readonly kunit: KunitCounts | null;
   /** Attacks; `null` from `kpkeys replay`. */
@@ -83,22 +119,42 @@ export interface ArchReport {
   readonly check: CheckReport | null;
   /** Costs by policy. */
   readonly policies: Readonly<Partial<Record<Policy, PolicyReport>>>;
+  /** System calls that Linux carried out and this machine refused. */
+  readonly refused: Known;
   /** Faults of the trace on pages that were mapped in the model already. */
-  readonly alreadyMapped: number;
+  readonly alreadyMapped: Known;
   /** Mappings that no system call made, inferred from faults on them: those of execve. */
-  readonly inferredMappings: number;
+  readonly inferredMappings: Known;
   /** Faults that no mapping explains. */
-  readonly unexplainedFaults: number;
+  readonly unexplainedFaults: Known;
   /** Agreement with the kernel that was recorded; `null` without a VmPTE file. */
   readonly linux: ReplayResult["linux"];
   /** SHA-256, 64 hexadecimal digits, over all of this that does not depend on time, and over every machine's tables. */
   readonly digest: string;
 }
 
+/** A recording. */
+export interface TraceReport extends Omit<ReplayResult["trace"], "processes" | "refused"> {
+  /** Processes met, or of these those in the sample. */
+  readonly processes: Known;
+  /** System calls that Linux carried out and the machines refused; `null` where they differ in it: {@link ArchReport.refused}. */
+  readonly refused: Known;
+}
+
+/** A field of the report that cannot be known from the recording. */
+export interface NotKnown {
+  /** Its path in the document; `*` for each architecture, policy or level, `source=user` for the entries of that source. */
+  readonly field: string;
+  /** What the recording lacks. */
+  readonly reason: string;
+}
+
 /** What `kpkeys run --json` and `kpkeys replay --json` print. */
 export interface RunReport {
   /** The workload, as far as the machine came that came farthest. */
-  readonly trace: ReplayResult["trace"];
+  readonly trace: TraceReport;
+  /** What is `null` because the recording lacks what it depends on. */
+  readonly notKnown: readonly NotKnown[];
   /** Whether the command was interrupted before it was done: the report says what was found out until then. */
   readonly partial: boolean;
   /** The machines that were not begun because of that. */
@@ -141,12 +197,16 @@ export function reportOf(jobs: readonly Job[], results: readonly JobResult[], pr
     groups.set(column, [...(groups.get(column) ?? []), result]);
   }
   const traces = results.map(({ replay }) => replay!.trace);
-  return {
-    trace: traces.reduce((far, trace) => (trace.events > far.events ? trace : far)),
+  const trace = traces.reduce((far, trace) => (trace.events > far.events ? trace : far));
+  const refused = new Set(traces.map((trace) => trace.refused));
+  const report = {
+    trace: { ...trace, refused: refused.size === 1 ? trace.refused : null },
+    notKnown: [],
     partial: results.length < jobs.length || results.some(({ replay }) => replay!.stopped),
     notRun: jobs.slice(results.length).map(({ spec, series, policy }) => ({ arch: spec.arch, series, policy })),
     arches: [...groups.values()].map((group) => archReportOf(group, pricing)),
   };
+  return withUnknown(report);
 }
 
 const POLICY_NAMES = Object.keys(POLICIES) as Policy[];
@@ -156,7 +216,7 @@ function archReportOf(unsorted: readonly JobResult[], pricing: Pricing): ArchRep
   const strongest = unsorted[0]!;
   const results = POLICY_NAMES.flatMap((name) => unsorted.filter(({ job }) => job.policy === name));
   const { job, replay, coverage, kunit, attack } = strongest;
-  const { alreadyMapped, inferredMappings, unexplainedFaults, linux, check } = replay!;
+  const { trace, alreadyMapped, inferredMappings, unexplainedFaults, linux, check } = replay!;
   const checks = {
     coverage: withDocumented(coverage!, job.series),
     kunit: kunit && countResults(kunit),
@@ -171,6 +231,7 @@ function archReportOf(unsorted: readonly JobResult[], pricing: Pricing): ArchRep
     linearMap: strongest.linearMap!,
     check: check && withDocumented(check, job.series),
     policies: Object.fromEntries(results.map((result) => [result.job.policy, policyReportOf(result, pricing)])),
+    refused: trace.refused,
     alreadyMapped,
     inferredMappings,
     unexplainedFaults,

@@ -1,7 +1,8 @@
 import type { Policy } from "../series.js";
-import type { ArchReport, PolicyReport } from "./document.js";
+import type { ArchReport, PolicyReport, RunReport } from "./document.js";
 import { count } from "./style.js";
 import type { GroupCells, Row } from "./table.js";
+import { isUnknown } from "./unknown.js";
 
 /** The reports of an architecture's policies, in their order. */
 function policiesOf({ policies }: ArchReport): PolicyReport[] {
@@ -11,17 +12,18 @@ function policiesOf({ policies }: ArchReport): PolicyReport[] {
 /**
  * Rows of what the hardening is estimated to cost in time; none where nothing is.
  * @param row - makes a row of the table
- * @param arches - the columns
+ * @param report - what was found out
  */
 export function estimateRows(
   row: (label: string, cells: (arch: ArchReport) => GroupCells) => Row,
-  arches: readonly ArchReport[],
+  report: RunReport,
 ): Row[] {
-  const policies = arches.flatMap(policiesOf);
-  const percent = policies.some(({ overhead }) => overhead !== null);
+  const policies = report.arches.flatMap(policiesOf);
+  const unknown = isUnknown(report, "arches.*.policies.*.overhead");
+  const percent = unknown || policies.some(({ overhead }) => overhead !== null);
   const cycles = policies.some(({ wrmsrCycles }) => wrmsrCycles !== null);
   return [
-    ...(percent ? [row("  system time added, %", percents), row("    range, %", ranges)] : []),
+    ...(percent ? [row("  system time added, %", percents), ...(unknown ? [] : [row("    range, %", ranges)])] : []),
     ...(cycles ? [row("  cycles of WRMSR, stated", cyclesText)] : []),
   ];
 }

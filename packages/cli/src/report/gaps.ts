@@ -1,4 +1,4 @@
-import type { AttackReport, CheckReport, CoverageReport, Documented } from "./document.js";
+import type { AttackReport, CheckReport, CoverageReport, Documented, Known } from "./document.js";
 import { count, counted } from "./style.js";
 
 /** A machine of which gaps are told. */
@@ -57,8 +57,8 @@ function gapsOf({ coverage, attack, check }: Gapped, documented: boolean): strin
     else gaps.set(place, { ...found, place, counts: [told] });
   }
   for (const gap of coverage?.gaps ?? [])
-    note(gap, `${counted(gap.pages, gap.level === "object" ? "object" : "page")} open`);
-  for (const gap of attack?.gaps ?? []) note(gap, `${counted(gap.stores, "store")} through`);
+    note(gap, `${numberOf(gap.pages, gap.level === "object" ? "object" : "page")} open`);
+  for (const gap of attack?.gaps ?? []) note(gap, `${numberOf(gap.stores, "store")} through`);
   for (const gap of check?.gaps ?? []) {
     // What is documented and still open needs no word of when it began.
     if (!gap.documented || !gaps.has(placeOf(gap))) note(gap, seenText(gap));
@@ -66,6 +66,11 @@ function gapsOf({ coverage, attack, check }: Gapped, documented: boolean): strin
   return [...gaps.values()]
     .filter((gap) => gap.documented === documented)
     .map(({ place, address, counts }) => `${place}, first at ${address}: ${counts.join(", ")}`);
+}
+
+/** How many there are, as far as that is known. */
+function numberOf(value: Known, noun: string): string {
+  return value === null ? `${noun}s` : counted(value, noun);
 }
 
 function placeOf({ source, level, mapping }: Place): string {

@@ -1,4 +1,4 @@
-import type { ArchReport } from "./document.js";
+import type { ArchReport, Known } from "./document.js";
 import { count, size } from "./style.js";
 import type { Row } from "./table.js";
 
@@ -21,6 +21,7 @@ export function linearMapRows(
   ];
 }
 
-function leavesOf({ linearMap }: ArchReport, bytes: number): number {
-  return linearMap.leaves.find((leaves) => leaves.bytes === bytes)?.count ?? 0;
+function leavesOf({ linearMap }: ArchReport, bytes: number): Known {
+  const leaves = linearMap.leaves.find((leaves) => leaves.bytes === bytes);
+  return leaves === undefined ? 0 : leaves.count;
 }

@@ -4,6 +4,8 @@ import { gapLines } from "./gaps.js";
 import type { Gapped } from "./gaps.js";
 import { count } from "./style.js";
 import type { Style } from "./style.js";
+import { NOTHING, unknownOf } from "./unknown.js";
+import type { Unknown } from "./unknown.js";
 import { isHardened, verdictOf } from "./verdict.js";
 import type { Checked } from "./verdict.js";
 
@@ -19,21 +21,9 @@ export function notesOf(report: RunReport, style: Style): string[] {
     ...gapNotes(arches),
     ...listed("Table pages below the top level that Linux had otherwise", differenceLines(arches)),
     ...listed("Lines of the trace that were not used", unused),
-    ...listed("What is missing from the trace", missingLines(trace)),
     ...estimateNotes(arches),
     ...partialNote(report, style),
-    verdictText(arches, style),
-  ];
-}
-
-/** What the trace lacks: by its kind, by perf's own account, and by what did not fit together. */
-function missingLines({ limits, lost, refused }: RunReport["trace"]): string[] {
-  return [
-    ...limits,
-    ...(lost > 0 ? [`${count(lost)} events that perf lost: what they did is not in the model`] : []),
-    ...(refused > 0
-      ? [`${count(refused)} system calls that Linux carried out cannot be carried out as they stand`]
-      : []),
+    verdictText(arches, style, unknownOf(report)),
   ];
 }
 
@@ -77,11 +67,16 @@ function differenceLines(arches: readonly ArchReport[]): string[] {
 }
 
 /**
- * The verdict in its colour.
+ * The verdict in its colour; the last line is what is not known, if there is anything.
  * @param machines - what was checked
  * @param style - the colours
+ * @param unknown - what is not known
  */
-export function verdictText(machines: readonly Checked[], style: Style): string {
+export function verdictText(machines: readonly Checked[], style: Style, unknown: Unknown = NOTHING): string {
   const { good, text } = verdictOf(machines);
-  return good === undefined ? style.yellow(text) : good ? style.green(text) : style.red(text);
+  const verdict = good === undefined ? style.yellow(text) : good ? style.green(text) : style.red(text);
+  if (unknown.subjects.length === 0) return verdict;
+  const lacking = unknown.lacks.map(({ kind }) => kind.replaceAll("-", " ")).join(", ");
+  const lines = style.yellow(`The recording lacks ${lacking}.\nNot known: ${unknown.subjects.join(", ")}.`);
+  return good === true ? lines : `${verdict}\n${lines}`;
 }

@@ -1,16 +1,26 @@
-import type { CoverageCount } from "@kpkeys/kernel";
 import type { KunitCounts } from "@kpkeys/kunit-suite";
 import type { Policy } from "../series.js";
 import { compare } from "./compare.js";
 import { costRowsOf } from "./costs.js";
-import type { ArchReport, AttackReport, CheckReport, CountedCost, CoverageReport, RunReport } from "./document.js";
+import type {
+  ArchReport,
+  AttackReport,
+  CheckReport,
+  CountedCost,
+  CoverageReport,
+  Known,
+  PageCounts,
+  RunReport,
+} from "./document.js";
 import { estimateRows } from "./estimate.js";
 import { linearMapRows } from "./linear-map.js";
 import { notesOf } from "./notes.js";
-import { count, counted } from "./style.js";
+import { count, counted, NOT_KNOWN } from "./style.js";
 import type { Style } from "./style.js";
 import { layOut } from "./table.js";
 import type { GroupCells, Row } from "./table.js";
+import { isUnknown } from "./unknown.js";
+import { warningsOf } from "./warnings.js";
 
 /**
  * The report as text: one version of the series in detail, several side by side.
@@ -21,10 +31,13 @@ import type { GroupCells, Row } from "./table.js";
  */
 export function textOf(report: RunReport, style: Style, width = 100): string {
   const { trace, arches } = report;
-  const title = `${trace.name}: ${counted(trace.events, "event")} of ${counted(trace.processes, "process", "processes")}${extentText(trace)}`;
+  const processes = trace.processes === null ? "" : ` of ${counted(trace.processes, "process", "processes")}`;
+  const title = `${trace.name}: ${counted(trace.events, "event")}${processes}${extentText(trace)}`;
   const series = [...new Set(arches.map((arch) => arch.series))];
-  const tables = series.length > 1 ? compare(arches, style, width) : [tableOf(series[0]!, arches, style)];
-  return [style.bold(title), ...tables, ...notesOf(report, style)].join("\n\n") + "\n";
+  const tables = series.length > 1 ? compare(arches, style, width) : [tableOf(series[0]!, report, style)];
+  return (
+    [style.bold(title), ...warningsOf(report, style, width), ...tables, ...notesOf(report, style)].join("\n\n") + "\n"
+  );
 }
 
 /** What of a trace was replayed, if not all of it. */
@@ -36,7 +49,8 @@ function extentText({ until, sample }: RunReport["trace"]): string {
 }
 
 /** One table for a version of the series, with a group of columns for each architecture. */
-function tableOf(series: string, arches: readonly ArchReport[], style: Style): string {
+function tableOf(series: string, report: RunReport, style: Style): string {
+  const { arches } = report;
   const row = (label: string, cells: (arch: ArchReport) => GroupCells): Row => [label, ...arches.map(cells)];
   const section = (name: string, ...columns: string[]): Row => row(style.bold(name), () => columns);
   return layOut(
@@ -62,11 +76,15 @@ function tableOf(series: string, arches: readonly ArchReport[], style: Style): s
       [""],
       row(style.bold("cost of the replay"), ({ policies }) => Object.keys(policies)),
       ...costRowsOf(arches).map(([label, field]) => row(`  ${label}`, (arch) => costsOf(arch, field))),
-      ...estimateRows(row, arches),
+      ...estimateRows(row, report),
       [""],
       section("faithfulness"),
       row("  processes as in Linux", ({ linux }) =>
-        linux === null ? "not compared" : share(linux.equal, linux.processes),
+        linux === null
+          ? isUnknown(report, "arches.*.linux")
+            ? NOT_KNOWN
+            : "not compared"
+          : share(linux.equal, linux.processes),
       ),
       ...FAITH.map(([label, field]) => row(`  ${label}`, (arch) => count(arch[field]))),
     ],
@@ -92,18 +110,20 @@ function objectRows(
   ];
 }
 
-function openText({ gaps }: CoverageReport, style: Style): string {
-  const pages = (those: typeof gaps): number => those.reduce((sum, gap) => sum + gap.pages, 0);
-  const all = pages(gaps);
-  const documented = pages(gaps.filter((gap) => gap.documented));
-  if (all === 0) return style.green("none");
-  if (documented === 0) return style.red(count(all));
-  return (documented === all ? style.yellow : style.red)(`${count(all)}, of which ${count(documented)} documented`);
+function openText({ gaps, pages: known }: CoverageReport, style: Style): string {
+  const pages = (those: typeof gaps): number => those.reduce((sum, gap) => sum + (gap.pages ?? 0), 0);
+  const documented = gaps.filter((gap) => gap.documented);
+  if (gaps.length === 0) return known === null ? style.yellow(NOT_KNOWN) : style.green("none");
+  const all = `${count(pages(gaps))}${known === null ? " or more" : ""}`;
+  if (documented.length === 0) return style.red(all);
+  const colour = documented.length === gaps.length ? style.yellow : style.red;
+  return colour(`${all}, of which ${count(pages(documented))} documented`);
 }
 
 function checkText(check: CheckReport | null, style: Style): string {
   if (check === null) return "not looked at";
-  const { scans, gaps } = check;
+  const { scans, gaps, open } = check;
+  if (gaps.length === 0 && open === null) return style.yellow(NOT_KNOWN);
   if (gaps.length === 0) return style.green(`none in ${counted(scans, "look")}`);
   const documented = gaps.every((gap) => gap.documented);
   return (documented ? style.yellow : style.red)(`${documented ? "documented" : "yes"} in ${counted(scans, "look")}`);
@@ -112,7 +132,14 @@ function checkText(check: CheckReport | null, style: Style): string {
 function attackText(attack: AttackReport | null, style: Style): string {
   if (attack === null) return "not made";
   const { tried, blocked, gaps } = attack;
-  const colour = gaps.length === 0 ? style.green : gaps.every((gap) => gap.documented) ? style.yellow : style.red;
+  const colour =
+    gaps.length === 0
+      ? tried === null
+        ? style.yellow
+        : style.green
+      : gaps.every((gap) => gap.documented)
+        ? style.yellow
+        : style.red;
   return colour(share(blocked, tried));
 }
 
@@ -123,27 +150,33 @@ function kunitText(kunit: KunitCounts | null, style: Style): string {
   return colour(`${passed} passed, ${failed} failed, ${skipped} skipped`);
 }
 
-function share(part: number, whole: number): string {
-  return `${count(part)} of ${count(whole)}`;
+function share(part: Known, whole: Known): string {
+  return part === null ? NOT_KNOWN : `${count(part)} of ${count(whole)}`;
 }
 
 const FAITH = [
   ["faults already mapped", "alreadyMapped"],
   ["mappings inferred", "inferredMappings"],
   ["faults unexplained", "unexplainedFaults"],
+  ["calls refused", "refused"],
 ] as const;
 
 /** The names under which any of the architectures has pages, in their order. */
 function namesOf(arches: readonly ArchReport[], kind: "bySource" | "byLevel"): string[] {
   const names = new Set(arches.flatMap((arch) => Object.keys(countsOf(arch, kind))));
-  return [...names].filter((name) => arches.some((arch) => (countsOf(arch, kind)[name]?.pages ?? 0) > 0));
+  return [...names].filter((name) => arches.some((arch) => hasPages(countsOf(arch, kind)[name])));
 }
 
-function countsOf({ coverage }: ArchReport, kind: "bySource" | "byLevel"): Readonly<Record<string, CoverageCount>> {
+/** Whether there are pages, or may be. */
+function hasPages(counts: PageCounts | undefined): boolean {
+  return counts !== undefined && counts.pages !== 0;
+}
+
+function countsOf({ coverage }: ArchReport, kind: "bySource" | "byLevel"): Readonly<Record<string, PageCounts>> {
   return coverage[kind];
 }
 
-function pagesOf(counts: CoverageCount | undefined): string[] {
+function pagesOf(counts: PageCounts | undefined): string[] {
   return counts === undefined ? [] : [counts.pages, counts.keyed, counts.readOnly].map(count);
 }
 

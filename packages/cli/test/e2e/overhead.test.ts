@@ -52,6 +52,20 @@ describe("kpkeys overhead", () => {
     );
   });
 
+  test.each([[], ["--what-if"]])(
+    "refuses a recording without page faults, by its name %s",
+    { timeout: LONG },
+    (...flags) => {
+      const path = written(
+        "one.perf-script.txt",
+        " sh 7 [001] 1.000000: sched:sched_process_exec: filename=/bin/sh pid=7 old_pid=7\n",
+      );
+      const { status, stdout, stderr } = kpkeys("overhead", ...flags, "--trace", path);
+      expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+      expect(stderr).toContain(`ERR_TRACE_LACKS: ${path}: `);
+    },
+  );
+
   test("compares placements: fewer windows cost less and last longer", { timeout: LONG }, () => {
     const report = jsonOf("overhead", "--what-if").document as WhatIfReport;
     const { whatIf } = report;
@@ -92,7 +106,7 @@ describe("kpkeys replay estimates the system time added", () => {
     const { arches } = reportWith("--wrmsr-cycles", "250", "--policy", "batched");
     const [arm64, x86] = arches.map(({ policies }) => policies.batched!);
     expect(arm64!.wrmsrCycles).toBeNull();
-    expect(x86!.wrmsrCycles).toBe(250 * x86!.registerWrites);
+    expect(x86!.wrmsrCycles).toBe(250 * x86!.registerWrites!);
   });
 
   test("with unit costs of the user's own, and says whose", { timeout: LONG }, () => {

@@ -1,6 +1,7 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
 import { embeddedTrace } from "@kpkeys/workloads";
 import { Ajv } from "ajv";
 import { describe, expect, test } from "vitest";
@@ -30,28 +31,58 @@ describe("kpkeys run", () => {
       events: 4264,
       form: "tracepoints",
       limits: [],
+      lacks: [],
+      lines: 4264,
+      comments: 0,
+      blanks: 0,
       unused: {},
+      unreadable: 0,
+      backwards: 0,
       processes: 5,
       lost: 0,
+      halves: 0,
       refused: 0,
       until: null,
       sample: null,
     });
     expect(arches.map(({ arch }) => arch)).toEqual(["arm64-poe", "x86-pks"]);
     for (const { coverage, attack, kunit, policies, linux } of arches) {
-      expect(coverage.keyed + coverage.readOnly).toBe(coverage.pages);
+      expect(coverage.keyed! + coverage.readOnly!).toBe(coverage.pages);
       expect(coverage.gaps).toEqual([]);
       expect(attack!.blocked).toBe(attack!.tried);
       expect(kunit).toEqual({ passed: 5, failed: 0, skipped: 0 });
       const { off, naive, batched } = policies;
       expect(off!.registerWrites).toBe(0);
       expect(batched!.registerWrites).toBeGreaterThan(0);
-      expect(batched!.registerWrites).toBeLessThanOrEqual(naive!.registerWrites);
+      expect(batched!.registerWrites).toBeLessThanOrEqual(naive!.registerWrites!);
       expect(linux!.processes).toBeGreaterThan(0);
     }
     const [arm64, x86] = arches.map(({ policies }) => policies.naive!);
     expect(arm64!.barriers).toBeGreaterThan(0);
     expect(x86!.barriers).toBe(0);
+  });
+
+  test("knows no cost and no coverage of the recording without its page faults", { timeout: LONG }, () => {
+    const folder = mkdtempSync(join(tmpdir(), "kpkeys-"));
+    try {
+      const text = gunzipSync(readFileSync(embeddedTrace.trace)).toString("latin1");
+      const path = join(folder, "no-faults.perf-script.txt");
+      writeFileSync(path, text.replaceAll(/^.*page_fault_.*\n/gm, ""));
+      const args = ["run", path, "--vmpte", embeddedTrace.vmpte, "--memory", "256MiB", "--policy", "batched"];
+      const { status, trace, notKnown, arches } = reportOf(...args);
+      expect(status).toBe(0);
+      expect(trace.lacks.map(({ kind }) => kind)).toEqual(["page-faults"]);
+      expect(notKnown.length).toBeGreaterThan(10);
+      for (const { coverage, attack, policies, kunit, linux, unexplainedFaults } of arches) {
+        expect([coverage.pages, attack!.tried, linux, unexplainedFaults]).toEqual([null, null, null, null]);
+        expect(policies.batched).toMatchObject({ tableWrites: null, registerWrites: null, overhead: null });
+        expect(kunit).toEqual({ passed: 5, failed: 0, skipped: 0 });
+      }
+      const { stdout } = kpkeys(...args);
+      expect(stdout.trimEnd().split("\n").at(-1)).not.toMatch(/passed/);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   test("comes to the same digests with the lists turned round, and without Linux's account", { timeout: LONG }, () => {
@@ -152,7 +183,7 @@ describe("kpkeys run", () => {
       expect(coverage.keyed).toBe(0);
       expect(attack!.blocked).toBe(0);
       expect(kunit).toEqual({ passed: 0, failed: 0, skipped: 5 });
-      expect(Object.values(policies).map(({ registerWrites, barriers }) => registerWrites + barriers)).toEqual([
+      expect(Object.values(policies).map(({ registerWrites, barriers }) => registerWrites! + barriers!)).toEqual([
         0, 0, 0,
       ]);
     }

@@ -82,7 +82,7 @@ export function unknownStackOf({ stackPage }: Program, { tablePages, pageBytes }
  * @param path - a VmPTE file
  * @param exits - the model's processes at their exits, by pid; a pid used again has several
  * @param whole - whether the whole trace was replayed; if not, processes without an exit say nothing, nor do pids used again
- * @param limits - what a trace of this kind cannot show at all
+ * @param lacks - what the trace lacks, which may explain any difference
  * @param pageBytes - bytes of a table page
  * @throws KpkeysError ERR_INPUT_MISSING, ERR_VMPTE_LINE
  */
@@ -90,7 +90,7 @@ export function compareWithLinux(
   path: string,
   exits: ReadonlyMap<number, readonly ExitRecord[]>,
   whole: boolean,
-  limits: readonly string[],
+  lacks: readonly string[],
   pageBytes: number,
 ): Agreement {
   const met = new Map<number, number>();
@@ -105,15 +105,15 @@ export function compareWithLinux(
     const exit = exits.get(pid)?.[turn];
     const kernel = (vmpteKb * 1024) / pageBytes;
     if (exit?.tablePages === kernel) continue;
-    differences.push({ pid, name, model: exit?.tablePages ?? 0, kernel, why: whyOf(exit, kernel, limits) });
+    differences.push({ pid, name, model: exit?.tablePages ?? 0, kernel, why: whyOf(exit, kernel, lacks) });
   }
   return { processes: records.length, equal: records.length - differences.length, differences };
 }
 
 /** Why the model may have another number than Linux; if nothing is known to lack, that is said. */
-function whyOf(exit: ExitRecord | undefined, kernel: number, limits: readonly string[]): string {
+function whyOf(exit: ExitRecord | undefined, kernel: number, lacks: readonly string[]): string {
   if (exit === undefined) return "the trace has no exit_group of it";
   const { tablePages, why, whyFewer } = exit;
-  const known = limits[0] ?? (why || (tablePages < kernel ? whyFewer : ""));
+  const known = lacks[0] ?? (why || (tablePages < kernel ? whyFewer : ""));
   return known === "" ? "no reason known" : known;
 }

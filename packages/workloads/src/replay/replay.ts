@@ -13,6 +13,8 @@ import { countersSince } from "./counters.js";
 import { createExtent } from "./extent.js";
 import type { Extent, Until } from "./extent.js";
 import { FullerMoments } from "./fuller-moments.js";
+import { lacksOf } from "./lacks.js";
+import type { Lack } from "./lacks.js";
 import { Operations } from "./operations.js";
 import { createSample } from "./sample.js";
 import type { Sample, SampleCounts, SampleOptions } from "./sample.js";
@@ -66,8 +68,22 @@ export interface ReplayResult extends Readonly<FaultCounts> {
     readonly form: TraceForm;
     /** What a text of this kind cannot show, in sentences. */
     readonly limits: readonly string[];
+    /** Kinds of event that the recording lacks, the weightiest first: what depends on them is not known. */
+    readonly lacks: readonly Lack[];
+    /** Lines of text, whatever they hold, as far as it was read. */
+    readonly lines: number;
+    /** Of these those that begin with `#`. */
+    readonly comments: number;
+    /** Of these those of spaces or nothing. */
+    readonly blanks: number;
     /** Lines that were not used, by what they are. */
     readonly unused: Readonly<Record<string, number>>;
+    /** Of these those that have no form of the tool's text at all. */
+    readonly unreadable: number;
+    /** Events with a time before that of the event in front of them. */
+    readonly backwards: number;
+    /** System calls of which there is an entry and no exit, or an exit and no entry: what they did is not in the model. */
+    readonly halves: number;
     /** Processes met, or of these those in the sample. */
     readonly processes: number;
     /** Events that perf says it lost while it recorded. */
@@ -128,17 +144,14 @@ export async function replayTrace(machine: Machine, path: string, options: Repla
   operations.finish();
   const counters = countersSince(countersBefore, machine.counters());
   const { stopped } = extent;
-  const whole = !stopped && until === undefined && sample === undefined;
+  const trace = traceOf(summary, operations, extent, until, sample);
   return {
-    trace: traceOf(summary, operations, extent, until, sample),
+    trace,
     stopped,
     ...operations.faults.counts,
     counters: fuller?.withoutTool(counters) ?? counters,
     seconds,
-    linux:
-      vmpte === undefined
-        ? null
-        : compareWithLinux(vmpte, operations.exits.byPid, whole, summary.limits, operations.pageBytes),
+    linux: vmpte === undefined ? null : agreementOf(vmpte, operations, trace, stopped),
     check: checked,
   };
 }
@@ -190,26 +203,66 @@ async function read(
 }
 
 function traceOf(
-  { name, form, limits, unused }: TraceSummary,
-  { threads, syscalls, lost }: Operations,
-  { events }: Extent,
+  summary: TraceSummary,
+  operations: Operations,
+  { events, stopped }: Extent,
   until: Until | undefined,
   sample: Sample | undefined,
 ): ReplayResult["trace"] {
-  const { processes } = threads;
-  const { refused } = syscalls;
+  const { name, form, lines, comments, blanks, unused, unreadable, backwards } = summary;
+  const { threads, syscalls, lost } = operations;
+  const { refused, halves, execs } = syscalls;
+  const whole = !stopped && until === undefined;
   return {
     name,
     events,
     form,
-    limits,
+    limits: [...summary.limits, ...limitsOf(operations, summary)],
+    lacks: lacksOf({ summary, threads: threads.threads, strangers: threads.strangers, execs, whole }),
+    lines,
+    comments,
+    blanks,
     unused,
-    processes,
+    unreadable,
+    backwards,
+    processes: threads.processes,
     lost,
+    halves,
     refused,
     until: until ?? null,
     sample: sample?.counts ?? null,
   };
+}
+
+/** What the events of this recording do not show. */
+function limitsOf({ syscalls, sampledTwice }: Operations, { kinds }: TraceSummary): string[] {
+  const samples = (kinds.page_fault ?? 0) - sampledTwice;
+  const { unknownEffects } = syscalls;
+  return [
+    ...(samples > 0
+      ? [
+          `${samples} samples of page faults do not show whether they are reads or writes: replayed as writes where allowed`,
+        ]
+      : []),
+    ...(sampledTwice > 0
+      ? [`${sampledTwice} samples of page faults are not used: tracepoints show the same faults`]
+      : []),
+    ...(unknownEffects > 0
+      ? [`${unknownEffects} calls of process_madvise: their ranges are in the caller's memory, which is not recorded`]
+      : []),
+  ];
+}
+
+/** A difference from Linux comes first of all from what the recording lacks. */
+function agreementOf(
+  vmpte: string,
+  { exits, pageBytes }: Operations,
+  { lacks, until, sample }: ReplayResult["trace"],
+  stopped: boolean,
+): Agreement {
+  const whole = !stopped && until === null && sample === null;
+  const reasons = lacks.filter(({ kind }) => kind !== "switches").map(({ reason }) => reason);
+  return compareWithLinux(vmpte, exits.byPid, whole, reasons, pageBytes);
 }
 
 /** Adds the line of the trace to what the machine found wrong there; the reader's own errors have it. */

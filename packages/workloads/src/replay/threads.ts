@@ -32,6 +32,10 @@ export interface Thread {
 export interface Threads {
   /** Processes met so far. */
   readonly processes: number;
+  /** Threads met so far. */
+  readonly threads: number;
+  /** Of them those that no fork made, met by an event without the number of their process. */
+  readonly strangers: number;
   /**
    * The thread of an event; one never heard of is taken to have lived before the trace began.
    * @param event - the event
@@ -85,6 +89,7 @@ export function createThreads(
       exitRecord: undefined,
     };
     threads.set(tid, thread);
+    made.threads++;
     if (tid === pid) made.processes++;
     return thread;
   }
@@ -96,6 +101,7 @@ export function createThreads(
   function meet(event: TraceEvent): Thread {
     const inExec = event.kind === EventKind.sched_process_exec || isKernelWrite(event);
     const pid = event.pid < 0 ? event.tid : event.pid;
+    if (event.pid < 0) made.strangers++;
     const leader = pid === event.tid ? undefined : threads.get(pid);
     const shared = leader?.task.mm;
     if (leader !== undefined && shared !== undefined) {
@@ -135,6 +141,8 @@ export function createThreads(
   // Plain fields: an object literal with accessors is slow to use.
   const made: { -readonly [F in keyof Threads]: Threads[F] } = {
     processes: 0,
+    threads: 0,
+    strangers: 0,
     of(event) {
       if (last?.tid === event.tid) return last;
       last = threads.get(event.tid) ?? meet(event);

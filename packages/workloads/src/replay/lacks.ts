@@ -1,0 +1,172 @@
+import type { EventName } from "../reader/event.js";
+import type { TraceForm } from "../reader/text-form.js";
+import type { TraceSummary } from "../reader/trace-reader.js";
+
+/** What a result needs and a recording may lack. */
+export type LackKind =
+  /** Page faults: what fills tables. */
+  | "page-faults"
+  /** The addresses of page faults. */
+  | "page-fault-addresses"
+  /** System calls that map, with their arguments and results. */
+  | "mappings"
+  /** Which thread comes from which. */
+  | "forks"
+  /** The ends of threads. */
+  | "exits"
+  /** The programs that execve starts. */
+  | "exec"
+  /** Context switches. */
+  | "switches";
+
+/** A kind of event that a recording lacks, although the workload had it or must have had it. */
+export interface Lack {
+  /** What is lacking. */
+  readonly kind: LackKind;
+  /** How the recording shows that, as a clause. */
+  readonly reason: string;
+  /** What to do, in the imperative. */
+  readonly remedy: string;
+}
+
+/** What shows whether a recording is complete. */
+export interface Evidence {
+  /** What the reader counted. */
+  readonly summary: Pick<TraceSummary, "kinds" | "form" | "unused">;
+  /** Threads of the recording. */
+  readonly threads: number;
+  /** Of them those that no fork made, met by an event without the number of their process. */
+  readonly strangers: number;
+  /** Calls of execve that succeeded. */
+  readonly execs: number;
+  /** Whether the whole recording was replayed; if not, what begins in it need not end in it. */
+  readonly whole: boolean;
+}
+
+/** A rule by which a lack is recognised: whether the evidence shows it, and what is said of it in each form of text. */
+interface Rule extends Lack {
+  readonly shows: (evidence: Evidence) => boolean;
+  /** Other words for a form of text. */
+  readonly forms?: Partial<Record<TraceForm, Pick<Lack, "reason" | "remedy">>>;
+}
+
+/** What the reader calls samples without an address among the unused lines. */
+const FAULT_WITHOUT_ADDRESS = "page fault without its address";
+
+/** Calls that make or change mappings. */
+const MAPPING_CALLS = ["mmap", "munmap", "mprotect", "mremap", "brk", "madvise", "shmat"] as const;
+/** Calls that make threads or processes. */
+const FORKING_CALLS = ["clone", "clone3", "fork", "vfork"] as const;
+
+/** Halves of a call that may be a recording's beginning or end. */
+const LOOSE_HALVES = 2;
+
+const PERF = "record with `kpkeys record`, or with perf and the tracepoints";
+const STRACE_SHOWS =
+  "strace shows no page faults: tables are made only where a call fills a mapping at once (MAP_POPULATE, MAP_LOCKED)";
+
+const RULES: readonly Rule[] = [
+  {
+    kind: "page-faults",
+    shows: (evidence) => faultsOf(evidence) === 0 && samplesWithoutAddress(evidence) === 0,
+    reason:
+      "the recording has no page fault; kernels of arm64 have no exceptions:page_fault_user, and those of riscv before 6.18",
+    remedy: "record with `-e page-faults -c 1 -d` where those tracepoints do not exist, as `kpkeys record` does",
+    forms: { strace: { reason: STRACE_SHOWS, remedy: "record with perf or ftrace: `kpkeys record`" } },
+  },
+  {
+    kind: "page-fault-addresses",
+    shows: (evidence) =>
+      samplesWithoutAddress(evidence) > 0 && count(evidence, "page_fault_user", "page_fault_kernel") === 0,
+    reason: "the samples of page faults have no address, only where the code was",
+    remedy: "record with `perf record -d` and print with `perf script -F +addr`",
+  },
+  {
+    kind: "mappings",
+    shows: (evidence) =>
+      MAPPING_CALLS.every((call) => !isWhole(evidence, call)) || MAPPING_CALLS.some((call) => isHalf(evidence, call)),
+    reason: "system calls that map are not in the recording, or their entries or exits are not",
+    remedy: `${PERF} syscalls:sys_enter_mmap, syscalls:sys_exit_mmap and those of munmap, mprotect, mremap, brk and madvise, or raw_syscalls`,
+  },
+  {
+    kind: "forks",
+    shows: (evidence) =>
+      count(evidence, "sched_process_fork") === 0 &&
+      (FORKING_CALLS.some((call) => isWhole(evidence, call)) || evidence.strangers > 1),
+    reason: "threads and processes have no fork in the recording: whose memory they share or copy is not in it",
+    remedy: `${PERF} sched:sched_process_fork`,
+  },
+  {
+    kind: "exits",
+    shows: (evidence) =>
+      evidence.whole &&
+      count(evidence, "sched_process_exit") === 0 &&
+      count(evidence, "sched_process_fork", "sys_enter_exit_group") > 0,
+    reason: "processes have no end in the recording, so that their tables stay",
+    remedy: `${PERF} sched:sched_process_exit`,
+  },
+  {
+    kind: "exec",
+    shows: (evidence) => evidence.execs > 0 && count(evidence, "sched_process_exec") === 0,
+    reason: "calls of execve succeed, and the events of the programs that they start are not in the recording",
+    remedy: `${PERF} sched:sched_process_exec`,
+  },
+  {
+    kind: "switches",
+    shows: (evidence) => evidence.threads > 1 && count(evidence, "sched_switch") === 0,
+    reason:
+      "there are several threads and no context switches in the recording: a thread is taken to run from its first event on",
+    remedy: `${PERF} sched:sched_switch`,
+    forms: {
+      strace: {
+        reason: "strace shows no context switches and no CPUs",
+        remedy: "record with perf or ftrace: `kpkeys record`",
+      },
+    },
+  },
+];
+
+/**
+ * What a recording lacks of what a result needs. A kind of event that is absent is a lack only if something else in the recording shows
+ * that there must have been some: every program faults and maps, but not every one forks.
+ * @param evidence - what was read and replayed
+ * @returns in the order in which they matter
+ */
+export function lacksOf(evidence: Evidence): readonly Lack[] {
+  const { form } = evidence.summary;
+  return RULES.filter(({ shows }) => shows(evidence)).map(({ kind, reason, remedy, forms }) => ({
+    kind,
+    reason,
+    remedy,
+    ...forms?.[form],
+  }));
+}
+
+function count({ summary: { kinds } }: Evidence, ...names: readonly EventName[]): number {
+  return names.reduce((sum, name) => sum + (kinds[name] ?? 0), 0);
+}
+
+function faultsOf(evidence: Evidence): number {
+  return count(evidence, "page_fault_user", "page_fault_kernel", "page_fault");
+}
+
+function samplesWithoutAddress({ summary }: Evidence): number {
+  return summary.unused[FAULT_WITHOUT_ADDRESS] ?? 0;
+}
+
+type Call = (typeof MAPPING_CALLS | typeof FORKING_CALLS)[number];
+
+function halvesOf(evidence: Evidence, call: Call): readonly [entries: number, exits: number] {
+  return [count(evidence, `sys_enter_${call}`), count(evidence, `sys_exit_${call}`)];
+}
+
+/** Whether entries and exits of a call are recorded. */
+function isWhole(evidence: Evidence, call: Call): boolean {
+  return halvesOf(evidence, call).every((half) => half > 0);
+}
+
+/** Whether only entries or only exits of a call are recorded, and more of them than a recording cuts off at its ends. */
+function isHalf(evidence: Evidence, call: Call): boolean {
+  const [entries, exits] = halvesOf(evidence, call);
+  return Math.min(entries, exits) === 0 && Math.max(entries, exits) > LOOSE_HALVES;
+}

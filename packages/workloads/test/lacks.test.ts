@@ -1,0 +1,135 @@
+import { readFileSync } from "node:fs";
+import { gunzipSync } from "node:zlib";
+import { expect, describe, test } from "vitest";
+import { embeddedTrace } from "../src/reader/embedded.js";
+import { readTrace } from "../src/reader/read-trace.js";
+import { replayTrace } from "../src/replay/replay.js";
+import { lacksOf } from "../src/replay/lacks.js";
+import type { Evidence, LackKind } from "../src/replay/lacks.js";
+import { AREA, call, exec, exit, fault, file, fork, machine, mmap, PAGE, recording, replay } from "./support.js";
+import type { Line } from "./support.js";
+
+async function lacksIn(lines: readonly Line[]): Promise<LackKind[]> {
+  return (await replay(lines)).trace.lacks.map(({ kind }) => kind);
+}
+
+const forked = (): Line[] => {
+  const [enter, leave] = call(7, "fork", {}, 8);
+  return [enter!, fork(7, 8), leave!];
+};
+const SWITCH: Line = [
+  7,
+  "sched:sched_switch: prev_comm=prog prev_pid=7 prev_prio=120 prev_state=R ==> next_comm=prog next_pid=8 next_prio=120",
+];
+const execve = (): Line[] => {
+  const [enter, leave] = call(7, "execve", { filename: 1, argv: 1, envp: 1 }, 0);
+  return [enter!, exec(7), leave!];
+};
+/** A whole recording of two processes. */
+const WHOLE: readonly Line[] = [
+  ...execve(),
+  ...mmap(7, AREA, 2),
+  fault(7, AREA),
+  ...forked(),
+  SWITCH,
+  fault(8, AREA),
+  ...exit(8),
+  ...exit(7),
+];
+const without = (part: RegExp): Line[] => WHOLE.filter(([, event]) => !part.test(event));
+
+describe("a recording lacks", () => {
+  test("nothing when all kinds are in it, or when nothing shows that there should be others", async () => {
+    expect(await lacksIn(WHOLE)).toEqual([]);
+    expect(await lacksIn([...mmap(7, AREA, 1), fault(7, AREA)])).toEqual([]);
+  });
+
+  test.each([
+    ["page-faults", /page_fault/],
+    ["mappings", /sys_(enter|exit)_mmap/],
+    ["mappings", /sys_enter_mmap/],
+    ["mappings", /sys_exit_mmap/],
+    ["forks", /process_fork/],
+    ["exits", /process_exit/],
+    ["exec", /process_exec/],
+    ["switches", /sched_switch/],
+  ] as const)("%s without the lines of %s", async (kind, part) => {
+    expect(await lacksIn(without(part))).toEqual([kind]);
+  });
+
+  test("no forks when each thread's process is in the lines", async () => {
+    const lines = [...mmap(7, AREA, 1), fault(7, AREA), ...mmap(8, AREA, 1), fault(8, AREA)];
+    expect(await lacksIn(lines)).toContain("forks");
+  });
+
+  test("no exits when only its beginning was replayed", async () => {
+    const { trace } = await replay(WHOLE, { until: { events: 8 } });
+    expect(trace.lacks.map(({ kind }) => kind)).not.toContain("exits");
+  });
+
+  test("page faults with addresses, of which there are lines without", () => {
+    const evidence: Evidence = {
+      summary: {
+        kinds: { sys_enter_mmap: 1, sys_exit_mmap: 1 },
+        form: "tracepoints",
+        unused: { "page fault without its address": 3 },
+      },
+      threads: 1,
+      strangers: 1,
+      execs: 0,
+      whole: true,
+    };
+    expect(lacksOf(evidence).map(({ kind }) => kind)).toEqual(["page-fault-addresses"]);
+    const traced = {
+      ...evidence,
+      summary: { ...evidence.summary, kinds: { ...evidence.summary.kinds, page_fault_user: 1 } },
+    };
+    expect(lacksOf(traced)).toEqual([]);
+  });
+
+  test("page faults when strace made it, which says so once", async () => {
+    const text =
+      '7 1.000000 execve("/bin/x", ["x"], 0x1 /* 1 var */) = 0\n7 1.000100 brk(NULL) = 0x10000000\n7 1.000200 +++ exited with 0 +++\n';
+    const summary = await readTrace(file("made.strace.txt", text), () => undefined);
+    const [lack] = lacksOf({ summary, threads: 1, strangers: 1, execs: 1, whole: true });
+    expect(lack!.kind).toBe("page-faults");
+    expect(summary.limits).toContain(lack!.reason);
+  });
+
+  test("page faults when those of the bundled recording are left out", async () => {
+    const text = gunzipSync(readFileSync(embeddedTrace.trace)).toString("latin1");
+    const lines = text.split("\n").filter((line) => !line.includes("page_fault"));
+    const summary = await readTrace(file("no-faults.perf-script.txt", lines.join("\n")), () => undefined);
+    expect(lacksOf({ summary, threads: 5, strangers: 1, execs: 4, whole: true }).map(({ kind }) => kind)).toEqual([
+      "page-faults",
+    ]);
+  });
+});
+
+describe("calls of which there is only one half", () => {
+  test("are counted, and what the other half was is not made up", async () => {
+    const unmapped = call(7, "munmap", { addr: AREA, len: PAGE }, 0);
+    const mapped = mmap(7, AREA, 1);
+    // An entry of mmap, whose exit is not there, and an exit of munmap, whose entry is not.
+    const { trace, unexplainedFaults } = await replay([exec(7), ...mapped, mapped[0]!, unmapped[1]!, fault(7, AREA)]);
+    expect({ halves: trace.halves, refused: trace.refused, unexplainedFaults }).toEqual({
+      halves: 2,
+      refused: 0,
+      unexplainedFaults: 0,
+    });
+  });
+
+  test("are none where a call returns in a child or a thread ends in no call", async () => {
+    const { trace } = await replay([...WHOLE.slice(0, 9), [8, "syscalls:sys_exit_fork: 0x0"], ...WHOLE.slice(9)]);
+    expect(trace.halves).toBe(0);
+  });
+});
+
+test("lines are those with events, comments, blank ones and the unused", async () => {
+  const path = recording(...WHOLE, [7, "sched:sched_wakeup: comm=prog pid=7"]);
+  const text = `# a comment\n\n${readFileSync(path, "utf8")}`;
+  const { trace } = await replayTrace(machine(), file("made.perf-script.txt", text));
+  const unused = Object.values(trace.unused).reduce((sum, lines) => sum + lines, 0);
+  expect({ comments: trace.comments, blanks: trace.blanks, unused }).toEqual({ comments: 1, blanks: 1, unused: 1 });
+  expect(trace.events + trace.comments + trace.blanks + unused).toBe(trace.lines);
+});
