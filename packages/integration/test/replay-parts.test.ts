@@ -33,11 +33,13 @@ describe.each(ARCHES)("a part of a trace on %s", (arch) => {
   it("is its first events and nothing behind them, as if the file ended there", async () => {
     const cut = await replay(arch, file(...lines.slice(0, 1000)));
     expect(cut.events).toBe(1000);
-    const path = file(...lines.slice(0, 1000), "what is no event at all");
+    const damaged = "             gcc 21524 [001]   996.000000: syscalls:sys_exit_brk: 0xzz";
+    const path = file(...lines.slice(0, 1000), damaged);
     await expect(replay(arch, path)).rejects.toMatchObject({ code: "ERR_TRACE_LINE" });
     expect(await replay(arch, path, { until: { events: 1000 } })).toEqual({ ...cut, until: { events: 1000 } });
-    let asked = 0;
-    expect(await replay(arch, path, { stop: () => ++asked === 1000 })).toEqual({ ...cut, stopped: true });
+    let events = 0;
+    const stop = (): boolean => events === 1000;
+    expect(await replay(arch, path, { before: () => events++, stop })).toEqual({ ...cut, stopped: true });
   });
 
   it("is what happened in the first seconds of the trace's own time, the last moment included", async () => {

@@ -7,7 +7,7 @@ export { createExposureProbe, type Exposure, type ExposureProbe, type OpenedBy }
 export { embeddedTrace } from "./reader/embedded.js";
 export { argPage, argSigned, argUnsigned, EventKind, type EventName, isErrno, TraceEvent } from "./reader/event.js";
 export { eventNames, tracepointNames } from "./reader/formats.js";
-export { type KindCounts, type LineCounts } from "./reader/ledger.js";
+export { CUT_LINE, FAULT_WITHOUT_ADDRESS, type KindCounts, type LineCounts } from "./reader/ledger.js";
 export { createLineBlocks, type LineBlocks, LONGEST_LINE } from "./reader/lines.js";
 export { readTraceAhead } from "./reader/read-ahead.js";
 export { readTrace, type ReadTraceOptions } from "./reader/read-trace.js";

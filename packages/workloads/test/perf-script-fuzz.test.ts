@@ -39,7 +39,9 @@ function accountsFor(text: Uint8Array, chunk: number): void {
     const { events, summary } = readText(text, chunk);
     const unused = Object.values(summary.unused).reduce((sum, count) => sum + count, 0);
     expect(summary.events).toBe(events.length);
-    expect(summary.lines).toBe(events.length + summary.comments + summary.blanks + unused);
+    expect(summary.eventLines).toBe(events.length - (summary.unused["call without its end"] ?? 0));
+    expect(Object.values(summary.kinds).reduce((sum, count) => sum + count, 0)).toBe(summary.events);
+    expect(summary.lines).toBe(summary.eventLines + summary.comments + summary.blanks + unused);
   } catch (error) {
     if (!(error instanceof KpkeysError)) throw error;
     expect(error.code).toMatch(/^ERR_TRACE_(LINE|EMPTY)$/);
@@ -75,7 +77,7 @@ describe("a damaged trace", () => {
 describe("a hostile trace", () => {
   const start = "             gcc 21524 [001]   995.663590: ";
   const MEBIBYTE = 1 << 20;
-  const good = `${start}syscalls:sys_exit_brk: 0x0\n`;
+  const good = `${start}syscalls:sys_enter_brk: brk: 0x0\n`;
 
   it.each([
     ["spaces", " "],

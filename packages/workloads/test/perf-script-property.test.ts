@@ -133,6 +133,12 @@ const sched: fc.Arbitrary<Printed> = fc
     text: next,
   }));
 
+/** The entry of the call whose exit is printed, for a thread that is in no call. */
+function entryOf(exit: string): string {
+  const call = exit.replace("syscalls:sys_exit_", "");
+  return `syscalls:sys_enter_${call}: ${SYSCALLS[call]!.map((label) => `${label}: 0x0`).join(", ")}`;
+}
+
 /** A line as perf prints it, and the event that should be read. */
 const line = fc
   .record({
@@ -159,16 +165,27 @@ const line = fc
       args,
       text,
     };
-    return { text: `${columns}: ${event.padStart(31)}: ${printed}`, expected };
+    const before = event.startsWith("syscalls:sys_exit_") ? `${columns}: ${entryOf(event)}\n` : "";
+    return { text: `${before}${columns}: ${event.padStart(31)}: ${printed}\n`, expected };
   });
 
 describe("an event printed as perf prints it", () => {
   it("is read back the same, whatever its comm, its time and its CPU", () => {
     fc.assert(
       fc.property(fc.array(line, { minLength: 1, maxLength: 8 }), (lines) => {
-        const { events, summary } = readText(lines.map(({ text }) => `${text}\n`).join(""));
-        expect(events).toEqual(lines.map(({ expected }, index) => ({ line: index + 1, ...expected })));
-        expect(summary.lines).toBe(lines.length);
+        const text = lines.map(({ text }) => text).join("");
+        const { events, summary } = readText(text);
+        const ends = lines.map(
+          (_, index) =>
+            lines
+              .slice(0, index + 1)
+              .map(({ text }) => text)
+              .join("")
+              .split("\n").length - 1,
+        );
+        const read = events.filter(({ line }) => ends.includes(line));
+        expect(read).toEqual(lines.map(({ expected }, index) => ({ line: ends[index]!, ...expected })));
+        expect(summary.lines).toBe(ends.at(-1));
       }),
       { numRuns: 1500 },
     );
@@ -177,7 +194,7 @@ describe("an event printed as perf prints it", () => {
   it("is read back the same, wherever the text is cut into chunks", () => {
     fc.assert(
       fc.property(fc.array(line, { minLength: 1, maxLength: 4 }), fc.integer({ min: 1, max: 300 }), (lines, chunk) => {
-        const text = lines.map(({ text }) => text).join("\n");
+        const text = lines.map(({ text }) => text).join("");
         expect(readText(text, chunk)).toEqual(readText(text));
       }),
       { numRuns: 300 },

@@ -16,25 +16,27 @@ describe("a system call that does what another does", () => {
         `${start}syscalls:sys_enter_${call}: ${args}`,
         `${start}syscalls:sys_exit_${call}: 0xfff`,
         `${start}syscalls:sys_enter_${call}:u: ${args}`,
+        `${start}syscalls:sys_exit_${call}:u: 0xfff`,
         `${ftrace}sys_${call}(${args.replaceAll("0x", "")})`,
         `${ftrace}sys_${call} -> 0xfff`,
         "",
       ].join("\n"),
     );
     const [enter, exit] = [`syscalls:sys_enter_${as}`, `syscalls:sys_exit_${as}`];
-    expect(events.map(({ event }) => event)).toEqual([enter, exit, enter, enter, exit]);
-    expect(events.map((event) => event.args)).toEqual([values, [0xfffn], values, values, [0xfffn]]);
-    expect(summary.kinds).toEqual({ [`sys_enter_${as}`]: 3, [`sys_exit_${as}`]: 2 });
+    expect(events.map(({ event }) => event)).toEqual([enter, exit, enter, exit, enter, exit]);
+    expect(events.map((event) => event.args)).toEqual([values, [0xfffn], values, [0xfffn], values, [0xfffn]]);
+    expect(summary.kinds).toEqual({ [`sys_enter_${as}`]: 3, [`sys_exit_${as}`]: 3 });
   });
 });
 
 describe("the summary of a trace", () => {
   it("counts the events of each kind, and those with a time before that of the one in front of them", () => {
-    const at = (time: string): string => `             sh 7 [000] ${time}: syscalls:sys_exit_brk: 0x1000\n`;
+    const at = (time: string): string =>
+      `             sh 7 [000] ${time}: exceptions:page_fault_user: address=0x1 ip=0x2 error_code=0x4\n`;
     const { summary } = readText(
       `${at("2.000000")}${at("1.000000")}${at("1.000000")}${at("3.000000")}${at("2.999999")}`,
     );
-    expect(summary).toMatchObject({ kinds: { sys_exit_brk: 5 }, backwards: 2, unreadable: 0 });
+    expect(summary).toMatchObject({ kinds: { page_fault_user: 5 }, backwards: 2, unreadable: 0 });
   });
 
   it("counts the lines that are of no form of strace", () => {

@@ -108,6 +108,7 @@ describe("the texts of ftrace and trace-cmd", () => {
         `${start}sched_process_exec: filename=/usr/bin/sh pid=7 old_pid=7`,
         "CPU:1 [LOST 12 EVENTS]",
         "          <idle>-0     [000] d.... 1.000000: page_fault_user: address=0x1000 ip=0x2 error_code=0x4",
+        "",
       ].join("\n"),
     );
     expect(events[0]).toMatchObject({ event: "syscalls:sys_enter_mmap", comm: "my-prog", tid: 7, cpu: 1 });
@@ -137,6 +138,7 @@ describe("the texts of ftrace and trace-cmd", () => {
         `${start}sched_switch:         my gcc:1:21524 [120] R+ ==> kworker/0:1:33 [120]`,
         `${start}sched_process_exit:   comm=gcc pid=21524 prio=120`,
         "CPU:0 [5 EVENTS DROPPED]",
+        "",
       ].join("\n"),
     );
     expect(events.map(({ args }) => args)).toEqual([
@@ -184,6 +186,7 @@ describe("strace -f -ttt", () => {
         "8 1.000005 exit_group(0) = ?",
         "8 1.000006 +++ exited with 0 +++",
         "7 1.000007 --- SIGCHLD {si_signo=SIGCHLD} ---",
+        "",
       ].join("\n"),
     );
     expect(events.map(({ event, tid }) => `${tid} ${event.replace(/.*:/, "")}`)).toEqual([

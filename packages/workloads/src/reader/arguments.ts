@@ -1,6 +1,7 @@
 import { type TraceEvent } from "./event.js";
 import { ArgumentForm, FORMATS } from "./formats.js";
-import { ascii, hexadecimal, integer, lineEnd, literal, NEWLINE, NUL, number, SPACE, word } from "./scan.js";
+import { accessAddress, argumentsEnd } from "./columns-behind.js";
+import { ascii, hexadecimal, integer, literal, NEWLINE, NUL, number, SPACE, word } from "./scan.js";
 
 /** Where an argument goes that nobody reads; no event that has one fills this slot. */
 const UNREAD = 5;
@@ -11,9 +12,11 @@ const COMM_LENGTH = 15;
 const PATH_LENGTH = 4095;
 
 const QUOTE = 34;
+const PAREN_CLOSE = 41;
 const PLUS = 43;
 const DIGIT_9 = 57;
 const COLON = 58;
+const BACKSLASH = 92;
 
 const COUNT = Uint8Array.from(FORMATS, ({ count }) => count);
 const SKIPPED = Uint8Array.from(FORMATS, ({ skipped }) => skipped);
@@ -30,18 +33,27 @@ const SKIPPED = Uint8Array.from(FORMATS, ({ skipped }) => skipped);
  */
 export function readArguments(bytes: Uint8Array, at: number, event: TraceEvent, format: number, form: number): number {
   event.textStart = event.textEnd = 0;
-  event.symbolicAddress = false;
+  event.unknownAddress = false;
   switch (form) {
     case ArgumentForm.fault:
       return fault(bytes, at, event);
     case ArgumentForm.enter:
       return enter(bytes, at, event, format);
     case ArgumentForm.exit:
-      return lineEnd(bytes, number(bytes, at, event.argHigh, event.argLow, 0));
+      return argumentsEnd(bytes, number(bytes, at, event.argHigh, event.argLow, 0));
+    case ArgumentForm.sample:
+      return sample(bytes, at, event);
+    case ArgumentForm.anyEnter:
+      return anyEnter(bytes, at, event);
+    case ArgumentForm.anyExit:
+      return argumentsEnd(
+        bytes,
+        number(bytes, literal(bytes, callNumber(bytes, at, event), EQUALS), event.argHigh, event.argLow, 0),
+      );
     case ArgumentForm.enter + ArgumentForm.called:
       return called(bytes, at, event, format);
     case ArgumentForm.exit + ArgumentForm.called:
-      return lineEnd(bytes, hexadecimal(bytes, literal(bytes, at, ARROW), event.argHigh, event.argLow, 0));
+      return argumentsEnd(bytes, hexadecimal(bytes, literal(bytes, at, ARROW), event.argHigh, event.argLow, 0));
     case ArgumentForm.processFork:
       return nameUntil(bytes, literal(bytes, at, COMM), COMM_LENGTH, event, afterParentComm);
     case ArgumentForm.processExec:
@@ -50,6 +62,7 @@ export function readArguments(bytes: Uint8Array, at: number, event: TraceEvent, 
     case ArgumentForm.processExit:
       return nameUntil(bytes, literal(bytes, at, COMM), COMM_LENGTH, event, afterExitComm);
     default: {
+      // ArgumentForm.switch
       const prevComm = literal(bytes, at, PREV_COMM);
       if (prevComm < 0) return nameUntil(bytes, at, COMM_LENGTH + SHORT_TASK_LENGTH, event, afterShortPrev);
       return nameUntil(bytes, prevComm, COMM_LENGTH, event, afterPrevComm);
@@ -68,9 +81,10 @@ function enter(bytes: Uint8Array, start: number, event: TraceEvent, format: numb
     if (slot > 0) at = literal(bytes, at, COMMA);
     while (bytes[at] !== COLON && bytes[at]! > SPACE) at++;
     at = number(bytes, literal(bytes, at, LABEL_END), event.argHigh, event.argLow, slot);
+    if (bytes[at] === SPACE && bytes[at + 1] === QUOTE) at = stringEnd(bytes, at + 2, slot + 1 === count);
   }
   skip(event, SKIPPED[format]!);
-  return lineEnd(bytes, at);
+  return argumentsEnd(bytes, at);
 }
 
 /** Leaves out the first arguments, which the event's kind does not have. */
@@ -82,7 +96,6 @@ function skip({ argHigh, argLow }: TraceEvent, count: number): void {
 
 const ARROW = ascii(" -> ");
 const PAREN = ascii(")");
-const STRING_BEGIN = ascii(' "');
 
 /** The same as the trace file of ftrace prints it: hexadecimal even without 0x, a string perhaps behind its address. */
 function called(bytes: Uint8Array, start: number, event: TraceEvent, format: number): number {
@@ -92,16 +105,75 @@ function called(bytes: Uint8Array, start: number, event: TraceEvent, format: num
     if (slot > 0) at = literal(bytes, at, COMMA);
     while (bytes[at] !== COLON && bytes[at]! > SPACE) at++;
     at = hexadecimal(bytes, literal(bytes, at, LABEL_END), event.argHigh, event.argLow, slot);
-    if (literal(bytes, at, STRING_BEGIN) >= 0) at = stringEnd(bytes, at + STRING_BEGIN.length);
+    if (bytes[at] === SPACE && bytes[at + 1] === QUOTE) at = stringEnd(bytes, at + 2, slot + 1 === count);
   }
   skip(event, SKIPPED[format]!);
-  return lineEnd(bytes, literal(bytes, at, PAREN));
+  return argumentsEnd(bytes, literal(bytes, at, PAREN));
 }
 
-function stringEnd(bytes: Uint8Array, start: number): number {
+const CUT_OFF = ascii("...");
+/** The longest string, if each of its bytes is escaped by four. */
+const STRING_LENGTH = 4 * PATH_LENGTH;
+/** The longest name of an argument. */
+const LABEL_LENGTH = 32;
+
+/**
+ * Reads a string behind its opening quote, as Linux 6.19 and newer print it behind its address, and ftrace before. The string may
+ * hold quotes, escaped or not: it ends at the quote that the next argument's name follows, or the end of the arguments.
+ */
+function stringEnd(bytes: Uint8Array, start: number, isLast: boolean): number {
+  const farthest = start + STRING_LENGTH;
+  for (let at = start; at < farthest && bytes[at] !== NEWLINE && bytes[at] !== NUL; at++) {
+    if (bytes[at] === BACKSLASH && bytes[at + 1] !== NEWLINE) at++;
+    else if (bytes[at] === QUOTE) {
+      const cutOff = literal(bytes, at + 1, CUT_OFF);
+      const end = cutOff < 0 ? at + 1 : cutOff;
+      if (isLast ? endsArguments(bytes, end) : isLabel(bytes, literal(bytes, end, COMMA))) return end;
+    }
+  }
+  return -1;
+}
+
+function endsArguments(bytes: Uint8Array, at: number): boolean {
+  return argumentsEnd(bytes, bytes[at] === PAREN_CLOSE ? at + 1 : at) >= 0;
+}
+
+function isLabel(bytes: Uint8Array, start: number): boolean {
+  if (start < 0) return false;
   let at = start;
-  while (bytes[at] !== QUOTE && bytes[at] !== NEWLINE && bytes[at] !== NUL) at++;
-  return bytes[at] === QUOTE ? at + 1 : -1;
+  while (at < start + LABEL_LENGTH && bytes[at]! > SPACE && bytes[at] !== COLON && bytes[at] !== QUOTE) at++;
+  return at > start && literal(bytes, at, LABEL_END) >= 0;
+}
+
+const NUMBER = ascii("NR ");
+const EQUALS = ascii(" = ");
+const PAREN_OPEN = ascii(" (");
+const ARGUMENTS = 6;
+
+/** `NR 9`, perhaps negative: a call that seccomp or a debugger has skipped. */
+function callNumber(bytes: Uint8Array, start: number, event: TraceEvent): number {
+  const at = literal(bytes, start, NUMBER);
+  const end = integer(bytes, at, event.argHigh, event.argLow, 0);
+  event.callNumber = event.argLow[0]!;
+  return end;
+}
+
+/** `NR 9 (0, 800000, 3, 22, ffffffff, 0)`. */
+function anyEnter(bytes: Uint8Array, start: number, event: TraceEvent): number {
+  let at = literal(bytes, callNumber(bytes, start, event), PAREN_OPEN);
+  for (let slot = 0; slot < ARGUMENTS && at >= 0; slot++) {
+    if (slot > 0) at = literal(bytes, at, COMMA);
+    at = hexadecimal(bytes, at, event.argHigh, event.argLow, slot);
+  }
+  return argumentsEnd(bytes, literal(bytes, at, PAREN));
+}
+
+/** The columns of a sample. Without an address of the access there is nothing to use. */
+function sample(bytes: Uint8Array, start: number, event: TraceEvent): number {
+  const address = accessAddress(bytes, start);
+  event.unknownAddress = address < 0;
+  if (address >= 0) hexadecimal(bytes, address, event.argHigh, event.argLow, 0);
+  return bytes.indexOf(NEWLINE, start);
 }
 
 const ADDRESS = ascii("address=");
@@ -114,7 +186,7 @@ function fault(bytes: Uint8Array, start: number, event: TraceEvent): number {
   const address = literal(bytes, start, ADDRESS);
   let at = number(bytes, address, argHigh, argLow, 0);
   if (at < 0) {
-    event.symbolicAddress = true;
+    event.unknownAddress = true;
     at = symbol(bytes, address);
   }
   const ip = literal(bytes, at, IP);
@@ -125,12 +197,21 @@ function fault(bytes: Uint8Array, start: number, event: TraceEvent): number {
     event.textEnd = at;
     argHigh[1] = argLow[1] = 0;
   }
-  return lineEnd(bytes, number(bytes, literal(bytes, at, ERROR_CODE), argHigh, argLow, 2));
+  return argumentsEnd(bytes, number(bytes, literal(bytes, at, ERROR_CODE), argHigh, argLow, 2));
 }
 
-/** Reads a symbol: a word that does not begin like a number. */
-function symbol(bytes: Uint8Array, at: number): number {
-  return at >= 0 && bytes[at]! > DIGIT_9 ? word(bytes, at) : -1;
+const MODULE_BEGIN = ascii(" [");
+const BRACKET_CLOSE = 93;
+
+/** Reads a symbol: a word that does not begin like a number, and perhaps the module that it is in (`func+0x10/0x20 [mod]`). */
+function symbol(bytes: Uint8Array, start: number): number {
+  if (start < 0 || bytes[start]! <= DIGIT_9) return -1;
+  const end = word(bytes, start);
+  const module = literal(bytes, end, MODULE_BEGIN);
+  if (module < 0) return end;
+  let at = module;
+  while (bytes[at] !== BRACKET_CLOSE && bytes[at]! >= SPACE) at++;
+  return bytes[at] === BRACKET_CLOSE ? at + 1 : -1;
 }
 
 /**
@@ -164,7 +245,7 @@ function afterParentComm(bytes: Uint8Array, at: number, event: TraceEvent): numb
 
 function afterChildComm(bytes: Uint8Array, at: number, event: TraceEvent): number {
   event.textEnd = at;
-  return lineEnd(bytes, integer(bytes, literal(bytes, at, CHILD_PID), event.argHigh, event.argLow, 1));
+  return argumentsEnd(bytes, integer(bytes, literal(bytes, at, CHILD_PID), event.argHigh, event.argLow, 1));
 }
 
 const FILENAME = ascii("filename=");
@@ -173,7 +254,7 @@ const OLD_PID = ascii(" old_pid=");
 function afterFilename(bytes: Uint8Array, at: number, event: TraceEvent): number {
   event.textEnd = at;
   const pid = integer(bytes, literal(bytes, at, PID), event.argHigh, event.argLow, 0);
-  return lineEnd(bytes, integer(bytes, literal(bytes, pid, OLD_PID), event.argHigh, event.argLow, 1));
+  return argumentsEnd(bytes, integer(bytes, literal(bytes, pid, OLD_PID), event.argHigh, event.argLow, 1));
 }
 
 const PRIO = ascii(" prio=");
@@ -188,12 +269,12 @@ function afterExitComm(bytes: Uint8Array, at: number, event: TraceEvent): number
   const groupDead = literal(bytes, prio, GROUP_DEAD);
   if (groupDead < 0) {
     argHigh[1] = argLow[1] = -1;
-    return lineEnd(bytes, prio);
+    return argumentsEnd(bytes, prio);
   }
   const dead = literal(bytes, groupDead, TRUE);
   argHigh[1] = 0;
   argLow[1] = dead < 0 ? 0 : 1;
-  return lineEnd(bytes, dead < 0 ? literal(bytes, groupDead, FALSE) : dead);
+  return argumentsEnd(bytes, dead < 0 ? literal(bytes, groupDead, FALSE) : dead);
 }
 
 const PREV_COMM = ascii("prev_comm=");
@@ -222,7 +303,7 @@ function afterNextComm(bytes: Uint8Array, at: number, event: TraceEvent): number
   const { argHigh, argLow } = event;
   event.textEnd = at;
   const pid = integer(bytes, literal(bytes, at, NEXT_PID), argHigh, argLow, 2);
-  return lineEnd(bytes, integer(bytes, literal(bytes, pid, NEXT_PRIO), argHigh, argLow, UNREAD));
+  return argumentsEnd(bytes, integer(bytes, literal(bytes, pid, NEXT_PRIO), argHigh, argLow, UNREAD));
 }
 
 /** What trace-cmd prints behind a comm of sched_switch: `:pid [prio]`. */
@@ -256,5 +337,5 @@ function afterShortNext(bytes: Uint8Array, at: number, event: TraceEvent): numbe
   const prio = shortPid(bytes, event.textStart, at, event, 2);
   event.textEnd = at;
   while (event.textEnd > event.textStart && bytes[event.textEnd] !== COLON) event.textEnd--;
-  return lineEnd(bytes, prio);
+  return argumentsEnd(bytes, prio);
 }

@@ -11,10 +11,16 @@ const SLASH = 47;
 const COLON = 58;
 const BRACKET_OPEN = 91;
 const BRACKET_CLOSE = 93;
+const LETTER_S = 115;
+const LETTER_U = 117;
 
 /** The longest `(tgid)`, and the longest comm with the spaces before it: what is farther to the left is not looked at. */
 const GROUP_LENGTH = 16;
 const COMM_LENGTH = 64;
+/** To how much ftrace cuts a comm in its latency format. */
+const SHORT_COMM_LENGTH = 8;
+/** The longest time in microseconds: 31 years. */
+const MICROSECOND_DIGITS = 15;
 
 /** Reads a column, and tells whether it is one of its kind. */
 type Column = (bytes: Uint8Array, start: number, end: number, event: TraceEvent) => boolean;
@@ -25,6 +31,7 @@ type Column = (bytes: Uint8Array, start: number, end: number, event: TraceEvent)
  * ```
  *   comm pid/tid [cpu] time: period           perf script -F, any of comm, pid, cpu, time and period left out
  *   comm-tid (tgid) [cpu] flags time:         ftrace's trace file and trace-cmd report
+ *   comm-tid cpu+flags microseconds us :      ftrace's latency format, in which an oops dumps it to the console
  * ```
  *
  * @param bytes - the text
@@ -44,7 +51,8 @@ export function readColumnsBefore(bytes: Uint8Array, start: number, end: number,
     at = first;
     return true;
   };
-  if (!take(time)) {
+  const isLatencyFormat = takeLatencyTime();
+  if (!isLatencyFormat && !take(time)) {
     // A period stands between time and name; a number that is followed by no time is the thread's.
     const before = at;
     if (take(number) && !take(time)) at = before;
@@ -53,11 +61,28 @@ export function readColumnsBefore(bytes: Uint8Array, start: number, end: number,
   if (!take(cpu) && !Number.isNaN(event.time)) {
     const before = at;
     if (take(flags) && !take(cpu)) at = before;
+    if (at === before) take(cpuAndFlags);
   }
   takeGroup();
   const last = trimEnd(bytes, start, at);
   const first = wordStart(bytes, start, last);
-  return threadColumn(bytes, start, first, last, event);
+  if (!threadColumn(bytes, start, first, last, event)) return false;
+  if (isLatencyFormat) shortenComm(bytes, event);
+  return true;
+
+  /** `microseconds us`, a mark of the time until the next event (a space where it is short), and a colon. */
+  function takeLatencyTime(): boolean {
+    const colon = trimEnd(bytes, start, at) - 1;
+    if (colon <= start || bytes[colon] !== COLON) return false;
+    const unit = colon - 3;
+    if (bytes[unit] !== LETTER_U || bytes[unit + 1] !== LETTER_S) return false;
+    const first = wordStart(bytes, start, unit);
+    const length = unit - first;
+    if (length < 1 || length > MICROSECOND_DIGITS || digits(bytes, first) !== unit) return false;
+    event.time = decimal(bytes, first, unit) * 1000;
+    at = first;
+    return true;
+  }
 
   /** `(tgid)`, which may hold spaces, or dashes where it is unknown. */
   function takeGroup(): void {
@@ -117,6 +142,23 @@ function cpu(bytes: Uint8Array, start: number, end: number, event: TraceEvent): 
 function flags(bytes: Uint8Array, start: number, end: number): boolean {
   for (let at = start; at < end; at++) if (bytes[at] !== DOT && !isLetterOrDigit(bytes[at]!)) return false;
   return end - start >= 4 && end - start <= 6;
+}
+
+/** The CPU and the flags, which ftrace's latency format prints without a space between; the first flag is no digit. */
+function cpuAndFlags(bytes: Uint8Array, start: number, end: number, event: TraceEvent): boolean {
+  const cpuEnd = digits(bytes, start);
+  if (!isCount(cpuEnd - start) || !flags(bytes, cpuEnd, end)) return false;
+  event.cpu = decimal(bytes, start, cpuEnd);
+  return true;
+}
+
+/** Takes the console's prefix off a comm: `[  352.772408] `, `[  352.772408][ T4100] `. */
+function shortenComm(bytes: Uint8Array, event: TraceEvent): void {
+  event.commStart = Math.max(event.commStart, event.commEnd - SHORT_COMM_LENGTH);
+  for (let at = event.commEnd - 1; at > event.commStart; at--) {
+    if (bytes[at] === SPACE && bytes[at - 1] === BRACKET_CLOSE) event.commStart = at + 1;
+  }
+  while (bytes[event.commStart] === SPACE && event.commStart < event.commEnd) event.commStart++;
 }
 
 /** `tid`, `pid/tid` or `comm-tid`, and before it what is left: the comm or its beginning. */

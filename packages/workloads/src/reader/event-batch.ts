@@ -11,16 +11,15 @@ const NAME_BYTES = LONGEST_LINE;
 
 // A record, in words:
 //
-//   0-1   2     3    4    5    6       7         8-13     14-19   20     21      22-23
-//   time  kind  tid  pid  cpu  text's  symbolic  argHigh  argLow  names  comm's  line
-//                              length            of 6     of 6    from   length
+//   0-1   2     3    4    5    6       7     8-13     14-19   20     21      22-23
+//   time  kind  tid  pid  cpu  text's  none  argHigh  argLow  names  comm's  line
+//                              length        of 6     of 6    from   length
 const TIME = 0;
 const KIND = 2;
 const TID = 3;
 const PID = 4;
 const CPU = 5;
 const TEXT_LENGTH = 6;
-const SYMBOLIC = 7;
 const ARG_HIGH = 8;
 const ARG_LOW = 14;
 const NAMES = 20;
@@ -85,7 +84,6 @@ export class EventBatch {
     words[at + PID] = event.pid;
     words[at + CPU] = event.cpu;
     this.#times[(at + LINE) >> 1] = event.line;
-    words[at + SYMBOLIC] = event.symbolicAddress ? 1 : 0;
     for (let i = 0; i < 6; i++) {
       words[at + ARG_HIGH + i] = argHigh[i]!;
       words[at + ARG_LOW + i] = argLow[i]!;
@@ -128,7 +126,6 @@ export class EventBatch {
       event.pid = words[at + PID]!;
       event.cpu = words[at + CPU]!;
       event.line = times[(at + LINE) >> 1]!;
-      event.symbolicAddress = words[at + SYMBOLIC] === 1;
       for (let i = 0; i < 6; i++) {
         argHigh[i] = words[at + ARG_HIGH + i]!;
         argLow[i] = words[at + ARG_LOW + i]!;

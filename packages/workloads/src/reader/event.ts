@@ -5,7 +5,7 @@
  * are `mmap`, `mlock2` is `mlock`, `execveat` is `execve`.
  */
 export const EventKind = {
-  /** Arguments: addr, len, prot, flags, fd, off. */
+  /** Arguments: addr, len, prot, flags, fd, off (in pages if the call was `mmap2` or `mmap_pgoff`). */
   sys_enter_mmap: 0,
   /** Argument, as of every `sys_exit_*`: the return value, an address or a negative errno. */
   sys_exit_mmap: 1,
@@ -150,8 +150,10 @@ export class TraceEvent {
   textStart = 0;
   /** @internal */
   textEnd = 0;
-  /** @internal A fault's address was printed as a kernel symbol, so that its value is unknown. */
-  symbolicAddress = false;
+  /** @internal A fault's address was printed as a kernel symbol or not at all, so that its value is unknown. */
+  unknownAddress = false;
+  /** @internal The number of a system call that was printed without a name. */
+  callNumber = -1;
 
   /** @returns the thread's comm. Decoded at each call, and only while the handler runs: for rare events, not for each. */
   comm(): string {

@@ -21,13 +21,17 @@ export const ArgumentForm = {
   sample: 7,
   /** To be added to the form of a system call: `name: NUMBER, name: NUMBER)` and ` -> NUMBER`, as the trace file of ftrace prints them. */
   called: 8,
+  /** `NR NUMBER (HEX, HEX, HEX, HEX, HEX, HEX)`: any system call is entered. */
+  anyEnter: 10,
+  /** `NR NUMBER = NUMBER`: any system call returns. */
+  anyExit: 11,
 } as const;
 
 /** What is known of an event's line. */
 export interface EventFormat {
   /** The event's name with its subsystem, as perf prints it before the colon. */
   readonly name: string;
-  /** Which event it is. */
+  /** Which event it is; of the forms of any system call, the number in the line decides. */
   readonly kind: EventKind;
   /** A value of {@link ArgumentForm}. */
   readonly form: number;
@@ -86,11 +90,14 @@ const ALIASES: readonly Alias[] = [
   { call: "execveat", as: "execve", labels: ["fd", "filename", "argv", "envp", "flags"], skipped: 1 },
 ];
 
+/** Names of perf's software events of page faults. A fault is counted as `page-faults`, and again as one of the other two. */
+const FAULT_SAMPLES: readonly string[] = ["page-faults", "faults", "minor-faults", "major-faults"];
+
 /** All but the system calls: name, form and how the arguments look. */
 const OTHER: Partial<Record<EventName, readonly [string, number, string]>> = {
   page_fault_user: ["exceptions:page_fault_user", ArgumentForm.fault, "address=0xHEX ip=0xHEX error_code=0xHEX"],
   page_fault_kernel: ["exceptions:page_fault_kernel", ArgumentForm.fault, "address=0xHEX ip=SYMBOL error_code=0xHEX"],
-  page_fault: ["page-faults", ArgumentForm.sample, "HEX SYMBOL (OBJECT) HEX SYMBOL (OBJECT)"],
+  page_fault: [FAULT_SAMPLES[0]!, ArgumentForm.sample, "ADDRESS SYMBOL (OBJECT) IP SYMBOL (OBJECT)"],
   sched_process_fork: [
     "sched:sched_process_fork",
     ArgumentForm.processFork,
@@ -145,14 +152,49 @@ function aliasFormats({ call, as, labels, skipped }: Alias): EventFormat[] {
   return [enterFormat(call, kind, labels, skipped), exitFormat(call, (kind + 1) as EventKind)];
 }
 
+const SAMPLE_FORMATS: readonly EventFormat[] = FAULT_SAMPLES.slice(1).map((name) => ({
+  ...format("page_fault"),
+  name,
+}));
+
+/** The tracepoints of every system call, with its number. */
+const ANY_CALL: readonly EventFormat[] = [
+  {
+    name: "raw_syscalls:sys_enter",
+    kind: EventKind.sys_enter_mmap,
+    form: ArgumentForm.anyEnter,
+    count: 6,
+    skipped: 0,
+    firstLabel: "",
+    expected: "NR NUMBER (HEX, HEX, HEX, HEX, HEX, HEX)",
+  },
+  {
+    name: "raw_syscalls:sys_exit",
+    kind: EventKind.sys_exit_mmap,
+    form: ArgumentForm.anyExit,
+    count: 1,
+    skipped: 0,
+    firstLabel: "",
+    expected: "NR NUMBER = NUMBER",
+  },
+];
+
 /** The names of {@link EventKind}, each at the index that is its number. */
 export const KIND_NAMES: readonly EventName[] = Object.keys(EventKind) as EventName[];
 
-/** The format of each event, by its {@link EventKind}, and behind those the formats of the system calls that do what others do. */
-export const FORMATS: readonly EventFormat[] = [...KIND_NAMES.map(format), ...ALIASES.flatMap(aliasFormats)];
+const OWN_FORMATS = KIND_NAMES.map(format);
+const ALIAS_FORMATS = ALIASES.flatMap(aliasFormats);
+
+/** The format of each event, by its {@link EventKind}; behind those, the formats of other events that are read as events of these kinds. */
+export const FORMATS: readonly EventFormat[] = [...OWN_FORMATS, ...ALIAS_FORMATS, ...SAMPLE_FORMATS, ...ANY_CALL];
 
 /** The name of each event as `perf script` prints it (`syscalls:sys_enter_mmap`), by its {@link EventKind}. */
-export const eventNames: readonly string[] = FORMATS.slice(0, KIND_NAMES.length).map(({ name }) => name);
+export const eventNames: readonly string[] = OWN_FORMATS.map(({ name }) => name);
+
+const TRACEPOINTS = [...OWN_FORMATS, ...ALIAS_FORMATS].map(({ name }) => name).filter((name) => name.includes(":"));
 
 /** The tracepoints from which a workload is replayed, as `perf record -e` takes them: those of {@link eventNames} and of the calls that do the same. */
-export const tracepointNames: readonly string[] = FORMATS.map(({ name }) => name).filter((name) => name.includes(":"));
+export const tracepointNames: readonly string[] = [
+  ...TRACEPOINTS.filter((name) => name.startsWith("syscalls:")),
+  ...TRACEPOINTS.filter((name) => !name.startsWith("syscalls:")),
+];

@@ -4,13 +4,22 @@ import { KIND_NAMES } from "./formats.js";
 /** How many kinds of unused lines are told apart: a trace may hold any number. */
 const KINDS_OF_UNUSED = 1000;
 
+/** What an unused line is: a sample of a page fault that shows only where the code was. */
+export const FAULT_WITHOUT_ADDRESS = "page fault without its address";
+
+/** What an unused line is: the last one, if no newline follows. Every tool ends its last line: this one was cut, perhaps within a number. */
+export const CUT_LINE = "last line without its end";
+
+/** What an unused line is: the entry of a system call whose exit is missing. */
+export const CALL_WITHOUT_END = "call without its end";
+
 /** What has been read so far: lines = eventLines + comments + blanks + the unused. */
 export interface LineCounts {
   /** Lines, whatever they hold. */
   lines: number;
   /** Events handed to the sink. */
   events: number;
-  /** Lines of which events were handed on. A call of strace's is several events, and may be on two lines. */
+  /** Lines of which events were handed on, and used as far as the text shows: without calls that have no end. A call of strace's is several events, and may be on two lines. */
   eventLines: number;
   /** Lines that begin with `#`. */
   comments: number;
@@ -33,6 +42,8 @@ export interface Ledger {
   readonly counts: LineCounts;
   /** Counts an event that is handed on. @param event - the event */
   event(event: TraceEvent): void;
+  /** Counts the entry of a system call that was handed on, and whose exit is missing, as unused. */
+  withoutEnd(): void;
   /** Counts a line that is no event handed on. @param what - what it is */
   unused(what: string): void;
   /** Counts a line that has no form of the tool's text. @param what - what it is not */
@@ -76,6 +87,10 @@ export function createLedger(onLost: (events: number) => void): Ledger {
       kinds[event.kind]!++;
       if (event.time < time) counts.backwards++;
       time = event.time;
+    },
+    withoutEnd() {
+      counts.eventLines--;
+      unused(CALL_WITHOUT_END);
     },
     unused,
     unreadable(what) {

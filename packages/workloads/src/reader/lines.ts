@@ -10,6 +10,8 @@ const SLACK = 64;
 export interface LineBlocks {
   /** Takes the next bytes of the text, which are copied. */
   push(chunk: Uint8Array): void;
+  /** Whether the text so far ends within a line, which has not been handed on. */
+  cut(): boolean;
   /** Ends the text: a last line without a newline is a line. */
   finish(): void;
 }
@@ -65,5 +67,5 @@ export function createLineBlocks(
     flush();
   }
 
-  return { push, finish };
+  return { push, cut: () => filled > 0, finish };
 }

@@ -1,6 +1,6 @@
 import { ArgumentForm, FORMATS } from "./formats.js";
 import { createNameTable } from "./name-table.js";
-import { NEWLINE, NUL, SPACE } from "./scan.js";
+import { NUL, SPACE } from "./scan.js";
 
 const TAB = 9;
 
@@ -23,12 +23,13 @@ interface Name {
  *   syscalls:sys_enter_brk: brk: 0x…      perf script
  *   sys_enter_brk:       brk: 0x…         trace-cmd report
  *   sys_brk(brk: …)      sys_brk -> 0x…   the trace file of ftrace
+ *   raw_syscalls:sys_enter: NR 12 (…)     any system call, by its number
+ *   page-faults: …                        a sample of perf's software event
  * ```
  */
 const NAMES: readonly Name[] = FORMATS.flatMap(({ name: full, form, firstLabel }, format) => {
-  if (form === ArgumentForm.sample) return [];
   const bare = full.slice(full.indexOf(":") + 1);
-  const named = [full, bare].map((name) => ({ word: `${name}:`, format, form, length: name.length + 1 }));
+  const named = [...new Set([full, bare])].map((name) => ({ word: `${name}:`, format, form, length: name.length + 1 }));
   if (!full.startsWith("syscalls:")) return named;
   const call = bare.replace(/^sys_(enter|exit)_/, "sys_");
   const entered = form === ArgumentForm.enter;
@@ -42,7 +43,7 @@ const FORM = Uint8Array.from(NAMES, ({ form }) => form);
 const LENGTH = Uint8Array.from(NAMES, ({ length }) => length);
 
 /** Modifiers that perf prints behind an event's name, from `-e EVENT:MODIFIERS`. */
-const MODIFIED = /^([\w:]*\w:)[ukhGHIpPSDWeRb]{1,8}:$/;
+const MODIFIED = /^([\w:-]*\w:)[ukhGHIpPSDWeRb]{1,8}:$/;
 
 /** How many names with modifiers are remembered: a trace may hold any number. */
 const LEARNED = 64;
@@ -86,11 +87,11 @@ export function createEventNames(): EventNames {
  * Goes from word to word of a line.
  * @param bytes - the text
  * @param at - a position in the line
- * @returns where the next word begins, or -1 at the line's end or at a NUL
+ * @returns where the next word begins, or -1 at the line's end
  */
 export function nextWord(bytes: Uint8Array, at: number): number {
   let i = at;
   while (bytes[i]! > SPACE) i++;
-  while (bytes[i] === SPACE || bytes[i] === TAB) i++;
-  return bytes[i] === NEWLINE || bytes[i] === NUL || bytes[i]! < SPACE ? -1 : i;
+  while (bytes[i] === SPACE || bytes[i] === TAB || bytes[i] === NUL) i++;
+  return bytes[i]! < SPACE ? -1 : i;
 }

@@ -19,7 +19,7 @@ export interface ReadTraceOptions {
    * @param events - how many
    */
   readonly onLost?: (events: number) => void;
-  /** Asked behind each event whether that was the last one to be read. What follows it is not looked at. */
+  /** Asked behind each event whether that was the last one to be read, and now and then where no events are. What follows is not looked at. */
   readonly enough?: () => boolean;
 }
 
@@ -80,7 +80,7 @@ export async function readInBlocks(
       damage = error;
     }
     options.onProgress?.(file.consumed(), file.size);
-    if (reader.done()) break;
+    if (reader.done() || options.enough?.() === true) break;
   }
   if (damage !== undefined) throw damage;
   return reader.finish();

@@ -73,23 +73,19 @@ export function lineEnd(bytes: Uint8Array, at: number): number {
   return bytes[i] === NEWLINE ? i : -1;
 }
 
-/** Reads whatever is left of the line but NUL, and returns the position of its newline. */
-export function restOfLine(bytes: Uint8Array, at: number): number {
-  let i = at;
-  while (bytes[i] !== NEWLINE) {
-    if (bytes[i] === NUL) return -1;
-    i++;
-  }
-  return i;
+/** Reads the beginning of an entry of a call chain: a tab or spaces, an address without 0x, then a space or the line's end. */
+export function callChainEntry(bytes: Uint8Array, at: number): number {
+  if (bytes[at] !== TAB && bytes[at] !== SPACE) return -1;
+  const start = spaces(bytes, at + 1);
+  const end = bareHexadecimal(bytes, start);
+  return end > start && end - start <= 16 && bytes[end]! <= SPACE ? end : -1;
 }
 
-/** Reads the beginning of an entry of a call chain: a tab, an address without 0x, a space. */
-export function callChainEntry(bytes: Uint8Array, at: number): number {
-  if (bytes[at] !== TAB) return -1;
-  const start = spaces(bytes, at + 1);
-  let i = start;
+/** Reads lower-case hexadecimal digits, or none. */
+export function bareHexadecimal(bytes: Uint8Array, at: number): number {
+  let i = at;
   while (HEX_VALUE[bytes[i]!]! < 16) i++;
-  return i > start && bytes[i] === SPACE ? i + 1 : -1;
+  return i;
 }
 
 /** Reads a word: one or more bytes that are neither space nor control character. */
@@ -142,13 +138,28 @@ function hexDigits(bytes: Uint8Array, start: number, high: Int32Array, low: Int3
   return i;
 }
 
-/** The rare form of {@link number}; -2^63 to 2^64 - 1. */
+/** A decimal number from -2^63 to 2^64 - 1; most have few digits and are computed in two words. */
 function decimalNumber(bytes: Uint8Array, at: number, high: Int32Array, low: Int32Array, slot: number): number {
   const start = bytes[at] === MINUS ? at + 1 : at;
   const end = digits(bytes, start);
   if (end === start || end - start > 20) return -1;
-  const magnitude = BigInt(String.fromCharCode(...bytes.subarray(start, end)));
+  if (end - start > 15) return longDecimal(bytes, at, end, high, low, slot);
+  const magnitude = decimal(bytes, start, end);
   const value = start > at ? -magnitude : magnitude;
+  high[slot] = Math.floor(value / 0x1_0000_0000);
+  low[slot] = value | 0;
+  return end;
+}
+
+function longDecimal(
+  bytes: Uint8Array,
+  at: number,
+  end: number,
+  high: Int32Array,
+  low: Int32Array,
+  slot: number,
+): number {
+  const value = BigInt(String.fromCharCode(...bytes.subarray(at, end)));
   if (value < -(1n << 63n) || value >= 1n << 64n) return -1;
   high[slot] = Number(BigInt.asIntN(32, value >> 32n));
   low[slot] = Number(BigInt.asIntN(32, value));

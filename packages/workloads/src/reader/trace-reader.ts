@@ -1,12 +1,13 @@
 import { basename } from "node:path";
 import { KpkeysError } from "@kpkeys/core";
 import { type TraceEvent } from "./event.js";
-import { createLedger, type KindCounts, type LineCounts } from "./ledger.js";
+import { createLedger, CUT_LINE, FAULT_WITHOUT_ADDRESS, type KindCounts, type LineCounts } from "./ledger.js";
 import { createLineParser, type LineParser } from "./line-parser.js";
 import { createLineBlocks } from "./lines.js";
 import { createStraceParser } from "./strace-parser.js";
 import type { ReadTraceOptions } from "./read-trace.js";
-import { limitsOf, textForm, type TraceForm } from "./text-form.js";
+import { PERF_TRACE } from "./other-lines.js";
+import { createHead, type Head, limitsOf, textForm, type TraceForm } from "./text-form.js";
 
 /** What was in a trace. */
 export interface TraceSummary extends Readonly<LineCounts> {
@@ -45,6 +46,16 @@ export interface TraceReader {
   done(): boolean;
 }
 
+const RECORDING =
+  "perf script or ftrace text of the tracepoints of mmap, brk, fork, exec, exit and page faults, or strace -f -ttt";
+
+/** What to do about a trace without an event, by what its lines are instead. */
+const WITH_ADDRESSES = "record by `perf record -d`, and print by `perf script -F +addr`";
+const REMEDIES: ReadonlyMap<string, string> = new Map([
+  [PERF_TRACE, "the text of perf script; record by `perf record` or `perf trace record`, and print by `perf script`"],
+  [FAULT_WITHOUT_ADDRESS, `page faults with addresses; ${WITH_ADDRESSES}`],
+]);
+
 /** What ends the reading of a block of lines behind an event: thrown past the parser, which has counted that event. */
 const ENOUGH = new Error("enough was read");
 
@@ -82,16 +93,15 @@ export function createTraceReader(
     }
   }
 
-  /** The first lines tell of which kind all are. */
-  function parserOf(text: Uint8Array): LineParser {
-    form = textForm(text);
-    return form === "strace" ? createStraceParser(path, ledger, take) : createLineParser(path, ledger, take);
+  /** The first lines decide of which kind all are. */
+  function begin(head: string): void {
+    form = textForm(head);
+    parser = form === "strace" ? createStraceParser(path, ledger, take) : createLineParser(path, head, ledger, take);
   }
 
   const blocks = createLineBlocks(
     (text, end) => {
-      parser ??= parserOf(text.subarray(0, end));
-      parser.parse(text, end);
+      parser!.parse(text, end);
     },
     () => {
       counts.lines++;
@@ -99,36 +109,60 @@ export function createTraceReader(
     },
   );
   let bytes = 0;
+  let head: Head | undefined = createHead();
 
   function push(chunk: Uint8Array): void {
     bytes += chunk.length;
+    if (head === undefined) pushLines(chunk);
+    else if (head.push(chunk)) endHead(head);
+  }
+
+  /** Reads what was collected. */
+  function endHead(collected: Head): void {
+    head = undefined;
+    begin(collected.text());
+    pushLines(collected.bytes());
+  }
+
+  function pushLines(chunk: Uint8Array): void {
     untilEnough(() => {
       blocks.push(chunk);
     });
   }
 
   function finish(): TraceSummary {
-    untilEnough(() => {
-      blocks.finish();
-    });
-    parser?.finish();
-    if (counts.events === 0) {
-      const found = Object.keys(ledger.allUnused()).slice(0, 3).join(", ");
-      throw new KpkeysError("ERR_TRACE_EMPTY", `no event in ${counts.lines} lines${found && ` (but ${found})`}`, {
-        where: path,
-        expected:
-          "perf script or ftrace text of the tracepoints of mmap, brk, fork, exec, exit and page faults, or strace -f -ttt",
-      });
+    if (head !== undefined) endHead(head);
+    if (!done && blocks.cut()) {
+      counts.lines++;
+      ledger.unused(CUT_LINE);
     }
+    parser!.finish();
+    if (counts.events === 0) throw emptyTrace();
     return {
       name: traceName(path),
       form,
-      limits: limitsOf(form),
+      limits: limits(),
       ...counts,
       unused: ledger.allUnused(),
       kinds: ledger.kinds(),
       bytes,
     };
+  }
+
+  function emptyTrace(): KpkeysError {
+    const found = Object.keys(ledger.allUnused()).slice(0, 3);
+    const but = found.length === 0 ? "" : ` (but ${found.join(", ")})`;
+    const remedy = found.find((what) => REMEDIES.has(what));
+    const expected = remedy === undefined ? RECORDING : REMEDIES.get(remedy)!;
+    return new KpkeysError("ERR_TRACE_EMPTY", `no event in ${counts.lines} lines${but}`, { where: path, expected });
+  }
+
+  /** Faults without addresses are missing, unless another event of the recording reports the same faults with addresses. */
+  function limits(): readonly string[] {
+    const without = ledger.allUnused()[FAULT_WITHOUT_ADDRESS] ?? 0;
+    const { page_fault_user = 0, page_fault_kernel = 0, page_fault = 0 } = ledger.kinds();
+    if (without === 0 || page_fault_user + page_fault_kernel + page_fault > 0) return limitsOf(form);
+    return [`the page faults of the trace have no addresses: ${WITH_ADDRESSES}`, ...limitsOf(form)];
   }
 
   return { push, finish, lines: () => counts.lines, done: () => done };
