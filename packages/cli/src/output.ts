@@ -47,11 +47,17 @@ function begin(path: string): Output {
   const target = stats === undefined ? absentTarget(path) : realpathSync(path);
   if (stats !== undefined) accessSync(target, constants.W_OK);
   const file = join(dirname(target), `.kpkeys-${process.pid}-${outputs++}.tmp`);
-  closeSync(openSync(file, "wx", stats === undefined ? 0o666 : stats.mode & 0o777));
   const remove = (): void => {
     rmSync(file, { force: true });
   };
+  // Before the file is there: a signal may come at any moment.
   const forget = beforeEnd(remove);
+  try {
+    closeSync(openSync(file, "wx", stats === undefined ? 0o666 : stats.mode & 0o777));
+  } catch (error) {
+    forget();
+    throw error;
+  }
   return {
     file,
     commit() {

@@ -1,7 +1,7 @@
-import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
-import { KpkeysError } from "@kpkeys/core";
-import { formsOf, rename } from "./names.js";
+import { KpkeysError, outputFailure } from "@kpkeys/core";
+import { declarable, formsOf, identifiersIn, refusalOf, rename } from "./names.js";
 
 /** The kinds of packages, each with the worked example that it is made of. */
 export const KINDS = {
@@ -21,27 +21,50 @@ export type Kind = keyof typeof KINDS;
  * @param kind - what it is to be
  * @param templates - the folder of the worked examples
  * @returns the files that were written, relative to the folder
- * @throws KpkeysError ERR_USAGE for an impossible name, or a folder that has something in it
+ * @throws KpkeysError ERR_USAGE for an impossible name, or a folder that has something in it; ERR_OUTPUT where it cannot be written
  */
 export function createPackage(folder: string, kind: Kind, templates: string): string[] {
   const home = resolve(folder);
-  const to = formsOf(basename(home));
-  if (to === undefined) {
-    throw new KpkeysError("ERR_USAGE", `'${basename(home)}' cannot be a package's name`, {
-      expected: "lower case letters, digits and single hyphens, such as 'file-operations'",
+  const name = basename(home);
+  const refusal = refusalOf(name);
+  if (refusal !== undefined) {
+    throw new KpkeysError("ERR_USAGE", `${JSON.stringify(name)} cannot be a package's name: ${refusal}`, {
+      expected: "a name such as 'file-operations'",
     });
   }
-  if (existsSync(home) && readdirSync(home).length > 0) {
-    throw new KpkeysError("ERR_USAGE", `${folder} is not empty`, { expected: "a folder that is new or empty" });
-  }
   const template = join(templates, KINDS[kind]);
+  const texts = filesBelow(template).map((path) => [path, readFileSync(join(template, path), "utf8")] as const);
   const from = formsOf(KINDS[kind])!;
-  return filesBelow(template).map((path) => {
-    const file = rename(path, from, to);
-    mkdirSync(dirname(join(home, file)), { recursive: true });
-    const text = rename(readFileSync(join(template, path), "utf8"), from, to);
-    writeFileSync(join(home, file), path === "package.json" ? manifestOf(text, to.kebab) : text);
-    return file;
+  const others = new Set(texts.flatMap(([path, text]) => (path.endsWith(".ts") ? identifiersIn(text) : [])));
+  for (const form of [from.camel, from.pascal]) others.delete(form);
+  const to = declarable(formsOf(name)!, others);
+
+  const isNew = prepare(home, folder);
+  try {
+    return texts.map(([path, text]) => {
+      const file = rename(path, from, to);
+      const renamed = rename(text, from, to);
+      mkdirSync(dirname(join(home, file)), { recursive: true });
+      writeFileSync(join(home, file), path === "package.json" ? manifestOf(renamed, to.kebab) : renamed);
+      return file;
+    });
+  } catch (cause) {
+    if (isNew) rmSync(home, { recursive: true, force: true });
+    throw outputFailure(folder, cause, "a place where files can be written");
+  }
+}
+
+/** Makes the folder, unless it is there and empty. @returns whether it was made */
+function prepare(home: string, folder: string): boolean {
+  try {
+    if (mkdirSync(home, { recursive: true }) !== undefined) return true;
+    if (readdirSync(home).length === 0) return false;
+  } catch (cause) {
+    throw outputFailure(folder, cause, "a folder that is new or empty");
+  }
+  throw new KpkeysError("ERR_USAGE", "the folder is not empty", {
+    where: folder,
+    expected: "a folder that is new or empty",
   });
 }
 

@@ -1,8 +1,8 @@
 import { execFile } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { temporaryFolder, tied } from "./children.js";
 
 const execute = promisify(execFile);
 
@@ -24,10 +24,10 @@ export interface InstructionCounter {
 const perf: InstructionCounter = {
   name: "perf",
   async count(argv) {
-    const folder = await mkdtemp(join(tmpdir(), "kpkeys-bench-"));
-    const file = join(folder, "counts");
+    const folder = temporaryFolder();
+    const file = join(folder.path, "counts");
     try {
-      await execute("perf", [
+      const running = execute("perf", [
         "stat",
         "-x,",
         "-e",
@@ -38,9 +38,11 @@ const perf: InstructionCounter = {
         ...NODE_FLAGS,
         ...argv,
       ]);
+      tied(running.child);
+      await running;
       return numberIn(/^(\d+),[^,]*,instructions/m, await readFile(file, "utf8"), "perf stat");
     } finally {
-      await rm(folder, { recursive: true });
+      folder.remove();
     }
   },
 };
@@ -50,7 +52,9 @@ const valgrind: InstructionCounter = {
   async count(argv) {
     // Code that is made while it runs must be looked at again.
     const flags = ["--tool=callgrind", "--callgrind-out-file=/dev/null", "--smc-check=all-non-file"];
-    const { stderr } = await execute("valgrind", [...flags, process.execPath, ...NODE_FLAGS, ...argv]);
+    const running = execute("valgrind", [...flags, process.execPath, ...NODE_FLAGS, ...argv]);
+    tied(running.child);
+    const { stderr } = await running;
     return numberIn(/Collected : (\d+)/, stderr, "callgrind");
   },
 };

@@ -1,9 +1,8 @@
 import { execFile } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { temporaryFolder, tied } from "./children.js";
 
 const execute = promisify(execFile);
 const SOURCE = fileURLToPath(new URL("../../bench/reference.c", import.meta.url));
@@ -13,7 +12,7 @@ export interface Reference {
   /** Runs it. @returns nanoseconds an operation by the figure's name */
   run(): Promise<ReadonlyMap<string, number>>;
   /** Removes it. */
-  remove(): Promise<void>;
+  remove(): void;
 }
 
 /**
@@ -21,18 +20,23 @@ export interface Reference {
  * @returns it, or why it cannot be had
  */
 export async function compileReference(): Promise<Reference | { readonly missing: string }> {
-  const folder = await mkdtemp(join(tmpdir(), "kpkeys-bench-"));
-  const remove = (): Promise<void> => rm(folder, { recursive: true });
-  const program = join(folder, "reference");
+  const folder = temporaryFolder();
+  const program = join(folder.path, "reference");
   try {
-    await execute("cc", ["-O2", "-o", program, SOURCE]);
+    // The compiler's own temporary files go with the folder, should a signal end the two.
+    const env = { ...process.env, TMPDIR: folder.path };
+    const compiling = execute("cc", ["-O2", "-o", program, SOURCE], { env });
+    tied(compiling.child);
+    await compiling;
   } catch (error) {
-    await remove();
+    folder.remove();
     return { missing: error instanceof Error ? error.message.split("\n")[0]! : String(error) };
   }
   return {
     async run() {
-      const { stdout } = await execute(program);
+      const running = execute(program);
+      tied(running.child);
+      const { stdout } = await running;
       const lines = stdout.trim().split("\n");
       return new Map(
         lines.map((line) => {
@@ -41,6 +45,8 @@ export async function compileReference(): Promise<Reference | { readonly missing
         }),
       );
     },
-    remove,
+    remove() {
+      folder.remove();
+    },
   };
 }

@@ -2,6 +2,7 @@ import { fork, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { ArchId } from "../plugins.js";
 import type { ChildMessage } from "./child.js";
+import { tied } from "./children.js";
 import type { Figure } from "./figure.js";
 import type { InstructionCounter } from "./instructions.js";
 
@@ -57,7 +58,7 @@ export function figureSubject(figure: Figure, arch: ArchId, trace: string): Subj
   }
 
   async function start(): Promise<void> {
-    child = fork(CHILD, [figure.name, arch, trace]);
+    child = tied(fork(CHILD, [figure.name, arch, trace]));
     await next(child);
   }
 
@@ -112,7 +113,7 @@ function commandSubject(name: string, operation: string, argv: readonly string[]
     measure: () =>
       new Promise((resolve, reject) => {
         const start = process.hrtime.bigint();
-        spawn(process.execPath, argv, { stdio: "ignore" })
+        tied(spawn(process.execPath, argv, { stdio: "ignore" }))
           .once("error", reject)
           .once("exit", () => {
             resolve(Number(process.hrtime.bigint() - start));

@@ -52,7 +52,7 @@ export async function bench(names: readonly string[], flags: BenchFlags): Promis
     for (const group of groups) figures.push(...(await measureAll(group, reference, onRun, counter)));
   } finally {
     progress.stop();
-    await reference?.remove();
+    reference?.remove();
   }
   const report: BenchReport = {
     machine: { cpu: cpus()[0]?.model ?? "unknown", node: process.version },
