@@ -86,10 +86,11 @@ describe("the lines of strace", () => {
       ") = 6",
       "hello",
       "strace: Process 7 detached",
+      "Process 7 resumed (parent 6 ready)",
     );
     expect(events).toEqual(EVENTS(7));
     expect(unused).toEqual({
-      "message of strace": 3,
+      "message of strace": 4,
       "call chain": 1,
       signal: 1,
       "call without its end": 1,
@@ -130,6 +131,12 @@ describe("the calls that strace prints", () => {
     expect(read("mprotect(0x1000, 0x1000, 0x3 /* PROT_READ|PROT_WRITE */) = 0").events[0]).toBe(
       "0 enter_mprotect(4096, 4096, 3)",
     );
+  });
+
+  it("of mlock2 fill nothing with MLOCK_ONFAULT", () => {
+    const { events, unused } = read("mlock2(0x1000, 4096, 0) = 0", "mlock2(0x1000, 4096, MLOCK_ONFAULT) = 0");
+    expect(events).toEqual(["0 enter_mlock(4096, 4096)", "0 exit_mlock(0)"]);
+    expect(unused).toEqual({ mlock2: 1 });
   });
 
   it("end with numbers of errors", () => {
@@ -206,9 +213,10 @@ describe("calls that do not end on their line", () => {
       "4 <... munmap resumed>) = 0",
       "5 munmap(0x1000, 4096",
       "6 munmap(0x1000, 4096) = ? ERESTARTSYS (To be restarted)",
+      "6 munmap(0x1000, 4096 <unfinished ...>) = ?",
     );
     expect(events).toEqual(["1 enter_brk(0)", "1 exit_brk(4096)", "2 sched_process_exit(2, -1)"]);
-    expect(unused).toEqual({ "call without its end": 6, "end of a call without its beginning": 2 });
+    expect(unused).toEqual({ "call without its end": 7, "end of a call without its beginning": 2 });
   });
 
   it("of exit_group happen where they begin", () => {
@@ -219,6 +227,12 @@ describe("calls that do not end on their line", () => {
       "1 <... exit_group resumed>) = ?",
     );
     expect(names(text)).toEqual(["1 enter_brk", "1 exit_brk", "1 enter_exit_group", "2 enter_brk", "2 exit_brk"]);
+    const killed = read(
+      "1 exit_group(3 <unfinished ...>) = ?",
+      "2 futex(0x1, 1 <unfinished ...>",
+      "2 <... futex resumed> <unfinished ...>) = ?",
+    );
+    expect(killed).toEqual({ events: ["1 enter_exit_group(3)"], unused: { futex: 2 } });
   });
 
   it("may be broken by a message about a child", () => {

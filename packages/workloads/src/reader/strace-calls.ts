@@ -9,8 +9,10 @@ export interface CallForm {
   readonly args: readonly ArgumentNames[] | undefined;
   /** How many of them strace always prints. */
   readonly least: number;
-  /** How many of them the event has: the others have no effect on page tables. */
+  /** How many of them the event has. */
   readonly kept: number;
+  /** Bits of the first argument that the event does not have, with which the call has no effect on page tables; none for most. */
+  readonly idle?: bigint;
 }
 
 function numbers(kind: EventKind, args: readonly ArgumentNames[], kept = args.length, least = args.length): CallForm {
@@ -37,7 +39,8 @@ export const CALLS: ReadonlyMap<string, CallForm> = new Map([
   ["brk", numbers(EventKind.sys_enter_brk, [""])],
   ["madvise", numbers(EventKind.sys_enter_madvise, ["", "", "MADV"])],
   ["mlock", numbers(EventKind.sys_enter_mlock, ["", ""])],
-  ["mlock2", numbers(EventKind.sys_enter_mlock, ["", "", "MLOCK"], 2)],
+  // MLOCK_ONFAULT leaves the pages to their faults.
+  ["mlock2", { ...numbers(EventKind.sys_enter_mlock, ["", "", "MLOCK"], 2), idle: 1n }],
   ["munlock", numbers(EventKind.sys_enter_munlock, ["", ""])],
   ["mlockall", numbers(EventKind.sys_enter_mlockall, ["MCL"])],
   ["munlockall", numbers(EventKind.sys_enter_munlockall, [])],
@@ -69,7 +72,7 @@ const MREMAP_FIXED = 2n;
  * Reads the arguments of a call as numbers.
  * @param form - the call
  * @param args - its arguments as strace prints them
- * @returns those that the event has, or undefined when one is missing, damaged or too many
+ * @returns as many as the event has at least, or undefined when one is missing, damaged or too many
  */
 export function readCallArguments(form: CallForm, args: readonly string[]): bigint[] | undefined {
   const fields = args.length === 1 ? STRUCTURE.exec(args[0]!)?.[1] : undefined;
@@ -84,7 +87,12 @@ export function readCallArguments(form: CallForm, args: readonly string[]): bigi
   }
   if (form === MREMAP && words.length === 4 && (values[3]! & MREMAP_FIXED) !== 0n) return undefined;
   while (values.length < form.kept) values.push(0n);
-  return values.slice(0, form.kept);
+  return values;
+}
+
+/** Whether a call has no effect on page tables, by an argument that its event does not have. @param values - its arguments */
+export function isIdle({ kept, idle = 0n }: CallForm, values: readonly bigint[]): boolean {
+  return ((values[kept] ?? 0n) & idle) !== 0n;
 }
 
 /** Whether the structure that a call takes could not be read by strace: its address is printed. */

@@ -15,7 +15,11 @@ const RESUMED = /^<\.\.\. ([a-z_]\w*) resumed>(.*)$/s;
 const ENDED = /^\+\+\+ (?:exited with|killed by) /;
 const SUPERSEDED = /^\+\+\+ superseded by execve in pid (\d{1,7}) \+\+\+$/;
 const MESSAGE = /^(?:strace: |\[ Process PID=)/;
+/** The same message of versions before 4.6, which also had others about threads. */
+const OLD_MESSAGE = /^Process \d{1,7} (?:attached|detached|resumed|suspended)/;
 const UNFINISHED = "<unfinished ...>";
+/** What is printed of a call in which its thread was killed. */
+const KILLED = /<unfinished \.\.\.>(?=\) += \?$)/;
 /** strace's message about a thread that it follows now. On the terminal it breaks into the line of a call. */
 const ATTACHED = /(?:strace: )?Process (\d{1,7}) attached$/;
 /** What -k prints under a call: ` > /usr/lib/libc.so.6(brk+0xb) [0x1e2b3]`. */
@@ -151,7 +155,7 @@ export function createStraceParser(path: string, ledger: Ledger, sink: (event: T
     const superseded = SUPERSEDED.exec(what);
     if (resumed !== null) readResumed(resumed[1]!, resumed[2]!);
     else if (call !== null && what.endsWith(UNFINISHED)) readBeginning(call[1]!, call[2]!.slice(0, -UNFINISHED.length));
-    else if (call !== null) readCall(call[1]!, call[2]!);
+    else if (call !== null) readCall(call[1]!, call[2]!.replace(KILLED, ""));
     else if (ENDED.test(what)) readEnd();
     else if (superseded !== null) supersede(Number(superseded[1]));
     else countLine("signal");
@@ -193,6 +197,7 @@ export function createStraceParser(path: string, ledger: Ledger, sink: (event: T
     } else if (attached !== null) readAttached(text, attached);
     else if (split !== undefined && MESSAGE.test(split.what)) countLine("message of strace");
     else if (split !== undefined) readThread(split);
+    else if (OLD_MESSAGE.test(text)) countLine("message of strace");
     else if (STACK.test(text)) countLine("call chain");
     else if (TAIL.test(text)) countLine(NO_BEGINNING);
     else ledger.unreadable("not a line of strace");
