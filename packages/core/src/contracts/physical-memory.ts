@@ -47,7 +47,7 @@ export interface PhysicalMemory {
    * The same, giving the page content of its own first.
    * @param pfn - page-frame number, inside RAM
    * @returns the index of its first word
-   * @throws KpkeysError ERR_OUT_OF_MEMORY when the content of more pages is wanted than the laboratory keeps
+   * @throws KpkeysError ERR_OUT_OF_MEMORY when the content of more pages is wanted than the model keeps, which more RAM does not change
    */
   materialise(pfn: number): number;
   /**

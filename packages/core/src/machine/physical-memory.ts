@@ -6,16 +6,19 @@ import { reserve } from "./reserve.js";
 const MAX_FRAMES = 2 ** 28;
 /** One past the highest page-frame number, so that a page-frame number is an int32. */
 const MAX_PFN = 2 ** 31;
-/** Most content, in bytes: 1 GiB. */
-const MAX_CONTENT = 2 ** 30;
+/** Most content, in bytes: 8 GiB, so that the number of a word is an int32. */
+const MAX_CONTENT = 2 ** 33;
+/** Content that a system must be able to reserve, in bytes. */
+const LEAST_CONTENT = 2 ** 26;
 /** Frames for each run that can be kept: twice as many runs as the leaf tables of 4 KiB that map all of them. */
 const FRAMES_PER_RUN = 256;
 
 /** Choices of {@link createPhysicalMemory}. */
 export interface PhysicalMemoryOptions {
   /**
-   * How many pages can have content of their own; by default all pages, but at most 1 GiB. Address space for them is
-   * reserved at once, so that {@link PhysicalMemory.words} never moves; memory is used only as pages get content.
+   * How many pages can have content of their own; by default all pages, but at most 8 GiB. Address space for them is
+   * reserved at once, so that {@link PhysicalMemory.words} never moves; memory is used only as pages get content. Where the system
+   * refuses so much, half of it is asked for, and so on.
    */
   readonly reservePages?: number;
   /** log2 of the page size in bytes, from 12 up; 12 if left out. */
@@ -46,14 +49,14 @@ export function createPhysicalMemory(
   const endPfn = banks.at(-1)!.firstPfn + banks.at(-1)!.pages;
   const span = endPfn - firstPfn;
   const frames = banks.reduce((sum, bank) => sum + bank.pages, 0);
-  const capacity = Math.min(frames, reservePages ?? MAX_CONTENT / 2 ** pageShift);
   /** log2 of the int32 words in a page. */
   const wordsShift = pageShift - 2;
   /** 64-bit entries of a page. */
   const entries = 2 ** (pageShift - 3);
 
   const slots = new Int32Array(reserve(span * 4));
-  const words = new Int32Array(reserve((capacity << wordsShift) * 4));
+  const words = reserveContent(Math.min(frames, reservePages ?? MAX_CONTENT / 2 ** pageShift), 2 ** pageShift);
+  const capacity = words.length / 2 ** wordsShift;
   /** Which frame each page of the arena belongs to, so that a reset costs what was materialised. */
   const owners = new Int32Array(reserve(capacity * 4));
   const runCapacity = Math.ceil(frames / FRAMES_PER_RUN);
@@ -113,6 +116,7 @@ export function createPhysicalMemory(
     if (used === capacity) {
       throw new KpkeysError("ERR_OUT_OF_MEMORY", `more than ${capacity} pages of RAM would have content`, {
         where: `page frame 0x${pfn.toString(16)}`,
+        expected: "fewer page tables and kernel objects: the model keeps no more, whatever memory the machine has",
       });
     }
     const run = runOf(pfn);
@@ -180,12 +184,23 @@ export function createPhysicalMemory(
       const used = memory.materialisedPages;
       for (let page = 0; page < used; page++) slots[owners[page]!] = 0;
       for (let run = 0; run < runCount; run++) slots[runOwners[run]!] = 0;
-      words.fill(0, 0, used << wordsShift);
+      words.fill(0, 0, used * 2 ** wordsShift);
       memory.materialisedPages = 0;
       runCount = 0;
     },
   };
   return memory;
+}
+
+/** Words for the content of pages, of as many as the system allows. */
+function reserveContent(pages: number, pageBytes: number): Int32Array<SharedArrayBuffer> {
+  for (let capacity = pages; ; capacity = Math.ceil(capacity / 2)) {
+    try {
+      return new Int32Array(reserve(capacity * pageBytes));
+    } catch (error) {
+      if (!(error instanceof RangeError) || capacity * pageBytes <= LEAST_CONTENT) throw error;
+    }
+  }
 }
 
 /** @throws KpkeysError ERR_SPEC */

@@ -154,6 +154,12 @@ describe("physical memory", () => {
     expect(memory.readLow(5, 0)).toBe(1);
   });
 
+  test("keeps the content of more than 2^18 pages, as two hundred thousand processes need it", () => {
+    const { words } = createPhysicalMemory([{ firstPfn: 0, pages: 2 ** 22 }]);
+    expect(words.length).toBeGreaterThan(2 ** 28);
+    expect(words.length).toBeLessThanOrEqual(2 ** 31);
+  });
+
   test("of 1 TiB costs what was written", () => {
     const memory = createPhysicalMemory([{ firstPfn: 0x80000, pages: 2 ** 28 }]);
     memory.write(0x80000 + 2 ** 28 - 1, 511, -1, -2);
