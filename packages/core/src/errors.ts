@@ -9,11 +9,14 @@ import { printable } from "./printable.js";
 export const ERROR_CODES = {
   ERR_USAGE:
     "the command line asks for something that does not exist: an unknown command, flag, architecture, series or policy",
+  ERR_API_MISUSE:
+    "a function of the library is called with an object, or in a state, that it is not for: a task of another machine, a page that vmalloc did not give",
   ERR_INPUT_MISSING: "an input file does not exist or may not be read",
   ERR_INPUT_KIND: "an input is of the wrong kind: a directory, a binary file, a compressed file of another format",
   ERR_INPUT_TRUNCATED: "a compressed input ends before its end",
   ERR_OUTPUT: "an output file cannot be written",
   ERR_TRACE_EMPTY: "a trace holds no event",
+  ERR_TRACE_TIMES: "an event has no time, and the end that is asked for is a time",
   ERR_TRACE_LINE: "a line of a trace is damaged: it begins like an event and cannot be read as one",
   ERR_TRACE_LACKS: "a trace lacks the events on which all that is asked for depends",
   ERR_TRACE_PAGE_SIZE:

@@ -20,10 +20,14 @@ export function createCpuPower(
   function check(id: number, on: boolean): void {
     const state = cpus.all[id]?.mmu.enabled;
     if (state === on) return;
-    throw new KpkeysError("ERR_USAGE", `CPU ${id} is ${state === undefined ? "not there" : on ? "suspended" : "not"}`, {
-      where: on ? "suspend" : "resume",
-      expected: on ? "a CPU that runs" : "a CPU that is suspended",
-    });
+    throw new KpkeysError(
+      "ERR_API_MISUSE",
+      `CPU ${id} is ${state === undefined ? "not there" : on ? "suspended" : "not"}`,
+      {
+        where: on ? "suspend" : "resume",
+        expected: on ? "a CPU that runs" : "a CPU that is suspended",
+      },
+    );
   }
 
   return {

@@ -31,7 +31,7 @@ export function createExceptions(
     },
     interrupt(handler, irqExit) {
       if (irqExit !== undefined && lazy.inInterrupt()) {
-        throw new KpkeysError("ERR_USAGE", "an interrupt of an interrupt returns to it", {
+        throw new KpkeysError("ERR_API_MISUSE", "an interrupt of an interrupt returns to it", {
           where: `CPU ${cpus.current.id}`,
           expected: "work in task context on the way out of the outermost one",
         });

@@ -13,7 +13,7 @@ test("an extent in time refuses an event without a time, and tells its line", ()
   const extent = createExtent("t.txt", { seconds: 1 });
   expect(() => extent.takes(at(Number.NaN))).toThrow(
     expect.objectContaining({
-      code: "ERR_USAGE",
+      code: "ERR_TRACE_TIMES",
       message: expect.stringMatching(/^t\.txt:7: an event has no time/) as string,
     }),
   );

@@ -18,6 +18,12 @@ const NEXT_IN_SEQUENCE = 2 * SLOTS;
 /** The state of no context entered; leaving takes it and does nothing. */
 const NOT_ENTERED = 0 as KpkeysState;
 
+/** 2^32 divided by the golden ratio: multiples of it, modulo 2^32, lie far apart. */
+const SPREAD = 0x9e3779b1;
+
+/** Switches made in this process: where the sequence of the next one begins. */
+let switches = 0;
+
 /** Enters and leaves compiled contexts, and keeps what leaving needs. */
 export interface ContextSwitch {
   /**
@@ -43,8 +49,8 @@ export interface ContextSwitch {
 }
 
 /**
- * Makes the switch of one machine. Its sequence starts at random, as a stack canary does, so that a state of another machine
- * or a guessed number is refused.
+ * Makes the switch of one machine. Each machine of a process begins its sequence elsewhere, and each slot too, so that a state of another
+ * machine or a guessed number is refused; the same process always begins alike.
  *
  * @param arch - gives the architecture's part, always the same; asked when a context is first entered
  * @param onContext - told of each context entered, and with `undefined` of each left, if anybody listens
@@ -57,7 +63,8 @@ export function createContextSwitch(
   const isHeard = onContext !== undefined;
   const saved = new Int32Array(2 * SLOTS);
   /** The state that holds each slot; its complement once it was left. */
-  const states = new Int32Array(SLOTS).map((_, slot) => ~((Math.floor(Math.random() * 2 ** 32) & ~SLOT_MASK) | slot));
+  const first = switches++ * SLOTS;
+  const states = new Int32Array(SLOTS).map((_, slot) => ~((Math.imul(first + slot + 1, SPREAD) & ~SLOT_MASK) | slot));
   /** How many slots are free, and behind that number which: an array because a closure's variable is loaded and checked each time. */
   const free = Int32Array.from({ length: SLOTS }, (_, place) => (place === 0 ? SLOT_MASK : SLOTS - place));
 

@@ -171,9 +171,13 @@ export function createVmalloc(
     const area = areas[at];
     if (area === undefined) {
       const call = owned ? "vfree" : "vm_unmap_ram";
-      throw new KpkeysError("ERR_USAGE", `${call} of page 0x${page.toString(16)}, which starts no area of its own`, {
-        where: "vmalloc",
-      });
+      throw new KpkeysError(
+        "ERR_API_MISUSE",
+        `${call} of page 0x${page.toString(16)}, which starts no area of its own`,
+        {
+          where: "vmalloc",
+        },
+      );
     }
     clear(page, area.frames.length);
     if (owned) giveBack(area.frames);

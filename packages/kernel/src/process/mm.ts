@@ -44,11 +44,11 @@ export class KernelMm implements Mm {
   /**
    * The kernel's own object behind a contract's handle.
    * @param mm - what {@link AddressSpaces} gave
-   * @throws KpkeysError ERR_USAGE for an object of another maker
+   * @throws KpkeysError ERR_API_MISUSE for an object of another maker
    */
   static of(mm: Mm): KernelMm {
     if (mm instanceof KernelMm) return mm;
-    throw new KpkeysError("ERR_USAGE", "an address space that this kernel did not make", { where: `mm ${mm.id}` });
+    throw new KpkeysError("ERR_API_MISUSE", "an address space that this kernel did not make", { where: `mm ${mm.id}` });
   }
 }
 

@@ -40,7 +40,7 @@ class KernelTask implements Task, TaskCreds {
   /** The kernel's own object behind a contract's handle. */
   static of(task: Task): KernelTask {
     if (task instanceof KernelTask) return task;
-    throw new KpkeysError("ERR_USAGE", "a task that this kernel did not make", { where: `task ${task.tid}` });
+    throw new KpkeysError("ERR_API_MISUSE", "a task that this kernel did not make", { where: `task ${task.tid}` });
   }
 }
 
@@ -167,7 +167,7 @@ export function createTasks(
       : home !== cpu.id
         ? `the idle task of CPU ${home} moves`
         : `task ${next.tid} has ended`;
-    throw new KpkeysError("ERR_USAGE", what, {
+    throw new KpkeysError("ERR_API_MISUSE", what, {
       where: `switch to task ${next.tid} on CPU ${cpu.id}`,
       expected: "a task alive, in task context",
     });
@@ -219,7 +219,7 @@ export function createTasks(
     exit(handle) {
       const task = KernelTask.of(handle);
       if (task.tid < idle.length) {
-        throw new KpkeysError("ERR_USAGE", `task ${task.tid} is an idle task`, {
+        throw new KpkeysError("ERR_API_MISUSE", `task ${task.tid} is an idle task`, {
           where: "exit",
           expected: "another one",
         });

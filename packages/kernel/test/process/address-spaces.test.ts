@@ -138,7 +138,9 @@ describe("an address space", () => {
   it("of another maker is refused", () => {
     const { spaces } = new Process();
     const stranger: Mm = { id: 77, root: 0, tablePages: 0, users: 1 };
-    expect(() => spaces.munmap(stranger, BASE, 1)).toThrow(expect.objectContaining({ code: "ERR_USAGE" }) as Error);
+    expect(() => spaces.munmap(stranger, BASE, 1)).toThrow(
+      expect.objectContaining({ code: "ERR_API_MISUSE" }) as Error,
+    );
   });
 
   it("counts the faults that it handled, and no other", () => {

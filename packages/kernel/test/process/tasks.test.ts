@@ -9,7 +9,7 @@ import { boot, record } from "../support/machine.js";
 import type { Call } from "../support/machine.js";
 import { BASE, Process } from "../support/process.js";
 
-const USAGE = expect.objectContaining({ code: "ERR_USAGE" }) as Error;
+const MISUSE = expect.objectContaining({ code: "ERR_API_MISUSE" }) as Error;
 
 /** KPR with key 1 open as well, and with key 2. */
 const OPEN_1 = 0x1c00;
@@ -239,7 +239,7 @@ describe("a task that ends", () => {
     expect([tasks.current.tid, task.mm, task.cred, [...tasks.all].includes(task)]).toEqual([0, undefined, 0, false]);
     expect(() => {
       tasks.switchTo(task);
-    }).toThrow(USAGE);
+    }).toThrow(MISUSE);
   });
 
   it("leaves another CPU as well, and the current CPU stays the current one", () => {
@@ -261,7 +261,7 @@ describe("a task that ends", () => {
     for (const idle of [...tasks.all])
       expect(() => {
         tasks.exit(idle);
-      }).toThrow(USAGE);
+      }).toThrow(MISUSE);
   });
 });
 
@@ -287,12 +287,12 @@ describe("a switch", () => {
     tasks.switchTo(tasks.create(undefined));
     expect(() => {
       tasks.switchTo(idle1!);
-    }).toThrow(USAGE);
+    }).toThrow(MISUSE);
     tasks.switchTo(idle0!);
     onCpu(machine, 1);
     expect(() => {
       tasks.switchTo(idle0!);
-    }).toThrow(USAGE);
+    }).toThrow(MISUSE);
   });
 
   it("is refused in interrupt, and to a task of another machine's making", () => {
@@ -302,13 +302,13 @@ describe("a switch", () => {
     machine.get(Exceptions).interrupt(() => {
       expect(() => {
         tasks.switchTo(task);
-      }).toThrow(USAGE);
+      }).toThrow(MISUSE);
     });
     tasks.switchTo(task);
     const stranger: Task = { tid: 1, mm: undefined, pkeyRegisterHigh: 0, pkeyRegisterLow: 0, cred: 0, realCred: 0 };
     expect(() => {
       tasks.switchTo(stranger);
-    }).toThrow(USAGE);
+    }).toThrow(MISUSE);
   });
 
   it("back to a task that was interrupted goes to the CPU where it runs, or else brings it here", () => {

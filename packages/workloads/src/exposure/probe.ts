@@ -185,7 +185,7 @@ export function createExposureProbe(openedBy: OpenedBy): ExposureProbe {
 }
 
 function notAttached(): never {
-  throw new KpkeysError("ERR_USAGE", "the probe is attached to no machine", {
+  throw new KpkeysError("ERR_API_MISUSE", "the probe is attached to no machine", {
     expected: "its plugin among the features",
   });
 }

@@ -21,7 +21,7 @@ export interface Extent {
   /**
    * Whether an event still belongs to the replay; none does after one that does not.
    * @param event - the next event
-   * @throws KpkeysError ERR_USAGE when times decide and the event has none
+   * @throws KpkeysError ERR_TRACE_TIMES when times decide and the event has none
    */
   takes(event: TraceEvent): boolean;
   /** Whether no further event belongs to it, or none shall. To be asked behind each event. */
@@ -45,7 +45,7 @@ export function createExtent(path: string, until?: Until, stop?: () => boolean):
   /** Whether the event comes too late. */
   function isLate({ time, line }: TraceEvent): boolean {
     if (Number.isNaN(time)) {
-      throw new KpkeysError("ERR_USAGE", "an event has no time", {
+      throw new KpkeysError("ERR_TRACE_TIMES", "an event has no time", {
         where: `${path}:${line}`,
         expected: "a trace with times, or an end by a number of events",
       });

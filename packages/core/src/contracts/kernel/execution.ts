@@ -90,14 +90,14 @@ export interface CpuPower {
    * Suspends a CPU: it switches to its idle task, loses what its registers and its TLB hold, and executes nothing until it
    * is resumed. Not the CPU that executes now, unless it is resumed next.
    * @param cpu - its number
-   * @throws KpkeysError ERR_USAGE for a CPU that is not there, is suspended, or has a task in interrupt
+   * @throws KpkeysError ERR_API_MISUSE for a CPU that is not there, is suspended, or has a task in interrupt
    */
   suspend(cpu: number): void;
   /**
    * `cpu_resume`: translation on; the key register gets its initial value, or keeps what reset left in it, by the machine's
    * policy.
    * @param cpu - its number
-   * @throws KpkeysError ERR_USAGE for a CPU that is not suspended
+   * @throws KpkeysError ERR_API_MISUSE for a CPU that is not suspended
    */
   resume(cpu: number): void;
 }

@@ -176,7 +176,7 @@ export interface Vmalloc {
   /**
    * `vfree`.
    * @param page - what {@link alloc} gave
-   * @throws KpkeysError ERR_USAGE for anything else
+   * @throws KpkeysError ERR_API_MISUSE for anything else
    */
   free(page: number): void;
   /**
@@ -188,7 +188,7 @@ export interface Vmalloc {
   /**
    * `vm_unmap_ram`: the pages stay the caller's.
    * @param page - what {@link mapRam} gave
-   * @throws KpkeysError ERR_USAGE for anything else
+   * @throws KpkeysError ERR_API_MISUSE for anything else
    */
   unmapRam(page: number): void;
 }
