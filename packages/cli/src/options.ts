@@ -64,7 +64,9 @@ export function listOf<Name extends string>(
 export function readBytes(text: string): number {
   const [, digits, unit] = /^(\d+)([MGT]iB)$/.exec(text) ?? [];
   if (digits === undefined) throw new InvalidArgumentError("Expected a whole number of MiB, GiB or TiB, such as 4GiB");
-  return Number(digits) * UNITS[unit as keyof typeof UNITS];
+  const bytes = Number(digits) * UNITS[unit as keyof typeof UNITS];
+  if (!Number.isSafeInteger(bytes)) throw new InvalidArgumentError("Expected a size of less than 8192TiB");
+  return bytes;
 }
 
 /**
@@ -98,7 +100,7 @@ export function readPositive(text: string): number {
  */
 function readUntil(text: string): Until {
   const seconds = /^(\d+(?:\.\d+)?)s$/.exec(text)?.[1];
-  if (seconds !== undefined) return { seconds: Number(seconds) };
+  if (seconds !== undefined && Number(seconds) <= Number.MAX_SAFE_INTEGER) return { seconds: Number(seconds) };
   if (/^\d+$/.test(text) && Number.isSafeInteger(Number(text)) && Number(text) > 0) return { events: Number(text) };
   throw new InvalidArgumentError("Expected a number of events, 1 or more, or seconds such as 2.5s");
 }

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 import { createJudge } from "../src/conform/judge.js";
 import type { Judge } from "../src/conform/judge.js";
-import type { VectorLine } from "../src/conform/vector-file.js";
+import type { VectorLine } from "../src/conform/vector-json.js";
 import type { ArchId } from "../src/plugins.js";
 
 const ARCHES: readonly ArchId[] = ["arm64-poe", "x86-pks"];

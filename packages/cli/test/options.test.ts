@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError } from "commander";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { jobsOf, listOf, readBytes, readWhole, withCommonFlags } from "../src/options.js";
+import { jobsOf, listOf, readBytes, readWhole, withCommonFlags, withReplayFlags } from "../src/options.js";
 import type { CommonFlags } from "../src/options.js";
 import { ARCHES } from "../src/plugins.js";
 import { POLICIES, SERIES } from "../src/series.js";
@@ -136,4 +136,24 @@ describe("the jobs of a command line", () => {
       expect(structuredClone(job)).toEqual(job);
     }
   });
+});
+
+describe("how much of a trace is meant", () => {
+  const untilOf = (text: string): unknown =>
+    withReplayFlags(new Command("test"))
+      .exitOverride()
+      .configureOutput({ writeErr: () => undefined })
+      .parse(["--until", text], { from: "user" })
+      .opts()["until"];
+
+  test("is a number of events or seconds", () => {
+    expect([untilOf("12"), untilOf("2.5s")]).toEqual([{ events: 12 }, { seconds: 2.5 }]);
+  });
+
+  test.each(["0", "-1", "1e9", "s", "9".repeat(16), "9".repeat(400), `${"9".repeat(17)}s`, `${"9".repeat(400)}s`])(
+    "is no number that cannot be kept whole: %s",
+    (text) => {
+      expect(() => untilOf(text)).toThrow(expect.objectContaining({ code: "commander.invalidArgument" }) as Error);
+    },
+  );
 });

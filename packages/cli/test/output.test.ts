@@ -2,8 +2,8 @@ import { chmodSync, existsSync, linkSync, mkdirSync, mkdtempSync, readdirSync, r
 import { openSync, closeSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
+import { readSmallText } from "@kpkeys/workloads";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { readInput } from "../src/input.js";
 import { createOutput, refuseSameFile, writeOutput } from "../src/output.js";
 
 let folder: string;
@@ -149,6 +149,6 @@ describe("an input is refused that is", () => {
   ])("%s", (_, code, path) => {
     writeFileSync(place("file"), "");
     symlinkSync("loop", place("loop"));
-    expect(() => readInput(path(), "a text")).toThrow(refusal(code));
+    expect(() => readSmallText(path(), "a text")).toThrow(refusal(code));
   });
 });

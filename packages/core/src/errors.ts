@@ -46,7 +46,7 @@ export const ERROR_CODES = {
   ERR_PLUGIN_ARCH: "a machine needs exactly one architecture plugin",
   ERR_CONTRACT_MISSING: "a contract is asked for that nothing in the machine implements, or not yet",
   ERR_EXTENSION_UNKNOWN: "a handler or a guard is meant for an extension point that does not exist",
-  ERR_CONFIG_LINE: "a config line is neither `CONFIG_X=y` nor `# CONFIG_X is not set`",
+  ERR_CONFIG_LINE: "a config line is none of `CONFIG_X=y`, `CONFIG_X=n` and `# CONFIG_X is not set`",
   ERR_CONFIG_DEPENDS: "a config symbol is wanted whose dependencies are not met",
   ERR_FROZEN: "something was registered or changed after the machine was frozen",
   ERR_CONTEXT_UNKNOWN: "a context that no plugin has defined",

@@ -5,11 +5,11 @@ const SHOWN = 100;
 
 /**
  * Makes foreign text safe to print: a control character of a terminal, or one that changes the direction of the text, becomes
- * `\u{1b}`. Everything that this project prints of a file goes through this or {@link quote}.
+ * `\u{1b}`, a tab a blank. Everything that this project prints of a file goes through this or {@link quote}.
  * @param text - of unknown content, such as the name of a process or a test
  */
 export function printable(text: string): string {
-  return text.replace(UNPRINTABLE, (char) => `\\u{${char.codePointAt(0)!.toString(16)}}`);
+  return text.replace(UNPRINTABLE, (char) => (char === "\t" ? " " : `\\u{${char.codePointAt(0)!.toString(16)}}`));
 }
 
 /**

@@ -12,6 +12,7 @@ export { createLineBlocks, type LineBlocks, LONGEST_LINE } from "./reader/lines.
 export { readTraceAhead } from "./reader/read-ahead.js";
 export { readTrace, type ReadTraceOptions } from "./reader/read-trace.js";
 export { type TraceForm } from "./reader/text-form.js";
+export { readSmallText } from "./reader/small-text.js";
 export { openTrace, type TraceFile } from "./reader/trace-file.js";
 export { createTraceReader, type TraceReader, type TraceSummary } from "./reader/trace-reader.js";
 export { readVmpte, type VmpteRecord } from "./reader/vmpte.js";

@@ -1,6 +1,6 @@
 import { cpus } from "node:os";
 import { KpkeysError } from "@kpkeys/core";
-import { embeddedTrace } from "@kpkeys/workloads";
+import { embeddedTrace, readSmallText } from "@kpkeys/workloads";
 import { regressionsOf } from "../bench/compare.js";
 import { GROUPS } from "../bench/figures.js";
 import { findInstructionCounter } from "../bench/instructions.js";
@@ -11,7 +11,6 @@ import { COMMAND_SUBJECTS, figureSubject } from "../bench/subject.js";
 import type { Subject } from "../bench/subject.js";
 import { EXIT } from "../errors.js";
 import type { CommonFlags } from "../options.js";
-import { readInput } from "../input.js";
 import { createProgress } from "../progress.js";
 import { benchTextOf } from "../report/bench.js";
 import type { BenchReport } from "../report/bench.js";
@@ -92,7 +91,7 @@ function wanted(groups: readonly Subject[][], names: readonly string[]): readonl
 }
 
 function readFigures(path: string): readonly FigureResult[] {
-  const text = readInput(path, "what kpkeys bench --json printed");
+  const text = readSmallText(path, "what kpkeys bench --json printed");
   try {
     const { figures } = JSON.parse(text) as { figures: FigureResult[] };
     if (figures.every(({ name, nsPerOperation }) => typeof name === "string" && nsPerOperation > 0)) return figures;

@@ -1,7 +1,6 @@
 import { statSync } from "node:fs";
 import { KpkeysError, readConfig } from "@kpkeys/core";
 import type { Job, JobResult } from "../job.js";
-import { readInput } from "../input.js";
 import { createInterruption } from "../interruption.js";
 import { runJobs } from "../pool.js";
 import { createProgress } from "../progress.js";
@@ -42,7 +41,7 @@ export async function doJobs(jobs: readonly Job[], options: JobOptions): Promise
       })
     : undefined;
   try {
-    return await runJobs(configured(jobs, config, symbols), {
+    return await runJobs(await configured(jobs, config, symbols), {
       onProgress: progress.update,
       ...(workers !== undefined && { workers }),
       ...(interruption !== undefined && { interruption: interruption.flag }),
@@ -54,13 +53,22 @@ export async function doJobs(jobs: readonly Job[], options: JobOptions): Promise
 }
 
 /** What is said of symbols stands behind the file's lines, so that errors name the numbers of those. */
-function configured(jobs: readonly Job[], path: string | undefined, symbols: readonly string[]): readonly Job[] {
+async function configured(
+  jobs: readonly Job[],
+  path: string | undefined,
+  symbols: readonly string[],
+): Promise<readonly Job[]> {
   if (path === undefined && symbols.length === 0) return jobs;
-  const lines = path === undefined ? [] : readInput(path, "a file of `.config` lines").split(/\r?\n/);
+  const lines = path === undefined ? [] : await linesOf(path);
   const said = readConfig(lines, path);
   const unsaid = symbols.filter((symbol) => !said.has(symbol));
   const config = [...lines, ...unsaid.map((symbol) => `CONFIG_${symbol}=y`)];
   return jobs.map((job) => ({ ...job, spec: { ...job.spec, config } }));
+}
+
+async function linesOf(path: string): Promise<string[]> {
+  const { readSmallText } = await import("@kpkeys/workloads");
+  return readSmallText(path, "a kernel's .config, plain or gzip").split("\n");
 }
 
 /** Whatever else may be wrong with the file, its reader tells. */

@@ -1,6 +1,7 @@
 import { KpkeysError } from "@kpkeys/core";
 import { EXIT } from "../errors.js";
 import type { Job, JobResult } from "../job.js";
+import { readFilter } from "../kunit-cases.js";
 import type { KunitChoice } from "../kunit-cases.js";
 import { jobsOf } from "../options.js";
 import type { CommonFlags } from "../options.js";
@@ -31,6 +32,7 @@ const ALL_TESTS = ["KUNIT", "KUNIT_ALL_TESTS"];
  */
 export async function kunit(flags: KunitFlags, shuffle?: number): Promise<number> {
   const { filter, list = false } = flags;
+  if (filter !== undefined) readFilter(filter);
   const choice = { ...(filter !== undefined && { filter }), ...(shuffle !== undefined && { shuffle }) };
   const results = await doJobs(jobsFor(flags, choice, list), { ...flags, symbols: ALL_TESTS });
   refuseNothing(results, filter);

@@ -1,13 +1,17 @@
 import { fstatSync, writeSync } from "node:fs";
 import { isMainThread } from "node:worker_threads";
-import { KpkeysError, outputFailure } from "@kpkeys/core";
+import { KpkeysError, outputFailure, printable } from "@kpkeys/core";
 
 /**
- * Prints a text on stdout.
- * @param text - lines, the last with its line break
+ * Prints a report on stdout, without control characters other than those of its colours.
+ * @param report - lines, the last with its newline
  * @throws KpkeysError ERR_OUTPUT where stdout is a file that cannot be written; of a pipe, {@link "../program.js"!main} is notified
  */
-export function print(text: string): void {
+export function print(report: string): void {
+  const text = report.replace(UNPRINTABLE, (found) => {
+    const isColour = found.startsWith(ESCAPE) && found.length > 1;
+    return isColour && process.stdout.isTTY ? found : printable(found);
+  });
   if (!isMainThread || !isStdoutFile()) {
     process.stdout.write(text);
     return;
@@ -20,6 +24,10 @@ export function print(text: string): void {
     throw outputFailure("stdout", cause);
   }
 }
+
+const ESCAPE = "\u001b";
+/** A colour, or what else a terminal acts on but a newline. */
+const UNPRINTABLE = new RegExp(`${ESCAPE}\\[[0-9;]*m|(?!\\n)[\\p{Cc}\\p{Cf}\\p{Cs}\\p{Zl}\\p{Zp}]`, "gu");
 
 function isStdoutFile(): boolean {
   try {

@@ -5,7 +5,7 @@ import { createPhysicalMemory, highWord, judgeVector, lowWord } from "@kpkeys/co
 import type { VectorVerdict } from "@kpkeys/core/machine";
 import { ARCHES } from "../plugins.js";
 import type { ArchId } from "../plugins.js";
-import type { VectorLine } from "./vector-file.js";
+import type { VectorLine } from "./vector-json.js";
 
 /** What vectors use: memory below 2304 MiB, on a CPU with 40 physical address bits. A vector fills five pages at most. */
 const BANK = { firstPfn: 0, pages: 2304 * 256 };

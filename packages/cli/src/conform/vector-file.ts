@@ -1,9 +1,8 @@
 import { isUtf8 } from "node:buffer";
 import { KpkeysError } from "@kpkeys/core";
 import { createLineBlocks, LONGEST_LINE, openTrace } from "@kpkeys/workloads";
-
-/** A parsed line of a vector file. */
-export type VectorLine = Readonly<Record<string, unknown>>;
+import { parseVector } from "./vector-json.js";
+import type { VectorLine } from "./vector-json.js";
 
 const TEXT = "architectural vectors as JSON Lines, plain or gzip";
 const OBJECT = "one JSON object a line";
@@ -72,14 +71,7 @@ export async function readVectors(
 function parse(bytes: Buffer): VectorLine {
   if (bytes.length === 0) throw damaged("the line is empty");
   if (!isUtf8(bytes)) throw damaged("the line is not UTF-8");
-  let value: unknown;
-  try {
-    value = JSON.parse(bytes.toString());
-  } catch (error) {
-    throw damaged(`the line is not JSON (${(error as SyntaxError).message})`);
-  }
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as VectorLine;
-  throw damaged("the line is not a JSON object");
+  return parseVector(bytes.toString(), OBJECT);
 }
 
 function damaged(what: string): KpkeysError {

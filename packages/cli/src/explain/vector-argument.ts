@@ -1,6 +1,7 @@
-import { KpkeysError } from "@kpkeys/core";
+import { KpkeysError, quote } from "@kpkeys/core";
 import { readVectors } from "../conform/vector-file.js";
-import type { VectorLine } from "../conform/vector-file.js";
+import { parseVector } from "../conform/vector-json.js";
+import type { VectorLine } from "../conform/vector-json.js";
 
 const EXPECTED = "a line of a vector file as JSON, or FILE:LINE";
 
@@ -10,9 +11,9 @@ const EXPECTED = "a line of a vector file as JSON, or FILE:LINE";
  * @throws KpkeysError ERR_VECTOR_LINE, ERR_EXPLAIN_INPUT, and what reading a vector file throws
  */
 export async function readVectorArgument(text: string): Promise<VectorLine> {
-  if (text.trimStart().startsWith("{")) return parse(text);
+  if (text.trimStart().startsWith("{")) return parseVector(text, EXPECTED);
   const [, path, number] = /^(.+):(\d+)$/.exec(text) ?? [];
-  if (path === undefined) throw refuse(`'${text}' is no vector`, EXPECTED);
+  if (path === undefined) throw refuse(`${quote(text)} is no vector`, EXPECTED);
   const wanted = Number(number);
   let found: VectorLine | undefined;
   const lines = await readVectors(
@@ -24,15 +25,6 @@ export async function readVectorArgument(text: string): Promise<VectorLine> {
   );
   if (found === undefined) throw refuse(`${path} has no line ${wanted}`, `1 to ${lines}`);
   return found;
-}
-
-function parse(text: string): VectorLine {
-  try {
-    return JSON.parse(text) as VectorLine;
-  } catch (error) {
-    const what = `--vector is not JSON (${(error as SyntaxError).message})`;
-    throw new KpkeysError("ERR_VECTOR_LINE", what, { expected: EXPECTED });
-  }
 }
 
 function refuse(what: string, expected: string): KpkeysError {

@@ -1,6 +1,5 @@
 import { readFileSync } from "node:fs";
 import { KpkeysError } from "@kpkeys/core";
-import { readInput } from "../input.js";
 import { writeOutput } from "../output.js";
 import { ARCHES } from "../plugins.js";
 import type { ArchId } from "../plugins.js";
@@ -65,7 +64,7 @@ export async function readCosts(path?: string): Promise<CostFile> {
     costs,
     samples: z.array(costs).min(1).optional(),
   });
-  const { data, error } = form.safeParse(parse(path));
+  const { data, error } = form.safeParse(await parse(path));
   if (data !== undefined) {
     const { samples, ...file } = data;
     return samples === undefined ? file : { ...file, samples };
@@ -77,8 +76,9 @@ export async function readCosts(path?: string): Promise<CostFile> {
   });
 }
 
-function parse(path: string): unknown {
-  const text = readInput(path, "a file of unit costs");
+async function parse(path: string): Promise<unknown> {
+  const { readSmallText } = await import("@kpkeys/workloads");
+  const text = readSmallText(path, "a file of unit costs");
   try {
     return JSON.parse(text);
   } catch (cause) {

@@ -1,5 +1,6 @@
 import type { ConfigSymbol, Plugin } from "../contracts/index.js";
 import { KpkeysError } from "../errors.js";
+import { quote } from "../printable.js";
 
 /** What a `.config` line says of a symbol. */
 export interface ConfigLine {
@@ -12,17 +13,21 @@ export interface ConfigLine {
 /** What `.config` lines say, by symbol without its `CONFIG_`. */
 export type ConfigLines = ReadonlyMap<string, ConfigLine>;
 
-const ON = /^CONFIG_([A-Za-z0-9_]+)=[ym]$/;
-const OFF = /^# CONFIG_([A-Za-z0-9_]+) is not set$/;
-/** What else stands in a kernel's `.config`: headings, and symbols whose value is a number or a text. */
-const OTHER = /^(|#|# (?!CONFIG_).*|CONFIG_[A-Za-z0-9_]+=(-?\d+|0x[0-9A-Fa-f]+|".*"))$/;
+/** As Kconfig reads it: what follows the value or `is not set` means nothing. */
+const SET = /^CONFIG_([A-Za-z0-9_]+)=([ymn])(?:\s.*)?$/s;
+const UNSET = /^# CONFIG_([A-Za-z0-9_]+) is not set(?:\s.*)?$/s;
+/** Blank lines and comments. What begins like `# CONFIG_X is not set` and goes on otherwise is none. */
+const COMMENT = /^\s*(?:#(?! CONFIG_[A-Za-z0-9_]+ is not ).*)?$/s;
+/** Symbols whose value is a number or a text. */
+const VALUE = /^CONFIG_[A-Za-z0-9_]+=(?:-?[0-9]+|(?:0[xX])?[0-9A-Fa-f]+|".*"|)$/s;
+const BYTE_ORDER_MARK = /^\uFEFF/;
 
 /**
- * Reads the lines of a kernel's `.config`: `CONFIG_X=y` (or `=m`) and `# CONFIG_X is not set`. Headings, blank lines and symbols whose
- * value is a number or a text say nothing of what is on. Of a symbol that is named twice the last line counts, as it does for
+ * Reads the lines of a kernel's `.config`: `CONFIG_X=y` or `=m`, and `CONFIG_X=n` or `# CONFIG_X is not set`. Comments, blank lines
+ * and symbols whose value is a number or a text do not decide what is on. Of a symbol that is named twice the last line counts, as in
  * Kconfig.
  *
- * @param lines - without their line breaks
+ * @param lines - without their newlines
  * @param where - the file's name, for messages
  * @returns what the lines say, by symbol without its `CONFIG_`
  * @throws KpkeysError ERR_CONFIG_LINE for a line of any other form
@@ -31,13 +36,14 @@ export function readConfig(lines: readonly string[], where = "config"): ConfigLi
   const said = new Map<string, ConfigLine>();
   lines.forEach((text, index) => {
     const line = index + 1;
-    const on = ON.exec(text)?.[1];
-    const symbol = on ?? OFF.exec(text)?.[1];
-    if (symbol !== undefined) said.set(symbol, { on: on !== undefined, line });
-    else if (!OTHER.test(text)) {
-      throw new KpkeysError("ERR_CONFIG_LINE", `'${text}' is no config line`, {
+    const content = (line === 1 ? text.replace(BYTE_ORDER_MARK, "") : text).trimEnd();
+    const [, set, value] = SET.exec(content) ?? [];
+    const symbol = set ?? UNSET.exec(content)?.[1];
+    if (symbol !== undefined) said.set(symbol, { on: set !== undefined && value !== "n", line });
+    else if (!COMMENT.test(content) && !VALUE.test(content)) {
+      throw new KpkeysError("ERR_CONFIG_LINE", `${quote(text)} is no config line`, {
         where: `${where}:${line}`,
-        expected: "CONFIG_X=y or # CONFIG_X is not set",
+        expected: "CONFIG_X=y, CONFIG_X=n or # CONFIG_X is not set",
       });
     }
   });

@@ -77,10 +77,43 @@ describe("config lines", () => {
     ]);
   });
 
+  it("may be written by hand and on any system: n, comments after a value, CRLF, blanks, a byte order mark", () => {
+    const file = [
+      "\uFEFFCONFIG_A=y\r",
+      "CONFIG_B=n",
+      "CONFIG_C=m  # for a module",
+      "# CONFIG_D is not set \r",
+      "# CONFIG_E=y",
+      "#CONFIG_F=y",
+      "  # indented",
+      "\t",
+      'CONFIG_G="a \\"quoted\\" # word"',
+      "CONFIG_H=-12",
+      "CONFIG_I=C0000000",
+      "CONFIG_J=",
+      "CONFIG_C=n",
+    ];
+    expect([...readConfig(file)].map(([symbol, { on, line }]) => [symbol, on, line])).toEqual([
+      ["A", true, 1],
+      ["B", false, 2],
+      ["C", false, 13],
+      ["D", false, 4],
+    ]);
+  });
+
+  it("of another form are quoted: cut where they are long, without control characters", () => {
+    const error = errorOf(() => readConfig([`\u001b]0;owned\u0007\u009b${"x".repeat(10_000_000)}`], "my\u001b.config"));
+    expect(error.code).toBe("ERR_CONFIG_LINE");
+    expect(error.message).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+    expect(error.message.length).toBeLessThan(400);
+  });
+
   it.each([
     "CONFIG_NR_CPUS=sixty-four",
-    "CONFIG_X=n",
     "CONFIG_X",
+    'CONFIG_X="no end',
+    "CONFIG_X=yes",
+    "CONFIG_X=N",
     "# CONFIG_X is not st",
     "CONFIG_X y",
     " CONFIG_X=y",

@@ -14,12 +14,3 @@ export function quote(bytes: Uint8Array, start: number, end: number): string {
   ).join("");
   return `'${text}${end - start > SHOWN ? "…" : ""}'`;
 }
-
-/**
- * @param text - text of unknown content
- * @returns the same of a string
- */
-export function quoteText(text: string): string {
-  const bytes = new TextEncoder().encode(text);
-  return quote(bytes, 0, bytes.length);
-}

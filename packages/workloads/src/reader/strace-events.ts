@@ -1,7 +1,6 @@
-import { KpkeysError } from "@kpkeys/core";
+import { KpkeysError, quote } from "@kpkeys/core";
 import { CloneFlag } from "@kpkeys/core/contracts";
 import { EventKind, type TraceEvent } from "./event.js";
-import { quoteText } from "./quote.js";
 import { readStraceResult, splitStraceCall } from "./strace-call.js";
 import {
   type CallForm,
@@ -74,7 +73,7 @@ export function createStraceEvents(
   }
 
   function damaged(what: string, text: string, line: number): KpkeysError {
-    return new KpkeysError("ERR_TRACE_LINE", `${what}: ${quoteText(text)}`, {
+    return new KpkeysError("ERR_TRACE_LINE", `${what}: ${quote(text)}`, {
       where: `${path}:${line}`,
       expected: "`call(argument, ...) = result` as strace prints it",
     });

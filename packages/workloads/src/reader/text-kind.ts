@@ -37,16 +37,29 @@ function convert(path: string, text: string): string {
  * @throws KpkeysError ERR_INPUT_KIND, which names the kind where it is known
  */
 export function refuseBinary(path: string, start: Uint8Array, compressed: boolean, text: string): void {
-  const head = start.subarray(0, HEAD);
+  refuseKind(path, start, compressed, text);
+  if (isBinary(start.subarray(0, HEAD))) {
+    const what = `${compressed ? "unpacked, " : ""}this is a binary file`;
+    throw new KpkeysError("ERR_INPUT_KIND", what, { where: path, expected: text });
+  }
+}
+
+/**
+ * Refuses files of a known kind that are no text.
+ *
+ * @param path - the file
+ * @param head - the first bytes of the text
+ * @param compressed - whether they were unpacked
+ * @param text - what the file should be, for the message
+ * @throws KpkeysError ERR_INPUT_KIND, which names the kind
+ */
+export function refuseKind(path: string, head: Uint8Array, compressed: boolean, text: string): void {
   const begin = String.fromCharCode(...head.subarray(0, 16));
   const unpacked = compressed ? "unpacked, " : "";
   for (const [magic, what, remedy] of KINDS) {
     if (!begin.startsWith(magic)) continue;
     const expected = text + remedy(path, text);
     throw new KpkeysError("ERR_INPUT_KIND", `${unpacked}this is ${what}`, { where: path, expected });
-  }
-  if (isBinary(head)) {
-    throw new KpkeysError("ERR_INPUT_KIND", `${unpacked}this is a binary file`, { where: path, expected: text });
   }
 }
 

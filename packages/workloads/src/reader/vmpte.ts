@@ -1,7 +1,5 @@
-import { readFileSync } from "node:fs";
-import { KpkeysError } from "@kpkeys/core";
-import { inputError } from "./input-error.js";
-import { quoteText } from "./quote.js";
+import { KpkeysError, quote } from "@kpkeys/core";
+import { readSmallText } from "./small-text.js";
 
 /** What Linux said of a process at its exit: fields of its `/proc/PID/status` and `/proc/PID/stat`. */
 export interface VmpteRecord {
@@ -26,15 +24,15 @@ const EXPECTED = "`pid ppid name VmPTE VmRSS minor-faults`, sizes in kB";
  *
  * @param path - the file
  * @returns a record for each line, in the file's order
- * @throws KpkeysError ERR_INPUT_MISSING, ERR_INPUT_KIND (a directory), ERR_VMPTE_LINE
+ * @throws KpkeysError ERR_VMPTE_LINE, and what {@link readSmallText} throws
  */
 export function readVmpte(path: string): VmpteRecord[] {
   const records: VmpteRecord[] = [];
-  for (const [index, line] of readText(path).split("\n").entries()) {
+  for (const [index, line] of readSmallText(path, EXPECTED).split("\n").entries()) {
     if (line.trim() === "") continue;
     const record = parseLine(line);
     if (record === undefined) {
-      throw new KpkeysError("ERR_VMPTE_LINE", `not the account of a process: ${quoteText(line)}`, {
+      throw new KpkeysError("ERR_VMPTE_LINE", `not the account of a process: ${quote(line)}`, {
         where: `${path}:${index + 1}`,
         expected: EXPECTED,
       });
@@ -52,12 +50,4 @@ function parseLine(line: string): VmpteRecord | undefined {
   if (fields.length < 6 || !numbers.every((field) => /^\d{1,15}$/.test(field))) return undefined;
   const [pid, ppid, vmpteKb, vmrssKb, minorFaults] = numbers.map(Number) as [number, number, number, number, number];
   return { pid, ppid, name: fields.slice(2, -3).join(" "), vmpteKb, vmrssKb, minorFaults };
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    throw inputError(path, error);
-  }
 }

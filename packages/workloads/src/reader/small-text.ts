@@ -1,0 +1,54 @@
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { gunzipSync } from "node:zlib";
+import { KpkeysError } from "@kpkeys/core";
+import { directoryError, inputError } from "./input-error.js";
+import { refuseKind } from "./text-kind.js";
+
+/** No file of costs, figures, processes or config symbols comes near: a kernel's whole `.config` has 300 KiB. */
+const MOST_BYTES = 16 * 2 ** 20;
+const BLOCK = 2 ** 16;
+
+/**
+ * Reads a small text as a whole, plain or gzip by its content, in memory that is bounded for every file.
+ *
+ * @param path - a file, a pipe or a device
+ * @param expected - what it should be, for errors
+ * @returns the text
+ * @throws KpkeysError ERR_INPUT_MISSING; ERR_INPUT_KIND for a directory, what is no text, and more than 16 MiB of text;
+ * ERR_INPUT_TRUNCATED
+ */
+export function readSmallText(path: string, expected: string): string {
+  const tooLarge = (): KpkeysError =>
+    new KpkeysError("ERR_INPUT_KIND", `more than ${MOST_BYTES / 2 ** 20} MiB of text`, { where: path, expected });
+  try {
+    const bytes = readBytes(path, tooLarge);
+    const compressed = bytes[0] === 0x1f && bytes[1] === 0x8b;
+    const text = compressed ? gunzipSync(bytes, { maxOutputLength: MOST_BYTES }) : bytes;
+    refuseKind(path, text, compressed, expected);
+    if (text.includes(0)) throw new KpkeysError("ERR_INPUT_KIND", "this is a binary file", { where: path, expected });
+    return text.toString();
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ERR_BUFFER_TOO_LARGE") throw tooLarge();
+    throw inputError(path, error, "all of it");
+  }
+}
+
+function readBytes(path: string, tooLarge: () => KpkeysError): Buffer {
+  const file = openSync(path, "r");
+  try {
+    const stats = fstatSync(file);
+    if (stats.isDirectory()) throw directoryError(path);
+    if (stats.size > MOST_BYTES) throw tooLarge();
+    const blocks: Buffer[] = [];
+    for (let total = 0; total <= MOST_BYTES;) {
+      const block = Buffer.allocUnsafe(BLOCK);
+      const read = readSync(file, block);
+      if (read === 0) return Buffer.concat(blocks);
+      blocks.push(block.subarray(0, read));
+      total += read;
+    }
+    throw tooLarge();
+  } finally {
+    closeSync(file);
+  }
+}
