@@ -5,13 +5,10 @@ import type { OopsForm } from "@kpkeys/core/contracts";
 
 /** How Linux prints faults of arm64. */
 export const ARM64_OOPS: OopsForm = {
-  heads: [
-    /Unable to handle kernel .* at virtual address/,
-    /Unhandled fault(?:: .*)? at 0x/,
-    /unhandled exception: (?:DABT|IABT) /,
-    /unhandled .* fault \(\d+\) at 0x/,
-  ],
-  deaths: [/Internal error: .*: [\da-f]{8,16} \[#\d+\]/],
+  heads: [/Unable to handle kernel .* at virtual address/, /Unhandled fault(?:: .*)? at 0x/],
+  signals: [/unhandled exception: (?:DABT|IABT) /, /unhandled .* \(\d+\) at 0x[\da-f]+, esr 0x/],
+  // Exception classes of aborts, 0x20, 0x21, 0x24 and 0x25: a BUG() dies with another.
+  deaths: [/Internal error: .*: (?:[\da-f]{8})?[89][0-7][\da-f]{6} \[#\d+\]/],
   patterns: [
     /at virtual address (?<far>[\da-f]{8,16})\b/,
     /Unhandled fault(?:: .*)? at (?<far>0x[\da-f]{8,16})\b/,

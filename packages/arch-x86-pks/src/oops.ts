@@ -8,9 +8,9 @@ export const X86_OOPS: OopsForm = {
   heads: [
     /BUG: unable to handle (?:kernel |page fault)/,
     /BUG: kernel NULL pointer dereference, address: /,
-    /general protection fault.*: [\da-f]{4} \[#\d+\]/,
-    /\]: segfault at [\da-f]+ ip /,
+    /general protection fault, probably for non-canonical address .*: [\da-f]{4} \[#\d+\]/,
   ],
+  signals: [/\]: segfault at [\da-f]+ ip /],
   deaths: [/\bOops: (?:Oops: )?[\da-f]{4} \[#\d+\]/],
   patterns: [
     /for address: (?<cr2>[\da-f]{8,16})\b/,

@@ -235,6 +235,25 @@ describe("a kernel log is explained", () => {
     expect(readLog("Linux version 7.3.0\nrandom: crng init done")).toBeUndefined();
   });
 
+  test("a report of the kernel comes before signals of user processes, and is not ended by one", () => {
+    const segfault = "sh[12]: segfault at 10 ip 000055d0c0a01139 sp 00007ffd12345678 error 4 in sh[55d0c0a01000+1000]";
+    const [head, ...rest] = CASES["x86, a key of the supervisor"]!.log.split("\n");
+    const report = readLog([segfault, head!, segfault, ...rest].join("\n"))!;
+    expect(report.others).toBe(2);
+    expect(report.inputs["cr2"]).toEqual({ text: "ffff888100001000", line: 2 });
+    expect(report.inputs["error-code"]).toEqual({ text: "0x0023", line: 5 });
+  });
+
+  test("an oops that is no fault of an access is none: BUG(), an undefined instruction", () => {
+    for (const line of [
+      "Internal error: Oops - BUG: 00000000f2000800 [#1] PREEMPT SMP",
+      "Internal error: Oops - Undefined instruction: 0000000002000000 [#1] SMP",
+      "Oops: invalid opcode: 0000 [#1] PREEMPT SMP NOPTI",
+      "general protection fault: 0000 [#1] SMP",
+    ])
+      expect(readLog(line)).toBeUndefined();
+  });
+
   test("where lines name their task or CPU, those of others are not taken", () => {
     const log = `[   77.1][ T1234] BUG: unable to handle page fault for address: ffff888100001000
 [   77.1][   C99] BUG: kernel NULL pointer dereference, address: 0000000000000008

@@ -30,6 +30,8 @@ export interface FaultQuestion {
 export interface OopsForm {
   /** First lines of a report. */
   readonly heads: readonly RegExp[];
+  /** Lines on signals of user processes, each a report of one line: explained where a log has no report of the kernel's. */
+  readonly signals: readonly RegExp[];
   /** Lines that belong to an open report, and begin one where none is open: the line of `die()`. */
   readonly deaths: readonly RegExp[];
   /**

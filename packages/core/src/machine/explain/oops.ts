@@ -37,6 +37,8 @@ export interface OopsReader {
 interface OpenReport {
   readonly id: string;
   readonly form: OopsForm;
+  /** Whether it is a line on a signal of a user process. */
+  readonly isSignal: boolean;
   /** What was found, with the number of the pattern. */
   readonly found: Map<string, FoundInput & { readonly rank: number }>;
   readonly unreadable: number[];
@@ -55,7 +57,8 @@ const UNREADABLE = /\b(?:PGD|P4D|PUD|PMD) [\da-f].*\bBAD\b/;
 
 /**
  * Reads a kernel log: a whole dmesg, a journal, the recording of a serial console. Patterns match anywhere in a line, so that
- * prefixes do not matter; where lines name the task or CPU that printed them, each has its own report.
+ * prefixes do not matter; where lines name the task or CPU that printed them, each has its own report. A report of the kernel
+ * comes before signals of user processes.
  *
  * @param forms - how reports look, by architecture
  * @returns the reader
@@ -66,13 +69,15 @@ export function createOopsReader(forms: readonly (readonly [id: string, form: Oo
   let count = 0;
   let line = 0;
 
-  /** The form of the report that a line begins, if it begins one. */
-  function begins(text: string, open: OpenReport | undefined): readonly [id: string, form: OopsForm] | undefined {
+  /** The report that a line begins, if it begins one. */
+  function begin(text: string, open: OpenReport | undefined): OpenReport | undefined {
     const mayDie = open === undefined || open.hasDied;
-    return forms.find(
-      ([, { heads, deaths }]) =>
-        heads.some((head) => head.test(text)) || (mayDie && deaths.some((death) => death.test(text))),
-    );
+    for (const [id, form] of forms) {
+      const isSignal = matches(form.signals, text);
+      if (!isSignal && !matches(form.heads, text) && !(mayDie && matches(form.deaths, text))) continue;
+      return { id, form, isSignal, found: new Map(), unreadable: [], hasDied: false, foreign: undefined };
+    }
+    return undefined;
   }
 
   return {
@@ -80,17 +85,15 @@ export function createOopsReader(forms: readonly (readonly [id: string, form: Oo
       line++;
       const text = raw.replaceAll(CONTROL_SEQUENCE, "");
       const caller = CALLER.exec(text)?.[1] ?? "";
-      const begun = begins(text, reports.get(caller));
+      const begun = begin(text, reports.get(caller));
       if (begun !== undefined) {
-        const [id, form] = begun;
-        const report: OpenReport = { id, form, found: new Map(), unreadable: [], hasDied: false, foreign: undefined };
-        reports.set(caller, report);
-        first ??= report;
         count++;
+        if (first === undefined || (first.isSignal && !begun.isSignal)) first = begun;
+        if (!begun.isSignal) reports.set(caller, begun);
       }
-      const report = reports.get(caller);
+      const report = begun?.isSignal ? begun : reports.get(caller);
       if (report === undefined) return;
-      if (report.form.deaths.some((death) => death.test(text))) report.hasDied = true;
+      if (matches(report.form.deaths, text)) report.hasDied = true;
       if (report === first) takeLine(report, text, line);
       if (END.test(text)) reports.delete(caller);
     },
@@ -101,6 +104,10 @@ export function createOopsReader(forms: readonly (readonly [id: string, form: Oo
       return { id, inputs, unreadable, others: count - 1, foreign };
     },
   };
+}
+
+function matches(patterns: readonly RegExp[], text: string): boolean {
+  return patterns.some((pattern) => pattern.test(text));
 }
 
 function takeLine(report: OpenReport, text: string, line: number): void {
