@@ -44,3 +44,14 @@ describe("the summary of a trace", () => {
     expect(summary).toMatchObject({ unreadable: 1, kinds: { sys_enter_brk: 1, sys_exit_brk: 1 } });
   });
 });
+
+describe("a system call without arguments", () => {
+  // What `perf record -d` and `perf script -F +addr` print: a tracepoint has no address of an access.
+  it.each(["", "                0", "                0     7f1b7f322110 vfork+0x10 (/usr/lib/libc.so.6)"])(
+    "may have the columns '%s' behind its name",
+    (columns) => {
+      const { events } = readText(`${start}syscalls:sys_enter_vfork: ${columns}\n`);
+      expect(events.map(({ event }) => event)).toEqual(["syscalls:sys_enter_vfork"]);
+    },
+  );
+});

@@ -77,6 +77,8 @@ const LABEL_END = ascii(": ");
 function enter(bytes: Uint8Array, start: number, event: TraceEvent, format: number): number {
   const count = COUNT[format]!;
   let at = start;
+  // Without arguments the spaces belong to the columns behind them.
+  while (count === 0 && bytes[at - 1] === SPACE) at--;
   for (let slot = 0; slot < count && at >= 0; slot++) {
     if (slot > 0) at = literal(bytes, at, COMMA);
     while (bytes[at] !== COLON && bytes[at]! > SPACE) at++;
