@@ -87,6 +87,17 @@ describe("reading ahead in a thread", () => {
     }
   });
 
+  it("ends in a stretch without events when enough was read, as reading here does", async () => {
+    const path = file("quiet.txt", `${line(1)}\n${"\n".repeat(24 << 20)}${line(2)}\n`);
+    for (const read of [readTrace, readTraceAhead]) {
+      let taken = 0;
+      let asked = 0;
+      const summary = await read(path, () => taken++, { enough: () => ++asked === 3 });
+      expect(taken).toBe(1);
+      expect(summary.bytes).toBeLessThan(20 << 20);
+    }
+  });
+
   it("passes on what the taker throws, and reads again after that", async () => {
     const path = file("thrown.txt", `${Array.from({ length: 100_000 }, (_, i) => line(i)).join("\n")}\n`);
     const failing = readTraceAhead(path, ({ line: number }) => {

@@ -85,7 +85,7 @@ function readIn(
 
   function take([count, consumed, size]: readonly [number, number, number]): void {
     if (!over) {
-      over = batches[taken % BATCHES]!.deliver(count, event, taker);
+      over = batches[taken % BATCHES]!.deliver(count, event, taker) || (count === 0 && enough?.() === true);
       if (over) Atomics.store(control, STOPPED, 1);
       if (consumed > 0) onProgress?.(consumed, size);
     }

@@ -9,6 +9,9 @@ import { readInBlocks } from "./read-trace.js";
 /** How much is unpacked at once, in bytes: little, for nothing else here is garbage. */
 const BLOCK = 32 << 10;
 
+/** After how many blocks without a full batch what there is of one is sent, so that the other thread can end a stretch without events. */
+const QUIET_BLOCKS = 32;
+
 /** How many records the first batch has; each further one twice as many, until it is full. */
 const FIRST = 256;
 
@@ -22,6 +25,7 @@ async function read(path: string): Promise<void> {
   let sent = 0;
   let consumed = 0;
   let size = 0;
+  let quiet = 0;
   /** The first batches are small, for somebody waits for them. */
   let first = FIRST;
   let batch = batches[0]!;
@@ -37,6 +41,7 @@ async function read(path: string): Promise<void> {
   function send(): void {
     post({ batch: [batch.count, consumed, size] });
     sent++;
+    quiet = 0;
     first *= 2;
     next();
   }
@@ -52,6 +57,7 @@ async function read(path: string): Promise<void> {
     {
       onProgress(...far) {
         [consumed, size] = far;
+        if (++quiet >= QUIET_BLOCKS) send();
       },
       onLost(events) {
         if (!batch.fitsLost()) send();
