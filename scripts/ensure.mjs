@@ -3,10 +3,11 @@
 // do, nothing is said.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { takeLock } from "./lock.mjs";
 
 /** The root of the repository, absolute. */
 export const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -139,36 +140,13 @@ function filesBelow(folder) {
     .sort();
 }
 
-/** Runs an action while no other process of this checkout does; the lock file holds its owner's process id. */
+/** Runs an action while no other process of this checkout does. */
 async function alone(action) {
-  for (let told = false; !takeLock(); told = true) {
-    if (!told) console.error(`kpkeys: waiting: another process, which holds ${LOCK}, is installing or building here`);
-    await sleep(200);
-  }
-  const release = () => rmSync(LOCK, { force: true });
+  let release = takeLock(LOCK);
+  if (!release) console.error(`kpkeys: waiting: another process, which holds ${LOCK}, is installing or building here`);
+  for (; !release; release = takeLock(LOCK)) await sleep(200);
   process.once("exit", release);
   action();
   release();
   process.off("exit", release);
-}
-
-function takeLock() {
-  try {
-    writeFileSync(LOCK, String(process.pid), { flag: "wx" });
-    return true;
-  } catch (error) {
-    if (error.code !== "EEXIST") throw error;
-    if (ownerLives()) return false;
-    rmSync(LOCK, { force: true });
-    return takeLock();
-  }
-}
-
-function ownerLives() {
-  try {
-    process.kill(Number(readFileSync(LOCK, "utf8")), 0);
-    return true;
-  } catch (error) {
-    return error.code === "EPERM";
-  }
 }

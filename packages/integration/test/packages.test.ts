@@ -54,6 +54,13 @@ test("there are packages to judge", () => {
   expect(names).toContain("kpkeys");
 });
 
+test("SECURITY.md names the packages that depend on packages from elsewhere", () => {
+  const said = /^Three packages depend[^]*?(?=\. `@kpkeys\/kunit-suite`)/m.exec(read("../SECURITY.md"))![0];
+  const named = [...said.matchAll(/`([^`]+)`/g)].map(([, name]) => name!);
+  const foreign = published.filter(({ manifest }) => !Object.keys(manifest.dependencies ?? {}).every(isHouse));
+  expect(named.sort()).toEqual(foreign.map(({ manifest }) => manifest.name).sort());
+});
+
 describe.each(published)("$manifest.name", ({ folder, manifest }) => {
   test("has a README that opens with its name, a CHANGELOG and the repository's LICENSE", () => {
     expect(read(`${folder}/README.md`)).toMatch(`# ${manifest.name}\n`);

@@ -55,13 +55,17 @@ export function readPolicies(policies: KernelPolicies = {}): Required<KernelPoli
       ? VALUES[name as keyof KernelPolicies]
       : undefined;
     if (known?.includes(value)) continue;
-    throw new KpkeysError("ERR_SPEC", `${name} is ${JSON.stringify(value)}`, {
-      where: "kernel",
-      expected:
-        known === undefined
-          ? `${Object.keys(VALUES).join(", ")} and nothing else`
-          : known.map((one) => JSON.stringify(one)).join(" or "),
-    });
+    throw new KpkeysError(
+      "ERR_SPEC",
+      `${name} is ${typeof value === "bigint" ? String(value) : JSON.stringify(value)}`,
+      {
+        where: "kernel",
+        expected:
+          known === undefined
+            ? `${Object.keys(VALUES).join(", ")} and nothing else`
+            : known.map((one) => JSON.stringify(one)).join(" or "),
+      },
+    );
   }
   return {
     exceptionEntry: "inherit",

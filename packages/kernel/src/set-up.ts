@@ -26,6 +26,7 @@ import type { DependencyContainer, MemoryBank } from "@kpkeys/core/contracts";
 import { createPhysicalMemory } from "@kpkeys/core/machine";
 import { configLinesOf, kernelConfigOf } from "./config.js";
 import { addressText } from "./coverage.js";
+import { IMAGE_PAGES } from "./boot/image.js";
 import type { BankSpec, MachineSpec } from "./spec.js";
 
 /** The banks as page frames; the first starts where the architecture has its RAM unless the specification says where. */
@@ -40,8 +41,26 @@ function banksOf(memory: readonly BankSpec[], ramBase: bigint, pageShift: number
 
 function createRam({ memory }: MachineSpec, { layout }: PgtableArch, { geometry }: PageTableFormat): PhysicalMemory {
   const { pageShift } = geometry;
-  return createPhysicalMemory(banksOf(memory, layout.ramBase, pageShift), { pageShift });
+  const banks = banksOf(memory, layout.ramBase, pageShift);
+  requireImage(banks, layout.imageOffset / 2 ** pageShift + IMAGE_PAGES, 2 ** pageShift);
+  return createPhysicalMemory(banks, { pageShift });
 }
+
+/** The kernel image is a run of pages near the start of RAM, and has no hole. */
+function requireImage(banks: readonly MemoryBank[], needed: number, pageBytes: number): void {
+  let pages = 0;
+  for (const bank of banks) {
+    if (bank.firstPfn !== banks[0]!.firstPfn + pages) break;
+    pages += bank.pages;
+  }
+  if (pages >= needed) return;
+  throw new KpkeysError("ERR_SPEC", `${mebibytes(pages * pageBytes)} of RAM before its end or a hole`, {
+    where: "memory bank 0",
+    expected: `at least ${mebibytes(needed * pageBytes)}, which the kernel image needs`,
+  });
+}
+
+const mebibytes = (bytes: number): string => `${Math.ceil(bytes / 2 ** 20)} MiB`;
 
 /** What makes a machine strict: the first access of an unsynchronised key register ends the run. */
 const STRICT: Observer = {

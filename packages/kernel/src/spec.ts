@@ -81,6 +81,7 @@ export const DEFAULT_SPEC: Omit<MachineSpec, "arch"> = {
  * @throws KpkeysError ERR_SPEC for an impossible value, ERR_OUT_OF_MEMORY for too little memory
  */
 export function checkSpec(spec: MachineSpec): void {
+  checkForm(spec);
   readPolicies(spec.kernel);
   checkBoot(spec.boot);
   if (!Number.isInteger(spec.cpus) || spec.cpus < 1 || spec.cpus > 64) {
@@ -95,7 +96,7 @@ export function checkSpec(spec: MachineSpec): void {
     const start = bank.start ?? end;
     for (const value of [start, bank.bytes]) {
       if (!Number.isSafeInteger(value) || value < 0 || value % BANK_ALIGNMENT !== 0) {
-        throw new KpkeysError("ERR_SPEC", `${value} bytes`, { where, expected: "a multiple of 4 MiB" });
+        throw new KpkeysError("ERR_SPEC", `${shown(value)} bytes`, { where, expected: "a multiple of 4 MiB" });
       }
     }
     if (start < end)
@@ -111,11 +112,72 @@ export function checkSpec(spec: MachineSpec): void {
   }
 }
 
+/** A form that a field can have. */
+interface Form {
+  /** In words. */
+  readonly words: string;
+  /** Whether a value has it. */
+  readonly has: (value: unknown) => boolean;
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+const isText = (value: unknown): boolean => typeof value === "string";
+const every =
+  (has: (value: unknown) => boolean) =>
+  (value: unknown): boolean =>
+    Array.isArray(value) && value.every(has);
+const optional = ({ words, has }: Form): Form => ({
+  words: `${words}, or nothing`,
+  has: (value) => value === undefined || has(value),
+});
+
+const TEXT: Form = { words: "a string", has: isText };
+const TEXTS: Form = { words: "a list of strings", has: every(isText) };
+const OBJECT: Form = { words: "an object", has: isObject };
+const OBJECTS: Form = {
+  words: "an object of objects",
+  has: (value) => isObject(value) && Object.values(value).every((each) => each === undefined || isObject(each)),
+};
+
+/** The forms of all fields: a specification may come from JSON, or from a program without types. */
+const FORMS: { readonly [Field in keyof Required<MachineSpec>]: Form } = {
+  arch: TEXT,
+  features: TEXTS,
+  options: OBJECTS,
+  memory: { words: "a list of banks", has: every(isObject) },
+  cpus: { words: "a number", has: (value) => typeof value === "number" },
+  boot: OBJECT,
+  kernel: optional(OBJECT),
+  config: optional(TEXTS),
+  kunit: optional(OBJECTS),
+  strict: { words: "true or false", has: (value) => typeof value === "boolean" },
+  seed: { words: "a whole number", has: Number.isSafeInteger },
+};
+
+function checkForm(spec: unknown): void {
+  if (!isObject(spec)) throw new KpkeysError("ERR_SPEC", "it is no object", { where: "the specification" });
+  for (const [field, { words, has }] of Object.entries(FORMS)) {
+    if (has(spec[field])) continue;
+    throw new KpkeysError("ERR_SPEC", `it is ${shown(spec[field])}`, { where: field, expected: words });
+  }
+}
+
+/** A value of any kind in a few words. */
+function shown(value: unknown): string {
+  if (Array.isArray(value)) return "a list with something else in it";
+  if (typeof value === "string") return JSON.stringify(value.slice(0, 40));
+  return ["number", "boolean", "undefined"].includes(typeof value) || value === null ? String(value) : typeof value;
+}
+
 /** Refuses kernel parameters with values that they cannot have. */
 function checkBoot({ rodata, kpkeys = "enforced" }: MachineSpec["boot"]): void {
   const check = (name: string, value: string, known: readonly string[]): void => {
     if (known.includes(value)) return;
-    throw new KpkeysError("ERR_SPEC", `${name}=${value}`, { where: "boot", expected: known.join(", ") });
+    throw new KpkeysError("ERR_SPEC", `${name}=${isText(value) ? value : shown(value)}`, {
+      where: "boot",
+      expected: known.join(", "),
+    });
   };
   check("rodata", rodata, ["full", "on", "off"]);
   check("kpkeys", kpkeys, ["off", "soft", "enforced"]);

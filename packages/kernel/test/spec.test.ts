@@ -1,4 +1,7 @@
+import { createPluginRegistry } from "@kpkeys/core";
 import { expect, it } from "vitest";
+import { oddArch } from "../../../examples/odd-arch/src/index.js";
+import { buildMachine } from "../src/build.js";
 import { checkSpec, DEFAULT_SPEC } from "../src/spec.js";
 import type { MachineSpec } from "../src/spec.js";
 
@@ -46,4 +49,63 @@ it.each([
   expect(() => {
     checkSpec({ ...spec, ...change } as MachineSpec);
   }).toThrow(expect.objectContaining({ code, message: expect.stringMatching(message) as string }) as Error);
+});
+
+/** Values of every kind that JavaScript has. */
+const ANYTHING = [
+  ...[null, undefined, 0, -1, 1.5, NaN, "x", true, [], {}, [null], [{}], () => 1, 10n, Symbol("s"), new Date()],
+  Object.create(null) as unknown,
+];
+
+/** Fields with the values that they take; of all others each is ERR_SPEC. */
+const FIELDS: Record<string, (value: unknown) => boolean> = {
+  arch: (value) => typeof value === "string",
+  features: (value) => Array.isArray(value) && value.length === 0,
+  options: (value) => typeof value === "object" && value !== null && !Array.isArray(value),
+  memory: () => false,
+  cpus: () => false,
+  boot: () => false,
+  kernel: (value) => value === undefined || (typeof value === "object" && value !== null && !Array.isArray(value)),
+  config: (value) => value === undefined || (Array.isArray(value) && value.length === 0),
+  kunit: (value) => value === undefined || (typeof value === "object" && value !== null && !Array.isArray(value)),
+  strict: (value) => typeof value === "boolean",
+  seed: (value) => Number.isInteger(value),
+};
+
+it.each(Object.entries(FIELDS))("%s of any wrong type is ERR_SPEC", (field, isRight) => {
+  for (const value of ANYTHING.filter((each) => !isRight(each))) {
+    expect(() => {
+      checkSpec({ ...spec, [field]: value });
+    }).toThrow(expect.objectContaining({ name: "KpkeysError", code: "ERR_SPEC" }) as Error);
+  }
+});
+
+it("anything below a field, and in place of a specification, is ERR_SPEC", () => {
+  const wrong = ANYTHING.filter((value) => value !== undefined);
+  const specs = [
+    ...ANYTHING,
+    ...wrong.flatMap((value) => [
+      { ...spec, memory: [value] },
+      { ...spec, memory: [{ bytes: value }] },
+      { ...spec, boot: { rodata: value } },
+      { ...spec, boot: { rodata: "on", kpkeys: value } },
+      { ...spec, kernel: { linearMap: value } },
+    ]),
+  ];
+  for (const each of specs) {
+    expect(() => {
+      checkSpec(each as MachineSpec);
+    }).toThrow(expect.objectContaining({ name: "KpkeysError" }) as Error);
+  }
+});
+
+it("RAM that the kernel image does not fit into is ERR_SPEC, whatever is behind a hole", () => {
+  const boot = (memory: MachineSpec["memory"]) => (): unknown =>
+    buildMachine({ ...spec, arch: oddArch.id, memory }, createPluginRegistry([oddArch]));
+  // The example's image begins 32 MiB after the start of RAM and has 2,048 pages of 16 KiB.
+  const far = { start: 2 ** 32, bytes: 128 * MIB };
+  expect(boot([{ bytes: 60 * MIB }, far])).toThrow(
+    expect.objectContaining({ code: "ERR_SPEC", where: "memory bank 0" }) as Error,
+  );
+  expect(boot([{ bytes: 32 * MIB }, { bytes: 32 * MIB }, far])).not.toThrow();
 });

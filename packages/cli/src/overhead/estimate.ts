@@ -1,13 +1,14 @@
 import type { MachineCounters } from "@kpkeys/kernel";
 import { createRandom } from "@kpkeys/workloads";
 import { hardeningCounts } from "./benchmarks.js";
+import { sixDigits } from "./statistics.js";
 import type { CostFile, UnitCosts } from "./costs.js";
 import { rangeOf } from "./fit.js";
 import { hardeningTime, spreadOfFaults } from "./model.js";
 
 /** What the hardening is estimated to add to the system time of a workload. */
 export interface OverheadEstimate {
-  /** Percent of the system time without it. */
+  /** Percent of the system time without it; six significant digits, as the range has. */
   readonly percent: number;
   /** 5th percentile; equal to the estimate where the unit costs have no range. */
   readonly low: number;
@@ -34,5 +35,6 @@ export function estimateOverhead(counters: MachineCounters, file: CostFile): Ove
   const percent = percentBy(file.costs);
   const random = createRandom(SEED);
   const drawn = file.samples?.map((costs) => percentBy(costs) / spreadOfFaults(random));
-  return { percent, ...(drawn === undefined ? { low: percent, high: percent } : rangeOf(drawn)), basis: file.basis };
+  const { low, high } = drawn === undefined ? { low: percent, high: percent } : rangeOf(drawn);
+  return { percent: sixDigits(percent), low: sixDigits(low), high: sixDigits(high), basis: file.basis };
 }

@@ -35,3 +35,12 @@ export function rankCorrelation(a: readonly number[], b: readonly number[]): num
     p.reduce((sum, value, i) => sum + (value - middle) * (q[i]! - middle), 0);
   return covariance(x, y) / Math.sqrt(covariance(x, x) * covariance(y, y));
 }
+
+/**
+ * A number with six significant digits: more than any estimate is worth, and fewer than those in which `Math.exp` and `Math.log` of
+ * two versions of V8 differ.
+ * @param value - the number; a whole one stays as it is
+ */
+export function sixDigits(value: number): number {
+  return Number.isInteger(value) ? value : Number(value.toPrecision(6));
+}

@@ -3,6 +3,7 @@ import type { BenchmarkCounts } from "../overhead/benchmarks.js";
 import { GOALS, missedGoals } from "../overhead/evaluate.js";
 import type { Evaluation, Half, OverheadRow } from "../overhead/evaluate.js";
 import { UNIT } from "../overhead/model.js";
+import { sixDigits } from "../overhead/statistics.js";
 import type { Style } from "./style.js";
 import { layOut } from "./table.js";
 import type { Row } from "./table.js";
@@ -20,9 +21,17 @@ export interface OverheadReport extends Evaluation {
  */
 export function overheadReportOf(evaluation: Evaluation, counts: readonly BenchmarkCounts[]): OverheadReport {
   return {
-    ...evaluation,
+    ...rounded(evaluation),
     counts: counts.map(({ benchmark, policy, perOperation }) => ({ benchmark, policy, perOperation })),
   };
+}
+
+/** With the digits that all versions of Node agree on. */
+function rounded(evaluation: Evaluation): Evaluation {
+  const text = JSON.stringify(evaluation, (_, value: unknown) =>
+    typeof value === "number" ? sixDigits(value) : value,
+  );
+  return JSON.parse(text) as Evaluation;
 }
 
 /**

@@ -6,6 +6,9 @@ const TEXT_PAGES = 1024;
 const RODATA_PAGES = 512;
 const DATA_PAGES = 512;
 
+/** Pages of the kernel image. */
+export const IMAGE_PAGES: number = TEXT_PAGES + RODATA_PAGES + DATA_PAGES;
+
 /** A section of the image. */
 export interface ImageSection {
   /** `text`, `rodata` or `data`. */
@@ -66,7 +69,6 @@ export function layOutImage(arch: PgtableArch, firstPfn: number, pageShift: numb
   const text: ImageSection = { name: "text", pfn, pages: TEXT_PAGES };
   const rodata: ImageSection = { name: "rodata", pfn: pfn + TEXT_PAGES, pages: RODATA_PAGES };
   const data: ImageSection = { name: "data", pfn: rodata.pfn + RODATA_PAGES, pages: DATA_PAGES };
-  const pages = TEXT_PAGES + RODATA_PAGES + DATA_PAGES;
 
   let dataEnd = data.pfn + data.pages;
   let rodataEnd = data.pfn;
@@ -80,7 +82,7 @@ export function layOutImage(arch: PgtableArch, firstPfn: number, pageShift: numb
 
   return {
     pfn,
-    pages,
+    pages: IMAGE_PAGES,
     sections: [text, rodata, data],
     root: root.pfn,
     initMm: data.pfn,
@@ -89,7 +91,7 @@ export function layOutImage(arch: PgtableArch, firstPfn: number, pageShift: numb
     keyed: runs
       .filter(({ protection }) => protection === "pkey")
       .map(({ symbol, pfn, pages }): StaticTableRun => ({ symbol, pfn, pages })),
-    contains: (page) => page >= pfn && page < pfn + pages,
+    contains: (page) => page >= pfn && page < pfn + IMAGE_PAGES,
     takeTable(role) {
       const run = runs.find((run) => run.role === role && run.used < run.pages);
       if (run === undefined)
