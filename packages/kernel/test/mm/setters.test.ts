@@ -1,0 +1,561 @@
+import { ExtensionPoints, LazyMmu, PageAllocator, PageTableFormat, PageTables, SETTERS } from "@kpkeys/core/contracts";
+import type { FaultReport, Guard, KpkeysState, Setter } from "@kpkeys/core/contracts";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { Machine } from "../../src/machine.js";
+import { pgtableVariant } from "../support/arches.js";
+import { boot, ENTRIES, entryOf, PAGE_SHIFT } from "../support/machine.js";
+
+/** A leaf of the example architecture: a page, old and clean bits clear. */
+const LEAF = 1;
+const NO_WRITE = 4;
+const OLD = 0x40;
+const CLEAN = 0x80;
+
+/** A table page that nothing points to, and the words in it. */
+class Table {
+  readonly machine: Machine;
+  readonly tables: PageTables;
+  readonly pfn: number;
+
+  constructor(machine: Machine = boot()) {
+    this.machine = machine;
+    this.tables = machine.get(PageTables);
+    this.pfn = this.tables.allocTable("kernel");
+  }
+
+  /** An entry, read from physical memory. */
+  at(index: number): [high: number, low: number] {
+    const { memory } = this.machine;
+    return [memory.readHigh(this.pfn, index), memory.readLow(this.pfn, index)];
+  }
+
+  put(index: number, high: number, low: number): void {
+    this.machine.memory.write(this.pfn, index, high, low);
+  }
+
+  /** All entries in use. */
+  used(): number[] {
+    return Array.from({ length: ENTRIES }, (_, i) => i).filter((i) => this.at(i)[1] !== 0 || this.at(i)[0] !== 0);
+  }
+
+  /** What a call adds to the counts of writes, by setter. */
+  writes(act: () => void): Partial<Record<Setter, number>> {
+    const before = this.tables.counters.writes;
+    act();
+    const after = this.tables.counters.writes;
+    const changed = SETTERS.filter((setter) => after[setter] !== before[setter]);
+    return Object.fromEntries(changed.map((setter) => [setter, after[setter] - before[setter]]));
+  }
+}
+
+/** Each setter in use on an entry, with how often it writes. */
+const CALLS: readonly (readonly [Setter, number, (tables: PageTables, table: number) => void])[] = [
+  [
+    "set_pte",
+    1,
+    (tables, table) => {
+      tables.setPte(table, 3, 1, LEAF | 0x4000);
+    },
+  ],
+  [
+    "set_pte",
+    5,
+    (tables, table) => {
+      tables.setPtes(table, 3, 1, LEAF | 0x4000, 5);
+    },
+  ],
+  [
+    "set_pte",
+    1,
+    (tables, table) => {
+      tables.setPtes(table, 3, 1, LEAF | 0x4000, 1);
+    },
+  ],
+  [
+    "set_pmd",
+    1,
+    (tables, table) => {
+      tables.setPmd(table, 3, 1, 2);
+    },
+  ],
+  [
+    "set_pud",
+    1,
+    (tables, table) => {
+      tables.setPud(table, 3, 1, 2);
+    },
+  ],
+  [
+    "set_p4d",
+    1,
+    (tables, table) => {
+      tables.setP4d(table, 3, 1, 2);
+    },
+  ],
+  [
+    "set_pgd",
+    1,
+    (tables, table) => {
+      tables.setPgd(table, 3, 1, 2);
+    },
+  ],
+  [
+    "ptep_test_and_clear_young",
+    1,
+    (tables, table) => {
+      tables.ptepTestAndClearYoung(table, 3);
+    },
+  ],
+  [
+    "ptep_get_and_clear",
+    1,
+    (tables, table) => {
+      tables.ptepGetAndClear(table, 3);
+    },
+  ],
+  [
+    "ptep_get_and_clear",
+    4,
+    (tables, table) => {
+      tables.clearFullPtes(table, 3, 4);
+    },
+  ],
+  [
+    "ptep_set_wrprotect",
+    1,
+    (tables, table) => {
+      tables.ptepSetWrprotect(table, 3);
+    },
+  ],
+  [
+    "ptep_set_wrprotect",
+    4,
+    (tables, table) => {
+      tables.wrprotectPtes(table, 3, 4);
+    },
+  ],
+  [
+    "clear_young_dirty_pte",
+    1,
+    (tables, table) => {
+      tables.clearYoungDirtyPte(table, 3, true, true);
+    },
+  ],
+  [
+    "pmdp_establish",
+    1,
+    (tables, table) => {
+      tables.pmdpEstablish(table, 3, 1, LEAF);
+    },
+  ],
+  [
+    "ptep_set_access_flags",
+    1,
+    (tables, table) => {
+      tables.ptepSetAccessFlags(table, 3, 0, LEAF);
+    },
+  ],
+];
+
+describe("a setter", () => {
+  it.each(CALLS)("%s counts %d of its own writes, and no other's", (setter, count, act) => {
+    const table = new Table();
+    const before = table.tables.counters.total;
+    expect(
+      table.writes(() => {
+        act(table.tables, table.pfn);
+      }),
+    ).toEqual({ [setter]: count });
+    expect([table.tables.counters.total - before, table.machine.counters().tableWrites - before]).toEqual([
+      count,
+      count,
+    ]);
+  });
+
+  it.each(CALLS)("%s writes inside its own guard, and leaves it with what entering gave", (setter, count, act) => {
+    const log: unknown[] = [];
+    let state = 40;
+    const watch = (name: Setter): Guard => ({
+      enter: () => (log.push(name), ++state as unknown as KpkeysState),
+      exit: (entered) => void log.push(entered),
+    });
+    const table = new Table(
+      boot(
+        {},
+        {
+          attach: (points) => {
+            for (const name of SETTERS) points.setGuard(name, watch(name));
+          },
+        },
+      ),
+    );
+    log.length = 0;
+    state = 0;
+    act(table.tables, table.pfn);
+    expect(log).toEqual(Array.from({ length: count }, (_, i) => [setter, i + 1]).flat());
+  });
+
+  it.each(CALLS)("%s with a guard that enters nothing writes the same", (setter, count, act) => {
+    const nothing: Guard = { enter: () => 0 as KpkeysState, exit: () => undefined };
+    const guarded = new Table(
+      boot(
+        {},
+        {
+          attach: (points) => {
+            for (const name of SETTERS) points.setGuard(name, nothing);
+          },
+        },
+      ),
+    );
+    const plain = new Table();
+    for (const table of [guarded, plain]) {
+      for (let i = 0; i < 8; i++) table.put(3 + i, 0x10, LEAF | (i << PAGE_SHIFT));
+      expect(
+        table.writes(() => {
+          act(table.tables, table.pfn);
+        }),
+      ).toEqual({ [setter]: count });
+    }
+    const entries = (table: Table): unknown => table.used().map((i) => [i, table.at(i)]);
+    expect(entries(guarded)).toEqual(entries(plain));
+  });
+
+  it.each(CALLS)(
+    "%s makes a write that faulted again when a feature has mended the cause, else it is an oops",
+    (setter, _, act) => {
+      for (const mends of [true, false]) {
+        const faults: FaultReport[] = [];
+        let restore = (): void => undefined;
+        const attach = (points: ExtensionPoints): void => {
+          points.on("kernelFault", (report) => {
+            faults.push({ ...report });
+            if (mends) restore();
+            return mends;
+          });
+        };
+        const table = new Table(boot({}, { attach }));
+        const { machine, tables, pfn } = table;
+        const leaf = entryOf(machine, linearPage(machine, pfn));
+        machine.memory.write(leaf.table, leaf.index, 0, 0);
+        machine.cpus.current.mmu.invalidateAll();
+        restore = () => {
+          machine.memory.write(leaf.table, leaf.index, leaf.high, leaf.low);
+        };
+        if (mends)
+          expect(
+            Object.keys(
+              table.writes(() => {
+                act(tables, pfn);
+              }),
+            ),
+          ).toEqual([setter]);
+        else
+          expect(() => {
+            act(tables, pfn);
+          }).toThrow(expect.objectContaining({ code: "ERR_KERNEL_FAULT" }) as Error);
+        expect(faults).toHaveLength(1);
+      }
+    },
+  );
+});
+
+/** The page of the linear map behind which a frame is. */
+function linearPage(machine: Machine, pfn: number): number {
+  return Number(0xffffc00000000000n >> 14n) + pfn - machine.memory.firstPfn;
+}
+
+describe("setters of state", () => {
+  const entry = fc.record({
+    write: fc.boolean(),
+    old: fc.boolean(),
+    clean: fc.boolean(),
+    pfn: fc.nat(2 ** 34),
+    key: fc.nat(2),
+  });
+  const wordsOf = ({
+    write,
+    old,
+    clean,
+    pfn,
+    key,
+  }: {
+    write: boolean;
+    old: boolean;
+    clean: boolean;
+    pfn: number;
+    key: number;
+  }): [number, number] => [
+    Math.floor(pfn / 2 ** 18) | ((31 - key) << 26),
+    (pfn << PAGE_SHIFT) | LEAF | (write ? 0 : NO_WRITE) | (old ? OLD : 0) | (clean ? CLEAN : 0),
+  ];
+
+  it("change what they are named after, and nothing else", () => {
+    const table = new Table();
+    const { tables, pfn } = table;
+    fc.assert(
+      fc.property(entry, fc.nat(ENTRIES - 1), fc.boolean(), fc.boolean(), (of, index, young, dirty) => {
+        const [high, low] = wordsOf(of);
+        const after = (act: () => unknown): [unknown, number, number] => {
+          table.put(index, high, low);
+          return [act(), ...table.at(index)];
+        };
+        expect(after(() => tables.ptepTestAndClearYoung(pfn, index))).toEqual([!of.old, high, low | OLD]);
+        expect(
+          after(() => {
+            tables.ptepSetWrprotect(pfn, index);
+          }),
+        ).toEqual([undefined, high, low | NO_WRITE]);
+        expect(
+          after(() => {
+            tables.clearYoungDirtyPte(pfn, index, young, dirty);
+          }),
+        ).toEqual([undefined, high, low | (young ? OLD : 0) | (dirty ? CLEAN : 0)]);
+        expect(
+          after(() => {
+            tables.ptepGetAndClear(pfn, index);
+          }),
+        ).toEqual([undefined, 0, 0]);
+        expect([tables.entryHigh, tables.entryLow]).toEqual([high, low]);
+        expect(
+          after(() => {
+            tables.pmdpEstablish(pfn, index, 5, 9);
+          }),
+        ).toEqual([undefined, 5, 9]);
+        expect([tables.entryHigh, tables.entryLow]).toEqual([high, low]);
+      }),
+    );
+  });
+
+  it("adopt the state of another entry, never take any away, and say whether anything changed", () => {
+    const table = new Table();
+    const { tables, pfn } = table;
+    fc.assert(
+      fc.property(entry, entry, (of, wanted) => {
+        const [high, low] = wordsOf(of);
+        table.put(7, high, low);
+        const [wantedHigh, wantedLow] = wordsOf({ ...of, write: wanted.write, old: wanted.old, clean: wanted.clean });
+        const changed = tables.ptepSetAccessFlags(pfn, 7, wantedHigh, wantedLow);
+        expect(changed).toBe(wantedLow !== low);
+        expect(table.at(7)).toEqual([
+          high,
+          low & ~((wanted.write ? NO_WRITE : 0) | (wanted.old ? 0 : OLD) | (wanted.clean ? 0 : CLEAN)),
+        ]);
+      }),
+    );
+    table.put(7, 0, LEAF);
+    expect(
+      table.writes(() => {
+        tables.ptepSetAccessFlags(pfn, 7, 0, LEAF);
+      }),
+    ).toEqual({});
+    expect(
+      table.writes(() => {
+        tables.ptepSetAccessFlags(pfn, 7, 1, LEAF);
+      }),
+    ).toEqual({ ptep_set_access_flags: 1 });
+  });
+});
+
+describe("setters of runs", () => {
+  const run = fc.record({
+    pfn: fc.oneof(fc.nat(2 ** 34), fc.integer({ min: 2 ** 18 - 9, max: 2 ** 18 + 9 })),
+    index: fc.nat(ENTRIES - 40),
+    count: fc.integer({ min: 1, max: 40 }),
+  });
+  const machines = [undefined, 0, 1].map((state) => {
+    const guard: Guard = { enter: () => state as KpkeysState, exit: () => undefined };
+    return new Table(
+      boot(
+        {},
+        {
+          attach: (points) => {
+            if (state !== undefined) for (const name of SETTERS) points.setGuard(name, guard);
+          },
+        },
+      ),
+    );
+  });
+
+  it.each(
+    machines.map((table, i) => [["no guard", "a guard that enters nothing", "a guard that enters"][i], table] as const),
+  )("are the loop that they stand for: %s", (_, table) => {
+    const { tables } = table;
+    fc.assert(
+      fc.property(run, ({ pfn, index, count }) => {
+        const words = (i: number): [number, number] => [
+          Math.floor((pfn + i) / 2 ** 18),
+          ((pfn + i) << PAGE_SHIFT) | LEAF,
+        ];
+        const all = Array.from({ length: count }, (_, i) => i);
+        const entries = (): [number, number][] => all.map((i) => table.at(index + i));
+
+        expect(
+          table.writes(() => {
+            tables.setPtes(table.pfn, index, ...words(0), count);
+          }),
+        ).toEqual({ set_pte: count });
+        expect(entries()).toEqual(all.map(words));
+        expect(table.used()).toHaveLength(count);
+
+        expect(
+          table.writes(() => {
+            tables.wrprotectPtes(table.pfn, index, count);
+          }),
+        ).toEqual({ ptep_set_wrprotect: count });
+        expect(entries()).toEqual(all.map((i) => [words(i)[0], words(i)[1] | NO_WRITE]));
+
+        expect(
+          table.writes(() => {
+            tables.clearFullPtes(table.pfn, index, count);
+          }),
+        ).toEqual({ ptep_get_and_clear: count });
+        expect(table.used()).toEqual([]);
+      }),
+      { numRuns: 40 },
+    );
+  });
+});
+
+describe("the setter of a level", () => {
+  it("is the one below where the levels between are folded: pgd over pmd is set_pud", () => {
+    const table = new Table();
+    const by = (level: number): unknown =>
+      table.writes(() => {
+        table.tables.setEntry(level, table.pfn, 1, 2, 3);
+      });
+    expect([by(0), by(1), by(2)]).toEqual([{ set_pud: 1 }, { set_pmd: 1 }, { set_pte: 1 }]);
+    expect(table.at(1)).toEqual([2, 3]);
+  });
+});
+
+describe("barriers of setters", () => {
+  it("follow by the architecture's rule, at once or when the lazy section ends", () => {
+    const asked: [string, number, number][] = [];
+    const arch = pgtableVariant({
+      barrierAfter: (setter, high, low) => (asked.push([setter, high, low]), low === 5),
+    });
+    const table = new Table(boot({}, { arch }));
+    const { tables, machine, pfn } = table;
+    const lazy = machine.get(LazyMmu);
+    const barriers = (act: () => void): number => {
+      const before = machine.counters().setterBarriers;
+      act();
+      return machine.counters().setterBarriers - before;
+    };
+    asked.length = 0;
+    expect(
+      barriers(() => {
+        tables.setPte(pfn, 0, 1, 5);
+      }),
+    ).toBe(1);
+    expect(
+      barriers(() => {
+        tables.setPte(pfn, 0, 1, 4);
+      }),
+    ).toBe(0);
+    expect(
+      barriers(() => {
+        tables.setPtes(pfn, 0, 1, 5, 9);
+      }),
+    ).toBe(1);
+    expect(
+      barriers(() => {
+        tables.setPtes(pfn, 0, 1, 4, 9);
+      }),
+    ).toBe(0);
+    expect(
+      barriers(() => {
+        tables.setPmd(pfn, 0, 1, 5);
+      }),
+    ).toBe(1);
+    expect(
+      barriers(() => {
+        tables.setPmd(pfn, 0, 1, 4);
+      }),
+    ).toBe(0);
+    expect(asked).toEqual([
+      ["set_pte", 1, 5],
+      ["set_pte", 1, 4],
+      ["set_pte", 1, 5],
+      ["set_pte", 1, 4],
+      ["set_pmd", 1, 5],
+      ["set_pmd", 1, 4],
+    ]);
+    expect(
+      barriers(() => {
+        lazy.enable();
+        for (let i = 0; i < 9; i++) tables.setPte(pfn, i, 1, 5);
+        expect(machine.counters().setterBarriers).toBe(tables.counters.barriers);
+        lazy.disable();
+      }),
+    ).toBe(1);
+    expect(
+      barriers(() => {
+        tables.ptepGetAndClear(pfn, 0);
+        tables.pmdpEstablish(pfn, 0, 1, 5);
+        tables.ptepSetWrprotect(pfn, 0);
+      }),
+    ).toBe(0);
+  });
+});
+
+describe("the walk of tables", () => {
+  it("finds the table of each level, and none below an entry that points to no table", () => {
+    const { tables, machine } = new Table();
+    const format = machine.get(PageTableFormat);
+    const page = 2 ** 33 + 5;
+    const [high, low] = [Math.floor((page * 2 ** 14) / 2 ** 32), (page << 14) | 0];
+    const root = tables.allocTable("user", 0);
+    const middle = tables.allocTable("user", 1);
+    const last = tables.allocTable("user", 2);
+    expect([0, 1, 2].map((level) => tables.tableAt(root, level, high, low))).toEqual([root, -1, -1]);
+    const entry = { high: 0, low: 0 };
+    format.makeTable(entry, middle, true);
+    tables.setEntry(0, root, format.index(0, high, low), entry.high, entry.low);
+    expect([1, 2].map((level) => tables.tableAt(root, level, high, low))).toEqual([middle, -1]);
+    format.makeTable(entry, last, true);
+    tables.setEntry(1, middle, format.index(1, high, low), entry.high, entry.low);
+    expect([0, 1, 2].map((level) => tables.tableAt(root, level, high, low))).toEqual([root, middle, last]);
+    tables.setEntry(1, middle, format.index(1, high, low), 0, LEAF);
+    expect(tables.tableAt(root, 2, high, low)).toBe(-1);
+  });
+
+  it("counts what it reads", () => {
+    const { tables, pfn } = new Table();
+    const before = tables.counters.reads;
+    tables.read(pfn, 0);
+    tables.read(pfn, 1);
+    tables.ptepSetAccessFlags(pfn, 0, 0, LEAF);
+    tables.setPte(pfn, 0, 0, LEAF);
+    expect(tables.counters.reads - before).toBe(3);
+  });
+});
+
+describe("table pages", () => {
+  it("come from the buddy allocator full of zeroes, are known by their source, and go back", () => {
+    const { machine, tables } = new Table();
+    const pages = machine.get(PageAllocator);
+    const dirty = pages.alloc(0);
+    for (let i = 0; i < ENTRIES; i++) machine.memory.write(dirty, i, 1, 1);
+    pages.free(dirty, 0);
+    const { freePages } = pages;
+    const { tablesAllocated, tablesFreed } = tables.counters;
+    for (const source of ["user", "kernel"] as const) {
+      const table = tables.allocTable(source);
+      expect(
+        Array.from(
+          { length: ENTRIES },
+          (_, i) => machine.memory.readLow(table, i) | machine.memory.readHigh(table, i),
+        ).every((word) => word === 0),
+      ).toBe(true);
+      expect([tables.sourceOf(table), pages.freePages]).toEqual([source, freePages - 1]);
+      tables.freeTable(table);
+      expect([tables.sourceOf(table), pages.freePages]).toEqual([undefined, freePages]);
+    }
+    expect([tables.counters.tablesAllocated - tablesAllocated, tables.counters.tablesFreed - tablesFreed]).toEqual([
+      2, 2,
+    ]);
+    for (const source of ["static", "early", "vmemmap"] as const) expect(tables.allocTable(source)).toBe(-1);
+  });
+});
