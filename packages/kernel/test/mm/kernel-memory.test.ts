@@ -1,0 +1,135 @@
+import { KernelMemory, LinearMap, PageAllocator } from "@kpkeys/core/contracts";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { boot, ENTRIES, entryOf } from "../support/machine.js";
+
+const PAGE = 16384;
+const word = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 });
+
+describe("the kernel's loads and stores of its own data", () => {
+  // RAM on both sides of 4 GiB, so that addresses carry into their high word.
+  const machine = boot({ memory: [{ start: 2 ** 32 - 64 * 2 ** 20, bytes: 128 * 2 ** 20 }] });
+  const memory = machine.get(KernelMemory);
+  const linear = machine.get(LinearMap);
+  const pages = Array.from({ length: 8 }, () => machine.get(PageAllocator).alloc(0));
+  const physical = (pfn: number, index: number): [number, number] => [
+    machine.memory.readHigh(pfn, index),
+    machine.memory.readLow(pfn, index),
+  ];
+
+  it("reach the physical address, and no other", () => {
+    expect(pages.some((pfn) => pfn >= 2 ** 18) || machine.memory.endPfn > 2 ** 18).toBe(true);
+    fc.assert(
+      fc.property(fc.constantFrom(...pages), fc.nat(ENTRIES - 1), word, word, (pfn, index, high, low) => {
+        const address = pfn * PAGE + index * 8;
+        memory.store(address, high, low, "test");
+        expect(physical(pfn, index)).toEqual([high, low]);
+        memory.load(address, "test");
+        expect([memory.valueHigh, memory.valueLow]).toEqual([high, low]);
+        expect(memory.linearAddress(address)).toEqual({
+          high: linear.addressHigh(pfn),
+          low: linear.addressLow(pfn) + index * 8,
+        });
+      }),
+    );
+    expect(memory.pageBytes).toBe(PAGE);
+  });
+
+  it("keep pointers as linear addresses, 0 as 0, and know what is none", () => {
+    const [at, to] = [pages[0]! * PAGE + 16, pages[1]! * PAGE + 24];
+    memory.storePointer(at, to, "test");
+    expect(physical(pages[0]!, 2)).toEqual([linear.addressHigh(pages[1]!), linear.addressLow(pages[1]!) + 24]);
+    expect(memory.loadPointer(at, "test")).toBe(to);
+    memory.storePointer(at, 0, "test");
+    expect([physical(pages[0]!, 2), memory.loadPointer(at, "test")]).toEqual([[0, 0], 0]);
+    memory.store(at, 0, 4096, "test");
+    expect(memory.loadPointer(at, "test")).toBe(-1);
+    memory.store(at, 1, 0, "test");
+    expect(memory.loadPointer(at, "test")).toBe(-1);
+  });
+
+  it("copy words, no more than they are told", () => {
+    const [from, to] = [pages[2]! * PAGE, pages[3]! * PAGE];
+    for (let i = 0; i < 6; i++) memory.store(from + 8 * i, i + 1, -i, "test");
+    memory.copy(to + 8, from, 32, "test");
+    expect([0, 1, 2, 3, 4, 5].map((i) => physical(pages[3]!, i))).toEqual([
+      [0, 0],
+      [1, 0],
+      [2, -1],
+      [3, -2],
+      [4, -3],
+      [0, 0],
+    ]);
+  });
+
+  it("that fault are made again when a feature has mended the cause, else an oops", () => {
+    for (const mends of [true, false]) {
+      let restore = (): void => undefined;
+      const own = boot(
+        {},
+        {
+          attach: (points) => {
+            points.on("kernelFault", () => (restore(), mends));
+          },
+        },
+      );
+      const pfn = own.get(PageAllocator).alloc(0);
+      const leaf = entryOf(own, Number(0xffffc00000000000n >> 14n) + pfn - own.memory.firstPfn);
+      const data = own.get(KernelMemory);
+      for (const act of [
+        () => {
+          data.store(pfn * PAGE, 1, 2, "test");
+        },
+        () => {
+          data.load(pfn * PAGE, "test");
+        },
+      ]) {
+        own.memory.write(leaf.table, leaf.index, 0, 0);
+        own.cpus.current.mmu.invalidateAll();
+        restore = () => {
+          if (mends) own.memory.write(leaf.table, leaf.index, leaf.high, leaf.low);
+        };
+        if (mends) expect(act).not.toThrow();
+        else expect(act).toThrow(expect.objectContaining({ code: "ERR_KERNEL_FAULT" }) as Error);
+      }
+    }
+  });
+});
+
+describe("the linear map", () => {
+  const machine = boot({ memory: [{ bytes: 96 * 2 ** 20 }, { start: 2 ** 30 + 128 * 2 ** 20, bytes: 8 * 2 ** 20 }] });
+  const linear = machine.get(LinearMap);
+  const { firstPfn, endPfn, banks } = machine.memory;
+
+  it("is address arithmetic that knows holes and ends", () => {
+    for (let pfn = firstPfn - 2; pfn < endPfn + 2; pfn++) {
+      const isRam = banks.some((bank) => pfn >= bank.firstPfn && pfn < bank.firstPfn + bank.pages);
+      const address = 0xffffc00000000000n + BigInt(pfn - firstPfn) * 16384n;
+      const [high, low] = [Number(BigInt.asIntN(32, address >> 32n)), Number(BigInt.asIntN(32, address))];
+      expect(linear.pfnOf(high, low)).toBe(isRam ? pfn : -1);
+      if (isRam) expect([linear.addressHigh(pfn), linear.addressLow(pfn)]).toEqual([high, low]);
+    }
+  });
+
+  it("has struct pages of 64 bytes each in the vmemmap", () => {
+    for (const i of [0, 1, 255, 256, 5000]) {
+      const address = 0xfffff00000000000n + BigInt(i * 64);
+      const { high, low } = linear.structPage(firstPfn + i);
+      expect((BigInt(high >>> 0) << 32n) | BigInt(low >>> 0)).toBe(address);
+    }
+  });
+
+  it("counts its leaves and tables, and how much 1,024 TLB entries cover of it", () => {
+    const pages = (104 * 2 ** 20) / PAGE;
+    expect(linear.pteMapped).toBe(true);
+    expect(linear.stats()).toEqual({
+      tables: 1 + 4,
+      leaves: [
+        { bytes: 2 ** 25, count: 0 },
+        { bytes: PAGE, count: pages },
+      ],
+      splits: 0,
+      tlbReach: 1024 * PAGE,
+    });
+  });
+});

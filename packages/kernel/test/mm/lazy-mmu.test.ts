@@ -1,0 +1,246 @@
+import { Exceptions, LazyMmu, PageTables } from "@kpkeys/core/contracts";
+import type { Observer } from "@kpkeys/core/contracts";
+import { describe, expect, it } from "vitest";
+import type { KernelLazyMmu } from "../../src/mm/lazy-mmu.js";
+import type { Machine } from "../../src/machine.js";
+import { pgtableVariant } from "../support/arches.js";
+import { boot, record } from "../support/machine.js";
+import type { Call } from "../support/machine.js";
+
+/** A machine with two features that note sections, and what they note. */
+function start(elides = true): {
+  lazy: KernelLazyMmu;
+  machine: Machine;
+  calls: Call[];
+  seen: unknown[];
+  barrier: () => void;
+} {
+  const calls: Call[] = [];
+  const seen: unknown[] = [];
+  const observer: Observer = { lazyMmu: (cpu, active) => seen.push([cpu, active]) };
+  const machine = boot(
+    {},
+    {
+      arch: pgtableVariant({ lazyLeaveElidesBarrier: elides }),
+      observer,
+      attach: (points) => {
+        record(points, ["lazyMmuEnter", "lazyMmuLeave"], calls, 1);
+        record(points, ["lazyMmuEnter", "lazyMmuLeave"], calls, 2);
+      },
+    },
+  );
+  calls.length = seen.length = 0;
+  const tables = machine.get(PageTables);
+  const table = tables.allocTable("kernel");
+  const barrier = (): void => {
+    tables.setPte(table, 0, 0, 0);
+  };
+  return { lazy: machine.get(LazyMmu) as KernelLazyMmu, machine, calls, seen, barrier };
+}
+
+const ENTER: Call[] = [["lazyMmuEnter"], ["lazyMmuEnter"]];
+const leave = (barrierFollows: boolean): Call[] => [
+  ["lazyMmuLeave", 2, barrierFollows],
+  ["lazyMmuLeave", 1, barrierFollows],
+];
+
+/** What a call adds to a list. */
+function during(list: unknown[], act: () => void): unknown[] {
+  const before = list.length;
+  act();
+  return list.slice(before);
+}
+
+describe("a section of lazy MMU mode", () => {
+  it("is entered and left by the outermost calls alone; features leave in reverse, each with its own slot", () => {
+    const { lazy, calls, seen } = start();
+    const states: boolean[] = [];
+    const note = (): void => void states.push(lazy.isActive(), lazy.isEnabled());
+    note();
+    expect(
+      during(calls, () => {
+        lazy.enable();
+      }),
+    ).toEqual(ENTER);
+    note();
+    expect(
+      during(calls, () => {
+        lazy.enable();
+      }),
+    ).toEqual([]);
+    expect(
+      during(calls, () => {
+        lazy.disable();
+      }),
+    ).toEqual([]);
+    note();
+    expect(
+      during(calls, () => {
+        lazy.disable();
+      }),
+    ).toEqual(leave(false));
+    note();
+    expect(states).toEqual([false, false, true, true, true, true, false, false]);
+    expect([seen, lazy.warnings]).toEqual([
+      [
+        [0, true],
+        [0, false],
+      ],
+      0,
+    ]);
+  });
+
+  it("puts barriers off to its end, of which features hear where that barrier can serve them", () => {
+    for (const elides of [true, false]) {
+      const { lazy, machine, calls, barrier } = start(elides);
+      const emitted = (): number => machine.counters().setterBarriers;
+      const before = emitted();
+      barrier();
+      expect(emitted() - before).toBe(1);
+      lazy.enable();
+      barrier();
+      barrier();
+      expect(emitted() - before).toBe(1);
+      expect(
+        during(calls, () => {
+          lazy.disable();
+        }),
+      ).toEqual(leave(elides));
+      expect(emitted() - before).toBe(2);
+      lazy.enable();
+      lazy.disable();
+      expect(emitted() - before).toBe(2);
+    }
+  });
+
+  it("that is an inner one flushes when it is left", () => {
+    const { lazy, machine, barrier } = start();
+    const before = machine.counters().setterBarriers;
+    lazy.enable();
+    lazy.enable();
+    barrier();
+    lazy.disable();
+    expect(machine.counters().setterBarriers - before).toBe(1);
+    lazy.disable();
+    expect(machine.counters().setterBarriers - before).toBe(1);
+  });
+
+  it("is left while it is paused, however often, and nothing is entered meanwhile", () => {
+    const { lazy, calls, seen, barrier, machine } = start();
+    lazy.enable();
+    barrier();
+    const before = machine.counters().setterBarriers;
+    expect(
+      during(calls, () => {
+        lazy.pause();
+      }),
+    ).toEqual(leave(true));
+    expect(machine.counters().setterBarriers - before).toBe(1);
+    expect(
+      during(calls, () => {
+        lazy.pause();
+        lazy.enable();
+        lazy.disable();
+        lazy.resume();
+      }),
+    ).toEqual([]);
+    expect([lazy.isActive(), lazy.isEnabled()]).toEqual([false, false]);
+    barrier();
+    expect(machine.counters().setterBarriers - before).toBe(2);
+    expect(
+      during(calls, () => {
+        lazy.resume();
+      }),
+    ).toEqual(ENTER);
+    expect([lazy.isActive(), lazy.isEnabled()]).toEqual([true, true]);
+    lazy.disable();
+    expect(seen).toEqual([
+      [0, true],
+      [0, false],
+      [0, true],
+      [0, false],
+    ]);
+    expect(
+      during(calls, () => {
+        lazy.pause();
+        lazy.resume();
+      }),
+    ).toEqual([]);
+    expect(lazy.warnings).toBe(0);
+  });
+
+  it("means nothing in interrupt: no call counts, and barriers are emitted at once", () => {
+    const { lazy, machine, calls, barrier } = start();
+    lazy.enable();
+    const before = machine.counters().setterBarriers;
+    machine.get(Exceptions).interrupt(() => {
+      expect([lazy.isActive(), lazy.isEnabled(), lazy.inInterrupt()]).toEqual([false, true, true]);
+      expect(
+        during(calls, () => {
+          lazy.disable();
+          lazy.enable();
+          lazy.enable();
+          lazy.pause();
+          lazy.resume();
+          lazy.pause();
+        }),
+      ).toEqual([]);
+      machine.get(Exceptions).interrupt(barrier);
+      barrier();
+      expect(machine.counters().setterBarriers - before).toBe(2);
+    });
+    expect([lazy.isActive(), lazy.inInterrupt()]).toEqual([true, false]);
+    expect(
+      during(calls, () => {
+        lazy.disable();
+      }),
+    ).toEqual(leave(false));
+    lazy.disable();
+    expect(lazy.warnings).toBe(1);
+  });
+
+  it("is paused by an exception whatever the interrupt depth, where that is the policy", () => {
+    const { lazy, calls } = start();
+    lazy.enable();
+    lazy.enterInterrupt();
+    expect(
+      during(calls, () => {
+        lazy.pauseForException();
+      }),
+    ).toEqual(leave(false));
+    expect(
+      during(calls, () => {
+        lazy.resumeAfterException();
+      }),
+    ).toEqual(ENTER);
+    lazy.leaveInterrupt();
+    expect(lazy.isActive()).toBe(true);
+  });
+});
+
+describe("the counts are bytes", () => {
+  it("of which the 256th enable warns and wraps, as a disable too many does", () => {
+    const { lazy, calls } = start();
+    for (let i = 0; i < 255; i++) lazy.enable();
+    expect([lazy.warnings, lazy.isActive(), calls]).toEqual([0, true, ENTER]);
+    lazy.enable();
+    expect([lazy.warnings, lazy.isActive()]).toEqual([1, false]);
+    lazy.disable();
+    expect([lazy.warnings, lazy.isActive()]).toEqual([2, true]);
+    expect(calls).toEqual(ENTER);
+    for (let i = 0; i < 255; i++) lazy.disable();
+    expect([lazy.warnings, lazy.isActive(), calls.length]).toEqual([2, false, 4]);
+  });
+
+  it("and so are those of pauses", () => {
+    const { lazy, calls } = start();
+    lazy.enable();
+    calls.length = 0;
+    for (let i = 0; i < 255; i++) lazy.pause();
+    expect([lazy.warnings, calls]).toEqual([0, leave(false)]);
+    lazy.pause();
+    expect([lazy.warnings, lazy.isActive()]).toEqual([1, true]);
+    lazy.resume();
+    expect([lazy.warnings, lazy.isActive()]).toEqual([2, false]);
+  });
+});

@@ -1,0 +1,223 @@
+import { PageAllocator, PageTables, Vmalloc } from "@kpkeys/core/contracts";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { Machine } from "../../src/machine.js";
+import type { KernelVmalloc } from "../../src/mm/vmalloc.js";
+import { pgtableVariant } from "../support/arches.js";
+import { boot, entryOf, ENTRIES, frameOf, record, staleTranslations } from "../support/machine.js";
+import type { Call } from "../support/machine.js";
+
+/** Where the example architecture has vmalloc, in pages of 16 KiB. */
+const START = Number(0xffffe00000000000n >> 14n);
+const USAGE = expect.objectContaining({ code: "ERR_USAGE" }) as Error;
+
+const free = (machine: Machine): number => machine.get(PageAllocator).freePages;
+
+/** An architecture with room for so many pages of vmalloc. */
+const small = (pages: number): ReturnType<typeof pgtableVariant> =>
+  pgtableVariant({
+    layout: {
+      linearMap: 0xffffc00000000000n,
+      image: 0xffffffff82000000n,
+      vmallocStart: 0xffffe00000000000n,
+      vmallocEnd: 0xffffe00000000000n + BigInt(pages << 14),
+      vmemmap: 0xfffff00000000000n,
+      structPageSize: 64,
+      fixmap: 0xffffffffff000000n,
+      userEnd: 1n << 46n,
+      ramBase: 0x40000000n,
+      imageOffset: 0x2000000,
+    },
+  });
+
+describe("vmalloc", () => {
+  it("takes the first gap that holds an area and a guard page, maps each page, and gives all back", () => {
+    const steps = fc.array(fc.tuple(fc.boolean(), fc.integer({ min: 1, max: 9 }), fc.boolean()), { maxLength: 30 });
+    const machine = boot();
+    const vmalloc = machine.get(Vmalloc);
+    const own = [0, 1, 2, 3, 4, 5, 6, 7, 8].map(() => machine.get(PageAllocator).alloc(0));
+    // The table stays when the last area has gone.
+    vmalloc.free(vmalloc.alloc(1));
+    const before = free(machine);
+    fc.assert(
+      fc.property(steps, (all) => {
+        const areas: { page: number; pages: number; ram: boolean }[] = [];
+        const used = (page: number): boolean =>
+          areas.some((area) => page >= area.page && page <= area.page + area.pages);
+        for (const [frees, pages, ram] of all) {
+          const area = frees ? areas.shift() : undefined;
+          if (area !== undefined) {
+            if (area.ram) vmalloc.unmapRam(area.page);
+            else vmalloc.free(area.page);
+            for (let i = 0; i < area.pages; i++) expect(frameOf(machine, area.page + i)).toBe(-1);
+            continue;
+          }
+          let expected = START;
+          while (Array.from({ length: pages + 1 }, (_, i) => expected + i).some(used)) expected++;
+          const page = ram ? vmalloc.mapRam(own.slice(0, pages)) : vmalloc.alloc(pages);
+          expect(page).toBe(expected);
+          areas.push({ page, pages, ram });
+          const frames = Array.from({ length: pages }, (_, i) => frameOf(machine, page + i));
+          if (ram) expect(frames).toEqual(own.slice(0, pages));
+          else expect(new Set(frames).size).toBe(pages);
+          expect(frameOf(machine, page + pages)).toBe(-1);
+        }
+        const owned = areas.filter(({ ram }) => !ram).reduce((sum, { pages }) => sum + pages, 0);
+        expect(before - free(machine)).toBe(owned);
+        for (const { page, ram } of areas)
+          if (ram) vmalloc.unmapRam(page);
+          else vmalloc.free(page);
+        expect(free(machine)).toBe(before);
+        expect(staleTranslations(machine)).toBe(0);
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it("maps what the kernel may write, in one lazy section for each table, and unmaps with one invalidation", () => {
+    const calls: Call[] = [];
+    const machine = boot(
+      {},
+      {
+        attach: (points) => {
+          record(points, ["lazyMmuEnter", "lazyMmuLeave", "operationEnter", "operationExit"], calls);
+        },
+      },
+    );
+    const vmalloc = machine.get(Vmalloc);
+    vmalloc.mapRam(Array<number>(ENTRIES - 4).fill(7));
+    calls.length = 0;
+    const section = ["lazyMmuEnter", "lazyMmuLeave"];
+    const page = vmalloc.alloc(5);
+    expect(page).toBe(START + ENTRIES - 3);
+    expect(calls.map(([point]) => point)).toEqual(["operationEnter", ...section, ...section, "operationExit"]);
+    const cpu = machine.cpus.current;
+    const [high, low] = [Math.floor((page * 2 ** 14) / 2 ** 32) | 0, (page << 14) | 0];
+    expect(cpu.store64(high, low, 7, 8)).toBe(0);
+    calls.length = 0;
+    const before = machine.counters();
+    vmalloc.free(page);
+    const after = machine.counters();
+    expect(calls.map(([point]) => point)).toEqual(["operationEnter", ...section, ...section, "operationExit"]);
+    expect([after.tlbInvalidations - before.tlbInvalidations, after.tablesFreed - before.tablesFreed]).toEqual([1, 0]);
+    expect(after.writesBySetter.ptep_get_and_clear - before.writesBySetter.ptep_get_and_clear).toBe(5);
+    expect([cpu.store64(high, low, 7, 8), staleTranslations(machine)]).toEqual([-1, 0]);
+  });
+
+  it("has no room for more than lies between its ends, the guard page counted", () => {
+    const machine = boot({}, { arch: small(8) });
+    const vmalloc = machine.get(Vmalloc);
+    const before = free(machine);
+    expect([vmalloc.alloc(8), free(machine)]).toEqual([-1, before]);
+    const page = vmalloc.alloc(3);
+    expect([page, vmalloc.alloc(4), vmalloc.mapRam([1, 2, 3, 4])]).toEqual([START, -1, -1]);
+    expect([vmalloc.alloc(3), vmalloc.alloc(1)]).toEqual([START + 4, -1]);
+    vmalloc.free(page);
+    expect([vmalloc.alloc(1), vmalloc.alloc(1), vmalloc.alloc(1)]).toEqual([START, START + 2, -1]);
+  });
+
+  it("gives back what it took when there is not enough memory", () => {
+    const machine = boot();
+    const before = free(machine);
+    expect(machine.get(Vmalloc).alloc(before + 1)).toBe(-1);
+    expect(free(machine)).toBe(before);
+  });
+
+  it.each([
+    [
+      "vfree of nothing",
+      (vmalloc: Vmalloc, page: number) => {
+        vmalloc.free(page + 9);
+      },
+    ],
+    [
+      "vfree of a page inside an area",
+      (vmalloc: Vmalloc, page: number) => {
+        vmalloc.free(page + 1);
+      },
+    ],
+    [
+      "vm_unmap_ram of what vmalloc gave",
+      (vmalloc: Vmalloc, page: number) => {
+        vmalloc.unmapRam(page);
+      },
+    ],
+    [
+      "vfree of what vm_map_ram gave",
+      (vmalloc: Vmalloc) => {
+        vmalloc.free(vmalloc.mapRam([7]));
+      },
+    ],
+  ])("refuses %s, and stays as it is", (_, act) => {
+    const machine = boot();
+    const vmalloc = machine.get(Vmalloc);
+    const page = vmalloc.alloc(3);
+    const before = free(machine);
+    expect(() => {
+      act(vmalloc, page);
+    }).toThrow(USAGE);
+    expect([free(machine), frameOf(machine, page) >= 0]).toEqual([before, true]);
+  });
+
+  it("knows the frames of a run of pages of one area", () => {
+    const vmalloc = boot().get(Vmalloc) as KernelVmalloc;
+    const frames = [11, 12, 33];
+    const page = vmalloc.mapRam(frames);
+    const other = vmalloc.mapRam([44]);
+    expect(other).toBe(page + 4);
+    expect([
+      vmalloc.framesAt(page, 3),
+      vmalloc.framesAt(page + 1, 2),
+      vmalloc.framesAt(page + 1, 1),
+      vmalloc.framesAt(page, 0),
+      vmalloc.framesAt(page, 4),
+      vmalloc.framesAt(page + 3, 0),
+      vmalloc.framesAt(page - 1, 1),
+      vmalloc.framesAt(page + 2, 2),
+      vmalloc.framesAt(other, 1),
+    ]).toEqual([frames, [12, 33], [12], [], undefined, undefined, undefined, undefined, [44]]);
+  });
+});
+
+describe("vmalloc_huge", () => {
+  const machine = boot({}, { arch: pgtableVariant({ contPteOrder: 2 }) });
+  const vmalloc = machine.get(Vmalloc);
+  const framesOf = (page: number, pages: number): number[] =>
+    Array.from({ length: pages }, (_, i) => frameOf(machine, page + i));
+
+  it("takes and maps blocks, aligned at both ends, from the size of one on; the length is rounded up to them", () => {
+    expect(vmalloc.alloc(1)).toBe(START);
+    const page = vmalloc.alloc(5, true);
+    expect([page % 4, page]).toEqual([0, START + 4]);
+    const frames = framesOf(page, 9);
+    expect(frames.map((frame) => frame - frames[0]!).slice(1, 4)).toEqual([1, 2, 3]);
+    expect(frames.map((frame) => frame - frames[4]!).slice(5, 8)).toEqual([1, 2, 3]);
+    expect([frames[0]! % 4, frames[4]! % 4, frames[8]]).toEqual([0, 0, -1]);
+    const before = free(machine);
+    vmalloc.free(page);
+    expect(free(machine) - before).toBe(8);
+  });
+
+  it("takes single pages where the length is less than a block, or none was asked for", () => {
+    expect([vmalloc.alloc(3, true), vmalloc.alloc(4)]).toEqual([START + 2, START + 6]);
+    const page = vmalloc.alloc(4, true);
+    expect(page).toBe(START + 12);
+  });
+
+  it("writes one run, in a lazy section, for each block", () => {
+    const calls: Call[] = [];
+    const own = boot(
+      {},
+      {
+        arch: pgtableVariant({ contPteOrder: 2 }),
+        attach: (points) => {
+          record(points, ["lazyMmuEnter"], calls);
+        },
+      },
+    );
+    calls.length = 0;
+    own.get(Vmalloc).alloc(8, true);
+    expect(calls).toHaveLength(2);
+    expect(own.get(PageTables).sourceOf(entryOf(own, START).table)).toBe("kernel");
+  });
+});
