@@ -1,6 +1,6 @@
 import { createPluginRegistry } from "@kpkeys/core";
 import { ExtensionPoints, PageTableFormat, PageTables } from "@kpkeys/core/contracts";
-import type { ExtensionPoint, Observer, Plugin } from "@kpkeys/core/contracts";
+import type { DependencyContainer, ExtensionPoint, Observer, Plugin } from "@kpkeys/core/contracts";
 import { oddArch } from "../../../../examples/odd-arch/src/index.js";
 import { buildMachine } from "../../src/build.js";
 import type { Machine } from "../../src/machine.js";
@@ -23,7 +23,7 @@ export interface Extras {
   /** The architecture; the example one if left out. */
   readonly arch?: Plugin;
   /** What a feature attaches itself to, if there is to be one. */
-  readonly attach?: (points: ExtensionPoints) => void;
+  readonly attach?: (points: ExtensionPoints, container: DependencyContainer) => void;
   /** What is told of the machine's moments. */
   readonly observer?: Observer;
 }
@@ -36,7 +36,7 @@ export function boot(spec: Partial<MachineSpec> = {}, { arch = oddArch, attach, 
     description: "what a test attaches",
     contract: 1,
     setup(container) {
-      attach?.(container.resolve(ExtensionPoints));
+      attach?.(container.resolve(ExtensionPoints), container);
     },
   };
   const features = attach === undefined ? [] : [feature.id];

@@ -1,0 +1,496 @@
+import {
+  Access,
+  KpkeysArch,
+  LinearMap,
+  PageAllocator,
+  PageTableFormat,
+  Privilege,
+  ProtectedObjects,
+  SetMemory,
+  StaticTablePages,
+  Vmalloc,
+} from "@kpkeys/core/contracts";
+import type { TableAllocator } from "@kpkeys/core/contracts";
+import { provide, resolve } from "@kpkeys/core";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { KernelImage } from "../../src/boot/image.js";
+import type { Machine } from "../../src/machine.js";
+import { pageHigh, pageLow } from "../../src/mm/addresses.js";
+import type { KernelSetMemory } from "../../src/mm/set-memory.js";
+import { variant } from "../support/arches.js";
+import { boot, ENTRIES, entryOf, frameOf, PAGE_SHIFT, record, staleTranslations } from "../support/machine.js";
+import type { Call } from "../support/machine.js";
+
+const EINVAL = -22;
+const ENOMEM = -12;
+const EDEADLK = -35;
+const LINEAR = Number(0xffffc00000000000n >> 14n);
+const IMAGE = Number(0xffffffff82000000n >> 14n);
+
+type Attach = NonNullable<NonNullable<Parameters<typeof boot>[1]>["attach"]>;
+type Words = readonly [high: number, low: number];
+const wordsOf = (page: number): Words => [pageHigh(page, PAGE_SHIFT), pageLow(page, PAGE_SHIFT)];
+
+/** What the leaf of a page says. */
+interface Rights {
+  readonly pfn: number;
+  readonly key: number;
+  readonly writable: boolean;
+  readonly executable: boolean;
+  readonly valid: boolean;
+}
+
+function rightsOf(machine: Machine, page: number): Rights {
+  const format = machine.get(PageTableFormat);
+  const { high, low, level } = entryOf(machine, page);
+  const size = 2 ** (format.geometry.levels[level]!.shift - PAGE_SHIFT);
+  return {
+    pfn: format.pfnOf(high, low) + (page % size),
+    key: format.pkeyOf(high, low),
+    writable: format.isWritable(high, low),
+    executable: (low & 8) === 0,
+    valid: (low & 3) === 1,
+  };
+}
+
+/** Whether the CPU lets the kernel make an access. */
+function allows(machine: Machine, page: number, access: Access): boolean {
+  return machine.cpus.current.access(...wordsOf(page), access, Privilege.KERNEL) === 0;
+}
+
+const invalidations = (machine: Machine, act: () => unknown): number => {
+  const before = machine.counters().tlbInvalidations;
+  act();
+  return machine.counters().tlbInvalidations - before;
+};
+
+describe("set_memory_ro and its kin", () => {
+  it.each([
+    ["setMemoryRo", "setMemoryRw", "writable", false],
+    ["setMemoryX", "setMemoryNx", "executable", true],
+  ] as const)("%s and %s change one right of the pages of a vmalloc area, and back", (set, reset, right, value) => {
+    const machine = boot();
+    const service = machine.get(SetMemory);
+    const page = machine.get(Vmalloc).alloc(5);
+    const before = [0, 1, 2, 3, 4].map((i) => rightsOf(machine, page + i));
+    expect(service[set](...wordsOf(page + 1), 3)).toBe(0);
+    expect([0, 1, 2, 3, 4].map((i) => rightsOf(machine, page + i))).toEqual(
+      before.map((rights, i) => (i >= 1 && i <= 3 ? { ...rights, [right]: value } : rights)),
+    );
+    expect(service[reset](...wordsOf(page + 1), 3)).toBe(0);
+    expect([0, 1, 2, 3, 4].map((i) => rightsOf(machine, page + i))).toEqual(before);
+  });
+
+  it("have the linear map follow what may be written, with rodata=full alone, and invalidate each page there", () => {
+    for (const rodata of ["full", "on"] as const) {
+      const machine = boot({ boot: { rodata } });
+      const service = machine.get(SetMemory);
+      const page = machine.get(Vmalloc).alloc(3);
+      const linear = [0, 1, 2].map((i) => LINEAR + frameOf(machine, page + i) - machine.memory.firstPfn);
+      expect(allows(machine, page, Access.WRITE) && allows(machine, linear[0]!, Access.WRITE)).toBe(true);
+      const follows = rodata === "full";
+      expect(invalidations(machine, () => service.setMemoryRo(...wordsOf(page), 2))).toBe(follows ? 3 : 1);
+      expect(linear.map((at) => allows(machine, at, Access.WRITE))).toEqual([!follows, !follows, true]);
+      expect([0, 1, 2].map((i) => allows(machine, page + i, Access.WRITE))).toEqual([false, false, true]);
+      expect(invalidations(machine, () => service.setMemoryX(...wordsOf(page), 2))).toBe(1);
+      expect(linear.map((at) => rightsOf(machine, at).executable)).toEqual([false, false, false]);
+      service.setMemoryRw(...wordsOf(page), 2);
+      expect(linear.map((at) => allows(machine, at, Access.WRITE))).toEqual([true, true, true]);
+      expect(staleTranslations(machine)).toBe(0);
+    }
+  });
+
+  it("take nothing but pages of one area, whatever the offset in the page; no page is no change", () => {
+    const machine = boot();
+    const service = machine.get(SetMemory);
+    const page = machine.get(Vmalloc).alloc(3);
+    machine.get(Vmalloc).alloc(3);
+    const linear = machine.get(LinearMap);
+    const { firstPfn } = machine.memory;
+    const [high, low] = wordsOf(page);
+    expect([
+      service.setMemoryRo(high, low, 4),
+      service.setMemoryRo(...wordsOf(page + 2), 3),
+      service.setMemoryRo(...wordsOf(page + 3), 1),
+      service.setMemoryRo(...wordsOf(page - 1), 2),
+      service.setMemoryRo(linear.addressHigh(firstPfn), linear.addressLow(firstPfn), 1),
+      service.setMemoryRo(...wordsOf(page - 1), 0),
+    ]).toEqual(Array(6).fill(EINVAL));
+    expect(rightsOf(machine, page).writable).toBe(true);
+    expect([
+      invalidations(machine, () => {
+        expect(service.setMemoryRo(high, low, 0)).toBe(0);
+      }),
+      rightsOf(machine, page).writable,
+    ]).toEqual([0, true]);
+    expect([service.setMemoryRo(high, low | 0x3ff8, 1), rightsOf(machine, page).writable]).toEqual([0, false]);
+  });
+});
+
+describe("set_memory_valid", () => {
+  it("makes pages invalid, their address kept, and valid again; only the former is invalidated", () => {
+    const machine = boot();
+    const service = machine.get(SetMemory);
+    const page = machine.get(Vmalloc).alloc(4);
+    const before = [0, 1, 2, 3].map((i) => rightsOf(machine, page + i));
+    expect(allows(machine, page + 1, Access.READ)).toBe(true);
+    expect(
+      invalidations(machine, () => {
+        expect(service.setMemoryValid(...wordsOf(page + 1), 2, false)).toBe(0);
+      }),
+    ).toBe(1);
+    expect([0, 1, 2, 3].map((i) => rightsOf(machine, page + i))).toEqual(
+      before.map((rights, i) => (i === 1 || i === 2 ? { ...rights, valid: false } : rights)),
+    );
+    expect([allows(machine, page + 1, Access.READ), staleTranslations(machine)]).toEqual([false, 0]);
+    expect(
+      invalidations(machine, () => {
+        expect(service.setMemoryValid(...wordsOf(page), 4, true)).toBe(0);
+      }),
+    ).toBe(0);
+    expect([0, 1, 2, 3].map((i) => rightsOf(machine, page + i))).toEqual(before);
+  });
+
+  it("refuses a range of which nothing is mapped in part, and leaves all of it", () => {
+    const machine = boot();
+    const service = machine.get(SetMemory);
+    const page = machine.get(Vmalloc).alloc(4);
+    const writes = machine.counters().tableWrites;
+    expect([
+      service.setMemoryValid(...wordsOf(page), 5, false),
+      service.setMemoryValid(...wordsOf(page + 4), 1, false),
+    ]).toEqual([EINVAL, EINVAL]);
+    expect(service.setMemoryValid(...wordsOf(page + 4), 0, false)).toBe(0);
+    expect([machine.counters().tableWrites, rightsOf(machine, page).valid]).toEqual([writes, true]);
+  });
+});
+
+describe("set_memory_pkey", () => {
+  it("gives pages of the linear map a key and counts them; a key must be one, a page RAM; a tag is removed", () => {
+    const machine = boot({ memory: [{ bytes: 96 * 2 ** 20 }, { start: 2 ** 30 + 2 ** 27, bytes: 2 ** 22 }] });
+    const service = machine.get(SetMemory);
+    const { banks } = machine.memory;
+    const end = banks[0]!.firstPfn + banks[0]!.pages;
+    const page = (pfn: number): number => LINEAR + pfn - machine.memory.firstPfn;
+    const set = (pfn: number, pages: number, key: number, tag = 0xff): number => {
+      const [high, low] = wordsOf(page(pfn));
+      return service.setMemoryPkey((high & 0xffffff) | (tag << 24), low, pages, key);
+    };
+    expect(
+      invalidations(machine, () => {
+        expect(set(end - 4, 3, 2)).toBe(0);
+      }),
+    ).toBe(1);
+    expect([-5, -4, -3, -2, -1].map((i) => rightsOf(machine, page(end + i)).key)).toEqual([0, 2, 2, 2, 0]);
+    expect([service.counters.pkeyCalls, service.counters.pkeyPages, machine.counters().setMemoryPkeyPages]).toEqual([
+      1, 3, 3,
+    ]);
+    expect([set(end - 1, 1, 1, 0x3a), rightsOf(machine, page(end - 1)).key]).toEqual([0, 1]);
+    expect([
+      set(end - 1, 1, 3),
+      set(end - 1, 1, -1),
+      set(end - 1, 1, 0.5),
+      set(end - 1, 0, 1),
+      set(end - 1, 2, 1),
+      set(end, 1, 1),
+      set(machine.memory.firstPfn - 1, 1, 1),
+    ]).toEqual(Array(7).fill(EINVAL));
+    expect([set(end - 1, 1, 0), service.counters.pkeyCalls, service.counters.pkeyPages]).toEqual([0, 3, 5]);
+    expect(set(banks[1]!.firstPfn, banks[1]!.pages, 1)).toBe(0);
+  });
+
+  it("of the image changes the image's own mapping", () => {
+    const machine = boot();
+    const service = machine.get(SetMemory);
+    const image = machine.get(StaticTablePages) as KernelImage;
+    const key = (pfn: number): number[] => [
+      rightsOf(machine, IMAGE + pfn - image.pfn).key,
+      rightsOf(machine, LINEAR + pfn - machine.memory.firstPfn).key,
+    ];
+    const last = image.pfn + image.pages - 1;
+    expect([service.setImagePkey(last, 1, 2), service.setImagePkey(image.pfn, 2, 1)]).toEqual([0, 0]);
+    expect([key(last), key(image.pfn), key(image.pfn + 1), key(image.pfn + 2)]).toEqual([
+      [2, 0],
+      [1, 0],
+      [1, 0],
+      [0, 0],
+    ]);
+    expect([
+      service.setImagePkey(last, 2, 1),
+      service.setImagePkey(image.pfn - 1, 1, 1),
+      service.setImagePkey(image.pfn - 1, 2, 1),
+      service.setImagePkey(last + 1, 1, 1),
+      service.setImagePkey(last, 0, 1),
+      service.setImagePkey(last, 1, 3),
+    ]).toEqual(Array(6).fill(EINVAL));
+    expect(service.counters.pkeyPages).toBe(3);
+  });
+
+  it("does nothing, and says so, on a CPU without kernel pkeys", () => {
+    const machine = boot({ boot: { rodata: "full", kpkeys: "off" } });
+    const service = machine.get(SetMemory);
+    const image = machine.get(StaticTablePages) as KernelImage;
+    const before = machine.digestTables();
+    expect([service.setMemoryPkey(0, 0, 1, 1), service.setImagePkey(image.pfn, 1, 1)]).toEqual([0, 0]);
+    expect([machine.digestTables(), service.counters.pkeyCalls]).toEqual([before, 0]);
+  });
+});
+
+describe("set_direct_map", () => {
+  const start = (machine: Machine): { service: SetMemory; pfn: number; page: number } => {
+    const pfn = machine.get(PageAllocator).alloc(2);
+    return { service: machine.get(SetMemory), pfn, page: LINEAR + pfn - machine.memory.firstPfn };
+  };
+
+  it("invalid and default change a page without an invalidation, valid changes several with one", () => {
+    const machine = boot();
+    const { service, pfn, page } = start(machine);
+    const before = rightsOf(machine, page);
+    expect(allows(machine, page, Access.READ)).toBe(true);
+    expect(
+      invalidations(machine, () => {
+        expect(service.setDirectMapInvalid(pfn)).toBe(0);
+      }),
+    ).toBe(0);
+    expect([rightsOf(machine, page), rightsOf(machine, page + 1).valid]).toEqual([{ ...before, valid: false }, true]);
+    expect(staleTranslations(machine)).toBe(1);
+    machine.cpus.current.mmu.invalidateAll();
+    (service as KernelSetMemory).change(page, 1, machine.get(PageTableFormat).attributes.ro);
+    expect(service.setDirectMapDefault(pfn)).toBe(0);
+    expect([rightsOf(machine, page), service.counters.directMapCalls]).toEqual([before, 2]);
+    expect(
+      invalidations(machine, () => {
+        expect(service.setDirectMapValid(pfn, 4, false)).toBe(0);
+      }),
+    ).toBe(1);
+    expect([0, 1, 2, 3].map((i) => rightsOf(machine, page + i).valid)).toEqual([false, false, false, false]);
+    expect(
+      invalidations(machine, () => {
+        expect(service.setDirectMapValid(pfn, 4, true)).toBe(0);
+      }),
+    ).toBe(0);
+    expect([rightsOf(machine, page + 3).valid, machine.counters().directMapCalls]).toEqual([true, 4]);
+  });
+
+  it("takes RAM alone, and no page is no change", () => {
+    const machine = boot();
+    const { service } = start(machine);
+    const { endPfn, firstPfn } = machine.memory;
+    expect([
+      service.setDirectMapInvalid(endPfn),
+      service.setDirectMapDefault(firstPfn - 1),
+      service.setDirectMapValid(endPfn - 1, 2, false),
+      service.setDirectMapValid(endPfn - 1, 0, false),
+    ]).toEqual([EINVAL, EINVAL, EINVAL, 0]);
+    expect(service.counters.directMapCalls).toBe(0);
+  });
+
+  it("does nothing where the linear map cannot be changed: neither rodata=full nor a feature that protects tables", () => {
+    const machine = boot({ boot: { rodata: "on" } });
+    const { service, pfn, page } = start(machine);
+    expect([service.canSetDirectMap(), service.setDirectMapInvalid(pfn), rightsOf(machine, page).valid]).toEqual([
+      false,
+      0,
+      true,
+    ]);
+    expect([service.setDirectMapValid(machine.memory.endPfn, 1, false), service.counters.directMapCalls]).toEqual([
+      0, 0,
+    ]);
+    expect(boot().get(SetMemory).canSetDirectMap()).toBe(true);
+  });
+
+  it("asks for pkeys early where a feature protects tables", () => {
+    for (const early of [true, false]) {
+      const arch = variant((container) => {
+        const original = resolve(container, KpkeysArch);
+        provide(container, KpkeysArch, { ...original, supportsKpkeysEarly: () => early });
+      });
+      const attach: Attach = (_, container) => {
+        resolve(container, ProtectedObjects).declare({ feature: "test", tablePkey: 2 });
+      };
+      const machine = boot({ boot: { rodata: "on" } }, { arch, attach });
+      expect(machine.get(SetMemory).canSetDirectMap()).toBe(early);
+    }
+  });
+});
+
+describe("a linear map of blocks", () => {
+  const blocks = (extras: Parameters<typeof boot>[1] = {}): Machine =>
+    boot({ kernel: { linearMap: "block" }, memory: [{ bytes: 128 * 2 ** 20 }] }, extras);
+  const stats = (machine: Machine): unknown => {
+    const { leaves, tables, splits } = machine.get(LinearMap).stats();
+    return [...leaves.map(({ count }) => count), tables, splits];
+  };
+  /** The first page of the first block. */
+  const first = (machine: Machine): number => LINEAR + (machine.memory.firstPfn - machine.memory.firstPfn);
+  const { ro } = boot().get(PageTableFormat).attributes;
+  const change = (machine: Machine, page: number, pages: number): number =>
+    (machine.get(SetMemory) as KernelSetMemory).change(page, pages, ro);
+
+  it("is split where a change covers a part of a block, each end by itself; each page stays where it was", () => {
+    const machine = blocks();
+    const before = machine.get(LinearMap).stats();
+    const blockCount = before.leaves[0]!.count;
+    const pageCount = before.leaves[1]!.count;
+    expect(blockCount).toBeGreaterThanOrEqual(3);
+    expect([machine.get(LinearMap).pteMapped, before.splits]).toEqual([false, 0]);
+    const page = first(machine) + 2 * ENTRIES;
+    const frames = [0, 5, ENTRIES, 2 * ENTRIES - 1].map((i) => frameOf(machine, page + i));
+    const { tablesAllocated } = machine.counters();
+    // Whole blocks need no split.
+    expect([change(machine, page, ENTRIES), stats(machine)]).toEqual([0, [blockCount, pageCount, before.tables, 0]]);
+    const { firstPfn } = machine.memory;
+    expect(
+      invalidations(machine, () => {
+        expect(change(machine, page + 5, ENTRIES)).toBe(0);
+      }),
+    ).toBe(2);
+    expect(stats(machine)).toEqual([blockCount - 2, pageCount + 2 * ENTRIES, before.tables + 2, 2]);
+    expect(machine.counters().tablesAllocated - tablesAllocated).toBe(2);
+    expect([0, 5, ENTRIES, 2 * ENTRIES - 1].map((i) => frameOf(machine, page + i))).toEqual(frames);
+    expect(frames[1]! - firstPfn).toBe(page + 5 - LINEAR);
+    expect([ENTRIES + 4, ENTRIES + 5].map((i) => rightsOf(machine, page + i).writable)).toEqual([false, true]);
+    expect([change(machine, page + 5, 3), stats(machine)]).toEqual([
+      0,
+      [blockCount - 2, pageCount + 2 * ENTRIES, before.tables + 2, 2],
+    ]);
+    expect(staleTranslations(machine)).toBe(0);
+  });
+
+  it("keeps every translation whatever is changed", () => {
+    const ranges = fc.array(
+      fc.tuple(fc.nat(4 * ENTRIES - 1), fc.constantFrom(1, 2, 7, ENTRIES, ENTRIES + 1, 2 * ENTRIES), fc.boolean()),
+      { maxLength: 6 },
+    );
+    fc.assert(
+      fc.property(ranges, (all) => {
+        const machine = blocks();
+        const { x, nx } = machine.get(PageTableFormat).attributes;
+        const executable = new Set<number>();
+        const start = first(machine);
+        const looked = Array.from({ length: 4 * ENTRIES }, (_, i) => i).filter((i) => i % 97 === 0 || i % ENTRIES < 3);
+        for (const i of looked) if (rightsOf(machine, start + i).executable) executable.add(i);
+        for (const [at, length, opens] of all) {
+          const pages = Math.min(length, 4 * ENTRIES - at);
+          const status = (machine.get(SetMemory) as KernelSetMemory).change(start + at, pages, opens ? x : nx);
+          expect(status).toBe(0);
+          for (let i = at; i < at + pages; i++) {
+            if (opens) executable.add(i);
+            else executable.delete(i);
+          }
+          for (const i of [...looked, at, at + pages - 1]) {
+            expect(rightsOf(machine, start + i)).toMatchObject({ pfn: machine.memory.firstPfn + i, valid: true });
+            if (looked.includes(i)) expect(rightsOf(machine, start + i).executable).toBe(executable.has(i));
+          }
+        }
+        machine.cpus.current.mmu.invalidateAll();
+        const { leaves, tables } = machine.get(LinearMap).stats();
+        expect(leaves[0]!.count * ENTRIES + leaves[1]!.count).toBe(4 * ENTRIES);
+        expect(tables).toBe(1 + 4 - leaves[0]!.count);
+      }),
+      { numRuns: 15 },
+    );
+  });
+
+  it("is a table of pages, written in one lazy section, before it takes the block's place", () => {
+    const calls: Call[] = [];
+    const machine = blocks({
+      attach: (points) => {
+        record(points, ["lazyMmuEnter", "lazyMmuLeave", "tablePageCtor"], calls);
+      },
+    });
+    calls.length = 0;
+    const { writesBySetter: before } = machine.counters();
+    change(machine, first(machine) + 2 * ENTRIES + 1, 1);
+    const { writesBySetter: after } = machine.counters();
+    expect(calls.map(([point]) => point)).toEqual([
+      "tablePageCtor",
+      "lazyMmuEnter",
+      "lazyMmuLeave",
+      "lazyMmuEnter",
+      "lazyMmuLeave",
+    ]);
+    expect(calls[0]!.slice(2)).toEqual(["pte", "kernel"]);
+    expect([after.set_pte - before.set_pte, after.set_pmd - before.set_pmd]).toEqual([ENTRIES + 1, 1]);
+  });
+
+  it("is not split before all CPUs are known, nor without a table page, and then stays as it is", () => {
+    const early: number[] = [];
+    const late: unknown[] = [];
+    let booted = false;
+    let service: SetMemory | undefined;
+    const attach: Attach = (points, container) => {
+      points.on("initPhase", (phase) => {
+        if (phase === "smp" || phase === "system_features") {
+          service = container.resolve(SetMemory);
+          early.push((service as KernelSetMemory).change(LINEAR + 2 * ENTRIES + 1, 1, ro));
+        }
+      });
+      points.on("tablePageCtor", () => (booted ? ENOMEM : 0));
+    };
+    const machine = blocks({ attach });
+    booted = true;
+    expect(early).toEqual([EINVAL, 0]);
+    const before = [stats(machine), machine.digestTables(), machine.get(PageAllocator).freePages];
+    late.push(change(machine, LINEAR + 3 * ENTRIES + 1, 1));
+    expect(late).toEqual([ENOMEM]);
+    expect([stats(machine), machine.digestTables(), machine.get(PageAllocator).freePages]).toEqual(before);
+  });
+
+  it("has a splitter that prepares, looks under the lock, and gives up after 16 tries", () => {
+    let prepared = 0;
+    let ready = 3;
+    let answer = 0;
+    let nested = 0;
+    let again = (): number => 0;
+    const attach: Attach = (points, container) => {
+      const pages = (): PageAllocator => container.resolve(PageAllocator);
+      const allocator: TableAllocator = {
+        alloc(_source, gfp) {
+          if ((gfp & 8) !== 0) nested = again();
+          return pages().alloc(0);
+        },
+        free: (pfn) => {
+          pages().free(pfn, 0);
+        },
+        allocEarly: () => -1,
+        prepareSplit: () => (prepared++, answer),
+        readyForSplit: () => --ready <= 0,
+      };
+      points.setTableAllocator(allocator);
+    };
+    const machine = blocks({ attach });
+    again = () => change(machine, LINEAR + 3 * ENTRIES + 1, 1);
+    prepared = 0;
+    expect([change(machine, LINEAR + 2 * ENTRIES + 1, 1), prepared, nested]).toEqual([0, 3, EDEADLK]);
+    ready = 99;
+    prepared = 0;
+    expect([change(machine, LINEAR + 3 * ENTRIES + 1, 1), prepared]).toEqual([ENOMEM, 16]);
+    answer = -5;
+    prepared = 0;
+    expect([change(machine, LINEAR + 3 * ENTRIES + 1, 1), prepared]).toEqual([-5, 1]);
+  });
+
+  it("alone is split: of another mapping a block must be covered wholly", () => {
+    const machine = blocks();
+    const vmemmap = Number(0xfffff00000000000n >> 14n);
+    expect([
+      change(machine, vmemmap, 1),
+      change(machine, vmemmap + 1, ENTRIES),
+      change(machine, vmemmap, ENTRIES - 1),
+    ]).toEqual([EINVAL, EINVAL, EINVAL]);
+    const before = stats(machine);
+    expect([change(machine, vmemmap, ENTRIES), rightsOf(machine, vmemmap + 9).writable, stats(machine)]).toEqual([
+      0,
+      false,
+      before,
+    ]);
+    expect(change(machine, vmemmap, 2 * ENTRIES)).toBe(EINVAL);
+  });
+
+  it("that was made of pages altogether is not looked at for splits", () => {
+    const machine = blocks();
+    expect(change(machine, LINEAR + 4 * ENTRIES, 1)).toBe(EINVAL);
+  });
+});
