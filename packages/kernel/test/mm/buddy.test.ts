@@ -1,0 +1,167 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { createBuddyAllocator } from "../../src/mm/buddy.js";
+import { createReclaim } from "../../src/mm/reclaim.js";
+
+const FIRST = 0x80000;
+const LARGEST = 1024;
+
+/** The largest block that a page lies in. */
+const blockOf = (pfn: number): number => Math.floor((pfn - FIRST) / LARGEST);
+
+describe("pages of one mobility", () => {
+  it("lie in largest blocks of their own as long as there are any, and keep the kind until all of a block is free", () => {
+    const buddy = createBuddyAllocator(FIRST, 4 * LARGEST);
+    buddy.addRange(FIRST, FIRST + 4 * LARGEST);
+    const kernel = Array.from({ length: 3 }, () => buddy.alloc(0));
+    const user = Array.from({ length: 3 }, () => buddy.alloc(0, true));
+    expect([new Set(kernel.map(blockOf)).size, new Set(user.map(blockOf)).size]).toEqual([1, 1]);
+    expect(blockOf(kernel[0]!)).not.toBe(blockOf(user[0]!));
+    for (const pfn of kernel) buddy.free(pfn, 0);
+    for (let i = 0; i < 3 * LARGEST; i++) expect(blockOf(buddy.alloc(0, true))).toBeGreaterThanOrEqual(0);
+    expect([buddy.freePages, blockOf(buddy.alloc(0, true)) >= 0]).toEqual([LARGEST - 3, true]);
+  });
+
+  it("come from blocks of the other kind before an allocation fails", () => {
+    for (const movable of [true, false]) {
+      const buddy = createBuddyAllocator(FIRST, LARGEST);
+      buddy.addRange(FIRST, FIRST + LARGEST);
+      const held = buddy.alloc(3, !movable);
+      const all = Array.from({ length: LARGEST - 8 }, () => buddy.alloc(0, movable));
+      expect([all.includes(-1), new Set(all).size, buddy.alloc(0, movable), buddy.freePages]).toEqual([
+        false,
+        LARGEST - 8,
+        -1,
+        0,
+      ]);
+      for (const pfn of all) buddy.free(pfn, 0);
+      buddy.free(held, 3);
+      expect(buddy.alloc(buddy.maxOrder)).toBe(FIRST);
+    }
+  });
+
+  it("are never taken from a block that is too small", () => {
+    const buddy = createBuddyAllocator(FIRST, LARGEST);
+    buddy.addRange(FIRST + 1, FIRST + 4);
+    expect([buddy.alloc(2), buddy.alloc(1), buddy.alloc(1), buddy.alloc(0), buddy.alloc(0)]).toEqual([
+      -1,
+      FIRST + 2,
+      -1,
+      FIRST + 1,
+      -1,
+    ]);
+  });
+});
+
+describe("the allocator against a list of free pages", () => {
+  it("takes and frees what that says, with pages of both kinds, in blocks of all sizes", () => {
+    const step = fc.tuple(fc.nat(10), fc.boolean(), fc.boolean(), fc.nat());
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 3000 }),
+        fc.integer({ min: 1, max: 3000 }),
+        fc.array(step, { maxLength: 120 }),
+        (start, length, steps) => {
+          const buddy = createBuddyAllocator(FIRST, 6144);
+          const end = start + length;
+          buddy.addRange(FIRST + start, FIRST + end);
+          expect([buddy.totalPages, buddy.freePages]).toEqual([length, length]);
+          const isFree = new Set(Array.from({ length }, (_, i) => FIRST + start + i));
+          const held: (readonly [pfn: number, order: number])[] = [];
+          const fits = (order: number): boolean => {
+            for (let pfn = FIRST; pfn < FIRST + end; pfn += 2 ** order)
+              if (Array.from({ length: 2 ** order }, (_, i) => pfn + i).every((page) => isFree.has(page))) return true;
+            return false;
+          };
+          for (const [order, frees, movable, which] of steps) {
+            if (frees && held.length > 0) {
+              const [pfn, of] = held.splice(which % held.length, 1)[0]!;
+              buddy.free(pfn, of);
+              for (let i = 0; i < 2 ** of; i++) isFree.add(pfn + i);
+            } else {
+              const pfn = buddy.alloc(order, movable);
+              // Buddies merge at once, so that a free aligned block is always found.
+              expect(pfn >= 0).toBe(fits(order));
+              if (pfn < 0) continue;
+              expect((pfn - FIRST) % 2 ** order).toBe(0);
+              for (let i = 0; i < 2 ** order; i++) expect(isFree.delete(pfn + i)).toBe(true);
+              held.push([pfn, order]);
+            }
+            expect(buddy.freePages).toBe(isFree.size);
+          }
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+});
+
+describe("reclaim", () => {
+  /** A cache of so many objects, and how many are asked for at once. */
+  function cache(
+    seeks: number,
+    batch: number,
+    objects: number,
+  ): { asked: number[]; reclaim: ReturnType<typeof createReclaim> } {
+    const asked: number[] = [];
+    let left = objects;
+    const reclaim = createReclaim();
+    reclaim.register({
+      name: "test",
+      seeks,
+      batch,
+      count: () => left,
+      scan(wanted) {
+        asked.push(wanted);
+        const freed = Math.min(wanted, left);
+        left -= freed;
+        return freed;
+      },
+    });
+    return { asked, reclaim };
+  }
+
+  it.each([
+    ["4 / seeks of what there is", 2, 10, 100, [...Array<number>(20).fill(10)]],
+    ["no more than twice what there is", 1, 50, 100, [50, 50, 50, 50]],
+    ["half without seeks, in whole batches", 0, 20, 100, [20, 20]],
+    ["less than a batch when that is all there is", 2, 128, 5, [10]],
+    ["nothing of what is less than a batch, else", 8, 128, 100, []],
+  ])("asks a cache for %s", (_, seeks, batch, objects, expected) => {
+    const { asked, reclaim } = cache(seeks, batch, objects);
+    reclaim.until(() => 1);
+    const first = asked.slice(0, expected.length);
+    expect(first).toEqual(expected);
+    if (expected.length === 0) expect(asked.length > 0).toBe(true);
+  });
+
+  it("keeps what was too little for a batch for the next time", () => {
+    // 50 of 100 objects each time: all of them are asked for at the second.
+    const { asked, reclaim } = cache(8, 128, 100);
+    let attempts = 0;
+    expect(reclaim.until(() => ++attempts)).toBe(1);
+    expect([asked, attempts]).toEqual([[100], 1]);
+  });
+
+  it("tries again after each success, and 16 times without one", () => {
+    const { asked, reclaim } = cache(4, 1, 3);
+    const attempts: number[] = [];
+    expect(reclaim.until(() => (attempts.push(asked.length), -1))).toBe(-1);
+    expect(attempts).toEqual([3]);
+    let counts = 0;
+    const busy = createReclaim();
+    busy.register({ name: "busy", seeks: 1, batch: 1, count: () => (counts++, 0), scan: () => 1 });
+    expect([busy.until(() => 7), counts]).toEqual([-1, 16]);
+    expect(createReclaim().until(() => 7)).toBe(-1);
+  });
+
+  it("stops a cache that says that it cannot, counts what it freed before, and asks all the caches", () => {
+    const reclaim = createReclaim();
+    const answers = [5, -1, 9];
+    let asked = 0;
+    reclaim.register({ name: "stops", seeks: 4, batch: 10, count: () => 30, scan: () => answers[asked++]! });
+    let others = 0;
+    reclaim.register({ name: "other", seeks: 4, batch: 1, count: () => 1, scan: () => (others++, 0) });
+    expect([reclaim.until(() => 3), asked, others]).toEqual([3, 2, 1]);
+  });
+});

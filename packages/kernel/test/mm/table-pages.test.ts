@@ -1,0 +1,429 @@
+import { resolve } from "@kpkeys/core";
+import {
+  EarlyMemory,
+  ExtensionPoints,
+  LinearMap,
+  PageAllocator,
+  PageTableFormat,
+  PageTables,
+  StaticTablePages,
+  Vmalloc,
+} from "@kpkeys/core/contracts";
+import type { Observer, PgtableArch, TableAllocator } from "@kpkeys/core/contracts";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { KernelImage } from "../../src/boot/image.js";
+import { createEachRun } from "../../src/mm/leaf-runs.js";
+import { createSections } from "../../src/mm/sections.js";
+import { createTlbFlush } from "../../src/mm/tlb-flush.js";
+import type { Machine } from "../../src/machine.js";
+import { pgtableVariant } from "../support/arches.js";
+import { boot, entryOf, ENTRIES, frameOf, PAGE_SHIFT, record, staleTranslations } from "../support/machine.js";
+import type { Call } from "../support/machine.js";
+import { BASE, Process } from "../support/process.js";
+
+const POINTS = ["tablePageAllocated", "tablePageCtor", "tablePageDtor", "tablePageFreeing", "earlyTablePage"] as const;
+
+/** Two features; the second may refuse, and each notes what it hears with its number. */
+function refusing(point: "tablePageAllocated" | "tablePageCtor"): {
+  machine: Machine;
+  calls: unknown[];
+  refuse: { on: boolean };
+} {
+  const calls: unknown[] = [];
+  const refuse = { on: false };
+  const attach = (points: ExtensionPoints): void => {
+    for (const feature of [1, 2]) {
+      const note =
+        (name: string, refuses: boolean): (() => number) =>
+        () => {
+          calls.push([name, feature]);
+          return refuses && refuse.on && feature === 2 ? -12 : 0;
+        };
+      points.on("tablePageAllocated", note("allocated", point === "tablePageAllocated"));
+      points.on("tablePageCtor", note("ctor", point === "tablePageCtor"));
+      points.on("tablePageDtor", note("dtor", false));
+      points.on("tablePageFreeing", note("freeing", false));
+    }
+  };
+  const machine = boot({}, { attach });
+  calls.length = 0;
+  return { machine, calls, refuse };
+}
+
+describe("a table page from the buddy allocator", () => {
+  it("is shown to features when it is taken, constructed, destructed and given back, with its level and source", () => {
+    const calls: Call[] = [];
+    const machine = boot(
+      {},
+      {
+        attach: (points) => {
+          record(points, POINTS, calls);
+        },
+      },
+    );
+    const tables = machine.get(PageTables);
+    calls.length = 0;
+    const made = (["pgd", "pmd", "pte"] as const).map(
+      (name, level) => [name, tables.allocTable(level === 1 ? "kernel" : "user", level)] as const,
+    );
+    expect(calls).toEqual(
+      made.flatMap(([name, pfn]) => [
+        ["tablePageAllocated", pfn],
+        ["tablePageCtor", pfn, name, name === "pmd" ? "kernel" : "user"],
+      ]),
+    );
+    calls.length = 0;
+    for (const [, pfn] of made) tables.freeTable(pfn);
+    expect(calls).toEqual(
+      made.flatMap(([name, pfn]) => [
+        ["tablePageDtor", pfn, name, name === "pmd" ? "kernel" : "user"],
+        ["tablePageFreeing", pfn],
+      ]),
+    );
+  });
+
+  it("is of the lowest level unless another is named", () => {
+    const calls: Call[] = [];
+    const machine = boot(
+      {},
+      {
+        attach: (points) => {
+          record(points, ["tablePageCtor"], calls);
+        },
+      },
+    );
+    machine.get(PageTables).allocTable("user");
+    expect(calls.at(-1)!.slice(2)).toEqual(["pte", "user"]);
+  });
+
+  it.each(["tablePageAllocated", "tablePageCtor"] as const)(
+    "that %s refuses goes back; those who had accepted it hear so",
+    (point) => {
+      const { machine, calls, refuse } = refusing(point);
+      const tables = machine.get(PageTables);
+      const { freePages } = machine.get(PageAllocator);
+      const before = tables.counters.tablesAllocated;
+      refuse.on = true;
+      expect(tables.allocTable("kernel")).toBe(-1);
+      const undone =
+        point === "tablePageAllocated"
+          ? [["freeing", 1]]
+          : [
+              ["ctor", 1],
+              ["ctor", 2],
+              ["dtor", 1],
+              ["freeing", 1],
+              ["freeing", 2],
+            ];
+      expect(calls).toEqual([["allocated", 1], ["allocated", 2], ...undone]);
+      expect([machine.get(PageAllocator).freePages, tables.counters.tablesAllocated]).toEqual([freePages, before]);
+    },
+  );
+
+  it("is not to be had when memory is short, and no feature hears of it", () => {
+    const calls: Call[] = [];
+    const machine = boot(
+      {},
+      {
+        attach: (points) => {
+          record(points, POINTS, calls);
+        },
+      },
+    );
+    while (machine.get(PageAllocator).alloc(0) >= 0);
+    calls.length = 0;
+    expect([machine.get(PageTables).allocTable("user"), calls]).toEqual([-1, []]);
+  });
+
+  it("is told to observers alive and dead, with its source", () => {
+    const seen: unknown[][] = [];
+    const observer: Observer = { tablePage: (...args) => seen.push(args) };
+    const machine = boot({}, { observer });
+    const tables = machine.get(PageTables);
+    expect(seen[0]).toEqual([tables.root, "static", true]);
+    expect(new Set(seen.map(([, source]) => source))).toEqual(new Set(["static", "early", "vmemmap", "kernel"]));
+    seen.length = 0;
+    const pfn = tables.allocTable("user");
+    tables.freeTable(pfn);
+    expect(seen).toEqual([
+      [pfn, "user", true],
+      [pfn, "user", false],
+    ]);
+    expect([tables.sourceOf(tables.root), tables.sourceOf(-5), tables.sourceOf(machine.memory.endPfn + 9)]).toEqual([
+      "static",
+      undefined,
+      undefined,
+    ]);
+  });
+});
+
+describe("table pages of boot", () => {
+  it("come from memblock and the image, are known by their source, and the early ones are shown to features", () => {
+    const calls: Call[] = [];
+    const machine = boot(
+      { memory: [{ bytes: 128 * 2 ** 20 }] },
+      {
+        attach: (points) => {
+          record(points, ["earlyTablePage"], calls);
+        },
+      },
+    );
+    const tables = machine.get(PageTables);
+    const image = machine.get(StaticTablePages) as KernelImage;
+    for (const { pfn, source } of machine.scan()) {
+      expect(tables.sourceOf(pfn)).toBe(source);
+      expect(image.contains(pfn)).toBe(source === "static");
+    }
+    const counts: Record<string, number> = {};
+    for (const { source } of machine.scan()) counts[source] = (counts[source] ?? 0) + 1;
+    // Linear map: a table for each 32 MiB, the highest of them and the one above from the image, which has two of its own
+    // and shares one with the fixmap; vmalloc: 128 tables.
+    expect(counts).toEqual({ static: 1 + 2 + 2 + 1, early: 3, vmemmap: 1, kernel: 128 });
+    expect(calls.filter(([, , source]) => source === "early")).toHaveLength(3);
+    expect(calls.filter(([, , source]) => source === "vmemmap")).toHaveLength(1);
+    expect(machine.get(LinearMap).stats().tables).toBe(5);
+  });
+
+  it("may come from a feature's allocator, which stands for the buddy allocator and its handlers", () => {
+    const calls: Call[] = [];
+    const given: number[] = [];
+    const freed: number[] = [];
+    const machine = boot(
+      {},
+      {
+        attach(points, container) {
+          record(points, ["tablePageAllocated", "tablePageFreeing", "tablePageCtor", "tablePageDtor"], calls);
+          const early: number[] = [];
+          const allocator: TableAllocator = {
+            alloc: () => (given.push(resolve(container, PageAllocator).alloc(0)), given.at(-1)!),
+            free: (pfn) => void freed.push(pfn),
+            allocEarly: (source) => {
+              if (source !== "vmemmap") return -1;
+              early.push(resolve(container, EarlyMemory).alloc(1, 1));
+              return early.at(-1)!;
+            },
+            prepareSplit: () => 0,
+            readyForSplit: () => true,
+          };
+          points.setTableAllocator(allocator);
+        },
+      },
+    );
+    calls.length = 0;
+    const tables = machine.get(PageTables);
+    const pfn = tables.allocTable("kernel");
+    expect([pfn, tables.sourceOf(pfn)]).toEqual([given.at(-1), "kernel"]);
+    tables.freeTable(pfn);
+    expect([freed.at(-1), calls.map(([point]) => point)]).toEqual([pfn, ["tablePageCtor", "tablePageDtor"]]);
+  });
+});
+
+describe.each([
+  ["image", "linear"],
+  ["fixmap", "linear"],
+  ["linear", "linear"],
+  ["image", "fixmap"],
+  ["fixmap", "fixmap"],
+] as const)(
+  "with the root written through the %s and early tables through the %s",
+  (rootTableAddress, earlyTableAddress) => {
+    const arch = pgtableVariant({ rootTableAddress, earlyTableAddress } satisfies Partial<PgtableArch>);
+
+    it("boot and life make the same translations, and leave the slot of the fixmap empty", () => {
+      const memory = [{ bytes: 128 * 2 ** 20 }];
+      const machine = boot({ memory }, { arch });
+      const plain = boot({ memory });
+      expect(machine.digestTranslations()).toBe(plain.digestTranslations());
+      const process = new Process(machine);
+      process.mmap(BASE, 1);
+      expect(process.touch(BASE, 2)).toBe(1);
+      const slot = Number(0xffffffffff000000n >> 14n);
+      expect([frameOf(machine, slot), staleTranslations(machine)]).toEqual([-1, 0]);
+      for (const pfn of [machine.memory.firstPfn, machine.memory.endPfn - 1])
+        expect(frameOf(machine, Number(0xffffc00000000000n >> 14n) + pfn - machine.memory.firstPfn)).toBe(pfn);
+    });
+
+    it("an entry of the root is read and written whatever its address, and only there through the slot, with an invalidation", () => {
+      const machine = boot({}, { arch });
+      const tables = machine.get(PageTables);
+      const other = tables.allocTable("kernel", 0);
+      const cost = (table: number): number => {
+        const before = machine.counters();
+        tables.setPgd(table, 77, 3, 4);
+        expect([machine.memory.readHigh(table, 77), machine.memory.readLow(table, 77)]).toEqual([3, 4]);
+        tables.read(table, 77);
+        expect([tables.entryHigh, tables.entryLow]).toEqual([3, 4]);
+        const after = machine.counters();
+        expect(after.writesBySetter.set_pgd - before.writesBySetter.set_pgd).toBe(1);
+        return after.tlbInvalidations - before.tlbInvalidations;
+      };
+      expect([cost(tables.root), cost(other)]).toEqual([rootTableAddress === "fixmap" ? 1 : 0, 0]);
+    });
+
+    it("a run of entries of the root is stored as others are", () => {
+      const machine = boot({}, { arch });
+      const tables = machine.get(PageTables);
+      tables.setPtes(tables.root, 40, 1, (2 ** 32 - 2 ** 14) | 1, 3);
+      expect(
+        [40, 41, 42, 43].map((i) => [machine.memory.readHigh(tables.root, i), machine.memory.readLow(tables.root, i)]),
+      ).toEqual([
+        [1, (2 ** 32 - 2 ** 14) | 1],
+        [2, 1],
+        [2, 16385],
+        [0, 0],
+      ]);
+    });
+  },
+);
+
+describe("runs of entries", () => {
+  it("are present entries, each a page further than the one before and otherwise alike", () => {
+    const machine = boot();
+    const tables = machine.get(PageTables);
+    const eachRun = createEachRun(tables, machine.get(PageTableFormat));
+    const table = tables.allocTable("kernel");
+    const piece = fc.record({
+      gap: fc.nat(2),
+      pfn: fc.oneof(fc.nat(9), fc.integer({ min: 2 ** 18 - 5, max: 2 ** 18 + 5 })),
+      bits: fc.constantFrom(1, 5, 0x200),
+      count: fc.integer({ min: 1, max: 6 }),
+    });
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 6 }), fc.nat(5), (pieces, from) => {
+        const entries: (readonly [number, number])[] = [];
+        for (const { gap, pfn, bits, count } of pieces) {
+          for (let i = 0; i < gap; i++) entries.push([0, 0]);
+          for (let i = 0; i < count; i++)
+            entries.push([Math.floor((pfn + i) / 2 ** 18), ((pfn + i) << PAGE_SHIFT) | bits]);
+        }
+        entries.forEach(([high, low], i) => {
+          machine.memory.write(table, i, high, low);
+        });
+        const present = entries
+          .map(([high, low], i) => ({ i, value: BigInt(high) * 2n ** 32n + BigInt(low >>> 0) }))
+          .filter(({ i, value }) => i >= from && value !== 0n);
+        const expected: [number, number, number, number][] = [];
+        present.forEach(({ i, value }, k) => {
+          const before = present[k - 1];
+          if (before?.i === i - 1 && before.value + 16384n === value) expected.at(-1)![1]++;
+          else expected.push([i, 1, ...entries[i]!]);
+        });
+        const runs: number[][] = [];
+        eachRun(table, Math.min(from, entries.length), entries.length, (...run) => runs.push(run));
+        expect(runs).toEqual(expected);
+      }),
+    );
+  });
+});
+
+describe("operations and locks", () => {
+  it("tell features of the outermost operation alone, whatever it ends with, and of unlocking in reverse", () => {
+    const log: unknown[] = [];
+    let sections: ReturnType<typeof createSections> | undefined;
+    boot(
+      {},
+      {
+        attach(points) {
+          for (const feature of [1, 2]) {
+            points.on("operationEnter", () => void log.push(["enter", feature]));
+            points.on("operationExit", () => void log.push(["exit", feature]));
+            points.on("tableLocked", (table) => void log.push(["lock", table, feature]));
+            points.on("tableUnlocking", (table) => void log.push(["unlock", table, feature]));
+          }
+          sections = createSections(points);
+        },
+      },
+    );
+    log.length = 0;
+    const { operation } = sections!;
+    const inner = operation((value: number) => value + 1);
+    const outer = operation((value: number) => inner(value) + inner(value));
+    expect(outer(3)).toBe(8);
+    const around = [
+      ["enter", 1],
+      ["enter", 2],
+      ["exit", 1],
+      ["exit", 2],
+    ];
+    expect(log).toEqual(around);
+    log.length = 0;
+    expect(
+      operation(() => {
+        throw new Error("fails");
+      }),
+    ).toThrow("fails");
+    expect([inner(1), log]).toEqual([2, [...around, ...around]]);
+    log.length = 0;
+    sections!.lock(7);
+    sections!.unlock(7);
+    expect(log).toEqual([
+      ["lock", 7, 1],
+      ["lock", 7, 2],
+      ["unlock", 7, 2],
+      ["unlock", 7, 1],
+    ]);
+  });
+
+  it("are the function itself where no feature asks, and not where one asks for either end", () => {
+    const run = (): number => 1;
+    for (const point of [undefined, "operationEnter", "operationExit"] as const) {
+      let sections: ReturnType<typeof createSections> | undefined;
+      boot(
+        {},
+        {
+          attach: (points) => {
+            if (point !== undefined) points.on(point, () => undefined);
+            sections = createSections(points);
+          },
+        },
+      );
+      expect(sections!.operation(run) === run).toBe(point === undefined);
+    }
+  });
+});
+
+describe("an invalidation", () => {
+  it("reaches every CPU, by page, range or address space, and counts once", () => {
+    const seen: unknown[] = [];
+    const observer: Observer = { tlbFlush: (cpu, high, low, pages) => seen.push([cpu, high, low, pages]) };
+    const machine = boot({ cpus: 2 }, { observer });
+    seen.length = 0;
+    const tlb = createTlbFlush(machine.cpus);
+    tlb.range(1, 0x4000, 1);
+    tlb.range(1, 0x4000, 3);
+    tlb.addressSpace(5);
+    expect(seen).toEqual([
+      [0, 1, 0x4000, 1],
+      [1, 1, 0x4000, 1],
+      [0, 1, 0x4000, 3],
+      [1, 1, 0x4000, 3],
+      [0, 0, 0, -1],
+      [1, 0, 0, -1],
+    ]);
+    expect(tlb.invalidations).toBe(3);
+  });
+});
+
+it("a table for kernel addresses is made where it is missing, once, under the lock of the one above", () => {
+  const calls: Call[] = [];
+  const machine = boot(
+    {},
+    {
+      attach: (points) => {
+        record(points, ["tableLocked", "tableUnlocking"], calls);
+      },
+    },
+  );
+  calls.length = 0;
+  const page = machine.get(Vmalloc).alloc(2);
+  const { table } = entryOf(machine, page);
+  const above = calls[0]![1];
+  expect(calls).toEqual([
+    ["tableLocked", above],
+    ["tableUnlocking", above],
+  ]);
+  expect([above === table, machine.get(PageTables).sourceOf(table)]).toEqual([false, "kernel"]);
+  machine.get(Vmalloc).alloc(ENTRIES / 4);
+  expect(calls).toHaveLength(2);
+});
