@@ -222,7 +222,6 @@ describe("table pages of boot", () => {
 describe.each([
   ["image", "linear"],
   ["fixmap", "linear"],
-  ["linear", "linear"],
   ["image", "fixmap"],
   ["fixmap", "fixmap"],
 ] as const)(
