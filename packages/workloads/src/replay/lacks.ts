@@ -1,4 +1,5 @@
 import type { EventName } from "../reader/event.js";
+import { FAULT_WITHOUT_ADDRESS } from "../reader/ledger.js";
 import type { TraceForm } from "../reader/text-form.js";
 import type { TraceSummary } from "../reader/trace-reader.js";
 
@@ -49,9 +50,6 @@ interface Rule extends Lack {
   /** Other words for a form of text. */
   readonly forms?: Partial<Record<TraceForm, Pick<Lack, "reason" | "remedy">>>;
 }
-
-/** What the reader calls samples without an address among the unused lines. */
-const FAULT_WITHOUT_ADDRESS = "page fault without its address";
 
 /** Calls that make or change mappings. */
 const MAPPING_CALLS = ["mmap", "munmap", "mprotect", "mremap", "brk", "madvise", "shmat"] as const;
