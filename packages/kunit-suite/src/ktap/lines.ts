@@ -85,8 +85,19 @@ export function classify(content: string, number: number): KtapLine {
     case "o": {
       const [, ok, test, rest] = RESULT.exec(text) ?? [];
       if (ok !== undefined) {
-        const known = test === undefined ? {} : { test: wholeOf(test), damage: damageOf(test) };
-        return { ...place, kind: "result", ok: ok === "ok", test: undefined, ...known, ...describe(rest!) };
+        const { name, directive, skipped } = describe(rest!);
+        return {
+          number,
+          indent: place.indent,
+          text,
+          kind: "result",
+          ok: ok === "ok",
+          test: test === undefined ? undefined : wholeOf(test),
+          name,
+          directive,
+          skipped,
+          damage: test === undefined ? undefined : damageOf(test),
+        };
       }
       if (LIKE_A_RESULT.test(text)) return { ...place, kind: "log", damage: "a damaged result" };
       break;
