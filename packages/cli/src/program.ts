@@ -99,11 +99,10 @@ function createProgram(finish: (status: number) => void): Command {
     .option("--filter <glob>", "only cases that match: a glob of suites, or of suites and cases, `suite.case`")
     .option("--list", "print the names of the cases and run none")
     .addOption(new OutputOption("--junit <file>", "write the results to a file as JUnit XML too"))
-    .addHelpText("after", "\nWith --seed the cases of each suite run in an order that the seed draws.")
-    .action(async (flags: KunitFlags, command: Command) => {
+    .option("--seed <n>", "run the cases of each suite in an order that the seed draws", readWhole)
+    .action(async (flags: KunitFlags) => {
       const { kunit } = await import("./commands/kunit.js");
-      const drawn = command.getOptionValueSource("seed") === "cli";
-      finish(await kunit(flags, drawn ? flags.seed : undefined));
+      finish(await kunit(flags));
     });
 
   program
@@ -198,10 +197,8 @@ function createProgram(finish: (status: number) => void): Command {
       new Option("--replay <string>", "run one side again from what the museum printed for it").conflicts([
         "id",
         "arch",
-        "seed",
       ]),
     )
-    .option("--seed <n>", "seed of whatever is random", readWhole, 1)
     .option("--json", "print one JSON document and nothing else")
     .action(async (flags: MuseumFlags) => {
       const { museum } = await import("./commands/museum.js");

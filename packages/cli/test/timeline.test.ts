@@ -31,7 +31,6 @@ function jobOf(arch: ArchId, policy: Policy, changes: { cpus?: number } = {}): J
     cpus: 1,
     pkeys: true,
     policy: [policy],
-    seed: 1,
     ...changes,
   });
   return { ...job!, trace: embeddedTrace.trace, checks: ["coverage", "attack", "kunit"] };

@@ -67,7 +67,7 @@ const sides = EXHIBITS.flatMap((exhibit) =>
 
 describe("the bug of", () => {
   it.each(sides)("%s shows on the %s side of %s as stated, and again from the replay string", (id, side, arch) => {
-    const run = runSide({ id, side, arch, seed: 1 }, registry);
+    const run = runSide({ id, side, arch }, registry);
     expect(run).toMatchObject({ seen: side === "red", asStated: true });
     expect(run.evidence).toMatch(EVIDENCE[id]![side === "red" ? 0 : 1]);
     if ((FAULTS[side] as readonly string[]).includes(id)) expect(run.evidence).toMatch(BY_KEY);

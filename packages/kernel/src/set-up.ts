@@ -73,8 +73,15 @@ const STRICT: Observer = {
 };
 
 /** `kpkeys=off`: the kernel clears the CPU's feature before anything looks at it. */
-function withoutPkeys({ arch, options }: MachineSpec): MachineSpec["options"] {
+function withoutPkeys(options: MachineSpec["options"], arch: string): MachineSpec["options"] {
   return { ...options, [arch]: { ...options[arch], pkeys: false } };
+}
+
+/** A TLB that is described without a seed gets the machine's; the default one chooses nothing at random. */
+function withSeed({ arch, options, seed }: MachineSpec): MachineSpec["options"] {
+  const tlb = options[arch]?.["tlb"];
+  if (typeof tlb !== "object" || tlb === null || Array.isArray(tlb)) return options;
+  return { ...options, [arch]: { ...options[arch], tlb: { seed, ...tlb } } };
 }
 
 /**
@@ -97,7 +104,8 @@ export function setUpPlugins(spec: MachineSpec, registry: PluginRegistry, observ
   const { rodata, kpkeys = "enforced" } = spec.boot;
   provide(container, BootParameters, { rodata, kpkeys });
   const lines = configLinesOf(spec, registry);
-  const options = kpkeys === "off" ? withoutPkeys(spec) : spec.options;
+  const seeded = withSeed(spec);
+  const options = kpkeys === "off" ? withoutPkeys(seeded, spec.arch) : seeded;
   const { plugins, keyOwners } = registry.setUp(container, spec.arch, spec.features, options, lines);
   provide(container, KernelConfig, kernelConfigOf(plugins, lines));
   provide(container, KunitOptions, spec.kunit ?? {});

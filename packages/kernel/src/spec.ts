@@ -54,7 +54,10 @@ export interface MachineSpec {
    * counted. For finding a forgotten barrier.
    */
   readonly strict: boolean;
-  /** Seed of whatever is random in the machine. */
+  /**
+   * Seed of all that is random in the machine: which translation of a full set a TLB with random replacement drops, unless the option
+   * `tlb` has a seed. A whole number.
+   */
   readonly seed: number;
 }
 

@@ -35,7 +35,6 @@ function flagsOf({ policy, gib, pkeys }: Figure): Parameters<typeof jobsOf>[0] {
     memory: gib * 2 ** 30,
     cpus: 1,
     pkeys,
-    seed: 1,
   };
 }
 

@@ -18,6 +18,8 @@ export interface KunitFlags extends CommonFlags {
   readonly list?: true;
   /** A file that is to get the results as JUnit XML. */
   readonly junit?: string;
+  /** Seed of the order of the cases; their own order if left out. */
+  readonly seed?: number;
 }
 
 /** What kunit.py turns on with `--alltests`, by the symbols that a config may say otherwise of. */
@@ -26,12 +28,11 @@ const ALL_TESTS = ["KUNIT", "KUNIT_ALL_TESTS"];
 /**
  * `kpkeys kunit`: the suites of the kernel and its features on machines that have just booted.
  * @param flags - the command line's
- * @param shuffle - seed of the order of the cases; their own order if left out
  * @returns the exit status
  * @throws KpkeysError ERR_KUNIT_EMPTY when no machine has a case to run; ERR_OUTPUT for a file that cannot be written; what the jobs throw
  */
-export async function kunit(flags: KunitFlags, shuffle?: number): Promise<number> {
-  const { filter, list = false } = flags;
+export async function kunit(flags: KunitFlags): Promise<number> {
+  const { filter, list = false, seed: shuffle } = flags;
   if (filter !== undefined) readFilter(filter);
   const choice = { ...(filter !== undefined && { filter }), ...(shuffle !== undefined && { shuffle }) };
   const results = await doJobs(jobsFor(flags, choice, list), { ...flags, symbols: ALL_TESTS });

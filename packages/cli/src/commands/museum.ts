@@ -18,8 +18,6 @@ export interface MuseumFlags {
   readonly id?: string;
   /** One side of one exhibit, and nothing else. */
   readonly replay?: string;
-  /** Seed of whatever is random in the machines. */
-  readonly seed: number;
   /** Whether the result is printed as JSON. */
   readonly json?: true;
 }
@@ -55,13 +53,13 @@ function showReplay(text: string, registry: PluginRegistry, json: boolean): numb
   return run.asStated ? EXIT.GOOD : EXIT.FAILED;
 }
 
-function runExhibits({ arch: wanted, id, seed }: MuseumFlags, registry: PluginRegistry): ExhibitRun[] {
+function runExhibits({ arch: wanted, id }: MuseumFlags, registry: PluginRegistry): ExhibitRun[] {
   const exhibits = id === undefined ? EXHIBITS : [findExhibit(id)];
   const all = exhibits.flatMap((exhibit) => archesOf(exhibit, registry).map((arch) => ({ exhibit, arch })));
   // One that applies to none of the architectures: the run of its side says so.
-  if (id !== undefined && all.length === 0) runSide({ id, side: "red", arch: wanted[0]!, seed }, registry);
+  if (id !== undefined && all.length === 0) runSide({ id, side: "red", arch: wanted[0]! }, registry);
   return all.map(({ exhibit, arch }) => {
-    const run = (side: SideName): SideRun => runSide({ id: exhibit.id, side, arch, seed }, registry);
+    const run = (side: SideName): SideRun => runSide({ id: exhibit.id, side, arch }, registry);
     return { exhibit, arch, red: run("red"), green: run("green") };
   });
 }

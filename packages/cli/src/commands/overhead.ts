@@ -64,7 +64,6 @@ export function calibrationJobs(trace: string): Job[] {
     memory: 4 * 2 ** 30,
     cpus: 1,
     pkeys: true,
-    seed: 1,
   });
   return jobs.map((job) => ({ ...job, trace, micro: true }));
 }

@@ -24,6 +24,8 @@ export type ReplayFlags = CommonFlags & {
   readonly until?: Until;
   /** One program in how many is. */
   readonly sample?: number;
+  /** Seed by which they are taken. */
+  readonly seed: number;
   /** Where their timeline goes. */
   readonly traceOut?: string;
   /** How many machines replay at once. */

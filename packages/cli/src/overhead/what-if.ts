@@ -91,7 +91,6 @@ const STANDARD: CommonFlags = {
   memory: 2 * 2 ** 30,
   cpus: 1,
   pkeys: true,
-  seed: 1,
 };
 
 /**

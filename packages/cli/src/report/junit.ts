@@ -23,9 +23,14 @@ export function junitOf(results: readonly JobResult[]): string {
 }
 
 function suiteElement({ job }: JobResult, { name, cases }: SuiteResult): Element {
-  const { spec, series, policy } = job;
+  const { spec, series, policy, kunit: { shuffle } = {} } = job;
   const classname = `${machineName(job)}.${name}`;
-  const properties = Object.entries({ arch: spec.arch, series, policy, seed: spec.seed });
+  const properties = Object.entries({
+    arch: spec.arch,
+    series,
+    policy,
+    ...(shuffle !== undefined && { seed: shuffle }),
+  });
   return {
     "@name": classname,
     ...countsOf(cases),

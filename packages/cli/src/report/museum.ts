@@ -55,7 +55,7 @@ export interface MuseumReport {
 }
 
 /** What `kpkeys museum --replay STRING --json` prints. */
-export type MuseumReplay = Omit<SideRun, "asStated" | "seed">;
+export type MuseumReplay = Omit<SideRun, "asStated">;
 
 /** An exhibit that was run on an architecture. */
 export interface ExhibitRun {

@@ -6,7 +6,7 @@ export interface TlbGeometry {
   readonly ways: number;
   /** Which translation of a full set gives way: the least recently used, the first one in, or any. */
   readonly replacement: "lru" | "fifo" | "random";
-  /** Where `random` begins, a whole number: equal seeds, equal choices. */
+  /** Where `random` begins, a whole number: equal seeds, equal choices. The machine's seed where the option leaves it out. */
   readonly seed: number;
 }
 

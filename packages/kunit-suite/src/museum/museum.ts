@@ -93,12 +93,12 @@ export function archesOf({ arches }: Exhibit, registry: PluginRegistry): readonl
  * import { pgtablesHardening } from "@kpkeys/pgtables-hardening";
  *
  * const registry = createPluginRegistry([arm64Poe, pgtablesHardening]);
- * const { seen, evidence } = runSide({ id: "irq-exit-resume", side: "red", arch: "arm64-poe", seed: 1 }, registry);
+ * const { seen, evidence } = runSide({ id: "irq-exit-resume", side: "red", arch: "arm64-poe" }, registry);
  * console.log(seen, /ESR_EL1=\w+/.exec(evidence)?.[0]); // true ESR_EL1=0x000000409600004f
  * ```
  */
 export function runSide(key: SideKey, registry: PluginRegistry): SideRun {
-  const { id, side, arch, seed } = key;
+  const { id, side, arch } = key;
   const exhibit = findExhibit(id);
   const arches = archesOf(exhibit, registry);
   if (!arches.includes(arch)) {
@@ -110,7 +110,7 @@ export function runSide(key: SideKey, registry: PluginRegistry): SideRun {
   const { variants = [], run } = exhibit[side];
   const extra = [recorder.plugin, ...variants];
   const ids = extra.map((plugin) => plugin.id);
-  const spec = specOf(exhibit, side, arch, seed, ids);
+  const spec = specOf(exhibit, side, arch, ids);
   const { seen, evidence } = findingOf(() => {
     const machine = buildMachine(spec, createPluginRegistry([...registry.plugins, ...extra]));
     return run({ machine, step: recorder.step });
@@ -149,7 +149,7 @@ export function replaySide(text: string, registry: PluginRegistry): SideRun {
 }
 
 /** The machine of a side: the smallest that boots, with the feature, and in what it differs. */
-function specOf(exhibit: Exhibit, side: SideName, arch: string, seed: number, extra: readonly string[]): MachineSpec {
+function specOf(exhibit: Exhibit, side: SideName, arch: string, extra: readonly string[]): MachineSpec {
   const layers: readonly Policies[] = [exhibit.policies ?? {}, exhibit[side].policies ?? {}];
   const merged = <K extends "arch" | "pgtables" | "kernel">(name: K): NonNullable<Policies[K]> =>
     Object.assign({}, ...layers.map((layer) => layer[name])) as NonNullable<Policies[K]>;
@@ -161,6 +161,5 @@ function specOf(exhibit: Exhibit, side: SideName, arch: string, seed: number, ex
     kernel: merged("kernel"),
     memory: [{ bytes: MINIMUM_MEMORY }],
     cpus: layers.findLast(({ cpus }) => cpus !== undefined)?.cpus ?? DEFAULT_SPEC.cpus,
-    seed,
   };
 }

@@ -9,19 +9,17 @@ export interface SideKey {
   readonly side: SideName;
   /** Id of the architecture. */
   readonly arch: string;
-  /** The machine's seed, a whole number, 0 or more. */
-  readonly seed: number;
 }
 
-const FORM = /^([a-z0-9-]+):(red|green):([a-z0-9-]+):(\d{1,15})$/;
+const FORM = /^([a-z0-9-]+):(red|green):([a-z0-9-]+)$/;
 
 /**
- * Writes a run down: `irq-exit-resume:red:arm64-poe:1`.
+ * Writes a run down: `irq-exit-resume:red:arm64-poe`.
  * @param key - what makes the run
  * @returns the replay string
  */
-export function formatReplay({ id, side, arch, seed }: SideKey): string {
-  return [id, side, arch, seed].join(":");
+export function formatReplay({ id, side, arch }: SideKey): string {
+  return [id, side, arch].join(":");
 }
 
 /**
@@ -31,11 +29,11 @@ export function formatReplay({ id, side, arch, seed }: SideKey): string {
  * @throws KpkeysError ERR_EXHIBIT for another form
  */
 export function parseReplay(text: string): SideKey {
-  const [, id, side, arch, seed] = FORM.exec(text) ?? [];
+  const [, id, side, arch] = FORM.exec(text) ?? [];
   if (id === undefined || side === undefined || arch === undefined) {
     throw new KpkeysError("ERR_EXHIBIT", `${JSON.stringify(text)} is no replay string`, {
-      expected: "EXHIBIT:red|green:ARCHITECTURE:SEED, such as irq-exit-resume:red:arm64-poe:1",
+      expected: "EXHIBIT:red|green:ARCHITECTURE, such as irq-exit-resume:red:arm64-poe",
     });
   }
-  return { id, side: side as SideName, arch, seed: Number(seed) };
+  return { id, side: side as SideName, arch };
 }

@@ -1,0 +1,37 @@
+import { Access, Privilege } from "@kpkeys/core/contracts";
+import { expect, it } from "vitest";
+import type { PluginOptions } from "@kpkeys/core/contracts";
+import { pageHigh, pageLow } from "../src/mm/addresses.js";
+import { boot, PAGE_SHIFT } from "./support/machine.js";
+import { BASE, Process } from "./support/process.js";
+
+/** Walks that a process of more pages than the TLB holds needs: they depend on which translations give way. */
+function walks(seed: number, tlb: PluginOptions): number {
+  const process = new Process(boot({ seed, options: { "odd-arch": { tlb } } }));
+  const cpu = process.machine.cpus.current;
+  process.mmap(BASE, 24);
+  for (let page = BASE; page < BASE + 24; page++) process.touch(page, Access.WRITE);
+  const before = cpu.counters.walks;
+  for (let i = 0; i < 400; i++) {
+    const page = BASE + ((i * i) % 24);
+    cpu.access(pageHigh(page, PAGE_SHIFT), pageLow(page, PAGE_SHIFT), Access.READ, Privilege.USER);
+  }
+  return cpu.counters.walks - before;
+}
+
+const random = { sets: 1, ways: 6, replacement: "random" };
+const seeds = [0, 1, 2, 3, 4, 5, 6, 7];
+
+it("one seed always repeats, and seeds differ in what a random TLB drops", () => {
+  const counts = seeds.map((seed) => walks(seed, random));
+  expect(seeds.map((seed) => walks(seed, random))).toEqual(counts);
+  expect(new Set(counts).size).toBeGreaterThan(1);
+});
+
+it("a seed of the TLB's own counts more than the machine's", () => {
+  expect(new Set(seeds.map((seed) => walks(seed, { ...random, seed: 3 })))).toEqual(new Set([walks(3, random)]));
+});
+
+it("nothing else of a machine is random", () => {
+  expect(new Set(seeds.map((seed) => walks(seed, { ...random, replacement: "lru" }))).size).toBe(1);
+});
