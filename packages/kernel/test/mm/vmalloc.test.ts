@@ -9,7 +9,7 @@ import type { Call } from "../support/machine.js";
 
 /** Where the example architecture has vmalloc, in pages of 16 KiB. */
 const START = Number(0xffffe00000000000n >> 14n);
-const USAGE = expect.objectContaining({ code: "ERR_USAGE" }) as Error;
+const MISUSE = expect.objectContaining({ code: "ERR_API_MISUSE" }) as Error;
 
 const free = (machine: Machine): number => machine.get(PageAllocator).freePages;
 
@@ -155,7 +155,7 @@ describe("vmalloc", () => {
     const before = free(machine);
     expect(() => {
       act(vmalloc, page);
-    }).toThrow(USAGE);
+    }).toThrow(MISUSE);
     expect([free(machine), frameOf(machine, page) >= 0]).toEqual([before, true]);
   });
 
