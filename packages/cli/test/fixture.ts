@@ -93,7 +93,6 @@ export function runReport(...arches: ArchReport[]): RunReport {
       unreadable: 0,
       backwards: 0,
       lost: 0,
-      halves: 0,
       refused: 0,
       processes: 121,
       until: null,

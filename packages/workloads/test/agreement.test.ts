@@ -57,8 +57,8 @@ describe("a difference from Linux", () => {
   });
 
   test("may be in what execve wrote on a stack near the end of a table, if Linux has more", async () => {
-    const near = [exec(7), fault(7, STACK + 2046 * PAGE), ...exit(7)];
-    const far = [exec(7), fault(7, STACK + 100 * PAGE), ...exit(7)];
+    const near = [exec(7), ...mmap(7, AREA, 1), fault(7, STACK + 2046 * PAGE), ...exit(7)];
+    const far = [exec(7), ...mmap(7, AREA, 1), fault(7, STACK + 100 * PAGE), ...exit(7)];
     const none = await whyOf(far, 5);
     expect(await whyOf(near, 5)).not.toBe(none);
     expect(await whyOf(near, 1)).toBe(none);

@@ -86,13 +86,4 @@ describe("a sample of a page fault", () => {
     expect(task!.mm!.tablePages).toBe(2);
     expect([...replay.machine.get(AddressSpaces).all]).toHaveLength(1);
   });
-
-  test("is the same fault once more when tracepoints show faults as well", () => {
-    const replay = begun();
-    replay.mmap(AREA, 2, Prot.READ | Prot.WRITE);
-    replay.event("page_fault_user", AREA, 0, 6);
-    replay.event("page_fault", AREA);
-    expect(replay.operations.faults.counts.alreadyMapped).toBe(0);
-    expect(replay.operations.sampledTwice).toBe(1);
-  });
 });

@@ -44,14 +44,11 @@ function damageOf({ lines, unreadable, backwards, lost }: TraceReport): string[]
 
 /** What the recording lacks, cannot show, or has in a form that cannot be carried out. */
 function missingOf({ trace, arches }: RunReport): string[] {
-  const { lacks, limits, halves } = trace;
+  const { lacks, limits } = trace;
   const reasons = new Set(lacks.map(({ reason }) => reason));
   return [
     ...lacks.map(({ reason, remedy }) => `${reason}: ${remedy}`),
     ...limits.filter((limit) => !reasons.has(limit)),
-    ...(halves > 0
-      ? [`${counted(halves, "system call")} with an entry or an exit alone: what they did is not in the model`]
-      : []),
     ...refusedLines({ trace, arches }),
   ];
 }

@@ -40,7 +40,6 @@ describe("kpkeys run", () => {
       backwards: 0,
       processes: 5,
       lost: 0,
-      halves: 0,
       refused: 0,
       until: null,
       sample: null,

@@ -38,12 +38,8 @@ export class Operations {
   readonly pageBytes: number;
   /** Events that perf has lost so far. */
   lost = 0;
-  /** Samples of faults that tracepoints have as well. */
-  sampledTwice = 0;
   /** The line of the event replayed last. */
   line = 0;
-  /** Whether tracepoints have shown a fault. */
-  #tracesFaults = false;
   readonly #tasks: Tasks;
   readonly #cpus: Cpus;
   /** The idle task of each CPU. */
@@ -99,7 +95,6 @@ export class Operations {
     this.#tasks.switchTo(thread.task);
     switch (event.kind) {
       case page_fault_user:
-        this.#tracesFaults = true;
         this.faults.replay(thread.task.mm!, thread.program, event, Privilege.USER);
         return;
       case page_fault_kernel:
@@ -140,7 +135,6 @@ export class Operations {
    * reads (file name, arguments) is still in the old one.
    */
   #kernelFault(thread: Thread, event: TraceEvent): void {
-    this.#tracesFaults = true;
     const write = (event.argLow[2]! & 2) !== 0;
     if (write) this.#enterExeced(thread);
     this.faults.replay(thread.task.mm!, thread.program, event, Privilege.UACCESS);
@@ -148,10 +142,6 @@ export class Operations {
 
   /** In execve a sample of what the old address space does not map is a write into the new one. */
   #sampledFault(thread: Thread, event: TraceEvent): void {
-    if (this.#tracesFaults) {
-      this.sampledTwice++;
-      return;
-    }
     if (!this.faults.isMapped(thread.task.mm!, event)) this.#enterExeced(thread);
     this.faults.replaySample(thread.task.mm!, thread.program, event);
   }
@@ -167,7 +157,6 @@ export class Operations {
     const thread = this.threads.find(tid);
     if (thread === undefined) return;
     this.#keepExit(thread, groupDead);
-    this.syscalls.abandon(thread);
     this.threads.exit(thread);
   }
 

@@ -82,8 +82,6 @@ export interface ReplayResult extends Readonly<FaultCounts> {
     readonly unreadable: number;
     /** Events with a time before that of the event in front of them. */
     readonly backwards: number;
-    /** System calls of which there is an entry and no exit, or an exit and no entry: what they did is not in the model. */
-    readonly halves: number;
     /** Processes met, or of these those in the sample. */
     readonly processes: number;
     /** Events that perf says it lost while it recorded. */
@@ -211,7 +209,7 @@ function traceOf(
 ): ReplayResult["trace"] {
   const { name, form, lines, comments, blanks, unused, unreadable, backwards } = summary;
   const { threads, syscalls, lost } = operations;
-  const { refused, halves, execs } = syscalls;
+  const { refused, execs } = syscalls;
   const whole = !stopped && until === undefined;
   return {
     name,
@@ -227,7 +225,6 @@ function traceOf(
     backwards,
     processes: threads.processes,
     lost,
-    halves,
     refused,
     until: until ?? null,
     sample: sample?.counts ?? null,
@@ -235,17 +232,14 @@ function traceOf(
 }
 
 /** What the events of this recording do not show. */
-function limitsOf({ syscalls, sampledTwice }: Operations, { kinds }: TraceSummary): string[] {
-  const samples = (kinds.page_fault ?? 0) - sampledTwice;
+function limitsOf({ syscalls }: Operations, { kinds }: TraceSummary): string[] {
+  const samples = kinds.page_fault ?? 0;
   const { unknownEffects } = syscalls;
   return [
     ...(samples > 0
       ? [
           `${samples} samples of page faults do not show whether they are reads or writes: replayed as writes where allowed`,
         ]
-      : []),
-    ...(sampledTwice > 0
-      ? [`${sampledTwice} samples of page faults are not used: tracepoints show the same faults`]
       : []),
     ...(unknownEffects > 0
       ? [`${unknownEffects} calls of process_madvise: their ranges are in the caller's memory, which is not recorded`]

@@ -20,8 +20,6 @@ export class Syscalls {
   refused = 0;
   /** Calls that succeeded and whose effect no trace has: the ranges of process_madvise are in the caller's memory. */
   unknownEffects = 0;
-  /** Calls with an entry and no exit, or an exit and no entry. */
-  halves = 0;
   /** Calls of execve that succeeded. */
   execs = 0;
   readonly #spaces: AddressSpaces;
@@ -42,7 +40,6 @@ export class Syscalls {
    * @param event - a `sys_enter_*` event
    */
   enter(thread: Thread, event: TraceEvent): void {
-    this.abandon(thread);
     thread.syscall = event.kind;
     thread.argHigh.set(event.argHigh);
     thread.argLow.set(event.argLow);
@@ -58,24 +55,13 @@ export class Syscalls {
    */
   leave(thread: Thread, event: TraceEvent): void {
     if (event.kind === EventKind.sys_exit_execve && !isErrno(event)) this.execs++;
-    if (event.kind !== thread.syscall + 1) {
-      this.abandon(thread);
-      if (!returnsElsewhere(event.kind)) this.halves++;
-      return;
-    }
-    if (thread.task.mm !== undefined && !this.#carryOut(thread.task.mm, thread, event)) {
+    const { mm } = thread.task;
+    // Without its own entry an exit has no arguments: it returns in a child, or is one half of a call.
+    const isWhole = event.kind === thread.syscall + 1;
+    if (isWhole && mm !== undefined && !this.#carryOut(mm, thread, event)) {
       this.refused++;
       thread.program.refused++;
     }
-    thread.syscall = -1;
-  }
-
-  /**
-   * A thread is in no call any more without an exit of the one that it was in.
-   * @param thread - the thread
-   */
-  abandon(thread: Thread): void {
-    if (thread.syscall >= 0) this.halves++;
     thread.syscall = -1;
   }
 
@@ -220,19 +206,5 @@ export class Syscalls {
   /** A length in bytes that a call was entered with, in pages. */
   #length(thread: Thread, slot: number): number {
     return this.#pages.pagesOf(thread.argHigh[slot]!, thread.argLow[slot]!);
-  }
-}
-
-/** Whether a call may return in a thread that did not enter it: in the child, or in a thread that execve gave another number. */
-function returnsElsewhere(kind: EventKind): boolean {
-  switch (kind) {
-    case EventKind.sys_exit_clone:
-    case EventKind.sys_exit_clone3:
-    case EventKind.sys_exit_fork:
-    case EventKind.sys_exit_vfork:
-    case EventKind.sys_exit_execve:
-      return true;
-    default:
-      return false;
   }
 }
