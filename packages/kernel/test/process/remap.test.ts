@@ -51,6 +51,16 @@ describe("mprotect", () => {
     ]).toEqual([1, false]);
   });
 
+  it("makes the copy of a file's page writable at once, since it is no page of the file any more", () => {
+    const process = new Process();
+    process.mmap(BASE, 2, RW, FILE);
+    process.touch(BASE, WRITE);
+    process.touch(BASE + 1, READ);
+    process.spaces.mprotect(process.mm, BASE, 2, Prot.READ);
+    process.spaces.mprotect(process.mm, BASE, 2, RW);
+    expect([process.touch(BASE, WRITE), process.touch(BASE + 1, WRITE)]).toEqual([0, 1]);
+  });
+
   it("makes a page of shared memory writable at once", () => {
     const process = new Process();
     process.mmap(BASE, 1, Prot.READ, SHARED);
@@ -269,6 +279,16 @@ describe("mremap", () => {
     process.mmap(BASE + 2, 2);
     expect(move(process, BASE, 4, BASE + 4)).toBe(0);
     expect(rightsOf(process, BASE, 9)).toEqual([-1, -1, -1, -1, RW, -1, RW, RW, -1]);
+  });
+
+  it("that grows by the move leaves the rest of the old mapping whole", () => {
+    const process = new Process();
+    process.mmap(BASE, 10);
+    expect(move(process, BASE, 2, NEW, 3)).toBe(0);
+    expect(mappings(process).map(({ start, end }) => [start - BASE, end - start])).toEqual([
+      [2, 8],
+      [NEW - BASE, 3],
+    ]);
   });
 
   it("moves a part of a mapping", () => {

@@ -325,6 +325,9 @@ describe("a switch", () => {
     onCpu(machine, 0);
     tasks.backTo(task);
     expect([machine.cpus.current.id, tasks.current, tasks.switches]).toEqual([0, task, 3]);
+    onCpu(machine, 1);
+    tasks.backTo(task);
+    expect([machine.cpus.current.id, tasks.current, tasks.switches]).toEqual([0, task, 3]);
     tasks.backTo([...tasks.all][1]!);
     expect([machine.cpus.current.id, tasks.isIdle(1)]).toEqual([1, true]);
   });

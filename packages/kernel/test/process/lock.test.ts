@@ -1,0 +1,92 @@
+import { Prot } from "@kpkeys/core/contracts";
+import { describe, expect, it } from "vitest";
+import { KernelMm } from "../../src/process/mm.js";
+import { BASE, Process, RW, SHARED } from "../support/process.js";
+import { readUserTables } from "../support/tables.js";
+
+const MCL = { CURRENT: 1, FUTURE: 2, ONFAULT: 4 };
+
+/** Which pages from BASE on are present. */
+function present(process: Process): number[] {
+  const { pages } = readUserTables(process.machine, process.mm);
+  return [...pages.keys()].map((page) => page - BASE).sort((a, b) => a - b);
+}
+
+describe("mlock", () => {
+  it("fills what is mapped of a range and may be accessed, and nothing beside it; holes do not end it", () => {
+    const process = new Process();
+    process.mmap(BASE, 4);
+    process.mmap(BASE + 5, 1, 0);
+    process.mmap(BASE + 6, 4, Prot.READ);
+    expect(process.spaces.mlock(process.mm, BASE + 2, 6)).toBe(0);
+    expect(present(process)).toEqual([2, 3, 6, 7]);
+    expect(process.spaces.faults).toBe(0);
+  });
+
+  it("keeps a mapping filled that grows by mremap or becomes private and writable, until munlock", () => {
+    for (const unlock of [false, true]) {
+      const process = new Process();
+      process.mmap(BASE, 2, Prot.READ);
+      process.spaces.mlock(process.mm, BASE, 2);
+      if (unlock) expect(process.spaces.munlock(process.mm, BASE, 2)).toBe(0);
+      process.spaces.mremap(process.mm, BASE, 2, BASE, 4);
+      expect(present(process)).toEqual(unlock ? [0, 1] : [0, 1, 2, 3]);
+      process.spaces.mprotect(process.mm, BASE, 2, RW);
+      const { pages } = readUserTables(process.machine, process.mm);
+      expect([0, 1].map((i) => pages.get(BASE + i)!.writable)).toEqual([!unlock, !unlock]);
+    }
+    const process = new Process();
+    process.mmap(BASE, 1, Prot.READ, SHARED);
+    process.spaces.mlock(process.mm, BASE, 1);
+    process.spaces.madvise(process.mm, BASE, 1, 4);
+    process.spaces.mprotect(process.mm, BASE, 1, RW);
+    expect(present(process)).toEqual([]);
+  });
+
+  it("splits a mapping, which munlock makes one again", () => {
+    const process = new Process();
+    process.mmap(BASE, 9);
+    const count = (): number => KernelMm.of(process.mm).vmas.all.length;
+    process.spaces.mlock(process.mm, BASE + 3, 3);
+    expect(count()).toBe(3);
+    process.spaces.munlock(process.mm, BASE + 3, 3);
+    expect(count()).toBe(1);
+  });
+});
+
+describe("mlockall", () => {
+  it.each([
+    [MCL.CURRENT, [0, 1], []],
+    [MCL.FUTURE, [], [8, 9]],
+    [MCL.CURRENT | MCL.FUTURE, [0, 1], [8, 9]],
+    [MCL.CURRENT | MCL.ONFAULT, [], []],
+    [MCL.FUTURE | MCL.ONFAULT, [], []],
+    [0, [], []],
+  ])("with the flags %d fills what is mapped, or what is mapped later", (flags, now, later) => {
+    const process = new Process();
+    process.mmap(BASE, 2);
+    process.spaces.mlockall(process.mm, flags);
+    expect(present(process)).toEqual(now);
+    process.mmap(BASE + 8, 2);
+    expect(present(process)).toEqual([...now, ...later]);
+  });
+
+  it("of what comes later is for the heap too, and ends with munlockall, which unlocks what is mapped", () => {
+    const process = new Process();
+    process.spaces.brk(process.mm, BASE);
+    process.spaces.mlockall(process.mm, MCL.FUTURE);
+    process.spaces.brk(process.mm, BASE + 2);
+    expect(present(process)).toEqual([0, 1]);
+    process.spaces.mlockall(process.mm, 0);
+    process.spaces.brk(process.mm, BASE + 4);
+    expect(present(process)).toEqual([0, 1]);
+    expect(KernelMm.of(process.mm).vmas.all).toHaveLength(1);
+  });
+
+  it("with ONFAULT locks what is mapped without filling it, which a growth fills", () => {
+    const process = new Process();
+    process.mmap(BASE, 1);
+    process.spaces.mlockall(process.mm, MCL.CURRENT | MCL.ONFAULT);
+    expect(KernelMm.of(process.mm).vmas.all[0]!.flags & 0x10).toBe(0x10);
+  });
+});
