@@ -32,6 +32,12 @@ const TG0 = [12, 16, 14];
 const TG1 = [undefined, 14, 12, 16];
 /** Width of output addresses by IPS. */
 const IPS = [32, 36, 40, 42, 44, 48, 48];
+/** Lowest bit of TCR_EL1.IPS. */
+export const TCR_IPS_SHIFT = 32n;
+/** TCR_EL1.IPS. */
+export const TCR_IPS: bigint = 7n << TCR_IPS_SHIFT;
+/** Values of IPS for less than 48 bits, the widest first. */
+export const NARROWER: readonly bigint[] = [4n, 3n, 2n, 1n, 0n];
 
 /**
  * Width of output addresses: TCR_EL1.IPS, 48 at most.
@@ -39,7 +45,7 @@ const IPS = [32, 36, 40, 42, 44, 48, 48];
  * @param tcr - TCR_EL1
  */
 export function addressBitsOf(tcr: bigint): number {
-  return IPS[Number((tcr >> 32n) & 7n)] ?? 48;
+  return IPS[Number((tcr & TCR_IPS) >> TCR_IPS_SHIFT)] ?? 48;
 }
 
 /**

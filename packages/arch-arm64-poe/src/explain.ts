@@ -1,14 +1,22 @@
 import { Access, FaultKind, Privilege } from "@kpkeys/core/contracts";
 import type { FaultReport, Geometry } from "@kpkeys/core/contracts";
 import { createCpu, fromWords, refuseInput, shortHex, toWords } from "@kpkeys/core/machine";
-import type { ExplainRules, InputRule, NotTables, ReadInputs, Rule } from "@kpkeys/core/machine";
-import { ARM64_GEOMETRIES, addressBitsOf, geometryOf } from "./explain-geometry.js";
+import type {
+  ExplainRules,
+  InputRule,
+  NotTables,
+  OtherMachine,
+  ReadInputs,
+  Rule,
+  SyndromeVerdict,
+} from "@kpkeys/core/machine";
+import { ARM64_GEOMETRIES, addressBitsOf, geometryOf, NARROWER, TCR_IPS, TCR_IPS_SHIFT } from "./explain-geometry.js";
 import { ARM64_RULES } from "./explain-rules.js";
-import { describeSignal, ESR_WNR, exceptionClassOf, statusOf } from "./fault.js";
-import { faultInfo, isTranslationResult, statusMeaning } from "./fault-status.js";
+import { describeSignal, ESR_OVERLAY, ESR_WNR, exceptionClassOf, statusOf } from "./fault.js";
+import { faultInfo, isTranslationResult, LEVEL_MINUS_ONE, STATUS_SOURCE, statusMeaning } from "./fault-status.js";
 import { ARM64_FORMAT, Bit, createFormat } from "./format.js";
 import { createRegime } from "./regime.js";
-import { createSystemRegisters, POR_EL1, TCR_TBI0, TCR_TBI1 } from "./registers.js";
+import { createSystemRegisters, POR_EL1, TCR_HA, TCR_HD, TCR_TBI0, TCR_TBI1 } from "./registers.js";
 import { ARM64_VECTORS } from "./vectors.js";
 
 const LINUX = "as Linux sets it";
@@ -121,21 +129,27 @@ function unknown({ esr = "" }: ReadInputs["given"]): ReturnType<NonNullable<Expl
 /** Lowest bit of a tag, and the bit that chooses the half of an address that has one. */
 const TAG_SHIFT = 56n;
 const HALF_BIT = 55n;
+/** Status of an address that is not canonical (Arm ARM, AArch64.S1Translate): a translation fault of level 0. */
+const OUT_OF_RANGE = 4;
 
 /**
- * Linux turns TBI0 on, and TBI1 where kernel pointers have tags of KASAN or MTE, which are 0xf0 to 0xff: FAR_EL1 then has the tag
+ * Linux turns TBI0 on, and TBI1 with KASAN tags, which are 0xf0 to 0xff, or with CONFIG_ARM64_MTE: FAR_EL1 then has the tag
  * (Arm ARM, AArch64.BranchAddr and AddrTop; arch_kasan_reset_tag).
  */
 function untag(
-  { addressHigh, addressLow }: FaultReport,
+  { addressHigh, addressLow, syndromeLow }: FaultReport,
   { values, given }: ReadInputs,
 ): { readonly address: bigint; readonly rule: Rule } | undefined {
   const address = fromWords(addressHigh, addressLow);
   const isUpper = ((address >> HALF_BIT) & 1n) === 1n;
   const tag = address >> TAG_SHIFT;
   const without = BigInt.asUintN(64, BigInt.asIntN(Number(TAG_SHIFT), address));
+  // An address that is not canonical faults at level 0: another level shows that the tag was ignored.
+  const isWalked = statusOf(syndromeLow) !== OUT_OF_RANGE;
   const isOn =
-    given["tcr"] === undefined ? !isUpper || tag >= 0xf0n : (values["tcr"]! & (isUpper ? TCR_TBI1 : TCR_TBI0)) !== 0n;
+    given["tcr"] === undefined
+      ? !isUpper || tag >= 0xf0n || isWalked
+      : (values["tcr"]! & (isUpper ? TCR_TBI1 : TCR_TBI0)) !== 0n;
   if (without === address || !isOn) return undefined;
   const text = `the address has the tag ${shortHex(tag)}, which translation ignores: ${shortHex(without)}`;
   return { address: without, rule: { text, source: `Arm ARM, TCR_EL1.TBI${isUpper ? 1 : 0}` } };
@@ -145,6 +159,52 @@ function notTables({ syndromeLow }: FaultReport): NotTables | undefined {
   const status = statusOf(syndromeLow);
   if (isTranslationResult(status)) return undefined;
   return { name: faultInfo(status).name, rules: [statusMeaning(status)] };
+}
+
+/** Kinds of faults by the status without its level. */
+const KINDS = [FaultKind.ADDRESS_SIZE, FaultKind.TRANSLATION, FaultKind.ACCESS_FLAG, FaultKind.PERMISSION] as const;
+
+function kindOf({ syndromeHigh, syndromeLow }: FaultReport): FaultKind {
+  if ((syndromeHigh & ESR_OVERLAY) !== 0) return FaultKind.PKEY;
+  const status = statusOf(syndromeLow);
+  return LEVEL_MINUS_ONE.has(status) ? KINDS[(status >> 1) & 1]! : KINDS[status >> 2]!;
+}
+
+function decidedBy(report: FaultReport): SyndromeVerdict {
+  const kind = kindOf(report);
+  const { name } = faultInfo(statusOf(report.syndromeLow));
+  return {
+    kind,
+    name: kind === FaultKind.PKEY ? `${name}, Overlay 1` : name,
+    rule: { text: "the status names the check that failed", source: STATUS_SOURCE },
+  };
+}
+
+/** The inputs of FEAT_S1PIE and FEAT_S1POE. */
+const INDIRECT_INPUTS = ["por", "por-el0", "pir", "pire0", "tcr2"];
+
+/**
+ * What a machine may be other than the usual one: an address size fault is of one with narrower addresses, an access flag fault
+ * of one whose software sets AF. Most machines have no indirect permissions, and many no dirty state by hardware.
+ */
+function otherMachines({ values, given }: ReadInputs, report: FaultReport): readonly OtherMachine[] {
+  const tcr = values["tcr"]!;
+  const isOpen = given["tcr"] === undefined;
+  const manual: OtherMachine[] = isOpen ? [{ tcr: tcr & ~TCR_HD }] : [];
+  const isDirect = INDIRECT_INPUTS.every((name) => given[name] === undefined);
+  switch (kindOf(report)) {
+    case FaultKind.ADDRESS_SIZE:
+      return isOpen ? NARROWER.map((ips) => ({ tcr: (tcr & ~TCR_IPS) | (ips << TCR_IPS_SHIFT) })) : [];
+    case FaultKind.ACCESS_FLAG:
+      return isOpen ? [{ tcr: tcr & ~(TCR_HA | TCR_HD) }] : [];
+    case FaultKind.PERMISSION:
+      return [undefined, ...manual].flatMap((machine) => [
+        ...(machine === undefined ? [] : [machine]),
+        ...(isDirect ? [{ ...machine, tcr2: 0n }] : []),
+      ]);
+    default:
+      return [];
+  }
 }
 
 /** The base address in TTBR0_EL1 or TTBR1_EL1 may be too wide as well, which is reported as level 0. */
@@ -168,6 +228,7 @@ export const ARM64_EXPLAIN: ExplainRules = {
     [Privilege.UACCESS]: "EL1's LDTR and STTR",
   },
   uncompared: ["ESR_EL1"],
+  addressInput: "far",
   unknown,
   untag,
   notTables,
@@ -187,9 +248,8 @@ export const ARM64_EXPLAIN: ExplainRules = {
     });
   },
   physicalAddressBits: ({ tcr }) => addressBitsOf(tcr!),
-  // An address size fault is of a machine with narrower addresses.
-  otherAddressBits: ({ given }, { syndromeLow }) =>
-    statusOf(syndromeLow) < 4 && given["tcr"] === undefined ? [44, 42, 40, 36, 32] : [],
+  otherMachines,
+  decidedBy,
   report,
   syndromeDetails,
   ...ARM64_RULES,

@@ -44,6 +44,9 @@ const FAULT_INFO: ReadonlyMap<number, FaultInfo> = new Map([
   [0x1b, sea("level -1 synchronous parity error (translation table walk)")],
   ...levels(0x1c, (level) => sea(`level ${level} synchronous parity error (translation table walk)`)),
   [0x21, info("do_alignment_fault", "SIGBUS", "BUS_ADRALN", "alignment fault")],
+  [0x23, bad("Granule Protection Fault at level -1")],
+  ...levels(0x24, (level) => bad(`Granule Protection Fault at level ${level}`)),
+  [0x28, bad("Granule Protection Fault not on table walk")],
   [0x29, bad("level -1 address size fault")],
   [0x2b, info("do_translation_fault", "SIGSEGV", "SEGV_MAPERR", "level -1 translation fault")],
   [0x30, bad("TLB conflict abort")],
@@ -75,7 +78,8 @@ export function isTranslationResult(status: number): boolean {
   return status < 0x10 || LEVEL_MINUS_ONE.has(status);
 }
 
-const SOURCE = "Arm ARM, ESR_EL1, DFSC";
+/** Where the statuses are defined. */
+export const STATUS_SOURCE = "Arm ARM, ESR_EL1, DFSC";
 
 /** What the statuses mean that are no result of a translation, by ranges: the first that reaches the status. */
 const MEANINGS: readonly (readonly [last: number, text: string])[] = [
@@ -113,5 +117,5 @@ export function statusMeaning(status: number): { readonly text: string; readonly
     0,
     "the status is reserved, or the implementation defines it",
   ];
-  return { text, source: SOURCE };
+  return { text, source: STATUS_SOURCE };
 }

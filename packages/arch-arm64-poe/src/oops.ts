@@ -13,6 +13,7 @@ export const ARM64_OOPS: OopsForm = {
     /at virtual address (?<far>[\da-f]{8,16})\b/,
     /Unhandled fault(?:: .*)? at (?<far>0x[\da-f]{8,16})\b/,
     /unhandled .* at (?<far>0x[\da-f]{8,16}), esr (?<esr>0x[\da-f]{8,16})\b/,
+    /\[(?<far>[\da-f]{8,16})\] \*?pgd=/,
     /\bFAR(?:_EL1)?\s*[:=]\s*(?<far>(?:0x)?[\da-f]{8,16})\b/,
     /\bESR = (?<esr>0x[\da-f]{8,16})\b/,
     /Unhandled fault: .* \((?<esr>0x[\da-f]{8,16})\) at/,

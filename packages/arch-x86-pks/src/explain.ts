@@ -7,10 +7,12 @@ import type {
   GeometryEvidence,
   InputRule,
   NotTables,
+  OtherMachine,
   ReadInputs,
+  SyndromeVerdict,
 } from "@kpkeys/core/machine";
 import { formatOf, X86_RULES } from "./explain-rules.js";
-import { describeSignal, ErrorCode } from "./fault.js";
+import { causeOf, describeSignal, ErrorCode } from "./fault.js";
 import { Bit, createGeometry } from "./format.js";
 import { createRegime } from "./regime.js";
 import { CR4_LA57, createSystemRegisters, IA32_PKRS } from "./registers.js";
@@ -113,8 +115,19 @@ function geometryOf({ values, given }: ReadInputs): GeometryEvidence {
   return { vaBits: (values["cr4"]! & BigInt(CR4_LA57)) === 0n ? 48 : 57 };
 }
 
-/** Widths of CPUs, for a report of a reserved bit when MAXPHYADDR is not given: an address may be too wide. */
-const OTHER_WIDTHS = [52, 48, 45, 43, 40, 39, 36];
+/** Widths of CPUs: an address may be too wide, and the bit of SEV that marks encrypted pages is one of the widest. */
+const OTHER_WIDTHS: readonly OtherMachine[] = [48n, 52n, 45n, 43n, 40n, 39n, 36n].map((maxphyaddr) => ({ maxphyaddr }));
+
+function decidedBy({ syndromeLow }: FaultReport): SyndromeVerdict {
+  const rule = { text: "the error code names the check that failed", source: "SDM vol. 3, 4.7" };
+  return { kind: kindOf(syndromeLow), name: causeOf(syndromeLow), rule };
+}
+
+function kindOf(code: number): FaultKind {
+  if ((code & ErrorCode.P) === 0) return FaultKind.TRANSLATION;
+  if ((code & ErrorCode.RSVD) !== 0) return FaultKind.RESERVED;
+  return (code & ErrorCode.PK) === 0 ? FaultKind.PERMISSION : FaultKind.PKEY;
+}
 
 function syndromeDetails({ syndromeLow }: FaultReport): string[] {
   const words = CODE_BITS.map(([bit, set, clear]) => ((syndromeLow >>> bit) & 1 ? set : clear));
@@ -160,15 +173,15 @@ export const X86_EXPLAIN: ExplainRules = {
     [Privilege.UACCESS]: "the supervisor between stac and clac",
   },
   uncompared: [],
+  addressInput: "cr2",
   comparable,
   notTables,
   describeSignal,
   geometries: GEOMETRIES,
   formatOf,
   geometryOf,
-  widthInput: "maxphyaddr",
-  otherAddressBits: ({ given }, { syndromeLow }) =>
-    (syndromeLow & ErrorCode.RSVD) !== 0 && given["maxphyaddr"] === undefined ? OTHER_WIDTHS : [],
+  otherMachines: ({ given }) => (given["maxphyaddr"] === undefined ? OTHER_WIDTHS : []),
+  decidedBy,
   createSystemRegisters: () => createSystemRegisters(true),
   createCpu(memory, addressBits, geometry) {
     const systemRegisters = createSystemRegisters(true);

@@ -117,8 +117,12 @@ export function describeSignal(fault: FaultReport): string {
   return `SIGSEGV, ${isUnmapped ? "SEGV_MAPERR" : denied}: segfault at ${address} error ${(code >>> 0).toString(16)}`;
 }
 
-/** Why, in the kernel's words. */
-function causeOf(code: number): string {
+/**
+ * Why, in the kernel's words.
+ *
+ * @param code - the error code
+ */
+export function causeOf(code: number): string {
   if ((code & ErrorCode.P) === 0) return "not-present page";
   if ((code & ErrorCode.RSVD) !== 0) return "reserved bit violation";
   if ((code & ErrorCode.PK) !== 0) return "protection keys violation";

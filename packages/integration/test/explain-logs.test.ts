@@ -181,6 +181,63 @@ swapper pgtable: 4k pages, 48-bit VAs, pgdp=0000000041b30000`,
 <1>[ 1.0]  (1)[123:comm][f5ffff8001234560] pgd=10000000bfff8003, p4d=10000000bfff8003, pud=10000000bfff8003, pmd=10000000bfff7003, pte=0060000041210783`,
     verdict: { decidedBy: "base", agrees: true },
   },
+  "arm64 with CONFIG_ARM64_MTE, generic KASAN's shadow: the entries are not printed": {
+    log: `Unable to handle kernel paging request at virtual address dfff800000000003
+KASAN: null-ptr-deref in range [0x0000000000000018-0x000000000000001f]
+  ESR = 0x0000000096000005
+  FSC = 0x05: level 1 translation fault
+[dfff800000000003] address between user and kernel address ranges
+Internal error: Oops: 0000000096000005 [#1] PREEMPT SMP`,
+    verdict: { kind: "tables", decidedBy: "translation", agrees: true },
+  },
+  "arm64, the access flag is a matter of software": {
+    log: `Unable to handle kernel paging request at virtual address ffff800010001000
+  ESR = 0x9600000b
+swapper pgtable: 4k pages, 48-bit VAs, pgdp=0000000081e5d000
+[ffff800010001000] pgd=00000000bfff8003, p4d=00000000bfff8003, pud=00000000bfff7003, pmd=00000000bfff6003, pte=0068000012345303`,
+    verdict: { decidedBy: "access-flag", agrees: true },
+  },
+  "arm64 without indirect permissions, a clean writable page": {
+    log: `Unable to handle kernel write to read-only memory at virtual address ffff800010001000
+  ESR = 0x000000009600004f
+swapper pgtable: 4k pages, 48-bit VAs, pgdp=0000000081e5d000
+[ffff800010001000] pgd=10000000bfff8003, p4d=10000000bfff8003, pud=10000000bfff7003, pmd=10000000bfff6003, pte=0068000012345783`,
+    verdict: { decidedBy: "base", agrees: true },
+  },
+  "arm64, a head that is cut off: the address is that of the entries": {
+    log: `  ESR = 0x0000000096000044
+user pgtable: 4k pages, 48-bit VAs, pgdp=0000000041b3e000
+[0000000000000000] pgd=0000000000000000, p4d=0000000000000000
+Internal error: Oops: 0000000096000044 [#1] SMP`,
+    verdict: { decidedBy: "translation", agrees: true },
+  },
+  "arm64, a user fault since 5.10, of which no address is printed": {
+    log: "a.out[1234]: unhandled exception: DABT (lower EL), ESR 0x0000000092000046, level 2 translation fault in a.out[400000+1000]",
+    verdict: { decidedBy: "translation", agrees: true },
+  },
+  "x86, a user fault of a page that is not mapped": {
+    log: `a.out[4242]: segfault at 0 ip 000055d0c0a01139 sp 00007ffd12345678 error 4 in a.out[55d0c0a01000+1000] likely on CPU 3 (core 3, socket 0)
+Code: 48 89 e5 b8 00 00 00 00 <8b> 00 5d c3`,
+    verdict: { kind: "tables", decidedBy: "translation", agrees: true },
+  },
+  "x86, a user fault of a key": {
+    log: "a.out[4242]: segfault at 7f1234567000 ip 000055d0c0a01139 sp 00007ffd12345678 error 27 in a.out[55d0c0a01000+1000]",
+    verdict: { decidedBy: "key", agrees: true },
+  },
+  "x86, a table entry of a process that is corrupt": {
+    log: `a.out: Corrupted page table at address 7f1234567000
+PGD 8000000105a01067 P4D 8000000105a01067 PUD 105a02067 PMD 105a03067 PTE 800fffff05a04867
+Bad pagetable: 000d [#1] SMP PTI
+CR2: 00007f1234567000 CR3: 000000012a5a0000 CR4: 0000000000370ef0`,
+    verdict: { decidedBy: "reserved", agrees: true },
+    used: [1, 2, 3, 4],
+  },
+  "x86, a guest of SEV: a bit of the address marks encrypted pages": {
+    log: `BUG: unable to handle page fault for address: ffffc90000100000
+#PF: error_code(0x0000) - not-present page
+PGD 8000100000067 P4D 8000100000067 PUD 80001001fd067 PMD 8000100a54067 PTE 0`,
+    verdict: { decidedBy: "translation", agrees: true },
+  },
 };
 
 describe("a kernel log is explained", () => {
@@ -294,6 +351,8 @@ describe("what is no result of a translation is named, and no table or key is bl
     [0x14, "level 0 (translation table walk)"],
     [0x17, "level 3 (translation table walk)"],
     [0x18, "synchronous parity or ECC error"],
+    [0x25, "Granule Protection Fault at level 1"],
+    [0x28, "Granule Protection Fault not on table walk"],
     [0x1f, "level 3 synchronous parity error (translation table walk)"],
     [0x21, "alignment fault"],
     [0x30, "TLB conflict abort"],
@@ -478,15 +537,15 @@ test("tables that are far apart, as on a large server, are walked", () => {
 });
 
 describe("a tag in an address", () => {
-  const esr = "0x96000007";
-  test.each([
-    ["of a user address is removed", "7a00aaaac0de0000", {}, true],
-    ["of a kernel address of KASAN is removed", "f1ffff8001234560", {}, true],
-    ["stays where no tag can be: generic KASAN's shadow", "dfff800000000001", {}, false],
-    ["stays where TCR_EL1.TBI0 is 0", "7a00aaaac0de0000", { tcr: "0x580100010" }, false],
-  ])("%s", (_, far, more, removed) => {
-    const explained = arm64.explain({ inputs: { esr, far, pte: "0", ...more } });
-    expect(explained.verdict.agrees).toBe(removed);
+  test.each<[string, string, Record<string, string>, boolean, boolean]>([
+    ["of a user address is removed", "7a00aaaac0de0000", {}, true, true],
+    ["of a kernel address of KASAN is removed", "f1ffff8001234560", {}, true, true],
+    ["stays in generic KASAN's shadow at level 0", "dfff800000000001", { esr: "0x96000004" }, false, true],
+    ["of generic KASAN's shadow is removed where a walk is reported", "dfff800000000001", {}, true, true],
+    ["stays where TCR_EL1.TBI0 is 0", "7a00aaaac0de0000", { tcr: "0x580100010" }, false, false],
+  ])("%s", (_, far, more, removed, agrees) => {
+    const explained = arm64.explain({ inputs: { esr: "0x96000007", far, pte: "0", ...more } });
+    expect(explained.verdict.agrees).toBe(agrees);
     expect(textOf(explained, "report").includes("has the tag")).toBe(removed);
   });
 });

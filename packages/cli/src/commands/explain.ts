@@ -103,7 +103,7 @@ async function explain(
     log === undefined ? choose(those, flags.arch, question) : those.find((each) => each.id === log.id)!;
   const report: ExplainReport = {
     arch: id,
-    ...(log !== undefined && usedOf(log, question as FaultQuestion)),
+    ...(log === undefined ? { used: [], otherReports: 0 } : usedOf(log, question as FaultQuestion)),
     ...tools.explain(question, kernel),
   };
   if (flags.json === true) printJson(report);

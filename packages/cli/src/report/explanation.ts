@@ -8,10 +8,10 @@ export interface ExplainReport extends Explanation {
   readonly arch: string;
   /** The log that was read, if one was. */
   readonly file?: string;
-  /** Numbers of the log's lines that the inputs are from, from 1 on. */
-  readonly used?: readonly number[];
+  /** Numbers of the log's lines that the inputs are from, from 1 on; none without a log. */
+  readonly used: readonly number[];
   /** How many fault reports follow in the log; the first is explained. */
-  readonly otherReports?: number;
+  readonly otherReports: number;
 }
 
 /** Columns of a line. */
@@ -43,9 +43,9 @@ export function explanationTextOf(report: ExplainReport, style: Style): string {
 
 /** Which lines of which log were used, and what else is there. */
 function sourceOf({ file, used, otherReports }: ExplainReport): string[] {
-  if (file === undefined || used === undefined) return [];
+  if (file === undefined) return [];
   const others =
-    otherReports === undefined || otherReports === 0
+    otherReports === 0
       ? []
       : [`The log has ${otherReports} more fault ${otherReports === 1 ? "report" : "reports"}: this is the first.`];
   return [`${file}: used ${used.length === 1 ? "line" : "lines"} ${used.join(", ")}`, ...others];

@@ -147,8 +147,8 @@ export interface ExplainGeometry {
 
 /** Why an access faults, or does not: the ordered reasons. */
 export interface Explanation {
-  /** The shape of the tables; absent where nothing is walked. */
-  readonly geometry?: ExplainGeometry;
+  /** The shape of the tables; `null` where it is not known. */
+  readonly geometry: ExplainGeometry | null;
   /** What would let the access through: one change, or two where one is not enough. */
   readonly whatIfs: readonly ExplainChange[];
   /** The reasons, in the order in which the architecture asks. */

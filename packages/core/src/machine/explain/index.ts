@@ -8,5 +8,5 @@ export type { InputReading, InputRule, ReadInputs } from "./inputs.js";
 export { createOopsReader } from "./oops.js";
 export type { FoundInput, OopsReader, OopsReport } from "./oops.js";
 export type { ExplainTools } from "./question.js";
-export type { ExplainRules, KeyUse, NotTables, Rule, WhatIf } from "./rules.js";
+export type { ExplainRules, KeyUse, NotTables, OtherMachine, Rule, SyndromeVerdict, WhatIf } from "./rules.js";
 export { listed, shortHex } from "./words.js";

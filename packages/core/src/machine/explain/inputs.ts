@@ -38,8 +38,8 @@ export interface ReadInputs {
   readonly values: Readonly<Record<string, bigint>>;
   /** The inputs that were given, as text. */
   readonly given: Readonly<Record<string, string>>;
-  /** What was assumed. */
-  readonly assumed: readonly Reason[];
+  /** What was assumed, by the inputs' names. */
+  readonly assumed: ReadonlyMap<string, Reason>;
 }
 
 /** What reading needs of the architecture. */
@@ -82,16 +82,31 @@ export function readInputs(
   }
 
   const values: Record<string, bigint> = {};
-  const assumed: Reason[] = [];
+  const assumed = new Map<string, Reason>();
   for (const input of inputs) {
     const text = question.inputs[input.name];
     const value = text === undefined ? assumedValue(input, kernel, fresh) : readValue(input, text);
     values[input.name] = value;
     if (text !== undefined || input.whose === undefined) continue;
-    const shown = input.decimal ? String(value) : shortHex(value);
-    assumed.push({ topic: "assumed", text: `${input.label} was not given: assumed ${shown}, ${input.whose}` });
+    assumed.set(input.name, assumption(input, value, input.whose));
   }
   return { values, given: question.inputs, assumed };
+}
+
+/**
+ * What is assumed of an input that was not given.
+ *
+ * @param input - the input
+ * @param value - its value
+ * @param whose - why that one
+ */
+export function assumption(input: InputRule, value: bigint, whose: string): Reason {
+  return { topic: "assumed", text: `${input.label} was not given: assumed ${inputText(input, value)}, ${whose}` };
+}
+
+/** @returns a value as it is given */
+export function inputText({ decimal }: InputRule, value: bigint): string {
+  return decimal ? String(value) : shortHex(value);
 }
 
 /**

@@ -15,10 +15,10 @@ import type { AccessSetup, Attempt } from "./access.js";
 import { completeEntries, readEntries, TABLE_ENTRY_INPUTS } from "./entries.js";
 import type { GivenEntries } from "./entries.js";
 import type { FittingGeometry } from "./geometry.js";
-import { readInputs } from "./inputs.js";
+import { assumption, inputText, readInputs, requireInputs } from "./inputs.js";
 import type { ReadInputs } from "./inputs.js";
-import type { ExplainRules } from "./rules.js";
-import { listed } from "./words.js";
+import type { ExplainRules, OtherMachine } from "./rules.js";
+import { listed, shortHex } from "./words.js";
 
 /** The tools of an architecture that an explanation is made with. */
 export type ExplainTools = Pick<ArchTools, "describeFault" | "faultRegisters" | "runVector">;
@@ -29,6 +29,8 @@ export interface Asked {
   readonly setup: AccessSetup;
   /** What was assumed. */
   readonly assumed: readonly Reason[];
+  /** Inputs by their names that the same question needs with a change made, to be understood alike. */
+  readonly pins: Readonly<Record<string, string>>;
   /**
    * Holds the model's answer against the report's.
    * @param attempt - the model's
@@ -68,6 +70,11 @@ export function readReport(
 ): ReadReport {
   const others = TABLE_ENTRY_INPUTS.map(({ name }) => name);
   const inputs = readInputs(question, rules, others, kernel);
+  // Without the syndrome nothing can be said; without the address, not where.
+  requireInputs(
+    inputs,
+    rules.inputs.filter(({ name }) => name !== rules.addressInput),
+  );
   const { high, low } = toWords(inputs.values[keysInput(rules)]!);
   const report = { ...rules.report(inputs.values), pkeyRegisterHigh: high, pkeyRegisterLow: low };
   const tag = rules.untag?.(report, inputs);
@@ -108,25 +115,24 @@ function fieldsOf(report: FaultReport, { given }: ReadInputs, rules: ExplainRule
  *
  * @param read - the report
  * @param fitting - the shape, and the entries by level
- * @param physicalAddressBits - width of physical addresses
+ * @param machine - what is assumed of inputs that were not given, instead of what is usual
  * @param unreadable - whether the table below the last entry could not be read
  * @param rules - the architecture's words
  * @param tools - the architecture's tools
  * @throws KpkeysError ERR_EXPLAIN_INPUT
  */
 export function askedByReport(
-  { inputs, report, address }: ReadReport,
+  read: ReadReport,
   { format, entries: given }: FittingGeometry,
-  physicalAddressBits: number,
+  machine: OtherMachine | undefined,
   unreadable: boolean,
   rules: ExplainRules,
   tools: ExplainTools,
 ): Asked {
-  const { values } = inputs;
+  const { inputs, report, address } = read;
+  const values: Readonly<Record<string, bigint>> = { ...inputs.values, ...machine };
   const { entries, assumed } = completeEntries(given, format, rules.openTable, unreadable);
   const registers = rules.inputs.filter(({ role }) => role === "register");
-  const standard = rules.physicalAddressBits(values);
-  const width = `physical addresses were not said to be of ${physicalAddressBits} bits: assumed, the report agrees with it`;
   const uncompared = [...rules.uncompared, ...(rules.unknown?.(inputs.given)?.fields ?? [])];
   const comparable = rules.comparable?.(report) ?? report;
 
@@ -139,13 +145,18 @@ export function askedByReport(
       privilege: report.privilege,
       registers: Object.fromEntries(registers.map(({ name, label }) => [label, values[name]!])),
       pkeyRegister: values[keysInput(rules)]!,
-      physicalAddressBits,
+      physicalAddressBits: rules.physicalAddressBits(values),
     },
     assumed: [
-      ...inputs.assumed,
+      ...rules.inputs.flatMap((input) => {
+        const usual = inputs.assumed.get(input.name);
+        const other = machine?.[input.name];
+        if (usual === undefined || other === undefined) return usual ?? [];
+        return assumption(input, other, "with which the report agrees");
+      }),
       ...assumed,
-      ...(physicalAddressBits === standard ? [] : [{ topic: "assumed", text: width } as const]),
     ],
+    pins: pinsOf(read, values, rules),
     differences({ ok, fault }) {
       if (ok) return ["it is of a fault, and the model lets the access through"];
       // The model's address has no tag. What the kind of a fault does to the registers is no part of a report.
@@ -159,6 +170,19 @@ export function askedByReport(
         .map(({ name, text }) => `${name}: it says ${text}, the model computes ${computed.get(name) ?? "none"}`);
     },
   };
+}
+
+/** The address without its tag, and what the machine was assumed to be where there was a choice. */
+function pinsOf(
+  { inputs, report, address }: ReadReport,
+  values: Readonly<Record<string, bigint>>,
+  rules: ExplainRules,
+): Record<string, string> {
+  const machines = rules.otherMachines?.(inputs, report) ?? [];
+  const chosen = rules.inputs.filter(({ name }) => machines.some((machine) => machine[name] !== undefined));
+  const pins = Object.fromEntries(chosen.map((input) => [input.name, inputText(input, values[input.name]!)]));
+  const isTagged = address !== fromWords(report.addressHigh, report.addressLow);
+  return isTagged ? { ...pins, [rules.addressInput!]: shortHex(address) } : pins;
 }
 
 /** What a vector calls the accesses. */
@@ -206,6 +230,7 @@ export function askedByVector({ vector }: VectorQuestion, rules: ExplainRules, t
       pkeyRegister: fromWords(cpu.pkeyRegisterHigh, cpu.pkeyRegisterLow),
       physicalAddressBits: VECTOR_ADDRESS_BITS,
     },
+    pins: {},
     assumed: [{ topic: "report", text: vectorText(vector, Object.keys(outcome.fields)) }],
     differences: () =>
       disagreements.map(

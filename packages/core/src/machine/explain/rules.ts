@@ -21,6 +21,19 @@ export interface WhatIf {
   readonly setup: AccessSetup;
 }
 
+/** What a syndrome says decided. */
+export interface SyndromeVerdict {
+  /** Which check failed. */
+  readonly kind: FaultKind;
+  /** Linux's name of it. */
+  readonly name: string;
+  /** The rule by which the syndrome says so. */
+  readonly rule: Rule;
+}
+
+/** Values of inputs by their names that another machine has than the one that is assumed. */
+export type OtherMachine = Readonly<Record<string, bigint>>;
+
 /** Which key decides on a leaf, or why none does. */
 export type KeyUse =
   | {
@@ -65,6 +78,8 @@ export interface ExplainRules extends AccessBench, InputReading {
   readonly privileges: Readonly<Record<Privilege, string>>;
   /** Fields of `faultRegisters` that are not compared with the model's: what they hold is in other fields too. */
   readonly uncompared: readonly string[];
+  /** The input that has the address; needed for `untag` and `decidedBy`. */
+  readonly addressInput?: string;
   /**
    * What the inputs report, as a CPU would.
    * @param values - the inputs
@@ -92,6 +107,11 @@ export interface ExplainRules extends AccessBench, InputReading {
    * @param report - a report
    */
   notTables?(report: FaultReport): NotTables | undefined;
+  /**
+   * What the syndrome alone says decided; if left out, a report without entries is not explained.
+   * @param report - a report
+   */
+  decidedBy?(report: FaultReport): SyndromeVerdict;
   /**
    * What a report is of, if table entries might decide it and those that were given do not.
    * @param report - a report
@@ -126,14 +146,12 @@ export interface ExplainRules extends AccessBench, InputReading {
    * @param values - the inputs
    */
   physicalAddressBits(values: Readonly<Record<string, bigint>>): number;
-  /** The input that gives that width, if there is one. */
-  readonly widthInput?: string;
   /**
-   * Other widths that are tried where the report does not agree with that one; none if left out.
+   * Other machines that are tried where the report does not agree: values of inputs that were not given. None if left out.
    * @param inputs - the inputs
    * @param report - a report
    */
-  otherAddressBits?(inputs: ReadInputs, report: FaultReport): readonly number[];
+  otherMachines?(inputs: ReadInputs, report: FaultReport): readonly OtherMachine[];
   /**
    * Where the walk begins.
    * @param setup - the access

@@ -8,7 +8,7 @@ import type { ExplainRules, KeyUse } from "./rules.js";
 import { shortHex } from "./words.js";
 
 /** Names of the kinds of faults. */
-const DECIDED_BY: Readonly<Record<FaultKind, Exclude<DecidingRule, "other">>> = {
+export const DECIDED_BY: Readonly<Record<FaultKind, Exclude<DecidingRule, "other">>> = {
   [FaultKind.NONE]: "none",
   [FaultKind.TRANSLATION]: "translation",
   [FaultKind.ADDRESS_SIZE]: "address-size",

@@ -5,6 +5,7 @@ import { attemptAccess } from "./access.js";
 import type { AccessSetup } from "./access.js";
 import { namesOfLevel } from "./entries.js";
 import type { AskedKey } from "./keys.js";
+import type { Asked } from "./question.js";
 import type { ExplainRules, KeyUse, WhatIf } from "./rules.js";
 import { rightsInWords, shortHex } from "./words.js";
 
@@ -43,11 +44,13 @@ export function findWhatIfs(
     .filter(({ text }, at, all) => all.findIndex((each) => each.text === text) === at);
   const key = opened.find(passes);
   if (key !== undefined) return [key, ...enough];
+  // What is enough alone is no part of two.
+  const alone = new Set(enough.map(({ text }) => text));
   const both = opened.flatMap((one) =>
-    rules.whatIfs(FaultKind.PERMISSION, one.setup).map((other): WhatIf => ({
-      text: `${one.text} and ${other.text}`,
-      setup: other.setup,
-    })),
+    rules
+      .whatIfs(FaultKind.PERMISSION, one.setup)
+      .filter(({ text }) => !alone.has(text))
+      .map((other): WhatIf => ({ text: `${one.text} and ${other.text}`, setup: other.setup })),
   );
   const found = both.filter(passes);
   // The narrowest rights on the key are enough if any are.
@@ -76,19 +79,19 @@ function withKeyRights(
 }
 
 /**
- * A change as inputs: what the same question has to give instead, with the shape of the tables and the width of addresses that
- * the report led to.
+ * A change as inputs: what the same question has to give instead, with the shape of the tables and the machine that the report
+ * led to.
  *
  * @param whatIf - the change
- * @param setup - the access without it
+ * @param asked - the access without it
  * @param rules - the architecture's words
  */
-export function changeOf({ text, setup: changed }: WhatIf, setup: AccessSetup, rules: ExplainRules): ExplainChange {
+export function changeOf({ text, setup: changed }: WhatIf, { setup, pins }: Asked, rules: ExplainRules): ExplainChange {
   const { pageShift, addressBits } = setup.format.geometry;
   const inputs: Record<string, string> = {
     "va-bits": String(addressBits),
     "page-size": `${2 ** (pageShift - 10)}k`,
-    ...(rules.widthInput !== undefined && { [rules.widthInput]: String(setup.physicalAddressBits) }),
+    ...pins,
   };
   for (const { name, label, role } of rules.inputs) {
     if (role === "keys" && changed.pkeyRegister !== setup.pkeyRegister) inputs[name] = shortHex(changed.pkeyRegister);

@@ -1,0 +1,178 @@
+import { FaultKind, Privilege } from "../../contracts/index.js";
+import type {
+  ExplainGeometry,
+  Explanation,
+  FaultQuestion,
+  FaultReport,
+  Geometry,
+  Reason,
+} from "../../contracts/index.js";
+import { KpkeysError } from "../../errors.js";
+import { shapesOf } from "./candidates.js";
+import { hasEntries } from "./entries.js";
+import { examine } from "./finding.js";
+import type { Finding } from "./finding.js";
+import { geometryText, isCanonical } from "./geometry.js";
+import { askedByReport } from "./question.js";
+import type { ExplainTools, ReadReport } from "./question.js";
+import { walkReasons } from "./reasons.js";
+import type { ExplainRules, NotTables } from "./rules.js";
+import { ACCESS_NAMES, DECIDED_BY } from "./verdict.js";
+import { shortHex } from "./words.js";
+
+/**
+ * A fault as Linux prints it: an oops, or the signal of a user process.
+ *
+ * @param report - the report
+ * @param rules - the architecture's words
+ * @param tools - the architecture's tools
+ */
+export function linuxReason(report: FaultReport, rules: ExplainRules, tools: ExplainTools): Reason {
+  const isUser = report.privilege === Privilege.USER;
+  const text = isUser && rules.describeSignal ? rules.describeSignal(report) : tools.describeFault(report);
+  return { topic: "report", text: `Linux: ${text}` };
+}
+
+/** The shape of tables as an explanation has it. */
+export function shapeOf({ pageShift, addressBits, levels }: Geometry): ExplainGeometry {
+  return { pageSize: 2 ** pageShift, vaBits: addressBits, levels: levels.map(({ name }) => name) };
+}
+
+/**
+ * A report of something else than tables and keys. The walk is shown where the entries are given; nothing follows from it.
+ *
+ * @param read - the report
+ * @param question - the inputs as text
+ * @param what - what the report is of
+ * @param rules - the architecture's words
+ * @param tools - the architecture's tools
+ */
+export function explainOther(
+  read: ReadReport,
+  question: FaultQuestion,
+  { name, rules: meaning }: NotTables,
+  rules: ExplainRules,
+  tools: ExplainTools,
+): Explanation {
+  const finding = hasEntries(read.entries) ? findingOf(read, question, rules, tools) : undefined;
+  const geometry = finding?.setup.format.geometry ?? knownGeometry(read, question, rules);
+  return {
+    geometry: geometry === undefined ? null : shapeOf(geometry),
+    reasons: [
+      ...reportReasons(read, geometry, rules, tools),
+      ...(finding === undefined ? [] : walkReasons(finding, rules)),
+      ...meaning.map((rule): Reason => ({ topic: "rule", ...rule })),
+    ],
+    whatIfs: [],
+    verdict: {
+      kind: "not-tables",
+      result: "fault",
+      decidedBy: "other",
+      agrees: true,
+      text: `${accessOf(read, rules)} faults: ${name}, which is not a matter of tables or keys`,
+    },
+  };
+}
+
+/**
+ * Whether a report without entries is explained by itself: one of a user process, of which Linux prints none, or of a page that is
+ * not mapped. Where the address is canonical in no shape of tables, the model decides without entries.
+ *
+ * @param read - the report
+ * @param rules - the architecture's words
+ */
+export function isExplainedAlone(read: ReadReport, rules: ExplainRules): boolean {
+  const { format, geometries = [{ geometry: format.geometry }] } = rules;
+  const { entries, report, address } = read;
+  if (rules.decidedBy === undefined || hasEntries(entries)) return false;
+  if (!geometries.some(({ geometry }) => isCanonical(geometry, address))) return false;
+  if (report.privilege === Privilege.USER) return true;
+  return isAddressGiven(read, rules) && rules.decidedBy(report).kind === FaultKind.TRANSLATION;
+}
+
+/**
+ * A report that has no entries: what its syndrome says. Nothing is walked, and nothing is compared.
+ *
+ * @param read - the report
+ * @param question - the inputs as text
+ * @param rules - the architecture's words
+ * @param tools - the architecture's tools
+ */
+export function explainAlone(
+  read: ReadReport,
+  question: FaultQuestion,
+  rules: ExplainRules,
+  tools: ExplainTools,
+): Explanation {
+  const { kind, name, rule } = rules.decidedBy!(read.report);
+  const geometry = knownGeometry(read, question, rules);
+  return {
+    geometry: geometry === undefined ? null : shapeOf(geometry),
+    reasons: [
+      ...reportReasons(read, geometry, rules, tools),
+      { topic: "rule", ...rule },
+      { topic: "agreement", text: "no table entry was given: there is no walk to compare the report with" },
+    ],
+    whatIfs: [],
+    verdict: {
+      kind: "tables",
+      result: "fault",
+      decidedBy: DECIDED_BY[kind],
+      agrees: true,
+      text: `${accessOf(read, rules)} faults: ${name}`,
+    },
+  };
+}
+
+function reportReasons(
+  read: ReadReport,
+  geometry: Geometry | undefined,
+  rules: ExplainRules,
+  tools: ExplainTools,
+): Reason[] {
+  return [
+    ...(geometry === undefined ? [] : [{ topic: "geometry", text: geometryText(geometry) } as const]),
+    ...read.reasons,
+    ...(isAddressGiven(read, rules) ? [linuxReason(read.report, rules, tools)] : []),
+  ];
+}
+
+function isAddressGiven({ inputs }: ReadReport, { addressInput }: ExplainRules): boolean {
+  return addressInput === undefined || inputs.given[addressInput] !== undefined;
+}
+
+function accessOf(read: ReadReport, rules: ExplainRules): string {
+  const at = isAddressGiven(read, rules) ? ` at ${shortHex(read.address)}` : "";
+  return `${ACCESS_NAMES[read.report.access]}${at} by ${rules.privileges[read.report.privilege]}`;
+}
+
+/** The shape of tables that a report names, or the only one that its address may be of. */
+function knownGeometry(read: ReadReport, question: FaultQuestion, rules: ExplainRules): Geometry | undefined {
+  return tryTo(() => {
+    const shapes = shapesOf(read, question, rules);
+    return shapes.length === 1 ? shapes[0]!.format.geometry : undefined;
+  });
+}
+
+/** The walk of a report of something else, if its shape is known. */
+function findingOf(
+  read: ReadReport,
+  question: FaultQuestion,
+  rules: ExplainRules,
+  tools: ExplainTools,
+): Finding | undefined {
+  return tryTo(() => {
+    const [shape] = shapesOf(read, question, rules);
+    return examine(askedByReport(read, shape!, undefined, true, rules, tools).setup, rules);
+  });
+}
+
+/** What cannot be known of a report that is explained without it. */
+function tryTo<T>(find: () => T): T | undefined {
+  try {
+    return find();
+  } catch (error) {
+    if (error instanceof KpkeysError) return undefined;
+    throw error;
+  }
+}
