@@ -114,11 +114,36 @@ test("a call of which there is only one half does nothing: what the other half w
   expect({ refused: trace.refused, unexplainedFaults }).toEqual({ refused: 0, unexplainedFaults: 0 });
 });
 
-test("lines are those with events, comments, blank ones and the unused", async () => {
-  const path = recording(...WHOLE, [7, "sched:sched_wakeup: comm=prog pid=7"]);
-  const text = `# a comment\n\n${readFileSync(path, "utf8")}`;
-  const { trace } = await replayTrace(machine(), file("made.perf-script.txt", text));
-  const unused = Object.values(trace.unused).reduce((sum, lines) => sum + lines, 0);
-  expect({ comments: trace.comments, blanks: trace.blanks, unused }).toEqual({ comments: 1, blanks: 1, unused: 1 });
-  expect(trace.events + trace.comments + trace.blanks + unused).toBe(trace.lines);
+describe("lines are those of events, comments, blank ones and the unused", () => {
+  const { length } = WHOLE;
+
+  test.each([
+    [
+      "perf script",
+      "made.perf-script.txt",
+      `# a comment\n\n${textOf(WHOLE, [7, "sched:sched_wakeup: x"])}`,
+      [length, 1, 1, 1],
+    ],
+    [
+      "a call without its end",
+      "made.perf-script.txt",
+      textOf(WHOLE, [7, "syscalls:sys_enter_vfork:"], exec(7)),
+      [length + 1, 0, 0, 1],
+    ],
+    [
+      "strace",
+      "made.strace",
+      "7 brk(NULL) = 0x1000\n\n7 getpid() = 7\n7 brk(0x1000 <unfinished ...>\n7 <... brk resumed>) = 0x1000\n",
+      [3, 0, 1, 1],
+    ],
+  ])("of %s", async (_, name, text, counts) => {
+    const { trace } = await replayTrace(machine(), file(name, text));
+    const unused = Object.values(trace.unused).reduce((sum, lines) => sum + lines, 0);
+    expect([trace.eventLines, trace.comments, trace.blanks, unused]).toEqual(counts);
+    expect(trace.eventLines + trace.comments + trace.blanks + unused).toBe(trace.lines);
+  });
 });
+
+function textOf(lines: readonly Line[], ...more: readonly Line[]): string {
+  return readFileSync(recording(...lines, ...more), "utf8");
+}

@@ -47,6 +47,7 @@ const SYSCALL_ARGUMENTS: Readonly<Record<string, number>> = {
   shmdt: 1,
   remap_file_pages: 5,
   process_madvise: 5,
+  mlock2: 3,
   exit_group: 1,
 };
 

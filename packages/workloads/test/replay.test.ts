@@ -113,6 +113,17 @@ describe("system calls", () => {
     expect(both.counters.tableWrites).toBe(counters.tableWrites);
   });
 
+  test("mlock2 fills a range, or with MLOCK_ONFAULT nothing", async () => {
+    const written = async (flags: number): Promise<number> => {
+      const lock = call(7, "mlock2", { start: AREA + PAGE, len: 2 * PAGE, flags }, 0);
+      const { counters, trace } = await replay([exec(7), ...mmap(7, AREA, 4), ...lock]);
+      expect(trace.refused).toBe(0);
+      return counters.writesBySetter.set_pte;
+    };
+    expect(await written(0)).toBe(2);
+    expect(await written(1)).toBe(0);
+  });
+
   test("mlockall fills what is mapped, and what is mapped later if it is to", async () => {
     const written = async (...lines: Line[]): Promise<number> =>
       (await replay([exec(7), ...lines])).counters.writesBySetter.set_pte;

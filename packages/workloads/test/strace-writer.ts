@@ -153,7 +153,7 @@ export const mappingCall: fc.Arbitrary<WrittenCall> = fc.oneof(
     .map(([start, length, result]) => call("mlock", "mlock", [at(start), count(length)], result)),
   fc
     .tuple(page, size, zero)
-    .map(([start, length, result]) => call("mlock2", "mlock", [at(start), count(length), ["0", 0n]], result, 2)),
+    .map(([start, length, result]) => call("mlock2", "mlock2", [at(start), count(length), ["0", 0n]], result)),
   fc
     .tuple(page, size, zero)
     .map(([start, length, result]) => call("munlock", "munlock", [at(start), count(length)], result)),

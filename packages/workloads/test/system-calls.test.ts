@@ -8,7 +8,6 @@ describe("a system call that does what another does", () => {
   it.each([
     ["pkey_mprotect", "start: 0x1, len: 0x2, prot: 0x3, pkey: 0x4", "mprotect", [1n, 2n, 3n]],
     ["mmap_pgoff", "addr: 0x1, len: 0x2, prot: 0x3, flags: 0x4, fd: 0x5, pgoff: 0x6", "mmap", [1n, 2n, 3n, 4n, 5n, 6n]],
-    ["mlock2", "start: 0x1, len: 0x2, flags: 0x3", "mlock", [1n, 2n]],
     ["execveat", "fd: 0x1, filename: 0x2, argv: 0x3, envp: 0x4, flags: 0x5", "execve", [2n, 3n, 4n]],
   ])("%s(%s) is an event of the same kind, with the arguments of %s", (call, args, as, values) => {
     const { events, summary } = readText(
@@ -26,6 +25,22 @@ describe("a system call that does what another does", () => {
     expect(events.map(({ event }) => event)).toEqual([enter, exit, enter, exit, enter, exit]);
     expect(events.map((event) => event.args)).toEqual([values, [0xfffn], values, [0xfffn], values, [0xfffn]]);
     expect(summary.kinds).toEqual({ [`sys_enter_${as}`]: 3, [`sys_exit_${as}`]: 3 });
+  });
+});
+
+describe("mlock2", () => {
+  const entry = (call: string): string =>
+    `# arch : x86_64\n${start}raw_syscalls:sys_enter: NR 9 (0, 1000, 3, 22, ffffffff, 0)\n${start}${call}\n`;
+
+  it.each([
+    ["its tracepoint", "syscalls:sys_enter_mlock2: start: 0x7f0000000000, len: 0x00001000, flags: 0x00000001"],
+    ["the tracepoint of any call", "raw_syscalls:sys_enter: NR 325 (7f0000000000, 1000, 1, 4, 5, 6)"],
+  ])("keeps its flags in %s", (_, call) => {
+    const { events } = readText(entry(call));
+    expect(events.at(-1)).toMatchObject({
+      event: "syscalls:sys_enter_mlock2",
+      args: [0x7f0000000000n, 0x1000n, 1n],
+    });
   });
 });
 

@@ -33,6 +33,7 @@ describe("kpkeys run", () => {
       limits: [],
       lacks: [],
       lines: 4264,
+      eventLines: 4264,
       comments: 0,
       blanks: 0,
       unused: {},

@@ -2,7 +2,7 @@
  * The events that a trace is read for, each a small number so that a handler can switch on it. Entries of system calls are
  * even, and the exit of each follows its entry. The names are the kernel's; `eventNames` gives them with their subsystem, as
  * `perf script` prints them. Calls that do the same have one kind: `pkey_mprotect` is `mprotect`, `mmap2` and `mmap_pgoff`
- * are `mmap`, `mlock2` is `mlock`, `execveat` is `execve`.
+ * are `mmap`, `execveat` is `execve`.
  */
 export const EventKind = {
   /** Arguments: addr, len, prot, flags, fd, off (in pages if the call was `mmap2` or `mmap_pgoff`). */
@@ -81,22 +81,26 @@ export const EventKind = {
   sys_enter_process_madvise: 36,
   /** Argument: the number of bytes advised or a negative errno. */
   sys_exit_process_madvise: 37,
+  /** Arguments: start, len, flags. With MLOCK_ONFAULT it fills nothing. */
+  sys_enter_mlock2: 38,
+  /** Argument: 0 or a negative errno. */
+  sys_exit_mlock2: 39,
   /** Argument: the exit status. There is no exit of this call. */
-  sys_enter_exit_group: 38,
+  sys_enter_exit_group: 40,
   /** Arguments: address, ip, error_code. */
-  page_fault_user: 39,
+  page_fault_user: 41,
   /** Arguments: address, ip (0 when printed as a symbol: then it is {@link TraceEvent.text}), error_code. */
-  page_fault_kernel: 40,
+  page_fault_kernel: 42,
   /** Argument: address. A sample of perf's software event: whether the access was a read or a write, by user or kernel, is unknown. */
-  page_fault: 41,
+  page_fault: 43,
   /** Arguments: pid, child_pid. The text is the child's comm. */
-  sched_process_fork: 42,
+  sched_process_fork: 44,
   /** Arguments: pid, old_pid. The text is the file name. */
-  sched_process_exec: 43,
+  sched_process_exec: 45,
   /** Arguments: pid, group_dead (1 true, 0 false, -1 when this kernel does not print it). */
-  sched_process_exit: 44,
+  sched_process_exit: 46,
   /** Arguments: prev_pid, prev_state (low word: code of its first letter; high word: 1 if preempted, `R+`), next_pid. The text is next_comm. */
-  sched_switch: 45,
+  sched_switch: 47,
 } as const;
 
 /** A number of {@link EventKind}. */

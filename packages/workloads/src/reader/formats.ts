@@ -66,6 +66,7 @@ const ENTER: Partial<Record<EventName, readonly string[]>> = {
   sys_enter_shmdt: ["shmaddr"],
   sys_enter_remap_file_pages: ["start", "size", "prot", "pgoff", "flags"],
   sys_enter_process_madvise: ["pidfd", "vec", "vlen", "behavior", "flags"],
+  sys_enter_mlock2: ["start", "len", "flags"],
   sys_enter_exit_group: ["error_code"],
 };
 
@@ -86,7 +87,6 @@ const ALIASES: readonly Alias[] = [
   { call: "pkey_mprotect", as: "mprotect", labels: ["start", "len", "prot", "pkey"], skipped: 0 },
   { call: "mmap_pgoff", as: "mmap", labels: ["addr", "len", "prot", "flags", "fd", "pgoff"], skipped: 0 },
   { call: "mmap2", as: "mmap", labels: ["addr", "len", "prot", "flags", "fd", "pgoff"], skipped: 0 },
-  { call: "mlock2", as: "mlock", labels: ["start", "len", "flags"], skipped: 0 },
   { call: "execveat", as: "execve", labels: ["fd", "filename", "argv", "envp", "flags"], skipped: 1 },
 ];
 

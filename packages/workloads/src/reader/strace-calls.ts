@@ -11,8 +11,6 @@ export interface CallForm {
   readonly least: number;
   /** How many of them the event has. */
   readonly kept: number;
-  /** Bits of the first argument that the event does not have, with which the call has no effect on page tables; none for most. */
-  readonly idle?: bigint;
 }
 
 function numbers(kind: EventKind, args: readonly ArgumentNames[], kept = args.length, least = args.length): CallForm {
@@ -39,8 +37,7 @@ export const CALLS: ReadonlyMap<string, CallForm> = new Map([
   ["brk", numbers(EventKind.sys_enter_brk, [""])],
   ["madvise", numbers(EventKind.sys_enter_madvise, ["", "", "MADV"])],
   ["mlock", numbers(EventKind.sys_enter_mlock, ["", ""])],
-  // MLOCK_ONFAULT leaves the pages to their faults.
-  ["mlock2", { ...numbers(EventKind.sys_enter_mlock, ["", "", "MLOCK"], 2), idle: 1n }],
+  ["mlock2", numbers(EventKind.sys_enter_mlock2, ["", "", "MLOCK"])],
   ["munlock", numbers(EventKind.sys_enter_munlock, ["", ""])],
   ["mlockall", numbers(EventKind.sys_enter_mlockall, ["MCL"])],
   ["munlockall", numbers(EventKind.sys_enter_munlockall, [])],
@@ -88,11 +85,6 @@ export function readCallArguments(form: CallForm, args: readonly string[]): bigi
   if (form === MREMAP && words.length === 4 && (values[3]! & MREMAP_FIXED) !== 0n) return undefined;
   while (values.length < form.kept) values.push(0n);
   return values;
-}
-
-/** Whether a call has no effect on page tables, by an argument that its event does not have. @param values - its arguments */
-export function isIdle({ kept, idle = 0n }: CallForm, values: readonly bigint[]): boolean {
-  return ((values[kept] ?? 0n) & idle) !== 0n;
 }
 
 /** Whether the structure that a call takes could not be read by strace: its address is printed. */

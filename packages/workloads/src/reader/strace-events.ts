@@ -2,15 +2,7 @@ import { KpkeysError, quote } from "@kpkeys/core";
 import { CloneFlag } from "@kpkeys/core/contracts";
 import { EventKind, type TraceEvent } from "./event.js";
 import { readStraceResult, splitStraceCall } from "./strace-call.js";
-import {
-  type CallForm,
-  CALLS,
-  isFork,
-  isIdle,
-  isUnreadStructure,
-  readCallArguments,
-  readCloneFlags,
-} from "./strace-calls.js";
+import { type CallForm, CALLS, isFork, isUnreadStructure, readCallArguments, readCloneFlags } from "./strace-calls.js";
 import { type AdvisedRange, readAdvice } from "./strace-madvise.js";
 import type { OwnPidfds } from "./strace-pidfds.js";
 import type { StraceThreads } from "./strace-threads.js";
@@ -168,7 +160,6 @@ export function createStraceEvents(
       if (failed && isUnreadStructure(form, args)) return name;
       const values = readCallArguments(form, args);
       if (values === undefined) throw damaged(`the arguments of ${name} cannot be read`, args.join(", "), line);
-      if (isIdle(form, values)) return name;
       emit(kind, ...values.slice(0, form.kept));
       if (kind !== sys_enter_exit_group) emitExit(kind, value!);
     }

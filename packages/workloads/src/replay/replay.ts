@@ -70,8 +70,13 @@ export interface ReplayResult extends Readonly<FaultCounts> {
     readonly limits: readonly string[];
     /** Kinds of event that the recording lacks, the weightiest first: what depends on them is not known. */
     readonly lacks: readonly Lack[];
-    /** Lines of text, whatever they hold, as far as it was read. */
+    /** Lines of text, whatever they hold, as far as it was read: the sum of `eventLines`, `comments`, `blanks` and the numbers of `unused`. */
     readonly lines: number;
+    /**
+     * Of these those of events. A line of strace is several events, and a call of strace may be on two lines. A call without
+     * its end is an event, and its line is among `unused`.
+     */
+    readonly eventLines: number;
     /** Of these those that begin with `#`. */
     readonly comments: number;
     /** Of these those of spaces or nothing. */
@@ -207,7 +212,7 @@ function traceOf(
   until: Until | undefined,
   sample: Sample | undefined,
 ): ReplayResult["trace"] {
-  const { name, form, lines, comments, blanks, unused, unreadable, backwards } = summary;
+  const { name, form, lines, eventLines, comments, blanks, unused, unreadable, backwards } = summary;
   const { threads, syscalls, lost } = operations;
   const { refused, execs } = syscalls;
   const whole = !stopped && until === undefined;
@@ -218,6 +223,7 @@ function traceOf(
     limits: [...summary.limits, ...limitsOf(operations, summary)],
     lacks: lacksOf({ summary, threads: threads.threads, strangers: threads.strangers, execs, whole }),
     lines,
+    eventLines,
     comments,
     blanks,
     unused,

@@ -11,6 +11,9 @@ const SHM = { RDONLY: 0o10000, EXEC: 0o100000 } as const;
 /** MAP_NONBLOCK of include/uapi/asm-generic/mman.h, which remap_file_pages takes as well. */
 const MAP_NONBLOCK = 0x10000;
 
+/** Leaves the pages of mlock2 to their faults (include/uapi/asm-generic/mman-common.h). */
+const MLOCK_ONFAULT = 1;
+
 /** The error after which part of a call stays done: a hole in the range of madvise. */
 const ENOMEM = -12;
 
@@ -87,6 +90,8 @@ export class Syscalls {
         return this.#madvise(mm, thread);
       case EventKind.sys_enter_mlock:
         return this.#mlock(mm, thread);
+      case EventKind.sys_enter_mlock2:
+        return (thread.argLow[2]! & MLOCK_ONFAULT) !== 0 || this.#mlock(mm, thread);
       case EventKind.sys_enter_munlock:
         return this.#munlock(mm, thread);
       case EventKind.sys_enter_mlockall:
