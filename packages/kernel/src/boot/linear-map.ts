@@ -35,11 +35,11 @@ function leafLevel({ format, memory, addresses, linearMap }: MappingParts, [star
 
 /**
  * Maps all RAM, by pages or by the largest leaves that fit, from its top downward: memblock hands out pages from the top too, so a
- * table written through the linear map lies in what is mapped already. Only the first piece has no such table yet; where tables
- * are written at linear addresses, those of it come from the static pool (x86's brk pages).
+ * table written through the linear map lies in what is mapped already. Only the first piece, and the image if it is at the top, have no
+ * such table yet; where tables are written at linear addresses, those of them come from the static pool (x86's brk pages).
  */
 export function mapLinear(parts: MappingParts): void {
-  const { memory, arch, addresses, tablePages, format, tables } = parts;
+  const { memory, arch, addresses, image, tablePages, format, tables } = parts;
   const { levels, pageShift } = format.geometry;
   const lastLevel = levels.length - 1;
   const counts = addresses.linearMap;
@@ -75,7 +75,8 @@ export function mapLinear(parts: MappingParts): void {
       }
       counts.leaves[level]! += leaves;
       end = first;
-      takePage = () => tablePages.takeEarly("early");
+      // Where the image lies at the top of RAM, what memblock hands out is not mapped before it.
+      if (!image.contains(first)) takePage = () => tablePages.takeEarly("early");
     }
   }
 }

@@ -1,6 +1,9 @@
-import { Access } from "@kpkeys/core/contracts";
+import { provide, resolve } from "@kpkeys/core";
+import { Access, PgtableArch } from "@kpkeys/core/contracts";
 import { expect, it } from "vitest";
-import { frameOf, staleTranslations } from "../support/machine.js";
+import { MINIMUM_MEMORY } from "../../src/spec.js";
+import { variant } from "../support/arches.js";
+import { boot, frameOf, staleTranslations } from "../support/machine.js";
 import { BASE, Process } from "../support/process.js";
 
 it("a small machine with pages of 16 KiB boots and runs a process", () => {
@@ -11,4 +14,20 @@ it("a small machine with pages of 16 KiB boots and runs a process", () => {
   expect(process.tables).toBe(2);
   expect(frameOf(process.machine, BASE, process.mm.root)).toBeGreaterThan(0);
   expect(staleTranslations(process.machine)).toBe(0);
+});
+
+it("a machine boots whose RAM ends where the kernel image does", () => {
+  const arch = variant((container) => {
+    const original = resolve(container, PgtableArch);
+    provide(container, PgtableArch, { ...original, layout: { ...original.layout, imageOffset: 64 * 2 ** 20 } });
+  });
+  const machine = boot({ memory: [{ bytes: 96 * 2 ** 20 }] }, { arch });
+  const { firstPfn, endPfn } = machine.memory;
+  const linear = Number(0xffffc00000000000n >> 14n);
+  for (let pfn = firstPfn; pfn < endPfn; pfn++) expect(frameOf(machine, linear + pfn - firstPfn)).toBe(pfn);
+});
+
+it("a machine whose memory is too small for pages of 16 KiB ends in a coded error", () => {
+  const memory = [{ bytes: MINIMUM_MEMORY }];
+  expect(() => boot({ memory })).toThrow(expect.objectContaining({ code: "ERR_OUT_OF_MEMORY" }) as Error);
 });
