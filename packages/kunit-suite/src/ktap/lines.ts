@@ -17,6 +17,13 @@ export type KtapLine = {
   | { readonly kind: "log" }
 );
 
+/** A version line. */
+export type VersionLine = Extract<KtapLine, { kind: "version" }>;
+/** A plan line with its place. */
+export type PlanLine = Extract<KtapLine, { kind: "plan" }>;
+/** A result line with its place. */
+export type ResultLine = Extract<KtapLine, { kind: "result" }>;
+
 /** A plan line. */
 export interface Plan {
   /** How many results it announces; undefined for a number that no log can hold. */

@@ -1,12 +1,11 @@
-import { KpkeysError } from "@kpkeys/core";
 import { createDocumentReader } from "./document.js";
-import type { DocumentReader, KtapSink } from "./document.js";
+import type { DocumentReader } from "./document.js";
+import { createFindings } from "./findings.js";
 import { classify } from "./lines.js";
 import type { KtapLine } from "./lines.js";
 import { createPrefix } from "./prefix.js";
 import type { Prefix } from "./prefix.js";
-import { countTests } from "./types.js";
-import type { KtapDocument, KtapError, KtapTest } from "./types.js";
+import type { KtapDocument, KtapError } from "./types.js";
 
 /** A version line ends a line of the console. */
 const START = /(?:KTAP|TAP) version [0-9]+$/;
@@ -30,14 +29,6 @@ const LONGEST_MIXED = 4096;
 /** Longer prefixes are none, and more consoles write into no log. */
 const LONGEST_PREFIX = 200;
 const MOST_STREAMS = 8;
-/** How many errors and remarks are listed each. */
-const MOST_LISTED = 1000;
-/** Memory for results and for log lines: characters, and what a line or a level takes beside. */
-const MOST_RESULTS = 64 << 20;
-const MOST_LOG = 32 << 20;
-const RESULT_COST = 64;
-const LEVEL_COST = 16;
-const LOG_COST = 32;
 
 /** What one console writes: the lines that begin like its version line. */
 interface Stream {
@@ -257,87 +248,4 @@ function timeWithin(content: string): number {
   if (classify(content.slice(0, at), 0).kind !== "log") return at;
   const tail = content.slice(at);
   return classify(tail.slice(tail.indexOf("]") + 1), 0).kind === "log" ? 0 : at;
-}
-
-/** Collects documents and what is said about them, in bounded memory. */
-function createFindings(): { readonly sink: KtapSink; finish(): KtapDocument } {
-  const tests: KtapTest[] = [];
-  const errors = createList("errors");
-  const remarks = createList("remarks");
-  let documents = 0;
-  let missing = 0;
-  let crashed = 0;
-  let results = 0;
-  let logged = 0;
-  let dropped = 0;
-
-  return {
-    sink: {
-      wrong: errors.add,
-      remark: remarks.add,
-      keepsLog(text) {
-        const cost = text.length + LOG_COST;
-        if (logged + cost > MOST_LOG) {
-          dropped++;
-          return false;
-        }
-        logged += cost;
-        return true;
-      },
-      keepResult(line, depth) {
-        results += line.length + RESULT_COST + depth * LEVEL_COST;
-        if (results > MOST_RESULTS) {
-          throw new KpkeysError("ERR_INPUT_KIND", "the log has more results than can be kept", {
-            expected: `${MOST_RESULTS >> 20} MiB of results at most; split the log`,
-          });
-        }
-      },
-      keepsMissing(count) {
-        const isExact = Number.isSafeInteger(crashed + count);
-        if (isExact) crashed += count;
-        return isExact;
-      },
-      finish(more, lost) {
-        documents++;
-        missing += lost;
-        for (const test of more) tests.push(test);
-      },
-    },
-    finish() {
-      if (dropped > 0)
-        remarks.add(1, `${dropped} log lines are not kept: the log is longer than ${MOST_LOG >> 20} MiB`);
-      return {
-        tests,
-        documents,
-        missing,
-        counts: countTests(tests, missing),
-        errors: errors.all(),
-        remarks: remarks.all(),
-      };
-    },
-  };
-}
-
-/** A list that names what it holds by line, and counts what is too much to be named. */
-function createList(what: string): {
-  readonly add: (line: number, message: string) => void;
-  readonly all: () => KtapError[];
-} {
-  const listed: KtapError[] = [];
-  let last = 0;
-  let more = 0;
-  return {
-    add(line, message) {
-      if (listed.length < MOST_LISTED) {
-        listed.push({ line, message });
-        return;
-      }
-      more++;
-      last = line;
-    },
-    all() {
-      listed.sort((a, b) => a.line - b.line);
-      return more === 0 ? listed : [...listed, { line: last, message: `${more} more ${what} are not listed` }];
-    },
-  };
 }

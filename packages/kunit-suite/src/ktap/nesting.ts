@@ -1,0 +1,60 @@
+import { DEEPEST, innermost, isComplete } from "./level.js";
+import type { Levels } from "./level.js";
+import type { ResultLine } from "./lines.js";
+
+/**
+ * Whether a result ends the innermost level: as its own result, or as that of a level around it, or not. The kernel's parser ignores
+ * indentation: a subtest ends with the result that has its name, or after the results of its plan. So does this; indentation decides
+ * where names and plans do not.
+ * @param levels - two at least
+ * @param line - the result
+ */
+export function endOf(levels: Levels, line: ResultLine): "own" | "other" | "none" {
+  const level = innermost(levels);
+  const around = levels.at(-2)!;
+  const complete = isComplete(level);
+  if (level.name !== undefined && line.name === level.name) {
+    // A subtest that has the name of the test around it is indented like its siblings, and has the next number.
+    const next = level.tests.length + 1;
+    const isChild = !complete && line.indent === level.indent && line.test === next && isDeeper(levels);
+    return isChild ? "none" : "own";
+  }
+  if (level.headless) {
+    if (line.indent >= level.indent) return "none";
+    const isNamed = around.name !== undefined && around.name === line.name;
+    const first = around.tests.length + 1 + (around.offset ?? 0);
+    return isNamed || line.test === first + level.tests.length ? "other" : "own";
+  }
+  const isExcess = line.indent === level.indent && isDeeper(levels);
+  const isEnd = complete ? !isExcess : isOutside(levels, line.indent);
+  if (!isEnd) return "none";
+  return level.name === undefined ? "own" : "other";
+}
+
+/**
+ * Whether a line is indented less than the results of the innermost level, which are indented more than what is around.
+ * @param levels - two at least
+ * @param indent - of the line, in columns
+ */
+export function isOutside(levels: Levels, indent: number): boolean {
+  if (!isDeeper(levels)) return false;
+  const { name, childIndent, indent: head } = innermost(levels);
+  // Of a level without results, only its end is known to be indented less.
+  return indent < (childIndent ?? (name === undefined ? head : -1));
+}
+
+/**
+ * Whether the innermost level is indented more than the one around it.
+ * @param levels - two at least
+ */
+export function isDeeper(levels: Levels): boolean {
+  return innermost(levels).indent > levels.at(-2)!.indent;
+}
+
+/**
+ * Whether a level without a head may begin in the innermost level.
+ * @param levels - one at least
+ */
+export function mayHoldBare(levels: Levels): boolean {
+  return levels.length <= DEEPEST && (levels.length === 1 || innermost(levels).headless);
+}
