@@ -131,13 +131,15 @@ export function describeFault(fault: FaultReport): string {
  * is reported with the key (`fault_from_pkey`). A translation fault of an address that has a mapping, which lacks the right, has
  * SEGV_ACCERR instead.
  *
- * @param fault - a report, with the key of the page
+ * @param fault - a report
+ * @param pkey - the key of the page, if it is known
  * @returns one line
  */
-export function describeSignal(fault: FaultReport): string {
+export function describeSignal(fault: FaultReport, pkey: number | undefined): string {
   const { signal, code } = faultInfo(statusOf(fault.syndromeLow));
   const isKey = (fault.syndromeHigh & ESR_OVERLAY) !== 0;
-  return `${signal}, ${isKey ? `SEGV_PKUERR, si_pkey ${fault.pkey}` : code}: ${describeFault(fault)}`;
+  const key = pkey === undefined ? "" : `, si_pkey ${pkey}`;
+  return `${signal}, ${isKey ? `SEGV_PKUERR${key}` : code}: ${describeFault(fault)}`;
 }
 
 /**

@@ -105,14 +105,16 @@ export function describeFault(fault: FaultReport): string {
  * `bad_area_access_error`): a kernel address is never mapped for the user; where nothing is present there may be a mapping that
  * lacks the right, which has SEGV_ACCERR.
  *
- * @param fault - a report, with the key of the page
+ * @param fault - a report
+ * @param pkey - the key of the page, if it is known
  * @returns one line
  */
-export function describeSignal(fault: FaultReport): string {
+export function describeSignal(fault: FaultReport, pkey: number | undefined): string {
   if (isGeneralProtection(fault)) return "SIGSEGV, SI_KERNEL: general protection fault error:0";
-  const { syndromeLow: code, addressHigh, pkey } = fault;
+  const { syndromeLow: code, addressHigh } = fault;
   const isUnmapped = addressHigh < 0 || (code & ErrorCode.P) === 0;
-  const denied = (code & ErrorCode.PK) === 0 ? "SEGV_ACCERR" : `SEGV_PKUERR, si_pkey ${pkey}`;
+  const key = pkey === undefined ? "" : `, si_pkey ${pkey}`;
+  const denied = (code & ErrorCode.PK) === 0 ? "SEGV_ACCERR" : `SEGV_PKUERR${key}`;
   const address = addressOf(fault).replace(/^0+(?=.)/, "");
   return `SIGSEGV, ${isUnmapped ? "SEGV_MAPERR" : denied}: segfault at ${address} error ${(code >>> 0).toString(16)}`;
 }

@@ -204,13 +204,6 @@ swapper pgtable: 4k pages, 48-bit VAs, pgdp=0000000081e5d000
 [ffff800010001000] pgd=10000000bfff8003, p4d=10000000bfff8003, pud=10000000bfff7003, pmd=10000000bfff6003, pte=0068000012345783`,
     verdict: { decidedBy: "base", agrees: true },
   },
-  "arm64, a head that is cut off: the address is that of the entries": {
-    log: `  ESR = 0x0000000096000044
-user pgtable: 4k pages, 48-bit VAs, pgdp=0000000041b3e000
-[0000000000000000] pgd=0000000000000000, p4d=0000000000000000
-Internal error: Oops: 0000000096000044 [#1] SMP`,
-    verdict: { decidedBy: "translation", agrees: true },
-  },
   "arm64, a user fault since 5.10, of which no address is printed": {
     log: "a.out[1234]: unhandled exception: DABT (lower EL), ESR 0x0000000092000046, level 2 translation fault in a.out[400000+1000]",
     verdict: { decidedBy: "translation", agrees: true },
@@ -420,6 +413,9 @@ describe("a user fault is explained as the signal", () => {
     [x86, { "error-code": "7", cr2: far, pte: "8000000012345025" }, "SIGSEGV, SEGV_ACCERR"],
     [x86, { "error-code": "5", cr2: "ffff888000001000", pte: "8000000012345163" }, "SIGSEGV, SEGV_MAPERR"],
     [x86, { "error-code": "25", cr2: far, pte: "0800000123456067" }, "SIGSEGV, SEGV_PKUERR, si_pkey 1"],
+    // Without the entry the key is not known.
+    [x86, { "error-code": "25", cr2: far }, "SIGSEGV, SEGV_PKUERR"],
+    [arm64, { esr: "0x000000409200000f", far }, "SIGSEGV, SEGV_PKUERR"],
   ])("%#", ({ explain }, inputs, signal) => {
     const explained = explain({ inputs });
     expect(textOf(explained, "report")).toContain(`Linux: ${signal}: `);

@@ -36,8 +36,8 @@ export function createExplain(rules: ExplainRules, tools: ExplainTools): ArchToo
     const beyond = different.length > 0 ? rules.beyondEntries?.(read.report) : undefined;
     if (beyond !== undefined) return explainOther(read, question, beyond, rules, tools);
     // Linux knows the key of the page where it signals one, and the exception.
-    const { kind, pkey } = different.length === 0 ? finding.attempt.fault : read.report;
-    const linux = linuxReason({ ...read.report, kind, pkey }, rules, tools);
+    const { kind, pkey } = different.length === 0 ? finding.attempt.fault : { ...read.report, pkey: undefined };
+    const linux = linuxReason({ ...read.report, kind }, pkey, rules, tools);
     return explainAccess(candidate, [...asked.assumed, geometry], [...read.reasons, linux], rules, kernel);
   };
 }

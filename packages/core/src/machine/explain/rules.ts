@@ -119,9 +119,10 @@ export interface ExplainRules extends AccessBench, InputReading {
   beyondEntries?(report: FaultReport): NotTables | undefined;
   /**
    * A user fault in the words of the signal that the process receives; those of `describeFault` if left out.
-   * @param report - a report, with the key of the page where it is known
+   * @param report - a report
+   * @param pkey - the key of the page, if it is known
    */
-  describeSignal?(report: FaultReport): string;
+  describeSignal?(report: FaultReport, pkey: number | undefined): string;
   /** The shapes of tables that Linux uses, the commonest first; that of the format alone if left out. */
   readonly geometries?: readonly GeometryCase[];
   /**

@@ -24,12 +24,18 @@ import { shortHex } from "./words.js";
  * A fault as Linux prints it: an oops, or the signal of a user process.
  *
  * @param report - the report
+ * @param pkey - the key of the page, if it is known
  * @param rules - the architecture's words
  * @param tools - the architecture's tools
  */
-export function linuxReason(report: FaultReport, rules: ExplainRules, tools: ExplainTools): Reason {
+export function linuxReason(
+  report: FaultReport,
+  pkey: number | undefined,
+  rules: ExplainRules,
+  tools: ExplainTools,
+): Reason {
   const isUser = report.privilege === Privilege.USER;
-  const text = isUser && rules.describeSignal ? rules.describeSignal(report) : tools.describeFault(report);
+  const text = isUser && rules.describeSignal ? rules.describeSignal(report, pkey) : tools.describeFault(report);
   return { topic: "report", text: `Linux: ${text}` };
 }
 
@@ -133,7 +139,7 @@ function reportReasons(
   return [
     ...(geometry === undefined ? [] : [{ topic: "geometry", text: geometryText(geometry) } as const]),
     ...read.reasons,
-    ...(isAddressGiven(read, rules) ? [linuxReason(read.report, rules, tools)] : []),
+    ...(isAddressGiven(read, rules) ? [linuxReason(read.report, undefined, rules, tools)] : []),
   ];
 }
 
