@@ -209,3 +209,80 @@ describe("strace -f -ttt", () => {
     expect(events[5]!.args).toEqual([7n, 8n]);
   });
 });
+
+describe("columns of perf script around an event", () => {
+  const line = (misc: string, behind: string): string =>
+    `             gcc  4100 [001] ${misc}  812.100010: syscalls:sys_enter_brk: brk: 0x00000000${behind}\n`;
+
+  it.each([
+    ["misc", "U    ", ""],
+    ["misc of two letters", "KE   ", ""],
+    ["addr", "", "                0"],
+    ["addr and weight", "", "                0               37"],
+    ["ip and symbol", "", "     7f5a6c0e4f3b brk+0xb"],
+    ["ip, symbol and object", "", "     7f5a6c0e4f3b std::map<int, int>::at(int const&)+0xb (/usr/lib/libc.so.6)"],
+    ["an unknown symbol", "", "     7f5a6c0e4f3b [unknown]"],
+    ["ip, symbol, object and a physical address", "", "     7f5a6c0e4f3b brk+0xb (/usr/lib/libc.so.6)           1a2b3"],
+  ])("may be %s", (_, misc, behind) => {
+    const { events, summary } = readText(line(misc, behind));
+    expect(events).toMatchObject([{ event: "syscalls:sys_enter_brk", tid: 4100, cpu: 1, args: [0n] }]);
+    expect(summary.unused).toEqual({});
+  });
+
+  it("are not the beginning of another line, whose newline is lost", () => {
+    const joined = `            dead  4100 [001]   812.100011: raw_syscalls:sys_exit: NR 12 = 0 (x)`;
+    expect(() => readText(line("", joined))).toThrow(/^trace\.txt:1: /);
+  });
+});
+
+describe("ftrace", () => {
+  const task = "              ls-5000    [001] ..... ";
+
+  it.each(["1234567890", "12", "18446744073709551615"])("may have a clock without seconds: %s", (clock) => {
+    const { events } = readText(`${task}${clock}: sys_brk(brk: 0)\n`);
+    expect(events).toMatchObject([{ event: "syscalls:sys_enter_brk", tid: 5000, cpu: 1, time: Number.NaN }]);
+  });
+
+  it("may trace function graphs: its lines are known, and events in them counted apart", () => {
+    const { summary } = readText(
+      [
+        "# tracer: function_graph",
+        " 1)               |  do_user_addr_fault() {",
+        " 1)               |  /* page_fault_user: address=0x7f0216e5a000 ip=0x7f5a6c0e4f3b error_code=0x6 */",
+        " 1)   0.541 us    |    find_vma();",
+        " 1) + 12.3 us     |  }",
+        "  100.000001 |   1)    ls-5000    |   0.541 us    |  find_vma();",
+        " ------------------------------------------",
+        " 1)    ls-5000    =>   <idle>-0   ",
+        `${task}100.000001: sys_brk(brk: 0)`,
+        "",
+      ].join("\n"),
+    );
+    expect(summary).toMatchObject({ events: 1, unreadable: 0 });
+    expect(summary.unused).toEqual({
+      "function graph": 5,
+      "event in a function graph, without its thread": 1,
+      "kernel log": 1,
+    });
+  });
+});
+
+describe("results of 32-bit processes", () => {
+  it.each([
+    ["# arch : aarch64\n", "NR 192", 192],
+    ["# arch : x86_64\n", "NR 1073741833 of x32", 1073741833],
+  ])("%s have no sign that is an address's: %s", (header, _, number) => {
+    const at = "ls 5000 [001] 1.000001: ";
+    const { events } = readText(
+      `${header}${at}raw_syscalls:sys_enter: NR ${number} (0, 2000, 3, 22, ffffffff, 0)\n${at}raw_syscalls:sys_exit: NR ${number} = -135217152\n` +
+        `${at}raw_syscalls:sys_enter: NR ${number} (0, 2000, 3, 22, ffffffff, 0)\n${at}raw_syscalls:sys_exit: NR ${number} = -12\n`,
+    );
+    expect(events.map(({ event }) => event)).toEqual([
+      "syscalls:sys_enter_mmap",
+      "syscalls:sys_exit_mmap",
+      "syscalls:sys_enter_mmap",
+      "syscalls:sys_exit_mmap",
+    ]);
+    expect(events.map(({ args }) => args[0])).toEqual([0n, 0xf7f0c000n, 0n, 2n ** 64n - 12n]);
+  });
+});

@@ -40,20 +40,21 @@ export function readArguments(bytes: Uint8Array, at: number, event: TraceEvent, 
     case ArgumentForm.enter:
       return enter(bytes, at, event, format);
     case ArgumentForm.exit:
-      return argumentsEnd(bytes, number(bytes, at, event.argHigh, event.argLow, 0));
+      return result(bytes, number(bytes, at, event.argHigh, event.argLow, 0), event);
     case ArgumentForm.sample:
       return sample(bytes, at, event);
     case ArgumentForm.anyEnter:
       return anyEnter(bytes, at, event);
     case ArgumentForm.anyExit:
-      return argumentsEnd(
+      return result(
         bytes,
         number(bytes, literal(bytes, callNumber(bytes, at, event), EQUALS), event.argHigh, event.argLow, 0),
+        event,
       );
     case ArgumentForm.enter + ArgumentForm.called:
       return called(bytes, at, event, format);
     case ArgumentForm.exit + ArgumentForm.called:
-      return argumentsEnd(bytes, hexadecimal(bytes, literal(bytes, at, ARROW), event.argHigh, event.argLow, 0));
+      return result(bytes, hexadecimal(bytes, literal(bytes, at, ARROW), event.argHigh, event.argLow, 0), event);
     case ArgumentForm.processFork:
       return nameUntil(bytes, literal(bytes, at, COMM), COMM_LENGTH, event, afterParentComm);
     case ArgumentForm.processExec:
@@ -68,6 +69,18 @@ export function readArguments(bytes: Uint8Array, at: number, event: TraceEvent, 
       return nameUntil(bytes, prevComm, COMM_LENGTH, event, afterPrevComm);
     }
   }
+}
+
+/** The lowest error: -MAX_ERRNO of include/linux/err.h. */
+const LOWEST_ERROR = -4095;
+
+/**
+ * Ends the line of a result. arm64 extends the sign of what a 32-bit process gets (syscall_get_return_value of its
+ * asm/syscall.h), also of an address; a user address has no such sign.
+ */
+function result(bytes: Uint8Array, at: number, { argHigh, argLow }: TraceEvent): number {
+  if (argHigh[0] === -1 && argLow[0]! < LOWEST_ERROR) argHigh[0] = 0;
+  return argumentsEnd(bytes, at);
 }
 
 const COMMA = ascii(", ");
@@ -152,11 +165,15 @@ const EQUALS = ascii(" = ");
 const PAREN_OPEN = ascii(" (");
 const ARGUMENTS = 6;
 
+/** What the x32 ABI adds to a number of x86-64 (__X32_SYSCALL_BIT of arch/x86/include/uapi/asm/unistd.h). */
+const X32_BIT = 0x4000_0000;
+
 /** `NR 9`, perhaps negative: a call that seccomp or a debugger has skipped. */
 function callNumber(bytes: Uint8Array, start: number, event: TraceEvent): number {
   const at = literal(bytes, start, NUMBER);
-  const end = integer(bytes, at, event.argHigh, event.argLow, 0);
-  event.callNumber = event.argLow[0]!;
+  const end = number(bytes, at, event.argHigh, event.argLow, 0);
+  const value = event.argLow[0]!;
+  event.callNumber = value >= X32_BIT ? value - X32_BIT : value;
   return end;
 }
 

@@ -8,16 +8,18 @@ const SHORTEST_ADDRESS = 5;
 
 const DIGIT_0 = 48;
 const PAREN_CLOSE = 41;
+const PLUS = 43;
+const COLON = 58;
+const BRACKET_CLOSE = 93;
 const NEWLINE = 10;
-const CARRIAGE_RETURN = 13;
 
 /**
  * Reads the end of a line behind the arguments of a tracepoint. Columns that perf prints there by `-F` may precede it: the
- * address of the access, which a tracepoint does not have, so that it is 0, and where the code was:
+ * address of the access, which a tracepoint does not have, so that it is 0, weights, where the code was, a physical address:
  *
  * ```
- *   fd: 0xffffffff, off: 0x00000000               0     55571c197214 main+0x10 (/usr/bin/make)
- *                                  |-- addr, 16 --| |-- ip, 16 ----| |-- symbol, object ----|
+ *   fd: 0xffffffff, off: 0x00000000               0     55571c197214 main+0x10 (/usr/bin/make)           1a2b3
+ *                                  |-- addr, 16 --| |-- ip, 16 ----| |-- symbol, object ----| |-- phys, 16 --|
  * ```
  *
  * @param bytes - the text
@@ -26,34 +28,50 @@ const CARRIAGE_RETURN = 13;
  */
 export function argumentsEnd(bytes: Uint8Array, at: number): number {
   if (at < 0) return -1;
-  const end = lineEnd(bytes, at);
-  if (end >= 0) return end;
-  const behind = noAddress(bytes, at);
-  const rest = lineEnd(bytes, behind);
-  return rest >= 0 ? rest : codeAddress(bytes, behind);
+  let behind = at;
+  for (let next = paddedNumber(bytes, at); next >= 0; next = paddedNumber(bytes, next)) behind = next;
+  const end = lineEnd(bytes, behind);
+  if (end >= 0 || behind === at || bytes[behind] !== SPACE) return end;
+  const newline = bytes.indexOf(NEWLINE, behind);
+  return endsInSymbol(bytes, behind, newline) ? newline : -1;
 }
 
-function noAddress(bytes: Uint8Array, at: number): number {
-  const zero = spaces(bytes, at);
-  return zero - at > 1 && bytes[zero] === DIGIT_0 && bytes[zero + 1]! <= SPACE ? zero + 1 : at;
-}
-
-/** The column of the instruction's address, alone or with a symbol and an object in parentheses. */
-function codeAddress(bytes: Uint8Array, at: number): number {
-  const end = paddedAddress(bytes, at);
-  if (end < 0) return -1;
-  const alone = lineEnd(bytes, end);
-  if (alone >= 0) return alone;
-  const newline = bytes.indexOf(NEWLINE, end);
-  const last = bytes[newline - 1] === CARRIAGE_RETURN ? newline - 2 : newline - 1;
-  return bytes[end] === SPACE && bytes[last] === PAREN_CLOSE ? newline : -1;
-}
-
-/** An address that a space and the padding to 16 digits separate from what is in front of it. @returns its end, or -1 */
-function paddedAddress(bytes: Uint8Array, at: number): number {
+/** A number that is padded to 16 columns, of 0 perhaps fewer. @returns its end, or -1 */
+function paddedNumber(bytes: Uint8Array, at: number): number {
   const start = spaces(bytes, at);
   const end = bareHexadecimal(bytes, start);
-  return start > at && end > start && end - at === 1 + ADDRESS_WIDTH ? end : -1;
+  const digits = end - start;
+  if (start === at || digits === 0 || digits > ADDRESS_WIDTH || bytes[end]! > SPACE) return -1;
+  const isZero = digits === 1 && bytes[start] === DIGIT_0 && start - at > 1;
+  return isZero || end - at >= ADDRESS_WIDTH ? end : -1;
+}
+
+/** Whether a text ends in a symbol or an object and perhaps a padded number. One with an event of another line in it does not. */
+function endsInSymbol(bytes: Uint8Array, from: number, newline: number): boolean {
+  for (let at = from; at < newline; at++) if (bytes[at] === COLON && bytes[at + 1] === SPACE) return false;
+  let end = trimEnd(bytes, from, newline);
+  let start = wordStart(bytes, from, end);
+  if (bareHexadecimal(bytes, start) === end && bytes[start - 2] === SPACE) {
+    end = trimEnd(bytes, from, start);
+    start = wordStart(bytes, from, end);
+  }
+  const last = bytes[end - 1];
+  if (last === PAREN_CLOSE || last === BRACKET_CLOSE) return true;
+  let plus = end - 1;
+  while (plus > start && bytes[plus] !== PLUS) plus--;
+  return bytes[plus] === PLUS && bytes[plus + 1] === DIGIT_0;
+}
+
+function trimEnd(bytes: Uint8Array, start: number, end: number): number {
+  let at = end;
+  while (at > start && bytes[at - 1]! <= SPACE) at--;
+  return at;
+}
+
+function wordStart(bytes: Uint8Array, start: number, end: number): number {
+  let at = end;
+  while (at > start && bytes[at - 1]! > SPACE) at--;
+  return at;
 }
 
 /**

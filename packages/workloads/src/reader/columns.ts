@@ -1,5 +1,5 @@
 import { type TraceEvent } from "./event.js";
-import { decimal, digits, SPACE } from "./scan.js";
+import { ascii, decimal, digits, SPACE } from "./scan.js";
 
 const TAB = 9;
 const HASH = 35;
@@ -22,6 +22,9 @@ const SHORT_COMM_LENGTH = 8;
 /** The longest time in microseconds: 31 years. */
 const MICROSECOND_DIGITS = 15;
 
+/** Letters of perf's column of flags: kernel, user, hypervisor, guests, and of records. */
+const MISC: ReadonlySet<number> = new Set(ascii("KUHGgMES"));
+
 /** Reads a column, and tells whether it is one of its kind. */
 type Column = (bytes: Uint8Array, start: number, end: number, event: TraceEvent) => boolean;
 
@@ -29,8 +32,9 @@ type Column = (bytes: Uint8Array, start: number, end: number, event: TraceEvent)
  * Reads the columns in front of an event's name, whichever of them are there, from the right, so that a comm may hold anything:
  *
  * ```
- *   comm pid/tid [cpu] time: period           perf script -F, any of comm, pid, cpu, time and period left out
+ *   comm pid/tid [cpu] misc time: period      perf script -F, any of comm, pid, cpu, misc, time and period left out
  *   comm-tid (tgid) [cpu] flags time:         ftrace's trace file and trace-cmd report
+ *   comm-tid (tgid) [cpu] flags ticks:        the same with a clock that counts no seconds (counter, uptime, x86-tsc)
  *   comm-tid cpu+flags microseconds us :      ftrace's latency format, in which an oops dumps it to the console
  * ```
  *
@@ -52,21 +56,24 @@ export function readColumnsBefore(bytes: Uint8Array, start: number, end: number,
     return true;
   };
   const isLatencyFormat = takeLatencyTime();
-  if (!isLatencyFormat && !take(time)) {
+  const hasTicks = !isLatencyFormat && take(ticks);
+  if (!isLatencyFormat && !hasTicks && !take(time)) {
     // A period stands between time and name; a number that is followed by no time is the thread's.
     const before = at;
     if (take(number) && !take(time)) at = before;
   }
   // Flags stand between CPU and time, where there is a time.
-  if (!take(cpu) && !Number.isNaN(event.time)) {
+  if (!take(cpu) && (hasTicks || !Number.isNaN(event.time))) {
     const before = at;
-    if (take(flags) && !take(cpu)) at = before;
+    if ((take(flags) || take(misc)) && !take(cpu)) at = before;
     if (at === before) take(cpuAndFlags);
   }
   takeGroup();
   const last = trimEnd(bytes, start, at);
   const first = wordStart(bytes, start, last);
   if (!threadColumn(bytes, start, first, last, event)) return false;
+  // What is no time but looks like one that is damaged is one of ftrace's alone, which joins comm and thread.
+  if (hasTicks && bytes[event.commEnd] !== MINUS) return false;
   if (isLatencyFormat) shortenComm(bytes, event);
   return true;
 
@@ -123,6 +130,18 @@ function time(bytes: Uint8Array, start: number, end: number, event: TraceEvent):
   const nanoseconds = decimal(bytes, fraction, fractionEnd) * (length === 6 ? 1000 : 1);
   event.time = decimal(bytes, start, secondsEnd) * 1e9 + nanoseconds;
   return true;
+}
+
+/** A time of a clock without seconds. */
+function ticks(bytes: Uint8Array, start: number, end: number): boolean {
+  const last = digits(bytes, start);
+  return last > start && bytes[last] === COLON && last + 1 === end;
+}
+
+/** The mode of the CPU and the like, as perf's `-F +misc` prints them: `U`, `KE`. */
+function misc(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) if (!MISC.has(bytes[at]!)) return false;
+  return end - start <= 4;
 }
 
 function number(bytes: Uint8Array, start: number, end: number): boolean {

@@ -221,7 +221,9 @@ export function createLineParser(
     const name = /^PERF_RECORD_[A-Z0-9_]+|^[!-~]+(?=:$)/.exec(token)?.[0];
     if (name === undefined) return readOtherColumns(bytes, start);
     if (name.startsWith("PERF_RECORD_LOST")) {
-      const lost = / lost[ :]+(\d{1,15})\s*$/.exec(textOf(bytes, Math.max(nameEnd, end - LONGEST_NAME), end));
+      const lost = / lost(?: samples)?[ :]+(\d{1,15})\s*$/.exec(
+        textOf(bytes, Math.max(nameEnd, end - LONGEST_NAME), end),
+      );
       if (lost === null) throw damaged(bytes, start, "the number of lost events cannot be read", "`lost NUMBER`");
       ledger.lost(Number(lost[1]));
     }

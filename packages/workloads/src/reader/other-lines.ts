@@ -23,7 +23,12 @@ const OF_PERF_TRACE = /^ *(?:\d+\.\d{3}|\?) +(?:\( *(?:\d+\.\d{3} ms)? *\): |\S.
 
 /** The time that the kernel's console prints in front of its lines, perhaps behind a level or what a log daemon adds. */
 const KERNEL_LOG = /^(?:<\d+>|[A-Z][a-z]{2} [ \d]\d [\d:]{8} \S+ kernel: )?\[ *\d+\.\d{6}\](?:\[ *[TC]\d+\])? /;
-const RULER = /^-{9,}$/;
+const RULER = /^ ?-{9,}$/;
+
+/** `cpu) duration | function() {` of ftrace's function_graph tracer, perhaps with a time in front, and its changes of task. */
+const FUNCTION_GRAPH = /^ *(?:\d+\.\d+ \| +)?\d+\) .*(?:\| |=>)/;
+/** How that tracer prints an event: as a comment, without its thread. */
+const IN_GRAPH = /\/\* \w+[:(].*\*\/\s*$/;
 
 /** Stacks of ftrace and trace-cmd. */
 const KERNEL_STACK = /^\s*=> |<(?:user )?stack trace *>/;
@@ -40,6 +45,8 @@ const CHAIN_CONTINUED = /^(?:\s+(?:\S+|.*\)|.*:\d+)|\|.*)$/;
 export function otherLine(text: string, inChain: boolean): string | undefined {
   if (REMARK.test(text)) return "remark";
   if (KERNEL_STACK.test(text) || (inChain && CHAIN_CONTINUED.test(text))) return "call chain";
+  if (FUNCTION_GRAPH.test(text))
+    return IN_GRAPH.test(text) ? "event in a function graph, without its thread" : "function graph";
   if (OF_PERF_TRACE.test(text)) return PERF_TRACE;
   if (KERNEL_LOG.test(text) || RULER.test(text)) return "kernel log";
   return undefined;
