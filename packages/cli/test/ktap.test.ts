@@ -27,6 +27,7 @@ describe("kpkeys ktap", () => {
     const printed = text(...log).split("\n");
     expect(printed).toContain("skipped c: no pkeys");
     expect(printed).toContain("failed b");
+    expect(text("TAP version 13", "1..1", "not ok 1 d # exit=4 # SKIP no root")).toContain("skipped d: no root");
     expect(printed.at(-2)).toContain("1 passed, 1 failed, 1 skipped");
   });
 

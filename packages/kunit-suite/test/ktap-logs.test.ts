@@ -225,6 +225,86 @@ describe("a log of kselftest", () => {
   });
 });
 
+describe("a console", () => {
+  it("whose prompt is before the version line never makes ok of not ok, nor a result of a diagnostic line", () => {
+    // Four characters are before the version line; cutting as many off `not ok` leaves `ok`.
+    const prompt = read("/ # KTAP version 1", "1..3", "ok 1 a", "not ok 2 b", "ok 3 c");
+    expect([countsOf(prompt), prompt.errors]).toEqual([[2, 1, 0, 0], []]);
+    const nested = read("$ TAP version 13", "1..1", "# ok 1 inner", "# not ok 2 inner", "ok 1 a");
+    expect([countsOf(nested), nested.errors]).toEqual([[1, 0, 0, 0], []]);
+  });
+
+  it.each([
+    ["another program's text before the version line", "login: [   12.000001] KTAP version 1"],
+    ["a message fused to its end", "[   12.000001] KTAP version 1[   12.000001] usb 1-1: new"],
+  ])("has %s", (_, version) => {
+    const document = read(version, "[   12.000002] 1..2", "[   12.000003] ok 1 a", "[   12.000004] not ok 2 b");
+    expect([countsOf(document), document.errors]).toEqual([[1, 1, 0, 0], []]);
+  });
+
+  it.each(["[   12.00000%][    T1] ", "<6>[   12.00000%] "])("with the prefix %s fuses its messages", (prefix) => {
+    const at = (line: number): string => prefix.replace("%", String(line));
+    const document = read(
+      `${at(1)}KTAP version 1`,
+      `${at(2)}1..2`,
+      `login: ${at(3)}ok 1 a`,
+      `${at(4)}not ok 2 b${at(5)}usb 1-1`,
+    );
+    expect([countsOf(document), document.errors]).toEqual([[1, 1, 0, 0], []]);
+  });
+
+  it.each([
+    ["NUL before and after lines", (line: string): string => `\0${line}\0\0`],
+    ["NUL after each character, as UTF-16 has it", (line: string): string => line.replace(/./g, "$&\0")],
+    ["sequences that erase to the end of the line", (line: string): string => `${line}\u001b[K`],
+    ["sequences that move the cursor", (line: string): string => `\u001b[2K\u001b[1G${line}`],
+  ])("has %s", (_, spoil) => {
+    const document = read(...["KTAP version 1", "1..2", "ok 1 a", "not ok 2 b"].map(spoil));
+    expect([countsOf(document), document.errors]).toEqual([[1, 1, 0, 0], []]);
+    expect(document.tests.map(({ name }) => name)).toEqual(["a", "b"]);
+  });
+});
+
+describe("a log of TAP", () => {
+  it("may have neither numbers nor dashes in its results", () => {
+    const document = read("TAP version 13", "1..4", "ok a", "not ok b", "ok", "ok d # skip why");
+    expect([countsOf(document), document.errors]).toEqual([[2, 1, 1, 0], []]);
+    expect(document.tests.map(({ name }) => name)).toEqual(["a", "b", "", "d"]);
+  });
+
+  it("has prose that begins like a result, where results have numbers and in KTAP", () => {
+    const numbered = read("TAP version 13", "1..2", "ok 1 a", "ok then", "ok 2 b");
+    expect([countsOf(numbered), numbered.errors]).toEqual([[2, 0, 0, 0], []]);
+    const kernel = read("KTAP version 1", "1..1", "ok then", "ok 1 a");
+    expect([countsOf(kernel), kernel.errors]).toEqual([[1, 0, 0, 0], []]);
+    expect(kernel.tests[0]!.log).toEqual(["ok then"]);
+    expect(linesOf(read("KTAP version 1", "1..1", "not ok then", "ok 1 a").errors)).toEqual([3]);
+  });
+
+  it("skips after another remark, as the kernel's parser reads it", () => {
+    const document = read("TAP version 13", "1..1", "not ok 1 a # exit=4 # SKIP no pkeys");
+    expect(document.tests).toMatchObject([{ name: "a", status: "skipped", directive: "exit=4 # SKIP no pkeys" }]);
+  });
+
+  it("has a point or a colon after its numbers, and a subtest with blanks around its name", () => {
+    const document = read(
+      "TAP version 14",
+      "1..2",
+      "ok 1: a",
+      "# Subtest:   s ",
+      "    1..1",
+      "    ok 1. b",
+      "ok 2   s",
+    );
+    expect([countsOf(document), document.errors]).toEqual([[2, 0, 0, 0], []]);
+    expect(outlineOf(document)[1]).toEqual(["s", "passed", ["b", "passed"]]);
+  });
+
+  it("whose plan lost its number is damaged", () => {
+    expect(linesOf(read("TAP version 13", "1..", "ok 1 a").errors)).toEqual([2]);
+  });
+});
+
 describe("a hostile log", () => {
   it("may be long in one level", () => {
     const document = readKtap(`KTAP version 1\n1..1\n${"l\n".repeat(130_000)}ok 1 a\n`);

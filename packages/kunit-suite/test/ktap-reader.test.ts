@@ -90,6 +90,7 @@ describe("a document that the writer made", () => {
   });
 
   it("loses nothing of names and lines that need no change", () => {
+    expect([plainName("a\0\u001b[Kb"), plainLine("a\0")]).toEqual(["a__[Kb", "a_"]);
     for (const name of ["write_user_pmd", "Hardened pgtables using kpkeys", "ok 1 a", "1..3", "a-b"])
       expect(plainName(name)).toBe(name);
     for (const line of ["pud: entry 3", "  deeper", "a # SKIP b", "ok 1 a"]) expect(plainLine(line)).toBe(line);

@@ -68,7 +68,7 @@ function number(value: number, noun: string): string {
 /** The tests that were skipped for a reason that they give. */
 function skippedLines({ name, status, directive = "", tests }: KtapTest, above: readonly string[]): string[] {
   const path = [...above, printable(name)];
-  const reason = status === "skipped" ? directive.replace(/^\S+\s*/, "") : "";
+  const reason = status === "skipped" ? directive.replace(/^(?:.* # )?\S+\s*/s, "") : "";
   const own = reason === "" ? [] : [`skipped ${path.join(".")}: ${printable(reason)}`];
   return [...own, ...tests.flatMap((test) => skippedLines(test, path))];
 }

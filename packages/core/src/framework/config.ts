@@ -18,8 +18,8 @@ const SET = /^CONFIG_([A-Za-z0-9_]+)=([ymn])(?:\s.*)?$/s;
 const UNSET = /^# CONFIG_([A-Za-z0-9_]+) is not set(?:\s.*)?$/s;
 /** Blank lines and comments. What begins like `# CONFIG_X is not set` and goes on otherwise is none. */
 const COMMENT = /^\s*(?:#(?! CONFIG_[A-Za-z0-9_]+ is not ).*)?$/s;
-/** Symbols whose value is a number or a text. */
-const VALUE = /^CONFIG_[A-Za-z0-9_]+=(?:-?[0-9]+|(?:0[xX])?[0-9A-Fa-f]+|".*"|)$/s;
+/** Symbols whose value is a number or a text; Kconfig ignores what follows the closing quote. */
+const VALUE = /^CONFIG_[A-Za-z0-9_]+=(?:-?[0-9]+|(?:0[xX])?[0-9A-Fa-f]+|"(?:[^"\\]|\\.)*".*|)$/s;
 const BYTE_ORDER_MARK = /^\uFEFF/;
 
 /**

@@ -56,6 +56,15 @@ describe("config lines", () => {
     );
   });
 
+  it.each(['"a\\"b"', '"a # b" # c', '""', '"\\\\"', "0x1F", "-5", "m"])("may have the value %s", (value) => {
+    expect([...readConfig([`CONFIG_X=${value}`])].map(([symbol]) => symbol)).toEqual(value === "m" ? ["X"] : []);
+  });
+
+  it("whose text has no end are damaged", () => {
+    for (const value of ['"', '"a', '"a\\"'])
+      expect(errorOf(() => readConfig([`CONFIG_X=${value}`])).code).toBe("ERR_CONFIG_LINE");
+  });
+
   it("may be those of a whole kernel's file", () => {
     const file = [
       "#",

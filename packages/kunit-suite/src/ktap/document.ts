@@ -26,6 +26,8 @@ export function createDocumentReader(sink: KtapSink): DocumentReader {
   const blocks = createBlockFilter(takeOrHold);
   /** A version line whose next line decides what it begins. */
   let version: VersionLine | undefined;
+  /** Of the document that is open. */
+  let protocol: VersionLine["protocol"] = "KTAP";
   /** Number of the last line. */
   let here = 1;
 
@@ -38,7 +40,7 @@ export function createDocumentReader(sink: KtapSink): DocumentReader {
     switch (line.kind) {
       case "version":
         checkVersion(line);
-        if (levels.length === 0) tree.open(undefined, line.indent);
+        if (levels.length === 0) openDocument(line);
         else version = line;
         return;
       case "subtest":
@@ -83,8 +85,13 @@ export function createDocumentReader(sink: KtapSink): DocumentReader {
     if (isNested || !isDocument) openSubtest(undefined, line.indent, line.number);
     else {
       tree.close(here);
-      tree.open(undefined, line.indent);
+      openDocument(line);
     }
+  }
+
+  function openDocument(line: VersionLine): void {
+    protocol = line.protocol;
+    tree.open(undefined, line.indent);
   }
 
   function checkVersion({ protocol, version: found, number }: VersionLine): void {
@@ -126,6 +133,11 @@ export function createDocumentReader(sink: KtapSink): DocumentReader {
   }
 
   function takeResult(line: ResultLine): void {
+    if (line.loose && !mayBeLoose()) {
+      if (!line.ok) sink.wrong(line.number, "a damaged result");
+      tree.log(line.text);
+      return;
+    }
     if (line.damage !== undefined) sink.wrong(line.number, line.damage);
     sink.keepResult(line.text, levels.length);
     while (levels.length > 1) {
@@ -138,6 +150,11 @@ export function createDocumentReader(sink: KtapSink): DocumentReader {
       tree.closeWithoutResult(here);
     }
     tree.add(line);
+  }
+
+  /** TAP leaves numbers out, in all results of a document; KTAP does not, and a kernel may log prose that begins like a result. */
+  function mayBeLoose(): boolean {
+    return protocol === "TAP" && levels.length === 1 && innermost(levels).offset === undefined;
   }
 
   return {

@@ -46,14 +46,20 @@ export interface Result {
   readonly directive: string | undefined;
   /** Whether the directive is SKIP. */
   readonly skipped: boolean;
+  /** Whether it has neither number nor dash, as prose may begin. */
+  readonly loose: boolean;
 }
 
 const VERSION = /^(KTAP|TAP) version ([0-9]+)$/;
-const SUBTEST = /^# Subtest:\s?(.*)$/;
+const SUBTEST = /^# Subtest:\s*(.*)$/;
 const PLAN = /^1\.\.([0-9]+)(.*)$/;
+/** A plan that has lost its number. */
+const CUT_PLAN = "1..";
 const PLAN_SKIP = /^\s*#\s*(skip.*)$/i;
 /** TAP leaves the number out at will; then a dash must show that this is a result. */
-const RESULT = /^(ok|not ok)(?:\s+([0-9]+)(?=[\s:#-]|$)|(?=\s+-\s)|(?<=^not ok)$)(.*)$/;
+const RESULT = /^(ok|not ok)(?:\s+([0-9]+)(?=[\s:#-]|\.(?![0-9])|$)|(?=\s+-\s)|(?<=^not ok)$)(.*)$/;
+/** A result of TAP without number and dash. */
+const LOOSE_RESULT = /^(ok|not ok)(?:\s+(?![0-9])(.*))?$/;
 const LIKE_A_RESULT = /^(?:not ok\b|ok\s+[0-9])/;
 /** ` # ` begins a directive or a remark; a known directive may follow `#` directly. */
 const DIRECTIVE = /^#(?:\s|$|(?:skip|todo|xfail|timeout|error)\b)/i;
@@ -83,6 +89,7 @@ export function classify(content: string, number: number): KtapLine {
     }
     case "1": {
       const [, digits, rest] = PLAN.exec(text) ?? [];
+      if (text === CUT_PLAN) return { ...place, kind: "log", damage: "a plan without a number" };
       if (digits === undefined) break;
       const whole = /^\s*(?:#|$)/.test(rest!);
       const count = wholeOf(digits);
@@ -91,21 +98,9 @@ export function classify(content: string, number: number): KtapLine {
     case "n":
     case "o": {
       const [, ok, test, rest] = RESULT.exec(text) ?? [];
-      if (ok !== undefined) {
-        const { name, directive, skipped } = describe(rest!);
-        return {
-          number,
-          indent: place.indent,
-          text,
-          kind: "result",
-          ok: ok === "ok",
-          test: test === undefined ? undefined : wholeOf(test),
-          name,
-          directive,
-          skipped,
-          damage: test === undefined ? undefined : damageOf(test),
-        };
-      }
+      if (ok !== undefined) return resultOf(place, ok, test, rest!, false);
+      const [, word, name = ""] = LOOSE_RESULT.exec(text) ?? [];
+      if (word !== undefined) return resultOf(place, word, undefined, ` ${name}`, true);
       if (LIKE_A_RESULT.test(text)) return { ...place, kind: "log", damage: "a damaged result" };
       break;
     }
@@ -116,6 +111,30 @@ export function classify(content: string, number: number): KtapLine {
     }
   }
   return { ...place, kind: "log" };
+}
+
+/** Every field by name: copies of objects would take most of the time. */
+function resultOf(
+  { number, indent, text }: Pick<KtapLine, "number" | "indent" | "text">,
+  word: string,
+  digits: string | undefined,
+  rest: string,
+  loose: boolean,
+): ResultLine {
+  const { name, directive, skipped } = describe(rest);
+  return {
+    number,
+    indent,
+    text,
+    kind: "result",
+    ok: word === "ok",
+    test: digits === undefined ? undefined : wholeOf(digits),
+    name,
+    directive,
+    skipped,
+    loose,
+    damage: digits === undefined ? undefined : damageOf(digits),
+  };
 }
 
 /** @returns the number, or undefined when it is too large to be kept whole */
@@ -139,11 +158,12 @@ function describe(rest: string): Pick<Result, "name" | "directive" | "skipped"> 
   const end = hash < 0 ? rest.length : hash;
   const name = rest
     .slice(0, end)
-    .replace(/^:?\s*(?:-(?=\s|$)\s*)?/, "")
+    .replace(/^[:.]?\s*(?:-(?=\s|$)\s*)?/, "")
     .trimEnd();
   const directive = rest.slice(end + 1).trim();
   if (directive === "") return { name, directive: undefined, skipped: false };
-  return { name, directive, skipped: /^skip/i.test(directive) };
+  // The kernel's parser takes SKIP after other remarks too.
+  return { name, directive, skipped: /^skip/i.test(directive) || directive.includes(" # SKIP") };
 }
 
 function columnsOf(text: string): number {

@@ -1,3 +1,4 @@
+import { guessesOf, plain, timeWithin } from "./console.js";
 import { createDocumentReader } from "./document.js";
 import type { DocumentReader } from "./document.js";
 import { createFindings } from "./findings.js";
@@ -16,16 +17,11 @@ const CONSOLE = /^[^#]*[0-9][:.\])>][^#]*$|^\s*$/;
 /** What a kernel prints when it has nothing more to run. */
 const END = /List of all partitions:|Kernel panic - not syncing: VFS:|reboot: System halted/;
 const EXECUTOR = "kunit executor: ";
-/** The time of a kernel message, which may begin in the middle of a line that lost its end. */
-const KERNEL_TIME = /\[ *[0-9]+\.[0-9]{6}\]/;
 /** A result with anything before it. */
 const RESULT_ANYWHERE = /(?:^|[\]:] )\s*(ok|not ok) [0-9]+(?: |$)/;
-const ESCAPE = "\u001b";
-/** What follows ESC where it only changes the colour of a terminal. */
-const COLOUR = /^\[[0-9;]*m/;
+/** A version line whose newline was lost, so that another message follows on its line. */
+const FUSED_START = /(?<=(?:KTAP|TAP) version [0-9]+)\s*\[ *[0-9]+\.[0-9]{6}\]/;
 
-/** A longer line is not looked at for a kernel message within: printk writes at most 1 KiB at once. */
-const LONGEST_MIXED = 4096;
 /** Longer prefixes are none, and more consoles write into no log. */
 const LONGEST_PREFIX = 200;
 const MOST_STREAMS = 8;
@@ -118,6 +114,11 @@ export function createKtapReader(): KtapReader {
     if (text.trim() === "") return undefined;
     const trimmed = text.trimEnd();
     if (latest === undefined) {
+      const fused = trimmed.search(FUSED_START);
+      if (fused > 0) {
+        begin(trimmed.slice(0, fused));
+        return trimmed.slice(fused);
+      }
       if (START.test(trimmed)) begin(trimmed);
       else pushOutside(trimmed);
       return undefined;
@@ -159,8 +160,7 @@ export function createKtapReader(): KtapReader {
       begin(trimmed);
       return;
     }
-    // The kernel's parser cuts as many characters as the version line has before it; and a line may have no prefix at all.
-    for (const other of [text.slice(recent.prefix.text.length), text]) {
+    for (const other of guessesOf(text, recent.prefix.text.length)) {
       const guess = classify(other, number);
       if (guess.kind === "log" && guess.damage === undefined) continue;
       give(own ?? recent, guess);
@@ -229,23 +229,7 @@ export function createKtapReader(): KtapReader {
   };
 }
 
-/** Takes colours off a line. */
-function plain(line: string): string {
-  const [first, ...rest] = line.split(ESCAPE);
-  return rest.reduce((text, part) => text + (COLOUR.test(part) ? part.replace(COLOUR, "") : ESCAPE + part), first!);
-}
-
 function isConsolePrefix(text: string): boolean {
   const before = text.slice(0, text.search(START));
   return before.length <= LONGEST_PREFIX && CONSOLE.test(before);
-}
-
-/** @returns where a kernel message begins within a line of which one of both parts is a line of a document; 0 if none does */
-function timeWithin(content: string): number {
-  if (content.length > LONGEST_MIXED || !content.includes("[")) return 0;
-  const at = content.trimEnd().search(KERNEL_TIME);
-  if (at <= 0 || content.slice(0, at).trim() === "") return 0;
-  if (classify(content.slice(0, at), 0).kind !== "log") return at;
-  const tail = content.slice(at);
-  return classify(tail.slice(tail.indexOf("]") + 1), 0).kind === "log" ? 0 : at;
 }

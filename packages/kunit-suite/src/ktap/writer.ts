@@ -101,6 +101,7 @@ export function plainLine(line: string): string {
     .replace(/^Subtest:/, "Subtest_:");
 }
 
+/** Without line ends and control characters, which a reader takes for those of a console; tabs may be. */
 function oneLine(text: string): string {
-  return text.replaceAll(/[\n\r\u2028\u2029]/g, "_");
+  return text.replaceAll(/[^\P{Cc}\t]|[\u2028\u2029]/gu, "_");
 }
