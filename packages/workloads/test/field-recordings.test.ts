@@ -54,7 +54,6 @@ describe("perf's software events of page faults", () => {
   ])("%s:%s shows only where the code was", (name, columns) => {
     const { summary } = readText(text(brk, at(name, columns)));
     expect(summary).toMatchObject({ events: 1, unused: { "page fault without its address": 1 } });
-    expect(summary.limits).toHaveLength(1);
     expect(() => readText(text(at(name, columns)))).toThrow(
       expect.objectContaining({ code: "ERR_TRACE_EMPTY", message: expect.stringContaining("+addr") as string }),
     );
@@ -72,9 +71,13 @@ describe("perf's software events of page faults", () => {
     expect(reads(all, other(all), minor, other(minor))).toEqual(["1", "2"]);
   });
 
-  it("needs no address where the tracepoints have it", () => {
-    const tracepoint = `${start}exceptions:page_fault_user: address=0x7f1b7f322110 ip=0x1 error_code=0x6`;
-    expect(readText(text(tracepoint, at("page-faults", ip))).summary.limits).toEqual([]);
+  it("stands for as many faults as its period says, which are missing then", () => {
+    const samples = [1, 1, 7, 250].map((period) =>
+      at("page-faults", address).replace("         1", String(period).padStart(10)),
+    );
+    const { summary } = readText(text(...samples, `make 7100 812.100020:          4 page-faults: ${address}`));
+    expect(summary).toMatchObject({ events: 5, unsampled: 6 + 249 + 3 });
+    expect(summary.limits).toHaveLength(1);
   });
 });
 

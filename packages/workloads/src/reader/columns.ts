@@ -47,6 +47,7 @@ type Column = (bytes: Uint8Array, start: number, end: number, event: TraceEvent)
 export function readColumnsBefore(bytes: Uint8Array, start: number, end: number, event: TraceEvent): boolean {
   event.cpu = event.pid = -1;
   event.time = Number.NaN;
+  event.period = 1;
   let at = end;
   const take = (column: Column): boolean => {
     const last = trimEnd(bytes, start, at);
@@ -60,7 +61,10 @@ export function readColumnsBefore(bytes: Uint8Array, start: number, end: number,
   if (!isLatencyFormat && !hasTicks && !take(time)) {
     // A period stands between time and name; a number that is followed by no time is the thread's.
     const before = at;
-    if (take(number) && !take(time)) at = before;
+    if (take(period) && !take(time)) {
+      at = before;
+      event.period = 1;
+    }
   }
   // Flags stand between CPU and time, where there is a time.
   if (!take(cpu) && (hasTicks || !Number.isNaN(event.time))) {
@@ -144,8 +148,10 @@ function misc(bytes: Uint8Array, start: number, end: number): boolean {
   return end - start <= 4;
 }
 
-function number(bytes: Uint8Array, start: number, end: number): boolean {
-  return digits(bytes, start) === end;
+function period(bytes: Uint8Array, start: number, end: number, event: TraceEvent): boolean {
+  if (digits(bytes, start) !== end) return false;
+  event.period = decimal(bytes, start, end);
+  return true;
 }
 
 /** `[cpu]`. */

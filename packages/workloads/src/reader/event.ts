@@ -156,6 +156,8 @@ export class TraceEvent {
   textEnd = 0;
   /** @internal A fault's address was printed as a kernel symbol or not at all, so that its value is unknown. */
   unknownAddress = false;
+  /** @internal How many events a sample stands for, by its column; 1 without one. */
+  period = 1;
   /** @internal The number of a system call that was printed without a name. */
   callNumber = -1;
 

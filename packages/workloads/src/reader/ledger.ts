@@ -27,6 +27,8 @@ export interface LineCounts {
   blanks: number;
   /** Events that perf says it lost while it recorded, so that they are missing between those of the trace. */
   lost: number;
+  /** Page faults that a sample stands for beyond its own, by its period. */
+  unsampled: number;
   /** Unused lines that have no form of the tool's text at all: a large share of them shows that the text is another tool's, or damaged. */
   unreadable: number;
   /** Events with a time before that of the event in front of them: the text is not in the order in which things happened. */
@@ -68,6 +70,7 @@ export function createLedger(onLost: (events: number) => void): Ledger {
     comments: 0,
     blanks: 0,
     lost: 0,
+    unsampled: 0,
     unreadable: 0,
     backwards: 0,
   };

@@ -1,7 +1,7 @@
 import { KpkeysError } from "@kpkeys/core";
 import { readArguments } from "./arguments.js";
 import { readColumnsBefore } from "./columns.js";
-import { type EventKind, TraceEvent } from "./event.js";
+import { EventKind, TraceEvent } from "./event.js";
 import { ArgumentForm, type EventFormat, FORMATS } from "./formats.js";
 import { readHeader } from "./header.js";
 import { FAULT_WITHOUT_ADDRESS, type Ledger } from "./ledger.js";
@@ -10,7 +10,7 @@ import { createOnce, FaultSource } from "./once.js";
 import { otherLine, PERF_TRACE } from "./other-lines.js";
 import { quote } from "./quote.js";
 import { createRawCalls } from "./raw-calls.js";
-import { callChainEntry, digits, isDigit, lineEnd, NEWLINE, NUL, SPACE, spaces, word } from "./scan.js";
+import { callChainEntry, decimal, digits, isDigit, lineEnd, NEWLINE, NUL, SPACE, spaces, word } from "./scan.js";
 import { createThreadStates } from "./thread-states.js";
 
 /** How much of a name is read that is not known: a trace may hold one of any length. */
@@ -30,6 +30,8 @@ const LOST = /^(?:CPU:? ?\d+ \[(?:LOST (\d+) EVENTS|(\d+) EVENTS DROPPED|EVENTS 
 
 /** What only the columns of an event look like: a CPU or a time. A line with the name of an event and one of these is a damaged event. */
 const LIKE_COLUMNS = /\[\d+\]?\s|\d\.\d+:/;
+
+const FAULT_SAMPLE = EventKind.page_fault;
 
 const KIND = Uint8Array.from(FORMATS, ({ kind }) => kind);
 
@@ -95,7 +97,7 @@ export function createLineParser(
     const isComment = bytes[start] === HASH && bytes[start + 1] === SPACE;
     const header = isComment ? -1 : readHeader(bytes, start, event);
     if (header < 0) return isComment ? readOther(bytes, start) : readOtherColumns(bytes, start);
-    const nameStart = behindPeriod(bytes, spaces(bytes, header));
+    const nameStart = behindPeriod(bytes, spaces(bytes, header), event);
     const index = names.at(bytes, nameStart);
     return index < 0 ? readUnknown(bytes, start, nameStart) : readEvent(bytes, nameStart, index);
   }
@@ -113,6 +115,7 @@ export function createLineParser(
     if (reason !== undefined) ledger.unused(reason);
     else {
       counts.eventLines++;
+      if (event.kind === FAULT_SAMPLE) counts.unsampled += Math.max(0, event.period - 1);
       sink(event);
     }
     return end;
@@ -253,9 +256,12 @@ function firstWord(bytes: Uint8Array, start: number): number {
   return bytes[start]! > SPACE ? start : nextWord(bytes, start);
 }
 
-/** An event that is not a tracepoint has its period in front of its name. */
-function behindPeriod(bytes: Uint8Array, at: number): number {
+/** A sample has its period in front of its name. */
+function behindPeriod(bytes: Uint8Array, at: number, event: TraceEvent): number {
+  event.period = 1;
   if (!isDigit(bytes[at]!)) return at;
   const end = digits(bytes, at);
-  return bytes[end] === SPACE ? spaces(bytes, end) : at;
+  if (bytes[end] !== SPACE) return at;
+  event.period = decimal(bytes, at, end);
+  return spaces(bytes, end);
 }

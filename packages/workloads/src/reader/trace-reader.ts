@@ -50,10 +50,12 @@ const RECORDING =
   "perf script or ftrace text of the tracepoints of mmap, brk, fork, exec, exit and page faults, or strace -f -ttt";
 
 /** What to do about a trace without an event, by what its lines are instead. */
-const WITH_ADDRESSES = "record by `perf record -d`, and print by `perf script -F +addr`";
 const REMEDIES: ReadonlyMap<string, string> = new Map([
   [PERF_TRACE, "the text of perf script; record by `perf record` or `perf trace record`, and print by `perf script`"],
-  [FAULT_WITHOUT_ADDRESS, `page faults with addresses; ${WITH_ADDRESSES}`],
+  [
+    FAULT_WITHOUT_ADDRESS,
+    "page faults with addresses; record by `perf record -d`, and print by `perf script -F +addr`",
+  ],
 ]);
 
 /** What ends the reading of a block of lines behind an event: thrown past the parser, which has counted that event. */
@@ -157,12 +159,10 @@ export function createTraceReader(
     return new KpkeysError("ERR_TRACE_EMPTY", `no event in ${counts.lines} lines${but}`, { where: path, expected });
   }
 
-  /** Faults without addresses are missing, unless another event of the recording reports the same faults with addresses. */
   function limits(): readonly string[] {
-    const without = ledger.allUnused()[FAULT_WITHOUT_ADDRESS] ?? 0;
-    const { page_fault_user = 0, page_fault_kernel = 0, page_fault = 0 } = ledger.kinds();
-    if (without === 0 || page_fault_user + page_fault_kernel + page_fault > 0) return limitsOf(form);
-    return [`the page faults of the trace have no addresses: ${WITH_ADDRESSES}`, ...limitsOf(form)];
+    if (counts.unsampled === 0) return limitsOf(form);
+    const missing = `${counts.unsampled.toLocaleString("en-US")} page faults are in no sample of their own: record with \`perf record -c 1\``;
+    return [missing, ...limitsOf(form)];
   }
 
   return { push, finish, lines: () => counts.lines, done: () => done };
