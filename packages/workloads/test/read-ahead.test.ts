@@ -88,7 +88,7 @@ describe("reading ahead in a thread", () => {
   });
 
   it("ends in a stretch without events when enough was read, as reading here does", async () => {
-    const path = file("quiet.txt", `${line(1)}\n${"\n".repeat(24 << 20)}${line(2)}\n`);
+    const path = file("quiet.txt.gz", gzipSync(`${line(1)}\n${"\n".repeat(24 << 20)}${line(2)}\n`, { level: 1 }));
     for (const read of [readTrace, readTraceAhead]) {
       let taken = 0;
       let asked = 0;

@@ -13,6 +13,9 @@ export const CUT_LINE = "last line without its end";
 /** What an unused line is: the entry of a system call whose exit is missing. */
 export const CALL_WITHOUT_END = "call without its end";
 
+/** What an unused line is: the exit of a system call that the thread was not in. */
+export const END_WITHOUT_BEGINNING = "end of a call without its beginning";
+
 /** What has been read so far: lines = eventLines + comments + blanks + the unused. */
 export interface LineCounts {
   /** Lines, whatever they hold. */

@@ -1,9 +1,6 @@
 import { argUnsigned, EventKind, type TraceEvent } from "./event.js";
-import type { Ledger } from "./ledger.js";
+import { END_WITHOUT_BEGINNING, type Ledger } from "./ledger.js";
 import { EXECUTED, type ThreadState, type ThreadStates } from "./thread-states.js";
-
-/** What an unused line is: the exit of a system call that the thread was not in. */
-export const END_WITHOUT_BEGINNING = "end of a call without its beginning";
 
 /** Which events report a page fault; a fault is in the count of `page-faults` and in one of the others. */
 export const FaultSource = {

@@ -9,7 +9,7 @@ import { readInBlocks } from "./read-trace.js";
 /** How much is unpacked at once, in bytes: little, for nothing else here is garbage. */
 const BLOCK = 32 << 10;
 
-/** After how many blocks without a full batch what there is of one is sent, so that the other thread can end a stretch without events. */
+/** After how many blocks (one or a few MiB of text) without a full batch what there is of one is sent, so that the other thread can end a stretch without events. */
 const QUIET_BLOCKS = 32;
 
 /** How many records the first batch has; each further one twice as many, until it is full. */

@@ -1,6 +1,7 @@
 import { KpkeysError, quote } from "@kpkeys/core";
 import { CloneFlag } from "@kpkeys/core/contracts";
 import { EventKind, type TraceEvent } from "./event.js";
+import { CALL_WITHOUT_END } from "./ledger.js";
 import { readStraceResult, splitStraceCall } from "./strace-call.js";
 import { type CallForm, CALLS, isFork, isUnreadStructure, readCallArguments, readCloneFlags } from "./strace-calls.js";
 import { type AdvisedRange, readAdvice } from "./strace-madvise.js";
@@ -11,9 +12,6 @@ import type { EnteredFork, UnfinishedCall } from "./strace-unfinished.js";
 const { sys_enter_clone, sys_enter_clone3, sys_enter_fork, sys_enter_execve, sys_enter_exit_group } = EventKind;
 const { sys_enter_madvise, sys_exit_madvise, sys_enter_process_madvise } = EventKind;
 const { sched_process_fork, sched_process_exec, sched_process_exit } = EventKind;
-
-/** Why a line has no event: the call did not return, or its end is on no line. */
-export const NO_END = "call without its end";
 
 /** Hands on the events of calls. */
 export interface StraceEvents {
@@ -145,14 +143,14 @@ export function createStraceEvents(
 
   function call(name: string, form: CallForm, text: string, begun?: UnfinishedCall): string | undefined {
     const parts = splitStraceCall(text);
-    if (parts === undefined) return NO_END;
+    if (parts === undefined) return CALL_WITHOUT_END;
     const { args } = parts;
     const { kind } = form;
     const line = begun?.line ?? event.line;
     const result = readStraceResult(parts.result);
     if (result === undefined) throw damaged(`the result of ${name} cannot be read`, parts.result, event.line);
     const { value, failed } = result;
-    if (value === undefined && kind !== sys_enter_exit_group) return NO_END;
+    if (value === undefined && kind !== sys_enter_exit_group) return CALL_WITHOUT_END;
     if (isFork(kind)) finishFork(name, kind, args, value!, begun);
     else if (kind === sys_enter_execve) finishExec(value!, begun?.former ?? -1);
     else if (kind === sys_enter_process_madvise) finishAdvice(args, value!, line);

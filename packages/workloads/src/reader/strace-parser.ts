@@ -1,10 +1,10 @@
 import { EventKind, TraceEvent } from "./event.js";
-import type { Ledger } from "./ledger.js";
+import { CALL_WITHOUT_END, END_WITHOUT_BEGINNING, type Ledger } from "./ledger.js";
 import type { LineParser } from "./line-parser.js";
 import { NEWLINE } from "./scan.js";
 import { splitStraceCall } from "./strace-call.js";
 import { CALLS } from "./strace-calls.js";
-import { createStraceEvents, NO_END } from "./strace-events.js";
+import { createStraceEvents } from "./strace-events.js";
 import { type StraceLine, splitStraceLine } from "./strace-line.js";
 import { createOwnPidfds } from "./strace-pidfds.js";
 import { createStraceThreads } from "./strace-threads.js";
@@ -27,7 +27,6 @@ const STACK = /^ > \S/;
 /** The end of a call that output of the traced program broke in two. */
 const TAIL = /^\) += /;
 const HAS_RESULT = /\) *= /;
-const NO_BEGINNING = "end of a call without its beginning";
 
 /** The longest beginning of a line that is joined with the rest behind a message. */
 const LONGEST_BROKEN = 4096;
@@ -37,7 +36,7 @@ const OF_PIDFDS: ReadonlySet<string> = new Set(["pidfd_open", "close"]);
 
 /** What a call is that is not read. */
 function unread(name: string, text: string): string {
-  return HAS_RESULT.test(text) ? name : NO_END;
+  return HAS_RESULT.test(text) ? name : CALL_WITHOUT_END;
 }
 
 /**
@@ -55,7 +54,7 @@ export function createStraceParser(path: string, ledger: Ledger, sink: (event: T
   const threads = createStraceThreads();
   const pidfds = createOwnPidfds(threads);
   const calls = createUnfinishedCalls((call) => {
-    countBegun(call, NO_END);
+    countBegun(call, CALL_WITHOUT_END);
   });
   const events = createStraceEvents(path, event, threads, pidfds, handOn);
   /** The beginning of a line that a message broke. */
@@ -110,7 +109,7 @@ export function createStraceParser(path: string, ledger: Ledger, sink: (event: T
   function readBeginning(name: string, text: string): void {
     const begun = calls.begin(event.tid, name, text, event.line);
     if (begun === undefined) {
-      countLine(NO_END);
+      countLine(CALL_WITHOUT_END);
       return;
     }
     const form = CALLS.get(name);
@@ -127,7 +126,7 @@ export function createStraceParser(path: string, ledger: Ledger, sink: (event: T
     const isExec = CALLS.get(name)?.kind === EventKind.sys_enter_execve;
     // Nothing that is on the first line of execve is needed.
     if (begun !== undefined || isExec) readCall(name, (begun?.text ?? "") + text, begun);
-    else countLine(NO_BEGINNING);
+    else countLine(END_WITHOUT_BEGINNING);
   }
 
   /** execve by a thread ends the others of its process and gives it the process's number (de_thread). */
@@ -199,7 +198,7 @@ export function createStraceParser(path: string, ledger: Ledger, sink: (event: T
     else if (split !== undefined) readThread(split);
     else if (OLD_MESSAGE.test(text)) countLine("message of strace");
     else if (STACK.test(text)) countLine("call chain");
-    else if (TAIL.test(text)) countLine(NO_BEGINNING);
+    else if (TAIL.test(text)) countLine(END_WITHOUT_BEGINNING);
     else ledger.unreadable("not a line of strace");
   }
 
