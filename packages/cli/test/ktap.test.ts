@@ -49,6 +49,14 @@ describe("kpkeys ktap", () => {
     await expect(ktap(bomb, {})).rejects.toMatchObject({ code: "ERR_INPUT_KIND" });
   });
 
+  test("reads names of any script, and a serial log that begins with NUL, and refuses what is not text", async () => {
+    const names = Array.from({ length: 40 }, (_, index) => `ok ${index + 1} ${"頁表".repeat(8)}`);
+    const log = ["KTAP version 1", "1..40", ...names].join("\n");
+    await expect(ktap(fileOf("names", `${log}\n`), { json: true })).resolves.toBe(0);
+    await expect(ktap(fileOf("serial", `${"\0".repeat(3)}${log}\n`), { json: true })).resolves.toBe(0);
+    await expect(ktap(fileOf("zeros", Buffer.alloc(5000)), {})).rejects.toMatchObject({ code: "ERR_INPUT_KIND" });
+  });
+
   test("goes on after a line that is too long, and fails for it", async () => {
     const log = fileOf("long", `KTAP version 1\n1..1\n${"x".repeat(3 << 20)}\nok 1 a\n`);
     await expect(ktap(log, { json: true })).resolves.toBe(1);

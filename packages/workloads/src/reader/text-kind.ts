@@ -4,8 +4,8 @@ import { NEWLINE, NUL } from "./scan.js";
 /** How much of a file is looked at. */
 const HEAD = 4096;
 
-const TAB = 9;
-const CARRIAGE_RETURN = 13;
+/** Control characters but tab and line ends, and what stands for bytes that are not UTF-8. */
+const STRANGE = /[^\P{Cc}\t\n\r]|\uFFFD/gu;
 
 /** What a trace is. */
 export const TRACE_TEXT = "the text that perf script prints, plain or gzip";
@@ -63,12 +63,16 @@ export function refuseKind(path: string, head: Uint8Array, compressed: boolean, 
   }
 }
 
-/** A text may hold a stray byte, which then is the matter of its line; a binary file holds NUL in its first line, or many such bytes. */
-function isBinary(head: Uint8Array): boolean {
+/**
+ * A text may hold a stray byte, which then is the matter of its line; a binary file holds NUL in its first line, or many such bytes.
+ * The log of a serial line may begin with NUL, which the line has while it is at rest.
+ */
+function isBinary(bytes: Uint8Array): boolean {
+  const start = bytes.findIndex((byte) => byte !== NUL);
+  if (start < 0) return bytes.length > 0;
+  const head = bytes.subarray(start);
   const firstLine = head.indexOf(NEWLINE);
   if (head.subarray(0, firstLine < 0 ? head.length : firstLine).includes(NUL)) return true;
-  const strange = head.filter(
-    (byte) => byte >= 0x7f || (byte < 0x20 && byte !== TAB && byte !== NEWLINE && byte !== CARRIAGE_RETURN),
-  );
+  const strange = new TextDecoder().decode(head).match(STRANGE) ?? [];
   return strange.length * 8 > head.length;
 }
