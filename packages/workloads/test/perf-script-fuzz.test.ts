@@ -13,6 +13,33 @@ const SAMPLES = [
   return Buffer.from(text.subarray(0, text.indexOf(10, 12_000) + 1));
 });
 
+/** Lines of every form that is read. */
+const FORMS: readonly string[] = [
+  `             gcc 21524 [001]   995.663590: syscalls:sys_enter_mmap: addr: 0x0, len: 0x2000, prot: 0x3, flags: 0x22, fd: 0xffffffff, off: 0x0
+             gcc 21524 [001]   995.663591: syscalls:sys_exit_mmap: 0x7f1b7f322000               0
+             gcc 21524 [001]   995.663592: exceptions:page_fault_user: address=0x7f1b7f322110 ip=0x401000 error_code=0x6
+             gcc 21524 [001]   995.663592:          1 page-faults:u:     7f1b7f322110 main+0x0 (/bin/a b) ffffffff81775b9a elf_load+0x28a ([kernel.kallsyms])
+             gcc 21524 [001]   995.663592:          9 minor-faults:  ffffffff81775b9a elf_load+0x28a ([kernel.kallsyms])
+             gcc 21524 [001]   995.663593: raw_syscalls:sys_enter: NR 11 (7f1b7f322000, 2000, 0, 0, 0, 0)
+             gcc 21524 [001]   995.663594: raw_syscalls:sys_exit: NR 11 = -22
+             gcc 21524 [001]   995.663595: syscalls:sys_enter_execve: filename: 0x1 "/bin/a, b", argv: 0x2, envp: 0x3
+             gcc 21524 [001]   995.663596: sched:sched_process_exec: filename=/bin/a pid=21524 old_pid=21525
+             gcc 21524 [001]   995.663597: sched:sched_process_fork: comm=gcc pid=21524 child_comm=as child_pid=21525
+             gcc 21524 [001]   995.663598: sched:sched_process_exit: comm=gcc pid=21524 prio=120
+             gcc 21525 [001]   995.663599: PERF_RECORD_LOST lost 7`,
+  `gcc 21524/21524 [001] 995.663590: syscalls:sys_enter_brk:u: brk: 0x0
+\t    7f5a6c0e4f3b brk+0xb (/usr/lib/libc.so.6)
+  brk.c:31
+# arch : x86_64`,
+  `             gcc-21524   (21524) [001] d..1.   995.663590: sys_munmap(addr: 7f1b7f322000, len: 2000)
+             gcc-21524   (21524) [001] d..1.   995.663591: sys_munmap -> 0x0
+[  352.772408] gcc-21524   1d..1. 346277983us : page_fault_kernel: address=0x1000 ip=demo [mod] error_code=0x2
+[  352.772409] Dumping ftrace buffer:
+CPU:1 [LOST 12 EVENTS]
+     0.045 a.out/7001 exceptions:page_fault_user(address: 0x5706a430, ip: 4195786, error_code: 6)
+addr2line_init failed for /usr/lib/libc.so`,
+];
+
 /** A change to bytes: at a place (of 1), so many bytes are replaced by others. */
 const damage = fc.record({
   place: fc.double({ min: 0, max: 1, noNaN: true }),
@@ -61,6 +88,39 @@ describe("a damaged trace", () => {
         },
       ),
       { numRuns: 1500 },
+    );
+  });
+
+  it("of lines that are doubled, dropped, joined, out of order or of other words gives the same whole and in pieces", () => {
+    const lines = FORMS.flatMap((text) => text.split("\n").filter((line) => line !== ""));
+    const words = [...new Set(lines.flatMap((line) => line.split(/(?<=[ =:,(])/)))];
+    const piece = fc.oneof(
+      { weight: 4, arbitrary: fc.constantFrom(...lines).map((line) => `${line}\n`) },
+      { weight: 1, arbitrary: fc.constantFrom(...lines) },
+      {
+        weight: 2,
+        arbitrary: fc
+          .tuple(fc.constantFrom(...lines), fc.nat(20), fc.constantFrom(...words, "", "0x", "-1", "\0", '"'))
+          .map(([line, at, word]) => {
+            const parts = line.split(/(?<=[ =:,(])/);
+            return `${parts.map((part, index) => (index === at % parts.length ? word : part)).join("")}\n`;
+          }),
+      },
+    );
+    const outcome = (text: Uint8Array, chunk: number): unknown => {
+      try {
+        return readText(text, chunk);
+      } catch (error) {
+        return (error as Error).message;
+      }
+    };
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 30 }), fc.integer({ min: 1, max: 500 }), (pieces, chunk) => {
+        const text = Buffer.from(pieces.join(""));
+        accountsFor(text, chunk);
+        expect(outcome(text, chunk)).toEqual(outcome(text, text.length + 1));
+      }),
+      { numRuns: 500 },
     );
   });
 
