@@ -7,7 +7,7 @@ import { createVitest } from "vitest/node";
 
 const CONDITIONS = ["@kpkeys/source", "module", "node", "development|production"];
 
-const { root, project, instrumented } = JSON.parse(readFileSync(process.argv[2], "utf8"));
+const { root, project, tests, instrumented } = JSON.parse(readFileSync(process.argv[2], "utf8"));
 const contents = new Map(instrumented.map(({ name, content }) => [join(root, name), content]));
 
 const switched = { name: "mutants", enforce: "pre", load: (id) => contents.get(id) };
@@ -19,7 +19,7 @@ const open = (isolate) =>
       config: false,
       root: join(root, project),
       watch: false,
-      include: ["test/**/*.test.ts"],
+      include: tests,
       setupFiles: [fileURLToPath(new URL("setup.mjs", import.meta.url))],
       pool: "threads",
       maxWorkers: 1,
