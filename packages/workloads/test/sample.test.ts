@@ -98,6 +98,12 @@ describe("a sample of every second program", () => {
     ]);
   });
 
+  test("takes a write of the kernel outside of execve as that of the program which runs", () => {
+    const write: Step = ["page_fault_kernel", 1, 0x1000, 0, 2];
+    expect(sampled(2, seedFor(true), [write]).passed).toEqual([["page_fault_kernel", 1]]);
+    expect(sampled(2, seedFor(false), [write]).passed).toEqual([]);
+  });
+
   test("takes nothing of an execve that fails before it has written anything, and lets go of one that fails later", () => {
     const failing = (...between: Step[]): readonly Step[] => [
       ["page_fault_user", 1, 0x1000],

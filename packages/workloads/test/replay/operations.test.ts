@@ -351,6 +351,23 @@ describe("threads and processes", () => {
     expect([...on.get(Tasks).all]).toHaveLength(3);
   });
 
+  test("the number of its process next to a thread's own shows that a child of clone3 is a process", async () => {
+    const [enter, leave] = call(7, "clone3", { uargs: 0x1000, size: 88 }, 8);
+    const events: [string, string][] = [
+      ["7/7", exec(7)[1]],
+      ["7/7", enter![1]],
+      ["7/7", fork(7, 8)[1]],
+      ["7/7", leave![1]],
+      ["8/8", fault(8, 0x40_0000)[1]],
+      ["8/8", fault(8, 0x40_4000)[1]],
+    ];
+    const text = events.map(([ids, event], i) => `  prog ${ids} [000] ${i + 1}.000000: ${event}\n`).join("");
+    const of = async (lines: string): Promise<number> =>
+      (await replayTrace(machine(), file("ids.perf-script.txt", lines))).trace.processes;
+    expect(await of(text)).toBe(2);
+    expect(await of(text.replaceAll("8/8", "7/8"))).toBe(1);
+  });
+
   test("the exit of a thread that nobody met is nothing", async () => {
     const on = machine();
     await replay([exec(7), ...exit(9).slice(1), ...exit(7)], {}, on);
