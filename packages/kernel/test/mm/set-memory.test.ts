@@ -489,6 +489,20 @@ describe("a linear map of blocks", () => {
     expect(change(machine, vmemmap, 2 * ENTRIES)).toBe(EINVAL);
   });
 
+  it("is refused a range of another mapping before any of it is changed", () => {
+    const machine = boot({ kernel: { linearMap: "block" }, memory: [{ bytes: 9 * 2 ** 30 }] });
+    const vmemmap = Number(0xfffff00000000000n >> 14n);
+    expect([change(machine, vmemmap, ENTRIES + 1), rightsOf(machine, vmemmap).writable]).toEqual([EINVAL, true]);
+    expect([change(machine, vmemmap, 2 * ENTRIES), rightsOf(machine, vmemmap).writable]).toEqual([0, false]);
+  });
+
+  it("may begin at the physical address 0", () => {
+    const memory = [{ start: 0, bytes: 128 * 2 ** 20 }];
+    const machine = boot({ kernel: { linearMap: "block" }, memory });
+    expect([change(machine, LINEAR, 1), rightsOf(machine, LINEAR).writable]).toEqual([0, false]);
+    expect([change(machine, LINEAR, 3), rightsOf(machine, LINEAR + 3).writable]).toEqual([0, true]);
+  });
+
   it("that was made of pages altogether is not looked at for splits", () => {
     const machine = blocks();
     expect(change(machine, LINEAR + 4 * ENTRIES, 1)).toBe(EINVAL);

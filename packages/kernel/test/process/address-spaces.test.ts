@@ -135,6 +135,12 @@ describe("an address space", () => {
     expect(process.touch(BASE, READ)).toBe(EFAULT);
   });
 
+  it("knows where the mapping nearest below a page ends", () => {
+    const { spaces, mm } = new Process();
+    spaces.mmap(mm, BASE, 2, RW, ANONYMOUS);
+    expect([0, 1, 2, 9].map((i) => spaces.endBelow(mm, BASE + i))).toEqual([0, BASE + 1, BASE + 2, BASE + 2]);
+  });
+
   it("of another maker is refused", () => {
     const { spaces } = new Process();
     const stranger: Mm = { id: 77, root: 0, tablePages: 0, users: 1 };
