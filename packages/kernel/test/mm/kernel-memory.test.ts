@@ -21,7 +21,7 @@ describe("the kernel's loads and stores of its own data", () => {
   it("reach the physical address, and no other", () => {
     expect(pages.some((pfn) => (pfn - machine.memory.firstPfn) * PAGE >= 2 ** 32)).toBe(true);
     fc.assert(
-      fc.property(fc.constantFrom(...pages), fc.nat(ENTRIES - 1), word, word, (pfn, index, high, low) => {
+      fc.property(fc.constantFrom(...pages.slice(4)), fc.nat(ENTRIES - 1), word, word, (pfn, index, high, low) => {
         const address = pfn * PAGE + index * 8;
         memory.store(address, high, low, "test");
         expect(physical(pfn, index)).toEqual([high, low]);
