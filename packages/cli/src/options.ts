@@ -4,7 +4,7 @@ import type { Until } from "@kpkeys/workloads";
 import type { Job } from "./job.js";
 import { ARCHES, DEFAULT_FEATURES, FEATURES } from "./plugins.js";
 import type { ArchId, FeatureId } from "./plugins.js";
-import { POLICIES, SERIES } from "./series.js";
+import { NEXT_LABEL, POLICIES, SERIES } from "./series.js";
 import type { Policy, SeriesName } from "./series.js";
 
 /** The flags that all commands share, as the command line gives them. Lists are in the order of their tables. */
@@ -112,7 +112,7 @@ function readUntil(text: string): Until {
 export function withCommonFlags(command: Command, policies: readonly Policy[]): Command {
   const lists: [flags: string, description: string, read: (text: string) => string[], standard: readonly string[]][] = [
     ["--arch <id,...>", "architectures", listOf("architecture", ARCHES), Object.keys(ARCHES)],
-    ["--series <name,...>", "versions of the kpkeys series", listOf("series", SERIES), ["next"]],
+    ["--series <name,...>", `versions of the kpkeys series: v3 to v9 as posted, next: ${NEXT_LABEL}`, listOf("series", SERIES), ["next"]],
     ["--feature <id,...>", "what is protected", listOf("feature", FEATURES), DEFAULT_FEATURES],
     ["--policy <name,...>", "how the hardening is used", listOf("policy", POLICIES), policies],
   ];

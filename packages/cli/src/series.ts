@@ -158,19 +158,24 @@ const V7_V8: Series = {
 };
 
 /**
- * The form after v8: a state that says whether a context was entered (David Hildenbrand's review of v8, patch 1), an arm64 back end
- * that leaves out the write of an equal value; and, of our own, static tables keyed in both mappings.
+ * RFC v9 (18 August 2026, message-id 20260818-kpkeys-v9-0-743ad31b2c8f@arm.com): entering a context returns a state that records
+ * whether a context was entered (requested in the review of v8, patch 1), and arm64 skips the write of an equal register value.
  */
-const NEXT: Series = {
+const V9: Series = {
   ...V7_V8,
   arch: { skipEqualWrites: true },
-  features: { pgtables: { ...V7_V8.features.pgtables, staticAliases: "both" } },
   dialect: "state",
+};
+
+/** The proposal of this project on top of v9, not posted: static tables get the key in the image's mapping too. */
+const NEXT: Series = {
+  ...V9,
+  features: { pgtables: { ...V9.features.pgtables, staticAliases: "both" } },
   documentedGaps: [],
 };
 
 /** A version of the series that is known. */
-export type SeriesName = "v3" | "v4" | "v5" | "v6" | "v7" | "v8" | "next";
+export type SeriesName = "v3" | "v4" | "v5" | "v6" | "v7" | "v8" | "v9" | "next";
 
 /** The versions of the series, oldest first. */
 export const SERIES: Readonly<Record<SeriesName, Series>> = {
@@ -180,8 +185,21 @@ export const SERIES: Readonly<Record<SeriesName, Series>> = {
   v6: V6,
   v7: V7_V8,
   v8: V7_V8,
+  v9: V9,
   next: NEXT,
 };
+
+/** What a report prints after the name `next`, so that it is not mistaken for a posted version. */
+export const NEXT_LABEL = "our proposal, not posted";
+
+/**
+ * The name of a version as a heading prints it.
+ * @param series - the version
+ * @returns the name, for `next` with {@link NEXT_LABEL}
+ */
+export function seriesTitle(series: string): string {
+  return series === "next" ? `next (${NEXT_LABEL})` : series;
+}
 
 /**
  * How the hardening is used: not at all, with one switch for each setter, or as the version of the series has it: one switch for each

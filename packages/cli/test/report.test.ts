@@ -62,12 +62,13 @@ describe("the text", () => {
   });
 
   test("has versions of the series side by side, in as few tables as fit into the width", () => {
-    const versions = ["v3", "v4", "v5", "v6", "v7", "v8", "next"];
+    const versions = ["v3", "v4", "v5", "v6", "v7", "v8", "v9", "next"];
     const arches = ["arm64-poe", "x86-pks"].flatMap((arch) => versions.map((series) => archReport({ arch, series })));
     for (const [series, tables] of [
       [3, 1],
       [4, 2],
       [7, 2],
+      [8, 4],
     ] as const) {
       const chosen = arches.filter((column) => versions.slice(0, series).includes(column.series));
       const text = textOf(runReport(...chosen), PLAIN);

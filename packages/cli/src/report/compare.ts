@@ -20,16 +20,17 @@ export function compare(arches: readonly ArchReport[], style: Style, width: numb
   return runsOf(arches, fitting).map((columns) => tableOf(columns, style));
 }
 
-/** Columns for each table: an architecture's versions stay together if they fit into one. */
+/** Columns for each table: all in one if they fit, else each architecture's versions in as few tables of equal width as fit. */
 function runsOf(arches: readonly ArchReport[], fitting: number): ArchReport[][] {
   if (arches.length <= fitting) return [[...arches]];
-  const runs: ArchReport[][] = [];
-  for (const column of arches) {
-    const run = runs.at(-1);
-    if (run === undefined || run.length === fitting || run[0]!.arch !== column.arch) runs.push([column]);
-    else run.push(column);
-  }
-  return runs;
+  const names = [...new Set(arches.map(({ arch }) => arch))];
+  return names.flatMap((name) => {
+    const columns = arches.filter(({ arch }) => arch === name);
+    const size = Math.ceil(columns.length / Math.ceil(columns.length / fitting));
+    return Array.from({ length: Math.ceil(columns.length / size) }, (_, at) =>
+      columns.slice(at * size, (at + 1) * size),
+    );
+  });
 }
 
 function tableOf(columns: readonly ArchReport[], style: Style): string {

@@ -131,7 +131,7 @@ describe("a command line is refused", () => {
   test.each([
     ["an architecture", ["--arch", "riscv"], "'riscv'", "expected arm64-poe, x86-pks"],
     ["an architecture among others", ["--arch", "x86-pks,riscv"], "'riscv'", "expected arm64-poe, x86-pks"],
-    ["a series", ["--series", "v99"], "'v99'", "expected v3, v4, v5, v6, v7, v8, next"],
+    ["a series", ["--series", "v99"], "'v99'", "expected v3, v4, v5, v6, v7, v8, v9, next"],
     ["a policy", ["--policy", "on"], "'on'", "expected off, naive, batched"],
     ["a feature", ["--feature", "nosuch"], "'nosuch'", "expected pgtables"],
     ["a size", ["--memory", "4G"], "'4G'", "such as 4GiB"],

@@ -18,7 +18,7 @@ import { formatReplay, parseReplay } from "./replay-string.js";
 import type { SideKey } from "./replay-string.js";
 
 /** Versions that mended something, in their order. */
-const MENDED_IN = ["v2", "v3", "v4", "v5", "v6", "v7", "next"];
+const MENDED_IN = ["v2", "v3", "v4", "v5", "v6", "v7", "v9", "next"];
 
 /** Where an exhibit stands: by the version that mended it, and behind all of these if it is of another series. */
 function placeOf({ series }: Exhibit): number {

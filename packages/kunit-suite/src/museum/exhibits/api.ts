@@ -82,7 +82,7 @@ const callableRestore: Exhibit = {
 const restoreAnyValue: Exhibit = {
   id: "restore-any-value",
   title: "the API handed out register values, and took back any",
-  series: "v8→next",
+  series: "v8→v9",
   citation: "David Hildenbrand on v8 01/24, 16 June 2026; v7 cover letter, threat model",
   story:
     "Inlined or not, restoring is a function of a raw value in v7 and v8, and so is its form without a barrier, which leaves a lazy section: a saved value that was overwritten in memory goes into the register as it is.",
@@ -116,7 +116,7 @@ function afterSection(machine: Machine, before: Words): Finding {
 const invalWritten: Exhibit = {
   id: "reg-inval-written",
   title: "REG_INVAL was written into the register at the end of a lazy section",
-  series: "v8→next",
+  series: "v8→v9",
   citation:
     "Hardened credentials RFC v2, patch 1 (equal writes skipped), over the lazy exit of v4 to v8; David Hildenbrand on v8 01/24",
   story:
@@ -175,7 +175,7 @@ function enterAndLeaveWhenOpen(enterAndLeave: (machine: Machine) => string): (sc
 const invalLegitimate: Exhibit = {
   id: "reg-inval-legitimate",
   title: "0 is a value that IA32_PKRS may have, and was not restored",
-  series: "v8→next",
+  series: "v8→v9",
   arches: ["x86-pks"],
   citation:
     "asm-generic/kpkeys.h of v6 to v8, KPKEYS_PKEY_REG_INVAL 0; SDM volume 3, 4.6.2: the bits of IA32_PKRS withhold rights",
