@@ -41,4 +41,7 @@ export type {
 export type { HardeningCounts, ModelRow, ParameterName } from "./overhead/model.js";
 export type { HardenedPolicy } from "./overhead/published.js";
 export type { ArchId } from "./plugins.js";
+export type { ShowReport } from "./commands/show.js";
+export type { Demonstration, ShownStore } from "./show/demonstration.js";
+export type { EntryRead, Moment, RightsChange } from "./show/moments.js";
 export type { Policy, SeriesName } from "./series.js";

@@ -103,6 +103,13 @@ function readUntil(text: string): Until {
   throw new InvalidArgumentError("Expected a number of events, 1 or more, or seconds such as 2.5s");
 }
 
+/** The flag `--series`. @returns an option whose value is a list of versions in their order */
+export function seriesOption(): Option {
+  return new Option("--series <name,...>", `versions of the kpkeys series: v3 to v9 as posted; next: ${NEXT_LABEL}`)
+    .argParser(listOf("series", SERIES))
+    .default(["next"], "next");
+}
+
 /**
  * Gives a command the common flags.
  * @param command - the command
@@ -112,7 +119,6 @@ function readUntil(text: string): Until {
 export function withCommonFlags(command: Command, policies: readonly Policy[]): Command {
   const lists: [flags: string, description: string, read: (text: string) => string[], standard: readonly string[]][] = [
     ["--arch <id,...>", "architectures", listOf("architecture", ARCHES), Object.keys(ARCHES)],
-    ["--series <name,...>", `versions of the kpkeys series: v3 to v9 as posted, next: ${NEXT_LABEL}`, listOf("series", SERIES), ["next"]],
     ["--feature <id,...>", "what is protected", listOf("feature", FEATURES), DEFAULT_FEATURES],
     ["--policy <name,...>", "how the hardening is used", listOf("policy", POLICIES), policies],
   ];
@@ -120,6 +126,7 @@ export function withCommonFlags(command: Command, policies: readonly Policy[]): 
     command.addOption(new Option(flags, description).argParser(read).default(standard, standard.join(",")));
   }
   return command
+    .addOption(seriesOption())
     .addOption(new Option("--memory <size>", "RAM of a machine").argParser(readBytes).default(4 * UNITS.GiB, "4GiB"))
     .option("--cpus <n>", "CPUs of a machine", readWhole, 1)
     .option("--no-pkeys", "CPUs without kernel pkeys")

@@ -10,7 +10,8 @@ import type { MuseumFlags } from "./commands/museum.js";
 import type { OverheadFlags } from "./commands/overhead.js";
 import type { RecordFlags } from "./commands/record.js";
 import type { ReplayFlags } from "./commands/replay.js";
-import { listOf, readPositive, readWhole, withCommonFlags, withReplayFlags } from "./options.js";
+import type { ShowFlags } from "./commands/show.js";
+import { listOf, readPositive, readWhole, seriesOption, withCommonFlags, withReplayFlags } from "./options.js";
 import type { CommonFlags } from "./options.js";
 import { ARCHES, FEATURES } from "./plugins.js";
 import type { Policy } from "./series.js";
@@ -103,6 +104,19 @@ function createProgram(finish: (status: number) => void): Command {
     .action(async (flags: KunitFlags) => {
       const { kunit } = await import("./commands/kunit.js");
       finish(await kunit(flags));
+    });
+
+  program
+    .command("show")
+    .description(
+      "show one guarded set_pte and one stray store: register, barrier, walk, entry, verdict; with and without the hardening",
+    )
+    .addOption(archOption("architectures"))
+    .addOption(seriesOption())
+    .option("--json", "print one JSON document and nothing else")
+    .action(async (flags: ShowFlags) => {
+      const { show } = await import("./commands/show.js");
+      finish(await show(flags));
     });
 
   program

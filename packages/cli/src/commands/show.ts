@@ -1,0 +1,41 @@
+import { EXIT } from "../errors.js";
+import { jobsOf } from "../options.js";
+import type { CommonFlags } from "../options.js";
+import { showTextOf } from "../report/show.js";
+import { styleFor } from "../report/style.js";
+import { demonstrate } from "../show/demonstration.js";
+import type { Demonstration } from "../show/demonstration.js";
+import { print, printJson } from "./print.js";
+
+/** The flags of `kpkeys show`. */
+export type ShowFlags = Pick<CommonFlags, "arch" | "series" | "json">;
+
+/** What `kpkeys show --json` prints. */
+export interface ShowReport {
+  /** Two for each architecture and version of the series: with the hardening, then without. */
+  readonly machines: readonly Demonstration[];
+}
+
+/** The smallest machine. */
+const MACHINE = { feature: ["pgtables"], memory: 64 * 2 ** 20, cpus: 1, pkeys: true, seed: 1 } as const;
+
+/**
+ * `kpkeys show`: one guarded set_pte and one stray store, with the hardening and without.
+ * @param flags - the command line's
+ * @returns the exit status: bad when a stray store is not denied with the hardening on
+ */
+export async function show(flags: ShowFlags): Promise<number> {
+  const machines: Demonstration[] = [];
+  for (const arch of flags.arch) {
+    for (const series of flags.series) {
+      for (const policy of ["naive", "off"] as const) {
+        const [job] = jobsOf({ ...MACHINE, arch: [arch], series: [series], policy: [policy] });
+        machines.push(await demonstrate(job!));
+      }
+    }
+  }
+  const report: ShowReport = { machines };
+  if (flags.json === true) printJson(report);
+  else print(showTextOf(report, styleFor(process.stdout)));
+  return machines.some(({ hardened, stray }) => hardened && stray.fault === null) ? EXIT.FAILED : EXIT.GOOD;
+}

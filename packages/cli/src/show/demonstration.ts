@@ -1,0 +1,171 @@
+import {
+  Access,
+  AddressSpaces,
+  ArchTools,
+  Errno,
+  Exceptions,
+  LinearMap,
+  MapFlag,
+  OK,
+  PageTableFormat,
+  PageTables,
+  Privilege,
+  Prot,
+  Tasks,
+} from "@kpkeys/core/contracts";
+import type { Entry, Mm } from "@kpkeys/core/contracts";
+import { addressText, buildMachine } from "@kpkeys/kernel";
+import type { Machine } from "@kpkeys/kernel";
+import type { Job } from "../job.js";
+import { loadPlugins } from "../plugins.js";
+import { createMomentLog } from "./moments.js";
+import type { Moment, MomentLog } from "./moments.js";
+
+/** A store to the entry, and what came of it. */
+export interface ShownStore {
+  /** What happened on the CPU, in its order. */
+  readonly moments: readonly Moment[];
+  /** The entry before the store, 16 hexadecimal digits. */
+  readonly before: string;
+  /** The entry after it. */
+  readonly after: string;
+  /** The fault that denied the store, in the kernel's words, with its registers by name; `null` when it was written. */
+  readonly fault: { readonly text: string; readonly registers: Readonly<Record<string, string>> } | null;
+}
+
+/** One machine: a set_pte of the kernel, then an attacker's store to the same entry. */
+export interface Demonstration {
+  /** The architecture's id. */
+  readonly arch: string;
+  /** The version of the series. */
+  readonly series: string;
+  /** Whether the hardening is on. */
+  readonly hardened: boolean;
+  /** The entry that is written. */
+  readonly entry: {
+    /** Page-frame number of its table page. */
+    readonly table: number;
+    /** Its index there. */
+    readonly index: number;
+    /** Its address in the linear map, 16 hexadecimal digits. */
+    readonly address: string;
+    /** The key of the table page in the linear map. */
+    readonly pkey: number;
+  };
+  /** `set_pte`, which maps a user page. */
+  readonly setPte: ShownStore;
+  /** A store by code that is no setter: makes the entry map the kernel image, writable for the user. */
+  readonly stray: ShownStore;
+  /** Whether the user's store to that page then reaches the kernel image. */
+  readonly reached: boolean;
+}
+
+/** Where the user mapping is: any page of user space will do, and 256 MiB is one on every architecture. */
+const USER_ADDRESS = 0x1000_0000;
+
+/**
+ * Boots a machine and makes both stores on it.
+ * @param job - the machine, as the command line describes it
+ * @returns what happened
+ */
+export async function demonstrate({ spec, series, policy }: Job): Promise<Demonstration> {
+  const log = createMomentLog();
+  const machine = buildMachine(spec, await loadPlugins(spec.arch, spec.features), log.observer);
+  const format = machine.get(PageTableFormat);
+  const tables = machine.get(PageTables);
+  const linearMap = machine.get(LinearMap);
+  const mm = userPage(machine);
+  const level = format.geometry.levels.length - 1;
+  const table = tables.tableAt(mm.root, level, 0, USER_ADDRESS);
+  const index = format.index(level, 0, USER_ADDRESS);
+  const [high, low] = [linearMap.addressHigh(table), linearMap.addressLow(table) | (index * 8)];
+  const pkey = pkeyAt(machine, high, low);
+
+  const user: Entry = { high: machine.memory.readHigh(table, index), low: machine.memory.readLow(table, index) };
+  format.makeOld(user);
+  const setPte = shownStore(machine, log, table, index, () => {
+    tables.setPte(table, index, user.high, user.low);
+    return 0;
+  });
+
+  const evil: Entry = { high: 0, low: 0 };
+  format.makeLeaf(evil, level, imageFrame(machine), format.protections.PAGE_SHARED);
+  const exceptions = machine.get(Exceptions);
+  const stray = shownStore(machine, log, table, index, () =>
+    exceptions.copyToKernelNofault(high, low, evil.high, evil.low),
+  );
+  return {
+    arch: spec.arch,
+    series,
+    hardened: policy !== "off",
+    entry: { table, index, address: addressText(high, low), pkey },
+    setPte,
+    stray,
+    reached: userReaches(machine, imageFrame(machine)),
+  };
+}
+
+/** A process with one page that it may read, current on the CPU. */
+function userPage(machine: Machine): Mm {
+  const spaces = machine.get(AddressSpaces);
+  const tasks = machine.get(Tasks);
+  const mm = spaces.create();
+  tasks.switchTo(tasks.create(mm));
+  const page = USER_ADDRESS >> machine.get(PageTableFormat).geometry.pageShift;
+  spaces.mmap(mm, page, 1, Prot.READ, MapFlag.PRIVATE | MapFlag.ANONYMOUS | MapFlag.POPULATE);
+  return mm;
+}
+
+/** Runs a store with a cold TLB. @param store - returns 0 or a negative errno */
+function shownStore(machine: Machine, log: MomentLog, table: number, index: number, store: () => number): ShownStore {
+  const { memory, cpus } = machine;
+  const read = (): string => addressText(memory.readHigh(table, index), memory.readLow(table, index));
+  const before = read();
+  cpus.current.mmu.invalidateAll();
+  const { result, moments } = log.during(machine, store);
+  return { moments, before, after: read(), fault: result === Errno.EFAULT ? faultOf(machine) : null };
+}
+
+function faultOf(machine: Machine): NonNullable<ShownStore["fault"]> {
+  const tools = machine.get(ArchTools);
+  const { fault } = machine.cpus.current;
+  const registers = tools.faultRegisters(fault).map(({ name, text }) => [name, text] as const);
+  return { text: tools.describeFault(fault), registers: Object.fromEntries(registers) };
+}
+
+/** The frame of the kernel image that holds `init_mm`. */
+function imageFrame(machine: Machine): number {
+  const { high, low } = machine.get(LinearMap).imageAddress();
+  return frameAt(machine, high, low);
+}
+
+function frameAt(machine: Machine, high: number, low: number): number {
+  const format = machine.get(PageTableFormat);
+  let frame = -1;
+  machine.cpus.current.mmu.walk(high, low, (step) => {
+    if (step.type === "leaf") frame = format.pfnOf(step.high, step.low) + pagesInto(format, step.level, low);
+  });
+  return frame;
+}
+
+/** Pages from the start of a leaf to an address in it. */
+function pagesInto({ geometry }: PageTableFormat, level: number, low: number): number {
+  const { shift } = geometry.levels[level]!;
+  return (low & (2 ** shift - 1)) >>> geometry.pageShift;
+}
+
+function pkeyAt(machine: Machine, high: number, low: number): number {
+  const format = machine.get(PageTableFormat);
+  let pkey = 0;
+  machine.cpus.current.mmu.walk(high, low, (step) => {
+    if (step.type === "leaf") pkey = format.pkeyOf(step.high, step.low);
+  });
+  return pkey;
+}
+
+/** Whether the user can store to the page, and the page is the frame. */
+function userReaches(machine: Machine, frame: number): boolean {
+  const { current } = machine.cpus;
+  const status = current.access(0, USER_ADDRESS, Access.WRITE, Privilege.USER);
+  return status === OK && frameAt(machine, 0, USER_ADDRESS) === frame;
+}
