@@ -6,17 +6,28 @@ import { defineConfig } from "vitest/config";
 const conditions = ["@kpkeys/source", "module", "node", "development|production"];
 const packages = fileURLToPath(new URL("./packages/", import.meta.url));
 
+/** Where imports of the packages lead. */
+export const resolveSources = { resolve: { conditions }, ssr: { resolve: { conditions } } };
+
+/**
+ * A project for each package.
+ * @param include - its test files
+ * @param exclude - those of them that are left out
+ */
+export function projects(include: string, exclude: string[]) {
+  return readdirSync(packages).map((name) => ({
+    extends: true as const,
+    root: packages + name,
+    test: { name, include: [include], exclude },
+  }));
+}
+
 export default defineConfig({
-  resolve: { conditions },
-  ssr: { resolve: { conditions } },
+  ...resolveSources,
   test: {
     passWithNoTests: true,
     testTimeout: 30_000,
-    projects: readdirSync(packages).map((name) => ({
-      extends: true as const,
-      root: packages + name,
-      test: { name, include: ["test/**/*.test.ts"] },
-    })),
+    projects: projects("test/**/*.test.ts", ["test/slow/**"]),
     coverage: {
       provider: "v8",
       include: ["packages/*/src/**/*.ts"],

@@ -1,6 +1,7 @@
 // Copies code into the Markdown pages that show it, so that a page reads the same in a clone and on the site:
 //
 //   <!-- code: ../examples/odd-arch/src/format.ts#bits -->     the file, and a `// #region` of it
+//
 //   ```typescript
 //   ...                                                        written by `npm run docs:code`
 //   ```
@@ -11,7 +12,7 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
-const BLOCK = /^<!-- code: (\S+?)(?:#(\w+))? -->\n```typescript\n[^]*?^```$/gm;
+const BLOCK = /^<!-- code: (\S+?)(?:#(\w+))? -->\n\n```typescript\n[^]*?^```$/gm;
 
 /** The code that a comment names, without its region markers. */
 function codeOf(path, region) {
@@ -25,9 +26,11 @@ function codeOf(path, region) {
 /** A page with the code as it is in the files now. */
 export function withCode(page) {
   const text = readFileSync(page, "utf8");
+  if (text.match(BLOCK)?.length !== text.match(/^<!-- code: /gm)?.length)
+    throw new Error(`${page}: a "code:" comment has no typescript block after it`);
   return text.replaceAll(BLOCK, (_, path, region) => {
     const code = codeOf(resolve(dirname(page), path), region);
-    return `<!-- code: ${path}${region === undefined ? "" : `#${region}`} -->\n\`\`\`typescript\n${code}\n\`\`\``;
+    return `<!-- code: ${path}${region === undefined ? "" : `#${region}`} -->\n\n\`\`\`typescript\n${code}\n\`\`\``;
   });
 }
 

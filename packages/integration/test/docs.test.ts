@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ERROR_CODES } from "@kpkeys/core";
@@ -9,6 +10,12 @@ test("the guide says of every error code what to do, and of no other", () => {
   const page = readFileSync(join(ROOT, "docs/errors.md"), "utf8");
   const codes = [...page.matchAll(/^\| `(ERR_\w+)` +\| \S/gm)].map((match) => match[1]);
   expect(codes).toEqual(Object.keys(ERROR_CODES));
+});
+
+test("the code that the guide shows is the code of the examples", () => {
+  const { status, stderr } = spawnSync(process.execPath, ["scripts/include-code.mjs", "--check"], { cwd: ROOT });
+  expect(stderr.toString()).toBe("");
+  expect(status).toBe(0);
 });
 
 /** Prose shorter than this may recur: "See also", a licence line. */
