@@ -1,5 +1,4 @@
 import { CommanderError } from "./commander.js";
-import { printable } from "./report/printable.js";
 
 /** The exit statuses of the command. */
 export const EXIT = {
@@ -34,20 +33,29 @@ export async function tellError(error: unknown): Promise<number> {
   }
   // Told by its name: the class is lost on the way out of a worker, and loading it would load the container.
   if (error instanceof Error && error.name === "KpkeysError" && "code" in error) {
-    tell(String(error.code), error.message);
+    tell(String(error.code), await readable(error.message));
     return EXIT.USAGE;
   }
   const what = error instanceof Error ? error : new Error(String(error));
   const debugging = (process.env["KPKEYS_DEBUG"] ?? "") !== "";
-  const message = await readable(debugging ? (what.stack ?? what.message) : what.message);
-  tell("bug", debugging ? message : `${message} (KPKEYS_DEBUG=1 shows where)`, debugging);
+  tell(
+    "bug",
+    `${await readable(what.message)}${debugging ? `\n${what.stack ?? ""}` : " (KPKEYS_DEBUG=1 shows where)"}`,
+  );
   return EXIT.BUG;
 }
 
-/** Loaded for errors alone: the messages of KpkeysError are printable already. */
+/** Longer texts hold a part of an input. */
+const LONGEST = 2000;
+
+/** A text of foreign content for one line on stderr. Loaded for errors alone: the start of the command does not wait for core. */
 async function readable(text: string): Promise<string> {
   const { printable } = await import("@kpkeys/core");
-  return text.split("\n").map(printable).join("\n");
+  const shown = text.length > LONGEST ? `${text.slice(0, LONGEST)} ...` : text;
+  return shown
+    .split(/\s*\n\s*/)
+    .map(printable)
+    .join(" ");
 }
 
 /**
@@ -60,15 +68,6 @@ export function tellStdout(cause: NodeJS.ErrnoException): number {
   return EXIT.USAGE;
 }
 
-/**
- * Says something on stderr that is no error.
- * @param text - one line
- */
-export function notice(text: string): void {
-  process.stderr.write(`kpkeys: ${printable(text)}\n`);
-}
-
-function tell(code: string, message: string, manyLines = false): void {
-  const text = manyLines ? message : printable(message.replaceAll(/\s*\n\s*/g, " "));
-  process.stderr.write(`kpkeys: ${code}: ${text}\n`);
+function tell(code: string, message: string): void {
+  process.stderr.write(`kpkeys: ${code}: ${message}\n`);
 }

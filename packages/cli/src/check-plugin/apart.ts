@@ -2,10 +2,9 @@ import { fork } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { fileURLToPath } from "node:url";
-import { KpkeysError } from "@kpkeys/core";
+import { KpkeysError, printable } from "@kpkeys/core";
 import type { ErrorCode } from "@kpkeys/core";
 import { beforeEnd } from "../ending.js";
-import { notice } from "../errors.js";
 import type { BudgetRequest } from "./budgets.js";
 
 /** What is done with packages in a process apart. */
@@ -40,7 +39,9 @@ const LONGEST = 2 ** 31 - 1;
  * @throws KpkeysError what the work throws; ERR_PLUGIN_TIMEOUT; ERR_PLUGIN_LOAD when the process ends without a result
  */
 export async function runApart(request: PluginRequest, seconds: number): Promise<unknown> {
-  notice(`running the code of ${request.where} in a separate process, for at most ${seconds} s`);
+  process.stderr.write(
+    `kpkeys: running the code of ${printable(request.where)} in a separate process, for at most ${seconds} s\n`,
+  );
   const ticket = randomUUID();
   const child = fork(fileURLToPath(new URL("./child.js", import.meta.url)), [JSON.stringify({ ticket, request })], {
     execArgv: [...process.execArgv, `--max-old-space-size=${HEAP}`],

@@ -1,6 +1,6 @@
+import { printable } from "@kpkeys/core";
 import type { Plugin } from "@kpkeys/core/contracts";
 import type { RuleResult } from "@kpkeys/kunit-suite/conformance";
-import { printable } from "./printable.js";
 import { counted } from "./style.js";
 import type { Style } from "./style.js";
 
