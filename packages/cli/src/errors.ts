@@ -21,41 +21,42 @@ export const EXIT = {
  * @param error - what was thrown
  * @returns the exit status
  */
-export async function tellError(error: unknown): Promise<number> {
+export function tellError(error: unknown): number {
   if (error instanceof CommanderError) {
     // --help and --version come this way too, and so does the help that stands in for a missing command.
     if (error.code.startsWith("commander.help") || error.code === "commander.version")
       return error.exitCode === 0 ? EXIT.GOOD : EXIT.USAGE;
     // What was expected of an argument stands in its message; of all else, in the help.
     const expected = error.code === "commander.invalidArgument" ? "" : "; kpkeys --help tells what there is";
-    tell("ERR_USAGE", (await readable(error.message.replace(/^error: /, ""))) + expected);
+    tell("ERR_USAGE", readable(error.message.replace(/^error: /, "")) + expected);
     return EXIT.USAGE;
   }
   // Told by its name: the class is lost on the way out of a worker, and loading it would load the container.
   if (error instanceof Error && error.name === "KpkeysError" && "code" in error) {
-    tell(String(error.code), await readable(error.message));
+    tell(String(error.code), readable(error.message));
     return EXIT.USAGE;
   }
   const what = error instanceof Error ? error : new Error(String(error));
   const debugging = (process.env["KPKEYS_DEBUG"] ?? "") !== "";
-  tell(
-    "bug",
-    `${await readable(what.message)}${debugging ? `\n${what.stack ?? ""}` : " (KPKEYS_DEBUG=1 shows where)"}`,
-  );
+  tell("bug", `${readable(what.message)}${debugging ? `\n${what.stack ?? ""}` : " (KPKEYS_DEBUG=1 shows where)"}`);
   return EXIT.BUG;
 }
 
 /** Longer texts hold a part of an input. */
 const LONGEST = 2000;
 
-/** A text of foreign content for one line on stderr. Loaded for errors alone: the start of the command does not wait for core. */
-async function readable(text: string): Promise<string> {
-  const { printable } = await import("@kpkeys/core");
+/** What `printable` of @kpkeys/core escapes. Repeated here because an error of usage does not wait for core to load; a test compares both. */
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+
+/**
+ * Makes a text of foreign content fit for one line on stderr.
+ * @param text - such as a message that repeats an argument
+ */
+export function readable(text: string): string {
   const shown = text.length > LONGEST ? `${text.slice(0, LONGEST)} ...` : text;
   return shown
-    .split(/\s*\n\s*/)
-    .map(printable)
-    .join(" ");
+    .replaceAll(/\s*\n\s*/g, " ")
+    .replace(UNPRINTABLE, (char) => (char === "\t" ? " " : `\\u{${char.codePointAt(0)!.toString(16)}}`));
 }
 
 /**

@@ -46,7 +46,7 @@ export async function main(argv: readonly string[]): Promise<number> {
       status = result;
     }).parseAsync(argv);
   } catch (error) {
-    status = await tellError(error);
+    status = tellError(error);
   }
   return status;
 }
