@@ -9,9 +9,15 @@ export type {
   CheckReport,
   CoverageReport,
   Documented,
+  GapReport,
+  Known,
   MachineName,
+  NotKnown,
+  PageCounts,
   PolicyReport,
   RunReport,
+  StoreCounts,
+  TraceReport,
 } from "./report/document.js";
 export type { CheckPluginReport, PluginVerdict } from "./report/check-plugin.js";
 export type { ConformDisagreement, ConformReport, ConformWalkStep } from "./report/conform.js";

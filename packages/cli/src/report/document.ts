@@ -1,7 +1,6 @@
-import type { LinearMapStats } from "@kpkeys/core/contracts";
 import type { CoverageGap } from "@kpkeys/kernel";
 import { countResults } from "@kpkeys/kunit-suite";
-import type { AttackCount, AttackGap, KunitCounts } from "@kpkeys/kunit-suite";
+import type { AttackGap, KunitCounts } from "@kpkeys/kunit-suite";
 import type { CheckResult, FoundGap, ReplayResult } from "@kpkeys/workloads";
 import type { Job, JobResult } from "../job.js";
 import type { CostFile } from "../overhead/costs.js";
@@ -48,13 +47,19 @@ export interface PolicyReport {
 export type CountedCost = Exclude<keyof PolicyReport, "overhead" | "wrmsrCycles">;
 
 /** Table pages of one kind. */
-export type PageCounts = {
-  /** Of all of them, of those with a key, and of those that nothing can write. */
-  readonly [Count in "pages" | "keyed" | "readOnly"]: Known;
-};
+export interface PageCounts {
+  /** All of them. */
+  readonly pages: Known;
+  /** Those of which every writable mapping carries the key of page tables. */
+  readonly keyed: Known;
+  /** Those that no mapping lets be written. */
+  readonly readOnly: Known;
+}
 
 /** A gap of which the place is known, and how large it is only if the recording shows all user tables. */
-type GapReport<Gap, Count extends keyof Gap> = Omit<Gap, Count> & { readonly [Each in Count]: Known } & Documented;
+export type GapReport<Gap, Count extends keyof Gap> = Omit<Gap, Count> & {
+  readonly [Each in Count]: Known;
+} & Documented;
 
 /** What is protected, by the entries themselves: table pages. */
 export interface CoverageReport extends PageCounts {
@@ -69,10 +74,12 @@ export interface CoverageReport extends PageCounts {
 }
 
 /** Stores tried and blocked. */
-export type StoreCounts = {
-  /** Of those tried, and of those that faulted. */
-  readonly [Count in keyof AttackCount]: Known;
-};
+export interface StoreCounts {
+  /** Stores through mappings that are writable but for a key. */
+  readonly tried: Known;
+  /** Those that faulted. */
+  readonly blocked: Known;
+}
 
 /** What attacks came to. */
 export interface AttackReport extends StoreCounts {
@@ -107,9 +114,20 @@ export interface ArchReport {
   /** What is protected. */
   readonly coverage: CoverageReport;
   /** Of what the linear map consists: the price of how table pages are allocated. */
-  readonly linearMap: { readonly [Count in Exclude<keyof LinearMapStats, "leaves">]: Known } & {
+  readonly linearMap: {
+    /** Table pages below the top level. */
+    readonly tables: Known;
     /** Leaves of each size. */
-    readonly leaves: readonly { readonly bytes: number; readonly count: Known }[];
+    readonly leaves: readonly {
+      /** Bytes that a leaf maps. */
+      readonly bytes: number;
+      /** Number of leaves. */
+      readonly count: Known;
+    }[];
+    /** Blocks split. */
+    readonly splits: Known;
+    /** Bytes that 1,024 TLB entries cover on average. */
+    readonly tlbReach: Known;
   };
   /** KUnit; `null` from `kpkeys replay`. */
   readonly kunit: KunitCounts | null;

@@ -30,7 +30,12 @@ export interface ShownStore {
   /** The entry after it. */
   readonly after: string;
   /** The fault that denied the store, in the kernel's words, with its registers by name; `null` when it was written. */
-  readonly fault: { readonly text: string; readonly registers: Readonly<Record<string, string>> } | null;
+  readonly fault: {
+    /** The first line of an oops. */
+    readonly text: string;
+    /** Syndrome, address, key register, decoded fields. */
+    readonly registers: Readonly<Record<string, string>>;
+  } | null;
 }
 
 /** One machine: a set_pte of the kernel, then an attacker's store to the same entry. */

@@ -60,7 +60,14 @@ export type KpkeysState = number & {
  * Which rights a context gives on each managed key; a key not named keeps its DEFAULT rights. The key DEFAULT is `rwx` in every
  * context: kernel code is mapped with it.
  */
-export type ContextRights = Readonly<Partial<Record<Exclude<PkeyName, "DEFAULT">, Rights> & { DEFAULT: "rwx" }>>;
+export type ContextRights = Readonly<
+  Partial<
+    Record<Exclude<PkeyName, "DEFAULT">, Rights> & {
+      /** Key 0, which maps code and data alike. */
+      DEFAULT: "rwx";
+    }
+  >
+>;
 
 /** A context as the access path uses it: `value = (value & ~clear) | set`. */
 export interface CompiledContext {

@@ -14,7 +14,8 @@ afterAll(() => {
 });
 
 /** Commands that the tests themselves are, or that replace what they run from. */
-const OUTER = /^npm (ci|test|run (build|lint|format|coverage|docs|check:packages|rehearse|test:slow|mutation|fuzz|bench))\b/;
+const OUTER =
+  /^npm (ci|test|run (build|lint|format|coverage|docs|check:packages|rehearse|test:slow|mutation|fuzz|bench))\b/;
 
 /** A command that a page shows, and the exit status that the text states: 0 unless a comment says `exits N`. */
 interface Shown {
@@ -34,6 +35,9 @@ describe.each(PAGES.filter((page) => commandsOf(page).length > 0))("%s", (page) 
   test.each(commandsOf(page))("$command", ({ command, status }) => {
     const env = { ...process.env, PATH: `${join(ROOT, "node_modules/.bin")}:${process.env["PATH"]!}` };
     const run = spawnSync("bash", ["-c", command], { cwd: clone, env, stdio: ["ignore", "pipe", "pipe"] });
-    expect({ status: run.status, stderr: run.status === status ? "" : run.stderr.toString() }).toEqual({ status, stderr: "" });
+    expect({ status: run.status, stderr: run.status === status ? "" : run.stderr.toString() }).toEqual({
+      status,
+      stderr: "",
+    });
   });
 });

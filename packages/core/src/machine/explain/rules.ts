@@ -90,7 +90,14 @@ export interface ExplainRules extends AccessBench, InputReading {
    * What is not known of a report, because a register was given in part; all is known if left out.
    * @param inputs - the inputs as text
    */
-  unknown?(inputs: ReadInputs["given"]): { readonly fields: readonly string[]; readonly text: string } | undefined;
+  unknown?(inputs: ReadInputs["given"]):
+    | {
+        /** Names of the fields that the inputs leave unknown. */
+        readonly fields: readonly string[];
+        /** Why they are unknown. */
+        readonly text: string;
+      }
+    | undefined;
   /**
    * A report as the model's CPU could make it: without what only other CPUs report. As it is if left out.
    * @param report - a report
@@ -101,7 +108,17 @@ export interface ExplainRules extends AccessBench, InputReading {
    * @param report - has the address
    * @param inputs - the inputs
    */
-  untag?(report: FaultReport, inputs: ReadInputs): { readonly address: bigint; readonly rule: Rule } | undefined;
+  untag?(
+    report: FaultReport,
+    inputs: ReadInputs,
+  ):
+    | {
+        /** The address without its tag. */
+        readonly address: bigint;
+        /** The rule by which the tag is ignored. */
+        readonly rule: Rule;
+      }
+    | undefined;
   /**
    * What a report is of, if tables and keys do not decide it.
    * @param report - a report
