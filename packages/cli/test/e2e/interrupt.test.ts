@@ -141,7 +141,9 @@ describe.skipIf(!existsSync("/proc/self/fd"))("Ctrl-C on the way through a long 
       ["arm64-poe", "batched", ["batched"]],
       ["x86-pks", "batched", ["batched"]],
     ]);
-    for (const { coverage } of arches) expect(coverage.keyed! + coverage.readOnly!).toBe(coverage.pages);
+    // Not known when the replay was stopped before the first fault of the recording.
+    for (const { coverage } of arches)
+      if (coverage.pages !== null) expect(coverage.keyed! + coverage.readOnly!).toBe(coverage.pages);
   });
 
   test("ends the command at once when it comes again, without a report", { timeout: LONG }, async () => {

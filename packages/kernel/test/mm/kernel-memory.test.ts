@@ -51,7 +51,10 @@ describe("the kernel's loads and stores of its own data", () => {
 
   it("copy words, no more than they are told", () => {
     const [from, to] = [pages[2]! * PAGE, pages[3]! * PAGE];
-    for (let i = 0; i < 6; i++) memory.store(from + 8 * i, i + 1, -i, "test");
+    for (let i = 0; i < 6; i++) {
+      memory.store(from + 8 * i, i + 1, -i, "test");
+      memory.store(to + 8 * i, 0, 0, "test");
+    }
     memory.copy(to + 8, from, 32, "test");
     expect([0, 1, 2, 3, 4, 5].map((i) => physical(pages[3]!, i))).toEqual([
       [0, 0],
