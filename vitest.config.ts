@@ -26,7 +26,9 @@ export default defineConfig({
   ...resolveSources,
   test: {
     passWithNoTests: true,
-    testTimeout: 30_000,
+    // A limit for tests that hang, not for a busy machine.
+    hookTimeout: 120_000,
+    testTimeout: 120_000,
     projects: projects("test/**/*.test.ts", ["test/slow/**"]),
     coverage: {
       provider: "v8",

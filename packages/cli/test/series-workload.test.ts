@@ -52,7 +52,7 @@ describe.each(arches)("on %s", (arch) => {
 
   test.skipIf(!existsSync(LUA_BUILD)).each(different)(
     "every table page is keyed or read-only at each look during a build of Lua, but for what %s documents",
-    { timeout: 120_000 },
+    { timeout: 300_000 },
     async (series) => {
       const machine = await bootSeries(arch, series, "batched");
       // Kernel tables made after boot: what every system has before its first process.
@@ -64,12 +64,16 @@ describe.each(arches)("on %s", (arch) => {
     },
   );
 
-  test.each(["v3", "next"] as const)("in %s each look after each event of gcc sees the same gaps", async (series) => {
-    const machine = await bootSeries(arch, series, "batched");
-    const { check, trace } = await replayTrace(machine, embeddedTrace.trace, { check: "step" });
-    expect(check!.scans).toBe(trace.events + 2);
-    expectDocumented(series, check!, false);
-  });
+  test.each(["v3", "next"] as const)(
+    "in %s each look after each event of gcc sees the same gaps",
+    { timeout: 300_000 },
+    async (series) => {
+      const machine = await bootSeries(arch, series, "batched");
+      const { check, trace } = await replayTrace(machine, embeddedTrace.trace, { check: "step" });
+      expect(check!.scans).toBe(trace.events + 2);
+      expectDocumented(series, check!, false);
+    },
+  );
 
   test.each(different)("in %s one switch a setter and one a section end in identical tables", async (series) => {
     const ends = [];
