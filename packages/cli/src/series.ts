@@ -193,12 +193,12 @@ export const SERIES: Readonly<Record<SeriesName, Series>> = {
 export const NEXT_LABEL = "our proposal, not posted";
 
 /**
- * The name of a version as a heading prints it.
- * @param series - the version
+ * The name of a version as text prints it.
+ * @param series - the version, or the step that leads to it, such as `v6→next`
  * @returns the name, for `next` with {@link NEXT_LABEL}
  */
 export function seriesTitle(series: string): string {
-  return series === "next" ? `next (${NEXT_LABEL})` : series;
+  return /(^|→)next$/.test(series) ? `${series} (${NEXT_LABEL})` : series;
 }
 
 /**

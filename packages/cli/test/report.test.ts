@@ -3,6 +3,7 @@ import type { ArchReport } from "../src/report/document.js";
 import { PLAIN } from "../src/report/style.js";
 import { textOf } from "../src/report/text.js";
 import { failuresOf } from "../src/report/verdict.js";
+import { NEXT_LABEL, seriesTitle } from "../src/series.js";
 import { archReport, gaps, runReport, seen } from "./fixture.js";
 
 const both = [archReport(), archReport({ arch: "x86-pks" })];
@@ -105,7 +106,9 @@ describe("the text", () => {
     expect(text).toContain(
       "user pte by the linear map, first at ffff000012345000: seen after line 1,234 of the trace at table page 0x92345",
     );
-    expect(text).toContain("arm64-poe, series next: table pages could be written without their key during the replay");
+    expect(text).toContain(
+      "arm64-poe, series next (our proposal, not posted): table pages could be written without their key during the replay",
+    );
     expect(text).toMatch(/open during the replay +yes in 9 looks/);
   });
 
@@ -117,8 +120,24 @@ describe("the text", () => {
     const begun = { ...x86!, policies: { batched: { ...batched!, events: 1234 } } };
     const notRun = [{ arch: "x86-pks", series: "next", policy: "naive" }] as const;
     const text = textOf({ ...whole, arches: [arm64!, begun], partial: true, notRun }, PLAIN);
-    expect(text).toContain("\nPartial: interrupted before the end. Not begun: x86-pks next naive.\n");
+    expect(text).toContain(
+      "\nPartial: interrupted before the end. Not begun: x86-pks naive, series next (our proposal, not posted).\n",
+    );
     expect(numbersOf(text, "events replayed")).toEqual([176_996, 176_996, 176_996, 1234]);
+  });
+
+  test("says the simulator's speed in a line, apart from what a replay cost", () => {
+    const report = runReport(...both);
+    const text = textOf(report, PLAIN);
+    expect(text).toMatch(/^Speed of the simulator: 100,519 events a second\.$/m);
+    expect(text.match(/100,519/g)).toHaveLength(1);
+  });
+
+  test("labels next as a proposal, in the table of one version and of several, and no other version", () => {
+    expect(textOf(runReport(...both), PLAIN)).toContain(`Series ${seriesTitle("next")}\n`);
+    const several = textOf(runReport(archReport({ series: "v8" }), archReport()), PLAIN);
+    expect(several).toContain(`Series v8, ${seriesTitle("next")}\n`);
+    expect(textOf(runReport(archReport({ series: "v9" })), PLAIN)).not.toContain(NEXT_LABEL);
   });
 
   test("lists a documented gap apart from a hole", () => {
@@ -127,7 +146,7 @@ describe("the text", () => {
     expect(documented).toContain(`Open, as the series documents:\n  arm64-poe v8: ${line}`);
     expect(documented).toContain("Every check passed, the documented gaps apart.");
     const hole = textOf(runReport(archReport(gaps(false))), PLAIN);
-    expect(hole).toContain(`\nOpen:\n  arm64-poe next: ${line}`);
+    expect(hole).toContain(`\nOpen:\n  arm64-poe next (our proposal, not posted): ${line}`);
     expect(hole).toContain("attacks went through");
   });
 
@@ -144,8 +163,8 @@ describe("the text", () => {
       runReport(archReport(difference(39)), archReport({ arch: "x86-pks", ...difference(38) })),
       PLAIN,
     );
-    expect(apart).toContain("7 cc1: 39, Linux 30: why not (arm64-poe next)");
-    expect(apart).toContain("7 cc1: 38, Linux 30: why not (x86-pks next)");
+    expect(apart).toContain("7 cc1: 39, Linux 30: why not; on arm64-poe next (our proposal, not posted)");
+    expect(apart).toContain("7 cc1: 38, Linux 30: why not; on x86-pks next (our proposal, not posted)");
   });
 
   test("says that nothing is switched and nothing protected on CPUs without pkeys, and lists no gaps there", () => {

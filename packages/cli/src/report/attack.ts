@@ -1,5 +1,6 @@
 import type { AttackCount, AttackGap, AttackResult } from "@kpkeys/kunit-suite";
 import type { JobResult } from "../job.js";
+import { seriesTitle } from "../series.js";
 import type { Policy, SeriesName } from "../series.js";
 import { hasPkeys, withDocumented } from "./document.js";
 import type { Documented } from "./document.js";
@@ -53,25 +54,25 @@ export function attackReportOf(results: readonly JobResult[]): AttacksReport {
  */
 export function attackTextOf({ arches }: AttacksReport, style: Style): string {
   const kinds = [...new Set(arches.map(kindOf))];
-  const tables = kinds.map((kind) =>
-    tableOf(
-      kind,
+  const tables = kinds.map((kind) => {
+    const table = tableOf(
       arches.filter((machine) => kindOf(machine) === kind),
       style,
-    ),
-  );
+    );
+    return `${style.bold(kind)}\n${table}`;
+  });
   const machines = arches.map((machine) => ({ ...machine, checked: machine.policy, attack: machine }));
   return [...tables, ...gapNotes(machines), verdictText(machines, style)].join("\n\n") + "\n";
 }
 
 function kindOf({ series, policy }: MachineAttackReport): string {
-  return `series ${series}, ${policy}`;
+  return `Series ${seriesTitle(series)}, ${policy}`;
 }
 
-function tableOf(kind: string, machines: readonly MachineAttackReport[], style: Style): string {
+function tableOf(machines: readonly MachineAttackReport[], style: Style): string {
   const sources = [...new Set(machines.flatMap(({ bySource }) => Object.keys(bySource)))];
   return layOut(
-    [kind, ...machines.map(({ arch }) => arch)],
+    ["", ...machines.map(({ arch }) => arch)],
     [
       [style.bold("attacks"), ...machines.map(() => ["tried", "blocked", "through"])],
       ...sources.map((source): Row => [`  ${source}`, ...machines.map(({ bySource }) => cellsOf(bySource[source]))]),

@@ -8,7 +8,6 @@ const COSTS: readonly CostRow[] = [
   ["register writes", "registerWrites"],
   ["barriers of switches", "barriers"],
   ["TLB invalidations", "tlbInvalidations"],
-  ["events a second", "eventsPerSecond"],
 ];
 
 /**

@@ -1,3 +1,4 @@
+import { seriesTitle } from "../series.js";
 import type { AttackReport, CheckReport, CoverageReport, Documented, Known } from "./document.js";
 import { count, counted } from "./style.js";
 
@@ -45,7 +46,9 @@ export function gapLines(machines: readonly Gapped[], documented: boolean): stri
       else seriesByLine.set(`${arch} ${line}`, { arch, line, series: [series] });
     }
   }
-  return [...seriesByLine.values()].map(({ arch, line, series }) => `${arch} ${series.join(" ")}: ${line}`);
+  return [...seriesByLine.values()].map(
+    ({ arch, line, series }) => `${arch} ${series.map(seriesTitle).join(" ")}: ${line}`,
+  );
 }
 
 function gapsOf({ coverage, attack, check }: Gapped, documented: boolean): string[] {

@@ -1,6 +1,7 @@
 import { countResults, formatKtap, ktapOf, writeKtap } from "@kpkeys/kunit-suite";
 import type { CaseResult, KtapTest, KunitCounts } from "@kpkeys/kunit-suite";
 import type { Job, JobResult } from "../job.js";
+import { NEXT_LABEL } from "../series.js";
 import type { Policy, SeriesName } from "../series.js";
 
 /** Suites on one machine. */
@@ -82,10 +83,11 @@ export function kunitTextOf(results: readonly JobResult[]): string {
 function machineTest({ job, kunit }: JobResult): KtapTest {
   const name = machineName(job);
   const tests = kunit!.map(ktapOf);
-  if (tests.length === 0) return { name, status: "skipped", directive: "SKIP no case to run", log: [], tests };
+  const log = job.series === "next" ? [`next: ${NEXT_LABEL}`] : [];
+  if (tests.length === 0) return { name, status: "skipped", directive: "SKIP no case to run", log, tests };
   const { failed, passed } = countResults(kunit!);
-  if (failed + passed === 0) return { name, status: "skipped", directive: "SKIP", log: [], tests };
-  return { name, status: failed > 0 ? "failed" : "passed", log: [], tests };
+  if (failed + passed === 0) return { name, status: "skipped", directive: "SKIP", log, tests };
+  return { name, status: failed > 0 ? "failed" : "passed", log, tests };
 }
 
 /** What `kpkeys kunit --list --json` prints. */

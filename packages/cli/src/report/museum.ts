@@ -1,4 +1,5 @@
 import type { Detector, Exhibit, SideRun } from "@kpkeys/kunit-suite/museum";
+import { NEXT_LABEL, seriesTitle } from "../series.js";
 import { counted } from "./style.js";
 import type { Style } from "./style.js";
 import { wrapped } from "./wrap.js";
@@ -134,7 +135,8 @@ export function museumTextOf(runs: readonly ExhibitRun[], style: Style): string 
       : style.red(`${wrong.length} of ${runs.length} are not as stated.`);
   const told = wrong.map(({ red, green }) => sideText(red.asStated ? green : red, style));
   const table = [style.bold(lineOf(HEAD)), ...rows.map(lineOf)].join("\n");
-  return `${[table, ...told, verdict].join("\n\n")}\n`;
+  const hasNext = runs.some(({ exhibit }) => seriesTitle(exhibit.series) !== exhibit.series);
+  return `${[table, ...(hasNext ? [`next: ${NEXT_LABEL}`] : []), ...told, verdict].join("\n\n")}\n`;
 }
 
 /**
@@ -152,7 +154,7 @@ export function exhibitTextOf(runs: readonly ExhibitRun[], style: Style): string
   const head = [
     `${style.bold(id)}: ${title}`,
     "",
-    fact("series", series),
+    fact("series", seriesTitle(series)),
     fact("source", citation),
     fact("story", story),
     fact("fix", fix),

@@ -1,3 +1,4 @@
+import { seriesTitle } from "../series.js";
 import type { ArchReport, RunReport } from "./document.js";
 import { estimateNotes } from "./estimate.js";
 import { gapLines } from "./gaps.js";
@@ -22,16 +23,24 @@ export function notesOf(report: RunReport, style: Style): string[] {
     ...listed("Table pages below the top level that Linux had otherwise", differenceLines(arches)),
     ...listed("Lines of the trace that were not used", unused),
     ...estimateNotes(arches),
+    speedNote(arches),
     ...partialNote(report, style),
     verdictText(arches, style, unknownOf(report)),
   ];
 }
 
+/** How fast the simulator was, which says nothing of the kernel that it models. */
+function speedNote(arches: readonly ArchReport[]): string {
+  const speeds = arches.flatMap(({ policies }) => Object.values(policies).map((policy) => policy.eventsPerSecond));
+  const [slowest, fastest] = [Math.min(...speeds), Math.max(...speeds)].map(count);
+  return `Speed of the simulator: ${slowest === fastest ? slowest! : `${slowest!} to ${fastest!}`} events a second.`;
+}
+
 /** What is missing in a report that was interrupted. */
 function partialNote({ partial, notRun }: RunReport, style: Style): string[] {
   if (!partial) return [];
-  const machines = notRun.map(({ arch, series, policy }) => `${arch} ${series} ${policy}`);
-  const missing = machines.length === 0 ? "" : ` Not begun: ${machines.join(", ")}.`;
+  const machines = notRun.map(({ arch, series, policy }) => `${arch} ${policy}, series ${seriesTitle(series)}`);
+  const missing = machines.length === 0 ? "" : ` Not begun: ${machines.join("; ")}.`;
   return [style.yellow(`Partial: interrupted before the end.${missing}`)];
 }
 
@@ -58,11 +67,11 @@ function differenceLines(arches: readonly ArchReport[]): string[] {
   for (const { arch, series, linux } of arches) {
     for (const { pid, name, model, kernel, why } of linux?.differences ?? []) {
       const line = `${pid} ${name}: ${model}, Linux ${kernel}: ${why}`;
-      archesByLine.set(line, [...(archesByLine.get(line) ?? []), `${arch} ${series}`]);
+      archesByLine.set(line, [...(archesByLine.get(line) ?? []), `${arch} ${seriesTitle(series)}`]);
     }
   }
   return [...archesByLine].map(([line, those]) =>
-    those.length === arches.length ? line : `${line} (${those.join(", ")})`,
+    those.length === arches.length ? line : `${line}; on ${those.join(", ")}`,
   );
 }
 

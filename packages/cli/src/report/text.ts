@@ -1,4 +1,5 @@
 import type { KunitCounts } from "@kpkeys/kunit-suite";
+import { seriesTitle } from "../series.js";
 import type { Policy } from "../series.js";
 import { compare } from "./compare.js";
 import { costRowsOf } from "./costs.js";
@@ -34,10 +35,9 @@ export function textOf(report: RunReport, style: Style, width = 100): string {
   const processes = trace.processes === null ? "" : ` of ${counted(trace.processes, "process", "processes")}`;
   const title = `${trace.name}: ${counted(trace.events, "event")}${processes}${extentText(trace)}`;
   const series = [...new Set(arches.map((arch) => arch.series))];
-  const tables = series.length > 1 ? compare(arches, style, width) : [tableOf(series[0]!, report, style)];
-  return (
-    [style.bold(title), ...warningsOf(report, style, width), ...tables, ...notesOf(report, style)].join("\n\n") + "\n"
-  );
+  const tables = series.length > 1 ? compare(arches, style, width) : [tableOf(report, style)];
+  const head = `${style.bold(title)}\nSeries ${series.map(seriesTitle).join(", ")}`;
+  return [head, ...warningsOf(report, style, width), ...tables, ...notesOf(report, style)].join("\n\n") + "\n";
 }
 
 /** What of a trace was replayed, if not all of it. */
@@ -48,13 +48,13 @@ function extentText({ until, sample }: RunReport["trace"]): string {
   return `${end}; sample: ${count(sample.taken)} of ${programs}, ${counted(sample.events, "event")}`;
 }
 
-/** One table for a version of the series, with a group of columns for each architecture. */
-function tableOf(series: string, report: RunReport, style: Style): string {
+/** One table for a single version of the series, with a group of columns for each architecture. */
+function tableOf(report: RunReport, style: Style): string {
   const { arches } = report;
   const row = (label: string, cells: (arch: ArchReport) => GroupCells): Row => [label, ...arches.map(cells)];
   const section = (name: string, ...columns: string[]): Row => row(style.bold(name), () => columns);
   return layOut(
-    [`series ${series}`, ...arches.map(({ arch }) => arch)],
+    ["", ...arches.map(({ arch }) => arch)],
     [
       section("table pages by source", "pages", "keyed", "read-only"),
       ...namesOf(arches, "bySource").map((name) =>

@@ -1,4 +1,5 @@
 import type { KunitCounts } from "@kpkeys/kunit-suite";
+import { seriesTitle } from "../series.js";
 import type { Policy } from "../series.js";
 import type { AttackReport, CheckReport, CoverageReport } from "./document.js";
 import { hasFailures } from "./kunit.js";
@@ -40,7 +41,7 @@ export function isHardened({ pkeys, checked }: Pick<Checked, "pkeys" | "checked"
 export function failuresOf(machine: Checked): string[] {
   if (!isHardened(machine)) return [];
   const { arch, series, coverage, attack, kunit, check } = machine;
-  const where = `${arch}, series ${series}`;
+  const where = `${arch}, series ${seriesTitle(series)}`;
   const failures: string[] = [];
   if (coverage?.gaps.some(({ documented }) => !documented) === true)
     failures.push(`${where}: ${subjectOf(coverage.gaps)} can be written without their key`);

@@ -1,3 +1,4 @@
+import { seriesTitle } from "../series.js";
 import type { RunReport, TraceReport } from "./document.js";
 import { count, counted } from "./style.js";
 import type { Style } from "./style.js";
@@ -59,6 +60,6 @@ function refusedLines({ trace, arches }: Pick<RunReport, "trace" | "arches">): s
     `${counted(refused, "system call")} that Linux carried out cannot be carried out as recorded`;
   if (trace.refused !== null) return trace.refused > 0 ? [text(trace.refused)] : [];
   return arches.flatMap(({ arch, series, refused }) =>
-    refused === null || refused === 0 ? [] : [`${text(refused)} (${arch}, series ${series})`],
+    refused === null || refused === 0 ? [] : [`${arch}, series ${seriesTitle(series)}: ${text(refused)}`],
   );
 }
