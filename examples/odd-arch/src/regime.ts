@@ -37,7 +37,7 @@ export function createRegime(controls: { readonly keys: boolean }): TranslationR
     })),
     addressBits: ADDRESS_BITS,
     splitRoots: false,
-    outputAddressHigh: ADDRESS_HIGH,
+    outputAddress: { highMask: ADDRESS_HIGH },
     asidBits: 8,
     tableAccessed: 0,
     pkeyRegisterNeedsBarrier: true,

@@ -21,21 +21,12 @@ export interface KpkeysArchOptions {
 export function createKpkeysArch(findCpus: () => Cpus, options: KpkeysArchOptions): KpkeysArch {
   const { pkeys, skipEqualWrites } = options;
   const counters = { registerWrites: 0, barriers: 0 };
-  const inOneStep = (): number => findCpus().all.reduce((sum, cpu) => sum + cpu.storesInContext, 0);
 
   return {
     supportsKpkeys: () => pkeys,
     supportsKpkeysEarly: () => pkeys,
     pkeyNumbers: GENERIC_PKEY_NUMBERS,
-    counters: {
-      get registerWrites() {
-        return counters.registerWrites + 2 * inOneStep();
-      },
-      get barriers() {
-        return counters.barriers + 2 * inOneStep();
-      },
-    },
-    storesInOneStep: true,
+    counters,
     enterContext({ clear, set }, saved, slot) {
       const cpu = findCpus().current;
       const oldHigh = cpu.pkeyRegisterHigh;

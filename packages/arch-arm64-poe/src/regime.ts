@@ -47,15 +47,13 @@ export function createRegime(
 ): TranslationRegime {
   const firstLevel = LAST_LEVEL + 1 - geometry.levels.length;
   const permissions = createPermissions(controls);
-  const usual = { maskHigh: OUTPUT_HIGH & (-1 << (physicalAddressBits - 32)), maskLow: TYPE, low: TYPE };
   return {
     levels: geometry === ARM64_FORMAT.geometry ? LEVELS : decodingOf(geometry),
     addressBits: geometry.addressBits,
     splitRoots: true,
-    outputAddressHigh: ADDRESS_HIGH,
+    outputAddress: { highMask: ADDRESS_HIGH },
     asidBits: 16,
     tableAccessed: 0,
-    usual: { table: usual, leaf: usual },
     pkeyRegisterNeedsBarrier: true,
     pkeyRegisterReset: POR_EL1_RESET,
     nonCanonicalFault: FaultKind.TRANSLATION,

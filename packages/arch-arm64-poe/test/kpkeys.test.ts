@@ -7,7 +7,6 @@ import { createMachine } from "./machine.js";
 /** Keys 0 and 1 are managed: read-write on both, execution on key 0. */
 const PGTABLES: CompiledContext = {
   name: "DEFAULT",
-  number: 1,
   clear: { high: 0, low: 0xff },
   set: { high: 0, low: 0x57 },
 };

@@ -20,19 +20,13 @@ export interface KpkeysArchOptions {
  */
 export function createKpkeysArch(cpus: () => Cpus, options: KpkeysArchOptions): KpkeysArch {
   const { pkeys, skipEqualWrites } = options;
-  let registerWrites = 0;
+  const counters = { registerWrites: 0, barriers: 0 };
 
   return {
     supportsKpkeys: () => pkeys,
     supportsKpkeysEarly: () => pkeys,
     pkeyNumbers: GENERIC_PKEY_NUMBERS,
-    counters: {
-      get registerWrites() {
-        return cpus().all.reduce((sum, { storesInContext }) => sum + 2 * storesInContext, registerWrites);
-      },
-      barriers: 0,
-    },
-    storesInOneStep: true,
+    counters,
     enterContext(context, saved, slot) {
       const cpu = cpus().current;
       const old = cpu.pkeyRegisterLow;
@@ -41,12 +35,12 @@ export function createKpkeysArch(cpus: () => Cpus, options: KpkeysArchOptions): 
       saved[slot * 2] = 0;
       saved[slot * 2 + 1] = old;
       cpu.writePkeyRegister(0, value);
-      registerWrites++;
+      counters.registerWrites++;
       return true;
     },
     leaveContext(saved, slot) {
       cpus().current.writePkeyRegister(0, saved[slot * 2 + 1]!);
-      registerWrites++;
+      counters.registerWrites++;
     },
   };
 }

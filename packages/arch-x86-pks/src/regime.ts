@@ -50,14 +50,9 @@ export function createRegime(
     levels: pml4 === 0 ? LEVELS : [PML5, ...LEVELS],
     addressBits: geometry.addressBits,
     splitRoots: false,
-    outputAddressHigh: ADDRESS_HIGH,
+    outputAddress: { highMask: ADDRESS_HIGH },
     asidBits: 0,
     tableAccessed: A,
-    get usual() {
-      const reservedXd = (state.EFER & NXE) === 0 ? XD : 0;
-      const maskHigh = reservedXd | (ADDRESS_HIGH & (-1 << (physicalAddressBits - 32)));
-      return { table: { maskHigh, maskLow: P | PS | A, low: P | A }, leaf: { maskHigh, maskLow: P, low: P } };
-    },
     pkeyRegisterNeedsBarrier: false,
     pkeyRegisterReset: { high: 0, low: 0 },
     nonCanonicalFault: FaultKind.ADDRESS_SIZE,

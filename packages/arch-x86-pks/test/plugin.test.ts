@@ -16,7 +16,6 @@ import type { TestMachine } from "./machine.js";
 
 const CONTEXT: CompiledContext = {
   name: "DEFAULT",
-  number: 1,
   clear: { high: 0, low: 0b1111 },
   set: IA32_PKRS.field(1, "r"),
 };

@@ -1,5 +1,4 @@
 import type { Access, FaultKind, Privilege } from "./access.js";
-import type { Words } from "./pkey-register.js";
 import type { SystemRegisters } from "./system-registers.js";
 import { token } from "./token.js";
 import type { Token } from "./token.js";
@@ -153,8 +152,6 @@ export interface Cpu {
   readonly fault: FaultReport;
   /** What this CPU did so far. */
   readonly counters: CpuCounters;
-  /** How many stores {@link tryStoreInContext} made. What each stands for is in {@link counters} too. */
-  readonly storesInContext: number;
   /** Bits 63 to 32 of the last load's or read-modify-write's result. */
   readonly valueHigh: number;
   /** Bits 31 to 0 of the last load's or read-modify-write's result. */
@@ -178,34 +175,6 @@ export interface Cpu {
    * @param valueLow - bits 31 to 0 of the value
    */
   store64(high: number, low: number, valueHigh: number, valueLow: number): number;
-  /**
-   * {@link store64} if that needs no look at the TLB.
-   * @param high - bits 63 to 32 of the address
-   * @param low - bits 31 to 0, a multiple of 8
-   * @param valueHigh - bits 63 to 32 of the value
-   * @param valueLow - bits 31 to 0 of the value
-   * @returns whether the word was stored; if not, nothing has happened
-   */
-  tryStore64(high: number, low: number, valueHigh: number, valueLow: number): boolean;
-  /**
-   * Five steps in one: changes the key register as a context does, synchronises, stores a word, writes the old value, synchronises.
-   * Each is counted. Only where nothing can be seen between the steps: nobody observes the CPU, the store needs no look at the TLB,
-   * and the change is one that {@link learnContext} was told of.
-   * @param context - number of the context, 0 to 63; nothing is learnt of 0
-   * @param high - bits 63 to 32 of the address
-   * @param low - bits 31 to 0, a multiple of 8
-   * @param valueHigh - bits 63 to 32 of the value
-   * @param valueLow - bits 31 to 0 of the value
-   * @returns whether all that was done; if not, nothing has happened
-   */
-  tryStoreInContext(context: number, high: number, low: number, valueHigh: number, valueLow: number): boolean;
-  /**
-   * Makes {@link tryStoreInContext} ready for a context entered from the key register's value of now. Nothing is learnt before that
-   * context was entered from there once, nor of one that would leave the value as it is.
-   * @param context - number of the context, 1 to 63
-   * @param change - what the context changes: `value = (value & ~clear) | set`
-   */
-  learnContext(context: number, change: { readonly clear: Words; readonly set: Words }): void;
   /**
    * Stores a run of words in kernel mode, all in one page: `count` values, each `stepLow` (carried into the high word) more
    * than the one before. The bulk form of {@link store64}, with one check because one page has one translation.

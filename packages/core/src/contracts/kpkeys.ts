@@ -1,4 +1,3 @@
-import type { Cpu } from "./cpu.js";
 import type { Rights, Words } from "./pkey-register.js";
 import { token } from "./token.js";
 import type { Token } from "./token.js";
@@ -73,8 +72,6 @@ export type ContextRights = Readonly<
 export interface CompiledContext {
   /** The context's name. */
   readonly name: ContextName;
-  /** Its number, from 1 in the order of definition. */
-  readonly number: number;
   /** Bits of the key register that belong to managed keys. */
   readonly clear: Words;
   /** Their rights in this context. */
@@ -94,16 +91,6 @@ export interface Guard {
    * @param state - what {@link enter} gave
    */
   exit(state: KpkeysState): void;
-  /**
-   * {@link enter}, a store and {@link exit} in one step, where that can be done; a guard need not offer it.
-   * @param cpu - the current CPU
-   * @param high - bits 63 to 32 of the address
-   * @param low - bits 31 to 0, a multiple of 8
-   * @param valueHigh - bits 63 to 32 of the value
-   * @param valueLow - bits 31 to 0 of the value
-   * @returns whether the word was stored; if not, nothing has happened
-   */
-  readonly tryStore?: (cpu: Cpu, high: number, low: number, valueHigh: number, valueLow: number) => boolean;
 }
 
 /** What an architecture does for kpkeys. */
@@ -136,11 +123,6 @@ export interface KpkeysArch {
    * @param barrierFollows - whether the caller's next step is a barrier that synchronises, so that none is needed here
    */
   leaveContext(saved: Int32Array, slot: number, barrierFollows: boolean): void;
-  /**
-   * Whether {@link enterContext} and {@link leaveContext} of a context that changes the register do what
-   * {@link Cpu.tryStoreInContext} does and nothing more, and {@link counters} counts that too. Guards then take the one step.
-   */
-  readonly storesInOneStep?: boolean;
 }
 
 /** Token of {@link KpkeysArch}. */

@@ -73,7 +73,7 @@ export function createContexts(pkeys: Pkeys, register: PkeyRegister): Contexts {
       clear = union(clear, register.fieldMask(number));
       set = union(set, expressed(register, name, key, number, rightsOn(key, name)));
     }
-    return { name, number: names.indexOf(name) + 1, clear, set };
+    return { name, clear, set };
   }
 
   function unknown(name: ContextName): KpkeysError {

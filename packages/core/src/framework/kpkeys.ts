@@ -1,7 +1,6 @@
 import type {
   CompiledContext,
   ContextName,
-  Cpu,
   Guard,
   Kpkeys,
   KpkeysArch,
@@ -17,10 +16,6 @@ import { createPkeys } from "./pkeys.js";
 
 /** What a guard gives whose condition does not hold; leaving takes it and does nothing. */
 const NOTHING_ENTERED = 0 as KpkeysState;
-
-/** How many contexts a CPU can learn of, and the number of none. */
-const LEARNT_CONTEXTS = 64;
-const NOTHING_LEARNT = 0;
 
 /**
  * Makes the kpkeys API of one machine.
@@ -48,28 +43,14 @@ export function createKpkeys(
     throw new KpkeysError("ERR_FROZEN", `${what} after kpkeys was frozen`, { expected: "that in the plugin's setup" });
   }
 
-  /** Whether a store inside a context may be made in one step: nobody is to hear of the context, and there is a number for it. */
-  function takesOneStep({ number }: CompiledContext): boolean {
-    return onContext === undefined && arch().storesInOneStep === true && number < LEARNT_CONTEXTS;
-  }
-
   /** Entering looks nothing up but the first time. */
   function makeGuard(name: ContextName, condition: () => boolean): Guard {
     const context = once(() => contexts.compiled(name));
     if (frozen) context();
     else awaited.push(context);
-    const shortcut = once(() => ({ number: takesOneStep(context()) ? context().number : NOTHING_LEARNT }));
-    const learn = (cpu: Cpu): boolean => {
-      if (shortcut().number !== NOTHING_LEARNT) cpu.learnContext(shortcut().number, context());
-      return false;
-    };
     return {
       enter: () => (condition() ? enter(context()) : NOTHING_ENTERED),
       exit: leave,
-      tryStore: (cpu, high, low, valueHigh, valueLow) =>
-        condition()
-          ? cpu.tryStoreInContext(shortcut().number, high, low, valueHigh, valueLow) || learn(cpu)
-          : cpu.tryStore64(high, low, valueHigh, valueLow),
     };
   }
 

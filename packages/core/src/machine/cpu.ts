@@ -1,6 +1,5 @@
 import { Access, FAULT, FaultKind, OK, Privilege } from "../contracts/index.js";
-import type { Cpu, Observer, PhysicalMemory, SystemRegisters, Words } from "../contracts/index.js";
-import { createCpuCounters } from "./cpu-counters.js";
+import type { Cpu, Observer, PhysicalMemory, SystemRegisters } from "../contracts/index.js";
 import { createFastTags } from "./fast-tags.js";
 import { createMmu } from "./mmu.js";
 import type { TranslationRegime } from "./regime.js";
@@ -50,14 +49,21 @@ type CpuState = { -readonly [F in keyof Cpu]: Cpu[F] } & KeyRegister & {
  * @returns a CPU with translation off and an empty TLB
  */
 export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: geometry }: CpuParts): Cpu {
-  const { counters, steps } = createCpuCounters(regime.pkeyRegisterNeedsBarrier);
+  const counters = {
+    pkeyRegisterWrites: 0,
+    barriers: 0,
+    walks: 0,
+    faults: 0,
+    unsynchronised: 0,
+    tlbInvalidations: 0,
+  };
   // What is undefined is never folded.
   const isObserved = observer !== undefined;
   const fast = createFastTags();
   const tlb = createTlb(regime, fast, geometry ?? DEFAULT_TLB);
   const walker = createWalker(regime, memory);
   const mmu = createMmu({ id, regime, walker, tlb, fast, counters, observer });
-  const { reads, writes, offsets, emptyBank, contextBanks } = fast;
+  const { reads, writes, offsets, emptyBank } = fast;
   const { words } = memory;
   // Tags are of 4 KiB pieces of pages: which piece of its page an address lies in, as an offset of words.
   const pieceMask = 2 ** (memory.pageShift - 2) - 1024;
@@ -69,7 +75,7 @@ export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: 
   const value = new Int32Array(64);
 
   // Plain fields only: an object literal with accessors is slow to use.
-  const fields: Omit<CpuState, "valueHigh" | "valueLow" | "storesInContext"> = {
+  const fields: Omit<CpuState, "valueHigh" | "valueLow"> = {
     id,
     mmu,
     counters,
@@ -80,7 +86,6 @@ export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: 
       write(name, value) {
         systemRegisters.write(name, value);
         fast.clear();
-        walker.refresh();
       },
     },
     pkeyRegisterHigh: resetHigh,
@@ -90,9 +95,6 @@ export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: 
     bank: fast.select(resetHigh, resetLow),
     load64,
     store64,
-    tryStore64,
-    tryStoreInContext,
-    learnContext,
     storeRun,
     exchange64,
     access: (high, low, access, privilege) =>
@@ -112,7 +114,6 @@ export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: 
   const cpu = Object.defineProperties(fields, {
     valueHigh: { enumerable: true, get: () => value[HIGH] },
     valueLow: { enumerable: true, get: () => value[LOW] },
-    storesInContext: { enumerable: true, get: () => steps.storesInContext },
   }) as CpuState;
   const translation = createTranslation({ id, regime, walker, tlb, fast, counters, observer, mmu, cpu });
 
@@ -138,32 +139,6 @@ export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: 
     words[at] = valueLow | 0;
     words[at + 1] = valueHigh | 0;
     return DONE;
-  }
-
-  function tryStore64(high: number, low: number, valueHigh: number, valueLow: number): boolean {
-    const tagAt = cpu.bank + ((low >>> 12) & 1023);
-    if (writes[tagAt] !== ((high << 10) | (low >>> 22)) || (high + 0x100000) >>> 0 >= 0x200000) return false;
-    const at = (offsets[tagAt]! + ((low >>> 2) & 1022)) | 0;
-    words[at] = valueLow | 0;
-    words[at + 1] = valueHigh | 0;
-    return true;
-  }
-
-  function tryStoreInContext(context: number, high: number, low: number, valueHigh: number, valueLow: number): boolean {
-    const tagAt = contextBanks[(context << 4) | (cpu.bank >>> 10)]! + ((low >>> 12) & 1023);
-    if (writes[tagAt] !== ((high << 10) | (low >>> 22)) || (high + 0x100000) >>> 0 >= 0x200000) return false;
-    steps.storesInContext++;
-    const at = (offsets[tagAt]! + ((low >>> 2) & 1022)) | 0;
-    words[at] = valueLow | 0;
-    words[at + 1] = valueHigh | 0;
-    return true;
-  }
-
-  function learnContext(context: number, { clear, set }: { readonly clear: Words; readonly set: Words }): void {
-    if (isObserved || cpu.bank === emptyBank) return;
-    const high = (cpu.pkeyRegisterHigh & ~clear.high) | set.high;
-    const low = (cpu.pkeyRegisterLow & ~clear.low) | set.low;
-    fast.learnContext(context, cpu.bank, high, low);
   }
 
   function exchange64(high: number, low: number, valueHigh: number, valueLow: number): number {
@@ -322,7 +297,7 @@ export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: 
   }
 
   function writePkeyRegister(high: number, low: number): void {
-    steps.registerWrites++;
+    counters.pkeyRegisterWrites++;
     cpu.pkeyRegisterHigh = high | 0;
     cpu.pkeyRegisterLow = low | 0;
     if (needsBarrier) cpu.bank = emptyBank;
@@ -339,7 +314,7 @@ export function createCpu({ id, regime, memory, systemRegisters, observer, tlb: 
 
   function synchronise(): void {
     if (!needsBarrier) return;
-    steps.barriers++;
+    counters.barriers++;
     settle();
     if (isObserved) tellBarrier();
   }

@@ -9,10 +9,6 @@ export const SLOTS = 1024;
 const TAGS = 1024;
 /** Banks in use, one for each value of the key register. */
 const BANKS = 8;
-/** Contexts, by number, of which it can be known where they lead. */
-const CONTEXTS = 64;
-/** log2 of how many places a context has: one for each bank, the empty one among them, and some that nobody uses. */
-const CONTEXT_SHIFT = 4;
 
 /**
  * What makes a hit of a kernel-mode access one compare: for each value of the key register in use a bank of tags for reads and
@@ -35,25 +31,12 @@ export interface FastTags {
   /** Index of a bank that stays empty, for the time between a register write and its synchronisation. */
   readonly emptyBank: number;
   /**
-   * Which bank each context leads to from each bank: `context << 4 | bank >> 10` is its place. The empty one where that is not known,
-   * or where the context changes nothing.
-   */
-  readonly contextBanks: Int32Array;
-  /**
    * Finds or makes the bank of a register value; the least recently selected one is given up for it.
    * @param high - bits 63 to 32
    * @param low - bits 31 to 0
    * @returns the bank's index
    */
   select(high: number, low: number): number;
-  /**
-   * Notes where a context leads, if the register had that value not long ago.
-   * @param context - its number
-   * @param bank - index of the bank of the register's value before
-   * @param high - bits 63 to 32 of the value in the context
-   * @param low - bits 31 to 0
-   */
-  learnContext(context: number, bank: number, high: number, low: number): void;
   /**
    * Allows an access without further checks; what was allowed of another page in the slot is taken back.
    * @param bank - index of the bank
@@ -86,8 +69,6 @@ export function createFastTags(): FastTags {
   const valuesHigh = new Int32Array(4 * BANKS);
   const valuesLow = new Int32Array(4 * BANKS);
 
-  const contextBanks = new Int32Array(CONTEXTS << CONTEXT_SHIFT).fill(emptyBank);
-
   function select(high: number, low: number): number {
     if (valuesLow[0] === low && valuesHigh[0] === high) return banks[0]!;
     if (valuesLow[1] === low && valuesHigh[1] === high) return banks[1]!;
@@ -99,7 +80,6 @@ export function createFastTags(): FastTags {
     while (place < BANKS && !(valuesLow[place] === low && valuesHigh[place] === high)) place++;
     if (place === BANKS) {
       place--;
-      contextBanks.fill(emptyBank);
       reads.fill(NO_TAG, banks[place], banks[place]! + TAGS);
       writes.fill(NO_TAG, banks[place], banks[place]! + TAGS);
     }
@@ -111,13 +91,6 @@ export function createFastTags(): FastTags {
     valuesHigh[0] = high;
     valuesLow[0] = low;
     return bank;
-  }
-
-  function learnContext(context: number, bank: number, high: number, low: number): void {
-    for (let place = 0; place < 2; place++) {
-      if (valuesLow[place] !== low || valuesHigh[place] !== high || banks[place] === bank) continue;
-      contextBanks[(context << CONTEXT_SHIFT) | (bank / TAGS)] = banks[place]!;
-    }
   }
 
   function allow(bank: number, slot: number, tag: number, write: boolean, offset: number): void {
@@ -148,5 +121,5 @@ export function createFastTags(): FastTags {
     anyOccupied = false;
   }
 
-  return { reads, writes, offsets, emptyBank, contextBanks, learnContext, select, allow, clearSlot, clear };
+  return { reads, writes, offsets, emptyBank, select, allow, clearSlot, clear };
 }

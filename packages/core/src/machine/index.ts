@@ -14,7 +14,7 @@ export { createPhysicalMemory } from "./physical-memory.js";
 export type { PhysicalMemoryOptions } from "./physical-memory.js";
 export { reserve } from "./reserve.js";
 export { NEEDS_DIRTY } from "./regime.js";
-export type { EntryForm, LevelDecoding, TranslationRegime, UsualEntries, Walk } from "./regime.js";
+export type { LevelDecoding, OutputAddressForm, TranslationRegime, Walk } from "./regime.js";
 export type { TlbGeometry } from "./tlb-geometry.js";
 export { BITS_32, BITS_64, ENTRIES, FLAG, objectOf, oneOf, WHOLE } from "./vector-form.js";
 export type { FieldForm, FieldForms, Vector, VectorForm } from "./vector-form.js";

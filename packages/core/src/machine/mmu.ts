@@ -3,11 +3,7 @@ import type { FastTags } from "./fast-tags.js";
 import type { TranslationRegime } from "./regime.js";
 import type { Tlb } from "./tlb.js";
 import { createTlbAudit } from "./tlb-audit.js";
-import { LOOK_CLOSELY } from "./usual-walk.js";
 import type { Walker } from "./walker.js";
-
-// What is imported is loaded each time; what stands here is folded.
-const CLOSELY: typeof LOOK_CLOSELY = LOOK_CLOSELY;
 
 /** What a CPU's MMU is made of. */
 export interface MmuParts {
@@ -97,8 +93,7 @@ export function createMmu({ id, regime, walker, tlb, fast, counters, observer }:
     walk(high, low, visit) {
       if (!isCanonical(high)) return regime.nonCanonicalFault;
       const root = splitRoots && high >= 0 ? mmu.userRoot : mmu.kernelRoot;
-      const kind = visit === undefined ? walker.find(high, low, root) : CLOSELY;
-      return kind === CLOSELY ? walker.run(high, low, root, false, visit) : kind;
+      return walker.run(high, low, root, false, visit);
     },
     auditTlb: (visit) => audit(visit),
   };

@@ -51,22 +51,15 @@ export interface Walk {
  */
 export const NEEDS_DIRTY = -1;
 
-/** Entries of one form: `(high & maskHigh) === 0` and `(low & maskLow) === low`. */
-export interface EntryForm {
-  /** Bits 63 to 32 that are 0. */
-  readonly maskHigh: number;
-  /** Bits 31 to 0 that are as in {@link low}. */
-  readonly maskLow: number;
-  /** Their values. */
-  readonly low: number;
-}
-
-/** What entries look like as a rule. */
-export interface UsualEntries {
-  /** An entry that points to a table, at every level but the last. */
-  readonly table: EntryForm;
-  /** A leaf of the last level. */
-  readonly leaf: EntryForm;
+/** Where an entry keeps its output address. */
+export interface OutputAddressForm {
+  /** Bits 63 to 32 of an entry that are address bits in place, as a mask of the high word. In the low word those from the page size up are. */
+  readonly highMask: number;
+  /**
+   * Address bits kept elsewhere: `bits` bits of the low word from bit `from` on are address bits from bit `to` (32 or more) on. arm64
+   * with LPA2 keeps address bits 51:50 in 9:8; with 64 KiB pages and 52 bits it keeps 51:48 in 15:12.
+   */
+  readonly moved?: { readonly from: number; readonly bits: number; readonly to: number };
 }
 
 /**
@@ -84,11 +77,8 @@ export interface TranslationRegime {
   readonly addressBits: number;
   /** Whether the highest address bits choose between two roots. */
   readonly splitRoots: boolean;
-  /**
-   * Bits 51 to 32 of an entry that belong to the output address, as a mask of the high word. In the low word it has the bits from
-   * the page size up; an output address stands in an entry as it is.
-   */
-  readonly outputAddressHigh: number;
+  /** Where an entry, table or leaf, keeps its output address. */
+  readonly outputAddress: OutputAddressForm;
   /**
    * Bits of the address-space identifier (ASID) that tells TLB entries of user address spaces apart, 8 to 16; 0 without ASIDs. The
    * kernel needs more ASIDs than CPUs.
@@ -96,11 +86,6 @@ export interface TranslationRegime {
   readonly asidBits: number;
   /** Bits of the low word that hardware sets in every table entry that it walks through (the accessed flag of x86); else 0. */
   readonly tableAccessed: number;
-  /**
-   * What entries look like as a rule, so that one compare is enough. {@link checkEntry} finds such an entry good, and the walk sets nothing in it. What system registers change of it is asked for
-   * whenever one is written. Left out, each entry is looked at closely.
-   */
-  readonly usual?: UsualEntries;
   /** Whether a key-register write waits for a context synchronisation event. */
   readonly pkeyRegisterNeedsBarrier: boolean;
   /** The key register after reset. */

@@ -3,14 +3,12 @@ import type { FaultReport, WalkStep } from "../contracts/index.js";
 import type { MmuParts, CpuMmu } from "./mmu.js";
 import { NEEDS_DIRTY } from "./regime.js";
 import { GLOBAL } from "./tlb.js";
-import { LOOK_CLOSELY } from "./usual-walk.js";
 
 // What is imported is loaded each time; what stands here is folded.
 const { NONE, TRANSLATION } = FaultKind;
 const { READ, RMW } = Access;
 const FAULTED: number = FAULT;
 const DIRTY: typeof NEEDS_DIRTY = NEEDS_DIRTY;
-const CLOSELY: typeof LOOK_CLOSELY = LOOK_CLOSELY;
 const ALL_SPACES: number = GLOBAL;
 
 /** The key register: what was written last, and what rules until that is synchronised. */
@@ -106,9 +104,7 @@ export function createTranslation(parts: TranslationParts): Translation {
   /** Walks, checks and, unless the translation may not be kept, fills the TLB. */
   function miss(high: number, low: number, access: Access, privilege: Privilege): number {
     counters.walks++;
-    const root = rootOf(high);
-    let kind: FaultKind | -1 = visit === undefined ? walker.find(high, low, root) : CLOSELY;
-    if (kind === CLOSELY) kind = walker.run(high, low, root, true, visit);
+    let kind: FaultKind | -1 = walker.run(high, low, rootOf(high), true, visit);
     if (kind !== NONE) return raise(kind, 0, high, low, access, privilege);
     let packed = regime.attributes(walk);
     kind = regime.checkLeaf(walk);

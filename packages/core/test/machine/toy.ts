@@ -1,7 +1,7 @@
 import { Access, FaultKind, Privilege } from "../../src/contracts/index.js";
 import type { Cpu, Observer, PhysicalMemory, SystemRegisters } from "../../src/contracts/index.js";
 import { createCpu, createPhysicalMemory, NEEDS_DIRTY } from "../../src/machine/index.js";
-import type { LevelDecoding, TlbGeometry, TranslationRegime } from "../../src/machine/index.js";
+import type { LevelDecoding, OutputAddressForm, TlbGeometry, TranslationRegime } from "../../src/machine/index.js";
 import { DEFAULT_TLB } from "../../src/machine/tlb-geometry.js";
 
 // An architecture that does not exist, so that nothing in the machine is made for one that does.
@@ -32,8 +32,7 @@ export interface ToyOptions {
   readonly needsBarrier: boolean;
   readonly faultDropsTranslation: boolean;
   readonly tlb: TlbGeometry;
-  /** Whether it says what entries look like as a rule. */
-  readonly usual: boolean;
+  readonly outputAddress: OutputAddressForm;
 }
 
 export const TOY: ToyOptions = {
@@ -44,7 +43,7 @@ export const TOY: ToyOptions = {
   needsBarrier: true,
   faultDropsTranslation: false,
   tlb: DEFAULT_TLB,
-  usual: true,
+  outputAddress: { highMask: 0xfffff },
 };
 
 export function createToyRegime(options: ToyOptions, isOpen: () => boolean): TranslationRegime {
@@ -59,15 +58,9 @@ export function createToyRegime(options: ToyOptions, isOpen: () => boolean): Tra
     levels,
     addressBits: pageShift + indexBits.reduce((sum, bits) => sum + bits, 0),
     splitRoots,
-    outputAddressHigh: 0xfffff,
+    outputAddress: options.outputAddress,
     asidBits: asids ? 16 : 0,
     tableAccessed: A,
-    ...(options.usual && {
-      usual: {
-        table: { maskHigh: 0, maskLow: V | L | S | A, low: V | A },
-        leaf: { maskHigh: 0, maskLow: V | L | S, low: V | L },
-      },
-    }),
     pkeyRegisterNeedsBarrier: needsBarrier,
     pkeyRegisterReset: { high: 0, low: 0 },
     nonCanonicalFault: FaultKind.ADDRESS_SIZE,

@@ -159,16 +159,6 @@ export const BROKEN_ARCHES: readonly Broken[] = [
     })),
   },
   {
-    rule: "walk/usual-entries",
-    how: "entries with a reserved bit are taken for usual ones",
-    plugin: regime(({ levels }) => ({
-      usual: {
-        table: { maskHigh: 0, maskLow: levels[0]!.typeMask, low: levels[0]!.table },
-        leaf: { maskHigh: 0, maskLow: levels[1]!.typeMask, low: levels[1]!.leaf },
-      },
-    })),
-  },
-  {
     rule: "walk/roots",
     how: "roots are called split and are shared",
     plugin: format(({ geometry }) => ({ geometry: { ...geometry, splitRoots: true } })),
@@ -316,11 +306,6 @@ export const BROKEN_ARCHES: readonly Broken[] = [
     rule: "context/counters",
     how: "contexts are not counted",
     plugin: kpkeys(() => ({ counters: { registerWrites: 0, barriers: 0 } })),
-  },
-  {
-    rule: "context/one-step",
-    how: "stores in one step are claimed, and not counted",
-    plugin: kpkeys(() => ({ storesInOneStep: true })),
   },
   {
     rule: "surface/raw-value",

@@ -28,7 +28,6 @@ const NOTHING_ENTERED = 0 as KpkeysState;
 const UNGUARDED: Guard = {
   enter: () => NOTHING_ENTERED,
   exit: () => undefined,
-  tryStore: (cpu, high, low, valueHigh, valueLow) => cpu.tryStore64(high, low, valueHigh, valueLow),
 };
 
 /** {@link PageTables} with what only boot needs. */
@@ -122,7 +121,6 @@ export function createPageTables(
   }
 
   const setPteGuard = guardOf("set_pte");
-  const trySetPte = setPteGuard.tryStore ?? (() => false);
   const getAndClearGuard = guardOf("ptep_get_and_clear");
   const wrprotectGuard = guardOf("ptep_set_wrprotect");
   const establishGuard = guardOf("pmdp_establish");
@@ -132,16 +130,11 @@ export function createPageTables(
    * seen at work in early boot, where tables are written in other ways. No table of pages is a root.
    */
   function setPte(table: number, index: number, high: number, low: number): void {
-    if (memory.tryStore(table, index, high, low, trySetPte)) writes.increment(SET_PTE);
-    else setPteInSteps(table, index, high, low);
-    if (arch.barrierAfter("set_pte", high, low)) lazy.queueBarriers();
-  }
-
-  function setPteInSteps(table: number, index: number, high: number, low: number): void {
     const state = setPteGuard.enter();
     for (let attempt = 0; memory.store(table, index, high, low) !== DONE; attempt++) faults.take("set_pte", attempt);
     writes.increment(SET_PTE);
     setPteGuard.exit(state);
+    if (arch.barrierAfter("set_pte", high, low)) lazy.queueBarriers();
   }
 
   const earlySetPte = storeSetter("set_pte");
@@ -283,11 +276,6 @@ export function createPageTables(
         const pages = (low >>> pageShift) + done;
         const entryHigh = (high + (pages >>> highShift)) | 0;
         const entryLow = (pages << pageShift) | (low & offsetMask);
-        if (done > 0 && memory.tryStore(table, index + done, entryHigh, entryLow, trySetPte)) {
-          writes.increment(SET_PTE);
-          done++;
-          continue;
-        }
         const state = guard.enter();
         const length = state === NOTHING_ENTERED ? count - done : 1;
         for (let attempt = 0; !stored(table, index + done, entryHigh, entryLow, length); attempt++)

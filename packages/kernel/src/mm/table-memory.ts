@@ -1,5 +1,5 @@
 import { OK } from "@kpkeys/core/contracts";
-import type { Cpus, Guard, PgtableArch, PhysicalMemory } from "@kpkeys/core/contracts";
+import type { Cpus, PgtableArch, PhysicalMemory } from "@kpkeys/core/contracts";
 import type { KernelImage } from "../boot/image.js";
 import { pageHigh, pageLow } from "./addresses.js";
 import type { Addresses } from "./addresses.js";
@@ -43,16 +43,6 @@ export interface TableMemory {
    * @returns status of the access
    */
   store(table: number, index: number, high: number, low: number): number;
-  /**
-   * Stores one entry through the linear map in the one step that a guard offers.
-   * @param table - page-frame number, not the top-level table of `init_mm`
-   * @param index - which entry
-   * @param high - bits 63 to 32
-   * @param low - bits 31 to 0
-   * @param tryStore - the guard's
-   * @returns whether the entry was stored; if not, nothing has happened
-   */
-  tryStore(table: number, index: number, high: number, low: number, tryStore: NonNullable<Guard["tryStore"]>): boolean;
   /**
    * Exchanges an entry atomically; the old one is left in the current CPU's value words.
    * @param table - page-frame number, not the top-level table of `init_mm`
@@ -178,16 +168,6 @@ export function createTableMemory(
       if (linear[0] === 0 || (table | 0) === root) return way.storeRun(table, index, high, low, 0, 1);
       const page = (table | 0) - firstPfn;
       return cpus.current.store64(
-        (linearHigh + (page >>> highShift)) | 0,
-        (page << pageShift) | (index << 3),
-        high,
-        low,
-      );
-    },
-    tryStore(table, index, high, low, tryStore) {
-      const page = (table | 0) - firstPfn;
-      return tryStore(
-        cpus.current,
         (linearHigh + (page >>> highShift)) | 0,
         (page << pageShift) | (index << 3),
         high,

@@ -417,43 +417,6 @@ describe("setters of runs", () => {
   });
 });
 
-describe("a guard that stores in one step", () => {
-  it("opens in the usual way for the first entry of a run, and in its own for the rest, where it can", () => {
-    const log: string[] = [];
-    let can = true;
-    const guard: Guard = {
-      enter: () => (log.push("enter"), 1 as unknown as KpkeysState),
-      exit: () => void log.push("exit"),
-      tryStore(cpu, high, low, valueHigh, valueLow) {
-        log.push("try");
-        return can && cpu.store64(high, low, valueHigh, valueLow) === 0;
-      },
-    };
-    const attach = (points: ExtensionPoints): void => {
-      points.setGuard("set_pte", guard);
-    };
-    const table = new Table(boot({}, { attach }));
-    const set = (): void => {
-      table.tables.setPtes(table.pfn, 3, 1, LEAF | 0x4000, 3);
-    };
-    log.length = 0;
-    expect([table.writes(set), log]).toEqual([{ set_pte: 3 }, ["enter", "exit", "try", "try"]]);
-    expect([2, 3, 4, 5, 6].map((i) => table.at(i))).toEqual([
-      [0, 0],
-      [1, LEAF | 0x4000],
-      [1, LEAF | 0x8000],
-      [1, LEAF | 0xc000],
-      [0, 0],
-    ]);
-    can = false;
-    log.length = 0;
-    expect([table.writes(set), log]).toEqual([
-      { set_pte: 3 },
-      ["enter", "exit", "try", "enter", "exit", "try", "enter", "exit"],
-    ]);
-  });
-});
-
 describe("the setter of a level", () => {
   it("is the one below where the levels between are folded: pgd over pmd is set_pud", () => {
     const table = new Table();

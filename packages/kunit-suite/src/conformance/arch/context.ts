@@ -186,58 +186,6 @@ const counters: ConformanceRule = {
   },
 };
 
-const oneStep: ConformanceRule = {
-  id: "context/one-step",
-  sentence:
-    "a store in a context that is made in one step leaves and counts what the steps do, and goes where they may go alone",
-  source: "contract KpkeysArch.storesInOneStep, Cpu.tryStoreInContext",
-  check({ plugin }, report) {
-    const bench = createBench(plugin);
-    const { arch, cpu, format, pgtable, dataPfn, managed, kpkeys } = bench;
-    if (arch.storesInOneStep !== true) return;
-    const level = format.geometry.levels.length - 1;
-    const page = pgtable.layout.vmallocStart;
-    bench.put(page, level, bench.leaf(level, dataPfn, format.protections.PAGE_KERNEL, managed));
-    bench.setRegister(kpkeys.initialValue());
-    const guard = kpkeys.guard("CONFORMANCE");
-    const forbidding = kpkeys.guard("DEFAULT");
-    const high = Number(page >> 32n) | 0;
-    const low = Number(page & 0xffffffffn) | 0;
-    const counts = (): number[] => {
-      const { pkeyRegisterWrites, barriers } = cpu.counters;
-      return [pkeyRegisterWrites, barriers, arch.counters.registerWrites, arch.counters.barriers];
-    };
-    const counted = (run: () => void): string => {
-      const before = counts();
-      run();
-      return counts()
-        .map((count, i) => count - before[i]!)
-        .join(", ");
-    };
-    const inSteps = (value: number): void => {
-      const state = guard.enter();
-      cpu.store64(high, low, 0, value);
-      guard.exit(state);
-    };
-    // What the CPU is to know of the context it learns from the steps before.
-    for (let round = 0; round < 3; round++) if (guard.tryStore?.(cpu, high, low, 0, round) !== true) inSteps(round);
-    const before = now(bench);
-    const expected = counted(() => {
-      inSteps(1);
-    });
-    const got = counted(() => {
-      if (guard.tryStore?.(cpu, high, low, 0, 2) !== true) report("it is never made, though nothing stands against it");
-    });
-    const after = now(bench);
-    if (got !== expected) report(`it counts ${got}; the steps: ${expected} (writes, barriers; CPU, architecture)`);
-    if (after.high !== before.high || after.low !== before.low)
-      report(`the register holds ${valueText(after)} behind it, ${valueText(before)} before`);
-    cpu.load64(high, low);
-    if (cpu.valueLow !== 2) report(`the word is ${cpu.valueLow}, 2 was stored`);
-    if (forbidding.tryStore?.(cpu, high, low, 0, 3) === true) report("it is made in a context that forbids it");
-  },
-};
-
 const saved: ConformanceRule = {
   id: "context/written",
   sentence: "entering says whether it wrote the register: when it says no there is nothing to restore",
@@ -292,5 +240,4 @@ export const CONTEXT_RULES: readonly ConformanceRule[] = [
   synchronised,
   saved,
   counters,
-  oneStep,
 ];

@@ -147,38 +147,6 @@ const pure: ConformanceRule = {
   },
 };
 
-const usual: ConformanceRule = {
-  id: "walk/usual-entries",
-  sentence:
-    "an entry that is taken for a usual one is found good by a close look too, whichever of its bits is another",
-  source: "contract TranslationRegime.usual",
-  check({ plugin }, report) {
-    const bench = createBench(plugin);
-    const { cpu, format, memory, dataPfn } = bench;
-    const address = bench.pgtable.layout.vmallocStart;
-    const { high, low } = toWords(address);
-    const level = format.geometry.levels.length - 1;
-    bench.put(address, level, leafFor(bench, address, level, dataPfn));
-    // Sets what hardware sets in the tables.
-    bench.attempt(address, Access.READ, privilegeFor(bench, address));
-    for (const step of stepsOf(bench, address)) {
-      for (let bit = 0; bit < 64; bit++) {
-        const flipHigh = bit < 32 ? 0 : 1 << (bit - 32);
-        const flipLow = bit < 32 ? 1 << bit : 0;
-        memory.write(step.table, step.index, step.high ^ flipHigh, step.low ^ flipLow);
-        const quick = cpu.mmu.walk(high, low);
-        const close = cpu.mmu.walk(high, low, () => undefined);
-        const name = format.geometry.levels[step.level]!.name;
-        if (quick !== close)
-          report(
-            `bit ${bit} of the ${name} entry: a walk ends with ${outcomeText(quick)}, closely looked at ${outcomeText(close)}`,
-          );
-      }
-      memory.write(step.table, step.index, step.high, step.low);
-    }
-  },
-};
-
 const roots: ConformanceRule = {
   id: "walk/roots",
   sentence: "user and kernel addresses are translated by the roots that the geometry says, one or two",
@@ -203,4 +171,4 @@ const roots: ConformanceRule = {
 };
 
 /** Rules of the table walk. */
-export const WALK_RULES: readonly ConformanceRule[] = [levels, holes, canonical, pure, usual, roots];
+export const WALK_RULES: readonly ConformanceRule[] = [levels, holes, canonical, pure, roots];
