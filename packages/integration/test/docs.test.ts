@@ -18,6 +18,9 @@ test("the code that the guide shows is the code of the examples", () => {
   expect(status).toBe(0);
 });
 
+/** `sh` and `ts` are run by tests, `typescript` is copied from the examples; the others are only shown. */
+const LANGUAGES = ["sh", "ts", "typescript", "js", "json", "text"];
+
 /** Prose shorter than this may recur: "See also", a licence line. */
 const LEAST_WORDS = 12;
 /** Two paragraphs are versions of one if they share this part of their word triples. */
@@ -72,6 +75,13 @@ describe.each(PAGES)("%s", (page) => {
       expect(twice(rows.slice(2).map((cells) => cells.join(" | "))), `${page}:${line}`).toEqual([]);
     }
     expect(twice(tables.map(({ rows }) => rows.map((cells) => cells.join(" | ")).join("\n")))).toEqual([]);
+  });
+
+  test("fences code at the margin, in a language that is run, included or only shown", () => {
+    const lines = readFileSync(join(ROOT, page), "utf8").split("\n");
+    expect(lines.filter((line) => /^\s*(```|~~~)/.test(line) && !/^```\w*$/.test(line))).toEqual([]);
+    const languages = partsOf(page).flatMap(({ fence }) => fence ?? []);
+    expect(languages.filter((language) => !LANGUAGES.includes(language))).toEqual([]);
   });
 
   test("leaves no directive of the documentation tool in the text", () => {

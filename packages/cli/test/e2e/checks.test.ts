@@ -124,6 +124,13 @@ describe("kpkeys attack", () => {
     expect(stdout).toMatch(/^ {2}static +54 +27 +27$/m);
     expect(stdout).toContain("Open, as the series documents:\n  arm64-poe v7: static ");
   });
+
+  test("prints what the README shows", { timeout: LONG }, () => {
+    const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
+    const [, command, shown] = /^npx kpkeys (attack .*)\n```[^]*?```text\n([^]*?)```/m.exec(readme)!;
+    const { status, stdout } = kpkeys(...command!.split(" "));
+    expect({ status, stdout }).toEqual({ status: 0, stdout: shown });
+  });
 });
 
 test("a reader that has seen enough is no error", { timeout: LONG }, async () => {
