@@ -1,3 +1,5 @@
+import { SETTERS } from "@kpkeys/core/contracts";
+import type { Setter } from "@kpkeys/core/contracts";
 import type { ArchReport, RunReport } from "../src/report/document.js";
 
 const none = { pages: 0, keyed: 0, readOnly: 0 };
@@ -107,6 +109,14 @@ export function runReport(...arches: ArchReport[]): RunReport {
 }
 
 function cost(registerWrites: number): NonNullable<ArchReport["policies"]["off"]> {
-  const counts = { tableWrites: 465_930, registerWrites, barriers: registerWrites, tlbInvalidations: 15_415 };
+  const writes = Object.fromEntries(SETTERS.map((setter) => [setter, 0])) as Record<Setter, number>;
+  const writesBySetter = { ...writes, set_pte: 465_000, ptep_get_and_clear: 930 };
+  const counts = {
+    tableWrites: 465_930,
+    writesBySetter,
+    registerWrites,
+    barriers: registerWrites,
+    tlbInvalidations: 15_415,
+  };
   return { ...counts, seconds: 1.76, eventsPerSecond: 100_519, events: 176_996, overhead: null, wrmsrCycles: null };
 }

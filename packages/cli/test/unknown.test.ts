@@ -29,6 +29,7 @@ describe("a report of a recording without page faults", () => {
     for (const costs of Object.values(arm64!.policies)) {
       expect(costs).toMatchObject({ tableWrites: null, registerWrites: null, barriers: null, tlbInvalidations: null });
       expect(costs).toMatchObject({ overhead: null, wrmsrCycles: null });
+      expect(new Set(Object.values(costs.writesBySetter))).toEqual(new Set([null]));
     }
     expect(arm64).toMatchObject({ alreadyMapped: null, inferredMappings: null, unexplainedFaults: null, linux: null });
   });
@@ -43,6 +44,7 @@ describe("a report of a recording without page faults", () => {
 
   test("names each field that is null, with the reason", () => {
     expect(fieldsOf(report)).toContain("arches.*.policies.*.tableWrites");
+    expect(fieldsOf(report)).toContain("arches.*.policies.*.writesBySetter.*");
     expect(fieldsOf(report)).toContain("arches.*.coverage.bySource.user.pages");
     expect(fieldsOf(report)).toContain("arches.*.policies.*.overhead");
     expect(new Set(report.notKnown.map(({ reason }) => reason))).toEqual(new Set(["why no page-faults"]));

@@ -1,3 +1,4 @@
+import type { Setter } from "@kpkeys/core/contracts";
 import type { CoverageGap } from "@kpkeys/kernel";
 import { countResults } from "@kpkeys/kunit-suite";
 import type { AttackGap, KunitCounts } from "@kpkeys/kunit-suite";
@@ -25,6 +26,8 @@ export interface Documented {
 export interface PolicyReport {
   /** Page-table entries written. */
   readonly tableWrites: Known;
+  /** The same by the kernel function that wrote them: every one of `SETTERS` of @kpkeys/core, in their order. They add up to `tableWrites`. */
+  readonly writesBySetter: Readonly<Record<Setter, Known>>;
   /** Writes of the key register. */
   readonly registerWrites: Known;
   /** Barriers that the key switches cause; those that a setter emits anyway are not among them. */
@@ -43,8 +46,8 @@ export interface PolicyReport {
   readonly wrmsrCycles: Known;
 }
 
-/** What of a policy's cost is counted or measured, and always there. */
-export type CountedCost = Exclude<keyof PolicyReport, "overhead" | "wrmsrCycles">;
+/** What of a policy's cost is a single number, counted or measured, and always there. */
+export type CountedCost = Exclude<keyof PolicyReport, "overhead" | "wrmsrCycles" | "writesBySetter">;
 
 /** Table pages of one kind. */
 export interface PageCounts {
@@ -161,7 +164,7 @@ export interface TraceReport extends Omit<ReplayResult["trace"], "processes" | "
 
 /** A field of the report that cannot be known from the recording. */
 export interface NotKnown {
-  /** Its path in the document; `*` for each architecture, policy or level, `source=user` for the entries of that source. */
+  /** Its path in the document; `*` for each architecture, policy, level or setter, `source=user` for the entries of that source. */
   readonly field: string;
   /** What the recording lacks. */
   readonly reason: string;
@@ -260,10 +263,11 @@ function archReportOf(unsorted: readonly JobResult[], pricing: Pricing): ArchRep
 
 function policyReportOf({ job, replay }: JobResult, { costs, wrmsrCycles }: Pricing): PolicyReport {
   const { trace, counters, seconds } = replay!;
-  const { tableWrites, registerWrites, barriers, tlbInvalidations } = counters;
+  const { tableWrites, writesBySetter, registerWrites, barriers, tlbInvalidations } = counters;
   const { arch } = job.spec;
   return {
     tableWrites,
+    writesBySetter,
     registerWrites,
     barriers,
     tlbInvalidations,

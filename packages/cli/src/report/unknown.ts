@@ -33,7 +33,7 @@ const TABLES: readonly LackKind[] = ["page-faults", "page-fault-addresses", "map
 const FAULTS: readonly LackKind[] = ["page-faults", "page-fault-addresses", "mappings", "forks", "exec"];
 
 const COUNTS = ["pages", "keyed", "readOnly"];
-const COSTS = ["tableWrites", "registerWrites", "barriers", "tlbInvalidations", "wrmsrCycles"];
+const COSTS = ["tableWrites", "writesBySetter.*", "registerWrites", "barriers", "tlbInvalidations", "wrmsrCycles"];
 const STORES = ["tried", "blocked"];
 
 function under(path: string, names: readonly string[]): string[] {

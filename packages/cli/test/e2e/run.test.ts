@@ -55,6 +55,10 @@ describe("kpkeys run", () => {
       expect(off!.registerWrites).toBe(0);
       expect(batched!.registerWrites).toBeGreaterThan(0);
       expect(batched!.registerWrites).toBeLessThanOrEqual(naive!.registerWrites!);
+      for (const { tableWrites, writesBySetter } of [off!, naive!, batched!]) {
+        expect(Object.values(writesBySetter).reduce((sum, writes) => sum! + writes!, 0)).toBe(tableWrites);
+        expect(writesBySetter.set_pte).toBeGreaterThan(0);
+      }
       expect(linux!.processes).toBeGreaterThan(0);
     }
     const [arm64, x86] = arches.map(({ policies }) => policies.naive!);
