@@ -29,6 +29,9 @@ export interface CommonFlags {
   readonly json?: true;
 }
 
+/** What flags are if left out. */
+export const DEFAULTS = { series: "next", memory: "4GiB", cpus: 1 } as const;
+
 const UNITS = { MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40 };
 
 /**
@@ -65,6 +68,15 @@ export function readBytes(text: string): number {
   const bytes = Number(digits) * UNITS[unit as keyof typeof UNITS];
   if (!Number.isSafeInteger(bytes)) throw new InvalidArgumentError("Expected a size of less than 8192TiB");
   return bytes;
+}
+
+/**
+ * A size as {@link readBytes} reads it.
+ * @param bytes - a whole number of MiB
+ */
+export function bytesText(bytes: number): string {
+  const [unit, one] = Object.entries(UNITS).findLast(([, size]) => bytes % size === 0)!;
+  return `${bytes / one}${unit}`;
 }
 
 /**
@@ -107,7 +119,7 @@ function readUntil(text: string): Until {
 export function seriesOption(): Option {
   return new Option("--series <name,...>", `versions of the kpkeys series: v3 to v9 as posted; next: ${NEXT_LABEL}`)
     .argParser(listOf("series", SERIES))
-    .default(["next"], "next");
+    .default([DEFAULTS.series], DEFAULTS.series);
 }
 
 /**
@@ -127,8 +139,12 @@ export function withCommonFlags(command: Command, policies: readonly Policy[]): 
   }
   return command
     .addOption(seriesOption())
-    .addOption(new Option("--memory <size>", "RAM of a machine").argParser(readBytes).default(4 * UNITS.GiB, "4GiB"))
-    .option("--cpus <n>", "CPUs of a machine", readWhole, 1)
+    .addOption(
+      new Option("--memory <size>", "RAM of a machine")
+        .argParser(readBytes)
+        .default(readBytes(DEFAULTS.memory), DEFAULTS.memory),
+    )
+    .option("--cpus <n>", "CPUs of a machine", readWhole, DEFAULTS.cpus)
     .option("--no-pkeys", "CPUs without kernel pkeys")
     .option("--config <file>", "`.config` lines that say which symbols are on, beside what the plugins select")
     .option("--json", "print one JSON document and nothing else");

@@ -43,6 +43,8 @@ describe.each(arches)("on %s", (arch) => {
     expect(walks[1]).toEqual(walks[0]);
     expect(stray.moments.filter(({ kind }) => kind === "register")).toEqual([]);
     expect(stray.fault?.registers[name]).toMatch(closed.toString(16));
+    expect(stray.fault!.explain.at(-1)!.split(",")).toHaveLength(4);
+    expect(stray.fault!.explain).toContain(stray.fault!.registers[name]);
     expect(stray.after).toBe(stray.before);
     expect(reached).toBe(false);
   });

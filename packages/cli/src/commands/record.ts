@@ -91,5 +91,6 @@ function report(
   flags: RecordFlags,
 ): Promise<number> {
   const compared = files.account !== undefined && recorded.account!.processes > 0 ? { vmpte: files.account } : {};
-  return run(files.text, { ...flags, ...compared }, { command, events, leftOut, ...recorded });
+  const recording = { report: { command, events, leftOut, ...recorded }, kept: flags.output !== undefined };
+  return run(files.text, { ...flags, ...compared }, recording);
 }

@@ -8,6 +8,7 @@ import { readCosts } from "../overhead/costs.js";
 import type { ChosenEvents } from "../recording/events.js";
 import type { Recorded } from "../recording/perf.js";
 import { reportOf } from "../report/document.js";
+import { moreOf } from "../report/more.js";
 import { styleFor } from "../report/style.js";
 import { textOf } from "../report/text.js";
 import { failuresOf } from "../report/verdict.js";
@@ -35,6 +36,14 @@ export type ReplayFlags = CommonFlags & {
   /** Cycles of a WRMSR of the key register. */
   readonly wrmsrCycles?: number;
 };
+
+/** A recording that the same command made. */
+export interface OwnRecording {
+  /** How. */
+  readonly report: RecordingReport;
+  /** Whether its text is kept. */
+  readonly kept: boolean;
+}
 
 /** How a workload was recorded and ended: in the JSON of `kpkeys record` only. */
 export interface RecordingReport extends Recorded, Pick<ChosenEvents, "events" | "leftOut"> {
@@ -65,7 +74,7 @@ export async function reportReplay(
   trace: string,
   flags: ReplayFlags,
   checks: readonly Check[],
-  recording?: RecordingReport,
+  recording?: OwnRecording,
 ): Promise<number> {
   const strongest = flags.policy.at(-1);
   const { vmpte, check, until, sample, seed, cost, wrmsrCycles } = flags;
@@ -82,8 +91,12 @@ export async function reportReplay(
     ...all.filter(({ policy }) => policy !== strongest).map((job) => ({ ...job, ...part, trace })),
   ];
   const report = reportOf(jobs, await doObserved(jobs, flags), pricing);
-  if (flags.json === true) printJson(recording === undefined ? report : { ...report, recording });
-  else print(textOf(report, styleFor(process.stdout), process.stdout.isTTY ? process.stdout.columns : undefined));
+  if (flags.json === true) printJson(recording === undefined ? report : { ...report, recording: recording.report });
+  else {
+    const command = checks.includes("kunit") ? "run" : "replay";
+    const more = moreOf({ command, trace, flags, kept: recording?.kept ?? true }, report);
+    print(textOf(report, styleFor(process.stdout), process.stdout.isTTY ? process.stdout.columns : undefined, more));
+  }
   if (report.partial) return EXIT.INTERRUPTED;
   return report.arches.some((arch) => failuresOf(arch).length > 0) ? EXIT.FAILED : EXIT.GOOD;
 }

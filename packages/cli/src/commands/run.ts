@@ -1,7 +1,7 @@
 import { embeddedTrace } from "@kpkeys/workloads";
 import type { Check } from "../job.js";
 import { reportReplay } from "./replay.js";
-import type { RecordingReport, ReplayFlags } from "./replay.js";
+import type { OwnRecording, ReplayFlags } from "./replay.js";
 
 const CHECKS: readonly Check[] = ["coverage", "attack", "kunit"];
 
@@ -12,7 +12,7 @@ const CHECKS: readonly Check[] = ["coverage", "attack", "kunit"];
  * @param recording - how it was recorded, if the same command did that
  * @returns the exit status
  */
-export async function run(trace: string | undefined, flags: ReplayFlags, recording?: RecordingReport): Promise<number> {
+export async function run(trace: string | undefined, flags: ReplayFlags, recording?: OwnRecording): Promise<number> {
   if (trace !== undefined) return reportReplay(trace, flags, CHECKS, recording);
   return reportReplay(embeddedTrace.trace, { vmpte: embeddedTrace.vmpte, ...flags }, CHECKS);
 }

@@ -3,6 +3,8 @@ import { costRowsOf } from "./costs.js";
 import type { ArchReport, PolicyReport } from "./document.js";
 import { hasFailures } from "./kunit.js";
 import { linearMapRows } from "./linear-map.js";
+import { moreRows, NO_MORE } from "./more.js";
+import type { More } from "./more.js";
 import { count, NOT_KNOWN } from "./style.js";
 import type { Style } from "./style.js";
 import { groupsIn, layOut, NARROW } from "./table.js";
@@ -13,11 +15,13 @@ import type { Row } from "./table.js";
  * @param arches - what was found out, in the order of the columns
  * @param style - the colours
  * @param width - characters of a line
+ * @param more - commands that say more, in the last table
  * @returns the tables
  */
-export function compare(arches: readonly ArchReport[], style: Style, width: number): string[] {
+export function compare(arches: readonly ArchReport[], style: Style, width: number, more: More): string[] {
   const fitting = groupsIn(NARROW, width);
-  return runsOf(arches, fitting).map((columns) => tableOf(columns, style));
+  const runs = runsOf(arches, fitting);
+  return runs.map((columns, at) => tableOf(columns, style, at === runs.length - 1 ? more : NO_MORE));
 }
 
 /** Columns for each table: all in one if they fit, else each architecture's versions in as few tables of equal width as fit. */
@@ -33,7 +37,7 @@ function runsOf(arches: readonly ArchReport[], fitting: number): ArchReport[][] 
   });
 }
 
-function tableOf(columns: readonly ArchReport[], style: Style): string {
+function tableOf(columns: readonly ArchReport[], style: Style, more: More): string {
   const row = (label: string, cell: (column: ArchReport) => string): Row => [label, ...columns.map(cell)];
   const section = (name: string): Row => row(style.bold(name), () => "");
   return layOut(
@@ -58,15 +62,18 @@ function tableOf(columns: readonly ArchReport[], style: Style): string {
       section("KUnit"),
       row("  passed", ({ kunit }) => (kunit === null ? "not run" : count(kunit.passed))),
       row("  failed", (column) => failedText(column, style)),
+      ...moreRows(more.protection, style),
       ...costRowsOf(columns).flatMap(([label, field]) => [
         section(label),
         ...policyRows(columns, (costs) => count(costs[field])),
       ]),
       section("system time added, %"),
       ...policyRows(columns, ({ overhead }) => overhead?.percent.toFixed(1) ?? ""),
+      ...moreRows(more.cost, style),
       section("faithfulness"),
       row("  processes", ({ linux }) => (linux === null ? "" : count(linux.processes))),
       row("  as in Linux", ({ linux }) => (linux === null ? "not known" : count(linux.equal))),
+      ...moreRows(more.faithfulness, style),
     ],
     NARROW,
   );

@@ -1,6 +1,8 @@
 import type { Policy } from "../series.js";
 import type { ArchReport, PolicyReport, RunReport } from "./document.js";
+import { moreRows } from "./more.js";
 import { count } from "./style.js";
+import type { Style } from "./style.js";
 import type { GroupCells, Row } from "./table.js";
 import { isUnknown } from "./unknown.js";
 
@@ -44,14 +46,17 @@ function cyclesText(arch: ArchReport): GroupCells {
 }
 
 /**
- * What must be said of the estimates: one sentence for each basis.
+ * What must be said of the estimates: one paragraph, with a sentence for each basis.
  * @param arches - the columns
+ * @param more - commands that say more
+ * @param style - the colours
  */
-export function estimateNotes(arches: readonly ArchReport[]): string[] {
+export function estimateNotes(arches: readonly ArchReport[], more: readonly string[], style: Style): string[] {
   const notes = arches.flatMap((arch) =>
     policiesOf(arch).flatMap(({ overhead }) =>
       overhead === null ? [] : [`System time added on ${arch.arch}: ${overhead.basis}.`],
     ),
   );
-  return [...new Set(notes)];
+  if (notes.length === 0) return [];
+  return [[...new Set(notes), ...moreRows(more, style).flat()].join("\n")];
 }

@@ -3,6 +3,7 @@ import type { ArchReport, RunReport } from "./document.js";
 import { estimateNotes } from "./estimate.js";
 import { gapLines } from "./gaps.js";
 import type { Gapped } from "./gaps.js";
+import type { More } from "./more.js";
 import { count } from "./style.js";
 import type { Style } from "./style.js";
 import { NOTHING, unknownOf } from "./unknown.js";
@@ -14,15 +15,16 @@ import type { Checked } from "./verdict.js";
  * What stands below the table: paragraphs about what is not as it should be, and the verdict.
  * @param report - what was found out
  * @param style - its colours
+ * @param more - commands that say more
  */
-export function notesOf(report: RunReport, style: Style): string[] {
+export function notesOf(report: RunReport, style: Style, more: More): string[] {
   const { trace, arches } = report;
   const unused = Object.entries(trace.unused).map(([kind, lines]) => `${count(lines)} ${kind}`);
   return [
     ...gapNotes(arches),
     ...listed("Table pages below the top level that Linux had otherwise", differenceLines(arches)),
     ...listed("Lines of the trace that were not used", unused),
-    ...estimateNotes(arches),
+    ...estimateNotes(arches, more.estimate, style),
     speedNote(arches),
     ...partialNote(report, style),
     verdictText(arches, style, unknownOf(report)),

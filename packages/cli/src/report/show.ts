@@ -1,3 +1,4 @@
+import { shellOf } from "../recording/shell.js";
 import { seriesTitle } from "../series.js";
 import type { Demonstration, ShownStore } from "../show/demonstration.js";
 import type { Moment, RightsChange } from "../show/moments.js";
@@ -57,12 +58,17 @@ function storeLines({ moments, before, after, fault }: ShownStore, style: Style)
   ];
 }
 
-function faultLines({ text, registers }: NonNullable<ShownStore["fault"]>, unchanged: boolean, style: Style): string[] {
+function faultLines(
+  { text, registers, explain }: NonNullable<ShownStore["fault"]>,
+  unchanged: boolean,
+  style: Style,
+): string[] {
   const values = Object.entries(registers).map(([name, value]) => `${name} ${value}`);
   return [
     row("store", style.green(`denied: the entry is ${unchanged ? "unchanged" : "CHANGED"}`)),
     row("fault", text),
     row("registers", values.slice(0, REGISTERS).join(", ")),
+    row("more", shellOf(["kpkeys", "explain", ...explain])),
   ];
 }
 

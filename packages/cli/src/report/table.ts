@@ -30,7 +30,7 @@ export function groupsIn({ columns, label, column }: Shape, width: number): numb
 /** What a group shows in a row: a cell for each of its columns, or one that spans them all. */
 export type GroupCells = string | readonly string[];
 
-/** A row: a label, and what each group shows. A row of an empty label alone is blank. */
+/** A row: a label, and what each group shows. A label alone is a line of its own, however long. */
 export type Row = readonly [label: string, ...groups: GroupCells[]];
 
 /**
@@ -57,13 +57,21 @@ export function layOut(
   for (const [first, ...groups] of [["", ...names.map(() => rule)] as Row, ...rows]) {
     table.push([first, ...names.flatMap((_, group) => cellsOf(groups[group] ?? "", columns))]);
   }
-  return table.toString().replaceAll(/ +$/gm, "");
+  // cli-table3 cuts what is longer than its columns, and every row is one line.
+  const lines = table.toString().split("\n");
+  rows.forEach(([text, ...groups], at) => {
+    if (groups.length === 0) lines[HEAD_LINES + at] = text;
+  });
+  return lines.map((line) => line.replace(/ +$/, "")).join("\n");
 }
 
 function cellsOf(cells: GroupCells, columns: number): Cell[] {
   if (typeof cells === "string") return [{ content: cells, colSpan: columns, hAlign: "right" }];
   return Array.from({ length: columns }, (_, column) => ({ content: cells[column] ?? "", hAlign: "right" }));
 }
+
+/** Names of the groups, and the line below them. */
+const HEAD_LINES = 2;
 
 /** cli-table3's names of the characters that lines are drawn with, but for the one between columns. */
 const LINES = ["top", "bottom", "left", "mid", "right"]

@@ -15,6 +15,8 @@ import type {
 } from "./document.js";
 import { estimateRows } from "./estimate.js";
 import { linearMapRows } from "./linear-map.js";
+import { moreRows, NO_MORE } from "./more.js";
+import type { More } from "./more.js";
 import { notesOf } from "./notes.js";
 import { count, counted, NOT_KNOWN } from "./style.js";
 import type { Style } from "./style.js";
@@ -28,16 +30,17 @@ import { warningsOf } from "./warnings.js";
  * @param report - what was found out
  * @param style - its colours
  * @param width - characters of a line
+ * @param more - commands that say more, below the block that each belongs to
  * @returns lines, the last with its line break
  */
-export function textOf(report: RunReport, style: Style, width = 100): string {
+export function textOf(report: RunReport, style: Style, width = 100, more: More = NO_MORE): string {
   const { trace, arches } = report;
   const processes = trace.processes === null ? "" : ` of ${counted(trace.processes, "process", "processes")}`;
   const title = `${trace.name}: ${counted(trace.events, "event")}${processes}${extentText(trace)}`;
   const series = [...new Set(arches.map((arch) => arch.series))];
-  const tables = series.length > 1 ? compare(arches, style, width) : [tableOf(report, style)];
+  const tables = series.length > 1 ? compare(arches, style, width, more) : [tableOf(report, style, more)];
   const head = `${style.bold(title)}\nSeries ${series.map(seriesTitle).join(", ")}`;
-  return [head, ...warningsOf(report, style, width), ...tables, ...notesOf(report, style)].join("\n\n") + "\n";
+  return [head, ...warningsOf(report, style, width), ...tables, ...notesOf(report, style, more)].join("\n\n") + "\n";
 }
 
 /** What of a trace was replayed, if not all of it. */
@@ -49,7 +52,7 @@ function extentText({ until, sample }: RunReport["trace"]): string {
 }
 
 /** One table for a single version of the series, with a group of columns for each architecture. */
-function tableOf(report: RunReport, style: Style): string {
+function tableOf(report: RunReport, style: Style, more: More): string {
   const { arches } = report;
   const row = (label: string, cells: (arch: ArchReport) => GroupCells): Row => [label, ...arches.map(cells)];
   const section = (name: string, ...columns: string[]): Row => row(style.bold(name), () => columns);
@@ -63,6 +66,7 @@ function tableOf(report: RunReport, style: Style): string {
       section("by level"),
       ...namesOf(arches, "byLevel").map((name) => row(`  ${name}`, (arch) => pagesOf(countsOf(arch, "byLevel")[name]))),
       row(style.bold("all"), ({ coverage }) => pagesOf(coverage)),
+      ...moreRows(more.coverage, style),
       ...objectRows(section, row, arches),
       [""],
       section("linear map"),
@@ -73,10 +77,12 @@ function tableOf(report: RunReport, style: Style): string {
       row("  open during the replay", ({ check }) => checkText(check, style)),
       row("  attacks blocked", ({ attack }) => attackText(attack, style)),
       row("  KUnit", ({ kunit }) => kunitText(kunit, style)),
+      ...moreRows(more.protection, style),
       [""],
       row(style.bold("cost of the replay"), ({ policies }) => Object.keys(policies)),
       ...costRowsOf(arches).map(([label, field]) => row(`  ${label}`, (arch) => costsOf(arch, field))),
       ...estimateRows(row, report),
+      ...moreRows(more.cost, style),
       [""],
       section("faithfulness"),
       row("  processes as in Linux", ({ linux }) =>
@@ -87,6 +93,7 @@ function tableOf(report: RunReport, style: Style): string {
           : share(linux.equal, linux.processes),
       ),
       ...FAITH.map(([label, field]) => row(`  ${label}`, (arch) => count(arch[field]))),
+      ...moreRows(more.faithfulness, style),
     ],
   );
 }

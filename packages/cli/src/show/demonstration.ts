@@ -35,6 +35,8 @@ export interface ShownStore {
     readonly text: string;
     /** Syndrome, address, key register, decoded fields. */
     readonly registers: Readonly<Record<string, string>>;
+    /** Arguments of `kpkeys explain` for this fault: its registers and the entries of its walk. */
+    readonly explain: readonly string[];
   } | null;
 }
 
@@ -128,14 +130,24 @@ function shownStore(machine: Machine, log: MomentLog, table: number, index: numb
   const before = read();
   cpus.current.mmu.invalidateAll();
   const { result, moments } = log.during(machine, store);
-  return { moments, before, after: read(), fault: result === Errno.EFAULT ? faultOf(machine) : null };
+  return { moments, before, after: read(), fault: result === Errno.EFAULT ? faultOf(machine, moments) : null };
 }
 
-function faultOf(machine: Machine): NonNullable<ShownStore["fault"]> {
+function faultOf(machine: Machine, moments: readonly Moment[]): NonNullable<ShownStore["fault"]> {
   const tools = machine.get(ArchTools);
   const { fault } = machine.cpus.current;
-  const registers = tools.faultRegisters(fault).map(({ name, text }) => [name, text] as const);
-  return { text: tools.describeFault(fault), registers: Object.fromEntries(registers) };
+  const registers = Object.fromEntries(tools.faultRegisters(fault).map(({ name, text }) => [name, text]));
+  // A register's text may decode the value: 0x0023 (P|W|PK).
+  const inputs = tools.explainInputs.flatMap(({ name, label }) => {
+    const value = registers[label]?.split(" ")[0];
+    return value === undefined ? [] : [`--${name}`, value];
+  });
+  const entries = moments.flatMap((moment) => (moment.kind === "walk" ? moment.entries.map(({ entry }) => entry) : []));
+  return {
+    text: tools.describeFault(fault),
+    registers,
+    explain: [...inputs, "--entries", entries.join(",")],
+  };
 }
 
 /** The frame of the kernel image that holds `init_mm`. */

@@ -4,6 +4,8 @@ import { fileURLToPath } from "node:url";
 
 /** The command, which runs what is built. */
 export const BIN: string = fileURLToPath(new URL("../../bin/kpkeys.js", import.meta.url));
+/** Reports name files by their paths from here. */
+const ROOT = fileURLToPath(new URL("../../../../", import.meta.url));
 const BUILT = fileURLToPath(new URL("../../dist/program.js", import.meta.url));
 
 /** What came of a command. */
@@ -34,7 +36,13 @@ export function kpkeysWith(
 ): Outcome {
   if (!existsSync(BUILT))
     throw new Error(`${BUILT} is missing: these tests run the built command, so \`npm run build\` first`);
-  const options = { encoding: "utf8", maxBuffer: 2 ** 26, env: { ...process.env, ...variables }, input } as const;
+  const options = {
+    cwd: ROOT,
+    encoding: "utf8",
+    maxBuffer: 2 ** 26,
+    env: { ...process.env, ...variables },
+    input,
+  } as const;
   const { status, stdout, stderr, error } = spawnSync(process.execPath, [BIN, ...args], options);
   if (error !== undefined) throw error;
   return { status, stdout, stderr };
