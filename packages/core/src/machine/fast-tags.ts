@@ -1,87 +1,99 @@
-/**
- * A tag that no address has. A tag is address bits 53 to 22, and an address is looked up only if bits 63 to 52 are alike, so
- * bits 31 and 30 of a true tag are alike.
- */
+/** A tag that no address has: bits 31 and 30 of the tag of an address that is looked up are equal. */
 export const NO_TAG = 0x40000000;
-/** Pages of 4 KiB, or pieces of larger pages, that may have fast tags at once. */
+/** Number of 4 KiB pages, or 4 KiB parts of larger pages, that can have fast tags at once. */
 export const SLOTS = 1024;
-// What is exported is loaded each time; what is not is folded.
+/** Returned for an access that needs the TLB. */
+export const MISS = -1;
+// V8 re-reads imported and exported bindings and folds local ones.
 const TAGS = 1024;
-/** Banks in use, one for each value of the key register. */
+const NONE = -1;
+/** Number of banks, each for one value of the key register. */
 const BANKS = 8;
+/** Index of a bank that stays empty, for the time between a write of the key register and its synchronisation. */
+export const EMPTY_BANK: number = BANKS * TAGS;
+
+/** The slot of a page. @param low - bits 31 to 0 of an address in it @returns address bits 21 to 12 */
+export function slotOf(low: number): number {
+  return (low >>> 12) & (TAGS - 1);
+}
+
+/** The tag of a page. @param high - bits 63 to 32 of an address in it @param low - bits 31 to 0 @returns address bits 53 to 22 */
+export function tagOf(high: number, low: number): number {
+  return (high << 10) | (low >>> 22);
+}
+
+/** Whether address bits 63 to 52 are equal, which a tag does not say. */
+function isInRange(high: number): boolean {
+  return (high + 0x100000) >>> 0 < 0x200000;
+}
 
 /**
- * What makes a hit of a kernel-mode access one compare: for each value of the key register in use a bank of tags for reads and
- * one for writes, in which a page's tag stands only while the TLB holds the page and allows that access under that value. A
- * bank's index is that of its first tag. A page has one slot, whatever the TLB's geometry, and shares it with others; a page that is
- * larger than 4 KiB has one for each 4 KiB of it.
+ * The fast path of kernel-mode accesses: one compare decides a hit. Each value of the key register in use has a bank of tags for
+ * reads and one for writes. A page's tag is in a bank only while the TLB holds the page's translation and the value allows the
+ * access. A bank is named by the index of its first tag. Each page has one slot, whatever the TLB's geometry; pages that share a
+ * slot evict each other. A page larger than 4 KiB has a tag for each 4 KiB of it.
  *
  * ```text
  *   address   63 ....... 52 | 51 ............. 22 | 21 ......... 12 | 11 ...... 3 | 2 0
- *             all alike     | tag (with 53 and 52)| slot            | word of the page
+ *             all equal     | tag (with 53 and 52)| slot            | word of the page
  * ```
  */
-export interface FastTags {
-  /** Tags of what may be read, bank by bank. */
-  readonly reads: Int32Array;
-  /** Tags of what may be written, bank by bank. */
-  readonly writes: Int32Array;
-  /** Where the page of each tag stands in the content of physical memory: at the tag's own place, so that one check of it serves both. */
-  readonly offsets: Int32Array;
-  /** Index of a bank that stays empty, for the time between a register write and its synchronisation. */
-  readonly emptyBank: number;
+export class FastTags {
+  private readonly reads: Int32Array = new Int32Array(EMPTY_BANK + TAGS).fill(NO_TAG);
+  private readonly writes: Int32Array = new Int32Array(EMPTY_BANK + TAGS).fill(NO_TAG);
+  /** Where the content of each tag's page begins, in words of physical memory. */
+  private readonly offsets: Int32Array = new Int32Array(EMPTY_BANK + TAGS);
+  /** Tag of the page that has each slot. */
+  private readonly owners: Int32Array = new Int32Array(TAGS).fill(NO_TAG);
+  /** Bitmap of the banks that have a tag in each slot. */
+  private readonly occupied: Int32Array = new Int32Array(TAGS);
+  private anyOccupied = false;
+  /** The banks and their register values, most recently selected first. */
+  private readonly banks: Int32Array = Int32Array.from({ length: BANKS }, (_, place) => place * TAGS);
+  private readonly valuesHigh: Int32Array = new Int32Array(BANKS);
+  private readonly valuesLow: Int32Array = new Int32Array(BANKS);
+
   /**
-   * Finds or makes the bank of a register value; the least recently selected one is given up for it.
+   * The word that a load reaches without the TLB.
+   * @param bank - index of the bank
+   * @param high - bits 63 to 32 of the address
+   * @param low - bits 31 to 0
+   * @returns an index into the words of physical memory, or {@link MISS}
+   */
+  readable(bank: number, high: number, low: number): number {
+    const at = bank + ((low >>> 12) & (TAGS - 1));
+    if (this.reads[at] !== ((high << 10) | (low >>> 22)) || !isInRange(high)) return NONE;
+    return (this.offsets[at]! + ((low >>> 2) & 1022)) | 0;
+  }
+
+  /** The word that a store reaches without the TLB: see {@link readable}. */
+  writable(bank: number, high: number, low: number): number {
+    const at = bank + ((low >>> 12) & (TAGS - 1));
+    if (this.writes[at] !== ((high << 10) | (low >>> 22)) || !isInRange(high)) return NONE;
+    return (this.offsets[at]! + ((low >>> 2) & 1022)) | 0;
+  }
+
+  /**
+   * Finds the bank of a register value, or gives it the least recently selected one.
    * @param high - bits 63 to 32
    * @param low - bits 31 to 0
    * @returns the bank's index
    */
-  select(high: number, low: number): number;
-  /**
-   * Allows an access without further checks; what was allowed of another page in the slot is taken back.
-   * @param bank - index of the bank
-   * @param slot - the page's slot
-   * @param tag - the address's tag
-   * @param write - whether writes are allowed, or reads
-   * @param offset - where the page's content stands
-   */
-  allow(bank: number, slot: number, tag: number, write: boolean, offset: number): void;
-  /** Takes back all that was allowed in a slot. @param slot - address bits 21 to 12 */
-  clearSlot(slot: number): void;
-  /** Takes back all that was allowed. */
-  clear(): void;
-}
-
-/** @returns tags that allow nothing */
-export function createFastTags(): FastTags {
-  const emptyBank = BANKS * TAGS;
-  const reads = new Int32Array(emptyBank + TAGS).fill(NO_TAG);
-  const writes = new Int32Array(emptyBank + TAGS).fill(NO_TAG);
-  const offsets = new Int32Array(emptyBank + TAGS);
-  /** Tag of the page that has each slot. */
-  const owners = new Int32Array(TAGS).fill(NO_TAG);
-  /** Which banks have a tag in each slot, a bit each. */
-  const occupied = new Int32Array(TAGS);
-  let anyOccupied = false;
-  // Banks and their values, the most recently selected first; the first two stand for each other, because guards alternate between
-  // two values. Arrays of no more than 16 words stand in V8's moving heap and are slower to reach: these are longer than they need be.
-  const banks = new Int32Array(4 * BANKS).map((_, place) => place * TAGS);
-  const valuesHigh = new Int32Array(4 * BANKS);
-  const valuesLow = new Int32Array(4 * BANKS);
-
-  function select(high: number, low: number): number {
-    if (valuesLow[0] === low && valuesHigh[0] === high) return banks[0]!;
-    if (valuesLow[1] === low && valuesHigh[1] === high) return banks[1]!;
-    return selectAnother(high, low);
+  select(high: number, low: number): number {
+    // Guards alternate between two values.
+    if (this.valuesLow[0] === low && this.valuesHigh[0] === high) return this.banks[0]!;
+    if (this.valuesLow[1] === low && this.valuesHigh[1] === high) return this.banks[1]!;
+    return this.selectAnother(high, low);
   }
 
-  function selectAnother(high: number, low: number): number {
+  private selectAnother(high: number, low: number): number {
+    const { banks, valuesHigh, valuesLow } = this;
     let place = 2;
     while (place < BANKS && !(valuesLow[place] === low && valuesHigh[place] === high)) place++;
     if (place === BANKS) {
       place--;
-      reads.fill(NO_TAG, banks[place], banks[place]! + TAGS);
-      writes.fill(NO_TAG, banks[place], banks[place]! + TAGS);
+      this.reads.fill(NO_TAG, banks[place], banks[place]! + TAGS);
+      this.writes.fill(NO_TAG, banks[place], banks[place]! + TAGS);
     }
     const bank = banks[place]!;
     banks.copyWithin(1, 0, place);
@@ -93,33 +105,43 @@ export function createFastTags(): FastTags {
     return bank;
   }
 
-  function allow(bank: number, slot: number, tag: number, write: boolean, offset: number): void {
-    if (owners[slot] !== tag) {
-      clearSlot(slot);
-      owners[slot] = tag;
+  /**
+   * Lets further accesses of a page skip the TLB. Evicts the previous page's tags from the slot.
+   * @param bank - index of the bank
+   * @param high - bits 63 to 32 of an address in the page
+   * @param low - bits 31 to 0
+   * @param write - whether writes are allowed, or reads
+   * @param offset - where the page's content begins, in words of physical memory
+   */
+  allow(bank: number, high: number, low: number, write: boolean, offset: number): void {
+    const slot = slotOf(low);
+    const tag = tagOf(high, low);
+    if (this.owners[slot] !== tag) {
+      this.clearSlot(slot);
+      this.owners[slot] = tag;
     }
-    (write ? writes : reads)[bank + slot] = tag;
-    offsets[bank + slot] = offset;
-    occupied[slot]! |= 1 << (bank / TAGS);
-    anyOccupied = true;
+    (write ? this.writes : this.reads)[bank + slot] = tag;
+    this.offsets[bank + slot] = offset;
+    this.occupied[slot]! |= 1 << (bank / TAGS);
+    this.anyOccupied = true;
   }
 
-  function clearSlot(slot: number): void {
-    for (let banks = occupied[slot]!; banks !== 0; banks &= banks - 1) {
+  /** Removes all tags of a slot. @param slot - address bits 21 to 12 */
+  clearSlot(slot: number): void {
+    for (let banks = this.occupied[slot]!; banks !== 0; banks &= banks - 1) {
       const index = (31 - Math.clz32(banks & -banks)) * TAGS + slot;
-      reads[index] = NO_TAG;
-      writes[index] = NO_TAG;
+      this.reads[index] = NO_TAG;
+      this.writes[index] = NO_TAG;
     }
-    occupied[slot] = 0;
+    this.occupied[slot] = 0;
   }
 
-  function clear(): void {
-    if (!anyOccupied) return;
-    reads.fill(NO_TAG);
-    writes.fill(NO_TAG);
-    occupied.fill(0);
-    anyOccupied = false;
+  /** Removes all tags. */
+  clear(): void {
+    if (!this.anyOccupied) return;
+    this.reads.fill(NO_TAG);
+    this.writes.fill(NO_TAG);
+    this.occupied.fill(0);
+    this.anyOccupied = false;
   }
-
-  return { reads, writes, offsets, emptyBank, select, allow, clearSlot, clear };
 }

@@ -1,111 +1,116 @@
-import type { CpuCounters, Mmu, Observer } from "../contracts/index.js";
+import type { CpuCounters, FaultKind, Mmu, Observer, WalkStep } from "../contracts/index.js";
 import type { FastTags } from "./fast-tags.js";
 import type { TranslationRegime } from "./regime.js";
+import { auditTlb } from "./tlb-audit.js";
 import type { Tlb } from "./tlb.js";
-import { createTlbAudit } from "./tlb-audit.js";
 import type { Walker } from "./walker.js";
 
-/** What a CPU's MMU is made of. */
+/** The parts of a CPU's translation. */
 export interface MmuParts {
   /** The CPU's number. */
   readonly id: number;
   /** The architecture's rules. */
   readonly regime: TranslationRegime;
-  /** The CPU's walker: one for accesses and tools alike, because code made twice is slow. */
+  /** The CPU's walker, for accesses and tools. */
   readonly walker: Walker;
   /** The CPU's translations. */
   readonly tlb: Tlb;
-  /** What the CPU may do without asking the TLB. */
+  /** The fast path of kernel-mode accesses. */
   readonly fast: FastTags;
-  /** The CPU's counts. */
+  /** The CPU's counters. */
   readonly counters: CpuCounters;
-  /** Told of invalidations. */
+  /** Notified of invalidations. */
   readonly observer: Observer | undefined;
 }
 
-/** An {@link Mmu} with what the CPU itself needs of it. */
-export interface CpuMmu extends Mmu {
-  /** {@link Mmu.enabled} as a plain field, which is quick to read. */
-  readonly translates: boolean;
-  /** The address space that user translations belong to; 0 where address spaces are not told apart. */
-  readonly asid: number;
-  /**
-   * Whether the bits of an address above the significant ones are as they must be.
-   * @param high - bits 63 to 32 of the address
-   */
-  isCanonical(high: number): boolean;
-}
+/** The roots and the TLB of one CPU. It is off, with both roots 0, until the kernel enables it. */
+export class CpuMmu implements Mmu {
+  /** Page-frame number of the kernel's top-level table. */
+  kernelRoot = 0;
+  /** Page-frame number of the user's top-level table. */
+  userRoot = 0;
+  /** Bits of an ASID; 0 without ASIDs. */
+  readonly asidBits: number;
+  /** The address space of user translations; 0 without ASIDs. */
+  asid = 0;
+  private translates = false;
+  private readonly splitRoots: boolean;
+  private readonly signShift: number;
 
-/**
- * @param parts - what it is made of
- * @returns an MMU that is off, with both roots 0
- */
-export function createMmu({ id, regime, walker, tlb, fast, counters, observer }: MmuParts): CpuMmu {
-  const { asidBits, splitRoots } = regime;
-  const asids = asidBits > 0;
-  // Bits 63 to addressBits choose the root where roots are split; else they repeat bit addressBits - 1.
-  const signShift = regime.addressBits - 32 - (splitRoots ? 0 : 1);
+  /** @param parts - the parts of the CPU's translation */
+  constructor(private readonly parts: MmuParts) {
+    const { asidBits, splitRoots, addressBits } = parts.regime;
+    this.asidBits = asidBits;
+    this.splitRoots = splitRoots;
+    // Bits 63 to addressBits select the root where roots are split; otherwise they repeat bit addressBits - 1.
+    this.signShift = addressBits - 32 - (splitRoots ? 0 : 1);
+  }
 
-  function isCanonical(high: number): boolean {
-    const upper = high >> signShift;
+  get enabled(): boolean {
+    return this.translates;
+  }
+
+  set enabled(on: boolean) {
+    this.translates = on;
+    this.parts.fast.clear();
+  }
+
+  /** Whether the bits above the significant ones are as the architecture requires. @param high - bits 63 to 32 of the address */
+  isCanonical(high: number): boolean {
+    const upper = high >> this.signShift;
     return upper === 0 || upper === -1;
   }
 
-  function invalidateRange(high: number, low: number, pages: number): void {
-    counters.tlbInvalidations++;
-    observer?.tlbFlush?.(id, high, low, pages);
-    tlb.dropRange(high, low, pages);
+  /** The root that translates an address. @param high - bits 63 to 32 of the address, as an int32 */
+  rootOf(high: number): number {
+    return this.splitRoots && high >= 0 ? this.userRoot : this.kernelRoot;
   }
 
-  const mmu: { -readonly [F in Exclude<keyof CpuMmu, "enabled">]: CpuMmu[F] } = {
-    translates: false,
-    kernelRoot: 0,
-    userRoot: 0,
-    asidBits,
-    asid: 0,
-    isCanonical,
-    setKernelRoot(pfn) {
-      mmu.kernelRoot = pfn | 0;
-      if (splitRoots) return;
-      mmu.userRoot = pfn | 0;
-      tlb.dropAsid(undefined);
-    },
-    setUserRoot(pfn, asid) {
-      mmu.userRoot = pfn | 0;
-      if (!splitRoots) mmu.kernelRoot = pfn | 0;
-      if (asids) mmu.asid = asid;
-      else tlb.dropAsid(undefined);
-    },
-    invalidatePage(high, low) {
-      invalidateRange(high, low, 1);
-    },
-    invalidateRange,
-    invalidateAsid(asid) {
-      counters.tlbInvalidations++;
-      observer?.tlbFlush?.(id, 0, 0, -1);
-      tlb.dropAsid(asids ? asid : undefined);
-    },
-    invalidateAll() {
-      counters.tlbInvalidations++;
-      observer?.tlbFlush?.(id, 0, 0, -1);
-      tlb.dropAll();
-    },
-    walk(high, low, visit) {
-      if (!isCanonical(high)) return regime.nonCanonicalFault;
-      const root = splitRoots && high >= 0 ? mmu.userRoot : mmu.kernelRoot;
-      return walker.run(high, low, root, false, visit);
-    },
-    auditTlb: (visit) => audit(visit),
-  };
-  const audit = createTlbAudit({ regime, walker, tlb }, mmu);
+  setKernelRoot(pfn: number): void {
+    this.kernelRoot = pfn | 0;
+    if (this.splitRoots) return;
+    this.userRoot = pfn | 0;
+    this.parts.tlb.dropAsid(undefined);
+  }
 
-  // Added to the object when it is made: V8 keeps one with an accessor in its literal, or in the place of a field, as a hash table.
-  return Object.defineProperty(mmu, "enabled", {
-    enumerable: true,
-    get: () => mmu.translates,
-    set(on: boolean) {
-      mmu.translates = on;
-      fast.clear();
-    },
-  }) as CpuMmu;
+  setUserRoot(pfn: number, asid: number): void {
+    this.userRoot = pfn | 0;
+    if (!this.splitRoots) this.kernelRoot = pfn | 0;
+    if (this.asidBits > 0) this.asid = asid;
+    else this.parts.tlb.dropAsid(undefined);
+  }
+
+  invalidatePage(high: number, low: number): void {
+    this.invalidateRange(high, low, 1);
+  }
+
+  invalidateRange(high: number, low: number, pages: number): void {
+    this.countInvalidation(high, low, pages);
+    this.parts.tlb.dropRange(high, low, pages);
+  }
+
+  invalidateAsid(asid: number): void {
+    this.countInvalidation(0, 0, -1);
+    this.parts.tlb.dropAsid(this.asidBits > 0 ? asid : undefined);
+  }
+
+  invalidateAll(): void {
+    this.countInvalidation(0, 0, -1);
+    this.parts.tlb.dropAll();
+  }
+
+  walk(high: number, low: number, visit?: (step: WalkStep) => void): FaultKind {
+    const { regime, walker } = this.parts;
+    if (!this.isCanonical(high)) return regime.nonCanonicalFault;
+    return walker.run(high | 0, low | 0, this.rootOf(high | 0), false, visit);
+  }
+
+  auditTlb(visit: (high: number, low: number) => void): number {
+    return auditTlb({ ...this.parts, roots: this }, visit);
+  }
+
+  private countInvalidation(high: number, low: number, pages: number): void {
+    this.parts.counters.tlbInvalidations++;
+    this.parts.observer?.tlbFlush?.(this.parts.id, high, low, pages);
+  }
 }

@@ -26,14 +26,7 @@ export interface PhysicalMemoryOptions {
 }
 
 /**
- * Makes the machine's RAM. A table of one int32 a frame says where the frame's content stands in one arena; a frame that was
- * never written has none, and one that was filled with a run of entries at once has only the run.
- *
- * ```text
- *   pfn - firstPfn ──> slots:  0 = zeroes
- *                              n = the page at word n - 1 ──> words: the arena, a page's int32 words together
- *                             -n = run n - 1 ───────────────> runs: high word, low word, step, spare
- * ```
+ * Makes the machine's RAM.
  *
  * @param banks - runs of RAM, ascending, not overlapping; at most 2^28 frames from the first to the last, all below 2^31
  * @param options - how much content is reserved
@@ -42,154 +35,190 @@ export interface PhysicalMemoryOptions {
  */
 export function createPhysicalMemory(
   banks: readonly MemoryBank[],
-  { reservePages, pageShift = 12 }: PhysicalMemoryOptions = {},
+  options: PhysicalMemoryOptions = {},
 ): PhysicalMemory {
   checkBanks(banks);
-  const firstPfn = banks[0]!.firstPfn;
-  const endPfn = banks.at(-1)!.firstPfn + banks.at(-1)!.pages;
-  const span = endPfn - firstPfn;
-  const frames = banks.reduce((sum, bank) => sum + bank.pages, 0);
+  return new SparseMemory(banks, options);
+}
+
+/**
+ * RAM with content only where something was written. A table of one int32 a frame says where the frame's content is in one arena; a
+ * frame that was never written has none, and one that was filled with a run of entries at once has only the run.
+ *
+ * ```text
+ *   pfn - firstPfn ──> slots:  0 = zeroes
+ *                              n = the page at word n - 1 ──> words: the arena, a page's int32 words together
+ *                             -n = run n - 1 ───────────────> runs: high word, low word, step, unused
+ * ```
+ */
+class SparseMemory implements PhysicalMemory {
+  readonly pageShift: number;
+  readonly firstPfn: number;
+  readonly endPfn: number;
+  readonly words: Int32Array;
+  readonly slots: Int32Array;
+  materialisedPages = 0;
   /** log2 of the int32 words in a page. */
-  const wordsShift = pageShift - 2;
+  private readonly wordsShift: number;
   /** 64-bit entries of a page. */
-  const entries = 2 ** (pageShift - 3);
+  private readonly entries: number;
+  private readonly capacity: number;
+  /** The frame of each page of the arena, so that a reset costs what was materialised. */
+  private readonly owners: Int32Array;
+  private readonly runCapacity: number;
+  private readonly runs: Int32Array;
+  /** The frame of each run, like {@link owners}. */
+  private readonly runOwners: Int32Array;
+  private runCount = 0;
 
-  const slots = new Int32Array(reserve(span * 4));
-  const words = reserveContent(Math.min(frames, reservePages ?? MAX_CONTENT / 2 ** pageShift), 2 ** pageShift);
-  const capacity = words.length / 2 ** wordsShift;
-  /** Which frame each page of the arena belongs to, so that a reset costs what was materialised. */
-  const owners = new Int32Array(reserve(capacity * 4));
-  const runCapacity = Math.ceil(frames / FRAMES_PER_RUN);
-  /** One more than are kept, for a run that is written out at once. */
-  const runs = new Int32Array(reserve((runCapacity + 1) * 16));
-  /** Which frame each run belongs to, like {@link owners}. */
-  const runOwners = new Int32Array(reserve(runCapacity * 4));
-  let runCount = 0;
+  constructor(
+    readonly banks: readonly MemoryBank[],
+    { reservePages, pageShift = 12 }: PhysicalMemoryOptions,
+  ) {
+    const frames = banks.reduce((sum, bank) => sum + bank.pages, 0);
+    this.pageShift = pageShift;
+    this.firstPfn = banks[0]!.firstPfn;
+    this.endPfn = banks.at(-1)!.firstPfn + banks.at(-1)!.pages;
+    this.wordsShift = pageShift - 2;
+    this.entries = 2 ** (pageShift - 3);
+    this.slots = new Int32Array(reserve((this.endPfn - this.firstPfn) * 4));
+    this.words = reserveContent(Math.min(frames, reservePages ?? MAX_CONTENT / 2 ** pageShift), 2 ** pageShift);
+    this.capacity = this.words.length / 2 ** this.wordsShift;
+    this.owners = new Int32Array(reserve(this.capacity * 4));
+    this.runCapacity = Math.ceil(frames / FRAMES_PER_RUN);
+    this.runs = new Int32Array(reserve(this.runCapacity * 16));
+    this.runOwners = new Int32Array(reserve(this.runCapacity * 4));
+  }
 
-  function contains(pfn: number): boolean {
-    for (const bank of banks) if (pfn >= bank.firstPfn && pfn < bank.firstPfn + bank.pages) return true;
+  contains(pfn: number): boolean {
+    for (const bank of this.banks) if (pfn >= bank.firstPfn && pfn < bank.firstPfn + bank.pages) return true;
     return false;
   }
 
-  function contentOffset(pfn: number): number {
-    const frame = pfn - firstPfn;
-    if (!(frame >= 0 && frame < span)) return -1;
-    const slot = slots[frame]!;
+  contentOffset(pfn: number): number {
+    const frame = pfn - this.firstPfn;
+    if (!(frame >= 0 && frame < this.slots.length)) return -1;
+    const slot = this.slots[frame]!;
     return slot <= 0 ? -1 : slot - 1;
   }
 
-  /** Where the run of a frame stands in `runs`, or -1. */
-  function runOf(pfn: number): number {
-    const frame = pfn - firstPfn;
-    if (!(frame >= 0 && frame < span)) return -1;
-    const slot = slots[frame]!;
+  materialise(pfn: number): number {
+    const offset = this.contentOffset(pfn);
+    return offset === -1 ? this.giveContent(pfn) : offset;
+  }
+
+  readLow(pfn: number, index: number): number {
+    const offset = this.contentOffset(pfn);
+    if (offset !== -1) return this.words[offset + index * 2]!;
+    const run = this.runOf(pfn);
+    return run === -1 ? 0 : this.runLow(run, index);
+  }
+
+  readHigh(pfn: number, index: number): number {
+    const offset = this.contentOffset(pfn);
+    if (offset !== -1) return this.words[offset + index * 2 + 1]!;
+    const run = this.runOf(pfn);
+    return run === -1 ? 0 : this.runHigh(run, index);
+  }
+
+  write(pfn: number, index: number, high: number, low: number): void {
+    let offset = this.contentOffset(pfn);
+    if (offset === -1) {
+      if (this.contains(pfn) && this.readLow(pfn, index) === low && this.readHigh(pfn, index) === high) return;
+      offset = this.giveContent(pfn);
+    }
+    this.words[offset + index * 2] = low;
+    this.words[offset + index * 2 + 1] = high;
+  }
+
+  writeRun(pfn: number, high: number, low: number, step: number): void {
+    const slot = this.slots[pfn - this.firstPfn];
+    if (slot !== 0 || !this.contains(pfn) || this.runCount === this.runCapacity) {
+      this.fill(this.words, this.materialise(pfn), high, low, step);
+      return;
+    }
+    if ((high | low | step) === 0) return;
+    this.runs.set([high, low, step], this.runCount * 4);
+    this.runOwners[this.runCount++] = pfn - this.firstPfn;
+    this.slots[pfn - this.firstPfn] = -this.runCount;
+  }
+
+  read(pfn: number, page: Int32Array): boolean {
+    const offset = this.contentOffset(pfn);
+    const run = this.runOf(pfn);
+    if (offset !== -1) page.set(this.words.subarray(offset, offset + this.entries * 2));
+    else if (run !== -1) this.expand(run, page, 0);
+    else page.fill(0);
+    return offset !== -1 || run !== -1;
+  }
+
+  reset(): void {
+    const used = this.materialisedPages;
+    for (let page = 0; page < used; page++) this.slots[this.owners[page]!] = 0;
+    for (let run = 0; run < this.runCount; run++) this.slots[this.runOwners[run]!] = 0;
+    this.words.fill(0, 0, used * 2 ** this.wordsShift);
+    this.materialisedPages = 0;
+    this.runCount = 0;
+  }
+
+  /** Where the run of a frame is in `runs`, or -1. */
+  private runOf(pfn: number): number {
+    const frame = pfn - this.firstPfn;
+    if (!(frame >= 0 && frame < this.slots.length)) return -1;
+    const slot = this.slots[frame]!;
     return slot < 0 ? (-slot - 1) * 4 : -1;
   }
 
-  /** The high word of an entry of a run: what all steps to it carry out of the low word. */
-  function runHigh(run: number, index: number): number {
-    const carried = Math.floor(((runs[run + 1]! >>> 0) + index * runs[run + 2]!) / 2 ** 32);
-    return (runs[run]! + carried) | 0;
+  /** The high word of an entry of a run: all steps up to it carry out of the low word. */
+  private runHigh(run: number, index: number): number {
+    const carried = Math.floor(((this.runs[run + 1]! >>> 0) + index * this.runs[run + 2]!) / 2 ** 32);
+    return (this.runs[run]! + carried) | 0;
   }
 
-  function runLow(run: number, index: number): number {
-    return (runs[run + 1]! + index * runs[run + 2]!) | 0;
+  private runLow(run: number, index: number): number {
+    return (this.runs[run + 1]! + index * this.runs[run + 2]!) | 0;
   }
 
-  function expand(run: number, into: Int32Array, offset: number): void {
-    for (let index = 0; index < entries; index++) {
-      into[offset + index * 2] = runLow(run, index);
-      into[offset + index * 2 + 1] = runHigh(run, index);
+  private expand(run: number, into: Int32Array, offset: number): void {
+    this.fill(into, offset, this.runs[run]!, this.runs[run + 1]!, this.runs[run + 2]!);
+  }
+
+  /** Fills a page with entries, each `step` more than the one before. */
+  private fill(into: Int32Array, offset: number, high: number, low: number, step: number): void {
+    const end = offset + this.entries * 2;
+    if (step === 0 && high === low) {
+      into.fill(low, offset, end);
+      return;
+    }
+    let nextHigh = high;
+    let nextLow = low | 0;
+    for (let at = offset; at < end; at += 2) {
+      into[at] = nextLow;
+      into[at + 1] = nextHigh;
+      nextLow = (nextLow + step) | 0;
+      if (nextLow >>> 0 < step) nextHigh++;
     }
   }
 
-  function materialise(pfn: number): number {
-    const offset = contentOffset(pfn);
-    return offset === -1 ? giveContent(pfn) : offset;
-  }
-
-  function giveContent(pfn: number): number {
-    if (!contains(pfn)) {
+  private giveContent(pfn: number): number {
+    if (!this.contains(pfn)) {
       throw new KpkeysError("ERR_PHYSICAL_ADDRESS", `there is no RAM at page frame 0x${pfn.toString(16)}`);
     }
-    const used = memory.materialisedPages;
-    if (used === capacity) {
-      throw new KpkeysError("ERR_OUT_OF_MEMORY", `more than ${capacity} pages of RAM would have content`, {
+    const used = this.materialisedPages;
+    if (used === this.capacity) {
+      throw new KpkeysError("ERR_OUT_OF_MEMORY", `more than ${this.capacity} pages of RAM would have content`, {
         where: `page frame 0x${pfn.toString(16)}`,
         expected: "fewer page tables and kernel objects: the model keeps no more, whatever memory the machine has",
       });
     }
-    const run = runOf(pfn);
-    owners[used] = pfn - firstPfn;
-    const offset = used << wordsShift;
-    slots[pfn - firstPfn] = offset + 1;
-    memory.materialisedPages = used + 1;
-    if (run !== -1) expand(run, words, offset);
+    const run = this.runOf(pfn);
+    this.owners[used] = pfn - this.firstPfn;
+    const offset = used << this.wordsShift;
+    this.slots[pfn - this.firstPfn] = offset + 1;
+    this.materialisedPages = used + 1;
+    if (run !== -1) this.expand(run, this.words, offset);
     return offset;
   }
-
-  const memory: { -readonly [F in keyof PhysicalMemory]: PhysicalMemory[F] } = {
-    pageShift,
-    banks,
-    firstPfn,
-    endPfn,
-    words,
-    slots,
-    materialisedPages: 0,
-    contains,
-    contentOffset,
-    materialise,
-    readLow(pfn, index) {
-      const offset = contentOffset(pfn);
-      if (offset !== -1) return words[offset + index * 2]!;
-      const run = runOf(pfn);
-      return run === -1 ? 0 : runLow(run, index);
-    },
-    readHigh(pfn, index) {
-      const offset = contentOffset(pfn);
-      if (offset !== -1) return words[offset + index * 2 + 1]!;
-      const run = runOf(pfn);
-      return run === -1 ? 0 : runHigh(run, index);
-    },
-    write(pfn, index, high, low) {
-      let offset = contentOffset(pfn);
-      if (offset === -1) {
-        if (contains(pfn) && memory.readLow(pfn, index) === low && memory.readHigh(pfn, index) === high) return;
-        offset = giveContent(pfn);
-      }
-      words[offset + index * 2] = low;
-      words[offset + index * 2 + 1] = high;
-    },
-    writeRun(pfn, high, low, step) {
-      const run = runCount * 4;
-      runs[run] = high;
-      runs[run + 1] = low;
-      runs[run + 2] = step;
-      if (!contains(pfn) || slots[pfn - firstPfn] !== 0 || runCount === runCapacity) {
-        expand(run, words, materialise(pfn));
-        return;
-      }
-      runOwners[runCount++] = pfn - firstPfn;
-      slots[pfn - firstPfn] = -runCount;
-    },
-    read(pfn, page) {
-      const offset = contentOffset(pfn);
-      const run = runOf(pfn);
-      if (offset !== -1) page.set(words.subarray(offset, offset + entries * 2));
-      else if (run !== -1) expand(run, page, 0);
-      else page.fill(0);
-      return offset !== -1 || run !== -1;
-    },
-    reset() {
-      const used = memory.materialisedPages;
-      for (let page = 0; page < used; page++) slots[owners[page]!] = 0;
-      for (let run = 0; run < runCount; run++) slots[runOwners[run]!] = 0;
-      words.fill(0, 0, used * 2 ** wordsShift);
-      memory.materialisedPages = 0;
-      runCount = 0;
-    },
-  };
-  return memory;
 }
 
 /** Words for the content of pages, of as many as the system allows. */

@@ -1,33 +1,21 @@
 import { FAULT, Access, FaultKind, Privilege } from "../contracts/index.js";
 import type { FaultReport, WalkStep } from "../contracts/index.js";
-import type { MmuParts, CpuMmu } from "./mmu.js";
+import type { KeyRegister } from "./key-register.js";
+import type { CpuMmu, MmuParts } from "./mmu.js";
 import { NEEDS_DIRTY } from "./regime.js";
 import { GLOBAL } from "./tlb.js";
 
-// What is imported is loaded each time; what stands here is folded.
+// V8 re-reads imported bindings and folds local ones.
 const { NONE, TRANSLATION } = FaultKind;
 const { READ, RMW } = Access;
 const FAULTED: number = FAULT;
 const DIRTY: typeof NEEDS_DIRTY = NEEDS_DIRTY;
 const ALL_SPACES: number = GLOBAL;
 
-/** The key register: what was written last, and what rules until that is synchronised. */
-export interface KeyRegister {
-  /** Bits 63 to 32 as last written. */
-  pkeyRegisterHigh: number;
-  /** Bits 31 to 0 as last written. */
-  pkeyRegisterLow: number;
-  /** Bits 63 to 32 of the value that decides accesses. */
-  rulingHigh: number;
-  /** Bits 31 to 0 of the value that decides accesses. */
-  rulingLow: number;
-}
-
 /** A fault report that can be filled in. */
 type MutableReport = { -readonly [F in keyof FaultReport]: FaultReport[F] };
 
-/** @returns a report of no fault */
-export function createFaultReport(): MutableReport {
+function noFault(): MutableReport {
   return {
     kind: NONE,
     addressHigh: 0,
@@ -45,117 +33,125 @@ export function createFaultReport(): MutableReport {
   };
 }
 
-/** What a CPU's translation is made of. */
-export interface TranslationParts extends MmuParts {
-  /** The CPU's MMU. */
-  readonly mmu: CpuMmu;
-  /** The CPU's key register, and where its faults are reported. */
-  readonly cpu: KeyRegister & { readonly fault: MutableReport };
-}
+/** The slow path of an access: TLB, walk, rights and key, access and dirty state, fault report. */
+export class Translation {
+  /** The report of the last fault. */
+  readonly fault: MutableReport = noFault();
+  private readonly visit: ((step: WalkStep) => void) | undefined;
+  private readonly syndrome = { high: 0, low: 0 };
 
-/** The way of an access that no fast tag allows: TLB, walk, rights and key, access and dirty state, fault report. */
-export interface Translation {
+  /**
+   * @param parts - the parts of the CPU's translation
+   * @param mmu - the roots
+   * @param keys - the key register
+   */
+  constructor(
+    private readonly parts: MmuParts,
+    private readonly mmu: CpuMmu,
+    private readonly keys: KeyRegister,
+  ) {
+    const { observer } = parts;
+    this.visit = observer?.walkStep === undefined ? undefined : (step) => observer.walkStep?.(step);
+  }
+
   /**
    * Translates and checks.
    * @param high - bits 63 to 32 of the address
    * @param low - bits 31 to 0
    * @param access - what is done
    * @param privilege - on whose behalf
-   * @returns the TLB's entry that holds the translation, or {@link FAULT}
+   * @returns the TLB entry that holds the translation, or {@link FAULT}
    */
-  translate(high: number, low: number, access: Access, privilege: Privilege): number;
+  translate(high: number, low: number, access: Access, privilege: Privilege): number {
+    const { mmu, keys } = this;
+    const { tlb, regime } = this.parts;
+    if (!mmu.enabled || !mmu.isCanonical(high)) return this.refuse(high, low, access, privilege);
+    const entry = tlb.find(high, low, mmu.asid);
+    if (entry === -1) return this.miss(high, low, access, privilege);
+    const packed = tlb.attributes[entry]!;
+    const verdict = regime.check(packed, access, privilege, keys.rulingHigh, keys.rulingLow);
+    if (verdict === DIRTY) return this.miss(high, low, access, privilege);
+    if (keys.isPending()) this.compareWithWritten(verdict, packed, high, low, access, privilege);
+    return verdict === NONE ? entry : this.deny(verdict, entry, high, low, access, privilege);
+  }
+
   /**
-   * Faults by what the TLB holds. The tables are read again for the report only.
-   * @param kind - which check failed
-   * @param entry - the TLB's entry that holds the translation
+   * Faults with the rights that the TLB holds. The tables are read again only for the report.
+   * @param kind - the check that failed
+   * @param entry - the TLB entry that holds the translation
    * @param high - bits 63 to 32 of the address
    * @param low - bits 31 to 0
    * @param access - what was attempted
    * @param privilege - on whose behalf
    * @returns {@link FAULT}
    */
-  deny(kind: FaultKind, entry: number, high: number, low: number, access: Access, privilege: Privilege): number;
-}
-
-/**
- * @param parts - what it is made of
- * @returns a CPU's translation
- */
-export function createTranslation(parts: TranslationParts): Translation {
-  const { id, regime, walker, tlb, counters, observer, mmu, cpu } = parts;
-  const { walk } = walker;
-  const { splitRoots, faultDropsTranslation, rmwReadsFirst = false, unwalkedLevel = 0 } = regime;
-  const visit = observer?.walkStep === undefined ? undefined : (step: WalkStep) => observer.walkStep?.(step);
-  const syndrome = { high: 0, low: 0 };
-  const { fault } = cpu;
-
-  function translate(addressHigh: number, low: number, access: Access, privilege: Privilege): number {
-    const high = addressHigh | 0;
-    if (!mmu.translates || !mmu.isCanonical(high)) return refuse(high, low, access, privilege);
-    const entry = tlb.find(high, low, mmu.asid);
-    if (entry === -1) return miss(high, low, access, privilege);
+  deny(kind: FaultKind, entry: number, high: number, low: number, access: Access, privilege: Privilege): number {
+    const { walker, tlb, regime } = this.parts;
+    walker.run(high, low, this.mmu.rootOf(high), false, undefined);
+    walker.walk.level = tlb.levels[entry]!;
     const packed = tlb.attributes[entry]!;
-    const verdict = regime.check(packed, access, privilege, cpu.rulingHigh, cpu.rulingLow);
-    if (verdict === DIRTY) return miss(high, low, access, privilege);
-    compareWithWritten(verdict, packed, high, low, access, privilege);
-    return verdict === NONE ? entry : deny(verdict, entry, high, low, access, privilege);
+    if (regime.faultDropsTranslation) tlb.drop(entry);
+    return this.raise(kind, packed, high, low, access, privilege);
   }
 
-  /** Walks, checks and, unless the translation may not be kept, fills the TLB. */
-  function miss(high: number, low: number, access: Access, privilege: Privilege): number {
+  /** A TLB miss: walks, checks and, if the access is allowed or the TLB keeps denied translations, fills the TLB. */
+  private miss(high: number, low: number, access: Access, privilege: Privilege): number {
+    const { keys } = this;
+    const { regime, walker, counters } = this.parts;
+    const { walk } = walker;
     counters.walks++;
-    let kind: FaultKind | -1 = walker.run(high, low, rootOf(high), true, visit);
-    if (kind !== NONE) return raise(kind, 0, high, low, access, privilege);
-    let packed = regime.attributes(walk);
-    kind = regime.checkLeaf(walk);
-    if (kind !== NONE) return raise(kind, packed, high, low, access, privilege);
-    kind = regime.check(packed, access, privilege, cpu.rulingHigh, cpu.rulingLow);
-    compareWithWritten(kind, packed, high, low, access, privilege);
+    const walked = walker.run(high, low, this.mmu.rootOf(high), true, this.visit);
+    if (walked !== NONE) return this.raise(walked, 0, high, low, access, privilege);
+    const packed = regime.attributes(walk);
+    const refused = regime.checkLeaf(walk);
+    if (refused !== NONE) return this.raise(refused, packed, high, low, access, privilege);
+    const kind = regime.check(packed, access, privilege, keys.rulingHigh, keys.rulingLow);
+    if (keys.isPending()) this.compareWithWritten(kind, packed, high, low, access, privilege);
     if (kind > NONE) {
-      if (!faultDropsTranslation && isAccessed()) fill(high, low, packed);
-      if (rmwReadsFirst && access === RMW && mayRead(packed, privilege) && updateLeaf(READ)) walker.writeLeaf();
-      return raise(kind as FaultKind, packed, high, low, access, privilege);
+      if (!regime.faultDropsTranslation && this.isAccessed()) this.fill(high, low, packed);
+      if (access === RMW && regime.rmwReadsFirst === true) this.readBeforeFault(packed, privilege);
+      return this.raise(kind as FaultKind, packed, high, low, access, privilege);
     }
-    if (updateLeaf(access)) {
-      walker.writeLeaf();
-      packed = regime.attributes(walk);
-    }
-    return fill(high, low, packed);
+    if (!this.updateLeaf(access)) return this.fill(high, low, packed);
+    walker.writeLeaf();
+    return this.fill(high, low, regime.attributes(walk));
   }
 
-  function mayRead(packed: number, privilege: Privilege): boolean {
-    return regime.check(packed, READ, privilege, cpu.rulingHigh, cpu.rulingLow) === NONE;
-  }
-
-  function rootOf(high: number): number {
-    return splitRoots && high >= 0 ? mmu.userRoot : mmu.kernelRoot;
+  /** A read-modify-write that may read but not write sets the accessed flag before it faults. */
+  private readBeforeFault(packed: number, privilege: Privilege): void {
+    const { regime, walker } = this.parts;
+    const mayRead = regime.check(packed, READ, privilege, this.keys.rulingHigh, this.keys.rulingLow) === NONE;
+    if (mayRead && this.updateLeaf(READ)) walker.writeLeaf();
   }
 
   /** @returns whether hardware changes the leaf for an access */
-  function updateLeaf(access: Access): boolean {
-    const { high, low } = walk;
-    regime.updateLeaf(walk, access);
-    return walk.high !== high || walk.low !== low;
+  private updateLeaf(access: Access): boolean {
+    const { regime, walker } = this.parts;
+    const { high, low } = walker.walk;
+    regime.updateLeaf(walker.walk, access);
+    return walker.walk.high !== high || walker.walk.low !== low;
   }
 
   /** @returns whether the leaf's accessed flag is set: no TLB holds a translation without it */
-  function isAccessed(): boolean {
+  private isAccessed(): boolean {
+    const { walk } = this.parts.walker;
     const { high, low } = walk;
-    const changed = updateLeaf(READ);
+    const changed = this.updateLeaf(READ);
     walk.high = high;
     walk.low = low;
     return !changed;
   }
 
-  function fill(high: number, low: number, packed: number): number {
-    const asid = regime.isGlobal(walk) ? ALL_SPACES : mmu.asid;
-    const entry = tlb.fill(high, low, asid, rootOf(high), walk, packed);
+  private fill(high: number, low: number, packed: number): number {
+    const { regime, walker, tlb, observer, id } = this.parts;
+    const asid = regime.isGlobal(walker.walk) ? ALL_SPACES : this.mmu.asid;
+    const entry = tlb.fill(high, low, asid, this.mmu.rootOf(high), walker.walk, packed);
     if (tlb.entries !== 0) observer?.tlbFill?.(id, high, low);
     return entry;
   }
 
-  /** Between a register write and its synchronisation: counts an access on which the two values disagree. */
-  function compareWithWritten(
+  /** Between a register write and its synchronisation: counts an access for which the two values give different outcomes. */
+  private compareWithWritten(
     verdict: FaultKind | -1,
     packed: number,
     high: number,
@@ -163,38 +159,24 @@ export function createTranslation(parts: TranslationParts): Translation {
     access: Access,
     privilege: Privilege,
   ): void {
-    if (cpu.pkeyRegisterLow === cpu.rulingLow && cpu.pkeyRegisterHigh === cpu.rulingHigh) return;
-    const other = regime.check(packed, access, privilege, cpu.pkeyRegisterHigh, cpu.pkeyRegisterLow);
+    const { regime, counters, observer, id } = this.parts;
+    const other = regime.check(packed, access, privilege, this.keys.writtenHigh, this.keys.writtenLow);
     if (verdict > NONE === other > NONE) return;
     counters.unsynchronised++;
     observer?.unsynchronisedAccess?.(id, high, low);
   }
 
-  function deny(
-    kind: FaultKind,
-    entry: number,
-    high: number,
-    low: number,
-    access: Access,
-    privilege: Privilege,
-  ): number {
-    walker.run(high, low, rootOf(high), false, undefined);
-    walk.level = tlb.levels[entry]!;
-    const packed = tlb.attributes[entry]!;
-    if (faultDropsTranslation) tlb.drop(entry);
-    return raise(kind, packed, high, low, access, privilege);
+  /** A fault before any walk: the address is not canonical, or translation is off. */
+  private refuse(high: number, low: number, access: Access, privilege: Privilege): number {
+    const { regime, walker } = this.parts;
+    walker.walk.level = regime.unwalkedLevel ?? 0;
+    walker.walk.high = 0;
+    walker.walk.low = 0;
+    const kind = this.mmu.enabled ? regime.nonCanonicalFault : TRANSLATION;
+    return this.raise(kind, 0, high, low, access, privilege);
   }
 
-  /** A fault before any walk: an address that is not canonical, or translation off. */
-  function refuse(high: number, low: number, access: Access, privilege: Privilege): number {
-    walk.level = unwalkedLevel;
-    walk.high = 0;
-    walk.low = 0;
-    const kind = mmu.translates ? regime.nonCanonicalFault : TRANSLATION;
-    return raise(kind, 0, high, low, access, privilege);
-  }
-
-  function raise(
+  private raise(
     kind: FaultKind,
     packed: number,
     high: number,
@@ -202,11 +184,14 @@ export function createTranslation(parts: TranslationParts): Translation {
     access: Access,
     privilege: Privilege,
   ): number {
+    const { regime, walker, counters, observer, id } = this.parts;
+    const { fault, syndrome, keys } = this;
+    const { walk } = walker;
     counters.faults++;
-    regime.syndrome(kind, walk, packed, access, privilege, syndrome, cpu.rulingHigh, cpu.rulingLow);
+    regime.syndrome(kind, walk, packed, access, privilege, syndrome, keys.rulingHigh, keys.rulingLow);
     fault.kind = kind;
-    fault.addressHigh = high | 0;
-    fault.addressLow = low | 0;
+    fault.addressHigh = high;
+    fault.addressLow = low;
     fault.syndromeHigh = syndrome.high;
     fault.syndromeLow = syndrome.low;
     fault.level = walk.level;
@@ -215,11 +200,9 @@ export function createTranslation(parts: TranslationParts): Translation {
     fault.pkey = regime.pkeyOf(packed);
     fault.access = access;
     fault.privilege = privilege;
-    fault.pkeyRegisterHigh = cpu.rulingHigh;
-    fault.pkeyRegisterLow = cpu.rulingLow;
+    fault.pkeyRegisterHigh = keys.rulingHigh;
+    fault.pkeyRegisterLow = keys.rulingLow;
     observer?.fault?.(id, fault);
     return FAULTED;
   }
-
-  return { translate, deny };
 }

@@ -12,32 +12,7 @@ const NO_CONTENT = -1;
 /** The table is outside RAM. */
 const NOT_RAM = -2;
 
-/** The one hardware walk: every access, tool and auditor uses it. */
-export interface Walker {
-  /** The result of the last walk. */
-  readonly walk: Walk;
-  /**
-   * Walks from a root to a leaf. Fills in {@link walk}, whose `pfn` is valid only after NONE.
-   * @param high - bits 63 to 32 of a canonical address
-   * @param low - bits 31 to 0
-   * @param root - page-frame number of the top-level table
-   * @param update - whether to set the accessed flags that a walk sets; `false` for a walk without side effects
-   * @param visit - receives each step
-   * @returns NONE if a leaf was found, even if its frame is outside RAM; ADDRESS_SIZE, at the level of the entry that points to
-   *   it, for a table outside RAM; otherwise the reason why there is no leaf
-   */
-  run(
-    high: number,
-    low: number,
-    root: number,
-    update: boolean,
-    visit: ((step: WalkStep) => void) | undefined,
-  ): FaultKind;
-  /** Writes the leaf of the last walk back to its table. */
-  writeLeaf(): void;
-}
-
-// The geometry as the loop reads it: eight words a level.
+// The geometry as the walk reads it: eight words a level.
 const LEVEL_WORDS_SHIFT = 3;
 /** Number of address bits that index a table. */
 const BITS = 0;
@@ -60,33 +35,18 @@ function packLevels({ levels, addressBits }: TranslationRegime): Int32Array {
 }
 
 /**
- * Makes a walker of page tables in physical memory. The walk applies no key: the rights of the leaf are checked after it.
+ * The one hardware walk of page tables in physical memory: every access, tool and auditor uses it. It applies no key: the rights of
+ * the leaf are checked after it.
  *
  * ```text
  *   address   63 .. addressBits | index of level 0 | index of level 1 | ... | index of the last level | offset in the page |
  *             canonical         | any number       | each level has the bits between its shift and    | pageShift bits     |
  *                               | of bits          | the shift of the level above                    |                    |
  * ```
- *
- * @param regime - the architecture's geometry, decoding and checks
- * @param memory - physical memory that holds the tables
- * @returns a walker with its own result
  */
-export function createWalker(regime: TranslationRegime, memory: PhysicalMemory): Walker {
-  const { splitRoots, outputAddress, tableAccessed } = regime;
-  const { highMask, moved = { from: 0, bits: 0, to: 32 } } = outputAddress;
-  const movedFrom = moved.from;
-  const movedMask = 2 ** moved.bits - 1;
-  const movedTo = moved.to - 32;
-  const packed = packLevels(regime);
-  const pageShift = regime.levels.at(-1)!.shift;
-  const highShift = 32 - pageShift;
-  /** Bits of a page-frame number below 2^31 that are above bit 31 of the address. */
-  const pfnHighBits = 31 - highShift;
-  const unusedBits = 64 - regime.addressBits;
-  const { words, slots, firstPfn } = memory;
-  const frames = memory.endPfn - firstPfn;
-  const walk: Walk = {
+export class Walker {
+  /** The result of the last walk. */
+  readonly walk: Walk = {
     level: 0,
     table: 0,
     index: 0,
@@ -97,41 +57,62 @@ export function createWalker(regime: TranslationRegime, memory: PhysicalMemory):
     kernelHalf: false,
     pfn: 0,
   };
+  private readonly packed: Int32Array;
+  private readonly pageShift: number;
+  private readonly unusedBits: number;
+  private readonly addressMask: number;
+  private readonly movedFrom: number;
+  private readonly movedMask: number;
+  private readonly movedTo: number;
 
-  /** The offset of a table's words in the content of physical memory, {@link NO_CONTENT} or {@link NOT_RAM}. */
-  function contentOf(table: number): number {
-    const frame = (table - firstPfn) | 0;
-    const slot = frame >>> 0 < frames ? slots[frame]! : 0;
-    if (slot > 0) return slot - 1;
-    if (slot < 0) return memory.materialise(table);
-    return memory.contains(table) ? NO_CONTENT : NOT_RAM;
+  /**
+   * @param regime - the architecture's geometry, decoding and checks
+   * @param memory - physical memory that holds the tables
+   */
+  constructor(
+    private readonly regime: TranslationRegime,
+    private readonly memory: PhysicalMemory,
+  ) {
+    const { highMask, moved = { from: 0, bits: 0, to: 32 } } = regime.outputAddress;
+    this.packed = packLevels(regime);
+    this.pageShift = regime.levels.at(-1)!.shift;
+    this.unusedBits = 64 - regime.addressBits;
+    this.addressMask = highMask;
+    this.movedFrom = moved.from;
+    this.movedMask = 2 ** moved.bits - 1;
+    this.movedTo = moved.to - 32;
   }
 
-  function frameOf(high: number, low: number): number {
-    const output = (high & highMask) | (((low >>> movedFrom) & movedMask) << movedTo);
-    return output >>> pfnHighBits === 0 ? (output << highShift) | (low >>> pageShift) : OUT_OF_RANGE;
-  }
-
-  function run(
-    addressHigh: number,
-    addressLow: number,
+  /**
+   * Walks from a root to a leaf. Fills in {@link walk}, whose `pfn` is valid only after NONE.
+   * @param high - bits 63 to 32 of a canonical address
+   * @param low - bits 31 to 0
+   * @param root - page-frame number of the top-level table
+   * @param update - whether to set the accessed flags that a walk sets; `false` for a walk without side effects
+   * @param visit - receives each step
+   * @returns NONE if a leaf was found, even if its frame is outside RAM; ADDRESS_SIZE, at the level of the entry that points to
+   *   it, for a table outside RAM; otherwise the reason why there is no leaf
+   */
+  run(
+    high: number,
+    low: number,
     root: number,
     update: boolean,
     visit: ((step: WalkStep) => void) | undefined,
   ): FaultKind {
-    const high = addressHigh | 0;
-    const low = addressLow | 0;
+    const { packed, walk, regime } = this;
+    const { words } = this.memory;
     // Step 1. The walk starts at the root with the highest translated bits of the address.
     // Arm ARM: AArch64.S1InitialTTWState(). SDM volume 3, 4.5.4: CR3.
-    let restHigh = (high << unusedBits) | (low >>> (32 - unusedBits));
-    let restLow = low << unusedBits;
+    let restHigh = (high << this.unusedBits) | (low >>> (32 - this.unusedBits));
+    let restLow = low << this.unusedBits;
     let table = root | 0;
     walk.tablesAndLow = -1;
     walk.tablesOrHigh = 0;
-    walk.kernelHalf = splitRoots && high < 0;
+    walk.kernelHalf = regime.splitRoots && high < 0;
     for (let level = 0; ; level++) {
       // Step 2. The next address bits are the index of the entry.
-      // Arm ARM: AArch64.S1SLTTEntryAddress(), AArch64.TTEntryAddress(). SDM volume 3, 4.5.4, tables 4-14 to 4-19.
+      // Arm ARM: AArch64.S1SLTTEntryAddress(), AArch64.TTEntryAddress(). SDM volume 3, 4.5.4.
       const geometry = level << LEVEL_WORDS_SHIFT;
       const bits = packed[geometry + BITS]!;
       const index = restHigh >>> (32 - bits);
@@ -140,23 +121,22 @@ export function createWalker(regime: TranslationRegime, memory: PhysicalMemory):
 
       // Step 3. The entry is read from physical memory. A table outside RAM is an error of the entry that points to it.
       // Arm ARM: FetchDescriptor().
-      const content = contentOf(table);
+      const content = this.contentOf(table);
       if (content === NOT_RAM) {
-        if (level > 0) walk.level = level - 1;
-        else endAt(0, table, index, 0, 0);
+        if (level === 0) this.endAt(0, table, index, 0, 0);
         return ADDRESS_SIZE;
       }
       const at = content | (index << 1);
-      let entryLow = content === NO_CONTENT ? 0 : words[at]!;
+      const entryLow = content === NO_CONTENT ? 0 : words[at]!;
       const entryHigh = content === NO_CONTENT ? 0 : words[at + 1]!;
+      this.endAt(level, table, index, entryHigh, entryLow);
 
       // Step 4. The low word gives the type: a table, a leaf, or invalid.
       // Arm ARM: AArch64.DecodeDescriptorType(). SDM volume 3, 4.5.4: P and PS.
       const type = entryLow & packed[geometry + TYPE_MASK]!;
       const isTable = type === packed[geometry + TABLE]!;
       const isLeaf = !isTable && type === packed[geometry + LEAF]!;
-      endAt(level, table, index, entryHigh, entryLow);
-      if (visit !== undefined) visit(stepOf(isTable, isLeaf));
+      if (visit !== undefined) visit(this.stepOf(isTable, isLeaf));
       if (!isTable && !isLeaf) return TRANSLATION;
 
       // Step 5. Reserved bits and the size of the output address.
@@ -165,30 +145,51 @@ export function createWalker(regime: TranslationRegime, memory: PhysicalMemory):
       if (kind !== NONE) return kind;
 
       // Step 6. The accessed flag, where the walk itself sets it. SDM volume 3, 4.8.
-      const accessed = isLeaf ? packed[geometry + LEAF_ACCESSED]! : tableAccessed;
-      if ((entryLow & accessed) !== accessed && update) {
-        memory.write(table, index, entryHigh, entryLow | accessed);
-        if (isLeaf) entryLow |= accessed;
-      }
+      const accessed = isLeaf ? packed[geometry + LEAF_ACCESSED]! : regime.tableAccessed;
+      if (update && (entryLow & accessed) !== accessed) this.setAccessed(isLeaf, accessed);
 
       // Step 7. A leaf ends the walk; the bits of the address below its size are the offset.
       // Arm ARM: AArch64.LeafBase(), StageOA(). SDM volume 3, 4.5.4.
-      const pfn = frameOf(entryHigh, entryLow);
+      const pfn = this.frameOf(entryHigh, entryLow);
       if (isLeaf) {
-        const offset = ((high << highShift) | (low >>> pageShift)) & packed[geometry + LEAF_PAGES]!;
-        walk.low = entryLow;
-        walk.pfn = (pfn & ~packed[geometry + LEAF_PAGES]!) | offset;
+        const offsetMask = packed[geometry + LEAF_PAGES]!;
+        const page = (high << (32 - this.pageShift)) | (low >>> this.pageShift);
+        walk.pfn = (pfn & ~offsetMask) | (page & offsetMask);
         return NONE;
       }
 
-      // Step 8. The rights of a table entry limit those below. Arm ARM: hierarchical permissions. SDM volume 3, 4.6.
+      // Step 8. The rights of a table entry limit those below it.
+      // Arm ARM: hierarchical control of permissions. SDM volume 3, 4.6.
       walk.tablesAndLow &= entryLow;
       walk.tablesOrHigh |= entryHigh;
       table = pfn;
     }
   }
 
-  function endAt(level: number, table: number, index: number, high: number, low: number): void {
+  /** Writes the leaf of the last walk back to its table. */
+  writeLeaf(): void {
+    const { table, index, high, low } = this.walk;
+    this.memory.write(table, index, high, low);
+  }
+
+  /** The offset of a table's words in physical memory, {@link NO_CONTENT} or {@link NOT_RAM}. */
+  private contentOf(table: number): number {
+    const { memory } = this;
+    const frame = (table - memory.firstPfn) | 0;
+    const slot = frame >= 0 && frame < memory.slots.length ? memory.slots[frame]! : 0;
+    if (slot > 0) return slot - 1;
+    if (slot < 0) return memory.materialise(table);
+    return memory.contains(table) ? NO_CONTENT : NOT_RAM;
+  }
+
+  private frameOf(high: number, low: number): number {
+    const output = (high & this.addressMask) | (((low >>> this.movedFrom) & this.movedMask) << this.movedTo);
+    const { pageShift } = this;
+    return output >>> (pageShift - 1) === 0 ? (output << (32 - pageShift)) | (low >>> pageShift) : OUT_OF_RANGE;
+  }
+
+  private endAt(level: number, table: number, index: number, high: number, low: number): void {
+    const { walk } = this;
     walk.level = level;
     walk.table = table;
     walk.index = index;
@@ -196,16 +197,14 @@ export function createWalker(regime: TranslationRegime, memory: PhysicalMemory):
     walk.low = low;
   }
 
-  function stepOf(isTable: boolean, isLeaf: boolean): WalkStep {
-    const { level, table, index, high, low } = walk;
-    return { level, table, index, high, low, type: isTable ? "table" : isLeaf ? "leaf" : "invalid" };
+  private setAccessed(isLeaf: boolean, accessed: number): void {
+    const { table, index, high, low } = this.walk;
+    this.memory.write(table, index, high, low | accessed);
+    if (isLeaf) this.walk.low = low | accessed;
   }
 
-  return {
-    walk,
-    run,
-    writeLeaf() {
-      memory.write(walk.table, walk.index, walk.high, walk.low);
-    },
-  };
+  private stepOf(isTable: boolean, isLeaf: boolean): WalkStep {
+    const { level, table, index, high, low } = this.walk;
+    return { level, table, index, high, low, type: isTable ? "table" : isLeaf ? "leaf" : "invalid" };
+  }
 }

@@ -65,12 +65,24 @@ export function regime(change: (original: TranslationRegime) => Partial<Translat
   });
 }
 
+/** An object with other members; all else is done by the original. */
+function overriding<T extends object>(original: T, own: Partial<T>): T {
+  return new Proxy(original, {
+    get(target, name) {
+      if (name in own) return Reflect.get(own, name);
+      const member: unknown = Reflect.get(target, name, target);
+      return typeof member === "function" ? (member as () => unknown).bind(target) : member;
+    },
+    set: (target, name, value) => Reflect.set(target, name, value, target),
+  });
+}
+
 /** The odd architecture with CPUs that do some things in their own way; all else is the original's. */
 export function cpu(change: (original: Cpu) => Partial<Cpu>): Plugin {
   return replacing(oddArch, CpuFactory, (factory) => ({
     create(id) {
       const original = factory.create(id);
-      return Object.assign(Object.create(original) as Cpu, change(original));
+      return overriding(original, change(original));
     },
   }));
 }
@@ -78,6 +90,6 @@ export function cpu(change: (original: Cpu) => Partial<Cpu>): Plugin {
 /** The same for MMUs. */
 export function mmu(change: (original: Mmu, cpu: Cpu) => Partial<Mmu>): Plugin {
   return cpu((original) => ({
-    mmu: Object.assign(Object.create(original.mmu) as Mmu, change(original.mmu, original)),
+    mmu: overriding(original.mmu, change(original.mmu, original)),
   }));
 }

@@ -1,0 +1,86 @@
+import type { CpuCounters, Observer } from "../contracts/index.js";
+import { EMPTY_BANK } from "./fast-tags.js";
+import type { FastTags } from "./fast-tags.js";
+import type { TranslationRegime } from "./regime.js";
+
+// V8 re-reads imported bindings and folds local ones.
+const NO_BANK: number = EMPTY_BANK;
+
+/**
+ * The key register of one CPU: the value written last and the value that decides accesses. They differ from a write to its
+ * synchronisation, where the architecture needs one.
+ *
+ * ```text
+ *   arm64   MSR POR_EL1 ──> written      ISB, exception entry or return ──> written becomes ruling
+ *   x86     WRMSR IA32_PKRS ──> written and ruling
+ * ```
+ */
+export class KeyRegister {
+  /** Bits 63 to 32 of the value written last. */
+  writtenHigh = 0;
+  /** Bits 31 to 0 of the value written last. */
+  writtenLow = 0;
+  /** Bits 63 to 32 of the value that decides accesses. */
+  rulingHigh = 0;
+  /** Bits 31 to 0 of the value that decides accesses. */
+  rulingLow = 0;
+  /** The bank of fast tags for the ruling value; the empty one while a write waits for its synchronisation. */
+  bank: number = NO_BANK;
+  private readonly needsBarrier: boolean;
+
+  /**
+   * @param id - number of the CPU
+   * @param regime - reset value, and whether a write needs a barrier
+   * @param fast - the fast path of kernel-mode accesses
+   * @param counters - counts writes and barriers
+   * @param observer - notified of them
+   */
+  constructor(
+    private readonly id: number,
+    private readonly regime: TranslationRegime,
+    private readonly fast: FastTags,
+    private readonly counters: { pkeyRegisterWrites: number; barriers: number } & CpuCounters,
+    private readonly observer: Observer | undefined,
+  ) {
+    this.needsBarrier = regime.pkeyRegisterNeedsBarrier;
+    this.reset();
+  }
+
+  /** Sets the value that the architecture resets the register to. */
+  reset(): void {
+    const { high, low } = this.regime.pkeyRegisterReset;
+    this.writtenHigh = high;
+    this.writtenLow = low;
+    this.settle();
+  }
+
+  /** Writes the register. @param high - bits 63 to 32 @param low - bits 31 to 0 */
+  write(high: number, low: number): void {
+    this.counters.pkeyRegisterWrites++;
+    this.writtenHigh = high | 0;
+    this.writtenLow = low | 0;
+    if (this.needsBarrier) this.bank = NO_BANK;
+    else this.settle();
+    if (this.observer !== undefined) this.observer.registerWrite?.(this.id, high, low);
+  }
+
+  /** Executes a barrier, where a write needs one. */
+  synchronise(): void {
+    if (!this.needsBarrier) return;
+    this.counters.barriers++;
+    this.settle();
+    if (this.observer !== undefined) this.observer.barrier?.(this.id);
+  }
+
+  /** Makes the value written last the one that decides accesses. */
+  settle(): void {
+    this.rulingHigh = this.writtenHigh;
+    this.rulingLow = this.writtenLow;
+    this.bank = this.fast.select(this.writtenHigh, this.writtenLow);
+  }
+
+  /** Whether a write waits for its synchronisation with a value that differs from the ruling one. */
+  isPending(): boolean {
+    return this.writtenLow !== this.rulingLow || this.writtenHigh !== this.rulingHigh;
+  }
+}
