@@ -43,7 +43,7 @@ function likeness(one: ReadonlySet<string>, other: ReadonlySet<string>): number 
 }
 
 const isTable = ({ text, fence }: Part): boolean => fence === undefined && text.startsWith("|");
-const isParagraph = ({ text, fence }: Part): boolean => fence === undefined && /^[A-Z`*_[]/.test(text);
+const isParagraph = ({ text, fence }: Part): boolean => fence === undefined && !/^[#|<]/.test(text);
 
 /** Tables of a page: the rows of each as cells. */
 function tablesOf(page: string): { line: number; rows: string[][] }[] {
