@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Command, Option, OutputOption } from "./commander.js";
+import { examplesOf } from "./examples.js";
 import { EXIT, tellError, tellStdout } from "./errors.js";
 import type { BenchFlags } from "./commands/bench.js";
 import type { BudgetFlags } from "./commands/budget.js";
@@ -252,6 +253,9 @@ function createProgram(finish: (status: number) => void): Command {
     await prepareExplain(explain, finish);
   });
 
+  for (const command of [program, ...program.commands]) {
+    command.addHelpText("after", examplesOf(command.name()));
+  }
   return program;
 }
 
