@@ -77,8 +77,8 @@ import { checkSpec } from "./spec.js";
 import type { MachineSpec } from "./spec.js";
 import { digestTranslations } from "./translations.js";
 
-/** IRQ_STACK_SIZE, 16 KiB on both architectures, in pages. */
-const IRQ_STACK_PAGES = 4;
+/** IRQ_STACK_SIZE, 16 KiB on both architectures, or a page where that is larger. */
+const IRQ_STACK_BYTES = 16384;
 
 /**
  * Makes a machine of its specification, in a container of its own, boots it and freezes it.
@@ -239,7 +239,7 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
   function initIrqStacks(): void {
     if (policies.irqStacks !== "vmap") return;
     for (const { id } of all) {
-      const stack = vmalloc.alloc(IRQ_STACK_PAGES);
+      const stack = vmalloc.alloc(Math.ceil(IRQ_STACK_BYTES / 2 ** pageShift));
       if (stack < 0) throw outOfMemory("the IRQ stack of a CPU");
       irqStacks[id] = stack;
     }

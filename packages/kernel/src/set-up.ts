@@ -22,11 +22,12 @@ import {
   PkeyRegister,
   ProtectedObjects,
 } from "@kpkeys/core/contracts";
-import type { DependencyContainer, MemoryBank } from "@kpkeys/core/contracts";
+import type { DependencyContainer, KernelLayout, MemoryBank } from "@kpkeys/core/contracts";
 import { createPhysicalMemory } from "@kpkeys/core/machine";
 import { configLinesOf, kernelConfigOf } from "./config.js";
 import { addressText } from "./coverage.js";
-import { IMAGE_PAGES } from "./boot/image.js";
+import { IMAGE_BYTES } from "./boot/image.js";
+import { MAX_ORDER } from "./mm/buddy.js";
 import type { BankSpec, MachineSpec } from "./spec.js";
 
 /** The banks as page frames; the first starts where the architecture has its RAM unless the specification says where. */
@@ -42,21 +43,47 @@ function banksOf(memory: readonly BankSpec[], ramBase: bigint, pageShift: number
 function createRam({ memory }: MachineSpec, { layout }: PgtableArch, { geometry }: PageTableFormat): PhysicalMemory {
   const { pageShift } = geometry;
   const banks = banksOf(memory, layout.ramBase, pageShift);
-  requireImage(banks, layout.imageOffset / 2 ** pageShift + IMAGE_PAGES, 2 ** pageShift);
+  requireAlignment(banks[0]!, 2 ** pageShift);
+  requireImage(banks, 2 ** pageShift, layout.imageOffset + IMAGE_BYTES);
+  requireLinearMap(banks, 2 ** pageShift, layout);
   return createPhysicalMemory(banks, { pageShift });
 }
 
+/** Blocks of the buddy allocator are aligned to their size from the start of RAM on. */
+function requireAlignment({ firstPfn }: MemoryBank, pageBytes: number): void {
+  const blockBytes = 2 ** MAX_ORDER * pageBytes;
+  if ((firstPfn * pageBytes) % blockBytes === 0) return;
+  throw new KpkeysError("ERR_SPEC", `RAM starts at 0x${(firstPfn * pageBytes).toString(16)}`, {
+    where: "memory bank 0",
+    expected: `a multiple of ${mebibytes(blockBytes)} with pages of ${pageBytes} bytes`,
+  });
+}
+
 /** The kernel image is a run of pages near the start of RAM, and has no hole. */
-function requireImage(banks: readonly MemoryBank[], needed: number, pageBytes: number): void {
+function requireImage(banks: readonly MemoryBank[], pageBytes: number, needed: number): void {
   let pages = 0;
   for (const bank of banks) {
     if (bank.firstPfn !== banks[0]!.firstPfn + pages) break;
     pages += bank.pages;
   }
-  if (pages >= needed) return;
+  if (pages * pageBytes >= needed) return;
   throw new KpkeysError("ERR_SPEC", `${mebibytes(pages * pageBytes)} of RAM before its end or a hole`, {
     where: "memory bank 0",
-    expected: `at least ${mebibytes(needed * pageBytes)}, which the kernel image needs`,
+    expected: `at least ${mebibytes(needed)}, which the kernel image needs`,
+  });
+}
+
+/** The linear map ends where the next area of the kernel's half begins. */
+function requireLinearMap(banks: readonly MemoryBank[], pageBytes: number, layout: KernelLayout): void {
+  const { firstPfn, pages } = banks.at(-1)!;
+  const bytes = (firstPfn + pages - banks[0]!.firstPfn) * pageBytes;
+  const { linearMap, image, vmallocStart, vmemmap, fixmap } = layout;
+  const above = [image, vmallocStart, vmemmap, fixmap].filter((address) => address > linearMap);
+  const room = Number(above.reduce((least, address) => (address < least ? address : least)) - linearMap);
+  if (bytes <= room) return;
+  throw new KpkeysError("ERR_SPEC", `RAM ends ${mebibytes(bytes)} after its start`, {
+    where: `memory bank ${banks.length - 1}`,
+    expected: `at most ${mebibytes(room)}, which the linear map has room for`,
   });
 }
 

@@ -1,13 +1,15 @@
 import { KpkeysError } from "@kpkeys/core";
 import type { PgtableArch, StaticTablePages, StaticTableRun } from "@kpkeys/core/contracts";
 
-/** Pages of the sections of the kernel image, in their order. */
-const TEXT_PAGES = 1024;
-const RODATA_PAGES = 512;
-const DATA_PAGES = 512;
+const MiB = 2 ** 20;
 
-/** Pages of the kernel image. */
-export const IMAGE_PAGES: number = TEXT_PAGES + RODATA_PAGES + DATA_PAGES;
+/** Bytes of the sections of the kernel image, in their order. */
+const TEXT_BYTES = 4 * MiB;
+const RODATA_BYTES = 2 * MiB;
+const DATA_BYTES = 2 * MiB;
+
+/** Bytes of the kernel image. */
+export const IMAGE_BYTES: number = TEXT_BYTES + RODATA_BYTES + DATA_BYTES;
 
 /** A section of the image. */
 export interface ImageSection {
@@ -20,10 +22,10 @@ export interface ImageSection {
 }
 
 /**
- * The kernel image in RAM: 2,048 pages of text, rodata and data, each section at a multiple of 512 pages.
+ * The kernel image in RAM: 8 MiB of text, rodata and data, each section at a multiple of 2 MiB.
  *
  * ```text
- *   image.pfn            + 1024                + 1536                     + 2048
+ *   image.pfn            + 4 MiB               + 6 MiB                    + 8 MiB
  *   | text                | rodata … root       | init_mm … static tables  |
  *                               (if read-only)    zero page, (the others)
                                                  init_cred
@@ -65,10 +67,11 @@ export interface KernelImage extends StaticTablePages {
  * @param pageShift - log2 of the page size in bytes
  */
 export function layOutImage(arch: PgtableArch, firstPfn: number, pageShift: number): KernelImage {
-  const pfn = firstPfn + arch.layout.imageOffset / 2 ** pageShift;
-  const text: ImageSection = { name: "text", pfn, pages: TEXT_PAGES };
-  const rodata: ImageSection = { name: "rodata", pfn: pfn + TEXT_PAGES, pages: RODATA_PAGES };
-  const data: ImageSection = { name: "data", pfn: rodata.pfn + RODATA_PAGES, pages: DATA_PAGES };
+  const pagesOf = (bytes: number): number => bytes / 2 ** pageShift;
+  const pfn = firstPfn + pagesOf(arch.layout.imageOffset);
+  const text: ImageSection = { name: "text", pfn, pages: pagesOf(TEXT_BYTES) };
+  const rodata: ImageSection = { name: "rodata", pfn: pfn + text.pages, pages: pagesOf(RODATA_BYTES) };
+  const data: ImageSection = { name: "data", pfn: rodata.pfn + rodata.pages, pages: pagesOf(DATA_BYTES) };
 
   let dataEnd = data.pfn + data.pages;
   let rodataEnd = data.pfn;
@@ -82,7 +85,7 @@ export function layOutImage(arch: PgtableArch, firstPfn: number, pageShift: numb
 
   return {
     pfn,
-    pages: IMAGE_PAGES,
+    pages: pagesOf(IMAGE_BYTES),
     sections: [text, rodata, data],
     root: root.pfn,
     initMm: data.pfn,
@@ -91,7 +94,7 @@ export function layOutImage(arch: PgtableArch, firstPfn: number, pageShift: numb
     keyed: runs
       .filter(({ protection }) => protection === "pkey")
       .map(({ symbol, pfn, pages }): StaticTableRun => ({ symbol, pfn, pages })),
-    contains: (page) => page >= pfn && page < pfn + IMAGE_PAGES,
+    contains: (page) => page >= pfn && page < pfn + pagesOf(IMAGE_BYTES),
     takeTable(role) {
       const run = runs.find((run) => run.role === role && run.used < run.pages);
       if (run === undefined)

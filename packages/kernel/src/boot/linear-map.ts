@@ -2,6 +2,12 @@ import { pageHigh, pageLow } from "../mm/addresses.js";
 import { createFindTable, mapPages } from "./mappings.js";
 import type { MappingParts } from "./mappings.js";
 
+/**
+ * Linux maps memory by blocks of its pmd and pud levels, of 1 GiB at most: larger ones, which an architecture may have too, it does not
+ * use (`pud_sect_supported` of arm64).
+ */
+const LARGEST_BLOCK_SHIFT = 30;
+
 /** A run of pages that no leaf of the linear map reaches out of. */
 type Run = readonly [start: number, end: number];
 
@@ -29,7 +35,8 @@ function leafLevel({ format, memory, addresses, linearMap }: MappingParts, [star
     const pages = 2 ** (shift - pageShift);
     const first = end - pages;
     const page = addresses.linearPage + first - memory.firstPfn;
-    return level === lastLevel || (leaf && first >= start && first % pages === 0 && page % pages === 0);
+    const isUsed = leaf && shift <= LARGEST_BLOCK_SHIFT;
+    return level === lastLevel || (isUsed && first >= start && first % pages === 0 && page % pages === 0);
   });
 }
 

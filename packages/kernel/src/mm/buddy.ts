@@ -2,8 +2,8 @@ import type { PageAllocator } from "@kpkeys/core/contracts";
 import { reserve } from "@kpkeys/core/machine";
 import { createReclaim } from "./reclaim.js";
 
-/** Largest order: blocks of 4 MiB. */
-const MAX_ORDER = 10;
+/** Largest order: blocks of 1,024 pages. */
+export const MAX_ORDER = 10;
 
 /** Instead of the link to the block before the first one. */
 const FIRST = -1;

@@ -75,7 +75,7 @@ export function createSetMemory(parts: SetMemoryParts): KernelSetMemory {
   const { tables, format, walk, split, register, kpkeys, lazy, tlb, addresses, image, vmalloc } = parts;
   const { ro, rw, nx, x, valid, invalid } = format.attributes;
   const counters = { pkeyCalls: 0, pkeyPages: 0, directMapCalls: 0 };
-  const { pageShift } = format.geometry;
+  const { pageShift, addressBits } = format.geometry;
   const firstPfn = addresses.pfnOf(pageHigh(addresses.linearPage, pageShift), pageLow(addresses.linearPage, pageShift));
 
   const linearPageOf = (pfn: number): number => addresses.linearPage + pfn - firstPfn;
@@ -165,8 +165,8 @@ export function createSetMemory(parts: SetMemoryParts): KernelSetMemory {
 
   const madeDefault = joined(valid, rw);
 
-  /** `__tag_reset`: an address tag takes the place of the sign bits in 63:56. */
-  const untag = (high: number): number => (high << 8) >> 8;
+  /** `__tag_reset`: an address tag takes the place of the sign bits in 63:56. Addresses of 57 bits have no room for one. */
+  const untag = (high: number): number => (addressBits > 56 ? high : (high << 8) >> 8);
 
   return {
     counters,
