@@ -2,20 +2,10 @@ import { Access, EntryType, FaultKind, Privilege } from "@kpkeys/core/contracts"
 import type { WalkStep } from "@kpkeys/core/contracts";
 import { fromWords, shortHex, toWords, withEntries, withRegister } from "@kpkeys/core/machine";
 import type { AccessSetup, ExplainRules, KeyUse, Rule, WhatIf } from "@kpkeys/core/machine";
+import { arm64GeometryOf } from "./explain-geometry.js";
 import { ARM64_FORMAT, Bit, HighBit, MEMORY_TYPES } from "./format.js";
-import {
-  POR_EL1,
-  PSTATE_PAN,
-  SCTLR_EPAN,
-  SCTLR_WXN,
-  TCR2_E0POE,
-  TCR2_PIE,
-  TCR2_POE,
-  TCR_HA,
-  TCR_HD,
-  TCR_HPD0,
-  TCR_HPD1,
-} from "./registers.js";
+import { POR_EL1, PSTATE_PAN, SCTLR_EPAN, SCTLR_WXN, TCR2_E0POE, TCR2_PIE, TCR2_POE } from "./registers.js";
+import { TCR_HA, TCR_HD, TCR_HPD0, TCR_HPD1 } from "./tcr.js";
 
 function root({ address }: AccessSetup): Rule {
   const upper = address >> 63n === 1n;
@@ -66,7 +56,8 @@ function entry({ level, high, low }: WalkStep, setup: AccessSetup): Rule {
     };
   }
   const kind = level === levels.length - 1 ? "page" : "block";
-  const attributes = `AttrIndx ${memoryType(low)}, AP[2:1] 0b${bits(value, 6, 2)}, SH ${(low >>> 8) & 3}`;
+  const shareability = arm64GeometryOf(format.geometry).lpa2 ? "" : `, SH ${(low >>> 8) & 3}`;
+  const attributes = `AttrIndx ${memoryType(low)}, AP[2:1] 0b${bits(value, 6, 2)}${shareability}`;
   const flags = bitsOf(value, [
     ["AF", 10],
     ["nG", 11],

@@ -10,13 +10,15 @@ import type {
   Rule,
   SyndromeVerdict,
 } from "@kpkeys/core/machine";
-import { ARM64_GEOMETRIES, addressBitsOf, geometryOf, NARROWER, TCR_IPS, TCR_IPS_SHIFT } from "./explain-geometry.js";
+import { addressBitsOf, arm64GeometryOf, geometryOf, NARROWER } from "./explain-geometry.js";
 import { ARM64_RULES } from "./explain-rules.js";
 import { describeSignal, ESR_OVERLAY, ESR_WNR, exceptionClassOf, statusOf } from "./fault.js";
 import { faultInfo, isTranslationResult, LEVEL_MINUS_ONE, STATUS_SOURCE, statusMeaning } from "./fault-status.js";
 import { ARM64_FORMAT, Bit, createFormat } from "./format.js";
+import { ARM64_4K_48, ARM64_GEOMETRIES } from "./geometry.js";
 import { createRegime } from "./regime.js";
-import { createSystemRegisters, POR_EL1, TCR_HA, TCR_HD, TCR_TBI0, TCR_TBI1 } from "./registers.js";
+import { createSystemRegisters, POR_EL1 } from "./registers.js";
+import { TCR_HA, TCR_HD, TCR_IPS, TCR_IPS_SHIFT, TCR_TBI0, TCR_TBI1, tcrOf } from "./tcr.js";
 import { ARM64_VECTORS } from "./vectors.js";
 
 const LINUX = "as Linux sets it";
@@ -215,6 +217,9 @@ function beyondEntries({ syndromeLow }: FaultReport): NotTables | undefined {
   return { name: faultInfo(status).name, rules: [{ text, source: "Arm ARM, D8.2" }] };
 }
 
+/** Width of output addresses of a CPU that is not known: what descriptors hold decides. */
+const WIDEST = 52;
+
 /** How arm64 explains its accesses. */
 export const ARM64_EXPLAIN: ExplainRules = {
   format: ARM64_FORMAT,
@@ -235,19 +240,19 @@ export const ARM64_EXPLAIN: ExplainRules = {
   beyondEntries,
   describeSignal,
   geometries: ARM64_GEOMETRIES,
-  formatOf: (geometry: Geometry) => createFormat(geometry),
+  formatOf: (geometry: Geometry) => createFormat(arm64GeometryOf(geometry)),
   geometryOf,
-  createSystemRegisters: () => createSystemRegisters(true),
+  createSystemRegisters: () => createSystemRegisters(true, tcrOf(ARM64_4K_48, WIDEST)),
   createCpu(memory, physicalAddressBits, geometry) {
     const systemRegisters = createSystemRegisters(true);
     return createCpu({
       id: 0,
-      regime: createRegime(systemRegisters.controls, physicalAddressBits, geometry),
+      regime: createRegime(systemRegisters.controls, physicalAddressBits, arm64GeometryOf(geometry)),
       memory,
       systemRegisters,
     });
   },
-  physicalAddressBits: ({ tcr }) => addressBitsOf(tcr!),
+  physicalAddressBits: ({ tcr }, geometry) => addressBitsOf(tcr!, geometry),
   otherMachines,
   decidedBy,
   report,

@@ -39,6 +39,17 @@ const STATUS: Readonly<Record<FaultKind, number>> = {
   [FaultKind.RESERVED]: 4,
 };
 
+/** Fault status codes of level -1, which only tables are walked at. */
+const STATUS_MINUS_ONE: Readonly<Partial<Record<FaultKind, number>>> = {
+  [FaultKind.ADDRESS_SIZE]: 0x29,
+  [FaultKind.TRANSLATION]: 0x2b,
+};
+
+/** The fault status code of a kind at one of the architecture's levels, -1 to 3. */
+function statusAt(kind: FaultKind, level: number): number {
+  return level < 0 ? STATUS_MINUS_ONE[kind]! : STATUS[kind] + level;
+}
+
 /**
  * Makes the syndrome of a CPU: ESR_EL1 of a data or instruction abort.
  *
@@ -69,7 +80,7 @@ export function createSyndrome(permissions: Permissions, firstLevel: number): Tr
       (exceptionClass << EC_SHIFT) |
       ESR_IL |
       (isWrite(kind, packed, access, privilege, pkeyHigh, pkeyLow) ? ESR_WNR : 0) |
-      (STATUS[kind] + firstLevel + walk.level);
+      statusAt(kind, firstLevel + walk.level);
   };
 }
 

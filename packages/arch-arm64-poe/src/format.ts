@@ -1,8 +1,10 @@
 import { EntryType } from "@kpkeys/core/contracts";
-import type { Entry, Geometry, LevelGeometry, PageTableFormat, Protection, Words } from "@kpkeys/core/contracts";
-import { fromWords } from "@kpkeys/core/machine";
+import type { Entry, PageTableFormat, Protection, ProtectionName, Words } from "@kpkeys/core/contracts";
+import { ARM64_4K_48 } from "./geometry.js";
+import type { Arm64Geometry } from "./geometry.js";
 
-// A VMSAv8-64 descriptor, 4 KiB granule (Arm ARM, section D8.3); software bits as Linux uses them (asm/pgtable-prot.h).
+// A VMSAv8-64 descriptor, 4 KiB granule, 48-bit output addresses (Arm ARM, section D8.3); geometry.ts says where others keep the
+// address. Software bits as Linux uses them (asm/pgtable-prot.h).
 //
 //   leaf:   63    62   60  58    56    55     54   53   52    51   50   47              12  11  10  9  8  7      6   4      2  1  0
 //           soft  POIndex  soft  soft  DIRTY  UXN  PXN  CONT  DBM  GP   output address      nG  AF  SH    AP[2]  AP1 AttrIndx  T  V
@@ -55,8 +57,6 @@ export const HighBit = {
 export const POINDEX_SHIFT = 28;
 /** POIndex in the high word: bits 62 to 60. */
 const POINDEX = 7 << POINDEX_SHIFT;
-/** Bits 47 to 32 of the output address, in the high word. */
-export const ADDRESS_HIGH = 0x0000ffff;
 /** Names of the memory types by AttrIndx, as Linux sets MAIR_EL1 up (asm/memory.h). */
 export const MEMORY_TYPES = [
   "MEM/NORMAL",
@@ -68,27 +68,35 @@ export const MEMORY_TYPES = [
 /** AttrIndx of Normal memory with tags, MT_NORMAL_TAGGED; MT_NORMAL is 0. */
 const TAGGED = 1 << 2;
 
-/** The level of pages. */
-export const LAST_LEVEL = 3;
-
 const { VALID, TABLE, USER, RDONLY, SHARED, AF, NG } = Bit;
 const { DBM, PXN, UXN, DIRTY, PXN_TABLE, UXN_TABLE } = HighBit;
 // What is imported or exported is loaded each time; what stands here alone is folded.
 const { INVALID, LEAF, TABLE: TABLE_ENTRY } = EntryType;
-const LAST: number = LAST_LEVEL;
-const OUTPUT_HIGH: number = ADDRESS_HIGH;
 
 /** A protection from the bits that are set. */
 function protection(high: number, low: number): Protection {
   return { high, low };
 }
 
-function kernel(high: number, low = 0): Protection {
-  return protection(high | UXN, low | VALID | TABLE | AF | SHARED);
-}
-
-function user(high: number): Protection {
-  return protection(high | PXN, VALID | TABLE | AF | SHARED | NG | USER | RDONLY);
+/**
+ * Leaf bits by Linux's names. PAGE_KERNEL is the linear map's: Normal memory with tags. With FEAT_LPA2 a descriptor has no SH
+ * (PTE_MAYBE_SHARED): TCR_EL1.SH0 and SH1 say for all of them.
+ */
+function protectionsOf({ lpa2 }: Arm64Geometry): Readonly<Record<ProtectionName, Protection>> {
+  const shared = lpa2 ? 0 : SHARED;
+  const kernel = (high: number, low = 0): Protection => protection(high | UXN, low | VALID | TABLE | AF | shared);
+  const user = (high: number): Protection => protection(high | PXN, VALID | TABLE | AF | shared | NG | USER | RDONLY);
+  return {
+    PAGE_KERNEL: kernel(DBM | PXN | DIRTY, TAGGED),
+    PAGE_KERNEL_RO: kernel(PXN, RDONLY),
+    PAGE_KERNEL_ROX: kernel(0, RDONLY),
+    PAGE_KERNEL_EXEC: kernel(DBM | DIRTY),
+    PAGE_NONE: protection(PXN | UXN, TABLE | AF | shared | NG | RDONLY),
+    PAGE_READONLY: user(UXN),
+    PAGE_READONLY_EXEC: user(0),
+    PAGE_SHARED: user(UXN | DBM),
+    PAGE_SHARED_EXEC: user(DBM),
+  };
 }
 
 /** What `pte_modify` takes from the new protection. Linux takes the key too, from the VMA; here it stays. */
@@ -107,144 +115,115 @@ function makeDirty(entry: Entry): void {
   if (isWritable(entry.high)) entry.low &= ~RDONLY;
 }
 
-/** Linux's names of the levels by their number: the others are folded. */
-const LEVEL_NAMES: Readonly<Record<number, readonly LevelGeometry["name"][]>> = {
-  2: ["pgd", "pte"],
-  3: ["pgd", "pmd", "pte"],
-  4: ["pgd", "pud", "pmd", "pte"],
-  5: ["pgd", "p4d", "pud", "pmd", "pte"],
-};
+/** Puts output addresses into descriptors of one form, and reads them out. */
+interface OutputAddressCodec {
+  /** Bits 63 to 32 of a descriptor with an address and nothing else. @param pfn - page-frame number */
+  high(pfn: number): number;
+  /** Bits 31 to 0 of it. @param pfn - page-frame number */
+  low(pfn: number): number;
+  /** Bits 63 to 32 of the output address. @param high - bits 63 to 32 of a descriptor @param low - bits 31 to 0 */
+  addressHigh(high: number, low: number): number;
+}
+
+/** @returns the codec of a geometry's output addresses */
+export function outputAddressCodec({ pageShift, outputAddress }: Arm64Geometry): OutputAddressCodec {
+  const { highMask, moved = { from: 0, bits: 0, to: 32 } } = outputAddress;
+  const pfnsInHighWord = 2 ** (32 - pageShift);
+  const movedMask = 2 ** moved.bits - 1;
+  const movedShift = moved.to - 32;
+  const { from } = moved;
+  return {
+    high: (pfn) => (pfn / pfnsInHighWord) & highMask,
+    low: (pfn) => (pfn << pageShift) | ((((pfn / pfnsInHighWord) >>> movedShift) & movedMask) << from),
+    addressHigh: (high, low) => (high & highMask) | (((low >>> from) & movedMask) << movedShift),
+  };
+}
 
 /**
- * The shape of stage 1 tables (Arm ARM, section D8.2): each table fills a page, the top one is indexed by what is left.
+ * Makes the codec of VMSAv8-64 stage 1 tables.
  *
- * @param pageShift - log2 of the granule in bytes: 12, 14 or 16
- * @param addressBits - width of virtual addresses in bits, 64 less T0SZ or T1SZ
- * @returns the geometry, with Linux's names of the levels
+ * @param geometry - their shape, one of {@link ARM64_GEOMETRIES}
+ * @returns the codec
  */
-export function createGeometry(pageShift: number, addressBits: number): Geometry {
-  const indexBits = pageShift - 3;
-  const names = LEVEL_NAMES[Math.ceil((addressBits - pageShift) / indexBits)]!;
-  const levels = names.map((name, level): LevelGeometry => {
-    const number = LAST_LEVEL + 1 - names.length + level;
-    const shift = pageShift + indexBits * (LAST_LEVEL - number);
-    return {
-      name,
-      shift,
-      indexBits: level === 0 ? addressBits - shift : indexBits,
-      leaf: number >= (pageShift === 12 ? 1 : 2),
-    };
-  });
-  return { pageShift, levels, addressBits, splitRoots: true };
+export function createFormat(geometry: Arm64Geometry): PageTableFormat {
+  const { levels, pageShift } = geometry;
+  const last = levels.length - 1;
+  const shifts = levels.map(({ shift }) => shift);
+  const indexMasks = levels.map(({ indexBits }) => 2 ** indexBits - 1);
+  const blocks = levels.map(({ leaf }, level) => leaf && level !== last);
+  const pfnsInHighWord = 2 ** (32 - pageShift);
+  const output = outputAddressCodec(geometry);
+  return {
+    geometry,
+    protections: protectionsOf(geometry),
+    attributes: {
+      ro: { clear: protection(DBM, 0), set: protection(0, RDONLY) },
+      rw: { clear: protection(0, RDONLY), set: protection(DBM, 0) },
+      nx: { clear: protection(0, 0), set: protection(PXN, 0) },
+      x: { clear: protection(PXN, 0), set: protection(0, 0) },
+      invalid: { clear: protection(0, VALID), set: protection(0, NG) },
+      valid: { clear: protection(0, NG), set: protection(0, VALID) },
+    },
+    index(level, high, low) {
+      const shift = shifts[level]!;
+      const bits = shift < 32 ? (high << (32 - shift)) | (low >>> shift) : high >>> (shift - 32);
+      return bits & indexMasks[level]!;
+    },
+    // Linux sets PXNTable and UXNTable in the linear map's tables and the one of them that fits in others; indirect permissions
+    // ignore them.
+    makeTable(entry, pfn, isUser) {
+      entry.high = output.high(pfn) | (isUser ? PXN_TABLE : PXN_TABLE | UXN_TABLE);
+      entry.low = output.low(pfn) | AF | TABLE | VALID;
+    },
+    makeLeaf(entry, level, pfn, { high, low }) {
+      entry.high = output.high(pfn) | high;
+      entry.low = output.low(pfn) | (level === last ? low : low & ~TABLE);
+    },
+    splitLeaf(entry, level) {
+      entry.high &= ~HighBit.CONT;
+      if (level + 1 === last) entry.low |= TABLE;
+    },
+    typeOf(level, _high, low) {
+      if ((low & VALID) === 0) return INVALID;
+      if ((low & TABLE) !== 0) return level === last ? LEAF : TABLE_ENTRY;
+      return blocks[level]! ? LEAF : INVALID;
+    },
+    isPresent: (_high, low) => (low & (VALID | NG)) !== 0,
+    pfnOf: (high, low) => output.addressHigh(high, low) * pfnsInHighWord + (low >>> pageShift),
+    pkeyOf: (high) => (high & POINDEX) >>> POINDEX_SHIFT,
+    pkeyChange: (key) => ({ clear: protection(POINDEX, 0), set: protection(key << POINDEX_SHIFT, 0) }),
+    isWritable,
+    isYoung: (_high, low) => (low & AF) !== 0,
+    isDirty: (high, low) => (high & DIRTY) !== 0 || isHardwareDirty(high, low),
+    isUser: (_high, low) => (low & USER) !== 0,
+    makeWritable(entry) {
+      entry.high |= DBM;
+      if ((entry.high & DIRTY) !== 0) entry.low &= ~RDONLY;
+    },
+    makeReadOnly(entry) {
+      if (isHardwareDirty(entry.high, entry.low)) entry.high |= DIRTY;
+      entry.high &= ~DBM;
+      entry.low |= RDONLY;
+    },
+    makeYoung(entry) {
+      entry.low |= AF;
+    },
+    makeOld(entry) {
+      entry.low &= ~AF;
+    },
+    makeDirty,
+    makeClean(entry) {
+      entry.high &= ~DIRTY;
+      entry.low |= RDONLY;
+    },
+    reprotect(entry, { high, low }) {
+      if (isHardwareDirty(entry.high, entry.low)) entry.high |= DIRTY;
+      entry.high = (entry.high & ~MODIFIED.high) | (high & MODIFIED.high);
+      entry.low = (entry.low & ~MODIFIED.low) | (low & MODIFIED.low);
+      if ((entry.high & DIRTY) !== 0) makeDirty(entry);
+    },
+  };
 }
 
 /** The codec of VMSAv8-64 stage 1 tables, 4 KiB granule, four levels, 48-bit addresses in both halves. */
-export const ARM64_FORMAT: PageTableFormat = {
-  geometry: createGeometry(12, 48),
-  // PAGE_KERNEL is the linear map's: Normal memory with tags.
-  protections: {
-    PAGE_KERNEL: kernel(DBM | PXN | DIRTY, TAGGED),
-    PAGE_KERNEL_RO: kernel(PXN, RDONLY),
-    PAGE_KERNEL_ROX: kernel(0, RDONLY),
-    PAGE_KERNEL_EXEC: kernel(DBM | DIRTY),
-    PAGE_NONE: protection(PXN | UXN, TABLE | AF | SHARED | NG | RDONLY),
-    PAGE_READONLY: user(UXN),
-    PAGE_READONLY_EXEC: user(0),
-    PAGE_SHARED: user(UXN | DBM),
-    PAGE_SHARED_EXEC: user(DBM),
-  },
-  attributes: {
-    ro: { clear: protection(DBM, 0), set: protection(0, RDONLY) },
-    rw: { clear: protection(0, RDONLY), set: protection(DBM, 0) },
-    nx: { clear: protection(0, 0), set: protection(PXN, 0) },
-    x: { clear: protection(PXN, 0), set: protection(0, 0) },
-    invalid: { clear: protection(0, VALID), set: protection(0, NG) },
-    valid: { clear: protection(0, NG), set: protection(0, VALID) },
-  },
-  index(level, high, low) {
-    const shift = 39 - level * 9;
-    return (shift < 32 ? (high << (32 - shift)) | (low >>> shift) : high >>> (shift - 32)) & 511;
-  },
-  // Linux sets PXNTable and UXNTable in the linear map's tables and the one of them that fits in others; indirect permissions
-  // ignore them.
-  makeTable(entry, pfn, isUser) {
-    entry.high = (pfn / 2 ** 20) | (isUser ? PXN_TABLE : PXN_TABLE | UXN_TABLE);
-    entry.low = (pfn << 12) | AF | TABLE | VALID;
-  },
-  makeLeaf(entry, level, pfn, { high, low }) {
-    entry.high = (pfn / 2 ** 20) | high;
-    entry.low = (pfn << 12) | (level === LAST ? low : low & ~TABLE);
-  },
-  splitLeaf(entry, level) {
-    entry.high &= ~HighBit.CONT;
-    if (level + 1 === LAST) entry.low |= TABLE;
-  },
-  typeOf(level, _high, low) {
-    if ((low & VALID) === 0) return INVALID;
-    const table = (low & TABLE) !== 0;
-    if (level === LAST) return table ? LEAF : INVALID;
-    if (table) return TABLE_ENTRY;
-    return level === 0 ? INVALID : LEAF;
-  },
-  isPresent: (_high, low) => (low & (VALID | NG)) !== 0,
-  pfnOf: (high, low) => (high & OUTPUT_HIGH) * 2 ** 20 + (low >>> 12),
-  pkeyOf: (high) => (high & POINDEX) >>> POINDEX_SHIFT,
-  pkeyChange: (key) => ({ clear: protection(POINDEX, 0), set: protection(key << POINDEX_SHIFT, 0) }),
-  isWritable,
-  isYoung: (_high, low) => (low & AF) !== 0,
-  isDirty: (high, low) => (high & DIRTY) !== 0 || isHardwareDirty(high, low),
-  isUser: (_high, low) => (low & USER) !== 0,
-  makeWritable(entry) {
-    entry.high |= DBM;
-    if ((entry.high & DIRTY) !== 0) entry.low &= ~RDONLY;
-  },
-  makeReadOnly(entry) {
-    if (isHardwareDirty(entry.high, entry.low)) entry.high |= DIRTY;
-    entry.high &= ~DBM;
-    entry.low |= RDONLY;
-  },
-  makeYoung(entry) {
-    entry.low |= AF;
-  },
-  makeOld(entry) {
-    entry.low &= ~AF;
-  },
-  makeDirty,
-  makeClean(entry) {
-    entry.high &= ~DIRTY;
-    entry.low |= RDONLY;
-  },
-  reprotect(entry, { high, low }) {
-    if (isHardwareDirty(entry.high, entry.low)) entry.high |= DIRTY;
-    entry.high = (entry.high & ~MODIFIED.high) | (high & MODIFIED.high);
-    entry.low = (entry.low & ~MODIFIED.low) | (low & MODIFIED.low);
-    if ((entry.high & DIRTY) !== 0) makeDirty(entry);
-  },
-};
-
-/**
- * The codec for reading tables of another shape: descriptors are the same, but for the address bits that a larger granule
- * leaves out.
- *
- * @param geometry - the shape
- * @returns the codec
- */
-export function createFormat(geometry: Geometry): PageTableFormat {
-  const { levels, pageShift } = geometry;
-  const addressLow = -1 << pageShift;
-  return {
-    ...ARM64_FORMAT,
-    geometry,
-    index(level, high, low) {
-      const { shift, indexBits } = levels[level]!;
-      return Number(BigInt.asUintN(indexBits, fromWords(high, low) >> BigInt(shift)));
-    },
-    typeOf(level, _high, low) {
-      const isLast = level === levels.length - 1;
-      if ((low & VALID) === 0) return INVALID;
-      if ((low & TABLE) !== 0) return isLast ? LEAF : TABLE_ENTRY;
-      return !isLast && levels[level]!.leaf ? LEAF : INVALID;
-    },
-    pfnOf: (high, low) => Number(fromWords(high & OUTPUT_HIGH, low & addressLow) >> BigInt(pageShift)),
-  };
-}
+export const ARM64_FORMAT: PageTableFormat = createFormat(ARM64_4K_48);

@@ -1,59 +1,106 @@
-import type { PgtableArch, Setter } from "@kpkeys/core/contracts";
+import type { KernelLayout, PgtableArch, Setter } from "@kpkeys/core/contracts";
 import { Bit, HighBit } from "./format.js";
+import { ARM64_4K_48 } from "./geometry.js";
+import type { Arm64Geometry } from "./geometry.js";
 
 // What is imported is loaded each time; what stands here is folded.
 const { VALID, USER } = Bit;
 const { UXN } = HighBit;
-/** Bytes of a page. */
-const PAGE = 0x1000n;
+const MiB = 1n << 20n;
+const GiB = 1n << 30n;
+
 /** FIXADDR_TOP: one past the highest fixmap slot. */
-const FIXMAP_TOP = 0xffffffffff800000n;
+const FIXMAP_TOP = -8n * MiB;
 /** Number of fixmap slots that the model kernel uses; one table of pages maps them all. */
 const FIXMAP_SLOTS = 8n;
+/** VMEMMAP_END. */
+const VMEMMAP_END = -GiB;
+/** MODULES_VSIZE: the modules lie between the linear map and the image. */
+const MODULES_SIZE = 2n * GiB;
+/** What is left to the image at the start of the vmalloc area. */
+const IMAGE_SIZE = 128n * MiB;
+const STRUCT_PAGE_SIZE = 64;
+
+/** CONT_PTE_SHIFT less PAGE_SHIFT, by log2 of the page size (arch/arm64/Kconfig): 64 KiB, 2 MiB, 2 MiB. */
+const CONT_PTE_ORDER: Readonly<Record<number, number>> = { 12: 4, 14: 7, 16: 5 };
+
+/** ARCH_MMAP_RND_BITS_MAX (arch/arm64/Kconfig): VA_BITS - PAGE_SHIFT - 3, but 27 with 42 bits, whatever the page size. */
+function mmapRandomBits(vaBitsMin: number, pageShift: number): number {
+  return vaBitsMin === 42 ? 27 : vaBitsMin - pageShift - 3;
+}
+
+/** A kernel address: these are counted from the end of the address space. */
+const upper = (address: bigint): bigint => BigInt.asUintN(64, address);
 
 /**
- * How Linux writes page tables on arm64: addresses from asm/memory.h and Documentation/arch/arm64/memory.rst (48 bits, no KASLR),
- * static tables from arch/arm64/mm/fixmap.c and the linker script, barriers from asm/pgtable.h.
+ * The kernel's half, as asm/memory.h and asm/pgtable.h derive it from VA_BITS and the page size, without KASLR:
  *
- * `bm_pte` stands for bm_pud, bm_pmd and bm_pte; the first 128 MiB of the vmalloc area are left to the image.
+ * ```text
+ *   -2^VA_BITS    -2^(VA_BITS_MIN-1)   +2 GiB                VMEMMAP_START     -1 GiB           -8 MiB
+ *   | linear map  | modules            | image, vmalloc      | struct pages    |      fixmap    |
+ *     PAGE_OFFSET   PAGE_END             KIMAGE_VADDR                            VMEMMAP_END      FIXADDR_TOP
+ * ```
  */
-export const ARM64_PGTABLE: PgtableArch = {
-  layout: {
-    linearMap: 0xffff000000000000n,
-    image: 0xffff800080000000n,
-    vmallocStart: 0xffff800088000000n,
-    vmallocEnd: 0xfffffdffbf800000n,
-    vmemmap: 0xfffffdffc0000000n,
-    structPageSize: 64,
-    fixmap: FIXMAP_TOP - FIXMAP_SLOTS * PAGE,
-    userEnd: 1n << 48n,
+function layoutOf({ pageShift, addressBits }: Arm64Geometry, vaBitsMin: number): KernelLayout {
+  const pageOffset = -(1n << BigInt(addressBits));
+  const pageEnd = -(1n << BigInt(vaBitsMin - 1));
+  const image = pageEnd + MODULES_SIZE;
+  const vmemmap = VMEMMAP_END - ((pageEnd - pageOffset) >> BigInt(pageShift)) * BigInt(STRUCT_PAGE_SIZE);
+  return {
+    linearMap: upper(pageOffset),
+    image: upper(image),
+    vmallocStart: upper(image + IMAGE_SIZE),
+    vmallocEnd: upper(vmemmap - 8n * MiB),
+    vmemmap: upper(vmemmap),
+    structPageSize: STRUCT_PAGE_SIZE,
+    fixmap: upper(FIXMAP_TOP - (FIXMAP_SLOTS << BigInt(pageShift))),
+    userEnd: 1n << BigInt(addressBits),
     ramBase: 0x80000000n,
     imageOffset: 0x200000,
-  },
-  // STACK_RND_MASK of asm/elf.h and ARCH_MMAP_RND_BITS_MAX of arch/arm64/Kconfig, both for pages of 4 KiB and 48 bits;
-  // arch_randomize_brk and mmap_base of mm/util.c.
-  userLayout: {
-    lowest: 0x10000n,
-    stackTop: 1n << 48n,
-    stackRandom: 0x40000n * PAGE,
-    mmapRandom: (1n << 33n) * PAGE,
-    brkRandom: 1n << 30n,
-  },
-  staticTables: [
-    { symbol: "swapper_pg_dir", role: "root", pages: 1, protection: "rodata" },
-    { symbol: "init_pg_dir", role: "image", pages: 8, protection: "pkey" },
-    { symbol: "bm_pte", role: "fixmap", pages: 3, protection: "pkey" },
-  ],
-  rootTableAddress: "fixmap",
-  earlyTableAddress: "fixmap",
-  lazyLeaveElidesBarrier: true,
-  tlbBroadcast: true,
-  contPteOrder: 4,
-  linearMapProtection: "PAGE_KERNEL",
-  // Of entries of pages only a new kernel mapping must be seen at once; a user's is met with a spurious fault at worst.
-  barrierAfter: (setter, high, low) =>
-    setter === "set_pte" ? (low & (VALID | USER)) === VALID && (high & UXN) !== 0 : isBarrierAfterTable(setter, low),
-};
+  };
+}
+
+/**
+ * How Linux writes page tables on arm64: addresses from asm/memory.h, static tables from arch/arm64/mm/fixmap.c and the linker
+ * script, barriers from asm/pgtable.h.
+ *
+ * `bm_pte` stands for bm_pud, bm_pmd and bm_pte.
+ *
+ * @param geometry - the shape of the tables
+ */
+export function createPgtable(geometry: Arm64Geometry): PgtableArch {
+  const { pageShift, addressBits, levels } = geometry;
+  // VA_BITS_MIN: user mappings are above it only where a hint asks for that.
+  const vaBitsMin = Math.min(addressBits, pageShift === 14 && addressBits === 52 ? 47 : 48);
+  return {
+    layout: layoutOf(geometry, vaBitsMin),
+    // STACK_RND_MASK of asm/elf.h, which is 1 GiB with every page size; arch_randomize_brk and mmap_base of mm/util.c.
+    userLayout: {
+      lowest: 0x10000n,
+      stackTop: 1n << BigInt(vaBitsMin),
+      stackRandom: GiB,
+      mmapRandom: 1n << BigInt(mmapRandomBits(vaBitsMin, pageShift) + pageShift),
+      brkRandom: GiB,
+    },
+    staticTables: [
+      { symbol: "swapper_pg_dir", role: "root", pages: 1, protection: "rodata" },
+      { symbol: "init_pg_dir", role: "image", pages: 8, protection: "pkey" },
+      { symbol: "bm_pte", role: "fixmap", pages: Math.min(3, levels.length - 1), protection: "pkey" },
+    ],
+    rootTableAddress: "fixmap",
+    earlyTableAddress: "fixmap",
+    lazyLeaveElidesBarrier: true,
+    tlbBroadcast: true,
+    contPteOrder: CONT_PTE_ORDER[pageShift]!,
+    linearMapProtection: "PAGE_KERNEL",
+    // Of entries of pages only a new kernel mapping must be seen at once; a user's is met with a spurious fault at worst.
+    barrierAfter: (setter, high, low) =>
+      setter === "set_pte" ? (low & (VALID | USER)) === VALID && (high & UXN) !== 0 : isBarrierAfterTable(setter, low),
+  };
+}
+
+/** {@link createPgtable} of pages of 4 KiB and 48-bit addresses. */
+export const ARM64_PGTABLE: PgtableArch = createPgtable(ARM64_4K_48);
 
 function isBarrierAfterTable(setter: Setter, low: number): boolean {
   switch (setter) {

@@ -1,47 +1,71 @@
 import { registerArch } from "@kpkeys/core";
-import type { Plugin } from "@kpkeys/core/contracts";
-import { createCpu, readArchOptions } from "@kpkeys/core/machine";
-import { ARM64_FORMAT } from "./format.js";
+import type { Plugin, PluginOptions } from "@kpkeys/core/contracts";
+import { createCpu, readArchOptions, refuseArchOption } from "@kpkeys/core/machine";
+import { createFormat } from "./format.js";
+import { ARM64_GEOMETRIES } from "./geometry.js";
+import type { Arm64Geometry } from "./geometry.js";
 import { createKpkeysArch } from "./kpkeys.js";
-import { ARM64_PGTABLE } from "./pgtable.js";
+import { createPgtable } from "./pgtable.js";
 import { createRegime } from "./regime.js";
 import { createSystemRegisters, POR_EL1 } from "./registers.js";
+import { tcrOf } from "./tcr.js";
 import { ARM64_TOOLS } from "./tools.js";
 
 const ID = "arm64-poe";
 
-/** How wide output addresses may be: 52 bits would need other descriptors. */
-const PHYSICAL_ADDRESS = { standard: 48, least: 36, most: 48 };
+/** The page sizes in bytes. */
+const PAGE_SIZES = [4096, 16384, 65536];
+/** Fewest bits of output addresses. */
+const LEAST_ADDRESS_BITS = 36;
+
+/** The shape of tables that the options `pageSize` and `vaBits` choose. @throws KpkeysError ERR_SPEC if Linux has none such */
+function geometryOf({ pageSize = PAGE_SIZES[0], vaBits = 48 }: PluginOptions): Arm64Geometry {
+  const ofSize = ARM64_GEOMETRIES.filter(({ pageShift }) => 2 ** pageShift === pageSize);
+  if (ofSize.length === 0) throw refuseArchOption(ID, "pageSize", PAGE_SIZES.join(", "));
+  const geometry = ofSize.find(({ addressBits }) => addressBits === vaBits);
+  if (geometry !== undefined) return geometry;
+  const known = ofSize.map(({ addressBits }) => addressBits).sort((a, b) => a - b);
+  throw refuseArchOption(ID, "vaBits", `${known.join(", ")} with pages of ${String(pageSize)} bytes`);
+}
 
 /**
- * arm64 with permission overlays: stage 1 of EL1&0 with four levels of 4 KiB tables, indirect permissions, POR_EL1 and POR_EL0.
+ * arm64 with permission overlays: stage 1 of EL1&0, indirect permissions, POR_EL1 and POR_EL0.
  *
- * Options: `pkeys`, whether the CPUs have FEAT_S1POE (default true); `skipEqualWrites`, whether entering a context leaves out a
- * write that would change nothing (default true); `physicalAddressBits`, width of output addresses, 36 to 48 (default 48);
- * `tlb`, sets, ways, replacement and seed of each CPU's TLB (default 1,024 sets of one way).
+ * Options: `pageSize`, bytes of a page, 4096, 16384 or 65536 (default 4096); `vaBits`, width of addresses, 39, 48 or 52 with pages of
+ * 4 KiB, 36, 47, 48 or 52 with 16 KiB, 42, 48 or 52 with 64 KiB (default 48); `pkeys`, whether the CPUs have FEAT_S1POE (default
+ * true); `skipEqualWrites`, whether entering a context leaves out a write that would change nothing (default true);
+ * `physicalAddressBits`, width of output addresses, from 36 to what descriptors hold: 52 with `vaBits` 52 or pages of 64 KiB, else 48
+ * (default: all); `tlb`, sets, ways, replacement and seed of each CPU's TLB (default 1,024 sets of one way).
  *
  * The machine's `PhysicalMemory` must be there when the first CPU is made, its `Cpus` when the first context is entered.
  */
 export const arm64Poe: Plugin = {
   id: ID,
   kind: "arch",
-  description: "arm64: POR_EL1 (FEAT_S1POE), VMSAv8-64 stage 1 with four levels",
+  description: "arm64: POR_EL1 (FEAT_S1POE), VMSAv8-64 stage 1",
   contract: 1,
   config: [
     { symbol: "ARM64" },
     { symbol: "ARM64_POE", selects: ["ARCH_HAS_KPKEYS", "ARCH_HAS_KPKEYS_HARDENED_PGTABLES"] },
   ],
   setup(container, options) {
-    const { pkeys, skipEqualWrites, physicalAddressBits, tlb } = readArchOptions(ID, options, PHYSICAL_ADDRESS);
+    const geometry = geometryOf(options);
+    const { outputBits } = geometry;
+    const { pkeys, skipEqualWrites, physicalAddressBits, tlb } = readArchOptions(
+      ID,
+      options,
+      { standard: outputBits, least: LEAST_ADDRESS_BITS, most: outputBits },
+      ["pageSize", "vaBits"],
+    );
     registerArch(container, {
       pkeyRegister: POR_EL1,
-      pageTableFormat: ARM64_FORMAT,
-      pgtable: ARM64_PGTABLE,
+      pageTableFormat: createFormat(geometry),
+      pgtable: createPgtable(geometry),
       tools: ARM64_TOOLS,
       createKpkeysArch: (cpus) => createKpkeysArch(cpus, { pkeys, skipEqualWrites }),
       createCpu(place) {
-        const systemRegisters = createSystemRegisters(pkeys);
-        const regime = createRegime(systemRegisters.controls, physicalAddressBits);
+        const systemRegisters = createSystemRegisters(pkeys, tcrOf(geometry, physicalAddressBits));
+        const regime = createRegime(systemRegisters.controls, physicalAddressBits, geometry);
         return createCpu({ ...place, regime, systemRegisters, tlb });
       },
     });

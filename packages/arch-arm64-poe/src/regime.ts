@@ -2,7 +2,9 @@ import { Access, FaultKind } from "@kpkeys/core/contracts";
 import type { Geometry } from "@kpkeys/core/contracts";
 import type { LevelDecoding, TranslationRegime } from "@kpkeys/core/machine";
 import { createSyndrome } from "./fault.js";
-import { ADDRESS_HIGH, ARM64_FORMAT, Bit, HighBit, LAST_LEVEL } from "./format.js";
+import { Bit, HighBit, outputAddressCodec } from "./format.js";
+import { ARM64_4K_48 } from "./geometry.js";
+import type { Arm64Geometry } from "./geometry.js";
 import { createPermissions } from "./permissions.js";
 import type { Controls } from "./registers.js";
 
@@ -11,7 +13,6 @@ const { VALID, TABLE, AF, RDONLY } = Bit;
 const { DBM } = HighBit;
 const { WRITE } = Access;
 const { NONE, ADDRESS_SIZE, ACCESS_FLAG } = FaultKind;
-const OUTPUT_HIGH: number = ADDRESS_HIGH;
 const TYPE = VALID | TABLE;
 
 /** How entries are decoded by level. At the last the bits of a table mean a page; not all levels have blocks. */
@@ -24,7 +25,7 @@ function decodingOf({ levels, pageShift }: Geometry): readonly LevelDecoding[] {
 }
 
 /** The four levels of 48-bit addresses. */
-export const LEVELS: readonly LevelDecoding[] = decodingOf(ARM64_FORMAT.geometry);
+export const LEVELS: readonly LevelDecoding[] = decodingOf(ARM64_4K_48);
 
 /**
  * POR_EL1 after reset, where the Arm ARM lets it be UNKNOWN: all rights on key 0, which maps code and data alike, and none on the
@@ -36,22 +37,23 @@ const POR_EL1_RESET = { high: 0, low: 0x7 };
  * Makes the translation regime of one CPU: stage 1 of EL1&0 (Arm ARM, section D8).
  *
  * @param controls - the fields of the CPU's registers
- * @param physicalAddressBits - width of output addresses, 32 to 48
+ * @param physicalAddressBits - width of output addresses, 32 to the geometry's `outputBits`
  * @param geometry - the shape of the tables
  * @returns what the machine's CPU asks
  */
 export function createRegime(
   controls: Readonly<Controls>,
   physicalAddressBits: number,
-  geometry: Geometry = ARM64_FORMAT.geometry,
+  geometry: Arm64Geometry,
 ): TranslationRegime {
-  const firstLevel = LAST_LEVEL + 1 - geometry.levels.length;
+  const { firstLevel, outputAddress, addressBits } = geometry;
   const permissions = createPermissions(controls);
+  const output = outputAddressCodec(geometry);
   return {
-    levels: geometry === ARM64_FORMAT.geometry ? LEVELS : decodingOf(geometry),
-    addressBits: geometry.addressBits,
+    levels: decodingOf(geometry),
+    addressBits,
     splitRoots: true,
-    outputAddress: { highMask: ADDRESS_HIGH },
+    outputAddress,
     asidBits: 16,
     tableAccessed: 0,
     pkeyRegisterNeedsBarrier: true,
@@ -59,8 +61,8 @@ export function createRegime(
     nonCanonicalFault: FaultKind.TRANSLATION,
     unwalkedLevel: 0 - firstLevel,
     faultDropsTranslation: false,
-    checkEntry(_level, _isLeaf, high) {
-      return (high & OUTPUT_HIGH) >>> (physicalAddressBits - 32) === 0 ? NONE : ADDRESS_SIZE;
+    checkEntry(_level, _isLeaf, high, low) {
+      return output.addressHigh(high, low) >>> (physicalAddressBits - 32) === 0 ? NONE : ADDRESS_SIZE;
     },
     checkLeaf: ({ low }) => ((low & AF) !== 0 || controls.ha ? NONE : ACCESS_FLAG),
     attributes: permissions.attributes,

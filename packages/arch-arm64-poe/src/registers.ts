@@ -1,6 +1,8 @@
 import { KpkeysError } from "@kpkeys/core";
 import type { PkeyRegister, Rights, SystemRegisters, Words } from "@kpkeys/core/contracts";
 import { fromWords, toWords } from "@kpkeys/core/machine";
+import { ARM64_4K_48 } from "./geometry.js";
+import { tcrOf, TCR_HA, TCR_HD, TCR_HPD0, TCR_HPD1 } from "./tcr.js";
 
 // The bits of the system registers that decide a stage 1 translation at EL1&0 (Arm ARM, section D24.2).
 
@@ -8,18 +10,6 @@ import { fromWords, toWords } from "@kpkeys/core/machine";
 export const SCTLR_WXN: bigint = 1n << 19n;
 /** SCTLR_EL1.EPAN, bit 57: PAN covers pages that EL0 can only execute. */
 export const SCTLR_EPAN: bigint = 1n << 57n;
-/** TCR_EL1.HA, bit 39: hardware sets the access flag. */
-export const TCR_HA: bigint = 1n << 39n;
-/** TCR_EL1.HD, bit 40: hardware keeps the dirty state. */
-export const TCR_HD: bigint = 1n << 40n;
-/** TCR_EL1.HPD0, bit 41: no hierarchical permissions below TTBR0_EL1. */
-export const TCR_HPD0: bigint = 1n << 41n;
-/** TCR_EL1.HPD1, bit 42: no hierarchical permissions below TTBR1_EL1. */
-export const TCR_HPD1: bigint = 1n << 42n;
-/** TCR_EL1.TBI0, bit 37: the top byte of addresses below TTBR0_EL1 is a tag. */
-export const TCR_TBI0: bigint = 1n << 37n;
-/** TCR_EL1.TBI1, bit 38: the top byte of addresses below TTBR1_EL1 is a tag. */
-export const TCR_TBI1: bigint = 1n << 38n;
 /** TCR2_EL1.PIE, bit 1: base permissions are indirect. */
 export const TCR2_PIE: bigint = 1n << 1n;
 /** TCR2_EL1.E0POE, bit 2: POR_EL0 overlays unprivileged accesses. */
@@ -31,8 +21,6 @@ export const PSTATE_PAN: bigint = 1n << 22n;
 
 /** SCTLR_EL1 with M, C, I and EPAN. */
 const SCTLR_LINUX = SCTLR_EPAN | 0x1005n;
-/** TCR_EL1 with 48-bit addresses of 4 KiB pages in both halves (T0SZ = T1SZ = 16, TG1 = 0b10), IPS of 48 bits, AS, HA and HD. */
-const TCR_LINUX = TCR_HA | TCR_HD | (1n << 36n) | (5n << 32n) | (2n << 30n) | (16n << 16n) | 16n;
 /** PSTATE of EL1h with PAN. */
 const PSTATE_LINUX = PSTATE_PAN | 5n;
 
@@ -96,12 +84,16 @@ export interface Arm64SystemRegisters extends SystemRegisters {
  * overlays at both exception levels where the CPU has them.
  *
  * @param pkeys - whether the CPU has FEAT_S1POE; if not, TCR2_EL1.POE and E0POE are reserved
+ * @param tcr - TCR_EL1; that of pages of 4 KiB and 48-bit addresses if left out
  * @returns the registers
  */
-export function createSystemRegisters(pkeys: boolean): Arm64SystemRegisters {
+export function createSystemRegisters(
+  pkeys: boolean,
+  tcr: bigint = tcrOf(ARM64_4K_48, ARM64_4K_48.outputBits),
+): Arm64SystemRegisters {
   const values: Record<string, bigint> = {
     SCTLR_EL1: SCTLR_LINUX,
-    TCR_EL1: TCR_LINUX,
+    TCR_EL1: tcr,
     TCR2_EL1: pkeys ? TCR2_PIE | TCR2_E0POE | TCR2_POE : TCR2_PIE,
     PIR_EL1: pkeys ? PIR_KPKEYS : PIR_LINUX,
     PIRE0_EL1: PIRE0_LINUX,

@@ -4,17 +4,8 @@ import { BITS_64, ENTRIES, FLAG, wordsToHex } from "@kpkeys/core/machine";
 import type { FieldForm, Vector, VectorForm, VectorRules } from "@kpkeys/core/machine";
 import { ESR_DIRTY_BIT, ESR_OVERLAY, ESR_WNR, exceptionClassOf, statusOf } from "./fault.js";
 import { LEVELS } from "./regime.js";
-import {
-  PSTATE_PAN,
-  SCTLR_EPAN,
-  TCR2_E0POE,
-  TCR2_PIE,
-  TCR2_POE,
-  TCR_HA,
-  TCR_HD,
-  TCR_HPD0,
-  TCR_HPD1,
-} from "./registers.js";
+import { PSTATE_PAN, SCTLR_EPAN, TCR2_E0POE, TCR2_PIE, TCR2_POE } from "./registers.js";
+import { TCR_HA, TCR_HD, TCR_HPD0, TCR_HPD1 } from "./tcr.js";
 
 /** Which root translates: bit 55 of the address decides, which the bits above it repeat. */
 const TTBR: FieldForm = {

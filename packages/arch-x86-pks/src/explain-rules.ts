@@ -2,7 +2,8 @@ import { Access, EntryType, FaultKind } from "@kpkeys/core/contracts";
 import type { Geometry, PageTableFormat, WalkStep } from "@kpkeys/core/contracts";
 import { fromWords, listed, shortHex, withEntries, withRegister } from "@kpkeys/core/machine";
 import type { AccessSetup, ExplainRules, KeyUse, Rule, WhatIf } from "@kpkeys/core/machine";
-import { Bit, createPageTableFormat, hasReservedBits, HighBit, LAST_LEVEL } from "./format.js";
+import { Bit, createPageTableFormat, hasReservedBits, HighBit } from "./format.js";
+import { LAST_LEVEL } from "./geometry.js";
 import { CR0_WP, CR4_PKE, CR4_PKS, CR4_SMAP, CR4_SMEP, EFER_NXE, IA32_PKRS, RFLAGS_AC } from "./registers.js";
 
 /** Reserved bits are checked by the regime; here an entry is what it points to. */

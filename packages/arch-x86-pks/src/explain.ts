@@ -3,7 +3,6 @@ import type { FaultReport } from "@kpkeys/core/contracts";
 import { createCpu, refuseInput, toWords } from "@kpkeys/core/machine";
 import type {
   ExplainRules,
-  GeometryCase,
   GeometryEvidence,
   InputRule,
   NotTables,
@@ -13,7 +12,8 @@ import type {
 } from "@kpkeys/core/machine";
 import { formatOf, X86_RULES } from "./explain-rules.js";
 import { causeOf, describeSignal, ErrorCode } from "./fault.js";
-import { Bit, createGeometry } from "./format.js";
+import { Bit } from "./format.js";
+import { X86_GEOMETRIES } from "./geometry.js";
 import { createRegime } from "./regime.js";
 import { CR4_LA57, createSystemRegisters, IA32_PKRS } from "./registers.js";
 import { X86_VECTORS } from "./vectors.js";
@@ -105,11 +105,6 @@ function comparable(report: FaultReport): FaultReport {
   return { ...report, syndromeLow: report.syndromeLow & ~(ErrorCode.SS | ErrorCode.HLAT) };
 }
 
-const GEOMETRIES: readonly GeometryCase[] = [
-  { geometry: X86_RULES.format.geometry },
-  { geometry: createGeometry(true) },
-];
-
 function geometryOf({ values, given }: ReadInputs): GeometryEvidence {
   if (given["cr4"] === undefined) return {};
   return { vaBits: (values["cr4"]! & BigInt(CR4_LA57)) === 0n ? 48 : 57 };
@@ -177,7 +172,7 @@ export const X86_EXPLAIN: ExplainRules = {
   comparable,
   notTables,
   describeSignal,
-  geometries: GEOMETRIES,
+  geometries: X86_GEOMETRIES,
   formatOf,
   geometryOf,
   otherMachines: ({ given }) => (given["maxphyaddr"] === undefined ? OTHER_WIDTHS : []),

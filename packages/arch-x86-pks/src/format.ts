@@ -1,7 +1,8 @@
 import { EntryType } from "@kpkeys/core/contracts";
 import type { Entry, Geometry, PageTableFormat, Protection, Words } from "@kpkeys/core/contracts";
+import { LAST_LEVEL, X86_4_LEVELS } from "./geometry.js";
 
-// An entry of 4-level paging (SDM, volume 3, section 4.5); software bits as Linux uses them (asm/pgtable_types.h).
+// An entry of 4-level and 5-level paging (SDM, volume 3, section 4.5); software bits as Linux uses them (asm/pgtable_types.h).
 //
 //   63  62   59  58    57 52  51              12  11  9  8   7   6   5    4    3   2   1   0
 //   XD    key    SD    soft   output address      soft   G   PS  D   A   PCD  PWT  US  RW  P
@@ -50,9 +51,6 @@ const KEY_HIGH = 0xf << KEY_SHIFT;
 export const ADDRESS_HIGH = 0x000fffff;
 /** Bits 31 to 12 of the output address, in the low word. */
 const ADDRESS_LOW = ~0xfff;
-
-/** The level whose entries are always leaves, counted from the PML4. */
-export const LAST_LEVEL = 3;
 
 /** Low-word bits that must be 0 in a table entry, by level: PS in the PML4, and in the PML5 above it. */
 const TABLE_RESERVED_LOW = [Bit.PS, 0, 0, 0];
@@ -114,27 +112,6 @@ function makeClean(entry: Entry): void {
 }
 
 /**
- * The shape of long-mode page tables: 4-level or 5-level paging.
- *
- * @param la57 - CR4.LA57: five levels, linear addresses of 57 bits
- * @returns the geometry
- */
-export function createGeometry(la57: boolean): Geometry {
-  return {
-    pageShift: 12,
-    levels: [
-      { name: "pgd", shift: la57 ? 48 : 39, indexBits: 9, leaf: false },
-      ...(la57 ? [{ name: "p4d", shift: 39, indexBits: 9, leaf: false } as const] : []),
-      { name: "pud", shift: 30, indexBits: 9, leaf: true },
-      { name: "pmd", shift: 21, indexBits: 9, leaf: true },
-      { name: "pte", shift: 12, indexBits: 9, leaf: true },
-    ],
-    addressBits: la57 ? 57 : 48,
-    splitRoots: false,
-  };
-}
-
-/**
  * Makes the codec of long-mode page tables.
  *
  * Entries that are not present keep their address as it is; Linux inverts it there, against L1TF, a flaw that this machine has
@@ -144,10 +121,7 @@ export function createGeometry(la57: boolean): Geometry {
  * @param geometry - the shape of the tables
  * @returns the codec
  */
-export function createPageTableFormat(
-  physicalAddressBits: number,
-  geometry: Geometry = createGeometry(false),
-): PageTableFormat {
+export function createPageTableFormat(physicalAddressBits: number, geometry: Geometry = X86_4_LEVELS): PageTableFormat {
   const shifts = geometry.levels.map(({ shift }) => shift);
   const pml4 = geometry.levels.length - 1 - LAST_LEVEL;
   const last = pml4 + LAST;

@@ -1,4 +1,5 @@
-import type { PgtableArch } from "@kpkeys/core/contracts";
+import type { Geometry, PgtableArch } from "@kpkeys/core/contracts";
+import { X86_4_LEVELS } from "./geometry.js";
 
 /** Bytes of a page. */
 const PAGE = 0x1000n;
@@ -7,44 +8,75 @@ const FIXMAP_TOP = 0xffffffffff7ff000n;
 /** Number of fixmap slots that the model kernel uses. */
 const FIXMAP_SLOTS = 8n;
 
-/**
- * How Linux writes page tables on x86-64: addresses from Documentation/arch/x86/x86_64/mm.rst (four levels, no KASLR), static
- * tables from arch/x86/kernel/head_64.S. Stores of entries need no barrier there, and an invalidation reaches other CPUs by
- * interrupt.
- *
- * `level3_kernel_pgt` stands for all tables that map the image, `level2_fixmap_pgt` for those of the fixmap.
- */
-export const X86_PGTABLE: PgtableArch = {
-  layout: {
+/** The kernel's half where it depends on the number of levels (Documentation/arch/x86/x86_64/mm.rst), without KASLR. */
+const AREAS = {
+  4: {
     linearMap: 0xffff888000000000n,
-    image: 0xffffffff81000000n,
     vmallocStart: 0xffffc90000000000n,
     vmallocEnd: 0xffffe90000000000n,
     vmemmap: 0xffffea0000000000n,
-    structPageSize: 64,
-    fixmap: FIXMAP_TOP - FIXMAP_SLOTS * PAGE,
-    userEnd: 0x7ffffffff000n,
-    ramBase: 0n,
-    imageOffset: 0x1000000,
+    userEnd: (1n << 47n) - PAGE,
   },
-  // __STACK_RND_MASK of asm/elf.h, ARCH_MMAP_RND_BITS_MAX of arch/x86/Kconfig, mmap_base of arch/x86/mm/mmap.c and
-  // arch_randomize_brk of arch/x86/kernel/process.c, all for 64-bit tasks.
-  userLayout: {
-    lowest: 0x10000n,
-    stackTop: 0x7ffffffff000n,
-    stackRandom: 0x400000n * PAGE,
-    mmapRandom: (1n << 32n) * PAGE,
-    brkRandom: 1n << 30n,
+  5: {
+    linearMap: 0xff11000000000000n,
+    vmallocStart: 0xffa0000000000000n,
+    vmallocEnd: 0xffd2000000000000n,
+    vmemmap: 0xffd4000000000000n,
+    userEnd: (1n << 56n) - PAGE,
   },
-  staticTables: [
-    { symbol: "init_top_pgt", role: "root", pages: 1, protection: "pkey" },
-    { symbol: "level3_kernel_pgt", role: "image", pages: 12, protection: "pkey" },
-    { symbol: "level2_fixmap_pgt", role: "fixmap", pages: 3, protection: "pkey" },
-  ],
-  rootTableAddress: "image",
-  earlyTableAddress: "linear",
-  lazyLeaveElidesBarrier: false,
-  tlbBroadcast: false,
-  linearMapProtection: "PAGE_KERNEL",
-  barrierAfter: () => false,
 };
+
+/** DEFAULT_MAP_WINDOW: with five levels too, user mappings are above it only where a hint asks for that. */
+const MAP_WINDOW = AREAS[4].userEnd;
+
+/** Tables of the image with four levels; each level more needs one for the image and one for the first piece of the linear map. */
+const IMAGE_TABLES = 12;
+
+/**
+ * How Linux writes page tables on x86-64: addresses from Documentation/arch/x86/x86_64/mm.rst (no KASLR), static tables from
+ * arch/x86/kernel/head_64.S. Stores of entries need no barrier there, and an invalidation reaches other CPUs by interrupt.
+ *
+ * `level3_kernel_pgt` stands for all tables that map the image, `level2_fixmap_pgt` for those of the fixmap.
+ *
+ * @param geometry - the shape of the tables
+ */
+export function createPgtable({ levels }: Geometry): PgtableArch {
+  return {
+    layout: {
+      ...AREAS[levels.length === 5 ? 5 : 4],
+      image: 0xffffffff81000000n,
+      structPageSize: 64,
+      fixmap: FIXMAP_TOP - FIXMAP_SLOTS * PAGE,
+      ramBase: 0n,
+      imageOffset: 0x1000000,
+    },
+    // __STACK_RND_MASK of asm/elf.h, ARCH_MMAP_RND_BITS_MAX of arch/x86/Kconfig, mmap_base of arch/x86/mm/mmap.c and
+    // arch_randomize_brk of arch/x86/kernel/process.c, all for 64-bit tasks.
+    userLayout: {
+      lowest: 0x10000n,
+      stackTop: MAP_WINDOW,
+      stackRandom: 0x400000n * PAGE,
+      mmapRandom: (1n << 32n) * PAGE,
+      brkRandom: 1n << 30n,
+    },
+    staticTables: [
+      { symbol: "init_top_pgt", role: "root", pages: 1, protection: "pkey" },
+      {
+        symbol: "level3_kernel_pgt",
+        role: "image",
+        pages: IMAGE_TABLES + 2 * (levels.length - X86_4_LEVELS.levels.length),
+        protection: "pkey",
+      },
+      { symbol: "level2_fixmap_pgt", role: "fixmap", pages: 3, protection: "pkey" },
+    ],
+    rootTableAddress: "image",
+    earlyTableAddress: "linear",
+    lazyLeaveElidesBarrier: false,
+    tlbBroadcast: false,
+    linearMapProtection: "PAGE_KERNEL",
+    barrierAfter: () => false,
+  };
+}
+
+/** {@link createPgtable} of 4-level paging. */
+export const X86_PGTABLE: PgtableArch = createPgtable(X86_4_LEVELS);

@@ -1,22 +1,30 @@
 import { registerArch } from "@kpkeys/core";
-import type { Plugin } from "@kpkeys/core/contracts";
-import { createCpu, readArchOptions } from "@kpkeys/core/machine";
+import type { Geometry, Plugin, PluginOptions } from "@kpkeys/core/contracts";
+import { createCpu, readArchOptions, refuseArchOption } from "@kpkeys/core/machine";
 import { createPageTableFormat } from "./format.js";
+import { X86_GEOMETRIES } from "./geometry.js";
 import { createKpkeysArch } from "./kpkeys.js";
-import { X86_PGTABLE } from "./pgtable.js";
+import { createPgtable } from "./pgtable.js";
 import { createRegime } from "./regime.js";
 import { createSystemRegisters, IA32_PKRS } from "./registers.js";
-import { X86_TOOLS } from "./tools.js";
+import { createTools } from "./tools.js";
 
 const ID = "x86-pks";
 
 /** What MAXPHYADDR may be: the architecture ends at 52 bits. */
 const PHYSICAL_ADDRESS = { standard: 46, least: 36, most: 52 };
 
+/** The shape of tables that the option `levels` chooses. @throws KpkeysError ERR_SPEC if there is none such */
+function geometryOf({ levels = 4 }: PluginOptions): Geometry {
+  const geometry = X86_GEOMETRIES.find((each) => each.levels.length === levels);
+  if (geometry !== undefined) return geometry;
+  throw refuseArchOption(ID, "levels", "4 or 5");
+}
+
 /**
- * x86-64 with protection keys for supervisor pages: long-mode paging with four levels, IA32_PKRS and PKRU.
+ * x86-64 with protection keys for supervisor pages: long-mode paging with four or five levels, IA32_PKRS and PKRU.
  *
- * Options: `pkeys`, whether the CPUs have PKS (default true); `skipEqualWrites`, whether entering a context leaves out a write
+ * Options: `levels`, 4 or, with CR4.LA57, 5 levels of tables (default 4); `pkeys`, whether the CPUs have PKS (default true); `skipEqualWrites`, whether entering a context leaves out a write
  * that would change nothing (default true); `physicalAddressBits`, MAXPHYADDR, 36 to 52 (default 46); `tlb`, sets, ways, replacement and
  * seed of each CPU's TLB (default 1,024 sets of one way).
  *
@@ -25,7 +33,7 @@ const PHYSICAL_ADDRESS = { standard: 46, least: 36, most: 52 };
 export const x86Pks: Plugin = {
   id: ID,
   kind: "arch",
-  description: "x86-64: IA32_PKRS (PKS), long-mode paging with four levels",
+  description: "x86-64: IA32_PKRS (PKS), long-mode paging",
   contract: 1,
   config: [
     {
@@ -34,16 +42,19 @@ export const x86Pks: Plugin = {
     },
   ],
   setup(container, options) {
-    const { pkeys, skipEqualWrites, physicalAddressBits, tlb } = readArchOptions(ID, options, PHYSICAL_ADDRESS);
+    const { pkeys, skipEqualWrites, physicalAddressBits, tlb } = readArchOptions(ID, options, PHYSICAL_ADDRESS, [
+      "levels",
+    ]);
+    const geometry = geometryOf(options);
     registerArch(container, {
       pkeyRegister: IA32_PKRS,
-      pageTableFormat: createPageTableFormat(physicalAddressBits),
-      pgtable: X86_PGTABLE,
-      tools: X86_TOOLS,
+      pageTableFormat: createPageTableFormat(physicalAddressBits, geometry),
+      pgtable: createPgtable(geometry),
+      tools: createTools(geometry),
       createKpkeysArch: (cpus) => createKpkeysArch(cpus, { pkeys, skipEqualWrites }),
       createCpu(place) {
-        const systemRegisters = createSystemRegisters(pkeys);
-        const regime = createRegime(systemRegisters.state, physicalAddressBits);
+        const systemRegisters = createSystemRegisters(pkeys, geometry);
+        const regime = createRegime(systemRegisters.state, physicalAddressBits, geometry);
         return createCpu({ ...place, regime, systemRegisters, tlb });
       },
     });

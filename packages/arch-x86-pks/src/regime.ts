@@ -2,7 +2,8 @@ import { Access, FaultKind } from "@kpkeys/core/contracts";
 import type { Geometry } from "@kpkeys/core/contracts";
 import type { LevelDecoding, TranslationRegime } from "@kpkeys/core/machine";
 import { createSyndrome } from "./fault.js";
-import { ADDRESS_HIGH, Bit, createGeometry, hasReservedBits, HighBit, LAST_LEVEL } from "./format.js";
+import { ADDRESS_HIGH, Bit, hasReservedBits, HighBit } from "./format.js";
+import { LAST_LEVEL } from "./geometry.js";
 import { createPermissions } from "./permissions.js";
 import { EFER_NXE } from "./registers.js";
 import type { RegisterState } from "./registers.js";
@@ -43,7 +44,7 @@ const PML5: LevelDecoding = { ...LEVELS[0]!, shift: 48 };
 export function createRegime(
   state: Readonly<RegisterState>,
   physicalAddressBits: number,
-  geometry: Geometry = createGeometry(false),
+  geometry: Geometry,
 ): TranslationRegime {
   const pml4 = geometry.levels.length - 1 - LAST_LEVEL;
   return {

@@ -1,5 +1,6 @@
 import { KpkeysError } from "@kpkeys/core";
-import type { PkeyRegister, Rights, SystemRegisters, Words } from "@kpkeys/core/contracts";
+import type { Geometry, PkeyRegister, Rights, SystemRegisters, Words } from "@kpkeys/core/contracts";
+import { X86_4_LEVELS, X86_5_LEVELS } from "./geometry.js";
 
 // The bits of the control registers that decide an access (SDM, volume 3, sections 2.2.1, 2.3 and 2.5).
 
@@ -58,12 +59,14 @@ export interface X86SystemRegisters extends SystemRegisters {
  * protection keys for user pages are on; those for supervisor pages too where the CPU has them.
  *
  * @param pkeys - whether the CPU has PKS; if not, CR4.PKS is a reserved bit
+ * @param geometry - the shape of the tables, which CR4.LA57 names; 4-level paging if left out
  * @returns the registers
  */
-export function createSystemRegisters(pkeys: boolean): X86SystemRegisters {
+export function createSystemRegisters(pkeys: boolean, geometry: Geometry = X86_4_LEVELS): X86SystemRegisters {
+  const la57 = geometry === X86_5_LEVELS ? CR4_LA57 : 0;
   const state: RegisterState = {
     CR0: CR0_LINUX,
-    CR4: CR4_PAE | CR4_PGE | CR4_SMEP | CR4_SMAP | CR4_PKE | (pkeys ? CR4_PKS : 0),
+    CR4: CR4_PAE | CR4_PGE | CR4_SMEP | CR4_SMAP | CR4_PKE | (pkeys ? CR4_PKS : 0) | la57,
     EFER: EFER_LINUX,
     RFLAGS: RFLAGS_FIXED,
     PKRU: PKRU_LINUX,

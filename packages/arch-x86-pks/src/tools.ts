@@ -1,26 +1,25 @@
-import type { ArchTools } from "@kpkeys/core/contracts";
+import type { ArchTools, Geometry } from "@kpkeys/core/contracts";
 import { createExplain, createVectorRunner, TABLE_ENTRY_INPUTS } from "@kpkeys/core/machine";
 import { X86_EXPLAIN } from "./explain.js";
 import { describeFault, faultRegisters } from "./fault.js";
-import { Bit, HighBit, LAST_LEVEL } from "./format.js";
+import { Bit, HighBit } from "./format.js";
+import { X86_4_LEVELS } from "./geometry.js";
 import { X86_OOPS } from "./oops.js";
 import { X86_VECTORS } from "./vectors.js";
-
-/** The level names that close a line, the top level first. */
-const LEVEL_NAMES = ["pgd", "pud", "pmd", "pte"];
 
 /**
  * The columns of `printk_prot` (arch/x86/mm/dump_pagetables.c), each of constant width: joined by blanks they make the line's
  * end. An entry that is not present has blanks.
  */
-function ptdumpColumns(level: number, high: number, low: number): readonly string[] {
-  const pat = level === LAST_LEVEL ? Bit.PS : Bit.PAT_LARGE;
+function ptdumpColumns({ levels }: Geometry, level: number, high: number, low: number): readonly string[] {
+  const isLast = level === levels.length - 1;
+  const pat = isLast ? Bit.PS : Bit.PAT_LARGE;
   const flags: readonly (readonly [boolean, string, string])[] = [
     [(low & Bit.US) !== 0, "USR", ""],
     [(low & Bit.RW) !== 0, "RW", "ro"],
     [(low & Bit.PWT) !== 0, "PWT", ""],
     [(low & Bit.PCD) !== 0, "PCD", ""],
-    [level !== LAST_LEVEL && (low & Bit.PS) !== 0, "PSE", ""],
+    [!isLast && (low & Bit.PS) !== 0, "PSE", ""],
     [(low & pat) !== 0, "PAT", ""],
     [(low & Bit.G) !== 0, "GLB", ""],
     [(high & HighBit.XD) !== 0, "NX", "x"],
@@ -29,19 +28,28 @@ function ptdumpColumns(level: number, high: number, low: number): readonly strin
   const columns = flags.map(([on, yes, no]) =>
     (present ? (on ? yes : no) : "").padEnd(Math.max(yes.length, no.length)),
   );
-  return [...columns, LEVEL_NAMES[level]!];
+  return [...columns, levels[level]!.name];
 }
 
 const runVector = createVectorRunner(X86_VECTORS);
 
-/** What tools ask about x86. */
-export const X86_TOOLS: ArchTools = {
-  describeFault,
-  faultRegisters,
-  ptdumpColumns,
-  vectorArches: [...new Set(X86_VECTORS.forms.map(({ arch }) => arch))],
-  runVector,
-  oops: X86_OOPS,
-  explainInputs: [...X86_EXPLAIN.inputs, ...TABLE_ENTRY_INPUTS],
-  explain: createExplain(X86_EXPLAIN, { describeFault, faultRegisters, runVector }),
-};
+/**
+ * What tools ask about x86.
+ *
+ * @param geometry - the shape of a machine's tables
+ */
+export function createTools(geometry: Geometry): ArchTools {
+  return {
+    describeFault,
+    faultRegisters,
+    ptdumpColumns: (level, high, low) => ptdumpColumns(geometry, level, high, low),
+    vectorArches: [...new Set(X86_VECTORS.forms.map(({ arch }) => arch))],
+    runVector,
+    oops: X86_OOPS,
+    explainInputs: [...X86_EXPLAIN.inputs, ...TABLE_ENTRY_INPUTS],
+    explain: createExplain(X86_EXPLAIN, { describeFault, faultRegisters, runVector }),
+  };
+}
+
+/** {@link createTools} of 4-level paging. */
+export const X86_TOOLS: ArchTools = createTools(X86_4_LEVELS);

@@ -29,22 +29,43 @@ export interface PhysicalAddressWidth {
 }
 
 /**
+ * The error for an option of an architecture plugin that has an impossible value.
+ *
+ * @param plugin - the plugin's id
+ * @param option - the option's name
+ * @param expected - the values that it may have
+ */
+export function refuseArchOption(plugin: string, option: string, expected: string): KpkeysError {
+  return new KpkeysError("ERR_SPEC", `option '${option}' has an impossible value`, {
+    where: `plugin ${plugin}`,
+    expected,
+  });
+}
+
+/**
  * Reads the options of an architecture plugin.
  *
  * @param plugin - the plugin's id, for the message
  * @param options - the options as the machine's specification gives them
  * @param width - how wide physical addresses may be
+ * @param own - names of the options that the architecture reads by itself
  * @returns all options, defaults filled in
  * @throws KpkeysError ERR_SPEC for an option that does not exist or has an impossible value
  */
-export function readArchOptions(plugin: string, options: PluginOptions, width: PhysicalAddressWidth): ArchOptions {
+export function readArchOptions(
+  plugin: string,
+  options: PluginOptions,
+  width: PhysicalAddressWidth,
+  own: readonly string[] = [],
+): ArchOptions {
   const { pkeys = true, skipEqualWrites = true, physicalAddressBits = width.standard, tlb = {}, ...others } = options;
   const refuse = (what: string, expected: string): KpkeysError =>
     new KpkeysError("ERR_SPEC", what, { where: `plugin ${plugin}`, expected });
 
-  const unknown = Object.keys(others)[0];
+  const unknown = Object.keys(others).find((name) => !own.includes(name));
   if (unknown !== undefined) {
-    throw refuse(`unknown option '${unknown}'`, "pkeys, skipEqualWrites, physicalAddressBits or tlb");
+    const known = [...own, "pkeys", "skipEqualWrites", "physicalAddressBits"];
+    throw refuse(`unknown option '${unknown}'`, `${known.join(", ")} or tlb`);
   }
   if (typeof pkeys !== "boolean") throw refuse("option 'pkeys' is no boolean", "true or false");
   if (typeof skipEqualWrites !== "boolean") throw refuse("option 'skipEqualWrites' is no boolean", "true or false");

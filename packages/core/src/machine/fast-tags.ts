@@ -106,7 +106,8 @@ export class FastTags {
   }
 
   /**
-   * Lets further accesses of a page skip the TLB. Evicts the previous page's tags from the slot.
+   * Lets further accesses of a page skip the TLB. Evicts the previous page's tags from the slot. A page whose address bits 63 to 52
+   * are not equal, of more than 52 address bits, gets no tag.
    * @param bank - index of the bank
    * @param high - bits 63 to 32 of an address in the page
    * @param low - bits 31 to 0
@@ -114,6 +115,7 @@ export class FastTags {
    * @param offset - where the page's content begins, in words of physical memory
    */
   allow(bank: number, high: number, low: number, write: boolean, offset: number): void {
+    if (!isInRange(high)) return;
     const slot = slotOf(low);
     const tag = tagOf(high, low);
     if (this.owners[slot] !== tag) {

@@ -4,7 +4,7 @@
  *
  * @packageDocumentation
  */
-export { readArchOptions } from "./arch-options.js";
+export { readArchOptions, refuseArchOption } from "./arch-options.js";
 export type { ArchOptions, PhysicalAddressWidth } from "./arch-options.js";
 export { createCpu } from "./cpu.js";
 export type { CpuParts } from "./cpu.js";

@@ -71,8 +71,8 @@ export interface TranslationRegime {
   /** Decoding by level, the top one first. */
   readonly levels: readonly LevelDecoding[];
   /**
-   * Number of significant virtual-address bits, 33 to 57; the TLB tells addresses of up to 52 apart. With split roots the bits above must all be alike; else they must
-   * repeat the highest.
+   * Number of significant virtual-address bits, 33 to 57. With split roots the bits above must all be alike; else they must repeat
+   * the highest.
    */
   readonly addressBits: number;
   /** Whether the highest address bits choose between two roots. */

@@ -13,6 +13,7 @@ import type {
 import { KpkeysError } from "../../errors.js";
 import { createPhysicalMemory } from "../physical-memory.js";
 import { fromWords, toWords } from "../words.js";
+import { addressIn } from "./entries.js";
 
 /** One access with all that decides it, so that it can be tried again with one thing changed. */
 export interface AccessSetup {
@@ -106,7 +107,7 @@ function relocate({ entries, format, physicalAddressBits }: AccessSetup): {
     const frame = frames.get(pfn) ?? frames.size + 1;
     frames.set(pfn, frame);
     tables.push(frame);
-    return entry + (BigInt(frame - pfn) << BigInt(pageShift));
+    return entry ^ addressIn(format, pfn) ^ addressIn(format, frame);
   });
   return { moved, tables };
 }

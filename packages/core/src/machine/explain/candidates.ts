@@ -38,14 +38,14 @@ export function candidateOf(asked: Asked, rules: ExplainRules): Candidate {
  * @param read - the report
  * @param question - the inputs as text
  * @param rules - the architecture's words
- * @throws KpkeysError ERR_EXPLAIN_INPUT, ERR_EXPLAIN_LIMIT, as `fittingGeometries`
+ * @throws KpkeysError ERR_EXPLAIN_INPUT, as `fittingGeometries`; ERR_EXPLAIN_LIMIT, as the architecture's `geometryOf`
  */
 export function shapesOf(
   read: ReadReport,
   { inputs }: Pick<FaultQuestion, "inputs">,
   rules: ExplainRules,
 ): readonly FittingGeometry[] {
-  const { format, geometries = [{ geometry: format.geometry }] } = rules;
+  const { format, geometries = [format.geometry] } = rules;
   const evidence = { ...rules.geometryOf?.(read.inputs, read.report), ...readGeometry(inputs) };
   return fittingGeometries(geometries, (each) => formatFor(each, rules), evidence, read.entries, read.address);
 }

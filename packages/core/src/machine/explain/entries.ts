@@ -1,6 +1,6 @@
 import { EntryType } from "../../contracts/index.js";
 import type { ExplainInput, FaultQuestion, Geometry, PageTableFormat, Reason } from "../../contracts/index.js";
-import { toWords } from "../words.js";
+import { fromWords, toWords } from "../words.js";
 import { missingInput, readValue, refuseInput } from "./inputs.js";
 import { listed, wasOrWere } from "./words.js";
 
@@ -155,6 +155,20 @@ function fillIn(given: readonly (bigint | undefined)[], format: PageTableFormat,
     if (entry !== undefined) return entry;
     while (taken.has(pfn)) pfn++;
     taken.add(pfn);
-    return openTable | (BigInt(pfn) << BigInt(format.geometry.pageShift));
+    return openTable | addressIn(format, pfn);
   });
+}
+
+/**
+ * The bits of a table entry that are the address of the next table, wherever the format keeps them.
+ *
+ * @param format - the codec
+ * @param pfn - page-frame number of the next table
+ */
+export function addressIn(format: PageTableFormat, pfn: number): bigint {
+  const at = { high: 0, low: 0 };
+  const atZero = { high: 0, low: 0 };
+  format.makeTable(at, pfn, false);
+  format.makeTable(atZero, 0, false);
+  return fromWords(at.high ^ atZero.high, at.low ^ atZero.low);
 }

@@ -1,19 +1,11 @@
 import { EntryType } from "../../contracts/index.js";
 import type { FaultQuestion, Geometry, PageTableFormat } from "../../contracts/index.js";
-import { KpkeysError } from "../../errors.js";
+import type { KpkeysError } from "../../errors.js";
 import { toWords } from "../words.js";
 import { assignEntries } from "./entries.js";
 import type { GivenEntries } from "./entries.js";
 import { readValue, refuseInput } from "./inputs.js";
 import { listed } from "./words.js";
-
-/** A shape of page tables that Linux uses on an architecture. */
-export interface GeometryCase {
-  /** The shape. */
-  readonly geometry: Geometry;
-  /** Why the model does not walk it, if it does not. */
-  readonly limit?: string;
-}
 
 /** What is known of the shape. */
 export interface GeometryEvidence {
@@ -67,64 +59,47 @@ function pageShiftOf(text: string): number {
  * The shapes that fit what is known. Entries and address rule shapes out as far as some shape is left: a fault may well come
  * from an address or an entry that fits none.
  *
- * @param cases - the shapes that Linux uses, the commonest first
+ * @param geometries - the shapes that Linux uses, the commonest first
  * @param formatOf - the codec of a shape
  * @param evidence - what was given, each piece with its origin
  * @param given - the table entries
  * @param address - what was accessed
  * @returns the shapes that are left
- * @throws KpkeysError ERR_EXPLAIN_INPUT where evidence or entries contradict each other; ERR_EXPLAIN_LIMIT where only a shape is
- * left that the model does not walk
+ * @throws KpkeysError ERR_EXPLAIN_INPUT where evidence or entries contradict each other
  */
 export function fittingGeometries(
-  cases: readonly GeometryCase[],
+  geometries: readonly Geometry[],
   formatOf: (geometry: Geometry) => PageTableFormat,
   { vaBits, pageShift }: GeometryEvidence,
   given: GivenEntries,
   address: bigint,
 ): readonly FittingGeometry[] {
-  // Linux prints the width: a shape that is not walked has been named, or it is none.
-  const known = cases.filter(
-    ({ geometry, limit }) =>
-      (vaBits === undefined ? limit === undefined : vaBits === geometry.addressBits) &&
+  const known = geometries.filter(
+    (geometry) =>
+      (vaBits === undefined || vaBits === geometry.addressBits) &&
       (pageShift === undefined || pageShift === geometry.pageShift),
   );
   if (known.length === 0) {
-    const shapes = cases.map(({ geometry }) => geometryText(geometry));
     const told = [
       pageShift === undefined ? "" : `${2 ** (pageShift - 10)}k pages`,
       vaBits === undefined ? "" : `${vaBits}-bit addresses`,
     ];
     throw refuseInput(
       `Linux has no ${told.filter((text) => text !== "").join(" with ")}`,
-      shapes.join("; "),
+      geometries.map(geometryText).join("; "),
       "va-bits, page-size",
     );
   }
-  const assigned = known.map((each) => ({ ...each, assigned: assignEntries(given, each.geometry) }));
-  const possible = assigned.flatMap(({ geometry, limit, assigned: found }) =>
-    "entries" in found ? [{ format: formatOf(geometry), entries: found.entries, limit }] : [],
+  const assigned = known.map((geometry) => ({ geometry, assigned: assignEntries(given, geometry) }));
+  const possible = assigned.flatMap(({ geometry, assigned: found }) =>
+    "entries" in found ? [{ format: formatOf(geometry), entries: found.entries }] : [],
   );
   if (possible.length === 0) throw contradiction(given, assigned);
 
-  const fitting = FILTERS.reduce((left, filter) => {
+  return FILTERS.reduce((left, filter) => {
     const kept = left.filter((each) => filter(each, address));
     return kept.length === 0 ? left : kept;
   }, possible);
-  const walked = fitting.filter(({ limit }) => limit === undefined);
-  const aligned = walked.filter(hasAlignedAddresses);
-  if (aligned.length > 0) return aligned;
-  const [first] = fitting;
-  if (walked.length > 0) {
-    throw new KpkeysError(
-      "ERR_EXPLAIN_LIMIT",
-      `${geometryText(first!.format.geometry)}: an entry has address bits below the page, as those of 52-bit physical addresses`,
-      { expected: "physical addresses of up to 48 bits, or another --page-size" },
-    );
-  }
-  throw new KpkeysError("ERR_EXPLAIN_LIMIT", `${geometryText(first!.format.geometry)}: ${first!.limit!}`, {
-    expected: cases.flatMap(({ geometry, limit }) => (limit === undefined ? [geometryText(geometry)] : [])).join("; "),
-  });
 }
 
 function contradiction(
@@ -145,6 +120,7 @@ const FILTERS: readonly ((fitting: FittingGeometry, address: bigint) => boolean)
   hasNoFoldedLevel,
   endsProperly,
   hasAlignedAddresses,
+  hasUsualAddresses,
 ];
 
 /** Whether the bits above those that are translated are as they must be. */
@@ -177,4 +153,16 @@ function hasAlignedAddresses({ format, entries }: FittingGeometry): boolean {
   const { pageShift } = format.geometry;
   const beyondPage = BigInt(2 ** pageShift - 2 ** 12);
   return entries.every((entry) => entry === undefined || (entry & 1n) === 0n || (entry & beyondPage) === 0n);
+}
+
+/**
+ * Memory from 256 TiB on is rare: an entry that names some, in a shape that keeps address bits elsewhere, is more likely one of
+ * another shape.
+ */
+function hasUsualAddresses({ format, entries }: FittingGeometry): boolean {
+  const end = 2 ** (48 - format.geometry.pageShift);
+  return entries.every((entry) => {
+    const { high, low } = toWords(entry ?? 0n);
+    return format.pfnOf(high, low) < end;
+  });
 }

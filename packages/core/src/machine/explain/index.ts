@@ -2,7 +2,7 @@ export { withEntries, withRegister } from "./access.js";
 export type { AccessBench, AccessSetup, Attempt } from "./access.js";
 export { createExplain } from "./explain.js";
 export { TABLE_ENTRY_INPUTS } from "./entries.js";
-export type { GeometryCase, GeometryEvidence } from "./geometry.js";
+export type { GeometryEvidence } from "./geometry.js";
 export { refuseInput } from "./inputs.js";
 export type { InputReading, InputRule, ReadInputs } from "./inputs.js";
 export { createOopsReader } from "./oops.js";

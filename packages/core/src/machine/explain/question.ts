@@ -145,7 +145,7 @@ export function askedByReport(
       privilege: report.privilege,
       registers: Object.fromEntries(registers.map(({ name, label }) => [label, values[name]!])),
       pkeyRegister: values[keysInput(rules)]!,
-      physicalAddressBits: rules.physicalAddressBits(values),
+      physicalAddressBits: rules.physicalAddressBits(values, format.geometry),
     },
     assumed: [
       ...rules.inputs.flatMap((input) => {

@@ -10,7 +10,7 @@ import type {
 } from "../../contracts/index.js";
 import type { VectorRules } from "../vector-run.js";
 import type { AccessBench, AccessSetup } from "./access.js";
-import type { GeometryCase, GeometryEvidence } from "./geometry.js";
+import type { GeometryEvidence } from "./geometry.js";
 import type { InputReading, ReadInputs } from "./inputs.js";
 
 /** A change of one thing that might let an access through. */
@@ -141,7 +141,7 @@ export interface ExplainRules extends AccessBench, InputReading {
    */
   describeSignal?(report: FaultReport, pkey: number | undefined): string;
   /** The shapes of tables that Linux uses, the commonest first; that of the format alone if left out. */
-  readonly geometries?: readonly GeometryCase[];
+  readonly geometries?: readonly Geometry[];
   /**
    * The codec of entries in tables of a shape.
    * @param geometry - one of the shapes
@@ -162,8 +162,9 @@ export interface ExplainRules extends AccessBench, InputReading {
   /**
    * Width of physical addresses in bits.
    * @param values - the inputs
+   * @param geometry - the shape of the tables, whose entries may hold no more
    */
-  physicalAddressBits(values: Readonly<Record<string, bigint>>): number;
+  physicalAddressBits(values: Readonly<Record<string, bigint>>, geometry: Geometry): number;
   /**
    * Other machines that are tried where the report does not agree: values of inputs that were not given. None if left out.
    * @param inputs - the inputs

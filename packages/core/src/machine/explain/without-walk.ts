@@ -88,10 +88,10 @@ export function explainOther(
  * @param rules - the architecture's words
  */
 export function isExplainedAlone(read: ReadReport, rules: ExplainRules): boolean {
-  const { format, geometries = [{ geometry: format.geometry }] } = rules;
+  const { format, geometries = [format.geometry] } = rules;
   const { entries, report, address } = read;
   if (rules.decidedBy === undefined || hasEntries(entries)) return false;
-  if (!geometries.some(({ geometry }) => isCanonical(geometry, address))) return false;
+  if (!geometries.some((geometry) => isCanonical(geometry, address))) return false;
   if (report.privilege === Privilege.USER) return true;
   return isAddressGiven(read, rules) && rules.decidedBy(report).kind === FaultKind.TRANSLATION;
 }
