@@ -28,7 +28,8 @@ export const RAM: MemoryBank = { firstPfn: 0x80000, pages: 0x10000 };
 
 export function createMachine(options: PluginOptions = {}, bank: MemoryBank = RAM): TestMachine {
   const container = createContainer();
-  const memory = createPhysicalMemory([bank], { reservePages: 256 });
+  const pageShift = Math.log2((options["pageSize"] as number | undefined) ?? 4096);
+  const memory = createPhysicalMemory([bank], { reservePages: 256, pageShift });
   provide(container, PhysicalMemory, memory);
   arm64Poe.setup(container, options);
   const cpu = resolve(container, CpuFactory).create(0);

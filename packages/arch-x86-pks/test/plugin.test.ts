@@ -38,7 +38,7 @@ describe("set-up", () => {
   );
 
   test.each([
-    ["an option that does not exist", { keys: 16 }, /plugin x86-pks: unknown option 'keys'; expected pkeys/],
+    ["an option that does not exist", { keys: 16 }, /plugin x86-pks: unknown option 'keys'; expected levels, pkeys/],
     ["a word for a boolean", { pkeys: "yes" }, /option 'pkeys' is no boolean/],
     ["a number for a boolean", { skipEqualWrites: 1 }, /option 'skipEqualWrites' is no boolean/],
     ["MAXPHYADDR 35", { physicalAddressBits: 35 }, /a whole number from 36 to 52/],

@@ -12,6 +12,8 @@ interface Case {
   readonly flags?: Readonly<Record<string, string>>;
   readonly verdict: Partial<ExplainVerdict>;
   readonly levels?: string;
+  /** What the walk says. */
+  readonly walk?: RegExp;
   readonly used?: readonly number[];
 }
 
@@ -139,6 +141,113 @@ swapper pgtable: 16k pages, 48-bit VAs, pgdp=0000000041b30000
     verdict: { decidedBy: "translation", agrees: true },
     levels: "pgd pud pmd pte",
   },
+  "arm64, FEAT_LPA2: five levels, and a page above 1 PiB whose address is in the bits of SH": {
+    log: `Unable to handle kernel write to read-only memory at virtual address fff0000081234000
+Mem abort info:
+  ESR = 0x000000009600004f
+  EC = 0x25: DABT (current EL), IL = 32 bits
+  SET = 0, FnV = 0
+  EA = 0, S1PTW = 0
+  FSC = 0x0f: level 3 permission fault
+Data abort info:
+  ISV = 0, ISS = 0x0000004f, ISS2 = 0x00000000
+  CM = 0, WnR = 1, TnD = 0, TagAccess = 0
+  GCS = 0, Overlay = 0, DirtyBit = 0, Xs = 0
+swapper pgtable: 4k pages, 52-bit VAs, pgdp=0000000042a11000
+[fff0000081234000] pgd=180000087fff6403, p4d=180000087fff5403, pud=180000087fff4403, pmd=180000087fbf3403, pte=0060000081234587
+Internal error: Oops: 000000009600004f [#1]  SMP`,
+    verdict: { decidedBy: "base", agrees: true },
+    levels: "pgd p4d pud pmd pte",
+    walk: /pte\[\d+\] 0x60000081234587: page at 0x4000081234000, /,
+  },
+  "arm64, FEAT_LPA2: nothing at level -1": {
+    log: `Unable to handle kernel paging request at virtual address fff8000000001000
+  ESR = 0x000000009600002b
+  FSC = 0x2b: level -1 translation fault
+swapper pgtable: 4k pages, 52-bit VAs, pgdp=0000000042a11000
+[fff8000000001000] pgd=0000000000000000`,
+    verdict: { decidedBy: "translation", agrees: true },
+    levels: "pgd p4d pud pmd pte",
+  },
+  "arm64, FEAT_LPA2: an address that the CPU does not have, at level -1": {
+    log: `Unable to handle kernel level -1 address size fault at virtual address ffff80008123a010
+  ESR = 0x0000000096000029
+  FSC = 0x29: level -1 address size fault
+swapper pgtable: 4k pages, 52-bit VAs, pgdp=0000000042a11000
+[ffff80008123a010] pgd=100300087fff6403, p4d=180000087fff5403, pud=180000087fff4403, pmd=180000087fbf3403, pte=0068000081234407`,
+    verdict: { decidedBy: "address-size", agrees: true },
+    levels: "pgd p4d pud pmd pte",
+  },
+  "arm64, 16 KiB pages and 52 bits: four levels": {
+    log: `Unable to handle kernel access to user memory outside uaccess routines at virtual address 0000aaaadc4d8000
+  ESR = 0x000000009600000f
+  FSC = 0x0f: level 3 permission fault
+user pgtable: 16k pages, 52-bit VAs, pgdp=000000004a7e8080
+[0000aaaadc4d8000] pgd=080000004b1d0403, p4d=080000004b1d0403, pud=080000004b1cc403, pmd=080000004b1c8403, pte=00a000005e3b0cc3`,
+    verdict: { decidedBy: "base", agrees: true },
+    levels: "pgd pud pmd pte",
+  },
+  "arm64, 16 KiB pages, a kernel for 52 bits on a CPU of 47: two levels are folded, and printed as 0": {
+    log: `Unable to handle kernel paging request at virtual address ffffc00081234008
+  ESR = 0x0000000096000007
+  FSC = 0x07: level 3 translation fault
+swapper pgtable: 16k pages, 47-bit VAs, pgdp=0000000042a10000
+[ffffc00081234008] pgd=0000000000000000, p4d=0000000000000000, pud=100000087fff4403, pmd=100000087fbf0403, pte=0000000000000000`,
+    verdict: { decidedBy: "translation", agrees: true },
+    levels: "pgd pmd pte",
+  },
+  "arm64, 16 KiB pages and 36 bits: two levels": {
+    log: `Unable to handle kernel NULL pointer dereference at virtual address 0000000000000040
+  ESR = 0x0000000096000006
+  FSC = 0x06: level 2 translation fault
+user pgtable: 16k pages, 36-bit VAs, pgdp=0000000105dc0000
+[0000000000000040] pgd=0000000000000000, p4d=0000000000000000, pud=0000000000000000, pmd=0000000000000000`,
+    verdict: { decidedBy: "translation", agrees: true },
+    levels: "pgd pte",
+  },
+  "arm64, 64 KiB pages and 52-bit physical addresses: bits 51 to 48 are below the page": {
+    log: `Unable to handle kernel write to read-only memory at virtual address ffff800008120000
+  ESR = 0x000000009600004f
+swapper pgtable: 64k pages, 48-bit VAs, pgdp=0000000041b30000
+[ffff800008120000] pgd=180000087ffe2003, p4d=180000087ffe2003, pud=180000087ffe2003, pmd=180000087ffd2003, pte=0060000041215783`,
+    verdict: { decidedBy: "base", agrees: true },
+    levels: "pgd pmd pte",
+    walk: /pmd\[\d+\] 0x180000087ffd2003: table at 0x200087ffd0000, [\s\S]*: page at 0x5000041210000, /,
+  },
+  "arm64, 39-bit addresses: a user's key": {
+    log: "app[811]: unhandled exception: DABT (lower EL), ESR 0x000000409200004f, level 3 permission fault in app[5581c00000+1000]",
+    flags: {
+      far: "7f9a1c5000",
+      "va-bits": "39",
+      "page-size": "4k",
+      pgd: "0800000105e42403",
+      pmd: "0800000105e43403",
+      pte: "20e8000107f21f43",
+      "por-el0": "17",
+    },
+    verdict: { decidedBy: "key", agrees: true },
+    levels: "pgd pmd pte",
+  },
+  "x86, five levels: a user address above 47 bits that is not mapped": {
+    log: `BUG: unable to handle page fault for address: 00fe000012345008
+#PF: supervisor read access in kernel mode
+#PF: error_code(0x0000) - not-present page
+PGD 80000001034b6067 P4D 1034b5067 PUD 0
+Oops: Oops: 0000 [#1] SMP PTI
+CR2: 00fe000012345008 CR3: 00000001034b4005 CR4: 0000000000771ef0`,
+    verdict: { decidedBy: "translation", agrees: true },
+    levels: "pgd p4d pud pmd pte",
+  },
+  "x86, five levels: a key of the supervisor in the direct map": {
+    log: `BUG: unable to handle page fault for address: ff11000100001000
+#PF: supervisor write access in kernel mode
+#PF: error_code(0x0023) - protection keys violation
+PGD 5a01067 P4D 5a02067 PUD 5a03063 PMD 5a04063 PTE 8800000100001163
+Oops: Oops: 0023 [#1] SMP NOPTI
+CR2: ff11000100001000 CR3: 0000000005a00000 CR4: 0000000001771ef0`,
+    verdict: { decidedBy: "key", agrees: true },
+    levels: "pgd p4d pud pmd pte",
+  },
   "arm64 before 4.20": {
     log: `Unable to handle kernel paging request at virtual address ffffff8008e10000
 Mem abort info:
@@ -234,10 +343,11 @@ PGD 8000100000067 P4D 8000100000067 PUD 80001001fd067 PMD 8000100a54067 PTE 0`,
 };
 
 describe("a kernel log is explained", () => {
-  test.each(Object.entries(CASES))("%s", (_, { log, flags, verdict, levels, used }) => {
+  test.each(Object.entries(CASES))("%s", (_, { log, flags, verdict, levels, walk, used }) => {
     const explained = explainLog(log, flags);
     expect(explained.verdict).toMatchObject(verdict);
     if (levels !== undefined) expect(explained.geometry?.levels.join(" ")).toBe(levels);
+    if (walk !== undefined) expect(textOf(explained, "walk")).toMatch(walk);
     if (used === undefined) return;
     const lines = new Set(Object.values(readLog(log)!.inputs).map(({ line }) => line));
     expect([...lines].sort((a, b) => a - b)).toEqual(used);
@@ -458,6 +568,23 @@ describe("the shape of the tables", () => {
       },
       { pageSize: 16384, vaBits: 47 },
     ],
+    [
+      "is what a fault of level -1 says",
+      { esr: "0x9600002b", far: "fff8000000001000", pgd: "0" },
+      { pageSize: 4096, vaBits: 52 },
+    ],
+    [
+      "is what TCR_EL1 says: DS, T1SZ 12, TG1 16 KiB",
+      {
+        far: "fff0000081234000",
+        pgd: "bfff8003",
+        pud: "bfff4003",
+        pmd: "bffec003",
+        pte: "0",
+        tcr: `0x${((1n << 59n) | (6n << 32n) | (1n << 30n) | (12n << 16n)).toString(16)}`,
+      },
+      { pageSize: 16384, vaBits: 52 },
+    ],
   ])("%s", (_, inputs, geometry) => {
     const explained = arm64.explain({ inputs: { ...report, ...inputs } });
     expect(explained.geometry).toMatchObject(geometry);
@@ -493,18 +620,11 @@ describe("the shape of the tables", () => {
       "ERR_EXPLAIN_INPUT",
     ],
     [
-      "of 52-bit descriptors is a limit of the model",
-      () => arm64.explain({ inputs: { ...report, ...tables, "va-bits": "52", "page-size": "4k" } }),
-      "ERR_EXPLAIN_LIMIT",
-    ],
-    [
-      "with addresses of 52 bits in 64 KiB pages is a limit of the model",
-      () => arm64.explain({ inputs: { ...report, pte: "0060000041213783", "va-bits": "48", "page-size": "64k" } }),
-      "ERR_EXPLAIN_LIMIT",
-    ],
-    [
-      "of a fault of level -1 is a limit of the model",
-      () => arm64.explain({ inputs: { ...report, esr: "0x9600002b", ...tables } }),
+      "of descriptors that Linux does not use with the width is a limit of the model",
+      () =>
+        arm64.explain({
+          inputs: { ...report, ...tables, tcr: `0x${((1n << 59n) | (2n << 30n) | (16n << 16n)).toString(16)}` },
+        }),
       "ERR_EXPLAIN_LIMIT",
     ],
     [

@@ -167,9 +167,9 @@ describe("inputs that cannot be explained are refused by code", () => {
     ],
     ["no such width", x86, { inputs: { "error-code": "0", cr2: "0", pte: "0", maxphyaddr: "60" } }, /no MAXPHYADDR/],
     ["not an abort", arm64, { inputs: { ...OOPS, esr: "0x56000000" } }, /EC 0x15 .* is no abort/],
-    ["two values for one entry", arm64, { inputs: { ...OOPS, pgd: "3" } }, /pgd and p4d differ/],
+    ["two values for one entry", arm64, { inputs: { ...OOPS, pgd: "3", "va-bits": "48" } }, /pgd and p4d differ/],
     ["entries twice", arm64, { inputs: OOPS, entries: ["0"] }, /entries and p4d are both given/],
-    ["too many entries", arm64, { inputs: { esr, far }, entries: Array<string>(5).fill("3") }, /there are 5 entries/],
+    ["too many entries", arm64, { inputs: { esr, far }, entries: Array<string>(6).fill("3") }, /there are 6 entries/],
     ["a table without the next", arm64, { inputs: { esr, far, pmd: OOPS.pmd } }, /pte was not given, and pmd points/],
     ["a leaf above another", arm64, { inputs: { ...OOPS, pmd: "0x701" } }, /pmd is a leaf, and pte is given too/],
   ])("%s", (_, { explain }, question, message) => {
