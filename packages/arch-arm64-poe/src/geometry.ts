@@ -75,7 +75,7 @@ function createGeometry(pageShift: number, addressBits: number): Arm64Geometry {
 export const ARM64_4K_48: Arm64Geometry = createGeometry(12, 48);
 
 /** Linux's choices of ARM64_VA_BITS by page size (arch/arm64/Kconfig), the commonest first. */
-export const ARM64_GEOMETRIES: readonly Arm64Geometry[] = [
+export const ARM64_GEOMETRIES: readonly Arm64Geometry[] = Object.freeze([
   ARM64_4K_48,
   createGeometry(12, 39),
   createGeometry(14, 47),
@@ -86,4 +86,4 @@ export const ARM64_GEOMETRIES: readonly Arm64Geometry[] = [
   createGeometry(16, 52),
   createGeometry(12, 52),
   createGeometry(14, 52),
-];
+]);

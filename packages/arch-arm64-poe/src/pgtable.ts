@@ -92,6 +92,7 @@ export function createPgtable(geometry: Arm64Geometry): PgtableArch {
     lazyLeaveElidesBarrier: true,
     tlbBroadcast: true,
     contPteOrder: CONT_PTE_ORDER[pageShift]!,
+    vmemmapBlocks: pageShift === 12,
     linearMapProtection: "PAGE_KERNEL",
     // Of entries of pages only a new kernel mapping must be seen at once; a user's is met with a spurious fault at worst.
     barrierAfter: (setter, high, low) =>

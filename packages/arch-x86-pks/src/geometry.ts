@@ -37,4 +37,4 @@ export const X86_5_LEVELS: Geometry = {
 };
 
 /** The shapes that Linux uses, the commonest first. */
-export const X86_GEOMETRIES: readonly Geometry[] = [X86_4_LEVELS, X86_5_LEVELS];
+export const X86_GEOMETRIES: readonly Geometry[] = Object.freeze([X86_4_LEVELS, X86_5_LEVELS]);

@@ -102,9 +102,9 @@ it("anything below a field, and in place of a specification, is ERR_SPEC", () =>
 it("RAM that the kernel image does not fit into is ERR_SPEC, whatever is behind a hole", () => {
   const boot = (memory: MachineSpec["memory"]) => (): unknown =>
     buildMachine({ ...spec, arch: oddArch.id, memory }, createPluginRegistry([oddArch]));
-  // The example's image begins 32 MiB after the start of RAM and has 2,048 pages of 16 KiB.
+  // The example's image begins 32 MiB after the start of RAM and has 8 MiB.
   const far = { start: 2 ** 32, bytes: 128 * MIB };
-  expect(boot([{ bytes: 60 * MIB }, far])).toThrow(
+  expect(boot([{ bytes: 36 * MIB }, far])).toThrow(
     expect.objectContaining({ code: "ERR_SPEC", where: "memory bank 0" }) as Error,
   );
   expect(boot([{ bytes: 32 * MIB }, { bytes: 32 * MIB }, far])).not.toThrow();

@@ -70,6 +70,11 @@ export interface PgtableArch {
    * `vmalloc_huge` then takes memory below 2 MiB; none if left out.
    */
   readonly contPteOrder?: number;
+  /**
+   * Whether struct pages may lie in blocks (`vmemmap_populate` of arm64: with pages of 4 KiB alone, since a larger block would hold
+   * those of many GiB); they may if left out.
+   */
+  readonly vmemmapBlocks?: boolean;
   /** Protection of the linear map's leaves. */
   readonly linearMapProtection: ProtectionName;
   /**

@@ -127,19 +127,16 @@ export function mapImageAndFixmap(parts: MappingParts): void {
   tableOf(parts, tables.root, level, slot, () => tablePages.takeStatic("fixmap"));
 }
 
-/** log2 of the page size with which struct pages may lie in blocks: with larger ones a block would hold those of many GiB. */
-const BLOCK_VMEMMAP_PAGE_SHIFT = 12;
-
 /**
- * Maps the struct pages of all RAM: with pages of 4 KiB `vmemmap_populate_hugepages`, with leaves of the level above that of pages
- * where it may have some and memblock has a block for them, else `vmemmap_populate_basepages`.
+ * Maps the struct pages of all RAM: `vmemmap_populate_hugepages`, with leaves of the level above that of pages where it may have some
+ * and memblock has a block for them; `vmemmap_populate_basepages` where the architecture says so.
  */
 export function mapVmemmap(parts: MappingParts): void {
   const { memory, arch, format, tables, tablePages, memblock } = parts;
   const { levels, pageShift } = format.geometry;
   const lastLevel = levels.length - 1;
   const above = levels[lastLevel - 1]!;
-  const mayBlock = above.leaf && pageShift === BLOCK_VMEMMAP_PAGE_SHIFT;
+  const mayBlock = above.leaf && arch.vmemmapBlocks !== false;
   const blockPages = 2 ** (above.shift - pageShift);
   const start = pageOfAddress(arch.layout.vmemmap, pageShift);
   const end = start + Math.ceil(((memory.endPfn - memory.firstPfn) * arch.layout.structPageSize) / 2 ** pageShift);

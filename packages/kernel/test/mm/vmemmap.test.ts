@@ -31,5 +31,5 @@ it("is mapped with pages where no level above has leaves", () => {
 });
 
 it("is mapped with pages where no block is left", () => {
-  expect(new Set(levelsOf(92 * 1024 * 1024, {}, 0x41000000))).toEqual(new Set(["pte"]));
+  expect(new Set(levelsOf(64 * 1024 * 1024, {}, 0x41000000))).toEqual(new Set(["pte"]));
 });
