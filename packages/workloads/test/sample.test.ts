@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { EventKind, TraceEvent } from "../src/reader/event.js";
-import { createSample } from "../src/replay/sample.js";
+import { Sample } from "../src/replay/sample.js";
 
 type Kind = keyof typeof EventKind;
 /** Kind, tid, and up to three arguments. */
@@ -23,7 +23,7 @@ const NAMES = Object.keys(EventKind) as Kind[];
 /** What a sample passes on of the steps, and what it counts. */
 function sampled(every: number, seed: number, steps: readonly Step[]) {
   const passed: (readonly [Kind, number])[] = [];
-  const sample = createSample({ every, seed }, ({ kind, tid }) => passed.push([NAMES[kind]!, tid]));
+  const sample = new Sample({ every, seed }, ({ kind, tid }) => passed.push([NAMES[kind]!, tid]));
   for (const step of steps) sample.push(eventOf(step));
   return { passed, ...sample.counts };
 }
@@ -50,7 +50,7 @@ const LIFE: readonly Step[] = [
 function seedFor(...draws: boolean[]): number {
   for (let seed = 0; ; seed++) {
     const taken: number[] = [];
-    const sample = createSample({ every: 2, seed }, ({ tid }) => taken.push(tid));
+    const sample = new Sample({ every: 2, seed }, ({ tid }) => taken.push(tid));
     draws.forEach((_, tid) => {
       sample.push(eventOf(["page_fault_user", tid + 1]));
     });

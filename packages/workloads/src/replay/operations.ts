@@ -6,8 +6,8 @@ import type { TraceEvent } from "../reader/event.js";
 import { ExitRecords } from "./exit-records.js";
 import { PageMath } from "./page-math.js";
 import { Syscalls } from "./syscalls.js";
-import { createThreads } from "./threads.js";
-import type { Thread, Threads } from "./threads.js";
+import { Threads } from "./threads.js";
+import type { Thread } from "./threads.js";
 import { UserAreas } from "./user-areas.js";
 import { UserFaults } from "./user-faults.js";
 
@@ -64,7 +64,7 @@ export class Operations {
     this.#cpus = machine.cpus;
     this.#idle = idleTasks(this.#cpus, this.#tasks);
     this.#beforeExit = beforeExit;
-    this.threads = createThreads(
+    this.threads = new Threads(
       this.#tasks,
       spaces,
       () => this.lost,

@@ -16,8 +16,8 @@ import { FullerMoments } from "./fuller-moments.js";
 import { lacksOf } from "./lacks.js";
 import type { Lack } from "./lacks.js";
 import { Operations } from "./operations.js";
-import { createSample } from "./sample.js";
-import type { Sample, SampleCounts, SampleOptions } from "./sample.js";
+import { Sample } from "./sample.js";
+import type { SampleCounts, SampleOptions } from "./sample.js";
 import type { FaultCounts } from "./user-faults.js";
 
 /** How a trace is replayed. */
@@ -131,7 +131,7 @@ export async function replayTrace(machine: Machine, path: string, options: Repla
   const checker = check === "off" ? undefined : createChecker(machine, check);
   const extent = createExtent(path, until, stop);
   const replay = observed(operations, checker, before);
-  const sample = options.sample && createSample(options.sample, replay);
+  const sample = options.sample && new Sample(options.sample, replay);
 
   const start = performance.now();
   const sink =

@@ -19,150 +19,157 @@ export interface SampleCounts extends SampleOptions {
   readonly events: number;
 }
 
-/** Passes on the events of the programs in the sample. */
-export interface Sample {
-  /** What it took so far. */
-  readonly counts: SampleCounts;
-  /**
-   * Takes the next event of the trace, whose kind it may change.
-   * @param event - the event
-   */
-  push(event: TraceEvent): void;
-}
-
 /** An execve that a thread is in. */
 interface Exec {
   /** Whether the program that it starts is in the sample. */
   readonly taken: boolean;
-  /** Whether the replay has been told of it, though the thread was not in the sample until now. */
+  /** Whether its entry was passed on, though the thread was not in the sample until now. */
   begun: boolean;
 }
 
 const ERROR_WRITE = 2;
 
 /**
- * Makes a sample of programs. A program is an address space from the execve that begins it to its end, with every process and
- * thread forked from it until they execve in turn: nothing in it depends on what was before, so each program in the sample is
- * replayed whole, and each is in it with the same chance, whatever the others are. What runs when a trace begins is a
- * program without its start.
- *
- * @param options - how many programs it takes
- * @param sink - takes the events of these
+ * A sample of programs. A program is an address space from the execve that begins it to its end, with every process and thread
+ * forked from it until they execve in turn. Nothing in it depends on what was before, so each program in the sample is replayed
+ * whole, and each is in it with the same chance, independently of the others. What runs when a trace begins is a program without
+ * its start.
  */
-export function createSample({ every, seed }: SampleOptions, sink: (event: TraceEvent) => void): Sample {
-  const counts = { every, seed, met: 0, taken: 0, events: 0 };
+export class Sample {
+  readonly #every: number;
+  readonly #seed: number;
+  readonly #sink: (event: TraceEvent) => void;
   /** Whether a thread is in the sample, by tid, for all threads alive. */
-  const threads = new Map<number, boolean>();
-  /** By tid. */
-  const execs = new Map<number, Exec>();
-  let draws = 0;
+  readonly #threads = new Map<number, boolean>();
+  /** The execve that a thread is in, by tid. */
+  readonly #execs = new Map<number, Exec>();
+  #draws = 0;
+  #met = 0;
+  #taken = 0;
+  #events = 0;
 
-  function draw(): boolean {
-    return mix(seed, draws++) % every === 0;
+  /**
+   * @param options - how many programs it takes
+   * @param sink - takes the events of these
+   */
+  constructor({ every, seed }: SampleOptions, sink: (event: TraceEvent) => void) {
+    this.#every = every;
+    this.#seed = seed;
+    this.#sink = sink;
   }
 
-  function meet(tid: number, taken: boolean): boolean {
-    counts.met++;
-    if (taken) counts.taken++;
-    threads.set(tid, taken);
+  /** What it took so far. */
+  get counts(): SampleCounts {
+    return { every: this.#every, seed: this.#seed, met: this.#met, taken: this.#taken, events: this.#events };
+  }
+
+  /**
+   * Takes the next event of the trace, whose kind it may change, and passes it on if its program is in the sample.
+   * @param event - the event
+   */
+  push(event: TraceEvent): void {
+    const { kind, tid } = event;
+    if (kind === EventKind.sched_process_exit) {
+      this.#exited(event);
+      return;
+    }
+    if (kind === EventKind.sched_switch) {
+      if (this.#threads.get(tid) === true || this.#threads.get(argUnsigned(event, 2)) === true) this.#pass(event);
+      return;
+    }
+    const sampled = this.#threads.get(tid) ?? this.#meet(tid, this.#draw());
+    const exec = this.#execs.size === 0 ? undefined : this.#execs.get(tid);
+    if (kind === EventKind.sched_process_exec) this.#execDone(sampled, event);
+    else if (kind === EventKind.sys_exit_execve) this.#execReturned(sampled, event);
+    else if (kind === EventKind.page_fault_kernel && exec !== undefined) this.#kernelFault(exec, sampled, event);
+    else {
+      if (kind === EventKind.sched_process_fork) this.#forked(sampled, event);
+      if (kind === EventKind.sys_enter_execve) this.#execs.set(tid, { taken: this.#draw(), begun: false });
+      if (sampled) this.#pass(event);
+    }
+  }
+
+  #draw(): boolean {
+    return mix(this.#seed, this.#draws++) % this.#every === 0;
+  }
+
+  #meet(tid: number, taken: boolean): boolean {
+    this.#met++;
+    if (taken) this.#taken++;
+    this.#threads.set(tid, taken);
     return taken;
   }
 
-  function pass(event: TraceEvent): void {
-    counts.events++;
-    sink(event);
+  #pass(event: TraceEvent): void {
+    this.#events++;
+    this.#sink(event);
   }
 
   /** Passes an event on as one of another kind, with the same arguments. */
-  function passAs(kind: EventKind, event: TraceEvent): void {
+  #passAs(kind: EventKind, event: TraceEvent): void {
     const { kind: own } = event;
     event.kind = kind;
-    sink(event);
+    this.#sink(event);
     event.kind = own;
   }
 
   /** A thread comes in by the execve that it is in. */
-  function begin(exec: Exec, event: TraceEvent): void {
+  #begin(exec: Exec, event: TraceEvent): void {
     if (exec.begun) return;
     exec.begun = true;
-    passAs(EventKind.sys_enter_execve, event);
+    this.#passAs(EventKind.sys_enter_execve, event);
   }
 
   /** A thread leaves the sample: the replay lets go of its address space as at the thread's end. */
-  function leave(tid: number, event: TraceEvent): void {
+  #leave(tid: number, event: TraceEvent): void {
     event.argHigh[0] = 0;
     event.argLow[0] = tid;
-    passAs(EventKind.sched_process_exit, event);
+    this.#passAs(EventKind.sched_process_exit, event);
   }
 
   /** The kernel writes into the address space that execve builds, and reads from the one that it leaves. */
-  function kernelFault(exec: Exec, here: boolean, event: TraceEvent): void {
+  #kernelFault(exec: Exec, sampled: boolean, event: TraceEvent): void {
     if ((event.argLow[2]! & ERROR_WRITE) === 0) {
-      if (here) pass(event);
+      if (sampled) this.#pass(event);
       return;
     }
     if (!exec.taken) return;
-    if (!here) begin(exec, event);
-    pass(event);
+    if (!sampled) this.#begin(exec, event);
+    this.#pass(event);
   }
 
-  function execDone(here: boolean, event: TraceEvent): void {
+  #execDone(sampled: boolean, event: TraceEvent): void {
     const oldTid = argUnsigned(event, 1);
-    const exec = execs.get(oldTid) ?? { taken: draw(), begun: false };
-    execs.delete(oldTid);
-    meet(event.tid, exec.taken);
+    const exec = this.#execs.get(oldTid) ?? { taken: this.#draw(), begun: false };
+    this.#execs.delete(oldTid);
+    this.#meet(event.tid, exec.taken);
     if (exec.taken) {
-      if (!here) begin(exec, event);
-      pass(event);
-    } else if (here) leave(event.tid, event);
+      if (!sampled) this.#begin(exec, event);
+      this.#pass(event);
+    } else if (sampled) this.#leave(event.tid, event);
   }
 
-  function execReturned(here: boolean, event: TraceEvent): void {
-    const exec = execs.get(event.tid);
-    execs.delete(event.tid);
-    if (here) pass(event);
-    else if (exec?.begun === true && isErrno(event)) leave(event.tid, event);
+  #execReturned(sampled: boolean, event: TraceEvent): void {
+    const exec = this.#execs.get(event.tid);
+    this.#execs.delete(event.tid);
+    if (sampled) this.#pass(event);
+    else if (exec?.begun === true && isErrno(event)) this.#leave(event.tid, event);
   }
 
-  /** A child whose number belongs to a thread in the sample is proof that this one has ended, though its exit was lost. */
-  function forked(here: boolean, event: TraceEvent): void {
+  /** A child whose number belongs to a thread in the sample proves that this thread has ended, though its exit was lost. */
+  #forked(sampled: boolean, event: TraceEvent): void {
     const child = argUnsigned(event, 1);
-    if (!here && threads.get(child) === true) leave(child, event);
-    threads.set(child, here);
-    execs.delete(child);
+    if (!sampled && this.#threads.get(child) === true) this.#leave(child, event);
+    this.#threads.set(child, sampled);
+    this.#execs.delete(child);
   }
 
-  function exited(event: TraceEvent): void {
+  #exited(event: TraceEvent): void {
     const tid = argUnsigned(event, 0);
-    if (threads.get(tid) === true) pass(event);
-    threads.delete(tid);
-    execs.delete(tid);
+    if (this.#threads.get(tid) === true) this.#pass(event);
+    this.#threads.delete(tid);
+    this.#execs.delete(tid);
   }
-
-  return {
-    counts,
-    push(event) {
-      const { kind, tid } = event;
-      if (kind === EventKind.sched_process_exit) {
-        exited(event);
-        return;
-      }
-      if (kind === EventKind.sched_switch) {
-        if (threads.get(tid) === true || threads.get(argUnsigned(event, 2)) === true) pass(event);
-        return;
-      }
-      const here = threads.get(tid) ?? meet(tid, draw());
-      const exec = execs.size === 0 ? undefined : execs.get(tid);
-      if (kind === EventKind.sched_process_exec) execDone(here, event);
-      else if (kind === EventKind.sys_exit_execve) execReturned(here, event);
-      else if (kind === EventKind.page_fault_kernel && exec !== undefined) kernelFault(exec, here, event);
-      else {
-        if (kind === EventKind.sched_process_fork) forked(here, event);
-        if (kind === EventKind.sys_enter_execve) execs.set(tid, { taken: draw(), begun: false });
-        if (here) pass(event);
-      }
-    },
-  };
 }
 
 /** A number that looks random, 0 to 2^32 - 1, of a seed and a place in the row. */

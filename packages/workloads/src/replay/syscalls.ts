@@ -17,6 +17,9 @@ const MLOCK_ONFAULT = 1;
 /** The error after which part of a call stays done: a hole in the range of madvise. */
 const ENOMEM = -12;
 
+/** Carries out a call that succeeded. @returns whether the model did as Linux did */
+type CallHandler = (mm: Mm, thread: Thread, event: TraceEvent) => boolean;
+
 /** Carries out the system calls of a trace that change mappings. */
 export class Syscalls {
   /** Calls that Linux carried out and the machine refused: of no length, outside its user half, of mappings that are not there. */
@@ -27,6 +30,24 @@ export class Syscalls {
   execs = 0;
   readonly #spaces: AddressSpaces;
   readonly #pages: PageMath;
+  /** What carries out each call, by the kind of its entry; the others change no mapping. */
+  readonly #calls: ReadonlyMap<number, CallHandler> = new Map<EventKind, CallHandler>([
+    [EventKind.sys_enter_mmap, (mm, thread, event) => this.#mmap(mm, thread, event)],
+    [EventKind.sys_enter_munmap, (mm, thread) => this.#munmap(mm, thread)],
+    [EventKind.sys_enter_mprotect, (mm, thread) => this.#mprotect(mm, thread)],
+    [EventKind.sys_enter_mremap, (mm, thread, event) => this.#mremap(mm, thread, event)],
+    [EventKind.sys_enter_brk, (mm, thread, event) => this.#brk(mm, thread, event)],
+    [EventKind.sys_enter_madvise, (mm, thread) => this.#madvise(mm, thread)],
+    [EventKind.sys_enter_mlock, (mm, thread) => this.#lock(mm, thread, "mlock")],
+    [EventKind.sys_enter_mlock2, (mm, thread) => this.#mlock2(mm, thread)],
+    [EventKind.sys_enter_munlock, (mm, thread) => this.#lock(mm, thread, "munlock")],
+    [EventKind.sys_enter_mlockall, (mm, thread) => this.#mlockall(mm, thread)],
+    [EventKind.sys_enter_munlockall, (mm) => this.#munlockall(mm)],
+    [EventKind.sys_enter_shmat, (mm, thread, event) => this.#shmat(mm, thread, event)],
+    [EventKind.sys_enter_shmdt, (mm, thread) => this.#shmdt(mm, thread)],
+    [EventKind.sys_enter_remap_file_pages, (mm, thread) => this.#remapFilePages(mm, thread)],
+    [EventKind.sys_enter_process_madvise, () => this.#processMadvise()],
+  ]);
 
   /**
    * @param spaces - the kernel's address spaces
@@ -74,51 +95,17 @@ export class Syscalls {
       const partly = event.argLow[0] === ENOMEM && thread.syscall === EventKind.sys_enter_madvise;
       return !partly || this.#madvise(mm, thread);
     }
-    const spaces = this.#spaces;
-    switch (thread.syscall) {
-      case EventKind.sys_enter_mmap:
-        return this.#mmap(mm, thread, event);
-      case EventKind.sys_enter_munmap:
-        return this.#starts(thread) && spaces.munmap(mm, this.#page(thread, 0), this.#length(thread, 1)) === 0;
-      case EventKind.sys_enter_mprotect:
-        return this.#mprotect(mm, thread);
-      case EventKind.sys_enter_mremap:
-        return this.#mremap(mm, thread, event);
-      case EventKind.sys_enter_brk:
-        return this.#brk(mm, thread, event);
-      case EventKind.sys_enter_madvise:
-        return this.#madvise(mm, thread);
-      case EventKind.sys_enter_mlock:
-        return this.#mlock(mm, thread);
-      case EventKind.sys_enter_mlock2:
-        return (thread.argLow[2]! & MLOCK_ONFAULT) !== 0 || this.#mlock(mm, thread);
-      case EventKind.sys_enter_munlock:
-        return this.#munlock(mm, thread);
-      case EventKind.sys_enter_mlockall:
-        thread.program.lockedAll = true;
-        spaces.mlockall(mm, thread.argLow[0]!);
-        return true;
-      case EventKind.sys_enter_munlockall:
-        spaces.mlockall(mm, 0);
-        return true;
-      case EventKind.sys_enter_shmat:
-        return this.#shmat(mm, thread, event);
-      case EventKind.sys_enter_shmdt:
-        return this.#shmdt(mm, thread);
-      case EventKind.sys_enter_remap_file_pages:
-        return this.#remapFilePages(mm, thread);
-      case EventKind.sys_enter_process_madvise:
-        this.unknownEffects++;
-        return true;
-      default:
-        return true;
-    }
+    return this.#calls.get(thread.syscall)?.(mm, thread, event) ?? true;
   }
 
   #mmap(mm: Mm, thread: Thread, event: TraceEvent): boolean {
     if (!this.#pages.isPageAddress(event.argLow[0]!)) return false;
     const page = this.#returned(event);
     return this.#spaces.mmap(mm, page, this.#length(thread, 1), thread.argLow[2]!, thread.argLow[3]!) === 0;
+  }
+
+  #munmap(mm: Mm, thread: Thread): boolean {
+    return this.#starts(thread) && this.#spaces.munmap(mm, this.#page(thread, 0), this.#length(thread, 1)) === 0;
   }
 
   #mprotect(mm: Mm, thread: Thread): boolean {
@@ -147,16 +134,30 @@ export class Syscalls {
     return pages === 0 || this.#spaces.madvise(mm, this.#page(thread, 0), pages, thread.argLow[2]!) === 0;
   }
 
-  #mlock(mm: Mm, thread: Thread): boolean {
+  #lock(mm: Mm, thread: Thread, call: "mlock" | "munlock"): boolean {
     const end = this.#end(thread);
     const page = this.#page(thread, 0);
-    return end === page || this.#spaces.mlock(mm, page, end - page) === 0;
+    return end === page || this.#spaces[call](mm, page, end - page) === 0;
   }
 
-  #munlock(mm: Mm, thread: Thread): boolean {
-    const end = this.#end(thread);
-    const page = this.#page(thread, 0);
-    return end === page || this.#spaces.munlock(mm, page, end - page) === 0;
+  #mlock2(mm: Mm, thread: Thread): boolean {
+    return (thread.argLow[2]! & MLOCK_ONFAULT) !== 0 || this.#lock(mm, thread, "mlock");
+  }
+
+  #mlockall(mm: Mm, thread: Thread): boolean {
+    thread.program.lockedAll = true;
+    this.#spaces.mlockall(mm, thread.argLow[0]!);
+    return true;
+  }
+
+  #munlockall(mm: Mm): boolean {
+    this.#spaces.mlockall(mm, 0);
+    return true;
+  }
+
+  #processMadvise(): boolean {
+    this.unknownEffects++;
+    return true;
   }
 
   /** Maps the first page of the segment; faults above it show how far it reaches. */

@@ -29,58 +29,119 @@ export interface Thread {
 }
 
 /** The threads that are alive, by their numbers in the trace. */
-export interface Threads {
+export class Threads {
   /** Processes met so far. */
-  readonly processes: number;
+  processes = 0;
   /** Threads met so far. */
-  readonly threads: number;
+  threads = 0;
   /** Of them those that no fork made, met by an event without the number of their process. */
-  readonly strangers: number;
+  strangers = 0;
+  readonly #tasks: Tasks;
+  readonly #spaces: AddressSpaces;
+  readonly #lost: () => number;
+  readonly #onExit: (thread: Thread) => void;
+  readonly #alive = new Map<number, Thread>();
+  /** The thread of the last event. */
+  #last: Thread | undefined;
+
   /**
-   * The thread of an event; one never heard of is taken to have lived before the trace began.
+   * @param tasks - the kernel's tasks
+   * @param spaces - the kernel's address spaces
+   * @param lost - returns how many events perf has lost so far
+   * @param onExit - called with each thread that ends, also when its number is used again
+   */
+  constructor(tasks: Tasks, spaces: AddressSpaces, lost: () => number, onExit: (thread: Thread) => void) {
+    this.#tasks = tasks;
+    this.#spaces = spaces;
+    this.#lost = lost;
+    this.#onExit = onExit;
+  }
+
+  /**
+   * The thread of an event. An unknown one is taken to have lived before the trace began.
    * @param event - the event
    */
-  of(event: TraceEvent): Thread;
+  of(event: TraceEvent): Thread {
+    if (this.#last?.tid === event.tid) return this.#last;
+    const thread = this.#alive.get(event.tid) ?? this.#meet(event);
+    this.#last = thread;
+    // Some traces have the process's number besides the thread's: then clone3 hides less.
+    if (event.pid >= 0 && thread.pid !== event.pid) {
+      thread.pid = event.pid;
+      if (thread.tid === thread.pid) this.processes++;
+    }
+    return thread;
+  }
+
   /** The thread of a number, if it is known. */
-  find(tid: number): Thread | undefined;
+  find(tid: number): Thread | undefined {
+    return this.#alive.get(tid);
+  }
+
   /**
-   * A new thread by fork, vfork or clone, as the parent's call tells.
+   * A new thread by fork, vfork or clone: the parent's call decides what it shares.
    * @param parent - the parent
    * @param tid - the child's number
    */
-  fork(parent: Thread, tid: number): void;
+  fork(parent: Thread, tid: number): void {
+    const { mm, process } = sharedWithChild(parent);
+    const parentMm = parent.task.mm!;
+    if (mm) this.#spaces.get(parentMm);
+    const program = mm ? parent.program : copyProgram(parent.program);
+    this.#add(tid, process ? parent.pid : tid, mm ? parentMm : this.#spaces.fork(parentMm), program);
+    if (process) program.threaded = true;
+    if (parent.syscall === EventKind.sys_enter_clone3) program.calledClone3 = true;
+  }
+
   /** A new address space for a thread, by execve. */
-  exec(thread: Thread): void;
+  exec(thread: Thread): void {
+    this.#tasks.exec(thread.task, this.#spaces.create());
+    if (thread.pid !== thread.tid) this.processes++;
+    thread.pid = thread.tid;
+    thread.program = newProgram(this.#lost());
+  }
+
   /** A thread's end. */
-  exit(thread: Thread): void;
+  exit(thread: Thread): void {
+    this.#onExit(thread);
+    this.#alive.delete(thread.tid);
+    if (this.#last === thread) this.#last = undefined;
+    this.#tasks.exit(thread.task);
+  }
+
   /** Those that have not ended. */
-  alive(): Iterable<Thread>;
-}
+  alive(): Iterable<Thread> {
+    return this.#alive.values();
+  }
 
-/**
- * Makes the threads of a replay.
- * @param tasks - the kernel's tasks
- * @param spaces - the kernel's address spaces
- * @param lost - tells how many events perf has lost so far
- * @param onExit - told of a thread that ends, be it that its number is used again
- */
-export function createThreads(
-  tasks: Tasks,
-  spaces: AddressSpaces,
-  lost: () => number,
-  onExit: (thread: Thread) => void,
-): Threads {
-  const threads = new Map<number, Thread>();
-  let last: Thread | undefined;
+  /**
+   * An unknown thread. If it is in execve by its first event (perf begins there), its address space is the one that execve is
+   * building: nothing of that lies before the trace.
+   */
+  #meet(event: TraceEvent): Thread {
+    const inExec = event.kind === EventKind.sched_process_exec || isKernelWrite(event);
+    const pid = event.pid < 0 ? event.tid : event.pid;
+    if (event.pid < 0) this.strangers++;
+    const leader = pid === event.tid ? undefined : this.#alive.get(pid);
+    const shared = leader?.task.mm;
+    if (leader !== undefined && shared !== undefined) {
+      this.#spaces.get(shared);
+      leader.program.threaded = true;
+      return this.#add(event.tid, pid, shared, leader.program);
+    }
+    const thread = this.#add(event.tid, pid, this.#spaces.create(), newProgram(this.#lost(), !inExec));
+    thread.execSwitched = inExec;
+    return thread;
+  }
 
-  function add(tid: number, pid: number, mm: Mm, program: Program): Thread {
+  #add(tid: number, pid: number, mm: Mm, program: Program): Thread {
     const flags = tid === pid ? 0 : CloneFlag.THREAD;
-    const stale = threads.get(tid);
-    if (stale !== undefined) exit(stale);
+    const stale = this.#alive.get(tid);
+    if (stale !== undefined) this.exit(stale);
     const thread: Thread = {
       tid,
       pid,
-      task: tasks.create(mm, flags),
+      task: this.#tasks.create(mm, flags),
       program,
       syscall: -1,
       argHigh: new Int32Array(6),
@@ -88,91 +149,28 @@ export function createThreads(
       execSwitched: false,
       exitRecord: undefined,
     };
-    threads.set(tid, thread);
-    made.threads++;
-    if (tid === pid) made.processes++;
+    this.#alive.set(tid, thread);
+    this.threads++;
+    if (tid === pid) this.processes++;
     return thread;
   }
+}
 
-  /**
-   * A thread never heard of. If it is in execve by its first event (perf begins there), its address space is the one that execve is
-   * building: nothing of that lies before the trace.
-   */
-  function meet(event: TraceEvent): Thread {
-    const inExec = event.kind === EventKind.sched_process_exec || isKernelWrite(event);
-    const pid = event.pid < 0 ? event.tid : event.pid;
-    if (event.pid < 0) made.strangers++;
-    const leader = pid === event.tid ? undefined : threads.get(pid);
-    const shared = leader?.task.mm;
-    if (leader !== undefined && shared !== undefined) {
-      spaces.get(shared);
-      leader.program.threaded = true;
-      return add(event.tid, pid, shared, leader.program);
-    }
-    const thread = add(event.tid, pid, spaces.create(), newProgram(lost(), !inExec));
-    thread.execSwitched = inExec;
-    return thread;
+/**
+ * What the child of a thread in fork, vfork or clone shares. The struct that clone3 takes is not in a trace: the C library makes
+ * threads and `posix_spawn` children with it, both of which share the address space.
+ */
+function sharedWithChild({ syscall, argLow }: Thread): { readonly mm: boolean; readonly process: boolean } {
+  switch (syscall) {
+    case EventKind.sys_enter_vfork:
+      return { mm: true, process: false };
+    case EventKind.sys_enter_clone:
+      return { mm: (argLow[0]! & CloneFlag.VM) !== 0, process: (argLow[0]! & CloneFlag.THREAD) !== 0 };
+    case EventKind.sys_enter_clone3:
+      return { mm: true, process: true };
+    default:
+      return { mm: false, process: false };
   }
-
-  function exit(thread: Thread): void {
-    onExit(thread);
-    threads.delete(thread.tid);
-    if (last === thread) last = undefined;
-    tasks.exit(thread.task);
-  }
-
-  /**
-   * What the child shares. The struct that clone3 takes is not in a trace: the C library makes threads and `posix_spawn`
-   * children with it, both of which share the address space.
-   */
-  function shares({ syscall, argLow }: Thread): { readonly mm: boolean; readonly process: boolean } {
-    switch (syscall) {
-      case EventKind.sys_enter_vfork:
-        return { mm: true, process: false };
-      case EventKind.sys_enter_clone:
-        return { mm: (argLow[0]! & CloneFlag.VM) !== 0, process: (argLow[0]! & CloneFlag.THREAD) !== 0 };
-      case EventKind.sys_enter_clone3:
-        return { mm: true, process: true };
-      default:
-        return { mm: false, process: false };
-    }
-  }
-
-  // Plain fields: an object literal with accessors is slow to use.
-  const made: { -readonly [F in keyof Threads]: Threads[F] } = {
-    processes: 0,
-    threads: 0,
-    strangers: 0,
-    of(event) {
-      if (last?.tid === event.tid) return last;
-      last = threads.get(event.tid) ?? meet(event);
-      // Some traces have the process's number beside the thread's: then clone3 hides less.
-      if (event.pid >= 0 && last.pid !== event.pid) {
-        last.pid = event.pid;
-        if (last.tid === last.pid) made.processes++;
-      }
-      return last;
-    },
-    find: (tid) => threads.get(tid),
-    fork(parent, tid) {
-      const { mm, process } = shares(parent);
-      const parentMm = parent.task.mm!;
-      if (mm) spaces.get(parentMm);
-      const program = mm ? parent.program : copyProgram(parent.program);
-      add(tid, process ? parent.pid : tid, mm ? parentMm : spaces.fork(parentMm), program);
-      if (process) program.threaded = true;
-      if (parent.syscall === EventKind.sys_enter_clone3) program.calledClone3 = true;
-    },
-    exec(thread) {
-      tasks.exec(thread.task, spaces.create());
-      if (thread.pid !== thread.tid) made.processes++;
-      thread.pid = thread.tid;
-      thread.program = newProgram(lost());
-    },
-    exit,
-    alive: () => threads.values(),
-  };
-  return made;
 }
 
 /** Whether an event is a fault of the kernel that writes for the user. */
