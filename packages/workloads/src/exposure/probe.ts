@@ -36,16 +36,13 @@ export interface Exposure {
  */
 export type OpenedBy = "key register" | "table lock";
 
-/** Looks at one machine while it works. */
-export interface ExposureProbe {
-  /** What attaches it: one of the machine's features. */
-  readonly plugin: Plugin;
-  /** What the machine tells its moments to. */
-  readonly observer: Observer;
-  /** Begins to count: after boot. */
-  start(): void;
-  /** What was seen since. */
-  result(): Exposure;
+/** What of the machine may happen in a window, besides table accesses. */
+type Happening = "tlbInvalidations" | "tablePages" | "contextSwitches";
+
+/** Entries written and read. */
+interface Accesses {
+  readonly writes: number;
+  readonly reads: number;
 }
 
 /**
@@ -53,7 +50,31 @@ export interface ExposureProbe {
  * @param openedBy - what it takes for an opening
  */
 export function createExposureProbe(openedBy: OpenedBy): ExposureProbe {
-  const seen = {
+  return new ExposureProbe(openedBy);
+}
+
+/** Observes one machine while it works. */
+export class ExposureProbe {
+  /** Attaches the probe: one of the machine's features. */
+  readonly plugin: Plugin = {
+    id: "exposure-probe",
+    kind: "feature",
+    description: "measures how long table pages are writable",
+    contract: 1,
+    setup: (container) => {
+      this.attach(container);
+    },
+  };
+  /** The machine's observer. */
+  readonly observer: Observer = {
+    registerWrite: (cpu, high, low) => {
+      this.registerWritten(cpu, high, low);
+    },
+    tlbFlush: () => {
+      this.note("tlbInvalidations");
+    },
+  };
+  private readonly seen = {
     windows: 0,
     operations: 0,
     exposedOperations: 0,
@@ -66,57 +87,57 @@ export function createExposureProbe(openedBy: OpenedBy): ExposureProbe {
     exceptions: 0,
     privilegedExceptions: 0,
   };
-  let started = false;
-  let findTables: () => PageTables = notAttached;
-  let findKpkeys: () => Kpkeys = notAttached;
-  let before = { writes: 0, reads: 0 };
+  private tables: () => PageTables = notAttached;
+  private kpkeys: () => Kpkeys = notAttached;
+  private cpus: () => Cpus = notAttached;
+  private started = false;
+  private before: Accesses = { writes: 0, reads: 0 };
   /** What had been written and read when the window of each CPU opened; absent while it is shut. */
-  const windows = new Map<number, { readonly writes: number; readonly reads: number }>();
-  let windowsBefore = 0;
-  /** Whether a window was open when the operation began, or the operation opened one as it began. */
-  let beganOpen = false;
+  private readonly windows = new Map<number, Accesses>();
 
-  const entries = (): { writes: number; reads: number } => {
-    const { total, reads } = findTables().counters;
-    return { writes: total, reads };
-  };
+  /** @internal */
+  constructor(private readonly openedBy: OpenedBy) {}
 
-  function open(cpu: number): void {
-    if (!started || windows.has(cpu)) return;
-    windows.set(cpu, entries());
-    seen.windows++;
+  /** Begins to count: after boot. */
+  start(): void {
+    this.before = this.accesses();
+    this.started = true;
   }
 
-  function shut(cpu: number): void {
-    const since = windows.get(cpu);
-    if (since === undefined) return;
-    windows.delete(cpu);
-    const { writes, reads } = entries();
-    seen.writes += writes - since.writes;
-    seen.reads += reads - since.reads;
-    seen.longest = Math.max(seen.longest, writes - since.writes + reads - since.reads);
+  /** What was seen since. */
+  result(): Exposure {
+    const { writes, reads } = this.accesses();
+    const all = writes - this.before.writes + reads - this.before.reads;
+    return { ...this.seen, share: all === 0 ? 0 : (this.seen.writes + this.seen.reads) / all };
   }
 
-  /** Counts what happens in a window. */
-  function note(what: "tlbInvalidations" | "tablePages" | "contextSwitches"): void {
-    if (windows.size > 0) seen[what]++;
+  private attach(container: DependencyContainer): void {
+    const points = resolve(container, ExtensionPoints);
+    this.tables = lazily(container, PageTables);
+    this.kpkeys = lazily(container, Kpkeys);
+    this.cpus = lazily(container, Cpus);
+    if (this.openedBy === "table lock") this.watchLocks(points);
+    points.on("exceptionEntry", () => {
+      if (!this.started) return;
+      this.seen.exceptions++;
+      if (this.windows.has(this.cpus().current.id)) this.seen.privilegedExceptions++;
+    });
+    points.on("contextSwitch", () => {
+      this.note("contextSwitches");
+    });
+    points.on("tablePageCtor", () => {
+      this.note("tablePages");
+      return 0;
+    });
+    points.on("tablePageDtor", () => {
+      this.note("tablePages");
+    });
+    this.watchOperations(points);
   }
 
-  const observer: Observer = {
-    registerWrite(cpu, high, low) {
-      if (!started || openedBy !== "key register") return;
-      const initial = findKpkeys().initialValue();
-      if (high === initial.high && low === initial.low) shut(cpu);
-      else open(cpu);
-    },
-    tlbFlush() {
-      note("tlbInvalidations");
-    },
-  };
-
-  function watchLocks(container: DependencyContainer, points: ExtensionPoints): void {
+  /** A table of a process's pages is writable while its lock is held. */
+  private watchLocks(points: ExtensionPoints): void {
     const leafTables = new Set<number>();
-    const cpus = lazily(container, Cpus);
     let depth = 0;
     points.on("tablePageCtor", (pfn, level, source) => {
       if (level === "pte" && source === "user") leafTables.add(pfn);
@@ -124,64 +145,60 @@ export function createExposureProbe(openedBy: OpenedBy): ExposureProbe {
     });
     points.on("tablePageDtor", (pfn) => void leafTables.delete(pfn));
     points.on("tableLocked", (pfn) => {
-      if (leafTables.has(pfn) && depth++ === 0) open(cpus().current.id);
+      if (leafTables.has(pfn) && depth++ === 0) this.open(this.cpus().current.id);
     });
     points.on("tableUnlocking", (pfn) => {
-      if (leafTables.has(pfn) && --depth === 0) shut(cpus().current.id);
+      if (leafTables.has(pfn) && --depth === 0) this.shut(this.cpus().current.id);
     });
   }
 
-  const plugin: Plugin = {
-    id: "exposure-probe",
-    kind: "feature",
-    description: "measures how long table pages are writable",
-    contract: 1,
-    setup(container) {
-      const points = resolve(container, ExtensionPoints);
-      findTables = lazily(container, PageTables);
-      findKpkeys = lazily(container, Kpkeys);
-      if (openedBy === "table lock") watchLocks(container, points);
-      const cpus = lazily(container, Cpus);
-      points.on("exceptionEntry", () => {
-        if (!started) return;
-        seen.exceptions++;
-        if (windows.has(cpus().current.id)) seen.privilegedExceptions++;
-      });
-      points.on("contextSwitch", () => {
-        note("contextSwitches");
-      });
-      points.on("tablePageCtor", () => {
-        note("tablePages");
-        return 0;
-      });
-      points.on("tablePageDtor", () => {
-        note("tablePages");
-      });
-      points.on("operationEnter", () => {
-        windowsBefore = seen.windows;
-        beganOpen = windows.size > 0;
-      });
-      points.on("operationExit", () => {
-        if (!started) return;
-        seen.operations++;
-        if (beganOpen || seen.windows > windowsBefore) seen.exposedOperations++;
-      });
-    },
-  };
+  /** An operation is exposed if a window was open when it began, or one opened meanwhile. */
+  private watchOperations(points: ExtensionPoints): void {
+    let windowsBefore = 0;
+    let beganOpen = false;
+    points.on("operationEnter", () => {
+      windowsBefore = this.seen.windows;
+      beganOpen = this.windows.size > 0;
+    });
+    points.on("operationExit", () => {
+      if (!this.started) return;
+      this.seen.operations++;
+      if (beganOpen || this.seen.windows > windowsBefore) this.seen.exposedOperations++;
+    });
+  }
 
-  return {
-    plugin,
-    observer,
-    start() {
-      before = entries();
-      started = true;
-    },
-    result() {
-      const { writes, reads } = entries();
-      const all = writes - before.writes + reads - before.reads;
-      return { ...seen, share: all === 0 ? 0 : (seen.writes + seen.reads) / all };
-    },
-  };
+  private registerWritten(cpu: number, high: number, low: number): void {
+    if (!this.started || this.openedBy !== "key register") return;
+    const initial = this.kpkeys().initialValue();
+    if (high === initial.high && low === initial.low) this.shut(cpu);
+    else this.open(cpu);
+  }
+
+  private open(cpu: number): void {
+    if (!this.started || this.windows.has(cpu)) return;
+    this.windows.set(cpu, this.accesses());
+    this.seen.windows++;
+  }
+
+  private shut(cpu: number): void {
+    const since = this.windows.get(cpu);
+    if (since === undefined) return;
+    this.windows.delete(cpu);
+    const { writes, reads } = this.accesses();
+    this.seen.writes += writes - since.writes;
+    this.seen.reads += reads - since.reads;
+    this.seen.longest = Math.max(this.seen.longest, writes - since.writes + reads - since.reads);
+  }
+
+  /** Counts what happens in a window. */
+  private note(what: Happening): void {
+    if (this.windows.size > 0) this.seen[what]++;
+  }
+
+  private accesses(): Accesses {
+    const { total, reads } = this.tables().counters;
+    return { writes: total, reads };
+  }
 }
 
 function notAttached(): never {
