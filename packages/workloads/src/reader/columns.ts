@@ -25,7 +25,7 @@ const MICROSECOND_DIGITS = 15;
 /** Letters of perf's column of flags: kernel, user, hypervisor, guests, and of records. */
 const MISC: ReadonlySet<number> = new Set(ascii("KUHGgMES"));
 
-/** Reads a column, and tells whether it is one of its kind. */
+/** Reads a column. @returns whether it is one of its kind */
 type Column = (bytes: Uint8Array, start: number, end: number, event: TraceEvent) => boolean;
 
 /**
@@ -48,56 +48,75 @@ export function readColumnsBefore(bytes: Uint8Array, start: number, end: number,
   event.cpu = event.pid = -1;
   event.time = Number.NaN;
   event.period = 1;
-  let at = end;
-  const take = (column: Column): boolean => {
-    const last = trimEnd(bytes, start, at);
-    const first = wordStart(bytes, start, last);
-    if (first === last || !column(bytes, first, last, event)) return false;
-    at = first;
-    return true;
-  };
-  const isLatencyFormat = takeLatencyTime();
-  const hasTicks = !isLatencyFormat && take(ticks);
-  if (!isLatencyFormat && !hasTicks && !take(time)) {
-    // A period stands between time and name; a number that is followed by no time is the thread's.
-    const before = at;
-    if (take(period) && !take(time)) {
-      at = before;
-      event.period = 1;
-    }
-  }
-  // Flags stand between CPU and time, where there is a time.
-  if (!take(cpu) && (hasTicks || !Number.isNaN(event.time))) {
-    const before = at;
-    if ((take(flags) || take(misc)) && !take(cpu)) at = before;
-    if (at === before) take(cpuAndFlags);
-  }
-  takeGroup();
-  const last = trimEnd(bytes, start, at);
-  const first = wordStart(bytes, start, last);
-  if (!threadColumn(bytes, start, first, last, event)) return false;
+  const columns = new ColumnsBefore(bytes, start, end, event);
+  const isLatencyFormat = columns.takeLatencyTime();
+  const hasTicks = !isLatencyFormat && columns.take(ticks);
+  if (!isLatencyFormat && !hasTicks) columns.takeTime();
+  columns.takeCpu(hasTicks || !Number.isNaN(event.time));
+  columns.takeGroup();
+  if (!columns.takeThread()) return false;
   // What is no time but looks like one that is damaged is one of ftrace's alone, which joins comm and thread.
   if (hasTicks && bytes[event.commEnd] !== MINUS) return false;
   if (isLatencyFormat) shortenComm(bytes, event);
   return true;
+}
+
+/** The columns of a line that are not read yet: those to the left of a position, which moves as they are taken. */
+class ColumnsBefore {
+  constructor(
+    private readonly bytes: Uint8Array,
+    private readonly start: number,
+    private at: number,
+    private readonly event: TraceEvent,
+  ) {}
+
+  /** Takes the last column, if it is one of a kind. */
+  take(column: Column): boolean {
+    const { bytes, start } = this;
+    const last = trimEnd(bytes, start, this.at);
+    const first = wordStart(bytes, start, last);
+    if (first === last || !column(bytes, first, last, this.event)) return false;
+    this.at = first;
+    return true;
+  }
+
+  /** A time, and a period between it and the name; a number that is followed by no time is the thread's. */
+  takeTime(): void {
+    if (this.take(time)) return;
+    const before = this.at;
+    if (!this.take(period) || this.take(time)) return;
+    this.at = before;
+    this.event.period = 1;
+  }
+
+  /** `[cpu]`, with flags between CPU and time, where there is a time. */
+  takeCpu(hasTime: boolean): void {
+    if (this.take(cpu) || !hasTime) return;
+    const before = this.at;
+    if ((this.take(flags) || this.take(misc)) && this.take(cpu)) return;
+    this.at = before;
+    this.take(cpuAndFlags);
+  }
 
   /** `microseconds us`, a mark of the time until the next event (a space where it is short), and a colon. */
-  function takeLatencyTime(): boolean {
-    const colon = trimEnd(bytes, start, at) - 1;
+  takeLatencyTime(): boolean {
+    const { bytes, start } = this;
+    const colon = trimEnd(bytes, start, this.at) - 1;
     if (colon <= start || bytes[colon] !== COLON) return false;
     const unit = colon - 3;
     if (bytes[unit] !== LETTER_U || bytes[unit + 1] !== LETTER_S) return false;
     const first = wordStart(bytes, start, unit);
     const length = unit - first;
     if (length < 1 || length > MICROSECOND_DIGITS || digits(bytes, first) !== unit) return false;
-    event.time = decimal(bytes, first, unit) * 1000;
-    at = first;
+    this.event.time = decimal(bytes, first, unit) * 1000;
+    this.at = first;
     return true;
   }
 
   /** `(tgid)`, which may hold spaces, or dashes where it is unknown. */
-  function takeGroup(): void {
-    const closing = trimEnd(bytes, start, at) - 1;
+  takeGroup(): void {
+    const { bytes, start } = this;
+    const closing = trimEnd(bytes, start, this.at) - 1;
     if (closing < start || bytes[closing] !== PAREN_CLOSE) return;
     const farthest = Math.max(start, closing - GROUP_LENGTH);
     let open = closing;
@@ -106,8 +125,15 @@ export function readColumnsBefore(bytes: Uint8Array, start: number, end: number,
     while (bytes[from] === SPACE) from++;
     const to = digits(bytes, from);
     if (to !== closing && bytes[from] !== MINUS) return;
-    if (to === closing && isCount(to - from)) event.pid = decimal(bytes, from, to);
-    at = open;
+    if (to === closing && isCount(to - from)) this.event.pid = decimal(bytes, from, to);
+    this.at = open;
+  }
+
+  /** The thread, and before it what is left of the comm. */
+  takeThread(): boolean {
+    const last = trimEnd(this.bytes, this.start, this.at);
+    const first = wordStart(this.bytes, this.start, last);
+    return threadColumn(this.bytes, this.start, first, last, this.event);
   }
 }
 

@@ -4,12 +4,12 @@ import { readColumnsBefore } from "./columns.js";
 import { EventKind, TraceEvent } from "./event.js";
 import { ArgumentForm, type EventFormat, FORMATS } from "./formats.js";
 import { readHeader } from "./header.js";
-import { FAULT_WITHOUT_ADDRESS, type Ledger } from "./ledger.js";
+import { FAULT_WITHOUT_ADDRESS, type Ledger, type LineCounts } from "./ledger.js";
 import { createEventNames, nextWord } from "./names.js";
-import { createOnce, FaultSource } from "./once.js";
+import { createOnce, FaultSource, type Once } from "./once.js";
 import { otherLine, PERF_TRACE } from "./other-lines.js";
 import { quote } from "./quote.js";
-import { createRawCalls } from "./raw-calls.js";
+import { createRawCalls, type RawCalls } from "./raw-calls.js";
 import { callChainEntry, decimal, digits, isDigit, lineEnd, NEWLINE, NUL, SPACE, spaces, word } from "./scan.js";
 import { createThreadStates } from "./thread-states.js";
 
@@ -66,182 +66,201 @@ export interface LineParser {
 /**
  * A parser of the lines of `perf script`, and of ftrace's and trace-cmd's texts of the same tracepoints. A line that is not an event
  * to hand on is counted by what it is; an event that is damaged is refused.
- *
- * @param path - the trace's name for messages
- * @param head - the first lines of the trace
- * @param ledger - where lines are counted
- * @param sink - takes each event; the record is used again for the next
  */
-export function createLineParser(
-  path: string,
-  head: string,
-  ledger: Ledger,
-  sink: (event: TraceEvent) => void,
-): LineParser {
-  const event = new TraceEvent();
-  const { counts } = ledger;
-  const names = createEventNames();
-  const threads = createThreadStates();
-  const once = createOnce(threads, ledger);
-  const rawCalls = createRawCalls(threads, head);
+export class TracepointParser implements LineParser {
+  private readonly event = new TraceEvent();
+  private readonly counts: LineCounts;
+  private readonly names = createEventNames();
+  private readonly once: Once;
+  private readonly rawCalls: RawCalls;
   /** Whether the lines back to the last blank one are an event and its call chain. */
-  let inChain = false;
+  private inChain = false;
 
-  function parse(bytes: Uint8Array, end: number): void {
-    event.bytes = bytes;
-    for (let at = 0; at < end; at = readLine(bytes, at) + 1) event.line = ++counts.lines;
+  /**
+   * @param path - the trace's name for messages
+   * @param head - the first lines of the trace
+   * @param ledger - where lines are counted
+   * @param sink - takes each event; the record is used again for the next
+   */
+  constructor(
+    private readonly path: string,
+    head: string,
+    private readonly ledger: Ledger,
+    private readonly sink: (event: TraceEvent) => void,
+  ) {
+    this.counts = ledger.counts;
+    const threads = createThreadStates();
+    this.once = createOnce(threads, ledger);
+    this.rawCalls = createRawCalls(threads, head);
   }
 
+  parse(bytes: Uint8Array, end: number): void {
+    this.event.bytes = bytes;
+    for (let at = 0; at < end; at = this.readLine(bytes, at) + 1) this.event.line = ++this.counts.lines;
+  }
+
+  /** No line waits for others. */
+  finish(): void {}
+
   /** Reads a line and returns the position of its newline. */
-  function readLine(bytes: Uint8Array, start: number): number {
+  private readLine(bytes: Uint8Array, start: number): number {
     const isComment = bytes[start] === HASH && bytes[start + 1] === SPACE;
-    const header = isComment ? -1 : readHeader(bytes, start, event);
-    if (header < 0) return isComment ? readOther(bytes, start) : readOtherColumns(bytes, start);
-    const nameStart = behindPeriod(bytes, spaces(bytes, header), event);
-    const index = names.at(bytes, nameStart);
-    return index < 0 ? readUnknown(bytes, start, nameStart) : readEvent(bytes, nameStart, index);
+    const header = isComment ? -1 : readHeader(bytes, start, this.event);
+    if (header < 0) return isComment ? this.readOther(bytes, start) : this.readOtherColumns(bytes, start);
+    const nameStart = behindPeriod(bytes, spaces(bytes, header), this.event);
+    const index = this.names.at(bytes, nameStart);
+    return index < 0 ? this.readUnknown(bytes, start, nameStart) : this.readEvent(bytes, nameStart, index);
   }
 
   /** Reads the arguments behind a name and hands on the event. */
-  function readEvent(bytes: Uint8Array, nameStart: number, index: number): number {
-    const format = names.format(index);
-    const end = readKnown(bytes, nameStart, index, format);
+  private readEvent(bytes: Uint8Array, nameStart: number, index: number): number {
+    const format = this.names.format(index);
+    const end = this.readKnown(bytes, nameStart, index, format);
     if (end < 0) {
       const { name, expected } = FORMATS[format]!;
-      throw damaged(bytes, nameStart + names.length(index), `the arguments of ${name} cannot be read`, expected);
+      throw this.damaged(
+        bytes,
+        nameStart + this.names.length(index),
+        `the arguments of ${name} cannot be read`,
+        expected,
+      );
     }
-    inChain = true;
-    const reason = refusal(format);
-    if (reason !== undefined) ledger.unused(reason);
+    this.inChain = true;
+    const reason = this.refusal(format);
+    if (reason !== undefined) this.ledger.unused(reason);
     else {
-      counts.eventLines++;
-      if (event.kind === FAULT_SAMPLE) counts.unsampled += Math.max(0, event.period - 1);
-      sink(event);
+      this.counts.eventLines++;
+      if (this.event.kind === FAULT_SAMPLE) this.counts.unsampled += Math.max(0, this.event.period - 1);
+      this.sink(this.event);
     }
     return end;
   }
 
-  function readKnown(bytes: Uint8Array, nameStart: number, index: number, format: number): number {
-    event.kind = KIND[format] as EventKind;
-    const nameEnd = nameStart + names.length(index);
-    const form = names.form(index);
+  private readKnown(bytes: Uint8Array, nameStart: number, index: number, format: number): number {
+    this.event.kind = KIND[format] as EventKind;
+    const nameEnd = nameStart + this.names.length(index);
+    const form = this.names.form(index);
     // The columns of a sample are told apart by their widths, from the one space behind the name on.
-    if (form === ArgumentForm.sample) return readArguments(bytes, nameEnd + 1, event, format, form);
+    if (form === ArgumentForm.sample) return readArguments(bytes, nameEnd + 1, this.event, format, form);
     const isCalled = (form & ~1) === ArgumentForm.called;
-    return readArguments(bytes, isCalled ? nameEnd : spaces(bytes, nameEnd), event, format, form);
+    return readArguments(bytes, isCalled ? nameEnd : spaces(bytes, nameEnd), this.event, format, form);
   }
 
   /** Why an event that has been read is not handed on. */
-  function refusal(format: number): string | undefined {
-    if (event.unknownAddress) return withoutAddress(FORMATS[format]!);
-    if (BY_NUMBER[format] === 0) return once.refusal(event, SOURCE[format]!, false);
-    return rawCalls.refusal(event, FORMATS[format]!.form === ArgumentForm.anyExit) ?? once.refusal(event, 0, true);
+  private refusal(format: number): string | undefined {
+    if (this.event.unknownAddress) return withoutAddress(FORMATS[format]!);
+    if (BY_NUMBER[format] === 0) return this.once.refusal(this.event, SOURCE[format]!, false);
+    return (
+      this.rawCalls.refusal(this.event, FORMATS[format]!.form === ArgumentForm.anyExit) ??
+      this.once.refusal(this.event, 0, true)
+    );
   }
 
   /** A line with other columns than perf prints unasked: they end where the name of an event begins. */
-  function readOtherColumns(bytes: Uint8Array, start: number): number {
+  private readOtherColumns(bytes: Uint8Array, start: number): number {
     let first = -1;
     let firstIndex = -1;
     const farthest = start + FARTHEST_NAME;
     for (let at = firstWord(bytes, start); at >= 0 && at < farthest; at = nextWord(bytes, at)) {
-      const known = names.at(bytes, at);
-      const index = known >= 0 ? known : modifiedName(bytes, at);
+      const known = this.names.at(bytes, at);
+      const index = known >= 0 ? known : this.modifiedName(bytes, at);
       if (index < 0) continue;
-      if (readColumnsBefore(bytes, start, at, event)) {
-        if (bytes.subarray(start, at).includes(NUL)) throw damaged(bytes, start, "a NUL byte in a line", LINE);
-        return readEvent(bytes, at, index);
+      if (readColumnsBefore(bytes, start, at, this.event)) {
+        if (bytes.subarray(start, at).includes(NUL)) throw this.damaged(bytes, start, "a NUL byte in a line", LINE);
+        return this.readEvent(bytes, at, index);
       }
       if (first >= 0) continue;
       first = at;
       firstIndex = index;
     }
-    if (first >= 0 && isDamaged(bytes, start, first, firstIndex))
-      throw damaged(bytes, start, "the columns before the event cannot be read", LINE);
-    return readOther(bytes, start);
+    if (first >= 0 && this.isDamaged(bytes, start, first, firstIndex))
+      throw this.damaged(bytes, start, "the columns before the event cannot be read", LINE);
+    return this.readOther(bytes, start);
   }
 
   /** Whether columns that cannot be read were once those of an event: part of them can, or the arguments behind the name can. */
-  function isDamaged(bytes: Uint8Array, start: number, nameStart: number, index: number): boolean {
+  private isDamaged(bytes: Uint8Array, start: number, nameStart: number, index: number): boolean {
     const columns = decoder.decode(bytes.subarray(Math.max(start, nameStart - LONGEST_NAME), nameStart));
-    return LIKE_COLUMNS.test(columns) || readKnown(bytes, nameStart, index, names.format(index)) >= 0;
+    return LIKE_COLUMNS.test(columns) || this.readKnown(bytes, nameStart, index, this.names.format(index)) >= 0;
   }
 
-  function modifiedName(bytes: Uint8Array, at: number): number {
+  private modifiedName(bytes: Uint8Array, at: number): number {
     const end = word(bytes, at);
-    return bytes[end - 1] === COLON ? names.modified(textOf(bytes, at, end)) : -1;
+    return bytes[end - 1] === COLON ? this.names.modified(textOf(bytes, at, end)) : -1;
   }
 
   /** A line without the columns of an event, or of an event that is not known. */
-  function readOther(bytes: Uint8Array, start: number): number {
+  private readOther(bytes: Uint8Array, start: number): number {
     const end = bytes.indexOf(NEWLINE, start);
     if (bytes[start] === HASH) {
-      counts.comments++;
+      this.counts.comments++;
     } else if (lineEnd(bytes, start) === end) {
-      counts.blanks++;
-      inChain = false;
+      this.counts.blanks++;
+      this.inChain = false;
     } else if (callChainEntry(bytes, start) >= 0) {
-      ledger.unused("call chain");
+      this.ledger.unused("call chain");
     } else {
-      readRemark(bytes, start, end);
+      this.readRemark(bytes, start, end);
     }
     return end;
   }
 
   /** What stands next to events in the texts of perf and trace-cmd, or an event of other columns that no machine uses. */
-  function readRemark(bytes: Uint8Array, start: number, end: number): void {
+  private readRemark(bytes: Uint8Array, start: number, end: number): void {
     const text = textOf(bytes, start, end);
     const lost = LOST.exec(text);
     if (lost !== null) {
-      ledger.lost(Number(lost[1] ?? lost[2] ?? lost[3] ?? 0));
-      ledger.unused("lost events");
+      this.ledger.lost(Number(lost[1] ?? lost[2] ?? lost[3] ?? 0));
+      this.ledger.unused("lost events");
       return;
     }
-    const other = otherLine(text, inChain);
-    const what = other === "kernel log" || other === undefined ? (unknownName(bytes, start) ?? other) : other;
-    if (what === undefined) ledger.unreadable("line of no known form");
-    else if (what === PERF_TRACE) ledger.unreadable(PERF_TRACE);
-    else ledger.unused(what);
+    const other = otherLine(text, this.inChain);
+    const what = other === "kernel log" || other === undefined ? (this.unknownName(bytes, start) ?? other) : other;
+    if (what === undefined) this.ledger.unreadable("line of no known form");
+    else if (what === PERF_TRACE) this.ledger.unreadable(PERF_TRACE);
+    else this.ledger.unused(what);
   }
 
   /** The name behind columns that can be read, if a time is among them or the name has its subsystem. */
-  function unknownName(bytes: Uint8Array, start: number): string | undefined {
+  private unknownName(bytes: Uint8Array, start: number): string | undefined {
     const farthest = start + FARTHEST_NAME;
     for (let at = firstWord(bytes, start); at >= 0 && at < farthest; at = nextWord(bytes, at)) {
       const found = NAME.exec(textOf(bytes, at, word(bytes, at)));
-      if (found === null || !readColumnsBefore(bytes, start, at, event)) continue;
-      if (event.time >= 0 || found[1] !== undefined) return found[0];
+      if (found === null || !readColumnsBefore(bytes, start, at, this.event)) continue;
+      if (this.event.time >= 0 || found[1] !== undefined) return found[0];
     }
     return undefined;
   }
 
   /** A line that has the columns but not the name of one of our events. */
-  function readUnknown(bytes: Uint8Array, start: number, nameStart: number): number {
+  private readUnknown(bytes: Uint8Array, start: number, nameStart: number): number {
     const end = bytes.indexOf(NEWLINE, start);
     const nameEnd = word(bytes, nameStart);
     const token = nameEnd < 0 ? "" : textOf(bytes, nameStart, nameEnd);
-    const modified = names.modified(token);
-    if (modified >= 0) return readEvent(bytes, nameStart, modified);
+    const modified = this.names.modified(token);
+    if (modified >= 0) return this.readEvent(bytes, nameStart, modified);
     const name = /^PERF_RECORD_[A-Z0-9_]+|^[!-~]+(?=:$)/.exec(token)?.[0];
-    if (name === undefined) return readOtherColumns(bytes, start);
+    if (name === undefined) return this.readOtherColumns(bytes, start);
     if (name.startsWith("PERF_RECORD_LOST")) {
       const lost = / lost(?: samples)?[ :]+(\d{1,15})\s*$/.exec(
         textOf(bytes, Math.max(nameEnd, end - LONGEST_NAME), end),
       );
-      if (lost === null) throw damaged(bytes, start, "the number of lost events cannot be read", "`lost NUMBER`");
-      ledger.lost(Number(lost[1]));
+      if (lost === null) throw this.damaged(bytes, start, "the number of lost events cannot be read", "`lost NUMBER`");
+      this.ledger.lost(Number(lost[1]));
     }
-    inChain = true;
-    ledger.unused(name);
+    this.inChain = true;
+    this.ledger.unused(name);
     return end;
   }
 
   /** The error about a line, of which it shows what stands from a position on. */
-  function damaged(bytes: Uint8Array, at: number, what: string, expected: string): KpkeysError {
+  private damaged(bytes: Uint8Array, at: number, what: string, expected: string): KpkeysError {
     const text = quote(bytes, spaces(bytes, at), bytes.indexOf(NEWLINE, at));
-    return new KpkeysError("ERR_TRACE_LINE", `${what}: ${text}`, { where: `${path}:${counts.lines}`, expected });
+    return new KpkeysError("ERR_TRACE_LINE", `${what}: ${text}`, {
+      where: `${this.path}:${this.counts.lines}`,
+      expected,
+    });
   }
-
-  return { parse, finish: () => undefined };
 }
 
 function withoutAddress({ name, form }: EventFormat): string {

@@ -160,22 +160,47 @@ function isOf(machine: Machine, number: number, numbers: readonly number[]): boo
   return isLike(machine.wide, number, numbers) || (fitsNarrow && isLike(machine.narrow, number, numbers));
 }
 
-/** Whether a number means one of the calls whose arguments are easily told from those of others, and they are such arguments. */
-function isLike(abi: Abi, number: number, [first = 0, second = 0, third = 0, fourth = 0]: readonly number[]): boolean {
-  const aligned = first % 4096 === 0 && second > 0 && second < 2 ** 47;
-  switch (callOf(abi, number)) {
-    case "mmap":
-    case "mmap2":
-      return aligned && third < 0x40 && (fourth & 0xf) >= 1 && (fourth & 0xf) <= 3 && fourth < 2 ** 27;
-    case "munmap":
-      return aligned && first > 0 && second % 4096 === 0;
-    case "mprotect":
-      return aligned && first > 0 && second % 4096 === 0 && third < 0x40;
-    case "madvise":
-      return aligned && first > 0 && third < 104;
-    case "brk":
-      return first === 0;
-    default:
-      return false;
-  }
+/** The first arguments of a call. */
+type Arguments = readonly number[];
+
+const PAGE_BYTES = 4096;
+/** Above PROT_READ, PROT_WRITE, PROT_EXEC, PROT_SEM, and PROT_BTI and PROT_MTE of arm64. */
+const PROT_END = 0x40;
+/** Above MADV_GUARD_REMOVE, the last advice. */
+const ADVICE_END = 104;
+/** The bits of MAP_SHARED (1), MAP_PRIVATE (2) and MAP_SHARED_VALIDATE (3). */
+const MAP_TYPE = 0xf;
+/** Above MAP_UNINITIALIZED, the last flag of mmap. */
+const MAP_END = 2 ** 27;
+
+/** Whether a call has a range of user addresses that begins at a page. */
+function hasRange([start = 0, length = 0]: Arguments): boolean {
+  return start % PAGE_BYTES === 0 && length > 0 && length < 2 ** 47;
+}
+
+/** Whether a call has a range of whole pages that exists: not at address 0. */
+function hasPages(args: Arguments): boolean {
+  const [start = 0, length = 0] = args;
+  return hasRange(args) && start > 0 && length % PAGE_BYTES === 0;
+}
+
+function isLikeMmap(args: Arguments): boolean {
+  const [, , prot = 0, flags = 0] = args;
+  const type = flags & MAP_TYPE;
+  return hasRange(args) && prot < PROT_END && type >= 1 && type <= 3 && flags < MAP_END;
+}
+
+/** Whether arguments are such as the call has: of the calls whose arguments differ from those of most others. */
+const LIKE: ReadonlyMap<string | undefined, (args: Arguments) => boolean> = new Map([
+  ["mmap", isLikeMmap],
+  ["mmap2", isLikeMmap],
+  ["munmap", hasPages],
+  ["mprotect", (args) => hasPages(args) && (args[2] ?? 0) < PROT_END],
+  ["madvise", (args) => hasRange(args) && args[0]! > 0 && (args[2] ?? 0) < ADVICE_END],
+  ["brk", ([end = 0]) => end === 0],
+]);
+
+/** Whether a number means one of the calls of {@link LIKE}, and the arguments are such as it has. */
+function isLike(abi: Abi, number: number, args: Arguments): boolean {
+  return LIKE.get(callOf(abi, number))?.(args) ?? false;
 }

@@ -20,40 +20,38 @@ export function splitStraceCall(text: string): StraceCall | undefined {
   let depth = 0;
   let from = 0;
   for (let at = 0; at < text.length; at++) {
-    switch (text[at]) {
-      case '"':
-        at = stringEnd(text, at + 1);
-        break;
-      case "<":
-        at = text[at + 1] === "<" ? at + 1 : decorationEnd(text, at + 1);
-        break;
-      case "/":
-        if (text[at + 1] === "*") at = endOf(text, "*/", at + 2);
-        break;
-      case "(":
-      case "[":
-      case "{":
-        depth++;
-        break;
-      case "]":
-      case "}":
-        depth--;
-        break;
-      case ",":
-        if (depth > 0) break;
-        args.push(text.slice(from, at).trim());
-        from = at + 1;
-        break;
-      case ")": {
-        if (depth-- > 0) break;
-        const last = text.slice(from, at).trim();
-        if (last !== "" || args.length > 0) args.push(last);
-        const result = resultAt(text, at + 1);
-        return result < 0 ? undefined : { args, result: text.slice(result) };
-      }
+    at = opaqueEnd(text, at);
+    const char = text[at]!;
+    if (char === ")" && depth <= 0) {
+      const last = text.slice(from, at).trim();
+      if (last !== "" || args.length > 0) args.push(last);
+      const result = resultAt(text, at + 1);
+      return result < 0 ? undefined : { args, result: text.slice(result) };
     }
+    if (char === "," && depth <= 0) {
+      args.push(text.slice(from, at).trim());
+      from = at + 1;
+    }
+    depth += DEPTH[char] ?? 0;
   }
   return undefined;
+}
+
+/** What each bracket adds to the depth. */
+const DEPTH: Readonly<Record<string, number>> = { "(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1 };
+
+/** @returns the last position of the string, the name of a file or the comment that begins at a place; the place where none does */
+function opaqueEnd(text: string, at: number): number {
+  switch (text[at]) {
+    case '"':
+      return stringEnd(text, at + 1);
+    case "<":
+      return text[at + 1] === "<" ? at + 1 : decorationEnd(text, at + 1);
+    case "/":
+      return text[at + 1] === "*" ? endOf(text, "*/", at + 2) : at;
+    default:
+      return at;
+  }
 }
 
 /** @returns where the result begins behind the spaces and the equals sign at a place, or -1 */

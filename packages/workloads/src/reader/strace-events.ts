@@ -2,7 +2,7 @@ import { KpkeysError, quote } from "@kpkeys/core";
 import { CloneFlag } from "@kpkeys/core/contracts";
 import { EventKind, type TraceEvent } from "./event.js";
 import { CALL_WITHOUT_END } from "./ledger.js";
-import { readStraceResult, splitStraceCall } from "./strace-call.js";
+import { readStraceResult, splitStraceCall, type StraceResult } from "./strace-call.js";
 import { type CallForm, CALLS, isFork, isUnreadStructure, readCallArguments, readCloneFlags } from "./strace-calls.js";
 import { type AdvisedRange, readAdvice } from "./strace-madvise.js";
 import type { OwnPidfds } from "./strace-pidfds.js";
@@ -13,8 +13,26 @@ const { sys_enter_clone, sys_enter_clone3, sys_enter_fork, sys_enter_execve, sys
 const { sys_enter_madvise, sys_exit_madvise, sys_enter_process_madvise } = EventKind;
 const { sched_process_fork, sched_process_exec, sched_process_exit } = EventKind;
 
-/** Hands on the events of calls. */
-export interface StraceEvents {
+/** Turns the calls of a trace into events. */
+export class StraceEvents {
+  /** Children that were given to a parent while several threads were in clone. */
+  private readonly doubtful = new Set<number>();
+
+  /**
+   * @param path - the trace's name for messages
+   * @param event - the record that is handed on: its thread, time and line are set by the caller
+   * @param threads - the threads that strace follows
+   * @param pidfds - the pidfds that are their own
+   * @param sink - takes each event
+   */
+  constructor(
+    private readonly path: string,
+    private readonly event: TraceEvent,
+    private readonly threads: StraceThreads,
+    private readonly pidfds: OwnPidfds,
+    private readonly sink: (event: TraceEvent) => void,
+  ) {}
+
   /**
    * Hands on the events of a call that ended.
    * @param name - the call
@@ -24,161 +42,147 @@ export interface StraceEvents {
    * @returns undefined, or why there are none
    * @throws KpkeysError ERR_TRACE_LINE when its arguments or its result are damaged
    */
-  call(name: string, form: CallForm, text: string, begun?: UnfinishedCall): string | undefined;
+  call(name: string, form: CallForm, text: string, begun?: UnfinishedCall): string | undefined {
+    const parts = splitStraceCall(text);
+    if (parts === undefined) return CALL_WITHOUT_END;
+    const result = readStraceResult(parts.result);
+    if (result === undefined) throw this.damaged(`the result of ${name} cannot be read`, parts.result, this.event.line);
+    const { kind } = form;
+    if (kind === sys_enter_exit_group) return this.finishPlain(name, form, parts.args, result, begun);
+    if (result.value === undefined) return CALL_WITHOUT_END;
+    if (isFork(kind)) this.finishFork(name, kind, parts.args, result.value, begun);
+    else if (kind === sys_enter_execve) this.finishExec(result.value, begun?.former ?? -1);
+    else if (kind === sys_enter_process_madvise) this.finishAdvice(parts.args, result.value, begun);
+    else return this.finishPlain(name, form, parts.args, result, begun);
+    return undefined;
+  }
+
   /** Hands on the entry and the fork of a call whose child is seen before it returns. */
-  fork(call: UnfinishedCall): void;
+  fork(unfinished: UnfinishedCall): void {
+    const { thread: parent, child, name, text, line } = unfinished;
+    const args = splitStraceCall(`${text}) = ?`)?.args ?? [];
+    this.event.tid = parent;
+    unfinished.entered = this.enterFork(name, CALLS.get(name)!.kind, args, line);
+    if (unfinished.doubtful) this.doubtful.add(child);
+    this.emitFork(parent, child, unfinished.entered.sameProcess);
+  }
+
   /** Hands on the end of a thread. */
-  exit(thread: number): void;
-}
+  exit(thread: number): void {
+    if (this.threads.processOf(thread) === thread) this.pidfds.forget(thread);
+    this.doubtful.delete(thread);
+    this.threads.end(thread);
+    this.emit(sched_process_exit, BigInt(thread), -1n);
+  }
 
-/**
- * Opens what turns calls into events.
- * @param path - the trace's name for messages
- * @param event - the record that is handed on: its thread, time and line are set by the caller
- * @param threads - the threads that strace follows
- * @param pidfds - the pidfds that are their own
- * @param sink - takes each event
- */
-export function createStraceEvents(
-  path: string,
-  event: TraceEvent,
-  threads: StraceThreads,
-  pidfds: OwnPidfds,
-  sink: (event: TraceEvent) => void,
-): StraceEvents {
-  /** Children that were given to a parent while several threads were in clone. */
-  const doubtful = new Set<number>();
-
-  function emit(kind: EventKind, ...values: readonly bigint[]): void {
-    event.kind = kind;
+  private emit(kind: EventKind, ...values: readonly bigint[]): void {
+    this.event.kind = kind;
     for (const [slot, value] of values.entries()) {
-      event.argHigh[slot] = Number(BigInt.asIntN(32, value >> 32n));
-      event.argLow[slot] = Number(BigInt.asIntN(32, value));
+      this.event.argHigh[slot] = Number(BigInt.asIntN(32, value >> 32n));
+      this.event.argLow[slot] = Number(BigInt.asIntN(32, value));
     }
-    sink(event);
+    this.sink(this.event);
   }
 
-  function emitExit(enter: EventKind, value: bigint): void {
-    emit((enter + 1) as EventKind, value);
+  private emitExit(enter: EventKind, value: bigint): void {
+    this.emit((enter + 1) as EventKind, value);
   }
 
-  function damaged(what: string, text: string, line: number): KpkeysError {
+  private damaged(what: string, text: string, line: number): KpkeysError {
     return new KpkeysError("ERR_TRACE_LINE", `${what}: ${quote(text)}`, {
-      where: `${path}:${line}`,
+      where: `${this.path}:${line}`,
       expected: "`call(argument, ...) = result` as strace prints it",
     });
   }
 
-  function enterFork(name: string, kind: EventKind, args: readonly string[], line: number): EnteredFork {
+  private enterFork(name: string, kind: EventKind, args: readonly string[], line: number): EnteredFork {
     if (kind !== sys_enter_clone) {
-      emit(kind);
+      this.emit(kind);
       return { kind, sameProcess: false };
     }
     const flags = readCloneFlags(args);
-    if (flags === "damaged") throw damaged(`the flags of ${name} cannot be read`, args.join(", "), line);
+    if (flags === "damaged") throw this.damaged(`the flags of ${name} cannot be read`, args.join(", "), line);
     if (flags !== undefined) {
-      emit(kind, flags, 0n, 0n, 0n, 0n);
+      this.emit(kind, flags, 0n, 0n, 0n, 0n);
       return { kind, sameProcess: (flags & BigInt(CloneFlag.THREAD)) !== 0n };
     }
     // The flags of clone3 are unknown as in its tracepoint; clone, which old versions print when it has returned, is most often a fork.
     const unknown = name === "clone3" ? sys_enter_clone3 : sys_enter_fork;
-    emit(unknown, 0n, 0n);
+    this.emit(unknown, 0n, 0n);
     return { kind: unknown, sameProcess: false };
   }
 
-  function emitFork(parent: number, child: number, sameProcess: boolean): void {
-    threads.add(child, parent, sameProcess);
-    emit(sched_process_fork, BigInt(parent), BigInt(child));
+  private emitFork(parent: number, child: number, sameProcess: boolean): void {
+    this.threads.add(child, parent, sameProcess);
+    this.emit(sched_process_fork, BigInt(parent), BigInt(child));
   }
 
-  function finishFork(
+  private finishFork(
     name: string,
     kind: EventKind,
     args: readonly string[],
     value: bigint,
     begun?: UnfinishedCall,
   ): void {
-    const entered = begun?.entered ?? enterFork(name, kind, args, begun?.line ?? event.line);
+    const entered = begun?.entered ?? this.enterFork(name, kind, args, begun?.line ?? this.event.line);
     const child = Number(value);
     // The child of a single clone is this one, even if its PID namespace gives it another number.
     const known = begun?.entered !== undefined && (begun.child === child || !begun.doubtful);
-    if (child > 0 && !known && !doubtful.has(child)) emitFork(event.tid, child, entered.sameProcess);
-    doubtful.delete(child);
-    emitExit(entered.kind, value);
+    if (child > 0 && !known && !this.doubtful.has(child)) this.emitFork(this.event.tid, child, entered.sameProcess);
+    this.doubtful.delete(child);
+    this.emitExit(entered.kind, value);
   }
 
-  function finishExec(value: bigint, former: number): void {
-    const { tid } = event;
-    emit(sys_enter_execve, 0n, 0n, 0n);
+  private finishExec(value: bigint, former: number): void {
+    const { tid } = this.event;
+    this.emit(sys_enter_execve, 0n, 0n, 0n);
     if (value === 0n) {
-      pidfds.forget(tid);
-      emit(sched_process_exec, BigInt(tid), BigInt(former < 0 ? tid : former));
+      this.pidfds.forget(tid);
+      this.emit(sched_process_exec, BigInt(tid), BigInt(former < 0 ? tid : former));
     }
-    emitExit(sys_enter_execve, value);
+    this.emitExit(sys_enter_execve, value);
   }
 
   /** A process that advises itself does what madvise does to each range, as far as the result reaches. */
-  function adviseSelf(ranges: readonly AdvisedRange[], behavior: bigint, bytes: bigint): void {
+  private adviseSelf(ranges: readonly AdvisedRange[], behavior: bigint, bytes: bigint): void {
     let left = bytes;
     for (const { start, length } of ranges) {
       if (left <= 0n) return;
-      emit(sys_enter_madvise, start, length < left ? length : left, behavior);
-      emit(sys_exit_madvise, 0n);
+      this.emit(sys_enter_madvise, start, length < left ? length : left, behavior);
+      this.emit(sys_exit_madvise, 0n);
       left -= length;
     }
   }
 
-  function finishAdvice(args: readonly string[], value: bigint, line: number): void {
+  private finishAdvice(args: readonly string[], value: bigint, begun?: UnfinishedCall): void {
+    const line = begun?.line ?? this.event.line;
     const advice = readAdvice(args);
-    if (advice === undefined) throw damaged("the arguments of process_madvise cannot be read", args.join(", "), line);
+    if (advice === undefined)
+      throw this.damaged("the arguments of process_madvise cannot be read", args.join(", "), line);
     const { pidfd, ranges, count, behavior, flags } = advice;
-    if (value > 0n && ranges !== undefined && pidfds.owns(pidfd, event.tid)) {
-      adviseSelf(ranges, behavior, value);
+    if (value > 0n && ranges !== undefined && this.pidfds.owns(pidfd, this.event.tid)) {
+      this.adviseSelf(ranges, behavior, value);
       return;
     }
     // Neither which process a pidfd is of nor where the ranges are is known.
-    emit(sys_enter_process_madvise, 0n, 0n, count, behavior, flags);
-    emitExit(sys_enter_process_madvise, value);
+    this.emit(sys_enter_process_madvise, 0n, 0n, count, behavior, flags);
+    this.emitExit(sys_enter_process_madvise, value);
   }
 
-  function call(name: string, form: CallForm, text: string, begun?: UnfinishedCall): string | undefined {
-    const parts = splitStraceCall(text);
-    if (parts === undefined) return CALL_WITHOUT_END;
-    const { args } = parts;
-    const { kind } = form;
-    const line = begun?.line ?? event.line;
-    const result = readStraceResult(parts.result);
-    if (result === undefined) throw damaged(`the result of ${name} cannot be read`, parts.result, event.line);
-    const { value, failed } = result;
-    if (value === undefined && kind !== sys_enter_exit_group) return CALL_WITHOUT_END;
-    if (isFork(kind)) finishFork(name, kind, args, value!, begun);
-    else if (kind === sys_enter_execve) finishExec(value!, begun?.former ?? -1);
-    else if (kind === sys_enter_process_madvise) finishAdvice(args, value!, line);
-    else {
-      if (failed && isUnreadStructure(form, args)) return name;
-      const values = readCallArguments(form, args);
-      if (values === undefined) throw damaged(`the arguments of ${name} cannot be read`, args.join(", "), line);
-      emit(kind, ...values.slice(0, form.kept));
-      if (kind !== sys_enter_exit_group) emitExit(kind, value!);
-    }
+  /** A call whose arguments are numbers. exit_group is its entry alone. */
+  private finishPlain(
+    name: string,
+    form: CallForm,
+    args: readonly string[],
+    { value, failed }: StraceResult,
+    begun?: UnfinishedCall,
+  ): string | undefined {
+    if (failed && isUnreadStructure(form, args)) return name;
+    const values = readCallArguments(form, args);
+    const line = begun?.line ?? this.event.line;
+    if (values === undefined) throw this.damaged(`the arguments of ${name} cannot be read`, args.join(", "), line);
+    this.emit(form.kind, ...values.slice(0, form.kept));
+    if (form.kind !== sys_enter_exit_group) this.emitExit(form.kind, value!);
     return undefined;
   }
-
-  return {
-    call,
-    fork(unfinished) {
-      const { thread: parent, child, name, text, line } = unfinished;
-      const args = splitStraceCall(`${text}) = ?`)?.args ?? [];
-      event.tid = parent;
-      unfinished.entered = enterFork(name, CALLS.get(name)!.kind, args, line);
-      if (unfinished.doubtful) doubtful.add(child);
-      emitFork(parent, child, unfinished.entered.sameProcess);
-    },
-    exit(thread) {
-      if (threads.processOf(thread) === thread) pidfds.forget(thread);
-      doubtful.delete(thread);
-      threads.end(thread);
-      emit(sched_process_exit, BigInt(thread), -1n);
-    },
-  };
 }

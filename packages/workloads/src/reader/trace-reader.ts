@@ -1,10 +1,17 @@
 import { basename } from "node:path";
 import { KpkeysError } from "@kpkeys/core";
 import { type TraceEvent } from "./event.js";
-import { createLedger, CUT_LINE, FAULT_WITHOUT_ADDRESS, type KindCounts, type LineCounts } from "./ledger.js";
-import { createLineParser, type LineParser } from "./line-parser.js";
+import {
+  createLedger,
+  CUT_LINE,
+  FAULT_WITHOUT_ADDRESS,
+  type KindCounts,
+  type Ledger,
+  type LineCounts,
+} from "./ledger.js";
+import { type LineParser, TracepointParser } from "./line-parser.js";
 import { createLineBlocks } from "./lines.js";
-import { createStraceParser } from "./strace-parser.js";
+import { StraceParser } from "./strace-parser.js";
 import type { ReadTraceOptions } from "./read-trace.js";
 import { PERF_TRACE } from "./other-lines.js";
 import { createHead, type Head, limitsOf, textForm, type TraceForm } from "./text-form.js";
@@ -23,27 +30,6 @@ export interface TraceSummary extends Readonly<LineCounts> {
   readonly kinds: KindCounts;
   /** Bytes of text, unpacked, to the end of the chunk in which reading ended. */
   readonly bytes: number;
-}
-
-/** Reads a trace that arrives in pieces. */
-export interface TraceReader {
-  /**
-   * Takes the next bytes of the text, wherever they are cut, and hands on the events of the lines that end in them.
-   *
-   * @throws KpkeysError ERR_TRACE_LINE at a damaged line; nothing may be pushed after that
-   */
-  push(chunk: Uint8Array): void;
-  /**
-   * Ends the text.
-   *
-   * @returns what was in it
-   * @throws KpkeysError ERR_TRACE_LINE when the last line is damaged, ERR_TRACE_EMPTY when there was no event
-   */
-  finish(): TraceSummary;
-  /** @returns how many lines have been read so far */
-  lines(): number;
-  /** @returns whether enough was read; whatever is pushed from then on is left alone */
-  done(): boolean;
 }
 
 const RECORDING =
@@ -66,106 +52,141 @@ const ENOUGH = new Error("enough was read");
  *
  * @param path - where the text comes from, for messages and for the trace's name
  * @param sink - takes each event in turn; the record is one for all
- * @param options - when to end, and whom to tell of events that perf lost
+ * @param options - when to end, and what to call for events that perf lost
  */
 export function createTraceReader(
   path: string,
   sink: (event: TraceEvent) => void,
-  { enough, onLost = () => undefined }: Pick<ReadTraceOptions, "enough" | "onLost"> = {},
+  options: Pick<ReadTraceOptions, "enough" | "onLost"> = {},
 ): TraceReader {
-  const ledger = createLedger(onLost);
-  const { counts } = ledger;
-  let form: TraceForm = "tracepoints";
-  let parser: LineParser | undefined;
-  let done = false;
+  return new TraceReader(path, sink, options);
+}
 
-  function take(event: TraceEvent): void {
-    ledger.event(event);
-    sink(event);
-    if (enough?.() === true) throw ENOUGH;
-  }
-
-  function untilEnough(read: () => void): void {
-    if (done) return;
-    try {
-      read();
-    } catch (thrown) {
-      if (thrown !== ENOUGH) throw thrown;
-      done = true;
-    }
-  }
-
-  /** The first lines decide of which kind all are. */
-  function begin(head: string): void {
-    form = textForm(head);
-    parser = form === "strace" ? createStraceParser(path, ledger, take) : createLineParser(path, head, ledger, take);
-  }
-
-  const blocks = createLineBlocks(
+/** Reads a trace that arrives in pieces. */
+export class TraceReader {
+  private readonly enough: ReadTraceOptions["enough"];
+  private readonly ledger: Ledger;
+  private form: TraceForm = "tracepoints";
+  private parser: LineParser | undefined;
+  /** What was pushed so far, until it is enough to know the form. */
+  private head: Head | undefined = createHead();
+  private readonly blocks = createLineBlocks(
     (text, end) => {
-      parser!.parse(text, end);
+      this.parser!.parse(text, end);
     },
     () => {
-      counts.lines++;
-      ledger.unused("line over 1 MiB");
+      this.countLine("line over 1 MiB");
     },
   );
-  let bytes = 0;
-  let head: Head | undefined = createHead();
+  private bytes = 0;
+  private ended = false;
 
-  function push(chunk: Uint8Array): void {
-    bytes += chunk.length;
-    if (head === undefined) pushLines(chunk);
-    else if (head.push(chunk)) endHead(head);
+  /** @internal */
+  constructor(
+    private readonly path: string,
+    private readonly sink: (event: TraceEvent) => void,
+    { enough, onLost = () => undefined }: Pick<ReadTraceOptions, "enough" | "onLost">,
+  ) {
+    this.enough = enough;
+    this.ledger = createLedger(onLost);
   }
 
-  /** Reads what was collected. */
-  function endHead(collected: Head): void {
-    head = undefined;
-    begin(collected.text());
-    pushLines(collected.bytes());
+  /**
+   * Takes the next bytes of the text, wherever they are cut, and hands on the events of the lines that end in them.
+   *
+   * @throws KpkeysError ERR_TRACE_LINE at a damaged line; nothing may be pushed after that
+   */
+  push(chunk: Uint8Array): void {
+    this.bytes += chunk.length;
+    if (this.head === undefined) this.pushLines(chunk);
+    else if (this.head.push(chunk)) this.endHead(this.head);
   }
 
-  function pushLines(chunk: Uint8Array): void {
-    untilEnough(() => {
-      blocks.push(chunk);
-    });
-  }
-
-  function finish(): TraceSummary {
-    if (head !== undefined) endHead(head);
-    if (!done && blocks.cut()) {
-      counts.lines++;
-      ledger.unused(CUT_LINE);
-    }
-    parser!.finish();
-    if (counts.events === 0) throw emptyTrace();
+  /**
+   * Ends the text.
+   *
+   * @returns what was in it
+   * @throws KpkeysError ERR_TRACE_LINE when the last line is damaged, ERR_TRACE_EMPTY when there was no event
+   */
+  finish(): TraceSummary {
+    const { ledger } = this;
+    if (this.head !== undefined) this.endHead(this.head);
+    if (!this.ended && this.blocks.cut()) this.countLine(CUT_LINE);
+    this.parser!.finish();
+    if (ledger.counts.events === 0) throw this.emptyTrace();
     return {
-      name: traceName(path),
-      form,
-      limits: limits(),
-      ...counts,
+      name: traceName(this.path),
+      form: this.form,
+      limits: this.limits(),
+      ...ledger.counts,
       unused: ledger.allUnused(),
       kinds: ledger.kinds(),
-      bytes,
+      bytes: this.bytes,
     };
   }
 
-  function emptyTrace(): KpkeysError {
-    const found = Object.keys(ledger.allUnused()).slice(0, 3);
+  /** @returns how many lines have been read so far */
+  lines(): number {
+    return this.ledger.counts.lines;
+  }
+
+  /** @returns whether enough was read; what is pushed from then on is ignored */
+  done(): boolean {
+    return this.ended;
+  }
+
+  /** The first lines decide the form of all: the parser is made with them, and reads what was collected. */
+  private endHead(head: Head): void {
+    const { path, ledger } = this;
+    const take = (event: TraceEvent): void => {
+      this.take(event);
+    };
+    const text = head.text();
+    this.head = undefined;
+    this.form = textForm(text);
+    this.parser =
+      this.form === "strace" ? new StraceParser(path, ledger, take) : new TracepointParser(path, text, ledger, take);
+    this.pushLines(head.bytes());
+  }
+
+  private pushLines(chunk: Uint8Array): void {
+    if (this.ended) return;
+    try {
+      this.blocks.push(chunk);
+    } catch (thrown) {
+      if (thrown !== ENOUGH) throw thrown;
+      this.ended = true;
+    }
+  }
+
+  private take(event: TraceEvent): void {
+    this.ledger.event(event);
+    this.sink(event);
+    if (this.enough?.() === true) throw ENOUGH;
+  }
+
+  private countLine(unused: string): void {
+    this.ledger.counts.lines++;
+    this.ledger.unused(unused);
+  }
+
+  private emptyTrace(): KpkeysError {
+    const found = Object.keys(this.ledger.allUnused()).slice(0, 3);
     const but = found.length === 0 ? "" : ` (but ${found.join(", ")})`;
     const remedy = found.find((what) => REMEDIES.has(what));
     const expected = remedy === undefined ? RECORDING : REMEDIES.get(remedy)!;
-    return new KpkeysError("ERR_TRACE_EMPTY", `no event in ${counts.lines} lines${but}`, { where: path, expected });
+    return new KpkeysError("ERR_TRACE_EMPTY", `no event in ${this.lines()} lines${but}`, {
+      where: this.path,
+      expected,
+    });
   }
 
-  function limits(): readonly string[] {
-    if (counts.unsampled === 0) return limitsOf(form);
-    const missing = `${counts.unsampled.toLocaleString("en-US")} page faults are in no sample of their own: record with \`perf record -c 1\``;
-    return [missing, ...limitsOf(form)];
+  private limits(): readonly string[] {
+    const { unsampled } = this.ledger.counts;
+    if (unsampled === 0) return limitsOf(this.form);
+    const missing = `${unsampled.toLocaleString("en-US")} page faults are in no sample of their own: record with \`perf record -c 1\``;
+    return [missing, ...limitsOf(this.form)];
   }
-
-  return { push, finish, lines: () => counts.lines, done: () => done };
 }
 
 /** @returns the file's name without the endings that all traces have */
