@@ -9,6 +9,9 @@ const packages = fileURLToPath(new URL("./packages/", import.meta.url));
 /** Where imports of the packages lead. */
 export const resolveSources = { resolve: { conditions }, ssr: { resolve: { conditions } } };
 
+/** How files are run: modules keep no state that another file's tests could see, so a process loads them once. */
+export const workers = { isolate: false, maxWorkers: "100%" };
+
 /**
  * A project for each package.
  * @param include - its test files
@@ -25,6 +28,7 @@ export function projects(include: string, exclude: string[]) {
 export default defineConfig({
   ...resolveSources,
   test: {
+    ...workers,
     passWithNoTests: true,
     // A limit for tests that hang, not for a busy machine.
     hookTimeout: 120_000,

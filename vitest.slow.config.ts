@@ -1,8 +1,8 @@
 import { defineConfig } from "vitest/config";
-import { projects, resolveSources } from "./vitest.config.js";
+import { projects, resolveSources, workers } from "./vitest.config.js";
 
 // `npm run test:slow`: whole recordings, long properties, commands of the documentation. CI runs them after `npm test`.
 export default defineConfig({
   ...resolveSources,
-  test: { testTimeout: 900_000, projects: projects("test/slow/**/*.test.ts", []) },
+  test: { ...workers, testTimeout: 900_000, projects: projects("test/slow/**/*.test.ts", []) },
 });

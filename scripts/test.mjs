@@ -1,5 +1,5 @@
-// The tests: `npm test` is `vitest run`, with whatever stands behind `npm test --`. They read the sources; the build is
-// for those that start the command, and for the types that tests hold.
+// The tests: `npm test` is `vitest run` with the arguments after `npm test --`. They read the sources; the build is for
+// tests that start the command, and for the types that tests hold.
 import { ensure, node } from "./ensure.mjs";
 
 await ensure("tests");

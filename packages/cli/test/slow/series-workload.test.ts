@@ -1,0 +1,62 @@
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { Vmalloc } from "@kpkeys/core/contracts";
+import { digestTables } from "@kpkeys/kernel";
+import { embeddedTrace, replayTrace } from "@kpkeys/workloads";
+import { describe, expect, test } from "vitest";
+import { ARCHES } from "../../src/plugins.js";
+import type { ArchId } from "../../src/plugins.js";
+import { SERIES } from "../../src/series.js";
+import type { SeriesName } from "../../src/series.js";
+import { bootSeries, expectDocumented } from "../series-machine.js";
+
+const LUA_BUILD = fileURLToPath(new URL("../../../../../shared/traces/lua-build.perf-script.txt.gz", import.meta.url));
+const arches = Object.keys(ARCHES) as ArchId[];
+const versions = Object.keys(SERIES) as SeriesName[];
+/** Versions whose options are equal are one. */
+const different = versions.filter((name, at) => versions.findIndex((other) => SERIES[other] === SERIES[name]) === at);
+
+describe.each(arches)("on %s", (arch) => {
+  if (!existsSync(LUA_BUILD)) console.warn(`the build of Lua is not replayed: there is no ${LUA_BUILD}`);
+
+  test.skipIf(!existsSync(LUA_BUILD)).each(different)(
+    "every table page is keyed or read-only at each look during a build of Lua, but for what %s documents",
+    async (series) => {
+      const machine = await bootSeries(arch, series, "batched");
+      // Kernel tables made after boot: what every system has before its first process.
+      machine.get(Vmalloc).alloc(4);
+      const { check, trace } = await replayTrace(machine, LUA_BUILD, { check: "sampled" });
+      expect(trace.events).toBe(176_996);
+      expect(check!.scans).toBeGreaterThan(200);
+      expectDocumented(series, check!, true);
+    },
+  );
+
+  test.each(["v3", "next"] as const)("in %s each look after each event of gcc sees the same gaps", async (series) => {
+    const machine = await bootSeries(arch, series, "batched");
+    const { check, trace } = await replayTrace(machine, embeddedTrace.trace, { check: "step" });
+    expect(check!.scans).toBe(trace.events + 2);
+    expectDocumented(series, check!, false);
+  });
+
+  test.each(different)("in %s one switch a setter and one a section end in identical tables", async (series) => {
+    const ends = [];
+    for (const policy of ["naive", "batched"] as const) {
+      const machine = await bootSeries(arch, series, policy);
+      await replayTrace(machine, embeddedTrace.trace);
+      ends.push(digestTables(machine.memory, machine.scan()));
+    }
+    expect(ends[1]).toBe(ends[0]);
+  });
+
+  test("all versions and ways of allocating tables end in the same translations", async () => {
+    const digests = new Map<string, string>();
+    for (const series of different) {
+      // The keys of the image's mapping are attributes of its own, and v6's IRQ stacks are mapped: both are to be the same.
+      const machine = await bootSeries(arch, series, "batched", { staticAliases: "linear" }, { irqStacks: "linear" });
+      await replayTrace(machine, embeddedTrace.trace);
+      digests.set(series, machine.digestTranslations());
+    }
+    expect(new Set(digests.values()).size, JSON.stringify([...digests])).toBe(1);
+  });
+});
