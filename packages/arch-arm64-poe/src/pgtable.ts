@@ -24,6 +24,9 @@ const STRUCT_PAGE_SIZE = 64;
 /** CONT_PTE_SHIFT less PAGE_SHIFT, by log2 of the page size (arch/arm64/Kconfig): 64 KiB, 2 MiB, 2 MiB. */
 const CONT_PTE_ORDER: Readonly<Record<number, number>> = { 12: 4, 14: 7, 16: 5 };
 
+/** ARCH_FORCE_MAX_ORDER, by log2 of the page size (arch/arm64/Kconfig): 4 MiB, 32 MiB, 512 MiB. */
+const MAX_PAGE_ORDER: Readonly<Record<number, number>> = { 12: 10, 14: 11, 16: 13 };
+
 /** ARCH_MMAP_RND_BITS_MAX (arch/arm64/Kconfig): VA_BITS - PAGE_SHIFT - 3, but 27 with 42 bits, whatever the page size. */
 function mmapRandomBits(vaBitsMin: number, pageShift: number): number {
   return vaBitsMin === 42 ? 27 : vaBitsMin - pageShift - 3;
@@ -92,6 +95,7 @@ export function createPgtable(geometry: Arm64Geometry): PgtableArch {
     lazyLeaveElidesBarrier: true,
     tlbBroadcast: true,
     contPteOrder: CONT_PTE_ORDER[pageShift]!,
+    maxPageOrder: MAX_PAGE_ORDER[pageShift]!,
     vmemmapBlocks: pageShift === 12,
     linearMapProtection: "PAGE_KERNEL",
     // Of entries of pages only a new kernel mapping must be seen at once; a user's is met with a spurious fault at worst.

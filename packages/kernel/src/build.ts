@@ -121,7 +121,7 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
   const addresses = createAddresses(arch.layout, memory, image, format.geometry);
   offer(LinearMap, addresses);
   const memblock = createMemblock(memory.banks);
-  const buddy = createBuddyAllocator(memory.firstPfn, memory.endPfn - memory.firstPfn);
+  const buddy = createBuddyAllocator(memory.firstPfn, memory.endPfn - memory.firstPfn, arch.maxPageOrder);
   offer(PageAllocator, buddy);
   offer(EarlyMemory, {
     alloc: (count, align) => memblock.tryAlloc(count, align),

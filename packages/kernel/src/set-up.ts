@@ -27,7 +27,7 @@ import { createPhysicalMemory } from "@kpkeys/core/machine";
 import { configLinesOf, kernelConfigOf } from "./config.js";
 import { addressText } from "./coverage.js";
 import { IMAGE_BYTES } from "./boot/image.js";
-import { MAX_ORDER } from "./mm/buddy.js";
+import { DEFAULT_MAX_ORDER } from "./mm/buddy.js";
 import type { BankSpec, MachineSpec } from "./spec.js";
 
 /** The banks as page frames; the first starts where the architecture has its RAM unless the specification says where. */
@@ -40,18 +40,22 @@ function banksOf(memory: readonly BankSpec[], ramBase: bigint, pageShift: number
   });
 }
 
-function createRam({ memory }: MachineSpec, { layout }: PgtableArch, { geometry }: PageTableFormat): PhysicalMemory {
+function createRam(
+  { memory }: MachineSpec,
+  { layout, maxPageOrder }: PgtableArch,
+  { geometry }: PageTableFormat,
+): PhysicalMemory {
   const { pageShift } = geometry;
   const banks = banksOf(memory, layout.ramBase, pageShift);
-  requireAlignment(banks[0]!, 2 ** pageShift);
+  requireAlignment(banks[0]!, 2 ** pageShift, maxPageOrder ?? DEFAULT_MAX_ORDER);
   requireImage(banks, 2 ** pageShift, layout.imageOffset + IMAGE_BYTES);
   requireLinearMap(banks, 2 ** pageShift, layout);
   return createPhysicalMemory(banks, { pageShift });
 }
 
 /** Blocks of the buddy allocator are aligned to their size from the start of RAM on. */
-function requireAlignment({ firstPfn }: MemoryBank, pageBytes: number): void {
-  const blockBytes = 2 ** MAX_ORDER * pageBytes;
+function requireAlignment({ firstPfn }: MemoryBank, pageBytes: number, maxOrder: number): void {
+  const blockBytes = 2 ** maxOrder * pageBytes;
   if ((firstPfn * pageBytes) % blockBytes === 0) return;
   throw new KpkeysError("ERR_SPEC", `RAM starts at 0x${(firstPfn * pageBytes).toString(16)}`, {
     where: "memory bank 0",

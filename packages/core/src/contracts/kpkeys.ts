@@ -110,6 +110,9 @@ export interface KpkeysArch {
   };
   /**
    * Enters a context on the current CPU: changes the managed keys' rights and synchronises.
+   *
+   * A context changes one register. Where rights are in several (POWER has AMR for data and IAMR for instructions), the compiled context
+   * becomes a list of changes in the order of the registers, and a slot as many pairs of words.
    * @param context - what to change
    * @param saved - receives the register's value before, high word at `slot * 2`, low word behind it
    * @param slot - index of the pair

@@ -85,6 +85,16 @@ export type AttributeName = "ro" | "rw" | "nx" | "x" | "invalid" | "valid";
 /**
  * The geometry and the codec of page-table entries: pure, without state. Values come as a high and a low word; a function
  * that makes an entry writes it into the scratch entry handed in.
+ *
+ * The design leaves room for architectures that no package implements yet:
+ *
+ * - Byte order. An entry is a 64-bit number, never bytes. Only `PhysicalMemory` and the CPU's loads and stores know how it lies in
+ *   memory; a machine of another byte order swaps there, and this codec stays as it is.
+ * - Types from both words. Every function that reads an entry gets both words. The machine's walk reads the type from the low word
+ *   (`LevelDecoding`); an architecture that keeps it in the high word adds masks of that word there.
+ * - Keys kept with the physical frame, as s390's storage keys: all mappings of a frame then have its key. Such an architecture registers
+ *   a service that gets and sets the key of a page-frame number. {@link pkeyOf} and {@link pkeyChange} become optional, and callers that
+ *   ask an entry for its key ask that service with {@link pfnOf} of the entry.
  */
 export interface PageTableFormat {
   /** The shape of the tables, as data. */

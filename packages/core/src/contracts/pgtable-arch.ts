@@ -70,6 +70,8 @@ export interface PgtableArch {
    * `vmalloc_huge` then takes memory below 2 MiB; none if left out.
    */
   readonly contPteOrder?: number;
+  /** MAX_PAGE_ORDER, the order of the buddy allocator's largest blocks; 10 if left out. */
+  readonly maxPageOrder?: number;
   /**
    * Whether struct pages may lie in blocks (`vmemmap_populate` of arm64: with pages of 4 KiB alone, since a larger block would hold
    * those of many GiB); they may if left out.

@@ -2,8 +2,8 @@ import type { PageAllocator } from "@kpkeys/core/contracts";
 import { reserve } from "@kpkeys/core/machine";
 import { createReclaim } from "./reclaim.js";
 
-/** Largest order: blocks of 1,024 pages. */
-export const MAX_ORDER = 10;
+/** MAX_PAGE_ORDER where an architecture does not say otherwise: blocks of 1,024 pages. */
+export const DEFAULT_MAX_ORDER = 10;
 
 /** Instead of the link to the block before the first one. */
 const FIRST = -1;
@@ -23,11 +23,6 @@ function linksOf(blocks: number): Int32Array {
   return new Int32Array(reserve((blocks + 2) * 4));
 }
 
-/** Lists of free blocks: one for each order and mobility, and one of the largest blocks, which belong to nobody yet. */
-const UNMOVABLE = 0;
-const MOVABLE = MAX_ORDER;
-const LARGEST = 2 * MAX_ORDER;
-
 /**
  * Makes an empty buddy allocator. A largest block is split for pages of one mobility (MIGRATE_UNMOVABLE, MIGRATE_MOVABLE) and keeps
  * its kind until all of it is free again, so that table pages lie together and not wherever a user page was.
@@ -38,18 +33,27 @@ const LARGEST = 2 * MAX_ORDER;
  *
  * @param firstPfn - first page-frame number of RAM, a multiple of the largest block
  * @param frames - number of page frames, holes included
+ * @param maxOrder - order of the largest block
  */
-export function createBuddyAllocator(firstPfn: number, frames: number): BuddyAllocator {
-  const nextOf = Array.from({ length: MAX_ORDER + 1 }, (_, order) => linksOf(frames >>> order));
+export function createBuddyAllocator(
+  firstPfn: number,
+  frames: number,
+  maxOrder: number = DEFAULT_MAX_ORDER,
+): BuddyAllocator {
+  // Lists of free blocks: one for each order and mobility, and one of the largest blocks, which belong to nobody yet.
+  const UNMOVABLE = 0;
+  const MOVABLE = maxOrder;
+  const LARGEST = 2 * maxOrder;
+  const nextOf = Array.from({ length: maxOrder + 1 }, (_, order) => linksOf(frames >>> order));
   const previousOf = Array.from(nextOf, (_, order) => linksOf(frames >>> order));
-  /** Orders 0 to 9 unmovable, the same movable, the largest. */
+  /** The orders below the largest unmovable, the same movable, the largest. */
   const heads = new Int32Array(LARGEST + 1);
   /** Of each largest block what it was split for: {@link UNMOVABLE} or {@link MOVABLE}. */
-  const kinds = new Uint8Array(reserve((frames >>> MAX_ORDER) + 1));
+  const kinds = new Uint8Array(reserve((frames >>> maxOrder) + 1));
   const reclaim = createReclaim();
 
   function listOf(page: number, order: number): number {
-    return order === MAX_ORDER ? LARGEST : kinds[page >>> MAX_ORDER]! + order;
+    return order === maxOrder ? LARGEST : kinds[page >>> maxOrder]! + order;
   }
 
   function push(page: number, order: number): void {
@@ -78,18 +82,18 @@ export function createBuddyAllocator(firstPfn: number, frames: number): BuddyAll
 
   /** The order of the smallest free block of a kind that is large enough; a largest one becomes of that kind. */
   function findFree(order: number, kind: number): number {
-    for (let from = order; from < MAX_ORDER; from++) if (heads[kind + from] !== 0) return from;
-    return heads[LARGEST] === 0 ? -1 : MAX_ORDER;
+    for (let from = order; from < maxOrder; from++) if (heads[kind + from] !== 0) return from;
+    return order > maxOrder || heads[LARGEST] === 0 ? -1 : maxOrder;
   }
 
   function take(order: number, kind: number): number {
     const own = findFree(order, kind);
     const from = own >= 0 ? own : findFree(order, MOVABLE - kind);
     if (from < 0) return -1;
-    const list = from === MAX_ORDER ? LARGEST : (own >= 0 ? kind : MOVABLE - kind) + from;
+    const list = from === maxOrder ? LARGEST : (own >= 0 ? kind : MOVABLE - kind) + from;
     const page = (heads[list]! - 1) << from;
     unlink(page, from);
-    if (from === MAX_ORDER) kinds[page >>> MAX_ORDER] = kind;
+    if (from === maxOrder) kinds[page >>> maxOrder] = kind;
     for (let half = from - 1; half >= order; half--) push(page + (1 << half), half);
     buddyAllocator.freePages -= 1 << order;
     return firstPfn + page;
@@ -104,7 +108,7 @@ export function createBuddyAllocator(firstPfn: number, frames: number): BuddyAll
   function free(pfn: number, order: number): void {
     buddyAllocator.freePages += 1 << order;
     let page = pfn - firstPfn;
-    while (order < MAX_ORDER) {
+    while (order < maxOrder) {
       const buddy = page ^ (1 << order);
       if (buddy >= frames || previousOf[order]![(buddy >>> order) + 1] === 0) break;
       unlink(buddy, order);
@@ -119,7 +123,7 @@ export function createBuddyAllocator(firstPfn: number, frames: number): BuddyAll
     let pfn = start;
     while (pfn < end) {
       let order = 0;
-      while (order < MAX_ORDER && (pfn - firstPfn) % (2 << order) === 0 && pfn + (2 << order) <= end) order++;
+      while (order < maxOrder && (pfn - firstPfn) % (2 << order) === 0 && pfn + (2 << order) <= end) order++;
       free(pfn, order);
       pfn += 1 << order;
     }
@@ -127,7 +131,7 @@ export function createBuddyAllocator(firstPfn: number, frames: number): BuddyAll
 
   // Plain fields: an object literal with accessors is slow to use.
   const buddyAllocator: { -readonly [F in keyof BuddyAllocator]: BuddyAllocator[F] } = {
-    maxOrder: MAX_ORDER,
+    maxOrder,
     freePages: 0,
     totalPages: 0,
     alloc,

@@ -88,6 +88,8 @@ export interface UserTables {
   readonly entries: number;
   /** Pages that an entry of each level spans. */
   readonly spans: readonly number[];
+  /** Whether `mm_pgtables_bytes`, VmPTE in /proc, counts the tables of each level: those of pte, pmd and pud. */
+  readonly counted: readonly boolean[];
   /**
    * Finds the table that translates a user page, and makes what is missing.
    * @param mm - the address space
@@ -118,11 +120,12 @@ export function createUserTables(parts: ProcessParts): UserTables {
   const lastLevel = levels.length - 1;
   const spans = levels.map(({ shift }) => 2 ** (shift - pageShift));
   const entries = 2 ** levels[lastLevel]!.indexBits;
+  const counted = levels.map(({ name }) => name === "pte" || name === "pmd" || name === "pud");
   let growing: KernelMm | undefined;
 
   const take = (level: number): number => {
     const table = tables.allocTable("user", level);
-    if (table >= 0) growing!.tablePages++;
+    if (table >= 0 && counted[level]!) growing!.tablePages++;
     return table;
   };
 
@@ -153,6 +156,7 @@ export function createUserTables(parts: ProcessParts): UserTables {
     lastLevel,
     entries,
     spans,
+    counted,
     ensure(mm, page, level = lastLevel) {
       growing = mm;
       const table = ensureTable(mm.root, level, pageHigh(page, pageShift), pageLow(page, pageShift), true, take);

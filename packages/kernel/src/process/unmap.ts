@@ -66,6 +66,7 @@ export function createUnmap(parts: ProcessParts, userTables: UserTables): Unmap 
   /**
    * `free_pgd_range` and its kin: takes every table below one of this level out whose whole span lies between floor and
    * ceiling, the nearest pages that a neighbour may still use.
+   * @returns how many of them an address space counts
    */
   function unlinkTables(
     level: number,
@@ -75,7 +76,8 @@ export function createUnmap(parts: ProcessParts, userTables: UserTables): Unmap 
     floor: number,
     ceiling: number,
     freed: number[],
-  ): void {
+  ): number {
+    let counted = 0;
     const span = spans[level]!;
     for (let page = start; page < end;) {
       const base = Math.floor(page / span) * span;
@@ -84,21 +86,22 @@ export function createUnmap(parts: ProcessParts, userTables: UserTables): Unmap 
       tables.read(table, index);
       if (format.typeOf(level, tables.entryHigh, tables.entryLow) === TABLE) {
         const child = format.pfnOf(tables.entryHigh, tables.entryLow);
-        if (level + 1 < lastLevel) unlinkTables(level + 1, child, page, next, floor, ceiling, freed);
+        if (level + 1 < lastLevel) counted += unlinkTables(level + 1, child, page, next, floor, ceiling, freed);
         if (base >= floor && base + span <= ceiling) {
           tables.setEntry(level, table, index, 0, 0);
           freed.push(child);
+          if (userTables.counted[level + 1]!) counted++;
         }
       }
       page = next;
     }
+    return counted;
   }
 
   /** The order of `tlb_finish_mmu`: invalidate first, then give the tables back. */
   function freeTables(mm: KernelMm, start: number, end: number, floor: number, ceiling: number): readonly number[] {
     const freed: number[] = [];
-    unlinkTables(0, mm.root, start, end, floor, ceiling, freed);
-    mm.tablePages -= freed.length;
+    mm.tablePages -= unlinkTables(0, mm.root, start, end, floor, ceiling, freed);
     return freed;
   }
 

@@ -40,6 +40,15 @@ describe("pages of one mobility", () => {
     }
   });
 
+  it("are never taken for a block that is larger than the largest", () => {
+    for (const maxOrder of [10, 11, 13]) {
+      const buddy = createBuddyAllocator(0, 2 ** 14, maxOrder);
+      buddy.addRange(0, 2 ** 14);
+      expect([buddy.maxOrder, buddy.alloc(maxOrder + 1), buddy.freePages]).toEqual([maxOrder, -1, 2 ** 14]);
+      expect(buddy.alloc(maxOrder) % 2 ** maxOrder).toBe(0);
+    }
+  });
+
   it("are never taken from a block that is too small", () => {
     const buddy = createBuddyAllocator(FIRST, LARGEST);
     buddy.addRange(FIRST + 1, FIRST + 4);

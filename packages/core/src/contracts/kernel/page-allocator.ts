@@ -6,7 +6,7 @@ import type { Token } from "../token.js";
  * through {@link PageTables.allocTable}, which tells the features.
  */
 export interface PageAllocator {
-  /** Largest order: 10, as Linux has it. */
+  /** Largest order: MAX_PAGE_ORDER. */
   readonly maxOrder: number;
   /** Pages free now. */
   readonly freePages: number;
@@ -14,7 +14,7 @@ export interface PageAllocator {
   readonly totalPages: number;
   /**
    * Takes a block.
-   * @param order - 0 to {@link maxOrder}
+   * @param order - from 0; above {@link maxOrder} there is no block
    * @param movable - whether its content could be moved (__GFP_MOVABLE), as a user's can; such pages lie apart. False if left out.
    * @returns its first page-frame number, or -1 when there is none
    */

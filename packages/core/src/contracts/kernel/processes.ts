@@ -34,7 +34,7 @@ export interface Mm {
   readonly id: number;
   /** Page-frame number of its top-level table. */
   readonly root: number;
-  /** Table pages below the top level: what VmPTE counts, in pages. */
+  /** Table pages of pte, pmd and pud below the top level: what VmPTE counts, in pages. Linux counts none of a p4d level. */
   readonly tablePages: number;
   /** Number of tasks and borrowers that use it. */
   readonly users: number;
