@@ -59,27 +59,20 @@ function statusAt(kind: FaultKind, level: number): number {
  */
 export function createSyndrome(permissions: Permissions, firstLevel: number): TranslationRegime["syndrome"] {
   /** A read-modify-write is reported as a read if a read would have faulted alike. */
-  function isWrite(
-    kind: FaultKind,
-    packed: number,
-    access: Access,
-    privilege: Privilege,
-    pkeyHigh: number,
-    pkeyLow: number,
-  ) {
+  function isWrite(kind: FaultKind, packed: number, access: Access, privilege: Privilege, porLow: number): boolean {
     if (access !== Access.RMW) return access === Access.WRITE;
     if (kind !== FaultKind.PERMISSION && kind !== FaultKind.PKEY) return false;
-    return permissions.check(packed, Access.READ, privilege, pkeyHigh, pkeyLow) !== kind;
+    return permissions.check(packed, Access.READ, privilege, porLow) !== kind;
   }
 
-  return (kind, walk, packed, access, privilege, syndrome, pkeyHigh, pkeyLow) => {
+  return (kind, walk, packed, access, privilege, syndrome, _porHigh, porLow) => {
     const exceptionClass = (access === Access.FETCH ? 0x20 : 0x24) | (privilege === Privilege.USER ? 0 : 1);
     const dirtyBit = kind === FaultKind.PERMISSION && permissions.lacksDirtyState(packed, access, privilege);
     syndrome.high = (kind === FaultKind.PKEY ? ESR_OVERLAY : 0) | (dirtyBit ? ESR_DIRTY_BIT : 0);
     syndrome.low =
       (exceptionClass << EC_SHIFT) |
       ESR_IL |
-      (isWrite(kind, packed, access, privilege, pkeyHigh, pkeyLow) ? ESR_WNR : 0) |
+      (isWrite(kind, packed, access, privilege, porLow) ? ESR_WNR : 0) |
       statusAt(kind, firstLevel + walk.level);
   };
 }

@@ -1,15 +1,16 @@
 import { Access, FaultKind } from "@kpkeys/core/contracts";
 import type { Geometry } from "@kpkeys/core/contracts";
 import type { LevelDecoding, TranslationRegime } from "@kpkeys/core/machine";
+import { attributesOf, pkeyOf } from "./base-permissions.js";
 import { createSyndrome } from "./fault.js";
 import { Bit, HighBit, outputAddressCodec } from "./format.js";
 import { ARM64_4K_48 } from "./geometry.js";
 import type { Arm64Geometry } from "./geometry.js";
-import { createPermissions } from "./permissions.js";
+import { Permissions } from "./permissions.js";
 import type { Controls } from "./registers.js";
 
 // What is imported is loaded each time; what stands here is folded.
-const { VALID, TABLE, AF, RDONLY } = Bit;
+const { VALID, TABLE, AF, RDONLY, NG } = Bit;
 const { DBM } = HighBit;
 const { WRITE } = Access;
 const { NONE, ADDRESS_SIZE, ACCESS_FLAG } = FaultKind;
@@ -47,7 +48,7 @@ export function createRegime(
   geometry: Arm64Geometry,
 ): TranslationRegime {
   const { firstLevel, outputAddress, addressBits } = geometry;
-  const permissions = createPermissions(controls);
+  const permissions = new Permissions(controls);
   const output = outputAddressCodec(geometry);
   return {
     levels: decodingOf(geometry),
@@ -65,10 +66,11 @@ export function createRegime(
       return output.addressHigh(high, low) >>> (physicalAddressBits - 32) === 0 ? NONE : ADDRESS_SIZE;
     },
     checkLeaf: ({ low }) => ((low & AF) !== 0 || controls.ha ? NONE : ACCESS_FLAG),
-    attributes: permissions.attributes,
-    pkeyOf: permissions.pkeyOf,
-    isGlobal: permissions.isGlobal,
-    check: permissions.check,
+    attributes: attributesOf,
+    pkeyOf,
+    isGlobal: ({ low }) => (low & NG) === 0,
+    check: (attributes, access, privilege, _porHigh, porLow) =>
+      permissions.check(attributes, access, privilege, porLow),
     updateLeaf(walk, access) {
       if (controls.ha) walk.low |= AF;
       const dirties = (access & WRITE) !== 0 && controls.hd && (controls.pie || (walk.high & DBM) !== 0);

@@ -73,6 +73,37 @@ export interface Controls {
   version: number;
 }
 
+/** What each register sets in the fields. */
+const DECODERS: Readonly<Record<string, (controls: Controls, value: bigint) => void>> = {
+  SCTLR_EL1(controls, value) {
+    controls.wxn = (value & SCTLR_WXN) !== 0n;
+    controls.epan = (value & SCTLR_EPAN) !== 0n;
+  },
+  TCR_EL1(controls, value) {
+    controls.ha = (value & TCR_HA) !== 0n;
+    controls.hd = controls.ha && (value & TCR_HD) !== 0n;
+    controls.hpd0 = (value & TCR_HPD0) !== 0n;
+    controls.hpd1 = (value & TCR_HPD1) !== 0n;
+  },
+  TCR2_EL1(controls, value) {
+    controls.pie = (value & TCR2_PIE) !== 0n;
+    controls.e0poe = (value & TCR2_E0POE) !== 0n;
+    controls.poe = (value & TCR2_POE) !== 0n;
+  },
+  PIR_EL1(controls, value) {
+    ({ high: controls.pirHigh, low: controls.pirLow } = toWords(value));
+  },
+  PIRE0_EL1(controls, value) {
+    ({ high: controls.pire0High, low: controls.pire0Low } = toWords(value));
+  },
+  POR_EL0(controls, value) {
+    controls.porEl0Low = toWords(value).low;
+  },
+  PSTATE(controls, value) {
+    controls.pan = (value & PSTATE_PAN) !== 0n;
+  },
+};
+
 /** The registers of one CPU: as tools see them, and as the rules of translation read them. */
 export interface Arm64SystemRegisters extends SystemRegisters {
   /** The fields, always those of the registers. */
@@ -128,36 +159,7 @@ export function createSystemRegisters(
     porEl0Low: 0,
     version: 0,
   };
-  const decoders: Readonly<Record<string, (value: bigint) => void>> = {
-    SCTLR_EL1(value) {
-      controls.wxn = (value & SCTLR_WXN) !== 0n;
-      controls.epan = (value & SCTLR_EPAN) !== 0n;
-    },
-    TCR_EL1(value) {
-      controls.ha = (value & TCR_HA) !== 0n;
-      controls.hd = controls.ha && (value & TCR_HD) !== 0n;
-      controls.hpd0 = (value & TCR_HPD0) !== 0n;
-      controls.hpd1 = (value & TCR_HPD1) !== 0n;
-    },
-    TCR2_EL1(value) {
-      controls.pie = (value & TCR2_PIE) !== 0n;
-      controls.e0poe = (value & TCR2_E0POE) !== 0n;
-      controls.poe = (value & TCR2_POE) !== 0n;
-    },
-    PIR_EL1(value) {
-      ({ high: controls.pirHigh, low: controls.pirLow } = toWords(value));
-    },
-    PIRE0_EL1(value) {
-      ({ high: controls.pire0High, low: controls.pire0Low } = toWords(value));
-    },
-    POR_EL0(value) {
-      controls.porEl0Low = toWords(value).low;
-    },
-    PSTATE(value) {
-      controls.pan = (value & PSTATE_PAN) !== 0n;
-    },
-  };
-  for (const [name, value] of Object.entries(values)) decoders[name]!(value);
+  for (const [name, value] of Object.entries(values)) DECODERS[name]!(controls, value);
 
   return {
     controls,
@@ -174,7 +176,7 @@ export function createSystemRegisters(
         });
       }
       values[name] = value;
-      decoders[name]!(value);
+      DECODERS[name]!(controls, value);
       controls.version++;
     },
   };
