@@ -66,31 +66,37 @@ export type ConfigSource = Pick<Plugin, "id" | "kind" | "config">;
 export function resolveConfig(plugins: readonly ConfigSource[], lines: ConfigLines = new Map()): ReadonlySet<string> {
   const known = plugins.flatMap(({ config = [] }) => config);
   const on = new Set<string>();
-  function turnOn(symbol: string, by?: string): void {
-    const said = lines.get(symbol);
-    if (by !== undefined && said?.on === false) {
-      throw refused(`CONFIG_${symbol} is not set, and CONFIG_${by} selects it`, `config line ${said.line}`, "it set");
-    }
-    if (on.has(symbol)) return;
-    on.add(symbol);
-    for (const config of known)
-      if (config.symbol === symbol) for (const each of config.selects ?? []) turnOn(each, symbol);
-  }
-
-  for (const [symbol, said] of lines) if (said.on) turnOn(symbol);
+  for (const [symbol, said] of lines) if (said.on) turnOn(symbol, known, lines, on);
   for (const { symbol, default: standard } of known) {
-    if (standard === undefined && lines.get(symbol)?.on !== false) turnOn(symbol);
+    if (standard === undefined && lines.get(symbol)?.on !== false) turnOn(symbol, known, lines, on);
   }
   // A default that is another symbol's value comes last, when those are known.
-  for (const { symbol, default: standard, dependsOn = [] } of known) {
-    const holds = standard !== undefined && on.has(standard) && dependsOn.every((each) => on.has(each));
-    if (holds && !lines.has(symbol)) turnOn(symbol);
+  for (const config of known) {
+    if (hasDefaultOn(config, on) && !lines.has(config.symbol)) turnOn(config.symbol, known, lines, on);
   }
-
   for (const plugin of plugins) {
     for (const config of plugin.config ?? []) checkSymbol(plugin, config, on, lines);
   }
   return on;
+}
+
+/** Turns a symbol on, and what it selects. */
+function turnOn(symbol: string, known: readonly ConfigSymbol[], lines: ConfigLines, on: Set<string>): void {
+  if (on.has(symbol)) return;
+  on.add(symbol);
+  for (const selected of known.filter((config) => config.symbol === symbol).flatMap(({ selects = [] }) => selects)) {
+    const said = lines.get(selected);
+    if (said?.on === false) {
+      const what = `CONFIG_${selected} is not set, and CONFIG_${symbol} selects it`;
+      throw refused(what, `config line ${said.line}`, "it set");
+    }
+    turnOn(selected, known, lines, on);
+  }
+}
+
+/** Whether a symbol's default is another symbol that is on, and what it depends on is on. */
+function hasDefaultOn({ default: standard, dependsOn = [] }: ConfigSymbol, on: ReadonlySet<string>): boolean {
+  return standard !== undefined && on.has(standard) && dependsOn.every((each) => on.has(each));
 }
 
 function checkSymbol(plugin: ConfigSource, config: ConfigSymbol, on: ReadonlySet<string>, lines: ConfigLines): void {

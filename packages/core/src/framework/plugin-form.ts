@@ -5,6 +5,52 @@ import { KpkeysError } from "../errors.js";
 const ID = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
 const SYMBOL = /^[A-Z][A-Z0-9_]*$/;
 
+/** The form of a field. */
+interface FieldRule {
+  readonly field: keyof Plugin;
+  readonly holds: (value: unknown) => boolean;
+  /** What is wrong with a value for which it does not hold; the value itself if left out. */
+  readonly wrong?: string;
+  readonly expected: string;
+}
+
+const ID_RULE: FieldRule = {
+  field: "id",
+  holds: (value) => typeof value === "string" && ID.test(value),
+  expected: "lower case letters, digits and single hyphens, such as 'arm64-poe'",
+};
+
+/** Fields that are the same in every version of the contracts. */
+const OF_EVERY_VERSION: readonly FieldRule[] = [
+  { field: "kind", holds: (value) => value === "arch" || value === "feature", expected: "'arch' or 'feature'" },
+  {
+    field: "description",
+    holds: (value) => typeof value === "string" && value.trim() !== "" && !value.includes("\n"),
+    expected: "one line of text",
+  },
+  {
+    field: "contract",
+    holds: (value) => typeof value === "number",
+    expected: `the number of the contracts that it was written against, now ${CONTRACT_VERSION}`,
+  },
+];
+
+const OF_THIS_VERSION: readonly FieldRule[] = [
+  { field: "setup", holds: (value) => typeof value === "function", expected: "a function" },
+  {
+    field: "dependencies",
+    holds: (value = []) => Array.isArray(value) && value.every(isRecord),
+    wrong: "its dependencies are no list of plugins",
+    expected: "the plugins themselves, not their ids",
+  },
+  {
+    field: "config",
+    holds: (value = []) => Array.isArray(value) && value.every(isConfigSymbol),
+    wrong: "its config is no list of config symbols",
+    expected: "symbols in upper case without CONFIG_, with lists dependsOn and selects",
+  },
+];
+
 /**
  * Checks that something is a plugin of this version: what a package exports may come from anywhere.
  *
@@ -14,42 +60,25 @@ const SYMBOL = /^[A-Z][A-Z0-9_]*$/;
 export function checkPluginForm(candidate: unknown): asserts candidate is Plugin {
   if (!isRecord(candidate))
     throw invalid("a plugin", "it is no object", "an object with id, kind, description, contract and setup");
-  const { id, kind, description, contract, dependencies = [], config = [], setup } = candidate;
-  if (typeof id !== "string" || !ID.test(id)) {
-    throw invalid(
-      "a plugin",
-      `its id is ${shown(id)}`,
-      "lower case letters, digits and single hyphens, such as 'arm64-poe'",
-    );
-  }
-  const where = `plugin '${id}'`;
-  if (kind !== "arch" && kind !== "feature") throw invalid(where, `its kind is ${shown(kind)}`, "'arch' or 'feature'");
-  if (typeof description !== "string" || description.trim() === "" || description.includes("\n")) {
-    throw invalid(where, `its description is ${shown(description)}`, "one line of text");
-  }
-  if (typeof contract !== "number")
-    throw invalid(
-      where,
-      `its contract is ${shown(contract)}`,
-      `the number of the contracts that it was written against, now ${CONTRACT_VERSION}`,
-    );
-  if (contract !== CONTRACT_VERSION) {
-    throw new KpkeysError("ERR_PLUGIN_CONTRACT", `it was written against version ${contract} of the contracts`, {
-      where,
-      expected: `version ${CONTRACT_VERSION}: install a release of it for this @kpkeys/core`,
-    });
-  }
-  if (typeof setup !== "function") throw invalid(where, `its setup is ${shown(setup)}`, "a function");
-  if (!Array.isArray(dependencies) || !dependencies.every(isRecord)) {
-    throw invalid(where, "its dependencies are no list of plugins", "the plugins themselves, not their ids");
-  }
-  if (!Array.isArray(config) || !config.every(isConfigSymbol)) {
-    throw invalid(
-      where,
-      "its config is no list of config symbols",
-      "symbols in upper case without CONFIG_, with lists dependsOn and selects",
-    );
-  }
+  checkField("a plugin", candidate, ID_RULE);
+  const where = `plugin '${candidate["id"] as string}'`;
+  for (const rule of OF_EVERY_VERSION) checkField(where, candidate, rule);
+  checkVersion(where, candidate["contract"] as number);
+  for (const rule of OF_THIS_VERSION) checkField(where, candidate, rule);
+}
+
+function checkField(where: string, candidate: Record<string, unknown>, rule: FieldRule): void {
+  const { field, holds, wrong, expected } = rule;
+  const value = candidate[field];
+  if (!holds(value)) throw invalid(where, wrong ?? `its ${field} is ${shown(value)}`, expected);
+}
+
+function checkVersion(where: string, contract: number): void {
+  if (contract === CONTRACT_VERSION) return;
+  throw new KpkeysError("ERR_PLUGIN_CONTRACT", `it was written against version ${contract} of the contracts`, {
+    where,
+    expected: `version ${CONTRACT_VERSION}: install a release of it for this @kpkeys/core`,
+  });
 }
 
 function isConfigSymbol(value: unknown): boolean {
