@@ -9,14 +9,15 @@ import {
   StaticTablePages,
   Tasks,
 } from "@kpkeys/core/contracts";
-import type { DependencyContainer, ExtensionPoints, InitPhase, Kpkeys } from "@kpkeys/core/contracts";
+import type { DependencyContainer, ExtensionPoints, Kpkeys } from "@kpkeys/core/contracts";
 import type { Hardening } from "../hardening.js";
-import { isAfter, outOfOrder } from "../init.js";
+import { outOfOrder } from "../init.js";
 import type { PgtablesOptions } from "../options.js";
 import { protectStaticTables } from "../static.js";
 import { createAllocator } from "./allocator.js";
 import { createEarlyBlocks } from "./early-blocks.js";
 import { blockGeometry } from "./geometry.js";
+import { InitOrder, LATE } from "./init-order.js";
 import { createMemcg } from "./memcg.js";
 import { createRefillMutex } from "./mutex.js";
 import { createPageData } from "./page-data.js";
@@ -25,9 +26,6 @@ import { createRefiller } from "./refill.js";
 import { createShrinker } from "./shrinker.js";
 import { createSplitRule } from "./split.js";
 import { BlockAllocatorStats } from "./stats.js";
-
-/** The phase in which the linear map may be split: all CPUs are up, and what a split needs is known of all (setup_system_features()). */
-const LATE: InitPhase = "system_features";
 
 /**
  * Takes over the allocation of table pages, as v6 has it (patches 14 to 17): the linear map may consist of blocks, so table pages
@@ -61,13 +59,12 @@ export function allocateFromBlocks(
     linearMap: lazily(container, LinearMap),
     wordsInPage: 2 ** (pageShift - 3),
   };
-  let phase: InitPhase | undefined;
-  const reached = (wanted: InitPhase): boolean => phase === wanted || (phase !== undefined && isAfter(wanted, phase));
+  const boot = new InitOrder();
 
   const geometry = blockGeometry(pageShift);
   const data = createPageData(2 ** geometry.blockOrder);
   const pool = createPool(data);
-  const mutex = createRefillMutex(() => (reached("smp") ? tasks().current.tid : 0));
+  const mutex = createRefillMutex(() => (boot.reached("smp") ? tasks().current.tid : 0));
   const refiller = createRefiller(geometry, pages, mutex, pool, data, hardening);
   const memcg = createMemcg();
   const guard = kpkeys.guardCond("PGTABLES", () => key.enabled);
@@ -89,25 +86,20 @@ export function allocateFromBlocks(
   }
 
   points.on("initPhase", (next) => {
-    if ((next === "mem_init" || next === LATE) && reached(next)) {
-      throw outOfOrder(`${next} begins a second time`, `one ${next}`);
-    }
-    if (isAfter("mem_init", next) && !reached("mem_init"))
-      throw outOfOrder(`${next} begins before mem_init`, "mem_init first");
-    if (isAfter(LATE, next) && !reached(LATE)) throw outOfOrder(`${next} begins before ${LATE}`, `${LATE} first`);
-    phase = next;
+    boot.begin(next);
     if (next === "mem_init") init();
     if (next === LATE) initLate();
   });
 
   points.setTableAllocator({
     alloc(source, gfp) {
-      if (!reached("mem_init")) throw outOfOrder(`a ${source} table page is wanted before mem_init`, "mem_init first");
+      if (!boot.reached("mem_init"))
+        throw outOfOrder(`a ${source} table page is wanted before mem_init`, "mem_init first");
       return alloc(source, gfp);
     },
     free,
     allocEarly(source) {
-      if (reached("mem_init"))
+      if (boot.reached("mem_init"))
         throw outOfOrder(`an ${source} table page is wanted after mem_init`, "that before mem_init");
       return arch().supportsKpkeysEarly() && (source === "early" || vmemmap) ? early.take(earlyMemory()) : -1;
     },
