@@ -10,7 +10,6 @@ import {
   ArchTools,
   CpuFactory,
   Cpus,
-  EntryType,
   Kpkeys,
   KpkeysArch,
   OK,
@@ -24,6 +23,7 @@ import {
 import type {
   Access,
   Cpu,
+  DependencyContainer,
   Entry,
   FaultKind,
   PkeyName,
@@ -34,6 +34,8 @@ import type {
   Words,
 } from "@kpkeys/core/contracts";
 import { createPhysicalMemory, toWords } from "@kpkeys/core/machine";
+import { BenchTables } from "./bench-tables.js";
+import type { EntryPlace } from "./bench-tables.js";
 import { withDependencies } from "./plugins.js";
 
 declare module "@kpkeys/core/contracts" {
@@ -55,14 +57,6 @@ const RAM_PAGES = 2 ** 20;
 const CONTENT_PAGES = 2 ** 10;
 /** Pages at the start of RAM that tables come from. */
 const TABLE_PAGES = 512;
-
-/** An entry in a table. */
-export interface EntryPlace {
-  /** Page-frame number of the table. */
-  readonly table: number;
-  /** Index of the entry. */
-  readonly index: number;
-}
 
 /**
  * A machine of an architecture and nothing else: RAM, CPUs and the framework, no kernel. One key beside the default is managed;
@@ -144,88 +138,22 @@ export interface Bench {
  * @throws what setting it up throws
  */
 export function createBench(plugin: Plugin, options: PluginOptions = {}): Bench {
-  const container = createContainer();
-  registerFramework(container);
-  container.register(PhysicalMemory, {
-    useFactory: instanceCachingFactory((c) => {
-      const { pageShift } = resolve(c, PageTableFormat).geometry;
-      const firstPfn = Number(resolve(c, PgtableArch).layout.ramBase >> BigInt(pageShift));
-      return createPhysicalMemory([{ firstPfn, pages: RAM_PAGES }], { pageShift, reservePages: CONTENT_PAGES });
-    }),
-  });
-  createPluginRegistry(withDependencies([plugin])).setUp(container, plugin.id, [], { [plugin.id]: options });
-
+  const container = setUp(plugin, options);
   const kpkeys = resolve(container, Kpkeys);
   const arch = resolve(container, KpkeysArch);
-  // An architecture of few keys may have numbered them all.
-  const numbered = Object.keys(arch.pkeyNumbers).find((name) => name !== "DEFAULT");
-  const name = (numbered ?? "CONFORMANCE") as PkeyName;
-  const managed = kpkeys.registerPkey(name);
-  kpkeys.defineContext("CONFORMANCE", { [name]: "rw" });
-  kpkeys.defineContext("CONFORMANCE_NONE", { [name]: "none" });
-  kpkeys.freeze();
-
+  const managed = manageKey(kpkeys, arch);
   const factory = resolve(container, CpuFactory);
-  const all = [factory.create(0), factory.create(1)];
-  const cpu = all[0]!;
-  const cpus: Cpus = { all, current: cpu };
+  const cpu = factory.create(0);
+  const cpus: Cpus = { all: [cpu, factory.create(1)], current: cpu };
   provide(container, Cpus, cpus);
 
   const memory = resolve(container, PhysicalMemory);
   const register = resolve(container, PkeyRegister);
   const format = resolve(container, PageTableFormat);
   const pgtable = resolve(container, PgtableArch);
-  const { levels, pageShift, splitRoots } = format.geometry;
-  const entry: Entry = { high: 0, low: 0 };
-  let nextTable = memory.firstPfn;
+  const tables = new BenchTables(memory, format, pgtable.layout.userEnd, TABLE_PAGES);
+  for (const each of cpus.all) tables.enable(each);
 
-  function newRoot(): number {
-    if (nextTable === memory.firstPfn + TABLE_PAGES) throw new Error("the bench has no page left for a table");
-    return nextTable++;
-  }
-
-  const kernelRoot = newRoot();
-  const userRoot = splitRoots ? newRoot() : kernelRoot;
-  for (const each of all) {
-    each.mmu.setKernelRoot(kernelRoot);
-    each.mmu.setUserRoot(userRoot, 1);
-    each.mmu.enabled = true;
-  }
-
-  function put(address: bigint, level: number, { high, low }: Entry, root?: number): EntryPlace {
-    const user = address < pgtable.layout.userEnd;
-    const words = toWords(address);
-    let table = root ?? (user ? userRoot : kernelRoot);
-    for (let above = 0; above < level; above++) {
-      const index = format.index(above, words.high, words.low);
-      const [entryHigh, entryLow] = [memory.readHigh(table, index), memory.readLow(table, index)];
-      if (format.typeOf(above, entryHigh, entryLow) === EntryType.TABLE) {
-        table = format.pfnOf(entryHigh, entryLow);
-        continue;
-      }
-      const below = newRoot();
-      format.makeTable(entry, below, user);
-      memory.write(table, index, entry.high, entry.low);
-      table = below;
-    }
-    const index = format.index(level, words.high, words.low);
-    memory.write(table, index, high, low);
-    return { table, index };
-  }
-
-  function value(rights: readonly Rights[]): Words {
-    let [high, low] = [0, 0];
-    for (let key = 0; key < register.keys; key++) {
-      const field = register.field(key, rights[key] ?? register.unused);
-      high |= field.high;
-      low |= field.low;
-    }
-    return { high, low };
-  }
-
-  const largest = Math.max(
-    ...levels.map(({ shift }) => 2 ** (shift - pageShift)).filter((pages) => pages <= RAM_PAGES / 4),
-  );
   const bench: Bench = {
     memory,
     cpus,
@@ -238,18 +166,15 @@ export function createBench(plugin: Plugin, options: PluginOptions = {}): Bench 
     kpkeys,
     objects: resolve(container, ProtectedObjects),
     managed,
-    dataPfn: Math.ceil((memory.firstPfn + TABLE_PAGES) / largest) * largest,
-    newRoot,
-    put,
-    leaf(level, pfn, protection, pkey = 0) {
-      const made: Entry = { high: 0, low: 0 };
-      format.makeLeaf(made, level, pfn, protection);
-      if (pkey === 0) return made;
-      const { clear, set } = format.pkeyChange(pkey);
-      return { high: (made.high & ~clear.high) | set.high, low: (made.low & ~clear.low) | set.low };
-    },
-    value,
-    open: value(Array.from({ length: register.keys }, () => "rwx" as const)),
+    dataPfn: firstDataPfn(memory, format),
+    newRoot: () => tables.add(),
+    put: (address, level, entry, root) => tables.put(address, level, entry, root),
+    leaf: (level, pfn, protection, pkey = 0) => leafOf(format, level, pfn, protection, pkey),
+    value: (rights) => registerValue(register, rights),
+    open: registerValue(
+      register,
+      Array.from({ length: register.keys }, () => "rwx" as const),
+    ),
     setRegister({ high, low }) {
       cpu.writePkeyRegister(high, low);
       cpu.synchronise();
@@ -261,4 +186,56 @@ export function createBench(plugin: Plugin, options: PluginOptions = {}): Bench 
   };
   bench.setRegister(bench.open);
   return bench;
+}
+
+/** RAM, the framework and the architecture. */
+function setUp(plugin: Plugin, options: PluginOptions): DependencyContainer {
+  const container = createContainer();
+  registerFramework(container);
+  container.register(PhysicalMemory, {
+    useFactory: instanceCachingFactory((c) => {
+      const { pageShift } = resolve(c, PageTableFormat).geometry;
+      const firstPfn = Number(resolve(c, PgtableArch).layout.ramBase >> BigInt(pageShift));
+      return createPhysicalMemory([{ firstPfn, pages: RAM_PAGES }], { pageShift, reservePages: CONTENT_PAGES });
+    }),
+  });
+  createPluginRegistry(withDependencies([plugin])).setUp(container, plugin.id, [], { [plugin.id]: options });
+  return container;
+}
+
+/** Has the kpkeys API manage one key, and freezes it. An architecture of few keys may have numbered them all. @returns the key's number */
+function manageKey(kpkeys: Kpkeys, { pkeyNumbers }: KpkeysArch): number {
+  const numbered = Object.keys(pkeyNumbers).find((name) => name !== "DEFAULT");
+  const name = (numbered ?? "CONFORMANCE") as PkeyName;
+  const managed = kpkeys.registerPkey(name);
+  kpkeys.defineContext("CONFORMANCE", { [name]: "rw" });
+  kpkeys.defineContext("CONFORMANCE_NONE", { [name]: "none" });
+  kpkeys.freeze();
+  return managed;
+}
+
+/** The first page behind the tables at which the largest block begins that fits into RAM. */
+function firstDataPfn({ firstPfn }: PhysicalMemory, { geometry }: PageTableFormat): number {
+  const { levels, pageShift } = geometry;
+  const sizes = levels.map(({ shift }) => 2 ** (shift - pageShift)).filter((pages) => pages <= RAM_PAGES / 4);
+  const largest = Math.max(...sizes);
+  return Math.ceil((firstPfn + TABLE_PAGES) / largest) * largest;
+}
+
+function leafOf(format: PageTableFormat, level: number, pfn: number, protection: Protection, pkey: number): Entry {
+  const made: Entry = { high: 0, low: 0 };
+  format.makeLeaf(made, level, pfn, protection);
+  if (pkey === 0) return made;
+  const { clear, set } = format.pkeyChange(pkey);
+  return { high: (made.high & ~clear.high) | set.high, low: (made.low & ~clear.low) | set.low };
+}
+
+function registerValue(register: PkeyRegister, rights: readonly Rights[]): Words {
+  let [high, low] = [0, 0];
+  for (let key = 0; key < register.keys; key++) {
+    const field = register.field(key, rights[key] ?? register.unused);
+    high |= field.high;
+    low |= field.low;
+  }
+  return { high, low };
 }

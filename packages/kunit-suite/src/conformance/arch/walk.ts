@@ -32,42 +32,53 @@ export function fitsIntoRam({ format, memory, dataPfn }: Bench, level: number): 
   return dataPfn % pages === 0 && dataPfn + pages <= memory.endPfn;
 }
 
+/** A leaf of a level is where the walk ends, and lets its half write. */
+function checkLeaf(bench: Bench, address: bigint, level: number, report: (what: string) => void): void {
+  const { table, index } = bench.put(address, level, leafFor(bench, address, level, bench.dataPfn));
+  const last = stepsOf(bench, address).at(-1);
+  if (last?.level !== level || last.table !== table || last.index !== index || last.type !== "leaf") {
+    report(`the walk ends with ${last?.type ?? "nothing"} at level ${last?.level ?? "none"}`);
+  }
+  const kind = bench.attempt(address, Access.WRITE, privilegeFor(bench, address));
+  if (kind !== undefined) report(`a write meets ${outcomeText(kind)}`);
+}
+
+/** What is stored at a kernel address arrives in its word of the page frames, and is loaded from there. */
+function checkWord(
+  { format, memory, cpu, dataPfn }: Bench,
+  address: bigint,
+  level: number,
+  report: (what: string) => void,
+): void {
+  const { levels: all, pageShift } = format.geometry;
+  const { high, low } = toWords(address);
+  const offset = Number(address % BigInt(2 ** all[level]!.shift));
+  const pfn = dataPfn + Math.floor(offset / 2 ** pageShift);
+  const word = (offset % 2 ** pageShift) / 8;
+  cpu.store64(high, low, 0x12345678, 0x0abcdef0);
+  if (memory.readHigh(pfn, word) !== 0x12345678 || memory.readLow(pfn, word) !== 0x0abcdef0) {
+    report(`what is stored does not arrive in word ${word} of page frame ${pfn}`);
+  }
+  cpu.load64(high, low);
+  if (cpu.valueHigh !== 0x12345678 || cpu.valueLow !== 0x0abcdef0) report("what is loaded is not what was stored");
+}
+
 const levels: ConformanceRule = {
   id: "walk/levels",
   sentence: "a leaf of every size is found at its level, and an access reaches the very word behind the address",
   source: SOURCE,
   check({ plugin }, report) {
-    const addresses = someAddresses(createBench(plugin), 4);
-    for (const address of addresses) {
+    for (const address of someAddresses(createBench(plugin), 4)) {
       const bench = createBench(plugin);
-      const { format, memory, cpu, dataPfn } = bench;
-      const { pageShift } = format.geometry;
-      for (const [level, { leaf }] of format.geometry.levels.entries()) {
+      for (const [level, { leaf, name }] of bench.format.geometry.levels.entries()) {
         if (!leaf || !fitsIntoRam(bench, level)) continue;
         bench.memory.reset();
         bench.cpu.mmu.invalidateAll();
-        const { high, low } = toWords(address);
-        const where = `${valueText({ high, low })}, mapped at ${format.geometry.levels[level]!.name}`;
-        const { table, index } = bench.put(address, level, leafFor(bench, address, level, dataPfn));
-        const last = stepsOf(bench, address).at(-1);
-        if (last?.level !== level || last.table !== table || last.index !== index || last.type !== "leaf") {
-          report(`${where}: the walk ends with ${last?.type ?? "nothing"} at level ${last?.level ?? "none"}`);
-        }
-        const kind = bench.attempt(address, Access.WRITE, privilegeFor(bench, address));
-        if (kind !== undefined) report(`${where}: a write meets ${outcomeText(kind)}`);
-        if (address < bench.pgtable.layout.userEnd) continue;
-
-        const bytes = 2 ** format.geometry.levels[level]!.shift;
-        const offset = Number(address % BigInt(bytes));
-        cpu.store64(high, low, 0x12345678, 0x0abcdef0);
-        const pfn = dataPfn + Math.floor(offset / 2 ** pageShift);
-        const word = (offset % 2 ** pageShift) / 8;
-        if (memory.readHigh(pfn, word) !== 0x12345678 || memory.readLow(pfn, word) !== 0x0abcdef0) {
-          report(`${where}: what is stored does not arrive in word ${word} of page frame ${pfn}`);
-        }
-        cpu.load64(high, low);
-        if (cpu.valueHigh !== 0x12345678 || cpu.valueLow !== 0x0abcdef0)
-          report(`${where}: what is loaded is not what was stored`);
+        const reportHere = (what: string): void => {
+          report(`${valueText(toWords(address))}, mapped at ${name}: ${what}`);
+        };
+        checkLeaf(bench, address, level, reportHere);
+        if (address >= bench.pgtable.layout.userEnd) checkWord(bench, address, level, reportHere);
       }
     }
   },
