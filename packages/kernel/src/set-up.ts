@@ -1,9 +1,9 @@
 import {
   checkKeyBudget,
   createContainer,
-  instanceCachingFactory,
   keyBudget,
   KpkeysError,
+  once,
   provide,
   registerFramework,
   resolve,
@@ -130,7 +130,7 @@ export function setUpPlugins(spec: MachineSpec, registry: PluginRegistry, observ
     provide(container, Observer, spec.strict ? { ...observer, ...STRICT } : observer!);
   }
   container.register(PhysicalMemory, {
-    useFactory: instanceCachingFactory((c) => createRam(spec, resolve(c, PgtableArch), resolve(c, PageTableFormat))),
+    useFactory: once(() => createRam(spec, resolve(container, PgtableArch), resolve(container, PageTableFormat))),
   });
   const { rodata, kpkeys = "enforced" } = spec.boot;
   provide(container, BootParameters, { rodata, kpkeys });

@@ -1,4 +1,4 @@
-import { createContainer, createExtensionPoints, provide, resolve } from "@kpkeys/core";
+import { createContainer, ExtensionPointTable, provide, resolve } from "@kpkeys/core";
 import { ExtensionPoints, KernelConfig, KunitOptions } from "@kpkeys/core/contracts";
 import type { KunitSuite } from "@kpkeys/core/contracts";
 import fc from "fast-check";
@@ -23,7 +23,7 @@ function machine(
   brought: readonly KunitSuite[] = [],
 ): MachineUnderTest {
   const container = createContainer();
-  const points = createExtensionPoints();
+  const points = new ExtensionPointTable();
   for (const each of brought) points.addSuite(each);
   provide(container, ExtensionPoints, points);
   provide(container, KernelConfig, new Set(symbols));

@@ -1,4 +1,4 @@
-import { createContainer, createProtectedObjects, provide, resolve } from "@kpkeys/core";
+import { createContainer, ProtectedObjectList, provide, resolve } from "@kpkeys/core";
 import {
   Errno,
   Exceptions,
@@ -51,7 +51,7 @@ export function createToyMachine(
     provide(container, token, some as T);
   };
 
-  part(ProtectedObjects, createProtectedObjects());
+  part(ProtectedObjects, new ProtectedObjectList());
   part(LinearMap, {
     addressHigh: () => LINEAR_HIGH,
     addressLow: (pfn) => pfn << 12,

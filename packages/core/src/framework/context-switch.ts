@@ -2,104 +2,84 @@ import type { CompiledContext, ContextName, KpkeysArch, KpkeysState } from "../c
 import { KpkeysError } from "../errors.js";
 
 /**
+ * A {@link KpkeysState}:
+ *
  * ```text
  *  31                       7  6        5       0
  *  sequence (wraps around)     written  slot
  * ```
  * A slot keeps what leaving needs; the sequence tells a state from all others that used its slot; `written` says whether entering
- * wrote the register, which leaving must then restore. Slot 0 is never given out, so that 0 is no state but the mark of "no context
- * was entered".
+ * wrote the register, which leaving must then restore. Slot 0 is never given out: state 0 means that no context was entered.
  */
 const SLOTS = 64;
 const SLOT_MASK = SLOTS - 1;
 const WRITTEN = SLOTS;
 const NEXT_IN_SEQUENCE = 2 * SLOTS;
 
-/** The state of no context entered; leaving takes it and does nothing. */
-const NOT_ENTERED = 0 as KpkeysState;
+/** The state returned when no context was entered; leaving ignores it. */
+export const NOT_ENTERED: KpkeysState = 0 as KpkeysState;
 
-/** 2^32 divided by the golden ratio: multiples of it, modulo 2^32, lie far apart. */
+/** 2^32 divided by the golden ratio: multiples of it, modulo 2^32, are far apart. */
 const SPREAD = 0x9e3779b1;
 
 /** Switches made in this process: where the sequence of the next one begins. */
 let switches = 0;
 
-/** Enters and leaves compiled contexts, and keeps what leaving needs. */
-export interface ContextSwitch {
+/**
+ * Enters and leaves compiled contexts on the current CPU. Each machine of a process begins its sequence at another number, and each
+ * slot too, so a state of another machine or a guessed number is rejected.
+ */
+export class ContextSwitch {
+  private readonly saved = new Int32Array(2 * SLOTS);
+  /** The state that holds each slot; its complement once it was left. */
+  private readonly states: Int32Array;
+  /** The free slots, the next one to be given out last. */
+  private readonly free = Int32Array.from({ length: SLOT_MASK }, (_, place) => SLOT_MASK - place);
+  private freeCount = SLOT_MASK;
+
   /**
-   * Enters a context on the current CPU.
+   * @param arch - the architecture's part
+   * @param onContext - receives each context entered, and `undefined` when one is left
+   */
+  constructor(
+    private readonly arch: KpkeysArch,
+    private readonly onContext: ((context: ContextName | undefined) => void) | undefined,
+  ) {
+    const first = switches++ * SLOTS;
+    this.states = new Int32Array(SLOTS).map((_, slot) => ~((Math.imul(first + slot + 1, SPREAD) & ~SLOT_MASK) | slot));
+  }
+
+  /**
+   * Enters a context.
    * @param context - a compiled context
    * @returns a state good for one {@link leave}
    * @throws KpkeysError ERR_STATE_EXHAUSTED
    */
-  readonly enter: (context: CompiledContext) => KpkeysState;
-  /**
-   * Leaves a context on the current CPU. States need not come back in the order in which they were made: a task may be
-   * switched away inside a context.
-   * @param state - what {@link enter} gave, or 0
-   * @throws KpkeysError ERR_STATE_FOREIGN
-   */
-  readonly leave: (state: KpkeysState) => void;
-  /**
-   * Leaves a context when a barrier that synchronises is the next thing to come.
-   * @param state - as in {@link leave}
-   * @throws KpkeysError ERR_STATE_FOREIGN
-   */
-  readonly leaveBeforeBarrier: (state: KpkeysState) => void;
-}
-
-/**
- * Makes the switch of one machine. Each machine of a process begins its sequence elsewhere, and each slot too, so that a state of another
- * machine or a guessed number is refused; the same process always begins alike.
- *
- * @param arch - gives the architecture's part, always the same; asked when a context is first entered
- * @param onContext - told of each context entered, and with `undefined` of each left, if anybody listens
- * @returns no context entered
- */
-export function createContextSwitch(
-  arch: () => KpkeysArch,
-  onContext?: (context: ContextName | undefined) => void,
-): ContextSwitch {
-  const isHeard = onContext !== undefined;
-  const saved = new Int32Array(2 * SLOTS);
-  /** The state that holds each slot; its complement once it was left. */
-  const first = switches++ * SLOTS;
-  const states = new Int32Array(SLOTS).map((_, slot) => ~((Math.imul(first + slot + 1, SPREAD) & ~SLOT_MASK) | slot));
-  /** How many slots are free, and behind that number which: an array because a closure's variable is loaded and checked each time. */
-  const free = Int32Array.from({ length: SLOTS }, (_, place) => (place === 0 ? SLOT_MASK : SLOTS - place));
-
-  function enter(context: CompiledContext): KpkeysState {
-    const place = free[0]!;
-    if (place === 0) throw exhausted();
-    const slot = free[place]!;
-    free[0] = place - 1;
-    const next = (~states[slot]! + NEXT_IN_SEQUENCE) & ~WRITTEN;
-    const state = arch().enterContext(context, saved, slot) ? next | WRITTEN : next;
-    states[slot] = state;
-    if (isHeard) onContext(context.name);
+  enter(context: CompiledContext): KpkeysState {
+    if (this.freeCount === 0) throw exhausted();
+    const slot = this.free[--this.freeCount]!;
+    const next = (~this.states[slot]! + NEXT_IN_SEQUENCE) & ~WRITTEN;
+    const state = this.arch.enterContext(context, this.saved, slot) ? next | WRITTEN : next;
+    this.states[slot] = state;
+    if (this.onContext !== undefined) this.onContext(context.name);
     return state as KpkeysState;
   }
 
-  function release(state: KpkeysState, barrierFollows: boolean): void {
+  /**
+   * Leaves a context. States may come back in any order: a task may be switched away inside a context.
+   * @param state - from {@link enter}, or {@link NOT_ENTERED}
+   * @param barrierFollows - whether the caller's next step is a barrier that synchronises
+   * @throws KpkeysError ERR_STATE_FOREIGN
+   */
+  leave(state: KpkeysState, barrierFollows: boolean): void {
+    if (state === NOT_ENTERED) return;
     const slot = state & SLOT_MASK;
-    if (states[slot] !== state) throw foreign(state);
-    states[slot] = ~state;
-    const place = free[0]! + 1;
-    free[0] = place;
-    free[place] = slot;
-    if ((state & WRITTEN) !== 0) arch().leaveContext(saved, slot, barrierFollows);
-    if (isHeard) onContext(undefined);
+    if (this.states[slot] !== state) throw foreign(state);
+    this.states[slot] = ~state;
+    this.free[this.freeCount++] = slot;
+    if ((state & WRITTEN) !== 0) this.arch.leaveContext(this.saved, slot, barrierFollows);
+    if (this.onContext !== undefined) this.onContext(undefined);
   }
-
-  return {
-    enter,
-    leave: (state) => {
-      if (state !== NOT_ENTERED) release(state, false);
-    },
-    leaveBeforeBarrier: (state) => {
-      if (state !== NOT_ENTERED) release(state, true);
-    },
-  };
 }
 
 function exhausted(): KpkeysError {
@@ -109,7 +89,7 @@ function exhausted(): KpkeysError {
 }
 
 function foreign(state: KpkeysState): KpkeysError {
-  return new KpkeysError("ERR_STATE_FOREIGN", `${String(state)} is no state of a context entered now`, {
+  return new KpkeysError("ERR_STATE_FOREIGN", `${String(state)} is not the state of a context that is entered`, {
     expected: "a state of this machine's enterContext or guards, not yet left",
   });
 }

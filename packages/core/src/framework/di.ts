@@ -1,46 +1,59 @@
 import { createRequire } from "node:module";
 import type * as Tsyringe from "tsyringe";
-import type { DependencyContainer } from "tsyringe";
+import type { DependencyContainer, InjectionToken } from "tsyringe";
 import type { Token } from "../contracts/index.js";
 import { KpkeysError } from "../errors.js";
 import { once } from "./once.js";
 
 export type { DependencyContainer } from "tsyringe";
 
-// Loaded as the CommonJS modules that they are: of their forty files Node.js would make ES modules first, which takes as long again as
-// all else of an empty process.
+// require(): loading tsyringe's forty files as ES modules takes 30 ms of CPU time longer in each thread of a replay.
 const require = createRequire(import.meta.url);
 require("reflect-metadata");
 const tsyringe = require("tsyringe") as typeof Tsyringe;
 
-/** The container's decorator of a constructor's parameter: which token it is resolved by. */
+/** The container's decorator of a constructor's parameter: the token that it is resolved by. */
 export const inject: typeof Tsyringe.inject = tsyringe.inject;
 /** The container's decorator of a class that it can make. */
 export const injectable: typeof Tsyringe.injectable = tsyringe.injectable;
-/** The container's decorator of a constructor's parameter that takes all that is registered with a token. */
-export const injectAll: typeof Tsyringe.injectAll = tsyringe.injectAll;
-/** Makes a factory of the container that is run once. */
-export const instanceCachingFactory: typeof Tsyringe.instanceCachingFactory = tsyringe.instanceCachingFactory;
-/** How long the container keeps what it made of a class. */
-export const Lifecycle: typeof Tsyringe.Lifecycle = tsyringe.Lifecycle;
+
+/** tsyringe's container class: a container made with it inherits nothing, a child of the global container would. */
+const Container = tsyringe.container.constructor as new () => DependencyContainer;
 
 /**
- * Makes the container of one machine. Containers share nothing, so that machines of different architectures may live side by
- * side.
+ * Makes the container of one machine. Containers share nothing, so machines of different architectures can be used in one process.
  *
  * @returns an empty container
  */
 export function createContainer(): DependencyContainer {
-  return tsyringe.container.createChildContainer();
+  return new Container();
 }
 
 /**
- * Registers what implements a contract in a machine.
+ * Registers a class that implements a contract: the container makes one instance when it is first resolved, and resolves the
+ * `@inject` parameters of its constructor from the same container.
+ *
+ * @typeParam T - the contract
+ * @param container - a machine's container
+ * @param token - the contract's token, or another class whose instances are shared in the machine
+ * @param implementation - an `@injectable()` class
+ */
+export function provideClass<T>(
+  container: DependencyContainer,
+  token: InjectionToken<T>,
+  // A constructor's parameters are the container's business: `never` accepts every constructor.
+  implementation: new (...dependencies: never[]) => T,
+): void {
+  container.registerSingleton<T>(token, implementation as new (...dependencies: unknown[]) => T);
+}
+
+/**
+ * Registers an object that implements a contract.
  *
  * @typeParam T - the contract
  * @param container - a machine's container
  * @param token - the contract's token
- * @param instance - what implements it
+ * @param instance - the implementation
  */
 export function provide<T>(container: DependencyContainer, token: Token<T>, instance: NoInfer<T>): void {
   container.registerInstance<T>(token, instance);
@@ -52,17 +65,25 @@ export function provide<T>(container: DependencyContainer, token: Token<T>, inst
  * @typeParam T - the contract
  * @param container - a machine's container
  * @param token - the contract's token
- * @returns what implements it
+ * @returns the implementation
  * @throws KpkeysError ERR_CONTRACT_MISSING
  */
 export function resolve<T>(container: DependencyContainer, token: Token<T>): T {
-  if (!container.isRegistered(token, true)) {
-    const name = token.description ?? "without a name";
-    throw new KpkeysError("ERR_CONTRACT_MISSING", `nothing in this machine implements the contract ${name}`, {
-      expected: "a plugin that registers it, or asking once the kernel is built",
-    });
+  if (!container.isRegistered(token, true)) throw missing(token.description);
+  try {
+    return container.resolve<T>(token);
+  } catch (cause) {
+    // tsyringe reports a missing dependency of a class, at any depth, with the token's name in the text.
+    const [, name] = /unregistered dependency token: "Symbol\((.*?)\)"/.exec(String(cause)) ?? [];
+    throw name === undefined ? cause : missing(name, cause);
   }
-  return container.resolve<T>(token);
+}
+
+function missing(name = "without a name", cause?: unknown): KpkeysError {
+  return new KpkeysError("ERR_CONTRACT_MISSING", `nothing in this machine implements the contract ${name}`, {
+    expected: "a plugin that registers it, or a later resolve, once the kernel is built",
+    cause,
+  });
 }
 
 /**

@@ -11,7 +11,7 @@ import type {
 } from "../contracts/index.js";
 import { KpkeysError } from "../errors.js";
 
-/** All points, so that a name which is none is refused and no handler is kept that never runs. */
+/** All points: an unknown name is rejected, because its handler would never run. */
 const POINTS: Readonly<Record<ExtensionPoint, true>> = {
   tablePageAllocated: true,
   tablePageFreeing: true,
@@ -39,87 +39,85 @@ const POINTS: Readonly<Record<ExtensionPoint, true>> = {
   initPhase: true,
 };
 
-/**
- * Makes a machine's extension points.
- *
- * @returns nothing attached yet
- */
-export function createExtensionPoints(): ExtensionPoints {
-  const attached: { [P in ExtensionPoint]?: ExtensionHandlers[P][] } = {};
-  const guards = new Map<Setter, Guard>();
-  const suites: KunitSuite[] = [];
-  let tableAllocator: TableAllocator | undefined;
-  let credStore: CredStore | undefined;
-  let frozen = false;
+/** The extension points of one machine. */
+export class ExtensionPointTable implements ExtensionPoints {
+  readonly suites: KunitSuite[] = [];
+  tableAllocator: TableAllocator | undefined;
+  credStore: CredStore | undefined;
+  private readonly attached: { [P in ExtensionPoint]?: ExtensionHandlers[P][] } = {};
+  private readonly guards = new Map<Setter, Guard>();
+  private frozen = false;
 
-  function refuseWhenFrozen(what: string): void {
-    if (!frozen) return;
-    throw new KpkeysError("ERR_FROZEN", `${what} after the machine was frozen`, {
-      expected: "that in the plugin's setup",
-    });
+  on<P extends ExtensionPoint>(point: P, handler: ExtensionHandlers[P]): void {
+    this.rejectIfFrozen(`attach a handler to '${point}'`);
+    this.handlersOf(point).push(handler);
   }
 
-  function handlersOf<P extends ExtensionPoint>(point: P): ExtensionHandlers[P][] {
+  handlers<P extends ExtensionPoint>(point: P): readonly ExtensionHandlers[P][] {
+    return this.handlersOf(point);
+  }
+
+  setGuard(setter: Setter, guard: Guard): void {
+    this.rejectIfFrozen(`guard '${setter}'`);
+    if (!SETTERS.includes(setter)) {
+      throw new KpkeysError("ERR_EXTENSION_UNKNOWN", `there is no setter '${setter}' with a guard point`, {
+        expected: `one of ${SETTERS.join(", ")}`,
+      });
+    }
+    if (this.guards.has(setter)) {
+      throw new KpkeysError("ERR_GUARD_TAKEN", `another feature already guards '${setter}'`, {
+        expected: "only one feature that guards page-table writes",
+      });
+    }
+    this.guards.set(setter, guard);
+  }
+
+  guard(setter: Setter): Guard | undefined {
+    return this.guards.get(setter);
+  }
+
+  setTableAllocator(allocator: TableAllocator): void {
+    this.rejectIfFrozen("set the allocator of table pages");
+    if (this.tableAllocator !== undefined) {
+      throw new KpkeysError("ERR_GUARD_TAKEN", "another feature already allocates table pages", {
+        expected: "only one feature that allocates table pages",
+      });
+    }
+    this.tableAllocator = allocator;
+  }
+
+  setCredStore(store: CredStore): void {
+    this.rejectIfFrozen("set the store of credentials");
+    if (this.credStore !== undefined) {
+      throw new KpkeysError("ERR_GUARD_TAKEN", "another feature already stores credentials", {
+        expected: "only one feature that stores credentials",
+      });
+    }
+    this.credStore = store;
+  }
+
+  addSuite(suite: KunitSuite): void {
+    this.rejectIfFrozen(`add the suite '${suite.name}'`);
+    this.suites.push(suite);
+  }
+
+  freeze(): void {
+    this.frozen = true;
+  }
+
+  private handlersOf<P extends ExtensionPoint>(point: P): ExtensionHandlers[P][] {
     if (!Object.hasOwn(POINTS, point)) {
       throw new KpkeysError("ERR_EXTENSION_UNKNOWN", `there is no extension point '${point}'`, {
         expected: `one of ${Object.keys(POINTS).join(", ")}`,
       });
     }
-    return (attached[point] ??= attached[point] = []);
+    return (this.attached[point] ??= this.attached[point] = []);
   }
 
-  return {
-    on(point, handler) {
-      refuseWhenFrozen(`a handler is attached to '${point}'`);
-      handlersOf(point).push(handler);
-    },
-    handlers: handlersOf,
-    setGuard(setter, guard) {
-      refuseWhenFrozen(`the guard point of '${setter}' is taken`);
-      if (!SETTERS.includes(setter)) {
-        throw new KpkeysError("ERR_EXTENSION_UNKNOWN", `there is no setter '${setter}' with a guard point`, {
-          expected: `one of ${SETTERS.join(", ")}`,
-        });
-      }
-      if (guards.has(setter)) {
-        throw new KpkeysError("ERR_GUARD_TAKEN", `the guard point of '${setter}' is held by another feature`, {
-          expected: "one feature alone that guards page-table writes",
-        });
-      }
-      guards.set(setter, guard);
-    },
-    guard: (setter) => guards.get(setter),
-    setTableAllocator(allocator) {
-      refuseWhenFrozen("the allocation of table pages is taken");
-      if (tableAllocator !== undefined) {
-        throw new KpkeysError("ERR_GUARD_TAKEN", "the allocation of table pages is held by another feature", {
-          expected: "one feature alone that allocates table pages",
-        });
-      }
-      tableAllocator = allocator;
-    },
-    get tableAllocator() {
-      return tableAllocator;
-    },
-    setCredStore(store) {
-      refuseWhenFrozen("the store of credentials is taken");
-      if (credStore !== undefined) {
-        throw new KpkeysError("ERR_GUARD_TAKEN", "the store of credentials is held by another feature", {
-          expected: "one feature alone that keeps credentials",
-        });
-      }
-      credStore = store;
-    },
-    get credStore() {
-      return credStore;
-    },
-    addSuite(suite) {
-      refuseWhenFrozen(`the suite '${suite.name}' is added`);
-      suites.push(suite);
-    },
-    suites,
-    freeze() {
-      frozen = true;
-    },
-  };
+  private rejectIfFrozen(action: string): void {
+    if (!this.frozen) return;
+    throw new KpkeysError("ERR_FROZEN", `cannot ${action}: the machine is frozen`, {
+      expected: "do it in the plugin's setup()",
+    });
+  }
 }

@@ -4,37 +4,36 @@ import {
   Kpkeys,
   KpkeysArch,
   Observer,
-  PkeyRegister,
   ProtectedObjects,
   StaticKeys,
 } from "../contracts/index.js";
 import type { ContextName } from "../contracts/index.js";
-import { instanceCachingFactory, lazily, provide, resolve } from "./di.js";
+import { ContextSwitch } from "./context-switch.js";
+import { lazily, provideClass, resolve } from "./di.js";
 import type { DependencyContainer } from "./di.js";
-import { createExtensionPoints } from "./extension-points.js";
-import { createKpkeys } from "./kpkeys.js";
-import { createProtectedObjects } from "./protected-objects.js";
-import { createStaticKeys } from "./static-keys.js";
+import { ExtensionPointTable } from "./extension-points.js";
+import { KpkeysApi } from "./kpkeys.js";
+import { once } from "./once.js";
+import { ProtectedObjectList } from "./protected-objects.js";
+import { StaticKeyTable } from "./static-keys.js";
 
 /**
  * Registers the framework in a machine's container: {@link Kpkeys}, {@link StaticKeys}, {@link ExtensionPoints} and
- * {@link ProtectedObjects}. To be done before plugins are set up; what the architecture implements is asked for later. An {@link Observer} that is to be told of contexts must be
- * there before the first of them asks for {@link Kpkeys}.
+ * {@link ProtectedObjects}. Call it before plugins are set up. The architecture, and an {@link Observer} of contexts, must be
+ * registered before {@link Kpkeys} is first resolved.
  *
  * @param container - a fresh container
  */
 export function registerFramework(container: DependencyContainer): void {
-  provide(container, StaticKeys, createStaticKeys());
-  provide(container, ExtensionPoints, createExtensionPoints());
-  provide(container, ProtectedObjects, createProtectedObjects());
-  container.register(Kpkeys, {
-    useFactory: instanceCachingFactory(() =>
-      createKpkeys(lazily(container, KpkeysArch), resolve(container, PkeyRegister), contextListener(container)),
-    ),
-  });
+  provideClass(container, StaticKeys, StaticKeyTable);
+  provideClass(container, ExtensionPoints, ExtensionPointTable);
+  provideClass(container, ProtectedObjects, ProtectedObjectList);
+  const contextSwitch = once(() => new ContextSwitch(resolve(container, KpkeysArch), contextListener(container)));
+  container.register(ContextSwitch, { useFactory: contextSwitch });
+  provideClass(container, Kpkeys, KpkeysApi);
 }
 
-/** Tells the machine's observer of contexts; `undefined` where nobody wants to know, so that nothing is asked on the way. */
+/** Notifies the machine's observer of contexts; `undefined` without one. */
 function contextListener(container: DependencyContainer): ((context: ContextName | undefined) => void) | undefined {
   const observer = container.isRegistered(Observer, true) ? resolve(container, Observer) : undefined;
   if (observer?.context === undefined) return undefined;

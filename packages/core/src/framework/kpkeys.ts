@@ -1,102 +1,154 @@
+import { KpkeysArch, PkeyRegister } from "../contracts/index.js";
 import type {
   CompiledContext,
   ContextName,
+  ContextRights,
   Guard,
   Kpkeys,
-  KpkeysArch,
   KpkeysState,
-  PkeyRegister,
+  LiteralContext,
+  PkeyName,
+  Rights,
   Words,
 } from "../contracts/index.js";
 import { KpkeysError } from "../errors.js";
-import { createContextSwitch } from "./context-switch.js";
-import { createContexts, union } from "./contexts.js";
-import { once } from "./once.js";
-import { createPkeys } from "./pkeys.js";
+import { ContextSwitch, NOT_ENTERED } from "./context-switch.js";
+import { Contexts, orWords } from "./contexts.js";
+import { inject, injectable } from "./di.js";
+import { Pkeys } from "./pkeys.js";
 
-/** What a guard gives whose condition does not hold; leaving takes it and does nothing. */
-const NOTHING_ENTERED = 0 as KpkeysState;
+/** A guard that enters its context while its condition holds. */
+class ContextGuard implements Guard {
+  private context: CompiledContext | undefined;
 
-/**
- * Makes the kpkeys API of one machine.
- *
- * @param findArch - gives the architecture's part; asked once, when first needed
- * @param register - the layout of the key register
- * @param onContext - told of each context entered, and with `undefined` of each left, if anybody listens
- * @returns the API, in which keys and contexts can be registered until it is frozen
- */
-export function createKpkeys(
-  findArch: () => KpkeysArch,
-  register: PkeyRegister,
-  onContext?: (context: ContextName | undefined) => void,
-): Kpkeys {
-  const arch = once(findArch);
-  const pkeys = createPkeys(arch, register);
-  const contexts = createContexts(pkeys, register);
-  const { enter, leave, leaveBeforeBarrier } = createContextSwitch(arch, onContext);
-  /** Contexts of guards made before the contexts are compiled. */
-  const awaited: (() => CompiledContext)[] = [];
-  let frozen = false;
+  constructor(
+    private readonly name: ContextName,
+    private readonly condition: () => boolean,
+    private readonly contexts: Contexts,
+    private readonly contextSwitch: ContextSwitch,
+  ) {}
 
-  function refuseWhenFrozen(what: string): void {
-    if (!frozen) return;
-    throw new KpkeysError("ERR_FROZEN", `${what} after kpkeys was frozen`, { expected: "that in the plugin's setup" });
+  enter(): KpkeysState {
+    return this.condition() ? this.contextSwitch.enter(this.context ?? this.compile()) : NOT_ENTERED;
   }
 
-  /** Entering looks nothing up but the first time. */
-  function makeGuard(name: ContextName, condition: () => boolean): Guard {
-    const context = once(() => contexts.compiled(name));
-    if (frozen) context();
-    else awaited.push(context);
-    return {
-      enter: () => (condition() ? enter(context()) : NOTHING_ENTERED),
-      exit: leave,
-    };
+  exit(state: KpkeysState): void {
+    this.contextSwitch.leave(state, false);
   }
 
-  function supported(): boolean {
-    return arch().supportsKpkeys();
+  /** Looks the context up, so that entering does not. @throws KpkeysError ERR_CONTEXT_UNKNOWN, ERR_INIT_ORDER */
+  compile(): CompiledContext {
+    return (this.context ??= this.contexts.compiled(this.name));
+  }
+}
+
+/** The kpkeys API of one machine. Keys and contexts can be registered until it is frozen. */
+@injectable()
+export class KpkeysApi implements Kpkeys {
+  private readonly pkeys: Pkeys;
+  private readonly contexts: Contexts;
+  /** Guards made before the contexts are compiled. */
+  private readonly guards: ContextGuard[] = [];
+  private frozen = false;
+
+  /**
+   * @param arch - the architecture's part
+   * @param register - the layout of the key register
+   * @param contextSwitch - enters and leaves contexts
+   */
+  constructor(
+    @inject(KpkeysArch) private readonly arch: KpkeysArch,
+    @inject(PkeyRegister) private readonly register: PkeyRegister,
+    @inject(ContextSwitch) private readonly contextSwitch: ContextSwitch,
+  ) {
+    this.pkeys = new Pkeys(arch, register);
+    this.contexts = new Contexts(this.pkeys, register);
   }
 
-  return {
-    supported,
-    registerPkey(name) {
-      refuseWhenFrozen(`the key ${name} is registered`);
-      return pkeys.register(name);
-    },
-    defineContext(name, rights, others) {
-      refuseWhenFrozen(`the context ${name} is defined`);
-      contexts.define(name, rights, others);
-    },
-    pkey: (name) => pkeys.numberOf(name),
-    pkeyNames: pkeys.names,
-    contextNames: contexts.names,
-    freeze() {
-      if (frozen) return;
-      if (pkeys.names.size > register.keys) throw tooMany(pkeys.names.size, register);
-      contexts.compile();
-      for (const context of awaited) context();
-      frozen = true;
-    },
-    compiled: (name) => contexts.compiled(name),
-    rights: (context, key) => contexts.rights(context, key),
-    initialValue() {
-      let value: Words = contexts.compiled("DEFAULT").set;
-      for (let key = 0; key < register.keys; key++) {
-        if (!pkeys.names.has(key)) value = union(value, register.field(key, register.unused));
-      }
-      return value;
-    },
-    enterContext(name) {
-      const context = contexts.compiled(name);
-      return supported() ? enter(context) : NOTHING_ENTERED;
-    },
-    leaveContext: leave,
-    leaveContextBeforeBarrier: leaveBeforeBarrier,
-    guardNoop: () => ({ enter: () => NOTHING_ENTERED, exit: () => undefined }),
-    guardCond: (context, condition) => makeGuard(context, condition),
-    guard: (context) => makeGuard(context, supported),
-  };
+  get pkeyNames(): ReadonlyMap<number, PkeyName> {
+    return this.pkeys.names;
+  }
+
+  get contextNames(): readonly ContextName[] {
+    return this.contexts.names;
+  }
+
+  supported(): boolean {
+    return this.arch.supportsKpkeys();
+  }
+
+  registerPkey(name: PkeyName): number {
+    this.rejectIfFrozen(`register key ${name}`, "register");
+    return this.pkeys.add(name);
+  }
+
+  defineContext(name: ContextName, rights: ContextRights, others?: Rights): void {
+    this.rejectIfFrozen(`define context ${name}`, "define");
+    this.contexts.define(name, rights, others);
+  }
+
+  pkey(name: PkeyName): number {
+    return this.pkeys.numberOf(name);
+  }
+
+  freeze(): void {
+    if (this.frozen) return;
+    if (this.pkeys.names.size > this.register.keys) throw tooMany(this.pkeys.names.size, this.register);
+    this.contexts.compile();
+    for (const guard of this.guards) guard.compile();
+    this.frozen = true;
+  }
+
+  rights(context: ContextName, key: PkeyName): Rights {
+    return this.contexts.rights(context, key);
+  }
+
+  compiled(name: ContextName): CompiledContext {
+    return this.contexts.compiled(name);
+  }
+
+  initialValue(): Words {
+    let value: Words = this.contexts.compiled("DEFAULT").set;
+    for (let key = 0; key < this.register.keys; key++) {
+      if (!this.pkeys.names.has(key)) value = orWords(value, this.register.field(key, this.register.unused));
+    }
+    return value;
+  }
+
+  enterContext<const C extends ContextName>(context: LiteralContext<C>): KpkeysState {
+    const compiled = this.contexts.compiled(context);
+    return this.supported() ? this.contextSwitch.enter(compiled) : NOT_ENTERED;
+  }
+
+  leaveContext(state: KpkeysState): void {
+    this.contextSwitch.leave(state, false);
+  }
+
+  leaveContextBeforeBarrier(state: KpkeysState): void {
+    this.contextSwitch.leave(state, true);
+  }
+
+  guardNoop(): Guard {
+    return { enter: () => NOT_ENTERED, exit: () => undefined };
+  }
+
+  guardCond<const C extends ContextName>(context: LiteralContext<C>, condition: () => boolean): Guard {
+    const guard = new ContextGuard(context, condition, this.contexts, this.contextSwitch);
+    if (this.frozen) guard.compile();
+    else this.guards.push(guard);
+    return guard;
+  }
+
+  guard<const C extends ContextName>(context: LiteralContext<C>): Guard {
+    return this.guardCond<C>(context, () => this.supported());
+  }
+
+  private rejectIfFrozen(action: string, verb: string): void {
+    if (!this.frozen) return;
+    throw new KpkeysError("ERR_FROZEN", `cannot ${action}: kpkeys is frozen`, {
+      expected: `${verb} it in the plugin's setup()`,
+    });
+  }
 }
 
 function tooMany(wanted: number, { name, keys }: PkeyRegister): KpkeysError {

@@ -1,30 +1,25 @@
 import type { ProtectedObjects, ProtectionClaim } from "../contracts/index.js";
 import { KpkeysError } from "../errors.js";
 
-/**
- * Makes the place where a machine's features say what they protect.
- *
- * @returns no claims yet
- */
-export function createProtectedObjects(): ProtectedObjects {
-  const claims: ProtectionClaim[] = [];
-  let frozen = false;
-  return {
-    claims,
-    declare(claim) {
-      if (frozen) {
-        throw new KpkeysError(
-          "ERR_FROZEN",
-          `feature '${claim.feature}' claims protection after the machine was frozen`,
-          {
-            expected: "declare() in the plugin's setup",
-          },
-        );
-      }
-      claims.push(claim);
-    },
-    freeze() {
-      frozen = true;
-    },
-  };
+/** The declarations of one machine's features: what they protect. */
+export class ProtectedObjectList implements ProtectedObjects {
+  readonly claims: ProtectionClaim[] = [];
+  private frozen = false;
+
+  declare(claim: ProtectionClaim): void {
+    if (this.frozen) {
+      throw new KpkeysError(
+        "ERR_FROZEN",
+        `cannot declare objects of feature '${claim.feature}': the machine is frozen`,
+        {
+          expected: "declare() in the plugin's setup()",
+        },
+      );
+    }
+    this.claims.push(claim);
+  }
+
+  freeze(): void {
+    this.frozen = true;
+  }
 }

@@ -53,13 +53,20 @@ export const NEEDS_DIRTY = -1;
 
 /** Where an entry keeps its output address. */
 export interface OutputAddressForm {
-  /** Bits 63 to 32 of an entry that are address bits in place, as a mask of the high word. In the low word those from the page size up are. */
+  /** Mask of an entry's high word: the bits that are address bits in place. In the low word those from the page size up are. */
   readonly highMask: number;
   /**
    * Address bits kept elsewhere: `bits` bits of the low word from bit `from` on are address bits from bit `to` (32 or more) on. arm64
    * with LPA2 keeps address bits 51:50 in 9:8; with 64 KiB pages and 52 bits it keeps 51:48 in 15:12.
    */
-  readonly moved?: { readonly from: number; readonly bits: number; readonly to: number };
+  readonly moved?: {
+    /** Lowest bit of the field in the entry's low word. */
+    readonly from: number;
+    /** Width of the field in bits. */
+    readonly bits: number;
+    /** The address bit that the lowest bit of the field is, 32 or more. */
+    readonly to: number;
+  };
 }
 
 /**

@@ -1,16 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { ContextName, ContextRights, Kpkeys, PkeyName, Rights } from "../../src/contracts/index.js";
-import { createKpkeys } from "../../src/framework/kpkeys.js";
 import { checkKeyBudget, keyBudget, sharingText } from "../../src/framework/key-budget.js";
 import { KpkeysError } from "../../src/errors.js";
-import { createTinyArch, GRANTING, WITHHOLDING } from "./tiny-arch.js";
+import { createKpkeys, createTinyArch, GRANTING, WITHHOLDING } from "./tiny-arch.js";
 
 /** A feature as far as the budget is about it: its key, and the context of the same name. */
 type Feature = readonly [name: string, rights?: Readonly<Record<string, Rights>>, others?: Rights];
 
 function make(register: typeof GRANTING, features: readonly Feature[]): Kpkeys {
-  const kpkeys = createKpkeys(() => createTinyArch(), register);
+  const kpkeys = createKpkeys(createTinyArch(), register);
   for (const [name] of features) kpkeys.registerPkey(name as PkeyName);
   for (const [name, rights, others] of features) {
     kpkeys.defineContext(name as ContextName, rights ?? { [name]: "rw" }, others);
@@ -57,7 +56,7 @@ describe("a key budget", () => {
   });
 
   it("tells that a secret which DEFAULT may not read would be readable everywhere", () => {
-    const kpkeys = createKpkeys(() => createTinyArch(), GRANTING);
+    const kpkeys = createKpkeys(createTinyArch(), GRANTING);
     for (const name of ["PGTABLES", "SECRET"]) kpkeys.registerPkey(name as PkeyName);
     kpkeys.defineContext("DEFAULT", { SECRET: "none" } as ContextRights);
     kpkeys.defineContext("PGTABLES", { PGTABLES: "rw" });
@@ -78,7 +77,7 @@ describe("a key budget", () => {
   });
 
   it("a context that opens all keys, whoever registers them, opens those registered after it", () => {
-    const kpkeys = createKpkeys(() => createTinyArch(), GRANTING);
+    const kpkeys = createKpkeys(createTinyArch(), GRANTING);
     kpkeys.defineContext("ALL" as ContextName, {}, "rw");
     kpkeys.registerPkey("LATE" as PkeyName);
     kpkeys.freeze();

@@ -1,9 +1,8 @@
-import { createKpkeys, createStaticKeys } from "../../src/index.js";
 import type { ContextRights, Kpkeys, KpkeysState, PkeyName, PkeyRegister } from "../../src/contracts/index.js";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { codeOf } from "./open-types.js";
-import { createTinyArch, GRANTING, WITHHOLDING } from "./tiny-arch.js";
+import { createKpkeys, createTinyArch, GRANTING, WITHHOLDING } from "./tiny-arch.js";
 import type { TinyArch } from "./tiny-arch.js";
 
 interface Made {
@@ -13,7 +12,7 @@ interface Made {
 
 function make(register: PkeyRegister, define: (kpkeys: Kpkeys) => void = definePgtables): Made {
   const arch = createTinyArch();
-  const kpkeys = createKpkeys(() => arch, register);
+  const kpkeys = createKpkeys(arch, register);
   define(kpkeys);
   kpkeys.freeze();
   arch.value = kpkeys.initialValue().low;
@@ -91,7 +90,7 @@ describe("keys get their numbers", () => {
   });
 
   it("refuses a second one of a name, and an unknown name", () => {
-    const kpkeys = createKpkeys(() => createTinyArch(), GRANTING);
+    const kpkeys = createKpkeys(createTinyArch(), GRANTING);
     kpkeys.registerPkey("PGTABLES");
     expect(codeOf(() => kpkeys.registerPkey("PGTABLES"))).toBe("ERR_PKEY_DUPLICATE");
     expect(codeOf(() => kpkeys.registerPkey("DEFAULT"))).toBe("ERR_PKEY_DUPLICATE");
@@ -99,7 +98,7 @@ describe("keys get their numbers", () => {
   });
 
   it("take an architecture's number that its own key does not claim when there is no other, and too many are refused at the end", () => {
-    const kpkeys = createKpkeys(() => createTinyArch(), { ...GRANTING, keys: 3 });
+    const kpkeys = createKpkeys(createTinyArch(), { ...GRANTING, keys: 3 });
     kpkeys.registerPkey("PGTABLES");
     expect(kpkeys.registerPkey("TEST_EXTRA")).toBe(2);
     expect(kpkeys.registerPkey("CRED")).toBeGreaterThan(2);
@@ -111,7 +110,7 @@ describe("keys get their numbers", () => {
   });
 
   it("refuses a number of the architecture's that another key has", () => {
-    const kpkeys = createKpkeys(() => createTinyArch({ PGTABLES: 1, CRED: 1 }), GRANTING);
+    const kpkeys = createKpkeys(createTinyArch({ PGTABLES: 1, CRED: 1 }), GRANTING);
     kpkeys.registerPkey("PGTABLES");
     expect(codeOf(() => kpkeys.registerPkey("CRED"))).toBe("ERR_PKEY_DUPLICATE");
   });
@@ -119,7 +118,7 @@ describe("keys get their numbers", () => {
 
 describe("a context is refused", () => {
   const { kpkeys } = (() => {
-    const api = createKpkeys(() => createTinyArch(), GRANTING);
+    const api = createKpkeys(createTinyArch(), GRANTING);
     definePgtables(api);
     return { kpkeys: api };
   })();
@@ -193,7 +192,7 @@ describe("a context is refused", () => {
 
 describe("freeze", () => {
   it("refuses keys and contexts after, and contexts are entered only after", () => {
-    const kpkeys = createKpkeys(() => createTinyArch(), GRANTING);
+    const kpkeys = createKpkeys(createTinyArch(), GRANTING);
     definePgtables(kpkeys);
     expect(codeOf(() => kpkeys.enterContext("PGTABLES"))).toBe("ERR_INIT_ORDER");
     expect(codeOf(() => kpkeys.guard("PGTABLES").enter())).toBe("ERR_INIT_ORDER");
@@ -210,7 +209,7 @@ describe("freeze", () => {
   });
 
   it("finds a guard whose context nobody has defined", () => {
-    const kpkeys = createKpkeys(() => createTinyArch(), GRANTING);
+    const kpkeys = createKpkeys(createTinyArch(), GRANTING);
     kpkeys.guard("CRED");
     expect(
       codeOf(() => {
@@ -349,101 +348,5 @@ describe("leaveContext accepts only states that are its own and not yet consumed
     expect(arch.counters).toEqual({ registerWrites: 2, barriers: 2 });
     kpkeys.leaveContextBeforeBarrier(kpkeys.enterContext("PGTABLES"));
     expect(arch.counters).toEqual({ registerWrites: 4, barriers: 3 });
-  });
-});
-
-describe("guards", () => {
-  it("look at the saved state on exit, never at the condition again", () => {
-    fc.assert(
-      fc.property(fc.boolean(), fc.boolean(), (onEntry, onExit) => {
-        let on = onEntry;
-        let asked = 0;
-        const { kpkeys, arch } = make(GRANTING);
-        const guard = kpkeys.guardCond("PGTABLES", () => {
-          asked++;
-          return on;
-        });
-        const state = guard.enter();
-        expect(arch.value).toBe(onEntry ? 0x57 : 0x17);
-        on = onExit;
-        guard.exit(state);
-        expect(arch.value).toBe(0x17);
-        expect(asked).toBe(1);
-        expect(arch.counters.registerWrites).toBe(onEntry ? 2 : 0);
-      }),
-    );
-  });
-
-  it("may be entered with the static key off and left with it on: enabling it writes page tables itself", () => {
-    const key = createStaticKeys().define("kpkeys_hardened_pgtables_key");
-    const { kpkeys, arch } = make(GRANTING);
-    const guard = kpkeys.guardCond("PGTABLES", () => key.enabled);
-    const state = guard.enter();
-    key.enable();
-    guard.exit(state);
-    expect(arch.value).toBe(0x17);
-    expect(arch.counters.registerWrites).toBe(0);
-    guard.exit(guard.enter());
-    expect(arch.counters.registerWrites).toBe(2);
-  });
-
-  it("made during setup, before their context is defined, enter it after freeze", () => {
-    const arch = createTinyArch();
-    const kpkeys = createKpkeys(() => arch, GRANTING);
-    const guard = kpkeys.guard("PGTABLES");
-    definePgtables(kpkeys);
-    kpkeys.freeze();
-    arch.value = 0x17;
-    const state = guard.enter();
-    expect(arch.value).toBe(0x57);
-    guard.exit(state);
-    expect(arch.value).toBe(0x17);
-  });
-
-  it("that do nothing do nothing", () => {
-    const { kpkeys, arch } = make(GRANTING);
-    const guard = kpkeys.guardNoop();
-    guard.exit(guard.enter());
-    expect(arch.counters.registerWrites).toBe(0);
-  });
-
-  it("without a condition enter where kernel pkeys are supported", () => {
-    const { kpkeys, arch } = make(GRANTING);
-    const guard = kpkeys.guard("PGTABLES");
-    arch.supported = false;
-    expect(kpkeys.supported()).toBe(false);
-    guard.exit(guard.enter());
-    expect(arch.counters.registerWrites).toBe(0);
-    arch.supported = true;
-    guard.exit(guard.enter());
-    expect(arch.counters.registerWrites).toBe(2);
-  });
-});
-
-describe("on a CPU without kernel pkeys", () => {
-  it("entering and leaving a context switches nothing", () => {
-    const { kpkeys, arch } = make(GRANTING);
-    arch.supported = false;
-    const state = kpkeys.enterContext("PGTABLES");
-    expect(arch.value).toBe(0x17);
-    kpkeys.leaveContext(state);
-    kpkeys.leaveContextBeforeBarrier(state);
-    expect(arch.counters.registerWrites).toBe(0);
-  });
-});
-
-describe("the architecture is asked for when first needed", () => {
-  it("not before a key or a context needs it, and once", () => {
-    let asked = 0;
-    const arch = createTinyArch();
-    const kpkeys = createKpkeys(() => {
-      asked++;
-      return arch;
-    }, GRANTING);
-    kpkeys.guardNoop().enter();
-    expect(asked).toBe(0);
-    kpkeys.freeze();
-    for (let times = 0; times < 3; times++) kpkeys.leaveContext(kpkeys.enterContext("DEFAULT"));
-    expect(asked).toBe(1);
   });
 });

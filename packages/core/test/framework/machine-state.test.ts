@@ -1,8 +1,8 @@
 import {
   createContainer,
-  createExtensionPoints,
-  createProtectedObjects,
-  createStaticKeys,
+  ExtensionPointTable,
+  ProtectedObjectList,
+  StaticKeyTable,
   lazily,
   provide,
   registerFramework,
@@ -19,6 +19,7 @@ import {
   token,
 } from "../../src/contracts/index.js";
 import type { ExtensionPoint, Guard, KpkeysState, Setter, TableAllocator, Token } from "../../src/contracts/index.js";
+import { container as globalContainer } from "tsyringe";
 import { describe, expect, it } from "vitest";
 import { codeOf } from "./open-types.js";
 import { createTinyArch, GRANTING } from "./tiny-arch.js";
@@ -27,7 +28,7 @@ const guard: Guard = { enter: () => 0 as KpkeysState, exit: () => undefined };
 
 describe("static keys", () => {
   it("are off at boot, stay on once enabled, and are read-only after init", () => {
-    const keys = createStaticKeys();
+    const keys = new StaticKeyTable();
     const one = keys.define("kpkeys_hardened_pgtables_key");
     const two = keys.define("other_key");
     expect([one.enabled, two.enabled]).toEqual([false, false]);
@@ -49,7 +50,7 @@ describe("static keys", () => {
 
 describe("extension points", () => {
   it("keep the handlers of a point in the order in which they were attached", () => {
-    const points = createExtensionPoints();
+    const points = new ExtensionPointTable();
     const seen: string[] = [];
     points.on("exceptionEntry", () => seen.push("first"));
     points.on("exceptionExit", () => seen.push("other point"));
@@ -60,7 +61,7 @@ describe("extension points", () => {
   });
 
   it("give each setter one guard point", () => {
-    const points = createExtensionPoints();
+    const points = new ExtensionPointTable();
     for (const setter of SETTERS) points.setGuard(setter, guard);
     for (const setter of SETTERS) {
       expect(points.guard(setter)).toBe(guard);
@@ -70,11 +71,11 @@ describe("extension points", () => {
         }),
       ).toBe("ERR_GUARD_TAKEN");
     }
-    expect(createExtensionPoints().guard("set_pte")).toBeUndefined();
+    expect(new ExtensionPointTable().guard("set_pte")).toBeUndefined();
   });
 
   it("give the allocation of table pages to one feature, before freeze", () => {
-    const points = createExtensionPoints();
+    const points = new ExtensionPointTable();
     const allocator: TableAllocator = {
       alloc: () => -1,
       free: () => undefined,
@@ -94,7 +95,7 @@ describe("extension points", () => {
   });
 
   it("refuse a point or a setter that there is not, instead of keeping a handler that never runs", () => {
-    const points = createExtensionPoints();
+    const points = new ExtensionPointTable();
     expect(
       codeOf(() => {
         points.on("lazyMmuEntre" as ExtensionPoint, () => 0);
@@ -113,7 +114,7 @@ describe("extension points", () => {
   });
 
   it("are read-only after freeze", () => {
-    const points = createExtensionPoints();
+    const points = new ExtensionPointTable();
     points.addSuite({ name: "suite", cases: [] });
     points.freeze();
     expect(
@@ -137,7 +138,7 @@ describe("extension points", () => {
 
 describe("protected objects", () => {
   it("are claimed by features until freeze", () => {
-    const objects = createProtectedObjects();
+    const objects = new ProtectedObjectList();
     objects.declare({ feature: "pgtables", tablePkey: 1 });
     objects.freeze();
     expect(
@@ -177,16 +178,19 @@ describe("a machine's container", () => {
     expect(later()).toBe(made);
   });
 
-  it("resolves the architecture only when kpkeys needs it, because CPUs exist only once boot begins", () => {
+  it("says which dependency of a service is missing", () => {
     const container = createContainer();
     registerFramework(container);
     provide(container, PkeyRegister, GRANTING);
-    const kpkeys = resolve(container, Kpkeys);
-    kpkeys.freeze();
-    expect(kpkeys.initialValue()).toEqual({ high: 0, low: 7 });
-    const arch = createTinyArch();
-    provide(container, KpkeysArch, arch);
-    kpkeys.enterContext("DEFAULT");
-    expect(arch.value).toBe(7);
+    expect(codeOf(() => resolve(container, Kpkeys))).toBe("ERR_CONTRACT_MISSING");
+    expect(() => resolve(container, Kpkeys)).toThrow("@kpkeys/core:KpkeysArch");
+    provide(container, KpkeysArch, createTinyArch());
+    expect(resolve(container, Kpkeys).pkeyNames.size).toBe(1);
+  });
+
+  it("does not see what is registered in tsyringe's global container", () => {
+    const own: Token<object> = token("TestGlobal");
+    globalContainer.registerInstance(own, {});
+    expect(codeOf(() => resolve(createContainer(), own))).toBe("ERR_CONTRACT_MISSING");
   });
 });

@@ -1,3 +1,5 @@
+import { ContextSwitch } from "../../src/framework/context-switch.js";
+import { KpkeysApi } from "../../src/framework/kpkeys.js";
 import type { CompiledContext, KpkeysArch, PkeyRegister, Rights } from "../../src/contracts/index.js";
 
 /** A register of one field a key, as data: which bits of a field give read, execute and write. */
@@ -83,4 +85,9 @@ export function createTinyArch(pkeyNumbers: Readonly<Record<string, number>> = {
     },
   };
   return arch;
+}
+
+/** The kpkeys API of an architecture, without a container. */
+export function createKpkeys(arch: KpkeysArch, register: PkeyRegister): KpkeysApi {
+  return new KpkeysApi(arch, register, new ContextSwitch(arch, undefined));
 }

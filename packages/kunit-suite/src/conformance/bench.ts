@@ -1,11 +1,4 @@
-import {
-  createContainer,
-  createPluginRegistry,
-  instanceCachingFactory,
-  provide,
-  registerFramework,
-  resolve,
-} from "@kpkeys/core";
+import { createContainer, createPluginRegistry, once, provide, registerFramework, resolve } from "@kpkeys/core";
 import {
   ArchTools,
   CpuFactory,
@@ -193,9 +186,9 @@ function setUp(plugin: Plugin, options: PluginOptions): DependencyContainer {
   const container = createContainer();
   registerFramework(container);
   container.register(PhysicalMemory, {
-    useFactory: instanceCachingFactory((c) => {
-      const { pageShift } = resolve(c, PageTableFormat).geometry;
-      const firstPfn = Number(resolve(c, PgtableArch).layout.ramBase >> BigInt(pageShift));
+    useFactory: once(() => {
+      const { pageShift } = resolve(container, PageTableFormat).geometry;
+      const firstPfn = Number(resolve(container, PgtableArch).layout.ramBase >> BigInt(pageShift));
       return createPhysicalMemory([{ firstPfn, pages: RAM_PAGES }], { pageShift, reservePages: CONTENT_PAGES });
     }),
   });
