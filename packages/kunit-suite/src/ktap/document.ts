@@ -1,126 +1,139 @@
 import { createBlockFilter } from "./blocks.js";
 import type { KtapSink } from "./findings.js";
 import { DEEPEST, innermost, isComplete } from "./level.js";
+import type { Levels } from "./level.js";
 import type { KtapLine, PlanLine, ResultLine, VersionLine } from "./lines.js";
 import { endOf, isDeeper, isOutside, mayHoldBare } from "./nesting.js";
-import { createTestTree } from "./tree.js";
-
-/** Reads the lines of one console, in which documents follow each other. */
-export interface DocumentReader {
-  /** Takes the next line. */
-  push(line: KtapLine): void;
-  /** Ends the document that is open. */
-  close(): void;
-}
+import { TestTree } from "./tree.js";
 
 /** The versions that there are, first and last, by protocol. */
 const VERSIONS = { KTAP: [1, 1], TAP: [13, 14] } as const;
 
-/**
- * Makes a reader of documents.
- * @param sink - takes what it finds
- */
-export function createDocumentReader(sink: KtapSink): DocumentReader {
-  const tree = createTestTree(sink);
-  const { levels } = tree;
-  const blocks = createBlockFilter(takeOrHold);
+/** Reads the lines of one console, in which documents follow each other. */
+export class DocumentReader {
+  private readonly tree: TestTree;
+  private readonly levels: Levels;
+  private readonly blocks = createBlockFilter((line) => {
+    this.takeOrHold(line);
+  });
   /** A version line whose next line decides what it begins. */
-  let version: VersionLine | undefined;
+  private version: VersionLine | undefined;
   /** Of the document that is open. */
-  let protocol: VersionLine["protocol"] = "KTAP";
+  private protocol: VersionLine["protocol"] = "KTAP";
   /** Number of the last line. */
-  let here = 1;
+  private last = 1;
 
-  function takeOrHold(line: KtapLine): void {
-    if (version === undefined) take(line);
-    else takeAfterVersion(version, line);
+  /** @param sink - takes what it finds */
+  constructor(private readonly sink: KtapSink) {
+    this.tree = new TestTree(sink);
+    this.levels = this.tree.levels;
   }
 
-  function take(line: KtapLine): void {
+  /** Takes the next line. */
+  push(line: KtapLine): void {
+    this.last = line.number;
+    this.blocks.push(line);
+  }
+
+  /** Ends the document that is open. */
+  close(): void {
+    this.blocks.close();
+    if (this.version !== undefined) this.beginByVersion(this.version);
+    this.tree.close(this.last);
+  }
+
+  private takeOrHold(line: KtapLine): void {
+    if (this.version === undefined) this.take(line);
+    else this.takeAfterVersion(this.version, line);
+  }
+
+  private take(line: KtapLine): void {
     switch (line.kind) {
       case "version":
-        checkVersion(line);
-        if (levels.length === 0) openDocument(line);
-        else version = line;
+        this.checkVersion(line);
+        if (this.levels.length === 0) this.openDocument(line);
+        else this.version = line;
         return;
       case "subtest":
-        openSubtest(line.name, line.indent, line.number);
+        this.openSubtest(line.name, line.indent, line.number);
         return;
       case "plan":
-        takePlan(line);
+        this.takePlan(line);
         return;
       case "result":
-        takeResult(line);
+        this.takeResult(line);
         return;
       case "bail":
-        sink.wrong(line.number, `the tests were given up: ${line.reason}`);
-        tree.log(line.text);
+        this.sink.wrong(line.number, `the tests were given up: ${line.reason}`);
+        this.tree.log(line.text);
         return;
       case "log":
-        if (line.damage !== undefined) sink.wrong(line.number, line.damage);
-        tree.log(line.text);
+        if (line.damage !== undefined) this.sink.wrong(line.number, line.damage);
+        this.tree.log(line.text);
     }
   }
 
-  function takeAfterVersion(before: VersionLine, line: KtapLine): void {
+  private takeAfterVersion(before: VersionLine, line: KtapLine): void {
     // Another line of the console may come between the two lines of a head.
-    if (line.kind === "log") take(line);
+    if (line.kind === "log") this.take(line);
     else if (line.kind === "subtest" && line.indent === before.indent) {
-      version = undefined;
-      openSubtest(line.name, before.indent, line.number);
+      this.version = undefined;
+      this.openSubtest(line.name, before.indent, line.number);
     } else {
-      beginByVersion(before);
-      take(line);
+      this.beginByVersion(before);
+      this.take(line);
     }
   }
 
   /** A version line alone begins a subtest, or a document after one that is complete or broke off. */
-  function beginByVersion(line: VersionLine): void {
-    version = undefined;
-    const outer = levels[0]!;
+  private beginByVersion(line: VersionLine): void {
+    this.version = undefined;
+    const outer = this.levels[0]!;
     const isNested = line.indent > outer.indent;
     const isIndented =
-      levels.some(({ indent }) => indent > outer.indent) || outer.tests.some(({ tests }) => tests.length > 0);
-    const isDocument = isIndented || outer.plan === undefined || (levels.length === 1 && isComplete(outer));
-    if (isNested || !isDocument) openSubtest(undefined, line.indent, line.number);
+      this.levels.some(({ indent }) => indent > outer.indent) || outer.tests.some(({ tests }) => tests.length > 0);
+    const isDocument = isIndented || outer.plan === undefined || (this.levels.length === 1 && isComplete(outer));
+    if (isNested || !isDocument) this.openSubtest(undefined, line.indent, line.number);
     else {
-      tree.close(here);
-      openDocument(line);
+      this.tree.close(this.last);
+      this.openDocument(line);
     }
   }
 
-  function openDocument(line: VersionLine): void {
-    protocol = line.protocol;
-    tree.open(undefined, line.indent);
+  private openDocument(line: VersionLine): void {
+    this.protocol = line.protocol;
+    this.tree.open(undefined, line.indent);
   }
 
-  function checkVersion({ protocol, version: found, number }: VersionLine): void {
+  private checkVersion({ protocol, version, number }: VersionLine): void {
     const [first, last] = VERSIONS[protocol];
-    if (found < first || found > last) sink.remark(number, `${protocol} version ${found}, which is not known`);
+    if (version < first || version > last)
+      this.sink.remark(number, `${protocol} version ${version}, which is not known`);
   }
 
-  function openSubtest(name: string | undefined, indent: number, number: number): void {
-    while (levels.length > 1) {
-      const level = innermost(levels);
-      const isSibling = indent <= level.indent && isDeeper(levels);
+  private openSubtest(name: string | undefined, indent: number, number: number): void {
+    while (this.levels.length > 1) {
+      const level = innermost(this.levels);
+      const isSibling = indent <= level.indent && isDeeper(this.levels);
       if (!isComplete(level) && !isSibling) break;
-      tree.closeWithoutResult(here);
+      this.tree.closeWithoutResult(this.last);
     }
-    if (levels.length > DEEPEST) {
-      sink.wrong(number, `tests nested more than ${DEEPEST} deep`);
+    if (this.levels.length > DEEPEST) {
+      this.sink.wrong(number, `tests nested more than ${DEEPEST} deep`);
       return;
     }
-    tree.open(name, indent);
+    this.tree.open(name, indent);
   }
 
-  function takePlan(line: PlanLine): void {
-    if (line.damage !== undefined) sink.wrong(line.number, line.damage);
-    while (levels.length > 1 && isOutside(levels, line.indent)) tree.closeWithoutResult(here);
-    if (line.indent > innermost(levels).indent && mayHoldBare(levels)) tree.open(undefined, line.indent, true);
-    const level = innermost(levels);
+  private takePlan(line: PlanLine): void {
+    if (line.damage !== undefined) this.sink.wrong(line.number, line.damage);
+    while (this.levels.length > 1 && isOutside(this.levels, line.indent)) this.tree.closeWithoutResult(this.last);
+    if (line.indent > innermost(this.levels).indent && mayHoldBare(this.levels))
+      this.tree.open(undefined, line.indent, true);
+    const level = innermost(this.levels);
     if (level.plan !== undefined || (level.tests.length > 0 && !line.whole)) {
-      if (line.whole) sink.wrong(line.number, "a second plan");
-      else tree.log(line.text);
+      if (line.whole) this.sink.wrong(line.number, "a second plan");
+      else this.tree.log(line.text);
       return;
     }
     if (level.tests.length === 0) {
@@ -129,43 +142,31 @@ export function createDocumentReader(sink: KtapSink): DocumentReader {
     }
     if (line.count === undefined) return;
     level.plan = { ...line, count: line.count };
-    if (level.tests.length > line.count) tree.excess(level, line.number);
+    if (level.tests.length > line.count) this.tree.excess(level, line.number);
   }
 
-  function takeResult(line: ResultLine): void {
-    if (line.loose && !mayBeLoose()) {
-      if (!line.ok) sink.wrong(line.number, "a damaged result");
-      tree.log(line.text);
+  private takeResult(line: ResultLine): void {
+    if (line.loose && !this.mayBeLoose()) {
+      if (!line.ok) this.sink.wrong(line.number, "a damaged result");
+      this.tree.log(line.text);
       return;
     }
-    if (line.damage !== undefined) sink.wrong(line.number, line.damage);
-    sink.keepResult(line.text, levels.length);
-    while (levels.length > 1) {
-      const ending = endOf(levels, line);
+    if (line.damage !== undefined) this.sink.wrong(line.number, line.damage);
+    this.sink.keepResult(line.text, this.levels.length);
+    while (this.levels.length > 1) {
+      const ending = endOf(this.levels, line);
       if (ending === "none") break;
       if (ending === "own") {
-        tree.closeWith(line);
+        this.tree.closeWith(line);
         return;
       }
-      tree.closeWithoutResult(here);
+      this.tree.closeWithoutResult(this.last);
     }
-    tree.add(line);
+    this.tree.add(line);
   }
 
   /** TAP leaves numbers out, in all results of a document; KTAP does not, and a kernel may log prose that begins like a result. */
-  function mayBeLoose(): boolean {
-    return protocol === "TAP" && levels.length === 1 && innermost(levels).offset === undefined;
+  private mayBeLoose(): boolean {
+    return this.protocol === "TAP" && this.levels.length === 1 && innermost(this.levels).offset === undefined;
   }
-
-  return {
-    push(line) {
-      here = line.number;
-      blocks.push(line);
-    },
-    close() {
-      blocks.close();
-      if (version !== undefined) beginByVersion(version);
-      tree.close(here);
-    },
-  };
 }

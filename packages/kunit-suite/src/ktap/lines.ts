@@ -66,8 +66,22 @@ const DIRECTIVE = /^#(?:\s|$|(?:skip|todo|xfail|timeout|error)\b)/i;
 const BAIL_OUT = /^Bail out!\s*(.*)$/;
 const TAB_COLUMNS = 4;
 
+/** A line and where it is. */
+type Place = Pick<KtapLine, "number" | "indent" | "text">;
+
+/** What reads the lines that mean more than log, by their first character; undefined for a line that is log. */
+const READERS: ReadonlyMap<string | undefined, (place: Place) => KtapLine | undefined> = new Map([
+  ["K", readVersion],
+  ["T", readVersion],
+  ["#", readSubtest],
+  ["1", readPlan],
+  ["n", readResult],
+  ["o", readResult],
+  ["B", readBailOut],
+]);
+
 /**
- * Tells what a line of a document means, by the grammar of the kernel's parser (tools/testing/kunit/kunit_parser.py). More than it,
+ * The meaning of a line of a document, by the grammar of the kernel's parser (tools/testing/kunit/kunit_parser.py). More than it,
  * this takes what TAP allows: directives in lower case, a result without a number, `1..0 # SKIP`, `Bail out!`.
  * @param content - the line without what a console prints before it
  * @param number - its number in the log
@@ -75,47 +89,45 @@ const TAB_COLUMNS = 4;
 export function classify(content: string, number: number): KtapLine {
   const text = content.trim();
   const place = { number, indent: columnsOf(content), text };
-  switch (text[0]) {
-    case "K":
-    case "T": {
-      const [, protocol, version] = VERSION.exec(text) ?? [];
-      if (protocol === undefined) break;
-      return { ...place, kind: "version", protocol: protocol as "KTAP" | "TAP", version: Number(version) };
-    }
-    case "#": {
-      const name = SUBTEST.exec(text)?.[1];
-      if (name !== undefined) return { ...place, kind: "subtest", name };
-      break;
-    }
-    case "1": {
-      const [, digits, rest] = PLAN.exec(text) ?? [];
-      if (text === CUT_PLAN) return { ...place, kind: "log", damage: "a plan without a number" };
-      if (digits === undefined) break;
-      const whole = /^\s*(?:#|$)/.test(rest!);
-      const count = wholeOf(digits);
-      return { ...place, kind: "plan", count, skip: PLAN_SKIP.exec(rest!)?.[1], whole, damage: damageOf(digits) };
-    }
-    case "n":
-    case "o": {
-      const [, ok, test, rest] = RESULT.exec(text) ?? [];
-      if (ok !== undefined) return resultOf(place, ok, test, rest!, false);
-      const [, word, name = ""] = LOOSE_RESULT.exec(text) ?? [];
-      if (word !== undefined) return resultOf(place, word, undefined, ` ${name}`, true);
-      if (LIKE_A_RESULT.test(text)) return { ...place, kind: "log", damage: "a damaged result" };
-      break;
-    }
-    case "B": {
-      const reason = BAIL_OUT.exec(text)?.[1];
-      if (reason !== undefined) return { ...place, kind: "bail", reason };
-      break;
-    }
-  }
-  return { ...place, kind: "log" };
+  return READERS.get(text[0])?.(place) ?? { ...place, kind: "log" };
+}
+
+function readVersion(place: Place): KtapLine | undefined {
+  const [, protocol, version] = VERSION.exec(place.text) ?? [];
+  if (protocol === undefined) return undefined;
+  return { ...place, kind: "version", protocol: protocol as "KTAP" | "TAP", version: Number(version) };
+}
+
+function readSubtest(place: Place): KtapLine | undefined {
+  const name = SUBTEST.exec(place.text)?.[1];
+  return name === undefined ? undefined : { ...place, kind: "subtest", name };
+}
+
+function readPlan(place: Place): KtapLine | undefined {
+  if (place.text === CUT_PLAN) return { ...place, kind: "log", damage: "a plan without a number" };
+  const [, digits, rest] = PLAN.exec(place.text) ?? [];
+  if (digits === undefined) return undefined;
+  const whole = /^\s*(?:#|$)/.test(rest!);
+  const skip = PLAN_SKIP.exec(rest!)?.[1];
+  return { ...place, kind: "plan", count: wholeOf(digits), skip, whole, damage: damageOf(digits) };
+}
+
+function readResult(place: Place): KtapLine | undefined {
+  const [, ok, test, rest] = RESULT.exec(place.text) ?? [];
+  if (ok !== undefined) return resultOf(place, ok, test, rest!, false);
+  const [, word, name = ""] = LOOSE_RESULT.exec(place.text) ?? [];
+  if (word !== undefined) return resultOf(place, word, undefined, ` ${name}`, true);
+  return LIKE_A_RESULT.test(place.text) ? { ...place, kind: "log", damage: "a damaged result" } : undefined;
+}
+
+function readBailOut(place: Place): KtapLine | undefined {
+  const reason = BAIL_OUT.exec(place.text)?.[1];
+  return reason === undefined ? undefined : { ...place, kind: "bail", reason };
 }
 
 /** Every field by name: copies of objects would take most of the time. */
 function resultOf(
-  { number, indent, text }: Pick<KtapLine, "number" | "indent" | "text">,
+  { number, indent, text }: Place,
   word: string,
   digits: string | undefined,
   rest: string,

@@ -11,24 +11,28 @@ import type { ResultLine } from "./lines.js";
  */
 export function endOf(levels: Levels, line: ResultLine): "own" | "other" | "none" {
   const level = innermost(levels);
-  const around = levels.at(-2)!;
-  const complete = isComplete(level);
-  if (level.name !== undefined && line.name === level.name) {
-    // A subtest that has the name of the test around it is indented like its siblings, and has the next number.
-    const next = level.tests.length + 1;
-    const isChild = !complete && line.indent === level.indent && line.test === next && isDeeper(levels);
-    return isChild ? "none" : "own";
-  }
-  if (level.headless) {
-    if (line.indent >= level.indent) return "none";
-    const isNamed = around.name !== undefined && around.name === line.name;
-    const first = around.tests.length + 1 + (around.offset ?? 0);
-    return isNamed || line.test === first + level.tests.length ? "other" : "own";
-  }
+  if (level.name !== undefined && line.name === level.name) return isNamesake(levels, line) ? "none" : "own";
+  if (level.headless) return line.indent >= level.indent ? "none" : endOfHeadless(levels, line);
   const isExcess = line.indent === level.indent && isDeeper(levels);
-  const isEnd = complete ? !isExcess : isOutside(levels, line.indent);
+  const isEnd = isComplete(level) ? !isExcess : isOutside(levels, line.indent);
   if (!isEnd) return "none";
   return level.name === undefined ? "own" : "other";
+}
+
+/** Whether a result is that of a subtest with the name of the test around it: indented like its siblings, with the next number. */
+function isNamesake(levels: Levels, line: ResultLine): boolean {
+  const level = innermost(levels);
+  const isNext = line.test === level.tests.length + 1;
+  return !isComplete(level) && line.indent === level.indent && isNext && isDeeper(levels);
+}
+
+/** A result further out is that of the level around if it has its name, or a number that counts the inner tests as its own. */
+function endOfHeadless(levels: Levels, line: ResultLine): "own" | "other" {
+  const level = innermost(levels);
+  const around = levels.at(-2)!;
+  const isNamed = around.name !== undefined && around.name === line.name;
+  const first = around.tests.length + 1 + (around.offset ?? 0);
+  return isNamed || line.test === first + level.tests.length ? "other" : "own";
 }
 
 /**

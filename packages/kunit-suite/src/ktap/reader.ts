@@ -1,6 +1,5 @@
 import { guessesOf, plain, timeWithin } from "./console.js";
-import { createDocumentReader } from "./document.js";
-import type { DocumentReader } from "./document.js";
+import { DocumentReader } from "./document.js";
 import { createFindings } from "./findings.js";
 import { classify } from "./lines.js";
 import type { KtapLine } from "./lines.js";
@@ -30,22 +29,6 @@ const MOST_STREAMS = 8;
 interface Stream {
   readonly prefix: Prefix;
   readonly documents: DocumentReader;
-}
-
-/** Reads a log line by line, in memory that is bounded. */
-export interface KtapReader {
-  /**
-   * Takes the next line.
-   * @param line - without its newline
-   * @throws KpkeysError ERR_INPUT_KIND when there are more results than can be kept
-   */
-  push(line: string): void;
-  /** Counts blank lines. */
-  skip(lines: number): void;
-  /** Takes a line that is too long to be one. */
-  pushLong(): void;
-  /** Ends the log. @returns its documents */
-  finish(): KtapDocument;
 }
 
 /**
@@ -91,53 +74,88 @@ export function readKtap(text: string): KtapDocument {
  * ```
  */
 export function createKtapReader(): KtapReader {
-  const found = createFindings();
-  const complaints: KtapError[] = [];
-  /** In the order of their first documents. */
-  let streams: Stream[] = [];
-  /** The one that the last line was of. */
-  let latest: Stream | undefined;
-  let hasBegun = false;
-  let number = 0;
-  const outside = { results: 0, failed: 0, line: 0 };
+  return new KtapReader();
+}
 
-  function push(line: string): void {
-    number++;
+/** Reads a log line by line, in memory that is bounded. */
+export class KtapReader {
+  private readonly found = createFindings();
+  private readonly complaints: KtapError[] = [];
+  /** In the order of their first documents. */
+  private streams: Stream[] = [];
+  /** The one that the last line was of. */
+  private latest: Stream | undefined;
+  private hasBegun = false;
+  private number = 0;
+  private readonly outside = { results: 0, failed: 0, line: 0 };
+
+  /**
+   * Takes the next line.
+   * @param line - without its newline
+   * @throws KpkeysError ERR_INPUT_KIND when there are more results than can be kept
+   */
+  push(line: string): void {
+    this.number++;
     // A serial console may end lines by \r\r\n, and a progress bar goes back to the beginning of its line.
     for (const part of plain(line).split("\r")) {
-      for (let rest: string | undefined = part; rest !== undefined;) rest = pushPart(rest);
+      for (let rest: string | undefined = part; rest !== undefined;) rest = this.pushPart(rest);
     }
   }
 
+  /** Counts blank lines. */
+  skip(lines: number): void {
+    this.number += lines;
+  }
+
+  /** Takes a line that is too long to be one. */
+  pushLong(): void {
+    this.number++;
+    this.found.sink.wrong(this.number, "the line is too long to be read");
+  }
+
+  /** Ends the log. @returns its documents */
+  finish(): KtapDocument {
+    this.end();
+    if (!this.hasBegun) {
+      for (const { line, message } of this.complaints) this.found.sink.wrong(line, message);
+      this.found.sink.wrong(Math.max(this.number, 1), "no KTAP version line in all of the text");
+    }
+    if (this.outside.results > 0) {
+      const message = `results before the first document: ${this.outside.results}, of which not ok: ${this.outside.failed}`;
+      this.found.sink[this.outside.failed > 0 ? "wrong" : "remark"](this.outside.line, message);
+    }
+    return this.found.finish();
+  }
+
   /** @returns the rest of the line, when another message begins in the middle of it */
-  function pushPart(text: string): string | undefined {
+  private pushPart(text: string): string | undefined {
     if (text.trim() === "") return undefined;
     const trimmed = text.trimEnd();
-    if (latest === undefined) {
+    if (this.latest === undefined) {
       const fused = trimmed.search(FUSED_START);
       if (fused > 0) {
-        begin(trimmed.slice(0, fused));
+        this.begin(trimmed.slice(0, fused));
         return trimmed.slice(fused);
       }
-      if (START.test(trimmed)) begin(trimmed);
-      else pushOutside(trimmed);
+      if (START.test(trimmed)) this.begin(trimmed);
+      else this.pushOutside(trimmed);
       return undefined;
     }
-    const own = streamOf(text);
+    const own = this.streamOf(text);
     const content = own?.prefix.strip(text) ?? text;
     const at = timeWithin(content);
     if (at > 0) {
-      deliver(latest, own, content.slice(0, at), content.slice(0, at));
+      this.deliver(this.latest, own, content.slice(0, at), content.slice(0, at));
       return content.slice(at);
     }
-    deliver(latest, own, content, text);
+    this.deliver(this.latest, own, content, text);
     return undefined;
   }
 
   /** The console whose prefix a line has: the longest of those that fit. */
-  function streamOf(text: string): Stream | undefined {
+  private streamOf(text: string): Stream | undefined {
     let own: Stream | undefined;
-    for (const stream of streams) {
+    for (const stream of this.streams) {
       if (own !== undefined && stream.prefix.text.length <= own.prefix.text.length) continue;
       if (stream.prefix.strip(text) !== undefined) own = stream;
     }
@@ -145,88 +163,63 @@ export function createKtapReader(): KtapReader {
   }
 
   /** Gives a line to the console that it belongs to. */
-  function deliver(recent: Stream, own: Stream | undefined, content: string, text: string): void {
-    const line = classify(content, number);
+  private deliver(recent: Stream, own: Stream | undefined, content: string, text: string): void {
+    const line = classify(content, this.number);
     if (!MAY_MEAN.test(text)) {
-      give(own ?? recent, line);
+      this.give(own ?? recent, line);
       return;
     }
     if (own !== undefined && line.kind !== "log") {
-      give(own, line);
+      this.give(own, line);
       return;
     }
     const trimmed = text.trimEnd();
     if (line.text[0] !== "#" && START.test(trimmed) && isConsolePrefix(trimmed)) {
-      begin(trimmed);
+      this.begin(trimmed);
       return;
     }
     for (const other of guessesOf(text, recent.prefix.text.length)) {
-      const guess = classify(other, number);
+      const guess = classify(other, this.number);
       if (guess.kind === "log" && guess.damage === undefined) continue;
-      give(own ?? recent, guess);
+      this.give(own ?? recent, guess);
       return;
     }
     // A test may log these words; the kernel prints them bare.
-    if (line.text[0] !== "#" && END.test(line.text)) end();
-    else give(own ?? recent, line);
+    if (line.text[0] !== "#" && END.test(line.text)) this.end();
+    else this.give(own ?? recent, line);
   }
 
-  function give(stream: Stream, line: KtapLine): void {
-    latest = stream;
+  private give(stream: Stream, line: KtapLine): void {
+    this.latest = stream;
     stream.documents.push(line);
   }
 
   /** Begins a console, with a version line. */
-  function begin(text: string): void {
-    hasBegun = true;
+  private begin(text: string): void {
+    this.hasBegun = true;
     const before = text.slice(0, text.search(START));
     const prefix = createPrefix(before.length > LONGEST_PREFIX ? "" : before);
-    if (streams.length === MOST_STREAMS) streams.shift()!.documents.close();
-    const stream = { prefix, documents: createDocumentReader(found.sink) };
-    streams.push(stream);
-    give(stream, classify(text.slice(before.length), number));
+    if (this.streams.length === MOST_STREAMS) this.streams.shift()!.documents.close();
+    const stream = { prefix, documents: new DocumentReader(this.found.sink) };
+    this.streams.push(stream);
+    this.give(stream, classify(text.slice(before.length), this.number));
   }
 
-  function end(): void {
-    for (const { documents } of streams) documents.close();
-    streams = [];
-    latest = undefined;
+  private end(): void {
+    for (const { documents } of this.streams) documents.close();
+    this.streams = [];
+    this.latest = undefined;
   }
 
-  function pushOutside(text: string): void {
-    if (hasBegun) return;
+  private pushOutside(text: string): void {
+    if (this.hasBegun) return;
     const complaint = text.indexOf(EXECUTOR);
-    if (complaint >= 0) complaints.push({ line: number, message: text.slice(complaint) });
+    if (complaint >= 0) this.complaints.push({ line: this.number, message: text.slice(complaint) });
     const ok = RESULT_ANYWHERE.exec(text)?.[1];
     if (ok === undefined) return;
-    if (outside.results++ === 0) outside.line = number;
-    if (ok === "not ok") outside.failed++;
+    if (this.outside.results++ === 0) this.outside.line = this.number;
+    if (ok === "not ok") this.outside.failed++;
   }
-
-  function finish(): KtapDocument {
-    end();
-    if (!hasBegun) {
-      for (const { line, message } of complaints) found.sink.wrong(line, message);
-      found.sink.wrong(Math.max(number, 1), "no KTAP version line in all of the text");
-    }
-    if (outside.results > 0) {
-      const message = `results before the first document: ${outside.results}, of which not ok: ${outside.failed}`;
-      found.sink[outside.failed > 0 ? "wrong" : "remark"](outside.line, message);
-    }
-    return found.finish();
-  }
-
-  return {
-    push,
-    skip(lines) {
-      number += lines;
-    },
-    pushLong() {
-      number++;
-      found.sink.wrong(number, "the line is too long to be read");
-    },
-    finish,
-  };
 }
 
 function isConsolePrefix(text: string): boolean {
