@@ -98,7 +98,7 @@ export function statusOf(low: number): number {
 }
 
 /** What the kernel says it cannot handle (arch/arm64/mm/fault.c). */
-function causeOf({ syndromeLow, addressHigh, addressLow, privilege }: FaultReport): string {
+function causeOf({ syndromeLow, addressHigh, addressLow, privilege }: FaultReport, pageShift: number): string {
   const isFetch = exceptionClassOf(syndromeLow) < 0x24;
   if ((statusOf(syndromeLow) & ~3) === STATUS[FaultKind.PERMISSION]) {
     if (addressHigh >= 0 && isFetch) return "execution of user memory";
@@ -106,7 +106,7 @@ function causeOf({ syndromeLow, addressHigh, addressLow, privilege }: FaultRepor
     if (isFetch) return "execute from non-executable memory";
     return (syndromeLow & ESR_WNR) !== 0 ? "write to read-only memory" : "read from unreadable memory";
   }
-  return addressHigh === 0 && addressLow >>> 12 === 0 ? "NULL pointer dereference" : "paging request";
+  return addressHigh === 0 && addressLow >>> pageShift === 0 ? "NULL pointer dereference" : "paging request";
 }
 
 /**
@@ -114,9 +114,10 @@ function causeOf({ syndromeLow, addressHigh, addressLow, privilege }: FaultRepor
  * `arm64_show_signal`).
  *
  * @param fault - a report
+ * @param pageShift - log2 of the page size: an address in the first page is a NULL pointer with an offset
  * @returns one line
  */
-export function describeFault(fault: FaultReport): string {
+export function describeFault(fault: FaultReport, pageShift = 12): string {
   const { syndromeHigh, syndromeLow, addressHigh, addressLow, privilege } = fault;
   const address = formatRegister(addressHigh, addressLow).slice(2);
   const esr = formatRegister(syndromeHigh, syndromeLow);
@@ -126,7 +127,7 @@ export function describeFault(fault: FaultReport): string {
     return `unhandled exception: ${exceptionClass}, ESR ${esr}, ${name} at 0x${address}`;
   }
   if (handler === "do_sea") return `Internal error: ${name}: ${esr.slice(2)}`;
-  const what = handler === "do_bad" ? name : causeOf(fault);
+  const what = handler === "do_bad" ? name : causeOf(fault, pageShift);
   return `Unable to handle kernel ${what} at virtual address ${address}`;
 }
 

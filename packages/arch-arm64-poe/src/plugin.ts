@@ -9,7 +9,7 @@ import { createPgtable } from "./pgtable.js";
 import { createRegime } from "./regime.js";
 import { createSystemRegisters, POR_EL1 } from "./registers.js";
 import { tcrOf } from "./tcr.js";
-import { ARM64_TOOLS } from "./tools.js";
+import { createTools } from "./tools.js";
 
 const ID = "arm64-poe";
 
@@ -61,7 +61,7 @@ export const arm64Poe: Plugin = {
       pkeyRegister: POR_EL1,
       pageTableFormat: createFormat(geometry),
       pgtable: createPgtable(geometry),
-      tools: ARM64_TOOLS,
+      tools: createTools(geometry),
       createKpkeysArch: (cpus) => createKpkeysArch(cpus, { pkeys, skipEqualWrites }),
       createCpu(place) {
         const systemRegisters = createSystemRegisters(pkeys, tcrOf(geometry, physicalAddressBits));

@@ -1,8 +1,9 @@
-import type { ArchTools } from "@kpkeys/core/contracts";
+import type { ArchTools, Geometry } from "@kpkeys/core/contracts";
 import { createExplain, createVectorRunner, TABLE_ENTRY_INPUTS } from "@kpkeys/core/machine";
 import { ARM64_EXPLAIN } from "./explain.js";
 import { describeFault, faultRegisters } from "./fault.js";
 import { Bit, HighBit, MEMORY_TYPES } from "./format.js";
+import { ARM64_4K_48 } from "./geometry.js";
 import { ARM64_OOPS } from "./oops.js";
 import { ARM64_VECTORS } from "./vectors.js";
 
@@ -29,14 +30,23 @@ function ptdumpColumns(_level: number, high: number, low: number): readonly stri
 
 const runVector = createVectorRunner(ARM64_VECTORS);
 
-/** What tools ask about arm64. */
-export const ARM64_TOOLS: ArchTools = {
-  describeFault,
-  faultRegisters,
-  ptdumpColumns,
-  vectorArches: [...new Set(ARM64_VECTORS.forms.map(({ arch }) => arch))],
-  runVector,
-  oops: ARM64_OOPS,
-  explainInputs: [...ARM64_EXPLAIN.inputs, ...TABLE_ENTRY_INPUTS],
-  explain: createExplain(ARM64_EXPLAIN, { describeFault, faultRegisters, runVector }),
-};
+/**
+ * What tools ask about arm64.
+ *
+ * @param geometry - the shape of a machine's tables
+ */
+export function createTools({ pageShift }: Geometry): ArchTools {
+  return {
+    describeFault: (fault) => describeFault(fault, pageShift),
+    faultRegisters,
+    ptdumpColumns,
+    vectorArches: [...new Set(ARM64_VECTORS.forms.map(({ arch }) => arch))],
+    runVector,
+    oops: ARM64_OOPS,
+    explainInputs: [...ARM64_EXPLAIN.inputs, ...TABLE_ENTRY_INPUTS],
+    explain: createExplain(ARM64_EXPLAIN, { describeFault, faultRegisters, runVector }),
+  };
+}
+
+/** {@link createTools} of pages of 4 KiB. */
+export const ARM64_TOOLS: ArchTools = createTools(ARM64_4K_48);

@@ -106,6 +106,16 @@ test("with FEAT_LPA2 a descriptor has no SH, and an address above the CPU's is a
   }
 });
 
+test("an address in the first page is a NULL pointer, whatever the page size", () => {
+  const words = (options: Record<string, number>): string => {
+    const { cpu, tools } = createMachine(options, { firstPfn: 16, pages: 16 });
+    cpu.access(0, 0x2000, Access.READ, Privilege.KERNEL);
+    return tools.describeFault(cpu.fault);
+  };
+  expect(words({})).toContain("paging request");
+  expect(words({ pageSize: 65536 })).toContain("NULL pointer dereference");
+});
+
 test("TCR_EL1 says the shape: sizes, granules, DS and IPS", () => {
   const tcr = (options: Record<string, number>): bigint => createMachine(options).cpu.systemRegisters.read("TCR_EL1");
   const fields = (value: bigint): number[] =>
