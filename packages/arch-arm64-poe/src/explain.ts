@@ -242,7 +242,8 @@ export const ARM64_EXPLAIN: ExplainRules = {
   geometries: ARM64_GEOMETRIES,
   formatOf: (geometry: Geometry) => createFormat(arm64GeometryOf(geometry)),
   geometryOf,
-  createSystemRegisters: () => createSystemRegisters(true, tcrOf(ARM64_4K_48, WIDEST)),
+  createSystemRegisters: (geometry = ARM64_4K_48) =>
+    createSystemRegisters(true, tcrOf(arm64GeometryOf(geometry), WIDEST)),
   createCpu(memory, physicalAddressBits, geometry) {
     const systemRegisters = createSystemRegisters(true);
     return createCpu({

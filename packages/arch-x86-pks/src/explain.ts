@@ -177,7 +177,7 @@ export const X86_EXPLAIN: ExplainRules = {
   geometryOf,
   otherMachines: ({ given }) => (given["maxphyaddr"] === undefined ? OTHER_WIDTHS : []),
   decidedBy,
-  createSystemRegisters: () => createSystemRegisters(true),
+  createSystemRegisters: (geometry) => createSystemRegisters(true, geometry),
   createCpu(memory, addressBits, geometry) {
     const systemRegisters = createSystemRegisters(true);
     return createCpu({

@@ -591,6 +591,20 @@ describe("the shape of the tables", () => {
     expect(explained.verdict.agrees).toBe(true);
   });
 
+  test("is in the control registers that are assumed: given, they say the same", () => {
+    for (const { log, flags, levels } of Object.values(CASES)) {
+      if (levels === undefined) continue;
+      const { geometry, reasons } = explainLog(log, flags);
+      const control = /^(TCR_EL1|CR4) was not given: assumed (0x[\da-f]+)/;
+      const [, name, value] = reasons.map(({ text }) => control.exec(text)).find((found) => found !== null) ?? [];
+      if (name === undefined) continue;
+      const given = { [name === "CR4" ? "cr4" : "tcr"]: value! };
+      const without = log.replace(/\w+ pages, \d+-bit VAs, /, "");
+      const others = Object.entries(flags ?? {}).filter(([flag]) => flag !== "va-bits" && flag !== "page-size");
+      expect(explainLog(without, { ...Object.fromEntries(others), ...given }).geometry, log).toEqual(geometry);
+    }
+  });
+
   test("of x86 is what CR4.LA57, the address or the entries say", () => {
     const fault = { "error-code": "0", pgd: "5a01067" };
     const levels = (inputs: Record<string, string>): number =>

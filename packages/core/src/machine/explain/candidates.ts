@@ -6,7 +6,7 @@ import { examine } from "./finding.js";
 import type { Finding } from "./finding.js";
 import { fittingGeometries, geometryText, isCanonical, readGeometry } from "./geometry.js";
 import type { FittingGeometry } from "./geometry.js";
-import { refuseInput } from "./inputs.js";
+import { inputsFor, refuseInput } from "./inputs.js";
 import { askedByReport } from "./question.js";
 import type { Asked, ExplainTools, ReadReport } from "./question.js";
 import type { ExplainRules, OtherMachine } from "./rules.js";
@@ -72,12 +72,13 @@ export function chooseCandidate(
   tools: ExplainTools,
 ): { readonly candidate: Candidate; readonly geometry: Reason } {
   const shapes = withoutWalk(shapesOf(read, question, rules), read);
-  const machines = rules.otherMachines?.(read.inputs, read.report) ?? [];
   const unreadable = question.unreadable ?? false;
   let error: unknown;
   const tried = shapes.flatMap((shape) => {
+    const inputs = inputsFor(read.inputs, rules, shape.format.geometry);
+    const machines = rules.otherMachines?.(inputs, read.report) ?? [];
     const tryOn = (machine: OtherMachine | undefined): Candidate =>
-      candidateOf(askedByReport(read, shape, machine, unreadable, rules, tools), rules);
+      candidateOf(askedByReport({ ...read, inputs }, shape, machine, unreadable, rules, tools), rules);
     try {
       const first = tryOn(undefined);
       if (unreadable) refuseUnreadable(first);

@@ -2,6 +2,7 @@ import type {
   ExplainInput,
   ExplainKernel,
   FaultQuestion,
+  Geometry,
   PageTableFormat,
   Reason,
   SystemRegisters,
@@ -48,8 +49,11 @@ export interface InputReading {
   readonly inputs: readonly InputRule[];
   /** The codec of its entries, of the commonest geometry. */
   readonly format: PageTableFormat;
-  /** Makes the registers of a CPU that Linux has set up. */
-  createSystemRegisters(): SystemRegisters;
+  /**
+   * Makes the registers of a CPU that Linux has set up.
+   * @param geometry - the shape of its tables; the commonest if left out
+   */
+  createSystemRegisters(geometry?: Geometry): SystemRegisters;
   /** A table entry that withholds nothing, without its address. */
   readonly openTable: bigint;
 }
@@ -91,6 +95,25 @@ export function readInputs(
     assumed.set(input.name, assumption(input, value, input.whose));
   }
   return { values, given: question.inputs, assumed };
+}
+
+/**
+ * The same inputs on a machine with tables of a shape, which the registers that were not given name.
+ *
+ * @param read - the inputs
+ * @param reading - the architecture's part
+ * @param geometry - the shape
+ */
+export function inputsFor(read: ReadInputs, reading: InputReading, geometry: Geometry): ReadInputs {
+  const fresh = reading.createSystemRegisters(geometry);
+  const values = { ...read.values };
+  const assumed = new Map(read.assumed);
+  for (const input of reading.inputs) {
+    if (input.role !== "register" || read.given[input.name] !== undefined) continue;
+    values[input.name] = fresh.read(input.label);
+    if (input.whose !== undefined) assumed.set(input.name, assumption(input, values[input.name]!, input.whose));
+  }
+  return { ...read, values, assumed };
 }
 
 /**

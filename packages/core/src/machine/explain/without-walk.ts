@@ -13,6 +13,7 @@ import { hasEntries } from "./entries.js";
 import { examine } from "./finding.js";
 import type { Finding } from "./finding.js";
 import { geometryText, isCanonical } from "./geometry.js";
+import { inputsFor } from "./inputs.js";
 import { askedByReport } from "./question.js";
 import type { ExplainTools, ReadReport } from "./question.js";
 import { walkReasons } from "./reasons.js";
@@ -169,7 +170,8 @@ function findingOf(
 ): Finding | undefined {
   return tryTo(() => {
     const [shape] = shapesOf(read, question, rules);
-    return examine(askedByReport(read, shape!, undefined, true, rules, tools).setup, rules);
+    const inputs = inputsFor(read.inputs, rules, shape!.format.geometry);
+    return examine(askedByReport({ ...read, inputs }, shape!, undefined, true, rules, tools).setup, rules);
   });
 }
 
