@@ -1,6 +1,5 @@
 import type { TimelineOptions } from "../job.js";
-import { createTimeline } from "./timeline.js";
-import type { Timeline } from "./timeline.js";
+import { Timeline } from "./timeline.js";
 import { openTraceOut } from "./trace-out.js";
 import { createTrackEvents } from "./track-events.js";
 
@@ -15,12 +14,7 @@ export function createFileTimeline({ file, path, place }: TimelineOptions, name:
   const events = createTrackEvents(place + 1, (packets) => {
     out.append(packets);
   });
-  const timeline = createTimeline(name, place, events);
-  return {
-    ...timeline,
-    finish() {
-      timeline.finish();
-      out.close();
-    },
-  };
+  return new Timeline(name, place, events, () => {
+    out.close();
+  });
 }

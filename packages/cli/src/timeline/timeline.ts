@@ -5,25 +5,6 @@ import type { Machine } from "@kpkeys/kernel";
 import { argUnsigned, EventKind, TraceEvent } from "@kpkeys/workloads";
 import type { TrackEvents } from "./track-events.js";
 
-/** Writes down what a machine does while it replays. */
-export interface Timeline {
-  /** What the machine is to be built with. */
-  readonly observer: Observer;
-  /**
-   * To be called before each event that is replayed. Nothing is written before the first one.
-   * @param machine - the machine that replays it, always the same
-   * @param event - the event
-   */
-  before(machine: Machine, event: TraceEvent): void;
-  /**
-   * Does something in between that is not the workload's: nothing of it is written down.
-   * @param something - what
-   */
-  apart(something: () => void): void;
-  /** Ends what has begun, and writes the rest. */
-  finish(): void;
-}
-
 /** A thread of the trace, or its program. */
 interface TaskTrack {
   readonly track: number;
@@ -34,7 +15,7 @@ interface TaskTrack {
 const TRACKS_OF_A_MACHINE = 2 ** 32;
 
 /**
- * Makes a timeline. Its time is the trace's own, in nanoseconds: a moment has the time of the event that is replayed, or is one
+ * Writes down what a machine does while it replays. The time of a timeline is the trace's own, in nanoseconds: a moment has the time of the event that is replayed, or is one
  * nanosecond later than the moment before it, whichever is later. So the order of moments is that in which they happened, and
  * the distance between those of one event is a count of moments, no time.
  *
@@ -45,171 +26,188 @@ const TRACKS_OF_A_MACHINE = 2 ** 32;
  *   ├ user table pages …           counters: table pages alive, by source
  *   └ cc1 4711 …                   a track for each task and program. Slices: lazy MMU sections, contexts. Instants: faults
  * ```
- *
- * @param name - of the machine
- * @param place - the machine's place among all whose timelines are in one trace, from 0 on
- * @param out - takes the events
  */
-export function createTimeline(name: string, place: number, out: TrackEvents): Timeline {
-  const base = (place + 1) * TRACKS_OF_A_MACHINE;
-  let tracks = 0;
-  let writing = false;
-
-  const tablePages = new Map<TableSource, { count: number; track: number }>();
-  const tasks = new Map<number, TaskTrack>();
-  const cpuTracks: number[] = [];
-  const registerTracks: number[] = [];
+export class Timeline {
+  /** What the machine is to be built with. */
+  readonly observer: Observer = {
+    context: (_cpu, context) => {
+      if (!this.writing) return;
+      if (context === undefined) this.endSlice();
+      else this.beginSlice(context);
+    },
+    lazyMmu: (_cpu, active) => {
+      if (!this.writing) return;
+      if (active) this.beginSlice("lazy MMU");
+      else this.endSlice();
+    },
+    fault: (_cpu, report) => {
+      if (!this.writing) return;
+      const address = wordsToHex(report.addressHigh, report.addressLow);
+      this.out.instant(this.current().track, this.now(), faultName(report), "address", address);
+    },
+    registerWrite: (cpu, high, low) => {
+      if (this.writing) this.out.counter(this.registerTracks[cpu]!, this.now(), registerValue(high, low));
+    },
+    tablePage: (_pfn, source, alive) => {
+      const pages = this.tablePages.get(source) ?? { count: 0, track: 0 };
+      pages.count += alive ? 1 : -1;
+      this.tablePages.set(source, pages);
+      if (this.writing) this.writeTables(source);
+    },
+    taskSwitch: (cpu, _previous, next) => {
+      if (!this.writing) return;
+      this.stopRunning(cpu);
+      if (next < this.cpuTracks.length) return;
+      const isSwitch = this.event.kind === EventKind.sched_switch;
+      const tid = isSwitch ? argUnsigned(this.event, 2) : this.event.tid;
+      this.run(
+        cpu,
+        tid,
+        this.taskOf(tid, () => (isSwitch ? this.event.text() : this.event.comm())),
+      );
+    },
+  };
+  private readonly base: number;
+  private tracks = 0;
+  private writing = false;
+  private readonly tablePages = new Map<TableSource, { count: number; track: number }>();
+  private readonly tasks = new Map<number, TaskTrack>();
+  private readonly cpuTracks: number[] = [];
+  private readonly registerTracks: number[] = [];
   /** The task whose slice is open on each CPU's track, by tid. */
-  const running: (number | undefined)[] = [];
+  private readonly running: (number | undefined)[] = [];
   /** Tracks of tasks with an open slice, in the order in which these began. */
-  const open: number[] = [];
-
-  let event = new TraceEvent();
-  let eventTime = 0;
-  let last = -1;
+  private readonly open: number[] = [];
+  private event = new TraceEvent();
+  private eventTime = 0;
+  private last = -1;
   /** A thread that ended with the event before. */
-  let exited = -1;
+  private exited = -1;
 
-  function now(): number {
-    last = Math.max(last + 1, eventTime);
-    return last;
+  /**
+   * @param name - of the machine
+   * @param place - the machine's place among all whose timelines are in one trace, from 0 on
+   * @param out - takes the events
+   * @param close - called when all are written
+   */
+  constructor(
+    private readonly name: string,
+    private readonly place: number,
+    private readonly out: TrackEvents,
+    private readonly close: () => void,
+  ) {
+    this.base = (place + 1) * TRACKS_OF_A_MACHINE;
   }
 
-  function addTrack(parent: number, called: string, counter = false): number {
-    const track = base + ++tracks;
-    out.track(track, { parent, name: called, counter });
+  /**
+   * To be called before each event that is replayed. Nothing is written before the first one.
+   * @param machine - the machine that replays it, always the same
+   * @param event - the event
+   */
+  before(machine: Machine, event: TraceEvent): void {
+    this.event = event;
+    // Not for a trace without times, whose NaN is no greater than anything: there time is the count of moments.
+    if (event.time > this.eventTime) this.eventTime = event.time;
+    if (!this.writing) this.start(machine);
+    this.writing = true;
+    this.tasks.delete(this.exited);
+    this.exited = event.kind === EventKind.sched_process_exit ? argUnsigned(event, 0) : -1;
+    if (event.kind === EventKind.sched_process_exec) this.changeProgram();
+  }
+
+  /**
+   * Does something in between that is not the workload's: nothing of it is written down.
+   * @param something - what
+   */
+  apart(something: () => void): void {
+    this.writing = false;
+    something();
+    this.writing = true;
+  }
+
+  /** Ends what has begun, and writes the rest. */
+  finish(): void {
+    this.writing = false;
+    while (this.open.length > 0) this.endSlice();
+    for (let cpu = 0; cpu < this.cpuTracks.length; cpu++) this.stopRunning(cpu);
+    this.out.flush();
+    this.close();
+  }
+
+  /** Declares what every machine has, and how it stands. */
+  private start(machine: Machine): void {
+    const register = machine.get(PkeyRegister);
+    this.out.process(this.base, this.place + 1, this.name);
+    for (const { id, pkeyRegisterHigh, pkeyRegisterLow } of machine.cpus.all) {
+      this.cpuTracks[id] = this.addTrack(this.base, `CPU ${id}`);
+      this.registerTracks[id] = this.addTrack(this.base, `${register.name} of CPU ${id}`, true);
+      this.out.counter(this.registerTracks[id], this.now(), registerValue(pkeyRegisterHigh, pkeyRegisterLow));
+    }
+    for (const source of this.tablePages.keys()) this.writeTables(source);
+  }
+
+  private now(): number {
+    this.last = Math.max(this.last + 1, this.eventTime);
+    return this.last;
+  }
+
+  private addTrack(parent: number, called: string, counter = false): number {
+    const track = this.base + ++this.tracks;
+    this.out.track(track, { parent, name: called, counter });
     return track;
   }
 
   /** The track of a thread; a new one for each program that it runs. */
-  function taskOf(tid: number, comm: () => string): TaskTrack {
-    const known = tasks.get(tid);
+  private taskOf(tid: number, comm: () => string): TaskTrack {
+    const known = this.tasks.get(tid);
     if (known !== undefined) return known;
     const called = `${comm()} ${tid}`;
-    const task = { track: addTrack(base, called), name: called };
-    tasks.set(tid, task);
+    const task = { track: this.addTrack(this.base, called), name: called };
+    this.tasks.set(tid, task);
     return task;
   }
 
   /** The task that the event is about: whatever the kernel does meanwhile, it does for that one. */
-  function current(): TaskTrack {
-    return taskOf(event.tid, () => event.comm());
+  private current(): TaskTrack {
+    return this.taskOf(this.event.tid, () => this.event.comm());
   }
 
-  function stopRunning(cpu: number): void {
-    if (running[cpu] !== undefined) out.end(cpuTracks[cpu]!, now());
-    running[cpu] = undefined;
+  private stopRunning(cpu: number): void {
+    if (this.running[cpu] !== undefined) this.out.end(this.cpuTracks[cpu]!, this.now());
+    this.running[cpu] = undefined;
   }
 
-  function run(cpu: number, tid: number, task: TaskTrack): void {
-    out.begin(cpuTracks[cpu]!, now(), task.name);
-    running[cpu] = tid;
+  private run(cpu: number, tid: number, task: TaskTrack): void {
+    this.out.begin(this.cpuTracks[cpu]!, this.now(), task.name);
+    this.running[cpu] = tid;
   }
 
   /** The thread of the event runs another program from now on. */
-  function changeProgram(): void {
-    const { tid } = event;
-    tasks.delete(tid);
-    const cpu = running.indexOf(tid);
+  private changeProgram(): void {
+    const { tid } = this.event;
+    this.tasks.delete(tid);
+    const cpu = this.running.indexOf(tid);
     if (cpu < 0) return;
-    stopRunning(cpu);
-    run(cpu, tid, current());
+    this.stopRunning(cpu);
+    this.run(cpu, tid, this.current());
   }
 
-  function beginSlice(called: string): void {
-    const { track } = current();
-    open.push(track);
-    out.begin(track, now(), called);
+  private beginSlice(called: string): void {
+    const { track } = this.current();
+    this.open.push(track);
+    this.out.begin(track, this.now(), called);
   }
 
-  function endSlice(): void {
-    const track = open.pop();
-    if (track !== undefined) out.end(track, now());
+  private endSlice(): void {
+    const track = this.open.pop();
+    if (track !== undefined) this.out.end(track, this.now());
   }
 
-  function writeTables(source: TableSource): void {
-    const pages = tablePages.get(source)!;
-    if (pages.track === 0) pages.track = addTrack(base, `${source} table pages`, true);
-    out.counter(pages.track, now(), pages.count);
+  private writeTables(source: TableSource): void {
+    const pages = this.tablePages.get(source)!;
+    if (pages.track === 0) pages.track = this.addTrack(this.base, `${source} table pages`, true);
+    this.out.counter(pages.track, this.now(), pages.count);
   }
-
-  const observer: Observer = {
-    context(_cpu, context) {
-      if (!writing) return;
-      if (context === undefined) endSlice();
-      else beginSlice(context);
-    },
-    lazyMmu(_cpu, active) {
-      if (!writing) return;
-      if (active) beginSlice("lazy MMU");
-      else endSlice();
-    },
-    fault(_cpu, report) {
-      if (!writing) return;
-      const address = wordsToHex(report.addressHigh, report.addressLow);
-      out.instant(current().track, now(), faultName(report), "address", address);
-    },
-    registerWrite(cpu, high, low) {
-      if (writing) out.counter(registerTracks[cpu]!, now(), registerValue(high, low));
-    },
-    tablePage(_pfn, source, alive) {
-      const pages = tablePages.get(source) ?? { count: 0, track: 0 };
-      pages.count += alive ? 1 : -1;
-      tablePages.set(source, pages);
-      if (writing) writeTables(source);
-    },
-    taskSwitch(cpu, _previous, next) {
-      if (!writing) return;
-      stopRunning(cpu);
-      if (next < cpuTracks.length) return;
-      const isSwitch = event.kind === EventKind.sched_switch;
-      const tid = isSwitch ? argUnsigned(event, 2) : event.tid;
-      run(
-        cpu,
-        tid,
-        taskOf(tid, () => (isSwitch ? event.text() : event.comm())),
-      );
-    },
-  };
-
-  /** Declares what every machine has, and how it stands. */
-  function start(machine: Machine): void {
-    const register = machine.get(PkeyRegister);
-    out.process(base, place + 1, name);
-    for (const { id, pkeyRegisterHigh, pkeyRegisterLow } of machine.cpus.all) {
-      cpuTracks[id] = addTrack(base, `CPU ${id}`);
-      registerTracks[id] = addTrack(base, `${register.name} of CPU ${id}`, true);
-      out.counter(registerTracks[id], now(), registerValue(pkeyRegisterHigh, pkeyRegisterLow));
-    }
-    for (const source of tablePages.keys()) writeTables(source);
-  }
-
-  function before(machine: Machine, next: TraceEvent): void {
-    event = next;
-    // Not for a trace without times, whose NaN is no greater than anything: there time is the count of moments.
-    if (next.time > eventTime) eventTime = next.time;
-    if (!writing) start(machine);
-    writing = true;
-    tasks.delete(exited);
-    exited = next.kind === EventKind.sched_process_exit ? argUnsigned(next, 0) : -1;
-    if (next.kind === EventKind.sched_process_exec) changeProgram();
-  }
-
-  return {
-    observer,
-    before,
-    apart(something) {
-      writing = false;
-      something();
-      writing = true;
-    },
-    finish() {
-      writing = false;
-      while (open.length > 0) endSlice();
-      for (let cpu = 0; cpu < cpuTracks.length; cpu++) stopRunning(cpu);
-      out.flush();
-    },
-  };
 }
 
 /** A register as a counter shows it. */
