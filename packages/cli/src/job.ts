@@ -1,6 +1,6 @@
 import type { LinearMapStats } from "@kpkeys/core/contracts";
-import type { Coverage, Machine, MachineSpec } from "@kpkeys/kernel";
-import type { AttackResult, SuiteResult } from "@kpkeys/kunit-suite";
+import type { Coverage, coverageOf, Machine, MachineSpec } from "@kpkeys/kernel";
+import type { attack, AttackResult, runSuites, SuiteResult } from "@kpkeys/kunit-suite";
 import type {
   CheckMode,
   Exposure,
@@ -13,6 +13,7 @@ import type {
   TraceEvent,
   Until,
 } from "@kpkeys/workloads";
+import { FullestMoment } from "./fullest-moment.js";
 import { chooseSuites } from "./kunit-cases.js";
 import type { KunitChoice } from "./kunit-cases.js";
 import { loadPlugins } from "./plugins.js";
@@ -87,23 +88,17 @@ export interface JobResult {
   readonly kunitCases: readonly string[] | null;
 }
 
-/** What is protected at a moment. */
-interface Protection {
-  readonly coverage: Coverage;
-  readonly attack: AttackResult | null;
-}
-
 /**
  * Does a job in this thread.
  * @param job - what to do
- * @param hooks - what the replay tells and asks meanwhile
- * @throws KpkeysError whatever building, replaying and checking throw
+ * @param hooks - what the replay calls meanwhile
+ * @throws KpkeysError what building, replaying and checking throw
  */
 export async function runJob(
   job: Job,
   hooks: Pick<ReplayOptions, "onProgress" | "stop" | "ahead"> = {},
 ): Promise<JobResult> {
-  const { spec, checks, openedBy } = job;
+  const { spec, openedBy } = job;
   const timeline = job.timeline && (await timelineOf(job, job.timeline));
   const probe = openedBy && (await probeOf(openedBy));
   const tools = probe === undefined ? [] : [probe.plugin];
@@ -117,38 +112,56 @@ export async function runJob(
   const machine = buildMachine({ ...spec, features }, plugins, timeline?.observer ?? probe?.observer);
   probe?.start();
 
-  let fullest: Protection | undefined;
-
-  /** Looks at what is protected now, and keeps it if there is more to see than before, or a gap that was not there. */
-  function look(): void {
-    const tables = machine.scan();
-    const coverage = coverageOf(machine, tables);
-    const more =
-      coverage.pages > (fullest?.coverage.pages ?? 0) || coverage.gaps.length > fullest!.coverage.gaps.length;
-    if (more) fullest = { coverage, attack: checks.includes("attack") ? attack(machine, tables) : null };
-  }
-  const looks = checks.includes("coverage") || checks.includes("attack");
-
-  const replay = await replayOn(machine, job, timeline, { ...hooks, ...(looks && { onFuller: look }) });
+  const fullest = watchOf(machine, job, coverageOf, attack);
+  const onFuller = fullest && {
+    onFuller: () => {
+      fullest.look();
+    },
+  };
+  const replay = await replayOn(machine, job, timeline, { ...hooks, ...onFuller });
   const exposure = probe?.result() ?? null;
   const micro = job.micro === true ? await microOn(machine) : null;
-  if (looks) look();
+  fullest?.look();
+  const tables = replay === null ? null : machine.digestTables();
+  const covered = await coveredBy(machine, job, fullest);
+  return { job, replay, exposure, micro, tables, ...covered, ...(await kunitOn(machine, job, runSuites)) };
+}
 
-  const suites = await chooseSuites(machine, job.kunit ?? {});
+/** What looks at the protection, if the job asks for any of it. */
+function watchOf(
+  machine: Machine,
+  { checks }: Job,
+  findCoverage: typeof coverageOf,
+  attackAll: typeof attack,
+): FullestMoment | undefined {
+  const attacks = checks.includes("attack");
+  if (!attacks && !checks.includes("coverage")) return undefined;
+  return new FullestMoment(machine, findCoverage, attacks ? attackAll : undefined);
+}
+
+/** What was protected at the fullest moment, as far as the job asks for it. */
+async function coveredBy(
+  machine: Machine,
+  { checks }: Job,
+  fullest: FullestMoment | undefined,
+): Promise<Pick<JobResult, "coverage" | "linearMap" | "attack">> {
+  const attack = fullest?.attacked ?? null;
+  if (!checks.includes("coverage")) return { coverage: null, linearMap: null, attack };
   const { LinearMap } = await import("@kpkeys/core/contracts");
+  return { coverage: fullest!.coverage!, linearMap: machine.get(LinearMap).stats(), attack };
+}
+
+/** Runs or names the KUnit cases, whichever the job asks for. */
+async function kunitOn(
+  machine: Machine,
+  { checks, kunit = {} }: Job,
+  run: typeof runSuites,
+): Promise<Pick<JobResult, "kunit" | "kunitCases">> {
+  const suites = await chooseSuites(machine, kunit);
+  const names = suites.flatMap(({ name, cases }) => cases.map((each) => `${name}.${each.name}`));
   return {
-    job,
-    replay,
-    exposure,
-    micro,
-    tables: replay === null ? null : machine.digestTables(),
-    coverage: checks.includes("coverage") ? fullest!.coverage : null,
-    linearMap: checks.includes("coverage") ? machine.get(LinearMap).stats() : null,
-    attack: fullest?.attack ?? null,
-    kunitCases: checks.includes("kunitCases")
-      ? suites.flatMap(({ name, cases }) => cases.map((each) => `${name}.${each.name}`))
-      : null,
-    kunit: checks.includes("kunit") ? runSuites(machine, suites) : null,
+    kunitCases: checks.includes("kunitCases") ? names : null,
+    kunit: checks.includes("kunit") ? run(machine, suites) : null,
   };
 }
 

@@ -1,33 +1,13 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { Command, Option, OutputOption } from "./commander.js";
+import { COMMANDS } from "./command-line.js";
+import type { Finish } from "./command-line.js";
+import { Command, OutputOption } from "./commander.js";
 import { examplesOf } from "./examples.js";
 import { EXIT, tellError, tellStdout } from "./errors.js";
-import type { BenchFlags } from "./commands/bench.js";
-import type { BudgetFlags } from "./commands/budget.js";
-import type { PluginFlags } from "./commands/check-plugin.js";
-import type { KunitFlags } from "./commands/kunit.js";
-import type { MuseumFlags } from "./commands/museum.js";
-import type { OverheadFlags } from "./commands/overhead.js";
-import type { RecordFlags } from "./commands/record.js";
-import type { ReplayFlags } from "./commands/replay.js";
-import type { ShowFlags } from "./commands/show.js";
-import { listOf, readPositive, readWhole, seriesOption, withCommonFlags, withReplayFlags } from "./options.js";
-import type { CommonFlags } from "./options.js";
-import { ARCHES, FEATURES } from "./plugins.js";
-import type { Policy } from "./series.js";
 
 /** The costs that are used without `--cost`. */
 const BUNDLED_COSTS = fileURLToPath(new URL("../data/rfc-v5.costs.json", import.meta.url));
-
-/** What --account does, and what it cannot. */
-const ACCOUNT_HELP = `
-With --account a tracer (perl and ptrace) stops each thread at its exit until VmPTE, VmRSS and the minor faults of its process have been
-read from /proc: processes that a signal ends are not compared, nor those that outlive the command; a workload that uses ptrace itself
-(strace, gdb) cannot be traced, and set-user-ID programs run without their privileges unless root traces them. With --output FILE the account is
-kept next to it, as NAME.vmpte.txt.`;
-
-const ALL_POLICIES: readonly Policy[] = ["off", "naive", "batched"];
 
 /**
  * The command.
@@ -52,7 +32,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   return status;
 }
 
-function createProgram(finish: (status: number) => void): Command {
+function createProgram(finish: Finish): Command {
   const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
     version: string;
   };
@@ -62,184 +42,7 @@ function createProgram(finish: (status: number) => void): Command {
     .exitOverride()
     .configureOutput({ outputError: () => undefined });
 
-  withReplayFlags(withCommonFlags(program.command("run"), ALL_POLICIES))
-    .description("replay a workload, check what is protected, attack it: the whole report")
-    .argument(
-      "[trace]",
-      "text of perf script, ftrace, trace-cmd or strace, plain or gzip (default: a recording of gcc that comes along)",
-    )
-    .action(async (trace: string | undefined, flags: ReplayFlags) => {
-      const { run } = await import("./commands/run.js");
-      finish(await run(trace, flags));
-    });
-
-  withReplayFlags(withCommonFlags(program.command("replay"), ALL_POLICIES))
-    .description("replay a workload: what the hardening costs and what it covers")
-    .argument("<trace>", "text of perf script, ftrace, trace-cmd or strace, plain or gzip")
-    .action(async (trace: string, flags: ReplayFlags) => {
-      const { replay } = await import("./commands/replay.js");
-      finish(await replay(trace, flags));
-    });
-
-  withReplayFlags(withCommonFlags(program.command("record"), ALL_POLICIES))
-    .description("record a command with perf and replay it; prints how, for machines that have perf")
-    .argument("<command...>", "the workload and its arguments, behind --")
-    .addOption(new OutputOption("-o, --output <file>", "keep the recording there"))
-    .addOption(
-      new Option("--account", "compare each process with the kernel's own account of its page tables").conflicts(
-        "vmpte",
-      ),
-    )
-    .addHelpText("after", ACCOUNT_HELP)
-    .action(async (command: string[], flags: RecordFlags) => {
-      const { record } = await import("./commands/record.js");
-      finish(await record(command, flags));
-    });
-
-  withCommonFlags(program.command("kunit"), ["batched"])
-    .description("run the kernel's own test suites on machines that have just booted; prints KTAP")
-    .option("--filter <glob>", "only cases that match: a glob of suites, or of suites and cases, `suite.case`")
-    .option("--list", "print the names of the cases and run none")
-    .addOption(new OutputOption("--junit <file>", "write the results to a file as JUnit XML too"))
-    .option("--seed <n>", "run the cases of each suite in an order that the seed draws", readWhole)
-    .action(async (flags: KunitFlags) => {
-      const { kunit } = await import("./commands/kunit.js");
-      finish(await kunit(flags));
-    });
-
-  program
-    .command("show")
-    .description(
-      "show one guarded set_pte and one stray store: register, barrier, walk, entry, verdict; with and without the hardening",
-    )
-    .addOption(archOption("architectures"))
-    .addOption(seriesOption())
-    .option("--json", "print one JSON document and nothing else")
-    .action(async (flags: ShowFlags) => {
-      const { show } = await import("./commands/show.js");
-      finish(await show(flags));
-    });
-
-  program
-    .command("ktap")
-    .description("read a KTAP document, or a console log that holds one, and tell what is wrong with it")
-    .argument("<file>", "the document, plain or gzip; - for what comes on stdin")
-    .option("--json", "print one JSON document and nothing else")
-    .action(async (file: string, flags: Pick<CommonFlags, "json">) => {
-      const { ktap } = await import("./commands/ktap.js");
-      finish(await ktap(file, flags));
-    });
-
-  withCommonFlags(program.command("attack"), ["batched"])
-    .description("write to every page table from outside the setters, through every mapping")
-    .argument("[trace]", "`perf script` text to replay before (default: attack after boot)")
-    .action(async (trace: string | undefined, flags: CommonFlags) => {
-      const { attack } = await import("./commands/attack.js");
-      finish(await attack(trace, flags));
-    });
-
-  program
-    .command("conform")
-    .description("judge the model by architectural test vectors, line by line")
-    .argument("<files...>", "vectors as JSON Lines, plain or gzip")
-    .addOption(archOption("architectures whose lines may come"))
-    .option("--json", "print one JSON document and nothing else")
-    .action(async (files: string[], flags: Pick<CommonFlags, "arch" | "json">) => {
-      const { conform } = await import("./commands/conform.js");
-      finish(await conform(files, flags));
-    });
-
-  program
-    .command("bench")
-    .description("measure the laboratory itself, against the same algorithm in C where there is a compiler")
-    .argument("[figures...]", "figures to measure (default: all, which takes minutes)")
-    .addOption(
-      new Option("--arch <id,...>", "architectures")
-        .argParser(listOf("architecture", ARCHES))
-        .default(Object.keys(ARCHES), Object.keys(ARCHES).join(",")),
-    )
-    .option("--trace <file>", "`perf script` text to replay (default: a recording of gcc that comes along)")
-    .option(
-      "--against <file>",
-      "an earlier --json document; a figure that got worse by more than noise fails the command",
-    )
-    .option("--json", "print one JSON document and nothing else")
-    .action(async (names: string[], flags: BenchFlags) => {
-      const { bench } = await import("./commands/bench.js");
-      finish(await bench(names, flags));
-    });
-
-  program
-    .command("overhead")
-    .description(
-      "the cost model against the published overhead of RFC v5: fitted on half of it, predicting the other half",
-    )
-    .option(
-      "--trace <file>",
-      "`perf script` text that stands for kernbench (default: a recording of gcc that comes along)",
-    )
-    .option("--counts", "print what each benchmark had a machine do for one operation")
-    .option("--what-if", "compare other placements of the guards instead: cost beside exposure, on both architectures")
-    .option("--cost <file>", "unit costs for --what-if (default: those of RFC v5, arm64)")
-    .addOption(new OutputOption("--save-costs <file>", "write the fitted unit costs, for --cost of other commands"))
-    .option("--seed <n>", "seed of the ranges", readWhole, 1)
-    .option("--csv", "print the predictions as CSV")
-    .option("--json", "print one JSON document and nothing else")
-    .action(async (flags: OverheadFlags) => {
-      const { overhead } = await import("./commands/overhead.js");
-      finish(await overhead(flags));
-    });
-
-  program
-    .command("check-plugin")
-    .description(
-      "judge an architecture or feature package by the conformance kit; runs the package's code, in a separate process",
-    )
-    .argument("<path>", "the folder of a package, built, or an ES module")
-    .addOption(timeoutOption())
-    .option("--json", "print one JSON document and nothing else")
-    .action(async (path: string, flags: PluginFlags) => {
-      const { checkPlugin } = await import("./commands/check-plugin.js");
-      finish(await checkPlugin(path, flags));
-    });
-
-  program
-    .command("museum")
-    .description("the bugs of the series' own changelogs, each shown and each mended")
-    .addOption(archOption("architectures"))
-    .option("--id <exhibit>", "one exhibit, with its story, its fix and a trace of both sides")
-    .addOption(
-      new Option("--replay <string>", "run one side again from what the museum printed for it").conflicts([
-        "id",
-        "arch",
-      ]),
-    )
-    .option("--json", "print one JSON document and nothing else")
-    .action(async (flags: MuseumFlags) => {
-      const { museum } = await import("./commands/museum.js");
-      finish(await museum(flags));
-    });
-
-  const features = Object.keys(FEATURES);
-  program
-    .command("budget")
-    .description("keys and contexts of features against the keys that there are, and what one key for two would open")
-    .argument(
-      "[modules...]",
-      "packages or ES modules that export your features; runs their code, in a separate process",
-    )
-    .addOption(archOption("architectures"))
-    .addOption(
-      new Option("--feature <id,...>", "features that come along")
-        .argParser(listOf("feature", FEATURES))
-        .default(features, features.join(",")),
-    )
-    .addOption(timeoutOption())
-    .option("--json", "print one JSON document and nothing else")
-    .action(async (modules: string[], flags: BudgetFlags) => {
-      const { budget } = await import("./commands/budget.js");
-      finish(await budget(modules, flags));
-    });
+  for (const add of COMMANDS) add(program, finish);
 
   program.hook("preAction", async (_, command) => {
     await checkOutputs(command);
@@ -273,17 +76,4 @@ async function checkOutputs(command: Command): Promise<void> {
     import("@kpkeys/workloads"),
   ]);
   refuseSameFile(outputs, [...inputs, ...Object.values(embeddedTrace), BUNDLED_COSTS]);
-}
-
-/** How long the code of packages may run. */
-function timeoutOption(): Option {
-  return new Option("--timeout <seconds>", "time limit for the package's code").argParser(readPositive).default(30);
-}
-
-/** A list of architectures, all of them if left out. */
-function archOption(description: string): Option {
-  const arches = Object.keys(ARCHES);
-  return new Option("--arch <id,...>", description)
-    .argParser(listOf("architecture", ARCHES))
-    .default(arches, arches.join(","));
 }
