@@ -100,6 +100,13 @@ export default defineConfig(
         : [],
     ),
   })),
+  {
+    files: ["bench/src/**/*.ts"],
+    rules: forbid([
+      ...row(["@kpkeys/.+"]),
+      { regex: "^(\\.\\./)+packages/", message: "a package is imported by its name" },
+    ]),
+  },
   Object.entries(CORE_MAY_NOT).map(([entry, others]) => ({
     files: [`packages/core/src/${entry}/**/*.ts`],
     rules: forbid([

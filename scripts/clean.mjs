@@ -6,5 +6,5 @@ import { ROOT } from "./ensure.mjs";
 for (const name of readdirSync(join(ROOT, "packages"))) {
   rmSync(join(ROOT, "packages", name, "dist"), { recursive: true, force: true });
 }
-for (const path of ["coverage", "docs/api", "node_modules/.cache"])
+for (const path of ["bench/dist", "coverage", "docs/api", "node_modules/.cache"])
   rmSync(join(ROOT, path), { recursive: true, force: true });

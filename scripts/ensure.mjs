@@ -122,8 +122,8 @@ function sourceDigest(target) {
   const files = readdirSync(ROOT)
     .filter((name) => /^tsconfig.*\.json$/.test(name))
     .map((name) => join(ROOT, name));
-  for (const name of readdirSync(join(ROOT, "packages"))) {
-    const folder = join(ROOT, "packages", name);
+  const packages = readdirSync(join(ROOT, "packages")).map((name) => join(ROOT, "packages", name));
+  for (const folder of [...packages, join(ROOT, "bench")]) {
     files.push(`${folder}/package.json`, `${folder}/tsconfig.json`);
     for (const kind of TARGETS[target].folders) files.push(...filesBelow(join(folder, kind)));
   }

@@ -126,7 +126,7 @@ export const TARGETS = [
   },
   {
     name: "vectors",
-    samples: [packed("cli/bench/vectors-arm64-poe.jsonl.gz", 2), packed("cli/bench/vectors-x86-pks.jsonl.gz", 2)],
+    samples: ["arm64-poe", "x86-pks"].map((arch) => packed(`arch-${arch}/testdata/vectors.jsonl.gz`, 2)),
     async run(input) {
       let judged = 0;
       const lines = await readVectors(

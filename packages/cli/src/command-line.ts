@@ -1,6 +1,5 @@
 import { Option, OutputOption } from "./commander.js";
 import type { Command } from "./commander.js";
-import type { BenchFlags } from "./commands/bench.js";
 import type { BudgetFlags } from "./commands/budget.js";
 import type { PluginFlags } from "./commands/check-plugin.js";
 import type { KunitFlags } from "./commands/kunit.js";
@@ -129,24 +128,6 @@ function addConform(program: Command, finish: Finish): void {
     });
 }
 
-function addBench(program: Command, finish: Finish): void {
-  program
-    .command("bench")
-    .description("measure the laboratory itself, against the same algorithm in C where there is a compiler")
-    .argument("[figures...]", "figures to measure (default: all, which takes minutes)")
-    .addOption(archOption("architectures"))
-    .option("--trace <file>", "`perf script` text to replay (default: a recording of gcc that comes along)")
-    .option(
-      "--against <file>",
-      "an earlier --json document; a figure that got worse by more than noise fails the command",
-    )
-    .option("--json", "print one JSON document and nothing else")
-    .action(async (names: string[], flags: BenchFlags) => {
-      const { bench } = await import("./commands/bench.js");
-      finish(await bench(names, flags));
-    });
-}
-
 function addOverhead(program: Command, finish: Finish): void {
   program
     .command("overhead")
@@ -250,7 +231,6 @@ export const COMMANDS: readonly ((program: Command, finish: Finish) => void)[] =
   addKtap,
   addAttack,
   addConform,
-  addBench,
   addOverhead,
   addCheckPlugin,
   addMuseum,

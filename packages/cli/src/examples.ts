@@ -33,7 +33,6 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     "kpkeys attack --policy off                    # the same stores without the hardening",
   ],
   conform: ["kpkeys conform vectors.jsonl.gz", "kpkeys conform vectors.jsonl.gz --arch arm64-poe,x86-pks --json"],
-  bench: ["kpkeys bench walk-hot --arch arm64-poe", "kpkeys bench start-up-help --json > before.json"],
   overhead: [
     "kpkeys overhead                               # the published table and the predictions",
     "kpkeys overhead --what-if --trace build.txt   # other placements of the guards",

@@ -23,9 +23,6 @@ export type { CheckPluginReport, PluginVerdict } from "./report/check-plugin.js"
 export type { ConformDisagreement, ConformReport, ConformWalkStep } from "./report/conform.js";
 export type { ExplainReport } from "./report/explanation.js";
 export type { AttacksReport, MachineAttackReport } from "./report/attack.js";
-export type { BenchReport } from "./report/bench.js";
-export type { FigureResult } from "./bench/measure.js";
-export type { Regression } from "./bench/compare.js";
 export type { KtapReport } from "./report/ktap.js";
 export type { KunitCasesReport, KunitReport, MachineKunitReport } from "./report/kunit.js";
 export type { MuseumExhibit, MuseumReplay, MuseumReport, MuseumSide, MuseumSides } from "./report/museum.js";

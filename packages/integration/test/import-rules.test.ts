@@ -94,6 +94,16 @@ describe("every way to import is seen", () => {
   );
 });
 
+describe("the benchmarks import packages by their names", () => {
+  test.each([
+    ['import { buildMachine } from "@kpkeys/kernel";', 0],
+    ['import { jobsOf } from "../../packages/cli/src/options.js";', 1],
+    ['import { RunReport } from "kpkeys";', 1],
+  ])("%s: %i violations", async (statement, count) => {
+    expect(await violations("../bench/src/file.ts", statement)).toBe(count);
+  });
+});
+
 describe("an architecture takes errors and injection from core's first entry, nothing else", () => {
   test.each([
     ['import { KpkeysError } from "@kpkeys/core";', 0],

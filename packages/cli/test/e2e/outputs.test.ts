@@ -91,29 +91,3 @@ test.skipIf(process.platform === "win32")(
     expect(readdirSync(out)).toEqual([]);
   },
 );
-
-describe.skipIf(!existsSync("/proc/self/task"))("a bench that a signal ends", () => {
-  /** Processes below one, as Linux tells. */
-  function below(pid: number): number[] {
-    try {
-      const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean).map(Number);
-      return children.flatMap((child) => [child, ...below(child)]);
-    } catch {
-      return [];
-    }
-  }
-
-  test.each(["SIGTERM", "SIGINT", "SIGHUP"] as const)("by %s ends its children", { timeout: LONG }, async (signal) => {
-    const temporary = mkdtempSync(join(folder, "tmp-"));
-    const child = spawn(process.execPath, [BIN, "bench", "walk-hot", "--json"], {
-      stdio: "ignore",
-      env: { ...process.env, TMPDIR: temporary },
-    });
-    while (below(child.pid!).length === 0 && child.exitCode === null) await sleep(5);
-    const started = below(child.pid!);
-    child.kill(signal);
-    expect(await once(child, "exit")).toEqual([null, signal]);
-    while (started.some((pid) => existsSync(`/proc/${pid}/exe`))) await sleep(5);
-    expect(readdirSync(temporary)).toEqual([]);
-  });
-});

@@ -1,23 +1,21 @@
-import { figure, step } from "./figure.js";
-import type { Figure } from "./figure.js";
+import { figure, step } from "../figure.js";
+import type { Figure } from "../figure.js";
+import { warm } from "../timing.js";
 
-// Designs of the TLB-hit store that were measured and not taken, in as few lines as show their cost, beside a sketch of the one that was.
-// Each does what the figure tlb-hit-store does, without what a whole CPU adds: finds the page's translation, checks the key's rights,
-// stores two words.
+// Designs of the TLB-hit store that were measured and rejected, in as few lines as show their cost, and a sketch of the design that
+// was taken. Each does what the figure tlb-hit-store does, without what a whole CPU adds: finds the page's translation, checks the
+// key's rights, stores two words.
 
 const OPERATIONS = 1_000_000;
 const PAGES = 512;
 const SLOTS = 1024;
-/** Words of memory behind a page. */
+/** Words of memory of a page. */
 const PAGE_WORDS = 1024;
 /** POR_EL1 with all rights on key 0, and what a write needs of a key's field. */
 const POR = 0x17;
 const WRITE = 4;
 
 type Store = (page: number, word: number, high: number, low: number) => number;
-
-/** The sketch that the others are held against. */
-const TAKEN = "sketch-two-tag-arrays";
 
 function storing(name: string, operation: string, make: () => Store): Figure {
   const prepare: Figure["prepare"] = () => {
@@ -31,12 +29,12 @@ function storing(name: string, operation: string, make: () => Store): Figure {
       }
       return faults;
     }
-    return Promise.resolve({ run, operations: OPERATIONS });
+    return warm(run, OPERATIONS);
   };
-  return figure(name, operation, prepare, { perArch: false, ...(name !== TAKEN && { baseline: TAKEN }) });
+  return figure(name, operation, prepare, { perArch: false, byName: true });
 }
 
-/** A tag of its own for writes, which stands only while the register's value allows them: one compare. */
+/** A tag for writes, which is valid only while the value of the register allows them: a hit is one compare. */
 function twoTagArrays(): Store {
   const words = new Int32Array(PAGES * PAGE_WORDS);
   const banks = new Int32Array(2 * SLOTS).map((_, slot) => slot & (SLOTS - 1));
@@ -50,7 +48,7 @@ function twoTagArrays(): Store {
   };
 }
 
-/** One tag for reads and writes: each hit asks the register for the key's rights. */
+/** One tag for reads and writes: each hit looks up the rights of the key in the register. */
 function oneTagArray(): Store {
   const words = new Int32Array(PAGES * PAGE_WORDS);
   const tags = new Int32Array(SLOTS).map((_, slot) => slot);
@@ -112,7 +110,7 @@ function mapTlb(): Store {
 
 /** What was tried, the design that was taken first. */
 export const REJECTED_FIGURES: readonly Figure[] = [
-  storing(TAKEN, "a store by a TLB tag that is for writes under this register's value", twoTagArrays),
+  storing("sketch-two-tag-arrays", "a store by a TLB tag that is for writes under this register's value", twoTagArrays),
   storing("rejected-one-tag-array", "a store by one TLB tag array and a look at the register", oneTagArray),
   storing("rejected-class-registers", "a store by a class with registers as fields", () => {
     const cpu = new FieldCpu();

@@ -1,0 +1,38 @@
+import { availableParallelism } from "node:os";
+import { embeddedTrace, replayTrace } from "@kpkeys/workloads";
+import { figure } from "../figure.js";
+import type { Figure } from "../figure.js";
+import { boot } from "../machine.js";
+import { warm } from "../timing.js";
+
+/** Events that one run replays at least: a short recording is replayed several times. */
+const EVENTS = 150_000;
+
+const replay: Figure["prepare"] = async (arch) => {
+  const machine = boot(arch, { mib: 4096 });
+  const options = { ahead: availableParallelism() > 1 };
+  const { events } = (await replayTrace(machine, embeddedTrace.trace, options)).trace;
+  const times = Math.ceil(EVENTS / events);
+  return warm(async () => {
+    for (let time = 0; time < times; time++) await replayTrace(machine, embeddedTrace.trace, options);
+  }, events * times);
+};
+
+/** The first boot of a process, as the user of a command waits for it: nothing is compiled yet. */
+function bootFigure(name: string, operation: string, mib: number): Figure {
+  const prepare: Figure["prepare"] = (arch) =>
+    Promise.resolve(() => {
+      const start = performance.now();
+      boot(arch, { mib });
+      return { nsPerOp: (performance.now() - start) * 1e6 };
+    });
+  return figure(name, operation, prepare, { fresh: true });
+}
+
+/** What the user of the command waits for. */
+export const WHOLE_FIGURES: readonly Figure[] = [
+  figure("replay-events", "an event of the bundled recording, replayed, reading included", replay),
+  bootFigure("boot-1g", "boot of 1 GiB, mapped by pages, hardened, the first of its process", 1024),
+  bootFigure("boot-16g", "the same with 16 GiB", 16_384),
+  bootFigure("boot-1t", "the same with 1 TiB", 1_048_576),
+];
