@@ -3,9 +3,14 @@
 import { figureNamed } from "./figures/index.js";
 import type { ArchId } from "./machine.js";
 
+/** Sends to the parent. A parent that has ended is no error. */
+function send(message: unknown): void {
+  process.send!(message, undefined, undefined, () => undefined);
+}
+
 const [name, arch] = process.argv.slice(2) as [string, ArchId];
 const measure = await figureNamed(name)!.prepare(arch);
 process.on("message", () => {
-  void Promise.resolve(measure()).then((measurement) => process.send?.(measurement));
+  void Promise.resolve(measure()).then(send);
 });
-process.send?.("ready");
+send("ready");
