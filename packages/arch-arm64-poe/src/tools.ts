@@ -48,5 +48,5 @@ export function createTools({ pageShift }: Geometry): ArchTools {
   };
 }
 
-/** {@link createTools} of pages of 4 KiB. */
+/** What tools ask about arm64 with pages of 4 KiB. */
 export const ARM64_TOOLS: ArchTools = createTools(ARM64_4K_48);

@@ -51,5 +51,5 @@ export function createTools(geometry: Geometry): ArchTools {
   };
 }
 
-/** {@link createTools} of 4-level paging. */
+/** What tools ask about x86 with 4-level paging. */
 export const X86_TOOLS: ArchTools = createTools(X86_4_LEVELS);
