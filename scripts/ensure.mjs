@@ -20,9 +20,11 @@ const STAMPS = join(ROOT, "node_modules/.cache/kpkeys");
 
 /** What can be asked for: the command with all that it needs, or everything, the types of the tests included. */
 const TARGETS = {
-  command: { project: "packages/cli", folders: ["src"] },
-  tests: { project: ".", folders: ["src", "test"] },
+  command: { project: "packages/cli", folders: ["src"], scope: ["--scope=kpkeys", "--include-dependencies"] },
+  tests: { project: ".", folders: ["src", "test"], scope: [], types: "tsconfig.test.json" },
 };
+const LERNA = "node_modules/lerna/dist/cli.js";
+const TSC = "node_modules/typescript/bin/tsc";
 
 /**
  * Installs and builds what is missing or stale; ends the process with the failing step's exit status if a step fails.
@@ -38,9 +40,9 @@ export async function ensure(target) {
     const build = buildReason(target);
     if (build) {
       const digest = sourceDigest(target);
-      step("building (tsc -b)", build, () =>
-        node(["node_modules/typescript/bin/tsc", "-b", TARGETS[target].project], 2),
-      );
+      const { scope, types } = TARGETS[target];
+      step("building (lerna run build)", build, () => node([LERNA, "run", "build", "--loglevel=warn", ...scope], 2));
+      if (types) step("checking the types of tests (tsc)", build, () => node([TSC, "-p", types], 2));
       mkdirSync(STAMPS, { recursive: true });
       writeFileSync(join(STAMPS, target), digest);
     }
@@ -122,6 +124,7 @@ function sourceDigest(target) {
   const files = readdirSync(ROOT)
     .filter((name) => /^tsconfig.*\.json$/.test(name))
     .map((name) => join(ROOT, name));
+  files.push(join(ROOT, "scripts/bundle.mjs"));
   const packages = readdirSync(join(ROOT, "packages")).map((name) => join(ROOT, "packages", name));
   for (const folder of [...packages, join(ROOT, "bench")]) {
     files.push(`${folder}/package.json`, `${folder}/tsconfig.json`);

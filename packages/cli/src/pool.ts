@@ -3,6 +3,7 @@ import { Worker } from "node:worker_threads";
 import { KpkeysError } from "@kpkeys/core";
 import { isAsked } from "./interruption.js";
 import type { Job, JobResult } from "./job.js";
+import { WORKER } from "./package-files.js";
 import type { ProgressListener } from "./progress.js";
 import type { WorkerData, WorkerMessage } from "./worker.js";
 
@@ -79,7 +80,7 @@ export async function runJobs(jobs: readonly Job[], options: PoolOptions): Promi
 }
 
 function start(workerData: WorkerData, onProgress: (share: number, events: number) => void): Running {
-  const worker = new Worker(new URL("./worker.js", import.meta.url), { workerData, resourceLimits: HEAP });
+  const worker = new Worker(WORKER, { workerData, resourceLimits: HEAP });
   const result = new Promise<JobResult>((resolve, reject) => {
     worker.on("message", (message: WorkerMessage) => {
       if ("progress" in message) onProgress(...message.progress);

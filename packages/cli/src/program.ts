@@ -1,13 +1,10 @@
 import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { COMMANDS } from "./command-line.js";
 import type { Finish } from "./command-line.js";
 import { Command, OutputOption } from "./commander.js";
+import { MANIFEST, RFC_V5_COSTS } from "./package-files.js";
 import { examplesOf } from "./examples.js";
 import { EXIT, tellError, tellStdout } from "./errors.js";
-
-/** The costs that are used without `--cost`. */
-const BUNDLED_COSTS = fileURLToPath(new URL("../data/rfc-v5.costs.json", import.meta.url));
 
 /**
  * The command.
@@ -33,7 +30,7 @@ export async function main(argv: readonly string[]): Promise<number> {
 }
 
 function createProgram(finish: Finish): Command {
-  const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
+  const { version } = JSON.parse(readFileSync(MANIFEST, "utf8")) as {
     version: string;
   };
   const program = new Command("kpkeys")
@@ -75,5 +72,5 @@ async function checkOutputs(command: Command): Promise<void> {
     import("./output.js"),
     import("@kpkeys/workloads"),
   ]);
-  refuseSameFile(outputs, [...inputs, ...Object.values(embeddedTrace), BUNDLED_COSTS]);
+  refuseSameFile(outputs, [...inputs, ...Object.values(embeddedTrace), RFC_V5_COSTS]);
 }

@@ -4,7 +4,7 @@ export { MICROMM } from "./micro/micromm.js";
 export { createRandom } from "./micro/random.js";
 export { TEST_VMALLOC } from "./micro/vmalloc.js";
 export { createExposureProbe, type Exposure, type ExposureProbe, type OpenedBy } from "./exposure/probe.js";
-export { embeddedTrace } from "./reader/embedded.js";
+export { embeddedTrace } from "./package-files.js";
 export { argPage, argSigned, argUnsigned, EventKind, type EventName, isErrno, TraceEvent } from "./reader/event.js";
 export { eventNames, tracepointNames } from "./reader/formats.js";
 export { CUT_LINE, FAULT_WITHOUT_ADDRESS, type KindCounts, type LineCounts } from "./reader/ledger.js";

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { expect, describe, test } from "vitest";
-import { embeddedTrace } from "../src/reader/embedded.js";
+import { embeddedTrace } from "../src/package-files.js";
 import { readTrace } from "../src/reader/read-trace.js";
 import { replayTrace } from "../src/replay/replay.js";
 import { lacksOf } from "../src/replay/lacks.js";

@@ -1,11 +1,11 @@
 import { fork } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { fileURLToPath } from "node:url";
 import { KpkeysError, printable } from "@kpkeys/core";
 import type { ErrorCode } from "@kpkeys/core";
 import { beforeEnd } from "../ending.js";
 import type { BudgetRequest } from "./budgets.js";
+import { PLUGIN_CHILD } from "../package-files.js";
 
 /** What is done with packages in a process apart. */
 export type PluginRequest = {
@@ -43,7 +43,7 @@ export async function runApart(request: PluginRequest, seconds: number): Promise
     `kpkeys: running the code of ${printable(request.where)} in a separate process, for at most ${seconds} s\n`,
   );
   const ticket = randomUUID();
-  const child = fork(fileURLToPath(new URL("./child.js", import.meta.url)), [JSON.stringify({ ticket, request })], {
+  const child = fork(PLUGIN_CHILD, [JSON.stringify({ ticket, request })], {
     execArgv: [...process.execArgv, `--max-old-space-size=${HEAP}`],
     stdio: ["ignore", 2, 2, "ipc"],
     // A process group, so that what the code starts ends with it.

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { KpkeysError } from "@kpkeys/core";
 import { writeOutput } from "../output.js";
+import { RFC_V5_COSTS } from "../package-files.js";
 import { ARCHES } from "../plugins.js";
 import type { ArchId } from "../plugins.js";
 import type { Fit } from "./fit.js";
@@ -33,9 +34,6 @@ export interface CostFile {
   readonly samples?: readonly UnitCosts[];
 }
 
-/** The costs that come along: those of RFC v5's table, by `kpkeys overhead --save-costs`. */
-const RFC_V5 = new URL("../../data/rfc-v5.costs.json", import.meta.url);
-
 /** What is said of every number that is computed from them. */
 const RFC_V5_BASIS = "estimated, calibrated on RFC v5's mock measurements";
 
@@ -48,7 +46,7 @@ const KEPT = 50;
  * @throws KpkeysError ERR_INPUT_MISSING, ERR_COST_FILE
  */
 export async function readCosts(path?: string): Promise<CostFile> {
-  if (path === undefined) return JSON.parse(readFileSync(RFC_V5, "utf8")) as CostFile;
+  if (path === undefined) return JSON.parse(readFileSync(RFC_V5_COSTS, "utf8")) as CostFile;
   const { z } = await import("zod");
   const cost = z.number().positive();
   const costs = z.strictObject({

@@ -1,7 +1,7 @@
 import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { KpkeysError } from "@kpkeys/core";
 import { createOutput } from "../output.js";
+import { ACCOUNT_SCRIPT } from "../package-files.js";
 import type { ChosenEvents } from "./events.js";
 import { canRun, endOf, runCommand } from "./process.js";
 import type { Ended } from "./process.js";
@@ -9,9 +9,6 @@ import { shellOf } from "./shell.js";
 
 /** Buffer of each CPU in pages: 8 MiB, so that little is lost. */
 const BUFFER_PAGES = 2048;
-
-/** The tracer that writes down what the kernel has of each process. */
-const ACCOUNT = fileURLToPath(new URL("../../data/account.pl", import.meta.url));
 
 /** Where the parts of a recording go. */
 export interface RecordingFiles {
@@ -49,7 +46,7 @@ export function recordingOf(command: readonly string[], files: RecordingFiles, c
   // Of a sample each is wanted, with the address of the access.
   const sampling = sampled ? ["-c", "1", "-d"] : [];
   const perf = ["perf", "record", "-m", String(BUFFER_PAGES), ...sampling, "-o", data];
-  const tracer = account === undefined ? [] : ["perl", ACCOUNT, account, unread];
+  const tracer = account === undefined ? [] : ["perl", ACCOUNT_SCRIPT, account, unread];
   return {
     command,
     record: [...tracer, ...perf, "-e", events.join(","), "--", ...command],

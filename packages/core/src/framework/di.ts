@@ -1,24 +1,15 @@
-import { createRequire } from "node:module";
-import type * as Tsyringe from "tsyringe";
+import "reflect-metadata";
+import { container as globalContainer } from "tsyringe";
 import type { DependencyContainer, InjectionToken } from "tsyringe";
 import type { Token } from "../contracts/index.js";
 import { KpkeysError } from "../errors.js";
 import { once } from "./once.js";
 
+export { inject, injectable } from "tsyringe";
 export type { DependencyContainer } from "tsyringe";
 
-// require(): loading tsyringe's forty files as ES modules takes 30 ms of CPU time longer in each thread of a replay.
-const require = createRequire(import.meta.url);
-require("reflect-metadata");
-const tsyringe = require("tsyringe") as typeof Tsyringe;
-
-/** The container's decorator of a constructor's parameter: the token that it is resolved by. */
-export const inject: typeof Tsyringe.inject = tsyringe.inject;
-/** The container's decorator of a class that it can make. */
-export const injectable: typeof Tsyringe.injectable = tsyringe.injectable;
-
 /** tsyringe's container class: a container made with it inherits nothing, a child of the global container would. */
-const Container = tsyringe.container.constructor as new () => DependencyContainer;
+const Container = globalContainer.constructor as new () => DependencyContainer;
 
 /**
  * Makes the container of one machine. Containers share nothing, so machines of different architectures can be used in one process.

@@ -1,7 +1,7 @@
 import { Kpkeys, PkeyRegister } from "../contracts/index.js";
 import type { PkeyName, Plugin, PluginOptions } from "../contracts/index.js";
 import { KpkeysError } from "../errors.js";
-import { refuseSecondCopy } from "./copies.js";
+import { refuseSecondCopy } from "../copies.js";
 import { readConfig, resolveConfig } from "./config.js";
 import { resolve } from "./di.js";
 import type { DependencyContainer } from "./di.js";

@@ -5,6 +5,7 @@ import { TraceEvent } from "./event.js";
 import { EventBatch } from "./event-batch.js";
 import { type ReadTraceOptions } from "./read-trace.js";
 import { type TraceSummary } from "./trace-reader.js";
+import { READER_THREAD } from "../package-files.js";
 
 /** A thread that reads, and what it shares with this one. */
 interface ReadingThread {
@@ -54,7 +55,7 @@ function start(): ReadingThread {
   const batches = Array.from({ length: BATCHES }, () => new EventBatch());
   const workerData: ReaderData = { control, buffers: batches.map(({ buffer }) => buffer) };
   // It needs none of this process's flags, and conditions of imports might lead it to sources.
-  const worker = new Worker(new URL("./reader-thread.js", import.meta.url), {
+  const worker = new Worker(READER_THREAD, {
     workerData,
     execArgv: [],
     resourceLimits: HEAP,

@@ -1,10 +1,10 @@
 import { KpkeysError } from "@kpkeys/core";
 import type { ErrorCode } from "@kpkeys/core";
-import type { PluginReply, PluginRequest } from "./apart.js";
-import { budgetsOf } from "./budgets.js";
-import { watchIntrinsics } from "./intrinsics.js";
-import { judgePlugins } from "./judge.js";
-import { reasonOf } from "./reason.js";
+import type { PluginReply, PluginRequest } from "./check-plugin/apart.js";
+import { budgetsOf } from "./check-plugin/budgets.js";
+import { watchIntrinsics } from "./check-plugin/intrinsics.js";
+import { judgePlugins } from "./check-plugin/judge.js";
+import { reasonOf } from "./check-plugin/reason.js";
 
 // The process in which the code of a package runs. Its results go to the parent over the channel that it keeps for itself here.
 const send = process.send!.bind(process);

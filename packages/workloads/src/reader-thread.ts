@@ -1,8 +1,15 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { KpkeysError } from "@kpkeys/core";
-import { BATCHES, type ReaderData, type ReaderMessage, type ReadOrder, STOPPED, TAKEN } from "./ahead-protocol.js";
-import { EventBatch } from "./event-batch.js";
-import { readInBlocks } from "./read-trace.js";
+import {
+  BATCHES,
+  type ReaderData,
+  type ReaderMessage,
+  type ReadOrder,
+  STOPPED,
+  TAKEN,
+} from "./reader/ahead-protocol.js";
+import { EventBatch } from "./reader/event-batch.js";
+import { readInBlocks } from "./reader/read-trace.js";
 
 // A thread that reads recordings for another one, one after the other.
 

@@ -1,7 +1,7 @@
-import { KpkeysError } from "../errors.js";
+import { KpkeysError } from "./errors.js";
 
 /** The folder of this package, which tells one copy from another. */
-const HERE = new URL("../..", import.meta.url).href;
+const HERE = new URL("..", import.meta.url).href;
 
 /** Of all copies in the process; every one of them finds it under the same name. */
 const shared = globalThis as { kpkeysCoreCopies?: Set<string> };
