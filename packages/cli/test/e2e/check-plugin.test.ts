@@ -59,7 +59,7 @@ describe("kpkeys check-plugin", () => {
     expect(stdout).toMatch(
       /^skipped {2}surface\/imports .*\n {9}not judged: the files of its package are not at hand$/m,
     );
-    expect(stdout).toMatch(/^52 rules: \d+ ok, [1-9]\d* failed, 1 skipped$/m);
+    expect(stdout).toMatch(/^\d+ rules: \d+ ok, [1-9]\d* failed, 1 skipped$/m);
   });
 
   test.each([
