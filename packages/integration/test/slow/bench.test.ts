@@ -2,7 +2,11 @@ import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 
-const BENCH = fileURLToPath(new URL("../../../../bench/dist/index.js", import.meta.url));
+const ROOT = fileURLToPath(new URL("../../../../", import.meta.url));
+/** What `npm run bench` starts after the build. */
+const BENCH = "bench/dist/index.js";
+/** Two cheap figures: one that is in the C reference, and one that is neither there nor on an architecture. */
+const TWO_FIGURES = ["tlb-hit-store", "rejected-map-tlb", "--json"];
 
 interface FigureResult {
   readonly name: string;
@@ -12,20 +16,18 @@ interface FigureResult {
   readonly reason?: string;
 }
 
-function bench(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
-  return spawnSync(process.execPath, [BENCH, ...args], { encoding: "utf8", env: { ...process.env, ...env } });
+function run(program: string, args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+  return spawnSync(program, args, { cwd: ROOT, encoding: "utf8", env: { ...process.env, ...env } });
 }
 
-/** Measures two cheap figures: one that is in the C reference, and one that is neither there nor on an architecture. */
-function twoFigures(env?: NodeJS.ProcessEnv): readonly FigureResult[] {
-  const { status, stdout } = bench(["tlb-hit-store", "rejected-map-tlb", "--json"], env);
+function figuresOf({ status, stdout }: ReturnType<typeof run>): readonly FigureResult[] {
   expect(status).toBe(0);
   return (JSON.parse(stdout) as { figures: FigureResult[] }).figures;
 }
 
 describe("npm run bench", () => {
-  test("prints one JSON document with each figure, its architecture, its time and its ratio to C", () => {
-    const figures = twoFigures();
+  test("prints one JSON document alone on stdout, with each figure, its architecture, its time and its ratio to C", () => {
+    const figures = figuresOf(run("npm", ["run", "--silent", "bench", "--", ...TWO_FIGURES]));
     expect(figures.map(({ name, arch }) => [name, arch])).toEqual([
       ["tlb-hit-store", "arm64-poe"],
       ["rejected-map-tlb", null],
@@ -40,14 +42,16 @@ describe("npm run bench", () => {
   });
 
   test("has no ratio to C without a compiler, and gives the reason", () => {
-    for (const { ratioToC, reason } of twoFigures({ PATH: "/nowhere" })) {
+    for (const { ratioToC, reason } of figuresOf(
+      run(process.execPath, [BENCH, ...TWO_FIGURES], { PATH: "/nowhere" }),
+    )) {
       expect(ratioToC).toBeNull();
       expect(reason).toContain("cc");
     }
   });
 
   test.each([["walk-warm"], ["--against"]])("%s is ERR_USAGE", (arg) => {
-    const { status, stdout, stderr } = bench([arg]);
+    const { status, stdout, stderr } = run(process.execPath, [BENCH, arg]);
     expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
     expect(stderr).toMatch(/^bench: ERR_USAGE: /);
   });
