@@ -31,9 +31,9 @@ function hotPages(machine: Machine): Hot {
   const map = machine.get(LinearMap);
   const pfn = machine.memory.firstPfn + HOT_PAGE;
   for (let page = 0; page < HOT_PAGES; page++) {
-    cpu.store64(map.addressHigh(pfn + page), map.addressLow(pfn + page), 0, page + 1);
+    cpu.store64(map.address(pfn + page).high, map.address(pfn + page).low, 0, page + 1);
   }
-  return { cpu, high: map.addressHigh(pfn), low: map.addressLow(pfn) };
+  return { cpu, high: map.address(pfn).high, low: map.address(pfn).low };
 }
 
 const load = figure("tlb-hit-load", "a checked load of a page that the TLB holds", (arch) => {
@@ -84,7 +84,7 @@ const walkHot = figure("walk-hot", "a walk of four levels to one of 512 pages", 
 const walkCold = figure("walk-cold", "a walk of four levels to any page of 16 GiB", (arch) => {
   const machine = boot(arch);
   const { mmu } = machine.cpus.current;
-  const start = machine.get(LinearMap).addressHigh(machine.memory.firstPfn);
+  const start = machine.get(LinearMap).address(machine.memory.firstPfn).high;
   const mask = machine.memory.endPfn - machine.memory.firstPfn - 1;
   function run(): number {
     let x = 1;
@@ -102,7 +102,7 @@ const walkCold = figure("walk-cold", "a walk of four levels to any page of 16 Gi
 const sweep = figure("attack-sweep", "a forbidden or allowed write to the next page of 16 GiB", (arch) => {
   const machine = boot(arch);
   const cpu = machine.cpus.current;
-  const start = machine.get(LinearMap).addressHigh(machine.memory.firstPfn);
+  const start = machine.get(LinearMap).address(machine.memory.firstPfn).high;
   const pages = machine.memory.endPfn - machine.memory.firstPfn;
   function run(): number {
     let blocked = 0;

@@ -73,7 +73,7 @@ export const selinuxState: Plugin = {
     let pfn = -1;
 
     const state: SelinuxState = {
-      address: () => ({ high: linearMap().addressHigh(pfn), low: linearMap().addressLow(pfn) }),
+      address: () => linearMap().address(pfn),
       enforcing() {
         const { high, low } = state.address();
         const cpu = cpus().current;
@@ -93,8 +93,7 @@ export const selinuxState: Plugin = {
     points.on("initPhase", (phase) => {
       if (phase !== "system_features") return;
       pfn = resolve(container, PageAllocator).alloc(0);
-      const { high, low } = state.address();
-      resolve(container, SetMemory).setMemoryPkey(high, low, 1, pkey);
+      resolve(container, SetMemory).setMemoryPkey(linearMap().pageOf(pfn), 1, pkey);
       state.setEnforcing(true);
     });
     points.addSuite(suite);

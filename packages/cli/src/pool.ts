@@ -21,7 +21,7 @@ export interface PoolOptions {
  * A worker's heap in MiB. What a machine holds of its RAM lies outside; a replay needs some ten MiB however long it is, and V8 lets
  * the garbage of a longer one grow with what it may have. The old generation is for processes that live at once: a million.
  */
-const HEAP = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 1024 } as const;
+const HEAP = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 1024 } as const;
 
 /** A job in a worker. */
 interface Running {

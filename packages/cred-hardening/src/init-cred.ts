@@ -27,8 +27,7 @@ export function protectInitCred(
   points.on("initPhase", (phase) => {
     if (phase !== "system_features" || !kpkeys.supported()) return;
     const pfn = creds().init / memory().pageBytes;
-    const map = linearMap();
-    const linear = setMemory().setMemoryPkey(map.addressHigh(pfn), map.addressLow(pfn), 1, pkey);
+    const linear = setMemory().setMemoryPkey(linearMap().pageOf(pfn), 1, pkey);
     warnOn(linear !== 0, `init_cred cannot get the key CRED in the linear map: ${linear}`);
     const image = setMemory().setImagePkey(pfn, 1, pkey);
     warnOn(image !== 0, `init_cred cannot get the key CRED in the image: ${image}`);

@@ -12,7 +12,7 @@ it("a million guarded writes allocate nothing", () => {
   const used = new Float64Array(PARTS + 1);
 
   function write(times: number): void {
-    for (let i = 0; i < times; i++) tables.setPte(own[i & 15]!, (i >>> 4) & 511, 0, (i << 12) | 0x703);
+    for (let i = 0; i < times; i++) tables.setPte(own[i & 15]!, (i >>> 4) & 511, { high: 0, low: (i << 12) | 0x703 });
   }
 
   // Compiled code allocates no numbers that do not fit into a word; code that is still interpreted may.

@@ -45,7 +45,7 @@ function keyOf(machine: Machine, pfn: number): number {
   const linearMap = machine.get(LinearMap);
   const format = machine.get(PageTableFormat);
   let key = -1;
-  machine.cpus.current.mmu.walk(linearMap.addressHigh(pfn), linearMap.addressLow(pfn), ({ type, high, low }) => {
+  machine.cpus.current.mmu.walk(linearMap.address(pfn).high, linearMap.address(pfn).low, ({ type, high, low }) => {
     if (type === "leaf") key = format.pkeyOf(high, low);
   });
   return key;
@@ -55,7 +55,7 @@ function keyOf(machine: Machine, pfn: number): number {
 function leafLevelOf(machine: Machine, pfn: number): number {
   const linearMap = machine.get(LinearMap);
   let found = -1;
-  machine.cpus.current.mmu.walk(linearMap.addressHigh(pfn), linearMap.addressLow(pfn), ({ type, level }) => {
+  machine.cpus.current.mmu.walk(linearMap.address(pfn).high, linearMap.address(pfn).low, ({ type, level }) => {
     if (type === "leaf") found = level;
   });
   return found;
@@ -176,10 +176,10 @@ describe.each(ARCHES)("whatever happens to memory on %s", (arch) => {
         const setMemory = machine.get(SetMemory);
         const setMemoryPkey = setMemory.setMemoryPkey.bind(setMemory);
         let nested = 0;
-        setMemory.setMemoryPkey = (high, low, count, pkey) => {
+        setMemory.setMemoryPkey = (page, count, pkey) => {
           const before = linearMap.stats().splits;
           expect(nested++).toBe(0);
-          const errno = setMemoryPkey(high, low, count, pkey);
+          const errno = setMemoryPkey(page, count, pkey);
           nested--;
           expect(linearMap.stats().splits - before).toBeLessThanOrEqual(2);
           return errno;

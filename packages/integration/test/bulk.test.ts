@@ -34,10 +34,10 @@ describe.each(ARCHES)("set_ptes on %s", (arch) => {
             for (const { index, count, pfn } of runs) {
               const most = Math.min(count, 512 - index);
               format.makeLeaf(entry, 3, pfn, format.protections.PAGE_SHARED);
-              if (machine === bulk.machine) tables.setPtes(table, index, entry.high, entry.low, most);
+              if (machine === bulk.machine) tables.setPtes(table, index, entry, most);
               for (let i = 0; machine === single.machine && i < most; i++) {
                 format.makeLeaf(entry, 3, pfn + i, format.protections.PAGE_SHARED);
-                tables.setPte(table, index + i, entry.high, entry.low);
+                tables.setPte(table, index + i, entry);
               }
             }
             if (setting.lazy) lazy.disable();
@@ -99,7 +99,7 @@ describe.each(ARCHES)("set_ptes on %s", (arch) => {
             if (young) format.makeYoung(entry);
             if (dirty) format.makeDirty(entry);
             if (setting.lazy) lazy.enable();
-            tables.setPtes(table, index, entry.high, entry.low, most);
+            tables.setPtes(table, index, entry, most);
             if (machine === bulk.machine) run(tables, table, index, most);
             for (let i = 0; machine === single.machine && i < most; i++) step(tables, table, index + i);
             if (setting.lazy) lazy.disable();
@@ -118,7 +118,7 @@ describe.each(ARCHES)("set_ptes on %s", (arch) => {
       const machine = hardened(arch, { unguarded: [setter] });
       const tables = machine.get(PageTables);
       const table = tables.allocTable("user");
-      tables.setPtes(table, 3, 0, 0, 4);
+      tables.setPtes(table, 3, { high: 0, low: 0 }, 4);
       try {
         write(tables, table, 3, 4);
       } catch (error) {

@@ -37,7 +37,7 @@ function prepared(arch: string, skipEqualWrites: boolean) {
   };
   const set = (protection: ProtectionName, count: number): void => {
     const { high, low } = leaf(protection);
-    for (let i = 0; i < count; i++) tables.setPte(table, i, high, low);
+    for (let i = 0; i < count; i++) tables.setPte(table, i, { high, low });
   };
   return {
     machine,
@@ -155,7 +155,7 @@ describe("mainline's barriers after a setter on arm64", () => {
     const { high, low } = entryOf(name);
     expect(
       barriers(() => {
-        tables.setPte(table, 0, high, low);
+        tables.setPte(table, 0, { high, low });
       }),
     ).toBe(1);
   });
@@ -164,7 +164,7 @@ describe("mainline's barriers after a setter on arm64", () => {
     const { high, low } = entryOf(name);
     expect(
       barriers(() => {
-        tables.setPte(table, 0, high, low);
+        tables.setPte(table, 0, { high, low });
       }),
     ).toBe(0);
   });
@@ -172,17 +172,17 @@ describe("mainline's barriers after a setter on arm64", () => {
   it("do not follow a pte that is cleared, nor one that is not executable for the user's sake alone", () => {
     expect(
       barriers(() => {
-        tables.setPte(table, 0, 0, 0);
+        tables.setPte(table, 0, { high: 0, low: 0 });
       }),
     ).toBe(0);
     // VALID without UXN: a kernel mapping has it.
     const { high, low } = entryOf("PAGE_KERNEL");
     expect(
       barriers(() => {
-        tables.setPte(table, 0, high & ~(1 << 22), low);
+        tables.setPte(table, 0, { high: high & ~(1 << 22), low });
       }),
     ).toBe(0);
-    tables.setPte(table, 0, 0, 0);
+    tables.setPte(table, 0, { high: 0, low: 0 });
   });
 
   it.each([
@@ -192,10 +192,10 @@ describe("mainline's barriers after a setter on arm64", () => {
     ["set_pgd", 1, 1],
   ] as const)("follow %s of a valid entry: %i, of an invalid one: %i", (setter, valid, invalid) => {
     const set = (high: number, low: number): void => {
-      if (setter === "set_pmd") tables.setPmd(table, 0, high, low);
-      else if (setter === "set_pud") tables.setPud(table, 0, high, low);
-      else if (setter === "set_p4d") tables.setP4d(table, 0, high, low);
-      else tables.setPgd(table, 0, high, low);
+      if (setter === "set_pmd") tables.setPmd(table, 0, { high, low });
+      else if (setter === "set_pud") tables.setPud(table, 0, { high, low });
+      else if (setter === "set_p4d") tables.setP4d(table, 0, { high, low });
+      else tables.setPgd(table, 0, { high, low });
     };
     const entry = { high: 0, low: 0 };
     format.makeTable(entry, machine.memory.firstPfn, true);
@@ -215,7 +215,7 @@ describe("mainline's barriers after a setter on arm64", () => {
     const { high, low } = entryOf("PAGE_KERNEL");
     expect(
       barriers(() => {
-        tables.setPtes(table, 0, high, low, 64);
+        tables.setPtes(table, 0, { high, low }, 64);
       }),
     ).toBe(1);
     expect(
@@ -230,7 +230,7 @@ describe("mainline's barriers after a setter on arm64", () => {
   it("wait for the end of a lazy section, come once, and at an inner disable already", () => {
     const { high, low } = entryOf("PAGE_KERNEL");
     const kernelPte = (): void => {
-      tables.setPte(table, 0, high, low);
+      tables.setPte(table, 0, { high, low });
     };
     expect(
       barriers(() => {

@@ -20,7 +20,7 @@ function strayStore(machine: Machine): number {
   const tables = machine.get(PageTables);
   const linearMap = machine.get(LinearMap);
   const pfn = tables.allocTable("kernel");
-  return machine.get(Exceptions).copyToKernelNofault(linearMap.addressHigh(pfn), linearMap.addressLow(pfn), 0, 0);
+  return machine.get(Exceptions).copyToKernelNofault(linearMap.address(pfn).high, linearMap.address(pfn).low, 0, 0);
 }
 
 describe.each(ARCHES)("the older dialects on %s", (arch) => {
@@ -71,8 +71,8 @@ describe.each(ARCHES)("the older dialects on %s", (arch) => {
     const linearMap = machine.get(LinearMap);
     const page = machine.memory.endPfn - 1;
     const status = current.access(
-      linearMap.addressHigh(page),
-      linearMap.addressLow(page),
+      linearMap.address(page).high,
+      linearMap.address(page).low,
       Access.READ,
       Privilege.KERNEL,
     );

@@ -31,7 +31,7 @@ function machineWith(arch: string, kernel: KernelPolicies, pgtables = {}): Machi
 function tablesAreOpen(machine: Machine): boolean {
   const linearMap = machine.get(LinearMap);
   const page = [...machine.get(AddressSpaces).all][0]!.root;
-  return machine.cpus.current.store64(linearMap.addressHigh(page), linearMap.addressLow(page), 0, 0) === 0;
+  return machine.cpus.current.store64(linearMap.address(page).high, linearMap.address(page).low, 0, 0) === 0;
 }
 
 function faultOf(call: () => void): KernelFault {
@@ -60,9 +60,7 @@ function changeLinearMapOnIrqExit(machine: Machine): void {
     () => {
       tasks.switchTo(second);
       tasks.switchTo(first);
-      expect(machine.get(SetMemory).setMemoryPkey(linearMap.addressHigh(page), linearMap.addressLow(page), 1, 0)).toBe(
-        0,
-      );
+      expect(machine.get(SetMemory).setMemoryPkey(linearMap.pageOf(page), 1, 0)).toBe(0);
     },
   );
   machine.get(LazyMmu).disable();
@@ -252,10 +250,10 @@ describe.each(ARCHES)("a handler on %s", (arch) => {
     spaces.mmap(mm, 0x1000, 1, 3, 0x22);
     const { counters } = machine.get(Exceptions);
     const before = counters.entries;
-    expect(spaces.touch(mm, 0, 0x1000000, 2, 0)).toBe(1);
+    expect(spaces.touch(mm, 0x1000, 2, 0)).toBe(1);
     expect(counters.entries).toBe(before);
     spaces.mmap(mm, 0x1000, 1, 3, 0x22);
-    expect(spaces.touch(mm, 0, 0x1000000, 2, 2)).toBe(1);
+    expect(spaces.touch(mm, 0x1000, 2, 2)).toBe(1);
     expect(counters.entries).toBe(before + 1);
     expect(machine.get(PageTableFormat).geometry.levels).toHaveLength(4);
   });

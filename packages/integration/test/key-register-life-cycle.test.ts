@@ -23,7 +23,7 @@ const registerOf = (holder: { readonly pkeyRegisterHigh: number; readonly pkeyRe
 function strayStore(machine: Machine): (cpu: Cpu) => number {
   const linearMap = machine.get(LinearMap);
   const page = machine.get(PageTables).allocTable("kernel", 3);
-  return (cpu) => cpu.store64(linearMap.addressHigh(page), linearMap.addressLow(page), 0, 0);
+  return (cpu) => cpu.store64(linearMap.address(page).high, linearMap.address(page).low, 0, 0);
 }
 
 describe.each(ARCHES)("the key register on %s", (arch) => {
@@ -190,7 +190,7 @@ describe.each(ARCHES)("a CPU that comes back from suspend on %s", (arch) => {
     const linearMap = machine.get(LinearMap);
     const page = machine.get(PageTables).allocTable("kernel", 3);
     const [cpu0, cpu1] = machine.cpus.all as [Cpu, Cpu];
-    const store = (cpu: Cpu): number => cpu.store64(linearMap.addressHigh(page), linearMap.addressLow(page), 0, 0);
+    const store = (cpu: Cpu): number => cpu.store64(linearMap.address(page).high, linearMap.address(page).low, 0, 0);
     expect(store(cpu1)).toBe(-1);
     machine.get(CpuPower).suspend(1);
     machine.get(PageTables).freeTable(page);

@@ -13,7 +13,7 @@ const TIB = 2 ** 40;
 function leafOf(machine: Machine, pfn: number): WalkStep {
   const map = machine.get(LinearMap);
   let last: WalkStep | undefined;
-  machine.cpus.current.mmu.walk(map.addressHigh(pfn), map.addressLow(pfn), (step) => (last = { ...step }));
+  machine.cpus.current.mmu.walk(map.address(pfn).high, map.address(pfn).low, (step) => (last = { ...step }));
   return last!;
 }
 
@@ -47,7 +47,7 @@ describe.each(ARCHES)("a linear map that is generated when it is looked at, on %
           const map = machine.get(LinearMap);
           const { current } = machine.cpus;
           const answers = pfns.map((pfn) => {
-            const status = current.access(map.addressHigh(pfn), map.addressLow(pfn), access, Privilege.KERNEL);
+            const status = current.access(map.address(pfn).high, map.address(pfn).low, access, Privilege.KERNEL);
             return [status, { ...current.fault }, leafOf(machine, pfn)];
           });
           return [answers, { ...current.counters }];

@@ -49,7 +49,7 @@ function leafAt(booted: Machine, pfn: number): Leaf {
   const format = booted.get(PageTableFormat);
   const map = booted.get(LinearMap);
   let last: WalkStep | undefined;
-  booted.cpus.current.mmu.walk(map.addressHigh(pfn), map.addressLow(pfn), (step) => (last = { ...step }));
+  booted.cpus.current.mmu.walk(map.address(pfn).high, map.address(pfn).low, (step) => (last = { ...step }));
   const { high, low, level, type } = last!;
   if (type !== "leaf") throw new Error(`page ${pfn} is not mapped`);
   const pages = 2 ** (format.geometry.levels[level]!.shift - format.geometry.pageShift);
@@ -91,7 +91,7 @@ function unusedRun(booted: Machine, keepBlocks = 8): { readonly pfn: number; rea
 
 function setPkey(booted: Machine, pfn: number, pages: number, pkey: number): number {
   const map = booted.get(LinearMap);
-  return booted.get(SetMemory).setMemoryPkey(map.addressHigh(pfn), map.addressLow(pfn), pages, pkey);
+  return booted.get(SetMemory).setMemoryPkey(map.pageOf(pfn), pages, pkey);
 }
 
 describe.each(ARCHES)("the linear map of %s", (arch) => {
@@ -271,7 +271,7 @@ describe.each(ARCHES)("splitting blocks on %s", (arch) => {
     const map = booted.get(LinearMap);
     const { pfn } = unusedRun(booted);
     const store = (page: number): number =>
-      booted.cpus.current.store64(map.addressHigh(page), map.addressLow(page), 1, 2);
+      booted.cpus.current.store64(map.address(page).high, map.address(page).low, 1, 2);
     for (let page = pfn; page < pfn + 512; page++) expect(store(page)).toBe(0);
     expect(setPkey(booted, pfn + 5, 1, 1)).toBe(0);
     for (let page = pfn; page < pfn + 512; page++) expect(store(page)).toBe(page === pfn + 5 ? -1 : 0);
@@ -286,7 +286,7 @@ describe.each(ARCHES)("splitting blocks on %s", (arch) => {
     expect(map.stats().splits).toBe(0);
     expect(setMemory.setDirectMapDefault(pfn + 3)).toBe(0);
     expect(map.stats().splits).toBe(1);
-    const load = (page: number): number => booted.cpus.current.load64(map.addressHigh(page), map.addressLow(page));
+    const load = (page: number): number => booted.cpus.current.load64(map.address(page).high, map.address(page).low);
     for (let page = pfn; page < pfn + 512; page++) expect(load(page)).toBe(page === pfn + 3 ? 0 : -1);
   });
 });
@@ -349,7 +349,7 @@ function workload(booted: Machine, extraPages = 0): void {
   const base = 0x7f0000000;
   const flags = MapFlag.PRIVATE | MapFlag.ANONYMOUS;
   const touch = (task: Task, page: number, access: Access): void =>
-    void spaces.touch(task.mm!, Math.floor(page / 0x100000), (page % 0x100000) << 12, access, Privilege.USER);
+    void spaces.touch(task.mm!, page, access, Privilege.USER);
 
   const parent = tasks.create(spaces.create());
   tasks.switchTo(parent);
@@ -394,7 +394,7 @@ describe.each(ARCHES)("the digest of translations on %s", (arch) => {
     expect(pte.get(SetMemory).setDirectMapDefault(pfn)).toBe(0);
     // A store, because x86 leaves it to the hardware to set the dirty bit again.
     const map = pte.get(LinearMap);
-    expect(pte.cpus.current.store64(map.addressHigh(pfn), map.addressLow(pfn), 0, 0)).toBe(0);
+    expect(pte.cpus.current.store64(map.address(pfn).high, map.address(pfn).low, 0, 0)).toBe(0);
     expect(pte.digestTranslations()).toBe(digests[0]);
   });
 });
@@ -422,7 +422,7 @@ describe.each(ARCHES)("a hardened %s machine whose linear map consists of blocks
     const entry = { high: 0, low: 0 };
     format.makeTable(entry, pfn, false);
     // A raw store into an entry of the linear map's top-level range that nothing uses.
-    const index = format.index(0, map.addressHigh(booted.memory.firstPfn), 0) + 1;
+    const index = format.index(0, map.address(booted.memory.firstPfn).high, 0) + 1;
     booted.memory.write(root, index, entry.high, entry.low);
     const { gaps } = coverageOf(booted, booted.scan());
     expect(gaps).toMatchObject([{ source: "unknown", level: "pud", mapping: "linear", pages: 1 }]);

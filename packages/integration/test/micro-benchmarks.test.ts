@@ -117,13 +117,8 @@ describe.each(ARCHES)("vm_map_ram and vmalloc_huge on %s", (arch) => {
 
   /** The frame behind a kernel page; -1 where nothing is mapped. */
   function frameAt(page: number): number {
-    const high = Math.floor(page / 2 ** 20) | 0xffff0000 | 0;
-    const low = (page % 2 ** 20) << 12;
-    const table = tables.tableAt(tables.root, level, high, low);
-    if (table < 0) return -1;
-    tables.read(table, format.index(level, high, low));
-    const { entryHigh, entryLow } = tables;
-    return format.isPresent(entryHigh, entryLow) ? format.pfnOf(entryHigh, entryLow) : -1;
+    const entry = tables.entryAt(tables.root, level, page)?.read();
+    return entry !== undefined && format.isPresent(entry.high, entry.low) ? format.pfnOf(entry.high, entry.low) : -1;
   }
 
   it("map pages of the caller's in their order, which stay the caller's", () => {

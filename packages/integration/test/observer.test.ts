@@ -95,7 +95,7 @@ it("an observed machine that is strict is strict all the same", () => {
   const linear = machine.get(LinearMap);
   const { pfn } = machine.scan().find(({ source }) => source === "early")!;
   cpu.writePkeyRegister(set.high, set.low);
-  expect(() => cpu.store64(linear.addressHigh(pfn), linear.addressLow(pfn), 0, 0)).toThrow(
+  expect(() => cpu.store64(linear.address(pfn).high, linear.address(pfn).low, 0, 0)).toThrow(
     expect.objectContaining({ code: "ERR_UNSYNCHRONISED" }),
   );
 });

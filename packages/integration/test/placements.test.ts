@@ -82,7 +82,7 @@ describe.each(ARCHES)("guard placements on %s", (arch) => {
       for (const handler of points.handlers("tableUnlocking")) handler(table);
     };
     const write = (): void => {
-      tables.setPte(table, 0, 0, 0);
+      tables.setPte(table, 0, { high: 0, low: 0 });
     };
     const nested = registerWrites(target, () => {
       lock();
@@ -107,7 +107,7 @@ describe.each(ARCHES)("guard placements on %s", (arch) => {
       setup(container) {
         resolve(container, ExtensionPoints).on("tablePageCtor", (pfn) => {
           resolve(container, Exceptions).interrupt(() => {
-            resolve(container, PageTables).setPte(pfn, 0, 0, 0);
+            resolve(container, PageTables).setPte(pfn, 0, { high: 0, low: 0 });
             written++;
           });
           return 0;
@@ -143,9 +143,9 @@ describe.each(ARCHES)("leaf tables mapped while locked on %s", (arch) => {
     const tables = target.get(PageTables);
     const mm = spaces.create();
     spaces.mmap(mm, 0x1000, 1, Prot.READ | Prot.WRITE, MapFlag.PRIVATE | MapFlag.ANONYMOUS | MapFlag.POPULATE);
-    const table = tables.tableAt(mm.root, target.levelNames.length - 1, 0, 0x1000000);
+    const { table } = tables.entryAt(mm.root, target.levelNames.length - 1, 0x1000)!;
     expect(() => {
-      tables.setPte(table, 0, 0, 0);
+      tables.setPte(table, 0, { high: 0, low: 0 });
     }).toThrow(expect.objectContaining({ code: "ERR_KERNEL_FAULT" }) as Error);
   });
 });

@@ -27,7 +27,7 @@ export class Process {
   }
 
   touch(page: number, access: Access): number {
-    return this.spaces.touch(this.mm, Math.floor(page / 0x100000), (page % 0x100000) << 12, access, Privilege.USER);
+    return this.spaces.touch(this.mm, page, access, Privilege.USER);
   }
 
   /** Forks, and runs the child from then on. */

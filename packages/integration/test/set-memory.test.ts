@@ -4,6 +4,7 @@ import {
   Exceptions,
   LinearMap,
   PageAllocator,
+  pageOf,
   PageTableFormat,
   PageTables,
   Privilege,
@@ -14,13 +15,12 @@ import type { Machine } from "@kpkeys/kernel";
 import { describe, expect, it } from "vitest";
 import { ARCHES, hardened, machine } from "./machines.js";
 
-/** The key in the leaf that maps a kernel address. */
-function pkeyAt(machine: Machine, high: number, low: number): number {
+/** The key in the leaf that maps a kernel page. */
+function pkeyAt(machine: Machine, page: number): number {
   const tables = machine.get(PageTables);
   const format = machine.get(PageTableFormat);
-  const level = format.geometry.levels.length - 1;
-  tables.read(tables.tableAt(tables.root, level, high, low), format.index(level, high, low));
-  return format.pkeyOf(tables.entryHigh, tables.entryLow);
+  const { high, low } = tables.entryAt(tables.root, format.geometry.levels.length - 1, page)!.read();
+  return format.pkeyOf(high, low);
 }
 
 describe.each(ARCHES)("set_memory_pkey on %s", (arch) => {
@@ -28,54 +28,54 @@ describe.each(ARCHES)("set_memory_pkey on %s", (arch) => {
   const setMemory = machine.get(SetMemory);
   const linearMap = machine.get(LinearMap);
   const pfn = machine.get(PageAllocator).alloc(2);
-  const high = linearMap.addressHigh(pfn);
-  const low = linearMap.addressLow(pfn);
+  const first = linearMap.pageOf(pfn);
+  const { high, low } = linearMap.address(pfn);
   const lastKey = arch === "arm64-poe" ? 7 : 15;
   const write = (): number => machine.get(Exceptions).copyToKernelNofault(high, low, 0, 0);
 
   it("changes the entries, so that the next write obeys the key at once", () => {
     expect(write()).toBe(0);
-    expect(setMemory.setMemoryPkey(high, low, 4, 1)).toBe(0);
-    expect([0, 1, 2, 3].map((page) => pkeyAt(machine, high, low + page * 4096))).toEqual([1, 1, 1, 1]);
+    expect(setMemory.setMemoryPkey(first, 4, 1)).toBe(0);
+    expect([0, 1, 2, 3].map((page) => pkeyAt(machine, first + page))).toEqual([1, 1, 1, 1]);
     expect(write()).toBe(Errno.EFAULT);
-    expect(setMemory.setMemoryPkey(high, low, 4, 0)).toBe(0);
+    expect(setMemory.setMemoryPkey(first, 4, 0)).toBe(0);
     expect(write()).toBe(0);
   });
 
   it("takes every key up to the last and refuses the one beyond, without touching an entry", () => {
-    expect(setMemory.setMemoryPkey(high, low, 1, lastKey)).toBe(0);
-    expect(setMemory.setMemoryPkey(high, low, 1, lastKey + 1)).toBe(Errno.EINVAL);
-    expect(setMemory.setMemoryPkey(high, low, 1, -1)).toBe(Errno.EINVAL);
-    expect(pkeyAt(machine, high, low)).toBe(lastKey);
-    expect(setMemory.setMemoryPkey(high, low, 1, 0)).toBe(0);
+    expect(setMemory.setMemoryPkey(first, 1, lastKey)).toBe(0);
+    expect(setMemory.setMemoryPkey(first, 1, lastKey + 1)).toBe(Errno.EINVAL);
+    expect(setMemory.setMemoryPkey(first, 1, -1)).toBe(Errno.EINVAL);
+    expect(pkeyAt(machine, first)).toBe(lastKey);
+    expect(setMemory.setMemoryPkey(first, 1, 0)).toBe(0);
   });
 
   it("refuses an address outside the linear map", () => {
     const image = linearMap.imageAddress();
-    expect(setMemory.setMemoryPkey(image.high, image.low, 1, 1)).toBe(Errno.EINVAL);
-    expect(setMemory.setMemoryPkey(0, 0x1000, 1, 1)).toBe(Errno.EINVAL);
+    expect(setMemory.setMemoryPkey(pageOf(image, 12), 1, 1)).toBe(Errno.EINVAL);
+    expect(setMemory.setMemoryPkey(1, 1, 1)).toBe(Errno.EINVAL);
     const last = machine.memory.endPfn - 1;
-    expect(setMemory.setMemoryPkey(linearMap.addressHigh(last), linearMap.addressLow(last), 2, 1)).toBe(Errno.EINVAL);
+    expect(setMemory.setMemoryPkey(linearMap.pageOf(last), 2, 1)).toBe(Errno.EINVAL);
   });
 
   it("removes an address tag before it looks where the address lies", () => {
-    const tagged = (high & 0x00ffffff) | 0x3c000000;
-    expect(setMemory.setMemoryPkey(tagged, low, 1, 1)).toBe(0);
-    expect(pkeyAt(machine, high, low)).toBe(1);
-    expect(setMemory.setMemoryPkey(high, low, 1, 0)).toBe(0);
+    const tagged = pageOf({ high: (high & 0x00ffffff) | 0x3c000000, low }, 12);
+    expect(setMemory.setMemoryPkey(tagged, 1, 1)).toBe(0);
+    expect(pkeyAt(machine, first)).toBe(1);
+    expect(setMemory.setMemoryPkey(first, 1, 0)).toBe(0);
   });
 
   it("does nothing and succeeds on a CPU without kernel pkeys", () => {
     const plain = hardened(arch, {}, { options: { [arch]: { pkeys: false } } });
     const before = plain.counters();
-    expect(plain.get(SetMemory).setMemoryPkey(high, low, 1, 1)).toBe(0);
-    expect(plain.get(SetMemory).setMemoryPkey(0, 0, 1, 99)).toBe(0);
+    expect(plain.get(SetMemory).setMemoryPkey(first, 1, 1)).toBe(0);
+    expect(plain.get(SetMemory).setMemoryPkey(0, 1, 99)).toBe(0);
     expect(plain.counters()).toEqual(before);
   });
 
   it("an invalid direct mapping cannot be reached, and its default brings it back", () => {
     const page = machine.get(PageAllocator).alloc(0);
-    const at = [linearMap.addressHigh(page), linearMap.addressLow(page)] as const;
+    const at = [linearMap.address(page).high, linearMap.address(page).low] as const;
     expect(setMemory.setDirectMapInvalid(page)).toBe(0);
     machine.cpus.current.mmu.invalidateAll();
     expect(machine.cpus.current.load64(...at)).toBe(-1);
@@ -106,27 +106,27 @@ describe.each(ARCHES)("set_memory_ro, rw, nx, x on %s", (arch) => {
     return pfn;
   }
   const storeAlias = (machine: Machine, pfn: number): number =>
-    machine.cpus.current.store64(map.addressHigh(pfn), map.addressLow(pfn), 1, 2);
+    machine.cpus.current.store64(map.address(pfn).high, map.address(pfn).low, 1, 2);
 
   it("make exactly the pages asked for read-only, at once, and writable again", () => {
     expect([0, 1, 2, 3].map((i) => store(page + i))).toEqual([0, 0, 0, 0]);
-    expect(setMemory.setMemoryRo(...wordsOf(page + 1), 2)).toBe(0);
+    expect(setMemory.setMemoryRo(page + 1, 2)).toBe(0);
     expect([0, 1, 2, 3].map((i) => store(page + i))).toEqual([0, -1, -1, 0]);
-    expect(setMemory.setMemoryRw(...wordsOf(page + 1), 2)).toBe(0);
+    expect(setMemory.setMemoryRw(page + 1, 2)).toBe(0);
     expect([0, 1, 2, 3].map((i) => store(page + i))).toEqual([0, 0, 0, 0]);
   });
 
   it("have the linear map follow with rodata=full, and only then", () => {
     const pfn = frameAt(page + 1);
     expect(storeAlias(booted, pfn)).toBe(0);
-    setMemory.setMemoryRo(...wordsOf(page + 1), 1);
+    setMemory.setMemoryRo(page + 1, 1);
     expect([storeAlias(booted, pfn), storeAlias(booted, frameAt(page + 2))]).toEqual([-1, 0]);
-    setMemory.setMemoryRw(...wordsOf(page + 1), 1);
+    setMemory.setMemoryRw(page + 1, 1);
     expect(storeAlias(booted, pfn)).toBe(0);
 
     const plain = hardened(arch, {}, { boot: { rodata: "on" } });
     const area = plain.get(Vmalloc).alloc(1);
-    plain.get(SetMemory).setMemoryRo(...wordsOf(area), 1);
+    plain.get(SetMemory).setMemoryRo(area, 1);
     let frame = -1;
     const format = plain.get(PageTableFormat);
     plain.cpus.current.mmu.walk(...wordsOf(area), ({ high, low }) => (frame = format.pfnOf(high, low)));
@@ -135,9 +135,9 @@ describe.each(ARCHES)("set_memory_ro, rw, nx, x on %s", (arch) => {
 
   it("allow execution and take it back", () => {
     expect(fetch(page)).toBe(-1);
-    expect(setMemory.setMemoryX(...wordsOf(page), 1)).toBe(0);
+    expect(setMemory.setMemoryX(page, 1)).toBe(0);
     expect([fetch(page), fetch(page + 1)]).toEqual([0, -1]);
-    expect(setMemory.setMemoryNx(...wordsOf(page), 1)).toBe(0);
+    expect(setMemory.setMemoryNx(page, 1)).toBe(0);
     expect(fetch(page)).toBe(-1);
   });
 
@@ -147,24 +147,24 @@ describe.each(ARCHES)("set_memory_ro, rw, nx, x on %s", (arch) => {
     const image = map.imageAddress();
     const before = booted.counters();
     for (const name of names) {
-      const change = (high: number, low: number, pages: number): number => setMemory[name](high, low, pages);
-      expect(change(map.addressHigh(frame), map.addressLow(frame), 1)).toBe(Errno.EINVAL);
-      expect(change(image.high, image.low, 1)).toBe(Errno.EINVAL);
-      expect(change(0, 0x1000, 1)).toBe(Errno.EINVAL);
-      expect(change(...wordsOf(page + 3), 2)).toBe(Errno.EINVAL);
-      expect(change(...wordsOf(page + 4), 1)).toBe(Errno.EINVAL);
-      expect(change(...wordsOf(page), 0)).toBe(0);
+      const change = (at: number, pages: number): number => setMemory[name](at, pages);
+      expect(change(map.pageOf(frame), 1)).toBe(Errno.EINVAL);
+      expect(change(pageOf(image, 12), 1)).toBe(Errno.EINVAL);
+      expect(change(1, 1)).toBe(Errno.EINVAL);
+      expect(change(page + 3, 2)).toBe(Errno.EINVAL);
+      expect(change(page + 4, 1)).toBe(Errno.EINVAL);
+      expect(change(page, 0)).toBe(0);
     }
     expect(booted.counters()).toEqual(before);
   });
 
   it("keep the key of what they change", () => {
     const frame = frameAt(page + 2);
-    setMemory.setMemoryPkey(map.addressHigh(frame), map.addressLow(frame), 1, 1);
-    setMemory.setMemoryRo(...wordsOf(page + 2), 1);
-    setMemory.setMemoryRw(...wordsOf(page + 2), 1);
-    expect(pkeyAt(booted, map.addressHigh(frame), map.addressLow(frame))).toBe(1);
-    setMemory.setMemoryPkey(map.addressHigh(frame), map.addressLow(frame), 1, 0);
+    setMemory.setMemoryPkey(map.pageOf(frame), 1, 1);
+    setMemory.setMemoryRo(page + 2, 1);
+    setMemory.setMemoryRw(page + 2, 1);
+    expect(pkeyAt(booted, map.pageOf(frame))).toBe(1);
+    setMemory.setMemoryPkey(map.pageOf(frame), 1, 0);
   });
 });
 
@@ -180,21 +180,22 @@ describe.each(ARCHES)("set_memory_valid and set_direct_map_* on %s", (arch) => {
       act();
       return booted.counters().tlbInvalidations - before;
     };
-    expect(counted(() => setMemory.setMemoryValid(...wordsOf(page), 2, false))).toBe(1);
+    expect(counted(() => setMemory.setMemoryValid(page, 2, false))).toBe(1);
     expect(load()).toEqual([-1, -1, 0]);
-    expect(counted(() => setMemory.setMemoryValid(...wordsOf(page), 2, true))).toBe(0);
+    expect(counted(() => setMemory.setMemoryValid(page, 2, true))).toBe(0);
     expect(load()).toEqual([0, 0, 0]);
     const before = booted.counters();
-    expect(setMemory.setMemoryValid(...wordsOf(page), 4, false)).toBe(Errno.EINVAL);
+    expect(setMemory.setMemoryValid(page, 4, false)).toBe(Errno.EINVAL);
     expect(booted.counters()).toEqual(before);
-    expect(setMemory.setMemoryValid(...wordsOf(page + 3), 0, false)).toBe(0);
+    expect(setMemory.setMemoryValid(page + 3, 0, false)).toBe(0);
   });
 
   it("set_memory_valid changes a part of no block but the linear map's", () => {
     const booted = hardened(arch);
     const { high, low } = booted.get(LinearMap).structPage(booted.memory.firstPfn);
-    expect(booted.get(SetMemory).setMemoryValid(high, low, 1, false)).toBe(Errno.EINVAL);
-    expect(booted.get(SetMemory).setMemoryValid(high, low, 511, false)).toBe(Errno.EINVAL);
+    const first = pageOf({ high, low }, 12);
+    expect(booted.get(SetMemory).setMemoryValid(first, 1, false)).toBe(Errno.EINVAL);
+    expect(booted.get(SetMemory).setMemoryValid(first, 511, false)).toBe(Errno.EINVAL);
     expect(booted.cpus.current.load64(high, low)).toBe(0);
   });
 
@@ -203,7 +204,7 @@ describe.each(ARCHES)("set_memory_valid and set_direct_map_* on %s", (arch) => {
     const setMemory = booted.get(SetMemory);
     const map = booted.get(LinearMap);
     const pfn = booted.get(PageAllocator).alloc(0);
-    const at = [map.addressHigh(pfn), map.addressLow(pfn)] as const;
+    const at = [map.address(pfn).high, map.address(pfn).low] as const;
     expect(booted.cpus.current.load64(...at)).toBe(0);
     expect(setMemory.setDirectMapInvalid(pfn)).toBe(0);
     expect(booted.cpus.current.load64(...at)).toBe(0);
@@ -265,9 +266,7 @@ describe.each(ARCHES)("set_memory_pkey on %s", (arch) => {
     const last = booted.memory.firstPfn + (2 * GAP) / 4096 - 1;
     const before = booted.counters();
     const pages = GAP / 4096 + 2;
-    expect(booted.get(SetMemory).setMemoryPkey(map.addressHigh(last), map.addressLow(last), pages, 1)).toBe(
-      Errno.EINVAL,
-    );
+    expect(booted.get(SetMemory).setMemoryPkey(map.pageOf(last), pages, 1)).toBe(Errno.EINVAL);
     expect(booted.counters()).toEqual(before);
   });
 });

@@ -17,19 +17,19 @@ import { ARCHES, hardened } from "./machines.js";
 /** Calls one setter on an entry of a live table page, so that the entry keeps its meaning. */
 const CALLS: Readonly<Record<Setter, (tables: PageTables, table: number) => void>> = {
   set_pte: (tables, table) => {
-    tables.setPte(table, 5, 0, 0);
+    tables.setPte(table, 5, { high: 0, low: 0 });
   },
   set_pmd: (tables, table) => {
-    tables.setPmd(table, 5, 0, 0);
+    tables.setPmd(table, 5, { high: 0, low: 0 });
   },
   set_pud: (tables, table) => {
-    tables.setPud(table, 5, 0, 0);
+    tables.setPud(table, 5, { high: 0, low: 0 });
   },
   set_p4d: (tables, table) => {
-    tables.setP4d(table, 5, 0, 0);
+    tables.setP4d(table, 5, { high: 0, low: 0 });
   },
   set_pgd: (tables, table) => {
-    tables.setPgd(table, 5, 0, 0);
+    tables.setPgd(table, 5, { high: 0, low: 0 });
   },
   ptep_test_and_clear_young: (tables, table) => tables.ptepTestAndClearYoung(table, 5),
   ptep_get_and_clear: (tables, table) => {
@@ -42,9 +42,9 @@ const CALLS: Readonly<Record<Setter, (tables: PageTables, table: number) => void
     tables.clearYoungDirtyPte(table, 5, true, true);
   },
   pmdp_establish: (tables, table) => {
-    tables.pmdpEstablish(table, 5, 0, 0);
+    tables.pmdpEstablish(table, 5, { high: 0, low: 0 });
   },
-  ptep_set_access_flags: (tables, table) => tables.ptepSetAccessFlags(table, 5, 0, 1),
+  ptep_set_access_flags: (tables, table) => tables.ptepSetAccessFlags(table, 5, { high: 0, low: 1 }),
 };
 
 /** The fault that a call ends in. */
@@ -113,8 +113,8 @@ describe.each(ARCHES)("on %s", (arch) => {
     const machine = hardened(arch);
     const table = machine.get(AddressSpaces).create().root;
     const linearMap = machine.get(LinearMap);
-    const high = linearMap.addressHigh(table);
-    const low = linearMap.addressLow(table);
+    const high = linearMap.address(table).high;
+    const low = linearMap.address(table).low;
     expect(machine.get(Exceptions).copyToKernelNofault(high, low, 0, 0)).toBe(Errno.EFAULT);
     expect(machine.cpus.current.load64(high, low)).toBe(0);
   });
@@ -126,7 +126,7 @@ describe.each(ARCHES)("on %s", (arch) => {
     const table = tables.allocTable("kernel");
     tables.freeTable(table);
     expect(
-      machine.get(Exceptions).copyToKernelNofault(linearMap.addressHigh(table), linearMap.addressLow(table), 0, 0),
+      machine.get(Exceptions).copyToKernelNofault(linearMap.address(table).high, linearMap.address(table).low, 0, 0),
     ).toBe(0);
   });
 
@@ -136,7 +136,7 @@ describe.each(ARCHES)("on %s", (arch) => {
     const format = machine.get(PageTableFormat);
     const index = format.index(0, 0xffffff00 | 0, 0) - 1;
     const before = machine.counters();
-    tables.setP4d(tables.root, index, 0, 0);
+    tables.setP4d(tables.root, index, { high: 0, low: 0 });
     const after = machine.counters();
     // arm64 maps a fixmap slot and unmaps it, each by a set_pte; x86 stores through the image's alias.
     expect(after.writesBySetter.set_pte - before.writesBySetter.set_pte).toBe(arch === "arm64-poe" ? 2 : 0);

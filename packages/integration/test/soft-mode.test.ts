@@ -31,7 +31,7 @@ function bootedWith(
 function strayWrite(machine: Machine): number {
   const linearMap = machine.get(LinearMap);
   const { root } = machine.get(AddressSpaces).create();
-  return machine.get(Exceptions).copyToKernelNofault(linearMap.addressHigh(root), linearMap.addressLow(root), 0, 0);
+  return machine.get(Exceptions).copyToKernelNofault(linearMap.address(root).high, linearMap.address(root).low, 0, 0);
 }
 
 const isKeyOn = (machine: Machine): boolean => machine.get(StaticKeys).all.every(({ enabled }) => enabled);
@@ -92,12 +92,11 @@ describe.each(ARCHES)("kpkeys=soft on %s", (arch) => {
       const format = machine.get(PageTableFormat);
       const leaf = { high: 0, low: 0 };
       format.makeLeaf(leaf, 3, machine.memory.firstPfn, format.protections.PAGE_SHARED);
-      tables.setPte(table, 5, leaf.high, leaf.low);
+      tables.setPte(table, 5, leaf);
       tables.ptepSetWrprotect(table, 5);
       expect(machine.get(PgtablesWarnings).filter(isData)).toHaveLength(1);
-      tables.read(table, 5);
       format.makeReadOnly(leaf);
-      expect([tables.entryHigh, tables.entryLow]).toEqual([leaf.high, leaf.low]);
+      expect(tables.read(table, 5)).toEqual(leaf);
     },
   );
 
@@ -118,7 +117,7 @@ describe.each(ARCHES)("kpkeys=soft on %s", (arch) => {
     expect(machine.get(Exceptions).copyToKernelNofault(0, 0x1000, 0, 0)).toBeLessThan(0);
     const linearMap = machine.get(LinearMap);
     const text = machine.memory.firstPfn + machine.get(PgtableArch).layout.imageOffset / 4096;
-    const [high, low] = [linearMap.addressHigh(text), linearMap.addressLow(text)];
+    const [high, low] = [linearMap.address(text).high, linearMap.address(text).low];
     expect(machine.get(Exceptions).copyToKernelNofault(high, low, 0, 0)).toBeLessThan(0);
     expect(machine.get(PgtablesWarnings).filter(isData)).toEqual([]);
   });

@@ -36,17 +36,13 @@ function newProcess(machine: Machine): Task {
 }
 
 function touch(machine: Machine, task: Task, page: number): void {
-  const high = Math.floor(page / 0x100000) | 0;
-  machine.get(AddressSpaces).touch(task.mm!, high, (page % 0x100000) << 12, Access.WRITE, Privilege.USER);
+  machine.get(AddressSpaces).touch(task.mm!, page, Access.WRITE, Privilege.USER);
 }
 
 /** Physical place of the entry that an address has in the table of a level. */
 function entryAt(machine: Machine, task: Task, level: number, page: number): readonly [table: number, index: number] {
-  const tables = machine.get(PageTables);
-  const high = Math.floor(page / 0x100000) | 0;
-  const low = (page % 0x100000) << 12;
-  const table = tables.tableAt(task.mm!.root, level, high, low);
-  return [table, machine.get(PageTableFormat).index(level, high, low)];
+  const { table, index } = machine.get(PageTables).entryAt(task.mm!.root, level, page)!;
+  return [table, index];
 }
 
 describe.each(ARCHES)("a table linked in behind the kernel's back on %s", (arch) => {

@@ -1,4 +1,12 @@
-import { Kpkeys, LinearMap, PageAllocator, PageTableFormat, PageTables, SetMemory } from "@kpkeys/core/contracts";
+import {
+  Kpkeys,
+  LinearMap,
+  PageAllocator,
+  pageOf,
+  PageTableFormat,
+  PageTables,
+  SetMemory,
+} from "@kpkeys/core/contracts";
 import type { Cpu, PluginOptions, Words } from "@kpkeys/core/contracts";
 import { digestTables } from "@kpkeys/kernel";
 import type { Machine } from "@kpkeys/kernel";
@@ -12,20 +20,18 @@ const PGTABLES_PKEY = 1;
 function dataAddress(machine: Machine): Words {
   const pfn = machine.get(PageAllocator).alloc(0);
   const linearMap = machine.get(LinearMap);
-  return { high: linearMap.addressHigh(pfn), low: linearMap.addressLow(pfn) };
+  return linearMap.address(pfn);
 }
 
 /** Gives a page of the linear map a key in its leaf and forgets what must follow. */
-function setPkeyWithoutTlbi(machine: Machine, { high, low }: Words, pkey: number): void {
+function setPkeyWithoutTlbi(machine: Machine, address: Words, pkey: number): void {
   const tables = machine.get(PageTables);
   const format = machine.get(PageTableFormat);
   const { clear, set } = format.pkeyChange(pkey);
   const level = format.geometry.levels.length - 1;
-  const table = tables.tableAt(tables.root, level, high, low);
-  const index = format.index(level, high, low);
-  tables.read(table, index);
-  const { entryHigh, entryLow } = tables;
-  tables.setPte(table, index, (entryHigh & ~clear.high) | set.high, (entryLow & ~clear.low) | set.low);
+  const entry = tables.entryAt(tables.root, level, pageOf(address, 12))!;
+  const { high, low } = entry.read();
+  entry.set({ high: (high & ~clear.high) | set.high, low: (low & ~clear.low) | set.low });
 }
 
 /** The pages whose translations on a CPU are stale. */
@@ -40,7 +46,7 @@ function staleOn(cpu: Cpu): Words[] {
 function tableAddress(machine: Machine): Words {
   const pfn = machine.get(PageTables).allocTable("kernel");
   const linearMap = machine.get(LinearMap);
-  return { high: linearMap.addressHigh(pfn), low: linearMap.addressLow(pfn) };
+  return linearMap.address(pfn);
 }
 
 /** Gives a CPU the rights of the PGTABLES context as code without the kpkeys API would. */
@@ -119,7 +125,7 @@ describe.each(ARCHES)("with two CPUs on %s", (arch) => {
   it("a key that the kernel changes holds on both CPUs at once", () => {
     const machine = hardened(arch, {}, { cpus: 2 });
     const { high, low } = tableAddress(machine);
-    const pfn = machine.get(LinearMap).pfnOf(high, low);
+    const pfn = machine.get(LinearMap).pfnOf(pageOf({ high, low }, 12));
     for (const cpu of machine.cpus.all) expect(cpu.store64(high, low, 0, 0)).toBe(-1);
     machine.get(PageTables).freeTable(pfn);
     for (const cpu of machine.cpus.all) expect(cpu.store64(high, low, 0, 0)).toBe(0);
@@ -149,7 +155,7 @@ describe.each(ARCHES)("a key change on %s", (arch) => {
     const cpu = machine.cpus.current;
     const page = dataAddress(machine);
     expect(cpu.load64(page.high, page.low)).toBe(0);
-    machine.get(SetMemory).setMemoryPkey(page.high, page.low, 1, PGTABLES_PKEY);
+    machine.get(SetMemory).setMemoryPkey(pageOf(page, 12), 1, PGTABLES_PKEY);
     expect(cpu.load64(page.high, page.low)).toBe(0);
     setPkeyWithoutTlbi(machine, page, 0);
     expect(staleOn(cpu)).toEqual([page]);
@@ -174,7 +180,7 @@ describe.each(ARCHES)("a key change on %s", (arch) => {
     const page = dataAddress(machine);
     for (const pkey of [PGTABLES_PKEY, 0, PGTABLES_PKEY]) {
       for (const cpu of machine.cpus.all) cpu.store64(page.high, page.low, 0, 7);
-      expect(machine.get(SetMemory).setMemoryPkey(page.high, page.low, 1, pkey)).toBe(0);
+      expect(machine.get(SetMemory).setMemoryPkey(pageOf(page, 12), 1, pkey)).toBe(0);
       expect(machine.cpus.all.map(staleOn)).toEqual([[], [], []]);
       for (const cpu of machine.cpus.all) expect(cpu.store64(page.high, page.low, 0, 7)).toBe(pkey === 0 ? 0 : -1);
     }

@@ -46,19 +46,18 @@ import { createKeyRegisters } from "./key-registers.js";
 import { closingPkey } from "./coverage.js";
 import { createCredLife } from "./cred/task-creds.js";
 import type { Machine, MachineCounters } from "./machine.js";
-import { createAddresses, pageHigh, pageLow } from "./mm/addresses.js";
+import { createAddresses } from "./mm/addresses.js";
 import { createBuddyAllocator } from "./mm/buddy.js";
 import { createFixmap } from "./mm/fixmap.js";
 import type { Fixmap } from "./mm/fixmap.js";
 import { createLazyMmu } from "./mm/lazy-mmu.js";
 import { createLeafWalk } from "./mm/leaf-walk.js";
-import { createPageTables } from "./mm/page-tables.js";
-import type { KernelPageTables } from "./mm/page-tables.js";
-import { createEnsureTable } from "./mm/populate.js";
+import { KernelPageTables } from "./mm/page-tables.js";
+import { createPopulate } from "./mm/populate.js";
 import { createSections } from "./mm/sections.js";
 import { createSetMemory } from "./mm/set-memory.js";
 import { createLinearSplit } from "./mm/split.js";
-import { createTableMemory } from "./mm/table-memory.js";
+import { TableMemory } from "./mm/table-memory.js";
 import { createTablePages } from "./mm/table-pages.js";
 import { createTlbFlush } from "./mm/tlb-flush.js";
 import { createVmalloc } from "./mm/vmalloc.js";
@@ -129,7 +128,7 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
       buddy.addRange(pfn, pfn + pages);
     },
   });
-  const tlb = createTlbFlush(cpus);
+  const tlb = createTlbFlush(cpus, pageShift);
   const lazy = createLazyMmu(cpus, arch, extensions, watching);
   offer(LazyMmu, lazy);
   const exceptionEntry = createExceptionEntry({
@@ -143,15 +142,15 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
   const faults = createKernelFaults(cpus, tools, extensions, exceptionEntry);
 
   let fixmap: Fixmap | undefined;
-  const tableMemory = createTableMemory(
+  const tableMemory = new TableMemory({
     cpus,
     memory,
     arch,
     image,
     addresses,
     pageShift,
-    () => (fixmap ??= createFixmap(cpus, arch.layout, format, tlb, tables)),
-  );
+    fixmap: () => (fixmap ??= createFixmap(cpus, arch.layout, format, tlb, tables)),
+  });
   const tablePages = createTablePages(
     memory,
     image,
@@ -162,30 +161,20 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
     format.geometry.levels,
     watching,
   );
-  const tables: KernelPageTables = createPageTables(
-    image.root,
-    tableMemory,
-    tablePages,
+  const tables: PageTables = new KernelPageTables({
+    root: image.root,
+    memory: tableMemory,
+    pages: tablePages,
     format,
     arch,
     extensions,
     lazy,
     faults,
-  );
+  });
   offer(PageTables, tables);
   const sections = createSections(extensions);
-  const ensureTable = createEnsureTable(tables, format, sections);
-  const vmalloc = createVmalloc(
-    arch.layout,
-    tables,
-    format,
-    buddy,
-    lazy,
-    tlb,
-    ensureTable,
-    sections,
-    arch.contPteOrder,
-  );
+  const populate = createPopulate(tables, format, sections);
+  const vmalloc = createVmalloc(arch.layout, tables, format, buddy, lazy, tlb, populate, sections, arch.contPteOrder);
   offer(Vmalloc, vmalloc);
   const walk = createLeafWalk(tables, format);
   const split = createLinearSplit(tables, tablePages, format, walk, lazy, tlb, addresses);
@@ -224,7 +213,7 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
     tools,
     exceptionEntry,
     tables,
-    ensureTable,
+    populate,
     frames,
     lazy,
     sections,
@@ -288,7 +277,7 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
     format,
     arch,
     tables,
-    ensureTable,
+    populate,
     tablePages,
     memblock,
     addresses,
@@ -352,9 +341,9 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
         memory,
         format,
         roots: roots(),
-        isLinear: (page) => addresses.pfnOf(pageHigh(page, pageShift), pageLow(page, pageShift)) >= 0,
+        isLinear: (page) => addresses.pfnOf(page) >= 0,
       }),
-    scan: () => scanTables({ memory, format, roots: roots(), sourceOf: (pfn) => tables.sourceOf(pfn) }),
+    scan: () => scanTables({ memory, format, roots: roots() }, (pfn) => tables.sourceOf(pfn)),
     scanObjects: () =>
       scanObjects(
         { memory, format, roots: roots() },

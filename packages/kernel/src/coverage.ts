@@ -1,6 +1,7 @@
 import { Kpkeys, LinearMap, ProtectedObjects } from "@kpkeys/core/contracts";
-import type { TableSource } from "@kpkeys/core/contracts";
+import type { Pfn, TableSource, Vpn } from "@kpkeys/core/contracts";
 import type { Machine } from "./machine.js";
+import { pageHigh, pageLow } from "./mm/addresses.js";
 import type { PageAlias, ScannedTable } from "./scanner.js";
 
 /** Numbers of table pages. */
@@ -36,7 +37,7 @@ export interface CoverageGap {
   /** The first open address, 16 hexadecimal digits. */
   readonly address: string;
   /** Page-frame number of the page there. */
-  readonly table: number;
+  readonly table: Pfn;
 }
 
 /** What is protected, by the entries themselves. */
@@ -94,7 +95,7 @@ export function coverageOf(machine: Machine, tables: readonly ScannedTable[]): C
       count.pages++;
       if (state !== "open") count[state]++;
     }
-    if (expected && open !== undefined) gaps.note(source, name, pfn, open.high, open.low);
+    if (expected && open !== undefined) gaps.note(source, name, pfn, open.page, 0);
   }
   const objects = coverObjects(machine, gaps);
   return { ...total, bySource, byLevel, objects, gaps: gaps.all() };
@@ -109,7 +110,7 @@ function coverObjects(machine: Machine, gaps: Gaps): Record<string, ObjectCount>
     const { open, state } = judge(aliases, supported ? pkey : undefined);
     count.objects++;
     if (state !== "open") count[state]++;
-    if (open !== undefined) gaps.note(source, "object", pfn, open.high, open.low | offset);
+    if (open !== undefined) gaps.note(source, "object", pfn, open.page, offset);
   }
   return counts;
 }
@@ -126,22 +127,31 @@ function judge(
 
 /** Gaps by source, level and mapping. */
 interface Gaps {
-  /** Notes an open page or object. @param high - bits 63 to 32 of its address @param low - bits 31 to 0 */
-  note(source: string, level: string, pfn: number, high: number, low: number): void;
+  /** Notes an open page or object. @param page - the virtual page that it is in @param offset - bytes from there */
+  note(source: string, level: string, pfn: Pfn, page: Vpn, offset: number): void;
   /** All noted. */
   all(): CoverageGap[];
 }
 
 function createGaps(machine: Machine): Gaps {
   const linearMap = machine.get(LinearMap);
+  const { pageShift } = machine.memory;
   const gaps = new Map<string, CoverageGap>();
   return {
-    note(source, level, table, high, low) {
-      const mapping = linearMap.pfnOf(high, low) >= 0 ? "linear" : "other";
+    note(source, level, table, page, offset) {
+      const mapping = linearMap.pfnOf(page) >= 0 ? "linear" : "other";
       const id = `${source} ${level} ${mapping}`;
       const gap = gaps.get(id);
       if (gap !== undefined) gap.pages++;
-      else gaps.set(id, { source, level, mapping, pages: 1, address: addressText(high, low), table });
+      else
+        gaps.set(id, {
+          source,
+          level,
+          mapping,
+          pages: 1,
+          address: addressText(pageHigh(page, pageShift), pageLow(page, pageShift) | offset),
+          table,
+        });
     },
     all: () => [...gaps.values()],
   };

@@ -1,14 +1,13 @@
-import { EntryType } from "@kpkeys/core/contracts";
-import type { PageTableFormat, PhysicalMemory, ProtectedObject, TableSource } from "@kpkeys/core/contracts";
+import { EntryType, toPfn, toVpn } from "@kpkeys/core/contracts";
+import type { Level, Pfn, PhysicalMemory, ProtectedObject, TableSource, Vpn } from "@kpkeys/core/contracts";
 import { createDigest } from "./digest.js";
-import { pageHigh, pageLow } from "./mm/addresses.js";
+import { eachTable, tablesBelow, visitEntries } from "./table-scan.js";
+import type { ScanParts, TablePlace } from "./table-scan.js";
 
 /** One address at which a page can be reached. */
 export interface PageAlias {
-  /** Bits 63 to 32 of the page's address. */
-  readonly high: number;
-  /** Bits 31 to 0 of it. */
-  readonly low: number;
+  /** The virtual page there. */
+  readonly page: Vpn;
   /** The key of the leaf that maps it there. */
   readonly pkey: number;
   /** Whether the leaf lets the kernel write, keys aside. */
@@ -18,9 +17,9 @@ export interface PageAlias {
 /** A page-table page that the scan found. */
 export interface ScannedTable {
   /** Page-frame number. */
-  readonly pfn: number;
-  /** Its level, 0 being the top. */
-  readonly level: number;
+  readonly pfn: Pfn;
+  /** Its level. */
+  readonly level: Level;
   /** Where it came from; `unknown` for a table that no allocation path made. */
   readonly source: TableSource | "unknown";
   /** Every mapping of it. */
@@ -33,94 +32,28 @@ export interface ScannedObject extends ProtectedObject {
   readonly aliases: readonly PageAlias[];
 }
 
-/** The shape in which the scan reads tables: physically, from the live roots. */
-export interface ScanParts {
-  /** RAM. */
-  readonly memory: PhysicalMemory;
-  /** The codec. */
-  readonly format: PageTableFormat;
-  /** Top-level tables in use: of every CPU and every process. */
-  readonly roots: { readonly kernel: Iterable<number>; readonly user: Iterable<number> };
-  /** Where a table came from, as the allocation paths remember. */
-  readonly sourceOf: (pfn: number) => TableSource | undefined;
-}
-
-/** Calls back for every entry in use, with the level and the virtual page that it translates. */
-export type EntryVisitor = (level: number, page: number, high: number, low: number) => void;
-
-/**
- * Visits every entry below the roots once, however many roots share a table.
- * @param parts - memory, codec, live roots
- * @param enterTable - called for each table with its level
- * @param visit - called for each entry in use; left out, tables without tables below them are not read
- */
-export function visitEntries(
-  { memory, format, roots }: Omit<ScanParts, "sourceOf">,
-  enterTable: (pfn: number, level: number) => void,
-  visit?: EntryVisitor,
-): void {
-  const { levels, pageShift, addressBits, splitRoots } = format.geometry;
-  const seen = new Uint8Array(memory.endPfn - memory.firstPfn);
-  /** A copy of the table that is being read at each level: reading gives a table no content of its own. */
-  const copies = levels.map(() => new Int32Array(2 ** (memory.pageShift - 2)));
-  const upperHalf = 2 ** (64 - pageShift) - 2 ** (addressBits - pageShift);
-
-  function visitTable(level: number, pfn: number, base: number): void {
-    if (!memory.contains(pfn) || seen[pfn - memory.firstPfn] !== 0) return;
-    seen[pfn - memory.firstPfn] = 1;
-    enterTable(pfn, level);
-    const words = copies[level]!;
-    if (visit === undefined && level === levels.length - 1) return;
-    if (!memory.read(pfn, words)) return;
-    const { shift, indexBits } = levels[level]!;
-    const span = 2 ** (shift - pageShift);
-    const entries = 2 ** indexBits;
-    for (let index = 0; index < entries; index++) {
-      const low = words[2 * index]!;
-      const high = words[2 * index + 1]!;
-      if ((low | high) === 0) continue;
-      let page = base + index * span;
-      if (level === 0 && !splitRoots && index >= entries / 2) page += upperHalf;
-      visit?.(level, page, high, low);
-      if (format.typeOf(level, high, low) === EntryType.TABLE) visitTable(level + 1, format.pfnOf(high, low), page);
-    }
-  }
-
-  for (const root of roots.kernel) visitTable(0, root, splitRoots ? upperHalf : 0);
-  for (const root of roots.user) visitTable(0, root, 0);
-}
-
 /**
  * Finds every mapping of some pages.
  * @param parts - memory, codec, live roots
  * @param found - takes the mappings; its keys say of which pages, by page-frame number
  */
-function findAliases(parts: Omit<ScanParts, "sourceOf">, found: ReadonlyMap<number, PageAlias[]>): void {
+function findAliases(parts: ScanParts, found: ReadonlyMap<Pfn, PageAlias[]>): void {
   const { memory, format } = parts;
   const { levels, pageShift } = format.geometry;
   const wanted = new Uint8Array(memory.endPfn - memory.firstPfn);
   for (const pfn of found.keys()) wanted[pfn - memory.firstPfn] = 1;
 
-  function note(pfn: number, page: number, high: number, low: number): void {
+  function note(pfn: Pfn, page: Vpn, high: number, low: number): void {
     if ((wanted[pfn - memory.firstPfn] ?? 0) === 0) return;
-    found.get(pfn)!.push({
-      high: pageHigh(page, pageShift),
-      low: pageLow(page, pageShift),
-      pkey: format.pkeyOf(high, low),
-      writable: format.isWritable(high, low),
-    });
+    found.get(pfn)!.push({ page, pkey: format.pkeyOf(high, low), writable: format.isWritable(high, low) });
   }
 
-  visitEntries(
-    parts,
-    () => undefined,
-    (level, page, high, low) => {
-      if (format.typeOf(level, high, low) !== EntryType.LEAF) return;
-      const first = format.pfnOf(high, low);
-      const pages = 2 ** (levels[level]!.shift - pageShift);
-      for (let i = 0; i < pages; i++) note(first + i, page + i, high, low);
-    },
-  );
+  visitEntries(parts, (level, page, high, low) => {
+    if (format.typeOf(level, high, low) !== EntryType.LEAF) return;
+    const first = format.pfnOf(high, low);
+    const pages = 2 ** (levels[level]!.shift - pageShift);
+    for (let i = 0; i < pages; i++) note(toPfn(first + i), toVpn(page + i), high, low);
+  });
 }
 
 /**
@@ -128,25 +61,19 @@ function findAliases(parts: Omit<ScanParts, "sourceOf">, found: ReadonlyMap<numb
  * register of table pages: a table linked in behind the kernel's back is found too. Nothing is changed and no access is made.
  *
  * @param parts - what is scanned
+ * @param sourceOf - where a table came from, as the allocation paths remember
  * @returns the tables, ascending by page-frame number
  */
-export function scanTables(parts: ScanParts): readonly ScannedTable[] {
-  const { sourceOf } = parts;
-  const levelOf = new Map<number, number>();
-  const aliases = new Map<number, PageAlias[]>();
-  visitEntries(parts, (pfn, level) => {
-    levelOf.set(pfn, level);
-    aliases.set(pfn, []);
-  });
+export function scanTables(parts: ScanParts, sourceOf: (pfn: Pfn) => TableSource | undefined): readonly ScannedTable[] {
+  const tables = findTables(parts);
+  const aliases = new Map<Pfn, PageAlias[]>(tables.map(({ pfn }) => [pfn, []]));
   findAliases(parts, aliases);
-  return [...aliases]
-    .map(([pfn, found]) => ({
-      pfn,
-      level: levelOf.get(pfn)!,
-      source: sourceOf(pfn) ?? ("unknown" as const),
-      aliases: found,
-    }))
-    .sort((a, b) => a.pfn - b.pfn);
+  return tables.map(({ pfn, level }) => ({
+    pfn,
+    level,
+    source: sourceOf(pfn) ?? "unknown",
+    aliases: aliases.get(pfn)!,
+  }));
 }
 
 /**
@@ -154,10 +81,15 @@ export function scanTables(parts: ScanParts): readonly ScannedTable[] {
  * @param parts - what is scanned
  * @returns the tables, ascending by page-frame number
  */
-export function findTables(parts: Omit<ScanParts, "sourceOf">): readonly Pick<ScannedTable, "pfn" | "level">[] {
-  const tables: { pfn: number; level: number }[] = [];
-  visitEntries(parts, (pfn, level) => {
-    tables.push({ pfn, level });
+export function findTables(parts: ScanParts): readonly Pick<ScannedTable, "pfn" | "level">[] {
+  const { memory, format } = parts;
+  const lastLevel = format.geometry.levels.length - 1;
+  const words = new Int32Array(2 ** (memory.pageShift - 2));
+  const tables: TablePlace[] = [];
+  eachTable(parts, (table, below) => {
+    tables.push(table);
+    if (table.level === lastLevel || !memory.read(table.pfn, words)) return;
+    for (const child of tablesBelow(format, table, words)) below(child);
   });
   return tables.sort((a, b) => a.pfn - b.pfn);
 }
@@ -169,12 +101,9 @@ export function findTables(parts: Omit<ScanParts, "sourceOf">): readonly Pick<Sc
  * @param objects - what features say they protect
  * @returns the objects in their order
  */
-export function scanObjects(
-  parts: Omit<ScanParts, "sourceOf">,
-  objects: Iterable<ProtectedObject>,
-): readonly ScannedObject[] {
+export function scanObjects(parts: ScanParts, objects: Iterable<ProtectedObject>): readonly ScannedObject[] {
   const all = [...objects];
-  const aliases = new Map<number, PageAlias[]>(all.map(({ pfn }) => [pfn, []]));
+  const aliases = new Map<Pfn, PageAlias[]>(all.map(({ pfn }) => [pfn, []]));
   if (all.length > 0) findAliases(parts, aliases);
   return all.map((object) => ({ ...object, aliases: aliases.get(object.pfn)! }));
 }

@@ -1,6 +1,8 @@
 import { EntryType } from "@kpkeys/core/contracts";
+import type { Pfn } from "@kpkeys/core/contracts";
 import { reserve } from "@kpkeys/core/machine";
-import type { ScanParts } from "./scanner.js";
+import { eachTable, pageOfEntry, tablesBelow } from "./table-scan.js";
+import type { ScanParts, TablePlace } from "./table-scan.js";
 
 /** A scanner that remembers what it read, so that looking again costs what has changed. */
 export interface TableWatch {
@@ -18,14 +20,13 @@ export interface TableWatch {
 
 /** What is kept of a table. */
 interface WatchedTable {
-  level: number;
-  /** The virtual page that its first entry translates. */
-  base: number;
+  /** Which it is, and what it translates. */
+  place: TablePlace;
   /** Its content when it was last read, for comparing and for reading. */
   readonly bytes: Uint8Array;
   readonly words: Int32Array;
-  /** The tables that it points to, and their bases. */
-  children: readonly { readonly pfn: number; readonly base: number }[];
+  /** The tables that it points to. */
+  children: readonly TablePlace[];
   /** The look that found it last. */
   found: number;
 }
@@ -38,42 +39,37 @@ interface WatchedTable {
  * @param closes - the key that closes a writable mapping; `undefined` when none does
  */
 export function createTableWatch(
-  parts: Omit<ScanParts, "roots" | "sourceOf"> & { readonly roots: () => ScanParts["roots"] },
+  parts: Omit<ScanParts, "roots"> & { readonly roots: () => ScanParts["roots"] },
   closes: number | undefined,
 ): TableWatch {
   const { memory, format } = parts;
-  const { levels, pageShift, addressBits, splitRoots } = format.geometry;
+  const { levels, pageShift } = format.geometry;
   const pageBytes = 2 ** pageShift;
   const wordsInPage = pageBytes / 8;
   const { firstPfn, endPfn } = memory;
   const lastLevel = levels.length - 1;
-  const spans = levels.map(({ shift }) => 2 ** (shift - pageShift));
-  const upperHalf = 2 ** (64 - pageShift) - 2 ** (addressBits - pageShift);
+  const sizes = levels.map(({ shift }) => 2 ** (shift - pageShift));
   const content = Buffer.from(memory.words.buffer, memory.words.byteOffset, memory.words.byteLength);
 
   /** Open leaves by page of RAM: how many, and a sum over their virtual pages that tells one set of them from another. */
   const openLeaves = new Int32Array(reserve((endPfn - firstPfn) * 4));
   const openPlaces = new Int32Array(reserve((endPfn - firstPfn) * 4));
-  const watched = new Map<number, WatchedTable>();
+  const watched = new Map<Pfn, WatchedTable>();
   let looks = 0;
   let open = 0;
   let fingerprint = 0;
   const copy = new Int32Array(2 * wordsInPage);
 
-  function pageOfEntry({ level, base }: WatchedTable, index: number): number {
-    const page = base + index * spans[level]!;
-    return level === 0 && !splitRoots && index >= 2 ** (levels[0]!.indexBits - 1) ? page + upperHalf : page;
-  }
-
   /** Counts a leaf in (1) or out (-1). */
   function countLeaf(table: WatchedTable, index: number, sign: 1 | -1): void {
+    const { level } = table.place;
     const low = table.words[2 * index]!;
     const high = table.words[2 * index + 1]!;
-    if (format.typeOf(table.level, high, low) !== EntryType.LEAF) return;
+    if (format.typeOf(level, high, low) !== EntryType.LEAF) return;
     if (!format.isWritable(high, low) || format.pkeyOf(high, low) === closes) return;
     const first = format.pfnOf(high, low) - firstPfn;
-    const page = pageOfEntry(table, index);
-    const pages = spans[table.level]!;
+    const page = pageOfEntry(format, table.place, index);
+    const pages = sizes[level]!;
     for (let i = Math.max(0, -first); i < pages && first + i < openLeaves.length; i++) {
       openLeaves[first + i]! += sign;
       openPlaces[first + i]! += sign * scramble(page + i);
@@ -87,19 +83,11 @@ export function createTableWatch(
   }
 
   function findChildren(table: WatchedTable): void {
-    if (table.level === lastLevel) return;
-    const children = [];
-    for (let index = 0; index < wordsInPage; index++) {
-      const low = table.words[2 * index]!;
-      const high = table.words[2 * index + 1]!;
-      if ((low | high) === 0 || format.typeOf(table.level, high, low) !== EntryType.TABLE) continue;
-      children.push({ pfn: format.pfnOf(high, low), base: pageOfEntry(table, index) });
-    }
-    table.children = children;
+    if (table.place.level !== lastLevel) table.children = tablesBelow(format, table.place, table.words);
   }
 
   /** Takes over the entries of a table that are not as they were read. */
-  function readAgain(table: WatchedTable, pfn: number): void {
+  function readAgain(table: WatchedTable, pfn: Pfn): void {
     memory.read(pfn, copy);
     for (let index = 0; index < wordsInPage; index++) {
       const low = copy[2 * index]!;
@@ -117,31 +105,28 @@ export function createTableWatch(
     return offset >= 0 && content.compare(bytes, 0, pageBytes, 4 * offset, 4 * offset + pageBytes) === 0;
   }
 
-  function move(table: WatchedTable, level: number, base: number): void {
+  function move(table: WatchedTable, place: TablePlace): void {
     countLeaves(table, -1);
-    table.level = level;
-    table.base = base;
+    table.place = place;
     table.children = [];
     countLeaves(table, 1);
     findChildren(table);
   }
 
-  function begin(pfn: number, level: number, base: number): WatchedTable {
+  function begin(place: TablePlace): WatchedTable {
     const words = new Int32Array(2 * wordsInPage);
-    const table: WatchedTable = { level, base, words, bytes: new Uint8Array(words.buffer), children: [], found: 0 };
-    watched.set(pfn, table);
+    const table = { place, words, bytes: new Uint8Array(words.buffer), children: [], found: 0 };
+    watched.set(place.pfn, table);
     return table;
   }
 
-  function visit(pfn: number, level: number, base: number): void {
-    if (!memory.contains(pfn)) return;
-    const table = watched.get(pfn) ?? begin(pfn, level, base);
-    if (table.found === looks) return;
+  function enter(place: TablePlace, below: (child: TablePlace) => void): void {
+    const { pfn, level, base } = place;
+    const table = watched.get(pfn) ?? begin(place);
     table.found = looks;
-    if (table.level !== level || table.base !== base) move(table, level, base);
-    const offset = memory.contentOffset(pfn);
-    if (!isUnchanged(table, offset)) readAgain(table, pfn);
-    for (const child of table.children) visit(child.pfn, level + 1, child.base);
+    if (table.place.level !== level || table.place.base !== base) move(table, place);
+    if (!isUnchanged(table, memory.contentOffset(pfn))) readAgain(table, pfn);
+    for (const child of table.children) below(child);
   }
 
   /** Tables that no root reaches any more map nothing. */
@@ -162,20 +147,18 @@ export function createTableWatch(
     },
     look() {
       looks++;
-      const { kernel, user } = parts.roots();
-      for (const root of kernel) visit(root, 0, splitRoots ? upperHalf : 0);
-      for (const root of user) visit(root, 0, 0);
+      eachTable({ memory, format, roots: parts.roots() }, enter);
       forgetLost();
 
       const before = fingerprint;
       open = 0;
       fingerprint = 0;
-      for (const [pfn, { level }] of watched) {
+      for (const [pfn, { place }] of watched) {
         const leaves = openLeaves[pfn - firstPfn]!;
         if (leaves === 0) continue;
         open++;
         const where = leaves + openPlaces[pfn - firstPfn]!;
-        fingerprint = (fingerprint + scramble(pfn * 8 + level + scramble(where))) | 0;
+        fingerprint = (fingerprint + scramble(pfn * 8 + place.level + scramble(where))) | 0;
       }
       return fingerprint !== before;
     },

@@ -2,11 +2,11 @@ import { EntryType } from "@kpkeys/core/contracts";
 import type { Entry } from "@kpkeys/core/contracts";
 import { createDigest } from "./digest.js";
 import { pageHigh, pageLow } from "./mm/addresses.js";
-import { visitEntries } from "./scanner.js";
-import type { ScanParts } from "./scanner.js";
+import { visitEntries } from "./table-scan.js";
+import type { ScanParts } from "./table-scan.js";
 
 /** What a digest of translations is made of. */
-export interface TranslationParts extends Omit<ScanParts, "sourceOf"> {
+export interface TranslationParts extends ScanParts {
   /** Whether a virtual page lies in the linear map. */
   readonly isLinear: (page: number) => boolean;
 }
@@ -64,22 +64,18 @@ export function digestTranslations(parts: TranslationParts): string {
     entry.low &= ~address.low;
   }
 
-  visitEntries(
-    parts,
-    () => undefined,
-    (level, page, high, low) => {
-      if (format.typeOf(level, high, low) === EntryType.TABLE) return;
-      const pfn = format.pfnOf(high, low);
-      readAttributes(level, pfn, high, low);
-      if (isLinear(page)) {
-        addLinear(page, 2 ** (levels[level]!.shift - pageShift));
-        return;
-      }
-      if (!numbers.has(pfn)) numbers.set(pfn, numbers.size);
-      digest.add(level);
-      add(page, numbers.get(pfn)!);
-    },
-  );
+  visitEntries(parts, (level, page, high, low) => {
+    if (format.typeOf(level, high, low) === EntryType.TABLE) return;
+    const pfn = format.pfnOf(high, low);
+    readAttributes(level, pfn, high, low);
+    if (isLinear(page)) {
+      addLinear(page, 2 ** (levels[level]!.shift - pageShift));
+      return;
+    }
+    if (!numbers.has(pfn)) numbers.set(pfn, numbers.size);
+    digest.add(level);
+    add(page, numbers.get(pfn)!);
+  });
   endRun();
   return digest.text();
 }

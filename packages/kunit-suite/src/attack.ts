@@ -1,4 +1,12 @@
-import { Exceptions, Kpkeys, LinearMap, PageTableFormat, PhysicalMemory } from "@kpkeys/core/contracts";
+import {
+  Exceptions,
+  Kpkeys,
+  LinearMap,
+  pageOf,
+  PageTableFormat,
+  PhysicalMemory,
+  wordsOf,
+} from "@kpkeys/core/contracts";
 import { addressText, expectsTables } from "@kpkeys/kernel";
 import type { Machine, ScannedTable } from "@kpkeys/kernel";
 
@@ -71,7 +79,7 @@ export function attack(machine: MachineUnderAttack, tables: readonly ScannedTabl
   let readOnly = 0;
 
   function wentThrough({ source, level }: Target, high: number, low: number): void {
-    const mapping = linearMap.pfnOf(high, low) >= 0 ? "linear" : "other";
+    const mapping = linearMap.pfnOf(pageOf({ high, low }, memory.pageShift)) >= 0 ? "linear" : "other";
     const id = `${source} ${level} ${mapping}`;
     const gap = gaps.get(id);
     if (gap !== undefined) gap.stores++;
@@ -102,18 +110,23 @@ export function attack(machine: MachineUnderAttack, tables: readonly ScannedTabl
 
 function tableTargets(machine: MachineUnderAttack, tables: readonly ScannedTable[]): Target[] {
   if (!expectsTables(machine)) return [];
-  const { levels } = machine.get(PageTableFormat).geometry;
+  const { levels, pageShift } = machine.get(PageTableFormat).geometry;
   return tables.flatMap(({ pfn, level, source, aliases }) => {
     const { name, indexBits } = levels[level]!;
     const words = firstMiddleLast(0, 2 ** indexBits);
-    return aliases.map(({ high, low, writable }) => ({ source, level: name, pfn, high, low, writable, words }));
+    return aliases.map(({ page, writable }) => {
+      return { source, level: name, pfn, ...wordsOf(page, pageShift), writable, words };
+    });
   });
 }
 
 function objectTargets(machine: MachineUnderAttack): Target[] {
+  const { pageShift } = machine.get(PageTableFormat).geometry;
   return machine.scanObjects().flatMap(({ pfn, offset, size, source, aliases }) => {
     const words = firstMiddleLast(offset / 8, size / 8);
-    return aliases.map(({ high, low, writable }) => ({ source, level: "object", pfn, high, low, writable, words }));
+    return aliases.map(({ page, writable }) => {
+      return { source, level: "object", pfn, ...wordsOf(page, pageShift), writable, words };
+    });
   });
 }
 

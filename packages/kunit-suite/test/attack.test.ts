@@ -1,3 +1,4 @@
+import { pageOf } from "@kpkeys/core/contracts";
 import type { ScannedTable } from "@kpkeys/kernel";
 import { describe, expect, it } from "vitest";
 import { attack } from "../src/index.js";
@@ -11,7 +12,7 @@ function table(pfn: number, level: number, ...aliases: [high: number, writable: 
     pfn,
     level,
     source: "static",
-    aliases: aliases.map(([high, writable]) => ({ high, low: pfn << 12, pkey: 1, writable })),
+    aliases: aliases.map(([high, writable]) => ({ page: pageOf({ high, low: pfn << 12 }, 12), pkey: 1, writable })),
   };
 }
 

@@ -5,11 +5,13 @@ import {
   Kpkeys,
   LinearMap,
   PageAllocator,
+  pageOf,
   PageTableFormat,
   PageTables,
   PhysicalMemory,
   ProtectedObjects,
   SetMemory,
+  wordsOf,
 } from "@kpkeys/core/contracts";
 import type { KpkeysState, LevelGeometry, ProtectedObject, Token } from "@kpkeys/core/contracts";
 import type { MachineUnderAttack } from "../src/index.js";
@@ -53,11 +55,15 @@ export function createToyMachine(
 
   part(ProtectedObjects, new ProtectedObjectList());
   part(LinearMap, {
-    addressHigh: () => LINEAR_HIGH,
-    addressLow: (pfn) => pfn << 12,
-    pfnOf: (high, low) => (high === LINEAR_HIGH ? low >>> 12 : -1),
+    address: (pfn, offset = 0) => ({ high: LINEAR_HIGH, low: (pfn << 12) | offset }),
+    pageOf: (pfn) => pageOf({ high: LINEAR_HIGH, low: pfn << 12 }, 12),
+    pfnOf(page) {
+      const { high, low } = wordsOf(page, 12);
+      return high === LINEAR_HIGH ? low >>> 12 : -1;
+    },
   });
   part(PhysicalMemory, {
+    pageShift: 12,
     readHigh: (pfn: number) => pfn,
     readLow: (_pfn: number, index: number) => index,
   });
@@ -79,7 +85,6 @@ export function createToyMachine(
   });
   part(PageTableFormat, {
     geometry: { pageShift: 12, levels, addressBits: 48, splitRoots: false },
-    index: (level: number) => 100 + level,
     protections: { PAGE_KERNEL: { high: 1, low: 2 } } as PageTableFormat["protections"],
     makeWritable(entry) {
       entry.high |= 16;
@@ -87,10 +92,16 @@ export function createToyMachine(
   });
   part(PageTables, {
     root: 10,
-    entryHigh: 7,
-    entryLow: 8,
-    read: () => undefined,
-    tableAt: (root: number, level: number) => root + level,
+    entryAt: (root, level, page) => ({
+      level,
+      table: root + level,
+      index: 100 + level,
+      page,
+      pages: 1,
+      read: () => ({ high: 7, low: 8 }),
+      set: () => undefined,
+      clear: () => undefined,
+    }),
   });
   part(PageAllocator, { alloc: () => 5, free: () => undefined });
   part(SetMemory, {
@@ -103,7 +114,9 @@ export function createToyMachine(
     scanObjects: () =>
       objects.map((object) => ({
         ...object,
-        aliases: [{ high: LINEAR_HIGH, low: object.pfn << 12, pkey: object.pkey, writable: true }],
+        aliases: [
+          { page: pageOf({ high: LINEAR_HIGH, low: object.pfn << 12 }, 12), pkey: object.pkey, writable: true },
+        ],
       })),
     stores,
     get context() {

@@ -1,5 +1,5 @@
 import { lazily } from "@kpkeys/core";
-import { EntryType, PageTableFormat, PageTables, StaticTablePages } from "@kpkeys/core/contracts";
+import { PageTables, StaticTablePages } from "@kpkeys/core/contracts";
 import type { DependencyContainer, ExtensionPoints, Kpkeys } from "@kpkeys/core/contracts";
 import { isAfter, outOfOrder } from "./init.js";
 import type { Init } from "./init.js";
@@ -28,7 +28,6 @@ export function initByLateWalk(
 ): Init {
   const { key } = hardening;
   const findTables = lazily(container, PageTables);
-  const findFormat = lazily(container, PageTableFormat);
   const staticTables = lazily(container, StaticTablePages);
   const init = { done: false };
 
@@ -37,7 +36,7 @@ export function initByLateWalk(
     init.done = true;
     if (!kpkeys.supported()) return;
     key.enable();
-    tagTables(findTables(), findFormat(), staticTables(), hardening);
+    tagTables(findTables(), staticTables(), hardening);
     if (aliases === "both") protectImageAliases(staticTables(), hardening);
   }
 
@@ -58,30 +57,17 @@ export function initByLateWalk(
  * Gives every table below init_mm's top-level one the key, each before the tables that it points to. The top-level table itself
  * gets it only if it does not become read-only by itself.
  */
-function tagTables(
-  tables: PageTables,
-  format: PageTableFormat,
-  { keyed }: StaticTablePages,
-  { pkey, tagging, warnOn }: Hardening,
-): void {
-  const { levels } = format.geometry;
-  const isKeyed = (table: number): boolean => keyed.some(({ pfn, pages }) => table >= pfn && table < pfn + pages);
-
-  /** Returns a negative errno as soon as a table cannot get the key: the walk ends there. */
-  function visit(table: number, level: number): number {
-    const errno = table === tables.root && !isKeyed(table) ? 0 : tagging.linear(table, 1, pkey);
-    if (errno !== 0 || level === levels.length - 1) return errno;
-    const entries = 2 ** levels[level]!.indexBits;
-    for (let index = 0; index < entries; index++) {
-      tables.read(table, index);
-      const { entryHigh, entryLow } = tables;
-      if (format.typeOf(level, entryHigh, entryLow) !== EntryType.TABLE) continue;
-      const below = visit(format.pfnOf(entryHigh, entryLow), level + 1);
-      if (below !== 0) return below;
-    }
-    return 0;
+function tagTables(tables: PageTables, { keyed }: StaticTablePages, { pkey, tagging, warnOn }: Hardening): void {
+  const { root, kernelRange } = tables;
+  const isKeyed = keyed.some(({ pfn, pages }) => root >= pfn && root < pfn + pages);
+  let errno = isKeyed ? tagging.linear(root, 1, pkey) : 0;
+  if (errno === 0) {
+    tables.walk(root, kernelRange, {
+      table(_entry, below) {
+        errno = tagging.linear(below, 1, pkey);
+        return errno === 0 ? undefined : "stop";
+      },
+    });
   }
-
-  const errno = visit(tables.root, 0);
   warnOn(errno !== 0, `the walk of init_mm's tables ends early, the rest stay unprotected: ${errno}`);
 }

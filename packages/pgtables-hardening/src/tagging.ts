@@ -32,10 +32,7 @@ export function createTagging(container: DependencyContainer): Tagging {
   const linearMap = lazily(container, LinearMap);
   const setMemory = lazily(container, SetMemory);
   return {
-    linear(pfn, pages, pkey) {
-      const map = linearMap();
-      return setMemory().setMemoryPkey(map.addressHigh(pfn), map.addressLow(pfn), pages, pkey);
-    },
+    linear: (pfn, pages, pkey) => setMemory().setMemoryPkey(linearMap().pageOf(pfn), pages, pkey),
     image: (pfn, pages, pkey) => setMemory().setImagePkey(pfn, pages, pkey),
   };
 }

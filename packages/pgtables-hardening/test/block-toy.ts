@@ -243,14 +243,14 @@ export function createBlockToy({ pages = 2 * HUGE, options = {}, supported = tru
   provide(container, StaticTablePages, { keyed: [STATIC_RUN] });
   provide(container, LazyMmu, { isActive: () => false } as LazyMmu);
   provide(container, LinearMap, {
-    addressHigh: () => 0,
-    addressLow: (pfn: number) => pfn << 12,
+    pageOf: (pfn: number) => pfn,
+    address: (pfn: number) => ({ high: 0, low: pfn << 12 }),
   } as unknown as LinearMap);
   provide(container, SetMemory, {
-    setMemoryPkey(_high, low, count, pkey) {
+    setMemoryPkey(page, count, pkey) {
       const before = splitTables.length;
       const call = { tables: 0, nested: nested++ };
-      const errno = setKey(low >>> 12, count, pkey);
+      const errno = setKey(page, count, pkey);
       nested--;
       call.tables = splitTables.length - before;
       calls.push(call);

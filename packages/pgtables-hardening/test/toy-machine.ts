@@ -15,9 +15,9 @@ import type { TinyArch } from "../../core/test/framework/tiny-arch.js";
 import { pgtablesHardening } from "../src/index.js";
 
 const NO_MAP: LinearMap = {
-  addressHigh: () => 0xffff_0000 | 0,
-  addressLow: (pfn) => pfn << 12,
-  pfnOf: (_high, low) => low >>> 12,
+  pageOf: (pfn) => pfn,
+  address: (pfn) => ({ high: 0xffff_0000 | 0, low: pfn << 12 }),
+  pfnOf: (page) => page,
   structPage: () => ({ high: 0, low: 0 }),
   imageAddress: () => ({ high: 0, low: 0 }),
   pteMapped: true,
@@ -144,7 +144,7 @@ export function createToyMachine(options: PluginOptions = {}, supported = true):
   });
   provide(container, SetMemory, {
     counters: { pkeyCalls: 0, pkeyPages: 0, directMapCalls: 0 },
-    setMemoryPkey: (_high, low, pages, pkey) => setKeys(linearKeys, low >>> 12, pages, pkey),
+    setMemoryPkey: (page, pages, pkey) => setKeys(linearKeys, page, pages, pkey),
     setImagePkey: (pfn, pages, pkey) => setKeys(imageKeys, pfn, pages, pkey),
     setMemoryRo: () => 0,
     setMemoryRw: () => 0,

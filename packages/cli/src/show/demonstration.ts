@@ -7,11 +7,13 @@ import {
   LinearMap,
   MapFlag,
   OK,
+  pageOf,
   PageTableFormat,
   PageTables,
   Privilege,
   Prot,
   Tasks,
+  toLevel,
 } from "@kpkeys/core/contracts";
 import type { Entry, Mm } from "@kpkeys/core/contracts";
 import { addressText, buildMachine } from "@kpkeys/kernel";
@@ -80,18 +82,18 @@ export async function demonstrate({ spec, series, policy }: Job): Promise<Demons
   const machine = buildMachine(spec, await loadPlugins(spec.arch, spec.features), log.observer);
   const format = machine.get(PageTableFormat);
   const tables = machine.get(PageTables);
-  const linearMap = machine.get(LinearMap);
   const mm = userPage(machine);
-  const level = format.geometry.levels.length - 1;
-  const table = tables.tableAt(mm.root, level, 0, USER_ADDRESS);
-  const index = format.index(level, 0, USER_ADDRESS);
-  const [high, low] = [linearMap.addressHigh(table), linearMap.addressLow(table) | (index * 8)];
+  const { levels, pageShift } = format.geometry;
+  const level = toLevel(levels.length - 1);
+  const page = pageOf({ high: 0, low: USER_ADDRESS }, pageShift);
+  const { table, index } = tables.entryAt(mm.root, level, page)!;
+  const { high, low } = machine.get(LinearMap).address(table, index * 8);
   const pkey = pkeyAt(machine, high, low);
 
   const user: Entry = { high: machine.memory.readHigh(table, index), low: machine.memory.readLow(table, index) };
   format.makeOld(user);
   const setPte = shownStore(machine, log, table, index, () => {
-    tables.setPte(table, index, user.high, user.low);
+    tables.setPte(table, index, user);
     return 0;
   });
 

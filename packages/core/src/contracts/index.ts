@@ -19,6 +19,7 @@ export * from "./kernel/rcu.js";
 export * from "./kernel/slab.js";
 export * from "./kpkeys.js";
 export * from "./kunit.js";
+export * from "./numbers.js";
 export * from "./observer.js";
 export * from "./page-table-format.js";
 export * from "./pgtable-arch.js";

@@ -78,7 +78,7 @@ export class Run {
     const { mm } = this.#tasks.current;
     const spaces = this.machine.get(AddressSpaces);
     spaces.mmap(mm!, BASE, 1, Prot.READ, MapFlag.PRIVATE | MapFlag.ANONYMOUS);
-    spaces.touch(mm!, BASE >>> 20, BASE << 12, Access.READ, Privilege.USER);
+    spaces.touch(mm!, BASE, Access.READ, Privilege.USER);
     const [zeroPage] = this.#userFrames(this.machine.scan());
     spaces.munmap(mm!, BASE, 1);
     return zeroPage!;
@@ -264,8 +264,8 @@ export class Run {
     const taken = Array.from({ length: count }, take).filter((table) => table >= 0);
     expect(taken.length === count || this.#hogged.length > 0).toBe(true);
     for (const table of taken) {
-      tables.setPte(table, 1, 0, 0);
-      tables.setPtes(table, 8, 0, 0, 4);
+      tables.setPte(table, 1, { high: 0, low: 0 });
+      tables.setPtes(table, 8, { high: 0, low: 0 }, 4);
       tables.ptepGetAndClear(table, 1);
     }
     for (const table of taken) tables.freeTable(table);
@@ -278,14 +278,9 @@ export class Run {
     const tables = this.machine.get(PageTables);
     const { memory } = this.machine;
     const roots = Array.from(this.machine.get(AddressSpaces).all, ({ root }) => root);
-    const linear = tables.tableAt(
-      tables.root,
-      1,
-      linearMap.addressHigh(memory.firstPfn),
-      linearMap.addressLow(memory.firstPfn),
-    );
+    const linear = tables.entryAt(tables.root, 1, linearMap.pageOf(memory.firstPfn))!.table;
     const table = [linear, ...roots][number % (1 + roots.length)]!;
-    const [high, low] = [linearMap.addressHigh(table), linearMap.addressLow(table)];
+    const { high, low } = linearMap.address(table);
     const value = [memory.readHigh(table, 0), memory.readLow(table, 0)] as const;
     expect(this.machine.get(Exceptions).copyToKernelNofault(high, low, ...value)).toBeLessThan(0);
   }
@@ -297,22 +292,20 @@ export class Run {
       if (first >= 0) this.#areas.push({ page: first, pages: op.pages });
     } else if (op.op === "setPage") {
       const pfn = this.#pages[op.which % this.#pages.length]!;
-      const linearMap = this.machine.get(LinearMap);
-      const [high, low] = [linearMap.addressHigh(pfn), linearMap.addressLow(pfn)];
+      const page = this.machine.get(LinearMap).pageOf(pfn);
       const pkey = this.machine.get(Kpkeys).pkey("PGTABLES");
       if (op.how === "invalid") setMemory.setDirectMapInvalid(pfn);
       else if (op.how === "default") setMemory.setDirectMapDefault(pfn);
-      else setMemory.setMemoryPkey(high, low, 1, op.how === "keyed" ? pkey : 0);
+      else setMemory.setMemoryPkey(page, 1, op.how === "keyed" ? pkey : 0);
     } else if (this.#areas.length > 0) {
       const at = op.which % this.#areas.length;
       const area = this.#areas[at]!;
-      const [high, low] = [Math.floor(area.page / 2 ** 20) | 0, (area.page % 2 ** 20) << 12];
       // A split of the linear map takes memory.
       const errnos = this.#hogged.length > 0 ? [0, Errno.ENOMEM] : [0];
-      if (op.op === "setMemory") expect(errnos).toContain(setMemory[`setMemory${op.how}`](high, low, area.pages));
+      if (op.op === "setMemory") expect(errnos).toContain(setMemory[`setMemory${op.how}`](area.page, area.pages));
       else {
         // Who made it read-only makes it writable before giving it back: where aliases follow, its pages are read-only too.
-        const errno = setMemory.setMemoryRw(high, low, area.pages);
+        const errno = setMemory.setMemoryRw(area.page, area.pages);
         expect(errnos).toContain(errno);
         if (errno < 0) return;
         this.machine.get(Vmalloc).free(area.page);
@@ -330,7 +323,7 @@ export class Run {
     else if (op.op === "munmap") spaces.munmap(mm, first, op.pages);
     else if (op.op === "mprotect") spaces.mprotect(mm, first, op.pages, op.prot);
     else if (op.op === "madvise") spaces.madvise(mm, first, op.pages, op.advice);
-    else if (op.op === "touch") spaces.touch(mm, first >>> 20, first << 12, op.access, op.privilege);
+    else if (op.op === "touch") spaces.touch(mm, first, op.access, op.privilege);
     else if (spaces.protectionAt(mm, first) >= 0) spaces.mremap(mm, first, 1, BASE + 0x100000 + op.to, op.pages);
   }
 

@@ -1,8 +1,6 @@
 import { INIT_PHASES } from "@kpkeys/core/contracts";
 import type { Cpu, Cpus, ExtensionPoints, InitPhase, InitPhases, Words } from "@kpkeys/core/contracts";
 import { runOn } from "../cpus.js";
-import { pageHigh, pageLow } from "../mm/addresses.js";
-import type { KernelPageTables } from "../mm/page-tables.js";
 import type { BuddyAllocator } from "../mm/buddy.js";
 import type { KernelSetMemory } from "../mm/set-memory.js";
 import type { LinearSplit } from "../mm/split.js";
@@ -33,8 +31,6 @@ export class BootProgress implements InitPhases {
 
 /** What boot brings up. */
 export interface BootParts extends MappingParts {
-  /** The setters. */
-  readonly tables: KernelPageTables;
   /** The CPUs, translation off. */
   readonly cpus: Cpus;
   /** The access path to table pages. */
@@ -74,12 +70,11 @@ function startCpu(cpu: Cpu, { tables, pkeyRegister, format, extensions }: BootPa
 /** `mark_rodata_ro`: rodata in the image's own mapping, text and rodata in the linear map. */
 function markRodataReadOnly({ image, addresses, memory, format, setMemory, tlb }: BootParts): void {
   const { ro } = format.attributes;
-  const { pageShift } = format.geometry;
   for (const { name, pfn, pages } of image.sections) {
     if (name === "data") continue;
     for (const page of [addresses.imagePage + pfn - image.pfn, addresses.linearPage + pfn - memory.firstPfn]) {
       setMemory.change(page, pages, ro);
-      tlb.range(pageHigh(page, pageShift), pageLow(page, pageShift), pages);
+      tlb.range(page, pages);
     }
   }
 }
@@ -102,7 +97,6 @@ export function boot(parts: BootParts): void {
   progress.begin("linear-map");
   mapLinear(parts);
   tableMemory.useAddressing("linear");
-  parts.tables.leaveEarlyBoot();
 
   progress.begin("vmemmap");
   mapVmemmap(parts);

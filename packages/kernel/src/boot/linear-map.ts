@@ -1,5 +1,6 @@
-import { pageHigh, pageLow } from "../mm/addresses.js";
-import { createFindTable, mapPages } from "./mappings.js";
+import { toPfn } from "@kpkeys/core/contracts";
+import type { EntryCursor, Level, Pfn, TableVisitor, Vpn } from "@kpkeys/core/contracts";
+import { filling, leafOf } from "./mappings.js";
 import type { MappingParts } from "./mappings.js";
 
 /**
@@ -9,7 +10,7 @@ import type { MappingParts } from "./mappings.js";
 const LARGEST_BLOCK_SHIFT = 30;
 
 /** A run of pages that no leaf of the linear map reaches out of. */
-type Run = readonly [start: number, end: number];
+type Run = readonly [start: Pfn, end: Pfn];
 
 /**
  * The banks, cut where the image's sections begin and end, so that each section's pages can get a protection of their own without
@@ -26,64 +27,54 @@ function linearRuns({ memory, image }: MappingParts): readonly Run[] {
   });
 }
 
-/** The level of the largest leaf that can end where a run ends, without reaching out of it at its start. */
-function leafLevel({ format, memory, addresses, linearMap }: MappingParts, [start, end]: Run): number {
-  const { levels, pageShift } = format.geometry;
-  const lastLevel = levels.length - 1;
-  if (linearMap === "pte") return lastLevel;
-  return levels.findIndex(({ leaf, shift }, level) => {
-    const pages = 2 ** (shift - pageShift);
-    const first = end - pages;
-    const page = addresses.linearPage + first - memory.firstPfn;
-    const isUsed = leaf && shift <= LARGEST_BLOCK_SHIFT;
-    return level === lastLevel || (isUsed && first >= start && first % pages === 0 && page % pages === 0);
-  });
-}
-
 /**
  * Maps all RAM, by pages or by the largest leaves that fit, from its top downward: memblock hands out pages from the top too, so a
  * table written through the linear map lies in what is mapped already. Only the first piece, and the image if it is at the top, have no
  * such table yet; where tables are written at linear addresses, those of them come from the static pool (x86's brk pages).
  */
 export function mapLinear(parts: MappingParts): void {
-  const { memory, arch, addresses, image, tablePages, format, tables } = parts;
+  const { memory, arch, addresses, image, tablePages, format, tables, linearMap } = parts;
   const { levels, pageShift } = format.geometry;
-  const lastLevel = levels.length - 1;
   const counts = addresses.linearMap;
-  const protection = format.protections[arch.linearMapProtection];
-  const entry = { high: 0, low: 0 };
-  let takePage = (): number => tablePages.takeStatic("image");
+  let takePage = (): Pfn => tablePages.takeStatic("image");
   if (arch.earlyTableAddress === "fixmap") takePage = () => tablePages.takeEarly("early");
-  const take = (): number => {
+  const take = (): Pfn => {
     counts.tables++;
     return takePage();
   };
-  const find = createFindTable(parts, take);
+  const pfnOf = (page: Vpn): Pfn => toPfn(page - addresses.linearPage + memory.firstPfn);
 
-  for (const [start, runEnd] of linearRuns(parts).toReversed()) {
-    for (let end = runEnd; end > start;) {
-      const level = leafLevel(parts, [start, end]);
-      const leafPages = 2 ** (levels[level]!.shift - pageShift);
-      // Pages are mapped a table at a time.
-      const leaves = level === lastLevel ? Math.min(2 ** levels[level]!.indexBits, end - start) : 1;
-      const first = end - leaves * leafPages;
-      const page = addresses.linearPage + first - memory.firstPfn;
-      if (level === lastLevel) mapPages(parts, page, first, leaves, arch.linearMapProtection, find);
-      else {
-        const table = find(level, page);
-        format.makeLeaf(entry, level, first, protection);
-        tables.setEntry(
-          level,
-          table,
-          format.index(level, pageHigh(page, pageShift), pageLow(page, pageShift)),
-          entry.high,
-          entry.low,
-        );
-      }
-      counts.leaves[level]! += leaves;
-      end = first;
-      // Where the image lies at the top of RAM, what memblock hands out is not mapped before it.
-      if (!image.contains(first)) takePage = () => tablePages.takeEarly("early");
-    }
+  function note(level: Level, leaves: number, first: Pfn): void {
+    counts.leaves[level]! += leaves;
+    // Where the image lies at the top of RAM, what memblock hands out is not mapped before it.
+    if (!image.contains(first)) takePage = () => tablePages.takeEarly("early");
+  }
+
+  /** Whether a leaf maps all that an entry translates, inside one run of pages. */
+  function isBlock({ level, page, pages }: EntryCursor): boolean {
+    const size = 2 ** (levels[level]!.shift - pageShift);
+    const isUsed = levels[level]!.leaf && levels[level]!.shift <= LARGEST_BLOCK_SHIFT;
+    return linearMap === "block" && isUsed && pages === size && pfnOf(page) % size === 0;
+  }
+
+  const { gap: fill } = filling(parts, take);
+  for (const [start, end] of linearRuns(parts).toReversed()) {
+    const range = { from: addresses.pageOf(start), to: addresses.pageOf(end) };
+    const visitor: TableVisitor = {
+      gap(entry) {
+        if (!isBlock(entry)) return fill(entry);
+        const first = pfnOf(entry.page);
+        entry.set(leafOf(format, entry.level, first, arch.linearMapProtection));
+        note(entry.level, 1, first);
+        return undefined;
+      },
+      run({ level, table, index, page }, count) {
+        const first = pfnOf(page);
+        tables.setPtes(table, index, leafOf(format, level, first, arch.linearMapProtection), count);
+        note(level, count, first);
+        return undefined;
+      },
+    };
+    tables.walk(tables.root, range, visitor, { downward: true });
   }
 }

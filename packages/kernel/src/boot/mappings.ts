@@ -1,7 +1,19 @@
-import type { PageTableFormat, PageTables, PgtableArch, PhysicalMemory, ProtectionName } from "@kpkeys/core/contracts";
-import { pageHigh, pageLow, pageOfAddress } from "../mm/addresses.js";
+import { toLevel, toPfn, toVpn } from "@kpkeys/core/contracts";
+import type {
+  EntryCursor,
+  Level,
+  PageTableFormat,
+  PageTables,
+  Pfn,
+  PgtableArch,
+  PhysicalMemory,
+  ProtectionName,
+  Vpn,
+  Words,
+} from "@kpkeys/core/contracts";
+import { pageOfAddress } from "../mm/addresses.js";
 import type { Addresses } from "../mm/addresses.js";
-import type { EnsureTable } from "../mm/populate.js";
+import type { Populate, TakeTable } from "../mm/populate.js";
 import type { TablePages } from "../mm/table-pages.js";
 import { outOfMemory } from "../out-of-memory.js";
 import type { KernelImage } from "./image.js";
@@ -18,7 +30,7 @@ export interface MappingParts {
   /** The setters. */
   readonly tables: PageTables;
   /** Makes missing tables. */
-  readonly ensureTable: EnsureTable;
+  readonly populate: Populate;
   /** Gives table pages. */
   readonly tablePages: TablePages;
   /** Gives pages for the vmemmap. */
@@ -38,93 +50,65 @@ const SECTION_PROTECTION: Readonly<Record<string, ProtectionName>> = {
   data: "PAGE_KERNEL",
 };
 
-/** Finds the table of a level that translates a kernel page, and makes what is missing. */
-export type FindTable = (level: number, page: number) => number;
-
-/** {@link MappingParts.ensureTable} of `init_mm`, for boot, which ends without a table. @throws KpkeysError ERR_OUT_OF_MEMORY */
-function tableOf(
-  { ensureTable, format }: MappingParts,
-  root: number,
-  level: number,
-  page: number,
-  take: (level: number) => number,
-  from?: number,
-): number {
-  const { pageShift } = format.geometry;
-  const table = ensureTable(root, level, pageHigh(page, pageShift), pageLow(page, pageShift), false, take, from);
-  if (table < 0) throw outOfMemory("a page table of boot");
-  return table;
+/** Ends boot. @returns never */
+function noTable(): never {
+  throw outOfMemory("a page table of boot");
 }
 
 /**
- * Makes {@link FindTable} for mappings that go through their pages in turn, as those of boot do: the table above the one found last is
- * kept, as Linux's loops keep it mapped, so that not every table is walked to from the root.
+ * Makes a visitor that fills gaps with tables of boot.
  * @param parts - what the mapping is made with
  * @param take - gives table pages
+ * @throws KpkeysError ERR_OUT_OF_MEMORY, while the walk goes on, when there is none
  */
-export function createFindTable(parts: MappingParts, take: () => number): FindTable {
-  const { format, tables } = parts;
-  const { levels, pageShift } = format.geometry;
-  let above = tables.root;
-  let aboveLevel = 0;
-  let aboveRegion = 0;
-  return (level, page) => {
-    if (level === 0) return tables.root;
-    const region = level === 1 ? 0 : Math.floor(page / 2 ** (levels[level - 2]!.shift - pageShift));
-    if (aboveLevel !== level - 1 || aboveRegion !== region) {
-      above = tableOf(parts, tables.root, level - 1, page, take);
-      aboveLevel = level - 1;
-      aboveRegion = region;
-    }
-    return tableOf(parts, above, level, page, take, aboveLevel);
+export function filling({ populate }: MappingParts, take: TakeTable): { gap(entry: EntryCursor): Pfn } {
+  return {
+    gap(entry) {
+      const table = populate.link(entry, false, take);
+      return table === "stop" ? noTable() : table;
+    },
   };
 }
 
+/** The entry of `init_mm` that translates a page, with the tables that it needs. @throws KpkeysError ERR_OUT_OF_MEMORY */
+function ensure({ populate, tables }: MappingParts, level: Level, page: Vpn, take: TakeTable): EntryCursor {
+  return populate.ensure(tables.root, level, page, false, take) ?? noTable();
+}
+
 /**
- * Maps a run of pages with page-sized leaves, one table's worth after the other.
- * @param parts - what the mapping is made with
- * @param page - first virtual page
+ * A leaf as an entry.
+ * @param format - the codec
+ * @param level - of the table that it goes to
  * @param pfn - first page-frame number
- * @param pages - number of pages
- * @param protection - of each
- * @param find - finds the tables
+ * @param protection - its other bits
  */
-export function mapPages(
-  parts: MappingParts,
-  page: number,
-  pfn: number,
-  pages: number,
-  protection: ProtectionName,
-  find: FindTable,
-): void {
-  const { format, tables } = parts;
-  const { levels, pageShift } = format.geometry;
-  const level = levels.length - 1;
-  const entriesPerTable = 2 ** levels[level]!.indexBits;
-  const entry = { high: 0, low: 0 };
-  for (let done = 0; done < pages;) {
-    const high = pageHigh(page + done, pageShift);
-    const low = pageLow(page + done, pageShift);
-    const table = find(level, page + done);
-    const index = format.index(level, high, low);
-    const count = Math.min(pages - done, entriesPerTable - index);
-    format.makeLeaf(entry, level, pfn + done, format.protections[protection]);
-    tables.setPtes(table, index, entry.high, entry.low, count);
-    done += count;
-  }
+export function leafOf(format: PageTableFormat, level: Level, pfn: Pfn, protection: ProtectionName): Words {
+  const leaf = { high: 0, low: 0 };
+  format.makeLeaf(leaf, level, pfn, format.protections[protection]);
+  return leaf;
 }
 
 /** Maps the kernel image from its static pool, and makes the tables of the fixmap from theirs. */
 export function mapImageAndFixmap(parts: MappingParts): void {
   const { image, addresses, arch, format, tables, tablePages } = parts;
-  const find = createFindTable(parts, () => tablePages.takeStatic("image"));
-  for (const { name, pfn, pages } of image.sections) {
-    mapPages(parts, addresses.imagePage + pfn - image.pfn, pfn, pages, SECTION_PROTECTION[name]!, find);
-  }
   const { levels, pageShift } = format.geometry;
-  const slot = pageOfAddress(arch.layout.fixmap, pageShift);
-  const level = levels.length - 1;
-  tableOf(parts, tables.root, level, slot, () => tablePages.takeStatic("fixmap"));
+  const lastLevel = toLevel(levels.length - 1);
+  for (const { name, pfn, pages } of image.sections) {
+    const from = toVpn(addresses.imagePage + pfn - image.pfn);
+    tables.walk(
+      tables.root,
+      { from, to: toVpn(from + pages) },
+      {
+        ...filling(parts, () => tablePages.takeStatic("image")),
+        run({ table, index, page }, count) {
+          const first = leafOf(format, lastLevel, toPfn(pfn + page - from), SECTION_PROTECTION[name]!);
+          tables.setPtes(table, index, first, count);
+          return undefined;
+        },
+      },
+    );
+  }
+  ensure(parts, lastLevel, pageOfAddress(arch.layout.fixmap, pageShift), () => tablePages.takeStatic("fixmap"));
 }
 
 /**
@@ -132,23 +116,18 @@ export function mapImageAndFixmap(parts: MappingParts): void {
  * and memblock has a block for them; `vmemmap_populate_basepages` where the architecture says so.
  */
 export function mapVmemmap(parts: MappingParts): void {
-  const { memory, arch, format, tables, tablePages, memblock } = parts;
+  const { memory, arch, format, tablePages, memblock } = parts;
   const { levels, pageShift } = format.geometry;
-  const lastLevel = levels.length - 1;
+  const lastLevel = toLevel(levels.length - 1);
   const above = levels[lastLevel - 1]!;
   const mayBlock = above.leaf && arch.vmemmapBlocks !== false;
   const blockPages = 2 ** (above.shift - pageShift);
   const start = pageOfAddress(arch.layout.vmemmap, pageShift);
   const end = start + Math.ceil(((memory.endPfn - memory.firstPfn) * arch.layout.structPageSize) / 2 ** pageShift);
-  const take = (): number => tablePages.takeEarly("vmemmap");
-  const entry = { high: 0, low: 0 };
-
-  function mapLeaf(level: number, page: number, pfn: number): void {
-    const table = tableOf(parts, tables.root, level, page, take);
-    const index = format.index(level, pageHigh(page, pageShift), pageLow(page, pageShift));
-    format.makeLeaf(entry, level, pfn, format.protections.PAGE_KERNEL);
-    tables.setEntry(level, table, index, entry.high, entry.low);
-  }
+  const take = (): Pfn => tablePages.takeEarly("vmemmap");
+  const mapLeaf = (level: Level, page: Vpn, pfn: Pfn): void => {
+    ensure(parts, level, page, take).set(leafOf(format, level, pfn, "PAGE_KERNEL"));
+  };
 
   for (let page = start; page < end;) {
     const block = mayBlock && page % blockPages === 0 ? memblock.tryAlloc(blockPages, blockPages) : -1;
@@ -164,11 +143,10 @@ export function mapVmemmap(parts: MappingParts): void {
  */
 export function preallocateVmallocTables(parts: MappingParts): void {
   const { format, arch, tables } = parts;
-  const { levels, pageShift, splitRoots } = format.geometry;
+  const { pageShift, splitRoots } = format.geometry;
   if (splitRoots) return;
-  const span = 2 ** (levels[0]!.shift - pageShift);
-  const end = pageOfAddress(arch.layout.vmallocEnd, pageShift);
-  for (let page = pageOfAddress(arch.layout.vmallocStart, pageShift); page < end; page += span) {
-    tableOf(parts, tables.root, 1, page, (level) => tables.allocTable("kernel", level));
-  }
+  const from = pageOfAddress(arch.layout.vmallocStart, pageShift);
+  const to = pageOfAddress(arch.layout.vmallocEnd, pageShift);
+  const visitor = filling(parts, (level) => tables.allocTable("kernel", level));
+  tables.walk(tables.root, { from, to }, { ...visitor, lowest: toLevel(1) });
 }

@@ -1,4 +1,14 @@
-import type { Geometry, KernelLayout, LinearMap, LinearMapStats, PhysicalMemory, Words } from "@kpkeys/core/contracts";
+import type {
+  Geometry,
+  KernelLayout,
+  LinearMap,
+  LinearMapStats,
+  PageRange,
+  Pfn,
+  PhysicalMemory,
+  Vpn,
+  Words,
+} from "@kpkeys/core/contracts";
 import type { KernelImage } from "../boot/image.js";
 
 // Page numbers are below 2^52. Bit operations take a number modulo 2^32, which is quicker than a remainder of large numbers.
@@ -25,16 +35,6 @@ export function pageLow(page: number, pageShift: number): number {
 }
 
 /**
- * The virtual page number of an address.
- * @param high - bits 63 to 32
- * @param low - bits 31 to 0
- * @param pageShift - log2 of the page size in bytes
- */
-export function pageOf(high: number, low: number, pageShift: number): number {
-  return (high >>> 0) * (HIGH_WORD / (1 << pageShift)) + (low >>> pageShift);
-}
-
-/**
  * The virtual page number of an address given as bigint.
  * @param address - 64 bits, page-aligned
  * @param pageShift - log2 of the page size in bytes
@@ -43,12 +43,34 @@ export function pageOfAddress(address: bigint, pageShift: number): number {
   return Number(address >> BigInt(pageShift));
 }
 
+/**
+ * The entry whose address is some pages further than that of another one, which is otherwise alike.
+ * @param entry - the other one
+ * @param pages - how many, 0 or more
+ * @param pageShift - log2 of the page size in bytes
+ */
+export function entryAfter(entry: Words, pages: number, pageShift: number): Words {
+  if (pages === 0) return entry;
+  const number = (entry.low >>> pageShift) + pages;
+  const low = (number << pageShift) | (entry.low & ((1 << pageShift) - 1));
+  return { high: (entry.high + (number >>> (32 - pageShift))) | 0, low };
+}
+
+/**
+ * The kernel's half of the address space.
+ * @param geometry - the shape of the tables
+ */
+export function kernelRangeOf({ pageShift, addressBits, splitRoots }: Geometry): PageRange {
+  const to = 2 ** (64 - pageShift);
+  return { from: to - 2 ** (addressBits - (splitRoots ? 0 : 1) - pageShift), to };
+}
+
 /** {@link LinearMap} with what only the kernel needs. */
 export interface Addresses extends LinearMap {
-  /** Virtual page number of the first page of the linear map. */
-  readonly linearPage: number;
-  /** Virtual page number of the first page of the image's own mapping. */
-  readonly imagePage: number;
+  /** First page of the linear map. */
+  readonly linearPage: Vpn;
+  /** First page of the image's own mapping. */
+  readonly imagePage: Vpn;
   /** Of what the linear map consists: counted where it is made and where it is split. */
   readonly linearMap: LinearMapCounts;
   /**
@@ -86,9 +108,7 @@ export function createAddresses(
   { levels, pageShift }: Geometry,
 ): Addresses {
   const { firstPfn, endPfn } = memory;
-  const highShift = 32 - pageShift;
   const linearPage = pageOfAddress(layout.linearMap, pageShift);
-  const linearHigh = pageHigh(linearPage, pageShift);
   const vmemmapPage = pageOfAddress(layout.vmemmap, pageShift);
   const imagePage = pageOfAddress(layout.image, pageShift);
 
@@ -98,8 +118,10 @@ export function createAddresses(
     return { high: pageHigh(page, pageShift), low: pageLow(page, pageShift) | (bytes % 2 ** pageShift) };
   }
 
-  function pfnOf(high: number, low: number): number {
-    const pfn = pageOf(high, low, pageShift) - linearPage + firstPfn;
+  const linearPageOf = (pfn: Pfn): Vpn => linearPage + pfn - firstPfn;
+
+  function pfnOf(page: Vpn): Pfn {
+    const pfn = page - linearPage + firstPfn;
     return pfn >= firstPfn && pfn < endPfn && memory.contains(pfn) ? pfn : -1;
   }
 
@@ -131,8 +153,11 @@ export function createAddresses(
     linearMap,
     isRam,
     stats,
-    addressHigh: (pfn) => (linearHigh + ((pfn - firstPfn) >>> highShift)) | 0,
-    addressLow: (pfn) => (pfn - firstPfn) << pageShift,
+    pageOf: linearPageOf,
+    address(pfn, offset = 0) {
+      const page = linearPageOf(pfn);
+      return { high: pageHigh(page, pageShift), low: pageLow(page, pageShift) | offset };
+    },
     pfnOf,
     structPage,
     imageAddress() {

@@ -1,5 +1,5 @@
-import { OK } from "@kpkeys/core/contracts";
-import type { Cpus, KernelLayout, PageTableFormat, PageTables } from "@kpkeys/core/contracts";
+import { OK, toLevel } from "@kpkeys/core/contracts";
+import type { Cpus, KernelLayout, PageTableFormat, PageTables, Pfn, Words } from "@kpkeys/core/contracts";
 import { pageHigh, pageLow, pageOfAddress } from "./addresses.js";
 import type { TlbFlush } from "./tlb-flush.js";
 
@@ -13,20 +13,19 @@ export interface Fixmap {
    * slot would reach the table whatever its key: the documented window of `set_swapper_pgd`.
    * @param table - page-frame number
    * @param index - first entry
-   * @param high - bits 63 to 32 of the first value
-   * @param low - bits 31 to 0
-   * @param step - added from each value to the next, in pages
+   * @param entry - the first value
+   * @param step - pages from the address of each value to that of the next
    * @param count - number of entries
    * @returns status of the access
    */
-  store(table: number, index: number, high: number, low: number, step: number, count: number): number;
+  store(table: Pfn, index: number, entry: Words, step: number, count: number): number;
   /**
    * Loads an entry of a table page through a slot, into the current CPU's value words.
    * @param table - page-frame number
    * @param index - which entry
    * @returns status of the access
    */
-  load(table: number, index: number): number;
+  load(table: Pfn, index: number): number;
 }
 
 /**
@@ -48,25 +47,24 @@ export function createFixmap(
   const slotPage = pageOfAddress(layout.fixmap, pageShift) + FIX_PGD;
   const slotHigh = pageHigh(slotPage, pageShift);
   const slotLow = pageLow(slotPage, pageShift);
-  const level = levels.length - 1;
-  const index = format.index(level, slotHigh, slotLow);
-  const slotTable = tables.tableAt(tables.root, level, slotHigh, slotLow);
-  const entry = { high: 0, low: 0 };
+  const lastLevel = toLevel(levels.length - 1);
+  const slot = tables.entryAt(tables.root, lastLevel, slotPage)!;
 
-  function open(table: number): void {
-    format.makeLeaf(entry, level, table, format.protections.PAGE_KERNEL);
-    tables.setPte(slotTable, index, entry.high, entry.low);
+  function open(table: Pfn): void {
+    const leaf = { high: 0, low: 0 };
+    format.makeLeaf(leaf, lastLevel, table, format.protections.PAGE_KERNEL);
+    slot.set(leaf);
   }
 
   function close(): void {
-    tables.setPte(slotTable, index, 0, 0);
-    tlb.range(slotHigh, slotLow, 1);
+    slot.clear();
+    tlb.range(slot.page, 1);
   }
 
   return {
-    store(table, tableIndex, high, low, step, count) {
+    store(table, index, { high, low }, step, count) {
       open(table);
-      const address = slotLow | (tableIndex << 3);
+      const address = slotLow | (index << 3);
       const status =
         count === 1
           ? cpus.current.store64(slotHigh, address, high, low)
@@ -74,9 +72,9 @@ export function createFixmap(
       if (status === OK) close();
       return status;
     },
-    load(table, tableIndex) {
+    load(table, index) {
       open(table);
-      const status = cpus.current.load64(slotHigh, slotLow | (tableIndex << 3));
+      const status = cpus.current.load64(slotHigh, slotLow | (index << 3));
       if (status === OK) close();
       return status;
     },

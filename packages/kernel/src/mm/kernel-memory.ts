@@ -1,4 +1,4 @@
-import { OK } from "@kpkeys/core/contracts";
+import { OK, pageOf } from "@kpkeys/core/contracts";
 import type { Cpus, KernelMemory, LinearMap } from "@kpkeys/core/contracts";
 import type { KernelFaults } from "../kernel-fault.js";
 
@@ -20,11 +20,12 @@ export function createKernelMemory(
   pageBytes: number,
   faults: KernelFaults,
 ): KernelMemory {
-  const linearHigh = linearMap.addressHigh(firstPfn);
+  const start = linearMap.address(firstPfn);
+  const pageShift = Math.log2(pageBytes);
   /** What is added to a physical address gives the linear one, but for the high word of the linear map's base. */
-  const shift = (linearMap.addressLow(firstPfn) >>> 0) - firstPfn * pageBytes;
+  const shift = (start.low >>> 0) - firstPfn * pageBytes;
 
-  const highOf = (address: number): number => (linearHigh + Math.floor((address + shift) / HIGH_WORD)) | 0;
+  const highOf = (address: number): number => (start.high + Math.floor((address + shift) / HIGH_WORD)) | 0;
   const lowOf = (address: number): number => (address + shift) | 0;
 
   function load(address: number, doing: string): void {
@@ -56,7 +57,7 @@ export function createKernelMemory(
       load(address, doing);
       const { valueHigh, valueLow } = kernelMemory;
       if ((valueHigh | valueLow) === 0) return 0;
-      const pfn = linearMap.pfnOf(valueHigh, valueLow);
+      const pfn = linearMap.pfnOf(pageOf({ high: valueHigh, low: valueLow }, pageShift));
       return pfn < 0 ? -1 : pfn * pageBytes + (valueLow & (pageBytes - 1));
     },
     storePointer(address, target, doing) {

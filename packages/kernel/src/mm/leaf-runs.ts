@@ -1,18 +1,16 @@
-import type { PageTableFormat, PageTables } from "@kpkeys/core/contracts";
+import type { EntryCursor, PageTableFormat, PageTables, Words } from "@kpkeys/core/contracts";
 
 /**
- * Reads entries of a table of pages and gives those that are present in runs, each entry pointing one page further than the one before
- * and otherwise alike: what `folio_pte_batch` finds, but by the frames alone, since the model has no folios.
- * @param table - page-frame number
- * @param from - first index
- * @param to - one past the last
- * @param visit - called with the first index of a run, how long it is, and its first entry
+ * Reads the entries of a table of pages and gives those that are present in runs, each entry pointing one page further than the one
+ * before and otherwise alike: what `folio_pte_batch` finds, but by the frames alone, since the model has no folios.
+ * @param first - the first entry
+ * @param count - number of entries
+ * @param visit - called with the first index of a run, its length, and its first entry
  */
 export type EachRun = (
-  table: number,
-  from: number,
-  to: number,
-  visit: (index: number, count: number, high: number, low: number) => void,
+  first: EntryCursor,
+  count: number,
+  visit: (index: number, count: number, value: Words) => void,
 ) => void;
 
 /**
@@ -22,30 +20,27 @@ export type EachRun = (
  */
 export function createEachRun(tables: PageTables, format: PageTableFormat): EachRun {
   const pageBytes = 1 << format.geometry.pageShift;
-  return (table, from, to, visit) => {
+  return ({ table, index: from }, entries, visit) => {
     let start = from;
     let count = 0;
-    let firstHigh = 0;
-    let firstLow = 0;
+    let first: Words = { high: 0, low: 0 };
     let nextHigh = 0;
     let nextLow = 0;
-    for (let index = from; index < to; index++) {
-      tables.read(table, index);
-      const { entryHigh, entryLow } = tables;
-      if (count > 0 && (entryLow !== nextLow || entryHigh !== nextHigh)) {
-        visit(start, count, firstHigh, firstLow);
+    for (let index = from; index < from + entries; index++) {
+      const value = tables.read(table, index);
+      if (count > 0 && (value.low !== nextLow || value.high !== nextHigh)) {
+        visit(start, count, first);
         count = 0;
       }
       if (count === 0) {
-        if (!format.isPresent(entryHigh, entryLow)) continue;
+        if (!format.isPresent(value.high, value.low)) continue;
         start = index;
-        firstHigh = entryHigh;
-        firstLow = entryLow;
+        first = value;
       }
       count++;
-      nextLow = (entryLow + pageBytes) | 0;
-      nextHigh = nextLow >>> 0 < pageBytes ? (entryHigh + 1) | 0 : entryHigh;
+      nextLow = (value.low + pageBytes) | 0;
+      nextHigh = nextLow >>> 0 < pageBytes ? (value.high + 1) | 0 : value.high;
     }
-    if (count > 0) visit(start, count, firstHigh, firstLow);
+    if (count > 0) visit(start, count, first);
   };
 }

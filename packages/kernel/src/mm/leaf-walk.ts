@@ -1,80 +1,82 @@
-import { EntryType } from "@kpkeys/core/contracts";
-import type { PageTableFormat, PageTables } from "@kpkeys/core/contracts";
-import { pageHigh, pageLow } from "./addresses.js";
+import { EntryType, toVpn } from "@kpkeys/core/contracts";
+import type { Level, PageRange, PageTableFormat, PageTables, Pfn, Vpn, Words } from "@kpkeys/core/contracts";
 
-/** Finds the leaf that maps a kernel address, of whatever size, by reading tables as the kernel does. */
-export interface LeafWalk {
-  /** Level of the leaf found last. */
-  readonly level: number;
-  /** Page-frame number of the table that it stands in; the leaf itself is in the setters' entryHigh and entryLow. */
-  readonly table: number;
+/** A leaf of kernel addresses, of any size. */
+export interface Leaf {
+  /** Level of the table that it is in. */
+  readonly level: Level;
+  /** Page-frame number of that table. */
+  readonly table: Pfn;
   /** Its index there. */
   readonly index: number;
-  /** Pages that it maps. */
-  readonly pages: number;
+  /** What was read there. */
+  readonly value: Words;
+  /** First page of the range that it maps. */
+  readonly page: Vpn;
+  /** Pages that it maps, whether in the range or not. */
+  readonly size: number;
+  /** Whether all of them are in the range. */
+  readonly isWhole: boolean;
+}
+
+/** Finds the leaves that map kernel addresses. A leaf that was made invalid counts. */
+export interface LeafWalk {
   /**
-   * Walks to a leaf.
-   * @param page - virtual page number of an address that it maps
-   * @returns whether there is one: a leaf that was made invalid counts
+   * Visits the leaves of a range, in the order of addresses.
+   * @param range - which pages
+   * @param visit - returns whether to go on
+   * @returns whether leaves map all of the range and `visit` returned true for each
    */
-  find(page: number): boolean;
-  /**
-   * Goes on to the leaf behind the one found last, as a walk of a range does: in the same table without a walk.
-   * @param page - virtual page number behind the last leaf's
-   * @returns whether there is one
-   */
-  next(page: number): boolean;
+  each(range: PageRange, visit: (leaf: Leaf) => boolean): boolean;
+  /** The leaf that maps a page. @param page - virtual page */
+  at(page: Vpn): Leaf | undefined;
 }
 
 /**
  * Makes the walk.
- * @param tables - reads entries
+ * @param tables - the kernel's walk
  * @param format - the codec
  */
 export function createLeafWalk(tables: PageTables, format: PageTableFormat): LeafWalk {
   const { levels, pageShift } = format.geometry;
   const { clear, set } = format.attributes.valid;
-  const entriesOf = levels.map(({ indexBits }) => 2 ** indexBits);
-  const pagesOf = levels.map(({ shift }) => 2 ** (shift - pageShift));
+  const sizes = levels.map(({ shift }) => 2 ** (shift - pageShift));
 
-  /** What an entry is, or was before it was made invalid. */
-  function typeOf(level: number, high: number, low: number): EntryType {
+  /** Whether an entry is a leaf, or was one before it was made invalid. */
+  function isLeaf(level: Level, { high, low }: Words): boolean {
     const type = format.typeOf(level, high, low);
-    if (type !== EntryType.INVALID || !format.isPresent(high, low)) return type;
-    return format.typeOf(level, (high & ~clear.high) | set.high, (low & ~clear.low) | set.low);
+    if (type !== EntryType.INVALID || !format.isPresent(high, low)) return type === EntryType.LEAF;
+    return format.typeOf(level, (high & ~clear.high) | set.high, (low & ~clear.low) | set.low) === EntryType.LEAF;
   }
 
-  const walk = {
-    level: 0,
-    table: -1,
-    index: 0,
-    pages: 0,
-    find(page: number): boolean {
-      const high = pageHigh(page, pageShift);
-      const low = pageLow(page, pageShift);
-      let table = tables.root;
-      for (let level = 0; ; level++) {
-        const index = format.index(level, high, low);
-        tables.read(table, index);
-        const type = typeOf(level, tables.entryHigh, tables.entryLow);
-        if (type === EntryType.TABLE) {
-          table = format.pfnOf(tables.entryHigh, tables.entryLow);
-          continue;
+  function each(range: PageRange, visit: (leaf: Leaf) => boolean): boolean {
+    return tables.walk(tables.root, range, {
+      gap({ level, table, index, page, pages }, value) {
+        const size = sizes[level]!;
+        const goesOn = isLeaf(level, value) && visit({ level, table, index, value, page, size, isWhole: pages === size });
+        return goesOn ? undefined : "stop";
+      },
+      run({ level, table, index: first, page }, count) {
+        for (let i = 0; i < count; i++) {
+          const index = first + i;
+          const value = tables.read(table, index);
+          if (!isLeaf(level, value)) return "stop";
+          if (!visit({ level, table, index, value, page: toVpn(page + i), size: 1, isWhole: true })) return "stop";
         }
-        walk.level = level;
-        walk.table = table;
-        walk.index = index;
-        walk.pages = pagesOf[level]!;
-        return type === EntryType.LEAF;
-      }
-    },
-    next(page: number): boolean {
-      if (walk.index + 1 >= entriesOf[walk.level]!) return walk.find(page);
-      walk.index++;
-      tables.read(walk.table, walk.index);
-      const type = typeOf(walk.level, tables.entryHigh, tables.entryLow);
-      return type === EntryType.TABLE ? walk.find(page) : type === EntryType.LEAF;
+        return undefined;
+      },
+    });
+  }
+
+  return {
+    each,
+    at(page) {
+      let found: Leaf | undefined;
+      each({ from: page, to: toVpn(page + 1) }, (leaf) => {
+        found = leaf;
+        return true;
+      });
+      return found;
     },
   };
-  return walk;
 }

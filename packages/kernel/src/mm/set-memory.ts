@@ -1,15 +1,17 @@
-import { Errno } from "@kpkeys/core/contracts";
+import { Errno, toVpn } from "@kpkeys/core/contracts";
 import type {
   AttributeChange,
   KpkeysArch,
   LazyMmu,
+  PageRange,
   PageTableFormat,
   PageTables,
+  Pfn,
   PkeyRegister,
   SetMemory,
+  Vpn,
 } from "@kpkeys/core/contracts";
 import type { KernelImage } from "../boot/image.js";
-import { pageHigh, pageLow, pageOf } from "./addresses.js";
 import type { Addresses } from "./addresses.js";
 import type { LeafWalk } from "./leaf-walk.js";
 import type { LinearSplit } from "./split.js";
@@ -26,7 +28,7 @@ export interface KernelSetMemory extends SetMemory {
    * @param change - bits cleared and set
    * @returns 0; -EINVAL where nothing is mapped, or a block of another mapping is covered in part; the splitter's errors
    */
-  change(page: number, pages: number, change: AttributeChange): number;
+  change(page: Vpn, pages: number, change: AttributeChange): number;
 }
 
 /** What the changes of kernel mappings are made with. */
@@ -76,72 +78,58 @@ export function createSetMemory(parts: SetMemoryParts): KernelSetMemory {
   const { ro, rw, nx, x, valid, invalid } = format.attributes;
   const counters = { pkeyCalls: 0, pkeyPages: 0, directMapCalls: 0 };
   const { pageShift, addressBits } = format.geometry;
-  const firstPfn = addresses.pfnOf(pageHigh(addresses.linearPage, pageShift), pageLow(addresses.linearPage, pageShift));
-
-  const linearPageOf = (pfn: number): number => addresses.linearPage + pfn - firstPfn;
-  const isLinear = (page: number): boolean => addresses.pfnOf(pageHigh(page, pageShift), pageLow(page, pageShift)) >= 0;
-
-  /** Whether the leaf that the walk has found, at this page, lies in a range wholly. */
-  const isWhole = (at: number, end: number): boolean => at % walk.pages === 0 && at + walk.pages <= end;
+  const isLinear = (page: Vpn): boolean => addresses.pfnOf(page) >= 0;
 
   /** Whether leaves map all of a range; blocks of other mappings than the linear map wholly, since they cannot be split. */
-  function isChangeable(page: number, pages: number): boolean {
-    const end = page + pages;
-    for (let at = page; at < end; at += walk.pages - (at % walk.pages)) {
-      const found = at === page ? walk.find(at) : walk.next(at);
-      if (!found || !(isWhole(at, end) || isLinear(at))) return false;
-    }
-    return true;
+  function isChangeable(range: PageRange): boolean {
+    return walk.each(range, ({ isWhole, page }) => isWhole || isLinear(page));
   }
 
-  /** Changes the leaves of a range that begins and ends where leaves do. */
-  function changeLeaves(page: number, pages: number, { clear, set }: AttributeChange): number {
-    const end = page + pages;
-    for (let at = page; at < end; at += walk.pages) {
-      const found = at === page ? walk.find(at) : walk.next(at);
-      if (!found || !isWhole(at, end)) return Errno.EINVAL;
-      const { entryHigh, entryLow } = tables;
-      const high = (entryHigh & ~clear.high) | set.high;
-      const low = (entryLow & ~clear.low) | set.low;
-      tables.setEntry(walk.level, walk.table, walk.index, high, low);
-    }
-    return 0;
+  /** Changes the leaves of a range that begins and ends where leaves do. @returns whether there are such leaves */
+  function changeLeaves(range: PageRange, { clear, set }: AttributeChange): boolean {
+    return walk.each(range, ({ isWhole, level, table, index, value }) => {
+      if (!isWhole) return false;
+      const high = (value.high & ~clear.high) | set.high;
+      const low = (value.low & ~clear.low) | set.low;
+      tables.setEntry(level, table, index, { high, low });
+      return true;
+    });
   }
 
-  function change(page: number, pages: number, what: AttributeChange): number {
-    // A single page is looked at once, where it is changed: so are most.
-    if (pages > 1 && !isChangeable(page, pages)) return Errno.EINVAL;
+  function change(page: Vpn, pages: number, what: AttributeChange): number {
+    const range = { from: page, to: toVpn(page + pages) };
+    // Most changes are of one page, which is looked at where it is changed.
+    if (pages > 1 && !isChangeable(range)) return Errno.EINVAL;
     const errno = isLinear(page) ? split.atEnds(page, pages) : 0;
     if (errno < 0) return errno;
     lazy.enable();
-    const status = changeLeaves(page, pages, what);
+    const isChanged = changeLeaves(range, what);
     lazy.disable();
-    return status;
+    return isChanged ? 0 : Errno.EINVAL;
   }
 
   /** `__change_memory_common`: a change with its invalidation, which pages that only become valid do not need. */
-  function changeAndFlush(page: number, pages: number, what: AttributeChange): number {
+  function changeAndFlush(page: Vpn, pages: number, what: AttributeChange): number {
     const errno = change(page, pages, what);
-    if (errno === 0 && what !== valid) tlb.range(pageHigh(page, pageShift), pageLow(page, pageShift), pages);
+    if (errno === 0 && what !== valid) tlb.range(page, pages);
     return errno;
   }
 
   /** `change_memory_common`: takes nothing but a vmalloc area; whether a page is read-only its linear mapping follows. */
-  function changeArea(high: number, low: number, pages: number, what: AttributeChange): number {
-    const page = pageOf(high, low, pageShift);
+  function changeArea(page: Vpn, pages: number, what: AttributeChange): number {
     const frames = vmalloc.framesAt(page, pages);
     if (frames === undefined) return Errno.EINVAL;
     if (pages === 0) return 0;
     if (parts.rodataFull && (what === ro || what === rw)) {
       for (const pfn of frames) {
-        const errno = changeAndFlush(linearPageOf(pfn), 1, what);
+        const errno = changeAndFlush(addresses.pageOf(pfn), 1, what);
         if (errno < 0) return errno;
       }
     }
     return changeAndFlush(page, pages, what);
   }
 
-  function setPkey(page: number, pages: number, pkey: number): number {
+  function setPkey(page: Vpn, pages: number, pkey: number): number {
     const errno = changeAndFlush(page, pages, format.pkeyChange(pkey));
     if (errno < 0) return errno;
     counters.pkeyCalls++;
@@ -154,11 +142,11 @@ export function createSetMemory(parts: SetMemoryParts): KernelSetMemory {
   const canSetDirectMap = (): boolean => parts.rodataFull || (parts.protectsTables && kpkeys().supportsKpkeysEarly());
 
   /** A change of the linear map, where it can be changed. */
-  function changeDirectMap(pfn: number, pages: number, act: (page: number) => number): number {
+  function changeDirectMap(pfn: Pfn, pages: number, act: (page: Vpn) => number): number {
     if (!canSetDirectMap()) return 0;
     if (!addresses.isRam(pfn, pages)) return Errno.EINVAL;
     if (pages === 0) return 0;
-    const errno = act(linearPageOf(pfn));
+    const errno = act(addresses.pageOf(pfn));
     if (errno === 0) counters.directMapCalls++;
     return errno;
   }
@@ -166,28 +154,32 @@ export function createSetMemory(parts: SetMemoryParts): KernelSetMemory {
   const madeDefault = joined(valid, rw);
 
   /** `__tag_reset`: an address tag takes the place of the sign bits in 63:56. Addresses of 57 bits have no room for one. */
-  const untag = (high: number): number => (addressBits > 56 ? high : (high << 8) >> 8);
+  function untag(page: Vpn): Vpn {
+    if (addressBits > 56) return page;
+    const tags = 2 ** (56 - pageShift);
+    const below = page % tags;
+    return toVpn(below < tags / 2 ? below : below + 2 ** (64 - pageShift) - tags);
+  }
 
   return {
     counters,
     change,
-    setMemoryPkey(high, low, pages, pkey) {
+    setMemoryPkey(page, pages, pkey) {
       if (!kpkeys().supportsKpkeys()) return 0;
-      const pfn = addresses.pfnOf(untag(high), low);
+      const pfn = addresses.pfnOf(untag(page));
       if (!isPkey(pkey) || pfn < 0 || pages < 1 || !addresses.isRam(pfn, pages)) return Errno.EINVAL;
-      return setPkey(linearPageOf(pfn), pages, pkey);
+      return setPkey(addresses.pageOf(pfn), pages, pkey);
     },
     setImagePkey(pfn, pages, pkey) {
       if (!kpkeys().supportsKpkeys()) return 0;
       if (!isPkey(pkey) || pages < 1 || !image.contains(pfn) || !image.contains(pfn + pages - 1)) return Errno.EINVAL;
       return setPkey(addresses.imagePage + pfn - image.pfn, pages, pkey);
     },
-    setMemoryRo: (high, low, pages) => changeArea(high, low, pages, ro),
-    setMemoryRw: (high, low, pages) => changeArea(high, low, pages, rw),
-    setMemoryNx: (high, low, pages) => changeArea(high, low, pages, nx),
-    setMemoryX: (high, low, pages) => changeArea(high, low, pages, x),
-    setMemoryValid: (high, low, pages, enable) =>
-      pages === 0 ? 0 : changeAndFlush(pageOf(high, low, pageShift), pages, enable ? valid : invalid),
+    setMemoryRo: (page, pages) => changeArea(page, pages, ro),
+    setMemoryRw: (page, pages) => changeArea(page, pages, rw),
+    setMemoryNx: (page, pages) => changeArea(page, pages, nx),
+    setMemoryX: (page, pages) => changeArea(page, pages, x),
+    setMemoryValid: (page, pages, enable) => (pages === 0 ? 0 : changeAndFlush(page, pages, enable ? valid : invalid)),
     canSetDirectMap,
     setDirectMapInvalid: (pfn) => changeDirectMap(pfn, 1, (page) => change(page, 1, invalid)),
     setDirectMapDefault: (pfn) => changeDirectMap(pfn, 1, (page) => change(page, 1, madeDefault)),

@@ -1,8 +1,8 @@
-import { Errno, Gfp } from "@kpkeys/core/contracts";
-import type { LazyMmu, PageTableFormat, PageTables } from "@kpkeys/core/contracts";
-import { pageHigh, pageLow } from "./addresses.js";
+import { Errno, Gfp, toLevel, toVpn } from "@kpkeys/core/contracts";
+import type { LazyMmu, Level, PageTableFormat, PageTables, Pfn, Vpn } from "@kpkeys/core/contracts";
+import { entryAfter } from "./addresses.js";
 import type { Addresses } from "./addresses.js";
-import type { LeafWalk } from "./leaf-walk.js";
+import type { Leaf, LeafWalk } from "./leaf-walk.js";
 import type { TablePages } from "./table-pages.js";
 import type { TlbFlush } from "./tlb-flush.js";
 
@@ -20,7 +20,7 @@ export interface LinearSplit {
    * @param pages - length
    * @returns 0; -EINVAL while splitting is not allowed; -EDEADLK in a split; -ENOMEM, or the errno of the table allocator
    */
-  atEnds(page: number, pages: number): number;
+  atEnds(page: Vpn, pages: number): number;
 }
 
 /**
@@ -52,44 +52,42 @@ export function createLinearSplit(
   const { levels, pageShift } = format.geometry;
   const lastLevel = levels.length - 1;
   const counts = addresses.linearMap;
-  const entry = { high: 0, low: 0 };
   /** `pgtable_split_lock`. */
   let locked = false;
 
-  const pagesOf = (level: number): number => 2 ** (levels[level]!.shift - pageShift);
+  const pagesOf = (level: Level): number => 2 ** (levels[level]!.shift - pageShift);
 
   /** Whether a leaf begins at a page, or nothing is mapped there. */
-  function isEnd(page: number): boolean {
-    return !walk.find(page) || page % walk.pages === 0;
+  function isEnd(page: Vpn): boolean {
+    const leaf = walk.at(page);
+    return leaf === undefined || page % leaf.size === 0;
   }
 
-  /** Replaces the leaf that the walk has found by a table of leaves one level below. */
-  function replaceByTable(page: number, table: number): void {
-    const { level, index } = walk;
-    const block = Math.floor(page / walk.pages) * walk.pages;
-    const { shift, indexBits } = levels[level + 1]!;
-    const count = 2 ** indexBits;
-    entry.high = tables.entryHigh;
-    entry.low = tables.entryLow;
-    format.splitLeaf(entry, level);
-    const { high, low } = entry;
-    if (level + 1 === lastLevel) tables.setPtes(table, 0, high, low, count);
-    // The block is aligned to its size, so the address of no leaf carries into the high word.
-    else for (let i = 0; i < count; i++) tables.setEntry(level + 1, table, i, high, low + i * 2 ** shift);
+  /** Replaces a leaf by a table of leaves one level below. */
+  function replaceByTable({ level, table: above, index, value, page, size }: Leaf, table: Pfn): void {
+    const below = toLevel(level + 1);
+    const count = 2 ** levels[below]!.indexBits;
+    const first = { ...value };
+    format.splitLeaf(first, level);
+    if (below === lastLevel) tables.setPtes(table, 0, first, count);
+    else
+      for (let i = 0; i < count; i++)
+        tables.setEntry(below, table, i, entryAfter(first, i * pagesOf(below), pageShift));
 
+    const entry = { high: 0, low: 0 };
     format.makeTable(entry, table, false);
-    tables.setEntry(level, walk.table, index, entry.high, entry.low);
-    tlb.range(pageHigh(block, pageShift), pageLow(block, pageShift), walk.pages);
+    tables.setEntry(level, above, index, entry);
+    tlb.range(toVpn(page - (page % size)), size);
     counts.leaves[level]!--;
-    counts.leaves[level + 1]! += count;
+    counts.leaves[below]! += count;
     counts.tables++;
     counts.splits++;
   }
 
   /** Table pages for the levels below a leaf, as far down as a leaf has to begin at the page; none when one is not to be had. */
-  function takeTables(page: number): readonly number[] | undefined {
-    const taken: number[] = [];
-    for (let { level } = walk; level < lastLevel && page % pagesOf(level) !== 0; level++) {
+  function takeTables(page: Vpn, from: Level): readonly Pfn[] | undefined {
+    const taken: Pfn[] = [];
+    for (let level = from; level < lastLevel && page % pagesOf(level) !== 0; level++) {
       const pfn = tablePages.alloc("kernel", level + 1, Gfp.KERNEL | Gfp.PGTABLE_SPLIT);
       if (pfn < 0) {
         for (const table of taken) tables.freeTable(table);
@@ -101,21 +99,19 @@ export function createLinearSplit(
   }
 
   /** `split_kernel_leaf_mapping_locked`. */
-  function splitAt(page: number): number {
-    if (!walk.find(page)) return 0;
-    const taken = takeTables(page);
+  function splitAt(page: Vpn): number {
+    const leaf = walk.at(page);
+    if (leaf === undefined) return 0;
+    const taken = takeTables(page, leaf.level);
     if (taken === undefined) return Errno.ENOMEM;
     lazy.enable();
-    for (const table of taken) {
-      walk.find(page);
-      replaceByTable(page, table);
-    }
+    for (const table of taken) replaceByTable(walk.at(page)!, table);
     lazy.disable();
     return 0;
   }
 
   /** Prepares without the lock, looks with it, and begins again when somebody was faster. */
-  function prepareAndSplit(page: number): number {
+  function prepareAndSplit(page: Vpn): number {
     const { allocator } = tablePages;
     for (let i = 0; i < MAX_TRIES; i++) {
       const errno = allocator.prepareSplit();

@@ -1,7 +1,7 @@
 import { OK } from "@kpkeys/core/contracts";
-import type { Cpus, PgtableArch, PhysicalMemory } from "@kpkeys/core/contracts";
+import type { Cpus, PgtableArch, Pfn, PhysicalMemory, Vpn, Words } from "@kpkeys/core/contracts";
 import type { KernelImage } from "../boot/image.js";
-import { pageHigh, pageLow } from "./addresses.js";
+import { entryAfter, pageHigh, pageLow } from "./addresses.js";
 import type { Addresses } from "./addresses.js";
 import type { Fixmap } from "./fixmap.js";
 
@@ -14,200 +14,148 @@ import type { Fixmap } from "./fixmap.js";
  */
 export type TableAddressing = "physical" | "early" | "linear";
 
-/** Loads and stores of page-table entries: the only path by which the kernel touches a table page. */
-export interface TableMemory {
-  /** Which address is used. */
-  addressing(): TableAddressing;
-  /**
-   * Goes on to the next address in the order of boot.
-   * @param next - which
-   */
-  useAddressing(next: TableAddressing): void;
-  /**
-   * Stores a run of entries, each `step` pages more than the one before.
-   * @param table - page-frame number
-   * @param index - first entry
-   * @param high - bits 63 to 32 of the first
-   * @param low - bits 31 to 0
-   * @param step - pages from each to the next
-   * @param count - number of entries
-   * @returns status of the access
-   */
-  storeRun(table: number, index: number, high: number, low: number, step: number, count: number): number;
-  /**
-   * Stores one entry.
-   * @param table - page-frame number
-   * @param index - which entry
-   * @param high - bits 63 to 32
-   * @param low - bits 31 to 0
-   * @returns status of the access
-   */
-  store(table: number, index: number, high: number, low: number): number;
-  /**
-   * Exchanges an entry atomically; the old one is left in the current CPU's value words.
-   * @param table - page-frame number, not the top-level table of `init_mm`
-   * @param index - which entry
-   * @param high - bits 63 to 32
-   * @param low - bits 31 to 0
-   * @returns status of the access
-   */
-  exchange(table: number, index: number, high: number, low: number): number;
-  /**
-   * Loads an entry into {@link valueHigh} and {@link valueLow}.
-   * @param table - page-frame number
-   * @param index - which entry
-   * @returns status of the access
-   */
-  load(table: number, index: number): number;
-  /** Bits 63 to 32 of the entry last loaded. */
-  readonly valueHigh: number;
-  /** Bits 31 to 0 of it. */
-  readonly valueLow: number;
+/** What the access path is made with. */
+export interface TableMemoryParts {
+  /** The CPUs, whose current one makes the accesses. */
+  readonly cpus: Cpus;
+  /** RAM, for the time before the MMU is on. */
+  readonly memory: PhysicalMemory;
+  /** How the architecture reaches early tables and the top-level table. */
+  readonly arch: PgtableArch;
+  /** Where static tables are. */
+  readonly image: KernelImage;
+  /** Address arithmetic. */
+  readonly addresses: Addresses;
+  /** log2 of the page size in bytes. */
+  readonly pageShift: number;
+  /** Gives the fixmap, asked for when a slot is needed first. */
+  readonly fixmap: () => Fixmap;
 }
 
 /**
- * Makes the access path to table pages.
- * @param cpus - whose current CPU makes the accesses
- * @param memory - RAM, for the time before the MMU is on
- * @param arch - how the architecture reaches early tables and the top-level table
- * @param image - where static tables are
- * @param addresses - address arithmetic
- * @param pageShift - log2 of the page size in bytes
- * @param fixmap - asked for when a slot is needed first
+ * Loads and stores of page-table entries: the only path by which the kernel touches a table page. A load or exchange that faults
+ * returns `undefined`.
  */
-export function createTableMemory(
-  cpus: Cpus,
-  memory: PhysicalMemory,
-  arch: PgtableArch,
-  image: KernelImage,
-  addresses: Addresses,
-  pageShift: number,
-  fixmap: () => Fixmap,
-): TableMemory {
-  const { root } = image;
-  const { firstPfn } = memory;
-  /** Page numbers hold bits 31 to pageShift of an address in these bits of theirs. */
-  const highShift = 32 - pageShift;
-  const offsetMask = (1 << pageShift) - 1;
-  const linearHigh = pageHigh(addresses.linearPage, pageShift);
-  let addressing: TableAddressing = "physical";
-  /** 1 in its first word once tables are written through the linear map: the compiler loads and checks a variable each time. */
-  const linear = new Int32Array(64);
+export class TableMemory {
+  readonly #parts: TableMemoryParts;
+  readonly #cpus: Cpus;
+  readonly #pageShift: number;
+  /** First page-frame number of RAM, and the high word of its linear address, whose low word is 0. */
+  readonly #firstPfn: Pfn;
+  readonly #linearHigh: number;
+  #addressing: TableAddressing = "physical";
 
-  /** A way to tables that is not simply the linear map. */
-  interface Way {
-    readonly storeRun: TableMemory["storeRun"];
-    readonly load: TableMemory["load"];
+  /** @param parts - what it is made with */
+  constructor(parts: TableMemoryParts) {
+    this.#parts = parts;
+    this.#cpus = parts.cpus;
+    this.#pageShift = parts.pageShift;
+    this.#firstPfn = parts.memory.firstPfn;
+    this.#linearHigh = pageHigh(parts.addresses.linearPage, parts.pageShift);
   }
 
-  const physical: Way = {
-    storeRun(table, index, high, low, step, count) {
-      const carry = 2 ** highShift;
-      for (let i = 0; i < count; i++) {
-        const pages = (low >>> pageShift) + i * step;
-        const entryLow = ((pages % carry) << pageShift) | (low & offsetMask);
-        memory.write(table, index + i, (high + Math.floor(pages / carry)) | 0, entryLow);
-      }
-      return OK;
-    },
-    load(table, index) {
-      tableMemory.valueHigh = memory.readHigh(table, index);
-      tableMemory.valueLow = memory.readLow(table, index);
-      return OK;
-    },
-  };
-
-  /** Through a slot, or at the page of the address space that `pageOf` gives. */
-  function virtual(throughFixmap: (table: number) => boolean, pageOf: (table: number) => number): Way {
-    return {
-      storeRun(table, index, high, low, step, count) {
-        if (throughFixmap(table)) return fixmap().store(table, index, high, low, step, count);
-        const page = pageOf(table);
-        const address = pageLow(page, pageShift) | (index << 3);
-        return cpus.current.storeRun(pageHigh(page, pageShift), address, high, low, step << pageShift, count);
-      },
-      load(table, index) {
-        const page = pageOf(table);
-        const status = throughFixmap(table)
-          ? fixmap().load(table, index)
-          : cpus.current.load64(pageHigh(page, pageShift), pageLow(page, pageShift) | (index << 3));
-        tableMemory.valueHigh = cpus.current.valueHigh;
-        tableMemory.valueLow = cpus.current.valueLow;
-        return status;
-      },
-    };
+  /** Goes on to the next address in the order of boot. @param next - which */
+  useAddressing(next: TableAddressing): void {
+    this.#addressing = next;
   }
 
-  const imagePageOf = (table: number): number => addresses.imagePage + table - image.pfn;
-  const linearPageOf = (table: number): number => addresses.linearPage + table - firstPfn;
-  const ways: Readonly<Record<TableAddressing, Way>> = {
-    physical,
-    early: virtual(
-      (table) => arch.earlyTableAddress === "fixmap" && !image.contains(table),
-      (table) => (image.contains(table) ? imagePageOf(table) : linearPageOf(table)),
-    ),
-    linear: virtual(
-      (table) => table === root && arch.rootTableAddress === "fixmap",
-      (table) => (table === root && arch.rootTableAddress === "image" ? imagePageOf(table) : linearPageOf(table)),
-    ),
-  };
-  let way: Way = ways.physical;
+  /**
+   * Stores a run of entries.
+   * @param table - page-frame number
+   * @param index - first entry
+   * @param entry - its value
+   * @param step - pages from the address of each entry to that of the next
+   * @param count - number of entries
+   * @returns status of the access
+   */
+  store(table: Pfn, index: number, entry: Words, step: number, count: number): number {
+    if (this.#addressing === "linear" && table !== this.#parts.image.root)
+      return this.#storeAt(this.#linearHighOf(table), this.#linearLowOf(table, index), entry, step, count);
+    if (this.#addressing === "physical") return this.#storePhysically(table, index, entry, step, count);
+    const page = this.#addressing === "early" ? this.#earlyPage(table) : this.#rootPage(table);
+    if (page === undefined) return this.#parts.fixmap().store(table, index, entry, step, count);
+    const low = pageLow(page, this.#pageShift) | (index << 3);
+    return this.#storeAt(pageHigh(page, this.#pageShift), low, entry, step, count);
+  }
 
-  // Plain fields: an object literal with accessors is slow to use.
-  const tableMemory: { -readonly [F in keyof TableMemory]: TableMemory[F] } = {
-    valueHigh: 0,
-    valueLow: 0,
-    addressing: () => addressing,
-    useAddressing(next) {
-      addressing = next;
-      way = ways[next];
-      linear[0] = next === "linear" ? 1 : 0;
-    },
-    // Page-frame numbers are int32 in RAM: saying so keeps the compiler from floating-point numbers.
-    store(table, index, high, low) {
-      if (linear[0] === 0 || (table | 0) === root) return way.storeRun(table, index, high, low, 0, 1);
-      const page = (table | 0) - firstPfn;
-      return cpus.current.store64(
-        (linearHigh + (page >>> highShift)) | 0,
-        (page << pageShift) | (index << 3),
-        high,
-        low,
-      );
-    },
-    storeRun(table, index, high, low, step, count) {
-      if (linear[0] === 0 || (table | 0) === root) return way.storeRun(table, index, high, low, step, count);
-      const page = (table | 0) - firstPfn;
-      return cpus.current.storeRun(
-        (linearHigh + (page >>> highShift)) | 0,
-        (page << pageShift) | (index << 3),
-        high,
-        low,
-        step << pageShift,
-        count,
-      );
-    },
-    exchange(table, index, high, low) {
-      const page = (table | 0) - firstPfn;
-      const { current } = cpus;
-      const status = current.exchange64(
-        (linearHigh + (page >>> highShift)) | 0,
-        (page << pageShift) | (index << 3),
-        high,
-        low,
-      );
-      tableMemory.valueHigh = current.valueHigh;
-      tableMemory.valueLow = current.valueLow;
-      return status;
-    },
-    load(table, index) {
-      if (linear[0] === 0) return way.load(table, index);
-      const page = (table | 0) - firstPfn;
-      const { current } = cpus;
-      const status = current.load64((linearHigh + (page >>> highShift)) | 0, (page << pageShift) | (index << 3));
-      tableMemory.valueHigh = current.valueHigh;
-      tableMemory.valueLow = current.valueLow;
-      return status;
-    },
-  };
-  return tableMemory;
+  /**
+   * Exchanges an entry atomically through the linear map; a run of entries is stored after the first.
+   * @param table - page-frame number, not the top-level table of `init_mm`
+   * @param index - first entry
+   * @param entry - its new value
+   * @param step - pages from the address of each entry to that of the next
+   * @param count - number of entries
+   * @returns the old value of the first entry
+   */
+  exchange(table: Pfn, index: number, entry: Words, step: number, count: number): Words | undefined {
+    const { current } = this.#cpus;
+    const high = this.#linearHighOf(table);
+    const low = this.#linearLowOf(table, index);
+    if (current.exchange64(high, low, entry.high, entry.low) !== OK) return undefined;
+    const old = { high: current.valueHigh, low: current.valueLow };
+    if (count > 1) this.#storeAt(high, low, entry, step, count);
+    return old;
+  }
+
+  /** Loads an entry. @param table - page-frame number @param index - which entry */
+  load(table: Pfn, index: number): Words | undefined {
+    if (this.#addressing !== "linear") return this.#loadEarly(table, index);
+    return this.#loaded(this.#cpus.current.load64(this.#linearHighOf(table), this.#linearLowOf(table, index)));
+  }
+
+  #loadEarly(table: Pfn, index: number): Words | undefined {
+    const { memory, fixmap } = this.#parts;
+    if (this.#addressing === "physical")
+      return { high: memory.readHigh(table, index), low: memory.readLow(table, index) };
+    const page = this.#earlyPage(table);
+    if (page === undefined) return this.#loaded(fixmap().load(table, index));
+    const low = pageLow(page, this.#pageShift) | (index << 3);
+    return this.#loaded(this.#cpus.current.load64(pageHigh(page, this.#pageShift), low));
+  }
+
+  #loaded(status: number): Words | undefined {
+    const { current } = this.#cpus;
+    return status === OK ? { high: current.valueHigh, low: current.valueLow } : undefined;
+  }
+
+  #storeAt(high: number, low: number, entry: Words, step: number, count: number): number {
+    const { current } = this.#cpus;
+    return count === 1
+      ? current.store64(high, low, entry.high, entry.low)
+      : current.storeRun(high, low, entry.high, entry.low, step << this.#pageShift, count);
+  }
+
+  #storePhysically(table: Pfn, index: number, entry: Words, step: number, count: number): number {
+    for (let i = 0; i < count; i++) {
+      const { high, low } = entryAfter(entry, i * step, this.#pageShift);
+      this.#parts.memory.write(table, index + i, high, low);
+    }
+    return OK;
+  }
+
+  /** The words of an entry's linear address. The linear map begins at a multiple of 4 GiB. */
+  #linearHighOf(table: Pfn): number {
+    return (this.#linearHigh + ((table - this.#firstPfn) >>> (32 - this.#pageShift))) | 0;
+  }
+
+  #linearLowOf(table: Pfn, index: number): number {
+    return ((table - this.#firstPfn) << this.#pageShift) | (index << 3);
+  }
+
+  /** The page at which the top-level table is written; `undefined` for a slot of the fixmap. */
+  #rootPage(table: Pfn): Vpn | undefined {
+    return this.#parts.arch.rootTableAddress === "fixmap" ? undefined : this.#imagePage(table);
+  }
+
+  /** The page at which a table is reached while the linear map is being made; `undefined` for a slot of the fixmap. */
+  #earlyPage(table: Pfn): Vpn | undefined {
+    const { arch, image, addresses } = this.#parts;
+    if (image.contains(table)) return this.#imagePage(table);
+    return arch.earlyTableAddress === "fixmap" ? undefined : addresses.pageOf(table);
+  }
+
+  #imagePage(table: Pfn): Vpn {
+    const { addresses, image } = this.#parts;
+    return addresses.imagePage + table - image.pfn;
+  }
 }

@@ -75,7 +75,7 @@ export function createTablePages(
   const onCtor = extensions.handlers("tablePageCtor");
   const onDtor = extensions.handlers("tablePageDtor");
   const onEarly = extensions.handlers("earlyTablePage");
-  const zero = (pfn: number): void => void tableMemory.storeRun(pfn, 0, 0, 0, 0, wordsInPage);
+  const zero = (pfn: number): void => void tableMemory.store(pfn, 0, { high: 0, low: 0 }, 0, wordsInPage);
   const allocator = extensions.tableAllocator ?? createBuddyTables(pages, zero, extensions);
 
   function mark(pfn: number, source: TableSource): number {

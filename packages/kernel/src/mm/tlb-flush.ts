@@ -1,4 +1,5 @@
-import type { Cpu, Cpus } from "@kpkeys/core/contracts";
+import type { Cpu, Cpus, Vpn } from "@kpkeys/core/contracts";
+import { pageHigh, pageLow } from "./addresses.js";
 
 /** Invalidation of translations. A page, a range, an address space or a CPU counts as one invalidation each. */
 export interface TlbFlush {
@@ -6,11 +7,10 @@ export interface TlbFlush {
   readonly invalidations: number;
   /**
    * `flush_tlb_range` and `flush_tlb_kernel_range`.
-   * @param high - bits 63 to 32 of an address in the first page
-   * @param low - bits 31 to 0
+   * @param page - first virtual page
    * @param pages - number of pages, at least 1
    */
-  range(high: number, low: number, pages: number): void;
+  range(page: Vpn, pages: number): void;
   /**
    * `flush_tlb_mm`.
    * @param asid - the address space
@@ -26,12 +26,15 @@ export interface TlbFlush {
 /**
  * Makes the service.
  * @param cpus - the CPUs reached
+ * @param pageShift - log2 of the page size in bytes
  */
-export function createTlbFlush(cpus: Cpus): TlbFlush {
+export function createTlbFlush(cpus: Cpus, pageShift: number): TlbFlush {
   const tlb: { -readonly [F in keyof TlbFlush]: TlbFlush[F] } = {
     invalidations: 0,
-    range(high, low, pages) {
+    range(page, pages) {
       tlb.invalidations++;
+      const high = pageHigh(page, pageShift);
+      const low = pageLow(page, pageShift);
       for (const cpu of cpus.all) {
         if (pages === 1) cpu.mmu.invalidatePage(high, low);
         else cpu.mmu.invalidateRange(high, low, pages);

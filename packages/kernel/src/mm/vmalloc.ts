@@ -1,20 +1,26 @@
 import { KpkeysError } from "@kpkeys/core";
+import { toLevel, toVpn } from "@kpkeys/core/contracts";
 import type {
+  EntryCursor,
   KernelLayout,
   LazyMmu,
+  Level,
   PageAllocator,
   PageTableFormat,
   PageTables,
+  Pfn,
   Vmalloc,
+  Vpn,
+  Words,
 } from "@kpkeys/core/contracts";
-import { pageHigh, pageLow, pageOfAddress } from "./addresses.js";
-import type { EnsureTable } from "./populate.js";
+import { pageOfAddress } from "./addresses.js";
+import type { Populate } from "./populate.js";
 import type { Sections } from "./sections.js";
 import type { TlbFlush } from "./tlb-flush.js";
 
 interface VmArea {
-  readonly page: number;
-  readonly frames: readonly number[];
+  readonly page: Vpn;
+  readonly frames: readonly Pfn[];
   /** Whether the frames are the area's own, and go back with it; those of vm_map_ram are the caller's. */
   readonly owned: boolean;
 }
@@ -27,7 +33,7 @@ export interface KernelVmalloc extends Vmalloc {
    * @param pages - length; 0 looks for the area alone
    * @returns the page-frame numbers behind them; `undefined` when no area holds them all, its guard page not counted
    */
-  framesAt(page: number, pages: number): readonly number[] | undefined;
+  framesAt(page: Vpn, pages: number): readonly Pfn[] | undefined;
 }
 
 /**
@@ -39,7 +45,7 @@ export interface KernelVmalloc extends Vmalloc {
  * @param pages - gives the pages
  * @param lazy - lazy MMU mode, around each table's entries
  * @param tlb - invalidation
- * @param ensureTable - makes missing tables
+ * @param populate - makes missing tables
  * @param sections - each call is an operation
  * @param contPteOrder - order of the blocks that `vmalloc_huge` takes and maps as one; 0 where there are none below 2 MiB
  */
@@ -50,7 +56,7 @@ export function createVmalloc(
   pages: PageAllocator,
   lazy: LazyMmu,
   tlb: TlbFlush,
-  ensureTable: EnsureTable,
+  populate: Populate,
   sections: Sections,
   contPteOrder = 0,
 ): KernelVmalloc {
@@ -58,8 +64,7 @@ export function createVmalloc(
   const { levels, pageShift } = format.geometry;
   const start = pageOfAddress(layout.vmallocStart, pageShift);
   const end = pageOfAddress(layout.vmallocEnd, pageShift);
-  const lastLevel = levels.length - 1;
-  const entry = { high: 0, low: 0 };
+  const lastLevel = toLevel(levels.length - 1);
   /** Ascending by address. */
   const areas: VmArea[] = [];
 
@@ -75,8 +80,8 @@ export function createVmalloc(
   }
 
   /** Blocks of an order, split into their pages (`split_page`), each of which goes back alone. */
-  function takeFrames(length: number, order: number): readonly number[] | undefined {
-    const frames: number[] = [];
+  function takeFrames(length: number, order: number): readonly Pfn[] | undefined {
+    const frames: Pfn[] = [];
     while (frames.length < length) {
       const pfn = pages.alloc(order);
       if (pfn < 0) {
@@ -88,54 +93,50 @@ export function createVmalloc(
     return frames;
   }
 
-  function giveBack(frames: readonly number[]): void {
+  function giveBack(frames: readonly Pfn[]): void {
     for (const frame of frames) pages.free(frame, 0);
   }
 
-  const kernelTable = (high: number, low: number): number =>
-    ensureTable(tables.root, lastLevel, high, low, false, (level) => tables.allocTable("kernel", level));
+  const takeTable = (level: Level): Pfn => tables.allocTable("kernel", level);
 
-  /**
-   * Runs over pages of an area table by table, each table's entries in one lazy MMU section: `vmap_pages_pte_range`.
-   * @returns how many pages it came past: all, unless there is no table for one
-   */
-  function eachTable(
-    page: number,
-    length: number,
-    tableOf: (high: number, low: number) => number,
-    visit: (table: number, index: number, count: number, i: number) => void,
-  ): number {
-    for (let i = 0; i < length;) {
-      const high = pageHigh(page + i, pageShift);
-      const low = pageLow(page + i, pageShift);
-      const table = tableOf(high, low);
-      if (table < 0) return i;
-      const first = format.index(lastLevel, high, low);
-      const count = Math.min(length - i, 2 ** levels[lastLevel]!.indexBits - first);
-      lazy.enable();
-      visit(table, first, count, i);
-      lazy.disable();
-      i += count;
-    }
-    return length;
+  /** `vmap_range_noflush`: maps a run of pages and makes its tables, each table's entries in one lazy MMU section. @returns how many pages are mapped */
+  function mapRange(page: Vpn, pages: number, set: (first: EntryCursor, count: number, done: number) => void): number {
+    let done = 0;
+    tables.walk(
+      tables.root,
+      { from: page, to: toVpn(page + pages) },
+      {
+        gap: (entry) => populate.link(entry, false, takeTable),
+        run(first, count) {
+          lazy.enable();
+          set(first, count, done);
+          lazy.disable();
+          done += count;
+          return undefined;
+        },
+      },
+    );
+    return done;
+  }
+
+  function leafOf(pfn: Pfn): Words {
+    const leaf = { high: 0, low: 0 };
+    format.makeLeaf(leaf, lastLevel, pfn, format.protections.PAGE_KERNEL);
+    return leaf;
   }
 
   /** `vmap_pages_range_noflush` with pages. @returns how many it has mapped */
   function mapPages({ page, frames }: VmArea): number {
-    return eachTable(page, frames.length, kernelTable, (table, index, count, i) => {
-      for (let j = 0; j < count; j++) {
-        format.makeLeaf(entry, lastLevel, frames[i + j]!, format.protections.PAGE_KERNEL);
-        tables.setPte(table, index + j, entry.high, entry.low);
-      }
+    return mapRange(page, frames.length, ({ table, index }, count, done) => {
+      for (let i = 0; i < count; i++) tables.setPte(table, index + i, leafOf(frames[done + i]!));
     });
   }
 
   /** The same with blocks, each of which is a range of its own: `vmap_range_noflush`, with a lazy MMU section inside. */
   function mapBlocks({ page, frames }: VmArea, order: number): number {
     for (let i = 0; i < frames.length; i += 2 ** order) {
-      const mapped = eachTable(page + i, 2 ** order, kernelTable, (table, index, count, j) => {
-        format.makeLeaf(entry, lastLevel, frames[i + j]!, format.protections.PAGE_KERNEL);
-        tables.setPtes(table, index, entry.high, entry.low, count);
+      const mapped = mapRange(toVpn(page + i), 2 ** order, ({ table, index }, count, done) => {
+        tables.setPtes(table, index, leafOf(frames[i + done]!), count);
       });
       if (mapped < 2 ** order) return i + mapped;
     }
@@ -143,7 +144,7 @@ export function createVmalloc(
   }
 
   /** Maps frames into the first gap. @returns the first page, or -1 when there is none, or no memory for a table */
-  function map(frames: readonly number[], owned: boolean, order: number): number {
+  function map(frames: readonly Pfn[], owned: boolean, order: number): number {
     const { at, page } = findGap(frames.length, 2 ** order);
     if (page + frames.length + 1 > end) return -1;
     const area: VmArea = { page, frames, owned };
@@ -156,17 +157,25 @@ export function createVmalloc(
     return page;
   }
 
-  /** `vunmap_range`, over pages all of which have a table. */
-  function clear(page: number, length: number): void {
-    if (length === 0) return;
-    const tableAt = (high: number, low: number): number => tables.tableAt(tables.root, lastLevel, high, low);
-    eachTable(page, length, tableAt, (table, index, count) => {
-      for (let j = 0; j < count; j++) tables.ptepGetAndClear(table, index + j);
-    });
-    tlb.range(pageHigh(page, pageShift), pageLow(page, pageShift), length);
+  /** `vunmap_range`. */
+  function clear(page: Vpn, pages: number): void {
+    if (pages === 0) return;
+    tables.walk(
+      tables.root,
+      { from: page, to: toVpn(page + pages) },
+      {
+        run({ table, index }, count) {
+          lazy.enable();
+          for (let i = 0; i < count; i++) tables.ptepGetAndClear(table, index + i);
+          lazy.disable();
+          return undefined;
+        },
+      },
+    );
+    tlb.range(page, pages);
   }
 
-  function unmap(page: number, owned: boolean): void {
+  function unmap(page: Vpn, owned: boolean): void {
     const at = areas.findIndex((area) => area.page === page && area.owned === owned);
     const area = areas[at];
     if (area === undefined) {

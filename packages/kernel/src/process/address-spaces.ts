@@ -1,5 +1,5 @@
 import { Errno, MapFlag, Prot } from "@kpkeys/core/contracts";
-import type { AddressSpaces, Mm } from "@kpkeys/core/contracts";
+import type { AddressSpaces, Mm, Pfn } from "@kpkeys/core/contracts";
 import { outOfMemory } from "../out-of-memory.js";
 import { pageOfAddress } from "../mm/addresses.js";
 import { createAdvice } from "./advice.js";
@@ -45,13 +45,12 @@ export function createAddressSpaces(parts: ProcessParts): AddressSpaces {
   const own = (mm: Mm): KernelMm => KernelMm.of(mm);
 
   /** `pgd_ctor` on x86: with a shared root a process sees the kernel's half through copied top-level entries. */
-  function copyKernelHalf(root: number): void {
+  function copyKernelHalf(root: Pfn): void {
     if (format.geometry.splitRoots) return;
     const entries = 2 ** format.geometry.levels[0]!.indexBits;
     for (let index = entries / 2; index < entries; index++) {
-      tables.read(tables.root, index);
-      if (format.isPresent(tables.entryHigh, tables.entryLow))
-        tables.setPgd(root, index, tables.entryHigh, tables.entryLow);
+      const entry = tables.read(tables.root, index);
+      if (format.isPresent(entry.high, entry.low)) tables.setPgd(root, index, entry);
     }
   }
 
@@ -179,7 +178,7 @@ export function createAddressSpaces(parts: ProcessParts): AddressSpaces {
     }),
     protectionAt: (mm, page) => own(mm).vmas.find(page)?.prot ?? -1,
     endBelow: (mm, page) => own(mm).vmas.endBelow(page),
-    touch: (mm, high, low, access, privilege) => faults.touch(own(mm), high, low, access, privilege),
+    touch: (mm, page, access, privilege) => faults.touch(own(mm), page, access, privilege),
   };
   // Added when the rest is there: V8 keeps an object with an accessor in its literal as a hash table.
   return Object.defineProperty(spaces, "faults", { get: () => faults.handled }) as AddressSpaces;

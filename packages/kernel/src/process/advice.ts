@@ -1,4 +1,5 @@
 import { Access } from "@kpkeys/core/contracts";
+import type { Pfn, Vpn } from "@kpkeys/core/contracts";
 import type { FaultHandler } from "./fault.js";
 import type { KernelMm, ProcessParts, UserTables } from "./mm.js";
 import type { Unmap } from "./unmap.js";
@@ -49,17 +50,24 @@ export function createAdvice(
   const { entries } = userTables;
 
   /** `madvise_free_pte_range` and `madvise_cold_or_pageout_pte_range`: changes state in place. */
-  function age(mm: KernelMm, start: number, end: number, change: (table: number, index: number) => void): void {
-    userTables.eachTable(mm, start, end, (table, from, to) => {
-      sections.lock(table);
-      lazy.enable();
-      for (let index = from; index < to; index++) {
-        tables.read(table, index);
-        if (format.isPresent(tables.entryHigh, tables.entryLow)) change(table, index);
-      }
-      lazy.disable();
-      sections.unlock(table);
-    });
+  function age(mm: KernelMm, start: Vpn, end: Vpn, change: (table: Pfn, index: number) => void): void {
+    tables.walk(
+      mm.root,
+      { from: start, to: end },
+      {
+        run({ table, index: first }, count) {
+          sections.lock(table);
+          lazy.enable();
+          for (let index = first; index < first + count; index++) {
+            const { high, low } = tables.read(table, index);
+            if (format.isPresent(high, low)) change(table, index);
+          }
+          lazy.disable();
+          sections.unlock(table);
+          return undefined;
+        },
+      },
+    );
   }
 
   function setFlags(mm: KernelMm, start: number, end: number, clear: number, set: number): void {

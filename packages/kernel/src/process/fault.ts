@@ -1,6 +1,7 @@
 import { Access, Errno, OK, Privilege, Prot } from "@kpkeys/core/contracts";
+import type { EntryCursor, Pfn, Vpn, Words } from "@kpkeys/core/contracts";
 import { KernelFault } from "../kernel-fault.js";
-import { pageHigh, pageLow, pageOf } from "../mm/addresses.js";
+import { pageHigh, pageLow } from "../mm/addresses.js";
 import type { KernelMm, ProcessParts, UserTables } from "./mm.js";
 import { outOfMemory } from "../out-of-memory.js";
 import { leafProtection } from "./protection.js";
@@ -32,7 +33,7 @@ export interface FaultHandler {
   /** Faults handled so far. */
   readonly handled: number;
   /** See {@link AddressSpaces.touch}. */
-  touch(mm: KernelMm, high: number, low: number, access: Access, privilege: Privilege): number;
+  touch(mm: KernelMm, page: Vpn, access: Access, privilege: Privilege): number;
   /**
    * `populate_vma_page_range`: fills a range as faults would, without an access (MAP_POPULATE, MADV_POPULATE_READ and _WRITE).
    * @param mm - the address space
@@ -40,7 +41,7 @@ export interface FaultHandler {
    * @param end - one past the last
    * @param access - as what; if left out a write in private mappings that allow it, else a read
    */
-  populate(mm: KernelMm, start: number, end: number, access?: Access): void;
+  populate(mm: KernelMm, start: Vpn, end: Vpn, access?: Access): void;
 }
 
 /** Makes the handler. @param parts - what it is made with @param userTables - the walk */
@@ -50,7 +51,6 @@ export function createFaultHandler(parts: ProcessParts, userTables: UserTables):
   const faultAroundPages = FAULT_AROUND_BYTES >> pageShift;
   const stackPages = STACK_BYTES >> pageShift;
   const { lastLevel, entries } = userTables;
-  const entry = { high: 0, low: 0 };
 
   /** The mapping that a fault belongs to, grown downward if it is a stack below its end: `expand_downwards`, which gives it an anon_vma even if it may grow no more. */
   function findVma(mm: KernelMm, page: number): Vma | undefined {
@@ -73,10 +73,11 @@ export function createFaultHandler(parts: ProcessParts, userTables: UserTables):
   }
 
   /** Sets a leaf to a frame: young, and dirty if it is written. */
-  function setLeaf(table: number, index: number, pfn: number, vma: Vma, written: boolean): void {
-    format.makeLeaf(entry, lastLevel, pfn, leafProtection(format, vma, written));
-    if (written) format.makeDirty(entry);
-    tables.setPte(table, index, entry.high, entry.low);
+  function setLeaf(table: Pfn, index: number, pfn: Pfn, vma: Vma, written: boolean): void {
+    const leaf = { high: 0, low: 0 };
+    format.makeLeaf(leaf, lastLevel, pfn, leafProtection(format, vma, written));
+    if (written) format.makeDirty(leaf);
+    tables.setPte(table, index, leaf);
   }
 
   /** A frame that the fault cannot do without. */
@@ -87,14 +88,14 @@ export function createFaultHandler(parts: ProcessParts, userTables: UserTables):
   }
 
   /** `do_fault_around`: a read of a file maps its neighbours too, inside the mapping and the table, as far as there is memory. */
-  function faultAround(vma: Vma, page: number, table: number, index: number): void {
+  function faultAround(vma: Vma, { table, index, page }: EntryCursor): void {
     const window = page - (page & (faultAroundPages - 1));
     const first = Math.max(window, vma.start, page - index);
     const last = Math.min(window + faultAroundPages, vma.end, page - index + entries);
     for (let p = first; p < last; p++) {
       const i = index + (p - page);
-      tables.read(table, i);
-      if (format.isPresent(tables.entryHigh, tables.entryLow)) continue;
+      const { high, low } = tables.read(table, i);
+      if (format.isPresent(high, low)) continue;
       const pfn = p > page ? frames.take(true) : takeFrame(true);
       if (pfn < 0) return;
       setLeaf(table, i, pfn, vma, false);
@@ -102,74 +103,70 @@ export function createFaultHandler(parts: ProcessParts, userTables: UserTables):
   }
 
   /** `do_anonymous_page`, `do_read_fault`, `do_cow_fault`, `do_shared_fault`. */
-  function mapMissing(mm: KernelMm, vma: Vma, page: number, table: number, index: number, write: boolean): void {
+  function mapMissing(mm: KernelMm, vma: Vma, entry: EntryCursor, write: boolean): void {
+    const { table, index } = entry;
     if (!write) {
       if (vma.file === 0 && vma.anonymous) setLeaf(table, index, zeroPage, vma, false);
-      else faultAround(vma, page, table, index);
+      else faultAround(vma, entry);
       return;
     }
     setLeaf(table, index, takeFrame(isShared(vma) && !vma.anonymous), vma, true);
     if (!isShared(vma)) mm.vmas.prepareAnonVma(vma);
   }
 
-  function flushPage(page: number): void {
-    tlb.range(pageHigh(page, pageShift), pageLow(page, pageShift), 1);
-  }
-
   /** `do_wp_page`: reuses the page when nobody shares it, else copies it. */
-  function writeProtected(mm: KernelMm, vma: Vma, page: number, table: number, index: number, pfn: number): void {
+  function writeProtected(mm: KernelMm, vma: Vma, entry: EntryCursor, value: Words): void {
+    const { table, index, page } = entry;
+    const pfn = format.pfnOf(value.high, value.low);
     if (isShared(vma) || frames.isExclusive(pfn)) {
-      makeAccessible(page, table, index, true);
+      makeAccessible(entry, value, true);
       return;
     }
     mm.vmas.prepareAnonVma(vma);
     const copy = takeFrame(false);
     tables.ptepGetAndClear(table, index);
-    flushPage(page);
+    tlb.range(page, 1);
     setLeaf(table, index, copy, vma, true);
     frames.drop(pfn);
   }
 
-  /** `ptep_set_access_flags` on the entry read last, and no translation left of how it was. */
-  function makeAccessible(page: number, table: number, index: number, write: boolean): void {
-    entry.high = tables.entryHigh;
-    entry.low = tables.entryLow;
-    format.makeYoung(entry);
+  /** `ptep_set_access_flags`, and no translation left of how the entry was. */
+  function makeAccessible({ table, index, page }: EntryCursor, value: Words, write: boolean): void {
+    const leaf = { ...value };
+    format.makeYoung(leaf);
     if (write) {
-      format.makeWritable(entry);
-      format.makeDirty(entry);
+      format.makeWritable(leaf);
+      format.makeDirty(leaf);
     }
-    tables.ptepSetAccessFlags(table, index, entry.high, entry.low);
-    flushPage(page);
+    tables.ptepSetAccessFlags(table, index, leaf);
+    tlb.range(page, 1);
   }
 
   /** `handle_pte_fault`, with the table locked. */
-  function resolveFault(mm: KernelMm, vma: Vma, page: number, table: number, index: number, write: boolean): void {
-    tables.read(table, index);
-    const { entryHigh, entryLow } = tables;
-    if (!format.isPresent(entryHigh, entryLow)) mapMissing(mm, vma, page, table, index, write);
-    else if (write && !format.isWritable(entryHigh, entryLow))
-      writeProtected(mm, vma, page, table, index, format.pfnOf(entryHigh, entryLow));
-    else makeAccessible(page, table, index, write);
+  function resolveFault(mm: KernelMm, vma: Vma, entry: EntryCursor, write: boolean): void {
+    const value = entry.read();
+    const { high, low } = value;
+    if (!format.isPresent(high, low)) mapMissing(mm, vma, entry, write);
+    else if (write && !format.isWritable(high, low)) writeProtected(mm, vma, entry, value);
+    else makeAccessible(entry, value, write);
   }
 
-  const handle = sections.operation((mm: KernelMm, page: number, access: Access): number => {
+  const handle = sections.operation((mm: KernelMm, page: Vpn, access: Access): number => {
     const vma = findVma(mm, page);
     if (vma === undefined || !allowed(vma, access)) return EFAULT;
     const write = (access & WRITE) !== 0;
-    const table = userTables.ensure(mm, page);
-    const index = format.index(lastLevel, pageHigh(page, pageShift), pageLow(page, pageShift));
-    sections.lock(table);
+    const entry = userTables.ensure(mm, page);
+    sections.lock(entry.table);
     try {
-      resolveFault(mm, vma, page, table, index, write);
+      resolveFault(mm, vma, entry, write);
     } finally {
-      sections.unlock(table);
+      sections.unlock(entry.table);
     }
     return 0;
   });
 
   /** Handles a fault of user or of kernel mode, and returns from it. */
-  function takeFault(mm: KernelMm, page: number, access: Access, privilege: Privilege): number {
+  function takeFault(mm: KernelMm, page: Vpn, access: Access, privilege: Privilege): number {
     if (privilege === USER) cpus.current.synchroniseByException();
     else exceptionEntry.enter();
     try {
@@ -190,17 +187,17 @@ export function createFaultHandler(parts: ProcessParts, userTables: UserTables):
         const write = (vma.prot & MAY_WRITE) !== 0 && !isShared(vma);
         const wanted = access ?? (write ? WRITE : READ);
         if (!allowed(vma, wanted)) return;
-        const table = userTables.ensure(mm, page);
-        sections.lock(table);
-        tables.read(table, format.index(lastLevel, pageHigh(page, pageShift), pageLow(page, pageShift)));
-        sections.unlock(table);
-        const { entryHigh, entryLow } = tables;
-        const present = format.isPresent(entryHigh, entryLow);
-        if (!present || (wanted === WRITE && !format.isWritable(entryHigh, entryLow))) handle(mm, page, wanted);
+        const entry = userTables.ensure(mm, page);
+        sections.lock(entry.table);
+        const { high, low } = entry.read();
+        sections.unlock(entry.table);
+        if (!format.isPresent(high, low) || (wanted === WRITE && !format.isWritable(high, low)))
+          handle(mm, page, wanted);
       }
     },
-    touch(mm, high, low, access, privilege) {
-      const page = pageOf(high, low, pageShift);
+    touch(mm, page, access, privilege) {
+      const high = pageHigh(page, pageShift);
+      const low = pageLow(page, pageShift);
       for (let taken = 0; taken < MAXIMUM_FAULTS; taken++) {
         if (cpus.current.access(high, low, access, privilege) === DONE) return taken;
         const status = takeFault(mm, page, access, privilege);

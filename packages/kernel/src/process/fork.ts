@@ -1,11 +1,9 @@
-import { EntryType } from "@kpkeys/core/contracts";
-import { pageHigh, pageLow } from "../mm/addresses.js";
+import { toLevel } from "@kpkeys/core/contracts";
+import type { EntryCursor, Pfn } from "@kpkeys/core/contracts";
 import { createEachRun } from "../mm/leaf-runs.js";
 import type { KernelMm, ProcessParts, UserTables } from "./mm.js";
 import { isShared, VmFlag } from "./vma.js";
-
-// What is imported is loaded each time; what stands here is folded.
-const { TABLE } = EntryType;
+import type { Vma } from "./vma.js";
 
 /**
  * Makes the copying of an address space: `dup_mmap` over the mappings and `copy_page_range` over the entries of those that need it:
@@ -20,52 +18,48 @@ export function createCopyMappings(
   userTables: UserTables,
 ): (parent: KernelMm, child: KernelMm) => void {
   const { format, tables, frames, tlb, lazy, sections } = parts;
-  const { pageShift } = format.geometry;
-  const { lastLevel, spans } = userTables;
   const eachRun = createEachRun(tables, format);
-  const entry = { high: 0, low: 0 };
 
   /** `copy_present_ptes` over a run of entries of one table. */
-  function copyEntries(shared: boolean, table: number, childTable: number, from: number, to: number): void {
+  function copyEntries(shared: boolean, first: EntryCursor, count: number, childTable: Pfn): void {
+    const { table } = first;
     sections.lock(childTable);
     sections.lock(table);
     lazy.enable();
-    eachRun(table, from, to, (index, count, high, low) => {
-      entry.high = high;
-      entry.low = low;
-      if (!shared && format.isWritable(high, low)) {
-        tables.wrprotectPtes(table, index, count);
+    eachRun(first, count, (index, length, value) => {
+      const entry = { ...value };
+      if (!shared && format.isWritable(value.high, value.low)) {
+        tables.wrprotectPtes(table, index, length);
         format.makeReadOnly(entry);
       }
       if (shared) format.makeClean(entry);
       format.makeOld(entry);
-      const pfn = format.pfnOf(high, low);
-      for (let page = 0; page < count; page++) frames.share(pfn + page);
-      tables.setPtes(childTable, index, entry.high, entry.low, count);
+      const pfn = format.pfnOf(value.high, value.low);
+      for (let page = 0; page < length; page++) frames.share(pfn + page);
+      tables.setPtes(childTable, index, entry, length);
     });
     lazy.disable();
     sections.unlock(table);
     sections.unlock(childTable);
   }
 
-  /** The child gets a table wherever the parent has one in the range, before anybody knows whether it holds anything. */
-  function copyLevel(child: KernelMm, shared: boolean, level: number, table: number, start: number, end: number): void {
-    const span = spans[level]!;
-    const first = format.index(level, pageHigh(start, pageShift), pageLow(start, pageShift));
-    if (level === lastLevel) {
-      copyEntries(shared, table, userTables.ensure(child, start), first, first + (end - start));
-      return;
-    }
-    for (let index = first, page = start; page < end; index++) {
-      const next = Math.min(end, (Math.floor(page / span) + 1) * span);
-      tables.read(table, index);
-      if (format.typeOf(level, tables.entryHigh, tables.entryLow) === TABLE) {
-        const below = format.pfnOf(tables.entryHigh, tables.entryLow);
-        userTables.ensure(child, page, level + 1);
-        copyLevel(child, shared, level + 1, below, page, next);
-      }
-      page = next;
-    }
+  /** `copy_page_range`: the child gets a table wherever the parent has one in the range, whether it holds anything or not. */
+  function copyRange(parent: KernelMm, child: KernelMm, vma: Vma): void {
+    const shared = isShared(vma);
+    tables.walk(
+      parent.root,
+      { from: vma.start, to: vma.end },
+      {
+        table({ level, page }) {
+          userTables.ensure(child, page, toLevel(level + 1));
+          return undefined;
+        },
+        run(first, count) {
+          copyEntries(shared, first, count, userTables.ensure(child, first.page).table);
+          return undefined;
+        },
+      },
+    );
   }
 
   function copyAll(parent: KernelMm, child: KernelMm): void {
@@ -79,7 +73,7 @@ export function createCopyMappings(
         copy.inherited = false;
       } else if (vma.anonVma !== 0) child.vmas.inheritAnonVma(copy);
       child.vmas.append(copy);
-      if (!wiped && vma.anonVma !== 0) copyLevel(child, isShared(vma), 0, parent.root, vma.start, vma.end);
+      if (!wiped && vma.anonVma !== 0) copyRange(parent, child, vma);
     }
   }
 

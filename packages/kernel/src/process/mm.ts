@@ -1,22 +1,30 @@
 import { KpkeysError } from "@kpkeys/core";
-import { EntryType } from "@kpkeys/core/contracts";
-import type { ArchTools, Cpus, LazyMmu, Mm, PageTableFormat, PageTables, PgtableArch } from "@kpkeys/core/contracts";
+import { toLevel } from "@kpkeys/core/contracts";
+import type {
+  ArchTools,
+  Cpus,
+  EntryCursor,
+  LazyMmu,
+  Level,
+  Mm,
+  PageTableFormat,
+  PageTables,
+  Pfn,
+  PgtableArch,
+  Vpn,
+} from "@kpkeys/core/contracts";
 import type { ExceptionEntry } from "../exception-entry.js";
-import { pageHigh, pageLow } from "../mm/addresses.js";
-import type { EnsureTable } from "../mm/populate.js";
+import type { Populate } from "../mm/populate.js";
 import type { Sections } from "../mm/sections.js";
 import type { TlbFlush } from "../mm/tlb-flush.js";
 import { outOfMemory } from "../out-of-memory.js";
 import type { UserFrames } from "./frames.js";
 import { VmaList } from "./vma.js";
 
-// What is imported is loaded each time; what stands here is folded.
-const { TABLE } = EntryType;
-
 /** An address space with its mappings: `mm_struct`. */
 export class KernelMm implements Mm {
   readonly id: number;
-  readonly root: number;
+  readonly root: Pfn;
   tablePages = 0;
   users = 1;
   /** `mm->context.id`: an ASID with its generation; 0 until a CPU first switches here. */
@@ -36,7 +44,7 @@ export class KernelMm implements Mm {
    * @param id - its number
    * @param root - page-frame number of its top-level table
    */
-  constructor(id: number, root: number) {
+  constructor(id: number, root: Pfn) {
     this.id = id;
     this.root = root;
   }
@@ -67,7 +75,7 @@ export interface ProcessParts {
   /** The setters. */
   readonly tables: PageTables;
   /** Makes missing tables. */
-  readonly ensureTable: EnsureTable;
+  readonly populate: Populate;
   /** User frames. */
   readonly frames: UserFrames;
   /** Lazy MMU mode. */
@@ -80,91 +88,46 @@ export interface ProcessParts {
   readonly zeroPage: number;
 }
 
-/** The walk over user tables that unmap, fork, mprotect and mremap share. */
+/** The user tables of an address space. */
 export interface UserTables {
   /** Level of the tables with pages. */
-  readonly lastLevel: number;
+  readonly lastLevel: Level;
   /** Entries of such a table. */
   readonly entries: number;
-  /** Pages that an entry of each level spans. */
+  /** Pages that an entry of each level translates. */
   readonly spans: readonly number[];
   /** Whether `mm_pgtables_bytes`, VmPTE in /proc, counts the tables of each level: those of pte, pmd and pud. */
   readonly counted: readonly boolean[];
   /**
-   * Finds the table that translates a user page, and makes what is missing.
+   * Finds the entry that translates a user page, and makes the tables that are missing on the way to it.
    * @param mm - the address space
    * @param page - virtual page
-   * @param level - the table's level; the one with pages if left out
+   * @param level - of the table that holds the entry; the one with pages if left out
+   * @returns the entry, which has not been read
    * @throws KpkeysError ERR_OUT_OF_MEMORY
    */
-  ensure(mm: KernelMm, page: number, level?: number): number;
-  /**
-   * Visits the tables with pages that exist in a range.
-   * @param mm - the address space
-   * @param start - first virtual page
-   * @param end - one past the last
-   * @param visit - called with the table, the first index and one past the last, and the virtual page of the first index
-   */
-  eachTable(
-    mm: KernelMm,
-    start: number,
-    end: number,
-    visit: (table: number, from: number, to: number, page: number) => void,
-  ): void;
+  ensure(mm: KernelMm, page: Vpn, level?: Level): EntryCursor;
 }
 
-/** Makes the walk. @param parts - what it is made with */
-export function createUserTables(parts: ProcessParts): UserTables {
-  const { format, tables, ensureTable } = parts;
+/** Makes it. @param parts - what it is made with */
+export function createUserTables({ format, tables, populate }: ProcessParts): UserTables {
   const { levels, pageShift } = format.geometry;
-  const lastLevel = levels.length - 1;
-  const spans = levels.map(({ shift }) => 2 ** (shift - pageShift));
-  const entries = 2 ** levels[lastLevel]!.indexBits;
+  const lastLevel = toLevel(levels.length - 1);
   const counted = levels.map(({ name }) => name === "pte" || name === "pmd" || name === "pud");
-  let growing: KernelMm | undefined;
-
-  const take = (level: number): number => {
-    const table = tables.allocTable("user", level);
-    if (table >= 0 && counted[level]!) growing!.tablePages++;
-    return table;
-  };
-
-  function visitLevel(
-    level: number,
-    table: number,
-    start: number,
-    end: number,
-    visit: (table: number, from: number, to: number, page: number) => void,
-  ): void {
-    const span = spans[level]!;
-    const first = format.index(level, pageHigh(start, pageShift), pageLow(start, pageShift));
-    if (level === lastLevel) {
-      visit(table, first, first + (end - start), start);
-      return;
-    }
-    for (let index = first, page = start; page < end; index++) {
-      const next = Math.min(end, (Math.floor(page / span) + 1) * span);
-      tables.read(table, index);
-      if (format.typeOf(level, tables.entryHigh, tables.entryLow) === TABLE) {
-        visitLevel(level + 1, format.pfnOf(tables.entryHigh, tables.entryLow), page, next, visit);
-      }
-      page = next;
-    }
-  }
-
   return {
     lastLevel,
-    entries,
-    spans,
+    entries: 2 ** levels[lastLevel]!.indexBits,
+    spans: levels.map(({ shift }) => 2 ** (shift - pageShift)),
     counted,
     ensure(mm, page, level = lastLevel) {
-      growing = mm;
-      const table = ensureTable(mm.root, level, pageHigh(page, pageShift), pageLow(page, pageShift), true, take);
-      if (table < 0) throw outOfMemory("a page table");
-      return table;
-    },
-    eachTable(mm, start, end, visit) {
-      if (start < end) visitLevel(0, mm.root, start, end, visit);
+      const take = (below: Level): Pfn => {
+        const table = tables.allocTable("user", below);
+        if (table >= 0 && counted[below]!) mm.tablePages++;
+        return table;
+      };
+      const entry = populate.ensure(mm.root, level, page, true, take);
+      if (entry === undefined) throw outOfMemory("a page table");
+      return entry;
     },
   };
 }

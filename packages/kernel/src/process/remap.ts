@@ -1,5 +1,5 @@
-import { EntryType, Errno, Prot } from "@kpkeys/core/contracts";
-import { pageHigh, pageLow } from "../mm/addresses.js";
+import { EntryType, Errno, Prot, toLevel } from "@kpkeys/core/contracts";
+import type { Level, Pfn, Vpn } from "@kpkeys/core/contracts";
 import type { KernelMm, ProcessParts, UserTables } from "./mm.js";
 import { leafProtection } from "./protection.js";
 import type { Unmap } from "./unmap.js";
@@ -20,89 +20,81 @@ export interface Remap {
 /** Makes them. @param parts - what they are made with @param userTables - the walk @param unmap - takes old ranges away */
 export function createRemap(parts: ProcessParts, userTables: UserTables, unmap: Unmap): Remap {
   const { format, tables, frames, tlb, lazy, sections } = parts;
-  const { pageShift } = format.geometry;
-  const { lastLevel, entries } = userTables;
-  const entry = { high: 0, low: 0 };
+  const { lastLevel, entries, spans } = userTables;
+  const pmd = toLevel(lastLevel - 1);
 
   /** `change_pte_range`: an exclusive page of a private mapping becomes writable at once, others on their next write. */
   function changeProtection(mm: KernelMm, vma: Vma): void {
-    userTables.eachTable(mm, vma.start, vma.end, (table, from, to) => {
-      sections.lock(table);
-      lazy.enable();
-      for (let index = from; index < to; index++) {
-        tables.read(table, index);
-        if (!format.isPresent(tables.entryHigh, tables.entryLow)) continue;
-        tables.ptepGetAndClear(table, index);
-        entry.high = tables.entryHigh;
-        entry.low = tables.entryLow;
-        const writable = isShared(vma) || frames.isExclusive(format.pfnOf(entry.high, entry.low));
-        format.reprotect(entry, leafProtection(format, vma, writable));
-        tables.setPte(table, index, entry.high, entry.low);
-      }
-      lazy.disable();
-      sections.unlock(table);
-    });
+    tables.walk(
+      mm.root,
+      { from: vma.start, to: vma.end },
+      {
+        run({ table, index: first }, count) {
+          sections.lock(table);
+          lazy.enable();
+          for (let index = first; index < first + count; index++) changeEntry(vma, table, index);
+          lazy.disable();
+          sections.unlock(table);
+          return undefined;
+        },
+      },
+    );
+  }
+
+  function changeEntry(vma: Vma, table: Pfn, index: number): void {
+    const { high, low } = tables.read(table, index);
+    if (!format.isPresent(high, low)) return;
+    const entry = { ...tables.ptepGetAndClear(table, index) };
+    const writable = isShared(vma) || frames.isExclusive(format.pfnOf(entry.high, entry.low));
+    format.reprotect(entry, leafProtection(format, vma, writable));
+    tables.setPte(table, index, entry);
   }
 
   /** A table that entries move within is locked once. */
-  function lockBoth(source: number, target: number): void {
+  function lockBoth(source: Pfn, target: Pfn): void {
     sections.lock(source);
     if (target !== source) sections.lock(target);
   }
 
-  function unlockBoth(source: number, target: number): void {
+  function unlockBoth(source: Pfn, target: Pfn): void {
     if (target !== source) sections.unlock(target);
     sections.unlock(source);
   }
 
-  /** Whether the range has a table of a level, read from the entry above it; the entry stays in the setters' words. */
-  function hasTable(mm: KernelMm, page: number, level: number): boolean {
-    const above = tables.tableAt(mm.root, level - 1, pageHigh(page, pageShift), pageLow(page, pageShift));
-    if (above < 0) return false;
-    tables.read(above, format.index(level - 1, pageHigh(page, pageShift), pageLow(page, pageShift)));
-    return format.typeOf(level - 1, tables.entryHigh, tables.entryLow) === EntryType.TABLE;
+  /** Whether the entry of a level that translates a page points to a table. */
+  function hasTable(mm: KernelMm, page: Vpn, level: Level): boolean {
+    const entry = tables.entryAt(mm.root, level, page)?.read();
+    return entry !== undefined && format.typeOf(level, entry.high, entry.low) === EntryType.TABLE;
   }
 
   /** `move_normal_pmd`: a whole table changes its place when both places are aligned and the new one is empty. */
-  function moveTable(mm: KernelMm, from: number, to: number): boolean {
-    const level = lastLevel - 1;
-    if (tables.tableAt(mm.root, lastLevel, pageHigh(to, pageShift), pageLow(to, pageShift)) >= 0) return false;
-    const target = userTables.ensure(mm, to, level);
-    const source = tables.tableAt(mm.root, level, pageHigh(from, pageShift), pageLow(from, pageShift));
-    const index = format.index(level, pageHigh(from, pageShift), pageLow(from, pageShift));
-    tables.read(source, index);
-    const { entryHigh, entryLow } = tables;
-    lockBoth(source, target);
-    tables.setEntry(level, source, index, 0, 0);
-    tlb.range(pageHigh(from, pageShift), pageLow(from, pageShift), entries);
-    tables.setEntry(
-      level,
-      target,
-      format.index(level, pageHigh(to, pageShift), pageLow(to, pageShift)),
-      entryHigh,
-      entryLow,
-    );
-    unlockBoth(source, target);
+  function moveTable(mm: KernelMm, from: Vpn, to: Vpn): boolean {
+    if (tables.entryAt(mm.root, lastLevel, to) !== undefined) return false;
+    const target = userTables.ensure(mm, to, pmd);
+    const source = tables.entryAt(mm.root, pmd, from)!;
+    const entry = source.read();
+    lockBoth(source.table, target.table);
+    source.clear();
+    tlb.range(from, entries);
+    target.set(entry);
+    unlockBoth(source.table, target.table);
     return true;
   }
 
   /** `move_ptes`: entry by entry. */
-  function movePages(mm: KernelMm, from: number, to: number, pages: number): void {
-    const source = tables.tableAt(mm.root, lastLevel, pageHigh(from, pageShift), pageLow(from, pageShift));
+  function movePages(mm: KernelMm, from: Vpn, to: Vpn, pages: number): void {
+    const source = tables.entryAt(mm.root, lastLevel, from)!;
     const target = userTables.ensure(mm, to);
-    const first = format.index(lastLevel, pageHigh(from, pageShift), pageLow(from, pageShift));
-    const newFirst = format.index(lastLevel, pageHigh(to, pageShift), pageLow(to, pageShift));
-    lockBoth(source, target);
+    lockBoth(source.table, target.table);
     lazy.enable();
     for (let i = 0; i < pages; i++) {
-      tables.read(source, first + i);
-      if (!format.isPresent(tables.entryHigh, tables.entryLow)) continue;
-      tables.ptepGetAndClear(source, first + i);
-      tables.setPte(target, newFirst + i, tables.entryHigh, tables.entryLow);
+      const { high, low } = tables.read(source.table, source.index + i);
+      if (!format.isPresent(high, low)) continue;
+      tables.setPte(target.table, target.index + i, tables.ptepGetAndClear(source.table, source.index + i));
     }
     lazy.disable();
-    tlb.range(pageHigh(from, pageShift), pageLow(from, pageShift), pages);
-    unlockBoth(source, target);
+    tlb.range(from, pages);
+    unlockBoth(source.table, target.table);
   }
 
   /** How far `get_extent` goes at once: to the end of the span on either side. */
@@ -112,19 +104,19 @@ export function createRemap(parts: ProcessParts, userTables: UserTables, unmap: 
 
   /** `move_page_tables`: the new place gets a table of each level wherever the old one has one below it. */
   function moveTables(mm: KernelMm, oldStart: number, newStart: number, pages: number): void {
-    const upperSpan = userTables.spans[lastLevel - 2]!;
+    const upperSpan = spans[pmd - 1]!;
     const delta = newStart - oldStart;
     const end = oldStart + pages;
     for (let from = aligned(mm, oldStart, newStart, pages); from < end;) {
       const to = from + delta;
-      if (!hasTable(mm, from, lastLevel - 1)) {
+      if (!hasTable(mm, from, toLevel(pmd - 1))) {
         from += extentOf(from, to, end - from, upperSpan);
         continue;
       }
-      userTables.ensure(mm, to, lastLevel - 2);
+      userTables.ensure(mm, to, toLevel(pmd - 1));
       const extent = extentOf(from, to, end - from, entries);
-      if (hasTable(mm, from, lastLevel)) {
-        userTables.ensure(mm, to, lastLevel - 1);
+      if (hasTable(mm, from, pmd)) {
+        userTables.ensure(mm, to, pmd);
         if (extent < entries || !moveTable(mm, from, to)) movePages(mm, from, to, extent);
       }
       from += extent;
@@ -150,7 +142,7 @@ export function createRemap(parts: ProcessParts, userTables: UserTables, unmap: 
         else if ((prot & Prot.WRITE) === 0 && vma.file === 0 && vma.anonVma === 0) vma.flags &= ~VmFlag.ACCOUNT;
         changeProtection(mm, vma);
       }
-      tlb.range(pageHigh(page, pageShift), pageLow(page, pageShift), pages);
+      tlb.range(page, pages);
       mm.vmas.mergeAround(page, page + pages);
       return 0;
     },

@@ -1,10 +1,8 @@
-import { EntryType } from "@kpkeys/core/contracts";
-import { pageHigh, pageLow, pageOfAddress } from "../mm/addresses.js";
+import { toVpn } from "@kpkeys/core/contracts";
+import type { PageRange, Pfn, Vpn } from "@kpkeys/core/contracts";
+import { pageOfAddress } from "../mm/addresses.js";
 import { createEachRun } from "../mm/leaf-runs.js";
 import type { KernelMm, ProcessParts, UserTables } from "./mm.js";
-
-// What is imported is loaded each time; what stands here is folded.
-const { TABLE } = EntryType;
 
 /** The taking away of user mappings. */
 export interface Unmap {
@@ -15,14 +13,14 @@ export interface Unmap {
    * @param end - one past the last
    * @returns number of entries cleared
    */
-  zap(mm: KernelMm, start: number, end: number): number;
+  zap(mm: KernelMm, start: Vpn, end: Vpn): number;
   /**
    * Zaps a range whose mappings were taken out of the list, frees the tables that serve nobody any more, and invalidates.
    * @param mm - the address space
    * @param start - first virtual page
    * @param end - one past the last
    */
-  unmapRegion(mm: KernelMm, start: number, end: number): void;
+  unmapRegion(mm: KernelMm, start: Vpn, end: Vpn): void;
   /**
    * `madvise_dontneed_single_vma`: zaps a range of one mapping, frees the tables with pages that it covers from end to end
    * (CONFIG_PT_RECLAIM, x86 since Linux 6.14: the kernel that recorded decides), and invalidates.
@@ -30,7 +28,7 @@ export interface Unmap {
    * @param start - first virtual page
    * @param end - one past the last
    */
-  discard(mm: KernelMm, start: number, end: number): void;
+  discard(mm: KernelMm, start: Vpn, end: Vpn): void;
   /**
    * Frees all tables and the top-level one: the end of `exit_mmap`. All mappings are gone.
    * @param mm - the address space
@@ -42,67 +40,52 @@ export interface Unmap {
 export function createUnmap(parts: ProcessParts, userTables: UserTables): Unmap {
   const { format, tables, frames, tlb, arch, lazy, sections } = parts;
   const { pageShift } = format.geometry;
-  const { lastLevel, spans } = userTables;
+  const { lastLevel, spans, counted } = userTables;
   const eachRun = createEachRun(tables, format);
   const userEnd = pageOfAddress(arch.layout.userEnd, pageShift);
 
-  function zap(mm: KernelMm, start: number, end: number): number {
+  function zap(mm: KernelMm, start: Vpn, end: Vpn): number {
     let cleared = 0;
-    userTables.eachTable(mm, start, end, (table, from, to) => {
-      sections.lock(table);
-      lazy.enable();
-      eachRun(table, from, to, (index, count, high, low) => {
-        tables.clearFullPtes(table, index, count);
-        const pfn = format.pfnOf(high, low);
-        for (let page = 0; page < count; page++) frames.drop(pfn + page);
-        cleared += count;
-      });
-      lazy.disable();
-      sections.unlock(table);
-    });
+    tables.walk(
+      mm.root,
+      { from: start, to: end },
+      {
+        run(first, count) {
+          const { table } = first;
+          sections.lock(table);
+          lazy.enable();
+          eachRun(first, count, (index, length, { high, low }) => {
+            tables.clearFullPtes(table, index, length);
+            const pfn = format.pfnOf(high, low);
+            for (let page = 0; page < length; page++) frames.drop(pfn + page);
+            cleared += length;
+          });
+          lazy.disable();
+          sections.unlock(table);
+          return undefined;
+        },
+      },
+    );
     return cleared;
   }
 
   /**
-   * `free_pgd_range` and its kin: takes every table below one of this level out whose whole span lies between floor and
-   * ceiling, the nearest pages that a neighbour may still use.
-   * @returns how many of them an address space counts
+   * `free_pgd_range` and its kin: takes every table out whose whole span lies between floor and ceiling, the nearest pages that a
+   * neighbour may still use. The caller gives the tables back after the invalidation, as `tlb_finish_mmu` does.
    */
-  function unlinkTables(
-    level: number,
-    table: number,
-    start: number,
-    end: number,
-    floor: number,
-    ceiling: number,
-    freed: number[],
-  ): number {
-    let counted = 0;
-    const span = spans[level]!;
-    for (let page = start; page < end;) {
-      const base = Math.floor(page / span) * span;
-      const next = Math.min(end, base + span);
-      const index = format.index(level, pageHigh(page, pageShift), pageLow(page, pageShift));
-      tables.read(table, index);
-      if (format.typeOf(level, tables.entryHigh, tables.entryLow) === TABLE) {
-        const child = format.pfnOf(tables.entryHigh, tables.entryLow);
-        if (level + 1 < lastLevel) counted += unlinkTables(level + 1, child, page, next, floor, ceiling, freed);
-        if (base >= floor && base + span <= ceiling) {
-          tables.setEntry(level, table, index, 0, 0);
-          freed.push(child);
-          if (userTables.counted[level + 1]!) counted++;
-        }
-      }
-      page = next;
-    }
-    return counted;
-  }
-
-  /** The order of `tlb_finish_mmu`: invalidate first, then give the tables back. */
-  function freeTables(mm: KernelMm, start: number, end: number, floor: number, ceiling: number): readonly number[] {
-    const freed: number[] = [];
-    mm.tablePages -= unlinkTables(0, mm.root, start, end, floor, ceiling, freed);
-    return freed;
+  function unlinkTables(mm: KernelMm, range: PageRange, floor: Vpn, ceiling: number): readonly Pfn[] {
+    const unlinked: Pfn[] = [];
+    tables.walk(mm.root, range, {
+      leave(entry, below) {
+        const span = spans[entry.level]!;
+        const base = entry.page - (entry.page % span);
+        if (base < floor || base + span > ceiling) return;
+        entry.clear();
+        unlinked.push(below);
+        if (counted[entry.level + 1]!) mm.tablePages--;
+      },
+    });
+    return unlinked;
   }
 
   return {
@@ -110,32 +93,34 @@ export function createUnmap(parts: ProcessParts, userTables: UserTables): Unmap 
     unmapRegion(mm, start, end) {
       const cleared = zap(mm, start, end);
       const ceiling = mm.vmas.findAtOrAbove(end)?.start ?? Infinity;
-      const freed = freeTables(mm, start, end, mm.vmas.endBelow(start), ceiling);
-      if (cleared > 0 || freed.length > 0)
-        tlb.range(pageHigh(start, pageShift), pageLow(start, pageShift), end - start);
-      for (const table of freed) tables.freeTable(table);
+      const unlinked = unlinkTables(mm, { from: start, to: end }, mm.vmas.endBelow(start), ceiling);
+      if (cleared > 0 || unlinked.length > 0) tlb.range(start, end - start);
+      for (const table of unlinked) tables.freeTable(table);
     },
     discard(mm, start, end) {
-      const emptied: number[] = [];
-      const level = lastLevel - 1;
-      const span = spans[level]!;
+      const emptied: Pfn[] = [];
       zap(mm, start, end);
-      userTables.eachTable(mm, start, end, (table, from, to, page) => {
-        if (to - from < span) return;
-        const above = tables.tableAt(mm.root, level, pageHigh(page, pageShift), pageLow(page, pageShift));
-        sections.lock(above);
-        tables.setEntry(level, above, format.index(level, pageHigh(page, pageShift), pageLow(page, pageShift)), 0, 0);
-        sections.unlock(above);
-        emptied.push(table);
-      });
+      tables.walk(
+        mm.root,
+        { from: start, to: end },
+        {
+          leave(entry, below) {
+            if (entry.level !== lastLevel - 1 || entry.pages < spans[entry.level]!) return;
+            sections.lock(entry.table);
+            entry.clear();
+            sections.unlock(entry.table);
+            emptied.push(below);
+          },
+        },
+      );
       mm.tablePages -= emptied.length;
       tlb.addressSpace(mm.asid);
       for (const table of emptied) tables.freeTable(table);
     },
     destroy(mm) {
-      const freed = freeTables(mm, 0, userEnd, 0, Infinity);
+      const unlinked = unlinkTables(mm, { from: toVpn(0), to: userEnd }, toVpn(0), Infinity);
       tlb.addressSpace(mm.asid);
-      for (const table of freed) tables.freeTable(table);
+      for (const table of unlinked) tables.freeTable(table);
       tables.freeTable(mm.root);
     },
   };

@@ -42,7 +42,7 @@ export function createSlabPages(
   const slabByPage = new Map<number, Slab>();
 
   function setPkey(pfn: number, pages: number, pkey: number): number {
-    return setMemory.setMemoryPkey(linearMap.addressHigh(pfn), linearMap.addressLow(pfn), pages, pkey);
+    return setMemory.setMemoryPkey(linearMap.pageOf(pfn), pages, pkey);
   }
 
   return {

@@ -1,4 +1,4 @@
-import { KernelMemory, LinearMap, PageAllocator, StaticTablePages } from "@kpkeys/core/contracts";
+import { KernelMemory, LinearMap, PageAllocator, pageOf, StaticTablePages } from "@kpkeys/core/contracts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { KernelImage } from "../../src/boot/image.js";
@@ -28,8 +28,8 @@ describe("the kernel's loads and stores of its own data", () => {
         memory.load(address, "test");
         expect([memory.valueHigh, memory.valueLow]).toEqual([high, low]);
         expect(memory.linearAddress(address)).toEqual({
-          high: linear.addressHigh(pfn),
-          low: linear.addressLow(pfn) + index * 8,
+          high: linear.address(pfn).high,
+          low: linear.address(pfn).low + index * 8,
         });
       }),
     );
@@ -39,7 +39,7 @@ describe("the kernel's loads and stores of its own data", () => {
   it("keep pointers as linear addresses, 0 as 0, and know what is none", () => {
     const [at, to] = [pages[0]! * PAGE + 16, pages[1]! * PAGE + 24];
     memory.storePointer(at, to, "test");
-    expect(physical(pages[0]!, 2)).toEqual([linear.addressHigh(pages[1]!), linear.addressLow(pages[1]!) + 24]);
+    expect(physical(pages[0]!, 2)).toEqual([linear.address(pages[1]!).high, linear.address(pages[1]!).low + 24]);
     expect(memory.loadPointer(at, "test")).toBe(to);
     memory.storePointer(at, 0, "test");
     expect([physical(pages[0]!, 2), memory.loadPointer(at, "test")]).toEqual([[0, 0], 0]);
@@ -110,16 +110,16 @@ describe("the linear map", () => {
       const isRam = banks.some((bank) => pfn >= bank.firstPfn && pfn < bank.firstPfn + bank.pages);
       const address = 0xffffc00000000000n + BigInt(pfn - firstPfn) * 16384n;
       const [high, low] = [Number(BigInt.asIntN(32, address >> 32n)), Number(BigInt.asIntN(32, address))];
-      expect(linear.pfnOf(high, low)).toBe(isRam ? pfn : -1);
-      if (isRam) expect([linear.addressHigh(pfn), linear.addressLow(pfn)]).toEqual([high, low]);
+      expect(linear.pfnOf(pageOf({ high, low }, 14))).toBe(isRam ? pfn : -1);
+      if (isRam) expect([linear.address(pfn), linear.pageOf(pfn)]).toEqual([{ high, low }, pageOf({ high, low }, 14)]);
     }
   });
 
   it("is no place for the image's own addresses, of which that of init_mm is one", () => {
     const image = machine.get(StaticTablePages) as KernelImage;
     const { high, low } = linear.imageAddress();
-    const page = (high >>> 0) * 2 ** 18 + (low >>> 14);
-    expect([frameOf(machine, page), linear.pfnOf(high, low), low & (PAGE - 1)]).toEqual([image.initMm, -1, 0]);
+    const page = pageOf({ high, low }, 14);
+    expect([frameOf(machine, page), linear.pfnOf(page), low & (PAGE - 1)]).toEqual([image.initMm, -1, 0]);
   });
 
   it("has struct pages of 64 bytes each in the vmemmap", () => {

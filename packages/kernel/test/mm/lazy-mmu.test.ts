@@ -33,7 +33,7 @@ function start(elides = true): {
   const tables = machine.get(PageTables);
   const table = tables.allocTable("kernel");
   const barrier = (): void => {
-    tables.setPte(table, 0, 0, 0);
+    tables.setPte(table, 0, { high: 0, low: 0 });
   };
   return { lazy: machine.get(LazyMmu) as KernelLazyMmu, machine, calls, seen, barrier };
 }

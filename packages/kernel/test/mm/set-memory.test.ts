@@ -3,6 +3,7 @@ import {
   KpkeysArch,
   LinearMap,
   PageAllocator,
+  pageOf,
   PageTableFormat,
   Privilege,
   ProtectedObjects,
@@ -74,11 +75,11 @@ describe("set_memory_ro and its kin", () => {
     const service = machine.get(SetMemory);
     const page = machine.get(Vmalloc).alloc(5);
     const before = [0, 1, 2, 3, 4].map((i) => rightsOf(machine, page + i));
-    expect(service[set](...wordsOf(page + 1), 3)).toBe(0);
+    expect(service[set](page + 1, 3)).toBe(0);
     expect([0, 1, 2, 3, 4].map((i) => rightsOf(machine, page + i))).toEqual(
       before.map((rights, i) => (i >= 1 && i <= 3 ? { ...rights, [right]: value } : rights)),
     );
-    expect(service[reset](...wordsOf(page + 1), 3)).toBe(0);
+    expect(service[reset](page + 1, 3)).toBe(0);
     expect([0, 1, 2, 3, 4].map((i) => rightsOf(machine, page + i))).toEqual(before);
   });
 
@@ -90,41 +91,40 @@ describe("set_memory_ro and its kin", () => {
       const linear = [0, 1, 2].map((i) => LINEAR + frameOf(machine, page + i) - machine.memory.firstPfn);
       expect(allows(machine, page, Access.WRITE) && allows(machine, linear[0]!, Access.WRITE)).toBe(true);
       const follows = rodata === "full";
-      expect(invalidations(machine, () => service.setMemoryRo(...wordsOf(page), 2))).toBe(follows ? 3 : 1);
+      expect(invalidations(machine, () => service.setMemoryRo(page, 2))).toBe(follows ? 3 : 1);
       expect(linear.map((at) => allows(machine, at, Access.WRITE))).toEqual([!follows, !follows, true]);
       expect([0, 1, 2].map((i) => allows(machine, page + i, Access.WRITE))).toEqual([false, false, true]);
-      expect(invalidations(machine, () => service.setMemoryX(...wordsOf(page), 2))).toBe(1);
+      expect(invalidations(machine, () => service.setMemoryX(page, 2))).toBe(1);
       expect(linear.map((at) => rightsOf(machine, at).executable)).toEqual([false, false, false]);
-      service.setMemoryRw(...wordsOf(page), 2);
+      service.setMemoryRw(page, 2);
       expect(linear.map((at) => allows(machine, at, Access.WRITE))).toEqual([true, true, true]);
       expect(staleTranslations(machine)).toBe(0);
     }
   });
 
-  it("take nothing but pages of one area, whatever the offset in the page; no page is no change", () => {
+  it("take nothing but pages of one area; no page is no change", () => {
     const machine = boot();
     const service = machine.get(SetMemory);
     const page = machine.get(Vmalloc).alloc(3);
     machine.get(Vmalloc).alloc(3);
     const linear = machine.get(LinearMap);
     const { firstPfn } = machine.memory;
-    const [high, low] = wordsOf(page);
     expect([
-      service.setMemoryRo(high, low, 4),
-      service.setMemoryRo(...wordsOf(page + 2), 3),
-      service.setMemoryRo(...wordsOf(page + 3), 1),
-      service.setMemoryRo(...wordsOf(page - 1), 2),
-      service.setMemoryRo(linear.addressHigh(firstPfn), linear.addressLow(firstPfn), 1),
-      service.setMemoryRo(...wordsOf(page - 1), 0),
+      service.setMemoryRo(page, 4),
+      service.setMemoryRo(page + 2, 3),
+      service.setMemoryRo(page + 3, 1),
+      service.setMemoryRo(page - 1, 2),
+      service.setMemoryRo(linear.pageOf(firstPfn), 1),
+      service.setMemoryRo(page - 1, 0),
     ]).toEqual(Array(6).fill(EINVAL));
     expect(rightsOf(machine, page).writable).toBe(true);
     expect([
       invalidations(machine, () => {
-        expect(service.setMemoryRo(high, low, 0)).toBe(0);
+        expect(service.setMemoryRo(page, 0)).toBe(0);
       }),
       rightsOf(machine, page).writable,
     ]).toEqual([0, true]);
-    expect([service.setMemoryRo(high, low | 0x3ff8, 1), rightsOf(machine, page).writable]).toEqual([0, false]);
+    expect([service.setMemoryRo(page, 1), rightsOf(machine, page).writable]).toEqual([0, false]);
   });
 });
 
@@ -137,7 +137,7 @@ describe("set_memory_valid", () => {
     expect(allows(machine, page + 1, Access.READ)).toBe(true);
     expect(
       invalidations(machine, () => {
-        expect(service.setMemoryValid(...wordsOf(page + 1), 2, false)).toBe(0);
+        expect(service.setMemoryValid(page + 1, 2, false)).toBe(0);
       }),
     ).toBe(1);
     expect([0, 1, 2, 3].map((i) => rightsOf(machine, page + i))).toEqual(
@@ -146,7 +146,7 @@ describe("set_memory_valid", () => {
     expect([allows(machine, page + 1, Access.READ), staleTranslations(machine)]).toEqual([false, 0]);
     expect(
       invalidations(machine, () => {
-        expect(service.setMemoryValid(...wordsOf(page), 4, true)).toBe(0);
+        expect(service.setMemoryValid(page, 4, true)).toBe(0);
       }),
     ).toBe(0);
     expect([0, 1, 2, 3].map((i) => rightsOf(machine, page + i))).toEqual(before);
@@ -157,11 +157,11 @@ describe("set_memory_valid", () => {
     const service = machine.get(SetMemory);
     const page = machine.get(Vmalloc).alloc(4);
     const writes = machine.counters().tableWrites;
-    expect([
-      service.setMemoryValid(...wordsOf(page), 5, false),
-      service.setMemoryValid(...wordsOf(page + 4), 1, false),
-    ]).toEqual([EINVAL, EINVAL]);
-    expect(service.setMemoryValid(...wordsOf(page + 4), 0, false)).toBe(0);
+    expect([service.setMemoryValid(page, 5, false), service.setMemoryValid(page + 4, 1, false)]).toEqual([
+      EINVAL,
+      EINVAL,
+    ]);
+    expect(service.setMemoryValid(page + 4, 0, false)).toBe(0);
     expect([machine.counters().tableWrites, rightsOf(machine, page).valid]).toEqual([writes, true]);
   });
 });
@@ -175,7 +175,7 @@ describe("set_memory_pkey", () => {
     const page = (pfn: number): number => LINEAR + pfn - machine.memory.firstPfn;
     const set = (pfn: number, pages: number, key: number, tag = 0xff): number => {
       const [high, low] = wordsOf(page(pfn));
-      return service.setMemoryPkey((high & 0xffffff) | (tag << 24), low, pages, key);
+      return service.setMemoryPkey(pageOf({ high: (high & 0xffffff) | (tag << 24), low }, PAGE_SHIFT), pages, key);
     };
     expect(
       invalidations(machine, () => {
@@ -232,7 +232,7 @@ describe("set_memory_pkey", () => {
     const service = machine.get(SetMemory);
     const image = machine.get(StaticTablePages) as KernelImage;
     const before = machine.digestTables();
-    expect([service.setMemoryPkey(0, 0, 1, 1), service.setImagePkey(image.pfn, 1, 1)]).toEqual([0, 0]);
+    expect([service.setMemoryPkey(0, 1, 1), service.setImagePkey(image.pfn, 1, 1)]).toEqual([0, 0]);
     expect([machine.digestTables(), service.counters.pkeyCalls]).toEqual([before, 0]);
   });
 });

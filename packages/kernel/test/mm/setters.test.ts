@@ -55,49 +55,49 @@ const CALLS: readonly (readonly [Setter, number, (tables: PageTables, table: num
     "set_pte",
     1,
     (tables, table) => {
-      tables.setPte(table, 3, 1, LEAF | 0x4000);
+      tables.setPte(table, 3, { high: 1, low: LEAF | 0x4000 });
     },
   ],
   [
     "set_pte",
     5,
     (tables, table) => {
-      tables.setPtes(table, 3, 1, LEAF | 0x4000, 5);
+      tables.setPtes(table, 3, { high: 1, low: LEAF | 0x4000 }, 5);
     },
   ],
   [
     "set_pte",
     1,
     (tables, table) => {
-      tables.setPtes(table, 3, 1, LEAF | 0x4000, 1);
+      tables.setPtes(table, 3, { high: 1, low: LEAF | 0x4000 }, 1);
     },
   ],
   [
     "set_pmd",
     1,
     (tables, table) => {
-      tables.setPmd(table, 3, 1, 2);
+      tables.setPmd(table, 3, { high: 1, low: 2 });
     },
   ],
   [
     "set_pud",
     1,
     (tables, table) => {
-      tables.setPud(table, 3, 1, 2);
+      tables.setPud(table, 3, { high: 1, low: 2 });
     },
   ],
   [
     "set_p4d",
     1,
     (tables, table) => {
-      tables.setP4d(table, 3, 1, 2);
+      tables.setP4d(table, 3, { high: 1, low: 2 });
     },
   ],
   [
     "set_pgd",
     1,
     (tables, table) => {
-      tables.setPgd(table, 3, 1, 2);
+      tables.setPgd(table, 3, { high: 1, low: 2 });
     },
   ],
   [
@@ -146,14 +146,14 @@ const CALLS: readonly (readonly [Setter, number, (tables: PageTables, table: num
     "pmdp_establish",
     1,
     (tables, table) => {
-      tables.pmdpEstablish(table, 3, 1, LEAF);
+      tables.pmdpEstablish(table, 3, { high: 1, low: LEAF });
     },
   ],
   [
     "ptep_set_access_flags",
     1,
     (tables, table) => {
-      tables.ptepSetAccessFlags(table, 3, 0, LEAF);
+      tables.ptepSetAccessFlags(table, 3, { high: 0, low: LEAF });
     },
   ],
 ];
@@ -311,18 +311,8 @@ describe("setters of state", () => {
             tables.clearYoungDirtyPte(pfn, index, young, dirty);
           }),
         ).toEqual([undefined, high, low | (young ? OLD : 0) | (dirty ? CLEAN : 0)]);
-        expect(
-          after(() => {
-            tables.ptepGetAndClear(pfn, index);
-          }),
-        ).toEqual([undefined, 0, 0]);
-        expect([tables.entryHigh, tables.entryLow]).toEqual([high, low]);
-        expect(
-          after(() => {
-            tables.pmdpEstablish(pfn, index, 5, 9);
-          }),
-        ).toEqual([undefined, 5, 9]);
-        expect([tables.entryHigh, tables.entryLow]).toEqual([high, low]);
+        expect(after(() => tables.ptepGetAndClear(pfn, index))).toEqual([{ high, low }, 0, 0]);
+        expect(after(() => tables.pmdpEstablish(pfn, index, { high: 5, low: 9 }))).toEqual([{ high, low }, 5, 9]);
       }),
     );
   });
@@ -335,7 +325,7 @@ describe("setters of state", () => {
         const [high, low] = wordsOf(of);
         table.put(7, high, low);
         const [wantedHigh, wantedLow] = wordsOf({ ...of, write: wanted.write, old: wanted.old, clean: wanted.clean });
-        const changed = tables.ptepSetAccessFlags(pfn, 7, wantedHigh, wantedLow);
+        const changed = tables.ptepSetAccessFlags(pfn, 7, { high: wantedHigh, low: wantedLow });
         expect(changed).toBe(wantedLow !== low);
         expect(table.at(7)).toEqual([
           high,
@@ -346,12 +336,12 @@ describe("setters of state", () => {
     table.put(7, 0, LEAF);
     expect(
       table.writes(() => {
-        tables.ptepSetAccessFlags(pfn, 7, 0, LEAF);
+        tables.ptepSetAccessFlags(pfn, 7, { high: 0, low: LEAF });
       }),
     ).toEqual({});
     expect(
       table.writes(() => {
-        tables.ptepSetAccessFlags(pfn, 7, 1, LEAF);
+        tables.ptepSetAccessFlags(pfn, 7, { high: 1, low: LEAF });
       }),
     ).toEqual({ ptep_set_access_flags: 1 });
   });
@@ -392,7 +382,8 @@ describe("setters of runs", () => {
 
         expect(
           table.writes(() => {
-            tables.setPtes(table.pfn, index, ...words(0), count);
+            const [high, low] = words(0);
+            tables.setPtes(table.pfn, index, { high, low }, count);
           }),
         ).toEqual({ set_pte: count });
         expect(entries()).toEqual(all.map(words));
@@ -422,7 +413,7 @@ describe("the setter of a level", () => {
     const table = new Table();
     const by = (level: number): unknown =>
       table.writes(() => {
-        table.tables.setEntry(level, table.pfn, 1, 2, 3);
+        table.tables.setEntry(level, table.pfn, 1, { high: 2, low: 3 });
       });
     expect([by(0), by(1), by(2)]).toEqual([{ set_pud: 1 }, { set_pmd: 1 }, { set_pte: 1 }]);
     expect(table.at(1)).toEqual([2, 3]);
@@ -446,32 +437,32 @@ describe("barriers of setters", () => {
     asked.length = 0;
     expect(
       barriers(() => {
-        tables.setPte(pfn, 0, 1, 5);
+        tables.setPte(pfn, 0, { high: 1, low: 5 });
       }),
     ).toBe(1);
     expect(
       barriers(() => {
-        tables.setPte(pfn, 0, 1, 4);
+        tables.setPte(pfn, 0, { high: 1, low: 4 });
       }),
     ).toBe(0);
     expect(
       barriers(() => {
-        tables.setPtes(pfn, 0, 1, 5, 9);
+        tables.setPtes(pfn, 0, { high: 1, low: 5 }, 9);
       }),
     ).toBe(1);
     expect(
       barriers(() => {
-        tables.setPtes(pfn, 0, 1, 4, 9);
+        tables.setPtes(pfn, 0, { high: 1, low: 4 }, 9);
       }),
     ).toBe(0);
     expect(
       barriers(() => {
-        tables.setPmd(pfn, 0, 1, 5);
+        tables.setPmd(pfn, 0, { high: 1, low: 5 });
       }),
     ).toBe(1);
     expect(
       barriers(() => {
-        tables.setPmd(pfn, 0, 1, 4);
+        tables.setPmd(pfn, 0, { high: 1, low: 4 });
       }),
     ).toBe(0);
     expect(asked).toEqual([
@@ -485,7 +476,7 @@ describe("barriers of setters", () => {
     expect(
       barriers(() => {
         lazy.enable();
-        for (let i = 0; i < 9; i++) tables.setPte(pfn, i, 1, 5);
+        for (let i = 0; i < 9; i++) tables.setPte(pfn, i, { high: 1, low: 5 });
         expect(machine.counters().setterBarriers).toBe(tables.counters.barriers);
         lazy.disable();
       }),
@@ -493,7 +484,7 @@ describe("barriers of setters", () => {
     expect(
       barriers(() => {
         tables.ptepGetAndClear(pfn, 0);
-        tables.pmdpEstablish(pfn, 0, 1, 5);
+        tables.pmdpEstablish(pfn, 0, { high: 1, low: 5 });
         tables.ptepSetWrprotect(pfn, 0);
       }),
     ).toBe(0);
@@ -501,24 +492,27 @@ describe("barriers of setters", () => {
 });
 
 describe("the walk of tables", () => {
-  it("finds the table of each level, and none below an entry that points to no table", () => {
+  it("finds the entry of each level, and none below an entry that points to no table", () => {
     const { tables, machine } = new Table();
     const format = machine.get(PageTableFormat);
     const page = 2 ** 33 + 5;
-    const [high, low] = [Math.floor((page * 2 ** 14) / 2 ** 32), (page << 14) | 0];
     const root = tables.allocTable("user", 0);
     const middle = tables.allocTable("user", 1);
     const last = tables.allocTable("user", 2);
-    expect([0, 1, 2].map((level) => tables.tableAt(root, level, high, low))).toEqual([root, -1, -1]);
-    const entry = { high: 0, low: 0 };
-    format.makeTable(entry, middle, true);
-    tables.setEntry(0, root, format.index(0, high, low), entry.high, entry.low);
-    expect([1, 2].map((level) => tables.tableAt(root, level, high, low))).toEqual([middle, -1]);
-    format.makeTable(entry, last, true);
-    tables.setEntry(1, middle, format.index(1, high, low), entry.high, entry.low);
-    expect([0, 1, 2].map((level) => tables.tableAt(root, level, high, low))).toEqual([root, middle, last]);
-    tables.setEntry(1, middle, format.index(1, high, low), 0, LEAF);
-    expect(tables.tableAt(root, 2, high, low)).toBe(-1);
+    const tablesAt = (): (number | undefined)[] => [0, 1, 2].map((level) => tables.entryAt(root, level, page)?.table);
+    const link = (level: number, table: number): void => {
+      const entry = { high: 0, low: 0 };
+      format.makeTable(entry, table, true);
+      tables.entryAt(root, level, page)!.set(entry);
+    };
+    expect(tablesAt()).toEqual([root, undefined, undefined]);
+    link(0, middle);
+    expect(tablesAt()).toEqual([root, middle, undefined]);
+    link(1, last);
+    expect(tablesAt()).toEqual([root, middle, last]);
+    expect(tables.entryAt(root, 2, page)).toMatchObject({ level: 2, index: 5, page, pages: 1 });
+    tables.entryAt(root, 1, page)!.set({ high: 0, low: LEAF });
+    expect(tablesAt()).toEqual([root, middle, undefined]);
   });
 
   it("counts what it reads", () => {
@@ -526,8 +520,8 @@ describe("the walk of tables", () => {
     const before = tables.counters.reads;
     tables.read(pfn, 0);
     tables.read(pfn, 1);
-    tables.ptepSetAccessFlags(pfn, 0, 0, LEAF);
-    tables.setPte(pfn, 0, 0, LEAF);
+    tables.ptepSetAccessFlags(pfn, 0, { high: 0, low: LEAF });
+    tables.setPte(pfn, 0, { high: 0, low: LEAF });
     expect(tables.counters.reads - before).toBe(3);
   });
 });

@@ -9,7 +9,7 @@ import {
   StaticTablePages,
   Vmalloc,
 } from "@kpkeys/core/contracts";
-import type { Observer, PgtableArch, TableAllocator } from "@kpkeys/core/contracts";
+import type { EntryCursor, Observer, PgtableArch, TableAllocator } from "@kpkeys/core/contracts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { KernelImage } from "../../src/boot/image.js";
@@ -249,10 +249,9 @@ describe.each([
       const other = tables.allocTable("kernel", 0);
       const cost = (table: number): number => {
         const before = machine.counters();
-        tables.setPgd(table, 77, 3, 4);
+        tables.setPgd(table, 77, { high: 3, low: 4 });
         expect([machine.memory.readHigh(table, 77), machine.memory.readLow(table, 77)]).toEqual([3, 4]);
-        tables.read(table, 77);
-        expect([tables.entryHigh, tables.entryLow]).toEqual([3, 4]);
+        expect(tables.read(table, 77)).toEqual({ high: 3, low: 4 });
         const after = machine.counters();
         expect(after.writesBySetter.set_pgd - before.writesBySetter.set_pgd).toBe(1);
         return after.tlbInvalidations - before.tlbInvalidations;
@@ -263,7 +262,7 @@ describe.each([
     it("a run of entries of the root is stored as others are", () => {
       const machine = boot({}, { arch });
       const tables = machine.get(PageTables);
-      tables.setPtes(tables.root, 40, 1, (2 ** 32 - 2 ** 14) | 1, 3);
+      tables.setPtes(tables.root, 40, { high: 1, low: (2 ** 32 - 2 ** 14) | 1 }, 3);
       expect(
         [40, 41, 42, 43].map((i) => [machine.memory.readHigh(tables.root, i), machine.memory.readLow(tables.root, i)]),
       ).toEqual([
@@ -309,7 +308,9 @@ describe("runs of entries", () => {
           else expected.push([i, 1, ...entries[i]!]);
         });
         const runs: number[][] = [];
-        eachRun(table, Math.min(from, entries.length), entries.length, (...run) => runs.push(run));
+        const index = Math.min(from, entries.length);
+        const first = { table, index } as EntryCursor;
+        eachRun(first, entries.length - index, (at, count, { high, low }) => runs.push([at, count, high, low]));
         expect(runs).toEqual(expected);
       }),
     );
@@ -388,9 +389,9 @@ describe("an invalidation", () => {
     const observer: Observer = { tlbFlush: (cpu, high, low, pages) => seen.push([cpu, high, low, pages]) };
     const machine = boot({ cpus: 2 }, { observer });
     seen.length = 0;
-    const tlb = createTlbFlush(machine.cpus);
-    tlb.range(1, 0x4000, 1);
-    tlb.range(1, 0x4000, 3);
+    const tlb = createTlbFlush(machine.cpus, PAGE_SHIFT);
+    tlb.range(2 ** 18 + 1, 1);
+    tlb.range(2 ** 18 + 1, 3);
     tlb.addressSpace(5);
     expect(seen).toEqual([
       [0, 1, 0x4000, 1],

@@ -1,7 +1,7 @@
-import { Cpus, LinearMap, OK, PageTableFormat, PgtableArch } from "@kpkeys/core/contracts";
+import { Cpus, LinearMap, OK, pageOf, PageTableFormat, PgtableArch } from "@kpkeys/core/contracts";
 import { expect, it } from "vitest";
 import { addressText } from "../../src/coverage.js";
-import { pageOf, pageOfAddress } from "../../src/mm/addresses.js";
+import { pageOfAddress } from "../../src/mm/addresses.js";
 import { pagesOnly } from "../support/arches.js";
 import { boot, entryOf, PAGE_SHIFT } from "../support/machine.js";
 import type { Extras } from "../support/machine.js";
@@ -13,7 +13,7 @@ function levelsOf(bytes: number, extras: Extras = {}, start = 0x40000000): reado
   const { firstPfn, endPfn } = machine.memory;
   const first = pageOfAddress(machine.get(PgtableArch).layout.vmemmap, PAGE_SHIFT);
   const { high, low } = machine.get(LinearMap).structPage(endPfn - 1);
-  const last = pageOf(high, low, PAGE_SHIFT);
+  const last = pageOf({ high, low }, PAGE_SHIFT);
   expect((last + 1 - first) * 2 ** PAGE_SHIFT).toBeGreaterThanOrEqual((endPfn - firstPfn) * 64);
   return Array.from({ length: last + 1 - first }, (_, i) => {
     const status = machine.get(Cpus).current.load64(Math.floor((first + i) / 2 ** 18) | 0, (first + i) << PAGE_SHIFT);

@@ -14,7 +14,6 @@ import {
 } from "@kpkeys/core/contracts";
 import type { Cpu, ExtensionPoints } from "@kpkeys/core/contracts";
 import { describe, expect, it } from "vitest";
-import { pageHigh, pageLow } from "../../src/mm/addresses.js";
 import { KernelMm } from "../../src/process/mm.js";
 import { variant } from "../support/arches.js";
 import { boot, entryOf, ENTRIES, frameOf, PAGE_SHIFT, record } from "../support/machine.js";
@@ -83,8 +82,7 @@ describe("an access", () => {
       ),
     );
     process.mmap(BASE, 4);
-    const uaccess = (page: number): number =>
-      process.spaces.touch(process.mm, pageHigh(page, PAGE_SHIFT), pageLow(page, PAGE_SHIFT), WRITE, Privilege.UACCESS);
+    const uaccess = (page: number): number => process.spaces.touch(process.mm, page, WRITE, Privilege.UACCESS);
     const { counters } = process.machine.get(Exceptions);
     const before = counters.entries;
     process.touch(BASE, WRITE);
@@ -118,7 +116,7 @@ describe("an access", () => {
     expect(returned.touch(BASE + 1, READ)).toBe(1);
     const linear = returned.machine.get(LinearMap);
     const { root } = returned.machine.get(PageTables);
-    expect(cpu.store64(linear.addressHigh(root), linear.addressLow(root), 0, 0)).toBe(FAULT);
+    expect(cpu.store64(linear.address(root).high, linear.address(root).low, 0, 0)).toBe(FAULT);
     expect(cpu.counters.unsynchronised).toBe(0);
   });
 

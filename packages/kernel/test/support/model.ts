@@ -15,8 +15,7 @@ import type { Task } from "@kpkeys/core/contracts";
 import { expect } from "vitest";
 import type { KernelImage } from "../../src/boot/image.js";
 import type { Machine } from "../../src/machine.js";
-import { pageHigh, pageLow } from "../../src/mm/addresses.js";
-import { PAGE_SHIFT, staleTranslations } from "./machine.js";
+import { staleTranslations } from "./machine.js";
 import { readUserTables } from "./tables.js";
 import type { PresentPage, UserTables } from "./tables.js";
 
@@ -178,13 +177,7 @@ export class ProcessModel {
   touch(space: Space, page: number, access: Access): void {
     this.run(space);
     const before = this.#tables(space).pages.get(page);
-    const status = this.#service.touch(
-      space.task.mm!,
-      pageHigh(page, PAGE_SHIFT),
-      pageLow(page, PAGE_SHIFT),
-      access,
-      Privilege.USER,
-    );
+    const status = this.#service.touch(space.task.mm!, page, access, Privilege.USER);
     const write = (access & Access.WRITE) !== 0;
     if (!isAllowed(space.pages.get(page), access)) {
       expect(status).toBe(Errno.EFAULT);

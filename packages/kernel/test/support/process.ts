@@ -1,8 +1,7 @@
 import { AddressSpaces, MapFlag, Privilege, Prot, Tasks } from "@kpkeys/core/contracts";
 import type { Access, Mm, Task } from "@kpkeys/core/contracts";
 import type { Machine } from "../../src/machine.js";
-import { pageHigh, pageLow } from "../../src/mm/addresses.js";
-import { boot, PAGE_SHIFT } from "./machine.js";
+import { boot } from "./machine.js";
 
 /** Flags of private anonymous memory. */
 export const ANONYMOUS: number = MapFlag.PRIVATE | MapFlag.ANONYMOUS;
@@ -46,7 +45,7 @@ export class Process {
 
   /** Touches a page as user code does. @returns the faults taken, or a negative errno */
   touch(page: number, access: Access): number {
-    return this.spaces.touch(this.mm, pageHigh(page, PAGE_SHIFT), pageLow(page, PAGE_SHIFT), access, Privilege.USER);
+    return this.spaces.touch(this.mm, page, access, Privilege.USER);
   }
 
   /** Forks, and runs the child from then on. @returns the parent */

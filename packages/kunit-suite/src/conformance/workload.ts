@@ -8,6 +8,7 @@ import {
   Privilege,
   Prot,
   Tasks,
+  toVpn,
   Vmalloc,
 } from "@kpkeys/core/contracts";
 import type { Task } from "@kpkeys/core/contracts";
@@ -79,11 +80,9 @@ export function work(machine: Machine, seed: number, steps: number): void {
       spaces.madvise(tasks.current.mm!, base + random.below(SPAN), 1 + random.below(16), random.oneOf([4, 8, 20, 21]));
     },
     () => {
-      const low = (base + random.below(SPAN)) << pageShift;
       spaces.touch(
         tasks.current.mm!,
-        0,
-        low,
+        toVpn(base + random.below(SPAN)),
         random.oneOf([Access.READ, Access.WRITE]),
         random.oneOf([Privilege.USER, Privilege.UACCESS]),
       );

@@ -20,8 +20,7 @@ export function registerText(high: number, low: number): string {
  * @param pfn - page-frame number
  */
 export function linearAddress(machine: Machine, pfn: number): Words {
-  const linearMap = machine.get(LinearMap);
-  return { high: linearMap.addressHigh(pfn), low: linearMap.addressLow(pfn) };
+  return machine.get(LinearMap).address(pfn);
 }
 
 /**

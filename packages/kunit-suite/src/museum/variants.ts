@@ -2,8 +2,8 @@ import { provide, resolve } from "@kpkeys/core";
 import {
   Cpus,
   Errno,
-  INIT_PHASES,
   ExtensionPoints,
+  INIT_PHASES,
   InitPhases,
   KpkeysArch,
   LinearMap,
@@ -13,8 +13,11 @@ import {
   Rcu,
   SetMemory,
   token,
+  toLevel,
+  toVpn,
+  wordsOf,
 } from "@kpkeys/core/contracts";
-import type { DependencyContainer, ExtensionHandlers, Guard, Plugin, Token } from "@kpkeys/core/contracts";
+import type { DependencyContainer, ExtensionHandlers, Guard, Plugin, Token, Vpn } from "@kpkeys/core/contracts";
 
 /**
  * A feature that puts an old behaviour in the place of what a contract's implementation does now. Set up before all other
@@ -94,8 +97,8 @@ export const firstPkeyFails: Plugin = variant(
     let failed = false;
     replaceService(container, SetMemory, (original) => ({
       ...original,
-      setMemoryPkey(high, low, pages, pkey) {
-        if (failed || !resolve(container, InitPhases).done) return original.setMemoryPkey(high, low, pages, pkey);
+      setMemoryPkey(page, pages, pkey) {
+        if (failed || !resolve(container, InitPhases).done) return original.setMemoryPkey(page, pages, pkey);
         failed = true;
         return Errno.ENOMEM;
       },
@@ -110,9 +113,10 @@ export const pkeyUnchecked: Plugin = variant(
   (container) => {
     replaceService(container, SetMemory, (original) => ({
       ...original,
-      setMemoryPkey(high, low, pages, pkey) {
-        if (pkey < resolve(container, PkeyRegister).keys) return original.setMemoryPkey(high, low, pages, pkey);
-        for (let page = 0; page < pages; page++) writePkey(container, high, (low + page * 4096) | 0, pkey);
+      setMemoryPkey(page, pages, pkey) {
+        if (pkey < resolve(container, PkeyRegister).keys) return original.setMemoryPkey(page, pages, pkey);
+        for (let i = 0; i < pages; i++) writePkey(container, toVpn(page + i), pkey);
+        const { high, low } = wordsOf(page, resolve(container, PageTableFormat).geometry.pageShift);
         resolve(container, Cpus).current.mmu.invalidateRange(high, low, pages);
         return 0;
       },
@@ -121,15 +125,14 @@ export const pkeyUnchecked: Plugin = variant(
 );
 
 /** Rewrites the leaf of one page that a page table maps. */
-function writePkey(container: DependencyContainer, high: number, low: number, pkey: number): void {
+function writePkey(container: DependencyContainer, page: Vpn, pkey: number): void {
   const tables = resolve(container, PageTables);
   const format = resolve(container, PageTableFormat);
-  const level = format.geometry.levels.length - 1;
-  const table = tables.tableAt(tables.root, level, high, low);
-  const index = format.index(level, high, low);
+  const lastLevel = toLevel(format.geometry.levels.length - 1);
   const { clear, set } = format.pkeyChange(pkey);
-  tables.read(table, index);
-  tables.setPte(table, index, (tables.entryHigh & ~clear.high) | set.high, (tables.entryLow & ~clear.low) | set.low);
+  const entry = tables.entryAt(tables.root, lastLevel, page)!;
+  const { high, low } = entry.read();
+  entry.set({ high: (high & ~clear.high) | set.high, low: (low & ~clear.low) | set.low });
 }
 
 /** An address is looked for in the linear map with its tag (before v7). */
@@ -139,10 +142,8 @@ export const addressTagKept: Plugin = variant(
   (container) => {
     replaceService(container, SetMemory, (original) => ({
       ...original,
-      setMemoryPkey: (high, low, pages, pkey) =>
-        resolve(container, LinearMap).pfnOf(high, low) < 0
-          ? Errno.EINVAL
-          : original.setMemoryPkey(high, low, pages, pkey),
+      setMemoryPkey: (page, pages, pkey) =>
+        resolve(container, LinearMap).pfnOf(page) < 0 ? Errno.EINVAL : original.setMemoryPkey(page, pages, pkey),
     }));
   },
 );
@@ -164,8 +165,7 @@ export const taggingAsksCpu: Plugin = variant(
     const cpu = resolve(container, KpkeysArch);
     replaceService(container, SetMemory, (original) => ({
       ...original,
-      setMemoryPkey: (high, low, pages, pkey) =>
-        cpu.supportsKpkeys() ? original.setMemoryPkey(high, low, pages, pkey) : 0,
+      setMemoryPkey: (page, pages, pkey) => (cpu.supportsKpkeys() ? original.setMemoryPkey(page, pages, pkey) : 0),
     }));
   },
 );
@@ -228,11 +228,11 @@ export const pkeyCallLog: Plugin = variant(
     provide(container, PkeyCalls, calls);
     replaceService(container, SetMemory, (original) => ({
       ...original,
-      setMemoryPkey(high, low, pages, pkey) {
-        if (!resolve(container, InitPhases).done) return original.setMemoryPkey(high, low, pages, pkey);
-        const call: PkeyCall = { depth: depth++, pfn: resolve(container, LinearMap).pfnOf(high, low), errno: 0 };
+      setMemoryPkey(page, pages, pkey) {
+        if (!resolve(container, InitPhases).done) return original.setMemoryPkey(page, pages, pkey);
+        const call: PkeyCall = { depth: depth++, pfn: resolve(container, LinearMap).pfnOf(page), errno: 0 };
         calls.push(call);
-        call.errno = original.setMemoryPkey(high, low, pages, pkey);
+        call.errno = original.setMemoryPkey(page, pages, pkey);
         depth--;
         return call.errno;
       },

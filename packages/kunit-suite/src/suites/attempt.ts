@@ -6,8 +6,9 @@ import {
   PageAllocator,
   PageTableFormat,
   PageTables,
+  toLevel,
 } from "@kpkeys/core/contracts";
-import type { KunitTest, PageTableFormat as Format, Words } from "@kpkeys/core/contracts";
+import type { KunitTest, Level, PageTableFormat as Format, Vpn } from "@kpkeys/core/contracts";
 import { addressText } from "@kpkeys/kernel";
 
 /** Levels by Linux's names, the top one first; `p4d` and `pud` may be folded away. */
@@ -52,31 +53,26 @@ export function isFolded(test: KunitTest, name: LevelName): boolean {
  * @param test - the case's
  * @param root - page-frame number of the top-level table
  * @param name - Linux's name of the level
- * @param address - the address
+ * @param page - the virtual page of the address
  * @param value - what is written
  */
 export function expectWritePrevented(
   test: KunitTest,
   root: number,
   name: LevelName,
-  address: Words,
+  page: Vpn,
   value: WrittenValue,
 ): void {
   const format = test.get(PageTableFormat);
-  const tables = test.get(PageTables);
-  const linearMap = test.get(LinearMap);
-  const level = levelOf(format, name);
-  const table = tables.tableAt(root, level, address.high, address.low);
-  test.assertNe(table, -1, `Failed to get ${name.toUpperCase()}`);
+  const entry = test.get(PageTables).entryAt(root, levelOf(format, name), page);
+  test.assertNe(entry?.table ?? -1, -1, `Failed to get ${name.toUpperCase()}`);
 
-  const index = format.index(level, address.high, address.low);
-  const high = linearMap.addressHigh(table);
-  const low = linearMap.addressLow(table) | (index * 8);
+  const { table, index } = entry!;
+  const { high, low } = test.get(LinearMap).address(table, index * 8);
   test.log(`${name}: entry ${index} of the table at 0x${addressText(high, low)}`);
-  tables.read(table, index);
-  const entry = { high: tables.entryHigh, low: tables.entryLow };
-  if (value === "changed") change(format, name, entry);
-  const errno = test.get(Exceptions).copyToKernelNofault(high, low, entry.high, entry.low);
+  const written = { ...entry!.read() };
+  if (value === "changed") change(format, name, written);
+  const errno = test.get(Exceptions).copyToKernelNofault(high, low, written.high, written.low);
   test.expectEq(errno, Errno.EFAULT, `Direct ${name} write wasn't prevented`);
 }
 
@@ -95,17 +91,7 @@ function change(format: Format, name: LevelName, entry: { high: number; low: num
 }
 
 /** A folded level has no table: an entry of it is the entry of the level above. */
-function levelOf({ geometry }: Format, name: LevelName): number {
+function levelOf({ geometry }: Format, name: LevelName): Level {
   const downTo = LEVEL_NAMES.slice(0, LEVEL_NAMES.indexOf(name) + 1);
-  return geometry.levels.findLastIndex((level) => downTo.includes(level.name));
-}
-
-/**
- * The address of a virtual page: its number is below 2^52, so it is split without losing bits.
- * @param test - the case's
- * @param page - its number
- */
-export function addressOf(test: KunitTest, page: number): Words {
-  const { pageShift } = test.get(PageTableFormat).geometry;
-  return { high: Math.floor((page * 2 ** pageShift) / 2 ** 32) | 0, low: page << pageShift };
+  return toLevel(geometry.levels.findLastIndex((level) => downTo.includes(level.name)));
 }

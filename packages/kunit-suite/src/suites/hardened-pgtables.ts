@@ -7,6 +7,7 @@ import {
   LinearMap,
   MapFlag,
   PageAllocator,
+  pageOf,
   PageTableFormat,
   PageTables,
   Privilege,
@@ -15,8 +16,8 @@ import {
   Tasks,
   Vmalloc,
 } from "@kpkeys/core/contracts";
-import type { KunitCase, KunitSuite, KunitTest, PluginOptions, Words } from "@kpkeys/core/contracts";
-import { addressOf, allocPage, expectWritePrevented, isFolded, skipUnlessSupported } from "./attempt.js";
+import type { KunitCase, KunitSuite, KunitTest, PluginOptions, Vpn, Words } from "@kpkeys/core/contracts";
+import { allocPage, expectWritePrevented, isFolded, skipUnlessSupported } from "./attempt.js";
 import type { WrittenValue } from "./attempt.js";
 
 /** A case of {@link hardenedPgtables} by the name of the kernel's function. */
@@ -134,7 +135,7 @@ function isText(value: unknown): value is string {
  * because code may not be).
  */
 function writeLinearMapPte(test: KunitTest, value: WrittenValue): void {
-  expectWritePrevented(test, test.get(PageTables).root, "pte", test.get(LinearMap).imageAddress(), value);
+  expectWritePrevented(test, test.get(PageTables).root, "pte", pageAt(test, test.get(LinearMap).imageAddress()), value);
 }
 
 /** Tables from memblock, and from the buddy allocator where the linear map had to be split. */
@@ -149,15 +150,20 @@ function writeDirectMapPgtables(test: KunitTest, value: WrittenValue): void {
   test.assertEq(setMemory.setDirectMapDefault(pfn), 0, "Could not restore the linear mapping");
 
   const linearMap = test.get(LinearMap);
-  const address = { high: linearMap.addressHigh(pfn), low: linearMap.addressLow(pfn) };
+  const page = linearMap.pageOf(pfn);
   for (const level of ["p4d", "pud", "pmd", "pte"] as const) {
-    if (!isFolded(test, level)) expectWritePrevented(test, test.get(PageTables).root, level, address, value);
+    if (!isFolded(test, level)) expectWritePrevented(test, test.get(PageTables).root, level, page, value);
   }
+}
+
+/** The virtual page that holds an address. */
+function pageAt(test: KunitTest, address: Words): Vpn {
+  return pageOf(address, test.get(PageTableFormat).geometry.pageShift);
 }
 
 /** Static tables. The image may be mapped by blocks, but not above the PUD. */
 function writeKernelImagePud(test: KunitTest, value: WrittenValue): void {
-  expectWritePrevented(test, test.get(PageTables).root, "pud", test.get(LinearMap).imageAddress(), value);
+  expectWritePrevented(test, test.get(PageTables).root, "pud", pageAt(test, test.get(LinearMap).imageAddress()), value);
 }
 
 /** Kernel tables made after boot. */
@@ -168,14 +174,14 @@ function writeKernelVmallocPte(test: KunitTest, value: WrittenValue): void {
   test.defer(() => {
     vmalloc.free(page);
   });
-  expectWritePrevented(test, test.get(PageTables).root, "pte", addressOf(test, page), value);
+  expectWritePrevented(test, test.get(PageTables).root, "pte", page, value);
 }
 
 /** Kernel tables made while the linear map could not be split yet: those of the IRQ stack of the CPU that runs the case. */
 function writeEarlyKernelVmapPte(test: KunitTest, value: WrittenValue): void {
   const page = test.get(Exceptions).irqStackPage(0);
   test.assertNe(page, -1, "Failed to get IRQ stack");
-  expectWritePrevented(test, test.get(PageTables).root, "pte", addressOf(test, page), value);
+  expectWritePrevented(test, test.get(PageTables).root, "pte", page, value);
 }
 
 /** Tables of the vmemmap, found by the struct page of a page that is not even needed. */
@@ -183,7 +189,7 @@ function writeVmemmapPmd(test: KunitTest, value: WrittenValue): void {
   const pfn = allocPage(test);
   const structPage = test.get(LinearMap).structPage(pfn);
   test.get(PageAllocator).free(pfn, 0);
-  expectWritePrevented(test, test.get(PageTables).root, "pmd", structPage, value);
+  expectWritePrevented(test, test.get(PageTables).root, "pmd", pageAt(test, structPage), value);
 }
 
 /** User tables: the thread that runs the case gets an address space for the time being. */
@@ -200,10 +206,9 @@ function writeUserPmd(test: KunitTest, value: WrittenValue): void {
   tasks.switchTo(task);
 
   const flags = MapFlag.PRIVATE | MapFlag.ANONYMOUS | MapFlag.POPULATE;
-  const page = USER_ADDRESS >> test.get(PageTableFormat).geometry.pageShift;
+  const page = pageAt(test, { high: 0, low: USER_ADDRESS });
   test.assertEq(spaces.mmap(mm, page, 1, Prot.READ, flags), 0, "Could not create userspace mm");
-  const address: Words = { high: 0, low: USER_ADDRESS };
-  const faults = spaces.touch(mm, address.high, address.low, Access.READ, Privilege.USER);
+  const faults = spaces.touch(mm, page, Access.READ, Privilege.USER);
   test.assertNe(faults, Errno.EFAULT, "Could not create userspace mm");
-  expectWritePrevented(test, mm.root, "pmd", address, value);
+  expectWritePrevented(test, mm.root, "pmd", page, value);
 }

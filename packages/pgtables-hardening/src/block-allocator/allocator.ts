@@ -40,8 +40,7 @@ export function createAllocator(
   memcg: Memcg,
 ): Pick<TableAllocator, "alloc" | "free"> {
   function zero(pfn: number): void {
-    const high = linearMap().addressHigh(pfn);
-    const low = linearMap().addressLow(pfn);
+    const { high, low } = linearMap().address(pfn);
     const cpu = cpus().current;
     const state = guard.enter();
     const status = cpu.storeRun(high, low, 0, 0, 0, wordsInPage);

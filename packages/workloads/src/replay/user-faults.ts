@@ -82,16 +82,14 @@ export class UserFaults {
   }
 
   #access(mm: Mm, program: Program, event: TraceEvent, access: Access, privilege: Privilege): void {
-    const high = event.argHigh[0]!;
-    const low = event.argLow[0]!;
-    const page = this.#pages.pageOf(high, low);
+    const page = this.#pages.pageAt(event, 0);
     if (page >= this.#userEnd) {
       this.#unexplained(program);
       return;
     }
-    let faults = this.#spaces.touch(mm, high, low, access, privilege);
+    let faults = this.#spaces.touch(mm, page, access, privilege);
     if (faults < 0 && this.#spaces.protectionAt(mm, page) < 0 && this.#infer(mm, program, page, access))
-      faults = this.#spaces.touch(mm, high, low, access, privilege);
+      faults = this.#spaces.touch(mm, page, access, privilege);
     if (faults === 0) this.counts.alreadyMapped++;
     else if (faults < 0) this.#unexplained(program);
   }

@@ -1,3 +1,4 @@
+import type { Pfn, Vpn } from "../numbers.js";
 import type { Words } from "../pkey-register.js";
 import { token } from "../token.js";
 import type { Token } from "../token.js";
@@ -39,27 +40,27 @@ export interface LinearMapStats {
 /** The linear map, the map of struct pages and the kernel image: where a page can be found. */
 export interface LinearMap {
   /**
-   * Bits 63 to 32 of the linear address of a page.
+   * The virtual page of a page frame: `page_to_virt`.
    * @param pfn - page-frame number
    */
-  addressHigh(pfn: number): number;
+  pageOf(pfn: Pfn): Vpn;
   /**
-   * Bits 31 to 0 of the linear address of a page.
+   * An address in a page frame, in the words that a {@link Cpu} takes.
    * @param pfn - page-frame number
+   * @param offset - bytes from the start of the page, 0 if left out
    */
-  addressLow(pfn: number): number;
+  address(pfn: Pfn, offset?: number): Words;
   /**
-   * The page behind a linear address: `virt_to_page`. An address tag in bits 63:56 is no part of it: remove it first.
-   * @param high - bits 63 to 32
-   * @param low - bits 31 to 0
+   * The page frame of a virtual page: `virt_to_page`. An address tag in bits 63:56 is not removed.
+   * @param page - virtual page
    * @returns a page-frame number, or -1 outside the linear map
    */
-  pfnOf(high: number, low: number): number;
+  pfnOf(page: Vpn): Pfn;
   /**
    * Address of the struct page of a page, in the vmemmap.
    * @param pfn - page-frame number
    */
-  structPage(pfn: number): Words;
+  structPage(pfn: Pfn): Words;
   /** An address in the kernel image's data: that of `init_mm`. */
   imageAddress(): Words;
   /** Whether all of the linear map consists of pages, which is so from the start or once every block was split. */
@@ -92,13 +93,12 @@ export interface SetMemory {
   /**
    * `set_memory_pkey`: gives pages of the linear map a key, in the entries themselves, and invalidates their translations.
    * Nothing, and success, on a CPU without kernel pkeys.
-   * @param high - bits 63 to 32 of the first page's linear address; an address tag is removed
-   * @param low - bits 31 to 0
+   * @param page - first page, in the linear map; an address tag in it is removed
    * @param pages - number of pages, at least 1
    * @param pkey - the key's number
    * @returns 0; -EINVAL for a key beyond the last or an address outside the linear map; the shared errors
    */
-  setMemoryPkey(high: number, low: number, pages: number, pkey: number): number;
+  setMemoryPkey(page: Vpn, pages: number, pkey: number): number;
   /**
    * Gives pages of the kernel image's own mapping a key: the second alias of static tables, which the linear map does not
    * reach. No version of the series has it.
@@ -107,32 +107,30 @@ export interface SetMemory {
    * @param pkey - the key's number
    * @returns 0; -EINVAL for a key beyond the last or a page outside the image
    */
-  setImagePkey(pfn: number, pages: number, pkey: number): number;
+  setImagePkey(pfn: Pfn, pages: number, pkey: number): number;
   /**
    * `set_memory_ro`: makes pages of one vmalloc area read-only; with `rodata=full` their linear mapping too. Like the three that
    * follow it takes nothing but a vmalloc area, and invalidates the translations.
-   * @param high - bits 63 to 32 of the first page's address
-   * @param low - bits 31 to 0; the offset in the page does not count
+   * @param page - first page
    * @param pages - number of pages; 0 changes nothing
    * @returns 0; -EINVAL outside a vmalloc area or beyond its end; the shared errors
    */
-  setMemoryRo(high: number, low: number, pages: number): number;
-  /** `set_memory_rw`: the inverse of {@link setMemoryRo}. @param high - as there @param low - as there @param pages - as there */
-  setMemoryRw(high: number, low: number, pages: number): number;
-  /** `set_memory_nx`: no execution. @param high - as {@link setMemoryRo} @param low - as there @param pages - as there */
-  setMemoryNx(high: number, low: number, pages: number): number;
-  /** `set_memory_x`: the inverse of {@link setMemoryNx}. @param high - as {@link setMemoryRo} @param low - as there @param pages - as there */
-  setMemoryX(high: number, low: number, pages: number): number;
+  setMemoryRo(page: Vpn, pages: number): number;
+  /** `set_memory_rw`: the inverse of {@link setMemoryRo}. @param page - as there @param pages - as there */
+  setMemoryRw(page: Vpn, pages: number): number;
+  /** `set_memory_nx`: no execution. @param page - as {@link setMemoryRo} @param pages - as there */
+  setMemoryNx(page: Vpn, pages: number): number;
+  /** `set_memory_x`: the inverse of {@link setMemoryNx}. @param page - as {@link setMemoryRo} @param pages - as there */
+  setMemoryX(page: Vpn, pages: number): number;
   /**
    * `set_memory_valid`: makes any kernel pages invalid, their address kept, or valid again. Invalidates translations unless all it
    * does is to make them valid, for an invalid entry is in no TLB.
-   * @param high - bits 63 to 32 of the first page's address
-   * @param low - bits 31 to 0; the offset in the page does not count
+   * @param page - first page
    * @param pages - number of pages; 0 changes nothing
    * @param valid - which of the two
    * @returns 0 or one of the shared errors
    */
-  setMemoryValid(high: number, low: number, pages: number, valid: boolean): number;
+  setMemoryValid(page: Vpn, pages: number, valid: boolean): number;
   /**
    * `can_set_direct_map`: whether the three that follow do anything. True with `rodata=full`, and where a feature that protects
    * page tables finds kernel pkeys supported early; else they change nothing and return 0.
@@ -143,13 +141,13 @@ export interface SetMemory {
    * @param pfn - page-frame number
    * @returns 0; -EINVAL for a page that is no RAM; the shared errors
    */
-  setDirectMapInvalid(pfn: number): number;
+  setDirectMapInvalid(pfn: Pfn): number;
   /**
    * `set_direct_map_default_noflush`: makes it valid and writable again.
    * @param pfn - page-frame number
    * @returns as {@link setDirectMapInvalid}
    */
-  setDirectMapDefault(pfn: number): number;
+  setDirectMapDefault(pfn: Pfn): number;
   /**
    * `set_direct_map_valid_noflush`: {@link setMemoryValid} for the linear mapping of a run of pages.
    * @param pfn - first page-frame number
@@ -157,7 +155,7 @@ export interface SetMemory {
    * @param valid - which of the two
    * @returns as {@link setDirectMapInvalid}
    */
-  setDirectMapValid(pfn: number, pages: number, valid: boolean): number;
+  setDirectMapValid(pfn: Pfn, pages: number, valid: boolean): number;
 }
 
 /** Token of {@link SetMemory}. */
@@ -170,27 +168,27 @@ export interface Vmalloc {
    * @param pages - number of pages, at least 1
    * @param allowHuge - `vmalloc_huge`: takes and maps blocks that the contiguous hint joins, where the architecture has them and the
    *   length reaches one, and is rounded up to them; false if left out
-   * @returns its first virtual page number (address >> pageShift), or -1 when there is no memory
+   * @returns its first page, or -1 when there is no memory
    */
-  alloc(pages: number, allowHuge?: boolean): number;
+  alloc(pages: number, allowHuge?: boolean): Vpn;
   /**
    * `vfree`.
    * @param page - what {@link alloc} gave
    * @throws KpkeysError ERR_API_MISUSE for anything else
    */
-  free(page: number): void;
+  free(page: Vpn): void;
   /**
    * `vm_map_ram`: maps pages of the caller's own, one after another.
    * @param frames - their page-frame numbers, at least one
-   * @returns the first virtual page number, or -1 when there is no room
+   * @returns the first page, or -1 when there is no room
    */
-  mapRam(frames: readonly number[]): number;
+  mapRam(frames: readonly Pfn[]): Vpn;
   /**
    * `vm_unmap_ram`: the pages stay the caller's.
    * @param page - what {@link mapRam} gave
    * @throws KpkeysError ERR_API_MISUSE for anything else
    */
-  unmapRam(page: number): void;
+  unmapRam(page: Vpn): void;
 }
 
 /** Token of {@link Vmalloc}. */

@@ -1,3 +1,5 @@
+import type { Level, Pfn, Vpn } from "../numbers.js";
+import type { Words } from "../pkey-register.js";
 import type { Setter } from "../setters.js";
 import { token } from "../token.js";
 import type { Token } from "../token.js";
@@ -29,6 +31,73 @@ export interface PageTableCounters {
   readonly tablesFreed: number;
 }
 
+/** A run of virtual pages in one half of the address space. */
+export interface PageRange {
+  /** First page. */
+  readonly from: Vpn;
+  /** One past the last page. */
+  readonly to: Vpn;
+}
+
+/** An entry of a table, with what it translates. */
+export interface EntryCursor {
+  /** Level of the table. */
+  readonly level: Level;
+  /** Page-frame number of the table. */
+  readonly table: Pfn;
+  /** Index of the entry in it. */
+  readonly index: number;
+  /** First page of the walk's range that the entry translates. */
+  readonly page: Vpn;
+  /** Number of pages of the walk's range that it translates, from {@link page} on. */
+  readonly pages: number;
+  /** Reads it. */
+  read(): Words;
+  /** Writes it with the setter of its level. @param entry - the new value */
+  set(entry: Words): void;
+  /** Writes 0 with the setter of its level. */
+  clear(): void;
+}
+
+/**
+ * What a walk does on its way. Every function is optional. One that returns `"stop"` ends the walk, without a further call.
+ */
+export interface TableVisitor {
+  /** Level of the tables at which the walk turns back; the level of pages if left out. */
+  readonly lowest?: Level;
+  /**
+   * An entry above {@link lowest} that points to a table, before the entries of that table.
+   * @param entry - the entry
+   * @param below - page-frame number of the table that it points to
+   */
+  readonly table?: (entry: EntryCursor, below: Pfn) => "stop" | undefined;
+  /**
+   * The same entry, after those of the table that it points to.
+   * @param entry - the entry
+   * @param below - page-frame number of the table that it points to
+   */
+  readonly leave?: (entry: EntryCursor, below: Pfn) => void;
+  /**
+   * An entry above {@link lowest} that points to no table.
+   * @param entry - the entry
+   * @param value - what was read there: a block, or an entry that is not valid
+   * @returns the table that the visitor has put there, into which the walk goes on; `undefined` to pass over the entry
+   */
+  readonly gap?: (entry: EntryCursor, value: Words) => Pfn | "stop" | undefined;
+  /**
+   * The entries of a table of level {@link lowest} that translate pages of the range. They have not been read.
+   * @param first - the first of them; its `pages` are those of the whole run
+   * @param count - number of entries
+   */
+  readonly run?: (first: EntryCursor, count: number) => "stop" | undefined;
+}
+
+/** How a walk goes. */
+export interface WalkOptions {
+  /** From the last page to the first. False if left out. */
+  readonly downward?: boolean;
+}
+
 /**
  * Page tables as the kernel handles them: a table is named by its page-frame number, an entry by its index. Reads and writes
  * go through the MMU of the current CPU with the current key register, so a write that no guard opens faults: then a
@@ -36,69 +105,80 @@ export interface PageTableCounters {
  */
 export interface PageTables {
   /** Page-frame number of `init_mm`'s top-level table: swapper_pg_dir, init_top_pgt. */
-  readonly root: number;
+  readonly root: Pfn;
+  /** The kernel's half of the address space. */
+  readonly kernelRange: PageRange;
   /** What was written so far. */
   readonly counters: PageTableCounters;
-  /** Bits 63 to 32 of the entry that the last {@link read} or get-and-clear gave. */
-  readonly entryHigh: number;
-  /** Bits 31 to 0 of that entry. */
-  readonly entryLow: number;
+  /** Reads an entry. @param table - page-frame number @param index - which entry */
+  read(table: Pfn, index: number): Words;
   /**
-   * Reads an entry into {@link entryHigh} and {@link entryLow}.
-   * @param table - page-frame number
-   * @param index - which entry
+   * Walks the tables that translate a range, in the order of addresses: `walk_page_range`. It reads each entry above
+   * {@link TableVisitor.lowest} once.
+   * @param root - page-frame number of the top-level table
+   * @param range - which pages
+   * @param visitor - what is done on the way
+   * @param options - in which order
+   * @returns whether the walk came to its end, and was not stopped
    */
-  read(table: number, index: number): void;
-  /** `set_pte`. @param table - page-frame number @param index - which entry @param high - bits 63 to 32 @param low - bits 31 to 0 */
-  setPte(table: number, index: number, high: number, low: number): void;
+  walk(root: Pfn, range: PageRange, visitor: TableVisitor, options?: WalkOptions): boolean;
+  /**
+   * Finds the entry of a level that translates a page: `pgd_offset`, `p4d_offset`, `pud_offset`, `pmd_offset`, `pte_offset`.
+   * @param root - page-frame number of the top-level table
+   * @param level - of the table that holds the entry
+   * @param page - virtual page
+   * @returns the entry, which has not been read; `undefined` when the walk ends above
+   */
+  entryAt(root: Pfn, level: Level, page: Vpn): EntryCursor | undefined;
+  /** `set_pte`. @param table - page-frame number @param index - which entry @param entry - the new value */
+  setPte(table: Pfn, index: number, entry: Words): void;
   /**
    * `set_ptes`: a run of entries, each pointing one page further than the one before.
    * @param table - page-frame number
    * @param index - first index; the run ends inside the table
-   * @param high - bits 63 to 32 of the first entry
-   * @param low - bits 31 to 0 of the first entry
+   * @param first - the first entry
    * @param count - number of entries, at least 1
    */
-  setPtes(table: number, index: number, high: number, low: number, count: number): void;
-  /** `set_pmd`. @param table - page-frame number @param index - which entry @param high - bits 63 to 32 @param low - bits 31 to 0 */
-  setPmd(table: number, index: number, high: number, low: number): void;
-  /** `set_pud`. @param table - page-frame number @param index - which entry @param high - bits 63 to 32 @param low - bits 31 to 0 */
-  setPud(table: number, index: number, high: number, low: number): void;
-  /** `set_p4d`. @param table - page-frame number @param index - which entry @param high - bits 63 to 32 @param low - bits 31 to 0 */
-  setP4d(table: number, index: number, high: number, low: number): void;
-  /** `set_pgd`. @param table - page-frame number @param index - which entry @param high - bits 63 to 32 @param low - bits 31 to 0 */
-  setPgd(table: number, index: number, high: number, low: number): void;
+  setPtes(table: Pfn, index: number, first: Words, count: number): void;
+  /** `set_pmd`. @param table - page-frame number @param index - which entry @param entry - the new value */
+  setPmd(table: Pfn, index: number, entry: Words): void;
+  /** `set_pud`. @param table - page-frame number @param index - which entry @param entry - the new value */
+  setPud(table: Pfn, index: number, entry: Words): void;
+  /** `set_p4d`. @param table - page-frame number @param index - which entry @param entry - the new value */
+  setP4d(table: Pfn, index: number, entry: Words): void;
+  /** `set_pgd`. @param table - page-frame number @param index - which entry @param entry - the new value */
+  setPgd(table: Pfn, index: number, entry: Words): void;
   /**
    * The setter of a level: set_p4d at the top where the p4d is folded, then set_pud, set_pmd, set_pte.
-   * @param level - 0 being the top
+   * @param level - of the table
    * @param table - page-frame number
    * @param index - which entry
-   * @param high - bits 63 to 32
-   * @param low - bits 31 to 0
+   * @param entry - the new value
    */
-  setEntry(level: number, table: number, index: number, high: number, low: number): void;
+  setEntry(level: Level, table: Pfn, index: number, entry: Words): void;
   /**
    * `ptep_test_and_clear_young`.
    * @param table - page-frame number
    * @param index - which entry
    * @returns whether the page had been accessed
    */
-  ptepTestAndClearYoung(table: number, index: number): boolean;
+  ptepTestAndClearYoung(table: Pfn, index: number): boolean;
   /**
-   * `ptep_get_and_clear`: exchanges the entry with 0 and leaves the old one in {@link entryHigh} and {@link entryLow}.
+   * `ptep_get_and_clear`: exchanges the entry with 0.
    * @param table - page-frame number
    * @param index - which entry
+   * @returns the old entry
    */
-  ptepGetAndClear(table: number, index: number): void;
+  ptepGetAndClear(table: Pfn, index: number): Words;
   /**
    * `clear_full_ptes`: {@link ptepGetAndClear} of a run of entries, of which none is kept.
    * @param table - page-frame number
    * @param index - first index; the run ends inside the table
    * @param count - number of entries, at least 1
    */
-  clearFullPtes(table: number, index: number, count: number): void;
+  clearFullPtes(table: Pfn, index: number, count: number): void;
   /** `ptep_set_wrprotect`. @param table - page-frame number @param index - which entry */
-  ptepSetWrprotect(table: number, index: number): void;
+  ptepSetWrprotect(table: Pfn, index: number): void;
   /**
    * `wrprotect_ptes`: {@link ptepSetWrprotect} of a run of entries, each pointing one page further than the one before and otherwise
    * alike.
@@ -106,7 +186,7 @@ export interface PageTables {
    * @param index - first index; the run ends inside the table
    * @param count - number of entries, at least 1
    */
-  wrprotectPtes(table: number, index: number, count: number): void;
+  wrprotectPtes(table: Pfn, index: number, count: number): void;
   /**
    * `clear_young_dirty_ptes`, one entry.
    * @param table - page-frame number
@@ -114,50 +194,40 @@ export interface PageTables {
    * @param young - clear the access state
    * @param dirty - clear the dirty state
    */
-  clearYoungDirtyPte(table: number, index: number, young: boolean, dirty: boolean): void;
+  clearYoungDirtyPte(table: Pfn, index: number, young: boolean, dirty: boolean): void;
   /**
    * `pmdp_establish`: exchanges a leaf of the pmd level.
    * @param table - page-frame number
    * @param index - which entry
-   * @param high - bits 63 to 32 of the new entry
-   * @param low - bits 31 to 0
+   * @param entry - the new value
+   * @returns the old entry
    */
-  pmdpEstablish(table: number, index: number, high: number, low: number): void;
+  pmdpEstablish(table: Pfn, index: number, entry: Words): Words;
   /**
    * `ptep_set_access_flags`: gives a leaf the young, dirty and writable state of another entry.
    * @param table - page-frame number
    * @param index - which entry
-   * @param high - bits 63 to 32 of the entry with the state wanted
-   * @param low - bits 31 to 0
+   * @param wanted - the entry with that state
    * @returns whether anything changed
    */
-  ptepSetAccessFlags(table: number, index: number, high: number, low: number): boolean;
+  ptepSetAccessFlags(table: Pfn, index: number, wanted: Words): boolean;
   /**
    * Takes a zeroed table page from the buddy allocator: `pagetable_alloc`. Features see it before it is used and may refuse.
    * @param source - `kernel` or `user`
-   * @param level - the level that it is for, 0 being the top; the lowest if left out
+   * @param level - the level that it is for; the lowest if left out
    * @returns its page-frame number, or -1 when there is no memory or a feature refused
    */
-  allocTable(source: TableSource, level?: number): number;
+  allocTable(source: TableSource, level?: Level): Pfn;
   /**
    * Gives a table page back: `pagetable_free`.
    * @param table - page-frame number
    */
-  freeTable(table: number): void;
+  freeTable(table: Pfn): void;
   /**
    * Where a table page came from; `undefined` for a page that no allocation path knows as a table.
    * @param table - page-frame number
    */
-  sourceOf(table: number): TableSource | undefined;
-  /**
-   * Finds the table of a level that translates an address.
-   * @param root - page-frame number of the top-level table
-   * @param level - 0 being the top
-   * @param high - bits 63 to 32 of the address
-   * @param low - bits 31 to 0
-   * @returns the table's page-frame number, or -1 when the walk ends above
-   */
-  tableAt(root: number, level: number, high: number, low: number): number;
+  sourceOf(table: Pfn): TableSource | undefined;
 }
 
 /** Token of {@link PageTables}. */

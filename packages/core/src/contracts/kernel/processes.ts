@@ -1,4 +1,5 @@
 import type { Access, Privilege } from "../access.js";
+import type { Pfn, Vpn } from "../numbers.js";
 import { token } from "../token.js";
 import type { Token } from "../token.js";
 
@@ -33,7 +34,7 @@ export interface Mm {
   /** Number of the address space, unique in the machine's life. */
   readonly id: number;
   /** Page-frame number of its top-level table. */
-  readonly root: number;
+  readonly root: Pfn;
   /** Table pages of pte, pmd and pud below the top level: what VmPTE counts, in pages. Linux counts none of a p4d level. */
   readonly tablePages: number;
   /** Number of tasks and borrowers that use it. */
@@ -71,9 +72,9 @@ export interface AddressSpaces {
    * @param flags - MAP_ bits, {@link MapFlag} among them; a range already mapped is unmapped first
    * @returns 0 or a negative errno: -ENOMEM outside the user's half, or with 65530 mappings there
    */
-  mmap(mm: Mm, page: number, pages: number, prot: number, flags: number): number;
+  mmap(mm: Mm, page: Vpn, pages: number, prot: number, flags: number): number;
   /** munmap. @param mm - the address space @param page - first virtual page @param pages - length @returns 0 or a negative errno */
-  munmap(mm: Mm, page: number, pages: number): number;
+  munmap(mm: Mm, page: Vpn, pages: number): number;
   /**
    * mprotect.
    * @param mm - the address space
@@ -82,7 +83,7 @@ export interface AddressSpaces {
    * @param prot - {@link Prot} bits
    * @returns 0 or a negative errno
    */
-  mprotect(mm: Mm, page: number, pages: number, prot: number): number;
+  mprotect(mm: Mm, page: Vpn, pages: number, prot: number): number;
   /**
    * mremap, when the new address is already chosen.
    * @param mm - the address space
@@ -93,9 +94,9 @@ export interface AddressSpaces {
    * @param flags - MREMAP_ bits, none if left out; of them DONTUNMAP (4) acts, the others chose the address
    * @returns 0 or a negative errno
    */
-  mremap(mm: Mm, page: number, pages: number, newPage: number, newPages: number, flags?: number): number;
+  mremap(mm: Mm, page: Vpn, pages: number, newPage: Vpn, newPages: number, flags?: number): number;
   /** brk. @param mm - the address space @param page - one past the heap's last page, rounded up @returns 0 or a negative errno */
-  brk(mm: Mm, page: number): number;
+  brk(mm: Mm, page: Vpn): number;
   /**
    * madvise.
    * @param mm - the address space
@@ -105,7 +106,7 @@ export interface AddressSpaces {
    *   and GUARD_INSTALL (102) act on pages, DONTFORK (10) and its like on what becomes of the mapping; others are taken and do nothing
    * @returns 0 or a negative errno
    */
-  madvise(mm: Mm, page: number, pages: number, advice: number): number;
+  madvise(mm: Mm, page: Vpn, pages: number, advice: number): number;
   /**
    * mlock: fills a range as faults would, and keeps it filled as its mappings grow or become writable.
    * @param mm - the address space
@@ -113,9 +114,9 @@ export interface AddressSpaces {
    * @param pages - length
    * @returns 0 or a negative errno
    */
-  mlock(mm: Mm, page: number, pages: number): number;
+  mlock(mm: Mm, page: Vpn, pages: number): number;
   /** munlock. @param mm - the address space @param page - first virtual page @param pages - length @returns 0 or a negative errno */
-  munlock(mm: Mm, page: number, pages: number): number;
+  munlock(mm: Mm, page: Vpn, pages: number): number;
   /**
    * mlockall, and munlockall with no flags.
    * @param mm - the address space
@@ -128,25 +129,24 @@ export interface AddressSpaces {
    * @param page - virtual page
    * @returns its {@link Prot} bits, or -1 when no mapping holds the page
    */
-  protectionAt(mm: Mm, page: number): number;
+  protectionAt(mm: Mm, page: Vpn): number;
   /**
    * The end of the mapping nearest below a page.
    * @param mm - the address space
    * @param page - virtual page
    * @returns one past its last page, the page itself when a mapping that begins below holds it, or 0 when there is none
    */
-  endBelow(mm: Mm, page: number): number;
+  endBelow(mm: Mm, page: Vpn): number;
   /**
    * An access of the current task to a user address: through the CPU, and on a fault through the fault handler, until it
    * goes through or a signal would be sent.
    * @param mm - the address space, which is the current one
-   * @param high - bits 63 to 32 of the address
-   * @param low - bits 31 to 0
+   * @param page - virtual page of the address
    * @param access - what is done
    * @param privilege - USER, or UACCESS for copy_to_user and its like
    * @returns number of faults taken: 0 when the page was mapped already; -EFAULT when no mapping allows the access
    */
-  touch(mm: Mm, high: number, low: number, access: Access, privilege: Privilege): number;
+  touch(mm: Mm, page: Vpn, access: Access, privilege: Privilege): number;
 }
 
 /** Token of {@link AddressSpaces}. */

@@ -1,6 +1,6 @@
-import { SetMemory, Tasks, Vmalloc } from "@kpkeys/core/contracts";
+import { LinearMap, SetMemory, Tasks, Vmalloc } from "@kpkeys/core/contracts";
 import type { Machine } from "@kpkeys/kernel";
-import { linearAddress, scan } from "../evidence.js";
+import { scan } from "../evidence.js";
 import type { Exhibit, Finding, Scene } from "../exhibit.js";
 import { tablePkey } from "../pgtables.js";
 import { runProcess, takePageInBlock } from "../setup.js";
@@ -85,9 +85,8 @@ const vmemmapTables: Exhibit = {
 /** Sets the key of one page in a block of the linear map, which has to be split for that. */
 function tagInBlock({ machine, step }: Scene): Finding {
   const pfn = takePageInBlock(machine);
-  const { high, low } = linearAddress(machine, pfn);
   step("set_memory_pkey() of one page that a block of the linear map maps");
-  machine.get(SetMemory).setMemoryPkey(high, low, 1, tablePkey(machine));
+  machine.get(SetMemory).setMemoryPkey(machine.get(LinearMap).pageOf(pfn), 1, tablePkey(machine));
   const calls = machine.get(PkeyCalls);
   return {
     seen: calls.some(({ errno }) => errno < 0),

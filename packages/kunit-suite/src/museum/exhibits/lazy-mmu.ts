@@ -1,5 +1,5 @@
-import { Exceptions, LazyMmu, PageTables, SetMemory, Tasks } from "@kpkeys/core/contracts";
-import { linearAddress, liveRightsText, oopsIn } from "../evidence.js";
+import { Exceptions, LazyMmu, LinearMap, PageTables, SetMemory, Tasks } from "@kpkeys/core/contracts";
+import { liveRightsText, oopsIn } from "../evidence.js";
 import type { Exhibit, Finding, Scene } from "../exhibit.js";
 import { tablePkey } from "../pgtables.js";
 
@@ -47,8 +47,7 @@ function changeLinearMapOnIrqExit({ machine, step }: Scene): Finding {
   const tasks = machine.get(Tasks);
   const lazy = machine.get(LazyMmu);
   const [first, second] = [tasks.create(undefined), tasks.create(undefined)];
-  const page = machine.get(PageTables).allocTable("kernel");
-  const { high, low } = linearAddress(machine, page);
+  const page = machine.get(LinearMap).pageOf(machine.get(PageTables).allocTable("kernel"));
   tasks.switchTo(first);
   step(`task ${first.tid} begins a lazy MMU section`);
   lazy.enable();
@@ -64,7 +63,7 @@ function changeLinearMapOnIrqExit({ machine, step }: Scene): Finding {
           step(`task ${first.tid} is scheduled again, the exception not yet returned from`);
           tasks.switchTo(first);
           step("it changes an attribute of the linear map: set_memory_pkey() of one page");
-          machine.get(SetMemory).setMemoryPkey(high, low, 1, 0);
+          machine.get(SetMemory).setMemoryPkey(page, 1, 0);
           step("the exception returns");
         },
       );

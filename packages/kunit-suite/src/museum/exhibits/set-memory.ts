@@ -1,4 +1,4 @@
-import { PageAllocator, PkeyRegister, SetMemory } from "@kpkeys/core/contracts";
+import { LinearMap, PageAllocator, pageOf, PkeyRegister, SetMemory } from "@kpkeys/core/contracts";
 import { leafOf, linearAddress, registerText, strayStore } from "../evidence.js";
 import type { Exhibit, Finding, Scene } from "../exhibit.js";
 import { tablePkey } from "../pgtables.js";
@@ -11,7 +11,7 @@ function askForKeyBeyond({ machine, step }: Scene): Finding {
   const address = linearAddress(machine, pfn);
   const before = leafOf(machine, address);
   step(`set_memory_pkey() of a page with key ${keys}; ${name} has keys 0 to ${keys - 1}`);
-  const errno = machine.get(SetMemory).setMemoryPkey(address.high, address.low, 1, keys);
+  const errno = machine.get(SetMemory).setMemoryPkey(machine.get(LinearMap).pageOf(pfn), 1, keys);
   const after = leafOf(machine, address);
   const told = [
     `set_memory_pkey(page ${pfn}, key ${keys}) = ${errno}`,
@@ -44,7 +44,9 @@ function protectTaggedAddress({ machine, step }: Scene): Finding {
   const { high, low } = linearAddress(machine, pfn);
   const tagged = (high & 0x00ff_ffff) | (TAG << 24);
   step(`set_memory_pkey() of a page by the address that KASAN has tagged: ${registerText(tagged, low)}`);
-  const errno = machine.get(SetMemory).setMemoryPkey(tagged, low, 1, tablePkey(machine));
+  const errno = machine
+    .get(SetMemory)
+    .setMemoryPkey(pageOf({ high: tagged, low }, machine.memory.pageShift), 1, tablePkey(machine));
   step("a stray store to the page");
   const store = strayStore(machine, pfn, "stray store");
   return { ...store, evidence: `set_memory_pkey(${registerText(tagged, low)}) = ${errno}\n${store.evidence}` };

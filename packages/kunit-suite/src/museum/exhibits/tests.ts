@@ -1,4 +1,13 @@
-import { Errno, Exceptions, LinearMap, PageAllocator, PageTableFormat, PageTables } from "@kpkeys/core/contracts";
+import {
+  Errno,
+  Exceptions,
+  LinearMap,
+  PageAllocator,
+  pageOf,
+  PageTableFormat,
+  PageTables,
+  toLevel,
+} from "@kpkeys/core/contracts";
 import type { Words } from "@kpkeys/core/contracts";
 import { addressText } from "@kpkeys/kernel";
 import type { Machine } from "@kpkeys/kernel";
@@ -12,12 +21,13 @@ import { takePageInBlock } from "../setup.js";
 function judge(machine: Machine, targets: readonly Words[], verdicts: readonly string[]): Finding {
   const tables = new Set(machine.scan().map(({ pfn }) => pfn));
   const linearMap = machine.get(LinearMap);
-  const lines = targets.map(({ high, low }) => {
-    const pfn = linearMap.pfnOf(high, low);
-    return `${addressText(high, low)} is in page ${pfn}, ${tables.has(pfn) ? "a table page" : `none of the ${tables.size} table pages`}`;
+  const pfnOf = (target: Words): number => linearMap.pfnOf(pageOf(target, machine.memory.pageShift));
+  const lines = targets.map((target) => {
+    const pfn = pfnOf(target);
+    return `${addressText(target.high, target.low)} is in page ${pfn}, ${tables.has(pfn) ? "a table page" : `none of the ${tables.size} table pages`}`;
   });
   return {
-    seen: targets.some(({ high, low }) => !tables.has(linearMap.pfnOf(high, low))),
+    seen: targets.some((target) => !tables.has(pfnOf(target))),
     evidence: [...verdicts, ...lines].join("\n"),
   };
 }
@@ -46,7 +56,8 @@ function writeDirectMapPgtables({ machine, step }: Scene): Finding {
   const pfn = takePageInBlock(machine);
   const address = linearAddress(machine, pfn);
   const tables = machine.get(PageTables);
-  const table = tables.tableAt(tables.root, machine.levelNames.length - 1, address.high, address.low);
+  const lastLevel = toLevel(machine.levelNames.length - 1);
+  const pte = tables.entryAt(tables.root, lastLevel, machine.get(LinearMap).pageOf(pfn));
   machine.get(PageAllocator).free(pfn, 0);
   step("the suite's case takes a page of a block, makes certain that a pte maps it, and writes each level's entry");
   const suite = hardenedPgtables({ cases: ["write_direct_map_pgtables"] });
@@ -57,10 +68,10 @@ function writeDirectMapPgtables({ machine, step }: Scene): Finding {
     targets.map(([, high, low]) => ({ high: Number.parseInt(high!, 16) | 0, low: Number.parseInt(low!, 16) | 0 })),
     [
       `${result!.name}: ${result!.status}`,
-      `the pte table of ${addressText(address.high, address.low)}: ${table < 0 ? "none, a block maps it" : `page ${table}`}`,
+      `the pte table of ${addressText(address.high, address.low)}: ${pte === undefined ? "none, a block maps it" : `page ${pte.table}`}`,
     ],
   );
-  return { ...found, seen: found.seen || result!.status !== "passed" || targets.length === 0 || table >= 0 };
+  return { ...found, seen: found.seen || result!.status !== "passed" || targets.length === 0 || pte !== undefined };
 }
 
 const testTargetBlockMapped: Exhibit = {

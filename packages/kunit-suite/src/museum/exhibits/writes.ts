@@ -1,4 +1,13 @@
-import { AddressSpaces, ArchTools, OK, PageAllocator, PageTableFormat, PageTables } from "@kpkeys/core/contracts";
+import {
+  AddressSpaces,
+  ArchTools,
+  OK,
+  PageAllocator,
+  PageTableFormat,
+  PageTables,
+  toLevel,
+  toVpn,
+} from "@kpkeys/core/contracts";
 import type { Words } from "@kpkeys/core/contracts";
 import { KernelFault } from "@kpkeys/kernel";
 import type { Machine } from "@kpkeys/kernel";
@@ -26,13 +35,11 @@ function adviseFree({ machine, step }: Scene): Finding {
 function entryText(machine: Machine, root: number): string {
   const tables = machine.get(PageTables);
   const format = machine.get(PageTableFormat);
-  const level = format.geometry.levels.length - 1;
-  const low = USER_PAGE * 4096;
-  tables.read(tables.tableAt(root, level, 0, low), format.index(level, 0, low));
-  const { entryHigh, entryLow } = tables;
-  const young = format.isYoung(entryHigh, entryLow) ? "young" : "old";
-  const dirty = format.isDirty(entryHigh, entryLow) ? "dirty" : "clean";
-  return `madvise() returned, and the entry is ${registerText(entryHigh, entryLow)}: ${young} and ${dirty}`;
+  const lastLevel = toLevel(format.geometry.levels.length - 1);
+  const { high, low } = tables.entryAt(root, lastLevel, toVpn(USER_PAGE))!.read();
+  const young = format.isYoung(high, low) ? "young" : "old";
+  const dirty = format.isDirty(high, low) ? "dirty" : "clean";
+  return `madvise() returned, and the entry is ${registerText(high, low)}: ${young} and ${dirty}`;
 }
 
 const clearYoungDirty: Exhibit = {
@@ -54,10 +61,9 @@ function rootEntries(machine: Machine): readonly (Words & { readonly index: numb
   const tables = machine.get(PageTables);
   const format = machine.get(PageTableFormat);
   const entries = 2 ** format.geometry.levels[0]!.indexBits;
-  return Array.from({ length: entries }, (_, index) => {
-    tables.read(tables.root, index);
-    return { index, high: tables.entryHigh, low: tables.entryLow };
-  }).filter(({ high, low }) => format.isPresent(high, low));
+  return Array.from({ length: entries }, (_, index) => ({ index, ...tables.read(tables.root, index) })).filter(
+    ({ high, low }) => format.isPresent(high, low),
+  );
 }
 
 /** Fills a second top-level table with the kernel's entries, as a firmware's address space needs them. */
@@ -98,7 +104,7 @@ const rawTableCopy: Exhibit = {
   },
   green: {
     run: copyRootWith((machine, table, index, entry) => {
-      machine.get(PageTables).setEntry(0, table, index, entry.high, entry.low);
+      machine.get(PageTables).setEntry(toLevel(0), table, index, entry);
     }),
   },
 };
@@ -107,12 +113,10 @@ const rawTableCopy: Exhibit = {
 function linkTableWith(link: (machine: Machine, pmd: number, index: number) => void): (scene: Scene) => Finding {
   return ({ machine, step }) => {
     const mm = runProcess(machine, 1);
-    const format = machine.get(PageTableFormat);
-    const level = format.geometry.levels.length - 2;
-    const pmd = machine.get(PageTables).tableAt(mm.root, level, 0, USER_PAGE * 4096);
-    const index = format.index(level, 0, USER_PAGE * 4096) + 1;
-    step(`a table is linked into entry ${index} of table page ${pmd}`);
-    link(machine, pmd, index);
+    const level = toLevel(machine.levelNames.length - 2);
+    const { table, index } = machine.get(PageTables).entryAt(mm.root, level, toVpn(USER_PAGE))!;
+    step(`a table is linked into entry ${index + 1} of table page ${table}`);
+    link(machine, table, index + 1);
     step("the scanner walks all tables from the live roots");
     return scan(machine);
   };
@@ -144,8 +148,7 @@ const rawTableLink: Exhibit = {
   green: {
     run: linkTableWith((machine, pmd, index) => {
       const tables = machine.get(PageTables);
-      const { high, low } = tableEntry(machine, tables.allocTable("user"));
-      tables.setPmd(pmd, index, high, low);
+      tables.setPmd(pmd, index, tableEntry(machine, tables.allocTable("user")));
     }),
   },
 };

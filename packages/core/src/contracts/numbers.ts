@@ -1,0 +1,42 @@
+import type { Words } from "./pkey-register.js";
+
+/** Page-frame number: a physical address divided by the page size. */
+export type Pfn = number;
+/** Virtual page number: a 64-bit virtual address divided by the page size; below 2^52. */
+export type Vpn = number;
+/** Level of a table, 0 being the top. */
+export type Level = number;
+
+/** Makes a {@link Pfn}. @param n - a page-frame number */
+export function toPfn(n: number): Pfn {
+  return n;
+}
+
+/** Makes a {@link Vpn}. @param n - a virtual page number */
+export function toVpn(n: number): Vpn {
+  return n;
+}
+
+/** Makes a {@link Level}. @param n - 0 being the top */
+export function toLevel(n: number): Level {
+  return n;
+}
+
+/**
+ * An address in a virtual page, in the words that a {@link Cpu} takes.
+ * @param page - the page
+ * @param pageShift - log2 of the page size in bytes
+ * @param offset - bytes from the start of the page, 0 if left out
+ */
+export function wordsOf(page: Vpn, pageShift: number, offset = 0): Words {
+  return { high: Math.floor(page / 2 ** (32 - pageShift)) | 0, low: (page << pageShift) | offset };
+}
+
+/**
+ * The virtual page that holds an address.
+ * @param address - the address in two words
+ * @param pageShift - log2 of the page size in bytes
+ */
+export function pageOf({ high, low }: Words, pageShift: number): Vpn {
+  return toVpn((high >>> 0) * 2 ** (32 - pageShift) + (low >>> pageShift));
+}

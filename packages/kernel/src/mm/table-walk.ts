@@ -1,0 +1,155 @@
+import { EntryType, toLevel, toVpn } from "@kpkeys/core/contracts";
+import type {
+  EntryCursor,
+  Level,
+  PageRange,
+  PageTableFormat,
+  PageTables,
+  Pfn,
+  TableVisitor,
+  Vpn,
+  WalkOptions,
+  Words,
+} from "@kpkeys/core/contracts";
+
+// How a virtual address is translated, here with four levels and pages of 4 KiB (other geometries have other widths):
+//
+//   63      48 47      39 38      30 29      21 20      12 11       0
+//   |  half   | index 0  | index 1  | index 2  | index 3  |  offset  |
+//             '------------------ page number -----------'
+//
+//   root: table 0 [index 0] -> table 1 [index 1] -> table 2 [index 2] -> table 3 [index 3] -> page
+//         pgd                  pud                  pmd                  pte
+//
+// An entry above the last level points to a table, is a leaf that maps a block, or is empty. An entry of level n translates
+// `2 ** (shift of n - page shift)` pages. With split roots the half chooses the root; with a shared root index 0 covers both halves.
+
+// Local copy: V8 constant-folds module-level constants but loads imported bindings each time.
+const { TABLE } = EntryType;
+const NO_ENTRY: Words = { high: 0, low: 0 };
+
+/** What the walk does with tables. */
+type Access = Pick<PageTables, "read" | "setEntry">;
+
+/** {@link EntryCursor} over the kernel's own accesses. */
+class Cursor implements EntryCursor {
+  readonly level: Level;
+  readonly table: Pfn;
+  readonly index: number;
+  readonly page: Vpn;
+  readonly pages: number;
+  readonly #tables: Access;
+
+  constructor(tables: Access, level: Level, table: Pfn, index: number, page: Vpn, pages: number) {
+    this.#tables = tables;
+    this.level = level;
+    this.table = table;
+    this.index = index;
+    this.page = page;
+    this.pages = pages;
+  }
+
+  read(): Words {
+    return this.#tables.read(this.table, this.index);
+  }
+
+  set(entry: Words): void {
+    this.#tables.setEntry(this.level, this.table, this.index, entry);
+  }
+
+  clear(): void {
+    this.set(NO_ENTRY);
+  }
+}
+
+/** One walk. All plans have one shape, whatever their visitors leave out: V8 then inlines what is read of them. */
+interface Plan {
+  readonly lowest: Level;
+  readonly table: TableVisitor["table"] | undefined;
+  readonly leave: TableVisitor["leave"] | undefined;
+  readonly gap: TableVisitor["gap"] | undefined;
+  readonly run: TableVisitor["run"] | undefined;
+  readonly downward: boolean;
+}
+
+/** The kernel's walk of page tables. All code that reads or changes tables by address goes through it. */
+export class TableWalk {
+  readonly #tables: Access;
+  readonly #format: PageTableFormat;
+  /** Pages that an entry of each level translates. */
+  readonly #spans: readonly number[];
+  /** Number of entries of a table of each level, less 1. */
+  readonly #masks: readonly number[];
+  readonly #last: Level;
+
+  /**
+   * @param tables - reads and writes entries
+   * @param format - the geometry and the codec
+   */
+  constructor(tables: Access, format: PageTableFormat) {
+    const { levels, pageShift } = format.geometry;
+    this.#tables = tables;
+    this.#format = format;
+    this.#spans = levels.map(({ shift }) => 2 ** (shift - pageShift));
+    this.#masks = levels.map(({ indexBits }) => 2 ** indexBits - 1);
+    this.#last = toLevel(levels.length - 1);
+  }
+
+  /** See {@link PageTables.walk}. */
+  walk(root: Pfn, { from, to }: PageRange, visitor: TableVisitor, options?: WalkOptions): boolean {
+    const { lowest = this.#last, table, leave, gap, run } = visitor;
+    const plan = { lowest, downward: options?.downward ?? false, table, leave, gap, run };
+    return from >= to || this.#visit(plan, toLevel(0), root, from, to);
+  }
+
+  /** See {@link PageTables.entryAt}. */
+  entryAt(root: Pfn, level: Level, page: Vpn): EntryCursor | undefined {
+    let found: EntryCursor | undefined;
+    const range = { from: page, to: toVpn(page + 1) };
+    this.walk(root, range, {
+      lowest: level,
+      run: (first) => {
+        found = first;
+        return undefined;
+      },
+    });
+    return found;
+  }
+
+  /** Visits the entries of a table that translate a range, and what is below them. @returns whether the walk goes on */
+  #visit(plan: Plan, level: Level, table: Pfn, from: Vpn, to: Vpn): boolean {
+    const { lowest, downward } = plan;
+    const span = this.#spans[level]!;
+    const mask = this.#masks[level]!;
+    // Entries are numbered from address 0 on, across all tables of the level. A bit operation takes such a number modulo 2^32.
+    const first = Math.floor(from / span);
+    const last = Math.ceil(to / span) - 1;
+    if (level === lowest) {
+      if (plan.run === undefined) return true;
+      const cursor = this.#cursor(level, table, first & mask, from, to);
+      return plan.run(cursor, last - first + 1) !== "stop";
+    }
+    for (let i = 0; i <= last - first; i++) {
+      const number = downward ? last - i : first + i;
+      const index = number & mask;
+      const page = toVpn(Math.max(from, number * span));
+      const end = toVpn(Math.min(to, (number + 1) * span));
+      const value = this.#tables.read(table, index);
+      if (this.#format.typeOf(level, value.high, value.low) === TABLE) {
+        const below = this.#format.pfnOf(value.high, value.low);
+        if (plan.table?.(this.#cursor(level, table, index, page, end), below) === "stop") return false;
+        if (!this.#visit(plan, toLevel(level + 1), below, page, end)) return false;
+        plan.leave?.(this.#cursor(level, table, index, page, end), below);
+      } else if (plan.gap !== undefined) {
+        const below = plan.gap(this.#cursor(level, table, index, page, end), value);
+        if (below === "stop") return false;
+        if (below !== undefined && !this.#visit(plan, toLevel(level + 1), below, page, end)) return false;
+      }
+    }
+    return true;
+  }
+
+  #cursor(level: Level, table: Pfn, index: number, page: Vpn, end: Vpn): Cursor {
+    return new Cursor(this.#tables, level, table, index, page, end - page);
+  }
+}
