@@ -72,20 +72,15 @@ export const voidConstructor: Plugin = variant(
   "pagetable_*_ctor() returns nothing",
   (container) => {
     const points = resolve(container, ExtensionPoints);
-    provide(container, ExtensionPoints, {
-      ...points,
-      on(point, handler) {
-        if (point !== "tablePageCtor") {
-          points.on(point, handler);
-          return;
-        }
-        const ctor = handler as ExtensionHandlers["tablePageCtor"];
-        points.on("tablePageCtor", (pfn, level, source) => Math.max(0, ctor(pfn, level, source)));
-      },
-      get tableAllocator() {
-        return points.tableAllocator;
-      },
-    });
+    const on = points.on.bind(points);
+    points.on = (point, handler) => {
+      if (point !== "tablePageCtor") {
+        on(point, handler);
+        return;
+      }
+      const ctor = handler as ExtensionHandlers["tablePageCtor"];
+      on("tablePageCtor", (pfn, level, source) => Math.max(0, ctor(pfn, level, source)));
+    };
   },
 );
 
@@ -153,8 +148,7 @@ export const addressTagKept: Plugin = variant(
  * register that decides nothing.
  */
 export const mockedPkeys: Plugin = variant("museum-mock", "kpkeys on a CPU without kernel pkeys", (container) => {
-  const arch = resolve(container, KpkeysArch);
-  provide(container, KpkeysArch, { ...arch, supportsKpkeys: () => true, supportsKpkeysEarly: () => true });
+  Object.assign(resolve(container, KpkeysArch), { supportsKpkeys: () => true, supportsKpkeysEarly: () => true });
 });
 
 /** A key is set only where the CPU has keys, whatever kpkeys says (before v6). Before the mock in the order of features. */
@@ -162,10 +156,11 @@ export const taggingAsksCpu: Plugin = variant(
   "museum-tagging-asks-cpu",
   "set_memory_pkey() does nothing unless the CPU itself has kernel pkeys",
   (container) => {
-    const cpu = resolve(container, KpkeysArch);
+    const arch = resolve(container, KpkeysArch);
+    const isSupported = arch.supportsKpkeys.bind(arch);
     replaceService(container, SetMemory, (original) => ({
       ...original,
-      setMemoryPkey: (page, pages, pkey) => (cpu.supportsKpkeys() ? original.setMemoryPkey(page, pages, pkey) : 0),
+      setMemoryPkey: (page, pages, pkey) => (isSupported() ? original.setMemoryPkey(page, pages, pkey) : 0),
     }));
   },
 );
