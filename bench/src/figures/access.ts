@@ -31,9 +31,10 @@ function hotPages(machine: Machine): Hot {
   const map = machine.get(LinearMap);
   const pfn = machine.memory.firstPfn + HOT_PAGE;
   for (let page = 0; page < HOT_PAGES; page++) {
-    cpu.store64(map.address(pfn + page).high, map.address(pfn + page).low, 0, page + 1);
+    const { high, low } = map.address(pfn + page);
+    cpu.store64(high, low, 0, page + 1);
   }
-  return { cpu, high: map.address(pfn).high, low: map.address(pfn).low };
+  return { cpu, ...map.address(pfn) };
 }
 
 const load = figure("tlb-hit-load", "a checked load of a page that the TLB holds", (arch) => {

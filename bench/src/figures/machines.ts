@@ -16,7 +16,8 @@ function guardedWrites(arch: ArchId): () => void {
   const tables = boot(arch, { mib: 256 }).get(PageTables);
   const table = tables.allocTable("kernel");
   return () => {
-    for (let n = 0; n < OPERATIONS; n++) tables.setPte(table, n & (ENTRIES - 1), { high: 0, low: ((n & 0xfffff) << 12) | LEAF });
+    for (let n = 0; n < OPERATIONS; n++)
+      tables.setPte(table, n & (ENTRIES - 1), { high: 0, low: ((n & 0xfffff) << 12) | LEAF });
   };
 }
 
