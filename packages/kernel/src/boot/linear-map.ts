@@ -1,6 +1,6 @@
 import { toPfn } from "@kpkeys/core/contracts";
 import type { EntryCursor, Level, Pfn, TableVisitor, Vpn } from "@kpkeys/core/contracts";
-import { filling, leafOf } from "./mappings.js";
+import { fillGap, leafOf } from "./mappings.js";
 import type { MappingParts } from "./mappings.js";
 
 /**
@@ -57,12 +57,12 @@ export function mapLinear(parts: MappingParts): void {
     return linearMap === "block" && isUsed && pages === size && pfnOf(page) % size === 0;
   }
 
-  const { gap: fill } = filling(parts, take);
+  const fillWithTable = fillGap(parts, take);
   for (const [start, end] of linearRuns(parts).toReversed()) {
     const range = { from: addresses.pageOf(start), to: addresses.pageOf(end) };
     const visitor: TableVisitor = {
       gap(entry) {
-        if (!isBlock(entry)) return fill(entry);
+        if (!isBlock(entry)) return fillWithTable(entry);
         const first = pfnOf(entry.page);
         entry.set(leafOf(format, entry.level, first, arch.linearMapProtection));
         note(entry.level, 1, first);

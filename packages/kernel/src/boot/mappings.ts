@@ -56,17 +56,15 @@ function noTable(): never {
 }
 
 /**
- * Makes a visitor that fills gaps with tables of boot.
+ * Makes the `gap` function of a visitor that fills gaps with tables of boot.
  * @param parts - what the mapping is made with
  * @param take - gives table pages
  * @throws KpkeysError ERR_OUT_OF_MEMORY, while the walk goes on, when there is none
  */
-export function filling({ populate }: MappingParts, take: TakeTable): { gap(entry: EntryCursor): Pfn } {
-  return {
-    gap(entry) {
-      const table = populate.link(entry, false, take);
-      return table === "stop" ? noTable() : table;
-    },
+export function fillGap({ populate }: MappingParts, take: TakeTable): (entry: EntryCursor) => Pfn {
+  return (entry) => {
+    const table = populate.link(entry, false, take);
+    return table === "stop" ? noTable() : table;
   };
 }
 
@@ -99,7 +97,7 @@ export function mapImageAndFixmap(parts: MappingParts): void {
       tables.root,
       { from, to: toVpn(from + pages) },
       {
-        ...filling(parts, () => tablePages.takeStatic("image")),
+        gap: fillGap(parts, () => tablePages.takeStatic("image")),
         run({ table, index, page }, count) {
           const first = leafOf(format, lastLevel, toPfn(pfn + page - from), SECTION_PROTECTION[name]!);
           tables.setPtes(table, index, first, count);
@@ -147,6 +145,6 @@ export function preallocateVmallocTables(parts: MappingParts): void {
   if (splitRoots) return;
   const from = pageOfAddress(arch.layout.vmallocStart, pageShift);
   const to = pageOfAddress(arch.layout.vmallocEnd, pageShift);
-  const visitor = filling(parts, (level) => tables.allocTable("kernel", level));
-  tables.walk(tables.root, { from, to }, { ...visitor, lowest: toLevel(1) });
+  const gap = fillGap(parts, (level) => tables.allocTable("kernel", level));
+  tables.walk(tables.root, { from, to }, { lowest: toLevel(1), gap });
 }

@@ -53,7 +53,8 @@ export function createLeafWalk(tables: PageTables, format: PageTableFormat): Lea
     return tables.walk(tables.root, range, {
       gap({ level, table, index, page, pages }, value) {
         const size = sizes[level]!;
-        const goesOn = isLeaf(level, value) && visit({ level, table, index, value, page, size, isWhole: pages === size });
+        const goesOn =
+          isLeaf(level, value) && visit({ level, table, index, value, page, size, isWhole: pages === size });
         return goesOn ? undefined : "stop";
       },
       run({ level, table, index: first, page }, count) {
