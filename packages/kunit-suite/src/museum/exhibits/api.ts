@@ -10,9 +10,11 @@ import {
   Privilege,
 } from "@kpkeys/core/contracts";
 import type { KpkeysState, Words } from "@kpkeys/core/contracts";
-import { createKpkeysV6, createKpkeysV7 } from "@kpkeys/core/dialects";
+import { fromWords } from "@kpkeys/core/machine";
 import { KernelFault } from "@kpkeys/kernel";
 import type { Machine } from "@kpkeys/kernel";
+import { createKpkeysV6 } from "../dialects/v6.js";
+import { createKpkeysV7 } from "../dialects/v7.js";
 import { linearAddress, liveRightsText, registerText, strayStore } from "../evidence.js";
 import type { Exhibit, Finding, Scene } from "../exhibit.js";
 import { openValue } from "../pgtables.js";
@@ -56,8 +58,6 @@ function refusalOf(call: () => void): string | undefined {
   return undefined;
 }
 
-const toBigInt = ({ high, low }: Words): bigint => (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
-
 const leaveWithForgedState = callWith("kpkeys_leave_context", (machine, { low }) => {
   machine.get(Kpkeys).leaveContext(low as KpkeysState);
 });
@@ -73,7 +73,7 @@ const callableRestore: Exhibit = {
   detector: "attack",
   red: {
     run: callWith("kpkeys_restore_pkey_reg of levels", (machine, value) => {
-      createKpkeysV6(machine.container).restorePkeyReg(toBigInt(value));
+      createKpkeysV6(machine.container).restorePkeyReg(fromWords(value.high, value.low));
     }),
   },
   green: { run: leaveWithForgedState },
@@ -90,7 +90,7 @@ const restoreAnyValue: Exhibit = {
   detector: "attack",
   red: {
     run: callWith("__kpkeys_set_pkey_reg_nosync of contexts", (machine, value) => {
-      createKpkeysV7(machine.container).setPkeyRegNosync(toBigInt(value));
+      createKpkeysV7(machine.container).setPkeyRegNosync(fromWords(value.high, value.low));
       machine.cpus.current.synchronise();
     }),
   },

@@ -1,10 +1,9 @@
-import type { ContextName, DependencyContainer, LiteralContext } from "../contracts/index.js";
+import type { ContextName, DependencyContainer, LiteralContext } from "@kpkeys/core/contracts";
 import { createRawRegister, KPKEYS_PKEY_REG_INVAL } from "./registers.js";
 import type { DialectOptions } from "./registers.js";
 
 /**
- * The API as v7 and v8 have it: contexts, and register values. For readers of those versions; what it hands around are raw values, so
- * nothing in a machine uses it.
+ * The API as v7 and v8 have it: contexts, and register values. What it hands around are raw values, so nothing in a machine uses it.
  */
 export interface KpkeysV7 {
   /**
@@ -15,8 +14,7 @@ export interface KpkeysV7 {
    */
   readonly setContext: <const C extends ContextName>(context: LiteralContext<C>) => bigint;
   /**
-   * `kpkeys_restore_pkey_reg()`: writes a value, unless it stands for "nothing was written". It takes any other value, whoever made
-   * it: as a function that can be called it would be a gadget that opens all keys, which is why the series has it always inlined.
+   * `kpkeys_restore_pkey_reg()`: writes a value, unless it stands for "nothing was written". It takes any other value: as a function that can be called it would be a gadget that opens all keys, which is why the series has it always inlined.
    * @param value - meant to be what {@link setContext} gave
    */
   readonly restorePkeyReg: (value: bigint) => void;

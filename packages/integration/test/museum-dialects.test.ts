@@ -1,7 +1,8 @@
 import { Exceptions, LinearMap, PageTables, Privilege } from "@kpkeys/core/contracts";
 import { Access } from "@kpkeys/core/contracts";
-import { createKpkeysV6, createKpkeysV7, KPKEYS_PKEY_REG_INVAL } from "@kpkeys/core/dialects";
+import { fromWords } from "@kpkeys/core/machine";
 import type { Machine } from "@kpkeys/kernel";
+import { createKpkeysV6, createKpkeysV7, KPKEYS_PKEY_REG_INVAL } from "@kpkeys/kunit-suite/museum";
 import { describe, expect, it } from "vitest";
 import { ARCHES, hardened } from "./machines.js";
 
@@ -12,7 +13,7 @@ const VALUES = {
 } as const;
 
 function register({ cpus: { current } }: Machine): bigint {
-  return (BigInt(current.pkeyRegisterHigh >>> 0) << 32n) | BigInt(current.pkeyRegisterLow >>> 0);
+  return fromWords(current.pkeyRegisterHigh, current.pkeyRegisterLow);
 }
 
 /** A stray store of 0 to an unused entry of a table that the kernel uses. */
@@ -38,7 +39,7 @@ describe.each(ARCHES)("the older dialects on %s", (arch) => {
     }
   });
 
-  it("restore any value: whoever can call that with a value of his own opens the page tables", () => {
+  it("restore any value: one call with a chosen value opens the page tables", () => {
     const machine = hardened(arch);
     const { restorePkeyReg, setPkeyRegNosync } = createKpkeysV7(machine.container);
     expect(strayStore(machine)).toBe(-14);

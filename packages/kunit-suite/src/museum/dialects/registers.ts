@@ -1,6 +1,7 @@
-import { Cpus, Kpkeys, PkeyRegister } from "../contracts/index.js";
-import type { ContextName, DependencyContainer } from "../contracts/index.js";
-import { resolve } from "../framework/di.js";
+import { resolve } from "@kpkeys/core";
+import { Cpus, Kpkeys, PkeyRegister } from "@kpkeys/core/contracts";
+import type { ContextName, DependencyContainer } from "@kpkeys/core/contracts";
+import { fromWords, toWords } from "@kpkeys/core/machine";
 
 /** Choices of a dialect. */
 export interface DialectOptions {
@@ -12,7 +13,7 @@ export interface DialectOptions {
 }
 
 /**
- * The register value that stands for "nothing was written": 0, because it would deny everything, so nobody can want to restore it. On
+ * The register value that stands for "nothing was written": 0, because it would deny everything, so there is no reason to restore it. On
  * an architecture whose fields withhold rights, 0 denies nothing: there it is a value like any other.
  */
 export const KPKEYS_PKEY_REG_INVAL = 0n;
@@ -59,10 +60,11 @@ export function createRawRegister(
       const low = (pkeyRegisterLow & ~clear.low) | set.low;
       if (skipEqualWrites && high === pkeyRegisterHigh && low === pkeyRegisterLow) return KPKEYS_PKEY_REG_INVAL;
       writeWords(high, low, true);
-      return (BigInt(pkeyRegisterHigh >>> 0) << 32n) | BigInt(pkeyRegisterLow >>> 0);
+      return fromWords(pkeyRegisterHigh, pkeyRegisterLow);
     },
     write(value, synchronise) {
-      writeWords(Number(BigInt.asIntN(32, value >> 32n)), Number(BigInt.asIntN(32, value)), synchronise);
+      const { high, low } = toWords(value);
+      writeWords(high, low, synchronise);
     },
   };
 }

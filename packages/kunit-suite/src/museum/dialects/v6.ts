@@ -1,4 +1,4 @@
-import type { ContextName, DependencyContainer, LiteralContext } from "../contracts/index.js";
+import type { ContextName, DependencyContainer, LiteralContext } from "@kpkeys/core/contracts";
 import { createKpkeysV7 } from "./v7.js";
 import type { KpkeysV7 } from "./v7.js";
 import type { DialectOptions } from "./registers.js";
