@@ -41,6 +41,16 @@ const CORE_MAY_NOT = {
 const CONTAINER_MESSAGE = "only @kpkeys/core knows the container: take inject, injectable and the rest from there";
 const TABLE_MESSAGE = "the import table of CONTRIBUTING.md does not allow this package here";
 
+/** Where a function may be longer than 80 lines or have more than 15 paths. */
+const SIZE_NOT_LIMITED = [
+  // Factories whose closures share the state of a whole subsystem.
+  "packages/kernel/src/**",
+  // The hardware walk is one loop, in the order of the manuals.
+  "packages/core/src/machine/walker.ts",
+  // A codec is one literal: a function for each operation of the contract.
+  "packages/arch-*/src/format.ts",
+];
+
 /** A plugin's contract as a literal: the constant would agree with every version. */
 const LITERAL_CONTRACT = {
   selector: "Property[key.name='contract'] > Identifier.value[name='CONTRACT_VERSION']",
@@ -83,6 +93,14 @@ export default defineConfig(
       "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
       "@typescript-eslint/no-non-null-assertion": "off",
       "no-restricted-syntax": ["error", LITERAL_CONTRACT],
+    },
+  },
+  {
+    files: ["{packages,examples}/*/src/**/*.ts"],
+    ignores: SIZE_NOT_LIMITED,
+    rules: {
+      complexity: ["error", 15],
+      "max-lines-per-function": ["error", { max: 80, skipComments: true, skipBlankLines: true }],
     },
   },
   Object.entries(MAY_IMPORT).map(([packages, allowed]) => ({
