@@ -4,5 +4,11 @@ import { projects, resolveSources, workers } from "./vitest.config.js";
 // `npm run test:slow`: whole recordings, long properties, commands of the documentation. CI runs them after `npm test`.
 export default defineConfig({
   ...resolveSources,
-  test: { ...workers, testTimeout: 900_000, projects: projects("test/slow/**/*.test.ts", []) },
+  test: {
+    ...workers,
+    testTimeout: 900_000,
+    hookTimeout: 120_000,
+    env: { KPKEYS_FULL_RUNS: "1" },
+    projects: projects("test/slow/**/*.test.ts", []),
+  },
 });

@@ -2,6 +2,7 @@ import { Access, OK, Privilege } from "@kpkeys/core/contracts";
 import { carryOut, toWords } from "@kpkeys/core/machine";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { runs } from "../../../vitest.runs.js";
 import { createMachine, join, RAM, UPPER } from "./machine.js";
 import { marksDirty, syndrome } from "./manual.js";
 import type { Situation } from "./manual.js";
@@ -234,7 +235,7 @@ describe("a walk through random tables, with random registers", () => {
         const dirtied = expected === undefined && marksDirty(at);
         expect(leafAfter(va, tables.length)).toBe(dirtied ? entry & ~bits(7, 1) : entry);
       }),
-      { numRuns: 20_000 },
+      { numRuns: runs(20_000) },
     );
   });
 

@@ -22,6 +22,7 @@ import { attack, runSuites } from "@kpkeys/kunit-suite";
 import { BlockAllocatorStats, pgtablesHardening, PgtablesWarnings } from "@kpkeys/pgtables-hardening";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { runs } from "../../../vitest.runs.js";
 import { ARCHES, hardened } from "./machines.js";
 
 const PGTABLES = 1;
@@ -215,7 +216,7 @@ describe.each(ARCHES)("whatever happens to memory on %s", (arch) => {
         expect(gapsOf(machine)).toEqual([]);
         expect(warningsOf(machine)).toEqual([]);
       }),
-      { numRuns: 15 },
+      { numRuns: runs(15) },
     );
   });
 

@@ -1,6 +1,7 @@
 import type { Explanation } from "@kpkeys/core/contracts";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { runs } from "../../../vitest.runs.js";
 import { arm64, x86 } from "./explainers.js";
 import type { Explainer } from "./explainers.js";
 
@@ -93,7 +94,7 @@ describe.each<[string, Explainer, fc.Arbitrary<Inputs>]>([
         // The narrowest change is of the key, where the key is alone.
         if (rules.includes("the key alone denies it")) expect(whatIfs[0]!.text).toContain(register);
       }),
-      { numRuns: 250 },
+      { numRuns: runs(250) },
     );
     expect([...decided]).toEqual(expect.arrayContaining(["key", "base", "none"]));
   });
@@ -110,7 +111,7 @@ describe.each<[string, Explainer, fc.Arbitrary<Inputs>]>([
           if (parts.length > 1) expect(texts).not.toContain(parts.at(-1));
         }
       }),
-      { numRuns: 80 },
+      { numRuns: runs(80) },
     );
   });
 });

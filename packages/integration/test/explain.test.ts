@@ -8,6 +8,7 @@ import type { DecidingRule, ExplainQuestion } from "@kpkeys/core/contracts";
 import { createPhysicalMemory } from "@kpkeys/core/machine";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { runs } from "../../../vitest.runs.js";
 import { arm64, textOf, x86 } from "./explainers.js";
 import type { Explainer } from "./explainers.js";
 
@@ -286,7 +287,7 @@ describe.each(SAMPLES)("of the vectors of $name", ({ name, plugin, explainer: { 
           expect([register, opened]).not.toEqual([register, decided]);
         },
       ),
-      { numRuns: 400 },
+      { numRuns: runs(400) },
     );
   });
 });

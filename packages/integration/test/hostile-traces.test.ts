@@ -9,6 +9,7 @@ import { embeddedTrace, replayTrace } from "@kpkeys/workloads";
 import type { ReplayResult } from "@kpkeys/workloads";
 import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
+import { runs } from "../../../vitest.runs.js";
 import { hardened } from "./machines.js";
 
 const folder = mkdtempSync(join(tmpdir(), "kpkeys-hostile-"));
@@ -224,7 +225,7 @@ describe("a hostile trace", () => {
         }
         await survives(`${text.join("\n")}\n`);
       }),
-      { numRuns: 15 },
+      { numRuns: runs(15) },
     );
   });
 });

@@ -5,6 +5,7 @@ import type { Machine } from "@kpkeys/kernel";
 import { attack } from "@kpkeys/kunit-suite";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { runs } from "../../../vitest.runs.js";
 import { ARCHES, hardened } from "./machines.js";
 
 const TIB = 2 ** 40;
@@ -54,7 +55,7 @@ describe.each(ARCHES)("a linear map that is generated when it is looked at, on %
         });
         expect(a).toEqual(b);
       }),
-      { numRuns: 30 },
+      { numRuns: runs(30) },
     );
     const [generatedLooks, writtenLooks] = look();
     expect(generatedLooks).toEqual(writtenLooks);
@@ -82,7 +83,7 @@ describe.each(ARCHES)("a linear map that is generated when it is looked at, on %
         const own = leafOf(machine, table);
         expect(format.pkeyOf(own.high, own.low)).toBe(1);
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     );
     expect(memory.materialisedPages).toBeLessThan(6000);
   });

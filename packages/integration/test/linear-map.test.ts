@@ -23,6 +23,7 @@ import { buildMachine, coverageOf, DEFAULT_SPEC } from "@kpkeys/kernel";
 import type { Machine, MachineSpec } from "@kpkeys/kernel";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { runs } from "../../../vitest.runs.js";
 import { ARCHES, hardened, machine } from "./machines.js";
 
 const MIB = 2 ** 20;
@@ -147,7 +148,7 @@ describe.each(ARCHES)("the linear map of %s", (arch) => {
       fc.property(fc.nat((2 * GIB + 192 * MIB) / 4096 - 1), (page) => {
         expect(pageEntry(block, firstPfn + page)).toEqual(pageEntry(pte, firstPfn + page));
       }),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     );
     for (let page = 0; page < 8192; page++) {
       expect(pageEntry(block, firstPfn + page)).toEqual(pageEntry(pte, firstPfn + page));
@@ -221,7 +222,7 @@ describe.each(ARCHES)("splitting blocks on %s", (arch) => {
           }
         },
       ),
-      { numRuns: 12 },
+      { numRuns: runs(12) },
     );
   });
 
@@ -450,7 +451,7 @@ describe.each(ARCHES)("a hardened %s machine whose linear map consists of blocks
         expect(setPkey(booted, run.pfn + page, 1, 1)).toBe(0);
         expect(map.stats().splits - before).toBeLessThanOrEqual(2 + 2);
       }),
-      { numRuns: 60 },
+      { numRuns: runs(60) },
     );
     expect(coverageOf(booted, booted.scan()).gaps).toEqual([]);
   });

@@ -4,6 +4,7 @@ import { coverageOf, digestTables } from "@kpkeys/kernel";
 import type { Machine } from "@kpkeys/kernel";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { runs } from "../../../vitest.runs.js";
 import { ARCHES, hardened, settle } from "./machines.js";
 import { Process } from "./process.js";
 
@@ -243,7 +244,7 @@ function live(machine: Machine, steps: readonly Step[]): Task[] {
 
 describe.each(ARCHES)("whatever processes do on %s", (arch) => {
   const property = (check: (steps: readonly Step[]) => void): void => {
-    fc.assert(fc.property(fc.array(step, { maxLength: 60 }), check), { numRuns: 25 });
+    fc.assert(fc.property(fc.array(step, { maxLength: 60 }), check), { numRuns: runs(25) });
   };
 
   it("no table page is left open, none is unknown, and each process counts its own", () => {

@@ -2,6 +2,7 @@ import type { PluginOptions } from "@kpkeys/core/contracts";
 import type { KernelPolicies } from "@kpkeys/kernel";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { runs } from "../../../vitest.runs.js";
 import { ARCHES } from "./machines.js";
 import { sequence, shortOfMemory } from "./sequences/operations.js";
 import type { Op } from "./sequences/operations.js";
@@ -26,9 +27,6 @@ const policies = fc
     kernel: { exceptionEntry: batching && entry === "reset" ? ("reset-lazy-paused" as const) : entry, linearMap },
   }));
 
-/** How many sequences are tried on a machine that is short of memory; more in a longer run. */
-const SHORT_RUNS = Number(process.env["KPKEYS_SHORT_RUNS"] ?? 25);
-
 /** The property, for machines of an architecture. @returns how many operations ended for want of memory */
 function holds(
   arch: string,
@@ -46,22 +44,22 @@ function holds(
 }
 
 describe.each(ARCHES)("any sequence of operations on %s", (arch) => {
-  it("leaves no table page writable, no page lost and no CPU privileged", { timeout: 120_000 }, () => {
+  it("leaves no table page writable, no page lost and no CPU privileged", () => {
     fc.assert(
       fc.property(policies, sequence, ({ cpus, pgtables, kernel }, ops) => {
         holds(arch, cpus, pgtables, kernel, ops);
       }),
-      { numRuns: 40 },
+      { numRuns: runs(40) },
     );
   });
 
-  it("nor where operations run out of memory", { timeout: 120_000 + SHORT_RUNS * 2000 }, () => {
+  it("nor where operations run out of memory", () => {
     let outOfMemory = 0;
     fc.assert(
       fc.property(policies, shortOfMemory, ({ cpus, pgtables, kernel }, ops) => {
         outOfMemory += holds(arch, cpus, pgtables, kernel, ops);
       }),
-      { numRuns: SHORT_RUNS },
+      { numRuns: 25 },
     );
     expect(outOfMemory).toBeGreaterThan(0);
   });
@@ -77,13 +75,9 @@ describe.each(ARCHES)("any sequence of operations on %s", (arch) => {
     ["a setter has no guard", { unguarded: ["ptep_get_and_clear"] }, {}],
     ["static tables are keyed in the linear map alone", { staticAliases: "linear" }, {}],
     ["a CPU forgets its register on resume", {}, { resumeInitialisesRegister: false }],
-  ] satisfies [string, PluginOptions, KernelPolicies][])(
-    "does not keep to that where %s",
-    { timeout: 120_000 },
-    (_, pgtables, kernel) => {
-      expect(attempt(arch, pgtables, kernel, true).failed).toBe(true);
-    },
-  );
+  ] satisfies [string, PluginOptions, KernelPolicies][])("does not keep to that where %s", (_, pgtables, kernel) => {
+    expect(attempt(arch, pgtables, kernel, true).failed).toBe(true);
+  });
 });
 
 /** Looks for a sequence that breaks the property; always the same ones are tried. */
@@ -99,7 +93,7 @@ function attempt(
   return fc.check(property, { seed: 20260521, numRuns: 100, endOnFailure });
 }
 
-it("a failure is reported with its seed and with the sequence made short", { timeout: 120_000 }, () => {
+it("a failure is reported with its seed and with the sequence made short", () => {
   const report = attempt("x86-pks", {}, { resumeInitialisesRegister: false }, false);
   expect(report.counterexample?.[0]).toEqual([expect.objectContaining({ op: "suspend" })]);
   expect(fc.defaultReportMessage(report)).toMatch(/seed: 20260521, path: "[\d:]+"[^]*Counterexample: .*suspend/);

@@ -16,6 +16,7 @@ import { coverageOf } from "@kpkeys/kernel";
 import type { Coverage, Machine } from "@kpkeys/kernel";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { runs } from "../../../vitest.runs.js";
 import { ARCHES, hardened } from "./machines.js";
 
 const ANONYMOUS = MapFlag.PRIVATE | MapFlag.ANONYMOUS;
@@ -132,7 +133,7 @@ describe.each(ARCHES)("the watch on %s", (arch) => {
           known = gaps;
         }
       }),
-      { numRuns: 15 },
+      { numRuns: runs(15) },
     );
   });
 });

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { runs } from "../../../vitest.runs.js";
 import { plainLine, plainName, readKtap, writeKtap } from "../src/index.js";
 import type { KtapTest } from "../src/index.js";
 import { statusOfAll } from "../src/ktap/types.js";
@@ -65,7 +66,7 @@ describe("a document that the writer made", () => {
         expect(missing).toBe(0);
         expect(read).toEqual(tests.map(plain));
       }),
-      { numRuns: 400 },
+      { numRuns: runs(400) },
     );
   });
 
@@ -233,7 +234,7 @@ describe("a malformed document", () => {
         for (const { line: number } of errors) expect(number).toBeGreaterThan(0);
         for (const { line: number } of errors) expect(number).toBeLessThanOrEqual(last);
       }),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     );
     expect(readKtap("KTAP version 1\n".repeat(100_000)).documents).toBe(100_000);
   });

@@ -3,6 +3,7 @@ import { Errno, Gfp, SHRINK_STOP } from "@kpkeys/core/contracts";
 import type { InitPhase } from "@kpkeys/core/contracts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { runs } from "../../../vitest.runs.js";
 import { blockGeometry, PAGES_PER_SPLIT, RESERVED_PAGES } from "../src/block-allocator/geometry.js";
 import { BlockAllocatorStats, PgtablesWarnings } from "../src/index.js";
 import { BLOCK, bootBlockToy, createBlockToy } from "./block-toy.js";
@@ -282,7 +283,7 @@ describe("whatever happens to memory", () => {
         expect(toy.keys.findIndex((key, pfn) => toy.free[pfn] === 1 && key !== 0)).toBe(-1);
         expect(warningsOf(toy)).toEqual([]);
       }),
-      { numRuns: 200 },
+      { numRuns: runs(200) },
     );
   });
 });

@@ -1,6 +1,7 @@
 import { KpkeysError } from "@kpkeys/core";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { runs } from "../../../vitest.runs.js";
 import { embeddedTrace } from "../src/index.js";
 import { readText, testdata, unpack } from "./perf-script-oracle.js";
 import { processorSeconds } from "./support.js";
@@ -88,7 +89,7 @@ describe("a damaged trace", () => {
           accountsFor(damages.reduce(apply, sample), chunk);
         },
       ),
-      { numRuns: 1500 },
+      { numRuns: runs(1500) },
     );
   });
 
@@ -121,7 +122,7 @@ describe("a damaged trace", () => {
         accountsFor(text, chunk);
         expect(outcome(text, chunk)).toEqual(outcome(text, text.length + 1));
       }),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     );
   });
 
@@ -130,7 +131,7 @@ describe("a damaged trace", () => {
       fc.property(fc.uint8Array({ maxLength: 2000 }), (text) => {
         accountsFor(text, 512);
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     );
   });
 });

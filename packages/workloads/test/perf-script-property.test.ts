@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { runs } from "../../../vitest.runs.js";
 import { embeddedTrace } from "../src/index.js";
 import { type PlainEvent, readText, testdata, unpack } from "./perf-script-oracle.js";
 
@@ -187,7 +188,7 @@ describe("an event printed as perf prints it", () => {
         expect(read).toEqual(lines.map(({ expected }, index) => ({ line: ends[index]!, ...expected })));
         expect(summary.lines).toBe(ends.at(-1));
       }),
-      { numRuns: 1500 },
+      { numRuns: runs(1500) },
     );
   });
 
@@ -197,7 +198,7 @@ describe("an event printed as perf prints it", () => {
         const text = lines.map(({ text }) => text).join("");
         expect(readText(text, chunk)).toEqual(readText(text));
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     );
   });
 });

@@ -1,6 +1,7 @@
 import { KpkeysError } from "@kpkeys/core";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { runs } from "../../../vitest.runs.js";
 import type { TraceSummary } from "../src/index.js";
 import { type PlainEvent, readText } from "./perf-script-oracle.js";
 import { type Expected, form, step, write } from "./strace-writer.js";
@@ -39,7 +40,7 @@ describe("what strace prints of random calls", () => {
           expectAccount(read.summary);
         },
       ),
-      { numRuns: 1000 },
+      { numRuns: runs(1000) },
     );
   });
 
@@ -62,7 +63,7 @@ describe("what strace prints of random calls", () => {
           }
         }
       }),
-      { numRuns: 25 },
+      { numRuns: runs(25) },
     );
   });
 });

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { embeddedTrace } from "@kpkeys/workloads";
@@ -7,7 +7,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import type { OverheadReport, RunReport, WhatIfReport } from "../../src/index.js";
 import { PLAIN } from "../../src/report/style.js";
 import { whatIfTextOf } from "../../src/report/what-if.js";
-import { jsonOf } from "../e2e/kpkeys.js";
+import { jsonOf, kpkeys } from "../e2e/kpkeys.js";
 
 const schema = JSON.parse(readFileSync(new URL("../overhead.schema.json", import.meta.url), "utf8")) as object;
 const isOverheadReport = new Ajv({ allErrors: true, strictTypes: false }).compile(schema);
@@ -59,5 +59,13 @@ describe("kpkeys overhead", () => {
     }
     const [shown] = /(?<=```text\n)arm64-poe +cost[^`]*/.exec(DOCS)!;
     expect(whatIfTextOf(report, PLAIN)).toContain(shown);
+  });
+
+  test.each([[], ["--what-if"]])("refuses a recording without page faults, by its name %s", (...flags) => {
+    const path = join(directory, "one.perf-script.txt");
+    writeFileSync(path, " sh 7 [001] 1.000000: sched:sched_process_exec: filename=/bin/sh pid=7 old_pid=7\n");
+    const { status, stdout, stderr } = kpkeys("overhead", ...flags, "--trace", path);
+    expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+    expect(stderr).toContain(`ERR_TRACE_LACKS: ${path}: `);
   });
 });

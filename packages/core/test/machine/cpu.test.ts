@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { runs } from "../../../../vitest.runs.js";
 import { Access, FAULT, FaultKind, OK, Privilege } from "../../src/contracts/index.js";
 import type { Observer } from "../../src/contracts/index.js";
 import { createToy, FIRST_DATA_PFN, G, high, leaf, low, U, W } from "./toy.js";
@@ -143,7 +144,7 @@ describe("loads, stores and exchanges", () => {
           expect(kept).toEqual([high(words[index]!), low(words[index]!)]);
         },
       ),
-      { numRuns: 2000 },
+      { numRuns: runs(2000) },
     );
   });
 

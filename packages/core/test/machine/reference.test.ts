@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { runs } from "../../../../vitest.runs.js";
 import { Access, FAULT, FaultKind, OK, Privilege } from "../../src/contracts/index.js";
 import { createToy, FIRST_DATA_PFN, G, high, leaf, low, TOY, U, W } from "./toy.js";
 import type { ToyOptions } from "./toy.js";
@@ -166,6 +167,6 @@ test.each<Partial<ToyOptions>>([
         expect([toy.memory.readHigh(pfn!, at), toy.memory.readLow(pfn!, at)]).toEqual([high(expected), low(expected)]);
       }
     }),
-    { numRuns: 400 },
+    { numRuns: runs(400) },
   );
 });

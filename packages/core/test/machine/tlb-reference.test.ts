@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { runs } from "../../../../vitest.runs.js";
 import { Access, OK, Privilege } from "../../src/contracts/index.js";
 import type { TlbGeometry } from "../../src/machine/index.js";
 import { A, createToy, D, FIRST_DATA_PFN, G, high, leaf, low, U, W } from "./toy.js";
@@ -145,7 +146,7 @@ describe("a TLB of any size", () => {
           );
         },
       ),
-      { numRuns: 1500 },
+      { numRuns: runs(1500) },
     );
   });
 
@@ -178,7 +179,7 @@ describe("a TLB of any size", () => {
         });
         expect(runs[0]).toEqual(runs[1]);
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     );
   });
 

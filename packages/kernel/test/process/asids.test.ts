@@ -2,6 +2,7 @@ import { Access, FAULT, OK, Privilege } from "@kpkeys/core/contracts";
 import type { Task } from "@kpkeys/core/contracts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { runs } from "../../../../vitest.runs.js";
 import { pageHigh, pageLow } from "../../src/mm/addresses.js";
 import { KernelMm } from "../../src/process/mm.js";
 import { boot, PAGE_SHIFT, staleTranslations } from "../support/machine.js";
@@ -126,7 +127,7 @@ describe("when all ASIDs were used", () => {
           }
         }
       }),
-      { numRuns: 40 },
+      { numRuns: runs(40) },
     );
   });
 });

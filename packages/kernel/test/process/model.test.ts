@@ -1,6 +1,7 @@
 import { Access, MapFlag, Prot } from "@kpkeys/core/contracts";
 import fc from "fast-check";
 import { describe, it } from "vitest";
+import { runs } from "../../../../vitest.runs.js";
 import { boot, ENTRIES, UPPER } from "../support/machine.js";
 import { MADV, ProcessModel } from "../support/model.js";
 import { ANONYMOUS, BASE, FILE, SHARED } from "../support/process.js";
@@ -103,7 +104,7 @@ describe("address spaces", () => {
           model.check(PAGES);
         }
       }),
-      { numRuns: 30 },
+      { numRuns: runs(30) },
     );
   });
 });

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { afterAll, describe, expect, test } from "vitest";
-import { kpkeys, LONG } from "./kpkeys.js";
+import { kpkeys } from "../e2e/kpkeys.js";
 
 const folder = mkdtempSync(join(tmpdir(), "kpkeys-controls-"));
 afterAll(() => {
@@ -51,7 +51,7 @@ const VECTORS = new URL("../../../arch-x86-pks/testdata/vectors.jsonl.gz", impor
 describe("no command prints a control character of an input", () => {
   const trace = file("trace", `${TRACE.join("\n")}\n`);
 
-  test.each([[[]], [["--json"]]])("replay of a trace and an account of its processes %s", { timeout: LONG }, (json) => {
+  test.each([[[]], [["--json"]]])("replay of a trace and an account of its processes %s", (json) => {
     const vmpte = file("vmpte", `100 1 ${NAME} 400 400 1\n`);
     expect(expectPrintable(["replay", trace, "--vmpte", vmpte, ...MACHINE, ...json])).not.toContain("ERR_");
   });
@@ -63,7 +63,7 @@ describe("no command prints a control character of an input", () => {
       `${"1 getpid() = 1\n".repeat(200)}1 ${HOSTILE}(1) = 0\n1 brk(NULL) = ${HOSTILE}\n1 mprotect(${HOSTILE}, 4096) = 0\n`,
     ],
     ["nothing but such characters", `${`${HOSTILE} `.repeat(5)}\n`],
-  ])("replay of %s", { timeout: LONG }, (name, text) => {
+  ])("replay of %s", (name, text) => {
     expectPrintable(["replay", file(name, text), ...MACHINE]);
   });
 
@@ -72,11 +72,11 @@ describe("no command prints a control character of an input", () => {
     ["--vmpte", `1 1 ${HOSTILE}\n`, "ERR_VMPTE_LINE"],
     ["--cost", `{"${HOSTILE}`, "ERR_COST_FILE"],
     ["--cost", JSON.stringify({ [HOSTILE]: 1 }), "ERR_COST_FILE"],
-  ])("%s", { timeout: LONG }, (flag, text, expected) => {
+  ])("%s", (flag, text, expected) => {
     expect(expectPrintable(["replay", trace, ...MACHINE, flag, file("input", text)])).toContain(expected);
   });
 
-  test.each([[[]], [["--json"]]])("ktap %s", { timeout: LONG }, (json) => {
+  test.each([[[]], [["--json"]]])("ktap %s", (json) => {
     const log = ["KTAP version 1", "1..3", `# ${HOSTILE}`, `not ok 1 ${HOSTILE}`, `ok 2 a # SKIP ${HOSTILE}`, "1..2"];
     expectPrintable([
       "ktap",
@@ -85,7 +85,7 @@ describe("no command prints a control character of an input", () => {
     ]);
   });
 
-  test.each([[[]], [["--json"]]])("conform and explain %s", { timeout: LONG }, (json) => {
+  test.each([[[]], [["--json"]]])("conform and explain %s", (json) => {
     const vector = JSON.parse(gunzipSync(readFileSync(VECTORS)).toString().split("\n")[0]!) as Record<string, unknown>;
     const lines = [
       { ...vector, id: HOSTILE, result: vector["result"] === "ok" ? "fault" : "ok" },
@@ -111,7 +111,7 @@ describe("no command prints a control character of an input", () => {
       "a log for explain",
       ["explain", file("dmesg", `Unable to handle ${HOSTILE}\n  ESR = 0x9600004f ${HOSTILE}\n${HOSTILE}\n`)],
     ],
-  ])("%s", { timeout: LONG }, (_, args) => {
+  ])("%s", (_, args) => {
     expectPrintable(args);
   });
 });
