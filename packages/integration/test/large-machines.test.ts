@@ -1,22 +1,11 @@
-import { Access, LinearMap, PageTableFormat, Privilege } from "@kpkeys/core/contracts";
-import type { WalkStep } from "@kpkeys/core/contracts";
+import { Access, LinearMap, Privilege } from "@kpkeys/core/contracts";
 import { coverageOf, digestTables } from "@kpkeys/kernel";
 import type { Machine } from "@kpkeys/kernel";
 import { attack } from "@kpkeys/kunit-suite";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { runs } from "../../../vitest.runs.js";
-import { ARCHES, hardened } from "./machines.js";
-
-const TIB = 2 ** 40;
-
-/** The leaf that the CPU's own walk finds for a page of RAM. */
-function leafOf(machine: Machine, pfn: number): WalkStep {
-  const map = machine.get(LinearMap);
-  let last: WalkStep | undefined;
-  machine.cpus.current.mmu.walk(map.address(pfn).high, map.address(pfn).low, (step) => (last = { ...step }));
-  return last!;
-}
+import { ARCHES, hardened, leafOf } from "./machines.js";
 
 /** Gives every page that is kept as a run its content. */
 function writeOut({ memory }: Machine): number {
@@ -62,29 +51,5 @@ describe.each(ARCHES)("a linear map that is generated when it is looked at, on %
     const [stores, storesWritten] = machines.map((each) => attack(each, each.scan()));
     expect(stores).toEqual(storesWritten);
     expect(look()).toEqual([generatedLooks, generatedLooks]);
-  });
-
-  it("boots 1 TiB in memory for what was changed, with each page mapped and each table keyed", () => {
-    const before = process.memoryUsage().external;
-    const machine = hardened(arch, {}, { memory: [{ bytes: TIB }] });
-    // What V8 would take for reason to collect garbage: a byte for every page would be 2^28.
-    expect(process.memoryUsage().external - before).toBeLessThan(2 ** 26);
-    const { memory } = machine;
-    const format = machine.get(PageTableFormat);
-    expect(machine.counters().tableWrites).toBeGreaterThan(2 ** 28);
-    expect(memory.materialisedPages).toBeLessThan(5000);
-    const pfns = fc.integer({ min: memory.firstPfn, max: memory.endPfn - 1 });
-    fc.assert(
-      fc.property(pfns, (pfn) => {
-        const { type, level, high, low } = leafOf(machine, pfn);
-        expect([type, level, format.pfnOf(high, low)]).toEqual(["leaf", 3, pfn]);
-        // A page is keyed if and only if it is a table: its leaf table is one.
-        const table = leafOf(machine, pfn).table;
-        const own = leafOf(machine, table);
-        expect(format.pkeyOf(own.high, own.low)).toBe(1);
-      }),
-      { numRuns: runs(300) },
-    );
-    expect(memory.materialisedPages).toBeLessThan(6000);
   });
 });

@@ -1,12 +1,13 @@
 import { arm64Poe } from "@kpkeys/arch-arm64-poe";
 import { x86Pks } from "@kpkeys/arch-x86-pks";
 import { createPluginRegistry } from "@kpkeys/core";
-import { Rcu, SlabAllocator } from "@kpkeys/core/contracts";
-import type { PluginOptions } from "@kpkeys/core/contracts";
+import { LinearMap, Rcu, SlabAllocator } from "@kpkeys/core/contracts";
+import type { Cpu, PluginOptions, WalkStep, Words } from "@kpkeys/core/contracts";
 import { credHardening } from "@kpkeys/cred-hardening";
 import { buildMachine, DEFAULT_SPEC } from "@kpkeys/kernel";
 import type { Machine, MachineSpec } from "@kpkeys/kernel";
 import { pgtablesHardening } from "@kpkeys/pgtables-hardening";
+import { expect } from "vitest";
 
 /** The architectures that every test of a machine runs on. */
 export const ARCHES = ["arm64-poe", "x86-pks"] as const;
@@ -27,4 +28,20 @@ export function hardened(arch: string, pgtables: PluginOptions = {}, spec: Parti
 export function settle(machine: Machine): void {
   machine.get(Rcu).synchronize();
   for (const cache of machine.get(SlabAllocator).caches) cache.shrink();
+}
+
+/** The pages whose translations on a CPU are stale. */
+export function staleOn(cpu: Cpu): Words[] {
+  const pages: Words[] = [];
+  const count = cpu.mmu.auditTlb((high, low) => pages.push({ high, low }));
+  expect(pages).toHaveLength(count);
+  return pages;
+}
+
+/** The leaf that the CPU's own walk finds for a page of RAM. */
+export function leafOf(machine: Machine, pfn: number): WalkStep {
+  const map = machine.get(LinearMap);
+  let last: WalkStep | undefined;
+  machine.cpus.current.mmu.walk(map.address(pfn).high, map.address(pfn).low, (step) => (last = { ...step }));
+  return last!;
 }

@@ -1,8 +1,6 @@
-import { existsSync } from "node:fs";
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { coverageOf, digestTables } from "@kpkeys/kernel";
 import { attack } from "@kpkeys/kunit-suite";
 import { embeddedTrace, replayTrace } from "@kpkeys/workloads";
@@ -11,7 +9,6 @@ import { ARCHES, hardened, machine } from "./machines.js";
 
 const GIB = 1024 ** 3;
 const roomy = { memory: [{ bytes: GIB }] };
-const shared = (name: string): string => fileURLToPath(new URL(`../../../../shared/traces/${name}`, import.meta.url));
 
 /** Writes a trace of the lines given, as perf would print them. */
 function trace(...lines: string[]): string {
@@ -37,18 +34,6 @@ describe.each(ARCHES)("a replay on %s", (arch) => {
     expect(linux).toEqual({ processes: 5, equal: 5, differences: [] });
     expect(unexplainedFaults).toBe(0);
   });
-
-  it.skipIf(!existsSync(shared("lua-build.perf-script.txt.gz")))(
-    "agrees with Linux on at least 99 % of a build's processes",
-    async () => {
-      const { trace, linux } = await replayTrace(machine(arch, roomy), shared("lua-build.perf-script.txt.gz"), {
-        vmpte: shared("lua-build.vmpte.txt"),
-      });
-      expect(trace.events).toBe(176996);
-      expect(linux!.processes).toBe(113);
-      expect(linux!.equal / linux!.processes).toBeGreaterThanOrEqual(0.99);
-    },
-  );
 
   it("is the same whether Linux's account is compared or not", async () => {
     const digests = [];

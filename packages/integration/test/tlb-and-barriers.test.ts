@@ -7,12 +7,10 @@ import {
   PageTables,
   SetMemory,
 } from "@kpkeys/core/contracts";
-import type { Cpu, PluginOptions, Words } from "@kpkeys/core/contracts";
-import { digestTables } from "@kpkeys/kernel";
+import type { Cpu, Words } from "@kpkeys/core/contracts";
 import type { Machine } from "@kpkeys/kernel";
-import { embeddedTrace, replayTrace } from "@kpkeys/workloads";
 import { describe, expect, it } from "vitest";
-import { ARCHES, hardened } from "./machines.js";
+import { ARCHES, hardened, staleOn } from "./machines.js";
 
 const PGTABLES_PKEY = 1;
 
@@ -32,14 +30,6 @@ function setPkeyWithoutTlbi(machine: Machine, address: Words, pkey: number): voi
   const entry = tables.entryAt(tables.root, level, pageOf(address, 12))!;
   const { high, low } = entry.read();
   entry.set({ high: (high & ~clear.high) | set.high, low: (low & ~clear.low) | set.low });
-}
-
-/** The pages whose translations on a CPU are stale. */
-function staleOn(cpu: Cpu): Words[] {
-  const pages: Words[] = [];
-  const count = cpu.mmu.auditTlb((high, low) => pages.push({ high, low }));
-  expect(pages).toHaveLength(count);
-  return pages;
 }
 
 /** Address of a fresh table page. */
@@ -188,40 +178,6 @@ describe.each(ARCHES)("a key change on %s", (arch) => {
 });
 
 describe.each(ARCHES)("the TLB's geometry on %s", (arch) => {
-  const GEOMETRIES: readonly PluginOptions[] = [
-    { sets: 1024, ways: 1 },
-    { ways: 0 },
-    { sets: 0, ways: 4 },
-    { sets: 64, ways: 1 },
-    { sets: 16, ways: 4, replacement: "lru" },
-    { sets: 16, ways: 4, replacement: "fifo" },
-    { sets: 1, ways: 64, replacement: "random", seed: 7 },
-    { sets: 4096, ways: 2, replacement: "lru" },
-  ];
-
-  it("is not seen in what the kernel does, only in how often hardware walks; and the kernel forgets no invalidation", async () => {
-    const walks = new Set<string>();
-    const ends = new Set<string>();
-    for (const tlb of GEOMETRIES) {
-      const spec = { memory: [{ bytes: 1024 ** 3 }], cpus: 2, options: { [arch]: { tlb } } };
-      const machine = hardened(arch, {}, spec);
-      let audits = 0;
-      const audit = (): void => {
-        audits++;
-        expect(machine.cpus.all.map(staleOn)).toEqual([[], []]);
-      };
-      audit();
-      const { counters } = await replayTrace(machine, embeddedTrace.trace, { onFuller: audit });
-      audit();
-      expect(audits).toBeGreaterThan(2);
-      const ofCpus = machine.cpus.all.map((cpu) => ({ ...cpu.counters, walks: 0 }));
-      ends.add(JSON.stringify([digestTables(machine.memory, machine.scan()), counters, ofCpus]));
-      walks.add(JSON.stringify(machine.cpus.all.map((cpu) => cpu.counters.walks)));
-    }
-    expect(ends.size).toBe(1);
-    expect(walks.size).toBe(GEOMETRIES.length - 1);
-  });
-
   it("without entries makes every access walk, so that no change needs a TLBI", () => {
     const machine = hardened(arch, {}, { options: { [arch]: { tlb: { ways: 0 } } } });
     const cpu = machine.cpus.current;

@@ -1,7 +1,15 @@
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
-import { createTraceReader, EventKind, eventNames, type TraceEvent, type TraceSummary } from "../src/index.js";
+import { expect } from "vitest";
+import {
+  createTraceReader,
+  EventKind,
+  eventNames,
+  readTrace,
+  type TraceEvent,
+  type TraceSummary,
+} from "../src/index.js";
 
 /** An event as plain values: what the oracle finds in a line, and what the reader delivered. */
 export interface PlainEvent {
@@ -151,4 +159,33 @@ const shared = fileURLToPath(new URL("../../../../shared/traces/", import.meta.u
 /** @returns the path of a reference trace, or undefined when it is not there */
 export function sharedTrace(name: string): string | undefined {
   return existsSync(shared + name) ? shared + name : undefined;
+}
+
+/** Reads a file of known events only, and holds every field of every event against the oracle. */
+export async function agreesWithOracle(path: string): Promise<number> {
+  const expected = oracle(unpack(path));
+  let index = 0;
+  const wrong: [PlainEvent, PlainEvent | undefined][] = [];
+  const summary = await readTrace(path, (event) => {
+    const got = plain(event);
+    const want = expected[index++];
+    if (JSON.stringify(got, bigints) !== JSON.stringify(want, bigints)) wrong.push([got, want]);
+  });
+  expect(wrong.slice(0, 3)).toEqual([]);
+  expect(index).toBe(expected.length);
+  expect(summary).toMatchObject({ events: expected.length, lines: expected.length, unused: {}, lost: 0 });
+  return summary.events;
+}
+
+const bigints = (_: string, value: unknown): unknown => (typeof value === "bigint" ? value.toString(16) : value);
+
+/** Counts events by name without reading them. */
+export function countNames(text: Uint8Array): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const [, name] of Buffer.from(text)
+    .toString("latin1")
+    .matchAll(/\d: +((?:syscalls|sched|exceptions):\w+): /g)) {
+    counts[name!] = (counts[name!] ?? 0) + 1;
+  }
+  return counts;
 }

@@ -1,35 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { embeddedTrace, EventKind, eventNames, readTrace } from "../src/index.js";
-import { oracle, plain, type PlainEvent, readText, sharedTrace, testdata, unpack } from "./perf-script-oracle.js";
-
-/** Reads a file of known events only, and holds every field of every event against the oracle. */
-async function agreesWithOracle(path: string): Promise<number> {
-  const expected = oracle(unpack(path));
-  let index = 0;
-  const wrong: [PlainEvent, PlainEvent | undefined][] = [];
-  const summary = await readTrace(path, (event) => {
-    const got = plain(event);
-    const want = expected[index++];
-    if (JSON.stringify(got, bigints) !== JSON.stringify(want, bigints)) wrong.push([got, want]);
-  });
-  expect(wrong.slice(0, 3)).toEqual([]);
-  expect(index).toBe(expected.length);
-  expect(summary).toMatchObject({ events: expected.length, lines: expected.length, unused: {}, lost: 0 });
-  return summary.events;
-}
-
-const bigints = (_: string, value: unknown): unknown => (typeof value === "bigint" ? value.toString(16) : value);
-
-/** Counts events by name without reading them. */
-function countNames(text: Uint8Array): Record<string, number> {
-  const counts: Record<string, number> = {};
-  for (const [, name] of Buffer.from(text)
-    .toString("latin1")
-    .matchAll(/\d: +((?:syscalls|sched|exceptions):\w+): /g)) {
-    counts[name!] = (counts[name!] ?? 0) + 1;
-  }
-  return counts;
-}
+import { agreesWithOracle, countNames, readText, testdata, unpack } from "./perf-script-oracle.js";
 
 describe("perf script text", () => {
   it("of the embedded trace: every field of its 4,264 events is what is printed", async () => {
@@ -38,22 +9,6 @@ describe("perf script text", () => {
 
   it("of a recording with odd names (spaces, brackets, colons, digits, text that looks like arguments) is read right", async () => {
     expect(await agreesWithOracle(testdata("odd-names.perf-script.txt.gz"))).toBe(1305);
-  });
-
-  const luaBuild = sharedTrace("lua-build.perf-script.txt.gz");
-  it.skipIf(luaBuild === undefined)(
-    "of lua-build (needs ../shared/traces): all 176,996 events are read right",
-    async () => {
-      expect(await agreesWithOracle(luaBuild!)).toBe(176_996);
-    },
-  );
-
-  it.skipIf(luaBuild === undefined)("gives as many events of each name as the text of lua-build has", async () => {
-    const counts: Record<string, number> = {};
-    await readTrace(luaBuild!, ({ kind }) => {
-      counts[eventNames[kind]!] = (counts[eventNames[kind]!] ?? 0) + 1;
-    });
-    expect(counts).toEqual(countNames(unpack(luaBuild!)));
   });
 
   it("with call chains has comms that are not padded, and lines that are no events, which are counted", () => {

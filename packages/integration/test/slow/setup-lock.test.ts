@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterAll, expect, test } from "vitest";
 
-const LOCK = new URL("../../../scripts/lock.mjs", import.meta.url).href;
+const LOCK = new URL("../../../../scripts/lock.mjs", import.meta.url).href;
 const folder = mkdtempSync(join(tmpdir(), "kpkeys-lock-"));
 afterAll(() => {
   rmSync(folder, { recursive: true });
@@ -36,7 +36,7 @@ async function hold(script: string, path: string): Promise<string> {
   return printed;
 }
 
-test("a lock has one holder at a time, and outlives no dead one", { timeout: 120_000 }, async () => {
+test("a lock has one holder at a time, and outlives no dead one", async () => {
   const script = join(folder, "holder.mjs");
   writeFileSync(script, HOLDER);
   const path = join(folder, "lock");

@@ -1,0 +1,21 @@
+import { describe, expect, it } from "vitest";
+import { eventNames, readTrace } from "../../src/index.js";
+import { agreesWithOracle, countNames, sharedTrace, unpack } from "../perf-script-oracle.js";
+
+describe("perf script text", () => {
+  const luaBuild = sharedTrace("lua-build.perf-script.txt.gz");
+  it.skipIf(luaBuild === undefined)(
+    "of lua-build (needs ../shared/traces): all 176,996 events are read right",
+    async () => {
+      expect(await agreesWithOracle(luaBuild!)).toBe(176_996);
+    },
+  );
+
+  it.skipIf(luaBuild === undefined)("gives as many events of each name as the text of lua-build has", async () => {
+    const counts: Record<string, number> = {};
+    await readTrace(luaBuild!, ({ kind }) => {
+      counts[eventNames[kind]!] = (counts[eventNames[kind]!] ?? 0) + 1;
+    });
+    expect(counts).toEqual(countNames(unpack(luaBuild!)));
+  });
+});
