@@ -54,7 +54,7 @@ import { createLazyMmu } from "./mm/lazy-mmu.js";
 import { createLeafWalk } from "./mm/leaf-walk.js";
 import { KernelPageTables } from "./mm/page-tables.js";
 import { createPopulate } from "./mm/populate.js";
-import { createSections } from "./mm/sections.js";
+import { Sections } from "./mm/sections.js";
 import { createSetMemory } from "./mm/set-memory.js";
 import { createLinearSplit } from "./mm/split.js";
 import { TableMemory } from "./mm/table-memory.js";
@@ -172,7 +172,7 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
     faults,
   });
   offer(PageTables, tables);
-  const sections = createSections(extensions);
+  const sections = new Sections(extensions);
   const populate = createPopulate(tables, format, sections);
   const vmalloc = createVmalloc(arch.layout, tables, format, buddy, lazy, tlb, populate, sections, arch.contPteOrder);
   offer(Vmalloc, vmalloc);

@@ -1,58 +1,56 @@
-import type { ExtensionPoints } from "@kpkeys/core/contracts";
+import { inject, injectable } from "@kpkeys/core";
+import { ExtensionPoints } from "@kpkeys/core/contracts";
+import type { ExtensionHandlers, Pfn } from "@kpkeys/core/contracts";
 
 /**
- * Sections of kernel code that features can be told of: a page-table lock is held, an operation runs. The model does one thing at a time,
+ * Sections of kernel code that features can watch: a page-table lock is held, an operation runs. The model does one thing at a time,
  * so that a lock has nothing to keep out and only its place counts.
  */
-export interface Sections {
+@injectable()
+export class Sections {
+  private readonly onLocked: readonly ExtensionHandlers["tableLocked"][];
+  private readonly onUnlocking: readonly ExtensionHandlers["tableUnlocking"][];
+  private readonly onEnter: readonly ExtensionHandlers["operationEnter"][];
+  private readonly onExit: readonly ExtensionHandlers["operationExit"][];
+  /** How many operations run inside one another. */
+  private depth = 0;
+
+  /** @param extensions - the features */
+  constructor(@inject(ExtensionPoints) extensions: ExtensionPoints) {
+    this.onLocked = extensions.handlers("tableLocked");
+    this.onUnlocking = extensions.handlers("tableUnlocking");
+    this.onEnter = extensions.handlers("operationEnter");
+    this.onExit = extensions.handlers("operationExit");
+  }
+
   /**
    * Takes the lock of a table: `pte_offset_map_lock`, `pmd_lock`, `init_mm.page_table_lock`.
    * @param table - page-frame number
    */
-  lock(table: number): void;
+  lock(table: Pfn): void {
+    for (let i = 0; i < this.onLocked.length; i++) this.onLocked[i]!(table);
+  }
+
   /**
    * Gives it back.
    * @param table - page-frame number
    */
-  unlock(table: number): void;
+  unlock(table: Pfn): void {
+    for (let i = this.onUnlocking.length - 1; i >= 0; i--) this.onUnlocking[i]!(table);
+  }
+
   /**
-   * Makes a function an operation. Of operations inside another one features are not told.
+   * Runs an operation. Features see the outermost one alone.
    * @param run - what the operation does
-   * @returns `run` itself where no feature asks
+   * @returns what it returns
    */
-  readonly operation: <Arguments extends readonly unknown[], Result>(
-    run: (...args: Arguments) => Result,
-  ) => (...args: Arguments) => Result;
-}
-
-/**
- * Makes the sections.
- * @param extensions - the features told
- */
-export function createSections(extensions: ExtensionPoints): Sections {
-  const onLocked = extensions.handlers("tableLocked");
-  const onUnlocking = extensions.handlers("tableUnlocking");
-  const onEnter = extensions.handlers("operationEnter");
-  const onExit = extensions.handlers("operationExit");
-  let depth = 0;
-
-  return {
-    lock(table) {
-      for (let i = 0; i < onLocked.length; i++) onLocked[i]!(table);
-    },
-    unlock(table) {
-      for (let i = onUnlocking.length - 1; i >= 0; i--) onUnlocking[i]!(table);
-    },
-    operation(run) {
-      if (onEnter.length + onExit.length === 0) return run;
-      return (...args) => {
-        if (depth++ === 0) for (const handler of onEnter) handler();
-        try {
-          return run(...args);
-        } finally {
-          if (--depth === 0) for (const handler of onExit) handler();
-        }
-      };
-    },
-  };
+  operation<Result>(run: () => Result): Result {
+    if (this.onEnter.length + this.onExit.length === 0) return run();
+    if (this.depth++ === 0) for (const handler of this.onEnter) handler();
+    try {
+      return run();
+    } finally {
+      if (--this.depth === 0) for (const handler of this.onExit) handler();
+    }
+  }
 }

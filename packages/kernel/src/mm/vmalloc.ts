@@ -60,7 +60,6 @@ export function createVmalloc(
   sections: Sections,
   contPteOrder = 0,
 ): KernelVmalloc {
-  const { operation } = sections;
   const { levels, pageShift } = format.geometry;
   const start = pageOfAddress(layout.vmallocStart, pageShift);
   const end = pageOfAddress(layout.vmallocEnd, pageShift);
@@ -199,20 +198,25 @@ export function createVmalloc(
       if (area === undefined || page + length > area.page + area.frames.length) return undefined;
       return area.frames.slice(page - area.page, page - area.page + length);
     },
-    alloc: operation((length: number, allowHuge = false) => {
-      const order = allowHuge && length >= 2 ** contPteOrder ? contPteOrder : 0;
-      const frames = takeFrames(length, order);
-      if (frames === undefined) return -1;
-      const page = map(frames, true, order);
-      if (page < 0) giveBack(frames);
-      return page;
-    }),
-    free: operation((page) => {
-      unmap(page, true);
-    }),
-    mapRam: operation((frames) => map(frames, false, 0)),
-    unmapRam: operation((page) => {
-      unmap(page, false);
-    }),
+    alloc: (length, allowHuge = false) =>
+      sections.operation(() => {
+        const order = allowHuge && length >= 2 ** contPteOrder ? contPteOrder : 0;
+        const frames = takeFrames(length, order);
+        if (frames === undefined) return -1;
+        const page = map(frames, true, order);
+        if (page < 0) giveBack(frames);
+        return page;
+      }),
+    free(page) {
+      sections.operation(() => {
+        unmap(page, true);
+      });
+    },
+    mapRam: (frames) => sections.operation(() => map(frames, false, 0)),
+    unmapRam(page) {
+      sections.operation(() => {
+        unmap(page, false);
+      });
+    },
   };
 }

@@ -86,7 +86,10 @@ export function createAddressSpaces(parts: ProcessParts): AddressSpaces {
     return mm.vmas.all.length >= MAXIMUM_MAPPINGS;
   }
 
-  const { operation } = sections;
+  const operation =
+    <Arguments extends readonly unknown[], Result>(run: (...args: Arguments) => Result) =>
+    (...args: Arguments): Result =>
+      sections.operation(() => run(...args));
 
   const spaces: Omit<AddressSpaces, "faults"> = {
     all: { [Symbol.iterator]: () => alive.values() },

@@ -151,19 +151,21 @@ export function createFaultHandler(parts: ProcessParts, userTables: UserTables):
     else makeAccessible(entry, value, write);
   }
 
-  const handle = sections.operation((mm: KernelMm, page: Vpn, access: Access): number => {
-    const vma = findVma(mm, page);
-    if (vma === undefined || !allowed(vma, access)) return EFAULT;
-    const write = (access & WRITE) !== 0;
-    const entry = userTables.ensure(mm, page);
-    sections.lock(entry.table);
-    try {
-      resolveFault(mm, vma, entry, write);
-    } finally {
-      sections.unlock(entry.table);
-    }
-    return 0;
-  });
+  function handle(mm: KernelMm, page: Vpn, access: Access): number {
+    return sections.operation(() => {
+      const vma = findVma(mm, page);
+      if (vma === undefined || !allowed(vma, access)) return EFAULT;
+      const write = (access & WRITE) !== 0;
+      const entry = userTables.ensure(mm, page);
+      sections.lock(entry.table);
+      try {
+        resolveFault(mm, vma, entry, write);
+      } finally {
+        sections.unlock(entry.table);
+      }
+      return 0;
+    });
+  }
 
   /** Handles a fault of user or of kernel mode, and returns from it. */
   function takeFault(mm: KernelMm, page: Vpn, access: Access, privilege: Privilege): number {

@@ -14,7 +14,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { KernelImage } from "../../src/boot/image.js";
 import { createEachRun } from "../../src/mm/leaf-runs.js";
-import { createSections } from "../../src/mm/sections.js";
+import { Sections } from "../../src/mm/sections.js";
 import { createTlbFlush } from "../../src/mm/tlb-flush.js";
 import type { Machine } from "../../src/machine.js";
 import { pgtableVariant } from "../support/arches.js";
@@ -318,9 +318,9 @@ describe("runs of entries", () => {
 });
 
 describe("operations and locks", () => {
-  it("tell features of the outermost operation alone, whatever it ends with, and of unlocking in reverse", () => {
+  it("reach features: the outermost operation alone, whatever it ends with, and locks, unlocking in reverse", () => {
     const log: unknown[] = [];
-    let sections: ReturnType<typeof createSections> | undefined;
+    let sections: Sections | undefined;
     boot(
       {},
       {
@@ -331,15 +331,13 @@ describe("operations and locks", () => {
             points.on("tableLocked", (table) => void log.push(["lock", table, feature]));
             points.on("tableUnlocking", (table) => void log.push(["unlock", table, feature]));
           }
-          sections = createSections(points);
+          sections = new Sections(points);
         },
       },
     );
     log.length = 0;
-    const { operation } = sections!;
-    const inner = operation((value: number) => value + 1);
-    const outer = operation((value: number) => inner(value) + inner(value));
-    expect(outer(3)).toBe(8);
+    const inner = (value: number): number => sections!.operation(() => value + 1);
+    expect(sections!.operation(() => inner(3) + inner(3))).toBe(8);
     const around = [
       ["enter", 1],
       ["enter", 2],
@@ -348,8 +346,8 @@ describe("operations and locks", () => {
     ];
     expect(log).toEqual(around);
     log.length = 0;
-    expect(
-      operation(() => {
+    expect(() =>
+      sections!.operation(() => {
         throw new Error("fails");
       }),
     ).toThrow("fails");
@@ -363,23 +361,6 @@ describe("operations and locks", () => {
       ["unlock", 7, 2],
       ["unlock", 7, 1],
     ]);
-  });
-
-  it("are the function itself where no feature asks, and not where one asks for either end", () => {
-    const run = (): number => 1;
-    for (const point of [undefined, "operationEnter", "operationExit"] as const) {
-      let sections: ReturnType<typeof createSections> | undefined;
-      boot(
-        {},
-        {
-          attach: (points) => {
-            if (point !== undefined) points.on(point, () => undefined);
-            sections = createSections(points);
-          },
-        },
-      );
-      expect(sections!.operation(run) === run).toBe(point === undefined);
-    }
   });
 });
 
