@@ -11,7 +11,7 @@ import type { ShowFlags } from "./commands/show.js";
 import { listOf, readPositive, readWhole, seriesOption, withCommonFlags, withReplayFlags } from "./options.js";
 import type { CommonFlags } from "./options.js";
 import { ARCHES, FEATURES } from "./plugins.js";
-import type { Policy } from "./series.js";
+import type { Policy } from "@kpkeys/scenarios";
 
 /** Takes the exit status of a command. */
 export type Finish = (status: number) => void;

@@ -47,4 +47,4 @@ export type { ArchId } from "./plugins.js";
 export type { ShowReport } from "./commands/show.js";
 export type { Demonstration, ShownStore } from "./show/demonstration.js";
 export type { EntryRead, Moment, RightsChange } from "./show/moments.js";
-export type { Policy, SeriesName } from "./series.js";
+export type { Policy, SeriesName } from "@kpkeys/scenarios";

@@ -18,7 +18,7 @@ import { chooseSuites } from "./kunit-cases.js";
 import type { KunitChoice } from "./kunit-cases.js";
 import { loadPlugins } from "./plugins.js";
 import type { ArchId, FeatureId } from "./plugins.js";
-import type { Policy, SeriesName } from "./series.js";
+import type { Policy, SeriesName } from "@kpkeys/scenarios";
 import type { Timeline } from "./timeline/timeline.js";
 
 /** What can be looked at in a machine once it has booted and replayed. */

@@ -1,11 +1,10 @@
 import { type Command, InvalidArgumentError, Option, OutputOption } from "./commander.js";
-import type { KernelPolicies } from "@kpkeys/kernel";
 import type { Until } from "@kpkeys/workloads";
 import type { Job } from "./job.js";
 import { ARCHES, DEFAULT_FEATURES, FEATURES } from "./plugins.js";
 import type { ArchId, FeatureId } from "./plugins.js";
-import { NEXT_LABEL, POLICIES, SERIES } from "./series.js";
-import type { Policy, SeriesName } from "./series.js";
+import { machineOptionsOf, NEXT_LABEL, POLICIES, SERIES } from "@kpkeys/scenarios";
+import type { Policy, SeriesName } from "@kpkeys/scenarios";
 
 /** The flags that all commands share, as the command line gives them. Lists are in the order of their tables. */
 export interface CommonFlags {
@@ -188,29 +187,15 @@ export function jobsOf(flags: CommonFlags): Job[] {
   return jobs;
 }
 
-/** With the hardening off nothing saves or resets the key register; what is mapped stays, so that the same tables are compared. */
-function kernelOf(series: SeriesName, policy: Policy): KernelPolicies {
-  const { kernel } = SERIES[series];
-  const { linearMap = "pte", irqStacks = "linear" } = kernel;
-  return policy === "off" ? { linearMap, irqStacks } : kernel;
-}
-
 function jobOf(flags: CommonFlags, arch: ArchId, series: SeriesName, policy: Policy): Job {
-  const batching = POLICIES[policy];
-  const features = batching === null ? [] : flags.feature;
-  const featureOptions = features.map((id) => [id, { ...SERIES[series].features[id], ...batching?.[id] }] as const);
+  const machine = machineOptionsOf(series, policy, arch, flags.feature);
   return {
     series,
     policy,
     spec: {
       arch,
-      features,
-      options: {
-        [arch]: { ...SERIES[series].arch, pkeys: flags.pkeys },
-        ...Object.fromEntries(featureOptions),
-      },
-      kernel: kernelOf(series, policy),
-      kunit: { kpkeys_hardened_pgtables: { ...SERIES[series].kunit } },
+      ...machine,
+      options: { ...machine.options, [arch]: { ...machine.options[arch], pkeys: flags.pkeys } },
       memory: [{ bytes: flags.memory }],
       cpus: flags.cpus,
       boot: { rodata: "on" },

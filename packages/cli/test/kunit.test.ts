@@ -10,7 +10,7 @@ import { chooseSuites } from "../src/kunit-cases.js";
 import { loadPlugins } from "../src/plugins.js";
 import { junitOf } from "../src/report/junit.js";
 import { kunitCasesTextOf, kunitReportOf, kunitTextOf } from "../src/report/kunit.js";
-import { NEXT_LABEL } from "../src/series.js";
+import { NEXT_LABEL } from "@kpkeys/scenarios";
 
 const suite: SuiteResult = {
   name: "kpkeys_hardened_pgtables",

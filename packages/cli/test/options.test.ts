@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { jobsOf, listOf, readBytes, readWhole, withCommonFlags, withReplayFlags } from "../src/options.js";
 import type { CommonFlags } from "../src/options.js";
 import { ARCHES } from "../src/plugins.js";
-import { POLICIES, SERIES } from "../src/series.js";
+import { POLICIES, SERIES } from "@kpkeys/scenarios";
 
 /** The flags that a command line gives. */
 function flagsOf(...args: string[]): CommonFlags {
@@ -104,10 +104,10 @@ describe("the jobs of a command line", () => {
           features: ["pgtables"],
           options: {
             "arm64-poe": { skipEqualWrites: false, pkeys: false },
-            pgtables: { ...SERIES.v7.features.pgtables, batching: false },
+            pgtables: { ...SERIES.v7.options["pgtables"], batching: false },
           },
           kernel: SERIES.v7.kernel,
-          kunit: { kpkeys_hardened_pgtables: {} },
+          kunit: {},
           memory: [{ bytes: 8 * 2 ** 30 }],
           cpus: 3,
           boot: { rodata: "on" },

@@ -3,7 +3,7 @@ import type { ArchReport } from "../src/report/document.js";
 import { PLAIN } from "../src/report/style.js";
 import { textOf } from "../src/report/text.js";
 import { failuresOf } from "../src/report/verdict.js";
-import { NEXT_LABEL, seriesTitle } from "../src/series.js";
+import { NEXT_LABEL, seriesTitle } from "@kpkeys/scenarios";
 import { archReport, gaps, runReport, seen } from "./fixture.js";
 
 const both = [archReport(), archReport({ arch: "x86-pks" })];

@@ -5,8 +5,8 @@ import { expect } from "vitest";
 import { jobsOf } from "../src/options.js";
 import { loadPlugins } from "../src/plugins.js";
 import type { ArchId } from "../src/plugins.js";
-import { SERIES } from "../src/series.js";
-import type { Policy, SeriesName } from "../src/series.js";
+import { SERIES } from "@kpkeys/scenarios";
+import type { Policy, SeriesName } from "@kpkeys/scenarios";
 
 /** Boots a machine of a version of the series, its options changed as a test wants. */
 export async function bootSeries(
@@ -34,7 +34,7 @@ export function expectDocumented(
   { scans, pages, open, gaps }: CheckResult,
   vmalloc: boolean,
 ): void {
-  const missesKernelTables = SERIES[series].features.pgtables.tagging === "ctor-missing-kernel";
+  const missesKernelTables = SERIES[series].options["pgtables"]?.["tagging"] === "ctor-missing-kernel";
   const documented = SERIES[series].documentedGaps.filter(({ fromBoot, source }) => {
     return fromBoot || (vmalloc && missesKernelTables && source === "kernel");
   });

@@ -5,8 +5,8 @@ import { runJob } from "../src/job.js";
 import { jobsOf } from "../src/options.js";
 import { ARCHES } from "../src/plugins.js";
 import type { ArchId } from "../src/plugins.js";
-import { isDocumented, SERIES } from "../src/series.js";
-import type { Policy, SeriesName } from "../src/series.js";
+import { isDocumented, SERIES } from "@kpkeys/scenarios";
+import type { Policy, SeriesName } from "@kpkeys/scenarios";
 
 const arches = Object.keys(ARCHES) as ArchId[];
 const versions = Object.keys(SERIES) as SeriesName[];

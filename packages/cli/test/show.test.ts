@@ -4,7 +4,7 @@ import { ARCHES } from "../src/plugins.js";
 import type { ArchId } from "../src/plugins.js";
 import { showTextOf } from "../src/report/show.js";
 import { PLAIN } from "../src/report/style.js";
-import type { Policy } from "../src/series.js";
+import type { Policy } from "@kpkeys/scenarios";
 import { demonstrate } from "../src/show/demonstration.js";
 import type { Demonstration } from "../src/show/demonstration.js";
 

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { ARCHES, FEATURES } from "../src/plugins.js";
-import { SERIES } from "../src/series.js";
+import { SERIES } from "@kpkeys/scenarios";
 
 const page = readFileSync(fileURLToPath(new URL("../../../docs/support.md", import.meta.url)), "utf8");
 const lines = page.split("\n").filter((line) => line.startsWith("| ") && !line.startsWith("| --"));

@@ -7,7 +7,7 @@ import { runJob } from "../src/job.js";
 import type { Job, JobResult } from "../src/job.js";
 import { jobsOf } from "../src/options.js";
 import type { ArchId } from "../src/plugins.js";
-import type { Policy } from "../src/series.js";
+import type { Policy } from "@kpkeys/scenarios";
 import { machinesOf, packetsOf } from "./perfetto.js";
 import type { Read } from "./perfetto.js";
 

@@ -11,6 +11,7 @@ import * as kunit from "@kpkeys/kunit-suite";
 import * as conformance from "@kpkeys/kunit-suite/conformance";
 import * as museum from "@kpkeys/kunit-suite/museum";
 import * as pgtables from "@kpkeys/pgtables-hardening";
+import * as scenarios from "@kpkeys/scenarios";
 import * as workloads from "@kpkeys/workloads";
 import { describe, expect, it } from "vitest";
 import { examplesOf, runExample } from "../../core/test/framework/run-examples.js";
@@ -28,6 +29,7 @@ const modules = {
   "@kpkeys/kunit-suite/conformance": conformance,
   "@kpkeys/kunit-suite/museum": museum,
   "@kpkeys/pgtables-hardening": pgtables,
+  "@kpkeys/scenarios": scenarios,
   "@kpkeys/workloads": workloads,
 };
 

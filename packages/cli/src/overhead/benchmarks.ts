@@ -2,7 +2,7 @@ import { NO_WORK } from "@kpkeys/workloads";
 import type { MicroResult, ReplayResult } from "@kpkeys/workloads";
 import type { MachineCounters } from "@kpkeys/kernel";
 import type { JobResult } from "../job.js";
-import type { Policy } from "../series.js";
+import type { Policy } from "@kpkeys/scenarios";
 import type { ModelRow } from "./model.js";
 
 /** What a machine did for one operation of a benchmark, on average. */

@@ -1,4 +1,4 @@
-import type { Policy } from "../series.js";
+import type { Policy } from "@kpkeys/scenarios";
 
 /** A policy whose overhead was published: with a switch in each setter, and batched in lazy MMU sections. */
 export type HardenedPolicy = Exclude<Policy, "off">;

@@ -1,7 +1,7 @@
 import type { AttackCount, AttackGap, AttackResult } from "@kpkeys/kunit-suite";
 import type { JobResult } from "../job.js";
-import { seriesTitle } from "../series.js";
-import type { Policy, SeriesName } from "../series.js";
+import { seriesTitle } from "@kpkeys/scenarios";
+import type { Policy, SeriesName } from "@kpkeys/scenarios";
 import { hasPkeys, withDocumented } from "./document.js";
 import type { Documented } from "./document.js";
 import { gapNotes, verdictText } from "./notes.js";

@@ -1,4 +1,4 @@
-import type { Policy } from "../series.js";
+import type { Policy } from "@kpkeys/scenarios";
 import { costRowsOf } from "./costs.js";
 import type { ArchReport, PolicyReport } from "./document.js";
 import { hasFailures } from "./kunit.js";

@@ -8,8 +8,8 @@ import type { CostFile } from "../overhead/costs.js";
 import { estimateOverhead } from "../overhead/estimate.js";
 import type { OverheadEstimate } from "../overhead/estimate.js";
 import type { ArchId } from "../plugins.js";
-import { isDocumented, POLICIES } from "../series.js";
-import type { Policy, SeriesName } from "../series.js";
+import { isDocumented, POLICIES } from "@kpkeys/scenarios";
+import type { Policy, SeriesName } from "@kpkeys/scenarios";
 import { digestOf } from "./digest.js";
 import { withUnknown } from "./unknown.js";
 

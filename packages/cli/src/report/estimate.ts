@@ -1,4 +1,4 @@
-import type { Policy } from "../series.js";
+import type { Policy } from "@kpkeys/scenarios";
 import type { ArchReport, PolicyReport, RunReport } from "./document.js";
 import { moreRows } from "./more.js";
 import { count } from "./style.js";

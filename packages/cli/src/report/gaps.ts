@@ -1,4 +1,4 @@
-import { seriesTitle } from "../series.js";
+import { seriesTitle } from "@kpkeys/scenarios";
 import type { AttackReport, CheckReport, CoverageReport, Documented, Known } from "./document.js";
 import { count, counted } from "./style.js";
 

@@ -1,8 +1,8 @@
 import { countResults, formatKtap, ktapOf, writeKtap } from "@kpkeys/kunit-suite";
 import type { CaseResult, KtapTest, KunitCounts } from "@kpkeys/kunit-suite";
 import type { Job, JobResult } from "../job.js";
-import { NEXT_LABEL } from "../series.js";
-import type { Policy, SeriesName } from "../series.js";
+import { NEXT_LABEL } from "@kpkeys/scenarios";
+import type { Policy, SeriesName } from "@kpkeys/scenarios";
 
 /** Suites on one machine. */
 export interface MachineKunitReport extends KunitCounts {

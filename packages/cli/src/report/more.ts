@@ -6,7 +6,7 @@ import { bytesText, DEFAULTS } from "../options.js";
 import type { CommonFlags } from "../options.js";
 import { ARCHES, DEFAULT_FEATURES } from "../plugins.js";
 import { shellOf } from "../recording/shell.js";
-import { POLICIES } from "../series.js";
+import { POLICIES } from "@kpkeys/scenarios";
 import type { RunReport } from "./document.js";
 import type { Style } from "./style.js";
 import type { Row } from "./table.js";

@@ -1,5 +1,5 @@
 import type { Detector, Exhibit, SideRun } from "@kpkeys/kunit-suite/museum";
-import { NEXT_LABEL, seriesTitle } from "../series.js";
+import { NEXT_LABEL, seriesTitle } from "@kpkeys/scenarios";
 import { counted } from "./style.js";
 import type { Style } from "./style.js";
 import { wrapped } from "./wrap.js";

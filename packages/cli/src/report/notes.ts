@@ -1,4 +1,4 @@
-import { seriesTitle } from "../series.js";
+import { seriesTitle } from "@kpkeys/scenarios";
 import type { ArchReport, RunReport } from "./document.js";
 import { estimateNotes } from "./estimate.js";
 import { gapLines } from "./gaps.js";

@@ -1,5 +1,5 @@
 import { shellOf } from "../recording/shell.js";
-import { seriesTitle } from "../series.js";
+import { seriesTitle } from "@kpkeys/scenarios";
 import type { Demonstration, ShownStore } from "../show/demonstration.js";
 import type { Moment, RightsChange } from "../show/moments.js";
 import type { ShowReport } from "../commands/show.js";

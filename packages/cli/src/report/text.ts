@@ -1,6 +1,6 @@
 import type { KunitCounts } from "@kpkeys/kunit-suite";
-import { seriesTitle } from "../series.js";
-import type { Policy } from "../series.js";
+import { seriesTitle } from "@kpkeys/scenarios";
+import type { Policy } from "@kpkeys/scenarios";
 import { compare } from "./compare.js";
 import { costRowsOf } from "./costs.js";
 import type {

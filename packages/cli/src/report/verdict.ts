@@ -1,6 +1,6 @@
 import type { KunitCounts } from "@kpkeys/kunit-suite";
-import { seriesTitle } from "../series.js";
-import type { Policy } from "../series.js";
+import { seriesTitle } from "@kpkeys/scenarios";
+import type { Policy } from "@kpkeys/scenarios";
 import type { AttackReport, CheckReport, CoverageReport } from "./document.js";
 import { hasFailures } from "./kunit.js";
 

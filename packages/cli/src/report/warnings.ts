@@ -1,4 +1,4 @@
-import { seriesTitle } from "../series.js";
+import { seriesTitle } from "@kpkeys/scenarios";
 import type { RunReport, TraceReport } from "./document.js";
 import { count, counted } from "./style.js";
 import type { Style } from "./style.js";

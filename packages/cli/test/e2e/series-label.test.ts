@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { NEXT_LABEL } from "../../src/series.js";
+import { NEXT_LABEL } from "@kpkeys/scenarios";
 import { kpkeys, LONG } from "./kpkeys.js";
 
 const SMALL = ["--arch", "arm64-poe", "--memory", "256MiB"];

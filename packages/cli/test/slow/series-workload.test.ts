@@ -6,8 +6,8 @@ import { embeddedTrace, replayTrace } from "@kpkeys/workloads";
 import { describe, expect, test } from "vitest";
 import { ARCHES } from "../../src/plugins.js";
 import type { ArchId } from "../../src/plugins.js";
-import { SERIES } from "../../src/series.js";
-import type { SeriesName } from "../../src/series.js";
+import { SERIES } from "@kpkeys/scenarios";
+import type { SeriesName } from "@kpkeys/scenarios";
 import { bootSeries, expectDocumented } from "../series-machine.js";
 
 const LUA_BUILD = fileURLToPath(new URL("../../../../../shared/traces/lua-build.perf-script.txt.gz", import.meta.url));

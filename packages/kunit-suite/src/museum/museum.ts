@@ -2,6 +2,7 @@ import { createPluginRegistry, KpkeysError } from "@kpkeys/core";
 import type { ErrorCode, PluginRegistry } from "@kpkeys/core";
 import { buildMachine, DEFAULT_SPEC, MINIMUM_MEMORY } from "@kpkeys/kernel";
 import type { MachineSpec } from "@kpkeys/kernel";
+import { SERIES } from "@kpkeys/scenarios";
 import type { Exhibit, Finding, Policies, SideName } from "./exhibit.js";
 import { ALLOCATION } from "./exhibits/allocation.js";
 import { API } from "./exhibits/api.js";
@@ -17,13 +18,13 @@ import { createRecorder } from "./recorder.js";
 import { formatReplay, parseReplay } from "./replay-string.js";
 import type { SideKey } from "./replay-string.js";
 
-/** Versions that mended something, in their order. */
-const MENDED_IN = ["v2", "v3", "v4", "v5", "v6", "v7", "v9", "next"];
+/** The versions of the series in their order. v2 fixed bugs of v1; neither is a machine that can be made. */
+const VERSIONS = ["v2", ...Object.keys(SERIES)];
 
-/** Where an exhibit stands: by the version that mended it, and behind all of these if it is of another series. */
+/** The place of an exhibit: by the version that fixed it, and after all of these if it is of another series. */
 function placeOf({ series }: Exhibit): number {
-  const place = MENDED_IN.findIndex((version) => series.endsWith(`→${version}`));
-  return place < 0 ? MENDED_IN.length : place;
+  const place = VERSIONS.findIndex((version) => series.endsWith(`→${version}`));
+  return place < 0 ? VERSIONS.length : place;
 }
 
 /** All exhibits, by the version that mended them, the oldest first; those of other series last. */

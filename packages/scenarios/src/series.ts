@@ -1,10 +1,7 @@
-import type { PluginOptions, TableSource } from "@kpkeys/core/contracts";
+import type { KunitOptions, PluginOptions, TableSource } from "@kpkeys/core/contracts";
 import type { KernelPolicies } from "@kpkeys/kernel";
-import type { HardenedPgtablesOptions } from "@kpkeys/kunit-suite";
-import type { PgtablesOptions } from "@kpkeys/pgtables-hardening";
-import type { FeatureId } from "./plugins.js";
 
-/** A mapping of table pages that a version of the series is known to leave open. The report is held against it; it decides nothing. */
+/** A mapping of table pages that a version of the series is known to leave open. Reports compare what they find with it; no machine reads it. */
 export interface DocumentedGap {
   /** Where the pages come from. */
   readonly source: TableSource;
@@ -14,27 +11,25 @@ export interface DocumentedGap {
   readonly fromBoot: boolean;
 }
 
-/** The policies that make a version of the kpkeys series, as options of the plugins and of the kernel. */
+/** The policies that make a version of the kpkeys series: plain JSON. */
 export interface Series {
-  /** Options of the architecture plugin. */
-  readonly arch: {
-    /** Whether entering a context leaves out a register write that would change nothing. */
-    readonly skipEqualWrites: boolean;
-  };
-  /** What the kernel under the features does. */
+  /** Options of plugins, by the plugin's id; a plugin that is not named has its defaults. */
+  readonly options: Readonly<Record<string, PluginOptions>>;
+  /** What the kernel under the plugins does. */
   readonly kernel: KernelPolicies;
-  /** Options of the feature plugins, by id; one that is not named has none. */
-  readonly features: Readonly<Partial<Record<FeatureId, PluginOptions>>> & {
-    /** Of page-table hardening. */
-    readonly pgtables: PgtablesOptions;
-  };
-  /** Its own form of the suite mm/tests/kpkeys_hardened_pgtables_kunit.c; left out, the one that has stood since v7. */
-  readonly kunit?: HardenedPgtablesOptions;
+  /** The form of KUnit suites, by the suite's name; a suite that is not named has its newest form. */
+  readonly kunit: KunitOptions;
   /** In which words the API speaks: a level and a register value, a context and a register value, a context and a state. */
   readonly dialect: "level" | "context" | "state";
   /** What it leaves open, by its own account. */
   readonly documentedGaps: readonly DocumentedGap[];
 }
+
+/** Entering a context writes the key register, even where its value does not change. */
+const EQUAL_WRITES_MADE = { "arm64-poe": { skipEqualWrites: false }, "x86-pks": { skipEqualWrites: false } };
+
+/** Entering a context that does not change the value leaves the write out. */
+const EQUAL_WRITES_SKIPPED = { "arm64-poe": { skipEqualWrites: true }, "x86-pks": { skipEqualWrites: true } };
 
 /**
  * Static tables are keyed in the linear map alone. Up to v5 the walk takes the linear address of each table, since v6 the hook does
@@ -42,60 +37,72 @@ export interface Series {
  */
 const IMAGE_ALIAS: DocumentedGap = { source: "static", mapping: "other", fromBoot: true };
 
+/** The suite mm/tests/kpkeys_hardened_pgtables_kunit.c, by its newest name. */
+const SUITE = "kpkeys_hardened_pgtables";
+
+/** Options of page-table hardening in v3. */
+const PGTABLES_V3: PluginOptions = {
+  batching: false,
+  staticAliases: "linear",
+  tagging: "ctor-missing-kernel",
+  early: "late-walk",
+};
+
+/** The suite of page-table hardening in v3. */
+const KUNIT_V3: PluginOptions = {
+  name: "Hardened pgtables using kpkeys",
+  config: "KPKEYS_HARDENED_PGTABLES_TEST",
+  cases: ["write_linear_map_pte", "write_user_pmd"],
+  value: "changed",
+};
+
 /**
  * RFC v3 (February 2025). Its changelog names `kpkeys_set_level()` and a return value that says that nothing was written; arm64
  * writes always. No patch touches exception entry or the context switch: v4 brought both. No batching: v4's patch 18 is the first.
  * Tables get their key in the common constructor (v2's changelog), early ones by the walk of swapper_pg_dir (patch "mm: Introduce
- * kernel_pgtables_set_pkey()"). Its suite has two cases, which write another value than the one that is there. v4's changelog tells of the gap: PTE tables that the kernel made for itself after boot were not
- * protected, because the constructor was not called for them.
+ * kernel_pgtables_set_pkey()"). Its suite has two cases, which write another value than the one that is there. v4's changelog names the
+ * gap: PTE tables that the kernel allocated for itself after boot were not protected, because the constructor was not called for them.
  */
 const V3: Series = {
-  arch: { skipEqualWrites: false },
+  options: { ...EQUAL_WRITES_MADE, pgtables: PGTABLES_V3 },
   kernel: {
     exceptionEntry: "inherit",
     switchPkeyRegister: false,
     resumeInitialisesRegister: false,
     linearMap: "pte",
   },
-  features: {
-    pgtables: {
-      batching: false,
-      staticAliases: "linear",
-      tagging: "ctor-missing-kernel",
-      early: "late-walk",
-    },
-  },
-  kunit: {
-    name: "Hardened pgtables using kpkeys",
-    config: "KPKEYS_HARDENED_PGTABLES_TEST",
-    cases: ["write_linear_map_pte", "write_user_pmd"],
-    value: "changed",
-  },
+  kunit: { [SUITE]: KUNIT_V3 },
   dialect: "level",
   documentedGaps: [IMAGE_ALIAS, { source: "kernel", mapping: "linear", fromBoot: false }],
 };
 
+const PGTABLES_V4: PluginOptions = { ...PGTABLES_V3, batching: true, batchingInInterrupt: true, tagging: "ctor" };
+
 /**
  * RFC v4 (April 2025), by its changelog: POR_EL1 is switched with the thread (patch 7) and reset on exception entry (patch 8);
- * switches are batched in lazy MMU sections (patch 18), in interrupt too; it stands on a kernel that constructs all of its own
- * tables, and brings the test for that; the suite gets the config symbol that it has had since.
+ * switches are batched in lazy MMU sections (patch 18), in interrupt too; its base is a kernel that constructs all of its own
+ * tables, and it adds the test for that; the suite gets the config symbol that it has had since.
  */
 const V4: Series = {
   ...V3,
+  options: { ...V3.options, pgtables: PGTABLES_V4 },
   kernel: { ...V3.kernel, exceptionEntry: "reset", switchPkeyRegister: true },
-  features: { pgtables: { ...V3.features.pgtables, batching: true, batchingInInterrupt: true, tagging: "ctor" } },
   kunit: {
-    ...V3.kunit,
-    config: "KPKEYS_HARDENED_PGTABLES_KUNIT_TEST",
-    cases: ["write_linear_map_pte", "write_kernel_vmalloc_pte", "write_user_pmd"],
+    [SUITE]: {
+      ...KUNIT_V3,
+      config: "KPKEYS_HARDENED_PGTABLES_KUNIT_TEST",
+      cases: ["write_linear_map_pte", "write_kernel_vmalloc_pte", "write_user_pmd"],
+    },
   },
   documentedGaps: [IMAGE_ALIAS],
 };
 
+const PGTABLES_V5: PluginOptions = { ...PGTABLES_V4, batchingInInterrupt: false };
+
 /** RFC v5 (August 2025), by its changelog: no batching while in interrupt (patch 18), where the register was reset. */
 const V5: Series = {
   ...V4,
-  features: { pgtables: { ...V4.features.pgtables, batchingInInterrupt: false } },
+  options: { ...V4.options, pgtables: PGTABLES_V5 },
 };
 
 /**
@@ -108,18 +115,21 @@ const V5: Series = {
  */
 const V6: Series = {
   ...V5,
-  kernel: { ...V5.kernel, resumeInitialisesRegister: true, linearMap: "block", irqStacks: "vmap" },
-  features: {
-    pgtables: { ...V5.features.pgtables, tagging: "block-allocator", early: "recorded", vmemmap: false },
+  options: {
+    ...V5.options,
+    pgtables: { ...PGTABLES_V5, tagging: "block-allocator", early: "recorded", vmemmap: false },
   },
+  kernel: { ...V5.kernel, resumeInitialisesRegister: true, linearMap: "block", irqStacks: "vmap" },
   kunit: {
-    cases: [
-      "write_direct_map_pgtables",
-      "write_kernel_image_pud",
-      "write_kernel_vmalloc_pte",
-      "write_early_kernel_vmap_pte",
-      "write_user_pmd",
-    ],
+    [SUITE]: {
+      cases: [
+        "write_direct_map_pgtables",
+        "write_kernel_image_pud",
+        "write_kernel_vmalloc_pte",
+        "write_early_kernel_vmap_pte",
+        "write_user_pmd",
+      ],
+    },
   },
   documentedGaps: [
     IMAGE_ALIAS,
@@ -129,6 +139,15 @@ const V6: Series = {
   ],
 };
 
+const PGTABLES_V7: PluginOptions = {
+  batching: true,
+  batchingInInterrupt: false,
+  staticAliases: "linear",
+  tagging: "allocator",
+  early: "recorded",
+  vmemmap: true,
+};
+
 /**
  * v7 (May 2026), by its changelog: no block allocator, PTEs in the linear map (patch 19), a key set by pagetable_alloc() (patch 13);
  * vmemmap tables protected (patch 14); "level" became "context"; no reset on exception entry, because a thread in a lazy section
@@ -136,23 +155,14 @@ const V6: Series = {
  * `arm64/mm/fault.c`, in nothing that the model counts.
  */
 const V7_V8: Series = {
-  arch: { skipEqualWrites: false },
+  options: { ...EQUAL_WRITES_MADE, pgtables: PGTABLES_V7 },
   kernel: {
     exceptionEntry: "inherit",
     switchPkeyRegister: true,
     resumeInitialisesRegister: true,
     linearMap: "pte",
   },
-  features: {
-    pgtables: {
-      batching: true,
-      batchingInInterrupt: false,
-      staticAliases: "linear",
-      tagging: "allocator",
-      early: "recorded",
-      vmemmap: true,
-    },
-  },
+  kunit: {},
   dialect: "context",
   documentedGaps: [IMAGE_ALIAS],
 };
@@ -163,14 +173,14 @@ const V7_V8: Series = {
  */
 const V9: Series = {
   ...V7_V8,
-  arch: { skipEqualWrites: true },
+  options: { ...V7_V8.options, ...EQUAL_WRITES_SKIPPED },
   dialect: "state",
 };
 
 /** The proposal of this project on top of v9, not posted: static tables get the key in the image's mapping too. */
 const NEXT: Series = {
   ...V9,
-  features: { pgtables: { ...V9.features.pgtables, staticAliases: "both" } },
+  options: { ...V9.options, pgtables: { ...PGTABLES_V7, staticAliases: "both" } },
   documentedGaps: [],
 };
 
@@ -200,19 +210,6 @@ export const NEXT_LABEL = "our proposal, not posted";
 export function seriesTitle(series: string): string {
   return /(^|→)next$/.test(series) ? `${series} (${NEXT_LABEL})` : series;
 }
-
-/**
- * How the hardening is used: not at all, with one switch for each setter, or as the version of the series has it: one switch for each
- * lazy MMU section since v4.
- */
-export type Policy = "off" | "naive" | "batched";
-
-/** Options of the feature plugins by policy, weakest policy first; `off` is a machine without features. */
-export const POLICIES: Readonly<Record<Policy, Readonly<Partial<Record<FeatureId, PluginOptions>>> | null>> = {
-  off: null,
-  naive: { pgtables: { batching: false } },
-  batched: { pgtables: {} },
-};
 
 /**
  * Whether a series leaves something open by its own account.
