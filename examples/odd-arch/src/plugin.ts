@@ -1,14 +1,16 @@
 import { registerArch } from "@kpkeys/core";
 import type { Plugin } from "@kpkeys/core/contracts";
-import { createCpu, readArchOptions } from "@kpkeys/core/machine";
+import { createCpu, MaskingKpkeysArch, readArchOptions } from "@kpkeys/core/machine";
 import { FORMAT } from "./format.js";
-import { createKpkeysArch } from "./kpkeys.js";
 import { PGTABLE } from "./pgtable.js";
 import { createRegime } from "./regime.js";
 import { createSystemRegisters, KPR } from "./registers.js";
 import { TOOLS } from "./tools.js";
 
 const ID = "odd-arch";
+
+/** The numbers of the keys, PGTABLES and CRED the other way round. */
+const PKEY_NUMBERS = { DEFAULT: 0, PGTABLES: 2, CRED: 1 };
 
 /**
  * An architecture that does not exist, and is as unlike the others as the contracts allow: three keys in a field of five bits,
@@ -29,7 +31,8 @@ export const oddArch: Plugin = {
       pageTableFormat: FORMAT,
       pgtable: PGTABLE,
       tools: TOOLS,
-      createKpkeysArch: (cpus) => createKpkeysArch(cpus, pkeys, skipEqualWrites),
+      createKpkeysArch: (cpus) =>
+        new MaskingKpkeysArch(cpus, { register: KPR, pkeys, skipEqualWrites, pkeyNumbers: PKEY_NUMBERS }),
       createCpu(place) {
         const systemRegisters = createSystemRegisters(pkeys);
         const regime = createRegime(systemRegisters.controls);

@@ -1,10 +1,9 @@
 import { registerArch } from "@kpkeys/core";
 import type { Plugin, PluginOptions } from "@kpkeys/core/contracts";
-import { createCpu, readArchOptions, refuseArchOption } from "@kpkeys/core/machine";
+import { createCpu, MaskingKpkeysArch, readArchOptions, refuseArchOption } from "@kpkeys/core/machine";
 import { createFormat } from "./format.js";
 import { ARM64_GEOMETRIES } from "./geometry.js";
 import type { Arm64Geometry } from "./geometry.js";
-import { createKpkeysArch } from "./kpkeys.js";
 import { createPgtable } from "./pgtable.js";
 import { createRegime } from "./regime.js";
 import { createSystemRegisters, POR_EL1 } from "./registers.js";
@@ -62,7 +61,7 @@ export const arm64Poe: Plugin = {
       pageTableFormat: createFormat(geometry),
       pgtable: createPgtable(geometry),
       tools: createTools(geometry),
-      createKpkeysArch: (cpus) => createKpkeysArch(cpus, { pkeys, skipEqualWrites }),
+      createKpkeysArch: (cpus) => new MaskingKpkeysArch(cpus, { register: POR_EL1, pkeys, skipEqualWrites }),
       createCpu(place) {
         const systemRegisters = createSystemRegisters(pkeys, tcrOf(geometry, physicalAddressBits));
         const regime = createRegime(systemRegisters.controls, physicalAddressBits, geometry);

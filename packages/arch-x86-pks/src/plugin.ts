@@ -1,9 +1,8 @@
 import { registerArch } from "@kpkeys/core";
 import type { Geometry, Plugin, PluginOptions } from "@kpkeys/core/contracts";
-import { createCpu, readArchOptions, refuseArchOption } from "@kpkeys/core/machine";
+import { createCpu, MaskingKpkeysArch, readArchOptions, refuseArchOption } from "@kpkeys/core/machine";
 import { createPageTableFormat } from "./format.js";
 import { X86_GEOMETRIES } from "./geometry.js";
-import { createKpkeysArch } from "./kpkeys.js";
 import { createPgtable } from "./pgtable.js";
 import { createRegime } from "./regime.js";
 import { createSystemRegisters, IA32_PKRS } from "./registers.js";
@@ -51,7 +50,7 @@ export const x86Pks: Plugin = {
       pageTableFormat: createPageTableFormat(physicalAddressBits, geometry),
       pgtable: createPgtable(geometry),
       tools: createTools(geometry),
-      createKpkeysArch: (cpus) => createKpkeysArch(cpus, { pkeys, skipEqualWrites }),
+      createKpkeysArch: (cpus) => new MaskingKpkeysArch(cpus, { register: IA32_PKRS, pkeys, skipEqualWrites }),
       createCpu(place) {
         const systemRegisters = createSystemRegisters(pkeys, geometry);
         const regime = createRegime(systemRegisters.state, physicalAddressBits, geometry);

@@ -128,7 +128,10 @@ function atKey(key: number, field: number): Words {
   return { high: 0, low: field << (key << 1) };
 }
 
-/** IA32_PKRS, MSR 0x6E1. It withholds data accesses only: execution is never a matter of keys. */
+/**
+ * IA32_PKRS, MSR 0x6E1. It withholds data accesses only: execution is never a matter of keys. A WRMSR to it is ordered before all later
+ * accesses that its keys control, as WRPKRU is (SDM, volume 2), so there is never anything to synchronise.
+ */
 export const IA32_PKRS: PkeyRegister = {
   name: "IA32_PKRS",
   keys: 16,

@@ -9,6 +9,8 @@ export type { ArchOptions, PhysicalAddressWidth } from "./arch-options.js";
 export { createCpu } from "./cpu.js";
 export type { CpuParts } from "./cpu.js";
 export * from "./explain/index.js";
+export { MaskingKpkeysArch } from "./masking-kpkeys-arch.js";
+export type { MaskingOptions } from "./masking-kpkeys-arch.js";
 export { GENERIC_PKEY_NUMBERS } from "./pkey-numbers.js";
 export { createPhysicalMemory } from "./physical-memory.js";
 export type { PhysicalMemoryOptions } from "./physical-memory.js";
