@@ -4,6 +4,7 @@ import { countResults, formatKtap, hardenedPgtables, lazyMmuMode, runSuites, sui
 import type { HardenedPgtablesCase, MachineUnderTest } from "@kpkeys/kunit-suite";
 import type { KernelPolicies } from "@kpkeys/kernel";
 import { describe, expect, it } from "vitest";
+import { overriding } from "./broken/breaking.js";
 import { ARCHES, hardened, machine } from "./machines.js";
 
 const ALL_TESTS = ["CONFIG_KUNIT=y", "CONFIG_KUNIT_ALL_TESTS=y"];
@@ -85,7 +86,7 @@ describe("the suite of lazy MMU mode", () => {
   function broken(change: (lazy: LazyMmu) => Partial<LazyMmu>): MachineUnderTest {
     const under = machine("x86-pks");
     const lazy = under.get(LazyMmu);
-    const other = { ...lazy, ...change(lazy) };
+    const other = overriding(lazy, change(lazy));
     return { get: <T>(token: Token<T>): T => ((token as unknown) === LazyMmu ? (other as T) : under.get(token)) };
   }
 

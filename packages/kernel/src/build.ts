@@ -35,9 +35,9 @@ import {
 } from "@kpkeys/core/contracts";
 import type { Token } from "@kpkeys/core/contracts";
 import { boot, BootProgress } from "./boot/boot.js";
-import { layOutImage } from "./boot/image.js";
+import { KernelImage } from "./boot/image.js";
 import { placeInitCred } from "./boot/init-cred.js";
-import { createMemblock } from "./boot/memblock.js";
+import { Memblock } from "./boot/memblock.js";
 import { createCpuPower } from "./cpu-power.js";
 import { createExceptionEntry } from "./exception-entry.js";
 import { createExceptions } from "./exceptions.js";
@@ -46,11 +46,11 @@ import { createKeyRegisters } from "./key-registers.js";
 import { closingPkey } from "./coverage.js";
 import { createCredLife } from "./cred/task-creds.js";
 import type { Machine, MachineCounters } from "./machine.js";
-import { createAddresses } from "./mm/addresses.js";
-import { createBuddyAllocator } from "./mm/buddy.js";
+import { Addresses } from "./mm/addresses.js";
+import { BuddyAllocator } from "./mm/buddy.js";
 import { createFixmap } from "./mm/fixmap.js";
 import type { Fixmap } from "./mm/fixmap.js";
-import { createLazyMmu } from "./mm/lazy-mmu.js";
+import { KernelLazyMmu } from "./mm/lazy-mmu.js";
 import { createLeafWalk } from "./mm/leaf-walk.js";
 import { KernelPageTables } from "./mm/page-tables.js";
 import { createPopulate } from "./mm/populate.js";
@@ -59,7 +59,7 @@ import { createSetMemory } from "./mm/set-memory.js";
 import { createLinearSplit } from "./mm/split.js";
 import { TableMemory } from "./mm/table-memory.js";
 import { createTablePages } from "./mm/table-pages.js";
-import { createTlbFlush } from "./mm/tlb-flush.js";
+import { TlbFlush } from "./mm/tlb-flush.js";
 import { createVmalloc } from "./mm/vmalloc.js";
 import { createObjectServices } from "./objects.js";
 import { createAddressSpaces } from "./process/address-spaces.js";
@@ -114,13 +114,13 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
   const all = Array.from({ length: spec.cpus }, (_, id) => factory.create(id));
   const cpus = offer(Cpus, { all, current: all[0]! });
 
-  const image = layOutImage(arch, memory.firstPfn, pageShift);
+  const image = new KernelImage(arch, memory);
   offer(StaticTablePages, image);
   placeInitCred(memory, image.initCredPfn);
-  const addresses = createAddresses(arch.layout, memory, image, format.geometry);
+  const addresses = new Addresses(arch, memory, image, format);
   offer(LinearMap, addresses);
-  const memblock = createMemblock(memory.banks);
-  const buddy = createBuddyAllocator(memory.firstPfn, memory.endPfn - memory.firstPfn, arch.maxPageOrder);
+  const memblock = new Memblock(memory);
+  const buddy = new BuddyAllocator(memory, arch);
   offer(PageAllocator, buddy);
   offer(EarlyMemory, {
     alloc: (count, align) => memblock.tryAlloc(count, align),
@@ -128,8 +128,8 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
       buddy.addRange(pfn, pfn + pages);
     },
   });
-  const tlb = createTlbFlush(cpus, pageShift);
-  const lazy = createLazyMmu(cpus, arch, extensions, watching);
+  const tlb = new TlbFlush(cpus, format);
+  const lazy = new KernelLazyMmu(cpus, arch, extensions, watching);
   offer(LazyMmu, lazy);
   const exceptionEntry = createExceptionEntry({
     cpus,

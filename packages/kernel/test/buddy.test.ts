@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { createBuddyAllocator } from "../src/mm/buddy.js";
+import { BuddyAllocator } from "../src/mm/buddy.js";
 
 const FIRST = 0x80000;
 const FRAMES = 8192;
@@ -10,7 +10,7 @@ describe("the buddy allocator", () => {
     const orders = fc.array(fc.tuple(fc.nat({ max: 10 }), fc.boolean(), fc.boolean()), { maxLength: 300 });
     fc.assert(
       fc.property(orders, (steps) => {
-        const buddy = createBuddyAllocator(FIRST, FRAMES);
+        const buddy = new BuddyAllocator({ firstPfn: FIRST, endPfn: FIRST + FRAMES }, {});
         buddy.addRange(FIRST, FIRST + FRAMES);
         const held: (readonly [number, number])[] = [];
         const owned = new Set<number>();
@@ -39,7 +39,7 @@ describe("the buddy allocator", () => {
   });
 
   it("manages a range that neither starts nor ends at a large block, and nothing outside it", () => {
-    const buddy = createBuddyAllocator(FIRST, FRAMES);
+    const buddy = new BuddyAllocator({ firstPfn: FIRST, endPfn: FIRST + FRAMES }, {});
     buddy.addRange(FIRST + 3, FIRST + 1500);
     expect(buddy.totalPages).toBe(1497);
     const pages = Array.from({ length: 1497 }, () => buddy.alloc(0));

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { createMemblock } from "../src/boot/memblock.js";
+import { Memblock } from "../src/boot/memblock.js";
 
 const BANKS = [
   { firstPfn: 0x1000, pages: 0x1000 },
@@ -7,12 +7,12 @@ const BANKS = [
 ];
 
 it("takes pages from the top of memory downward", () => {
-  const memblock = createMemblock(BANKS);
+  const memblock = new Memblock({ banks: BANKS });
   expect([memblock.alloc(1, 1), memblock.alloc(1, 1)]).toEqual([0x83ff, 0x83fe]);
 });
 
 it("aligns, and leaves the pages between free", () => {
-  const memblock = createMemblock(BANKS);
+  const memblock = new Memblock({ banks: BANKS });
   memblock.alloc(1, 1);
   expect(memblock.alloc(512, 512)).toBe(0x8000);
   expect(memblock.free()).toEqual([
@@ -22,7 +22,7 @@ it("aligns, and leaves the pages between free", () => {
 });
 
 it("never hands out what is reserved", () => {
-  const memblock = createMemblock(BANKS);
+  const memblock = new Memblock({ banks: BANKS });
   memblock.reserve(0x1800, 0x100);
   memblock.reserve(0x8000, 0x400);
   expect(memblock.free()).toEqual([

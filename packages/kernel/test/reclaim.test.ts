@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { createBuddyAllocator } from "../src/mm/buddy.js";
-import { createReclaim } from "../src/mm/reclaim.js";
+import { BuddyAllocator } from "../src/mm/buddy.js";
+import { Reclaim } from "../src/mm/reclaim.js";
 
 const FRAMES = 1024;
 
@@ -10,11 +10,11 @@ function withCache(
   seeks: number,
   batch: number,
 ): {
-  buddy: ReturnType<typeof createBuddyAllocator>;
+  buddy: BuddyAllocator;
   cached: number[];
   asked: number[];
 } {
-  const buddy = createBuddyAllocator(0, FRAMES);
+  const buddy = new BuddyAllocator({ firstPfn: 0, endPfn: FRAMES }, {});
   buddy.addRange(0, FRAMES);
   const cached = Array.from({ length: FRAMES }, () => buddy.alloc(0));
   const asked: number[] = [];
@@ -60,7 +60,7 @@ describe("an allocation that would fail", () => {
     buddy.free(5, 0);
     expect([buddy.alloc(0), asked.length]).toEqual([5, 0]);
 
-    const reclaim = createReclaim();
+    const reclaim = new Reclaim();
     let scans = 0;
     reclaim.register({ name: "busy", seeks: 0, batch: 1, count: () => 100, scan: () => (scans++, -1) });
     expect(reclaim.until(() => 1)).toBe(-1);

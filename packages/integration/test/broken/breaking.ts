@@ -66,7 +66,7 @@ export function regime(change: (original: TranslationRegime) => Partial<Translat
 }
 
 /** An object with other members; all else is done by the original. */
-function overriding<T extends object>(original: T, own: Partial<T>): T {
+export function overriding<T extends object>(original: T, own: Partial<T>): T {
   return new Proxy(original, {
     get(target, name) {
       if (name in own) return Reflect.get(own, name);

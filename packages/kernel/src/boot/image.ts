@@ -1,5 +1,6 @@
-import { KpkeysError } from "@kpkeys/core";
-import type { PgtableArch, StaticTablePages, StaticTableRun } from "@kpkeys/core/contracts";
+import { inject, injectable, KpkeysError } from "@kpkeys/core";
+import { PgtableArch, PhysicalMemory, toPfn } from "@kpkeys/core/contracts";
+import type { Pfn, StaticTablePages, StaticTableRun, StaticTables } from "@kpkeys/core/contracts";
 
 const MiB = 2 ** 20;
 
@@ -16,9 +17,15 @@ export interface ImageSection {
   /** `text`, `rodata` or `data`. */
   readonly name: "text" | "rodata" | "data";
   /** First page-frame number. */
-  readonly pfn: number;
+  readonly pfn: Pfn;
   /** Number of pages. */
   readonly pages: number;
+}
+
+/** A run of static tables of one symbol, of which the first `used` pages are taken. */
+interface TableRun extends StaticTables {
+  readonly pfn: Pfn;
+  used: number;
 }
 
 /**
@@ -31,75 +38,82 @@ export interface ImageSection {
                                                  init_cred
  * ```
  */
-export interface KernelImage extends StaticTablePages {
+@injectable()
+export class KernelImage implements StaticTablePages {
   /** First page-frame number. */
-  readonly pfn: number;
+  readonly pfn: Pfn;
   /** Number of pages. */
   readonly pages: number;
   /** The sections. */
-  readonly sections: readonly ImageSection[];
+  readonly sections: readonly [text: ImageSection, rodata: ImageSection, data: ImageSection];
   /** Page-frame number of `init_mm`'s top-level table. */
-  readonly root: number;
+  readonly root: Pfn;
   /** Page-frame number of the page that holds `init_mm`. */
-  readonly initMm: number;
+  readonly initMm: Pfn;
   /** Page-frame number of the page of zeroes. */
-  readonly zeroPage: number;
+  readonly zeroPage: Pfn;
   /** Page-frame number of the page that holds `init_cred` and nothing else. */
-  readonly initCredPfn: number;
+  readonly initCredPfn: Pfn;
+  readonly keyed: readonly StaticTableRun[];
+  private readonly runs: readonly TableRun[];
+
+  /**
+   * @param arch - names the static tables and how they are protected
+   * @param memory - RAM
+   * @throws KpkeysError ERR_PLUGIN_INVALID for an architecture without a static table of role `root`
+   */
+  constructor(@inject(PgtableArch) arch: PgtableArch, @inject(PhysicalMemory) memory: PhysicalMemory) {
+    const pagesOf = (bytes: number): number => bytes / 2 ** memory.pageShift;
+    const section = (name: ImageSection["name"], pfn: number, bytes: number): ImageSection => ({
+      name,
+      pfn: toPfn(pfn),
+      pages: pagesOf(bytes),
+    });
+    this.pfn = toPfn(memory.firstPfn + pagesOf(arch.layout.imageOffset));
+    this.pages = pagesOf(IMAGE_BYTES);
+    const text = section("text", this.pfn, TEXT_BYTES);
+    const rodata = section("rodata", text.pfn + text.pages, RODATA_BYTES);
+    const data = section("data", rodata.pfn + rodata.pages, DATA_BYTES);
+    this.sections = [text, rodata, data];
+    this.initMm = data.pfn;
+    this.zeroPage = toPfn(data.pfn + 1);
+    this.initCredPfn = toPfn(data.pfn + 2);
+    this.runs = placeTables(arch.staticTables, data.pfn, data.pfn + data.pages);
+    this.keyed = this.runs
+      .filter(({ protection }) => protection === "pkey")
+      .map(({ symbol, pfn, pages }): StaticTableRun => ({ symbol, pfn, pages }));
+    const root = this.runs.find(({ role }) => role === "root");
+    if (root === undefined)
+      throw new KpkeysError("ERR_PLUGIN_INVALID", "no static table of role 'root'", { where: "staticTables" });
+    this.root = root.pfn;
+  }
+
+  /**
+   * Whether a page lies in the image.
+   * @param pfn - page-frame number
+   */
+  contains(pfn: Pfn): boolean {
+    return pfn >= this.pfn && pfn < this.pfn + this.pages;
+  }
+
   /**
    * Takes a page of a static pool for a table.
    * @param role - which pool
    * @returns its page-frame number
    * @throws KpkeysError ERR_SPEC when the pool is used up
    */
-  takeTable(role: "image" | "fixmap"): number;
-  /**
-   * Whether a page lies in the image.
-   * @param pfn - page-frame number
-   */
-  contains(pfn: number): boolean;
+  takeTable(role: "image" | "fixmap"): Pfn {
+    const run = this.runs.find((run) => run.role === role && run.used < run.pages);
+    if (run === undefined)
+      throw new KpkeysError("ERR_SPEC", `the static tables of role '${role}' are used up`, { where: "staticTables" });
+    return toPfn(run.pfn + run.used++);
+  }
 }
 
-/**
- * Lays the image out.
- * @param arch - names the static tables and how they are protected
- * @param firstPfn - first page-frame number of RAM
- * @param pageShift - log2 of the page size in bytes
- */
-export function layOutImage(arch: PgtableArch, firstPfn: number, pageShift: number): KernelImage {
-  const pagesOf = (bytes: number): number => bytes / 2 ** pageShift;
-  const pfn = firstPfn + pagesOf(arch.layout.imageOffset);
-  const text: ImageSection = { name: "text", pfn, pages: pagesOf(TEXT_BYTES) };
-  const rodata: ImageSection = { name: "rodata", pfn: pfn + text.pages, pages: pagesOf(RODATA_BYTES) };
-  const data: ImageSection = { name: "data", pfn: rodata.pfn + rodata.pages, pages: pagesOf(DATA_BYTES) };
-
-  let dataEnd = data.pfn + data.pages;
-  let rodataEnd = data.pfn;
-  const runs = arch.staticTables.map((tables) => {
-    const start = tables.protection === "rodata" ? (rodataEnd -= tables.pages) : (dataEnd -= tables.pages);
-    return { ...tables, pfn: start, used: 0 };
+/** Places static tables from the end of rodata or data downward, in their order. */
+function placeTables(tables: readonly StaticTables[], rodataEnd: number, dataEnd: number): readonly TableRun[] {
+  return tables.map((run) => {
+    const pfn = run.protection === "rodata" ? (rodataEnd -= run.pages) : (dataEnd -= run.pages);
+    return { ...run, pfn: toPfn(pfn), used: 0 };
   });
-  const root = runs.find(({ role }) => role === "root");
-  if (root === undefined)
-    throw new KpkeysError("ERR_PLUGIN_INVALID", "no static table of role 'root'", { where: "staticTables" });
-
-  return {
-    pfn,
-    pages: pagesOf(IMAGE_BYTES),
-    sections: [text, rodata, data],
-    root: root.pfn,
-    initMm: data.pfn,
-    zeroPage: data.pfn + 1,
-    initCredPfn: data.pfn + 2,
-    keyed: runs
-      .filter(({ protection }) => protection === "pkey")
-      .map(({ symbol, pfn, pages }): StaticTableRun => ({ symbol, pfn, pages })),
-    contains: (page) => page >= pfn && page < pfn + pagesOf(IMAGE_BYTES),
-    takeTable(role) {
-      const run = runs.find((run) => run.role === role && run.used < run.pages);
-      if (run === undefined)
-        throw new KpkeysError("ERR_SPEC", `the static tables of role '${role}' are used up`, { where: "staticTables" });
-      return run.pfn + run.used++;
-    },
-  };
 }

@@ -1,15 +1,16 @@
+import { inject, injectable } from "@kpkeys/core";
+import { PageTableFormat, PgtableArch, PhysicalMemory, toPfn, toVpn, wordsOf } from "@kpkeys/core/contracts";
 import type {
   Geometry,
-  KernelLayout,
+  LevelGeometry,
   LinearMap,
   LinearMapStats,
   PageRange,
   Pfn,
-  PhysicalMemory,
   Vpn,
   Words,
 } from "@kpkeys/core/contracts";
-import type { KernelImage } from "../boot/image.js";
+import { KernelImage } from "../boot/image.js";
 
 // Page numbers are below 2^52. Bit operations take a number modulo 2^32, which is quicker than a remainder of large numbers.
 
@@ -65,22 +66,6 @@ export function kernelRangeOf({ pageShift, addressBits, splitRoots }: Geometry):
   return { from: to - 2 ** (addressBits - (splitRoots ? 0 : 1) - pageShift), to };
 }
 
-/** {@link LinearMap} with what only the kernel needs. */
-export interface Addresses extends LinearMap {
-  /** First page of the linear map. */
-  readonly linearPage: Vpn;
-  /** First page of the image's own mapping. */
-  readonly imagePage: Vpn;
-  /** Of what the linear map consists: counted where it is made and where it is split. */
-  readonly linearMap: LinearMapCounts;
-  /**
-   * Whether a run of pages is RAM, without a hole.
-   * @param pfn - first page-frame number
-   * @param pages - number of pages
-   */
-  isRam(pfn: number, pages: number): boolean;
-}
-
 /** What {@link Addresses} counts of the linear map. */
 export interface LinearMapCounts {
   /** Leaves by level, 0 being the top. */
@@ -94,79 +79,98 @@ export interface LinearMapCounts {
 /** TLB entries that the reach is given for. */
 const TLB_ENTRIES = 1024;
 
-/**
- * Where pages are found in the kernel's half of the address space: address arithmetic, and counts of the linear map's leaves.
- * @param layout - the architecture's layout
- * @param memory - RAM
- * @param image - where the kernel image lies in it
- * @param geometry - the shape of the tables
- */
-export function createAddresses(
-  layout: KernelLayout,
-  memory: PhysicalMemory,
-  image: KernelImage,
-  { levels, pageShift }: Geometry,
-): Addresses {
-  const { firstPfn, endPfn } = memory;
-  const linearPage = pageOfAddress(layout.linearMap, pageShift);
-  const vmemmapPage = pageOfAddress(layout.vmemmap, pageShift);
-  const imagePage = pageOfAddress(layout.image, pageShift);
+/** Where pages are found in the kernel's half of the address space: address arithmetic, and counts of the linear map's leaves. */
+@injectable()
+export class Addresses implements LinearMap {
+  /** First page of the linear map. */
+  readonly linearPage: Vpn;
+  /** First page of the image's own mapping. */
+  readonly imagePage: Vpn;
+  /** Of what the linear map consists: counted where it is made and where it is split. */
+  readonly linearMap: LinearMapCounts;
+  private readonly vmemmapPage: Vpn;
+  private readonly structPageSize: number;
+  private readonly levels: readonly LevelGeometry[];
+  private readonly pageShift: number;
 
-  function structPage(pfn: number): Words {
-    const bytes = (pfn - firstPfn) * layout.structPageSize;
-    const page = vmemmapPage + Math.floor(bytes / 2 ** pageShift);
-    return { high: pageHigh(page, pageShift), low: pageLow(page, pageShift) | (bytes % 2 ** pageShift) };
+  /**
+   * @param arch - the layout of the address space
+   * @param memory - RAM
+   * @param image - where the kernel image lies in it
+   * @param format - the geometry
+   */
+  constructor(
+    @inject(PgtableArch) { layout }: PgtableArch,
+    @inject(PhysicalMemory) private readonly memory: PhysicalMemory,
+    @inject(KernelImage) private readonly image: KernelImage,
+    @inject(PageTableFormat) { geometry }: PageTableFormat,
+  ) {
+    const { levels, pageShift } = geometry;
+    this.levels = levels;
+    this.pageShift = pageShift;
+    this.linearPage = pageOfAddress(layout.linearMap, pageShift);
+    this.vmemmapPage = pageOfAddress(layout.vmemmap, pageShift);
+    this.imagePage = pageOfAddress(layout.image, pageShift);
+    this.structPageSize = layout.structPageSize;
+    this.linearMap = { leaves: levels.map(() => 0), tables: 0, splits: 0 };
   }
 
-  const linearPageOf = (pfn: Pfn): Vpn => linearPage + pfn - firstPfn;
-
-  function pfnOf(page: Vpn): Pfn {
-    const pfn = page - linearPage + firstPfn;
-    return pfn >= firstPfn && pfn < endPfn && memory.contains(pfn) ? pfn : -1;
+  get pteMapped(): boolean {
+    return this.linearMap.leaves.every((count, level) => level === this.levels.length - 1 || count === 0);
   }
 
-  const linearMap: LinearMapCounts = { leaves: levels.map(() => 0), tables: 0, splits: 0 };
-  const lastLevel = levels.length - 1;
+  pageOf(pfn: Pfn): Vpn {
+    return toVpn(this.linearPage + pfn - this.memory.firstPfn);
+  }
 
-  function isRam(pfn: number, pages: number): boolean {
-    let end = pfn;
-    for (const bank of memory.banks) {
+  address(pfn: Pfn, offset = 0): Words {
+    return wordsOf(this.pageOf(pfn), this.pageShift, offset);
+  }
+
+  pfnOf(page: Vpn): Pfn {
+    const pfn = toPfn(page - this.linearPage + this.memory.firstPfn);
+    return pfn >= this.memory.firstPfn && pfn < this.memory.endPfn && this.memory.contains(pfn) ? pfn : toPfn(-1);
+  }
+
+  structPage(pfn: Pfn): Words {
+    const bytes = (pfn - this.memory.firstPfn) * this.structPageSize;
+    const page = toVpn(this.vmemmapPage + Math.floor(bytes / 2 ** this.pageShift));
+    return wordsOf(page, this.pageShift, bytes % 2 ** this.pageShift);
+  }
+
+  imageAddress(): Words {
+    return wordsOf(this.imagePageOf(this.image.initMm), this.pageShift);
+  }
+
+  /**
+   * The page of the image's own mapping that maps a page of the image.
+   * @param pfn - page-frame number, in the image
+   */
+  imagePageOf(pfn: Pfn): Vpn {
+    return toVpn(this.imagePage + pfn - this.image.pfn);
+  }
+
+  /**
+   * Whether a run of pages is RAM, without a hole.
+   * @param pfn - first page-frame number
+   * @param pages - number of pages
+   */
+  isRam(pfn: Pfn, pages: number): boolean {
+    let end: number = pfn;
+    for (const bank of this.memory.banks) {
       if (end >= bank.firstPfn && end < bank.firstPfn + bank.pages) end = bank.firstPfn + bank.pages;
     }
     return end > pfn && pfn + pages <= end;
   }
 
-  function stats(): LinearMapStats {
-    const leaves = levels
-      .map(({ shift, leaf }, level) => ({ bytes: 2 ** shift, count: linearMap.leaves[level]!, leaf }))
-      .filter(({ leaf }) => leaf)
-      .map(({ bytes, count }) => ({ bytes, count }));
+  stats(): LinearMapStats {
+    const { tables, splits } = this.linearMap;
+    const leaves = this.levels.flatMap(({ shift, leaf }, level) =>
+      leaf ? [{ bytes: 2 ** shift, count: this.linearMap.leaves[level]! }] : [],
+    );
     const mapped = leaves.reduce((sum, { bytes, count }) => sum + bytes * count, 0);
     const entries = leaves.reduce((sum, { count }) => sum + count, 0);
     const tlbReach = Math.min(mapped, Math.floor((mapped / entries) * TLB_ENTRIES));
-    return { tables: linearMap.tables, leaves, splits: linearMap.splits, tlbReach };
+    return { tables, leaves, splits, tlbReach };
   }
-
-  const service: Omit<Addresses, "pteMapped"> = {
-    linearPage,
-    imagePage,
-    linearMap,
-    isRam,
-    stats,
-    pageOf: linearPageOf,
-    address(pfn, offset = 0) {
-      const page = linearPageOf(pfn);
-      return { high: pageHigh(page, pageShift), low: pageLow(page, pageShift) | offset };
-    },
-    pfnOf,
-    structPage,
-    imageAddress() {
-      const page = imagePage + image.initMm - image.pfn;
-      return { high: pageHigh(page, pageShift), low: pageLow(page, pageShift) };
-    },
-  };
-  // Added when the rest is there: V8 keeps an object with an accessor in its literal as a hash table.
-  return Object.defineProperty(service, "pteMapped", {
-    get: () => linearMap.leaves.every((count, level) => level === lastLevel || count === 0),
-  }) as Addresses;
 }

@@ -1,6 +1,8 @@
-import type { PageAllocator } from "@kpkeys/core/contracts";
+import { inject, injectable } from "@kpkeys/core";
+import { PgtableArch, PhysicalMemory, toPfn } from "@kpkeys/core/contracts";
+import type { PageAllocator, Pfn, Shrinker } from "@kpkeys/core/contracts";
 import { reserve } from "@kpkeys/core/machine";
-import { createReclaim } from "./reclaim.js";
+import { Reclaim } from "./reclaim.js";
 
 /** MAX_PAGE_ORDER where an architecture does not say otherwise: blocks of 1,024 pages. */
 export const DEFAULT_MAX_ORDER = 10;
@@ -8,138 +10,143 @@ export const DEFAULT_MAX_ORDER = 10;
 /** Instead of the link to the block before the first one. */
 const FIRST = -1;
 
-/** The buddy allocator with what only boot needs. */
-export interface BuddyAllocator extends PageAllocator {
+/** Mobilities of blocks, as indices of the first of their lists: MIGRATE_UNMOVABLE; MIGRATE_MOVABLE is the largest order. */
+const UNMOVABLE = 0;
+
+/**
+ * The buddy allocator, empty until {@link addRange}. A largest block is split for pages of one mobility (MIGRATE_UNMOVABLE,
+ * MIGRATE_MOVABLE) and keeps its kind until all of it is free again, so that table pages lie together and not wherever a user page
+ * was.
+ *
+ * Free blocks of an order and kind form a doubly linked list, through arrays of the order that are indexed by block, so that
+ * large blocks of a large machine lie close together. A link is the number of a block plus 1, so that zeroed arrays mean empty
+ * lists; the first block of a list has the mark {@link FIRST} for the one before it, so that 0 means taken.
+ *
+ * Blocks are numbered from the first page of RAM on, which is a multiple of the largest block; holes count.
+ */
+@injectable()
+export class BuddyAllocator implements PageAllocator {
+  readonly maxOrder: number;
+  freePages = 0;
+  totalPages = 0;
+  private readonly firstPfn: Pfn;
+  private readonly frames: number;
+  private readonly nextOf: readonly Int32Array[];
+  private readonly previousOf: readonly Int32Array[];
+  /** Lists of free blocks: the orders below the largest unmovable, the same movable, the largest of either kind. */
+  private readonly heads: Int32Array;
+  /** The mobility that each largest block was split for. */
+  private readonly kinds: Uint8Array;
+  private readonly movable: number;
+  private readonly largest: number;
+  private readonly reclaim = new Reclaim();
+
+  /**
+   * @param memory - RAM
+   * @param arch - the order of the largest block
+   */
+  constructor(
+    @inject(PhysicalMemory) memory: Pick<PhysicalMemory, "firstPfn" | "endPfn">,
+    @inject(PgtableArch) arch: Pick<PgtableArch, "maxPageOrder">,
+  ) {
+    const frames = memory.endPfn - memory.firstPfn;
+    const maxOrder = arch.maxPageOrder ?? DEFAULT_MAX_ORDER;
+    // A link for each of an order's blocks, and for the part of one at the end.
+    const links = (_: unknown, order: number): Int32Array => new Int32Array(reserve(((frames >>> order) + 2) * 4));
+    this.firstPfn = toPfn(memory.firstPfn);
+    this.frames = frames;
+    this.maxOrder = maxOrder;
+    this.movable = maxOrder;
+    this.largest = 2 * maxOrder;
+    this.nextOf = Array.from({ length: maxOrder + 1 }, links);
+    this.previousOf = Array.from({ length: maxOrder + 1 }, links);
+    this.heads = new Int32Array(this.largest + 1);
+    this.kinds = new Uint8Array(reserve((frames >>> maxOrder) + 1));
+  }
+
+  alloc(order: number, movable = false): Pfn {
+    const kind = movable ? this.movable : UNMOVABLE;
+    const pfn = this.take(order, kind);
+    return pfn >= 0 ? pfn : this.reclaim.until(() => this.take(order, kind));
+  }
+
+  free(pfn: Pfn, order: number): void {
+    this.freePages += 1 << order;
+    let page = pfn - this.firstPfn;
+    while (order < this.maxOrder) {
+      const buddy = page ^ (1 << order);
+      if (buddy >= this.frames || this.previousOf[order]![(buddy >>> order) + 1] === 0) break;
+      this.unlink(buddy, order);
+      page &= ~(1 << order);
+      order++;
+    }
+    this.push(page, order);
+  }
+
+  registerShrinker(shrinker: Shrinker): void {
+    this.reclaim.register(shrinker);
+  }
+
   /**
    * Hands a run of pages to the allocator.
    * @param start - first page-frame number
    * @param end - one past the last
    */
-  addRange(start: number, end: number): void;
-}
-
-/** A link for each of an order's blocks, and for the part of one at the end. */
-function linksOf(blocks: number): Int32Array {
-  return new Int32Array(reserve((blocks + 2) * 4));
-}
-
-/**
- * Makes an empty buddy allocator. A largest block is split for pages of one mobility (MIGRATE_UNMOVABLE, MIGRATE_MOVABLE) and keeps
- * its kind until all of it is free again, so that table pages lie together and not wherever a user page was.
- *
- * Free blocks of an order and kind form a doubly linked list, through arrays of the order's own that are indexed by block, so that
- * large blocks of a large machine lie close together. A link is the number of a block plus 1, so that zeroed arrays mean empty
- * lists; the first block of a list has the mark {@link FIRST} for the one before it, so that 0 means taken.
- *
- * @param firstPfn - first page-frame number of RAM, a multiple of the largest block
- * @param frames - number of page frames, holes included
- * @param maxOrder - order of the largest block
- */
-export function createBuddyAllocator(
-  firstPfn: number,
-  frames: number,
-  maxOrder: number = DEFAULT_MAX_ORDER,
-): BuddyAllocator {
-  // Lists of free blocks: one for each order and mobility, and one of the largest blocks, which belong to nobody yet.
-  const UNMOVABLE = 0;
-  const MOVABLE = maxOrder;
-  const LARGEST = 2 * maxOrder;
-  const nextOf = Array.from({ length: maxOrder + 1 }, (_, order) => linksOf(frames >>> order));
-  const previousOf = Array.from(nextOf, (_, order) => linksOf(frames >>> order));
-  /** The orders below the largest unmovable, the same movable, the largest. */
-  const heads = new Int32Array(LARGEST + 1);
-  /** Of each largest block what it was split for: {@link UNMOVABLE} or {@link MOVABLE}. */
-  const kinds = new Uint8Array(reserve((frames >>> maxOrder) + 1));
-  const reclaim = createReclaim();
-
-  function listOf(page: number, order: number): number {
-    return order === maxOrder ? LARGEST : kinds[page >>> maxOrder]! + order;
+  addRange(start: Pfn, end: Pfn): void {
+    this.totalPages += end - start;
+    let pfn = start;
+    while (pfn < end) {
+      let order = 0;
+      while (order < this.maxOrder && (pfn - this.firstPfn) % (2 << order) === 0 && pfn + (2 << order) <= end) order++;
+      this.free(pfn, order);
+      pfn = toPfn(pfn + (1 << order));
+    }
   }
 
-  function push(page: number, order: number): void {
-    const next = nextOf[order]!;
-    const previous = previousOf[order]!;
-    const list = listOf(page, order);
+  private listOf(page: number, order: number): number {
+    return order === this.maxOrder ? this.largest : this.kinds[page >>> this.maxOrder]! + order;
+  }
+
+  private push(page: number, order: number): void {
+    const previous = this.previousOf[order]!;
+    const list = this.listOf(page, order);
     const link = (page >>> order) + 1;
-    const head = heads[list]!;
-    next[link] = head;
+    const head = this.heads[list]!;
+    this.nextOf[order]![link] = head;
     previous[link] = FIRST;
     if (head !== 0) previous[head] = link;
-    heads[list] = link;
+    this.heads[list] = link;
   }
 
-  function unlink(page: number, order: number): void {
-    const next = nextOf[order]!;
-    const previous = previousOf[order]!;
+  private unlink(page: number, order: number): void {
+    const next = this.nextOf[order]!;
+    const previous = this.previousOf[order]!;
     const link = (page >>> order) + 1;
     const after = next[link]!;
     const before = previous[link]!;
-    if (before === FIRST) heads[listOf(page, order)] = after;
+    if (before === FIRST) this.heads[this.listOf(page, order)] = after;
     else next[before] = after;
     if (after !== 0) previous[after] = before;
     previous[link] = 0;
   }
 
   /** The order of the smallest free block of a kind that is large enough; a largest one becomes of that kind. */
-  function findFree(order: number, kind: number): number {
-    for (let from = order; from < maxOrder; from++) if (heads[kind + from] !== 0) return from;
-    return order > maxOrder || heads[LARGEST] === 0 ? -1 : maxOrder;
+  private findFree(order: number, kind: number): number {
+    for (let from = order; from < this.maxOrder; from++) if (this.heads[kind + from] !== 0) return from;
+    return order > this.maxOrder || this.heads[this.largest] === 0 ? -1 : this.maxOrder;
   }
 
-  function take(order: number, kind: number): number {
-    const own = findFree(order, kind);
-    const from = own >= 0 ? own : findFree(order, MOVABLE - kind);
-    if (from < 0) return -1;
-    const list = from === maxOrder ? LARGEST : (own >= 0 ? kind : MOVABLE - kind) + from;
-    const page = (heads[list]! - 1) << from;
-    unlink(page, from);
-    if (from === maxOrder) kinds[page >>> maxOrder] = kind;
-    for (let half = from - 1; half >= order; half--) push(page + (1 << half), half);
-    buddyAllocator.freePages -= 1 << order;
-    return firstPfn + page;
+  private take(order: number, kind: number): Pfn {
+    const { maxOrder, movable, largest } = this;
+    const own = this.findFree(order, kind);
+    const from = own >= 0 ? own : this.findFree(order, movable - kind);
+    if (from < 0) return toPfn(-1);
+    const list = from === maxOrder ? largest : (own >= 0 ? kind : movable - kind) + from;
+    const page = (this.heads[list]! - 1) << from;
+    this.unlink(page, from);
+    if (from === maxOrder) this.kinds[page >>> maxOrder] = kind;
+    for (let half = from - 1; half >= order; half--) this.push(page + (1 << half), half);
+    this.freePages -= 1 << order;
+    return toPfn(this.firstPfn + page);
   }
-
-  function alloc(order: number, movable = false): number {
-    const kind = movable ? MOVABLE : UNMOVABLE;
-    const pfn = take(order, kind);
-    return pfn >= 0 ? pfn : reclaim.until(() => take(order, kind));
-  }
-
-  function free(pfn: number, order: number): void {
-    buddyAllocator.freePages += 1 << order;
-    let page = pfn - firstPfn;
-    while (order < maxOrder) {
-      const buddy = page ^ (1 << order);
-      if (buddy >= frames || previousOf[order]![(buddy >>> order) + 1] === 0) break;
-      unlink(buddy, order);
-      page &= ~(1 << order);
-      order++;
-    }
-    push(page, order);
-  }
-
-  function addRange(start: number, end: number): void {
-    buddyAllocator.totalPages += end - start;
-    let pfn = start;
-    while (pfn < end) {
-      let order = 0;
-      while (order < maxOrder && (pfn - firstPfn) % (2 << order) === 0 && pfn + (2 << order) <= end) order++;
-      free(pfn, order);
-      pfn += 1 << order;
-    }
-  }
-
-  // Plain fields: an object literal with accessors is slow to use.
-  const buddyAllocator: { -readonly [F in keyof BuddyAllocator]: BuddyAllocator[F] } = {
-    maxOrder,
-    freePages: 0,
-    totalPages: 0,
-    alloc,
-    free,
-    registerShrinker(shrinker) {
-      reclaim.register(shrinker);
-    },
-    addRange,
-  };
-  return buddyAllocator;
 }

@@ -1,4 +1,6 @@
-import type { Cpus, ExtensionPoints, LazyMmu, Observer, PgtableArch } from "@kpkeys/core/contracts";
+import { inject, injectable } from "@kpkeys/core";
+import { Cpus, ExtensionPoints, Observer, PgtableArch } from "@kpkeys/core/contracts";
+import type { ExtensionHandlers, LazyMmu } from "@kpkeys/core/contracts";
 
 /** What a task remembers of lazy MMU mode: `task->lazy_mmu_state`, and what else of its thread_info decides. */
 export interface LazyMmuState {
@@ -22,160 +24,151 @@ export function newLazyMmuState(): LazyMmuState {
 /** The largest value of the two counts, which are bytes. */
 const U8_MAX = 255;
 
-/** {@link LazyMmu} with what only the kernel needs. */
-export interface KernelLazyMmu extends LazyMmu {
+/** Lazy MMU mode by mainline's nesting rules (include/linux/pgtable.h). */
+@injectable()
+export class KernelLazyMmu implements LazyMmu {
   /** Barriers that the setters' own rules emitted. */
-  readonly barriers: number;
+  barriers = 0;
+  warnings = 0;
+  private readonly enterHandlers: readonly ExtensionHandlers["lazyMmuEnter"][];
+  private readonly leaveHandlers: readonly ExtensionHandlers["lazyMmuLeave"][];
+  /** State of the task on each CPU. */
+  private readonly states: LazyMmuState[];
+  /** 1 for each CPU whose task is in a section, not paused and not in interrupt: updated with the counts, because every setter asks. */
+  private readonly active: Int32Array;
+
+  /**
+   * @param cpus - whose current CPU emits barriers
+   * @param arch - whether leaving may elide a barrier
+   * @param extensions - the features notified
+   * @param observer - notified of sections, if there is one
+   */
+  constructor(
+    @inject(Cpus) private readonly cpus: Cpus,
+    @inject(PgtableArch) private readonly arch: PgtableArch,
+    @inject(ExtensionPoints) extensions: ExtensionPoints,
+    @inject(Observer, { isOptional: true }) private readonly observer: Observer | undefined,
+  ) {
+    this.enterHandlers = extensions.handlers("lazyMmuEnter");
+    this.leaveHandlers = extensions.handlers("lazyMmuLeave");
+    this.states = cpus.all.map(newLazyMmuState);
+    this.active = new Int32Array(Math.max(64, cpus.all.length));
+  }
+
+  enable(): void {
+    const state = this.current;
+    if (state.interruptDepth > 0 || state.pauseCount > 0) return;
+    if (state.enableCount === U8_MAX) this.warnings++;
+    const before = state.enableCount;
+    state.enableCount = (before + 1) & U8_MAX;
+    this.note(this.cpus.current.id, state);
+    if (before === 0) this.enter(state);
+  }
+
+  disable(): void {
+    const state = this.current;
+    if (state.interruptDepth > 0 || state.pauseCount > 0) return;
+    if (state.enableCount === 0) this.warnings++;
+    state.enableCount = (state.enableCount - 1) & U8_MAX;
+    this.note(this.cpus.current.id, state);
+    if (state.enableCount === 0) this.leave(state);
+    else this.flush(state);
+  }
+
+  pause(): void {
+    if (!this.inInterrupt()) this.pauseForException();
+  }
+
+  resume(): void {
+    if (!this.inInterrupt()) this.resumeAfterException();
+  }
+
+  readonly isActive = (): boolean => this.active[this.cpus.current.id] !== 0;
+
+  readonly isEnabled = (): boolean => this.current.enableCount > 0 && this.current.pauseCount === 0;
+
   /** Whether the task on the current CPU is in interrupt. */
-  inInterrupt(): boolean;
+  inInterrupt(): boolean {
+    return this.current.interruptDepth > 0;
+  }
+
   /** `irq_enter`: the task on the current CPU is one deeper in interrupts. */
-  enterInterrupt(): void;
+  enterInterrupt(): void {
+    this.current.interruptDepth++;
+    this.note(this.cpus.current.id, this.current);
+  }
+
   /** `irq_exit`: it is one less deep. */
-  leaveInterrupt(): void;
+  leaveInterrupt(): void {
+    this.current.interruptDepth--;
+    this.note(this.cpus.current.id, this.current);
+  }
+
   /** `queue_pte_barriers`: emits the barriers that follow a write, or leaves them to the end of the section. */
-  queueBarriers(): void;
+  queueBarriers(): void {
+    if (this.isActive()) this.current.barrierPending = true;
+    else this.emitBarriers();
+  }
+
   /** Pauses whatever the interrupt depth: for an exception that is being taken. */
-  pauseForException(): void;
+  pauseForException(): void {
+    const state = this.current;
+    if (state.pauseCount === U8_MAX) this.warnings++;
+    const before = state.pauseCount;
+    state.pauseCount = (before + 1) & U8_MAX;
+    this.note(this.cpus.current.id, state);
+    if (before === 0 && state.enableCount > 0) this.leave(state);
+  }
+
   /** Ends {@link pauseForException}: for the exception that returns. */
-  resumeAfterException(): void;
+  resumeAfterException(): void {
+    const state = this.current;
+    if (state.pauseCount === 0) this.warnings++;
+    state.pauseCount = (state.pauseCount - 1) & U8_MAX;
+    this.note(this.cpus.current.id, state);
+    if (state.pauseCount === 0 && state.enableCount > 0) this.enter(state);
+  }
+
   /**
    * Makes a task's state the one of a CPU.
    * @param cpu - number of the CPU
    * @param state - of the task that runs there from now on
    */
-  load(cpu: number, state: LazyMmuState): void;
-}
-
-/**
- * Makes lazy MMU mode by mainline's nesting rules (include/linux/pgtable.h).
- * @param cpus - whose current CPU emits barriers
- * @param arch - whether leaving may elide a barrier
- * @param extensions - the features told
- * @param observer - told of sections, if there is one
- */
-export function createLazyMmu(
-  cpus: Cpus,
-  arch: PgtableArch,
-  extensions: ExtensionPoints,
-  observer: Observer | undefined,
-): KernelLazyMmu {
-  const enterHandlers = extensions.handlers("lazyMmuEnter");
-  const leaveHandlers = extensions.handlers("lazyMmuLeave");
-  /** State of the task on each CPU. */
-  const states = cpus.all.map(newLazyMmuState);
-  /** 1 for each CPU whose task is in a section, not paused and not in interrupt: kept up with the counts, because every setter asks. */
-  const active = new Int32Array(Math.max(64, states.length));
-
-  function note(cpu: number, { enableCount, pauseCount, interruptDepth }: LazyMmuState): void {
-    active[cpu] = enableCount > 0 && pauseCount === 0 && interruptDepth === 0 ? 1 : 0;
+  load(cpu: number, state: LazyMmuState): void {
+    this.states[cpu] = state;
+    this.note(cpu, state);
   }
 
-  function countsChanged(state: LazyMmuState): void {
-    note(cpus.current.id, state);
+  /** State of the task on the current CPU. */
+  private get current(): LazyMmuState {
+    return this.states[this.cpus.current.id]!;
   }
 
-  function emitBarriers(): void {
-    service.barriers++;
-    cpus.current.synchronise();
+  private note(cpu: number, { enableCount, pauseCount, interruptDepth }: LazyMmuState): void {
+    this.active[cpu] = enableCount > 0 && pauseCount === 0 && interruptDepth === 0 ? 1 : 0;
   }
 
-  function flush(state: LazyMmuState): void {
-    if (!state.barrierPending) return;
-    state.barrierPending = false;
-    emitBarriers();
-  }
-
-  function enter({ slots }: LazyMmuState): void {
-    observer?.lazyMmu?.(cpus.current.id, true);
-    for (let i = 0; i < enterHandlers.length; i++) slots[i] = enterHandlers[i]!();
+  private enter({ slots }: LazyMmuState): void {
+    this.observer?.lazyMmu?.(this.cpus.current.id, true);
+    for (let i = 0; i < this.enterHandlers.length; i++) slots[i] = this.enterHandlers[i]!();
   }
 
   /** Features leave before the flush, so that its barrier can serve them too. */
-  function leave(state: LazyMmuState): void {
-    const barrierFollows = state.barrierPending && arch.lazyLeaveElidesBarrier;
-    for (let i = leaveHandlers.length - 1; i >= 0; i--) leaveHandlers[i]!(state.slots[i]!, barrierFollows);
-    flush(state);
-    observer?.lazyMmu?.(cpus.current.id, false);
+  private leave(state: LazyMmuState): void {
+    const barrierFollows = state.barrierPending && this.arch.lazyLeaveElidesBarrier;
+    for (let i = this.leaveHandlers.length - 1; i >= 0; i--) this.leaveHandlers[i]!(state.slots[i]!, barrierFollows);
+    this.flush(state);
+    this.observer?.lazyMmu?.(this.cpus.current.id, false);
   }
 
-  function pause(state: LazyMmuState): void {
-    if (state.pauseCount === U8_MAX) service.warnings++;
-    const before = state.pauseCount;
-    state.pauseCount = (before + 1) & U8_MAX;
-    countsChanged(state);
-    if (before === 0 && state.enableCount > 0) leave(state);
+  private flush(state: LazyMmuState): void {
+    if (!state.barrierPending) return;
+    state.barrierPending = false;
+    this.emitBarriers();
   }
 
-  function resume(state: LazyMmuState): void {
-    if (state.pauseCount === 0) service.warnings++;
-    state.pauseCount = (state.pauseCount - 1) & U8_MAX;
-    countsChanged(state);
-    if (state.pauseCount === 0 && state.enableCount > 0) enter(state);
+  private emitBarriers(): void {
+    this.barriers++;
+    this.cpus.current.synchronise();
   }
-
-  // Plain fields: an object literal with accessors is slow to use.
-  const service: { -readonly [F in keyof KernelLazyMmu]: KernelLazyMmu[F] } = {
-    barriers: 0,
-    warnings: 0,
-    inInterrupt: () => states[cpus.current.id]!.interruptDepth > 0,
-    enterInterrupt() {
-      const state = states[cpus.current.id]!;
-      state.interruptDepth++;
-      countsChanged(state);
-    },
-    leaveInterrupt() {
-      const state = states[cpus.current.id]!;
-      state.interruptDepth--;
-      countsChanged(state);
-    },
-    enable() {
-      const state = states[cpus.current.id]!;
-      if (state.interruptDepth > 0 || state.pauseCount > 0) return;
-      if (state.enableCount === U8_MAX) service.warnings++;
-      const before = state.enableCount;
-      state.enableCount = (before + 1) & U8_MAX;
-      countsChanged(state);
-      if (before === 0) enter(state);
-    },
-    disable() {
-      const state = states[cpus.current.id]!;
-      if (state.interruptDepth > 0 || state.pauseCount > 0) return;
-      if (state.enableCount === 0) service.warnings++;
-      state.enableCount = (state.enableCount - 1) & U8_MAX;
-      countsChanged(state);
-      if (state.enableCount === 0) leave(state);
-      else flush(state);
-    },
-    pause() {
-      const state = states[cpus.current.id]!;
-      if (state.interruptDepth === 0) pause(state);
-    },
-    resume() {
-      const state = states[cpus.current.id]!;
-      if (state.interruptDepth === 0) resume(state);
-    },
-    pauseForException() {
-      pause(states[cpus.current.id]!);
-    },
-    resumeAfterException() {
-      resume(states[cpus.current.id]!);
-    },
-    isActive() {
-      return active[cpus.current.id] !== 0;
-    },
-    isEnabled() {
-      const state = states[cpus.current.id]!;
-      return state.enableCount > 0 && state.pauseCount === 0;
-    },
-    queueBarriers() {
-      const { id } = cpus.current;
-      if (active[id] !== 0) states[id]!.barrierPending = true;
-      else emitBarriers();
-    },
-    load(cpu, state) {
-      states[cpu] = state;
-      note(cpu, state);
-    },
-  };
-  return service;
 }

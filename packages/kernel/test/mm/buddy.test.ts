@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { createBuddyAllocator } from "../../src/mm/buddy.js";
-import { createReclaim } from "../../src/mm/reclaim.js";
+import { BuddyAllocator } from "../../src/mm/buddy.js";
+import { Reclaim } from "../../src/mm/reclaim.js";
 
 const FIRST = 0x80000;
 const LARGEST = 1024;
@@ -11,7 +11,7 @@ const blockOf = (pfn: number): number => Math.floor((pfn - FIRST) / LARGEST);
 
 describe("pages of one mobility", () => {
   it("lie in largest blocks of their own as long as there are any, and keep the kind until all of a block is free", () => {
-    const buddy = createBuddyAllocator(FIRST, 4 * LARGEST);
+    const buddy = new BuddyAllocator({ firstPfn: FIRST, endPfn: FIRST + 4 * LARGEST }, {});
     buddy.addRange(FIRST, FIRST + 4 * LARGEST);
     const kernel = Array.from({ length: 3 }, () => buddy.alloc(0));
     const user = Array.from({ length: 3 }, () => buddy.alloc(0, true));
@@ -24,7 +24,7 @@ describe("pages of one mobility", () => {
 
   it("come from blocks of the other kind before an allocation fails", () => {
     for (const movable of [true, false]) {
-      const buddy = createBuddyAllocator(FIRST, LARGEST);
+      const buddy = new BuddyAllocator({ firstPfn: FIRST, endPfn: FIRST + LARGEST }, {});
       buddy.addRange(FIRST, FIRST + LARGEST);
       const held = buddy.alloc(3, !movable);
       const all = Array.from({ length: LARGEST - 8 }, () => buddy.alloc(0, movable));
@@ -42,7 +42,7 @@ describe("pages of one mobility", () => {
 
   it("are never taken for a block that is larger than the largest", () => {
     for (const maxOrder of [10, 11, 13]) {
-      const buddy = createBuddyAllocator(0, 2 ** 14, maxOrder);
+      const buddy = new BuddyAllocator({ firstPfn: 0, endPfn: 2 ** 14 }, { maxPageOrder: maxOrder });
       buddy.addRange(0, 2 ** 14);
       expect([buddy.maxOrder, buddy.alloc(maxOrder + 1), buddy.freePages]).toEqual([maxOrder, -1, 2 ** 14]);
       expect(buddy.alloc(maxOrder) % 2 ** maxOrder).toBe(0);
@@ -50,7 +50,7 @@ describe("pages of one mobility", () => {
   });
 
   it("are never taken from a block that is too small", () => {
-    const buddy = createBuddyAllocator(FIRST, LARGEST);
+    const buddy = new BuddyAllocator({ firstPfn: FIRST, endPfn: FIRST + LARGEST }, {});
     buddy.addRange(FIRST + 1, FIRST + 4);
     expect([buddy.alloc(2), buddy.alloc(1), buddy.alloc(1), buddy.alloc(0), buddy.alloc(0)]).toEqual([
       -1,
@@ -71,7 +71,7 @@ describe("the allocator against a list of free pages", () => {
         fc.integer({ min: 1, max: 3000 }),
         fc.array(step, { maxLength: 120 }),
         (start, length, steps) => {
-          const buddy = createBuddyAllocator(FIRST, 6144);
+          const buddy = new BuddyAllocator({ firstPfn: FIRST, endPfn: FIRST + 6144 }, {});
           const end = start + length;
           buddy.addRange(FIRST + start, FIRST + end);
           expect([buddy.totalPages, buddy.freePages]).toEqual([length, length]);
@@ -107,14 +107,10 @@ describe("the allocator against a list of free pages", () => {
 
 describe("reclaim", () => {
   /** A cache of so many objects, and how many are asked for at once. */
-  function cache(
-    seeks: number,
-    batch: number,
-    objects: number,
-  ): { asked: number[]; reclaim: ReturnType<typeof createReclaim> } {
+  function cache(seeks: number, batch: number, objects: number): { asked: number[]; reclaim: Reclaim } {
     const asked: number[] = [];
     let left = objects;
-    const reclaim = createReclaim();
+    const reclaim = new Reclaim();
     reclaim.register({
       name: "test",
       seeks,
@@ -158,14 +154,14 @@ describe("reclaim", () => {
     expect(reclaim.until(() => (attempts.push(asked.length), -1))).toBe(-1);
     expect(attempts).toEqual([3]);
     let counts = 0;
-    const busy = createReclaim();
+    const busy = new Reclaim();
     busy.register({ name: "busy", seeks: 1, batch: 1, count: () => (counts++, 0), scan: () => 1 });
     expect([busy.until(() => 7), counts]).toEqual([-1, 16]);
-    expect(createReclaim().until(() => 7)).toBe(-1);
+    expect(new Reclaim().until(() => 7)).toBe(-1);
   });
 
   it("stops a cache that says that it cannot, counts what it freed before, and asks all the caches", () => {
-    const reclaim = createReclaim();
+    const reclaim = new Reclaim();
     const answers = [5, -1, 9];
     let asked = 0;
     reclaim.register({ name: "stops", seeks: 4, batch: 10, count: () => 30, scan: () => answers[asked++]! });

@@ -1,8 +1,8 @@
 import { KernelMemory, LinearMap, PageAllocator, pageOf, StaticTablePages } from "@kpkeys/core/contracts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { KernelImage } from "../../src/boot/image.js";
-import { boot, ENTRIES, entryOf, frameOf } from "../support/machine.js";
+import { KernelImage } from "../../src/boot/image.js";
+import { boot, ENTRIES, entryOf, frameOf, kernelService } from "../support/machine.js";
 
 const PAGE = 16384;
 const word = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 });
@@ -116,7 +116,7 @@ describe("the linear map", () => {
   });
 
   it("is no place for the image's own addresses, of which that of init_mm is one", () => {
-    const image = machine.get(StaticTablePages) as KernelImage;
+    const image = kernelService(machine, StaticTablePages, KernelImage);
     const { high, low } = linear.imageAddress();
     const page = pageOf({ high, low }, 14);
     expect([frameOf(machine, page), linear.pfnOf(page), low & (PAGE - 1)]).toEqual([image.initMm, -1, 0]);

@@ -1,10 +1,10 @@
 import { Exceptions, LazyMmu, PageTables } from "@kpkeys/core/contracts";
 import type { Observer } from "@kpkeys/core/contracts";
 import { describe, expect, it } from "vitest";
-import type { KernelLazyMmu } from "../../src/mm/lazy-mmu.js";
+import { KernelLazyMmu } from "../../src/mm/lazy-mmu.js";
 import type { Machine } from "../../src/machine.js";
 import { pgtableVariant } from "../support/arches.js";
-import { boot, record } from "../support/machine.js";
+import { boot, kernelService, record } from "../support/machine.js";
 import type { Call } from "../support/machine.js";
 
 /** A machine with two features that note sections, and what they note. */
@@ -35,7 +35,7 @@ function start(elides = true): {
   const barrier = (): void => {
     tables.setPte(table, 0, { high: 0, low: 0 });
   };
-  return { lazy: machine.get(LazyMmu) as KernelLazyMmu, machine, calls, seen, barrier };
+  return { lazy: kernelService(machine, LazyMmu, KernelLazyMmu), machine, calls, seen, barrier };
 }
 
 const ENTER: Call[] = [["lazyMmuEnter"], ["lazyMmuEnter"]];

@@ -15,12 +15,21 @@ import type { TableAllocator } from "@kpkeys/core/contracts";
 import { provide, resolve } from "@kpkeys/core";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { KernelImage } from "../../src/boot/image.js";
+import { KernelImage } from "../../src/boot/image.js";
 import type { Machine } from "../../src/machine.js";
 import { pageHigh, pageLow } from "../../src/mm/addresses.js";
 import type { KernelSetMemory } from "../../src/mm/set-memory.js";
 import { variant } from "../support/arches.js";
-import { boot, ENTRIES, entryOf, frameOf, PAGE_SHIFT, record, staleTranslations } from "../support/machine.js";
+import {
+  boot,
+  ENTRIES,
+  entryOf,
+  frameOf,
+  kernelService,
+  PAGE_SHIFT,
+  record,
+  staleTranslations,
+} from "../support/machine.js";
 import type { Call } from "../support/machine.js";
 
 const EINVAL = -22;
@@ -203,7 +212,7 @@ describe("set_memory_pkey", () => {
   it("of the image changes the image's own mapping", () => {
     const machine = boot();
     const service = machine.get(SetMemory);
-    const image = machine.get(StaticTablePages) as KernelImage;
+    const image = kernelService(machine, StaticTablePages, KernelImage);
     const key = (pfn: number): number[] => [
       rightsOf(machine, IMAGE + pfn - image.pfn).key,
       rightsOf(machine, LINEAR + pfn - machine.memory.firstPfn).key,
@@ -230,7 +239,7 @@ describe("set_memory_pkey", () => {
   it("does nothing, and says so, on a CPU without kernel pkeys", () => {
     const machine = boot({ boot: { rodata: "full", kpkeys: "off" } });
     const service = machine.get(SetMemory);
-    const image = machine.get(StaticTablePages) as KernelImage;
+    const image = kernelService(machine, StaticTablePages, KernelImage);
     const before = machine.digestTables();
     expect([service.setMemoryPkey(0, 1, 1), service.setImagePkey(image.pfn, 1, 1)]).toEqual([0, 0]);
     expect([machine.digestTables(), service.counters.pkeyCalls]).toEqual([before, 0]);

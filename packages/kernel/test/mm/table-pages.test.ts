@@ -12,13 +12,22 @@ import {
 import type { EntryCursor, Observer, PgtableArch, TableAllocator } from "@kpkeys/core/contracts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { KernelImage } from "../../src/boot/image.js";
+import { KernelImage } from "../../src/boot/image.js";
 import { createEachRun } from "../../src/mm/leaf-runs.js";
 import { Sections } from "../../src/mm/sections.js";
-import { createTlbFlush } from "../../src/mm/tlb-flush.js";
+import { TlbFlush } from "../../src/mm/tlb-flush.js";
 import type { Machine } from "../../src/machine.js";
 import { pgtableVariant } from "../support/arches.js";
-import { boot, entryOf, ENTRIES, frameOf, PAGE_SHIFT, record, staleTranslations } from "../support/machine.js";
+import {
+  boot,
+  entryOf,
+  ENTRIES,
+  frameOf,
+  kernelService,
+  PAGE_SHIFT,
+  record,
+  staleTranslations,
+} from "../support/machine.js";
 import type { Call } from "../support/machine.js";
 import { BASE, Process } from "../support/process.js";
 
@@ -170,7 +179,7 @@ describe("table pages of boot", () => {
       },
     );
     const tables = machine.get(PageTables);
-    const image = machine.get(StaticTablePages) as KernelImage;
+    const image = kernelService(machine, StaticTablePages, KernelImage);
     for (const { pfn, source } of machine.scan()) {
       expect(tables.sourceOf(pfn)).toBe(source);
       expect(image.contains(pfn)).toBe(source === "static");
@@ -370,7 +379,7 @@ describe("an invalidation", () => {
     const observer: Observer = { tlbFlush: (cpu, high, low, pages) => seen.push([cpu, high, low, pages]) };
     const machine = boot({ cpus: 2 }, { observer });
     seen.length = 0;
-    const tlb = createTlbFlush(machine.cpus, PAGE_SHIFT);
+    const tlb = new TlbFlush(machine.cpus, machine.get(PageTableFormat));
     tlb.range(2 ** 18 + 1, 1);
     tlb.range(2 ** 18 + 1, 3);
     tlb.addressSpace(5);

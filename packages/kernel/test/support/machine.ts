@@ -1,6 +1,6 @@
 import { createPluginRegistry } from "@kpkeys/core";
 import { ExtensionPoints, PageTableFormat, PageTables } from "@kpkeys/core/contracts";
-import type { DependencyContainer, ExtensionPoint, Observer, Plugin } from "@kpkeys/core/contracts";
+import type { DependencyContainer, ExtensionPoint, Observer, Plugin, Token } from "@kpkeys/core/contracts";
 import { oddArch } from "../../../../examples/odd-arch/src/index.js";
 import { buildMachine } from "../../src/build.js";
 import type { Machine } from "../../src/machine.js";
@@ -42,6 +42,17 @@ export function boot(spec: Partial<MachineSpec> = {}, { arch = oddArch, attach, 
   const features = attach === undefined ? [] : [feature.id];
   const whole = { ...DEFAULT_SPEC, arch: arch.id, features, memory: SMALL, ...spec };
   return buildMachine(whole, createPluginRegistry([arch, feature]), observer);
+}
+
+/** A service of a machine as the kernel's class, which has more than its contract. */
+export function kernelService<T>(
+  machine: Pick<Machine, "get">,
+  token: Token<unknown>,
+  kind: new (...dependencies: never[]) => T,
+): T {
+  const service = machine.get(token);
+  if (service instanceof kind) return service;
+  throw new TypeError(`${String(token.description)} is no ${kind.name}`);
 }
 
 /** An extension point with what its handlers were called with. */

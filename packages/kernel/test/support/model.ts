@@ -13,9 +13,9 @@ import {
 } from "@kpkeys/core/contracts";
 import type { Task } from "@kpkeys/core/contracts";
 import { expect } from "vitest";
-import type { KernelImage } from "../../src/boot/image.js";
+import { KernelImage } from "../../src/boot/image.js";
 import type { Machine } from "../../src/machine.js";
-import { staleTranslations } from "./machine.js";
+import { kernelService, staleTranslations } from "./machine.js";
 import { readUserTables } from "./tables.js";
 import type { PresentPage, UserTables } from "./tables.js";
 
@@ -69,7 +69,7 @@ export class ProcessModel {
     this.#machine = machine;
     this.#service = machine.get(AddressSpaces);
     this.#tasks = machine.get(Tasks);
-    this.#zeroPage = (machine.get(StaticTablePages) as KernelImage).zeroPage;
+    this.#zeroPage = kernelService(machine, StaticTablePages, KernelImage).zeroPage;
     this.#freeAtStart = this.#free;
     this.spaces.push({ task: this.#tasks.create(this.#service.create(), CloneFlag.THREAD), pages: new Map() });
   }
