@@ -31,8 +31,8 @@ export default defineConfig({
     ...workers,
     passWithNoTests: true,
     // A limit for tests that hang, not for a busy machine.
-    hookTimeout: 120_000,
-    testTimeout: 120_000,
+    hookTimeout: 600_000,
+    testTimeout: 600_000,
     projects: projects("test/**/*.test.ts", ["test/slow/**"]),
     coverage: {
       provider: "v8",

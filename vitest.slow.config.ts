@@ -6,8 +6,8 @@ export default defineConfig({
   ...resolveSources,
   test: {
     ...workers,
-    testTimeout: 900_000,
-    hookTimeout: 120_000,
+    testTimeout: 3_600_000,
+    hookTimeout: 600_000,
     env: { KPKEYS_FULL_RUNS: "1" },
     projects: projects("test/slow/**/*.test.ts", []),
   },

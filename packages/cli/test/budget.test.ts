@@ -46,7 +46,7 @@ function features(...names: readonly string[]): string {
   return path;
 }
 
-const ALL = { arch: ["arm64-poe", "x86-pks"], feature: ["pgtables", "cred"], timeout: 100 } as const;
+const ALL = { arch: ["arm64-poe", "x86-pks"], feature: ["pgtables", "cred"], timeout: 500 } as const;
 
 /** The budgets of bundled features and those of modules, in this process. */
 const budgets = (...modules: readonly string[]): Promise<ArchBudget[]> => budgetsOf({ modules, ...ALL });

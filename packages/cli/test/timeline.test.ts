@@ -192,12 +192,8 @@ describe.each(["arm64-poe", "x86-pks"] as const)("the timelines of %s", (arch) =
   });
 });
 
-test(
-  "a machine of several CPUs has a track and a register for each, and ends every slice",
-  { timeout: 60_000 },
-  async () => {
-    const { machines } = await observed("cpus", jobOf("x86-pks", "batched", { cpus: 2 }));
-    expect(tracksOf(machines[0]!, /^CPU \d$/)).toHaveLength(2);
-    expect(tracksOf(machines[0]!, /^IA32_PKRS of CPU \d$/)).toHaveLength(2);
-  },
-);
+test("a machine of several CPUs has a track and a register for each, and ends every slice", async () => {
+  const { machines } = await observed("cpus", jobOf("x86-pks", "batched", { cpus: 2 }));
+  expect(tracksOf(machines[0]!, /^CPU \d$/)).toHaveLength(2);
+  expect(tracksOf(machines[0]!, /^IA32_PKRS of CPU \d$/)).toHaveLength(2);
+});

@@ -276,7 +276,7 @@ class Run {
 }
 
 describe.each(ARCHES)("whatever tasks do with their credentials on %s", (arch) => {
-  it("no live one is ever open, every reference is counted, and none is left behind", { timeout: 120_000 }, () => {
+  it("no live one is ever open, every reference is counted, and none is left behind", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 3 }), fc.array(op, { maxLength: 60, size: "max" }), (cpus, ops) => {
         const run = new Run(arch, cpus);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { describe, expect, test } from "vitest";
 import type { CheckPluginReport } from "../../src/index.js";
-import { kpkeys, LONG } from "./kpkeys.js";
+import { kpkeys } from "./kpkeys.js";
 import { moduleOf, PATIENT, refused } from "./plugin-modules.js";
 
 /** All that stderr has when nothing goes wrong: that code of a package is run. */
@@ -24,7 +24,7 @@ function brokenX86(code: string): string {
 }
 
 describe("kpkeys check-plugin", () => {
-  test("passes a package that keeps every rule", { timeout: LONG }, () => {
+  test("passes a package that keeps every rule", () => {
     const { status, stdout, stderr } = kpkeys("check-plugin", `${PACKAGES}arch-x86-pks`, "--json", ...PATIENT);
     expect(status).toBe(0);
     expect(stderr).toMatch(NOTICE);
@@ -35,7 +35,7 @@ describe("kpkeys check-plugin", () => {
     expect(plugins[0]!.counts.ok).toBe(plugins[0]!.rules.length);
   });
 
-  test("fails a module that breaks a rule, by the rule's name and with what was found", { timeout: LONG }, () => {
+  test("fails a module that breaks a rule, by the rule's name and with what was found", () => {
     const path = brokenX86("provide(container, PkeyRegister, { ...resolve(container, PkeyRegister), unused: 'r' });");
     const { status, stdout, stderr } = kpkeys("check-plugin", path, ...PATIENT);
     expect(status).toBe(1);
@@ -57,7 +57,7 @@ describe("kpkeys check-plugin", () => {
     ["a package without a plugin", () => `${PACKAGES}kernel`, "ERR_PLUGIN_LOAD"],
     ["a module that throws", () => moduleOf("throw new Error('no luck')"), "ERR_PLUGIN_LOAD"],
     ["what is no module", () => `${PACKAGES}kernel/README.md`, "ERR_PLUGIN_LOAD"],
-  ])("refuses %s", { timeout: LONG }, (_, path, code) => {
+  ])("refuses %s", (_, path, code) => {
     refused([path()], code);
   });
 });

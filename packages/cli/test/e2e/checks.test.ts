@@ -4,10 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { AttacksReport, KunitReport } from "../../src/index.js";
-import { BIN, jsonOf, kpkeys, kpkeysReading, LONG } from "./kpkeys.js";
+import { BIN, jsonOf, kpkeys, kpkeysReading } from "./kpkeys.js";
 
 describe("kpkeys kunit", () => {
-  test("prints the five cases of each architecture as one KTAP document", { timeout: LONG }, () => {
+  test("prints the five cases of each architecture as one KTAP document", () => {
     const { status, stdout, stderr } = kpkeys("kunit");
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
     expect(stdout).toMatch(/^KTAP version 1\n1\.\.2\n/);
@@ -16,20 +16,16 @@ describe("kpkeys kunit", () => {
     expect(stdout).not.toContain("not ok");
   });
 
-  test(
-    "has no suite of page tables on kernels without the hardening, into which it is not built",
-    { timeout: LONG },
-    () => {
-      const { status, document } = jsonOf("kunit", "--policy", "off");
-      expect(status).toBe(0);
-      for (const { failed, suites } of (document as KunitReport).arches) {
-        expect(failed).toBe(0);
-        expect(suites.map(({ name }) => name)).toEqual(["lazy_mmu_mode"]);
-      }
-    },
-  );
+  test("has no suite of page tables on kernels without the hardening, into which it is not built", () => {
+    const { status, document } = jsonOf("kunit", "--policy", "off");
+    expect(status).toBe(0);
+    for (const { failed, suites } of (document as KunitReport).arches) {
+      expect(failed).toBe(0);
+      expect(suites.map(({ name }) => name)).toEqual(["lazy_mmu_mode"]);
+    }
+  });
 
-  test("lists, filters, draws an order, and writes JUnit XML", { timeout: LONG }, () => {
+  test("lists, filters, draws an order, and writes JUnit XML", () => {
     const directory = mkdtempSync(join(tmpdir(), "kpkeys-"));
     try {
       const file = join(directory, "junit.xml");
@@ -46,7 +42,7 @@ describe("kpkeys kunit", () => {
     }
   });
 
-  test("refuses to run nothing: an unknown name, and a config without any suite", { timeout: LONG }, () => {
+  test("refuses to run nothing: an unknown name, and a config without any suite", () => {
     const directory = mkdtempSync(join(tmpdir(), "kpkeys-"));
     try {
       const config = join(directory, "config");
@@ -67,7 +63,7 @@ describe("kpkeys kunit", () => {
     }
   });
 
-  test("skips all on CPUs without pkeys with the kernel's words", { timeout: LONG }, () => {
+  test("skips all on CPUs without pkeys with the kernel's words", () => {
     const { status, stdout } = kpkeys("kunit", "--no-pkeys", "--arch", "arm64-poe");
     expect(status).toBe(0);
     expect(stdout.match(/ok \d write_\w+ # SKIP kpkeys are not supported$/gm)).toHaveLength(5);
@@ -75,7 +71,7 @@ describe("kpkeys kunit", () => {
 });
 
 describe("kpkeys ktap", () => {
-  test("finds nothing wrong with what kpkeys kunit prints, from stdin too", { timeout: LONG }, () => {
+  test("finds nothing wrong with what kpkeys kunit prints, from stdin too", () => {
     const { stdout } = kpkeys("kunit", "--series", "v5,v6,next");
     const { status, stdout: said } = kpkeysReading(stdout, "ktap", "-");
     expect({ status, said }).toEqual({
@@ -84,7 +80,7 @@ describe("kpkeys ktap", () => {
     });
   });
 
-  test("tells errors with file and line, and fails for them and for tests that failed", { timeout: LONG }, () => {
+  test("tells errors with file and line, and fails for them and for tests that failed", () => {
     const broken = kpkeysReading("KTAP version 1\n1..2\nok 2 a\n", "ktap", "-");
     expect(broken.status).toBe(1);
     expect(broken.stdout).toContain("stdin:3: test number 2 where 1 was expected\n");
@@ -93,7 +89,7 @@ describe("kpkeys ktap", () => {
     expect(JSON.parse(failed.stdout)).toMatchObject({ failed: 1, errors: [], tests: [{ name: "a", log: ["a: why"] }] });
   });
 
-  test("refuses what it cannot read", { timeout: LONG }, () => {
+  test("refuses what it cannot read", () => {
     for (const [file, code] of [
       ["/no/such/file", "ERR_INPUT_MISSING"],
       ["/", "ERR_INPUT_KIND"],
@@ -107,7 +103,7 @@ describe("kpkeys ktap", () => {
 });
 
 describe("kpkeys attack", () => {
-  test("is blocked everywhere with the hardening and nowhere without, as often tried", { timeout: LONG }, () => {
+  test("is blocked everywhere with the hardening and nowhere without, as often tried", () => {
     const { status, document } = jsonOf("attack", "--policy", "off,batched");
     expect(status).toBe(0);
     for (const arch of ["arm64-poe", "x86-pks"]) {
@@ -118,14 +114,14 @@ describe("kpkeys attack", () => {
     }
   });
 
-  test("tells by source what went through", { timeout: LONG }, () => {
+  test("tells by source what went through", () => {
     const { status, stdout } = kpkeys("attack", "--series", "v7", "--arch", "arm64-poe");
     expect(status).toBe(0);
     expect(stdout).toMatch(/^ {2}static +54 +27 +27$/m);
     expect(stdout).toContain("Open, as the series documents:\n  arm64-poe v7: static ");
   });
 
-  test("prints what the README shows", { timeout: LONG }, () => {
+  test("prints what the README shows", () => {
     const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
     const [, command, shown] = /^npx kpkeys (attack .*)\n```[^]*?```text\n([^]*?)```/m.exec(readme)!;
     const { status, stdout } = kpkeys(...command!.split(" "));
@@ -133,7 +129,7 @@ describe("kpkeys attack", () => {
   });
 });
 
-test("a reader that has seen enough is no error", { timeout: LONG }, async () => {
+test("a reader that has seen enough is no error", async () => {
   const child = spawn(process.execPath, [BIN, "run", "--json", "--arch", "x86-pks", "--policy", "off"]);
   child.stdout.destroy();
   let told = "";

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import { afterAll, describe, expect, test } from "vitest";
 import type { ConformReport } from "../../src/report/conform.js";
-import { jsonOf, kpkeys, LONG } from "./kpkeys.js";
+import { jsonOf, kpkeys } from "./kpkeys.js";
 
 const ARM64 = fileURLToPath(new URL("../../../arch-arm64-poe/testdata/vectors.jsonl.gz", import.meta.url));
 const X86 = fileURLToPath(new URL("../../../arch-x86-pks/testdata/vectors.jsonl.gz", import.meta.url));
@@ -22,7 +22,7 @@ function file(name: string, content: string | Uint8Array): string {
   return path;
 }
 
-describe("kpkeys conform", { timeout: LONG }, () => {
+describe("kpkeys conform", () => {
   test("agrees with the samples of both architectures, and says so file by file", () => {
     const { status, stdout, stderr } = kpkeys("conform", ARM64, X86);
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
@@ -56,7 +56,7 @@ describe("kpkeys conform", { timeout: LONG }, () => {
   });
 });
 
-describe("kpkeys conform refuses in one line with status 2", { timeout: LONG }, () => {
+describe("kpkeys conform refuses in one line with status 2", () => {
   function expectRefusal(args: string[], code: string, ...texts: string[]): void {
     const { status, stdout, stderr } = kpkeys("conform", ...args);
     expect({ status, stdout }).toEqual({ status: 2, stdout: "" });

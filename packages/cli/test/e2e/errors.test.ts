@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { embeddedTrace } from "@kpkeys/workloads";
 import { afterAll, describe, expect, test } from "vitest";
-import { kpkeys, kpkeysWith, LONG } from "./kpkeys.js";
+import { kpkeys, kpkeysWith } from "./kpkeys.js";
 
 const folder = mkdtempSync(join(tmpdir(), "kpkeys-"));
 afterAll(() => {
@@ -30,7 +30,7 @@ function expectRefusal(args: string[], code: string, ...texts: string[]): void {
   for (const text of texts) expect(stderr).toContain(text);
 }
 
-describe("a config is refused", { timeout: LONG }, () => {
+describe("a config is refused", () => {
   const kunit = ["kunit", "--arch", "arm64-poe"];
 
   test("that does not exist", () => {
@@ -50,18 +50,14 @@ describe("a config is refused", { timeout: LONG }, () => {
   });
 });
 
-test(
-  "a timeline is refused that cannot be written, or would take the place of its recording",
-  { timeout: LONG },
-  () => {
-    const recording = file("precious", packed);
-    expectRefusal(["replay", recording, "--trace-out", folder], "ERR_OUTPUT", folder, "expected");
-    expectRefusal(["replay", recording, "--trace-out", recording], "ERR_OUTPUT", "this is the input", "another file");
-    expect(readFileSync(recording)).toEqual(packed);
-  },
-);
+test("a timeline is refused that cannot be written, or would take the place of its recording", () => {
+  const recording = file("precious", packed);
+  expectRefusal(["replay", recording, "--trace-out", folder], "ERR_OUTPUT", folder, "expected");
+  expectRefusal(["replay", recording, "--trace-out", recording], "ERR_OUTPUT", "this is the input", "another file");
+  expect(readFileSync(recording)).toEqual(packed);
+});
 
-describe("a trace is refused with code, place and expectation", { timeout: LONG }, () => {
+describe("a trace is refused with code, place and expectation", () => {
   test("that does not exist", () => {
     expectRefusal(["run", join(folder, "nosuch")], "ERR_INPUT_MISSING", "nosuch: ", "expected");
   });
@@ -157,7 +153,7 @@ describe("a command line is refused", () => {
     expectRefusal(["replay"], "ERR_USAGE", "'trace'");
   });
 
-  test("when no machine can be made of it, with what the machine's part says", { timeout: LONG }, () => {
+  test("when no machine can be made of it, with what the machine's part says", () => {
     expectRefusal(["run", "--memory", "5MiB"], "ERR_SPEC", "memory", "expected a multiple of 4 MiB");
     expectRefusal(["kunit", "--memory", "4MiB"], "ERR_OUT_OF_MEMORY", "expected at least 64 MiB");
     expectRefusal(["run", "--cpus", "0"], "ERR_SPEC", "cpus", "expected 1 to 64");

@@ -19,7 +19,7 @@ import { embeddedTrace } from "@kpkeys/workloads";
 import { afterAll, describe, expect, test } from "vitest";
 import type { RunReport } from "../../src/index.js";
 import { machinesOf, packetsOf } from "../perfetto.js";
-import { BIN, LONG } from "./kpkeys.js";
+import { BIN } from "./kpkeys.js";
 
 /** What came of a command that a test sent signals to. */
 interface Ended {
@@ -79,7 +79,7 @@ describe.skipIf(process.platform === "win32")("Ctrl-C on the way through a recor
     return { ...command, written };
   }
 
-  test("prints the report so far, says that it is partial, and gives status 130", { timeout: LONG }, async () => {
+  test("prints the report so far, says that it is partial, and gives status 130", async () => {
     const { child, ended, written } = await onEndlessPipe("json", "run", "--json");
     child.kill("SIGINT");
     const { status, stdout, stderr } = await ended;
@@ -94,7 +94,7 @@ describe.skipIf(process.platform === "win32")("Ctrl-C on the way through a recor
     expect(x86!.kunit).toEqual({ passed: 5, failed: 0, skipped: 0 });
   });
 
-  test("says so in the text too, and ends the timeline with every slice closed", { timeout: LONG }, async () => {
+  test("says so in the text too, and ends the timeline with every slice closed", async () => {
     const timeline = join(directory, "timeline");
     const { child, ended, written } = await onEndlessPipe("text", "replay", "--trace-out", timeline);
     child.kill("SIGINT");
@@ -128,7 +128,7 @@ describe.skipIf(!existsSync("/proc/self/fd"))("Ctrl-C on the way through a long 
     while (!hasOpen(child, long)) await setImmediate();
   }
 
-  test("stops every worker and begins no further machine", { timeout: LONG }, async () => {
+  test("stops every worker and begins no further machine", async () => {
     const { child, ended } = start("replay", long, "--json", "--memory", "1GiB", "--workers", "2");
     await untilOpen(child);
     child.kill("SIGINT");
@@ -149,7 +149,7 @@ describe.skipIf(!existsSync("/proc/self/fd"))("Ctrl-C on the way through a long 
     }
   });
 
-  test("ends the command at once when it comes again, without a report", { timeout: LONG }, async () => {
+  test("ends the command at once when it comes again, without a report", async () => {
     const { child, ended } = start("replay", long, "--json", "--memory", "1GiB", "--workers", "1");
     await untilOpen(child);
     // The same signal twice is one signal until the first is taken; both are sent until the process is gone.

@@ -54,6 +54,3 @@ export function jsonOf(...args: string[]): { readonly status: number | null; rea
   if (stderr !== "") throw new Error(stderr);
   return { status, document: JSON.parse(stdout) };
 }
-
-/** Time for commands that replay a recording several times, on a machine that does other things too. */
-export const LONG = 180_000;

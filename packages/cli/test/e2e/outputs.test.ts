@@ -15,7 +15,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { embeddedTrace } from "@kpkeys/workloads";
 import { afterAll, describe, expect, test } from "vitest";
-import { BIN, kpkeys, LONG } from "./kpkeys.js";
+import { BIN, kpkeys } from "./kpkeys.js";
 
 const folder = mkdtempSync(join(tmpdir(), "kpkeys-outputs-"));
 afterAll(() => {
@@ -25,7 +25,7 @@ afterAll(() => {
 const file = (name: string): string => join(folder, name);
 const SMALL = ["--memory", "64MiB", "--arch", "x86-pks", "--policy", "batched"];
 
-describe("an output option never names", { timeout: LONG }, () => {
+describe("an output option never names", () => {
   const precious = file("precious");
   const trace = file("trace");
   writeFileSync(precious, "CONFIG_KUNIT=y\n");
@@ -51,7 +51,7 @@ describe("an output option never names", { timeout: LONG }, () => {
   });
 });
 
-describe.skipIf(!existsSync("/dev/full"))("on a full disk", { timeout: LONG }, () => {
+describe.skipIf(!existsSync("/dev/full"))("on a full disk", () => {
   function withFull(full: "stdout" | "stderr", ...args: string[]) {
     const descriptor = openSync("/dev/full", "w");
     try {
@@ -77,17 +77,13 @@ describe.skipIf(!existsSync("/dev/full"))("on a full disk", { timeout: LONG }, (
   });
 });
 
-test.skipIf(process.platform === "win32")(
-  "a command that a signal ends leaves no half-written output",
-  { timeout: LONG },
-  async () => {
-    const out = mkdtempSync(join(folder, "signal-"));
-    const long = file("long.gz");
-    writeFileSync(long, Buffer.concat(Array.from({ length: 500 }, () => readFileSync(embeddedTrace.trace))));
-    const child = spawn(process.execPath, [BIN, "replay", long, ...SMALL, "--trace-out", join(out, "timeline")]);
-    while (readdirSync(out).length === 0 && child.exitCode === null) await sleep(5);
-    child.kill("SIGTERM");
-    expect(await once(child, "exit")).toEqual([null, "SIGTERM"]);
-    expect(readdirSync(out)).toEqual([]);
-  },
-);
+test.skipIf(process.platform === "win32")("a command that a signal ends leaves no half-written output", async () => {
+  const out = mkdtempSync(join(folder, "signal-"));
+  const long = file("long.gz");
+  writeFileSync(long, Buffer.concat(Array.from({ length: 500 }, () => readFileSync(embeddedTrace.trace))));
+  const child = spawn(process.execPath, [BIN, "replay", long, ...SMALL, "--trace-out", join(out, "timeline")]);
+  while (readdirSync(out).length === 0 && child.exitCode === null) await sleep(5);
+  child.kill("SIGTERM");
+  expect(await once(child, "exit")).toEqual([null, "SIGTERM"]);
+  expect(readdirSync(out)).toEqual([]);
+});

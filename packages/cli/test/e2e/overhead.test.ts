@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { embeddedTrace } from "@kpkeys/workloads";
 import { afterAll, describe, expect, test } from "vitest";
 import type { CostFile, RunReport } from "../../src/index.js";
-import { jsonOf, kpkeys, LONG } from "./kpkeys.js";
+import { jsonOf, kpkeys } from "./kpkeys.js";
 
 /** The page that explains the model: what it shows must be what the command prints and takes. */
 const DOCS = readFileSync(new URL("../../../../docs/overhead.md", import.meta.url), "utf8");
@@ -31,7 +31,7 @@ describe("kpkeys replay estimates the system time added", () => {
   const reportWith = (...args: string[]): RunReport =>
     jsonOf("replay", embeddedTrace.trace, "--memory", "256MiB", ...args).document as RunReport;
 
-  test("on arm64 by RFC v5's table, on x86 not at all", { timeout: LONG }, () => {
+  test("on arm64 by RFC v5's table, on x86 not at all", () => {
     const { arches } = reportWith();
     const [arm64, x86] = arches.map(({ policies }) => policies);
     expect(arm64!.off!.overhead).toBeNull();
@@ -40,14 +40,14 @@ describe("kpkeys replay estimates the system time added", () => {
     expect([x86!.naive!.overhead, x86!.naive!.wrmsrCycles]).toEqual([null, null]);
   });
 
-  test("on x86 as cycles of WRMSR that the user states", { timeout: LONG }, () => {
+  test("on x86 as cycles of WRMSR that the user states", () => {
     const { arches } = reportWith("--wrmsr-cycles", "250", "--policy", "batched");
     const [arm64, x86] = arches.map(({ policies }) => policies.batched!);
     expect(arm64!.wrmsrCycles).toBeNull();
     expect(x86!.wrmsrCycles).toBe(250 * x86!.registerWrites!);
   });
 
-  test("with unit costs of the user's own, and says whose", { timeout: LONG }, () => {
+  test("with unit costs of the user's own, and says whose", () => {
     const file = written("own.json", JSON.stringify(costs));
     const { arches } = reportWith("--cost", file, "--policy", "batched");
     const [arm64, x86] = arches.map(({ policies }) => policies.batched!.overhead);
@@ -67,7 +67,7 @@ describe("kpkeys replay estimates the system time added", () => {
     expect(stdout).toContain("System time added on x86-pks: guessed for a test.");
   });
 
-  test("takes the file of unit costs that the documentation shows", { timeout: LONG }, () => {
+  test("takes the file of unit costs that the documentation shows", () => {
     const file = written("shown.json", /(?<=```json\n)[^`]*/.exec(DOCS)![0]);
     const { arches } = reportWith("--cost", file, "--policy", "batched", "--arch", "arm64-poe");
     expect(arches[0]!.policies.batched!.overhead!.basis).toBe("measured on our board in May");
@@ -80,7 +80,7 @@ describe("kpkeys replay estimates the system time added", () => {
     ["negative.json", JSON.stringify({ ...costs, costs: { ...costs.costs, userFault: -1 } }), "costs.userFault"],
     ["unknown.json", JSON.stringify({ ...costs, discount: 1 }), "discount"],
     ["empty.json", JSON.stringify({ ...costs, samples: [] }), "samples"],
-  ])("refuses %s in one line", { timeout: LONG }, (name, text, told) => {
+  ])("refuses %s in one line", (name, text, told) => {
     const path = text === undefined ? join(directory, name) : written(name, text);
     const { status, stdout, stderr } = kpkeys("replay", embeddedTrace.trace, "--cost", path);
     expect({ status, stdout }).toEqual({ status: 2, stdout: "" });

@@ -5,7 +5,7 @@ import { expect } from "vitest";
 import { kpkeys } from "./kpkeys.js";
 
 /** For machines that do other things too. */
-export const PATIENT = ["--timeout", "170"];
+export const PATIENT = ["--timeout", "500"];
 
 /** A module of its own in a file. */
 export function moduleOf(text: string): string {

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { embeddedTrace } from "@kpkeys/workloads";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { kpkeysWith, LONG } from "./kpkeys.js";
+import { kpkeysWith } from "./kpkeys.js";
 
 let folder: string;
 beforeAll(() => {
@@ -34,45 +34,31 @@ esac`;
 const FLAGS = ["--arch", "x86-pks", "--policy", "off", "--memory", "1GiB"];
 
 describe("kpkeys record", () => {
-  it(
-    "prints the commands, runs them, and reports what the workload did",
-    () => {
-      const { status, stdout, stderr } = kpkeysWith(fakePerf(WORKING), [
-        "record",
-        ...FLAGS,
-        "--",
-        "echo",
-        "it's a job",
-      ]);
-      expect(stdout).toMatch(
-        /^perf record -m 2048 -o \S+ -e syscalls:sys_enter_mmap,\S+sched:sched_switch -- echo 'it'\\''s a job'$/m,
-      );
-      expect(stdout).toMatch(/^perf script -i \S+ > \S+$/m);
-      expect(stdout).toMatch(/4,264 events of 5 processes/);
-      expect(stdout).toMatch(/^the workload ended with exit status 0$/m);
-      expect(stderr).toBe("it's a job\n");
-      expect(status).toBe(0);
-      expect(readdirSync(folder)).toEqual(["perf"]);
-    },
-    LONG,
-  );
+  it("prints the commands, runs them, and reports what the workload did", () => {
+    const { status, stdout, stderr } = kpkeysWith(fakePerf(WORKING), ["record", ...FLAGS, "--", "echo", "it's a job"]);
+    expect(stdout).toMatch(
+      /^perf record -m 2048 -o \S+ -e syscalls:sys_enter_mmap,\S+sched:sched_switch -- echo 'it'\\''s a job'$/m,
+    );
+    expect(stdout).toMatch(/^perf script -i \S+ > \S+$/m);
+    expect(stdout).toMatch(/4,264 events of 5 processes/);
+    expect(stdout).toMatch(/^the workload ended with exit status 0$/m);
+    expect(stderr).toBe("it's a job\n");
+    expect(status).toBe(0);
+    expect(readdirSync(folder)).toEqual(["perf"]);
+  });
 
-  it(
-    "prints nothing but the report with --json, and keeps the recording where it is told to, whatever the workload's status",
-    () => {
-      const output = join(folder, "kept.txt");
-      const args = ["record", ...FLAGS, "--json", "--output", output, "--", "sh", "-c", "echo out; exit 3"];
-      const { status, stdout } = kpkeysWith(fakePerf(WORKING), args);
-      expect(JSON.parse(stdout)).toMatchObject({
-        trace: { name: "kept", events: 4264 },
-        recording: { command: ["sh", "-c", "echo out; exit 3"], exitStatus: 3, signal: null, account: null },
-      });
-      expect(status).toBe(0);
-      expect(readFileSync(output, "utf8")).toMatch(/sched_process_exec/);
-      rmSync(output);
-    },
-    LONG,
-  );
+  it("prints nothing but the report with --json, and keeps the recording where it is told to, whatever the workload's status", () => {
+    const output = join(folder, "kept.txt");
+    const args = ["record", ...FLAGS, "--json", "--output", output, "--", "sh", "-c", "echo out; exit 3"];
+    const { status, stdout } = kpkeysWith(fakePerf(WORKING), args);
+    expect(JSON.parse(stdout)).toMatchObject({
+      trace: { name: "kept", events: 4264 },
+      recording: { command: ["sh", "-c", "echo out; exit 3"], exitStatus: 3, signal: null, account: null },
+    });
+    expect(status).toBe(0);
+    expect(readFileSync(output, "utf8")).toMatch(/sched_process_exec/);
+    rmSync(output);
+  });
 
   it("says that there is no perf, after it has told how to record elsewhere", () => {
     const { status, stdout, stderr } = kpkeysWith({ PATH: "/nowhere" }, ["record", "--", "make", "-j2"]);
@@ -110,33 +96,29 @@ const real = spawnSync("perf", ["record", "-o", "/dev/null", "-e", "sched:sched_
 describe.skipIf(real.status !== 0)(
   "kpkeys record, with the perf of this machine (skipped where it may not record)",
   () => {
-    it(
-      "compares each process with the kernel's own account of it",
-      () => {
-        const output = join(folder, "own.perf-script.txt");
-        const args = [
-          "record",
-          ...FLAGS,
-          "--account",
-          "--json",
-          "--output",
-          output,
-          "--",
-          "sh",
-          "-c",
-          "ls / > /dev/null; exit 4",
-        ];
-        const { status, stdout } = kpkeysWith({}, args);
-        const { recording, arches } = JSON.parse(stdout) as {
-          recording: object;
-          arches: { linux: { processes: number; equal: number } }[];
-        };
-        expect(recording).toMatchObject({ exitStatus: 4, account: { processes: 2, unread: 0 } });
-        expect(arches[0]!.linux.processes).toBe(2);
-        expect(readFileSync(join(folder, "own.vmpte.txt"), "utf8")).toMatch(/^\d+ \d+ ls \d+ \d+ \d+$/m);
-        expect(status).toBe(0);
-      },
-      LONG,
-    );
+    it("compares each process with the kernel's own account of it", () => {
+      const output = join(folder, "own.perf-script.txt");
+      const args = [
+        "record",
+        ...FLAGS,
+        "--account",
+        "--json",
+        "--output",
+        output,
+        "--",
+        "sh",
+        "-c",
+        "ls / > /dev/null; exit 4",
+      ];
+      const { status, stdout } = kpkeysWith({}, args);
+      const { recording, arches } = JSON.parse(stdout) as {
+        recording: object;
+        arches: { linux: { processes: number; equal: number } }[];
+      };
+      expect(recording).toMatchObject({ exitStatus: 4, account: { processes: 2, unread: 0 } });
+      expect(arches[0]!.linux.processes).toBe(2);
+      expect(readFileSync(join(folder, "own.vmpte.txt"), "utf8")).toMatch(/^\d+ \d+ ls \d+ \d+ \d+$/m);
+      expect(status).toBe(0);
+    });
   },
 );

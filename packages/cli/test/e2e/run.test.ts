@@ -5,11 +5,11 @@ import { gunzipSync } from "node:zlib";
 import { embeddedTrace } from "@kpkeys/workloads";
 import { describe, expect, test } from "vitest";
 import { machinesOf, packetsOf } from "../perfetto.js";
-import { kpkeys, LONG } from "./kpkeys.js";
+import { kpkeys } from "./kpkeys.js";
 import { reportOf } from "./run-report.js";
 
 describe("kpkeys run", () => {
-  test("replays the embedded recording on both architectures, everything protected", { timeout: LONG }, () => {
+  test("replays the embedded recording on both architectures, everything protected", () => {
     const { status, trace, arches } = reportOf("run");
     expect(status).toBe(0);
     expect(trace).toEqual({
@@ -52,7 +52,7 @@ describe("kpkeys run", () => {
     expect(x86!.barriers).toBe(0);
   });
 
-  test("knows no cost and no coverage of the recording without its page faults", { timeout: LONG }, () => {
+  test("knows no cost and no coverage of the recording without its page faults", () => {
     const folder = mkdtempSync(join(tmpdir(), "kpkeys-"));
     try {
       const text = gunzipSync(readFileSync(embeddedTrace.trace)).toString("latin1");
@@ -75,7 +75,7 @@ describe("kpkeys run", () => {
     }
   });
 
-  test("takes versions, a part, a check, a timeline and workers at once", { timeout: LONG }, () => {
+  test("takes versions, a part, a check, a timeline and workers at once", () => {
     const folder = mkdtempSync(join(tmpdir(), "kpkeys-"));
     try {
       const timeline = join(folder, "timeline.pftrace");
@@ -96,7 +96,7 @@ describe("kpkeys run", () => {
     }
   });
 
-  test("prints plain text where there is no terminal, and nothing on stderr", { timeout: LONG }, () => {
+  test("prints plain text where there is no terminal, and nothing on stderr", () => {
     const { status, stdout, stderr } = kpkeys("run", "--arch", "x86-pks", "--policy", "batched");
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
     expect(stdout).not.toMatch(/[^\P{Cc}\n]/u);
@@ -104,7 +104,7 @@ describe("kpkeys run", () => {
   });
 });
 
-test("kpkeys replay gives the same document without KUnit and attack", { timeout: LONG }, () => {
+test("kpkeys replay gives the same document without KUnit and attack", () => {
   const { status, arches } = reportOf(
     "replay",
     embeddedTrace.trace,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { NEXT_LABEL } from "@kpkeys/scenarios";
-import { kpkeys, LONG } from "./kpkeys.js";
+import { kpkeys } from "./kpkeys.js";
 
 const SMALL = ["--arch", "arm64-poe", "--memory", "256MiB"];
 
@@ -13,7 +13,7 @@ describe("the series next is labelled in the text of", () => {
     ["show", "--arch", "arm64-poe"],
     ["museum", "--arch", "arm64-poe"],
     ["museum", "--id", "irq-exit-lazy-paused"],
-  ])("kpkeys %s %s %s", { timeout: LONG }, (...args) => {
+  ])("kpkeys %s %s %s", (...args) => {
     const { status, stdout } = kpkeys(...args);
     expect(status).toBe(0);
     expect(stdout).toMatch(/\bnext\b/);

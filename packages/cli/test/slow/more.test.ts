@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { embeddedTrace } from "@kpkeys/workloads";
 import { afterAll, describe, expect, test } from "vitest";
-import { BIN, kpkeys, LONG } from "../e2e/kpkeys.js";
+import { BIN, kpkeys } from "../e2e/kpkeys.js";
 
 const folder = mkdtempSync(join(tmpdir(), "kpkeys-more-"));
 afterAll(() => {
@@ -33,7 +33,7 @@ describe("every command that is named in the report of", () => {
     ],
     [`kpkeys replay "${embeddedTrace.trace}" --arch x86-pks --memory 1GiB --policy off --cpus 2 --wrmsr-cycles 200`, 7],
     ["kpkeys show", 2],
-  ])("%s runs", { timeout: LONG }, (command, count) => {
+  ])("%s runs", (command, count) => {
     const { status, stdout } = shell(command);
     expect(status).toBe(0);
     const commands = commandsOf(stdout);
@@ -43,16 +43,12 @@ describe("every command that is named in the report of", () => {
   });
 });
 
-test(
-  "a report of a recording that cannot be read again names only commands that do not read it",
-  { timeout: LONG },
-  () => {
-    const { stdout } = shell(`cat "${embeddedTrace.trace}" | kpkeys replay /dev/stdin ${SMALL}`);
-    expect(commandsOf(stdout).map((command) => command.split(" ")[1])).toEqual(["kunit", "show", "overhead"]);
-  },
-);
+test("a report of a recording that cannot be read again names only commands that do not read it", () => {
+  const { stdout } = shell(`cat "${embeddedTrace.trace}" | kpkeys replay /dev/stdin ${SMALL}`);
+  expect(commandsOf(stdout).map((command) => command.split(" ")[1])).toEqual(["kunit", "show", "overhead"]);
+});
 
-test("paths are quoted for a shell", { timeout: LONG }, () => {
+test("paths are quoted for a shell", () => {
   const path = join(folder, "it's $HOME.config");
   writeFileSync(path, "");
   const { stdout } = kpkeys("run", ...SMALL.split(" "), "--config", path);
