@@ -18,6 +18,7 @@ export type { ContextRow, Exposure, KeyBudget, KeyDemand, SharedKeys } from "./f
 export { ContextSwitch } from "./framework/context-switch.js";
 export { KpkeysApi } from "./framework/kpkeys.js";
 export { once } from "./framework/once.js";
+export { overriding } from "./framework/overriding.js";
 export { createPluginRegistry } from "./framework/plugin-host.js";
 export type { MachinePlugins, PluginRegistry } from "./framework/plugin-host.js";
 export { checkPluginForm } from "./framework/plugin-form.js";

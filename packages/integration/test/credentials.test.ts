@@ -1,6 +1,6 @@
 import { arm64Poe } from "@kpkeys/arch-arm64-poe";
 import { x86Pks } from "@kpkeys/arch-x86-pks";
-import { createPluginRegistry, KpkeysError, resolve } from "@kpkeys/core";
+import { createPluginRegistry, KpkeysError, overriding, provide, resolve } from "@kpkeys/core";
 import {
   CloneFlag,
   CRED,
@@ -66,9 +66,9 @@ function without(arch: string, take: (points: Points) => Partial<Points>): Machi
     ...credHardening,
     setup(container, options) {
       const points = resolve(container, ExtensionPoints);
-      const whole = { ...points };
-      Object.assign(points, take(whole));
+      provide(container, ExtensionPoints, overriding(points, take(points)));
       credHardening.setup(container, options);
+      provide(container, ExtensionPoints, points);
     },
   };
   const registry = createPluginRegistry([arm64Poe, x86Pks, pgtablesHardening, broken]);
@@ -264,7 +264,7 @@ describe.each(ARCHES)("hardened credentials on %s", (arch) => {
     it("the guard of kernel/cred.c", () => {
       const open = without(arch, (points) => ({
         setCredStore: (store) => {
-          points.setCredStore({ ...store, guard: { enter: () => 0 as never, exit: () => undefined } });
+          points.setCredStore(overriding(store, { guard: { enter: () => 0 as never, exit: () => undefined } }));
         },
       }));
       expect(codeOf(() => process(open))).toBe("ERR_KERNEL_FAULT");

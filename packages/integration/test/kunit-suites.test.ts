@@ -1,10 +1,11 @@
+import { overriding } from "@kpkeys/core";
 import { KernelConfig, LazyMmu } from "@kpkeys/core/contracts";
 import type { PluginOptions, Token } from "@kpkeys/core/contracts";
 import { countResults, formatKtap, hardenedPgtables, lazyMmuMode, runSuites, suitesOf } from "@kpkeys/kunit-suite";
 import type { HardenedPgtablesCase, MachineUnderTest } from "@kpkeys/kunit-suite";
 import type { KernelPolicies } from "@kpkeys/kernel";
 import { describe, expect, it } from "vitest";
-import { overriding } from "./broken/breaking.js";
+
 import { ARCHES, hardened, machine } from "./machines.js";
 
 const ALL_TESTS = ["CONFIG_KUNIT=y", "CONFIG_KUNIT_ALL_TESTS=y"];

@@ -23,7 +23,7 @@ const EVIDENCE: Readonly<Record<string, readonly [red: RegExp, green: RegExp]>> 
   "clear-young-dirty": [/^clear_young_dirty_pte, CPU 0: .*(write to read-only|protection keys)/, /: old and clean$/],
   "kernel-tables-after-boot": [/\nkernel pte: 1 open in the linear map, .* with pkey 0$/, /nothing of that is open$/],
   "register-not-switched": [/^task 2, .*went through[^]*gives rwx? on pkey 1 \(PGTABLES\)$/, /^task 2, CPU 0: /],
-  "callable-restore": [/: taken\n.*went through/, /: \d+ is no state of a context entered now/],
+  "callable-restore": [/: taken\n.*went through/, /: \d+ is not the state of a context that is entered/],
   "batching-in-interrupt": [/^set_pte, CPU 0: /, /was freed in the interrupt; .* gives rx? on pkey 1/],
   "test-target-block-mapped": [
     /^write_linear_map_pte: Direct pte write wasn't prevented\n.* none of the \d+ table pages$/,
@@ -42,7 +42,7 @@ const EVIDENCE: Readonly<Record<string, readonly [red: RegExp, green: RegExp]>> 
   "address-tag": [/^set_memory_pkey\(0xf4ff\w+\) = -22\n.*went through/, /^set_memory_pkey\(0xf4ff\w+\) = 0\n/],
   "irq-exit-resume": [/^set_pte, CPU 0: /, /has its key changed; .* gives rx? on pkey 1/],
   "irq-exit-lazy-paused": [/^set_pte, CPU 0: /, /has its key changed; .* gives rx? on pkey 1/],
-  "restore-any-value": [/: taken\n.*went through/, /: \d+ is no state of a context entered now/],
+  "restore-any-value": [/: taken\n.*went through/, /: \d+ is not the state of a context that is entered/],
   "reg-inval-written": [
     /, after it 0x0{16}\n(POR_EL1=0x0{16} gives none [^]*kernel read from unreadable memory|IA32_PKRS=0x0{16} gives rwx )/,
     /was (0x\w+), after it \1\n\w+=0x\w+ gives (none|x) on pkey \d+ \(nobody's\)$/,

@@ -1,5 +1,5 @@
-import { lazily, provide, resolve } from "@kpkeys/core";
-import type { PluginRegistry } from "@kpkeys/core";
+import { lazily, provide, provideClass, resolve } from "@kpkeys/core";
+import type { InjectionToken, PluginRegistry } from "@kpkeys/core";
 import {
   AddressSpaces,
   ArchTools,
@@ -38,13 +38,15 @@ import { boot, BootProgress } from "./boot/boot.js";
 import { KernelImage } from "./boot/image.js";
 import { placeInitCred } from "./boot/init-cred.js";
 import { Memblock } from "./boot/memblock.js";
-import { createCpuPower } from "./cpu-power.js";
-import { createExceptionEntry } from "./exception-entry.js";
-import { createExceptions } from "./exceptions.js";
-import { createKernelFaults } from "./kernel-fault.js";
-import { createKeyRegisters } from "./key-registers.js";
+import { KernelCpuPower } from "./cpu-power.js";
+import { ExceptionEntry } from "./exception-entry.js";
+import { KernelExceptions } from "./exceptions.js";
+import { KernelFaults } from "./kernel-fault.js";
+import { SavedKeyRegisters } from "./key-registers.js";
 import { closingPkey } from "./coverage.js";
-import { createCredLife } from "./cred/task-creds.js";
+import { CredObjects } from "./cred/cred.js";
+import { CurrentCreds } from "./cred/current-creds.js";
+import { CredLife } from "./cred/task-creds.js";
 import type { Machine, MachineCounters } from "./machine.js";
 import { Addresses } from "./mm/addresses.js";
 import { BuddyAllocator } from "./mm/buddy.js";
@@ -61,7 +63,11 @@ import { TableMemory } from "./mm/table-memory.js";
 import { createTablePages } from "./mm/table-pages.js";
 import { TlbFlush } from "./mm/tlb-flush.js";
 import { createVmalloc } from "./mm/vmalloc.js";
-import { createObjectServices } from "./objects.js";
+import { createKernelMemory } from "./mm/kernel-memory.js";
+import { InitialPkeyRegister, Policies } from "./machine/tokens.js";
+import { KernelRcu } from "./rcu.js";
+import { KernelSlabAllocator } from "./slab/slab-allocator.js";
+import { SlabPages } from "./slab/slab-pages.js";
 import { createAddressSpaces } from "./process/address-spaces.js";
 import { createAsids } from "./process/asids.js";
 import { createUserFrames } from "./process/frames.js";
@@ -97,6 +103,11 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
     provide(container, token, value);
     return value;
   };
+  /** Registers a service and makes it now: a feature that replaces a service while the machine boots does not replace it in the kernel. */
+  const serve = <T, S extends T>(token: InjectionToken<T>, service: new (...dependencies: never[]) => S): S => {
+    provideClass<T>(container, token, service);
+    return container.resolve<T>(token) as S;
+  };
 
   const format = get(PageTableFormat);
   const { pageShift } = format.geometry;
@@ -106,8 +117,8 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
   const tools = get(ArchTools);
   const kpkeys = get(Kpkeys);
   const watching = container.isRegistered(Observer, true) ? get(Observer) : undefined;
-  const policies = readPolicies(spec.kernel);
-  const initial = kpkeys.initialValue();
+  const policies = offer(Policies, readPolicies(spec.kernel));
+  const initial = offer(InitialPkeyRegister, kpkeys.initialValue());
   const needsBarrier = get(PkeyRegister).synchronisation === "barrier";
 
   const factory = get(CpuFactory);
@@ -115,6 +126,7 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
   const cpus = offer(Cpus, { all, current: all[0]! });
 
   const image = new KernelImage(arch, memory);
+  container.registerInstance(KernelImage, image);
   offer(StaticTablePages, image);
   placeInitCred(memory, image.initCredPfn);
   const addresses = new Addresses(arch, memory, image, format);
@@ -131,15 +143,8 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
   const tlb = new TlbFlush(cpus, format);
   const lazy = new KernelLazyMmu(cpus, arch, extensions, watching);
   offer(LazyMmu, lazy);
-  const exceptionEntry = createExceptionEntry({
-    cpus,
-    lazy,
-    extensions,
-    policy: kpkeys.supported() ? policies.exceptionEntry : "inherit",
-    initial,
-    needsBarrier,
-  });
-  const faults = createKernelFaults(cpus, tools, extensions, exceptionEntry);
+  const exceptionEntry = serve(ExceptionEntry, ExceptionEntry);
+  const faults = serve(KernelFaults, KernelFaults);
 
   let fixmap: Fixmap | undefined;
   const tableMemory = new TableMemory({
@@ -194,16 +199,8 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
     protectsTables: get(ProtectedObjects).claims.some(({ tablePkey }) => tablePkey !== undefined),
   });
   offer(SetMemory, setMemory);
-  let tasks: KernelTasks | undefined;
-  const irqStacks: number[] = [];
-  const exceptions = offer(
-    Exceptions,
-    createExceptions(cpus, lazy, exceptionEntry, faults, () => tasks, irqStacks),
-  );
-  offer(
-    KeyRegisters,
-    createKeyRegisters(cpus, get(PkeyRegister), () => tasks, exceptionEntry.saved),
-  );
+  const exceptions = serve(Exceptions, KernelExceptions);
+  const keyRegisters = serve(KeyRegisters, SavedKeyRegisters);
 
   const frames = createUserFrames(memory, buddy, image.zeroPage);
   const spaces = createAddressSpaces({
@@ -230,46 +227,33 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
     for (const { id } of all) {
       const stack = vmalloc.alloc(Math.ceil(IRQ_STACK_BYTES / 2 ** pageShift));
       if (stack < 0) throw outOfMemory("the IRQ stack of a CPU");
-      irqStacks[id] = stack;
+      exceptions.setIrqStack(id, stack);
     }
   }
 
-  const objects = createObjectServices({
-    cpus,
-    addresses,
-    firstPfn: memory.firstPfn,
-    pageShift,
-    faults,
-    buddy,
-    setMemory,
-    exceptions,
-    extensions,
-    kpkeys,
-    isIdle: (cpu) => tasks!.isIdle(cpu),
-  });
-  offer(KernelMemory, objects.memory);
-  offer(SlabAllocator, objects.slab);
-  offer(Rcu, objects.rcu);
+  offer(KernelMemory, createKernelMemory(cpus, addresses, memory.firstPfn, 2 ** pageShift, faults));
+  serve(SlabPages, SlabPages);
+  serve(SlabAllocator, KernelSlabAllocator);
+  const rcu = serve(Rcu, KernelRcu);
 
+  serve(CredObjects, CredObjects);
+  const creds = serve(CredLife, CredLife);
+
+  let tasks: KernelTasks | undefined;
   function startTasks(): void {
-    const { switchPkeyRegister, resumeInitialisesRegister } = policies;
-    const creds = createCredLife({ ...objects, init: image.initCredPfn * 2 ** pageShift, extensions });
     tasks = createTasks(cpus, image.root, format, spaces, lazy, extensions, watching, {
       creds,
       asids: createAsids(cpus, tlb),
       switched: () => {
-        objects.rcu.noteContextSwitch();
+        rcu.noteContextSwitch();
       },
-      switchPkeyRegister,
+      switchPkeyRegister: policies.switchPkeyRegister,
       needsBarrier,
     });
     offer(Tasks, tasks);
-    offer(
-      Creds,
-      creds.forCurrent(() => tasks!.currentCreds),
-    );
-    const onResume = resumeInitialisesRegister && kpkeys.supported() ? initial : undefined;
-    offer(CpuPower, createCpuPower(cpus, tasks, extensions, onResume));
+    for (const service of [exceptions, keyRegisters, rcu]) service.attachTasks(tasks);
+    serve(Creds, CurrentCreds);
+    serve(CpuPower, KernelCpuPower);
   }
 
   boot({

@@ -1,50 +1,52 @@
-import { KpkeysError } from "@kpkeys/core";
-import type { CpuPower, Cpus, ExtensionPoints, Words } from "@kpkeys/core/contracts";
+import { inject, injectable, KpkeysError } from "@kpkeys/core";
+import { Cpus, ExtensionPoints, Kpkeys, Tasks } from "@kpkeys/core/contracts";
+import type { CpuPower, Words } from "@kpkeys/core/contracts";
+import { InitialPkeyRegister, Policies } from "./machine/tokens.js";
+import type { KernelPolicies } from "./policies.js";
 import type { KernelTasks } from "./process/tasks.js";
 
-/**
- * Makes suspend and resume of CPUs.
- * @param cpus - the CPUs
- * @param tasks - a CPU suspends in its idle task
- * @param extensions - the features told
- * @param initial - what the key register gets on resume; `undefined` when the kernel forgets it
- */
-export function createCpuPower(
-  cpus: Cpus,
-  tasks: KernelTasks,
-  extensions: ExtensionPoints,
-  initial: Words | undefined,
-): CpuPower {
-  const onResume = extensions.handlers("cpuResume");
+/** Suspend and resume of CPUs. A CPU suspends in its idle task. */
+@injectable()
+export class KernelCpuPower implements CpuPower {
+  private readonly onResume: readonly ((cpu: number) => void)[];
+  private readonly initialises: boolean;
 
-  function check(id: number, on: boolean): void {
-    const state = cpus.all[id]?.mmu.enabled;
-    if (state === on) return;
-    throw new KpkeysError(
-      "ERR_API_MISUSE",
-      `CPU ${id} is ${state === undefined ? "not there" : on ? "suspended" : "not"}`,
-      {
-        where: on ? "suspend" : "resume",
-        expected: on ? "a CPU that runs" : "a CPU that is suspended",
-      },
-    );
+  constructor(
+    @inject(Cpus) private readonly cpus: Cpus,
+    @inject(Tasks) private readonly tasks: KernelTasks,
+    @inject(ExtensionPoints) extensions: ExtensionPoints,
+    @inject(Policies) { resumeInitialisesRegister }: Required<KernelPolicies>,
+    @inject(Kpkeys) kpkeys: Kpkeys,
+    @inject(InitialPkeyRegister) private readonly initial: Words,
+  ) {
+    this.onResume = extensions.handlers("cpuResume");
+    this.initialises = resumeInitialisesRegister && kpkeys.supported();
   }
 
-  return {
-    suspend(id) {
-      check(id, true);
-      tasks.idle(id);
-      cpus.all[id]!.reset();
-    },
-    resume(id) {
-      check(id, false);
-      const cpu = cpus.all[id]!;
-      cpu.mmu.enabled = true;
-      if (initial !== undefined) {
-        cpu.writePkeyRegister(initial.high, initial.low);
-        cpu.synchronise();
-      }
-      for (const handler of onResume) handler(id);
-    },
-  };
+  suspend(id: number): void {
+    this.check(id, true);
+    this.tasks.idle(id);
+    this.cpus.all[id]!.reset();
+  }
+
+  resume(id: number): void {
+    this.check(id, false);
+    const cpu = this.cpus.all[id]!;
+    cpu.mmu.enabled = true;
+    if (this.initialises) {
+      cpu.writePkeyRegister(this.initial.high, this.initial.low);
+      cpu.synchronise();
+    }
+    for (const handler of this.onResume) handler(id);
+  }
+
+  private check(id: number, on: boolean): void {
+    const state = this.cpus.all[id]?.mmu.enabled;
+    if (state === on) return;
+    const is = state === undefined ? "not there" : on ? "suspended" : "not suspended";
+    throw new KpkeysError("ERR_API_MISUSE", `CPU ${id} is ${is}`, {
+      where: on ? "suspend" : "resume",
+      expected: on ? "a CPU that runs" : "a CPU that is suspended",
+    });
+  }
 }

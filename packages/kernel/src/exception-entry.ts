@@ -1,4 +1,7 @@
-import type { Cpus, ExtensionPoints, Words } from "@kpkeys/core/contracts";
+import { inject, injectable } from "@kpkeys/core";
+import { Cpus, ExtensionPoints, Kpkeys, LazyMmu, PkeyRegister } from "@kpkeys/core/contracts";
+import type { Words } from "@kpkeys/core/contracts";
+import { InitialPkeyRegister, Policies } from "./machine/tokens.js";
 import type { KernelLazyMmu } from "./mm/lazy-mmu.js";
 import type { KernelPolicies } from "./policies.js";
 
@@ -10,79 +13,73 @@ export interface PtRegs {
   low: number;
 }
 
-/** What the kernel does when an exception is taken from kernel mode, and when it returns. */
-export interface ExceptionEntry {
-  /** See `Exceptions.counters`. */
-  readonly counters: { entries: number; registerWrites: number; barriers: number };
-  /** What the exceptions saved that have not returned yet, the innermost last; empty where handlers inherit the register. */
-  readonly saved: readonly PtRegs[];
-  /** An exception is taken on the current CPU. */
-  enter(): void;
-  /** The exception taken last returns on the current CPU. */
-  leave(): void;
-}
-
-/** What {@link createExceptionEntry} is made with. */
-export interface ExceptionEntryParts {
-  /** The CPUs. */
-  readonly cpus: Cpus;
-  /** What is paused, by one of the policies. */
-  readonly lazy: KernelLazyMmu;
-  /** The features told. */
-  readonly extensions: ExtensionPoints;
-  /** What becomes of the register. */
-  readonly policy: Required<KernelPolicies>["exceptionEntry"];
-  /** Its initial value. */
-  readonly initial: Words;
-  /** Whether a write of the register needs a barrier. */
-  readonly needsBarrier: boolean;
-}
-
 /**
- * Makes entry from kernel mode and return to it. Entry from user mode does nothing to the register: a thread has the initial
+ * Exception entry from kernel mode and return to it. Entry from user mode does not change the register: a thread has the initial
  * value there.
- * @param parts - what it is made with
  */
-export function createExceptionEntry(parts: ExceptionEntryParts): ExceptionEntry {
-  const { cpus, lazy, extensions, policy, initial, needsBarrier } = parts;
-  const onEntry = extensions.handlers("exceptionEntry");
-  const onExit = extensions.handlers("exceptionExit");
-  const counters = { entries: 0, registerWrites: 0, barriers: 0 };
-  const saved: PtRegs[] = [];
-
-  /** Saves first: what pausing makes of the register is not what the interrupted code goes on with. */
-  function saveAndReset(): void {
-    const cpu = cpus.current;
-    saved.push({ high: cpu.pkeyRegisterHigh, low: cpu.pkeyRegisterLow });
-    if (policy === "reset-lazy-paused") lazy.pauseForException();
-    if (cpu.pkeyRegisterHigh === initial.high && cpu.pkeyRegisterLow === initial.low) return;
-    cpu.writePkeyRegister(initial.high, initial.low);
-    cpu.synchronise();
-    counters.registerWrites++;
-    if (needsBarrier) counters.barriers++;
-  }
-
-  /** Needs no barrier: the return is one. */
-  function restore(): void {
-    if (policy === "reset-lazy-paused") lazy.resumeAfterException();
-    const { high, low } = saved.pop()!;
-    cpus.current.writePkeyRegister(high, low);
-    counters.registerWrites++;
-  }
-
-  return {
-    counters,
-    saved,
-    enter() {
-      counters.entries++;
-      cpus.current.synchroniseByException();
-      if (policy !== "inherit") saveAndReset();
-      for (const handler of onEntry) handler();
-    },
-    leave() {
-      for (const handler of onExit) handler();
-      if (policy !== "inherit") restore();
-      cpus.current.synchroniseByException();
-    },
+@injectable()
+export class ExceptionEntry {
+  /** See `Exceptions.counters`. */
+  readonly counters: { entries: number; registerWrites: number; barriers: number } = {
+    entries: 0,
+    registerWrites: 0,
+    barriers: 0,
   };
+  /** The registers saved by exceptions that have not returned, the innermost last; empty where handlers inherit the register. */
+  readonly saved: PtRegs[] = [];
+  private readonly policy: Required<KernelPolicies>["exceptionEntry"];
+  private readonly needsBarrier: boolean;
+  private readonly onEntry: readonly (() => void)[];
+  private readonly onExit: readonly (() => void)[];
+
+  constructor(
+    @inject(Cpus) private readonly cpus: Cpus,
+    @inject(LazyMmu) private readonly lazy: KernelLazyMmu,
+    @inject(ExtensionPoints) extensions: ExtensionPoints,
+    @inject(Policies) policies: Required<KernelPolicies>,
+    @inject(Kpkeys) kpkeys: Kpkeys,
+    @inject(PkeyRegister) register: PkeyRegister,
+    @inject(InitialPkeyRegister) private readonly initial: Words,
+  ) {
+    this.policy = kpkeys.supported() ? policies.exceptionEntry : "inherit";
+    this.needsBarrier = register.synchronisation === "barrier";
+    this.onEntry = extensions.handlers("exceptionEntry");
+    this.onExit = extensions.handlers("exceptionExit");
+  }
+
+  /** Takes an exception on the current CPU. */
+  enter(): void {
+    this.counters.entries++;
+    this.cpus.current.synchroniseByException();
+    if (this.policy !== "inherit") this.saveAndReset();
+    for (const handler of this.onEntry) handler();
+  }
+
+  /** Returns from the exception taken last on the current CPU. */
+  leave(): void {
+    for (const handler of this.onExit) handler();
+    if (this.policy !== "inherit") this.restore();
+    this.cpus.current.synchroniseByException();
+  }
+
+  /** Saves first: pausing lazy MMU mode may change the register, and the interrupted code continues with the saved value. */
+  private saveAndReset(): void {
+    const cpu = this.cpus.current;
+    const { high, low } = this.initial;
+    this.saved.push({ high: cpu.pkeyRegisterHigh, low: cpu.pkeyRegisterLow });
+    if (this.policy === "reset-lazy-paused") this.lazy.pauseForException();
+    if (cpu.pkeyRegisterHigh === high && cpu.pkeyRegisterLow === low) return;
+    cpu.writePkeyRegister(high, low);
+    cpu.synchronise();
+    this.counters.registerWrites++;
+    if (this.needsBarrier) this.counters.barriers++;
+  }
+
+  /** Needs no barrier: the exception return is one. */
+  private restore(): void {
+    if (this.policy === "reset-lazy-paused") this.lazy.resumeAfterException();
+    const { high, low } = this.saved.pop()!;
+    this.cpus.current.writePkeyRegister(high, low);
+    this.counters.registerWrites++;
+  }
 }

@@ -1,58 +1,71 @@
-import { KpkeysError } from "@kpkeys/core";
-import { Errno, OK } from "@kpkeys/core/contracts";
-import type { Cpus, Exceptions } from "@kpkeys/core/contracts";
+import { inject, injectable, KpkeysError } from "@kpkeys/core";
+import { Cpus, Errno, LazyMmu, OK } from "@kpkeys/core/contracts";
+import type { Exceptions } from "@kpkeys/core/contracts";
 import { runOn } from "./cpus.js";
-import type { ExceptionEntry } from "./exception-entry.js";
-import type { KernelFaults } from "./kernel-fault.js";
+import { ExceptionEntry } from "./exception-entry.js";
+import { KernelFaults } from "./kernel-fault.js";
 import type { KernelLazyMmu } from "./mm/lazy-mmu.js";
 import type { KernelTasks } from "./process/tasks.js";
 
-/**
- * Makes interrupts, and accesses that may fail.
- * @param cpus - the CPUs
- * @param lazy - where the depth of interrupts counts
- * @param entry - what entry and return do
- * @param faults - who may mend a fault before it is fixed up
- * @param tasks - gives the tasks, once there are any
- * @param irqStacks - first virtual page of the IRQ stack of each CPU that has one mapped by vmalloc; filled in while the kernel boots
- */
-export function createExceptions(
-  cpus: Cpus,
-  lazy: KernelLazyMmu,
-  entry: ExceptionEntry,
-  faults: KernelFaults,
-  tasks: () => KernelTasks | undefined,
-  irqStacks: readonly number[],
-): Exceptions {
-  return {
-    counters: entry.counters,
-    get inInterrupt() {
-      return lazy.inInterrupt();
-    },
-    interrupt(handler, irqExit) {
-      if (irqExit !== undefined && lazy.inInterrupt()) {
-        throw new KpkeysError("ERR_API_MISUSE", "an interrupt of an interrupt returns to it", {
-          where: `CPU ${cpus.current.id}`,
-          expected: "work in task context on the way out of the outermost one",
-        });
-      }
-      const cpu = cpus.current;
-      const interrupted = tasks()?.current;
-      entry.enter();
-      lazy.enterInterrupt();
-      handler();
-      runOn(cpus, cpu);
-      lazy.leaveInterrupt();
-      irqExit?.();
-      if (interrupted !== undefined) tasks()!.backTo(interrupted);
-      entry.leave();
-    },
-    copyToKernelNofault(high, low, valueHigh, valueLow) {
-      for (let attempt = 0; cpus.current.store64(high, low, valueHigh, valueLow) !== OK; attempt++) {
-        if (!faults.mended(attempt)) return Errno.EFAULT;
-      }
-      return 0;
-    },
-    irqStackPage: (cpu) => irqStacks[cpu] ?? -1,
-  };
+/** Interrupts, and accesses that may fail. */
+@injectable()
+export class KernelExceptions implements Exceptions {
+  readonly counters: Exceptions["counters"];
+  /** The tasks, from the boot phase that starts them on. */
+  private tasks: KernelTasks | undefined;
+  /** First virtual page of the IRQ stack of each CPU that has one mapped by vmalloc. */
+  private readonly irqStacks: number[] = [];
+
+  constructor(
+    @inject(Cpus) private readonly cpus: Cpus,
+    @inject(LazyMmu) private readonly lazy: KernelLazyMmu,
+    @inject(ExceptionEntry) private readonly entry: ExceptionEntry,
+    @inject(KernelFaults) private readonly faults: KernelFaults,
+  ) {
+    this.counters = entry.counters;
+  }
+
+  get inInterrupt(): boolean {
+    return this.lazy.inInterrupt();
+  }
+
+  /** From now on an interrupt returns to the task that it interrupted. @param tasks - the tasks */
+  attachTasks(tasks: KernelTasks): void {
+    this.tasks = tasks;
+  }
+
+  /** `init_irq_stacks`. @param cpu - number of the CPU @param page - first virtual page of its stack */
+  setIrqStack(cpu: number, page: number): void {
+    this.irqStacks[cpu] = page;
+  }
+
+  interrupt(handler: () => void, irqExit?: () => void): void {
+    const cpu = this.cpus.current;
+    if (irqExit !== undefined && this.lazy.inInterrupt()) {
+      throw new KpkeysError("ERR_API_MISUSE", "irqExit is only allowed for the outermost interrupt", {
+        where: `CPU ${cpu.id}`,
+        expected: "no irqExit in a nested interrupt",
+      });
+    }
+    const interrupted = this.tasks?.current;
+    this.entry.enter();
+    this.lazy.enterInterrupt();
+    handler();
+    runOn(this.cpus, cpu);
+    this.lazy.leaveInterrupt();
+    irqExit?.();
+    if (interrupted !== undefined) this.tasks?.backTo(interrupted);
+    this.entry.leave();
+  }
+
+  copyToKernelNofault(high: number, low: number, valueHigh: number, valueLow: number): number {
+    for (let attempt = 0; this.cpus.current.store64(high, low, valueHigh, valueLow) !== OK; attempt++) {
+      if (!this.faults.repaired(attempt)) return Errno.EFAULT;
+    }
+    return 0;
+  }
+
+  irqStackPage(cpu: number): number {
+    return this.irqStacks[cpu] ?? -1;
+  }
 }

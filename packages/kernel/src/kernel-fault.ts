@@ -1,6 +1,7 @@
-import { KpkeysError } from "@kpkeys/core";
-import type { ArchTools, Cpu, Cpus, ExtensionPoints, FaultReport } from "@kpkeys/core/contracts";
-import type { ExceptionEntry } from "./exception-entry.js";
+import { inject, injectable, KpkeysError } from "@kpkeys/core";
+import { ArchTools, Cpus, ExtensionPoints } from "@kpkeys/core/contracts";
+import type { Cpu, FaultReport } from "@kpkeys/core/contracts";
+import { ExceptionEntry } from "./exception-entry.js";
 
 /**
  * The model kernel took a fault that nothing handles: what Linux would print as an oops. Carries the architecture's own report.
@@ -24,54 +25,44 @@ export class KernelFault extends KpkeysError {
   }
 }
 
-/** How often an access is made again for a feature that says it has mended the cause: one that errs must not hold the machine up. */
+/** Most retries of an access for a feature that reports it has repaired the cause: a feature that errs must not loop forever. */
 const MAXIMUM_ATTEMPTS = 8;
 
-/** The way of a fault that an access of the kernel itself took. */
-export interface KernelFaults {
+/** Handles faults of the kernel's own accesses. */
+@injectable()
+export class KernelFaults {
+  private readonly handlers: readonly ((fault: FaultReport) => boolean)[];
+
+  constructor(
+    @inject(Cpus) private readonly cpus: Cpus,
+    @inject(ArchTools) private readonly tools: ArchTools,
+    @inject(ExtensionPoints) extensions: ExtensionPoints,
+    @inject(ExceptionEntry) private readonly entry: ExceptionEntry,
+  ) {
+    this.handlers = extensions.handlers("kernelFault");
+  }
+
   /**
-   * Takes the exception of the current CPU's last fault and asks the features.
-   * @param attempt - how often this access has been made again before
-   * @returns whether one has mended the cause, so that the access is to be made again
+   * Takes the exception of the current CPU's last fault and asks the features to repair the cause.
+   * @param attempt - number of retries of this access so far
+   * @returns whether a feature has repaired the cause, so that the access is retried
    */
-  mended(attempt: number): boolean;
+  repaired(attempt: number): boolean {
+    const report = { ...this.cpus.current.fault };
+    this.entry.enter();
+    const isRepaired = attempt < MAXIMUM_ATTEMPTS && this.handlers.some((handler) => handler(report));
+    this.entry.leave();
+    return isRepaired;
+  }
+
   /**
    * The same for an access that must not fail.
    * @param doing - the function that faulted, by its kernel name
-   * @param attempt - how often this access has been made again before
-   * @throws KernelFault when nobody has mended the cause
+   * @param attempt - number of retries of this access so far
+   * @throws KernelFault if no feature has repaired the cause
    */
-  take(doing: string, attempt: number): void;
-}
-
-/**
- * Makes the way of faults.
- * @param cpus - whose current CPU faults
- * @param tools - words for an oops
- * @param extensions - the features asked
- * @param entry - what taking an exception does
- */
-export function createKernelFaults(
-  cpus: Cpus,
-  tools: ArchTools,
-  extensions: ExtensionPoints,
-  entry: ExceptionEntry,
-): KernelFaults {
-  const handlers = extensions.handlers("kernelFault");
-
-  function mended(attempt: number): boolean {
-    const report = { ...cpus.current.fault };
-    entry.enter();
-    const isMended = attempt < MAXIMUM_ATTEMPTS && handlers.some((handler) => handler(report));
-    entry.leave();
-    return isMended;
+  take(doing: string, attempt: number): void {
+    const oops = new KernelFault(this.cpus.current, this.tools, doing);
+    if (!this.repaired(attempt)) throw oops;
   }
-
-  return {
-    mended,
-    take(doing, attempt) {
-      const oops = new KernelFault(cpus.current, tools, doing);
-      if (!mended(attempt)) throw oops;
-    },
-  };
 }

@@ -1,38 +1,42 @@
-import type { Cpus, KeyRegisters, PkeyRegister } from "@kpkeys/core/contracts";
-import type { PtRegs } from "./exception-entry.js";
+import { inject, injectable } from "@kpkeys/core";
+import { Cpus, PkeyRegister } from "@kpkeys/core/contracts";
+import type { KeyRegisters, Rights } from "@kpkeys/core/contracts";
+import { ExceptionEntry } from "./exception-entry.js";
 import type { KernelTasks } from "./process/tasks.js";
 
-/**
- * Makes the service that reaches the key register wherever it is kept.
- * @param cpus - the live registers; a CPU whose translation is off gets its initial value when it comes up
- * @param register - the layout
- * @param tasks - gives the tasks, once there are any
- * @param saved - what exceptions saved
- */
-export function createKeyRegisters(
-  cpus: Cpus,
-  register: PkeyRegister,
-  tasks: () => KernelTasks | undefined,
-  saved: readonly PtRegs[],
-): KeyRegisters {
-  return {
-    grantEverywhere(pkey, rights) {
-      const mask = register.fieldMask(pkey);
-      const field = register.field(pkey, rights);
-      const inHigh = (high: number): number => (high & ~mask.high) | field.high;
-      const inLow = (low: number): number => (low & ~mask.low) | field.low;
+/** Every copy of the key register: of CPUs, of tasks that do not run, and of exceptions that have not returned. */
+@injectable()
+export class SavedKeyRegisters implements KeyRegisters {
+  private tasks: KernelTasks | undefined;
 
-      for (const cpu of cpus.all) {
-        if (!cpu.mmu.enabled) continue;
-        cpu.writePkeyRegister(inHigh(cpu.pkeyRegisterHigh), inLow(cpu.pkeyRegisterLow));
-        // Here the exception's return synchronises, elsewhere the interrupt that brings the request.
-        cpu.synchroniseByException();
-      }
-      tasks()?.mapSavedRegisters(inHigh, inLow);
-      for (const regs of saved) {
-        regs.high = inHigh(regs.high);
-        regs.low = inLow(regs.low);
-      }
-    },
-  };
+  constructor(
+    @inject(Cpus) private readonly cpus: Cpus,
+    @inject(PkeyRegister) private readonly register: PkeyRegister,
+    @inject(ExceptionEntry) private readonly entry: ExceptionEntry,
+  ) {}
+
+  /** From now on the registers saved in tasks are changed too. @param tasks - the tasks */
+  attachTasks(tasks: KernelTasks): void {
+    this.tasks = tasks;
+  }
+
+  grantEverywhere(pkey: number, rights: Rights): void {
+    const mask = this.register.fieldMask(pkey);
+    const field = this.register.field(pkey, rights);
+    const inHigh = (high: number): number => (high & ~mask.high) | field.high;
+    const inLow = (low: number): number => (low & ~mask.low) | field.low;
+
+    for (const cpu of this.cpus.all) {
+      // A CPU whose translation is off gets the initial value when it comes up.
+      if (!cpu.mmu.enabled) continue;
+      cpu.writePkeyRegister(inHigh(cpu.pkeyRegisterHigh), inLow(cpu.pkeyRegisterLow));
+      // The exception's return synchronises here; on other CPUs the interrupt that carries the request.
+      cpu.synchroniseByException();
+    }
+    this.tasks?.mapSavedRegisters(inHigh, inLow);
+    for (const regs of this.entry.saved) {
+      regs.high = inHigh(regs.high);
+      regs.low = inLow(regs.low);
+    }
+  }
 }

@@ -1,30 +1,26 @@
 /**
- * What features do around a kind of write: every handler before it, and in the reverse order each one's counterpart after it, with what
- * the first returned. Writes may nest.
+ * The handlers of two extension points around a kind of write: each handler of the first before it, and in reverse order each handler
+ * of the second after it, with the value that its counterpart returned. Writes may nest.
  */
-export interface WriteGuard<Args extends readonly unknown[] = []> {
-  /** Before the write. @param args - what the handlers of the kind are told */
-  enter(...args: Args): void;
-  /** After the write. */
-  exit(): void;
-}
+export class WriteGuard<Args extends readonly unknown[] = []> {
+  private readonly states: number[] = [];
 
-/**
- * Makes it of the handlers of two extension points, which a feature attaches in pairs.
- * @param before - run before
- * @param after - run after
- */
-export function createWriteGuard<Args extends readonly unknown[]>(
-  before: readonly ((...args: Args) => number)[],
-  after: readonly ((state: number) => void)[],
-): WriteGuard<Args> {
-  const states: number[] = [];
-  return {
-    enter(...args) {
-      for (let i = 0; i < before.length; i++) states.push(before[i]!(...args));
-    },
-    exit() {
-      for (let i = after.length - 1; i >= 0; i--) after[i]!(states.pop()!);
-    },
-  };
+  /**
+   * @param before - run before
+   * @param after - run after; a feature attaches both
+   */
+  constructor(
+    private readonly before: readonly ((...args: Args) => number)[],
+    private readonly after: readonly ((state: number) => void)[],
+  ) {}
+
+  /** Before the write. @param args - the arguments of the handlers */
+  enter(...args: Args): void {
+    for (const handler of this.before) this.states.push(handler(...args));
+  }
+
+  /** After the write. */
+  exit(): void {
+    for (let i = this.after.length - 1; i >= 0; i--) this.after[i]!(this.states.pop()!);
+  }
 }

@@ -67,7 +67,7 @@ export class ContextSwitch {
 
   /**
    * Leaves a context. States may come back in any order: a task may be switched away inside a context.
-   * @param state - from {@link enter}, or {@link NOT_ENTERED}
+   * @param state - from {@link enter}, or the state that says that no context was entered
    * @param barrierFollows - whether the caller's next step is a barrier that synchronises
    * @throws KpkeysError ERR_STATE_FOREIGN
    */

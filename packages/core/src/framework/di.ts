@@ -6,7 +6,7 @@ import { KpkeysError } from "../errors.js";
 import { once } from "./once.js";
 
 export { inject, injectable } from "tsyringe";
-export type { DependencyContainer } from "tsyringe";
+export type { DependencyContainer, InjectionToken } from "tsyringe";
 
 /** tsyringe's container class: a container made with it inherits nothing, a child of the global container would. */
 const Container = globalContainer.constructor as new () => DependencyContainer;

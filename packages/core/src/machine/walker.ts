@@ -146,7 +146,7 @@ export class Walker {
 
       // Step 6. The accessed flag, where the walk itself sets it. SDM volume 3, 4.8.
       const accessed = isLeaf ? packed[geometry + LEAF_ACCESSED]! : regime.tableAccessed;
-      if (update && (entryLow & accessed) !== accessed) this.setAccessed(isLeaf, accessed);
+      if (update) this.setAccessed(isLeaf, accessed);
 
       // Step 7. A leaf ends the walk; the bits of the address below its size are the offset.
       // Arm ARM: AArch64.LeafBase(), StageOA(). SDM volume 3, 4.5.4.
@@ -199,6 +199,7 @@ export class Walker {
 
   private setAccessed(isLeaf: boolean, accessed: number): void {
     const { table, index, high, low } = this.walk;
+    if ((low & accessed) === accessed) return;
     this.memory.write(table, index, high, low | accessed);
     if (isLeaf) this.walk.low = low | accessed;
   }

@@ -1,4 +1,4 @@
-import { provide, resolve } from "@kpkeys/core";
+import { overriding, provide, resolve } from "@kpkeys/core";
 import { CpuFactory, KpkeysArch, PageTableFormat, PhysicalMemory } from "@kpkeys/core/contracts";
 import type { Cpu, DependencyContainer, Mmu, Plugin, Token } from "@kpkeys/core/contracts";
 import { createCpu } from "@kpkeys/core/machine";
@@ -39,7 +39,7 @@ export function replacing<T extends object>(
 ): Plugin {
   return after(base, (container) => {
     const original = resolve(container, token);
-    provide(container, token, { ...original, ...change(original) });
+    provide(container, token, overriding(original, change(original)));
   });
 }
 
@@ -62,18 +62,6 @@ export function regime(change: (original: TranslationRegime) => Partial<Translat
         return createCpu({ id, regime: { ...original, ...change(original) }, memory, systemRegisters });
       },
     });
-  });
-}
-
-/** An object with other members; all else is done by the original. */
-export function overriding<T extends object>(original: T, own: Partial<T>): T {
-  return new Proxy(original, {
-    get(target, name) {
-      if (name in own) return Reflect.get(own, name);
-      const member: unknown = Reflect.get(target, name, target);
-      return typeof member === "function" ? (member as () => unknown).bind(target) : member;
-    },
-    set: (target, name, value) => Reflect.set(target, name, value, target),
   });
 }
 

@@ -1,39 +1,91 @@
-import { CRED } from "@kpkeys/core/contracts";
-import type { CredStore, KernelMemory, Rcu } from "@kpkeys/core/contracts";
+import { inject, injectable } from "@kpkeys/core";
+import { CRED, ExtensionPoints, KernelMemory, Rcu, SlabAllocator } from "@kpkeys/core/contracts";
+import type { CredStore } from "@kpkeys/core/contracts";
 import { kernelBug } from "../kernel-bug.js";
+import { CredJar } from "./cred-jar.js";
 
-/** The credentials of a task: where its two pointers are kept. Nothing protects the pointers themselves. */
+/** The two credential pointers of a task. The pointers themselves are not protected. */
 export interface TaskCreds {
-  /** `task->cred`, subjective: what it acts with. */
+  /** `task->cred`, subjective: the rights it acts with. */
   cred: number;
-  /** `task->real_cred`, objective: what it is judged by. */
+  /** `task->real_cred`, objective: the rights that others check. */
   realCred: number;
 }
 
-/** Credentials as objects: their copies, and who still refers to them. */
-export interface CredObjects {
+/**
+ * Credentials as objects: copies and reference counts. The reference count and the rcu_head are inside the credential, so taking a
+ * reference to a live one writes it, within the store's guard.
+ */
+@injectable()
+export class CredObjects {
+  /** The store: a feature's, or the kernel's own. */
+  readonly store: CredStore;
+
+  constructor(
+    @inject(KernelMemory) private readonly memory: KernelMemory,
+    @inject(Rcu) private readonly rcu: Rcu,
+    @inject(SlabAllocator) slab: SlabAllocator,
+    @inject(ExtensionPoints) extensions: ExtensionPoints,
+  ) {
+    this.store = extensions.credStore ?? new CredJar(slab);
+  }
+
   /** The reference count. @param cred - its address */
-  usage(cred: number): number;
+  usage(cred: number): number {
+    this.memory.load(cred + CRED.usage, "get_cred");
+    return this.memory.valueLow;
+  }
+
   /**
-   * Takes references: `get_cred_many`.
+   * Takes references: `get_cred_many`. Clears `non_rcu`, which shares its word with the rcu_head: the new holder may show the
+   * credential to RCU readers.
    * @param cred - its address
-   * @param count - how many
+   * @param count - number of references
    */
-  get(cred: number, count: number): void;
+  get(cred: number, count: number): void {
+    const { guard } = this.store;
+    const state = guard.enter();
+    this.memory.store(cred + CRED.usage, 0, this.usage(cred) + count, "get_cred_many");
+    this.memory.store(cred + CRED.rcu, 0, 0, "get_cred_many");
+    guard.exit(state);
+  }
+
   /**
-   * Gives references back, and the object with the last: `put_cred_many`.
+   * Drops references, and frees the object with the last one: `put_cred_many`.
    * @param cred - its address
-   * @param count - how many
+   * @param count - number of references
    * @throws KpkeysError ERR_KERNEL_BUG for more than there are
    */
-  put(cred: number, count: number): void;
+  put(cred: number, count: number): void {
+    const left = this.usage(cred) - count;
+    if (left < 0) {
+      throw kernelBug("put_cred_many", `the credential 0x${cred.toString(16)} would have usage ${left}`, "0 or more");
+    }
+    const { guard } = this.store;
+    const state = guard.enter();
+    this.memory.store(cred + CRED.usage, 0, left, "put_cred_many");
+    guard.exit(state);
+    if (left === 0) this.free(cred);
+  }
+
   /**
    * Makes a copy with one reference.
    * @param from - the original
-   * @param live - whether it lies where live ones do
+   * @param live - whether it is allocated where live ones are
    * @returns its address, or -1 when there is no memory
    */
-  copy(from: number, live: boolean): number;
+  copy(from: number, live: boolean): number {
+    const { store } = this;
+    const cred = live ? store.allocLive() : store.alloc();
+    if (cred < 0) return -1;
+    const state = live ? store.guard.enter() : undefined;
+    this.memory.copy(cred, from, CRED.size, "prepare_creds");
+    this.memory.store(cred + CRED.rcu, 0, 0, "prepare_creds");
+    this.memory.store(cred + CRED.usage, 0, 1, "prepare_creds");
+    if (state !== undefined) store.guard.exit(state);
+    return cred;
+  }
+
   /**
    * Writes a pair of 32-bit fields.
    * @param cred - a credential that may be written now
@@ -41,81 +93,22 @@ export interface CredObjects {
    * @param low - the first
    * @param high - the second
    */
-  writePair(cred: number, offset: number, low: number, high: number): void;
-}
-
-/**
- * Makes the handling of credentials. Their reference count and their rcu_head lie inside them, so that even those who only refer to a
- * live one write it: inside the store's guard.
- * @param memory - the kernel's accesses
- * @param rcu - frees them late
- * @param store - where they lie
- */
-export function createCredObjects(memory: KernelMemory, rcu: Rcu, store: CredStore): CredObjects {
-  const { guard } = store;
-
-  function usage(cred: number): number {
-    memory.load(cred + CRED.usage, "get_cred");
-    return memory.valueLow;
-  }
-
-  /** `put_cred_rcu`: the end of a credential, after the grace period. */
-  function putCredRcu(head: number): void {
-    const cred = head - CRED.rcu;
-    const left = usage(cred);
-    if (left !== 0) throw kernelBug("put_cred_rcu", `the credential 0x${cred.toString(16)} has usage ${left}`, "0");
-    store.free(cred);
-  }
-
-  /** `non_rcu` shares its word with the rcu_head: whoever takes a reference may show the credential to RCU readers. */
-  function get(cred: number, count: number): void {
-    const state = guard.enter();
-    memory.store(cred + CRED.usage, 0, usage(cred) + count, "get_cred_many");
-    memory.store(cred + CRED.rcu, 0, 0, "get_cred_many");
-    guard.exit(state);
-  }
-
-  function put(cred: number, count: number): void {
-    const left = usage(cred) - count;
-    if (left < 0) {
-      throw kernelBug("put_cred_many", `the credential 0x${cred.toString(16)} would have usage ${left}`, "0 or more");
-    }
-    const state = guard.enter();
-    memory.store(cred + CRED.usage, 0, left, "put_cred_many");
-    guard.exit(state);
-    if (left === 0) free(cred);
+  writePair(cred: number, offset: number, low: number, high: number): void {
+    this.memory.store(cred + offset, high, low, "set_cred");
   }
 
   /** `__put_cred`. */
-  function free(cred: number): void {
-    memory.load(cred + CRED.rcu, "__put_cred");
-    if (memory.valueLow !== 0) putCredRcu(cred + CRED.rcu);
-    else rcu.call(cred + CRED.rcu, putCredRcu);
+  private free(cred: number): void {
+    this.memory.load(cred + CRED.rcu, "__put_cred");
+    if (this.memory.valueLow !== 0) this.putCredRcu(cred + CRED.rcu);
+    else this.rcu.call(cred + CRED.rcu, this.putCredRcu);
   }
 
-  function fill(cred: number, from: number): void {
-    memory.copy(cred, from, CRED.size, "prepare_creds");
-    memory.store(cred + CRED.rcu, 0, 0, "prepare_creds");
-    memory.store(cred + CRED.usage, 0, 1, "prepare_creds");
-  }
-
-  return {
-    usage,
-    get,
-    put,
-    copy(from, live) {
-      const cred = live ? store.allocLive() : store.alloc();
-      if (cred < 0) return -1;
-      if (!live) fill(cred, from);
-      else {
-        const state = guard.enter();
-        fill(cred, from);
-        guard.exit(state);
-      }
-      return cred;
-    },
-    writePair(cred, offset, low, high) {
-      memory.store(cred + offset, high, low, "set_cred");
-    },
+  /** `put_cred_rcu`: frees a credential, after the grace period. One function, whose address RCU writes to each rcu_head. */
+  private readonly putCredRcu = (head: number): void => {
+    const cred = head - CRED.rcu;
+    const left = this.usage(cred);
+    if (left !== 0) throw kernelBug("put_cred_rcu", `the credential 0x${cred.toString(16)} has usage ${left}`, "0");
+    this.store.free(cred);
   };
 }

@@ -1,33 +1,60 @@
-import { KpkeysError } from "@kpkeys/core";
-import type { ExtensionPoints, Kpkeys, SlabAllocator } from "@kpkeys/core/contracts";
+import { inject, injectable, KpkeysError } from "@kpkeys/core";
+import { ExtensionPoints, KernelMemory, Kpkeys } from "@kpkeys/core/contracts";
+import type { PkeyName, SlabAllocator } from "@kpkeys/core/contracts";
 import { kernelBug } from "../kernel-bug.js";
-import { createWriteGuard } from "../write-guard.js";
-import { createSlabCache } from "./slab.js";
-import type { KernelSlabCache, SlabParts } from "./slab.js";
+import { WriteGuard } from "../write-guard.js";
+import { KernelSlabCache } from "./slab.js";
+import { SlabPages } from "./slab-pages.js";
 
 /** Sizes of the caches of general use, in bytes: `kmalloc-8` to `kmalloc-8k`. */
 const KMALLOC_SIZES = [8, 16, 32, 64, 96, 128, 192, 256, 512, 1024, 2048, 4096, 8192] as const;
 
-/**
- * Makes the slab allocator: SLUB without CPU slabs, debugging and hardening of its free list.
- * @param parts - what caches are made with
- * @param kpkeys - the keys
- * @param extensions - the features that open slabs with keys for the allocator's own writes
- */
-export function createSlabAllocator(
-  parts: Omit<SlabParts, "writeGuard">,
-  kpkeys: Kpkeys,
-  extensions: ExtensionPoints,
-): SlabAllocator {
-  const writeGuard = createWriteGuard(
-    extensions.handlers("slabInternalWrite"),
-    extensions.handlers("slabInternalWriteDone"),
-  );
-  const caches: KernelSlabCache[] = [];
-  const kmalloc = new Map<number, KernelSlabCache>();
+/** The slab allocator: SLUB without CPU slabs, debugging and hardening of its free list. */
+@injectable()
+export class KernelSlabAllocator implements SlabAllocator {
+  readonly caches: KernelSlabCache[] = [];
+  private readonly kmallocCaches = new Map<number, KernelSlabCache>();
+  private readonly writeGuard: WriteGuard<[pkey: number]>;
 
-  /** `SLAB_SET_PKEY` is cleared where it would mean nothing. */
-  function create(name: string, bytes: number, pkey: number): KernelSlabCache {
+  constructor(
+    @inject(KernelMemory) private readonly memory: KernelMemory,
+    @inject(SlabPages) private readonly pages: SlabPages,
+    @inject(Kpkeys) private readonly kpkeys: Kpkeys,
+    @inject(ExtensionPoints) extensions: ExtensionPoints,
+  ) {
+    this.writeGuard = new WriteGuard(
+      extensions.handlers("slabInternalWrite"),
+      extensions.handlers("slabInternalWriteDone"),
+    );
+  }
+
+  createCache(
+    name: string,
+    { size, pkey = "DEFAULT" }: { readonly size: number; readonly pkey?: PkeyName },
+  ): KernelSlabCache {
+    const key = this.kpkeys.pkey(pkey);
+    // SLAB_SET_PKEY is cleared where keys are not supported.
+    return this.create(name, size, this.kpkeys.supported() ? key : 0);
+  }
+
+  kmalloc(bytes: number): number {
+    return this.kmallocCache(bytes).alloc();
+  }
+
+  kfree(object: number): void {
+    const slab = this.pages.slabOf(object);
+    const cache = slab && this.caches.find((each) => each === slab.cache);
+    if (slab === undefined || cache === undefined) {
+      throw kernelBug("kfree", `0x${object.toString(16)} lies in no slab`, "what kmalloc gave");
+    }
+    cache.freeIn(slab, object);
+  }
+
+  cacheOf(object: number): KernelSlabCache | undefined {
+    return this.pages.slabOf(object)?.cache;
+  }
+
+  private create(name: string, bytes: number, pkey: number): KernelSlabCache {
     if (!Number.isSafeInteger(bytes) || bytes < 1 || bytes > 8192) {
       throw new KpkeysError("ERR_SPEC", `objects of ${bytes} bytes`, {
         where: `slab cache ${name}`,
@@ -35,38 +62,24 @@ export function createSlabAllocator(
       });
     }
     const size = (bytes + 7) & ~7;
-    const mergeable = caches.find((cache) => cache.size === size && cache.pkey === 0);
+    const mergeable = this.caches.find((cache) => cache.size === size && cache.pkey === 0);
     if (pkey === 0 && mergeable !== undefined) return mergeable;
-    const cache = createSlabCache(name, size, pkey, { ...parts, writeGuard });
-    caches.push(cache);
+    const cache = new KernelSlabCache(name, size, pkey, {
+      memory: this.memory,
+      pages: this.pages,
+      writeGuard: this.writeGuard,
+    });
+    this.caches.push(cache);
     return cache;
   }
 
-  function kmallocCache(bytes: number): KernelSlabCache {
+  private kmallocCache(bytes: number): KernelSlabCache {
     const size = KMALLOC_SIZES.find((each) => each >= bytes) ?? bytes;
-    let cache = kmalloc.get(size);
+    let cache = this.kmallocCaches.get(size);
     if (cache === undefined) {
-      cache = create(`kmalloc-${size < 1024 ? size : `${size / 1024}k`}`, size, 0);
-      kmalloc.set(size, cache);
+      cache = this.create(`kmalloc-${size < 1024 ? size : `${size / 1024}k`}`, size, 0);
+      this.kmallocCaches.set(size, cache);
     }
     return cache;
   }
-
-  return {
-    caches,
-    createCache(name, { size, pkey = "DEFAULT" }) {
-      const key = kpkeys.pkey(pkey);
-      return create(name, size, kpkeys.supported() ? key : 0);
-    },
-    kmalloc: (bytes) => kmallocCache(bytes).alloc(),
-    kfree(object) {
-      const slab = parts.pages.slabOf(object);
-      const cache = slab && caches.find((each) => each === slab.cache);
-      if (slab === undefined || cache === undefined) {
-        throw kernelBug("kfree", `0x${object.toString(16)} lies in no slab`, "what kmalloc gave");
-      }
-      cache.freeIn(slab, object);
-    },
-    cacheOf: (object) => parts.pages.slabOf(object)?.cache,
-  };
 }

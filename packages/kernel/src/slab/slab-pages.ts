@@ -1,74 +1,71 @@
-import type { ExtensionPoints, LinearMap, PageAllocator, SetMemory } from "@kpkeys/core/contracts";
+import { inject, injectable } from "@kpkeys/core";
+import { ExtensionPoints, LinearMap, PageAllocator, PageTableFormat, SetMemory } from "@kpkeys/core/contracts";
 import type { Slab } from "./slab.js";
 
-/** The pages of slabs: from the buddy allocator, with their key, and to which slab each belongs. */
-export interface SlabPages {
+/** The pages of slabs: from the buddy allocator, with their key, and the slab that each page belongs to. */
+@injectable()
+export class SlabPages {
+  /** Bytes of a page. */
+  readonly pageBytes: number;
+  private readonly tagged: readonly ((pfn: number, pages: number, pkey: number) => void)[];
+  private readonly slabByPage = new Map<number, Slab>();
+
+  constructor(
+    @inject(PageAllocator) private readonly buddy: PageAllocator,
+    @inject(LinearMap) private readonly linearMap: LinearMap,
+    @inject(SetMemory) private readonly setMemory: SetMemory,
+    @inject(PageTableFormat) format: PageTableFormat,
+    @inject(ExtensionPoints) extensions: ExtensionPoints,
+  ) {
+    this.pageBytes = 2 ** format.geometry.pageShift;
+    this.tagged = extensions.handlers("slabPageTagged");
+  }
+
   /**
    * Takes a block and gives it its key, before anything is written there.
    * @param order - 2 to the power of this pages
    * @param pkey - the key, 0 for none
    * @returns physical address of its first byte, or -1 when there is no memory or it cannot get the key
    */
-  take(order: number, pkey: number): number;
+  take(order: number, pkey: number): number {
+    const pfn = this.buddy.alloc(order);
+    if (pfn < 0) return -1;
+    if (pkey !== 0) {
+      if (this.setPkey(pfn, 1 << order, pkey) !== 0) {
+        this.buddy.free(pfn, order);
+        return -1;
+      }
+      for (const handler of this.tagged) handler(pfn, 1 << order, pkey);
+    }
+    return pfn * this.pageBytes;
+  }
+
   /**
-   * Takes the key from a slab's block and gives it back.
+   * Takes the key from a slab's block and gives the block back.
    * @param slab - the slab
    * @param order - of its block
    * @param pkey - its key
    */
-  giveBack(slab: Slab, order: number, pkey: number): void;
-  /** Notes to which slab the pages of a block belong. @param slab - the slab @param order - of its block */
-  describe(slab: Slab, order: number): void;
-  /** The slab in which an address lies: `virt_to_slab`. @param address - a physical address */
-  slabOf(address: number): Slab | undefined;
-}
-
-/**
- * Makes the book of slab pages.
- * @param buddy - the buddy allocator
- * @param linearMap - where pages are mapped
- * @param setMemory - gives keys
- * @param pageBytes - bytes of a page
- * @param extensions - the features told of slabs with keys
- */
-export function createSlabPages(
-  buddy: PageAllocator,
-  linearMap: LinearMap,
-  setMemory: SetMemory,
-  pageBytes: number,
-  extensions: ExtensionPoints,
-): SlabPages {
-  const tagged = extensions.handlers("slabPageTagged");
-  const slabByPage = new Map<number, Slab>();
-
-  function setPkey(pfn: number, pages: number, pkey: number): number {
-    return setMemory.setMemoryPkey(linearMap.pageOf(pfn), pages, pkey);
+  giveBack({ start }: Slab, order: number, pkey: number): void {
+    const pfn = start / this.pageBytes;
+    for (let page = 0; page < 1 << order; page++) this.slabByPage.delete(pfn + page);
+    // A page that cannot lose its key must not be used for anything else: it is leaked, as Linux does.
+    if (pkey !== 0 && this.setPkey(pfn, 1 << order, 0) !== 0) return;
+    this.buddy.free(pfn, order);
   }
 
-  return {
-    take(order, pkey) {
-      const pfn = buddy.alloc(order);
-      if (pfn < 0) return -1;
-      if (pkey !== 0) {
-        if (setPkey(pfn, 1 << order, pkey) !== 0) {
-          buddy.free(pfn, order);
-          return -1;
-        }
-        for (const handler of tagged) handler(pfn, 1 << order, pkey);
-      }
-      return pfn * pageBytes;
-    },
-    giveBack({ start }, order, pkey) {
-      const pfn = start / pageBytes;
-      for (let page = 0; page < 1 << order; page++) slabByPage.delete(pfn + page);
-      // A page that cannot lose its key must not come back as anything else: it is lost, as Linux would leak it.
-      if (pkey !== 0 && setPkey(pfn, 1 << order, 0) !== 0) return;
-      buddy.free(pfn, order);
-    },
-    describe(slab, order) {
-      const pfn = slab.start / pageBytes;
-      for (let page = 0; page < 1 << order; page++) slabByPage.set(pfn + page, slab);
-    },
-    slabOf: (address) => slabByPage.get(Math.floor(address / pageBytes)),
-  };
+  /** Notes the slab of the pages of a block. @param slab - the slab @param order - of its block */
+  describe(slab: Slab, order: number): void {
+    const pfn = slab.start / this.pageBytes;
+    for (let page = 0; page < 1 << order; page++) this.slabByPage.set(pfn + page, slab);
+  }
+
+  /** The slab that holds an address: `virt_to_slab`. @param address - a physical address */
+  slabOf(address: number): Slab | undefined {
+    return this.slabByPage.get(Math.floor(address / this.pageBytes));
+  }
+
+  private setPkey(pfn: number, pages: number, pkey: number): number {
+    return this.setMemory.setMemoryPkey(this.linearMap.pageOf(pfn), pages, pkey);
+  }
 }

@@ -4,19 +4,19 @@ import { kernelBug } from "../kernel-bug.js";
 import type { WriteGuard } from "../write-guard.js";
 import type { SlabPages } from "./slab-pages.js";
 
-/** A run of pages cut into objects: `struct slab`. Its description lies in the vmemmap, which is not modelled; its free list is. */
+/** A run of pages cut into objects: `struct slab`. The model keeps its description outside simulated memory; its free list is inside. */
 export interface Slab {
   /** Physical address of its first byte. */
   readonly start: number;
   /** The cache that it belongs to. */
-  readonly cache: SlabCache;
+  readonly cache: KernelSlabCache;
   /** Physical address of the first free object, 0 when there is none: `slab->freelist`. */
   free: number;
   /** Objects handed out. */
   inUse: number;
 }
 
-/** What a cache is made with. */
+/** The services of a cache. */
 export interface SlabParts {
   /** The kernel's accesses of objects. */
   readonly memory: KernelMemory;
@@ -47,119 +47,129 @@ function orderOf(size: number, pageBytes: number): number {
   throw new KpkeysError("ERR_SPEC", `slab objects of ${size} bytes`, { expected: "1 to 8192" });
 }
 
-/** A cache as the allocator keeps it. */
-export interface KernelSlabCache extends SlabCache {
-  /**
-   * Gives an object of a slab back.
-   * @param slab - where it lies
-   * @param object - its physical address
-   */
-  freeIn(slab: Slab, object: number): void;
-}
-
 /**
- * Makes a cache. The free objects of a slab form a list, last freed first, whose links are linear-map addresses in the middle of
- * each object, as SLUB has it since 5.7.
+ * A cache. The free objects of a slab form a list, last freed first, whose links are linear-map addresses in the middle of each object,
+ * as in SLUB since 5.7.
  *
  * ```text
  *   slab.free ──> | object ...... next ─┼──> | object ...... next = 0 |
  *                             ^ size / 2
  * ```
- * Slabs with objects in use and objects free wait in the partial list; full ones in none; empty ones stay in it up to a bound.
- *
- * @param name - its name
- * @param size - bytes from one object to the next, a multiple of 8
- * @param pkey - the key of its slabs, 0 without
- * @param parts - what it is made with
+ * Slabs with objects in use and free objects are in the partial list; full ones in no list; empty ones stay in it up to a bound.
  */
-export function createSlabCache(
-  name: string,
-  size: number,
-  pkey: number,
-  { memory, pages, writeGuard }: SlabParts,
-): KernelSlabCache {
-  const { pageBytes } = memory;
-  const order = orderOf(size, pageBytes);
-  const objects = Math.floor((pageBytes << order) / size);
-  const link = (size >> 1) & ~7;
-  const minPartial = Math.min(MAX_PARTIAL, Math.max(MIN_PARTIAL, Math.floor(Math.log2(size) / 2)));
-  const partial: Slab[] = [];
+export class KernelSlabCache implements SlabCache {
+  objectsInUse = 0;
+  slabs = 0;
+  private readonly order: number;
+  /** Objects of a slab. */
+  private readonly objects: number;
+  /** Offset of the link in a free object. */
+  private readonly link: number;
+  private readonly minPartial: number;
+  private readonly partial: Slab[] = [];
 
-  function writeLink(object: number, next: number): void {
-    memory.storePointer(object + link, next, "set_freepointer");
+  /**
+   * @param name - its name
+   * @param size - bytes from one object to the next, a multiple of 8
+   * @param pkey - the key of its slabs, 0 without
+   * @param parts - its services
+   */
+  constructor(
+    readonly name: string,
+    readonly size: number,
+    readonly pkey: number,
+    private readonly parts: SlabParts,
+  ) {
+    const { pageBytes } = parts.memory;
+    this.order = orderOf(size, pageBytes);
+    this.objects = Math.floor((pageBytes << this.order) / size);
+    this.link = (size >> 1) & ~7;
+    this.minPartial = Math.min(MAX_PARTIAL, Math.max(MIN_PARTIAL, Math.floor(Math.log2(size) / 2)));
   }
 
-  function readLink(object: number): number {
-    const next = memory.loadPointer(object + link, "get_freepointer");
-    if (next < 0) throw kernelBug("get_freepointer", `the free list of ${name} is corrupted`, "an object of the slab");
-    return next;
+  alloc(): number {
+    const slab = this.partial.at(-1) ?? this.newSlab();
+    if (slab === undefined) return -1;
+    const object = slab.free;
+    slab.free = this.readLink(object);
+    slab.inUse++;
+    this.objectsInUse++;
+    if (slab.free === 0) this.partial.pop();
+    return object;
+  }
+
+  free(object: number): void {
+    const slab = this.parts.pages.slabOf(object);
+    if (slab?.cache !== this) {
+      throw kernelBug("kmem_cache_free", `0x${object.toString(16)} is no object of ${this.name}`, "one of its own");
+    }
+    this.freeIn(slab, object);
+  }
+
+  /**
+   * Gives an object of a slab back. A second free of the object that was freed last is detected, as SLUB does without debugging
+   * (`set_freepointer`, naive detection).
+   * @param slab - the object's slab
+   * @param object - its physical address
+   */
+  freeIn(slab: Slab, object: number): void {
+    if ((object - slab.start) % this.size !== 0 || object === slab.free || slab.inUse === 0) {
+      const what = `0x${object.toString(16)} is no object of ${this.name} in use`;
+      throw kernelBug("kmem_cache_free", what, "what alloc gave");
+    }
+    this.write(() => {
+      this.writeLink(object, slab.free);
+    });
+    if (slab.free === 0) this.partial.push(slab);
+    slab.free = object;
+    slab.inUse--;
+    this.objectsInUse--;
+    if (slab.inUse === 0 && this.partial.length > this.minPartial) this.discard(slab);
+  }
+
+  shrink(): void {
+    for (const slab of this.partial.filter(({ inUse }) => inUse === 0)) this.discard(slab);
   }
 
   /** `allocate_slab`: pages, their key, and the list through all objects, the first one first. */
-  function newSlab(): Slab | undefined {
-    const start = pages.take(order, pkey);
+  private newSlab(): Slab | undefined {
+    const { pages } = this.parts;
+    const start = pages.take(this.order, this.pkey);
     if (start < 0) return undefined;
-    const slab: Slab = { start, cache, free: start, inUse: 0 };
-    if (pkey !== 0) writeGuard.enter(pkey);
-    for (let i = 1; i <= objects; i++) writeLink(start + (i - 1) * size, i < objects ? start + i * size : 0);
-    if (pkey !== 0) writeGuard.exit();
-    pages.describe(slab, order);
-    cache.slabs++;
-    partial.push(slab);
+    const slab: Slab = { start, cache: this, free: start, inUse: 0 };
+    this.write(() => {
+      for (let i = 1; i <= this.objects; i++) {
+        this.writeLink(start + (i - 1) * this.size, i < this.objects ? start + i * this.size : 0);
+      }
+    });
+    pages.describe(slab, this.order);
+    this.slabs++;
+    this.partial.push(slab);
     return slab;
   }
 
   /** `discard_slab`. */
-  function discard(slab: Slab): void {
-    partial.splice(partial.indexOf(slab), 1);
-    pages.giveBack(slab, order, pkey);
-    cache.slabs--;
+  private discard(slab: Slab): void {
+    this.partial.splice(this.partial.indexOf(slab), 1);
+    this.parts.pages.giveBack(slab, this.order, this.pkey);
+    this.slabs--;
   }
 
-  function alloc(): number {
-    const slab = partial.at(-1) ?? newSlab();
-    if (slab === undefined) return -1;
-    const object = slab.free;
-    slab.free = readLink(object);
-    slab.inUse++;
-    cache.objectsInUse++;
-    if (slab.free === 0) partial.pop();
-    return object;
+  /** Writes inside a slab, within the guard of its key. */
+  private write(links: () => void): void {
+    const { writeGuard } = this.parts;
+    if (this.pkey !== 0) writeGuard.enter(this.pkey);
+    links();
+    if (this.pkey !== 0) writeGuard.exit();
   }
 
-  /** A second free of the object that was freed last is what SLUB sees without debugging (`set_freepointer`, naive detection). */
-  function freeIn(slab: Slab, object: number): void {
-    if ((object - slab.start) % size !== 0 || object === slab.free || slab.inUse === 0) {
-      throw kernelBug("kmem_cache_free", `0x${object.toString(16)} is no object of ${name} in use`, "what alloc gave");
-    }
-    if (pkey !== 0) writeGuard.enter(pkey);
-    writeLink(object, slab.free);
-    if (pkey !== 0) writeGuard.exit();
-    if (slab.free === 0) partial.push(slab);
-    slab.free = object;
-    slab.inUse--;
-    cache.objectsInUse--;
-    if (slab.inUse === 0 && partial.length > minPartial) discard(slab);
+  private writeLink(object: number, next: number): void {
+    this.parts.memory.storePointer(object + this.link, next, "set_freepointer");
   }
 
-  const cache: { -readonly [F in keyof KernelSlabCache]: KernelSlabCache[F] } = {
-    name,
-    size,
-    pkey,
-    objectsInUse: 0,
-    slabs: 0,
-    alloc,
-    free(object) {
-      const slab = pages.slabOf(object);
-      if (slab?.cache !== cache) {
-        throw kernelBug("kmem_cache_free", `0x${object.toString(16)} is no object of ${name}`, "one of its own");
-      }
-      freeIn(slab, object);
-    },
-    freeIn,
-    shrink() {
-      for (const slab of partial.filter(({ inUse }) => inUse === 0)) discard(slab);
-    },
-  };
-  return cache;
+  private readLink(object: number): number {
+    const next = this.parts.memory.loadPointer(object + this.link, "get_freepointer");
+    if (next >= 0) return next;
+    throw kernelBug("get_freepointer", `the free list of ${this.name} is corrupted`, "an object of the slab");
+  }
 }

@@ -1,4 +1,4 @@
-import { provide, resolve } from "@kpkeys/core";
+import { overriding, provide, resolve } from "@kpkeys/core";
 import {
   Cpus,
   Errno,
@@ -53,16 +53,17 @@ export const callbacksPrivileged: Plugin = variant(
   "rcu_do_batch() runs every callback with credentials open",
   (container) => {
     const guard = (): Guard => resolve(container, ExtensionPoints).credStore!.guard;
-    replaceService(container, Rcu, (original) => ({
-      ...original,
-      call(head, callback) {
-        original.call(head, () => {
-          const state = guard().enter();
-          callback(head);
-          guard().exit(state);
-        });
-      },
-    }));
+    replaceService(container, Rcu, (original) =>
+      overriding(original, {
+        call(head, callback) {
+          original.call(head, () => {
+            const state = guard().enter();
+            callback(head);
+            guard().exit(state);
+          });
+        },
+      }),
+    );
   },
 );
 
@@ -90,14 +91,15 @@ export const firstPkeyFails: Plugin = variant(
   "set_memory_pkey() fails once with -ENOMEM",
   (container) => {
     let failed = false;
-    replaceService(container, SetMemory, (original) => ({
-      ...original,
-      setMemoryPkey(page, pages, pkey) {
-        if (failed || !resolve(container, InitPhases).done) return original.setMemoryPkey(page, pages, pkey);
-        failed = true;
-        return Errno.ENOMEM;
-      },
-    }));
+    replaceService(container, SetMemory, (original) =>
+      overriding(original, {
+        setMemoryPkey(page, pages, pkey) {
+          if (failed || !resolve(container, InitPhases).done) return original.setMemoryPkey(page, pages, pkey);
+          failed = true;
+          return Errno.ENOMEM;
+        },
+      }),
+    );
   },
 );
 
@@ -106,16 +108,17 @@ export const pkeyUnchecked: Plugin = variant(
   "museum-pkey-unchecked",
   "set_memory_pkey() takes any key",
   (container) => {
-    replaceService(container, SetMemory, (original) => ({
-      ...original,
-      setMemoryPkey(page, pages, pkey) {
-        if (pkey < resolve(container, PkeyRegister).keys) return original.setMemoryPkey(page, pages, pkey);
-        for (let i = 0; i < pages; i++) writePkey(container, toVpn(page + i), pkey);
-        const { high, low } = wordsOf(page, resolve(container, PageTableFormat).geometry.pageShift);
-        resolve(container, Cpus).current.mmu.invalidateRange(high, low, pages);
-        return 0;
-      },
-    }));
+    replaceService(container, SetMemory, (original) =>
+      overriding(original, {
+        setMemoryPkey(page, pages, pkey) {
+          if (pkey < resolve(container, PkeyRegister).keys) return original.setMemoryPkey(page, pages, pkey);
+          for (let i = 0; i < pages; i++) writePkey(container, toVpn(page + i), pkey);
+          const { high, low } = wordsOf(page, resolve(container, PageTableFormat).geometry.pageShift);
+          resolve(container, Cpus).current.mmu.invalidateRange(high, low, pages);
+          return 0;
+        },
+      }),
+    );
   },
 );
 
@@ -135,11 +138,12 @@ export const addressTagKept: Plugin = variant(
   "museum-address-tag-kept",
   "set_memory_pkey() leaves an address tag where it is",
   (container) => {
-    replaceService(container, SetMemory, (original) => ({
-      ...original,
-      setMemoryPkey: (page, pages, pkey) =>
-        resolve(container, LinearMap).pfnOf(page) < 0 ? Errno.EINVAL : original.setMemoryPkey(page, pages, pkey),
-    }));
+    replaceService(container, SetMemory, (original) =>
+      overriding(original, {
+        setMemoryPkey: (page, pages, pkey) =>
+          resolve(container, LinearMap).pfnOf(page) < 0 ? Errno.EINVAL : original.setMemoryPkey(page, pages, pkey),
+      }),
+    );
   },
 );
 
@@ -158,10 +162,11 @@ export const taggingAsksCpu: Plugin = variant(
   (container) => {
     const arch = resolve(container, KpkeysArch);
     const isSupported = arch.supportsKpkeys.bind(arch);
-    replaceService(container, SetMemory, (original) => ({
-      ...original,
-      setMemoryPkey: (page, pages, pkey) => (isSupported() ? original.setMemoryPkey(page, pages, pkey) : 0),
-    }));
+    replaceService(container, SetMemory, (original) =>
+      overriding(original, {
+        setMemoryPkey: (page, pages, pkey) => (isSupported() ? original.setMemoryPkey(page, pages, pkey) : 0),
+      }),
+    );
   },
 );
 
@@ -183,14 +188,15 @@ export const pkeysDeferred: Plugin = variant(
     const waiting: (() => void)[] = [];
     const mayNotSplit = (): boolean =>
       INIT_PHASES.indexOf(resolve(container, InitPhases).current!) < INIT_PHASES.indexOf("system_features");
-    replaceService(container, SetMemory, (original) => ({
-      ...original,
-      setMemoryPkey(...call) {
-        if (!mayNotSplit()) return original.setMemoryPkey(...call);
-        waiting.push(() => original.setMemoryPkey(...call));
-        return 0;
-      },
-    }));
+    replaceService(container, SetMemory, (original) =>
+      overriding(original, {
+        setMemoryPkey(...call) {
+          if (!mayNotSplit()) return original.setMemoryPkey(...call);
+          waiting.push(() => original.setMemoryPkey(...call));
+          return 0;
+        },
+      }),
+    );
     resolve(container, ExtensionPoints).on("initPhase", (phase) => {
       if (phase === "system_features") for (const call of waiting) call();
     });
@@ -221,16 +227,17 @@ export const pkeyCallLog: Plugin = variant(
     const calls: PkeyCall[] = [];
     let depth = 0;
     provide(container, PkeyCalls, calls);
-    replaceService(container, SetMemory, (original) => ({
-      ...original,
-      setMemoryPkey(page, pages, pkey) {
-        if (!resolve(container, InitPhases).done) return original.setMemoryPkey(page, pages, pkey);
-        const call: PkeyCall = { depth: depth++, pfn: resolve(container, LinearMap).pfnOf(page), errno: 0 };
-        calls.push(call);
-        call.errno = original.setMemoryPkey(page, pages, pkey);
-        depth--;
-        return call.errno;
-      },
-    }));
+    replaceService(container, SetMemory, (original) =>
+      overriding(original, {
+        setMemoryPkey(page, pages, pkey) {
+          if (!resolve(container, InitPhases).done) return original.setMemoryPkey(page, pages, pkey);
+          const call: PkeyCall = { depth: depth++, pfn: resolve(container, LinearMap).pfnOf(page), errno: 0 };
+          calls.push(call);
+          call.errno = original.setMemoryPkey(page, pages, pkey);
+          depth--;
+          return call.errno;
+        },
+      }),
+    );
   },
 );

@@ -1,0 +1,83 @@
+import { inject, injectable } from "@kpkeys/core";
+import { CRED, KernelMemory, Tasks } from "@kpkeys/core/contracts";
+import type { Creds } from "@kpkeys/core/contracts";
+import { kernelBug } from "../kernel-bug.js";
+import type { KernelTasks } from "../process/tasks.js";
+import { CredObjects } from "./cred.js";
+import { CredLife } from "./task-creds.js";
+
+/** The credentials of the current task, as the kernel's code uses them. */
+@injectable()
+export class CurrentCreds implements Creds {
+  readonly init: number;
+
+  constructor(
+    @inject(Tasks) private readonly tasks: KernelTasks,
+    @inject(KernelMemory) private readonly memory: KernelMemory,
+    @inject(CredObjects) private readonly objects: CredObjects,
+    @inject(CredLife) private readonly life: CredLife,
+  ) {
+    this.init = life.init;
+  }
+
+  prepare(): number {
+    return this.objects.copy(this.current(), false);
+  }
+
+  prepareProtected(): number {
+    return this.objects.copy(this.current(), true);
+  }
+
+  protect(cred: number): number {
+    return this.objects.store.protect(cred);
+  }
+
+  commit(cred: number): void {
+    this.life.commit(this.tasks.currentCreds, cred);
+  }
+
+  abort(cred: number): void {
+    if (this.objects.usage(cred) < 1) {
+      throw kernelBug("abort_creds", "the credential has no reference", "a prepared one");
+    }
+    this.objects.put(cred, 1);
+  }
+
+  override(cred: number): number {
+    return this.life.exchange(this.tasks.currentCreds, cred);
+  }
+
+  revert(cred: number): number {
+    return this.life.exchange(this.tasks.currentCreds, cred);
+  }
+
+  accessOverride(): number {
+    const prepared = this.prepare();
+    if (prepared < 0) return -1;
+    this.memory.load(prepared + CRED.uid, "access_override_creds");
+    this.objects.writePair(prepared, CRED.fsuid, this.memory.valueLow, this.memory.valueHigh);
+    this.objects.writePair(prepared, CRED.rcu, 1, 0);
+    return this.override(this.protect(prepared));
+  }
+
+  get(cred: number): void {
+    this.objects.get(cred, 1);
+  }
+
+  put(cred: number): void {
+    const { cred: subjective, realCred } = this.tasks.currentCreds;
+    const last = this.objects.usage(cred) === 1;
+    if (last && (cred === subjective || cred === realCred)) {
+      throw kernelBug("__put_cred", "the current task still uses the credential", "a reference for each pointer");
+    }
+    this.objects.put(cred, 1);
+  }
+
+  current(): number {
+    return this.tasks.currentCreds.cred;
+  }
+
+  real(): number {
+    return this.tasks.currentCreds.realCred;
+  }
+}
