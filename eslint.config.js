@@ -9,7 +9,8 @@ const MAY_IMPORT = {
   kernel: ["@kpkeys/core(/.+)?"],
   "{pgtables,cred}-hardening": ["@kpkeys/core(/contracts)?"],
   "{scenarios,workloads}": ["@kpkeys/(core|kernel)(/.+)?"],
-  "kunit-suite": ["@kpkeys/(core|kernel|scenarios)(/.+)?"],
+  "kunit-suite": ["@kpkeys/(core|kernel|scenarios)(/.+)?", "@kpkeys/explain"],
+  explain: ["@kpkeys/core(/.+)?"],
   cli: ["@kpkeys/.+"],
   "create-kpkeys": ["@kpkeys/core"],
   integration: ["@kpkeys/.+", "kpkeys"],
@@ -38,6 +39,9 @@ const CORE_MAY_NOT = {
   framework: "machine|index",
   machine: "framework|index",
 };
+
+/** What reads files in explain opens them as workloads does; the rest of it runs in a browser. */
+const EXPLAIN_NODE = [...MAY_IMPORT.explain, "@kpkeys/workloads"];
 
 const CONTAINER_MESSAGE = "only @kpkeys/core knows the container: take inject, injectable and the rest from there";
 const TABLE_MESSAGE = "the import table of CONTRIBUTING.md does not allow this package here";
@@ -126,6 +130,14 @@ export default defineConfig(
       { regex: "^(\\.\\./)+packages/", message: "a package is imported by its name" },
     ]),
   },
+  {
+    files: ["packages/explain/src/**/*.ts"],
+    rules: forbid([
+      ...row(MAY_IMPORT.explain),
+      { regex: "^node:", message: "this runs in a browser: files are in src/node" },
+    ]),
+  },
+  { files: ["packages/explain/src/node/**/*.ts"], rules: forbid(row(EXPLAIN_NODE)) },
   Object.entries(CORE_MAY_NOT).map(([entry, others]) => ({
     files: [`packages/core/src/${entry}/**/*.ts`],
     rules: forbid([

@@ -17,15 +17,14 @@ const packed = (path, lines) =>
 const { createPluginRegistry, readConfig } = await load("core/dist/index.js");
 const { x86Pks } = await load("arch-x86-pks/dist/index.js");
 const { arm64Poe } = await load("arch-arm64-poe/dist/index.js");
+const { pgtablesHardening } = await load("pgtables-hardening/dist/index.js");
 const { createTraceReader, embeddedTrace, readVmpte } = await load("workloads/dist/index.js");
+const { Explainer, Judge } = await load("explain/dist/index.js");
+const { readLog, readVectors } = await load("explain/dist/node/index.js");
 const { readKtap } = await load("kunit-suite/dist/index.js");
 const { readPackage } = await load("kunit-suite/dist/conformance/index.js");
 const { formatReplay, parseReplay } = await load("kunit-suite/dist/museum/index.js");
 const { Command } = await load("cli/dist/commander.js");
-const { createJudge } = await load("cli/dist/conform/judge.js");
-const { readVectors } = await load("cli/dist/conform/vector-file.js");
-const { loadExplainers } = await load("cli/dist/explain/explainers.js");
-const { readLog } = await load("cli/dist/explain/log.js");
 const { readFilter } = await load("cli/dist/kunit-cases.js");
 const { withCommonFlags, withReplayFlags } = await load("cli/dist/options.js");
 const { readCosts } = await load("cli/dist/overhead/costs.js");
@@ -76,8 +75,8 @@ function allFinite(value) {
   }
 }
 
-const judge = await createJudge(["arm64-poe", "x86-pks"]);
-const explainers = await loadExplainers(["pgtables"]);
+const judge = new Judge([arm64Poe, x86Pks]);
+const explainers = [arm64Poe, x86Pks].map((arch) => new Explainer(arch, [pgtablesHardening]));
 const registry = createPluginRegistry([x86Pks, arm64Poe]);
 must(registry !== undefined, "the architectures belong to one core");
 

@@ -1,8 +1,6 @@
-import { KpkeysError } from "@kpkeys/core";
 import { Access, FaultKind, Privilege } from "@kpkeys/core/contracts";
-import type { ArchTools, FaultReport, NamedField } from "@kpkeys/core/contracts";
-import { createCpu, createExplain, TABLE_ENTRY_INPUTS, toWords, wordsToHex } from "@kpkeys/core/machine";
-import type { ExplainRules, InputRule } from "@kpkeys/core/machine";
+import type { ArchTools, ExplainInputRule, ExplainRules, FaultReport, NamedField } from "@kpkeys/core/contracts";
+import { createCpu, wordsToHex } from "@kpkeys/core/machine";
 import { Bit, keyOf, FORMAT } from "./format.js";
 import { createRegime } from "./regime.js";
 import { createSystemRegisters, KPR } from "./registers.js";
@@ -36,9 +34,8 @@ function faultRegisters(fault: FaultReport): readonly NamedField[] {
   ];
 }
 
-function input(name: string, label: string, role: InputRule["role"], bits: number): InputRule {
-  const required = role === "report";
-  return { name, label, description: label, required, role, bits, whose: "as the kernel sets it" };
+function input(name: string, label: string, role: ExplainInputRule["role"], bits: number): ExplainInputRule {
+  return { name, label, description: label, role, bits, whose: "as the kernel sets it" };
 }
 
 const rule = (text: string): { text: string; source: string } => ({ text, source: MANUAL });
@@ -46,13 +43,10 @@ const rule = (text: string): { text: string; source: string } => ({ text, source
 const EXPLAIN: ExplainRules = {
   format: FORMAT,
   pkeyRegister: KPR,
-  vectors: {
-    keys: { kernel: "kpr", user: "none", userRegister: "CTRL", open: { high: 0, low: 0 } },
-    privilegeOf: () => Privilege.KERNEL,
-  },
+  openKeys: { userRegister: "CTRL", value: { high: 0, low: 0 } },
   inputs: [
-    input("ksr", "KSR", "report", 32),
-    input("kar", "KAR", "report", 64),
+    input("ksr", "KSR", "syndrome", 32),
+    input("kar", "KAR", "address", 64),
     input("kpr", KPR.name, "keys", 64),
     input("ctrl", "CTRL", "register", 32),
   ],
@@ -69,25 +63,12 @@ const EXPLAIN: ExplainRules = {
     return createCpu({ id: 0, regime: createRegime(systemRegisters.controls), memory, systemRegisters });
   },
   physicalAddressBits: () => 44,
-  report(values) {
-    const syndromeLow = toWords(values["ksr"]!).low;
-    const { high: addressHigh, low: addressLow } = toWords(values["kar"]!);
-    return {
-      kind: (syndromeLow & 15) as FaultKind,
-      addressHigh,
-      addressLow,
-      syndromeHigh: 0,
-      syndromeLow,
-      level: (syndromeLow >>> 4) & 3,
-      entryHigh: 0,
-      entryLow: 0,
-      pkey: 0,
-      access: ((syndromeLow >>> 8) & 7) as Access,
-      privilege: ((syndromeLow >>> 12) & 3) as Privilege,
-      pkeyRegisterHigh: 0,
-      pkeyRegisterLow: 0,
-    };
-  },
+  reportedAccess: (syndromeLow) => ({
+    kind: (syndromeLow & 15) as FaultKind,
+    level: (syndromeLow >>> 4) & 3,
+    access: ((syndromeLow >>> 8) & 7) as Access,
+    privilege: ((syndromeLow >>> 12) & 3) as Privilege,
+  }),
   syndromeDetails: ({ kind }) => [KINDS[kind]],
   root: () => rule("one root translates all addresses"),
   entry: ({ high, low, type }) =>
@@ -102,10 +83,6 @@ const EXPLAIN: ExplainRules = {
   whatIfs: () => [],
 };
 
-function runVector(): never {
-  throw new KpkeysError("ERR_VECTOR_LINE", "there are no vectors of this architecture");
-}
-
 /** What tools ask about it. */
 export const TOOLS: ArchTools = {
   describeFault,
@@ -116,8 +93,5 @@ export const TOOLS: ArchTools = {
     (low & Bit.NO_USER) === 0 ? "USR" : "   ",
     `key${keyOf(high)}`,
   ],
-  vectorArches: [],
-  runVector,
-  explainInputs: [...EXPLAIN.inputs, ...TABLE_ENTRY_INPUTS],
-  explain: createExplain(EXPLAIN, { describeFault, faultRegisters, runVector }),
+  explanation: EXPLAIN,
 };

@@ -1,6 +1,5 @@
 import { KpkeysError } from "@kpkeys/core";
-import type { FaultReport, Geometry } from "@kpkeys/core/contracts";
-import type { GeometryEvidence, ReadInputs } from "@kpkeys/core/machine";
+import type { FaultReport, Geometry, GeometryEvidence, GivenInputs } from "@kpkeys/core/contracts";
 import { statusOf } from "./fault.js";
 import { LEVEL_MINUS_ONE } from "./fault-status.js";
 import { ARM64_GEOMETRIES } from "./geometry.js";
@@ -37,7 +36,10 @@ export function addressBitsOf(tcr: bigint, geometry: Geometry): number {
  * @param report - has the address
  * @throws KpkeysError ERR_EXPLAIN_LIMIT for a width that Linux does not use with the descriptors that TCR_EL1.DS says
  */
-export function geometryOf({ values, given }: ReadInputs, { addressHigh, syndromeLow }: FaultReport): GeometryEvidence {
+export function geometryOf(
+  { values, given }: GivenInputs,
+  { addressHigh, syndromeLow }: FaultReport,
+): GeometryEvidence {
   const level = LEVEL_MINUS_ONE.has(statusOf(syndromeLow)) ? { vaBits: 52, pageShift: 12 } : {};
   if (given["tcr"] === undefined) return level;
   const tcr = values["tcr"]!;

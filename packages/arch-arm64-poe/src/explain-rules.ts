@@ -1,7 +1,6 @@
 import { Access, EntryType, FaultKind, Privilege } from "@kpkeys/core/contracts";
-import type { WalkStep } from "@kpkeys/core/contracts";
-import { fromWords, shortHex, toWords, withEntries, withRegister } from "@kpkeys/core/machine";
-import type { AccessSetup, ExplainRules, KeyUse, Rule, WhatIf } from "@kpkeys/core/machine";
+import type { AccessSetup, ExplainRules, KeyUse, Rule, WalkStep, WhatIf } from "@kpkeys/core/contracts";
+import { fromWords, shortHex, toWords } from "@kpkeys/core/machine";
 import { arm64GeometryOf } from "./explain-geometry.js";
 import { ARM64_FORMAT, Bit, HighBit, MEMORY_TYPES } from "./format.js";
 import { POR_EL1, PSTATE_PAN, SCTLR_EPAN, SCTLR_WXN, TCR2_E0POE, TCR2_PIE, TCR2_POE } from "./registers.js";
@@ -185,21 +184,23 @@ function decision(kind: FaultKind, setup: AccessSetup): Rule {
 }
 
 /** A bit of the entries as it might be, by the levels where it is not so. */
-function whatIfEntries(setup: AccessSetup, name: string, bit: bigint, on: 0 | 1, tables: boolean): WhatIf[] {
-  const leaf = setup.entries.length - 1;
-  const levels = setup.entries.flatMap((value, level) =>
+function whatIfEntries(
+  { entries, format }: AccessSetup,
+  name: string,
+  bit: bigint,
+  on: 0 | 1,
+  tables: boolean,
+): WhatIf {
+  const leaf = entries.length - 1;
+  const where = entries.flatMap((value, level) =>
     level < leaf === tables && ((value & bit) !== 0n) !== (on === 1) ? [level] : [],
   );
-  if (levels.length === 0) return [];
-  const names = levels.map((level) => setup.format.geometry.levels[level]!.name).join(", ");
-  return [{ text: `${name} were ${on} in ${names}`, setup: withEntries(setup, levels, bit, on === 1 ? bit : 0n) }];
+  const names = where.map((level) => format.geometry.levels[level]!.name).join(", ");
+  return { text: `${name} were ${on} in ${names}`, where, clear: bit, set: on === 1 ? bit : 0n };
 }
 
-function whatIfRegister(setup: AccessSetup, name: string, field: string, clear: bigint, set: bigint): WhatIf[] {
-  const changed = withRegister(setup, name, clear, set);
-  return changed.registers[name] === setup.registers[name]
-    ? []
-    : [{ text: `${field} were ${set === 0n ? 0 : 1}`, setup: changed }];
+function whatIfRegister(where: string, field: string, clear: bigint, set: bigint): WhatIf {
+  return { text: `${where}.${field} were ${set === 0n ? 0 : 1}`, where, clear, set };
 }
 
 const LEAF_RIGHTS = [
@@ -218,41 +219,37 @@ const TABLE_RIGHTS = [
 
 function whatIfs(kind: FaultKind, setup: AccessSetup): WhatIf[] {
   if (kind === FaultKind.ACCESS_FLAG) {
-    return [
-      ...whatIfEntries(setup, "AF", BigInt(Bit.AF), 1, false),
-      ...whatIfRegister(setup, "TCR_EL1", "TCR_EL1.HA", 0n, TCR_HA),
-    ];
+    return [whatIfEntries(setup, "AF", BigInt(Bit.AF), 1, false), whatIfRegister("TCR_EL1", "HA", 0n, TCR_HA)];
   }
   if (kind !== FaultKind.PERMISSION) return [];
   const common = [
-    ...whatIfRegister(setup, "PSTATE", "PSTATE.PAN", PSTATE_PAN, 0n),
-    ...whatIfRegister(setup, "TCR_EL1", "TCR_EL1.HD", 0n, TCR_HA | TCR_HD),
+    whatIfRegister("PSTATE", "PAN", PSTATE_PAN, 0n),
+    whatIfRegister("TCR_EL1", "HD", 0n, TCR_HA | TCR_HD),
   ];
   if (isIndirect(setup)) {
     return [
-      ...whatIfEntries(setup, "nDirty (bit 7)", BigInt(Bit.RDONLY), 0, false),
-      ...["PIR_EL1", "PIRE0_EL1"].flatMap((name) => whatIfPermission(setup, name)),
+      whatIfEntries(setup, "nDirty (bit 7)", BigInt(Bit.RDONLY), 0, false),
+      ...["PIR_EL1", "PIRE0_EL1"].map((name) => whatIfPermission(setup, name)),
       ...common,
     ];
   }
   return [
-    ...LEAF_RIGHTS.flatMap(([name, bit, on]) => whatIfEntries(setup, name, 1n << bit, on, false)),
-    ...TABLE_RIGHTS.flatMap(([name, bit]) => whatIfEntries(setup, name, 1n << bit, 0, true)),
-    ...whatIfRegister(setup, "SCTLR_EL1", "SCTLR_EL1.EPAN", SCTLR_EPAN, 0n),
-    ...whatIfRegister(setup, "SCTLR_EL1", "SCTLR_EL1.WXN", SCTLR_WXN, 0n),
+    ...LEAF_RIGHTS.map(([name, bit, on]) => whatIfEntries(setup, name, 1n << bit, on, false)),
+    ...TABLE_RIGHTS.map(([name, bit]) => whatIfEntries(setup, name, 1n << bit, 0, true)),
+    whatIfRegister("SCTLR_EL1", "EPAN", SCTLR_EPAN, 0n),
+    whatIfRegister("SCTLR_EL1", "WXN", SCTLR_WXN, 0n),
     ...common,
   ];
 }
 
 /** The base permission as it might be: all for the register that counts, none for the other. */
-function whatIfPermission(setup: AccessSetup, name: string): WhatIf[] {
+function whatIfPermission(setup: AccessSetup, where: string): WhatIf {
   const { high, low } = toWords(setup.entries.at(-1)!);
   const index = piIndexOf(high, low);
-  const counts = isUnprivileged(setup) === (name === "PIRE0_EL1");
-  const value = counts ? 7n : 0n;
-  const changed = withRegister(setup, name, 15n << BigInt(index * 4), value << BigInt(index * 4));
-  const text = `${name} gave PIIndex ${shortHex(BigInt(index))} ${PERMISSIONS[Number(value)]!}`;
-  return changed.registers[name] === setup.registers[name] ? [] : [{ text, setup: changed }];
+  const value = isUnprivileged(setup) === (where === "PIRE0_EL1") ? 7n : 0n;
+  const shift = BigInt(index * 4);
+  const text = `${where} gave PIIndex ${shortHex(BigInt(index))} ${PERMISSIONS[Number(value)]!}`;
+  return { text, where, clear: 15n << shift, set: value << shift };
 }
 
 /** The rules of stage 1 translation in words; who decides is the CPU. */

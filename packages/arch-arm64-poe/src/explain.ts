@@ -1,30 +1,32 @@
+import { KpkeysError } from "@kpkeys/core";
 import { Access, FaultKind, Privilege } from "@kpkeys/core/contracts";
-import type { FaultReport, Geometry } from "@kpkeys/core/contracts";
-import { createCpu, fromWords, refuseInput, shortHex, toWords } from "@kpkeys/core/machine";
 import type {
+  ExplainInputRule,
   ExplainRules,
-  InputRule,
+  FaultReport,
+  Geometry,
+  GivenInputs,
   NotTables,
   OtherMachine,
-  ReadInputs,
+  ReportedAccess,
   Rule,
   SyndromeVerdict,
-} from "@kpkeys/core/machine";
+} from "@kpkeys/core/contracts";
+import { createCpu, fromWords, shortHex } from "@kpkeys/core/machine";
 import { addressBitsOf, arm64GeometryOf, geometryOf, NARROWER } from "./explain-geometry.js";
 import { ARM64_RULES } from "./explain-rules.js";
 import { describeSignal, ESR_OVERLAY, ESR_WNR, exceptionClassOf, statusOf } from "./fault.js";
 import { faultInfo, isTranslationResult, LEVEL_MINUS_ONE, STATUS_SOURCE, statusMeaning } from "./fault-status.js";
 import { ARM64_FORMAT, Bit, createFormat } from "./format.js";
-import { ARM64_4K_48, ARM64_GEOMETRIES } from "./geometry.js";
+import { ARM64_GEOMETRIES } from "./geometry.js";
+import { ARM64_OOPS } from "./oops.js";
 import { createRegime } from "./regime.js";
 import { createSystemRegisters, POR_EL1 } from "./registers.js";
 import { TCR_HA, TCR_HD, TCR_IPS, TCR_IPS_SHIFT, TCR_TBI0, TCR_TBI1, tcrOf } from "./tcr.js";
-import { ARM64_VECTORS } from "./vectors.js";
 
-const LINUX = "as Linux sets it";
-const INPUTS: readonly InputRule[] = [
-  { name: "esr", label: "ESR_EL1", description: "syndrome of the abort", required: true, role: "report", bits: 64 },
-  { name: "far", label: "FAR_EL1", description: "address accessed", required: true, role: "report", bits: 64 },
+const INPUTS: readonly ExplainInputRule[] = [
+  { name: "esr", label: "ESR_EL1", description: "syndrome of the abort", role: "syndrome", bits: 64 },
+  { name: "far", label: "FAR_EL1", description: "address accessed", role: "address", bits: 64 },
   register("por", "POR_EL1", "rights of the keys for EL1", "its value in the context DEFAULT", "keys"),
   register("por-el0", "POR_EL0", "rights of the keys for EL0"),
   register("pir", "PIR_EL1", "base permissions of EL1 by PIIndex", "the kpkeys series' value"),
@@ -37,30 +39,22 @@ const INPUTS: readonly InputRule[] = [
     name: "unpriv",
     label: "unpriv",
     description: "1 if the instruction was an LDTR or STTR",
-    required: false,
     role: "choice",
     bits: 1,
     standard: 0n,
     whose: "a plain load or store",
   },
-  {
-    name: "ttbr",
-    label: "TTBR",
-    description: "the root table's address, printed as pgdp",
-    required: false,
-    role: "shown",
-    bits: 64,
-  },
+  { name: "ttbr", label: "TTBR", description: "the root table's address, printed as pgdp", role: "shown", bits: 64 },
 ];
 
 function register(
   name: string,
   label: string,
   description: string,
-  whose = LINUX,
-  role: InputRule["role"] = "register",
-): InputRule {
-  return { name, label, description, required: false, role, bits: 64, whose };
+  whose = "as Linux sets it",
+  role: ExplainInputRule["role"] = "register",
+): ExplainInputRule {
+  return { name, label, description, role, bits: 64, whose };
 }
 
 // What else an abort's ISS and ISS2 hold (Arm ARM, section D24.2.40); bit positions are those of ESR_EL1.
@@ -91,30 +85,17 @@ function syndromeDetails({ syndromeHigh, syndromeLow }: FaultReport): string[] {
 }
 
 /** The exception classes of aborts: of instructions 0x20 and 0x21, of data 0x24 and 0x25; the odd ones from EL1. */
-function report({ esr, far, unpriv }: Readonly<Record<string, bigint>>): FaultReport {
-  const { high: syndromeHigh, low: syndromeLow } = toWords(esr!);
-  const { high: addressHigh, low: addressLow } = toWords(far!);
+function reportedAccess(syndromeLow: number, { esr, unpriv }: GivenInputs["values"]): ReportedAccess {
   const exceptionClass = exceptionClassOf(syndromeLow);
   if ((exceptionClass & ~5) !== 0x20) {
     const what = `EC 0x${exceptionClass.toString(16)} of ${shortHex(esr!)} is no abort`;
-    throw refuseInput(what, "EC 0x20, 0x21, 0x24 or 0x25", "esr");
+    throw new KpkeysError("ERR_EXPLAIN_INPUT", what, { where: "esr", expected: "EC 0x20, 0x21, 0x24 or 0x25" });
   }
   const isData = (exceptionClass & 4) !== 0;
   const unprivileged = unpriv === 0n ? Privilege.KERNEL : Privilege.UACCESS;
   return {
-    kind: FaultKind.NONE,
-    addressHigh,
-    addressLow,
-    syndromeHigh,
-    syndromeLow,
-    level: 0,
-    entryHigh: 0,
-    entryLow: 0,
-    pkey: 0,
     access: isData ? ((syndromeLow & ESR_WNR) === 0 ? Access.READ : Access.WRITE) : Access.FETCH,
     privilege: (exceptionClass & 1) === 0 ? Privilege.USER : unprivileged,
-    pkeyRegisterHigh: 0,
-    pkeyRegisterLow: 0,
   };
 }
 
@@ -122,7 +103,7 @@ function report({ esr, far, unpriv }: Readonly<Record<string, bigint>>): FaultRe
 const LOW_WORD_DIGITS = 8;
 
 /** Kernels before 5.19 and many tools print 32 bits of ESR_EL1: what ISS2 held is then not known. */
-function unknown({ esr = "" }: ReadInputs["given"]): ReturnType<NonNullable<ExplainRules["unknown"]>> {
+function unknown({ esr = "" }: GivenInputs["given"]): ReturnType<NonNullable<ExplainRules["unknown"]>> {
   if (esr.replace(/^0x/i, "").length > LOW_WORD_DIGITS) return undefined;
   const text = "ESR_EL1 was given with 32 bits: ISS2, and with it Overlay and DirtyBit, is not known";
   return { fields: ["Overlay", "DirtyBit"], text };
@@ -140,7 +121,7 @@ const OUT_OF_RANGE = 4;
  */
 function untag(
   { addressHigh, addressLow, syndromeLow }: FaultReport,
-  { values, given }: ReadInputs,
+  { values, given }: GivenInputs,
 ): { readonly address: bigint; readonly rule: Rule } | undefined {
   const address = fromWords(addressHigh, addressLow);
   const isUpper = ((address >> HALF_BIT) & 1n) === 1n;
@@ -189,7 +170,7 @@ const INDIRECT_INPUTS = ["por", "por-el0", "pir", "pire0", "tcr2"];
  * What a machine may be other than the usual one: an address size fault is of one with narrower addresses, an access flag fault
  * of one whose software sets AF. Most machines have no indirect permissions, and many no dirty state by hardware.
  */
-function otherMachines({ values, given }: ReadInputs, report: FaultReport): readonly OtherMachine[] {
+function otherMachines({ values, given }: GivenInputs, report: FaultReport): readonly OtherMachine[] {
   const tcr = values["tcr"]!;
   const isOpen = given["tcr"] === undefined;
   const manual: OtherMachine[] = isOpen ? [{ tcr: tcr & ~TCR_HD }] : [];
@@ -224,8 +205,9 @@ const WIDEST = 52;
 export const ARM64_EXPLAIN: ExplainRules = {
   format: ARM64_FORMAT,
   pkeyRegister: POR_EL1,
-  vectors: ARM64_VECTORS,
+  openKeys: { userRegister: "POR_EL0", value: { high: 0x77777777, low: 0x77777777 } },
   inputs: INPUTS,
+  oops: ARM64_OOPS,
   openTable: BigInt(Bit.VALID | Bit.TABLE | Bit.AF),
   privileges: {
     [Privilege.USER]: "EL0",
@@ -233,7 +215,6 @@ export const ARM64_EXPLAIN: ExplainRules = {
     [Privilege.UACCESS]: "EL1's LDTR and STTR",
   },
   uncompared: ["ESR_EL1"],
-  addressInput: "far",
   unknown,
   untag,
   notTables,
@@ -242,8 +223,7 @@ export const ARM64_EXPLAIN: ExplainRules = {
   geometries: ARM64_GEOMETRIES,
   formatOf: (geometry: Geometry) => createFormat(arm64GeometryOf(geometry)),
   geometryOf,
-  createSystemRegisters: (geometry = ARM64_4K_48) =>
-    createSystemRegisters(true, tcrOf(arm64GeometryOf(geometry), WIDEST)),
+  createSystemRegisters: (geometry) => createSystemRegisters(true, tcrOf(arm64GeometryOf(geometry), WIDEST)),
   createCpu(memory, physicalAddressBits, geometry) {
     const systemRegisters = createSystemRegisters(true);
     return createCpu({
@@ -256,7 +236,7 @@ export const ARM64_EXPLAIN: ExplainRules = {
   physicalAddressBits: ({ tcr }, geometry) => addressBitsOf(tcr!, geometry),
   otherMachines,
   decidedBy,
-  report,
+  reportedAccess,
   syndromeDetails,
   ...ARM64_RULES,
 };

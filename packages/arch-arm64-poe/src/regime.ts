@@ -4,7 +4,6 @@ import type { LevelDecoding, TranslationRegime } from "@kpkeys/core/machine";
 import { attributesOf, pkeyOf } from "./base-permissions.js";
 import { createSyndrome } from "./fault.js";
 import { Bit, HighBit, outputAddressCodec } from "./format.js";
-import { ARM64_4K_48 } from "./geometry.js";
 import type { Arm64Geometry } from "./geometry.js";
 import { Permissions } from "./permissions.js";
 import type { Controls } from "./registers.js";
@@ -24,9 +23,6 @@ function decodingOf({ levels, pageShift }: Geometry): readonly LevelDecoding[] {
       : { shift, typeMask: TYPE, table: TYPE, leaf: leaf ? VALID : -1 },
   );
 }
-
-/** The four levels of 48-bit addresses. */
-export const LEVELS: readonly LevelDecoding[] = decodingOf(ARM64_4K_48);
 
 /**
  * POR_EL1 after reset, where the Arm ARM lets it be UNKNOWN: all rights on key 0, which maps code and data alike, and none on the

@@ -1,10 +1,8 @@
 import type { ArchTools, Geometry } from "@kpkeys/core/contracts";
-import { createExplain, createVectorRunner, TABLE_ENTRY_INPUTS } from "@kpkeys/core/machine";
 import { ARM64_EXPLAIN } from "./explain.js";
 import { describeFault, faultRegisters } from "./fault.js";
 import { Bit, HighBit, MEMORY_TYPES } from "./format.js";
 import { ARM64_4K_48 } from "./geometry.js";
-import { ARM64_OOPS } from "./oops.js";
 import { ARM64_VECTORS } from "./vectors.js";
 
 /**
@@ -28,8 +26,6 @@ function ptdumpColumns(_level: number, high: number, low: number): readonly stri
   return [...flags.map(([on, set, clear]) => (on ? set : clear)), MEMORY_TYPES[(low >>> 2) & 7] ?? ""];
 }
 
-const runVector = createVectorRunner(ARM64_VECTORS);
-
 /**
  * What tools ask about arm64.
  *
@@ -40,11 +36,8 @@ export function createTools({ pageShift }: Geometry): ArchTools {
     describeFault: (fault) => describeFault(fault, pageShift),
     faultRegisters,
     ptdumpColumns,
-    vectorArches: [...new Set(ARM64_VECTORS.forms.map(({ arch }) => arch))],
-    runVector,
-    oops: ARM64_OOPS,
-    explainInputs: [...ARM64_EXPLAIN.inputs, ...TABLE_ENTRY_INPUTS],
-    explain: createExplain(ARM64_EXPLAIN, { describeFault, faultRegisters, runVector }),
+    explanation: ARM64_EXPLAIN,
+    vectors: ARM64_VECTORS,
   };
 }
 

@@ -1,14 +1,12 @@
 import { Privilege } from "@kpkeys/core/contracts";
-import type { Cpu, VectorValue } from "@kpkeys/core/contracts";
-import { BITS_64, ENTRIES, FLAG, wordsToHex } from "@kpkeys/core/machine";
-import type { FieldForm, Vector, VectorForm, VectorRules } from "@kpkeys/core/machine";
+import type { Cpu, FieldCheck, Vector, VectorForm, VectorRules, VectorValue } from "@kpkeys/core/contracts";
+import { wordsToHex } from "@kpkeys/core/machine";
 import { ESR_DIRTY_BIT, ESR_OVERLAY, ESR_WNR, exceptionClassOf, statusOf } from "./fault.js";
-import { LEVELS } from "./regime.js";
 import { PSTATE_PAN, SCTLR_EPAN, TCR2_E0POE, TCR2_PIE, TCR2_POE } from "./registers.js";
 import { TCR_HA, TCR_HD, TCR_HPD0, TCR_HPD1 } from "./tcr.js";
 
 /** Which root translates: bit 55 of the address decides, which the bits above it repeat. */
-const TTBR: FieldForm = {
+const TTBR: FieldCheck = {
   expected: "0 for an address of the lower half, 1 for one of the upper",
   accepts: (value, { va }) => value === (/^0xf{4}[0-9a-f]{12}$/i.test(String(va)) ? 1 : 0),
 };
@@ -19,39 +17,40 @@ const ARCHITECTURAL: VectorForm = {
   accesses: ["read", "write", "fetch"],
   given: {
     ttbr: TTBR,
-    pie: FLAG,
-    poe: FLAG,
-    e0poe: FLAG,
-    pan: FLAG,
-    epan: FLAG,
-    ha: FLAG,
-    hd: FLAG,
-    hpd: FLAG,
-    el: FLAG,
-    unpriv: FLAG,
+    pie: "flag",
+    poe: "flag",
+    e0poe: "flag",
+    pan: "flag",
+    epan: "flag",
+    ha: "flag",
+    hd: "flag",
+    hpd: "flag",
+    el: "flag",
+    unpriv: "flag",
   },
-  optional: { pir_el1: BITS_64, pire0_el1: BITS_64, por_el1: BITS_64, por_el0: BITS_64 },
+  optional: { pir_el1: "bits64", pire0_el1: "bits64", por_el1: "bits64", por_el0: "bits64" },
   neededBy: { pie: ["pir_el1", "pire0_el1"], poe: ["por_el1"], e0poe: ["por_el0"] },
-  judged: { upper_after: ENTRIES, pte_after: BITS_64 },
-  fault: { esr: BITS_64, far: BITS_64, ec: BITS_64, fsc: BITS_64, wnr: FLAG, overlay: FLAG, dirtybit: FLAG },
+  judged: { upper_after: "entries", pte_after: "bits64" },
+  fault: { esr: "bits64", far: "bits64", ec: "bits64", fsc: "bits64", wnr: "flag", overlay: "flag", dirtybit: "flag" },
 };
 
-/** Adds what the fault left in the registers; `null` without a fault. */
-function report(fields: Record<string, VectorValue>, _vector: Vector, { fault }: Cpu, ok: boolean): void {
+/** What the fault left in the registers; `null` without a fault. */
+function report(_vector: Vector, { fault }: Cpu, ok: boolean): Record<string, VectorValue> {
   const { syndromeHigh: high, syndromeLow: low } = fault;
-  fields["esr"] = ok ? null : wordsToHex(high, low);
-  fields["far"] = ok ? null : wordsToHex(fault.addressHigh, fault.addressLow);
-  fields["ec"] = ok ? null : wordsToHex(0, exceptionClassOf(low));
-  fields["fsc"] = ok ? null : wordsToHex(0, statusOf(low));
-  fields["wnr"] = ok ? null : (low & ESR_WNR) === 0 ? 0 : 1;
-  fields["overlay"] = ok ? null : (high & ESR_OVERLAY) === 0 ? 0 : 1;
-  fields["dirtybit"] = ok ? null : (high & ESR_DIRTY_BIT) === 0 ? 0 : 1;
+  return {
+    esr: ok ? null : wordsToHex(high, low),
+    far: ok ? null : wordsToHex(fault.addressHigh, fault.addressLow),
+    ec: ok ? null : wordsToHex(0, exceptionClassOf(low)),
+    fsc: ok ? null : wordsToHex(0, statusOf(low)),
+    wnr: ok ? null : (low & ESR_WNR) === 0 ? 0 : 1,
+    overlay: ok ? null : (high & ESR_OVERLAY) === 0 ? 0 : 1,
+    dirtybit: ok ? null : (high & ESR_DIRTY_BIT) === 0 ? 0 : 1,
+  };
 }
 
 /** How arm64 carries out its vectors. SCTLR_EL1.WXN is 0 throughout. */
 export const ARM64_VECTORS: VectorRules = {
   forms: [ARCHITECTURAL],
-  levels: LEVELS,
   flags: {
     TCR2_EL1: [
       ["pie", TCR2_PIE],
@@ -67,7 +66,7 @@ export const ARM64_VECTORS: VectorRules = {
     PSTATE: [["pan", PSTATE_PAN]],
   },
   registers: { PIR_EL1: "pir_el1", PIRE0_EL1: "pire0_el1" },
-  keys: { kernel: "por_el1", user: "por_el0", userRegister: "POR_EL0", open: { high: 0x77777777, low: 0x77777777 } },
+  keys: { kernel: "por_el1", user: "por_el0" },
   privilegeOf({ el, unpriv }) {
     if (el === 0) return Privilege.USER;
     return unpriv === 1 ? Privilege.UACCESS : Privilege.KERNEL;

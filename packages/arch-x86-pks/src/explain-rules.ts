@@ -1,7 +1,15 @@
 import { Access, EntryType, FaultKind } from "@kpkeys/core/contracts";
-import type { Geometry, PageTableFormat, WalkStep } from "@kpkeys/core/contracts";
-import { fromWords, listed, shortHex, withEntries, withRegister } from "@kpkeys/core/machine";
-import type { AccessSetup, ExplainRules, KeyUse, Rule, WhatIf } from "@kpkeys/core/machine";
+import type {
+  AccessSetup,
+  ExplainRules,
+  Geometry,
+  KeyUse,
+  PageTableFormat,
+  Rule,
+  WalkStep,
+  WhatIf,
+} from "@kpkeys/core/contracts";
+import { fromWords, shortHex } from "@kpkeys/core/machine";
 import { Bit, createPageTableFormat, hasReservedBits, HighBit } from "./format.js";
 import { LAST_LEVEL } from "./geometry.js";
 import { CR0_WP, CR4_PKE, CR4_PKS, CR4_SMAP, CR4_SMEP, EFER_NXE, IA32_PKRS, RFLAGS_AC } from "./registers.js";
@@ -58,8 +66,11 @@ function levelsWith(setup: AccessSetup, bit: bigint, on: boolean): number[] {
   return setup.entries.flatMap((value, level) => (((value & bit) !== 0n) === on ? [level] : []));
 }
 
+/** `a`, `a and b`, `a, b and c`. */
+const LIST = new Intl.ListFormat("en-GB");
+
 function namesOf({ format }: AccessSetup, levels: readonly number[]): string {
-  return listed(levels.map((level) => format.geometry.levels[level]!.name));
+  return LIST.format(levels.map((level) => format.geometry.levels[level]!.name));
 }
 
 /** R/W and U/S must be 1 in every entry, XD in none. */
@@ -128,34 +139,32 @@ function decision(kind: FaultKind): Rule {
   }
 }
 
-function whatIfEntries(setup: AccessSetup, name: string, bit: bigint, on: 0 | 1): WhatIf[] {
-  const levels = levelsWith(setup, bit, on === 0);
-  const changed = withEntries(setup, levels, bit, on === 1 ? bit : 0n);
-  return levels.length === 0 ? [] : [{ text: `${name} were ${on} in ${namesOf(setup, levels)}`, setup: changed }];
+/** A bit of the entries as it might be, by the levels where it is not so. */
+function whatIfEntries(setup: AccessSetup, name: string, bit: bigint, on: 0 | 1): WhatIf {
+  const where = levelsWith(setup, bit, on === 0);
+  return { text: `${name} were ${on} in ${namesOf(setup, where)}`, where, clear: bit, set: on === 1 ? bit : 0n };
 }
 
 const CONTROLS = [
-  ["CR0", "CR0.WP", CR0_WP, 0],
-  ["CR4", "CR4.SMEP", CR4_SMEP, 0],
-  ["CR4", "CR4.SMAP", CR4_SMAP, 0],
-  ["RFLAGS", "RFLAGS.AC", RFLAGS_AC, 1],
-  ["EFER", "EFER.NXE", EFER_NXE, 1],
+  ["CR0", "WP", CR0_WP, 0],
+  ["CR4", "SMEP", CR4_SMEP, 0],
+  ["CR4", "SMAP", CR4_SMAP, 0],
+  ["RFLAGS", "AC", RFLAGS_AC, 1],
+  ["EFER", "NXE", EFER_NXE, 1],
 ] as const;
 
 function whatIfs(kind: FaultKind, setup: AccessSetup): WhatIf[] {
   if (kind === FaultKind.NONE || kind === FaultKind.TRANSLATION) return [];
-  const controls = CONTROLS.filter(([name, , bit, on]) => flag(setup, name, bit) !== on).map(
-    ([name, text, bit, on]): WhatIf => ({
-      text: `${text} were ${on}`,
-      setup: withRegister(setup, name, BigInt(bit), on === 1 ? BigInt(bit) : 0n),
-    }),
-  );
+  const controls = CONTROLS.map(([where, name, bit, on]): WhatIf => {
+    const text = `${where}.${name} were ${on}`;
+    return { text, where, clear: BigInt(bit), set: on === 1 ? BigInt(bit) : 0n };
+  });
   if (kind !== FaultKind.PERMISSION) return controls;
   const entries = [
-    ...whatIfEntries(setup, "R/W", RW, 1),
-    ...whatIfEntries(setup, "U/S", US, 1),
-    ...whatIfEntries(setup, "U/S", US, 0),
-    ...whatIfEntries(setup, "XD", XD, 0),
+    whatIfEntries(setup, "R/W", RW, 1),
+    whatIfEntries(setup, "U/S", US, 1),
+    whatIfEntries(setup, "U/S", US, 0),
+    whatIfEntries(setup, "XD", XD, 0),
   ];
   return [...entries, ...controls];
 }

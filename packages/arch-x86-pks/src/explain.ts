@@ -1,29 +1,31 @@
+import { KpkeysError } from "@kpkeys/core";
 import { Access, FaultKind, Privilege } from "@kpkeys/core/contracts";
-import type { FaultReport } from "@kpkeys/core/contracts";
-import { createCpu, refuseInput, toWords } from "@kpkeys/core/machine";
 import type {
+  ExplainInputRule,
   ExplainRules,
+  FaultReport,
   GeometryEvidence,
-  InputRule,
+  GivenInputs,
   NotTables,
   OtherMachine,
-  ReadInputs,
+  ReportedAccess,
   SyndromeVerdict,
-} from "@kpkeys/core/machine";
+} from "@kpkeys/core/contracts";
+import { createCpu } from "@kpkeys/core/machine";
 import { formatOf, X86_RULES } from "./explain-rules.js";
 import { causeOf, describeSignal, ErrorCode } from "./fault.js";
 import { Bit } from "./format.js";
 import { X86_GEOMETRIES } from "./geometry.js";
+import { X86_OOPS } from "./oops.js";
 import { createRegime } from "./regime.js";
 import { CR4_LA57, createSystemRegisters, IA32_PKRS } from "./registers.js";
-import { X86_VECTORS } from "./vectors.js";
 
 /** MAXPHYADDR unless it is given: the plugin's. */
 const ADDRESS_BITS = 46n;
 
-const INPUTS: readonly InputRule[] = [
-  { name: "error-code", label: "error code", description: "of the #PF", required: true, role: "report", bits: 32 },
-  { name: "cr2", label: "CR2", description: "address accessed", required: true, role: "report", bits: 64 },
+const INPUTS: readonly ExplainInputRule[] = [
+  { name: "error-code", label: "error code", description: "of the #PF", role: "syndrome", bits: 32 },
+  { name: "cr2", label: "CR2", description: "address accessed", role: "address", bits: 64 },
   register("pkrs", "IA32_PKRS", "rights of the keys of supervisor pages", "its value in the context DEFAULT", "keys"),
   register("pkru", "PKRU", "rights of the keys of user pages"),
   register("cr0", "CR0", "WP"),
@@ -34,14 +36,13 @@ const INPUTS: readonly InputRule[] = [
     name: "maxphyaddr",
     label: "MAXPHYADDR",
     description: "width of physical addresses in bits",
-    required: false,
     role: "choice",
     bits: 6,
     decimal: true,
     standard: ADDRESS_BITS,
     whose: "a common width",
   },
-  { name: "cr3", label: "CR3", description: "the root table's address", required: false, role: "shown", bits: 64 },
+  { name: "cr3", label: "CR3", description: "the root table's address", role: "shown", bits: 64 },
 ];
 
 function register(
@@ -49,9 +50,9 @@ function register(
   label: string,
   description: string,
   whose = "as Linux sets it",
-  role: InputRule["role"] = "register",
-): InputRule {
-  return { name, label, description, required: false, role, bits: 32, whose };
+  role: ExplainInputRule["role"] = "register",
+): ExplainInputRule {
+  return { name, label, description, role, bits: 32, whose };
 }
 
 // The #PF error code (SDM, volume 3, section 4.7).
@@ -105,7 +106,7 @@ function comparable(report: FaultReport): FaultReport {
   return { ...report, syndromeLow: report.syndromeLow & ~(ErrorCode.SS | ErrorCode.HLAT) };
 }
 
-function geometryOf({ values, given }: ReadInputs): GeometryEvidence {
+function geometryOf({ values, given }: GivenInputs): GeometryEvidence {
   if (given["cr4"] === undefined) return {};
   return { vaBits: (values["cr4"]! & BigInt(CR4_LA57)) === 0n ? 48 : 57 };
 }
@@ -129,38 +130,29 @@ function syndromeDetails({ syndromeLow }: FaultReport): string[] {
   return [words.filter((text) => text !== "").join("; ")];
 }
 
-function report(values: Readonly<Record<string, bigint>>): FaultReport {
-  const { low: syndromeLow } = toWords(values["error-code"]!);
-  const { high: addressHigh, low: addressLow } = toWords(values["cr2"]!);
-  const isWrite = (syndromeLow & ErrorCode.W) !== 0;
+function reportedAccess(code: number): ReportedAccess {
+  const isWrite = (code & ErrorCode.W) !== 0;
   return {
-    kind: FaultKind.NONE,
-    addressHigh,
-    addressLow,
-    syndromeHigh: 0,
-    syndromeLow,
-    level: 0,
-    entryHigh: 0,
-    entryLow: 0,
-    pkey: 0,
-    access: (syndromeLow & ErrorCode.I) !== 0 ? Access.FETCH : isWrite ? Access.WRITE : Access.READ,
-    privilege: (syndromeLow & ErrorCode.U) !== 0 ? Privilege.USER : Privilege.KERNEL,
-    pkeyRegisterHigh: 0,
-    pkeyRegisterLow: 0,
+    access: (code & ErrorCode.I) !== 0 ? Access.FETCH : isWrite ? Access.WRITE : Access.READ,
+    privilege: (code & ErrorCode.U) !== 0 ? Privilege.USER : Privilege.KERNEL,
   };
 }
 
-function physicalAddressBits({ maxphyaddr }: Readonly<Record<string, bigint>>): number {
+function physicalAddressBits({ maxphyaddr }: GivenInputs["values"]): number {
   const width = Number(maxphyaddr);
-  if (width < 36 || width > 52) throw refuseInput(`${width} is no MAXPHYADDR`, "36 to 52", "maxphyaddr");
-  return width;
+  if (width >= 36 && width <= 52) return width;
+  throw new KpkeysError("ERR_EXPLAIN_INPUT", `${width} is no MAXPHYADDR`, {
+    where: "maxphyaddr",
+    expected: "36 to 52",
+  });
 }
 
 /** How x86 explains its accesses. */
 export const X86_EXPLAIN: ExplainRules = {
   pkeyRegister: IA32_PKRS,
-  vectors: X86_VECTORS,
+  openKeys: { userRegister: "PKRU", value: { high: 0, low: 0 } },
   inputs: INPUTS,
+  oops: X86_OOPS,
   openTable: BigInt(Bit.P | Bit.RW | Bit.US | Bit.A),
   privileges: {
     [Privilege.USER]: "the user",
@@ -168,7 +160,6 @@ export const X86_EXPLAIN: ExplainRules = {
     [Privilege.UACCESS]: "the supervisor between stac and clac",
   },
   uncompared: [],
-  addressInput: "cr2",
   comparable,
   notTables,
   describeSignal,
@@ -188,7 +179,7 @@ export const X86_EXPLAIN: ExplainRules = {
     });
   },
   physicalAddressBits,
-  report,
+  reportedAccess,
   syndromeDetails,
   ...X86_RULES,
 };

@@ -23,7 +23,7 @@ const NXE: number = EFER_NXE;
  * access was used is model specific. This model's walk sets A in a PDPTE, be it a table or a leaf, as QEMU's does, and in the
  * leaves below once the access is allowed.
  */
-export const LEVELS: readonly LevelDecoding[] = [
+const LEVELS: readonly LevelDecoding[] = [
   { shift: 39, typeMask: P, table: P, leaf: -1 },
   { shift: 30, typeMask: P | PS, table: P, leaf: P | PS, leafAccessed: A },
   { shift: 21, typeMask: P | PS, table: P, leaf: P | PS },

@@ -1,10 +1,8 @@
 import type { ArchTools, Geometry } from "@kpkeys/core/contracts";
-import { createExplain, createVectorRunner, TABLE_ENTRY_INPUTS } from "@kpkeys/core/machine";
 import { X86_EXPLAIN } from "./explain.js";
 import { describeFault, faultRegisters } from "./fault.js";
 import { Bit, HighBit } from "./format.js";
 import { X86_4_LEVELS } from "./geometry.js";
-import { X86_OOPS } from "./oops.js";
 import { X86_VECTORS } from "./vectors.js";
 
 /**
@@ -31,8 +29,6 @@ function ptdumpColumns({ levels }: Geometry, level: number, high: number, low: n
   return [...columns, levels[level]!.name];
 }
 
-const runVector = createVectorRunner(X86_VECTORS);
-
 /**
  * What tools ask about x86.
  *
@@ -43,11 +39,8 @@ export function createTools(geometry: Geometry): ArchTools {
     describeFault,
     faultRegisters,
     ptdumpColumns: (level, high, low) => ptdumpColumns(geometry, level, high, low),
-    vectorArches: [...new Set(X86_VECTORS.forms.map(({ arch }) => arch))],
-    runVector,
-    oops: X86_OOPS,
-    explainInputs: [...X86_EXPLAIN.inputs, ...TABLE_ENTRY_INPUTS],
-    explain: createExplain(X86_EXPLAIN, { describeFault, faultRegisters, runVector }),
+    explanation: X86_EXPLAIN,
+    vectors: X86_VECTORS,
   };
 }
 

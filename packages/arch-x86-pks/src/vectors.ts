@@ -1,9 +1,7 @@
 import { Access, Privilege } from "@kpkeys/core/contracts";
-import type { Cpu, VectorValue } from "@kpkeys/core/contracts";
-import { BITS_32, BITS_64, ENTRIES, FLAG, lowWord, objectOf, oneOf, WHOLE, wordsToHex } from "@kpkeys/core/machine";
-import type { FieldForms, Vector, VectorForm, VectorRules } from "@kpkeys/core/machine";
+import type { Cpu, FieldForms, Vector, VectorForm, VectorRules, VectorValue } from "@kpkeys/core/contracts";
+import { lowWord, wordsToHex } from "@kpkeys/core/machine";
 import { Bit, KEY_SHIFT } from "./format.js";
-import { LEVELS } from "./regime.js";
 import { AD, CR0_WP, CR4_PKE, CR4_PKS, CR4_SMAP, CR4_SMEP, EFER_NXE, keyField, RFLAGS_AC } from "./registers.js";
 
 /** EFAULT: what a system call returns when the kernel's access to a user's buffer faults. */
@@ -18,25 +16,25 @@ const ACCESSES = ["read", "write", "rmw", "fetch"];
 
 /** What every CPU has. */
 const GIVEN: FieldForms = {
-  pkru: BITS_32,
-  cr0wp: FLAG,
-  cr4pke: FLAG,
-  cr4smap: FLAG,
-  ac: FLAG,
-  efer_nxe: FLAG,
-  mode: oneOf("user", "supervisor"),
+  pkru: "bits32",
+  cr0wp: "flag",
+  cr4pke: "flag",
+  cr4smap: "flag",
+  ac: "flag",
+  efer_nxe: "flag",
+  mode: ["user", "supervisor"],
 };
 
 /** What a CPU with PKS has beside. */
-const PKS: FieldForms = { pkrs: BITS_32, cr4pks: FLAG, cr4smep: FLAG };
+const PKS: FieldForms = { pkrs: "bits32", cr4pks: "flag", cr4smep: "flag" };
 
 /** A bare machine: what the processor itself does. */
 const ARCHITECTURAL: VectorForm = {
   arch: "x86-pks",
   accesses: ACCESSES,
   given: { ...GIVEN, ...PKS },
-  judged: { upper_after: ENTRIES, pte_after: BITS_64, ad_after: objectOf({ a: FLAG, d: FLAG }) },
-  fault: { error_code: BITS_32, cr2: BITS_64 },
+  judged: { upper_after: "entries", pte_after: "bits64", ad_after: { fields: { a: "flag", d: "flag" } } },
+  fault: { error_code: "bits32", cr2: "bits64" },
 };
 
 /** User space of Linux on a CPU with PKU: a fault is what the signal tells of it. */
@@ -44,41 +42,47 @@ const LINUX_USER: VectorForm = {
   arch: "x86-pku",
   when: ["mode", "user"],
   accesses: ACCESSES,
-  given: { ...GIVEN, prot: oneOf("none", "r", "w", "x", "rw", "rx", "wx", "rwx") },
+  given: { ...GIVEN, prot: ["none", "r", "w", "x", "rw", "rx", "wx", "rwx"] },
   optional: PKS,
   judged: {},
-  fault: { error_code: BITS_32, cr2: BITS_64, trapno: WHOLE, si_code: WHOLE },
-  someFaults: { si_pkey: WHOLE },
+  fault: { error_code: "bits32", cr2: "bits64", trapno: "whole", si_code: "whole" },
+  someFaults: { si_pkey: "whole" },
 };
 
 /** The kernel's own access to user memory: a fault is an error of the system call. */
 const LINUX_KERNEL: VectorForm = {
   ...LINUX_USER,
   when: ["mode", "supervisor"],
-  fault: { errno: WHOLE },
+  fault: { errno: "whole" },
   someFaults: {},
 };
 
-function report(fields: Record<string, VectorValue>, vector: Vector, cpu: Cpu, ok: boolean): void {
-  if (vector["arch"] === ARCHITECTURAL.arch) {
-    reportRegisters(fields, cpu, ok);
-    const leaf = lowWord(fields["pte_after"] as string);
-    fields["ad_after"] = { a: (leaf & Bit.A) === 0 ? 0 : 1, d: (leaf & Bit.D) === 0 ? 0 : 1 };
-  } else if (vector["mode"] === "user") {
-    const pkey = ok ? null : signalledPkey(cpu);
-    reportRegisters(fields, cpu, ok);
-    fields["trapno"] = ok ? null : PAGE_FAULT;
-    fields["si_code"] = ok ? null : pkey === null ? SEGV_ACCERR : SEGV_PKUERR;
-    fields["si_pkey"] = pkey;
-  } else {
-    fields["errno"] = ok ? null : EFAULT;
+function report(
+  { arch, mode }: Vector,
+  cpu: Cpu,
+  ok: boolean,
+  leaf: string | undefined,
+): Readonly<Record<string, VectorValue>> {
+  if (arch === ARCHITECTURAL.arch) {
+    const low = lowWord(leaf!);
+    return { ...registers(cpu, ok), ad_after: { a: (low & Bit.A) === 0 ? 0 : 1, d: (low & Bit.D) === 0 ? 0 : 1 } };
   }
+  if (mode !== "user") return { errno: ok ? null : EFAULT };
+  const pkey = ok ? null : signalledPkey(cpu);
+  return {
+    ...registers(cpu, ok),
+    trapno: ok ? null : PAGE_FAULT,
+    si_code: ok ? null : pkey === null ? SEGV_ACCERR : SEGV_PKUERR,
+    si_pkey: pkey,
+  };
 }
 
 /** What the fault left in the registers; `null` without a fault. */
-function reportRegisters(fields: Record<string, VectorValue>, { fault }: Cpu, ok: boolean): void {
-  fields["error_code"] = ok ? null : wordsToHex(0, fault.syndromeLow);
-  fields["cr2"] = ok ? null : wordsToHex(fault.addressHigh, fault.addressLow);
+function registers({ fault }: Cpu, ok: boolean): Readonly<Record<string, VectorValue>> {
+  return {
+    error_code: ok ? null : wordsToHex(0, fault.syndromeLow),
+    cr2: ok ? null : wordsToHex(fault.addressHigh, fault.addressLow),
+  };
 }
 
 /**
@@ -97,7 +101,6 @@ function signalledPkey({ fault, systemRegisters }: Cpu): number | null {
 /** How x86 carries out its vectors: those of a bare machine with PKS, and those of Linux on a CPU with PKU. */
 export const X86_VECTORS: VectorRules = {
   forms: [ARCHITECTURAL, LINUX_USER, LINUX_KERNEL],
-  levels: LEVELS,
   flags: {
     CR0: [["cr0wp", BigInt(CR0_WP)]],
     CR4: [
@@ -110,7 +113,7 @@ export const X86_VECTORS: VectorRules = {
     RFLAGS: [["ac", BigInt(RFLAGS_AC)]],
   },
   registers: {},
-  keys: { kernel: "pkrs", user: "pkru", userRegister: "PKRU", open: { high: 0, low: 0 } },
+  keys: { kernel: "pkrs", user: "pkru" },
   privilegeOf: ({ mode }) => (mode === "user" ? Privilege.USER : Privilege.KERNEL),
   report,
 };

@@ -1,9 +1,8 @@
-import type { Explanation } from "@kpkeys/core/contracts";
+import type { Explainer, Explanation } from "@kpkeys/explain";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { runs } from "../../../vitest.runs.js";
 import { arm64, x86 } from "./explainers.js";
-import type { Explainer } from "./explainers.js";
 
 type Inputs = Readonly<Record<string, string>>;
 
@@ -73,17 +72,17 @@ function askedOf({ reasons }: Explanation): { register: string; key: string } {
 describe.each<[string, Explainer, fc.Arbitrary<Inputs>]>([
   ["x86", x86, x86Inputs],
   ["arm64", arm64, arm64Inputs],
-])("verdict and what-ifs never contradict each other: %s", (_, { explain }, arbitrary) => {
+])("verdict and what-ifs never contradict each other: %s", (_, explainer, arbitrary) => {
   test("with a change that would let it through, the access goes through; a denying key is named", () => {
     const decided = new Set<string>();
     fc.assert(
       fc.property(arbitrary, (inputs) => {
-        const explained = explain({ inputs });
+        const explained = explainer.explain({ inputs });
         const { verdict, whatIfs, reasons } = explained;
         decided.add(verdict.decidedBy);
         if (verdict.result === "ok") expect(whatIfs).toEqual([]);
         for (const { text, inputs: changes } of whatIfs) {
-          const changed = explain({ inputs: { ...inputs, ...changes } }).verdict;
+          const changed = explainer.explain({ inputs: { ...inputs, ...changes } }).verdict;
           expect([text, changed.result]).toEqual([text, "ok"]);
         }
         if (verdict.decidedBy !== "key") return;
@@ -102,7 +101,7 @@ describe.each<[string, Explainer, fc.Arbitrary<Inputs>]>([
   test("no change is named that changes nothing of the verdict when it is made alone, or a part of two", () => {
     fc.assert(
       fc.property(arbitrary, (inputs) => {
-        const { whatIfs } = explain({ inputs });
+        const { whatIfs } = explainer.explain({ inputs });
         const texts = whatIfs.map(({ text }) => text);
         expect(new Set(texts).size).toBe(texts.length);
         for (const text of texts) {

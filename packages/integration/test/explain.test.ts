@@ -1,16 +1,14 @@
-import { readFileSync } from "node:fs";
-import { gunzipSync } from "node:zlib";
 import { arm64Poe } from "@kpkeys/arch-arm64-poe";
 import { x86Pks } from "@kpkeys/arch-x86-pks";
-import { createContainer, KpkeysError, provide, resolve } from "@kpkeys/core";
-import { CpuFactory, FaultKind, PhysicalMemory } from "@kpkeys/core/contracts";
-import type { DecidingRule, ExplainQuestion } from "@kpkeys/core/contracts";
-import { createPhysicalMemory } from "@kpkeys/core/machine";
+import { KpkeysError } from "@kpkeys/core";
+import { FaultKind } from "@kpkeys/core/contracts";
+import type { Vector } from "@kpkeys/core/contracts";
+import type { DecidingRule, Explainer, ExplainQuestion } from "@kpkeys/explain";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { runs } from "../../../vitest.runs.js";
 import { arm64, textOf, x86 } from "./explainers.js";
-import type { Explainer } from "./explainers.js";
+import { sampleOf, vectorMachine } from "./vectors.js";
 
 /**
  * A real kernel's fault: an oops that Kevin Brodsky posted on 5 May 2026 in reply to "[RFC PATCH v6 07/30]" of the series. The
@@ -140,12 +138,13 @@ test("contexts are those of the register's layout, whatever keys nobody manages 
       fc.constantFrom(arm64, x86),
       fc.constantFrom("DEFAULT", "PGTABLES"),
       fc.integer({ min: 0, max: 0xffffffff }),
-      ({ kernel, tools, explain, register }, name, others) => {
+      (explainer, name, others) => {
+        const { kernel, tools } = explainer;
         const { clear, set } = kernel.kpkeys.compiled(name);
         const value = (((others & ~clear.low) | set.low) >>> 0).toString(16);
         const inputs = tools === arm64.tools ? { ...OOPS, por: value } : { ...X86_FAULT, pkrs: value };
-        expect(textOf(explain({ inputs }), "context")).toBe(
-          `${register.name} 0x${value} is that of the context ${name}`,
+        expect(textOf(explainer.explain({ inputs }), "context")).toBe(
+          `${tools.explanation.pkeyRegister.name} 0x${value} is that of the context ${name}`,
         );
       },
     ),
@@ -173,10 +172,10 @@ describe("inputs that cannot be explained are refused by code", () => {
     ["too many entries", arm64, { inputs: { esr, far }, entries: Array<string>(6).fill("3") }, /there are 6 entries/],
     ["a table without the next", arm64, { inputs: { esr, far, pmd: OOPS.pmd } }, /pte was not given, and pmd points/],
     ["a leaf above another", arm64, { inputs: { ...OOPS, pmd: "0x701" } }, /pmd is a leaf, and pte is given too/],
-  ])("%s", (_, { explain }, question, message) => {
+  ])("%s", (_, explainer, question, message) => {
     let error: unknown;
     try {
-      explain(question);
+      explainer.explain(question);
     } catch (thrown) {
       error = thrown;
     }
@@ -190,27 +189,18 @@ describe("inputs that cannot be explained are refused by code", () => {
   });
 });
 
-/** The sample of vectors beside an architecture's tests. */
-function vectorsOf(name: string): Record<string, unknown>[] {
-  const file = new URL(`../../${name}/testdata/vectors.jsonl.gz`, import.meta.url);
-  const lines = gunzipSync(readFileSync(file)).toString().trim().split("\n");
-  return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
-}
-
 /**
  * The architectures with the fields of their key registers and a value that withholds no data access: not execution too, where
  * that would take the right to write (PIR value 6).
  */
 const SAMPLES = [
   {
-    name: "arch-arm64-poe",
     plugin: arm64Poe,
     explainer: arm64,
     keys: { POR_EL1: "por_el1", POR_EL0: "por_el0" } as Record<string, string>,
     open: "0x55555555",
   },
   {
-    name: "arch-x86-pks",
     plugin: x86Pks,
     explainer: x86,
     keys: { IA32_PKRS: "pkrs", PKRU: "pkru" } as Record<string, string>,
@@ -222,7 +212,7 @@ const SAMPLES = [
 const FLIPPED = [0, 1, 2, 4, 5, 6, 7, 8, 10, 11, 51, 53, 54, 59, 60, 61, 62, 63];
 
 /** Which rule a fault's registers say decided; `undefined` where the line has none, or sources disagree on it. */
-function reportedRule(vector: Record<string, unknown>): DecidingRule | undefined {
+function reportedRule(vector: Vector): DecidingRule | undefined {
   if (vector["disputed"] !== undefined) return undefined;
   if (vector["result"] === "ok") return "none";
   const code = vector["error_code"];
@@ -237,12 +227,12 @@ function reportedRule(vector: Record<string, unknown>): DecidingRule | undefined
   return ({ 0: "address-size", 4: "translation", 8: "access-flag", 12: "base" } as const)[status];
 }
 
-describe.each(SAMPLES)("of the vectors of $name", ({ name, plugin, explainer: { explain, tools }, keys, open }) => {
-  const vectors = vectorsOf(name);
+describe.each(SAMPLES)("of the vectors of $plugin.id", ({ plugin, explainer, keys, open }) => {
+  const vectors = sampleOf(plugin.id);
 
   test("each is explained as it went, by the rule that its registers tell of", () => {
     for (const vector of vectors) {
-      const { verdict } = explain({ vector });
+      const { verdict } = explainer.explain({ vector });
       const rule = reportedRule(vector);
       const told = {
         id: vector["id"],
@@ -254,14 +244,8 @@ describe.each(SAMPLES)("of the vectors of $name", ({ name, plugin, explainer: { 
     }
   });
 
-  const container = createContainer();
-  provide(container, PhysicalMemory, createPhysicalMemory([{ firstPfn: 0, pages: 2304 * 256 }]));
-  plugin.setup(container, { physicalAddressBits: 40 });
-  const cpu = resolve(container, CpuFactory).create(0);
-  const decides = (vector: Record<string, unknown>): string => {
-    const { fields } = tools.runVector(vector, cpu, resolve(container, PhysicalMemory));
-    return fields["result"] === "ok" ? "ok" : String(cpu.fault.kind);
-  };
+  const { cpu, run } = vectorMachine(plugin);
+  const decides = (vector: Vector): string => (run(vector)["result"] === "ok" ? "ok" : String(cpu.fault.kind));
 
   test("a change of entry or keys is explained as the CPU then decides, by the register that it asks", () => {
     fc.assert(
@@ -275,7 +259,7 @@ describe.each(SAMPLES)("of the vectors of $name", ({ name, plugin, explainer: { 
           const changed = field in line ? { [field]: `0x${value.toString(16)}` } : {};
           const vector = { ...line, ...changed, pte: `0x${pte.toString(16)}` };
           const decided = decides(vector);
-          const { verdict, reasons } = explain({ vector });
+          const { verdict, reasons } = explainer.explain({ vector });
           expect(verdict.result).toBe(decided === "ok" ? "ok" : "fault");
           expect(verdict.decidedBy === "none").toBe(decided === "ok");
           expect(verdict.decidedBy === "key").toBe(decided === String(FaultKind.PKEY));

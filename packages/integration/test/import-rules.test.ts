@@ -38,6 +38,7 @@ const ALL = [
   "@kpkeys/scenarios",
   "@kpkeys/kunit-suite",
   "@kpkeys/workloads",
+  "@kpkeys/explain",
   "kpkeys",
   "tsyringe",
   "reflect-metadata",
@@ -54,8 +55,9 @@ const TABLE: Record<string, string[]> = {
   "pgtables-hardening": ["@kpkeys/core", "@kpkeys/core/contracts"],
   "cred-hardening": ["@kpkeys/core", "@kpkeys/core/contracts"],
   scenarios: [...CORE, "@kpkeys/kernel"],
-  "kunit-suite": [...CORE, "@kpkeys/kernel", "@kpkeys/scenarios"],
+  "kunit-suite": [...CORE, "@kpkeys/kernel", "@kpkeys/scenarios", "@kpkeys/explain"],
   workloads: [...CORE, "@kpkeys/kernel"],
+  explain: CORE,
   cli: SCOPED,
   integration: [...SCOPED, "kpkeys"],
 };
@@ -72,6 +74,15 @@ describe("each package imports only what its row of the table allows", () => {
       }
     });
   }
+});
+
+test("only explain's entry for Node opens files, as workloads does", async () => {
+  for (const statement of [importing("@kpkeys/workloads"), importing("node:fs")]) {
+    expect(await violations("explain/src/node/file.ts", statement)).toBe(0);
+    expect(await violations("explain/src/vectors/file.ts", statement)).toBe(1);
+    expect(await violations("explain/src/index.ts", statement)).toBe(1);
+  }
+  expect(await violations("explain/src/node/file.ts", importing("@kpkeys/kernel"))).toBe(1);
 });
 
 describe("every way to import is seen", () => {

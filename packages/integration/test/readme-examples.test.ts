@@ -6,6 +6,7 @@ import * as core from "@kpkeys/core";
 import * as contracts from "@kpkeys/core/contracts";
 import * as machine from "@kpkeys/core/machine";
 import * as cred from "@kpkeys/cred-hardening";
+import * as explain from "@kpkeys/explain";
 import * as kernel from "@kpkeys/kernel";
 import * as kunit from "@kpkeys/kunit-suite";
 import * as conformance from "@kpkeys/kunit-suite/conformance";
@@ -24,6 +25,7 @@ const modules = {
   "@kpkeys/core/contracts": contracts,
   "@kpkeys/core/machine": machine,
   "@kpkeys/cred-hardening": cred,
+  "@kpkeys/explain": explain,
   "@kpkeys/kernel": kernel,
   "@kpkeys/kunit-suite": kunit,
   "@kpkeys/kunit-suite/conformance": conformance,

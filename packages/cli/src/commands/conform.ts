@@ -1,8 +1,8 @@
-import { createJudge } from "../conform/judge.js";
-import type { Judge } from "../conform/judge.js";
-import { readVectors } from "../conform/vector-file.js";
+import { Judge } from "@kpkeys/explain";
+import { readVectors } from "@kpkeys/explain/node";
 import { EXIT } from "../errors.js";
 import type { CommonFlags } from "../options.js";
+import { ARCHES } from "../plugins.js";
 import { createProgress } from "../progress.js";
 import {
   conformReportOf,
@@ -29,7 +29,7 @@ const KEPT = 100_000;
  */
 export async function conform(files: readonly string[], flags: Pick<CommonFlags, "arch" | "json">): Promise<number> {
   const start = performance.now();
-  const judge = await createJudge(flags.arch);
+  const judge = new Judge(await Promise.all(flags.arch.map((id) => ARCHES[id]())));
   const asJson = flags.json === true;
   const disagreements: ConformDisagreement[] = [];
   const counts: ConformCounts[] = [];

@@ -1,11 +1,9 @@
 import { type Command, Option } from "../commander.js";
 import { KpkeysError } from "@kpkeys/core";
-import type { ExplainQuestion, FaultQuestion } from "@kpkeys/core/contracts";
-import { loadExplainers } from "../explain/explainers.js";
-import type { Explainer } from "../explain/explainers.js";
-import { readLog } from "../explain/log.js";
-import type { LogReport } from "../explain/log.js";
-import { readVectorArgument } from "../explain/vector-argument.js";
+import { Explainer, explainInputs, vectorArches } from "@kpkeys/explain";
+import type { ExplainQuestion, FaultQuestion } from "@kpkeys/explain";
+import { readLog } from "@kpkeys/explain/node";
+import type { LogReport } from "@kpkeys/explain/node";
 import { EXIT } from "../errors.js";
 import { listOf } from "../options.js";
 import { ARCHES, DEFAULT_FEATURES, FEATURES } from "../plugins.js";
@@ -14,6 +12,7 @@ import { explanationTextOf } from "../report/explanation.js";
 import type { ExplainReport } from "../report/explanation.js";
 import { styleFor } from "../report/style.js";
 import { print, printJson } from "./print.js";
+import { readVectorArgument } from "./vector-argument.js";
 
 /** The flags that are not inputs of an architecture. */
 interface ExplainFlags {
@@ -68,11 +67,17 @@ export async function prepareExplain(command: Command, finish: (status: number) 
   });
 }
 
+/** An explainer for each architecture, in the order of their table. @param ids - what the kernel has */
+async function loadExplainers(ids: readonly FeatureId[]): Promise<Explainer[]> {
+  const features = await Promise.all(ids.map((id) => FEATURES[id]()));
+  return Promise.all(Object.values(ARCHES).map(async (load) => new Explainer(await load(), features)));
+}
+
 /** A flag for each input, under the heading of its architecture; what several have stands under one of its own. */
 function addInputs(command: Command, explainers: readonly Explainer[]): InputFlag[] {
   const flags: InputFlag[] = [];
   for (const { tools } of explainers) {
-    for (const { name, label, description, required } of tools.explainInputs) {
+    for (const { name, label, description, required } of explainInputs(tools)) {
       if (flags.some((flag) => flag.name === name)) continue;
       const owners = ownersOf(name, explainers).map(({ id }) => id);
       const told = label === name ? description : `${label}: ${description}`;
@@ -85,7 +90,7 @@ function addInputs(command: Command, explainers: readonly Explainer[]): InputFla
 }
 
 function ownersOf(name: string, explainers: readonly Explainer[]): Explainer[] {
-  return explainers.filter(({ tools }) => tools.explainInputs.some((input) => input.name === name));
+  return explainers.filter(({ tools }) => explainInputs(tools).some((input) => input.name === name));
 }
 
 /** `kpkeys explain`: why an access faults. */
@@ -99,12 +104,11 @@ async function explain(
   const log = file === undefined ? undefined : await readLog(file, those);
   const asked = await questionOf(flags, inputs);
   const question = log === undefined ? asked : completed(log, asked);
-  const { id, tools, kernel } =
-    log === undefined ? choose(those, flags.arch, question) : those.find((each) => each.id === log.id)!;
+  const explainer = log === undefined ? choose(those, flags.arch, question) : those.find((each) => each.id === log.id)!;
   const report: ExplainReport = {
-    arch: id,
+    arch: explainer.id,
     ...(log === undefined ? { used: [], otherReports: 0 } : usedOf(log, question as FaultQuestion)),
-    ...tools.explain(question, kernel),
+    ...explainer.explain(question),
   };
   if (flags.json === true) printJson(report);
   else print(explanationTextOf(report, styleFor(process.stdout)));
@@ -150,9 +154,9 @@ function choose(those: readonly Explainer[], arch: string | undefined, question:
   if ("vector" in question) {
     const kind = question.vector["arch"];
     const told = kind === undefined ? "missing" : JSON.stringify(kind);
-    const found = those.find(({ tools }) => tools.vectorArches.some((name) => name === kind));
+    const found = those.find(({ tools }) => vectorArches(tools).some((name) => name === kind));
     if (found !== undefined) return found;
-    const kinds = those.flatMap(({ tools }) => tools.vectorArches);
+    const kinds = those.flatMap(({ tools }) => vectorArches(tools));
     throw refuse(`the vector's field 'arch' is ${told}`, kinds.join(" or "));
   }
   // Inputs that an architecture asked for does not have are its own to refuse.

@@ -1,6 +1,6 @@
 import type { VectorValue, WalkStep } from "@kpkeys/core/contracts";
 import { wordsToHex } from "@kpkeys/core/machine";
-import type { VectorDisagreement, VectorVerdict } from "@kpkeys/core/machine";
+import type { VectorDisagreement, VectorVerdict } from "@kpkeys/explain";
 import { count } from "./style.js";
 import type { Style } from "./style.js";
 

@@ -1,4 +1,4 @@
-import type { Explanation, Reason } from "@kpkeys/core/contracts";
+import type { Explanation, Reason } from "@kpkeys/explain";
 import type { Style } from "./style.js";
 import { wrapped } from "./wrap.js";
 

@@ -16,6 +16,7 @@ import {
   toLevel,
 } from "@kpkeys/core/contracts";
 import type { Entry, Mm } from "@kpkeys/core/contracts";
+import { explainInputs } from "@kpkeys/explain";
 import { addressText, buildMachine } from "@kpkeys/kernel";
 import type { Machine } from "@kpkeys/kernel";
 import type { Job } from "../job.js";
@@ -140,7 +141,7 @@ function faultOf(machine: Machine, moments: readonly Moment[]): NonNullable<Show
   const { fault } = machine.cpus.current;
   const registers = Object.fromEntries(tools.faultRegisters(fault).map(({ name, text }) => [name, text]));
   // A register's text may decode the value: 0x0023 (P|W|PK).
-  const inputs = tools.explainInputs.flatMap(({ name, label }) => {
+  const inputs = explainInputs(tools).flatMap(({ name, label }) => {
     const value = registers[label]?.split(" ")[0];
     return value === undefined ? [] : [`--${name}`, value];
   });

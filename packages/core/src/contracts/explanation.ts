@@ -1,158 +1,186 @@
-import type { Kpkeys } from "./kpkeys.js";
-import type { ProtectedObjects } from "./protected-objects.js";
-
-/** A value that an explanation takes by name. */
-export interface ExplainInput {
-  /** The name, as a flag without its dashes: `esr`, `error-code`, `pte`. Two architectures may have inputs of one name. */
-  readonly name: string;
-  /** The manual's name: `ESR_EL1`, `CR2`; of a table entry Linux's: `pte`. */
-  readonly label: string;
-  /** What it is, for `--help`. */
-  readonly description: string;
-  /** Whether there is no explanation without it; for the others a value is assumed, and said. */
-  readonly required: boolean;
-}
-
-/** The report of a fault, as text. */
-export interface FaultQuestion {
-  /**
-   * Values by the names of {@link ExplainInput}: hexadecimal with or without `0x`, as an oops prints them. Table entries are
-   * given by Linux's names of their levels.
-   */
-  readonly inputs: Readonly<Record<string, string>>;
-  /** The table entries from the root down, the leaf last, if they are not among {@link inputs}. */
-  readonly entries?: readonly string[];
-  /** Whether the kernel could not read the table below the last entry given: it prints `BAD`. */
-  readonly unreadable?: boolean;
-}
-
-/** How an architecture's fault reports look in a kernel log. The patterns match anywhere in a line: a log has many prefixes. */
-export interface OopsForm {
-  /** First lines of a report. */
-  readonly heads: readonly RegExp[];
-  /** Lines on signals of user processes, each a report of one line: explained where a log has no report of the kernel's. */
-  readonly signals: readonly RegExp[];
-  /** Lines that belong to an open report, and begin one where none is open: the line of `die()`. */
-  readonly deaths: readonly RegExp[];
-  /**
-   * Where inputs are found. The named groups are the inputs' names, with `_` for `-`. Of several patterns with the same input,
-   * the first that matches in a report counts.
-   */
-  readonly patterns: readonly RegExp[];
-  /** What a report looks like that this model does not cover, by name: a 32-bit kernel. */
-  readonly foreign: readonly (readonly [name: string, pattern: RegExp])[];
-}
-
-/** A line of an architectural vector file. */
-export interface VectorQuestion {
-  /** The parsed line. */
-  readonly vector: Readonly<Record<string, unknown>>;
-}
-
-/** What is to be explained. */
-export type ExplainQuestion = FaultQuestion | VectorQuestion;
-
-/** What an explanation knows of the kernel: the names and rights of keys and contexts, and what the keys are for. */
-export interface ExplainKernel {
-  /** Keys and contexts, frozen. */
-  readonly kpkeys: Kpkeys;
-  /** What the features protect. */
-  readonly objects: ProtectedObjects;
-}
+import type { FaultKind, Privilege } from "./access.js";
+import type { Cpu, FaultReport, WalkStep } from "./cpu.js";
+import type { ExplainInputRule, GivenInputs, OopsForm } from "./explain-inputs.js";
+import type {
+  AccessSetup,
+  GeometryEvidence,
+  KeyUse,
+  NotTables,
+  OtherMachine,
+  ReportedAccess,
+  Rule,
+  SyndromeVerdict,
+  WhatIf,
+} from "./explain-terms.js";
+import type { Geometry, PageTableFormat } from "./page-table-format.js";
+import type { PhysicalMemory } from "./physical-memory.js";
+import type { PkeyRegister, Words } from "./pkey-register.js";
+import type { SystemRegisters } from "./system-registers.js";
 
 /**
- * What a reason is about, in the order of an explanation.
- *
- * - `assumed` — something that was not given
- * - `geometry` — the shape of the page tables, and how it is known
- * - `report` — the fault report, decoded
- * - `walk` — one level of the table walk
- * - `rights` — what the entries allow, keys apart
- * - `key` — the key, and what its register withholds
- * - `context` — the kpkeys context that the register stands for
- * - `rule` — what decided
- * - `guard` — the guard that is likely missing
- * - `hardware` — what the hardware writes into the entries
- * - `agreement` — whether the report is what the model computes
+ * What an architecture says of its rules, in words and as data. Its CPU alone decides an access: the engine tries on it all that
+ * an explanation says.
  */
-export type ReasonTopic =
-  | "assumed"
-  | "geometry"
-  | "report"
-  | "walk"
-  | "rights"
-  | "key"
-  | "context"
-  | "rule"
-  | "guard"
-  | "hardware"
-  | "agreement";
-
-/** One step of an explanation. */
-export interface Reason {
-  /** What it is about. */
-  readonly topic: ReasonTopic;
-  /** In words; one line. */
-  readonly text: string;
-  /** The rule behind it: a section of the manual, a rule or a function of its pseudocode, a patch. */
-  readonly source?: string;
-}
-
-/**
- * Which rule decided an access.
- *
- * - `none` — nothing denies it
- * - `translation` — an entry is not valid
- * - `address-size` — an address is impossible
- * - `access-flag` — the leaf was not accessed before, and hardware may not note it
- * - `reserved` — an entry has a reserved bit set
- * - `base` — the rights of the entries deny it, and the key does not
- * - `key` — the key denies it, whatever the entries say
- * - `other` — something that is no matter of tables or keys: alignment, the bus, tags, the RMP
- */
-export type DecidingRule =
-  "none" | "translation" | "address-size" | "access-flag" | "reserved" | "base" | "key" | "other";
-
-/** What came of an access, and why. */
-export interface ExplainVerdict {
-  /** Whether tables, registers and keys decide the access; `not-tables` if the report is of something else. */
-  readonly kind: "tables" | "not-tables";
-  /** Whether it goes through. */
-  readonly result: "ok" | "fault";
-  /** The rule that decided. */
-  readonly decidedBy: DecidingRule;
-  /** Whether the report says the same as the model. */
-  readonly agrees: boolean;
-  /** In one sentence. */
-  readonly text: string;
-}
-
-/** A change that lets a denied access through. */
-export interface ExplainChange {
-  /** In words: `CR4.SMAP were 0`. */
-  readonly text: string;
-  /** The inputs that differ, with their new values: the same question with these is explained as a success. */
-  readonly inputs: Readonly<Record<string, string>>;
-}
-
-/** The shape of the page tables. */
-export interface ExplainGeometry {
-  /** Page size in bytes. */
-  readonly pageSize: number;
-  /** Width of virtual addresses in bits. */
-  readonly vaBits: number;
-  /** Linux's names of the levels, the top one first; folded levels are left out. */
-  readonly levels: readonly string[];
-}
-
-/** Why an access faults, or does not: the ordered reasons. */
-export interface Explanation {
-  /** The shape of the tables; `null` where it is not known. */
-  readonly geometry: ExplainGeometry | null;
-  /** What would let the access through: one change, or two where one is not enough. */
-  readonly whatIfs: readonly ExplainChange[];
-  /** The reasons, in the order in which the architecture asks. */
-  readonly reasons: readonly Reason[];
-  /** What came of it. */
-  readonly verdict: ExplainVerdict;
+export interface ExplainRules {
+  /** The codec of its entries, of the commonest geometry. */
+  readonly format: PageTableFormat;
+  /** The layout of the key register. */
+  readonly pkeyRegister: PkeyRegister;
+  /** The user's key register by its name among the system registers, and the value of both that withholds nothing. */
+  readonly openKeys: {
+    /** The name. */
+    readonly userRegister: string;
+    /** The value. */
+    readonly value: Words;
+  };
+  /** Its inputs, table entries and geometry apart. */
+  readonly inputs: readonly ExplainInputRule[];
+  /** How its fault reports look in a kernel log; left out if they are not read. */
+  readonly oops?: OopsForm;
+  /** A table entry that withholds nothing, without its address. */
+  readonly openTable: bigint;
+  /** Names of the privileges: `EL1`. */
+  readonly privileges: Readonly<Record<Privilege, string>>;
+  /** Fields of `faultRegisters` that are not compared with the model's: what they hold is in other fields too. */
+  readonly uncompared: readonly string[];
+  /**
+   * Makes a CPU, as its `CpuFactory` does.
+   * @param memory - where the tables are
+   * @param physicalAddressBits - width of physical addresses
+   * @param geometry - the shape of the tables
+   */
+  createCpu(memory: PhysicalMemory, physicalAddressBits: number, geometry: Geometry): Cpu;
+  /**
+   * Makes the registers of a CPU that Linux has set up.
+   * @param geometry - the shape of its tables
+   */
+  createSystemRegisters(geometry: Geometry): SystemRegisters;
+  /**
+   * The access that a syndrome is about.
+   * @param syndromeLow - bits 31 to 0 of the syndrome
+   * @param values - the inputs
+   * @throws KpkeysError ERR_EXPLAIN_INPUT for a syndrome of something else than an access
+   */
+  reportedAccess(syndromeLow: number, values: GivenInputs["values"]): ReportedAccess;
+  /**
+   * What is not known of a report, because a register was given in part; all is known if left out.
+   * @param inputs - the inputs as text
+   */
+  unknown?(inputs: GivenInputs["given"]):
+    | {
+        /** Names of the fields that the inputs leave unknown. */
+        readonly fields: readonly string[];
+        /** Why they are unknown. */
+        readonly text: string;
+      }
+    | undefined;
+  /**
+   * A report as the model's CPU could make it: without what only other CPUs report. As it is if left out.
+   * @param report - a report
+   */
+  comparable?(report: FaultReport): FaultReport;
+  /**
+   * An address without its tag, if it has one.
+   * @param report - has the address
+   * @param inputs - the inputs
+   */
+  untag?(
+    report: FaultReport,
+    inputs: GivenInputs,
+  ):
+    | {
+        /** The address without its tag. */
+        readonly address: bigint;
+        /** The rule by which the tag is ignored. */
+        readonly rule: Rule;
+      }
+    | undefined;
+  /**
+   * What a report is of, if tables and keys do not decide it.
+   * @param report - a report
+   */
+  notTables?(report: FaultReport): NotTables | undefined;
+  /**
+   * What the syndrome alone says decided; if left out, a report without entries is not explained.
+   * @param report - a report
+   */
+  decidedBy?(report: FaultReport): SyndromeVerdict;
+  /**
+   * What a report is of, if table entries might decide it and those that were given do not.
+   * @param report - a report
+   */
+  beyondEntries?(report: FaultReport): NotTables | undefined;
+  /**
+   * A user fault in the words of the signal that the process receives; those of `describeFault` if left out.
+   * @param report - a report
+   * @param pkey - the key of the page, if it is known
+   */
+  describeSignal?(report: FaultReport, pkey: number | undefined): string;
+  /** The shapes of tables that Linux uses, the commonest first; that of the format alone if left out. */
+  readonly geometries?: readonly Geometry[];
+  /**
+   * The codec of entries in tables of a shape.
+   * @param geometry - one of the shapes
+   */
+  formatOf?(geometry: Geometry): PageTableFormat;
+  /**
+   * What registers that were given say of the shape.
+   * @param inputs - the inputs
+   * @param report - has the address
+   * @throws KpkeysError ERR_EXPLAIN_LIMIT for a shape that the model does not walk
+   */
+  geometryOf?(inputs: GivenInputs, report: FaultReport): GeometryEvidence;
+  /**
+   * What a syndrome says beyond `faultRegisters`.
+   * @param report - a report
+   */
+  syndromeDetails(report: FaultReport): readonly string[];
+  /**
+   * Width of physical addresses in bits.
+   * @param values - the inputs
+   * @param geometry - the shape of the tables, whose entries may hold no more
+   * @throws KpkeysError ERR_EXPLAIN_INPUT for a width that no CPU has
+   */
+  physicalAddressBits(values: GivenInputs["values"], geometry: Geometry): number;
+  /**
+   * Other machines that are tried where the report does not agree: values of inputs that were not given. None if left out.
+   * @param inputs - the inputs
+   * @param report - a report
+   */
+  otherMachines?(inputs: GivenInputs, report: FaultReport): readonly OtherMachine[];
+  /**
+   * Where the walk begins.
+   * @param setup - the access
+   */
+  root(setup: AccessSetup): Rule;
+  /**
+   * What an entry is and has.
+   * @param step - the entry
+   * @param setup - the access
+   */
+  entry(step: WalkStep, setup: AccessSetup): Rule;
+  /**
+   * What the entries and registers say of rights, keys apart.
+   * @param setup - the access
+   * @param leaf - the leaf
+   */
+  baseRights(setup: AccessSetup, leaf: WalkStep): readonly Rule[];
+  /**
+   * Which key decides.
+   * @param setup - the access
+   * @param leaf - the leaf
+   */
+  keyUse(setup: AccessSetup, leaf: WalkStep): KeyUse;
+  /**
+   * The rule by which a check decides.
+   * @param kind - which check failed; NONE if none did
+   * @param setup - the access
+   */
+  decision(kind: FaultKind, setup: AccessSetup): Rule;
+  /**
+   * Changes of one thing that might let a denied access through, all of which are tried.
+   * @param kind - which check failed
+   * @param setup - the access
+   */
+  whatIfs(kind: FaultKind, setup: AccessSetup): readonly WhatIf[];
 }

@@ -6,9 +6,9 @@
  */
 export { readArchOptions, refuseArchOption } from "./arch-options.js";
 export type { ArchOptions, PhysicalAddressWidth } from "./arch-options.js";
+export { carryOut } from "./carry-out.js";
 export { createCpu } from "./cpu.js";
 export type { CpuParts } from "./cpu.js";
-export * from "./explain/index.js";
 export { MaskingKpkeysArch } from "./masking-kpkeys-arch.js";
 export type { MaskingOptions } from "./masking-kpkeys-arch.js";
 export { GENERIC_PKEY_NUMBERS } from "./pkey-numbers.js";
@@ -18,12 +18,4 @@ export { reserve } from "./reserve.js";
 export { NEEDS_DIRTY } from "./regime.js";
 export type { LevelDecoding, OutputAddressForm, TranslationRegime, Walk } from "./regime.js";
 export type { TlbGeometry } from "./tlb-geometry.js";
-export { BITS_32, BITS_64, ENTRIES, FLAG, objectOf, oneOf, WHOLE } from "./vector-form.js";
-export type { FieldForm, FieldForms, Vector, VectorForm } from "./vector-form.js";
-export { judgeVector } from "./vector-judge.js";
-export type { VectorDisagreement, VectorVerdict } from "./vector-judge.js";
-export { carryOut, createVectorRunner } from "./vector-run.js";
-export type { VectorRules } from "./vector-run.js";
-export { buildVectorTables, readVectorEntries } from "./vector-tables.js";
-export type { VectorTables } from "./vector-tables.js";
-export { fromWords, highWord, lowWord, toWords, wordsToHex } from "./words.js";
+export { fromWords, highWord, isHex, lowWord, shortHex, toWords, wordsToHex } from "./words.js";

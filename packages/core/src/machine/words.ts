@@ -39,6 +39,16 @@ export function wordsToHex(high: number, low: number): string {
 }
 
 /**
+ * Writes a number in hexadecimal.
+ *
+ * @param value - not negative
+ * @returns `0x` and hex digits without leading zeros
+ */
+export function shortHex(value: bigint): string {
+  return `0x${value.toString(16)}`;
+}
+
+/**
  * Whether a value is a bit pattern in hex.
  *
  * @param value - anything

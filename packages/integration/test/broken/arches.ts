@@ -217,11 +217,14 @@ export const BROKEN_ARCHES: readonly Broken[] = [
   },
   {
     rule: "fault/explain",
-    how: "every fault is explained by the rights of the entries",
-    plugin: replacing(oddArch, ArchTools, (original) => ({
-      explain(question, kernel) {
-        const explanation = original.explain(question, kernel);
-        return { ...explanation, verdict: { ...explanation.verdict, decidedBy: "base" } };
+    how: "every fault is explained as one of a read",
+    plugin: replacing(oddArch, ArchTools, ({ explanation }) => ({
+      explanation: {
+        ...explanation,
+        reportedAccess: (syndrome, values) => ({
+          ...explanation.reportedAccess(syndrome, values),
+          access: Access.READ,
+        }),
       },
     })),
   },

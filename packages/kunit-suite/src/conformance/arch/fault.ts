@@ -1,6 +1,7 @@
 import { Access, FaultKind, Privilege } from "@kpkeys/core/contracts";
-import type { DecidingRule } from "@kpkeys/core/contracts";
 import { fromWords, toWords } from "@kpkeys/core/machine";
+import { explain as explainFault, explainInputs } from "@kpkeys/explain";
+import type { DecidingRule } from "@kpkeys/explain";
 import { createBench } from "../bench.js";
 import type { Bench } from "../bench.js";
 import type { ConformanceRule } from "../rule.js";
@@ -147,32 +148,33 @@ const explain: ConformanceRule = {
   id: "fault/explain",
   sentence:
     "from its registers and its entries alone a fault is explained: what decided it, in agreement with the report",
-  source: "contract ArchTools.explain",
+  source: "contract ArchTools.explanation",
   check({ plugin }, tell) {
     for (const each of CASES) {
       const { bench, address } = faultOf(plugin, each);
       const { tools, cpu, kpkeys, objects, register, format } = bench;
+      const inputRules = explainInputs(tools);
       const inputs: Record<string, string> = {};
       for (const { name, text } of tools.faultRegisters(cpu.fault)) {
-        const input = tools.explainInputs.find(({ label }) => label.toLowerCase() === name.toLowerCase());
+        const input = inputRules.find(({ label }) => label.toLowerCase() === name.toLowerCase());
         const [value] = /0x[\da-f]+/i.exec(text) ?? [];
         if (input !== undefined && value !== undefined) inputs[input.name] = value;
       }
-      const keys = tools.explainInputs.find(({ label }) => label === register.name);
+      const keys = inputRules.find(({ label }) => label === register.name);
       if (keys === undefined) tell(`${register.name} is no input of an explanation`);
       else inputs[keys.name] = valueText({ high: cpu.fault.pkeyRegisterHigh, low: cpu.fault.pkeyRegisterLow });
       const { high, low } = toWords(address);
       cpu.mmu.walk(high, low, (step) => {
         inputs[format.geometry.levels[step.level]!.name] = `0x${fromWords(step.high, step.low).toString(16)}`;
       });
-      const missing = tools.explainInputs.filter(({ name, required }) => required && inputs[name] === undefined);
+      const missing = inputRules.filter(({ name, required }) => required && inputs[name] === undefined);
       if (missing.length > 0) {
         tell(
           `${each.name}: faultRegisters does not tell ${missing.map(({ label }) => label).join(", ")}, which explain requires`,
         );
         continue;
       }
-      const { verdict, reasons } = tools.explain({ inputs }, { kpkeys, objects });
+      const { verdict, reasons } = explainFault({ inputs }, tools, { kpkeys, objects });
       if (verdict.result !== "fault" || verdict.decidedBy !== each.decidedBy) {
         tell(
           `${each.name}, ${accessText(each.access, Privilege.KERNEL)}: explained as ${verdict.result}, decided by ${verdict.decidedBy}; ${each.decidedBy} expected`,

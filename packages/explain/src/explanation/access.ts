@@ -1,0 +1,89 @@
+import { KpkeysError } from "@kpkeys/core";
+import { OK } from "@kpkeys/core/contracts";
+import type { AccessSetup, ExplainRules, FaultReport, WalkStep } from "@kpkeys/core/contracts";
+import { createPhysicalMemory, fromWords, toWords } from "@kpkeys/core/machine";
+import { addressIn } from "./entries.js";
+
+/** What came of an access. */
+export interface Attempt {
+  /** Whether it went through. */
+  readonly ok: boolean;
+  /** The CPU's report, if it did not. */
+  readonly fault: FaultReport;
+  /** The walk, with the entries as they were before; empty if the address is not walked at all. */
+  readonly steps: readonly WalkStep[];
+  /** The entries after the access. */
+  readonly after: readonly bigint[];
+}
+
+/** The access with its tables next to each other, so that a small memory holds them: addresses are the same or different as before. */
+function relocate({ entries, format, physicalAddressBits }: AccessSetup): {
+  readonly moved: readonly bigint[];
+  readonly tables: readonly number[];
+} {
+  const { pageShift } = format.geometry;
+  const limit = 2 ** (physicalAddressBits - pageShift);
+  const frames = new Map<number, number>();
+  const tables = [0];
+  const moved = entries.map((entry, level) => {
+    const { high, low } = toWords(entry);
+    const pfn = format.pfnOf(high, low);
+    if (level === entries.length - 1) return entry;
+    // A table beyond the machine's addresses is not read: the check of its entry comes first.
+    if (pfn >= limit) {
+      tables.push(pfn);
+      return entry;
+    }
+    const frame = frames.get(pfn) ?? frames.size + 1;
+    frames.set(pfn, frame);
+    tables.push(frame);
+    return entry ^ addressIn(format, pfn) ^ addressIn(format, frame);
+  });
+  return { moved, tables };
+}
+
+/**
+ * Makes an access on a new CPU: builds the tables, sets the registers, walks, accesses.
+ *
+ * @param rules - the architecture's CPU
+ * @param setup - the access
+ * @returns what came of it
+ * @throws KpkeysError ERR_EXPLAIN_INPUT when two entries would be in one place
+ */
+export function attemptAccess(rules: ExplainRules, setup: AccessSetup): Attempt {
+  const { format } = setup;
+  const { levels, splitRoots, pageShift } = format.geometry;
+  const { high, low } = toWords(setup.address);
+  const { moved, tables } = relocate(setup);
+  const memory = createPhysicalMemory([{ firstPfn: 0, pages: tables.length }], { pageShift });
+  const slots = tables.map((table, level) => ({ table, index: format.index(level, high, low) }));
+  slots.forEach(({ table, index }, level) => {
+    const above = slots.findIndex((slot) => slot.table === table && slot.index === index);
+    if (above !== level) {
+      throw new KpkeysError("ERR_EXPLAIN_INPUT", `${levels[above]!.name} and ${levels[level]!.name} are one entry`, {
+        expected: "tables at different addresses",
+      });
+    }
+    const entry = toWords(moved[level]!);
+    if (memory.contains(table)) memory.write(table, index, entry.high, entry.low);
+  });
+
+  const cpu = rules.createCpu(memory, setup.physicalAddressBits, format.geometry);
+  for (const [name, value] of Object.entries(setup.registers)) cpu.systemRegisters.write(name, value);
+  const keys = toWords(setup.pkeyRegister);
+  cpu.writePkeyRegister(keys.high, keys.low);
+  cpu.synchronise();
+  if (splitRoots) cpu.mmu.setUserRoot(tables[0]!, 1);
+  cpu.mmu.setKernelRoot(tables[0]!);
+  cpu.mmu.enabled = true;
+
+  const steps: WalkStep[] = [];
+  cpu.mmu.walk(high, low, (step) => steps.push({ ...step, ...toWords(setup.entries[step.level]!) }));
+  const status = cpu.access(high, low, setup.access, setup.privilege);
+  const after = slots.map(({ table, index }, level) => {
+    const entry = setup.entries[level]!;
+    if (!memory.contains(table)) return entry;
+    return entry ^ moved[level]! ^ fromWords(memory.readHigh(table, index), memory.readLow(table, index));
+  });
+  return { ok: status === OK, fault: { ...cpu.fault }, steps, after };
+}

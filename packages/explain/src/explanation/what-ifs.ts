@@ -1,0 +1,141 @@
+import { Access, FaultKind } from "@kpkeys/core/contracts";
+import type { AccessSetup, ExplainRules, KeyUse, Rights, WhatIf } from "@kpkeys/core/contracts";
+import { fromWords, shortHex, toWords } from "@kpkeys/core/machine";
+import { attemptAccess } from "./access.js";
+import type { Asked } from "./asked.js";
+import { namesOfLevel } from "./entries.js";
+import type { ExplainChange } from "./explanation.js";
+import type { AskedKey } from "./keys.js";
+import { rightsInWords } from "./words.js";
+
+/** An access with one thing changed. */
+export interface ChangedAccess {
+  /** What would have to differ: `CR4.SMAP were 0`. */
+  readonly text: string;
+  /** The access with that changed. */
+  readonly setup: AccessSetup;
+}
+
+/**
+ * The access with each of the changes that an architecture thinks of, one at a time.
+ *
+ * @param kind - which check failed
+ * @param setup - the access
+ * @param rules - the architecture's words
+ * @returns those that change something
+ */
+export function changesOf(kind: FaultKind, setup: AccessSetup, rules: ExplainRules): readonly ChangedAccess[] {
+  return rules.whatIfs(kind, setup).flatMap((whatIf) => {
+    const changed = apply(whatIf, setup);
+    return changed === undefined ? [] : [{ text: whatIf.text, setup: changed }];
+  });
+}
+
+function apply({ where, clear, set }: WhatIf, setup: AccessSetup): AccessSetup | undefined {
+  const change = (value: bigint): bigint => (value & ~clear) | set;
+  if (typeof where === "string") {
+    const value = setup.registers[where]!;
+    const registers = { ...setup.registers, [where]: change(value) };
+    return change(value) === value ? undefined : { ...setup, registers };
+  }
+  if (where.every((level) => change(setup.entries[level]!) === setup.entries[level])) return undefined;
+  return { ...setup, entries: setup.entries.map((each, level) => (where.includes(level) ? change(each) : each)) };
+}
+
+/** Rights that let an access through, the narrowest first. */
+const RIGHTS: Readonly<Record<Access, readonly Rights[]>> = {
+  [Access.READ]: ["r", "rw", "rx", "rwx"],
+  [Access.WRITE]: ["rw", "rwx"],
+  [Access.RMW]: ["rw", "rwx"],
+  [Access.FETCH]: ["rx", "rwx"],
+};
+
+/**
+ * Looks for what would let a denied access through: one change, or of the key and one thing more where the key is not alone. Each
+ * is tried on a CPU.
+ *
+ * @param kind - which check failed
+ * @param setup - the access
+ * @param use - the key that was asked
+ * @param rules - the architecture's words
+ * @returns the changes that are enough
+ */
+export function findWhatIfs(
+  kind: FaultKind,
+  setup: AccessSetup,
+  use: KeyUse | undefined,
+  rules: ExplainRules,
+): readonly ChangedAccess[] {
+  const passes = ({ setup: changed }: ChangedAccess): boolean => attemptAccess(rules, changed).ok;
+  const enough = changesOf(kind, setup, rules).filter(passes);
+  if (kind !== FaultKind.PKEY || use === undefined || !("key" in use)) return enough;
+
+  // A register that cannot withhold execution has the same value for some of them.
+  const opened = RIGHTS[setup.access]
+    .map((rights) => withKeyRights(setup, use, rights, rules))
+    .filter(({ text }, at, all) => all.findIndex((each) => each.text === text) === at);
+  const key = opened.find(passes);
+  if (key !== undefined) return [key, ...enough];
+  // What is enough alone is no part of two.
+  const alone = new Set(enough.map(({ text }) => text));
+  const both = opened.flatMap((one) =>
+    changesOf(FaultKind.PERMISSION, one.setup, rules)
+      .filter(({ text }) => !alone.has(text))
+      .map((other): ChangedAccess => ({ text: `${one.text} and ${other.text}`, setup: other.setup })),
+  );
+  const found = both.filter(passes);
+  // The narrowest rights on the key are enough if any are.
+  const narrowest = opened.map(({ text }) => found.filter((each) => each.text.startsWith(`${text} and `)));
+  return [...enough, ...(narrowest.find((list) => list.length > 0) ?? [])];
+}
+
+/** The access with other rights on the key that was asked. */
+function withKeyRights(
+  setup: AccessSetup,
+  { key, register, value }: AskedKey,
+  rights: Rights,
+  { pkeyRegister }: ExplainRules,
+): ChangedAccess {
+  const mask = pkeyRegister.fieldMask(key);
+  const field = pkeyRegister.field(key, rights);
+  const changed = (value & ~fromWords(mask.high, mask.low)) | fromWords(field.high, field.low);
+  const { high, low } = toWords(changed);
+  return {
+    text: `${register} made key ${key} ${rightsInWords(pkeyRegister, high, low, key)} (${shortHex(changed)})`,
+    setup:
+      register === pkeyRegister.name
+        ? { ...setup, pkeyRegister: changed }
+        : { ...setup, registers: { ...setup.registers, [register]: changed } },
+  };
+}
+
+/**
+ * A change as inputs: what the same question has to give instead, with the shape of the tables and the machine that the report
+ * led to.
+ *
+ * @param whatIf - the change
+ * @param asked - the access without it
+ * @param rules - the architecture's words
+ */
+export function changeOf(
+  { text, setup: changed }: ChangedAccess,
+  { setup, pins }: Asked,
+  rules: ExplainRules,
+): ExplainChange {
+  const { pageShift, addressBits } = setup.format.geometry;
+  const inputs: Record<string, string> = {
+    "va-bits": String(addressBits),
+    "page-size": `${2 ** (pageShift - 10)}k`,
+    ...pins,
+  };
+  for (const { name, label, role } of rules.inputs) {
+    if (role === "keys" && changed.pkeyRegister !== setup.pkeyRegister) inputs[name] = shortHex(changed.pkeyRegister);
+    const value = changed.registers[label];
+    if (role === "register" && value !== undefined && value !== setup.registers[label]) inputs[name] = shortHex(value);
+  }
+  changed.entries.forEach((entry, level) => {
+    if (entry === setup.entries[level]) return;
+    for (const name of namesOfLevel(setup.format.geometry, level)) inputs[name] = shortHex(entry);
+  });
+  return { text, inputs };
+}

@@ -1,0 +1,45 @@
+import type { PkeyRegister } from "@kpkeys/core/contracts";
+
+/**
+ * A list as it is said.
+ *
+ * @param items - what is listed
+ * @returns `a`, `a and b`, `a, b and c`
+ */
+export function listed(items: readonly string[]): string {
+  return items.length < 2 ? items.join("") : `${items.slice(0, -1).join(", ")} and ${items.at(-1)!}`;
+}
+
+/** @returns the verb for a list */
+export function wasOrWere(items: readonly unknown[]): string {
+  return items.length === 1 ? "was" : "were";
+}
+
+/** The rights that a key register can give, as they are said. */
+const RIGHTS: Readonly<Record<string, string>> = {
+  none: "no access",
+  r: "read-only",
+  w: "write-only",
+  x: "execute-only",
+  rw: "read-write",
+  rx: "read and execute",
+  wx: "write and execute",
+  rwx: "read, write and execute",
+};
+
+/**
+ * The rights that a value of a key register gives on a key, in words. Execution is left out where the register cannot withhold
+ * it.
+ *
+ * @param register - the layout
+ * @param high - bits 63 to 32 of the value
+ * @param low - bits 31 to 0
+ * @param key - the key
+ */
+export function rightsInWords(register: PkeyRegister, high: number, low: number, key: number): string {
+  const rights = register.rightsOf(high, low, key);
+  const readOnly = register.field(key, "r");
+  const withholdsExecution = register.rightsOf(readOnly.high, readOnly.low, key) === "r";
+  const said = withholdsExecution ? rights : rights.replace("x", "") || "none";
+  return RIGHTS[said]!;
+}

@@ -1,0 +1,29 @@
+/**
+ * Why an access faults, and whether a model of a CPU does what an architecture says: the engine of explanations, and the
+ * one that judges architectural vectors. It knows no architecture; each gives its rules as data in `ArchTools`.
+ *
+ * @packageDocumentation
+ */
+export { explain, explainInputs } from "./explanation/explain.js";
+export { Explainer } from "./explanation/explainer.js";
+export type {
+  DecidingRule,
+  ExplainChange,
+  ExplainGeometry,
+  ExplainInput,
+  ExplainKernel,
+  ExplainQuestion,
+  ExplainVerdict,
+  Explanation,
+  FaultQuestion,
+  Reason,
+  ReasonTopic,
+  VectorQuestion,
+} from "./explanation/explanation.js";
+export { OopsReader } from "./explanation/oops.js";
+export type { FoundInput, OopsReport } from "./explanation/oops.js";
+export { Judge } from "./vectors/judge.js";
+export { parseVector } from "./vectors/json.js";
+export { vectorArches, VectorRunner } from "./vectors/run.js";
+export { judgeVector } from "./vectors/verdict.js";
+export type { VectorDisagreement, VectorOutcome, VectorVerdict } from "./vectors/verdict.js";

@@ -1,0 +1,116 @@
+import { KpkeysError } from "@kpkeys/core";
+import type { Geometry, PhysicalMemory, Vector } from "@kpkeys/core/contracts";
+import { highWord, lowWord, wordsToHex } from "@kpkeys/core/machine";
+import { refuseVector } from "./form.js";
+
+/** The table entries of a vector, as they are in a machine's memory. */
+export interface VectorTables {
+  /** Page-frame numbers of the tables, the root first. */
+  readonly tables: readonly number[];
+  /** Which entry of each table is the vector's. */
+  readonly indices: readonly number[];
+  /** The entries as the vector gives them, the leaf last. */
+  readonly entries: readonly string[];
+  /** Bits 63 to 32 of the address accessed. */
+  readonly high: number;
+  /** Bits 31 to 0 of the address accessed. */
+  readonly low: number;
+  /** Whether there is RAM at the address: a block may reach beyond. */
+  readonly isRam: boolean;
+}
+
+/** log2 of the page size. */
+const PAGE_SHIFT = 12;
+/** Bits 51 to 32 of an entry, which belong to the output address, as a mask of the high word. */
+const ADDRESS_HIGH = 0xfffff;
+/** The lowest address bit that a leaf of each size leaves to the page, by the vector's name of the size. */
+const SIZE_SHIFTS: Readonly<Record<string, number>> = { "4k": 12, "2m": 21, "1g": 30 };
+
+/** The page-frame number in bits 51 to 12 of a bit pattern. */
+function pfnIn(hex: string): number {
+  return (highWord(hex) & ADDRESS_HIGH) * 2 ** 20 + (lowWord(hex) >>> PAGE_SHIFT);
+}
+
+/** Address bits from `shift` on, at most 32 of them. */
+function addressBits(high: number, low: number, shift: number): number {
+  return shift < 32 ? (high << (32 - shift)) | (low >>> shift) : high >> (shift - 32);
+}
+
+/**
+ * Builds the tables of a vector: the root in a page that the vector does not use, each entry of `upper` in the table that the
+ * one before points to, `pte` in the last. A table that an impossible entry puts outside of the memory is left out.
+ *
+ * @param vector - a line that was checked
+ * @param memory - the machine's memory, which is reset
+ * @param levels - the levels of the architecture's tables, the top one first
+ * @returns where they are
+ * @throws KpkeysError ERR_VECTOR_LINE when `upper` does not lead to a leaf of the vector's size; ERR_OUT_OF_MEMORY when no page
+ * is left for the root
+ */
+export function buildVectorTables(vector: Vector, memory: PhysicalMemory, levels: Geometry["levels"]): VectorTables {
+  const upper = vector["upper"] as readonly string[];
+  const leafShift = checkDepth(vector, upper.length, levels);
+  const va = vector["va"] as string;
+  const high = highWord(va);
+  const low = lowWord(va);
+  const frame = pfnIn(vector["frame"] as string);
+
+  const entries = [...upper, vector["pte"] as string];
+  const tables = [0];
+  for (const entry of upper) tables.push(pfnIn(entry));
+  tables[0] = freePage(memory, tables, frame, leafShift);
+  const indices = [];
+
+  memory.reset();
+  for (let level = 0; level < entries.length; level++) {
+    const index = addressBits(high, low, levels[level]!.shift) & 511;
+    indices.push(index);
+    const table = tables[level]!;
+    const entry = entries[level]!;
+    if (memory.contains(table)) memory.write(table, index, highWord(entry), lowWord(entry));
+  }
+  const pageInLeaf = addressBits(high, low, PAGE_SHIFT) & (2 ** (leafShift - PAGE_SHIFT) - 1);
+  return { tables, indices, entries, high, low, isRam: memory.contains(frame + pageInLeaf) };
+}
+
+/** @returns the lowest address bit that the leaf's level translates */
+function checkDepth(vector: Vector, above: number, levels: Geometry["levels"]): number {
+  const level = vector["level"] as string;
+  const shift = SIZE_SHIFTS[level]!;
+  if (levels[above]?.shift === shift) return shift;
+  const expected = `${levels.findIndex((each) => each.shift === shift)} for a leaf of ${level}`;
+  throw refuseVector(vector, `field 'upper' has ${above} entries`, expected);
+}
+
+/** The highest page of RAM that is neither one of the tables nor inside the leaf. */
+function freePage(memory: PhysicalMemory, tables: readonly number[], frame: number, leafShift: number): number {
+  const leafPages = 2 ** (leafShift - PAGE_SHIFT);
+  const leaf = Math.floor(frame / leafPages) * leafPages;
+  let pfn = memory.endPfn - 1;
+  while (pfn >= memory.firstPfn) {
+    if (pfn >= leaf && pfn < leaf + leafPages) pfn = leaf - 1;
+    else if (tables.includes(pfn) || !memory.contains(pfn)) pfn--;
+    else return pfn;
+  }
+  throw new KpkeysError("ERR_OUT_OF_MEMORY", "the vector leaves no page for the root table", {
+    expected: "RAM beside its tables and its leaf",
+  });
+}
+
+/**
+ * Reads the entries of a vector's tables as they are now.
+ *
+ * @param built - what {@link buildVectorTables} gave
+ * @param memory - where they are
+ * @returns the entries from the root down, the leaf last, as hex
+ */
+export function readVectorEntries({ tables, indices, entries }: VectorTables, memory: PhysicalMemory): string[] {
+  const now = [];
+  for (let level = 0; level < tables.length; level++) {
+    const table = tables[level]!;
+    const index = indices[level]!;
+    const there = memory.contains(table);
+    now.push(there ? wordsToHex(memory.readHigh(table, index), memory.readLow(table, index)) : entries[level]!);
+  }
+  return now;
+}

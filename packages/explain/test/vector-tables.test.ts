@@ -1,0 +1,66 @@
+import type { Geometry, Vector } from "@kpkeys/core/contracts";
+import { createPhysicalMemory } from "@kpkeys/core/machine";
+import { describe, expect, test } from "vitest";
+import { buildVectorTables, readVectorEntries } from "../src/vectors/tables.js";
+
+// Three levels of an invented geometry: leaves of 1 GiB, 2 MiB and 4 KiB.
+const LEVELS: Geometry["levels"] = [
+  { name: "pud", shift: 30, indexBits: 9, leaf: true },
+  { name: "pmd", shift: 21, indexBits: 9, leaf: true },
+  { name: "pte", shift: 12, indexBits: 9, leaf: true },
+];
+const VECTOR: Vector = {
+  id: "one",
+  level: "4k",
+  va: "0x12345678",
+  upper: ["0x8001", "0x9001"],
+  pte: "0xa003",
+  frame: "0xa000",
+};
+
+describe("the tables of a vector", () => {
+  const memory = createPhysicalMemory([{ firstPfn: 0, pages: 64 }]);
+  const rootOf = (vector: Vector, where = memory): number => buildVectorTables(vector, where, LEVELS).tables[0]!;
+
+  test("have each entry where the address leads, and read back as they are", () => {
+    const built = buildVectorTables(VECTOR, memory, LEVELS);
+    const { tables, high, low } = built;
+    expect({ high, low }).toEqual({ high: 0, low: 0x12345678 });
+    expect(tables.slice(1)).toEqual([8, 9]);
+    expect(memory.readLow(tables[0]!, 0)).toBe(0x8001);
+    expect(memory.readLow(8, 0x12345678 >>> 21)).toBe(0x9001);
+    expect(memory.readLow(9, (0x12345678 >>> 12) & 511)).toBe(0xa003);
+    expect(readVectorEntries(built, memory)).toEqual(["0x8001", "0x9001", "0xa003"]);
+    memory.write(9, (0x12345678 >>> 12) & 511, 1, 0xa023);
+    expect(readVectorEntries(built, memory).at(-1)).toBe("0x10000a023");
+  });
+
+  test("are all that is in memory", () => {
+    memory.write(20, 3, 1, 1);
+    rootOf(VECTOR);
+    expect(memory.materialisedPages).toBe(3);
+    expect(memory.readLow(20, 3)).toBe(0);
+  });
+
+  test("have a root apart from all tables and from the leaf", () => {
+    expect(rootOf({ ...VECTOR, upper: ["0x3f001", "0x3e001"], pte: "0x3d003", frame: "0x3d000" })).toBe(0x3c);
+    const block = { ...VECTOR, level: "2m", va: "0x8", upper: ["0x1001"], pte: "0x200003", frame: "0x200000" };
+    const large = createPhysicalMemory([{ firstPfn: 0, pages: 1024 }]);
+    expect(rootOf(block, large)).toBe(0x1ff);
+    expect(rootOf({ ...block, pte: "0x3", frame: "0x0" }, large)).toBe(0x3ff);
+    const huge = { ...VECTOR, level: "1g", upper: [], pte: "0x3", frame: "0x0" };
+    expect(() => rootOf(huge, large)).toThrow(/no page for the root/);
+  });
+
+  test("may lie outside of RAM as far as an impossible entry says so", () => {
+    const built = buildVectorTables({ ...VECTOR, upper: ["0x8001", "0x100009001"] }, memory, LEVELS);
+    expect(readVectorEntries(built, memory)).toEqual(["0x8001", "0x100009001", "0xa003"]);
+    expect(built.isRam).toBe(true);
+    expect(buildVectorTables({ ...VECTOR, frame: "0x40000" }, memory, LEVELS).isRam).toBe(false);
+  });
+
+  test("must lead to a leaf of the size that the vector names", () => {
+    expect(() => rootOf({ ...VECTOR, level: "2m" })).toThrow(/vector one: field 'upper' has 2 entries; expected 1 for/);
+    expect(() => rootOf({ ...VECTOR, upper: ["0x1", "0x1", "0x1"] })).toThrow(/'upper' has 3 entries; expected 2 for/);
+  });
+});
