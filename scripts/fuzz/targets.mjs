@@ -157,7 +157,7 @@ export const TARGETS = [
   {
     name: "costs",
     samples: [
-      readFileSync(new URL("cli/data/rfc-v5.costs.json", PACKAGES), "utf8")
+      readFileSync(new URL("workloads/src/cost/rfc-v5.costs.json", PACKAGES), "utf8")
         .slice(0, 600)
         .replace(/,\s*\S*\s*$/, ""),
     ],

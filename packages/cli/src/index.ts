@@ -18,7 +18,7 @@ export type {
   RunReport,
   StoreCounts,
   TraceReport,
-} from "./report/document.js";
+} from "@kpkeys/workloads/report";
 export type { CheckPluginReport, PluginVerdict } from "./report/check-plugin.js";
 export type { ConformDisagreement, ConformReport, ConformWalkStep } from "./report/conform.js";
 export type { ExplainReport } from "./report/explanation.js";
@@ -28,21 +28,26 @@ export type { KunitCasesReport, KunitReport, MachineKunitReport } from "./report
 export type { MuseumExhibit, MuseumReplay, MuseumReport, MuseumSide, MuseumSides } from "./report/museum.js";
 export type { WhatIfReport } from "./report/what-if.js";
 export type { WhatIfRow } from "./overhead/what-if.js";
-export type { OverheadReport } from "./report/overhead.js";
-export type { BenchmarkCounts } from "./overhead/benchmarks.js";
-export type { CostFile, UnitCosts } from "./overhead/costs.js";
-export type { OverheadEstimate } from "./overhead/estimate.js";
+export type {
+  CostFile,
+  HardenedPolicy,
+  HardeningCounts,
+  ModelRow,
+  OverheadEstimate,
+  ParameterName,
+  UnitCosts,
+} from "@kpkeys/workloads/cost";
 export type {
   Accuracy,
+  BenchmarkCounts,
   BestConstant,
   Evaluation,
   FittedCost,
   Half,
+  OverheadReport,
   OverheadRow,
   ParameterReport,
-} from "./overhead/evaluate.js";
-export type { HardeningCounts, ModelRow, ParameterName } from "./overhead/model.js";
-export type { HardenedPolicy } from "./overhead/published.js";
+} from "@kpkeys/workloads/cost/fitting";
 export type { ArchId } from "./plugins.js";
 export type { ShowReport } from "./commands/show.js";
 export type { Demonstration, ShownStore } from "./show/demonstration.js";

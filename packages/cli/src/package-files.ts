@@ -6,8 +6,6 @@ const path = (relative: string): string => fileURLToPath(new URL(relative, impor
 
 /** The package's manifest, for its version. */
 export const MANIFEST: string = path("../package.json");
-/** Unit costs that were fitted to the table of RFC v5. */
-export const RFC_V5_COSTS: string = path("../data/rfc-v5.costs.json");
 /** The tracer that records the page-table size of each process at its exit. */
 export const ACCOUNT_SCRIPT: string = path("../data/account.pl");
 /** The module of a worker thread. */

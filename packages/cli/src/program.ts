@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { COMMANDS } from "./command-line.js";
 import type { Finish } from "./command-line.js";
 import { Command, OutputOption } from "./commander.js";
-import { MANIFEST, RFC_V5_COSTS } from "./package-files.js";
+import { MANIFEST } from "./package-files.js";
 import { examplesOf } from "./examples.js";
 import { EXIT, tellError, tellStdout } from "./errors.js";
 
@@ -72,5 +72,5 @@ async function checkOutputs(command: Command): Promise<void> {
     import("./output.js"),
     import("@kpkeys/workloads"),
   ]);
-  refuseSameFile(outputs, [...inputs, ...Object.values(embeddedTrace), RFC_V5_COSTS]);
+  refuseSameFile(outputs, [...inputs, ...Object.values(embeddedTrace)]);
 }

@@ -1,6 +1,6 @@
 import { SETTERS } from "@kpkeys/core/contracts";
 import type { Setter } from "@kpkeys/core/contracts";
-import type { ArchReport, RunReport } from "../src/report/document.js";
+import type { ArchReport, RunReport } from "@kpkeys/workloads/report";
 
 const none = { pages: 0, keyed: 0, readOnly: 0 };
 

@@ -1,20 +1,21 @@
 import { readFileSync } from "node:fs";
-import { embeddedTrace, NO_WORK } from "@kpkeys/workloads";
+import { embeddedTrace } from "@kpkeys/workloads";
+import { overheadOf, PARAMETERS, RFC_V5_COSTS } from "@kpkeys/workloads/cost";
+import type { Costs, UnitCosts } from "@kpkeys/workloads/cost";
+import {
+  benchmarkCounts,
+  costFileOf,
+  evaluate,
+  fitCosts,
+  GOALS,
+  missedGoals,
+  PUBLISHED,
+} from "@kpkeys/workloads/cost/fitting";
+import type { BenchmarkCounts } from "@kpkeys/workloads/cost/fitting";
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
-import { calibrationJobs } from "../src/commands/overhead.js";
+import { benchmarkRunOf, calibrationJobs } from "../src/commands/overhead.js";
 import { runJob } from "../src/job.js";
-import { benchmarkCounts } from "../src/overhead/benchmarks.js";
-import type { BenchmarkCounts } from "../src/overhead/benchmarks.js";
-import { costFileOf, readCosts } from "../src/overhead/costs.js";
-import type { UnitCosts } from "../src/overhead/costs.js";
-import { estimateOverhead } from "../src/overhead/estimate.js";
-import { evaluate, GOALS, missedGoals } from "../src/overhead/evaluate.js";
-import { fitCosts } from "../src/overhead/fit.js";
-import { overheadOf, PARAMETERS } from "../src/overhead/model.js";
-import type { Costs, ModelRow } from "../src/overhead/model.js";
-import { PUBLISHED } from "../src/overhead/published.js";
-import { median, rankCorrelation } from "../src/overhead/statistics.js";
 import { overheadCsvOf } from "../src/report/overhead.js";
 
 const START = Object.fromEntries(PARAMETERS.map(({ name, start }) => [name, start])) as unknown as Costs;
@@ -24,9 +25,9 @@ describe("the model against the published table", () => {
   let result: ReturnType<typeof evaluate>;
 
   beforeAll(async () => {
-    const results = [];
-    for (const job of calibrationJobs(embeddedTrace.trace)) results.push(await runJob(job));
-    counts = benchmarkCounts(results);
+    const runs = [];
+    for (const job of calibrationJobs(embeddedTrace.trace)) runs.push(benchmarkRunOf(await runJob(job)));
+    counts = benchmarkCounts(runs);
     result = evaluate(counts, 1);
   });
 
@@ -101,9 +102,9 @@ describe("the model against the published table", () => {
     }
   });
 
-  test("gives the unit costs that come along: npm run calibrate writes them anew", async () => {
+  test("gives the unit costs of the package, which npm run calibrate writes", () => {
     const made = costFileOf([result.fits.even, result.fits.odd]);
-    const shipped = await readCosts();
+    const shipped = RFC_V5_COSTS;
     expect({ ...made, costs: null, samples: null }).toEqual({ ...shipped, costs: null, samples: null });
     expect(made.samples).toHaveLength(shipped.samples!.length);
     for (const [name, cost] of Object.entries(made.costs) as [keyof UnitCosts, number][]) {
@@ -134,92 +135,5 @@ describe("the model against the published table", () => {
       }),
       { numRuns: 3, seed: 7 },
     );
-  });
-});
-
-describe("the model", () => {
-  const row: ModelRow = {
-    hardening: { synchronisedWrites: 20, elidedWrites: 10, setMemoryPkeyCalls: 2 },
-    tableWrites: 100,
-    work: { ...NO_WORK, rangeSteps: 4, pages: 8 },
-  };
-
-  test("is the time that the hardening adds, by the time without it", () => {
-    const costs = { ...START, elidedWrite: 0.5, setMemoryPkey: 30, tableWrite: 1, rangeStep: 5, page: 10 };
-    expect(overheadOf(costs, row)).toBeCloseTo((100 * (20 + 5 + 60)) / (100 + 20 + 80), 10);
-  });
-
-  test("adds nothing where nothing is switched and no key set", () => {
-    const hardening = { synchronisedWrites: 0, elidedWrites: 0, setMemoryPkeyCalls: 0 };
-    expect(overheadOf(START, { ...row, hardening })).toBe(0);
-  });
-});
-
-test("the published table is in no other source than its own", () => {
-  const numbers = PUBLISHED.flatMap(({ percent }) => Object.values(percent).map((value) => String(value)));
-  for (const name of ["model", "fit", "evaluate", "benchmarks", "estimate", "costs", "what-if"]) {
-    const source = readFileSync(new URL(`../src/overhead/${name}.ts`, import.meta.url), "utf8");
-    for (const number of numbers.filter((text) => text.length > 4)) expect(source).not.toContain(number);
-  }
-});
-
-describe("the estimate of a workload", () => {
-  const none = { registerWrites: 0, barriers: 0, setMemoryPkeyCalls: 0, userFaults: 100 };
-  const estimate = async (counters: object) =>
-    estimateOverhead({ ...none, ...counters } as Parameters<typeof estimateOverhead>[0], await readCosts());
-
-  test("is nothing when nothing is switched, and says what it is calibrated on", async () => {
-    expect(await estimate({})).toEqual({
-      percent: 0,
-      low: 0,
-      high: 0,
-      basis: "estimated, calibrated on RFC v5's mock measurements",
-    });
-  });
-
-  test("lies in its range, and grows with the switches", async () => {
-    const once = (await estimate({ registerWrites: 1000, barriers: 1000 }))!;
-    const twice = (await estimate({ registerWrites: 2000, barriers: 2000 }))!;
-    expect(once.low).toBeLessThan(once.percent);
-    expect(once.percent).toBeLessThan(once.high);
-    expect(twice.percent / once.percent).toBeCloseTo(2, 5);
-    for (const value of [once.percent, once.low, once.high]) expect(value).toBe(Number(value.toPrecision(6)));
-  });
-
-  test("is not made without a fault to measure system time by", async () => {
-    expect(await estimate({ userFaults: 0 })).toBeNull();
-  });
-});
-
-describe("the statistics", () => {
-  const values = fc.array(fc.integer({ min: -50, max: 50 }), { minLength: 2, maxLength: 30 });
-
-  test("a median has as many values on either side", () => {
-    fc.assert(
-      fc.property(values, (list) => {
-        const middle = median(list);
-        const below = list.filter((value) => value < middle).length;
-        const above = list.filter((value) => value > middle).length;
-        expect(Math.max(below, above)).toBeLessThanOrEqual(list.length / 2);
-      }),
-    );
-  });
-
-  test("a rank correlation is 1 for the same order, -1 for the opposite, and does not see by how much values differ", () => {
-    const distinct = fc.uniqueArray(fc.integer({ min: -50, max: 50 }), { minLength: 2, maxLength: 30 });
-    fc.assert(
-      fc.property(distinct, (list) => {
-        expect(rankCorrelation(list, list)).toBeCloseTo(1, 10);
-        const cubes = list.map((value) => value ** 3);
-        expect(rankCorrelation(list, cubes)).toBeCloseTo(1, 10);
-        const opposite = list.map((value) => -value);
-        expect(rankCorrelation(list, opposite)).toBeCloseTo(-1, 10);
-      }),
-    );
-  });
-
-  test("equal values share their rank", () => {
-    // Ranks 1, 2.5, 2.5, 4 and 1, 2, 3, 4: Pearson's correlation of them.
-    expect(rankCorrelation([1, 2, 2, 3], [1, 2, 3, 4])).toBeCloseTo(4.5 / Math.sqrt(4.5 * 5), 10);
   });
 });

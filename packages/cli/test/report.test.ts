@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { ArchReport } from "../src/report/document.js";
+import type { ArchReport } from "@kpkeys/workloads/report";
 import { PLAIN } from "../src/report/style.js";
 import { textOf } from "../src/report/text.js";
 import { failuresOf } from "../src/report/verdict.js";

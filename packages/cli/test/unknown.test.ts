@@ -1,9 +1,9 @@
 import type { Lack } from "@kpkeys/workloads";
 import { describe, expect, test } from "vitest";
-import type { RunReport } from "../src/report/document.js";
+import type { RunReport } from "@kpkeys/workloads/report";
 import { PLAIN } from "../src/report/style.js";
 import { textOf } from "../src/report/text.js";
-import { withUnknown } from "../src/report/unknown.js";
+import { withUnknown } from "@kpkeys/workloads/report";
 import { archReport, gaps, runReport, seen } from "./fixture.js";
 
 const lackOf = (kind: Lack["kind"]): Lack => ({ kind, reason: `why no ${kind}`, remedy: `how to have ${kind}` });

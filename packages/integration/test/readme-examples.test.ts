@@ -14,6 +14,7 @@ import * as museum from "@kpkeys/kunit-suite/museum";
 import * as pgtables from "@kpkeys/pgtables-hardening";
 import * as scenarios from "@kpkeys/scenarios";
 import * as workloads from "@kpkeys/workloads";
+import * as cost from "@kpkeys/workloads/cost";
 import { describe, expect, it } from "vitest";
 import { examplesOf, runExample } from "../../core/test/framework/run-examples.js";
 
@@ -33,6 +34,7 @@ const modules = {
   "@kpkeys/pgtables-hardening": pgtables,
   "@kpkeys/scenarios": scenarios,
   "@kpkeys/workloads": workloads,
+  "@kpkeys/workloads/cost": cost,
 };
 
 /** Every README and every source that may have examples; core's own tests run those of core. */

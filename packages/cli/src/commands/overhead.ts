@@ -1,16 +1,16 @@
 import { KpkeysError } from "@kpkeys/core";
 import { embeddedTrace } from "@kpkeys/workloads";
 import type { LackKind } from "@kpkeys/workloads";
+import { benchmarkCounts, costFileOf, evaluate, missedGoals, overheadReportOf } from "@kpkeys/workloads/cost/fitting";
+import type { BenchmarkRun } from "@kpkeys/workloads/cost/fitting";
 import { EXIT } from "../errors.js";
 import type { Job, JobResult } from "../job.js";
 import { jobsOf } from "../options.js";
-import { benchmarkCounts } from "../overhead/benchmarks.js";
-import { costFileOf, readCosts, writeCosts } from "../overhead/costs.js";
-import { evaluate, missedGoals } from "../overhead/evaluate.js";
+import { readCosts, writeCosts } from "../overhead/costs.js";
 import { whatIfJobs, whatIfRows } from "../overhead/what-if.js";
 import { ARCHES } from "../plugins.js";
 import type { ArchId } from "../plugins.js";
-import { countsTextOf, overheadCsvOf, overheadReportOf, overheadTextOf } from "../report/overhead.js";
+import { countsTextOf, overheadCsvOf, overheadTextOf } from "../report/overhead.js";
 import { styleFor } from "../report/style.js";
 import { whatIfTextOf } from "../report/what-if.js";
 import { doJobs } from "./jobs.js";
@@ -69,6 +69,14 @@ export function calibrationJobs(trace: string): Job[] {
 }
 
 /**
+ * What a job of {@link calibrationJobs} ran.
+ * @param result - what came of it
+ */
+export function benchmarkRunOf({ job, replay, micro }: JobResult): BenchmarkRun {
+  return { policy: job.policy, replay: replay!, micro: micro! };
+}
+
+/**
  * `kpkeys overhead`: runs the benchmarks of the published table, fits half of it and predicts the other half, both ways round.
  * @param flags - the command line's
  * @returns the exit status: 1 when the predictions miss what they are held to
@@ -78,7 +86,7 @@ export async function overhead(flags: OverheadFlags): Promise<number> {
   const trace = flags.trace ?? embeddedTrace.trace;
   const results = await doJobs(calibrationJobs(trace), {});
   requireFaults(trace, results);
-  const counts = benchmarkCounts(results);
+  const counts = benchmarkCounts(results.map(benchmarkRunOf));
   const { evaluation, fits } = evaluate(counts, flags.seed);
   if (flags.saveCosts !== undefined) writeCosts(flags.saveCosts, costFileOf([fits.even, fits.odd]));
   const style = styleFor(process.stdout);

@@ -1,19 +1,24 @@
 import type { CheckMode, Until } from "@kpkeys/workloads";
+import { reportOf } from "@kpkeys/workloads/report";
 import { EXIT } from "../errors.js";
 import type { Check, Job, JobResult } from "../job.js";
 import { jobsOf } from "../options.js";
 import type { CommonFlags } from "../options.js";
 import { createOutput } from "../output.js";
+import type { ArchId } from "../plugins.js";
 import { readCosts } from "../overhead/costs.js";
 import type { ChosenEvents } from "../recording/events.js";
 import type { Recorded } from "../recording/perf.js";
-import { reportOf } from "../report/document.js";
+import { columnsOf, nameOf } from "../report/findings.js";
 import { moreOf } from "../report/more.js";
 import { styleFor } from "../report/style.js";
 import { textOf } from "../report/text.js";
 import { failuresOf } from "../report/verdict.js";
 import { doJobs } from "./jobs.js";
 import { print, printJson } from "./print.js";
+
+/** The architecture whose key register is an MSR. */
+const MSR_ARCH: ArchId = "x86-pks";
 
 /** The flags of commands that replay. */
 export type ReplayFlags = CommonFlags & {
@@ -78,7 +83,8 @@ export async function reportReplay(
 ): Promise<number> {
   const strongest = flags.policy.at(-1);
   const { vmpte, check, until, sample, seed, cost, wrmsrCycles } = flags;
-  const pricing = { costs: await readCosts(cost), ...(wrmsrCycles !== undefined && { wrmsrCycles }) };
+  const wrmsr = wrmsrCycles === undefined ? undefined : { arch: MSR_ARCH, cycles: wrmsrCycles };
+  const pricing = { costs: await readCosts(cost), ...(wrmsr !== undefined && { wrmsr }) };
   const part = {
     ...(until !== undefined && { until }),
     ...(sample !== undefined && { sample: { every: sample, seed } }),
@@ -90,7 +96,8 @@ export async function reportReplay(
       .map((job) => ({ ...job, ...part, trace, checks, check, ...(vmpte !== undefined && { vmpte }) })),
     ...all.filter(({ policy }) => policy !== strongest).map((job) => ({ ...job, ...part, trace })),
   ];
-  const report = reportOf(jobs, await doObserved(jobs, flags), pricing);
+  const results = await doObserved(jobs, flags);
+  const report = await reportOf(columnsOf(results), jobs.slice(results.length).map(nameOf), pricing);
   if (flags.json === true) printJson(recording === undefined ? report : { ...report, recording: recording.report });
   else {
     const command = checks.includes("kunit") ? "run" : "replay";

@@ -1,13 +1,12 @@
 import type { KernelPolicies } from "@kpkeys/kernel";
 import type { PgtablesOptions } from "@kpkeys/pgtables-hardening";
 import type { Exposure } from "@kpkeys/workloads";
+import { estimateOverhead } from "@kpkeys/workloads/cost";
+import type { CostFile, OverheadEstimate } from "@kpkeys/workloads/cost";
 import type { Job, JobResult } from "../job.js";
 import { jobsOf } from "../options.js";
 import type { CommonFlags } from "../options.js";
 import type { ArchId } from "../plugins.js";
-import type { CostFile } from "./costs.js";
-import { estimateOverhead } from "./estimate.js";
-import type { OverheadEstimate } from "./estimate.js";
 
 /** Another way to build the hardening, as what differs from the newest form of the series. */
 interface Variant {

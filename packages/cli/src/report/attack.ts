@@ -1,9 +1,10 @@
 import type { AttackCount, AttackGap, AttackResult } from "@kpkeys/kunit-suite";
 import type { JobResult } from "../job.js";
-import { seriesTitle } from "@kpkeys/scenarios";
+import { isDocumented, seriesTitle } from "@kpkeys/scenarios";
 import type { Policy, SeriesName } from "@kpkeys/scenarios";
-import { hasPkeys, withDocumented } from "./document.js";
-import type { Documented } from "./document.js";
+import { withDocumented } from "@kpkeys/workloads/report";
+import type { Documented } from "@kpkeys/workloads/report";
+import { hasPkeys } from "./findings.js";
 import { gapNotes, verdictText } from "./notes.js";
 import { count } from "./style.js";
 import type { Style } from "./style.js";
@@ -41,7 +42,7 @@ export function attackReportOf(results: readonly JobResult[]): AttacksReport {
       series: job.series,
       policy: job.policy,
       pkeys: hasPkeys(job),
-      ...withDocumented(attack!, job.series),
+      ...withDocumented(attack!, (gap) => isDocumented(job.series, gap)),
     })),
   };
 }

@@ -1,6 +1,6 @@
 import type { Policy } from "@kpkeys/scenarios";
 import { costRowsOf } from "./costs.js";
-import type { ArchReport, PolicyReport } from "./document.js";
+import type { ArchReport, PolicyReport } from "@kpkeys/workloads/report";
 import { hasFailures } from "./kunit.js";
 import { linearMapRows } from "./linear-map.js";
 import { moreRows, NO_MORE } from "./more.js";

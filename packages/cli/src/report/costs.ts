@@ -1,4 +1,4 @@
-import type { ArchReport, CountedCost } from "./document.js";
+import type { ArchReport, CountedCost } from "@kpkeys/workloads/report";
 
 /** A row of what a replay cost: what it is called, and where it stands. */
 export type CostRow = readonly [label: string, field: CountedCost];

@@ -1,10 +1,10 @@
 import type { Policy } from "@kpkeys/scenarios";
-import type { ArchReport, PolicyReport, RunReport } from "./document.js";
+import type { ArchReport, PolicyReport, RunReport } from "@kpkeys/workloads/report";
 import { moreRows } from "./more.js";
 import { count } from "./style.js";
 import type { Style } from "./style.js";
 import type { GroupCells, Row } from "./table.js";
-import { isUnknown } from "./unknown.js";
+import { isUnknown } from "@kpkeys/workloads/report";
 
 /** The reports of an architecture's policies, in their order. */
 function policiesOf({ policies }: ArchReport): PolicyReport[] {

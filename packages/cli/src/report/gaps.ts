@@ -1,5 +1,5 @@
 import { seriesTitle } from "@kpkeys/scenarios";
-import type { AttackReport, CheckReport, CoverageReport, Documented, Known } from "./document.js";
+import type { AttackReport, CheckReport, CoverageReport, Documented, Known } from "@kpkeys/workloads/report";
 import { count, counted } from "./style.js";
 
 /** A machine of which gaps are told. */

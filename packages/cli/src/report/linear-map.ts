@@ -1,4 +1,4 @@
-import type { ArchReport, Known } from "./document.js";
+import type { ArchReport, Known } from "@kpkeys/workloads/report";
 import { count, size } from "./style.js";
 import type { Row } from "./table.js";
 

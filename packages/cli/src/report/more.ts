@@ -7,7 +7,7 @@ import type { CommonFlags } from "../options.js";
 import { ARCHES, DEFAULT_FEATURES } from "../plugins.js";
 import { shellOf } from "../recording/shell.js";
 import { POLICIES } from "@kpkeys/scenarios";
-import type { RunReport } from "./document.js";
+import type { RunReport } from "@kpkeys/workloads/report";
 import type { Style } from "./style.js";
 import type { Row } from "./table.js";
 

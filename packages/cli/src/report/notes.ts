@@ -1,13 +1,13 @@
 import { seriesTitle } from "@kpkeys/scenarios";
-import type { ArchReport, RunReport } from "./document.js";
+import type { ArchReport, RunReport } from "@kpkeys/workloads/report";
 import { estimateNotes } from "./estimate.js";
 import { gapLines } from "./gaps.js";
 import type { Gapped } from "./gaps.js";
 import type { More } from "./more.js";
 import { count } from "./style.js";
 import type { Style } from "./style.js";
-import { NOTHING, unknownOf } from "./unknown.js";
-import type { Unknown } from "./unknown.js";
+import { NOTHING, unknownOf } from "@kpkeys/workloads/report";
+import type { Unknown } from "@kpkeys/workloads/report";
 import { isHardened, verdictOf } from "./verdict.js";
 import type { Checked } from "./verdict.js";
 

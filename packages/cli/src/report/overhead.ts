@@ -1,38 +1,10 @@
 import { SETTERS } from "@kpkeys/core/contracts";
-import type { BenchmarkCounts } from "../overhead/benchmarks.js";
-import { GOALS, missedGoals } from "../overhead/evaluate.js";
-import type { Evaluation, Half, OverheadRow } from "../overhead/evaluate.js";
-import { UNIT } from "../overhead/model.js";
-import { sixDigits } from "../overhead/statistics.js";
+import { UNIT } from "@kpkeys/workloads/cost";
+import { GOALS, missedGoals } from "@kpkeys/workloads/cost/fitting";
+import type { BenchmarkCounts, Evaluation, Half, OverheadRow } from "@kpkeys/workloads/cost/fitting";
 import type { Style } from "./style.js";
 import { layOut } from "./table.js";
 import type { Row } from "./table.js";
-
-/** What `kpkeys overhead --json` prints: percent, and counts an operation. */
-export interface OverheadReport extends Evaluation {
-  /** What each benchmark had a machine do for one operation. */
-  readonly counts: readonly Pick<BenchmarkCounts, "benchmark" | "policy" | "perOperation">[];
-}
-
-/**
- * Makes the document.
- * @param evaluation - the model held against the published table
- * @param counts - of the benchmarks
- */
-export function overheadReportOf(evaluation: Evaluation, counts: readonly BenchmarkCounts[]): OverheadReport {
-  return {
-    ...rounded(evaluation),
-    counts: counts.map(({ benchmark, policy, perOperation }) => ({ benchmark, policy, perOperation })),
-  };
-}
-
-/** With the digits that all versions of Node agree on. */
-function rounded(evaluation: Evaluation): Evaluation {
-  const text = JSON.stringify(evaluation, (_, value: unknown) =>
-    typeof value === "number" ? sixDigits(value) : value,
-  );
-  return JSON.parse(text) as Evaluation;
-}
 
 /**
  * The predictions as CSV, a line for each number of the published table and each way round.

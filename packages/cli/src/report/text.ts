@@ -12,7 +12,7 @@ import type {
   Known,
   PageCounts,
   RunReport,
-} from "./document.js";
+} from "@kpkeys/workloads/report";
 import { estimateRows } from "./estimate.js";
 import { linearMapRows } from "./linear-map.js";
 import { moreRows, NO_MORE } from "./more.js";
@@ -22,7 +22,7 @@ import { count, counted, NOT_KNOWN } from "./style.js";
 import type { Style } from "./style.js";
 import { layOut } from "./table.js";
 import type { GroupCells, Row } from "./table.js";
-import { isUnknown } from "./unknown.js";
+import { isUnknown } from "@kpkeys/workloads/report";
 import { warningsOf } from "./warnings.js";
 
 /**

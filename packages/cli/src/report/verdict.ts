@@ -1,7 +1,7 @@
 import type { KunitCounts } from "@kpkeys/kunit-suite";
 import { seriesTitle } from "@kpkeys/scenarios";
 import type { Policy } from "@kpkeys/scenarios";
-import type { AttackReport, CheckReport, CoverageReport } from "./document.js";
+import type { AttackReport, CheckReport, CoverageReport } from "@kpkeys/workloads/report";
 import { hasFailures } from "./kunit.js";
 
 /** What is judged: a machine with what was checked in it. */

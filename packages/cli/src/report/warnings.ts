@@ -1,5 +1,5 @@
 import { seriesTitle } from "@kpkeys/scenarios";
-import type { RunReport, TraceReport } from "./document.js";
+import type { RunReport, TraceReport } from "@kpkeys/workloads/report";
 import { count, counted } from "./style.js";
 import type { Style } from "./style.js";
 import { wrapped } from "./wrap.js";

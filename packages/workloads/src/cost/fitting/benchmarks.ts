@@ -1,9 +1,20 @@
-import { NO_WORK } from "@kpkeys/workloads";
-import type { MicroResult, ReplayResult } from "@kpkeys/workloads";
 import type { MachineCounters } from "@kpkeys/kernel";
-import type { JobResult } from "../job.js";
-import type { Policy } from "@kpkeys/scenarios";
-import type { ModelRow } from "./model.js";
+import { NO_WORK } from "../../micro/benchmark.js";
+import type { MicroResult } from "../../micro/benchmark.js";
+import type { ReplayResult } from "../../replay/replay.js";
+import { hardeningCounts } from "../model.js";
+import type { ModelRow } from "../model.js";
+import type { Policy } from "../policy.js";
+
+/** What ran on a machine of one policy. */
+export interface BenchmarkRun {
+  /** How the hardening was used. */
+  readonly policy: Policy;
+  /** The recording that is used as kernbench. */
+  readonly replay: Pick<ReplayResult, "counters">;
+  /** The micro-benchmarks. */
+  readonly micro: readonly MicroResult[];
+}
 
 /** What a machine did for one operation of a benchmark, on average. */
 export interface BenchmarkCounts {
@@ -22,37 +33,26 @@ const KERNBENCH = "kernbench system";
 
 /**
  * The counts of all benchmarks.
- * @param results - of jobs with every policy, which ran the micro-benchmarks and replayed a trace
+ * @param runs - one for each policy, `off` among them; all ran the same micro-benchmarks
  */
-export function benchmarkCounts(results: readonly JobResult[]): BenchmarkCounts[] {
-  const off = resultsOf(results.find(({ job }) => job.policy === "off")!);
-  return results.flatMap((result) =>
-    resultsOf(result).map(({ name, operations, work, counters }, i): BenchmarkCounts => {
+export function benchmarkCounts(runs: readonly BenchmarkRun[]): BenchmarkCounts[] {
+  const off = resultsOf(runs.find(({ policy }) => policy === "off")!);
+  return runs.flatMap((run) =>
+    resultsOf(run).map(({ name, operations, work, counters }, i): BenchmarkCounts => {
       const perOperation = dividedBy(counters, operations);
       const tableWrites = off[i]!.counters.tableWrites / operations;
       const model = { hardening: hardeningCounts(perOperation), tableWrites, work };
-      return { benchmark: name, policy: result.job.policy, perOperation, model };
+      return { benchmark: name, policy: run.policy, perOperation, model };
     }),
   );
 }
 
-/**
- * What of a machine's counters costs time with the hardening on. On a machine without it all are 0.
- * @param counters - the counters
- */
-export function hardeningCounts(
-  counters: Pick<MachineCounters, "registerWrites" | "barriers" | "setMemoryPkeyCalls">,
-): ModelRow["hardening"] {
-  const { registerWrites, barriers, setMemoryPkeyCalls } = counters;
-  return { synchronisedWrites: barriers, elidedWrites: registerWrites - barriers, setMemoryPkeyCalls };
-}
-
 /** The replay is one operation, of which its faults are the work. */
-function resultsOf({ replay, micro }: JobResult): MicroResult[] {
-  return [kernbenchOf(replay!), ...micro!];
+function resultsOf({ replay, micro }: BenchmarkRun): MicroResult[] {
+  return [kernbenchOf(replay), ...micro];
 }
 
-function kernbenchOf({ counters }: ReplayResult): MicroResult {
+function kernbenchOf({ counters }: BenchmarkRun["replay"]): MicroResult {
   return { name: KERNBENCH, operations: 1, work: { ...NO_WORK, userFaults: counters.userFaults }, counters };
 }
 

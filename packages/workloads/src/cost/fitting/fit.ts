@@ -1,8 +1,8 @@
-import { createRandom } from "@kpkeys/workloads";
+import { createRandom } from "../../micro/random.js";
 import { levenbergMarquardt } from "ml-levenberg-marquardt";
-import { overheadOf, PARAMETERS } from "./model.js";
-import type { Costs, ModelRow } from "./model.js";
-import { mean } from "./statistics.js";
+import { overheadOf, PARAMETERS } from "../model.js";
+import type { Costs, ModelRow } from "../model.js";
+import { mean, pick } from "../statistics.js";
 
 /** A row with what was published of it. */
 export interface Observation extends ModelRow {
@@ -16,7 +16,7 @@ export interface Fit {
   readonly costs: Costs;
   /** Costs fitted to the same rows with their residuals exchanged at random: a bootstrap. */
   readonly samples: readonly Costs[];
-  /** Residuals of the rows, each divided by its {@link scatterOf}, around 0 and widened by the degrees of freedom. */
+  /** Residuals of the rows, each divided by its scatter, around 0 and widened by the degrees of freedom. */
   readonly residuals: readonly number[];
 }
 
@@ -85,23 +85,4 @@ export function fitCosts(rows: readonly Observation[], seed: number): Fit {
     return costsOf(search(rows, exchanged, best));
   });
   return { costs, samples, residuals };
-}
-
-/**
- * One of several, at random.
- * @param values - those
- * @param random - gives a number from 0 to 1
- */
-export function pick<T>(values: readonly T[], random: () => number): T {
-  return values[Math.floor(random() * values.length)]!;
-}
-
-/**
- * The range in which nine in ten of some values lie: their 5th and 95th percentile.
- * @param values - at least one
- */
-export function rangeOf(values: readonly number[]): { readonly low: number; readonly high: number } {
-  const ascending = [...values].sort((a, b) => a - b);
-  const at = (share: number): number => ascending[Math.round(share * (ascending.length - 1))]!;
-  return { low: at(0.05), high: at(0.95) };
 }

@@ -44,3 +44,22 @@ export function rankCorrelation(a: readonly number[], b: readonly number[]): num
 export function sixDigits(value: number): number {
   return Number.isInteger(value) ? value : Number(value.toPrecision(6));
 }
+
+/**
+ * One of several, at random.
+ * @param values - those
+ * @param random - gives a number from 0 to 1
+ */
+export function pick<T>(values: readonly T[], random: () => number): T {
+  return values[Math.floor(random() * values.length)]!;
+}
+
+/**
+ * The range in which nine in ten of some values lie: their 5th and 95th percentile.
+ * @param values - at least one
+ */
+export function rangeOf(values: readonly number[]): { readonly low: number; readonly high: number } {
+  const ascending = [...values].sort((a, b) => a - b);
+  const at = (share: number): number => ascending[Math.round(share * (ascending.length - 1))]!;
+  return { low: at(0.05), high: at(0.95) };
+}

@@ -1,12 +1,12 @@
-import { createRandom } from "@kpkeys/workloads";
+import { createRandom } from "../../micro/random.js";
 import type { BenchmarkCounts } from "./benchmarks.js";
-import { fitCosts, pick, rangeOf, scatterOf } from "./fit.js";
+import { fitCosts, scatterOf } from "./fit.js";
 import type { Fit, Observation } from "./fit.js";
-import { overheadOf, PARAMETERS, spreadOfFaults, UNIT } from "./model.js";
-import type { ParameterName } from "./model.js";
+import { overheadOf, PARAMETERS, spreadOfFaults, UNIT } from "../model.js";
+import type { ParameterName } from "../model.js";
+import type { HardenedPolicy } from "../policy.js";
 import { PUBLISHED } from "./published.js";
-import type { HardenedPolicy } from "./published.js";
-import { mean, median, rankCorrelation } from "./statistics.js";
+import { mean, median, pick, rangeOf, rankCorrelation } from "../statistics.js";
 
 /** Which rows of the table a fit knows: those with even numbers or with odd ones, counted from 1. */
 export type Half = "even" | "odd";

@@ -1,7 +1,4 @@
-import type { Policy } from "@kpkeys/scenarios";
-
-/** A policy whose overhead was published: with a switch in each setter, and batched in lazy MMU sections. */
-export type HardenedPolicy = Exclude<Policy, "off">;
+import type { HardenedPolicy } from "../policy.js";
 
 /** A row of the published table. */
 export interface PublishedRow {

@@ -1,20 +1,21 @@
 import type { Setter } from "@kpkeys/core/contracts";
 import type { CoverageGap } from "@kpkeys/kernel";
-import { countResults } from "@kpkeys/kunit-suite";
-import type { AttackGap, KunitCounts } from "@kpkeys/kunit-suite";
-import type { CheckResult, FoundGap, ReplayResult } from "@kpkeys/workloads";
-import type { Job, JobResult } from "../job.js";
-import type { CostFile } from "../overhead/costs.js";
-import { estimateOverhead } from "../overhead/estimate.js";
-import type { OverheadEstimate } from "../overhead/estimate.js";
-import type { ArchId } from "../plugins.js";
-import { isDocumented, POLICIES } from "@kpkeys/scenarios";
-import type { Policy, SeriesName } from "@kpkeys/scenarios";
-import { digestOf } from "./digest.js";
-import { withUnknown } from "./unknown.js";
+import type { OverheadEstimate } from "../cost/estimate.js";
+import type { Policy } from "../cost/policy.js";
+import type { CheckResult, FoundGap } from "../replay/check.js";
+import type { ReplayResult } from "../replay/replay.js";
+import type { AttackGap, KunitCounts } from "./findings.js";
 
 /** A number that depends on the recording: `null` where the recording lacks what it depends on, which {@link RunReport.notKnown} names. */
 export type Known = number | null;
+
+/** Where a gap is. */
+export interface GapPlace {
+  /** Where the pages come from, or what a feature calls its objects. */
+  readonly source: string;
+  /** Which mapping of them is open: `linear`, or another one of the kernel's. */
+  readonly mapping: string;
+}
 
 /** Whether the version of the series leaves a gap open by its own account. */
 export interface Documented {
@@ -189,112 +190,7 @@ export interface MachineName {
   /** The architecture's id. */
   readonly arch: string;
   /** The version of the series. */
-  readonly series: SeriesName;
+  readonly series: string;
   /** The policy. */
   readonly policy: Policy;
-}
-
-/** What counts are turned into time with. */
-export interface Pricing {
-  /** Unit costs of one architecture. */
-  readonly costs: CostFile;
-  /** Cycles of a WRMSR of the key register; nobody has measured them. */
-  readonly wrmsrCycles?: number;
-}
-
-/** The architecture whose key register is an MSR. */
-const MSR_ARCH: ArchId = "x86-pks";
-
-/**
- * Makes the report of jobs that replayed one trace.
- * @param jobs - by architecture and series, those of the strongest policy first and checked
- * @param results - what came of them, in their order; those that were not begun are missing at the end
- * @param pricing - what turns their counts into time
- */
-export function reportOf(jobs: readonly Job[], results: readonly JobResult[], pricing: Pricing): RunReport {
-  const groups = new Map<string, JobResult[]>();
-  for (const result of results) {
-    const column = `${result.job.spec.arch} ${result.job.series}`;
-    groups.set(column, [...(groups.get(column) ?? []), result]);
-  }
-  const traces = results.map(({ replay }) => replay!.trace);
-  const trace = traces.reduce((far, trace) => (trace.events > far.events ? trace : far));
-  const refused = new Set(traces.map((trace) => trace.refused));
-  const report = {
-    trace: { ...trace, refused: refused.size === 1 ? trace.refused : null },
-    notKnown: [],
-    partial: results.length < jobs.length || results.some(({ replay }) => replay!.stopped),
-    notRun: jobs.slice(results.length).map(({ spec, series, policy }) => ({ arch: spec.arch, series, policy })),
-    arches: [...groups.values()].map((group) => archReportOf(group, pricing)),
-  };
-  return withUnknown(report);
-}
-
-const POLICY_NAMES = Object.keys(POLICIES) as Policy[];
-
-/** @param unsorted - of one architecture and series, the checked one first */
-function archReportOf(unsorted: readonly JobResult[], pricing: Pricing): ArchReport {
-  const strongest = unsorted[0]!;
-  const results = POLICY_NAMES.flatMap((name) => unsorted.filter(({ job }) => job.policy === name));
-  const { job, replay, coverage, kunit, attack } = strongest;
-  const { trace, alreadyMapped, inferredMappings, unexplainedFaults, linux, check } = replay!;
-  const checks = {
-    coverage: withDocumented(coverage!, job.series),
-    kunit: kunit && countResults(kunit),
-    attack: attack && withDocumented(attack, job.series),
-  };
-  return {
-    arch: job.spec.arch,
-    series: job.series,
-    pkeys: hasPkeys(job),
-    checked: job.policy,
-    ...checks,
-    linearMap: strongest.linearMap!,
-    check: check && withDocumented(check, job.series),
-    policies: Object.fromEntries(results.map((result) => [result.job.policy, policyReportOf(result, pricing)])),
-    refused: trace.refused,
-    alreadyMapped,
-    inferredMappings,
-    unexplainedFaults,
-    linux,
-    digest: digestOf(results, checks),
-  };
-}
-
-function policyReportOf({ job, replay }: JobResult, { costs, wrmsrCycles }: Pricing): PolicyReport {
-  const { trace, counters, seconds } = replay!;
-  const { tableWrites, writesBySetter, registerWrites, barriers, tlbInvalidations } = counters;
-  const { arch } = job.spec;
-  return {
-    tableWrites,
-    writesBySetter,
-    registerWrites,
-    barriers,
-    tlbInvalidations,
-    seconds,
-    eventsPerSecond: Math.round(trace.events / seconds),
-    events: trace.events,
-    overhead: job.policy === "off" || arch !== costs.arch ? null : estimateOverhead(counters, costs),
-    wrmsrCycles: wrmsrCycles === undefined || arch !== MSR_ARCH ? null : wrmsrCycles * registerWrites,
-  };
-}
-
-/**
- * Whether the CPUs of a job's machine have kernel pkeys.
- * @param job - the job
- */
-export function hasPkeys({ spec }: Job): boolean {
-  return spec.options[spec.arch]?.["pkeys"] !== false;
-}
-
-/**
- * Tells of each gap whether it is documented.
- * @param found - what has gaps
- * @param series - the version of the series that it was found in
- */
-export function withDocumented<Gap extends CoverageGap | AttackGap | FoundGap, Found extends object>(
-  found: Found & { readonly gaps: readonly Gap[] },
-  series: SeriesName,
-): Omit<Found, "gaps"> & { readonly gaps: readonly (Gap & Documented)[] } {
-  return { ...found, gaps: found.gaps.map((gap) => ({ ...gap, documented: isDocumented(series, gap) })) };
 }

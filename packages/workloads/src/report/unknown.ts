@@ -1,4 +1,4 @@
-import type { Lack, LackKind } from "@kpkeys/workloads";
+import type { Lack, LackKind } from "../replay/lacks.js";
 import type { ArchReport, NotKnown, RunReport } from "./document.js";
 
 /** Fields of the report that depend on the same kinds of event. */

@@ -1,10 +1,8 @@
 import type { MachineCounters } from "@kpkeys/kernel";
-import { createRandom } from "@kpkeys/workloads";
-import { hardeningCounts } from "./benchmarks.js";
-import { sixDigits } from "./statistics.js";
-import type { CostFile, UnitCosts } from "./costs.js";
-import { rangeOf } from "./fit.js";
-import { hardeningTime, spreadOfFaults } from "./model.js";
+import { createRandom } from "../micro/random.js";
+import type { CostFile, UnitCosts } from "./cost-file.js";
+import { hardeningCounts, hardeningTime, spreadOfFaults } from "./model.js";
+import { rangeOf, sixDigits } from "./statistics.js";
 
 /** What the hardening is estimated to add to the system time of a workload. */
 export interface OverheadEstimate {

@@ -1,4 +1,5 @@
-import type { KernelWork } from "@kpkeys/workloads";
+import type { MachineCounters } from "@kpkeys/kernel";
+import type { KernelWork } from "../micro/benchmark.js";
 
 /**
  * The unit of all costs. The published numbers are ratios of times, so that only ratios of costs can be had from them: one write of the
@@ -70,6 +71,17 @@ export interface ModelRow {
   readonly tableWrites: number;
   /** What else it is for the kernel. */
   readonly work: KernelWork;
+}
+
+/**
+ * What of a machine's counters costs time with the hardening on. On a machine without it all are 0.
+ * @param counters - the counters
+ */
+export function hardeningCounts(
+  counters: Pick<MachineCounters, "registerWrites" | "barriers" | "setMemoryPkeyCalls">,
+): HardeningCounts {
+  const { registerWrites, barriers, setMemoryPkeyCalls } = counters;
+  return { synchronisedWrites: barriers, elidedWrites: registerWrites - barriers, setMemoryPkeyCalls };
 }
 
 /**

@@ -1,0 +1,114 @@
+import { estimateOverhead } from "../cost/estimate.js";
+import type { CostFile } from "../cost/cost-file.js";
+import type { Policy } from "../cost/policy.js";
+import { digestOf } from "./digest.js";
+import type { ArchReport, Documented, GapPlace, MachineName, PolicyReport, RunReport } from "./document.js";
+import type { CheckedFindings, MachineFindings } from "./findings.js";
+import { withUnknown } from "./unknown.js";
+
+/** What counts are turned into time with. */
+export interface Pricing {
+  /** Unit costs of one architecture. */
+  readonly costs: CostFile;
+  /** Cycles of a write of the key register on the architecture where it is an MSR. Not measured on any machine. */
+  readonly wrmsr?: {
+    /** Id of the architecture. */
+    readonly arch: string;
+    /** Cycles of one write. */
+    readonly cycles: number;
+  };
+}
+
+/** The machines of one architecture and version of the series. */
+export interface Column {
+  /** The machine of the strongest policy. */
+  readonly checked: CheckedFindings;
+  /** Those of the other policies, in any order. */
+  readonly others: readonly MachineFindings[];
+  /** Whether the version leaves a gap open by its own account. */
+  readonly isDocumented: (gap: GapPlace) => boolean;
+}
+
+/** The order of policies in a report, weakest first. */
+const POLICIES: readonly Policy[] = ["off", "naive", "batched"];
+
+/**
+ * Makes the report of machines that replayed one recording.
+ *
+ * @param columns - what was found out, by architecture and version; at least one
+ * @param notRun - the machines that were not begun
+ * @param pricing - what turns counts into time
+ */
+export async function reportOf(
+  columns: readonly Column[],
+  notRun: readonly MachineName[],
+  pricing: Pricing,
+): Promise<RunReport> {
+  const replays = columns.flatMap(({ checked, others }) => [checked, ...others]).map(({ replay }) => replay);
+  const traces = replays.map(({ trace }) => trace);
+  const trace = traces.reduce((far, trace) => (trace.events > far.events ? trace : far));
+  const refused = new Set(traces.map((trace) => trace.refused));
+  return withUnknown({
+    trace: { ...trace, refused: refused.size === 1 ? trace.refused : null },
+    notKnown: [],
+    partial: notRun.length > 0 || replays.some(({ stopped }) => stopped),
+    notRun,
+    arches: await Promise.all(columns.map((column) => archReportOf(column, pricing))),
+  });
+}
+
+async function archReportOf({ checked, others, isDocumented }: Column, pricing: Pricing): Promise<ArchReport> {
+  const machines = POLICIES.flatMap((name) => [checked, ...others].filter(({ policy }) => policy === name));
+  const { arch, series, pkeys, policy, linearMap, replay, coverage, kunit, attack } = checked;
+  const { trace, alreadyMapped, inferredMappings, unexplainedFaults, linux, check } = replay;
+  const checks = {
+    coverage: withDocumented(coverage, isDocumented),
+    kunit,
+    attack: attack && withDocumented(attack, isDocumented),
+  };
+  return {
+    arch,
+    series,
+    pkeys,
+    checked: policy,
+    ...checks,
+    linearMap,
+    check: check && withDocumented(check, isDocumented),
+    policies: Object.fromEntries(machines.map((machine) => [machine.policy, policyReportOf(machine, pricing)])),
+    refused: trace.refused,
+    alreadyMapped,
+    inferredMappings,
+    unexplainedFaults,
+    linux,
+    digest: await digestOf(machines, checks),
+  };
+}
+
+function policyReportOf({ arch, policy, replay }: MachineFindings, { costs, wrmsr }: Pricing): PolicyReport {
+  const { trace, counters, seconds } = replay;
+  const { tableWrites, writesBySetter, registerWrites, barriers, tlbInvalidations } = counters;
+  return {
+    tableWrites,
+    writesBySetter,
+    registerWrites,
+    barriers,
+    tlbInvalidations,
+    seconds,
+    eventsPerSecond: Math.round(trace.events / seconds),
+    events: trace.events,
+    overhead: policy === "off" || arch !== costs.arch ? null : estimateOverhead(counters, costs),
+    wrmsrCycles: wrmsr?.arch === arch ? wrmsr.cycles * registerWrites : null,
+  };
+}
+
+/**
+ * Marks each gap as documented or not.
+ * @param found - what has gaps
+ * @param isDocumented - whether its version of the series documents a gap
+ */
+export function withDocumented<Gap extends GapPlace, Found extends object>(
+  found: Found & { readonly gaps: readonly Gap[] },
+  isDocumented: (gap: Gap) => boolean,
+): Omit<Found, "gaps"> & { readonly gaps: readonly (Gap & Documented)[] } {
+  return { ...found, gaps: found.gaps.map((gap) => ({ ...gap, documented: isDocumented(gap) })) };
+}
