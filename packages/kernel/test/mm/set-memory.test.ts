@@ -12,7 +12,7 @@ import {
   Vmalloc,
 } from "@kpkeys/core/contracts";
 import type { TableAllocator } from "@kpkeys/core/contracts";
-import { provide, resolve } from "@kpkeys/core";
+import { provide, resolve, overriding } from "@kpkeys/core";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { KernelImage } from "../../src/boot/image.js";
@@ -313,7 +313,7 @@ describe("set_direct_map", () => {
     for (const early of [true, false]) {
       const arch = variant((container) => {
         const original = resolve(container, KpkeysArch);
-        provide(container, KpkeysArch, { ...original, supportsKpkeysEarly: () => early });
+        provide(container, KpkeysArch, overriding(original, { supportsKpkeysEarly: () => early }));
       });
       const attach: Attach = (_, container) => {
         resolve(container, ProtectedObjects).declare({ feature: "test", tablePkey: 2 });
