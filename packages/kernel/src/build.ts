@@ -2,7 +2,6 @@ import { lazily, provide, provideClass, resolve } from "@kpkeys/core";
 import type { InjectionToken, PluginRegistry } from "@kpkeys/core";
 import {
   AddressSpaces,
-  ArchTools,
   CpuFactory,
   CpuPower,
   Cpus,
@@ -68,11 +67,19 @@ import { InitialPkeyRegister, Policies } from "./machine/tokens.js";
 import { KernelRcu } from "./rcu.js";
 import { KernelSlabAllocator } from "./slab/slab-allocator.js";
 import { SlabPages } from "./slab/slab-pages.js";
-import { createAddressSpaces } from "./process/address-spaces.js";
-import { createAsids } from "./process/asids.js";
-import { createUserFrames } from "./process/frames.js";
-import { createTasks } from "./process/tasks.js";
-import type { KernelTasks } from "./process/tasks.js";
+import { ActiveMm } from "./process/active-mm.js";
+import { KernelAddressSpaces } from "./process/address-spaces.js";
+import { Asids } from "./process/asids.js";
+import { FaultHandler } from "./process/fault.js";
+import { Fork } from "./process/fork.js";
+import { UserFrames } from "./process/frames.js";
+import { Madvise } from "./process/madvise.js";
+import { Mlock } from "./process/mlock.js";
+import { Mprotect } from "./process/mprotect.js";
+import { Mremap } from "./process/mremap.js";
+import { KernelTasks } from "./process/tasks.js";
+import { Unmap } from "./process/unmap.js";
+import { UserTables } from "./process/user-tables.js";
 import { outOfMemory } from "./out-of-memory.js";
 import { readPolicies } from "./policies.js";
 import { setUpPlugins } from "./set-up.js";
@@ -114,12 +121,10 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
   const arch = get(PgtableArch);
   const memory = get(PhysicalMemory);
   const extensions = get(ExtensionPoints);
-  const tools = get(ArchTools);
   const kpkeys = get(Kpkeys);
   const watching = container.isRegistered(Observer, true) ? get(Observer) : undefined;
   const policies = offer(Policies, readPolicies(spec.kernel));
   const initial = offer(InitialPkeyRegister, kpkeys.initialValue());
-  const needsBarrier = get(PkeyRegister).synchronisation === "barrier";
 
   const factory = get(CpuFactory);
   const all = Array.from({ length: spec.cpus }, (_, id) => factory.create(id));
@@ -202,22 +207,20 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
   const exceptions = serve(Exceptions, KernelExceptions);
   const keyRegisters = serve(KeyRegisters, SavedKeyRegisters);
 
-  const frames = createUserFrames(memory, buddy, image.zeroPage);
-  const spaces = createAddressSpaces({
-    cpus,
-    format,
-    arch,
-    tools,
-    exceptionEntry,
-    tables,
-    populate,
-    frames,
-    lazy,
-    sections,
-    tlb,
-    zeroPage: image.zeroPage,
-  });
-  offer(AddressSpaces, spaces);
+  container.registerInstance(TlbFlush, tlb);
+  container.registerInstance(Sections, sections);
+  serve(UserFrames, UserFrames);
+  container.registerInstance(UserTables, new UserTables(format, tables, populate, lazy, sections));
+  serve(Unmap, Unmap);
+  serve(FaultHandler, FaultHandler);
+  serve(Fork, Fork);
+  serve(Mprotect, Mprotect);
+  serve(Mremap, Mremap);
+  serve(Madvise, Madvise);
+  serve(Mlock, Mlock);
+  const spaces = serve(AddressSpaces, KernelAddressSpaces);
+  serve(Asids, Asids);
+  const activeMm = serve(ActiveMm, ActiveMm);
   const progress = new BootProgress(extensions);
   offer(InitPhases, progress);
 
@@ -241,15 +244,8 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
 
   let tasks: KernelTasks | undefined;
   function startTasks(): void {
-    tasks = createTasks(cpus, image.root, format, spaces, lazy, extensions, watching, {
-      creds,
-      asids: createAsids(cpus, tlb),
-      switched: () => {
-        rcu.noteContextSwitch();
-      },
-      switchPkeyRegister: policies.switchPkeyRegister,
-      needsBarrier,
-    });
+    const register = get(PkeyRegister);
+    tasks = new KernelTasks(cpus, spaces, activeMm, creds, lazy, rcu, extensions, register, policies, watching);
     offer(Tasks, tasks);
     for (const service of [exceptions, keyRegisters, rcu]) service.attachTasks(tasks);
     serve(Creds, CurrentCreds);

@@ -15,7 +15,6 @@ export class Sections {
   /** How many operations run inside one another. */
   private depth = 0;
 
-  /** @param extensions - the features */
   constructor(@inject(ExtensionPoints) extensions: ExtensionPoints) {
     this.onLocked = extensions.handlers("tableLocked");
     this.onUnlocking = extensions.handlers("tableUnlocking");

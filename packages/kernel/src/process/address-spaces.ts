@@ -1,21 +1,23 @@
-import { Errno, MapFlag, Prot } from "@kpkeys/core/contracts";
-import type { AddressSpaces, Mm, Pfn } from "@kpkeys/core/contracts";
-import { outOfMemory } from "../out-of-memory.js";
+import { inject, injectable } from "@kpkeys/core";
+import { Errno, MapFlag, PageTableFormat, PgtableArch, Prot, toVpn } from "@kpkeys/core/contracts";
+import type { Access, AddressSpaces, Mm, Privilege, Vpn } from "@kpkeys/core/contracts";
 import { pageOfAddress } from "../mm/addresses.js";
-import { createAdvice } from "./advice.js";
-import { createFaultHandler } from "./fault.js";
-import { createCopyMappings } from "./fork.js";
-import { createLock } from "./lock.js";
-import { createUserTables, KernelMm } from "./mm.js";
-import type { ProcessParts } from "./mm.js";
-import { createRemap } from "./remap.js";
-import { createUnmap } from "./unmap.js";
+import { Sections } from "../mm/sections.js";
+import { FaultHandler } from "./fault.js";
+import { Fork } from "./fork.js";
+import { Madvise } from "./madvise.js";
+import { Mlock } from "./mlock.js";
+import { KernelMm } from "./mm.js";
+import { Mprotect } from "./mprotect.js";
+import { Mremap } from "./mremap.js";
+import { Unmap } from "./unmap.js";
+import { UserTables } from "./user-tables.js";
 import { newVma, VmFlag } from "./vma.js";
 
 /** Mappings that an address space may have: DEFAULT_MAX_MAP_COUNT of include/linux/mm.h. */
 const MAXIMUM_MAPPINGS = 65530;
 
-/** What mmap keeps of prot, and mprotect accepts beside PROT_SEM, PROT_GROWSDOWN and PROT_GROWSUP: `calc_vm_prot_bits`. */
+/** What mmap keeps of prot, and mprotect accepts in addition to PROT_SEM, PROT_GROWSDOWN and PROT_GROWSUP: `calc_vm_prot_bits`. */
 const RIGHTS = Prot.READ | Prot.WRITE | Prot.EXEC;
 const IGNORED_PROT = 0x0300_0008;
 
@@ -25,164 +27,196 @@ const MINIMUM_ADDRESS = 0x10000;
 /** MAP_NONBLOCK of include/uapi/asm-generic/mman.h: takes MAP_POPULATE back. */
 const MAP_NONBLOCK = 0x10000;
 
-/** Makes the address spaces of the machine. @param parts - what they are made with */
-export function createAddressSpaces(parts: ProcessParts): AddressSpaces {
-  const { format, tables, arch, sections } = parts;
-  const userTables = createUserTables(parts);
-  const unmap = createUnmap(parts, userTables);
-  const faults = createFaultHandler(parts, userTables);
-  const remap = createRemap(parts, userTables, unmap);
-  const advise = createAdvice(parts, userTables, unmap, faults);
-  const lock = createLock(faults);
-  const copyMappings = createCopyMappings(parts, userTables);
-  const { pageShift } = format.geometry;
-  const userEnd = pageOfAddress(arch.layout.userEnd, pageShift);
-  const minimumPage = Math.ceil(MINIMUM_ADDRESS / 2 ** pageShift);
-  const alive = new Map<number, KernelMm>();
-  let made = 0;
-  let files = 0;
+/** The address spaces of the machine: checks the arguments of system calls, each of which is an operation. */
+@injectable()
+export class KernelAddressSpaces implements AddressSpaces {
+  private readonly alive = new Map<number, KernelMm>();
+  readonly all: Iterable<Mm> = { [Symbol.iterator]: () => this.alive.values() };
+  /** Address spaces, and files of mappings, made so far. */
+  private made = 0;
+  private files = 0;
+  private readonly minimumPage: number;
+  private readonly userEnd: number;
 
-  const own = (mm: Mm): KernelMm => KernelMm.of(mm);
-
-  /** `pgd_ctor` on x86: with a shared root a process sees the kernel's half through copied top-level entries. */
-  function copyKernelHalf(root: Pfn): void {
-    if (format.geometry.splitRoots) return;
-    const entries = 2 ** format.geometry.levels[0]!.indexBits;
-    for (let index = entries / 2; index < entries; index++) {
-      const entry = tables.read(tables.root, index);
-      if (format.isPresent(entry.high, entry.low)) tables.setPgd(root, index, entry);
-    }
+  constructor(
+    @inject(PageTableFormat) { geometry }: PageTableFormat,
+    @inject(PgtableArch) arch: PgtableArch,
+    @inject(UserTables) private readonly userTables: UserTables,
+    @inject(Sections) private readonly sections: Sections,
+    @inject(Unmap) private readonly unmap: Unmap,
+    @inject(FaultHandler) private readonly faultHandler: FaultHandler,
+    @inject(Fork) private readonly copies: Fork,
+    @inject(Mprotect) private readonly protect: Mprotect,
+    @inject(Mremap) private readonly remap: Mremap,
+    @inject(Madvise) private readonly advice: Madvise,
+    @inject(Mlock) private readonly locking: Mlock,
+  ) {
+    this.minimumPage = Math.ceil(MINIMUM_ADDRESS / 2 ** geometry.pageShift);
+    this.userEnd = pageOfAddress(arch.layout.userEnd, geometry.pageShift);
   }
 
-  function create(): KernelMm {
-    const root = tables.allocTable("user", 0);
-    if (root < 0) throw outOfMemory("a top-level page table");
-    copyKernelHalf(root);
-    const mm = new KernelMm(++made, root);
-    alive.set(mm.id, mm);
-    return mm;
+  get faults(): number {
+    return this.faultHandler.handled;
   }
 
-  /** `mmput`: the last user takes everything along, even of a fork that ran out of memory. */
-  function put(mm: KernelMm): void {
-    if (--mm.users > 0) return;
-    alive.delete(mm.id);
-    for (const { start, end } of mm.vmas.all) unmap.zap(mm, start, end);
-    unmap.destroy(mm);
+  create(): KernelMm {
+    return this.sections.operation(() => {
+      const mm = new KernelMm(++this.made, this.userTables.allocPgd());
+      this.alive.set(mm.id, mm);
+      return mm;
+    });
   }
 
-  function munmap(mm: KernelMm, page: number, pages: number): number {
-    if (mm.vmas.remove(page, page + pages).length > 0) unmap.unmapRegion(mm, page, page + pages);
-    return 0;
-  }
-
-  /** Whether a range lies in the user's half, and is none too small to be one. */
-  function isUserRange(page: number, pages: number): boolean {
-    return page >= minimumPage && pages > 0 && page + pages <= userEnd;
-  }
-
-  /** Whether a change of a range would make more mappings than there may be: `max_map_count`. */
-  function isFull(mm: KernelMm): boolean {
-    return mm.vmas.all.length >= MAXIMUM_MAPPINGS;
-  }
-
-  const operation =
-    <Arguments extends readonly unknown[], Result>(run: (...args: Arguments) => Result) =>
-    (...args: Arguments): Result =>
-      sections.operation(() => run(...args));
-
-  const spaces: Omit<AddressSpaces, "faults"> = {
-    all: { [Symbol.iterator]: () => alive.values() },
-    create: operation(create),
-    fork: operation((parent) => {
-      const child = create();
-      child.heapStart = own(parent).heapStart;
-      child.heapEnd = own(parent).heapEnd;
+  fork(handle: Mm): KernelMm {
+    return this.call(handle, (parent) => {
+      const child = this.create();
+      child.heapEnd = parent.heapEnd;
       try {
-        copyMappings(own(parent), child);
+        this.copies.dupMmap(parent, child);
       } catch (error) {
-        put(child);
+        this.put(child);
         throw error;
       }
       return child;
-    }),
-    get(mm) {
-      own(mm).users++;
-    },
-    put: operation((mm) => {
-      put(own(mm));
-    }),
-    mmap: operation((handle, page, pages, prot, flags) => {
-      const mm = own(handle);
-      if (!isUserRange(page, pages) || isFull(mm)) return Errno.ENOMEM;
-      munmap(mm, page, pages);
-      const vma = newVma(page, page + pages, prot & RIGHTS, flags, ++files);
+    });
+  }
+
+  get(mm: Mm): void {
+    KernelMm.of(mm).users++;
+  }
+
+  /** `mmput`: the last user removes everything, even of a fork that ran out of memory. */
+  put(handle: Mm): void {
+    this.call(handle, (mm) => {
+      if (--mm.users > 0) return;
+      this.alive.delete(mm.id);
+      this.unmap.destroy(mm);
+    });
+  }
+
+  mmap(handle: Mm, page: Vpn, pages: number, prot: number, flags: number): number {
+    return this.onRange(handle, page, pages, Errno.ENOMEM, (mm, end) => {
+      if (isFull(mm)) return Errno.ENOMEM;
+      this.unmap.munmap(mm, page, end);
+      const vma = newVma(page, end, prot & RIGHTS, flags, ++this.files);
       if (mm.locksFuture) vma.flags |= VmFlag.LOCKED;
       const populate =
         (flags & (MapFlag.POPULATE | MAP_NONBLOCK)) === MapFlag.POPULATE || (vma.flags & VmFlag.LOCKED) !== 0;
       mm.vmas.insert(vma);
-      if (populate) faults.populate(mm, page, page + pages);
+      if (populate) this.faultHandler.populate(mm, page, end);
       return 0;
-    }),
-    munmap: operation((handle, page, pages) => {
-      const mm = own(handle);
-      if (!isUserRange(page, pages)) return Errno.EINVAL;
-      return isFull(mm) && mm.vmas.splits(page, page + pages) ? Errno.ENOMEM : munmap(mm, page, pages);
-    }),
-    mprotect: operation((handle, page, pages, prot) => {
-      const mm = own(handle);
-      if ((prot & ~(RIGHTS | IGNORED_PROT)) !== 0) return Errno.EINVAL;
-      if (!isUserRange(page, pages) || isFull(mm)) return Errno.ENOMEM;
-      remap.mprotect(mm, page, pages, prot & RIGHTS);
-      if ((prot & Prot.WRITE) !== 0) lock.fillLocked(mm, page, page + pages, Prot.WRITE);
+    });
+  }
+
+  munmap(handle: Mm, page: Vpn, pages: number): number {
+    return this.onRange(handle, page, pages, Errno.EINVAL, (mm, end) => {
+      if (isFull(mm) && mm.vmas.splits(page, end)) return Errno.ENOMEM;
+      this.unmap.munmap(mm, page, end);
       return 0;
-    }),
-    mremap: operation((handle, page, pages, newPage, newPages, flags = 0) => {
-      const mm = own(handle);
-      if (!isUserRange(page, Math.max(1, pages)) || !isUserRange(newPage, newPages)) return Errno.EINVAL;
+    });
+  }
+
+  mprotect(handle: Mm, page: Vpn, pages: number, prot: number): number {
+    if ((prot & ~(RIGHTS | IGNORED_PROT)) !== 0) return Errno.EINVAL;
+    return this.onRange(handle, page, pages, Errno.ENOMEM, (mm, end) => {
       if (isFull(mm)) return Errno.ENOMEM;
-      const status = remap.mremap(mm, page, pages, newPage, newPages, flags);
-      if (status === 0 && newPages > pages) lock.fillLocked(mm, newPage + pages, newPage + newPages);
+      this.protect.mprotect(mm, page, end, prot & RIGHTS);
+      if ((prot & Prot.WRITE) !== 0) this.locking.fillLocked(mm, page, end, Prot.WRITE);
+      return 0;
+    });
+  }
+
+  mremap(handle: Mm, page: Vpn, pages: number, newPage: Vpn, newPages: number, flags = 0): number {
+    return this.onRange(handle, newPage, newPages, Errno.EINVAL, (mm, newEnd) => {
+      if (!this.isUserRange(page, Math.max(1, pages))) return Errno.EINVAL;
+      if (isFull(mm)) return Errno.ENOMEM;
+      const status = this.remap.mremap(mm, page, pages, newPage, newPages, flags);
+      if (status === 0 && newPages > pages) this.locking.fillLocked(mm, toVpn(newPage + pages), newEnd);
       return status;
-    }),
-    brk: operation((handle, page) => {
-      const mm = own(handle);
-      if (page < minimumPage || page > userEnd || isFull(mm)) return Errno.ENOMEM;
-      if (mm.heapStart < 0) mm.heapStart = mm.heapEnd = page;
-      if (page > mm.heapEnd) {
-        munmap(mm, mm.heapEnd, page - mm.heapEnd);
-        const grown = newVma(mm.heapEnd, page, Prot.READ | Prot.WRITE, MapFlag.PRIVATE | MapFlag.ANONYMOUS);
-        if (mm.locksFuture) grown.flags |= VmFlag.LOCKED;
-        mm.vmas.insert(grown);
-        if (mm.locksFuture) faults.populate(mm, mm.heapEnd, page);
-      } else if (page < mm.heapEnd) munmap(mm, page, mm.heapEnd - page);
+    });
+  }
+
+  brk(handle: Mm, page: Vpn): number {
+    return this.call(handle, (mm) => {
+      if (page < this.minimumPage || page > this.userEnd || isFull(mm)) return Errno.ENOMEM;
+      const end = mm.heapEnd ?? page;
+      if (page < end) this.unmap.munmap(mm, page, end);
+      else if (page > end) this.growHeap(mm, end, page);
       mm.heapEnd = page;
       return 0;
-    }),
-    madvise: operation((handle, page, pages, advice) => {
-      const mm = own(handle);
-      if (!isUserRange(page, pages)) return Errno.EINVAL;
-      if (isFull(mm) && mm.vmas.splits(page, page + pages)) return Errno.ENOMEM;
-      advise(mm, page, pages, advice);
+    });
+  }
+
+  madvise(handle: Mm, page: Vpn, pages: number, advice: number): number {
+    return this.onRange(handle, page, pages, Errno.EINVAL, (mm, end) => {
+      if (isFull(mm) && mm.vmas.splits(page, end)) return Errno.ENOMEM;
+      this.advice.madvise(mm, page, end, advice);
       return 0;
-    }),
-    mlock: operation((handle, page, pages) => {
-      if (!isUserRange(page, pages)) return Errno.ENOMEM;
-      lock.mlock(own(handle), page, pages);
+    });
+  }
+
+  mlock(handle: Mm, page: Vpn, pages: number): number {
+    return this.onRange(handle, page, pages, Errno.ENOMEM, (mm, end) => {
+      this.locking.mlock(mm, page, end);
       return 0;
-    }),
-    munlock: operation((handle, page, pages) => {
-      if (!isUserRange(page, pages)) return Errno.ENOMEM;
-      lock.munlock(own(handle), page, pages);
+    });
+  }
+
+  munlock(handle: Mm, page: Vpn, pages: number): number {
+    return this.onRange(handle, page, pages, Errno.ENOMEM, (mm, end) => {
+      this.locking.munlock(mm, page, end);
       return 0;
-    }),
-    mlockall: operation((handle, flags) => {
-      lock.mlockall(own(handle), flags);
-    }),
-    protectionAt: (mm, page) => own(mm).vmas.find(page)?.prot ?? -1,
-    endBelow: (mm, page) => own(mm).vmas.endBelow(page),
-    touch: (mm, page, access, privilege) => faults.touch(own(mm), page, access, privilege),
-  };
-  // Added when the rest is there: V8 keeps an object with an accessor in its literal as a hash table.
-  return Object.defineProperty(spaces, "faults", { get: () => faults.handled }) as AddressSpaces;
+    });
+  }
+
+  mlockall(handle: Mm, flags: number): void {
+    this.call(handle, (mm) => {
+      this.locking.mlockall(mm, flags);
+    });
+  }
+
+  protectionAt(mm: Mm, page: Vpn): number {
+    return KernelMm.of(mm).vmas.find(page)?.prot ?? -1;
+  }
+
+  endBelow(mm: Mm, page: Vpn): number {
+    return KernelMm.of(mm).vmas.endBelow(page);
+  }
+
+  touch(mm: Mm, page: Vpn, access: Access, privilege: Privilege): number {
+    return this.faultHandler.touch(KernelMm.of(mm), page, access, privilege);
+  }
+
+  private call<Result>(handle: Mm, run: (mm: KernelMm) => Result): Result {
+    const mm = KernelMm.of(handle);
+    return this.sections.operation(() => run(mm));
+  }
+
+  /** A call with a range, which returns an errno when it is empty or lies outside the user's half. */
+  private onRange(
+    handle: Mm,
+    page: Vpn,
+    pages: number,
+    outside: number,
+    run: (mm: KernelMm, end: Vpn) => number,
+  ): number {
+    return this.call(handle, (mm) => (this.isUserRange(page, pages) ? run(mm, toVpn(page + pages)) : outside));
+  }
+
+  private growHeap(mm: KernelMm, from: Vpn, to: Vpn): void {
+    this.unmap.munmap(mm, from, to);
+    const grown = newVma(from, to, Prot.READ | Prot.WRITE, MapFlag.PRIVATE | MapFlag.ANONYMOUS);
+    if (mm.locksFuture) grown.flags |= VmFlag.LOCKED;
+    mm.vmas.insert(grown);
+    if (mm.locksFuture) this.faultHandler.populate(mm, from, to);
+  }
+
+  private isUserRange(page: Vpn, pages: number): boolean {
+    return page >= this.minimumPage && pages > 0 && page + pages <= this.userEnd;
+  }
+}
+
+/** Whether an address space has as many mappings as there may be: `max_map_count`. */
+function isFull(mm: KernelMm): boolean {
+  return mm.vmas.all.length >= MAXIMUM_MAPPINGS;
 }

@@ -1,32 +1,86 @@
-import { toLevel } from "@kpkeys/core/contracts";
+import { inject, injectable } from "@kpkeys/core";
+import { LazyMmu, PageTableFormat, PageTables, toLevel, toPfn } from "@kpkeys/core/contracts";
 import type { EntryCursor, Pfn } from "@kpkeys/core/contracts";
 import { createEachRun } from "../mm/leaf-runs.js";
-import type { KernelMm, ProcessParts, UserTables } from "./mm.js";
+import type { EachRun } from "../mm/leaf-runs.js";
+import { Sections } from "../mm/sections.js";
+import { TlbFlush } from "../mm/tlb-flush.js";
+import { UserFrames } from "./frames.js";
+import type { KernelMm } from "./mm.js";
+import { UserTables } from "./user-tables.js";
 import { isShared, VmFlag } from "./vma.js";
 import type { Vma } from "./vma.js";
 
-/**
- * Makes the copying of an address space: `dup_mmap` over the mappings and `copy_page_range` over the entries of those that need it:
- * those with an anon_vma, for what a file or shared memory holds can be faulted in again. Private pages become read-only on both
- * sides.
- *
- * @param parts - what it is made with
- * @param userTables - the walk
- */
-export function createCopyMappings(
-  parts: ProcessParts,
-  userTables: UserTables,
-): (parent: KernelMm, child: KernelMm) => void {
-  const { format, tables, frames, tlb, lazy, sections } = parts;
-  const eachRun = createEachRun(tables, format);
+/** The copying of an address space. */
+@injectable()
+export class Fork {
+  private readonly eachRun: EachRun;
 
-  /** `copy_present_ptes` over a run of entries of one table. */
-  function copyEntries(shared: boolean, first: EntryCursor, count: number, childTable: Pfn): void {
+  constructor(
+    @inject(PageTableFormat) private readonly format: PageTableFormat,
+    @inject(PageTables) private readonly tables: PageTables,
+    @inject(UserTables) private readonly userTables: UserTables,
+    @inject(UserFrames) private readonly frames: UserFrames,
+    @inject(TlbFlush) private readonly tlb: TlbFlush,
+    @inject(LazyMmu) private readonly lazy: LazyMmu,
+    @inject(Sections) private readonly sections: Sections,
+  ) {
+    this.eachRun = createEachRun(tables, format);
+  }
+
+  /**
+   * `dup_mmap`: copies the mappings, and the entries of those with an anon_vma; what a file or shared memory holds can be faulted in
+   * again. Private pages become read-only on both sides.
+   * @param parent - is copied
+   * @param child - is empty
+   * @throws KpkeysError ERR_OUT_OF_MEMORY
+   */
+  dupMmap(parent: KernelMm, child: KernelMm): void {
+    try {
+      for (const vma of parent.vmas.all) if ((vma.flags & VmFlag.DONTCOPY) === 0) this.copyVma(parent, child, vma);
+    } finally {
+      // The parent's entries became read-only, even where the copy ends for want of memory.
+      this.tlb.addressSpace(parent.asid);
+    }
+  }
+
+  private copyVma(parent: KernelMm, child: KernelMm, vma: Vma): void {
+    const copy = vma.over(vma.start, vma.end);
+    copy.flags &= ~VmFlag.LOCKED;
+    const wiped = (vma.flags & VmFlag.WIPEONFORK) !== 0;
+    if (wiped) copy.unlinkAnonVma();
+    else if (vma.anonVma !== 0) child.vmas.inheritAnonVma(copy);
+    child.vmas.append(copy);
+    if (!wiped && vma.anonVma !== 0) this.copyRange(parent, child, vma);
+  }
+
+  /** `copy_page_range`: the child gets a table wherever the parent has one in the range, whether it holds anything or not. */
+  private copyRange(parent: KernelMm, child: KernelMm, vma: Vma): void {
+    const shared = isShared(vma);
+    this.tables.walk(
+      parent.root,
+      { from: vma.start, to: vma.end },
+      {
+        table: ({ level, page }) => {
+          this.userTables.ensure(child, page, toLevel(level + 1));
+          return undefined;
+        },
+        run: (first, count) => {
+          this.copyEntries(shared, first, count, this.userTables.ensure(child, first.page).table);
+          return undefined;
+        },
+      },
+    );
+  }
+
+  /** `copy_present_ptes` over entries of one table. */
+  private copyEntries(shared: boolean, first: EntryCursor, count: number, childTable: Pfn): void {
+    const { format, tables, frames } = this;
     const { table } = first;
-    sections.lock(childTable);
-    sections.lock(table);
-    lazy.enable();
-    eachRun(first, count, (index, length, value) => {
+    this.sections.lock(childTable);
+    this.sections.lock(table);
+    this.lazy.enable();
+    this.eachRun(first, count, (index, length, value) => {
       const entry = { ...value };
       if (!shared && format.isWritable(value.high, value.low)) {
         tables.wrprotectPtes(table, index, length);
@@ -35,54 +89,11 @@ export function createCopyMappings(
       if (shared) format.makeClean(entry);
       format.makeOld(entry);
       const pfn = format.pfnOf(value.high, value.low);
-      for (let page = 0; page < length; page++) frames.share(pfn + page);
+      for (let page = 0; page < length; page++) frames.share(toPfn(pfn + page));
       tables.setPtes(childTable, index, entry, length);
     });
-    lazy.disable();
-    sections.unlock(table);
-    sections.unlock(childTable);
+    this.lazy.disable();
+    this.sections.unlock(table);
+    this.sections.unlock(childTable);
   }
-
-  /** `copy_page_range`: the child gets a table wherever the parent has one in the range, whether it holds anything or not. */
-  function copyRange(parent: KernelMm, child: KernelMm, vma: Vma): void {
-    const shared = isShared(vma);
-    tables.walk(
-      parent.root,
-      { from: vma.start, to: vma.end },
-      {
-        table({ level, page }) {
-          userTables.ensure(child, page, toLevel(level + 1));
-          return undefined;
-        },
-        run(first, count) {
-          copyEntries(shared, first, count, userTables.ensure(child, first.page).table);
-          return undefined;
-        },
-      },
-    );
-  }
-
-  function copyAll(parent: KernelMm, child: KernelMm): void {
-    for (const vma of parent.vmas.all) {
-      if ((vma.flags & VmFlag.DONTCOPY) !== 0) continue;
-      const copy = vma.over(vma.start, vma.end);
-      copy.flags &= ~VmFlag.LOCKED;
-      const wiped = (vma.flags & VmFlag.WIPEONFORK) !== 0;
-      if (wiped) {
-        copy.anonVma = 0;
-        copy.inherited = false;
-      } else if (vma.anonVma !== 0) child.vmas.inheritAnonVma(copy);
-      child.vmas.append(copy);
-      if (!wiped && vma.anonVma !== 0) copyRange(parent, child, vma);
-    }
-  }
-
-  // The parent's entries became read-only, even where the copy ends for want of memory.
-  return (parent, child) => {
-    try {
-      copyAll(parent, child);
-    } finally {
-      tlb.addressSpace(parent.asid);
-    }
-  };
 }

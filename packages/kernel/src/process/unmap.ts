@@ -1,11 +1,34 @@
-import { toVpn } from "@kpkeys/core/contracts";
-import type { PageRange, Pfn, Vpn } from "@kpkeys/core/contracts";
+import { inject, injectable } from "@kpkeys/core";
+import { PageTableFormat, PageTables, PgtableArch, toPfn, toVpn } from "@kpkeys/core/contracts";
+import type { EntryCursor, PageRange, Pfn, Vpn } from "@kpkeys/core/contracts";
 import { pageOfAddress } from "../mm/addresses.js";
 import { createEachRun } from "../mm/leaf-runs.js";
-import type { KernelMm, ProcessParts, UserTables } from "./mm.js";
+import type { EachRun } from "../mm/leaf-runs.js";
+import { Sections } from "../mm/sections.js";
+import { TlbFlush } from "../mm/tlb-flush.js";
+import { UserFrames } from "./frames.js";
+import type { KernelMm } from "./mm.js";
+import { UserTables } from "./user-tables.js";
 
-/** The taking away of user mappings. */
-export interface Unmap {
+/** The removal of user mappings. */
+@injectable()
+export class Unmap {
+  private readonly eachRun: EachRun;
+  private readonly userEnd: Vpn;
+
+  constructor(
+    @inject(PageTableFormat) private readonly format: PageTableFormat,
+    @inject(PgtableArch) arch: PgtableArch,
+    @inject(PageTables) private readonly tables: PageTables,
+    @inject(UserTables) private readonly userTables: UserTables,
+    @inject(UserFrames) private readonly frames: UserFrames,
+    @inject(TlbFlush) private readonly tlb: TlbFlush,
+    @inject(Sections) private readonly sections: Sections,
+  ) {
+    this.eachRun = createEachRun(tables, format);
+    this.userEnd = toVpn(pageOfAddress(arch.layout.userEnd, format.geometry.pageShift));
+  }
+
   /**
    * Clears the entries of a range and drops their frames: `zap_page_range`. Does not invalidate translations.
    * @param mm - the address space
@@ -13,14 +36,30 @@ export interface Unmap {
    * @param end - one past the last
    * @returns number of entries cleared
    */
-  zap(mm: KernelMm, start: Vpn, end: Vpn): number;
+  zap(mm: KernelMm, start: Vpn, end: Vpn): number {
+    let cleared = 0;
+    this.userTables.change(mm, start, end, (first, count) => {
+      cleared += this.zapEntries(first, count);
+    });
+    return cleared;
+  }
+
   /**
-   * Zaps a range whose mappings were taken out of the list, frees the tables that serve nobody any more, and invalidates.
+   * Takes the mappings of a range out of the list, zaps it, frees the tables that translate nothing any more, and invalidates:
+   * `do_munmap`.
    * @param mm - the address space
    * @param start - first virtual page
    * @param end - one past the last
    */
-  unmapRegion(mm: KernelMm, start: Vpn, end: Vpn): void;
+  munmap(mm: KernelMm, start: Vpn, end: Vpn): void {
+    if (mm.vmas.remove(start, end).length === 0) return;
+    const cleared = this.zap(mm, start, end);
+    const ceiling = mm.vmas.findAtOrAbove(end)?.start ?? Infinity;
+    const unlinked = this.unlinkTables(mm, { from: start, to: end }, mm.vmas.endBelow(start), ceiling);
+    if (cleared > 0 || unlinked.length > 0) this.tlb.range(start, end - start);
+    for (const table of unlinked) this.tables.freeTable(table);
+  }
+
   /**
    * `madvise_dontneed_single_vma`: zaps a range of one mapping, frees the tables with pages that it covers from end to end
    * (CONFIG_PT_RECLAIM, x86 since Linux 6.14: the kernel that recorded decides), and invalidates.
@@ -28,44 +67,46 @@ export interface Unmap {
    * @param start - first virtual page
    * @param end - one past the last
    */
-  discard(mm: KernelMm, start: Vpn, end: Vpn): void;
-  /**
-   * Frees all tables and the top-level one: the end of `exit_mmap`. All mappings are gone.
-   * @param mm - the address space
-   */
-  destroy(mm: KernelMm): void;
-}
-
-/** Makes it. @param parts - what it is made with @param userTables - the walk */
-export function createUnmap(parts: ProcessParts, userTables: UserTables): Unmap {
-  const { format, tables, frames, tlb, arch, lazy, sections } = parts;
-  const { pageShift } = format.geometry;
-  const { lastLevel, spans, counted } = userTables;
-  const eachRun = createEachRun(tables, format);
-  const userEnd = pageOfAddress(arch.layout.userEnd, pageShift);
-
-  function zap(mm: KernelMm, start: Vpn, end: Vpn): number {
-    let cleared = 0;
-    tables.walk(
+  discard(mm: KernelMm, start: Vpn, end: Vpn): void {
+    const { lastLevel, spans } = this.userTables;
+    const emptied: Pfn[] = [];
+    this.zap(mm, start, end);
+    this.tables.walk(
       mm.root,
       { from: start, to: end },
       {
-        run(first, count) {
-          const { table } = first;
-          sections.lock(table);
-          lazy.enable();
-          eachRun(first, count, (index, length, { high, low }) => {
-            tables.clearFullPtes(table, index, length);
-            const pfn = format.pfnOf(high, low);
-            for (let page = 0; page < length; page++) frames.drop(pfn + page);
-            cleared += length;
-          });
-          lazy.disable();
-          sections.unlock(table);
-          return undefined;
+        leave: (entry, below) => {
+          if (entry.level !== lastLevel - 1 || entry.pages < spans[entry.level]!) return;
+          this.sections.lock(entry.table);
+          entry.clear();
+          this.sections.unlock(entry.table);
+          emptied.push(below);
         },
       },
     );
+    mm.tablePages -= emptied.length;
+    this.tlb.addressSpace(mm.asid);
+    for (const table of emptied) this.tables.freeTable(table);
+  }
+
+  /** Zaps all mappings and frees all tables, the top-level one included: `exit_mmap`. @param mm - the address space */
+  destroy(mm: KernelMm): void {
+    for (const { start, end } of mm.vmas.all) this.zap(mm, start, end);
+    const unlinked = this.unlinkTables(mm, { from: toVpn(0), to: this.userEnd }, 0, Infinity);
+    this.tlb.addressSpace(mm.asid);
+    for (const table of unlinked) this.tables.freeTable(table);
+    this.tables.freeTable(mm.root);
+  }
+
+  /** `zap_present_ptes`. @returns number of entries cleared */
+  private zapEntries(first: EntryCursor, count: number): number {
+    let cleared = 0;
+    this.eachRun(first, count, (index, length, { high, low }) => {
+      this.tables.clearFullPtes(first.table, index, length);
+      const pfn = this.format.pfnOf(high, low);
+      for (let page = 0; page < length; page++) this.frames.drop(toPfn(pfn + page));
+      cleared += length;
+    });
     return cleared;
   }
 
@@ -73,10 +114,11 @@ export function createUnmap(parts: ProcessParts, userTables: UserTables): Unmap 
    * `free_pgd_range` and its kin: takes every table out whose whole span lies between floor and ceiling, the nearest pages that a
    * neighbour may still use. The caller gives the tables back after the invalidation, as `tlb_finish_mmu` does.
    */
-  function unlinkTables(mm: KernelMm, range: PageRange, floor: Vpn, ceiling: number): readonly Pfn[] {
+  private unlinkTables(mm: KernelMm, range: PageRange, floor: number, ceiling: number): readonly Pfn[] {
+    const { spans, counted } = this.userTables;
     const unlinked: Pfn[] = [];
-    tables.walk(mm.root, range, {
-      leave(entry, below) {
+    this.tables.walk(mm.root, range, {
+      leave: (entry, below) => {
         const span = spans[entry.level]!;
         const base = entry.page - (entry.page % span);
         if (base < floor || base + span > ceiling) return;
@@ -87,41 +129,4 @@ export function createUnmap(parts: ProcessParts, userTables: UserTables): Unmap 
     });
     return unlinked;
   }
-
-  return {
-    zap,
-    unmapRegion(mm, start, end) {
-      const cleared = zap(mm, start, end);
-      const ceiling = mm.vmas.findAtOrAbove(end)?.start ?? Infinity;
-      const unlinked = unlinkTables(mm, { from: start, to: end }, mm.vmas.endBelow(start), ceiling);
-      if (cleared > 0 || unlinked.length > 0) tlb.range(start, end - start);
-      for (const table of unlinked) tables.freeTable(table);
-    },
-    discard(mm, start, end) {
-      const emptied: Pfn[] = [];
-      zap(mm, start, end);
-      tables.walk(
-        mm.root,
-        { from: start, to: end },
-        {
-          leave(entry, below) {
-            if (entry.level !== lastLevel - 1 || entry.pages < spans[entry.level]!) return;
-            sections.lock(entry.table);
-            entry.clear();
-            sections.unlock(entry.table);
-            emptied.push(below);
-          },
-        },
-      );
-      mm.tablePages -= emptied.length;
-      tlb.addressSpace(mm.asid);
-      for (const table of emptied) tables.freeTable(table);
-    },
-    destroy(mm) {
-      const unlinked = unlinkTables(mm, { from: toVpn(0), to: userEnd }, toVpn(0), Infinity);
-      tlb.addressSpace(mm.asid);
-      for (const table of unlinked) tables.freeTable(table);
-      tables.freeTable(mm.root);
-    },
-  };
 }

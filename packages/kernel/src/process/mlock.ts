@@ -1,0 +1,59 @@
+import { inject, injectable } from "@kpkeys/core";
+import { Prot, toVpn } from "@kpkeys/core/contracts";
+import type { Vpn } from "@kpkeys/core/contracts";
+import { FaultHandler } from "./fault.js";
+import type { KernelMm } from "./mm.js";
+import { isShared, VmFlag } from "./vma.js";
+
+/** MCL_ bits of mlockall (include/uapi/asm-generic/mman.h). */
+const MCL = { CURRENT: 1, FUTURE: 2, ONFAULT: 4 } as const;
+
+/** The locking of mappings into memory (mm/mlock.c): for page tables, that they are filled at once. */
+@injectable()
+export class Mlock {
+  constructor(@inject(FaultHandler) private readonly faults: FaultHandler) {}
+
+  /** `mlock`. @param mm - the address space @param start - first virtual page @param end - one past the last */
+  mlock(mm: KernelMm, start: Vpn, end: Vpn): void {
+    setLocked(mm, start, end, true);
+    this.fillLocked(mm, start, end);
+  }
+
+  /** `munlock`. @param mm - the address space @param start - first virtual page @param end - one past the last */
+  munlock(mm: KernelMm, start: Vpn, end: Vpn): void {
+    setLocked(mm, start, end, false);
+  }
+
+  /** `mlockall`, and `munlockall` with no flags. @param mm - the address space @param flags - MCL_ bits */
+  mlockall(mm: KernelMm, flags: number): void {
+    mm.locksFuture = (flags & MCL.FUTURE) !== 0 && (flags & MCL.ONFAULT) === 0;
+    const locked = (flags & MCL.CURRENT) !== 0;
+    if (flags !== 0 && !locked) return;
+    const [start, end] = [toVpn(0), toVpn(Infinity)];
+    setLocked(mm, start, end, locked);
+    if (locked && (flags & MCL.ONFAULT) === 0) this.fillLocked(mm, start, end);
+  }
+
+  /**
+   * `__mm_populate`: fills each locked mapping of a range. Holes and mappings without rights do not end it.
+   * @param mm - the address space
+   * @param start - first virtual page
+   * @param end - one past the last
+   * @param prot - rights that a mapping must have to be filled
+   */
+  fillLocked(mm: KernelMm, start: Vpn, end: Vpn, prot = 0): void {
+    for (const vma of mm.vmas.inside(start, end)) {
+      if ((vma.flags & VmFlag.LOCKED) === 0 || (vma.prot & prot) !== prot) continue;
+      if (prot === Prot.WRITE && isShared(vma)) continue;
+      this.faults.populate(mm, toVpn(Math.max(start, vma.start)), toVpn(Math.min(end, vma.end)));
+    }
+  }
+}
+
+function setLocked(mm: KernelMm, start: Vpn, end: Vpn, locked: boolean): void {
+  for (const vma of mm.vmas.isolate(start, end)) {
+    if (locked) vma.flags |= VmFlag.LOCKED;
+    else vma.flags &= ~VmFlag.LOCKED;
+  }
+  mm.vmas.mergeAround(start, end);
+}

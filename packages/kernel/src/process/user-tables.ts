@@ -1,0 +1,97 @@
+import { inject, injectable } from "@kpkeys/core";
+import { LazyMmu, PageTableFormat, PageTables, toLevel } from "@kpkeys/core/contracts";
+import type { EntryCursor, Level, Pfn, Vpn } from "@kpkeys/core/contracts";
+import type { Populate } from "../mm/populate.js";
+import { Sections } from "../mm/sections.js";
+import { outOfMemory } from "../out-of-memory.js";
+import type { KernelMm } from "./mm.js";
+
+/** The user tables of address spaces. */
+@injectable()
+export class UserTables {
+  /** Level of the tables with pages. */
+  readonly lastLevel: Level;
+  /** Entries of such a table. */
+  readonly entries: number;
+  /** Pages that an entry of each level translates. */
+  readonly spans: readonly number[];
+  /** Whether `mm_pgtables_bytes`, VmPTE in /proc, counts the tables of each level: those of pte, pmd and pud. */
+  readonly counted: readonly boolean[];
+
+  constructor(
+    @inject(PageTableFormat) private readonly format: PageTableFormat,
+    @inject(PageTables) private readonly tables: PageTables,
+    private readonly populate: Populate,
+    @inject(LazyMmu) private readonly lazy: LazyMmu,
+    @inject(Sections) private readonly sections: Sections,
+  ) {
+    const { levels, pageShift } = format.geometry;
+    this.lastLevel = toLevel(levels.length - 1);
+    this.entries = 2 ** levels[this.lastLevel]!.indexBits;
+    this.spans = levels.map(({ shift }) => 2 ** (shift - pageShift));
+    this.counted = levels.map(({ name }) => name === "pte" || name === "pmd" || name === "pud");
+  }
+
+  /**
+   * `pgd_alloc`: makes a top-level table. With a shared root a process uses the kernel's half through copied entries.
+   * @returns its page-frame number
+   * @throws KpkeysError ERR_OUT_OF_MEMORY
+   */
+  allocPgd(): Pfn {
+    const { splitRoots, levels } = this.format.geometry;
+    const root = this.tables.allocTable("user", toLevel(0));
+    if (root < 0) throw outOfMemory("a top-level page table");
+    if (splitRoots) return root;
+    const entries = 2 ** levels[0]!.indexBits;
+    for (let index = entries / 2; index < entries; index++) {
+      const entry = this.tables.read(this.tables.root, index);
+      if (this.format.isPresent(entry.high, entry.low)) this.tables.setPgd(root, index, entry);
+    }
+    return root;
+  }
+
+  /**
+   * Finds the entry that translates a user page, and makes the tables that are missing on the way to it.
+   * @param mm - the address space
+   * @param page - virtual page
+   * @param level - of the table that holds the entry; the one with pages if left out
+   * @returns the entry, which has not been read
+   * @throws KpkeysError ERR_OUT_OF_MEMORY
+   */
+  ensure(mm: KernelMm, page: Vpn, level: Level = this.lastLevel): EntryCursor {
+    const take = (below: Level): Pfn => this.takeTable(mm, below);
+    const entry = this.populate.ensure(mm.root, level, page, true, take);
+    if (entry === undefined) throw outOfMemory("a page table");
+    return entry;
+  }
+
+  /**
+   * Changes the entries of a range, one table with pages after the other, each locked and in one lazy MMU section.
+   * @param mm - the address space
+   * @param from - first virtual page
+   * @param to - one past the last
+   * @param change - is given the first entry of a table that translates pages of the range, and the number of such entries
+   */
+  change(mm: KernelMm, from: Vpn, to: Vpn, change: (first: EntryCursor, count: number) => void): void {
+    this.tables.walk(
+      mm.root,
+      { from, to },
+      {
+        run: (first, count) => {
+          this.sections.lock(first.table);
+          this.lazy.enable();
+          change(first, count);
+          this.lazy.disable();
+          this.sections.unlock(first.table);
+          return undefined;
+        },
+      },
+    );
+  }
+
+  private takeTable(mm: KernelMm, level: Level): Pfn {
+    const table = this.tables.allocTable("user", level);
+    if (table >= 0 && this.counted[level]!) mm.tablePages++;
+    return table;
+  }
+}
