@@ -1,4 +1,4 @@
-import { lazily, provide, provideClass, resolve } from "@kpkeys/core";
+import { provide, provideClass, resolve } from "@kpkeys/core";
 import type { InjectionToken, PluginRegistry } from "@kpkeys/core";
 import {
   AddressSpaces,
@@ -34,6 +34,7 @@ import {
 } from "@kpkeys/core/contracts";
 import type { Token } from "@kpkeys/core/contracts";
 import { boot, BootProgress } from "./boot/boot.js";
+import { BootMemory } from "./boot/boot-memory.js";
 import { KernelImage } from "./boot/image.js";
 import { placeInitCred } from "./boot/init-cred.js";
 import { Memblock } from "./boot/memblock.js";
@@ -48,21 +49,21 @@ import { CurrentCreds } from "./cred/current-creds.js";
 import { CredLife } from "./cred/task-creds.js";
 import type { Machine, MachineCounters } from "./machine.js";
 import { Addresses } from "./mm/addresses.js";
+import { BuddyTables } from "./mm/buddy-tables.js";
 import { BuddyAllocator } from "./mm/buddy.js";
-import { createFixmap } from "./mm/fixmap.js";
-import type { Fixmap } from "./mm/fixmap.js";
+import { Fixmap } from "./mm/fixmap.js";
 import { KernelLazyMmu } from "./mm/lazy-mmu.js";
-import { createLeafWalk } from "./mm/leaf-walk.js";
+import { LeafWalk } from "./mm/leaf-walk.js";
 import { KernelPageTables } from "./mm/page-tables.js";
-import { createPopulate } from "./mm/populate.js";
+import { Populate } from "./mm/populate.js";
 import { Sections } from "./mm/sections.js";
-import { createSetMemory } from "./mm/set-memory.js";
-import { createLinearSplit } from "./mm/split.js";
+import { KernelSetMemory } from "./mm/set-memory.js";
+import { LinearSplit } from "./mm/split.js";
 import { TableMemory } from "./mm/table-memory.js";
-import { createTablePages } from "./mm/table-pages.js";
+import { TablePages } from "./mm/table-pages.js";
 import { TlbFlush } from "./mm/tlb-flush.js";
-import { createVmalloc } from "./mm/vmalloc.js";
-import { createKernelMemory } from "./mm/kernel-memory.js";
+import { KernelVmalloc } from "./mm/vmalloc.js";
+import { LinearMemory } from "./mm/kernel-memory.js";
 import { InitialPkeyRegister, Policies } from "./machine/tokens.js";
 import { KernelRcu } from "./rcu.js";
 import { KernelSlabAllocator } from "./slab/slab-allocator.js";
@@ -134,43 +135,18 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
   container.registerInstance(KernelImage, image);
   offer(StaticTablePages, image);
   placeInitCred(memory, image.initCredPfn);
-  const addresses = new Addresses(arch, memory, image, format);
-  offer(LinearMap, addresses);
-  const memblock = new Memblock(memory);
-  const buddy = new BuddyAllocator(memory, arch);
-  offer(PageAllocator, buddy);
-  offer(EarlyMemory, {
-    alloc: (count, align) => memblock.tryAlloc(count, align),
-    freeLate: (pfn, pages) => {
-      buddy.addRange(pfn, pfn + pages);
-    },
-  });
-  const tlb = new TlbFlush(cpus, format);
-  const lazy = new KernelLazyMmu(cpus, arch, extensions, watching);
-  offer(LazyMmu, lazy);
+  const addresses = serve(LinearMap, Addresses);
+  const memblock = serve(Memblock, Memblock);
+  const buddy = serve(PageAllocator, BuddyAllocator);
+  serve(EarlyMemory, BootMemory);
+  const tlb = serve(TlbFlush, TlbFlush);
+  const lazy = serve(LazyMmu, KernelLazyMmu);
   const exceptionEntry = serve(ExceptionEntry, ExceptionEntry);
   const faults = serve(KernelFaults, KernelFaults);
 
-  let fixmap: Fixmap | undefined;
-  const tableMemory = new TableMemory({
-    cpus,
-    memory,
-    arch,
-    image,
-    addresses,
-    pageShift,
-    fixmap: () => (fixmap ??= createFixmap(cpus, arch.layout, format, tlb, tables)),
-  });
-  const tablePages = createTablePages(
-    memory,
-    image,
-    memblock,
-    buddy,
-    tableMemory,
-    extensions,
-    format.geometry.levels,
-    watching,
-  );
+  const tableMemory = serve(TableMemory, TableMemory);
+  serve(BuddyTables, BuddyTables);
+  const tablePages = serve(TablePages, TablePages);
   const tables: PageTables = new KernelPageTables({
     root: image.root,
     memory: tableMemory,
@@ -182,28 +158,13 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
     faults,
   });
   offer(PageTables, tables);
-  const sections = new Sections(extensions);
-  const populate = createPopulate(tables, format, sections);
-  const vmalloc = createVmalloc(arch.layout, tables, format, buddy, lazy, tlb, populate, sections, arch.contPteOrder);
-  offer(Vmalloc, vmalloc);
-  const walk = createLeafWalk(tables, format);
-  const split = createLinearSplit(tables, tablePages, format, walk, lazy, tlb, addresses);
-  const setMemory = createSetMemory({
-    tables,
-    format,
-    walk,
-    split,
-    register: get(PkeyRegister),
-    kpkeys: lazily(container, KpkeysArch),
-    lazy,
-    tlb,
-    addresses,
-    image,
-    vmalloc,
-    rodataFull: spec.boot.rodata === "full",
-    protectsTables: get(ProtectedObjects).claims.some(({ tablePkey }) => tablePkey !== undefined),
-  });
-  offer(SetMemory, setMemory);
+  tableMemory.attachFixmap(serve(Fixmap, Fixmap));
+  const sections = serve(Sections, Sections);
+  const populate = serve(Populate, Populate);
+  const vmalloc = serve(Vmalloc, KernelVmalloc);
+  serve(LeafWalk, LeafWalk);
+  const split = serve(LinearSplit, LinearSplit);
+  const setMemory = serve(SetMemory, KernelSetMemory);
   const exceptions = serve(Exceptions, KernelExceptions);
   const keyRegisters = serve(KeyRegisters, SavedKeyRegisters);
 
@@ -234,7 +195,7 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
     }
   }
 
-  offer(KernelMemory, createKernelMemory(cpus, addresses, memory.firstPfn, 2 ** pageShift, faults));
+  serve(KernelMemory, LinearMemory);
   serve(SlabPages, SlabPages);
   serve(SlabAllocator, KernelSlabAllocator);
   const rcu = serve(Rcu, KernelRcu);

@@ -45,19 +45,6 @@ export function pageOfAddress(address: bigint, pageShift: number): number {
 }
 
 /**
- * The entry whose address is some pages further than that of another one, which is otherwise alike.
- * @param entry - the other one
- * @param pages - how many, 0 or more
- * @param pageShift - log2 of the page size in bytes
- */
-export function entryAfter(entry: Words, pages: number, pageShift: number): Words {
-  if (pages === 0) return entry;
-  const number = (entry.low >>> pageShift) + pages;
-  const low = (number << pageShift) | (entry.low & ((1 << pageShift) - 1));
-  return { high: (entry.high + (number >>> (32 - pageShift))) | 0, low };
-}
-
-/**
  * The kernel's half of the address space.
  * @param geometry - the shape of the tables
  */

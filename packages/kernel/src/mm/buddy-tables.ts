@@ -1,47 +1,60 @@
-import { Gfp } from "@kpkeys/core/contracts";
-import type { ExtensionPoints, PageAllocator, TableAllocator } from "@kpkeys/core/contracts";
+import { inject, injectable } from "@kpkeys/core";
+import { ExtensionPoints, Gfp, PageAllocator, toPfn } from "@kpkeys/core/contracts";
+import type { ExtensionHandlers, Pfn, TableAllocator } from "@kpkeys/core/contracts";
+import { TableMemory } from "./table-memory.js";
 
 /**
- * Table pages from the buddy allocator, one by one, as Linux has them when no feature allocates them: the features are told of
+ * Table pages from the buddy allocator, one by one, as Linux has them when no feature allocates them: the features are notified of
  * each. A block of the linear map can be split whenever there is memory.
- *
- * @param pages - the buddy allocator
- * @param zero - fills a page with zeroes; before the page has a key, so that no context is needed
- * @param extensions - the features told
  */
-export function createBuddyTables(
-  pages: PageAllocator,
-  zero: (pfn: number) => void,
-  extensions: ExtensionPoints,
-): TableAllocator {
-  const onAllocated = extensions.handlers("tablePageAllocated");
-  const onFreeing = extensions.handlers("tablePageFreeing");
+@injectable()
+export class BuddyTables implements TableAllocator {
+  private readonly onAllocated: readonly ExtensionHandlers["tablePageAllocated"][];
+  private readonly onFreeing: readonly ExtensionHandlers["tablePageFreeing"][];
 
-  /** Asks the features; when one refuses, those asked before are told that the page goes back. */
-  function refused(pfn: number): boolean {
-    for (let i = 0; i < onAllocated.length; i++) {
-      if (onAllocated[i]!(pfn) >= 0) continue;
-      while (--i >= 0) onFreeing[i]?.(pfn);
+  constructor(
+    @inject(PageAllocator) private readonly pages: PageAllocator,
+    @inject(TableMemory) private readonly tableMemory: TableMemory,
+    @inject(ExtensionPoints) extensions: ExtensionPoints,
+  ) {
+    this.onAllocated = extensions.handlers("tablePageAllocated");
+    this.onFreeing = extensions.handlers("tablePageFreeing");
+  }
+
+  allocEarly(): Pfn {
+    return toPfn(-1);
+  }
+
+  /** A page is zeroed before it has a key, so that no context is needed. */
+  alloc(_source: "kernel" | "user", gfp: number): Pfn {
+    const pfn = toPfn(this.pages.alloc(0));
+    if (pfn < 0) return pfn;
+    if ((gfp & Gfp.ZERO) !== 0) this.tableMemory.clear(pfn);
+    if (!this.isRefused(pfn)) return pfn;
+    this.pages.free(pfn, 0);
+    return toPfn(-1);
+  }
+
+  free(pfn: Pfn): void {
+    for (const handler of this.onFreeing) handler(pfn);
+    this.pages.free(pfn, 0);
+  }
+
+  prepareSplit(): number {
+    return 0;
+  }
+
+  readyForSplit(): boolean {
+    return true;
+  }
+
+  /** Asks the features; if one refuses, those asked before are notified that the page goes back. */
+  private isRefused(pfn: Pfn): boolean {
+    for (let i = 0; i < this.onAllocated.length; i++) {
+      if (this.onAllocated[i]!(pfn) >= 0) continue;
+      while (--i >= 0) this.onFreeing[i]?.(pfn);
       return true;
     }
     return false;
   }
-
-  return {
-    allocEarly: () => -1,
-    alloc(_source, gfp) {
-      const pfn = pages.alloc(0);
-      if (pfn < 0) return -1;
-      if ((gfp & Gfp.ZERO) !== 0) zero(pfn);
-      if (!refused(pfn)) return pfn;
-      pages.free(pfn, 0);
-      return -1;
-    },
-    free(pfn) {
-      for (const handler of onFreeing) handler(pfn);
-      pages.free(pfn, 0);
-    },
-    prepareSplit: () => 0,
-    readyForSplit: () => true,
-  };
 }

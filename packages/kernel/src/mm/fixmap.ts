@@ -1,16 +1,40 @@
-import { OK, toLevel } from "@kpkeys/core/contracts";
-import type { Cpus, KernelLayout, PageTableFormat, PageTables, Pfn, Words } from "@kpkeys/core/contracts";
-import { pageHigh, pageLow, pageOfAddress } from "./addresses.js";
-import type { TlbFlush } from "./tlb-flush.js";
+import { inject, injectable } from "@kpkeys/core";
+import { Cpus, OK, PageTableFormat, PageTables, PgtableArch, toLevel, toVpn, wordsOf } from "@kpkeys/core/contracts";
+import type { EntryCursor, Level, Pfn, Vpn, Words } from "@kpkeys/core/contracts";
+import { pageOfAddress } from "./addresses.js";
+import { leafOf } from "./entries.js";
+import { TlbFlush } from "./tlb-flush.js";
 
 /** The slot through which tables are written. */
 const FIX_PGD = 0;
 
 /** Compile-time addresses that are mapped to a page for a moment. */
-export interface Fixmap {
+@injectable()
+export class Fixmap {
+  private readonly pageShift: number;
+  private readonly lastLevel: Level;
+  private readonly slotPage: Vpn;
+  private readonly slotAddress: Words;
+  /** The entry that maps the slot; found when the slot is used first, since boot makes its table. */
+  private slot: EntryCursor | undefined;
+
+  constructor(
+    @inject(Cpus) private readonly cpus: Cpus,
+    @inject(PgtableArch) arch: PgtableArch,
+    @inject(PageTableFormat) private readonly format: PageTableFormat,
+    @inject(TlbFlush) private readonly tlb: TlbFlush,
+    @inject(PageTables) private readonly tables: PageTables,
+  ) {
+    const { levels, pageShift } = format.geometry;
+    this.pageShift = pageShift;
+    this.lastLevel = toLevel(levels.length - 1);
+    this.slotPage = toVpn(pageOfAddress(arch.layout.fixmap, pageShift) + FIX_PGD);
+    this.slotAddress = wordsOf(this.slotPage, pageShift);
+  }
+
   /**
-   * Stores an entry of a table page through a slot: maps the page, stores, unmaps. Between the two any store of this CPU to the
-   * slot would reach the table whatever its key: the documented window of `set_swapper_pgd`.
+   * Stores a run of entries of a table page through a slot: maps the page, stores, unmaps. Between the two any store of this CPU to
+   * the slot would reach the table whatever its key: the documented window of `set_swapper_pgd`.
    * @param table - page-frame number
    * @param index - first entry
    * @param entry - the first value
@@ -18,65 +42,40 @@ export interface Fixmap {
    * @param count - number of entries
    * @returns status of the access
    */
-  store(table: Pfn, index: number, entry: Words, step: number, count: number): number;
+  store(table: Pfn, index: number, { high, low }: Words, step: number, count: number): number {
+    const { current } = this.cpus;
+    const address = this.open(table, index);
+    const status =
+      count === 1
+        ? current.store64(address.high, address.low, high, low)
+        : current.storeRun(address.high, address.low, high, low, step << this.pageShift, count);
+    if (status === OK) this.close();
+    return status;
+  }
+
   /**
    * Loads an entry of a table page through a slot, into the current CPU's value words.
    * @param table - page-frame number
    * @param index - which entry
    * @returns status of the access
    */
-  load(table: Pfn, index: number): number;
-}
-
-/**
- * Makes the fixmap.
- * @param cpus - whose current CPU stores
- * @param layout - where the slots are
- * @param format - the codec
- * @param tlb - invalidation
- * @param tables - the setters
- */
-export function createFixmap(
-  cpus: Cpus,
-  layout: KernelLayout,
-  format: PageTableFormat,
-  tlb: TlbFlush,
-  tables: PageTables,
-): Fixmap {
-  const { levels, pageShift } = format.geometry;
-  const slotPage = pageOfAddress(layout.fixmap, pageShift) + FIX_PGD;
-  const slotHigh = pageHigh(slotPage, pageShift);
-  const slotLow = pageLow(slotPage, pageShift);
-  const lastLevel = toLevel(levels.length - 1);
-  const slot = tables.entryAt(tables.root, lastLevel, slotPage)!;
-
-  function open(table: Pfn): void {
-    const leaf = { high: 0, low: 0 };
-    format.makeLeaf(leaf, lastLevel, table, format.protections.PAGE_KERNEL);
-    slot.set(leaf);
+  load(table: Pfn, index: number): number {
+    const { high, low } = this.open(table, index);
+    const status = this.cpus.current.load64(high, low);
+    if (status === OK) this.close();
+    return status;
   }
 
-  function close(): void {
-    slot.clear();
-    tlb.range(slot.page, 1);
+  /** Maps a table page. @returns the address of one of its entries in the slot */
+  private open(table: Pfn, index: number): Words {
+    this.slot ??= this.tables.entryAt(this.tables.root, this.lastLevel, this.slotPage)!;
+    this.slot.set(leafOf(this.format, this.lastLevel, table, this.format.protections.PAGE_KERNEL));
+    const { high, low } = this.slotAddress;
+    return { high, low: low | (index << 3) };
   }
 
-  return {
-    store(table, index, { high, low }, step, count) {
-      open(table);
-      const address = slotLow | (index << 3);
-      const status =
-        count === 1
-          ? cpus.current.store64(slotHigh, address, high, low)
-          : cpus.current.storeRun(slotHigh, address, high, low, step << pageShift, count);
-      if (status === OK) close();
-      return status;
-    },
-    load(table, index) {
-      open(table);
-      const status = cpus.current.load64(slotHigh, slotLow | (index << 3));
-      if (status === OK) close();
-      return status;
-    },
-  };
+  private close(): void {
+    this.slot?.clear();
+    this.tlb.range(this.slotPage, 1);
+  }
 }

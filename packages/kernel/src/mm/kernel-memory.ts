@@ -1,75 +1,81 @@
-import { OK, pageOf } from "@kpkeys/core/contracts";
-import type { Cpus, KernelMemory, LinearMap } from "@kpkeys/core/contracts";
-import type { KernelFaults } from "../kernel-fault.js";
+import { inject, injectable } from "@kpkeys/core";
+import { Cpus, LinearMap, OK, pageOf, PhysicalMemory } from "@kpkeys/core/contracts";
+import type { KernelMemory, Words } from "@kpkeys/core/contracts";
+import { KernelFaults } from "../kernel-fault.js";
 
 /** What the high word of an address counts, in bytes. */
 const HIGH_WORD = 2 ** 32;
 
-/**
- * Makes the kernel's loads and stores of its own data.
- * @param cpus - whose current CPU makes them
- * @param linearMap - where RAM is mapped
- * @param firstPfn - first page-frame number of RAM
- * @param pageBytes - bytes of a page
- * @param faults - what becomes of an access that is denied
- */
-export function createKernelMemory(
-  cpus: Cpus,
-  linearMap: LinearMap,
-  firstPfn: number,
-  pageBytes: number,
-  faults: KernelFaults,
-): KernelMemory {
-  const start = linearMap.address(firstPfn);
-  const pageShift = Math.log2(pageBytes);
-  /** What is added to a physical address gives the linear one, but for the high word of the linear map's base. */
-  const shift = (start.low >>> 0) - firstPfn * pageBytes;
+/** The kernel's loads and stores of its own data, at addresses of the linear map. */
+@injectable()
+export class LinearMemory implements KernelMemory {
+  readonly pageBytes: number;
+  valueHigh = 0;
+  valueLow = 0;
+  private readonly pageShift: number;
+  /** The sum of a physical address and this is the linear one, except for the high word of the linear map's base. */
+  private readonly shift: number;
+  private readonly startHigh: number;
 
-  const highOf = (address: number): number => (start.high + Math.floor((address + shift) / HIGH_WORD)) | 0;
-  const lowOf = (address: number): number => (address + shift) | 0;
-
-  function load(address: number, doing: string): void {
-    const { current } = cpus;
-    const high = highOf(address);
-    const low = lowOf(address);
-    for (let attempt = 0; current.load64(high, low) !== OK; attempt++) faults.take(doing, attempt);
-    kernelMemory.valueHigh = current.valueHigh;
-    kernelMemory.valueLow = current.valueLow;
+  constructor(
+    @inject(Cpus) private readonly cpus: Cpus,
+    @inject(LinearMap) private readonly linearMap: LinearMap,
+    @inject(PhysicalMemory) { firstPfn, pageShift }: PhysicalMemory,
+    @inject(KernelFaults) private readonly faults: KernelFaults,
+  ) {
+    const start = linearMap.address(firstPfn);
+    this.pageShift = pageShift;
+    this.pageBytes = 2 ** pageShift;
+    this.startHigh = start.high;
+    this.shift = (start.low >>> 0) - firstPfn * this.pageBytes;
   }
 
-  function store(address: number, valueHigh: number, valueLow: number, doing: string): void {
-    const { current } = cpus;
-    const high = highOf(address);
-    const low = lowOf(address);
+  linearAddress(address: number): Words {
+    return { high: this.highOf(address), low: this.lowOf(address) };
+  }
+
+  load(address: number, doing: string): void {
+    const { current } = this.cpus;
+    const high = this.highOf(address);
+    const low = this.lowOf(address);
+    for (let attempt = 0; current.load64(high, low) !== OK; attempt++) this.faults.take(doing, attempt);
+    this.valueHigh = current.valueHigh;
+    this.valueLow = current.valueLow;
+  }
+
+  store(address: number, valueHigh: number, valueLow: number, doing: string): void {
+    const { current } = this.cpus;
+    const high = this.highOf(address);
+    const low = this.lowOf(address);
     for (let attempt = 0; current.store64(high, low, valueHigh, valueLow) !== OK; attempt++)
-      faults.take(doing, attempt);
+      this.faults.take(doing, attempt);
   }
 
-  // Plain fields: an object literal with accessors is slow to use.
-  const kernelMemory: { -readonly [F in keyof KernelMemory]: KernelMemory[F] } = {
-    pageBytes,
-    valueHigh: 0,
-    valueLow: 0,
-    linearAddress: (address) => ({ high: highOf(address), low: lowOf(address) }),
-    load,
-    store,
-    loadPointer(address, doing) {
-      load(address, doing);
-      const { valueHigh, valueLow } = kernelMemory;
-      if ((valueHigh | valueLow) === 0) return 0;
-      const pfn = linearMap.pfnOf(pageOf({ high: valueHigh, low: valueLow }, pageShift));
-      return pfn < 0 ? -1 : pfn * pageBytes + (valueLow & (pageBytes - 1));
-    },
-    storePointer(address, target, doing) {
-      if (target === 0) store(address, 0, 0, doing);
-      else store(address, highOf(target), lowOf(target), doing);
-    },
-    copy(to, from, bytes, doing) {
-      for (let at = 0; at < bytes; at += 8) {
-        load(from + at, doing);
-        store(to + at, kernelMemory.valueHigh, kernelMemory.valueLow, doing);
-      }
-    },
-  };
-  return kernelMemory;
+  loadPointer(address: number, doing: string): number {
+    this.load(address, doing);
+    const { valueHigh, valueLow, pageBytes } = this;
+    if ((valueHigh | valueLow) === 0) return 0;
+    const pfn = this.linearMap.pfnOf(pageOf({ high: valueHigh, low: valueLow }, this.pageShift));
+    return pfn < 0 ? -1 : pfn * pageBytes + (valueLow & (pageBytes - 1));
+  }
+
+  storePointer(address: number, target: number, doing: string): void {
+    if (target === 0) this.store(address, 0, 0, doing);
+    else this.store(address, this.highOf(target), this.lowOf(target), doing);
+  }
+
+  copy(to: number, from: number, bytes: number, doing: string): void {
+    for (let at = 0; at < bytes; at += 8) {
+      this.load(from + at, doing);
+      this.store(to + at, this.valueHigh, this.valueLow, doing);
+    }
+  }
+
+  private highOf(address: number): number {
+    return (this.startHigh + Math.floor((address + this.shift) / HIGH_WORD)) | 0;
+  }
+
+  private lowOf(address: number): number {
+    return (address + this.shift) | 0;
+  }
 }

@@ -21,7 +21,8 @@ import type {
   Words,
 } from "@kpkeys/core/contracts";
 import type { KernelFaults } from "../kernel-fault.js";
-import { entryAfter, kernelRangeOf } from "./addresses.js";
+import { kernelRangeOf } from "./addresses.js";
+import { entryAfter, NO_ENTRY } from "./entries.js";
 import type { KernelLazyMmu } from "./lazy-mmu.js";
 import type { TableMemory } from "./table-memory.js";
 import type { TablePages } from "./table-pages.js";
@@ -31,7 +32,6 @@ import { TableWalk } from "./table-walk.js";
 const DONE: number = OK;
 /** State of a guard that entered nothing. */
 const NOT_ENTERED = 0 as KpkeysState;
-const NO_ENTRY: Words = { high: 0, low: 0 };
 
 /** The guard of a setter that no feature guards. */
 const UNGUARDED: Guard = { enter: () => NOT_ENTERED, exit: () => undefined };

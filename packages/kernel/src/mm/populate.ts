@@ -1,12 +1,21 @@
-import { toVpn } from "@kpkeys/core/contracts";
-import type { EntryCursor, Level, PageTableFormat, PageTables, Pfn, Vpn } from "@kpkeys/core/contracts";
-import type { Sections } from "./sections.js";
+import { inject, injectable } from "@kpkeys/core";
+import { PageTableFormat, PageTables, toLevel, toVpn } from "@kpkeys/core/contracts";
+import type { EntryCursor, Level, Pfn, Vpn } from "@kpkeys/core/contracts";
+import { tableEntryOf } from "./entries.js";
+import { Sections } from "./sections.js";
 
 /** Gives a zeroed table page for a level, or -1. */
 export type TakeTable = (level: Level) => Pfn;
 
 /** Makes missing tables: `p4d_alloc`, `pud_alloc`, `pmd_alloc`, `pte_alloc`. */
-export interface Populate {
+@injectable()
+export class Populate {
+  constructor(
+    @inject(PageTables) private readonly tables: PageTables,
+    @inject(PageTableFormat) private readonly format: PageTableFormat,
+    @inject(Sections) private readonly sections: Sections,
+  ) {}
+
   /**
    * Puts a new table into an entry that points to none. The `gap` method of visitors that fill gaps.
    * @param entry - the entry
@@ -14,7 +23,15 @@ export interface Populate {
    * @param take - gives the table
    * @returns the table's page-frame number, or `"stop"` when `take` has none
    */
-  link(entry: EntryCursor, user: boolean, take: TakeTable): Pfn | "stop";
+  link(entry: EntryCursor, user: boolean, take: TakeTable): Pfn | "stop" {
+    const table = take(toLevel(entry.level + 1));
+    if (table < 0) return "stop";
+    this.sections.lock(entry.table);
+    entry.set(tableEntryOf(this.format, table, user));
+    this.sections.unlock(entry.table);
+    return table;
+  }
+
   /**
    * Finds the entry of a level that translates a page, and makes the tables that are missing on the way to it.
    * @param root - page-frame number of the top-level table
@@ -24,44 +41,17 @@ export interface Populate {
    * @param take - gives a table
    * @returns the entry, which has not been read; `undefined` when `take` has no table: those made so far stay, as Linux leaves them
    */
-  ensure(root: Pfn, level: Level, page: Vpn, user: boolean, take: TakeTable): EntryCursor | undefined;
-}
-
-/**
- * Makes {@link Populate}.
- * @param tables - the walk
- * @param format - the codec
- * @param sections - the lock of the table above
- */
-export function createPopulate(tables: PageTables, format: PageTableFormat, sections: Sections): Populate {
-  function link(entry: EntryCursor, user: boolean, take: TakeTable): Pfn | "stop" {
-    const table = take(entry.level + 1);
-    if (table < 0) return "stop";
-    const value = { high: 0, low: 0 };
-    format.makeTable(value, table, user);
-    sections.lock(entry.table);
-    entry.set(value);
-    sections.unlock(entry.table);
-    return table;
+  ensure(root: Pfn, level: Level, page: Vpn, user: boolean, take: TakeTable): EntryCursor | undefined {
+    let found: EntryCursor | undefined;
+    const range = { from: page, to: toVpn(page + 1) };
+    this.tables.walk(root, range, {
+      lowest: level,
+      gap: (entry) => this.link(entry, user, take),
+      run: (first) => {
+        found = first;
+        return undefined;
+      },
+    });
+    return found;
   }
-
-  return {
-    link,
-    ensure(root, level, page, user, take) {
-      let found: EntryCursor | undefined;
-      tables.walk(
-        root,
-        { from: page, to: toVpn(page + 1) },
-        {
-          lowest: level,
-          gap: (entry) => link(entry, user, take),
-          run: (first) => {
-            found = first;
-            return undefined;
-          },
-        },
-      );
-      return found;
-    },
-  };
 }

@@ -1,65 +1,26 @@
-import { Errno, toVpn } from "@kpkeys/core/contracts";
-import type {
-  AttributeChange,
+import { inject, injectable } from "@kpkeys/core";
+import {
+  BootParameters,
+  Errno,
   KpkeysArch,
   LazyMmu,
-  PageRange,
+  LinearMap,
   PageTableFormat,
   PageTables,
-  Pfn,
   PkeyRegister,
+  ProtectedObjects,
   SetMemory,
-  Vpn,
+  toPfn,
+  toVpn,
+  Vmalloc,
 } from "@kpkeys/core/contracts";
-import type { KernelImage } from "../boot/image.js";
+import type { AttributeChange, PageRange, Pfn, Vpn } from "@kpkeys/core/contracts";
+import { KernelImage } from "../boot/image.js";
 import type { Addresses } from "./addresses.js";
-import type { LeafWalk } from "./leaf-walk.js";
-import type { LinearSplit } from "./split.js";
-import type { TlbFlush } from "./tlb-flush.js";
+import { LeafWalk } from "./leaf-walk.js";
+import { LinearSplit } from "./split.js";
+import { TlbFlush } from "./tlb-flush.js";
 import type { KernelVmalloc } from "./vmalloc.js";
-
-/** {@link SetMemory} with the engine that boot uses too. */
-export interface KernelSetMemory extends SetMemory {
-  /**
-   * `update_range_prot`: changes the leaves of a range of kernel addresses, in one lazy MMU section. Blocks of the linear map that
-   * the range covers in part are split before. Invalidates nothing.
-   * @param page - first virtual page
-   * @param pages - length, at least 1
-   * @param change - bits cleared and set
-   * @returns 0; -EINVAL where nothing is mapped, or a block of another mapping is covered in part; the splitter's errors
-   */
-  change(page: Vpn, pages: number, change: AttributeChange): number;
-}
-
-/** What the changes of kernel mappings are made with. */
-export interface SetMemoryParts {
-  /** The setters. */
-  readonly tables: PageTables;
-  /** The codec. */
-  readonly format: PageTableFormat;
-  /** Finds leaves. */
-  readonly walk: LeafWalk;
-  /** Splits blocks of the linear map. */
-  readonly split: LinearSplit;
-  /** Knows the number of keys. */
-  readonly register: PkeyRegister;
-  /** Whether kernel pkeys are supported; asked at each call. */
-  readonly kpkeys: () => KpkeysArch;
-  /** Lazy MMU mode. */
-  readonly lazy: LazyMmu;
-  /** Invalidation. */
-  readonly tlb: TlbFlush;
-  /** The linear map. */
-  readonly addresses: Addresses;
-  /** The kernel image. */
-  readonly image: KernelImage;
-  /** Knows the vmalloc areas. */
-  readonly vmalloc: KernelVmalloc;
-  /** Whether a read-only vmalloc page is read-only in the linear map too: `rodata_full`. */
-  readonly rodataFull: boolean;
-  /** Whether a feature protects page tables, and so needs the linear map to be changed. */
-  readonly protectsTables: boolean;
-}
 
 /** One change after another. */
 function joined(first: AttributeChange, second: AttributeChange): AttributeChange {
@@ -69,121 +30,182 @@ function joined(first: AttributeChange, second: AttributeChange): AttributeChang
   };
 }
 
-/**
- * Makes the changes of kernel mappings, by the rules of arm64's `mm/pageattr.c` on every architecture.
- * @param parts - what they are made with
- */
-export function createSetMemory(parts: SetMemoryParts): KernelSetMemory {
-  const { tables, format, walk, split, register, kpkeys, lazy, tlb, addresses, image, vmalloc } = parts;
-  const { ro, rw, nx, x, valid, invalid } = format.attributes;
-  const counters = { pkeyCalls: 0, pkeyPages: 0, directMapCalls: 0 };
-  const { pageShift, addressBits } = format.geometry;
-  const isLinear = (page: Vpn): boolean => addresses.pfnOf(page) >= 0;
+/** The changes of kernel mappings, by the rules of arm64's `mm/pageattr.c` on every architecture. */
+@injectable()
+export class KernelSetMemory implements SetMemory {
+  readonly counters: SetMemory["counters"] = { pkeyCalls: 0, pkeyPages: 0, directMapCalls: 0 };
+  /** `rodata_full`: whether a read-only vmalloc page is read-only in the linear map too. */
+  private readonly rodataFull: boolean;
+  private readonly attributes: PageTableFormat["attributes"];
+  /** `PAGE_KERNEL` of a page that was made invalid or read-only. */
+  private readonly madeDefault: AttributeChange;
+
+  constructor(
+    @inject(PageTables) private readonly tables: PageTables,
+    @inject(PageTableFormat) private readonly format: PageTableFormat,
+    @inject(LeafWalk) private readonly walk: LeafWalk,
+    @inject(LinearSplit) private readonly split: LinearSplit,
+    @inject(PkeyRegister) private readonly register: PkeyRegister,
+    @inject(KpkeysArch) private readonly kpkeys: KpkeysArch,
+    @inject(LazyMmu) private readonly lazy: LazyMmu,
+    @inject(TlbFlush) private readonly tlb: TlbFlush,
+    @inject(LinearMap) private readonly addresses: Addresses,
+    @inject(KernelImage) private readonly image: KernelImage,
+    @inject(Vmalloc) private readonly vmalloc: KernelVmalloc,
+    @inject(BootParameters) { rodata }: BootParameters,
+    @inject(ProtectedObjects) private readonly protectedObjects: ProtectedObjects,
+  ) {
+    this.rodataFull = rodata === "full";
+    this.attributes = format.attributes;
+    this.madeDefault = joined(format.attributes.valid, format.attributes.rw);
+  }
+
+  setMemoryPkey(page: Vpn, pages: number, pkey: number): number {
+    if (!this.kpkeys.supportsKpkeys()) return 0;
+    const pfn = this.addresses.pfnOf(this.untag(page));
+    if (!this.isPkey(pkey) || pfn < 0 || pages < 1 || !this.addresses.isRam(pfn, pages)) return Errno.EINVAL;
+    return this.setPkey(this.addresses.pageOf(pfn), pages, pkey);
+  }
+
+  setImagePkey(pfn: Pfn, pages: number, pkey: number): number {
+    const { image } = this;
+    if (!this.kpkeys.supportsKpkeys()) return 0;
+    const isImage = pages >= 1 && image.contains(pfn) && image.contains(toPfn(pfn + pages - 1));
+    if (!this.isPkey(pkey) || !isImage) return Errno.EINVAL;
+    return this.setPkey(this.addresses.imagePageOf(pfn), pages, pkey);
+  }
+
+  setMemoryRo(page: Vpn, pages: number): number {
+    return this.changeArea(page, pages, this.attributes.ro);
+  }
+
+  setMemoryRw(page: Vpn, pages: number): number {
+    return this.changeArea(page, pages, this.attributes.rw);
+  }
+
+  setMemoryNx(page: Vpn, pages: number): number {
+    return this.changeArea(page, pages, this.attributes.nx);
+  }
+
+  setMemoryX(page: Vpn, pages: number): number {
+    return this.changeArea(page, pages, this.attributes.x);
+  }
+
+  setMemoryValid(page: Vpn, pages: number, enable: boolean): number {
+    return pages === 0 ? 0 : this.changeAndFlush(page, pages, this.validity(enable));
+  }
+
+  canSetDirectMap(): boolean {
+    const protectsTables = this.protectedObjects.claims.some(({ tablePkey }) => tablePkey !== undefined);
+    return this.rodataFull || (protectsTables && this.kpkeys.supportsKpkeysEarly());
+  }
+
+  setDirectMapInvalid(pfn: Pfn): number {
+    return this.changeDirectMap(pfn, 1, (page) => this.change(page, 1, this.attributes.invalid));
+  }
+
+  setDirectMapDefault(pfn: Pfn): number {
+    return this.changeDirectMap(pfn, 1, (page) => this.change(page, 1, this.madeDefault));
+  }
+
+  setDirectMapValid(pfn: Pfn, pages: number, enable: boolean): number {
+    return this.changeDirectMap(pfn, pages, (page) => this.changeAndFlush(page, pages, this.validity(enable)));
+  }
+
+  /**
+   * `update_range_prot`: changes the leaves of a range of kernel addresses, in one lazy MMU section. Blocks of the linear map that
+   * the range covers in part are split before. Invalidates nothing.
+   * @param page - first virtual page
+   * @param pages - length, at least 1
+   * @param change - bits cleared and set
+   * @returns 0; -EINVAL where nothing is mapped, or a block of another mapping is covered in part; the splitter's errors
+   */
+  change(page: Vpn, pages: number, change: AttributeChange): number {
+    const range = { from: page, to: toVpn(page + pages) };
+    // Most changes are of one page, which is looked at where it is changed.
+    if (pages > 1 && !this.isChangeable(range)) return Errno.EINVAL;
+    const errno = this.isLinear(page) ? this.split.atEnds(page, pages) : 0;
+    if (errno < 0) return errno;
+    this.lazy.enable();
+    const isChanged = this.changeLeaves(range, change);
+    this.lazy.disable();
+    return isChanged ? 0 : Errno.EINVAL;
+  }
 
   /** Whether leaves map all of a range; blocks of other mappings than the linear map wholly, since they cannot be split. */
-  function isChangeable(range: PageRange): boolean {
-    return walk.each(range, ({ isWhole, page }) => isWhole || isLinear(page));
+  private isChangeable(range: PageRange): boolean {
+    return this.walk.each(range, ({ isWhole, page }) => isWhole || this.isLinear(page));
   }
 
   /** Changes the leaves of a range that begins and ends where leaves do. @returns whether there are such leaves */
-  function changeLeaves(range: PageRange, { clear, set }: AttributeChange): boolean {
-    return walk.each(range, ({ isWhole, level, table, index, value }) => {
+  private changeLeaves(range: PageRange, { clear, set }: AttributeChange): boolean {
+    return this.walk.each(range, ({ isWhole, level, table, index, value }) => {
       if (!isWhole) return false;
       const high = (value.high & ~clear.high) | set.high;
       const low = (value.low & ~clear.low) | set.low;
-      tables.setEntry(level, table, index, { high, low });
+      this.tables.setEntry(level, table, index, { high, low });
       return true;
     });
   }
 
-  function change(page: Vpn, pages: number, what: AttributeChange): number {
-    const range = { from: page, to: toVpn(page + pages) };
-    // Most changes are of one page, which is looked at where it is changed.
-    if (pages > 1 && !isChangeable(range)) return Errno.EINVAL;
-    const errno = isLinear(page) ? split.atEnds(page, pages) : 0;
-    if (errno < 0) return errno;
-    lazy.enable();
-    const isChanged = changeLeaves(range, what);
-    lazy.disable();
-    return isChanged ? 0 : Errno.EINVAL;
-  }
-
   /** `__change_memory_common`: a change with its invalidation, which pages that only become valid do not need. */
-  function changeAndFlush(page: Vpn, pages: number, what: AttributeChange): number {
-    const errno = change(page, pages, what);
-    if (errno === 0 && what !== valid) tlb.range(page, pages);
+  private changeAndFlush(page: Vpn, pages: number, what: AttributeChange): number {
+    const errno = this.change(page, pages, what);
+    if (errno === 0 && what !== this.attributes.valid) this.tlb.range(page, pages);
     return errno;
   }
 
   /** `change_memory_common`: takes nothing but a vmalloc area; whether a page is read-only its linear mapping follows. */
-  function changeArea(page: Vpn, pages: number, what: AttributeChange): number {
-    const frames = vmalloc.framesAt(page, pages);
+  private changeArea(page: Vpn, pages: number, what: AttributeChange): number {
+    const { ro, rw } = this.attributes;
+    const frames = this.vmalloc.framesAt(page, pages);
     if (frames === undefined) return Errno.EINVAL;
     if (pages === 0) return 0;
-    if (parts.rodataFull && (what === ro || what === rw)) {
+    if (this.rodataFull && (what === ro || what === rw)) {
       for (const pfn of frames) {
-        const errno = changeAndFlush(addresses.pageOf(pfn), 1, what);
+        const errno = this.changeAndFlush(this.addresses.pageOf(pfn), 1, what);
         if (errno < 0) return errno;
       }
     }
-    return changeAndFlush(page, pages, what);
+    return this.changeAndFlush(page, pages, what);
   }
 
-  function setPkey(page: Vpn, pages: number, pkey: number): number {
-    const errno = changeAndFlush(page, pages, format.pkeyChange(pkey));
+  private setPkey(page: Vpn, pages: number, pkey: number): number {
+    const errno = this.changeAndFlush(page, pages, this.format.pkeyChange(pkey));
     if (errno < 0) return errno;
-    counters.pkeyCalls++;
-    counters.pkeyPages += pages;
+    this.counters.pkeyCalls++;
+    this.counters.pkeyPages += pages;
     return 0;
   }
 
-  const isPkey = (pkey: number): boolean => Number.isInteger(pkey) && pkey >= 0 && pkey < register.keys;
-
-  const canSetDirectMap = (): boolean => parts.rodataFull || (parts.protectsTables && kpkeys().supportsKpkeysEarly());
-
   /** A change of the linear map, where it can be changed. */
-  function changeDirectMap(pfn: Pfn, pages: number, act: (page: Vpn) => number): number {
-    if (!canSetDirectMap()) return 0;
-    if (!addresses.isRam(pfn, pages)) return Errno.EINVAL;
+  private changeDirectMap(pfn: Pfn, pages: number, act: (page: Vpn) => number): number {
+    if (!this.canSetDirectMap()) return 0;
+    if (!this.addresses.isRam(pfn, pages)) return Errno.EINVAL;
     if (pages === 0) return 0;
-    const errno = act(addresses.pageOf(pfn));
-    if (errno === 0) counters.directMapCalls++;
+    const errno = act(this.addresses.pageOf(pfn));
+    if (errno === 0) this.counters.directMapCalls++;
     return errno;
   }
 
-  const madeDefault = joined(valid, rw);
+  private validity(enable: boolean): AttributeChange {
+    return enable ? this.attributes.valid : this.attributes.invalid;
+  }
+
+  private isLinear(page: Vpn): boolean {
+    return this.addresses.pfnOf(page) >= 0;
+  }
+
+  private isPkey(pkey: number): boolean {
+    return Number.isInteger(pkey) && pkey >= 0 && pkey < this.register.keys;
+  }
 
   /** `__tag_reset`: an address tag takes the place of the sign bits in 63:56. Addresses of 57 bits have no room for one. */
-  function untag(page: Vpn): Vpn {
+  private untag(page: Vpn): Vpn {
+    const { addressBits, pageShift } = this.format.geometry;
     if (addressBits > 56) return page;
     const tags = 2 ** (56 - pageShift);
     const below = page % tags;
     return toVpn(below < tags / 2 ? below : below + 2 ** (64 - pageShift) - tags);
   }
-
-  return {
-    counters,
-    change,
-    setMemoryPkey(page, pages, pkey) {
-      if (!kpkeys().supportsKpkeys()) return 0;
-      const pfn = addresses.pfnOf(untag(page));
-      if (!isPkey(pkey) || pfn < 0 || pages < 1 || !addresses.isRam(pfn, pages)) return Errno.EINVAL;
-      return setPkey(addresses.pageOf(pfn), pages, pkey);
-    },
-    setImagePkey(pfn, pages, pkey) {
-      if (!kpkeys().supportsKpkeys()) return 0;
-      if (!isPkey(pkey) || pages < 1 || !image.contains(pfn) || !image.contains(pfn + pages - 1)) return Errno.EINVAL;
-      return setPkey(addresses.imagePage + pfn - image.pfn, pages, pkey);
-    },
-    setMemoryRo: (page, pages) => changeArea(page, pages, ro),
-    setMemoryRw: (page, pages) => changeArea(page, pages, rw),
-    setMemoryNx: (page, pages) => changeArea(page, pages, nx),
-    setMemoryX: (page, pages) => changeArea(page, pages, x),
-    setMemoryValid: (page, pages, enable) => (pages === 0 ? 0 : changeAndFlush(page, pages, enable ? valid : invalid)),
-    canSetDirectMap,
-    setDirectMapInvalid: (pfn) => changeDirectMap(pfn, 1, (page) => change(page, 1, invalid)),
-    setDirectMapDefault: (pfn) => changeDirectMap(pfn, 1, (page) => change(page, 1, madeDefault)),
-    setDirectMapValid: (pfn, pages, enable) =>
-      changeDirectMap(pfn, pages, (page) => changeAndFlush(page, pages, enable ? valid : invalid)),
-  };
 }

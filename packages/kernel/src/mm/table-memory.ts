@@ -1,8 +1,10 @@
-import { OK } from "@kpkeys/core/contracts";
-import type { Cpus, PgtableArch, Pfn, PhysicalMemory, Vpn, Words } from "@kpkeys/core/contracts";
-import type { KernelImage } from "../boot/image.js";
-import { entryAfter, pageHigh, pageLow } from "./addresses.js";
+import { inject, injectable } from "@kpkeys/core";
+import { Cpus, LinearMap, OK, PgtableArch, PhysicalMemory, toPfn } from "@kpkeys/core/contracts";
+import type { Pfn, Vpn, Words } from "@kpkeys/core/contracts";
+import { KernelImage } from "../boot/image.js";
+import { pageHigh, pageLow } from "./addresses.js";
 import type { Addresses } from "./addresses.js";
+import { entryAfter, NO_ENTRY } from "./entries.js";
 import type { Fixmap } from "./fixmap.js";
 
 /**
@@ -14,49 +16,39 @@ import type { Fixmap } from "./fixmap.js";
  */
 export type TableAddressing = "physical" | "early" | "linear";
 
-/** What the access path is made with. */
-export interface TableMemoryParts {
-  /** The CPUs, whose current one makes the accesses. */
-  readonly cpus: Cpus;
-  /** RAM, for the time before the MMU is on. */
-  readonly memory: PhysicalMemory;
-  /** How the architecture reaches early tables and the top-level table. */
-  readonly arch: PgtableArch;
-  /** Where static tables are. */
-  readonly image: KernelImage;
-  /** Address arithmetic. */
-  readonly addresses: Addresses;
-  /** log2 of the page size in bytes. */
-  readonly pageShift: number;
-  /** Gives the fixmap, asked for when a slot is needed first. */
-  readonly fixmap: () => Fixmap;
-}
-
 /**
  * Loads and stores of page-table entries: the only path by which the kernel touches a table page. A load or exchange that faults
  * returns `undefined`.
  */
+@injectable()
 export class TableMemory {
-  readonly #parts: TableMemoryParts;
-  readonly #cpus: Cpus;
-  readonly #pageShift: number;
+  private readonly pageShift: number;
   /** First page-frame number of RAM, and the high word of its linear address, whose low word is 0. */
-  readonly #firstPfn: Pfn;
-  readonly #linearHigh: number;
-  #addressing: TableAddressing = "physical";
+  private readonly firstPfn: Pfn;
+  private readonly linearHigh: number;
+  private addressing: TableAddressing = "physical";
+  private fixmap: Fixmap | undefined;
 
-  /** @param parts - what it is made with */
-  constructor(parts: TableMemoryParts) {
-    this.#parts = parts;
-    this.#cpus = parts.cpus;
-    this.#pageShift = parts.pageShift;
-    this.#firstPfn = parts.memory.firstPfn;
-    this.#linearHigh = pageHigh(parts.addresses.linearPage, parts.pageShift);
+  constructor(
+    @inject(Cpus) private readonly cpus: Cpus,
+    @inject(PhysicalMemory) private readonly memory: PhysicalMemory,
+    @inject(PgtableArch) private readonly arch: PgtableArch,
+    @inject(KernelImage) private readonly image: KernelImage,
+    @inject(LinearMap) private readonly addresses: Addresses,
+  ) {
+    this.pageShift = memory.pageShift;
+    this.firstPfn = toPfn(memory.firstPfn);
+    this.linearHigh = pageHigh(addresses.linearPage, memory.pageShift);
+  }
+
+  /** Gives it the fixmap, which the setters write, which write through this. @param fixmap - the slots */
+  attachFixmap(fixmap: Fixmap): void {
+    this.fixmap = fixmap;
   }
 
   /** Goes on to the next address in the order of boot. @param next - which */
   useAddressing(next: TableAddressing): void {
-    this.#addressing = next;
+    this.addressing = next;
   }
 
   /**
@@ -69,13 +61,13 @@ export class TableMemory {
    * @returns status of the access
    */
   store(table: Pfn, index: number, entry: Words, step: number, count: number): number {
-    if (this.#addressing === "linear" && table !== this.#parts.image.root)
-      return this.#storeAt(this.#linearHighOf(table), this.#linearLowOf(table, index), entry, step, count);
-    if (this.#addressing === "physical") return this.#storePhysically(table, index, entry, step, count);
-    const page = this.#addressing === "early" ? this.#earlyPage(table) : this.#rootPage(table);
-    if (page === undefined) return this.#parts.fixmap().store(table, index, entry, step, count);
-    const low = pageLow(page, this.#pageShift) | (index << 3);
-    return this.#storeAt(pageHigh(page, this.#pageShift), low, entry, step, count);
+    if (this.addressing === "linear" && table !== this.image.root)
+      return this.storeAt(this.linearHighOf(table), this.linearLowOf(table, index), entry, step, count);
+    if (this.addressing === "physical") return this.storePhysically(table, index, entry, step, count);
+    const page = this.addressing === "early" ? this.earlyPage(table) : this.rootPage(table);
+    if (page === undefined) return this.fixmap!.store(table, index, entry, step, count);
+    const low = pageLow(page, this.pageShift) | (index << 3);
+    return this.storeAt(pageHigh(page, this.pageShift), low, entry, step, count);
   }
 
   /**
@@ -88,74 +80,73 @@ export class TableMemory {
    * @returns the old value of the first entry
    */
   exchange(table: Pfn, index: number, entry: Words, step: number, count: number): Words | undefined {
-    const { current } = this.#cpus;
-    const high = this.#linearHighOf(table);
-    const low = this.#linearLowOf(table, index);
+    const { current } = this.cpus;
+    const high = this.linearHighOf(table);
+    const low = this.linearLowOf(table, index);
     if (current.exchange64(high, low, entry.high, entry.low) !== OK) return undefined;
     const old = { high: current.valueHigh, low: current.valueLow };
-    if (count > 1) this.#storeAt(high, low, entry, step, count);
+    if (count > 1) this.storeAt(high, low, entry, step, count);
     return old;
   }
 
   /** Loads an entry. @param table - page-frame number @param index - which entry */
   load(table: Pfn, index: number): Words | undefined {
-    if (this.#addressing !== "linear") return this.#loadEarly(table, index);
-    return this.#loaded(this.#cpus.current.load64(this.#linearHighOf(table), this.#linearLowOf(table, index)));
+    if (this.addressing !== "linear") return this.loadEarly(table, index);
+    return this.loaded(this.cpus.current.load64(this.linearHighOf(table), this.linearLowOf(table, index)));
   }
 
-  #loadEarly(table: Pfn, index: number): Words | undefined {
-    const { memory, fixmap } = this.#parts;
-    if (this.#addressing === "physical")
-      return { high: memory.readHigh(table, index), low: memory.readLow(table, index) };
-    const page = this.#earlyPage(table);
-    if (page === undefined) return this.#loaded(fixmap().load(table, index));
-    const low = pageLow(page, this.#pageShift) | (index << 3);
-    return this.#loaded(this.#cpus.current.load64(pageHigh(page, this.#pageShift), low));
+  /** `clear_page`. @param table - page-frame number @returns status of the access */
+  clear(table: Pfn): number {
+    return this.store(table, 0, NO_ENTRY, 0, 2 ** (this.pageShift - 3));
   }
 
-  #loaded(status: number): Words | undefined {
-    const { current } = this.#cpus;
+  private loadEarly(table: Pfn, index: number): Words | undefined {
+    if (this.addressing === "physical")
+      return { high: this.memory.readHigh(table, index), low: this.memory.readLow(table, index) };
+    const page = this.earlyPage(table);
+    if (page === undefined) return this.loaded(this.fixmap!.load(table, index));
+    const low = pageLow(page, this.pageShift) | (index << 3);
+    return this.loaded(this.cpus.current.load64(pageHigh(page, this.pageShift), low));
+  }
+
+  private loaded(status: number): Words | undefined {
+    const { current } = this.cpus;
     return status === OK ? { high: current.valueHigh, low: current.valueLow } : undefined;
   }
 
-  #storeAt(high: number, low: number, entry: Words, step: number, count: number): number {
-    const { current } = this.#cpus;
+  private storeAt(high: number, low: number, entry: Words, step: number, count: number): number {
+    const { current } = this.cpus;
     return count === 1
       ? current.store64(high, low, entry.high, entry.low)
-      : current.storeRun(high, low, entry.high, entry.low, step << this.#pageShift, count);
+      : current.storeRun(high, low, entry.high, entry.low, step << this.pageShift, count);
   }
 
-  #storePhysically(table: Pfn, index: number, entry: Words, step: number, count: number): number {
+  private storePhysically(table: Pfn, index: number, entry: Words, step: number, count: number): number {
     for (let i = 0; i < count; i++) {
-      const { high, low } = entryAfter(entry, i * step, this.#pageShift);
-      this.#parts.memory.write(table, index + i, high, low);
+      const { high, low } = entryAfter(entry, i * step, this.pageShift);
+      this.memory.write(table, index + i, high, low);
     }
     return OK;
   }
 
   /** The words of an entry's linear address. The linear map begins at a multiple of 4 GiB. */
-  #linearHighOf(table: Pfn): number {
-    return (this.#linearHigh + ((table - this.#firstPfn) >>> (32 - this.#pageShift))) | 0;
+  private linearHighOf(table: Pfn): number {
+    return (this.linearHigh + ((table - this.firstPfn) >>> (32 - this.pageShift))) | 0;
   }
 
-  #linearLowOf(table: Pfn, index: number): number {
-    return ((table - this.#firstPfn) << this.#pageShift) | (index << 3);
+  private linearLowOf(table: Pfn, index: number): number {
+    return ((table - this.firstPfn) << this.pageShift) | (index << 3);
   }
 
   /** The page at which the top-level table is written; `undefined` for a slot of the fixmap. */
-  #rootPage(table: Pfn): Vpn | undefined {
-    return this.#parts.arch.rootTableAddress === "fixmap" ? undefined : this.#imagePage(table);
+  private rootPage(table: Pfn): Vpn | undefined {
+    return this.arch.rootTableAddress === "fixmap" ? undefined : this.addresses.imagePageOf(table);
   }
 
   /** The page at which a table is reached while the linear map is being made; `undefined` for a slot of the fixmap. */
-  #earlyPage(table: Pfn): Vpn | undefined {
-    const { arch, image, addresses } = this.#parts;
-    if (image.contains(table)) return this.#imagePage(table);
+  private earlyPage(table: Pfn): Vpn | undefined {
+    const { arch, image, addresses } = this;
+    if (image.contains(table)) return addresses.imagePageOf(table);
     return arch.earlyTableAddress === "fixmap" ? undefined : addresses.pageOf(table);
-  }
-
-  #imagePage(table: Pfn): Vpn {
-    const { addresses, image } = this.#parts;
-    return addresses.imagePage + table - image.pfn;
   }
 }

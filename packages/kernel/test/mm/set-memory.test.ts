@@ -18,7 +18,7 @@ import { describe, expect, it } from "vitest";
 import { KernelImage } from "../../src/boot/image.js";
 import type { Machine } from "../../src/machine.js";
 import { pageHigh, pageLow } from "../../src/mm/addresses.js";
-import type { KernelSetMemory } from "../../src/mm/set-memory.js";
+import { KernelSetMemory } from "../../src/mm/set-memory.js";
 import { variant } from "../support/arches.js";
 import {
   boot,
@@ -265,7 +265,7 @@ describe("set_direct_map", () => {
     expect([rightsOf(machine, page), rightsOf(machine, page + 1).valid]).toEqual([{ ...before, valid: false }, true]);
     expect(staleTranslations(machine)).toBe(1);
     machine.cpus.current.mmu.invalidateAll();
-    (service as KernelSetMemory).change(page, 1, machine.get(PageTableFormat).attributes.ro);
+    kernelService(machine, SetMemory, KernelSetMemory).change(page, 1, machine.get(PageTableFormat).attributes.ro);
     expect(service.setDirectMapDefault(pfn)).toBe(0);
     expect([rightsOf(machine, page), service.counters.directMapCalls]).toEqual([before, 2]);
     expect(
@@ -335,7 +335,7 @@ describe("a linear map of blocks", () => {
   const first = (machine: Machine): number => LINEAR + (machine.memory.firstPfn - machine.memory.firstPfn);
   const { ro } = boot().get(PageTableFormat).attributes;
   const change = (machine: Machine, page: number, pages: number): number =>
-    (machine.get(SetMemory) as KernelSetMemory).change(page, pages, ro);
+    kernelService(machine, SetMemory, KernelSetMemory).change(page, pages, ro);
 
   it("is split where a change covers a part of a block, each end by itself; each page stays where it was", () => {
     const machine = blocks();
@@ -382,7 +382,7 @@ describe("a linear map of blocks", () => {
         for (const i of looked) if (rightsOf(machine, start + i).executable) executable.add(i);
         for (const [at, length, opens] of all) {
           const pages = Math.min(length, 4 * ENTRIES - at);
-          const status = (machine.get(SetMemory) as KernelSetMemory).change(start + at, pages, opens ? x : nx);
+          const status = kernelService(machine, SetMemory, KernelSetMemory).change(start + at, pages, opens ? x : nx);
           expect(status).toBe(0);
           for (let i = at; i < at + pages; i++) {
             if (opens) executable.add(i);
@@ -428,12 +428,10 @@ describe("a linear map of blocks", () => {
     const early: number[] = [];
     const late: unknown[] = [];
     let booted = false;
-    let service: SetMemory | undefined;
     const attach: Attach = (points, container) => {
       points.on("initPhase", (phase) => {
         if (phase === "smp" || phase === "system_features") {
-          service = container.resolve(SetMemory);
-          early.push((service as KernelSetMemory).change(LINEAR + 2 * ENTRIES + 1, 1, ro));
+          early.push(resolve(container, SetMemory).setMemoryValid(LINEAR + 2 * ENTRIES + 1, 1, true));
         }
       });
       points.on("tablePageCtor", () => (booted ? ENOMEM : 0));

@@ -2,9 +2,9 @@ import { PageAllocator, PageTables, Vmalloc } from "@kpkeys/core/contracts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Machine } from "../../src/machine.js";
-import type { KernelVmalloc } from "../../src/mm/vmalloc.js";
+import { KernelVmalloc } from "../../src/mm/vmalloc.js";
 import { pgtableVariant } from "../support/arches.js";
-import { boot, entryOf, ENTRIES, frameOf, record, staleTranslations } from "../support/machine.js";
+import { boot, entryOf, ENTRIES, frameOf, kernelService, record, staleTranslations } from "../support/machine.js";
 import type { Call } from "../support/machine.js";
 
 /** Where the example architecture has vmalloc, in pages of 16 KiB. */
@@ -160,7 +160,7 @@ describe("vmalloc", () => {
   });
 
   it("knows the frames of a run of pages of one area", () => {
-    const vmalloc = boot().get(Vmalloc) as KernelVmalloc;
+    const vmalloc = kernelService(boot(), Vmalloc, KernelVmalloc);
     const frames = [11, 12, 33];
     const page = vmalloc.mapRam(frames);
     const other = vmalloc.mapRam([44]);
