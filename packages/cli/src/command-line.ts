@@ -6,7 +6,7 @@ import type { KunitFlags } from "./commands/kunit.js";
 import type { MuseumFlags } from "./commands/museum.js";
 import type { OverheadFlags } from "./commands/overhead.js";
 import type { RecordFlags } from "./commands/record.js";
-import type { ReplayFlags } from "./commands/replay.js";
+import type { ReplayFlags } from "./replay-flags.js";
 import type { ShowFlags } from "./commands/show.js";
 import { listOf, readPositive, readWhole, seriesOption, withCommonFlags, withReplayFlags } from "./options.js";
 import type { CommonFlags } from "./options.js";

@@ -49,7 +49,7 @@ export type {
   ParameterReport,
 } from "@kpkeys/workloads/cost/fitting";
 export type { ArchId } from "./plugins.js";
-export type { ShowReport } from "./commands/show.js";
+export type { ShowReport } from "./report/show.js";
 export type { Demonstration, ShownStore } from "./show/demonstration.js";
 export type { EntryRead, Moment, RightsChange } from "./show/moments.js";
 export type { Policy, SeriesName } from "@kpkeys/scenarios";

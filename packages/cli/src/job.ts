@@ -19,20 +19,11 @@ import type { KunitChoice } from "./kunit-cases.js";
 import { loadPlugins } from "./plugins.js";
 import type { ArchId, FeatureId } from "./plugins.js";
 import type { Policy, SeriesName } from "@kpkeys/scenarios";
+import type { TimelineOptions } from "./timeline/file-timeline.js";
 import type { Timeline } from "./timeline/timeline.js";
 
 /** What can be looked at in a machine once it has booted and replayed. */
 export type Check = "coverage" | "attack" | "kunit" | "kunitCases";
-
-/** Where a job writes its timeline. */
-export interface TimelineOptions {
-  /** The file, which is there; all jobs add to it. */
-  readonly file: string;
-  /** What the user calls it, for errors. */
-  readonly path: string;
-  /** The job's place among them, from 0 on. */
-  readonly place: number;
-}
 
 /** What a worker does, as plain data: makes one machine, replays a trace on it, checks it. */
 export interface Job {

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { embeddedTrace } from "@kpkeys/workloads";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { ReplayFlags } from "../src/commands/replay.js";
+import type { ReplayFlags } from "../src/replay-flags.js";
 import { bytesText, readBytes } from "../src/options.js";
 import { moreOf } from "../src/report/more.js";
 import type { Asked } from "../src/report/more.js";

@@ -1,9 +1,6 @@
 import type { KunitCase, KunitSuite, KunitTest } from "@kpkeys/core/contracts";
-import type { Machine } from "@kpkeys/kernel";
 import { suitesOf } from "./suites.js";
-
-/** A machine that has booted, as far as suites and attacks need it. */
-export type MachineUnderTest = Pick<Machine, "get">;
+import type { MachineUnderTest } from "./suites.js";
 
 /** What came of a case. */
 export interface CaseResult {

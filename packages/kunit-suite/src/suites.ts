@@ -1,10 +1,13 @@
 import { KpkeysError } from "@kpkeys/core";
 import { ExtensionPoints, KernelConfig, KunitOptions } from "@kpkeys/core/contracts";
 import type { KunitSuite, PluginOptions } from "@kpkeys/core/contracts";
+import type { Machine } from "@kpkeys/kernel";
 import { createRandom } from "./random.js";
-import type { MachineUnderTest } from "./runner.js";
 import { hardenedPgtables } from "./suites/hardened-pgtables.js";
 import { lazyMmuMode } from "./suites/lazy-mmu-mode.js";
+
+/** A machine that has booted, as far as suites and attacks need it. */
+export type MachineUnderTest = Pick<Machine, "get">;
 
 /** The suites of mm/tests, by the key of their options in a machine's specification. */
 const KERNEL_SUITES: Readonly<Record<string, (options: PluginOptions) => KunitSuite>> = {

@@ -10,11 +10,16 @@ export { eventNames, tracepointNames } from "./reader/formats.js";
 export { CUT_LINE, FAULT_WITHOUT_ADDRESS, type KindCounts, type LineCounts } from "./reader/ledger.js";
 export { createLineBlocks, type LineBlocks, LONGEST_LINE } from "./reader/lines.js";
 export { readTraceAhead } from "./reader/read-ahead.js";
-export { readTrace, type ReadTraceOptions } from "./reader/read-trace.js";
+export { readTrace } from "./reader/read-trace.js";
 export { type TraceForm } from "./reader/text-form.js";
 export { readSmallText } from "./reader/small-text.js";
 export { openTrace, type TraceFile } from "./reader/trace-file.js";
-export { createTraceReader, type TraceReader, type TraceSummary } from "./reader/trace-reader.js";
+export {
+  createTraceReader,
+  type ReadTraceOptions,
+  type TraceReader,
+  type TraceSummary,
+} from "./reader/trace-reader.js";
 export { readVmpte, type VmpteRecord } from "./reader/vmpte.js";
 export type { Agreement, Difference } from "./replay/agreement.js";
 export { SAMPLE_EVENTS } from "./replay/check.js";

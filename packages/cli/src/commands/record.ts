@@ -12,7 +12,7 @@ import type { Recorded, Recording, RecordingFiles } from "../recording/perf.js";
 import { endOf } from "../recording/process.js";
 import { shellOf } from "../recording/shell.js";
 import { print } from "./print.js";
-import type { ReplayFlags } from "./replay.js";
+import type { ReplayFlags } from "../replay-flags.js";
 import { run } from "./run.js";
 
 /** The flags of `kpkeys record`. */

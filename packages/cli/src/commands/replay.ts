@@ -1,9 +1,8 @@
-import type { CheckMode, Until } from "@kpkeys/workloads";
 import { reportOf } from "@kpkeys/workloads/report";
 import { EXIT } from "../errors.js";
 import type { Check, Job, JobResult } from "../job.js";
 import { jobsOf } from "../options.js";
-import type { CommonFlags } from "../options.js";
+import type { ReplayFlags } from "../replay-flags.js";
 import { createOutput } from "../output.js";
 import type { ArchId } from "../plugins.js";
 import { readCosts } from "../overhead/costs.js";
@@ -19,28 +18,6 @@ import { print, printJson } from "./print.js";
 
 /** The architecture whose key register is an MSR. */
 const MSR_ARCH: ArchId = "x86-pks";
-
-/** The flags of commands that replay. */
-export type ReplayFlags = CommonFlags & {
-  /** A VmPTE file. */
-  readonly vmpte?: string;
-  /** How often the page tables are looked at meanwhile. */
-  readonly check: CheckMode;
-  /** How much of the recording is replayed. */
-  readonly until?: Until;
-  /** One program in how many is. */
-  readonly sample?: number;
-  /** Seed by which they are taken. */
-  readonly seed: number;
-  /** Where their timeline goes. */
-  readonly traceOut?: string;
-  /** How many machines replay at once. */
-  readonly workers?: number;
-  /** A file of unit costs; those of RFC v5 if left out. */
-  readonly cost?: string;
-  /** Cycles of a WRMSR of the key register. */
-  readonly wrmsrCycles?: number;
-};
 
 /** A recording that the same command made. */
 export interface OwnRecording {

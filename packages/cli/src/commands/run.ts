@@ -1,7 +1,8 @@
 import { embeddedTrace } from "@kpkeys/workloads";
 import type { Check } from "../job.js";
 import { reportReplay } from "./replay.js";
-import type { OwnRecording, ReplayFlags } from "./replay.js";
+import type { ReplayFlags } from "../replay-flags.js";
+import type { OwnRecording } from "./replay.js";
 
 const CHECKS: readonly Check[] = ["coverage", "attack", "kunit"];
 

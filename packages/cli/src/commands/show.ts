@@ -2,6 +2,7 @@ import { EXIT } from "../errors.js";
 import { jobsOf } from "../options.js";
 import type { CommonFlags } from "../options.js";
 import { showTextOf } from "../report/show.js";
+import type { ShowReport } from "../report/show.js";
 import { styleFor } from "../report/style.js";
 import { demonstrate } from "../show/demonstration.js";
 import type { Demonstration } from "../show/demonstration.js";
@@ -9,12 +10,6 @@ import { print, printJson } from "./print.js";
 
 /** The flags of `kpkeys show`. */
 export type ShowFlags = Pick<CommonFlags, "arch" | "series" | "json">;
-
-/** What `kpkeys show --json` prints. */
-export interface ShowReport {
-  /** Two for each architecture and version of the series: with the hardening, then without. */
-  readonly machines: readonly Demonstration[];
-}
 
 /** The smallest machine. */
 const MACHINE = { feature: ["pgtables"], memory: 64 * 2 ** 20, cpus: 1, pkeys: true } as const;

@@ -1,7 +1,7 @@
 import { statSync } from "node:fs";
 import { relative } from "node:path";
 import { embeddedTrace } from "@kpkeys/workloads";
-import type { ReplayFlags } from "../commands/replay.js";
+import type { ReplayFlags } from "../replay-flags.js";
 import { bytesText, DEFAULTS } from "../options.js";
 import type { CommonFlags } from "../options.js";
 import { ARCHES, DEFAULT_FEATURES } from "../plugins.js";

@@ -2,8 +2,13 @@ import { shellOf } from "../recording/shell.js";
 import { seriesTitle } from "@kpkeys/scenarios";
 import type { Demonstration, ShownStore } from "../show/demonstration.js";
 import type { Moment, RightsChange } from "../show/moments.js";
-import type { ShowReport } from "../commands/show.js";
 import type { Style } from "./style.js";
+
+/** What `kpkeys show --json` prints. */
+export interface ShowReport {
+  /** Two for each architecture and version of the series: with the hardening, then without. */
+  readonly machines: readonly Demonstration[];
+}
 
 /** Columns of the labels. */
 const MARGIN = 12;

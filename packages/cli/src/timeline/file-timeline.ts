@@ -1,7 +1,16 @@
-import type { TimelineOptions } from "../job.js";
 import { Timeline } from "./timeline.js";
 import { openTraceOut } from "./trace-out.js";
 import { createTrackEvents } from "./track-events.js";
+
+/** Where a job writes its timeline. */
+export interface TimelineOptions {
+  /** The file, which is there; all jobs add to it. */
+  readonly file: string;
+  /** What the user calls it, for errors. */
+  readonly path: string;
+  /** The job's place among them, from 0 on. */
+  readonly place: number;
+}
 
 /**
  * Makes a timeline that is written to a file, behind what other machines write there.

@@ -1,6 +1,6 @@
 import { inject, injectable, KpkeysError } from "@kpkeys/core";
 import { ExtensionPoints, KernelMemory, Kpkeys } from "@kpkeys/core/contracts";
-import type { PkeyName, SlabAllocator } from "@kpkeys/core/contracts";
+import type { PkeyName, SlabAllocator, SlabCache } from "@kpkeys/core/contracts";
 import { kernelBug } from "../kernel-bug.js";
 import { WriteGuard } from "../write-guard.js";
 import { KernelSlabCache } from "./slab.js";
@@ -50,7 +50,7 @@ export class KernelSlabAllocator implements SlabAllocator {
     cache.freeIn(slab, object);
   }
 
-  cacheOf(object: number): KernelSlabCache | undefined {
+  cacheOf(object: number): SlabCache | undefined {
     return this.pages.slabOf(object)?.cache;
   }
 

@@ -1,6 +1,18 @@
 import { inject, injectable } from "@kpkeys/core";
 import { ExtensionPoints, LinearMap, PageAllocator, PageTableFormat, SetMemory } from "@kpkeys/core/contracts";
-import type { Slab } from "./slab.js";
+import type { SlabCache } from "@kpkeys/core/contracts";
+
+/** A run of pages cut into objects: `struct slab`. The model keeps its description outside simulated memory; its free list is inside. */
+export interface Slab {
+  /** Physical address of its first byte. */
+  readonly start: number;
+  /** The cache that it belongs to. */
+  readonly cache: SlabCache;
+  /** Physical address of the first free object, 0 when there is none: `slab->freelist`. */
+  free: number;
+  /** Objects handed out. */
+  inUse: number;
+}
 
 /** The pages of slabs: from the buddy allocator, with their key, and the slab that each page belongs to. */
 @injectable()

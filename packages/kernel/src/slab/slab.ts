@@ -2,19 +2,7 @@ import { KpkeysError } from "@kpkeys/core";
 import type { KernelMemory, SlabCache } from "@kpkeys/core/contracts";
 import { kernelBug } from "../kernel-bug.js";
 import type { WriteGuard } from "../write-guard.js";
-import type { SlabPages } from "./slab-pages.js";
-
-/** A run of pages cut into objects: `struct slab`. The model keeps its description outside simulated memory; its free list is inside. */
-export interface Slab {
-  /** Physical address of its first byte. */
-  readonly start: number;
-  /** The cache that it belongs to. */
-  readonly cache: KernelSlabCache;
-  /** Physical address of the first free object, 0 when there is none: `slab->freelist`. */
-  free: number;
-  /** Objects handed out. */
-  inUse: number;
-}
+import type { Slab, SlabPages } from "./slab-pages.js";
 
 /** The services of a cache. */
 export interface SlabParts {

@@ -2,26 +2,7 @@ import { KpkeysError } from "@kpkeys/core";
 import { type TraceEvent } from "./event.js";
 import { TRACE_TEXT } from "./text-kind.js";
 import { BLOCK, openTrace } from "./trace-file.js";
-import { createTraceReader, type TraceSummary } from "./trace-reader.js";
-
-/** How a trace is read. */
-export interface ReadTraceOptions {
-  /**
-   * Called now and then, some hundred times for a large file.
-   *
-   * @param consumed - bytes of the file read so far, compressed where it is
-   * @param size - the file's size in bytes, 0 when it has none (a pipe)
-   */
-  readonly onProgress?: (consumed: number, size: number) => void;
-  /**
-   * Called where the trace says that events were lost.
-   *
-   * @param events - how many
-   */
-  readonly onLost?: (events: number) => void;
-  /** Asked behind each event whether that was the last one to be read, and now and then where no events are. What follows is not looked at. */
-  readonly enough?: () => boolean;
-}
+import { createTraceReader, type ReadTraceOptions, type TraceSummary } from "./trace-reader.js";
 
 /**
  * Reads a trace in memory that does not grow with it: the text of `perf script`, of ftrace, of `trace-cmd report` or of

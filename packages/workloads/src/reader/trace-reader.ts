@@ -12,9 +12,27 @@ import {
 import { type LineParser, TracepointParser } from "./line-parser.js";
 import { createLineBlocks } from "./lines.js";
 import { StraceParser } from "./strace-parser.js";
-import type { ReadTraceOptions } from "./read-trace.js";
 import { PERF_TRACE } from "./other-lines.js";
 import { createHead, type Head, limitsOf, textForm, type TraceForm } from "./text-form.js";
+
+/** How a trace is read. */
+export interface ReadTraceOptions {
+  /**
+   * Called now and then, some hundred times for a large file.
+   *
+   * @param consumed - bytes of the file read so far, compressed where it is
+   * @param size - the file's size in bytes, 0 when it has none (a pipe)
+   */
+  readonly onProgress?: (consumed: number, size: number) => void;
+  /**
+   * Called where the trace says that events were lost.
+   *
+   * @param events - how many
+   */
+  readonly onLost?: (events: number) => void;
+  /** Asked behind each event whether that was the last one to be read, and now and then where no events are. What follows is not looked at. */
+  readonly enough?: () => boolean;
+}
 
 /** What was in a trace. */
 export interface TraceSummary extends Readonly<LineCounts> {
