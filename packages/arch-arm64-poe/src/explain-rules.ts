@@ -1,6 +1,6 @@
 import { Access, EntryType, FaultKind, Privilege } from "@kpkeys/core/contracts";
 import type { AccessSetup, ExplainRules, KeyUse, Rule, WalkStep, WhatIf } from "@kpkeys/core/contracts";
-import { fromWords, shortHex, toWords } from "@kpkeys/core/machine";
+import { fromWords, hex, toWords } from "@kpkeys/core/machine";
 import { arm64GeometryOf } from "./explain-geometry.js";
 import { ARM64_FORMAT, Bit, HighBit, MEMORY_TYPES } from "./format.js";
 import { POR_EL1, PSTATE_PAN, SCTLR_EPAN, SCTLR_WXN, TCR2_E0POE, TCR2_PIE, TCR2_POE } from "./registers.js";
@@ -36,7 +36,7 @@ function entry({ level, high, low }: WalkStep, setup: AccessSetup): Rule {
   const { format } = setup;
   const { pageShift, levels } = format.geometry;
   const value = fromWords(high, low);
-  const address = shortHex(BigInt(format.pfnOf(high, low)) << BigInt(pageShift));
+  const address = hex(BigInt(format.pfnOf(high, low)) << BigInt(pageShift));
   const type = format.typeOf(level, high, low);
   if (type === EntryType.INVALID) {
     const why = (low & Bit.VALID) === 0 ? "bit 0 is 0" : "bit 1 is 0, which is reserved at this level";
@@ -64,7 +64,7 @@ function entry({ level, high, low }: WalkStep, setup: AccessSetup): Rule {
     ["PXN", 53],
     ["UXN", 54],
   ]);
-  const indices = `POIndex ${ARM64_FORMAT.pkeyOf(high, low)}, PIIndex ${shortHex(BigInt(piIndexOf(high, low)))}`;
+  const indices = `POIndex ${ARM64_FORMAT.pkeyOf(high, low)}, PIIndex ${hex(piIndexOf(high, low))}`;
   const software = `software DIRTY(55) ${bits(value, 55, 1)}`;
   return { text: `${kind} at ${address}, ${attributes}, ${flags}, ${software}, ${indices}`, source: FORMATS };
 }
@@ -122,10 +122,10 @@ function baseRights(setup: AccessSetup, leaf: WalkStep): Rule[] {
   }
   const index = piIndexOf(leaf.high, leaf.low);
   const type = PAGE_TYPES.get(index);
-  const told = `PIIndex ${shortHex(BigInt(index))}${type === undefined ? "" : ` (${type})`}`;
+  const told = `PIIndex ${hex(index)}${type === undefined ? "" : ` (${type})`}`;
   const given = ["PIR_EL1", "PIRE0_EL1"].map((name) => {
     const value = indirectOf(setup, name, leaf);
-    return `${shortHex(BigInt(value))} ${PERMISSIONS[value]!} in ${name} ${shortHex(registers[name]!)}`;
+    return `${hex(value)} ${PERMISSIONS[value]!} in ${name} ${hex(registers[name]!)}`;
   });
   const which = isUnprivileged(setup)
     ? "PIRE0_EL1 counts, it is EL0's"
@@ -248,7 +248,7 @@ function whatIfPermission(setup: AccessSetup, where: string): WhatIf {
   const index = piIndexOf(high, low);
   const value = isUnprivileged(setup) === (where === "PIRE0_EL1") ? 7n : 0n;
   const shift = BigInt(index * 4);
-  const text = `${where} gave PIIndex ${shortHex(BigInt(index))} ${PERMISSIONS[Number(value)]!}`;
+  const text = `${where} gave PIIndex ${hex(index)} ${PERMISSIONS[Number(value)]!}`;
   return { text, where, clear: 15n << shift, set: value << shift };
 }
 

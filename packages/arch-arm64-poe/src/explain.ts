@@ -12,7 +12,7 @@ import type {
   Rule,
   SyndromeVerdict,
 } from "@kpkeys/core/contracts";
-import { createCpu, fromWords, shortHex } from "@kpkeys/core/machine";
+import { createCpu, fromWords, hex } from "@kpkeys/core/machine";
 import { addressBitsOf, arm64GeometryOf, geometryOf, NARROWER } from "./explain-geometry.js";
 import { ARM64_RULES } from "./explain-rules.js";
 import { describeSignal, ESR_OVERLAY, ESR_WNR, exceptionClassOf, statusOf } from "./fault.js";
@@ -80,7 +80,7 @@ function syndromeDetails({ syndromeHigh, syndromeLow }: FaultReport): string[] {
   const flags = ISS_FLAGS.map(([bit, name, always]) => ({ name, value: (esr >> bit) & 1n, always }));
   const shown = flags.filter(({ value, always }) => always || value !== 0n);
   const iss2 = (esr >> 32n) & 0xffffffn;
-  const upper = iss2 === 0n ? [] : [`ISS2 ${shortHex(iss2)}`];
+  const upper = iss2 === 0n ? [] : [`ISS2 ${hex(iss2)}`];
   return [[...shown.map(({ name, value }) => `${name} ${value}`), ...upper].join(", ")];
 }
 
@@ -88,7 +88,7 @@ function syndromeDetails({ syndromeHigh, syndromeLow }: FaultReport): string[] {
 function reportedAccess(syndromeLow: number, { esr, unpriv }: GivenInputs["values"]): ReportedAccess {
   const exceptionClass = exceptionClassOf(syndromeLow);
   if ((exceptionClass & ~5) !== 0x20) {
-    const what = `EC 0x${exceptionClass.toString(16)} of ${shortHex(esr!)} is no abort`;
+    const what = `EC ${hex(exceptionClass)} of ${hex(esr!)} is no abort`;
     throw new KpkeysError("ERR_EXPLAIN_INPUT", what, { where: "esr", expected: "EC 0x20, 0x21, 0x24 or 0x25" });
   }
   const isData = (exceptionClass & 4) !== 0;
@@ -134,7 +134,7 @@ function untag(
       ? !isUpper || tag >= 0xf0n || isWalked
       : (values["tcr"]! & (isUpper ? TCR_TBI1 : TCR_TBI0)) !== 0n;
   if (without === address || !isOn) return undefined;
-  const text = `the address has the tag ${shortHex(tag)}, which translation ignores: ${shortHex(without)}`;
+  const text = `the address has the tag ${hex(tag)}, which translation ignores: ${hex(without)}`;
   return { address: without, rule: { text, source: `Arm ARM, TCR_EL1.TBI${isUpper ? 1 : 0}` } };
 }
 

@@ -1,9 +1,9 @@
 import { Access, FaultKind, Privilege } from "@kpkeys/core/contracts";
 import type { FaultReport, NamedField } from "@kpkeys/core/contracts";
+import { addressText, hex, registerText } from "@kpkeys/core/machine";
 import type { TranslationRegime } from "@kpkeys/core/machine";
 import { faultInfo } from "./fault-status.js";
 import type { Permissions } from "./permissions.js";
-import { formatRegister } from "./registers.js";
 
 // ESR_EL1 of an abort (Arm ARM, section D24.2.40).
 //
@@ -119,8 +119,8 @@ function causeOf({ syndromeLow, addressHigh, addressLow, privilege }: FaultRepor
  */
 export function describeFault(fault: FaultReport, pageShift = 12): string {
   const { syndromeHigh, syndromeLow, addressHigh, addressLow, privilege } = fault;
-  const address = formatRegister(addressHigh, addressLow).slice(2);
-  const esr = formatRegister(syndromeHigh, syndromeLow);
+  const address = addressText(addressHigh, addressLow);
+  const esr = registerText(syndromeHigh, syndromeLow);
   const { handler, name } = faultInfo(statusOf(syndromeLow));
   if (privilege === Privilege.USER) {
     const exceptionClass = CLASSES[exceptionClassOf(syndromeLow)] ?? "";
@@ -159,13 +159,13 @@ export function faultRegisters(fault: FaultReport): readonly NamedField[] {
   const status = statusOf(syndromeLow);
   const bit = (set: number): string => (set === 0 ? "0" : "1");
   return [
-    { name: "ESR_EL1", text: formatRegister(syndromeHigh, syndromeLow) },
-    { name: "FAR_EL1", text: formatRegister(fault.addressHigh, fault.addressLow) },
-    { name: "POR_EL1", text: formatRegister(fault.pkeyRegisterHigh, fault.pkeyRegisterLow) },
-    { name: "EC", text: `0x${exceptionClass.toString(16)}: ${CLASSES[exceptionClass] ?? "no fault"}` },
+    { name: "ESR_EL1", text: registerText(syndromeHigh, syndromeLow) },
+    { name: "FAR_EL1", text: registerText(fault.addressHigh, fault.addressLow) },
+    { name: "POR_EL1", text: registerText(fault.pkeyRegisterHigh, fault.pkeyRegisterLow) },
+    { name: "EC", text: `${hex(exceptionClass)}: ${CLASSES[exceptionClass] ?? "no fault"}` },
     {
       name: exceptionClass < 0x24 ? "IFSC" : "DFSC",
-      text: `0x${status.toString(16).padStart(2, "0")}: ${faultInfo(status).name}`,
+      text: `${hex(status, 2)}: ${faultInfo(status).name}`,
     },
     { name: "WnR", text: bit(syndromeLow & ESR_WNR) },
     { name: "Overlay", text: bit(syndromeHigh & ESR_OVERLAY) },

@@ -1,6 +1,6 @@
 import { KpkeysError } from "@kpkeys/core";
 import type { PkeyRegister, Rights, SystemRegisters, Words } from "@kpkeys/core/contracts";
-import { fromWords, toWords } from "@kpkeys/core/machine";
+import { toWords } from "@kpkeys/core/machine";
 import { ARM64_4K_48 } from "./geometry.js";
 import { tcrOf, TCR_HA, TCR_HD, TCR_HPD0, TCR_HPD1 } from "./tcr.js";
 
@@ -228,14 +228,3 @@ export const POR_EL1: PkeyRegister = {
   field: (key, rights) => atKey(key, FIELDS[rights]),
   rightsOf: (_high, low, key) => RIGHTS[overlayOf(low, key)]!,
 };
-
-/**
- * A register as the kernel prints it.
- *
- * @param high - bits 63 to 32
- * @param low - bits 31 to 0
- * @returns `0x` and 16 hex digits
- */
-export function formatRegister(high: number, low: number): string {
-  return `0x${fromWords(high, low).toString(16).padStart(16, "0")}`;
-}

@@ -9,7 +9,7 @@ import type {
   WalkStep,
   WhatIf,
 } from "@kpkeys/core/contracts";
-import { fromWords, shortHex } from "@kpkeys/core/machine";
+import { fromWords, hex } from "@kpkeys/core/machine";
 import { Bit, createPageTableFormat, hasReservedBits, HighBit } from "./format.js";
 import { LAST_LEVEL } from "./geometry.js";
 import { CR0_WP, CR4_PKE, CR4_PKS, CR4_SMAP, CR4_SMEP, EFER_NXE, IA32_PKRS, RFLAGS_AC } from "./registers.js";
@@ -41,7 +41,7 @@ function entry({ level, high, low }: WalkStep, setup: AccessSetup): Rule {
   if ((low & Bit.P) === 0) return { text: "not present: P is 0", source: PAGING };
   const last = setup.format.geometry.levels.length - 1;
   const isLeaf = setup.format.typeOf(level, high, low) === EntryType.LEAF || level === last;
-  const address = shortHex(BigInt(FORMAT.pfnOf(high, low)) << 12n);
+  const address = hex(BigInt(FORMAT.pfnOf(high, low)) << 12n);
   const what = `${isLeaf ? "page" : "table"} at ${address}`;
   const rights = bitsOf(low, [
     ["R/W", Bit.RW],

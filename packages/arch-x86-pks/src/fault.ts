@@ -1,5 +1,6 @@
 import { Access, FaultKind, Privilege } from "@kpkeys/core/contracts";
 import type { FaultReport, NamedField } from "@kpkeys/core/contracts";
+import { addressText, hex, hexDigits } from "@kpkeys/core/machine";
 import type { TranslationRegime } from "@kpkeys/core/machine";
 import { Bit } from "./format.js";
 import { CR4_SMEP, EFER_NXE } from "./registers.js";
@@ -67,14 +68,9 @@ function isGeneralProtection({ kind, syndromeLow }: FaultReport): boolean {
   return kind === FaultKind.ADDRESS_SIZE && syndromeLow === 0;
 }
 
-/** Hex digits of a word. */
-function hex(word: number, digits: number): string {
-  return (word >>> 0).toString(16).padStart(digits, "0");
-}
-
 /** The address accessed, as 16 hex digits. */
 function addressOf({ addressHigh, addressLow }: FaultReport): string {
-  return hex(addressHigh, 8) + hex(addressLow, 8);
+  return addressText(addressHigh, addressLow);
 }
 
 /**
@@ -96,7 +92,7 @@ export function describeFault(fault: FaultReport): string {
       ? `BUG: kernel NULL pointer dereference, address: ${addressOf(fault)}`
       : `BUG: unable to handle page fault for address: ${addressOf(fault)}`,
     `#PF: ${user ? "user" : "supervisor"} ${access} in ${user ? "user" : "kernel"} mode`,
-    `#PF: error_code(0x${hex(code, 4)}) - ${causeOf(code)}`,
+    `#PF: error_code(${hex(code, 4)}) - ${causeOf(code)}`,
   ].join(", ");
 }
 
@@ -116,7 +112,7 @@ export function describeSignal(fault: FaultReport, pkey: number | undefined): st
   const key = pkey === undefined ? "" : `, si_pkey ${pkey}`;
   const denied = (code & ErrorCode.PK) === 0 ? "SEGV_ACCERR" : `SEGV_PKUERR${key}`;
   const address = addressOf(fault).replace(/^0+(?=.)/, "");
-  return `SIGSEGV, ${isUnmapped ? "SEGV_MAPERR" : denied}: segfault at ${address} error ${(code >>> 0).toString(16)}`;
+  return `SIGSEGV, ${isUnmapped ? "SEGV_MAPERR" : denied}: segfault at ${address} error ${hexDigits(code)}`;
 }
 
 /**
@@ -143,8 +139,8 @@ export function faultRegisters(fault: FaultReport): readonly NamedField[] {
   const names = Object.entries(ErrorCode).flatMap(([name, bit]) => ((code & bit) !== 0 ? [name] : []));
   const bits = names.length === 0 ? "" : ` (${names.join("|")})`;
   return [
-    { name: "error code", text: `0x${hex(code, 4)}${bits}` },
+    { name: "error code", text: `${hex(code, 4)}${bits}` },
     ...(isGeneralProtection(fault) ? [] : [{ name: "CR2", text: `0x${addressOf(fault)}` }]),
-    { name: "IA32_PKRS", text: `0x${hex(fault.pkeyRegisterLow, 8)}` },
+    { name: "IA32_PKRS", text: `${hex(fault.pkeyRegisterLow, 8)}` },
   ];
 }

@@ -1,5 +1,6 @@
 import { KpkeysError } from "@kpkeys/core";
 import type { Geometry, PkeyRegister, Rights, SystemRegisters, Words } from "@kpkeys/core/contracts";
+import { hex } from "@kpkeys/core/machine";
 import { X86_4_LEVELS, X86_5_LEVELS } from "./geometry.js";
 
 // The bits of the control registers that decide an access (SDM, volume 3, sections 2.2.1, 2.3 and 2.5).
@@ -89,7 +90,7 @@ export function createSystemRegisters(pkeys: boolean, geometry: Geometry = X86_4
       const register = nameOf(name);
       const low = Number(BigInt.asIntN(32, value));
       if (BigInt(low >>> 0) !== value) {
-        throw new KpkeysError("ERR_SPEC", `${name} cannot hold 0x${value.toString(16)}`, {
+        throw new KpkeysError("ERR_SPEC", `${name} cannot hold ${hex(value)}`, {
           expected: "a value of 32 bits",
         });
       }

@@ -25,3 +25,4 @@ export { checkPluginForm } from "./framework/plugin-form.js";
 export { ProtectedObjectList } from "./framework/protected-objects.js";
 export { StaticKeyTable } from "./framework/static-keys.js";
 export { printable, quote } from "./printable.js";
+export * from "./words.js";

@@ -1,3 +1,5 @@
+import { hexDigits } from "./words.js";
+
 /** What a terminal acts on or hides: control characters, directions and other format characters, separators, halves of pairs. */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 /** The longest text that a message shows whole. */
@@ -9,7 +11,7 @@ const SHOWN = 100;
  * @param text - of unknown content, such as the name of a process or a test
  */
 export function printable(text: string): string {
-  return text.replace(UNPRINTABLE, (char) => (char === "\t" ? " " : `\\u{${char.codePointAt(0)!.toString(16)}}`));
+  return text.replace(UNPRINTABLE, (char) => (char === "\t" ? " " : `\\u{${hexDigits(char.codePointAt(0)!)}}`));
 }
 
 /**

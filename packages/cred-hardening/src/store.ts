@@ -1,4 +1,4 @@
-import { lazily } from "@kpkeys/core";
+import { hex, lazily } from "@kpkeys/core";
 import { CRED, KernelMemory, SlabAllocator } from "@kpkeys/core/contracts";
 import type { CredStore, DependencyContainer, Guard, Kpkeys, SlabCache } from "@kpkeys/core/contracts";
 
@@ -44,7 +44,7 @@ export function createHardenedStore(
     const memory = findMemory();
     memory.load(cred + CRED.usage, "protect_creds");
     const usage = memory.valueLow;
-    warnOn(usage !== 1, `the credential 0x${cred.toString(16)} has usage ${usage}: it stays where it is, unprotected`);
+    warnOn(usage !== 1, `the credential ${hex(cred)} has usage ${usage}: it stays where it is, unprotected`);
     return usage === 1;
   }
 
@@ -59,7 +59,7 @@ export function createHardenedStore(
     protect(cred) {
       if (!kpkeys.supported() || findSlab().cacheOf(cred) === cache() || !mayMove(cred)) return cred;
       const live = cache().alloc();
-      warnOn(live < 0, `no memory to protect the credential 0x${cred.toString(16)}: it stays unprotected`);
+      warnOn(live < 0, `no memory to protect the credential ${hex(cred)}: it stays unprotected`);
       if (live < 0) return cred;
       const state = guard.enter();
       findMemory().copy(live, cred, CRED.size, "protect_creds");

@@ -1,3 +1,4 @@
+import { addressText } from "@kpkeys/core";
 import { Kpkeys, LinearMap, ProtectedObjects } from "@kpkeys/core/contracts";
 import type { Pfn, TableSource, Vpn } from "@kpkeys/core/contracts";
 import type { Machine } from "./machine.js";
@@ -159,14 +160,4 @@ function createGaps(machine: Machine): Gaps {
 
 function newCount(): CoverageCount {
   return { pages: 0, keyed: 0, readOnly: 0 };
-}
-
-/**
- * An address as the kernel prints it: 16 hexadecimal digits.
- * @param high - bits 63 to 32
- * @param low - bits 31 to 0
- */
-export function addressText(high: number, low: number): string {
-  const hex = (word: number): string => (word >>> 0).toString(16).padStart(8, "0");
-  return hex(high) + hex(low);
 }

@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 export { buildMachine } from "./build.js";
-export { addressText, coverageOf, expectsTables } from "./coverage.js";
+export { coverageOf, expectsTables } from "./coverage.js";
 export type { Coverage, CoverageCount, CoverageGap, ObjectCount } from "./coverage.js";
 export { KernelFault } from "./kernel-fault.js";
 export type { Machine, MachineCounters } from "./machine.js";

@@ -1,4 +1,4 @@
-import { inject, injectable, KpkeysError } from "@kpkeys/core";
+import { hex, inject, injectable, KpkeysError } from "@kpkeys/core";
 import {
   Cpus,
   Exceptions,
@@ -154,7 +154,7 @@ export class KernelRcu implements Rcu {
       const following = memory.loadPointer(head, "rcu_do_batch");
       const callback = this.functionAt(head);
       if (callback === undefined || following < 0) {
-        throw kernelBug("rcu_do_batch", `the rcu_head at 0x${head.toString(16)} is corrupted`, "what call_rcu wrote");
+        throw kernelBug("rcu_do_batch", `the rcu_head at ${hex(head)} is corrupted`, "what call_rcu wrote");
       }
       this.headWrite.enter();
       memory.store(head + 8, 0, 0, "rcu_do_batch");

@@ -1,6 +1,8 @@
 import {
+  addressText,
   checkKeyBudget,
   createContainer,
+  hex,
   keyBudget,
   KpkeysError,
   once,
@@ -25,7 +27,6 @@ import {
 import type { DependencyContainer, KernelLayout, MemoryBank } from "@kpkeys/core/contracts";
 import { createPhysicalMemory } from "@kpkeys/core/machine";
 import { configLinesOf, kernelConfigOf } from "./config.js";
-import { addressText } from "./coverage.js";
 import { IMAGE_BYTES } from "./boot/image.js";
 import { DEFAULT_MAX_ORDER } from "./mm/buddy.js";
 import type { BankSpec, MachineSpec } from "./spec.js";
@@ -57,7 +58,7 @@ function createRam(
 function requireAlignment({ firstPfn }: MemoryBank, pageBytes: number, maxOrder: number): void {
   const blockBytes = 2 ** maxOrder * pageBytes;
   if ((firstPfn * pageBytes) % blockBytes === 0) return;
-  throw new KpkeysError("ERR_SPEC", `RAM starts at 0x${(firstPfn * pageBytes).toString(16)}`, {
+  throw new KpkeysError("ERR_SPEC", `RAM starts at ${hex(firstPfn * pageBytes)}`, {
     where: "memory bank 0",
     expected: `a multiple of ${mebibytes(blockBytes)} with pages of ${pageBytes} bytes`,
   });

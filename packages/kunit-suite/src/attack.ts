@@ -1,3 +1,4 @@
+import { addressText } from "@kpkeys/core";
 import {
   Exceptions,
   Kpkeys,
@@ -7,7 +8,7 @@ import {
   PhysicalMemory,
   wordsOf,
 } from "@kpkeys/core/contracts";
-import { addressText, expectsTables } from "@kpkeys/kernel";
+import { expectsTables } from "@kpkeys/kernel";
 import type { Machine, ScannedTable } from "@kpkeys/kernel";
 
 /** Stores of an attack that went through, of one source, level and mapping. */

@@ -1,6 +1,6 @@
 import { fstatSync, writeSync } from "node:fs";
 import { isMainThread } from "node:worker_threads";
-import { KpkeysError, outputFailure, printable } from "@kpkeys/core";
+import { hexDigits, KpkeysError, outputFailure, printable } from "@kpkeys/core";
 
 /**
  * Prints a report on stdout, without control characters other than those of its colours.
@@ -49,9 +49,7 @@ export function printJson(document: object): void {
 const UNESCAPED = /[\u007f-\u009f\p{Cf}]/gu;
 
 function escape(char: string): string {
-  return Array.from({ length: char.length }, (_, at) => `\\u${char.charCodeAt(at).toString(16).padStart(4, "0")}`).join(
-    "",
-  );
+  return Array.from({ length: char.length }, (_, at) => `\\u${hexDigits(char.charCodeAt(at), 4)}`).join("");
 }
 
 /**

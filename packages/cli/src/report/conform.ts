@@ -1,5 +1,5 @@
 import type { VectorValue, WalkStep } from "@kpkeys/core/contracts";
-import { wordsToHex } from "@kpkeys/core/machine";
+import { hex, wordsToHex } from "@kpkeys/core/machine";
 import type { VectorDisagreement, VectorVerdict } from "@kpkeys/explain";
 import { count } from "./style.js";
 import type { Style } from "./style.js";
@@ -110,7 +110,7 @@ export function disagreementOf(
     fields: Object.fromEntries(disagreements.map(({ field, expected, model }) => [field, { expected, model }])),
     walk: walk.map(({ level, table, index, high, low, type }) => ({
       level,
-      table: `0x${(table * 4096).toString(16)}`,
+      table: hex(table * 4096),
       index,
       entry: wordsToHex(high, low),
       type,

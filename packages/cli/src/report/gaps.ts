@@ -1,3 +1,4 @@
+import { hex } from "@kpkeys/core";
 import { seriesTitle } from "@kpkeys/scenarios";
 import type { AttackReport, CheckReport, CoverageReport, Documented, Known } from "@kpkeys/workloads/report";
 import { count, counted } from "./style.js";
@@ -82,5 +83,5 @@ function placeOf({ source, level, mapping }: Place): string {
 
 function seenText({ line, table }: CheckReport["gaps"][0]): string {
   const when = line === 0 ? "before the first event" : `after line ${count(line)} of the trace`;
-  return `seen ${when} at table page 0x${table.toString(16)}`;
+  return `seen ${when} at table page ${hex(table)}`;
 }

@@ -1,3 +1,4 @@
+import { hex } from "@kpkeys/core";
 import { shellOf } from "../recording/shell.js";
 import { seriesTitle } from "@kpkeys/scenarios";
 import type { Demonstration, ShownStore } from "../show/demonstration.js";
@@ -33,7 +34,7 @@ function hardenedLines(machine: Demonstration, style: Style): string[] {
   const { arch, series, entry, setPte, stray } = machine;
   return [
     style.bold(`${arch}, series ${seriesTitle(series)}`),
-    `Entry ${entry.index} of page-table page 0x${entry.table.toString(16)} is at ${entry.address} in the linear map; the page has key ${entry.pkey}.`,
+    `Entry ${entry.index} of page-table page ${hex(entry.table)} is at ${entry.address} in the linear map; the page has key ${entry.pkey}.`,
     style.bold("set_pte, inside its guard"),
     ...storeLines(setPte, style),
     style.bold("a stray store to the same entry: the kernel image, writable for the user"),
@@ -104,5 +105,5 @@ function row(label: string, text: string): string {
 
 /** A register's value without leading zeros: 0x57. */
 function short(digits: string): string {
-  return `0x${BigInt(`0x${digits}`).toString(16)}`;
+  return hex(BigInt(`0x${digits}`));
 }

@@ -1,3 +1,4 @@
+import { addressText } from "@kpkeys/core";
 import {
   Access,
   AddressSpaces,
@@ -17,7 +18,7 @@ import {
 } from "@kpkeys/core/contracts";
 import type { Entry, Mm } from "@kpkeys/core/contracts";
 import { explainInputs } from "@kpkeys/explain";
-import { addressText, buildMachine } from "@kpkeys/kernel";
+import { buildMachine } from "@kpkeys/kernel";
 import type { Machine } from "@kpkeys/kernel";
 import type { Job } from "../job.js";
 import { loadPlugins } from "../plugins.js";

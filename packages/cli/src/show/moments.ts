@@ -1,5 +1,5 @@
+import { addressText } from "@kpkeys/core";
 import type { Machine } from "@kpkeys/kernel";
-import { addressText } from "@kpkeys/kernel";
 import { Kpkeys, PkeyRegister } from "@kpkeys/core/contracts";
 import type { Observer, PkeyName, WalkStep } from "@kpkeys/core/contracts";
 

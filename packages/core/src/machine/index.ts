@@ -18,4 +18,4 @@ export { reserve } from "./reserve.js";
 export { NEEDS_DIRTY } from "./regime.js";
 export type { LevelDecoding, OutputAddressForm, TranslationRegime, Walk } from "./regime.js";
 export type { TlbGeometry } from "./tlb-geometry.js";
-export { fromWords, highWord, isHex, lowWord, shortHex, toWords, wordsToHex } from "./words.js";
+export * from "../words.js";

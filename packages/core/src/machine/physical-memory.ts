@@ -1,6 +1,7 @@
 import type { MemoryBank, PhysicalMemory } from "../contracts/index.js";
 import { KpkeysError } from "../errors.js";
 import { reserve } from "./reserve.js";
+import { hex } from "../words.js";
 
 /** Most frames from the first bank's start to the last bank's end: 1 TiB of 4 KiB pages. */
 const MAX_FRAMES = 2 ** 28;
@@ -202,12 +203,12 @@ class SparseMemory implements PhysicalMemory {
 
   private giveContent(pfn: number): number {
     if (!this.contains(pfn)) {
-      throw new KpkeysError("ERR_PHYSICAL_ADDRESS", `there is no RAM at page frame 0x${pfn.toString(16)}`);
+      throw new KpkeysError("ERR_PHYSICAL_ADDRESS", `there is no RAM at page frame ${hex(pfn)}`);
     }
     const used = this.materialisedPages;
     if (used === this.capacity) {
       throw new KpkeysError("ERR_OUT_OF_MEMORY", `more than ${this.capacity} pages of RAM would have content`, {
-        where: `page frame 0x${pfn.toString(16)}`,
+        where: `page frame ${hex(pfn)}`,
         expected: "fewer page tables and kernel objects: the model keeps no more, whatever memory the machine has",
       });
     }

@@ -1,5 +1,5 @@
 import type { AccessSetup, ArchTools, ExplainRules, OtherMachine } from "@kpkeys/core/contracts";
-import { fromWords, shortHex } from "@kpkeys/core/machine";
+import { fromWords, hex } from "@kpkeys/core/machine";
 import type { Attempt } from "./access.js";
 import { completeEntries } from "./entries.js";
 import type { Reason } from "./explanation.js";
@@ -95,5 +95,5 @@ function pinsOf(
   const chosen = rules.inputs.filter(({ name }) => machines.some((machine) => machine[name] !== undefined));
   const pins = Object.fromEntries(chosen.map((input) => [input.name, inputText(input, values[input.name]!)]));
   const isTagged = address !== fromWords(report.addressHigh, report.addressLow);
-  return isTagged ? { ...pins, [inputOf("address", rules)]: shortHex(address) } : pins;
+  return isTagged ? { ...pins, [inputOf("address", rules)]: hex(address) } : pins;
 }

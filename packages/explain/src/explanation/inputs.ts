@@ -1,6 +1,6 @@
 import { KpkeysError } from "@kpkeys/core";
 import type { ExplainInputRule, ExplainRules, Geometry, GivenInputs, SystemRegisters } from "@kpkeys/core/contracts";
-import { fromWords, shortHex } from "@kpkeys/core/machine";
+import { fromWords, hex } from "@kpkeys/core/machine";
 import type { ExplainKernel, FaultQuestion, Reason } from "./explanation.js";
 import { listed, wasOrWere } from "./words.js";
 
@@ -81,7 +81,7 @@ export function assumption(input: ExplainInputRule, value: bigint, whose: string
 
 /** @returns a value as it is given */
 export function inputText({ decimal }: ExplainInputRule, value: bigint): string {
-  return decimal ? String(value) : shortHex(value);
+  return decimal ? String(value) : hex(value);
 }
 
 /** Roles of inputs that an explanation needs. */

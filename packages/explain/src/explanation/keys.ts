@@ -1,5 +1,5 @@
 import type { AccessSetup, ContextName, KeyUse, PkeyRegister } from "@kpkeys/core/contracts";
-import { fromWords, shortHex, toWords } from "@kpkeys/core/machine";
+import { fromWords, hex, toWords } from "@kpkeys/core/machine";
 import type { ExplainKernel, Reason } from "./explanation.js";
 import { listed, rightsInWords } from "./words.js";
 
@@ -39,7 +39,7 @@ export function keyReasons(use: KeyUse, register: PkeyRegister, kernel: ExplainK
   if ("unasked" in use) return [{ topic: "key", text: use.unasked, source: use.source }];
   const name = keyName(use, kernel);
   const whose = use.ofKernel ? unnamed(use, kernel) : ", one of the process: the page is a user page";
-  const rights = `${use.register} ${shortHex(use.value)} makes it ${keyRights(use, register)}`;
+  const rights = `${use.register} ${hex(use.value)} makes it ${keyRights(use, register)}`;
   const reasons: Reason[] = [
     { topic: "key", text: `${use.field} ${use.key}: ${name}${whose}; ${rights}`, source: use.source },
   ];
@@ -86,10 +86,10 @@ export function contextReasons(setup: AccessSetup, register: PkeyRegister, kerne
   const value = setup.pkeyRegister;
   const found = contextOf(value, kernel);
   if (found !== undefined) {
-    return [{ topic: "context", text: `${register.name} ${shortHex(value)} is that of the context ${found}` }];
+    return [{ topic: "context", text: `${register.name} ${hex(value)} is that of the context ${found}` }];
   }
-  const contexts = kernel.kpkeys.contextNames.map((name) => `${shortHex(inContext(value, name, kernel))} in ${name}`);
-  const text = `${register.name} ${shortHex(value)} is that of no context; it would be ${listed(contexts)}`;
+  const contexts = kernel.kpkeys.contextNames.map((name) => `${hex(inContext(value, name, kernel))} in ${name}`);
+  const text = `${register.name} ${hex(value)} is that of no context; it would be ${listed(contexts)}`;
   return [{ topic: "context", text }];
 }
 

@@ -1,6 +1,6 @@
 import { Access, FaultKind } from "@kpkeys/core/contracts";
 import type { AccessSetup, ExplainRules } from "@kpkeys/core/contracts";
-import { shortHex } from "@kpkeys/core/machine";
+import { hex } from "@kpkeys/core/machine";
 import { attemptAccess } from "./access.js";
 import type { Attempt } from "./access.js";
 import type { ExplainKernel, Reason } from "./explanation.js";
@@ -30,7 +30,7 @@ export function walkReasons({ setup, attempt, leaf }: Finding, rules: ExplainRul
   for (const step of attempt.steps) {
     const { name } = levels[step.level]!;
     const { text, source } = rules.entry(step, setup);
-    const entry = shortHex(setup.entries[step.level]!);
+    const entry = hex(setup.entries[step.level]!);
     reasons.push({ topic: "walk", text: `${name}[${step.index}] ${entry}: ${text}`, source });
   }
   if (leaf === undefined) reasons.push({ topic: "walk", text: walkEnd(attempt, setup) });
@@ -113,9 +113,7 @@ function hardwareReasons({ setup, attempt }: Finding): Reason[] {
     const before = setup.entries[level]!;
     if (entry === before) return [];
     const { name } = setup.format.geometry.levels[level]!;
-    return [
-      { topic: "hardware", text: `${name} ${shortHex(before)} becomes ${shortHex(entry)}: accessed and dirty state` },
-    ];
+    return [{ topic: "hardware", text: `${name} ${hex(before)} becomes ${hex(entry)}: accessed and dirty state` }];
   });
 }
 

@@ -1,6 +1,6 @@
 import { Access, FaultKind } from "@kpkeys/core/contracts";
 import type { AccessSetup, ExplainRules, KeyUse } from "@kpkeys/core/contracts";
-import { shortHex } from "@kpkeys/core/machine";
+import { hex } from "@kpkeys/core/machine";
 import type { DecidingRule, ExplainKernel, ExplainVerdict } from "./explanation.js";
 import { isKernelsKey } from "./finding.js";
 import type { Finding } from "./finding.js";
@@ -41,7 +41,7 @@ export function verdictOf(
 ): ExplainVerdict {
   const { ok, fault, steps } = attempt;
   const decidedBy = DECIDED_BY[kind];
-  const access = `${ACCESS_NAMES[setup.access]} at ${shortHex(setup.address)} by ${rules.privileges[setup.privilege]}`;
+  const access = `${ACCESS_NAMES[setup.access]} at ${hex(setup.address)} by ${rules.privileges[setup.privilege]}`;
   const level = setup.format.geometry.levels[leaf?.level ?? fault.level]?.name ?? "";
   const canonical = steps.length > 0;
   const because: Readonly<Record<Exclude<DecidingRule, "other">, string>> = {

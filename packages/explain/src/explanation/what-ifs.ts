@@ -1,6 +1,6 @@
 import { Access, FaultKind } from "@kpkeys/core/contracts";
 import type { AccessSetup, ExplainRules, KeyUse, Rights, WhatIf } from "@kpkeys/core/contracts";
-import { fromWords, shortHex, toWords } from "@kpkeys/core/machine";
+import { fromWords, hex, toWords } from "@kpkeys/core/machine";
 import { attemptAccess } from "./access.js";
 import type { Asked } from "./asked.js";
 import { namesOfLevel } from "./entries.js";
@@ -101,7 +101,7 @@ function withKeyRights(
   const changed = (value & ~fromWords(mask.high, mask.low)) | fromWords(field.high, field.low);
   const { high, low } = toWords(changed);
   return {
-    text: `${register} made key ${key} ${rightsInWords(pkeyRegister, high, low, key)} (${shortHex(changed)})`,
+    text: `${register} made key ${key} ${rightsInWords(pkeyRegister, high, low, key)} (${hex(changed)})`,
     setup:
       register === pkeyRegister.name
         ? { ...setup, pkeyRegister: changed }
@@ -129,13 +129,13 @@ export function changeOf(
     ...pins,
   };
   for (const { name, label, role } of rules.inputs) {
-    if (role === "keys" && changed.pkeyRegister !== setup.pkeyRegister) inputs[name] = shortHex(changed.pkeyRegister);
+    if (role === "keys" && changed.pkeyRegister !== setup.pkeyRegister) inputs[name] = hex(changed.pkeyRegister);
     const value = changed.registers[label];
-    if (role === "register" && value !== undefined && value !== setup.registers[label]) inputs[name] = shortHex(value);
+    if (role === "register" && value !== undefined && value !== setup.registers[label]) inputs[name] = hex(value);
   }
   changed.entries.forEach((entry, level) => {
     if (entry === setup.entries[level]) return;
-    for (const name of namesOfLevel(setup.format.geometry, level)) inputs[name] = shortHex(entry);
+    for (const name of namesOfLevel(setup.format.geometry, level)) inputs[name] = hex(entry);
   });
   return { text, inputs };
 }

@@ -1,7 +1,7 @@
 import { KpkeysError } from "@kpkeys/core";
 import { FaultKind, Privilege } from "@kpkeys/core/contracts";
 import type { ArchTools, ExplainRules, FaultReport, Geometry, NotTables } from "@kpkeys/core/contracts";
-import { shortHex } from "@kpkeys/core/machine";
+import { hex } from "@kpkeys/core/machine";
 import { askedByReport } from "./asked.js";
 import { shapesOf } from "./candidates.js";
 import { hasEntries } from "./entries.js";
@@ -127,7 +127,7 @@ function isAddressGiven({ inputs }: ReadReport, rules: ExplainRules): boolean {
 }
 
 function accessOf(read: ReadReport, rules: ExplainRules): string {
-  const at = isAddressGiven(read, rules) ? ` at ${shortHex(read.address)}` : "";
+  const at = isAddressGiven(read, rules) ? ` at ${hex(read.address)}` : "";
   return `${ACCESS_NAMES[read.report.access]}${at} by ${rules.privileges[read.report.privilege]}`;
 }
 

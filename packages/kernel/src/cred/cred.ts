@@ -1,4 +1,4 @@
-import { inject, injectable } from "@kpkeys/core";
+import { hex, inject, injectable } from "@kpkeys/core";
 import { CRED, ExtensionPoints, KernelMemory, Rcu, SlabAllocator } from "@kpkeys/core/contracts";
 import type { CredStore } from "@kpkeys/core/contracts";
 import { kernelBug } from "../kernel-bug.js";
@@ -59,7 +59,7 @@ export class CredObjects {
   put(cred: number, count: number): void {
     const left = this.usage(cred) - count;
     if (left < 0) {
-      throw kernelBug("put_cred_many", `the credential 0x${cred.toString(16)} would have usage ${left}`, "0 or more");
+      throw kernelBug("put_cred_many", `the credential ${hex(cred)} would have usage ${left}`, "0 or more");
     }
     const { guard } = this.store;
     const state = guard.enter();
@@ -108,7 +108,7 @@ export class CredObjects {
   private readonly putCredRcu = (head: number): void => {
     const cred = head - CRED.rcu;
     const left = this.usage(cred);
-    if (left !== 0) throw kernelBug("put_cred_rcu", `the credential 0x${cred.toString(16)} has usage ${left}`, "0");
+    if (left !== 0) throw kernelBug("put_cred_rcu", `the credential ${hex(cred)} has usage ${left}`, "0");
     this.store.free(cred);
   };
 }

@@ -1,4 +1,4 @@
-import { inject, injectable, KpkeysError } from "@kpkeys/core";
+import { hex, inject, injectable, KpkeysError } from "@kpkeys/core";
 import { ExtensionPoints, KernelMemory, Kpkeys } from "@kpkeys/core/contracts";
 import type { PkeyName, SlabAllocator, SlabCache } from "@kpkeys/core/contracts";
 import { kernelBug } from "../kernel-bug.js";
@@ -45,7 +45,7 @@ export class KernelSlabAllocator implements SlabAllocator {
     const slab = this.pages.slabOf(object);
     const cache = slab && this.caches.find((each) => each === slab.cache);
     if (slab === undefined || cache === undefined) {
-      throw kernelBug("kfree", `0x${object.toString(16)} lies in no slab`, "what kmalloc gave");
+      throw kernelBug("kfree", `${hex(object)} lies in no slab`, "what kmalloc gave");
     }
     cache.freeIn(slab, object);
   }

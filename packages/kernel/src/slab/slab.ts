@@ -1,4 +1,4 @@
-import { KpkeysError } from "@kpkeys/core";
+import { hex, KpkeysError } from "@kpkeys/core";
 import type { KernelMemory, SlabCache } from "@kpkeys/core/contracts";
 import { kernelBug } from "../kernel-bug.js";
 import type { WriteGuard } from "../write-guard.js";
@@ -89,7 +89,7 @@ export class KernelSlabCache implements SlabCache {
   free(object: number): void {
     const slab = this.parts.pages.slabOf(object);
     if (slab?.cache !== this) {
-      throw kernelBug("kmem_cache_free", `0x${object.toString(16)} is no object of ${this.name}`, "one of its own");
+      throw kernelBug("kmem_cache_free", `${hex(object)} is no object of ${this.name}`, "one of its own");
     }
     this.freeIn(slab, object);
   }
@@ -102,7 +102,7 @@ export class KernelSlabCache implements SlabCache {
    */
   freeIn(slab: Slab, object: number): void {
     if ((object - slab.start) % this.size !== 0 || object === slab.free || slab.inUse === 0) {
-      const what = `0x${object.toString(16)} is no object of ${this.name} in use`;
+      const what = `${hex(object)} is no object of ${this.name} in use`;
       throw kernelBug("kmem_cache_free", what, "what alloc gave");
     }
     this.write(() => {

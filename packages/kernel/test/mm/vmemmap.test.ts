@@ -1,6 +1,6 @@
 import { Cpus, LinearMap, OK, pageOf, PageTableFormat, PgtableArch } from "@kpkeys/core/contracts";
 import { expect, it } from "vitest";
-import { addressText } from "../../src/coverage.js";
+import { addressText } from "@kpkeys/core";
 import { pageOfAddress } from "../../src/mm/addresses.js";
 import { pagesOnly } from "../support/arches.js";
 import { boot, entryOf, PAGE_SHIFT } from "../support/machine.js";

@@ -1,18 +1,9 @@
+import { addressText, registerText } from "@kpkeys/core";
 import { ArchTools, Exceptions, Kpkeys, LinearMap, PageTableFormat, PkeyRegister } from "@kpkeys/core/contracts";
 import type { FaultReport, WalkStep, Words } from "@kpkeys/core/contracts";
-import { addressText, coverageOf, KernelFault } from "@kpkeys/kernel";
+import { coverageOf, KernelFault } from "@kpkeys/kernel";
 import type { Coverage, Machine } from "@kpkeys/kernel";
 import type { Finding } from "./exhibit.js";
-
-/**
- * A register's value as the kernel prints it.
- * @param high - bits 63 to 32
- * @param low - bits 31 to 0
- * @returns `0x` and 16 hexadecimal digits
- */
-export function registerText(high: number, low: number): string {
-  return `0x${addressText(high, low)}`;
-}
 
 /**
  * The linear address of a page.

@@ -1,7 +1,6 @@
-import { provide, resolve } from "@kpkeys/core";
+import { provide, registerText, resolve } from "@kpkeys/core";
 import { ArchTools, Observer, PkeyRegister } from "@kpkeys/core/contracts";
 import type { Plugin } from "@kpkeys/core/contracts";
-import { registerText } from "./evidence.js";
 import { variant } from "./variants.js";
 
 /** Moments that the trace shows below a step before it only counts. */

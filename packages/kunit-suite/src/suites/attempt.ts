@@ -1,3 +1,4 @@
+import { registerText } from "@kpkeys/core";
 import {
   Errno,
   Exceptions,
@@ -9,7 +10,6 @@ import {
   toLevel,
 } from "@kpkeys/core/contracts";
 import type { KunitTest, Level, PageTableFormat as Format, Vpn } from "@kpkeys/core/contracts";
-import { addressText } from "@kpkeys/kernel";
 
 /** Levels by Linux's names, the top one first; `p4d` and `pud` may be folded away. */
 const LEVEL_NAMES = ["pgd", "p4d", "pud", "pmd", "pte"] as const;
@@ -69,7 +69,7 @@ export function expectWritePrevented(
 
   const { table, index } = entry!;
   const { high, low } = test.get(LinearMap).address(table, index * 8);
-  test.log(`${name}: entry ${index} of the table at 0x${addressText(high, low)}`);
+  test.log(`${name}: entry ${index} of the table at ${registerText(high, low)}`);
   const written = { ...entry!.read() };
   if (value === "changed") change(format, name, written);
   const errno = test.get(Exceptions).copyToKernelNofault(high, low, written.high, written.low);

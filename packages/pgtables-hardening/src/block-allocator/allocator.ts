@@ -1,4 +1,4 @@
-import { KpkeysError } from "@kpkeys/core";
+import { hex, KpkeysError } from "@kpkeys/core";
 import { FaultKind, Gfp, OK } from "@kpkeys/core/contracts";
 import type { Cpus, Guard, LinearMap, PageAllocator, TableAllocator } from "@kpkeys/core/contracts";
 import type { Hardening } from "../hardening.js";
@@ -60,7 +60,7 @@ export function createAllocator(
 
   return {
     alloc(_source, gfp) {
-      warnOn(!isAllowed(gfp), `gfp 0x${gfp.toString(16)} asks for what the block allocator does not know`);
+      warnOn(!isAllowed(gfp), `gfp ${hex(gfp)} asks for what the block allocator does not know`);
       const pfn = key.enabled ? take((gfp & Gfp.PGTABLE_SPLIT) !== 0) : pages().alloc(0);
       if (pfn < 0) return -1;
       if ((gfp & Gfp.ZERO) !== 0) zero(pfn);

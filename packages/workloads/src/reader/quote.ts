@@ -1,3 +1,5 @@
+import { hexDigits } from "@kpkeys/core";
+
 /** How much of a line a message shows. */
 const SHOWN = 100;
 
@@ -10,7 +12,7 @@ const SHOWN = 100;
 export function quote(bytes: Uint8Array, start: number, end: number): string {
   const shown = bytes.subarray(start, Math.min(end, start + SHOWN));
   const text = Array.from(shown, (byte) =>
-    byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, "0")}`,
+    byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : `\\x${hexDigits(byte, 2)}`,
   ).join("");
   return `'${text}${end - start > SHOWN ? "…" : ""}'`;
 }

@@ -1,3 +1,5 @@
+import { toWords } from "@kpkeys/core";
+
 /*
  * Scanning of bytes without strings. Each function takes a position and returns the position behind what it has read, or -1
  * when something else stands there; -1 as the position stays -1, so that calls can be chained and the end checked once.
@@ -161,7 +163,8 @@ function longDecimal(
 ): number {
   const value = BigInt(String.fromCharCode(...bytes.subarray(at, end)));
   if (value < -(1n << 63n) || value >= 1n << 64n) return -1;
-  high[slot] = Number(BigInt.asIntN(32, value >> 32n));
-  low[slot] = Number(BigInt.asIntN(32, value));
+  const words = toWords(value);
+  high[slot] = words.high;
+  low[slot] = words.low;
   return end;
 }

@@ -1,4 +1,4 @@
-import { KpkeysError, quote } from "@kpkeys/core";
+import { KpkeysError, quote, toWords } from "@kpkeys/core";
 import { CloneFlag } from "@kpkeys/core/contracts";
 import { EventKind, type TraceEvent } from "./event.js";
 import { CALL_WITHOUT_END } from "./ledger.js";
@@ -78,8 +78,9 @@ export class StraceEvents {
   private emit(kind: EventKind, ...values: readonly bigint[]): void {
     this.event.kind = kind;
     for (const [slot, value] of values.entries()) {
-      this.event.argHigh[slot] = Number(BigInt.asIntN(32, value >> 32n));
-      this.event.argLow[slot] = Number(BigInt.asIntN(32, value));
+      const { high, low } = toWords(value);
+      this.event.argHigh[slot] = high;
+      this.event.argLow[slot] = low;
     }
     this.sink(this.event);
   }

@@ -1,5 +1,5 @@
 import { Access, FaultKind, Privilege } from "@kpkeys/core/contracts";
-import { fromWords, toWords } from "@kpkeys/core/machine";
+import { toWords } from "@kpkeys/core/machine";
 import { explain as explainFault, explainInputs } from "@kpkeys/explain";
 import type { DecidingRule } from "@kpkeys/explain";
 import { createBench } from "../bench.js";
@@ -165,7 +165,7 @@ const explain: ConformanceRule = {
       else inputs[keys.name] = valueText({ high: cpu.fault.pkeyRegisterHigh, low: cpu.fault.pkeyRegisterLow });
       const { high, low } = toWords(address);
       cpu.mmu.walk(high, low, (step) => {
-        inputs[format.geometry.levels[step.level]!.name] = `0x${fromWords(step.high, step.low).toString(16)}`;
+        inputs[format.geometry.levels[step.level]!.name] = valueText(step);
       });
       const missing = inputRules.filter(({ name, required }) => required && inputs[name] === undefined);
       if (missing.length > 0) {

@@ -1,3 +1,4 @@
+import { fromWords } from "@kpkeys/core";
 import { Access, FaultKind } from "@kpkeys/core/contracts";
 import { toWords } from "@kpkeys/core/machine";
 import { createBench } from "../bench.js";
@@ -45,7 +46,7 @@ const stale: ConformanceRule = {
       if (before !== 0) report(`${before} translations are called stale while the tables are unchanged`);
       unmap(bench, addresses[1]!);
       const told: bigint[] = [];
-      const found = bench.cpu.mmu.auditTlb((high, low) => told.push((BigInt(high >>> 0) << 32n) | BigInt(low >>> 0)));
+      const found = bench.cpu.mmu.auditTlb((high, low) => told.push(fromWords(high, low)));
       if (found !== told.length) report(`the audit counts ${found} translations and tells of ${told.length}`);
       const bytes = 2n ** BigInt(bench.format.geometry.pageShift);
       const inPage = told.filter((address) => address >= addresses[1]! && address < addresses[1]! + bytes);

@@ -1,7 +1,6 @@
-import { resolve } from "@kpkeys/core";
+import { fromWords, resolve, toWords } from "@kpkeys/core";
 import { Cpus, Kpkeys, PkeyRegister } from "@kpkeys/core/contracts";
 import type { ContextName, DependencyContainer } from "@kpkeys/core/contracts";
-import { fromWords, toWords } from "@kpkeys/core/machine";
 
 /** Choices of a dialect. */
 export interface DialectOptions {

@@ -1,3 +1,4 @@
+import { hex } from "@kpkeys/core";
 import { LinearMap, SetMemory, Tasks, Vmalloc } from "@kpkeys/core/contracts";
 import type { Machine } from "@kpkeys/kernel";
 import { scan } from "../evidence.js";
@@ -47,7 +48,7 @@ function scanAfterFailure({ machine, step }: Scene): Finding {
 }
 
 function outcomeOf(page: number): string {
-  return page < 0 ? "vmalloc() failed: no page left" : `vmalloc() succeeded: virtual page 0x${page.toString(16)}`;
+  return page < 0 ? "vmalloc() failed: no page left" : `vmalloc() succeeded: virtual page ${hex(page)}`;
 }
 
 const constructorCannotFail: Exhibit = {

@@ -1,4 +1,4 @@
-import { KpkeysError } from "@kpkeys/core";
+import { fromWords, KpkeysError, registerText } from "@kpkeys/core";
 import {
   Access,
   ArchTools,
@@ -10,12 +10,11 @@ import {
   Privilege,
 } from "@kpkeys/core/contracts";
 import type { KpkeysState, Words } from "@kpkeys/core/contracts";
-import { fromWords } from "@kpkeys/core/machine";
 import { KernelFault } from "@kpkeys/kernel";
 import type { Machine } from "@kpkeys/kernel";
 import { createKpkeysV6 } from "../dialects/v6.js";
 import { createKpkeysV7 } from "../dialects/v7.js";
-import { linearAddress, liveRightsText, registerText, strayStore } from "../evidence.js";
+import { linearAddress, liveRightsText, strayStore } from "../evidence.js";
 import type { Exhibit, Finding, Scene } from "../exhibit.js";
 import { openValue } from "../pgtables.js";
 

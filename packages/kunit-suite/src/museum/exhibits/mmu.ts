@@ -1,5 +1,6 @@
+import { registerText } from "@kpkeys/core";
 import { attack } from "../../attack.js";
-import { leafOf, linearAddress, liveRightsText, registerText, scan } from "../evidence.js";
+import { leafOf, linearAddress, liveRightsText, scan } from "../evidence.js";
 import type { Exhibit, Finding, Scene } from "../exhibit.js";
 import { tablePkey } from "../pgtables.js";
 import { mainlinePir } from "../variants.js";

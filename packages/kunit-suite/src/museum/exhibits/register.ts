@@ -1,6 +1,7 @@
+import { registerText } from "@kpkeys/core";
 import { CpuPower, Exceptions, Kpkeys, PageTables, PkeyRegister, Tasks } from "@kpkeys/core/contracts";
 import type { Machine } from "@kpkeys/kernel";
-import { oopsIn, registerText, strayStore } from "../evidence.js";
+import { oopsIn, strayStore } from "../evidence.js";
 import type { Exhibit, Finding, Scene } from "../exhibit.js";
 import { setterGuard } from "../pgtables.js";
 

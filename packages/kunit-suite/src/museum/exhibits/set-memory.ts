@@ -1,5 +1,6 @@
+import { registerText } from "@kpkeys/core";
 import { LinearMap, PageAllocator, pageOf, PkeyRegister, SetMemory } from "@kpkeys/core/contracts";
-import { leafOf, linearAddress, registerText, strayStore } from "../evidence.js";
+import { leafOf, linearAddress, strayStore } from "../evidence.js";
 import type { Exhibit, Finding, Scene } from "../exhibit.js";
 import { tablePkey } from "../pgtables.js";
 import { addressTagKept, pkeyUnchecked } from "../variants.js";

@@ -1,3 +1,4 @@
+import { addressText, registerText } from "@kpkeys/core";
 import {
   Errno,
   Exceptions,
@@ -9,11 +10,10 @@ import {
   toLevel,
 } from "@kpkeys/core/contracts";
 import type { Words } from "@kpkeys/core/contracts";
-import { addressText } from "@kpkeys/kernel";
 import type { Machine } from "@kpkeys/kernel";
 import { runSuites } from "../../runner.js";
 import { hardenedPgtables } from "../../suites/hardened-pgtables.js";
-import { leafOf, linearAddress, registerText } from "../evidence.js";
+import { leafOf, linearAddress } from "../evidence.js";
 import type { Exhibit, Finding, Scene } from "../exhibit.js";
 import { takePageInBlock } from "../setup.js";
 

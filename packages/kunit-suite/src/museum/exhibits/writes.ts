@@ -1,3 +1,4 @@
+import { registerText } from "@kpkeys/core";
 import {
   AddressSpaces,
   ArchTools,
@@ -11,7 +12,7 @@ import {
 import type { Words } from "@kpkeys/core/contracts";
 import { KernelFault } from "@kpkeys/kernel";
 import type { Machine } from "@kpkeys/kernel";
-import { linearAddress, oopsIn, registerText, scan } from "../evidence.js";
+import { linearAddress, oopsIn, scan } from "../evidence.js";
 import type { Exhibit, Finding, Scene } from "../exhibit.js";
 import { runProcess, USER_PAGE } from "../setup.js";
 

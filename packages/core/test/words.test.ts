@@ -1,7 +1,17 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { fromWords, highWord, lowWord, toWords, wordsToHex } from "../../src/machine/index.js";
-import { isHex } from "../../src/machine/words.js";
+import {
+  addressText,
+  fromWords,
+  hex,
+  hexDigits,
+  highWord,
+  isHex,
+  lowWord,
+  registerText,
+  toWords,
+  wordsToHex,
+} from "../src/words.js";
 
 const BITS_64 = fc.bigInt(0n, 2n ** 64n - 1n);
 
@@ -57,4 +67,39 @@ test("nothing else is a bit pattern", () => {
       expect(isHex(`0x${text}`, 2)).toBe(/^[0-9a-f]{1,16}$/i.test(text));
     }),
   );
+});
+
+describe("hex digits", () => {
+  test("of a number and of a bigint are alike, filled up to a width, never cut", () => {
+    fc.assert(
+      fc.property(fc.nat({ max: Number.MAX_SAFE_INTEGER }), fc.integer({ min: 1, max: 20 }), (value, width) => {
+        const digits = hexDigits(value, width);
+        expect(digits).toMatch(/^[0-9a-f]+$/);
+        expect(parseInt(digits, 16)).toBe(value);
+        expect(digits.length).toBe(Math.max(width, hexDigits(value).length));
+        expect(hexDigits(BigInt(value), width)).toBe(digits);
+        expect(hex(value, width)).toBe(`0x${digits}`);
+      }),
+    );
+  });
+
+  test("of a negative word are those of its 32 bits", () => {
+    expect([hexDigits(-1), hex(-0x80000000), hex(0), hex(-1, 16)]).toEqual([
+      "ffffffff",
+      "0x80000000",
+      "0x0",
+      "0x00000000ffffffff",
+    ]);
+  });
+
+  test("of two words as the kernel prints them are 16", () => {
+    fc.assert(
+      fc.property(BITS_64, (value) => {
+        const { high, low } = toWords(value);
+        expect(addressText(high, low)).toBe(hexDigits(value, 16));
+        expect(registerText(high, low)).toBe(hex(value, 16));
+        expect(addressText(high, low)).toHaveLength(16);
+      }),
+    );
+  });
 });

@@ -1,4 +1,4 @@
-import type { Words } from "../contracts/index.js";
+import type { Words } from "./contracts/index.js";
 
 /** Hex digits of a word. */
 const DIGITS = 8;
@@ -27,25 +27,59 @@ export function fromWords(high: number, low: number): bigint {
 }
 
 /**
- * Writes a 64-bit value as tools show it.
+ * The hexadecimal digits of a number.
  *
- * @param high - bits 63 to 32
- * @param low - bits 31 to 0
- * @returns `0x` and hex digits without leading zeros
+ * @param value - a number; a negative one of 32 bits counts as unsigned
+ * @param width - fewest digits
+ * @returns lower-case digits, filled up with leading zeros to the width
  */
-export function wordsToHex(high: number, low: number): string {
-  const lowDigits = (low >>> 0).toString(16);
-  return high === 0 ? `0x${lowDigits}` : `0x${(high >>> 0).toString(16)}${lowDigits.padStart(DIGITS, "0")}`;
+export function hexDigits(value: number | bigint, width = 1): string {
+  const unsigned = typeof value === "number" && value < 0 ? value >>> 0 : value;
+  return unsigned.toString(16).padStart(width, "0");
 }
 
 /**
- * Writes a number in hexadecimal.
+ * A number in hexadecimal.
  *
- * @param value - not negative
- * @returns `0x` and hex digits without leading zeros
+ * @param value - a number; a negative one of 32 bits counts as unsigned
+ * @param width - fewest digits
+ * @returns `0x` and {@link hexDigits}
  */
-export function shortHex(value: bigint): string {
-  return `0x${value.toString(16)}`;
+export function hex(value: number | bigint, width = 1): string {
+  return `0x${hexDigits(value, width)}`;
+}
+
+/**
+ * A 64-bit value without leading zeros, as tools show it.
+ *
+ * @param high - bits 63 to 32
+ * @param low - bits 31 to 0
+ * @returns `0x` and 1 to 16 hex digits
+ */
+export function wordsToHex(high: number, low: number): string {
+  return high === 0 ? hex(low) : `${hex(high)}${hexDigits(low, DIGITS)}`;
+}
+
+/**
+ * A 64-bit value as the kernel prints an address.
+ *
+ * @param high - bits 63 to 32
+ * @param low - bits 31 to 0
+ * @returns 16 hex digits
+ */
+export function addressText(high: number, low: number): string {
+  return hexDigits(high, DIGITS) + hexDigits(low, DIGITS);
+}
+
+/**
+ * A 64-bit value as the kernel prints a register.
+ *
+ * @param high - bits 63 to 32
+ * @param low - bits 31 to 0
+ * @returns `0x` and 16 hex digits
+ */
+export function registerText(high: number, low: number): string {
+  return `0x${addressText(high, low)}`;
 }
 
 /**
