@@ -25,4 +25,6 @@ export { checkPluginForm } from "./framework/plugin-form.js";
 export { ProtectedObjectList } from "./framework/protected-objects.js";
 export { StaticKeyTable } from "./framework/static-keys.js";
 export { printable, quote } from "./printable.js";
+export { HASH_PROSPECTOR, MULBERRY32, MURMUR3, Random } from "./random.js";
+export type { Generator } from "./random.js";
 export * from "./words.js";

@@ -1,8 +1,7 @@
-import { KpkeysError } from "@kpkeys/core";
+import { KpkeysError, Random } from "@kpkeys/core";
 import { ExtensionPoints, KernelConfig, KunitOptions } from "@kpkeys/core/contracts";
 import type { KunitSuite, PluginOptions } from "@kpkeys/core/contracts";
 import type { Machine } from "@kpkeys/kernel";
-import { createRandom } from "./random.js";
 import { hardenedPgtables } from "./suites/hardened-pgtables.js";
 import { lazyMmuMode } from "./suites/lazy-mmu-mode.js";
 
@@ -62,7 +61,7 @@ export function filterSuites(
  * @param seed - a whole number
  */
 export function shuffleSuites(suites: readonly KunitSuite[], seed: number): readonly KunitSuite[] {
-  const random = createRandom(seed);
+  const random = new Random(seed);
   return suites.map((suite) => {
     const cases = [...suite.cases];
     for (let last = cases.length - 1; last > 0; last--) {

@@ -1,3 +1,4 @@
+import { Random } from "../random.js";
 import { NO_TAG, slotOf } from "./fast-tags.js";
 import type { FastTags } from "./fast-tags.js";
 import type { TranslationRegime, Walk } from "./regime.js";
@@ -6,10 +7,6 @@ import type { TlbGeometry } from "./tlb-geometry.js";
 /** The address space of a translation that belongs to all of them. */
 export const GLOBAL = -1;
 
-// V8 re-reads imported and exported bindings and folds local ones.
-/** The high word of the page of an unused entry: bits 63 to 44 of no address. */
-const EMPTY: number = NO_TAG;
-const ALL_SPACES: number = GLOBAL;
 /** A page number is `high * PAGE_HIGH + low` of its two words. */
 const PAGE_HIGH = 2 ** 32;
 
@@ -66,7 +63,7 @@ export class Tlb {
   /** The most recently used entry of each set: further uses of it change nothing, so only it may have fast tags. */
   private readonly latest: Int32Array;
   private time = 0;
-  private random: number;
+  private readonly random: Random;
 
   /**
    * @param regime - its levels give the sizes of blocks
@@ -88,7 +85,7 @@ export class Tlb {
     this.lastLevel = regime.levels.length - 1;
     this.pageEntries = 2 ** (regime.levels.at(-1)!.shift - 12);
     this.leafEntries = regime.levels.map(({ shift }) => 2 ** (shift - 12));
-    this.pagesHigh = words().fill(EMPTY);
+    this.pagesHigh = words().fill(NO_TAG);
     this.pagesLow = words();
     this.asids = words();
     this.pfns = words();
@@ -101,7 +98,7 @@ export class Tlb {
     this.isLocal = new Uint8Array(Math.max(1, entries));
     this.times = new Float64Array(ways > 1 ? entries : 0);
     this.latest = new Int32Array(this.countsUses ? sets : 0);
-    this.random = seed | 0;
+    this.random = new Random(seed);
   }
 
   /**
@@ -117,7 +114,7 @@ export class Tlb {
     const first = this.firstOf(pageLow);
     for (let entry = first; entry < first + this.ways; entry++) {
       if (this.pagesLow[entry] !== pageLow || this.pagesHigh[entry] !== pageHigh) continue;
-      if (this.asids[entry] !== ALL_SPACES && this.asids[entry] !== asid) continue;
+      if (this.asids[entry] !== GLOBAL && this.asids[entry] !== asid) continue;
       if (this.countsUses) this.use(entry);
       return entry;
     }
@@ -126,7 +123,7 @@ export class Tlb {
 
   /** Whether an entry can be found again and belongs to all address spaces. @param entry - from {@link find} or {@link fill} */
   isGlobal(entry: number): boolean {
-    return this.asids[entry] === ALL_SPACES;
+    return this.asids[entry] === GLOBAL;
   }
 
   /**
@@ -152,7 +149,7 @@ export class Tlb {
       this.asids[entry] = asid;
       this.empty = false;
       if (walk.level !== this.lastLevel) this.blocks = true;
-      if (asid !== ALL_SPACES && this.isLocal[entry] === 0) {
+      if (asid !== GLOBAL && this.isLocal[entry] === 0) {
         this.isLocal[entry] = 1;
         this.locals[this.localCount++] = entry;
       }
@@ -168,7 +165,7 @@ export class Tlb {
 
   /** Drops an entry. @param entry - from {@link find} or {@link fill} */
   drop(entry: number): void {
-    this.pagesHigh[entry] = EMPTY;
+    this.pagesHigh[entry] = NO_TAG;
     this.fast.clearSlot(slotOf(this.pagesLow[entry]! << 12));
   }
 
@@ -203,7 +200,7 @@ export class Tlb {
     let kept = 0;
     for (let place = 0; place < this.localCount; place++) {
       const entry = locals[place]!;
-      const lives = this.pagesHigh[entry] !== EMPTY && asids[entry] !== ALL_SPACES;
+      const lives = this.pagesHigh[entry] !== NO_TAG && asids[entry] !== GLOBAL;
       if (lives && asid !== undefined && asids[entry] !== asid) {
         locals[kept++] = entry;
         continue;
@@ -217,7 +214,7 @@ export class Tlb {
   /** Drops everything. */
   dropAll(): void {
     if (this.empty) return;
-    this.pagesHigh.fill(EMPTY);
+    this.pagesHigh.fill(NO_TAG);
     this.fast.clear();
     this.empty = true;
     this.blocks = false;
@@ -233,7 +230,7 @@ export class Tlb {
     for (let entry = 0; entry < this.entries; entry++) {
       const pageHigh = this.pagesHigh[entry]!;
       const pageLow = this.pagesLow[entry]!;
-      if (pageHigh !== EMPTY) visit(entry, (pageHigh << 12) | (pageLow >>> 20), pageLow << 12);
+      if (pageHigh !== NO_TAG) visit(entry, (pageHigh << 12) | (pageLow >>> 20), pageLow << 12);
     }
   }
 
@@ -261,25 +258,17 @@ export class Tlb {
     let place = -1;
     for (let entry = first; entry < first + this.ways; entry++) {
       const space = this.asids[entry];
-      const sharesSpace = asid === ALL_SPACES || space === ALL_SPACES || space === asid;
+      const sharesSpace = asid === GLOBAL || space === GLOBAL || space === asid;
       if (sharesSpace && this.pagesLow[entry] === pageLow && this.pagesHigh[entry] === pageHigh) this.drop(entry);
-      if (place < 0 && this.pagesHigh[entry] === EMPTY) place = entry;
+      if (place < 0 && this.pagesHigh[entry] === NO_TAG) place = entry;
     }
     if (place < 0) place = this.victimOf(first);
     this.drop(place);
     return place;
   }
 
-  /** The murmur3 finaliser over a Weyl sequence, so that neighbouring seeds differ from the first choice on. */
-  private nextRandom(): number {
-    this.random = (this.random + 0x9e3779b9) | 0;
-    let mixed = Math.imul(this.random ^ (this.random >>> 16), 0x85ebca6b);
-    mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
-    return (mixed ^ (mixed >>> 16)) >>> 0;
-  }
-
   private victimOf(first: number): number {
-    if (this.choosesRandomly) return first + (this.nextRandom() % this.ways);
+    if (this.choosesRandomly) return first + this.random.below(this.ways);
     let victim = first;
     for (let entry = first; entry < first + this.ways; entry++) {
       if (this.times[entry]! < this.times[victim]!) victim = entry;
@@ -289,7 +278,7 @@ export class Tlb {
 
   private dropOverlapping(start: number, count: number): void {
     for (let entry = 0; entry < this.entries; entry++) {
-      if (this.pagesHigh[entry] === EMPTY) continue;
+      if (this.pagesHigh[entry] === NO_TAG) continue;
       const size = this.leafEntries[this.levels[entry]!]!;
       const page = Math.floor((this.pagesHigh[entry]! * PAGE_HIGH + (this.pagesLow[entry]! >>> 0)) / size) * size;
       if (page < start + count && page + size > start) this.drop(entry);

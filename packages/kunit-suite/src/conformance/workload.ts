@@ -1,3 +1,4 @@
+import { Random } from "@kpkeys/core";
 import {
   Access,
   AddressSpaces,
@@ -13,7 +14,6 @@ import {
 } from "@kpkeys/core/contracts";
 import type { Task } from "@kpkeys/core/contracts";
 import type { Machine } from "@kpkeys/kernel";
-import { createRandom } from "../random.js";
 
 /** Most processes at once. */
 const PROCESSES = 4;
@@ -30,7 +30,7 @@ const SPAN = 4096;
  * @param steps - how many operations
  */
 export function work(machine: Machine, seed: number, steps: number): void {
-  const random = createRandom(seed);
+  const random = new Random(seed);
   const spaces = machine.get(AddressSpaces);
   const tasks = machine.get(Tasks);
   const vmalloc = machine.get(Vmalloc);

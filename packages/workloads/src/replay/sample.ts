@@ -1,3 +1,4 @@
+import { HASH_PROSPECTOR, Random } from "@kpkeys/core";
 import { argUnsigned, EventKind, isErrno } from "../reader/event.js";
 import type { TraceEvent } from "../reader/event.js";
 
@@ -38,12 +39,12 @@ const ERROR_WRITE = 2;
 export class Sample {
   readonly #every: number;
   readonly #seed: number;
+  readonly #random: Random;
   readonly #sink: (event: TraceEvent) => void;
   /** Whether a thread is in the sample, by tid, for all threads alive. */
   readonly #threads = new Map<number, boolean>();
   /** The execve that a thread is in, by tid. */
   readonly #execs = new Map<number, Exec>();
-  #draws = 0;
   #met = 0;
   #taken = 0;
   #events = 0;
@@ -55,6 +56,7 @@ export class Sample {
   constructor({ every, seed }: SampleOptions, sink: (event: TraceEvent) => void) {
     this.#every = every;
     this.#seed = seed;
+    this.#random = new Random(Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b), HASH_PROSPECTOR);
     this.#sink = sink;
   }
 
@@ -90,7 +92,7 @@ export class Sample {
   }
 
   #draw(): boolean {
-    return mix(this.#seed, this.#draws++) % this.#every === 0;
+    return this.#random.below(this.#every) === 0;
   }
 
   #meet(tid: number, taken: boolean): boolean {
@@ -170,12 +172,4 @@ export class Sample {
     this.#threads.delete(tid);
     this.#execs.delete(tid);
   }
-}
-
-/** A number that looks random, 0 to 2^32 - 1, of a seed and a place in the row. */
-function mix(seed: number, index: number): number {
-  let value = Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b) + Math.imul(index + 1, 0xc2b2ae35);
-  value = Math.imul(value ^ (value >>> 15), 0x2c1b3c6d);
-  value = Math.imul(value ^ (value >>> 12), 0x297a2d39);
-  return (value ^ (value >>> 15)) >>> 0;
 }

@@ -1,8 +1,8 @@
+import { Random } from "@kpkeys/core";
 import { Access, FaultKind } from "@kpkeys/core/contracts";
 import type { ContextName, KpkeysState, Rights, Words } from "@kpkeys/core/contracts";
 import { createBench } from "../bench.js";
 import type { Bench } from "../bench.js";
-import { createRandom } from "../../random.js";
 import type { ConformanceRule } from "../rule.js";
 import { outcomeText, valueText } from "../text.js";
 import { includes } from "./register.js";
@@ -20,7 +20,7 @@ function enter({ kpkeys }: Bench, name: ContextName): KpkeysState {
 const now = ({ cpus }: Bench): Words => ({ high: cpus.current.pkeyRegisterHigh, low: cpus.current.pkeyRegisterLow });
 
 /** A value with read-write on key 0 and any rights on all other keys. */
-function anyValue(bench: Bench, random: ReturnType<typeof createRandom>): Words {
+function anyValue(bench: Bench, random: Random): Words {
   return bench.value(
     Array.from({ length: bench.register.keys }, (_, key) => (key === 0 ? "rwx" : random.oneOf(RIGHTS))),
   );
@@ -33,7 +33,7 @@ const unmanaged: ConformanceRule = {
   check({ plugin }, report) {
     const bench = createBench(plugin);
     const { register, managed } = bench;
-    const random = createRandom(3);
+    const random = new Random(3);
     for (let round = 0; round < 32; round++) {
       const before = anyValue(bench, random);
       for (const name of CONTEXTS) {
@@ -59,7 +59,7 @@ const managedKeys: ConformanceRule = {
   check({ plugin }, report) {
     const bench = createBench(plugin);
     const { register, managed } = bench;
-    const random = createRandom(5);
+    const random = new Random(5);
     const expected = { DEFAULT: "r", CONFORMANCE: "rw", CONFORMANCE_NONE: "none" } as Readonly<
       Record<ContextName, Rights>
     >;
@@ -86,7 +86,7 @@ const defaultKey: ConformanceRule = {
   check({ plugin }, report) {
     const bench = createBench(plugin);
     const { register, kpkeys } = bench;
-    const random = createRandom(13);
+    const random = new Random(13);
     for (const name of kpkeys.contextNames) {
       bench.setRegister(anyValue(bench, random));
       const state = enter(bench, name);
@@ -104,7 +104,7 @@ const restore: ConformanceRule = {
   source: SOURCE,
   check({ plugin }, report) {
     const bench = createBench(plugin);
-    const random = createRandom(17);
+    const random = new Random(17);
     const { cpus, kpkeys } = bench;
     for (let round = 0; round < 32; round++) {
       cpus.current = cpus.all[round % 2]!;

@@ -1,9 +1,9 @@
+import { Random } from "@kpkeys/core";
 import { EntryType } from "@kpkeys/core/contracts";
 import type { Entry, PageTableFormat, ProtectionName } from "@kpkeys/core/contracts";
 import { toWords } from "@kpkeys/core/machine";
 import { createBench } from "../bench.js";
 import type { Bench } from "../bench.js";
-import { createRandom } from "../../random.js";
 import type { ConformanceRule, ReportFinding } from "../rule.js";
 import { valueText } from "../text.js";
 
@@ -64,7 +64,7 @@ function pfnsFor(format: PageTableFormat, level: number): number[] {
   const { levels, pageShift } = format.geometry;
   const pages = 2 ** (levels[level]!.shift - pageShift);
   const end = pfnEnd(format);
-  const random = createRandom(level);
+  const random = new Random(level);
   const single = Array.from({ length: 31 }, (_, bit) => 2 ** bit).filter((pfn) => pfn >= pages && pfn < end);
   const some = Array.from({ length: 16 }, () => Math.floor(random.below(end) / pages) * pages);
   return [0, ...single, ...some];
@@ -223,7 +223,7 @@ const state: ConformanceRule = {
   source: `${SOURCE}: pte_mkwrite, pte_wrprotect, pte_mkyoung, pte_mkold, pte_mkdirty, pte_mkclean`,
   check({ plugin }, report) {
     const { format, leaf } = createBench(plugin);
-    const random = createRandom(7);
+    const random = new Random(7);
     const level = format.geometry.levels.length - 1;
     for (const protection of ["PAGE_SHARED", "PAGE_READONLY", "PAGE_SHARED_EXEC", "PAGE_READONLY_EXEC"] as const) {
       const pfn = pfnsFor(format, level).at(-1)!;
@@ -309,7 +309,7 @@ const split: ConformanceRule = {
 /** Addresses all over both halves. */
 export function someAddresses({ pgtable, format }: Pick<Bench, "pgtable" | "format">, count: number): bigint[] {
   const { userEnd, linearMap } = pgtable.layout;
-  const random = createRandom(11);
+  const random = new Random(11);
   const page = 1n << BigInt(format.geometry.pageShift);
   const kernel = Array.from({ length: count }, () => linearMap + random.bigBelow(2n ** 64n - linearMap));
   const user = Array.from({ length: count }, () => random.bigBelow(userEnd));
