@@ -1,5 +1,6 @@
 import { EntryType } from "@kpkeys/core/contracts";
-import type { Entry, PageTableFormat, Protection } from "@kpkeys/core/contracts";
+import type { Entry, Geometry, PageTableFormat, Protection } from "@kpkeys/core/contracts";
+import { tableIndex } from "@kpkeys/core/machine";
 
 // #region bits
 // An entry of an architecture that does not exist. Pages of 16 KiB, three levels of 2,048 entries, and bits that withhold what
@@ -78,18 +79,21 @@ function put(entry: Entry, pfn: number, high: number, low: number): void {
   entry.low = (pfn << PAGE_SHIFT) | low;
 }
 
+/** The shape of the tables. */
+const GEOMETRY: Geometry = {
+  pageShift: PAGE_SHIFT,
+  levels: [
+    { name: "pgd", shift: SHIFTS[0], indexBits: INDEX_BITS, leaf: false },
+    { name: "pmd", shift: SHIFTS[1], indexBits: INDEX_BITS, leaf: true },
+    { name: "pte", shift: SHIFTS[2], indexBits: INDEX_BITS, leaf: true },
+  ],
+  addressBits: ADDRESS_BITS,
+  splitRoots: false,
+};
+
 /** The codec. */
 export const FORMAT: PageTableFormat = {
-  geometry: {
-    pageShift: PAGE_SHIFT,
-    levels: [
-      { name: "pgd", shift: SHIFTS[0], indexBits: INDEX_BITS, leaf: false },
-      { name: "pmd", shift: SHIFTS[1], indexBits: INDEX_BITS, leaf: true },
-      { name: "pte", shift: SHIFTS[2], indexBits: INDEX_BITS, leaf: true },
-    ],
-    addressBits: ADDRESS_BITS,
-    splitRoots: false,
-  },
+  geometry: GEOMETRY,
   protections: {
     PAGE_KERNEL: kernel(NO_KERNEL_FETCH),
     PAGE_KERNEL_RO: kernel(NO_KERNEL_FETCH | NO_WRITE),
@@ -109,11 +113,7 @@ export const FORMAT: PageTableFormat = {
     invalid: change(TYPE, KEPT),
     valid: change(TYPE | KEPT, LEAF),
   },
-  index(level, high, low) {
-    const shift = SHIFTS[level]!;
-    const bits = shift < 32 ? (high << (32 - shift)) | (low >>> shift) : high >>> (shift - 32);
-    return bits & (2 ** INDEX_BITS - 1);
-  },
+  index: tableIndex(GEOMETRY),
   makeTable(entry, pfn) {
     put(entry, pfn, 0, TABLE);
   },

@@ -1,5 +1,6 @@
 import { EntryType } from "@kpkeys/core/contracts";
 import type { Entry, PageTableFormat, Protection, ProtectionName, Words } from "@kpkeys/core/contracts";
+import { tableIndex } from "@kpkeys/core/machine";
 import { ARM64_4K_48 } from "./geometry.js";
 import type { Arm64Geometry } from "./geometry.js";
 
@@ -70,7 +71,6 @@ const TAGGED = 1 << 2;
 
 const { VALID, TABLE, USER, RDONLY, SHARED, AF, NG } = Bit;
 const { DBM, PXN, UXN, DIRTY, PXN_TABLE, UXN_TABLE } = HighBit;
-// What is imported or exported is loaded each time; what stands here alone is folded.
 const { INVALID, LEAF, TABLE: TABLE_ENTRY } = EntryType;
 
 /** A protection from the bits that are set. */
@@ -148,8 +148,6 @@ export function outputAddressCodec({ pageShift, outputAddress }: Arm64Geometry):
 export function createFormat(geometry: Arm64Geometry): PageTableFormat {
   const { levels, pageShift } = geometry;
   const last = levels.length - 1;
-  const shifts = levels.map(({ shift }) => shift);
-  const indexMasks = levels.map(({ indexBits }) => 2 ** indexBits - 1);
   const blocks = levels.map(({ leaf }, level) => leaf && level !== last);
   const pfnsInHighWord = 2 ** (32 - pageShift);
   const output = outputAddressCodec(geometry);
@@ -164,11 +162,7 @@ export function createFormat(geometry: Arm64Geometry): PageTableFormat {
       invalid: { clear: protection(0, VALID), set: protection(0, NG) },
       valid: { clear: protection(0, NG), set: protection(0, VALID) },
     },
-    index(level, high, low) {
-      const shift = shifts[level]!;
-      const bits = shift < 32 ? (high << (32 - shift)) | (low >>> shift) : high >>> (shift - 32);
-      return bits & indexMasks[level]!;
-    },
+    index: tableIndex(geometry),
     // Linux sets PXNTable and UXNTable in the linear map's tables and the one of them that fits in others; indirect permissions
     // ignore them.
     makeTable(entry, pfn, isUser) {

@@ -1,5 +1,6 @@
 import { EntryType } from "@kpkeys/core/contracts";
 import type { Entry, Geometry, PageTableFormat, Protection, Words } from "@kpkeys/core/contracts";
+import { tableIndex } from "@kpkeys/core/machine";
 import { LAST_LEVEL, X86_4_LEVELS } from "./geometry.js";
 
 // An entry of 4-level and 5-level paging (SDM, volume 3, section 4.5); software bits as Linux uses them (asm/pgtable_types.h).
@@ -86,10 +87,7 @@ function protection(low: number, high = 0): Protection {
 
 const { P, RW, US, PWT, PCD, A, D, PS, G, PAT_LARGE } = Bit;
 const { SAVED_DIRTY, XD } = HighBit;
-// What is imported or exported is loaded each time; what stands here alone is folded.
 const { INVALID, LEAF, TABLE: TABLE_ENTRY } = EntryType;
-const LAST: number = LAST_LEVEL;
-const OUTPUT_HIGH: number = ADDRESS_HIGH;
 
 /** What `pte_modify` keeps: `_PAGE_CHG_MASK`, and the key, which Linux takes from the VMA again. */
 const KEPT: Words = { high: ADDRESS_HIGH | SAVED_DIRTY | KEY_HIGH, low: ADDRESS_LOW | PWT | PCD | A | D | PS };
@@ -122,9 +120,8 @@ function makeClean(entry: Entry): void {
  * @returns the codec
  */
 export function createPageTableFormat(physicalAddressBits: number, geometry: Geometry = X86_4_LEVELS): PageTableFormat {
-  const shifts = geometry.levels.map(({ shift }) => shift);
   const pml4 = geometry.levels.length - 1 - LAST_LEVEL;
-  const last = pml4 + LAST;
+  const last = pml4 + LAST_LEVEL;
   return {
     geometry,
     protections: {
@@ -146,10 +143,7 @@ export function createPageTableFormat(physicalAddressBits: number, geometry: Geo
       invalid: { clear: protection(P | RW | D), set: protection(0) },
       valid: { clear: protection(0), set: protection(P | RW) },
     },
-    index(level, high, low) {
-      const shift = shifts[level]!;
-      return (shift < 32 ? (low >>> shift) | (high << (32 - shift)) : high >>> (shift - 32)) & 511;
-    },
+    index: tableIndex(geometry),
     makeTable(entry, pfn, user) {
       entry.high = (pfn / 0x100000) | 0;
       entry.low = (pfn << 12) | P | RW | A | D | (user ? US : 0);
@@ -169,7 +163,7 @@ export function createPageTableFormat(physicalAddressBits: number, geometry: Geo
       return isLeaf ? LEAF : TABLE_ENTRY;
     },
     isPresent: (_high, low) => (low & (P | G)) !== 0,
-    pfnOf: (high, low) => (high & OUTPUT_HIGH) * 0x100000 + (low >>> 12),
+    pfnOf: (high, low) => (high & ADDRESS_HIGH) * 0x100000 + (low >>> 12),
     pkeyOf: (high) => (high & KEY_HIGH) >>> KEY_SHIFT,
     pkeyChange: (key) => ({ clear: protection(0, KEY_HIGH), set: protection(0, key << KEY_SHIFT) }),
     isWritable: (_high, low) => (low & RW) !== 0,

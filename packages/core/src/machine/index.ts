@@ -17,5 +17,6 @@ export type { PhysicalMemoryOptions } from "./physical-memory.js";
 export { reserve } from "./reserve.js";
 export { NEEDS_DIRTY } from "./regime.js";
 export type { LevelDecoding, OutputAddressForm, TranslationRegime, Walk } from "./regime.js";
+export { tableIndex } from "./table-index.js";
 export type { TlbGeometry } from "./tlb-geometry.js";
 export * from "../words.js";

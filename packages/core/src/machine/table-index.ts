@@ -1,0 +1,17 @@
+import type { Geometry, PageTableFormat } from "../contracts/index.js";
+
+/**
+ * Makes the part of a codec that follows from the shape of the tables alone: the index of an address in the table of a level.
+ *
+ * @param geometry - the shape; a table has at most 2^31 entries
+ * @returns what {@link PageTableFormat} has as `index`
+ */
+export function tableIndex({ levels }: Geometry): PageTableFormat["index"] {
+  const shifts = levels.map(({ shift }) => shift);
+  const masks = levels.map(({ indexBits }) => 2 ** indexBits - 1);
+  return (level, high, low) => {
+    const shift = shifts[level]!;
+    const bits = shift < 32 ? (high << (32 - shift)) | (low >>> shift) : high >>> (shift - 32);
+    return bits & masks[level]!;
+  };
+}
