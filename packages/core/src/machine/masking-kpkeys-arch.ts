@@ -1,4 +1,4 @@
-import type { CompiledContext, Cpus, KpkeysArch, PkeyRegister } from "../contracts/index.js";
+import type { CompiledContext, Cpu, Cpus, KpkeysArch, PkeyRegister } from "../contracts/index.js";
 import { GENERIC_PKEY_NUMBERS } from "./pkey-numbers.js";
 
 /** What {@link MaskingKpkeysArch} has to know of an architecture. */
@@ -56,18 +56,19 @@ export class MaskingKpkeysArch implements KpkeysArch {
     if (this.skipEqualWrites && low === oldLow && high === oldHigh) return false;
     saved[slot * 2] = oldHigh;
     saved[slot * 2 + 1] = oldLow;
-    this.#write(high, low, false);
+    cpu.writePkeyRegister(high, low);
+    this.finishWrite(cpu, false);
     return true;
   }
 
   leaveContext(saved: Int32Array, slot: number, barrierFollows: boolean): void {
-    this.#write(saved[slot * 2]!, saved[slot * 2 + 1]!, barrierFollows);
+    const cpu = this.cpus().current;
+    cpu.writePkeyRegister(saved[slot * 2]!, saved[slot * 2 + 1]!);
+    this.finishWrite(cpu, barrierFollows);
   }
 
-  /** Private at run time too: what could be called with any value would open every key. */
-  #write(high: number, low: number, barrierFollows: boolean): void {
-    const cpu = this.cpus().current;
-    cpu.writePkeyRegister(high, low);
+  /** Counts and synchronises a write. The write itself is not here: a method that takes any value would be a gadget. */
+  private finishWrite(cpu: Cpu, barrierFollows: boolean): void {
     this.counters.registerWrites++;
     if (!this.needsBarrier || barrierFollows) return;
     cpu.synchronise();
