@@ -1,7 +1,6 @@
 export { type KernelWork, type MicroBenchmark, type MicroResult, type MicroRun, runMicro } from "./micro/benchmark.js";
 export { NO_WORK } from "./micro/benchmark.js";
 export { MICROMM } from "./micro/micromm.js";
-export { createRandom } from "./micro/random.js";
 export { TEST_VMALLOC } from "./micro/vmalloc.js";
 export { createExposureProbe, type Exposure, type ExposureProbe, type OpenedBy } from "./exposure/probe.js";
 export { embeddedTrace } from "./package-files.js";

@@ -1,5 +1,5 @@
+import { MULBERRY32, Random } from "@kpkeys/core";
 import type { MachineCounters } from "@kpkeys/kernel";
-import { createRandom } from "../micro/random.js";
 import type { CostFile, UnitCosts } from "./cost-file.js";
 import { hardeningCounts, hardeningTime, spreadOfFaults } from "./model.js";
 import { rangeOf, sixDigits } from "./statistics.js";
@@ -31,7 +31,7 @@ export function estimateOverhead(counters: MachineCounters, file: CostFile): Ove
   const percentBy = (costs: UnitCosts): number =>
     (100 * hardeningTime(costs, hardeningCounts(counters))) / (userFaults * costs.userFault);
   const percent = percentBy(file.costs);
-  const random = createRandom(SEED);
+  const random = new Random(SEED, MULBERRY32);
   const drawn = file.samples?.map((costs) => percentBy(costs) / spreadOfFaults(random));
   const { low, high } = drawn === undefined ? { low: percent, high: percent } : rangeOf(drawn);
   return { percent: sixDigits(percent), low: sixDigits(low), high: sixDigits(high), basis: file.basis };

@@ -1,3 +1,4 @@
+import type { Random } from "@kpkeys/core";
 import type { MachineCounters } from "@kpkeys/kernel";
 import type { KernelWork } from "../micro/benchmark.js";
 
@@ -46,11 +47,11 @@ const FOLIOS_PER_FAULT = 12.4;
 /**
  * How far the system time of a fault may be from that: half to double, evenly by its logarithm. Programs, machines and kernels differ
  * in it.
- * @param random - gives a number from 0 to 1
+ * @param random - draws
  * @returns a factor
  */
-export function spreadOfFaults(random: () => number): number {
-  return 2 ** (2 * random() - 1);
+export function spreadOfFaults(random: Random): number {
+  return 2 ** (2 * random.fraction() - 1);
 }
 
 /** What the hardening had a machine do for an operation. */

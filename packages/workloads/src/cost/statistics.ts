@@ -1,3 +1,5 @@
+import type { Random } from "@kpkeys/core";
+
 /**
  * The value in the middle.
  * @param values - at least one
@@ -48,10 +50,10 @@ export function sixDigits(value: number): number {
 /**
  * One of several, at random.
  * @param values - those
- * @param random - gives a number from 0 to 1
+ * @param random - draws
  */
-export function pick<T>(values: readonly T[], random: () => number): T {
-  return values[Math.floor(random() * values.length)]!;
+export function pick<T>(values: readonly T[], random: Random): T {
+  return values[Math.floor(random.fraction() * values.length)]!;
 }
 
 /**

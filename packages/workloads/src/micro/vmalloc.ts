@@ -1,9 +1,8 @@
-import { KpkeysError } from "@kpkeys/core";
+import { KpkeysError, MULBERRY32, Random } from "@kpkeys/core";
 import { PageAllocator, Vmalloc } from "@kpkeys/core/contracts";
 import type { Machine } from "@kpkeys/kernel";
 import { NO_WORK } from "./benchmark.js";
 import type { KernelWork, MicroBenchmark } from "./benchmark.js";
-import { createRandom } from "./random.js";
 
 /** Pages of a block that the contiguous hint joins: 64 KiB. */
 const BLOCK = 16;
@@ -63,8 +62,8 @@ function fixSize(pages: number, huge: boolean): MicroBenchmark {
 
 /** The same sizes for every machine. */
 function randomSizes(): number[] {
-  const random = createRandom(1);
-  return Array.from({ length: RANDOM_LOOPS }, () => 1 + Math.floor(random() * RANDOM_PAGES));
+  const random = new Random(1, MULBERRY32);
+  return Array.from({ length: RANDOM_LOOPS }, () => 1 + Math.floor(random.fraction() * RANDOM_PAGES));
 }
 
 function randomSize(): MicroBenchmark {

@@ -1,3 +1,4 @@
+import { hexDigits } from "@kpkeys/core";
 import type { MachineFindings } from "./findings.js";
 
 /**
@@ -13,5 +14,5 @@ export async function digestOf(machines: readonly MachineFindings[], checks: obj
   const text = JSON.stringify({ machines: digested, checks });
   // The Web Crypto API: the same in Node.js and in a browser.
   const bytes = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return Array.from(bytes, (byte) => hexDigits(byte, 2)).join("");
 }

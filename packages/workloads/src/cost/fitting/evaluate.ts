@@ -1,4 +1,4 @@
-import { createRandom } from "../../micro/random.js";
+import { MULBERRY32, Random } from "@kpkeys/core";
 import type { BenchmarkCounts } from "./benchmarks.js";
 import { fitCosts, scatterOf } from "./fit.js";
 import type { Fit, Observation } from "./fit.js";
@@ -164,7 +164,7 @@ export function evaluate(
 
 /** A prediction with its range: of resampled costs, of the system time of a fault, and of what a row is off by besides. */
 function rowOf(place: Place, half: Half, { costs, samples, residuals }: Fit, seed: number): OverheadRow {
-  const random = createRandom(seed);
+  const random = new Random(seed, MULBERRY32);
   const drawn = samples.map((sample) => {
     const userFaults = place.work.userFaults * spreadOfFaults(random);
     const percent = overheadOf(sample, { ...place, work: { ...place.work, userFaults } });

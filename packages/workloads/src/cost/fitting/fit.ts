@@ -1,4 +1,4 @@
-import { createRandom } from "../../micro/random.js";
+import { MULBERRY32, Random } from "@kpkeys/core";
 import { levenbergMarquardt } from "ml-levenberg-marquardt";
 import { overheadOf, PARAMETERS } from "../model.js";
 import type { Costs, ModelRow } from "../model.js";
@@ -79,7 +79,7 @@ export function fitCosts(rows: readonly Observation[], seed: number): Fit {
   const raw = rows.map((row, i) => (row.published - fitted[i]!) / scatterOf(row.published));
   const residuals = raw.map((residual) => widening * (residual - mean(raw)));
 
-  const random = createRandom(seed);
+  const random = new Random(seed, MULBERRY32);
   const samples = Array.from({ length: SAMPLES }, () => {
     const exchanged = fitted.map((percent) => percent + scatterOf(percent) * pick(residuals, random));
     return costsOf(search(rows, exchanged, best));
