@@ -141,6 +141,6 @@ export function faultRegisters(fault: FaultReport): readonly NamedField[] {
   return [
     { name: "error code", text: `${hex(code, 4)}${bits}` },
     ...(isGeneralProtection(fault) ? [] : [{ name: "CR2", text: `0x${addressOf(fault)}` }]),
-    { name: "IA32_PKRS", text: `${hex(fault.pkeyRegisterLow, 8)}` },
+    { name: "IA32_PKRS", text: hex(fault.pkeyRegisterLow, 8) },
   ];
 }
