@@ -37,6 +37,8 @@ import { boot, BootProgress } from "./boot/boot.js";
 import { BootMemory } from "./boot/boot-memory.js";
 import { KernelImage } from "./boot/image.js";
 import { placeInitCred } from "./boot/init-cred.js";
+import { LinearMapping } from "./boot/linear-map.js";
+import { BootMappings } from "./boot/mappings.js";
 import { Memblock } from "./boot/memblock.js";
 import { KernelCpuPower } from "./cpu-power.js";
 import { ExceptionEntry } from "./exception-entry.js";
@@ -53,6 +55,7 @@ import { BuddyTables } from "./mm/buddy-tables.js";
 import { BuddyAllocator } from "./mm/buddy.js";
 import { Fixmap } from "./mm/fixmap.js";
 import { KernelLazyMmu } from "./mm/lazy-mmu.js";
+import { LeafRuns } from "./mm/leaf-runs.js";
 import { LeafWalk } from "./mm/leaf-walk.js";
 import { KernelPageTables } from "./mm/page-tables.js";
 import { Populate } from "./mm/populate.js";
@@ -159,19 +162,18 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
   });
   offer(PageTables, tables);
   tableMemory.attachFixmap(serve(Fixmap, Fixmap));
-  const sections = serve(Sections, Sections);
-  const populate = serve(Populate, Populate);
+  serve(Sections, Sections);
+  serve(Populate, Populate);
   const vmalloc = serve(Vmalloc, KernelVmalloc);
   serve(LeafWalk, LeafWalk);
+  serve(LeafRuns, LeafRuns);
   const split = serve(LinearSplit, LinearSplit);
   const setMemory = serve(SetMemory, KernelSetMemory);
   const exceptions = serve(Exceptions, KernelExceptions);
   const keyRegisters = serve(KeyRegisters, SavedKeyRegisters);
 
-  container.registerInstance(TlbFlush, tlb);
-  container.registerInstance(Sections, sections);
   serve(UserFrames, UserFrames);
-  container.registerInstance(UserTables, new UserTables(format, tables, populate, lazy, sections));
+  serve(UserTables, UserTables);
   serve(Unmap, Unmap);
   serve(FaultHandler, FaultHandler);
   serve(Fork, Fork);
@@ -214,21 +216,18 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observ
   }
 
   boot({
-    memory,
     format,
-    arch,
     tables,
-    populate,
-    tablePages,
-    memblock,
     addresses,
     image,
+    linearMapping: serve(LinearMapping, LinearMapping),
+    mappings: serve(BootMappings, BootMappings),
+    memblock,
     cpus,
     tableMemory,
     buddy,
     setMemory,
     split,
-    linearMap: policies.linearMap,
     tlb,
     extensions,
     progress,

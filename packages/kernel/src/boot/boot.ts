@@ -1,36 +1,61 @@
 import { INIT_PHASES } from "@kpkeys/core/contracts";
-import type { Cpu, Cpus, ExtensionPoints, InitPhase, InitPhases, Words } from "@kpkeys/core/contracts";
+import type {
+  Cpu,
+  Cpus,
+  ExtensionPoints,
+  InitPhase,
+  InitPhases,
+  PageTableFormat,
+  PageTables,
+  Words,
+} from "@kpkeys/core/contracts";
 import { runOn } from "../cpus.js";
+import type { Addresses } from "../mm/addresses.js";
 import type { BuddyAllocator } from "../mm/buddy.js";
 import type { KernelSetMemory } from "../mm/set-memory.js";
 import type { LinearSplit } from "../mm/split.js";
 import type { TableMemory } from "../mm/table-memory.js";
 import type { TlbFlush } from "../mm/tlb-flush.js";
-import { mapLinear } from "./linear-map.js";
-import { mapImageAndFixmap, mapVmemmap, preallocateVmallocTables } from "./mappings.js";
-import type { MappingParts } from "./mappings.js";
+import type { KernelImage } from "./image.js";
+import type { LinearMapping } from "./linear-map.js";
+import type { BootMappings } from "./mappings.js";
+import type { Memblock } from "./memblock.js";
 
 /** How far boot has come, as the kernel keeps it. */
 export class BootProgress implements InitPhases {
   current: InitPhase | undefined = undefined;
   done = false;
-  readonly #handlers: readonly ((phase: InitPhase) => void)[];
+  private readonly handlers: readonly ((phase: InitPhase) => void)[];
 
   /** @param extensions - the features told */
   constructor(extensions: ExtensionPoints) {
-    this.#handlers = extensions.handlers("initPhase");
+    this.handlers = extensions.handlers("initPhase");
   }
 
   /** Begins a phase. @param phase - the one that follows the current one */
   begin(phase: InitPhase): void {
     this.current = phase;
     this.done = phase === INIT_PHASES.at(-1);
-    for (const handler of this.#handlers) handler(phase);
+    for (const handler of this.handlers) handler(phase);
   }
 }
 
 /** What boot brings up. */
-export interface BootParts extends MappingParts {
+export interface BootParts {
+  /** The codec. */
+  readonly format: PageTableFormat;
+  /** The setters. */
+  readonly tables: PageTables;
+  /** Address arithmetic. */
+  readonly addresses: Addresses;
+  /** The kernel image. */
+  readonly image: KernelImage;
+  /** Makes the linear map. */
+  readonly linearMapping: LinearMapping;
+  /** Makes the other mappings. */
+  readonly mappings: BootMappings;
+  /** The early allocator. */
+  readonly memblock: Memblock;
   /** The CPUs, translation off. */
   readonly cpus: Cpus;
   /** The access path to table pages. */
@@ -68,11 +93,11 @@ function startCpu(cpu: Cpu, { tables, pkeyRegister, format, extensions }: BootPa
 }
 
 /** `mark_rodata_ro`: rodata in the image's own mapping, text and rodata in the linear map. */
-function markRodataReadOnly({ image, addresses, memory, format, setMemory, tlb }: BootParts): void {
+function markRodataReadOnly({ image, addresses, format, setMemory, tlb }: BootParts): void {
   const { ro } = format.attributes;
   for (const { name, pfn, pages } of image.sections) {
     if (name === "data") continue;
-    for (const page of [addresses.imagePage + pfn - image.pfn, addresses.linearPage + pfn - memory.firstPfn]) {
+    for (const page of [addresses.imagePageOf(pfn), addresses.pageOf(pfn)]) {
       setMemory.change(page, pages, ro);
       tlb.range(page, pages);
     }
@@ -85,26 +110,26 @@ function markRodataReadOnly({ image, addresses, memory, format, setMemory, tlb }
  * @param parts - what is brought up
  */
 export function boot(parts: BootParts): void {
-  const { cpus, progress, tableMemory, memblock, image, buddy } = parts;
+  const { cpus, progress, tableMemory, memblock, image, buddy, mappings } = parts;
   const [bootCpu, ...otherCpus] = cpus.all;
 
   memblock.reserve(image.pfn, image.pages);
-  mapImageAndFixmap(parts);
+  mappings.mapImageAndFixmap();
   startCpu(bootCpu!, parts);
   tableMemory.useAddressing("early");
   progress.begin("memblock");
 
   progress.begin("linear-map");
-  mapLinear(parts);
+  parts.linearMapping.mapAll();
   tableMemory.useAddressing("linear");
 
   progress.begin("vmemmap");
-  mapVmemmap(parts);
+  mappings.mapVmemmap();
   progress.begin("smp_prepare_boot_cpu");
 
   for (const [start, end] of memblock.free()) buddy.addRange(start, end);
   progress.begin("mem_init");
-  preallocateVmallocTables(parts);
+  mappings.preallocateVmallocTables();
   parts.initIrqStacks();
 
   progress.begin("tasks");

@@ -1,29 +1,36 @@
-import type { EntryCursor, PageTableFormat, PageTables, Words } from "@kpkeys/core/contracts";
+import { inject, injectable } from "@kpkeys/core";
+import { PageTableFormat, PageTables } from "@kpkeys/core/contracts";
+import type { EntryCursor, Words } from "@kpkeys/core/contracts";
+import { NO_ENTRY } from "./entries.js";
 
-/**
- * Reads the entries of a table of pages and gives those that are present in runs, each entry pointing one page further than the one
- * before and otherwise alike: what `folio_pte_batch` finds, but by the frames alone, since the model has no folios.
- * @param first - the first entry
- * @param count - number of entries
- * @param visit - called with the first index of a run, its length, and its first entry
- */
-export type EachRun = (
-  first: EntryCursor,
-  count: number,
-  visit: (index: number, count: number, value: Words) => void,
-) => void;
+/** Finds runs of entries in tables of pages. */
+@injectable()
+export class LeafRuns {
+  private readonly pageBytes: number;
 
-/**
- * Makes it.
- * @param tables - the entries
- * @param format - the codec
- */
-export function createEachRun(tables: PageTables, format: PageTableFormat): EachRun {
-  const pageBytes = 1 << format.geometry.pageShift;
-  return ({ table, index: from }, entries, visit) => {
+  constructor(
+    @inject(PageTables) private readonly tables: PageTables,
+    @inject(PageTableFormat) private readonly format: PageTableFormat,
+  ) {
+    this.pageBytes = 1 << format.geometry.pageShift;
+  }
+
+  /**
+   * Reads the entries of a table of pages and gives those that are present in runs, each entry pointing one page further than the one
+   * before and otherwise alike: what `folio_pte_batch` finds, but by the frames alone, since the model has no folios.
+   * @param first - the first entry
+   * @param entries - number of entries
+   * @param visit - called with the first index of a run, its length, and its first entry
+   */
+  each(
+    { table, index: from }: EntryCursor,
+    entries: number,
+    visit: (index: number, count: number, value: Words) => void,
+  ): void {
+    const { tables, format, pageBytes } = this;
     let start = from;
     let count = 0;
-    let first: Words = { high: 0, low: 0 };
+    let first = NO_ENTRY;
     let nextHigh = 0;
     let nextLow = 0;
     for (let index = from; index < from + entries; index++) {
@@ -42,5 +49,5 @@ export function createEachRun(tables: PageTables, format: PageTableFormat): Each
       nextHigh = nextLow >>> 0 < pageBytes ? (value.high + 1) | 0 : value.high;
     }
     if (count > 0) visit(start, count, first);
-  };
+  }
 }

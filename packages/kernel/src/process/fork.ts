@@ -1,8 +1,7 @@
 import { inject, injectable } from "@kpkeys/core";
 import { LazyMmu, PageTableFormat, PageTables, toLevel, toPfn } from "@kpkeys/core/contracts";
 import type { EntryCursor, Pfn } from "@kpkeys/core/contracts";
-import { createEachRun } from "../mm/leaf-runs.js";
-import type { EachRun } from "../mm/leaf-runs.js";
+import { LeafRuns } from "../mm/leaf-runs.js";
 import { Sections } from "../mm/sections.js";
 import { TlbFlush } from "../mm/tlb-flush.js";
 import { UserFrames } from "./frames.js";
@@ -14,8 +13,6 @@ import type { Vma } from "./vma.js";
 /** The copying of an address space. */
 @injectable()
 export class Fork {
-  private readonly eachRun: EachRun;
-
   constructor(
     @inject(PageTableFormat) private readonly format: PageTableFormat,
     @inject(PageTables) private readonly tables: PageTables,
@@ -24,9 +21,8 @@ export class Fork {
     @inject(TlbFlush) private readonly tlb: TlbFlush,
     @inject(LazyMmu) private readonly lazy: LazyMmu,
     @inject(Sections) private readonly sections: Sections,
-  ) {
-    this.eachRun = createEachRun(tables, format);
-  }
+    @inject(LeafRuns) private readonly leafRuns: LeafRuns,
+  ) {}
 
   /**
    * `dup_mmap`: copies the mappings, and the entries of those with an anon_vma; what a file or shared memory holds can be faulted in
@@ -80,7 +76,7 @@ export class Fork {
     this.sections.lock(childTable);
     this.sections.lock(table);
     this.lazy.enable();
-    this.eachRun(first, count, (index, length, value) => {
+    this.leafRuns.each(first, count, (index, length, value) => {
       const entry = { ...value };
       if (!shared && format.isWritable(value.high, value.low)) {
         tables.wrprotectPtes(table, index, length);

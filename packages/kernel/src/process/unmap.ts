@@ -2,8 +2,7 @@ import { inject, injectable } from "@kpkeys/core";
 import { PageTableFormat, PageTables, PgtableArch, toPfn, toVpn } from "@kpkeys/core/contracts";
 import type { EntryCursor, PageRange, Pfn, Vpn } from "@kpkeys/core/contracts";
 import { pageOfAddress } from "../mm/addresses.js";
-import { createEachRun } from "../mm/leaf-runs.js";
-import type { EachRun } from "../mm/leaf-runs.js";
+import { LeafRuns } from "../mm/leaf-runs.js";
 import { Sections } from "../mm/sections.js";
 import { TlbFlush } from "../mm/tlb-flush.js";
 import { UserFrames } from "./frames.js";
@@ -13,7 +12,6 @@ import { UserTables } from "./user-tables.js";
 /** The removal of user mappings. */
 @injectable()
 export class Unmap {
-  private readonly eachRun: EachRun;
   private readonly userEnd: Vpn;
 
   constructor(
@@ -24,8 +22,8 @@ export class Unmap {
     @inject(UserFrames) private readonly frames: UserFrames,
     @inject(TlbFlush) private readonly tlb: TlbFlush,
     @inject(Sections) private readonly sections: Sections,
+    @inject(LeafRuns) private readonly leafRuns: LeafRuns,
   ) {
-    this.eachRun = createEachRun(tables, format);
     this.userEnd = toVpn(pageOfAddress(arch.layout.userEnd, format.geometry.pageShift));
   }
 
@@ -101,7 +99,7 @@ export class Unmap {
   /** `zap_present_ptes`. @returns number of entries cleared */
   private zapEntries(first: EntryCursor, count: number): number {
     let cleared = 0;
-    this.eachRun(first, count, (index, length, { high, low }) => {
+    this.leafRuns.each(first, count, (index, length, { high, low }) => {
       this.tables.clearFullPtes(first.table, index, length);
       const pfn = this.format.pfnOf(high, low);
       for (let page = 0; page < length; page++) this.frames.drop(toPfn(pfn + page));

@@ -1,7 +1,7 @@
 import { inject, injectable } from "@kpkeys/core";
 import { LazyMmu, PageTableFormat, PageTables, toLevel } from "@kpkeys/core/contracts";
 import type { EntryCursor, Level, Pfn, Vpn } from "@kpkeys/core/contracts";
-import type { Populate } from "../mm/populate.js";
+import { Populate } from "../mm/populate.js";
 import { Sections } from "../mm/sections.js";
 import { outOfMemory } from "../out-of-memory.js";
 import type { KernelMm } from "./mm.js";
@@ -21,7 +21,7 @@ export class UserTables {
   constructor(
     @inject(PageTableFormat) private readonly format: PageTableFormat,
     @inject(PageTables) private readonly tables: PageTables,
-    private readonly populate: Populate,
+    @inject(Populate) private readonly populate: Populate,
     @inject(LazyMmu) private readonly lazy: LazyMmu,
     @inject(Sections) private readonly sections: Sections,
   ) {

@@ -13,7 +13,7 @@ import type { EntryCursor, Observer, PgtableArch, TableAllocator } from "@kpkeys
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { KernelImage } from "../../src/boot/image.js";
-import { createEachRun } from "../../src/mm/leaf-runs.js";
+import { LeafRuns } from "../../src/mm/leaf-runs.js";
 import { Sections } from "../../src/mm/sections.js";
 import { TlbFlush } from "../../src/mm/tlb-flush.js";
 import type { Machine } from "../../src/machine.js";
@@ -288,7 +288,7 @@ describe("runs of entries", () => {
   it("are present entries, each a page further than the one before and otherwise alike", () => {
     const machine = boot();
     const tables = machine.get(PageTables);
-    const eachRun = createEachRun(tables, machine.get(PageTableFormat));
+    const runsOf = new LeafRuns(tables, machine.get(PageTableFormat));
     const table = tables.allocTable("kernel");
     const piece = fc.record({
       gap: fc.nat(2),
@@ -319,7 +319,7 @@ describe("runs of entries", () => {
         const runs: number[][] = [];
         const index = Math.min(from, entries.length);
         const first = { table, index } as EntryCursor;
-        eachRun(first, entries.length - index, (at, count, { high, low }) => runs.push([at, count, high, low]));
+        runsOf.each(first, entries.length - index, (at, count, { high, low }) => runs.push([at, count, high, low]));
         expect(runs).toEqual(expected);
       }),
     );

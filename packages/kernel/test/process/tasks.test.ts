@@ -3,9 +3,9 @@ import type { Observer, Task } from "@kpkeys/core/contracts";
 import { describe, expect, it } from "vitest";
 import { runOn } from "../../src/cpus.js";
 import type { Machine } from "../../src/machine.js";
-import type { KernelTasks } from "../../src/process/tasks.js";
+import { KernelTasks } from "../../src/process/tasks.js";
 import { splitRoots } from "../support/arches.js";
-import { boot, record } from "../support/machine.js";
+import { boot, kernelService, record } from "../support/machine.js";
 import type { Call } from "../support/machine.js";
 import { BASE, Process } from "../support/process.js";
 
@@ -16,7 +16,7 @@ const OPEN_1 = 0x1c00;
 const OPEN_2 = 0x00e0;
 
 function tasksOf(machine: Machine): KernelTasks {
-  return machine.get(Tasks) as KernelTasks;
+  return kernelService(machine, Tasks, KernelTasks);
 }
 
 function onCpu(machine: Machine, cpu: number): void {
