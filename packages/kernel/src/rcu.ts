@@ -11,8 +11,13 @@ import {
 import type { Rcu, Words } from "@kpkeys/core/contracts";
 import { kernelBug } from "./kernel-bug.js";
 import type { Addresses } from "./mm/addresses.js";
-import type { KernelTasks } from "./process/tasks.js";
 import { WriteGuard } from "./write-guard.js";
+
+/** The question that RCU has for the tasks, which report their switches to it. */
+interface IdleTasks {
+  /** Whether a CPU runs its idle task. @param cpu - the CPU's number */
+  isIdle(cpu: number): boolean;
+}
 
 /** Bytes from one function of the model's text to the next. */
 const FUNCTION_SIZE = 16;
@@ -44,7 +49,7 @@ export class KernelRcu implements Rcu {
   private readonly functions: ((head: number) => void)[] = [];
   private waiting: CallbackList = { ...NO_CALLBACKS };
   private next: CallbackList = { ...NO_CALLBACKS };
-  private tasks: KernelTasks | undefined;
+  private tasks: IdleTasks | undefined;
   /** Address of the first function of the kernel's text. */
   private readonly text: Words;
 
@@ -62,7 +67,7 @@ export class KernelRcu implements Rcu {
   }
 
   /** From now on a CPU in its idle task is in a quiescent state. @param tasks - the tasks */
-  attachTasks(tasks: KernelTasks): void {
+  attachTasks(tasks: IdleTasks): void {
     this.tasks = tasks;
   }
 
