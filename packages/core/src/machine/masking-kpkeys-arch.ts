@@ -18,7 +18,7 @@ export interface MaskingOptions {
  * support", whose form the other architectures take).
  */
 export class MaskingKpkeysArch implements KpkeysArch {
-  readonly counters: { registerWrites: number; barriers: number } = { registerWrites: 0, barriers: 0 };
+  readonly counters: { -readonly [C in keyof KpkeysArch["counters"]]: number } = { registerWrites: 0, barriers: 0 };
   readonly pkeyNumbers: Readonly<Record<string, number>>;
   private readonly pkeys: boolean;
   private readonly skipEqualWrites: boolean;
