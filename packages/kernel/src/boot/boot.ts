@@ -1,14 +1,6 @@
-import { INIT_PHASES } from "@kpkeys/core/contracts";
-import type {
-  Cpu,
-  Cpus,
-  ExtensionPoints,
-  InitPhase,
-  InitPhases,
-  PageTableFormat,
-  PageTables,
-  Words,
-} from "@kpkeys/core/contracts";
+import { inject, injectable } from "@kpkeys/core";
+import { ExtensionPoints, INIT_PHASES } from "@kpkeys/core/contracts";
+import type { Cpu, Cpus, InitPhase, InitPhases, PageTableFormat, PageTables, Words } from "@kpkeys/core/contracts";
 import { runOn } from "../cpus.js";
 import type { Addresses } from "../mm/addresses.js";
 import type { BuddyAllocator } from "../mm/buddy.js";
@@ -21,14 +13,14 @@ import type { LinearMapping } from "./linear-map.js";
 import type { BootMappings } from "./mappings.js";
 import type { Memblock } from "./memblock.js";
 
-/** How far boot has come, as the kernel keeps it. */
+/** The phase of boot, of which features are notified. */
+@injectable()
 export class BootProgress implements InitPhases {
   current: InitPhase | undefined = undefined;
   done = false;
   private readonly handlers: readonly ((phase: InitPhase) => void)[];
 
-  /** @param extensions - the features told */
-  constructor(extensions: ExtensionPoints) {
+  constructor(@inject(ExtensionPoints) extensions: ExtensionPoints) {
     this.handlers = extensions.handlers("initPhase");
   }
 
@@ -104,49 +96,64 @@ function markRodataReadOnly({ image, addresses, format, setMemory, tlb }: BootPa
   }
 }
 
-/**
- * Boots: static tables, memblock, linear map, vmemmap, buddy allocator and `mem_init`, tasks, other CPUs, final CPU features,
- * `mark_rodata_ro`, freeze. Each step writes page tables at the address that Linux uses at that time.
- * @param parts - what is brought up
- */
-export function boot(parts: BootParts): void {
-  const { cpus, progress, tableMemory, memblock, image, buddy, mappings } = parts;
-  const [bootCpu, ...otherCpus] = cpus.all;
+/** What a phase does after the features were notified that it begins. */
+type PhaseWork = (parts: BootParts) => void;
 
+/** Before the first phase: static tables map the image, and the boot CPU turns translation on. */
+function startBootCpu(parts: BootParts): void {
+  const { memblock, image, cpus, tableMemory, mappings } = parts;
   memblock.reserve(image.pfn, image.pages);
   mappings.mapImageAndFixmap();
-  startCpu(bootCpu!, parts);
+  startCpu(cpus.current, parts);
   tableMemory.useAddressing("early");
-  progress.begin("memblock");
+}
 
-  progress.begin("linear-map");
-  parts.linearMapping.mapAll();
-  tableMemory.useAddressing("linear");
-
-  progress.begin("vmemmap");
-  mappings.mapVmemmap();
-  progress.begin("smp_prepare_boot_cpu");
-
-  for (const [start, end] of memblock.free()) buddy.addRange(start, end);
-  progress.begin("mem_init");
-  mappings.preallocateVmallocTables();
-  parts.initIrqStacks();
-
-  progress.begin("tasks");
-  parts.startTasks();
-
-  progress.begin("smp");
-  for (const cpu of otherCpus) {
+function startOtherCpus(parts: BootParts): void {
+  const { cpus } = parts;
+  const bootCpu = cpus.current;
+  for (const cpu of cpus.all.slice(1)) {
     runOn(cpus, cpu);
     startCpu(cpu, parts);
   }
-  runOn(cpus, bootCpu!);
+  runOn(cpus, bootCpu);
+}
 
-  parts.split.allowed = true;
-  progress.begin("system_features");
+/** The work of each phase, in the order of `start_kernel()`. A phase without work only notifies the features. */
+const PHASE_WORK: Readonly<Partial<Record<InitPhase, PhaseWork>>> = {
+  "linear-map": ({ linearMapping, tableMemory }) => {
+    linearMapping.mapAll();
+    tableMemory.useAddressing("linear");
+  },
+  vmemmap: ({ mappings }) => {
+    mappings.mapVmemmap();
+  },
+  smp_prepare_boot_cpu: ({ memblock, buddy }) => {
+    for (const [start, end] of memblock.free()) buddy.addRange(start, end);
+  },
+  mem_init: ({ mappings, initIrqStacks }) => {
+    mappings.preallocateVmallocTables();
+    initIrqStacks();
+  },
+  tasks: ({ startTasks }) => {
+    startTasks();
+  },
+  smp: (parts) => {
+    startOtherCpus(parts);
+    parts.split.allowed = true;
+  },
+  mark_rodata_ro: (parts) => {
+    if (parts.rodata) markRodataReadOnly(parts);
+  },
+};
 
-  progress.begin("mark_rodata_ro");
-  if (parts.rodata) markRodataReadOnly(parts);
-
-  progress.begin("freeze");
+/**
+ * Boots, phase by phase. Each phase writes page tables at the address that Linux uses at that time.
+ * @param parts - the services that boot needs
+ */
+export function boot(parts: BootParts): void {
+  startBootCpu(parts);
+  for (const phase of INIT_PHASES) {
+    parts.progress.begin(phase);
+    PHASE_WORK[phase]?.(parts);
+  }
 }

@@ -1,0 +1,135 @@
+import { resolve } from "@kpkeys/core";
+import {
+  KpkeysArch,
+  LinearMap,
+  PageTableFormat,
+  PageTables,
+  PhysicalMemory,
+  ProtectedObjects,
+} from "@kpkeys/core/contracts";
+import type { AddressSpaces, Cpus, DependencyContainer, Token } from "@kpkeys/core/contracts";
+import { KernelImage } from "../boot/image.js";
+import { closingPkey } from "../coverage.js";
+import { ExceptionEntry } from "../exception-entry.js";
+import type { Machine, MachineCounters } from "../machine.js";
+import type { Addresses } from "../mm/addresses.js";
+import type { KernelSetMemory } from "../mm/set-memory.js";
+import { TlbFlush } from "../mm/tlb-flush.js";
+import type { KernelTasks } from "../process/tasks.js";
+import { digestTables, findTables, scanObjects, scanTables } from "../scanner.js";
+import type { ScannedObject, ScannedTable } from "../scanner.js";
+import type { MachineSpec } from "../spec.js";
+import { createTableWatch } from "../table-watch.js";
+import type { TableWatch } from "../table-watch.js";
+import { digestTranslations } from "../translations.js";
+
+/** The kernel's own services that a machine counts and scans with: those that it booted with. */
+export interface KernelParts {
+  /** The CPUs. */
+  readonly cpus: Cpus;
+  /** Address spaces. */
+  readonly spaces: AddressSpaces;
+  /** The tasks. */
+  readonly tasks: KernelTasks;
+  /** Page tables. */
+  readonly tables: PageTables;
+  /** Changes of kernel mappings. */
+  readonly setMemory: KernelSetMemory;
+}
+
+/** A machine that has booted. */
+export class BootedMachine implements Machine {
+  readonly cpus: Cpus;
+  readonly memory: PhysicalMemory;
+  readonly levelNames: readonly string[];
+  private readonly format: PageTableFormat;
+  private readonly image: KernelImage;
+  private readonly addresses: Addresses;
+  private readonly exceptionEntry: ExceptionEntry;
+  private readonly tlb: TlbFlush;
+
+  /**
+   * @param spec - its specification
+   * @param container - the container of its services
+   * @param kernel - the services that it booted with
+   */
+  constructor(
+    readonly spec: MachineSpec,
+    readonly container: DependencyContainer,
+    private readonly kernel: KernelParts,
+  ) {
+    this.cpus = kernel.cpus;
+    this.memory = resolve(container, PhysicalMemory);
+    this.format = resolve(container, PageTableFormat);
+    this.levelNames = this.format.geometry.levels.map(({ name }) => name);
+    this.image = container.resolve(KernelImage);
+    this.addresses = container.resolve<Addresses>(LinearMap);
+    this.exceptionEntry = container.resolve(ExceptionEntry);
+    this.tlb = container.resolve(TlbFlush);
+  }
+
+  get<T>(token: Token<T>): T {
+    return resolve(this.container, token);
+  }
+
+  counters(): MachineCounters {
+    const { tables, tasks, setMemory, spaces, cpus } = this.kernel;
+    const { writes, total, barriers, tablesAllocated, tablesFreed } = tables.counters;
+    return {
+      tableWrites: total,
+      writesBySetter: writes,
+      registerWrites: cpus.all.reduce((sum, cpu) => sum + cpu.counters.pkeyRegisterWrites, 0),
+      barriers: this.get(KpkeysArch).counters.barriers + tasks.barriers + this.exceptionEntry.counters.barriers,
+      setterBarriers: barriers,
+      tlbInvalidations: this.tlb.invalidations,
+      setMemoryPkeyCalls: setMemory.counters.pkeyCalls,
+      setMemoryPkeyPages: setMemory.counters.pkeyPages,
+      directMapCalls: setMemory.counters.directMapCalls,
+      tablesAllocated,
+      tablesFreed,
+      contextSwitches: tasks.switches,
+      userFaults: spaces.faults,
+    };
+  }
+
+  scan(): readonly ScannedTable[] {
+    return scanTables(this.scanParts(), (pfn) => this.kernel.tables.sourceOf(pfn));
+  }
+
+  digestTables(): string {
+    return digestTables(this.memory, findTables(this.scanParts()));
+  }
+
+  scanObjects(): readonly ScannedObject[] {
+    const { claims } = this.get(ProtectedObjects);
+    return scanObjects(
+      this.scanParts(),
+      claims.flatMap(({ objects }) => [...(objects?.() ?? [])]),
+    );
+  }
+
+  digestTranslations(): string {
+    return digestTranslations({ ...this.scanParts(), isLinear: (page) => this.addresses.pfnOf(page) >= 0 });
+  }
+
+  watch(): TableWatch {
+    const { memory, format } = this;
+    return createTableWatch({ memory, format, roots: () => this.roots() }, closingPkey(this));
+  }
+
+  private scanParts(): Parameters<typeof findTables>[0] {
+    const { memory, format } = this;
+    return { memory, format, roots: this.roots() };
+  }
+
+  /** User roots come from the processes and from the CPUs, which may still use one that no process has. */
+  private roots(): { kernel: number[]; user: number[] } {
+    const { cpus, spaces } = this.kernel;
+    const { root } = this.image;
+    const live = cpus.all.map((cpu) => cpu.mmu.userRoot).filter((user) => user >= 0 && user !== root);
+    return {
+      kernel: cpus.all.map((cpu) => (this.format.geometry.splitRoots ? cpu.mmu.kernelRoot : root)),
+      user: [...live, ...[...spaces.all].map((mm) => mm.root)],
+    };
+  }
+}

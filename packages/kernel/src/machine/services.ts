@@ -1,0 +1,173 @@
+import { once, provideClass, resolve } from "@kpkeys/core";
+import type { DependencyContainer, InjectionToken } from "@kpkeys/core";
+import {
+  AddressSpaces,
+  CpuPower,
+  Creds,
+  EarlyMemory,
+  Exceptions,
+  ExtensionPoints,
+  InitPhases,
+  KernelMemory,
+  KeyRegisters,
+  LazyMmu,
+  LinearMap,
+  PageAllocator,
+  PageTableFormat,
+  PageTables,
+  PgtableArch,
+  Rcu,
+  SetMemory,
+  SlabAllocator,
+  Tasks,
+  Vmalloc,
+} from "@kpkeys/core/contracts";
+import { BootMemory } from "../boot/boot-memory.js";
+import { BootProgress } from "../boot/boot.js";
+import { KernelImage } from "../boot/image.js";
+import { LinearMapping } from "../boot/linear-map.js";
+import { BootMappings } from "../boot/mappings.js";
+import { Memblock } from "../boot/memblock.js";
+import { KernelCpuPower } from "../cpu-power.js";
+import { CredObjects } from "../cred/cred.js";
+import { CurrentCreds } from "../cred/current-creds.js";
+import { CredLife } from "../cred/task-creds.js";
+import { ExceptionEntry } from "../exception-entry.js";
+import { KernelExceptions } from "../exceptions.js";
+import { KernelFaults } from "../kernel-fault.js";
+import { SavedKeyRegisters } from "../key-registers.js";
+import { Addresses } from "../mm/addresses.js";
+import { BuddyTables } from "../mm/buddy-tables.js";
+import { BuddyAllocator } from "../mm/buddy.js";
+import { Fixmap } from "../mm/fixmap.js";
+import { LinearMemory } from "../mm/kernel-memory.js";
+import { KernelLazyMmu } from "../mm/lazy-mmu.js";
+import { LeafRuns } from "../mm/leaf-runs.js";
+import { LeafWalk } from "../mm/leaf-walk.js";
+import { KernelPageTables } from "../mm/page-tables.js";
+import { Populate } from "../mm/populate.js";
+import { Sections } from "../mm/sections.js";
+import { KernelSetMemory } from "../mm/set-memory.js";
+import { LinearSplit } from "../mm/split.js";
+import { TableMemory } from "../mm/table-memory.js";
+import { TablePages } from "../mm/table-pages.js";
+import { TlbFlush } from "../mm/tlb-flush.js";
+import { KernelVmalloc } from "../mm/vmalloc.js";
+import { ActiveMm } from "../process/active-mm.js";
+import { KernelAddressSpaces } from "../process/address-spaces.js";
+import { Asids } from "../process/asids.js";
+import { FaultHandler } from "../process/fault.js";
+import { Fork } from "../process/fork.js";
+import { UserFrames } from "../process/frames.js";
+import { Madvise } from "../process/madvise.js";
+import { Mlock } from "../process/mlock.js";
+import { Mprotect } from "../process/mprotect.js";
+import { Mremap } from "../process/mremap.js";
+import { KernelTasks } from "../process/tasks.js";
+import { Unmap } from "../process/unmap.js";
+import { UserTables } from "../process/user-tables.js";
+import { KernelRcu } from "../rcu.js";
+import { KernelSlabAllocator } from "../slab/slab-allocator.js";
+import { SlabPages } from "../slab/slab-pages.js";
+
+/** A service: its token, which is a contract's or its own class, and its class. */
+type Service = readonly [token: InjectionToken, service: new (...dependencies: never[]) => unknown];
+
+/** The class of each contract that the kernel implements. */
+const CONTRACTS: readonly Service[] = [
+  [LinearMap, Addresses],
+  [PageAllocator, BuddyAllocator],
+  [EarlyMemory, BootMemory],
+  [LazyMmu, KernelLazyMmu],
+  [Vmalloc, KernelVmalloc],
+  [SetMemory, KernelSetMemory],
+  [Exceptions, KernelExceptions],
+  [KeyRegisters, SavedKeyRegisters],
+  [AddressSpaces, KernelAddressSpaces],
+  [InitPhases, BootProgress],
+  [KernelMemory, LinearMemory],
+  [SlabAllocator, KernelSlabAllocator],
+  [Rcu, KernelRcu],
+];
+
+/** Services that only the kernel uses, by their class. */
+const INTERNAL: readonly (new (...dependencies: never[]) => unknown)[] = [
+  ...[
+    Memblock,
+    TlbFlush,
+    ExceptionEntry,
+    KernelFaults,
+    TableMemory,
+    BuddyTables,
+    TablePages,
+    Fixmap,
+    Sections,
+    Populate,
+  ],
+  ...[
+    LeafWalk,
+    LeafRuns,
+    LinearSplit,
+    UserFrames,
+    UserTables,
+    Unmap,
+    FaultHandler,
+    Fork,
+    Mprotect,
+    Mremap,
+    Madvise,
+    Mlock,
+    Asids,
+  ],
+  ...[ActiveMm, SlabPages, CredObjects, CredLife, LinearMapping, BootMappings],
+];
+
+/** Services of the boot phase that starts the tasks. */
+const WITH_TASKS: readonly Service[] = [
+  [Tasks, KernelTasks],
+  [Creds, CurrentCreds],
+  [CpuPower, KernelCpuPower],
+];
+
+/**
+ * Registers the kernel's services and makes them. They are made before boot: a feature that replaces a service while the machine
+ * boots does not replace it inside the kernel.
+ * @param container - the machine's container, with the architecture, RAM, CPUs and the values of `tokens.ts`
+ */
+export function provideKernel(container: DependencyContainer): void {
+  const services: readonly Service[] = [...CONTRACTS, ...INTERNAL.map((service): Service => [service, service])];
+  for (const [token, service] of services) provideClass(container, token, service);
+  container.register(PageTables, { useFactory: once(() => pageTablesOf(container)) });
+  for (const [token] of services) container.resolve(token);
+  // The fixmap is mapped by the setters, and the setters reach early tables through it.
+  container.resolve(TableMemory).attachFixmap(container.resolve(Fixmap));
+}
+
+/**
+ * `fork_init` and what follows it: registers the tasks and makes them.
+ * @param container - the machine's container
+ * @returns the tasks
+ */
+export function provideTasks(container: DependencyContainer): KernelTasks {
+  const exceptions = container.resolve<KernelExceptions>(Exceptions);
+  const keyRegisters = container.resolve<SavedKeyRegisters>(KeyRegisters);
+  const rcu = container.resolve<KernelRcu>(Rcu);
+  for (const [token, service] of WITH_TASKS) provideClass(container, token, service);
+  const tasks = container.resolve<KernelTasks>(Tasks);
+  for (const service of [exceptions, keyRegisters, rcu]) service.attachTasks(tasks);
+  for (const [token] of WITH_TASKS) container.resolve(token);
+  return tasks;
+}
+
+function pageTablesOf(container: DependencyContainer): KernelPageTables {
+  return new KernelPageTables({
+    root: container.resolve(KernelImage).root,
+    memory: container.resolve(TableMemory),
+    pages: container.resolve(TablePages),
+    format: resolve(container, PageTableFormat),
+    arch: resolve(container, PgtableArch),
+    extensions: resolve(container, ExtensionPoints),
+    lazy: container.resolve<KernelLazyMmu>(LazyMmu),
+    faults: container.resolve(KernelFaults),
+  });
+}
