@@ -29,7 +29,7 @@ export function toLevel(n: number): Level {
  * @param offset - bytes from the start of the page, 0 if left out
  */
 export function wordsOf(page: Vpn, pageShift: number, offset = 0): Words {
-  return { high: Math.floor(page / 2 ** (32 - pageShift)) | 0, low: (page << pageShift) | offset };
+  return { high: ((page * (1 << pageShift)) / 2 ** 32) | 0, low: (page << pageShift) | offset };
 }
 
 /**
