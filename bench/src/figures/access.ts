@@ -1,4 +1,4 @@
-import { Access, FAULT, FaultKind, LinearMap, OK, Privilege } from "@kpkeys/core/contracts";
+import { Access, FAULT, FaultKind, LinearMap, OK, Privilege, toPfn } from "@kpkeys/core/contracts";
 import type { Cpu } from "@kpkeys/core/contracts";
 import type { Machine } from "@kpkeys/kernel";
 import { figure, step } from "../figure.js";
@@ -31,10 +31,10 @@ function hotPages(machine: Machine): Hot {
   const map = machine.get(LinearMap);
   const pfn = machine.memory.firstPfn + HOT_PAGE;
   for (let page = 0; page < HOT_PAGES; page++) {
-    const { high, low } = map.address(pfn + page);
+    const { high, low } = map.address(toPfn(pfn + page));
     cpu.store64(high, low, 0, page + 1);
   }
-  return { cpu, ...map.address(pfn) };
+  return { cpu, ...map.address(toPfn(pfn)) };
 }
 
 const load = figure("tlb-hit-load", "a checked load of a page that the TLB holds", (arch) => {

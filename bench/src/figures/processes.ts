@@ -1,4 +1,4 @@
-import { AddressSpaces, MapFlag, Prot, Tasks } from "@kpkeys/core/contracts";
+import { AddressSpaces, MapFlag, Prot, Tasks, toVpn } from "@kpkeys/core/contracts";
 import { figure, step } from "../figure.js";
 import type { Figure } from "../figure.js";
 import { boot } from "../machine.js";
@@ -30,7 +30,7 @@ const forkExit = figure("fork-exit-1g", "fork and exit of a process with 1 GiB o
   const spaces = boot(arch, { mib: 4096 }).get(AddressSpaces);
   const parent = spaces.create();
   const flags = MapFlag.PRIVATE | MapFlag.ANONYMOUS | MapFlag.POPULATE;
-  spaces.mmap(parent, START, PAGES, Prot.READ | Prot.WRITE, flags);
+  spaces.mmap(parent, toVpn(START), PAGES, Prot.READ | Prot.WRITE, flags);
   return warm(() => {
     spaces.put(spaces.fork(parent));
   }, 1);

@@ -1,5 +1,5 @@
 import { setFlagsFromString } from "node:v8";
-import { LazyMmu, PageTables } from "@kpkeys/core/contracts";
+import { LazyMmu, PageTables, toPfn } from "@kpkeys/core/contracts";
 import { figure, step } from "../figure.js";
 import type { Figure, Measure } from "../figure.js";
 import { boot } from "../machine.js";
@@ -36,7 +36,7 @@ function setPte(arch: ArchId, options?: MachineOptions): Promise<Measure> {
     let x = 1;
     for (let n = OPERATIONS; n > 0; n--) {
       x = next(x);
-      tables.setPte(own[(x >>> 8) & 63]!, (x >>> 16) & 511, { high: 0, low: ((x & 0xfffff) << 12) | LEAF });
+      tables.setPte(toPfn(own[(x >>> 8) & 63]!), (x >>> 16) & 511, { high: 0, low: ((x & 0xfffff) << 12) | LEAF });
     }
   }
   return warm(run, OPERATIONS);
@@ -48,7 +48,8 @@ const lazySetPte: Figure["prepare"] = (arch) => {
     for (let i = 0; i < BULK_OPERATIONS; i += 512) {
       const table = own[(i >>> 9) & 63]!;
       lazy.enable();
-      for (let j = 0; j < 512; j++) tables.setPte(table, j, { high: 0, low: (((i + j) & 0xfffff) << 12) | LEAF });
+      for (let j = 0; j < 512; j++)
+        tables.setPte(toPfn(table), j, { high: 0, low: (((i + j) & 0xfffff) << 12) | LEAF });
       lazy.disable();
     }
   }
@@ -60,7 +61,7 @@ const bulkSet: Figure["prepare"] = (arch) => {
   function run(): void {
     for (let i = 0; i < BULK_OPERATIONS; i += 512) {
       lazy.enable();
-      tables.setPtes(own[(i >>> 9) & 63]!, 0, { high: 0, low: ((i & 0xfffff) << 12) | LEAF }, 512);
+      tables.setPtes(toPfn(own[(i >>> 9) & 63]!), 0, { high: 0, low: ((i & 0xfffff) << 12) | LEAF }, 512);
       lazy.disable();
     }
   }

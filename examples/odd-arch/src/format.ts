@@ -1,5 +1,5 @@
-import { EntryType } from "@kpkeys/core/contracts";
-import type { Entry, Geometry, PageTableFormat, Protection } from "@kpkeys/core/contracts";
+import { EntryType, toPfn, toPkey } from "@kpkeys/core/contracts";
+import type { Entry, Geometry, PageTableFormat, Pkey, Protection } from "@kpkeys/core/contracts";
 import { tableIndex } from "@kpkeys/core/machine";
 
 // #region bits
@@ -64,8 +64,8 @@ function change(clear: number, set: number): { clear: Protection; set: Protectio
 }
 
 /** Key that an entry names. */
-export function keyOf(high: number): number {
-  return KEY_FIELD - ((high >>> KEY_SHIFT) & KEY_FIELD);
+export function keyOf(high: number): Pkey {
+  return toPkey(KEY_FIELD - ((high >>> KEY_SHIFT) & KEY_FIELD));
 }
 
 function typeOf(level: number, low: number): EntryType {
@@ -124,7 +124,7 @@ export const FORMAT: PageTableFormat = {
   splitLeaf: () => undefined,
   typeOf: (level, _high, low) => typeOf(level, low),
   isPresent: (_high, low) => (low & (TYPE | KEPT)) !== 0,
-  pfnOf: (high, low) => (high & ADDRESS_HIGH) * PFNS_PER_HIGH_WORD + (low >>> PAGE_SHIFT),
+  pfnOf: (high, low) => toPfn((high & ADDRESS_HIGH) * PFNS_PER_HIGH_WORD + (low >>> PAGE_SHIFT)),
   pkeyOf: keyOf,
   pkeyChange: (key) => ({
     clear: { high: KEY_MASK, low: 0 },

@@ -16,6 +16,7 @@ import {
   ProtectedObjects,
   SetMemory,
   token,
+  toPfn,
 } from "@kpkeys/core/contracts";
 import type { KunitSuite, Plugin, Token, Words } from "@kpkeys/core/contracts";
 
@@ -70,7 +71,7 @@ export const selinuxState: Plugin = {
     const pkey = kpkeys.registerPkey("SELINUX_STATE");
     kpkeys.defineContext("SELINUX_STATE", { SELINUX_STATE: "rw" });
     const guard = kpkeys.guard("SELINUX_STATE");
-    let pfn = -1;
+    let pfn = toPfn(-1);
 
     const state: SelinuxState = {
       address: () => linearMap().address(pfn),

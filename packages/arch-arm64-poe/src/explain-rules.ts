@@ -1,4 +1,4 @@
-import { Access, EntryType, FaultKind, Privilege } from "@kpkeys/core/contracts";
+import { Access, EntryType, FaultKind, Privilege, toLevel } from "@kpkeys/core/contracts";
 import type { AccessSetup, ExplainRules, KeyUse, Rule, WalkStep, WhatIf } from "@kpkeys/core/contracts";
 import { fromWords, hex, toWords } from "@kpkeys/core/machine";
 import { arm64GeometryOf } from "./explain-geometry.js";
@@ -37,7 +37,7 @@ function entry({ level, high, low }: WalkStep, setup: AccessSetup): Rule {
   const { pageShift, levels } = format.geometry;
   const value = fromWords(high, low);
   const address = hex(BigInt(format.pfnOf(high, low)) << BigInt(pageShift));
-  const type = format.typeOf(level, high, low);
+  const type = format.typeOf(toLevel(level), high, low);
   if (type === EntryType.INVALID) {
     const why = (low & Bit.VALID) === 0 ? "bit 0 is 0" : "bit 1 is 0, which is reserved at this level";
     return { text: `not valid: ${why}`, source: FORMATS };

@@ -1,4 +1,4 @@
-import { EntryType } from "@kpkeys/core/contracts";
+import { EntryType, toPfn, toPkey } from "@kpkeys/core/contracts";
 import type { Entry, PageTableFormat, Protection, ProtectionName, Words } from "@kpkeys/core/contracts";
 import { tableIndex } from "@kpkeys/core/machine";
 import { ARM64_4K_48 } from "./geometry.js";
@@ -183,8 +183,8 @@ export function createFormat(geometry: Arm64Geometry): PageTableFormat {
       return blocks[level]! ? LEAF : INVALID;
     },
     isPresent: (_high, low) => (low & (VALID | NG)) !== 0,
-    pfnOf: (high, low) => output.addressHigh(high, low) * pfnsInHighWord + (low >>> pageShift),
-    pkeyOf: (high) => (high & POINDEX) >>> POINDEX_SHIFT,
+    pfnOf: (high, low) => toPfn(output.addressHigh(high, low) * pfnsInHighWord + (low >>> pageShift)),
+    pkeyOf: (high) => toPkey((high & POINDEX) >>> POINDEX_SHIFT),
     pkeyChange: (key) => ({ clear: protection(POINDEX, 0), set: protection(key << POINDEX_SHIFT, 0) }),
     isWritable,
     isYoung: (_high, low) => (low & AF) !== 0,

@@ -1,4 +1,4 @@
-import { Access, FAULT, FaultKind, Privilege } from "@kpkeys/core/contracts";
+import { Access, FAULT, FaultKind, Privilege, toLevel, toPfn, toPkey } from "@kpkeys/core/contracts";
 import { describe, expect, test } from "vitest";
 import { createMachine, high, join, low, UPPER } from "./machine.js";
 import type { TestMachine } from "./machine.js";
@@ -18,8 +18,8 @@ function fault(machine: TestMachine, va: bigint, access: Access, privilege: Priv
 function mapped(protection: keyof TestMachine["format"]["protections"], va: bigint, pkey = 0): TestMachine {
   const machine = createMachine();
   const entry = { high: 0, low: 0 };
-  machine.format.makeLeaf(entry, 3, 0x80010, machine.format.protections[protection]);
-  entry.high |= machine.format.pkeyChange(pkey).set.high;
+  machine.format.makeLeaf(entry, toLevel(3), toPfn(0x80010), machine.format.protections[protection]);
+  entry.high |= machine.format.pkeyChange(toPkey(pkey)).set.high;
   machine.map(va, [...UPPER, join(entry)]);
   return machine;
 }

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { Access, EntryType, OK, Privilege } from "@kpkeys/core/contracts";
+import { Access, EntryType, OK, Privilege, toLevel, toPfn, toPkey } from "@kpkeys/core/contracts";
 import type { ProtectionName } from "@kpkeys/core/contracts";
 import { describe, expect, test } from "vitest";
 import { ARM64_FORMAT } from "../src/index.js";
@@ -14,8 +14,8 @@ const key = fc.nat(7);
 /** A page of a protection, with a key and in any state. */
 const page = fc.record({ pfn, name, key, young: fc.boolean(), dirty: fc.boolean() }).map((made) => {
   const entry = { high: 0, low: 0 };
-  format.makeLeaf(entry, 3, made.pfn, format.protections[made.name]);
-  entry.high |= format.pkeyChange(made.key).set.high;
+  format.makeLeaf(entry, toLevel(3), toPfn(made.pfn), format.protections[made.name]);
+  entry.high |= format.pkeyChange(toPkey(made.key)).set.high;
   if (!made.young) format.makeOld(entry);
   if (made.dirty) format.makeDirty(entry);
   else format.makeClean(entry);
@@ -33,7 +33,7 @@ describe("an entry", () => {
         expect(format.isPresent(entry.high, entry.low)).toBe(true);
         const isUser = !made.name.startsWith("PAGE_KERNEL") && made.name !== "PAGE_NONE";
         expect(format.isUser(entry.high, entry.low)).toBe(isUser);
-        expect(format.typeOf(3, entry.high, entry.low)).toBe(
+        expect(format.typeOf(toLevel(3), entry.high, entry.low)).toBe(
           made.name === "PAGE_NONE" ? EntryType.INVALID : EntryType.LEAF,
         );
       }),
@@ -41,7 +41,7 @@ describe("an entry", () => {
   });
 
   test("is a table, a block or a page by level and bits 1 and 0 alone", () => {
-    const types = [0, 1, 2, 3].map((level) => [0, 1, 2, 3].map((bits) => format.typeOf(level, -1, bits | ~3)));
+    const types = [0, 1, 2, 3].map((level) => [0, 1, 2, 3].map((bits) => format.typeOf(toLevel(level), -1, bits | ~3)));
     const { INVALID, TABLE, LEAF } = EntryType;
     expect(types).toEqual([
       [INVALID, INVALID, INVALID, TABLE],
@@ -51,16 +51,16 @@ describe("an entry", () => {
     ]);
     for (const user of [true, false]) {
       const entry = { high: 0, low: 0 };
-      format.makeTable(entry, 2 ** 36 - 1, user);
-      expect([format.typeOf(0, entry.high, entry.low), format.pfnOf(entry.high, entry.low)]).toEqual([
+      format.makeTable(entry, toPfn(2 ** 36 - 1), user);
+      expect([format.typeOf(toLevel(0), entry.high, entry.low), format.pfnOf(entry.high, entry.low)]).toEqual([
         TABLE,
         2 ** 36 - 1,
       ]);
     }
     for (const level of [1, 2]) {
       const entry = { high: 0, low: 0 };
-      format.makeLeaf(entry, level, 0x40000, format.protections.PAGE_KERNEL);
-      expect(format.typeOf(level, entry.high, entry.low)).toBe(LEAF);
+      format.makeLeaf(entry, toLevel(level), toPfn(0x40000), format.protections.PAGE_KERNEL);
+      expect(format.typeOf(toLevel(level), entry.high, entry.low)).toBe(LEAF);
     }
     expect(format.isPresent(0, 0)).toBe(false);
   });
@@ -88,7 +88,7 @@ describe("an entry", () => {
   test("is made dirty by the hardware in the bit that the kernel reads", () => {
     const machine = createMachine();
     const entry = { high: 0, low: 0 };
-    format.makeLeaf(entry, 3, 0x80010, format.protections.PAGE_SHARED);
+    format.makeLeaf(entry, toLevel(3), toPfn(0x80010), format.protections.PAGE_SHARED);
     format.makeOld(entry);
     machine.map(0x1000n, [...UPPER, join(entry)]);
     const leaf = (): [number, number] => [machine.memory.readHigh(0x80003, 1), machine.memory.readLow(0x80003, 1)];
@@ -131,7 +131,7 @@ test.each([
   for (const options of [{ pkeys: true }, { pkeys: false }]) {
     const machine = createMachine(options);
     const entry = { high: 0, low: 0 };
-    format.makeLeaf(entry, 3, 0x80010, format.protections[protection]);
+    format.makeLeaf(entry, toLevel(3), toPfn(0x80010), format.protections[protection]);
     const accesses = { r: Access.READ, w: Access.WRITE, x: Access.FETCH };
     const rights = [Privilege.KERNEL, Privilege.USER, Privilege.UACCESS].map((privilege) =>
       Object.entries(accesses)
@@ -158,7 +158,7 @@ test.each([
   const machine = createMachine();
   const { clear, set } = format.attributes[attribute];
   const entry = { high: 0, low: 0 };
-  format.makeLeaf(entry, 3, 0x80010, format.protections[protection]);
+  format.makeLeaf(entry, toLevel(3), toPfn(0x80010), format.protections[protection]);
   if (attribute === "valid")
     entry.low = (entry.low & ~format.attributes.invalid.clear.low) | format.attributes.invalid.set.low;
   const leaf = join({ high: (entry.high & ~clear.high) | set.high, low: (entry.low & ~clear.low) | set.low });
@@ -179,7 +179,7 @@ test("an address is cut into indices of nine bits from bit 47 down", () => {
   fc.assert(
     fc.property(fc.bigInt({ min: 0n, max: 2n ** 48n - 1n }), fc.boolean(), (offset, kernel) => {
       const va = kernel ? offset | 0xffff000000000000n : offset;
-      const indices = [0, 1, 2, 3].map((level) => BigInt(format.index(level, high(va), low(va))));
+      const indices = [0, 1, 2, 3].map((level) => BigInt(format.index(toLevel(level), high(va), low(va))));
       const [pgd, pud, pmd, pte] = indices as [bigint, bigint, bigint, bigint];
       expect((pgd << 39n) | (pud << 30n) | (pmd << 21n) | (pte << 12n)).toBe(offset & ~0xfffn);
     }),

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { Access, EntryType, FAULT, FaultKind, OK, Privilege } from "@kpkeys/core/contracts";
+import { Access, EntryType, FAULT, FaultKind, OK, Privilege, toLevel, toPfn } from "@kpkeys/core/contracts";
 import { describe, expect, test } from "vitest";
 import { ARM64_GEOMETRIES, createFormat, createPgtable } from "../src/index.js";
 import type { Arm64Geometry } from "../src/index.js";
@@ -45,13 +45,13 @@ describe.each(CASES)("$name", ({ geometry }) => {
       fc.property(pfn, fc.boolean(), (frame, isTable) => {
         const make = (of: number): { high: number; low: number } => {
           const entry = { high: 0, low: 0 };
-          if (isTable) format.makeTable(entry, of, true);
-          else format.makeLeaf(entry, last, of, format.protections.PAGE_SHARED);
+          if (isTable) format.makeTable(entry, toPfn(of), true);
+          else format.makeLeaf(entry, toLevel(last), toPfn(of), format.protections.PAGE_SHARED);
           return entry;
         };
         const entry = make(frame);
         expect(format.pfnOf(entry.high, entry.low)).toBe(frame);
-        expect(format.typeOf(isTable ? 0 : last, entry.high, entry.low)).toBe(
+        expect(format.typeOf(toLevel(isTable ? 0 : last), entry.high, entry.low)).toBe(
           isTable && last > 0 ? EntryType.TABLE : EntryType.LEAF,
         );
         const bits = join(entry) ^ join(make(0));
@@ -66,8 +66,8 @@ describe.each(CASES)("$name", ({ geometry }) => {
     const machine = createMachine(options, { firstPfn, pages: 64 });
     const entries = levels.map((_, level) => {
       const entry = { high: 0, low: 0 };
-      if (level === last) format.makeLeaf(entry, level, firstPfn + 32, format.protections.PAGE_SHARED);
-      else format.makeTable(entry, firstPfn + level + 1, true);
+      if (level === last) format.makeLeaf(entry, toLevel(level), toPfn(firstPfn + 32), format.protections.PAGE_SHARED);
+      else format.makeTable(entry, toPfn(firstPfn + level + 1), true);
       return join(entry);
     });
     const va = 2n ** BigInt(geometry.addressBits) - 0x1000n;

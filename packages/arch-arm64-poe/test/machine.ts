@@ -1,6 +1,6 @@
 import { createContainer, provide, resolve } from "@kpkeys/core";
 import type { DependencyContainer } from "@kpkeys/core";
-import { ArchTools, CpuFactory, PageTableFormat, PhysicalMemory } from "@kpkeys/core/contracts";
+import { ArchTools, CpuFactory, PageTableFormat, PhysicalMemory, toAsid, toLevel, toPfn } from "@kpkeys/core/contracts";
 import type { Cpu, MemoryBank, PluginOptions } from "@kpkeys/core/contracts";
 import { createPhysicalMemory } from "@kpkeys/core/machine";
 import { arm64Poe } from "../src/index.js";
@@ -43,10 +43,10 @@ export function createMachine(options: PluginOptions = {}, bank: MemoryBank = RA
     map(va, entries) {
       memory.reset();
       let table = bank.firstPfn;
-      cpu.mmu.setKernelRoot(table);
-      cpu.mmu.setUserRoot(table, 1);
+      cpu.mmu.setKernelRoot(toPfn(table));
+      cpu.mmu.setUserRoot(toPfn(table), toAsid(1));
       entries.forEach((entry, level) => {
-        memory.write(table, format.index(level, high(va), low(va)), high(entry), low(entry));
+        memory.write(table, format.index(toLevel(level), high(va), low(va)), high(entry), low(entry));
         table = format.pfnOf(high(entry), low(entry));
       });
       cpu.mmu.invalidateAll();

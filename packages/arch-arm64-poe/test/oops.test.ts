@@ -1,4 +1,4 @@
-import { FAULT, FaultKind, OK } from "@kpkeys/core/contracts";
+import { FAULT, FaultKind, OK, toLevel, toPfn, toPkey } from "@kpkeys/core/contracts";
 import type { WalkStep } from "@kpkeys/core/contracts";
 import { describe, expect, test } from "vitest";
 import { createMachine, high, join, low } from "./machine.js";
@@ -61,8 +61,8 @@ describe("the oops of the exception-entry crash", () => {
       format.makeTable(entry, format.pfnOf(high(table), low(table)), false);
       expect(join(entry)).toBe(table);
     }
-    format.makeLeaf(entry, 3, 0x8ffbbb, format.protections.PAGE_KERNEL);
-    const { clear, set } = format.pkeyChange(1);
+    format.makeLeaf(entry, toLevel(3), toPfn(0x8ffbbb), format.protections.PAGE_KERNEL);
+    const { clear, set } = format.pkeyChange(toPkey(1));
     expect(join({ high: (entry.high & ~clear.high) | set.high, low: (entry.low & ~clear.low) | set.low })).toBe(PTE);
   });
 

@@ -1,4 +1,4 @@
-import { Access, OK, Privilege } from "@kpkeys/core/contracts";
+import { Access, OK, Privilege, toLevel } from "@kpkeys/core/contracts";
 import { carryOut, toWords } from "@kpkeys/core/machine";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -242,7 +242,7 @@ describe("a walk through random tables, with random registers", () => {
   /** The leaf's entry: each table above stands in the page after that of the one above it. */
   function leafAfter(va: bigint, level: number): bigint {
     const { high, low } = toWords(va);
-    const [pfn, index] = [RAM.firstPfn + level, machine.format.index(level, high, low)];
+    const [pfn, index] = [RAM.firstPfn + level, machine.format.index(toLevel(level), high, low)];
     return join({ high: machine.memory.readHigh(pfn, index), low: machine.memory.readLow(pfn, index) });
   }
 });

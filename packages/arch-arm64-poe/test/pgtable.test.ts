@@ -1,5 +1,5 @@
 import type { Setter } from "@kpkeys/core/contracts";
-import { SETTERS } from "@kpkeys/core/contracts";
+import { SETTERS, toPfn } from "@kpkeys/core/contracts";
 import { describe, expect, test } from "vitest";
 import { ARM64_FORMAT, ARM64_PGTABLE } from "../src/index.js";
 
@@ -20,7 +20,7 @@ describe("barriers after a setter are those of asm/pgtable.h", () => {
 
   test("after set_pmd and set_pud: for a valid entry; after set_p4d and set_pgd: always", () => {
     const table = { high: 0, low: 0 };
-    ARM64_FORMAT.makeTable(table, 5, true);
+    ARM64_FORMAT.makeTable(table, toPfn(5), true);
     for (const setter of ["set_pmd", "set_pud"] as const) {
       expect([table, none].map((entry) => barrierAfter(setter, entry))).toEqual([true, false]);
     }

@@ -1,4 +1,4 @@
-import { Access, EntryType, FaultKind } from "@kpkeys/core/contracts";
+import { Access, EntryType, FaultKind, toLevel } from "@kpkeys/core/contracts";
 import type {
   AccessSetup,
   ExplainRules,
@@ -40,7 +40,7 @@ function bitsOf(low: number, bits: readonly (readonly [name: string, bit: number
 function entry({ level, high, low }: WalkStep, setup: AccessSetup): Rule {
   if ((low & Bit.P) === 0) return { text: "not present: P is 0", source: PAGING };
   const last = setup.format.geometry.levels.length - 1;
-  const isLeaf = setup.format.typeOf(level, high, low) === EntryType.LEAF || level === last;
+  const isLeaf = setup.format.typeOf(toLevel(level), high, low) === EntryType.LEAF || level === last;
   const address = hex(BigInt(FORMAT.pfnOf(high, low)) << 12n);
   const what = `${isLeaf ? "page" : "table"} at ${address}`;
   const rights = bitsOf(low, [

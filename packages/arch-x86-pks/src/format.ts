@@ -1,4 +1,4 @@
-import { EntryType } from "@kpkeys/core/contracts";
+import { EntryType, toPfn, toPkey } from "@kpkeys/core/contracts";
 import type { Entry, Geometry, PageTableFormat, Protection, Words } from "@kpkeys/core/contracts";
 import { tableIndex } from "@kpkeys/core/machine";
 import { LAST_LEVEL, X86_4_LEVELS } from "./geometry.js";
@@ -163,8 +163,8 @@ export function createPageTableFormat(physicalAddressBits: number, geometry: Geo
       return isLeaf ? LEAF : TABLE_ENTRY;
     },
     isPresent: (_high, low) => (low & (P | G)) !== 0,
-    pfnOf: (high, low) => (high & ADDRESS_HIGH) * 0x100000 + (low >>> 12),
-    pkeyOf: (high) => (high & KEY_HIGH) >>> KEY_SHIFT,
+    pfnOf: (high, low) => toPfn((high & ADDRESS_HIGH) * 0x100000 + (low >>> 12)),
+    pkeyOf: (high) => toPkey((high & KEY_HIGH) >>> KEY_SHIFT),
     pkeyChange: (key) => ({ clear: protection(0, KEY_HIGH), set: protection(0, key << KEY_SHIFT) }),
     isWritable: (_high, low) => (low & RW) !== 0,
     isYoung: (_high, low) => (low & A) !== 0,

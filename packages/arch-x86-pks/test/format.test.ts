@@ -1,4 +1,4 @@
-import { EntryType, Access, OK, Privilege } from "@kpkeys/core/contracts";
+import { Access, EntryType, OK, Privilege, toLevel, toPfn, toPkey } from "@kpkeys/core/contracts";
 import type { Entry, ProtectionName } from "@kpkeys/core/contracts";
 import { fromWords, toWords } from "@kpkeys/core/machine";
 import fc from "fast-check";
@@ -41,7 +41,7 @@ describe("protections and tables are Linux's", () => {
   test("_KERNPG_TABLE and _PAGE_TABLE", () => {
     const table = (user: boolean): bigint => {
       const entry = { high: 0, low: 0 };
-      format.makeTable(entry, 0x12345, user);
+      format.makeTable(entry, toPfn(0x12345), user);
       return fromWords(entry.high, entry.low);
     };
     expect(table(false)).toBe(0x12345063n);
@@ -73,14 +73,16 @@ describe("what is put into an entry comes out of it", () => {
       fc.property(leaves, fc.nat(15), ({ level, pfn, name }, key) => {
         const entry: Entry = { high: 0, low: 0 };
         const first = aligned(level, pfn);
-        format.makeLeaf(entry, level, first, format.protections[name]);
-        const { clear, set } = format.pkeyChange(key);
+        format.makeLeaf(entry, toLevel(level), toPfn(first), format.protections[name]);
+        const { clear, set } = format.pkeyChange(toPkey(key));
         const high = (entry.high & ~clear.high) | set.high;
         const low = (entry.low & ~clear.low) | set.low;
         expect(format.pfnOf(high, low)).toBe(first);
         expect(format.pkeyOf(high, low)).toBe(key);
         expect(format.isPresent(high, low)).toBe(true);
-        expect(format.typeOf(level, high, low)).toBe(name === "PAGE_NONE" ? EntryType.INVALID : EntryType.LEAF);
+        expect(format.typeOf(toLevel(level), high, low)).toBe(
+          name === "PAGE_NONE" ? EntryType.INVALID : EntryType.LEAF,
+        );
         expect(format.isUser(high, low)).toBe(/READONLY|SHARED/.test(name));
         expect(format.isWritable(high, low)).toBe(/SHARED|KERNEL$|EXEC$/.test(name) && !name.includes("READONLY"));
       }),
@@ -91,9 +93,9 @@ describe("what is put into an entry comes out of it", () => {
     fc.assert(
       fc.property(fc.nat(2), pfns, fc.boolean(), (level, pfn, user) => {
         const entry: Entry = { high: 0, low: 0 };
-        format.makeTable(entry, pfn, user);
+        format.makeTable(entry, toPfn(pfn), user);
         expect(format.pfnOf(entry.high, entry.low)).toBe(pfn);
-        expect(format.typeOf(level, entry.high, entry.low)).toBe(EntryType.TABLE);
+        expect(format.typeOf(toLevel(level), entry.high, entry.low)).toBe(EntryType.TABLE);
       }),
     );
   });
@@ -102,7 +104,7 @@ describe("what is put into an entry comes out of it", () => {
     fc.assert(
       fc.property(words, fc.nat(3), (address, level) => {
         const { high, low } = toWords(address);
-        expect(format.index(level, high, low)).toBe(Number((address >> BigInt(39 - 9 * level)) & 511n));
+        expect(format.index(toLevel(level), high, low)).toBe(Number((address >> BigInt(39 - 9 * level)) & 511n));
       }),
     );
   });
@@ -113,9 +115,9 @@ test("a kernel leaf made invalid is not walked but still in use, and becomes val
     const { invalid, valid } = format.attributes;
     const { high, low } = format.protections[name];
     const off = (low & ~invalid.clear.low) | invalid.set.low;
-    expect(format.typeOf(3, high, off)).toBe(EntryType.INVALID);
+    expect(format.typeOf(toLevel(3), high, off)).toBe(EntryType.INVALID);
     expect(format.isPresent(high, off)).toBe(true);
-    expect(format.typeOf(3, high, (off & ~valid.clear.low) | valid.set.low)).toBe(EntryType.LEAF);
+    expect(format.typeOf(toLevel(3), high, (off & ~valid.clear.low) | valid.set.low)).toBe(EntryType.LEAF);
   }
   expect(format.isPresent(0, 0)).toBe(false);
 });
@@ -187,7 +189,7 @@ test("codec and walker take every entry for the same thing", () => {
       const steps: string[] = [];
       cpu.mmu.walk(high, low, (step) => steps.push(step.type));
       const entry = toWords(bits | (16n << 12n));
-      const type = format.typeOf(level, entry.high, entry.low);
+      const type = format.typeOf(toLevel(level), entry.high, entry.low);
       const refused = cpu.access(high, low, Access.READ, Privilege.KERNEL) !== OK && cpu.fault.kind === 6;
       const taken = refused ? "invalid" : steps[level];
       expect(taken).toBe(type === EntryType.INVALID ? "invalid" : type === EntryType.LEAF ? "leaf" : "table");
@@ -201,7 +203,7 @@ test("a split block keeps its PAT bit, which has another place in a page's entry
   const block = 0x40000163n | PS;
   const split = (bits: bigint, level: number): bigint => {
     const entry = { ...toWords(bits) };
-    format.splitLeaf(entry, level);
+    format.splitLeaf(entry, toLevel(level));
     return fromWords(entry.high, entry.low);
   };
   expect(split(block | PAT_LARGE, 2)).toBe(0x40000163n | PAT);

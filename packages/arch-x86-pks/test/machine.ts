@@ -1,6 +1,6 @@
 import { createContainer, provide, resolve } from "@kpkeys/core";
 import type { DependencyContainer } from "@kpkeys/core";
-import { ArchTools, CpuFactory, PageTableFormat, PhysicalMemory } from "@kpkeys/core/contracts";
+import { ArchTools, CpuFactory, PageTableFormat, PhysicalMemory, toPfn } from "@kpkeys/core/contracts";
 import type { Cpu, PluginOptions } from "@kpkeys/core/contracts";
 import { createPhysicalMemory, toWords } from "@kpkeys/core/machine";
 import { x86Pks } from "../src/index.js";
@@ -43,7 +43,7 @@ export function createMachine(options: PluginOptions = {}, pages = 4096): TestMa
         const { high, low } = toWords(entry | (BigInt(pfn) << 12n));
         memory.write(slots[level]!.table, slots[level]!.index, high, low);
       });
-      cpu.mmu.setKernelRoot(1);
+      cpu.mmu.setKernelRoot(toPfn(1));
       cpu.mmu.invalidateAll();
       cpu.mmu.enabled = true;
     },

@@ -1,4 +1,4 @@
-import { SETTERS } from "@kpkeys/core/contracts";
+import { SETTERS, toLevel } from "@kpkeys/core/contracts";
 import { describe, expect, test } from "vitest";
 import { createPageTableFormat, X86_PGTABLE } from "../src/index.js";
 
@@ -32,7 +32,7 @@ describe("the address-space layout", () => {
   test("maps image and fixmap with tables of their own below one PML4 entry, which the static pages suffice for", () => {
     const format = createPageTableFormat(46);
     const at = (level: number, address: bigint): number =>
-      format.index(level, Number(BigInt.asIntN(32, address >> 32n)), Number(BigInt.asIntN(32, address)));
+      format.index(toLevel(level), Number(BigInt.asIntN(32, address >> 32n)), Number(BigInt.asIntN(32, address)));
     expect([at(0, layout.image), at(0, layout.fixmap)]).toEqual([511, 511]);
     expect([at(1, layout.image), at(1, layout.fixmap)]).toEqual([510, 511]);
     const pages = (role: string): number => staticTables.find((tables) => tables.role === role)!.pages;

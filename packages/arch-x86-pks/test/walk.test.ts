@@ -1,4 +1,4 @@
-import { Access, FaultKind, OK, Privilege } from "@kpkeys/core/contracts";
+import { Access, FaultKind, OK, Privilege, toAsid, toPfn } from "@kpkeys/core/contracts";
 import { toWords } from "@kpkeys/core/machine";
 import { describe, expect, test } from "vitest";
 import { createMachine } from "./machine.js";
@@ -134,7 +134,7 @@ describe("the TLB", () => {
     machine.map(VA, [P | RW, P | RW, P | RW, P | RW | global], LEAF_PFN);
     expect(errorCode(machine)).toBeUndefined();
     machine.memory.write(4, Number((VA >> 12n) & 511n), 0, 0);
-    machine.cpu.mmu.setUserRoot(1, 1);
+    machine.cpu.mmu.setUserRoot(toPfn(1), toAsid(1));
     expect(errorCode(machine)).toBe(expected);
   });
 });

@@ -1,4 +1,4 @@
-import { SETTERS } from "@kpkeys/core/contracts";
+import { SETTERS, toPfn } from "@kpkeys/core/contracts";
 import type { Setter } from "@kpkeys/core/contracts";
 import type { ArchReport, RunReport } from "@kpkeys/workloads/report";
 
@@ -62,7 +62,7 @@ export function gaps(documented: boolean): Pick<ArchReport, "coverage" | "attack
     level: "pte",
     mapping: "other",
     address: "ffff8000807f7000",
-    table: 0x80,
+    table: toPfn(0x80),
     documented,
   } as const;
   const { coverage, attack } = archReport();
@@ -75,7 +75,7 @@ export function gaps(documented: boolean): Pick<ArchReport, "coverage" | "attack
 /** A look during the replay that found a user's table page open. */
 export function seen(documented: boolean): NonNullable<ArchReport["check"]> {
   const gap = { source: "user", level: "pte", mapping: "linear", address: "ffff000012345000" } as const;
-  const gaps = [{ ...gap, pages: 1, table: 0x92345, line: 1234, documented }];
+  const gaps = [{ ...gap, pages: 1, table: toPfn(0x92345), line: 1234, documented }];
   return { mode: "sampled", scans: 9, pages: 18_000, open: 4, gaps };
 }
 

@@ -1,6 +1,6 @@
 import { lazily } from "@kpkeys/core";
-import { CRED, Creds, KernelMemory, Tasks } from "@kpkeys/core/contracts";
-import type { DependencyContainer, ProtectedObject } from "@kpkeys/core/contracts";
+import { CRED, Creds, KernelMemory, Tasks, toPfn } from "@kpkeys/core/contracts";
+import type { DependencyContainer, Pkey, ProtectedObject } from "@kpkeys/core/contracts";
 
 /**
  * The live credentials: those that a task's `cred` or `real_cred` points to, each once.
@@ -9,14 +9,14 @@ import type { DependencyContainer, ProtectedObject } from "@kpkeys/core/contract
  * @param pkey - the key that their pages must have
  * @returns gives those of the moment
  */
-export function createClaim(container: DependencyContainer, pkey: number): () => Iterable<ProtectedObject> {
+export function createClaim(container: DependencyContainer, pkey: Pkey): () => Iterable<ProtectedObject> {
   const tasks = lazily(container, Tasks);
   const creds = lazily(container, Creds);
   const memory = lazily(container, KernelMemory);
   return () => {
     const live = new Set(Array.from(tasks().all, ({ cred, realCred }) => [cred, realCred]).flat());
     return Array.from(live, (cred) => ({
-      pfn: Math.floor(cred / memory().pageBytes),
+      pfn: toPfn(Math.floor(cred / memory().pageBytes)),
       offset: cred % memory().pageBytes,
       size: CRED.size,
       pkey,

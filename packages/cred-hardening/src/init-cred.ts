@@ -1,6 +1,6 @@
 import { lazily } from "@kpkeys/core";
-import { Creds, KernelMemory, LinearMap, SetMemory } from "@kpkeys/core/contracts";
-import type { DependencyContainer, ExtensionPoints, Kpkeys } from "@kpkeys/core/contracts";
+import { Creds, KernelMemory, LinearMap, SetMemory, toPfn } from "@kpkeys/core/contracts";
+import type { DependencyContainer, ExtensionPoints, Kpkeys, Pkey } from "@kpkeys/core/contracts";
 
 /**
  * Gives `init_cred` the key too, in the linear map and in the kernel image: the idle tasks live on it, and nothing ever moves it. The
@@ -16,7 +16,7 @@ export function protectInitCred(
   container: DependencyContainer,
   points: ExtensionPoints,
   kpkeys: Kpkeys,
-  pkey: number,
+  pkey: Pkey,
   warnOn: (condition: boolean, text: string) => void,
 ): void {
   const creds = lazily(container, Creds);
@@ -27,9 +27,9 @@ export function protectInitCred(
   points.on("initPhase", (phase) => {
     if (phase !== "system_features" || !kpkeys.supported()) return;
     const pfn = creds().init / memory().pageBytes;
-    const linear = setMemory().setMemoryPkey(linearMap().pageOf(pfn), 1, pkey);
+    const linear = setMemory().setMemoryPkey(linearMap().pageOf(toPfn(pfn)), 1, pkey);
     warnOn(linear !== 0, `init_cred cannot get the key CRED in the linear map: ${linear}`);
-    const image = setMemory().setImagePkey(pfn, 1, pkey);
+    const image = setMemory().setImagePkey(toPfn(pfn), 1, pkey);
     warnOn(image !== 0, `init_cred cannot get the key CRED in the image: ${image}`);
   });
 }

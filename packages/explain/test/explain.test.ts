@@ -1,5 +1,5 @@
 import { KpkeysError } from "@kpkeys/core";
-import { Access, FaultKind, Privilege } from "@kpkeys/core/contracts";
+import { Access, FaultKind, Privilege, toLevel, toPfn, toPkey } from "@kpkeys/core/contracts";
 import { fromWords } from "@kpkeys/core/machine";
 import { describe, expect, test } from "vitest";
 import { KPR, oddArch } from "../../../examples/odd-arch/src/index.js";
@@ -16,8 +16,8 @@ const LAST_LEVEL = 2;
 function pageWithKey(protection: "PAGE_KERNEL" | "PAGE_KERNEL_RO"): string {
   const entry = { high: 0, low: 0 };
   const { format } = explanation;
-  format.makeLeaf(entry, LAST_LEVEL, 0x123, format.protections[protection]);
-  const { clear, set } = format.pkeyChange(1);
+  format.makeLeaf(entry, toLevel(LAST_LEVEL), toPfn(0x123), format.protections[protection]);
+  const { clear, set } = format.pkeyChange(toPkey(1));
   return fromWords((entry.high & ~clear.high) | set.high, (entry.low & ~clear.low) | set.low).toString(16);
 }
 

@@ -13,9 +13,11 @@ import {
   Prot,
   SetMemory,
   Tasks,
+  toPfn,
+  toVpn,
   Vmalloc,
 } from "@kpkeys/core/contracts";
-import type { InitPhase, LinearMapStats, Plugin, PluginOptions } from "@kpkeys/core/contracts";
+import type { InitPhase, LinearMapStats, Pfn, Plugin, PluginOptions } from "@kpkeys/core/contracts";
 import { buildMachine, coverageOf, DEFAULT_SPEC } from "@kpkeys/kernel";
 import type { Machine, MachineSpec } from "@kpkeys/kernel";
 import { attack, runSuites } from "@kpkeys/kunit-suite";
@@ -46,9 +48,13 @@ function keyOf(machine: Machine, pfn: number): number {
   const linearMap = machine.get(LinearMap);
   const format = machine.get(PageTableFormat);
   let key = -1;
-  machine.cpus.current.mmu.walk(linearMap.address(pfn).high, linearMap.address(pfn).low, ({ type, high, low }) => {
-    if (type === "leaf") key = format.pkeyOf(high, low);
-  });
+  machine.cpus.current.mmu.walk(
+    linearMap.address(toPfn(pfn)).high,
+    linearMap.address(toPfn(pfn)).low,
+    ({ type, high, low }) => {
+      if (type === "leaf") key = format.pkeyOf(high, low);
+    },
+  );
   return key;
 }
 
@@ -56,9 +62,13 @@ function keyOf(machine: Machine, pfn: number): number {
 function leafLevelOf(machine: Machine, pfn: number): number {
   const linearMap = machine.get(LinearMap);
   let found = -1;
-  machine.cpus.current.mmu.walk(linearMap.address(pfn).high, linearMap.address(pfn).low, ({ type, level }) => {
-    if (type === "leaf") found = level;
-  });
+  machine.cpus.current.mmu.walk(
+    linearMap.address(toPfn(pfn)).high,
+    linearMap.address(toPfn(pfn)).low,
+    ({ type, level }) => {
+      if (type === "leaf") found = level;
+    },
+  );
   return found;
 }
 
@@ -74,7 +84,7 @@ function runProcess(machine: Machine, pages: number): () => void {
   const spaces = machine.get(AddressSpaces);
   const task = machine.get(Tasks).create(spaces.create());
   const flags = MapFlag.PRIVATE | MapFlag.ANONYMOUS | MapFlag.POPULATE;
-  expect(spaces.mmap(task.mm!, 0x1000, pages, Prot.READ | Prot.WRITE, flags)).toBe(0);
+  expect(spaces.mmap(task.mm!, toVpn(0x1000), pages, Prot.READ | Prot.WRITE, flags)).toBe(0);
   return () => {
     machine.get(Tasks).exit(task);
   };
@@ -189,7 +199,7 @@ describe.each(ARCHES)("whatever happens to memory on %s", (arch) => {
         // Short of memory from the start: what comes back are small runs, most of them in blocks not split yet.
         const held = takeAll(pages, 10);
         for (let order = 9; order >= 2; order--) takeAll(pages, order);
-        const runs: (readonly [number, number])[] = [];
+        const runs: (readonly [Pfn, number])[] = [];
         const used: number[] = [];
         for (const { op, which, order, count } of todo) {
           if (op === "tables") {
@@ -198,18 +208,19 @@ describe.each(ARCHES)("whatever happens to memory on %s", (arch) => {
               if (pfn >= 0) used.push(pfn);
             }
           } else if (op === "free") {
-            for (const pfn of used.splice(which % (used.length + 1), count)) tables.freeTable(pfn);
+            for (const pfn of used.splice(which % (used.length + 1), count)) tables.freeTable(toPfn(pfn));
           } else if (op === "split") {
             const pfn = held[which % held.length]! + (which % 1024);
-            if (setMemory.setDirectMapInvalid(pfn) === 0) expect(setMemory.setDirectMapDefault(pfn)).toBe(0);
+            if (setMemory.setDirectMapInvalid(toPfn(pfn)) === 0)
+              expect(setMemory.setDirectMapDefault(toPfn(pfn))).toBe(0);
           } else if (op === "take") {
             const pfn = pages.alloc(order);
             if (pfn >= 0) runs.push([pfn, order]);
           } else if (op === "give") {
             const run = runs.pop();
             if (run !== undefined) pages.free(...run);
-            else pages.free(held.splice(which % held.length, 1)[0]!, order);
-          } else runs.push(...takeAll(pages, 9).map((pfn) => [pfn, 9] as const));
+            else pages.free(toPfn(held.splice(which % held.length, 1)[0]!), order);
+          } else runs.push(...takeAll(pages, 9).map((pfn) => [toPfn(pfn), 9] as const));
         }
         for (const pfn of used) expect(keyOf(machine, pfn)).toBe(PGTABLES);
         for (const [pfn] of runs) expect(keyOf(machine, pfn)).toBe(0);
@@ -229,10 +240,7 @@ describe.each(ARCHES)("whatever happens to memory on %s", (arch) => {
     while (statsOf(machine).cached > 4) machine.get(PageTables).allocTable("user");
     const { splits, leaves } = stats();
 
-    pages.free(
-      held.find((pfn) => leafLevelOf(machine, pfn) === machine.levelNames.indexOf("pud"))!,
-      2,
-    );
+    pages.free(toPfn(held.find((pfn) => leafLevelOf(machine, pfn) === machine.levelNames.indexOf("pud"))!), 2);
     const pfn = machine.get(PageTables).allocTable("user");
     expect(keyOf(machine, pfn)).toBe(PGTABLES);
     expect([stats().splits, stats().leaves[0]!.count]).toEqual([splits + 2, leaves[0]!.count - 1]);
@@ -287,9 +295,9 @@ function leaveRun(pages: PageAllocator, order: number): () => void {
   const blocks = takeAll(pages, 10);
   for (let small = 9; small >= 0; small--) takeAll(pages, small);
   const last = blocks.pop()!;
-  if (order >= 0) pages.free(last, order);
+  if (order >= 0) pages.free(toPfn(last), order);
   return () => {
-    for (const pfn of blocks) pages.free(pfn, 10);
+    for (const pfn of blocks) pages.free(toPfn(pfn), 10);
   };
 }
 

@@ -1,4 +1,4 @@
-import { LazyMmu, PageTableFormat, PageTables } from "@kpkeys/core/contracts";
+import { LazyMmu, PageTableFormat, PageTables, toLevel, toPfn } from "@kpkeys/core/contracts";
 import { KernelFault } from "@kpkeys/kernel";
 import type { Machine } from "@kpkeys/kernel";
 import fc from "fast-check";
@@ -33,11 +33,11 @@ describe.each(ARCHES)("set_ptes on %s", (arch) => {
             if (setting.lazy) lazy.enable();
             for (const { index, count, pfn } of runs) {
               const most = Math.min(count, 512 - index);
-              format.makeLeaf(entry, 3, pfn, format.protections.PAGE_SHARED);
-              if (machine === bulk.machine) tables.setPtes(table, index, entry, most);
+              format.makeLeaf(entry, toLevel(3), toPfn(pfn), format.protections.PAGE_SHARED);
+              if (machine === bulk.machine) tables.setPtes(toPfn(table), index, entry, most);
               for (let i = 0; machine === single.machine && i < most; i++) {
-                format.makeLeaf(entry, 3, pfn + i, format.protections.PAGE_SHARED);
-                tables.setPte(table, index + i, entry);
+                format.makeLeaf(entry, toLevel(3), toPfn(pfn + i), format.protections.PAGE_SHARED);
+                tables.setPte(toPfn(table), index + i, entry);
               }
             }
             if (setting.lazy) lazy.disable();
@@ -59,20 +59,20 @@ describe.each(ARCHES)("set_ptes on %s", (arch) => {
       "wrprotect_ptes",
       "ptep_set_wrprotect",
       (tables: PageTables, table: number, index: number, count: number): void => {
-        tables.wrprotectPtes(table, index, count);
+        tables.wrprotectPtes(toPfn(table), index, count);
       },
       (tables: PageTables, table: number, index: number): void => {
-        tables.ptepSetWrprotect(table, index);
+        tables.ptepSetWrprotect(toPfn(table), index);
       },
     ],
     [
       "clear_full_ptes",
       "ptep_get_and_clear",
       (tables: PageTables, table: number, index: number, count: number): void => {
-        tables.clearFullPtes(table, index, count);
+        tables.clearFullPtes(toPfn(table), index, count);
       },
       (tables: PageTables, table: number, index: number): void => {
-        tables.ptepGetAndClear(table, index);
+        tables.ptepGetAndClear(toPfn(table), index);
       },
     ],
   ] as const)("%s is the loop of %s that it stands for", (_name, setter, run, step) => {
@@ -95,11 +95,11 @@ describe.each(ARCHES)("set_ptes on %s", (arch) => {
           for (const { machine, tables, table } of [bulk, single]) {
             const lazy = machine.get(LazyMmu);
             const entry = { high: 0, low: 0 };
-            format.makeLeaf(entry, 3, pfn, format.protections.PAGE_SHARED);
+            format.makeLeaf(entry, toLevel(3), toPfn(pfn), format.protections.PAGE_SHARED);
             if (young) format.makeYoung(entry);
             if (dirty) format.makeDirty(entry);
             if (setting.lazy) lazy.enable();
-            tables.setPtes(table, index, entry, most);
+            tables.setPtes(toPfn(table), index, entry, most);
             if (machine === bulk.machine) run(tables, table, index, most);
             for (let i = 0; machine === single.machine && i < most; i++) step(tables, table, index + i);
             if (setting.lazy) lazy.disable();

@@ -1,5 +1,5 @@
 import { provide, resolve } from "@kpkeys/core";
-import { CpuFactory, PageTableFormat, PgtableArch, PhysicalMemory } from "@kpkeys/core/contracts";
+import { CpuFactory, PageTableFormat, PgtableArch, PhysicalMemory, toPfn } from "@kpkeys/core/contracts";
 import type { Entry, Plugin } from "@kpkeys/core/contracts";
 import { createCpu } from "@kpkeys/core/machine";
 import { checkConformance } from "@kpkeys/kunit-suite/conformance";
@@ -31,14 +31,14 @@ function widen(format: PageTableFormat): PageTableFormat {
       return bits & (2 ** INDEX_BITS - 1);
     },
     makeTable(entry, pfn, user) {
-      format.makeTable(entry, 0, user);
+      format.makeTable(entry, toPfn(0), user);
       put(entry, pfn);
     },
     makeLeaf(entry, level, pfn, protection) {
-      format.makeLeaf(entry, level, 0, protection);
+      format.makeLeaf(entry, level, toPfn(0), protection);
       put(entry, pfn);
     },
-    pfnOf: (high, low) => (high & 0xffff) * PFNS_PER_HIGH_WORD + (low >>> PAGE_SHIFT),
+    pfnOf: (high, low) => toPfn((high & 0xffff) * PFNS_PER_HIGH_WORD + (low >>> PAGE_SHIFT)),
   };
 }
 

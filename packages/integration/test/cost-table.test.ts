@@ -1,4 +1,4 @@
-import { AddressSpaces, Kpkeys, LazyMmu, PageTableFormat, PageTables } from "@kpkeys/core/contracts";
+import { AddressSpaces, Kpkeys, LazyMmu, PageTableFormat, PageTables, toLevel } from "@kpkeys/core/contracts";
 import type { Entry, ProtectionName } from "@kpkeys/core/contracts";
 import type { Machine } from "@kpkeys/kernel";
 import { describe, expect, it } from "vitest";
@@ -32,7 +32,7 @@ function prepared(arch: string, skipEqualWrites: boolean) {
   const lastLevel = format.geometry.levels.length - 1;
   const leaf = (protection: ProtectionName): Entry => {
     const entry = { high: 0, low: 0 };
-    format.makeLeaf(entry, lastLevel, machine.memory.firstPfn, format.protections[protection]);
+    format.makeLeaf(entry, toLevel(lastLevel), machine.memory.firstPfn, format.protections[protection]);
     return entry;
   };
   const set = (protection: ProtectionName, count: number): void => {
@@ -147,7 +147,7 @@ describe("mainline's barriers after a setter on arm64", () => {
   const levelOf = (name: string): number => format.geometry.levels.findIndex((level) => level.name === name);
   const entryOf = (protection: ProtectionName): Entry => {
     const entry = { high: 0, low: 0 };
-    format.makeLeaf(entry, levelOf("pte"), machine.memory.firstPfn, format.protections[protection]);
+    format.makeLeaf(entry, toLevel(levelOf("pte")), machine.memory.firstPfn, format.protections[protection]);
     return entry;
   };
 

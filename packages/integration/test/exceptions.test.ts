@@ -14,6 +14,9 @@ import {
   PageTables,
   SetMemory,
   Tasks,
+  toLevel,
+  toPkey,
+  toVpn,
 } from "@kpkeys/core/contracts";
 import type { Plugin } from "@kpkeys/core/contracts";
 import { buildMachine, DEFAULT_SPEC, KernelFault } from "@kpkeys/kernel";
@@ -51,7 +54,7 @@ function faultOf(call: () => void): KernelFault {
 function changeLinearMapOnIrqExit(machine: Machine): void {
   const tasks = machine.get(Tasks);
   const [first, second] = [tasks.create(undefined), tasks.create(undefined)];
-  const page = machine.get(PageTables).allocTable("kernel", 3);
+  const page = machine.get(PageTables).allocTable("kernel", toLevel(3));
   const linearMap = machine.get(LinearMap);
   tasks.switchTo(first);
   machine.get(LazyMmu).enable();
@@ -60,7 +63,7 @@ function changeLinearMapOnIrqExit(machine: Machine): void {
     () => {
       tasks.switchTo(second);
       tasks.switchTo(first);
-      expect(machine.get(SetMemory).setMemoryPkey(linearMap.pageOf(page), 1, 0)).toBe(0);
+      expect(machine.get(SetMemory).setMemoryPkey(linearMap.pageOf(page), 1, toPkey(0))).toBe(0);
     },
   );
   machine.get(LazyMmu).disable();
@@ -109,7 +112,7 @@ describe("the exception-entry crash of v6, as Kevin Brodsky reported it in May 2
 
 describe.each(ARCHES)("v4's batching on %s", (arch) => {
   const freeInInterrupt = (machine: Machine): void => {
-    const table = machine.get(PageTables).allocTable("kernel", 3);
+    const table = machine.get(PageTables).allocTable("kernel", toLevel(3));
     machine.get(LazyMmu).enable();
     machine.get(Exceptions).interrupt(() => {
       machine.get(PageTables).freeTable(table);
@@ -247,13 +250,13 @@ describe.each(ARCHES)("a handler on %s", (arch) => {
     const tasks = machine.get(Tasks);
     const mm = spaces.create();
     tasks.switchTo(tasks.create(mm));
-    spaces.mmap(mm, 0x1000, 1, 3, 0x22);
+    spaces.mmap(mm, toVpn(0x1000), 1, 3, 0x22);
     const { counters } = machine.get(Exceptions);
     const before = counters.entries;
-    expect(spaces.touch(mm, 0x1000, 2, 0)).toBe(1);
+    expect(spaces.touch(mm, toVpn(0x1000), 2, 0)).toBe(1);
     expect(counters.entries).toBe(before);
-    spaces.mmap(mm, 0x1000, 1, 3, 0x22);
-    expect(spaces.touch(mm, 0x1000, 2, 2)).toBe(1);
+    spaces.mmap(mm, toVpn(0x1000), 1, 3, 0x22);
+    expect(spaces.touch(mm, toVpn(0x1000), 2, 2)).toBe(1);
     expect(counters.entries).toBe(before + 1);
     expect(machine.get(PageTableFormat).geometry.levels).toHaveLength(4);
   });

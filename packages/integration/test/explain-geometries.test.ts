@@ -1,5 +1,6 @@
 import { ARM64_GEOMETRIES, createFormat } from "@kpkeys/arch-arm64-poe";
 import { createPageTableFormat, X86_GEOMETRIES } from "@kpkeys/arch-x86-pks";
+import { toPfn, toLevel } from "@kpkeys/core/contracts";
 import type { Geometry, PageTableFormat } from "@kpkeys/core/contracts";
 import { fromWords } from "@kpkeys/core/machine";
 import fc from "fast-check";
@@ -30,8 +31,9 @@ function madeUp(geometry: Geometry, format: PageTableFormat, outputBits: number)
     const entries = made.frames.slice(0, made.end + 1).map((pfn, level) => {
       const entry = { high: 0, low: 0 };
       const span = 2 ** (levels[level]!.shift - pageShift);
-      if (level < made.end) format.makeTable(entry, pfn, false);
-      else if (leaf) format.makeLeaf(entry, level, pfn - (pfn % span), format.protections.PAGE_KERNEL_RO);
+      if (level < made.end) format.makeTable(entry, toPfn(pfn), false);
+      else if (leaf)
+        format.makeLeaf(entry, toLevel(level), toPfn(pfn - (pfn % span)), format.protections.PAGE_KERNEL_RO);
       return fromWords(entry.high, entry.low);
     });
     return { address: BigInt.asUintN(64, -made.offset - 1n), end: made.end, leaf, entries };

@@ -1,4 +1,13 @@
-import { AddressSpaces, LinearMap, MapFlag, PageTableFormat, Prot, Tasks, Vmalloc } from "@kpkeys/core/contracts";
+import {
+  AddressSpaces,
+  LinearMap,
+  MapFlag,
+  PageTableFormat,
+  Prot,
+  Tasks,
+  toVpn,
+  Vmalloc,
+} from "@kpkeys/core/contracts";
 import type { PluginOptions } from "@kpkeys/core/contracts";
 import { coverageOf } from "@kpkeys/kernel";
 import type { Machine, MachineSpec } from "@kpkeys/kernel";
@@ -103,7 +112,7 @@ describe.each(ARCHES)("table pages that are freed on %s", (arch) => {
     const spaces = machine.get(AddressSpaces);
     const task = machine.get(Tasks).create(spaces.create());
     const mm = task.mm!;
-    spaces.mmap(mm, 0x1000, 700, Prot.READ | Prot.WRITE, MapFlag.PRIVATE | MapFlag.ANONYMOUS | MapFlag.POPULATE);
+    spaces.mmap(mm, toVpn(0x1000), 700, Prot.READ | Prot.WRITE, MapFlag.PRIVATE | MapFlag.ANONYMOUS | MapFlag.POPULATE);
     const grown = keyedPages(machine);
     expect(grown.length - before.length).toBe(mm.tablePages + 1);
     machine.get(Tasks).exit(task);

@@ -1,4 +1,4 @@
-import { Access, LinearMap, Privilege } from "@kpkeys/core/contracts";
+import { Access, LinearMap, Privilege, toPfn } from "@kpkeys/core/contracts";
 import { coverageOf, digestTables } from "@kpkeys/kernel";
 import type { Machine } from "@kpkeys/kernel";
 import { attack } from "@kpkeys/kunit-suite";
@@ -37,7 +37,12 @@ describe.each(ARCHES)("a linear map that is generated when it is looked at, on %
           const map = machine.get(LinearMap);
           const { current } = machine.cpus;
           const answers = pfns.map((pfn) => {
-            const status = current.access(map.address(pfn).high, map.address(pfn).low, access, Privilege.KERNEL);
+            const status = current.access(
+              map.address(toPfn(pfn)).high,
+              map.address(toPfn(pfn)).low,
+              access,
+              Privilege.KERNEL,
+            );
             return [status, { ...current.fault }, leafOf(machine, pfn)];
           });
           return [answers, { ...current.counters }];

@@ -16,6 +16,10 @@ import {
   Prot,
   SetMemory,
   Tasks,
+  toLevel,
+  toPfn,
+  toPkey,
+  toVpn,
   Vmalloc,
 } from "@kpkeys/core/contracts";
 import type { Entry, Plugin, PluginOptions, ProtectionName, Task, WalkStep } from "@kpkeys/core/contracts";
@@ -50,7 +54,11 @@ function leafAt(booted: Machine, pfn: number): Leaf {
   const format = booted.get(PageTableFormat);
   const map = booted.get(LinearMap);
   let last: WalkStep | undefined;
-  booted.cpus.current.mmu.walk(map.address(pfn).high, map.address(pfn).low, (step) => (last = { ...step }));
+  booted.cpus.current.mmu.walk(
+    map.address(toPfn(pfn)).high,
+    map.address(toPfn(pfn)).low,
+    (step) => (last = { ...step }),
+  );
   const { high, low, level, type } = last!;
   if (type !== "leaf") throw new Error(`page ${pfn} is not mapped`);
   const pages = 2 ** (format.geometry.levels[level]!.shift - format.geometry.pageShift);
@@ -74,7 +82,8 @@ function pageEntry(booted: Machine, pfn: number): { readonly high: number; reado
   const format = booted.get(PageTableFormat);
   const leaf = leafAt(booted, pfn);
   const entry = { high: leaf.high, low: leaf.low };
-  for (let { level } = leaf; level < format.geometry.levels.length - 1; level++) format.splitLeaf(entry, level);
+  for (let { level } = leaf; level < format.geometry.levels.length - 1; level++)
+    format.splitLeaf(entry, toLevel(level));
   const low = (entry.low >>> 12) + pfn - leaf.pfn;
   return { high: (entry.high + Math.floor(low / 2 ** 20)) | 0, low: (low << 12) | (entry.low & 0xfff) };
 }
@@ -85,14 +94,14 @@ function unusedRun(booted: Machine, keepBlocks = 8): { readonly pfn: number; rea
   const taken: number[] = [];
   for (let pfn = allocator.alloc(10); pfn >= 0; pfn = allocator.alloc(10)) taken.push(pfn);
   taken.sort((a, b) => a - b);
-  for (const pfn of taken.splice(0, keepBlocks)) allocator.free(pfn, 10);
+  for (const pfn of taken.splice(0, keepBlocks)) allocator.free(toPfn(pfn), 10);
   const first = taken.findIndex((pfn, i) => taken.slice(i).every((other, j) => other === pfn + 1024 * j));
   return { pfn: taken[first]!, pages: 1024 * (taken.length - first) };
 }
 
 function setPkey(booted: Machine, pfn: number, pages: number, pkey: number): number {
   const map = booted.get(LinearMap);
-  return booted.get(SetMemory).setMemoryPkey(map.pageOf(pfn), pages, pkey);
+  return booted.get(SetMemory).setMemoryPkey(map.pageOf(toPfn(pfn)), pages, toPkey(pkey));
 }
 
 describe.each(ARCHES)("the linear map of %s", (arch) => {
@@ -174,8 +183,8 @@ describe.each(ARCHES)("splitting blocks on %s", (arch) => {
     const names = Object.keys(format.protections) as ProtectionName[];
     const made = (level: number, pfn: number, name: ProtectionName, pkey: number): Entry => {
       const entry = { high: 0, low: 0 };
-      format.makeLeaf(entry, level, pfn, format.protections[name]);
-      const { clear, set } = format.pkeyChange(pkey);
+      format.makeLeaf(entry, toLevel(level), toPfn(pfn), format.protections[name]);
+      const { clear, set } = format.pkeyChange(toPkey(pkey));
       return { high: (entry.high & ~clear.high) | set.high, low: (entry.low & ~clear.low) | set.low };
     };
     fc.assert(
@@ -187,7 +196,7 @@ describe.each(ARCHES)("splitting blocks on %s", (arch) => {
         (level, giant, name, pkey) => {
           const pfn = giant * 2 ** 18;
           const entry = made(level, pfn, name, pkey);
-          format.splitLeaf(entry, level);
+          format.splitLeaf(entry, toLevel(level));
           expect(entry).toEqual(made(level + 1, pfn, name, pkey));
         },
       ),
@@ -272,7 +281,7 @@ describe.each(ARCHES)("splitting blocks on %s", (arch) => {
     const map = booted.get(LinearMap);
     const { pfn } = unusedRun(booted);
     const store = (page: number): number =>
-      booted.cpus.current.store64(map.address(page).high, map.address(page).low, 1, 2);
+      booted.cpus.current.store64(map.address(toPfn(page)).high, map.address(toPfn(page)).low, 1, 2);
     for (let page = pfn; page < pfn + 512; page++) expect(store(page)).toBe(0);
     expect(setPkey(booted, pfn + 5, 1, 1)).toBe(0);
     for (let page = pfn; page < pfn + 512; page++) expect(store(page)).toBe(page === pfn + 5 ? -1 : 0);
@@ -283,11 +292,12 @@ describe.each(ARCHES)("splitting blocks on %s", (arch) => {
     const setMemory = booted.get(SetMemory);
     const map = booted.get(LinearMap);
     const { pfn } = unusedRun(booted);
-    expect(setMemory.setDirectMapValid(pfn, 512, false)).toBe(0);
+    expect(setMemory.setDirectMapValid(toPfn(pfn), 512, false)).toBe(0);
     expect(map.stats().splits).toBe(0);
-    expect(setMemory.setDirectMapDefault(pfn + 3)).toBe(0);
+    expect(setMemory.setDirectMapDefault(toPfn(pfn + 3))).toBe(0);
     expect(map.stats().splits).toBe(1);
-    const load = (page: number): number => booted.cpus.current.load64(map.address(page).high, map.address(page).low);
+    const load = (page: number): number =>
+      booted.cpus.current.load64(map.address(toPfn(page)).high, map.address(toPfn(page)).low);
     for (let page = pfn; page < pfn + 512; page++) expect(load(page)).toBe(page === pfn + 3 ? 0 : -1);
   });
 });
@@ -305,13 +315,13 @@ describe.each(ARCHES)("a block of %s that cannot be split", (arch) => {
     const before = picture(booted);
     const giant = Math.ceil(run.pfn / 2 ** 18) * 2 ** 18 + 1000;
     expect(setPkey(booted, giant, 1, 1)).toBe(Errno.ENOMEM);
-    expect(booted.get(SetMemory).setDirectMapInvalid(giant)).toBe(Errno.ENOMEM);
+    expect(booted.get(SetMemory).setDirectMapInvalid(toPfn(giant))).toBe(Errno.ENOMEM);
     // One page is not enough for a split that takes two: it goes back.
-    pages.free(taken[0]!, 0);
+    pages.free(toPfn(taken[0]!), 0);
     expect(setPkey(booted, giant, 1, 1)).toBe(Errno.ENOMEM);
     expect(pages.freePages).toBe(1);
     expect(picture(booted)).toEqual(before);
-    pages.free(taken[1]!, 0);
+    pages.free(toPfn(taken[1]!), 0);
     expect(setPkey(booted, giant, 1, 1)).toBe(0);
     expect(pages.freePages).toBe(0);
   });
@@ -350,18 +360,18 @@ function workload(booted: Machine, extraPages = 0): void {
   const base = 0x7f0000000;
   const flags = MapFlag.PRIVATE | MapFlag.ANONYMOUS;
   const touch = (task: Task, page: number, access: Access): void =>
-    void spaces.touch(task.mm!, page, access, Privilege.USER);
+    void spaces.touch(task.mm!, toVpn(page), access, Privilege.USER);
 
   const parent = tasks.create(spaces.create());
   tasks.switchTo(parent);
-  spaces.mmap(parent.mm!, base, 3000, Prot.READ | Prot.WRITE, flags);
+  spaces.mmap(parent.mm!, toVpn(base), 3000, Prot.READ | Prot.WRITE, flags);
   for (let page = 0; page < 3000; page += 7) touch(parent, base + page, page % 2 === 0 ? Access.WRITE : Access.READ);
   const area = vmalloc.alloc(600);
   const child = tasks.create(spaces.fork(parent.mm!));
   tasks.switchTo(child);
   for (let page = 0; page < 1500 + extraPages; page += 5) touch(child, base + page, Access.WRITE);
-  spaces.mprotect(child.mm!, base + 100, 900, 0);
-  spaces.munmap(parent.mm!, base + 2000, 700);
+  spaces.mprotect(child.mm!, toVpn(base + 100), 900, 0);
+  spaces.munmap(parent.mm!, toVpn(base + 2000), 700);
   vmalloc.alloc(5);
   vmalloc.free(area);
   vmalloc.alloc(700);
@@ -389,13 +399,13 @@ describe.each(ARCHES)("the digest of translations on %s", (arch) => {
   it("tells machines apart that translate one address differently", () => {
     const digests = [pte.digestTranslations(), after({}, {}, 5).digestTranslations()];
     const { pfn } = unusedRun(pte);
-    expect(pte.get(SetMemory).setDirectMapInvalid(pfn)).toBe(0);
+    expect(pte.get(SetMemory).setDirectMapInvalid(toPfn(pfn))).toBe(0);
     digests.push(pte.digestTranslations());
     expect(new Set(digests).size).toBe(3);
-    expect(pte.get(SetMemory).setDirectMapDefault(pfn)).toBe(0);
+    expect(pte.get(SetMemory).setDirectMapDefault(toPfn(pfn))).toBe(0);
     // A store, because x86 leaves it to the hardware to set the dirty bit again.
     const map = pte.get(LinearMap);
-    expect(pte.cpus.current.store64(map.address(pfn).high, map.address(pfn).low, 0, 0)).toBe(0);
+    expect(pte.cpus.current.store64(map.address(toPfn(pfn)).high, map.address(toPfn(pfn)).low, 0, 0)).toBe(0);
     expect(pte.digestTranslations()).toBe(digests[0]);
   });
 });
@@ -421,9 +431,9 @@ describe.each(ARCHES)("a hardened %s machine whose linear map consists of blocks
     const format = booted.get(PageTableFormat);
     const map = booted.get(LinearMap);
     const entry = { high: 0, low: 0 };
-    format.makeTable(entry, pfn, false);
+    format.makeTable(entry, toPfn(pfn), false);
     // A raw store into an entry of the linear map's top-level range that nothing uses.
-    const index = format.index(0, map.address(booted.memory.firstPfn).high, 0) + 1;
+    const index = format.index(toLevel(0), map.address(booted.memory.firstPfn).high, 0) + 1;
     booted.memory.write(root, index, entry.high, entry.low);
     const { gaps } = coverageOf(booted, booted.scan());
     expect(gaps).toMatchObject([{ source: "unknown", level: "pud", mapping: "linear", pages: 1 }]);
@@ -475,7 +485,7 @@ function scripted(arch: string, script: Script): Machine {
     setup(container) {
       const pages = lazily(container, PageAllocator);
       resolve(container, ExtensionPoints).setTableAllocator({
-        allocEarly: () => -1,
+        allocEarly: () => toPfn(-1),
         alloc(_source, gfp) {
           if ((gfp & Gfp.PGTABLE_SPLIT) !== 0) script.log.push("alloc");
           return pages().alloc(0);

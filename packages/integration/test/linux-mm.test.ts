@@ -1,4 +1,4 @@
-import { Access, MapFlag, Prot } from "@kpkeys/core/contracts";
+import { Access, MapFlag, Prot, toVpn } from "@kpkeys/core/contracts";
 import { describe, expect, it } from "vitest";
 import { ARCHES, machine } from "./machines.js";
 import { Process } from "./process.js";
@@ -27,10 +27,10 @@ describe.each(ARCHES)("tables of a process as Linux 6.18 has them, on %s:", (arc
   describe("fork", () => {
     it("copies the tables of anonymous memory that was written, and of no other", () => {
       const process = start();
-      process.spaces.mmap(process.mm, BASE, TABLE, RW, ANONYMOUS);
-      process.spaces.mmap(process.mm, BASE + UPPER, TABLE, RW, ANONYMOUS | 0x4000);
-      process.spaces.mmap(process.mm, BASE + 2 * UPPER, TABLE, RW, MapFlag.SHARED | MapFlag.ANONYMOUS);
-      process.spaces.mmap(process.mm, BASE + 3 * UPPER, TABLE, Prot.READ, MapFlag.PRIVATE);
+      process.spaces.mmap(process.mm, toVpn(BASE), TABLE, RW, ANONYMOUS);
+      process.spaces.mmap(process.mm, toVpn(BASE + UPPER), TABLE, RW, ANONYMOUS | 0x4000);
+      process.spaces.mmap(process.mm, toVpn(BASE + 2 * UPPER), TABLE, RW, MapFlag.SHARED | MapFlag.ANONYMOUS);
+      process.spaces.mmap(process.mm, toVpn(BASE + 3 * UPPER), TABLE, Prot.READ, MapFlag.PRIVATE);
       written(process, BASE, BASE + 2 * UPPER);
       process.touch(BASE + UPPER, Access.READ);
       process.touch(BASE + 3 * UPPER, Access.READ);
@@ -41,7 +41,7 @@ describe.each(ARCHES)("tables of a process as Linux 6.18 has them, on %s:", (arc
 
     it("copies a written file mapping whole, pages that were only read included", () => {
       const process = start();
-      process.spaces.mmap(process.mm, BASE, 2 * TABLE, RW, MapFlag.PRIVATE);
+      process.spaces.mmap(process.mm, toVpn(BASE), 2 * TABLE, RW, MapFlag.PRIVATE);
       process.touch(BASE, Access.READ);
       written(process, BASE + TABLE);
       process.fork();
@@ -51,17 +51,17 @@ describe.each(ARCHES)("tables of a process as Linux 6.18 has them, on %s:", (arc
 
     it("copies tables that hold nothing any more", () => {
       const process = start();
-      process.spaces.mmap(process.mm, BASE, TABLE, RW, ANONYMOUS);
+      process.spaces.mmap(process.mm, toVpn(BASE), TABLE, RW, ANONYMOUS);
       written(process, BASE);
-      process.spaces.madvise(process.mm, BASE, 1, MADV.DONTNEED);
+      process.spaces.madvise(process.mm, toVpn(BASE), 1, MADV.DONTNEED);
       process.fork();
       expect(process.tables).toBe(3);
     });
 
     it("makes upper tables where the parent has them, with nothing below", () => {
       const process = start();
-      process.spaces.mmap(process.mm, BASE, 1, RW, MapFlag.SHARED | MapFlag.ANONYMOUS);
-      process.spaces.mmap(process.mm, BASE + TABLE, UPPER, RW, ANONYMOUS);
+      process.spaces.mmap(process.mm, toVpn(BASE), 1, RW, MapFlag.SHARED | MapFlag.ANONYMOUS);
+      process.spaces.mmap(process.mm, toVpn(BASE + TABLE), UPPER, RW, ANONYMOUS);
       written(process, BASE, BASE + UPPER);
       expect(process.tables).toBe(1 + 2 + 2);
       process.fork();
@@ -71,9 +71,9 @@ describe.each(ARCHES)("tables of a process as Linux 6.18 has them, on %s:", (arc
     it("leaves out what is DONTFORK, and empties what is WIPEONFORK", () => {
       const process = start();
       for (const [i, advice] of [MADV.DONTFORK, MADV.WIPEONFORK].entries()) {
-        process.spaces.mmap(process.mm, BASE + i * UPPER, TABLE, RW, ANONYMOUS);
+        process.spaces.mmap(process.mm, toVpn(BASE + i * UPPER), TABLE, RW, ANONYMOUS);
         written(process, BASE + i * UPPER);
-        process.spaces.madvise(process.mm, BASE + i * UPPER, TABLE, advice);
+        process.spaces.madvise(process.mm, toVpn(BASE + i * UPPER), TABLE, advice);
       }
       process.fork();
       expect(process.tables).toBe(0);
@@ -83,9 +83,9 @@ describe.each(ARCHES)("tables of a process as Linux 6.18 has them, on %s:", (arc
 
     it("copies the read pages of a mapping that merged with a written neighbour", () => {
       const process = start();
-      process.spaces.mmap(process.mm, BASE, TABLE, RW, ANONYMOUS);
+      process.spaces.mmap(process.mm, toVpn(BASE), TABLE, RW, ANONYMOUS);
       written(process, BASE);
-      process.spaces.mmap(process.mm, BASE + TABLE, TABLE, RW, ANONYMOUS);
+      process.spaces.mmap(process.mm, toVpn(BASE + TABLE), TABLE, RW, ANONYMOUS);
       process.touch(BASE + TABLE, Access.READ);
       process.fork();
       expect(process.tables).toBe(4);
@@ -93,10 +93,10 @@ describe.each(ARCHES)("tables of a process as Linux 6.18 has them, on %s:", (arc
 
     it("does not let an inherited anon_vma spread", () => {
       const process = start();
-      process.spaces.mmap(process.mm, BASE, TABLE, RW, ANONYMOUS);
+      process.spaces.mmap(process.mm, toVpn(BASE), TABLE, RW, ANONYMOUS);
       written(process, BASE);
       process.fork();
-      process.spaces.mmap(process.mm, BASE + TABLE, TABLE, RW, ANONYMOUS);
+      process.spaces.mmap(process.mm, toVpn(BASE + TABLE), TABLE, RW, ANONYMOUS);
       process.touch(BASE + TABLE, Access.READ);
       process.fork();
       expect(process.tables).toBe(3);
@@ -106,9 +106,9 @@ describe.each(ARCHES)("tables of a process as Linux 6.18 has them, on %s:", (arc
   describe("madvise", () => {
     it("DONTNEED frees a table that it empties from end to end, and no other", () => {
       const process = start();
-      process.spaces.mmap(process.mm, BASE, 3 * TABLE, RW, ANONYMOUS);
+      process.spaces.mmap(process.mm, toVpn(BASE), 3 * TABLE, RW, ANONYMOUS);
       written(process, BASE, BASE + TABLE, BASE + 2 * TABLE);
-      process.spaces.madvise(process.mm, BASE + 1, 3 * TABLE - 2, MADV.DONTNEED);
+      process.spaces.madvise(process.mm, toVpn(BASE + 1), 3 * TABLE - 2, MADV.DONTNEED);
       expect(process.tables).toBe(4);
       expect(process.touch(BASE, Access.READ)).toBe(0);
       expect(process.touch(BASE + TABLE, Access.WRITE)).toBe(1);
@@ -121,8 +121,8 @@ describe.each(ARCHES)("tables of a process as Linux 6.18 has them, on %s:", (arc
         [MADV.POPULATE_WRITE, 4],
       ] as const) {
         const process = start();
-        process.spaces.mmap(process.mm, BASE, 2 * TABLE, RW, ANONYMOUS);
-        process.spaces.madvise(process.mm, BASE, 2 * TABLE, advice);
+        process.spaces.mmap(process.mm, toVpn(BASE), 2 * TABLE, RW, ANONYMOUS);
+        process.spaces.madvise(process.mm, toVpn(BASE), 2 * TABLE, advice);
         expect(process.tables).toBe(4);
         expect(process.touch(BASE + TABLE + 7, Access.READ)).toBe(0);
         process.fork();
@@ -132,8 +132,8 @@ describe.each(ARCHES)("tables of a process as Linux 6.18 has them, on %s:", (arc
 
     it("GUARD_INSTALL makes the tables that its markers need", () => {
       const process = start();
-      process.spaces.mmap(process.mm, BASE, 2 * TABLE, RW, ANONYMOUS);
-      process.spaces.madvise(process.mm, BASE, TABLE + 1, MADV.GUARD_INSTALL);
+      process.spaces.mmap(process.mm, toVpn(BASE), 2 * TABLE, RW, ANONYMOUS);
+      process.spaces.madvise(process.mm, toVpn(BASE), TABLE + 1, MADV.GUARD_INSTALL);
       expect(process.tables).toBe(4);
     });
   });
@@ -141,9 +141,9 @@ describe.each(ARCHES)("tables of a process as Linux 6.18 has them, on %s:", (arc
   describe("mmap", () => {
     it("over a mapping frees its tables first", () => {
       const process = start();
-      process.spaces.mmap(process.mm, BASE, TABLE, RW, ANONYMOUS);
+      process.spaces.mmap(process.mm, toVpn(BASE), TABLE, RW, ANONYMOUS);
       written(process, BASE);
-      process.spaces.mmap(process.mm, BASE, TABLE, RW, ANONYMOUS | MapFlag.FIXED);
+      process.spaces.mmap(process.mm, toVpn(BASE), TABLE, RW, ANONYMOUS | MapFlag.FIXED);
       expect(process.tables).toBe(0);
     });
 
@@ -153,36 +153,36 @@ describe.each(ARCHES)("tables of a process as Linux 6.18 has them, on %s:", (arc
       ["MAP_POPULATE with MAP_NONBLOCK", 0x18000, 0],
     ])("with %s", (_, flag, tables) => {
       const process = start();
-      process.spaces.mmap(process.mm, BASE, TABLE, RW, ANONYMOUS | flag);
+      process.spaces.mmap(process.mm, toVpn(BASE), TABLE, RW, ANONYMOUS | flag);
       expect(process.tables).toBe(tables);
     });
 
     it("fills nothing without rights, and a denied access makes no table", () => {
       const process = start();
-      process.spaces.mmap(process.mm, BASE, TABLE, 0, ANONYMOUS | MapFlag.POPULATE);
+      process.spaces.mmap(process.mm, toVpn(BASE), TABLE, 0, ANONYMOUS | MapFlag.POPULATE);
       expect(process.touch(BASE, Access.READ)).toBe(EFAULT);
       expect(process.tables).toBe(0);
     });
 
     it("refuses what lies outside the user's half, below 64 KiB, or is one mapping too many", () => {
       const { spaces, mm } = start();
-      expect(spaces.mmap(mm, 15, 1, RW, ANONYMOUS)).toBe(ENOMEM);
-      expect(spaces.mmap(mm, 0xffff_8000_0000_0, 1, RW, ANONYMOUS)).toBe(ENOMEM);
-      expect(spaces.mmap(mm, BASE, 2 ** 52, RW, ANONYMOUS)).toBe(ENOMEM);
-      expect(spaces.munmap(mm, BASE, 2 ** 52)).toBe(EINVAL);
-      expect(spaces.mremap(mm, BASE, 1, 2 ** 51, 1)).toBe(EINVAL);
-      for (let i = 0; i < 65530; i++) expect(spaces.mmap(mm, BASE + 2 * i, 1, RW, ANONYMOUS)).toBe(0);
-      expect(spaces.mmap(mm, BASE + 2 * 65530, 1, RW, ANONYMOUS)).toBe(ENOMEM);
+      expect(spaces.mmap(mm, toVpn(15), 1, RW, ANONYMOUS)).toBe(ENOMEM);
+      expect(spaces.mmap(mm, toVpn(0xffff_8000_0000_0), 1, RW, ANONYMOUS)).toBe(ENOMEM);
+      expect(spaces.mmap(mm, toVpn(BASE), 2 ** 52, RW, ANONYMOUS)).toBe(ENOMEM);
+      expect(spaces.munmap(mm, toVpn(BASE), 2 ** 52)).toBe(EINVAL);
+      expect(spaces.mremap(mm, toVpn(BASE), 1, toVpn(2 ** 51), 1)).toBe(EINVAL);
+      for (let i = 0; i < 65530; i++) expect(spaces.mmap(mm, toVpn(BASE + 2 * i), 1, RW, ANONYMOUS)).toBe(0);
+      expect(spaces.mmap(mm, toVpn(BASE + 2 * 65530), 1, RW, ANONYMOUS)).toBe(ENOMEM);
     });
   });
 
   describe("mremap", () => {
     it("leaves the old tables to the unmapping that follows, and makes new ones where there were some", () => {
       const process = start();
-      process.spaces.mmap(process.mm, BASE, 3 * TABLE, RW, ANONYMOUS);
+      process.spaces.mmap(process.mm, toVpn(BASE), 3 * TABLE, RW, ANONYMOUS);
       written(process, BASE + 5, BASE + 2 * TABLE + 5);
       expect(process.tables).toBe(4);
-      process.spaces.mremap(process.mm, BASE, 3 * TABLE, BASE + UPPER + 7, 3 * TABLE);
+      process.spaces.mremap(process.mm, toVpn(BASE), 3 * TABLE, toVpn(BASE + UPPER + 7), 3 * TABLE);
       // Each old table lies across two new ones.
       expect(process.tables).toBe(1 + 1 + 2 * 2);
       expect(process.touch(BASE + UPPER + 12, Access.READ)).toBe(0);
@@ -195,9 +195,9 @@ describe.each(ARCHES)("tables of a process as Linux 6.18 has them, on %s:", (arc
         [BASE + TABLE * 4 + 7, 4 + 1],
       ] as const) {
         const process = start();
-        process.spaces.mmap(process.mm, BASE, TABLE, RW, ANONYMOUS);
+        process.spaces.mmap(process.mm, toVpn(BASE), TABLE, RW, ANONYMOUS);
         written(process, BASE, BASE + TABLE - 1);
-        process.spaces.mremap(process.mm, BASE, TABLE, to, TABLE, MREMAP_DONTUNMAP);
+        process.spaces.mremap(process.mm, toVpn(BASE), TABLE, toVpn(to), TABLE, MREMAP_DONTUNMAP);
         expect(process.tables).toBe(tables);
         expect(process.touch(to, Access.READ)).toBe(0);
         expect(process.touch(BASE, Access.WRITE)).toBe(1);
@@ -206,19 +206,19 @@ describe.each(ARCHES)("tables of a process as Linux 6.18 has them, on %s:", (arc
 
     it("of several mappings moves each by itself: what lies under a gap of the old range stays", () => {
       const process = start();
-      for (const page of [BASE, BASE + 20]) process.spaces.mmap(process.mm, page, 10, Prot.READ, ANONYMOUS);
-      process.spaces.mmap(process.mm, BASE + TABLE, 30, RW, ANONYMOUS);
+      for (const page of [BASE, BASE + 20]) process.spaces.mmap(process.mm, toVpn(page), 10, Prot.READ, ANONYMOUS);
+      process.spaces.mmap(process.mm, toVpn(BASE + TABLE), 30, RW, ANONYMOUS);
       written(process, BASE + TABLE + 5, BASE + TABLE + 15);
-      process.spaces.mremap(process.mm, BASE, 30, BASE + TABLE, 30);
+      process.spaces.mremap(process.mm, toVpn(BASE), 30, toVpn(BASE + TABLE), 30);
       expect(process.touch(BASE + TABLE + 5, Access.WRITE)).toBe(EFAULT);
       expect(process.touch(BASE + TABLE + 15, Access.WRITE)).toBe(0);
     });
 
     it("of length 0 maps shared memory a second time", () => {
       const process = start();
-      process.spaces.mmap(process.mm, BASE, TABLE, RW, MapFlag.SHARED | MapFlag.ANONYMOUS);
+      process.spaces.mmap(process.mm, toVpn(BASE), TABLE, RW, MapFlag.SHARED | MapFlag.ANONYMOUS);
       written(process, BASE);
-      process.spaces.mremap(process.mm, BASE, 0, BASE + UPPER, TABLE);
+      process.spaces.mremap(process.mm, toVpn(BASE), 0, toVpn(BASE + UPPER), TABLE);
       expect(process.touch(BASE, Access.READ)).toBe(0);
       expect(process.touch(BASE + UPPER, Access.READ)).toBe(1);
     });
@@ -227,18 +227,18 @@ describe.each(ARCHES)("tables of a process as Linux 6.18 has them, on %s:", (arc
   describe("brk and stack", () => {
     it("a heap that shrinks gives back the tables that lie wholly above its new end", () => {
       const process = start();
-      process.spaces.brk(process.mm, BASE);
-      process.spaces.brk(process.mm, BASE + 3 * TABLE);
+      process.spaces.brk(process.mm, toVpn(BASE));
+      process.spaces.brk(process.mm, toVpn(BASE + 3 * TABLE));
       written(process, BASE, BASE + TABLE, BASE + 2 * TABLE);
-      process.spaces.brk(process.mm, BASE + TABLE + 1);
+      process.spaces.brk(process.mm, toVpn(BASE + TABLE + 1));
       expect(process.tables).toBe(4);
     });
 
     it("a stack keeps its distance from what is below it, and has its anon_vma even if it may grow no more", () => {
       const process = start();
       const stack = BASE + 4 * TABLE;
-      process.spaces.mmap(process.mm, BASE, 1, RW, ANONYMOUS);
-      process.spaces.mmap(process.mm, stack, TABLE, RW, ANONYMOUS | MapFlag.GROWSDOWN);
+      process.spaces.mmap(process.mm, toVpn(BASE), 1, RW, ANONYMOUS);
+      process.spaces.mmap(process.mm, toVpn(stack), TABLE, RW, ANONYMOUS | MapFlag.GROWSDOWN);
       process.touch(stack, Access.READ);
       process.fork();
       expect(process.tables).toBe(0);

@@ -1,7 +1,7 @@
 import { arm64Poe } from "@kpkeys/arch-arm64-poe";
 import { x86Pks } from "@kpkeys/arch-x86-pks";
 import { createPluginRegistry } from "@kpkeys/core";
-import { LinearMap, Rcu, SlabAllocator } from "@kpkeys/core/contracts";
+import { LinearMap, Rcu, SlabAllocator, toPfn } from "@kpkeys/core/contracts";
 import type { Cpu, PluginOptions, WalkStep, Words } from "@kpkeys/core/contracts";
 import { credHardening } from "@kpkeys/cred-hardening";
 import { buildMachine, DEFAULT_SPEC } from "@kpkeys/kernel";
@@ -42,6 +42,10 @@ export function staleOn(cpu: Cpu): Words[] {
 export function leafOf(machine: Machine, pfn: number): WalkStep {
   const map = machine.get(LinearMap);
   let last: WalkStep | undefined;
-  machine.cpus.current.mmu.walk(map.address(pfn).high, map.address(pfn).low, (step) => (last = { ...step }));
+  machine.cpus.current.mmu.walk(
+    map.address(toPfn(pfn)).high,
+    map.address(toPfn(pfn)).low,
+    (step) => (last = { ...step }),
+  );
   return last!;
 }

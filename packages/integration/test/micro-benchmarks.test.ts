@@ -1,4 +1,12 @@
-import { AddressSpaces, PageAllocator, PageTableFormat, PageTables, Vmalloc } from "@kpkeys/core/contracts";
+import {
+  AddressSpaces,
+  PageAllocator,
+  PageTableFormat,
+  PageTables,
+  toLevel,
+  toVpn,
+  Vmalloc,
+} from "@kpkeys/core/contracts";
 import type { PluginOptions } from "@kpkeys/core/contracts";
 import type { Machine } from "@kpkeys/kernel";
 import { MICROMM, runMicro, TEST_VMALLOC } from "@kpkeys/workloads";
@@ -117,7 +125,7 @@ describe.each(ARCHES)("vm_map_ram and vmalloc_huge on %s", (arch) => {
 
   /** The frame behind a kernel page; -1 where nothing is mapped. */
   function frameAt(page: number): number {
-    const entry = tables.entryAt(tables.root, level, page)?.read();
+    const entry = tables.entryAt(tables.root, toLevel(level), toVpn(page))?.read();
     return entry !== undefined && format.isPresent(entry.high, entry.low) ? format.pfnOf(entry.high, entry.low) : -1;
   }
 

@@ -1,4 +1,4 @@
-import { Exceptions, LinearMap, PageTables, Privilege } from "@kpkeys/core/contracts";
+import { Exceptions, LinearMap, PageTables, Privilege, toPfn } from "@kpkeys/core/contracts";
 import { Access } from "@kpkeys/core/contracts";
 import { fromWords } from "@kpkeys/core/machine";
 import type { Machine } from "@kpkeys/kernel";
@@ -72,8 +72,8 @@ describe.each(ARCHES)("the older dialects on %s", (arch) => {
     const linearMap = machine.get(LinearMap);
     const page = machine.memory.endPfn - 1;
     const status = current.access(
-      linearMap.address(page).high,
-      linearMap.address(page).low,
+      linearMap.address(toPfn(page)).high,
+      linearMap.address(toPfn(page)).low,
       Access.READ,
       Privilege.KERNEL,
     );

@@ -1,7 +1,16 @@
 import { arm64Poe } from "@kpkeys/arch-arm64-poe";
 import { x86Pks } from "@kpkeys/arch-x86-pks";
 import { createPluginRegistry, resolve } from "@kpkeys/core";
-import { AddressSpaces, Exceptions, ExtensionPoints, MapFlag, PageTables, Prot } from "@kpkeys/core/contracts";
+import {
+  AddressSpaces,
+  Exceptions,
+  ExtensionPoints,
+  MapFlag,
+  PageTables,
+  Prot,
+  toLevel,
+  toVpn,
+} from "@kpkeys/core/contracts";
 import type { Plugin, PluginOptions } from "@kpkeys/core/contracts";
 import { buildMachine, DEFAULT_SPEC } from "@kpkeys/kernel";
 import type { Machine } from "@kpkeys/kernel";
@@ -17,13 +26,13 @@ function live(target: Machine): void {
   const spaces = target.get(AddressSpaces);
   const flags = MapFlag.PRIVATE | MapFlag.ANONYMOUS | MapFlag.POPULATE;
   const parent = spaces.create();
-  spaces.mmap(parent, 0x1000, PAGES, Prot.READ | Prot.WRITE, flags);
+  spaces.mmap(parent, toVpn(0x1000), PAGES, Prot.READ | Prot.WRITE, flags);
   const child = spaces.fork(parent);
-  spaces.mprotect(parent, 0x1000, PAGES / 2, Prot.READ);
-  spaces.mremap(parent, 0x1000, 512, 0x8000, 512);
-  spaces.mremap(parent, 0x1210, 16, 0x9013, 16);
-  spaces.madvise(parent, 0x8000, 256, 20);
-  spaces.munmap(child, 0x1000, 100);
+  spaces.mprotect(parent, toVpn(0x1000), PAGES / 2, Prot.READ);
+  spaces.mremap(parent, toVpn(0x1000), 512, toVpn(0x8000), 512);
+  spaces.mremap(parent, toVpn(0x1210), 16, toVpn(0x9013), 16);
+  spaces.madvise(parent, toVpn(0x8000), 256, 20);
+  spaces.munmap(child, toVpn(0x1000), 100);
   spaces.put(child);
   spaces.put(parent);
 }
@@ -64,7 +73,13 @@ describe.each(ARCHES)("guard placements on %s", (arch) => {
     const spaces = target.get(AddressSpaces);
     const mm = spaces.create();
     const write = registerWrites(target, () => {
-      spaces.mmap(mm, 0x1000, PAGES, Prot.READ | Prot.WRITE, MapFlag.PRIVATE | MapFlag.ANONYMOUS | MapFlag.POPULATE);
+      spaces.mmap(
+        mm,
+        toVpn(0x1000),
+        PAGES,
+        Prot.READ | Prot.WRITE,
+        MapFlag.PRIVATE | MapFlag.ANONYMOUS | MapFlag.POPULATE,
+      );
     });
     expect(write).toBe(2);
     expect(registerWrites(target, () => spaces.fork(mm))).toBe(2);
@@ -142,8 +157,8 @@ describe.each(ARCHES)("leaf tables mapped while locked on %s", (arch) => {
     const spaces = target.get(AddressSpaces);
     const tables = target.get(PageTables);
     const mm = spaces.create();
-    spaces.mmap(mm, 0x1000, 1, Prot.READ | Prot.WRITE, MapFlag.PRIVATE | MapFlag.ANONYMOUS | MapFlag.POPULATE);
-    const { table } = tables.entryAt(mm.root, target.levelNames.length - 1, 0x1000)!;
+    spaces.mmap(mm, toVpn(0x1000), 1, Prot.READ | Prot.WRITE, MapFlag.PRIVATE | MapFlag.ANONYMOUS | MapFlag.POPULATE);
+    const { table } = tables.entryAt(mm.root, toLevel(target.levelNames.length - 1), toVpn(0x1000))!;
     expect(() => {
       tables.setPte(table, 0, { high: 0, low: 0 });
     }).toThrow(expect.objectContaining({ code: "ERR_KERNEL_FAULT" }) as Error);

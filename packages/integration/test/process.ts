@@ -1,4 +1,4 @@
-import { AddressSpaces, Privilege, Tasks } from "@kpkeys/core/contracts";
+import { AddressSpaces, Privilege, Tasks, toVpn } from "@kpkeys/core/contracts";
 import type { Access, Mm, Task } from "@kpkeys/core/contracts";
 import type { Machine } from "@kpkeys/kernel";
 
@@ -27,7 +27,7 @@ export class Process {
   }
 
   touch(page: number, access: Access): number {
-    return this.spaces.touch(this.mm, page, access, Privilege.USER);
+    return this.spaces.touch(this.mm, toVpn(page), access, Privilege.USER);
   }
 
   /** Forks, and runs the child from then on. */

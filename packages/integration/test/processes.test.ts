@@ -1,4 +1,4 @@
-import { Access, Kpkeys, LazyMmu, MapFlag, PageAllocator, Prot, Tasks } from "@kpkeys/core/contracts";
+import { Access, Kpkeys, LazyMmu, MapFlag, PageAllocator, Prot, Tasks, toVpn } from "@kpkeys/core/contracts";
 import type { Task } from "@kpkeys/core/contracts";
 import { coverageOf, digestTables } from "@kpkeys/kernel";
 import type { Machine } from "@kpkeys/kernel";
@@ -17,7 +17,7 @@ const RW = Prot.READ | Prot.WRITE;
 describe.each(ARCHES)("a process on %s", (arch) => {
   it("takes one fault for a page and none for it again", () => {
     const process = new Process(hardened(arch));
-    process.spaces.mmap(process.mm, BASE, 4, RW, ANONYMOUS);
+    process.spaces.mmap(process.mm, toVpn(BASE), 4, RW, ANONYMOUS);
     expect(process.touch(BASE, Access.WRITE)).toBe(1);
     expect(process.touch(BASE, Access.WRITE)).toBe(0);
     expect(process.mm.tablePages).toBe(3);
@@ -25,7 +25,7 @@ describe.each(ARCHES)("a process on %s", (arch) => {
 
   it("gets -EFAULT where nothing is mapped or the mapping does not allow the access", () => {
     const process = new Process(hardened(arch));
-    process.spaces.mmap(process.mm, BASE, 1, Prot.READ, ANONYMOUS);
+    process.spaces.mmap(process.mm, toVpn(BASE), 1, Prot.READ, ANONYMOUS);
     expect(process.touch(BASE + 1, Access.READ)).toBe(-14);
     expect(process.touch(BASE, Access.WRITE)).toBe(-14);
     expect(process.touch(BASE, Access.FETCH)).toBe(-14);
@@ -34,16 +34,16 @@ describe.each(ARCHES)("a process on %s", (arch) => {
 
   it("has the rights that prot names, whatever else mmap was given there, which mprotect refuses", () => {
     const { spaces, mm } = new Process(hardened(arch));
-    expect(spaces.mmap(mm, BASE, 1, -4096, ANONYMOUS)).toBe(0);
-    expect(spaces.protectionAt(mm, BASE)).toBe(0);
-    expect(spaces.mprotect(mm, BASE, 1, Prot.READ | 16)).toBe(-22);
-    expect(spaces.mprotect(mm, BASE, 1, Prot.READ | 8)).toBe(0);
-    expect(spaces.protectionAt(mm, BASE)).toBe(Prot.READ);
+    expect(spaces.mmap(mm, toVpn(BASE), 1, -4096, ANONYMOUS)).toBe(0);
+    expect(spaces.protectionAt(mm, toVpn(BASE))).toBe(0);
+    expect(spaces.mprotect(mm, toVpn(BASE), 1, Prot.READ | 16)).toBe(-22);
+    expect(spaces.mprotect(mm, toVpn(BASE), 1, Prot.READ | 8)).toBe(0);
+    expect(spaces.protectionAt(mm, toVpn(BASE))).toBe(Prot.READ);
   });
 
   it("maps sixteen pages of a file around a read, and none beyond the mapping", () => {
     const process = new Process(hardened(arch));
-    process.spaces.mmap(process.mm, BASE + 3, 40, Prot.READ, MapFlag.PRIVATE);
+    process.spaces.mmap(process.mm, toVpn(BASE + 3), 40, Prot.READ, MapFlag.PRIVATE);
     expect(process.touch(BASE + 20, Access.READ)).toBe(1);
     expect(Array.from({ length: 16 }, (_, i) => process.touch(BASE + 16 + i, Access.READ))).toEqual(Array(16).fill(0));
     expect(process.touch(BASE + 15, Access.READ)).toBe(1);
@@ -54,7 +54,7 @@ describe.each(ARCHES)("a process on %s", (arch) => {
   it("copies a page on the first write after fork, on either side, and reuses the last one", () => {
     const process = new Process(hardened(arch));
     const free = process.machine.get(PageAllocator);
-    process.spaces.mmap(process.mm, BASE, 1, RW, ANONYMOUS);
+    process.spaces.mmap(process.mm, toVpn(BASE), 1, RW, ANONYMOUS);
     process.touch(BASE, Access.WRITE);
     const parent = process.task;
     const child = process.tasks.create(process.spaces.fork(parent.mm!));
@@ -71,15 +71,15 @@ describe.each(ARCHES)("a process on %s", (arch) => {
   it("frees the tables of a range at munmap unless a neighbour still uses them", () => {
     const process = new Process(hardened(arch));
     for (const page of [BASE, BASE + 100, BASE + 512]) {
-      process.spaces.mmap(process.mm, page, 1, RW, ANONYMOUS);
+      process.spaces.mmap(process.mm, toVpn(page), 1, RW, ANONYMOUS);
       process.touch(page, Access.WRITE);
     }
     expect(process.mm.tablePages).toBe(4);
-    process.spaces.munmap(process.mm, BASE, 1);
+    process.spaces.munmap(process.mm, toVpn(BASE), 1);
     expect(process.mm.tablePages).toBe(4);
-    process.spaces.munmap(process.mm, BASE + 100, 1);
+    process.spaces.munmap(process.mm, toVpn(BASE + 100), 1);
     expect(process.mm.tablePages).toBe(3);
-    process.spaces.munmap(process.mm, BASE + 512, 1);
+    process.spaces.munmap(process.mm, toVpn(BASE + 512), 1);
     expect(process.mm.tablePages).toBe(0);
   });
 
@@ -87,10 +87,10 @@ describe.each(ARCHES)("a process on %s", (arch) => {
     for (const goes of [0, 200]) {
       const process = new Process(hardened(arch));
       for (const page of [BASE, BASE + 200]) {
-        process.spaces.mmap(process.mm, page, 1, RW, ANONYMOUS);
+        process.spaces.mmap(process.mm, toVpn(page), 1, RW, ANONYMOUS);
         process.touch(page, Access.WRITE);
       }
-      process.spaces.munmap(process.mm, BASE + goes, 1);
+      process.spaces.munmap(process.mm, toVpn(BASE + goes), 1);
       expect(process.touch(BASE + 200 - goes, Access.WRITE)).toBe(0);
       expect(process.mm.tablePages).toBe(3);
     }
@@ -98,18 +98,18 @@ describe.each(ARCHES)("a process on %s", (arch) => {
 
   it("grows a stack downward, but only within its limit", () => {
     const process = new Process(hardened(arch));
-    process.spaces.mmap(process.mm, BASE, 1, RW, ANONYMOUS | MapFlag.GROWSDOWN);
+    process.spaces.mmap(process.mm, toVpn(BASE), 1, RW, ANONYMOUS | MapFlag.GROWSDOWN);
     expect(process.touch(BASE - 40, Access.WRITE)).toBe(1);
     expect(process.touch(BASE - 5000, Access.WRITE)).toBe(-14);
   });
 
   it("moves whole tables when mremap moves aligned ranges, and the pages stay mapped", () => {
     const process = new Process(hardened(arch));
-    process.spaces.mmap(process.mm, BASE, 1024, RW, ANONYMOUS);
+    process.spaces.mmap(process.mm, toVpn(BASE), 1024, RW, ANONYMOUS);
     process.touch(BASE + 5, Access.WRITE);
     process.touch(BASE + 700, Access.WRITE);
     const before = process.machine.counters();
-    expect(process.spaces.mremap(process.mm, BASE, 1024, BASE + 4096, 2048)).toBe(0);
+    expect(process.spaces.mremap(process.mm, toVpn(BASE), 1024, toVpn(BASE + 4096), 2048)).toBe(0);
     const after = process.machine.counters();
     expect(after.writesBySetter.set_pte - before.writesBySetter.set_pte).toBe(0);
     expect(process.touch(BASE + 4096 + 5, Access.WRITE)).toBe(0);
@@ -230,13 +230,13 @@ function live(machine: Machine, steps: readonly Step[]): Task[] {
     }
     const { mm } = process;
     const first = BASE + each.page;
-    if (each.op === "mmap") spaces.mmap(mm, first, each.pages, each.prot, each.flags);
-    else if (each.op === "munmap") spaces.munmap(mm, first, each.pages);
-    else if (each.op === "mprotect") spaces.mprotect(mm, first, each.pages, each.prot);
-    else if (each.op === "madvise") spaces.madvise(mm, first, each.pages, [4, 8, 20, 21][each.prot % 4]!);
+    if (each.op === "mmap") spaces.mmap(mm, toVpn(first), each.pages, each.prot, each.flags);
+    else if (each.op === "munmap") spaces.munmap(mm, toVpn(first), each.pages);
+    else if (each.op === "mprotect") spaces.mprotect(mm, toVpn(first), each.pages, each.prot);
+    else if (each.op === "madvise") spaces.madvise(mm, toVpn(first), each.pages, [4, 8, 20, 21][each.prot % 4]!);
     else if (each.op === "touch") process.touch(first, each.access);
-    else if ("to" in each && spaces.protectionAt(mm, first) >= 0) {
-      spaces.mremap(mm, first, 1, BASE + 2 * RANGE + each.to, each.newPages);
+    else if ("to" in each && spaces.protectionAt(mm, toVpn(first)) >= 0) {
+      spaces.mremap(mm, toVpn(first), 1, toVpn(BASE + 2 * RANGE + each.to), each.newPages);
     }
   }
   return alive;

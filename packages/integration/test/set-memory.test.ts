@@ -9,6 +9,10 @@ import {
   PageTables,
   Privilege,
   SetMemory,
+  toLevel,
+  toPfn,
+  toPkey,
+  toVpn,
   Vmalloc,
 } from "@kpkeys/core/contracts";
 import type { Machine } from "@kpkeys/kernel";
@@ -19,7 +23,7 @@ import { ARCHES, hardened, machine } from "./machines.js";
 function pkeyAt(machine: Machine, page: number): number {
   const tables = machine.get(PageTables);
   const format = machine.get(PageTableFormat);
-  const { high, low } = tables.entryAt(tables.root, format.geometry.levels.length - 1, page)!.read();
+  const { high, low } = tables.entryAt(tables.root, toLevel(format.geometry.levels.length - 1), toVpn(page))!.read();
   return format.pkeyOf(high, low);
 }
 
@@ -35,41 +39,41 @@ describe.each(ARCHES)("set_memory_pkey on %s", (arch) => {
 
   it("changes the entries, so that the next write obeys the key at once", () => {
     expect(write()).toBe(0);
-    expect(setMemory.setMemoryPkey(first, 4, 1)).toBe(0);
+    expect(setMemory.setMemoryPkey(first, 4, toPkey(1))).toBe(0);
     expect([0, 1, 2, 3].map((page) => pkeyAt(machine, first + page))).toEqual([1, 1, 1, 1]);
     expect(write()).toBe(Errno.EFAULT);
-    expect(setMemory.setMemoryPkey(first, 4, 0)).toBe(0);
+    expect(setMemory.setMemoryPkey(first, 4, toPkey(0))).toBe(0);
     expect(write()).toBe(0);
   });
 
   it("takes every key up to the last and refuses the one beyond, without touching an entry", () => {
-    expect(setMemory.setMemoryPkey(first, 1, lastKey)).toBe(0);
-    expect(setMemory.setMemoryPkey(first, 1, lastKey + 1)).toBe(Errno.EINVAL);
-    expect(setMemory.setMemoryPkey(first, 1, -1)).toBe(Errno.EINVAL);
+    expect(setMemory.setMemoryPkey(first, 1, toPkey(lastKey))).toBe(0);
+    expect(setMemory.setMemoryPkey(first, 1, toPkey(lastKey + 1))).toBe(Errno.EINVAL);
+    expect(setMemory.setMemoryPkey(first, 1, toPkey(-1))).toBe(Errno.EINVAL);
     expect(pkeyAt(machine, first)).toBe(lastKey);
-    expect(setMemory.setMemoryPkey(first, 1, 0)).toBe(0);
+    expect(setMemory.setMemoryPkey(first, 1, toPkey(0))).toBe(0);
   });
 
   it("refuses an address outside the linear map", () => {
     const image = linearMap.imageAddress();
-    expect(setMemory.setMemoryPkey(pageOf(image, 12), 1, 1)).toBe(Errno.EINVAL);
-    expect(setMemory.setMemoryPkey(1, 1, 1)).toBe(Errno.EINVAL);
+    expect(setMemory.setMemoryPkey(pageOf(image, 12), 1, toPkey(1))).toBe(Errno.EINVAL);
+    expect(setMemory.setMemoryPkey(toVpn(1), 1, toPkey(1))).toBe(Errno.EINVAL);
     const last = machine.memory.endPfn - 1;
-    expect(setMemory.setMemoryPkey(linearMap.pageOf(last), 2, 1)).toBe(Errno.EINVAL);
+    expect(setMemory.setMemoryPkey(linearMap.pageOf(toPfn(last)), 2, toPkey(1))).toBe(Errno.EINVAL);
   });
 
   it("removes an address tag before it looks where the address lies", () => {
     const tagged = pageOf({ high: (high & 0x00ffffff) | 0x3c000000, low }, 12);
-    expect(setMemory.setMemoryPkey(tagged, 1, 1)).toBe(0);
+    expect(setMemory.setMemoryPkey(tagged, 1, toPkey(1))).toBe(0);
     expect(pkeyAt(machine, first)).toBe(1);
-    expect(setMemory.setMemoryPkey(first, 1, 0)).toBe(0);
+    expect(setMemory.setMemoryPkey(first, 1, toPkey(0))).toBe(0);
   });
 
   it("does nothing and succeeds on a CPU without kernel pkeys", () => {
     const plain = hardened(arch, {}, { options: { [arch]: { pkeys: false } } });
     const before = plain.counters();
-    expect(plain.get(SetMemory).setMemoryPkey(first, 1, 1)).toBe(0);
-    expect(plain.get(SetMemory).setMemoryPkey(0, 1, 99)).toBe(0);
+    expect(plain.get(SetMemory).setMemoryPkey(first, 1, toPkey(1))).toBe(0);
+    expect(plain.get(SetMemory).setMemoryPkey(toVpn(0), 1, toPkey(99))).toBe(0);
     expect(plain.counters()).toEqual(before);
   });
 
@@ -106,22 +110,22 @@ describe.each(ARCHES)("set_memory_ro, rw, nx, x on %s", (arch) => {
     return pfn;
   }
   const storeAlias = (machine: Machine, pfn: number): number =>
-    machine.cpus.current.store64(map.address(pfn).high, map.address(pfn).low, 1, 2);
+    machine.cpus.current.store64(map.address(toPfn(pfn)).high, map.address(toPfn(pfn)).low, 1, 2);
 
   it("make exactly the pages asked for read-only, at once, and writable again", () => {
     expect([0, 1, 2, 3].map((i) => store(page + i))).toEqual([0, 0, 0, 0]);
-    expect(setMemory.setMemoryRo(page + 1, 2)).toBe(0);
+    expect(setMemory.setMemoryRo(toVpn(page + 1), 2)).toBe(0);
     expect([0, 1, 2, 3].map((i) => store(page + i))).toEqual([0, -1, -1, 0]);
-    expect(setMemory.setMemoryRw(page + 1, 2)).toBe(0);
+    expect(setMemory.setMemoryRw(toVpn(page + 1), 2)).toBe(0);
     expect([0, 1, 2, 3].map((i) => store(page + i))).toEqual([0, 0, 0, 0]);
   });
 
   it("have the linear map follow with rodata=full, and only then", () => {
     const pfn = frameAt(page + 1);
     expect(storeAlias(booted, pfn)).toBe(0);
-    setMemory.setMemoryRo(page + 1, 1);
+    setMemory.setMemoryRo(toVpn(page + 1), 1);
     expect([storeAlias(booted, pfn), storeAlias(booted, frameAt(page + 2))]).toEqual([-1, 0]);
-    setMemory.setMemoryRw(page + 1, 1);
+    setMemory.setMemoryRw(toVpn(page + 1), 1);
     expect(storeAlias(booted, pfn)).toBe(0);
 
     const plain = hardened(arch, {}, { boot: { rodata: "on" } });
@@ -147,8 +151,8 @@ describe.each(ARCHES)("set_memory_ro, rw, nx, x on %s", (arch) => {
     const image = map.imageAddress();
     const before = booted.counters();
     for (const name of names) {
-      const change = (at: number, pages: number): number => setMemory[name](at, pages);
-      expect(change(map.pageOf(frame), 1)).toBe(Errno.EINVAL);
+      const change = (at: number, pages: number): number => setMemory[name](toVpn(at), pages);
+      expect(change(map.pageOf(toPfn(frame)), 1)).toBe(Errno.EINVAL);
       expect(change(pageOf(image, 12), 1)).toBe(Errno.EINVAL);
       expect(change(1, 1)).toBe(Errno.EINVAL);
       expect(change(page + 3, 2)).toBe(Errno.EINVAL);
@@ -160,11 +164,11 @@ describe.each(ARCHES)("set_memory_ro, rw, nx, x on %s", (arch) => {
 
   it("keep the key of what they change", () => {
     const frame = frameAt(page + 2);
-    setMemory.setMemoryPkey(map.pageOf(frame), 1, 1);
-    setMemory.setMemoryRo(page + 2, 1);
-    setMemory.setMemoryRw(page + 2, 1);
-    expect(pkeyAt(booted, map.pageOf(frame))).toBe(1);
-    setMemory.setMemoryPkey(map.pageOf(frame), 1, 0);
+    setMemory.setMemoryPkey(map.pageOf(toPfn(frame)), 1, toPkey(1));
+    setMemory.setMemoryRo(toVpn(page + 2), 1);
+    setMemory.setMemoryRw(toVpn(page + 2), 1);
+    expect(pkeyAt(booted, map.pageOf(toPfn(frame)))).toBe(1);
+    setMemory.setMemoryPkey(map.pageOf(toPfn(frame)), 1, toPkey(0));
   });
 });
 
@@ -187,7 +191,7 @@ describe.each(ARCHES)("set_memory_valid and set_direct_map_* on %s", (arch) => {
     const before = booted.counters();
     expect(setMemory.setMemoryValid(page, 4, false)).toBe(Errno.EINVAL);
     expect(booted.counters()).toEqual(before);
-    expect(setMemory.setMemoryValid(page + 3, 0, false)).toBe(0);
+    expect(setMemory.setMemoryValid(toVpn(page + 3), 0, false)).toBe(0);
   });
 
   it("set_memory_valid changes a part of no block but the linear map's", () => {
@@ -222,10 +226,10 @@ describe.each(ARCHES)("set_memory_valid and set_direct_map_* on %s", (arch) => {
     const booted = hardened(arch);
     const setMemory = booted.get(SetMemory);
     const { endPfn } = booted.memory;
-    expect(setMemory.setDirectMapInvalid(endPfn)).toBe(Errno.EINVAL);
-    expect(setMemory.setDirectMapDefault(-1)).toBe(Errno.EINVAL);
-    expect(setMemory.setDirectMapValid(endPfn - 1, 2, false)).toBe(Errno.EINVAL);
-    expect(setMemory.setDirectMapValid(endPfn - 1, 0, false)).toBe(0);
+    expect(setMemory.setDirectMapInvalid(toPfn(endPfn))).toBe(Errno.EINVAL);
+    expect(setMemory.setDirectMapDefault(toPfn(-1))).toBe(Errno.EINVAL);
+    expect(setMemory.setDirectMapValid(toPfn(endPfn - 1), 2, false)).toBe(Errno.EINVAL);
+    expect(setMemory.setDirectMapValid(toPfn(endPfn - 1), 0, false)).toBe(0);
   });
 
   it("do nothing, and succeed, where the linear map cannot be changed: no rodata=full and no early kernel pkeys", () => {
@@ -266,7 +270,7 @@ describe.each(ARCHES)("set_memory_pkey on %s", (arch) => {
     const last = booted.memory.firstPfn + (2 * GAP) / 4096 - 1;
     const before = booted.counters();
     const pages = GAP / 4096 + 2;
-    expect(booted.get(SetMemory).setMemoryPkey(map.pageOf(last), pages, 1)).toBe(Errno.EINVAL);
+    expect(booted.get(SetMemory).setMemoryPkey(map.pageOf(toPfn(last)), pages, toPkey(1))).toBe(Errno.EINVAL);
     expect(booted.counters()).toEqual(before);
   });
 });

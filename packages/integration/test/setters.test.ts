@@ -7,6 +7,8 @@ import {
   PageTableFormat,
   PageTables,
   SETTERS,
+  toLevel,
+  toPfn,
 } from "@kpkeys/core/contracts";
 import type { Setter } from "@kpkeys/core/contracts";
 import { KernelFault } from "@kpkeys/kernel";
@@ -17,34 +19,34 @@ import { ARCHES, hardened } from "./machines.js";
 /** Calls one setter on an entry of a live table page, so that the entry keeps its meaning. */
 const CALLS: Readonly<Record<Setter, (tables: PageTables, table: number) => void>> = {
   set_pte: (tables, table) => {
-    tables.setPte(table, 5, { high: 0, low: 0 });
+    tables.setPte(toPfn(table), 5, { high: 0, low: 0 });
   },
   set_pmd: (tables, table) => {
-    tables.setPmd(table, 5, { high: 0, low: 0 });
+    tables.setPmd(toPfn(table), 5, { high: 0, low: 0 });
   },
   set_pud: (tables, table) => {
-    tables.setPud(table, 5, { high: 0, low: 0 });
+    tables.setPud(toPfn(table), 5, { high: 0, low: 0 });
   },
   set_p4d: (tables, table) => {
-    tables.setP4d(table, 5, { high: 0, low: 0 });
+    tables.setP4d(toPfn(table), 5, { high: 0, low: 0 });
   },
   set_pgd: (tables, table) => {
-    tables.setPgd(table, 5, { high: 0, low: 0 });
+    tables.setPgd(toPfn(table), 5, { high: 0, low: 0 });
   },
-  ptep_test_and_clear_young: (tables, table) => tables.ptepTestAndClearYoung(table, 5),
+  ptep_test_and_clear_young: (tables, table) => tables.ptepTestAndClearYoung(toPfn(table), 5),
   ptep_get_and_clear: (tables, table) => {
-    tables.ptepGetAndClear(table, 5);
+    tables.ptepGetAndClear(toPfn(table), 5);
   },
   ptep_set_wrprotect: (tables, table) => {
-    tables.ptepSetWrprotect(table, 5);
+    tables.ptepSetWrprotect(toPfn(table), 5);
   },
   clear_young_dirty_pte: (tables, table) => {
-    tables.clearYoungDirtyPte(table, 5, true, true);
+    tables.clearYoungDirtyPte(toPfn(table), 5, true, true);
   },
   pmdp_establish: (tables, table) => {
-    tables.pmdpEstablish(table, 5, { high: 0, low: 0 });
+    tables.pmdpEstablish(toPfn(table), 5, { high: 0, low: 0 });
   },
-  ptep_set_access_flags: (tables, table) => tables.ptepSetAccessFlags(table, 5, { high: 0, low: 1 }),
+  ptep_set_access_flags: (tables, table) => tables.ptepSetAccessFlags(toPfn(table), 5, { high: 0, low: 1 }),
 };
 
 /** The fault that a call ends in. */
@@ -134,7 +136,7 @@ describe.each(ARCHES)("on %s", (arch) => {
     const machine = hardened(arch);
     const tables = machine.get(PageTables);
     const format = machine.get(PageTableFormat);
-    const index = format.index(0, 0xffffff00 | 0, 0) - 1;
+    const index = format.index(toLevel(0), 0xffffff00 | 0, 0) - 1;
     const before = machine.counters();
     tables.setP4d(tables.root, index, { high: 0, low: 0 });
     const after = machine.counters();

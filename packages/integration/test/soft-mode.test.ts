@@ -11,6 +11,8 @@ import {
   PgtableArch,
   StaticKeys,
   Tasks,
+  toLevel,
+  toPfn,
 } from "@kpkeys/core/contracts";
 import { attack, countResults, runSuites } from "@kpkeys/kunit-suite";
 import { coverageOf, KernelFault } from "@kpkeys/kernel";
@@ -88,10 +90,10 @@ describe.each(ARCHES)("kpkeys=soft on %s", (arch) => {
     (kernel) => {
       const machine = bootedWith(arch, "soft", { kernel }, { unguarded: ["ptep_set_wrprotect"] });
       const tables = machine.get(PageTables);
-      const table = tables.allocTable("user", 3);
+      const table = tables.allocTable("user", toLevel(3));
       const format = machine.get(PageTableFormat);
       const leaf = { high: 0, low: 0 };
-      format.makeLeaf(leaf, 3, machine.memory.firstPfn, format.protections.PAGE_SHARED);
+      format.makeLeaf(leaf, toLevel(3), machine.memory.firstPfn, format.protections.PAGE_SHARED);
       tables.setPte(table, 5, leaf);
       tables.ptepSetWrprotect(table, 5);
       expect(machine.get(PgtablesWarnings).filter(isData)).toHaveLength(1);
@@ -117,7 +119,7 @@ describe.each(ARCHES)("kpkeys=soft on %s", (arch) => {
     expect(machine.get(Exceptions).copyToKernelNofault(0, 0x1000, 0, 0)).toBeLessThan(0);
     const linearMap = machine.get(LinearMap);
     const text = machine.memory.firstPfn + machine.get(PgtableArch).layout.imageOffset / 4096;
-    const [high, low] = [linearMap.address(text).high, linearMap.address(text).low];
+    const [high, low] = [linearMap.address(toPfn(text)).high, linearMap.address(toPfn(text)).low];
     expect(machine.get(Exceptions).copyToKernelNofault(high, low, 0, 0)).toBeLessThan(0);
     expect(machine.get(PgtablesWarnings).filter(isData)).toEqual([]);
   });
@@ -142,7 +144,7 @@ describe.each(ARCHES)("kpkeys=enforced on %s", (arch) => {
     for (const machine of [bootedWith(arch, "enforced"), hardened(arch)]) expect(strayWrite(machine)).toBeLessThan(0);
     expect(() => {
       const machine = bootedWith(arch, "enforced", {}, { unguarded: ["ptep_set_wrprotect"] });
-      machine.get(PageTables).ptepSetWrprotect(machine.get(PageTables).allocTable("user", 3), 0);
+      machine.get(PageTables).ptepSetWrprotect(machine.get(PageTables).allocTable("user", toLevel(3)), 0);
     }).toThrow(KernelFault);
   });
 });

@@ -9,6 +9,9 @@ import {
   Prot,
   SetMemory,
   Tasks,
+  toLevel,
+  toPfn,
+  toVpn,
   Vmalloc,
 } from "@kpkeys/core/contracts";
 import type { PluginOptions, Task } from "@kpkeys/core/contracts";
@@ -31,18 +34,18 @@ function newProcess(machine: Machine): Task {
   const tasks = machine.get(Tasks);
   const task = tasks.create(spaces.create());
   tasks.switchTo(task);
-  spaces.mmap(task.mm!, BASE, 1024, Prot.READ | Prot.WRITE, ANONYMOUS);
+  spaces.mmap(task.mm!, toVpn(BASE), 1024, Prot.READ | Prot.WRITE, ANONYMOUS);
   touch(machine, task, BASE);
   return task;
 }
 
 function touch(machine: Machine, task: Task, page: number): void {
-  machine.get(AddressSpaces).touch(task.mm!, page, Access.WRITE, Privilege.USER);
+  machine.get(AddressSpaces).touch(task.mm!, toVpn(page), Access.WRITE, Privilege.USER);
 }
 
 /** Physical place of the entry that an address has in the table of a level. */
 function entryAt(machine: Machine, task: Task, level: number, page: number): readonly [table: number, index: number] {
-  const { table, index } = machine.get(PageTables).entryAt(task.mm!.root, level, page)!;
+  const { table, index } = machine.get(PageTables).entryAt(task.mm!.root, toLevel(level), toVpn(page))!;
   return [table, index];
 }
 
@@ -76,7 +79,7 @@ describe.each(ARCHES)("a table linked in behind the kernel's back on %s", (arch)
     const [pte, index] = entryAt(machine, task, 3, BASE + 7);
     const format = machine.get(PageTableFormat);
     const entry = { high: 0, low: 0 };
-    format.makeLeaf(entry, 3, pte, format.protections.PAGE_SHARED);
+    format.makeLeaf(entry, toLevel(3), toPfn(pte), format.protections.PAGE_SHARED);
     machine.memory.write(pte, index, entry.high, entry.low);
     expect(watch.look()).toBe(true);
     const { gaps } = coverageOf(machine, machine.scan());
@@ -94,9 +97,9 @@ function live(machine: Machine, alive: Task[], [op, page, pages]: Step): void {
   const task = alive[page % alive.length]!;
   const mm = task.mm!;
   tasks.switchTo(task);
-  if (op === 0) spaces.mmap(mm, BASE + page, pages, Prot.READ | Prot.WRITE, ANONYMOUS | MapFlag.POPULATE);
-  if (op === 1) spaces.munmap(mm, BASE + page, pages);
-  if (op === 2) spaces.mprotect(mm, BASE + page, pages, Prot.READ);
+  if (op === 0) spaces.mmap(mm, toVpn(BASE + page), pages, Prot.READ | Prot.WRITE, ANONYMOUS | MapFlag.POPULATE);
+  if (op === 1) spaces.munmap(mm, toVpn(BASE + page), pages);
+  if (op === 2) spaces.mprotect(mm, toVpn(BASE + page), pages, Prot.READ);
   if (op === 3) touch(machine, task, BASE + page);
   if (op === 4) alive.push(tasks.create(spaces.fork(mm)));
   if (op === 5 && alive.length > 1) {
@@ -105,7 +108,8 @@ function live(machine: Machine, alive: Task[], [op, page, pages]: Step): void {
   }
   if (op === 6) machine.get(Vmalloc).alloc(pages);
   if (op === 7) machine.get(SetMemory).setDirectMapInvalid(machine.get(PageAllocator).alloc(0));
-  if (op === 8 && spaces.protectionAt(mm, BASE + page) >= 0) spaces.mremap(mm, BASE + page, 1, BASE + 9000 + page, 1);
+  if (op === 8 && spaces.protectionAt(mm, toVpn(BASE + page)) >= 0)
+    spaces.mremap(mm, toVpn(BASE + page), 1, toVpn(BASE + 9000 + page), 1);
   // A raw store by somebody: the first word of a table that the scan finds.
   if (op === 9) {
     const tables = machine.scan().filter(({ source }) => source === "user");

@@ -6,6 +6,8 @@ import {
   PageTableFormat,
   PageTables,
   SetMemory,
+  toLevel,
+  toPkey,
 } from "@kpkeys/core/contracts";
 import type { Cpu, Words } from "@kpkeys/core/contracts";
 import type { Machine } from "@kpkeys/kernel";
@@ -25,9 +27,9 @@ function dataAddress(machine: Machine): Words {
 function setPkeyWithoutTlbi(machine: Machine, address: Words, pkey: number): void {
   const tables = machine.get(PageTables);
   const format = machine.get(PageTableFormat);
-  const { clear, set } = format.pkeyChange(pkey);
+  const { clear, set } = format.pkeyChange(toPkey(pkey));
   const level = format.geometry.levels.length - 1;
-  const entry = tables.entryAt(tables.root, level, pageOf(address, 12))!;
+  const entry = tables.entryAt(tables.root, toLevel(level), pageOf(address, 12))!;
   const { high, low } = entry.read();
   entry.set({ high: (high & ~clear.high) | set.high, low: (low & ~clear.low) | set.low });
 }
@@ -145,7 +147,7 @@ describe.each(ARCHES)("a key change on %s", (arch) => {
     const cpu = machine.cpus.current;
     const page = dataAddress(machine);
     expect(cpu.load64(page.high, page.low)).toBe(0);
-    machine.get(SetMemory).setMemoryPkey(pageOf(page, 12), 1, PGTABLES_PKEY);
+    machine.get(SetMemory).setMemoryPkey(pageOf(page, 12), 1, toPkey(PGTABLES_PKEY));
     expect(cpu.load64(page.high, page.low)).toBe(0);
     setPkeyWithoutTlbi(machine, page, 0);
     expect(staleOn(cpu)).toEqual([page]);
@@ -170,7 +172,7 @@ describe.each(ARCHES)("a key change on %s", (arch) => {
     const page = dataAddress(machine);
     for (const pkey of [PGTABLES_PKEY, 0, PGTABLES_PKEY]) {
       for (const cpu of machine.cpus.all) cpu.store64(page.high, page.low, 0, 7);
-      expect(machine.get(SetMemory).setMemoryPkey(pageOf(page, 12), 1, pkey)).toBe(0);
+      expect(machine.get(SetMemory).setMemoryPkey(pageOf(page, 12), 1, toPkey(pkey))).toBe(0);
       expect(machine.cpus.all.map(staleOn)).toEqual([[], [], []]);
       for (const cpu of machine.cpus.all) expect(cpu.store64(page.high, page.low, 0, 7)).toBe(pkey === 0 ? 0 : -1);
     }

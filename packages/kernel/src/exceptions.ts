@@ -1,6 +1,6 @@
 import { inject, injectable, KpkeysError } from "@kpkeys/core";
-import { Cpus, Errno, LazyMmu, OK } from "@kpkeys/core/contracts";
-import type { Exceptions } from "@kpkeys/core/contracts";
+import { Cpus, Errno, LazyMmu, OK, toVpn } from "@kpkeys/core/contracts";
+import type { Exceptions, Vpn } from "@kpkeys/core/contracts";
 import { runOn } from "./cpus.js";
 import { ExceptionEntry } from "./exception-entry.js";
 import { KernelFaults } from "./kernel-fault.js";
@@ -65,7 +65,7 @@ export class KernelExceptions implements Exceptions {
     return 0;
   }
 
-  irqStackPage(cpu: number): number {
-    return this.irqStacks[cpu] ?? -1;
+  irqStackPage(cpu: number): Vpn {
+    return toVpn(this.irqStacks[cpu] ?? -1);
   }
 }

@@ -1,5 +1,5 @@
-import { EntryType } from "@kpkeys/core/contracts";
-import type { Entry } from "@kpkeys/core/contracts";
+import { EntryType, toLevel, toPfn, toPkey, toVpn } from "@kpkeys/core/contracts";
+import type { Entry, Vpn } from "@kpkeys/core/contracts";
 import { createDigest } from "./digest.js";
 import { pageHigh, pageLow } from "./mm/addresses.js";
 import { visitEntries } from "./table-scan.js";
@@ -8,7 +8,7 @@ import type { ScanParts } from "./table-scan.js";
 /** What a digest of translations is made of. */
 export interface TranslationParts extends ScanParts {
   /** Whether a virtual page lies in the linear map. */
-  readonly isLinear: (page: number) => boolean;
+  readonly isLinear: (page: Vpn) => boolean;
 }
 
 /**
@@ -24,7 +24,7 @@ export function digestTranslations(parts: TranslationParts): string {
   const { format, isLinear } = parts;
   const { levels, pageShift } = format.geometry;
   const lastLevel = levels.length - 1;
-  const key = format.pkeyChange(0).clear;
+  const key = format.pkeyChange(toPkey(0)).clear;
   const digest = createDigest();
   const entry: Entry = { high: 0, low: 0 };
   const address: Entry = { high: 0, low: 0 };
@@ -33,7 +33,7 @@ export function digestTranslations(parts: TranslationParts): string {
   const run = { page: 0, end: -1, high: 0, low: 0 };
 
   function add(page: number, last: number): void {
-    for (const word of [pageHigh(page, pageShift), pageLow(page, pageShift), entry.high, entry.low, last])
+    for (const word of [pageHigh(toVpn(page), pageShift), pageLow(toVpn(page), pageShift), entry.high, entry.low, last])
       digest.add(word | 0);
   }
 
@@ -58,8 +58,8 @@ export function digestTranslations(parts: TranslationParts): string {
   function readAttributes(level: number, pfn: number, high: number, low: number): void {
     entry.high = high;
     entry.low = low;
-    for (let l = level; l < lastLevel; l++) format.splitLeaf(entry, l);
-    format.makeLeaf(address, lastLevel, pfn, { high: 0, low: 0 });
+    for (let l = level; l < lastLevel; l++) format.splitLeaf(entry, toLevel(l));
+    format.makeLeaf(address, toLevel(lastLevel), toPfn(pfn), { high: 0, low: 0 });
     entry.high &= ~address.high;
     entry.low &= ~address.low;
   }

@@ -1,3 +1,5 @@
+import { toPfn } from "@kpkeys/core/contracts";
+import type { Pfn } from "@kpkeys/core/contracts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { BuddyAllocator } from "../src/mm/buddy.js";
@@ -10,9 +12,9 @@ describe("the buddy allocator", () => {
     const orders = fc.array(fc.tuple(fc.nat({ max: 10 }), fc.boolean(), fc.boolean()), { maxLength: 300 });
     fc.assert(
       fc.property(orders, (steps) => {
-        const buddy = new BuddyAllocator({ firstPfn: FIRST, endPfn: FIRST + FRAMES }, {});
-        buddy.addRange(FIRST, FIRST + FRAMES);
-        const held: (readonly [number, number])[] = [];
+        const buddy = new BuddyAllocator({ firstPfn: toPfn(FIRST), endPfn: FIRST + FRAMES }, {});
+        buddy.addRange(toPfn(FIRST), toPfn(FIRST + FRAMES));
+        const held: (readonly [Pfn, number])[] = [];
         const owned = new Set<number>();
         for (const [order, freeing, movable] of steps) {
           const block = freeing ? held.shift() : undefined;
@@ -39,8 +41,8 @@ describe("the buddy allocator", () => {
   });
 
   it("manages a range that neither starts nor ends at a large block, and nothing outside it", () => {
-    const buddy = new BuddyAllocator({ firstPfn: FIRST, endPfn: FIRST + FRAMES }, {});
-    buddy.addRange(FIRST + 3, FIRST + 1500);
+    const buddy = new BuddyAllocator({ firstPfn: toPfn(FIRST), endPfn: FIRST + FRAMES }, {});
+    buddy.addRange(toPfn(FIRST + 3), toPfn(FIRST + 1500));
     expect(buddy.totalPages).toBe(1497);
     const pages = Array.from({ length: 1497 }, () => buddy.alloc(0));
     expect(new Set(pages).size).toBe(1497);

@@ -1,3 +1,4 @@
+import { toPfn } from "@kpkeys/core/contracts";
 import { expect, it } from "vitest";
 import { Memblock } from "../src/boot/memblock.js";
 
@@ -23,8 +24,8 @@ it("aligns, and leaves the pages between free", () => {
 
 it("never hands out what is reserved", () => {
   const memblock = new Memblock({ banks: BANKS });
-  memblock.reserve(0x1800, 0x100);
-  memblock.reserve(0x8000, 0x400);
+  memblock.reserve(toPfn(0x1800), 0x100);
+  memblock.reserve(toPfn(0x8000), 0x400);
   expect(memblock.free()).toEqual([
     [0x1000, 0x1800],
     [0x1900, 0x2000],

@@ -1,3 +1,4 @@
+import { toPfn } from "@kpkeys/core/contracts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { BuddyAllocator } from "../src/mm/buddy.js";
@@ -14,8 +15,8 @@ function withCache(
   cached: number[];
   asked: number[];
 } {
-  const buddy = new BuddyAllocator({ firstPfn: 0, endPfn: FRAMES }, {});
-  buddy.addRange(0, FRAMES);
+  const buddy = new BuddyAllocator({ firstPfn: toPfn(0), endPfn: FRAMES }, {});
+  buddy.addRange(toPfn(0), toPfn(FRAMES));
   const cached = Array.from({ length: FRAMES }, () => buddy.alloc(0));
   const asked: number[] = [];
   buddy.registerShrinker({
@@ -57,13 +58,13 @@ describe("an allocation that would fail", () => {
 
   it("asks no cache while there is memory, and gives up when every cache stops", () => {
     const { buddy, asked } = withCache(0, 128);
-    buddy.free(5, 0);
+    buddy.free(toPfn(5), 0);
     expect([buddy.alloc(0), asked.length]).toEqual([5, 0]);
 
     const reclaim = new Reclaim();
     let scans = 0;
     reclaim.register({ name: "busy", seeks: 0, batch: 1, count: () => 100, scan: () => (scans++, -1) });
-    expect(reclaim.until(() => 1)).toBe(-1);
+    expect(reclaim.until(() => toPfn(1))).toBe(-1);
     expect(scans).toBe(16);
   });
 });

@@ -1,4 +1,4 @@
-import { Access, Privilege } from "@kpkeys/core/contracts";
+import { Access, Privilege, toVpn } from "@kpkeys/core/contracts";
 import { expect, it } from "vitest";
 import type { PluginOptions } from "@kpkeys/core/contracts";
 import { pageHigh, pageLow } from "../src/mm/addresses.js";
@@ -14,7 +14,7 @@ function walks(seed: number, tlb: PluginOptions): number {
   const before = cpu.counters.walks;
   for (let i = 0; i < 400; i++) {
     const page = BASE + ((i * i) % 24);
-    cpu.access(pageHigh(page, PAGE_SHIFT), pageLow(page, PAGE_SHIFT), Access.READ, Privilege.USER);
+    cpu.access(pageHigh(toVpn(page), PAGE_SHIFT), pageLow(toVpn(page), PAGE_SHIFT), Access.READ, Privilege.USER);
   }
   return cpu.counters.walks - before;
 }

@@ -1,4 +1,4 @@
-import { Errno, Exceptions, ExtensionPoints, PageAllocator, PageTables } from "@kpkeys/core/contracts";
+import { Errno, Exceptions, ExtensionPoints, PageAllocator, PageTables, toLevel, toPfn } from "@kpkeys/core/contracts";
 import { describe, expect, it } from "vitest";
 import { boot, record } from "./support/machine.js";
 import type { Call } from "./support/machine.js";
@@ -26,14 +26,14 @@ describe.each([
     const { freePages } = machine.get(PageAllocator);
     refuses = true;
     calls.length = 0;
-    expect(tables.allocTable("user", 2)).toBe(-1);
+    expect(tables.allocTable("user", toLevel(2))).toBe(-1);
     expect(machine.get(PageAllocator).freePages).toBe(freePages);
     // The feature that refused has nothing to undo.
     expect(calls.map(([name, page]) => [name, page])).toEqual([
       [make, calls[0]![1]],
       [undo, calls[0]![1]],
     ]);
-    expect(tables.sourceOf(calls[0]![1] as number)).toBeUndefined();
+    expect(tables.sourceOf(toPfn(calls[0]![1] as number))).toBeUndefined();
   });
 });
 

@@ -1,4 +1,4 @@
-import { MapFlag, Prot } from "@kpkeys/core/contracts";
+import { MapFlag, Prot, toVpn } from "@kpkeys/core/contracts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { VmaList } from "../src/process/vma-list.js";
@@ -26,8 +26,8 @@ describe("a list of mappings", () => {
         const list = new VmaList();
         const oracle = new Map<number, number>();
         for (const { map, start, length, prot } of changes) {
-          list.remove(start, start + length);
-          if (map) list.insert(newVma(start, start + length, prot, ANONYMOUS));
+          list.remove(toVpn(start), toVpn(start + length));
+          if (map) list.insert(newVma(toVpn(start), toVpn(start + length), prot, ANONYMOUS));
           for (let page = start; page < start + length; page++) {
             if (map) oracle.set(page, prot);
             else oracle.delete(page);
@@ -41,9 +41,9 @@ describe("a list of mappings", () => {
             expect(vma.end < next.start || (vma.end === next.start && vma.prot !== next.prot)).toBe(true);
         });
         for (let page = 0; page < 90; page++) {
-          expect(list.find(page)?.prot).toBe(oracle.get(page));
+          expect(list.find(toVpn(page))?.prot).toBe(oracle.get(page));
           const below = [...oracle.keys()].filter((mapped) => mapped < page);
-          expect(list.endBelow(page)).toBe(below.length === 0 ? 0 : Math.max(...below) + 1);
+          expect(list.endBelow(toVpn(page))).toBe(below.length === 0 ? 0 : Math.max(...below) + 1);
         }
       }),
     );
@@ -52,48 +52,48 @@ describe("a list of mappings", () => {
   it("does not merge two files, nor two pieces of shared memory, but a file's pieces that continue each other", () => {
     for (const flags of [MapFlag.PRIVATE, MapFlag.SHARED | MapFlag.ANONYMOUS]) {
       const list = new VmaList();
-      list.insert(newVma(0, 1, Prot.READ, flags, 1));
-      list.insert(newVma(1, 2, Prot.READ, flags, 2));
+      list.insert(newVma(toVpn(0), toVpn(1), Prot.READ, flags, 1));
+      list.insert(newVma(toVpn(1), toVpn(2), Prot.READ, flags, 2));
       expect(list.all.length).toBe(2);
     }
     const list = new VmaList();
-    list.insert(newVma(0, 9, Prot.READ, MapFlag.PRIVATE, 1));
-    for (const vma of list.isolate(3, 6)) vma.prot = 0;
-    list.mergeAround(3, 6);
+    list.insert(newVma(toVpn(0), toVpn(9), Prot.READ, MapFlag.PRIVATE, 1));
+    for (const vma of list.isolate(toVpn(3), toVpn(6))) vma.prot = 0;
+    list.mergeAround(toVpn(3), toVpn(6));
     expect(list.all.length).toBe(3);
-    for (const vma of list.isolate(3, 6)) vma.prot = Prot.READ;
-    list.mergeAround(3, 6);
+    for (const vma of list.isolate(toVpn(3), toVpn(6))) vma.prot = Prot.READ;
+    list.mergeAround(toVpn(3), toVpn(6));
     expect(list.all.length).toBe(1);
   });
 
   it("lets an anon_vma spread to a neighbour that has none, unless it came of a parent's", () => {
     for (const inherited of [false, true]) {
       const list = new VmaList();
-      list.insert(newVma(0, 1, Prot.READ, ANONYMOUS));
-      if (inherited) list.inheritAnonVma(list.find(0)!);
-      else list.prepareAnonVma(list.find(0)!);
-      list.insert(newVma(1, 2, Prot.READ, ANONYMOUS));
+      list.insert(newVma(toVpn(0), toVpn(1), Prot.READ, ANONYMOUS));
+      if (inherited) list.inheritAnonVma(list.find(toVpn(0))!);
+      else list.prepareAnonVma(list.find(toVpn(0))!);
+      list.insert(newVma(toVpn(1), toVpn(2), Prot.READ, ANONYMOUS));
       expect(list.all.length).toBe(inherited ? 2 : 1);
-      expect(list.find(1)!.anonVma !== 0).toBe(!inherited);
+      expect(list.find(toVpn(1))!.anonVma !== 0).toBe(!inherited);
     }
   });
 
   it("gives the pieces of what mprotect parted one anon_vma, so that they can become one again", () => {
     const list = new VmaList();
-    list.insert(newVma(0, 9, Prot.READ, ANONYMOUS));
-    for (const vma of list.isolate(3, 9)) vma.prot = 0;
-    list.prepareAnonVma(list.find(0)!);
-    list.prepareAnonVma(list.find(3)!);
-    for (const vma of list.isolate(3, 9)) vma.prot = Prot.READ;
-    list.mergeAround(3, 9);
+    list.insert(newVma(toVpn(0), toVpn(9), Prot.READ, ANONYMOUS));
+    for (const vma of list.isolate(toVpn(3), toVpn(9))) vma.prot = 0;
+    list.prepareAnonVma(list.find(toVpn(0))!);
+    list.prepareAnonVma(list.find(toVpn(3))!);
+    for (const vma of list.isolate(toVpn(3), toVpn(9))) vma.prot = Prot.READ;
+    list.mergeAround(toVpn(3), toVpn(9));
     expect(list.all.length).toBe(1);
   });
 
   it("keeps apart what madvise told apart", () => {
     const list = new VmaList();
-    list.insert(newVma(0, 1, Prot.READ, ANONYMOUS));
-    list.find(0)!.flags |= VmFlag.DONTCOPY;
-    list.insert(newVma(1, 2, Prot.READ, ANONYMOUS));
+    list.insert(newVma(toVpn(0), toVpn(1), Prot.READ, ANONYMOUS));
+    list.find(toVpn(0))!.flags |= VmFlag.DONTCOPY;
+    list.insert(newVma(toVpn(1), toVpn(2), Prot.READ, ANONYMOUS));
     expect(list.all.length).toBe(2);
   });
 });

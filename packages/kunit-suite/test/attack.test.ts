@@ -1,4 +1,5 @@
-import { pageOf } from "@kpkeys/core/contracts";
+import { pageOf, toLevel, toPfn, toPkey } from "@kpkeys/core/contracts";
+import type { Pfn, Level } from "@kpkeys/core/contracts";
 import type { ScannedTable } from "@kpkeys/kernel";
 import { describe, expect, it } from "vitest";
 import { attack } from "../src/index.js";
@@ -7,7 +8,7 @@ import { createToyMachine, LINEAR_HIGH } from "./toy-machine.js";
 const LEVELS = ["pgd", "pte"] as const;
 const IMAGE_HIGH = 0xffff_ffff | 0;
 
-function table(pfn: number, level: number, ...aliases: [high: number, writable: boolean][]): ScannedTable {
+function table(pfn: Pfn, level: Level, ...aliases: [high: number, writable: boolean][]): ScannedTable {
   return {
     pfn,
     level,
@@ -19,7 +20,7 @@ function table(pfn: number, level: number, ...aliases: [high: number, writable: 
 describe("an attack", () => {
   it("stores the value already there to the first, middle and last entry of each table, through every alias", () => {
     const machine = createToyMachine(LEVELS, () => true);
-    const result = attack(machine, [table(3, 1, [LINEAR_HIGH, true], [IMAGE_HIGH, true])]);
+    const result = attack(machine, [table(toPfn(3), toLevel(1), [LINEAR_HIGH, true], [IMAGE_HIGH, true])]);
     expect(machine.stores).toEqual(
       [LINEAR_HIGH, IMAGE_HIGH].flatMap((high) =>
         [0, 256, 511].map((index) => ({ high, low: 0x3000 + 8 * index, value: [3, index] })),
@@ -34,15 +35,15 @@ describe("an attack", () => {
       contexts.push(machine.context);
       return true;
     });
-    attack(machine, [table(3, 1, [LINEAR_HIGH, true])]);
+    attack(machine, [table(toPfn(3), toLevel(1), [LINEAR_HIGH, true])]);
     expect(contexts).toEqual(["DEFAULT", "DEFAULT", "DEFAULT"]);
     expect(machine.context).toBeUndefined();
   });
 
   it("tells what went through by source, level and mapping", () => {
     const machine = createToyMachine(LEVELS, (high) => high === LINEAR_HIGH);
-    const tables = [3, 4].map((pfn) => table(pfn, 1, [LINEAR_HIGH, true], [IMAGE_HIGH, true]));
-    expect(attack(machine, [...tables, table(5, 0, [IMAGE_HIGH, true])])).toEqual({
+    const tables = [3, 4].map((pfn) => table(toPfn(pfn), toLevel(1), [LINEAR_HIGH, true], [IMAGE_HIGH, true]));
+    expect(attack(machine, [...tables, table(toPfn(5), toLevel(0), [IMAGE_HIGH, true])])).toEqual({
       tried: 15,
       blocked: 6,
       bySource: { static: { tried: 15, blocked: 6 } },
@@ -56,7 +57,7 @@ describe("an attack", () => {
 
   it("counts apart what is read-only for everybody, so that a hardening gets no credit for it", () => {
     const machine = createToyMachine(LEVELS, (high) => high === IMAGE_HIGH);
-    const result = attack(machine, [table(3, 0, [LINEAR_HIGH, true], [IMAGE_HIGH, false])]);
+    const result = attack(machine, [table(toPfn(3), toLevel(0), [LINEAR_HIGH, true], [IMAGE_HIGH, false])]);
     expect(result).toMatchObject({ tried: 3, blocked: 0, readOnly: 3 });
     expect(result.gaps).toHaveLength(1);
   });
@@ -64,14 +65,20 @@ describe("an attack", () => {
   it("finds a read-only mapping that lets stores through all the same", () => {
     const result = attack(
       createToyMachine(LEVELS, () => false),
-      [table(3, 0, [LINEAR_HIGH, false])],
+      [table(toPfn(3), toLevel(0), [LINEAR_HIGH, false])],
     );
     expect(result).toMatchObject({ tried: 3, blocked: 0, readOnly: 0 });
     expect(result.gaps).toMatchObject([{ stores: 3 }]);
   });
 
   it("is made on protected objects too: each word once where an object has fewer than three", () => {
-    const object = (pfn: number, offset: number, size: number) => ({ pfn, offset, size, pkey: 2, source: "cred" });
+    const object = (pfn: number, offset: number, size: number) => ({
+      pfn: toPfn(pfn),
+      offset,
+      size,
+      pkey: toPkey(2),
+      source: "cred",
+    });
     const machine = createToyMachine(LEVELS, (_high, low) => low >>> 12 !== 9, [object(8, 64, 192), object(9, 8, 8)]);
     expect(attack(machine, [])).toEqual({
       tried: 4,

@@ -11,6 +11,7 @@ import {
   PhysicalMemory,
   ProtectedObjects,
   SetMemory,
+  toPfn,
   wordsOf,
 } from "@kpkeys/core/contracts";
 import type { KpkeysState, LevelGeometry, ProtectedObject, Token } from "@kpkeys/core/contracts";
@@ -59,7 +60,7 @@ export function createToyMachine(
     pageOf: (pfn) => pageOf({ high: LINEAR_HIGH, low: pfn << 12 }, 12),
     pfnOf(page) {
       const { high, low } = wordsOf(page, 12);
-      return high === LINEAR_HIGH ? low >>> 12 : -1;
+      return toPfn(high === LINEAR_HIGH ? low >>> 12 : -1);
     },
   });
   part(PhysicalMemory, {
@@ -91,10 +92,10 @@ export function createToyMachine(
     },
   });
   part(PageTables, {
-    root: 10,
+    root: toPfn(10),
     entryAt: (root, level, page) => ({
       level,
-      table: root + level,
+      table: toPfn(root + level),
       index: 100 + level,
       page,
       pages: 1,
@@ -103,7 +104,7 @@ export function createToyMachine(
       clear: () => undefined,
     }),
   });
-  part(PageAllocator, { alloc: () => 5, free: () => undefined });
+  part(PageAllocator, { alloc: () => toPfn(5), free: () => undefined });
   part(SetMemory, {
     setDirectMapInvalid: () => 0,
     setDirectMapDefault: () => 0,

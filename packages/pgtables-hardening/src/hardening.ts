@@ -1,10 +1,10 @@
-import type { StaticKey } from "@kpkeys/core/contracts";
+import type { Pkey, StaticKey } from "@kpkeys/core/contracts";
 import type { Tagging } from "./tagging.js";
 
 /** What the parts of the hardening share on one machine. */
 export interface Hardening {
   /** Number of the key PGTABLES. */
-  readonly pkey: number;
+  readonly pkey: Pkey;
   /** `kpkeys_hardened_pgtables_key`: whether the hardening is on. */
   readonly key: StaticKey;
   /** Gives pages keys. */

@@ -1,5 +1,5 @@
 import { KpkeysError, lazily } from "@kpkeys/core";
-import { INIT_PHASES, KpkeysArch, StaticTablePages } from "@kpkeys/core/contracts";
+import { INIT_PHASES, KpkeysArch, StaticTablePages, toPfn } from "@kpkeys/core/contracts";
 import type { DependencyContainer, ExtensionPoints, InitPhase, Kpkeys } from "@kpkeys/core/contracts";
 import { createEarlyRanges } from "./early.js";
 import type { Hardening } from "./hardening.js";
@@ -59,7 +59,7 @@ export function initInMemInit(
     if (!kpkeys.supported()) return;
     key.enable();
     for (const { pfn, pages } of ranges) {
-      const errno = tagging.linear(pfn, pages, pkey);
+      const errno = tagging.linear(toPfn(pfn), pages, pkey);
       warnOn(errno !== 0, `${pages} early table pages from ${pfn} cannot get the key PGTABLES: ${errno}`);
     }
     protectStaticTables(staticTables(), hardening, staticAliases);

@@ -1,14 +1,15 @@
 import { KpkeysError } from "@kpkeys/core";
-import type { ExtensionPoints } from "@kpkeys/core/contracts";
+import { toPkey } from "@kpkeys/core/contracts";
+import type { ExtensionPoints, Pfn } from "@kpkeys/core/contracts";
 import type { Hardening } from "./hardening.js";
 import type { Init } from "./init.js";
 
 /** What becomes of a table page from the buddy allocator. */
 interface Protection {
   /** Gives it the key. @returns 0, or a negative errno that refuses the page */
-  readonly protect: (pfn: number) => number;
+  readonly protect: (pfn: Pfn) => number;
   /** Takes the key away again. */
-  readonly unprotect: (pfn: number) => void;
+  readonly unprotect: (pfn: Pfn) => void;
 }
 
 /**
@@ -47,7 +48,7 @@ function createProtection({ pkey, key, tagging, warnOn }: Hardening, init: Init)
     },
     unprotect(pfn) {
       if (!key.enabled) return;
-      const errno = tagging.linear(pfn, 1, 0);
+      const errno = tagging.linear(pfn, 1, toPkey(0));
       warnOn(errno !== 0, `table page ${pfn} cannot lose the key PGTABLES: ${errno}`);
     },
   };

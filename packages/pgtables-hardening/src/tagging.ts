@@ -1,6 +1,6 @@
 import { lazily } from "@kpkeys/core";
 import { LinearMap, SetMemory } from "@kpkeys/core/contracts";
-import type { DependencyContainer } from "@kpkeys/core/contracts";
+import type { DependencyContainer, Pfn, Pkey } from "@kpkeys/core/contracts";
 
 /** Gives pages keys. */
 export interface Tagging {
@@ -11,7 +11,7 @@ export interface Tagging {
    * @param pkey - the key's number
    * @returns 0 or a negative errno
    */
-  linear(pfn: number, pages: number, pkey: number): number;
+  linear(pfn: Pfn, pages: number, pkey: Pkey): number;
   /**
    * In the kernel image's own mapping.
    * @param pfn - first page-frame number, inside the image
@@ -19,7 +19,7 @@ export interface Tagging {
    * @param pkey - the key's number
    * @returns 0 or a negative errno
    */
-  image(pfn: number, pages: number, pkey: number): number;
+  image(pfn: Pfn, pages: number, pkey: Pkey): number;
 }
 
 /**

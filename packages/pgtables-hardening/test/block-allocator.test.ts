@@ -1,5 +1,5 @@
 import { KpkeysError, resolve } from "@kpkeys/core";
-import { Errno, Gfp, SHRINK_STOP } from "@kpkeys/core/contracts";
+import { Errno, Gfp, SHRINK_STOP, toPfn } from "@kpkeys/core/contracts";
 import type { InitPhase } from "@kpkeys/core/contracts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -224,7 +224,8 @@ class Life {
   }
 
   free(count: number, which: number): void {
-    for (let i = 0; i < count && this.tables.length > 0; i++) this.toy.allocator.free(pick(this.tables, which + i)!);
+    for (let i = 0; i < count && this.tables.length > 0; i++)
+      this.toy.allocator.free(toPfn(pick(this.tables, which + i)!));
   }
 
   /** Somebody else gives a page another key: a split outside any refill, which fails for want of memory alone. */
@@ -301,7 +302,7 @@ describe("the shrinker", () => {
     const taken = takeAll(toy, 9);
     for (let i = 0; i < loose; i += 16) want(16);
     for (const pfn of taken) toy.give(pfn, 9);
-    for (const pfn of tables) toy.allocator.free(pfn);
+    for (const pfn of tables) toy.allocator.free(toPfn(pfn));
     return toy;
   }
 

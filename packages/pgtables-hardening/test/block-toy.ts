@@ -18,6 +18,7 @@ import {
   SetMemory,
   StaticTablePages,
   Tasks,
+  toPfn,
 } from "@kpkeys/core/contracts";
 import type {
   Cpu,
@@ -39,7 +40,7 @@ export const BLOCK = 512;
 const HUGE = 4 * BLOCK;
 
 /** The static tables, somewhere inside a block. */
-const STATIC_RUN = { symbol: "init_pg_dir", pfn: 5, pages: 3 };
+const STATIC_RUN = { symbol: "init_pg_dir", pfn: toPfn(5), pages: 3 };
 
 /** A linear map of blocks over a small memory, with nothing but what table pages cost: splits, keys and refusals. */
 export interface BlockToy {
@@ -226,17 +227,17 @@ export function createBlockToy({ pages = 2 * HUGE, options = {}, supported = tru
     maxOrder: 10,
     freePages: 0,
     totalPages: pages,
-    alloc: take,
+    alloc: (order) => toPfn(take(order)),
     free: give,
     registerShrinker: (shrinker) => void shrinkers.push(shrinker),
   });
   provide(container, EarlyMemory, {
     alloc(count, align) {
       const pfn = Math.floor((early - count) / align) * align;
-      if (pfn < 64 || free.subarray(pfn, pfn + count).includes(0)) return -1;
+      if (pfn < 64 || free.subarray(pfn, pfn + count).includes(0)) return toPfn(-1);
       free.fill(0, pfn, pfn + count);
       early = pfn;
-      return pfn;
+      return toPfn(pfn);
     },
     freeLate: (pfn, count) => void free.fill(1, pfn, pfn + count),
   });

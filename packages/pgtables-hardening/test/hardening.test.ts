@@ -1,5 +1,5 @@
 import { KpkeysError, resolve } from "@kpkeys/core";
-import { Kpkeys, ProtectedObjects, SETTERS, StaticKeys } from "@kpkeys/core/contracts";
+import { Kpkeys, ProtectedObjects, SETTERS, StaticKeys, toPfn } from "@kpkeys/core/contracts";
 import type { PluginOptions } from "@kpkeys/core/contracts";
 import { describe, expect, it } from "vitest";
 import { PgtablesWarnings } from "../src/index.js";
@@ -138,17 +138,17 @@ describe("batching", () => {
 describe("table pages of the buddy allocator", () => {
   it("get the key when allocated and lose it when freed", () => {
     const toy = bootToyMachine();
-    expect(toy.points.handlers("tablePageAllocated").map((handler) => handler(50))).toEqual([0]);
+    expect(toy.points.handlers("tablePageAllocated").map((handler) => handler(toPfn(50)))).toEqual([0]);
     expect(toy.linearKeys.get(50)).toBe(PGTABLES);
-    for (const handler of toy.points.handlers("tablePageFreeing")) handler(50);
+    for (const handler of toy.points.handlers("tablePageFreeing")) handler(toPfn(50));
     expect(toy.linearKeys.get(50)).toBe(0);
   });
 
   it("are refused when they cannot get it", () => {
     const toy = bootToyMachine();
     toy.failing = true;
-    expect(toy.points.handlers("tablePageAllocated").map((handler) => handler(50))).toEqual([ENOMEM]);
-    for (const handler of toy.points.handlers("tablePageFreeing")) handler(50);
+    expect(toy.points.handlers("tablePageAllocated").map((handler) => handler(toPfn(50)))).toEqual([ENOMEM]);
+    for (const handler of toy.points.handlers("tablePageFreeing")) handler(toPfn(50));
     expect(resolve(toy.container, PgtablesWarnings)).toHaveLength(2);
   });
 });
@@ -195,7 +195,9 @@ describe("the hardening is initialised in mem_init", () => {
   });
 
   it("after all table pages of memblock and before any of the buddy allocator", () => {
-    expect(codeOf(() => createToyMachine().points.handlers("tablePageAllocated")[0]?.(50))).toBe("ERR_INIT_ORDER");
+    expect(codeOf(() => createToyMachine().points.handlers("tablePageAllocated")[0]?.(toPfn(50)))).toBe(
+      "ERR_INIT_ORDER",
+    );
     const toy = bootToyMachine();
     expect(
       codeOf(() => {
@@ -210,7 +212,7 @@ describe("on a CPU without kernel pkeys", () => {
     const toy = bootToyMachine({}, false);
     toy.write("set_pte", 33);
     toy.section()(false);
-    expect(toy.points.handlers("tablePageAllocated").map((handler) => handler(50))).toEqual([0]);
+    expect(toy.points.handlers("tablePageAllocated").map((handler) => handler(toPfn(50)))).toEqual([0]);
     expect(toy.linearKeys.size + toy.imageKeys.size).toBe(0);
     expect(toy.arch.counters.registerWrites).toBe(0);
     expect(resolve(toy.container, StaticKeys).all.map(({ enabled }) => enabled)).toEqual([false]);

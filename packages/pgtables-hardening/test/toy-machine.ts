@@ -8,6 +8,8 @@ import {
   PkeyRegister,
   SetMemory,
   StaticTablePages,
+  toPfn,
+  toVpn,
 } from "@kpkeys/core/contracts";
 import type { DependencyContainer, InitPhase, Plugin, PluginOptions, Setter } from "@kpkeys/core/contracts";
 import { createTinyArch, GRANTING } from "../../core/test/framework/tiny-arch.js";
@@ -15,9 +17,9 @@ import type { TinyArch } from "../../core/test/framework/tiny-arch.js";
 import { pgtablesHardening } from "../src/index.js";
 
 const NO_MAP: LinearMap = {
-  pageOf: (pfn) => pfn,
+  pageOf: (pfn) => toVpn(pfn),
   address: (pfn) => ({ high: 0xffff_0000 | 0, low: pfn << 12 }),
-  pfnOf: (page) => page,
+  pfnOf: (page) => toPfn(page),
   structPage: () => ({ high: 0, low: 0 }),
   imageAddress: () => ({ high: 0, low: 0 }),
   pteMapped: true,
@@ -25,7 +27,7 @@ const NO_MAP: LinearMap = {
 };
 
 /** Static tables of the toy. */
-const STATIC_RUN = { symbol: "init_pg_dir", pfn: 8, pages: 4 };
+const STATIC_RUN = { symbol: "init_pg_dir", pfn: toPfn(8), pages: 4 };
 
 /** What setMemoryPkey answers when it is told to fail. */
 export const ENOMEM = -12;
@@ -99,7 +101,7 @@ export function createToyMachine(options: PluginOptions = {}, supported = true):
       for (const handler of points.handlers("initPhase")) handler(phase);
     },
     early(...pfns) {
-      for (const pfn of pfns) for (const handler of points.handlers("earlyTablePage")) handler(pfn, "early");
+      for (const pfn of pfns) for (const handler of points.handlers("earlyTablePage")) handler(toPfn(pfn), "early");
     },
     write(setter, table) {
       const guard = points.guard(setter);

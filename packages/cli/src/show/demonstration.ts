@@ -15,6 +15,8 @@ import {
   Prot,
   Tasks,
   toLevel,
+  toPfn,
+  toVpn,
 } from "@kpkeys/core/contracts";
 import type { Entry, Mm } from "@kpkeys/core/contracts";
 import { explainInputs } from "@kpkeys/explain";
@@ -100,7 +102,7 @@ export async function demonstrate({ spec, series, policy }: Job): Promise<Demons
   });
 
   const evil: Entry = { high: 0, low: 0 };
-  format.makeLeaf(evil, level, imageFrame(machine), format.protections.PAGE_SHARED);
+  format.makeLeaf(evil, level, toPfn(imageFrame(machine)), format.protections.PAGE_SHARED);
   const exceptions = machine.get(Exceptions);
   const stray = shownStore(machine, log, table, index, () =>
     exceptions.copyToKernelNofault(high, low, evil.high, evil.low),
@@ -123,7 +125,7 @@ function userPage(machine: Machine): Mm {
   const mm = spaces.create();
   tasks.switchTo(tasks.create(mm));
   const page = USER_ADDRESS >> machine.get(PageTableFormat).geometry.pageShift;
-  spaces.mmap(mm, page, 1, Prot.READ, MapFlag.PRIVATE | MapFlag.ANONYMOUS | MapFlag.POPULATE);
+  spaces.mmap(mm, toVpn(page), 1, Prot.READ, MapFlag.PRIVATE | MapFlag.ANONYMOUS | MapFlag.POPULATE);
   return mm;
 }
 

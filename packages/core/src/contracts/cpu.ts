@@ -1,3 +1,4 @@
+import type { Asid, Pfn } from "./numbers.js";
 import type { Access, FaultKind, Privilege } from "./access.js";
 import type { SystemRegisters } from "./system-registers.js";
 import { token } from "./token.js";
@@ -78,23 +79,23 @@ export interface Mmu {
   /** Whether translation is on. While it is off, no access through the {@link Cpu} is possible. */
   enabled: boolean;
   /** Page-frame number of the table that translates kernel addresses: TTBR1_EL1, or CR3. */
-  readonly kernelRoot: number;
+  readonly kernelRoot: Pfn;
   /** Page-frame number of the table that translates user addresses: TTBR0_EL1, or CR3. */
-  readonly userRoot: number;
+  readonly userRoot: Pfn;
   /** Bits of an address-space identifier (ASID): 8 or 16; 0 where user address spaces are not told apart. */
   readonly asidBits: number;
   /**
    * Writes the kernel's root. With a shared root this is the user's too.
    * @param pfn - page-frame number of a top-level table
    */
-  setKernelRoot(pfn: number): void;
+  setKernelRoot(pfn: Pfn): void;
   /**
    * Switches to a user address space. Entries of other address spaces stay in the TLB only as far as the architecture tells
    * them apart (ASID); CR3 without PCIDs drops all entries that are not global.
    * @param pfn - page-frame number of its top-level table
    * @param asid - its address-space identifier, of {@link asidBits} bits; ignored without ASIDs
    */
-  setUserRoot(pfn: number, asid: number): void;
+  setUserRoot(pfn: Pfn, asid: Asid): void;
   /**
    * Invalidates the translations of one page, of every leaf size and address space.
    * @param high - bits 63 to 32 of an address in the page
@@ -112,7 +113,7 @@ export interface Mmu {
    * Invalidates the translations of one address space, as `flush_tlb_mm` does.
    * @param asid - the address space; ignored without ASIDs, where all entries that are not global go
    */
-  invalidateAsid(asid: number): void;
+  invalidateAsid(asid: Asid): void;
   /** Invalidates all translations, global ones too. */
   invalidateAll(): void;
   /**

@@ -1,3 +1,4 @@
+import type { Pfn, Pkey } from "./numbers.js";
 import type { FaultReport } from "./cpu.js";
 import type { Guard } from "./kpkeys.js";
 import type { CredStore } from "./kernel/creds.js";
@@ -15,18 +16,18 @@ export interface ExtensionHandlers {
    * A table page was taken from the buddy allocator and zeroed, and nothing points to it yet. A negative errno refuses it; the
    * page is then given back.
    */
-  tablePageAllocated: (pfn: number) => number;
+  tablePageAllocated: (pfn: Pfn) => number;
   /** A table page is about to go back to the buddy allocator; nothing points to it any more. */
-  tablePageFreeing: (pfn: number) => void;
+  tablePageFreeing: (pfn: Pfn) => void;
   /**
    * The constructor of a table page from the buddy allocator runs, after {@link tablePageAllocated} and before anything points
    * to it: `pagetable_pte_ctor()` and its like, by the level that it is for. A negative errno refuses it.
    */
-  tablePageCtor: (pfn: number, level: LevelGeometry["name"], source: "kernel" | "user") => number;
+  tablePageCtor: (pfn: Pfn, level: LevelGeometry["name"], source: "kernel" | "user") => number;
   /** The destructor of such a page runs, before {@link tablePageFreeing}: `pagetable_dtor()`. */
-  tablePageDtor: (pfn: number, level: LevelGeometry["name"], source: "kernel" | "user") => void;
+  tablePageDtor: (pfn: Pfn, level: LevelGeometry["name"], source: "kernel" | "user") => void;
   /** A table page was taken from memblock (for the linear map or the vmemmap), before keys can be set. */
-  earlyTablePage: (pfn: number, source: "early" | "vmemmap") => void;
+  earlyTablePage: (pfn: Pfn, source: "early" | "vmemmap") => void;
   /**
    * The current task enters its outermost lazy MMU section. What is returned is kept in the task, in a slot of the feature's
    * own, until the section is left.
@@ -42,9 +43,9 @@ export interface ExtensionHandlers {
    * The lock of a table was taken, under which its entries are changed: `pte_offset_map_lock`, `pmd_lock`. Changes of kernel addresses
    * and of tables that nobody else can reach any more go without, as in Linux.
    */
-  tableLocked: (pfn: number) => void;
+  tableLocked: (pfn: Pfn) => void;
   /** The lock of a table is about to be given back. */
-  tableUnlocking: (pfn: number) => void;
+  tableUnlocking: (pfn: Pfn) => void;
   /** A kernel operation begins: a system call that changes mappings, a fault of a user address, vmalloc, vfree. */
   operationEnter: () => void;
   /** It ends. */
@@ -65,9 +66,9 @@ export interface ExtensionHandlers {
   /** A CPU comes back from suspend. */
   cpuResume: (cpu: number) => void;
   /** A slab with a key was tagged. */
-  slabPageTagged: (pfn: number, pages: number, pkey: number) => void;
+  slabPageTagged: (pfn: Pfn, pages: number, pkey: Pkey) => void;
   /** The slab allocator is about to write inside a slab with a key; returns what {@link slabInternalWriteDone} takes. */
-  slabInternalWrite: (pkey: number) => number;
+  slabInternalWrite: (pkey: Pkey) => number;
   /** The slab allocator has written inside a slab with a key. */
   slabInternalWriteDone: (state: number) => void;
   /** RCU is about to write an rcu_head, in whatever object; returns what {@link rcuHeadWriteDone} takes. */

@@ -1,3 +1,4 @@
+import type { Pkey } from "./numbers.js";
 import type { Rights, Words } from "./pkey-register.js";
 import { token } from "./token.js";
 import type { Token } from "./token.js";
@@ -141,7 +142,7 @@ export interface Kpkeys {
    * @returns its number on this architecture; beyond the last one where there are too many, which {@link freeze} refuses
    * @throws KpkeysError ERR_FROZEN, ERR_PKEY_DUPLICATE
    */
-  registerPkey(name: PkeyName): number;
+  registerPkey(name: PkeyName): Pkey;
   /**
    * Gives a context its rights. Only during a plugin's `setup`.
    * @param name - the context
@@ -156,7 +157,7 @@ export interface Kpkeys {
    * @param name - its symbolic name
    * @throws KpkeysError ERR_PKEY_UNKNOWN
    */
-  pkey(name: PkeyName): number;
+  pkey(name: PkeyName): Pkey;
   /** Names of the registered keys by number; a number nobody registered is absent. */
   readonly pkeyNames: ReadonlyMap<number, PkeyName>;
   /** Names of the defined contexts. */

@@ -1,25 +1,45 @@
 import type { Words } from "./pkey-register.js";
 
+declare const brand: unique symbol;
+
+/** A number that says what it counts: numbers of different kinds do not stand for each other, though each is a number. */
+type Branded<Kind extends string> = number & { readonly [brand]: Kind };
+
 /** Page-frame number: a physical address divided by the page size. */
-export type Pfn = number;
+export type Pfn = Branded<"Pfn">;
 /** Virtual page number: a 64-bit virtual address divided by the page size; below 2^52. */
-export type Vpn = number;
+export type Vpn = Branded<"Vpn">;
 /** Level of a table, 0 being the top. */
-export type Level = number;
+export type Level = Branded<"Level">;
+
+/** Number of a memory protection key; 0 is the default one. */
+export type Pkey = Branded<"Pkey">;
+/** Address-space identifier: what tells the TLB entries of address spaces apart. */
+export type Asid = Branded<"Asid">;
 
 /** Makes a {@link Pfn}. @param n - a page-frame number */
 export function toPfn(n: number): Pfn {
-  return n;
+  return n as Pfn;
 }
 
 /** Makes a {@link Vpn}. @param n - a virtual page number */
 export function toVpn(n: number): Vpn {
-  return n;
+  return n as Vpn;
 }
 
 /** Makes a {@link Level}. @param n - 0 being the top */
 export function toLevel(n: number): Level {
-  return n;
+  return n as Level;
+}
+
+/** Makes a {@link Pkey}. @param n - the number of a key */
+export function toPkey(n: number): Pkey {
+  return n as Pkey;
+}
+
+/** Makes an {@link Asid}. @param n - an address-space identifier */
+export function toAsid(n: number): Asid {
+  return n as Asid;
 }
 
 /**

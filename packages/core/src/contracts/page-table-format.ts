@@ -1,3 +1,4 @@
+import type { Level, Pfn, Pkey } from "./numbers.js";
 import type { Words } from "./pkey-register.js";
 import { token } from "./token.js";
 import type { Token } from "./token.js";
@@ -109,14 +110,14 @@ export interface PageTableFormat {
    * @param high - bits 63 to 32 of the address
    * @param low - bits 31 to 0
    */
-  index(level: number, high: number, low: number): number;
+  index(level: Level, high: number, low: number): number;
   /**
    * Makes an entry that points to a table.
    * @param entry - receives it
    * @param pfn - page-frame number of the table
    * @param user - whether it translates user addresses
    */
-  makeTable(entry: Entry, pfn: number, user: boolean): void;
+  makeTable(entry: Entry, pfn: Pfn, user: boolean): void;
   /**
    * Makes a leaf.
    * @param entry - receives it
@@ -124,21 +125,21 @@ export interface PageTableFormat {
    * @param pfn - first page-frame number, aligned to the leaf's size
    * @param protection - its other bits
    */
-  makeLeaf(entry: Entry, level: number, pfn: number, protection: Protection): void;
+  makeLeaf(entry: Entry, level: Level, pfn: Pfn, protection: Protection): void;
   /**
    * Makes of a block the first of the leaves one level below that together map the same memory with the same bits; the others
    * follow it at steps of their size. A block that was made invalid stays so.
    * @param entry - a leaf above the last level, changed in place
    * @param level - the level of the table that it stands in
    */
-  splitLeaf(entry: Entry, level: number): void;
+  splitLeaf(entry: Entry, level: Level): void;
   /**
    * What the walker takes an entry for.
    * @param level - the level of the table that it stands in
    * @param high - bits 63 to 32
    * @param low - bits 31 to 0
    */
-  typeOf(level: number, high: number, low: number): EntryType;
+  typeOf(level: Level, high: number, low: number): EntryType;
   /**
    * Whether an entry is in use: valid, or made invalid by {@link AttributeName} `invalid` or PAGE_NONE with its address kept.
    * @param high - bits 63 to 32
@@ -151,18 +152,18 @@ export interface PageTableFormat {
    * @param low - bits 31 to 0
    * @returns a page-frame number
    */
-  pfnOf(high: number, low: number): number;
+  pfnOf(high: number, low: number): Pfn;
   /**
    * The key that a leaf names.
    * @param high - bits 63 to 32
    * @param low - bits 31 to 0
    */
-  pkeyOf(high: number, low: number): number;
+  pkeyOf(high: number, low: number): Pkey;
   /**
    * The change that gives a leaf a key.
    * @param key - 0 to the register's number of keys less 1
    */
-  pkeyChange(key: number): AttributeChange;
+  pkeyChange(key: Pkey): AttributeChange;
   /**
    * Whether the kernel regards a leaf as writable (apart from dirty tracking): `pte_write`.
    * @param high - bits 63 to 32

@@ -1,3 +1,4 @@
+import type { Pfn } from "./numbers.js";
 import { token } from "./token.js";
 import type { Token } from "./token.js";
 
@@ -20,7 +21,7 @@ export interface PhysicalMemory {
   /** The banks, ascending. */
   readonly banks: readonly MemoryBank[];
   /** First page-frame number of the first bank. */
-  readonly firstPfn: number;
+  readonly firstPfn: Pfn;
   /** One past the last page-frame number of the last bank. */
   readonly endPfn: number;
   /** All content: low word at an even index, high word behind it. Only offsets that {@link contentOffset} gave are meaningful. */

@@ -1,16 +1,17 @@
+import type { Pfn, Pkey } from "./numbers.js";
 import { token } from "./token.js";
 import type { Token } from "./token.js";
 
 /** Something that a feature says it protects, other than page-table pages, which the scanner finds by itself. */
 export interface ProtectedObject {
   /** Page-frame number of the page that it lies in. */
-  readonly pfn: number;
+  readonly pfn: Pfn;
   /** Byte offset in the page, a multiple of 8. */
   readonly offset: number;
   /** Bytes, a multiple of 8. */
   readonly size: number;
   /** The key that its page must have. */
-  readonly pkey: number;
+  readonly pkey: Pkey;
   /** Where it came from, for the report: `cred`. */
   readonly source: string;
 }
@@ -20,7 +21,7 @@ export interface ProtectionClaim {
   /** The feature's id. */
   readonly feature: string;
   /** The key that every page-table page must have, if the feature protects page tables. */
-  readonly tablePkey?: number;
+  readonly tablePkey?: Pkey;
   /** The objects that it protects now, if it protects objects. */
   readonly objects?: () => Iterable<ProtectedObject>;
 }

@@ -1,3 +1,5 @@
+import type { Pfn } from "./numbers.js";
+
 /** Flags of an allocation, as far as table pages have them: bits, joined by `|`. */
 export const Gfp = {
   /** `GFP_KERNEL`: ordinary kernel memory; the caller may sleep. */
@@ -27,18 +29,18 @@ export interface TableAllocator {
    * @param gfp - bits of {@link Gfp}
    * @returns its page-frame number, or -1 when there is none
    */
-  alloc(source: "kernel" | "user", gfp: number): number;
+  alloc(source: "kernel" | "user", gfp: number): Pfn;
   /**
    * Gives a table page back.
    * @param pfn - what {@link alloc} gave; nothing points to it any more
    */
-  free(pfn: number): void;
+  free(pfn: Pfn): void;
   /**
    * Takes a table page while memblock gives them.
    * @param source - what for
    * @returns its page-frame number, or -1 for a single page of memblock's that nobody keeps a record of
    */
-  allocEarly(source: "early" | "vmemmap"): number;
+  allocEarly(source: "early" | "vmemmap"): Pfn;
   /**
    * `kpkeys_prepare_direct_map_split()`: sees to it that a split finds its pages. Called without the lock of the linear map, so it
    * may itself change the linear map's attributes.

@@ -1,4 +1,5 @@
 import { KpkeysArch, PkeyRegister } from "../contracts/index.js";
+import type { Pkey } from "../contracts/numbers.js";
 import type {
   CompiledContext,
   ContextName,
@@ -77,7 +78,7 @@ export class KpkeysApi implements Kpkeys {
     return this.arch.supportsKpkeys();
   }
 
-  registerPkey(name: PkeyName): number {
+  registerPkey(name: PkeyName): Pkey {
     this.rejectIfFrozen(`register key ${name}`, "register");
     return this.pkeys.add(name);
   }
@@ -87,7 +88,7 @@ export class KpkeysApi implements Kpkeys {
     this.contexts.define(name, rights, others);
   }
 
-  pkey(name: PkeyName): number {
+  pkey(name: PkeyName): Pkey {
     return this.pkeys.numberOf(name);
   }
 

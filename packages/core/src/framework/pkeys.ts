@@ -1,3 +1,5 @@
+import { toPkey } from "../contracts/numbers.js";
+import type { Pkey } from "../contracts/numbers.js";
 import type { KpkeysArch, PkeyName, PkeyRegister } from "../contracts/index.js";
 import { KpkeysError } from "../errors.js";
 
@@ -24,7 +26,7 @@ export class Pkeys {
    * @returns the number
    * @throws KpkeysError ERR_PKEY_DUPLICATE
    */
-  add(name: PkeyName): number {
+  add(name: PkeyName): Pkey {
     if (this.numbers.has(name)) {
       throw new KpkeysError("ERR_PKEY_DUPLICATE", `the key ${name} is registered already`, {
         expected: "another name",
@@ -41,20 +43,20 @@ export class Pkeys {
    * @param name - its name
    * @throws KpkeysError ERR_PKEY_UNKNOWN
    */
-  numberOf(name: PkeyName): number {
+  numberOf(name: PkeyName): Pkey {
     const number = this.numbers.get(name);
-    if (number !== undefined) return number;
+    if (number !== undefined) return toPkey(number);
     throw new KpkeysError("ERR_PKEY_UNKNOWN", `no plugin has registered the key ${name}`, {
       expected: `one of ${[...this.numbers.keys()].join(", ")}`,
     });
   }
 
-  private numberFor(name: PkeyName): number {
+  private numberFor(name: PkeyName): Pkey {
     const { pkeyNumbers } = this.arch;
     const own = pkeyNumbers[name];
     if (own === undefined) return this.lowestFree();
     const other = this.names.get(own);
-    if (other === undefined) return own;
+    if (other === undefined) return toPkey(own);
     // A key without a reserved number has this one only if all other numbers are taken too.
     if (pkeyNumbers[other] !== own) return this.lowestFree();
     throw new KpkeysError(
@@ -64,10 +66,10 @@ export class Pkeys {
     );
   }
 
-  private lowestFree(): number {
+  private lowestFree(): Pkey {
     const { keys } = this.register;
     const reserved = new Set(Object.values(this.arch.pkeyNumbers));
     const free = Array.from({ length: keys }, (_, number) => number).filter((number) => !this.names.has(number));
-    return free.find((number) => !reserved.has(number)) ?? free[0] ?? Math.max(keys, this.names.size);
+    return toPkey(free.find((number) => !reserved.has(number)) ?? free[0] ?? Math.max(keys, this.names.size));
   }
 }

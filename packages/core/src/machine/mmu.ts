@@ -1,3 +1,5 @@
+import { toPfn } from "../contracts/numbers.js";
+import type { Pfn } from "../contracts/numbers.js";
 import type { CpuCounters, FaultKind, Mmu, Observer, WalkStep } from "../contracts/index.js";
 import type { FastTags } from "./fast-tags.js";
 import type { TranslationRegime } from "./regime.js";
@@ -26,9 +28,9 @@ export interface MmuParts {
 /** The roots and the TLB of one CPU. It is off, with both roots 0, until the kernel enables it. */
 export class CpuMmu implements Mmu {
   /** Page-frame number of the kernel's top-level table. */
-  kernelRoot = 0;
+  kernelRoot: Pfn = toPfn(0);
   /** Page-frame number of the user's top-level table. */
-  userRoot = 0;
+  userRoot: Pfn = toPfn(0);
   /** Bits of an ASID; 0 without ASIDs. */
   readonly asidBits: number;
   /** The address space of user translations; 0 without ASIDs. */
@@ -67,15 +69,15 @@ export class CpuMmu implements Mmu {
   }
 
   setKernelRoot(pfn: number): void {
-    this.kernelRoot = pfn | 0;
+    this.kernelRoot = toPfn(pfn | 0);
     if (this.splitRoots) return;
-    this.userRoot = pfn | 0;
+    this.userRoot = toPfn(pfn | 0);
     this.parts.tlb.dropAsid(undefined);
   }
 
   setUserRoot(pfn: number, asid: number): void {
-    this.userRoot = pfn | 0;
-    if (!this.splitRoots) this.kernelRoot = pfn | 0;
+    this.userRoot = toPfn(pfn | 0);
+    if (!this.splitRoots) this.kernelRoot = toPfn(pfn | 0);
     if (this.asidBits > 0) this.asid = asid;
     else this.parts.tlb.dropAsid(undefined);
   }

@@ -1,3 +1,5 @@
+import { toPfn } from "../contracts/numbers.js";
+import type { Pfn } from "../contracts/numbers.js";
 import type { MemoryBank, PhysicalMemory } from "../contracts/index.js";
 import { KpkeysError } from "../errors.js";
 import { reserve } from "./reserve.js";
@@ -54,7 +56,7 @@ export function createPhysicalMemory(
  */
 class SparseMemory implements PhysicalMemory {
   readonly pageShift: number;
-  readonly firstPfn: number;
+  readonly firstPfn: Pfn;
   readonly endPfn: number;
   readonly words: Int32Array;
   readonly slots: Int32Array;
@@ -78,7 +80,7 @@ class SparseMemory implements PhysicalMemory {
   ) {
     const frames = banks.reduce((sum, bank) => sum + bank.pages, 0);
     this.pageShift = pageShift;
-    this.firstPfn = banks[0]!.firstPfn;
+    this.firstPfn = toPfn(banks[0]!.firstPfn);
     this.endPfn = banks.at(-1)!.firstPfn + banks.at(-1)!.pages;
     this.wordsShift = pageShift - 2;
     this.entries = 2 ** (pageShift - 3);

@@ -1,3 +1,4 @@
+import { toPfn, toPkey } from "../../src/contracts/index.js";
 import {
   createContainer,
   ExtensionPointTable,
@@ -77,9 +78,9 @@ describe("extension points", () => {
   it("give the allocation of table pages to one feature, before freeze", () => {
     const points = new ExtensionPointTable();
     const allocator: TableAllocator = {
-      alloc: () => -1,
+      alloc: () => toPfn(-1),
       free: () => undefined,
-      allocEarly: () => -1,
+      allocEarly: () => toPfn(-1),
       prepareSplit: () => 0,
       readyForSplit: () => true,
     };
@@ -139,7 +140,7 @@ describe("extension points", () => {
 describe("protected objects", () => {
   it("are claimed by features until freeze", () => {
     const objects = new ProtectedObjectList();
-    objects.declare({ feature: "pgtables", tablePkey: 1 });
+    objects.declare({ feature: "pgtables", tablePkey: toPkey(1) });
     objects.freeze();
     expect(
       codeOf(() => {

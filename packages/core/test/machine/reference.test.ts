@@ -1,3 +1,4 @@
+import { toAsid, toPfn } from "../../src/contracts/index.js";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { runs } from "../../../../vitest.runs.js";
@@ -133,7 +134,7 @@ test.each<Partial<ToyOptions>>([
             reference.ruling = reference.written;
             break;
           case "asid":
-            cpu.mmu.setUserRoot(toy.userRoot, step.asid);
+            cpu.mmu.setUserRoot(toPfn(toy.userRoot), toAsid(step.asid));
             break;
           case "probe": {
             const { access, privilege } = step;

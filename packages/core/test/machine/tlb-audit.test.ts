@@ -1,3 +1,4 @@
+import { toPfn, toAsid } from "../../src/contracts/index.js";
 import { describe, expect, test } from "vitest";
 import { OK } from "../../src/contracts/index.js";
 import { A, createToy, D, FIRST_DATA_PFN, G, high, leaf, low, S, U, W } from "./toy.js";
@@ -72,9 +73,9 @@ describe("a translation is stale", () => {
     const toy = createToy();
     toy.map(toy.userRoot, USER_VA, leaf(FIRST_DATA_PFN, W));
     expect(load(toy, USER_VA)).toBe(OK);
-    toy.cpu.mmu.setUserRoot(toy.allocate(), 2);
+    toy.cpu.mmu.setUserRoot(toPfn(toy.allocate()), toAsid(2));
     expect(stale(toy)).toEqual([]);
-    toy.cpu.mmu.setUserRoot(toy.allocate(), 1);
+    toy.cpu.mmu.setUserRoot(toPfn(toy.allocate()), toAsid(1));
     expect(stale(toy)).toEqual([USER_VA]);
   });
 
@@ -82,10 +83,10 @@ describe("a translation is stale", () => {
     const toy = createToy();
     const { table, index } = toy.map(toy.userRoot, USER_VA, leaf(FIRST_DATA_PFN, W));
     expect(load(toy, USER_VA)).toBe(OK);
-    toy.cpu.mmu.setUserRoot(toy.allocate(), 2);
+    toy.cpu.mmu.setUserRoot(toPfn(toy.allocate()), toAsid(2));
     toy.memory.write(table, index, 0, 0);
     expect(stale(toy)).toEqual([USER_VA]);
-    toy.cpu.mmu.invalidateAsid(1);
+    toy.cpu.mmu.invalidateAsid(toAsid(1));
     expect(stale(toy)).toEqual([]);
   });
 });
@@ -138,13 +139,13 @@ test("no address space finds two translations of a page, whatever it was before:
   toy.memory.write(FIRST_DATA_PFN + 1, 0, 0, 2);
   map(0, W);
   for (const asid of [1, 2]) {
-    mmu.setUserRoot(toy.userRoot, asid);
+    mmu.setUserRoot(toPfn(toy.userRoot), toAsid(asid));
     expect([load(toy, USER_VA), toy.cpu.valueLow]).toEqual([OK, 1]);
   }
-  mmu.setUserRoot(toy.userRoot, 3);
+  mmu.setUserRoot(toPfn(toy.userRoot), toAsid(3));
   map(1, W | G);
   for (const asid of [3, 2, 1]) {
-    mmu.setUserRoot(toy.userRoot, asid);
+    mmu.setUserRoot(toPfn(toy.userRoot), toAsid(asid));
     expect([load(toy, USER_VA), toy.cpu.valueLow]).toEqual([OK, 2]);
   }
   expect(stale(toy)).toEqual([]);
@@ -160,12 +161,12 @@ test("translations of another address space are held against its own root, where
   const roots = [toy.kernelRoot, toy.allocate()];
   roots.forEach((root, i) => {
     toy.map(root, USER_VA, leaf(FIRST_DATA_PFN + i, A | W));
-    mmu.setUserRoot(root, 1 + i);
+    mmu.setUserRoot(toPfn(root), toAsid(1 + i));
     expect(load(toy, USER_VA)).toBe(OK);
   });
   expect(stale(toy)).toEqual([]);
   toy.map(roots[0]!, USER_VA, leaf(FIRST_DATA_PFN + 5, A | W));
   expect(stale(toy)).toEqual([USER_VA]);
-  mmu.setUserRoot(roots[0]!, 1);
+  mmu.setUserRoot(toPfn(roots[0]!), toAsid(1));
   expect(stale(toy)).toEqual([USER_VA]);
 });

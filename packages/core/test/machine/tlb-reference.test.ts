@@ -1,3 +1,4 @@
+import { toPfn, toAsid } from "../../src/contracts/index.js";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { runs } from "../../../../vitest.runs.js";
@@ -96,10 +97,10 @@ function run(
       }
       case "asid":
         asid = step.asid;
-        cpu.mmu.setUserRoot(toy.userRoot, asid);
+        cpu.mmu.setUserRoot(toPfn(toy.userRoot), toAsid(asid));
         break;
       case "dropAsid":
-        cpu.mmu.invalidateAsid(step.asid);
+        cpu.mmu.invalidateAsid(toAsid(step.asid));
         drop((held) => held.asid === step.asid);
         break;
       case "register":

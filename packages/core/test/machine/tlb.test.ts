@@ -1,3 +1,4 @@
+import { toPfn, toAsid } from "../../src/contracts/index.js";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Access, FAULT, FaultKind, OK, Privilege } from "../../src/contracts/index.js";
@@ -84,7 +85,7 @@ describe("a translation", () => {
     mmu.invalidatePage(high(KERNEL_VA), low(KERNEL_VA + (5n + 1024n) * PAGE));
     mmu.invalidateRange(high(KERNEL_VA), low(KERNEL_VA), 5);
     mmu.invalidateRange(high(KERNEL_VA), low(KERNEL_VA + 6n * PAGE), 5000);
-    mmu.invalidateAsid(1);
+    mmu.invalidateAsid(toAsid(1));
     expect(read(toy, KERNEL_VA + 5n * PAGE)).toBe(111);
     expect(mmu.kernelRoot).toBe(toy.kernelRoot);
   });
@@ -185,15 +186,15 @@ describe("a translation", () => {
     warm(toy, USER_VA, 0);
     warm(toy, USER_VA + PAGE, G);
     toy.map(otherRoot, USER_VA, leaf(FIRST_DATA_PFN + 1, 0));
-    toy.cpu.mmu.setUserRoot(otherRoot, 2);
+    toy.cpu.mmu.setUserRoot(toPfn(otherRoot), toAsid(2));
     expect(read(toy, USER_VA)).toBe(222);
     expect(read(toy, USER_VA + PAGE)).toBe(111);
-    toy.cpu.mmu.setUserRoot(toy.userRoot, 1);
+    toy.cpu.mmu.setUserRoot(toPfn(toy.userRoot), toAsid(1));
     expect(read(toy, USER_VA)).toBe(111);
     toy.map(toy.userRoot, USER_VA, 0n);
-    toy.cpu.mmu.invalidateAsid(2);
+    toy.cpu.mmu.invalidateAsid(toAsid(2));
     expect(read(toy, USER_VA)).toBe(111);
-    toy.cpu.mmu.invalidateAsid(1);
+    toy.cpu.mmu.invalidateAsid(toAsid(1));
     expect(read(toy, USER_VA)).toBeUndefined();
     expect(read(toy, USER_VA + PAGE)).toBe(111);
   });
@@ -202,15 +203,15 @@ describe("a translation", () => {
     const toy = createToy({ asids: false, splitRoots: false });
     const otherRoot = toy.allocate();
     for (const write of ["setKernelRoot", "setUserRoot"] as const) {
-      toy.cpu.mmu[write](toy.kernelRoot, 0);
+      toy.cpu.mmu[write](toPfn(toy.kernelRoot), toAsid(0));
       warm(toy, USER_VA, 0);
       warm(toy, USER_VA + PAGE, G);
-      toy.cpu.mmu[write](otherRoot, 0);
+      toy.cpu.mmu[write](toPfn(otherRoot), toAsid(0));
       expect([toy.cpu.mmu.kernelRoot, toy.cpu.mmu.userRoot]).toEqual([otherRoot, otherRoot]);
       expect(read(toy, USER_VA)).toBeUndefined();
       expect(read(toy, USER_VA + PAGE)).toBe(111);
     }
-    toy.cpu.mmu.invalidateAsid(0);
+    toy.cpu.mmu.invalidateAsid(toAsid(0));
     expect(read(toy, USER_VA + PAGE)).toBe(111);
   });
 });

@@ -1,3 +1,4 @@
+import { toAsid, toPfn } from "../../src/contracts/index.js";
 import { Access, FaultKind, Privilege } from "../../src/contracts/index.js";
 import type { Cpu, Observer, PhysicalMemory, SystemRegisters } from "../../src/contracts/index.js";
 import { createCpu, createPhysicalMemory, NEEDS_DIRTY } from "../../src/machine/index.js";
@@ -131,8 +132,8 @@ export function createToy(options: Partial<ToyOptions> = {}, observer?: Observer
   const allocate = (): number => nextTable++;
   const kernelRoot = allocate();
   const userRoot = regime.splitRoots ? allocate() : kernelRoot;
-  cpu.mmu.setKernelRoot(kernelRoot);
-  if (regime.splitRoots) cpu.mmu.setUserRoot(userRoot, 1);
+  cpu.mmu.setKernelRoot(toPfn(kernelRoot));
+  if (regime.splitRoots) cpu.mmu.setUserRoot(toPfn(userRoot), toAsid(1));
   cpu.mmu.enabled = true;
 
   /** The slow and obvious way: bigint division. */

@@ -1,3 +1,4 @@
+import { toPfn } from "../../src/contracts/index.js";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Access, FAULT, FaultKind, OK, Privilege } from "../../src/contracts/index.js";
@@ -140,7 +141,7 @@ describe("the walker", () => {
       expect(toy.cpu.access(0xffffff80 | 0, 0, Access.READ, Privilege.KERNEL)).toBe(FAULT);
       expect(toy.cpu.fault).toMatchObject({ kind: FaultKind.ADDRESS_SIZE, level: 0, entryHigh });
     }
-    toy.cpu.mmu.setKernelRoot(0x7fffffff);
+    toy.cpu.mmu.setKernelRoot(toPfn(0x7fffffff));
     expect(toy.cpu.load64(0xffffff80 | 0, 0)).toBe(FAULT);
     expect(toy.cpu.fault).toMatchObject({ kind: FaultKind.ADDRESS_SIZE, level: 0, entryHigh: 0, entryLow: 0 });
   });

@@ -1,5 +1,5 @@
 import { KpkeysError } from "@kpkeys/core";
-import { OK } from "@kpkeys/core/contracts";
+import { OK, toAsid, toLevel, toPfn } from "@kpkeys/core/contracts";
 import type { AccessSetup, ExplainRules, FaultReport, WalkStep } from "@kpkeys/core/contracts";
 import { createPhysicalMemory, fromWords, toWords } from "@kpkeys/core/machine";
 import { addressIn } from "./entries.js";
@@ -56,7 +56,7 @@ export function attemptAccess(rules: ExplainRules, setup: AccessSetup): Attempt 
   const { high, low } = toWords(setup.address);
   const { moved, tables } = relocate(setup);
   const memory = createPhysicalMemory([{ firstPfn: 0, pages: tables.length }], { pageShift });
-  const slots = tables.map((table, level) => ({ table, index: format.index(level, high, low) }));
+  const slots = tables.map((table, level) => ({ table, index: format.index(toLevel(level), high, low) }));
   slots.forEach(({ table, index }, level) => {
     const above = slots.findIndex((slot) => slot.table === table && slot.index === index);
     if (above !== level) {
@@ -73,8 +73,8 @@ export function attemptAccess(rules: ExplainRules, setup: AccessSetup): Attempt 
   const keys = toWords(setup.pkeyRegister);
   cpu.writePkeyRegister(keys.high, keys.low);
   cpu.synchronise();
-  if (splitRoots) cpu.mmu.setUserRoot(tables[0]!, 1);
-  cpu.mmu.setKernelRoot(tables[0]!);
+  if (splitRoots) cpu.mmu.setUserRoot(toPfn(tables[0]!), toAsid(1));
+  cpu.mmu.setKernelRoot(toPfn(tables[0]!));
   cpu.mmu.enabled = true;
 
   const steps: WalkStep[] = [];

@@ -1,3 +1,4 @@
+import { toPfn } from "@kpkeys/core/contracts";
 import type {
   ArchTools,
   MemoryBank,
@@ -75,7 +76,7 @@ function memoryForTables(
   });
   const inside = below.filter((pfn) => pfn < 2 ** (VECTOR_ADDRESS_BITS - format.geometry.pageShift));
   let root = inside.length === 0 ? 0 : Math.min(...inside);
-  while (below.includes(root) || avoid(root)) root++;
+  while (below.includes(toPfn(root)) || avoid(root)) root++;
   const pfns = [...new Set([root, ...inside])].sort((a, b) => a - b);
   const banks: MemoryBank[] = pfns.map((firstPfn) => ({ firstPfn, pages: 1 }));
   return createPhysicalMemory(banks, { pageShift: format.geometry.pageShift });

@@ -1,4 +1,4 @@
-import { EntryType } from "@kpkeys/core/contracts";
+import { EntryType, toLevel, toPfn } from "@kpkeys/core/contracts";
 import type { Geometry, PageTableFormat } from "@kpkeys/core/contracts";
 import { fromWords, toWords } from "@kpkeys/core/machine";
 import type { ExplainInput, FaultQuestion, Reason } from "./explanation.js";
@@ -103,7 +103,7 @@ export function completeEntries(
   given.slice(0, depth).forEach((entry, level) => {
     if (entry === undefined) return;
     const { high, low } = toWords(entry);
-    const type = format.typeOf(level, high, low);
+    const type = format.typeOf(toLevel(level), high, low);
     const name = levels[level]!.name;
     const next = levels[level + 1]?.name ?? "";
     if (type === EntryType.LEAF && level < depth - 1) {
@@ -134,8 +134,8 @@ function fillIn(given: readonly (bigint | undefined)[], format: PageTableFormat,
   let pfn = taken.size === 0 ? 1 : Math.min(...taken);
   return given.map((entry) => {
     if (entry !== undefined) return entry;
-    while (taken.has(pfn)) pfn++;
-    taken.add(pfn);
+    while (taken.has(toPfn(pfn))) pfn++;
+    taken.add(toPfn(pfn));
     return openTable | addressIn(format, pfn);
   });
 }
@@ -149,7 +149,7 @@ function fillIn(given: readonly (bigint | undefined)[], format: PageTableFormat,
 export function addressIn(format: PageTableFormat, pfn: number): bigint {
   const at = { high: 0, low: 0 };
   const atZero = { high: 0, low: 0 };
-  format.makeTable(at, pfn, false);
-  format.makeTable(atZero, 0, false);
+  format.makeTable(at, toPfn(pfn), false);
+  format.makeTable(atZero, toPfn(0), false);
   return fromWords(at.high ^ atZero.high, at.low ^ atZero.low);
 }

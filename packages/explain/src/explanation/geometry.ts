@@ -1,5 +1,5 @@
 import type { KpkeysError } from "@kpkeys/core";
-import { EntryType } from "@kpkeys/core/contracts";
+import { EntryType, toLevel } from "@kpkeys/core/contracts";
 import type { Geometry, GeometryEvidence, PageTableFormat } from "@kpkeys/core/contracts";
 import { toWords } from "@kpkeys/core/machine";
 import { assignEntries } from "./entries.js";
@@ -127,7 +127,7 @@ function hasNoFoldedLevel({ format, entries }: FittingGeometry): boolean {
   return entries.every((entry, level) => {
     if (entry === undefined || level === 0 || entry !== entries[level - 1]) return true;
     const { high, low } = toWords(entry);
-    return format.typeOf(level - 1, high, low) === EntryType.LEAF;
+    return format.typeOf(toLevel(level - 1), high, low) === EntryType.LEAF;
   });
 }
 
@@ -137,7 +137,7 @@ function endsProperly({ format, entries }: FittingGeometry): boolean {
   return entries.every((entry, level) => {
     if (entry === undefined) return true;
     const { high, low } = toWords(entry);
-    return (format.typeOf(level, high, low) === EntryType.TABLE) === level < last;
+    return (format.typeOf(toLevel(level), high, low) === EntryType.TABLE) === level < last;
   });
 }
 

@@ -1,5 +1,5 @@
 import { KpkeysError } from "@kpkeys/core";
-import { Access, OK, Privilege } from "@kpkeys/core/contracts";
+import { Access, OK, Privilege, toAsid, toPfn } from "@kpkeys/core/contracts";
 import type {
   ArchTools,
   Cpu,
@@ -137,8 +137,8 @@ function hexIn(vector: Vector, field: string): string {
 /** Has the CPU translate by one root and by nothing that it remembers. */
 function enterTables({ mmu }: Cpu, root: number): void {
   mmu.invalidateAll();
-  mmu.setKernelRoot(root);
-  mmu.setUserRoot(root, 1);
+  mmu.setKernelRoot(toPfn(root));
+  mmu.setUserRoot(toPfn(root), toAsid(1));
   mmu.enabled = true;
 }
 

@@ -1,13 +1,15 @@
 import { arm64Poe } from "@kpkeys/arch-arm64-poe";
 import {
-  ArchTools,
   Access,
+  ArchTools,
   FaultKind,
   OK,
   PageTableFormat,
   PgtableArch,
   PkeyRegister,
   Privilege,
+  toPfn,
+  toPkey,
 } from "@kpkeys/core/contracts";
 import type { Cpu, CpuCounters } from "@kpkeys/core/contracts";
 import { Bit } from "../../../../examples/odd-arch/src/format.js";
@@ -34,7 +36,7 @@ export const BROKEN_ARCHES: readonly Broken[] = [
   {
     rule: "register/keys",
     how: "a leaf can name two keys only",
-    plugin: format((original) => ({ pkeyChange: (key) => original.pkeyChange(key & 1) })),
+    plugin: format((original) => ({ pkeyChange: (key) => original.pkeyChange(toPkey(key & 1)) })),
   },
   {
     rule: "register/rights",
@@ -74,7 +76,7 @@ export const BROKEN_ARCHES: readonly Broken[] = [
     how: "a table's address is cut to 32 bits",
     plugin: format((original) => ({
       makeTable: (entry, pfn, user) => {
-        original.makeTable(entry, pfn % 2 ** 18, user);
+        original.makeTable(entry, toPfn(pfn % 2 ** 18), user);
       },
     })),
   },

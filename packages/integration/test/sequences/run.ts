@@ -19,6 +19,10 @@ import {
   SlabAllocator,
   StaticTablePages,
   Tasks,
+  toLevel,
+  toPfn,
+  toPkey,
+  toVpn,
   Vmalloc,
 } from "@kpkeys/core/contracts";
 import type { Cpu, Mm, PluginOptions, Task } from "@kpkeys/core/contracts";
@@ -77,10 +81,10 @@ export class Run {
   #findZeroPage(): number {
     const { mm } = this.#tasks.current;
     const spaces = this.machine.get(AddressSpaces);
-    spaces.mmap(mm!, BASE, 1, Prot.READ, MapFlag.PRIVATE | MapFlag.ANONYMOUS);
-    spaces.touch(mm!, BASE, Access.READ, Privilege.USER);
+    spaces.mmap(mm!, toVpn(BASE), 1, Prot.READ, MapFlag.PRIVATE | MapFlag.ANONYMOUS);
+    spaces.touch(mm!, toVpn(BASE), Access.READ, Privilege.USER);
     const [zeroPage] = this.#userFrames(this.machine.scan());
-    spaces.munmap(mm!, BASE, 1);
+    spaces.munmap(mm!, toVpn(BASE), 1);
     return zeroPage!;
   }
 
@@ -156,7 +160,7 @@ export class Run {
   }
 
   #unhog(): void {
-    for (const { pfn, order } of this.#hogged.splice(0)) this.machine.get(PageAllocator).free(pfn, order);
+    for (const { pfn, order } of this.#hogged.splice(0)) this.machine.get(PageAllocator).free(toPfn(pfn), order);
   }
 
   apply(op: Op): void {
@@ -260,15 +264,15 @@ export class Run {
   #writeTables(count: number): void {
     const tables = this.machine.get(PageTables);
     const format = this.machine.get(PageTableFormat);
-    const take = (): number => tables.allocTable("kernel", format.geometry.levels.length - 1);
+    const take = (): number => tables.allocTable("kernel", toLevel(format.geometry.levels.length - 1));
     const taken = Array.from({ length: count }, take).filter((table) => table >= 0);
     expect(taken.length === count || this.#hogged.length > 0).toBe(true);
     for (const table of taken) {
-      tables.setPte(table, 1, { high: 0, low: 0 });
-      tables.setPtes(table, 8, { high: 0, low: 0 }, 4);
-      tables.ptepGetAndClear(table, 1);
+      tables.setPte(toPfn(table), 1, { high: 0, low: 0 });
+      tables.setPtes(toPfn(table), 8, { high: 0, low: 0 }, 4);
+      tables.ptepGetAndClear(toPfn(table), 1);
     }
-    for (const table of taken) tables.freeTable(table);
+    for (const table of taken) tables.freeTable(toPfn(table));
   }
 
   /** A store of what is there already, to a table page, in the DEFAULT context: must not go through. */
@@ -278,7 +282,7 @@ export class Run {
     const tables = this.machine.get(PageTables);
     const { memory } = this.machine;
     const roots = Array.from(this.machine.get(AddressSpaces).all, ({ root }) => root);
-    const linear = tables.entryAt(tables.root, 1, linearMap.pageOf(memory.firstPfn))!.table;
+    const linear = tables.entryAt(tables.root, toLevel(1), linearMap.pageOf(memory.firstPfn))!.table;
     const table = [linear, ...roots][number % (1 + roots.length)]!;
     const { high, low } = linearMap.address(table);
     const value = [memory.readHigh(table, 0), memory.readLow(table, 0)] as const;
@@ -292,23 +296,24 @@ export class Run {
       if (first >= 0) this.#areas.push({ page: first, pages: op.pages });
     } else if (op.op === "setPage") {
       const pfn = this.#pages[op.which % this.#pages.length]!;
-      const page = this.machine.get(LinearMap).pageOf(pfn);
+      const page = this.machine.get(LinearMap).pageOf(toPfn(pfn));
       const pkey = this.machine.get(Kpkeys).pkey("PGTABLES");
-      if (op.how === "invalid") setMemory.setDirectMapInvalid(pfn);
-      else if (op.how === "default") setMemory.setDirectMapDefault(pfn);
-      else setMemory.setMemoryPkey(page, 1, op.how === "keyed" ? pkey : 0);
+      if (op.how === "invalid") setMemory.setDirectMapInvalid(toPfn(pfn));
+      else if (op.how === "default") setMemory.setDirectMapDefault(toPfn(pfn));
+      else setMemory.setMemoryPkey(page, 1, toPkey(op.how === "keyed" ? pkey : 0));
     } else if (this.#areas.length > 0) {
       const at = op.which % this.#areas.length;
       const area = this.#areas[at]!;
       // A split of the linear map takes memory.
       const errnos = this.#hogged.length > 0 ? [0, Errno.ENOMEM] : [0];
-      if (op.op === "setMemory") expect(errnos).toContain(setMemory[`setMemory${op.how}`](area.page, area.pages));
+      if (op.op === "setMemory")
+        expect(errnos).toContain(setMemory[`setMemory${op.how}`](toVpn(area.page), area.pages));
       else {
         // Who made it read-only makes it writable before giving it back: where aliases follow, its pages are read-only too.
-        const errno = setMemory.setMemoryRw(area.page, area.pages);
+        const errno = setMemory.setMemoryRw(toVpn(area.page), area.pages);
         expect(errnos).toContain(errno);
         if (errno < 0) return;
-        this.machine.get(Vmalloc).free(area.page);
+        this.machine.get(Vmalloc).free(toVpn(area.page));
         this.#areas.splice(at, 1);
       }
     }
@@ -319,12 +324,13 @@ export class Run {
     if (mm === undefined) return;
     const spaces = this.machine.get(AddressSpaces);
     const first = BASE + op.page;
-    if (op.op === "mmap") spaces.mmap(mm, first, op.pages, op.prot, op.flags);
-    else if (op.op === "munmap") spaces.munmap(mm, first, op.pages);
-    else if (op.op === "mprotect") spaces.mprotect(mm, first, op.pages, op.prot);
-    else if (op.op === "madvise") spaces.madvise(mm, first, op.pages, op.advice);
-    else if (op.op === "touch") spaces.touch(mm, first, op.access, op.privilege);
-    else if (spaces.protectionAt(mm, first) >= 0) spaces.mremap(mm, first, 1, BASE + 0x100000 + op.to, op.pages);
+    if (op.op === "mmap") spaces.mmap(mm, toVpn(first), op.pages, op.prot, op.flags);
+    else if (op.op === "munmap") spaces.munmap(mm, toVpn(first), op.pages);
+    else if (op.op === "mprotect") spaces.mprotect(mm, toVpn(first), op.pages, op.prot);
+    else if (op.op === "madvise") spaces.madvise(mm, toVpn(first), op.pages, op.advice);
+    else if (op.op === "touch") spaces.touch(mm, toVpn(first), op.access, op.privilege);
+    else if (spaces.protectionAt(mm, toVpn(first)) >= 0)
+      spaces.mremap(mm, toVpn(first), 1, toVpn(BASE + 0x100000 + op.to), op.pages);
   }
 
   /** A child has its parent's live register: nobody forks inside a context. */
@@ -433,7 +439,7 @@ export class Run {
     }
     while (this.#areas.length > 0) this.apply({ op: "vfree", which: 0 });
     for (const task of [...this.#mine]) this.#end(task);
-    for (const pfn of this.#pages) machine.get(PageAllocator).free(pfn, 0);
+    for (const pfn of this.#pages) machine.get(PageAllocator).free(toPfn(pfn), 0);
     settle(machine);
     const after = this.#account();
     expect(this.#before.free - after.free).toBe(after.kernelTables - this.#before.kernelTables);

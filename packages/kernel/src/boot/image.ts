@@ -64,7 +64,7 @@ export class KernelImage implements StaticTablePages {
    */
   constructor(@inject(PgtableArch) arch: PgtableArch, @inject(PhysicalMemory) memory: PhysicalMemory) {
     const pagesOf = (bytes: number): number => bytes / 2 ** memory.pageShift;
-    const section = (name: ImageSection["name"], pfn: number, bytes: number): ImageSection => ({
+    const section = (name: ImageSection["name"], pfn: Pfn, bytes: number): ImageSection => ({
       name,
       pfn: toPfn(pfn),
       pages: pagesOf(bytes),
@@ -72,8 +72,8 @@ export class KernelImage implements StaticTablePages {
     this.pfn = toPfn(memory.firstPfn + pagesOf(arch.layout.imageOffset));
     this.pages = pagesOf(IMAGE_BYTES);
     const text = section("text", this.pfn, TEXT_BYTES);
-    const rodata = section("rodata", text.pfn + text.pages, RODATA_BYTES);
-    const data = section("data", rodata.pfn + rodata.pages, DATA_BYTES);
+    const rodata = section("rodata", toPfn(text.pfn + text.pages), RODATA_BYTES);
+    const data = section("data", toPfn(rodata.pfn + rodata.pages), DATA_BYTES);
     this.sections = [text, rodata, data];
     this.initMm = data.pfn;
     this.zeroPage = toPfn(data.pfn + 1);

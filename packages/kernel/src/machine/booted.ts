@@ -7,7 +7,7 @@ import {
   PhysicalMemory,
   ProtectedObjects,
 } from "@kpkeys/core/contracts";
-import type { AddressSpaces, Cpus, DependencyContainer, Token } from "@kpkeys/core/contracts";
+import type { AddressSpaces, Cpus, DependencyContainer, Pfn, Token } from "@kpkeys/core/contracts";
 import { KernelImage } from "../boot/image.js";
 import { closingPkey } from "../coverage.js";
 import { ExceptionEntry } from "../exception-entry.js";
@@ -123,7 +123,7 @@ export class BootedMachine implements Machine {
   }
 
   /** User roots come from the processes and from the CPUs, which may still use one that no process has. */
-  private roots(): { kernel: number[]; user: number[] } {
+  private roots(): { kernel: Pfn[]; user: Pfn[] } {
     const { cpus, spaces } = this.kernel;
     const { root } = this.image;
     const live = cpus.all.map((cpu) => cpu.mmu.userRoot).filter((user) => user >= 0 && user !== root);

@@ -22,7 +22,7 @@ const HIGH_WORD = 2 ** 32;
  * @param page - virtual page number (address >> pageShift)
  * @param pageShift - log2 of the page size in bytes
  */
-export function pageHigh(page: number, pageShift: number): number {
+export function pageHigh(page: Vpn, pageShift: number): number {
   return ((page * (1 << pageShift)) / HIGH_WORD) | 0;
 }
 
@@ -40,8 +40,8 @@ export function pageLow(page: number, pageShift: number): number {
  * @param address - 64 bits, page-aligned
  * @param pageShift - log2 of the page size in bytes
  */
-export function pageOfAddress(address: bigint, pageShift: number): number {
-  return Number(address >> BigInt(pageShift));
+export function pageOfAddress(address: bigint, pageShift: number): Vpn {
+  return toVpn(Number(address >> BigInt(pageShift)));
 }
 
 /**
@@ -49,8 +49,8 @@ export function pageOfAddress(address: bigint, pageShift: number): number {
  * @param geometry - the shape of the tables
  */
 export function kernelRangeOf({ pageShift, addressBits, splitRoots }: Geometry): PageRange {
-  const to = 2 ** (64 - pageShift);
-  return { from: to - 2 ** (addressBits - (splitRoots ? 0 : 1) - pageShift), to };
+  const to = toVpn(2 ** (64 - pageShift));
+  return { from: toVpn(to - 2 ** (addressBits - (splitRoots ? 0 : 1) - pageShift)), to };
 }
 
 /** What {@link Addresses} counts of the linear map. */

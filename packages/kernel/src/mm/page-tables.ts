@@ -1,4 +1,4 @@
-import { OK, SETTERS } from "@kpkeys/core/contracts";
+import { OK, SETTERS, toPfn } from "@kpkeys/core/contracts";
 import type {
   Entry,
   EntryCursor,
@@ -107,7 +107,7 @@ export class KernelPageTables implements PageTables {
     this.#walk = new TableWalk(this, format);
     this.#points = Object.fromEntries(points.map((point) => [point.setter, point])) as Record<Setter, Point>;
     this.#setterOfLevel = settersOf(format.geometry).map((setter) => this.#points[setter]);
-    this.#divertedRoot = arch.rootTableAddress === "fixmap" ? root : -1;
+    this.#divertedRoot = toPfn(arch.rootTableAddress === "fixmap" ? root : -1);
     this.counters = createCounters(parts, points, () => this.#reads);
   }
 
@@ -205,7 +205,7 @@ export class KernelPageTables implements PageTables {
   }
 
   allocTable(source: TableSource, level?: Level): Pfn {
-    return source === "kernel" || source === "user" ? this.#parts.pages.alloc(source, level) : -1;
+    return source === "kernel" || source === "user" ? this.#parts.pages.alloc(source, level) : toPfn(-1);
   }
 
   freeTable(table: Pfn): void {

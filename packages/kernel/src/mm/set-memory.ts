@@ -14,7 +14,7 @@ import {
   toVpn,
   Vmalloc,
 } from "@kpkeys/core/contracts";
-import type { AttributeChange, PageRange, Pfn, Vpn } from "@kpkeys/core/contracts";
+import type { AttributeChange, PageRange, Pfn, Pkey, Vpn } from "@kpkeys/core/contracts";
 import { KernelImage } from "../boot/image.js";
 import type { Addresses } from "./addresses.js";
 import { LeafWalk } from "./leaf-walk.js";
@@ -60,14 +60,14 @@ export class KernelSetMemory implements SetMemory {
     this.madeDefault = joined(format.attributes.valid, format.attributes.rw);
   }
 
-  setMemoryPkey(page: Vpn, pages: number, pkey: number): number {
+  setMemoryPkey(page: Vpn, pages: number, pkey: Pkey): number {
     if (!this.kpkeys.supportsKpkeys()) return 0;
     const pfn = this.addresses.pfnOf(this.untag(page));
     if (!this.isPkey(pkey) || pfn < 0 || pages < 1 || !this.addresses.isRam(pfn, pages)) return Errno.EINVAL;
     return this.setPkey(this.addresses.pageOf(pfn), pages, pkey);
   }
 
-  setImagePkey(pfn: Pfn, pages: number, pkey: number): number {
+  setImagePkey(pfn: Pfn, pages: number, pkey: Pkey): number {
     const { image } = this;
     if (!this.kpkeys.supportsKpkeys()) return 0;
     const isImage = pages >= 1 && image.contains(pfn) && image.contains(toPfn(pfn + pages - 1));
@@ -170,7 +170,7 @@ export class KernelSetMemory implements SetMemory {
     return this.changeAndFlush(page, pages, what);
   }
 
-  private setPkey(page: Vpn, pages: number, pkey: number): number {
+  private setPkey(page: Vpn, pages: number, pkey: Pkey): number {
     const errno = this.changeAndFlush(page, pages, this.format.pkeyChange(pkey));
     if (errno < 0) return errno;
     this.counters.pkeyCalls++;
@@ -196,7 +196,7 @@ export class KernelSetMemory implements SetMemory {
     return this.addresses.pfnOf(page) >= 0;
   }
 
-  private isPkey(pkey: number): boolean {
+  private isPkey(pkey: Pkey): boolean {
     return Number.isInteger(pkey) && pkey >= 0 && pkey < this.register.keys;
   }
 

@@ -1,6 +1,6 @@
 import { inject, injectable } from "@kpkeys/core";
 import { Cpus, PageTableFormat, wordsOf } from "@kpkeys/core/contracts";
-import type { Cpu, Vpn } from "@kpkeys/core/contracts";
+import type { Asid, Cpu, Vpn } from "@kpkeys/core/contracts";
 
 /** Invalidation of translations. A page, a range, an address space or a CPU counts as one invalidation each. */
 @injectable()
@@ -35,7 +35,7 @@ export class TlbFlush {
    * `flush_tlb_mm`.
    * @param asid - the address space
    */
-  addressSpace(asid: number): void {
+  addressSpace(asid: Asid): void {
     this.invalidations++;
     for (const { mmu } of this.cpus.all) mmu.invalidateAsid(asid);
   }

@@ -1,5 +1,5 @@
 import { inject, injectable } from "@kpkeys/core";
-import { Cpus } from "@kpkeys/core/contracts";
+import { Cpus, toAsid } from "@kpkeys/core/contracts";
 import type { Cpu } from "@kpkeys/core/contracts";
 import { TlbFlush } from "../mm/tlb-flush.js";
 import type { KernelMm } from "./mm.js";
@@ -49,7 +49,7 @@ export class Asids {
   private renew(cpu: Cpu, mm: KernelMm): void {
     if (mm.contextId < this.generation) {
       mm.contextId = this.newId(mm.contextId);
-      mm.asid = mm.contextId % this.count;
+      mm.asid = toAsid(mm.contextId % this.count);
     }
     if (this.mustFlush[cpu.id]!) {
       this.mustFlush[cpu.id] = false;

@@ -1,5 +1,6 @@
 import { KpkeysError } from "@kpkeys/core";
-import type { Mm, Pfn, Vpn } from "@kpkeys/core/contracts";
+import { toAsid } from "@kpkeys/core/contracts";
+import type { Asid, Mm, Pfn, Vpn } from "@kpkeys/core/contracts";
 import { VmaList } from "./vma-list.js";
 
 /** An address space with its mappings: `mm_struct`. */
@@ -9,7 +10,7 @@ export class KernelMm implements Mm {
   /** `mm->context.id`: an ASID with its generation; 0 until a CPU first switches here. */
   contextId = 0;
   /** The ASID alone, which its TLB entries carry. */
-  asid = 0;
+  asid: Asid = toAsid(0);
   /** The mappings. */
   readonly vmas: VmaList = new VmaList();
   /** One past the heap's last page; `undefined` before the first brk. */

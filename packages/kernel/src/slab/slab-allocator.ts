@@ -1,6 +1,6 @@
 import { hex, inject, injectable, KpkeysError } from "@kpkeys/core";
-import { ExtensionPoints, KernelMemory, Kpkeys } from "@kpkeys/core/contracts";
-import type { PkeyName, SlabAllocator, SlabCache } from "@kpkeys/core/contracts";
+import { ExtensionPoints, KernelMemory, Kpkeys, toPkey } from "@kpkeys/core/contracts";
+import type { Pkey, PkeyName, SlabAllocator, SlabCache } from "@kpkeys/core/contracts";
 import { kernelBug } from "../kernel-bug.js";
 import { WriteGuard } from "../write-guard.js";
 import { KernelSlabCache } from "./slab.js";
@@ -14,7 +14,7 @@ const KMALLOC_SIZES = [8, 16, 32, 64, 96, 128, 192, 256, 512, 1024, 2048, 4096, 
 export class KernelSlabAllocator implements SlabAllocator {
   readonly caches: KernelSlabCache[] = [];
   private readonly kmallocCaches = new Map<number, KernelSlabCache>();
-  private readonly writeGuard: WriteGuard<[pkey: number]>;
+  private readonly writeGuard: WriteGuard<[pkey: Pkey]>;
 
   constructor(
     @inject(KernelMemory) private readonly memory: KernelMemory,
@@ -34,7 +34,7 @@ export class KernelSlabAllocator implements SlabAllocator {
   ): KernelSlabCache {
     const key = this.kpkeys.pkey(pkey);
     // SLAB_SET_PKEY is cleared where keys are not supported.
-    return this.create(name, size, this.kpkeys.supported() ? key : 0);
+    return this.create(name, size, toPkey(this.kpkeys.supported() ? key : 0));
   }
 
   kmalloc(bytes: number): number {
@@ -54,7 +54,7 @@ export class KernelSlabAllocator implements SlabAllocator {
     return this.pages.slabOf(object)?.cache;
   }
 
-  private create(name: string, bytes: number, pkey: number): KernelSlabCache {
+  private create(name: string, bytes: number, pkey: Pkey): KernelSlabCache {
     if (!Number.isSafeInteger(bytes) || bytes < 1 || bytes > 8192) {
       throw new KpkeysError("ERR_SPEC", `objects of ${bytes} bytes`, {
         where: `slab cache ${name}`,
@@ -77,7 +77,7 @@ export class KernelSlabAllocator implements SlabAllocator {
     const size = KMALLOC_SIZES.find((each) => each >= bytes) ?? bytes;
     let cache = this.kmallocCaches.get(size);
     if (cache === undefined) {
-      cache = this.create(`kmalloc-${size < 1024 ? size : `${size / 1024}k`}`, size, 0);
+      cache = this.create(`kmalloc-${size < 1024 ? size : `${size / 1024}k`}`, size, toPkey(0));
       this.kmallocCaches.set(size, cache);
     }
     return cache;

@@ -1,6 +1,14 @@
 import { inject, injectable } from "@kpkeys/core";
-import { ExtensionPoints, LinearMap, PageAllocator, PageTableFormat, SetMemory } from "@kpkeys/core/contracts";
-import type { SlabCache } from "@kpkeys/core/contracts";
+import {
+  ExtensionPoints,
+  LinearMap,
+  PageAllocator,
+  PageTableFormat,
+  SetMemory,
+  toPfn,
+  toPkey,
+} from "@kpkeys/core/contracts";
+import type { Pfn, Pkey, SlabCache } from "@kpkeys/core/contracts";
 
 /** A run of pages cut into objects: `struct slab`. The model keeps its description outside simulated memory; its free list is inside. */
 export interface Slab {
@@ -19,7 +27,7 @@ export interface Slab {
 export class SlabPages {
   /** Bytes of a page. */
   readonly pageBytes: number;
-  private readonly tagged: readonly ((pfn: number, pages: number, pkey: number) => void)[];
+  private readonly tagged: readonly ((pfn: Pfn, pages: number, pkey: Pkey) => void)[];
   private readonly slabByPage = new Map<number, Slab>();
 
   constructor(
@@ -39,7 +47,7 @@ export class SlabPages {
    * @param pkey - the key, 0 for none
    * @returns physical address of its first byte, or -1 when there is no memory or it cannot get the key
    */
-  take(order: number, pkey: number): number {
+  take(order: number, pkey: Pkey): number {
     const pfn = this.buddy.alloc(order);
     if (pfn < 0) return -1;
     if (pkey !== 0) {
@@ -58,12 +66,12 @@ export class SlabPages {
    * @param order - of its block
    * @param pkey - its key
    */
-  giveBack({ start }: Slab, order: number, pkey: number): void {
+  giveBack({ start }: Slab, order: number, pkey: Pkey): void {
     const pfn = start / this.pageBytes;
     for (let page = 0; page < 1 << order; page++) this.slabByPage.delete(pfn + page);
     // A page that cannot lose its key must not be used for anything else: it is leaked, as Linux does.
-    if (pkey !== 0 && this.setPkey(pfn, 1 << order, 0) !== 0) return;
-    this.buddy.free(pfn, order);
+    if (pkey !== 0 && this.setPkey(toPfn(pfn), 1 << order, toPkey(0)) !== 0) return;
+    this.buddy.free(toPfn(pfn), order);
   }
 
   /** Notes the slab of the pages of a block. @param slab - the slab @param order - of its block */
@@ -77,7 +85,7 @@ export class SlabPages {
     return this.slabByPage.get(Math.floor(address / this.pageBytes));
   }
 
-  private setPkey(pfn: number, pages: number, pkey: number): number {
+  private setPkey(pfn: Pfn, pages: number, pkey: Pkey): number {
     return this.setMemory.setMemoryPkey(this.linearMap.pageOf(pfn), pages, pkey);
   }
 }

@@ -1,5 +1,5 @@
 import { hex, KpkeysError } from "@kpkeys/core";
-import type { KernelMemory, SlabCache } from "@kpkeys/core/contracts";
+import type { KernelMemory, Pkey, SlabCache } from "@kpkeys/core/contracts";
 import { kernelBug } from "../kernel-bug.js";
 import type { WriteGuard } from "../write-guard.js";
 import type { Slab, SlabPages } from "./slab-pages.js";
@@ -11,7 +11,7 @@ export interface SlabParts {
   /** Pages of slabs. */
   readonly pages: SlabPages;
   /** Runs around writes inside a slab with a key: `kpkeys_slab_write(s)`. */
-  readonly writeGuard: WriteGuard<[pkey: number]>;
+  readonly writeGuard: WriteGuard<[pkey: Pkey]>;
 }
 
 /** Bounds of the number of empty slabs that a cache keeps (`MIN_PARTIAL`, `MAX_PARTIAL` of SLUB). */
@@ -65,7 +65,7 @@ export class KernelSlabCache implements SlabCache {
   constructor(
     readonly name: string,
     readonly size: number,
-    readonly pkey: number,
+    readonly pkey: Pkey,
     private readonly parts: SlabParts,
   ) {
     const { pageBytes } = parts.memory;

@@ -1,3 +1,4 @@
+import { toPfn } from "@kpkeys/core/contracts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { BuddyAllocator } from "../../src/mm/buddy.js";
@@ -11,8 +12,8 @@ const blockOf = (pfn: number): number => Math.floor((pfn - FIRST) / LARGEST);
 
 describe("pages of one mobility", () => {
   it("lie in largest blocks of their own as long as there are any, and keep the kind until all of a block is free", () => {
-    const buddy = new BuddyAllocator({ firstPfn: FIRST, endPfn: FIRST + 4 * LARGEST }, {});
-    buddy.addRange(FIRST, FIRST + 4 * LARGEST);
+    const buddy = new BuddyAllocator({ firstPfn: toPfn(FIRST), endPfn: FIRST + 4 * LARGEST }, {});
+    buddy.addRange(toPfn(FIRST), toPfn(FIRST + 4 * LARGEST));
     const kernel = Array.from({ length: 3 }, () => buddy.alloc(0));
     const user = Array.from({ length: 3 }, () => buddy.alloc(0, true));
     expect([new Set(kernel.map(blockOf)).size, new Set(user.map(blockOf)).size]).toEqual([1, 1]);
@@ -24,11 +25,11 @@ describe("pages of one mobility", () => {
 
   it("come from blocks of the other kind before an allocation fails", () => {
     for (const movable of [true, false]) {
-      const buddy = new BuddyAllocator({ firstPfn: FIRST, endPfn: FIRST + LARGEST }, {});
-      buddy.addRange(FIRST, FIRST + LARGEST);
+      const buddy = new BuddyAllocator({ firstPfn: toPfn(FIRST), endPfn: FIRST + LARGEST }, {});
+      buddy.addRange(toPfn(FIRST), toPfn(FIRST + LARGEST));
       const held = buddy.alloc(3, !movable);
       const all = Array.from({ length: LARGEST - 8 }, () => buddy.alloc(0, movable));
-      expect([all.includes(-1), new Set(all).size, buddy.alloc(0, movable), buddy.freePages]).toEqual([
+      expect([all.includes(toPfn(-1)), new Set(all).size, buddy.alloc(0, movable), buddy.freePages]).toEqual([
         false,
         LARGEST - 8,
         -1,
@@ -42,16 +43,16 @@ describe("pages of one mobility", () => {
 
   it("are never taken for a block that is larger than the largest", () => {
     for (const maxOrder of [10, 11, 13]) {
-      const buddy = new BuddyAllocator({ firstPfn: 0, endPfn: 2 ** 14 }, { maxPageOrder: maxOrder });
-      buddy.addRange(0, 2 ** 14);
+      const buddy = new BuddyAllocator({ firstPfn: toPfn(0), endPfn: 2 ** 14 }, { maxPageOrder: maxOrder });
+      buddy.addRange(toPfn(0), toPfn(2 ** 14));
       expect([buddy.maxOrder, buddy.alloc(maxOrder + 1), buddy.freePages]).toEqual([maxOrder, -1, 2 ** 14]);
       expect(buddy.alloc(maxOrder) % 2 ** maxOrder).toBe(0);
     }
   });
 
   it("are never taken from a block that is too small", () => {
-    const buddy = new BuddyAllocator({ firstPfn: FIRST, endPfn: FIRST + LARGEST }, {});
-    buddy.addRange(FIRST + 1, FIRST + 4);
+    const buddy = new BuddyAllocator({ firstPfn: toPfn(FIRST), endPfn: FIRST + LARGEST }, {});
+    buddy.addRange(toPfn(FIRST + 1), toPfn(FIRST + 4));
     expect([buddy.alloc(2), buddy.alloc(1), buddy.alloc(1), buddy.alloc(0), buddy.alloc(0)]).toEqual([
       -1,
       FIRST + 2,
@@ -71,9 +72,9 @@ describe("the allocator against a list of free pages", () => {
         fc.integer({ min: 1, max: 3000 }),
         fc.array(step, { maxLength: 120 }),
         (start, length, steps) => {
-          const buddy = new BuddyAllocator({ firstPfn: FIRST, endPfn: FIRST + 6144 }, {});
+          const buddy = new BuddyAllocator({ firstPfn: toPfn(FIRST), endPfn: FIRST + 6144 }, {});
           const end = start + length;
-          buddy.addRange(FIRST + start, FIRST + end);
+          buddy.addRange(toPfn(FIRST + start), toPfn(FIRST + end));
           expect([buddy.totalPages, buddy.freePages]).toEqual([length, length]);
           const isFree = new Set(Array.from({ length }, (_, i) => FIRST + start + i));
           const held: (readonly [pfn: number, order: number])[] = [];
@@ -85,7 +86,7 @@ describe("the allocator against a list of free pages", () => {
           for (const [order, frees, movable, which] of steps) {
             if (frees && held.length > 0) {
               const [pfn, of] = held.splice(which % held.length, 1)[0]!;
-              buddy.free(pfn, of);
+              buddy.free(toPfn(pfn), of);
               for (let i = 0; i < 2 ** of; i++) isFree.add(pfn + i);
             } else {
               const pfn = buddy.alloc(order, movable);
@@ -134,7 +135,7 @@ describe("reclaim", () => {
     ["nothing of what is less than a batch, else", 8, 128, 100, []],
   ])("asks a cache for %s", (_, seeks, batch, objects, expected) => {
     const { asked, reclaim } = cache(seeks, batch, objects);
-    reclaim.until(() => 1);
+    reclaim.until(() => toPfn(1));
     const first = asked.slice(0, expected.length);
     expect(first).toEqual(expected);
     if (expected.length === 0) expect(asked.length > 0).toBe(true);
@@ -144,20 +145,20 @@ describe("reclaim", () => {
     // 50 of 100 objects each time: all of them are asked for at the second.
     const { asked, reclaim } = cache(8, 128, 100);
     let attempts = 0;
-    expect(reclaim.until(() => ++attempts)).toBe(1);
+    expect(reclaim.until(() => toPfn(++attempts))).toBe(1);
     expect([asked, attempts]).toEqual([[100], 1]);
   });
 
   it("tries again after each success, and 16 times without one", () => {
     const { asked, reclaim } = cache(4, 1, 3);
     const attempts: number[] = [];
-    expect(reclaim.until(() => (attempts.push(asked.length), -1))).toBe(-1);
+    expect(reclaim.until(() => toPfn((attempts.push(asked.length), -1)))).toBe(-1);
     expect(attempts).toEqual([3]);
     let counts = 0;
     const busy = new Reclaim();
     busy.register({ name: "busy", seeks: 1, batch: 1, count: () => (counts++, 0), scan: () => 1 });
-    expect([busy.until(() => 7), counts]).toEqual([-1, 16]);
-    expect(new Reclaim().until(() => 7)).toBe(-1);
+    expect([busy.until(() => toPfn(7)), counts]).toEqual([-1, 16]);
+    expect(new Reclaim().until(() => toPfn(7))).toBe(-1);
   });
 
   it("stops a cache that says that it cannot, counts what it freed before, and asks all the caches", () => {
@@ -167,6 +168,6 @@ describe("reclaim", () => {
     reclaim.register({ name: "stops", seeks: 4, batch: 10, count: () => 30, scan: () => answers[asked++]! });
     let others = 0;
     reclaim.register({ name: "other", seeks: 4, batch: 1, count: () => 1, scan: () => (others++, 0) });
-    expect([reclaim.until(() => 3), asked, others]).toEqual([3, 2, 1]);
+    expect([reclaim.until(() => toPfn(3)), asked, others]).toEqual([3, 2, 1]);
   });
 });

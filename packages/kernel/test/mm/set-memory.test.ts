@@ -9,6 +9,9 @@ import {
   ProtectedObjects,
   SetMemory,
   StaticTablePages,
+  toPfn,
+  toPkey,
+  toVpn,
   Vmalloc,
 } from "@kpkeys/core/contracts";
 import type { TableAllocator } from "@kpkeys/core/contracts";
@@ -40,7 +43,7 @@ const IMAGE = Number(0xffffffff82000000n >> 14n);
 
 type Attach = NonNullable<NonNullable<Parameters<typeof boot>[1]>["attach"]>;
 type Words = readonly [high: number, low: number];
-const wordsOf = (page: number): Words => [pageHigh(page, PAGE_SHIFT), pageLow(page, PAGE_SHIFT)];
+const wordsOf = (page: number): Words => [pageHigh(toVpn(page), PAGE_SHIFT), pageLow(page, PAGE_SHIFT)];
 
 /** What the leaf of a page says. */
 interface Rights {
@@ -84,11 +87,11 @@ describe("set_memory_ro and its kin", () => {
     const service = machine.get(SetMemory);
     const page = machine.get(Vmalloc).alloc(5);
     const before = [0, 1, 2, 3, 4].map((i) => rightsOf(machine, page + i));
-    expect(service[set](page + 1, 3)).toBe(0);
+    expect(service[set](toVpn(page + 1), 3)).toBe(0);
     expect([0, 1, 2, 3, 4].map((i) => rightsOf(machine, page + i))).toEqual(
       before.map((rights, i) => (i >= 1 && i <= 3 ? { ...rights, [right]: value } : rights)),
     );
-    expect(service[reset](page + 1, 3)).toBe(0);
+    expect(service[reset](toVpn(page + 1), 3)).toBe(0);
     expect([0, 1, 2, 3, 4].map((i) => rightsOf(machine, page + i))).toEqual(before);
   });
 
@@ -120,11 +123,11 @@ describe("set_memory_ro and its kin", () => {
     const { firstPfn } = machine.memory;
     expect([
       service.setMemoryRo(page, 4),
-      service.setMemoryRo(page + 2, 3),
-      service.setMemoryRo(page + 3, 1),
-      service.setMemoryRo(page - 1, 2),
+      service.setMemoryRo(toVpn(page + 2), 3),
+      service.setMemoryRo(toVpn(page + 3), 1),
+      service.setMemoryRo(toVpn(page - 1), 2),
       service.setMemoryRo(linear.pageOf(firstPfn), 1),
-      service.setMemoryRo(page - 1, 0),
+      service.setMemoryRo(toVpn(page - 1), 0),
     ]).toEqual(Array(6).fill(EINVAL));
     expect(rightsOf(machine, page).writable).toBe(true);
     expect([
@@ -146,7 +149,7 @@ describe("set_memory_valid", () => {
     expect(allows(machine, page + 1, Access.READ)).toBe(true);
     expect(
       invalidations(machine, () => {
-        expect(service.setMemoryValid(page + 1, 2, false)).toBe(0);
+        expect(service.setMemoryValid(toVpn(page + 1), 2, false)).toBe(0);
       }),
     ).toBe(1);
     expect([0, 1, 2, 3].map((i) => rightsOf(machine, page + i))).toEqual(
@@ -166,11 +169,11 @@ describe("set_memory_valid", () => {
     const service = machine.get(SetMemory);
     const page = machine.get(Vmalloc).alloc(4);
     const writes = machine.counters().tableWrites;
-    expect([service.setMemoryValid(page, 5, false), service.setMemoryValid(page + 4, 1, false)]).toEqual([
+    expect([service.setMemoryValid(page, 5, false), service.setMemoryValid(toVpn(page + 4), 1, false)]).toEqual([
       EINVAL,
       EINVAL,
     ]);
-    expect(service.setMemoryValid(page + 4, 0, false)).toBe(0);
+    expect(service.setMemoryValid(toVpn(page + 4), 0, false)).toBe(0);
     expect([machine.counters().tableWrites, rightsOf(machine, page).valid]).toEqual([writes, true]);
   });
 });
@@ -184,7 +187,11 @@ describe("set_memory_pkey", () => {
     const page = (pfn: number): number => LINEAR + pfn - machine.memory.firstPfn;
     const set = (pfn: number, pages: number, key: number, tag = 0xff): number => {
       const [high, low] = wordsOf(page(pfn));
-      return service.setMemoryPkey(pageOf({ high: (high & 0xffffff) | (tag << 24), low }, PAGE_SHIFT), pages, key);
+      return service.setMemoryPkey(
+        pageOf({ high: (high & 0xffffff) | (tag << 24), low }, PAGE_SHIFT),
+        pages,
+        toPkey(key),
+      );
     };
     expect(
       invalidations(machine, () => {
@@ -218,7 +225,9 @@ describe("set_memory_pkey", () => {
       rightsOf(machine, LINEAR + pfn - machine.memory.firstPfn).key,
     ];
     const last = image.pfn + image.pages - 1;
-    expect([service.setImagePkey(last, 1, 2), service.setImagePkey(image.pfn, 2, 1)]).toEqual([0, 0]);
+    expect([service.setImagePkey(toPfn(last), 1, toPkey(2)), service.setImagePkey(image.pfn, 2, toPkey(1))]).toEqual([
+      0, 0,
+    ]);
     expect([key(last), key(image.pfn), key(image.pfn + 1), key(image.pfn + 2)]).toEqual([
       [2, 0],
       [1, 0],
@@ -226,12 +235,12 @@ describe("set_memory_pkey", () => {
       [0, 0],
     ]);
     expect([
-      service.setImagePkey(last, 2, 1),
-      service.setImagePkey(image.pfn - 1, 1, 1),
-      service.setImagePkey(image.pfn - 1, 2, 1),
-      service.setImagePkey(last + 1, 1, 1),
-      service.setImagePkey(last, 0, 1),
-      service.setImagePkey(last, 1, 3),
+      service.setImagePkey(toPfn(last), 2, toPkey(1)),
+      service.setImagePkey(toPfn(image.pfn - 1), 1, toPkey(1)),
+      service.setImagePkey(toPfn(image.pfn - 1), 2, toPkey(1)),
+      service.setImagePkey(toPfn(last + 1), 1, toPkey(1)),
+      service.setImagePkey(toPfn(last), 0, toPkey(1)),
+      service.setImagePkey(toPfn(last), 1, toPkey(3)),
     ]).toEqual(Array(6).fill(EINVAL));
     expect(service.counters.pkeyPages).toBe(3);
   });
@@ -241,7 +250,9 @@ describe("set_memory_pkey", () => {
     const service = machine.get(SetMemory);
     const image = kernelService(machine, StaticTablePages, KernelImage);
     const before = machine.digestTables();
-    expect([service.setMemoryPkey(0, 1, 1), service.setImagePkey(image.pfn, 1, 1)]).toEqual([0, 0]);
+    expect([service.setMemoryPkey(toVpn(0), 1, toPkey(1)), service.setImagePkey(image.pfn, 1, toPkey(1))]).toEqual([
+      0, 0,
+    ]);
     expect([machine.digestTables(), service.counters.pkeyCalls]).toEqual([before, 0]);
   });
 });
@@ -259,24 +270,28 @@ describe("set_direct_map", () => {
     expect(allows(machine, page, Access.READ)).toBe(true);
     expect(
       invalidations(machine, () => {
-        expect(service.setDirectMapInvalid(pfn)).toBe(0);
+        expect(service.setDirectMapInvalid(toPfn(pfn))).toBe(0);
       }),
     ).toBe(0);
     expect([rightsOf(machine, page), rightsOf(machine, page + 1).valid]).toEqual([{ ...before, valid: false }, true]);
     expect(staleTranslations(machine)).toBe(1);
     machine.cpus.current.mmu.invalidateAll();
-    kernelService(machine, SetMemory, KernelSetMemory).change(page, 1, machine.get(PageTableFormat).attributes.ro);
-    expect(service.setDirectMapDefault(pfn)).toBe(0);
+    kernelService(machine, SetMemory, KernelSetMemory).change(
+      toVpn(page),
+      1,
+      machine.get(PageTableFormat).attributes.ro,
+    );
+    expect(service.setDirectMapDefault(toPfn(pfn))).toBe(0);
     expect([rightsOf(machine, page), service.counters.directMapCalls]).toEqual([before, 2]);
     expect(
       invalidations(machine, () => {
-        expect(service.setDirectMapValid(pfn, 4, false)).toBe(0);
+        expect(service.setDirectMapValid(toPfn(pfn), 4, false)).toBe(0);
       }),
     ).toBe(1);
     expect([0, 1, 2, 3].map((i) => rightsOf(machine, page + i).valid)).toEqual([false, false, false, false]);
     expect(
       invalidations(machine, () => {
-        expect(service.setDirectMapValid(pfn, 4, true)).toBe(0);
+        expect(service.setDirectMapValid(toPfn(pfn), 4, true)).toBe(0);
       }),
     ).toBe(0);
     expect([rightsOf(machine, page + 3).valid, machine.counters().directMapCalls]).toEqual([true, 4]);
@@ -287,10 +302,10 @@ describe("set_direct_map", () => {
     const { service } = start(machine);
     const { endPfn, firstPfn } = machine.memory;
     expect([
-      service.setDirectMapInvalid(endPfn),
-      service.setDirectMapDefault(firstPfn - 1),
-      service.setDirectMapValid(endPfn - 1, 2, false),
-      service.setDirectMapValid(endPfn - 1, 0, false),
+      service.setDirectMapInvalid(toPfn(endPfn)),
+      service.setDirectMapDefault(toPfn(firstPfn - 1)),
+      service.setDirectMapValid(toPfn(endPfn - 1), 2, false),
+      service.setDirectMapValid(toPfn(endPfn - 1), 0, false),
     ]).toEqual([EINVAL, EINVAL, EINVAL, 0]);
     expect(service.counters.directMapCalls).toBe(0);
   });
@@ -298,14 +313,13 @@ describe("set_direct_map", () => {
   it("does nothing where the linear map cannot be changed: neither rodata=full nor a feature that protects tables", () => {
     const machine = boot({ boot: { rodata: "on" } });
     const { service, pfn, page } = start(machine);
-    expect([service.canSetDirectMap(), service.setDirectMapInvalid(pfn), rightsOf(machine, page).valid]).toEqual([
-      false,
-      0,
-      true,
-    ]);
-    expect([service.setDirectMapValid(machine.memory.endPfn, 1, false), service.counters.directMapCalls]).toEqual([
-      0, 0,
-    ]);
+    expect([service.canSetDirectMap(), service.setDirectMapInvalid(toPfn(pfn)), rightsOf(machine, page).valid]).toEqual(
+      [false, 0, true],
+    );
+    expect([
+      service.setDirectMapValid(toPfn(machine.memory.endPfn), 1, false),
+      service.counters.directMapCalls,
+    ]).toEqual([0, 0]);
     expect(boot().get(SetMemory).canSetDirectMap()).toBe(true);
   });
 
@@ -316,7 +330,7 @@ describe("set_direct_map", () => {
         provide(container, KpkeysArch, overriding(original, { supportsKpkeysEarly: () => early }));
       });
       const attach: Attach = (_, container) => {
-        resolve(container, ProtectedObjects).declare({ feature: "test", tablePkey: 2 });
+        resolve(container, ProtectedObjects).declare({ feature: "test", tablePkey: toPkey(2) });
       };
       const machine = boot({ boot: { rodata: "on" } }, { arch, attach });
       expect(machine.get(SetMemory).canSetDirectMap()).toBe(early);
@@ -335,7 +349,7 @@ describe("a linear map of blocks", () => {
   const first = (machine: Machine): number => LINEAR + (machine.memory.firstPfn - machine.memory.firstPfn);
   const { ro } = boot().get(PageTableFormat).attributes;
   const change = (machine: Machine, page: number, pages: number): number =>
-    kernelService(machine, SetMemory, KernelSetMemory).change(page, pages, ro);
+    kernelService(machine, SetMemory, KernelSetMemory).change(toVpn(page), pages, ro);
 
   it("is split where a change covers a part of a block, each end by itself; each page stays where it was", () => {
     const machine = blocks();
@@ -382,7 +396,11 @@ describe("a linear map of blocks", () => {
         for (const i of looked) if (rightsOf(machine, start + i).executable) executable.add(i);
         for (const [at, length, opens] of all) {
           const pages = Math.min(length, 4 * ENTRIES - at);
-          const status = kernelService(machine, SetMemory, KernelSetMemory).change(start + at, pages, opens ? x : nx);
+          const status = kernelService(machine, SetMemory, KernelSetMemory).change(
+            toVpn(start + at),
+            pages,
+            opens ? x : nx,
+          );
           expect(status).toBe(0);
           for (let i = at; i < at + pages; i++) {
             if (opens) executable.add(i);
@@ -431,7 +449,7 @@ describe("a linear map of blocks", () => {
     const attach: Attach = (points, container) => {
       points.on("initPhase", (phase) => {
         if (phase === "smp" || phase === "system_features") {
-          early.push(resolve(container, SetMemory).setMemoryValid(LINEAR + 2 * ENTRIES + 1, 1, true));
+          early.push(resolve(container, SetMemory).setMemoryValid(toVpn(LINEAR + 2 * ENTRIES + 1), 1, true));
         }
       });
       points.on("tablePageCtor", () => (booted ? ENOMEM : 0));
@@ -461,7 +479,7 @@ describe("a linear map of blocks", () => {
         free: (pfn) => {
           pages().free(pfn, 0);
         },
-        allocEarly: () => -1,
+        allocEarly: () => toPfn(-1),
         prepareSplit: () => (prepared++, answer),
         readyForSplit: () => --ready <= 0,
       };

@@ -1,4 +1,14 @@
-import { ExtensionPoints, LazyMmu, PageAllocator, PageTableFormat, PageTables, SETTERS } from "@kpkeys/core/contracts";
+import {
+  ExtensionPoints,
+  LazyMmu,
+  PageAllocator,
+  PageTableFormat,
+  PageTables,
+  SETTERS,
+  toLevel,
+  toPfn,
+  toVpn,
+} from "@kpkeys/core/contracts";
 import type { FaultReport, Guard, KpkeysState, Setter } from "@kpkeys/core/contracts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -55,105 +65,105 @@ const CALLS: readonly (readonly [Setter, number, (tables: PageTables, table: num
     "set_pte",
     1,
     (tables, table) => {
-      tables.setPte(table, 3, { high: 1, low: LEAF | 0x4000 });
+      tables.setPte(toPfn(table), 3, { high: 1, low: LEAF | 0x4000 });
     },
   ],
   [
     "set_pte",
     5,
     (tables, table) => {
-      tables.setPtes(table, 3, { high: 1, low: LEAF | 0x4000 }, 5);
+      tables.setPtes(toPfn(table), 3, { high: 1, low: LEAF | 0x4000 }, 5);
     },
   ],
   [
     "set_pte",
     1,
     (tables, table) => {
-      tables.setPtes(table, 3, { high: 1, low: LEAF | 0x4000 }, 1);
+      tables.setPtes(toPfn(table), 3, { high: 1, low: LEAF | 0x4000 }, 1);
     },
   ],
   [
     "set_pmd",
     1,
     (tables, table) => {
-      tables.setPmd(table, 3, { high: 1, low: 2 });
+      tables.setPmd(toPfn(table), 3, { high: 1, low: 2 });
     },
   ],
   [
     "set_pud",
     1,
     (tables, table) => {
-      tables.setPud(table, 3, { high: 1, low: 2 });
+      tables.setPud(toPfn(table), 3, { high: 1, low: 2 });
     },
   ],
   [
     "set_p4d",
     1,
     (tables, table) => {
-      tables.setP4d(table, 3, { high: 1, low: 2 });
+      tables.setP4d(toPfn(table), 3, { high: 1, low: 2 });
     },
   ],
   [
     "set_pgd",
     1,
     (tables, table) => {
-      tables.setPgd(table, 3, { high: 1, low: 2 });
+      tables.setPgd(toPfn(table), 3, { high: 1, low: 2 });
     },
   ],
   [
     "ptep_test_and_clear_young",
     1,
     (tables, table) => {
-      tables.ptepTestAndClearYoung(table, 3);
+      tables.ptepTestAndClearYoung(toPfn(table), 3);
     },
   ],
   [
     "ptep_get_and_clear",
     1,
     (tables, table) => {
-      tables.ptepGetAndClear(table, 3);
+      tables.ptepGetAndClear(toPfn(table), 3);
     },
   ],
   [
     "ptep_get_and_clear",
     4,
     (tables, table) => {
-      tables.clearFullPtes(table, 3, 4);
+      tables.clearFullPtes(toPfn(table), 3, 4);
     },
   ],
   [
     "ptep_set_wrprotect",
     1,
     (tables, table) => {
-      tables.ptepSetWrprotect(table, 3);
+      tables.ptepSetWrprotect(toPfn(table), 3);
     },
   ],
   [
     "ptep_set_wrprotect",
     4,
     (tables, table) => {
-      tables.wrprotectPtes(table, 3, 4);
+      tables.wrprotectPtes(toPfn(table), 3, 4);
     },
   ],
   [
     "clear_young_dirty_pte",
     1,
     (tables, table) => {
-      tables.clearYoungDirtyPte(table, 3, true, true);
+      tables.clearYoungDirtyPte(toPfn(table), 3, true, true);
     },
   ],
   [
     "pmdp_establish",
     1,
     (tables, table) => {
-      tables.pmdpEstablish(table, 3, { high: 1, low: LEAF });
+      tables.pmdpEstablish(toPfn(table), 3, { high: 1, low: LEAF });
     },
   ],
   [
     "ptep_set_access_flags",
     1,
     (tables, table) => {
-      tables.ptepSetAccessFlags(table, 3, { high: 0, low: LEAF });
+      tables.ptepSetAccessFlags(toPfn(table), 3, { high: 0, low: LEAF });
     },
   ],
 ];
@@ -300,19 +310,23 @@ describe("setters of state", () => {
           table.put(index, high, low);
           return [act(), ...table.at(index)];
         };
-        expect(after(() => tables.ptepTestAndClearYoung(pfn, index))).toEqual([!of.old, high, low | OLD]);
+        expect(after(() => tables.ptepTestAndClearYoung(toPfn(pfn), index))).toEqual([!of.old, high, low | OLD]);
         expect(
           after(() => {
-            tables.ptepSetWrprotect(pfn, index);
+            tables.ptepSetWrprotect(toPfn(pfn), index);
           }),
         ).toEqual([undefined, high, low | NO_WRITE]);
         expect(
           after(() => {
-            tables.clearYoungDirtyPte(pfn, index, young, dirty);
+            tables.clearYoungDirtyPte(toPfn(pfn), index, young, dirty);
           }),
         ).toEqual([undefined, high, low | (young ? OLD : 0) | (dirty ? CLEAN : 0)]);
-        expect(after(() => tables.ptepGetAndClear(pfn, index))).toEqual([{ high, low }, 0, 0]);
-        expect(after(() => tables.pmdpEstablish(pfn, index, { high: 5, low: 9 }))).toEqual([{ high, low }, 5, 9]);
+        expect(after(() => tables.ptepGetAndClear(toPfn(pfn), index))).toEqual([{ high, low }, 0, 0]);
+        expect(after(() => tables.pmdpEstablish(toPfn(pfn), index, { high: 5, low: 9 }))).toEqual([
+          { high, low },
+          5,
+          9,
+        ]);
       }),
     );
   });
@@ -325,7 +339,7 @@ describe("setters of state", () => {
         const [high, low] = wordsOf(of);
         table.put(7, high, low);
         const [wantedHigh, wantedLow] = wordsOf({ ...of, write: wanted.write, old: wanted.old, clean: wanted.clean });
-        const changed = tables.ptepSetAccessFlags(pfn, 7, { high: wantedHigh, low: wantedLow });
+        const changed = tables.ptepSetAccessFlags(toPfn(pfn), 7, { high: wantedHigh, low: wantedLow });
         expect(changed).toBe(wantedLow !== low);
         expect(table.at(7)).toEqual([
           high,
@@ -336,12 +350,12 @@ describe("setters of state", () => {
     table.put(7, 0, LEAF);
     expect(
       table.writes(() => {
-        tables.ptepSetAccessFlags(pfn, 7, { high: 0, low: LEAF });
+        tables.ptepSetAccessFlags(toPfn(pfn), 7, { high: 0, low: LEAF });
       }),
     ).toEqual({});
     expect(
       table.writes(() => {
-        tables.ptepSetAccessFlags(pfn, 7, { high: 1, low: LEAF });
+        tables.ptepSetAccessFlags(toPfn(pfn), 7, { high: 1, low: LEAF });
       }),
     ).toEqual({ ptep_set_access_flags: 1 });
   });
@@ -383,7 +397,7 @@ describe("setters of runs", () => {
         expect(
           table.writes(() => {
             const [high, low] = words(0);
-            tables.setPtes(table.pfn, index, { high, low }, count);
+            tables.setPtes(toPfn(table.pfn), index, { high, low }, count);
           }),
         ).toEqual({ set_pte: count });
         expect(entries()).toEqual(all.map(words));
@@ -391,14 +405,14 @@ describe("setters of runs", () => {
 
         expect(
           table.writes(() => {
-            tables.wrprotectPtes(table.pfn, index, count);
+            tables.wrprotectPtes(toPfn(table.pfn), index, count);
           }),
         ).toEqual({ ptep_set_wrprotect: count });
         expect(entries()).toEqual(all.map((i) => [words(i)[0], words(i)[1] | NO_WRITE]));
 
         expect(
           table.writes(() => {
-            tables.clearFullPtes(table.pfn, index, count);
+            tables.clearFullPtes(toPfn(table.pfn), index, count);
           }),
         ).toEqual({ ptep_get_and_clear: count });
         expect(table.used()).toEqual([]);
@@ -413,7 +427,7 @@ describe("the setter of a level", () => {
     const table = new Table();
     const by = (level: number): unknown =>
       table.writes(() => {
-        table.tables.setEntry(level, table.pfn, 1, { high: 2, low: 3 });
+        table.tables.setEntry(toLevel(level), toPfn(table.pfn), 1, { high: 2, low: 3 });
       });
     expect([by(0), by(1), by(2)]).toEqual([{ set_pud: 1 }, { set_pmd: 1 }, { set_pte: 1 }]);
     expect(table.at(1)).toEqual([2, 3]);
@@ -437,32 +451,32 @@ describe("barriers of setters", () => {
     asked.length = 0;
     expect(
       barriers(() => {
-        tables.setPte(pfn, 0, { high: 1, low: 5 });
+        tables.setPte(toPfn(pfn), 0, { high: 1, low: 5 });
       }),
     ).toBe(1);
     expect(
       barriers(() => {
-        tables.setPte(pfn, 0, { high: 1, low: 4 });
+        tables.setPte(toPfn(pfn), 0, { high: 1, low: 4 });
       }),
     ).toBe(0);
     expect(
       barriers(() => {
-        tables.setPtes(pfn, 0, { high: 1, low: 5 }, 9);
+        tables.setPtes(toPfn(pfn), 0, { high: 1, low: 5 }, 9);
       }),
     ).toBe(1);
     expect(
       barriers(() => {
-        tables.setPtes(pfn, 0, { high: 1, low: 4 }, 9);
+        tables.setPtes(toPfn(pfn), 0, { high: 1, low: 4 }, 9);
       }),
     ).toBe(0);
     expect(
       barriers(() => {
-        tables.setPmd(pfn, 0, { high: 1, low: 5 });
+        tables.setPmd(toPfn(pfn), 0, { high: 1, low: 5 });
       }),
     ).toBe(1);
     expect(
       barriers(() => {
-        tables.setPmd(pfn, 0, { high: 1, low: 4 });
+        tables.setPmd(toPfn(pfn), 0, { high: 1, low: 4 });
       }),
     ).toBe(0);
     expect(asked).toEqual([
@@ -476,16 +490,16 @@ describe("barriers of setters", () => {
     expect(
       barriers(() => {
         lazy.enable();
-        for (let i = 0; i < 9; i++) tables.setPte(pfn, i, { high: 1, low: 5 });
+        for (let i = 0; i < 9; i++) tables.setPte(toPfn(pfn), i, { high: 1, low: 5 });
         expect(machine.counters().setterBarriers).toBe(tables.counters.barriers);
         lazy.disable();
       }),
     ).toBe(1);
     expect(
       barriers(() => {
-        tables.ptepGetAndClear(pfn, 0);
-        tables.pmdpEstablish(pfn, 0, { high: 1, low: 5 });
-        tables.ptepSetWrprotect(pfn, 0);
+        tables.ptepGetAndClear(toPfn(pfn), 0);
+        tables.pmdpEstablish(toPfn(pfn), 0, { high: 1, low: 5 });
+        tables.ptepSetWrprotect(toPfn(pfn), 0);
       }),
     ).toBe(0);
   });
@@ -496,32 +510,33 @@ describe("the walk of tables", () => {
     const { tables, machine } = new Table();
     const format = machine.get(PageTableFormat);
     const page = 2 ** 33 + 5;
-    const root = tables.allocTable("user", 0);
-    const middle = tables.allocTable("user", 1);
-    const last = tables.allocTable("user", 2);
-    const tablesAt = (): (number | undefined)[] => [0, 1, 2].map((level) => tables.entryAt(root, level, page)?.table);
+    const root = tables.allocTable("user", toLevel(0));
+    const middle = tables.allocTable("user", toLevel(1));
+    const last = tables.allocTable("user", toLevel(2));
+    const tablesAt = (): (number | undefined)[] =>
+      [0, 1, 2].map((level) => tables.entryAt(root, toLevel(level), toVpn(page))?.table);
     const link = (level: number, table: number): void => {
       const entry = { high: 0, low: 0 };
-      format.makeTable(entry, table, true);
-      tables.entryAt(root, level, page)!.set(entry);
+      format.makeTable(entry, toPfn(table), true);
+      tables.entryAt(root, toLevel(level), toVpn(page))!.set(entry);
     };
     expect(tablesAt()).toEqual([root, undefined, undefined]);
     link(0, middle);
     expect(tablesAt()).toEqual([root, middle, undefined]);
     link(1, last);
     expect(tablesAt()).toEqual([root, middle, last]);
-    expect(tables.entryAt(root, 2, page)).toMatchObject({ level: 2, index: 5, page, pages: 1 });
-    tables.entryAt(root, 1, page)!.set({ high: 0, low: LEAF });
+    expect(tables.entryAt(root, toLevel(2), toVpn(page))).toMatchObject({ level: 2, index: 5, page, pages: 1 });
+    tables.entryAt(root, toLevel(1), toVpn(page))!.set({ high: 0, low: LEAF });
     expect(tablesAt()).toEqual([root, middle, undefined]);
   });
 
   it("counts what it reads", () => {
     const { tables, pfn } = new Table();
     const before = tables.counters.reads;
-    tables.read(pfn, 0);
-    tables.read(pfn, 1);
-    tables.ptepSetAccessFlags(pfn, 0, { high: 0, low: LEAF });
-    tables.setPte(pfn, 0, { high: 0, low: LEAF });
+    tables.read(toPfn(pfn), 0);
+    tables.read(toPfn(pfn), 1);
+    tables.ptepSetAccessFlags(toPfn(pfn), 0, { high: 0, low: LEAF });
+    tables.setPte(toPfn(pfn), 0, { high: 0, low: LEAF });
     expect(tables.counters.reads - before).toBe(3);
   });
 });

@@ -7,6 +7,10 @@ import {
   PageTableFormat,
   PageTables,
   StaticTablePages,
+  toAsid,
+  toLevel,
+  toPfn,
+  toVpn,
   Vmalloc,
 } from "@kpkeys/core/contracts";
 import type { EntryCursor, Observer, PgtableArch, TableAllocator } from "@kpkeys/core/contracts";
@@ -74,7 +78,7 @@ describe("a table page from the buddy allocator", () => {
     const tables = machine.get(PageTables);
     calls.length = 0;
     const made = (["pgd", "pmd", "pte"] as const).map(
-      (name, level) => [name, tables.allocTable(level === 1 ? "kernel" : "user", level)] as const,
+      (name, level) => [name, tables.allocTable(level === 1 ? "kernel" : "user", toLevel(level))] as const,
     );
     expect(calls).toEqual(
       made.flatMap(([name, pfn]) => [
@@ -159,11 +163,11 @@ describe("a table page from the buddy allocator", () => {
       [pfn, "user", true],
       [pfn, "user", false],
     ]);
-    expect([tables.sourceOf(tables.root), tables.sourceOf(-5), tables.sourceOf(machine.memory.endPfn + 9)]).toEqual([
-      "static",
-      undefined,
-      undefined,
-    ]);
+    expect([
+      tables.sourceOf(tables.root),
+      tables.sourceOf(toPfn(-5)),
+      tables.sourceOf(toPfn(machine.memory.endPfn + 9)),
+    ]).toEqual(["static", undefined, undefined]);
   });
 });
 
@@ -205,12 +209,12 @@ describe("table pages of boot", () => {
           record(points, ["tablePageAllocated", "tablePageFreeing", "tablePageCtor", "tablePageDtor"], calls);
           const early: number[] = [];
           const allocator: TableAllocator = {
-            alloc: () => (given.push(resolve(container, PageAllocator).alloc(0)), given.at(-1)!),
+            alloc: () => toPfn((given.push(resolve(container, PageAllocator).alloc(0)), given.at(-1)!)),
             free: (pfn) => void freed.push(pfn),
-            allocEarly: (source) => {
-              if (source !== "vmemmap") return -1;
+            allocEarly(source) {
+              if (source !== "vmemmap") return toPfn(-1);
               early.push(resolve(container, EarlyMemory).alloc(1, 1));
-              return early.at(-1)!;
+              return toPfn(early.at(-1)!);
             },
             prepareSplit: () => 0,
             readyForSplit: () => true,
@@ -255,12 +259,12 @@ describe.each([
     it("an entry of the root is read and written whatever its address, and only there through the slot, with an invalidation", () => {
       const machine = boot({}, { arch });
       const tables = machine.get(PageTables);
-      const other = tables.allocTable("kernel", 0);
+      const other = tables.allocTable("kernel", toLevel(0));
       const cost = (table: number): number => {
         const before = machine.counters();
-        tables.setPgd(table, 77, { high: 3, low: 4 });
+        tables.setPgd(toPfn(table), 77, { high: 3, low: 4 });
         expect([machine.memory.readHigh(table, 77), machine.memory.readLow(table, 77)]).toEqual([3, 4]);
-        expect(tables.read(table, 77)).toEqual({ high: 3, low: 4 });
+        expect(tables.read(toPfn(table), 77)).toEqual({ high: 3, low: 4 });
         const after = machine.counters();
         expect(after.writesBySetter.set_pgd - before.writesBySetter.set_pgd).toBe(1);
         return after.tlbInvalidations - before.tlbInvalidations;
@@ -362,8 +366,8 @@ describe("operations and locks", () => {
     ).toThrow("fails");
     expect([inner(1), log]).toEqual([2, [...around, ...around]]);
     log.length = 0;
-    sections!.lock(7);
-    sections!.unlock(7);
+    sections!.lock(toPfn(7));
+    sections!.unlock(toPfn(7));
     expect(log).toEqual([
       ["lock", 7, 1],
       ["lock", 7, 2],
@@ -380,9 +384,9 @@ describe("an invalidation", () => {
     const machine = boot({ cpus: 2 }, { observer });
     seen.length = 0;
     const tlb = new TlbFlush(machine.cpus, machine.get(PageTableFormat));
-    tlb.range(2 ** 18 + 1, 1);
-    tlb.range(2 ** 18 + 1, 3);
-    tlb.addressSpace(5);
+    tlb.range(toVpn(2 ** 18 + 1), 1);
+    tlb.range(toVpn(2 ** 18 + 1), 3);
+    tlb.addressSpace(toAsid(5));
     expect(seen).toEqual([
       [0, 1, 0x4000, 1],
       [1, 1, 0x4000, 1],
@@ -413,7 +417,7 @@ it("a table for kernel addresses is made where it is missing, once, under the lo
     ["tableLocked", above],
     ["tableUnlocking", above],
   ]);
-  expect([above === table, machine.get(PageTables).sourceOf(table)]).toEqual([false, "kernel"]);
+  expect([above === table, machine.get(PageTables).sourceOf(toPfn(table))]).toEqual([false, "kernel"]);
   machine.get(Vmalloc).alloc(ENTRIES / 4);
   expect(calls).toHaveLength(2);
 });

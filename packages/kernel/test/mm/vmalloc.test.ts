@@ -1,4 +1,5 @@
-import { PageAllocator, PageTables, Vmalloc } from "@kpkeys/core/contracts";
+import { PageAllocator, PageTables, toPfn, toVpn, Vmalloc } from "@kpkeys/core/contracts";
+import type { Pfn } from "@kpkeys/core/contracts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Machine } from "../../src/machine.js";
@@ -47,8 +48,8 @@ describe("vmalloc", () => {
         for (const [frees, pages, ram] of all) {
           const area = frees ? areas.shift() : undefined;
           if (area !== undefined) {
-            if (area.ram) vmalloc.unmapRam(area.page);
-            else vmalloc.free(area.page);
+            if (area.ram) vmalloc.unmapRam(toVpn(area.page));
+            else vmalloc.free(toVpn(area.page));
             for (let i = 0; i < area.pages; i++) expect(frameOf(machine, area.page + i)).toBe(-1);
             continue;
           }
@@ -65,8 +66,8 @@ describe("vmalloc", () => {
         const owned = areas.filter(({ ram }) => !ram).reduce((sum, { pages }) => sum + pages, 0);
         expect(before - free(machine)).toBe(owned);
         for (const { page, ram } of areas)
-          if (ram) vmalloc.unmapRam(page);
-          else vmalloc.free(page);
+          if (ram) vmalloc.unmapRam(toVpn(page));
+          else vmalloc.free(toVpn(page));
         expect(free(machine)).toBe(before);
         expect(staleTranslations(machine)).toBe(0);
       }),
@@ -85,7 +86,7 @@ describe("vmalloc", () => {
       },
     );
     const vmalloc = machine.get(Vmalloc);
-    vmalloc.mapRam(Array<number>(ENTRIES - 4).fill(7));
+    vmalloc.mapRam(Array<Pfn>(ENTRIES - 4).fill(toPfn(7)));
     calls.length = 0;
     const section = ["lazyMmuEnter", "lazyMmuLeave"];
     const page = vmalloc.alloc(5);
@@ -110,7 +111,7 @@ describe("vmalloc", () => {
     const before = free(machine);
     expect([vmalloc.alloc(8), free(machine)]).toEqual([-1, before]);
     const page = vmalloc.alloc(3);
-    expect([page, vmalloc.alloc(4), vmalloc.mapRam([1, 2, 3, 4])]).toEqual([START, -1, -1]);
+    expect([page, vmalloc.alloc(4), vmalloc.mapRam([toPfn(1), toPfn(2), toPfn(3), toPfn(4)])]).toEqual([START, -1, -1]);
     expect([vmalloc.alloc(3), vmalloc.alloc(1)]).toEqual([START + 4, -1]);
     vmalloc.free(page);
     expect([vmalloc.alloc(1), vmalloc.alloc(1), vmalloc.alloc(1)]).toEqual([START, START + 2, -1]);
@@ -127,25 +128,25 @@ describe("vmalloc", () => {
     [
       "vfree of nothing",
       (vmalloc: Vmalloc, page: number) => {
-        vmalloc.free(page + 9);
+        vmalloc.free(toVpn(page + 9));
       },
     ],
     [
       "vfree of a page inside an area",
       (vmalloc: Vmalloc, page: number) => {
-        vmalloc.free(page + 1);
+        vmalloc.free(toVpn(page + 1));
       },
     ],
     [
       "vm_unmap_ram of what vmalloc gave",
       (vmalloc: Vmalloc, page: number) => {
-        vmalloc.unmapRam(page);
+        vmalloc.unmapRam(toVpn(page));
       },
     ],
     [
       "vfree of what vm_map_ram gave",
       (vmalloc: Vmalloc) => {
-        vmalloc.free(vmalloc.mapRam([7]));
+        vmalloc.free(vmalloc.mapRam([toPfn(7)]));
       },
     ],
   ])("refuses %s, and stays as it is", (_, act) => {
@@ -161,19 +162,19 @@ describe("vmalloc", () => {
 
   it("knows the frames of a run of pages of one area", () => {
     const vmalloc = kernelService(boot(), Vmalloc, KernelVmalloc);
-    const frames = [11, 12, 33];
+    const frames = [11, 12, 33].map(toPfn);
     const page = vmalloc.mapRam(frames);
-    const other = vmalloc.mapRam([44]);
+    const other = vmalloc.mapRam([toPfn(44)]);
     expect(other).toBe(page + 4);
     expect([
       vmalloc.framesAt(page, 3),
-      vmalloc.framesAt(page + 1, 2),
-      vmalloc.framesAt(page + 1, 1),
+      vmalloc.framesAt(toVpn(page + 1), 2),
+      vmalloc.framesAt(toVpn(page + 1), 1),
       vmalloc.framesAt(page, 0),
       vmalloc.framesAt(page, 4),
-      vmalloc.framesAt(page + 3, 0),
-      vmalloc.framesAt(page - 1, 1),
-      vmalloc.framesAt(page + 2, 2),
+      vmalloc.framesAt(toVpn(page + 3), 0),
+      vmalloc.framesAt(toVpn(page - 1), 1),
+      vmalloc.framesAt(toVpn(page + 2), 2),
       vmalloc.framesAt(other, 1),
     ]).toEqual([frames, [12, 33], [12], [], undefined, undefined, undefined, undefined, [44]]);
   });
@@ -218,6 +219,6 @@ describe("vmalloc_huge", () => {
     calls.length = 0;
     own.get(Vmalloc).alloc(8, true);
     expect(calls).toHaveLength(2);
-    expect(own.get(PageTables).sourceOf(entryOf(own, START).table)).toBe("kernel");
+    expect(own.get(PageTables).sourceOf(toPfn(entryOf(own, START).table))).toBe("kernel");
   });
 });

@@ -1,4 +1,4 @@
-import { Cpus, LinearMap, OK, pageOf, PageTableFormat, PgtableArch } from "@kpkeys/core/contracts";
+import { Cpus, LinearMap, OK, pageOf, PageTableFormat, PgtableArch, toPfn } from "@kpkeys/core/contracts";
 import { expect, it } from "vitest";
 import { addressText } from "@kpkeys/core";
 import { pageOfAddress } from "../../src/mm/addresses.js";
@@ -12,7 +12,7 @@ function levelsOf(bytes: number, extras: Extras = {}, start = 0x40000000): reado
   const { levels } = machine.get(PageTableFormat).geometry;
   const { firstPfn, endPfn } = machine.memory;
   const first = pageOfAddress(machine.get(PgtableArch).layout.vmemmap, PAGE_SHIFT);
-  const { high, low } = machine.get(LinearMap).structPage(endPfn - 1);
+  const { high, low } = machine.get(LinearMap).structPage(toPfn(endPfn - 1));
   const last = pageOf({ high, low }, PAGE_SHIFT);
   expect((last + 1 - first) * 2 ** PAGE_SHIFT).toBeGreaterThanOrEqual((endPfn - firstPfn) * 64);
   return Array.from({ length: last + 1 - first }, (_, i) => {

@@ -1,4 +1,13 @@
-import { Access, MapFlag, PageAllocator, PageTableFormat, PageTables, Prot } from "@kpkeys/core/contracts";
+import {
+  Access,
+  MapFlag,
+  PageAllocator,
+  PageTableFormat,
+  PageTables,
+  Prot,
+  toPfn,
+  toVpn,
+} from "@kpkeys/core/contracts";
 import type { Mm } from "@kpkeys/core/contracts";
 import { describe, expect, it } from "vitest";
 import { boot, ENTRIES, frameOf, PAGE_SHIFT } from "../support/machine.js";
@@ -30,25 +39,25 @@ describe("a range of a system call", () => {
   ])("is %s", (_, page, pages, isGood) => {
     const { spaces, mm } = new Process();
     const calls = [
-      spaces.mmap(mm, page, pages, RW, ANONYMOUS),
-      spaces.mprotect(mm, page, pages, Prot.READ),
-      spaces.madvise(mm, page, pages, 0),
-      spaces.munmap(mm, page, pages),
+      spaces.mmap(mm, toVpn(page), pages, RW, ANONYMOUS),
+      spaces.mprotect(mm, toVpn(page), pages, Prot.READ),
+      spaces.madvise(mm, toVpn(page), pages, 0),
+      spaces.munmap(mm, toVpn(page), pages),
     ];
     expect(calls).toEqual(isGood ? [0, 0, 0, 0] : [ENOMEM, ENOMEM, EINVAL, EINVAL]);
   });
 
   it("of mremap is good at both places; only the old one may be empty", () => {
     const { spaces, mm } = new Process();
-    spaces.mmap(mm, BASE, 4, RW, SHARED);
+    spaces.mmap(mm, toVpn(BASE), 4, RW, SHARED);
     expect([
-      spaces.mremap(mm, MINIMUM - 1, 1, BASE + 8, 1),
-      spaces.mremap(mm, MINIMUM - 1, 0, BASE + 8, 1),
-      spaces.mremap(mm, BASE, 1, MINIMUM - 1, 1),
-      spaces.mremap(mm, BASE, 1, END - 1, 2),
-      spaces.mremap(mm, BASE, 1, BASE + 8, 0),
-      spaces.mremap(mm, BASE, 0, BASE + 8, 1),
-      spaces.mremap(mm, BASE, 1, MINIMUM, 1),
+      spaces.mremap(mm, toVpn(MINIMUM - 1), 1, toVpn(BASE + 8), 1),
+      spaces.mremap(mm, toVpn(MINIMUM - 1), 0, toVpn(BASE + 8), 1),
+      spaces.mremap(mm, toVpn(BASE), 1, toVpn(MINIMUM - 1), 1),
+      spaces.mremap(mm, toVpn(BASE), 1, toVpn(END - 1), 2),
+      spaces.mremap(mm, toVpn(BASE), 1, toVpn(BASE + 8), 0),
+      spaces.mremap(mm, toVpn(BASE), 0, toVpn(BASE + 8), 1),
+      spaces.mremap(mm, toVpn(BASE), 1, toVpn(MINIMUM), 1),
     ]).toEqual([EINVAL, EINVAL, EINVAL, EINVAL, EINVAL, 0, 0]);
   });
 });
@@ -57,18 +66,18 @@ describe("rights", () => {
   it("of mmap are read, write and execute, whatever else is asked for", () => {
     const { spaces, mm } = new Process();
     for (let prot = 0; prot < 64; prot++) {
-      spaces.mmap(mm, BASE, 1, prot, ANONYMOUS);
-      expect(spaces.protectionAt(mm, BASE)).toBe(prot & 7);
+      spaces.mmap(mm, toVpn(BASE), 1, prot, ANONYMOUS);
+      expect(spaces.protectionAt(mm, toVpn(BASE))).toBe(prot & 7);
     }
   });
 
   it("of mprotect may have PROT_SEM, PROT_GROWSDOWN and PROT_GROWSUP, and no other bit", () => {
     const { spaces, mm } = new Process();
-    spaces.mmap(mm, BASE, 1, RW, ANONYMOUS);
+    spaces.mmap(mm, toVpn(BASE), 1, RW, ANONYMOUS);
     for (let bit = 0; bit < 31; bit++) {
       const isKnown = bit < 4 || bit === 24 || bit === 25;
-      expect(spaces.mprotect(mm, BASE, 1, 2 ** bit)).toBe(isKnown ? 0 : EINVAL);
-      if (isKnown) expect(spaces.protectionAt(mm, BASE)).toBe((2 ** bit) & 7);
+      expect(spaces.mprotect(mm, toVpn(BASE), 1, 2 ** bit)).toBe(isKnown ? 0 : EINVAL);
+      if (isKnown) expect(spaces.protectionAt(mm, toVpn(BASE))).toBe((2 ** bit) & 7);
     }
   });
 });
@@ -137,14 +146,14 @@ describe("an address space", () => {
 
   it("knows where the mapping nearest below a page ends", () => {
     const { spaces, mm } = new Process();
-    spaces.mmap(mm, BASE, 2, RW, ANONYMOUS);
-    expect([0, 1, 2, 9].map((i) => spaces.endBelow(mm, BASE + i))).toEqual([0, BASE + 1, BASE + 2, BASE + 2]);
+    spaces.mmap(mm, toVpn(BASE), 2, RW, ANONYMOUS);
+    expect([0, 1, 2, 9].map((i) => spaces.endBelow(mm, toVpn(BASE + i)))).toEqual([0, BASE + 1, BASE + 2, BASE + 2]);
   });
 
   it("of another maker is refused", () => {
     const { spaces } = new Process();
-    const stranger: Mm = { id: 77, root: 0, tablePages: 0, users: 1 };
-    expect(() => spaces.munmap(stranger, BASE, 1)).toThrow(
+    const stranger: Mm = { id: 77, root: toPfn(0), tablePages: 0, users: 1 };
+    expect(() => spaces.munmap(stranger, toVpn(BASE), 1)).toThrow(
       expect.objectContaining({ code: "ERR_API_MISUSE" }) as Error,
     );
   });
@@ -199,61 +208,71 @@ describe("brk", () => {
   it("begins where it is first told, grows with what may be read and written, and shrinks", () => {
     const process = new Process();
     const { spaces, mm } = process;
-    expect(spaces.brk(mm, BASE)).toBe(0);
-    expect(spaces.protectionAt(mm, BASE)).toBe(-1);
-    expect(spaces.brk(mm, BASE + 4)).toBe(0);
-    expect([BASE - 1, BASE, BASE + 3, BASE + 4].map((page) => spaces.protectionAt(mm, page))).toEqual([-1, RW, RW, -1]);
+    expect(spaces.brk(mm, toVpn(BASE))).toBe(0);
+    expect(spaces.protectionAt(mm, toVpn(BASE))).toBe(-1);
+    expect(spaces.brk(mm, toVpn(BASE + 4))).toBe(0);
+    expect([BASE - 1, BASE, BASE + 3, BASE + 4].map((page) => spaces.protectionAt(mm, toVpn(page)))).toEqual([
+      -1,
+      RW,
+      RW,
+      -1,
+    ]);
     process.touch(BASE + 3, WRITE);
-    expect(spaces.brk(mm, BASE + 4)).toBe(0);
-    expect(spaces.brk(mm, BASE + 2)).toBe(0);
-    expect([BASE + 1, BASE + 2].map((page) => spaces.protectionAt(mm, page))).toEqual([RW, -1]);
-    expect(spaces.brk(mm, BASE + 4)).toBe(0);
+    expect(spaces.brk(mm, toVpn(BASE + 4))).toBe(0);
+    expect(spaces.brk(mm, toVpn(BASE + 2))).toBe(0);
+    expect([BASE + 1, BASE + 2].map((page) => spaces.protectionAt(mm, toVpn(page)))).toEqual([RW, -1]);
+    expect(spaces.brk(mm, toVpn(BASE + 4))).toBe(0);
     expect(frameOf(process.machine, BASE + 3, mm.root)).toBe(-1);
     expect(process.touch(BASE + 3, READ)).toBe(1);
   });
 
   it("takes the place of what is mapped above the heap", () => {
     const { spaces, mm } = new Process();
-    spaces.brk(mm, BASE);
-    spaces.mmap(mm, BASE + 1, 1, Prot.READ, FILE);
-    spaces.brk(mm, BASE + 3);
-    expect([0, 1, 2].map((i) => spaces.protectionAt(mm, BASE + i))).toEqual([RW, RW, RW]);
+    spaces.brk(mm, toVpn(BASE));
+    spaces.mmap(mm, toVpn(BASE + 1), 1, Prot.READ, FILE);
+    spaces.brk(mm, toVpn(BASE + 3));
+    expect([0, 1, 2].map((i) => spaces.protectionAt(mm, toVpn(BASE + i)))).toEqual([RW, RW, RW]);
   });
 
   it("goes on in the child where the parent's heap ended", () => {
     const process = new Process();
-    process.spaces.brk(process.mm, BASE);
-    process.spaces.brk(process.mm, BASE + 2);
+    process.spaces.brk(process.mm, toVpn(BASE));
+    process.spaces.brk(process.mm, toVpn(BASE + 2));
     process.fork();
-    process.spaces.brk(process.mm, BASE + 5);
-    expect([1, 2, 4, 5].map((i) => process.spaces.protectionAt(process.mm, BASE + i))).toEqual([RW, RW, RW, -1]);
-    process.spaces.brk(process.mm, BASE + 1);
-    expect([0, 1].map((i) => process.spaces.protectionAt(process.mm, BASE + i))).toEqual([RW, -1]);
+    process.spaces.brk(process.mm, toVpn(BASE + 5));
+    expect([1, 2, 4, 5].map((i) => process.spaces.protectionAt(process.mm, toVpn(BASE + i)))).toEqual([RW, RW, RW, -1]);
+    process.spaces.brk(process.mm, toVpn(BASE + 1));
+    expect([0, 1].map((i) => process.spaces.protectionAt(process.mm, toVpn(BASE + i)))).toEqual([RW, -1]);
   });
 
   it("stays in the user's half", () => {
     const { spaces, mm } = new Process();
-    expect([MINIMUM - 1, END + 1, MINIMUM, END].map((page) => spaces.brk(mm, page))).toEqual([ENOMEM, ENOMEM, 0, 0]);
+    expect([MINIMUM - 1, END + 1, MINIMUM, END].map((page) => spaces.brk(mm, toVpn(page)))).toEqual([
+      ENOMEM,
+      ENOMEM,
+      0,
+      0,
+    ]);
   });
 });
 
 describe("with 65,530 mappings", () => {
   it("nothing may make another one: max_map_count", () => {
     const { spaces, mm } = new Process();
-    for (let i = 0; i < 65_529; i++) spaces.mmap(mm, BASE + 4 * i, 3, RW, ANONYMOUS);
-    expect(spaces.brk(mm, MINIMUM)).toBe(0);
-    expect(spaces.mmap(mm, BASE - 9, 3, RW, ANONYMOUS)).toBe(0);
+    for (let i = 0; i < 65_529; i++) spaces.mmap(mm, toVpn(BASE + 4 * i), 3, RW, ANONYMOUS);
+    expect(spaces.brk(mm, toVpn(MINIMUM))).toBe(0);
+    expect(spaces.mmap(mm, toVpn(BASE - 9), 3, RW, ANONYMOUS)).toBe(0);
     expect([
-      spaces.mmap(mm, BASE - 4, 1, RW, ANONYMOUS),
-      spaces.mprotect(mm, BASE, 3, Prot.READ),
-      spaces.mremap(mm, BASE, 3, BASE - 4, 3),
-      spaces.brk(mm, MINIMUM + 1),
-      spaces.munmap(mm, BASE + 1, 1),
-      spaces.munmap(mm, BASE + 1, 2),
-      spaces.munmap(mm, BASE, 2),
-      spaces.madvise(mm, BASE, 2, 10),
+      spaces.mmap(mm, toVpn(BASE - 4), 1, RW, ANONYMOUS),
+      spaces.mprotect(mm, toVpn(BASE), 3, Prot.READ),
+      spaces.mremap(mm, toVpn(BASE), 3, toVpn(BASE - 4), 3),
+      spaces.brk(mm, toVpn(MINIMUM + 1)),
+      spaces.munmap(mm, toVpn(BASE + 1), 1),
+      spaces.munmap(mm, toVpn(BASE + 1), 2),
+      spaces.munmap(mm, toVpn(BASE), 2),
+      spaces.madvise(mm, toVpn(BASE), 2, 10),
     ]).toEqual([ENOMEM, ENOMEM, ENOMEM, ENOMEM, ENOMEM, ENOMEM, ENOMEM, ENOMEM]);
-    expect([spaces.madvise(mm, BASE, 3, 10), spaces.munmap(mm, BASE - 1, 4)]).toEqual([0, 0]);
-    expect(spaces.mmap(mm, BASE, 1, RW, ANONYMOUS)).toBe(0);
+    expect([spaces.madvise(mm, toVpn(BASE), 3, 10), spaces.munmap(mm, toVpn(BASE - 1), 4)]).toEqual([0, 0]);
+    expect(spaces.mmap(mm, toVpn(BASE), 1, RW, ANONYMOUS)).toBe(0);
   });
 });

@@ -11,6 +11,7 @@ import {
   PageTables,
   Privilege,
   Prot,
+  toVpn,
 } from "@kpkeys/core/contracts";
 import type { Cpu, ExtensionPoints } from "@kpkeys/core/contracts";
 import { describe, expect, it } from "vitest";
@@ -82,7 +83,7 @@ describe("an access", () => {
       ),
     );
     process.mmap(BASE, 4);
-    const uaccess = (page: number): number => process.spaces.touch(process.mm, page, WRITE, Privilege.UACCESS);
+    const uaccess = (page: number): number => process.spaces.touch(process.mm, toVpn(page), WRITE, Privilege.UACCESS);
     const { counters } = process.machine.get(Exceptions);
     const before = counters.entries;
     process.touch(BASE, WRITE);
@@ -242,7 +243,7 @@ describe("a stack, MAP_GROWSDOWN,", () => {
   it("grows down to the page of a fault below it, by the limit of 8 MiB and no further", () => {
     const process = start();
     expect(process.touch(BASE - 3, WRITE)).toBe(1);
-    expect([-4, -3, -2, -1, 0].map((i) => process.spaces.protectionAt(process.mm, BASE + i))).toEqual([
+    expect([-4, -3, -2, -1, 0].map((i) => process.spaces.protectionAt(process.mm, toVpn(BASE + i)))).toEqual([
       -1,
       RW,
       RW,
@@ -251,7 +252,7 @@ describe("a stack, MAP_GROWSDOWN,", () => {
     ]);
     expect(process.touch(BASE + 2 - STACK - 1, WRITE)).toBe(EFAULT);
     expect(process.touch(BASE + 2 - STACK, WRITE)).toBe(1);
-    expect(process.spaces.protectionAt(process.mm, BASE + 2 - STACK)).toBe(RW);
+    expect(process.spaces.protectionAt(process.mm, toVpn(BASE + 2 - STACK))).toBe(RW);
   });
 
   it("is the only kind that grows, and not upward", () => {
@@ -295,7 +296,7 @@ describe("a stack, MAP_GROWSDOWN,", () => {
 
 describe("a range that is populated", () => {
   const populate = (process: Process, pages: number, advice: number): void => {
-    expect(process.spaces.madvise(process.mm, BASE, pages, advice)).toBe(0);
+    expect(process.spaces.madvise(process.mm, toVpn(BASE), pages, advice)).toBe(0);
   };
   const [POPULATE_READ, POPULATE_WRITE] = [22, 23];
 
@@ -379,13 +380,13 @@ it("the first private write gives a mapping its anon_vma, a read and a shared wr
     const process = new Process();
     process.mmap(BASE, 1, RW, flags);
     process.touch(BASE, access);
-    expect(KernelMm.of(process.mm).vmas.find(BASE)!.anonVma !== 0).toBe(has);
+    expect(KernelMm.of(process.mm).vmas.find(toVpn(BASE))!.anonVma !== 0).toBe(has);
   }
   const process = new Process();
   process.mmap(BASE, 1, RW, FILE);
   process.touch(BASE, READ);
   process.touch(BASE, WRITE);
-  expect(KernelMm.of(process.mm).vmas.find(BASE)!.anonVma).not.toBe(0);
+  expect(KernelMm.of(process.mm).vmas.find(toVpn(BASE))!.anonVma).not.toBe(0);
 });
 
 it("the lock of a table is held while its entry is changed, and of a table of pages", () => {

@@ -1,4 +1,4 @@
-import { Access, MapFlag, PageAllocator, Prot } from "@kpkeys/core/contracts";
+import { Access, MapFlag, PageAllocator, Prot, toVpn } from "@kpkeys/core/contracts";
 import { describe, expect, it } from "vitest";
 import { KernelMm } from "../../src/process/mm.js";
 import { VmFlag } from "../../src/process/vma.js";
@@ -41,7 +41,7 @@ describe("fork", () => {
     process.mmap(BASE, 3 * ENTRIES);
     process.touch(BASE, WRITE);
     process.touch(BASE + 2 * ENTRIES, WRITE);
-    process.spaces.madvise(process.mm, BASE, 1, MADV.DONTNEED);
+    process.spaces.madvise(process.mm, toVpn(BASE), 1, MADV.DONTNEED);
     process.fork();
     expect(process.tables).toBe(3);
     expect(readUserTables(process.machine, process.mm).pages.size).toBe(1);
@@ -90,7 +90,7 @@ describe("fork", () => {
     process.touch(BASE, WRITE);
     // A stack-like fault is all that gives shared memory an anon_vma in the model: it is set here as mremap may have left it.
     const mm = KernelMm.of(process.mm);
-    mm.vmas.prepareAnonVma(mm.vmas.find(BASE)!);
+    mm.vmas.prepareAnonVma(mm.vmas.find(toVpn(BASE))!);
     const parent = process.fork();
     const [theirs, ours] = [parent.mm!, process.mm].map((mm) => readUserTables(process.machine, mm).pages.get(BASE)!);
     expect(ours).toMatchObject({ pfn: theirs!.pfn, writable: true, dirty: false, young: false });
@@ -107,9 +107,9 @@ describe("fork", () => {
     const child = process.spaces.fork(mm);
     process.spaces.fork(mm);
     const before = free();
-    process.spaces.munmap(child, BASE, 2);
+    process.spaces.munmap(child, toVpn(BASE), 2);
     expect(free()).toBe(before + 2);
-    process.spaces.munmap(mm, BASE, 2);
+    process.spaces.munmap(mm, toVpn(BASE), 2);
     expect(free()).toBe(before + 4);
     expect(tasks.current.mm).toBe(mm);
   });
@@ -125,7 +125,7 @@ describe("fork", () => {
     advice.forEach((numbers, i) => {
       process.mmap(BASE + 2 * i, 1);
       process.touch(BASE + 2 * i, WRITE);
-      for (const number of numbers) process.spaces.madvise(process.mm, BASE + 2 * i, 1, number);
+      for (const number of numbers) process.spaces.madvise(process.mm, toVpn(BASE + 2 * i), 1, number);
     });
     process.fork();
     expect([...readUserTables(process.machine, process.mm).pages.keys()]).toEqual([BASE + 4, BASE + 6]);
@@ -139,11 +139,14 @@ describe("fork", () => {
     process.mmap(BASE + 4, 1);
     process.touch(BASE, WRITE);
     process.touch(BASE + 2, WRITE);
-    process.spaces.madvise(process.mm, BASE + 2, 1, MADV.WIPEONFORK);
+    process.spaces.madvise(process.mm, toVpn(BASE + 2), 1, MADV.WIPEONFORK);
     process.fork();
     process.fork();
     const { vmas } = KernelMm.of(process.mm);
-    const state = [0, 2, 4].map((i) => [vmas.find(BASE + i)!.anonVma !== 0, vmas.find(BASE + i)!.inherited]);
+    const state = [0, 2, 4].map((i) => [
+      vmas.find(toVpn(BASE + i))!.anonVma !== 0,
+      vmas.find(toVpn(BASE + i))!.inherited,
+    ]);
     expect(state).toEqual([
       [true, true],
       [false, false],
@@ -164,7 +167,7 @@ describe("fork", () => {
     const process = new Process();
     process.mmap(BASE, 1, Prot.READ, FILE | MAP_LOCKED | 0x4000);
     process.fork();
-    const vma = KernelMm.of(process.mm).vmas.find(BASE)!;
+    const vma = KernelMm.of(process.mm).vmas.find(toVpn(BASE))!;
     expect([vma.flags, vma.prot, vma.end - vma.start]).toEqual([VmFlag.NORESERVE, Prot.READ, 1]);
     expect(vma.file).not.toBe(0);
   });
@@ -211,7 +214,7 @@ describe("fork", () => {
 it("a run of pages is protected and copied as the pages one by one", () => {
   const process = new Process();
   process.mmap(BASE, 64, RW, ANONYMOUS | MapFlag.POPULATE);
-  process.spaces.munmap(process.mm, BASE + 20, 1);
+  process.spaces.munmap(process.mm, toVpn(BASE + 20), 1);
   process.mmap(BASE + 20, 1);
   process.touch(BASE + 20, READ);
   const { writesBySetter: before } = process.machine.counters();

@@ -1,4 +1,4 @@
-import { Access, MapFlag, Prot } from "@kpkeys/core/contracts";
+import { Access, MapFlag, Prot, toVpn } from "@kpkeys/core/contracts";
 import { describe, expect, it } from "vitest";
 import { KernelMm } from "../../src/process/mm.js";
 import { VmFlag } from "../../src/process/vma.js";
@@ -10,11 +10,11 @@ const { READ, WRITE } = Access;
 const EFAULT = -14;
 
 function advise(process: Process, pages: number, advice: number): void {
-  expect(process.spaces.madvise(process.mm, BASE, pages, advice)).toBe(0);
+  expect(process.spaces.madvise(process.mm, toVpn(BASE), pages, advice)).toBe(0);
 }
 
 describe("madvise of a mapping's use", () => {
-  const flagsOf = (process: Process): number => KernelMm.of(process.mm).vmas.find(BASE)!.flags & ~VmFlag.ACCOUNT;
+  const flagsOf = (process: Process): number => KernelMm.of(process.mm).vmas.find(toVpn(BASE))!.flags & ~VmFlag.ACCOUNT;
 
   it.each([
     ["NORMAL after SEQUENTIAL", [2, 0], 0],
@@ -49,9 +49,9 @@ describe("madvise of a mapping's use", () => {
     const process = new Process();
     process.mmap(BASE, 3);
     const count = (): number => KernelMm.of(process.mm).vmas.all.length;
-    process.spaces.madvise(process.mm, BASE + 1, 1, 16);
+    process.spaces.madvise(process.mm, toVpn(BASE + 1), 1, 16);
     expect(count()).toBe(3);
-    process.spaces.madvise(process.mm, BASE + 1, 1, 17);
+    process.spaces.madvise(process.mm, toVpn(BASE + 1), 1, 17);
     expect(count()).toBe(1);
   });
 });

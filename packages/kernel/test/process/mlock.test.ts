@@ -1,4 +1,4 @@
-import { Prot } from "@kpkeys/core/contracts";
+import { Prot, toVpn } from "@kpkeys/core/contracts";
 import { describe, expect, it } from "vitest";
 import { KernelMm } from "../../src/process/mm.js";
 import { BASE, Process, RW, SHARED } from "../support/process.js";
@@ -18,7 +18,7 @@ describe("mlock", () => {
     process.mmap(BASE, 4);
     process.mmap(BASE + 5, 1, 0);
     process.mmap(BASE + 6, 4, Prot.READ);
-    expect(process.spaces.mlock(process.mm, BASE + 2, 6)).toBe(0);
+    expect(process.spaces.mlock(process.mm, toVpn(BASE + 2), 6)).toBe(0);
     expect(present(process)).toEqual([2, 3, 6, 7]);
     expect(process.spaces.faults).toBe(0);
   });
@@ -27,19 +27,19 @@ describe("mlock", () => {
     for (const unlock of [false, true]) {
       const process = new Process();
       process.mmap(BASE, 2, Prot.READ);
-      process.spaces.mlock(process.mm, BASE, 2);
-      if (unlock) expect(process.spaces.munlock(process.mm, BASE, 2)).toBe(0);
-      process.spaces.mremap(process.mm, BASE, 2, BASE, 4);
+      process.spaces.mlock(process.mm, toVpn(BASE), 2);
+      if (unlock) expect(process.spaces.munlock(process.mm, toVpn(BASE), 2)).toBe(0);
+      process.spaces.mremap(process.mm, toVpn(BASE), 2, toVpn(BASE), 4);
       expect(present(process)).toEqual(unlock ? [0, 1] : [0, 1, 2, 3]);
-      process.spaces.mprotect(process.mm, BASE, 2, RW);
+      process.spaces.mprotect(process.mm, toVpn(BASE), 2, RW);
       const { pages } = readUserTables(process.machine, process.mm);
       expect([0, 1].map((i) => pages.get(BASE + i)!.writable)).toEqual([!unlock, !unlock]);
     }
     const process = new Process();
     process.mmap(BASE, 1, Prot.READ, SHARED);
-    process.spaces.mlock(process.mm, BASE, 1);
-    process.spaces.madvise(process.mm, BASE, 1, 4);
-    process.spaces.mprotect(process.mm, BASE, 1, RW);
+    process.spaces.mlock(process.mm, toVpn(BASE), 1);
+    process.spaces.madvise(process.mm, toVpn(BASE), 1, 4);
+    process.spaces.mprotect(process.mm, toVpn(BASE), 1, RW);
     expect(present(process)).toEqual([]);
   });
 
@@ -47,9 +47,9 @@ describe("mlock", () => {
     const process = new Process();
     process.mmap(BASE, 9);
     const count = (): number => KernelMm.of(process.mm).vmas.all.length;
-    process.spaces.mlock(process.mm, BASE + 3, 3);
+    process.spaces.mlock(process.mm, toVpn(BASE + 3), 3);
     expect(count()).toBe(3);
-    process.spaces.munlock(process.mm, BASE + 3, 3);
+    process.spaces.munlock(process.mm, toVpn(BASE + 3), 3);
     expect(count()).toBe(1);
   });
 });
@@ -73,12 +73,12 @@ describe("mlockall", () => {
 
   it("of what comes later is for the heap too, and ends with munlockall, which unlocks what is mapped", () => {
     const process = new Process();
-    process.spaces.brk(process.mm, BASE);
+    process.spaces.brk(process.mm, toVpn(BASE));
     process.spaces.mlockall(process.mm, MCL.FUTURE);
-    process.spaces.brk(process.mm, BASE + 2);
+    process.spaces.brk(process.mm, toVpn(BASE + 2));
     expect(present(process)).toEqual([0, 1]);
     process.spaces.mlockall(process.mm, 0);
-    process.spaces.brk(process.mm, BASE + 4);
+    process.spaces.brk(process.mm, toVpn(BASE + 4));
     expect(present(process)).toEqual([0, 1]);
     expect(KernelMm.of(process.mm).vmas.all).toHaveLength(1);
   });

@@ -1,4 +1,4 @@
-import { Access, MapFlag, Prot } from "@kpkeys/core/contracts";
+import { Access, MapFlag, Prot, toVpn } from "@kpkeys/core/contracts";
 import { describe, expect, it } from "vitest";
 import { KernelMm } from "../../src/process/mm.js";
 import type { Vma } from "../../src/process/vma.js";
@@ -16,7 +16,7 @@ const NORESERVE = 0x4000;
 const NEW = BASE + 4 * UPPER;
 
 function rightsOf(process: Process, page: number, pages: number): number[] {
-  return Array.from({ length: pages }, (_, i) => process.spaces.protectionAt(process.mm, page + i));
+  return Array.from({ length: pages }, (_, i) => process.spaces.protectionAt(process.mm, toVpn(page + i)));
 }
 
 function mappings(process: Process): readonly Vma[] {
@@ -28,7 +28,7 @@ function frame(process: Process, page: number): number {
 }
 
 function move(process: Process, from: number, pages: number, to: number, newPages = pages, flags = 0): number {
-  return process.spaces.mremap(process.mm, from, pages, to, newPages, flags);
+  return process.spaces.mremap(process.mm, toVpn(from), pages, toVpn(to), newPages, flags);
 }
 
 describe("mprotect", () => {
@@ -37,14 +37,14 @@ describe("mprotect", () => {
     process.mmap(BASE, 2);
     process.touch(BASE, WRITE);
     process.touch(BASE + 1, READ);
-    process.spaces.mprotect(process.mm, BASE, 2, Prot.READ);
+    process.spaces.mprotect(process.mm, toVpn(BASE), 2, Prot.READ);
     expect([process.touch(BASE, READ), process.touch(BASE, WRITE)]).toEqual([0, EFAULT]);
-    process.spaces.mprotect(process.mm, BASE, 2, RW);
+    process.spaces.mprotect(process.mm, toVpn(BASE), 2, RW);
     expect([process.touch(BASE, WRITE), process.touch(BASE + 1, WRITE)]).toEqual([0, 1]);
 
     const parent = process.fork();
-    process.spaces.mprotect(process.mm, BASE, 2, Prot.READ);
-    process.spaces.mprotect(process.mm, BASE, 2, RW);
+    process.spaces.mprotect(process.mm, toVpn(BASE), 2, Prot.READ);
+    process.spaces.mprotect(process.mm, toVpn(BASE), 2, RW);
     expect([
       process.touch(BASE, WRITE),
       frame(process, BASE) === frameOf(process.machine, BASE, parent.mm!.root),
@@ -56,8 +56,8 @@ describe("mprotect", () => {
     process.mmap(BASE, 2, RW, FILE);
     process.touch(BASE, WRITE);
     process.touch(BASE + 1, READ);
-    process.spaces.mprotect(process.mm, BASE, 2, Prot.READ);
-    process.spaces.mprotect(process.mm, BASE, 2, RW);
+    process.spaces.mprotect(process.mm, toVpn(BASE), 2, Prot.READ);
+    process.spaces.mprotect(process.mm, toVpn(BASE), 2, RW);
     expect([process.touch(BASE, WRITE), process.touch(BASE + 1, WRITE)]).toEqual([0, 1]);
   });
 
@@ -65,7 +65,7 @@ describe("mprotect", () => {
     const process = new Process();
     process.mmap(BASE, 1, Prot.READ, SHARED);
     process.touch(BASE, READ);
-    process.spaces.mprotect(process.mm, BASE, 1, RW);
+    process.spaces.mprotect(process.mm, toVpn(BASE), 1, RW);
     expect(process.touch(BASE, WRITE)).toBe(0);
   });
 
@@ -74,10 +74,10 @@ describe("mprotect", () => {
     process.mmap(BASE, 2);
     process.touch(BASE, WRITE);
     const before = frame(process, BASE);
-    process.spaces.mprotect(process.mm, BASE, 2, 0);
+    process.spaces.mprotect(process.mm, toVpn(BASE), 2, 0);
     expect([process.touch(BASE, READ), frame(process, BASE)]).toEqual([EFAULT, -1]);
     expect(readUserTables(process.machine, process.mm).pages.get(BASE)).toMatchObject({ pfn: before, valid: false });
-    process.spaces.mprotect(process.mm, BASE, 2, RW);
+    process.spaces.mprotect(process.mm, toVpn(BASE), 2, RW);
     expect([process.touch(BASE, WRITE), frame(process, BASE)]).toEqual([0, before]);
   });
 
@@ -87,7 +87,7 @@ describe("mprotect", () => {
     for (const i of [1, 2, 5]) process.touch(BASE + i, WRITE);
     const writes = (prot: number): number[] => {
       const { writesBySetter: before, tlbInvalidations } = process.machine.counters();
-      process.spaces.mprotect(process.mm, BASE, 8, prot);
+      process.spaces.mprotect(process.mm, toVpn(BASE), 8, prot);
       const { writesBySetter: after, tlbInvalidations: flushed } = process.machine.counters();
       return [
         after.ptep_get_and_clear - before.ptep_get_and_clear,
@@ -106,10 +106,10 @@ describe("mprotect", () => {
   it("splits a mapping where the range ends, and joins it again when the rights are the same", () => {
     const process = new Process();
     process.mmap(BASE, 9);
-    process.spaces.mprotect(process.mm, BASE + 3, 3, Prot.READ);
+    process.spaces.mprotect(process.mm, toVpn(BASE + 3), 3, Prot.READ);
     expect(rightsOf(process, BASE, 9)).toEqual([RW, RW, RW, 1, 1, 1, RW, RW, RW]);
     // VM_ACCOUNT goes with the rights of what was never written.
-    process.spaces.mprotect(process.mm, BASE + 3, 3, RW);
+    process.spaces.mprotect(process.mm, toVpn(BASE + 3), 3, RW);
     expect(mappings(process)).toHaveLength(1);
   });
 
@@ -134,7 +134,7 @@ describe("mprotect", () => {
     const process = new Process();
     process.mmap(BASE, 1, before, flags);
     if (written) process.touch(BASE, WRITE);
-    process.spaces.mprotect(process.mm, BASE, 1, after);
+    process.spaces.mprotect(process.mm, toVpn(BASE), 1, after);
     expect((mappings(process)[0]!.flags & VmFlag.ACCOUNT) !== 0).toBe(charged);
   });
 });
@@ -192,7 +192,7 @@ describe("mremap", () => {
     process.touch(NEW + ENTRIES, WRITE);
     const moved = frame(process, BASE + 1);
     // A mapping that stays keeps the table of the new place.
-    process.spaces.munmap(process.mm, NEW, 1);
+    process.spaces.munmap(process.mm, toVpn(NEW), 1);
     process.mmap(NEW, 1);
     process.touch(NEW, WRITE);
     const { writesBySetter: before } = process.machine.counters();

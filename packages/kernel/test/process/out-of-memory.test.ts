@@ -1,4 +1,4 @@
-import { Access, PageAllocator, PageTables, Privilege, Vmalloc } from "@kpkeys/core/contracts";
+import { Access, PageAllocator, PageTables, Privilege, toVpn, Vmalloc } from "@kpkeys/core/contracts";
 import { describe, expect, it } from "vitest";
 import type { Machine } from "../../src/machine.js";
 import { boot, ENTRIES, frameOf, record, staleTranslations } from "../support/machine.js";
@@ -83,10 +83,10 @@ describe("an operation on mappings without memory", () => {
     const frames = pages.map((page) => frameOf(machine, page, mm.root));
     // The new place is not aligned to tables as the old one is, so that pages are moved: a table of the middle level, then one more.
     hog(machine, 2);
-    expect(() => spaces.mremap(mm, BASE, 3 * ENTRIES, ELSEWHERE + 7, 3 * ENTRIES)).toThrow(outOfMemory);
+    expect(() => spaces.mremap(mm, toVpn(BASE), 3 * ENTRIES, toVpn(ELSEWHERE + 7), 3 * ENTRIES)).toThrow(outOfMemory);
     expect(pages.map((page) => frameOf(machine, page, mm.root))).toEqual(frames);
-    expect(spaces.protectionAt(mm, BASE)).toBe(RW);
-    expect(spaces.protectionAt(mm, ELSEWHERE + 7)).toBe(-1);
+    expect(spaces.protectionAt(mm, toVpn(BASE))).toBe(RW);
+    expect(spaces.protectionAt(mm, toVpn(ELSEWHERE + 7))).toBe(-1);
     expect(free(machine)).toBe(2);
     expect(staleTranslations(machine)).toBe(0);
     for (const page of pages) expect(process.touch(page, Access.WRITE)).toBe(0);
@@ -98,7 +98,7 @@ describe("an operation on mappings without memory", () => {
     process.touch(BASE + 77, Access.WRITE);
     hog(process.machine, 0);
     expect(() => {
-      process.spaces.madvise(process.mm, BASE, 3 * ENTRIES, MADV_GUARD_INSTALL);
+      process.spaces.madvise(process.mm, toVpn(BASE), 3 * ENTRIES, MADV_GUARD_INSTALL);
     }).toThrow(outOfMemory);
     expect(staleTranslations(process.machine)).toBe(0);
   });
@@ -127,7 +127,9 @@ describe("an operation on mappings without memory", () => {
       process.touch(BASE, Access.WRITE);
       hog(process.machine, 0);
       calls.length = 0;
-      expect(() => process.spaces.touch(process.mm, BASE + 1, Access.WRITE, Privilege.UACCESS)).toThrow(outOfMemory);
+      expect(() => process.spaces.touch(process.mm, toVpn(BASE + 1), Access.WRITE, Privilege.UACCESS)).toThrow(
+        outOfMemory,
+      );
       expect(calls.map(([name]) => name)).toEqual(["exceptionEntry", "tableLocked", "tableUnlocking", "exceptionExit"]);
     },
   );

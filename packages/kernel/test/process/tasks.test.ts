@@ -1,4 +1,13 @@
-import { Access, CloneFlag, Exceptions, KeyRegisters, LazyMmu, PageTables, Tasks } from "@kpkeys/core/contracts";
+import {
+  Access,
+  CloneFlag,
+  Exceptions,
+  KeyRegisters,
+  LazyMmu,
+  PageTables,
+  Tasks,
+  toPkey,
+} from "@kpkeys/core/contracts";
 import type { Observer, Task } from "@kpkeys/core/contracts";
 import { describe, expect, it } from "vitest";
 import { runOn } from "../../src/cpus.js";
@@ -129,7 +138,7 @@ describe("tasks", () => {
     const machine = boot();
     const tasks = tasksOf(machine);
     const [a, b] = [tasks.create(undefined), tasks.create(undefined)];
-    machine.get(KeyRegisters).grantEverywhere(1, "rwx");
+    machine.get(KeyRegisters).grantEverywhere(toPkey(1), "rwx");
     expect([a, b].map(({ pkeyRegisterHigh }) => pkeyRegisterHigh & (31 << 5))).toEqual([0, 0]);
     expect(a.pkeyRegisterHigh & (31 << 10)).not.toBe(0);
     tasks.mapSavedRegisters(

@@ -1,4 +1,4 @@
-import { Access, MapFlag, PageAllocator, Prot } from "@kpkeys/core/contracts";
+import { Access, MapFlag, PageAllocator, Prot, toVpn } from "@kpkeys/core/contracts";
 import type { Observer } from "@kpkeys/core/contracts";
 import { describe, expect, it } from "vitest";
 import { boot, ENTRIES, record, UPPER } from "../support/machine.js";
@@ -24,9 +24,9 @@ describe("munmap frees a table", () => {
     for (const neighbour of [BASE, BASE + 7, BASE + ENTRIES - 1]) {
       const process = withPages(BASE + 3, neighbour);
       expect(process.tables).toBe(2);
-      process.spaces.munmap(process.mm, BASE + 3, 1);
+      process.spaces.munmap(process.mm, toVpn(BASE + 3), 1);
       expect(process.tables).toBe(2);
-      process.spaces.munmap(process.mm, neighbour, 1);
+      process.spaces.munmap(process.mm, toVpn(neighbour), 1);
       expect(process.tables).toBe(0);
     }
   });
@@ -34,11 +34,11 @@ describe("munmap frees a table", () => {
   it("but the upper one only with the last table below it, by the mappings and not by what is in it", () => {
     const process = withPages(BASE, BASE + ENTRIES);
     process.mmap(BASE + 5 * ENTRIES, 1);
-    process.spaces.munmap(process.mm, BASE, 1);
+    process.spaces.munmap(process.mm, toVpn(BASE), 1);
     expect(process.tables).toBe(2);
-    process.spaces.munmap(process.mm, BASE + ENTRIES, 1);
+    process.spaces.munmap(process.mm, toVpn(BASE + ENTRIES), 1);
     expect(process.tables).toBe(1);
-    process.spaces.munmap(process.mm, BASE + 5 * ENTRIES, 1);
+    process.spaces.munmap(process.mm, toVpn(BASE + 5 * ENTRIES), 1);
     expect(process.tables).toBe(0);
   });
 
@@ -47,21 +47,21 @@ describe("munmap frees a table", () => {
     const process = withPages(...places);
     // Three upper tables, and one below each but the two in the middle, which have two.
     expect(process.tables).toBe(3 + 6);
-    process.spaces.munmap(process.mm, BASE, UPPER + 1);
+    process.spaces.munmap(process.mm, toVpn(BASE), UPPER + 1);
     expect(process.tables).toBe(2 + 2);
     expect([...readUserTables(process.machine, process.mm).pages.keys()].sort((a, b) => a - b)).toEqual([
       BASE - 1,
       BASE + UPPER + ENTRIES,
     ]);
-    process.spaces.munmap(process.mm, BASE - 1, 2 * UPPER);
+    process.spaces.munmap(process.mm, toVpn(BASE - 1), 2 * UPPER);
     expect(process.tables).toBe(0);
   });
 
   it("also when nothing is in it any more", () => {
     const process = withPages(BASE);
-    process.spaces.madvise(process.mm, BASE, 1, DONTNEED);
+    process.spaces.madvise(process.mm, toVpn(BASE), 1, DONTNEED);
     expect(process.tables).toBe(2);
-    process.spaces.munmap(process.mm, BASE, 1);
+    process.spaces.munmap(process.mm, toVpn(BASE), 1);
     expect(process.tables).toBe(0);
   });
 });
@@ -79,7 +79,7 @@ describe("munmap invalidates", () => {
     process.touch(BASE + ENTRIES, WRITE);
     order.length = 0;
     const before = process.machine.counters().tlbInvalidations;
-    process.spaces.munmap(process.mm, BASE, 3 * ENTRIES);
+    process.spaces.munmap(process.mm, toVpn(BASE), 3 * ENTRIES);
     expect(order).toEqual([`flush ${3 * ENTRIES}`, "user freed", "user freed", "user freed"]);
     expect(process.machine.counters().tlbInvalidations - before).toBe(1);
   });
@@ -91,14 +91,14 @@ describe("munmap invalidates", () => {
       act();
       return process.machine.counters().tlbInvalidations - before;
     };
-    const unmap = (page: number): number => invalidations(() => process.spaces.munmap(process.mm, page, 1));
+    const unmap = (page: number): number => invalidations(() => process.spaces.munmap(process.mm, toVpn(page), 1));
     process.mmap(BASE, 3);
     expect([unmap(BASE), unmap(BASE + 1000), unmap(BASE + 2)]).toEqual([0, 0, 0]);
     process.mmap(BASE, 2);
     process.touch(BASE, WRITE);
     process.touch(BASE + 1, WRITE);
     expect(unmap(BASE)).toBe(1);
-    process.spaces.madvise(process.mm, BASE + 1, 1, DONTNEED);
+    process.spaces.madvise(process.mm, toVpn(BASE + 1), 1, DONTNEED);
     expect([process.tables, unmap(BASE + 1), process.tables]).toEqual([2, 1, 0]);
   });
 });
@@ -108,7 +108,7 @@ describe("MADV_DONTNEED", () => {
     const process = new Process();
     process.mmap(BASE, 3 * ENTRIES);
     for (const i of [0, 1, 2]) process.touch(BASE + i * ENTRIES, WRITE);
-    process.spaces.madvise(process.mm, BASE + 1, 3 * ENTRIES - 2, DONTNEED);
+    process.spaces.madvise(process.mm, toVpn(BASE + 1), 3 * ENTRIES - 2, DONTNEED);
     expect(process.tables).toBe(3);
     expect([process.touch(BASE, READ), process.touch(BASE + ENTRIES, WRITE), process.tables]).toEqual([0, 1, 4]);
     expect(process.touch(BASE + 2 * ENTRIES, WRITE)).toBe(1);
@@ -119,7 +119,7 @@ describe("MADV_DONTNEED", () => {
     process.mmap(BASE, ENTRIES - 1);
     process.mmap(BASE + ENTRIES - 1, 1, Prot.READ);
     process.touch(BASE, WRITE);
-    process.spaces.madvise(process.mm, BASE, ENTRIES, DONTNEED);
+    process.spaces.madvise(process.mm, toVpn(BASE), ENTRIES, DONTNEED);
     expect(process.tables).toBe(2);
   });
 
@@ -144,7 +144,7 @@ describe("MADV_DONTNEED", () => {
     process.mmap(BASE, ENTRIES);
     process.touch(BASE, WRITE);
     order.length = calls.length = 0;
-    process.spaces.madvise(process.mm, BASE, ENTRIES, DONTNEED);
+    process.spaces.madvise(process.mm, toVpn(BASE), ENTRIES, DONTNEED);
     expect(order).toEqual([-1, "freed"]);
     const [pte, , pmd] = calls.map(([, table]) => table);
     expect(pte).not.toBe(pmd);
@@ -162,9 +162,9 @@ it("pages that lie one after another are cleared as one run, each counted and ea
   const free = (): number => process.machine.get(PageAllocator).freePages;
   const start = free();
   process.mmap(BASE, 40, RW, ANONYMOUS | MapFlag.POPULATE);
-  process.spaces.munmap(process.mm, BASE + 7, 2);
+  process.spaces.munmap(process.mm, toVpn(BASE + 7), 2);
   const { writesBySetter: before } = process.machine.counters();
-  process.spaces.munmap(process.mm, BASE, 40);
+  process.spaces.munmap(process.mm, toVpn(BASE), 40);
   const { writesBySetter: after } = process.machine.counters();
   expect(after.ptep_get_and_clear - before.ptep_get_and_clear).toBe(38);
   expect(free()).toBe(start);
@@ -197,9 +197,9 @@ it("changes of entries are in a section of lazy MMU mode, under the lock of thei
   process.mmap(BASE + 2, 1);
   process.touch(BASE + 1, WRITE);
   for (const act of [
-    () => process.spaces.munmap(process.mm, BASE + 1, 1),
-    () => process.spaces.mprotect(process.mm, BASE, 1, Prot.READ),
-    () => process.spaces.madvise(process.mm, BASE, 1, 20),
+    () => process.spaces.munmap(process.mm, toVpn(BASE + 1), 1),
+    () => process.spaces.mprotect(process.mm, toVpn(BASE), 1, Prot.READ),
+    () => process.spaces.madvise(process.mm, toVpn(BASE), 1, 20),
   ]) {
     calls.length = 0;
     act();

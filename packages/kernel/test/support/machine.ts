@@ -1,6 +1,6 @@
 import { createPluginRegistry } from "@kpkeys/core";
-import { ExtensionPoints, PageTableFormat, PageTables } from "@kpkeys/core/contracts";
-import type { DependencyContainer, ExtensionPoint, Observer, Plugin, Token } from "@kpkeys/core/contracts";
+import { ExtensionPoints, PageTableFormat, PageTables, toLevel, toVpn } from "@kpkeys/core/contracts";
+import type { DependencyContainer, ExtensionPoint, Observer, Pfn, Plugin, Token } from "@kpkeys/core/contracts";
 import { oddArch } from "../../../../examples/odd-arch/src/index.js";
 import { buildMachine } from "../../src/build.js";
 import type { Machine } from "../../src/machine.js";
@@ -92,17 +92,17 @@ export interface FoundEntry {
 export function entryOf(machine: Machine, page: number, root = machine.get(PageTables).root): FoundEntry {
   const format = machine.get(PageTableFormat);
   for (let level = 0, table = root; ; level++) {
-    const at = format.index(level, pageHigh(page, PAGE_SHIFT), pageLow(page, PAGE_SHIFT));
+    const at = format.index(toLevel(level), pageHigh(toVpn(page), PAGE_SHIFT), pageLow(page, PAGE_SHIFT));
     const high = machine.memory.readHigh(table, at);
     const low = machine.memory.readLow(table, at);
-    const type = (["invalid", "table", "leaf"] as const)[format.typeOf(level, high, low)];
+    const type = (["invalid", "table", "leaf"] as const)[format.typeOf(toLevel(level), high, low)];
     if (type !== "table") return { level, table, index: at, high, low, type };
     table = format.pfnOf(high, low);
   }
 }
 
 /** The frame that a page is mapped to; -1 where the walk ends without a leaf. */
-export function frameOf(machine: Machine, page: number, root?: number): number {
+export function frameOf(machine: Machine, page: number, root?: Pfn): number {
   const format = machine.get(PageTableFormat);
   const { level, high, low, type } = entryOf(machine, page, root);
   if (type !== "leaf") return -1;

@@ -10,6 +10,8 @@ import {
   Prot,
   StaticTablePages,
   Tasks,
+  toPfn,
+  toVpn,
 } from "@kpkeys/core/contracts";
 import type { Task } from "@kpkeys/core/contracts";
 import { expect } from "vitest";
@@ -92,7 +94,7 @@ export class ProcessModel {
   }
 
   mmap(space: Space, page: number, pages: number, prot: number, flags: number): void {
-    expect(this.#service.mmap(space.task.mm!, page, pages, prot, flags)).toBe(0);
+    expect(this.#service.mmap(space.task.mm!, toVpn(page), pages, prot, flags)).toBe(0);
     const shared = (flags & MapFlag.SHARED) !== 0;
     for (let at = page; at < page + pages; at++)
       space.pages.set(at, { prot: prot & 7, shared, content: 0, dontFork: false, wipeOnFork: false });
@@ -112,12 +114,12 @@ export class ProcessModel {
   }
 
   munmap(space: Space, page: number, pages: number): void {
-    expect(this.#service.munmap(space.task.mm!, page, pages)).toBe(0);
+    expect(this.#service.munmap(space.task.mm!, toVpn(page), pages)).toBe(0);
     for (let at = page; at < page + pages; at++) space.pages.delete(at);
   }
 
   mprotect(space: Space, page: number, pages: number, prot: number): void {
-    expect(this.#service.mprotect(space.task.mm!, page, pages, prot)).toBe(0);
+    expect(this.#service.mprotect(space.task.mm!, toVpn(page), pages, prot)).toBe(0);
     for (const at of this.#inside(space, page, pages)) space.pages.set(at, { ...space.pages.get(at)!, prot });
   }
 
@@ -125,7 +127,14 @@ export class ProcessModel {
   mremap(space: Space, page: number, pages: number, newPage: number, newPages: number, keep: boolean): void {
     const mapped = this.#inside(space, page, Math.min(pages, newPages));
     const last = space.pages.get(page + pages - 1);
-    const status = this.#service.mremap(space.task.mm!, page, pages, newPage, newPages, keep ? DONTUNMAP : 0);
+    const status = this.#service.mremap(
+      space.task.mm!,
+      toVpn(page),
+      pages,
+      toVpn(newPage),
+      newPages,
+      keep ? DONTUNMAP : 0,
+    );
     for (let at = page + newPages; at < page + pages; at++) space.pages.delete(at);
     if (newPage === page) {
       expect(status).toBe(newPages > pages && last === undefined ? Errno.EFAULT : 0);
@@ -148,7 +157,7 @@ export class ProcessModel {
   }
 
   madvise(space: Space, page: number, pages: number, advice: number): void {
-    expect(this.#service.madvise(space.task.mm!, page, pages, advice)).toBe(0);
+    expect(this.#service.madvise(space.task.mm!, toVpn(page), pages, advice)).toBe(0);
     const mapped = this.#inside(space, page, pages);
     const change = (what: Partial<ModelPage>): void => {
       for (const at of mapped) space.pages.set(at, { ...space.pages.get(at)!, ...what });
@@ -177,7 +186,7 @@ export class ProcessModel {
   touch(space: Space, page: number, access: Access): void {
     this.run(space);
     const before = this.#tables(space).pages.get(page);
-    const status = this.#service.touch(space.task.mm!, page, access, Privilege.USER);
+    const status = this.#service.touch(space.task.mm!, toVpn(page), access, Privilege.USER);
     const write = (access & Access.WRITE) !== 0;
     if (!isAllowed(space.pages.get(page), access)) {
       expect(status).toBe(Errno.EFAULT);
@@ -221,7 +230,7 @@ export class ProcessModel {
       expect(mm.tablePages).toBe(found.tables.length);
       roots++;
       for (const table of found.tables) {
-        expect(this.#machine.get(PageTables).sourceOf(table)).toBe("user");
+        expect(this.#machine.get(PageTables).sourceOf(toPfn(table))).toBe("user");
         tables.add(table);
       }
       for (const [page, entry] of found.pages) {
@@ -231,7 +240,8 @@ export class ProcessModel {
       }
       for (const [page, { content, shared }] of space.pages)
         if (content !== 0 && !shared) expect(found.pages.get(page)?.pfn ?? this.#zeroPage).not.toBe(this.#zeroPage);
-      for (const page of looked) expect(this.#service.protectionAt(mm, page)).toBe(space.pages.get(page)?.prot ?? -1);
+      for (const page of looked)
+        expect(this.#service.protectionAt(mm, toVpn(page))).toBe(space.pages.get(page)?.prot ?? -1);
     }
     for (const uses of users.values())
       checkSharing(uses.map(({ space, page, entry }) => [space.pages.get(page)!, entry]));

@@ -1,4 +1,4 @@
-import { AddressSpaces, MapFlag, Privilege, Prot, Tasks } from "@kpkeys/core/contracts";
+import { AddressSpaces, MapFlag, Privilege, Prot, Tasks, toVpn } from "@kpkeys/core/contracts";
 import type { Access, Mm, Task } from "@kpkeys/core/contracts";
 import type { Machine } from "../../src/machine.js";
 import { boot } from "./machine.js";
@@ -40,12 +40,12 @@ export class Process {
   }
 
   mmap(page: number, pages: number, prot: number = RW, flags: number = ANONYMOUS): number {
-    return this.spaces.mmap(this.mm, page, pages, prot, flags);
+    return this.spaces.mmap(this.mm, toVpn(page), pages, prot, flags);
   }
 
   /** Touches a page as user code does. @returns the faults taken, or a negative errno */
   touch(page: number, access: Access): number {
-    return this.spaces.touch(this.mm, page, access, Privilege.USER);
+    return this.spaces.touch(this.mm, toVpn(page), access, Privilege.USER);
   }
 
   /** Forks, and runs the child from then on. @returns the parent */

@@ -1,4 +1,4 @@
-import { EntryType, PageTableFormat, PageTables } from "@kpkeys/core/contracts";
+import { EntryType, PageTableFormat, PageTables, toLevel, toPfn } from "@kpkeys/core/contracts";
 import type { Mm } from "@kpkeys/core/contracts";
 import type { Machine } from "../../src/machine.js";
 import { ENTRIES } from "./machine.js";
@@ -37,7 +37,7 @@ export function readUserTables(machine: Machine, { root }: Pick<Mm, "root">): Us
       const low = words[2 * index]!;
       const high = words[2 * index + 1]!;
       if ((low | high) === 0) continue;
-      const type = format.typeOf(level, high, low);
+      const type = format.typeOf(toLevel(level), high, low);
       if (type === EntryType.TABLE) {
         tables.push(format.pfnOf(high, low));
         readTable(level + 1, format.pfnOf(high, low), base + index * span);
@@ -61,7 +61,7 @@ export function readUserTables(machine: Machine, { root }: Pick<Mm, "root">): Us
 export function sourcesOf(machine: Machine, tables: readonly number[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const table of tables) {
-    const source = machine.get(PageTables).sourceOf(table) ?? "unknown";
+    const source = machine.get(PageTables).sourceOf(toPfn(table)) ?? "unknown";
     counts[source] = (counts[source] ?? 0) + 1;
   }
   return counts;

@@ -1,4 +1,4 @@
-import { EntryType } from "@kpkeys/core/contracts";
+import { EntryType, toAsid, toLevel, toPfn } from "@kpkeys/core/contracts";
 import type { Cpu, Entry, PageTableFormat, PhysicalMemory } from "@kpkeys/core/contracts";
 import { toWords } from "@kpkeys/core/machine";
 
@@ -37,8 +37,8 @@ export class BenchTables {
 
   /** Turns translation by these tables on. */
   enable({ mmu }: Cpu): void {
-    mmu.setKernelRoot(this.kernelRoot);
-    mmu.setUserRoot(this.userRoot, 1);
+    mmu.setKernelRoot(toPfn(this.kernelRoot));
+    mmu.setUserRoot(toPfn(this.userRoot), toAsid(1));
     mmu.enabled = true;
   }
 
@@ -55,9 +55,9 @@ export class BenchTables {
     const words = toWords(address);
     let table = root ?? (user ? this.userRoot : this.kernelRoot);
     for (let above = 0; above < level; above++) {
-      table = this.below(table, above, format.index(above, words.high, words.low), user);
+      table = this.below(table, above, format.index(toLevel(above), words.high, words.low), user);
     }
-    const index = format.index(level, words.high, words.low);
+    const index = format.index(toLevel(level), words.high, words.low);
     memory.write(table, index, high, low);
     return { table, index };
   }
@@ -66,10 +66,10 @@ export class BenchTables {
   private below(table: number, level: number, index: number, user: boolean): number {
     const { memory, format } = this;
     const [high, low] = [memory.readHigh(table, index), memory.readLow(table, index)];
-    if (format.typeOf(level, high, low) === EntryType.TABLE) return format.pfnOf(high, low);
+    if (format.typeOf(toLevel(level), high, low) === EntryType.TABLE) return format.pfnOf(high, low);
     const below = this.add();
     const entry: Entry = { high: 0, low: 0 };
-    format.makeTable(entry, below, user);
+    format.makeTable(entry, toPfn(below), user);
     memory.write(table, index, entry.high, entry.low);
     return below;
   }

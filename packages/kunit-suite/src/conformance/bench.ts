@@ -12,6 +12,9 @@ import {
   PkeyRegister,
   Privilege,
   ProtectedObjects,
+  toLevel,
+  toPfn,
+  toPkey,
 } from "@kpkeys/core/contracts";
 import type {
   Access,
@@ -217,9 +220,9 @@ function firstDataPfn({ firstPfn }: PhysicalMemory, { geometry }: PageTableForma
 
 function leafOf(format: PageTableFormat, level: number, pfn: number, protection: Protection, pkey: number): Entry {
   const made: Entry = { high: 0, low: 0 };
-  format.makeLeaf(made, level, pfn, protection);
+  format.makeLeaf(made, toLevel(level), toPfn(pfn), protection);
   if (pkey === 0) return made;
-  const { clear, set } = format.pkeyChange(pkey);
+  const { clear, set } = format.pkeyChange(toPkey(pkey));
   return { high: (made.high & ~clear.high) | set.high, low: (made.low & ~clear.low) | set.low };
 }
 

@@ -12,7 +12,7 @@ import {
   toVpn,
   Vmalloc,
 } from "@kpkeys/core/contracts";
-import type { Task } from "@kpkeys/core/contracts";
+import type { Task, Vpn } from "@kpkeys/core/contracts";
 import type { Machine } from "@kpkeys/kernel";
 
 /** Most processes at once. */
@@ -39,7 +39,8 @@ export function work(machine: Machine, seed: number, steps: number): void {
   const { pageShift } = machine.get(PageTableFormat).geometry;
   const base = BASE >> pageShift;
   const processes: Task[] = [];
-  const areas: number[] = [];
+  const areas: Vpn[] = [];
+  const anyPage = (): Vpn => toVpn(base + random.below(SPAN));
 
   function spawn(): void {
     const task = tasks.create(spaces.create());
@@ -63,26 +64,26 @@ export function work(machine: Machine, seed: number, steps: number): void {
   const operations: readonly (() => void)[] = [
     () => {
       const flags = MapFlag.PRIVATE | MapFlag.ANONYMOUS | (random.below(2) === 0 ? MapFlag.POPULATE : 0);
-      spaces.mmap(tasks.current.mm!, base + random.below(SPAN), 1 + random.below(32), Prot.READ | Prot.WRITE, flags);
+      spaces.mmap(tasks.current.mm!, anyPage(), 1 + random.below(32), Prot.READ | Prot.WRITE, flags);
     },
     () => {
-      spaces.munmap(tasks.current.mm!, base + random.below(SPAN), 1 + random.below(64));
+      spaces.munmap(tasks.current.mm!, anyPage(), 1 + random.below(64));
     },
     () => {
       spaces.mprotect(
         tasks.current.mm!,
-        base + random.below(SPAN),
+        anyPage(),
         1 + random.below(16),
         random.oneOf([Prot.READ, Prot.READ | Prot.WRITE]),
       );
     },
     () => {
-      spaces.madvise(tasks.current.mm!, base + random.below(SPAN), 1 + random.below(16), random.oneOf([4, 8, 20, 21]));
+      spaces.madvise(tasks.current.mm!, anyPage(), 1 + random.below(16), random.oneOf([4, 8, 20, 21]));
     },
     () => {
       spaces.touch(
         tasks.current.mm!,
-        toVpn(base + random.below(SPAN)),
+        anyPage(),
         random.oneOf([Access.READ, Access.WRITE]),
         random.oneOf([Privilege.USER, Privilege.UACCESS]),
       );

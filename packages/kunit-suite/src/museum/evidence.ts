@@ -1,5 +1,5 @@
 import { addressText, registerText } from "@kpkeys/core";
-import { ArchTools, Exceptions, Kpkeys, LinearMap, PageTableFormat, PkeyRegister } from "@kpkeys/core/contracts";
+import { ArchTools, Exceptions, Kpkeys, LinearMap, PageTableFormat, PkeyRegister, toPfn } from "@kpkeys/core/contracts";
 import type { FaultReport, WalkStep, Words } from "@kpkeys/core/contracts";
 import { coverageOf, KernelFault } from "@kpkeys/kernel";
 import type { Coverage, Machine } from "@kpkeys/kernel";
@@ -11,7 +11,7 @@ import type { Finding } from "./exhibit.js";
  * @param pfn - page-frame number
  */
 export function linearAddress(machine: Machine, pfn: number): Words {
-  return machine.get(LinearMap).address(pfn);
+  return machine.get(LinearMap).address(toPfn(pfn));
 }
 
 /**

@@ -1,5 +1,5 @@
 import { ExtensionPoints, Kpkeys, PkeyRegister, ProtectedObjects } from "@kpkeys/core/contracts";
-import type { Guard, Words } from "@kpkeys/core/contracts";
+import type { Guard, Pkey, Words } from "@kpkeys/core/contracts";
 import type { Machine } from "@kpkeys/kernel";
 
 declare module "@kpkeys/core/contracts" {
@@ -16,7 +16,7 @@ export const FEATURE = "pgtables";
  * The key that the feature claims for page tables.
  * @param machine - has the feature
  */
-export function tablePkey(machine: Machine): number {
+export function tablePkey(machine: Machine): Pkey {
   return machine.get(ProtectedObjects).claims.find((claim) => claim.tablePkey !== undefined)!.tablePkey!;
 }
 

@@ -1,5 +1,5 @@
 import { KpkeysError } from "@kpkeys/core";
-import { AddressSpaces, MapFlag, PageAllocator, Prot, Tasks } from "@kpkeys/core/contracts";
+import { AddressSpaces, MapFlag, PageAllocator, Prot, Tasks, toVpn } from "@kpkeys/core/contracts";
 import type { Mm } from "@kpkeys/core/contracts";
 import type { Machine } from "@kpkeys/kernel";
 import { leafOf, linearAddress } from "./evidence.js";
@@ -19,7 +19,7 @@ export function runProcess(machine: Machine, pages: number): Mm {
   const mm = spaces.create();
   tasks.switchTo(tasks.create(mm));
   const flags = MapFlag.PRIVATE | MapFlag.ANONYMOUS | MapFlag.POPULATE;
-  spaces.mmap(mm, USER_PAGE, pages, Prot.READ | Prot.WRITE, flags);
+  spaces.mmap(mm, toVpn(USER_PAGE), pages, Prot.READ | Prot.WRITE, flags);
   return mm;
 }
 

@@ -14,6 +14,7 @@ import {
   SetMemory,
   token,
   toLevel,
+  toPkey,
   toVpn,
   wordsOf,
 } from "@kpkeys/core/contracts";
@@ -127,7 +128,7 @@ function writePkey(container: DependencyContainer, page: Vpn, pkey: number): voi
   const tables = resolve(container, PageTables);
   const format = resolve(container, PageTableFormat);
   const lastLevel = toLevel(format.geometry.levels.length - 1);
-  const { clear, set } = format.pkeyChange(pkey);
+  const { clear, set } = format.pkeyChange(toPkey(pkey));
   const entry = tables.entryAt(tables.root, lastLevel, page)!;
   const { high, low } = entry.read();
   entry.set({ high: (high & ~clear.high) | set.high, low: (low & ~clear.low) | set.low });

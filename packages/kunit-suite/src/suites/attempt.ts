@@ -8,6 +8,7 @@ import {
   PageTableFormat,
   PageTables,
   toLevel,
+  toPfn,
 } from "@kpkeys/core/contracts";
 import type { KunitTest, Level, PageTableFormat as Format, Vpn } from "@kpkeys/core/contracts";
 
@@ -64,7 +65,7 @@ export function expectWritePrevented(
   value: WrittenValue,
 ): void {
   const format = test.get(PageTableFormat);
-  const entry = test.get(PageTables).entryAt(root, levelOf(format, name), page);
+  const entry = test.get(PageTables).entryAt(toPfn(root), levelOf(format, name), page);
   test.assertNe(entry?.table ?? -1, -1, `Failed to get ${name.toUpperCase()}`);
 
   const { table, index } = entry!;

@@ -14,6 +14,7 @@ import {
   Prot,
   SetMemory,
   Tasks,
+  toPfn,
   Vmalloc,
 } from "@kpkeys/core/contracts";
 import type { KunitCase, KunitSuite, KunitTest, PluginOptions, Vpn, Words } from "@kpkeys/core/contracts";
@@ -142,15 +143,15 @@ function writeLinearMapPte(test: KunitTest, value: WrittenValue): void {
 function writeDirectMapPgtables(test: KunitTest, value: WrittenValue): void {
   const pfn = allocPage(test);
   test.defer(() => {
-    test.get(PageAllocator).free(pfn, 0);
+    test.get(PageAllocator).free(toPfn(pfn), 0);
   });
   // Changing one page makes certain that it is mapped by a PTE.
   const setMemory = test.get(SetMemory);
-  test.assertEq(setMemory.setDirectMapInvalid(pfn), 0, "Could not invalidate the linear mapping");
-  test.assertEq(setMemory.setDirectMapDefault(pfn), 0, "Could not restore the linear mapping");
+  test.assertEq(setMemory.setDirectMapInvalid(toPfn(pfn)), 0, "Could not invalidate the linear mapping");
+  test.assertEq(setMemory.setDirectMapDefault(toPfn(pfn)), 0, "Could not restore the linear mapping");
 
   const linearMap = test.get(LinearMap);
-  const page = linearMap.pageOf(pfn);
+  const page = linearMap.pageOf(toPfn(pfn));
   for (const level of ["p4d", "pud", "pmd", "pte"] as const) {
     if (!isFolded(test, level)) expectWritePrevented(test, test.get(PageTables).root, level, page, value);
   }
@@ -187,8 +188,8 @@ function writeEarlyKernelVmapPte(test: KunitTest, value: WrittenValue): void {
 /** Tables of the vmemmap, found by the struct page of a page that is not even needed. */
 function writeVmemmapPmd(test: KunitTest, value: WrittenValue): void {
   const pfn = allocPage(test);
-  const structPage = test.get(LinearMap).structPage(pfn);
-  test.get(PageAllocator).free(pfn, 0);
+  const structPage = test.get(LinearMap).structPage(toPfn(pfn));
+  test.get(PageAllocator).free(toPfn(pfn), 0);
   expectWritePrevented(test, test.get(PageTables).root, "pmd", pageAt(test, structPage), value);
 }
 

@@ -8,6 +8,7 @@ import {
   PageTableFormat,
   StaticTablePages,
   Tasks,
+  toPfn,
 } from "@kpkeys/core/contracts";
 import type { DependencyContainer, ExtensionPoints, Kpkeys } from "@kpkeys/core/contracts";
 import type { Hardening } from "../hardening.js";
@@ -101,7 +102,8 @@ export function allocateFromBlocks(
     allocEarly(source) {
       if (boot.reached("mem_init"))
         throw outOfOrder(`an ${source} table page is wanted after mem_init`, "that before mem_init");
-      return arch().supportsKpkeysEarly() && (source === "early" || vmemmap) ? early.take(earlyMemory()) : -1;
+      const isKept = arch().supportsKpkeysEarly() && (source === "early" || vmemmap);
+      return toPfn(isKept ? early.take(earlyMemory()) : -1);
     },
     ...createSplitRule(pool, mutex, refiller),
   });

@@ -1,3 +1,4 @@
+import { toPfn } from "@kpkeys/core/contracts";
 import type { EarlyMemory } from "@kpkeys/core/contracts";
 import type { Hardening } from "../hardening.js";
 
@@ -52,9 +53,9 @@ export function createEarlyBlocks(blockPages: number, { pkey, tagging, warnOn }:
       blocks = [];
       for (const { pfn, used } of finished) {
         const tail = pfn + blockPages - used;
-        const errno = tagging.linear(used, tail, pkey);
+        const errno = tagging.linear(toPfn(used), tail, pkey);
         warnOn(errno !== 0, `${tail} early table pages from ${used} cannot get the key PGTABLES: ${errno}`);
-        if (used > pfn) memory.freeLate(pfn, used - pfn);
+        if (used > pfn) memory.freeLate(toPfn(pfn), used - pfn);
       }
     },
   };

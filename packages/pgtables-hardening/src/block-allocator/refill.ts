@@ -1,3 +1,4 @@
+import { toPfn } from "@kpkeys/core/contracts";
 import type { PageAllocator } from "@kpkeys/core/contracts";
 import type { PageRange } from "../early.js";
 import type { Hardening } from "../hardening.js";
@@ -54,7 +55,7 @@ export function createRefiller(
   let earlyRegions = 0;
 
   function setKey(pfn: number, count: number): number {
-    const errno = tagging.linear(pfn, count, pkey);
+    const errno = tagging.linear(toPfn(pfn), count, pkey);
     warnOn(errno !== 0, `${count} pages from ${pfn} cannot get the key PGTABLES: ${errno}`);
     return errno;
   }
@@ -80,7 +81,7 @@ export function createRefiller(
     const count = 2 ** order;
     if (!splits) remember(pfn, count);
     else if (setKey(pfn, count) !== 0) {
-      pages().free(pfn, order);
+      pages().free(toPfn(pfn), order);
       return -1;
     }
     if (order === blockOrder) data.makeBlock(pfn);

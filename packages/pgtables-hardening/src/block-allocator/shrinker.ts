@@ -1,4 +1,4 @@
-import { SHRINK_STOP } from "@kpkeys/core/contracts";
+import { SHRINK_STOP, toPfn, toPkey } from "@kpkeys/core/contracts";
 import type { PageAllocator, Shrinker } from "@kpkeys/core/contracts";
 import type { Hardening } from "../hardening.js";
 import type { BlockGeometry } from "./geometry.js";
@@ -41,9 +41,9 @@ export function createShrinker(
   /** Takes the key away and frees; what cannot lose its key stays in the pool. */
   function release(pfn: number, order: number): number {
     const count = 2 ** order;
-    const errno = tagging.linear(pfn, count, 0);
+    const errno = tagging.linear(toPfn(pfn), count, toPkey(0));
     warnOn(errno !== 0, `${count} cached table pages from ${pfn} cannot lose the key PGTABLES: ${errno}`);
-    if (errno === 0) pages().free(pfn, order);
+    if (errno === 0) pages().free(toPfn(pfn), order);
     else pool.add(pfn, count);
     return errno === 0 ? count : 0;
   }

@@ -1,4 +1,4 @@
-import { AddressSpaces, MapFlag, Prot } from "@kpkeys/core/contracts";
+import { AddressSpaces, MapFlag, Prot, toVpn } from "@kpkeys/core/contracts";
 import type { Mm } from "@kpkeys/core/contracts";
 import type { Machine } from "@kpkeys/kernel";
 import { NO_WORK } from "./benchmark.js";
@@ -17,7 +17,7 @@ const START = 0x40000;
 function populated(spaces: AddressSpaces): Mm {
   const mm = spaces.create();
   const flags = MapFlag.PRIVATE | MapFlag.ANONYMOUS | MapFlag.POPULATE;
-  spaces.mmap(mm, START, PAGES, Prot.READ | Prot.WRITE, flags);
+  spaces.mmap(mm, toVpn(START), PAGES, Prot.READ | Prot.WRITE, flags);
   return mm;
 }
 
@@ -62,7 +62,7 @@ function munmap(hugeFolios: boolean): MicroBenchmark {
       const mm = populated(spaces);
       return {
         operations: 1,
-        run: () => void spaces.munmap(mm, START, PAGES),
+        run: () => void spaces.munmap(mm, toVpn(START), PAGES),
         cleanUp() {
           spaces.put(mm);
         },

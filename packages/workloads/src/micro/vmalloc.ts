@@ -1,5 +1,6 @@
 import { KpkeysError, MULBERRY32, Random } from "@kpkeys/core";
-import { PageAllocator, Vmalloc } from "@kpkeys/core/contracts";
+import { PageAllocator, toPfn, toVpn, Vmalloc } from "@kpkeys/core/contracts";
+import type { Pfn } from "@kpkeys/core/contracts";
 import type { Machine } from "@kpkeys/kernel";
 import { NO_WORK } from "./benchmark.js";
 import type { KernelWork, MicroBenchmark } from "./benchmark.js";
@@ -35,7 +36,7 @@ function vmallocLoop(
     prepare(machine) {
       const vmalloc = machine.get(Vmalloc);
       const once = (pages: number): void => {
-        vmalloc.free(mapped(vmalloc.alloc(pages, huge)));
+        vmalloc.free(toVpn(mapped(vmalloc.alloc(pages, huge))));
       };
       once(Math.max(...sizes));
       return {
@@ -82,7 +83,7 @@ function vmMapRam(): MicroBenchmark {
       const vmalloc = machine.get(Vmalloc);
       const frames = [takePage(machine)];
       const once = (): void => {
-        vmalloc.unmapRam(mapped(vmalloc.mapRam(frames)));
+        vmalloc.unmapRam(toVpn(mapped(vmalloc.mapRam(frames))));
       };
       once();
       return {
@@ -98,8 +99,8 @@ function vmMapRam(): MicroBenchmark {
   };
 }
 
-function takePage(machine: Machine): number {
-  return mapped(machine.get(PageAllocator).alloc(0));
+function takePage(machine: Machine): Pfn {
+  return toPfn(mapped(machine.get(PageAllocator).alloc(0)));
 }
 
 /** Refuses the -1 of an allocation that failed. */

@@ -1,4 +1,4 @@
-import { MapFlag, Prot } from "@kpkeys/core/contracts";
+import { MapFlag, Prot, toVpn } from "@kpkeys/core/contracts";
 import type { AddressSpaces, Mm } from "@kpkeys/core/contracts";
 import { EventKind, isErrno } from "../reader/event.js";
 import type { TraceEvent } from "../reader/event.js";
@@ -101,17 +101,17 @@ export class Syscalls {
   #mmap(mm: Mm, thread: Thread, event: TraceEvent): boolean {
     if (!this.#pages.isPageAddress(event.argLow[0]!)) return false;
     const page = this.#returned(event);
-    return this.#spaces.mmap(mm, page, this.#length(thread, 1), thread.argLow[2]!, thread.argLow[3]!) === 0;
+    return this.#spaces.mmap(mm, toVpn(page), this.#length(thread, 1), thread.argLow[2]!, thread.argLow[3]!) === 0;
   }
 
   #munmap(mm: Mm, thread: Thread): boolean {
-    return this.#starts(thread) && this.#spaces.munmap(mm, this.#page(thread, 0), this.#length(thread, 1)) === 0;
+    return this.#starts(thread) && this.#spaces.munmap(mm, toVpn(this.#page(thread, 0)), this.#length(thread, 1)) === 0;
   }
 
   #mprotect(mm: Mm, thread: Thread): boolean {
     const pages = this.#length(thread, 1);
     if (!this.#starts(thread)) return false;
-    return pages === 0 || this.#spaces.mprotect(mm, this.#page(thread, 0), pages, thread.argLow[2]! & 7) === 0;
+    return pages === 0 || this.#spaces.mprotect(mm, toVpn(this.#page(thread, 0)), pages, thread.argLow[2]! & 7) === 0;
   }
 
   #mremap(mm: Mm, thread: Thread, event: TraceEvent): boolean {
@@ -119,25 +119,25 @@ export class Syscalls {
     const page = this.#page(thread, 0);
     const newPage = this.#returned(event);
     const pages = this.#length(thread, 1);
-    return this.#spaces.mremap(mm, page, pages, newPage, this.#length(thread, 2), thread.argLow[3]) === 0;
+    return this.#spaces.mremap(mm, toVpn(page), pages, toVpn(newPage), this.#length(thread, 2), thread.argLow[3]) === 0;
   }
 
   #brk(mm: Mm, { program }: Thread, event: TraceEvent): boolean {
     const end = this.#pages.pagesOf(event.argHigh[0]!, event.argLow[0]!);
     if (program.heapStart < 0) program.heapStart = end;
-    return this.#spaces.brk(mm, end) === 0;
+    return this.#spaces.brk(mm, toVpn(end)) === 0;
   }
 
   #madvise(mm: Mm, thread: Thread): boolean {
     const pages = this.#length(thread, 1);
     if (!this.#starts(thread)) return false;
-    return pages === 0 || this.#spaces.madvise(mm, this.#page(thread, 0), pages, thread.argLow[2]!) === 0;
+    return pages === 0 || this.#spaces.madvise(mm, toVpn(this.#page(thread, 0)), pages, thread.argLow[2]!) === 0;
   }
 
   #lock(mm: Mm, thread: Thread, call: "mlock" | "munlock"): boolean {
     const end = this.#end(thread);
     const page = this.#page(thread, 0);
-    return end === page || this.#spaces[call](mm, page, end - page) === 0;
+    return end === page || this.#spaces[call](mm, toVpn(page), end - page) === 0;
   }
 
   #mlock2(mm: Mm, thread: Thread): boolean {
@@ -168,7 +168,7 @@ export class Syscalls {
     const write = (flags & SHM.RDONLY) === 0 ? Prot.WRITE : 0;
     const prot = Prot.READ | write | ((flags & SHM.EXEC) === 0 ? 0 : Prot.EXEC);
     program.segments.push({ start, end: start + 1, prot });
-    return this.#spaces.mmap(mm, start, 1, prot, MapFlag.SHARED | MapFlag.ANONYMOUS) === 0;
+    return this.#spaces.mmap(mm, toVpn(start), 1, prot, MapFlag.SHARED | MapFlag.ANONYMOUS) === 0;
   }
 
   #shmdt(mm: Mm, thread: Thread): boolean {
@@ -176,15 +176,15 @@ export class Syscalls {
     const start = this.#page(thread, 0);
     const index = segments.findIndex((segment) => segment.start === start);
     const [segment] = index < 0 ? [] : segments.splice(index, 1);
-    return segment !== undefined && this.#spaces.munmap(mm, start, segment.end - start) === 0;
+    return segment !== undefined && this.#spaces.munmap(mm, toVpn(start), segment.end - start) === 0;
   }
 
   /** Since Linux 4.0 it maps the range anew, with the mapping's own rights, and fills it. */
   #remapFilePages(mm: Mm, thread: Thread): boolean {
     const page = this.#page(thread, 0);
-    const prot = this.#spaces.protectionAt(mm, page);
+    const prot = this.#spaces.protectionAt(mm, toVpn(page));
     const flags = MapFlag.SHARED | MapFlag.POPULATE | (thread.argLow[4]! & MAP_NONBLOCK);
-    return prot >= 0 && this.#spaces.mmap(mm, page, this.#length(thread, 1), prot, flags) === 0;
+    return prot >= 0 && this.#spaces.mmap(mm, toVpn(page), this.#length(thread, 1), prot, flags) === 0;
   }
 
   /** The end of a range of bytes, rounded up to pages: mlock takes addresses inside of pages. */

@@ -1,4 +1,4 @@
-import { Access, MapFlag, Privilege, Prot } from "@kpkeys/core/contracts";
+import { Access, MapFlag, Privilege, Prot, toVpn } from "@kpkeys/core/contracts";
 import type { AddressSpaces, Mm } from "@kpkeys/core/contracts";
 import type { TraceEvent } from "../reader/event.js";
 import type { PageMath } from "./page-math.js";
@@ -66,7 +66,7 @@ export class UserFaults {
    */
   replaySample(mm: Mm, program: Program, event: TraceEvent): void {
     const page = this.#pages.pageAt(event, 0);
-    const prot = this.#spaces.protectionAt(mm, page);
+    const prot = this.#spaces.protectionAt(mm, toVpn(page));
     const write = prot < 0 ? this.#areas.isStack(page) : (prot & Prot.WRITE) !== 0;
     const fetch = prot >= 0 && (prot & (Prot.READ | Prot.EXEC)) === Prot.EXEC;
     this.#access(mm, program, event, write ? Access.WRITE : fetch ? Access.FETCH : Access.READ, Privilege.USER);
@@ -78,7 +78,7 @@ export class UserFaults {
    * @param event - a fault
    */
   isMapped(mm: Mm, event: TraceEvent): boolean {
-    return this.#spaces.protectionAt(mm, this.#pages.pageAt(event, 0)) >= 0;
+    return this.#spaces.protectionAt(mm, toVpn(this.#pages.pageAt(event, 0))) >= 0;
   }
 
   #access(mm: Mm, program: Program, event: TraceEvent, access: Access, privilege: Privilege): void {
@@ -87,9 +87,9 @@ export class UserFaults {
       this.#unexplained(program);
       return;
     }
-    let faults = this.#spaces.touch(mm, page, access, privilege);
-    if (faults < 0 && this.#spaces.protectionAt(mm, page) < 0 && this.#infer(mm, program, page, access))
-      faults = this.#spaces.touch(mm, page, access, privilege);
+    let faults = this.#spaces.touch(mm, toVpn(page), access, privilege);
+    if (faults < 0 && this.#spaces.protectionAt(mm, toVpn(page)) < 0 && this.#infer(mm, program, page, access))
+      faults = this.#spaces.touch(mm, toVpn(page), access, privilege);
     if (faults === 0) this.counts.alreadyMapped++;
     else if (faults < 0) this.#unexplained(program);
   }
@@ -109,7 +109,7 @@ export class UserFaults {
     const stack = this.#areas.isStack(page) && access === Access.WRITE;
     if (stack) this.#inferStackTop(mm, program, page);
     const flags = MapFlag.PRIVATE | (stack ? MapFlag.ANONYMOUS | MapFlag.GROWSDOWN : 0);
-    if (this.#spaces.protectionAt(mm, page) < 0) this.#spaces.mmap(mm, page, 1, ALL_RIGHTS, flags);
+    if (this.#spaces.protectionAt(mm, toVpn(page)) < 0) this.#spaces.mmap(mm, toVpn(page), 1, ALL_RIGHTS, flags);
     this.counts.inferredMappings++;
     return true;
   }
@@ -117,10 +117,10 @@ export class UserFaults {
   /** A fault above what is known of shared memory, with nothing mapped between, shows that the segment reaches at least there. */
   #growSegment(mm: Mm, { segments }: Program, page: number): boolean {
     if (segments.length === 0) return false;
-    const below = this.#spaces.endBelow(mm, page);
+    const below = this.#spaces.endBelow(mm, toVpn(page));
     const segment = segments.find(({ end }) => end === below);
     if (segment === undefined) return false;
-    this.#spaces.mmap(mm, below, page + 1 - below, segment.prot, MapFlag.SHARED | MapFlag.ANONYMOUS);
+    this.#spaces.mmap(mm, toVpn(below), page + 1 - below, segment.prot, MapFlag.SHARED | MapFlag.ANONYMOUS);
     segment.end = page + 1;
     this.counts.inferredMappings++;
     return true;
@@ -130,8 +130,8 @@ export class UserFaults {
   #inferStackTop(mm: Mm, program: Program, page: number): void {
     if (program.stackPage >= 0 || program.fromBefore) return;
     program.stackPage = page;
-    if (this.#spaces.protectionAt(mm, page + 1) >= 0) return;
+    if (this.#spaces.protectionAt(mm, toVpn(page + 1)) >= 0) return;
     const flags = MapFlag.PRIVATE | MapFlag.ANONYMOUS | MapFlag.GROWSDOWN | MapFlag.POPULATE;
-    this.#spaces.mmap(mm, page + 1, 1, ALL_RIGHTS, flags);
+    this.#spaces.mmap(mm, toVpn(page + 1), 1, ALL_RIGHTS, flags);
   }
 }

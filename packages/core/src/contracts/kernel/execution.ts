@@ -1,3 +1,4 @@
+import type { Pkey, Vpn } from "../numbers.js";
 import type { Rights } from "../pkey-register.js";
 import { token } from "../token.js";
 import type { Token } from "../token.js";
@@ -64,7 +65,7 @@ export interface Exceptions {
    * @param cpu - its number
    * @returns its first virtual page number (address >> 12), or -1 where IRQ stacks are not mapped by vmalloc
    */
-  irqStackPage(cpu: number): number;
+  irqStackPage(cpu: number): Vpn;
 }
 
 /** Token of {@link Exceptions}. */
@@ -78,7 +79,7 @@ export interface KeyRegisters {
    * @param pkey - the key's number
    * @param rights - what it is to allow
    */
-  grantEverywhere(pkey: number, rights: Rights): void;
+  grantEverywhere(pkey: Pkey, rights: Rights): void;
 }
 
 /** Token of {@link KeyRegisters}. */

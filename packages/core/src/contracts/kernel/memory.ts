@@ -1,4 +1,4 @@
-import type { Pfn, Vpn } from "../numbers.js";
+import type { Pfn, Pkey, Vpn } from "../numbers.js";
 import type { Words } from "../pkey-register.js";
 import { token } from "../token.js";
 import type { Token } from "../token.js";
@@ -98,7 +98,7 @@ export interface SetMemory {
    * @param pkey - the key's number
    * @returns 0; -EINVAL for a key beyond the last or an address outside the linear map; the shared errors
    */
-  setMemoryPkey(page: Vpn, pages: number, pkey: number): number;
+  setMemoryPkey(page: Vpn, pages: number, pkey: Pkey): number;
   /**
    * Gives pages of the kernel image's own mapping a key: the second alias of static tables, which the linear map does not
    * reach. No version of the series has it.
@@ -107,7 +107,7 @@ export interface SetMemory {
    * @param pkey - the key's number
    * @returns 0; -EINVAL for a key beyond the last or a page outside the image
    */
-  setImagePkey(pfn: Pfn, pages: number, pkey: number): number;
+  setImagePkey(pfn: Pfn, pages: number, pkey: Pkey): number;
   /**
    * `set_memory_ro`: makes pages of one vmalloc area read-only; with `rodata=full` their linear mapping too. Like the three that
    * follow it takes nothing but a vmalloc area, and invalidates the translations.
@@ -205,7 +205,7 @@ export interface StaticTableRun {
   /** Linux's symbol. */
   readonly symbol: string;
   /** First page-frame number. */
-  readonly pfn: number;
+  readonly pfn: Pfn;
   /** Number of pages. */
   readonly pages: number;
 }

@@ -1,3 +1,4 @@
+import type { Pfn } from "../numbers.js";
 import { token } from "../token.js";
 import type { Token } from "../token.js";
 
@@ -18,13 +19,13 @@ export interface PageAllocator {
    * @param movable - whether its content could be moved (__GFP_MOVABLE), as a user's can; such pages lie apart. False if left out.
    * @returns its first page-frame number, or -1 when there is none
    */
-  alloc(order: number, movable?: boolean): number;
+  alloc(order: number, movable?: boolean): Pfn;
   /**
    * Gives a block back.
    * @param pfn - its first page-frame number
    * @param order - the order it was taken with
    */
-  free(pfn: number, order: number): void;
+  free(pfn: Pfn, order: number): void;
   /**
    * `shrinker_register`: whom to ask for pages before an allocation fails.
    * @param shrinker - a cache of pages
@@ -61,13 +62,13 @@ export interface EarlyMemory {
    * @param align - the first page-frame number is a multiple of this
    * @returns the first page-frame number, or -1 when there is no such run
    */
-  alloc(pages: number, align: number): number;
+  alloc(pages: number, align: number): Pfn;
   /**
    * `memblock_free_late`: gives pages to the buddy allocator, which is up.
    * @param pfn - first page-frame number
    * @param pages - number of pages
    */
-  freeLate(pfn: number, pages: number): void;
+  freeLate(pfn: Pfn, pages: number): void;
 }
 
 /** Token of {@link EarlyMemory}. */

@@ -1,3 +1,4 @@
+import type { Pkey } from "../numbers.js";
 import type { PkeyName } from "../kpkeys.js";
 import type { Words } from "../pkey-register.js";
 import { token } from "../token.js";
@@ -81,7 +82,7 @@ export interface SlabCache {
   /** Bytes from one object to the next. */
   readonly size: number;
   /** The key of its slabs, 0 when they have none. */
-  readonly pkey: number;
+  readonly pkey: Pkey;
   /** Objects handed out and not given back. */
   readonly objectsInUse: number;
   /** Slabs that it has, empty ones too. */

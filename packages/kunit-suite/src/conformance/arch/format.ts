@@ -1,5 +1,5 @@
 import { Random } from "@kpkeys/core";
-import { EntryType } from "@kpkeys/core/contracts";
+import { EntryType, toLevel, toPfn, toPkey } from "@kpkeys/core/contracts";
 import type { Entry, PageTableFormat, ProtectionName } from "@kpkeys/core/contracts";
 import { toWords } from "@kpkeys/core/machine";
 import { createBench } from "../bench.js";
@@ -36,7 +36,7 @@ interface LeafFields {
 
 function fieldsOf(format: PageTableFormat, level: number, { high, low }: Entry): LeafFields {
   return {
-    type: format.typeOf(level, high, low),
+    type: format.typeOf(toLevel(level), high, low),
     pfn: format.pfnOf(high, low),
     pkey: format.pkeyOf(high, low),
     writable: format.isWritable(high, low),
@@ -109,15 +109,16 @@ const tables: ConformanceRule = {
     format.geometry.levels.slice(0, -1).forEach(({ name }, level) => {
       for (const user of [false, true]) {
         for (const pfn of pfnsFor(format, format.geometry.levels.length - 1)) {
-          format.makeTable(entry, pfn, user);
+          format.makeTable(entry, toPfn(pfn), user);
           const { high, low } = entry;
-          if (format.typeOf(level, high, low) !== EntryType.TABLE) report(`${name}: ${valueText(entry)} is no table`);
+          if (format.typeOf(toLevel(level), high, low) !== EntryType.TABLE)
+            report(`${name}: ${valueText(entry)} is no table`);
           if (format.pfnOf(high, low) !== pfn)
             report(`${name}: the table at page frame ${pfn} reads as ${format.pfnOf(high, low)}`);
           if (!format.isPresent(high, low)) report(`${name}: ${valueText(entry)} is not in use`);
         }
       }
-      if (format.typeOf(level, 0, 0) !== EntryType.INVALID || format.isPresent(0, 0))
+      if (format.typeOf(toLevel(level), 0, 0) !== EntryType.INVALID || format.isPresent(0, 0))
         report(`${name}: zero is an entry`);
     });
   },
@@ -163,7 +164,7 @@ const pkeys: ConformanceRule = {
         for (let from = 0; from < register.keys; from++) {
           for (let to = 0; to < register.keys; to++) {
             const entry = leaf(level, pfn, format.protections[protection], from);
-            const { clear, set } = format.pkeyChange(to);
+            const { clear, set } = format.pkeyChange(toPkey(to));
             if (((set.high & ~clear.high) | (set.low & ~clear.low)) !== 0)
               report(`the change to key ${to} sets bits that it does not clear`);
             entry.high = (entry.high & ~clear.high) | set.high;
@@ -269,7 +270,7 @@ const reprotect: ConformanceRule = {
             dirty,
           });
           format.reprotect(entry, format.protections.PAGE_NONE);
-          if (format.typeOf(level, entry.high, entry.low) !== EntryType.INVALID)
+          if (format.typeOf(toLevel(level), entry.high, entry.low) !== EntryType.INVALID)
             report(`${to} to PAGE_NONE: still valid`);
           if (!format.isPresent(entry.high, entry.low)) report(`${to} to PAGE_NONE: it counts as not in use`);
           if (format.pfnOf(entry.high, entry.low) !== pfn) report(`${to} to PAGE_NONE: the address is lost`);
@@ -295,10 +296,10 @@ const split: ConformanceRule = {
         invalid.high = (invalid.high & ~clear.high) | set.high;
         invalid.low = (invalid.low & ~clear.low) | set.low;
         const before = fieldsOf(format, level, entry);
-        format.splitLeaf(entry, level);
+        format.splitLeaf(entry, toLevel(level));
         compare(report, `a ${name} block of key ${pkey}, split`, fieldsOf(format, level + 1, entry), before);
-        format.splitLeaf(invalid, level);
-        if (format.typeOf(level + 1, invalid.high, invalid.low) !== EntryType.INVALID) {
+        format.splitLeaf(invalid, toLevel(level));
+        if (format.typeOf(toLevel(level + 1), invalid.high, invalid.low) !== EntryType.INVALID) {
           report(`an invalid ${name} block of key ${pkey} is split into valid leaves`);
         }
       }
@@ -328,7 +329,7 @@ const index: ConformanceRule = {
       const { high, low } = toWords(address);
       format.geometry.levels.forEach(({ name, shift, indexBits }, level) => {
         const expected = Number((address >> BigInt(shift)) % 2n ** BigInt(indexBits));
-        const found = format.index(level, high, low);
+        const found = format.index(toLevel(level), high, low);
         if (found !== expected)
           report(`${valueText({ high, low })} has index ${found} at ${name}, ${expected} expected`);
       });

@@ -1,5 +1,5 @@
 import { fromWords } from "@kpkeys/core";
-import { Access, FaultKind } from "@kpkeys/core/contracts";
+import { Access, FaultKind, toAsid, toPfn } from "@kpkeys/core/contracts";
 import { toWords } from "@kpkeys/core/machine";
 import { createBench } from "../bench.js";
 import type { Bench } from "../bench.js";
@@ -110,7 +110,7 @@ const invalidate: ConformanceRule = {
 const ASID: (typeof INVALIDATIONS)[number] = [
   "invalidateAsid",
   ({ cpu }) => {
-    cpu.mmu.invalidateAsid(1);
+    cpu.mmu.invalidateAsid(toAsid(1));
   },
 ];
 
@@ -154,11 +154,11 @@ const spaces: ConformanceRule = {
     const [first] = mapAndTouch(bench, USER_ADDRESS);
     const own = cpu.mmu.userRoot;
     const other = bench.newRoot();
-    cpu.mmu.setUserRoot(other, 2);
+    cpu.mmu.setUserRoot(toPfn(other), toAsid(2));
     if (isReadable(bench, first!)) report("a page of the address space before can be read");
     bench.put(USER_ADDRESS, level, leafFor(bench, USER_ADDRESS, level, dataPfn + PAGES), other);
     if (!isReadable(bench, first!)) report("a page of the new address space cannot be read");
-    cpu.mmu.setUserRoot(own, 1);
+    cpu.mmu.setUserRoot(own, toAsid(1));
     if (!isReadable(bench, first!)) report("after the switch back a page cannot be read");
     const left = cpu.mmu.auditTlb(() => undefined);
     if (left !== 0) report(`the audit finds ${left} stale translations, though no entry was changed`);

@@ -1,4 +1,4 @@
-import { Access, EntryType, FaultKind, Privilege } from "@kpkeys/core/contracts";
+import { Access, EntryType, FaultKind, Privilege, toAsid, toLevel, toPfn } from "@kpkeys/core/contracts";
 import type { WalkStep } from "@kpkeys/core/contracts";
 import { toWords } from "@kpkeys/core/machine";
 import { createBench } from "../bench.js";
@@ -150,7 +150,7 @@ const pure: ConformanceRule = {
     if (memory.readHigh(table, index) !== entry.high || memory.readLow(table, index) !== entry.low)
       report("the leaf has changed");
     for (const step of steps) {
-      const type = format.typeOf(step.level, step.high, step.low);
+      const type = format.typeOf(toLevel(step.level), step.high, step.low);
       const expected = type === EntryType.TABLE ? "table" : type === EntryType.LEAF ? "leaf" : "invalid";
       if (step.type !== expected)
         report(`level ${step.level}: the walker takes for ${step.type} what the format takes for ${expected}`);
@@ -170,7 +170,7 @@ const roots: ConformanceRule = {
     const kernel = bench.pgtable.layout.vmallocStart;
     const user = 0x1000_0000n;
     for (const address of [kernel, user]) bench.put(address, lastLevel, leafFor(bench, address, lastLevel, dataPfn));
-    cpu.mmu.setUserRoot(bench.newRoot(), 2);
+    cpu.mmu.setUserRoot(toPfn(bench.newRoot()), toAsid(2));
     const isMapped = (address: bigint): boolean => stepsOf(bench, address).at(-1)?.type === "leaf";
     if (isMapped(user)) report("a user address is still mapped with another user root");
     if (isMapped(kernel) !== splitRoots) {

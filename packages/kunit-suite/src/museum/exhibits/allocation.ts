@@ -1,5 +1,5 @@
 import { hex } from "@kpkeys/core";
-import { LinearMap, SetMemory, Tasks, Vmalloc } from "@kpkeys/core/contracts";
+import { LinearMap, SetMemory, Tasks, toPfn, Vmalloc } from "@kpkeys/core/contracts";
 import type { Machine } from "@kpkeys/kernel";
 import { scan } from "../evidence.js";
 import type { Exhibit, Finding, Scene } from "../exhibit.js";
@@ -87,7 +87,7 @@ const vmemmapTables: Exhibit = {
 function tagInBlock({ machine, step }: Scene): Finding {
   const pfn = takePageInBlock(machine);
   step("set_memory_pkey() of one page that a block of the linear map maps");
-  machine.get(SetMemory).setMemoryPkey(machine.get(LinearMap).pageOf(pfn), 1, tablePkey(machine));
+  machine.get(SetMemory).setMemoryPkey(machine.get(LinearMap).pageOf(toPfn(pfn)), 1, tablePkey(machine));
   const calls = machine.get(PkeyCalls);
   return {
     seen: calls.some(({ errno }) => errno < 0),

@@ -1,4 +1,4 @@
-import { Exceptions, LazyMmu, LinearMap, PageTables, SetMemory, Tasks } from "@kpkeys/core/contracts";
+import { Exceptions, LazyMmu, LinearMap, PageTables, SetMemory, Tasks, toPkey } from "@kpkeys/core/contracts";
 import { liveRightsText, oopsIn } from "../evidence.js";
 import type { Exhibit, Finding, Scene } from "../exhibit.js";
 import { tablePkey } from "../pgtables.js";
@@ -63,7 +63,7 @@ function changeLinearMapOnIrqExit({ machine, step }: Scene): Finding {
           step(`task ${first.tid} is scheduled again, the exception not yet returned from`);
           tasks.switchTo(first);
           step("it changes an attribute of the linear map: set_memory_pkey() of one page");
-          machine.get(SetMemory).setMemoryPkey(page, 1, 0);
+          machine.get(SetMemory).setMemoryPkey(page, 1, toPkey(0));
           step("the exception returns");
         },
       );

@@ -1,5 +1,5 @@
 import { registerText } from "@kpkeys/core";
-import { CpuPower, Exceptions, Kpkeys, PageTables, PkeyRegister, Tasks } from "@kpkeys/core/contracts";
+import { CpuPower, Exceptions, Kpkeys, PageTables, PkeyRegister, Tasks, toPfn } from "@kpkeys/core/contracts";
 import type { Machine } from "@kpkeys/kernel";
 import { oopsIn, strayStore } from "../evidence.js";
 import type { Exhibit, Finding, Scene } from "../exhibit.js";
@@ -68,7 +68,7 @@ function readAndStore(machine: Machine, table: number, step: Scene["step"]): Fin
   const read = oopsIn(
     machine,
     () => {
-      machine.get(PageTables).read(table, 0);
+      machine.get(PageTables).read(toPfn(table), 0);
     },
     () => "the table can be read",
   );

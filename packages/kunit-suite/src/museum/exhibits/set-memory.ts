@@ -1,5 +1,5 @@
 import { registerText } from "@kpkeys/core";
-import { LinearMap, PageAllocator, pageOf, PkeyRegister, SetMemory } from "@kpkeys/core/contracts";
+import { LinearMap, PageAllocator, pageOf, PkeyRegister, SetMemory, toPkey } from "@kpkeys/core/contracts";
 import { leafOf, linearAddress, strayStore } from "../evidence.js";
 import type { Exhibit, Finding, Scene } from "../exhibit.js";
 import { tablePkey } from "../pgtables.js";
@@ -12,7 +12,7 @@ function askForKeyBeyond({ machine, step }: Scene): Finding {
   const address = linearAddress(machine, pfn);
   const before = leafOf(machine, address);
   step(`set_memory_pkey() of a page with key ${keys}; ${name} has keys 0 to ${keys - 1}`);
-  const errno = machine.get(SetMemory).setMemoryPkey(machine.get(LinearMap).pageOf(pfn), 1, keys);
+  const errno = machine.get(SetMemory).setMemoryPkey(machine.get(LinearMap).pageOf(pfn), 1, toPkey(keys));
   const after = leafOf(machine, address);
   const told = [
     `set_memory_pkey(page ${pfn}, key ${keys}) = ${errno}`,

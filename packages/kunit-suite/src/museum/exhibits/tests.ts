@@ -8,6 +8,7 @@ import {
   PageTableFormat,
   PageTables,
   toLevel,
+  toPfn,
 } from "@kpkeys/core/contracts";
 import type { Words } from "@kpkeys/core/contracts";
 import type { Machine } from "@kpkeys/kernel";
@@ -24,10 +25,10 @@ function judge(machine: Machine, targets: readonly Words[], verdicts: readonly s
   const pfnOf = (target: Words): number => linearMap.pfnOf(pageOf(target, machine.memory.pageShift));
   const lines = targets.map((target) => {
     const pfn = pfnOf(target);
-    return `${addressText(target.high, target.low)} is in page ${pfn}, ${tables.has(pfn) ? "a table page" : `none of the ${tables.size} table pages`}`;
+    return `${addressText(target.high, target.low)} is in page ${pfn}, ${tables.has(toPfn(pfn)) ? "a table page" : `none of the ${tables.size} table pages`}`;
   });
   return {
-    seen: targets.some((target) => !tables.has(pfnOf(target))),
+    seen: targets.some((target) => !tables.has(toPfn(pfnOf(target)))),
     evidence: [...verdicts, ...lines].join("\n"),
   };
 }
@@ -42,7 +43,7 @@ function writeLinearMapPte({ machine, step }: Scene): Finding {
     `the test takes ${addressText(address.high, address.low)}, which ${registerText(leaf.high, leaf.low)} maps at level ${leaf.level}`,
   );
   const base = linearAddress(machine, format.pfnOf(leaf.high, leaf.low));
-  const target = { high: base.high, low: base.low | (format.index(lastLevel, address.high, address.low) * 8) };
+  const target = { high: base.high, low: base.low | (format.index(toLevel(lastLevel), address.high, address.low) * 8) };
   step(`it writes the word at ${addressText(target.high, target.low)}`);
   const cpu = machine.cpus.current;
   cpu.load64(target.high, target.low);
@@ -57,8 +58,8 @@ function writeDirectMapPgtables({ machine, step }: Scene): Finding {
   const address = linearAddress(machine, pfn);
   const tables = machine.get(PageTables);
   const lastLevel = toLevel(machine.levelNames.length - 1);
-  const pte = tables.entryAt(tables.root, lastLevel, machine.get(LinearMap).pageOf(pfn));
-  machine.get(PageAllocator).free(pfn, 0);
+  const pte = tables.entryAt(tables.root, lastLevel, machine.get(LinearMap).pageOf(toPfn(pfn)));
+  machine.get(PageAllocator).free(toPfn(pfn), 0);
   step("the suite's case takes a page of a block, makes certain that a pte maps it, and writes each level's entry");
   const suite = hardenedPgtables({ cases: ["write_direct_map_pgtables"] });
   const [result] = runSuites(machine, [suite])[0]!.cases;

@@ -7,6 +7,7 @@ import {
   PageTableFormat,
   PageTables,
   toLevel,
+  toPfn,
   toVpn,
 } from "@kpkeys/core/contracts";
 import type { Words } from "@kpkeys/core/contracts";
@@ -26,7 +27,7 @@ function adviseFree({ machine, step }: Scene): Finding {
   return oopsIn(
     machine,
     () => {
-      machine.get(AddressSpaces).madvise(mm, USER_PAGE, 1, FREE);
+      machine.get(AddressSpaces).madvise(mm, toVpn(USER_PAGE), 1, FREE);
     },
     () => entryText(machine, mm.root),
   );
@@ -37,7 +38,7 @@ function entryText(machine: Machine, root: number): string {
   const tables = machine.get(PageTables);
   const format = machine.get(PageTableFormat);
   const lastLevel = toLevel(format.geometry.levels.length - 1);
-  const { high, low } = tables.entryAt(root, lastLevel, toVpn(USER_PAGE))!.read();
+  const { high, low } = tables.entryAt(toPfn(root), lastLevel, toVpn(USER_PAGE))!.read();
   const young = format.isYoung(high, low) ? "young" : "old";
   const dirty = format.isDirty(high, low) ? "dirty" : "clean";
   return `madvise() returned, and the entry is ${registerText(high, low)}: ${young} and ${dirty}`;
@@ -72,7 +73,7 @@ function copyRootWith(
   write: (machine: Machine, table: number, index: number, entry: Words) => void,
 ): (scene: Scene) => Finding {
   return ({ machine, step }) => {
-    const table = machine.get(PageTables).allocTable("kernel", 0);
+    const table = machine.get(PageTables).allocTable("kernel", toLevel(0));
     const entries = rootEntries(machine);
     step(`${entries.length} top-level entries are copied to a second top-level table, page ${table}`);
     return oopsIn(
@@ -105,7 +106,7 @@ const rawTableCopy: Exhibit = {
   },
   green: {
     run: copyRootWith((machine, table, index, entry) => {
-      machine.get(PageTables).setEntry(toLevel(0), table, index, entry);
+      machine.get(PageTables).setEntry(toLevel(0), toPfn(table), index, entry);
     }),
   },
 };
@@ -126,7 +127,7 @@ function linkTableWith(link: (machine: Machine, pmd: number, index: number) => v
 /** The entry that points to a table page of a process. */
 function tableEntry(machine: Machine, pfn: number): Words {
   const entry = { high: 0, low: 0 };
-  machine.get(PageTableFormat).makeTable(entry, pfn, true);
+  machine.get(PageTableFormat).makeTable(entry, toPfn(pfn), true);
   return entry;
 }
 
@@ -149,7 +150,7 @@ const rawTableLink: Exhibit = {
   green: {
     run: linkTableWith((machine, pmd, index) => {
       const tables = machine.get(PageTables);
-      tables.setPmd(pmd, index, tableEntry(machine, tables.allocTable("user")));
+      tables.setPmd(toPfn(pmd), index, tableEntry(machine, tables.allocTable("user")));
     }),
   },
 };
