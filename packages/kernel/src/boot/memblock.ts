@@ -16,7 +16,6 @@ export class Memblock {
   /** The runs still free, ascending. */
   private ranges: Range[];
 
-  /** @param memory - RAM, whose banks are handed out */
   constructor(@inject(PhysicalMemory) memory: Pick<PhysicalMemory, "banks">) {
     this.ranges = memory.banks.map(({ firstPfn, pages }) => ({ start: firstPfn, end: firstPfn + pages }));
   }

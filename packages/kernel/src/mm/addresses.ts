@@ -80,12 +80,6 @@ export class Addresses implements LinearMap {
   private readonly levels: readonly LevelGeometry[];
   private readonly pageShift: number;
 
-  /**
-   * @param arch - the layout of the address space
-   * @param memory - RAM
-   * @param image - where the kernel image lies in it
-   * @param format - the geometry
-   */
   constructor(
     @inject(PgtableArch) { layout }: PgtableArch,
     @inject(PhysicalMemory) private readonly memory: PhysicalMemory,

@@ -41,10 +41,6 @@ export class BuddyAllocator implements PageAllocator {
   private readonly largest: number;
   private readonly reclaim = new Reclaim();
 
-  /**
-   * @param memory - RAM
-   * @param arch - the order of the largest block
-   */
   constructor(
     @inject(PhysicalMemory) memory: Pick<PhysicalMemory, "firstPfn" | "endPfn">,
     @inject(PgtableArch) arch: Pick<PgtableArch, "maxPageOrder">,

@@ -37,12 +37,6 @@ export class KernelLazyMmu implements LazyMmu {
   /** 1 for each CPU whose task is in a section, not paused and not in interrupt: updated with the counts, because every setter asks. */
   private readonly active: Int32Array;
 
-  /**
-   * @param cpus - whose current CPU emits barriers
-   * @param arch - whether leaving may elide a barrier
-   * @param extensions - the features notified
-   * @param observer - notified of sections, if there is one
-   */
   constructor(
     @inject(Cpus) private readonly cpus: Cpus,
     @inject(PgtableArch) private readonly arch: PgtableArch,

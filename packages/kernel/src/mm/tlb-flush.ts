@@ -8,10 +8,6 @@ export class TlbFlush {
   /** Invalidations asked for. */
   invalidations = 0;
 
-  /**
-   * @param cpus - the CPUs reached
-   * @param format - the geometry
-   */
   constructor(
     @inject(Cpus) private readonly cpus: Cpus,
     @inject(PageTableFormat) private readonly format: PageTableFormat,
