@@ -1,3 +1,8 @@
+/**
+ * Recordings and micro-benchmarks as operations of the model kernel.
+ *
+ * @packageDocumentation
+ */
 export { type KernelWork, type MicroBenchmark, type MicroResult, type MicroRun, runMicro } from "./micro/benchmark.js";
 export { NO_WORK } from "./micro/benchmark.js";
 export { MICROMM } from "./micro/micromm.js";

@@ -2,8 +2,11 @@ import type { Words } from "./pkey-register.js";
 
 declare const brand: unique symbol;
 
-/** A number that says what it counts: numbers of different kinds do not stand for each other, though each is a number. */
-type Branded<Kind extends string> = number & { readonly [brand]: Kind };
+/** A number with a kind: a number of another kind is not assignable to it. */
+export type Branded<Kind extends string> = number & {
+  /** Never present at run time. */
+  readonly [brand]: Kind;
+};
 
 /** Page-frame number: a physical address divided by the page size. */
 export type Pfn = Branded<"Pfn">;
@@ -14,7 +17,7 @@ export type Level = Branded<"Level">;
 
 /** Number of a memory protection key; 0 is the default one. */
 export type Pkey = Branded<"Pkey">;
-/** Address-space identifier: what tells the TLB entries of address spaces apart. */
+/** Address-space identifier of TLB entries. */
 export type Asid = Branded<"Asid">;
 
 /** Makes a {@link Pfn}. @param n - a page-frame number */

@@ -9,6 +9,6 @@ export type { CostFile, UnitCosts } from "./cost-file.js";
 export { estimateOverhead } from "./estimate.js";
 export type { OverheadEstimate } from "./estimate.js";
 export { overheadOf, PARAMETERS, UNIT } from "./model.js";
-export type { Costs, HardeningCounts, ModelRow, ParameterName } from "./model.js";
+export type { Costs, HardeningCounts, ModelRow, Parameter, ParameterName } from "./model.js";
 export type { HardenedPolicy, Policy } from "./policy.js";
 export { RFC_V5_COSTS } from "./rfc-v5.js";

@@ -11,12 +11,18 @@ export const UNIT = "register write and ISB";
 /** Name of a fitted cost. */
 export type ParameterName = "elidedWrite" | "setMemoryPkey" | "tableWrite" | "rangeStep" | "page" | "block" | "folio";
 
-/** The costs that are fitted, each with what it is the time of, and where the search begins. None belongs to one row of the table. */
-export const PARAMETERS: readonly {
+/** A cost that is fitted. */
+export interface Parameter {
+  /** Its name. */
   readonly name: ParameterName;
+  /** The operation that it is the time of. */
   readonly meaning: string;
+  /** The value that the search begins with, in the unit of the model. */
   readonly start: number;
-}[] = [
+}
+
+/** The costs that are fitted. None belongs to one row of the table alone. */
+export const PARAMETERS: readonly Parameter[] = [
   { name: "elidedWrite", meaning: "a register write whose ISB is left to the barrier that follows anyway", start: 0.3 },
   {
     name: "setMemoryPkey",

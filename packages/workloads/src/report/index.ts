@@ -31,6 +31,6 @@ export type {
   MachineFindings,
 } from "./findings.js";
 export { reportOf, withDocumented } from "./make.js";
-export type { Column, Pricing } from "./make.js";
+export type { Column, Pricing, WithGaps } from "./make.js";
 export { isUnknown, NOTHING, unknownOf, withUnknown } from "./unknown.js";
 export type { Unknown } from "./unknown.js";

@@ -101,14 +101,20 @@ function policyReportOf({ arch, policy, replay }: MachineFindings, { costs, wrms
   };
 }
 
+/** A finding that lists gaps. */
+export interface WithGaps<Gap> {
+  /** The gaps. */
+  readonly gaps: readonly Gap[];
+}
+
 /**
  * Marks each gap as documented or not.
  * @param found - what has gaps
  * @param isDocumented - whether its version of the series documents a gap
  */
 export function withDocumented<Gap extends GapPlace, Found extends object>(
-  found: Found & { readonly gaps: readonly Gap[] },
+  found: Found & WithGaps<Gap>,
   isDocumented: (gap: Gap) => boolean,
-): Omit<Found, "gaps"> & { readonly gaps: readonly (Gap & Documented)[] } {
+): Omit<Found, "gaps"> & WithGaps<Gap & Documented> {
   return { ...found, gaps: found.gaps.map((gap) => ({ ...gap, documented: isDocumented(gap) })) };
 }

@@ -120,16 +120,21 @@ function placesOf(counts: readonly BenchmarkCounts[]): Place[] {
   );
 }
 
+/** The result of {@link evaluate}. */
+export interface Evaluated {
+  /** The evaluation. */
+  readonly evaluation: Evaluation;
+  /** The fit to each half of the table. */
+  readonly fits: Readonly<Record<Half, Fit>>;
+}
+
 /**
  * Fits each half of the published table and predicts the other.
  * @param counts - what the benchmarks' runs counted: every benchmark of the table, with both policies
  * @param seed - of the bootstrap
- * @returns the evaluation, and the fits for those who go on with them
+ * @returns the evaluation and the fits
  */
-export function evaluate(
-  counts: readonly BenchmarkCounts[],
-  seed: number,
-): { readonly evaluation: Evaluation; readonly fits: Readonly<Record<Half, Fit>> } {
+export function evaluate(counts: readonly BenchmarkCounts[], seed: number): Evaluated {
   const places = placesOf(counts);
   const fitOf = (half: Half): Fit =>
     fitCosts(

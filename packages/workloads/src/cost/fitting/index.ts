@@ -7,7 +7,16 @@
 export { benchmarkCounts } from "./benchmarks.js";
 export type { BenchmarkCounts, BenchmarkRun } from "./benchmarks.js";
 export { evaluate, GOALS, missedGoals } from "./evaluate.js";
-export type { Accuracy, BestConstant, Evaluation, FittedCost, Half, OverheadRow, ParameterReport } from "./evaluate.js";
+export type {
+  Accuracy,
+  BestConstant,
+  Evaluated,
+  Evaluation,
+  FittedCost,
+  Half,
+  OverheadRow,
+  ParameterReport,
+} from "./evaluate.js";
 export { fitCosts } from "./fit.js";
 export type { Fit, Observation } from "./fit.js";
 export { costFileOf } from "./fitted-costs.js";
