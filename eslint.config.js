@@ -48,10 +48,6 @@ const TABLE_MESSAGE = "the import table of CONTRIBUTING.md does not allow this p
 
 /** Where a function may be longer than 80 lines or have more than 15 paths. */
 const SIZE_NOT_LIMITED = [
-  // Factories whose closures share the state of a whole subsystem.
-  "packages/kernel/src/**",
-  // The hardware walk is one loop, in the order of the manuals.
-  "packages/core/src/machine/walker.ts",
   // A codec is one literal: a function for each operation of the contract.
   "packages/arch-*/src/format.ts",
 ];

@@ -4,23 +4,9 @@ import { reserve } from "@kpkeys/core/machine";
 import { eachTable, pageOfEntry, tablesBelow } from "./table-scan.js";
 import type { ScanParts, TablePlace } from "./table-scan.js";
 
-/** A scanner that remembers what it read, so that looking again costs what has changed. */
-export interface TableWatch {
-  /** Table pages found by the last look. */
-  readonly tables: number;
-  /** How many of them a mapping lets be written without the key. */
-  readonly open: number;
-  /**
-   * Looks again: walks all tables from the live roots. What an earlier look read of a table is used only if the table's content is
-   * still the same, word by word; whoever changed it, and by whatever way, does not matter.
-   * @returns whether other pages, or other mappings of them, are open than at the look before
-   */
-  look(): boolean;
-}
-
-/** What is kept of a table. */
+/** A table as it was when it was last read. */
 interface WatchedTable {
-  /** Which it is, and what it translates. */
+  /** Its place, and the addresses that it translates. */
   place: TablePlace;
   /** Its content when it was last read, for comparing and for reading. */
   readonly bytes: Uint8Array;
@@ -31,138 +17,159 @@ interface WatchedTable {
   found: number;
 }
 
+/** What a watch scans: the roots are taken at each look. */
+type WatchParts = Omit<ScanParts, "roots"> & { readonly roots: () => ScanParts["roots"] };
+
 /**
- * Makes a watch over a machine's tables. It keeps, for each page of RAM, how many leaves of the tables found leave it open, and where
- * they are; a table page with any is open.
- *
- * @param parts - what is scanned; the roots are asked for at each look
- * @param closes - the key that closes a writable mapping; `undefined` when none does
+ * A scanner that remembers what it read, so that a further look costs what has changed. It keeps, for each page of RAM, the number of
+ * leaves that leave it open and where they are; a table page with any is open.
  */
-export function createTableWatch(
-  parts: Omit<ScanParts, "roots"> & { readonly roots: () => ScanParts["roots"] },
-  closes: number | undefined,
-): TableWatch {
-  const { memory, format } = parts;
-  const { levels, pageShift } = format.geometry;
-  const pageBytes = 2 ** pageShift;
-  const wordsInPage = pageBytes / 8;
-  const { firstPfn, endPfn } = memory;
-  const lastLevel = levels.length - 1;
-  const sizes = levels.map(({ shift }) => 2 ** (shift - pageShift));
-  const content = Buffer.from(memory.words.buffer, memory.words.byteOffset, memory.words.byteLength);
+export class TableWatch {
+  /** How many table pages a mapping lets be written without the key. */
+  open = 0;
+  private readonly pageBytes: number;
+  private readonly content: Buffer;
+  /** Open leaves by page of RAM: their number, and a sum over their virtual pages that tells one set of them from another. */
+  private readonly openLeaves: Int32Array;
+  private readonly openPlaces: Int32Array;
+  private readonly watched = new Map<Pfn, WatchedTable>();
+  /** The words of the table that is being compared. */
+  private readonly copy: Int32Array;
+  private looks = 0;
+  private fingerprint = 0;
 
-  /** Open leaves by page of RAM: how many, and a sum over their virtual pages that tells one set of them from another. */
-  const openLeaves = new Int32Array(reserve((endPfn - firstPfn) * 4));
-  const openPlaces = new Int32Array(reserve((endPfn - firstPfn) * 4));
-  const watched = new Map<Pfn, WatchedTable>();
-  let looks = 0;
-  let open = 0;
-  let fingerprint = 0;
-  const copy = new Int32Array(2 * wordsInPage);
+  /**
+   * @param parts - what is scanned
+   * @param closes - the key that closes a writable mapping; `undefined` when none does
+   */
+  constructor(
+    private readonly parts: WatchParts,
+    private readonly closes: number | undefined,
+  ) {
+    const { memory, format } = parts;
+    const { words, firstPfn, endPfn } = memory;
+    this.pageBytes = 2 ** format.geometry.pageShift;
+    this.content = Buffer.from(words.buffer, words.byteOffset, words.byteLength);
+    this.openLeaves = new Int32Array(reserve((endPfn - firstPfn) * 4));
+    this.openPlaces = new Int32Array(reserve((endPfn - firstPfn) * 4));
+    this.copy = new Int32Array(this.pageBytes / 4);
+  }
 
-  /** Counts a leaf in (1) or out (-1). */
-  function countLeaf(table: WatchedTable, index: number, sign: 1 | -1): void {
+  /** Table pages found by the last look. */
+  get tables(): number {
+    return this.watched.size;
+  }
+
+  /**
+   * Looks again: walks all tables from the live roots. What an earlier look read of a table is used only if the table's content is still
+   * the same, word by word, whatever changed it.
+   * @returns whether other pages, or other mappings of them, are open than at the look before
+   */
+  look(): boolean {
+    const { memory, format, roots } = this.parts;
+    this.looks++;
+    eachTable({ memory, format, roots: roots() }, (place, below) => {
+      this.enter(place, below);
+    });
+    this.forgetLost();
+
+    const before = this.fingerprint;
+    this.open = 0;
+    this.fingerprint = 0;
+    for (const [pfn, { place }] of this.watched) {
+      const leaves = this.openLeaves[pfn - memory.firstPfn]!;
+      if (leaves === 0) continue;
+      this.open++;
+      const where = leaves + this.openPlaces[pfn - memory.firstPfn]!;
+      this.fingerprint = (this.fingerprint + scramble(pfn * 8 + place.level + scramble(where))) | 0;
+    }
+    return this.fingerprint !== before;
+  }
+
+  private enter(place: TablePlace, below: (child: TablePlace) => void): void {
+    const { pfn, level, base } = place;
+    const table = this.watched.get(pfn) ?? this.begin(place);
+    table.found = this.looks;
+    if (table.place.level !== level || table.place.base !== base) this.move(table, place);
+    if (!this.isUnchanged(table, this.parts.memory.contentOffset(pfn))) this.readAgain(table, pfn);
+    for (const child of table.children) below(child);
+  }
+
+  private begin(place: TablePlace): WatchedTable {
+    const words = new Int32Array(this.pageBytes / 4);
+    const table = { place, words, bytes: new Uint8Array(words.buffer), children: [], found: 0 };
+    this.watched.set(place.pfn, table);
+    return table;
+  }
+
+  private move(table: WatchedTable, place: TablePlace): void {
+    this.countLeaves(table, -1);
+    table.place = place;
+    table.children = [];
+    this.countLeaves(table, 1);
+    this.findChildren(table);
+  }
+
+  private isUnchanged({ bytes }: WatchedTable, offset: number): boolean {
+    const { pageBytes } = this;
+    return offset >= 0 && this.content.compare(bytes, 0, pageBytes, 4 * offset, 4 * offset + pageBytes) === 0;
+  }
+
+  /** Reads the entries of a table that have changed. */
+  private readAgain(table: WatchedTable, pfn: Pfn): void {
+    const { copy } = this;
+    this.parts.memory.read(pfn, copy);
+    for (let at = 0; at < copy.length; at += 2) {
+      const low = copy[at]!;
+      const high = copy[at + 1]!;
+      if (table.words[at] === low && table.words[at + 1] === high) continue;
+      this.countLeaf(table, at / 2, -1);
+      table.words[at] = low;
+      table.words[at + 1] = high;
+      this.countLeaf(table, at / 2, 1);
+    }
+    this.findChildren(table);
+  }
+
+  private findChildren(table: WatchedTable): void {
+    const { format } = this.parts;
+    const isLast = table.place.level === format.geometry.levels.length - 1;
+    if (!isLast) table.children = tablesBelow(format, table.place, table.words);
+  }
+
+  /** A table that no root reaches any more maps nothing. */
+  private forgetLost(): void {
+    for (const [pfn, table] of this.watched) {
+      if (table.found === this.looks) continue;
+      this.countLeaves(table, -1);
+      this.watched.delete(pfn);
+    }
+  }
+
+  private countLeaves(table: WatchedTable, sign: 1 | -1): void {
+    for (let at = 0; at < table.words.length; at += 2) {
+      if ((table.words[at]! | table.words[at + 1]!) !== 0) this.countLeaf(table, at / 2, sign);
+    }
+  }
+
+  /** Adds a leaf to the counts (1) or removes it (-1). */
+  private countLeaf(table: WatchedTable, index: number, sign: 1 | -1): void {
+    const { memory, format } = this.parts;
+    const { openLeaves, openPlaces } = this;
     const { level } = table.place;
     const low = table.words[2 * index]!;
     const high = table.words[2 * index + 1]!;
     if (format.typeOf(level, high, low) !== EntryType.LEAF) return;
-    if (!format.isWritable(high, low) || format.pkeyOf(high, low) === closes) return;
-    const first = format.pfnOf(high, low) - firstPfn;
+    if (!format.isWritable(high, low) || format.pkeyOf(high, low) === this.closes) return;
+    const { levels, pageShift } = format.geometry;
+    const first = format.pfnOf(high, low) - memory.firstPfn;
     const page = pageOfEntry(format, table.place, index);
-    const pages = sizes[level]!;
+    const pages = 2 ** (levels[level]!.shift - pageShift);
     for (let i = Math.max(0, -first); i < pages && first + i < openLeaves.length; i++) {
       openLeaves[first + i]! += sign;
       openPlaces[first + i]! += sign * scramble(page + i);
     }
   }
-
-  function countLeaves(table: WatchedTable, sign: 1 | -1): void {
-    for (let index = 0; index < wordsInPage; index++) {
-      if ((table.words[2 * index]! | table.words[2 * index + 1]!) !== 0) countLeaf(table, index, sign);
-    }
-  }
-
-  function findChildren(table: WatchedTable): void {
-    if (table.place.level !== lastLevel) table.children = tablesBelow(format, table.place, table.words);
-  }
-
-  /** Takes over the entries of a table that are not as they were read. */
-  function readAgain(table: WatchedTable, pfn: Pfn): void {
-    memory.read(pfn, copy);
-    for (let index = 0; index < wordsInPage; index++) {
-      const low = copy[2 * index]!;
-      const high = copy[2 * index + 1]!;
-      if (table.words[2 * index] === low && table.words[2 * index + 1] === high) continue;
-      countLeaf(table, index, -1);
-      table.words[2 * index] = low;
-      table.words[2 * index + 1] = high;
-      countLeaf(table, index, 1);
-    }
-    findChildren(table);
-  }
-
-  function isUnchanged({ bytes }: WatchedTable, offset: number): boolean {
-    return offset >= 0 && content.compare(bytes, 0, pageBytes, 4 * offset, 4 * offset + pageBytes) === 0;
-  }
-
-  function move(table: WatchedTable, place: TablePlace): void {
-    countLeaves(table, -1);
-    table.place = place;
-    table.children = [];
-    countLeaves(table, 1);
-    findChildren(table);
-  }
-
-  function begin(place: TablePlace): WatchedTable {
-    const words = new Int32Array(2 * wordsInPage);
-    const table = { place, words, bytes: new Uint8Array(words.buffer), children: [], found: 0 };
-    watched.set(place.pfn, table);
-    return table;
-  }
-
-  function enter(place: TablePlace, below: (child: TablePlace) => void): void {
-    const { pfn, level, base } = place;
-    const table = watched.get(pfn) ?? begin(place);
-    table.found = looks;
-    if (table.place.level !== level || table.place.base !== base) move(table, place);
-    if (!isUnchanged(table, memory.contentOffset(pfn))) readAgain(table, pfn);
-    for (const child of table.children) below(child);
-  }
-
-  /** Tables that no root reaches any more map nothing. */
-  function forgetLost(): void {
-    for (const [pfn, table] of watched) {
-      if (table.found === looks) continue;
-      countLeaves(table, -1);
-      watched.delete(pfn);
-    }
-  }
-
-  return {
-    get tables() {
-      return watched.size;
-    },
-    get open() {
-      return open;
-    },
-    look() {
-      looks++;
-      eachTable({ memory, format, roots: parts.roots() }, enter);
-      forgetLost();
-
-      const before = fingerprint;
-      open = 0;
-      fingerprint = 0;
-      for (const [pfn, { place }] of watched) {
-        const leaves = openLeaves[pfn - firstPfn]!;
-        if (leaves === 0) continue;
-        open++;
-        const where = leaves + openPlaces[pfn - firstPfn]!;
-        fingerprint = (fingerprint + scramble(pfn * 8 + place.level + scramble(where))) | 0;
-      }
-      return fingerprint !== before;
-    },
-  };
 }
 
 /** Spreads a number over 32 bits, so that sums of several tell which they were. */

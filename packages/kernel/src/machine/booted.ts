@@ -19,8 +19,7 @@ import type { KernelTasks } from "../process/tasks.js";
 import { digestTables, findTables, scanObjects, scanTables } from "../scanner.js";
 import type { ScannedObject, ScannedTable } from "../scanner.js";
 import type { MachineSpec } from "../spec.js";
-import { createTableWatch } from "../table-watch.js";
-import type { TableWatch } from "../table-watch.js";
+import { TableWatch } from "../table-watch.js";
 import { digestTranslations } from "../translations.js";
 
 /** The kernel's own services that a machine counts and scans with: those that it booted with. */
@@ -114,7 +113,7 @@ export class BootedMachine implements Machine {
 
   watch(): TableWatch {
     const { memory, format } = this;
-    return createTableWatch({ memory, format, roots: () => this.roots() }, closingPkey(this));
+    return new TableWatch({ memory, format, roots: () => this.roots() }, closingPkey(this));
   }
 
   private scanParts(): Parameters<typeof findTables>[0] {
