@@ -9,6 +9,9 @@ const packages = fileURLToPath(new URL("./packages/", import.meta.url));
 /** Where imports of the packages lead. */
 export const resolveSources = { resolve: { conditions }, ssr: { resolve: { conditions } } };
 
+/** Projects that start commands: a process that has built many machines has no room to fork, so each file gets a new one. */
+const STARTS_COMMANDS = ["cli"];
+
 /** How files are run: modules keep no state that another file's tests could see, so a process loads them once. */
 export const workers = { isolate: false, maxWorkers: "100%" };
 
@@ -21,7 +24,7 @@ export function projects(include: string, exclude: string[]) {
   return readdirSync(packages).map((name) => ({
     extends: true as const,
     root: packages + name,
-    test: { name, include: [include], exclude },
+    test: { name, include: [include], exclude, ...(STARTS_COMMANDS.includes(name) && { isolate: true }) },
   }));
 }
 

@@ -6,6 +6,8 @@ export default defineConfig({
   ...resolveSources,
   test: {
     ...workers,
+    // Commands are started from here: a process that has built many machines has no room to fork.
+    isolate: true,
     testTimeout: 3_600_000,
     hookTimeout: 600_000,
     env: { KPKEYS_FULL_RUNS: "1" },

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, expect, test } from "vitest";
 
-const core = fileURLToPath(new URL("../../core", import.meta.url));
+const core = fileURLToPath(new URL("../../../core", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "kpkeys-core-copies-"));
 afterAll(() => {
   rmSync(folder, { recursive: true });
