@@ -1,5 +1,5 @@
-// Bundles packages: a module for each entry of package.json's `exports` and `entries`, and chunks that they share, beside the
-// declarations that tsc writes to dist. Loading some 300 modules one by one took a third of a short replay.
+// Bundles packages: a module for each entry of package.json's `exports` and `entries`, and chunks that they share, next to the
+// declarations that tsc writes to dist. Loading some 300 modules one by one took 15 % of the CPU time of `kpkeys kunit`.
 //
 //   node scripts/bundle.mjs [FOLDER…]     the package in the current folder if none is given
 import { readFileSync, readdirSync, rmSync } from "node:fs";

@@ -6,7 +6,7 @@ import type { ArchId } from "./machine.js";
 
 const CHILD = fileURLToPath(new URL("child.js", import.meta.url));
 
-/** A figure in a process of its own: one for all measurements, or a new one for each. */
+/** A figure in a separate process: one for all measurements, or a new one for each. */
 export class FigureProcess {
   #child: ChildProcess | undefined;
 

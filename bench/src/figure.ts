@@ -11,7 +11,7 @@ export interface Measurement {
 /** Measures once. */
 export type Measure = () => Measurement | Promise<Measurement>;
 
-/** Something that is measured in a process of its own. */
+/** An operation that is measured in a separate process. */
 export interface Figure {
   /** Its name, the same as in the C reference if it is there too. */
   readonly name: string;

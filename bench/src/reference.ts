@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
 const SOURCE = fileURLToPath(new URL("../reference.c", import.meta.url));
-/** Among the outputs of the build, which nobody else reads. */
+/** The compiled reference, next to the output of the build. */
 const PROGRAM = fileURLToPath(new URL("reference", import.meta.url));
 
 /** The C reference, running. */

@@ -127,7 +127,7 @@ export class BasePermissions {
     return poe || e0poe || ((attributes & KERNEL_HALF) !== 0 ? hpd1 : hpd0);
   }
 
-  /** AP[2] and APTable[1] make a page read-only. With hardware dirty state DBM makes it writable, whatever AP[2] is. */
+  /** AP[2] and APTable[1] make a page read-only. With hardware dirty state DBM makes it writable, for both values of AP[2]. */
   private isWritable(attributes: number, tables: number): boolean {
     const hasDirtyState = this.controls.hd && (attributes & DBM) !== 0;
     return ((attributes & AP2) === 0 || hasDirtyState) && (tables & AP_TABLE_READ_ONLY) === 0;

@@ -27,7 +27,7 @@ const CONT_PTE_ORDER: Readonly<Record<number, number>> = { 12: 4, 14: 7, 16: 5 }
 /** ARCH_FORCE_MAX_ORDER, by log2 of the page size (arch/arm64/Kconfig): 4 MiB, 32 MiB, 512 MiB. */
 const MAX_PAGE_ORDER: Readonly<Record<number, number>> = { 12: 10, 14: 11, 16: 13 };
 
-/** ARCH_MMAP_RND_BITS_MAX (arch/arm64/Kconfig): VA_BITS - PAGE_SHIFT - 3, but 27 with 42 bits, whatever the page size. */
+/** ARCH_MMAP_RND_BITS_MAX (arch/arm64/Kconfig): VA_BITS - PAGE_SHIFT - 3, but 27 with 42 bits and every page size. */
 function mmapRandomBits(vaBitsMin: number, pageShift: number): number {
   return vaBitsMin === 42 ? 27 : vaBitsMin - pageShift - 3;
 }

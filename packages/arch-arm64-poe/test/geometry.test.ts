@@ -106,7 +106,7 @@ test("with FEAT_LPA2 a descriptor has no SH, and an address above the CPU's is a
   }
 });
 
-test("an address in the first page is a NULL pointer, whatever the page size", () => {
+test("an address in the first page is a NULL pointer, for each page size", () => {
   const words = (options: Record<string, number>): string => {
     const { cpu, tools } = createMachine(options, { firstPfn: 16, pages: 16 });
     cpu.access(0, 0x2000, Access.READ, Privilege.KERNEL);

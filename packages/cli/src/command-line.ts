@@ -30,7 +30,7 @@ function addRun(program: Command, finish: Finish): void {
     .description("replay a workload, check what is protected, attack it: the whole report")
     .argument(
       "[trace]",
-      "text of perf script, ftrace, trace-cmd or strace, plain or gzip (default: a recording of gcc that comes along)",
+      "text of perf script, ftrace, trace-cmd or strace, plain or gzip (default: the bundled gcc recording)",
     )
     .action(async (trace: string | undefined, flags: ReplayFlags) => {
       const { run } = await import("./commands/run.js");
@@ -134,12 +134,9 @@ function addOverhead(program: Command, finish: Finish): void {
     .description(
       "the cost model against the published overhead of RFC v5: fitted on half of it, predicting the other half",
     )
-    .option(
-      "--trace <file>",
-      "`perf script` text that stands for kernbench (default: a recording of gcc that comes along)",
-    )
+    .option("--trace <file>", "`perf script` text used as kernbench (default: the bundled gcc recording)")
     .option("--counts", "print what each benchmark had a machine do for one operation")
-    .option("--what-if", "compare other placements of the guards instead: cost beside exposure, on both architectures")
+    .option("--what-if", "compare the cost and the exposure of other placements of the guards, on both architectures")
     .option("--cost <file>", "unit costs for --what-if (default: those of RFC v5, arm64)")
     .addOption(new OutputOption("--save-costs <file>", "write the fitted unit costs, for --cost of other commands"))
     .option("--seed <n>", "seed of the ranges", readWhole, 1)
@@ -169,7 +166,7 @@ function addCheckPlugin(program: Command, finish: Finish): void {
 function addMuseum(program: Command, finish: Finish): void {
   program
     .command("museum")
-    .description("the bugs of the series' own changelogs, each shown and each mended")
+    .description("reproduce the bugs fixed in each version of the series, with and without the fix")
     .addOption(archOption("architectures"))
     .option("--id <exhibit>", "one exhibit, with its story, its fix and a trace of both sides")
     .addOption(

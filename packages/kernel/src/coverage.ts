@@ -1,8 +1,7 @@
 import { addressText } from "@kpkeys/core";
-import { Kpkeys, LinearMap, ProtectedObjects } from "@kpkeys/core/contracts";
+import { Kpkeys, LinearMap, ProtectedObjects, wordsOf } from "@kpkeys/core/contracts";
 import type { Pfn, TableSource, Vpn } from "@kpkeys/core/contracts";
 import type { Machine } from "./machine.js";
-import { pageHigh, pageLow } from "./mm/addresses.js";
 import type { PageAlias, ScannedTable } from "./scanner.js";
 
 /** Numbers of table pages. */
@@ -143,6 +142,7 @@ function createGaps(machine: Machine): Gaps {
       const mapping = linearMap.pfnOf(page) >= 0 ? "linear" : "other";
       const id = `${source} ${level} ${mapping}`;
       const gap = gaps.get(id);
+      const address = wordsOf(page, pageShift, offset);
       if (gap !== undefined) gap.pages++;
       else
         gaps.set(id, {
@@ -150,7 +150,7 @@ function createGaps(machine: Machine): Gaps {
           level,
           mapping,
           pages: 1,
-          address: addressText(pageHigh(page, pageShift), pageLow(page, pageShift) | offset),
+          address: addressText(address.high, address.low),
           table,
         });
     },

@@ -62,7 +62,7 @@ export class TableWatch {
 
   /**
    * Looks again: walks all tables from the live roots. What an earlier look read of a table is used only if the table's content is still
-   * the same, word by word, whatever changed it.
+   * the same, word by word.
    * @returns whether other pages, or other mappings of them, are open than at the look before
    */
   look(): boolean {

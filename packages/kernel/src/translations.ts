@@ -1,7 +1,6 @@
-import { EntryType, toLevel, toPfn, toPkey, toVpn } from "@kpkeys/core/contracts";
+import { EntryType, toLevel, toPfn, toPkey, toVpn, wordsOf } from "@kpkeys/core/contracts";
 import type { Entry, Vpn } from "@kpkeys/core/contracts";
 import { createDigest } from "./digest.js";
-import { pageHigh, pageLow } from "./mm/addresses.js";
 import { visitEntries } from "./table-scan.js";
 import type { ScanParts } from "./table-scan.js";
 
@@ -33,8 +32,8 @@ export function digestTranslations(parts: TranslationParts): string {
   const run = { page: 0, end: -1, high: 0, low: 0 };
 
   function add(page: number, last: number): void {
-    for (const word of [pageHigh(toVpn(page), pageShift), pageLow(toVpn(page), pageShift), entry.high, entry.low, last])
-      digest.add(word | 0);
+    const { high, low } = wordsOf(toVpn(page), pageShift);
+    for (const word of [high, low, entry.high, entry.low, last]) digest.add(word | 0);
   }
 
   function endRun(): void {

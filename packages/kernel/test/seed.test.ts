@@ -1,7 +1,6 @@
-import { Access, Privilege, toVpn } from "@kpkeys/core/contracts";
+import { Access, Privilege, toVpn, wordsOf } from "@kpkeys/core/contracts";
 import { expect, it } from "vitest";
 import type { PluginOptions } from "@kpkeys/core/contracts";
-import { pageHigh, pageLow } from "../src/mm/addresses.js";
 import { boot, PAGE_SHIFT } from "./support/machine.js";
 import { BASE, Process } from "./support/process.js";
 
@@ -14,7 +13,8 @@ function walks(seed: number, tlb: PluginOptions): number {
   const before = cpu.counters.walks;
   for (let i = 0; i < 400; i++) {
     const page = BASE + ((i * i) % 24);
-    cpu.access(pageHigh(toVpn(page), PAGE_SHIFT), pageLow(toVpn(page), PAGE_SHIFT), Access.READ, Privilege.USER);
+    const { high, low } = wordsOf(toVpn(page), PAGE_SHIFT);
+    cpu.access(high, low, Access.READ, Privilege.USER);
   }
   return cpu.counters.walks - before;
 }

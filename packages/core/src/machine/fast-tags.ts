@@ -30,7 +30,7 @@ function isInRange(high: number): boolean {
 /**
  * The fast path of kernel-mode accesses: one compare decides a hit. Each value of the key register in use has a bank of tags for
  * reads and one for writes. A page's tag is in a bank only while the TLB holds the page's translation and the value allows the
- * access. A bank is named by the index of its first tag. Each page has one slot, whatever the TLB's geometry; pages that share a
+ * access. A bank is named by the index of its first tag. Each page has one slot, with every geometry of the TLB; pages that share a
  * slot evict each other. A page larger than 4 KiB has a tag for each 4 KiB of it.
  *
  * ```text

@@ -12,29 +12,6 @@ import type {
 } from "@kpkeys/core/contracts";
 import { KernelImage } from "../boot/image.js";
 
-// Page numbers are below 2^52. Bit operations take a number modulo 2^32, which is quicker than a remainder of large numbers.
-
-/** What the high word of an address counts in bytes. Products and quotients by powers of two are exact below. */
-const HIGH_WORD = 2 ** 32;
-
-/**
- * The high word of the address of a page.
- * @param page - virtual page number (address >> pageShift)
- * @param pageShift - log2 of the page size in bytes
- */
-export function pageHigh(page: Vpn, pageShift: number): number {
-  return ((page * (1 << pageShift)) / HIGH_WORD) | 0;
-}
-
-/**
- * The low word of the address of a page.
- * @param page - virtual page number (address >> pageShift)
- * @param pageShift - log2 of the page size in bytes
- */
-export function pageLow(page: number, pageShift: number): number {
-  return page << pageShift;
-}
-
 /**
  * The virtual page number of an address given as bigint.
  * @param address - 64 bits, page-aligned

@@ -1,8 +1,7 @@
 import { inject, injectable } from "@kpkeys/core";
-import { Cpus, LinearMap, OK, PgtableArch, PhysicalMemory, toPfn } from "@kpkeys/core/contracts";
+import { Cpus, LinearMap, OK, PgtableArch, PhysicalMemory, toPfn, wordsOf } from "@kpkeys/core/contracts";
 import type { Pfn, Vpn, Words } from "@kpkeys/core/contracts";
 import { KernelImage } from "../boot/image.js";
-import { pageHigh, pageLow } from "./addresses.js";
 import type { Addresses } from "./addresses.js";
 import { entryAfter, NO_ENTRY } from "./entries.js";
 import type { Fixmap } from "./fixmap.js";
@@ -38,7 +37,7 @@ export class TableMemory {
   ) {
     this.pageShift = memory.pageShift;
     this.firstPfn = toPfn(memory.firstPfn);
-    this.linearHigh = pageHigh(addresses.linearPage, memory.pageShift);
+    this.linearHigh = wordsOf(addresses.linearPage, memory.pageShift).high;
   }
 
   /** Gives it the fixmap, which the setters write, which write through this. @param fixmap - the slots */
@@ -66,8 +65,8 @@ export class TableMemory {
     if (this.addressing === "physical") return this.storePhysically(table, index, entry, step, count);
     const page = this.addressing === "early" ? this.earlyPage(table) : this.rootPage(table);
     if (page === undefined) return this.fixmap!.store(table, index, entry, step, count);
-    const low = pageLow(page, this.pageShift) | (index << 3);
-    return this.storeAt(pageHigh(page, this.pageShift), low, entry, step, count);
+    const { high, low } = wordsOf(page, this.pageShift, index << 3);
+    return this.storeAt(high, low, entry, step, count);
   }
 
   /**
@@ -105,8 +104,8 @@ export class TableMemory {
       return { high: this.memory.readHigh(table, index), low: this.memory.readLow(table, index) };
     const page = this.earlyPage(table);
     if (page === undefined) return this.loaded(this.fixmap!.load(table, index));
-    const low = pageLow(page, this.pageShift) | (index << 3);
-    return this.loaded(this.cpus.current.load64(pageHigh(page, this.pageShift), low));
+    const { high, low } = wordsOf(page, this.pageShift, index << 3);
+    return this.loaded(this.cpus.current.load64(high, low));
   }
 
   private loaded(status: number): Words | undefined {

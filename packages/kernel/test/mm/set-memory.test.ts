@@ -13,6 +13,7 @@ import {
   toPkey,
   toVpn,
   Vmalloc,
+  wordsOf,
 } from "@kpkeys/core/contracts";
 import type { TableAllocator } from "@kpkeys/core/contracts";
 import { provide, resolve, overriding } from "@kpkeys/core";
@@ -20,7 +21,6 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { KernelImage } from "../../src/boot/image.js";
 import type { Machine } from "../../src/machine.js";
-import { pageHigh, pageLow } from "../../src/mm/addresses.js";
 import { KernelSetMemory } from "../../src/mm/set-memory.js";
 import { variant } from "../support/arches.js";
 import {
@@ -43,7 +43,10 @@ const IMAGE = Number(0xffffffff82000000n >> 14n);
 
 type Attach = NonNullable<NonNullable<Parameters<typeof boot>[1]>["attach"]>;
 type Words = readonly [high: number, low: number];
-const wordsOf = (page: number): Words => [pageHigh(toVpn(page), PAGE_SHIFT), pageLow(page, PAGE_SHIFT)];
+const addressOf = (page: number): Words => {
+  const { high, low } = wordsOf(toVpn(page), PAGE_SHIFT);
+  return [high, low];
+};
 
 /** What the leaf of a page says. */
 interface Rights {
@@ -69,7 +72,7 @@ function rightsOf(machine: Machine, page: number): Rights {
 
 /** Whether the CPU lets the kernel make an access. */
 function allows(machine: Machine, page: number, access: Access): boolean {
-  return machine.cpus.current.access(...wordsOf(page), access, Privilege.KERNEL) === 0;
+  return machine.cpus.current.access(...addressOf(page), access, Privilege.KERNEL) === 0;
 }
 
 const invalidations = (machine: Machine, act: () => unknown): number => {
@@ -186,7 +189,7 @@ describe("set_memory_pkey", () => {
     const end = banks[0]!.firstPfn + banks[0]!.pages;
     const page = (pfn: number): number => LINEAR + pfn - machine.memory.firstPfn;
     const set = (pfn: number, pages: number, key: number, tag = 0xff): number => {
-      const [high, low] = wordsOf(page(pfn));
+      const [high, low] = addressOf(page(pfn));
       return service.setMemoryPkey(
         pageOf({ high: (high & 0xffffff) | (tag << 24), low }, PAGE_SHIFT),
         pages,

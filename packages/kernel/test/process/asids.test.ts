@@ -1,9 +1,8 @@
-import { Access, FAULT, OK, Privilege, toVpn } from "@kpkeys/core/contracts";
+import { Access, FAULT, OK, Privilege, toVpn, wordsOf } from "@kpkeys/core/contracts";
 import type { Task } from "@kpkeys/core/contracts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { runs } from "../../../../vitest.runs.js";
-import { pageHigh, pageLow } from "../../src/mm/addresses.js";
 import { KernelMm } from "../../src/process/mm.js";
 import { boot, PAGE_SHIFT, staleTranslations } from "../support/machine.js";
 import { BASE, Process } from "../support/process.js";
@@ -87,7 +86,7 @@ describe("when all ASIDs were used", () => {
     process.touch(BASE, Access.WRITE);
     cpus.current = cpus.all[0]!;
     churn(process, 3 * ASIDS);
-    const [high, low] = [pageHigh(toVpn(BASE), PAGE_SHIFT), pageLow(toVpn(BASE), PAGE_SHIFT)];
+    const { high, low } = wordsOf(toVpn(BASE), PAGE_SHIFT);
     const { walks } = cpus.all[1]!.counters;
     expect(cpus.all[1]!.access(high, low, Access.WRITE, Privilege.USER)).toBe(OK);
     expect(cpus.all[1]!.counters.walks).toBe(walks);
@@ -118,7 +117,7 @@ describe("when all ASIDs were used", () => {
           for (let i = 0; i < run; i++) {
             process.run(tasks[(task + i) % tasks.length]!);
             const pages = touched.get(process.task)!;
-            const [high, low] = [pageHigh(toVpn(BASE + page), PAGE_SHIFT), pageLow(toVpn(BASE + page), PAGE_SHIFT)];
+            const { high, low } = wordsOf(toVpn(BASE + page), PAGE_SHIFT);
             const reached = machine.cpus.current.access(high, low, Access.WRITE, Privilege.USER);
             expect(reached).toBe(pages.has(page) ? OK : FAULT);
             if (i % 2 === 0) continue;

@@ -1,10 +1,9 @@
 import { createPluginRegistry } from "@kpkeys/core";
-import { ExtensionPoints, PageTableFormat, PageTables, toLevel, toVpn } from "@kpkeys/core/contracts";
+import { ExtensionPoints, PageTableFormat, PageTables, toLevel, toVpn, wordsOf } from "@kpkeys/core/contracts";
 import type { DependencyContainer, ExtensionPoint, Observer, Pfn, Plugin, Token } from "@kpkeys/core/contracts";
 import { oddArch } from "../../../../examples/odd-arch/src/index.js";
 import { buildMachine } from "../../src/build.js";
 import type { Machine } from "../../src/machine.js";
-import { pageHigh, pageLow } from "../../src/mm/addresses.js";
 import { DEFAULT_SPEC } from "../../src/spec.js";
 import type { MachineSpec } from "../../src/spec.js";
 
@@ -92,7 +91,8 @@ export interface FoundEntry {
 export function entryOf(machine: Machine, page: number, root = machine.get(PageTables).root): FoundEntry {
   const format = machine.get(PageTableFormat);
   for (let level = 0, table = root; ; level++) {
-    const at = format.index(toLevel(level), pageHigh(toVpn(page), PAGE_SHIFT), pageLow(page, PAGE_SHIFT));
+    const address = wordsOf(toVpn(page), PAGE_SHIFT);
+    const at = format.index(toLevel(level), address.high, address.low);
     const high = machine.memory.readHigh(table, at);
     const low = machine.memory.readLow(table, at);
     const type = (["invalid", "table", "leaf"] as const)[format.typeOf(toLevel(level), high, low)];
