@@ -1,8 +1,9 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { pipeline } from "node:stream";
 import type { TransformOptions } from "node:stream";
+import { setImmediate } from "node:timers/promises";
 import { createGunzip } from "node:zlib";
-import type { ZlibOptions } from "node:zlib";
+import type { Gunzip, ZlibOptions } from "node:zlib";
 import { directoryError, inputError } from "./input-error.js";
 import { refuseBinary, TRACE_TEXT } from "./text-kind.js";
 
@@ -68,8 +69,12 @@ export async function openTrace(path: string, text: string = TRACE_TEXT, block: 
   function unpacked(): AsyncIterable<Uint8Array> {
     if (!compressed) return blocks();
     const gunzip = createGunzip(unpacking(block));
+    async function* source(): AsyncGenerator<Uint8Array, void, undefined> {
+      yield* blocks();
+      await drained(gunzip);
+    }
     // An error reaches the loop over the stream that is returned; the callback has nothing to add.
-    return pipeline(blocks(), gunzip, () => undefined);
+    return pipeline(source, gunzip, () => undefined);
   }
 
   async function* chunks(reached: () => string): AsyncGenerator<Uint8Array, void, undefined> {
@@ -86,6 +91,14 @@ export async function openTrace(path: string, text: string = TRACE_TEXT, block: 
   }
 
   return { size, compressed, consumed: () => consumed, chunks };
+}
+
+/**
+ * Waits until all text that is unpacked has been read. The end of a file that is cut destroys the stream, and text that it still holds
+ * would be lost: how much depends on the speed of the reader.
+ */
+async function drained(gunzip: Gunzip): Promise<void> {
+  while (!gunzip.destroyed && gunzip.readableLength + gunzip.writableLength > 0) await setImmediate();
 }
 
 /** @returns the open file, its size, and its first bytes */
