@@ -3,14 +3,14 @@
  *
  * @packageDocumentation
  */
-export { buildMachine } from "./build.js";
-export { coverageOf, expectsTables } from "./coverage.js";
-export type { Coverage, CoverageCount, CoverageGap, ObjectCount } from "./coverage.js";
-export { KernelFault } from "./kernel-fault.js";
-export type { Machine, MachineCounters } from "./machine.js";
-export type { KernelPolicies } from "./policies.js";
-export { digestTables } from "./scanner.js";
-export type { PageAlias, ScannedObject, ScannedTable } from "./scanner.js";
-export type { TableWatch } from "./table-watch.js";
-export { BANK_ALIGNMENT, checkSpec, DEFAULT_SPEC, MINIMUM_MEMORY } from "./spec.js";
-export type { BankSpec, MachineSpec } from "./spec.js";
+export { buildMachine } from "./machine/build.js";
+export { coverageOf, expectsTables } from "./audit/coverage.js";
+export type { Coverage, CoverageCount, CoverageGap, ObjectCount } from "./audit/coverage.js";
+export { KernelFault } from "./entry/kernel-fault.js";
+export type { Machine, MachineCounters } from "./machine/machine.js";
+export type { KernelPolicies } from "./machine/policies.js";
+export { digestTables } from "./audit/scanner.js";
+export type { PageAlias, ScannedObject, ScannedTable } from "./audit/scanner.js";
+export type { TableWatch } from "./audit/table-watch.js";
+export { BANK_ALIGNMENT, checkSpec, DEFAULT_SPEC, MINIMUM_MEMORY } from "./machine/spec.js";
+export type { BankSpec, MachineSpec } from "./machine/spec.js";

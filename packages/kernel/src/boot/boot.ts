@@ -1,7 +1,7 @@
 import { inject, injectable } from "@kpkeys/core";
 import { ExtensionPoints, INIT_PHASES, toAsid, toPfn } from "@kpkeys/core/contracts";
 import type { Cpu, Cpus, InitPhase, InitPhases, PageTableFormat, PageTables, Words } from "@kpkeys/core/contracts";
-import { runOn } from "../cpus.js";
+import { runOn } from "../machine/cpus.js";
 import type { Addresses } from "../mm/addresses.js";
 import type { BuddyAllocator } from "../mm/buddy.js";
 import type { KernelSetMemory } from "../mm/set-memory.js";

@@ -6,7 +6,7 @@ import type { Addresses } from "../mm/addresses.js";
 import { leafOf } from "../mm/entries.js";
 import { Populate } from "../mm/populate.js";
 import { TablePages } from "../mm/table-pages.js";
-import type { KernelPolicies } from "../policies.js";
+import type { KernelPolicies } from "../machine/policies.js";
 import { KernelImage } from "./image.js";
 import { fillGap } from "./mappings.js";
 

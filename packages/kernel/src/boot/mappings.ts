@@ -16,7 +16,7 @@ import { leafOf } from "../mm/entries.js";
 import { Populate } from "../mm/populate.js";
 import type { TakeTable } from "../mm/populate.js";
 import { TablePages } from "../mm/table-pages.js";
-import { outOfMemory } from "../out-of-memory.js";
+import { outOfMemory } from "../machine/out-of-memory.js";
 import { KernelImage } from "./image.js";
 import type { ImageSection } from "./image.js";
 import { Memblock } from "./memblock.js";

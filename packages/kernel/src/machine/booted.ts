@@ -9,18 +9,18 @@ import {
 } from "@kpkeys/core/contracts";
 import type { AddressSpaces, Cpus, DependencyContainer, Pfn, Token } from "@kpkeys/core/contracts";
 import { KernelImage } from "../boot/image.js";
-import { closingPkey } from "../coverage.js";
-import { ExceptionEntry } from "../exception-entry.js";
-import type { Machine, MachineCounters } from "../machine.js";
+import { closingPkey } from "../audit/coverage.js";
+import { ExceptionEntry } from "../entry/exception-entry.js";
+import type { Machine, MachineCounters } from "./machine.js";
 import type { Addresses } from "../mm/addresses.js";
 import type { KernelSetMemory } from "../mm/set-memory.js";
 import { TlbFlush } from "../mm/tlb-flush.js";
 import type { KernelTasks } from "../process/tasks.js";
-import { digestTables, findTables, scanObjects, scanTables } from "../scanner.js";
-import type { ScannedObject, ScannedTable } from "../scanner.js";
-import type { MachineSpec } from "../spec.js";
-import { TableWatch } from "../table-watch.js";
-import { digestTranslations } from "../translations.js";
+import { digestTables, findTables, scanObjects, scanTables } from "../audit/scanner.js";
+import type { ScannedObject, ScannedTable } from "../audit/scanner.js";
+import type { MachineSpec } from "./spec.js";
+import { TableWatch } from "../audit/table-watch.js";
+import { digestTranslations } from "../audit/translations.js";
 
 /** The kernel's own services that a machine counts and scans with: those that it booted with. */
 export interface KernelParts {

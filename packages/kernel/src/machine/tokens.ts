@@ -1,7 +1,7 @@
 import { token } from "@kpkeys/core/contracts";
 import type { Token, Words } from "@kpkeys/core/contracts";
-import type { KernelPolicies } from "../policies.js";
-import type { MachineSpec } from "../spec.js";
+import type { KernelPolicies } from "./policies.js";
+import type { MachineSpec } from "./spec.js";
 
 // Injection tokens of values that the kernel's services are built with. Services themselves are injected by their contract's token or
 // by their class.

@@ -1,7 +1,7 @@
 import { inject, injectable } from "@kpkeys/core";
 import { Cpus, LinearMap, OK, pageOf, PhysicalMemory } from "@kpkeys/core/contracts";
 import type { KernelMemory, Words } from "@kpkeys/core/contracts";
-import { KernelFaults } from "../kernel-fault.js";
+import { KernelFaults } from "../entry/kernel-fault.js";
 
 /** What the high word of an address counts, in bytes. */
 const HIGH_WORD = 2 ** 32;

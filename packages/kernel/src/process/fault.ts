@@ -13,11 +13,11 @@ import {
   wordsOf,
 } from "@kpkeys/core/contracts";
 import type { EntryCursor, Pfn, Vpn, Words } from "@kpkeys/core/contracts";
-import { ExceptionEntry } from "../exception-entry.js";
-import { KernelFault } from "../kernel-fault.js";
+import { ExceptionEntry } from "../entry/exception-entry.js";
+import { KernelFault } from "../entry/kernel-fault.js";
 import { Sections } from "../mm/sections.js";
 import { TlbFlush } from "../mm/tlb-flush.js";
-import { outOfMemory } from "../out-of-memory.js";
+import { outOfMemory } from "../machine/out-of-memory.js";
 import { UserFrames } from "./frames.js";
 import type { KernelMm } from "./mm.js";
 import { leafProtection } from "./protection.js";

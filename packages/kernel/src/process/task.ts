@@ -1,6 +1,6 @@
 import { KpkeysError } from "@kpkeys/core";
 import type { Mm, Task } from "@kpkeys/core/contracts";
-import type { TaskCreds } from "../cred/cred.js";
+import type { TaskCreds } from "./cred.js";
 import { newLazyMmuState } from "../mm/lazy-mmu.js";
 import type { LazyMmuState } from "../mm/lazy-mmu.js";
 

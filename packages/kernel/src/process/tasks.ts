@@ -1,12 +1,12 @@
 import { inject, injectable, KpkeysError } from "@kpkeys/core";
 import { AddressSpaces, Cpus, ExtensionPoints, LazyMmu, Observer, PkeyRegister, Rcu } from "@kpkeys/core/contracts";
 import type { Cpu, ExtensionHandlers, Mm, Task, Tasks } from "@kpkeys/core/contracts";
-import { runOn } from "../cpus.js";
-import { CredLife } from "../cred/task-creds.js";
+import { runOn } from "../machine/cpus.js";
+import { CredLife } from "./task-creds.js";
 import type { KernelLazyMmu } from "../mm/lazy-mmu.js";
 import { Policies } from "../machine/tokens.js";
-import type { KernelPolicies } from "../policies.js";
-import type { KernelRcu } from "../rcu.js";
+import type { KernelPolicies } from "../machine/policies.js";
+import type { KernelRcu } from "./rcu.js";
 import { ActiveMm } from "./active-mm.js";
 import { KernelTask } from "./task.js";
 

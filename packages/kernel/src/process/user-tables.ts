@@ -3,7 +3,7 @@ import { LazyMmu, PageTableFormat, PageTables, toLevel } from "@kpkeys/core/cont
 import type { EntryCursor, Level, Pfn, Vpn } from "@kpkeys/core/contracts";
 import { Populate } from "../mm/populate.js";
 import { Sections } from "../mm/sections.js";
-import { outOfMemory } from "../out-of-memory.js";
+import { outOfMemory } from "../machine/out-of-memory.js";
 import type { KernelMm } from "./mm.js";
 
 /** The user tables of address spaces. */

@@ -1,8 +1,8 @@
 import { hex, inject, injectable, KpkeysError } from "@kpkeys/core";
 import { ExtensionPoints, KernelMemory, Kpkeys, toPkey } from "@kpkeys/core/contracts";
 import type { Pkey, PkeyName, SlabAllocator, SlabCache } from "@kpkeys/core/contracts";
-import { kernelBug } from "../kernel-bug.js";
-import { WriteGuard } from "../write-guard.js";
+import { kernelBug } from "../machine/kernel-bug.js";
+import { WriteGuard } from "./write-guard.js";
 import { KernelSlabCache } from "./slab.js";
 import { SlabPages } from "./slab-pages.js";
 

@@ -1,7 +1,7 @@
 import { hex, KpkeysError } from "@kpkeys/core";
 import type { KernelMemory, Pkey, SlabCache } from "@kpkeys/core/contracts";
-import { kernelBug } from "../kernel-bug.js";
-import type { WriteGuard } from "../write-guard.js";
+import { kernelBug } from "../machine/kernel-bug.js";
+import type { WriteGuard } from "./write-guard.js";
 import type { Slab, SlabPages } from "./slab-pages.js";
 
 /** The services of a cache. */

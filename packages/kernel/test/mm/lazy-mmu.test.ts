@@ -2,7 +2,7 @@ import { Exceptions, LazyMmu, PageTables } from "@kpkeys/core/contracts";
 import type { Observer } from "@kpkeys/core/contracts";
 import { describe, expect, it } from "vitest";
 import { KernelLazyMmu } from "../../src/mm/lazy-mmu.js";
-import type { Machine } from "../../src/machine.js";
+import type { Machine } from "../../src/machine/machine.js";
 import { pgtableVariant } from "../support/arches.js";
 import { boot, kernelService, record } from "../support/machine.js";
 import type { Call } from "../support/machine.js";

@@ -20,7 +20,7 @@ import { provide, resolve, overriding } from "@kpkeys/core";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { KernelImage } from "../../src/boot/image.js";
-import type { Machine } from "../../src/machine.js";
+import type { Machine } from "../../src/machine/machine.js";
 import { KernelSetMemory } from "../../src/mm/set-memory.js";
 import { variant } from "../support/arches.js";
 import {

@@ -12,7 +12,7 @@ import {
 import type { FaultReport, Guard, KpkeysState, Setter } from "@kpkeys/core/contracts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Machine } from "../../src/machine.js";
+import type { Machine } from "../../src/machine/machine.js";
 import { pgtableVariant } from "../support/arches.js";
 import { boot, ENTRIES, entryOf, PAGE_SHIFT } from "../support/machine.js";
 

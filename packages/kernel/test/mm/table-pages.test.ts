@@ -20,7 +20,7 @@ import { KernelImage } from "../../src/boot/image.js";
 import { LeafRuns } from "../../src/mm/leaf-runs.js";
 import { Sections } from "../../src/mm/sections.js";
 import { TlbFlush } from "../../src/mm/tlb-flush.js";
-import type { Machine } from "../../src/machine.js";
+import type { Machine } from "../../src/machine/machine.js";
 import { pgtableVariant } from "../support/arches.js";
 import {
   boot,

@@ -2,7 +2,7 @@ import { PageAllocator, PageTables, toPfn, toVpn, Vmalloc } from "@kpkeys/core/c
 import type { Pfn } from "@kpkeys/core/contracts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Machine } from "../../src/machine.js";
+import type { Machine } from "../../src/machine/machine.js";
 import { KernelVmalloc } from "../../src/mm/vmalloc.js";
 import { pgtableVariant } from "../support/arches.js";
 import { boot, entryOf, ENTRIES, frameOf, kernelService, record, staleTranslations } from "../support/machine.js";

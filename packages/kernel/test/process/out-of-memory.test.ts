@@ -1,6 +1,6 @@
 import { Access, PageAllocator, PageTables, Privilege, toVpn, Vmalloc } from "@kpkeys/core/contracts";
 import { describe, expect, it } from "vitest";
-import type { Machine } from "../../src/machine.js";
+import type { Machine } from "../../src/machine/machine.js";
 import { boot, ENTRIES, frameOf, record, staleTranslations } from "../support/machine.js";
 import type { Call } from "../support/machine.js";
 import { BASE, FILE, Process, RW } from "../support/process.js";

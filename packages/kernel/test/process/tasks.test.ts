@@ -10,8 +10,8 @@ import {
 } from "@kpkeys/core/contracts";
 import type { Observer, Task } from "@kpkeys/core/contracts";
 import { describe, expect, it } from "vitest";
-import { runOn } from "../../src/cpus.js";
-import type { Machine } from "../../src/machine.js";
+import { runOn } from "../../src/machine/cpus.js";
+import type { Machine } from "../../src/machine/machine.js";
 import { KernelTasks } from "../../src/process/tasks.js";
 import { splitRoots } from "../support/arches.js";
 import { boot, kernelService, record } from "../support/machine.js";

@@ -2,10 +2,10 @@ import { createPluginRegistry } from "@kpkeys/core";
 import { ExtensionPoints, PageTableFormat, PageTables, toLevel, toVpn, wordsOf } from "@kpkeys/core/contracts";
 import type { DependencyContainer, ExtensionPoint, Observer, Pfn, Plugin, Token } from "@kpkeys/core/contracts";
 import { oddArch } from "../../../../examples/odd-arch/src/index.js";
-import { buildMachine } from "../../src/build.js";
-import type { Machine } from "../../src/machine.js";
-import { DEFAULT_SPEC } from "../../src/spec.js";
-import type { MachineSpec } from "../../src/spec.js";
+import { buildMachine } from "../../src/machine/build.js";
+import type { Machine } from "../../src/machine/machine.js";
+import { DEFAULT_SPEC } from "../../src/machine/spec.js";
+import type { MachineSpec } from "../../src/machine/spec.js";
 
 /** Pages of the example architecture are of 16 KiB. */
 export const PAGE_SHIFT = 14;

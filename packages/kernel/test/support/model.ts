@@ -16,7 +16,7 @@ import {
 import type { Task } from "@kpkeys/core/contracts";
 import { expect } from "vitest";
 import { KernelImage } from "../../src/boot/image.js";
-import type { Machine } from "../../src/machine.js";
+import type { Machine } from "../../src/machine/machine.js";
 import { kernelService, staleTranslations } from "./machine.js";
 import { readUserTables } from "./tables.js";
 import type { PresentPage, UserTables } from "./tables.js";

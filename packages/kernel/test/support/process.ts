@@ -1,6 +1,6 @@
 import { AddressSpaces, MapFlag, Privilege, Prot, Tasks, toVpn } from "@kpkeys/core/contracts";
 import type { Access, Mm, Task } from "@kpkeys/core/contracts";
-import type { Machine } from "../../src/machine.js";
+import type { Machine } from "../../src/machine/machine.js";
 import { boot } from "./machine.js";
 
 /** Flags of private anonymous memory. */

@@ -1,6 +1,6 @@
 import { EntryType, PageTableFormat, PageTables, toLevel, toPfn } from "@kpkeys/core/contracts";
 import type { Mm } from "@kpkeys/core/contracts";
-import type { Machine } from "../../src/machine.js";
+import type { Machine } from "../../src/machine/machine.js";
 import { ENTRIES } from "./machine.js";
 
 /** An entry of a table of pages that is in use. */

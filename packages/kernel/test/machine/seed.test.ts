@@ -1,8 +1,8 @@
 import { Access, Privilege, toVpn, wordsOf } from "@kpkeys/core/contracts";
 import { expect, it } from "vitest";
 import type { PluginOptions } from "@kpkeys/core/contracts";
-import { boot, PAGE_SHIFT } from "./support/machine.js";
-import { BASE, Process } from "./support/process.js";
+import { boot, PAGE_SHIFT } from "../support/machine.js";
+import { BASE, Process } from "../support/process.js";
 
 /** Walks that a process of more pages than the TLB holds needs: they depend on which translations give way. */
 function walks(seed: number, tlb: PluginOptions): number {

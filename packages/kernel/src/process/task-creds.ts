@@ -1,8 +1,8 @@
 import { inject, injectable } from "@kpkeys/core";
 import { CloneFlag, CRED, ExtensionPoints, KernelMemory, PageTableFormat } from "@kpkeys/core/contracts";
-import { kernelBug } from "../kernel-bug.js";
+import { kernelBug } from "../machine/kernel-bug.js";
 import { KernelImage } from "../boot/image.js";
-import { outOfMemory } from "../out-of-memory.js";
+import { outOfMemory } from "../machine/out-of-memory.js";
 import { CredObjects } from "./cred.js";
 import type { TaskCreds } from "./cred.js";
 

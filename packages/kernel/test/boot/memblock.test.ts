@@ -1,6 +1,6 @@
 import { toPfn } from "@kpkeys/core/contracts";
 import { expect, it } from "vitest";
-import { Memblock } from "../src/boot/memblock.js";
+import { Memblock } from "../../src/boot/memblock.js";
 
 const BANKS = [
   { firstPfn: 0x1000, pages: 0x1000 },

@@ -1,7 +1,7 @@
 import { hex, inject, injectable } from "@kpkeys/core";
 import { CRED, ExtensionPoints, KernelMemory, Rcu, SlabAllocator } from "@kpkeys/core/contracts";
 import type { CredStore } from "@kpkeys/core/contracts";
-import { kernelBug } from "../kernel-bug.js";
+import { kernelBug } from "../machine/kernel-bug.js";
 import { CredJar } from "./cred-jar.js";
 
 /** The two credential pointers of a task. The pointers themselves are not protected. */

@@ -1,7 +1,7 @@
 import type { Cpus, DependencyContainer, PhysicalMemory, Setter, Token } from "@kpkeys/core/contracts";
-import type { ScannedObject, ScannedTable } from "./scanner.js";
+import type { ScannedObject, ScannedTable } from "../audit/scanner.js";
 import type { MachineSpec } from "./spec.js";
-import type { TableWatch } from "./table-watch.js";
+import type { TableWatch } from "../audit/table-watch.js";
 
 /** What a machine did so far. */
 export interface MachineCounters {

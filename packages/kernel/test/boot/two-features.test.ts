@@ -1,7 +1,7 @@
 import { Errno, Exceptions, ExtensionPoints, PageAllocator, PageTables, toLevel, toPfn } from "@kpkeys/core/contracts";
 import { describe, expect, it } from "vitest";
-import { boot, record } from "./support/machine.js";
-import type { Call } from "./support/machine.js";
+import { boot, record } from "../support/machine.js";
+import type { Call } from "../support/machine.js";
 
 describe.each([
   ["tablePageAllocated", "tablePageFreeing"],

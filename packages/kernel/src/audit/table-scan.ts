@@ -1,6 +1,6 @@
 import { EntryType, toLevel, toVpn } from "@kpkeys/core/contracts";
 import type { Level, PageTableFormat, Pfn, PhysicalMemory, Vpn } from "@kpkeys/core/contracts";
-import { kernelRangeOf } from "./mm/addresses.js";
+import { kernelRangeOf } from "../mm/addresses.js";
 
 /** The shape in which tables are scanned: physically, from the live roots. */
 export interface ScanParts {

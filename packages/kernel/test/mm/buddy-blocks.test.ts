@@ -2,7 +2,7 @@ import { toPfn } from "@kpkeys/core/contracts";
 import type { Pfn } from "@kpkeys/core/contracts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { BuddyAllocator } from "../src/mm/buddy.js";
+import { BuddyAllocator } from "../../src/mm/buddy.js";
 
 const FIRST = 0x80000;
 const FRAMES = 8192;

@@ -1,7 +1,7 @@
 import { addressText } from "@kpkeys/core";
 import { Kpkeys, LinearMap, ProtectedObjects, wordsOf } from "@kpkeys/core/contracts";
 import type { Pfn, TableSource, Vpn } from "@kpkeys/core/contracts";
-import type { Machine } from "./machine.js";
+import type { Machine } from "../machine/machine.js";
 import type { PageAlias, ScannedTable } from "./scanner.js";
 
 /** Numbers of table pages. */

@@ -1,7 +1,7 @@
 import { provide, resolve } from "@kpkeys/core";
 import { Access, PgtableArch } from "@kpkeys/core/contracts";
 import { expect, it } from "vitest";
-import { MINIMUM_MEMORY } from "../../src/spec.js";
+import { MINIMUM_MEMORY } from "../../src/machine/spec.js";
 import { variant } from "../support/arches.js";
 import { boot, frameOf, staleTranslations } from "../support/machine.js";
 import { BASE, Process } from "../support/process.js";

@@ -27,8 +27,8 @@ import {
 import type { DependencyContainer, KernelLayout, MemoryBank } from "@kpkeys/core/contracts";
 import { createPhysicalMemory } from "@kpkeys/core/machine";
 import { configLinesOf, kernelConfigOf } from "./config.js";
-import { IMAGE_BYTES } from "./boot/image.js";
-import { DEFAULT_MAX_ORDER } from "./mm/buddy.js";
+import { IMAGE_BYTES } from "../boot/image.js";
+import { DEFAULT_MAX_ORDER } from "../mm/buddy.js";
 import type { BankSpec, MachineSpec } from "./spec.js";
 
 /** The banks as page frames; the first starts where the architecture has its RAM unless the specification says where. */

@@ -1,9 +1,9 @@
 import { createPluginRegistry } from "@kpkeys/core";
 import { expect, it } from "vitest";
-import { oddArch } from "../../../examples/odd-arch/src/index.js";
-import { buildMachine } from "../src/build.js";
-import { checkSpec, DEFAULT_SPEC } from "../src/spec.js";
-import type { MachineSpec } from "../src/spec.js";
+import { oddArch } from "../../../../examples/odd-arch/src/index.js";
+import { buildMachine } from "../../src/machine/build.js";
+import { checkSpec, DEFAULT_SPEC } from "../../src/machine/spec.js";
+import type { MachineSpec } from "../../src/machine/spec.js";
 
 const spec = { ...DEFAULT_SPEC, arch: "any" };
 const MIB = 1024 * 1024;

@@ -20,7 +20,7 @@ import type {
   WalkOptions,
   Words,
 } from "@kpkeys/core/contracts";
-import type { KernelFaults } from "../kernel-fault.js";
+import type { KernelFaults } from "../entry/kernel-fault.js";
 import { kernelRangeOf } from "./addresses.js";
 import { entryAfter, NO_ENTRY } from "./entries.js";
 import type { KernelLazyMmu } from "./lazy-mmu.js";

@@ -2,7 +2,7 @@ import { inject, injectable } from "@kpkeys/core";
 import { Cpus, PkeyRegister } from "@kpkeys/core/contracts";
 import type { KeyRegisters, Rights } from "@kpkeys/core/contracts";
 import { ExceptionEntry } from "./exception-entry.js";
-import type { KernelTasks } from "./process/tasks.js";
+import type { KernelTasks } from "../process/tasks.js";
 
 /** Every copy of the key register: of CPUs, of tasks that do not run, and of exceptions that have not returned. */
 @injectable()

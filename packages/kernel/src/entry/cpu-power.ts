@@ -1,9 +1,9 @@
 import { inject, injectable, KpkeysError } from "@kpkeys/core";
 import { Cpus, ExtensionPoints, Kpkeys, Tasks } from "@kpkeys/core/contracts";
 import type { CpuPower, Words } from "@kpkeys/core/contracts";
-import { InitialPkeyRegister, Policies } from "./machine/tokens.js";
-import type { KernelPolicies } from "./policies.js";
-import type { KernelTasks } from "./process/tasks.js";
+import { InitialPkeyRegister, Policies } from "../machine/tokens.js";
+import type { KernelPolicies } from "../machine/policies.js";
+import type { KernelTasks } from "../process/tasks.js";
 
 /** Suspend and resume of CPUs. A CPU suspends in its idle task. */
 @injectable()

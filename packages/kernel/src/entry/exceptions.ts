@@ -1,11 +1,11 @@
 import { inject, injectable, KpkeysError } from "@kpkeys/core";
 import { Cpus, Errno, LazyMmu, OK, toVpn } from "@kpkeys/core/contracts";
 import type { Exceptions, Vpn } from "@kpkeys/core/contracts";
-import { runOn } from "./cpus.js";
+import { runOn } from "../machine/cpus.js";
 import { ExceptionEntry } from "./exception-entry.js";
 import { KernelFaults } from "./kernel-fault.js";
-import type { KernelLazyMmu } from "./mm/lazy-mmu.js";
-import type { KernelTasks } from "./process/tasks.js";
+import type { KernelLazyMmu } from "../mm/lazy-mmu.js";
+import type { KernelTasks } from "../process/tasks.js";
 
 /** Interrupts, and accesses that may fail. */
 @injectable()

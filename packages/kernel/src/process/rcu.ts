@@ -9,9 +9,9 @@ import {
   wordsOf,
 } from "@kpkeys/core/contracts";
 import type { Rcu, Words } from "@kpkeys/core/contracts";
-import { kernelBug } from "./kernel-bug.js";
-import type { Addresses } from "./mm/addresses.js";
-import { WriteGuard } from "./write-guard.js";
+import { kernelBug } from "../machine/kernel-bug.js";
+import type { Addresses } from "../mm/addresses.js";
+import { WriteGuard } from "../slab/write-guard.js";
 
 /** The question that RCU has for the tasks, which report their switches to it. */
 interface IdleTasks {

@@ -1,9 +1,9 @@
 import { inject, injectable } from "@kpkeys/core";
 import { Cpus, ExtensionPoints, Kpkeys, LazyMmu, PkeyRegister } from "@kpkeys/core/contracts";
 import type { Words } from "@kpkeys/core/contracts";
-import { InitialPkeyRegister, Policies } from "./machine/tokens.js";
-import type { KernelLazyMmu } from "./mm/lazy-mmu.js";
-import type { KernelPolicies } from "./policies.js";
+import { InitialPkeyRegister, Policies } from "../machine/tokens.js";
+import type { KernelLazyMmu } from "../mm/lazy-mmu.js";
+import type { KernelPolicies } from "../machine/policies.js";
 
 /** The key register as an exception saved it: `pt_regs.por_el1`, or the auxiliary pt_regs of the x86 series. */
 export interface PtRegs {

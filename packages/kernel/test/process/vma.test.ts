@@ -1,8 +1,8 @@
 import { MapFlag, Prot, toVpn } from "@kpkeys/core/contracts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { VmaList } from "../src/process/vma-list.js";
-import { newVma, VmFlag } from "../src/process/vma.js";
+import { VmaList } from "../../src/process/vma-list.js";
+import { newVma, VmFlag } from "../../src/process/vma.js";
 
 const ANONYMOUS = MapFlag.PRIVATE | MapFlag.ANONYMOUS;
 

@@ -1,8 +1,8 @@
 import { toPfn } from "@kpkeys/core/contracts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { BuddyAllocator } from "../src/mm/buddy.js";
-import { Reclaim } from "../src/mm/reclaim.js";
+import { BuddyAllocator } from "../../src/mm/buddy.js";
+import { Reclaim } from "../../src/mm/reclaim.js";
 
 const FRAMES = 1024;
 

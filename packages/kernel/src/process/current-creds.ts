@@ -1,8 +1,8 @@
 import { inject, injectable } from "@kpkeys/core";
 import { CRED, KernelMemory, Tasks } from "@kpkeys/core/contracts";
 import type { Creds } from "@kpkeys/core/contracts";
-import { kernelBug } from "../kernel-bug.js";
-import type { KernelTasks } from "../process/tasks.js";
+import { kernelBug } from "../machine/kernel-bug.js";
+import type { KernelTasks } from "./tasks.js";
 import { CredObjects } from "./cred.js";
 import { CredLife } from "./task-creds.js";
 
