@@ -21,7 +21,7 @@ export const oddArch: Plugin = {
   id: ID,
   kind: "arch",
   description: "an architecture that does not exist: KPR, three levels of 16 KiB tables",
-  contract: 1,
+  contract: 2,
   config: [{ symbol: "ODD_ARCH", selects: ["ARCH_HAS_KPKEYS", "ARCH_HAS_KPKEYS_HARDENED_PGTABLES"] }],
   setup(container, options) {
     const width = { standard: 44, least: 44, most: 44 };

@@ -54,7 +54,7 @@ export const selinuxState: Plugin = {
   id: "selinux-state",
   kind: "feature",
   description: "selinux_state writable by its setter alone (CONFIG_KPKEYS_SELINUX_STATE)",
-  contract: 1,
+  contract: 2,
   config: [{ symbol: "KPKEYS_SELINUX_STATE", dependsOn: ["ARCH_HAS_KPKEYS"] }],
   setup(container, options) {
     const unknown = Object.keys(options).at(0);

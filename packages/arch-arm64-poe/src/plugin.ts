@@ -42,7 +42,7 @@ export const arm64Poe: Plugin = {
   id: ID,
   kind: "arch",
   description: "arm64: POR_EL1 (FEAT_S1POE), VMSAv8-64 stage 1",
-  contract: 1,
+  contract: 2,
   config: [
     { symbol: "ARM64" },
     { symbol: "ARM64_POE", selects: ["ARCH_HAS_KPKEYS", "ARCH_HAS_KPKEYS_HARDENED_PGTABLES"] },

@@ -20,7 +20,7 @@ describe("the plugin", () => {
     const { container } = createMachine();
     const tokens = [ArchTools, CpuFactory, KpkeysArch, PageTableFormat, PgtableArch, PkeyRegister];
     for (const token of tokens) expect(resolve<unknown>(container, token)).toBe(resolve<unknown>(container, token));
-    expect(arm64Poe).toMatchObject({ id: "arm64-poe", kind: "arch", contract: 1 });
+    expect(arm64Poe).toMatchObject({ id: "arm64-poe", kind: "arch", contract: 2 });
   });
 
   test("refuses options that it does not know and values that cannot be", () => {

@@ -33,7 +33,7 @@ export const x86Pks: Plugin = {
   id: ID,
   kind: "arch",
   description: "x86-64: IA32_PKRS (PKS), long-mode paging",
-  contract: 1,
+  contract: 2,
   config: [
     {
       symbol: "ARCH_HAS_SUPERVISOR_PKEYS",

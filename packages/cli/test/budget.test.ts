@@ -34,7 +34,7 @@ function features(...names: readonly string[]): string {
   const kpkeys = 'Symbol.for("@kpkeys/core:Kpkeys")';
   const plugins = names.map(
     (name) => `export const ${name.toLowerCase()} = {
-  id: "${name.toLowerCase()}", kind: "feature", description: "one key", contract: 1,
+  id: "${name.toLowerCase()}", kind: "feature", description: "one key", contract: 2,
   setup(container) {
     const kpkeys = container.resolve(${kpkeys});
     kpkeys.registerPkey("${name}");
@@ -119,7 +119,7 @@ function twice(): string {
   const path = join(folder, "twice.mjs");
   writeFileSync(
     path,
-    `export const again = { id: "again", kind: "feature", description: "the same key", contract: 1,
+    `export const again = { id: "again", kind: "feature", description: "the same key", contract: 2,
   setup(container) { container.resolve(Symbol.for("@kpkeys/core:Kpkeys")).registerPkey("CRED"); } };`,
   );
   return path;

@@ -29,7 +29,7 @@ export const credHardening: Plugin = {
   id: "cred",
   kind: "feature",
   description: "credentials of tasks writable by kernel/cred.c alone (CONFIG_KPKEYS_HARDENED_CRED)",
-  contract: 1,
+  contract: 2,
   config: [
     { symbol: "KPKEYS_UNRESTRICTED_RCU", dependsOn: ["ARCH_HAS_KPKEYS"], default: "KPKEYS_UNRESTRICTED_RCU" },
     { symbol: "KPKEYS_HARDENED_CRED", dependsOn: ["ARCH_HAS_KPKEYS"], selects: ["KPKEYS_UNRESTRICTED_RCU"] },

@@ -21,7 +21,7 @@ function toyArch(selects: readonly string[] = ["ARCH_HAS_KPKEYS"]): Plugin {
     id: "toy",
     kind: "arch",
     description: "a register in a variable",
-    contract: 1,
+    contract: 2,
     config: [{ symbol: "TOY", selects }],
     setup(container) {
       provide(container, PkeyRegister, GRANTING);

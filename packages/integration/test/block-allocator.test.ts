@@ -255,7 +255,7 @@ function meddler(id: string, phase: InitPhase, act: (parts: Meddling) => void): 
     id,
     kind: "feature",
     description: "a machine whose memory is not as one would wish",
-    contract: 1,
+    contract: 2,
     setup(container) {
       const points = resolve(container, ExtensionPoints);
       const pages = lazily(container, PageAllocator);

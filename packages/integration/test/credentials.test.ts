@@ -292,7 +292,7 @@ describe("a set of features that wants more keys than there are", () => {
     id: name.toLowerCase(),
     kind: "feature",
     description: "one key",
-    contract: 1,
+    contract: 2,
     setup(container) {
       const kpkeys = resolve(container, Kpkeys);
       kpkeys.registerPkey(name as PkeyName);

@@ -14,7 +14,7 @@ function thief(told: number[]): Plugin {
     id: "thief",
     kind: "feature",
     description: "takes the memory of early boot",
-    contract: 1,
+    contract: 2,
     config: [],
     setup(container) {
       const points = resolve(container, ExtensionPoints);

@@ -269,7 +269,7 @@ describe.each(ARCHES)("a feature that says it has mended a fault and has not, on
       id: "liar",
       kind: "feature",
       description: "mends nothing",
-      contract: 1,
+      contract: 2,
       setup(container) {
         resolve(container, ExtensionPoints).on("kernelFault", () => ++asked > 0);
       },

@@ -15,7 +15,7 @@ function recorder(log: string[]): Plugin {
     id: "recorder",
     kind: "feature",
     description: "writes down lazy MMU sections",
-    contract: 1,
+    contract: 2,
     setup(container) {
       let entered = 0;
       const points = resolve(container, ExtensionPoints);

@@ -480,7 +480,7 @@ function scripted(arch: string, script: Script): Machine {
     id: "scripted",
     kind: "feature",
     description: "answers splitters by a script",
-    contract: 1,
+    contract: 2,
     config: [],
     setup(container) {
       const pages = lazily(container, PageAllocator);

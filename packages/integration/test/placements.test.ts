@@ -118,7 +118,7 @@ describe.each(ARCHES)("guard placements on %s", (arch) => {
       id: "interrupting",
       kind: "feature",
       description: "an interrupt that writes page tables while an operation allocates one",
-      contract: 1,
+      contract: 2,
       setup(container) {
         resolve(container, ExtensionPoints).on("tablePageCtor", (pfn) => {
           resolve(container, Exceptions).interrupt(() => {

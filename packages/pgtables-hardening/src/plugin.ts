@@ -34,7 +34,7 @@ export const pgtablesHardening: Plugin = {
   id: "pgtables",
   kind: "feature",
   description: "page tables writable by their setters alone (CONFIG_KPKEYS_HARDENED_PGTABLES)",
-  contract: 1,
+  contract: 2,
   config: [
     {
       symbol: "ARCH_HAS_KPKEYS_HARDENED_PGTABLES",

@@ -88,7 +88,7 @@ export function createBlockToy({ pages = 2 * HUGE, options = {}, supported = tru
     id: "toy",
     kind: "arch",
     description: "a linear map of blocks",
-    contract: 1,
+    contract: 2,
     config: [{ symbol: "TOY", selects: ["ARCH_HAS_KPKEYS", "ARCH_HAS_KPKEYS_HARDENED_PGTABLES"] }],
     setup(own) {
       provide(own, PkeyRegister, GRANTING);

@@ -67,7 +67,7 @@ export function createToyMachine(options: PluginOptions = {}, supported = true):
     id: "toy",
     kind: "arch",
     description: "a register in a variable",
-    contract: 1,
+    contract: 2,
     config: [{ symbol: "TOY", selects: ["ARCH_HAS_KPKEYS", "ARCH_HAS_KPKEYS_HARDENED_PGTABLES"] }],
     setup(container) {
       provide(container, PkeyRegister, GRANTING);

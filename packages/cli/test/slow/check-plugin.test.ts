@@ -5,7 +5,7 @@ import { moduleOf, PATIENT, refused } from "../e2e/plugin-modules.js";
 
 /** A feature that does nothing but what its setup is given to do. */
 function plugin(setup: string): string {
-  return `export const p = { id: "x", kind: "feature", description: "d", contract: 1, setup() { ${setup} } };`;
+  return `export const p = { id: "x", kind: "feature", description: "d", contract: 2, setup() { ${setup} } };`;
 }
 
 describe("kpkeys check-plugin", () => {
@@ -34,7 +34,7 @@ describe("kpkeys check-plugin", () => {
 
   test("judges a module that prints, leaves a timer and has an asynchronous setup", () => {
     const path = moduleOf(
-      `export const p = { id: "x", kind: "feature", description: "d", contract: 1, async setup() { throw new Error("late") } };
+      `export const p = { id: "x", kind: "feature", description: "d", contract: 2, async setup() { throw new Error("late") } };
        console.log("{}"); setInterval(() => {}, 1000);`,
     );
     const { status, stdout, stderr } = kpkeys("check-plugin", path, "--json", ...PATIENT);

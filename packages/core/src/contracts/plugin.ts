@@ -6,7 +6,7 @@ import type { Token } from "./token.js";
  * The version of the contracts in this package, which grows with each change that plugins must follow. A plugin carries the number
  * that it was written against as a literal: with this constant it would agree with every version.
  */
-export const CONTRACT_VERSION = 1;
+export const CONTRACT_VERSION = 2;
 
 /** Options of a plugin: plain JSON, from the machine's specification. */
 export type PluginOptions = Readonly<Record<string, unknown>>;
@@ -40,7 +40,7 @@ export interface Plugin {
   readonly kind: "arch" | "feature";
   /** One line for `--help` and reports. */
   readonly description: string;
-  /** The {@link CONTRACT_VERSION} that it was written against, as a literal: `1`. */
+  /** The {@link CONTRACT_VERSION} that it was written against, as a literal: `2`. */
   readonly contract: typeof CONTRACT_VERSION;
   /** Plugins that must be there, by reference; they are set up before. */
   readonly dependencies?: readonly Plugin[];

@@ -73,11 +73,15 @@ function checkField(where: string, candidate: Record<string, unknown>, rule: Fie
   if (!holds(value)) throw invalid(where, wrong ?? `its ${field} is ${shown(value)}`, expected);
 }
 
+/** What to do about a plugin of an older version, and of one that is not there yet. */
+const OLDER = `install a newer release of it, or change it as docs/migration-${CONTRACT_VERSION}.md says`;
+const NEWER = "install the @kpkeys/core that it names as its peer";
+
 function checkVersion(where: string, contract: number): void {
   if (contract === CONTRACT_VERSION) return;
   throw new KpkeysError("ERR_PLUGIN_CONTRACT", `it was written against version ${contract} of the contracts`, {
     where,
-    expected: `version ${CONTRACT_VERSION}: install a release of it for this @kpkeys/core`,
+    expected: `version ${CONTRACT_VERSION}: ${contract < CONTRACT_VERSION ? OLDER : NEWER}`,
   });
 }
 

@@ -4,7 +4,7 @@ import type { ConfigSymbol, Plugin } from "../../src/contracts/index.js";
 import { KpkeysError, readConfig, resolveConfig } from "../../src/index.js";
 
 function plugin(id: string, kind: Plugin["kind"], config: readonly ConfigSymbol[]): Plugin {
-  return { id, kind, description: id, contract: 1, config, setup: () => undefined };
+  return { id, kind, description: id, contract: 2, config, setup: () => undefined };
 }
 
 /** The symbols as arch/arm64/Kconfig, mm/Kconfig and security/Kconfig.hardening relate them. */

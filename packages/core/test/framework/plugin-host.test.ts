@@ -1,11 +1,13 @@
 import { createContainer, createPluginRegistry, KpkeysError } from "../../src/index.js";
+import { CONTRACT_VERSION } from "../../src/contracts/index.js";
 import type { ConfigSymbol, Plugin } from "../../src/contracts/index.js";
 import fc from "fast-check";
+import { existsSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { codeOf } from "./open-types.js";
 
 function plugin(id: string, more: Partial<Plugin> = {}): Plugin {
-  return { id, kind: "feature", description: "of a test", contract: 1, setup: () => undefined, ...more };
+  return { id, kind: "feature", description: "of a test", contract: 2, setup: () => undefined, ...more };
 }
 
 function arch(id: string, config: readonly ConfigSymbol[] = []): Plugin {
@@ -55,10 +57,18 @@ describe("a plugin is refused", () => {
     );
   });
 
-  it.each([0, 2, 1.5, -1])("that was written against version %d of the contracts", (contract) => {
-    const error = thrownBy(() => createPluginRegistry([plugin("other", { contract: contract as 1 })]));
+  it.each([0, 1, 3, 1.5, -1])("that was written against version %d of the contracts", (contract) => {
+    const error = thrownBy(() => createPluginRegistry([plugin("other", { contract: contract as 2 })]));
     expect(error.code).toBe("ERR_PLUGIN_CONTRACT");
     expect(error.where).toBe("plugin 'other'");
+    expect(error.message).toContain(`version ${contract} of the contracts`);
+  });
+
+  it("that was written against an older version, with the page that says what to change", () => {
+    const error = thrownBy(() => createPluginRegistry([plugin("other", { contract: 1 as 2 })]));
+    expect(error.message).toContain(`docs/migration-${CONTRACT_VERSION}.md`);
+    const page = new URL(`../../../../docs/migration-${CONTRACT_VERSION}.md`, import.meta.url);
+    expect(existsSync(page)).toBe(true);
   });
 
   it("whose id is taken, even by itself", () => {

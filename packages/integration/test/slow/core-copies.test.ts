@@ -17,7 +17,7 @@ function registerWith(...copies: readonly string[]): string {
   const program = `
     const [{ createPluginRegistry }] = [${imports.join(", ")}];
     try {
-      createPluginRegistry([{ id: "one", kind: "feature", description: "one", contract: 1, setup() {} }]);
+      createPluginRegistry([{ id: "one", kind: "feature", description: "one", contract: 2, setup() {} }]);
       console.log("registered");
     } catch (error) {
       console.log(error.code, error.message);

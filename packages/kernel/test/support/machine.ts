@@ -33,7 +33,7 @@ export function boot(spec: Partial<MachineSpec> = {}, { arch = oddArch, attach, 
     id: "test",
     kind: "feature",
     description: "what a test attaches",
-    contract: 1,
+    contract: 2,
     setup(container) {
       attach?.(container.resolve(ExtensionPoints), container);
     },

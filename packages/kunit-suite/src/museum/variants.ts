@@ -28,7 +28,7 @@ import type { DependencyContainer, ExtensionHandlers, Guard, Plugin, Token, Vpn 
  * @param setup - replaces what it replaces
  */
 export function variant(id: string, description: string, setup: (container: DependencyContainer) => void): Plugin {
-  return { id, kind: "feature", description, contract: 1, setup };
+  return { id, kind: "feature", description, contract: 2, setup };
 }
 
 /**

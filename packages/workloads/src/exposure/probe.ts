@@ -60,7 +60,7 @@ export class ExposureProbe {
     id: "exposure-probe",
     kind: "feature",
     description: "measures how long table pages are writable",
-    contract: 1,
+    contract: 2,
     setup: (container) => {
       this.attach(container);
     },
