@@ -6,7 +6,7 @@ import { boot } from "../machine.js";
 import type { ArchId, MachineOptions } from "../machine.js";
 import { warm } from "../timing.js";
 
-// V8 loads an imported binding at each use; it folds a constant of this module.
+// Local copies: docs/performance.md, "Imported bindings".
 const next: typeof step = step;
 
 const OPERATIONS = 1_000_000;
@@ -68,7 +68,7 @@ const bulkSet: Figure["prepare"] = (arch) => {
   return warm(run, BULK_OPERATIONS);
 };
 
-/** V8 inlines 920 bytes of bytecode into one function; the whole path has 2,000. Rejected: a replay is over before all is compiled. */
+/** The guarded set_pte with a larger inlining limit (docs/performance.md, "Inlining"). */
 const inlined: Figure["prepare"] = (arch) => {
   setFlagsFromString("--max-inlined-bytecode-size-cumulative=2500");
   return setPte(arch);

@@ -26,7 +26,7 @@ const AP_TABLE_NO_EL0 = 0x400;
 const AP_TABLE_READ_ONLY = 0x800;
 const KERNEL_HALF = 0x1000;
 
-// What is imported is loaded each time; what is declared here is folded.
+// Local copies: docs/performance.md, "Imported bindings".
 const { R, X, W } = Right;
 const POINDEX: number = POINDEX_SHIFT;
 

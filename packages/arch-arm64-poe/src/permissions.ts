@@ -4,7 +4,7 @@ import { BasePermissions, isReadOnlyOrClean, OVERLAY, pkeyOf, WXN } from "./base
 import { overlayOf, Right } from "./registers.js";
 import type { Controls } from "./registers.js";
 
-// What is imported is loaded each time; what is declared here is folded.
+// Local copies: docs/performance.md, "Imported bindings".
 const { R, X, W } = Right;
 const { USER: EL0, UACCESS } = Privilege;
 const { FETCH } = Access;

@@ -3,7 +3,7 @@ import { Bit, HighBit } from "./format.js";
 import { ARM64_4K_48 } from "./geometry.js";
 import type { Arm64Geometry } from "./geometry.js";
 
-// What is imported is loaded each time; what stands here is folded.
+// Local copies: docs/performance.md, "Imported bindings".
 const { VALID, USER } = Bit;
 const { UXN } = HighBit;
 const MiB = 1n << 20n;

@@ -8,7 +8,7 @@ import type { Arm64Geometry } from "./geometry.js";
 import { Permissions } from "./permissions.js";
 import type { Controls } from "./registers.js";
 
-// What is imported is loaded each time; what stands here is folded.
+// Local copies: docs/performance.md, "Imported bindings".
 const { VALID, TABLE, AF, RDONLY, NG } = Bit;
 const { DBM } = HighBit;
 const { WRITE } = Access;

@@ -5,7 +5,7 @@ import { Bit, HighBit, KEY_SHIFT } from "./format.js";
 import { AD, CR0_WP, CR4_PGE, CR4_PKE, CR4_PKS, CR4_SMAP, CR4_SMEP, keyField, RFLAGS_AC, WD } from "./registers.js";
 import type { RegisterState } from "./registers.js";
 
-// What is imported is loaded each time; what stands here is folded.
+// Local copies: docs/performance.md, "Imported bindings".
 const { RW, US, D, G } = Bit;
 const { FETCH, WRITE } = Access;
 const { USER, UACCESS } = Privilege;

@@ -8,7 +8,7 @@ import { createPermissions } from "./permissions.js";
 import { EFER_NXE } from "./registers.js";
 import type { RegisterState } from "./registers.js";
 
-// What is imported is loaded each time; what stands here is folded.
+// Local copies: docs/performance.md, "Imported bindings".
 const { P, PS, A, D } = Bit;
 const { XD } = HighBit;
 const { NONE, RESERVED } = FaultKind;

@@ -18,8 +18,8 @@ export interface PoolOptions {
 }
 
 /**
- * A worker's heap in MiB: entries of page tables are values, most of which die young. What a machine holds of its RAM lies outside; a replay needs some ten MiB however long it is, and V8 lets
- * the garbage of a longer one grow with what it may have. The old generation is for processes that live at once: a million.
+ * A worker's heap in MiB (docs/performance.md, "Memory"). A machine's RAM is outside the heap, and a replay needs about ten MiB.
+ * The old generation is for a million processes that live at once.
  */
 const HEAP = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 1024 } as const;
 

@@ -1,6 +1,5 @@
 /**
- * A value that is found when first asked for. It stays in a field that is added once: the compiler folds such a field where it
- * would load and check a variable each time. The function is short enough to be inlined whatever surrounds it.
+ * Resolves a value on first use and keeps it, in a field that V8 folds (docs/performance.md, "Switched off").
  *
  * @typeParam T - what it is
  * @param find - finds it

@@ -18,7 +18,7 @@ import type { TlbGeometry } from "./tlb-geometry.js";
 import { Translation } from "./translation.js";
 import { Walker } from "./walker.js";
 
-// V8 re-reads imported bindings and folds local ones.
+// Local copies: docs/performance.md, "Imported bindings".
 const { READ, WRITE, RMW } = Access;
 const { KERNEL } = Privilege;
 const { ADDRESS_SIZE } = FaultKind;

@@ -4,7 +4,7 @@ export const NO_TAG = 0x40000000;
 export const SLOTS = 1024;
 /** Returned for an access that needs the TLB. */
 export const MISS = -1;
-// V8 re-reads imported and exported bindings and folds local ones.
+// Local copies: docs/performance.md, "Imported bindings".
 const TAGS = 1024;
 const NONE = -1;
 /** Number of banks, each for one value of the key register. */

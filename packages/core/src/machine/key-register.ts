@@ -3,7 +3,7 @@ import { EMPTY_BANK } from "./fast-tags.js";
 import type { FastTags } from "./fast-tags.js";
 import type { TranslationRegime } from "./regime.js";
 
-// V8 re-reads imported bindings and folds local ones.
+// Local copies: docs/performance.md, "Imported bindings".
 const NO_BANK: number = EMPTY_BANK;
 
 /**

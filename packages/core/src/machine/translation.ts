@@ -5,7 +5,7 @@ import type { CpuMmu, MmuParts } from "./mmu.js";
 import { NEEDS_DIRTY } from "./regime.js";
 import { GLOBAL } from "./tlb.js";
 
-// V8 re-reads imported bindings and folds local ones.
+// Local copies: docs/performance.md, "Imported bindings".
 const { NONE, TRANSLATION } = FaultKind;
 const { READ, RMW } = Access;
 const FAULTED: number = FAULT;

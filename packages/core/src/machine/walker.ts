@@ -2,7 +2,7 @@ import { FaultKind } from "../contracts/index.js";
 import type { PhysicalMemory, WalkStep } from "../contracts/index.js";
 import type { TranslationRegime, Walk } from "./regime.js";
 
-// V8 re-reads imported bindings and folds local ones.
+// Local copies: docs/performance.md, "Imported bindings".
 const { NONE, TRANSLATION, ADDRESS_SIZE } = FaultKind;
 /** The page-frame number of an output address of 2^31 pages or more; the offset in a block leaves it negative. */
 const OUT_OF_RANGE = -(2 ** 31);

@@ -28,7 +28,7 @@ import type { TableMemory } from "./table-memory.js";
 import type { TablePages } from "./table-pages.js";
 import { TableWalk } from "./table-walk.js";
 
-// Local copy: V8 constant-folds module-level constants but loads imported bindings each time.
+// Local copies: docs/performance.md, "Imported bindings".
 const DONE: number = OK;
 /** State of a guard that entered nothing. */
 const NOT_ENTERED = 0 as KpkeysState;

@@ -24,7 +24,7 @@ import type {
 // An entry above the last level points to a table, is a leaf that maps a block, or is empty. An entry of level n translates
 // `2 ** (shift of n - page shift)` pages. With split roots the half chooses the root; with a shared root index 0 covers both halves.
 
-// Local copy: V8 constant-folds module-level constants but loads imported bindings each time.
+// Local copies: docs/performance.md, "Imported bindings".
 const { TABLE } = EntryType;
 const NO_ENTRY: Words = { high: 0, low: 0 };
 
@@ -62,7 +62,7 @@ class Cursor implements EntryCursor {
   }
 }
 
-/** One walk. All plans have one shape, whatever their visitors leave out: V8 then inlines what is read of them. */
+/** One walk. Every plan has the same fields, so that all have one shape (docs/performance.md, "Classes"). */
 interface Plan {
   readonly lowest: Level;
   readonly table: TableVisitor["table"] | undefined;

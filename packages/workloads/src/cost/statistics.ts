@@ -39,8 +39,8 @@ export function rankCorrelation(a: readonly number[], b: readonly number[]): num
 }
 
 /**
- * A number with six significant digits: more than any estimate is worth, and fewer than those in which `Math.exp` and `Math.log` of
- * two versions of V8 differ.
+ * Rounds to six significant digits: more than an estimate is worth, and the same in every version of Node.js
+ * (docs/performance.md, "Same numbers everywhere").
  * @param value - the number; a whole one stays as it is
  */
 export function sixDigits(value: number): number {

@@ -13,7 +13,7 @@ interface ReadingThread {
   readonly batches: readonly EventBatch[];
 }
 
-/** A reader's heap in MiB: V8 lets the garbage of a longer recording grow with what it may have. */
+/** The heap of a reading thread in MiB (docs/performance.md, "Memory"). */
 const HEAP = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 128 } as const;
 
 /** A thread that has nothing to do, kept because starting one takes as long as reading a short recording. */

@@ -35,8 +35,7 @@ export function readTrace(
 }
 
 /**
- * {@link readTrace} with less unpacked at once. Each block is garbage later, and V8 lets 32 MiB of them gather where nothing else is
- * allocated: small ones come with enough small garbage to be collected sooner.
+ * {@link readTrace} with another block size: small blocks are collected sooner (docs/performance.md, "Memory").
  *
  * @param block - bytes that are unpacked at once
  * @param path - the file

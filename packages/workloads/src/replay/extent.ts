@@ -55,7 +55,7 @@ export function createExtent(path: string, until?: Until, stop?: () => boolean):
     return elapsed > span;
   }
 
-  // Plain fields: an object literal with accessors is slow to use.
+  // Plain fields: docs/performance.md, "Classes".
   const extent: { -readonly [F in keyof Extent]: Extent[F] } = {
     events: 0,
     share: () => Math.min(1, Math.max(extent.events / most, elapsed / span)),

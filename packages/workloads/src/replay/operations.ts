@@ -11,7 +11,7 @@ import type { Thread } from "./threads.js";
 import { UserAreas } from "./user-areas.js";
 import { UserFaults } from "./user-faults.js";
 
-// What is imported is loaded each time; what is declared here is folded.
+// Local copies: docs/performance.md, "Imported bindings".
 const {
   sys_enter_execve,
   sched_switch,
