@@ -7,6 +7,7 @@ import { delimiter, dirname, join } from "node:path";
 import { ROOT } from "./ensure.mjs";
 import { NODES, startRegistry } from "./rehearsal/registry.mjs";
 import { check, run, say } from "./rehearsal/run.mjs";
+import { checkNothingChanged, version } from "./rehearsal/versions.mjs";
 
 /** What `@kpkeys/arch-arm64-poe` alone brings along: core, and what core depends on. */
 const ALONE = ["@kpkeys/arch-arm64-poe", "@kpkeys/core", "reflect-metadata", "tslib", "tsyringe"];
@@ -32,11 +33,10 @@ function publish(checkout) {
   say("versioning and publishing the last commit");
   run("git", ["clone", "--quiet", ROOT, checkout], { cwd: folder });
   run("npm", ["ci", "--prefer-offline", "--no-audit", "--loglevel=error"], { cwd: checkout });
-  if (readdirSync(join(checkout, ".changeset")).some((name) => name.endsWith(".md") && name !== "README.md")) {
-    run("npx", ["changeset", "version"], { cwd: checkout });
-  }
+  version(checkout);
   run("npm", ["run", "--silent", "build"], { cwd: checkout });
   run("npx", ["changeset", "publish"], { cwd: checkout, env: registry.env });
+  checkNothingChanged(checkout);
 }
 
 /** One architecture plugin alone: with core, and without everything else. */
