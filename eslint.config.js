@@ -46,12 +46,6 @@ const EXPLAIN_NODE = [...MAY_IMPORT.explain, "@kpkeys/workloads"];
 const CONTAINER_MESSAGE = "only @kpkeys/core knows the container: take inject, injectable and the rest from there";
 const TABLE_MESSAGE = "the import table of CONTRIBUTING.md does not allow this package here";
 
-/** Where a function may be longer than 80 lines or have more than 15 paths. */
-const SIZE_NOT_LIMITED = [
-  // A codec is one literal: a function for each operation of the contract.
-  "packages/arch-*/src/format.ts",
-];
-
 /** A plugin's contract as a literal: the constant would agree with every version. */
 const LITERAL_CONTRACT = {
   selector: "Property[key.name='contract'] > Identifier.value[name='CONTRACT_VERSION']",
@@ -98,7 +92,6 @@ export default defineConfig(
   },
   {
     files: ["{packages,examples}/*/src/**/*.ts"],
-    ignores: SIZE_NOT_LIMITED,
     rules: {
       complexity: ["error", 15],
       "max-lines-per-function": ["error", { max: 80, skipComments: true, skipBlankLines: true }],

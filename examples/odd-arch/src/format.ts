@@ -1,5 +1,5 @@
 import { EntryType, toPfn, toPkey } from "@kpkeys/core/contracts";
-import type { Entry, Geometry, PageTableFormat, Pkey, Protection } from "@kpkeys/core/contracts";
+import type { Geometry, PageTableFormat, Pfn, Pkey, Protection, Words } from "@kpkeys/core/contracts";
 import { tableIndex } from "@kpkeys/core/machine";
 
 // #region bits
@@ -74,9 +74,8 @@ function typeOf(level: number, low: number): EntryType {
   return type === TABLE && level !== LAST_LEVEL ? EntryType.TABLE : EntryType.INVALID;
 }
 
-function put(entry: Entry, pfn: number, high: number, low: number): void {
-  entry.high = Math.floor(pfn / PFNS_PER_HIGH_WORD) | high;
-  entry.low = (pfn << PAGE_SHIFT) | low;
+function entryOf(pfn: Pfn, high: number, low: number): Words {
+  return { high: Math.floor(pfn / PFNS_PER_HIGH_WORD) | high, low: (pfn << PAGE_SHIFT) | low };
 }
 
 /** The shape of the tables. */
@@ -114,14 +113,10 @@ export const FORMAT: PageTableFormat = {
     valid: change(TYPE | KEPT, LEAF),
   },
   index: tableIndex(GEOMETRY),
-  makeTable(entry, pfn) {
-    put(entry, pfn, 0, TABLE);
-  },
-  makeLeaf(entry, _level, pfn, { high, low }) {
-    put(entry, pfn, high, low);
-  },
+  makeTable: (pfn) => entryOf(pfn, 0, TABLE),
+  makeLeaf: (_level, pfn, { high, low }) => entryOf(pfn, high, low),
   // A block's bits are those of a page.
-  splitLeaf: () => undefined,
+  splitLeaf: (leaf) => leaf,
   typeOf: (level, _high, low) => typeOf(level, low),
   isPresent: (_high, low) => (low & (TYPE | KEPT)) !== 0,
   pfnOf: (high, low) => toPfn((high & ADDRESS_HIGH) * PFNS_PER_HIGH_WORD + (low >>> PAGE_SHIFT)),
@@ -134,26 +129,14 @@ export const FORMAT: PageTableFormat = {
   isYoung: (_high, low) => (low & OLD) === 0,
   isDirty: (_high, low) => (low & CLEAN) === 0,
   isUser: (_high, low) => (low & NO_USER) === 0,
-  makeWritable(entry) {
-    entry.low &= ~NO_WRITE;
-  },
-  makeReadOnly(entry) {
-    entry.low |= NO_WRITE;
-  },
-  makeYoung(entry) {
-    entry.low &= ~OLD;
-  },
-  makeOld(entry) {
-    entry.low |= OLD;
-  },
-  makeDirty(entry) {
-    entry.low &= ~CLEAN;
-  },
-  makeClean(entry) {
-    entry.low |= CLEAN;
-  },
-  reprotect(entry, { low }) {
+  makeWritable: ({ high, low }) => ({ high, low: low & ~NO_WRITE }),
+  makeReadOnly: ({ high, low }) => ({ high, low: low | NO_WRITE }),
+  makeYoung: ({ high, low }) => ({ high, low: low & ~OLD }),
+  makeOld: ({ high, low }) => ({ high, low: low | OLD }),
+  makeDirty: ({ high, low }) => ({ high, low: low & ~CLEAN }),
+  makeClean: ({ high, low }) => ({ high, low: low | CLEAN }),
+  reprotect({ high, low }, protection) {
     const changed = RIGHTS | TYPE | KEPT;
-    entry.low = (entry.low & ~changed) | (low & changed);
+    return { high, low: (low & ~changed) | (protection.low & changed) };
   },
 };

@@ -1,5 +1,5 @@
 import type { Walk } from "@kpkeys/core/machine";
-import { POINDEX_SHIFT } from "./format.js";
+import { POINDEX_SHIFT } from "./entry-bits.js";
 import { Right } from "./registers.js";
 import type { Controls } from "./registers.js";
 

@@ -2,7 +2,8 @@ import { Access, EntryType, FaultKind, Privilege, toLevel } from "@kpkeys/core/c
 import type { AccessSetup, ExplainRules, KeyUse, Rule, WalkStep, WhatIf } from "@kpkeys/core/contracts";
 import { fromWords, hex, toWords } from "@kpkeys/core/machine";
 import { arm64GeometryOf } from "./explain-geometry.js";
-import { ARM64_FORMAT, Bit, HighBit, MEMORY_TYPES } from "./format.js";
+import { Bit, HighBit, MEMORY_TYPES } from "./entry-bits.js";
+import { ARM64_FORMAT } from "./format.js";
 import { POR_EL1, PSTATE_PAN, SCTLR_EPAN, SCTLR_WXN, TCR2_E0POE, TCR2_PIE, TCR2_POE } from "./registers.js";
 import { TCR_HA, TCR_HD, TCR_HPD0, TCR_HPD1 } from "./tcr.js";
 

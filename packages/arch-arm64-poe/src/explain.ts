@@ -17,7 +17,8 @@ import { addressBitsOf, arm64GeometryOf, geometryOf, NARROWER } from "./explain-
 import { ARM64_RULES } from "./explain-rules.js";
 import { describeSignal, ESR_OVERLAY, ESR_WNR, exceptionClassOf, statusOf } from "./fault.js";
 import { faultInfo, isTranslationResult, LEVEL_MINUS_ONE, STATUS_SOURCE, statusMeaning } from "./fault-status.js";
-import { ARM64_FORMAT, Bit, createFormat } from "./format.js";
+import { Bit } from "./entry-bits.js";
+import { ARM64_FORMAT, createFormat } from "./format.js";
 import { ARM64_GEOMETRIES } from "./geometry.js";
 import { ARM64_OOPS } from "./oops.js";
 import { createRegime } from "./regime.js";

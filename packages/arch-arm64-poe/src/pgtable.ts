@@ -1,5 +1,5 @@
 import type { KernelLayout, PgtableArch, Setter } from "@kpkeys/core/contracts";
-import { Bit, HighBit } from "./format.js";
+import { Bit, HighBit } from "./entry-bits.js";
 import { ARM64_4K_48 } from "./geometry.js";
 import type { Arm64Geometry } from "./geometry.js";
 

@@ -1,7 +1,7 @@
 import type { ArchTools, Geometry } from "@kpkeys/core/contracts";
 import { ARM64_EXPLAIN } from "./explain.js";
 import { describeFault, faultRegisters } from "./fault.js";
-import { Bit, HighBit, MEMORY_TYPES } from "./format.js";
+import { Bit, HighBit, MEMORY_TYPES } from "./entry-bits.js";
 import { ARM64_4K_48 } from "./geometry.js";
 import { ARM64_VECTORS } from "./vectors.js";
 

@@ -1,4 +1,4 @@
-import { Access, FAULT, FaultKind, Privilege, toLevel, toPfn, toPkey } from "@kpkeys/core/contracts";
+import { applyChange, Access, FAULT, FaultKind, Privilege, toLevel, toPfn, toPkey } from "@kpkeys/core/contracts";
 import { describe, expect, test } from "vitest";
 import { createMachine, high, join, low, UPPER } from "./machine.js";
 import type { TestMachine } from "./machine.js";
@@ -17,10 +17,9 @@ function fault(machine: TestMachine, va: bigint, access: Access, privilege: Priv
 /** A machine in which an address has a page with a protection. */
 function mapped(protection: keyof TestMachine["format"]["protections"], va: bigint, pkey = 0): TestMachine {
   const machine = createMachine();
-  const entry = { high: 0, low: 0 };
-  machine.format.makeLeaf(entry, toLevel(3), toPfn(0x80010), machine.format.protections[protection]);
-  entry.high |= machine.format.pkeyChange(toPkey(pkey)).set.high;
-  machine.map(va, [...UPPER, join(entry)]);
+  const { format } = machine;
+  const leaf = format.makeLeaf(toLevel(3), toPfn(0x80010), format.protections[protection]);
+  machine.map(va, [...UPPER, join(applyChange(leaf, format.pkeyChange(toPkey(pkey))))]);
   return machine;
 }
 

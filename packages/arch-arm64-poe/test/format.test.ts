@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { Access, EntryType, OK, Privilege, toLevel, toPfn, toPkey } from "@kpkeys/core/contracts";
+import { applyChange, Access, EntryType, OK, Privilege, toLevel, toPfn, toPkey } from "@kpkeys/core/contracts";
 import type { ProtectionName } from "@kpkeys/core/contracts";
 import { describe, expect, test } from "vitest";
 import { ARM64_FORMAT } from "../src/index.js";
@@ -13,13 +13,10 @@ const key = fc.nat(7);
 
 /** A page of a protection, with a key and in any state. */
 const page = fc.record({ pfn, name, key, young: fc.boolean(), dirty: fc.boolean() }).map((made) => {
-  const entry = { high: 0, low: 0 };
-  format.makeLeaf(entry, toLevel(3), toPfn(made.pfn), format.protections[made.name]);
-  entry.high |= format.pkeyChange(toPkey(made.key)).set.high;
-  if (!made.young) format.makeOld(entry);
-  if (made.dirty) format.makeDirty(entry);
-  else format.makeClean(entry);
-  return { ...made, entry };
+  const plain = format.makeLeaf(toLevel(3), toPfn(made.pfn), format.protections[made.name]);
+  const leaf = applyChange(plain, format.pkeyChange(toPkey(made.key)));
+  const aged = made.young ? leaf : format.makeOld(leaf);
+  return { ...made, entry: made.dirty ? format.makeDirty(aged) : format.makeClean(aged) };
 });
 
 describe("an entry", () => {
@@ -50,16 +47,14 @@ describe("an entry", () => {
       [INVALID, INVALID, INVALID, LEAF],
     ]);
     for (const user of [true, false]) {
-      const entry = { high: 0, low: 0 };
-      format.makeTable(entry, toPfn(2 ** 36 - 1), user);
+      const entry = format.makeTable(toPfn(2 ** 36 - 1), user);
       expect([format.typeOf(toLevel(0), entry.high, entry.low), format.pfnOf(entry.high, entry.low)]).toEqual([
         TABLE,
         2 ** 36 - 1,
       ]);
     }
     for (const level of [1, 2]) {
-      const entry = { high: 0, low: 0 };
-      format.makeLeaf(entry, toLevel(level), toPfn(0x40000), format.protections.PAGE_KERNEL);
+      const entry = format.makeLeaf(toLevel(level), toPfn(0x40000), format.protections.PAGE_KERNEL);
       expect(format.typeOf(toLevel(level), entry.high, entry.low)).toBe(LEAF);
     }
     expect(format.isPresent(0, 0)).toBe(false);
@@ -69,11 +64,10 @@ describe("an entry", () => {
     const what = fc.constantFrom("makeWritable", "makeReadOnly", "reprotect");
     const change = fc.tuple(what, fc.constantFrom(...names.filter((each) => !each.startsWith("PAGE_KERNEL"))));
     fc.assert(
-      fc.property(page, fc.array(change, { maxLength: 6 }), ({ entry: { high, low }, ...made }, changes) => {
-        const entry = { high, low };
+      fc.property(page, fc.array(change, { maxLength: 6 }), ({ entry: first, ...made }, changes) => {
+        let entry = first;
         for (const [kind, other] of changes) {
-          if (kind === "reprotect") format.reprotect(entry, format.protections[other]);
-          else format[kind](entry);
+          entry = kind === "reprotect" ? format.reprotect(entry, format.protections[other]) : format[kind](entry);
           const isWritable = kind === "makeWritable" || (kind === "reprotect" && other.startsWith("PAGE_SHARED"));
           expect(format.isWritable(entry.high, entry.low)).toBe(isWritable);
           expect(format.isDirty(entry.high, entry.low)).toBe(made.dirty);
@@ -87,9 +81,7 @@ describe("an entry", () => {
 
   test("is made dirty by the hardware in the bit that the kernel reads", () => {
     const machine = createMachine();
-    const entry = { high: 0, low: 0 };
-    format.makeLeaf(entry, toLevel(3), toPfn(0x80010), format.protections.PAGE_SHARED);
-    format.makeOld(entry);
+    const entry = format.makeOld(format.makeLeaf(toLevel(3), toPfn(0x80010), format.protections.PAGE_SHARED));
     machine.map(0x1000n, [...UPPER, join(entry)]);
     const leaf = (): [number, number] => [machine.memory.readHigh(0x80003, 1), machine.memory.readLow(0x80003, 1)];
     expect([format.isYoung(...leaf()), format.isDirty(...leaf())]).toEqual([false, false]);
@@ -130,8 +122,7 @@ test.each([
 ] as const)("%s gives the kernel '%s', the user '%s' and copies between them '%s'", (protection, ...expected) => {
   for (const options of [{ pkeys: true }, { pkeys: false }]) {
     const machine = createMachine(options);
-    const entry = { high: 0, low: 0 };
-    format.makeLeaf(entry, toLevel(3), toPfn(0x80010), format.protections[protection]);
+    const entry = format.makeLeaf(toLevel(3), toPfn(0x80010), format.protections[protection]);
     const accesses = { r: Access.READ, w: Access.WRITE, x: Access.FETCH };
     const rights = [Privilege.KERNEL, Privilege.USER, Privilege.UACCESS].map((privilege) =>
       Object.entries(accesses)
@@ -156,12 +147,9 @@ test.each([
   ["valid", "PAGE_KERNEL", "rw"],
 ] as const)("set_memory_%s makes %s allow '%s'", (attribute, protection, expected) => {
   const machine = createMachine();
-  const { clear, set } = format.attributes[attribute];
-  const entry = { high: 0, low: 0 };
-  format.makeLeaf(entry, toLevel(3), toPfn(0x80010), format.protections[protection]);
-  if (attribute === "valid")
-    entry.low = (entry.low & ~format.attributes.invalid.clear.low) | format.attributes.invalid.set.low;
-  const leaf = join({ high: (entry.high & ~clear.high) | set.high, low: (entry.low & ~clear.low) | set.low });
+  const made = format.makeLeaf(toLevel(3), toPfn(0x80010), format.protections[protection]);
+  const entry = attribute === "valid" ? applyChange(made, format.attributes.invalid) : made;
+  const leaf = join(applyChange(entry, format.attributes[attribute]));
   expect(format.isPresent(high(leaf), low(leaf))).toBe(true);
   const rights = [
     ["r", Access.READ],

@@ -1,3 +1,4 @@
+import type { Words } from "@kpkeys/core/contracts";
 import fc from "fast-check";
 import { Access, EntryType, FAULT, FaultKind, OK, Privilege, toLevel, toPfn } from "@kpkeys/core/contracts";
 import { describe, expect, test } from "vitest";
@@ -43,12 +44,10 @@ describe.each(CASES)("$name", ({ geometry }) => {
   test("an entry gives back the page frame that it was made of, in bits of the address alone", () => {
     fc.assert(
       fc.property(pfn, fc.boolean(), (frame, isTable) => {
-        const make = (of: number): { high: number; low: number } => {
-          const entry = { high: 0, low: 0 };
-          if (isTable) format.makeTable(entry, toPfn(of), true);
-          else format.makeLeaf(entry, toLevel(last), toPfn(of), format.protections.PAGE_SHARED);
-          return entry;
-        };
+        const make = (of: number): Words =>
+          isTable
+            ? format.makeTable(toPfn(of), true)
+            : format.makeLeaf(toLevel(last), toPfn(of), format.protections.PAGE_SHARED);
         const entry = make(frame);
         expect(format.pfnOf(entry.high, entry.low)).toBe(frame);
         expect(format.typeOf(toLevel(isTable ? 0 : last), entry.high, entry.low)).toBe(
@@ -65,10 +64,12 @@ describe.each(CASES)("$name", ({ geometry }) => {
     const firstPfn = 2 ** (31 - pageShift);
     const machine = createMachine(options, { firstPfn, pages: 64 });
     const entries = levels.map((_, level) => {
-      const entry = { high: 0, low: 0 };
-      if (level === last) format.makeLeaf(entry, toLevel(level), toPfn(firstPfn + 32), format.protections.PAGE_SHARED);
-      else format.makeTable(entry, toPfn(firstPfn + level + 1), true);
-      return join(entry);
+      const { PAGE_SHARED } = format.protections;
+      return join(
+        level === last
+          ? format.makeLeaf(toLevel(level), toPfn(firstPfn + 32), PAGE_SHARED)
+          : format.makeTable(toPfn(firstPfn + level + 1), true),
+      );
     });
     const va = 2n ** BigInt(geometry.addressBits) - 0x1000n;
     const access = (): number => machine.cpu.access(high(va), low(va), Access.READ, Privilege.USER);

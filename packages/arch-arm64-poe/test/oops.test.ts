@@ -1,4 +1,4 @@
-import { FAULT, FaultKind, OK, toLevel, toPfn, toPkey } from "@kpkeys/core/contracts";
+import { applyChange, FAULT, FaultKind, OK, toLevel, toPfn, toPkey } from "@kpkeys/core/contracts";
 import type { WalkStep } from "@kpkeys/core/contracts";
 import { describe, expect, test } from "vitest";
 import { createMachine, high, join, low } from "./machine.js";
@@ -56,14 +56,10 @@ describe("the oops of the exception-entry crash", () => {
   });
 
   test("shows entries that the codec makes, bit for bit", () => {
-    const entry = { high: 0, low: 0 };
-    for (const table of TABLES) {
-      format.makeTable(entry, format.pfnOf(high(table), low(table)), false);
-      expect(join(entry)).toBe(table);
-    }
-    format.makeLeaf(entry, toLevel(3), toPfn(0x8ffbbb), format.protections.PAGE_KERNEL);
-    const { clear, set } = format.pkeyChange(toPkey(1));
-    expect(join({ high: (entry.high & ~clear.high) | set.high, low: (entry.low & ~clear.low) | set.low })).toBe(PTE);
+    for (const table of TABLES)
+      expect(join(format.makeTable(format.pfnOf(high(table), low(table)), false))).toBe(table);
+    const leaf = format.makeLeaf(toLevel(3), toPfn(0x8ffbbb), format.protections.PAGE_KERNEL);
+    expect(join(applyChange(leaf, format.pkeyChange(toPkey(1))))).toBe(PTE);
   });
 
   test("shows tables that lead where the linear map is", () => {

@@ -19,8 +19,7 @@ describe("barriers after a setter are those of asm/pgtable.h", () => {
   });
 
   test("after set_pmd and set_pud: for a valid entry; after set_p4d and set_pgd: always", () => {
-    const table = { high: 0, low: 0 };
-    ARM64_FORMAT.makeTable(table, toPfn(5), true);
+    const table = ARM64_FORMAT.makeTable(toPfn(5), true);
     for (const setter of ["set_pmd", "set_pud"] as const) {
       expect([table, none].map((entry) => barrierAfter(setter, entry))).toEqual([true, false]);
     }

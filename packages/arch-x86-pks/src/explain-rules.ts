@@ -10,7 +10,8 @@ import type {
   WhatIf,
 } from "@kpkeys/core/contracts";
 import { fromWords, hex } from "@kpkeys/core/machine";
-import { Bit, createPageTableFormat, hasReservedBits, HighBit } from "./format.js";
+import { Bit, HighBit } from "./entry-bits.js";
+import { createPageTableFormat, hasReservedBits } from "./format.js";
 import { LAST_LEVEL } from "./geometry.js";
 import { CR0_WP, CR4_PKE, CR4_PKS, CR4_SMAP, CR4_SMEP, EFER_NXE, IA32_PKRS, RFLAGS_AC } from "./registers.js";
 

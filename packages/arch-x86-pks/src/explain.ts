@@ -14,7 +14,7 @@ import type {
 import { createCpu } from "@kpkeys/core/machine";
 import { formatOf, X86_RULES } from "./explain-rules.js";
 import { causeOf, describeSignal, ErrorCode } from "./fault.js";
-import { Bit } from "./format.js";
+import { Bit } from "./entry-bits.js";
 import { X86_GEOMETRIES } from "./geometry.js";
 import { X86_OOPS } from "./oops.js";
 import { createRegime } from "./regime.js";

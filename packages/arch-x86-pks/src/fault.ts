@@ -2,7 +2,7 @@ import { Access, FaultKind, Privilege } from "@kpkeys/core/contracts";
 import type { FaultReport, NamedField } from "@kpkeys/core/contracts";
 import { addressText, hex, hexDigits } from "@kpkeys/core/machine";
 import type { TranslationRegime } from "@kpkeys/core/machine";
-import { Bit } from "./format.js";
+import { Bit } from "./entry-bits.js";
 import { CR4_SMEP, EFER_NXE } from "./registers.js";
 import type { RegisterState } from "./registers.js";
 

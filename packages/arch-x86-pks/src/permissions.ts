@@ -1,7 +1,7 @@
 import { Access, FaultKind, Privilege } from "@kpkeys/core/contracts";
 import { NEEDS_DIRTY } from "@kpkeys/core/machine";
 import type { TranslationRegime } from "@kpkeys/core/machine";
-import { Bit, HighBit, KEY_SHIFT } from "./format.js";
+import { Bit, HighBit, KEY_SHIFT } from "./entry-bits.js";
 import { AD, CR0_WP, CR4_PGE, CR4_PKE, CR4_PKS, CR4_SMAP, CR4_SMEP, keyField, RFLAGS_AC, WD } from "./registers.js";
 import type { RegisterState } from "./registers.js";
 

@@ -1,7 +1,7 @@
 import type { ArchTools, Geometry } from "@kpkeys/core/contracts";
 import { X86_EXPLAIN } from "./explain.js";
 import { describeFault, faultRegisters } from "./fault.js";
-import { Bit, HighBit } from "./format.js";
+import { Bit, HighBit } from "./entry-bits.js";
 import { X86_4_LEVELS } from "./geometry.js";
 import { X86_VECTORS } from "./vectors.js";
 

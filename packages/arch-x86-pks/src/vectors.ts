@@ -1,7 +1,7 @@
 import { Access, Privilege } from "@kpkeys/core/contracts";
 import type { Cpu, FieldForms, Vector, VectorForm, VectorRules, VectorValue } from "@kpkeys/core/contracts";
 import { lowWord, wordsToHex } from "@kpkeys/core/machine";
-import { Bit, KEY_SHIFT } from "./format.js";
+import { Bit, KEY_SHIFT } from "./entry-bits.js";
 import { AD, CR0_WP, CR4_PKE, CR4_PKS, CR4_SMAP, CR4_SMEP, EFER_NXE, keyField, RFLAGS_AC } from "./registers.js";
 
 /** EFAULT: what a system call returns when the kernel's access to a user's buffer faults. */

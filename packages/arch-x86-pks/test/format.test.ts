@@ -1,5 +1,5 @@
-import { Access, EntryType, OK, Privilege, toLevel, toPfn, toPkey } from "@kpkeys/core/contracts";
-import type { Entry, ProtectionName } from "@kpkeys/core/contracts";
+import { applyChange, Access, EntryType, OK, Privilege, toLevel, toPfn, toPkey } from "@kpkeys/core/contracts";
+import type { ProtectionName } from "@kpkeys/core/contracts";
 import { fromWords, toWords } from "@kpkeys/core/machine";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -17,9 +17,8 @@ const words = fc.bigInt(0n, 2n ** 64n - 1n);
 type Change = "makeWritable" | "makeReadOnly" | "makeYoung" | "makeOld" | "makeDirty" | "makeClean";
 
 function changed(bits: bigint, change: Change): bigint {
-  const entry = { ...toWords(bits) };
-  format[change](entry);
-  return fromWords(entry.high, entry.low);
+  const { high, low } = format[change](toWords(bits));
+  return fromWords(high, low);
 }
 
 describe("protections and tables are Linux's", () => {
@@ -40,9 +39,8 @@ describe("protections and tables are Linux's", () => {
 
   test("_KERNPG_TABLE and _PAGE_TABLE", () => {
     const table = (user: boolean): bigint => {
-      const entry = { high: 0, low: 0 };
-      format.makeTable(entry, toPfn(0x12345), user);
-      return fromWords(entry.high, entry.low);
+      const { high, low } = format.makeTable(toPfn(0x12345), user);
+      return fromWords(high, low);
     };
     expect(table(false)).toBe(0x12345063n);
     expect(table(true)).toBe(0x12345067n);
@@ -71,12 +69,9 @@ describe("what is put into an entry comes out of it", () => {
   test("a leaf's address, protection, key and type", () => {
     fc.assert(
       fc.property(leaves, fc.nat(15), ({ level, pfn, name }, key) => {
-        const entry: Entry = { high: 0, low: 0 };
         const first = aligned(level, pfn);
-        format.makeLeaf(entry, toLevel(level), toPfn(first), format.protections[name]);
-        const { clear, set } = format.pkeyChange(toPkey(key));
-        const high = (entry.high & ~clear.high) | set.high;
-        const low = (entry.low & ~clear.low) | set.low;
+        const leaf = format.makeLeaf(toLevel(level), toPfn(first), format.protections[name]);
+        const { high, low } = applyChange(leaf, format.pkeyChange(toPkey(key)));
         expect(format.pfnOf(high, low)).toBe(first);
         expect(format.pkeyOf(high, low)).toBe(key);
         expect(format.isPresent(high, low)).toBe(true);
@@ -92,8 +87,7 @@ describe("what is put into an entry comes out of it", () => {
   test("a table's address and type", () => {
     fc.assert(
       fc.property(fc.nat(2), pfns, fc.boolean(), (level, pfn, user) => {
-        const entry: Entry = { high: 0, low: 0 };
-        format.makeTable(entry, toPfn(pfn), user);
+        const entry = format.makeTable(toPfn(pfn), user);
         expect(format.pfnOf(entry.high, entry.low)).toBe(pfn);
         expect(format.typeOf(toLevel(level), entry.high, entry.low)).toBe(EntryType.TABLE);
       }),
@@ -159,9 +153,7 @@ describe("state of a leaf", () => {
     fc.assert(
       fc.property(words, fc.constantFrom(...names), (bits, name) => {
         const before = toWords(bits);
-        const entry = { ...toWords(bits) };
-        format.reprotect(entry, format.protections[name]);
-        const { high, low } = entry;
+        const { high, low } = format.reprotect(before, format.protections[name]);
         const { high: wantedHigh, low: wantedLow } = format.protections[name];
         expect(format.pfnOf(high, low)).toBe(format.pfnOf(before.high, before.low));
         expect(format.pkeyOf(high, low)).toBe(format.pkeyOf(before.high, before.low));
@@ -202,9 +194,8 @@ test("a split block keeps its PAT bit, which has another place in a page's entry
   const [PS, PAT_LARGE, PAT] = [1n << 7n, 1n << 12n, 1n << 7n];
   const block = 0x40000163n | PS;
   const split = (bits: bigint, level: number): bigint => {
-    const entry = { ...toWords(bits) };
-    format.splitLeaf(entry, toLevel(level));
-    return fromWords(entry.high, entry.low);
+    const { high, low } = format.splitLeaf(toWords(bits), toLevel(level));
+    return fromWords(high, low);
   };
   expect(split(block | PAT_LARGE, 2)).toBe(0x40000163n | PAT);
   expect(split(block, 2)).toBe(0x40000163n);

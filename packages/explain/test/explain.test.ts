@@ -1,5 +1,5 @@
 import { KpkeysError } from "@kpkeys/core";
-import { Access, FaultKind, Privilege, toLevel, toPfn, toPkey } from "@kpkeys/core/contracts";
+import { applyChange, Access, FaultKind, Privilege, toLevel, toPfn, toPkey } from "@kpkeys/core/contracts";
 import { fromWords } from "@kpkeys/core/machine";
 import { describe, expect, test } from "vitest";
 import { KPR, oddArch } from "../../../examples/odd-arch/src/index.js";
@@ -14,11 +14,10 @@ const LAST_LEVEL = 2;
 
 /** A page of the kernel with key 1. */
 function pageWithKey(protection: "PAGE_KERNEL" | "PAGE_KERNEL_RO"): string {
-  const entry = { high: 0, low: 0 };
   const { format } = explanation;
-  format.makeLeaf(entry, toLevel(LAST_LEVEL), toPfn(0x123), format.protections[protection]);
-  const { clear, set } = format.pkeyChange(toPkey(1));
-  return fromWords((entry.high & ~clear.high) | set.high, (entry.low & ~clear.low) | set.low).toString(16);
+  const leaf = format.makeLeaf(toLevel(LAST_LEVEL), toPfn(0x123), format.protections[protection]);
+  const { high, low } = applyChange(leaf, format.pkeyChange(toPkey(1)));
+  return fromWords(high, low).toString(16);
 }
 
 /** The syndrome of a store of the kernel. */

@@ -1,3 +1,4 @@
+import type { Words } from "@kpkeys/core/contracts";
 import { LazyMmu, PageTableFormat, PageTables, toLevel, toPfn } from "@kpkeys/core/contracts";
 import { KernelFault } from "@kpkeys/kernel";
 import type { Machine } from "@kpkeys/kernel";
@@ -29,16 +30,14 @@ describe.each(ARCHES)("set_ptes on %s", (arch) => {
         fc.property(fc.array(run, { maxLength: 3 }), (runs) => {
           for (const { machine, tables, table } of [bulk, single]) {
             const lazy = machine.get(LazyMmu);
-            const entry = { high: 0, low: 0 };
             if (setting.lazy) lazy.enable();
             for (const { index, count, pfn } of runs) {
               const most = Math.min(count, 512 - index);
-              format.makeLeaf(entry, toLevel(3), toPfn(pfn), format.protections.PAGE_SHARED);
-              if (machine === bulk.machine) tables.setPtes(toPfn(table), index, entry, most);
-              for (let i = 0; machine === single.machine && i < most; i++) {
-                format.makeLeaf(entry, toLevel(3), toPfn(pfn + i), format.protections.PAGE_SHARED);
-                tables.setPte(toPfn(table), index + i, entry);
-              }
+              const leaf = (i: number): Words =>
+                format.makeLeaf(toLevel(3), toPfn(pfn + i), format.protections.PAGE_SHARED);
+              if (machine === bulk.machine) tables.setPtes(toPfn(table), index, leaf(0), most);
+              for (let i = 0; machine === single.machine && i < most; i++)
+                tables.setPte(toPfn(table), index + i, leaf(i));
             }
             if (setting.lazy) lazy.disable();
           }
@@ -94,10 +93,9 @@ describe.each(ARCHES)("set_ptes on %s", (arch) => {
           const most = Math.min(count, 512 - index);
           for (const { machine, tables, table } of [bulk, single]) {
             const lazy = machine.get(LazyMmu);
-            const entry = { high: 0, low: 0 };
-            format.makeLeaf(entry, toLevel(3), toPfn(pfn), format.protections.PAGE_SHARED);
-            if (young) format.makeYoung(entry);
-            if (dirty) format.makeDirty(entry);
+            const leaf = format.makeLeaf(toLevel(3), toPfn(pfn), format.protections.PAGE_SHARED);
+            const aged = young ? format.makeYoung(leaf) : leaf;
+            const entry = dirty ? format.makeDirty(aged) : aged;
             if (setting.lazy) lazy.enable();
             tables.setPtes(toPfn(table), index, entry, most);
             if (machine === bulk.machine) run(tables, table, index, most);

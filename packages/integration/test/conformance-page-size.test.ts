@@ -1,6 +1,6 @@
 import { provide, resolve } from "@kpkeys/core";
 import { CpuFactory, PageTableFormat, PgtableArch, PhysicalMemory, toPfn } from "@kpkeys/core/contracts";
-import type { Entry, Plugin } from "@kpkeys/core/contracts";
+import type { Plugin, Words } from "@kpkeys/core/contracts";
 import { createCpu } from "@kpkeys/core/machine";
 import { checkConformance } from "@kpkeys/kunit-suite/conformance";
 import { pgtablesHardening } from "@kpkeys/pgtables-hardening";
@@ -17,10 +17,10 @@ const PFNS_PER_HIGH_WORD = 2 ** (32 - PAGE_SHIFT);
 
 /** The codec of the example with pages of 64 KiB: what a page-frame number and an index are made of differs. */
 function widen(format: PageTableFormat): PageTableFormat {
-  const put = (entry: Entry, pfn: number): void => {
-    entry.high |= Math.floor(pfn / PFNS_PER_HIGH_WORD);
-    entry.low |= pfn << PAGE_SHIFT;
-  };
+  const withAddress = ({ high, low }: Words, pfn: number): Words => ({
+    high: high | Math.floor(pfn / PFNS_PER_HIGH_WORD),
+    low: low | (pfn << PAGE_SHIFT),
+  });
   const levels = format.geometry.levels.map((level, i) => ({ ...level, shift: SHIFTS[i]!, indexBits: INDEX_BITS }));
   return {
     ...format,
@@ -30,14 +30,8 @@ function widen(format: PageTableFormat): PageTableFormat {
       const bits = shift < 32 ? (high << (32 - shift)) | (low >>> shift) : high >>> (shift - 32);
       return bits & (2 ** INDEX_BITS - 1);
     },
-    makeTable(entry, pfn, user) {
-      format.makeTable(entry, toPfn(0), user);
-      put(entry, pfn);
-    },
-    makeLeaf(entry, level, pfn, protection) {
-      format.makeLeaf(entry, level, toPfn(0), protection);
-      put(entry, pfn);
-    },
+    makeTable: (pfn, user) => withAddress(format.makeTable(toPfn(0), user), pfn),
+    makeLeaf: (level, pfn, protection) => withAddress(format.makeLeaf(level, toPfn(0), protection), pfn),
     pfnOf: (high, low) => toPfn((high & 0xffff) * PFNS_PER_HIGH_WORD + (low >>> PAGE_SHIFT)),
   };
 }

@@ -1,5 +1,5 @@
 import { AddressSpaces, Kpkeys, LazyMmu, PageTableFormat, PageTables, toLevel } from "@kpkeys/core/contracts";
-import type { Entry, ProtectionName } from "@kpkeys/core/contracts";
+import type { ProtectionName, Words } from "@kpkeys/core/contracts";
 import type { Machine } from "@kpkeys/kernel";
 import { describe, expect, it } from "vitest";
 import { ARCHES, hardened } from "./machines.js";
@@ -30,11 +30,8 @@ function prepared(arch: string, skipEqualWrites: boolean) {
   const format = machine.get(PageTableFormat);
   const table = machine.get(AddressSpaces).create().root;
   const lastLevel = format.geometry.levels.length - 1;
-  const leaf = (protection: ProtectionName): Entry => {
-    const entry = { high: 0, low: 0 };
-    format.makeLeaf(entry, toLevel(lastLevel), machine.memory.firstPfn, format.protections[protection]);
-    return entry;
-  };
+  const leaf = (protection: ProtectionName): Words =>
+    format.makeLeaf(toLevel(lastLevel), machine.memory.firstPfn, format.protections[protection]);
   const set = (protection: ProtectionName, count: number): void => {
     const { high, low } = leaf(protection);
     for (let i = 0; i < count; i++) tables.setPte(table, i, { high, low });
@@ -145,11 +142,8 @@ describe("mainline's barriers after a setter on arm64", () => {
   const { machine, tables, table, format, lazy } = prepared("arm64-poe", true);
   const barriers = (run: () => void): number => cost(machine, run).setterBarriers;
   const levelOf = (name: string): number => format.geometry.levels.findIndex((level) => level.name === name);
-  const entryOf = (protection: ProtectionName): Entry => {
-    const entry = { high: 0, low: 0 };
-    format.makeLeaf(entry, toLevel(levelOf("pte")), machine.memory.firstPfn, format.protections[protection]);
-    return entry;
-  };
+  const entryOf = (protection: ProtectionName): Words =>
+    format.makeLeaf(toLevel(levelOf("pte")), machine.memory.firstPfn, format.protections[protection]);
 
   it.each(["PAGE_KERNEL", "PAGE_KERNEL_RO"] as const)("follow a valid pte of %s, which is not the user's", (name) => {
     const { high, low } = entryOf(name);
@@ -197,8 +191,7 @@ describe("mainline's barriers after a setter on arm64", () => {
       else if (setter === "set_p4d") tables.setP4d(table, 0, { high, low });
       else tables.setPgd(table, 0, { high, low });
     };
-    const entry = { high: 0, low: 0 };
-    format.makeTable(entry, machine.memory.firstPfn, true);
+    const entry = format.makeTable(machine.memory.firstPfn, true);
     expect(
       barriers(() => {
         set(entry.high, entry.low);

@@ -1,7 +1,7 @@
 import { ARM64_GEOMETRIES, createFormat } from "@kpkeys/arch-arm64-poe";
 import { createPageTableFormat, X86_GEOMETRIES } from "@kpkeys/arch-x86-pks";
 import { toPfn, toLevel } from "@kpkeys/core/contracts";
-import type { Geometry, PageTableFormat } from "@kpkeys/core/contracts";
+import type { Geometry, PageTableFormat, Words } from "@kpkeys/core/contracts";
 import { fromWords } from "@kpkeys/core/machine";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -29,12 +29,12 @@ function madeUp(geometry: Geometry, format: PageTableFormat, outputBits: number)
   return fc.record({ offset, end: fc.nat(levels.length - 1), leaf: fc.boolean(), frames }).map((made) => {
     const leaf = made.leaf && levels[made.end]!.leaf;
     const entries = made.frames.slice(0, made.end + 1).map((pfn, level) => {
-      const entry = { high: 0, low: 0 };
       const span = 2 ** (levels[level]!.shift - pageShift);
-      if (level < made.end) format.makeTable(entry, toPfn(pfn), false);
-      else if (leaf)
-        format.makeLeaf(entry, toLevel(level), toPfn(pfn - (pfn % span)), format.protections.PAGE_KERNEL_RO);
-      return fromWords(entry.high, entry.low);
+      const first = toPfn(pfn - (pfn % span));
+      const last = (): Words =>
+        leaf ? format.makeLeaf(toLevel(level), first, format.protections.PAGE_KERNEL_RO) : { high: 0, low: 0 };
+      const { high, low } = level < made.end ? format.makeTable(toPfn(pfn), false) : last();
+      return fromWords(high, low);
     });
     return { address: BigInt.asUintN(64, -made.offset - 1n), end: made.end, leaf, entries };
   });

@@ -2,6 +2,7 @@ import { arm64Poe } from "@kpkeys/arch-arm64-poe";
 import { x86Pks } from "@kpkeys/arch-x86-pks";
 import { createPluginRegistry, lazily, resolve } from "@kpkeys/core";
 import {
+  applyChange,
   Access,
   AddressSpaces,
   Errno,
@@ -22,7 +23,7 @@ import {
   toVpn,
   Vmalloc,
 } from "@kpkeys/core/contracts";
-import type { Entry, Plugin, PluginOptions, ProtectionName, Task, WalkStep } from "@kpkeys/core/contracts";
+import type { Plugin, PluginOptions, ProtectionName, Task, WalkStep, Words } from "@kpkeys/core/contracts";
 import { buildMachine, coverageOf, DEFAULT_SPEC } from "@kpkeys/kernel";
 import type { Machine, MachineSpec } from "@kpkeys/kernel";
 import fc from "fast-check";
@@ -81,9 +82,9 @@ function* leavesOf(booted: Machine): Generator<Leaf> {
 function pageEntry(booted: Machine, pfn: number): { readonly high: number; readonly low: number } {
   const format = booted.get(PageTableFormat);
   const leaf = leafAt(booted, pfn);
-  const entry = { high: leaf.high, low: leaf.low };
+  let entry: Words = leaf;
   for (let { level } = leaf; level < format.geometry.levels.length - 1; level++)
-    format.splitLeaf(entry, toLevel(level));
+    entry = format.splitLeaf(entry, toLevel(level));
   const low = (entry.low >>> 12) + pfn - leaf.pfn;
   return { high: (entry.high + Math.floor(low / 2 ** 20)) | 0, low: (low << 12) | (entry.low & 0xfff) };
 }
@@ -181,12 +182,11 @@ describe.each(ARCHES)("splitting blocks on %s", (arch) => {
     const booted = blocks(arch, 128 * MIB);
     const format = booted.get(PageTableFormat);
     const names = Object.keys(format.protections) as ProtectionName[];
-    const made = (level: number, pfn: number, name: ProtectionName, pkey: number): Entry => {
-      const entry = { high: 0, low: 0 };
-      format.makeLeaf(entry, toLevel(level), toPfn(pfn), format.protections[name]);
-      const { clear, set } = format.pkeyChange(toPkey(pkey));
-      return { high: (entry.high & ~clear.high) | set.high, low: (entry.low & ~clear.low) | set.low };
-    };
+    const made = (level: number, pfn: number, name: ProtectionName, pkey: number): Words =>
+      applyChange(
+        format.makeLeaf(toLevel(level), toPfn(pfn), format.protections[name]),
+        format.pkeyChange(toPkey(pkey)),
+      );
     fc.assert(
       fc.property(
         fc.constantFrom(1, 2),
@@ -195,9 +195,8 @@ describe.each(ARCHES)("splitting blocks on %s", (arch) => {
         fc.nat(7),
         (level, giant, name, pkey) => {
           const pfn = giant * 2 ** 18;
-          const entry = made(level, pfn, name, pkey);
-          format.splitLeaf(entry, toLevel(level));
-          expect(entry).toEqual(made(level + 1, pfn, name, pkey));
+          const first = format.splitLeaf(made(level, pfn, name, pkey), toLevel(level));
+          expect(first).toEqual(made(level + 1, pfn, name, pkey));
         },
       ),
     );
@@ -430,8 +429,7 @@ describe.each(ARCHES)("a hardened %s machine whose linear map consists of blocks
     const { root } = booted.get(PageTables);
     const format = booted.get(PageTableFormat);
     const map = booted.get(LinearMap);
-    const entry = { high: 0, low: 0 };
-    format.makeTable(entry, toPfn(pfn), false);
+    const entry = format.makeTable(toPfn(pfn), false);
     // A raw store into an entry of the linear map's top-level range that nothing uses.
     const index = format.index(toLevel(0), map.address(booted.memory.firstPfn).high, 0) + 1;
     booted.memory.write(root, index, entry.high, entry.low);

@@ -92,13 +92,11 @@ describe.each(ARCHES)("kpkeys=soft on %s", (arch) => {
       const tables = machine.get(PageTables);
       const table = tables.allocTable("user", toLevel(3));
       const format = machine.get(PageTableFormat);
-      const leaf = { high: 0, low: 0 };
-      format.makeLeaf(leaf, toLevel(3), machine.memory.firstPfn, format.protections.PAGE_SHARED);
+      const leaf = format.makeLeaf(toLevel(3), machine.memory.firstPfn, format.protections.PAGE_SHARED);
       tables.setPte(table, 5, leaf);
       tables.ptepSetWrprotect(table, 5);
       expect(machine.get(PgtablesWarnings).filter(isData)).toHaveLength(1);
-      format.makeReadOnly(leaf);
-      expect(tables.read(table, 5)).toEqual(leaf);
+      expect(tables.read(table, 5)).toEqual(format.makeReadOnly(leaf));
     },
   );
 

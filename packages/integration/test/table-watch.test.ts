@@ -57,8 +57,7 @@ describe.each(ARCHES)("a table linked in behind the kernel's back on %s", (arch)
     expect(watch.look()).toBe(false);
     const [pmd, index] = entryAt(machine, task, 2, BASE + 0x20000);
     const pfn = machine.get(PageAllocator).alloc(0);
-    const entry = { high: 0, low: 0 };
-    machine.get(PageTableFormat).makeTable(entry, pfn, true);
+    const entry = machine.get(PageTableFormat).makeTable(pfn, true);
     machine.memory.write(pmd, index, entry.high, entry.low);
 
     expect(watch.look()).toBe(true);
@@ -78,8 +77,7 @@ describe.each(ARCHES)("a table linked in behind the kernel's back on %s", (arch)
     watch.look();
     const [pte, index] = entryAt(machine, task, 3, BASE + 7);
     const format = machine.get(PageTableFormat);
-    const entry = { high: 0, low: 0 };
-    format.makeLeaf(entry, toLevel(3), toPfn(pte), format.protections.PAGE_SHARED);
+    const entry = format.makeLeaf(toLevel(3), toPfn(pte), format.protections.PAGE_SHARED);
     machine.memory.write(pte, index, entry.high, entry.low);
     expect(watch.look()).toBe(true);
     const { gaps } = coverageOf(machine, machine.scan());

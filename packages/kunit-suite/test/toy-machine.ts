@@ -87,9 +87,7 @@ export function createToyMachine(
   part(PageTableFormat, {
     geometry: { pageShift: 12, levels, addressBits: 48, splitRoots: false },
     protections: { PAGE_KERNEL: { high: 1, low: 2 } } as PageTableFormat["protections"],
-    makeWritable(entry) {
-      entry.high |= 16;
-    },
+    makeWritable: ({ high, low }) => ({ high: high | 16, low }),
   });
   part(PageTables, {
     root: toPfn(10),

@@ -18,7 +18,7 @@ import {
   toPfn,
   toVpn,
 } from "@kpkeys/core/contracts";
-import type { Entry, Mm } from "@kpkeys/core/contracts";
+import type { Mm } from "@kpkeys/core/contracts";
 import { explainInputs } from "@kpkeys/explain";
 import { buildMachine } from "@kpkeys/kernel";
 import type { Machine } from "@kpkeys/kernel";
@@ -94,15 +94,14 @@ export async function demonstrate({ spec, series, policy }: Job): Promise<Demons
   const { high, low } = machine.get(LinearMap).address(table, index * 8);
   const pkey = pkeyAt(machine, high, low);
 
-  const user: Entry = { high: machine.memory.readHigh(table, index), low: machine.memory.readLow(table, index) };
-  format.makeOld(user);
+  const { memory } = machine;
+  const user = format.makeOld({ high: memory.readHigh(table, index), low: memory.readLow(table, index) });
   const setPte = shownStore(machine, log, table, index, () => {
     tables.setPte(table, index, user);
     return 0;
   });
 
-  const evil: Entry = { high: 0, low: 0 };
-  format.makeLeaf(evil, level, toPfn(imageFrame(machine)), format.protections.PAGE_SHARED);
+  const evil = format.makeLeaf(level, toPfn(imageFrame(machine)), format.protections.PAGE_SHARED);
   const exceptions = machine.get(Exceptions);
   const stray = shownStore(machine, log, table, index, () =>
     exceptions.copyToKernelNofault(high, low, evil.high, evil.low),

@@ -27,14 +27,6 @@ export interface Geometry {
   readonly splitRoots: boolean;
 }
 
-/** A 64-bit entry that codec functions change in place: one scratch entry serves many calls without allocation. */
-export interface Entry {
-  /** Bits 63 to 32, as an int32. */
-  high: number;
-  /** Bits 31 to 0, as an int32. */
-  low: number;
-}
-
 /** The bits of a leaf other than its output address. */
 export type Protection = Words;
 
@@ -80,12 +72,22 @@ export interface AttributeChange {
   readonly set: Words;
 }
 
+/**
+ * An entry with some bits cleared and others set: `__pte(pte_val(pte) & ~clear | set)`.
+ * @param entry - the entry as it is
+ * @param change - the bits
+ * @returns the changed entry
+ */
+export function applyChange({ high, low }: Words, { clear, set }: AttributeChange): Words {
+  return { high: (high & ~clear.high) | set.high, low: (low & ~clear.low) | set.low };
+}
+
 /** Changes of a kernel leaf by the names of `set_memory_*` and `set_direct_map_*`. */
 export type AttributeName = "ro" | "rw" | "nx" | "x" | "invalid" | "valid";
 
 /**
- * The geometry and the codec of page-table entries: pure, without state. Values come as a high and a low word; a function
- * that makes an entry writes it into the scratch entry handed in.
+ * The geometry and the codec of page-table entries: pure functions, without state. A function that makes or changes an entry returns
+ * it as a value; the entry that it is given is not modified.
  *
  * The design leaves room for architectures that no package implements yet:
  *
@@ -113,29 +115,30 @@ export interface PageTableFormat {
   index(level: Level, high: number, low: number): number;
   /**
    * Makes an entry that points to a table.
-   * @param entry - receives it
    * @param pfn - page-frame number of the table
    * @param user - whether it translates user addresses
+   * @returns the entry
    */
-  makeTable(entry: Entry, pfn: Pfn, user: boolean): void;
+  makeTable(pfn: Pfn, user: boolean): Words;
   /**
    * Makes a leaf.
-   * @param entry - receives it
    * @param level - the level of the table that it goes to; its geometry allows leaves
    * @param pfn - first page-frame number, aligned to the leaf's size
    * @param protection - its other bits
+   * @returns the entry
    */
-  makeLeaf(entry: Entry, level: Level, pfn: Pfn, protection: Protection): void;
+  makeLeaf(level: Level, pfn: Pfn, protection: Protection): Words;
   /**
-   * Makes of a block the first of the leaves one level below that together map the same memory with the same bits; the others
-   * follow it at steps of their size. A block that was made invalid stays so.
-   * @param entry - a leaf above the last level, changed in place
-   * @param level - the level of the table that it stands in
+   * The first of the leaves one level below that together map the memory of a block with the same bits; the others follow it at
+   * steps of their size. The leaves of an invalid block are invalid.
+   * @param leaf - a leaf above the last level
+   * @param level - the level of the table that holds it
+   * @returns the first leaf
    */
-  splitLeaf(entry: Entry, level: Level): void;
+  splitLeaf(leaf: Words, level: Level): Words;
   /**
    * What the walker takes an entry for.
-   * @param level - the level of the table that it stands in
+   * @param level - the level of the table that holds it
    * @param high - bits 63 to 32
    * @param low - bits 31 to 0
    */
@@ -188,24 +191,25 @@ export interface PageTableFormat {
    * @param low - bits 31 to 0
    */
   isUser(high: number, low: number): boolean;
-  /** `pte_mkwrite`. @param entry - a leaf, changed in place */
-  makeWritable(entry: Entry): void;
-  /** `pte_wrprotect`: no longer writable; that it was dirty is kept. @param entry - a leaf, changed in place */
-  makeReadOnly(entry: Entry): void;
-  /** `pte_mkyoung`. @param entry - a leaf, changed in place */
-  makeYoung(entry: Entry): void;
-  /** `pte_mkold`. @param entry - a leaf, changed in place */
-  makeOld(entry: Entry): void;
-  /** `pte_mkdirty`. @param entry - a leaf, changed in place */
-  makeDirty(entry: Entry): void;
-  /** `pte_mkclean`. @param entry - a leaf, changed in place */
-  makeClean(entry: Entry): void;
+  /** `pte_mkwrite`. @param leaf - the leaf as it is @returns the leaf, writable */
+  makeWritable(leaf: Words): Words;
+  /** `pte_wrprotect`. @param leaf - the leaf as it is @returns the leaf, not writable; dirty if it was */
+  makeReadOnly(leaf: Words): Words;
+  /** `pte_mkyoung`. @param leaf - the leaf as it is @returns the leaf, accessed */
+  makeYoung(leaf: Words): Words;
+  /** `pte_mkold`. @param leaf - the leaf as it is @returns the leaf, not accessed */
+  makeOld(leaf: Words): Words;
+  /** `pte_mkdirty`. @param leaf - the leaf as it is @returns the leaf, dirty */
+  makeDirty(leaf: Words): Words;
+  /** `pte_mkclean`. @param leaf - the leaf as it is @returns the leaf, clean */
+  makeClean(leaf: Words): Words;
   /**
    * `pte_modify`: another protection, with address, key, access and dirty state kept.
-   * @param entry - a leaf, changed in place
+   * @param leaf - the leaf as it is
    * @param protection - the new one
+   * @returns the leaf with the new protection
    */
-  reprotect(entry: Entry, protection: Protection): void;
+  reprotect(leaf: Words, protection: Protection): Words;
 }
 
 /** Token of {@link PageTableFormat}. */

@@ -147,9 +147,7 @@ function fillIn(given: readonly (bigint | undefined)[], format: PageTableFormat,
  * @param pfn - page-frame number of the next table
  */
 export function addressIn(format: PageTableFormat, pfn: number): bigint {
-  const at = { high: 0, low: 0 };
-  const atZero = { high: 0, low: 0 };
-  format.makeTable(at, toPfn(pfn), false);
-  format.makeTable(atZero, toPfn(0), false);
+  const at = format.makeTable(toPfn(pfn), false);
+  const atZero = format.makeTable(toPfn(0), false);
   return fromWords(at.high ^ atZero.high, at.low ^ atZero.low);
 }

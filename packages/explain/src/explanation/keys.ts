@@ -1,3 +1,4 @@
+import { applyChange } from "@kpkeys/core/contracts";
 import type { AccessSetup, ContextName, KeyUse, PkeyRegister } from "@kpkeys/core/contracts";
 import { fromWords, hex, toWords } from "@kpkeys/core/machine";
 import type { ExplainKernel, Reason } from "./explanation.js";
@@ -70,9 +71,8 @@ export function contextOf(value: bigint, { kpkeys }: ExplainKernel): ContextName
 
 /** The kernel's key register in a context, all other keys as they are. */
 function inContext(value: bigint, name: ContextName, { kpkeys }: ExplainKernel): bigint {
-  const { clear, set } = kpkeys.compiled(name);
-  const { high, low } = toWords(value);
-  return fromWords((high & ~clear.high) | set.high, (low & ~clear.low) | set.low);
+  const { high, low } = applyChange(toWords(value), kpkeys.compiled(name));
+  return fromWords(high, low);
 }
 
 /**

@@ -75,9 +75,7 @@ export const BROKEN_ARCHES: readonly Broken[] = [
     rule: "format/tables",
     how: "a table's address is cut to 32 bits",
     plugin: format((original) => ({
-      makeTable: (entry, pfn, user) => {
-        original.makeTable(entry, toPfn(pfn % 2 ** 18), user);
-      },
+      makeTable: (pfn, user) => original.makeTable(toPfn(pfn % 2 ** 18), user),
     })),
   },
   {
@@ -106,25 +104,23 @@ export const BROKEN_ARCHES: readonly Broken[] = [
     rule: "format/state",
     how: "an old page is clean too",
     plugin: format(() => ({
-      makeOld(entry) {
-        entry.low |= Bit.OLD | Bit.CLEAN;
-      },
+      makeOld: ({ high, low }) => ({ high, low: low | Bit.OLD | Bit.CLEAN }),
     })),
   },
   {
     rule: "format/reprotect",
     how: "another protection makes a page clean",
     plugin: format((original) => ({
-      reprotect(entry, protection) {
-        original.reprotect(entry, protection);
-        entry.low |= Bit.CLEAN;
+      reprotect(leaf, protection) {
+        const { high, low } = original.reprotect(leaf, protection);
+        return { high, low: low | Bit.CLEAN };
       },
     })),
   },
   {
     rule: "format/split",
     how: "a block is split into what is no page",
-    plugin: replacing(arm64Poe, PageTableFormat, () => ({ splitLeaf: () => undefined })),
+    plugin: replacing(arm64Poe, PageTableFormat, () => ({ splitLeaf: (leaf) => leaf })),
   },
   {
     rule: "walk/levels",

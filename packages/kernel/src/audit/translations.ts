@@ -1,8 +1,10 @@
-import { EntryType, toLevel, toPfn, toPkey, toVpn, wordsOf } from "@kpkeys/core/contracts";
-import type { Entry, Vpn } from "@kpkeys/core/contracts";
+import { applyChange, EntryType, toLevel, toPkey, toVpn, wordsOf } from "@kpkeys/core/contracts";
+import type { Pfn, Vpn, Words } from "@kpkeys/core/contracts";
 import { createDigest } from "./digest.js";
 import { visitEntries } from "./table-scan.js";
 import type { ScanParts } from "./table-scan.js";
+
+const NO_BITS: Words = { high: 0, low: 0 };
 
 /** What a digest of translations is made of. */
 export interface TranslationParts extends ScanParts {
@@ -23,57 +25,48 @@ export function digestTranslations(parts: TranslationParts): string {
   const { format, isLinear } = parts;
   const { levels, pageShift } = format.geometry;
   const lastLevel = levels.length - 1;
-  const key = format.pkeyChange(toPkey(0)).clear;
+  const noKey = { clear: format.pkeyChange(toPkey(0)).clear, set: NO_BITS };
   const digest = createDigest();
-  const entry: Entry = { high: 0, low: 0 };
-  const address: Entry = { high: 0, low: 0 };
   const numbers = new Map<number, number>();
   /** The part of the linear map that has one set of attributes, as far as it was met. */
-  const run = { page: 0, end: -1, high: 0, low: 0 };
+  let run = { page: 0, end: -1, attributes: NO_BITS };
 
-  function add(page: number, last: number): void {
+  function add(page: number, attributes: Words, last: number): void {
     const { high, low } = wordsOf(toVpn(page), pageShift);
-    for (const word of [high, low, entry.high, entry.low, last]) digest.add(word | 0);
+    for (const word of [high, low, attributes.high, attributes.low, last]) digest.add(word | 0);
   }
 
   function endRun(): void {
-    if (run.end < 0) return;
-    entry.high = run.high;
-    entry.low = run.low;
-    add(run.page, run.end - run.page);
+    if (run.end >= 0) add(run.page, run.attributes, run.end - run.page);
   }
 
-  function addLinear(page: number, pages: number): void {
-    const high = entry.high & ~key.high;
-    const low = entry.low & ~key.low;
-    if (page !== run.end || high !== run.high || low !== run.low) {
+  function addLinear(page: number, pages: number, attributes: Words): void {
+    const { high, low } = run.attributes;
+    if (page !== run.end || attributes.high !== high || attributes.low !== low) {
       endRun();
-      Object.assign(run, { page, high, low });
+      run = { page, end: page, attributes };
     }
     run.end = page + pages;
   }
 
-  /** Leaves the attributes of a page in the scratch entry. */
-  function readAttributes(level: number, pfn: number, high: number, low: number): void {
-    entry.high = high;
-    entry.low = low;
-    for (let l = level; l < lastLevel; l++) format.splitLeaf(entry, toLevel(l));
-    format.makeLeaf(address, toLevel(lastLevel), toPfn(pfn), { high: 0, low: 0 });
-    entry.high &= ~address.high;
-    entry.low &= ~address.low;
+  /** The bits of a page's leaf without its address. */
+  function attributesOf(leaf: Words, level: number, pfn: Pfn): Words {
+    let page = leaf;
+    for (let l = level; l < lastLevel; l++) page = format.splitLeaf(page, toLevel(l));
+    return applyChange(page, { clear: format.makeLeaf(toLevel(lastLevel), pfn, NO_BITS), set: NO_BITS });
   }
 
   visitEntries(parts, (level, page, high, low) => {
     if (format.typeOf(level, high, low) === EntryType.TABLE) return;
     const pfn = format.pfnOf(high, low);
-    readAttributes(level, pfn, high, low);
+    const attributes = attributesOf({ high, low }, level, pfn);
     if (isLinear(page)) {
-      addLinear(page, 2 ** (levels[level]!.shift - pageShift));
+      addLinear(page, 2 ** (levels[level]!.shift - pageShift), applyChange(attributes, noKey));
       return;
     }
     if (!numbers.has(pfn)) numbers.set(pfn, numbers.size);
     digest.add(level);
-    add(page, numbers.get(pfn)!);
+    add(page, attributes, numbers.get(pfn)!);
   });
   endRun();
   return digest.text();

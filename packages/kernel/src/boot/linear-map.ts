@@ -3,7 +3,6 @@ import { LinearMap, PageTableFormat, PageTables, PgtableArch, PhysicalMemory, to
 import type { EntryCursor, Level, Pfn, TableVisitor, Vpn, Words } from "@kpkeys/core/contracts";
 import { Policies } from "../machine/tokens.js";
 import type { Addresses } from "../mm/addresses.js";
-import { leafOf } from "../mm/entries.js";
 import { Populate } from "../mm/populate.js";
 import { TablePages } from "../mm/table-pages.js";
 import type { KernelPolicies } from "../machine/policies.js";
@@ -97,7 +96,7 @@ export class LinearMapping {
 
   private leafOf(level: Level, page: Vpn): Words {
     const { format, arch } = this;
-    return leafOf(format, level, this.pfnOf(page), format.protections[arch.linearMapProtection]);
+    return format.makeLeaf(level, this.pfnOf(page), format.protections[arch.linearMapProtection]);
   }
 
   /** Counts leaves. Where the image lies at the top of RAM, what memblock hands out is not mapped before it. */

@@ -12,7 +12,6 @@ import {
 import type { EntryCursor, Level, Pfn, ProtectionName, Vpn } from "@kpkeys/core/contracts";
 import { pageOfAddress } from "../mm/addresses.js";
 import type { Addresses } from "../mm/addresses.js";
-import { leafOf } from "../mm/entries.js";
 import { Populate } from "../mm/populate.js";
 import type { TakeTable } from "../mm/populate.js";
 import { TablePages } from "../mm/table-pages.js";
@@ -116,7 +115,7 @@ export class BootMappings {
     tables.walk(tables.root, range, {
       gap: fillGap(this.populate, () => this.tablePages.takeStatic("image")),
       run({ table, index, page }, count) {
-        tables.setPtes(table, index, leafOf(format, lastLevel, toPfn(pfn + page - from), protection), count);
+        tables.setPtes(table, index, format.makeLeaf(lastLevel, toPfn(pfn + page - from), protection), count);
         return undefined;
       },
     });
@@ -124,7 +123,7 @@ export class BootMappings {
 
   private mapStructPages(level: Level, page: Vpn, pfn: Pfn): void {
     const entry = this.ensure(level, page, () => this.tablePages.takeEarly("vmemmap"));
-    entry.set(leafOf(this.format, level, pfn, this.format.protections.PAGE_KERNEL));
+    entry.set(this.format.makeLeaf(level, pfn, this.format.protections.PAGE_KERNEL));
   }
 
   /** The entry of `init_mm` that translates a page, with the tables that it needs. @throws KpkeysError ERR_OUT_OF_MEMORY */

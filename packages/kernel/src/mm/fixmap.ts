@@ -2,7 +2,6 @@ import { inject, injectable } from "@kpkeys/core";
 import { Cpus, OK, PageTableFormat, PageTables, PgtableArch, toLevel, toVpn, wordsOf } from "@kpkeys/core/contracts";
 import type { EntryCursor, Level, Pfn, Vpn, Words } from "@kpkeys/core/contracts";
 import { pageOfAddress } from "./addresses.js";
-import { leafOf } from "./entries.js";
 import { TlbFlush } from "./tlb-flush.js";
 
 /** The slot through which tables are written. */
@@ -69,7 +68,7 @@ export class Fixmap {
   /** Maps a table page. @returns the address of one of its entries in the slot */
   private open(table: Pfn, index: number): Words {
     this.slot ??= this.tables.entryAt(this.tables.root, this.lastLevel, this.slotPage)!;
-    this.slot.set(leafOf(this.format, this.lastLevel, table, this.format.protections.PAGE_KERNEL));
+    this.slot.set(this.format.makeLeaf(this.lastLevel, table, this.format.protections.PAGE_KERNEL));
     const { high, low } = this.slotAddress;
     return { high, low: low | (index << 3) };
   }

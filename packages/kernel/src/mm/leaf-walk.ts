@@ -1,5 +1,5 @@
 import { inject, injectable } from "@kpkeys/core";
-import { EntryType, PageTableFormat, PageTables, toVpn } from "@kpkeys/core/contracts";
+import { applyChange, EntryType, PageTableFormat, PageTables, toVpn } from "@kpkeys/core/contracts";
 import type { Level, PageRange, Pfn, Vpn, Words } from "@kpkeys/core/contracts";
 
 /** A leaf of kernel addresses, of any size. */
@@ -72,11 +72,12 @@ export class LeafWalk {
   }
 
   /** Whether an entry is a leaf, or was one before it was made invalid. */
-  private isLeaf(level: Level, { high, low }: Words): boolean {
+  private isLeaf(level: Level, entry: Words): boolean {
     const { format } = this;
+    const { high, low } = entry;
     const type = format.typeOf(level, high, low);
     if (type !== EntryType.INVALID || !format.isPresent(high, low)) return type === EntryType.LEAF;
-    const { clear, set } = format.attributes.valid;
-    return format.typeOf(level, (high & ~clear.high) | set.high, (low & ~clear.low) | set.low) === EntryType.LEAF;
+    const valid = applyChange(entry, format.attributes.valid);
+    return format.typeOf(level, valid.high, valid.low) === EntryType.LEAF;
   }
 }

@@ -1,7 +1,6 @@
 import { inject, injectable } from "@kpkeys/core";
 import { PageTableFormat, PageTables, toLevel, toVpn } from "@kpkeys/core/contracts";
 import type { EntryCursor, Level, Pfn, Vpn } from "@kpkeys/core/contracts";
-import { tableEntryOf } from "./entries.js";
 import { Sections } from "./sections.js";
 
 /** Gives a zeroed table page for a level, or -1. */
@@ -27,7 +26,7 @@ export class Populate {
     const table = take(toLevel(entry.level + 1));
     if (table < 0) return "stop";
     this.sections.lock(entry.table);
-    entry.set(tableEntryOf(this.format, table, user));
+    entry.set(this.format.makeTable(table, user));
     this.sections.unlock(entry.table);
     return table;
   }

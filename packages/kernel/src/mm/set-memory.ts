@@ -1,5 +1,6 @@
 import { inject, injectable } from "@kpkeys/core";
 import {
+  applyChange,
   BootParameters,
   Errno,
   KpkeysArch,
@@ -138,12 +139,10 @@ export class KernelSetMemory implements SetMemory {
   }
 
   /** Changes the leaves of a range that begins and ends where leaves do. @returns whether there are such leaves */
-  private changeLeaves(range: PageRange, { clear, set }: AttributeChange): boolean {
+  private changeLeaves(range: PageRange, change: AttributeChange): boolean {
     return this.walk.each(range, ({ isWhole, level, table, index, value }) => {
       if (!isWhole) return false;
-      const high = (value.high & ~clear.high) | set.high;
-      const low = (value.low & ~clear.low) | set.low;
-      this.tables.setEntry(level, table, index, { high, low });
+      this.tables.setEntry(level, table, index, applyChange(value, change));
       return true;
     });
   }

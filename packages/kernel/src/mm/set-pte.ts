@@ -1,6 +1,5 @@
 import { OK, SETTERS, toPfn } from "@kpkeys/core/contracts";
 import type {
-  Entry,
   EntryCursor,
   ExtensionPoints,
   Geometry,
@@ -47,7 +46,7 @@ interface Point {
 }
 
 /** Changes a leaf. */
-type Change = (leaf: Entry) => void;
+type Change = (leaf: Words) => Words;
 
 /** Setters whose primitive is a plain store. */
 const STORES: readonly Setter[] = ["set_pte", "set_pmd", "set_pud", "set_p4d", "set_pgd"];
@@ -154,9 +153,7 @@ export class KernelPageTables implements PageTables {
 
   ptepTestAndClearYoung(table: Pfn, index: number): boolean {
     const { format } = this.#parts;
-    const old = this.#write(this.#points.ptep_test_and_clear_young, table, index, (leaf) => {
-      format.makeOld(leaf);
-    });
+    const old = this.#write(this.#points.ptep_test_and_clear_young, table, index, (leaf) => format.makeOld(leaf));
     return format.isYoung(old.high, old.low);
   }
 
@@ -174,17 +171,14 @@ export class KernelPageTables implements PageTables {
 
   wrprotectPtes(table: Pfn, index: number, count: number): void {
     const { format } = this.#parts;
-    const change = (leaf: Entry): void => {
-      format.makeReadOnly(leaf);
-    };
-    this.#write(this.#points.ptep_set_wrprotect, table, index, change, count);
+    this.#write(this.#points.ptep_set_wrprotect, table, index, (leaf) => format.makeReadOnly(leaf), count);
   }
 
   clearYoungDirtyPte(table: Pfn, index: number, young: boolean, dirty: boolean): void {
     const { format } = this.#parts;
     this.#write(this.#points.clear_young_dirty_pte, table, index, (leaf) => {
-      if (young) format.makeOld(leaf);
-      if (dirty) format.makeClean(leaf);
+      const aged = young ? format.makeOld(leaf) : leaf;
+      return dirty ? format.makeClean(aged) : aged;
     });
   }
 
@@ -197,9 +191,9 @@ export class KernelPageTables implements PageTables {
     const { high, low } = this.read(table, index);
     if (high === wanted.high && low === wanted.low) return false;
     this.#write(this.#points.ptep_set_access_flags, table, index, (leaf) => {
-      if (format.isWritable(wanted.high, wanted.low)) format.makeWritable(leaf);
-      if (format.isYoung(wanted.high, wanted.low)) format.makeYoung(leaf);
-      if (format.isDirty(wanted.high, wanted.low)) format.makeDirty(leaf);
+      const writable = format.isWritable(wanted.high, wanted.low) ? format.makeWritable(leaf) : leaf;
+      const young = format.isYoung(wanted.high, wanted.low) ? format.makeYoung(writable) : writable;
+      return format.isDirty(wanted.high, wanted.low) ? format.makeDirty(young) : young;
     });
     return true;
   }
@@ -243,7 +237,7 @@ export class KernelPageTables implements PageTables {
       const at = index + done;
       const entry =
         typeof value === "function"
-          ? changed(this.#load(point.setter, table, at), value)
+          ? value(this.#load(point.setter, table, at))
           : entryAfter(value, done * step, this.#pageShift);
       const old = point.exchanges
         ? this.#exchange(point.setter, table, at, entry, step, length)
@@ -280,12 +274,6 @@ export class KernelPageTables implements PageTables {
       faults.take(doing, attempt);
     }
   }
-}
-
-function changed({ high, low }: Words, change: Change): Words {
-  const entry: Entry = { high, low };
-  change(entry);
-  return entry;
 }
 
 /** The setter of each level. A folded level has no table: the level below's setter writes the entry (pgtable-nop4d.h). */

@@ -2,7 +2,7 @@ import { inject, injectable } from "@kpkeys/core";
 import { Errno, Gfp, LazyMmu, LinearMap, PageTableFormat, PageTables, toLevel, toVpn } from "@kpkeys/core/contracts";
 import type { Level, LevelGeometry, Pfn, Vpn } from "@kpkeys/core/contracts";
 import type { Addresses } from "./addresses.js";
-import { entryAfter, tableEntryOf } from "./entries.js";
+import { entryAfter } from "./entries.js";
 import { LeafWalk } from "./leaf-walk.js";
 import type { Leaf } from "./leaf-walk.js";
 import { TablePages } from "./table-pages.js";
@@ -116,14 +116,13 @@ export class LinearSplit {
     const { tables, format, pageShift } = this;
     const below = toLevel(level + 1);
     const count = 2 ** this.levels[below]!.indexBits;
-    const first = { ...value };
-    format.splitLeaf(first, level);
+    const first = format.splitLeaf(value, level);
     if (below === this.lastLevel) tables.setPtes(table, 0, first, count);
     else
       for (let i = 0; i < count; i++)
         tables.setEntry(below, table, i, entryAfter(first, i * this.pagesOf(below), pageShift));
 
-    tables.setEntry(level, above, index, tableEntryOf(format, table, false));
+    tables.setEntry(level, above, index, format.makeTable(table, false));
     this.tlb.range(toVpn(page - (page % size)), size);
     const counts = this.addresses.linearMap;
     counts.leaves[level]!--;

@@ -11,7 +11,6 @@ import {
 } from "@kpkeys/core/contracts";
 import type { EntryCursor, Level, Pfn, Vmalloc, Vpn, Words } from "@kpkeys/core/contracts";
 import { pageOfAddress } from "./addresses.js";
-import { leafOf } from "./entries.js";
 import { Populate } from "./populate.js";
 import { Sections } from "./sections.js";
 import { TlbFlush } from "./tlb-flush.js";
@@ -181,7 +180,7 @@ export class KernelVmalloc implements Vmalloc {
   }
 
   private leafOf(pfn: Pfn): Words {
-    return leafOf(this.format, this.lastLevel, pfn, this.format.protections.PAGE_KERNEL);
+    return this.format.makeLeaf(this.lastLevel, pfn, this.format.protections.PAGE_KERNEL);
   }
 
   private unmap(page: Vpn, owned: boolean): void {

@@ -175,22 +175,17 @@ export class FaultHandler {
 
   /** `ptep_set_access_flags`, and the invalidation of the translation as it was. */
   private makeAccessible({ table, index, page }: EntryCursor, value: Words, write: boolean): void {
-    const leaf = { ...value };
-    this.format.makeYoung(leaf);
-    if (write) {
-      this.format.makeWritable(leaf);
-      this.format.makeDirty(leaf);
-    }
-    this.tables.ptepSetAccessFlags(table, index, leaf);
+    const { format } = this;
+    const young = format.makeYoung(value);
+    this.tables.ptepSetAccessFlags(table, index, write ? format.makeDirty(format.makeWritable(young)) : young);
     this.tlb.range(page, 1);
   }
 
   /** Sets a leaf to a frame: young, and dirty if it is written. */
   private setLeaf(table: Pfn, index: number, pfn: Pfn, vma: Vma, written: boolean): void {
-    const leaf = { high: 0, low: 0 };
-    this.format.makeLeaf(leaf, this.userTables.lastLevel, pfn, leafProtection(this.format, vma, written));
-    if (written) this.format.makeDirty(leaf);
-    this.tables.setPte(table, index, leaf);
+    const { format } = this;
+    const leaf = format.makeLeaf(this.userTables.lastLevel, pfn, leafProtection(format, vma, written));
+    this.tables.setPte(table, index, written ? format.makeDirty(leaf) : leaf);
   }
 
   /** A frame that the fault cannot do without. */

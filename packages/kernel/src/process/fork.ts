@@ -77,16 +77,15 @@ export class Fork {
     this.sections.lock(table);
     this.lazy.enable();
     this.leafRuns.each(first, count, (index, length, value) => {
-      const entry = { ...value };
-      if (!shared && format.isWritable(value.high, value.low)) {
+      let entry = value;
+      if (shared) entry = format.makeClean(value);
+      else if (format.isWritable(value.high, value.low)) {
         tables.wrprotectPtes(table, index, length);
-        format.makeReadOnly(entry);
+        entry = format.makeReadOnly(value);
       }
-      if (shared) format.makeClean(entry);
-      format.makeOld(entry);
       const pfn = format.pfnOf(value.high, value.low);
       for (let page = 0; page < length; page++) frames.share(toPfn(pfn + page));
-      tables.setPtes(childTable, index, entry, length);
+      tables.setPtes(childTable, index, format.makeOld(entry), length);
     });
     this.lazy.disable();
     this.sections.unlock(table);

@@ -51,9 +51,8 @@ export class Mprotect {
   private changeEntry(vma: Vma, table: Pfn, index: number): void {
     const { high, low } = this.tables.read(table, index);
     if (!this.format.isPresent(high, low)) return;
-    const entry = { ...this.tables.ptepGetAndClear(table, index) };
-    const writable = isShared(vma) || this.frames.isExclusive(this.format.pfnOf(entry.high, entry.low));
-    this.format.reprotect(entry, leafProtection(this.format, vma, writable));
-    this.tables.setPte(table, index, entry);
+    const old = this.tables.ptepGetAndClear(table, index);
+    const writable = isShared(vma) || this.frames.isExclusive(this.format.pfnOf(old.high, old.low));
+    this.tables.setPte(table, index, this.format.reprotect(old, leafProtection(this.format, vma, writable)));
   }
 }

@@ -516,9 +516,7 @@ describe("the walk of tables", () => {
     const tablesAt = (): (number | undefined)[] =>
       [0, 1, 2].map((level) => tables.entryAt(root, toLevel(level), toVpn(page))?.table);
     const link = (level: number, table: number): void => {
-      const entry = { high: 0, low: 0 };
-      format.makeTable(entry, toPfn(table), true);
-      tables.entryAt(root, toLevel(level), toVpn(page))!.set(entry);
+      tables.entryAt(root, toLevel(level), toVpn(page))!.set(format.makeTable(toPfn(table), true));
     };
     expect(tablesAt()).toEqual([root, undefined, undefined]);
     link(0, middle);

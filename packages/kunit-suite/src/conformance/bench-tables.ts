@@ -1,5 +1,5 @@
 import { EntryType, toAsid, toLevel, toPfn } from "@kpkeys/core/contracts";
-import type { Cpu, Entry, PageTableFormat, PhysicalMemory } from "@kpkeys/core/contracts";
+import type { Cpu, PageTableFormat, PhysicalMemory, Words } from "@kpkeys/core/contracts";
 import { toWords } from "@kpkeys/core/machine";
 
 /** An entry in a table. */
@@ -49,7 +49,7 @@ export class BenchTables {
   }
 
   /** Puts an entry where it translates an address: `Bench.put`. */
-  put(address: bigint, level: number, { high, low }: Entry, root?: number): EntryPlace {
+  put(address: bigint, level: number, { high, low }: Words, root?: number): EntryPlace {
     const { memory, format } = this;
     const user = address < this.userEnd;
     const words = toWords(address);
@@ -68,8 +68,7 @@ export class BenchTables {
     const [high, low] = [memory.readHigh(table, index), memory.readLow(table, index)];
     if (format.typeOf(toLevel(level), high, low) === EntryType.TABLE) return format.pfnOf(high, low);
     const below = this.add();
-    const entry: Entry = { high: 0, low: 0 };
-    format.makeTable(entry, toPfn(below), user);
+    const entry = format.makeTable(toPfn(below), user);
     memory.write(table, index, entry.high, entry.low);
     return below;
   }

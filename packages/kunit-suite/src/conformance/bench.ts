@@ -1,5 +1,6 @@
 import { createContainer, createPluginRegistry, once, provide, registerFramework, resolve } from "@kpkeys/core";
 import {
+  applyChange,
   ArchTools,
   CpuFactory,
   Cpus,
@@ -20,7 +21,6 @@ import type {
   Access,
   Cpu,
   DependencyContainer,
-  Entry,
   FaultKind,
   PkeyName,
   Plugin,
@@ -95,7 +95,7 @@ export interface Bench {
    * @param entry - the entry
    * @param root - the top-level table, if it is not the current one
    */
-  readonly put: (address: bigint, level: number, entry: Entry, root?: number) => EntryPlace;
+  readonly put: (address: bigint, level: number, entry: Words, root?: number) => EntryPlace;
   /**
    * A leaf with a key.
    * @param level - the level that it is for
@@ -103,7 +103,7 @@ export interface Bench {
    * @param protection - its bits
    * @param pkey - its key; 0 if left out
    */
-  readonly leaf: (level: number, pfn: number, protection: Protection, pkey?: number) => Entry;
+  readonly leaf: (level: number, pfn: number, protection: Protection, pkey?: number) => Words;
   /**
    * The value of the key register that gives keys rights.
    * @param rights - rights of each key, from key 0 on; keys beyond have those of unused ones
@@ -218,12 +218,9 @@ function firstDataPfn({ firstPfn }: PhysicalMemory, { geometry }: PageTableForma
   return Math.ceil((firstPfn + TABLE_PAGES) / largest) * largest;
 }
 
-function leafOf(format: PageTableFormat, level: number, pfn: number, protection: Protection, pkey: number): Entry {
-  const made: Entry = { high: 0, low: 0 };
-  format.makeLeaf(made, toLevel(level), toPfn(pfn), protection);
-  if (pkey === 0) return made;
-  const { clear, set } = format.pkeyChange(toPkey(pkey));
-  return { high: (made.high & ~clear.high) | set.high, low: (made.low & ~clear.low) | set.low };
+function leafOf(format: PageTableFormat, level: number, pfn: number, protection: Protection, pkey: number): Words {
+  const made = format.makeLeaf(toLevel(level), toPfn(pfn), protection);
+  return pkey === 0 ? made : applyChange(made, format.pkeyChange(toPkey(pkey)));
 }
 
 function registerValue(register: PkeyRegister, rights: readonly Rights[]): Words {

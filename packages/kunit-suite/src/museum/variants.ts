@@ -1,5 +1,6 @@
 import { overriding, provide, resolve } from "@kpkeys/core";
 import {
+  applyChange,
   Cpus,
   Errno,
   ExtensionPoints,
@@ -128,10 +129,8 @@ function writePkey(container: DependencyContainer, page: Vpn, pkey: number): voi
   const tables = resolve(container, PageTables);
   const format = resolve(container, PageTableFormat);
   const lastLevel = toLevel(format.geometry.levels.length - 1);
-  const { clear, set } = format.pkeyChange(toPkey(pkey));
   const entry = tables.entryAt(tables.root, lastLevel, page)!;
-  const { high, low } = entry.read();
-  entry.set({ high: (high & ~clear.high) | set.high, low: (low & ~clear.low) | set.low });
+  entry.set(applyChange(entry.read(), format.pkeyChange(toPkey(pkey))));
 }
 
 /** An address is looked for in the linear map with its tag (before v7). */

@@ -10,7 +10,7 @@ import {
   toLevel,
   toPfn,
 } from "@kpkeys/core/contracts";
-import type { KunitTest, Level, PageTableFormat as Format, Vpn } from "@kpkeys/core/contracts";
+import type { KunitTest, Level, PageTableFormat as Format, Vpn, Words } from "@kpkeys/core/contracts";
 
 /** Levels by Linux's names, the top one first; `p4d` and `pud` may be folded away. */
 const LEVEL_NAMES = ["pgd", "p4d", "pud", "pmd", "pte"] as const;
@@ -71,8 +71,8 @@ export function expectWritePrevented(
   const { table, index } = entry!;
   const { high, low } = test.get(LinearMap).address(table, index * 8);
   test.log(`${name}: entry ${index} of the table at ${registerText(high, low)}`);
-  const written = { ...entry!.read() };
-  if (value === "changed") change(format, name, written);
+  const read = entry!.read();
+  const written = value === "changed" ? change(format, name, read) : read;
   const errno = test.get(Exceptions).copyToKernelNofault(high, low, written.high, written.low);
   test.expectEq(errno, Errno.EFAULT, `Direct ${name} write wasn't prevented`);
 }
@@ -81,14 +81,10 @@ export function expectWritePrevented(
  * Another value, as v5 has them: a PTE that allows writing (PTE_WRITE), a table entry with the attributes of kernel data over it
  * (PROT_SECT_NORMAL).
  */
-function change(format: Format, name: LevelName, entry: { high: number; low: number }): void {
-  if (name === "pte") {
-    format.makeWritable(entry);
-    return;
-  }
+function change(format: Format, name: LevelName, entry: Words): Words {
+  if (name === "pte") return format.makeWritable(entry);
   const { PAGE_KERNEL } = format.protections;
-  entry.high |= PAGE_KERNEL.high;
-  entry.low |= PAGE_KERNEL.low;
+  return { high: entry.high | PAGE_KERNEL.high, low: entry.low | PAGE_KERNEL.low };
 }
 
 /** A folded level has no table: an entry of it is the entry of the level above. */

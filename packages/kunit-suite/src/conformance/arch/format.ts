@@ -1,6 +1,6 @@
 import { Random } from "@kpkeys/core";
-import { EntryType, toLevel, toPfn, toPkey } from "@kpkeys/core/contracts";
-import type { Entry, PageTableFormat, ProtectionName } from "@kpkeys/core/contracts";
+import { applyChange, EntryType, toLevel, toPfn, toPkey } from "@kpkeys/core/contracts";
+import type { PageTableFormat, ProtectionName, Words } from "@kpkeys/core/contracts";
 import { toWords } from "@kpkeys/core/machine";
 import { createBench } from "../bench.js";
 import type { Bench } from "../bench.js";
@@ -34,7 +34,7 @@ interface LeafFields {
   dirty: boolean;
 }
 
-function fieldsOf(format: PageTableFormat, level: number, { high, low }: Entry): LeafFields {
+function fieldsOf(format: PageTableFormat, level: number, { high, low }: Words): LeafFields {
   return {
     type: format.typeOf(toLevel(level), high, low),
     pfn: format.pfnOf(high, low),
@@ -105,11 +105,10 @@ const tables: ConformanceRule = {
   source: SOURCE,
   check({ plugin }, report) {
     const { format } = createBench(plugin);
-    const entry: Entry = { high: 0, low: 0 };
     format.geometry.levels.slice(0, -1).forEach(({ name }, level) => {
       for (const user of [false, true]) {
         for (const pfn of pfnsFor(format, format.geometry.levels.length - 1)) {
-          format.makeTable(entry, toPfn(pfn), user);
+          const entry = format.makeTable(toPfn(pfn), user);
           const { high, low } = entry;
           if (format.typeOf(toLevel(level), high, low) !== EntryType.TABLE)
             report(`${name}: ${valueText(entry)} is no table`);
@@ -167,10 +166,9 @@ const pkeys: ConformanceRule = {
             const { clear, set } = format.pkeyChange(toPkey(to));
             if (((set.high & ~clear.high) | (set.low & ~clear.low)) !== 0)
               report(`the change to key ${to} sets bits that it does not clear`);
-            entry.high = (entry.high & ~clear.high) | set.high;
-            entry.low = (entry.low & ~clear.low) | set.low;
+            const changed = applyChange(entry, { clear, set });
             const what = `${protection} at ${format.geometry.levels[level]!.name}, from key ${from} to ${to}`;
-            compare(report, what, fieldsOf(format, level, entry), { ...plain, pkey: to });
+            compare(report, what, fieldsOf(format, level, changed), { ...plain, pkey: to });
           }
         }
       }
@@ -188,11 +186,9 @@ const attributes: ConformanceRule = {
     const level = format.geometry.levels.length - 1;
     for (const protection of ["PAGE_KERNEL", "PAGE_KERNEL_RO"] as const) {
       for (const pfn of pfnsFor(format, level)) {
-        const entry = leaf(level, pfn, format.protections[protection], managed);
+        let entry = leaf(level, pfn, format.protections[protection], managed);
         const change = (name: keyof typeof format.attributes, expected: Partial<LeafFields>): void => {
-          const { clear, set } = format.attributes[name];
-          entry.high = (entry.high & ~clear.high) | set.high;
-          entry.low = (entry.low & ~clear.low) | set.low;
+          entry = applyChange(entry, format.attributes[name]);
           const what = `${protection} of page frame ${pfn} after ${name}`;
           compare(report, what, fieldsOf(format, level, entry), { pfn, pkey: managed, user: false, ...expected });
           if (!format.isPresent(entry.high, entry.low)) report(`${what}: it counts as not in use`);
@@ -228,12 +224,12 @@ const state: ConformanceRule = {
     const level = format.geometry.levels.length - 1;
     for (const protection of ["PAGE_SHARED", "PAGE_READONLY", "PAGE_SHARED_EXEC", "PAGE_READONLY_EXEC"] as const) {
       const pfn = pfnsFor(format, level).at(-1)!;
-      const entry = leaf(level, pfn, format.protections[protection]);
+      let entry = leaf(level, pfn, format.protections[protection]);
       const expected = fieldsOf(format, level, entry);
       const path: string[] = [protection];
       for (let step = 0; step < 200; step++) {
         const [name, effect] = random.oneOf(STATE_CHANGES);
-        format[name](entry);
+        entry = format[name](entry);
         path.push(name);
         Object.assign(expected, effect);
         const before = path.slice(-3).join(", ");
@@ -256,9 +252,8 @@ const reprotect: ConformanceRule = {
     for (const from of names) {
       for (const to of names) {
         for (const dirty of [false, true]) {
-          const entry = leaf(level, pfn, format.protections[from], managed);
-          if (dirty) format.makeDirty(entry);
-          format.reprotect(entry, format.protections[to]);
+          const old = leaf(level, pfn, format.protections[from], managed);
+          const entry = format.reprotect(dirty ? format.makeDirty(old) : old, format.protections[to]);
           const { writable } = PROMISES[to];
           compare(report, `${from}${dirty ? ", dirty," : ""} to ${to}`, fieldsOf(format, level, entry), {
             type: EntryType.LEAF,
@@ -269,11 +264,11 @@ const reprotect: ConformanceRule = {
             young: true,
             dirty,
           });
-          format.reprotect(entry, format.protections.PAGE_NONE);
-          if (format.typeOf(toLevel(level), entry.high, entry.low) !== EntryType.INVALID)
+          const none = format.reprotect(entry, format.protections.PAGE_NONE);
+          if (format.typeOf(toLevel(level), none.high, none.low) !== EntryType.INVALID)
             report(`${to} to PAGE_NONE: still valid`);
-          if (!format.isPresent(entry.high, entry.low)) report(`${to} to PAGE_NONE: it counts as not in use`);
-          if (format.pfnOf(entry.high, entry.low) !== pfn) report(`${to} to PAGE_NONE: the address is lost`);
+          if (!format.isPresent(none.high, none.low)) report(`${to} to PAGE_NONE: it counts as not in use`);
+          if (format.pfnOf(none.high, none.low) !== pfn) report(`${to} to PAGE_NONE: the address is lost`);
         }
       }
     }
@@ -291,14 +286,10 @@ const split: ConformanceRule = {
       const pfn = pfnsFor(format, level).at(-1)!;
       for (let pkey = 0; pkey < register.keys; pkey++) {
         const entry = leaf(level, pfn, format.protections.PAGE_KERNEL, pkey);
-        const invalid = { ...entry };
-        const { clear, set } = format.attributes.invalid;
-        invalid.high = (invalid.high & ~clear.high) | set.high;
-        invalid.low = (invalid.low & ~clear.low) | set.low;
         const before = fieldsOf(format, level, entry);
-        format.splitLeaf(entry, toLevel(level));
-        compare(report, `a ${name} block of key ${pkey}, split`, fieldsOf(format, level + 1, entry), before);
-        format.splitLeaf(invalid, toLevel(level));
+        const first = format.splitLeaf(entry, toLevel(level));
+        compare(report, `a ${name} block of key ${pkey}, split`, fieldsOf(format, level + 1, first), before);
+        const invalid = format.splitLeaf(applyChange(entry, format.attributes.invalid), toLevel(level));
         if (format.typeOf(toLevel(level + 1), invalid.high, invalid.low) !== EntryType.INVALID) {
           report(`an invalid ${name} block of key ${pkey} is split into valid leaves`);
         }

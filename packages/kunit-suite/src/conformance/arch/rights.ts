@@ -148,9 +148,7 @@ const state: ConformanceRule = {
     const bench = createBench(plugin);
     const { format, memory, dataPfn, cpu } = bench;
     const level = format.geometry.levels.length - 1;
-    const entry = bench.leaf(level, dataPfn, format.protections.PAGE_SHARED);
-    format.makeOld(entry);
-    format.makeClean(entry);
+    const entry = format.makeClean(format.makeOld(bench.leaf(level, dataPfn, format.protections.PAGE_SHARED)));
     const { table, index } = bench.put(0x1000_0000n, level, entry);
     for (const [access, dirty] of [
       [READ, false],

@@ -137,8 +137,7 @@ const pure: ConformanceRule = {
     const { cpu, format, memory, dataPfn } = bench;
     const address = bench.pgtable.layout.vmallocStart;
     const level = format.geometry.levels.length - 1;
-    const entry = leafFor(bench, address, level, dataPfn);
-    format.makeOld(entry);
+    const entry = format.makeOld(leafFor(bench, address, level, dataPfn));
     const { table, index } = bench.put(address, level, entry);
     const counters = JSON.stringify(cpu.counters);
     const fault = JSON.stringify(cpu.fault);

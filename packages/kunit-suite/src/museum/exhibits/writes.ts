@@ -126,9 +126,7 @@ function linkTableWith(link: (machine: Machine, pmd: number, index: number) => v
 
 /** The entry that points to a table page of a process. */
 function tableEntry(machine: Machine, pfn: number): Words {
-  const entry = { high: 0, low: 0 };
-  machine.get(PageTableFormat).makeTable(entry, toPfn(pfn), true);
-  return entry;
+  return machine.get(PageTableFormat).makeTable(toPfn(pfn), true);
 }
 
 const rawTableLink: Exhibit = {
