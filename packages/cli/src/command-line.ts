@@ -1,6 +1,7 @@
 import { Option, OutputOption } from "./commander.js";
 import type { Command } from "./commander.js";
 import type { BudgetFlags } from "./commands/budget.js";
+import type { ConformFlags } from "./commands/conform.js";
 import type { PluginFlags } from "./commands/check-plugin.js";
 import type { KunitFlags } from "./commands/kunit.js";
 import type { MuseumFlags } from "./commands/museum.js";
@@ -8,9 +9,9 @@ import type { OverheadFlags } from "./commands/overhead.js";
 import type { RecordFlags } from "./commands/record.js";
 import type { ReplayFlags } from "./replay-flags.js";
 import type { ShowFlags } from "./commands/show.js";
-import { listOf, readPositive, readWhole, seriesOption, withCommonFlags, withReplayFlags } from "./options.js";
+import { archOption, readPositive, readWhole, seriesOption, withCommonFlags, withReplayFlags } from "./options.js";
 import type { CommonFlags } from "./options.js";
-import { ARCHES, FEATURES } from "./plugins.js";
+import { IdsOption } from "./plugins/ids-option.js";
 import type { Policy } from "@kpkeys/scenarios";
 
 /** Takes the exit status of a command. */
@@ -122,7 +123,7 @@ function addConform(program: Command, finish: Finish): void {
     .argument("<files...>", "vectors as JSON Lines, plain or gzip")
     .addOption(archOption("architectures whose lines may come"))
     .option("--json", "print one JSON document and nothing else")
-    .action(async (files: string[], flags: Pick<CommonFlags, "arch" | "json">) => {
+    .action(async (files: string[], flags: ConformFlags) => {
       const { conform } = await import("./commands/conform.js");
       finish(await conform(files, flags));
     });
@@ -183,7 +184,6 @@ function addMuseum(program: Command, finish: Finish): void {
 }
 
 function addBudget(program: Command, finish: Finish): void {
-  const features = Object.keys(FEATURES);
   program
     .command("budget")
     .description("keys and contexts of features against the keys that there are, and what one key for two would open")
@@ -192,11 +192,7 @@ function addBudget(program: Command, finish: Finish): void {
       "packages or ES modules that export your features; runs their code, in a separate process",
     )
     .addOption(archOption("architectures"))
-    .addOption(
-      new Option("--feature <id,...>", "features that come along")
-        .argParser(listOf("feature", FEATURES))
-        .default(features, features.join(",")),
-    )
+    .addOption(new IdsOption("--feature <id,...>", "features next to them", "feature"))
     .addOption(timeoutOption())
     .option("--json", "print one JSON document and nothing else")
     .action(async (modules: string[], flags: BudgetFlags) => {
@@ -208,14 +204,6 @@ function addBudget(program: Command, finish: Finish): void {
 /** How long the code of packages may run. */
 function timeoutOption(): Option {
   return new Option("--timeout <seconds>", "time limit for the package's code").argParser(readPositive).default(30);
-}
-
-/** A list of architectures, all of them if left out. */
-function archOption(description: string): Option {
-  const arches = Object.keys(ARCHES);
-  return new Option("--arch <id,...>", description)
-    .argParser(listOf("architecture", ARCHES))
-    .default(arches, arches.join(","));
 }
 
 /** Adds each command but `explain`, whose flags are the architectures' inputs; in the order of the help. */

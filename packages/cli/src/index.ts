@@ -48,7 +48,6 @@ export type {
   OverheadRow,
   ParameterReport,
 } from "@kpkeys/workloads/cost/fitting";
-export type { ArchId } from "./plugins.js";
 export type { ShowReport } from "./report/show.js";
 export type { Demonstration, ShownStore } from "./show/demonstration.js";
 export type { EntryRead, Moment, RightsChange } from "./show/moments.js";

@@ -16,8 +16,8 @@ import type {
 import { FullestMoment } from "./fullest-moment.js";
 import { chooseSuites } from "./kunit-cases.js";
 import type { KunitChoice } from "./kunit-cases.js";
-import { loadPlugins } from "./plugins.js";
-import type { ArchId, FeatureId } from "./plugins.js";
+import { loadRegistry } from "./plugins/load.js";
+import type { PluginEntry } from "./plugins/registry.js";
 import type { Policy, SeriesName } from "@kpkeys/scenarios";
 import type { TimelineOptions } from "./timeline/file-timeline.js";
 import type { Timeline } from "./timeline/timeline.js";
@@ -31,8 +31,10 @@ export interface Job {
   readonly series: SeriesName;
   /** The policy that they come from. */
   readonly policy: Policy;
+  /** Its plugins. */
+  readonly plugins: readonly PluginEntry[];
   /** The machine. */
-  readonly spec: MachineSpec & { readonly arch: ArchId; readonly features: readonly FeatureId[] };
+  readonly spec: MachineSpec;
   /** The file to replay; none if left out. */
   readonly trace?: string;
   /** How much of it; all if left out. */
@@ -97,7 +99,7 @@ export async function runJob(
   // Loaded together: while files of one are read, those of another are compiled.
   const [{ buildMachine, coverageOf }, plugins, { attack, runSuites }] = await Promise.all([
     import("@kpkeys/kernel"),
-    loadPlugins(spec.arch, spec.features, tools),
+    loadRegistry(job.plugins, tools),
     import("@kpkeys/kunit-suite"),
   ]);
   const machine = buildMachine({ ...spec, features }, plugins, timeline?.observer ?? probe?.observer);

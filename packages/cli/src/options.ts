@@ -1,19 +1,22 @@
 import { type Command, InvalidArgumentError, Option, OutputOption } from "./commander.js";
 import type { Until } from "@kpkeys/workloads";
 import type { Job } from "./job.js";
-import { ARCHES, DEFAULT_FEATURES, FEATURES } from "./plugins.js";
-import type { ArchId, FeatureId } from "./plugins.js";
+import { IdsOption } from "./plugins/ids-option.js";
+import { standardFeatures } from "./plugins/registry.js";
+import type { PluginEntry } from "./plugins/registry.js";
 import { machineOptionsOf, NEXT_LABEL, POLICIES, SERIES } from "@kpkeys/scenarios";
 import type { Policy, SeriesName } from "@kpkeys/scenarios";
 
 /** The flags that all commands share, as the command line gives them. Lists are in the order of their tables. */
 export interface CommonFlags {
-  /** Architectures. */
-  readonly arch: readonly ArchId[];
+  /** The plugins that there are. */
+  readonly plugins: readonly PluginEntry[];
+  /** Ids of architectures. */
+  readonly arch: readonly string[];
   /** Versions of the series. */
   readonly series: readonly SeriesName[];
-  /** Features of the machines whose policy is not `off`. */
-  readonly feature: readonly FeatureId[];
+  /** Ids of the features of the machines whose policy is not `off`. */
+  readonly feature: readonly string[];
   /** Bytes of RAM. */
   readonly memory: number;
   /** Number of CPUs. */
@@ -34,7 +37,7 @@ export const DEFAULTS = { series: "next", memory: "4GiB", cpus: 1 } as const;
 const UNITS = { MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40 };
 
 /**
- * A reader of lists such as `arm64-poe,x86-pks`.
+ * A reader of lists such as `naive,batched`.
  * @param what - what the names are names of
  * @param table - everything that has a name
  * @returns gives the names in the table's order, each once
@@ -122,21 +125,29 @@ export function seriesOption(): Option {
 }
 
 /**
+ * The flag `--arch`.
+ * @param description - for the help
+ * @returns an option whose value is a list of ids, those of all architectures if left out
+ */
+export function archOption(description: string): IdsOption {
+  return new IdsOption("--arch <id,...>", description, "arch");
+}
+
+/**
  * Gives a command the common flags.
  * @param command - the command
  * @param policies - the policies that there are without `--policy`
  * @returns the command
  */
 export function withCommonFlags(command: Command, policies: readonly Policy[]): Command {
-  const lists: [flags: string, description: string, read: (text: string) => string[], standard: readonly string[]][] = [
-    ["--arch <id,...>", "architectures", listOf("architecture", ARCHES), Object.keys(ARCHES)],
-    ["--feature <id,...>", "what is protected", listOf("feature", FEATURES), DEFAULT_FEATURES],
-    ["--policy <name,...>", "how the hardening is used", listOf("policy", POLICIES), policies],
-  ];
-  for (const [flags, description, read, standard] of lists) {
-    command.addOption(new Option(flags, description).argParser(read).default(standard, standard.join(",")));
-  }
   return command
+    .addOption(archOption("architectures"))
+    .addOption(new IdsOption("--feature <id,...>", "what is protected", "feature", standardFeatures))
+    .addOption(
+      new Option("--policy <name,...>", "how the hardening is used")
+        .argParser(listOf("policy", POLICIES))
+        .default(policies, policies.join(",")),
+    )
     .addOption(seriesOption())
     .addOption(
       new Option("--memory <size>", "RAM of a machine")
@@ -187,11 +198,13 @@ export function jobsOf(flags: CommonFlags): Job[] {
   return jobs;
 }
 
-function jobOf(flags: CommonFlags, arch: ArchId, series: SeriesName, policy: Policy): Job {
+function jobOf(flags: CommonFlags, arch: string, series: SeriesName, policy: Policy): Job {
   const machine = machineOptionsOf(series, policy, arch, flags.feature);
+  const ids = [arch, ...machine.features];
   return {
     series,
     policy,
+    plugins: flags.plugins.filter(({ id }) => ids.includes(id)),
     spec: {
       arch,
       ...machine,

@@ -28,7 +28,9 @@ process.on("beforeExit", () => {
 async function work(): Promise<void> {
   try {
     const result =
-      request.job === "judge" ? await judgePlugins(request.path) : { arches: await budgetsOf(request.budget) };
+      request.job === "judge"
+        ? await judgePlugins(request.path, request.others)
+        : { arches: await budgetsOf(request.budget) };
     const text = JSON.stringify(result);
     // Timers that are due and promises that were rejected meanwhile.
     await new Promise((resolve) => setTimeout(resolve, 0));

@@ -3,6 +3,8 @@ import { COMMANDS } from "./command-line.js";
 import type { Finish } from "./command-line.js";
 import { Command, OutputOption } from "./commander.js";
 import { MANIFEST } from "./package-files.js";
+import { completeFlags } from "./plugins/flags.js";
+import { BUNDLED } from "./plugins/registry.js";
 import { examplesOf } from "./examples.js";
 import { EXIT, tellError, tellStdout } from "./errors.js";
 
@@ -43,6 +45,7 @@ function createProgram(finish: Finish): Command {
 
   program.hook("preAction", async (_, command) => {
     await checkOutputs(command);
+    completeFlags(command, BUNDLED);
   });
 
   // Its flags are the architectures' inputs, which are loaded for it alone.

@@ -5,6 +5,7 @@ import type { KpkeysError } from "@kpkeys/core";
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { budget } from "../src/commands/budget.js";
 import { budgetsOf } from "../src/check-plugin/budgets.js";
+import { BUNDLED } from "../src/plugins/registry.js";
 import { budgetTextOf } from "../src/report/budget.js";
 import type { ArchBudget } from "../src/report/budget.js";
 import { PLAIN } from "../src/report/style.js";
@@ -46,7 +47,7 @@ function features(...names: readonly string[]): string {
   return path;
 }
 
-const ALL = { arch: ["arm64-poe", "x86-pks"], feature: ["pgtables", "cred"], timeout: 500 } as const;
+const ALL = { plugins: BUNDLED, arch: ["arm64-poe", "x86-pks"], feature: ["pgtables", "cred"], timeout: 500 } as const;
 
 /** The budgets of bundled features and those of modules, in this process. */
 const budgets = (...modules: readonly string[]): Promise<ArchBudget[]> => budgetsOf({ modules, ...ALL });

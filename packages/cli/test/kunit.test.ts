@@ -7,7 +7,8 @@ import { describe, expect, test } from "vitest";
 import { jobsOf } from "../src/options.js";
 import type { JobResult } from "../src/job.js";
 import { chooseSuites } from "../src/kunit-cases.js";
-import { loadPlugins } from "../src/plugins.js";
+import { loadRegistry } from "../src/plugins/load.js";
+import { BUNDLED } from "../src/plugins/registry.js";
 import { junitOf } from "../src/report/junit.js";
 import { kunitCasesTextOf, kunitReportOf, kunitTextOf } from "../src/report/kunit.js";
 import { NEXT_LABEL } from "@kpkeys/scenarios";
@@ -22,7 +23,7 @@ const suite: SuiteResult = {
 
 /** Results of machines of two architectures. */
 function results(arch: readonly ("arm64-poe" | "x86-pks")[]): JobResult[] {
-  const lists = { arch, series: ["next"], policy: ["batched"], feature: ["pgtables"] } as const;
+  const lists = { plugins: BUNDLED, arch, series: ["next"], policy: ["batched"], feature: ["pgtables"] } as const;
   return jobsOf({ ...lists, memory: 2 ** 30, cpus: 1, pkeys: true }).map((job) => ({
     job,
     replay: null,
@@ -95,7 +96,7 @@ describe("a filter", () => {
     ["!kpkeys*", 0],
   ])("%s chooses as the kernel's filter_glob does: %i cases", async (filter, count) => {
     const config = ["CONFIG_KUNIT=y", "CONFIG_KUNIT_ALL_TESTS=y"];
-    const machine = buildMachine({ ...spec, config }, await loadPlugins("x86-pks", ["pgtables"]));
+    const machine = buildMachine({ ...spec, config }, await loadRegistry(BUNDLED));
     const chosen = await chooseSuites(machine, { filter });
     expect(chosen.flatMap(({ cases }) => cases)).toHaveLength(count);
   });

@@ -5,6 +5,7 @@ import { embeddedTrace } from "@kpkeys/workloads";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ReplayFlags } from "../src/replay-flags.js";
 import { bytesText, readBytes } from "../src/options.js";
+import { BUNDLED } from "../src/plugins/registry.js";
 import { moreOf } from "../src/report/more.js";
 import type { Asked } from "../src/report/more.js";
 import { PLAIN } from "../src/report/style.js";
@@ -13,6 +14,7 @@ import { archReport, runReport } from "./fixture.js";
 
 /** Flags of which none was given. */
 const FLAGS: ReplayFlags = {
+  plugins: BUNDLED,
   arch: ["arm64-poe", "x86-pks"],
   series: ["next"],
   feature: ["pgtables"],

@@ -3,16 +3,16 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { jobsOf, listOf, readBytes, readWhole, withCommonFlags, withReplayFlags } from "../src/options.js";
 import type { CommonFlags } from "../src/options.js";
-import { ARCHES } from "../src/plugins.js";
+import { completeFlags } from "../src/plugins/flags.js";
+import { BUNDLED, idsOf, standardFeatures } from "../src/plugins/registry.js";
 import { POLICIES, SERIES } from "@kpkeys/scenarios";
 
 /** The flags that a command line gives. */
 function flagsOf(...args: string[]): CommonFlags {
   const command = withCommonFlags(new Command("test"), ["off", "naive", "batched"]).exitOverride();
-  return command
-    .configureOutput({ writeErr: () => undefined })
-    .parse(args, { from: "user" })
-    .opts();
+  command.configureOutput({ writeErr: () => undefined }).parse(args, { from: "user" });
+  completeFlags(command, BUNDLED);
+  return command.opts();
 }
 
 const someOf = <Name extends string>(table: Readonly<Record<Name, unknown>>): fc.Arbitrary<Name[]> =>
@@ -61,14 +61,44 @@ test.each(["", "-1", "1.5", "0x10", "1e3", "ten", " 1", "99999999999999999999"])
   expect(() => readWhole(text)).toThrow(InvalidArgumentError);
 });
 
+describe("ids of plugins", () => {
+  test("come out in the order of the plugins with each id once", () => {
+    const { arch, feature } = flagsOf("--arch", "x86-pks, arm64-poe,x86-pks", "--feature", "cred,pgtables");
+    expect([arch, feature]).toEqual([
+      ["arm64-poe", "x86-pks"],
+      ["pgtables", "cred"],
+    ]);
+  });
+
+  test.each([
+    ["--arch", "riscv"],
+    ["--arch", "pgtables"],
+    ["--feature", "pgtables,x86-pks"],
+    ["--feature", ""],
+  ])("that no plugin of the kind has are refused: %s %s", (flag, ids) => {
+    const refusal = { code: "commander.invalidArgument" };
+    expect(() => flagsOf(flag, ids)).toThrow(expect.objectContaining(refusal) as Error);
+  });
+
+  test("are those of the posted series and of named plugins unless they are given", () => {
+    const mine = { id: "mine", kind: "feature", module: "file:///mine.js" } as const;
+    expect(standardFeatures([...BUNDLED, mine])).toEqual(["pgtables", "mine"]);
+  });
+});
+
 describe("the jobs of a command line", () => {
   test("are one for each architecture, series and policy, the strongest policy of each last", () => {
     fc.assert(
-      fc.property(someOf(ARCHES), someOf(SERIES), someOf(POLICIES), (arch, series, policy) => {
-        const jobs = jobsOf({ ...flagsOf(), arch, series, policy });
-        const expected = arch.flatMap((a) => series.flatMap((s) => policy.map((p) => [a, s, p])));
-        expect(jobs.map((job) => [job.spec.arch, job.series, job.policy])).toEqual(expected);
-      }),
+      fc.property(
+        fc.subarray(idsOf("arch", BUNDLED), { minLength: 1 }),
+        someOf(SERIES),
+        someOf(POLICIES),
+        (arch, series, policy) => {
+          const jobs = jobsOf({ ...flagsOf(), arch, series, policy });
+          const expected = arch.flatMap((a) => series.flatMap((s) => policy.map((p) => [a, s, p])));
+          expect(jobs.map((job) => [job.spec.arch, job.series, job.policy])).toEqual(expected);
+        },
+      ),
     );
   });
 
@@ -98,6 +128,7 @@ describe("the jobs of a command line", () => {
       {
         series: "v7",
         policy: "naive",
+        plugins: BUNDLED.filter(({ id }) => ["arm64-poe", "pgtables"].includes(id)),
         checks: [],
         spec: {
           arch: "arm64-poe",

@@ -3,24 +3,24 @@ import type { Machine } from "@kpkeys/kernel";
 import type { CheckResult } from "@kpkeys/workloads";
 import { expect } from "vitest";
 import { jobsOf } from "../src/options.js";
-import { loadPlugins } from "../src/plugins.js";
-import type { ArchId } from "../src/plugins.js";
+import { loadRegistry } from "../src/plugins/load.js";
+import { BUNDLED } from "../src/plugins/registry.js";
 import { SERIES } from "@kpkeys/scenarios";
 import type { Policy, SeriesName } from "@kpkeys/scenarios";
 
 /** Boots a machine of a version of the series, its options changed as a test wants. */
 export async function bootSeries(
-  arch: ArchId,
+  arch: string,
   series: SeriesName,
   policy: Policy,
   changes: object = {},
   kernel: object = {},
 ): Promise<Machine> {
-  const lists = { arch: [arch], series: [series], policy: [policy], feature: ["pgtables"] as const };
-  const { spec } = jobsOf({ ...lists, memory: 2 ** 30, cpus: 1, pkeys: true })[0]!;
+  const lists = { plugins: BUNDLED, arch: [arch], series: [series], policy: [policy], feature: ["pgtables"] as const };
+  const { plugins, spec } = jobsOf({ ...lists, memory: 2 ** 30, cpus: 1, pkeys: true })[0]!;
   const pgtables = { ...spec.options["pgtables"], ...changes };
   const changed = { ...spec, options: { ...spec.options, pgtables }, kernel: { ...spec.kernel, ...kernel } };
-  return buildMachine(changed, await loadPlugins(arch, spec.features));
+  return buildMachine(changed, await loadRegistry(plugins));
 }
 
 /** Where gaps are, each place once. */

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { runJob } from "../src/job.js";
 import type { Job, JobResult } from "../src/job.js";
 import { jobsOf } from "../src/options.js";
-import type { ArchId } from "../src/plugins.js";
+import { BUNDLED } from "../src/plugins/registry.js";
 import type { Policy } from "@kpkeys/scenarios";
 import { machinesOf, packetsOf } from "./perfetto.js";
 import type { Read } from "./perfetto.js";
@@ -22,8 +22,9 @@ const REGISTER = {
   "x86-pks": { name: "IA32_PKRS", DEFAULT: 0x55555558, PGTABLES: 0x55555550 },
 } as const;
 
-function jobOf(arch: ArchId, policy: Policy, changes: { cpus?: number } = {}): Job {
+function jobOf(arch: keyof typeof REGISTER, policy: Policy, changes: { cpus?: number } = {}): Job {
   const [job] = jobsOf({
+    plugins: BUNDLED,
     arch: [arch],
     series: ["next"],
     feature: ["pgtables"],

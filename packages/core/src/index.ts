@@ -21,7 +21,7 @@ export { once } from "./framework/once.js";
 export { overriding } from "./framework/overriding.js";
 export { createPluginRegistry } from "./framework/plugin-host.js";
 export type { MachinePlugins, PluginRegistry } from "./framework/plugin-host.js";
-export { checkPluginForm } from "./framework/plugin-form.js";
+export { checkPluginForm, pluginsOf } from "./framework/plugin-form.js";
 export { ProtectedObjectList } from "./framework/protected-objects.js";
 export { StaticKeyTable } from "./framework/static-keys.js";
 export { printable, quote } from "./printable.js";

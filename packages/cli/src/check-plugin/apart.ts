@@ -6,12 +6,16 @@ import type { ErrorCode } from "@kpkeys/core";
 import { beforeEnd } from "../ending.js";
 import type { BudgetRequest } from "./budgets.js";
 import { PLUGIN_CHILD } from "../package-files.js";
+import type { PluginEntry } from "../plugins/registry.js";
 
 /** What is done with packages in a process apart. */
 export type PluginRequest = {
   /** What the packages are called in messages. */
   readonly where: string;
-} & ({ readonly job: "judge"; readonly path: string } | { readonly job: "budget"; readonly budget: BudgetRequest });
+} & (
+  | { readonly job: "judge"; readonly path: string; readonly others: readonly PluginEntry[] }
+  | { readonly job: "budget"; readonly budget: BudgetRequest }
+);
 
 /** What that process answers. */
 export type PluginReply =

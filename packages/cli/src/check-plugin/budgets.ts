@@ -9,8 +9,8 @@ import {
 import type { ErrorCode } from "@kpkeys/core";
 import { Kpkeys, PkeyRegister } from "@kpkeys/core/contracts";
 import type { Plugin } from "@kpkeys/core/contracts";
-import { ARCHES, FEATURES } from "../plugins.js";
-import type { ArchId, FeatureId } from "../plugins.js";
+import { loadPlugin } from "../plugins/load.js";
+import type { PluginEntry } from "../plugins/registry.js";
 import type { ArchBudget } from "../report/budget.js";
 import { loadPluginFrom } from "./load.js";
 
@@ -21,10 +21,12 @@ const CONFLICTS: readonly ErrorCode[] = ["ERR_PKEY_DUPLICATE", "ERR_CONTEXT_DUPL
 export interface BudgetRequest {
   /** Packages and ES modules with further features, whose code is run. */
   readonly modules: readonly string[];
-  /** Architectures. */
-  readonly arch: readonly ArchId[];
-  /** Bundled features. */
-  readonly feature: readonly FeatureId[];
+  /** The plugins that there are. */
+  readonly plugins: readonly PluginEntry[];
+  /** Ids of architectures. */
+  readonly arch: readonly string[];
+  /** Ids of features. */
+  readonly feature: readonly string[];
 }
 
 /**
@@ -32,10 +34,12 @@ export interface BudgetRequest {
  * @param request - the features and architectures
  * @throws KpkeysError for a module that cannot be loaded or has no feature
  */
-export async function budgetsOf({ modules, arch, feature }: BudgetRequest): Promise<ArchBudget[]> {
-  const features = await Promise.all(feature.map((id) => FEATURES[id]()));
+export async function budgetsOf({ modules, plugins, arch, feature }: BudgetRequest): Promise<ArchBudget[]> {
+  const load = (ids: readonly string[]): Promise<Plugin[]> =>
+    Promise.all(plugins.filter(({ id }) => ids.includes(id)).map(loadPlugin));
+  const [arches, features] = await Promise.all([load(arch), load(feature)]);
   for (const path of modules) features.push(...(await featuresOf(path)));
-  return Promise.all(arch.map((id) => budgetOn(id, features)));
+  return arches.map((each) => budgetOn(each, features));
 }
 
 async function featuresOf(path: string): Promise<Plugin[]> {
@@ -48,21 +52,21 @@ async function featuresOf(path: string): Promise<Plugin[]> {
 }
 
 /** The plugins are set up as for a machine, and no machine is made. */
-async function budgetOn(arch: ArchId, features: readonly Plugin[]): Promise<ArchBudget> {
-  const registry = createPluginRegistry([await ARCHES[arch](), ...features]);
+function budgetOn(arch: Plugin, features: readonly Plugin[]): ArchBudget {
+  const registry = createPluginRegistry([arch, ...features]);
   const container = createContainer();
   registerFramework(container);
   const ids = features.map(({ id }) => id);
   try {
-    const { keyOwners } = registry.setUp(container, arch, ids);
+    const { keyOwners } = registry.setUp(container, arch.id, ids);
     return {
-      arch,
+      arch: arch.id,
       features: ids,
       conflict: null,
       budget: keyBudget(resolve(container, Kpkeys), resolve(container, PkeyRegister), keyOwners),
     };
   } catch (error) {
     if (!(error instanceof KpkeysError) || !CONFLICTS.includes(error.code)) throw error;
-    return { arch, features: ids, conflict: { code: error.code, message: error.message }, budget: null };
+    return { arch: arch.id, features: ids, conflict: { code: error.code, message: error.message }, budget: null };
   }
 }

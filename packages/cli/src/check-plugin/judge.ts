@@ -1,19 +1,23 @@
 import { createPluginRegistry } from "@kpkeys/core";
 import { checkConformance } from "@kpkeys/kunit-suite/conformance";
-import { ARCHES, FEATURES } from "../plugins.js";
+import { loadPlugin } from "../plugins/load.js";
+import type { PluginEntry } from "../plugins/registry.js";
 import { verdictOf } from "../report/check-plugin.js";
 import type { CheckPluginReport, PluginVerdict } from "../report/check-plugin.js";
 import { loadPluginFrom } from "./load.js";
 
 /**
- * Judges the plugins of a package by the conformance kit, which runs its code: architectures with the bundled features, features on
- * the bundled architectures.
+ * Judges the plugins of a package by the conformance kit, which runs its code: architectures with other features, features on other
+ * architectures.
  * @param path - the folder of a package, or an ES module
+ * @param others - the other plugins
  * @throws KpkeysError for what cannot be loaded or is no plugin
  */
-export async function judgePlugins(path: string): Promise<CheckPluginReport> {
+export async function judgePlugins(path: string, others: readonly PluginEntry[]): Promise<CheckPluginReport> {
   const { plugins, exports, files } = await loadPluginFrom(path);
-  const [arches, features] = await Promise.all([loadAll(ARCHES), loadAll(FEATURES)]);
+  const loaded = await Promise.all(others.map(loadPlugin));
+  const arches = loaded.filter(({ kind }) => kind === "arch");
+  const features = loaded.filter(({ kind }) => kind === "feature");
   // A second copy of core, which the package may have brought, is refused before any rule fails because of it.
   createPluginRegistry(arches);
   const verdicts: PluginVerdict[] = [];
@@ -22,8 +26,4 @@ export async function judgePlugins(path: string): Promise<CheckPluginReport> {
     verdicts.push(verdictOf(plugin, await checkConformance(subject)));
   }
   return { path, package: files?.name ?? null, plugins: verdicts };
-}
-
-function loadAll<T>(loaders: Readonly<Record<string, () => Promise<T>>>): Promise<T[]> {
-  return Promise.all(Object.values(loaders).map((load) => load()));
 }

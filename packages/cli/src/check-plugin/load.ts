@@ -1,8 +1,8 @@
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { KpkeysError } from "@kpkeys/core";
+import { KpkeysError, pluginsOf } from "@kpkeys/core";
 import type { Plugin } from "@kpkeys/core/contracts";
-import { checkModuleFiles, pluginsOf, readPackage } from "@kpkeys/kunit-suite/conformance";
+import { checkModuleFiles, readPackage } from "@kpkeys/kunit-suite/conformance";
 import type { PackageFiles } from "@kpkeys/kunit-suite/conformance";
 import { reasonOf } from "./reason.js";
 import { pluginPathKind } from "./path.js";
@@ -27,7 +27,7 @@ export async function loadPluginFrom(path: string): Promise<LoadedPlugins> {
   const files = pluginPathKind(path) === "folder" ? readPackage(path) : undefined;
   if (files === undefined) checkModuleFiles(resolve(path));
   const exports = await load(files?.entry ?? resolve(path));
-  const plugins = [...pluginsOf(exports).values()];
+  const plugins = pluginsOf(exports);
   if (plugins.length > 0) return { plugins, exports, files };
   throw new KpkeysError("ERR_PLUGIN_LOAD", "it exports no plugin", {
     where: path,

@@ -10,7 +10,7 @@ import type { PluginFlags } from "./check-plugin.js";
 import { print, printJson, withErrorDocument } from "./print.js";
 
 /** The flags of `kpkeys budget`. */
-export type BudgetFlags = PluginFlags & Pick<CommonFlags, "arch" | "feature">;
+export type BudgetFlags = PluginFlags & Pick<CommonFlags, "plugins" | "arch" | "feature">;
 
 /**
  * `kpkeys budget`: contexts and keys of features against the keys that architectures have. The code of modules runs in a separate
@@ -21,9 +21,9 @@ export type BudgetFlags = PluginFlags & Pick<CommonFlags, "arch" | "feature">;
  * @throws KpkeysError for a module that cannot be loaded, is no feature or does not end
  */
 export async function budget(modules: readonly string[], flags: BudgetFlags): Promise<number> {
-  const { arch, feature, timeout, json } = flags;
+  const { plugins, arch, feature, timeout, json } = flags;
   const { arches } = await withErrorDocument(json === true, { arches: [] }, async () => {
-    const request = { modules, arch, feature };
+    const request = { modules, plugins, arch, feature };
     if (modules.length === 0) return { arches: await budgetsOf(request) };
     modules.forEach(pluginPathKind);
     const where = modules.join(", ");

@@ -1,6 +1,7 @@
 import { runApart } from "../check-plugin/apart.js";
 import { pluginPathKind } from "../check-plugin/path.js";
 import { EXIT } from "../errors.js";
+import { BUNDLED } from "../plugins/registry.js";
 import { checkPluginTextOf } from "../report/check-plugin.js";
 import type { CheckPluginReport } from "../report/check-plugin.js";
 import { styleFor } from "../report/style.js";
@@ -24,7 +25,7 @@ export interface PluginFlags {
 export async function checkPlugin(path: string, { timeout, json }: PluginFlags): Promise<number> {
   const report = await withErrorDocument(json === true, { path, package: null, plugins: [] }, async () => {
     pluginPathKind(path);
-    return (await runApart({ job: "judge", where: path, path }, timeout)) as CheckPluginReport;
+    return (await runApart({ job: "judge", where: path, path, others: BUNDLED }, timeout)) as CheckPluginReport;
   });
   if (json === true) printJson(report);
   else print(checkPluginTextOf(report, styleFor(process.stdout)));

@@ -2,7 +2,7 @@ import { Judge } from "@kpkeys/explain";
 import { readVectors } from "@kpkeys/explain/node";
 import { EXIT } from "../errors.js";
 import type { CommonFlags } from "../options.js";
-import { ARCHES } from "../plugins.js";
+import { loadPlugin } from "../plugins/load.js";
 import { createProgress } from "../progress.js";
 import {
   conformReportOf,
@@ -20,6 +20,9 @@ import { print, printJson } from "./print.js";
 const SHOWN = 20;
 const KEPT = 100_000;
 
+/** The flags of `kpkeys conform`. */
+export type ConformFlags = Pick<CommonFlags, "plugins" | "arch" | "json">;
+
 /**
  * `kpkeys conform`: judges architectural vectors.
  * @param files - vector files, plain or gzip
@@ -27,9 +30,9 @@ const KEPT = 100_000;
  * @returns the exit status
  * @throws KpkeysError for a file that cannot be read and for a damaged line
  */
-export async function conform(files: readonly string[], flags: Pick<CommonFlags, "arch" | "json">): Promise<number> {
+export async function conform(files: readonly string[], flags: ConformFlags): Promise<number> {
   const start = performance.now();
-  const judge = new Judge(await Promise.all(flags.arch.map((id) => ARCHES[id]())));
+  const judge = new Judge(await Promise.all(flags.plugins.filter(({ id }) => flags.arch.includes(id)).map(loadPlugin)));
   const asJson = flags.json === true;
   const disagreements: ConformDisagreement[] = [];
   const counts: ConformCounts[] = [];

@@ -5,9 +5,10 @@ import type { ExplainQuestion, FaultQuestion } from "@kpkeys/explain";
 import { readLog } from "@kpkeys/explain/node";
 import type { LogReport } from "@kpkeys/explain/node";
 import { EXIT } from "../errors.js";
-import { listOf } from "../options.js";
-import { ARCHES, DEFAULT_FEATURES, FEATURES } from "../plugins.js";
-import type { FeatureId } from "../plugins.js";
+import { IdsOption } from "../plugins/ids-option.js";
+import { loadPlugin } from "../plugins/load.js";
+import { BUNDLED, idsOf, standardFeatures } from "../plugins/registry.js";
+import type { PluginEntry } from "../plugins/registry.js";
 import { explanationTextOf } from "../report/explanation.js";
 import type { ExplainReport } from "../report/explanation.js";
 import { styleFor } from "../report/style.js";
@@ -19,7 +20,7 @@ interface ExplainFlags {
   /** Id of an architecture. */
   readonly arch?: string;
   /** What the kernel protects. */
-  readonly feature: readonly FeatureId[];
+  readonly feature: readonly string[];
   /** Table entries from the root down, separated by blanks or commas. */
   readonly entries?: readonly string[];
   /** A vector, or where one stands. */
@@ -45,16 +46,19 @@ interface InputFlag {
  * @param finish - takes the exit status
  */
 export async function prepareExplain(command: Command, finish: (status: number) => void): Promise<void> {
-  const explainers = await loadExplainers(DEFAULT_FEATURES);
+  const explainers = await loadExplainers(BUNDLED, standardFeatures(BUNDLED));
   command
     .argument("[file]", "a kernel log with the report of a fault, or - for stdin; flags complete it")
-    .option("--arch <id>", `architecture (${Object.keys(ARCHES).join(", ")}), if the inputs do not tell`)
+    .option("--arch <id>", `architecture (${idsOf("arch", BUNDLED).join(", ")}), if the inputs do not tell`)
     .option("--vector <json|file:line>", "a line of an architectural vector file, instead of all else")
     .option("--entries <entry...>", "table entries from the root down, the leaf last")
     .addOption(
-      new Option("--feature <id,...>", "what the kernel protects, which decides on its keys and contexts")
-        .argParser(listOf("feature", FEATURES))
-        .default(DEFAULT_FEATURES, DEFAULT_FEATURES.join(",")),
+      new IdsOption(
+        "--feature <id,...>",
+        "what the kernel protects, which decides on its keys and contexts",
+        "feature",
+        standardFeatures,
+      ),
     )
     .option("--json", "print one JSON document and nothing else");
   const inputs = addInputs(command, explainers);
@@ -63,14 +67,19 @@ export async function prepareExplain(command: Command, finish: (status: number) 
       const value = flags[attribute];
       return typeof value === "string" ? [[name, value] as const] : [];
     });
-    finish(await explain(await loadExplainers(flags.feature), file, flags, Object.fromEntries(given)));
+    finish(await explain(await loadExplainers(BUNDLED, flags.feature), file, flags, Object.fromEntries(given)));
   });
 }
 
-/** An explainer for each architecture, in the order of their table. @param ids - what the kernel has */
-async function loadExplainers(ids: readonly FeatureId[]): Promise<Explainer[]> {
-  const features = await Promise.all(ids.map((id) => FEATURES[id]()));
-  return Promise.all(Object.values(ARCHES).map(async (load) => new Explainer(await load(), features)));
+/**
+ * An explainer for each architecture, in the order of the plugins.
+ * @param plugins - the plugins that there are
+ * @param ids - the features that the kernel has
+ */
+async function loadExplainers(plugins: readonly PluginEntry[], ids: readonly string[]): Promise<Explainer[]> {
+  const features = await Promise.all(plugins.filter(({ id }) => ids.includes(id)).map(loadPlugin));
+  const arches = plugins.filter(({ kind }) => kind === "arch").map(loadPlugin);
+  return (await Promise.all(arches)).map((arch) => new Explainer(arch, features));
 }
 
 /** A flag for each input, under the heading of its architecture; what several have stands under one of its own. */

@@ -1,10 +1,9 @@
-import { createPluginRegistry } from "@kpkeys/core";
 import type { PluginRegistry } from "@kpkeys/core";
 import { archesOf, EXHIBITS, findExhibit, replaySide, runSide } from "@kpkeys/kunit-suite/museum";
 import type { SideName, SideRun } from "@kpkeys/kunit-suite/museum";
 import { EXIT } from "../errors.js";
-import { ARCHES, FEATURES } from "../plugins.js";
-import type { ArchId } from "../plugins.js";
+import { loadRegistry } from "../plugins/load.js";
+import type { PluginEntry } from "../plugins/registry.js";
 import { exhibitTextOf, isAsStated, museumReportOf, museumTextOf, sideText } from "../report/museum.js";
 import type { ExhibitRun, MuseumReplay } from "../report/museum.js";
 import { styleFor } from "../report/style.js";
@@ -12,8 +11,10 @@ import { print, printJson } from "./print.js";
 
 /** The flags of `kpkeys museum`. */
 export interface MuseumFlags {
-  /** Architectures. */
-  readonly arch: readonly ArchId[];
+  /** The plugins that there are. */
+  readonly plugins: readonly PluginEntry[];
+  /** Ids of architectures. */
+  readonly arch: readonly string[];
   /** One exhibit instead of all. */
   readonly id?: string;
   /** One side of one exhibit, and nothing else. */
@@ -30,7 +31,9 @@ export interface MuseumFlags {
  */
 export async function museum(flags: MuseumFlags): Promise<number> {
   const { id, replay, json } = flags;
-  const registry = await loadRegistry(flags.arch);
+  const registry = await loadRegistry(
+    flags.plugins.filter(({ id, kind }) => kind === "feature" || flags.arch.includes(id)),
+  );
   if (replay !== undefined) return showReplay(replay, registry, json === true);
 
   const runs = runExhibits(flags, registry);
@@ -38,11 +41,6 @@ export async function museum(flags: MuseumFlags): Promise<number> {
   if (json === true) printJson(museumReportOf(runs, id !== undefined));
   else print(id === undefined ? museumTextOf(runs, style) : exhibitTextOf(runs, style));
   return runs.every(isAsStated) ? EXIT.GOOD : EXIT.FAILED;
-}
-
-async function loadRegistry(arches: readonly ArchId[]): Promise<PluginRegistry> {
-  const plugins = [...arches.map((arch) => ARCHES[arch]()), ...Object.values(FEATURES).map((load) => load())];
-  return createPluginRegistry(await Promise.all(plugins));
 }
 
 function showReplay(text: string, registry: PluginRegistry, json: boolean): number {

@@ -8,8 +8,8 @@ import type { Job, JobResult } from "../job.js";
 import { jobsOf } from "../options.js";
 import { readCosts, writeCosts } from "../overhead/costs.js";
 import { whatIfJobs, whatIfRows } from "../overhead/what-if.js";
-import { ARCHES } from "../plugins.js";
-import type { ArchId } from "../plugins.js";
+import { BUNDLED, idsOf } from "../plugins/registry.js";
+import type { PluginEntry } from "../plugins/registry.js";
 import { countsTextOf, overheadCsvOf, overheadTextOf } from "../report/overhead.js";
 import { styleFor } from "../report/style.js";
 import { whatIfTextOf } from "../report/what-if.js";
@@ -18,6 +18,8 @@ import { print, printJson } from "./print.js";
 
 /** The flags of `kpkeys overhead`. */
 export interface OverheadFlags {
+  /** The plugins that there are. */
+  readonly plugins: readonly PluginEntry[];
   /** The recording that stands for kernbench; the embedded one if left out. */
   readonly trace?: string;
   /** Whether the counts are printed instead of the predictions. */
@@ -57,6 +59,7 @@ function requireFaults(trace: string, results: readonly JobResult[]): void {
 /** The machines that the published table is compared with: arm64, series v5, one for each policy. */
 export function calibrationJobs(trace: string): Job[] {
   const jobs = jobsOf({
+    plugins: BUNDLED,
     arch: ["arm64-poe"],
     series: ["v5"],
     feature: ["pgtables"],
@@ -98,9 +101,9 @@ export async function overhead(flags: OverheadFlags): Promise<number> {
 }
 
 /** `kpkeys overhead --what-if`: cost beside exposure for other placements of the guards. */
-async function whatIf({ trace = embeddedTrace.trace, cost, json }: OverheadFlags): Promise<number> {
-  const costs = await readCosts(cost);
-  const results = await doJobs(whatIfJobs(Object.keys(ARCHES) as ArchId[], trace), {});
+async function whatIf({ plugins, trace = embeddedTrace.trace, cost, json }: OverheadFlags): Promise<number> {
+  const costs = await readCosts(cost, idsOf("arch", plugins));
+  const results = await doJobs(whatIfJobs(plugins, trace), {});
   requireFaults(trace, results);
   const report = { trace: results[0]!.replay!.trace.name, whatIf: whatIfRows(results, costs) };
   if (json === true) printJson(report);

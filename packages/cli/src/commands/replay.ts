@@ -4,12 +4,12 @@ import type { Check, Job, JobResult } from "../job.js";
 import { jobsOf } from "../options.js";
 import type { ReplayFlags } from "../replay-flags.js";
 import { createOutput } from "../output.js";
-import type { ArchId } from "../plugins.js";
 import { readCosts } from "../overhead/costs.js";
 import type { ChosenEvents } from "../recording/events.js";
 import type { Recorded } from "../recording/perf.js";
 import { columnsOf, nameOf } from "../report/findings.js";
 import { moreOf } from "../report/more.js";
+import { idsOf } from "../plugins/registry.js";
 import { styleFor } from "../report/style.js";
 import { textOf } from "../report/text.js";
 import { failuresOf } from "../report/verdict.js";
@@ -17,7 +17,7 @@ import { doJobs } from "./jobs.js";
 import { print, printJson } from "./print.js";
 
 /** The architecture whose key register is an MSR. */
-const MSR_ARCH: ArchId = "x86-pks";
+const MSR_ARCH = "x86-pks";
 
 /** A recording that the same command made. */
 export interface OwnRecording {
@@ -61,7 +61,7 @@ export async function reportReplay(
   const strongest = flags.policy.at(-1);
   const { vmpte, check, until, sample, seed, cost, wrmsrCycles } = flags;
   const wrmsr = wrmsrCycles === undefined ? undefined : { arch: MSR_ARCH, cycles: wrmsrCycles };
-  const pricing = { costs: await readCosts(cost), ...(wrmsr !== undefined && { wrmsr }) };
+  const pricing = { costs: await readCosts(cost, idsOf("arch", flags.plugins)), ...(wrmsr !== undefined && { wrmsr }) };
   const part = {
     ...(until !== undefined && { until }),
     ...(sample !== undefined && { sample: { every: sample, seed } }),

@@ -9,7 +9,7 @@ import type { Demonstration } from "../show/demonstration.js";
 import { print, printJson } from "./print.js";
 
 /** The flags of `kpkeys show`. */
-export type ShowFlags = Pick<CommonFlags, "arch" | "series" | "json">;
+export type ShowFlags = Pick<CommonFlags, "plugins" | "arch" | "series" | "json">;
 
 /** The smallest machine. */
 const MACHINE = { feature: ["pgtables"], memory: 64 * 2 ** 20, cpus: 1, pkeys: true } as const;
@@ -24,7 +24,7 @@ export async function show(flags: ShowFlags): Promise<number> {
   for (const arch of flags.arch) {
     for (const series of flags.series) {
       for (const policy of ["naive", "off"] as const) {
-        const [job] = jobsOf({ ...MACHINE, arch: [arch], series: [series], policy: [policy] });
+        const [job] = jobsOf({ ...MACHINE, plugins: flags.plugins, arch: [arch], series: [series], policy: [policy] });
         machines.push(await demonstrate(job!));
       }
     }

@@ -2,14 +2,14 @@ import { KpkeysError } from "@kpkeys/core";
 import { costFileText, RFC_V5_COSTS } from "@kpkeys/workloads/cost";
 import type { CostFile } from "@kpkeys/workloads/cost";
 import { writeOutput } from "../output.js";
-import { ARCHES } from "../plugins.js";
 
 /**
  * Reads unit costs.
  * @param path - a file; those of RFC v5 if left out
+ * @param arches - ids of the architectures that it may be of
  * @throws KpkeysError ERR_INPUT_MISSING, ERR_COST_FILE
  */
-export async function readCosts(path?: string): Promise<CostFile> {
+export async function readCosts(path: string | undefined, arches: readonly string[]): Promise<CostFile> {
   if (path === undefined) return RFC_V5_COSTS;
   const { z } = await import("zod");
   const cost = z.number().positive();
@@ -20,7 +20,7 @@ export async function readCosts(path?: string): Promise<CostFile> {
     userFault: cost,
   });
   const form = z.strictObject({
-    arch: z.enum(Object.keys(ARCHES)),
+    arch: z.enum(arches),
     basis: z.string().min(1),
     unit: z.string().min(1),
     costs,

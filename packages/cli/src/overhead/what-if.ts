@@ -6,7 +6,8 @@ import type { CostFile, OverheadEstimate } from "@kpkeys/workloads/cost";
 import type { Job, JobResult } from "../job.js";
 import { jobsOf } from "../options.js";
 import type { CommonFlags } from "../options.js";
-import type { ArchId } from "../plugins.js";
+import { idsOf, standardFeatures } from "../plugins/registry.js";
+import type { PluginEntry } from "../plugins/registry.js";
 
 /** Another way to build the hardening, as what differs from the newest form of the series. */
 interface Variant {
@@ -35,7 +36,7 @@ const VARIANTS: readonly Variant[] = [
 /** What a variant costs on a workload, and what it leaves open. */
 export interface WhatIfRow {
   /** The architecture's id. */
-  readonly arch: ArchId;
+  readonly arch: string;
   /** Where the guards are placed, or what else is otherwise. */
   readonly variant: string;
   /** Register writes. */
@@ -58,16 +59,19 @@ export interface WhatIfRow {
 
 /**
  * Jobs that replay a recording on a machine of each variant.
- * @param arches - the architectures
+ * @param plugins - the plugins that there are: each architecture is taken, and the features that a machine has unless they are chosen
  * @param trace - the recording
  */
-export function whatIfJobs(arches: readonly ArchId[], trace: string): Job[] {
-  return arches.flatMap((arch) => VARIANTS.map((variant) => jobOf(arch, variant, trace)));
+export function whatIfJobs(plugins: readonly PluginEntry[], trace: string): Job[] {
+  const flags = { ...STANDARD, plugins, feature: standardFeatures(plugins) };
+  const arches = idsOf("arch", plugins);
+  return arches.flatMap((arch) => VARIANTS.map((variant) => jobOf({ ...flags, arch: [arch] }, variant, trace)));
 }
 
-function jobOf(arch: ArchId, { pgtables, kernel, skipEqualWrites, cpus = 1 }: Variant, trace: string): Job {
-  const [job] = jobsOf({ ...STANDARD, arch: [arch], cpus });
+function jobOf(flags: CommonFlags, { pgtables, kernel, skipEqualWrites, cpus = 1 }: Variant, trace: string): Job {
+  const [job] = jobsOf({ ...flags, cpus });
   const { spec } = job!;
+  const { arch } = spec;
   const options = {
     ...spec.options,
     [arch]: { ...spec.options[arch], ...(skipEqualWrites !== undefined && { skipEqualWrites }) },
@@ -82,10 +86,8 @@ function jobOf(arch: ArchId, { pgtables, kernel, skipEqualWrites, cpus = 1 }: Va
   };
 }
 
-const STANDARD: CommonFlags = {
-  arch: [],
+const STANDARD: Omit<CommonFlags, "plugins" | "arch" | "feature"> = {
   series: ["next"],
-  feature: ["pgtables"],
   policy: ["batched"],
   memory: 2 * 2 ** 30,
   cpus: 1,

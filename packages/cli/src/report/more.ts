@@ -4,7 +4,7 @@ import { embeddedTrace } from "@kpkeys/workloads";
 import type { ReplayFlags } from "../replay-flags.js";
 import { bytesText, DEFAULTS } from "../options.js";
 import type { CommonFlags } from "../options.js";
-import { ARCHES, DEFAULT_FEATURES } from "../plugins.js";
+import { idsOf, standardFeatures } from "../plugins/registry.js";
 import { shellOf } from "../recording/shell.js";
 import { POLICIES } from "@kpkeys/scenarios";
 import type { RunReport } from "@kpkeys/workloads/report";
@@ -66,7 +66,7 @@ export function moreOf(asked: Asked, { arches }: RunReport): More {
     ["--cost", cost],
   ]);
   const shown = given([
-    ["--arch", arch.join(","), ALL_ARCHES],
+    ["--arch", arch.join(","), idsOf("arch", flags.plugins).join(",")],
     ["--series", series.join(","), DEFAULTS.series],
   ]);
   return {
@@ -128,15 +128,13 @@ function again(
   return line(says, command, ...(isBundled ? [] : [trace]), ...machineWords(machine, all), ...replay, ...words);
 }
 
-const ALL_ARCHES = Object.keys(ARCHES).join(",");
-
 /** The words that make the same machines. @param policies - what `--policy` is if left out */
 function machineWords(flags: Omit<CommonFlags, "json">, policies: string): string[] {
-  const { arch, series, feature, policy, memory, cpus, pkeys, config } = flags;
+  const { plugins, arch, series, feature, policy, memory, cpus, pkeys, config } = flags;
   const words = given([
-    ["--arch", arch.join(","), ALL_ARCHES],
+    ["--arch", arch.join(","), idsOf("arch", plugins).join(",")],
     ["--series", series.join(","), DEFAULTS.series],
-    ["--feature", feature.join(","), DEFAULT_FEATURES.join(",")],
+    ["--feature", feature.join(","), standardFeatures(plugins).join(",")],
     ["--policy", policy.join(","), policies],
     ["--memory", bytesText(memory), DEFAULTS.memory],
     ["--cpus", cpus, DEFAULTS.cpus],

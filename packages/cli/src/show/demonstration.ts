@@ -23,7 +23,7 @@ import { explainInputs } from "@kpkeys/explain";
 import { buildMachine } from "@kpkeys/kernel";
 import type { Machine } from "@kpkeys/kernel";
 import type { Job } from "../job.js";
-import { loadPlugins } from "../plugins.js";
+import { loadRegistry } from "../plugins/load.js";
 import { createMomentLog } from "./moments.js";
 import type { Moment, MomentLog } from "./moments.js";
 
@@ -81,9 +81,9 @@ const USER_ADDRESS = 0x1000_0000;
  * @param job - the machine, as the command line describes it
  * @returns what happened
  */
-export async function demonstrate({ spec, series, policy }: Job): Promise<Demonstration> {
+export async function demonstrate({ plugins, spec, series, policy }: Job): Promise<Demonstration> {
   const log = createMomentLog();
-  const machine = buildMachine(spec, await loadPlugins(spec.arch, spec.features), log.observer);
+  const machine = buildMachine(spec, await loadRegistry(plugins), log.observer);
   const format = machine.get(PageTableFormat);
   const tables = machine.get(PageTables);
   const mm = userPage(machine);

@@ -4,14 +4,13 @@ import { Vmalloc } from "@kpkeys/core/contracts";
 import { digestTables } from "@kpkeys/kernel";
 import { embeddedTrace, replayTrace } from "@kpkeys/workloads";
 import { describe, expect, test } from "vitest";
-import { ARCHES } from "../../src/plugins.js";
-import type { ArchId } from "../../src/plugins.js";
+import { BUNDLED, idsOf } from "../../src/plugins/registry.js";
 import { SERIES } from "@kpkeys/scenarios";
 import type { SeriesName } from "@kpkeys/scenarios";
 import { bootSeries, expectDocumented } from "../series-machine.js";
 
 const LUA_BUILD = fileURLToPath(new URL("../../../../../shared/traces/lua-build.perf-script.txt.gz", import.meta.url));
-const arches = Object.keys(ARCHES) as ArchId[];
+const arches = idsOf("arch", BUNDLED);
 const versions = Object.keys(SERIES) as SeriesName[];
 /** Versions whose options are equal are one. */
 const different = versions.filter((name, at) => versions.findIndex((other) => SERIES[other] === SERIES[name]) === at);

@@ -67,6 +67,21 @@ export function checkPluginForm(candidate: unknown): asserts candidate is Plugin
   for (const rule of OF_THIS_VERSION) checkField(where, candidate, rule);
 }
 
+/**
+ * The plugins among what a module exports, and among the elements of arrays that it exports.
+ *
+ * @param exports - the module's exports by name
+ * @returns the plugins, each once, in the order of their exports; {@link checkPluginForm} judges their form
+ */
+export function pluginsOf(exports: Readonly<Record<string, unknown>>): readonly Plugin[] {
+  return [...new Set(Object.values(exports).flat().filter(looksLikePlugin))];
+}
+
+/** Whether something was meant to be a plugin. */
+function looksLikePlugin(value: unknown): value is Plugin {
+  return isRecord(value) && "setup" in value && "kind" in value && "id" in value;
+}
+
 function checkField(where: string, candidate: Record<string, unknown>, rule: FieldRule): void {
   const { field, holds, wrong, expected } = rule;
   const value = candidate[field];

@@ -1,29 +1,10 @@
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { checkPluginForm } from "@kpkeys/core";
+import { checkPluginForm, pluginsOf } from "@kpkeys/core";
 import type { Plugin } from "@kpkeys/core/contracts";
 import type { PackageFiles } from "./package-files.js";
 import type { ReportFinding } from "./rule.js";
-
-/**
- * The plugins among what a module exports.
- *
- * @param exports - the module's exports by name
- * @returns plugins by the names of their exports; each once
- */
-export function pluginsOf(exports: Readonly<Record<string, unknown>>): ReadonlyMap<string, Plugin> {
-  const found = new Map<string, Plugin>();
-  for (const [name, value] of Object.entries(exports)) {
-    if (looksLikePlugin(value) && ![...found.values()].includes(value)) found.set(name, value);
-  }
-  return found;
-}
-
-/** Whether something was meant to be a plugin; whether it is a good one is for {@link checkPluginForm} to say. */
-function looksLikePlugin(value: unknown): value is Plugin {
-  return typeof value === "object" && value !== null && "setup" in value && "kind" in value && "id" in value;
-}
 
 const packageOf = (specifier: string): string => /^(@[^/]+\/)?[^/]+/.exec(specifier)?.[0] ?? specifier;
 
@@ -65,7 +46,7 @@ async function kindsOf({ directory }: PackageFiles, name: string): Promise<reado
   try {
     const path = createRequire(join(directory, "package.json")).resolve(name);
     const exports = (await import(/* @vite-ignore */ pathToFileURL(path).href)) as Record<string, unknown>;
-    return [...pluginsOf(exports).values()].map(({ kind }) => kind);
+    return pluginsOf(exports).map(({ kind }) => kind);
   } catch {
     return [];
   }

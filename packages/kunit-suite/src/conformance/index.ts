@@ -4,7 +4,6 @@
  *
  * @packageDocumentation
  */
-export { pluginsOf } from "./imports.js";
 export { checkModuleFiles, readPackage } from "./package-files.js";
 export type { PackageFiles, PackageImport } from "./package-files.js";
 export type { ConformanceRule, ConformanceSubject, ReportFinding } from "./rule.js";
