@@ -32,6 +32,8 @@ try {
 function publish(checkout) {
   say("versioning and publishing the last commit");
   run("git", ["clone", "--quiet", ROOT, checkout], { cwd: folder });
+  // Changesets compares with the branch main, which a clone of another branch does not have.
+  run("git", ["checkout", "--quiet", "-B", "main"], { cwd: checkout });
   run("npm", ["ci", "--prefer-offline", "--no-audit", "--loglevel=error"], { cwd: checkout });
   version(checkout);
   run("npm", ["run", "--silent", "build"], { cwd: checkout });

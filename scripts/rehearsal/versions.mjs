@@ -41,7 +41,7 @@ export function checkNothingChanged(checkout) {
 /** What changesets will do: the changesets, and each package's step with its new version. */
 function planOf(checkout) {
   const file = ".git/release-plan.json";
-  run("npx", ["changeset", "status", "--since=HEAD", `--output=${file}`], { cwd: checkout });
+  run("npx", ["changeset", "status", `--output=${file}`], { cwd: checkout });
   return JSON.parse(readFileSync(join(checkout, file), "utf8"));
 }
 
