@@ -40,8 +40,13 @@ const CORE_MAY_NOT = {
   machine: "framework|index",
 };
 
+/** What runs in a browser has none of these. Its imports of Node.js modules are a matter of oxlint.json, by the same files. */
+const NODE_GLOBALS = ["process", "Buffer", "global", "setImmediate", "clearImmediate", "require", "module"];
+const BROWSER = "packages/{core,arch-*,kernel,*-hardening,scenarios,workloads}/src/**/*.ts";
+const NODE_ONLY = ["packages/*/src/node/**/*.ts", "packages/workloads/src/{package-files,reader-thread}.ts"];
+
 /** What reads files in explain opens them as workloads does; the rest of it runs in a browser. */
-const EXPLAIN_NODE = [...MAY_IMPORT.explain, "@kpkeys/workloads"];
+const EXPLAIN_NODE = [...MAY_IMPORT.explain, "@kpkeys/workloads(/node)?"];
 
 const CONTAINER_MESSAGE = "only @kpkeys/core knows the container: take inject, injectable and the rest from there";
 const TABLE_MESSAGE = "the import table of CONTRIBUTING.md does not allow this package here";
@@ -96,6 +101,11 @@ export default defineConfig(
       complexity: ["error", 15],
       "max-lines-per-function": ["error", { max: 80, skipComments: true, skipBlankLines: true }],
     },
+  },
+  {
+    files: [BROWSER],
+    ignores: NODE_ONLY,
+    rules: { "no-restricted-globals": ["error", { globals: NODE_GLOBALS, checkGlobalObject: true }] },
   },
   Object.entries(MAY_IMPORT).map(([packages, allowed]) => ({
     files: [`packages/${packages}/{src,test}/**/*.ts`],

@@ -38,7 +38,7 @@ function isIncluded(id, { bundledImports = [] }) {
   return /^[./]|^src\/|^\0|^@oxc-project\/runtime/.test(id) || bundledImports.includes(id);
 }
 
-/** The entries by their path in dist, without an ending: of `exports`, and of `entries`, which are started by file. */
+/** The entries by their path in dist, without an ending: of `exports`, and of `entries`, which are started by file or find files from their place. */
 function entriesOf({ exports, entries = [] }) {
   const sources = Object.values(exports).flatMap((target) => target["@kpkeys/source"] ?? []);
   const all = [...sources, ...entries];

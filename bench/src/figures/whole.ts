@@ -1,5 +1,5 @@
 import { availableParallelism } from "node:os";
-import { embeddedTrace, replayTrace } from "@kpkeys/workloads";
+import { embeddedTrace, replayFile } from "@kpkeys/workloads/node";
 import { figure } from "../figure.js";
 import type { Figure } from "../figure.js";
 import { boot } from "../machine.js";
@@ -11,10 +11,10 @@ const EVENTS = 150_000;
 const replay: Figure["prepare"] = async (arch) => {
   const machine = boot(arch, { mib: 4096 });
   const options = { ahead: availableParallelism() > 1 };
-  const { events } = (await replayTrace(machine, embeddedTrace.trace, options)).trace;
+  const { events } = (await replayFile(machine, embeddedTrace.trace, options)).trace;
   const times = Math.ceil(EVENTS / events);
   return warm(async () => {
-    for (let time = 0; time < times; time++) await replayTrace(machine, embeddedTrace.trace, options);
+    for (let time = 0; time < times; time++) await replayFile(machine, embeddedTrace.trace, options);
   }, events * times);
 };
 

@@ -7,12 +7,12 @@ import type {
   ExposureProbe,
   MicroResult,
   OpenedBy,
-  ReplayOptions,
   ReplayResult,
   SampleOptions,
   TraceEvent,
   Until,
 } from "@kpkeys/workloads";
+import type { ReplayFileOptions } from "@kpkeys/workloads/node";
 import { FullestMoment } from "./fullest-moment.js";
 import { chooseSuites } from "./kunit-cases.js";
 import type { KunitChoice } from "./kunit-cases.js";
@@ -89,7 +89,7 @@ export interface JobResult {
  */
 export async function runJob(
   job: Job,
-  hooks: Pick<ReplayOptions, "onProgress" | "stop" | "ahead"> = {},
+  hooks: Pick<ReplayFileOptions, "onProgress" | "stop" | "ahead"> = {},
 ): Promise<JobResult> {
   const { spec, openedBy } = job;
   const timeline = job.timeline && (await timelineOf(job, job.timeline));
@@ -178,10 +178,10 @@ async function replayOn(
   machine: Machine,
   { trace, until, sample, vmpte, check = "off" }: Job,
   timeline: Timeline | undefined,
-  hooks: Pick<ReplayOptions, "onProgress" | "stop" | "ahead" | "onFuller">,
+  hooks: Pick<ReplayFileOptions, "onProgress" | "stop" | "ahead" | "onFuller">,
 ): Promise<ReplayResult | null> {
   if (trace === undefined) return null;
-  const { replayTrace } = await import("@kpkeys/workloads");
+  const { replayFile } = await import("@kpkeys/workloads/node");
   const { onFuller } = hooks;
   const observed = timeline && {
     before(event: TraceEvent) {
@@ -194,7 +194,7 @@ async function replayOn(
     }),
   };
   try {
-    return await replayTrace(machine, trace, {
+    return await replayFile(machine, trace, {
       ...hooks,
       ...observed,
       check,

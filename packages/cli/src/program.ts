@@ -73,7 +73,7 @@ async function checkOutputs(command: Command): Promise<void> {
   if (outputs.length === 0) return;
   const [{ refuseSameFile }, { embeddedTrace }] = await Promise.all([
     import("./output.js"),
-    import("@kpkeys/workloads"),
+    import("@kpkeys/workloads/node"),
   ]);
   refuseSameFile(outputs, [...inputs, ...Object.values(embeddedTrace)]);
 }

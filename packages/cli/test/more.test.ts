@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { embeddedTrace } from "@kpkeys/workloads";
+import { embeddedTrace } from "@kpkeys/workloads/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ReplayFlags } from "../src/replay-flags.js";
 import { bytesText, readBytes } from "../src/options.js";

@@ -2,7 +2,7 @@ import { chmodSync, existsSync, linkSync, mkdirSync, mkdtempSync, readdirSync, r
 import { openSync, closeSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
-import { readSmallText } from "@kpkeys/workloads";
+import { readSmallText } from "@kpkeys/workloads/node";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createOutput, refuseSameFile, writeOutput } from "../src/output.js";
 

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { embeddedTrace } from "@kpkeys/workloads";
+import { embeddedTrace } from "@kpkeys/workloads/node";
 import { overheadOf, PARAMETERS, RFC_V5_COSTS } from "@kpkeys/workloads/cost";
 import type { Costs, UnitCosts } from "@kpkeys/workloads/cost";
 import {

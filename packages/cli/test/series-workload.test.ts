@@ -1,5 +1,5 @@
 import { digestTables } from "@kpkeys/kernel";
-import { embeddedTrace, replayTrace } from "@kpkeys/workloads";
+import { embeddedTrace, replayFile } from "@kpkeys/workloads/node";
 import { expect, test } from "vitest";
 import { bootSeries, expectDocumented, placesOf } from "./series-machine.js";
 
@@ -9,7 +9,7 @@ test.each([
   ["x86-pks", "v3"],
 ] as const)("on %s in %s each look after each event of gcc's start sees the same gaps", async (arch, series) => {
   const machine = await bootSeries(arch, series, "batched");
-  const { check } = await replayTrace(machine, embeddedTrace.trace, { check: "step", until: { events: 300 } });
+  const { check } = await replayFile(machine, embeddedTrace.trace, { check: "step", until: { events: 300 } });
   expect(check!.scans).toBe(302);
   expectDocumented(series, check!, false);
 });
@@ -21,7 +21,7 @@ test.each([
   const ends = [];
   for (const policy of ["naive", "batched"] as const) {
     const machine = await bootSeries(arch, series, policy);
-    await replayTrace(machine, embeddedTrace.trace);
+    await replayFile(machine, embeddedTrace.trace);
     ends.push(digestTables(machine.memory, machine.scan()));
   }
   expect(ends[1]).toBe(ends[0]);
@@ -29,7 +29,7 @@ test.each([
 
 test("a hole that no series documents fails the check, with the line, the address and the table", async () => {
   const machine = await bootSeries("arm64-poe", "next", "batched", { vmemmap: false });
-  const { check } = await replayTrace(machine, embeddedTrace.trace, { check: "sampled" });
+  const { check } = await replayFile(machine, embeddedTrace.trace, { check: "sampled" });
   expect(placesOf(check!.gaps)).toEqual(["vmemmap linear"]);
   for (const { line, address, table } of check!.gaps) {
     expect(line).toBe(0);

@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { embeddedTrace, readTrace } from "@kpkeys/workloads";
+import { embeddedTrace, readTrace } from "@kpkeys/workloads/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { runJob } from "../src/job.js";
 import type { Job, JobResult } from "../src/job.js";

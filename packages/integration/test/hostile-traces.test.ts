@@ -5,7 +5,7 @@ import { gunzipSync } from "node:zlib";
 import { KpkeysError } from "@kpkeys/core";
 import { coverageOf } from "@kpkeys/kernel";
 import type { Machine } from "@kpkeys/kernel";
-import { embeddedTrace, replayTrace } from "@kpkeys/workloads";
+import { embeddedTrace, replayFile } from "@kpkeys/workloads/node";
 import type { ReplayResult } from "@kpkeys/workloads";
 import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
@@ -27,7 +27,7 @@ async function replay(text: string, machine: Machine = hardened("x86-pks")): Pro
   const path = join(folder, "made.txt");
   writeFileSync(path, text);
   try {
-    return await replayTrace(machine, path);
+    return await replayFile(machine, path);
   } finally {
     const coverage = coverageOf(machine, machine.scan());
     expect(coverage.gaps).toEqual([]);

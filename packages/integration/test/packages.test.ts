@@ -109,9 +109,10 @@ describe.each(published)("$manifest.name", ({ folder, manifest }) => {
     }
   });
 
-  test("only core, the cost model's solver and the commands are run-time dependencies", () => {
+  test("only those of core, the cost model's solver, gzip without Node.js and those of the commands are run-time dependencies", () => {
     if (folder === "core") expect(Object.keys(manifest.dependencies!)).toEqual(["reflect-metadata", "tsyringe"]);
-    else if (folder === "workloads") expect(Object.keys(manifest.dependencies!)).toEqual(["ml-levenberg-marquardt"]);
+    else if (folder === "workloads")
+      expect(Object.keys(manifest.dependencies!)).toEqual(["ml-levenberg-marquardt", "pako"]);
     else if (!COMMANDS.includes(folder)) expect(manifest.dependencies).toBeUndefined();
   });
 

@@ -15,6 +15,7 @@ import * as pgtables from "@kpkeys/pgtables-hardening";
 import * as scenarios from "@kpkeys/scenarios";
 import * as workloads from "@kpkeys/workloads";
 import * as cost from "@kpkeys/workloads/cost";
+import * as workloadFiles from "@kpkeys/workloads/node";
 import { describe, expect, it } from "vitest";
 import { examplesOf, runExample } from "../../core/test/framework/run-examples.js";
 
@@ -35,6 +36,7 @@ const modules = {
   "@kpkeys/scenarios": scenarios,
   "@kpkeys/workloads": workloads,
   "@kpkeys/workloads/cost": cost,
+  "@kpkeys/workloads/node": workloadFiles,
 };
 
 /** Every README and every source that may have examples; core's own tests run those of core. */

@@ -1,6 +1,6 @@
 import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { replayTrace } from "@kpkeys/workloads";
+import { replayFile } from "@kpkeys/workloads/node";
 import { describe, expect, it } from "vitest";
 import { ARCHES, machine } from "./machines.js";
 
@@ -10,7 +10,7 @@ const roomy = { memory: [{ bytes: 1024 ** 3 }] };
 
 describe.each(ARCHES)("on %s, a replay has as many page tables of each process as Linux had", (arch) => {
   it.each(names)("in the recording %s", async (name) => {
-    const { linux } = await replayTrace(machine(arch, roomy), `${folder}${name}.perf-script.txt.gz`, {
+    const { linux } = await replayFile(machine(arch, roomy), `${folder}${name}.perf-script.txt.gz`, {
       vmpte: `${folder}${name}.vmpte.txt`,
     });
     expect(linux!.differences).toEqual([]);

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import { digestTables } from "@kpkeys/kernel";
-import { embeddedTrace, replayTrace } from "@kpkeys/workloads";
-import type { ReplayOptions } from "@kpkeys/workloads";
+import { embeddedTrace, replayFile } from "@kpkeys/workloads/node";
+import type { ReplayFileOptions } from "@kpkeys/workloads/node";
 import { describe, expect, it } from "vitest";
 import { ARCHES, hardened } from "./machines.js";
 
@@ -21,9 +21,9 @@ function file(...text: string[]): string {
 }
 
 /** What a replay was, but for its times, and the tables that it left behind. */
-async function replay(arch: string, path: string, options: ReplayOptions = {}) {
+async function replay(arch: string, path: string, options: ReplayFileOptions = {}) {
   const booted = hardened(arch, {}, roomy);
-  const { seconds, trace, ...rest } = await replayTrace(booted, path, options);
+  const { seconds, trace, ...rest } = await replayFile(booted, path, options);
   expect(seconds).toBeGreaterThan(0);
   const { events, processes, until, sample } = trace;
   return { events, processes, until, sample, ...rest, tables: digestTables(booted.memory, booted.scan()) };
@@ -76,7 +76,7 @@ describe("a sample of programs", () => {
   it.skipIf(!existsSync(path))("holds each of its programs whole: Linux had as many page tables", async () => {
     for (const seed of [1, 2]) {
       const booted = hardened("x86-pks", {}, roomy);
-      const result = await replayTrace(booted, path, { vmpte, sample: { every: 6, seed } });
+      const result = await replayFile(booted, path, { vmpte, sample: { every: 6, seed } });
       const { met, taken } = result.trace.sample!;
       expect(met).toBe(116);
       expect(taken).toBeGreaterThan(6);
@@ -92,7 +92,7 @@ describe("a sample of programs", () => {
     for (const seed of [0, 1, 2, 3, 4, 5]) {
       const sample = { every: 2, seed };
       const { vmpte } = embeddedTrace;
-      const result = await replayTrace(hardened("arm64-poe", {}, roomy), embeddedTrace.trace, { vmpte, sample });
+      const result = await replayFile(hardened("arm64-poe", {}, roomy), embeddedTrace.trace, { vmpte, sample });
       expect(result.linux).toMatchObject({ differences: [], equal: result.linux!.processes });
       taken.add(result.trace.sample!.taken);
     }

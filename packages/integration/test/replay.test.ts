@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { coverageOf, digestTables } from "@kpkeys/kernel";
 import { attack } from "@kpkeys/kunit-suite";
-import { embeddedTrace, replayTrace } from "@kpkeys/workloads";
+import { embeddedTrace, replayFile } from "@kpkeys/workloads/node";
 import { describe, expect, it } from "vitest";
 import { ARCHES, hardened, machine } from "./machines.js";
 
@@ -27,7 +27,7 @@ const fault = (at: number, code = 6): string =>
 
 describe.each(ARCHES)("a replay on %s", (arch) => {
   it("gives each process of the embedded trace as many page tables as Linux did", async () => {
-    const { trace, linux, unexplainedFaults } = await replayTrace(hardened(arch, {}, roomy), embeddedTrace.trace, {
+    const { trace, linux, unexplainedFaults } = await replayFile(hardened(arch, {}, roomy), embeddedTrace.trace, {
       vmpte: embeddedTrace.vmpte,
     });
     expect(trace).toMatchObject({ name: "gcc-hello", events: 4264, processes: 5, unused: {} });
@@ -39,7 +39,7 @@ describe.each(ARCHES)("a replay on %s", (arch) => {
     const digests = [];
     for (const options of [{}, { vmpte: embeddedTrace.vmpte }]) {
       const booted = hardened(arch, {}, roomy);
-      const { counters } = await replayTrace(booted, embeddedTrace.trace, options);
+      const { counters } = await replayFile(booted, embeddedTrace.trace, options);
       digests.push([digestTables(booted.memory, booted.scan()), counters]);
     }
     expect(digests[0]).toEqual(digests[1]);
@@ -49,7 +49,7 @@ describe.each(ARCHES)("a replay on %s", (arch) => {
     const ends = [];
     for (const batching of [false, true]) {
       const booted = hardened(arch, { batching }, roomy);
-      const { counters } = await replayTrace(booted, embeddedTrace.trace);
+      const { counters } = await replayFile(booted, embeddedTrace.trace);
       const tables = booted.scan();
       expect(coverageOf(booted, tables).gaps).toEqual([]);
       ends.push({ digest: digestTables(booted.memory, tables), counters });
@@ -62,10 +62,10 @@ describe.each(ARCHES)("a replay on %s", (arch) => {
   });
 
   it("is looked at in its fuller moments, which leaves no trace in its counts", async () => {
-    const plain = await replayTrace(hardened(arch, {}, roomy), embeddedTrace.trace);
+    const plain = await replayFile(hardened(arch, {}, roomy), embeddedTrace.trace);
     const booted = hardened(arch, {}, roomy);
     const seen: number[] = [];
-    const looked = await replayTrace(booted, embeddedTrace.trace, {
+    const looked = await replayFile(booted, embeddedTrace.trace, {
       onFuller() {
         const tables = booted.scan();
         expect(coverageOf(booted, tables).gaps).toEqual([]);
@@ -80,7 +80,7 @@ describe.each(ARCHES)("a replay on %s", (arch) => {
 
   it("counts a fault on a page that the model has mapped, and one that nothing explains", async () => {
     const at = 0x7f0000000000;
-    const { alreadyMapped, unexplainedFaults, inferredMappings } = await replayTrace(
+    const { alreadyMapped, unexplainedFaults, inferredMappings } = await replayFile(
       machine(arch),
       trace(...mmap(0x2000, at), fault(at), fault(at), fault(at + 0x2000), fault(at + 0x1000, 0x14)),
     );
@@ -95,7 +95,7 @@ describe.each(ARCHES)("a replay on %s", (arch) => {
     const at = 0x7f0000000000;
     const faults = Array.from({ length: 40000 }, (_, i) => fault(at + i * 4096));
     const path = trace(...mmap(40000 * 4096, at), ...faults);
-    await expect(replayTrace(machine(arch), path)).rejects.toMatchObject({
+    await expect(replayFile(machine(arch), path)).rejects.toMatchObject({
       code: "ERR_OUT_OF_MEMORY",
       message: expect.stringMatching(
         /made\.perf-script\.txt:\d+: no page left for .*; expected a machine with more memory/,

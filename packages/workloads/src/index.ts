@@ -1,5 +1,5 @@
 /**
- * Recordings and micro-benchmarks as operations of the model kernel.
+ * Recordings and micro-benchmarks as operations of the model kernel. It has no Node.js built-in: files are in the entry `node`.
  *
  * @packageDocumentation
  */
@@ -8,23 +8,20 @@ export { NO_WORK } from "./micro/benchmark.js";
 export { MICROMM } from "./micro/micromm.js";
 export { TEST_VMALLOC } from "./micro/vmalloc.js";
 export { createExposureProbe, type Exposure, type ExposureProbe, type OpenedBy } from "./exposure/probe.js";
-export { embeddedTrace } from "./package-files.js";
 export { argPage, argSigned, argUnsigned, EventKind, type EventName, isErrno, TraceEvent } from "./reader/event.js";
 export { eventNames, tracepointNames } from "./reader/formats.js";
 export { CUT_LINE, FAULT_WITHOUT_ADDRESS, type KindCounts, type LineCounts } from "./reader/ledger.js";
 export { createLineBlocks, type LineBlocks, LONGEST_LINE } from "./reader/lines.js";
-export { readTraceAhead } from "./reader/read-ahead.js";
-export { readTrace } from "./reader/read-trace.js";
+export { type InputBytes, type InputText, openText } from "./reader/input-text.js";
+export { type Recording, recordingOf } from "./reader/recording.js";
 export { type TraceForm } from "./reader/text-form.js";
-export { readSmallText } from "./reader/small-text.js";
-export { openTrace, type TraceFile } from "./reader/trace-file.js";
 export {
   createTraceReader,
   type ReadTraceOptions,
   type TraceReader,
   type TraceSummary,
 } from "./reader/trace-reader.js";
-export { readVmpte, type VmpteRecord } from "./reader/vmpte.js";
+export { parseVmpte, type VmpteRecord } from "./reader/vmpte.js";
 export type { Agreement, Difference } from "./replay/agreement.js";
 export { SAMPLE_EVENTS } from "./replay/check.js";
 export type { CheckMode, CheckResult, FoundGap } from "./replay/check.js";

@@ -1,19 +1,14 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { KpkeysError } from "@kpkeys/core";
-import {
-  BATCHES,
-  type ReaderData,
-  type ReaderMessage,
-  type ReadOrder,
-  STOPPED,
-  TAKEN,
-} from "./reader/ahead-protocol.js";
-import { EventBatch } from "./reader/event-batch.js";
-import { readInBlocks } from "./reader/read-trace.js";
+import { BATCHES, type ReaderData, type ReaderMessage, type ReadOrder, STOPPED, TAKEN } from "./node/ahead-protocol.js";
+import { EventBatch } from "./node/event-batch.js";
+import { openTrace } from "./node/trace-file.js";
+import { readText } from "./reader/recording.js";
+import { TRACE_TEXT } from "./reader/text-kind.js";
 
 // A thread that reads recordings for another one, one after the other.
 
-/** How much is unpacked at once, in bytes: little, for nothing else here is garbage. */
+/** How much is unpacked at once, in bytes: small blocks are collected sooner (docs/performance.md, "Memory"). */
 const BLOCK = 32 << 10;
 
 /** After how many blocks (one or a few MiB of text) without a full batch what there is of one is sent, so that the other thread can end a stretch without events. */
@@ -54,9 +49,8 @@ async function read(path: string): Promise<void> {
   }
 
   next();
-  const summary = await readInBlocks(
-    BLOCK,
-    path,
+  const summary = await readText(
+    await openTrace(path, TRACE_TEXT, BLOCK),
     (event) => {
       if (!batch.fits(event) || batch.count === first) send();
       batch.add(event);

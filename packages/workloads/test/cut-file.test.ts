@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { constants, gunzipSync, gzipSync } from "node:zlib";
 import { expect, it } from "vitest";
-import { openTrace } from "../src/reader/trace-file.js";
+import { openTrace } from "../src/node/trace-file.js";
 
 it("a gzip file that is cut gives all text before the cut, to a slow reader too", async () => {
   const lines = Array.from({ length: 100_000 }, (_, i) => `sh ${i} [000] ${i}.000000: brk: 0x${i.toString(16)}`);

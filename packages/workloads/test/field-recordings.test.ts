@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { readTrace, type TraceSummary } from "../src/index.js";
+import { type TraceSummary } from "../src/index.js";
+import { readTrace } from "../src/node/index.js";
 import { readText } from "./perf-script-oracle.js";
 
 const folder = mkdtempSync(join(tmpdir(), "kpkeys-field-"));

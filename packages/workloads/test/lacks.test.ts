@@ -1,9 +1,7 @@
 import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { expect, describe, test } from "vitest";
-import { embeddedTrace } from "../src/package-files.js";
-import { readTrace } from "../src/reader/read-trace.js";
-import { replayTrace } from "../src/replay/replay.js";
+import { embeddedTrace, readTrace, replayFile } from "../src/node/index.js";
 import { lacksOf } from "../src/replay/lacks.js";
 import type { Evidence, LackKind } from "../src/replay/lacks.js";
 import { AREA, call, exec, exit, fault, file, fork, machine, mmap, PAGE, recording, replay } from "./support.js";
@@ -137,7 +135,7 @@ describe("lines are those of events, comments, blank ones and the unused", () =>
       [3, 0, 1, 1],
     ],
   ])("of %s", async (_, name, text, counts) => {
-    const { trace } = await replayTrace(machine(), file(name, text));
+    const { trace } = await replayFile(machine(), file(name, text));
     const unused = Object.values(trace.unused).reduce((sum, lines) => sum + lines, 0);
     expect([trace.eventLines, trace.comments, trace.blanks, unused]).toEqual(counts);
     expect(trace.eventLines + trace.comments + trace.blanks + unused).toBe(trace.lines);

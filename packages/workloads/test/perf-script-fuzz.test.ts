@@ -2,7 +2,7 @@ import { KpkeysError } from "@kpkeys/core";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { runs } from "../../../vitest.runs.js";
-import { embeddedTrace } from "../src/index.js";
+import { embeddedTrace } from "../src/node/index.js";
 import { readText, testdata, unpack } from "./perf-script-oracle.js";
 import { processorSeconds } from "./support.js";
 

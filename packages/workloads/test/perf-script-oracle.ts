@@ -2,14 +2,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import { expect } from "vitest";
-import {
-  createTraceReader,
-  EventKind,
-  eventNames,
-  readTrace,
-  type TraceEvent,
-  type TraceSummary,
-} from "../src/index.js";
+import { createTraceReader, EventKind, eventNames, type TraceEvent, type TraceSummary } from "../src/index.js";
+import { readTrace } from "../src/node/index.js";
 
 /** An event as plain values: what the oracle finds in a line, and what the reader delivered. */
 export interface PlainEvent {

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { runs } from "../../../vitest.runs.js";
-import { embeddedTrace } from "../src/index.js";
+import { embeddedTrace } from "../src/node/index.js";
 import { type PlainEvent, readText, testdata, unpack } from "./perf-script-oracle.js";
 
 const bytes = (text: string): number => Buffer.byteLength(text);

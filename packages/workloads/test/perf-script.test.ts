@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { embeddedTrace, EventKind, eventNames, readTrace } from "../src/index.js";
+import { EventKind, eventNames } from "../src/index.js";
+import { embeddedTrace, readTrace } from "../src/node/index.js";
 import { agreesWithOracle, countNames, readText, testdata, unpack } from "./perf-script-oracle.js";
 
 describe("perf script text", () => {

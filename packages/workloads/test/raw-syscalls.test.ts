@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { embeddedTrace } from "../src/index.js";
+import { embeddedTrace } from "../src/node/index.js";
 import { type Abi, SYSCALL_NUMBERS } from "../src/reader/syscall-numbers.js";
 import { type PlainEvent, readText, unpack } from "./perf-script-oracle.js";
 

@@ -4,13 +4,13 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { beforeAll, describe, expect, it } from "vitest";
-import type * as Workloads from "../src/index.js";
-import { EventBatch } from "../src/reader/event-batch.js";
+import type * as Workloads from "../src/node/index.js";
+import { EventBatch } from "../src/node/event-batch.js";
 import { TraceEvent } from "../src/reader/event.js";
-import { embeddedTrace, readTrace } from "../src/index.js";
+import { embeddedTrace, readTrace } from "../src/node/index.js";
 import type { ReadTraceOptions } from "../src/index.js";
 
-const BUILT = new URL("../dist/index.js", import.meta.url);
+const BUILT = new URL("../dist/node/index.js", import.meta.url);
 const folder = mkdtempSync(join(tmpdir(), "read-ahead-"));
 
 let readTraceAhead: typeof Workloads.readTraceAhead;

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { embeddedTrace, readVmpte } from "../src/index.js";
+import { embeddedTrace, readVmpte } from "../src/node/index.js";
 import { sharedTrace } from "./perf-script-oracle.js";
 
 const folder = mkdtempSync(join(tmpdir(), "kpkeys-vmpte-"));

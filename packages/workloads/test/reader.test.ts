@@ -14,7 +14,8 @@ import { basename, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { KpkeysError } from "@kpkeys/core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { embeddedTrace, readTrace, type TraceSummary } from "../src/index.js";
+import { type TraceSummary } from "../src/index.js";
+import { embeddedTrace, readTrace } from "../src/node/index.js";
 import { plain, type PlainEvent, unpack } from "./perf-script-oracle.js";
 
 const folder = mkdtempSync(join(tmpdir(), "kpkeys-reader-"));

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, describe, expect, it } from "vitest";
-import { readSmallText, readVmpte } from "../src/index.js";
+import { readSmallText, readVmpte } from "../src/node/index.js";
 
 const folder = mkdtempSync(join(tmpdir(), "kpkeys-small-"));
 afterAll(() => {

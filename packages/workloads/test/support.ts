@@ -5,8 +5,9 @@ import { createPluginRegistry } from "@kpkeys/core";
 import { buildMachine, DEFAULT_SPEC } from "@kpkeys/kernel";
 import type { Machine } from "@kpkeys/kernel";
 import { oddArch } from "../../../examples/odd-arch/src/index.js";
-import { replayTrace } from "../src/replay/replay.js";
-import type { ReplayOptions, ReplayResult } from "../src/replay/replay.js";
+import { replayFile } from "../src/node/index.js";
+import type { ReplayFileOptions } from "../src/node/index.js";
+import type { ReplayResult } from "../src/index.js";
 
 /** Bytes of a page of the example architecture. */
 export const PAGE = 0x4000;
@@ -88,10 +89,10 @@ export function recording(...lines: readonly Line[]): string {
 /** Replays a recording, on a small machine of the example architecture if none is given. */
 export function replay(
   lines: readonly Line[],
-  options: ReplayOptions = {},
+  options: ReplayFileOptions = {},
   on: Machine = machine(),
 ): Promise<ReplayResult> {
-  return replayTrace(on, recording(...lines), options);
+  return replayFile(on, recording(...lines), options);
 }
 
 /** Replays a recording with an account of Linux: pid and the table pages of each process. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { eventNames, readTrace } from "../src/index.js";
+import { eventNames } from "../src/index.js";
+import { readTrace } from "../src/node/index.js";
 import { type PlainEvent, readText, testdata, unpack } from "./perf-script-oracle.js";
 
 const text = (name: string): string => Buffer.from(unpack(testdata(name))).toString();

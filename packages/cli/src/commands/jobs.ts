@@ -67,7 +67,7 @@ async function configured(
 }
 
 async function linesOf(path: string): Promise<string[]> {
-  const { readSmallText } = await import("@kpkeys/workloads");
+  const { readSmallText } = await import("@kpkeys/workloads/node");
   return readSmallText(path, "a kernel's .config, plain or gzip").split("\n");
 }
 

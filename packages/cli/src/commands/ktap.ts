@@ -1,7 +1,8 @@
 import { KpkeysError } from "@kpkeys/core";
 import { createKtapReader } from "@kpkeys/kunit-suite";
 import type { KtapDocument } from "@kpkeys/kunit-suite";
-import { createLineBlocks, openTrace } from "@kpkeys/workloads";
+import { createLineBlocks } from "@kpkeys/workloads";
+import { openTrace } from "@kpkeys/workloads/node";
 import { EXIT } from "../errors.js";
 import type { CommonFlags } from "../options.js";
 import { isGoodKtap, ktapReportOf, ktapTextOf } from "../report/ktap.js";

@@ -1,5 +1,5 @@
 import { KpkeysError } from "@kpkeys/core";
-import { embeddedTrace } from "@kpkeys/workloads";
+import { embeddedTrace } from "@kpkeys/workloads/node";
 import type { LackKind } from "@kpkeys/workloads";
 import { benchmarkCounts, costFileOf, evaluate, missedGoals, overheadReportOf } from "@kpkeys/workloads/cost/fitting";
 import type { BenchmarkRun } from "@kpkeys/workloads/cost/fitting";

@@ -1,4 +1,4 @@
-import { embeddedTrace } from "@kpkeys/workloads";
+import { embeddedTrace } from "@kpkeys/workloads/node";
 import type { Check } from "../job.js";
 import { reportReplay } from "./replay.js";
 import type { ReplayFlags } from "../replay-flags.js";

@@ -39,7 +39,7 @@ export async function readCosts(path: string | undefined, arches: readonly strin
 }
 
 async function parse(path: string): Promise<unknown> {
-  const { readSmallText } = await import("@kpkeys/workloads");
+  const { readSmallText } = await import("@kpkeys/workloads/node");
   const text = readSmallText(path, "a file of unit costs");
   try {
     return JSON.parse(text);

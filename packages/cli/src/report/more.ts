@@ -1,6 +1,6 @@
 import { statSync } from "node:fs";
 import { relative } from "node:path";
-import { embeddedTrace } from "@kpkeys/workloads";
+import { embeddedTrace } from "@kpkeys/workloads/node";
 import type { ReplayFlags } from "../replay-flags.js";
 import { bytesText, DEFAULTS } from "../options.js";
 import type { CommonFlags } from "../options.js";

@@ -13,7 +13,7 @@ import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { embeddedTrace } from "@kpkeys/workloads";
+import { embeddedTrace } from "@kpkeys/workloads/node";
 import { afterAll, describe, expect, test } from "vitest";
 import { BIN, kpkeys } from "./kpkeys.js";
 

@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { embeddedTrace } from "@kpkeys/workloads";
+import { embeddedTrace } from "@kpkeys/workloads/node";
 import { afterAll, describe, expect, test } from "vitest";
 import type { CostFile, RunReport } from "../../src/index.js";
 import { jsonOf, kpkeys } from "./kpkeys.js";

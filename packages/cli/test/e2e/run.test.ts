@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
-import { embeddedTrace } from "@kpkeys/workloads";
+import { embeddedTrace } from "@kpkeys/workloads/node";
 import { describe, expect, test } from "vitest";
 import { machinesOf, packetsOf } from "../perfetto.js";
 import { kpkeys } from "./kpkeys.js";

@@ -3,7 +3,7 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFile
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { embeddedTrace } from "@kpkeys/workloads";
+import { embeddedTrace } from "@kpkeys/workloads/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { commandNames, examplesIn } from "../e2e/help.js";
 import { BIN, kpkeys } from "../e2e/kpkeys.js";

@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { embeddedTrace } from "@kpkeys/workloads";
+import { embeddedTrace } from "@kpkeys/workloads/node";
 import { afterAll, describe, expect, test } from "vitest";
 import { BIN, kpkeys } from "../e2e/kpkeys.js";
 

@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { embeddedTrace } from "@kpkeys/workloads";
+import { embeddedTrace } from "@kpkeys/workloads/node";
 import { describe, expect, test } from "vitest";
 import type { RunReport } from "../../src/index.js";
 import { kpkeys } from "../e2e/kpkeys.js";

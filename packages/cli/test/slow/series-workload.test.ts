@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Vmalloc } from "@kpkeys/core/contracts";
 import { digestTables } from "@kpkeys/kernel";
-import { embeddedTrace, replayTrace } from "@kpkeys/workloads";
+import { embeddedTrace, replayFile } from "@kpkeys/workloads/node";
 import { describe, expect, test } from "vitest";
 import { BUNDLED, idsOf } from "../../src/plugins/registry.js";
 import { SERIES } from "@kpkeys/scenarios";
@@ -24,7 +24,7 @@ describe.each(arches)("on %s", (arch) => {
       const machine = await bootSeries(arch, series, "batched");
       // Kernel tables made after boot: what every system has before its first process.
       machine.get(Vmalloc).alloc(4);
-      const { check, trace } = await replayTrace(machine, LUA_BUILD, { check: "sampled" });
+      const { check, trace } = await replayFile(machine, LUA_BUILD, { check: "sampled" });
       expect(trace.events).toBe(176_996);
       expect(check!.scans).toBeGreaterThan(200);
       expectDocumented(series, check!, true);
@@ -33,7 +33,7 @@ describe.each(arches)("on %s", (arch) => {
 
   test.each(["v3", "next"] as const)("in %s each look after each event of gcc sees the same gaps", async (series) => {
     const machine = await bootSeries(arch, series, "batched");
-    const { check, trace } = await replayTrace(machine, embeddedTrace.trace, { check: "step" });
+    const { check, trace } = await replayFile(machine, embeddedTrace.trace, { check: "step" });
     expect(check!.scans).toBe(trace.events + 2);
     expectDocumented(series, check!, false);
   });
@@ -42,7 +42,7 @@ describe.each(arches)("on %s", (arch) => {
     const ends = [];
     for (const policy of ["naive", "batched"] as const) {
       const machine = await bootSeries(arch, series, policy);
-      await replayTrace(machine, embeddedTrace.trace);
+      await replayFile(machine, embeddedTrace.trace);
       ends.push(digestTables(machine.memory, machine.scan()));
     }
     expect(ends[1]).toBe(ends[0]);
@@ -53,7 +53,7 @@ describe.each(arches)("on %s", (arch) => {
     for (const series of different) {
       // The keys of the image's mapping are attributes of its own, and v6's IRQ stacks are mapped: both are to be the same.
       const machine = await bootSeries(arch, series, "batched", { staticAliases: "linear" }, { irqStacks: "linear" });
-      await replayTrace(machine, embeddedTrace.trace);
+      await replayFile(machine, embeddedTrace.trace);
       digests.set(series, machine.digestTranslations());
     }
     expect(new Set(digests.values()).size, JSON.stringify([...digests])).toBe(1);

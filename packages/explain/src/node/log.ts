@@ -1,4 +1,5 @@
-import { createLineBlocks, openTrace } from "@kpkeys/workloads";
+import { createLineBlocks } from "@kpkeys/workloads";
+import { openTrace } from "@kpkeys/workloads/node";
 import type { Explainer } from "../explanation/explainer.js";
 import { OopsReader } from "../explanation/oops.js";
 import type { OopsReport } from "../explanation/oops.js";

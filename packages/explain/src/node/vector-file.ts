@@ -1,7 +1,8 @@
 import { isUtf8 } from "node:buffer";
 import { KpkeysError } from "@kpkeys/core";
 import type { Vector } from "@kpkeys/core/contracts";
-import { createLineBlocks, LONGEST_LINE, openTrace } from "@kpkeys/workloads";
+import { createLineBlocks, LONGEST_LINE } from "@kpkeys/workloads";
+import { openTrace } from "@kpkeys/workloads/node";
 import { parseVector } from "../vectors/json.js";
 
 const TEXT = "architectural vectors as JSON Lines, plain or gzip";

@@ -5,7 +5,7 @@ import type { Machine, MachineSpec } from "@kpkeys/kernel";
 import { attack, runSuites } from "@kpkeys/kunit-suite";
 import { defineConformance } from "@kpkeys/kunit-suite/vitest";
 import { pgtablesHardening } from "@kpkeys/pgtables-hardening";
-import { embeddedTrace, replayTrace } from "@kpkeys/workloads";
+import { embeddedTrace, replayFile } from "@kpkeys/workloads/node";
 import { describe, expect, test } from "vitest";
 import { GEOMETRY_CASES } from "../geometries.js";
 import type { GeometryCase } from "../geometries.js";
@@ -49,7 +49,7 @@ test.each(GEOMETRY_CASES.filter(({ geometry }) => geometry.pageShift === 12 && g
   "$name: a replay has as many page tables as Linux counted, whatever the number of levels",
   async (geometryCase) => {
     const machine = hardened(geometryCase, { memory: [{ bytes: GiB }] });
-    const { linux, unexplainedFaults } = await replayTrace(machine, embeddedTrace.trace, {
+    const { linux, unexplainedFaults } = await replayFile(machine, embeddedTrace.trace, {
       vmpte: embeddedTrace.vmpte,
     });
     expect(linux).toEqual({ processes: 5, equal: 5, differences: [] });

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { replayTrace } from "@kpkeys/workloads";
+import { replayFile } from "@kpkeys/workloads/node";
 import { describe, expect, it } from "vitest";
 import { ARCHES, machine } from "../machines.js";
 
@@ -12,7 +12,7 @@ describe.each(ARCHES)("a replay on %s", (arch) => {
   it.skipIf(!existsSync(shared("lua-build.perf-script.txt.gz")))(
     "agrees with Linux on at least 99 % of a build's processes",
     async () => {
-      const { trace, linux } = await replayTrace(machine(arch, roomy), shared("lua-build.perf-script.txt.gz"), {
+      const { trace, linux } = await replayFile(machine(arch, roomy), shared("lua-build.perf-script.txt.gz"), {
         vmpte: shared("lua-build.vmpte.txt"),
       });
       expect(trace.events).toBe(176996);

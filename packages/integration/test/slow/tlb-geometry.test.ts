@@ -1,6 +1,6 @@
 import type { PluginOptions } from "@kpkeys/core/contracts";
 import { digestTables } from "@kpkeys/kernel";
-import { embeddedTrace, replayTrace } from "@kpkeys/workloads";
+import { embeddedTrace, replayFile } from "@kpkeys/workloads/node";
 import { describe, expect, it } from "vitest";
 import { ARCHES, hardened, staleOn } from "../machines.js";
 
@@ -28,7 +28,7 @@ describe.each(ARCHES)("the TLB's geometry on %s", (arch) => {
         expect(machine.cpus.all.map(staleOn)).toEqual([[], []]);
       };
       audit();
-      const { counters } = await replayTrace(machine, embeddedTrace.trace, { onFuller: audit });
+      const { counters } = await replayFile(machine, embeddedTrace.trace, { onFuller: audit });
       audit();
       expect(audits).toBeGreaterThan(2);
       const ofCpus = machine.cpus.all.map((cpu) => ({ ...cpu.counters, walks: 0 }));

@@ -8,8 +8,7 @@ import type { ScanParts, TablePlace } from "./table-scan.js";
 interface WatchedTable {
   /** Its place, and the addresses that it translates. */
   place: TablePlace;
-  /** Its content when it was last read, for comparing and for reading. */
-  readonly bytes: Uint8Array;
+  /** Its content when it was last read. */
   readonly words: Int32Array;
   /** The tables that it points to. */
   children: readonly TablePlace[];
@@ -28,7 +27,6 @@ export class TableWatch {
   /** How many table pages a mapping lets be written without the key. */
   open = 0;
   private readonly pageBytes: number;
-  private readonly content: Buffer;
   /** Open leaves by page of RAM: their number, and a sum over their virtual pages that tells one set of them from another. */
   private readonly openLeaves: Int32Array;
   private readonly openPlaces: Int32Array;
@@ -47,9 +45,8 @@ export class TableWatch {
     private readonly closes: number | undefined,
   ) {
     const { memory, format } = parts;
-    const { words, firstPfn, endPfn } = memory;
+    const { firstPfn, endPfn } = memory;
     this.pageBytes = 2 ** format.geometry.pageShift;
-    this.content = Buffer.from(words.buffer, words.byteOffset, words.byteLength);
     this.openLeaves = new Int32Array(reserve((endPfn - firstPfn) * 4));
     this.openPlaces = new Int32Array(reserve((endPfn - firstPfn) * 4));
     this.copy = new Int32Array(this.pageBytes / 4);
@@ -96,8 +93,7 @@ export class TableWatch {
   }
 
   private begin(place: TablePlace): WatchedTable {
-    const words = new Int32Array(this.pageBytes / 4);
-    const table = { place, words, bytes: new Uint8Array(words.buffer), children: [], found: 0 };
+    const table = { place, words: new Int32Array(this.pageBytes / 4), children: [], found: 0 };
     this.watched.set(place.pfn, table);
     return table;
   }
@@ -110,9 +106,11 @@ export class TableWatch {
     this.findChildren(table);
   }
 
-  private isUnchanged({ bytes }: WatchedTable, offset: number): boolean {
-    const { pageBytes } = this;
-    return offset >= 0 && this.content.compare(bytes, 0, pageBytes, 4 * offset, 4 * offset + pageBytes) === 0;
+  private isUnchanged({ words }: WatchedTable, offset: number): boolean {
+    const content = this.parts.memory.words;
+    if (offset < 0) return false;
+    for (let at = 0; at < words.length; at++) if (content[offset + at] !== words[at]) return false;
+    return true;
   }
 
   /** Reads the entries of a table that have changed. */

@@ -1,4 +1,3 @@
-import { basename } from "node:path";
 import { KpkeysError } from "@kpkeys/core";
 import { type TraceEvent } from "./event.js";
 import {
@@ -209,6 +208,6 @@ export class TraceReader {
 
 /** @returns the file's name without the endings that all traces have */
 function traceName(path: string): string {
-  const name = basename(path);
+  const name = path.split(/[/\\]/).at(-1)!;
   return name.replace(/(\.perf-script)?(\.txt)?(\.gz)?$/, "") || name;
 }

@@ -1,5 +1,4 @@
 import { KpkeysError, quote } from "@kpkeys/core";
-import { readSmallText } from "./small-text.js";
 
 /** What Linux said of a process at its exit: fields of its `/proc/PID/status` and `/proc/PID/stat`. */
 export interface VmpteRecord {
@@ -17,29 +16,31 @@ export interface VmpteRecord {
   readonly minorFaults: number;
 }
 
-const EXPECTED = "`pid ppid name VmPTE VmRSS minor-faults`, sizes in kB";
+/** What a VmPTE file is. */
+export const VMPTE_TEXT = "`pid ppid name VmPTE VmRSS minor-faults`, sizes in kB";
 
 /**
- * Reads a VmPTE file: the account of the kernel that ran a workload while it was recorded.
+ * Reads the text of a VmPTE file: the account of the kernel that ran a workload while it was recorded.
  *
- * @param path - the file
- * @returns a record for each line, in the file's order
- * @throws KpkeysError ERR_VMPTE_LINE, and what {@link readSmallText} throws
+ * @param text - it
+ * @param where - where it comes from, for messages
+ * @returns a record for each line, in their order
+ * @throws KpkeysError ERR_VMPTE_LINE
  */
-export function readVmpte(path: string): VmpteRecord[] {
+export function parseVmpte(text: string, where: string): VmpteRecord[] {
   const records: VmpteRecord[] = [];
-  for (const [index, line] of readSmallText(path, EXPECTED).split("\n").entries()) {
+  for (const [index, line] of text.split("\n").entries()) {
     if (line.trim() === "") continue;
     const record = parseLine(line);
     if (record === undefined) {
       throw new KpkeysError("ERR_VMPTE_LINE", `not the account of a process: ${quote(line)}`, {
-        where: `${path}:${index + 1}`,
-        expected: EXPECTED,
+        where: `${where}:${index + 1}`,
+        expected: VMPTE_TEXT,
       });
     }
     records.push(record);
   }
-  if (records.length === 0) throw new KpkeysError("ERR_VMPTE_LINE", "no line", { where: path, expected: EXPECTED });
+  if (records.length === 0) throw new KpkeysError("ERR_VMPTE_LINE", "no line", { where, expected: VMPTE_TEXT });
   return records;
 }
 

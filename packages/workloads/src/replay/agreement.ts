@@ -1,4 +1,4 @@
-import { readVmpte } from "../reader/vmpte.js";
+import type { VmpteRecord } from "../reader/vmpte.js";
 import type { Program } from "./program.js";
 
 /** A process of which the model and Linux differ. */
@@ -79,22 +79,21 @@ export function unknownStackOf({ stackPage }: Program, { tablePages, pageBytes }
 
 /**
  * Holds the model's processes against the kernel's account.
- * @param path - a VmPTE file
+ * @param account - it
  * @param exits - the model's processes at their exits, by pid; a pid used again has several
  * @param whole - whether the whole trace was replayed; if not, processes without an exit say nothing, nor do pids used again
  * @param lacks - what the trace lacks, which may explain any difference
  * @param pageBytes - bytes of a table page
- * @throws KpkeysError ERR_INPUT_MISSING, ERR_VMPTE_LINE
  */
 export function compareWithLinux(
-  path: string,
+  account: readonly VmpteRecord[],
   exits: ReadonlyMap<number, readonly ExitRecord[]>,
   whole: boolean,
   lacks: readonly string[],
   pageBytes: number,
 ): Agreement {
   const met = new Map<number, number>();
-  const all = readVmpte(path).filter(({ name, pid }) => name !== "perf" || exits.has(pid));
+  const all = account.filter(({ name, pid }) => name !== "perf" || exits.has(pid));
   const times = new Map<number, number>();
   for (const { pid } of all) times.set(pid, (times.get(pid) ?? 0) + 1);
   const records = whole ? all : all.filter(({ pid }) => exits.has(pid) && times.get(pid) === 1);

@@ -31,11 +31,11 @@ export interface Extent {
 }
 
 /**
- * @param path - the trace, for messages
+ * @param where - the trace, for messages
  * @param until - how much; the whole trace if left out
  * @param stop - says when to come to an end all the same
  */
-export function createExtent(path: string, until?: Until, stop?: () => boolean): Extent {
+export function createExtent(where: string, until?: Until, stop?: () => boolean): Extent {
   const most = until !== undefined && "events" in until ? until.events : Infinity;
   const span = until !== undefined && "seconds" in until ? until.seconds * 1e9 : Infinity;
   let first = Number.NaN;
@@ -46,7 +46,7 @@ export function createExtent(path: string, until?: Until, stop?: () => boolean):
   function isLate({ time, line }: TraceEvent): boolean {
     if (Number.isNaN(time)) {
       throw new KpkeysError("ERR_TRACE_TIMES", "an event has no time", {
-        where: `${path}:${line}`,
+        where: `${where}:${line}`,
         expected: "a trace with times, or an end by a number of events",
       });
     }

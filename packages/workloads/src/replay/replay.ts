@@ -1,10 +1,10 @@
 import { KpkeysError } from "@kpkeys/core";
 import type { Machine, MachineCounters } from "@kpkeys/kernel";
 import type { TraceEvent } from "../reader/event.js";
-import { readTraceAhead } from "../reader/read-ahead.js";
-import { readTrace } from "../reader/read-trace.js";
+import type { Recording } from "../reader/recording.js";
 import type { TraceForm } from "../reader/text-form.js";
 import type { TraceSummary } from "../reader/trace-reader.js";
+import type { VmpteRecord } from "../reader/vmpte.js";
 import { compareWithLinux } from "./agreement.js";
 import type { Agreement } from "./agreement.js";
 import { createChecker } from "./check.js";
@@ -22,15 +22,10 @@ import type { FaultCounts } from "./user-faults.js";
 
 /** How a trace is replayed. */
 export interface ReplayOptions {
-  /** A VmPTE file to hold the result against, after the replay. */
-  readonly vmpte?: string;
+  /** What Linux itself said of the same processes, to hold the result against. */
+  readonly vmpte?: readonly VmpteRecord[];
   /** How often the page tables are looked at meanwhile; `off` if left out. */
   readonly check?: CheckMode;
-  /**
-   * Whether the trace is read in a thread of its own, for a computer with a processor to spare; not so if left out, or if only a part of
-   * the trace is replayed.
-   */
-  readonly ahead?: boolean;
   /** How much of the trace is replayed; all of it if left out. */
   readonly until?: Until;
   /** Which share of its programs is replayed; all if left out. */
@@ -104,7 +99,7 @@ export interface ReplayResult extends Readonly<FaultCounts> {
   readonly counters: MachineCounters;
   /** Wall time, reading included. */
   readonly seconds: number;
-  /** Agreement with Linux; `null` without a VmPTE file. */
+  /** Agreement with Linux; `null` without its account. */
   readonly linux: Agreement | null;
   /** What was seen of the page tables meanwhile; `null` with `check` off. */
   readonly check: CheckResult | null;
@@ -114,13 +109,17 @@ export interface ReplayResult extends Readonly<FaultCounts> {
  * Replays a recorded workload: each event becomes the operation of the model kernel that it tells of.
  *
  * @param machine - a booted machine; the processes of the trace that do not end stay in it
- * @param path - the recording, as {@link readTrace} takes it
+ * @param recording - it
  * @param options - how
  * @returns what it was
- * @throws KpkeysError ERR_INPUT_MISSING, ERR_INPUT_KIND, ERR_INPUT_TRUNCATED, ERR_TRACE_EMPTY, ERR_TRACE_LINE,
- *   ERR_VMPTE_LINE; ERR_OUT_OF_MEMORY with the trace's line; ERR_KERNEL_FAULT when the kernel itself faults
+ * @throws KpkeysError ERR_INPUT_MISSING, ERR_INPUT_KIND, ERR_INPUT_TRUNCATED, ERR_TRACE_EMPTY, ERR_TRACE_LINE;
+ *   ERR_OUT_OF_MEMORY with the trace's line; ERR_KERNEL_FAULT when the kernel itself faults
  */
-export async function replayTrace(machine: Machine, path: string, options: ReplayOptions = {}): Promise<ReplayResult> {
+export async function replayTrace(
+  machine: Machine,
+  recording: Recording,
+  options: ReplayOptions = {},
+): Promise<ReplayResult> {
   const { check = "off", vmpte, until, stop, before, onFuller } = options;
   const fuller = onFuller && new FullerMoments(machine, onFuller);
   const operations = new Operations(machine, (thread) => {
@@ -129,7 +128,7 @@ export async function replayTrace(machine: Machine, path: string, options: Repla
   });
   const countersBefore = machine.counters();
   const checker = check === "off" ? undefined : createChecker(machine, check);
-  const extent = createExtent(path, until, stop);
+  const extent = createExtent(recording.where, until, stop);
   const replay = observed(operations, checker, before);
   const sample = options.sample && new Sample(options.sample, replay);
 
@@ -140,7 +139,7 @@ export async function replayTrace(machine: Machine, path: string, options: Repla
       : (event: TraceEvent): void => {
           sample.push(event);
         };
-  const summary = await read(path, options, operations, extent, sink);
+  const summary = await read(recording, options, operations, extent, sink);
   const checked = checker?.finish() ?? null;
   const seconds = (performance.now() - start) / 1000 - (fuller?.seconds ?? 0);
 
@@ -178,8 +177,8 @@ function observed(
 
 /** Reads as much of the trace as its extent takes. */
 async function read(
-  path: string,
-  { until, stop, ahead, onProgress }: ReplayOptions,
+  recording: Recording,
+  { until, stop, onProgress }: ReplayOptions,
   operations: Operations,
   extent: Extent,
   sink: (event: TraceEvent) => void,
@@ -194,14 +193,13 @@ async function read(
     },
     ...(mayEnd && { enough: () => extent.enough() }),
   };
-  const reader = ahead === true && until === undefined ? readTraceAhead : readTrace;
   const take = (event: TraceEvent): void => {
     if (extent.takes(event)) sink(event);
   };
   try {
-    return await reader(path, take, reading);
+    return await recording.read(take, reading);
   } catch (error) {
-    throw error instanceof KpkeysError ? atLine(`${path}:${operations.line}`, error) : error;
+    throw error instanceof KpkeysError ? atLine(`${recording.where}:${operations.line}`, error) : error;
   }
 }
 
@@ -255,14 +253,14 @@ function limitsOf({ syscalls }: Operations, { kinds }: TraceSummary): string[] {
 
 /** A difference from Linux comes first of all from what the recording lacks. */
 function agreementOf(
-  vmpte: string,
+  account: readonly VmpteRecord[],
   { exits, pageBytes }: Operations,
   { lacks, until, sample }: ReplayResult["trace"],
   stopped: boolean,
 ): Agreement {
   const whole = !stopped && until === null && sample === null;
   const reasons = lacks.filter(({ kind }) => kind !== "switches").map(({ reason }) => reason);
-  return compareWithLinux(vmpte, exits.byPid, whole, reasons, pageBytes);
+  return compareWithLinux(account, exits.byPid, whole, reasons, pageBytes);
 }
 
 /** Adds the line of the trace to what the machine found wrong there; the reader's own errors have it. */

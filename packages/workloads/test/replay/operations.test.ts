@@ -4,7 +4,7 @@ import { buildMachine, DEFAULT_SPEC } from "@kpkeys/kernel";
 import type { Machine } from "@kpkeys/kernel";
 import { describe, expect, test } from "vitest";
 import { oddArch } from "../../../../examples/odd-arch/src/index.js";
-import { replayTrace } from "../../src/replay/replay.js";
+import { replayFile } from "../../src/node/index.js";
 import {
   AREA,
   call,
@@ -363,7 +363,7 @@ describe("threads and processes", () => {
     ];
     const text = events.map(([ids, event], i) => `  prog ${ids} [000] ${i + 1}.000000: ${event}\n`).join("");
     const of = async (lines: string): Promise<number> =>
-      (await replayTrace(machine(), file("ids.perf-script.txt", lines))).trace.processes;
+      (await replayFile(machine(), file("ids.perf-script.txt", lines))).trace.processes;
     expect(await of(text)).toBe(2);
     expect(await of(text.replaceAll("8/8", "7/8"))).toBe(1);
   });
@@ -389,7 +389,7 @@ describe("threads and processes", () => {
       switchTo(0, 7),
       switchTo(7, 99),
     );
-    await replayTrace(on, path, { before: () => current.push(tasks.current.tid) });
+    await replayFile(on, path, { before: () => current.push(tasks.current.tid) });
     current.push(tasks.current.tid);
     // Before each event, and after the last: idle 0, thread 7 is 1, thread 8 is 2.
     expect(current).toEqual([0, 1, 1, 1, 1, 2, 0, 1, 0]);
@@ -408,7 +408,7 @@ describe("threads and processes", () => {
       ([tid, cpu], i) => `  prog ${tid} [00${cpu}] ${i + 1}.000000: ${fault(tid, 0x40_0000)[1]}\n`,
     );
     const cpus: number[] = [];
-    await replayTrace(on, file("cpus.perf-script.txt", text.join("")), { before: () => cpus.push(on.cpus.current.id) });
+    await replayFile(on, file("cpus.perf-script.txt", text.join("")), { before: () => cpus.push(on.cpus.current.id) });
     // Before each event, and after the last.
     expect([...cpus, on.cpus.current.id]).toEqual([0, 0, 1, 1, 0]);
   });

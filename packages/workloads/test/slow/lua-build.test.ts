@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { eventNames, readTrace } from "../../src/index.js";
+import { eventNames } from "../../src/index.js";
+import { readTrace } from "../../src/node/index.js";
 import { agreesWithOracle, countNames, sharedTrace, unpack } from "../perf-script-oracle.js";
 
 describe("perf script text", () => {

@@ -4,13 +4,14 @@ import type { TransformOptions } from "node:stream";
 import { setImmediate } from "node:timers/promises";
 import { createGunzip } from "node:zlib";
 import type { Gunzip, ZlibOptions } from "node:zlib";
+import type { InputText } from "../reader/input-text.js";
+import { refuseBinary, TRACE_TEXT } from "../reader/text-kind.js";
 import { directoryError, inputError } from "./input-error.js";
-import { refuseBinary, TRACE_TEXT } from "./text-kind.js";
 
 /** How much is read before it is said what the file is. */
 const HEAD = 4096;
 /** How much is read of a file at once, and unpacked at once unless somebody wants less. */
-export const BLOCK: number = 256 << 10;
+const BLOCK = 256 << 10;
 
 /** Unpacking may be some blocks ahead of reading, so that the two go on at the same time, and reading the file one ahead of unpacking. */
 const unpacking = (block: number): ZlibOptions & TransformOptions => ({
@@ -19,33 +20,16 @@ const unpacking = (block: number): ZlibOptions & TransformOptions => ({
   writableHighWaterMark: BLOCK,
 });
 
-/** A trace that has been opened. */
-export interface TraceFile {
-  /** The file's size in bytes; 0 for what has none, such as a pipe. */
-  readonly size: number;
-  /** Whether it is gzip. */
-  readonly compressed: boolean;
-  /** @returns how many bytes of the file have been read */
-  consumed(): number;
-  /**
-   * The text, unpacked where need be. To be looped over once: the file is closed when the loop ends, in whatever way. A chunk is
-   * valid until the next is asked for.
-   *
-   * @param reached - says how far its reader has come (`12 lines`), for the message about a file that ends early
-   * @throws KpkeysError ERR_INPUT_KIND, ERR_INPUT_TRUNCATED or ERR_INPUT_MISSING, from within the loop
-   */
-  chunks(reached: () => string): AsyncGenerator<Uint8Array, void, undefined>;
-}
-
 /**
  * Opens a trace or another text of lines, plain or gzip: its first bytes tell which.
  *
  * @param path - the file
  * @param text - what the file should be, for the message that refuses what is no text
  * @param block - bytes that are unpacked at once
+ * @returns the text; its file is closed when the loop over it ends
  * @throws KpkeysError ERR_INPUT_MISSING, or ERR_INPUT_KIND for a directory
  */
-export async function openTrace(path: string, text: string = TRACE_TEXT, block: number = BLOCK): Promise<TraceFile> {
+export async function openTrace(path: string, text: string = TRACE_TEXT, block: number = BLOCK): Promise<InputText> {
   const { handle, size, head } = await openFile(path);
   const compressed = head[0] === 0x1f && head[1] === 0x8b;
   let consumed = 0;
@@ -90,7 +74,7 @@ export async function openTrace(path: string, text: string = TRACE_TEXT, block: 
     }
   }
 
-  return { size, compressed, consumed: () => consumed, chunks };
+  return { where: path, size, compressed, consumed: () => consumed, chunks };
 }
 
 /**

@@ -1,8 +1,8 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { KpkeysError } from "@kpkeys/core";
+import { refuseKind } from "../reader/text-kind.js";
 import { directoryError, inputError } from "./input-error.js";
-import { refuseKind } from "./text-kind.js";
 
 /** No file of costs, figures, processes or config symbols comes near: a kernel's whole `.config` has 300 KiB. */
 const MOST_BYTES = 16 * 2 ** 20;

@@ -1,5 +1,5 @@
 import { type ErrorCode } from "@kpkeys/core";
-import { type TraceSummary } from "./trace-reader.js";
+import { type TraceSummary } from "../reader/trace-reader.js";
 
 /** How many batches may be under way: as far as reading gets ahead. */
 export const BATCHES = 8;

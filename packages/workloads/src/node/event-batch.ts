@@ -1,5 +1,5 @@
-import { type EventKind, type TraceEvent } from "./event.js";
-import { LONGEST_LINE } from "./lines.js";
+import { type EventKind, type TraceEvent } from "../reader/event.js";
+import { LONGEST_LINE } from "../reader/lines.js";
 
 /** How many records a batch has room for. */
 const RECORDS = 4096;

@@ -1,9 +1,9 @@
 import { Worker } from "node:worker_threads";
 import { KpkeysError } from "@kpkeys/core";
 import { BATCHES, type ReaderData, type ReaderMessage, type ReadOrder, STOPPED, TAKEN } from "./ahead-protocol.js";
-import { TraceEvent } from "./event.js";
+import { TraceEvent } from "../reader/event.js";
 import { EventBatch } from "./event-batch.js";
-import { type ReadTraceOptions, type TraceSummary } from "./trace-reader.js";
+import { type ReadTraceOptions, type TraceSummary } from "../reader/trace-reader.js";
 import { READER_THREAD } from "../package-files.js";
 
 /** A thread that reads, and what it shares with this one. */

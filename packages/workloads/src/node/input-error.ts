@@ -1,4 +1,5 @@
 import { KpkeysError } from "@kpkeys/core";
+import { cutGzip, damagedGzip } from "../reader/gzip-errors.js";
 
 /**
  * Puts what Node says of a file that cannot be read into one of the project's errors.
@@ -14,14 +15,8 @@ export function inputError(path: string, error: unknown, reached = ""): unknown 
   const details = { where: path, cause: error };
   const expected = "a file that can be read";
   if (error instanceof KpkeysError) return error;
-  if (code === "Z_BUF_ERROR") {
-    const what = `the gzip data breaks off after ${reached}`;
-    return new KpkeysError("ERR_INPUT_TRUNCATED", what, { ...details, expected: "a gzip file with its end" });
-  }
-  if (code.startsWith("Z_")) {
-    const what = `the gzip data is damaged (${message}) after ${reached}`;
-    return new KpkeysError("ERR_INPUT_KIND", what, { ...details, expected: "plain text or a sound gzip file" });
-  }
+  if (code === "Z_BUF_ERROR") return cutGzip(path, reached, error);
+  if (code.startsWith("Z_")) return damagedGzip(path, message, reached, error);
   if (code === "EISDIR") return directoryError(path);
   if (code === "ENOENT") return new KpkeysError("ERR_INPUT_MISSING", "no such file", { ...details, expected });
   if (/^E[A-Z0-9]+$/.test(code)) {

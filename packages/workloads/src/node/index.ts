@@ -1,0 +1,12 @@
+/**
+ * Recordings in files, read here or in a thread, and the recording that comes with the package. Only for Node.js.
+ *
+ * @packageDocumentation
+ */
+export { readTraceAhead } from "./read-ahead.js";
+export { readTrace } from "./read-trace.js";
+export { replayFile, type ReplayFileOptions } from "./replay-file.js";
+export { readSmallText } from "./small-text.js";
+export { openTrace } from "./trace-file.js";
+export { readVmpte } from "./vmpte-file.js";
+export { embeddedTrace } from "../package-files.js";
