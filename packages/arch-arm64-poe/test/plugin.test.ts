@@ -4,13 +4,14 @@ import {
   ArchTools,
   CpuFactory,
   KpkeysArch,
-  Observer,
+  Observers,
   OK,
   PageTableFormat,
   PgtableArch,
   PkeyRegister,
   Privilege,
 } from "@kpkeys/core/contracts";
+import { ObserverList } from "@kpkeys/core/machine";
 import { describe, expect, test } from "vitest";
 import { arm64Poe } from "../src/index.js";
 import { createMachine, join, UPPER } from "./machine.js";
@@ -42,10 +43,12 @@ describe("the plugin", () => {
     expect(cpu.mmu.enabled).toBe(false);
   });
 
-  test("hands the machine's observer to its CPUs", () => {
+  test("hands the machine's observers to its CPUs", () => {
     const { container } = createMachine();
     const seen: number[] = [];
-    provide(container, Observer, { registerWrite: (cpu) => seen.push(cpu) });
+    const observers = new ObserverList();
+    observers.attach({ registerWrite: (cpu) => seen.push(cpu) });
+    provide(container, Observers, observers);
     resolve(container, CpuFactory).create(3).writePkeyRegister(0, 0x17);
     expect(seen).toEqual([3]);
   });

@@ -94,7 +94,7 @@ export async function runJob(
   const { spec, openedBy } = job;
   const timeline = job.timeline && (await timelineOf(job, job.timeline));
   const probe = openedBy && (await probeOf(openedBy));
-  const tools = probe === undefined ? [] : [probe.plugin];
+  const tools = [timeline, probe].flatMap((tool) => tool?.plugin ?? []);
   const features = [...spec.features, ...tools.map(({ id }) => id)];
   // Loaded together: while files of one are read, those of another are compiled.
   const [{ buildMachine, coverageOf }, plugins, { attack, runSuites }] = await Promise.all([
@@ -102,7 +102,7 @@ export async function runJob(
     loadRegistry(job.plugins, tools),
     import("@kpkeys/kunit-suite"),
   ]);
-  const machine = buildMachine({ ...spec, features }, plugins, timeline?.observer ?? probe?.observer);
+  const machine = buildMachine({ ...spec, features }, plugins);
   probe?.start();
 
   const fullest = watchOf(machine, job, coverageOf, attack);

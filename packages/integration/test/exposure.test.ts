@@ -27,11 +27,7 @@ function seen(
     options: { pgtables: { ...pgtables } },
     kernel,
   };
-  const machine = buildMachine(
-    spec,
-    createPluginRegistry([arm64Poe, x86Pks, pgtablesHardening, probe.plugin]),
-    probe.observer,
-  );
+  const machine = buildMachine(spec, createPluginRegistry([arm64Poe, x86Pks, pgtablesHardening, probe.plugin]));
   // Makes the tables that are missing.
   machine.get(Vmalloc).free(machine.get(Vmalloc).alloc(8));
   probe.start();

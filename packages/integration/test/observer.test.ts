@@ -1,23 +1,32 @@
 import { arm64Poe } from "@kpkeys/arch-arm64-poe";
 import { x86Pks } from "@kpkeys/arch-x86-pks";
-import { createPluginRegistry } from "@kpkeys/core";
-import { AddressSpaces, Kpkeys, LazyMmu, LinearMap, Tasks } from "@kpkeys/core/contracts";
-import type { Observer } from "@kpkeys/core/contracts";
+import { createPluginRegistry, resolve } from "@kpkeys/core";
+import { AddressSpaces, Kpkeys, LazyMmu, LinearMap, Observers, Tasks } from "@kpkeys/core/contracts";
+import type { Observer, Plugin } from "@kpkeys/core/contracts";
 import { buildMachine, coverageOf, DEFAULT_SPEC } from "@kpkeys/kernel";
 import type { Machine, MachineSpec } from "@kpkeys/kernel";
 import { pgtablesHardening } from "@kpkeys/pgtables-hardening";
 import { describe, expect, it } from "vitest";
 import { ARCHES } from "./machines.js";
 
-const registry = createPluginRegistry([arm64Poe, x86Pks, pgtablesHardening]);
-
+/** A machine that is observed from boot on. */
 function observed(arch: string, observer: Observer, spec: Partial<MachineSpec> = {}): Machine {
   const memory = [{ bytes: 128 << 20 }];
-  return buildMachine({ ...DEFAULT_SPEC, memory, arch, features: ["pgtables"], ...spec }, registry, observer);
+  const tool: Plugin = {
+    id: "tool",
+    kind: "feature",
+    description: "observes the machine",
+    contract: 2,
+    setup(container) {
+      resolve(container, Observers).attach(observer);
+    },
+  };
+  const registry = createPluginRegistry([arm64Poe, x86Pks, pgtablesHardening, tool]);
+  return buildMachine({ ...DEFAULT_SPEC, memory, arch, features: ["pgtables", "tool"], ...spec }, registry);
 }
 
 describe.each(ARCHES)("an observer of a machine on %s", (arch) => {
-  it("is told of every table page, from the first one on, until it is freed", () => {
+  it("receives every table page, from the first one on, until it is freed", () => {
     const alive = new Map<number, string>();
     const machine = observed(arch, {
       tablePage(pfn, source, isAlive) {
@@ -31,10 +40,10 @@ describe.each(ARCHES)("an observer of a machine on %s", (arch) => {
       const bySource = Object.fromEntries(
         Object.entries(coverageOf(machine, machine.scan()).bySource).map(([source, { pages }]) => [source, pages]),
       );
-      const told = { static: 0, early: 0, vmemmap: 0, kernel: 0, user: 0, unknown: 0, ...countsOf(alive.values()) };
+      const seen = { static: 0, early: 0, vmemmap: 0, kernel: 0, user: 0, unknown: 0, ...countsOf(alive.values()) };
       // The image's pools may hold pages in reserve, which no root leads to.
-      expect({ ...told, static: 0 }).toEqual({ ...bySource, static: 0 });
-      expect(told.static).toBeGreaterThanOrEqual(bySource["static"]!);
+      expect({ ...seen, static: 0 }).toEqual({ ...bySource, static: 0 });
+      expect(seen.static).toBeGreaterThanOrEqual(bySource["static"]!);
     };
     expectAsScanned();
     const mm = spaces.create();
@@ -43,17 +52,17 @@ describe.each(ARCHES)("an observer of a machine on %s", (arch) => {
     expectAsScanned();
   });
 
-  it("is told of contexts and lazy sections, each entered before it is left, with the register written in between", () => {
-    const told: unknown[] = [];
+  it("receives contexts and lazy MMU sections, each entered before it is left, with the register written in between", () => {
+    const seen: unknown[] = [];
     const machine = observed(arch, {
-      context: (cpu, context) => told.push([cpu, context]),
-      lazyMmu: (cpu, active) => told.push([cpu, active]),
-      registerWrite: () => told.push("register"),
+      context: (cpu, context) => seen.push([cpu, context]),
+      lazyMmu: (cpu, active) => seen.push([cpu, active]),
+      registerWrite: () => seen.push("register"),
     });
-    told.length = 0;
+    seen.length = 0;
     const kpkeys = machine.get(Kpkeys);
     kpkeys.leaveContext(kpkeys.enterContext("PGTABLES"));
-    expect(told.splice(0)).toEqual(["register", [0, "PGTABLES"], "register", [0, undefined]]);
+    expect(seen.splice(0)).toEqual(["register", [0, "PGTABLES"], "register", [0, undefined]]);
 
     const lazy = machine.get(LazyMmu);
     lazy.enable();
@@ -63,13 +72,13 @@ describe.each(ARCHES)("an observer of a machine on %s", (arch) => {
     lazy.resume();
     lazy.disable();
     const section = [[0, true], "register", [0, "PGTABLES"], "register", [0, undefined], [0, false]];
-    expect(told).toEqual([...section, ...section]);
+    expect(seen).toEqual([...section, ...section]);
   });
 
-  it("is told of task switches by the CPU on which they are", () => {
-    const told: number[][] = [];
-    const machine = observed(arch, { taskSwitch: (...what) => told.push(what) }, { cpus: 2 });
-    told.length = 0;
+  it("receives task switches with the CPU on which they are", () => {
+    const seen: number[][] = [];
+    const machine = observed(arch, { taskSwitch: (...what) => seen.push(what) }, { cpus: 2 });
+    seen.length = 0;
     const tasks = machine.get(Tasks);
     const spaces = machine.get(AddressSpaces);
     const task = tasks.create(spaces.create());
@@ -77,7 +86,7 @@ describe.each(ARCHES)("an observer of a machine on %s", (arch) => {
     machine.cpus.current = machine.cpus.all[1]!;
     tasks.switchTo(task);
     tasks.exit(task);
-    expect(told).toEqual([
+    expect(seen).toEqual([
       [0, 0, task.tid],
       [0, task.tid, 0],
       [1, 1, task.tid],
@@ -88,7 +97,9 @@ describe.each(ARCHES)("an observer of a machine on %s", (arch) => {
 
 it("an observed machine that is strict is strict all the same", () => {
   let barriers = 0;
-  const machine = observed("arm64-poe", { barrier: () => barriers++ }, { strict: true });
+  let unsynchronised = 0;
+  const observer: Observer = { barrier: () => barriers++, unsynchronisedAccess: () => unsynchronised++ };
+  const machine = observed("arm64-poe", observer, { strict: true });
   expect(barriers).toBeGreaterThan(0);
   const cpu = machine.cpus.current;
   const { set } = machine.get(Kpkeys).compiled("PGTABLES");
@@ -98,6 +109,7 @@ it("an observed machine that is strict is strict all the same", () => {
   expect(() => cpu.store64(linear.address(pfn).high, linear.address(pfn).low, 0, 0)).toThrow(
     expect.objectContaining({ code: "ERR_UNSYNCHRONISED" }),
   );
+  expect(unsynchronised).toBe(0);
 });
 
 function countsOf(names: Iterable<string>): Record<string, number> {

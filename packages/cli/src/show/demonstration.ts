@@ -24,8 +24,8 @@ import { buildMachine } from "@kpkeys/kernel";
 import type { Machine } from "@kpkeys/kernel";
 import type { Job } from "../job.js";
 import { loadRegistry } from "../plugins/load.js";
-import { createMomentLog } from "./moments.js";
-import type { Moment, MomentLog } from "./moments.js";
+import { recordMoments } from "./moments.js";
+import type { Moment } from "./moments.js";
 
 /** A store to the entry, and what came of it. */
 export interface ShownStore {
@@ -82,8 +82,7 @@ const USER_ADDRESS = 0x1000_0000;
  * @returns what happened
  */
 export async function demonstrate({ plugins, spec, series, policy }: Job): Promise<Demonstration> {
-  const log = createMomentLog();
-  const machine = buildMachine(spec, await loadRegistry(plugins), log.observer);
+  const machine = buildMachine(spec, await loadRegistry(plugins));
   const format = machine.get(PageTableFormat);
   const tables = machine.get(PageTables);
   const mm = userPage(machine);
@@ -96,16 +95,14 @@ export async function demonstrate({ plugins, spec, series, policy }: Job): Promi
 
   const { memory } = machine;
   const user = format.makeOld({ high: memory.readHigh(table, index), low: memory.readLow(table, index) });
-  const setPte = shownStore(machine, log, table, index, () => {
+  const setPte = shownStore(machine, table, index, () => {
     tables.setPte(table, index, user);
     return 0;
   });
 
   const evil = format.makeLeaf(level, toPfn(imageFrame(machine)), format.protections.PAGE_SHARED);
   const exceptions = machine.get(Exceptions);
-  const stray = shownStore(machine, log, table, index, () =>
-    exceptions.copyToKernelNofault(high, low, evil.high, evil.low),
-  );
+  const stray = shownStore(machine, table, index, () => exceptions.copyToKernelNofault(high, low, evil.high, evil.low));
   return {
     arch: spec.arch,
     series,
@@ -129,12 +126,12 @@ function userPage(machine: Machine): Mm {
 }
 
 /** Runs a store with a cold TLB. @param store - returns 0 or a negative errno */
-function shownStore(machine: Machine, log: MomentLog, table: number, index: number, store: () => number): ShownStore {
+function shownStore(machine: Machine, table: number, index: number, store: () => number): ShownStore {
   const { memory, cpus } = machine;
   const read = (): string => addressText(memory.readHigh(table, index), memory.readLow(table, index));
   const before = read();
   cpus.current.mmu.invalidateAll();
-  const { result, moments } = log.during(machine, store);
+  const { result, moments } = recordMoments(machine, store);
   return { moments, before, after: read(), fault: result === Errno.EFAULT ? faultOf(machine, moments) : null };
 }
 

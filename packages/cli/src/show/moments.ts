@@ -1,6 +1,6 @@
 import { addressText } from "@kpkeys/core";
 import type { Machine } from "@kpkeys/kernel";
-import { Kpkeys, PkeyRegister } from "@kpkeys/core/contracts";
+import { Kpkeys, Observers, PkeyRegister } from "@kpkeys/core/contracts";
 import type { Observer, PkeyName, WalkStep } from "@kpkeys/core/contracts";
 
 /** What a write of the key register changes on one key. */
@@ -58,61 +58,47 @@ export type Moment =
       readonly entries: readonly EntryRead[];
     };
 
-/** Observes one machine while {@link MomentLog.during} runs. */
-export interface MomentLog {
-  /** To be given to the machine when it is built. */
-  readonly observer: Observer;
-  /**
-   * Runs an operation and records what happens in it.
-   * @param machine - the machine that {@link observer} was given to, booted
-   * @param operation - what runs
-   * @returns the operation's result, and the moments in their order
-   */
-  during<T>(machine: Machine, operation: () => T): { readonly result: T; readonly moments: readonly Moment[] };
+/**
+ * Runs an operation on a machine and records what happens meanwhile.
+ * @param machine - the machine, booted
+ * @param operation - runs while the machine is observed
+ * @returns the operation's result, and the moments in their order
+ */
+export function recordMoments<T>(
+  machine: Machine,
+  operation: () => T,
+): { readonly result: T; readonly moments: readonly Moment[] } {
+  const moments: Moment[] = [];
+  const detach = machine.get(Observers).attach(recorderOf(machine, moments));
+  try {
+    return { result: operation(), moments };
+  } finally {
+    detach();
+  }
 }
 
-/** Makes a log for one machine. Boot and what runs outside {@link MomentLog.during} is not recorded. */
-export function createMomentLog(): MomentLog {
-  let record: ((moment: Moment) => void) | undefined;
-  let machine: Machine | undefined;
-  let before: readonly [high: number, low: number] = [0, 0];
+/** An observer that adds the moments to a list. */
+function recorderOf(machine: Machine, moments: Moment[]): Observer {
+  const { current } = machine.cpus;
+  let before: readonly [high: number, low: number] = [current.pkeyRegisterHigh, current.pkeyRegisterLow];
   let entries: EntryRead[] = [];
-
-  const observer: Observer = {
+  return {
     context(_cpu, context) {
-      record?.({ kind: "context", context: context ?? null });
+      moments.push({ kind: "context", context: context ?? null });
     },
     registerWrite(_cpu, high, low) {
-      if (record === undefined || machine === undefined) return;
-      record({ kind: "register", ...registerWrite(machine, before, [high, low]) });
+      moments.push({ kind: "register", ...registerWrite(machine, before, [high, low]) });
       before = [high, low];
     },
     barrier() {
-      record?.({ kind: "barrier" });
+      moments.push({ kind: "barrier" });
     },
-    walkStep({ level, index, high, low, type }) {
-      if (record === undefined || machine === undefined) return;
+    walkStep(_cpu, { level, index, high, low, type }) {
       if (level === 0) {
         entries = [];
-        record({ kind: "walk", entries });
+        moments.push({ kind: "walk", entries });
       }
       entries.push({ level: machine.levelNames[level]!, index, entry: addressText(high, low), type });
-    },
-  };
-
-  return {
-    observer,
-    during(observed, operation) {
-      const moments: Moment[] = [];
-      const { current } = observed.cpus;
-      machine = observed;
-      before = [current.pkeyRegisterHigh, current.pkeyRegisterLow];
-      record = (moment) => moments.push(moment);
-      try {
-        return { result: operation(), moments };
-      } finally {
-        record = undefined;
-      }
     },
   };
 }

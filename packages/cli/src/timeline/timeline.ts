@@ -1,5 +1,6 @@
-import { Access, FaultKind, PkeyRegister, Privilege } from "@kpkeys/core/contracts";
-import type { FaultReport, Observer, TableSource } from "@kpkeys/core/contracts";
+import { resolve } from "@kpkeys/core";
+import { Access, FaultKind, Observers, PkeyRegister, Privilege } from "@kpkeys/core/contracts";
+import type { FaultReport, Observer, Plugin, TableSource } from "@kpkeys/core/contracts";
 import { wordsToHex } from "@kpkeys/core/machine";
 import type { Machine } from "@kpkeys/kernel";
 import { argUnsigned, EventKind, TraceEvent } from "@kpkeys/workloads";
@@ -28,8 +29,17 @@ const TRACKS_OF_A_MACHINE = 2 ** 32;
  * ```
  */
 export class Timeline {
-  /** What the machine is to be built with. */
-  readonly observer: Observer = {
+  /** Attaches the timeline: one of the machine's features, because table pages are counted from boot on. */
+  readonly plugin: Plugin = {
+    id: "timeline",
+    kind: "feature",
+    description: "writes a timeline of the machine",
+    contract: 2,
+    setup: (container) => {
+      resolve(container, Observers).attach(this.observer);
+    },
+  };
+  private readonly observer: Observer = {
     context: (_cpu, context) => {
       if (!this.writing) return;
       if (context === undefined) this.endSlice();

@@ -3,13 +3,14 @@ import {
   CpuFactory,
   Cpus,
   KpkeysArch,
-  Observer,
+  Observers,
   PageTableFormat,
   PgtableArch,
   PhysicalMemory,
   PkeyRegister,
 } from "../contracts/index.js";
 import type { Cpu } from "../contracts/index.js";
+import { ObserverList } from "../observers.js";
 import { lazily, provide, resolve } from "./di.js";
 import type { DependencyContainer } from "./di.js";
 
@@ -19,8 +20,8 @@ export interface CpuPlace {
   readonly id: number;
   /** The machine's RAM. */
   readonly memory: PhysicalMemory;
-  /** Told of what happens, if anybody wants to know. */
-  readonly observer: Observer | undefined;
+  /** Notified of what it does. */
+  readonly observers: Observers;
 }
 
 /** What an architecture implements. */
@@ -43,8 +44,8 @@ export interface ArchServices {
 }
 
 /**
- * Registers what an architecture implements: the `setup` of an architecture's plugin. The machine's {@link PhysicalMemory}, and an
- * {@link Observer} that is to see everything, must be there when the first CPU is made.
+ * Registers what an architecture implements: the `setup` of an architecture's plugin. The machine's {@link PhysicalMemory}
+ * must be registered when the first CPU is made. In a container without {@link Observers}, CPUs are not observed.
  *
  * @param container - a machine's container
  * @param services - the contracts
@@ -60,7 +61,7 @@ export function registerArch(container: DependencyContainer, services: ArchServi
       services.createCpu({
         id,
         memory: resolve(container, PhysicalMemory),
-        observer: container.isRegistered(Observer, true) ? resolve(container, Observer) : undefined,
+        observers: container.isRegistered(Observers, true) ? resolve(container, Observers) : new ObserverList(),
       }),
   });
 }

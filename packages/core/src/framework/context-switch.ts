@@ -1,4 +1,4 @@
-import type { CompiledContext, ContextName, KpkeysArch, KpkeysState } from "../contracts/index.js";
+import type { CompiledContext, Cpus, KpkeysArch, KpkeysState, Observers } from "../contracts/index.js";
 import { KpkeysError } from "../errors.js";
 
 /**
@@ -39,11 +39,13 @@ export class ContextSwitch {
 
   /**
    * @param arch - the architecture's part
-   * @param onContext - receives each context entered, and `undefined` when one is left
+   * @param observers - notified of contexts
+   * @param cpus - gives the machine's CPUs; called only for a moment that is observed
    */
   constructor(
     private readonly arch: KpkeysArch,
-    private readonly onContext: ((context: ContextName | undefined) => void) | undefined,
+    private readonly observers: Observers,
+    private readonly cpus: () => Cpus,
   ) {
     const first = switches++ * SLOTS;
     this.states = new Int32Array(SLOTS).map((_, slot) => ~((Math.imul(first + slot + 1, SPREAD) & ~SLOT_MASK) | slot));
@@ -61,7 +63,8 @@ export class ContextSwitch {
     const next = (~this.states[slot]! + NEXT_IN_SEQUENCE) & ~WRITTEN;
     const state = this.arch.enterContext(context, this.saved, slot) ? next | WRITTEN : next;
     this.states[slot] = state;
-    if (this.onContext !== undefined) this.onContext(context.name);
+    const { current } = this.observers;
+    if (current !== undefined) current.context?.(this.cpus().current.id, context.name);
     return state as KpkeysState;
   }
 
@@ -78,7 +81,8 @@ export class ContextSwitch {
     this.states[slot] = ~state;
     this.free[this.freeCount++] = slot;
     if ((state & WRITTEN) !== 0) this.arch.leaveContext(this.saved, slot, barrierFollows);
-    if (this.onContext !== undefined) this.onContext(undefined);
+    const { current } = this.observers;
+    if (current !== undefined) current.context?.(this.cpus().current.id, undefined);
   }
 }
 

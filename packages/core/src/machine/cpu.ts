@@ -4,10 +4,11 @@ import type {
   CpuCounters,
   FaultReport,
   Mmu,
-  Observer,
+  Observers,
   PhysicalMemory,
   SystemRegisters,
 } from "../contracts/index.js";
+import { ObserverList } from "../observers.js";
 import { EMPTY_BANK, FastTags } from "./fast-tags.js";
 import { KeyRegister } from "./key-register.js";
 import { CpuMmu } from "./mmu.js";
@@ -37,8 +38,8 @@ export interface CpuParts {
   readonly memory: PhysicalMemory;
   /** The registers that the regime's rules read: this CPU's own. */
   readonly systemRegisters: SystemRegisters;
-  /** Notified of what the CPU does. */
-  readonly observer?: Observer | undefined;
+  /** Notified of what the CPU does; a CPU without a machine may leave them out. */
+  readonly observers?: Observers;
   /** Size and policy of its TLB; 1,024 sets of one way by default. */
   readonly tlb?: TlbGeometry | undefined;
 }
@@ -87,7 +88,7 @@ class ModelCpu implements Cpu {
   private readonly partMask: number;
   private readonly entriesInPage: number;
 
-  constructor({ id, regime, memory, systemRegisters, observer, tlb = DEFAULT_TLB }: CpuParts) {
+  constructor({ id, regime, memory, systemRegisters, observers = new ObserverList(), tlb = DEFAULT_TLB }: CpuParts) {
     const { fast, counters } = this;
     this.id = id;
     this.memory = memory;
@@ -95,10 +96,10 @@ class ModelCpu implements Cpu {
     this.partMask = 2 ** (memory.pageShift - 2) - 1024;
     this.entriesInPage = 2 ** (memory.pageShift - 3);
     this.tlb = new Tlb(regime, fast, tlb);
-    const parts = { id, regime, walker: new Walker(regime, memory), tlb: this.tlb, fast, counters, observer };
+    const parts = { id, regime, walker: new Walker(regime, memory), tlb: this.tlb, fast, counters, observers };
     const mmu = new CpuMmu(parts);
     this.mmu = mmu;
-    this.keys = new KeyRegister(id, regime, fast, counters, observer);
+    this.keys = new KeyRegister(id, regime, fast, counters, observers);
     this.translation = new Translation(parts, mmu, this.keys);
     this.fault = this.translation.fault;
     this.systemRegisters = {

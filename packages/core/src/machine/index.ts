@@ -19,4 +19,5 @@ export { NEEDS_DIRTY } from "./regime.js";
 export type { LevelDecoding, OutputAddressForm, TranslationRegime, Walk } from "./regime.js";
 export { tableIndex } from "./table-index.js";
 export type { TlbGeometry } from "./tlb-geometry.js";
+export { ObserverList } from "../observers.js";
 export * from "../words.js";

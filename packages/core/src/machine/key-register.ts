@@ -1,4 +1,4 @@
-import type { CpuCounters, Observer } from "../contracts/index.js";
+import type { CpuCounters, Observers } from "../contracts/index.js";
 import { EMPTY_BANK } from "./fast-tags.js";
 import type { FastTags } from "./fast-tags.js";
 import type { TranslationRegime } from "./regime.js";
@@ -33,14 +33,14 @@ export class KeyRegister {
    * @param regime - reset value, and whether a write needs a barrier
    * @param fast - the fast path of kernel-mode accesses
    * @param counters - counts writes and barriers
-   * @param observer - notified of them
+   * @param observers - notified of them
    */
   constructor(
     private readonly id: number,
     private readonly regime: TranslationRegime,
     private readonly fast: FastTags,
     private readonly counters: { pkeyRegisterWrites: number; barriers: number } & CpuCounters,
-    private readonly observer: Observer | undefined,
+    private readonly observers: Observers,
   ) {
     this.needsBarrier = regime.pkeyRegisterNeedsBarrier;
     this.reset();
@@ -61,7 +61,8 @@ export class KeyRegister {
     this.writtenLow = low | 0;
     if (this.needsBarrier) this.bank = NO_BANK;
     else this.settle();
-    if (this.observer !== undefined) this.observer.registerWrite?.(this.id, high, low);
+    const { current } = this.observers;
+    if (current !== undefined) current.registerWrite?.(this.id, high, low);
   }
 
   /** Executes a barrier, where a write needs one. */
@@ -69,7 +70,8 @@ export class KeyRegister {
     if (!this.needsBarrier) return;
     this.counters.barriers++;
     this.settle();
-    if (this.observer !== undefined) this.observer.barrier?.(this.id);
+    const { current } = this.observers;
+    if (current !== undefined) current.barrier?.(this.id);
   }
 
   /** Makes the value written last the one that decides accesses. */

@@ -1,6 +1,6 @@
 import { toPfn } from "../contracts/numbers.js";
 import type { Pfn } from "../contracts/numbers.js";
-import type { CpuCounters, FaultKind, Mmu, Observer, WalkStep } from "../contracts/index.js";
+import type { CpuCounters, FaultKind, Mmu, Observers, WalkStep } from "../contracts/index.js";
 import type { FastTags } from "./fast-tags.js";
 import type { TranslationRegime } from "./regime.js";
 import { auditTlb } from "./tlb-audit.js";
@@ -21,8 +21,8 @@ export interface MmuParts {
   readonly fast: FastTags;
   /** The CPU's counters. */
   readonly counters: CpuCounters;
-  /** Notified of invalidations. */
-  readonly observer: Observer | undefined;
+  /** Notified of walks, fills, invalidations and faults. */
+  readonly observers: Observers;
 }
 
 /** The roots and the TLB of one CPU. It is off, with both roots 0, until the kernel enables it. */
@@ -113,6 +113,6 @@ export class CpuMmu implements Mmu {
 
   private countInvalidation(high: number, low: number, pages: number): void {
     this.parts.counters.tlbInvalidations++;
-    this.parts.observer?.tlbFlush?.(this.parts.id, high, low, pages);
+    this.parts.observers.current?.tlbFlush?.(this.parts.id, high, low, pages);
   }
 }

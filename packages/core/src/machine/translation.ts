@@ -37,8 +37,10 @@ function noFault(): MutableReport {
 export class Translation {
   /** The report of the last fault. */
   readonly fault: MutableReport = noFault();
-  private readonly visit: ((step: WalkStep) => void) | undefined;
   private readonly syndrome = { high: 0, low: 0 };
+  private readonly reportStep = (step: WalkStep): void => {
+    this.parts.observers.current?.walkStep?.(this.parts.id, step);
+  };
 
   /**
    * @param parts - the parts of the CPU's translation
@@ -49,10 +51,7 @@ export class Translation {
     private readonly parts: MmuParts,
     private readonly mmu: CpuMmu,
     private readonly keys: KeyRegister,
-  ) {
-    const { observer } = parts;
-    this.visit = observer?.walkStep === undefined ? undefined : (step) => observer.walkStep?.(step);
-  }
+  ) {}
 
   /**
    * Translates and checks.
@@ -97,10 +96,11 @@ export class Translation {
   /** A TLB miss: walks, checks and, if the access is allowed or the TLB keeps denied translations, fills the TLB. */
   private miss(high: number, low: number, access: Access, privilege: Privilege): number {
     const { keys } = this;
-    const { regime, walker, counters } = this.parts;
+    const { regime, walker, counters, observers } = this.parts;
     const { walk } = walker;
     counters.walks++;
-    const walked = walker.run(high, low, this.mmu.rootOf(high), true, this.visit);
+    const visit = observers.current?.walkStep === undefined ? undefined : this.reportStep;
+    const walked = walker.run(high, low, this.mmu.rootOf(high), true, visit);
     if (walked !== NONE) return this.raise(walked, 0, high, low, access, privilege);
     const packed = regime.attributes(walk);
     const refused = regime.checkLeaf(walk);
@@ -143,10 +143,10 @@ export class Translation {
   }
 
   private fill(high: number, low: number, packed: number): number {
-    const { regime, walker, tlb, observer, id } = this.parts;
+    const { regime, walker, tlb, observers, id } = this.parts;
     const asid = regime.isGlobal(walker.walk) ? ALL_SPACES : this.mmu.asid;
     const entry = tlb.fill(high, low, asid, this.mmu.rootOf(high), walker.walk, packed);
-    if (tlb.entries !== 0) observer?.tlbFill?.(id, high, low);
+    if (tlb.entries !== 0) observers.current?.tlbFill?.(id, high, low);
     return entry;
   }
 
@@ -159,11 +159,11 @@ export class Translation {
     access: Access,
     privilege: Privilege,
   ): void {
-    const { regime, counters, observer, id } = this.parts;
+    const { regime, counters, observers, id } = this.parts;
     const other = regime.check(packed, access, privilege, this.keys.writtenHigh, this.keys.writtenLow);
     if (verdict > NONE === other > NONE) return;
     counters.unsynchronised++;
-    observer?.unsynchronisedAccess?.(id, high, low);
+    observers.current?.unsynchronisedAccess?.(id, high, low);
   }
 
   /** A fault before any walk: the address is not canonical, or translation is off. */
@@ -184,7 +184,7 @@ export class Translation {
     access: Access,
     privilege: Privilege,
   ): number {
-    const { regime, walker, counters, observer, id } = this.parts;
+    const { regime, walker, counters, observers, id } = this.parts;
     const { fault, syndrome, keys } = this;
     const { walk } = walker;
     counters.faults++;
@@ -202,7 +202,7 @@ export class Translation {
     fault.privilege = privilege;
     fault.pkeyRegisterHigh = keys.rulingHigh;
     fault.pkeyRegisterLow = keys.rulingLow;
-    observer?.fault?.(id, fault);
+    observers.current?.fault?.(id, fault);
     return FAULTED;
   }
 }

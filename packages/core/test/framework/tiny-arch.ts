@@ -1,3 +1,4 @@
+import { ObserverList } from "../../src/observers.js";
 import { ContextSwitch } from "../../src/framework/context-switch.js";
 import { KpkeysApi } from "../../src/framework/kpkeys.js";
 import type { CompiledContext, KpkeysArch, PkeyRegister, Rights } from "../../src/contracts/index.js";
@@ -89,5 +90,11 @@ export function createTinyArch(pkeyNumbers: Readonly<Record<string, number>> = {
 
 /** The kpkeys API of an architecture, without a container. */
 export function createKpkeys(arch: KpkeysArch, register: PkeyRegister): KpkeysApi {
-  return new KpkeysApi(arch, register, new ContextSwitch(arch, undefined));
+  return new KpkeysApi(
+    arch,
+    register,
+    new ContextSwitch(arch, new ObserverList(), () => {
+      throw new Error("there are no CPUs");
+    }),
+  );
 }

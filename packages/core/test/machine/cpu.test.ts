@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { runs } from "../../../../vitest.runs.js";
 import { Access, FAULT, FaultKind, OK, Privilege } from "../../src/contracts/index.js";
-import type { Observer } from "../../src/contracts/index.js";
+import { ObserverList } from "../../src/observers.js";
 import { createToy, FIRST_DATA_PFN, G, high, leaf, low, U, W } from "./toy.js";
 import type { Toy } from "./toy.js";
 import { DEFAULT_TLB } from "../../src/machine/tlb-geometry.js";
@@ -18,8 +18,8 @@ function store(toy: Toy, address: bigint, value = 1): number {
 }
 
 /** A toy with a warm, writable page of key 1. */
-function keyed(options: Parameters<typeof createToy>[0] = {}, observer?: Observer): Toy {
-  const toy = createToy(options, observer);
+function keyed(options: Parameters<typeof createToy>[0] = {}, observers?: ObserverList): Toy {
+  const toy = createToy(options, observers);
   toy.map(toy.kernelRoot, VA, leaf(FIRST_DATA_PFN, W | G, 1));
   for (const address of [VA, VA]) expect(store(toy, address)).toBe(OK);
   return toy;
@@ -56,13 +56,12 @@ describe("a change of the key register", () => {
 
   test("does not count before it is synchronised: the old value rules, and an access on which they differ is counted", () => {
     const seen: [string, ...number[]][] = [];
-    const toy = keyed(
-      {},
-      {
-        unsynchronisedAccess: (...where) => seen.push(["unsynchronised", ...where]),
-        barrier: (cpu) => seen.push(["barrier", cpu]),
-      },
-    );
+    const observers = new ObserverList();
+    observers.attach({
+      unsynchronisedAccess: (...where) => seen.push(["unsynchronised", ...where]),
+      barrier: (id) => seen.push(["barrier", id]),
+    });
+    const toy = keyed({}, observers);
     const { cpu } = toy;
     cpu.writePkeyRegister(0, NO_WRITE_1);
     expect([cpu.pkeyRegisterHigh, cpu.pkeyRegisterLow]).toEqual([0, NO_WRITE_1]);
@@ -231,19 +230,19 @@ describe("loads, stores and exchanges", () => {
   });
 });
 
-test("an observer is told of walks, fills, invalidations, register writes and faults, in their order", () => {
-  const told: unknown[][] = [];
-  const toy = createToy(
-    {},
-    {
-      walkStep: ({ level, type }) => told.push(["step", level, type]),
-      tlbFill: (...where) => told.push(["fill", ...where]),
-      tlbFlush: (...what) => told.push(["flush", ...what]),
-      registerWrite: (...what) => told.push(["write", ...what]),
-      fault: (cpu, { kind }) => told.push(["fault", cpu, kind]),
-    },
-  );
+test("an observer receives walks, fills, invalidations, register writes and faults, in their order, while it is attached", () => {
+  const seen: unknown[][] = [];
+  const observers = new ObserverList();
+  const toy = createToy({}, observers);
   const { cpu } = toy;
+  cpu.load64(high(VA), low(VA));
+  const detach = observers.attach({
+    walkStep: (id, { level, type }) => seen.push(["step", id, level, type]),
+    tlbFill: (...where) => seen.push(["fill", ...where]),
+    tlbFlush: (...what) => seen.push(["flush", ...what]),
+    registerWrite: (...what) => seen.push(["write", ...what]),
+    fault: (id, { kind }) => seen.push(["fault", id, kind]),
+  });
   toy.map(toy.kernelRoot, VA, leaf(FIRST_DATA_PFN, G | U));
   cpu.load64(high(VA), low(VA));
   cpu.load64(high(VA), low(VA));
@@ -251,18 +250,22 @@ test("an observer is told of walks, fills, invalidations, register writes and fa
   cpu.mmu.invalidateRange(high(VA), low(VA), 3);
   cpu.mmu.invalidateAll();
   cpu.access(high(VA + PAGE), low(VA + PAGE), Access.WRITE, Privilege.USER);
+  detach();
+  cpu.mmu.invalidateAll();
+  cpu.load64(high(VA), low(VA));
+  cpu.writePkeyRegister(0, 0);
   const where = [0, high(VA), low(VA)];
-  expect(told).toEqual([
-    ["step", 0, "table"],
-    ["step", 1, "table"],
-    ["step", 2, "leaf"],
+  expect(seen).toEqual([
+    ["step", 0, 0, "table"],
+    ["step", 0, 1, "table"],
+    ["step", 0, 2, "leaf"],
     ["fill", ...where],
     ["write", 0, 0, 2],
     ["flush", ...where, 3],
     ["flush", 0, 0, 0, -1],
-    ["step", 0, "table"],
-    ["step", 1, "table"],
-    ["step", 2, "invalid"],
+    ["step", 0, 0, "table"],
+    ["step", 0, 1, "table"],
+    ["step", 0, 2, "invalid"],
     ["fault", 0, FaultKind.TRANSLATION],
   ]);
 });

@@ -1,7 +1,8 @@
 import { toAsid, toPfn } from "../../src/contracts/index.js";
 import { Access, FaultKind, Privilege } from "../../src/contracts/index.js";
-import type { Cpu, Observer, PhysicalMemory, SystemRegisters } from "../../src/contracts/index.js";
+import type { Cpu, Observers, PhysicalMemory, SystemRegisters } from "../../src/contracts/index.js";
 import { createCpu, createPhysicalMemory, NEEDS_DIRTY } from "../../src/machine/index.js";
+import { ObserverList } from "../../src/observers.js";
 import type { LevelDecoding, OutputAddressForm, TlbGeometry, TranslationRegime } from "../../src/machine/index.js";
 import { DEFAULT_TLB } from "../../src/machine/tlb-geometry.js";
 
@@ -115,7 +116,7 @@ export function leaf(pfn: number, bits: number, pkey = 0, pageShift = TOY.pageSh
 export const FIRST_DATA_PFN = 0x1000;
 const PAGES = 0x40000;
 
-export function createToy(options: Partial<ToyOptions> = {}, observer?: Observer): Toy {
+export function createToy(options: Partial<ToyOptions> = {}, observers: Observers = new ObserverList()): Toy {
   const { pageShift = TOY.pageShift } = options;
   const memory = createPhysicalMemory([{ firstPfn: 0, pages: PAGES }], { reservePages: 0x100, pageShift });
   let open = 0n;
@@ -127,7 +128,7 @@ export function createToy(options: Partial<ToyOptions> = {}, observer?: Observer
     },
   };
   const regime = createToyRegime({ ...TOY, ...options }, () => open !== 0n);
-  const cpu = createCpu({ id: 0, regime, memory, systemRegisters, observer, tlb: options.tlb });
+  const cpu = createCpu({ id: 0, regime, memory, systemRegisters, observers, tlb: options.tlb });
   let nextTable = 1;
   const allocate = (): number => nextTable++;
   const kernelRoot = allocate();

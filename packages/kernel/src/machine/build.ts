@@ -19,7 +19,7 @@ import {
   StaticTablePages,
   Vmalloc,
 } from "@kpkeys/core/contracts";
-import type { DependencyContainer, Observer } from "@kpkeys/core/contracts";
+import type { DependencyContainer } from "@kpkeys/core/contracts";
 import { boot } from "../boot/boot.js";
 import type { BootProgress } from "../boot/boot.js";
 import { KernelImage } from "../boot/image.js";
@@ -53,14 +53,12 @@ const IRQ_STACK_BYTES = 16384;
  *
  * @param spec - its specification
  * @param registry - the plugins that it may name
- * @param observer - notified of its moments from the first table page on; on a strict machine an access of an unsynchronised register
- *   ends the run instead
  * @returns the machine, booted
  * @throws KpkeysError ERR_SPEC, ERR_OUT_OF_MEMORY, and what setting up plugins throws
  */
-export function buildMachine(spec: MachineSpec, registry: PluginRegistry, observer?: Observer): Machine {
+export function buildMachine(spec: MachineSpec, registry: PluginRegistry): Machine {
   checkSpec(spec);
-  const container = setUpPlugins(spec, registry, observer);
+  const container = setUpPlugins(spec, registry);
   providePlatform(container, spec);
   provideKernel(container);
   const kernel = {

@@ -17,14 +17,14 @@ import {
   KernelConfig,
   Kpkeys,
   KunitOptions,
-  Observer,
+  Observers,
   PageTableFormat,
   PgtableArch,
   PhysicalMemory,
   PkeyRegister,
   ProtectedObjects,
 } from "@kpkeys/core/contracts";
-import type { DependencyContainer, KernelLayout, MemoryBank } from "@kpkeys/core/contracts";
+import type { DependencyContainer, KernelLayout, MemoryBank, Observer } from "@kpkeys/core/contracts";
 import { createPhysicalMemory } from "@kpkeys/core/machine";
 import { configLinesOf, kernelConfigOf } from "./config.js";
 import { IMAGE_BYTES } from "../boot/image.js";
@@ -120,16 +120,13 @@ function withSeed({ arch, options, seed }: MachineSpec): MachineSpec["options"] 
  * Sets the plugins up in a container of the machine's own, up to where the key register's values are known.
  * @param spec - which plugins, with which options
  * @param registry - has them
- * @param observer - told of the machine's moments, if given
  * @returns the container, to which nothing can be attached any more
  * @throws KpkeysError what setting up plugins throws
  */
-export function setUpPlugins(spec: MachineSpec, registry: PluginRegistry, observer?: Observer): DependencyContainer {
+export function setUpPlugins(spec: MachineSpec, registry: PluginRegistry): DependencyContainer {
   const container = createContainer();
   registerFramework(container);
-  if (spec.strict || observer !== undefined) {
-    provide(container, Observer, spec.strict ? { ...observer, ...STRICT } : observer!);
-  }
+  if (spec.strict) resolve(container, Observers).attach(STRICT);
   container.register(PhysicalMemory, {
     useFactory: once(() => createRam(spec, resolve(container, PgtableArch), resolve(container, PageTableFormat))),
   });

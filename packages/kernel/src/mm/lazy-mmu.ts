@@ -1,5 +1,5 @@
 import { inject, injectable } from "@kpkeys/core";
-import { Cpus, ExtensionPoints, Observer, PgtableArch } from "@kpkeys/core/contracts";
+import { Cpus, ExtensionPoints, Observers, PgtableArch } from "@kpkeys/core/contracts";
 import type { ExtensionHandlers, LazyMmu } from "@kpkeys/core/contracts";
 
 /** What a task remembers of lazy MMU mode: `task->lazy_mmu_state`, and what else of its thread_info decides. */
@@ -41,7 +41,7 @@ export class KernelLazyMmu implements LazyMmu {
     @inject(Cpus) private readonly cpus: Cpus,
     @inject(PgtableArch) private readonly arch: PgtableArch,
     @inject(ExtensionPoints) extensions: ExtensionPoints,
-    @inject(Observer, { isOptional: true }) private readonly observer: Observer | undefined,
+    @inject(Observers) private readonly observers: Observers,
   ) {
     this.enterHandlers = extensions.handlers("lazyMmuEnter");
     this.leaveHandlers = extensions.handlers("lazyMmuLeave");
@@ -143,7 +143,7 @@ export class KernelLazyMmu implements LazyMmu {
   }
 
   private enter({ slots }: LazyMmuState): void {
-    this.observer?.lazyMmu?.(this.cpus.current.id, true);
+    this.observers.current?.lazyMmu?.(this.cpus.current.id, true);
     for (let i = 0; i < this.enterHandlers.length; i++) slots[i] = this.enterHandlers[i]!();
   }
 
@@ -152,7 +152,7 @@ export class KernelLazyMmu implements LazyMmu {
     const barrierFollows = state.barrierPending && this.arch.lazyLeaveElidesBarrier;
     for (let i = this.leaveHandlers.length - 1; i >= 0; i--) this.leaveHandlers[i]!(state.slots[i]!, barrierFollows);
     this.flush(state);
-    this.observer?.lazyMmu?.(this.cpus.current.id, false);
+    this.observers.current?.lazyMmu?.(this.cpus.current.id, false);
   }
 
   private flush(state: LazyMmuState): void {

@@ -2,7 +2,7 @@ import { inject, injectable } from "@kpkeys/core";
 import {
   ExtensionPoints,
   Gfp,
-  Observer,
+  Observers,
   PageTableFormat,
   PhysicalMemory,
   toLevel,
@@ -45,7 +45,7 @@ export class TablePages {
     @inject(BuddyTables) buddyTables: BuddyTables,
     @inject(ExtensionPoints) extensions: ExtensionPoints,
     @inject(PageTableFormat) format: PageTableFormat,
-    @inject(Observer, { isOptional: true }) private readonly observer: Observer | undefined,
+    @inject(Observers) private readonly observers: Observers,
   ) {
     this.allocator = extensions.tableAllocator ?? buddyTables;
     this.levels = format.geometry.levels;
@@ -104,7 +104,7 @@ export class TablePages {
     const known = this.sourceOf(table);
     const source = known === "user" ? "user" : "kernel";
     for (const handler of this.onDtor) handler(table, name, source);
-    this.observer?.tablePage?.(table, known ?? source, false);
+    this.observers.current?.tablePage?.(table, known ?? source, false);
     this.sources[frame] = 0;
     this.allocator.free(table);
   }
@@ -116,7 +116,7 @@ export class TablePages {
 
   private mark(pfn: Pfn, source: TableSource): Pfn {
     this.sources[pfn - this.firstPfn] = SOURCES.indexOf(source);
-    this.observer?.tablePage?.(pfn, source, true);
+    this.observers.current?.tablePage?.(pfn, source, true);
     return pfn;
   }
 

@@ -1,5 +1,5 @@
 import { inject, injectable, KpkeysError } from "@kpkeys/core";
-import { AddressSpaces, Cpus, ExtensionPoints, LazyMmu, Observer, PkeyRegister, Rcu } from "@kpkeys/core/contracts";
+import { AddressSpaces, Cpus, ExtensionPoints, LazyMmu, Observers, PkeyRegister, Rcu } from "@kpkeys/core/contracts";
 import type { Cpu, ExtensionHandlers, Mm, Task, Tasks } from "@kpkeys/core/contracts";
 import { runOn } from "../machine/cpus.js";
 import { CredLife } from "./task-creds.js";
@@ -41,7 +41,7 @@ export class KernelTasks implements Tasks {
     @inject(ExtensionPoints) extensions: ExtensionPoints,
     @inject(PkeyRegister) register: PkeyRegister,
     @inject(Policies) policies: Required<KernelPolicies>,
-    @inject(Observer, { isOptional: true }) private readonly observer: Observer | undefined,
+    @inject(Observers) private readonly observers: Observers,
   ) {
     this.onSwitch = extensions.handlers("contextSwitch");
     this.switchesRegister = policies.switchPkeyRegister;
@@ -106,7 +106,7 @@ export class KernelTasks implements Tasks {
     if (next.mm !== undefined) this.activeMm.switchTo(cpu, next.mm);
     this.running[cpu.id] = next;
     this.lazy.load(cpu.id, next.lazyMmu);
-    this.observer?.taskSwitch?.(cpu.id, previous.tid, next.tid);
+    this.observers.current?.taskSwitch?.(cpu.id, previous.tid, next.tid);
     this.rcu.noteContextSwitch();
   }
 

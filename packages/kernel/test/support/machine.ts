@@ -1,5 +1,13 @@
 import { createPluginRegistry } from "@kpkeys/core";
-import { ExtensionPoints, PageTableFormat, PageTables, toLevel, toVpn, wordsOf } from "@kpkeys/core/contracts";
+import {
+  ExtensionPoints,
+  Observers,
+  PageTableFormat,
+  PageTables,
+  toLevel,
+  toVpn,
+  wordsOf,
+} from "@kpkeys/core/contracts";
 import type { DependencyContainer, ExtensionPoint, Observer, Pfn, Plugin, Token } from "@kpkeys/core/contracts";
 import { oddArch } from "../../../../examples/odd-arch/src/index.js";
 import { buildMachine } from "../../src/machine/build.js";
@@ -23,7 +31,7 @@ export interface Extras {
   readonly arch?: Plugin;
   /** What a feature attaches itself to, if there is to be one. */
   readonly attach?: (points: ExtensionPoints, container: DependencyContainer) => void;
-  /** What is told of the machine's moments. */
+  /** What receives the machine's moments, boot included. */
   readonly observer?: Observer;
 }
 
@@ -36,11 +44,12 @@ export function boot(spec: Partial<MachineSpec> = {}, { arch = oddArch, attach, 
     contract: 2,
     setup(container) {
       attach?.(container.resolve(ExtensionPoints), container);
+      if (observer !== undefined) container.resolve<Observers>(Observers).attach(observer);
     },
   };
-  const features = attach === undefined ? [] : [feature.id];
+  const features = attach === undefined && observer === undefined ? [] : [feature.id];
   const whole = { ...DEFAULT_SPEC, arch: arch.id, features, memory: SMALL, ...spec };
-  return buildMachine(whole, createPluginRegistry([arch, feature]), observer);
+  return buildMachine(whole, createPluginRegistry([arch, feature]));
 }
 
 /** A service of a machine as the kernel's class, which has more than its contract. */

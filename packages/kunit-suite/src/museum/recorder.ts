@@ -1,5 +1,5 @@
-import { provide, registerText, resolve } from "@kpkeys/core";
-import { ArchTools, Observer, PkeyRegister } from "@kpkeys/core/contracts";
+import { registerText, resolve } from "@kpkeys/core";
+import { ArchTools, Observers, PkeyRegister } from "@kpkeys/core/contracts";
 import type { Plugin } from "@kpkeys/core/contracts";
 import { variant } from "./variants.js";
 
@@ -44,7 +44,7 @@ export function createRecorder(): Recorder {
   const plugin = variant("museum-recorder", "writes down what a scenario does", (container) => {
     const { name } = resolve(container, PkeyRegister);
     const tools = resolve(container, ArchTools);
-    provide(container, Observer, {
+    resolve(container, Observers).attach({
       registerWrite(cpu, high, low) {
         note(() => `CPU ${cpu}: ${name} = ${registerText(high, low)}`);
       },

@@ -1,5 +1,5 @@
 import { KpkeysError, lazily, resolve } from "@kpkeys/core";
-import { Cpus, ExtensionPoints, Kpkeys, PageTables } from "@kpkeys/core/contracts";
+import { Cpus, ExtensionPoints, Kpkeys, Observers, PageTables } from "@kpkeys/core/contracts";
 import type { DependencyContainer, Observer, Plugin } from "@kpkeys/core/contracts";
 
 /** How long table pages were writable, and what else ran meanwhile. A window lasts from where they are opened to where they are shut. */
@@ -65,8 +65,7 @@ export class ExposureProbe {
       this.attach(container);
     },
   };
-  /** The machine's observer. */
-  readonly observer: Observer = {
+  private readonly observer: Observer = {
     registerWrite: (cpu, high, low) => {
       this.registerWritten(cpu, high, low);
     },
@@ -87,6 +86,7 @@ export class ExposureProbe {
     exceptions: 0,
     privilegedExceptions: 0,
   };
+  private observers: () => Observers = notAttached;
   private tables: () => PageTables = notAttached;
   private kpkeys: () => Kpkeys = notAttached;
   private cpus: () => Cpus = notAttached;
@@ -101,6 +101,7 @@ export class ExposureProbe {
   /** Begins to count: after boot. */
   start(): void {
     this.before = this.accesses();
+    this.observers().attach(this.observer);
     this.started = true;
   }
 
@@ -113,6 +114,7 @@ export class ExposureProbe {
 
   private attach(container: DependencyContainer): void {
     const points = resolve(container, ExtensionPoints);
+    this.observers = lazily(container, Observers);
     this.tables = lazily(container, PageTables);
     this.kpkeys = lazily(container, Kpkeys);
     this.cpus = lazily(container, Cpus);
@@ -168,7 +170,7 @@ export class ExposureProbe {
   }
 
   private registerWritten(cpu: number, high: number, low: number): void {
-    if (!this.started || this.openedBy !== "key register") return;
+    if (this.openedBy !== "key register") return;
     const initial = this.kpkeys().initialValue();
     if (high === initial.high && low === initial.low) this.shut(cpu);
     else this.open(cpu);

@@ -1,0 +1,83 @@
+import type { ContextName, FaultReport, Observer, Observers, TableSource, WalkStep } from "./contracts/index.js";
+
+/** An observer between attaching and detaching. */
+interface Attachment {
+  readonly observer: Observer;
+  /** False from its detaching on, which may be in the middle of a moment. */
+  isAttached: boolean;
+}
+
+/** The observers of one machine. With a single one, a moment costs no more than its call. */
+export class ObserverList implements Observers {
+  current: Observer | undefined = undefined;
+  private attachments: readonly Attachment[] = [];
+
+  attach(observer: Observer): () => void {
+    const attachment: Attachment = { observer, isAttached: true };
+    this.replace([...this.attachments, attachment]);
+    return () => {
+      attachment.isAttached = false;
+      this.replace(this.attachments.filter((each) => each !== attachment));
+    };
+  }
+
+  /** A moment that is being reported keeps the list that it began with. */
+  private replace(attachments: readonly Attachment[]): void {
+    this.attachments = attachments;
+    this.current = attachments.length > 1 ? new SeveralObservers(attachments) : attachments[0]?.observer;
+  }
+}
+
+/** Calls several observers for each moment, in order. */
+class SeveralObservers implements Required<Observer> {
+  constructor(private readonly attachments: readonly Attachment[]) {}
+
+  walkStep(cpu: number, step: WalkStep): void {
+    for (const observer of this.attached()) observer.walkStep?.(cpu, step);
+  }
+
+  tlbFill(cpu: number, high: number, low: number): void {
+    for (const observer of this.attached()) observer.tlbFill?.(cpu, high, low);
+  }
+
+  tlbFlush(cpu: number, high: number, low: number, pages: number): void {
+    for (const observer of this.attached()) observer.tlbFlush?.(cpu, high, low, pages);
+  }
+
+  registerWrite(cpu: number, high: number, low: number): void {
+    for (const observer of this.attached()) observer.registerWrite?.(cpu, high, low);
+  }
+
+  barrier(cpu: number): void {
+    for (const observer of this.attached()) observer.barrier?.(cpu);
+  }
+
+  unsynchronisedAccess(cpu: number, high: number, low: number): void {
+    for (const observer of this.attached()) observer.unsynchronisedAccess?.(cpu, high, low);
+  }
+
+  fault(cpu: number, report: FaultReport): void {
+    for (const observer of this.attached()) observer.fault?.(cpu, report);
+  }
+
+  context(cpu: number, context: ContextName | undefined): void {
+    for (const observer of this.attached()) observer.context?.(cpu, context);
+  }
+
+  lazyMmu(cpu: number, active: boolean): void {
+    for (const observer of this.attached()) observer.lazyMmu?.(cpu, active);
+  }
+
+  tablePage(pfn: number, source: TableSource, alive: boolean): void {
+    for (const observer of this.attached()) observer.tablePage?.(pfn, source, alive);
+  }
+
+  taskSwitch(cpu: number, previous: number, next: number): void {
+    for (const observer of this.attached()) observer.taskSwitch?.(cpu, previous, next);
+  }
+
+  /** Those still attached when their turn comes. */
+  private *attached(): Generator<Observer> {
+    for (const { observer, isAttached } of this.attachments) if (isAttached) yield observer;
+  }
+}
