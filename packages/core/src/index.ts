@@ -2,7 +2,7 @@
  * The framework of the laboratory: what makes a machine's kpkeys API, its plugins, static keys and extension points, and the
  * one list of errors. Interfaces are in the entry `contracts`, the parts of a CPU in the entry `machine`.
  *
- * @packageDocumentation
+ * @module @kpkeys/core
  */
 export * from "./errors.js";
 export { fileReason, inputFailure, outputFailure } from "./file-errors.js";

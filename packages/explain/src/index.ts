@@ -2,7 +2,7 @@
  * Why an access faults, and whether a model of a CPU does what an architecture says: the engine of explanations, and the
  * one that judges architectural vectors. It knows no architecture; each gives its rules as data in `ArchTools`.
  *
- * @packageDocumentation
+ * @module @kpkeys/explain
  */
 export { explain, explainInputs } from "./explanation/explain.js";
 export { Explainer } from "./explanation/explainer.js";

@@ -1,7 +1,7 @@
 /**
  * KUnit suites and attacks on a machine, written against the contracts: they name no architecture and no feature.
  *
- * @packageDocumentation
+ * @module @kpkeys/kunit-suite
  */
 export { attack } from "./attack.js";
 export type { AttackCount, AttackGap, AttackResult, MachineUnderAttack } from "./attack.js";

@@ -1,7 +1,7 @@
 /**
  * Recordings and micro-benchmarks as operations of the model kernel. It has no Node.js built-in: files are in the entry `node`.
  *
- * @packageDocumentation
+ * @module @kpkeys/workloads
  */
 export { type KernelWork, type MicroBenchmark, type MicroResult, type MicroRun, runMicro } from "./micro/benchmark.js";
 export { NO_WORK } from "./micro/benchmark.js";

@@ -1,7 +1,7 @@
 /**
  * The contracts of the laboratory: interfaces, each with an injection token of the same name. Nothing here does anything.
  *
- * @packageDocumentation
+ * @module @kpkeys/core/contracts
  */
 export type { DependencyContainer } from "tsyringe";
 export * from "./access.js";

@@ -20,7 +20,7 @@ export interface KpkeysPkeys {
 }
 
 /** Name of a symbolic key. */
-export type PkeyName = keyof KpkeysPkeys;
+export type PkeyName = Extract<keyof KpkeysPkeys, string>;
 
 /**
  * The contexts. An open type: a feature adds its own by declaration merging, and gives the rights with
@@ -32,7 +32,7 @@ export interface KpkeysContexts {
 }
 
 /** Name of a context. */
-export type ContextName = keyof KpkeysContexts;
+export type ContextName = Extract<keyof KpkeysContexts, string>;
 
 /** `true` when a type is a union of several. */
 type IsUnion<T, U = T> = [T] extends [never] ? false : T extends unknown ? ([U] extends [T] ? false : true) : false;

@@ -2,7 +2,7 @@
  * The machine: physical memory, the table walker, the TLB and the CPU. It knows no architecture; an architecture hands it a
  * {@link TranslationRegime}: geometry and decoding as data, rights and syndromes as functions of words.
  *
- * @packageDocumentation
+ * @module @kpkeys/core/machine
  */
 export { readArchOptions, refuseArchOption } from "./arch-options.js";
 export type { ArchOptions, PhysicalAddressWidth } from "./arch-options.js";

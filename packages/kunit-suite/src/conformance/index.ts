@@ -2,7 +2,7 @@
  * The conformance kit: the rules that an architecture or a feature has to keep, as data, and what judges a plugin by them. It names
  * no plugin; whoever runs it brings the others that are needed. For vitest there is the entry `vitest`.
  *
- * @packageDocumentation
+ * @module @kpkeys/kunit-suite/conformance
  */
 export { checkModuleFiles, readPackage } from "./package-files.js";
 export type { PackageFiles, PackageImport } from "./package-files.js";

@@ -3,7 +3,7 @@
  * not. It names no architecture and no feature by its code: those come as plugins, policies as data. With it comes the kpkeys API as
  * older versions of the series had it, with the traps that it had.
  *
- * @packageDocumentation
+ * @module @kpkeys/kunit-suite/museum
  */
 export { KPKEYS_PKEY_REG_INVAL } from "./dialects/registers.js";
 export type { DialectOptions } from "./dialects/registers.js";

@@ -1,7 +1,7 @@
 /**
  * The conformance kit under vitest.
  *
- * @packageDocumentation
+ * @module @kpkeys/kunit-suite/vitest
  */
 import { describe, test } from "vitest";
 import type { Plugin } from "@kpkeys/core/contracts";

@@ -2,7 +2,7 @@
  * The cost model: what the hardening is estimated to add to the system time of a workload, from the counts of a replay. It has no
  * Node.js built-in.
  *
- * @packageDocumentation
+ * @module @kpkeys/workloads/cost
  */
 export { costFileText } from "./cost-file.js";
 export type { CostFile, UnitCosts } from "./cost-file.js";

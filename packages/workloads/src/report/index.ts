@@ -2,7 +2,7 @@
  * The report of a replay: the document that `kpkeys run --json` prints, made from what was found out about each machine. It has no
  * Node.js built-in.
  *
- * @packageDocumentation
+ * @module @kpkeys/workloads/report
  */
 export type {
   ArchReport,

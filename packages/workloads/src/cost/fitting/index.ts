@@ -2,7 +2,7 @@
  * The fit of the cost model to the published table of RFC v5: half of it fitted, the other half predicted. It has no Node.js built-in.
  * It is apart from the model because a page or a command that only estimates loads no solver.
  *
- * @packageDocumentation
+ * @module @kpkeys/workloads/cost/fitting
  */
 export { benchmarkCounts } from "./benchmarks.js";
 export type { BenchmarkCounts, BenchmarkRun } from "./benchmarks.js";
