@@ -6,10 +6,10 @@ import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { ROOT } from "./ensure.mjs";
 import { NODES, startRegistry } from "./rehearsal/registry.mjs";
-import { check, run, say } from "./rehearsal/run.mjs";
+import { check, run, print } from "./rehearsal/run.mjs";
 import { checkNothingChanged, version } from "./rehearsal/versions.mjs";
 
-/** What `@kpkeys/arch-arm64-poe` alone brings along: core, and what core depends on. */
+/** The packages that an install of `@kpkeys/arch-arm64-poe` alone has: core and its dependencies with it. */
 const ALONE = ["@kpkeys/arch-arm64-poe", "@kpkeys/core", "reflect-metadata", "tslib", "tsyringe"];
 
 const folder = mkdtempSync(join(tmpdir(), "kpkeys-rehearsal-"));
@@ -22,7 +22,7 @@ try {
   for (const example of readdirSync(join(checkout, "examples"))) runExample(checkout, example);
   scaffold();
   runCommand();
-  say("the rehearsal is over: everything installed and ran");
+  print("the rehearsal is over: everything installed and ran");
 } finally {
   registry.stop();
   rmSync(folder, { recursive: true, force: true });
@@ -30,7 +30,7 @@ try {
 
 /** Versions, builds and publishes the last commit from a clone of it. */
 function publish(checkout) {
-  say("versioning and publishing the last commit");
+  print("versioning and publishing the last commit");
   run("git", ["clone", "--quiet", ROOT, checkout], { cwd: folder });
   // Changesets compares with the branch main, which a clone of another branch does not have.
   run("git", ["checkout", "--quiet", "-B", "main"], { cwd: checkout });
@@ -86,10 +86,10 @@ function runExample(checkout, name) {
   run("npm", ["test"], { cwd: home });
   run("npm", ["install", "--no-save", "--no-package-lock", "kpkeys"], { cwd: home, env: registry.env });
   run("npx", ["kpkeys", "check-plugin", "."], { cwd: home });
-  say(`ok: examples/${name} builds, passes its tests and kpkeys check-plugin`);
+  print(`ok: examples/${name} builds, passes its tests and kpkeys check-plugin`);
 }
 
-/** A new package of every kind, as somebody makes it who has nothing installed. */
+/** A new package of every kind, made in an empty folder. */
 function scaffold() {
   const home = emptyFolder("scaffolds");
   for (const kind of ["feature", "arch"]) {
@@ -97,11 +97,11 @@ function scaffold() {
     run("npm", ["create", "--yes", "kpkeys@latest", name, "--", "--kind", kind], { cwd: home, env: registry.env });
     run("npm", ["install"], { cwd: join(home, name), env: registry.env });
     run("npm", ["test"], { cwd: join(home, name) });
-    say(`ok: npm create kpkeys makes a package of the kind ${kind} that passes its tests`);
+    print(`ok: npm create kpkeys makes a package of the kind ${kind} that passes its tests`);
   }
 }
 
-/** The command, as somebody runs it who has nothing installed. */
+/** The command, run in an empty folder. */
 function runCommand() {
   const home = emptyFolder("command");
   for (const node of NODES) {

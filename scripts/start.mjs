@@ -1,4 +1,4 @@
-// The main job: `npm start` is `kpkeys run`, with whatever stands behind `npm start --`.
+// The main job: `npm start` is `kpkeys run` with the arguments after `npm start --`.
 import { COMMAND, ensure, node } from "./ensure.mjs";
 
 await ensure("command");

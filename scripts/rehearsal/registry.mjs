@@ -4,7 +4,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ROOT } from "../ensure.mjs";
-import { run, say } from "./run.mjs";
+import { run, print } from "./run.mjs";
 
 const TOOLS = join(ROOT, "tools/rehearsal");
 const BIN = join(TOOLS, "node_modules");
@@ -13,7 +13,7 @@ const BIN = join(TOOLS, "node_modules");
 export const NODES = ["node20", "node22", "node24"].map((name) => join(BIN, name, "bin/node"));
 
 /**
- * Starts an empty registry on loopback, which takes what is ours from nobody but this rehearsal, and everything else from the
+ * Starts an empty registry on loopback, which gets this repository's packages from this rehearsal alone, and all others from the
  * registry that npm is set to.
  *
  * @param {string} folder - where it keeps its files; is made
@@ -21,14 +21,14 @@ export const NODES = ["node20", "node22", "node24"].map((name) => join(BIN, name
  */
 export async function startRegistry(folder) {
   if (!NODES.every(existsSync) || !existsSync(join(BIN, "verdaccio"))) {
-    say("installing its tools (npm ci in tools/rehearsal)");
+    print("installing its tools (npm ci in tools/rehearsal)");
     run("npm", ["ci", "--no-audit", "--loglevel=error"], { cwd: TOOLS });
   }
   mkdirSync(folder);
   const address = `127.0.0.1:${await freePort()}`;
   const upstream = run("npm", ["config", "get", "registry"], { cwd: folder }).trim();
   writeFileSync(join(folder, "config.yaml"), configOf(folder, upstream));
-  // The token is nobody's: npm publishes nowhere without one, and this registry asks for none.
+  // npm does not publish without a token. This registry checks none.
   const npmrc = join(folder, ".npmrc");
   writeFileSync(npmrc, `registry=http://${address}/\n//${address}/:_authToken=none\nfund=false\naudit=false\n`);
 
@@ -41,7 +41,7 @@ export async function startRegistry(folder) {
   ];
   const server = spawn(process.execPath, verdaccio, { stdio: "ignore" });
   await answers(`http://${address}/-/ping`, server);
-  say(`a registry listens on ${address}`);
+  print(`a registry listens on ${address}`);
   return {
     env: {
       // An earlier rehearsal published other packages under the same names and versions: what npm and npx kept of them is not

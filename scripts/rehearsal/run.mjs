@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 
-/** Tells on stderr what happens. @param {string} what - one line */
-export function say(what) {
+/** Prints a line on stderr. @param {string} what - the line */
+export function print(what) {
   process.stderr.write(`rehearsal: ${what}\n`);
 }
 
@@ -33,5 +33,5 @@ export function run(program, args, { cwd, env = {} }) {
  */
 export function check(claim, seen, expected) {
   if (seen !== expected) throw new Error(`${claim}: expected\n${expected}\nbut there was\n${seen}`);
-  say(`ok: ${claim}`);
+  print(`ok: ${claim}`);
 }

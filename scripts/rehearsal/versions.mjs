@@ -1,6 +1,6 @@
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { check, run, say } from "./run.mjs";
+import { check, run, print } from "./run.mjs";
 
 const STEPS = ["patch", "minor", "major"];
 
@@ -12,7 +12,7 @@ const STEPS = ["patch", "minor", "major"];
  */
 export function version(checkout) {
   const plan = planOf(checkout);
-  if (plan.changesets.length === 0) return say("no changesets: the versions are those of the last release");
+  if (plan.changesets.length === 0) return print("no changesets: the versions are those of the last release");
   run("npm", ["run", "--silent", "version-packages"], { cwd: checkout });
   for (const { name, type, newVersion } of plan.releases.filter((release) => release.type !== "none")) {
     check(`the step of ${name}, ${type}`, type, stepAskedFor(name, plan.changesets));
@@ -38,7 +38,7 @@ export function checkNothingChanged(checkout) {
   check("no package has changed since the release", changed.map(({ name }) => name).join(" "), "");
 }
 
-/** What changesets will do: the changesets, and each package's step with its new version. */
+/** The plan of changesets: the changesets, and each package's step with its new version. */
 function planOf(checkout) {
   const file = ".git/release-plan.json";
   run("npx", ["changeset", "status", `--output=${file}`], { cwd: checkout });
