@@ -61,5 +61,5 @@ export function wordsOf(page: Vpn, pageShift: number, offset = 0): Words {
  * @param pageShift - log2 of the page size in bytes
  */
 export function pageOf({ high, low }: Words, pageShift: number): Vpn {
-  return toVpn((high >>> 0) * 2 ** (32 - pageShift) + (low >>> pageShift));
+  return toVpn(((high >>> 0) * 2 ** 32) / (1 << pageShift) + (low >>> pageShift));
 }
