@@ -81,15 +81,15 @@ export class KernelPageTables implements PageTables {
   readonly root: Pfn;
   readonly kernelRange: PageRange;
   readonly counters: PageTableCounters;
-  readonly #parts: PageTableParts;
-  readonly #memory: TableMemory;
-  readonly #pageShift: number;
-  readonly #walk: TableWalk;
-  readonly #points: Readonly<Record<Setter, Point>>;
-  readonly #setterOfLevel: readonly Point[];
+  private readonly parts: PageTableParts;
+  private readonly memory: TableMemory;
+  private readonly pageShift: number;
+  private readonly tableWalk: TableWalk;
+  private readonly points: Readonly<Record<Setter, Point>>;
+  private readonly setterOfLevel: readonly Point[];
   /** Writes to this table go through the fixmap, before any guard: set_swapper_pgd() under set_p4d() and its like. */
-  readonly #divertedRoot: Pfn;
-  #reads = 0;
+  private readonly divertedRoot: Pfn;
+  private reads = 0;
 
   /** @param parts - what they are made with */
   constructor(parts: PageTableParts) {
@@ -100,69 +100,69 @@ export class KernelPageTables implements PageTables {
     });
     this.root = root;
     this.kernelRange = kernelRangeOf(format.geometry);
-    this.#parts = parts;
-    this.#memory = parts.memory;
-    this.#pageShift = format.geometry.pageShift;
-    this.#walk = new TableWalk(this, format);
-    this.#points = Object.fromEntries(points.map((point) => [point.setter, point])) as Record<Setter, Point>;
-    this.#setterOfLevel = settersOf(format.geometry).map((setter) => this.#points[setter]);
-    this.#divertedRoot = toPfn(arch.rootTableAddress === "fixmap" ? root : -1);
-    this.counters = createCounters(parts, points, () => this.#reads);
+    this.parts = parts;
+    this.memory = parts.memory;
+    this.pageShift = format.geometry.pageShift;
+    this.tableWalk = new TableWalk(this, format);
+    this.points = Object.fromEntries(points.map((point) => [point.setter, point])) as Record<Setter, Point>;
+    this.setterOfLevel = settersOf(format.geometry).map((setter) => this.points[setter]);
+    this.divertedRoot = toPfn(arch.rootTableAddress === "fixmap" ? root : -1);
+    this.counters = createCounters(parts, points, () => this.reads);
   }
 
   read(table: Pfn, index: number): Words {
-    this.#reads++;
-    return this.#load("pgtable read", table, index);
+    this.reads++;
+    return this.load("pgtable read", table, index);
   }
 
   walk(root: Pfn, range: PageRange, visitor: TableVisitor, options?: WalkOptions): boolean {
-    return this.#walk.walk(root, range, visitor, options);
+    return this.tableWalk.walk(root, range, visitor, options);
   }
 
   entryAt(root: Pfn, level: Level, page: Vpn): EntryCursor | undefined {
-    return this.#walk.entryAt(root, level, page);
+    return this.tableWalk.entryAt(root, level, page);
   }
 
   setPte(table: Pfn, index: number, entry: Words): void {
-    this.#set(this.#points.set_pte, table, index, entry, 1);
+    this.set(this.points.set_pte, table, index, entry, 1);
   }
 
   setPtes(table: Pfn, index: number, first: Words, count: number): void {
-    this.#set(this.#points.set_pte, table, index, first, count);
+    this.set(this.points.set_pte, table, index, first, count);
   }
 
   setPmd(table: Pfn, index: number, entry: Words): void {
-    this.#set(this.#points.set_pmd, table, index, entry, 1);
+    this.set(this.points.set_pmd, table, index, entry, 1);
   }
 
   setPud(table: Pfn, index: number, entry: Words): void {
-    this.#set(this.#points.set_pud, table, index, entry, 1);
+    this.set(this.points.set_pud, table, index, entry, 1);
   }
 
   setP4d(table: Pfn, index: number, entry: Words): void {
-    this.#set(this.#points.set_p4d, table, index, entry, 1);
+    this.set(this.points.set_p4d, table, index, entry, 1);
   }
 
   setPgd(table: Pfn, index: number, entry: Words): void {
-    this.#set(this.#points.set_pgd, table, index, entry, 1);
+    this.set(this.points.set_pgd, table, index, entry, 1);
   }
 
   setEntry(level: Level, table: Pfn, index: number, entry: Words): void {
-    this.#set(this.#setterOfLevel[level]!, table, index, entry, 1);
+    this.set(this.setterOfLevel[level]!, table, index, entry, 1);
   }
 
   ptepTestAndClearYoung(table: Pfn, index: number): boolean {
-    const { format } = this.#parts;
-    const old = this.#write(this.#points.ptep_test_and_clear_young, table, index, (leaf) => format.makeOld(leaf));
+    const { format } = this.parts;
+    const old = this.write(this.points.ptep_test_and_clear_young, table, index, (leaf) => format.makeOld(leaf));
     return format.isYoung(old.high, old.low);
   }
 
   ptepGetAndClear(table: Pfn, index: number): Words {
-    return this.#write(this.#points.ptep_get_and_clear, table, index, NO_ENTRY);
+    return this.write(this.points.ptep_get_and_clear, table, index, NO_ENTRY);
   }
 
   clearFullPtes(table: Pfn, index: number, count: number): void {
-    this.#write(this.#points.ptep_get_and_clear, table, index, NO_ENTRY, count, 0);
+    this.write(this.points.ptep_get_and_clear, table, index, NO_ENTRY, count, 0);
   }
 
   ptepSetWrprotect(table: Pfn, index: number): void {
@@ -170,27 +170,27 @@ export class KernelPageTables implements PageTables {
   }
 
   wrprotectPtes(table: Pfn, index: number, count: number): void {
-    const { format } = this.#parts;
-    this.#write(this.#points.ptep_set_wrprotect, table, index, (leaf) => format.makeReadOnly(leaf), count);
+    const { format } = this.parts;
+    this.write(this.points.ptep_set_wrprotect, table, index, (leaf) => format.makeReadOnly(leaf), count);
   }
 
   clearYoungDirtyPte(table: Pfn, index: number, young: boolean, dirty: boolean): void {
-    const { format } = this.#parts;
-    this.#write(this.#points.clear_young_dirty_pte, table, index, (leaf) => {
+    const { format } = this.parts;
+    this.write(this.points.clear_young_dirty_pte, table, index, (leaf) => {
       const aged = young ? format.makeOld(leaf) : leaf;
       return dirty ? format.makeClean(aged) : aged;
     });
   }
 
   pmdpEstablish(table: Pfn, index: number, entry: Words): Words {
-    return this.#write(this.#points.pmdp_establish, table, index, entry);
+    return this.write(this.points.pmdp_establish, table, index, entry);
   }
 
   ptepSetAccessFlags(table: Pfn, index: number, wanted: Words): boolean {
-    const { format } = this.#parts;
+    const { format } = this.parts;
     const { high, low } = this.read(table, index);
     if (high === wanted.high && low === wanted.low) return false;
-    this.#write(this.#points.ptep_set_access_flags, table, index, (leaf) => {
+    this.write(this.points.ptep_set_access_flags, table, index, (leaf) => {
       const writable = format.isWritable(wanted.high, wanted.low) ? format.makeWritable(leaf) : leaf;
       const young = format.isYoung(wanted.high, wanted.low) ? format.makeYoung(writable) : writable;
       return format.isDirty(wanted.high, wanted.low) ? format.makeDirty(young) : young;
@@ -199,21 +199,21 @@ export class KernelPageTables implements PageTables {
   }
 
   allocTable(source: TableSource, level?: Level): Pfn {
-    return source === "kernel" || source === "user" ? this.#parts.pages.alloc(source, level) : toPfn(-1);
+    return source === "kernel" || source === "user" ? this.parts.pages.alloc(source, level) : toPfn(-1);
   }
 
   freeTable(table: Pfn): void {
-    this.#parts.pages.free(table);
+    this.parts.pages.free(table);
   }
 
   sourceOf(table: Pfn): TableSource | undefined {
-    return this.#parts.pages.sourceOf(table);
+    return this.parts.pages.sourceOf(table);
   }
 
   /** A setter that mainline's barriers follow: once, also for a run of entries, as in `__set_ptes_anysz()`. */
-  #set(point: Point, table: Pfn, index: number, entry: Words, count: number): void {
-    const { arch, lazy } = this.#parts;
-    this.#write(point, table, index, entry, count);
+  private set(point: Point, table: Pfn, index: number, entry: Words, count: number): void {
+    const { arch, lazy } = this.parts;
+    this.write(point, table, index, entry, count);
     if (arch.barrierAfter(point.setter, entry.high, entry.low)) lazy.queueBarriers();
   }
 
@@ -228,8 +228,8 @@ export class KernelPageTables implements PageTables {
    * @param step - pages from the address of each entry to that of the next
    * @returns what the first entry was; of a plain store 0
    */
-  #write(point: Point, table: Pfn, index: number, value: Words | Change, count = 1, step = 1): Words {
-    const guard = table === this.#divertedRoot ? UNGUARDED : point.guard;
+  private write(point: Point, table: Pfn, index: number, value: Words | Change, count = 1, step = 1): Words {
+    const guard = table === this.divertedRoot ? UNGUARDED : point.guard;
     let first = NO_ENTRY;
     for (let done = 0; done < count;) {
       const state = guard.enter();
@@ -237,11 +237,11 @@ export class KernelPageTables implements PageTables {
       const at = index + done;
       const entry =
         typeof value === "function"
-          ? value(this.#load(point.setter, table, at))
-          : entryAfter(value, done * step, this.#pageShift);
+          ? value(this.load(point.setter, table, at))
+          : entryAfter(value, done * step, this.pageShift);
       const old = point.exchanges
-        ? this.#exchange(point.setter, table, at, entry, step, length)
-        : this.#store(point.setter, table, at, entry, step, length);
+        ? this.exchange(point.setter, table, at, entry, step, length)
+        : this.store(point.setter, table, at, entry, step, length);
       if (done === 0) first = old;
       point.writes += length;
       guard.exit(state);
@@ -250,26 +250,26 @@ export class KernelPageTables implements PageTables {
     return first;
   }
 
-  #store(setter: Setter, table: Pfn, index: number, entry: Words, step: number, count: number): Words {
-    const { faults } = this.#parts;
-    for (let attempt = 0; this.#memory.store(table, index, entry, step, count) !== DONE; attempt++)
+  private store(setter: Setter, table: Pfn, index: number, entry: Words, step: number, count: number): Words {
+    const { faults } = this.parts;
+    for (let attempt = 0; this.memory.store(table, index, entry, step, count) !== DONE; attempt++)
       faults.take(setter, attempt);
     return NO_ENTRY;
   }
 
-  #exchange(setter: Setter, table: Pfn, index: number, entry: Words, step: number, count: number): Words {
-    const { faults } = this.#parts;
+  private exchange(setter: Setter, table: Pfn, index: number, entry: Words, step: number, count: number): Words {
+    const { faults } = this.parts;
     for (let attempt = 0; ; attempt++) {
-      const old = this.#memory.exchange(table, index, entry, step, count);
+      const old = this.memory.exchange(table, index, entry, step, count);
       if (old !== undefined) return old;
       faults.take(setter, attempt);
     }
   }
 
-  #load(doing: string, table: Pfn, index: number): Words {
-    const { faults } = this.#parts;
+  private load(doing: string, table: Pfn, index: number): Words {
+    const { faults } = this.parts;
     for (let attempt = 0; ; attempt++) {
-      const entry = this.#memory.load(table, index);
+      const entry = this.memory.load(table, index);
       if (entry !== undefined) return entry;
       faults.take(doing, attempt);
     }

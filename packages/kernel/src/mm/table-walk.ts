@@ -38,10 +38,10 @@ class Cursor implements EntryCursor {
   readonly index: number;
   readonly page: Vpn;
   readonly pages: number;
-  readonly #tables: Access;
+  private readonly tables: Access;
 
   constructor(tables: Access, level: Level, table: Pfn, index: number, page: Vpn, pages: number) {
-    this.#tables = tables;
+    this.tables = tables;
     this.level = level;
     this.table = table;
     this.index = index;
@@ -50,11 +50,11 @@ class Cursor implements EntryCursor {
   }
 
   read(): Words {
-    return this.#tables.read(this.table, this.index);
+    return this.tables.read(this.table, this.index);
   }
 
   set(entry: Words): void {
-    this.#tables.setEntry(this.level, this.table, this.index, entry);
+    this.tables.setEntry(this.level, this.table, this.index, entry);
   }
 
   clear(): void {
@@ -74,13 +74,13 @@ interface Plan {
 
 /** The kernel's walk of page tables. All code that reads or changes tables by address goes through it. */
 export class TableWalk {
-  readonly #tables: Access;
-  readonly #format: PageTableFormat;
+  private readonly tables: Access;
+  private readonly format: PageTableFormat;
   /** Pages that an entry of each level translates. */
-  readonly #spans: readonly number[];
+  private readonly spans: readonly number[];
   /** Number of entries of a table of each level, less 1. */
-  readonly #masks: readonly number[];
-  readonly #last: Level;
+  private readonly masks: readonly number[];
+  private readonly last: Level;
 
   /**
    * @param tables - reads and writes entries
@@ -88,18 +88,18 @@ export class TableWalk {
    */
   constructor(tables: Access, format: PageTableFormat) {
     const { levels, pageShift } = format.geometry;
-    this.#tables = tables;
-    this.#format = format;
-    this.#spans = levels.map(({ shift }) => 2 ** (shift - pageShift));
-    this.#masks = levels.map(({ indexBits }) => 2 ** indexBits - 1);
-    this.#last = toLevel(levels.length - 1);
+    this.tables = tables;
+    this.format = format;
+    this.spans = levels.map(({ shift }) => 2 ** (shift - pageShift));
+    this.masks = levels.map(({ indexBits }) => 2 ** indexBits - 1);
+    this.last = toLevel(levels.length - 1);
   }
 
   /** See {@link PageTables.walk}. */
   walk(root: Pfn, { from, to }: PageRange, visitor: TableVisitor, options?: WalkOptions): boolean {
-    const { lowest = this.#last, table, leave, gap, run } = visitor;
+    const { lowest = this.last, table, leave, gap, run } = visitor;
     const plan = { lowest, downward: options?.downward ?? false, table, leave, gap, run };
-    return from >= to || this.#visit(plan, toLevel(0), root, from, to);
+    return from >= to || this.visit(plan, toLevel(0), root, from, to);
   }
 
   /** See {@link PageTables.entryAt}. */
@@ -117,16 +117,16 @@ export class TableWalk {
   }
 
   /** Visits the entries of a table that translate a range, and what is below them. @returns whether the walk goes on */
-  #visit(plan: Plan, level: Level, table: Pfn, from: Vpn, to: Vpn): boolean {
+  private visit(plan: Plan, level: Level, table: Pfn, from: Vpn, to: Vpn): boolean {
     const { lowest, downward } = plan;
-    const span = this.#spans[level]!;
-    const mask = this.#masks[level]!;
+    const span = this.spans[level]!;
+    const mask = this.masks[level]!;
     // Entries are numbered from address 0 on, across all tables of the level. A bit operation takes such a number modulo 2^32.
     const first = Math.floor(from / span);
     const last = Math.ceil(to / span) - 1;
     if (level === lowest) {
       if (plan.run === undefined) return true;
-      const cursor = this.#cursor(level, table, first & mask, from, to);
+      const cursor = this.cursor(level, table, first & mask, from, to);
       return plan.run(cursor, last - first + 1) !== "stop";
     }
     for (let i = 0; i <= last - first; i++) {
@@ -134,22 +134,22 @@ export class TableWalk {
       const index = number & mask;
       const page = toVpn(Math.max(from, number * span));
       const end = toVpn(Math.min(to, (number + 1) * span));
-      const value = this.#tables.read(table, index);
-      if (this.#format.typeOf(level, value.high, value.low) === TABLE) {
-        const below = this.#format.pfnOf(value.high, value.low);
-        if (plan.table?.(this.#cursor(level, table, index, page, end), below) === "stop") return false;
-        if (!this.#visit(plan, toLevel(level + 1), below, page, end)) return false;
-        plan.leave?.(this.#cursor(level, table, index, page, end), below);
+      const value = this.tables.read(table, index);
+      if (this.format.typeOf(level, value.high, value.low) === TABLE) {
+        const below = this.format.pfnOf(value.high, value.low);
+        if (plan.table?.(this.cursor(level, table, index, page, end), below) === "stop") return false;
+        if (!this.visit(plan, toLevel(level + 1), below, page, end)) return false;
+        plan.leave?.(this.cursor(level, table, index, page, end), below);
       } else if (plan.gap !== undefined) {
-        const below = plan.gap(this.#cursor(level, table, index, page, end), value);
+        const below = plan.gap(this.cursor(level, table, index, page, end), value);
         if (below === "stop") return false;
-        if (below !== undefined && !this.#visit(plan, toLevel(level + 1), below, page, end)) return false;
+        if (below !== undefined && !this.visit(plan, toLevel(level + 1), below, page, end)) return false;
       }
     }
     return true;
   }
 
-  #cursor(level: Level, table: Pfn, index: number, page: Vpn, end: Vpn): Cursor {
-    return new Cursor(this.#tables, level, table, index, page, end - page);
+  private cursor(level: Level, table: Pfn, index: number, page: Vpn, end: Vpn): Cursor {
+    return new Cursor(this.tables, level, table, index, page, end - page);
   }
 }

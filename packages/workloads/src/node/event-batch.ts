@@ -44,28 +44,28 @@ export class EventBatch {
   readonly buffer: SharedArrayBuffer;
   /** How many records are in it, which the taker is told by message. */
   count = 0;
-  readonly #words: Int32Array;
-  readonly #times: Float64Array;
-  readonly #names: Uint8Array;
-  #named = 0;
+  private readonly words: Int32Array;
+  private readonly times: Float64Array;
+  private readonly names: Uint8Array;
+  private named = 0;
 
   /** @param buffer - memory of a batch that another thread has; else it is reserved */
   constructor(buffer: SharedArrayBuffer = new SharedArrayBuffer(RECORD_BYTES + NAME_BYTES)) {
     this.buffer = buffer;
-    this.#words = new Int32Array(buffer, 0, RECORDS * WORDS);
-    this.#times = new Float64Array(buffer, 0, (RECORDS * WORDS) / 2);
-    this.#names = new Uint8Array(buffer, RECORD_BYTES);
+    this.words = new Int32Array(buffer, 0, RECORDS * WORDS);
+    this.times = new Float64Array(buffer, 0, (RECORDS * WORDS) / 2);
+    this.names = new Uint8Array(buffer, RECORD_BYTES);
   }
 
   /** Forgets what is in it. */
   clear(): void {
     this.count = 0;
-    this.#named = 0;
+    this.named = 0;
   }
 
   /** Whether there is room for an event; in an empty batch there is. @param event - the event */
   fits({ commStart, commEnd, textStart, textEnd }: TraceEvent): boolean {
-    return this.count < RECORDS && this.#named + commEnd - commStart + textEnd - textStart <= NAME_BYTES;
+    return this.count < RECORDS && this.named + commEnd - commStart + textEnd - textStart <= NAME_BYTES;
   }
 
   /** Whether there is room for a record without names. */
@@ -75,31 +75,31 @@ export class EventBatch {
 
   /** Adds an event that fits. @param event - the event */
   add(event: TraceEvent): void {
-    const words = this.#words;
+    const words = this.words;
     const at = this.count++ * WORDS;
     const { argHigh, argLow, commStart, commEnd, textStart, textEnd } = event;
-    this.#times[(at + TIME) >> 1] = event.time;
+    this.times[(at + TIME) >> 1] = event.time;
     words[at + KIND] = event.kind;
     words[at + TID] = event.tid;
     words[at + PID] = event.pid;
     words[at + CPU] = event.cpu;
-    this.#times[(at + LINE) >> 1] = event.line;
+    this.times[(at + LINE) >> 1] = event.line;
     for (let i = 0; i < 6; i++) {
       words[at + ARG_HIGH + i] = argHigh[i]!;
       words[at + ARG_LOW + i] = argLow[i]!;
     }
-    words[at + NAMES] = this.#named;
+    words[at + NAMES] = this.named;
     words[at + COMM_LENGTH] = commEnd - commStart;
     words[at + TEXT_LENGTH] = textEnd - textStart;
-    this.#copy(event.bytes, commStart, commEnd);
-    this.#copy(event.bytes, textStart, textEnd);
+    this.copy(event.bytes, commStart, commEnd);
+    this.copy(event.bytes, textStart, textEnd);
   }
 
   /** Adds word of lost events, for which there is room. @param events - how many */
   addLost(events: number): void {
     const at = this.count++ * WORDS;
-    this.#words[at + KIND] = LOST;
-    this.#times[(at + TIME) >> 1] = events;
+    this.words[at + KIND] = LOST;
+    this.times[(at + TIME) >> 1] = events;
   }
 
   /**
@@ -110,10 +110,10 @@ export class EventBatch {
    * @returns whether the taker wants no more
    */
   deliver(count: number, event: TraceEvent, { sink, onLost, enough }: BatchTaker): boolean {
-    const words = this.#words;
-    const times = this.#times;
+    const words = this.words;
+    const times = this.times;
     const { argHigh, argLow } = event;
-    event.bytes = this.#names;
+    event.bytes = this.names;
     for (let record = 0, at = 0; record < count; record++, at += WORDS) {
       const kind = words[at + KIND]!;
       if (kind === LOST) {
@@ -140,10 +140,10 @@ export class EventBatch {
     return false;
   }
 
-  #copy(bytes: Uint8Array, start: number, end: number): void {
-    const names = this.#names;
-    let to = this.#named;
+  private copy(bytes: Uint8Array, start: number, end: number): void {
+    const names = this.names;
+    let to = this.named;
     for (let from = start; from < end; from++) names[to++] = bytes[from]!;
-    this.#named = to;
+    this.named = to;
   }
 }

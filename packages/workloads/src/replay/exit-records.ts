@@ -6,11 +6,11 @@ import type { Thread } from "./threads.js";
 export class ExitRecords {
   /** By pid; a pid that is used again has several. */
   readonly byPid: Map<number, ExitRecord[]> = new Map();
-  readonly #shape: TableShape;
+  private readonly shape: TableShape;
 
   /** @param shape - of the machine's tables */
   constructor(shape: TableShape) {
-    this.#shape = shape;
+    this.shape = shape;
   }
 
   /**
@@ -22,7 +22,7 @@ export class ExitRecords {
     thread.exitRecord = {
       tablePages: thread.task.mm!.tablePages,
       why: unknownOf(thread.program, lost),
-      whyFewer: unknownStackOf(thread.program, this.#shape),
+      whyFewer: unknownStackOf(thread.program, this.shape),
     };
   }
 

@@ -40,11 +40,11 @@ export class Operations {
   lost = 0;
   /** The line of the event replayed last. */
   line = 0;
-  readonly #tasks: Tasks;
-  readonly #cpus: Cpus;
+  private readonly tasks: Tasks;
+  private readonly cpus: Cpus;
   /** The idle task of each CPU. */
-  readonly #idle: readonly Task[];
-  readonly #beforeExit: (thread: Thread) => void;
+  private readonly idle: readonly Task[];
+  private readonly beforeExit: (thread: Thread) => void;
 
   /**
    * @param machine - a booted machine
@@ -60,16 +60,16 @@ export class Operations {
     this.exits = new ExitRecords({ pageBytes: pages.bytes, tablePages: 2 ** geometry.levels.at(-1)!.indexBits });
     this.faults = new UserFaults(spaces, pages, new UserAreas(userLayout, geometry.pageShift), userEnd);
     this.syscalls = new Syscalls(spaces, pages);
-    this.#tasks = machine.get(Tasks);
-    this.#cpus = machine.cpus;
-    this.#idle = idleTasks(this.#cpus, this.#tasks);
-    this.#beforeExit = beforeExit;
+    this.tasks = machine.get(Tasks);
+    this.cpus = machine.cpus;
+    this.idle = idleTasks(this.cpus, this.tasks);
+    this.beforeExit = beforeExit;
     this.threads = new Threads(
-      this.#tasks,
+      this.tasks,
       spaces,
       () => this.lost,
       (thread) => {
-        this.#keepExit(thread, false);
+        this.keepExit(thread, false);
       },
     );
   }
@@ -80,37 +80,37 @@ export class Operations {
    */
   replay(event: TraceEvent): void {
     this.line = event.line;
-    const cpus = this.#cpus;
+    const cpus = this.cpus;
     if (cpus.all.length > 1) cpus.current = cpus.all[Math.max(0, event.cpu) % cpus.all.length]!;
     if (event.kind === sched_switch) {
       const next = this.threads.find(argUnsigned(event, 2));
-      this.#tasks.switchTo(next?.task ?? this.#idle[cpus.current.id]!);
+      this.tasks.switchTo(next?.task ?? this.idle[cpus.current.id]!);
       return;
     }
     if (event.kind === sched_process_exit) {
-      this.#exit(argUnsigned(event, 0), event.argLow[1] === 1);
+      this.exit(argUnsigned(event, 0), event.argLow[1] === 1);
       return;
     }
     const thread = this.threads.of(event);
-    this.#tasks.switchTo(thread.task);
+    this.tasks.switchTo(thread.task);
     switch (event.kind) {
       case page_fault_user:
         this.faults.replay(thread.task.mm!, thread.program, event, Privilege.USER);
         return;
       case page_fault_kernel:
-        this.#kernelFault(thread, event);
+        this.kernelFault(thread, event);
         return;
       case page_fault:
-        this.#sampledFault(thread, event);
+        this.sampledFault(thread, event);
         return;
       case sched_process_fork:
         this.threads.fork(thread, argUnsigned(event, 1));
         return;
       case sched_process_exec:
-        this.#exec(thread, event);
+        this.exec(thread, event);
         return;
       case sys_enter_exit_group:
-        this.#beforeExit(thread);
+        this.beforeExit(thread);
         return;
     }
     if (isEnter(event.kind)) this.syscalls.enter(thread, event);
@@ -119,11 +119,11 @@ export class Operations {
 
   /** The recording may end between a process's exit_group and its exit. */
   finish(): void {
-    for (const thread of this.threads.alive()) this.#keepExit(thread, false);
+    for (const thread of this.threads.alive()) this.keepExit(thread, false);
   }
 
   /** execve by a thread other than the first ends the first one and takes its number (de_thread). */
-  #exec(thread: Thread, event: TraceEvent): void {
+  private exec(thread: Thread, event: TraceEvent): void {
     const former = this.threads.find(argUnsigned(event, 1));
     if (former !== undefined && former !== thread) this.threads.exit(former);
     if (!thread.execSwitched) this.threads.exec(thread);
@@ -134,33 +134,33 @@ export class Operations {
    * execve fills the new address space before its event: the kernel clears the bss and writes the arguments there, while what it
    * reads (file name, arguments) is still in the old one.
    */
-  #kernelFault(thread: Thread, event: TraceEvent): void {
+  private kernelFault(thread: Thread, event: TraceEvent): void {
     const write = (event.argLow[2]! & 2) !== 0;
-    if (write) this.#enterExeced(thread);
+    if (write) this.enterExeced(thread);
     this.faults.replay(thread.task.mm!, thread.program, event, Privilege.UACCESS);
   }
 
   /** In execve a sample of what the old address space does not map is a write into the new one. */
-  #sampledFault(thread: Thread, event: TraceEvent): void {
-    if (!this.faults.isMapped(thread.task.mm!, event)) this.#enterExeced(thread);
+  private sampledFault(thread: Thread, event: TraceEvent): void {
+    if (!this.faults.isMapped(thread.task.mm!, event)) this.enterExeced(thread);
     this.faults.replaySample(thread.task.mm!, thread.program, event);
   }
 
   /** Goes on in the address space that the execve builds in which a thread is, if it is in one. */
-  #enterExeced(thread: Thread): void {
+  private enterExeced(thread: Thread): void {
     if (thread.syscall !== sys_enter_execve || thread.execSwitched) return;
     this.threads.exec(thread);
     thread.execSwitched = true;
   }
 
-  #exit(tid: number, groupDead: boolean): void {
+  private exit(tid: number, groupDead: boolean): void {
     const thread = this.threads.find(tid);
     if (thread === undefined) return;
-    this.#keepExit(thread, groupDead);
+    this.keepExit(thread, groupDead);
     this.threads.exit(thread);
   }
 
-  #keepExit(thread: Thread, groupDead: boolean): void {
+  private keepExit(thread: Thread, groupDead: boolean): void {
     if (thread.exitRecord === undefined) return;
     this.exits.keep(thread, this.threads.find(thread.pid) !== undefined, groupDead);
   }

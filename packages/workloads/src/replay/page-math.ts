@@ -13,13 +13,13 @@ export class PageMath {
   readonly shift: number;
   /** Bytes of a page. */
   readonly bytes: number;
-  readonly #inHighWord: number;
+  private readonly inHighWord: number;
 
   /** @param shift - log2 of the bytes of a page */
   constructor(shift: number) {
     this.shift = shift;
     this.bytes = 2 ** shift;
-    this.#inHighWord = HIGH_WORD / this.bytes;
+    this.inHighWord = HIGH_WORD / this.bytes;
   }
 
   /**
@@ -28,7 +28,7 @@ export class PageMath {
    * @param low - bits 31 to 0
    */
   pageOf(high: number, low: number): number {
-    return (high >>> 0) * this.#inHighWord + (low >>> this.shift);
+    return (high >>> 0) * this.inHighWord + (low >>> this.shift);
   }
 
   /**

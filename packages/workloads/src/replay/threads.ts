@@ -36,13 +36,13 @@ export class Threads {
   threads = 0;
   /** Of them those that no fork made, met by an event without the number of their process. */
   strangers = 0;
-  readonly #tasks: Tasks;
-  readonly #spaces: AddressSpaces;
-  readonly #lost: () => number;
-  readonly #onExit: (thread: Thread) => void;
-  readonly #alive = new Map<number, Thread>();
+  private readonly tasks: Tasks;
+  private readonly spaces: AddressSpaces;
+  private readonly lost: () => number;
+  private readonly onExit: (thread: Thread) => void;
+  private readonly byTid = new Map<number, Thread>();
   /** The thread of the last event. */
-  #last: Thread | undefined;
+  private last: Thread | undefined;
 
   /**
    * @param tasks - the kernel's tasks
@@ -51,10 +51,10 @@ export class Threads {
    * @param onExit - called with each thread that ends, also when its number is used again
    */
   constructor(tasks: Tasks, spaces: AddressSpaces, lost: () => number, onExit: (thread: Thread) => void) {
-    this.#tasks = tasks;
-    this.#spaces = spaces;
-    this.#lost = lost;
-    this.#onExit = onExit;
+    this.tasks = tasks;
+    this.spaces = spaces;
+    this.lost = lost;
+    this.onExit = onExit;
   }
 
   /**
@@ -62,9 +62,9 @@ export class Threads {
    * @param event - the event
    */
   of(event: TraceEvent): Thread {
-    if (this.#last?.tid === event.tid) return this.#last;
-    const thread = this.#alive.get(event.tid) ?? this.#meet(event);
-    this.#last = thread;
+    if (this.last?.tid === event.tid) return this.last;
+    const thread = this.byTid.get(event.tid) ?? this.meet(event);
+    this.last = thread;
     // Some traces have the process's number besides the thread's: then clone3 hides less.
     if (event.pid >= 0 && thread.pid !== event.pid) {
       thread.pid = event.pid;
@@ -75,7 +75,7 @@ export class Threads {
 
   /** The thread of a number, if it is known. */
   find(tid: number): Thread | undefined {
-    return this.#alive.get(tid);
+    return this.byTid.get(tid);
   }
 
   /**
@@ -86,62 +86,62 @@ export class Threads {
   fork(parent: Thread, tid: number): void {
     const { mm, process } = sharedWithChild(parent);
     const parentMm = parent.task.mm!;
-    if (mm) this.#spaces.get(parentMm);
+    if (mm) this.spaces.get(parentMm);
     const program = mm ? parent.program : copyProgram(parent.program);
-    this.#add(tid, process ? parent.pid : tid, mm ? parentMm : this.#spaces.fork(parentMm), program);
+    this.add(tid, process ? parent.pid : tid, mm ? parentMm : this.spaces.fork(parentMm), program);
     if (process) program.threaded = true;
     if (parent.syscall === EventKind.sys_enter_clone3) program.calledClone3 = true;
   }
 
   /** A new address space for a thread, by execve. */
   exec(thread: Thread): void {
-    this.#tasks.exec(thread.task, this.#spaces.create());
+    this.tasks.exec(thread.task, this.spaces.create());
     if (thread.pid !== thread.tid) this.processes++;
     thread.pid = thread.tid;
-    thread.program = newProgram(this.#lost());
+    thread.program = newProgram(this.lost());
   }
 
   /** A thread's end. */
   exit(thread: Thread): void {
-    this.#onExit(thread);
-    this.#alive.delete(thread.tid);
-    if (this.#last === thread) this.#last = undefined;
-    this.#tasks.exit(thread.task);
+    this.onExit(thread);
+    this.byTid.delete(thread.tid);
+    if (this.last === thread) this.last = undefined;
+    this.tasks.exit(thread.task);
   }
 
   /** Those that have not ended. */
   alive(): Iterable<Thread> {
-    return this.#alive.values();
+    return this.byTid.values();
   }
 
   /**
    * An unknown thread. If it is in execve by its first event (perf begins there), its address space is the one that execve is
    * building: nothing of that lies before the trace.
    */
-  #meet(event: TraceEvent): Thread {
+  private meet(event: TraceEvent): Thread {
     const inExec = event.kind === EventKind.sched_process_exec || isKernelWrite(event);
     const pid = event.pid < 0 ? event.tid : event.pid;
     if (event.pid < 0) this.strangers++;
-    const leader = pid === event.tid ? undefined : this.#alive.get(pid);
+    const leader = pid === event.tid ? undefined : this.byTid.get(pid);
     const shared = leader?.task.mm;
     if (leader !== undefined && shared !== undefined) {
-      this.#spaces.get(shared);
+      this.spaces.get(shared);
       leader.program.threaded = true;
-      return this.#add(event.tid, pid, shared, leader.program);
+      return this.add(event.tid, pid, shared, leader.program);
     }
-    const thread = this.#add(event.tid, pid, this.#spaces.create(), newProgram(this.#lost(), !inExec));
+    const thread = this.add(event.tid, pid, this.spaces.create(), newProgram(this.lost(), !inExec));
     thread.execSwitched = inExec;
     return thread;
   }
 
-  #add(tid: number, pid: number, mm: Mm, program: Program): Thread {
+  private add(tid: number, pid: number, mm: Mm, program: Program): Thread {
     const flags = tid === pid ? 0 : CloneFlag.THREAD;
-    const stale = this.#alive.get(tid);
+    const stale = this.byTid.get(tid);
     if (stale !== undefined) this.exit(stale);
     const thread: Thread = {
       tid,
       pid,
-      task: this.#tasks.create(mm, flags),
+      task: this.tasks.create(mm, flags),
       program,
       syscall: -1,
       argHigh: new Int32Array(6),
@@ -149,7 +149,7 @@ export class Threads {
       execSwitched: false,
       exitRecord: undefined,
     };
-    this.#alive.set(tid, thread);
+    this.byTid.set(tid, thread);
     this.threads++;
     if (tid === pid) this.processes++;
     return thread;

@@ -21,8 +21,8 @@ interface Areas {
 /** What the addresses of a recording can be, by the user half of the kernel that was recorded. */
 export class UserAreas {
   /** By their size, the smallest first. */
-  readonly #candidates: readonly Areas[];
-  #current = 0;
+  private readonly candidates: readonly Areas[];
+  private current = 0;
 
   /**
    * @param own - the machine's layout, preferred to others of its size
@@ -30,15 +30,15 @@ export class UserAreas {
    */
   constructor(own: UserLayout, pageShift: number) {
     const others = RECORDED_LAYOUTS.filter(({ stackTop }) => stackTop !== own.stackTop);
-    this.#candidates = [own, ...others]
+    this.candidates = [own, ...others]
       .sort((a, b) => (a.stackTop < b.stackTop ? -1 : 1))
       .map((layout) => areasOf(layout, pageShift));
   }
 
   /** The smallest half that holds a page and all asked for before: stacks and mappings are at its end, and so met at once. */
-  #holding(page: number): Areas {
-    while (this.#current < this.#candidates.length - 1 && page >= this.#candidates[this.#current]!.end) this.#current++;
-    return this.#candidates[this.#current]!;
+  private holding(page: number): Areas {
+    while (this.current < this.candidates.length - 1 && page >= this.candidates[this.current]!.end) this.current++;
+    return this.candidates[this.current]!;
   }
 
   /**
@@ -46,7 +46,7 @@ export class UserAreas {
    * @param page - virtual page
    */
   isStack(page: number): boolean {
-    return page >= this.#holding(page).stack;
+    return page >= this.holding(page).stack;
   }
 
   /**
@@ -56,7 +56,7 @@ export class UserAreas {
    * @param page - virtual page
    */
   mayBeMapped({ fromBefore, heapStart, anchors }: Program, page: number): boolean {
-    const { lowest, mmap, imageSpan } = this.#holding(page);
+    const { lowest, mmap, imageSpan } = this.holding(page);
     if (page < lowest) return false;
     if (fromBefore || page >= mmap) return true;
     // Above the images is the heap, and above its end nothing for long.

@@ -26,10 +26,10 @@ export interface FaultCounts {
 export class UserFaults {
   /** What came of them so far. */
   readonly counts: FaultCounts = { alreadyMapped: 0, inferredMappings: 0, unexplainedFaults: 0 };
-  readonly #spaces: AddressSpaces;
-  readonly #pages: PageMath;
-  readonly #areas: UserAreas;
-  readonly #userEnd: number;
+  private readonly spaces: AddressSpaces;
+  private readonly pages: PageMath;
+  private readonly areas: UserAreas;
+  private readonly userEnd: number;
 
   /**
    * @param spaces - the kernel's address spaces
@@ -38,10 +38,10 @@ export class UserFaults {
    * @param userEnd - one past the last page of the machine's user half
    */
   constructor(spaces: AddressSpaces, pages: PageMath, areas: UserAreas, userEnd: number) {
-    this.#spaces = spaces;
-    this.#pages = pages;
-    this.#areas = areas;
-    this.#userEnd = userEnd;
+    this.spaces = spaces;
+    this.pages = pages;
+    this.areas = areas;
+    this.userEnd = userEnd;
   }
 
   /**
@@ -55,7 +55,7 @@ export class UserFaults {
     const errorCode = event.argLow[2]!;
     const access =
       (errorCode & ERROR_WRITE) !== 0 ? Access.WRITE : (errorCode & ERROR_FETCH) !== 0 ? Access.FETCH : Access.READ;
-    this.#access(mm, program, event, access, privilege);
+    this.access(mm, program, event, access, privilege);
   }
 
   /**
@@ -65,11 +65,11 @@ export class UserFaults {
    * @param event - `page_fault`
    */
   replaySample(mm: Mm, program: Program, event: TraceEvent): void {
-    const page = this.#pages.pageAt(event, 0);
-    const prot = this.#spaces.protectionAt(mm, toVpn(page));
-    const write = prot < 0 ? this.#areas.isStack(page) : (prot & Prot.WRITE) !== 0;
+    const page = this.pages.pageAt(event, 0);
+    const prot = this.spaces.protectionAt(mm, toVpn(page));
+    const write = prot < 0 ? this.areas.isStack(page) : (prot & Prot.WRITE) !== 0;
     const fetch = prot >= 0 && (prot & (Prot.READ | Prot.EXEC)) === Prot.EXEC;
-    this.#access(mm, program, event, write ? Access.WRITE : fetch ? Access.FETCH : Access.READ, Privilege.USER);
+    this.access(mm, program, event, write ? Access.WRITE : fetch ? Access.FETCH : Access.READ, Privilege.USER);
   }
 
   /**
@@ -78,23 +78,23 @@ export class UserFaults {
    * @param event - a fault
    */
   isMapped(mm: Mm, event: TraceEvent): boolean {
-    return this.#spaces.protectionAt(mm, toVpn(this.#pages.pageAt(event, 0))) >= 0;
+    return this.spaces.protectionAt(mm, toVpn(this.pages.pageAt(event, 0))) >= 0;
   }
 
-  #access(mm: Mm, program: Program, event: TraceEvent, access: Access, privilege: Privilege): void {
-    const page = this.#pages.pageAt(event, 0);
-    if (page >= this.#userEnd) {
-      this.#unexplained(program);
+  private access(mm: Mm, program: Program, event: TraceEvent, access: Access, privilege: Privilege): void {
+    const page = this.pages.pageAt(event, 0);
+    if (page >= this.userEnd) {
+      this.unexplained(program);
       return;
     }
-    let faults = this.#spaces.touch(mm, toVpn(page), access, privilege);
-    if (faults < 0 && this.#spaces.protectionAt(mm, toVpn(page)) < 0 && this.#infer(mm, program, page, access))
-      faults = this.#spaces.touch(mm, toVpn(page), access, privilege);
+    let faults = this.spaces.touch(mm, toVpn(page), access, privilege);
+    if (faults < 0 && this.spaces.protectionAt(mm, toVpn(page)) < 0 && this.infer(mm, program, page, access))
+      faults = this.spaces.touch(mm, toVpn(page), access, privilege);
     if (faults === 0) this.counts.alreadyMapped++;
-    else if (faults < 0) this.#unexplained(program);
+    else if (faults < 0) this.unexplained(program);
   }
 
-  #unexplained(program: Program): void {
+  private unexplained(program: Program): void {
     this.counts.unexplainedFaults++;
     program.unexplained++;
   }
@@ -103,35 +103,35 @@ export class UserFaults {
    * Maps the page of a fault that is in no known mapping and may be in one of execve's: a stack where stacks are, if it is
    * written, else a page of a file (ELF segment, vdso). Its rights are not in the trace, so it has all.
    */
-  #infer(mm: Mm, program: Program, page: number, access: Access): boolean {
-    if (this.#growSegment(mm, program, page)) return true;
-    if (!this.#areas.mayBeMapped(program, page)) return false;
-    const stack = this.#areas.isStack(page) && access === Access.WRITE;
-    if (stack) this.#inferStackTop(mm, program, page);
+  private infer(mm: Mm, program: Program, page: number, access: Access): boolean {
+    if (this.growSegment(mm, program, page)) return true;
+    if (!this.areas.mayBeMapped(program, page)) return false;
+    const stack = this.areas.isStack(page) && access === Access.WRITE;
+    if (stack) this.inferStackTop(mm, program, page);
     const flags = MapFlag.PRIVATE | (stack ? MapFlag.ANONYMOUS | MapFlag.GROWSDOWN : 0);
-    if (this.#spaces.protectionAt(mm, toVpn(page)) < 0) this.#spaces.mmap(mm, toVpn(page), 1, ALL_RIGHTS, flags);
+    if (this.spaces.protectionAt(mm, toVpn(page)) < 0) this.spaces.mmap(mm, toVpn(page), 1, ALL_RIGHTS, flags);
     this.counts.inferredMappings++;
     return true;
   }
 
   /** A fault above what is known of shared memory, with nothing mapped between, shows that the segment reaches at least there. */
-  #growSegment(mm: Mm, { segments }: Program, page: number): boolean {
+  private growSegment(mm: Mm, { segments }: Program, page: number): boolean {
     if (segments.length === 0) return false;
-    const below = this.#spaces.endBelow(mm, toVpn(page));
+    const below = this.spaces.endBelow(mm, toVpn(page));
     const segment = segments.find(({ end }) => end === below);
     if (segment === undefined) return false;
-    this.#spaces.mmap(mm, toVpn(below), page + 1 - below, segment.prot, MapFlag.SHARED | MapFlag.ANONYMOUS);
+    this.spaces.mmap(mm, toVpn(below), page + 1 - below, segment.prot, MapFlag.SHARED | MapFlag.ANONYMOUS);
     segment.end = page + 1;
     this.counts.inferredMappings++;
     return true;
   }
 
   /** The first fault on a stack is below what execve filled of it without a fault: at least the page above is there. */
-  #inferStackTop(mm: Mm, program: Program, page: number): void {
+  private inferStackTop(mm: Mm, program: Program, page: number): void {
     if (program.stackPage >= 0 || program.fromBefore) return;
     program.stackPage = page;
-    if (this.#spaces.protectionAt(mm, toVpn(page + 1)) >= 0) return;
+    if (this.spaces.protectionAt(mm, toVpn(page + 1)) >= 0) return;
     const flags = MapFlag.PRIVATE | MapFlag.ANONYMOUS | MapFlag.GROWSDOWN | MapFlag.POPULATE;
-    this.#spaces.mmap(mm, toVpn(page + 1), 1, ALL_RIGHTS, flags);
+    this.spaces.mmap(mm, toVpn(page + 1), 1, ALL_RIGHTS, flags);
   }
 }
