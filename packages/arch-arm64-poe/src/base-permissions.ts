@@ -39,7 +39,7 @@ const GCS = 32;
 /** All base permissions. */
 const BASE = R | X | W | GCS;
 
-/** Base permissions by the nibble of PIR_EL1 or PIRE0_EL1 (Arm ARM, section D8.4); 4, b, d and f are reserved. */
+/** Base permissions by the nibble of PIR_EL1 or PIRE0_EL1 (Arm ARM, R_LLZDZ); 4, b, d and f are reserved. */
 const INDIRECT = [
   ...[0, R, X, R | X, 0, R | W, R | W | X | WXN, R | W | X].map((rights) => rights | OVERLAY),
   ...[R, R | GCS, R | X, 0, R | W, 0, R | W | X, 0],

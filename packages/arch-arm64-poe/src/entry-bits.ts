@@ -1,4 +1,4 @@
-// A VMSAv8-64 descriptor, 4 KiB granule, 48-bit output addresses (Arm ARM, section D8.3); geometry.ts says where others keep the
+// A VMSAv8-64 descriptor, 4 KiB granule, 48-bit output addresses (Arm ARM, "VMSAv8-64 descriptor formats"); geometry.ts says where others keep the
 // address. Software bits as Linux uses them (asm/pgtable-prot.h).
 //
 //   leaf:   63    62   60  58    56    55     54   53   52    51   50   47              12  11  10  9  8  7      6   4      2  1  0

@@ -9,7 +9,10 @@ import { TCR_HA, TCR_HD, TCR_HPD0, TCR_HPD1 } from "./tcr.js";
 
 function root({ address }: AccessSetup): Rule {
   const upper = address >> 63n === 1n;
-  return { text: `TTBR${upper ? 1 : 0}_EL1 translates the ${upper ? "upper" : "lower"} half`, source: "Arm ARM, D8.2" };
+  return {
+    text: `TTBR${upper ? 1 : 0}_EL1 translates the ${upper ? "upper" : "lower"} half`,
+    source: "Arm ARM, Selection between TTBR0_ELx and TTBR1_ELx",
+  };
 }
 
 /** Whether permissions are indirect. */
@@ -26,7 +29,7 @@ function tablesIgnored(setup: AccessSetup): Rule | undefined {
   return (registers["TCR_EL1"]! & hpd) === 0n ? undefined : { text: "HPD", source: "Arm ARM, TCR_EL1" };
 }
 
-const FORMATS = "Arm ARM, D8.3";
+const FORMATS = "Arm ARM, VMSAv8-64 descriptor formats";
 
 /** Bits of an entry, one a name. */
 function bitsOf(entry: bigint, bits: readonly (readonly [name: string, bit: number])[]): string {
@@ -40,8 +43,9 @@ function entry({ level, high, low }: WalkStep, setup: AccessSetup): Rule {
   const address = hex(BigInt(format.pfnOf(high, low)) << BigInt(pageShift));
   const type = format.typeOf(toLevel(level), high, low);
   if (type === EntryType.INVALID) {
-    const why = (low & Bit.VALID) === 0 ? "bit 0 is 0" : "bit 1 is 0, which is reserved at this level";
-    return { text: `not valid: ${why}`, source: FORMATS };
+    return (low & Bit.VALID) === 0
+      ? { text: "not valid: bit 0 is 0", source: INVALID }
+      : { text: "not valid: bit 1 is 0, which is reserved at this level", source: "Arm ARM, R_KRMJZ" };
   }
   if (type === EntryType.TABLE) {
     const rights = `APTable 0b${bits(value, 61, 2)}, ${bitsOf(value, [
@@ -134,6 +138,7 @@ function baseRights(setup: AccessSetup, leaf: WalkStep): Rule[] {
   return [{ text: `${told} is ${given.join(" and ")}: ${which}`, source: INDIRECT }];
 }
 
+const INVALID = "Arm ARM, R_DYNYQ";
 const DIRECT = "Arm ARM, AArch64.S1DirectBasePermissions";
 const INDIRECT = "Arm ARM, AArch64.S1IndirectBasePermissions";
 const OVERLAY = "Arm ARM, AArch64.S1OverlayPermissions";
@@ -176,11 +181,11 @@ function decision(kind: FaultKind, setup: AccessSetup): Rule {
         source: base,
       };
     case FaultKind.ACCESS_FLAG:
-      return { text: "AF is 0, and with TCR_EL1.HA 0 software has to set it", source: "Arm ARM, D8.5" };
+      return { text: "AF is 0, and with TCR_EL1.HA 0 software has to set it", source: "Arm ARM, R_SWTYY" };
     case FaultKind.ADDRESS_SIZE:
-      return { text: "an output address is wider than the machine's", source: FORMATS };
+      return { text: "an output address is wider than the machine's", source: "Arm ARM, R_CVSBH" };
     default:
-      return { text: "a walk goes on through valid entries alone", source: FORMATS };
+      return { text: "a walk goes on through valid entries alone", source: INVALID };
   }
 }
 

@@ -58,7 +58,7 @@ function register(
   return { name, label, description, role, bits: 64, whose };
 }
 
-// What else an abort's ISS and ISS2 hold (Arm ARM, section D24.2.40); bit positions are those of ESR_EL1.
+// What else an abort's ISS and ISS2 hold (Arm ARM, ESR_EL1); bit positions are those of ESR_EL1.
 //
 //   47..43  42   41         40   36..32  25  24   10   9   8   7
 //   HDBSSF  TnD  TagAccess  GCS  Xs      IL  ISV  FnV  EA  CM  S1PTW
@@ -196,7 +196,7 @@ function beyondEntries({ syndromeLow }: FaultReport): NotTables | undefined {
   const status = statusOf(syndromeLow);
   if (status !== 0) return undefined;
   const text = "no entry has an address that is too wide: the base address in TTBR0_EL1 or TTBR1_EL1 has";
-  return { name: faultInfo(status).name, rules: [{ text, source: "Arm ARM, D8.2" }] };
+  return { name: faultInfo(status).name, rules: [{ text, source: "Arm ARM, R_BFHQH" }] };
 }
 
 /** Width of output addresses of a CPU that is not known: what descriptors hold decides. */

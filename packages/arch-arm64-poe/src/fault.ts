@@ -5,7 +5,7 @@ import type { TranslationRegime } from "@kpkeys/core/machine";
 import { faultInfo } from "./fault-status.js";
 import type { Permissions } from "./permissions.js";
 
-// ESR_EL1 of an abort (Arm ARM, section D24.2.40).
+// ESR_EL1 of an abort (Arm ARM, ESR_EL1, ISS encodings).
 //
 //   63 .. 56  55 ..  38       37        .. 32  31   26  25  24 ...  7      6    5   0
 //   0         ISS2   Overlay  DirtyBit         EC       IL  ...     S1PTW  WnR  xFSC

@@ -1,7 +1,7 @@
 import type { Geometry, LevelGeometry } from "@kpkeys/core/contracts";
 import type { OutputAddressForm } from "@kpkeys/core/machine";
 
-// Which address bits index which table (Arm ARM, section D8.2). A table fills a page; the root is indexed by the bits that are left.
+// Which address bits index which table (Arm ARM, "Translation process"). A table fills a page; the root is indexed by the bits that are left.
 // Numbers of levels are the architecture's, names are Linux's.
 //
 //            level -1  0        1        2        3        page     Linux's names
@@ -16,7 +16,7 @@ import type { OutputAddressForm } from "@kpkeys/core/machine";
 //   64K/48                      47..42   41..29   28..16   15..0    pgd pmd pte
 //   64K/52                      51..42   41..29   28..16   15..0    pgd pmd pte
 //
-// Where a descriptor keeps the output address (Arm ARM, section D8.3):
+// Where a descriptor keeps the output address (Arm ARM, "VMSAv8-64 descriptor formats"):
 //
 //   48 bits                    47..page size in place
 //   52 bits, FEAT_LPA2 (DS 1)  49..page size in place, 51..50 in bits 9..8, which have SH otherwise

@@ -13,7 +13,7 @@ const DIRTY_FIRST: typeof NEEDS_DIRTY = NEEDS_DIRTY;
 const HAS_OVERLAY: number = OVERLAY;
 const EXCLUSIVE: number = WXN;
 
-/** The rules of rights of one CPU: base permissions, overlays and the dirty state (Arm ARM, section D8.4). */
+/** The rules of rights of one CPU: base permissions, overlays and the dirty state (Arm ARM, "Memory access control"). */
 export class Permissions {
   private readonly base: BasePermissions;
 

@@ -32,7 +32,7 @@ function decodingOf({ levels, pageShift }: Geometry): readonly LevelDecoding[] {
 const POR_EL1_RESET = { high: 0, low: 0x7 };
 
 /**
- * Makes the translation regime of one CPU: stage 1 of EL1&0 (Arm ARM, section D8).
+ * Makes the translation regime of one CPU: stage 1 of EL1&0 (Arm ARM, chapter D8).
  *
  * @param controls - the fields of the CPU's registers
  * @param physicalAddressBits - width of output addresses, 32 to the geometry's `outputBits`

@@ -4,7 +4,7 @@ import { toWords } from "@kpkeys/core/machine";
 import { ARM64_4K_48 } from "./geometry.js";
 import { tcrOf, TCR_HA, TCR_HD, TCR_HPD0, TCR_HPD1 } from "./tcr.js";
 
-// The bits of the system registers that decide a stage 1 translation at EL1&0 (Arm ARM, section D24.2).
+// The bits of the system registers that decide a stage 1 translation at EL1&0 (Arm ARM, "General system control registers").
 
 /** SCTLR_EL1.WXN, bit 19: what is writable is not executable. */
 export const SCTLR_WXN: bigint = 1n << 19n;
@@ -182,7 +182,7 @@ export function createSystemRegisters(
   };
 }
 
-// POR_EL1 and POR_EL0 (Arm ARM, section D24.2): four bits a key, of which a leaf's three can name eight.
+// POR_EL1 and POR_EL0 (Arm ARM): four bits a key, of which a leaf's three can name eight.
 //
 //   63 ......... 32   31  30 29 28     7  6 5 4   3  2 1 0
 //   out of reach      0   W  X  R  ... 0  W X R   0  W X R

@@ -1,6 +1,6 @@
 import type { Arm64Geometry } from "./geometry.js";
 
-// TCR_EL1 (Arm ARM, section D24.2).
+// TCR_EL1 (Arm ARM, TCR_EL1).
 //
 //   59  42    41    40  39  38    37    36  34 .. 32  31 30  21 .. 16  15 14  5 .. 0
 //   DS  HPD1  HPD0  HD  HA  TBI1  TBI0  AS  IPS       TG1    T1SZ      TG0    T0SZ

@@ -85,7 +85,7 @@ describe.each(CASES)("$name", ({ geometry }) => {
   });
 });
 
-/** Where the Arm ARM has the bits of an output address (D8.3). */
+/** Where the Arm ARM has the bits of an output address ("VMSAv8-64 descriptor formats"). */
 function expectedBits({ pageShift, lpa2 }: Arm64Geometry, address: bigint): bigint {
   const field = (from: bigint, to: bigint): bigint => (address >> from) & ((1n << (to - from + 1n)) - 1n);
   if (lpa2) return (field(50n, 51n) << 8n) | (address & ((1n << 50n) - 1n));

@@ -1,6 +1,6 @@
 import { Access, Privilege } from "@kpkeys/core/contracts";
 
-// What the Arm ARM says of access rights at stage 1 of EL1&0, step by step: written from its rules of section D8.4 and from its
+// What the Arm ARM says of access rights at stage 1 of EL1&0, step by step: written from its rules of "Memory access control" and from its
 // pseudocode, which each step names, and not from the code under test.
 
 /** An access to a page that a walk has found, and all that decides it, in the manual's terms. */
@@ -148,7 +148,7 @@ function denial(at: Situation): Denial | undefined {
 }
 
 /**
- * ESR_EL1 of the permission fault (ISS encoding of an abort, section D24.2.40), a number below 2^39, or `undefined` if the
+ * ESR_EL1 of the permission fault (ISS encoding of an abort), a number below 2^39, or `undefined` if the
  * access is allowed. FnV, SET, CM, S1PTW and the rest of ISS2 are 0.
  */
 export function syndrome(at: Situation): number | undefined {

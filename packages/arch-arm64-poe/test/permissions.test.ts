@@ -130,7 +130,7 @@ function forEveryOverlay(at: Mutable<Situation>, key: number, action: () => void
   }
 }
 
-describe("with indirect permissions an access is allowed, and its ESR_EL1 is, as Arm ARM section D8.4 says", () => {
+describe("with indirect permissions an access is allowed, and its ESR_EL1 is, as the rules of the Arm ARM have it", () => {
   test.each(NIBBLES)(
     "for PIR_EL1 field %i, every PIRE0_EL1 and POR field, with and without POE, E0POE and PAN",
     (pir) => {
@@ -157,7 +157,7 @@ describe("with indirect permissions an access is allowed, and its ESR_EL1 is, as
 });
 
 // WXN is from the rule's text and pseudocode alone: in all of the architectural vectors SCTLR_EL1.WXN is 0.
-describe("with direct permissions an access is allowed, and its ESR_EL1 is, as Arm ARM section D8.4 says", () => {
+describe("with direct permissions an access is allowed, and its ESR_EL1 is, as the rules of the Arm ARM have it", () => {
   const pages = NIBBLES.map((value) => ({ ap: value >> 2, pxn: (value & 2) !== 0, uxn: (value & 1) !== 0 }));
 
   test.each(pages)(

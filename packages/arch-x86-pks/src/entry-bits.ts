@@ -1,4 +1,4 @@
-// An entry of 4-level and 5-level paging (SDM, volume 3, section 4.5); software bits as Linux uses them (asm/pgtable_types.h).
+// An entry of 4-level and 5-level paging (SDM, volume 3); software bits as Linux uses them (asm/pgtable_types.h).
 //
 //   63  62   59  58    57 52  51              12  11  9  8   7   6   5    4    3   2   1   0
 //   XD    key    SD    soft   output address      soft   G   PS  D   A   PCD  PWT  US  RW  P

@@ -23,10 +23,10 @@ export function formatOf(geometry: Geometry): PageTableFormat {
   return createPageTableFormat(52, geometry);
 }
 
-const PAGING = "SDM vol. 3, 4.5";
-const RIGHTS = "SDM vol. 3, 4.6.1";
-const KEYS = "SDM vol. 3, 4.6.2";
-const FAULTS = "SDM vol. 3, 4.7";
+const PAGING = "SDM vol. 3, 4-Level Paging and 5-Level Paging";
+const RIGHTS = "SDM vol. 3, Determination of Access Rights";
+const KEYS = "SDM vol. 3, Protection Keys";
+const FAULTS = "SDM vol. 3, Page-Fault Exceptions";
 
 /** Whether a control bit is set. */
 function flag({ registers }: AccessSetup, name: string, bit: number): 0 | 1 {
@@ -126,7 +126,7 @@ function keyUse(setup: AccessSetup, { high, low }: WalkStep): KeyUse {
 function decision(kind: FaultKind): Rule {
   switch (kind) {
     case FaultKind.NONE:
-      return { text: "the entries and the key both allow it", source: "SDM vol. 3, 4.6" };
+      return { text: "the entries and the key both allow it", source: "SDM vol. 3, Access Rights" };
     case FaultKind.PKEY:
       return { text: "a key only takes rights away; where it denies, PK is 1 whatever else denies", source: FAULTS };
     case FaultKind.PERMISSION:
@@ -134,7 +134,10 @@ function decision(kind: FaultKind): Rule {
     case FaultKind.RESERVED:
       return { text: "an entry that is present has a bit set that must be 0: RSVD 1", source: PAGING };
     case FaultKind.ADDRESS_SIZE:
-      return { text: "a non-canonical address raises #GP, and no page fault", source: "SDM vol. 1, 3.3.7.1" };
+      return {
+        text: "a non-canonical address raises #GP, and no page fault",
+        source: "SDM vol. 1, Canonical Addressing",
+      };
     default:
       return { text: "a walk goes on through present entries alone: P 0", source: PAGING };
   }

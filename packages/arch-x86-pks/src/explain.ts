@@ -55,7 +55,7 @@ function register(
   return { name, label, description, role, bits: 32, whose };
 }
 
-// The #PF error code (SDM, volume 3, section 4.7).
+// The #PF error code (SDM, volume 3, "Page-Fault Exceptions").
 //
 //   31   15   6   5   4   3     2  1  0
 //   RMP  SGX  SS  PK  ID  RSVD  U  W  P
@@ -79,19 +79,19 @@ const OTHER_CHECKS: readonly (readonly [bit: number, name: string, text: string,
     ErrorCode.RMP,
     "RMP violation",
     "SEV-SNP: the reverse map table says that the page is another guest's, or assigned in another size",
-    "AMD APM vol. 2, 15.36.10",
+    "AMD APM vol. 2, RMP and VMPL Access Checks",
   ],
   [
     ErrorCode.SGX,
     "SGX violation",
     "the page is of the enclave page cache, and the EPCM does not allow this access",
-    "SDM vol. 3, 4.7; vol. 3, 38.3",
+    "SDM vol. 3, Page-Fault Exceptions",
   ],
   [
     ErrorCode.SS,
     "shadow-stack violation",
     "a shadow-stack access needs a page of a shadow stack (R/W 0, D 1), and such a page allows no other write",
-    "SDM vol. 3, 4.6.1",
+    "SDM vol. 3, Determination of Access Rights",
   ],
 ];
 
@@ -115,7 +115,7 @@ function geometryOf({ values, given }: GivenInputs): GeometryEvidence {
 const OTHER_WIDTHS: readonly OtherMachine[] = [48n, 52n, 45n, 43n, 40n, 39n, 36n].map((maxphyaddr) => ({ maxphyaddr }));
 
 function decidedBy({ syndromeLow }: FaultReport): SyndromeVerdict {
-  const rule = { text: "the error code names the check that failed", source: "SDM vol. 3, 4.7" };
+  const rule = { text: "the error code names the check that failed", source: "SDM vol. 3, Page-Fault Exceptions" };
   return { kind: kindOf(syndromeLow), name: causeOf(syndromeLow), rule };
 }
 

@@ -6,7 +6,7 @@ import { Bit } from "./entry-bits.js";
 import { CR4_SMEP, EFER_NXE } from "./registers.js";
 import type { RegisterState } from "./registers.js";
 
-// The #PF error code (SDM, volume 3, section 4.7; RMP: AMD APM, volume 2, section 8.4.2).
+// The #PF error code (SDM, volume 3, "Page-Fault Exceptions"; RMP: AMD APM, volume 2, "Page-Fault Error Code").
 //
 //   31   15   7     6   5    4    3     2    1    0
 //   RMP  SGX  HLAT  SS  PK   I    RSVD  U    W    P

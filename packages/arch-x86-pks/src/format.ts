@@ -24,7 +24,7 @@ const LEAF_RESERVED_LOW = [0, 0x3fffe000, 0x001fe000, 0];
 
 /**
  * Whether an entry has a bit set that every long-mode CPU reserves, or an output address beyond MAXPHYADDR (SDM, volume 3,
- * section 4.5). XD is not judged here: it is reserved only while IA32_EFER.NXE is 0.
+ * "4-Level Paging and 5-Level Paging"). XD is not judged here: it is reserved only while IA32_EFER.NXE is 0.
  *
  * @param level - where the entry is, 0 being the PML4, -1 the PML5
  * @param isLeaf - whether it is a leaf

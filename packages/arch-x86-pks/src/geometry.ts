@@ -1,6 +1,6 @@
 import type { Geometry } from "@kpkeys/core/contracts";
 
-// Which address bits index which table (SDM, volume 3, section 4.5). A table fills a page of 4 KiB and has 512 entries; an entry
+// Which address bits index which table (SDM, volume 3, "4-Level Paging and 5-Level Paging"). A table fills a page of 4 KiB and has 512 entries; an entry
 // keeps output-address bits 51..12 in place.
 //
 //               PML5    PML4    PDPT    PD      PT      page

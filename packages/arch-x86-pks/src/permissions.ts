@@ -28,14 +28,14 @@ const PACKED_KEY_SHIFT = 8;
 export type Permissions = Pick<TranslationRegime, "attributes" | "pkeyOf" | "isGlobal" | "check">;
 
 /**
- * Makes the rules of access rights (SDM, volume 3, section 4.6).
+ * Makes the rules of access rights (SDM, volume 3, "Access Rights").
  *
  * @param state - the CPU's registers, read at each check
  * @returns the rules
  */
 export function createPermissions(state: Readonly<RegisterState>): Permissions {
   /**
-   * Section 4.6.2: whether the key withholds a data access. WDi counts where CR0.WP is 1, and for user accesses to user pages.
+   * "Protection Keys": whether the key withholds a data access. WDi counts where CR0.WP is 1, and for user accesses to user pages.
    * A user access to a supervisor page faults in any case; there the rule decides the PK bit of the error code.
    */
   function keyDenies(attributes: number, access: Access, privilege: Privilege, pkrs: number): boolean {
@@ -47,7 +47,7 @@ export function createPermissions(state: Readonly<RegisterState>): Permissions {
     return (field & WD) !== 0 && (access & WRITE) !== 0 && respectsWrite;
   }
 
-  /** Section 4.6.1: whether the entries allow the access. */
+  /** "Determination of Access Rights": whether the entries allow the access. */
   function entriesAllow(attributes: number, access: Access, privilege: Privilege): boolean {
     const userPage = (attributes & US) !== 0;
     if (access === FETCH && (attributes & XD) !== 0) return false;

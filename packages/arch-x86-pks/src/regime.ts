@@ -35,7 +35,7 @@ const LEVELS: readonly LevelDecoding[] = [
 const PML5: LevelDecoding = { ...LEVELS[0]!, shift: 48 };
 
 /**
- * Makes the translation regime of one CPU: 4-level or 5-level paging without PCIDs (SDM, volume 3, sections 4.5 to 4.8).
+ * Makes the translation regime of one CPU: 4-level or 5-level paging without PCIDs (SDM, volume 3, chapter "Paging").
  *
  * @param state - the CPU's registers
  * @param physicalAddressBits - MAXPHYADDR, 36 to 52

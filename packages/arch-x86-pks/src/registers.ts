@@ -3,7 +3,7 @@ import type { Geometry, PkeyRegister, Rights, SystemRegisters, Words } from "@kp
 import { hex } from "@kpkeys/core/machine";
 import { X86_4_LEVELS, X86_5_LEVELS } from "./geometry.js";
 
-// The bits of the control registers that decide an access (SDM, volume 3, sections 2.2.1, 2.3 and 2.5).
+// The bits of the control registers that decide an access (SDM, volume 3, chapter "System Architecture Overview").
 
 /** CR0.WP, bit 16: supervisor writes respect read-only pages and WDi. */
 export const CR0_WP: number = 1 << 16;
@@ -102,7 +102,7 @@ export function createSystemRegisters(pkeys: boolean, geometry: Geometry = X86_4
   };
 }
 
-// IA32_PKRS and PKRU (SDM, volume 3, section 4.6.2): two bits a key.
+// IA32_PKRS and PKRU (SDM, volume 3, "Protection Keys"): two bits a key.
 //
 //   31   30        3    2    1    0
 //   WD15 AD15 ...  WD1  AD1  WD0  AD0

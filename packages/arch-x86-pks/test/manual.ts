@@ -1,6 +1,6 @@
 import { Access, Privilege } from "@kpkeys/core/contracts";
 
-// What the SDM says of access rights, sentence by sentence, written from the text of volume 3, sections 4.6 and 4.7, and not
+// What the SDM says of access rights, sentence by sentence, written from the text of volume 3, "Access Rights" and "Page-Fault Exceptions", and not
 // from the code under test.
 
 /** An access and all that decides it, in the manual's terms. */
@@ -30,7 +30,7 @@ interface KeyRights {
 }
 
 /**
- * 4.6.2: "ADi = 1: no data accesses". PKRU, user-mode addresses: "WDi = 1: no writes" in user mode, and in supervisor mode if
+ * "Protection Keys": "ADi = 1: no data accesses". PKRU, user-mode addresses: "WDi = 1: no writes" in user mode, and in supervisor mode if
  * CR0.WP = 1. IA32_PKRS, supervisor-mode addresses: "WDi = 1: no writes" if CR0.WP = 1.
  */
 function keyRights(at: Situation, supervisorMode: boolean): KeyRights {
@@ -42,7 +42,7 @@ function keyRights(at: Situation, supervisorMode: boolean): KeyRights {
   return { read: true, write: !wd || ignored };
 }
 
-/** 4.6.1, supervisor-mode accesses. */
+/** "Determination of Access Rights", supervisor-mode accesses. */
 function supervisorModeAllows(at: Situation, key: KeyRights): boolean {
   const explicitWithAc = at.ac || at.privilege === Privilege.UACCESS;
   const userDataAllowed = !at.userModeAddress || !at.smap || explicitWithAc;
@@ -53,7 +53,7 @@ function supervisorModeAllows(at: Situation, key: KeyRights): boolean {
   return at.access === Access.WRITE ? writable : readable && writable;
 }
 
-/** 4.6.1, user-mode accesses: nothing at all at supervisor-mode addresses. */
+/** "Determination of Access Rights", user-mode accesses: nothing at all at supervisor-mode addresses. */
 function userModeAllows(at: Situation, key: KeyRights): boolean {
   if (!at.userModeAddress) return false;
   if (at.access === Access.FETCH) return !at.executeDisabled;
@@ -61,7 +61,7 @@ function userModeAllows(at: Situation, key: KeyRights): boolean {
   return key.read && key.write && at.writableEverywhere;
 }
 
-/** The #PF error code of a translation that exists, or `undefined` if the access is allowed (4.7; IA32_EFER.NXE is 1). */
+/** The #PF error code of a translation that exists, or `undefined` if the access is allowed ("Page-Fault Exceptions"; IA32_EFER.NXE is 1). */
 export function errorCode(at: Situation): number | undefined {
   const supervisorMode = at.privilege !== Privilege.USER;
   const key = keyRights(at, supervisorMode);

@@ -56,7 +56,7 @@ function* everyModeState(): Generator<Pick<Situation, "wp" | "smep" | "smap" | "
     for (const smep of BOOLEANS) for (const smap of BOOLEANS) for (const ac of BOOLEANS) yield { wp, smep, smap, ac };
 }
 
-describe("an access is allowed, and its error code is, as SDM sections 4.6 and 4.7 say", () => {
+describe("an access is allowed, and its error code is, as the rules of the SDM have it", () => {
   const pages = BOOLEANS.flatMap((us) => BOOLEANS.flatMap((rw) => BOOLEANS.map((xd) => ({ us, rw, xd }))));
 
   test.each(pages)("for every state of the registers on a page with US=$us RW=$rw XD=$xd", ({ us, rw, xd }) => {

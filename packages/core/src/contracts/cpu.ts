@@ -127,7 +127,7 @@ export interface Mmu {
   /**
    * Compares each translation in the TLB with what {@link walk} finds for its page now: frame, level, rights, key and whether
    * it is global. One that differs is stale: the tables were changed and the invalidation that has to follow was forgotten
-   * (Arm ARM, "TLB maintenance requirements"; SDM volume 3, 4.10.4). That a page has become dirty since makes none stale, and
+   * (Arm ARM, "TLB maintenance"; SDM volume 3, "Invalidation of TLBs and Paging-Structure Caches"). That a page has become dirty since makes none stale, and
    * the accessed flag is not compared. A page larger than 4 KiB may have a translation for each 4 KiB of it. Other user address
    * spaces' are held against the roots that they were made from.
    * Changes nothing.

@@ -24,7 +24,7 @@ export interface Words {
 /**
  * The layout of the per-CPU key register: pure functions of values. The register itself belongs to each {@link Cpu}.
  *
- * Sources: POR_EL1 in the Arm ARM (fields of 4 bits: R, X, W from bit 0 up); IA32_PKRS in the SDM, volume 3, section 4.6.2
+ * Sources: POR_EL1 in the Arm ARM (fields of 4 bits: R, X, W from bit 0 up); IA32_PKRS in the SDM, volume 3, "Protection Keys"
  * (fields of 2 bits: access-disable, write-disable).
  */
 export interface PkeyRegister {

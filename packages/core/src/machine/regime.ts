@@ -103,7 +103,7 @@ export interface TranslationRegime {
   readonly unwalkedLevel?: number;
   /**
    * Whether a fault drops the translation that it was decided by, so that the next access walks again (x86: SDM volume 3,
-   * 4.10.4.1); if not, a translation whose rights deny an access stays until it is invalidated.
+   * "Operations that Invalidate TLBs and Paging-Structure Caches"); if not, a translation whose rights deny an access stays until it is invalidated.
    */
   readonly faultDropsTranslation: boolean;
   /**

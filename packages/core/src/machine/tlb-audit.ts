@@ -21,7 +21,7 @@ export interface TlbAuditParts {
 
 /**
  * Compares a TLB with the tables and so finds a missing invalidation: a translation that hardware may still use although the tables
- * have changed (Arm ARM, "TLB maintenance requirements" and "Using break-before-make"; SDM volume 3, 4.10.4 "Invalidation of TLBs
+ * have changed (Arm ARM, "TLB maintenance" and "Using break-before-make when updating translation table entries"; SDM volume 3, "Invalidation of TLBs
  * and Paging-Structure Caches").
  *
  * @param parts - the TLB and the tables

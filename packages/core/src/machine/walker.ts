@@ -103,7 +103,7 @@ export class Walker {
     const { packed, walk, regime } = this;
     const { words } = this.memory;
     // Step 1. The walk starts at the root with the highest translated bits of the address.
-    // Arm ARM: AArch64.S1InitialTTWState(). SDM volume 3, 4.5.4: CR3.
+    // Arm ARM: AArch64.S1InitialTTWState(). SDM: CR3.
     let restHigh = (high << this.unusedBits) | (low >>> (32 - this.unusedBits));
     let restLow = low << this.unusedBits;
     let table = root | 0;
@@ -112,7 +112,7 @@ export class Walker {
     walk.kernelHalf = regime.splitRoots && high < 0;
     for (let level = 0; ; level++) {
       // Step 2. The next address bits are the index of the entry.
-      // Arm ARM: AArch64.S1SLTTEntryAddress(), AArch64.TTEntryAddress(). SDM volume 3, 4.5.4.
+      // Arm ARM: AArch64.S1SLTTEntryAddress(), AArch64.TTEntryAddress().
       const geometry = level << LEVEL_WORDS_SHIFT;
       const bits = packed[geometry + BITS]!;
       const index = restHigh >>> (32 - bits);
@@ -132,7 +132,7 @@ export class Walker {
       this.endAt(level, table, index, entryHigh, entryLow);
 
       // Step 4. The low word gives the type: a table, a leaf, or invalid.
-      // Arm ARM: AArch64.DecodeDescriptorType(). SDM volume 3, 4.5.4: P and PS.
+      // Arm ARM: AArch64.DecodeDescriptorType(). SDM: P and PS.
       const type = entryLow & packed[geometry + TYPE_MASK]!;
       const isTable = type === packed[geometry + TABLE]!;
       const isLeaf = !isTable && type === packed[geometry + LEAF]!;
@@ -140,16 +140,16 @@ export class Walker {
       if (!isTable && !isLeaf) return TRANSLATION;
 
       // Step 5. Reserved bits and the size of the output address.
-      // Arm ARM: AArch64.OAOutOfRange(). SDM volume 3, 4.7: RSVD.
+      // Arm ARM: AArch64.OAOutOfRange(). SDM: RSVD in "Page-Fault Exceptions".
       const kind = regime.checkEntry(level, isLeaf, entryHigh, entryLow);
       if (kind !== NONE) return kind;
 
-      // Step 6. The accessed flag, where the walk itself sets it. SDM volume 3, 4.8.
+      // Step 6. The accessed flag, where the walk itself sets it. SDM: "Accessed and Dirty Flags".
       const accessed = isLeaf ? packed[geometry + LEAF_ACCESSED]! : regime.tableAccessed;
       if (update) this.setAccessed(isLeaf, accessed);
 
       // Step 7. A leaf ends the walk; the bits of the address below its size are the offset.
-      // Arm ARM: AArch64.LeafBase(), StageOA(). SDM volume 3, 4.5.4.
+      // Arm ARM: AArch64.LeafBase(), StageOA().
       const pfn = this.frameOf(entryHigh, entryLow);
       if (isLeaf) {
         const offsetMask = packed[geometry + LEAF_PAGES]!;
@@ -159,7 +159,7 @@ export class Walker {
       }
 
       // Step 8. The rights of a table entry limit those below it.
-      // Arm ARM: hierarchical control of permissions. SDM volume 3, 4.6.
+      // Arm ARM: "Hierarchical permissions". SDM: "Access Rights".
       walk.tablesAndLow &= entryLow;
       walk.tablesOrHigh |= entryHigh;
       table = pfn;

@@ -80,7 +80,7 @@ const report: ConformanceRule = {
   id: "fault/report",
   sentence:
     "a fault's report has the address, the access, the level, the leaf, its key and the register that decided, and is counted",
-  source: "contract FaultReport; Arm ARM, ESR_EL1 and FAR_EL1; SDM volume 3, 4.7",
+  source: "contract FaultReport; Arm ARM, ESR_EL1 and FAR_EL1; SDM volume 3, Page-Fault Exceptions",
   check({ plugin }, tell) {
     for (const each of CASES) {
       const { bench, address, level, pkey, mapped, kind } = faultOf(plugin, each);

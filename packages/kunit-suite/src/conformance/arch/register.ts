@@ -6,7 +6,7 @@ import type { ConformanceRule } from "../rule.js";
 import { outcomeText, valueText } from "../text.js";
 
 const ALL_RIGHTS: readonly Rights[] = ["none", "r", "rw", "rx", "rwx"];
-const SOURCE = "contract PkeyRegister; Arm ARM, POR_EL1; SDM volume 3, 4.6.2";
+const SOURCE = "contract PkeyRegister; Arm ARM, POR_EL1; SDM volume 3, Protection Keys";
 
 /** Whether rights, as the register tells them, include one. */
 export const includes = (rights: string, right: "r" | "w" | "x"): boolean =>

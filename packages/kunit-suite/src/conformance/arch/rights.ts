@@ -31,7 +31,8 @@ const base: ConformanceRule = {
   id: "rights/base",
   sentence:
     "with all keys open each protection allows what Linux's name says, and denies the rest as a matter of rights",
-  source: "contract PageTableFormat.protections; Arm ARM D8.4; SDM volume 3, 4.6.1",
+  source:
+    "contract PageTableFormat.protections; Arm ARM, Memory access control; SDM volume 3, Determination of Access Rights",
   check({ plugin }, report) {
     const bench = createBench(plugin);
     const { format, pgtable, dataPfn, cpu } = bench;
@@ -66,7 +67,7 @@ const pkey: ConformanceRule = {
   id: "rights/pkey",
   sentence:
     "a kernel page can be accessed as its key allows, by each key apart; what the key denies is denied by the key",
-  source: "contract PkeyRegister; Arm ARM D8.4.2.3, overlays; SDM volume 3, 4.6.2",
+  source: "contract PkeyRegister; Arm ARM, Stage 1 Overlay permissions; SDM volume 3, Protection Keys",
   check({ plugin }, report) {
     const bench = createBench(plugin);
     const { format, pgtable, register, dataPfn, cpu } = bench;
@@ -97,7 +98,7 @@ const pkey: ConformanceRule = {
 const baseFirst: ConformanceRule = {
   id: "rights/no-grant",
   sentence: "a key takes rights away and never gives any",
-  source: "Arm ARM D8.4.2.3; SDM volume 3, 4.6.2",
+  source: "Arm ARM, Stage 1 Overlay permissions; SDM volume 3, Protection Keys",
   check({ plugin }, report) {
     const bench = createBench(plugin);
     const { format, pgtable, register, dataPfn, cpu } = bench;
@@ -122,7 +123,7 @@ const baseFirst: ConformanceRule = {
 const user: ConformanceRule = {
   id: "rights/user",
   sentence: "the kernel's key register decides no access of the user",
-  source: "Arm ARM, POR_EL1 and POR_EL0; SDM volume 3, 4.6.2: IA32_PKRS and PKRU",
+  source: "Arm ARM, POR_EL1 and POR_EL0; SDM volume 3, Protection Keys: IA32_PKRS and PKRU",
   check({ plugin }, report) {
     const bench = createBench(plugin);
     const { format, register, dataPfn } = bench;
@@ -143,7 +144,8 @@ const state: ConformanceRule = {
   id: "rights/state",
   sentence:
     "hardware notes what was accessed and written, in the leaf, and lets neither stop an access that the rights allow",
-  source: "contract TranslationRegime.updateLeaf; Arm ARM D8.5, FEAT_HAFDBS; SDM volume 3, 4.8",
+  source:
+    "contract TranslationRegime.updateLeaf; Arm ARM, Hardware updates to the translation tables; SDM volume 3, Accessed and Dirty Flags",
   check({ plugin }, report) {
     const bench = createBench(plugin);
     const { format, memory, dataPfn, cpu } = bench;

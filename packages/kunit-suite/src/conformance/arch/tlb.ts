@@ -7,7 +7,7 @@ import type { ConformanceRule } from "../rule.js";
 import { outcomeText } from "../text.js";
 import { fitsIntoRam, leafFor, privilegeFor } from "./walk.js";
 
-const SOURCE = "contract Mmu; Arm ARM D8.16, TLB maintenance; SDM volume 3, 4.10";
+const SOURCE = "contract Mmu; Arm ARM, TLB maintenance; SDM volume 3, Caching Translation Information";
 const USER_ADDRESS = 0x1000_0000n;
 
 /** Pages in a row that a rule maps. */
@@ -168,7 +168,7 @@ const spaces: ConformanceRule = {
 const register: ConformanceRule = {
   id: "tlb/register",
   sentence: "a write of the key register rules accesses of pages that were accessed before, without an invalidation",
-  source: `${SOURCE}: rights of keys are not cached in TLBs (Arm ARM D8.4.2.3; SDM volume 3, 4.6.2)`,
+  source: `${SOURCE}: rights of keys are not cached in TLBs (Arm ARM, I_SKPNZ; SDM volume 3, Protection Keys)`,
   check({ plugin }, report) {
     const bench = createBench(plugin);
     const { format, pgtable, dataPfn, managed, kpkeys } = bench;

@@ -7,7 +7,7 @@ import type { ConformanceRule } from "../rule.js";
 import { outcomeText, valueText } from "../text.js";
 import { someAddresses } from "./format.js";
 
-const SOURCE = "contract Mmu; Arm ARM D8.2, translation process; SDM volume 3, 4.5";
+const SOURCE = "contract Mmu; Arm ARM, Translation process; SDM volume 3, 4-Level Paging and 5-Level Paging";
 
 /** The privilege with which an address of a half is accessed. */
 export const privilegeFor = ({ pgtable }: Bench, address: bigint): Privilege =>
@@ -111,7 +111,8 @@ const holes: ConformanceRule = {
 const canonical: ConformanceRule = {
   id: "walk/canonical",
   sentence: "an address whose upper bits are not as they must be is refused",
-  source: "contract Geometry.addressBits; Arm ARM D8.2.4; SDM volume 1, 3.3.7.1",
+  source:
+    "contract Geometry.addressBits; Arm ARM, Selection between TTBR0_ELx and TTBR1_ELx; SDM volume 1, Canonical Addressing",
   check({ plugin }, report) {
     const bench = createBench(plugin);
     const { addressBits, levels: all } = bench.format.geometry;

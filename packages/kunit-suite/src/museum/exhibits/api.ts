@@ -177,7 +177,7 @@ const invalLegitimate: Exhibit = {
   series: "v8→v9",
   arches: ["x86-pks"],
   citation:
-    "asm-generic/kpkeys.h of v6 to v8, KPKEYS_PKEY_REG_INVAL 0; SDM volume 3, 4.6.2: the bits of IA32_PKRS withhold rights",
+    "asm-generic/kpkeys.h of v6 to v8, KPKEYS_PKEY_REG_INVAL 0; SDM volume 3, Protection Keys: the bits of IA32_PKRS withhold rights",
   story:
     "The generic REG_INVAL is 0 because a register of 0 is taken to deny everything. On x86 it allows everything: code that runs with it, enters a context and leaves it again hands over 0, which means that there is nothing to restore, and goes on with the rights of the context.",
   fix: "Whether there is something to restore is a flag of the state, not a value of the register.",
