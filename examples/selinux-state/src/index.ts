@@ -115,8 +115,7 @@ const suite: KunitSuite = {
       run(test) {
         if (!test.get(Kpkeys).supported()) test.skip("kpkeys are not supported");
         const state = test.get(SelinuxState);
-        const { high, low } = state.address();
-        const errno = test.get(Exceptions).copyToKernelNofault(high, low, 0, 0);
+        const errno = test.get(Exceptions).copyToKernelNofault(state.address(), new Uint8Array(8));
         test.expectEq(errno, Errno.EFAULT, "Direct write of enforcing wasn't prevented");
         test.expectEq(Number(state.enforcing()), 1, "enforcing is off");
         test.expectEq(state.setEnforcing(false), 0, "The setter could not write");

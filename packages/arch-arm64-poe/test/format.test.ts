@@ -83,7 +83,10 @@ describe("an entry", () => {
     const machine = createMachine();
     const entry = format.makeOld(format.makeLeaf(toLevel(3), toPfn(0x80010), format.protections.PAGE_SHARED));
     machine.map(0x1000n, [...UPPER, join(entry)]);
-    const leaf = (): [number, number] => [machine.memory.readHigh(0x80003, 1), machine.memory.readLow(0x80003, 1)];
+    const leaf = (): [number, number] => {
+      const { high, low } = machine.memory.read(toPfn(0x80003), 1);
+      return [high, low];
+    };
     expect([format.isYoung(...leaf()), format.isDirty(...leaf())]).toEqual([false, false]);
     expect(machine.cpu.access(0, 0x1000, Access.READ, Privilege.USER)).toBe(OK);
     expect([format.isYoung(...leaf()), format.isDirty(...leaf())]).toEqual([true, false]);

@@ -62,7 +62,7 @@ describe.each(CASES)("$name", ({ geometry }) => {
   test("a machine walks to a page and faults at each level", () => {
     const options = { pageSize: 2 ** pageShift, vaBits: geometry.addressBits };
     const firstPfn = 2 ** (31 - pageShift);
-    const machine = createMachine(options, { firstPfn, pages: 64 });
+    const machine = createMachine(options, { firstPfn: toPfn(firstPfn), pages: 64 });
     const entries = levels.map((_, level) => {
       const { PAGE_SHARED } = format.protections;
       return join(
@@ -109,7 +109,7 @@ test("with FEAT_LPA2 a descriptor has no SH, and an address above the CPU's is a
 
 test("an address in the first page is a NULL pointer, for each page size", () => {
   const words = (options: Record<string, number>): string => {
-    const { cpu, tools } = createMachine(options, { firstPfn: 16, pages: 16 });
+    const { cpu, tools } = createMachine(options, { firstPfn: toPfn(16), pages: 16 });
     cpu.access(0, 0x2000, Access.READ, Privilege.KERNEL);
     return tools.describeFault(cpu.fault);
   };

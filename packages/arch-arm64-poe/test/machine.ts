@@ -24,7 +24,7 @@ export const low = (value: bigint): number => Number(BigInt.asIntN(32, value));
 export const join = (word: { readonly high: number; readonly low: number }): bigint =>
   (BigInt(word.high >>> 0) << 32n) | BigInt(word.low >>> 0);
 
-export const RAM: MemoryBank = { firstPfn: 0x80000, pages: 0x10000 };
+export const RAM: MemoryBank = { firstPfn: toPfn(0x80000), pages: 0x10000 };
 
 export function createMachine(options: PluginOptions = {}, bank: MemoryBank = RAM): TestMachine {
   const container = createContainer();
@@ -46,7 +46,7 @@ export function createMachine(options: PluginOptions = {}, bank: MemoryBank = RA
       cpu.mmu.setKernelRoot(toPfn(table));
       cpu.mmu.setUserRoot(toPfn(table), toAsid(1));
       entries.forEach((entry, level) => {
-        memory.write(table, format.index(toLevel(level), high(va), low(va)), high(entry), low(entry));
+        memory.write(table, format.index(toLevel(level), high(va), low(va)), { high: high(entry), low: low(entry) });
         table = format.pfnOf(high(entry), low(entry));
       });
       cpu.mmu.invalidateAll();

@@ -16,7 +16,7 @@ const POR_EL1_INIT = 0x17;
 const POR_EL1_PGTABLES = 0x57;
 
 /** Up to the highest table of the oops. */
-const machine = createMachine({}, { firstPfn: 0x80000, pages: 0x900000 - 0x80000 });
+const machine = createMachine({}, { firstPfn: toPfn(0x80000), pages: 0x900000 - 0x80000 });
 const { cpu, format, tools } = machine;
 machine.map(FAR, [...TABLES, PTE]);
 

@@ -1,4 +1,4 @@
-import { Access, OK, Privilege, toLevel } from "@kpkeys/core/contracts";
+import { Access, OK, Privilege, toLevel, toPfn } from "@kpkeys/core/contracts";
 import { carryOut, toWords } from "@kpkeys/core/machine";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -243,7 +243,7 @@ describe("a walk through random tables, with random registers", () => {
   function leafAfter(va: bigint, level: number): bigint {
     const { high, low } = toWords(va);
     const [pfn, index] = [RAM.firstPfn + level, machine.format.index(toLevel(level), high, low)];
-    return join({ high: machine.memory.readHigh(pfn, index), low: machine.memory.readLow(pfn, index) });
+    return join(machine.memory.read(toPfn(pfn), index));
   }
 });
 

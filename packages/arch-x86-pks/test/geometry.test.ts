@@ -1,5 +1,5 @@
 import { createContainer } from "@kpkeys/core";
-import { Access, FaultKind, OK, Privilege, toLevel } from "@kpkeys/core/contracts";
+import { Access, FaultKind, OK, Privilege, toLevel, toPfn } from "@kpkeys/core/contracts";
 import { describe, expect, test } from "vitest";
 import { createPgtable, x86Pks, X86_GEOMETRIES } from "../src/index.js";
 import { createMachine } from "./machine.js";
@@ -52,12 +52,15 @@ describe("with five levels", () => {
       const tables = [root, ...[1, 2, 3, 4].map((level) => root + 1 + page * 4 + level)];
       tables.forEach((table, level) => {
         const leaf = level === 4 ? ((root + 32 + page) << 12) | 0x163 : (tables[level + 1]! << 12) | 0x63;
-        memory.write(table, machine.format.index(toLevel(level), high | 0, 0x80000000 | 0), 0, leaf);
+        memory.write(toPfn(table), machine.format.index(toLevel(level), high | 0, 0x80000000 | 0), {
+          high: 0,
+          low: leaf,
+        });
       });
     });
     expect(cpu.store64(0xffbfffff | 0, 0x80000000 | 0, 0, 1)).toBe(OK);
     expect(cpu.store64(0xffffffff | 0, 0x80000000 | 0, 0, 2)).toBe(OK);
-    expect([32, 33].map((page) => memory.readLow(root + page, 0))).toEqual([1, 2]);
+    expect([32, 33].map((page) => memory.read(toPfn(root + page), 0).low)).toEqual([1, 2]);
   });
 
   test("an address of 57 bits is canonical, of 58 not", () => {

@@ -2,7 +2,7 @@ import { createContainer, provide, resolve } from "@kpkeys/core";
 import type { DependencyContainer } from "@kpkeys/core";
 import { ArchTools, CpuFactory, PageTableFormat, PhysicalMemory, toPfn } from "@kpkeys/core/contracts";
 import type { Cpu, PluginOptions } from "@kpkeys/core/contracts";
-import { createPhysicalMemory, toWords } from "@kpkeys/core/machine";
+import { createPhysicalMemory, fromWords, toWords } from "@kpkeys/core/machine";
 import { x86Pks } from "../src/index.js";
 
 /** A machine of the plugin as a specification would make it: one CPU, RAM from 0. */
@@ -23,7 +23,7 @@ const ADDRESS = ((1n << 52n) - 1n) & ~0xfffn;
 
 export function createMachine(options: PluginOptions = {}, pages = 4096): TestMachine {
   const container = createContainer();
-  const memory = createPhysicalMemory([{ firstPfn: 0, pages }]);
+  const memory = createPhysicalMemory([{ firstPfn: toPfn(0), pages }]);
   provide(container, PhysicalMemory, memory);
   x86Pks.setup(container, options);
   const cpu = resolve(container, CpuFactory).create(0);
@@ -41,7 +41,7 @@ export function createMachine(options: PluginOptions = {}, pages = 4096): TestMa
       entries.forEach((entry, level) => {
         const pfn = level === entries.length - 1 ? leafPfn : 2 + level;
         const { high, low } = toWords(entry | (BigInt(pfn) << 12n));
-        memory.write(slots[level]!.table, slots[level]!.index, high, low);
+        memory.write(toPfn(slots[level]!.table), slots[level]!.index, { high, low });
       });
       cpu.mmu.setKernelRoot(toPfn(1));
       cpu.mmu.invalidateAll();
@@ -49,8 +49,8 @@ export function createMachine(options: PluginOptions = {}, pages = 4096): TestMa
     },
     entries: () =>
       slots.map(({ table, index }) => {
-        const low = BigInt(memory.readLow(table, index) >>> 0);
-        return ((BigInt(memory.readHigh(table, index) >>> 0) << 32n) | low) & ~ADDRESS;
+        const { high, low } = memory.read(toPfn(table), index);
+        return fromWords(high, low) & ~ADDRESS;
       }),
   };
 }

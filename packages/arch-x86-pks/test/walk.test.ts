@@ -102,7 +102,7 @@ describe("the TLB", () => {
     expect(errorCode(machine)).toBeUndefined();
     const { cpu, memory } = machine;
     const index = Number((VA >> 12n) & 511n);
-    memory.write(4, index, 0, 0);
+    memory.write(toPfn(4), index, { high: 0, low: 0 });
     expect(errorCode(machine)).toBeUndefined();
     const { high, low } = toWords(VA);
     cpu.mmu.invalidatePage(high, low);
@@ -110,7 +110,7 @@ describe("the TLB", () => {
 
     machine.map(VA, [P | RW, P | RW, P | RW, P], LEAF_PFN);
     expect(errorCode(machine)).toBeUndefined();
-    memory.write(4, index, 0, (LEAF_PFN << 12) | 3);
+    memory.write(toPfn(4), index, { high: 0, low: (LEAF_PFN << 12) | 3 });
     expect(errorCode(machine, Access.WRITE)).toBe(0b00011);
     expect(errorCode(machine, Access.WRITE)).toBeUndefined();
   });
@@ -133,7 +133,7 @@ describe("the TLB", () => {
     machine.cpu.systemRegisters.write("CR4", bit(5) | pge);
     machine.map(VA, [P | RW, P | RW, P | RW, P | RW | global], LEAF_PFN);
     expect(errorCode(machine)).toBeUndefined();
-    machine.memory.write(4, Number((VA >> 12n) & 511n), 0, 0);
+    machine.memory.write(toPfn(4), Number((VA >> 12n) & 511n), { high: 0, low: 0 });
     machine.cpu.mmu.setUserRoot(toPfn(1), toAsid(1));
     expect(errorCode(machine)).toBe(expected);
   });

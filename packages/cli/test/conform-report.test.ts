@@ -1,3 +1,4 @@
+import { toPfn } from "@kpkeys/core/contracts";
 import { describe, expect, test } from "vitest";
 import {
   conformReportOf,
@@ -20,8 +21,8 @@ const BAD = {
   skipped: ["upper_after"],
 };
 const WALK = [
-  { level: 0, table: 0x8ffff, index: 7, high: -0x80000000, low: 0x27, type: "table" },
-  { level: 1, table: 0x8000, index: 511, high: 0, low: 0, type: "invalid" },
+  { level: 0, table: toPfn(0x8ffff), index: 7, high: -0x80000000, low: 0x27, type: "table" },
+  { level: 1, table: toPfn(0x8000), index: 511, high: 0, low: 0, type: "invalid" },
 ] as const;
 
 function countsOf(name: string, seconds: number, ...verdicts: readonly (typeof BAD | typeof GOOD)[]): ConformCounts {

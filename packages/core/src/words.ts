@@ -27,6 +27,20 @@ export function fromWords(high: number, low: number): bigint {
 }
 
 /**
+ * The 8 bytes of a 64-bit value as memory holds it: little-endian.
+ *
+ * @param words - the value
+ * @returns the bytes, lowest address first
+ */
+export function toBytes({ high, low }: Words): Uint8Array {
+  const bytes = new Uint8Array(8);
+  const view = new DataView(bytes.buffer);
+  view.setInt32(0, low, true);
+  view.setInt32(4, high, true);
+  return bytes;
+}
+
+/**
  * The hexadecimal digits of a number.
  *
  * @param value - a number; a negative one of 32 bits counts as unsigned

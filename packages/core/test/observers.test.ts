@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { Access, FaultKind, Privilege } from "../src/contracts/index.js";
+import { Access, FaultKind, Privilege, toPfn } from "../src/contracts/index.js";
 import type { FaultReport, Observer } from "../src/contracts/index.js";
 import { ObserverList } from "../src/observers.js";
 
@@ -119,7 +119,7 @@ const REPORT: FaultReport = {
 
 /** Arguments of each moment. */
 const MOMENTS: { readonly [M in keyof Required<Observer>]: Parameters<Required<Observer>[M]> } = {
-  walkStep: [1, { level: 0, table: 2, index: 3, high: 4, low: 5, type: "leaf" }],
+  walkStep: [1, { level: 0, table: toPfn(2), index: 3, high: 4, low: 5, type: "leaf" }],
   tlbFill: [1, 2, 3],
   tlbFlush: [1, 2, 3, -1],
   registerWrite: [1, 2, 3],

@@ -1,3 +1,4 @@
+import { toBytes } from "@kpkeys/core";
 import { CRED, Creds, Errno, Exceptions, KernelMemory, Kpkeys } from "@kpkeys/core/contracts";
 import type { KunitSuite, KunitTest } from "@kpkeys/core/contracts";
 
@@ -46,10 +47,10 @@ function writeNewCreds(test: KunitTest): void {
 /** Writes uid + 1, as an attacker would write 0; the case leaves what it could write. @returns 0 or -EFAULT */
 function writeUid(test: KunitTest, cred: number): number {
   const memory = test.get(KernelMemory);
-  const { high, low } = memory.linearAddress(cred + CRED.uid);
+  const address = memory.linearAddress(cred + CRED.uid);
   memory.load(cred + CRED.uid, "kunit");
   const { valueHigh: gid, valueLow: uid } = memory;
-  return test.get(Exceptions).copyToKernelNofault(high, low, gid, (uid + 1) | 0);
+  return test.get(Exceptions).copyToKernelNofault(address, toBytes({ high: gid, low: (uid + 1) | 0 }));
 }
 
 function skipUnlessSupported(test: KunitTest): void {

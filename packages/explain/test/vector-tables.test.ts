@@ -1,3 +1,4 @@
+import { toPfn } from "@kpkeys/core/contracts";
 import type { Geometry, Vector } from "@kpkeys/core/contracts";
 import { createPhysicalMemory } from "@kpkeys/core/machine";
 import { describe, expect, test } from "vitest";
@@ -19,7 +20,7 @@ const VECTOR: Vector = {
 };
 
 describe("the tables of a vector", () => {
-  const memory = createPhysicalMemory([{ firstPfn: 0, pages: 64 }]);
+  const memory = createPhysicalMemory([{ firstPfn: toPfn(0), pages: 64 }]);
   const rootOf = (vector: Vector, where = memory): number => buildVectorTables(vector, where, LEVELS).tables[0]!;
 
   test("have each entry where the address leads, and read back as they are", () => {
@@ -27,25 +28,25 @@ describe("the tables of a vector", () => {
     const { tables, high, low } = built;
     expect({ high, low }).toEqual({ high: 0, low: 0x12345678 });
     expect(tables.slice(1)).toEqual([8, 9]);
-    expect(memory.readLow(tables[0]!, 0)).toBe(0x8001);
-    expect(memory.readLow(8, 0x12345678 >>> 21)).toBe(0x9001);
-    expect(memory.readLow(9, (0x12345678 >>> 12) & 511)).toBe(0xa003);
+    expect(memory.read(tables[0]!, 0).low).toBe(0x8001);
+    expect(memory.read(toPfn(8), 0x12345678 >>> 21).low).toBe(0x9001);
+    expect(memory.read(toPfn(9), (0x12345678 >>> 12) & 511).low).toBe(0xa003);
     expect(readVectorEntries(built, memory)).toEqual(["0x8001", "0x9001", "0xa003"]);
-    memory.write(9, (0x12345678 >>> 12) & 511, 1, 0xa023);
+    memory.write(toPfn(9), (0x12345678 >>> 12) & 511, { high: 1, low: 0xa023 });
     expect(readVectorEntries(built, memory).at(-1)).toBe("0x10000a023");
   });
 
   test("are all that is in memory", () => {
-    memory.write(20, 3, 1, 1);
+    memory.write(toPfn(20), 3, { high: 1, low: 1 });
     rootOf(VECTOR);
     expect(memory.materialisedPages).toBe(3);
-    expect(memory.readLow(20, 3)).toBe(0);
+    expect(memory.read(toPfn(20), 3).low).toBe(0);
   });
 
   test("have a root apart from all tables and from the leaf", () => {
     expect(rootOf({ ...VECTOR, upper: ["0x3f001", "0x3e001"], pte: "0x3d003", frame: "0x3d000" })).toBe(0x3c);
     const block = { ...VECTOR, level: "2m", va: "0x8", upper: ["0x1001"], pte: "0x200003", frame: "0x200000" };
-    const large = createPhysicalMemory([{ firstPfn: 0, pages: 1024 }]);
+    const large = createPhysicalMemory([{ firstPfn: toPfn(0), pages: 1024 }]);
     expect(rootOf(block, large)).toBe(0x1ff);
     expect(rootOf({ ...block, pte: "0x3", frame: "0x0" }, large)).toBe(0x3ff);
     const huge = { ...VECTOR, level: "1g", upper: [], pte: "0x3", frame: "0x0" };

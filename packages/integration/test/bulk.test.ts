@@ -43,7 +43,7 @@ describe.each(ARCHES)("set_ptes on %s", (arch) => {
           }
           const [a, b] = [bulk, single].map(({ machine, table }) => {
             const page = new Int32Array(1024);
-            machine.memory.read(table, page);
+            machine.memory.readPage(toPfn(table), page);
             return [[...page], machine.counters(), machine.cpus.current.counters];
           });
           expect(a).toEqual(b);
@@ -104,7 +104,7 @@ describe.each(ARCHES)("set_ptes on %s", (arch) => {
           }
           const [a, b] = [bulk, single].map(({ machine, table }) => {
             const page = new Int32Array(1024);
-            machine.memory.read(table, page);
+            machine.memory.readPage(toPfn(table), page);
             return [[...page], machine.counters(), machine.cpus.current.counters];
           });
           expect(a).toEqual(b);

@@ -1,3 +1,4 @@
+import { toBytes } from "@kpkeys/core";
 import {
   CloneFlag,
   CRED,
@@ -232,7 +233,9 @@ class Run {
       memory.load(cred + CRED.uid, "test");
       const { high, low } = memory.linearAddress(cred + CRED.uid);
       const { valueHigh, valueLow } = memory;
-      const errno = machine.get(Exceptions).copyToKernelNofault(high, low, valueHigh, valueLow);
+      const errno = machine
+        .get(Exceptions)
+        .copyToKernelNofault({ high, low }, toBytes({ high: valueHigh, low: valueLow }));
       expect(errno).toBeLessThan(0);
     }
     const expected = new Map<number, number>();

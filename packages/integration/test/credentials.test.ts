@@ -1,6 +1,6 @@
 import { arm64Poe } from "@kpkeys/arch-arm64-poe";
 import { x86Pks } from "@kpkeys/arch-x86-pks";
-import { createPluginRegistry, KpkeysError, overriding, provide, resolve } from "@kpkeys/core";
+import { createPluginRegistry, KpkeysError, overriding, provide, resolve, toBytes } from "@kpkeys/core";
 import {
   CloneFlag,
   CRED,
@@ -31,7 +31,7 @@ function isOpen(booted: Machine, cred: number): boolean {
   memory.load(cred + CRED.uid, "test");
   const { valueHigh, valueLow } = memory;
   const { high, low } = memory.linearAddress(cred + CRED.uid);
-  return booted.get(Exceptions).copyToKernelNofault(high, low, valueHigh, valueLow) === 0;
+  return booted.get(Exceptions).copyToKernelNofault({ high, low }, toBytes({ high: valueHigh, low: valueLow })) === 0;
 }
 
 function usage(booted: Machine, cred: number): number {

@@ -276,7 +276,7 @@ describe.each(ARCHES)("a feature that says it has mended a fault and has not, on
     };
     const registry = createPluginRegistry([arm64Poe, x86Pks, liar]);
     const machine = buildMachine({ ...DEFAULT_SPEC, arch, features: ["liar"] }, registry);
-    expect(machine.get(Exceptions).copyToKernelNofault(0, 0x1000, 0, 0)).toBe(Errno.EFAULT);
+    expect(machine.get(Exceptions).copyToKernelNofault({ high: 0, low: 0x1000 }, new Uint8Array(8))).toBe(Errno.EFAULT);
     expect(asked).toBe(8);
   });
 });

@@ -73,7 +73,7 @@ function* leavesOf(booted: Machine): Generator<Leaf> {
       const leaf = leafAt(booted, pfn);
       expect(leaf.pfn).toBe(pfn);
       yield leaf;
-      pfn += leaf.pages;
+      pfn = toPfn(pfn + leaf.pages);
     }
   }
 }
@@ -432,7 +432,7 @@ describe.each(ARCHES)("a hardened %s machine whose linear map consists of blocks
     const entry = format.makeTable(toPfn(pfn), false);
     // A raw store into an entry of the linear map's top-level range that nothing uses.
     const index = format.index(toLevel(0), map.address(booted.memory.firstPfn).high, 0) + 1;
-    booted.memory.write(root, index, entry.high, entry.low);
+    booted.memory.write(root, index, entry);
     const { gaps } = coverageOf(booted, booted.scan());
     expect(gaps).toMatchObject([{ source: "unknown", level: "pud", mapping: "linear", pages: 1 }]);
   });

@@ -21,7 +21,7 @@ function strayStore(machine: Machine): number {
   const tables = machine.get(PageTables);
   const linearMap = machine.get(LinearMap);
   const pfn = tables.allocTable("kernel");
-  return machine.get(Exceptions).copyToKernelNofault(linearMap.address(pfn).high, linearMap.address(pfn).low, 0, 0);
+  return machine.get(Exceptions).copyToKernelNofault(linearMap.address(pfn), new Uint8Array(8));
 }
 
 describe.each(ARCHES)("the older dialects on %s", (arch) => {

@@ -35,7 +35,7 @@ describe.each(ARCHES)("set_memory_pkey on %s", (arch) => {
   const first = linearMap.pageOf(pfn);
   const { high, low } = linearMap.address(pfn);
   const lastKey = arch === "arm64-poe" ? 7 : 15;
-  const write = (): number => machine.get(Exceptions).copyToKernelNofault(high, low, 0, 0);
+  const write = (): number => machine.get(Exceptions).copyToKernelNofault({ high, low }, new Uint8Array(8));
 
   it("changes the entries, so that the next write obeys the key at once", () => {
     expect(write()).toBe(0);

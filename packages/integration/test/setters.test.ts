@@ -117,7 +117,7 @@ describe.each(ARCHES)("on %s", (arch) => {
     const linearMap = machine.get(LinearMap);
     const high = linearMap.address(table).high;
     const low = linearMap.address(table).low;
-    expect(machine.get(Exceptions).copyToKernelNofault(high, low, 0, 0)).toBe(Errno.EFAULT);
+    expect(machine.get(Exceptions).copyToKernelNofault({ high, low }, new Uint8Array(8))).toBe(Errno.EFAULT);
     expect(machine.cpus.current.load64(high, low)).toBe(0);
   });
 
@@ -127,9 +127,7 @@ describe.each(ARCHES)("on %s", (arch) => {
     const linearMap = machine.get(LinearMap);
     const table = tables.allocTable("kernel");
     tables.freeTable(table);
-    expect(
-      machine.get(Exceptions).copyToKernelNofault(linearMap.address(table).high, linearMap.address(table).low, 0, 0),
-    ).toBe(0);
+    expect(machine.get(Exceptions).copyToKernelNofault(linearMap.address(table), new Uint8Array(8))).toBe(0);
   });
 
   it("swapper_pg_dir and init_top_pgt are written where Linux writes them", () => {

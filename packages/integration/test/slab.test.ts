@@ -19,7 +19,7 @@ function codeOf(action: () => unknown): string {
 /** Whether a stray store to the first word of an object goes through. */
 function isOpen(booted: Machine, object: number): boolean {
   const { high, low } = booted.get(KernelMemory).linearAddress(object);
-  return booted.get(Exceptions).copyToKernelNofault(high, low, 0, 0) === 0;
+  return booted.get(Exceptions).copyToKernelNofault({ high, low }, new Uint8Array(8)) === 0;
 }
 
 const SIZES = [8, 24, 100, 192, 700, 1024, 3000, 8192] as const;

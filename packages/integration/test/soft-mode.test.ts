@@ -33,7 +33,7 @@ function bootedWith(
 function strayWrite(machine: Machine): number {
   const linearMap = machine.get(LinearMap);
   const { root } = machine.get(AddressSpaces).create();
-  return machine.get(Exceptions).copyToKernelNofault(linearMap.address(root).high, linearMap.address(root).low, 0, 0);
+  return machine.get(Exceptions).copyToKernelNofault(linearMap.address(root), new Uint8Array(8));
 }
 
 const isKeyOn = (machine: Machine): boolean => machine.get(StaticKeys).all.every(({ enabled }) => enabled);
@@ -114,11 +114,11 @@ describe.each(ARCHES)("kpkeys=soft on %s", (arch) => {
 
   it("forgives no other fault: what is read-only for everybody, what is not mapped", () => {
     const machine = bootedWith(arch, "soft");
-    expect(machine.get(Exceptions).copyToKernelNofault(0, 0x1000, 0, 0)).toBeLessThan(0);
+    expect(machine.get(Exceptions).copyToKernelNofault({ high: 0, low: 0x1000 }, new Uint8Array(8))).toBeLessThan(0);
     const linearMap = machine.get(LinearMap);
     const text = machine.memory.firstPfn + machine.get(PgtableArch).layout.imageOffset / 4096;
     const [high, low] = [linearMap.address(toPfn(text)).high, linearMap.address(toPfn(text)).low];
-    expect(machine.get(Exceptions).copyToKernelNofault(high, low, 0, 0)).toBeLessThan(0);
+    expect(machine.get(Exceptions).copyToKernelNofault({ high, low }, new Uint8Array(8))).toBeLessThan(0);
     expect(machine.get(PgtablesWarnings).filter(isData)).toEqual([]);
   });
 });
@@ -130,10 +130,10 @@ describe.each(ARCHES)("kpkeys=soft with a second feature on %s", (arch) => {
     const prepared = machine.get(Creds).prepareProtected();
     expect(prepared).not.toBe(cred);
     const { high, low } = machine.get(KernelMemory).linearAddress(prepared);
-    expect(machine.get(Exceptions).copyToKernelNofault(high, low, 0, 0)).toBeLessThan(0);
+    expect(machine.get(Exceptions).copyToKernelNofault({ high, low }, new Uint8Array(8))).toBeLessThan(0);
     expect(machine.get(PgtablesWarnings)).toEqual([]);
     expect(strayWrite(machine)).toBe(0);
-    expect(machine.get(Exceptions).copyToKernelNofault(high, low, 0, 0)).toBeLessThan(0);
+    expect(machine.get(Exceptions).copyToKernelNofault({ high, low }, new Uint8Array(8))).toBeLessThan(0);
   });
 });
 

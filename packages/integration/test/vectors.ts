@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import { createContainer, provide, resolve } from "@kpkeys/core";
-import { ArchTools, CpuFactory, PhysicalMemory } from "@kpkeys/core/contracts";
+import { ArchTools, CpuFactory, PhysicalMemory, toPfn } from "@kpkeys/core/contracts";
 import type { Cpu, Plugin, Vector } from "@kpkeys/core/contracts";
 import { createPhysicalMemory } from "@kpkeys/core/machine";
 import { VectorRunner } from "@kpkeys/explain";
@@ -28,7 +28,7 @@ export function sharedVectors(name: string): Vector[] | undefined {
 /** Carries out vectors of an architecture on one CPU: with memory below 2304 MiB and 40 physical address bits. */
 export function vectorMachine(arch: Plugin): { readonly cpu: Cpu; readonly run: (vector: Vector) => VectorOutcome } {
   const container = createContainer();
-  const memory = createPhysicalMemory([{ firstPfn: 0, pages: 2304 * 256 }]);
+  const memory = createPhysicalMemory([{ firstPfn: toPfn(0), pages: 2304 * 256 }]);
   provide(container, PhysicalMemory, memory);
   arch.setup(container, { physicalAddressBits: 40 });
   const cpu = resolve(container, CpuFactory).create(0);

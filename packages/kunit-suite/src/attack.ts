@@ -1,4 +1,4 @@
-import { addressText } from "@kpkeys/core";
+import { addressText, toBytes } from "@kpkeys/core";
 import {
   Exceptions,
   Kpkeys,
@@ -6,6 +6,7 @@ import {
   pageOf,
   PageTableFormat,
   PhysicalMemory,
+  toPfn,
   wordsOf,
 } from "@kpkeys/core/contracts";
 import { expectsTables } from "@kpkeys/kernel";
@@ -93,7 +94,7 @@ export function attack(machine: MachineUnderAttack, tables: readonly ScannedTabl
     const counts = [total, (bySource[source] ??= { tried: 0, blocked: 0 })];
     for (const word of target.words) {
       const low = target.low | (word * 8);
-      const errno = exceptions.copyToKernelNofault(high, low, memory.readHigh(pfn, word), memory.readLow(pfn, word));
+      const errno = exceptions.copyToKernelNofault({ high, low }, toBytes(memory.read(toPfn(pfn), word)));
       if (errno === 0) wentThrough(target, high, low);
       if (!writable && errno !== 0) {
         readOnly++;

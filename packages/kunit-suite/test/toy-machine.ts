@@ -65,8 +65,7 @@ export function createToyMachine(
   });
   part(PhysicalMemory, {
     pageShift: 12,
-    readHigh: (pfn: number) => pfn,
-    readLow: (_pfn: number, index: number) => index,
+    read: (pfn, index) => ({ high: pfn, low: index }),
   });
   part(Kpkeys, {
     supported: () => true,
@@ -79,8 +78,9 @@ export function createToyMachine(
     },
   });
   part(Exceptions, {
-    copyToKernelNofault(high, low, valueHigh, valueLow) {
-      stores.push({ high, low, value: [valueHigh, valueLow] });
+    copyToKernelNofault({ high, low }, source) {
+      const [valueLow, valueHigh] = new Int32Array(source.buffer);
+      stores.push({ high, low, value: [valueHigh!, valueLow!] });
       return blocks(high, low) ? Errno.EFAULT : 0;
     },
   });

@@ -1,4 +1,4 @@
-import { addressText } from "@kpkeys/core";
+import { addressText, toBytes } from "@kpkeys/core";
 import {
   Access,
   AddressSpaces,
@@ -18,7 +18,7 @@ import {
   toPfn,
   toVpn,
 } from "@kpkeys/core/contracts";
-import type { Mm } from "@kpkeys/core/contracts";
+import type { Mm, Pfn } from "@kpkeys/core/contracts";
 import { explainInputs } from "@kpkeys/explain";
 import { buildMachine } from "@kpkeys/kernel";
 import type { Machine } from "@kpkeys/kernel";
@@ -90,11 +90,11 @@ export async function demonstrate({ plugins, spec, series, policy }: Job): Promi
   const level = toLevel(levels.length - 1);
   const page = pageOf({ high: 0, low: USER_ADDRESS }, pageShift);
   const { table, index } = tables.entryAt(mm.root, level, page)!;
-  const { high, low } = machine.get(LinearMap).address(table, index * 8);
+  const address = machine.get(LinearMap).address(table, index * 8);
+  const { high, low } = address;
   const pkey = pkeyAt(machine, high, low);
 
-  const { memory } = machine;
-  const user = format.makeOld({ high: memory.readHigh(table, index), low: memory.readLow(table, index) });
+  const user = format.makeOld(machine.memory.read(table, index));
   const setPte = shownStore(machine, table, index, () => {
     tables.setPte(table, index, user);
     return 0;
@@ -102,7 +102,7 @@ export async function demonstrate({ plugins, spec, series, policy }: Job): Promi
 
   const evil = format.makeLeaf(level, toPfn(imageFrame(machine)), format.protections.PAGE_SHARED);
   const exceptions = machine.get(Exceptions);
-  const stray = shownStore(machine, table, index, () => exceptions.copyToKernelNofault(high, low, evil.high, evil.low));
+  const stray = shownStore(machine, table, index, () => exceptions.copyToKernelNofault(address, toBytes(evil)));
   return {
     arch: spec.arch,
     series,
@@ -126,9 +126,12 @@ function userPage(machine: Machine): Mm {
 }
 
 /** Runs a store with a cold TLB. @param store - returns 0 or a negative errno */
-function shownStore(machine: Machine, table: number, index: number, store: () => number): ShownStore {
+function shownStore(machine: Machine, table: Pfn, index: number, store: () => number): ShownStore {
   const { memory, cpus } = machine;
-  const read = (): string => addressText(memory.readHigh(table, index), memory.readLow(table, index));
+  const read = (): string => {
+    const { high, low } = memory.read(table, index);
+    return addressText(high, low);
+  };
   const before = read();
   cpus.current.mmu.invalidateAll();
   const { result, moments } = recordMoments(machine, store);

@@ -42,7 +42,7 @@ export interface WalkStep {
   /** The level, 0 being the top. */
   readonly level: number;
   /** Page-frame number of the table page read. */
-  readonly table: number;
+  readonly table: Pfn;
   /** Index of the entry in it. */
   readonly index: number;
   /** Bits 63 to 32 of the entry. */

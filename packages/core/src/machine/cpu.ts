@@ -12,6 +12,8 @@ import { ObserverList } from "../observers.js";
 import { EMPTY_BANK, FastTags } from "./fast-tags.js";
 import { KeyRegister } from "./key-register.js";
 import { CpuMmu } from "./mmu.js";
+import { storageOf } from "./physical-memory.js";
+import type { SparseMemory } from "./physical-memory.js";
 import type { TranslationRegime } from "./regime.js";
 import { Tlb } from "./tlb.js";
 import { DEFAULT_TLB } from "./tlb-geometry.js";
@@ -78,7 +80,7 @@ class ModelCpu implements Cpu {
   valueHigh = 0;
   valueLow = 0;
 
-  private readonly memory: PhysicalMemory;
+  private readonly memory: SparseMemory;
   private readonly words: Int32Array;
   private readonly fast: FastTags = new FastTags();
   private readonly tlb: Tlb;
@@ -91,12 +93,12 @@ class ModelCpu implements Cpu {
   constructor({ id, regime, memory, systemRegisters, observers = new ObserverList(), tlb = DEFAULT_TLB }: CpuParts) {
     const { fast, counters } = this;
     this.id = id;
-    this.memory = memory;
-    this.words = memory.words;
+    this.memory = storageOf(memory);
+    this.words = this.memory.words;
     this.partMask = 2 ** (memory.pageShift - 2) - 1024;
     this.entriesInPage = 2 ** (memory.pageShift - 3);
     this.tlb = new Tlb(regime, fast, tlb);
-    const parts = { id, regime, walker: new Walker(regime, memory), tlb: this.tlb, fast, counters, observers };
+    const parts = { id, regime, walker: new Walker(regime, this.memory), tlb: this.tlb, fast, counters, observers };
     const mmu = new CpuMmu(parts);
     this.mmu = mmu;
     this.keys = new KeyRegister(id, regime, fast, counters, observers);
@@ -237,9 +239,9 @@ class ModelCpu implements Cpu {
     const { memory } = this;
     const offset = memory.contentOffset(pfn);
     if (offset !== -1 || !memory.contains(pfn)) return offset;
-    const isChange =
-      (access & WRITE) !== 0 && (memory.readHigh(pfn, index) !== valueHigh || memory.readLow(pfn, index) !== valueLow);
-    const readsRun = (access & READ) !== 0 && memory.slots[pfn - memory.firstPfn] !== 0;
+    const { high, low } = memory.read(pfn, index);
+    const isChange = (access & WRITE) !== 0 && (high !== valueHigh || low !== valueLow);
+    const readsRun = (access & READ) !== 0 && memory.isRun(pfn);
     return isChange || readsRun ? memory.materialise(pfn) : NO_CONTENT;
   }
 }

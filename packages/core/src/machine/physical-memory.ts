@@ -1,6 +1,6 @@
 import { toPfn } from "../contracts/numbers.js";
 import type { Pfn } from "../contracts/numbers.js";
-import type { MemoryBank, PhysicalMemory } from "../contracts/index.js";
+import type { MemoryBank, PhysicalMemory, Words } from "../contracts/index.js";
 import { KpkeysError } from "../errors.js";
 import { reserve } from "./reserve.js";
 import { hex } from "../words.js";
@@ -19,9 +19,9 @@ const FRAMES_PER_RUN = 256;
 /** Choices of {@link createPhysicalMemory}. */
 export interface PhysicalMemoryOptions {
   /**
-   * How many pages can have content of their own; by default all pages, but at most 8 GiB. Address space for them is
-   * reserved at once, so that {@link PhysicalMemory.words} never moves; memory is used only as pages get content. Where the system
-   * refuses so much, half of it is asked for, and so on.
+   * How many pages can have content; by default all pages, but at most 8 GiB. Address space for them is reserved at once, so that
+   * their content never moves; memory is used only as pages get content. If the system refuses so much, half of it is asked for, and
+   * so on.
    */
   readonly reservePages?: number;
   /** log2 of the page size in bytes, from 12 up; 12 if left out. */
@@ -54,13 +54,14 @@ export function createPhysicalMemory(
  *                             -n = run n - 1 ───────────────> runs: high word, low word, step, unused
  * ```
  */
-class SparseMemory implements PhysicalMemory {
+export class SparseMemory implements PhysicalMemory {
   readonly pageShift: number;
   readonly firstPfn: Pfn;
-  readonly endPfn: number;
+  readonly endPfn: Pfn;
+  /** The arena. Only offsets that {@link contentOffset} or {@link materialise} returned are meaningful. */
   readonly words: Int32Array;
-  readonly slots: Int32Array;
   materialisedPages = 0;
+  private readonly slots: Int32Array;
   /** log2 of the int32 words in a page. */
   private readonly wordsShift: number;
   /** 64-bit entries of a page. */
@@ -81,7 +82,7 @@ class SparseMemory implements PhysicalMemory {
     const frames = banks.reduce((sum, bank) => sum + bank.pages, 0);
     this.pageShift = pageShift;
     this.firstPfn = toPfn(banks[0]!.firstPfn);
-    this.endPfn = banks.at(-1)!.firstPfn + banks.at(-1)!.pages;
+    this.endPfn = toPfn(banks.at(-1)!.firstPfn + banks.at(-1)!.pages);
     this.wordsShift = pageShift - 2;
     this.entries = 2 ** (pageShift - 3);
     this.slots = new Int32Array(reserve((this.endPfn - this.firstPfn) * 4));
@@ -98,6 +99,7 @@ class SparseMemory implements PhysicalMemory {
     return false;
   }
 
+  /** Where the content of a page begins in {@link words}. @param pfn - page-frame number @returns -1 if the page has no content */
   contentOffset(pfn: number): number {
     const frame = pfn - this.firstPfn;
     if (!(frame >= 0 && frame < this.slots.length)) return -1;
@@ -105,35 +107,42 @@ class SparseMemory implements PhysicalMemory {
     return slot <= 0 ? -1 : slot - 1;
   }
 
+  /**
+   * Gives a page content, unless it has some.
+   * @param pfn - page-frame number
+   * @returns where it begins in {@link words}
+   * @throws KpkeysError ERR_PHYSICAL_ADDRESS outside RAM; ERR_OUT_OF_MEMORY
+   */
   materialise(pfn: number): number {
     const offset = this.contentOffset(pfn);
     return offset === -1 ? this.giveContent(pfn) : offset;
   }
 
-  readLow(pfn: number, index: number): number {
+  read(pfn: number, index: number): Words {
     const offset = this.contentOffset(pfn);
-    if (offset !== -1) return this.words[offset + index * 2]!;
+    if (offset !== -1) return { high: this.words[offset + index * 2 + 1]!, low: this.words[offset + index * 2]! };
     const run = this.runOf(pfn);
-    return run === -1 ? 0 : this.runLow(run, index);
+    return run === -1 ? { high: 0, low: 0 } : this.entryOfRun(run, index);
   }
 
-  readHigh(pfn: number, index: number): number {
-    const offset = this.contentOffset(pfn);
-    if (offset !== -1) return this.words[offset + index * 2 + 1]!;
-    const run = this.runOf(pfn);
-    return run === -1 ? 0 : this.runHigh(run, index);
-  }
-
-  write(pfn: number, index: number, high: number, low: number): void {
+  write(pfn: number, index: number, { high, low }: Words): void {
     let offset = this.contentOffset(pfn);
     if (offset === -1) {
-      if (this.contains(pfn) && this.readLow(pfn, index) === low && this.readHigh(pfn, index) === high) return;
+      const old = this.read(pfn, index);
+      if (old.high === high && old.low === low && this.contains(pfn)) return;
       offset = this.giveContent(pfn);
     }
     this.words[offset + index * 2] = low;
     this.words[offset + index * 2 + 1] = high;
   }
 
+  /**
+   * Fills a page with a run of entries, which is kept as its first entry and the step until another write changes the page.
+   * @param pfn - page-frame number, inside RAM
+   * @param high - bits 63 to 32 of the first entry
+   * @param low - bits 31 to 0
+   * @param step - what is added from each to the next, 0 to 2^31 - 1
+   */
   writeRun(pfn: number, high: number, low: number, step: number): void {
     const slot = this.slots[pfn - this.firstPfn];
     if (slot !== 0 || !this.contains(pfn) || this.runCount === this.runCapacity) {
@@ -146,7 +155,7 @@ class SparseMemory implements PhysicalMemory {
     this.slots[pfn - this.firstPfn] = -this.runCount;
   }
 
-  read(pfn: number, page: Int32Array): boolean {
+  readPage(pfn: number, page: Int32Array): boolean {
     const offset = this.contentOffset(pfn);
     const run = this.runOf(pfn);
     if (offset !== -1) page.set(this.words.subarray(offset, offset + this.entries * 2));
@@ -164,6 +173,11 @@ class SparseMemory implements PhysicalMemory {
     this.runCount = 0;
   }
 
+  /** Whether a page is kept as a run. @param pfn - page-frame number */
+  isRun(pfn: number): boolean {
+    return this.runOf(pfn) !== -1;
+  }
+
   /** Where the run of a frame is in `runs`, or -1. */
   private runOf(pfn: number): number {
     const frame = pfn - this.firstPfn;
@@ -172,14 +186,10 @@ class SparseMemory implements PhysicalMemory {
     return slot < 0 ? (-slot - 1) * 4 : -1;
   }
 
-  /** The high word of an entry of a run: all steps up to it carry out of the low word. */
-  private runHigh(run: number, index: number): number {
-    const carried = Math.floor(((this.runs[run + 1]! >>> 0) + index * this.runs[run + 2]!) / 2 ** 32);
-    return (this.runs[run]! + carried) | 0;
-  }
-
-  private runLow(run: number, index: number): number {
-    return (this.runs[run + 1]! + index * this.runs[run + 2]!) | 0;
+  /** An entry of a run: all steps up to it carry out of the low word. */
+  private entryOfRun(run: number, index: number): Words {
+    const low = (this.runs[run + 1]! >>> 0) + index * this.runs[run + 2]!;
+    return { high: (this.runs[run]! + Math.floor(low / 2 ** 32)) | 0, low: low | 0 };
   }
 
   private expand(run: number, into: Int32Array, offset: number): void {
@@ -222,6 +232,21 @@ class SparseMemory implements PhysicalMemory {
     if (run !== -1) this.expand(run, this.words, offset);
     return offset;
   }
+}
+
+/**
+ * The storage of a machine's RAM, for its CPUs.
+ *
+ * @param memory - the RAM
+ * @returns the same object
+ * @throws KpkeysError ERR_API_MISUSE when {@link createPhysicalMemory} did not make it
+ */
+export function storageOf(memory: PhysicalMemory): SparseMemory {
+  if (memory instanceof SparseMemory) return memory;
+  throw new KpkeysError("ERR_API_MISUSE", "a CPU cannot use this PhysicalMemory", {
+    where: "createCpu",
+    expected: "memory made by createPhysicalMemory of @kpkeys/core/machine",
+  });
 }
 
 /** Words for the content of pages, of as many as the system allows. */

@@ -1,5 +1,7 @@
 import { FaultKind } from "../contracts/index.js";
-import type { PhysicalMemory, WalkStep } from "../contracts/index.js";
+import { toPfn } from "../contracts/numbers.js";
+import type { WalkStep } from "../contracts/index.js";
+import type { SparseMemory } from "./physical-memory.js";
 import type { TranslationRegime, Walk } from "./regime.js";
 
 // Local copies: docs/performance.md, "Imported bindings".
@@ -71,7 +73,7 @@ export class Walker {
    */
   constructor(
     private readonly regime: TranslationRegime,
-    private readonly memory: PhysicalMemory,
+    private readonly memory: SparseMemory,
   ) {
     const { highMask, moved = { from: 0, bits: 0, to: 32 } } = regime.outputAddress;
     this.packed = packLevels(regime);
@@ -169,16 +171,15 @@ export class Walker {
   /** Writes the leaf of the last walk back to its table. */
   writeLeaf(): void {
     const { table, index, high, low } = this.walk;
-    this.memory.write(table, index, high, low);
+    this.memory.write(table, index, { high, low });
   }
 
   /** The offset of a table's words in physical memory, {@link NO_CONTENT} or {@link NOT_RAM}. */
   private contentOf(table: number): number {
     const { memory } = this;
-    const frame = (table - memory.firstPfn) | 0;
-    const slot = frame >= 0 && frame < memory.slots.length ? memory.slots[frame]! : 0;
-    if (slot > 0) return slot - 1;
-    if (slot < 0) return memory.materialise(table);
+    const offset = memory.contentOffset(table);
+    if (offset !== -1) return offset;
+    if (memory.isRun(table)) return memory.materialise(table);
     return memory.contains(table) ? NO_CONTENT : NOT_RAM;
   }
 
@@ -200,12 +201,12 @@ export class Walker {
   private setAccessed(isLeaf: boolean, accessed: number): void {
     const { table, index, high, low } = this.walk;
     if ((low & accessed) === accessed) return;
-    this.memory.write(table, index, high, low | accessed);
+    this.memory.write(table, index, { high, low: low | accessed });
     if (isLeaf) this.walk.low = low | accessed;
   }
 
   private stepOf(isTable: boolean, isLeaf: boolean): WalkStep {
     const { level, table, index, high, low } = this.walk;
-    return { level, table, index, high, low, type: isTable ? "table" : isLeaf ? "leaf" : "invalid" };
+    return { level, table: toPfn(table), index, high, low, type: isTable ? "table" : isLeaf ? "leaf" : "invalid" };
   }
 }

@@ -139,8 +139,8 @@ describe("loads, stores and exchanges", () => {
           if (what === "load" || what === "exchange") {
             expect([toy.cpu.valueHigh, toy.cpu.valueLow]).toEqual([high(before), low(before)]);
           }
-          const kept = [toy.memory.readHigh(FIRST_DATA_PFN, index), toy.memory.readLow(FIRST_DATA_PFN, index)];
-          expect(kept).toEqual([high(words[index]!), low(words[index]!)]);
+          const kept = toy.memory.read(FIRST_DATA_PFN, index);
+          expect(kept).toEqual({ high: high(words[index]!), low: low(words[index]!) });
         },
       ),
       { numRuns: runs(2000) },
@@ -173,7 +173,7 @@ describe("loads, stores and exchanges", () => {
       expect(exchange()).toBe(FAULT);
       expect(toy.cpu.fault).toMatchObject({ kind: FaultKind.PKEY, access: Access.RMW, privilege: Privilege.KERNEL });
     }
-    expect(toy.memory.readLow(FIRST_DATA_PFN, 0)).toBe(9);
+    expect(toy.memory.read(FIRST_DATA_PFN, 0).low).toBe(9);
     toy.cpu.writePkeyRegister(0, 0b0100);
     toy.cpu.synchronise();
     expect([store(toy, VA, 9), exchange()]).toEqual([OK, FAULT]);
@@ -218,10 +218,7 @@ describe("loads, stores and exchanges", () => {
           expect(statusOfRun).toBe(statusOfLoop);
         }
         const content = toys.map(({ memory }) =>
-          Array.from({ length: 512 }, (_, index) => [
-            memory.readHigh(FIRST_DATA_PFN, index),
-            memory.readLow(FIRST_DATA_PFN, index),
-          ]),
+          Array.from({ length: 512 }, (_, index) => memory.read(FIRST_DATA_PFN, index)),
         );
         expect(content[0]).toEqual(content[1]);
         expect(toys[0].cpu.counters).toEqual(toys[1].cpu.counters);
@@ -275,7 +272,7 @@ test("a CPU that has lost its power has no translation from before", () => {
   const address = 0xffffff8000201000n;
   const { table, index } = toy.map(toy.kernelRoot, address, leaf(FIRST_DATA_PFN, W | G));
   expect(toy.cpu.load64(high(address), low(address))).toBe(OK);
-  toy.memory.write(table, index, 0, 0);
+  toy.memory.write(table, index, { high: 0, low: 0 });
   expect(toy.cpu.load64(high(address), low(address))).toBe(OK);
   toy.cpu.reset();
   toy.cpu.mmu.enabled = true;

@@ -165,7 +165,7 @@ test.each<Partial<ToyOptions>>([
       for (const [word, expected] of reference.words) {
         const [pfn, index] = word.split("/").map(Number);
         const at = wordAt(index!);
-        expect([toy.memory.readHigh(pfn!, at), toy.memory.readLow(pfn!, at)]).toEqual([high(expected), low(expected)]);
+        expect(toy.memory.read(pfn!, at)).toEqual({ high: high(expected), low: low(expected) });
       }
     }),
     { numRuns: runs(400) },

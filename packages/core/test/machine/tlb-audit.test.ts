@@ -43,7 +43,7 @@ describe("a translation is stale", () => {
     ["nothing is there", 0n],
   ])("when by the tables %s, until it is invalidated", (_what, entry) => {
     const { toy, table, index } = warm(G | W);
-    toy.memory.write(table, index, high(entry), low(entry));
+    toy.memory.write(table, index, { high: high(entry), low: low(entry) });
     expect(stale(toy)).toEqual([KERNEL_VA]);
     toy.cpu.mmu.invalidatePage(high(KERNEL_VA), low(KERNEL_VA));
     expect(stale(toy)).toEqual([]);
@@ -54,10 +54,10 @@ describe("a translation is stale", () => {
     const block = KERNEL_VA & ~0x1fffffn;
     toy.map(toy.kernelRoot, block, leaf(0x2000, G | W), 1);
     expect(load(toy, KERNEL_VA)).toBe(OK);
-    const table = toy.memory.readLow(toy.kernelRoot, 0) >>> 12;
+    const table = toy.memory.read(toy.kernelRoot, 0).low >>> 12;
     const split = toy.allocate();
-    toy.memory.write(split, 1, 0, low(leaf(0x2001, A | G | W)));
-    toy.memory.write(table, 1, 0, (split << 12) | 1);
+    toy.memory.write(split, 1, { high: 0, low: low(leaf(0x2001, A | G | W)) });
+    toy.memory.write(table, 1, { high: 0, low: (split << 12) | 1 });
     expect(stale(toy)).toEqual([KERNEL_VA]);
   });
 
@@ -65,7 +65,7 @@ describe("a translation is stale", () => {
     const { toy, table, index } = warm(G | W);
     expect(store(toy, KERNEL_VA)).toBe(OK);
     expect(stale(toy)).toEqual([]);
-    toy.memory.write(table, index, high(leaf(0, 0, 2)), low(leaf(FIRST_DATA_PFN, A | G | W, 2)));
+    toy.memory.write(table, index, { high: high(leaf(0, 0, 2)), low: low(leaf(FIRST_DATA_PFN, A | G | W, 2)) });
     expect(stale(toy)).toEqual([KERNEL_VA]);
   });
 
@@ -84,7 +84,7 @@ describe("a translation is stale", () => {
     const { table, index } = toy.map(toy.userRoot, USER_VA, leaf(FIRST_DATA_PFN, W));
     expect(load(toy, USER_VA)).toBe(OK);
     toy.cpu.mmu.setUserRoot(toPfn(toy.allocate()), toAsid(2));
-    toy.memory.write(table, index, 0, 0);
+    toy.memory.write(table, index, { high: 0, low: 0 });
     expect(stale(toy)).toEqual([USER_VA]);
     toy.cpu.mmu.invalidateAsid(toAsid(1));
     expect(stale(toy)).toEqual([]);
@@ -94,17 +94,17 @@ describe("a translation is stale", () => {
 describe("a translation is not stale", () => {
   test("because its page has become dirty since, which a write through it will find out", () => {
     const { toy, table, index } = warm(G | W);
-    toy.memory.write(table, index, high(leaf(0, 0, 2)), low(leaf(FIRST_DATA_PFN, A | D | G | W, 2)));
+    toy.memory.write(table, index, { high: high(leaf(0, 0, 2)), low: low(leaf(FIRST_DATA_PFN, A | D | G | W, 2)) });
     expect(stale(toy)).toEqual([]);
-    toy.memory.write(table, index, high(leaf(0, 0, 2)), low(leaf(FIRST_DATA_PFN, A | D | G, 2)));
+    toy.memory.write(table, index, { high: high(leaf(0, 0, 2)), low: low(leaf(FIRST_DATA_PFN, A | D | G, 2)) });
     expect(stale(toy)).toEqual([KERNEL_VA]);
   });
 
   test("because the accessed flag was cleared", () => {
     const { toy, table, index } = warm(G | W);
-    toy.memory.write(table, index, high(leaf(0, 0, 2)), low(leaf(FIRST_DATA_PFN, G | W, 2)));
+    toy.memory.write(table, index, { high: high(leaf(0, 0, 2)), low: low(leaf(FIRST_DATA_PFN, G | W, 2)) });
     expect(stale(toy)).toEqual([]);
-    expect(toy.memory.readLow(table, index) & A).toBe(0);
+    expect(toy.memory.read(table, index).low & A).toBe(0);
   });
 });
 
@@ -113,7 +113,7 @@ test("the audit changes nothing: no count, no fault, no entry, no table, no orde
     const { toy, table, index } = warm(W | G);
     const { cpu, memory } = toy;
     expect(store(toy, KERNEL_VA + 0x4000n)).not.toBe(OK);
-    memory.write(table, index, high(leaf(0, 0, 3)), low(leaf(FIRST_DATA_PFN, G | W, 3)));
+    memory.write(table, index, { high: high(leaf(0, 0, 3)), low: low(leaf(FIRST_DATA_PFN, G | W, 3)) });
     if (audits) expect(stale(toy)).toEqual([KERNEL_VA]);
     const seen = [];
     for (let page = 2; page < 20; page += 2) {
@@ -122,7 +122,7 @@ test("the audit changes nothing: no count, no fault, no entry, no table, no orde
       load(toy, address);
       if (page % 3 === 0) load(toy, KERNEL_VA);
       if (audits) cpu.mmu.auditTlb(() => undefined);
-      seen.push({ ...cpu.counters }, { ...cpu.fault }, memory.readLow(table, index));
+      seen.push({ ...cpu.counters }, { ...cpu.fault }, memory.read(table, index).low);
     }
     return seen;
   });
@@ -135,8 +135,8 @@ test("no address space finds two translations of a page, whatever it was before:
   const map = (pfn: number, bits: number): void => {
     toy.map(toy.userRoot, USER_VA, leaf(FIRST_DATA_PFN + pfn, A | bits));
   };
-  toy.memory.write(FIRST_DATA_PFN, 0, 0, 1);
-  toy.memory.write(FIRST_DATA_PFN + 1, 0, 0, 2);
+  toy.memory.write(FIRST_DATA_PFN, 0, { high: 0, low: 1 });
+  toy.memory.write(FIRST_DATA_PFN + 1, 0, { high: 0, low: 2 });
   map(0, W);
   for (const asid of [1, 2]) {
     mmu.setUserRoot(toPfn(toy.userRoot), toAsid(asid));

@@ -84,7 +84,7 @@ function run(
   const { cpu } = toy;
   PAGES.forEach((page, i) => {
     toy.map(toy.userRoot, address(page), leaf(FIRST_DATA_PFN + i, W | U | A | D | (isGlobal(page) ? G : 0)));
-    toy.memory.write(FIRST_DATA_PFN + i, 0, 0, contentOf(page));
+    toy.memory.write(FIRST_DATA_PFN + i, 0, { high: 0, low: contentOf(page) });
   });
   let asid = 1;
   for (const step of steps) {

@@ -19,8 +19,8 @@ const probe = (toy: Toy, address: bigint, access: Access, privilege: Privilege):
 
 /** Two pages with different content and an address that is mapped to the first, used already. */
 function warm(toy: Toy, address: bigint, bits: number): { table: number; index: number } {
-  toy.memory.write(FIRST_DATA_PFN, 0, 0, 111);
-  toy.memory.write(FIRST_DATA_PFN + 1, 0, 0, 222);
+  toy.memory.write(FIRST_DATA_PFN, 0, { high: 0, low: 111 });
+  toy.memory.write(FIRST_DATA_PFN + 1, 0, { high: 0, low: 222 });
   const root = address >> 63n === 0n ? toy.userRoot : toy.kernelRoot;
   const place = toy.map(root, address, leaf(FIRST_DATA_PFN, bits));
   expect([read(toy, address), read(toy, address)]).toEqual([111, 111]);
@@ -65,9 +65,12 @@ describe("a translation", () => {
       ] as const) {
         const toy = createToy();
         const { table, index } = warm(toy, address, bits);
-        toy.memory.write(table, index, high(leaf(FIRST_DATA_PFN + 1, 0)), low(leaf(FIRST_DATA_PFN + 1, 0)));
+        toy.memory.write(table, index, {
+          high: high(leaf(FIRST_DATA_PFN + 1, 0)),
+          low: low(leaf(FIRST_DATA_PFN + 1, 0)),
+        });
         expect(read(toy, address)).toBe(111);
-        toy.memory.write(table, index, 0, 0);
+        toy.memory.write(table, index, { high: 0, low: 0 });
         expect(read(toy, address)).toBe(111);
         invalidate(toy, address);
         expect(read(toy, address)).toBeUndefined();
@@ -79,7 +82,7 @@ describe("a translation", () => {
   test("is not touched by the invalidation of other pages", () => {
     const toy = createToy();
     const { table, index } = warm(toy, KERNEL_VA + 5n * PAGE, G);
-    toy.memory.write(table, index, 0, 0);
+    toy.memory.write(table, index, { high: 0, low: 0 });
     const { mmu } = toy.cpu;
     mmu.invalidatePage(high(KERNEL_VA), low(KERNEL_VA + 4n * PAGE));
     mmu.invalidatePage(high(KERNEL_VA), low(KERNEL_VA + (5n + 1024n) * PAGE));
@@ -95,16 +98,16 @@ describe("a translation", () => {
     const { table, index } = warm(toy, KERNEL_VA, G);
     const store = (): number => toy.cpu.store64(high(KERNEL_VA), low(KERNEL_VA), 0, 5);
     expect(store()).toBe(FAULT);
-    toy.memory.write(table, index, 0, low(leaf(FIRST_DATA_PFN, G | W)));
+    toy.memory.write(table, index, { high: 0, low: low(leaf(FIRST_DATA_PFN, G | W)) });
     expect(store()).toBe(FAULT);
-    const rootLow = toy.memory.readLow(toy.kernelRoot, 0);
-    toy.memory.write(toy.kernelRoot, 0, 0, 0);
+    const rootLow = toy.memory.read(toy.kernelRoot, 0).low;
+    toy.memory.write(toy.kernelRoot, 0, { high: 0, low: 0 });
     expect(store()).toBe(FAULT);
     expect(toy.cpu.fault).toMatchObject({ kind: FaultKind.PERMISSION, level: 2 });
-    toy.memory.write(toy.kernelRoot, 0, 0, rootLow);
+    toy.memory.write(toy.kernelRoot, 0, { high: 0, low: rootLow });
     toy.cpu.mmu.invalidatePage(high(KERNEL_VA), low(KERNEL_VA));
     expect([store(), store()]).toEqual([OK, OK]);
-    toy.memory.write(table, index, 0, low(leaf(FIRST_DATA_PFN, G)));
+    toy.memory.write(table, index, { high: 0, low: low(leaf(FIRST_DATA_PFN, G)) });
     expect(store()).toBe(OK);
     toy.cpu.mmu.invalidatePage(high(KERNEL_VA), low(KERNEL_VA));
     expect(store()).toBe(FAULT);
@@ -114,12 +117,12 @@ describe("a translation", () => {
     const toy = createToy({ faultDropsTranslation: true });
     const store = (): number => toy.cpu.store64(high(KERNEL_VA), low(KERNEL_VA), 0, 5);
     const { table, index } = warm(toy, KERNEL_VA, G);
-    toy.memory.write(table, index, 0, low(leaf(FIRST_DATA_PFN, G | W)));
+    toy.memory.write(table, index, { high: 0, low: low(leaf(FIRST_DATA_PFN, G | W)) });
     expect([store(), store()]).toEqual([FAULT, OK]);
-    toy.memory.write(table, index, 0, low(leaf(FIRST_DATA_PFN, A | G)));
+    toy.memory.write(table, index, { high: 0, low: low(leaf(FIRST_DATA_PFN, A | G)) });
     toy.cpu.mmu.invalidateAll();
     expect(store()).toBe(FAULT);
-    toy.memory.write(table, index, 0, low(leaf(FIRST_DATA_PFN, G | W)));
+    toy.memory.write(table, index, { high: 0, low: low(leaf(FIRST_DATA_PFN, G | W)) });
     expect(store()).toBe(OK);
   });
 
@@ -155,7 +158,7 @@ describe("a translation", () => {
     const toy = createToy();
     const { table, index } = toy.map(toy.kernelRoot, KERNEL_VA, leaf(FIRST_DATA_PFN, G));
     expect(toy.cpu.store64(high(KERNEL_VA), low(KERNEL_VA), 0, 5)).toBe(FAULT);
-    toy.memory.write(table, index, 0, low(leaf(FIRST_DATA_PFN, G | W)));
+    toy.memory.write(table, index, { high: 0, low: low(leaf(FIRST_DATA_PFN, G | W)) });
     expect(toy.cpu.store64(high(KERNEL_VA), low(KERNEL_VA), 0, 5)).toBe(OK);
   });
 
@@ -169,7 +172,7 @@ describe("a translation", () => {
         const addresses = used.map((page) => block + BigInt(page) * PAGE);
         for (const address of addresses) expect(read(toy, address)).toBe(0);
         expect(read(toy, KERNEL_VA)).toBe(0);
-        toy.memory.write(toy.memory.readLow(toy.kernelRoot, 0) >>> 12, 2, 0, 0);
+        toy.memory.write(toy.memory.read(toy.kernelRoot, 0).low >>> 12, 2, { high: 0, low: 0 });
         toy.map(toy.kernelRoot, KERNEL_VA, 0n);
         const inside = block + BigInt(one) * PAGE;
         if (how === 0) toy.cpu.mmu.invalidatePage(high(inside), low(inside));

@@ -1,9 +1,11 @@
 import { toAsid, toPfn } from "../../src/contracts/index.js";
 import { Access, FaultKind, Privilege } from "../../src/contracts/index.js";
-import type { Cpu, Observers, PhysicalMemory, SystemRegisters } from "../../src/contracts/index.js";
+import type { Cpu, Observers, SystemRegisters } from "../../src/contracts/index.js";
 import { createCpu, createPhysicalMemory, NEEDS_DIRTY } from "../../src/machine/index.js";
 import { ObserverList } from "../../src/observers.js";
 import type { LevelDecoding, OutputAddressForm, TlbGeometry, TranslationRegime } from "../../src/machine/index.js";
+import { storageOf } from "../../src/machine/physical-memory.js";
+import type { SparseMemory } from "../../src/machine/physical-memory.js";
 import { DEFAULT_TLB } from "../../src/machine/tlb-geometry.js";
 
 // An architecture that does not exist, so that nothing in the machine is made for one that does.
@@ -93,7 +95,7 @@ export function createToyRegime(options: ToyOptions, isOpen: () => boolean): Tra
 
 export interface Toy {
   readonly cpu: Cpu;
-  readonly memory: PhysicalMemory;
+  readonly memory: SparseMemory;
   readonly regime: TranslationRegime;
   /** Top-level tables, made at creation; the same if roots are shared. */
   readonly kernelRoot: number;
@@ -118,7 +120,9 @@ const PAGES = 0x40000;
 
 export function createToy(options: Partial<ToyOptions> = {}, observers: Observers = new ObserverList()): Toy {
   const { pageShift = TOY.pageShift } = options;
-  const memory = createPhysicalMemory([{ firstPfn: 0, pages: PAGES }], { reservePages: 0x100, pageShift });
+  const memory = storageOf(
+    createPhysicalMemory([{ firstPfn: toPfn(0), pages: PAGES }], { reservePages: 0x100, pageShift }),
+  );
   let open = 0n;
   const systemRegisters: SystemRegisters = {
     names: ["OPEN"],
@@ -155,11 +159,12 @@ export function createToy(options: Partial<ToyOptions> = {}, observers: Observer
       let table = root;
       for (let above = 0; above < level; above++) {
         const index = indexIn(above, address);
-        if ((memory.readLow(table, index) & V) === 0) memory.write(table, index, 0, (allocate() << pageShift) | V);
-        table = memory.readLow(table, index) >>> pageShift;
+        if ((memory.read(table, index).low & V) === 0)
+          memory.write(table, index, { high: 0, low: (allocate() << pageShift) | V });
+        table = memory.read(table, index).low >>> pageShift;
       }
       const index = indexIn(level, address);
-      memory.write(table, index, high(entry), low(entry));
+      memory.write(table, index, { high: high(entry), low: low(entry) });
       return { table, index };
     },
   };

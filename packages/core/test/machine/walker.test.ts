@@ -46,7 +46,7 @@ describe("the walker", () => {
             const pfn = pages.get(address >> 12n)!;
             expect(toy.cpu.store64(high(address), low(address), 0x1234, salt)).toBe(OK);
             const index = Number((address & 0xfffn) >> 3n);
-            expect([toy.memory.readHigh(pfn, index), toy.memory.readLow(pfn, index)]).toEqual([0x1234, salt]);
+            expect(toy.memory.read(pfn, index)).toEqual({ high: 0x1234, low: salt });
             const other = address ^ 0x1000n;
             if (!pages.has(other >> 12n)) expect(toy.cpu.load64(high(other), low(other))).toBe(FAULT);
           }
@@ -66,7 +66,7 @@ describe("the walker", () => {
         toy.map(toy.kernelRoot, address, leaf(0x10000, W), level);
         expect(toy.cpu.store64(high(address), low(address), 0, 7)).toBe(OK);
         const pfn = 0x10000 + Number((address >> 12n) & BigInt(pages - 1));
-        expect(toy.memory.readLow(pfn, Number((address & 0xfffn) >> 3n))).toBe(7);
+        expect(toy.memory.read(pfn, Number((address & 0xfffn) >> 3n)).low).toBe(7);
       }),
     );
   });
@@ -86,7 +86,7 @@ describe("the walker", () => {
     ]);
     expect(steps[2]).toMatchObject({ ...place, low: low(leaf(FIRST_DATA_PFN, 0)) });
 
-    toy.memory.write(steps[1]!.table, steps[1]!.index, 0, 0);
+    toy.memory.write(steps[1]!.table, steps[1]!.index, { high: 0, low: 0 });
     expect(toy.cpu.load64(high(address), low(address))).toBe(FAULT);
     expect(toy.cpu.fault).toMatchObject({ kind: FaultKind.TRANSLATION, level: 1, entryLow: 0, entryHigh: 0, pkey: 0 });
     expect([toy.cpu.fault.addressHigh, toy.cpu.fault.addressLow]).toEqual([high(address), low(address)]);
@@ -97,9 +97,9 @@ describe("the walker", () => {
     const { table, index } = toy.map(toy.kernelRoot, 0xffffff8000000000n, leaf(FIRST_DATA_PFN, W));
     const steps: WalkStep[] = [];
     toy.cpu.mmu.walk(0xffffff80 | 0, 0, (step) => steps.push(step));
-    expect(steps.every((step) => (toy.memory.readLow(step.table, step.index) & A) === 0)).toBe(true);
+    expect(steps.every((step) => (toy.memory.read(step.table, step.index).low & A) === 0)).toBe(true);
     expect(toy.cpu.counters.walks).toBe(0);
-    toy.memory.write(table, index, 0, 0);
+    toy.memory.write(table, index, { high: 0, low: 0 });
     expect(toy.cpu.load64(0xffffff80 | 0, 0)).toBe(FAULT);
   });
 
@@ -108,17 +108,17 @@ describe("the walker", () => {
     const address = 0xffffff8000000000n;
     const { table, index } = toy.map(toy.kernelRoot, address, leaf(FIRST_DATA_PFN, 0));
     expect(toy.cpu.store64(high(address), low(address), 0, 1)).toBe(FAULT);
-    expect(toy.cpu.fault.entryLow).toBe(toy.memory.readLow(table, index));
-    expect(toy.memory.readLow(toy.kernelRoot, 0) & A).toBe(A);
-    expect(toy.memory.readLow(table, index) & (A | D)).toBe(0);
+    expect(toy.cpu.fault.entryLow).toBe(toy.memory.read(table, index).low);
+    expect(toy.memory.read(toy.kernelRoot, 0).low & A).toBe(A);
+    expect(toy.memory.read(table, index).low & (A | D)).toBe(0);
     expect(toy.cpu.load64(high(address), low(address))).toBe(OK);
-    expect(toy.memory.readLow(table, index) & (A | D)).toBe(A);
-    toy.memory.write(table, index, 0, low(leaf(FIRST_DATA_PFN, W)));
+    expect(toy.memory.read(table, index).low & (A | D)).toBe(A);
+    toy.memory.write(table, index, { high: 0, low: low(leaf(FIRST_DATA_PFN, W)) });
     toy.cpu.mmu.invalidatePage(high(address), low(address));
     expect(toy.cpu.load64(high(address), low(address))).toBe(OK);
-    expect(toy.memory.readLow(table, index) & (A | D)).toBe(A);
+    expect(toy.memory.read(table, index).low & (A | D)).toBe(A);
     expect(toy.cpu.store64(high(address), low(address), 0, 1)).toBe(OK);
-    expect(toy.memory.readLow(table, index) & (A | D)).toBe(A | D);
+    expect(toy.memory.read(table, index).low & (A | D)).toBe(A | D);
   });
 
   test("stops at an entry with a reserved bit, without reading on", () => {
@@ -128,16 +128,16 @@ describe("the walker", () => {
     const steps: WalkStep[] = [];
     toy.cpu.mmu.walk(high(address), low(address), (step) => steps.push(step));
     const { table, index, low: entry } = steps[1]!;
-    toy.memory.write(table, index, 0, entry | S);
+    toy.memory.write(table, index, { high: 0, low: entry | S });
     expect(toy.cpu.load64(high(address), low(address))).toBe(FAULT);
     expect(toy.cpu.fault).toMatchObject({ kind: FaultKind.RESERVED, level: 1, entryLow: entry | S });
-    expect(toy.memory.readLow(table, index) & A).toBe(0);
+    expect(toy.memory.read(table, index).low & A).toBe(0);
   });
 
   test("blames the entry that names a table outside of RAM", () => {
     const toy = createToy();
     for (const entryHigh of [0x7ff, 0x800, 0x1000, 0xfffff]) {
-      toy.memory.write(toy.kernelRoot, 0, entryHigh, (FIRST_DATA_PFN << 12) | V);
+      toy.memory.write(toy.kernelRoot, 0, { high: entryHigh, low: (FIRST_DATA_PFN << 12) | V });
       expect(toy.cpu.access(0xffffff80 | 0, 0, Access.READ, Privilege.KERNEL)).toBe(FAULT);
       expect(toy.cpu.fault).toMatchObject({ kind: FaultKind.ADDRESS_SIZE, level: 0, entryHigh });
     }
@@ -175,7 +175,7 @@ describe("the walker", () => {
         const entry = leaf(frame, W | G, 0, 16) | (BigInt(above) << 12n);
         toy.map(toy.kernelRoot, address, entry);
         expect(toy.cpu.store64(high(address), low(address), 0, 7)).toBe(OK);
-        expect(toy.memory.readLow(above * 0x10000 + frame, 0)).toBe(7);
+        expect(toy.memory.read(above * 0x10000 + frame, 0).low).toBe(7);
       }),
     );
   });

@@ -55,8 +55,8 @@ export function attemptAccess(rules: ExplainRules, setup: AccessSetup): Attempt 
   const { levels, splitRoots, pageShift } = format.geometry;
   const { high, low } = toWords(setup.address);
   const { moved, tables } = relocate(setup);
-  const memory = createPhysicalMemory([{ firstPfn: 0, pages: tables.length }], { pageShift });
-  const slots = tables.map((table, level) => ({ table, index: format.index(toLevel(level), high, low) }));
+  const memory = createPhysicalMemory([{ firstPfn: toPfn(0), pages: tables.length }], { pageShift });
+  const slots = tables.map((table, level) => ({ table: toPfn(table), index: format.index(toLevel(level), high, low) }));
   slots.forEach(({ table, index }, level) => {
     const above = slots.findIndex((slot) => slot.table === table && slot.index === index);
     if (above !== level) {
@@ -64,8 +64,7 @@ export function attemptAccess(rules: ExplainRules, setup: AccessSetup): Attempt 
         expected: "tables at different addresses",
       });
     }
-    const entry = toWords(moved[level]!);
-    if (memory.contains(table)) memory.write(table, index, entry.high, entry.low);
+    if (memory.contains(table)) memory.write(table, index, toWords(moved[level]!));
   });
 
   const cpu = rules.createCpu(memory, setup.physicalAddressBits, format.geometry);
@@ -83,7 +82,8 @@ export function attemptAccess(rules: ExplainRules, setup: AccessSetup): Attempt 
   const after = slots.map(({ table, index }, level) => {
     const entry = setup.entries[level]!;
     if (!memory.contains(table)) return entry;
-    return entry ^ moved[level]! ^ fromWords(memory.readHigh(table, index), memory.readLow(table, index));
+    const now = memory.read(table, index);
+    return entry ^ moved[level]! ^ fromWords(now.high, now.low);
   });
   return { ok: status === OK, fault: { ...cpu.fault }, steps, after };
 }

@@ -78,7 +78,7 @@ function memoryForTables(
   let root = inside.length === 0 ? 0 : Math.min(...inside);
   while (below.includes(toPfn(root)) || avoid(root)) root++;
   const pfns = [...new Set([root, ...inside])].sort((a, b) => a - b);
-  const banks: MemoryBank[] = pfns.map((firstPfn) => ({ firstPfn, pages: 1 }));
+  const banks: MemoryBank[] = pfns.map((pfn) => ({ firstPfn: toPfn(pfn), pages: 1 }));
   return createPhysicalMemory(banks, { pageShift: format.geometry.pageShift });
 }
 

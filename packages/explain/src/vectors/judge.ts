@@ -1,5 +1,5 @@
 import { createContainer, KpkeysError, provide, resolve } from "@kpkeys/core";
-import { ArchTools, CpuFactory, PhysicalMemory } from "@kpkeys/core/contracts";
+import { ArchTools, CpuFactory, PhysicalMemory, toPfn } from "@kpkeys/core/contracts";
 import type { Cpu, Plugin, Vector, WalkStep } from "@kpkeys/core/contracts";
 import { createPhysicalMemory, highWord, lowWord } from "@kpkeys/core/machine";
 import { VectorRunner, vectorArches } from "./run.js";
@@ -7,7 +7,7 @@ import { judgeVector } from "./verdict.js";
 import type { VectorVerdict } from "./verdict.js";
 
 /** What vectors use: memory below 2304 MiB, on a CPU with 40 physical address bits. A vector fills five pages at most. */
-const BANK = { firstPfn: 0, pages: 2304 * 256 };
+const BANK = { firstPfn: toPfn(0), pages: 2304 * 256 };
 const RESERVED_PAGES = 16;
 const OPTIONS = { physicalAddressBits: 40 };
 

@@ -1,12 +1,13 @@
+import { toPfn } from "@kpkeys/core/contracts";
 import { KpkeysError } from "@kpkeys/core";
-import type { Geometry, PhysicalMemory, Vector } from "@kpkeys/core/contracts";
+import type { Geometry, Pfn, PhysicalMemory, Vector } from "@kpkeys/core/contracts";
 import { highWord, lowWord, wordsToHex } from "@kpkeys/core/machine";
 import { refuseVector } from "./form.js";
 
 /** The table entries of a vector, as they are in a machine's memory. */
 export interface VectorTables {
   /** Page-frame numbers of the tables, the root first. */
-  readonly tables: readonly number[];
+  readonly tables: readonly Pfn[];
   /** Which entry of each table is the vector's. */
   readonly indices: readonly number[];
   /** The entries as the vector gives them, the leaf last. */
@@ -27,8 +28,8 @@ const ADDRESS_HIGH = 0xfffff;
 const SIZE_SHIFTS: Readonly<Record<string, number>> = { "4k": 12, "2m": 21, "1g": 30 };
 
 /** The page-frame number in bits 51 to 12 of a bit pattern. */
-function pfnIn(hex: string): number {
-  return (highWord(hex) & ADDRESS_HIGH) * 2 ** 20 + (lowWord(hex) >>> PAGE_SHIFT);
+function pfnIn(hex: string): Pfn {
+  return toPfn((highWord(hex) & ADDRESS_HIGH) * 2 ** 20 + (lowWord(hex) >>> PAGE_SHIFT));
 }
 
 /** Address bits from `shift` on, at most 32 of them. */
@@ -56,7 +57,7 @@ export function buildVectorTables(vector: Vector, memory: PhysicalMemory, levels
   const frame = pfnIn(vector["frame"] as string);
 
   const entries = [...upper, vector["pte"] as string];
-  const tables = [0];
+  const tables = [toPfn(0)];
   for (const entry of upper) tables.push(pfnIn(entry));
   tables[0] = freePage(memory, tables, frame, leafShift);
   const indices = [];
@@ -67,10 +68,10 @@ export function buildVectorTables(vector: Vector, memory: PhysicalMemory, levels
     indices.push(index);
     const table = tables[level]!;
     const entry = entries[level]!;
-    if (memory.contains(table)) memory.write(table, index, highWord(entry), lowWord(entry));
+    if (memory.contains(table)) memory.write(table, index, { high: highWord(entry), low: lowWord(entry) });
   }
   const pageInLeaf = addressBits(high, low, PAGE_SHIFT) & (2 ** (leafShift - PAGE_SHIFT) - 1);
-  return { tables, indices, entries, high, low, isRam: memory.contains(frame + pageInLeaf) };
+  return { tables, indices, entries, high, low, isRam: memory.contains(toPfn(frame + pageInLeaf)) };
 }
 
 /** @returns the lowest address bit that the leaf's level translates */
@@ -83,14 +84,14 @@ function checkDepth(vector: Vector, above: number, levels: Geometry["levels"]): 
 }
 
 /** The highest page of RAM that is neither one of the tables nor inside the leaf. */
-function freePage(memory: PhysicalMemory, tables: readonly number[], frame: number, leafShift: number): number {
+function freePage(memory: PhysicalMemory, tables: readonly Pfn[], frame: number, leafShift: number): Pfn {
   const leafPages = 2 ** (leafShift - PAGE_SHIFT);
   const leaf = Math.floor(frame / leafPages) * leafPages;
-  let pfn = memory.endPfn - 1;
+  let pfn: number = memory.endPfn - 1;
   while (pfn >= memory.firstPfn) {
     if (pfn >= leaf && pfn < leaf + leafPages) pfn = leaf - 1;
-    else if (tables.includes(pfn) || !memory.contains(pfn)) pfn--;
-    else return pfn;
+    else if (tables.includes(toPfn(pfn)) || !memory.contains(toPfn(pfn))) pfn--;
+    else return toPfn(pfn);
   }
   throw new KpkeysError("ERR_OUT_OF_MEMORY", "the vector leaves no page for the root table", {
     expected: "RAM beside its tables and its leaf",
@@ -109,8 +110,8 @@ export function readVectorEntries({ tables, indices, entries }: VectorTables, me
   for (let level = 0; level < tables.length; level++) {
     const table = tables[level]!;
     const index = indices[level]!;
-    const there = memory.contains(table);
-    now.push(there ? wordsToHex(memory.readHigh(table, index), memory.readLow(table, index)) : entries[level]!);
+    const { high, low } = memory.read(table, index);
+    now.push(memory.contains(table) ? wordsToHex(high, low) : entries[level]!);
   }
   return now;
 }

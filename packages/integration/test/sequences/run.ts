@@ -1,4 +1,4 @@
-import { KpkeysError } from "@kpkeys/core";
+import { KpkeysError, toBytes } from "@kpkeys/core";
 import {
   Access,
   AddressSpaces,
@@ -284,9 +284,8 @@ export class Run {
     const roots = Array.from(this.machine.get(AddressSpaces).all, ({ root }) => root);
     const linear = tables.entryAt(tables.root, toLevel(1), linearMap.pageOf(memory.firstPfn))!.table;
     const table = [linear, ...roots][number % (1 + roots.length)]!;
-    const { high, low } = linearMap.address(table);
-    const value = [memory.readHigh(table, 0), memory.readLow(table, 0)] as const;
-    expect(this.machine.get(Exceptions).copyToKernelNofault(high, low, ...value)).toBeLessThan(0);
+    const value = toBytes(memory.read(table, 0));
+    expect(this.machine.get(Exceptions).copyToKernelNofault(linearMap.address(table), value)).toBeLessThan(0);
   }
 
   #kernel(op: KernelOp): void {
@@ -410,7 +409,7 @@ export class Run {
     for (const { pfn, level, source } of tables) {
       if (source !== "user" || level !== format.geometry.levels.length - 1) continue;
       for (let index = 0; index < 512; index++) {
-        const [high, low] = [memory.readHigh(pfn, index), memory.readLow(pfn, index)];
+        const { high, low } = memory.read(pfn, index);
         if (format.isPresent(high, low)) frames.add(format.pfnOf(high, low));
       }
     }
@@ -460,7 +459,7 @@ export class Run {
     const found: number[] = [];
     for (const { pfn, level } of tables) {
       for (let index = 0; index < 512; index++) {
-        const [high, low] = [memory.readHigh(pfn, index), memory.readLow(pfn, index)];
+        const { high, low } = memory.read(pfn, index);
         if (format.typeOf(level, high, low) !== EntryType.LEAF || format.pkeyOf(high, low) === 0) continue;
         const { shift } = format.geometry.levels[level]!;
         const first = format.pfnOf(high, low);

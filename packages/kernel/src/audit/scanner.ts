@@ -88,7 +88,7 @@ export function findTables(parts: ScanParts): readonly Pick<ScannedTable, "pfn" 
   const tables: TablePlace[] = [];
   eachTable(parts, (table, below) => {
     tables.push(table);
-    if (table.level === lastLevel || !memory.read(table.pfn, words)) return;
+    if (table.level === lastLevel || !memory.readPage(table.pfn, words)) return;
     for (const child of tablesBelow(format, table, words)) below(child);
   });
   return tables.sort((a, b) => a.pfn - b.pfn);
@@ -120,7 +120,7 @@ export function digestTables(memory: PhysicalMemory, tables: readonly Pick<Scann
   for (const { pfn, level } of tables) {
     digest.add(pfn | 0);
     digest.add(level);
-    if (memory.read(pfn, words)) for (const word of words) digest.add(word);
+    if (memory.readPage(pfn, words)) for (const word of words) digest.add(word);
   }
   return digest.text();
 }

@@ -91,7 +91,7 @@ export function visitEntries(parts: ScanParts, visit: EntryVisitor): void {
   const copies = format.geometry.levels.map(() => new Int32Array(2 ** (memory.pageShift - 2)));
   eachTable(parts, (table, below) => {
     const words = copies[table.level]!;
-    if (!memory.read(table.pfn, words)) return;
+    if (!memory.readPage(table.pfn, words)) return;
     for (let index = 0; index < words.length / 2; index++) {
       const low = words[2 * index]!;
       const high = words[2 * index + 1]!;

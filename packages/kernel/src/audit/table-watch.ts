@@ -26,7 +26,6 @@ type WatchParts = Omit<ScanParts, "roots"> & { readonly roots: () => ScanParts["
 export class TableWatch {
   /** How many table pages a mapping lets be written without the key. */
   open = 0;
-  private readonly pageBytes: number;
   /** Open leaves by page of RAM: their number, and a sum over their virtual pages that tells one set of them from another. */
   private readonly openLeaves: Int32Array;
   private readonly openPlaces: Int32Array;
@@ -46,10 +45,9 @@ export class TableWatch {
   ) {
     const { memory, format } = parts;
     const { firstPfn, endPfn } = memory;
-    this.pageBytes = 2 ** format.geometry.pageShift;
     this.openLeaves = new Int32Array(reserve((endPfn - firstPfn) * 4));
     this.openPlaces = new Int32Array(reserve((endPfn - firstPfn) * 4));
-    this.copy = new Int32Array(this.pageBytes / 4);
+    this.copy = new Int32Array(2 ** (format.geometry.pageShift - 2));
   }
 
   /** Table pages found by the last look. */
@@ -88,12 +86,12 @@ export class TableWatch {
     const table = this.watched.get(pfn) ?? this.begin(place);
     table.found = this.looks;
     if (table.place.level !== level || table.place.base !== base) this.move(table, place);
-    if (!this.isUnchanged(table, this.parts.memory.contentOffset(pfn))) this.readAgain(table, pfn);
+    this.readAgain(table, pfn);
     for (const child of table.children) below(child);
   }
 
   private begin(place: TablePlace): WatchedTable {
-    const table = { place, words: new Int32Array(this.pageBytes / 4), children: [], found: 0 };
+    const table = { place, words: new Int32Array(this.copy.length), children: [], found: 0 };
     this.watched.set(place.pfn, table);
     return table;
   }
@@ -106,27 +104,22 @@ export class TableWatch {
     this.findChildren(table);
   }
 
-  private isUnchanged({ words }: WatchedTable, offset: number): boolean {
-    const content = this.parts.memory.words;
-    if (offset < 0) return false;
-    for (let at = 0; at < words.length; at++) if (content[offset + at] !== words[at]) return false;
-    return true;
-  }
-
   /** Reads the entries of a table that have changed. */
   private readAgain(table: WatchedTable, pfn: Pfn): void {
     const { copy } = this;
-    this.parts.memory.read(pfn, copy);
+    this.parts.memory.readPage(pfn, copy);
+    let isChanged = false;
     for (let at = 0; at < copy.length; at += 2) {
       const low = copy[at]!;
       const high = copy[at + 1]!;
       if (table.words[at] === low && table.words[at + 1] === high) continue;
+      isChanged = true;
       this.countLeaf(table, at / 2, -1);
       table.words[at] = low;
       table.words[at + 1] = high;
       this.countLeaf(table, at / 2, 1);
     }
-    this.findChildren(table);
+    if (isChanged) this.findChildren(table);
   }
 
   private findChildren(table: WatchedTable): void {

@@ -1,5 +1,5 @@
 import { CRED } from "@kpkeys/core/contracts";
-import type { PhysicalMemory } from "@kpkeys/core/contracts";
+import type { Pfn, PhysicalMemory } from "@kpkeys/core/contracts";
 
 /** `CAP_FULL_SET`: bits 0 to 40, the last being CAP_CHECKPOINT_RESTORE. */
 const CAP_FULL_SET = { high: 0x1ff, low: -1 };
@@ -12,9 +12,7 @@ const OWN_REFERENCES = 2;
  * @param memory - RAM
  * @param pfn - page-frame number of its page, in which it comes first
  */
-export function placeInitCred(memory: PhysicalMemory, pfn: number): void {
-  memory.write(pfn, CRED.usage / 8, 0, OWN_REFERENCES);
-  for (const field of [CRED.capPermitted, CRED.capEffective, CRED.capBset]) {
-    memory.write(pfn, field / 8, CAP_FULL_SET.high, CAP_FULL_SET.low);
-  }
+export function placeInitCred(memory: PhysicalMemory, pfn: Pfn): void {
+  memory.write(pfn, CRED.usage / 8, { high: 0, low: OWN_REFERENCES });
+  for (const field of [CRED.capPermitted, CRED.capEffective, CRED.capBset]) memory.write(pfn, field / 8, CAP_FULL_SET);
 }

@@ -1,6 +1,6 @@
-import { inject, injectable, KpkeysError } from "@kpkeys/core";
+import { addressText, inject, injectable, KpkeysError } from "@kpkeys/core";
 import { Cpus, Errno, LazyMmu, OK, toVpn } from "@kpkeys/core/contracts";
-import type { Exceptions, Vpn } from "@kpkeys/core/contracts";
+import type { Exceptions, Vpn, Words } from "@kpkeys/core/contracts";
 import { runOn } from "../machine/cpus.js";
 import { ExceptionEntry } from "./exception-entry.js";
 import { KernelFaults } from "./kernel-fault.js";
@@ -58,14 +58,31 @@ export class KernelExceptions implements Exceptions {
     this.entry.leave();
   }
 
-  copyToKernelNofault(high: number, low: number, valueHigh: number, valueLow: number): number {
-    for (let attempt = 0; this.cpus.current.store64(high, low, valueHigh, valueLow) !== OK; attempt++) {
-      if (!this.faults.repaired(attempt)) return Errno.EFAULT;
+  copyToKernelNofault({ high, low }: Words, source: Uint8Array): number {
+    if (low % 8 !== 0 || source.length % 8 !== 0) {
+      throw new KpkeysError("ERR_API_MISUSE", `a copy of ${source.length} bytes to ${addressText(high, low)}`, {
+        where: "copy_to_kernel_nofault",
+        expected: "an address and a length that are multiples of 8",
+      });
+    }
+    const words = new DataView(source.buffer, source.byteOffset, source.byteLength);
+    for (let at = 0; at < source.length; at += 8) {
+      const next = (low >>> 0) + at;
+      const to = { high: (high + Math.floor(next / 2 ** 32)) | 0, low: next | 0 };
+      if (!this.storeNofault(to, words.getInt32(at + 4, true), words.getInt32(at, true))) return Errno.EFAULT;
     }
     return 0;
   }
 
   irqStackPage(cpu: number): Vpn {
     return toVpn(this.irqStacks[cpu] ?? -1);
+  }
+
+  /** Stores 8 bytes, again after each fault that a feature repairs. @returns whether they are stored */
+  private storeNofault({ high, low }: Words, valueHigh: number, valueLow: number): boolean {
+    for (let attempt = 0; this.cpus.current.store64(high, low, valueHigh, valueLow) !== OK; attempt++) {
+      if (!this.faults.repaired(attempt)) return false;
+    }
+    return true;
   }
 }

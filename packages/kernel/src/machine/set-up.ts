@@ -23,6 +23,7 @@ import {
   PhysicalMemory,
   PkeyRegister,
   ProtectedObjects,
+  toPfn,
 } from "@kpkeys/core/contracts";
 import type { DependencyContainer, KernelLayout, MemoryBank, Observer } from "@kpkeys/core/contracts";
 import { createPhysicalMemory } from "@kpkeys/core/machine";
@@ -37,7 +38,7 @@ function banksOf(memory: readonly BankSpec[], ramBase: bigint, pageShift: number
   let end = Number(ramBase);
   return memory.map(({ start = end, bytes }) => {
     end = start + bytes;
-    return { firstPfn: start / pageBytes, pages: bytes / pageBytes };
+    return { firstPfn: toPfn(start / pageBytes), pages: bytes / pageBytes };
   });
 }
 

@@ -100,8 +100,7 @@ export class TableMemory {
   }
 
   private loadEarly(table: Pfn, index: number): Words | undefined {
-    if (this.addressing === "physical")
-      return { high: this.memory.readHigh(table, index), low: this.memory.readLow(table, index) };
+    if (this.addressing === "physical") return this.memory.read(table, index);
     const page = this.earlyPage(table);
     if (page === undefined) return this.loaded(this.fixmap!.load(table, index));
     const { high, low } = wordsOf(page, this.pageShift, index << 3);
@@ -121,10 +120,7 @@ export class TableMemory {
   }
 
   private storePhysically(table: Pfn, index: number, entry: Words, step: number, count: number): number {
-    for (let i = 0; i < count; i++) {
-      const { high, low } = entryAfter(entry, i * step, this.pageShift);
-      this.memory.write(table, index + i, high, low);
-    }
+    for (let i = 0; i < count; i++) this.memory.write(table, index + i, entryAfter(entry, i * step, this.pageShift));
     return OK;
   }
 

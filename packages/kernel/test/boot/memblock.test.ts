@@ -3,8 +3,8 @@ import { expect, it } from "vitest";
 import { Memblock } from "../../src/boot/memblock.js";
 
 const BANKS = [
-  { firstPfn: 0x1000, pages: 0x1000 },
-  { firstPfn: 0x8000, pages: 0x400 },
+  { firstPfn: toPfn(0x1000), pages: 0x1000 },
+  { firstPfn: toPfn(0x8000), pages: 0x400 },
 ];
 
 it("takes pages from the top of memory downward", () => {

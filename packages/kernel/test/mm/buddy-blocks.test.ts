@@ -12,7 +12,7 @@ describe("the buddy allocator", () => {
     const orders = fc.array(fc.tuple(fc.nat({ max: 10 }), fc.boolean(), fc.boolean()), { maxLength: 300 });
     fc.assert(
       fc.property(orders, (steps) => {
-        const buddy = new BuddyAllocator({ firstPfn: toPfn(FIRST), endPfn: FIRST + FRAMES }, {});
+        const buddy = new BuddyAllocator({ firstPfn: toPfn(FIRST), endPfn: toPfn(FIRST + FRAMES) }, {});
         buddy.addRange(toPfn(FIRST), toPfn(FIRST + FRAMES));
         const held: (readonly [Pfn, number])[] = [];
         const owned = new Set<number>();
@@ -41,7 +41,7 @@ describe("the buddy allocator", () => {
   });
 
   it("manages a range that neither starts nor ends at a large block, and nothing outside it", () => {
-    const buddy = new BuddyAllocator({ firstPfn: toPfn(FIRST), endPfn: FIRST + FRAMES }, {});
+    const buddy = new BuddyAllocator({ firstPfn: toPfn(FIRST), endPfn: toPfn(FIRST + FRAMES) }, {});
     buddy.addRange(toPfn(FIRST + 3), toPfn(FIRST + 1500));
     expect(buddy.totalPages).toBe(1497);
     const pages = Array.from({ length: 1497 }, () => buddy.alloc(0));

@@ -12,7 +12,7 @@ const blockOf = (pfn: number): number => Math.floor((pfn - FIRST) / LARGEST);
 
 describe("pages of one mobility", () => {
   it("lie in largest blocks of their own as long as there are any, and keep the kind until all of a block is free", () => {
-    const buddy = new BuddyAllocator({ firstPfn: toPfn(FIRST), endPfn: FIRST + 4 * LARGEST }, {});
+    const buddy = new BuddyAllocator({ firstPfn: toPfn(FIRST), endPfn: toPfn(FIRST + 4 * LARGEST) }, {});
     buddy.addRange(toPfn(FIRST), toPfn(FIRST + 4 * LARGEST));
     const kernel = Array.from({ length: 3 }, () => buddy.alloc(0));
     const user = Array.from({ length: 3 }, () => buddy.alloc(0, true));
@@ -25,7 +25,7 @@ describe("pages of one mobility", () => {
 
   it("come from blocks of the other kind before an allocation fails", () => {
     for (const movable of [true, false]) {
-      const buddy = new BuddyAllocator({ firstPfn: toPfn(FIRST), endPfn: FIRST + LARGEST }, {});
+      const buddy = new BuddyAllocator({ firstPfn: toPfn(FIRST), endPfn: toPfn(FIRST + LARGEST) }, {});
       buddy.addRange(toPfn(FIRST), toPfn(FIRST + LARGEST));
       const held = buddy.alloc(3, !movable);
       const all = Array.from({ length: LARGEST - 8 }, () => buddy.alloc(0, movable));
@@ -43,7 +43,7 @@ describe("pages of one mobility", () => {
 
   it("are never taken for a block that is larger than the largest", () => {
     for (const maxOrder of [10, 11, 13]) {
-      const buddy = new BuddyAllocator({ firstPfn: toPfn(0), endPfn: 2 ** 14 }, { maxPageOrder: maxOrder });
+      const buddy = new BuddyAllocator({ firstPfn: toPfn(0), endPfn: toPfn(2 ** 14) }, { maxPageOrder: maxOrder });
       buddy.addRange(toPfn(0), toPfn(2 ** 14));
       expect([buddy.maxOrder, buddy.alloc(maxOrder + 1), buddy.freePages]).toEqual([maxOrder, -1, 2 ** 14]);
       expect(buddy.alloc(maxOrder) % 2 ** maxOrder).toBe(0);
@@ -51,7 +51,7 @@ describe("pages of one mobility", () => {
   });
 
   it("are never taken from a block that is too small", () => {
-    const buddy = new BuddyAllocator({ firstPfn: toPfn(FIRST), endPfn: FIRST + LARGEST }, {});
+    const buddy = new BuddyAllocator({ firstPfn: toPfn(FIRST), endPfn: toPfn(FIRST + LARGEST) }, {});
     buddy.addRange(toPfn(FIRST + 1), toPfn(FIRST + 4));
     expect([buddy.alloc(2), buddy.alloc(1), buddy.alloc(1), buddy.alloc(0), buddy.alloc(0)]).toEqual([
       -1,
@@ -72,7 +72,7 @@ describe("the allocator against a list of free pages", () => {
         fc.integer({ min: 1, max: 3000 }),
         fc.array(step, { maxLength: 120 }),
         (start, length, steps) => {
-          const buddy = new BuddyAllocator({ firstPfn: toPfn(FIRST), endPfn: FIRST + 6144 }, {});
+          const buddy = new BuddyAllocator({ firstPfn: toPfn(FIRST), endPfn: toPfn(FIRST + 6144) }, {});
           const end = start + length;
           buddy.addRange(toPfn(FIRST + start), toPfn(FIRST + end));
           expect([buddy.totalPages, buddy.freePages]).toEqual([length, length]);

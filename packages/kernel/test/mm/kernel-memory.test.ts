@@ -13,10 +13,10 @@ describe("the kernel's loads and stores of its own data", () => {
   const memory = machine.get(KernelMemory);
   const linear = machine.get(LinearMap);
   const pages = Array.from({ length: 8 }, () => machine.get(PageAllocator).alloc(0));
-  const physical = (pfn: number, index: number): [number, number] => [
-    machine.memory.readHigh(pfn, index),
-    machine.memory.readLow(pfn, index),
-  ];
+  const physical = (pfn: number, index: number): [number, number] => {
+    const { high, low } = machine.memory.read(toPfn(pfn), index);
+    return [high, low];
+  };
 
   it("reach the physical address, and no other", () => {
     expect(pages.some((pfn) => (pfn - machine.memory.firstPfn) * PAGE >= 2 ** 32)).toBe(true);
@@ -88,10 +88,10 @@ describe("the kernel's loads and stores of its own data", () => {
           data.load(pfn * PAGE, "test");
         },
       ]) {
-        own.memory.write(leaf.table, leaf.index, 0, 0);
+        own.memory.write(toPfn(leaf.table), leaf.index, { high: 0, low: 0 });
         own.cpus.current.mmu.invalidateAll();
         restore = () => {
-          if (mends) own.memory.write(leaf.table, leaf.index, leaf.high, leaf.low);
+          if (mends) own.memory.write(toPfn(leaf.table), leaf.index, leaf);
         };
         if (mends) expect(act).not.toThrow();
         else expect(act).toThrow(expect.objectContaining({ code: "ERR_KERNEL_FAULT" }) as Error);

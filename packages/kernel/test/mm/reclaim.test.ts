@@ -15,7 +15,7 @@ function withCache(
   cached: number[];
   asked: number[];
 } {
-  const buddy = new BuddyAllocator({ firstPfn: toPfn(0), endPfn: FRAMES }, {});
+  const buddy = new BuddyAllocator({ firstPfn: toPfn(0), endPfn: toPfn(FRAMES) }, {});
   buddy.addRange(toPfn(0), toPfn(FRAMES));
   const cached = Array.from({ length: FRAMES }, () => buddy.alloc(0));
   const asked: number[] = [];

@@ -37,11 +37,12 @@ class Table {
   /** An entry, read from physical memory. */
   at(index: number): [high: number, low: number] {
     const { memory } = this.machine;
-    return [memory.readHigh(this.pfn, index), memory.readLow(this.pfn, index)];
+    const { high, low } = memory.read(toPfn(this.pfn), index);
+    return [high, low];
   }
 
   put(index: number, high: number, low: number): void {
-    this.machine.memory.write(this.pfn, index, high, low);
+    this.machine.memory.write(toPfn(this.pfn), index, { high, low });
   }
 
   /** All entries in use. */
@@ -247,10 +248,10 @@ describe("a setter", () => {
         const table = new Table(boot({}, { attach }));
         const { machine, tables, pfn } = table;
         const leaf = entryOf(machine, linearPage(machine, pfn));
-        machine.memory.write(leaf.table, leaf.index, 0, 0);
+        machine.memory.write(toPfn(leaf.table), leaf.index, { high: 0, low: 0 });
         machine.cpus.current.mmu.invalidateAll();
         restore = () => {
-          machine.memory.write(leaf.table, leaf.index, leaf.high, leaf.low);
+          machine.memory.write(toPfn(leaf.table), leaf.index, leaf);
         };
         if (mends)
           expect(
@@ -544,18 +545,15 @@ describe("table pages", () => {
     const { machine, tables } = new Table();
     const pages = machine.get(PageAllocator);
     const dirty = pages.alloc(0);
-    for (let i = 0; i < ENTRIES; i++) machine.memory.write(dirty, i, 1, 1);
+    for (let i = 0; i < ENTRIES; i++) machine.memory.write(dirty, i, { high: 1, low: 1 });
     pages.free(dirty, 0);
     const { freePages } = pages;
     const { tablesAllocated, tablesFreed } = tables.counters;
+    const content = new Int32Array(2 * ENTRIES);
     for (const source of ["user", "kernel"] as const) {
       const table = tables.allocTable(source);
-      expect(
-        Array.from(
-          { length: ENTRIES },
-          (_, i) => machine.memory.readLow(table, i) | machine.memory.readHigh(table, i),
-        ).every((word) => word === 0),
-      ).toBe(true);
+      machine.memory.readPage(table, content);
+      expect(content.every((word) => word === 0)).toBe(true);
       expect([tables.sourceOf(table), pages.freePages]).toEqual([source, freePages - 1]);
       tables.freeTable(table);
       expect([tables.sourceOf(table), pages.freePages]).toEqual([undefined, freePages]);

@@ -263,7 +263,7 @@ describe.each([
       const cost = (table: number): number => {
         const before = machine.counters();
         tables.setPgd(toPfn(table), 77, { high: 3, low: 4 });
-        expect([machine.memory.readHigh(table, 77), machine.memory.readLow(table, 77)]).toEqual([3, 4]);
+        expect(machine.memory.read(toPfn(table), 77)).toEqual({ high: 3, low: 4 });
         expect(tables.read(toPfn(table), 77)).toEqual({ high: 3, low: 4 });
         const after = machine.counters();
         expect(after.writesBySetter.set_pgd - before.writesBySetter.set_pgd).toBe(1);
@@ -276,13 +276,11 @@ describe.each([
       const machine = boot({}, { arch });
       const tables = machine.get(PageTables);
       tables.setPtes(tables.root, 40, { high: 1, low: (2 ** 32 - 2 ** 14) | 1 }, 3);
-      expect(
-        [40, 41, 42, 43].map((i) => [machine.memory.readHigh(tables.root, i), machine.memory.readLow(tables.root, i)]),
-      ).toEqual([
-        [1, (2 ** 32 - 2 ** 14) | 1],
-        [2, 1],
-        [2, 16385],
-        [0, 0],
+      expect([40, 41, 42, 43].map((i) => machine.memory.read(tables.root, i))).toEqual([
+        { high: 1, low: (2 ** 32 - 2 ** 14) | 1 },
+        { high: 2, low: 1 },
+        { high: 2, low: 16385 },
+        { high: 0, low: 0 },
       ]);
     });
   },
@@ -309,7 +307,7 @@ describe("runs of entries", () => {
             entries.push([Math.floor((pfn + i) / 2 ** 18), ((pfn + i) << PAGE_SHIFT) | bits]);
         }
         entries.forEach(([high, low], i) => {
-          machine.memory.write(table, i, high, low);
+          machine.memory.write(table, i, { high, low });
         });
         const present = entries
           .map(([high, low], i) => ({ i, value: BigInt(high) * 2n ** 32n + BigInt(low >>> 0) }))

@@ -124,8 +124,8 @@ describe("an address space", () => {
     let copied = 0;
     for (let index = 0; index < ENTRIES; index++) {
       const isKernel = index >= ENTRIES / 2;
-      expect(memory.readLow(root, index)).toBe(isKernel ? memory.readLow(kernelRoot, index) : 0);
-      if (memory.readLow(root, index) !== 0) copied++;
+      expect(memory.read(root, index).low).toBe(isKernel ? memory.read(kernelRoot, index).low : 0);
+      if (memory.read(root, index).low !== 0) copied++;
     }
     const before = machine.counters().writesBySetter.set_pgd;
     spaces.create();

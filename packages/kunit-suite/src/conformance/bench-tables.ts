@@ -1,11 +1,11 @@
 import { EntryType, toAsid, toLevel, toPfn } from "@kpkeys/core/contracts";
-import type { Cpu, PageTableFormat, PhysicalMemory, Words } from "@kpkeys/core/contracts";
+import type { Cpu, PageTableFormat, Pfn, PhysicalMemory, Words } from "@kpkeys/core/contracts";
 import { toWords } from "@kpkeys/core/machine";
 
 /** An entry in a table. */
 export interface EntryPlace {
   /** Page-frame number of the table. */
-  readonly table: number;
+  readonly table: Pfn;
   /** Index of the entry. */
   readonly index: number;
 }
@@ -14,8 +14,8 @@ export interface EntryPlace {
 export class BenchTables {
   private next: number;
   private readonly end: number;
-  private readonly kernelRoot: number;
-  private readonly userRoot: number;
+  private readonly kernelRoot: Pfn;
+  private readonly userRoot: Pfn;
 
   /**
    * @param memory - RAM
@@ -37,19 +37,19 @@ export class BenchTables {
 
   /** Turns translation by these tables on. */
   enable({ mmu }: Cpu): void {
-    mmu.setKernelRoot(toPfn(this.kernelRoot));
-    mmu.setUserRoot(toPfn(this.userRoot), toAsid(1));
+    mmu.setKernelRoot(this.kernelRoot);
+    mmu.setUserRoot(this.userRoot, toAsid(1));
     mmu.enabled = true;
   }
 
   /** A fresh table, which is not in use yet. @returns its page-frame number */
-  add(): number {
+  add(): Pfn {
     if (this.next === this.end) throw new Error("the bench has no page left for a table");
-    return this.next++;
+    return toPfn(this.next++);
   }
 
   /** Puts an entry where it translates an address: `Bench.put`. */
-  put(address: bigint, level: number, { high, low }: Words, root?: number): EntryPlace {
+  put(address: bigint, level: number, entry: Words, root?: Pfn): EntryPlace {
     const { memory, format } = this;
     const user = address < this.userEnd;
     const words = toWords(address);
@@ -58,18 +58,17 @@ export class BenchTables {
       table = this.below(table, above, format.index(toLevel(above), words.high, words.low), user);
     }
     const index = format.index(toLevel(level), words.high, words.low);
-    memory.write(table, index, high, low);
+    memory.write(table, index, entry);
     return { table, index };
   }
 
   /** The table that an entry names; a new one where it names none. */
-  private below(table: number, level: number, index: number, user: boolean): number {
+  private below(table: Pfn, level: number, index: number, user: boolean): Pfn {
     const { memory, format } = this;
-    const [high, low] = [memory.readHigh(table, index), memory.readLow(table, index)];
+    const { high, low } = memory.read(table, index);
     if (format.typeOf(toLevel(level), high, low) === EntryType.TABLE) return format.pfnOf(high, low);
     const below = this.add();
-    const entry = format.makeTable(toPfn(below), user);
-    memory.write(table, index, entry.high, entry.low);
+    memory.write(table, index, format.makeTable(below, user));
     return below;
   }
 }

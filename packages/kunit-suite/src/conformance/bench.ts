@@ -22,6 +22,7 @@ import type {
   Cpu,
   DependencyContainer,
   FaultKind,
+  Pfn,
   PkeyName,
   Plugin,
   PluginOptions,
@@ -87,7 +88,7 @@ export interface Bench {
    * A fresh top-level table, which is not in use yet.
    * @returns its page-frame number
    */
-  readonly newRoot: () => number;
+  readonly newRoot: () => Pfn;
   /**
    * Puts an entry where it translates an address, and makes the tables above it. No translation is invalidated.
    * @param address - 64 bits; user addresses are those below `layout.userEnd`
@@ -95,7 +96,7 @@ export interface Bench {
    * @param entry - the entry
    * @param root - the top-level table, if it is not the current one
    */
-  readonly put: (address: bigint, level: number, entry: Words, root?: number) => EntryPlace;
+  readonly put: (address: bigint, level: number, entry: Words, root?: Pfn) => EntryPlace;
   /**
    * A leaf with a key.
    * @param level - the level that it is for
@@ -192,7 +193,10 @@ function setUp(plugin: Plugin, options: PluginOptions): DependencyContainer {
     useFactory: once(() => {
       const { pageShift } = resolve(container, PageTableFormat).geometry;
       const firstPfn = Number(resolve(container, PgtableArch).layout.ramBase >> BigInt(pageShift));
-      return createPhysicalMemory([{ firstPfn, pages: RAM_PAGES }], { pageShift, reservePages: CONTENT_PAGES });
+      return createPhysicalMemory([{ firstPfn: toPfn(firstPfn), pages: RAM_PAGES }], {
+        pageShift,
+        reservePages: CONTENT_PAGES,
+      });
     }),
   });
   createPluginRegistry(withDependencies([plugin])).setUp(container, plugin.id, [], { [plugin.id]: options });

@@ -1,4 +1,4 @@
-import { addressText, registerText } from "@kpkeys/core";
+import { addressText, registerText, toBytes } from "@kpkeys/core";
 import { ArchTools, Exceptions, Kpkeys, LinearMap, PageTableFormat, PkeyRegister, toPfn } from "@kpkeys/core/contracts";
 import type { FaultReport, WalkStep, Words } from "@kpkeys/core/contracts";
 import { coverageOf, KernelFault } from "@kpkeys/kernel";
@@ -95,9 +95,8 @@ export function oopsIn(machine: Machine, call: () => void, otherwise: () => stri
 export function strayStore(machine: Machine, pfn: number, who: string, word = 0): Finding {
   const { high, low: pageLow } = linearAddress(machine, pfn);
   const low = pageLow | (word * 8);
-  const errno = machine
-    .get(Exceptions)
-    .copyToKernelNofault(high, low, machine.memory.readHigh(pfn, word), machine.memory.readLow(pfn, word));
+  const value = toBytes(machine.memory.read(toPfn(pfn), word));
+  const errno = machine.get(Exceptions).copyToKernelNofault({ high, low }, value);
   if (errno !== 0) {
     const { fault } = machine.cpus.current;
     const headline = `${machine.get(ArchTools).describeFault(fault)} (${faultRegistersText(machine, fault)})`;

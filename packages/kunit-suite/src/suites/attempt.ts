@@ -1,4 +1,4 @@
-import { registerText } from "@kpkeys/core";
+import { registerText, toBytes } from "@kpkeys/core";
 import {
   Errno,
   Exceptions,
@@ -69,11 +69,11 @@ export function expectWritePrevented(
   test.assertNe(entry?.table ?? -1, -1, `Failed to get ${name.toUpperCase()}`);
 
   const { table, index } = entry!;
-  const { high, low } = test.get(LinearMap).address(table, index * 8);
-  test.log(`${name}: entry ${index} of the table at ${registerText(high, low)}`);
+  const address = test.get(LinearMap).address(table, index * 8);
+  test.log(`${name}: entry ${index} of the table at ${registerText(address.high, address.low)}`);
   const read = entry!.read();
   const written = value === "changed" ? change(format, name, read) : read;
-  const errno = test.get(Exceptions).copyToKernelNofault(high, low, written.high, written.low);
+  const errno = test.get(Exceptions).copyToKernelNofault(address, toBytes(written));
   test.expectEq(errno, Errno.EFAULT, `Direct ${name} write wasn't prevented`);
 }
 

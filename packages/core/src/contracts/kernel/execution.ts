@@ -1,5 +1,5 @@
 import type { Pkey, Vpn } from "../numbers.js";
-import type { Rights } from "../pkey-register.js";
+import type { Rights, Words } from "../pkey-register.js";
 import { token } from "../token.js";
 import type { Token } from "../token.js";
 
@@ -52,14 +52,13 @@ export interface Exceptions {
    */
   interrupt(handler: () => void, irqExit?: () => void): void;
   /**
-   * `copy_to_kernel_nofault`, 8 bytes: stores in the current context; a fault is fixed up.
-   * @param high - bits 63 to 32 of the address
-   * @param low - bits 31 to 0
-   * @param valueHigh - bits 63 to 32 of the value
-   * @param valueLow - bits 31 to 0 of the value
-   * @returns 0, or -EFAULT
+   * `copy_to_kernel_nofault`: stores bytes in the current context, 8 at a time as Linux does where it can; a fault is fixed up.
+   * @param address - where the first byte goes, aligned to 8 bytes
+   * @param source - the bytes, a multiple of 8; `toBytes` of `@kpkeys/core` makes those of a 64-bit value
+   * @returns 0, or -EFAULT; what was stored before the fault stays
+   * @throws KpkeysError ERR_API_MISUSE for another alignment or length: the model's CPU stores 8 bytes
    */
-  copyToKernelNofault(high: number, low: number, valueHigh: number, valueLow: number): number;
+  copyToKernelNofault(address: Words, source: Uint8Array): number;
   /**
    * Where a CPU's IRQ stack is.
    * @param cpu - its number

@@ -158,7 +158,7 @@ const state: ConformanceRule = {
     ] as const) {
       const kind = bench.attempt(0x1000_0000n, access, USER);
       if (kind !== undefined) report(`${accessText(access, USER)} to an old, clean page: ${outcomeText(kind)}`);
-      const [high, low] = [memory.readHigh(table, index), memory.readLow(table, index)];
+      const { high, low } = memory.read(table, index);
       if (!format.isYoung(high, low)) report(`${accessText(access, USER)} leaves the leaf old`);
       if (format.isDirty(high, low) !== dirty)
         report(`${accessText(access, USER)} leaves the leaf ${dirty ? "clean" : "dirty"}`);

@@ -1,5 +1,5 @@
 import { fromWords } from "@kpkeys/core";
-import { Access, FaultKind, toAsid, toPfn } from "@kpkeys/core/contracts";
+import { Access, FaultKind, toAsid } from "@kpkeys/core/contracts";
 import { toWords } from "@kpkeys/core/machine";
 import { createBench } from "../bench.js";
 import type { Bench } from "../bench.js";
@@ -154,7 +154,7 @@ const spaces: ConformanceRule = {
     const [first] = mapAndTouch(bench, USER_ADDRESS);
     const own = cpu.mmu.userRoot;
     const other = bench.newRoot();
-    cpu.mmu.setUserRoot(toPfn(other), toAsid(2));
+    cpu.mmu.setUserRoot(other, toAsid(2));
     if (isReadable(bench, first!)) report("a page of the address space before can be read");
     bench.put(USER_ADDRESS, level, leafFor(bench, USER_ADDRESS, level, dataPfn + PAGES), other);
     if (!isReadable(bench, first!)) report("a page of the new address space cannot be read");

@@ -53,10 +53,11 @@ function checkWord(
   const { levels: all, pageShift } = format.geometry;
   const { high, low } = toWords(address);
   const offset = Number(address % BigInt(2 ** all[level]!.shift));
-  const pfn = dataPfn + Math.floor(offset / 2 ** pageShift);
+  const pfn = toPfn(dataPfn + Math.floor(offset / 2 ** pageShift));
   const word = (offset % 2 ** pageShift) / 8;
   cpu.store64(high, low, 0x12345678, 0x0abcdef0);
-  if (memory.readHigh(pfn, word) !== 0x12345678 || memory.readLow(pfn, word) !== 0x0abcdef0) {
+  const stored = memory.read(pfn, word);
+  if (stored.high !== 0x12345678 || stored.low !== 0x0abcdef0) {
     report(`what is stored does not arrive in word ${word} of page frame ${pfn}`);
   }
   cpu.load64(high, low);
@@ -96,7 +97,7 @@ const holes: ConformanceRule = {
       const { high, low } = toWords(address);
       bench.put(address, lastLevel, leafFor(bench, address, lastLevel, dataPfn));
       for (const step of stepsOf(bench, address).toReversed()) {
-        memory.write(step.table, step.index, 0, 0);
+        memory.write(step.table, step.index, { high: 0, low: 0 });
         cpu.mmu.invalidateAll();
         const where = `${valueText({ high, low })} without its ${format.geometry.levels[step.level]!.name} entry`;
         const kind = bench.attempt(address, Access.READ, privilegeFor(bench, address));
@@ -147,8 +148,8 @@ const pure: ConformanceRule = {
     if (JSON.stringify(cpu.counters) !== counters)
       report(`counters are ${JSON.stringify(cpu.counters)}, ${counters} before`);
     if (JSON.stringify(cpu.fault) !== fault) report("the report of the last fault has changed");
-    if (memory.readHigh(table, index) !== entry.high || memory.readLow(table, index) !== entry.low)
-      report("the leaf has changed");
+    const after = memory.read(table, index);
+    if (after.high !== entry.high || after.low !== entry.low) report("the leaf has changed");
     for (const step of steps) {
       const type = format.typeOf(toLevel(step.level), step.high, step.low);
       const expected = type === EntryType.TABLE ? "table" : type === EntryType.LEAF ? "leaf" : "invalid";

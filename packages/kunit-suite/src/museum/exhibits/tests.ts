@@ -1,4 +1,4 @@
-import { addressText, registerText } from "@kpkeys/core";
+import { addressText, registerText, toBytes } from "@kpkeys/core";
 import {
   Errno,
   Exceptions,
@@ -47,7 +47,8 @@ function writeLinearMapPte({ machine, step }: Scene): Finding {
   step(`it writes the word at ${addressText(target.high, target.low)}`);
   const cpu = machine.cpus.current;
   cpu.load64(target.high, target.low);
-  const errno = machine.get(Exceptions).copyToKernelNofault(target.high, target.low, cpu.valueHigh, cpu.valueLow);
+  const value = toBytes({ high: cpu.valueHigh, low: cpu.valueLow });
+  const errno = machine.get(Exceptions).copyToKernelNofault(target, value);
   const verdict = errno === Errno.EFAULT ? "the test passes" : "Direct pte write wasn't prevented";
   return judge(machine, [target], [`write_linear_map_pte: ${verdict}`]);
 }

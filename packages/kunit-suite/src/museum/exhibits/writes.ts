@@ -141,8 +141,7 @@ const rawTableLink: Exhibit = {
   detector: "coverage scanner",
   red: {
     run: linkTableWith((machine, pmd, index) => {
-      const { high, low } = tableEntry(machine, machine.get(PageAllocator).alloc(0));
-      machine.memory.write(pmd, index, high, low);
+      machine.memory.write(toPfn(pmd), index, tableEntry(machine, machine.get(PageAllocator).alloc(0)));
     }),
   },
   green: {

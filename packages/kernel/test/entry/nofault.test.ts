@@ -1,0 +1,56 @@
+import { toBytes } from "@kpkeys/core";
+import { Errno, Exceptions, LinearMap, PageAllocator, toPfn } from "@kpkeys/core/contracts";
+import { describe, expect, it } from "vitest";
+import { boot } from "../support/machine.js";
+
+describe("copy_to_kernel_nofault", () => {
+  const machine = boot();
+  const exceptions = machine.get(Exceptions);
+  const map = machine.get(LinearMap);
+  const pfn = machine.get(PageAllocator).alloc(0);
+
+  it("stores all bytes, in the machine's byte order", () => {
+    const bytes = Uint8Array.from({ length: 16 }, (_, i) => i + 1);
+    expect(exceptions.copyToKernelNofault(map.address(pfn, 8), bytes)).toBe(0);
+    expect([0, 1, 2, 3].map((index) => machine.memory.read(pfn, index))).toEqual([
+      { high: 0, low: 0 },
+      { high: 0x08070605, low: 0x04030201 },
+      { high: 0x100f0e0d, low: 0x0c0b0a09 },
+      { high: 0, low: 0 },
+    ]);
+  });
+
+  it("stores a part of a larger buffer", () => {
+    const part = new Uint8Array([0, ...toBytes({ high: -1, low: 7 }), 0]).subarray(1, 9);
+    expect(exceptions.copyToKernelNofault(map.address(pfn, 0), part)).toBe(0);
+    expect(machine.memory.read(pfn, 0)).toEqual({ high: -1, low: 7 });
+  });
+
+  it("stores nothing for no bytes, even where a store would fault", () => {
+    expect(exceptions.copyToKernelNofault({ high: 0, low: 0x1000 }, new Uint8Array(0))).toBe(0);
+  });
+
+  it("returns -EFAULT at the first store that faults and keeps what it has stored", () => {
+    const last = toPfn(machine.memory.endPfn - 1);
+    const bytes = Uint8Array.from({ length: 16 }, () => 0x11);
+    const before = machine.cpus.current.counters.faults;
+    expect(exceptions.copyToKernelNofault(map.address(last, 2 ** machine.memory.pageShift - 8), bytes)).toBe(
+      Errno.EFAULT,
+    );
+    expect(machine.memory.read(last, 2 ** (machine.memory.pageShift - 3) - 1)).toEqual({
+      high: 0x11111111,
+      low: 0x11111111,
+    });
+    expect(machine.cpus.current.counters.faults).toBe(before + 1);
+  });
+
+  it.each([
+    [4, 8],
+    [0, 4],
+    [1, 16],
+  ])("refuses offset %i with %i bytes", (offset, length) => {
+    expect(() => exceptions.copyToKernelNofault(map.address(pfn, offset), new Uint8Array(length))).toThrow(
+      expect.objectContaining({ code: "ERR_API_MISUSE" }),
+    );
+  });
+});
