@@ -33,8 +33,7 @@ export const VmFlag = {
 export class Vma {
   /**
    * Page in the object less page in the address space: `vm_pgoff`, so that neighbours that continue each other have the same. It starts
-   * as -0, which V8 keeps as a double: the first mremap stores a double, and a change of the field's form costs all code that reads a
-   * mapping its compilation, 5 % of a replay.
+   * as -0, because mremap stores a double (docs/performance.md, "Classes").
    */
   shift = -0;
   /** Its anon_vma by number, 0 for none: it has one from the first private page written on, and fork copies its entries then. */
