@@ -1,4 +1,4 @@
-import { readPackage } from "@kpkeys/kunit-suite/conformance";
+import { readPackage } from "@kpkeys/kunit-suite/node";
 import { defineConformance } from "@kpkeys/kunit-suite/vitest";
 import { pgtablesHardening } from "@kpkeys/pgtables-hardening";
 import { fileURLToPath } from "node:url";

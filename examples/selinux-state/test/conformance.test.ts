@@ -1,6 +1,6 @@
 import { arm64Poe } from "@kpkeys/arch-arm64-poe";
 import { x86Pks } from "@kpkeys/arch-x86-pks";
-import { readPackage } from "@kpkeys/kunit-suite/conformance";
+import { readPackage } from "@kpkeys/kunit-suite/node";
 import { defineConformance } from "@kpkeys/kunit-suite/vitest";
 import { fileURLToPath } from "node:url";
 import * as own from "../src/index.js";

@@ -24,6 +24,8 @@ export type { MachinePlugins, PluginRegistry } from "./framework/plugin-host.js"
 export { checkPluginForm, pluginsOf } from "./framework/plugin-form.js";
 export { ProtectedObjectList } from "./framework/protected-objects.js";
 export { StaticKeyTable } from "./framework/static-keys.js";
+export { createLineBlocks, LONGEST_LINE } from "./lines.js";
+export type { InputText, LineBlocks } from "./lines.js";
 export { printable, quote } from "./printable.js";
 export { HASH_PROSPECTOR, MULBERRY32, MURMUR3, Random } from "./random.js";
 export type { Generator } from "./random.js";

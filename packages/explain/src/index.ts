@@ -20,10 +20,13 @@ export type {
   ReasonTopic,
   VectorQuestion,
 } from "./explanation/explanation.js";
+export { LOG_TEXT, readLog } from "./explanation/log.js";
+export type { LogReport } from "./explanation/log.js";
 export { OopsReader } from "./explanation/oops.js";
 export type { FoundInput, OopsReport } from "./explanation/oops.js";
 export { Judge } from "./vectors/judge.js";
 export { parseVector } from "./vectors/json.js";
+export { readVectors, VECTORS_TEXT } from "./vectors/read.js";
 export { vectorArches, VectorRunner } from "./vectors/run.js";
 export { judgeVector } from "./vectors/verdict.js";
 export type { VectorDisagreement, VectorOutcome, VectorVerdict } from "./vectors/verdict.js";

@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import * as arm64 from "@kpkeys/arch-arm64-poe";
 import * as x86 from "@kpkeys/arch-x86-pks";
-import { readPackage } from "@kpkeys/kunit-suite/conformance";
+import { readPackage } from "@kpkeys/kunit-suite/node";
 import { defineConformance } from "@kpkeys/kunit-suite/vitest";
 import { pgtablesHardening } from "@kpkeys/pgtables-hardening";
 import * as odd from "../../../examples/odd-arch/src/index.js";

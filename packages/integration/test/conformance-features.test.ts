@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { arm64Poe } from "@kpkeys/arch-arm64-poe";
 import { x86Pks } from "@kpkeys/arch-x86-pks";
-import { readPackage } from "@kpkeys/kunit-suite/conformance";
+import { readPackage } from "@kpkeys/kunit-suite/node";
 import { defineConformance } from "@kpkeys/kunit-suite/vitest";
 import { pgtablesHardening } from "@kpkeys/pgtables-hardening";
 import { oddArch } from "../../../examples/odd-arch/src/index.js";

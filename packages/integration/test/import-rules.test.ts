@@ -3,7 +3,7 @@ import { ESLint } from "eslint";
 import { beforeAll, describe, expect, test } from "vitest";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
-const IMPORT_RULES = ["no-restricted-imports", "no-restricted-syntax"];
+const IMPORT_RULES = ["no-restricted-imports", "no-restricted-syntax", "no-restricted-globals"];
 
 let eslint: ESLint;
 
@@ -76,13 +76,17 @@ describe("each package imports only what its row of the table allows", () => {
   }
 });
 
-test("only explain's entry for Node opens files, as workloads does", async () => {
-  for (const statement of [importing("@kpkeys/workloads"), importing("node:fs")]) {
-    expect(await violations("explain/src/node/file.ts", statement)).toBe(0);
-    expect(await violations("explain/src/vectors/file.ts", statement)).toBe(1);
-    expect(await violations("explain/src/index.ts", statement)).toBe(1);
-  }
-  expect(await violations("explain/src/node/file.ts", importing("@kpkeys/kernel"))).toBe(1);
+describe("what runs in a browser uses no global of Node.js", () => {
+  test.each([
+    ["kernel/src/audit/file.ts", "export const id = process.pid;", 1],
+    ["workloads/src/reader/file.ts", "export const bytes = Buffer.alloc(1);", 1],
+    ["explain/src/vectors/file.ts", "export const bytes = globalThis.Buffer.alloc(1);", 1],
+    ["kunit-suite/src/node/file.ts", "export const id = process.pid;", 0],
+    ["workloads/src/reader-thread.ts", "export const id = process.pid;", 0],
+    ["kernel/test/file.ts", "export const id = process.pid;", 0],
+  ])("%s with %s: %i violations", async (file, statement, count) => {
+    expect(await violations(file, statement)).toBe(count);
+  });
 });
 
 describe("every way to import is seen", () => {

@@ -11,8 +11,7 @@ export { createExposureProbe, type Exposure, type ExposureProbe, type OpenedBy }
 export { argPage, argSigned, argUnsigned, EventKind, type EventName, isErrno, TraceEvent } from "./reader/event.js";
 export { eventNames, tracepointNames } from "./reader/formats.js";
 export { CUT_LINE, FAULT_WITHOUT_ADDRESS, type KindCounts, type LineCounts } from "./reader/ledger.js";
-export { createLineBlocks, type LineBlocks, LONGEST_LINE } from "./reader/lines.js";
-export { type InputBytes, type InputText, openText } from "./reader/input-text.js";
+export { type InputBytes, openText } from "./reader/input-text.js";
 export { type Recording, recordingOf } from "./reader/recording.js";
 export { type TraceForm } from "./reader/text-form.js";
 export {

@@ -2,8 +2,8 @@ import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { KpkeysError, pluginsOf } from "@kpkeys/core";
 import type { Plugin } from "@kpkeys/core/contracts";
-import { checkModuleFiles, readPackage } from "@kpkeys/kunit-suite/conformance";
 import type { PackageFiles } from "@kpkeys/kunit-suite/conformance";
+import { checkModuleFiles, readPackage } from "@kpkeys/kunit-suite/node";
 import { reasonOf } from "./reason.js";
 import { pluginPathKind } from "./path.js";
 

@@ -1,5 +1,5 @@
-import { Judge } from "@kpkeys/explain";
-import { readVectors } from "@kpkeys/explain/node";
+import { Judge, readVectors, VECTORS_TEXT } from "@kpkeys/explain";
+import { openTrace } from "@kpkeys/workloads/node";
 import { EXIT } from "../errors.js";
 import type { CommonFlags } from "../options.js";
 import { loadPlugin } from "../plugins/load.js";
@@ -64,7 +64,7 @@ async function judgeFile(
   const counts = createCounts(file);
   const start = performance.now();
   await readVectors(
-    file,
+    await openTrace(file, VECTORS_TEXT),
     (vector, line) => {
       const verdict = judge.judge(vector);
       countVerdict(counts, verdict);

@@ -1,9 +1,10 @@
 import { type Command, Option } from "../commander.js";
 import { KpkeysError } from "@kpkeys/core";
-import { Explainer, explainInputs, vectorArches } from "@kpkeys/explain";
-import type { ExplainQuestion, FaultQuestion } from "@kpkeys/explain";
-import { readLog } from "@kpkeys/explain/node";
-import type { LogReport } from "@kpkeys/explain/node";
+import type { InputText } from "@kpkeys/core";
+import { Explainer, explainInputs, LOG_TEXT, readLog, vectorArches } from "@kpkeys/explain";
+import type { ExplainQuestion, FaultQuestion, LogReport } from "@kpkeys/explain";
+import { openText } from "@kpkeys/workloads";
+import { openTrace } from "@kpkeys/workloads/node";
 import { EXIT } from "../errors.js";
 import { IdsOption } from "../plugins/ids-option.js";
 import { loadPlugin } from "../plugins/load.js";
@@ -14,6 +15,9 @@ import type { ExplainReport } from "../report/explanation.js";
 import { styleFor } from "../report/style.js";
 import { print, printJson } from "./print.js";
 import { readVectorArgument } from "./vector-argument.js";
+
+/** The name of standard input on the command line. */
+const STDIN = "-";
 
 /** The flags that are not inputs of an architecture. */
 interface ExplainFlags {
@@ -110,7 +114,7 @@ async function explain(
   inputs: Readonly<Record<string, string>>,
 ): Promise<number> {
   const those = architecturesOf(explainers, flags.arch);
-  const log = file === undefined ? undefined : await readLog(file, those);
+  const log = file === undefined ? undefined : await readLog(await openLog(file), those);
   const asked = await questionOf(flags, inputs);
   const question = log === undefined ? asked : completed(log, asked);
   const explainer = log === undefined ? choose(those, flags.arch, question) : those.find((each) => each.id === log.id)!;
@@ -122,6 +126,12 @@ async function explain(
   if (flags.json === true) printJson(report);
   else print(explanationTextOf(report, styleFor(process.stdout)));
   return report.verdict.agrees ? EXIT.GOOD : EXIT.FAILED;
+}
+
+function openLog(file: string): Promise<InputText> {
+  return file === STDIN
+    ? openText("stdin", process.stdin as AsyncIterable<Uint8Array>, LOG_TEXT)
+    : openTrace(file, LOG_TEXT);
 }
 
 async function questionOf(

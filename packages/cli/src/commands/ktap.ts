@@ -1,7 +1,6 @@
-import { KpkeysError } from "@kpkeys/core";
+import { createLineBlocks, KpkeysError } from "@kpkeys/core";
 import { createKtapReader } from "@kpkeys/kunit-suite";
 import type { KtapDocument } from "@kpkeys/kunit-suite";
-import { createLineBlocks } from "@kpkeys/workloads";
 import { openTrace } from "@kpkeys/workloads/node";
 import { EXIT } from "../errors.js";
 import type { CommonFlags } from "../options.js";

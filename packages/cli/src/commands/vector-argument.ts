@@ -1,7 +1,7 @@
 import { KpkeysError, quote } from "@kpkeys/core";
 import type { Vector } from "@kpkeys/core/contracts";
-import { parseVector } from "@kpkeys/explain";
-import { readVectors } from "@kpkeys/explain/node";
+import { parseVector, readVectors, VECTORS_TEXT } from "@kpkeys/explain";
+import { openTrace } from "@kpkeys/workloads/node";
 
 const EXPECTED = "a line of a vector file as JSON, or FILE:LINE";
 
@@ -17,7 +17,7 @@ export async function readVectorArgument(text: string): Promise<Vector> {
   const wanted = Number(number);
   let found: Vector | undefined;
   const lines = await readVectors(
-    path,
+    await openTrace(path, VECTORS_TEXT),
     (vector, line) => {
       if (line === wanted) found = vector;
     },

@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readPackage } from "@kpkeys/kunit-suite/conformance";
+import { readPackage } from "@kpkeys/kunit-suite/node";
 import type { PackageFiles } from "@kpkeys/kunit-suite/conformance";
 
 function write(folder: string, name: string, module: string): void {

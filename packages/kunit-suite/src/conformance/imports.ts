@@ -1,6 +1,3 @@
-import { createRequire } from "node:module";
-import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { checkPluginForm, pluginsOf } from "@kpkeys/core";
 import type { Plugin } from "@kpkeys/core/contracts";
 import type { PackageFiles } from "./package-files.js";
@@ -42,11 +39,9 @@ export async function checkImports(
 }
 
 /** The kinds of plugins that a package exports: none if it cannot be loaded from where the importer lies. */
-async function kindsOf({ directory }: PackageFiles, name: string): Promise<readonly Plugin["kind"][]> {
+async function kindsOf(files: PackageFiles, name: string): Promise<readonly Plugin["kind"][]> {
   try {
-    const path = createRequire(join(directory, "package.json")).resolve(name);
-    const exports = (await import(/* @vite-ignore */ pathToFileURL(path).href)) as Record<string, unknown>;
-    return pluginsOf(exports).map(({ kind }) => kind);
+    return pluginsOf(await files.load(name)).map(({ kind }) => kind);
   } catch {
     return [];
   }

@@ -4,7 +4,6 @@
  *
  * @module @kpkeys/kunit-suite/conformance
  */
-export { checkModuleFiles, readPackage } from "./package-files.js";
 export type { PackageFiles, PackageImport } from "./package-files.js";
 export type { ConformanceRule, ConformanceSubject, ReportFinding } from "./rule.js";
 export { rulesFor } from "./rules.js";

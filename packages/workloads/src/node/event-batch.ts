@@ -1,5 +1,5 @@
 import { type EventKind, type TraceEvent } from "../reader/event.js";
-import { LONGEST_LINE } from "../reader/lines.js";
+import { LONGEST_LINE } from "@kpkeys/core";
 
 /** How many records a batch has room for. */
 const RECORDS = 4096;

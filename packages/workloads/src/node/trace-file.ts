@@ -4,7 +4,7 @@ import type { TransformOptions } from "node:stream";
 import { setImmediate } from "node:timers/promises";
 import { createGunzip } from "node:zlib";
 import type { Gunzip, ZlibOptions } from "node:zlib";
-import type { InputText } from "../reader/input-text.js";
+import type { InputText } from "@kpkeys/core";
 import { refuseBinary, TRACE_TEXT } from "../reader/text-kind.js";
 import { directoryError, inputError } from "./input-error.js";
 

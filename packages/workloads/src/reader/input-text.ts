@@ -1,3 +1,4 @@
+import type { InputText } from "@kpkeys/core";
 import { gunzip } from "./gunzip.js";
 import { refuseBinary, TRACE_TEXT } from "./text-kind.js";
 
@@ -5,26 +6,6 @@ import { refuseBinary, TRACE_TEXT } from "./text-kind.js";
 const HEAD = 4096;
 /** How much of bytes at hand is taken at once. */
 const BLOCK = 256 << 10;
-
-/** A text of lines that has been opened: a recording, vectors, a log. */
-export interface InputText {
-  /** Where it comes from, for messages: a file's path, or any name. */
-  readonly where: string;
-  /** Its size in bytes, packed where it is; 0 for what has none, such as a pipe or a stream. */
-  readonly size: number;
-  /** Whether it is gzip. */
-  readonly compressed: boolean;
-  /** @returns how many bytes of it have been taken, packed where it is */
-  consumed(): number;
-  /**
-   * The text, unpacked where need be. To be looped over once: a file is closed when the loop ends, in whatever way. A chunk is valid
-   * until the next is asked for.
-   *
-   * @param reached - says how far its reader has come (`12 lines`), for the message about a text that ends early
-   * @throws KpkeysError ERR_INPUT_KIND, ERR_INPUT_TRUNCATED or ERR_INPUT_MISSING, from within the loop
-   */
-  chunks(reached: () => string): AsyncGenerator<Uint8Array, void, undefined>;
-}
 
 /** Bytes at hand, or as they come: a `ReadableStream` is an `AsyncIterable`. */
 export type InputBytes = Uint8Array | AsyncIterable<Uint8Array>;

@@ -1,6 +1,6 @@
-import { KpkeysError } from "@kpkeys/core";
+import { type InputText, KpkeysError } from "@kpkeys/core";
 import { type TraceEvent } from "./event.js";
-import { type InputBytes, type InputText, openText } from "./input-text.js";
+import { type InputBytes, openText } from "./input-text.js";
 import { createTraceReader, type ReadTraceOptions, type TraceSummary } from "./trace-reader.js";
 
 /** A recorded workload: the text of `perf script`, of ftrace, of `trace-cmd report` or of `strace -f -ttt`, plain or gzip. */

@@ -1,4 +1,4 @@
-import { KpkeysError } from "@kpkeys/core";
+import { createLineBlocks, KpkeysError } from "@kpkeys/core";
 import { type TraceEvent } from "./event.js";
 import {
   createLedger,
@@ -9,7 +9,6 @@ import {
   type LineCounts,
 } from "./ledger.js";
 import { type LineParser, TracepointParser } from "./line-parser.js";
-import { createLineBlocks } from "./lines.js";
 import { StraceParser } from "./strace-parser.js";
 import { PERF_TRACE } from "./other-lines.js";
 import { createHead, type Head, limitsOf, textForm, type TraceForm } from "./text-form.js";

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { createLineBlocks, LONGEST_LINE } from "../src/reader/lines.js";
+import { createLineBlocks, LONGEST_LINE } from "../src/index.js";
 
 /** Joins chunks, and gives the lines and, as undefined, those that were too long. */
 function join(chunks: Iterable<Uint8Array>): (string | undefined)[] {

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { checkModuleFiles, readPackage } from "../src/conformance/package-files.js";
+import { checkModuleFiles, readPackage } from "../src/node/index.js";
 
 let folder: string;
 beforeEach(() => {

@@ -1,10 +1,31 @@
-import { NEWLINE } from "./scan.js";
+/** The byte that ends a line. */
+const NEWLINE = 10;
 
 /** The longest line that is collected, in bytes without its newline. Longer ones are counted, not kept. */
 export const LONGEST_LINE: number = 1 << 20;
 
 /** How many bytes behind the text may be looked at (a comm's padding). */
 const SLACK = 64;
+
+/** A text of lines that has been opened, by `openText` or `openTrace` of `@kpkeys/workloads`: a recording, vectors, a log. */
+export interface InputText {
+  /** Where it comes from, for messages: a file's path, or any name. */
+  readonly where: string;
+  /** Its size in bytes, packed where it is; 0 for what has none, such as a pipe or a stream. */
+  readonly size: number;
+  /** Whether it is gzip. */
+  readonly compressed: boolean;
+  /** @returns how many bytes of it have been taken, packed where it is */
+  consumed(): number;
+  /**
+   * The text, unpacked where need be. To be looped over once; a file is closed when the loop ends, by an error too. A chunk is valid
+   * until the next is asked for.
+   *
+   * @param reached - says how far its reader has come (`12 lines`), for the message about a text that ends early
+   * @throws KpkeysError ERR_INPUT_KIND, ERR_INPUT_TRUNCATED or ERR_INPUT_MISSING, from within the loop
+   */
+  chunks(reached: () => string): AsyncIterable<Uint8Array>;
+}
 
 /** Joins chunks of bytes to blocks of whole lines, in constant memory. */
 export interface LineBlocks {

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
-import { readVectors } from "../src/node/index.js";
+import { readVectors, VECTORS_TEXT } from "@kpkeys/explain";
+import { openTrace } from "@kpkeys/workloads/node";
 
 const folder = mkdtempSync(join(tmpdir(), "kpkeys-"));
 afterAll(() => {
@@ -21,7 +22,7 @@ function file(name: string, content: string | Uint8Array): string {
 async function read(path: string): Promise<unknown[]> {
   const found: unknown[] = [];
   const count = await readVectors(
-    path,
+    await openTrace(path, VECTORS_TEXT),
     (vector, line) => found.push([line, vector]),
     () => undefined,
   );

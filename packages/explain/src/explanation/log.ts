@@ -1,0 +1,39 @@
+import { createLineBlocks } from "@kpkeys/core";
+import type { InputText } from "@kpkeys/core";
+import type { Explainer } from "./explainer.js";
+import { OopsReader } from "./oops.js";
+import type { OopsReport } from "./oops.js";
+
+/** What a log is, for whoever opens it. */
+export const LOG_TEXT = "a kernel log as text, plain or gzip";
+const NEWLINE = "\n";
+
+/** The first fault report of a log, and where it is. */
+export interface LogReport extends OopsReport {
+  /** Where the log comes from. */
+  readonly file: string;
+}
+
+/**
+ * Finds the first fault report in a kernel log, in memory that does not grow with it.
+ *
+ * @param log - its text
+ * @param explainers - the architectures that may be meant
+ * @throws KpkeysError ERR_INPUT_KIND, ERR_INPUT_TRUNCATED; ERR_EXPLAIN_NO_OOPS when there is none;
+ * ERR_EXPLAIN_LIMIT when it is of a system that the model does not cover
+ */
+export async function readLog(log: InputText, explainers: readonly Explainer[]): Promise<LogReport> {
+  const reader = new OopsReader(explainers);
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  const blocks = createLineBlocks(
+    (bytes, end) => {
+      for (const line of decoder.decode(bytes.subarray(0, end - 1)).split(NEWLINE)) reader.take(line);
+    },
+    () => {
+      reader.take("");
+    },
+  );
+  for await (const chunk of log.chunks(() => `${reader.lines} lines`)) blocks.push(chunk);
+  blocks.finish();
+  return { ...reader.finish(log.where), file: log.where };
+}
