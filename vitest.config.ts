@@ -36,7 +36,7 @@ export default defineConfig({
     // A limit for tests that hang, not for a busy machine.
     hookTimeout: 600_000,
     testTimeout: 600_000,
-    projects: projects("test/**/*.test.ts", ["test/slow/**"]),
+    projects: projects("test/**/*.test.ts", ["test/slow/**", "test/browser/**"]),
     coverage: {
       provider: "v8",
       include: ["packages/*/src/**/*.ts"],

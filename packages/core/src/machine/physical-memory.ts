@@ -250,7 +250,7 @@ export function storageOf(memory: PhysicalMemory): SparseMemory {
 }
 
 /** Words for the content of pages, of as many as the system allows. */
-function reserveContent(pages: number, pageBytes: number): Int32Array<SharedArrayBuffer> {
+function reserveContent(pages: number, pageBytes: number): Int32Array {
   for (let capacity = pages; ; capacity = Math.ceil(capacity / 2)) {
     try {
       return new Int32Array(reserve(capacity * pageBytes));

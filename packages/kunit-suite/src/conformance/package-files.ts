@@ -21,7 +21,7 @@ export interface PackageFiles {
   /**
    * Loads another package as this one would, which runs its code.
    * @param name - its name
-   * @returns what it exports; rejected if it is not to be found, or cannot be loaded
+   * @returns its exports; rejected if it cannot be found or loaded
    */
   load(name: string): Promise<Readonly<Record<string, unknown>>>;
 }

@@ -1,6 +1,6 @@
 /**
  * Packages on the disk, for the rules about imports. Only for Node.js.
  *
- * @packageDocumentation
+ * @module @kpkeys/kunit-suite/node
  */
 export { checkModuleFiles, readPackage } from "./read-package.js";

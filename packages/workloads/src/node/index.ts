@@ -1,7 +1,7 @@
 /**
  * Recordings in files, read here or in a thread, and the recording that comes with the package. Only for Node.js.
  *
- * @packageDocumentation
+ * @module @kpkeys/workloads/node
  */
 export { readTraceAhead } from "./read-ahead.js";
 export { readTrace } from "./read-trace.js";

@@ -11,7 +11,7 @@ export interface ReplayFileOptions extends Omit<ReplayOptions, "vmpte"> {
   /** A VmPTE file to hold the result against, after the replay. */
   readonly vmpte?: string;
   /**
-   * Whether the trace is read in a thread of its own, for a computer with a processor to spare; not so if left out, or if only a part of
+   * Whether the trace is read in a separate thread, for a computer with a processor to spare; default false. Ignored if only a part of
    * the trace is replayed.
    */
   readonly ahead?: boolean;
@@ -23,7 +23,7 @@ export interface ReplayFileOptions extends Omit<ReplayOptions, "vmpte"> {
  * @param machine - a booted machine; the processes of the trace that do not end stay in it
  * @param path - the recording, as {@link readTrace} takes it
  * @param options - how
- * @returns what it was
+ * @returns the counts of the replay
  * @throws KpkeysError what {@link replayTrace} throws; ERR_VMPTE_LINE, before the replay
  */
 export async function replayFile(

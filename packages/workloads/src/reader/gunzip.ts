@@ -3,7 +3,7 @@ import { cutGzip, damagedGzip } from "./gzip-errors.js";
 
 /** How much is unpacked at once, in bytes: of gzip, a byte becomes a thousand at most. */
 const PART = 16 << 10;
-/** Window bits for gzip alone: pako takes zlib's own format too, unless it is told. */
+/** Window bits for gzip alone; with pako's default, zlib's format is accepted as well. */
 const GZIP = 31;
 
 /**
@@ -12,7 +12,7 @@ const GZIP = 31;
  *
  * @param where - the stream, for messages
  * @param blocks - the data, cut anywhere
- * @param reached - says how far its reader has come, for the message about data that end early
+ * @param reached - the progress of the reader, for the message about data that end early
  * @throws KpkeysError ERR_INPUT_TRUNCATED; ERR_INPUT_KIND for damaged data
  */
 export async function* gunzip(

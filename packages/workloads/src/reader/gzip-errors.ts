@@ -2,8 +2,8 @@ import { KpkeysError } from "@kpkeys/core";
 
 /**
  * @param where - the file or stream
- * @param reached - how far it has been read
- * @param cause - what was thrown, if anything
+ * @param reached - the part that was read, for the message
+ * @param cause - the error of the decompressor, if there was one
  * @returns the error of gzip data without its end
  */
 export function cutGzip(where: string, reached: string, cause?: unknown): KpkeysError {
@@ -13,9 +13,9 @@ export function cutGzip(where: string, reached: string, cause?: unknown): Kpkeys
 
 /**
  * @param where - the file or stream
- * @param reason - what the decompressor says of it
- * @param reached - how far it has been read
- * @param cause - what was thrown, if anything
+ * @param reason - the message of the decompressor
+ * @param reached - the part that was read, for the message
+ * @param cause - the error of the decompressor, if there was one
  * @returns the error of gzip data that cannot be unpacked, or whose checksum differs
  */
 export function damagedGzip(where: string, reason: string, reached: string, cause?: unknown): KpkeysError {

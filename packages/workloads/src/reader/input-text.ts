@@ -2,7 +2,7 @@ import type { InputText } from "@kpkeys/core";
 import { gunzip } from "./gunzip.js";
 import { refuseBinary, TRACE_TEXT } from "./text-kind.js";
 
-/** How much is collected before it is said what the text is, in bytes. */
+/** The bytes that decide what the text is. */
 const HEAD = 4096;
 /** How much of bytes at hand is taken at once. */
 const BLOCK = 256 << 10;
@@ -11,11 +11,11 @@ const BLOCK = 256 << 10;
 export type InputBytes = Uint8Array | AsyncIterable<Uint8Array>;
 
 /**
- * Opens a text of lines, plain or gzip: its first bytes tell which.
+ * Opens a text of lines, plain or gzip, by its first bytes.
  *
  * @param where - where it comes from, for messages
- * @param bytes - it
- * @param text - what it should be, for the message that refuses what is no text
+ * @param bytes - its content
+ * @param text - the expected kind of text, for error messages
  * @throws what the stream throws
  */
 export async function openText(where: string, bytes: InputBytes, text: string = TRACE_TEXT): Promise<InputText> {
@@ -61,7 +61,7 @@ async function nextOf(source: Blocks): Promise<Uint8Array | undefined> {
   return next.done === true ? undefined : next.value;
 }
 
-/** The first bytes: as many as it takes to tell what they are, unless there are fewer. */
+/** The first {@link HEAD} bytes, with the rest of their block; fewer if the text is shorter. */
 async function headOf(source: Blocks): Promise<Uint8Array> {
   let head = new Uint8Array(0);
   while (head.length < HEAD) {

@@ -12,18 +12,18 @@ export interface Recording {
    *
    * @param sink - takes each event in turn. The record is one for all: take from it what is needed and keep no reference.
    * @param options - how
-   * @returns what was read
+   * @returns a summary of the text and its events
    * @throws KpkeysError ERR_INPUT_MISSING, ERR_INPUT_KIND, ERR_INPUT_TRUNCATED; ERR_TRACE_LINE at a damaged line; ERR_TRACE_EMPTY
-   * when no line holds an event; and whatever the sink throws
+   * when no line holds an event; every error of the sink
    */
   read(sink: (event: TraceEvent) => void, options?: ReadTraceOptions): Promise<TraceSummary>;
 }
 
 /**
- * A recording whose bytes are at hand or come as a stream; its first lines tell which tool's text it is.
+ * A recording whose bytes are at hand or come as a stream. Its first lines decide which tool's text it is.
  *
  * @param where - where it comes from: a URL, or any name
- * @param bytes - it, plain or gzip; a stream can be read once
+ * @param bytes - its content, plain or gzip; a stream can be read once
  *
  * @example
  * ```ts
@@ -45,7 +45,7 @@ export function recordingOf(where: string, bytes: InputBytes): Recording {
  * @param input - its text
  * @param sink - takes each event in turn
  * @param options - how
- * @returns what was read
+ * @returns a summary of the text and its events
  * @throws KpkeysError as {@link Recording.read} does
  */
 export async function readText(
@@ -59,7 +59,7 @@ export async function readText(
     try {
       if (damage === undefined) reader.push(chunk);
     } catch (error) {
-      // A damaged line in a gzip file may come of a damaged file, of which its checksum tells: read on, without parsing.
+      // A damaged line in a gzip file may be due to a damaged file, which its checksum shows: read on, without parsing.
       if (!input.compressed || !(error instanceof KpkeysError) || error.code !== "ERR_TRACE_LINE") throw error;
       damage = error;
     }
