@@ -14,7 +14,7 @@ const LEAF = 0x703;
 /** Boots a small machine. @returns writes each entry of one of its tables again and again, each write with a guard */
 function guardedWrites(arch: ArchId): () => void {
   const tables = boot(arch, { mib: 256 }).get(PageTables);
-  const table = tables.allocTable("kernel");
+  const table = tables.allocTable("kernel")!;
   return () => {
     for (let n = 0; n < OPERATIONS; n++)
       tables.setPte(table, n & (ENTRIES - 1), { high: 0, low: ((n & 0xfffff) << 12) | LEAF });

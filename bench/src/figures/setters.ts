@@ -26,7 +26,7 @@ interface Tables {
 function tablesOf(arch: ArchId, options?: MachineOptions): Tables {
   const machine = boot(arch, options);
   const tables = machine.get(PageTables);
-  const own = Int32Array.from({ length: TABLES }, () => tables.allocTable("kernel"));
+  const own = Int32Array.from({ length: TABLES }, () => tables.allocTable("kernel")!);
   return { tables, lazy: machine.get(LazyMmu), own };
 }
 

@@ -1,23 +1,24 @@
+import { toPhysAddr, toVirtAddr } from "@kpkeys/core/contracts";
 import type { PgtableArch } from "@kpkeys/core/contracts";
 
 /** Where the kernel puts things, and how it writes tables. */
 export const PGTABLE: PgtableArch = {
   layout: {
-    linearMap: 0xffffc00000000000n,
-    image: 0xffffffff82000000n,
-    vmallocStart: 0xffffe00000000000n,
-    vmallocEnd: 0xffffe80000000000n,
-    vmemmap: 0xfffff00000000000n,
+    linearMap: toVirtAddr(0xffffc00000000000n),
+    image: toVirtAddr(0xffffffff82000000n),
+    vmallocStart: toVirtAddr(0xffffe00000000000n),
+    vmallocEnd: toVirtAddr(0xffffe80000000000n),
+    vmemmap: toVirtAddr(0xfffff00000000000n),
     structPageSize: 64,
-    fixmap: 0xffffffffff000000n,
-    userEnd: 1n << 46n,
-    ramBase: 0x40000000n,
+    fixmap: toVirtAddr(0xffffffffff000000n),
+    userEnd: toVirtAddr(1n << 46n),
+    ramBase: toPhysAddr(0x40000000),
     imageOffset: 0x2000000,
   },
   // Bounds of a kernel that does not exist: stacks within 2^16 pages, the mmap area within 2^26.
   userLayout: {
-    lowest: 0x10000n,
-    stackTop: 1n << 46n,
+    lowest: toVirtAddr(0x10000n),
+    stackTop: toVirtAddr(1n << 46n),
     stackRandom: 1n << 30n,
     mmapRandom: 1n << 40n,
     brkRandom: 1n << 30n,

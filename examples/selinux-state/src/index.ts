@@ -12,13 +12,13 @@ import {
   ExtensionPoints,
   Kpkeys,
   LinearMap,
+  OK,
   PageAllocator,
   ProtectedObjects,
   SetMemory,
   token,
-  toPfn,
 } from "@kpkeys/core/contracts";
-import type { KunitSuite, Plugin, Token, Words } from "@kpkeys/core/contracts";
+import type { KunitSuite, Pfn, Plugin, Token, Words } from "@kpkeys/core/contracts";
 
 // #region names
 declare module "@kpkeys/core/contracts" {
@@ -41,7 +41,7 @@ export interface SelinuxState {
   /** Whether the policy is enforced: `enforcing_enabled()`. */
   enforcing(): boolean;
   /** `enforcing_set()`. @param value - whether to enforce @returns 0, or -EFAULT if the CPU denied the write */
-  setEnforcing(value: boolean): number;
+  setEnforcing(value: boolean): 0 | Errno;
 }
 
 /** Token of {@link SelinuxState}. */
@@ -71,21 +71,29 @@ export const selinuxState: Plugin = {
     const pkey = kpkeys.registerPkey("SELINUX_STATE");
     kpkeys.defineContext("SELINUX_STATE", { SELINUX_STATE: "rw" });
     const guard = kpkeys.guard("SELINUX_STATE");
-    let pfn = toPfn(-1);
+    let pfn: Pfn | undefined;
 
     const state: SelinuxState = {
-      address: () => linearMap().address(pfn),
+      address() {
+        if (pfn === undefined) {
+          throw new KpkeysError("ERR_INIT_ORDER", "selinux_state has no page yet", {
+            where: "plugin 'selinux-state'",
+            expected: "the phase system_features before",
+          });
+        }
+        return linearMap().address(pfn);
+      },
       enforcing() {
         const { high, low } = state.address();
         const cpu = cpus().current;
-        return cpu.load64(high, low) === 0 && cpu.valueLow !== 0;
+        return cpu.load64(high, low) === OK && cpu.valueLow !== 0;
       },
       setEnforcing(value) {
         const { high, low } = state.address();
         const entered = guard.enter();
         const status = cpus().current.store64(high, low, 0, Number(value));
         guard.exit(entered);
-        return status === 0 ? 0 : Errno.EFAULT;
+        return status === OK ? 0 : Errno.EFAULT;
       },
     };
     provide(container, SelinuxState, state);
@@ -94,13 +102,18 @@ export const selinuxState: Plugin = {
     points.on("initPhase", (phase) => {
       if (phase !== "system_features") return;
       pfn = resolve(container, PageAllocator).alloc(0);
+      if (pfn === undefined) {
+        throw new KpkeysError("ERR_OUT_OF_MEMORY", "no page for selinux_state", {
+          expected: "a machine with more memory",
+        });
+      }
       resolve(container, SetMemory).setMemoryPkey(linearMap().pageOf(pfn), 1, pkey);
       state.setEnforcing(true);
     });
     points.addSuite(suite);
     resolve(container, ProtectedObjects).declare({
       feature: "selinux-state",
-      objects: () => [{ pfn, offset: 0, size: 8, pkey, source: "selinux_state" }],
+      objects: () => (pfn === undefined ? [] : [{ pfn, offset: 0, size: 8, pkey, source: "selinux_state" }]),
     });
   },
 };

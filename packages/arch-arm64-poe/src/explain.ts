@@ -1,5 +1,5 @@
 import { KpkeysError } from "@kpkeys/core";
-import { Access, FaultKind, Privilege } from "@kpkeys/core/contracts";
+import { Access, FaultKind, Privilege, toVirtAddr } from "@kpkeys/core/contracts";
 import type {
   ExplainInputRule,
   ExplainRules,
@@ -11,6 +11,7 @@ import type {
   ReportedAccess,
   Rule,
   SyndromeVerdict,
+  VirtAddr,
 } from "@kpkeys/core/contracts";
 import { createCpu, fromWords, hex } from "@kpkeys/core/machine";
 import { addressBitsOf, arm64GeometryOf, geometryOf, NARROWER } from "./explain-geometry.js";
@@ -123,7 +124,7 @@ const OUT_OF_RANGE = 4;
 function untag(
   { addressHigh, addressLow, syndromeLow }: FaultReport,
   { values, given }: GivenInputs,
-): { readonly address: bigint; readonly rule: Rule } | undefined {
+): { readonly address: VirtAddr; readonly rule: Rule } | undefined {
   const address = fromWords(addressHigh, addressLow);
   const isUpper = ((address >> HALF_BIT) & 1n) === 1n;
   const tag = address >> TAG_SHIFT;
@@ -136,7 +137,7 @@ function untag(
       : (values["tcr"]! & (isUpper ? TCR_TBI1 : TCR_TBI0)) !== 0n;
   if (without === address || !isOn) return undefined;
   const text = `the address has the tag ${hex(tag)}, which translation ignores: ${hex(without)}`;
-  return { address: without, rule: { text, source: `Arm ARM, TCR_EL1.TBI${isUpper ? 1 : 0}` } };
+  return { address: toVirtAddr(without), rule: { text, source: `Arm ARM, TCR_EL1.TBI${isUpper ? 1 : 0}` } };
 }
 
 function notTables({ syndromeLow }: FaultReport): NotTables | undefined {

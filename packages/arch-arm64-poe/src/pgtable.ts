@@ -1,4 +1,5 @@
-import type { KernelLayout, PgtableArch, Setter } from "@kpkeys/core/contracts";
+import { toPhysAddr, toVirtAddr } from "@kpkeys/core/contracts";
+import type { KernelLayout, PgtableArch, Setter, VirtAddr } from "@kpkeys/core/contracts";
 import { Bit, HighBit } from "./entry-bits.js";
 import { ARM64_4K_48 } from "./geometry.js";
 import type { Arm64Geometry } from "./geometry.js";
@@ -33,7 +34,7 @@ function mmapRandomBits(vaBitsMin: number, pageShift: number): number {
 }
 
 /** A kernel address: these are counted from the end of the address space. */
-const upper = (address: bigint): bigint => BigInt.asUintN(64, address);
+const upper = (address: bigint): VirtAddr => toVirtAddr(BigInt.asUintN(64, address));
 
 /**
  * The kernel's half, as asm/memory.h and asm/pgtable.h derive it from VA_BITS and the page size, without KASLR:
@@ -57,8 +58,8 @@ function layoutOf({ pageShift, addressBits }: Arm64Geometry, vaBitsMin: number):
     vmemmap: upper(vmemmap),
     structPageSize: STRUCT_PAGE_SIZE,
     fixmap: upper(FIXMAP_TOP - (FIXMAP_SLOTS << BigInt(pageShift))),
-    userEnd: 1n << BigInt(addressBits),
-    ramBase: 0x80000000n,
+    userEnd: toVirtAddr(1n << BigInt(addressBits)),
+    ramBase: toPhysAddr(0x80000000),
     imageOffset: 0x200000,
   };
 }
@@ -79,8 +80,8 @@ export function createPgtable(geometry: Arm64Geometry): PgtableArch {
     layout: layoutOf(geometry, vaBitsMin),
     // STACK_RND_MASK of asm/elf.h, which is 1 GiB with every page size; arch_randomize_brk and mmap_base of mm/util.c.
     userLayout: {
-      lowest: 0x10000n,
-      stackTop: 1n << BigInt(vaBitsMin),
+      lowest: toVirtAddr(0x10000n),
+      stackTop: toVirtAddr(1n << BigInt(vaBitsMin)),
       stackRandom: GiB,
       mmapRandom: 1n << BigInt(mmapRandomBits(vaBitsMin, pageShift) + pageShift),
       brkRandom: GiB,

@@ -1,3 +1,4 @@
+import { toPhysAddr, toVirtAddr } from "@kpkeys/core/contracts";
 import type { Geometry, PgtableArch } from "@kpkeys/core/contracts";
 import { X86_4_LEVELS } from "./geometry.js";
 
@@ -11,18 +12,18 @@ const FIXMAP_SLOTS = 8n;
 /** The kernel's half where it depends on the number of levels (Documentation/arch/x86/x86_64/mm.rst), without KASLR. */
 const AREAS = {
   4: {
-    linearMap: 0xffff888000000000n,
-    vmallocStart: 0xffffc90000000000n,
-    vmallocEnd: 0xffffe90000000000n,
-    vmemmap: 0xffffea0000000000n,
-    userEnd: (1n << 47n) - PAGE,
+    linearMap: toVirtAddr(0xffff888000000000n),
+    vmallocStart: toVirtAddr(0xffffc90000000000n),
+    vmallocEnd: toVirtAddr(0xffffe90000000000n),
+    vmemmap: toVirtAddr(0xffffea0000000000n),
+    userEnd: toVirtAddr((1n << 47n) - PAGE),
   },
   5: {
-    linearMap: 0xff11000000000000n,
-    vmallocStart: 0xffa0000000000000n,
-    vmallocEnd: 0xffd2000000000000n,
-    vmemmap: 0xffd4000000000000n,
-    userEnd: (1n << 56n) - PAGE,
+    linearMap: toVirtAddr(0xff11000000000000n),
+    vmallocStart: toVirtAddr(0xffa0000000000000n),
+    vmallocEnd: toVirtAddr(0xffd2000000000000n),
+    vmemmap: toVirtAddr(0xffd4000000000000n),
+    userEnd: toVirtAddr((1n << 56n) - PAGE),
   },
 };
 
@@ -44,16 +45,16 @@ export function createPgtable({ levels }: Geometry): PgtableArch {
   return {
     layout: {
       ...AREAS[levels.length === 5 ? 5 : 4],
-      image: 0xffffffff81000000n,
+      image: toVirtAddr(0xffffffff81000000n),
       structPageSize: 64,
-      fixmap: FIXMAP_TOP - FIXMAP_SLOTS * PAGE,
-      ramBase: 0n,
+      fixmap: toVirtAddr(FIXMAP_TOP - FIXMAP_SLOTS * PAGE),
+      ramBase: toPhysAddr(0),
       imageOffset: 0x1000000,
     },
     // __STACK_RND_MASK of asm/elf.h, ARCH_MMAP_RND_BITS_MAX of arch/x86/Kconfig, mmap_base of arch/x86/mm/mmap.c and
     // arch_randomize_brk of arch/x86/kernel/process.c, all for 64-bit tasks.
     userLayout: {
-      lowest: 0x10000n,
+      lowest: toVirtAddr(0x10000n),
       stackTop: MAP_WINDOW,
       stackRandom: 0x400000n * PAGE,
       mmapRandom: (1n << 32n) * PAGE,

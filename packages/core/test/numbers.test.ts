@@ -1,6 +1,35 @@
 import { describe, expect, expectTypeOf, it } from "vitest";
-import { pageOf, toLevel, toPfn, toPkey, toVpn, wordsOf } from "../src/contracts/index.js";
-import type { Asid, Level, LinearMap, PageTables, Pfn, Pkey, SetMemory, Vpn } from "../src/contracts/index.js";
+import {
+  Errno,
+  NULL,
+  pageOf,
+  physAddrOf,
+  toLevel,
+  toPfn,
+  toPhysAddr,
+  toPkey,
+  toVirtAddr,
+  toVpn,
+  wordsOf,
+} from "../src/contracts/index.js";
+import type {
+  Asid,
+  Cpu,
+  FAULT,
+  KernelLayout,
+  KernelMemory,
+  Level,
+  LinearMap,
+  OK,
+  PageAllocator,
+  PageTables,
+  Pfn,
+  PhysAddr,
+  Pkey,
+  SetMemory,
+  VirtAddr,
+  Vpn,
+} from "../src/contracts/index.js";
 
 describe("numbers with types", () => {
   it("are numbers, but none is taken for another kind or for a plain number", () => {
@@ -10,6 +39,30 @@ describe("numbers with types", () => {
     expectTypeOf<Vpn>().not.toExtend<Pfn>();
     expectTypeOf<Level>().not.toExtend<Pkey>();
     expectTypeOf<Pkey>().not.toExtend<Asid>();
+    expectTypeOf<PhysAddr>().not.toExtend<Pfn>();
+    expectTypeOf<Pfn>().not.toExtend<PhysAddr>();
+    expectTypeOf<VirtAddr>().toExtend<bigint>();
+    expectTypeOf<bigint>().not.toExtend<VirtAddr>();
+    expectTypeOf<Errno>().not.toExtend<Pfn>();
+    expectTypeOf<-12>().not.toExtend<Errno>();
+  });
+
+  it("say that there is none, and what failed, by a type", () => {
+    expectTypeOf<ReturnType<PageAllocator["alloc"]>>().toEqualTypeOf<Pfn | undefined>();
+    expectTypeOf<ReturnType<LinearMap["pfnOf"]>>().toEqualTypeOf<Pfn | undefined>();
+    expectTypeOf<ReturnType<SetMemory["setMemoryPkey"]>>().toEqualTypeOf<0 | Errno>();
+    expectTypeOf<ReturnType<Cpu["load64"]>>().toEqualTypeOf<typeof OK | typeof FAULT>();
+    expectTypeOf<KernelLayout["ramBase"]>().toEqualTypeOf<PhysAddr>();
+  });
+
+  it("are the error numbers of Linux, all negative", () => {
+    expect(Errno).toEqual({ ENOMEM: -12, EFAULT: -14, EEXIST: -17, EINVAL: -22, EDEADLK: -35 });
+  });
+
+  it("give physical addresses of a page frame, up to 52 bits", () => {
+    expect(physAddrOf(toPfn(3), 12, 8)).toBe(0x3008);
+    expect(physAddrOf(toPfn(2 ** 36 - 1), 16, 0xfff8)).toBe(2 ** 52 - 8);
+    expect([NULL, toVirtAddr(1n << 63n)]).toEqual([0, 1n << 63n]);
   });
 
   it("keep two swapped arguments from compiling", () => {
@@ -29,6 +82,15 @@ describe("numbers with types", () => {
       // @ts-expect-error - a virtual page where a page frame is wanted
       map.pageOf(page);
     };
+    const pointers = (memory: KernelMemory): void => {
+      const [pfn, address] = [toPfn(1), toPhysAddr(0x1000)];
+      memory.copy(address, address, 8, "test");
+      // @ts-expect-error - a page frame where a physical address is wanted
+      memory.load(pfn, "test");
+      // @ts-expect-error - the length before the source
+      memory.copy(address, 8, address, "test");
+    };
+    expect(pointers).toBeTypeOf("function");
     expect(calls).toBeTypeOf("function");
   });
 

@@ -1,6 +1,6 @@
 import { hex, lazily } from "@kpkeys/core";
-import { CRED, KernelMemory, SlabAllocator } from "@kpkeys/core/contracts";
-import type { CredStore, DependencyContainer, Guard, Kpkeys, SlabCache } from "@kpkeys/core/contracts";
+import { CRED, KernelMemory, SlabAllocator, toPhysAddr } from "@kpkeys/core/contracts";
+import type { CredStore, DependencyContainer, Guard, Kpkeys, PhysAddr, SlabCache } from "@kpkeys/core/contracts";
 
 /** Bytes from one credential to the next: a multiple of a cache line (SLAB_HWCACHE_ALIGN). */
 const SIZE: number = Math.ceil(CRED.size / 64) * 64;
@@ -40,9 +40,9 @@ export function createHardenedStore(
   }
 
   /** Whether a prepared credential can move: whoever else refers to it would keep the old address. */
-  function mayMove(cred: number): boolean {
+  function mayMove(cred: PhysAddr): boolean {
     const memory = findMemory();
-    memory.load(cred + CRED.usage, "protect_creds");
+    memory.load(toPhysAddr(cred + CRED.usage), "protect_creds");
     const usage = memory.valueLow;
     warnOn(usage !== 1, `the credential ${hex(cred)} has usage ${usage}: it stays where it is, unprotected`);
     return usage === 1;
@@ -59,8 +59,8 @@ export function createHardenedStore(
     protect(cred) {
       if (!kpkeys.supported() || findSlab().cacheOf(cred) === cache() || !mayMove(cred)) return cred;
       const live = cache().alloc();
-      warnOn(live < 0, `no memory to protect the credential ${hex(cred)}: it stays unprotected`);
-      if (live < 0) return cred;
+      warnOn(live === undefined, `no memory to protect the credential ${hex(cred)}: it stays unprotected`);
+      if (live === undefined) return cred;
       const state = guard.enter();
       findMemory().copy(live, cred, CRED.size, "protect_creds");
       guard.exit(state);

@@ -1,6 +1,6 @@
 import { toBytes } from "@kpkeys/core";
-import { CRED, Creds, Errno, Exceptions, KernelMemory, Kpkeys } from "@kpkeys/core/contracts";
-import type { KunitSuite, KunitTest } from "@kpkeys/core/contracts";
+import { CRED, Creds, Errno, Exceptions, KernelMemory, Kpkeys, toPhysAddr } from "@kpkeys/core/contracts";
+import type { KunitSuite, KunitTest, PhysAddr } from "@kpkeys/core/contracts";
 
 /**
  * The suite of mm/tests/kpkeys_hardened_cred_kunit.c (patch 8 of the credentials series, RFC v2): the user id of a live credential
@@ -26,7 +26,7 @@ function writeNewCreds(test: KunitTest): void {
   skipUnlessSupported(test);
   const creds = test.get(Creds);
   const prepared = creds.prepare();
-  test.assertNe(prepared, -1, "Could not prepare credentials");
+  test.assertNotNull(prepared, "Could not prepare credentials");
   test.expectEq(writeUid(test, prepared), 0, "Write to prepared credentials failed");
 
   const live = creds.protect(prepared);
@@ -37,7 +37,7 @@ function writeNewCreds(test: KunitTest): void {
   test.expectEq(writeUid(test, live), Errno.EFAULT, "Write to protected credentials wasn't prevented");
 
   const born = creds.prepareProtected();
-  test.assertNe(born, -1, "Could not prepare protected credentials");
+  test.assertNotNull(born, "Could not prepare protected credentials");
   test.defer(() => {
     creds.put(born);
   });
@@ -45,10 +45,11 @@ function writeNewCreds(test: KunitTest): void {
 }
 
 /** Writes uid + 1, as an attacker would write 0; the case leaves what it could write. @returns 0 or -EFAULT */
-function writeUid(test: KunitTest, cred: number): number {
+function writeUid(test: KunitTest, cred: PhysAddr): 0 | Errno {
   const memory = test.get(KernelMemory);
-  const address = memory.linearAddress(cred + CRED.uid);
-  memory.load(cred + CRED.uid, "kunit");
+  const uidAddress = toPhysAddr(cred + CRED.uid);
+  const address = memory.linearAddress(uidAddress);
+  memory.load(uidAddress, "kunit");
   const { valueHigh: gid, valueLow: uid } = memory;
   return test.get(Exceptions).copyToKernelNofault(address, toBytes({ high: gid, low: (uid + 1) | 0 }));
 }

@@ -75,7 +75,7 @@ function leafLevelOf(machine: Machine, pfn: number): number {
 /** Takes all memory in blocks of an order. @returns their first pages */
 function takeAll(pages: PageAllocator, order: number): number[] {
   const taken: number[] = [];
-  for (let pfn = pages.alloc(order); pfn >= 0; pfn = pages.alloc(order)) taken.push(pfn);
+  for (let pfn = pages.alloc(order); pfn !== undefined; pfn = pages.alloc(order)) taken.push(pfn);
   return taken;
 }
 
@@ -205,7 +205,7 @@ describe.each(ARCHES)("whatever happens to memory on %s", (arch) => {
           if (op === "tables") {
             for (let i = 0; i < count; i++) {
               const pfn = tables.allocTable("user");
-              if (pfn >= 0) used.push(pfn);
+              if (pfn !== undefined) used.push(pfn);
             }
           } else if (op === "free") {
             for (const pfn of used.splice(which % (used.length + 1), count)) tables.freeTable(toPfn(pfn));
@@ -215,7 +215,7 @@ describe.each(ARCHES)("whatever happens to memory on %s", (arch) => {
               expect(setMemory.setDirectMapDefault(toPfn(pfn))).toBe(0);
           } else if (op === "take") {
             const pfn = pages.alloc(order);
-            if (pfn >= 0) runs.push([pfn, order]);
+            if (pfn !== undefined) runs.push([pfn, order]);
           } else if (op === "give") {
             const run = runs.pop();
             if (run !== undefined) pages.free(...run);
@@ -241,7 +241,7 @@ describe.each(ARCHES)("whatever happens to memory on %s", (arch) => {
     const { splits, leaves } = stats();
 
     pages.free(toPfn(held.find((pfn) => leafLevelOf(machine, pfn) === machine.levelNames.indexOf("pud"))!), 2);
-    const pfn = machine.get(PageTables).allocTable("user");
+    const pfn = machine.get(PageTables).allocTable("user")!;
     expect(keyOf(machine, pfn)).toBe(PGTABLES);
     expect([stats().splits, stats().leaves[0]!.count]).toEqual([splits + 2, leaves[0]!.count - 1]);
     expect(statsOf(machine).refills.get(2)).toBe(1);

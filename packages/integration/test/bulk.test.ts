@@ -15,7 +15,7 @@ interface Setting {
 function setUp(arch: string, { batching }: Setting): { machine: Machine; tables: PageTables; table: number } {
   const machine = hardened(arch, { batching });
   const tables = machine.get(PageTables);
-  return { machine, tables, table: tables.allocTable("user") };
+  return { machine, tables, table: tables.allocTable("user")! };
 }
 
 describe.each(ARCHES)("set_ptes on %s", (arch) => {
@@ -115,7 +115,7 @@ describe.each(ARCHES)("set_ptes on %s", (arch) => {
     const faults = [run, step].map((write) => {
       const machine = hardened(arch, { unguarded: [setter] });
       const tables = machine.get(PageTables);
-      const table = tables.allocTable("user");
+      const table = tables.allocTable("user")!;
       tables.setPtes(table, 3, { high: 0, low: 0 }, 4);
       try {
         write(tables, table, 3, 4);

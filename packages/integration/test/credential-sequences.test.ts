@@ -10,6 +10,7 @@ import {
   Rcu,
   SlabAllocator,
   Tasks,
+  toPhysAddr,
 } from "@kpkeys/core/contracts";
 import type { Task } from "@kpkeys/core/contracts";
 import { CredWarnings } from "@kpkeys/cred-hardening";
@@ -109,7 +110,7 @@ class Run {
 
   #revert(): void {
     const before = this.#overridden.get(this.#current)?.pop();
-    if (before !== undefined) this.#creds.put(this.#creds.revert(before));
+    if (before !== undefined) this.#creds.put(this.#creds.revert(toPhysAddr(before)));
   }
 
   apply({ op, which, cpu }: Op): void {
@@ -117,26 +118,26 @@ class Run {
     switch (op) {
       case "prepare":
       case "prepareProtected":
-        this.#prepared.push(creds[op]());
+        this.#prepared.push(creds[op]()!);
         break;
       case "commit":
         if (this.#mayCommit)
           this.#with(which, (cred) => {
-            creds.commit(cred);
+            creds.commit(toPhysAddr(cred));
           });
         break;
       case "abort":
         this.#with(which, (cred) => {
-          creds.abort(cred);
+          creds.abort(toPhysAddr(cred));
         });
         break;
       case "override":
         this.#with(which, (cred) => {
-          this.#noteOverride(creds.override(creds.protect(cred)));
+          this.#noteOverride(creds.override(creds.protect(toPhysAddr(cred))));
         });
         break;
       case "access":
-        this.#noteOverride(creds.accessOverride());
+        this.#noteOverride(creds.accessOverride()!);
         break;
       case "revert":
         this.#revert();
@@ -147,7 +148,7 @@ class Run {
         break;
       case "put": {
         const cred = this.#take(this.#references, which);
-        if (cred !== undefined) creds.put(cred);
+        if (cred !== undefined) creds.put(toPhysAddr(cred));
         break;
       }
       case "fork":
@@ -191,7 +192,7 @@ class Run {
 
   /** Of execve only what it does to credentials: these tasks have no address space. */
   #exec(): void {
-    this.#creds.commit(this.#creds.prepare());
+    this.#creds.commit(this.#creds.prepare()!);
   }
 
   /** Nobody exits inside an override, and nobody is switched away inside a reader. */
@@ -220,7 +221,7 @@ class Run {
   }
 
   usage(cred: number): number {
-    this.machine.get(KernelMemory).load(cred + CRED.usage, "test");
+    this.machine.get(KernelMemory).load(toPhysAddr(cred + CRED.usage), "test");
     return this.machine.get(KernelMemory).valueLow;
   }
 
@@ -230,8 +231,8 @@ class Run {
     const tasks = [...machine.get(Tasks).all];
     for (const cred of new Set(tasks.flatMap(({ cred, realCred }) => [cred, realCred]))) {
       const memory = machine.get(KernelMemory);
-      memory.load(cred + CRED.uid, "test");
-      const { high, low } = memory.linearAddress(cred + CRED.uid);
+      memory.load(toPhysAddr(cred + CRED.uid), "test");
+      const { high, low } = memory.linearAddress(toPhysAddr(cred + CRED.uid));
       const { valueHigh, valueLow } = memory;
       const errno = machine
         .get(Exceptions)

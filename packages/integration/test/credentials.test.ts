@@ -13,6 +13,7 @@ import {
   Rcu,
   SlabAllocator,
   Tasks,
+  toPhysAddr,
 } from "@kpkeys/core/contracts";
 import type { ContextName, ExtensionPoint, ExtensionPoints as Points, PkeyName, Plugin } from "@kpkeys/core/contracts";
 import { credHardening, CredWarnings } from "@kpkeys/cred-hardening";
@@ -28,19 +29,19 @@ const BOTH = { features: ["pgtables", "cred"] } satisfies Partial<MachineSpec>;
 /** Whether a stray store of the credential's uid goes through, in the context of the moment. */
 function isOpen(booted: Machine, cred: number): boolean {
   const memory = booted.get(KernelMemory);
-  memory.load(cred + CRED.uid, "test");
+  memory.load(toPhysAddr(cred + CRED.uid), "test");
   const { valueHigh, valueLow } = memory;
-  const { high, low } = memory.linearAddress(cred + CRED.uid);
+  const { high, low } = memory.linearAddress(toPhysAddr(cred + CRED.uid));
   return booted.get(Exceptions).copyToKernelNofault({ high, low }, toBytes({ high: valueHigh, low: valueLow })) === 0;
 }
 
 function usage(booted: Machine, cred: number): number {
-  booted.get(KernelMemory).load(cred + CRED.usage, "test");
+  booted.get(KernelMemory).load(toPhysAddr(cred + CRED.usage), "test");
   return booted.get(KernelMemory).valueLow;
 }
 
 function writeUid(booted: Machine, cred: number, uid: number): void {
-  booted.get(KernelMemory).store(cred + CRED.uid, uid, uid, "test");
+  booted.get(KernelMemory).store(toPhysAddr(cred + CRED.uid), uid, uid, "test");
 }
 
 /** A process of its own, running. */
@@ -93,7 +94,7 @@ describe.each(ARCHES)("hardened credentials on %s", (arch) => {
     const booted = process(machine(arch, { ...BOTH, options: { [arch]: { pkeys: false } } }));
     expect(formatKtap(runSuites(booted))).toContain("ok 2 write_new_creds # SKIP kpkeys are not supported");
     const creds = booted.get(Creds);
-    const prepared = creds.prepare();
+    const prepared = creds.prepare()!;
     creds.commit(prepared);
     expect(creds.current()).toBe(prepared);
     expect(booted.get(SlabAllocator).caches.map(({ name, pkey }) => [name, pkey])).toEqual([["cred_jar", 0]]);
@@ -156,7 +157,7 @@ describe.each(ARCHES)("hardened credentials on %s", (arch) => {
     const booted = process(machine(arch, BOTH));
     const creds = booted.get(Creds);
     const before = creds.current();
-    const prepared = creds.prepare();
+    const prepared = creds.prepare()!;
     expect(isOpen(booted, prepared)).toBe(true);
     expect(isOpen(booted, before)).toBe(false);
     writeUid(booted, prepared, 1000);
@@ -165,7 +166,7 @@ describe.each(ARCHES)("hardened credentials on %s", (arch) => {
     expect(creds.real()).toBe(creds.current());
     expect(isOpen(booted, creds.current())).toBe(false);
     expect(usage(booted, creds.current())).toBe(2);
-    booted.get(KernelMemory).load(creds.current() + CRED.uid, "test");
+    booted.get(KernelMemory).load(toPhysAddr(creds.current() + CRED.uid), "test");
     expect(booted.get(KernelMemory).valueLow).toBe(1000);
     // The next one prepared lies where this one did.
     expect(creds.prepare()).toBe(prepared);
@@ -174,12 +175,12 @@ describe.each(ARCHES)("hardened credentials on %s", (arch) => {
   it("protect_creds leaves alone what somebody else refers to, with a warning, and what is live already", () => {
     const booted = process(machine(arch, BOTH));
     const creds = booted.get(Creds);
-    const shared = creds.prepare();
+    const shared = creds.prepare()!;
     creds.get(shared);
     expect(creds.protect(shared)).toBe(shared);
     expect(booted.get(CredWarnings)).toEqual([expect.stringContaining("has usage 2")]);
     expect(creds.protect(creds.current())).toBe(creds.current());
-    const born = creds.prepareProtected();
+    const born = creds.prepareProtected()!;
     expect(isOpen(booted, born)).toBe(false);
     expect(creds.protect(born)).toBe(born);
     expect(booted.get(CredWarnings)).toHaveLength(1);
@@ -187,7 +188,7 @@ describe.each(ARCHES)("hardened credentials on %s", (arch) => {
 
   it("a call site that does not protect what it overrides with is told by coverage and attack", () => {
     const booted = process(machine(arch, BOTH));
-    booted.get(Creds).override(booted.get(Creds).prepare());
+    booted.get(Creds).override(booted.get(Creds).prepare()!);
     expect(coverageOf(booted, booted.scan()).gaps).toMatchObject([
       { source: "cred", level: "object", mapping: "linear" },
     ]);
@@ -198,7 +199,7 @@ describe.each(ARCHES)("hardened credentials on %s", (arch) => {
     const booted = process(machine(arch, BOTH));
     const creds = booted.get(Creds);
     const { gracePeriods, pending } = booted.get(Rcu);
-    const before = creds.accessOverride();
+    const before = creds.accessOverride()!;
     expect(isOpen(booted, creds.current())).toBe(false);
     const overriding = creds.revert(before);
     creds.put(overriding);
@@ -230,7 +231,7 @@ describe.each(ARCHES)("hardened credentials on %s", (arch) => {
     cpus.current = cpus.all[1]!;
     rcu.readLock();
     cpus.current = cpus.all[0]!;
-    creds.commit(creds.prepare());
+    creds.commit(creds.prepare()!);
     expect(
       codeOf(() => {
         rcu.synchronize();
@@ -279,7 +280,7 @@ describe.each(ARCHES)("hardened credentials on %s", (arch) => {
       const open = process(without(arch, dropped("rcuHeadWrite", "rcuHeadWriteDone")));
       expect(
         codeOf(() => {
-          open.get(Creds).commit(open.get(Creds).prepare());
+          open.get(Creds).commit(open.get(Creds).prepare()!);
           open.get(Rcu).synchronize();
         }),
       ).toBe("ERR_KERNEL_FAULT");

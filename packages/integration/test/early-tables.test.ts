@@ -24,7 +24,7 @@ function thief(told: number[]): Plugin {
       });
       points.on("initPhase", (phase) => {
         if (phase !== "memblock") return;
-        for (const run of [1024, 1]) while (memory().alloc(run, 1) >= 0);
+        for (const run of [1024, 1]) while (memory().alloc(run, 1) !== undefined);
       });
     },
   };

@@ -54,7 +54,7 @@ function faultOf(call: () => void): KernelFault {
 function changeLinearMapOnIrqExit(machine: Machine): void {
   const tasks = machine.get(Tasks);
   const [first, second] = [tasks.create(undefined), tasks.create(undefined)];
-  const page = machine.get(PageTables).allocTable("kernel", toLevel(3));
+  const page = machine.get(PageTables).allocTable("kernel", toLevel(3))!;
   const linearMap = machine.get(LinearMap);
   tasks.switchTo(first);
   machine.get(LazyMmu).enable();
@@ -112,7 +112,7 @@ describe("the exception-entry crash of v6, as Kevin Brodsky reported it in May 2
 
 describe.each(ARCHES)("v4's batching on %s", (arch) => {
   const freeInInterrupt = (machine: Machine): void => {
-    const table = machine.get(PageTables).allocTable("kernel", toLevel(3));
+    const table = machine.get(PageTables).allocTable("kernel", toLevel(3))!;
     machine.get(LazyMmu).enable();
     machine.get(Exceptions).interrupt(() => {
       machine.get(PageTables).freeTable(table);

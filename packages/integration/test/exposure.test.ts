@@ -29,7 +29,7 @@ function seen(
   };
   const machine = buildMachine(spec, createPluginRegistry([arm64Poe, x86Pks, pgtablesHardening, probe.plugin]));
   // Makes the tables that are missing.
-  machine.get(Vmalloc).free(machine.get(Vmalloc).alloc(8));
+  machine.get(Vmalloc).free(machine.get(Vmalloc).alloc(8)!);
   probe.start();
   work(machine);
   return probe.result();
@@ -38,7 +38,7 @@ function seen(
 /** vmalloc and vfree of 8 pages: 16 entries written, in two lazy MMU sections. */
 function mapAndUnmap(machine: Machine): void {
   const vmalloc = machine.get(Vmalloc);
-  vmalloc.free(vmalloc.alloc(8));
+  vmalloc.free(vmalloc.alloc(8)!);
 }
 
 describe.each(ARCHES)("how long tables are writable on %s", (arch) => {

@@ -23,7 +23,7 @@ const registerOf = (holder: { readonly pkeyRegisterHigh: number; readonly pkeyRe
 /** The status of a stray store, on a CPU, to a table page made for it. */
 function strayStore(machine: Machine): (cpu: Cpu) => number {
   const linearMap = machine.get(LinearMap);
-  const page = machine.get(PageTables).allocTable("kernel", toLevel(3));
+  const page = machine.get(PageTables).allocTable("kernel", toLevel(3))!;
   return (cpu) => cpu.store64(linearMap.address(page).high, linearMap.address(page).low, 0, 0);
 }
 
@@ -189,7 +189,7 @@ describe.each(ARCHES)("a CPU that comes back from suspend on %s", (arch) => {
   it("while it was away another CPU could change tables, and it sees them", () => {
     const machine = hardened(arch, {}, { cpus: 2 });
     const linearMap = machine.get(LinearMap);
-    const page = machine.get(PageTables).allocTable("kernel", toLevel(3));
+    const page = machine.get(PageTables).allocTable("kernel", toLevel(3))!;
     const [cpu0, cpu1] = machine.cpus.all as [Cpu, Cpu];
     const store = (cpu: Cpu): number => cpu.store64(linearMap.address(page).high, linearMap.address(page).low, 0, 0);
     expect(store(cpu1)).toBe(-1);

@@ -93,7 +93,7 @@ function pageEntry(booted: Machine, pfn: number): { readonly high: number; reado
 function unusedRun(booted: Machine, keepBlocks = 8): { readonly pfn: number; readonly pages: number } {
   const allocator = booted.get(PageAllocator);
   const taken: number[] = [];
-  for (let pfn = allocator.alloc(10); pfn >= 0; pfn = allocator.alloc(10)) taken.push(pfn);
+  for (let pfn = allocator.alloc(10); pfn !== undefined; pfn = allocator.alloc(10)) taken.push(pfn);
   taken.sort((a, b) => a - b);
   for (const pfn of taken.splice(0, keepBlocks)) allocator.free(toPfn(pfn), 10);
   const first = taken.findIndex((pfn, i) => taken.slice(i).every((other, j) => other === pfn + 1024 * j));
@@ -310,7 +310,7 @@ describe.each(ARCHES)("a block of %s that cannot be split", (arch) => {
     const run = unusedRun(booted, 300);
     const pages = booted.get(PageAllocator);
     const taken: number[] = [];
-    for (let pfn = pages.alloc(0); pfn >= 0; pfn = pages.alloc(0)) taken.push(pfn);
+    for (let pfn = pages.alloc(0); pfn !== undefined; pfn = pages.alloc(0)) taken.push(pfn);
     const before = picture(booted);
     const giant = Math.ceil(run.pfn / 2 ** 18) * 2 ** 18 + 1000;
     expect(setPkey(booted, giant, 1, 1)).toBe(Errno.ENOMEM);
@@ -336,7 +336,7 @@ describe.each(ARCHES)("a block of %s that cannot be split", (arch) => {
     const before = picture(booted);
     const { pfn } = unusedRun(booted);
     expect(setPkey(booted, pfn, 1, 1)).toBe(Errno.ENOMEM);
-    expect(booted.get(PageTables).allocTable("kernel")).toBe(-1);
+    expect(booted.get(PageTables).allocTable("kernel")).toBeUndefined();
     expect(picture(booted)).toEqual(before);
   });
 
@@ -344,7 +344,7 @@ describe.each(ARCHES)("a block of %s that cannot be split", (arch) => {
     const booted = blocks(arch, 128 * MIB);
     const { pfn } = unusedRun(booted);
     const pages = booted.get(PageAllocator);
-    while (pages.alloc(0) >= 0);
+    while (pages.alloc(0) !== undefined);
     expect(setPkey(booted, pfn, 512, 1)).toBe(0);
     expect(setPkey(booted, pfn, 511, 0)).toBe(Errno.ENOMEM);
     expect(leafAt(booted, pfn)).toMatchObject({ pages: 512, pkey: 1 });
@@ -365,7 +365,7 @@ function workload(booted: Machine, extraPages = 0): void {
   tasks.switchTo(parent);
   spaces.mmap(parent.mm!, toVpn(base), 3000, Prot.READ | Prot.WRITE, flags);
   for (let page = 0; page < 3000; page += 7) touch(parent, base + page, page % 2 === 0 ? Access.WRITE : Access.READ);
-  const area = vmalloc.alloc(600);
+  const area = vmalloc.alloc(600)!;
   const child = tasks.create(spaces.fork(parent.mm!));
   tasks.switchTo(child);
   for (let page = 0; page < 1500 + extraPages; page += 5) touch(child, base + page, Access.WRITE);
@@ -468,7 +468,7 @@ describe.each(ARCHES)("a hardened %s machine whose linear map consists of blocks
 /** What a splitter did to a table allocator, in order, and what the allocator answers. */
 interface Script {
   readonly log: string[];
-  prepared: number;
+  prepared: 0 | Errno;
   unreadyTimes: number;
 }
 
@@ -483,7 +483,7 @@ function scripted(arch: string, script: Script): Machine {
     setup(container) {
       const pages = lazily(container, PageAllocator);
       resolve(container, ExtensionPoints).setTableAllocator({
-        allocEarly: () => toPfn(-1),
+        allocEarly: () => undefined,
         alloc(_source, gfp) {
           if ((gfp & Gfp.PGTABLE_SPLIT) !== 0) script.log.push("alloc");
           return pages().alloc(0);

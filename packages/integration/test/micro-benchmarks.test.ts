@@ -130,9 +130,9 @@ describe.each(ARCHES)("vm_map_ram and vmalloc_huge on %s", (arch) => {
   }
 
   it("map pages of the caller's in their order, which stay the caller's", () => {
-    const frames = [pages.alloc(0), pages.alloc(0), pages.alloc(0)];
+    const frames = [pages.alloc(0)!, pages.alloc(0)!, pages.alloc(0)!];
     const { freePages } = pages;
-    const page = vmalloc.mapRam(frames);
+    const page = vmalloc.mapRam(frames)!;
     expect([0, 1, 2].map((i) => frameAt(page + i))).toEqual(frames);
     expect(() => {
       vmalloc.free(page);
@@ -148,7 +148,7 @@ describe.each(ARCHES)("vm_map_ram and vmalloc_huge on %s", (arch) => {
   });
 
   it("take blocks of 16 pages where the contiguous hint joins them", () => {
-    const page = vmalloc.alloc(32, true);
+    const page = vmalloc.alloc(32, true)!;
     const frames = Array.from({ length: 32 }, (_, i) => frameAt(page + i));
     if (arch === "arm64-poe") {
       expect(page % 16).toBe(0);

@@ -20,7 +20,7 @@ function register({ cpus: { current } }: Machine): bigint {
 function strayStore(machine: Machine): number {
   const tables = machine.get(PageTables);
   const linearMap = machine.get(LinearMap);
-  const pfn = tables.allocTable("kernel");
+  const pfn = tables.allocTable("kernel")!;
   return machine.get(Exceptions).copyToKernelNofault(linearMap.address(pfn), new Uint8Array(8));
 }
 

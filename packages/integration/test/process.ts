@@ -26,7 +26,7 @@ export class Process {
     return this.mm.tablePages;
   }
 
-  touch(page: number, access: Access): number {
+  touch(page: number, access: Access): number | undefined {
     return this.spaces.touch(this.mm, toVpn(page), access, Privilege.USER);
   }
 

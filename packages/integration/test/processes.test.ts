@@ -26,9 +26,9 @@ describe.each(ARCHES)("a process on %s", (arch) => {
   it("gets -EFAULT where nothing is mapped or the mapping does not allow the access", () => {
     const process = new Process(hardened(arch));
     process.spaces.mmap(process.mm, toVpn(BASE), 1, Prot.READ, ANONYMOUS);
-    expect(process.touch(BASE + 1, Access.READ)).toBe(-14);
-    expect(process.touch(BASE, Access.WRITE)).toBe(-14);
-    expect(process.touch(BASE, Access.FETCH)).toBe(-14);
+    expect(process.touch(BASE + 1, Access.READ)).toBeUndefined();
+    expect(process.touch(BASE, Access.WRITE)).toBeUndefined();
+    expect(process.touch(BASE, Access.FETCH)).toBeUndefined();
     expect(process.touch(BASE, Access.READ)).toBe(1);
   });
 
@@ -48,7 +48,7 @@ describe.each(ARCHES)("a process on %s", (arch) => {
     expect(Array.from({ length: 16 }, (_, i) => process.touch(BASE + 16 + i, Access.READ))).toEqual(Array(16).fill(0));
     expect(process.touch(BASE + 15, Access.READ)).toBe(1);
     expect(process.touch(BASE + 3, Access.READ)).toBe(0);
-    expect(process.touch(BASE + 2, Access.READ)).toBe(-14);
+    expect(process.touch(BASE + 2, Access.READ)).toBeUndefined();
   });
 
   it("copies a page on the first write after fork, on either side, and reuses the last one", () => {
@@ -100,7 +100,7 @@ describe.each(ARCHES)("a process on %s", (arch) => {
     const process = new Process(hardened(arch));
     process.spaces.mmap(process.mm, toVpn(BASE), 1, RW, ANONYMOUS | MapFlag.GROWSDOWN);
     expect(process.touch(BASE - 40, Access.WRITE)).toBe(1);
-    expect(process.touch(BASE - 5000, Access.WRITE)).toBe(-14);
+    expect(process.touch(BASE - 5000, Access.WRITE)).toBeUndefined();
   });
 
   it("moves whole tables when mremap moves aligned ranges, and the pages stay mapped", () => {
@@ -114,7 +114,7 @@ describe.each(ARCHES)("a process on %s", (arch) => {
     expect(after.writesBySetter.set_pte - before.writesBySetter.set_pte).toBe(0);
     expect(process.touch(BASE + 4096 + 5, Access.WRITE)).toBe(0);
     expect(process.touch(BASE + 4096 + 700, Access.WRITE)).toBe(0);
-    expect(process.touch(BASE + 5, Access.WRITE)).toBe(-14);
+    expect(process.touch(BASE + 5, Access.WRITE)).toBeUndefined();
   });
 
   it("a thread keeps its key register over a switch in the middle of a context", () => {
@@ -235,7 +235,7 @@ function live(machine: Machine, steps: readonly Step[]): Task[] {
     else if (each.op === "mprotect") spaces.mprotect(mm, toVpn(first), each.pages, each.prot);
     else if (each.op === "madvise") spaces.madvise(mm, toVpn(first), each.pages, [4, 8, 20, 21][each.prot % 4]!);
     else if (each.op === "touch") process.touch(first, each.access);
-    else if ("to" in each && spaces.protectionAt(mm, toVpn(first)) >= 0) {
+    else if ("to" in each && spaces.protectionAt(mm, toVpn(first)) !== undefined) {
       spaces.mremap(mm, toVpn(first), 1, toVpn(BASE + 2 * RANGE + each.to), each.newPages);
     }
   }

@@ -1,4 +1,4 @@
-import { KernelMemory, KpkeysArch, Rcu, SlabAllocator, Tasks } from "@kpkeys/core/contracts";
+import { KernelMemory, KpkeysArch, Rcu, SlabAllocator, Tasks, toPhysAddr } from "@kpkeys/core/contracts";
 import type { Task } from "@kpkeys/core/contracts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -42,7 +42,7 @@ function carryOut(arch: string, steps: readonly Op[]): { readonly log: readonly 
     queued.delete(head);
     expect([...blockers.get(id)!]).toEqual([]);
     log.push([id, now]);
-    slab.kfree(head);
+    slab.kfree(toPhysAddr(head));
   }
 
   function next(cpu: number): Task {
@@ -54,7 +54,7 @@ function carryOut(arch: string, steps: readonly Op[]): { readonly log: readonly 
     now = at;
     cpus.current = cpus.all[cpu]!;
     if (op === "call") {
-      const head = slab.kmalloc(32);
+      const head = slab.kmalloc(32)!;
       blockers.set(at, new Set(depth.flatMap((levels, id) => (levels > 0 ? [id] : []))));
       queued.set(head, at);
       rcu.call(head, ran);
@@ -116,7 +116,7 @@ describe.each(ARCHES)("RCU on %s", (arch) => {
     cpus.current = cpus.all[0]!;
     tasks.switchTo(busy[0]);
     let ran = 0;
-    rcu.call(booted.get(SlabAllocator).kmalloc(16), () => {
+    rcu.call(booted.get(SlabAllocator).kmalloc(16)!, () => {
       ran++;
     });
     tasks.switchTo(busy[2]);
@@ -129,9 +129,9 @@ describe.each(ARCHES)("RCU on %s", (arch) => {
 
   it("a rcu_head that was overwritten is no function of the kernel's", () => {
     const booted = machine(arch);
-    const head = booted.get(SlabAllocator).kmalloc(16);
+    const head = booted.get(SlabAllocator).kmalloc(16)!;
     booted.get(Rcu).call(head, () => undefined);
-    booted.get(KernelMemory).store(head + 8, 0, 0x1000, "attack");
+    booted.get(KernelMemory).store(toPhysAddr(head + 8), 0, 0x1000, "attack");
     expect(() => {
       booted.get(Rcu).synchronize();
     }).toThrow("is corrupted");
@@ -143,7 +143,7 @@ describe.each(ARCHES)("RCU on %s", (arch) => {
       settle(booted);
       const { counters } = booted.get(KpkeysArch);
       const before = counters.registerWrites;
-      booted.get(Rcu).call(booted.get(SlabAllocator).kmalloc(16), () => undefined);
+      booted.get(Rcu).call(booted.get(SlabAllocator).kmalloc(16)!, () => undefined);
       booted.get(Rcu).synchronize();
       return counters.registerWrites - before;
     };

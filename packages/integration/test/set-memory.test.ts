@@ -31,7 +31,7 @@ describe.each(ARCHES)("set_memory_pkey on %s", (arch) => {
   const machine = hardened(arch);
   const setMemory = machine.get(SetMemory);
   const linearMap = machine.get(LinearMap);
-  const pfn = machine.get(PageAllocator).alloc(2);
+  const pfn = machine.get(PageAllocator).alloc(2)!;
   const first = linearMap.pageOf(pfn);
   const { high, low } = linearMap.address(pfn);
   const lastKey = arch === "arm64-poe" ? 7 : 15;
@@ -78,7 +78,7 @@ describe.each(ARCHES)("set_memory_pkey on %s", (arch) => {
   });
 
   it("an invalid direct mapping cannot be reached, and its default brings it back", () => {
-    const page = machine.get(PageAllocator).alloc(0);
+    const page = machine.get(PageAllocator).alloc(0)!;
     const at = [linearMap.address(page).high, linearMap.address(page).low] as const;
     expect(setMemory.setDirectMapInvalid(page)).toBe(0);
     machine.cpus.current.mmu.invalidateAll();
@@ -98,7 +98,7 @@ describe.each(ARCHES)("set_memory_ro, rw, nx, x on %s", (arch) => {
   const { cpus } = booted;
   const setMemory = booted.get(SetMemory);
   const map = booted.get(LinearMap);
-  const page = booted.get(Vmalloc).alloc(4);
+  const page = booted.get(Vmalloc).alloc(4)!;
 
   const store = (at: number): number => cpus.current.store64(...wordsOf(at), 1, 2);
   const fetch = (at: number): number => cpus.current.access(...wordsOf(at), Access.FETCH, Privilege.KERNEL);
@@ -129,7 +129,7 @@ describe.each(ARCHES)("set_memory_ro, rw, nx, x on %s", (arch) => {
     expect(storeAlias(booted, pfn)).toBe(0);
 
     const plain = hardened(arch, {}, { boot: { rodata: "on" } });
-    const area = plain.get(Vmalloc).alloc(1);
+    const area = plain.get(Vmalloc).alloc(1)!;
     plain.get(SetMemory).setMemoryRo(area, 1);
     let frame = -1;
     const format = plain.get(PageTableFormat);
@@ -176,7 +176,7 @@ describe.each(ARCHES)("set_memory_valid and set_direct_map_* on %s", (arch) => {
   it("set_memory_valid makes pages unreachable at once, and needs no invalidation to make them valid", () => {
     const booted = hardened(arch);
     const setMemory = booted.get(SetMemory);
-    const page = booted.get(Vmalloc).alloc(3);
+    const page = booted.get(Vmalloc).alloc(3)!;
     const load = (): number[] => [0, 1, 2].map((i) => booted.cpus.current.load64(...wordsOf(page + i)));
     expect(load()).toEqual([0, 0, 0]);
     const counted = (act: () => void): number => {
@@ -207,7 +207,7 @@ describe.each(ARCHES)("set_memory_valid and set_direct_map_* on %s", (arch) => {
     const booted = hardened(arch);
     const setMemory = booted.get(SetMemory);
     const map = booted.get(LinearMap);
-    const pfn = booted.get(PageAllocator).alloc(0);
+    const pfn = booted.get(PageAllocator).alloc(0)!;
     const at = [map.address(pfn).high, map.address(pfn).low] as const;
     expect(booted.cpus.current.load64(...at)).toBe(0);
     expect(setMemory.setDirectMapInvalid(pfn)).toBe(0);
@@ -243,7 +243,7 @@ describe.each(ARCHES)("set_memory_valid and set_direct_map_* on %s", (arch) => {
     for (const [booted, can] of cases) {
       const setMemory = booted.get(SetMemory);
       const before = booted.counters().tableWrites;
-      const pfn = booted.get(PageAllocator).alloc(0);
+      const pfn = booted.get(PageAllocator).alloc(0)!;
       expect(setMemory.canSetDirectMap()).toBe(can);
       expect(setMemory.setDirectMapInvalid(pfn)).toBe(0);
       expect(setMemory.setDirectMapValid(pfn, 1, true)).toBe(0);
@@ -281,7 +281,7 @@ describe.each(ARCHES)("vmalloc on %s", (arch) => {
     const vmalloc = machine.get(Vmalloc);
     const cpu = machine.cpus.current;
     const free = machine.get(PageAllocator).freePages;
-    const page = vmalloc.alloc(3);
+    const page = vmalloc.alloc(3)!;
     const high = Math.floor(page / 0x100000) | 0;
     const low = (page % 0x100000) << 12;
     expect(cpu.store64(high, low + 2 * 4096, 1, 2)).toBe(0);

@@ -125,7 +125,7 @@ describe.each(ARCHES)("on %s", (arch) => {
     const machine = hardened(arch);
     const tables = machine.get(PageTables);
     const linearMap = machine.get(LinearMap);
-    const table = tables.allocTable("kernel");
+    const table = tables.allocTable("kernel")!;
     tables.freeTable(table);
     expect(machine.get(Exceptions).copyToKernelNofault(linearMap.address(table), new Uint8Array(8))).toBe(0);
   });

@@ -1,5 +1,5 @@
 import { KpkeysError } from "@kpkeys/core";
-import { Exceptions, KernelMemory, PageAllocator, SlabAllocator } from "@kpkeys/core/contracts";
+import { Exceptions, KernelMemory, PageAllocator, SlabAllocator, toPhysAddr } from "@kpkeys/core/contracts";
 import type { SlabCache } from "@kpkeys/core/contracts";
 import type { Machine } from "@kpkeys/kernel";
 import fc from "fast-check";
@@ -18,7 +18,7 @@ function codeOf(action: () => unknown): string {
 
 /** Whether a stray store to the first word of an object goes through. */
 function isOpen(booted: Machine, object: number): boolean {
-  const { high, low } = booted.get(KernelMemory).linearAddress(object);
+  const { high, low } = booted.get(KernelMemory).linearAddress(toPhysAddr(object));
   return booted.get(Exceptions).copyToKernelNofault({ high, low }, new Uint8Array(8)) === 0;
 }
 
@@ -45,22 +45,22 @@ describe.each(ARCHES)("slab caches on %s", (arch) => {
         const giveBack = (index: number): void => {
           const [{ cache, object, stamp }] = used.splice(index, 1) as [(typeof used)[number]];
           for (const word of words(cache, object)) {
-            memory.load(word, "test");
+            memory.load(toPhysAddr(word), "test");
             expect(memory.valueLow).toBe(stamp);
           }
-          cache.free(object);
+          cache.free(toPhysAddr(object));
         };
         steps.forEach(({ cache: index, free, which }, stamp) => {
           if (free && used.length > 0) giveBack(which % used.length);
           if (free) return;
           const cache = caches[index]!;
-          const object = cache.alloc();
+          const object = cache.alloc()!;
           expect(object % 8).toBe(0);
-          expect(slab.cacheOf(object + cache.size - 1)).toBe(cache);
+          expect(slab.cacheOf(toPhysAddr(object + cache.size - 1))).toBe(cache);
           for (const other of used) {
             expect(object + cache.size <= other.object || other.object + other.cache.size <= object).toBe(true);
           }
-          for (const word of words(cache, object)) memory.store(word, 0, stamp, "test");
+          for (const word of words(cache, object)) memory.store(toPhysAddr(word), 0, stamp, "test");
           used.push({ cache, object, stamp });
         });
         const inUse = caches.reduce((sum, { objectsInUse }) => sum + objectsInUse, 0);
@@ -80,13 +80,13 @@ describe.each(ARCHES)("slab caches on %s", (arch) => {
     expect(slab.createCache("default", { size: 96, pkey: "DEFAULT" })).toBe(plain);
     const keyed = [1, 2].map((number) => slab.createCache(`keyed-${number}`, { size: 96, pkey: "CRED" }));
     expect(new Set([plain, ...keyed]).size).toBe(3);
-    expect(slab.cacheOf(slab.kmalloc(90))).toBe(plain);
+    expect(slab.cacheOf(slab.kmalloc(90)!)).toBe(plain);
   });
 
   it("with a key are closed while they live and open when their pages come back", () => {
     const booted = machine(arch, { features: ["pgtables", "cred"] });
     const cache = booted.get(SlabAllocator).createCache("secrets", { size: 64, pkey: "CRED" });
-    const objects = Array.from({ length: 100 }, () => cache.alloc());
+    const objects = Array.from({ length: 100 }, () => cache.alloc()!);
     expect(cache.slabs).toBe(2);
     expect(objects.filter((object) => isOpen(booted, object))).toEqual([]);
     for (const object of objects) cache.free(object);
@@ -98,7 +98,7 @@ describe.each(ARCHES)("slab caches on %s", (arch) => {
 
   it("keep a bounded number of empty slabs", () => {
     const cache = machine(arch).get(SlabAllocator).createCache("large", { size: 4096 });
-    const objects = Array.from({ length: 40 }, () => cache.alloc());
+    const objects = Array.from({ length: 40 }, () => cache.alloc()!);
     for (const object of objects) cache.free(object);
     expect(cache.slabs).toBeLessThanOrEqual(10);
   });
@@ -107,16 +107,16 @@ describe.each(ARCHES)("slab caches on %s", (arch) => {
     const booted = machine(arch);
     const slab = booted.get(SlabAllocator);
     const cache = slab.createCache("mine", { size: 64 });
-    const object = cache.alloc();
+    const object = cache.alloc()!;
     const attempts: (() => unknown)[] = [
       () => {
-        cache.free(object + 8);
+        cache.free(toPhysAddr(object + 8));
       },
       () => {
-        cache.free(slab.kmalloc(512));
+        cache.free(slab.kmalloc(512)!);
       },
       () => {
-        slab.kfree(0);
+        slab.kfree(toPhysAddr(0));
       },
       () => {
         cache.free(object);
@@ -125,9 +125,9 @@ describe.each(ARCHES)("slab caches on %s", (arch) => {
     ];
     for (const attempt of attempts) expect(codeOf(attempt)).toBe("ERR_KERNEL_BUG");
     // The next free object's link is overwritten, as an attacker would.
-    const next = cache.alloc();
+    const next = cache.alloc()!;
     cache.free(next);
-    booted.get(KernelMemory).store(next + 32, 0x1234, 0x5678, "attack");
+    booted.get(KernelMemory).store(toPhysAddr(next + 32), 0x1234, 0x5678, "attack");
     expect(codeOf(() => [cache.alloc(), cache.alloc()])).toBe("ERR_KERNEL_BUG");
     for (const size of [0, 8193, 1.5]) expect(codeOf(() => slab.createCache("odd", { size }))).toBe("ERR_SPEC");
     expect(codeOf(() => slab.createCache("unknown", { size: 8, pkey: "PGTABLES" }))).toBe("ERR_PKEY_UNKNOWN");

@@ -90,7 +90,7 @@ describe.each(ARCHES)("kpkeys=soft on %s", (arch) => {
     (kernel) => {
       const machine = bootedWith(arch, "soft", { kernel }, { unguarded: ["ptep_set_wrprotect"] });
       const tables = machine.get(PageTables);
-      const table = tables.allocTable("user", toLevel(3));
+      const table = tables.allocTable("user", toLevel(3))!;
       const format = machine.get(PageTableFormat);
       const leaf = format.makeLeaf(toLevel(3), machine.memory.firstPfn, format.protections.PAGE_SHARED);
       tables.setPte(table, 5, leaf);
@@ -127,7 +127,7 @@ describe.each(ARCHES)("kpkeys=soft with a second feature on %s", (arch) => {
   it("opens the key of page tables alone: a write that another feature's key denies stays denied", () => {
     const machine = bootedWith(arch, "soft", { features: ["pgtables", "cred"] });
     const cred = machine.get(Creds).current();
-    const prepared = machine.get(Creds).prepareProtected();
+    const prepared = machine.get(Creds).prepareProtected()!;
     expect(prepared).not.toBe(cred);
     const { high, low } = machine.get(KernelMemory).linearAddress(prepared);
     expect(machine.get(Exceptions).copyToKernelNofault({ high, low }, new Uint8Array(8))).toBeLessThan(0);
@@ -142,7 +142,7 @@ describe.each(ARCHES)("kpkeys=enforced on %s", (arch) => {
     for (const machine of [bootedWith(arch, "enforced"), hardened(arch)]) expect(strayWrite(machine)).toBeLessThan(0);
     expect(() => {
       const machine = bootedWith(arch, "enforced", {}, { unguarded: ["ptep_set_wrprotect"] });
-      machine.get(PageTables).ptepSetWrprotect(machine.get(PageTables).allocTable("user", toLevel(3)), 0);
+      machine.get(PageTables).ptepSetWrprotect(machine.get(PageTables).allocTable("user", toLevel(3))!, 0);
     }).toThrow(KernelFault);
   });
 });

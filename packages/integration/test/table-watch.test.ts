@@ -56,7 +56,7 @@ describe.each(ARCHES)("a table linked in behind the kernel's back on %s", (arch)
     const watch = machine.watch();
     expect(watch.look()).toBe(false);
     const [pmd, index] = entryAt(machine, task, 2, BASE + 0x20000);
-    const pfn = machine.get(PageAllocator).alloc(0);
+    const pfn = machine.get(PageAllocator).alloc(0)!;
     const entry = machine.get(PageTableFormat).makeTable(pfn, true);
     machine.memory.write(toPfn(pmd), index, entry);
 
@@ -105,8 +105,8 @@ function live(machine: Machine, alive: Task[], [op, page, pages]: Step): void {
     tasks.exit(task);
   }
   if (op === 6) machine.get(Vmalloc).alloc(pages);
-  if (op === 7) machine.get(SetMemory).setDirectMapInvalid(machine.get(PageAllocator).alloc(0));
-  if (op === 8 && spaces.protectionAt(mm, toVpn(BASE + page)) >= 0)
+  if (op === 7) machine.get(SetMemory).setDirectMapInvalid(machine.get(PageAllocator).alloc(0)!);
+  if (op === 8 && spaces.protectionAt(mm, toVpn(BASE + page)) !== undefined)
     spaces.mremap(mm, toVpn(BASE + page), 1, toVpn(BASE + 9000 + page), 1);
   // A raw store by somebody: the first word of a table that the scan finds.
   if (op === 9) {

@@ -18,7 +18,7 @@ const PGTABLES_PKEY = 1;
 
 /** Address of a fresh page of data. */
 function dataAddress(machine: Machine): Words {
-  const pfn = machine.get(PageAllocator).alloc(0);
+  const pfn = machine.get(PageAllocator).alloc(0)!;
   const linearMap = machine.get(LinearMap);
   return linearMap.address(pfn);
 }
@@ -36,7 +36,7 @@ function setPkeyWithoutTlbi(machine: Machine, address: Words, pkey: number): voi
 
 /** Address of a fresh table page. */
 function tableAddress(machine: Machine): Words {
-  const pfn = machine.get(PageTables).allocTable("kernel");
+  const pfn = machine.get(PageTables).allocTable("kernel")!;
   const linearMap = machine.get(LinearMap);
   return linearMap.address(pfn);
 }
@@ -117,7 +117,7 @@ describe.each(ARCHES)("with two CPUs on %s", (arch) => {
   it("a key that the kernel changes holds on both CPUs at once", () => {
     const machine = hardened(arch, {}, { cpus: 2 });
     const { high, low } = tableAddress(machine);
-    const pfn = machine.get(LinearMap).pfnOf(pageOf({ high, low }, 12));
+    const pfn = machine.get(LinearMap).pfnOf(pageOf({ high, low }, 12))!;
     for (const cpu of machine.cpus.all) expect(cpu.store64(high, low, 0, 0)).toBe(-1);
     machine.get(PageTables).freeTable(pfn);
     for (const cpu of machine.cpus.all) expect(cpu.store64(high, low, 0, 0)).toBe(0);

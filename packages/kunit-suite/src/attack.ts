@@ -81,7 +81,7 @@ export function attack(machine: MachineUnderAttack, tables: readonly ScannedTabl
   let readOnly = 0;
 
   function wentThrough({ source, level }: Target, high: number, low: number): void {
-    const mapping = linearMap.pfnOf(pageOf({ high, low }, memory.pageShift)) >= 0 ? "linear" : "other";
+    const mapping = linearMap.pfnOf(pageOf({ high, low }, memory.pageShift)) !== undefined ? "linear" : "other";
     const id = `${source} ${level} ${mapping}`;
     const gap = gaps.get(id);
     if (gap !== undefined) gap.stores++;

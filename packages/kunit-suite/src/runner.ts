@@ -113,6 +113,12 @@ function runCase(machine: MachineUnderTest, kunitCase: KunitCase): CaseResult {
       fail("ASSERTION", message, left, "!=", right);
       throw new EndOfCase();
     },
+    assertNotNull(value, message) {
+      if (value !== undefined) return;
+      end.failed = true;
+      log.push(`ASSERTION FAILED: ${message}`, "expected a value, but there is none");
+      throw new EndOfCase();
+    },
     defer: (action) => void cleanUps.push(action),
   };
 

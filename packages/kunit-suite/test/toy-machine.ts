@@ -60,7 +60,7 @@ export function createToyMachine(
     pageOf: (pfn) => pageOf({ high: LINEAR_HIGH, low: pfn << 12 }, 12),
     pfnOf(page) {
       const { high, low } = wordsOf(page, 12);
-      return toPfn(high === LINEAR_HIGH ? low >>> 12 : -1);
+      return high === LINEAR_HIGH ? toPfn(low >>> 12) : undefined;
     },
   });
   part(PhysicalMemory, {

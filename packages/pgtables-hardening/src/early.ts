@@ -1,7 +1,9 @@
+import { toPfn } from "@kpkeys/core/contracts";
+import type { Pfn } from "@kpkeys/core/contracts";
 /** A run of table pages. */
 export interface PageRange {
   /** First page-frame number. */
-  pfn: number;
+  pfn: Pfn;
   /** Number of pages. */
   pages: number;
 }
@@ -20,7 +22,7 @@ export interface EarlyRanges {
    * @param pfn - page-frame number
    * @returns whether it was kept; if not, all ranges are in use and the page stays unprotected
    */
-  record(pfn: number): boolean;
+  record(pfn: Pfn): boolean;
   /** Gives all ranges and forgets them, as init data is discarded. */
   take(): readonly PageRange[];
 }
@@ -41,7 +43,7 @@ export function createEarlyRanges(capacity: number = MAX_EARLY_RANGES): EarlyRan
         return true;
       }
       if (last !== undefined && pfn + 1 === last.pfn) {
-        last.pfn--;
+        last.pfn = toPfn(last.pfn - 1);
         last.pages++;
         return true;
       }

@@ -1,6 +1,6 @@
 import { KpkeysError, lazily } from "@kpkeys/core";
-import { INIT_PHASES, KpkeysArch, StaticTablePages, toPfn } from "@kpkeys/core/contracts";
-import type { DependencyContainer, ExtensionPoints, InitPhase, Kpkeys } from "@kpkeys/core/contracts";
+import { INIT_PHASES, KpkeysArch, StaticTablePages } from "@kpkeys/core/contracts";
+import type { DependencyContainer, ExtensionPoints, InitPhase, Kpkeys, Pfn } from "@kpkeys/core/contracts";
 import { createEarlyRanges } from "./early.js";
 import type { Hardening } from "./hardening.js";
 import type { PgtablesOptions } from "./options.js";
@@ -39,7 +39,7 @@ export function initInMemInit(
   let overflowed = false;
 
   /** `WARN_ON_ONCE`: the pages that follow stay unprotected too. */
-  function remember(pfn: number, source: string): void {
+  function remember(pfn: Pfn, source: string): void {
     if (early.record(pfn)) return;
     warnOn(!overflowed, `no range is left to remember table page ${pfn} (${source}): it stays unprotected`);
     overflowed = true;
@@ -59,7 +59,7 @@ export function initInMemInit(
     if (!kpkeys.supported()) return;
     key.enable();
     for (const { pfn, pages } of ranges) {
-      const errno = tagging.linear(toPfn(pfn), pages, pkey);
+      const errno = tagging.linear(pfn, pages, pkey);
       warnOn(errno !== 0, `${pages} early table pages from ${pfn} cannot get the key PGTABLES: ${errno}`);
     }
     protectStaticTables(staticTables(), hardening, staticAliases);

@@ -1,13 +1,13 @@
 import { KpkeysError } from "@kpkeys/core";
 import { toPkey } from "@kpkeys/core/contracts";
-import type { ExtensionPoints, Pfn } from "@kpkeys/core/contracts";
+import type { Errno, ExtensionPoints, Pfn } from "@kpkeys/core/contracts";
 import type { Hardening } from "./hardening.js";
 import type { Init } from "./init.js";
 
 /** What becomes of a table page from the buddy allocator. */
 interface Protection {
-  /** Gives it the key. @returns 0, or a negative errno that refuses the page */
-  readonly protect: (pfn: Pfn) => number;
+  /** Gives it the key. @returns 0, or the error that refuses the page */
+  readonly protect: (pfn: Pfn) => 0 | Errno;
   /** Takes the key away again. */
   readonly unprotect: (pfn: Pfn) => void;
 }

@@ -1,6 +1,6 @@
 import { lazily } from "@kpkeys/core";
 import { LinearMap, SetMemory } from "@kpkeys/core/contracts";
-import type { DependencyContainer, Pfn, Pkey } from "@kpkeys/core/contracts";
+import type { DependencyContainer, Errno, Pfn, Pkey } from "@kpkeys/core/contracts";
 
 /** Gives pages keys. */
 export interface Tagging {
@@ -9,17 +9,17 @@ export interface Tagging {
    * @param pfn - first page-frame number
    * @param pages - number of 4 KiB pages
    * @param pkey - the key's number
-   * @returns 0 or a negative errno
+   * @returns 0 or an error
    */
-  linear(pfn: Pfn, pages: number, pkey: Pkey): number;
+  linear(pfn: Pfn, pages: number, pkey: Pkey): 0 | Errno;
   /**
    * In the kernel image's own mapping.
    * @param pfn - first page-frame number, inside the image
    * @param pages - number of 4 KiB pages
    * @param pkey - the key's number
-   * @returns 0 or a negative errno
+   * @returns 0 or an error
    */
-  image(pfn: Pfn, pages: number, pkey: Pkey): number;
+  image(pfn: Pfn, pages: number, pkey: Pkey): 0 | Errno;
 }
 
 /**

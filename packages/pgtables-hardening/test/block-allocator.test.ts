@@ -20,7 +20,7 @@ const warningsOf = ({ container }: BlockToy): PgtablesWarnings => resolve(contai
 /** Takes all memory of an order and above, so that what is left is too small. @returns what was taken */
 function takeAll(toy: BlockToy, order: number): number[] {
   const taken: number[] = [];
-  for (let pfn = toy.take(order); pfn >= 0; pfn = toy.take(order)) taken.push(pfn);
+  for (let pfn = toy.take(order); pfn !== undefined; pfn = toy.take(order)) taken.push(pfn);
   return taken;
 }
 
@@ -55,7 +55,7 @@ function codeOf(action: () => unknown): string {
 describe("the pool", () => {
   it("hands out pages that have the key, zeroed in the context, without touching the linear map", () => {
     const toy = bootBlockToy();
-    const pfn = toy.allocator.alloc("user", USER_TABLE);
+    const pfn = toy.allocator.alloc("user", USER_TABLE)!;
     expect(toy.keys[pfn]).toBe(PGTABLES);
     const before = toy.splitTables.length;
     toy.allocator.free(pfn);
@@ -71,7 +71,7 @@ describe("the pool", () => {
     expect(toy.allocator.alloc("kernel", SPLIT)).toBeGreaterThan(0);
     expect(statsOf(toy).cached).toBe(RESERVED_PAGES - 1);
     expect([...statsOf(toy).refills.values()]).toEqual(refills);
-    const pfn = toy.allocator.alloc("kernel", KERNEL_TABLE);
+    const pfn = toy.allocator.alloc("kernel", KERNEL_TABLE)!;
     expect(statsOf(toy).refills.get(9)).toBe(2);
     expect(pfn % BLOCK).toBe(0);
   });
@@ -98,21 +98,21 @@ describe("the pool", () => {
     expect(RESERVED_PAGES).toBe(4);
   });
 
-  it("fails with -1 when there is no memory, and works again when there is", () => {
+  it("fails when there is no memory, and works again when there is", () => {
     const toy = bootBlockToy();
     const taken = takeAll(toy, 0);
     drainToReserve(toy);
-    expect(toy.allocator.alloc("kernel", KERNEL_TABLE)).toBe(-1);
+    expect(toy.allocator.alloc("kernel", KERNEL_TABLE)).toBeUndefined();
     for (const pfn of taken) toy.give(pfn, 0);
     expect(toy.allocator.alloc("kernel", KERNEL_TABLE)).toBeGreaterThan(0);
   });
 
-  it("fails with -1 when the chunk cannot get the key, and gives the chunk back", () => {
+  it("fails when the chunk cannot get the key, and gives the chunk back", () => {
     const toy = bootBlockToy();
     drainToReserve(toy);
     const free = toy.free.slice();
     toy.failing = true;
-    expect([toy.allocator.alloc("kernel", KERNEL_TABLE), toy.allocator.prepareSplit()]).toEqual([-1, 0]);
+    expect([toy.allocator.alloc("kernel", KERNEL_TABLE), toy.allocator.prepareSplit()]).toEqual([undefined, 0]);
     expect(toy.free).toEqual(free);
     expect(statsOf(toy).cached).toBe(RESERVED_PAGES);
     expect(warningsOf(toy)).toHaveLength(1);
@@ -122,14 +122,14 @@ describe("the pool", () => {
     const toy = bootBlockToy();
     drainToReserve(toy);
     const pages = [1, 2, 3, 4, 5].map(() => toy.allocator.alloc("kernel", SPLIT));
-    expect(pages.map((pfn) => pfn >= 0)).toEqual([true, true, true, true, false]);
+    expect(pages.map((pfn) => pfn !== undefined)).toEqual([true, true, true, true, false]);
     expect(toy.take(9)).toBeGreaterThan(0);
   });
 
   it("charges user tables to their memory cgroup and takes the charge back", () => {
     const toy = bootBlockToy();
-    const user = toy.allocator.alloc("user", USER_TABLE);
-    const kernel = toy.allocator.alloc("kernel", KERNEL_TABLE);
+    const user = toy.allocator.alloc("user", USER_TABLE)!;
+    const kernel = toy.allocator.alloc("kernel", KERNEL_TABLE)!;
     toy.allocator.free(kernel);
     expect([statsOf(toy).charged, statsOf(toy).uncharged]).toEqual([1, 0]);
     toy.allocator.free(user);
@@ -152,7 +152,7 @@ describe("the pool", () => {
 
   it("is not used on a CPU without kernel pkeys", () => {
     const toy = bootBlockToy({ supported: false });
-    const pfn = toy.allocator.alloc("kernel", KERNEL_TABLE);
+    const pfn = toy.allocator.alloc("kernel", KERNEL_TABLE)!;
     expect([toy.keys[pfn], statsOf(toy).cached, toy.allocator.prepareSplit()]).toEqual([0, 0, 0]);
     toy.allocator.free(pfn);
     expect(toy.free[pfn]).toBe(1);
@@ -219,7 +219,7 @@ class Life {
   alloc(count: number): void {
     for (let i = 0; i < count; i++) {
       const pfn = this.toy.allocator.alloc("kernel", KERNEL_TABLE);
-      if (pfn >= 0) this.tables.push(pfn);
+      if (pfn !== undefined) this.tables.push(pfn);
     }
   }
 
@@ -231,14 +231,14 @@ class Life {
   /** Somebody else gives a page another key: a split outside any refill, which fails for want of memory alone. */
   key(): void {
     const pfn = this.toy.take(0);
-    if (pfn < 0) return;
+    if (pfn === undefined) return;
     if (this.toy.setKey(pfn, 1, 3) === 0) this.#keyed.push(pfn);
     else {
       this.toy.give(pfn, 0);
       expect(statsOf(this.toy).cached).toBeLessThan(RESERVED_PAGES);
       const run = this.toy.take(2);
-      expect(run === -1 || run === pfn - (pfn % 4)).toBe(true);
-      if (run >= 0) this.toy.give(run, 2);
+      expect(run === undefined || run === pfn - (pfn % 4)).toBe(true);
+      if (run !== undefined) this.toy.give(run, 2);
     }
   }
 
@@ -251,7 +251,7 @@ class Life {
 
   take(order: number): void {
     const pfn = this.toy.take(order);
-    if (pfn >= 0) this.#taken.push([pfn, order]);
+    if (pfn !== undefined) this.#taken.push([pfn, order]);
   }
 
   give(which: number): void {
@@ -295,7 +295,7 @@ describe("the shrinker", () => {
     const toy = bootBlockToy();
     const tables: number[] = [];
     const want = (pages: number): void => {
-      for (let i = 0; i < pages; i++) tables.push(toy.allocator.alloc("kernel", KERNEL_TABLE));
+      for (let i = 0; i < pages; i++) tables.push(toy.allocator.alloc("kernel", KERNEL_TABLE)!);
     };
     want(statsOf(toy).cached - RESERVED_PAGES);
     for (let i = 1; i < blocks; i++) want(BLOCK);
@@ -356,7 +356,7 @@ describe("the shrinker", () => {
   it("stops while a refill is going on, which may be why memory is short", () => {
     const toy = bootBlockToy();
     drainToReserve(toy);
-    const answers: number[] = [];
+    const answers: unknown[] = [];
     toy.duringSetMemory = () => answers.push(toy.shrinkers[0]!.scan(1));
     toy.allocator.alloc("kernel", KERNEL_TABLE);
     expect(answers).toEqual([SHRINK_STOP]);
@@ -367,7 +367,7 @@ describe("before the linear map may be split", () => {
   it("one region is remembered and gets its key late, every page of it", () => {
     const toy = createBlockToy();
     toy.begin("mem_init");
-    const pfn = toy.allocator.alloc("kernel", KERNEL_TABLE);
+    const pfn = toy.allocator.alloc("kernel", KERNEL_TABLE)!;
     expect([toy.keys[pfn], statsOf(toy).earlyRegions]).toEqual([0, 1]);
     for (const phase of ["tasks", "smp", "system_features"] as const) toy.begin(phase);
     const block = pfn - (pfn % BLOCK);
@@ -392,7 +392,7 @@ describe("before the linear map may be split", () => {
       leave(toy, taken, order);
       toy.begin("mem_init");
       for (const pfn of taken) if (toy.free[pfn] === 0 && pfn > 1024) toy.give(pfn, 0);
-      const tables = Array.from({ length: 8 }, () => toy.allocator.alloc("kernel", KERNEL_TABLE));
+      const tables = Array.from({ length: 8 }, () => toy.allocator.alloc("kernel", KERNEL_TABLE)!);
       for (const phase of ["tasks", "smp", "system_features"] as const) toy.begin(phase);
       expect(statsOf(toy).earlyRegions).toBe(regions);
       expect(warningsOf(toy)).toHaveLength(regions - 1);
@@ -402,7 +402,7 @@ describe("before the linear map may be split", () => {
 
   it("early tables are carved downward from a block; late the used tail gets the key and the unused head is free", () => {
     const toy = createBlockToy();
-    const tables = [1, 2, 3].map(() => toy.allocator.allocEarly("early"));
+    const tables = [1, 2, 3].map(() => toy.allocator.allocEarly("early")!);
     const block = tables[0]! - BLOCK + 1;
     expect([block % BLOCK, ...tables.map((pfn) => pfn - block)]).toEqual([0, 511, 510, 509]);
     for (const phase of ["mem_init", "tasks", "smp", "system_features"] as const) toy.begin(phase);
@@ -415,13 +415,13 @@ describe("before the linear map may be split", () => {
   it("early tables are single pages of which nothing is known when no block is left", () => {
     const toy = createBlockToy({ pages: 2048 });
     for (let pfn = 512; pfn < 2048; pfn += 512) toy.free[pfn] = 0;
-    expect(toy.allocator.allocEarly("early")).toBe(-1);
+    expect(toy.allocator.allocEarly("early")).toBeUndefined();
     expect(warningsOf(toy)).toHaveLength(1);
   });
 
   it("vmemmap tables are carved too, unless the policy misses them", () => {
     expect(createBlockToy().allocator.allocEarly("vmemmap")).toBeGreaterThan(0);
-    expect(createBlockToy({ options: { vmemmap: false } }).allocator.allocEarly("vmemmap")).toBe(-1);
+    expect(createBlockToy({ options: { vmemmap: false } }).allocator.allocEarly("vmemmap")).toBeUndefined();
   });
 
   const mistakes: readonly (readonly [string, readonly InitPhase[], (toy: BlockToy) => unknown])[] = [
@@ -451,7 +451,7 @@ describe("an exhausted reserve", () => {
       [2, 0],
     ] as const) {
       const toy = bootBlockToy();
-      const target = toy.take(9);
+      const target = toy.take(9)!;
       const taken = takeAll(toy, 0);
       while (statsOf(toy).cached > 2) toy.allocator.alloc("kernel", statsOf(toy).cached > 4 ? KERNEL_TABLE : SPLIT);
       leave(toy, taken, order);

@@ -24,6 +24,7 @@ import type {
   Cpu,
   DependencyContainer,
   InitPhase,
+  Pfn,
   Plugin,
   PluginOptions,
   Setter,
@@ -61,10 +62,10 @@ export interface BlockToy {
   /** The task that runs. */
   tid: number;
   readonly shrinkers: readonly Shrinker[];
-  /** Takes pages from the buddy allocator, -1 when there are none. */
-  take(order: number): number;
+  /** Takes pages from the buddy allocator, `undefined` when there are none. */
+  take(order: number): Pfn | undefined;
   give(pfn: number, order: number): void;
-  setKey(pfn: number, pages: number, pkey: number): number;
+  setKey(pfn: number, pages: number, pkey: number): 0 | Errno;
   begin(phase: InitPhase): void;
 }
 
@@ -116,23 +117,23 @@ export function createBlockToy({ pages = 2 * HUGE, options = {}, supported = tru
   const calls: { tables: number; nested: number }[] = [];
   let nested = 0;
 
-  function find(order: number): number {
+  function find(order: number): Pfn | undefined {
     const count = 2 ** order;
     for (let pfn = free.indexOf(1); pfn >= 0; pfn = free.indexOf(1, pfn)) {
       pfn = Math.ceil(pfn / count) * count;
       const used = free.subarray(pfn, pfn + count).indexOf(0);
-      if (used < 0) return pfn + count <= pages ? pfn : -1;
+      if (used < 0) return pfn + count <= pages ? toPfn(pfn) : undefined;
       pfn += used + 1;
     }
-    return -1;
+    return undefined;
   }
 
-  function take(order: number): number {
+  function take(order: number): Pfn | undefined {
     let pfn = find(order);
     for (const shrinker of shrinkers) {
-      if (pfn < 0 && shrinker.count() > 0 && shrinker.scan(shrinker.batch) > 0) pfn = find(order);
+      if (pfn === undefined && shrinker.count() > 0 && Number(shrinker.scan(shrinker.batch)) > 0) pfn = find(order);
     }
-    if (pfn >= 0) free.fill(0, pfn, pfn + 2 ** order);
+    if (pfn !== undefined) free.fill(0, pfn, pfn + 2 ** order);
     return pfn;
   }
 
@@ -155,7 +156,7 @@ export function createBlockToy({ pages = 2 * HUGE, options = {}, supported = tru
   }
 
   /** Splits what maps a page until it is mapped by leaves of the size wanted; one table a level. */
-  function split(pfn: number, wanted: number): number {
+  function split(pfn: number, wanted: number): 0 | Errno {
     for (let turn = 0; ; turn++) {
       if (turn === 3) throw new Error("the split never begins");
       const errno = allocator.prepareSplit();
@@ -166,7 +167,7 @@ export function createBlockToy({ pages = 2 * HUGE, options = {}, supported = tru
       const leaf = `${size} ${Math.floor(pfn / size)}`;
       if (size <= wanted || tables.has(leaf)) continue;
       const table = allocator.alloc("kernel", Gfp.KERNEL | Gfp.PGTABLE_SPLIT);
-      if (table < 0) return Errno.ENOMEM;
+      if (table === undefined) return Errno.ENOMEM;
       splitTables.push(table);
       writeTable("set_pte", table);
       writeTable("set_pud", tables.get(`${HUGE} ${Math.floor(pfn / HUGE)}`));
@@ -181,7 +182,7 @@ export function createBlockToy({ pages = 2 * HUGE, options = {}, supported = tru
     return tables.has(`${BLOCK} ${Math.floor(pfn / BLOCK)}`) ? 1 : BLOCK;
   }
 
-  function splitAt(pfn: number, count: number): number {
+  function splitAt(pfn: number, count: number): 0 | Errno {
     const wanted = count % BLOCK === 0 && pfn % BLOCK === 0 ? BLOCK : 1;
     for (let page = pfn; page < pfn + count; page += wanted) {
       if (leafSize(page) <= wanted) continue;
@@ -191,7 +192,7 @@ export function createBlockToy({ pages = 2 * HUGE, options = {}, supported = tru
     return 0;
   }
 
-  function setKey(pfn: number, count: number, pkey: number): number {
+  function setKey(pfn: number, count: number, pkey: number): 0 | Errno {
     toy.duringSetMemory?.();
     if (toy.failing) return Errno.ENOMEM;
     const errno = splitAt(pfn, count);
@@ -227,14 +228,14 @@ export function createBlockToy({ pages = 2 * HUGE, options = {}, supported = tru
     maxOrder: 10,
     freePages: 0,
     totalPages: pages,
-    alloc: (order) => toPfn(take(order)),
+    alloc: take,
     free: give,
     registerShrinker: (shrinker) => void shrinkers.push(shrinker),
   });
   provide(container, EarlyMemory, {
     alloc(count, align) {
       const pfn = Math.floor((early - count) / align) * align;
-      if (pfn < 64 || free.subarray(pfn, pfn + count).includes(0)) return toPfn(-1);
+      if (pfn < 64 || free.subarray(pfn, pfn + count).includes(0)) return undefined;
       free.fill(0, pfn, pfn + count);
       early = pfn;
       return toPfn(pfn);

@@ -1,9 +1,9 @@
 import { KpkeysError, resolve } from "@kpkeys/core";
-import { Kpkeys, ProtectedObjects, SETTERS, StaticKeys, toPfn } from "@kpkeys/core/contracts";
+import { Errno, Kpkeys, ProtectedObjects, SETTERS, StaticKeys, toPfn } from "@kpkeys/core/contracts";
 import type { PluginOptions } from "@kpkeys/core/contracts";
 import { describe, expect, it } from "vitest";
 import { PgtablesWarnings } from "../src/index.js";
-import { bootToyMachine, createToyMachine, ENOMEM } from "./toy-machine.js";
+import { bootToyMachine, createToyMachine } from "./toy-machine.js";
 
 const PGTABLES = 1;
 
@@ -147,7 +147,7 @@ describe("table pages of the buddy allocator", () => {
   it("are refused when they cannot get it", () => {
     const toy = bootToyMachine();
     toy.failing = true;
-    expect(toy.points.handlers("tablePageAllocated").map((handler) => handler(toPfn(50)))).toEqual([ENOMEM]);
+    expect(toy.points.handlers("tablePageAllocated").map((handler) => handler(toPfn(50)))).toEqual([Errno.ENOMEM]);
     for (const handler of toy.points.handlers("tablePageFreeing")) handler(toPfn(50));
     expect(resolve(toy.container, PgtablesWarnings)).toHaveLength(2);
   });

@@ -1,5 +1,6 @@
 import { createContainer, createPluginRegistry, provide, registerFramework, resolve } from "@kpkeys/core";
 import {
+  Errno,
   ExtensionPoints,
   Kpkeys,
   KpkeysArch,
@@ -28,9 +29,6 @@ const NO_MAP: LinearMap = {
 
 /** Static tables of the toy. */
 const STATIC_RUN = { symbol: "init_pg_dir", pfn: toPfn(8), pages: 4 };
-
-/** What setMemoryPkey answers when it is told to fail. */
-export const ENOMEM = -12;
 
 /**
  * The least that the hardening can be attached to: pages with a key in two mappings, a register over one variable, and table
@@ -122,8 +120,8 @@ export function createToyMachine(options: PluginOptions = {}, supported = true):
     },
   };
 
-  function setKeys(keys: Map<number, number>, pfn: number, pages: number, pkey: number): number {
-    if (toy.failing) return ENOMEM;
+  function setKeys(keys: Map<number, number>, pfn: number, pages: number, pkey: number): 0 | Errno {
+    if (toy.failing) return Errno.ENOMEM;
     const leave = toy.section();
     for (let page = pfn; page < pfn + pages; page++) {
       toy.write("set_pte", 32 + (page >> 4));

@@ -42,6 +42,9 @@ export const OK = 0;
 /** The status of an access that faulted; the report stays in {@link Cpu.fault} until the next fault. */
 export const FAULT = -1;
 
+/** What an access returns: {@link OK} or {@link FAULT}. */
+export type AccessStatus = typeof OK | typeof FAULT;
+
 /** Why a translation or an access failed, common to all architectures. */
 export const FaultKind = {
   /** No fault yet. */

@@ -1,5 +1,5 @@
 import type { Asid, Pfn } from "./numbers.js";
-import type { Access, FaultKind, Privilege } from "./access.js";
+import type { Access, AccessStatus, FaultKind, Privilege } from "./access.js";
 import type { SystemRegisters } from "./system-registers.js";
 import { token } from "./token.js";
 import type { Token } from "./token.js";
@@ -80,8 +80,8 @@ export interface Mmu {
   enabled: boolean;
   /** Page-frame number of the table that translates kernel addresses: TTBR1_EL1, or CR3. */
   readonly kernelRoot: Pfn;
-  /** Page-frame number of the table that translates user addresses: TTBR0_EL1, or CR3. */
-  readonly userRoot: Pfn;
+  /** Page-frame number of the table that translates user addresses: TTBR0_EL1, or CR3. `undefined` while none does. */
+  readonly userRoot: Pfn | undefined;
   /** Bits of an address-space identifier (ASID): 8 or 16; 0 where user address spaces are not told apart. */
   readonly asidBits: number;
   /**
@@ -92,10 +92,10 @@ export interface Mmu {
   /**
    * Switches to a user address space. Entries of other address spaces stay in the TLB only as far as the architecture tells
    * them apart (ASID); CR3 without PCIDs drops all entries that are not global.
-   * @param pfn - page-frame number of its top-level table
+   * @param pfn - page-frame number of its top-level table; with split roots `undefined` for none, as Linux sets reserved_pg_dir
    * @param asid - its address-space identifier, of {@link asidBits} bits; ignored without ASIDs
    */
-  setUserRoot(pfn: Pfn, asid: Asid): void;
+  setUserRoot(pfn: Pfn | undefined, asid: Asid): void;
   /**
    * Invalidates the translations of one page, of every leaf size and address space.
    * @param high - bits 63 to 32 of an address in the page
@@ -167,7 +167,7 @@ export interface Cpu {
    * @param high - bits 63 to 32 of the address
    * @param low - bits 31 to 0, a multiple of 8
    */
-  load64(high: number, low: number): number;
+  load64(high: number, low: number): AccessStatus;
   /**
    * Stores a word in kernel mode.
    * @param high - bits 63 to 32 of the address
@@ -175,7 +175,7 @@ export interface Cpu {
    * @param valueHigh - bits 63 to 32 of the value
    * @param valueLow - bits 31 to 0 of the value
    */
-  store64(high: number, low: number, valueHigh: number, valueLow: number): number;
+  store64(high: number, low: number, valueHigh: number, valueLow: number): AccessStatus;
   /**
    * Stores a run of words in kernel mode, all in one page: `count` values, each `stepLow` (carried into the high word) more
    * than the one before. The bulk form of {@link store64}, with one check because one page has one translation.
@@ -186,7 +186,14 @@ export interface Cpu {
    * @param stepLow - what is added from each value to the next, 0 to 2^31 - 1
    * @param count - number of words, at least 1
    */
-  storeRun(high: number, low: number, valueHigh: number, valueLow: number, stepLow: number, count: number): number;
+  storeRun(
+    high: number,
+    low: number,
+    valueHigh: number,
+    valueLow: number,
+    stepLow: number,
+    count: number,
+  ): AccessStatus;
   /**
    * Exchanges a word atomically in kernel mode; the old value is left in {@link Cpu.valueHigh} and {@link Cpu.valueLow}.
    * @param high - bits 63 to 32 of the address
@@ -194,7 +201,7 @@ export interface Cpu {
    * @param valueHigh - bits 63 to 32 of the new value
    * @param valueLow - bits 31 to 0 of the new value
    */
-  exchange64(high: number, low: number, valueHigh: number, valueLow: number): number;
+  exchange64(high: number, low: number, valueHigh: number, valueLow: number): AccessStatus;
   /**
    * Makes an access without moving content: the translation, all checks, access and dirty state, the TLB. For user accesses
    * (user pages have no content here), for fetches and for probing.
@@ -203,7 +210,7 @@ export interface Cpu {
    * @param access - what is done
    * @param privilege - on whose behalf
    */
-  access(high: number, low: number, access: Access, privilege: Privilege): number;
+  access(high: number, low: number, access: Access, privilege: Privilege): AccessStatus;
   /**
    * Writes the key register. Where {@link PkeyRegister.synchronisation} is `barrier` the old value rules until
    * {@link synchronise} or an exception return.

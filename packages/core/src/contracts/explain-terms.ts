@@ -1,5 +1,6 @@
 import type { Access, FaultKind, Privilege } from "./access.js";
 import type { FaultReport } from "./cpu.js";
+import type { VirtAddr } from "./numbers.js";
 import type { PageTableFormat } from "./page-table-format.js";
 
 /** A rule in words. */
@@ -17,7 +18,7 @@ export interface AccessSetup {
   /** The table entries from the root down, the leaf (or the entry in its place) last. */
   readonly entries: readonly bigint[];
   /** The address accessed. */
-  readonly address: bigint;
+  readonly address: VirtAddr;
   /** What is done. */
   readonly access: Access;
   /** On whose behalf. */

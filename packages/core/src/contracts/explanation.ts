@@ -12,6 +12,7 @@ import type {
   SyndromeVerdict,
   WhatIf,
 } from "./explain-terms.js";
+import type { VirtAddr } from "./numbers.js";
 import type { Geometry, PageTableFormat } from "./page-table-format.js";
 import type { PhysicalMemory } from "./physical-memory.js";
 import type { PkeyRegister, Words } from "./pkey-register.js";
@@ -90,7 +91,7 @@ export interface ExplainRules {
   ):
     | {
         /** The address without its tag. */
-        readonly address: bigint;
+        readonly address: VirtAddr;
         /** The rule by which the tag is ignored. */
         readonly rule: Rule;
       }

@@ -1,4 +1,5 @@
-import type { Pfn, Pkey } from "./numbers.js";
+import type { Errno } from "./errno.js";
+import type { Pfn, PhysAddr, Pkey } from "./numbers.js";
 import type { FaultReport } from "./cpu.js";
 import type { Guard } from "./kpkeys.js";
 import type { CredStore } from "./kernel/creds.js";
@@ -13,17 +14,17 @@ import type { KunitSuite } from "./kunit.js";
 /** What a feature can attach itself to, with the form of each handler. */
 export interface ExtensionHandlers {
   /**
-   * A table page was taken from the buddy allocator and zeroed, and nothing points to it yet. A negative errno refuses it; the
+   * A table page was taken from the buddy allocator and zeroed, and nothing points to it yet. An error refuses it; the
    * page is then given back.
    */
-  tablePageAllocated: (pfn: Pfn) => number;
+  tablePageAllocated: (pfn: Pfn) => 0 | Errno;
   /** A table page is about to go back to the buddy allocator; nothing points to it any more. */
   tablePageFreeing: (pfn: Pfn) => void;
   /**
    * The constructor of a table page from the buddy allocator runs, after {@link tablePageAllocated} and before anything points
-   * to it: `pagetable_pte_ctor()` and its like, by the level that it is for. A negative errno refuses it.
+   * to it: `pagetable_pte_ctor()` and its like, by the level that it is for. An error refuses it.
    */
-  tablePageCtor: (pfn: Pfn, level: LevelGeometry["name"], source: "kernel" | "user") => number;
+  tablePageCtor: (pfn: Pfn, level: LevelGeometry["name"], source: "kernel" | "user") => 0 | Errno;
   /** The destructor of such a page runs, before {@link tablePageFreeing}: `pagetable_dtor()`. */
   tablePageDtor: (pfn: Pfn, level: LevelGeometry["name"], source: "kernel" | "user") => void;
   /** A table page was taken from memblock (for the linear map or the vmemmap), before keys can be set. */
@@ -76,7 +77,7 @@ export interface ExtensionHandlers {
   /** RCU has written an rcu_head. */
   rcuHeadWriteDone: (state: number) => void;
   /** The current task's subjective credential was replaced: addresses of the old and the new one. */
-  credReplaced: (previous: number, next: number) => void;
+  credReplaced: (previous: PhysAddr, next: PhysAddr) => void;
   /** A phase of boot begins. */
   initPhase: (phase: InitPhase) => void;
 }

@@ -7,6 +7,7 @@ export type { DependencyContainer } from "tsyringe";
 export * from "./access.js";
 export * from "./arch-tools.js";
 export * from "./cpu.js";
+export * from "./errno.js";
 export * from "./explain-inputs.js";
 export * from "./explain-terms.js";
 export * from "./explanation.js";

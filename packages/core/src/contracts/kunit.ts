@@ -19,6 +19,8 @@ export interface KunitTest {
   assertEq(left: number, right: number, message: string): void;
   /** `KUNIT_ASSERT_NE_MSG`. @param left - actual @param right - what it must not be @param message - shown if they are equal */
   assertNe(left: number, right: number, message: string): void;
+  /** `KUNIT_ASSERT_NOT_NULL_MSG`. @param value - what must be there @param message - shown if it is not */
+  assertNotNull<T>(value: T | undefined, message: string): asserts value is T;
   /** `kunit_add_action`: runs at the end of the case, last added first. @param action - the clean-up */
   defer(action: () => void): void;
 }

@@ -12,6 +12,13 @@ export type Branded<Kind extends string> = number & {
 export type Pfn = Branded<"Pfn">;
 /** Virtual page number: a 64-bit virtual address divided by the page size; below 2^52. */
 export type Vpn = Branded<"Vpn">;
+/** Physical address: page-frame number times page size plus offset. Below 2^52, so that a number holds it. */
+export type PhysAddr = Branded<"PhysAddr">;
+/** Virtual address of 64 bits, where addresses come in and go out. Inside the kernel it is a {@link Vpn} and an offset. */
+export type VirtAddr = bigint & {
+  /** Never present at run time. */
+  readonly [brand]: "VirtAddr";
+};
 /** Level of a table, 0 being the top. */
 export type Level = Branded<"Level">;
 
@@ -30,6 +37,16 @@ export function toVpn(n: number): Vpn {
   return n as Vpn;
 }
 
+/** Makes a {@link PhysAddr}. @param n - a physical address */
+export function toPhysAddr(n: number): PhysAddr {
+  return n as PhysAddr;
+}
+
+/** Makes a {@link VirtAddr}. @param n - a virtual address, not negative */
+export function toVirtAddr(n: bigint): VirtAddr {
+  return n as VirtAddr;
+}
+
 /** Makes a {@link Level}. @param n - 0 being the top */
 export function toLevel(n: number): Level {
   return n as Level;
@@ -43,6 +60,19 @@ export function toPkey(n: number): Pkey {
 /** Makes an {@link Asid}. @param n - an address-space identifier */
 export function toAsid(n: number): Asid {
   return n as Asid;
+}
+
+/** The null pointer, which points to no object. */
+export const NULL: PhysAddr = toPhysAddr(0);
+
+/**
+ * A physical address in a page frame.
+ * @param pfn - the page frame
+ * @param pageShift - log2 of the page size in bytes
+ * @param offset - bytes from the start of the page, 0 if left out
+ */
+export function physAddrOf(pfn: Pfn, pageShift: number, offset = 0): PhysAddr {
+  return toPhysAddr(pfn * 2 ** pageShift + offset);
 }
 
 /**

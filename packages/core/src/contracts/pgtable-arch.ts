@@ -1,29 +1,30 @@
+import type { PhysAddr, VirtAddr } from "./numbers.js";
 import type { ProtectionName } from "./page-table-format.js";
 import type { Setter } from "./setters.js";
 import { token } from "./token.js";
 import type { Token } from "./token.js";
 import type { UserLayout } from "./user-layout.js";
 
-/** Where the kernel puts things in its half of the address space. Addresses are 64-bit; all are page-aligned. */
+/** Where the kernel puts things in its half of the address space. All addresses are page-aligned. */
 export interface KernelLayout {
   /** Start of the linear map: PAGE_OFFSET. The first byte of RAM is mapped here. */
-  readonly linearMap: bigint;
+  readonly linearMap: VirtAddr;
   /** Address at which the kernel image is mapped. */
-  readonly image: bigint;
+  readonly image: VirtAddr;
   /** Start of the vmalloc area. */
-  readonly vmallocStart: bigint;
+  readonly vmallocStart: VirtAddr;
   /** One past the vmalloc area. */
-  readonly vmallocEnd: bigint;
+  readonly vmallocEnd: VirtAddr;
   /** Address of the struct page of the first page of RAM. */
-  readonly vmemmap: bigint;
+  readonly vmemmap: VirtAddr;
   /** Bytes of a struct page. */
   readonly structPageSize: number;
   /** Address of the lowest fixmap slot; slots are one page each. */
-  readonly fixmap: bigint;
+  readonly fixmap: VirtAddr;
   /** One past the highest user address: TASK_SIZE. */
-  readonly userEnd: bigint;
+  readonly userEnd: VirtAddr;
   /** Physical address at which RAM starts unless the machine's memory map says otherwise. */
-  readonly ramBase: bigint;
+  readonly ramBase: PhysAddr;
   /** Bytes from the start of RAM to the kernel image. */
   readonly imageOffset: number;
 }

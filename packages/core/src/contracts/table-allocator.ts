@@ -1,3 +1,4 @@
+import type { Errno } from "./errno.js";
 import type { Pfn } from "./numbers.js";
 
 /** Flags of an allocation, as far as table pages have them: bits, joined by `|`. */
@@ -27,9 +28,9 @@ export interface TableAllocator {
    * Takes a table page.
    * @param source - what for
    * @param gfp - bits of {@link Gfp}
-   * @returns its page-frame number, or -1 when there is none
+   * @returns its page-frame number, or `undefined` when there is none
    */
-  alloc(source: "kernel" | "user", gfp: number): Pfn;
+  alloc(source: "kernel" | "user", gfp: number): Pfn | undefined;
   /**
    * Gives a table page back.
    * @param pfn - what {@link alloc} gave; nothing points to it any more
@@ -38,15 +39,15 @@ export interface TableAllocator {
   /**
    * Takes a table page while memblock gives them.
    * @param source - what for
-   * @returns its page-frame number, or -1 for a single page of memblock's that nobody keeps a record of
+   * @returns its page-frame number, or `undefined` for a single page of memblock's that nobody keeps a record of
    */
-  allocEarly(source: "early" | "vmemmap"): Pfn;
+  allocEarly(source: "early" | "vmemmap"): Pfn | undefined;
   /**
    * `kpkeys_prepare_direct_map_split()`: sees to it that a split finds its pages. Called without the lock of the linear map, so it
    * may itself change the linear map's attributes.
-   * @returns 0, or a negative errno that refuses the split
+   * @returns 0, or the error that refuses the split
    */
-  prepareSplit(): number;
+  prepareSplit(): 0 | Errno;
   /**
    * `kpkeys_ready_for_direct_map_split()`: whether a split would find its pages now. Called with the lock of the linear map held.
    */

@@ -1,5 +1,6 @@
 import { Access, FAULT, FaultKind, OK, Privilege } from "../contracts/index.js";
 import type {
+  AccessStatus,
   Cpu,
   CpuCounters,
   FaultReport,
@@ -25,8 +26,8 @@ import { Walker } from "./walker.js";
 const { READ, WRITE, RMW } = Access;
 const { KERNEL } = Privilege;
 const { ADDRESS_SIZE } = FaultKind;
-const DONE: number = OK;
-const FAULTED: number = FAULT;
+const DONE: typeof OK = OK;
+const FAULTED: typeof FAULT = FAULT;
 /** An access that does not need the page to have content. */
 const NO_CONTENT = -1;
 
@@ -122,7 +123,7 @@ class ModelCpu implements Cpu {
     return this.keys.writtenLow;
   }
 
-  load64(high: number, low: number): number {
+  load64(high: number, low: number): AccessStatus {
     const at = this.fast.readable(this.keys.bank, high, low);
     if (at < 0) return this.accessSlowly(READ, high | 0, low | 0, 0, 0);
     this.valueLow = this.words[at]!;
@@ -130,7 +131,7 @@ class ModelCpu implements Cpu {
     return DONE;
   }
 
-  store64(high: number, low: number, valueHigh: number, valueLow: number): number {
+  store64(high: number, low: number, valueHigh: number, valueLow: number): AccessStatus {
     const at = this.fast.writable(this.keys.bank, high, low);
     if (at < 0) return this.accessSlowly(WRITE, high | 0, low | 0, valueHigh | 0, valueLow | 0);
     this.words[at] = valueLow;
@@ -138,7 +139,7 @@ class ModelCpu implements Cpu {
     return DONE;
   }
 
-  exchange64(high: number, low: number, valueHigh: number, valueLow: number): number {
+  exchange64(high: number, low: number, valueHigh: number, valueLow: number): AccessStatus {
     const { bank } = this.keys;
     const at = this.fast.writable(bank, high, low);
     if (at < 0 || this.fast.readable(bank, high, low) < 0) {
@@ -151,7 +152,14 @@ class ModelCpu implements Cpu {
     return DONE;
   }
 
-  storeRun(high: number, low: number, valueHigh: number, valueLow: number, stepLow: number, count: number): number {
+  storeRun(
+    high: number,
+    low: number,
+    valueHigh: number,
+    valueLow: number,
+    stepLow: number,
+    count: number,
+  ): AccessStatus {
     // One translation decides for a whole page, except where each access is checked and counted.
     const isOneAccess = count === this.entriesInPage && this.keys.bank !== EMPTY_BANK && this.tlb.entries !== 0;
     if (isOneAccess) return this.storePage(high | 0, low | 0, valueHigh, valueLow, stepLow);
@@ -165,7 +173,7 @@ class ModelCpu implements Cpu {
     return DONE;
   }
 
-  access(high: number, low: number, access: Access, privilege: Privilege): number {
+  access(high: number, low: number, access: Access, privilege: Privilege): AccessStatus {
     return this.translation.translate(high | 0, low | 0, access, privilege) === FAULTED ? FAULTED : DONE;
   }
 
@@ -187,7 +195,7 @@ class ModelCpu implements Cpu {
     this.keys.reset();
   }
 
-  private storePage(high: number, low: number, valueHigh: number, valueLow: number, stepLow: number): number {
+  private storePage(high: number, low: number, valueHigh: number, valueLow: number, stepLow: number): AccessStatus {
     const entry = this.translation.translate(high, low, WRITE, KERNEL);
     if (entry === FAULTED) return FAULTED;
     const pfn = this.tlb.pfns[entry]!;
@@ -197,7 +205,7 @@ class ModelCpu implements Cpu {
   }
 
   /** A kernel-mode access through TLB, walk and checks. Gives the page a fast tag if its translation is global. */
-  private accessSlowly(access: Access, high: number, low: number, valueHigh: number, valueLow: number): number {
+  private accessSlowly(access: Access, high: number, low: number, valueHigh: number, valueLow: number): AccessStatus {
     const { tlb, words } = this;
     const entry = this.translation.translate(high, low, access, KERNEL);
     if (entry === FAULTED) return FAULTED;

@@ -7,6 +7,9 @@ import { auditTlb } from "./tlb-audit.js";
 import type { Tlb } from "./tlb.js";
 import type { Walker } from "./walker.js";
 
+/** Instead of a root that is not there: the frame of no RAM, so that a walk finds no entry. */
+const NO_ROOT = -1;
+
 /** The parts of a CPU's translation. */
 export interface MmuParts {
   /** The CPU's number. */
@@ -30,7 +33,7 @@ export class CpuMmu implements Mmu {
   /** Page-frame number of the kernel's top-level table. */
   kernelRoot: Pfn = toPfn(0);
   /** Page-frame number of the user's top-level table. */
-  userRoot: Pfn = toPfn(0);
+  userRoot: Pfn | undefined = toPfn(0);
   /** Bits of an ASID; 0 without ASIDs. */
   readonly asidBits: number;
   /** The address space of user translations; 0 without ASIDs. */
@@ -65,7 +68,7 @@ export class CpuMmu implements Mmu {
 
   /** The root that translates an address. @param high - bits 63 to 32 of the address, as an int32 */
   rootOf(high: number): number {
-    return this.splitRoots && high >= 0 ? this.userRoot : this.kernelRoot;
+    return this.splitRoots && high >= 0 ? (this.userRoot ?? NO_ROOT) : this.kernelRoot;
   }
 
   setKernelRoot(pfn: number): void {
@@ -75,9 +78,9 @@ export class CpuMmu implements Mmu {
     this.parts.tlb.dropAsid(undefined);
   }
 
-  setUserRoot(pfn: number, asid: number): void {
-    this.userRoot = toPfn(pfn | 0);
-    if (!this.splitRoots) this.kernelRoot = toPfn(pfn | 0);
+  setUserRoot(pfn: Pfn | undefined, asid: number): void {
+    this.userRoot = pfn;
+    if (!this.splitRoots && pfn !== undefined) this.kernelRoot = pfn;
     if (this.asidBits > 0) this.asid = asid;
     else this.parts.tlb.dropAsid(undefined);
   }

@@ -1,5 +1,4 @@
 import { Access, FaultKind } from "../contracts/index.js";
-import type { Mmu } from "../contracts/index.js";
 import type { TranslationRegime } from "./regime.js";
 import { GLOBAL } from "./tlb.js";
 import type { Tlb } from "./tlb.js";
@@ -16,7 +15,7 @@ export interface TlbAuditParts {
   /** The translations. */
   readonly tlb: Tlb;
   /** The roots and the current address space. */
-  readonly roots: Pick<Mmu, "kernelRoot" | "userRoot"> & { readonly asid: number };
+  readonly roots: { readonly asid: number; rootOf(high: number): number };
 }
 
 /**
@@ -40,9 +39,9 @@ export function auditTlb(parts: TlbAuditParts, visit: (high: number, low: number
 
 /** The root of another address space is in no register: the translation is compared with the root it was made from. */
 function rootOf({ regime, tlb, roots }: TlbAuditParts, entry: number, high: number): number {
-  if (regime.splitRoots && high < 0) return roots.kernelRoot;
+  const isKernels = regime.splitRoots && high < 0;
   const asid = tlb.asids[entry]!;
-  return asid === GLOBAL || asid === roots.asid ? roots.userRoot : tlb.roots[entry]!;
+  return isKernels || asid === GLOBAL || asid === roots.asid ? roots.rootOf(high) : tlb.roots[entry]!;
 }
 
 function isStale(parts: TlbAuditParts, entry: number, high: number, low: number): boolean {

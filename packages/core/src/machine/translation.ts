@@ -8,7 +8,7 @@ import { GLOBAL } from "./tlb.js";
 // Local copies: docs/performance.md, "Imported bindings".
 const { NONE, TRANSLATION } = FaultKind;
 const { READ, RMW } = Access;
-const FAULTED: number = FAULT;
+const FAULTED: typeof FAULT = FAULT;
 const DIRTY: typeof NEEDS_DIRTY = NEEDS_DIRTY;
 const ALL_SPACES: number = GLOBAL;
 
@@ -84,7 +84,7 @@ export class Translation {
    * @param privilege - on whose behalf
    * @returns {@link FAULT}
    */
-  deny(kind: FaultKind, entry: number, high: number, low: number, access: Access, privilege: Privilege): number {
+  deny(kind: FaultKind, entry: number, high: number, low: number, access: Access, privilege: Privilege): typeof FAULT {
     const { walker, tlb, regime } = this.parts;
     walker.run(high, low, this.mmu.rootOf(high), false, undefined);
     walker.walk.level = tlb.levels[entry]!;
@@ -183,7 +183,7 @@ export class Translation {
     low: number,
     access: Access,
     privilege: Privilege,
-  ): number {
+  ): typeof FAULT {
     const { regime, walker, counters, observers, id } = this.parts;
     const { fault, syndrome, keys } = this;
     const { walk } = walker;

@@ -1,4 +1,4 @@
-import { toPfn, toPkey } from "../../src/contracts/index.js";
+import { toPkey } from "../../src/contracts/index.js";
 import {
   createContainer,
   ExtensionPointTable,
@@ -78,9 +78,9 @@ describe("extension points", () => {
   it("give the allocation of table pages to one feature, before freeze", () => {
     const points = new ExtensionPointTable();
     const allocator: TableAllocator = {
-      alloc: () => toPfn(-1),
+      alloc: () => undefined,
       free: () => undefined,
-      allocEarly: () => toPfn(-1),
+      allocEarly: () => undefined,
       prepareSplit: () => 0,
       readyForSplit: () => true,
     };

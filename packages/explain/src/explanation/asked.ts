@@ -1,3 +1,4 @@
+import { toVirtAddr } from "@kpkeys/core/contracts";
 import type { AccessSetup, ArchTools, ExplainRules, OtherMachine } from "@kpkeys/core/contracts";
 import { fromWords, hex } from "@kpkeys/core/machine";
 import type { Attempt } from "./access.js";
@@ -53,7 +54,7 @@ export function askedByReport(
     setup: {
       format,
       entries,
-      address,
+      address: toVirtAddr(address),
       access: report.access,
       privilege: report.privilege,
       registers: Object.fromEntries(registers.map(({ name, label }) => [label, values[name]!])),

@@ -1,4 +1,4 @@
-import { toPfn } from "@kpkeys/core/contracts";
+import { toPfn, toVirtAddr } from "@kpkeys/core/contracts";
 import type {
   ArchTools,
   MemoryBank,
@@ -45,7 +45,7 @@ export function askedByVector({ vector }: VectorQuestion, tools: ArchTools): Ask
     setup: {
       format: rules.format,
       entries,
-      address: BigInt(vector["va"] as string),
+      address: toVirtAddr(BigInt(vector["va"] as string)),
       access: accessOf(vector),
       privilege: tools.vectors!.privilegeOf(vector),
       registers: Object.fromEntries(names.map((name) => [name, cpu.systemRegisters.read(name)])),

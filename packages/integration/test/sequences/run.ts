@@ -63,7 +63,7 @@ export class Run {
     const memory = [{ bytes: 64 * 1024 * 1024 }];
     this.machine = hardened(arch, pgtables, { cpus, kernel, memory, strict: true });
     this.#before = this.#account();
-    this.#pages = [0, 1, 2].map(() => this.machine.get(PageAllocator).alloc(0));
+    this.#pages = [0, 1, 2].map(() => this.machine.get(PageAllocator).alloc(0)!);
     this.#fork();
     this.#fork();
     this.#switchTo(0, 0);
@@ -153,7 +153,7 @@ export class Run {
     for (let order = pages.maxOrder; order >= 0; order--) {
       while (pages.freePages - 2 ** order >= left) {
         const pfn = pages.alloc(order);
-        if (pfn < 0) break;
+        if (pfn === undefined) break;
         this.#hogged.push({ pfn, order });
       }
     }
@@ -264,15 +264,17 @@ export class Run {
   #writeTables(count: number): void {
     const tables = this.machine.get(PageTables);
     const format = this.machine.get(PageTableFormat);
-    const take = (): number => tables.allocTable("kernel", toLevel(format.geometry.levels.length - 1));
-    const taken = Array.from({ length: count }, take).filter((table) => table >= 0);
+    const level = toLevel(format.geometry.levels.length - 1);
+    const taken = Array.from({ length: count }, () => tables.allocTable("kernel", level)).filter(
+      (table) => table !== undefined,
+    );
     expect(taken.length === count || this.#hogged.length > 0).toBe(true);
     for (const table of taken) {
-      tables.setPte(toPfn(table), 1, { high: 0, low: 0 });
-      tables.setPtes(toPfn(table), 8, { high: 0, low: 0 }, 4);
-      tables.ptepGetAndClear(toPfn(table), 1);
+      tables.setPte(table, 1, { high: 0, low: 0 });
+      tables.setPtes(table, 8, { high: 0, low: 0 }, 4);
+      tables.ptepGetAndClear(table, 1);
     }
-    for (const table of taken) tables.freeTable(toPfn(table));
+    for (const table of taken) tables.freeTable(table);
   }
 
   /** A store of what is there already, to a table page, in the DEFAULT context: must not go through. */
@@ -292,7 +294,7 @@ export class Run {
     const setMemory = this.machine.get(SetMemory);
     if (op.op === "vmalloc") {
       const first = this.machine.get(Vmalloc).alloc(op.pages);
-      if (first >= 0) this.#areas.push({ page: first, pages: op.pages });
+      if (first !== undefined) this.#areas.push({ page: first, pages: op.pages });
     } else if (op.op === "setPage") {
       const pfn = this.#pages[op.which % this.#pages.length]!;
       const page = this.machine.get(LinearMap).pageOf(toPfn(pfn));
@@ -328,7 +330,7 @@ export class Run {
     else if (op.op === "mprotect") spaces.mprotect(mm, toVpn(first), op.pages, op.prot);
     else if (op.op === "madvise") spaces.madvise(mm, toVpn(first), op.pages, op.advice);
     else if (op.op === "touch") spaces.touch(mm, toVpn(first), op.access, op.privilege);
-    else if (spaces.protectionAt(mm, toVpn(first)) >= 0)
+    else if (spaces.protectionAt(mm, toVpn(first)) !== undefined)
       spaces.mremap(mm, toVpn(first), 1, toVpn(BASE + 0x100000 + op.to), op.pages);
   }
 

@@ -139,7 +139,7 @@ function createGaps(machine: Machine): Gaps {
   const gaps = new Map<string, CoverageGap>();
   return {
     note(source, level, table, page, offset) {
-      const mapping = linearMap.pfnOf(page) >= 0 ? "linear" : "other";
+      const mapping = linearMap.pfnOf(page) !== undefined ? "linear" : "other";
       const id = `${source} ${level} ${mapping}`;
       const gap = gaps.get(id);
       const address = wordsOf(page, pageShift, offset);

@@ -12,7 +12,7 @@ export class BootMemory implements EarlyMemory {
     @inject(PageAllocator) private readonly buddy: BuddyAllocator,
   ) {}
 
-  alloc(pages: number, align: number): Pfn {
+  alloc(pages: number, align: number): Pfn | undefined {
     return this.memblock.tryAlloc(pages, align);
   }
 

@@ -1,5 +1,5 @@
 import { inject, injectable } from "@kpkeys/core";
-import { ExtensionPoints, INIT_PHASES, toAsid, toPfn } from "@kpkeys/core/contracts";
+import { ExtensionPoints, INIT_PHASES, toAsid } from "@kpkeys/core/contracts";
 import type { Cpu, Cpus, InitPhase, InitPhases, PageTableFormat, PageTables, Words } from "@kpkeys/core/contracts";
 import { runOn } from "../machine/cpus.js";
 import type { Addresses } from "../mm/addresses.js";
@@ -77,7 +77,7 @@ export interface BootParts {
 /** Turns translation on and gives the key register its initial value. */
 function startCpu(cpu: Cpu, { tables, pkeyRegister, format, extensions }: BootParts): void {
   cpu.mmu.setKernelRoot(tables.root);
-  cpu.mmu.setUserRoot(toPfn(format.geometry.splitRoots ? -1 : tables.root), toAsid(0));
+  cpu.mmu.setUserRoot(format.geometry.splitRoots ? undefined : tables.root, toAsid(0));
   cpu.mmu.enabled = true;
   cpu.writePkeyRegister(pkeyRegister.high, pkeyRegister.low);
   cpu.synchronise();

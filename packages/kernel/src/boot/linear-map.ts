@@ -80,7 +80,7 @@ export class LinearMapping {
     });
   }
 
-  private takeTable(): Pfn {
+  private takeTable(): Pfn | undefined {
     this.addresses.linearMap.tables++;
     return this.takesStatic ? this.tablePages.takeStatic("image") : this.tablePages.takeEarly("early");
   }

@@ -86,10 +86,10 @@ export class BootMappings {
     const end = start + Math.ceil(((endPfn - firstPfn) * arch.layout.structPageSize) / 2 ** pageShift);
 
     for (let page = toVpn(start); page < end;) {
-      const block = mayBlock && page % blockPages === 0 ? memblock.tryAlloc(blockPages, blockPages) : toPfn(-1);
-      if (block >= 0) this.mapStructPages(above, page, block);
+      const block = mayBlock && page % blockPages === 0 ? memblock.tryAlloc(blockPages, blockPages) : undefined;
+      if (block !== undefined) this.mapStructPages(above, page, block);
       else this.mapStructPages(lastLevel, page, memblock.alloc(1, 1));
-      page = toVpn(page + (block >= 0 ? blockPages : 1));
+      page = toVpn(page + (block === undefined ? 1 : blockPages));
     }
   }
 

@@ -44,7 +44,7 @@ export class Memblock {
    */
   alloc(pages: number, align: number): Pfn {
     const pfn = this.tryAlloc(pages, align);
-    if (pfn >= 0) return pfn;
+    if (pfn !== undefined) return pfn;
     throw new KpkeysError("ERR_OUT_OF_MEMORY", `no ${pages} contiguous pages left during boot`, {
       expected: "a machine with more memory",
     });
@@ -54,9 +54,9 @@ export class Memblock {
    * The same for callers that can do without.
    * @param pages - number of contiguous pages
    * @param align - the first page-frame number is a multiple of this
-   * @returns the first page-frame number, or -1 when there is no such run
+   * @returns the first page-frame number, or `undefined` when there is no such run
    */
-  tryAlloc(pages: number, align: number): Pfn {
+  tryAlloc(pages: number, align: number): Pfn | undefined {
     for (const range of this.ranges.toReversed()) {
       const pfn = toPfn(Math.floor((range.end - pages) / align) * align);
       if (pfn < range.start) continue;
@@ -64,7 +64,7 @@ export class Memblock {
       else this.reserve(pfn, pages);
       return pfn;
     }
-    return toPfn(-1);
+    return undefined;
   }
 
   /** The runs still free, ascending, as [first, one past the last] page-frame numbers. */

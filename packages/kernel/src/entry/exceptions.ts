@@ -1,5 +1,5 @@
 import { addressText, inject, injectable, KpkeysError } from "@kpkeys/core";
-import { Cpus, Errno, LazyMmu, OK, toVpn } from "@kpkeys/core/contracts";
+import { Cpus, Errno, LazyMmu, OK } from "@kpkeys/core/contracts";
 import type { Exceptions, Vpn, Words } from "@kpkeys/core/contracts";
 import { runOn } from "../machine/cpus.js";
 import { ExceptionEntry } from "./exception-entry.js";
@@ -14,7 +14,7 @@ export class KernelExceptions implements Exceptions {
   /** The tasks, from the boot phase that starts them on. */
   private tasks: KernelTasks | undefined;
   /** First virtual page of the IRQ stack of each CPU that has one mapped by vmalloc. */
-  private readonly irqStacks: number[] = [];
+  private readonly irqStacks: Vpn[] = [];
 
   constructor(
     @inject(Cpus) private readonly cpus: Cpus,
@@ -35,7 +35,7 @@ export class KernelExceptions implements Exceptions {
   }
 
   /** `init_irq_stacks`. @param cpu - number of the CPU @param page - first virtual page of its stack */
-  setIrqStack(cpu: number, page: number): void {
+  setIrqStack(cpu: number, page: Vpn): void {
     this.irqStacks[cpu] = page;
   }
 
@@ -58,7 +58,7 @@ export class KernelExceptions implements Exceptions {
     this.entry.leave();
   }
 
-  copyToKernelNofault({ high, low }: Words, source: Uint8Array): number {
+  copyToKernelNofault({ high, low }: Words, source: Uint8Array): 0 | Errno {
     if (low % 8 !== 0 || source.length % 8 !== 0) {
       throw new KpkeysError("ERR_API_MISUSE", `a copy of ${source.length} bytes to ${addressText(high, low)}`, {
         where: "copy_to_kernel_nofault",
@@ -74,8 +74,8 @@ export class KernelExceptions implements Exceptions {
     return 0;
   }
 
-  irqStackPage(cpu: number): Vpn {
-    return toVpn(this.irqStacks[cpu] ?? -1);
+  irqStackPage(cpu: number): Vpn | undefined {
+    return this.irqStacks[cpu];
   }
 
   /** Stores 8 bytes, again after each fault that a feature repairs. @returns whether they are stored */

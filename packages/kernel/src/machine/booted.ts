@@ -108,7 +108,7 @@ export class BootedMachine implements Machine {
   }
 
   digestTranslations(): string {
-    return digestTranslations({ ...this.scanParts(), isLinear: (page) => this.addresses.pfnOf(page) >= 0 });
+    return digestTranslations({ ...this.scanParts(), isLinear: (page) => this.addresses.pfnOf(page) !== undefined });
   }
 
   watch(): TableWatch {
@@ -125,7 +125,9 @@ export class BootedMachine implements Machine {
   private roots(): { kernel: Pfn[]; user: Pfn[] } {
     const { cpus, spaces } = this.kernel;
     const { root } = this.image;
-    const live = cpus.all.map((cpu) => cpu.mmu.userRoot).filter((user) => user >= 0 && user !== root);
+    const live = cpus.all.flatMap(({ mmu: { userRoot } }) =>
+      userRoot === undefined || userRoot === root ? [] : [userRoot],
+    );
     return {
       kernel: cpus.all.map((cpu) => (this.format.geometry.splitRoots ? cpu.mmu.kernelRoot : root)),
       user: [...live, ...[...spaces.all].map((mm) => mm.root)],

@@ -100,7 +100,7 @@ function bootKernel(container: DependencyContainer, spec: MachineSpec): KernelTa
     if (policies.irqStacks !== "vmap") return;
     for (const { id } of cpus.all) {
       const stack = vmalloc.alloc(Math.ceil(IRQ_STACK_BYTES / 2 ** format.geometry.pageShift));
-      if (stack < 0) throw outOfMemory("the IRQ stack of a CPU");
+      if (stack === undefined) throw outOfMemory("the IRQ stack of a CPU");
       exceptions.setIrqStack(id, stack);
     }
   }

@@ -25,7 +25,7 @@ import {
   ProtectedObjects,
   toPfn,
 } from "@kpkeys/core/contracts";
-import type { DependencyContainer, KernelLayout, MemoryBank, Observer } from "@kpkeys/core/contracts";
+import type { DependencyContainer, KernelLayout, MemoryBank, Observer, PhysAddr } from "@kpkeys/core/contracts";
 import { createPhysicalMemory } from "@kpkeys/core/machine";
 import { configLinesOf, kernelConfigOf } from "./config.js";
 import { IMAGE_BYTES } from "../boot/image.js";
@@ -33,9 +33,9 @@ import { DEFAULT_MAX_ORDER } from "../mm/buddy.js";
 import type { BankSpec, MachineSpec } from "./spec.js";
 
 /** The banks as page frames; the first starts where the architecture has its RAM unless the specification says where. */
-function banksOf(memory: readonly BankSpec[], ramBase: bigint, pageShift: number): readonly MemoryBank[] {
+function banksOf(memory: readonly BankSpec[], ramBase: PhysAddr, pageShift: number): readonly MemoryBank[] {
   const pageBytes = 2 ** pageShift;
-  let end = Number(ramBase);
+  let end: number = ramBase;
   return memory.map(({ start = end, bytes }) => {
     end = start + bytes;
     return { firstPfn: toPfn(start / pageBytes), pages: bytes / pageBytes };

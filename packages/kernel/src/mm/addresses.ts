@@ -7,17 +7,18 @@ import type {
   LinearMapStats,
   PageRange,
   Pfn,
+  VirtAddr,
   Vpn,
   Words,
 } from "@kpkeys/core/contracts";
 import { KernelImage } from "../boot/image.js";
 
 /**
- * The virtual page number of an address given as bigint.
- * @param address - 64 bits, page-aligned
+ * The virtual page of an address.
+ * @param address - the address, page-aligned
  * @param pageShift - log2 of the page size in bytes
  */
-export function pageOfAddress(address: bigint, pageShift: number): Vpn {
+export function pageOfAddress(address: VirtAddr, pageShift: number): Vpn {
   return toVpn(Number(address >> BigInt(pageShift)));
 }
 
@@ -85,9 +86,9 @@ export class Addresses implements LinearMap {
     return wordsOf(this.pageOf(pfn), this.pageShift, offset);
   }
 
-  pfnOf(page: Vpn): Pfn {
+  pfnOf(page: Vpn): Pfn | undefined {
     const pfn = toPfn(page - this.linearPage + this.memory.firstPfn);
-    return pfn >= this.memory.firstPfn && pfn < this.memory.endPfn && this.memory.contains(pfn) ? pfn : toPfn(-1);
+    return pfn >= this.memory.firstPfn && pfn < this.memory.endPfn && this.memory.contains(pfn) ? pfn : undefined;
   }
 
   structPage(pfn: Pfn): Words {

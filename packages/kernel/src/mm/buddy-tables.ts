@@ -1,5 +1,5 @@
 import { inject, injectable } from "@kpkeys/core";
-import { ExtensionPoints, Gfp, PageAllocator, toPfn } from "@kpkeys/core/contracts";
+import { ExtensionPoints, Gfp, PageAllocator } from "@kpkeys/core/contracts";
 import type { ExtensionHandlers, Pfn, TableAllocator } from "@kpkeys/core/contracts";
 import { TableMemory } from "./table-memory.js";
 
@@ -21,18 +21,18 @@ export class BuddyTables implements TableAllocator {
     this.onFreeing = extensions.handlers("tablePageFreeing");
   }
 
-  allocEarly(): Pfn {
-    return toPfn(-1);
+  allocEarly(): undefined {
+    return undefined;
   }
 
   /** A page is zeroed before it has a key, so that no context is needed. */
-  alloc(_source: "kernel" | "user", gfp: number): Pfn {
-    const pfn = toPfn(this.pages.alloc(0));
-    if (pfn < 0) return pfn;
+  alloc(_source: "kernel" | "user", gfp: number): Pfn | undefined {
+    const pfn = this.pages.alloc(0);
+    if (pfn === undefined) return undefined;
     if ((gfp & Gfp.ZERO) !== 0) this.tableMemory.clear(pfn);
     if (!this.isRefused(pfn)) return pfn;
     this.pages.free(pfn, 0);
-    return toPfn(-1);
+    return undefined;
   }
 
   free(pfn: Pfn): void {
@@ -40,7 +40,7 @@ export class BuddyTables implements TableAllocator {
     this.pages.free(pfn, 0);
   }
 
-  prepareSplit(): number {
+  prepareSplit(): 0 {
     return 0;
   }
 
@@ -51,7 +51,7 @@ export class BuddyTables implements TableAllocator {
   /** Asks the features; if one refuses, those asked before are notified that the page goes back. */
   private isRefused(pfn: Pfn): boolean {
     for (let i = 0; i < this.onAllocated.length; i++) {
-      if (this.onAllocated[i]!(pfn) >= 0) continue;
+      if (this.onAllocated[i]!(pfn) === 0) continue;
       while (--i >= 0) this.onFreeing[i]?.(pfn);
       return true;
     }

@@ -60,10 +60,9 @@ export class BuddyAllocator implements PageAllocator {
     this.kinds = new Uint8Array(reserve((frames >>> maxOrder) + 1));
   }
 
-  alloc(order: number, movable = false): Pfn {
+  alloc(order: number, movable = false): Pfn | undefined {
     const kind = movable ? this.movable : UNMOVABLE;
-    const pfn = this.take(order, kind);
-    return pfn >= 0 ? pfn : this.reclaim.until(() => this.take(order, kind));
+    return this.take(order, kind) ?? this.reclaim.until(() => this.take(order, kind));
   }
 
   free(pfn: Pfn, order: number): void {
@@ -127,17 +126,17 @@ export class BuddyAllocator implements PageAllocator {
   }
 
   /** The order of the smallest free block of a kind that is large enough; a largest one becomes of that kind. */
-  private findFree(order: number, kind: number): number {
+  private findFree(order: number, kind: number): number | undefined {
     for (let from = order; from < this.maxOrder; from++) if (this.heads[kind + from] !== 0) return from;
-    return order > this.maxOrder || this.heads[this.largest] === 0 ? -1 : this.maxOrder;
+    return order > this.maxOrder || this.heads[this.largest] === 0 ? undefined : this.maxOrder;
   }
 
-  private take(order: number, kind: number): Pfn {
+  private take(order: number, kind: number): Pfn | undefined {
     const { maxOrder, movable, largest } = this;
     const own = this.findFree(order, kind);
-    const from = own >= 0 ? own : this.findFree(order, movable - kind);
-    if (from < 0) return toPfn(-1);
-    const list = from === maxOrder ? largest : (own >= 0 ? kind : movable - kind) + from;
+    const from = own ?? this.findFree(order, movable - kind);
+    if (from === undefined) return undefined;
+    const list = from === maxOrder ? largest : (own === undefined ? movable - kind : kind) + from;
     const page = (this.heads[list]! - 1) << from;
     this.unlink(page, from);
     if (from === maxOrder) this.kinds[page >>> maxOrder] = kind;

@@ -1,6 +1,6 @@
 import { inject, injectable } from "@kpkeys/core";
-import { Cpus, LinearMap, OK, pageOf, PhysicalMemory } from "@kpkeys/core/contracts";
-import type { KernelMemory, Words } from "@kpkeys/core/contracts";
+import { Cpus, LinearMap, NULL, OK, pageOf, physAddrOf, PhysicalMemory, toPhysAddr } from "@kpkeys/core/contracts";
+import type { KernelMemory, PhysAddr, Words } from "@kpkeys/core/contracts";
 import { KernelFaults } from "../entry/kernel-fault.js";
 
 /** What the high word of an address counts, in bytes. */
@@ -30,11 +30,11 @@ export class LinearMemory implements KernelMemory {
     this.shift = (start.low >>> 0) - firstPfn * this.pageBytes;
   }
 
-  linearAddress(address: number): Words {
+  linearAddress(address: PhysAddr): Words {
     return { high: this.highOf(address), low: this.lowOf(address) };
   }
 
-  load(address: number, doing: string): void {
+  load(address: PhysAddr, doing: string): void {
     const { current } = this.cpus;
     const high = this.highOf(address);
     const low = this.lowOf(address);
@@ -43,7 +43,7 @@ export class LinearMemory implements KernelMemory {
     this.valueLow = current.valueLow;
   }
 
-  store(address: number, valueHigh: number, valueLow: number, doing: string): void {
+  store(address: PhysAddr, valueHigh: number, valueLow: number, doing: string): void {
     const { current } = this.cpus;
     const high = this.highOf(address);
     const low = this.lowOf(address);
@@ -51,31 +51,31 @@ export class LinearMemory implements KernelMemory {
       this.faults.take(doing, attempt);
   }
 
-  loadPointer(address: number, doing: string): number {
+  loadPointer(address: PhysAddr, doing: string): PhysAddr | undefined {
     this.load(address, doing);
-    const { valueHigh, valueLow, pageBytes } = this;
-    if ((valueHigh | valueLow) === 0) return 0;
-    const pfn = this.linearMap.pfnOf(pageOf({ high: valueHigh, low: valueLow }, this.pageShift));
-    return pfn < 0 ? -1 : pfn * pageBytes + (valueLow & (pageBytes - 1));
+    const { valueHigh, valueLow, pageShift } = this;
+    if ((valueHigh | valueLow) === 0) return NULL;
+    const pfn = this.linearMap.pfnOf(pageOf({ high: valueHigh, low: valueLow }, pageShift));
+    return pfn === undefined ? undefined : physAddrOf(pfn, pageShift, valueLow & (this.pageBytes - 1));
   }
 
-  storePointer(address: number, target: number, doing: string): void {
-    if (target === 0) this.store(address, 0, 0, doing);
+  storePointer(address: PhysAddr, target: PhysAddr, doing: string): void {
+    if (target === NULL) this.store(address, 0, 0, doing);
     else this.store(address, this.highOf(target), this.lowOf(target), doing);
   }
 
-  copy(to: number, from: number, bytes: number, doing: string): void {
+  copy(to: PhysAddr, from: PhysAddr, bytes: number, doing: string): void {
     for (let at = 0; at < bytes; at += 8) {
-      this.load(from + at, doing);
-      this.store(to + at, this.valueHigh, this.valueLow, doing);
+      this.load(toPhysAddr(from + at), doing);
+      this.store(toPhysAddr(to + at), this.valueHigh, this.valueLow, doing);
     }
   }
 
-  private highOf(address: number): number {
+  private highOf(address: PhysAddr): number {
     return (this.startHigh + Math.floor((address + this.shift) / HIGH_WORD)) | 0;
   }
 
-  private lowOf(address: number): number {
+  private lowOf(address: PhysAddr): number {
     return (address + this.shift) | 0;
   }
 }

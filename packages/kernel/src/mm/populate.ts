@@ -3,8 +3,8 @@ import { PageTableFormat, PageTables, toLevel, toVpn } from "@kpkeys/core/contra
 import type { EntryCursor, Level, Pfn, Vpn } from "@kpkeys/core/contracts";
 import { Sections } from "./sections.js";
 
-/** Gives a zeroed table page for a level, or -1. */
-export type TakeTable = (level: Level) => Pfn;
+/** Gives a zeroed table page for a level, or `undefined`. */
+export type TakeTable = (level: Level) => Pfn | undefined;
 
 /** Makes missing tables: `p4d_alloc`, `pud_alloc`, `pmd_alloc`, `pte_alloc`. */
 @injectable()
@@ -24,7 +24,7 @@ export class Populate {
    */
   link(entry: EntryCursor, user: boolean, take: TakeTable): Pfn | "stop" {
     const table = take(toLevel(entry.level + 1));
-    if (table < 0) return "stop";
+    if (table === undefined) return "stop";
     this.sections.lock(entry.table);
     entry.set(this.format.makeTable(table, user));
     this.sections.unlock(entry.table);

@@ -1,5 +1,5 @@
 import type { Pfn, Shrinker } from "@kpkeys/core/contracts";
-import { toPfn } from "@kpkeys/core/contracts";
+import { SHRINK_STOP } from "@kpkeys/core/contracts";
 
 /** MAX_RECLAIM_RETRIES: how often reclaim is tried without success before an allocation fails. */
 const MAX_RETRIES = 16;
@@ -24,18 +24,18 @@ export class Reclaim {
 
   /**
    * Shrinks until an allocation succeeds or nothing more comes.
-   * @param attempt - the allocation; -1 when it fails
+   * @param attempt - the allocation; `undefined` when it fails
    * @returns the result of the last attempt
    */
-  until(attempt: () => Pfn): Pfn {
+  until(attempt: () => Pfn | undefined): Pfn | undefined {
     let retries = 0;
     while (this.caches.length > 0 && retries < MAX_RETRIES) {
       const freed = this.caches.reduce((sum, cache) => sum + shrink(cache), 0);
       retries = freed > 0 ? 0 : retries + 1;
-      const pfn = freed > 0 ? attempt() : -1;
-      if (pfn >= 0) return toPfn(pfn);
+      const pfn = freed > 0 ? attempt() : undefined;
+      if (pfn !== undefined) return pfn;
     }
-    return toPfn(-1);
+    return undefined;
   }
 }
 
@@ -53,7 +53,7 @@ function shrink(cache: Cache): number {
   while (total > 0 && (total >= shrinker.batch || total >= freeable)) {
     const wanted = Math.min(shrinker.batch, total);
     const got = shrinker.scan(wanted);
-    if (got < 0) break;
+    if (got === SHRINK_STOP) break;
     freed += got;
     total -= wanted;
   }

@@ -61,14 +61,14 @@ export class KernelSetMemory implements SetMemory {
     this.madeDefault = joined(format.attributes.valid, format.attributes.rw);
   }
 
-  setMemoryPkey(page: Vpn, pages: number, pkey: Pkey): number {
+  setMemoryPkey(page: Vpn, pages: number, pkey: Pkey): 0 | Errno {
     if (!this.kpkeys.supportsKpkeys()) return 0;
     const pfn = this.addresses.pfnOf(this.untag(page));
-    if (!this.isPkey(pkey) || pfn < 0 || pages < 1 || !this.addresses.isRam(pfn, pages)) return Errno.EINVAL;
+    if (!this.isPkey(pkey) || pfn === undefined || pages < 1 || !this.addresses.isRam(pfn, pages)) return Errno.EINVAL;
     return this.setPkey(this.addresses.pageOf(pfn), pages, pkey);
   }
 
-  setImagePkey(pfn: Pfn, pages: number, pkey: Pkey): number {
+  setImagePkey(pfn: Pfn, pages: number, pkey: Pkey): 0 | Errno {
     const { image } = this;
     if (!this.kpkeys.supportsKpkeys()) return 0;
     const isImage = pages >= 1 && image.contains(pfn) && image.contains(toPfn(pfn + pages - 1));
@@ -76,23 +76,23 @@ export class KernelSetMemory implements SetMemory {
     return this.setPkey(this.addresses.imagePageOf(pfn), pages, pkey);
   }
 
-  setMemoryRo(page: Vpn, pages: number): number {
+  setMemoryRo(page: Vpn, pages: number): 0 | Errno {
     return this.changeArea(page, pages, this.attributes.ro);
   }
 
-  setMemoryRw(page: Vpn, pages: number): number {
+  setMemoryRw(page: Vpn, pages: number): 0 | Errno {
     return this.changeArea(page, pages, this.attributes.rw);
   }
 
-  setMemoryNx(page: Vpn, pages: number): number {
+  setMemoryNx(page: Vpn, pages: number): 0 | Errno {
     return this.changeArea(page, pages, this.attributes.nx);
   }
 
-  setMemoryX(page: Vpn, pages: number): number {
+  setMemoryX(page: Vpn, pages: number): 0 | Errno {
     return this.changeArea(page, pages, this.attributes.x);
   }
 
-  setMemoryValid(page: Vpn, pages: number, enable: boolean): number {
+  setMemoryValid(page: Vpn, pages: number, enable: boolean): 0 | Errno {
     return pages === 0 ? 0 : this.changeAndFlush(page, pages, this.validity(enable));
   }
 
@@ -101,15 +101,15 @@ export class KernelSetMemory implements SetMemory {
     return this.rodataFull || (protectsTables && this.kpkeys.supportsKpkeysEarly());
   }
 
-  setDirectMapInvalid(pfn: Pfn): number {
+  setDirectMapInvalid(pfn: Pfn): 0 | Errno {
     return this.changeDirectMap(pfn, 1, (page) => this.change(page, 1, this.attributes.invalid));
   }
 
-  setDirectMapDefault(pfn: Pfn): number {
+  setDirectMapDefault(pfn: Pfn): 0 | Errno {
     return this.changeDirectMap(pfn, 1, (page) => this.change(page, 1, this.madeDefault));
   }
 
-  setDirectMapValid(pfn: Pfn, pages: number, enable: boolean): number {
+  setDirectMapValid(pfn: Pfn, pages: number, enable: boolean): 0 | Errno {
     return this.changeDirectMap(pfn, pages, (page) => this.changeAndFlush(page, pages, this.validity(enable)));
   }
 
@@ -121,12 +121,12 @@ export class KernelSetMemory implements SetMemory {
    * @param change - bits cleared and set
    * @returns 0; -EINVAL where nothing is mapped, or a block of another mapping is covered in part; the splitter's errors
    */
-  change(page: Vpn, pages: number, change: AttributeChange): number {
+  change(page: Vpn, pages: number, change: AttributeChange): 0 | Errno {
     const range = { from: page, to: toVpn(page + pages) };
     // Most changes are of one page, which is looked at where it is changed.
     if (pages > 1 && !this.isChangeable(range)) return Errno.EINVAL;
     const errno = this.isLinear(page) ? this.split.atEnds(page, pages) : 0;
-    if (errno < 0) return errno;
+    if (errno !== 0) return errno;
     this.lazy.enable();
     const isChanged = this.changeLeaves(range, change);
     this.lazy.disable();
@@ -148,14 +148,14 @@ export class KernelSetMemory implements SetMemory {
   }
 
   /** `__change_memory_common`: a change with its invalidation, which pages that only become valid do not need. */
-  private changeAndFlush(page: Vpn, pages: number, what: AttributeChange): number {
+  private changeAndFlush(page: Vpn, pages: number, what: AttributeChange): 0 | Errno {
     const errno = this.change(page, pages, what);
     if (errno === 0 && what !== this.attributes.valid) this.tlb.range(page, pages);
     return errno;
   }
 
   /** `change_memory_common`: takes nothing but a vmalloc area; whether a page is read-only its linear mapping follows. */
-  private changeArea(page: Vpn, pages: number, what: AttributeChange): number {
+  private changeArea(page: Vpn, pages: number, what: AttributeChange): 0 | Errno {
     const { ro, rw } = this.attributes;
     const frames = this.vmalloc.framesAt(page, pages);
     if (frames === undefined) return Errno.EINVAL;
@@ -163,22 +163,22 @@ export class KernelSetMemory implements SetMemory {
     if (this.rodataFull && (what === ro || what === rw)) {
       for (const pfn of frames) {
         const errno = this.changeAndFlush(this.addresses.pageOf(pfn), 1, what);
-        if (errno < 0) return errno;
+        if (errno !== 0) return errno;
       }
     }
     return this.changeAndFlush(page, pages, what);
   }
 
-  private setPkey(page: Vpn, pages: number, pkey: Pkey): number {
+  private setPkey(page: Vpn, pages: number, pkey: Pkey): 0 | Errno {
     const errno = this.changeAndFlush(page, pages, this.format.pkeyChange(pkey));
-    if (errno < 0) return errno;
+    if (errno !== 0) return errno;
     this.counters.pkeyCalls++;
     this.counters.pkeyPages += pages;
     return 0;
   }
 
   /** A change of the linear map, where it can be changed. */
-  private changeDirectMap(pfn: Pfn, pages: number, act: (page: Vpn) => number): number {
+  private changeDirectMap(pfn: Pfn, pages: number, act: (page: Vpn) => 0 | Errno): 0 | Errno {
     if (!this.canSetDirectMap()) return 0;
     if (!this.addresses.isRam(pfn, pages)) return Errno.EINVAL;
     if (pages === 0) return 0;
@@ -192,7 +192,7 @@ export class KernelSetMemory implements SetMemory {
   }
 
   private isLinear(page: Vpn): boolean {
-    return this.addresses.pfnOf(page) >= 0;
+    return this.addresses.pfnOf(page) !== undefined;
   }
 
   private isPkey(pkey: Pkey): boolean {

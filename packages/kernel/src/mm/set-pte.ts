@@ -1,4 +1,4 @@
-import { OK, SETTERS, toPfn } from "@kpkeys/core/contracts";
+import { OK, SETTERS } from "@kpkeys/core/contracts";
 import type {
   EntryCursor,
   ExtensionPoints,
@@ -88,7 +88,7 @@ export class KernelPageTables implements PageTables {
   private readonly points: Readonly<Record<Setter, Point>>;
   private readonly setterOfLevel: readonly Point[];
   /** Writes to this table go through the fixmap, before any guard: set_swapper_pgd() under set_p4d() and its like. */
-  private readonly divertedRoot: Pfn;
+  private readonly divertedRoot: Pfn | undefined;
   private reads = 0;
 
   /** @param parts - what they are made with */
@@ -106,7 +106,7 @@ export class KernelPageTables implements PageTables {
     this.tableWalk = new TableWalk(this, format);
     this.points = Object.fromEntries(points.map((point) => [point.setter, point])) as Record<Setter, Point>;
     this.setterOfLevel = settersOf(format.geometry).map((setter) => this.points[setter]);
-    this.divertedRoot = toPfn(arch.rootTableAddress === "fixmap" ? root : -1);
+    this.divertedRoot = arch.rootTableAddress === "fixmap" ? root : undefined;
     this.counters = createCounters(parts, points, () => this.reads);
   }
 
@@ -198,8 +198,8 @@ export class KernelPageTables implements PageTables {
     return true;
   }
 
-  allocTable(source: TableSource, level?: Level): Pfn {
-    return source === "kernel" || source === "user" ? this.parts.pages.alloc(source, level) : toPfn(-1);
+  allocTable(source: "kernel" | "user", level?: Level): Pfn | undefined {
+    return this.parts.pages.alloc(source, level);
   }
 
   freeTable(table: Pfn): void {

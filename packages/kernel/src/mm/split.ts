@@ -51,14 +51,14 @@ export class LinearSplit {
    * @param pages - length
    * @returns 0; -EINVAL while splitting is not allowed; -EDEADLK in a split; -ENOMEM, or the errno of the table allocator
    */
-  atEnds(page: Vpn, pages: number): number {
+  atEnds(page: Vpn, pages: number): 0 | Errno {
     if (this.addresses.pteMapped) return 0;
     for (const end of [page, toVpn(page + pages)]) {
       if (this.isEnd(end)) continue;
       if (!this.allowed) return Errno.EINVAL;
       if (this.locked) return Errno.EDEADLK;
       const errno = this.prepareAndSplit(end);
-      if (errno < 0) return errno;
+      if (errno !== 0) return errno;
     }
     return 0;
   }
@@ -70,11 +70,11 @@ export class LinearSplit {
   }
 
   /** Prepares without the lock, looks with it, and begins again when the pages have been taken in between. */
-  private prepareAndSplit(page: Vpn): number {
+  private prepareAndSplit(page: Vpn): 0 | Errno {
     const { allocator } = this.tablePages;
     for (let i = 0; i < MAX_TRIES; i++) {
       const errno = allocator.prepareSplit();
-      if (errno < 0) return errno;
+      if (errno !== 0) return errno;
       this.locked = true;
       try {
         if (allocator.readyForSplit()) return this.splitAt(page);
@@ -86,7 +86,7 @@ export class LinearSplit {
   }
 
   /** `split_kernel_leaf_mapping_locked`. */
-  private splitAt(page: Vpn): number {
+  private splitAt(page: Vpn): 0 | Errno {
     const leaf = this.walk.at(page);
     if (leaf === undefined) return 0;
     const taken = this.takeTables(page, leaf.level);
@@ -102,7 +102,7 @@ export class LinearSplit {
     const taken: Pfn[] = [];
     for (let level = from; level < this.lastLevel && page % this.pagesOf(level) !== 0; level = toLevel(level + 1)) {
       const pfn = this.tablePages.alloc("kernel", toLevel(level + 1), Gfp.KERNEL | Gfp.PGTABLE_SPLIT);
-      if (pfn < 0) {
+      if (pfn === undefined) {
         for (const table of taken) this.tables.freeTable(table);
         return undefined;
       }

@@ -70,12 +70,11 @@ export class TablePages {
   /**
    * Takes a page from memblock, zeroed, and notifies the features.
    * @param source - what for
-   * @returns its page-frame number; -1, of which the features are not notified, when memblock has none left
+   * @returns its page-frame number; `undefined`, of which the features are not notified, when memblock has none left
    */
-  takeEarly(source: "early" | "vmemmap"): Pfn {
-    const given = this.allocator.allocEarly(source);
-    const pfn = toPfn(given >= 0 ? given : this.memblock.tryAlloc(1, 1));
-    if (pfn < 0) return pfn;
+  takeEarly(source: "early" | "vmemmap"): Pfn | undefined {
+    const pfn = this.allocator.allocEarly(source) ?? this.memblock.tryAlloc(1, 1);
+    if (pfn === undefined) return undefined;
     for (const handler of this.onEarly) handler(pfn, source);
     return this.mark(pfn, source);
   }
@@ -85,12 +84,12 @@ export class TablePages {
     source: "kernel" | "user",
     level: Level = toLevel(this.levels.length - 1),
     gfp: number = GFP_PGTABLE[source],
-  ): Pfn {
-    const pfn = toPfn(this.allocator.alloc(source, gfp));
-    if (pfn < 0) return pfn;
+  ): Pfn | undefined {
+    const pfn = this.allocator.alloc(source, gfp);
+    if (pfn === undefined) return undefined;
     if (!this.isConstructed(pfn, level, source)) {
       this.allocator.free(pfn);
-      return toPfn(-1);
+      return undefined;
     }
     this.allocated++;
     return this.mark(pfn, source);
@@ -124,7 +123,7 @@ export class TablePages {
   private isConstructed(pfn: Pfn, level: Level, source: "kernel" | "user"): boolean {
     const { name } = this.levels[level]!;
     for (let i = 0; i < this.onCtor.length; i++) {
-      if (this.onCtor[i]!(pfn, name, source) >= 0) continue;
+      if (this.onCtor[i]!(pfn, name, source) === 0) continue;
       while (--i >= 0) this.onDtor[i]?.(pfn, name, source);
       return false;
     }

@@ -59,13 +59,13 @@ export class KernelVmalloc implements Vmalloc {
     this.contPteOrder = contPteOrder;
   }
 
-  alloc(length: number, allowHuge = false): Vpn {
+  alloc(length: number, allowHuge = false): Vpn | undefined {
     const order = allowHuge && length >= 2 ** this.contPteOrder ? this.contPteOrder : 0;
     return this.sections.operation(() => {
       const frames = this.takeFrames(length, order);
-      if (frames === undefined) return toVpn(-1);
+      if (frames === undefined) return undefined;
       const page = this.map(frames, true, order);
-      if (page < 0) this.giveBack(frames);
+      if (page === undefined) this.giveBack(frames);
       return page;
     });
   }
@@ -76,7 +76,7 @@ export class KernelVmalloc implements Vmalloc {
     });
   }
 
-  mapRam(frames: readonly Pfn[]): Vpn {
+  mapRam(frames: readonly Pfn[]): Vpn | undefined {
     return this.sections.operation(() => this.map(frames, false, 0));
   }
 
@@ -113,7 +113,7 @@ export class KernelVmalloc implements Vmalloc {
     const frames: Pfn[] = [];
     while (frames.length < length) {
       const pfn = this.pages.alloc(order);
-      if (pfn < 0) {
+      if (pfn === undefined) {
         this.giveBack(frames);
         return undefined;
       }
@@ -126,15 +126,15 @@ export class KernelVmalloc implements Vmalloc {
     for (const frame of frames) this.pages.free(frame, 0);
   }
 
-  /** Maps frames into the first gap. @returns the first page, or -1 when there is none, or no memory for a table */
-  private map(frames: readonly Pfn[], owned: boolean, order: number): Vpn {
+  /** Maps frames into the first gap. @returns the first page, or `undefined` when there is none, or no memory for a table */
+  private map(frames: readonly Pfn[], owned: boolean, order: number): Vpn | undefined {
     const { at, page } = this.findGap(frames.length, 2 ** order);
-    if (page + frames.length + 1 > this.end) return toVpn(-1);
+    if (page + frames.length + 1 > this.end) return undefined;
     const area: VmArea = { page, frames, owned };
     const mapped = order === 0 ? this.mapPages(area) : this.mapBlocks(area, order);
     if (mapped < frames.length) {
       this.clear(page, mapped);
-      return toVpn(-1);
+      return undefined;
     }
     this.areas.splice(at, 0, area);
     return page;

@@ -1,5 +1,5 @@
 import { inject, injectable } from "@kpkeys/core";
-import { Cpus, PageTableFormat, PageTables, toAsid, toPfn } from "@kpkeys/core/contracts";
+import { Cpus, PageTableFormat, PageTables, toAsid } from "@kpkeys/core/contracts";
 import type { Cpu, Mm } from "@kpkeys/core/contracts";
 import { Asids } from "./asids.js";
 import { KernelMm } from "./mm.js";
@@ -23,7 +23,7 @@ export class ActiveMm {
     if (this.active[cpu.id] === mm) return;
     this.active[cpu.id] = mm;
     if (mm !== undefined) this.asids.switchTo(cpu, KernelMm.of(mm));
-    else cpu.mmu.setUserRoot(toPfn(this.format.geometry.splitRoots ? -1 : this.tables.root), toAsid(0));
+    else cpu.mmu.setUserRoot(this.format.geometry.splitRoots ? undefined : this.tables.root, toAsid(0));
   }
 
   /** Switches the CPUs that borrow an address space to `init_mm`, before it is torn down. @param mm - the address space */

@@ -94,7 +94,7 @@ export class KernelAddressSpaces implements AddressSpaces {
     });
   }
 
-  mmap(handle: Mm, page: Vpn, pages: number, prot: number, flags: number): number {
+  mmap(handle: Mm, page: Vpn, pages: number, prot: number, flags: number): 0 | Errno {
     return this.onRange(handle, page, pages, Errno.ENOMEM, (mm, end) => {
       if (isFull(mm)) return Errno.ENOMEM;
       this.unmap.munmap(mm, page, end);
@@ -108,7 +108,7 @@ export class KernelAddressSpaces implements AddressSpaces {
     });
   }
 
-  munmap(handle: Mm, page: Vpn, pages: number): number {
+  munmap(handle: Mm, page: Vpn, pages: number): 0 | Errno {
     return this.onRange(handle, page, pages, Errno.EINVAL, (mm, end) => {
       if (isFull(mm) && mm.vmas.splits(page, end)) return Errno.ENOMEM;
       this.unmap.munmap(mm, page, end);
@@ -116,7 +116,7 @@ export class KernelAddressSpaces implements AddressSpaces {
     });
   }
 
-  mprotect(handle: Mm, page: Vpn, pages: number, prot: number): number {
+  mprotect(handle: Mm, page: Vpn, pages: number, prot: number): 0 | Errno {
     if ((prot & ~(RIGHTS | IGNORED_PROT)) !== 0) return Errno.EINVAL;
     return this.onRange(handle, page, pages, Errno.ENOMEM, (mm, end) => {
       if (isFull(mm)) return Errno.ENOMEM;
@@ -126,7 +126,7 @@ export class KernelAddressSpaces implements AddressSpaces {
     });
   }
 
-  mremap(handle: Mm, page: Vpn, pages: number, newPage: Vpn, newPages: number, flags = 0): number {
+  mremap(handle: Mm, page: Vpn, pages: number, newPage: Vpn, newPages: number, flags = 0): 0 | Errno {
     return this.onRange(handle, newPage, newPages, Errno.EINVAL, (mm, newEnd) => {
       if (!this.isUserRange(page, Math.max(1, pages))) return Errno.EINVAL;
       if (isFull(mm)) return Errno.ENOMEM;
@@ -136,7 +136,7 @@ export class KernelAddressSpaces implements AddressSpaces {
     });
   }
 
-  brk(handle: Mm, page: Vpn): number {
+  brk(handle: Mm, page: Vpn): 0 | Errno {
     return this.call(handle, (mm) => {
       if (page < this.minimumPage || page > this.userEnd || isFull(mm)) return Errno.ENOMEM;
       const end = mm.heapEnd ?? page;
@@ -147,7 +147,7 @@ export class KernelAddressSpaces implements AddressSpaces {
     });
   }
 
-  madvise(handle: Mm, page: Vpn, pages: number, advice: number): number {
+  madvise(handle: Mm, page: Vpn, pages: number, advice: number): 0 | Errno {
     return this.onRange(handle, page, pages, Errno.EINVAL, (mm, end) => {
       if (isFull(mm) && mm.vmas.splits(page, end)) return Errno.ENOMEM;
       this.advice.madvise(mm, page, end, advice);
@@ -155,14 +155,14 @@ export class KernelAddressSpaces implements AddressSpaces {
     });
   }
 
-  mlock(handle: Mm, page: Vpn, pages: number): number {
+  mlock(handle: Mm, page: Vpn, pages: number): 0 | Errno {
     return this.onRange(handle, page, pages, Errno.ENOMEM, (mm, end) => {
       this.locking.mlock(mm, page, end);
       return 0;
     });
   }
 
-  munlock(handle: Mm, page: Vpn, pages: number): number {
+  munlock(handle: Mm, page: Vpn, pages: number): 0 | Errno {
     return this.onRange(handle, page, pages, Errno.ENOMEM, (mm, end) => {
       this.locking.munlock(mm, page, end);
       return 0;
@@ -175,15 +175,15 @@ export class KernelAddressSpaces implements AddressSpaces {
     });
   }
 
-  protectionAt(mm: Mm, page: Vpn): number {
-    return KernelMm.of(mm).vmas.find(page)?.prot ?? -1;
+  protectionAt(mm: Mm, page: Vpn): number | undefined {
+    return KernelMm.of(mm).vmas.find(page)?.prot;
   }
 
   endBelow(mm: Mm, page: Vpn): number {
     return KernelMm.of(mm).vmas.endBelow(page);
   }
 
-  touch(mm: Mm, page: Vpn, access: Access, privilege: Privilege): number {
+  touch(mm: Mm, page: Vpn, access: Access, privilege: Privilege): number | undefined {
     return this.faultHandler.touch(KernelMm.of(mm), page, access, privilege);
   }
 
@@ -197,9 +197,9 @@ export class KernelAddressSpaces implements AddressSpaces {
     handle: Mm,
     page: Vpn,
     pages: number,
-    outside: number,
-    run: (mm: KernelMm, end: Vpn) => number,
-  ): number {
+    outside: Errno,
+    run: (mm: KernelMm, end: Vpn) => 0 | Errno,
+  ): 0 | Errno {
     return this.call(handle, (mm) => (this.isUserRange(page, pages) ? run(mm, toVpn(page + pages)) : outside));
   }
 

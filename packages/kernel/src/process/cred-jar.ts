@@ -1,5 +1,5 @@
 import { CRED } from "@kpkeys/core/contracts";
-import type { CredStore, Guard, KpkeysState, SlabAllocator, SlabCache } from "@kpkeys/core/contracts";
+import type { CredStore, Guard, KpkeysState, PhysAddr, SlabAllocator, SlabCache } from "@kpkeys/core/contracts";
 
 /** Bytes from one credential to the next: a multiple of a cache line (SLAB_HWCACHE_ALIGN). */
 const SIZE: number = Math.ceil(CRED.size / 64) * 64;
@@ -14,19 +14,19 @@ export class CredJar implements CredStore {
     this.jar = slab.createCache("cred_jar", { size: SIZE });
   }
 
-  alloc(): number {
+  alloc(): PhysAddr | undefined {
     return this.jar.alloc();
   }
 
-  allocLive(): number {
+  allocLive(): PhysAddr | undefined {
     return this.jar.alloc();
   }
 
-  free(cred: number): void {
+  free(cred: PhysAddr): void {
     this.jar.free(cred);
   }
 
-  protect(cred: number): number {
+  protect(cred: PhysAddr): PhysAddr {
     return cred;
   }
 }

@@ -1,15 +1,15 @@
 import { hex, inject, injectable } from "@kpkeys/core";
-import { CRED, ExtensionPoints, KernelMemory, Rcu, SlabAllocator } from "@kpkeys/core/contracts";
-import type { CredStore } from "@kpkeys/core/contracts";
+import { CRED, ExtensionPoints, KernelMemory, Rcu, SlabAllocator, toPhysAddr } from "@kpkeys/core/contracts";
+import type { CredStore, PhysAddr } from "@kpkeys/core/contracts";
 import { kernelBug } from "../machine/kernel-bug.js";
 import { CredJar } from "./cred-jar.js";
 
 /** The two credential pointers of a task. The pointers themselves are not protected. */
 export interface TaskCreds {
   /** `task->cred`, subjective: the rights it acts with. */
-  cred: number;
+  cred: PhysAddr;
   /** `task->real_cred`, objective: the rights that others check. */
-  realCred: number;
+  realCred: PhysAddr;
 }
 
 /**
@@ -31,8 +31,8 @@ export class CredObjects {
   }
 
   /** The reference count. @param cred - its address */
-  usage(cred: number): number {
-    this.memory.load(cred + CRED.usage, "get_cred");
+  usage(cred: PhysAddr): number {
+    this.memory.load(toPhysAddr(cred + CRED.usage), "get_cred");
     return this.memory.valueLow;
   }
 
@@ -42,11 +42,11 @@ export class CredObjects {
    * @param cred - its address
    * @param count - number of references
    */
-  get(cred: number, count: number): void {
+  get(cred: PhysAddr, count: number): void {
     const { guard } = this.store;
     const state = guard.enter();
-    this.memory.store(cred + CRED.usage, 0, this.usage(cred) + count, "get_cred_many");
-    this.memory.store(cred + CRED.rcu, 0, 0, "get_cred_many");
+    this.memory.store(toPhysAddr(cred + CRED.usage), 0, this.usage(cred) + count, "get_cred_many");
+    this.memory.store(toPhysAddr(cred + CRED.rcu), 0, 0, "get_cred_many");
     guard.exit(state);
   }
 
@@ -56,14 +56,14 @@ export class CredObjects {
    * @param count - number of references
    * @throws KpkeysError ERR_KERNEL_BUG for more than there are
    */
-  put(cred: number, count: number): void {
+  put(cred: PhysAddr, count: number): void {
     const left = this.usage(cred) - count;
     if (left < 0) {
       throw kernelBug("put_cred_many", `the credential ${hex(cred)} would have usage ${left}`, "0 or more");
     }
     const { guard } = this.store;
     const state = guard.enter();
-    this.memory.store(cred + CRED.usage, 0, left, "put_cred_many");
+    this.memory.store(toPhysAddr(cred + CRED.usage), 0, left, "put_cred_many");
     guard.exit(state);
     if (left === 0) this.free(cred);
   }
@@ -72,16 +72,16 @@ export class CredObjects {
    * Makes a copy with one reference.
    * @param from - the original
    * @param live - whether it is allocated where live ones are
-   * @returns its address, or -1 when there is no memory
+   * @returns its address, or `undefined` when there is no memory
    */
-  copy(from: number, live: boolean): number {
+  copy(from: PhysAddr, live: boolean): PhysAddr | undefined {
     const { store } = this;
     const cred = live ? store.allocLive() : store.alloc();
-    if (cred < 0) return -1;
+    if (cred === undefined) return undefined;
     const state = live ? store.guard.enter() : undefined;
     this.memory.copy(cred, from, CRED.size, "prepare_creds");
-    this.memory.store(cred + CRED.rcu, 0, 0, "prepare_creds");
-    this.memory.store(cred + CRED.usage, 0, 1, "prepare_creds");
+    this.memory.store(toPhysAddr(cred + CRED.rcu), 0, 0, "prepare_creds");
+    this.memory.store(toPhysAddr(cred + CRED.usage), 0, 1, "prepare_creds");
     if (state !== undefined) store.guard.exit(state);
     return cred;
   }
@@ -93,20 +93,20 @@ export class CredObjects {
    * @param low - the first
    * @param high - the second
    */
-  writePair(cred: number, offset: number, low: number, high: number): void {
-    this.memory.store(cred + offset, high, low, "set_cred");
+  writePair(cred: PhysAddr, offset: number, low: number, high: number): void {
+    this.memory.store(toPhysAddr(cred + offset), high, low, "set_cred");
   }
 
   /** `__put_cred`. */
-  private free(cred: number): void {
-    this.memory.load(cred + CRED.rcu, "__put_cred");
-    if (this.memory.valueLow !== 0) this.putCredRcu(cred + CRED.rcu);
-    else this.rcu.call(cred + CRED.rcu, this.putCredRcu);
+  private free(cred: PhysAddr): void {
+    this.memory.load(toPhysAddr(cred + CRED.rcu), "__put_cred");
+    if (this.memory.valueLow !== 0) this.putCredRcu(toPhysAddr(cred + CRED.rcu));
+    else this.rcu.call(toPhysAddr(cred + CRED.rcu), this.putCredRcu);
   }
 
   /** `put_cred_rcu`: frees a credential, after the grace period. One function, whose address RCU writes to each rcu_head. */
-  private readonly putCredRcu = (head: number): void => {
-    const cred = head - CRED.rcu;
+  private readonly putCredRcu = (head: PhysAddr): void => {
+    const cred = toPhysAddr(head - CRED.rcu);
     const left = this.usage(cred);
     if (left !== 0) throw kernelBug("put_cred_rcu", `the credential ${hex(cred)} has usage ${left}`, "0");
     this.store.free(cred);

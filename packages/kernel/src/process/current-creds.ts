@@ -1,6 +1,6 @@
 import { inject, injectable } from "@kpkeys/core";
-import { CRED, KernelMemory, Tasks } from "@kpkeys/core/contracts";
-import type { Creds } from "@kpkeys/core/contracts";
+import { CRED, KernelMemory, Tasks, toPhysAddr } from "@kpkeys/core/contracts";
+import type { Creds, PhysAddr } from "@kpkeys/core/contracts";
 import { kernelBug } from "../machine/kernel-bug.js";
 import type { KernelTasks } from "./tasks.js";
 import { CredObjects } from "./cred.js";
@@ -9,7 +9,7 @@ import { CredLife } from "./task-creds.js";
 /** The credentials of the current task, as the kernel's code uses them. */
 @injectable()
 export class CurrentCreds implements Creds {
-  readonly init: number;
+  readonly init: PhysAddr;
 
   constructor(
     @inject(Tasks) private readonly tasks: KernelTasks,
@@ -20,51 +20,51 @@ export class CurrentCreds implements Creds {
     this.init = life.init;
   }
 
-  prepare(): number {
+  prepare(): PhysAddr | undefined {
     return this.objects.copy(this.current(), false);
   }
 
-  prepareProtected(): number {
+  prepareProtected(): PhysAddr | undefined {
     return this.objects.copy(this.current(), true);
   }
 
-  protect(cred: number): number {
+  protect(cred: PhysAddr): PhysAddr {
     return this.objects.store.protect(cred);
   }
 
-  commit(cred: number): void {
+  commit(cred: PhysAddr): void {
     this.life.commit(this.tasks.currentCreds, cred);
   }
 
-  abort(cred: number): void {
+  abort(cred: PhysAddr): void {
     if (this.objects.usage(cred) < 1) {
       throw kernelBug("abort_creds", "the credential has no reference", "a prepared one");
     }
     this.objects.put(cred, 1);
   }
 
-  override(cred: number): number {
+  override(cred: PhysAddr): PhysAddr {
     return this.life.exchange(this.tasks.currentCreds, cred);
   }
 
-  revert(cred: number): number {
+  revert(cred: PhysAddr): PhysAddr {
     return this.life.exchange(this.tasks.currentCreds, cred);
   }
 
-  accessOverride(): number {
+  accessOverride(): PhysAddr | undefined {
     const prepared = this.prepare();
-    if (prepared < 0) return -1;
-    this.memory.load(prepared + CRED.uid, "access_override_creds");
+    if (prepared === undefined) return undefined;
+    this.memory.load(toPhysAddr(prepared + CRED.uid), "access_override_creds");
     this.objects.writePair(prepared, CRED.fsuid, this.memory.valueLow, this.memory.valueHigh);
     this.objects.writePair(prepared, CRED.rcu, 1, 0);
     return this.override(this.protect(prepared));
   }
 
-  get(cred: number): void {
+  get(cred: PhysAddr): void {
     this.objects.get(cred, 1);
   }
 
-  put(cred: number): void {
+  put(cred: PhysAddr): void {
     const { cred: subjective, realCred } = this.tasks.currentCreds;
     const last = this.objects.usage(cred) === 1;
     if (last && (cred === subjective || cred === realCred)) {
@@ -73,11 +73,11 @@ export class CurrentCreds implements Creds {
     this.objects.put(cred, 1);
   }
 
-  current(): number {
+  current(): PhysAddr {
     return this.tasks.currentCreds.cred;
   }
 
-  real(): number {
+  real(): PhysAddr {
     return this.tasks.currentCreds.realCred;
   }
 }

@@ -56,12 +56,11 @@ export class FaultHandler {
   }
 
   /** See {@link AddressSpaces.touch}. */
-  touch(mm: KernelMm, page: Vpn, access: Access, privilege: Privilege): number {
+  touch(mm: KernelMm, page: Vpn, access: Access, privilege: Privilege): number | undefined {
     const { high, low } = wordsOf(page, this.pageShift);
     for (let taken = 0; taken < MAXIMUM_FAULTS; taken++) {
       if (this.cpus.current.access(high, low, access, privilege) === OK) return taken;
-      const status = this.takeFault(mm, page, access, privilege);
-      if (status < 0) return status;
+      if (this.takeFault(mm, page, access, privilege) !== 0) return undefined;
       this.handled++;
     }
     throw new KernelFault(this.cpus.current, this.tools, "handle_mm_fault");
@@ -94,7 +93,7 @@ export class FaultHandler {
   }
 
   /** Takes a fault from user or from kernel mode, handles it, and returns from it. */
-  private takeFault(mm: KernelMm, page: Vpn, access: Access, privilege: Privilege): number {
+  private takeFault(mm: KernelMm, page: Vpn, access: Access, privilege: Privilege): 0 | Errno {
     const fromUser = privilege === Privilege.USER;
     if (fromUser) this.cpus.current.synchroniseByException();
     else this.exceptionEntry.enter();
@@ -107,7 +106,7 @@ export class FaultHandler {
   }
 
   /** `handle_mm_fault`. @returns 0, or -EFAULT when no mapping allows the access */
-  private handle(mm: KernelMm, page: Vpn, access: Access): number {
+  private handle(mm: KernelMm, page: Vpn, access: Access): 0 | Errno {
     return this.sections.operation(() => {
       const vma = mm.vmas.expandTo(page, STACK_BYTES >> this.pageShift);
       if (vma === undefined || !allows(vma, access)) return Errno.EFAULT;
@@ -152,7 +151,7 @@ export class FaultHandler {
       const { high, low } = this.tables.read(table, i);
       if (this.format.isPresent(high, low)) continue;
       const pfn = p > page ? this.frames.take(true) : this.takeFrame(true);
-      if (pfn < 0) return;
+      if (pfn === undefined) return;
       this.setLeaf(table, i, pfn, vma, false);
     }
   }
@@ -191,7 +190,7 @@ export class FaultHandler {
   /** A frame that the fault cannot do without. */
   private takeFrame(file: boolean): Pfn {
     const pfn = this.frames.take(file);
-    if (pfn < 0) throw outOfMemory("a user page");
+    if (pfn === undefined) throw outOfMemory("a user page");
     return pfn;
   }
 }

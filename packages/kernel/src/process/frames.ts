@@ -28,11 +28,11 @@ export class UserFrames {
   /**
    * Takes a frame that is mapped once.
    * @param file - whether it belongs to a file
-   * @returns its page-frame number, or -1 when there is no memory
+   * @returns its page-frame number, or `undefined` when there is no memory
    */
-  take(file: boolean): Pfn {
+  take(file: boolean): Pfn | undefined {
     const pfn = this.pages.alloc(0, true);
-    if (pfn >= 0) this.counts[pfn - this.firstPfn] = file ? FILE + 1 : 1;
+    if (pfn !== undefined) this.counts[pfn - this.firstPfn] = file ? FILE + 1 : 1;
     return pfn;
   }
 

@@ -30,7 +30,7 @@ export class Mremap {
   }
 
   /** See {@link AddressSpaces.mremap}. */
-  mremap(mm: KernelMm, page: Vpn, pages: number, newPage: Vpn, newPages: number, flags: number): number {
+  mremap(mm: KernelMm, page: Vpn, pages: number, newPage: Vpn, newPages: number, flags: number): 0 | Errno {
     if (pages === 0) return this.duplicate(mm, page, newPage, newPages);
     if (newPage === page) return this.resize(mm, page, pages, newPages);
     if (newPages < pages) this.unmap.munmap(mm, toVpn(page + newPages), toVpn(page + pages));
@@ -50,7 +50,7 @@ export class Mremap {
   }
 
   /** An old length of 0 maps shared memory a second time. */
-  private duplicate(mm: KernelMm, page: Vpn, newPage: Vpn, newPages: number): number {
+  private duplicate(mm: KernelMm, page: Vpn, newPage: Vpn, newPages: number): 0 | Errno {
     const newEnd = toVpn(newPage + newPages);
     const vma = mm.vmas.find(page);
     if (vma === undefined) return Errno.EFAULT;
@@ -63,7 +63,7 @@ export class Mremap {
   }
 
   /** In place: shrinks, or grows into what is free above. */
-  private resize(mm: KernelMm, page: Vpn, pages: number, newPages: number): number {
+  private resize(mm: KernelMm, page: Vpn, pages: number, newPages: number): 0 | Errno {
     const end = toVpn(page + pages);
     const newEnd = toVpn(page + newPages);
     if (newEnd < end) this.unmap.munmap(mm, newEnd, end);

@@ -5,10 +5,12 @@ import {
   ExtensionPoints,
   KernelMemory,
   LinearMap,
+  NULL,
   PageTableFormat,
+  toPhysAddr,
   wordsOf,
 } from "@kpkeys/core/contracts";
-import type { Rcu, Words } from "@kpkeys/core/contracts";
+import type { PhysAddr, Rcu, Words } from "@kpkeys/core/contracts";
 import { kernelBug } from "../machine/kernel-bug.js";
 import type { Addresses } from "../mm/addresses.js";
 import { WriteGuard } from "../slab/write-guard.js";
@@ -22,13 +24,13 @@ interface IdleTasks {
 /** Bytes from one function of the model's text to the next. */
 const FUNCTION_SIZE = 16;
 
-/** A list of callbacks through their rcu_heads: `struct rcu_cblist`. Physical addresses of its ends, 0 when it is empty. */
+/** A list of callbacks through their rcu_heads: `struct rcu_cblist`. Physical addresses of its ends, {@link NULL} when it is empty. */
 interface CallbackList {
-  head: number;
-  tail: number;
+  head: PhysAddr;
+  tail: PhysAddr;
 }
 
-const NO_CALLBACKS: Readonly<CallbackList> = { head: 0, tail: 0 };
+const NO_CALLBACKS: Readonly<CallbackList> = { head: NULL, tail: NULL };
 
 /**
  * RCU. Callbacks registered while a grace period runs wait for the next one.
@@ -46,7 +48,7 @@ export class KernelRcu implements Rcu {
   private readonly nesting: number[];
   /** CPUs that have not passed a quiescent state since the grace period began; empty when none runs. */
   private readonly holdouts = new Set<number>();
-  private readonly functions: ((head: number) => void)[] = [];
+  private readonly functions: ((head: PhysAddr) => void)[] = [];
   private waiting: CallbackList = { ...NO_CALLBACKS };
   private next: CallbackList = { ...NO_CALLBACKS };
   private tasks: IdleTasks | undefined;
@@ -82,12 +84,12 @@ export class KernelRcu implements Rcu {
   }
 
   /** `rcu_cblist_enqueue`: the link to a callback is written into the one before it. */
-  call(head: number, callback: (head: number) => void): void {
+  call(head: PhysAddr, callback: (head: PhysAddr) => void): void {
     const { memory, next } = this;
     this.headWrite.enter();
-    memory.storePointer(head, 0, "rcu_cblist_enqueue");
+    memory.storePointer(head, NULL, "rcu_cblist_enqueue");
     this.writeFunction(head, callback);
-    if (next.head === 0) next.head = head;
+    if (next.head === NULL) next.head = head;
     else memory.storePointer(next.tail, head, "rcu_cblist_enqueue");
     this.headWrite.exit();
     next.tail = head;
@@ -127,14 +129,14 @@ export class KernelRcu implements Rcu {
   }
 
   /** The word of a callback is the address of its function in the kernel's text. */
-  private writeFunction(head: number, callback: (head: number) => void): void {
+  private writeFunction(head: PhysAddr, callback: (head: PhysAddr) => void): void {
     let index = this.functions.indexOf(callback);
     if (index < 0) index = this.functions.push(callback) - 1;
-    this.memory.store(head + 8, this.text.high, (this.text.low + index * FUNCTION_SIZE) | 0, "call_rcu");
+    this.memory.store(toPhysAddr(head + 8), this.text.high, (this.text.low + index * FUNCTION_SIZE) | 0, "call_rcu");
   }
 
   private startGracePeriod(): void {
-    if (this.next.head === 0) return;
+    if (this.next.head === NULL) return;
     this.waiting = this.next;
     this.next = { ...NO_CALLBACKS };
     for (const { id } of this.cpus.all) this.holdouts.add(id);
@@ -146,7 +148,7 @@ export class KernelRcu implements Rcu {
     const done = this.waiting;
     this.waiting = { ...NO_CALLBACKS };
     this.startGracePeriod();
-    if (done.head === 0) return;
+    if (done.head === NULL) return;
     this.exceptions.interrupt(() => {
       this.runCallbacks(done);
     });
@@ -155,14 +157,14 @@ export class KernelRcu implements Rcu {
   /** `rcu_do_batch`: the rcu_head is read before its callback runs, because the callback frees the object. */
   private runCallbacks(list: CallbackList): void {
     const { memory } = this;
-    for (let head = list.head; head !== 0;) {
+    for (let head = list.head; head !== NULL;) {
       const following = memory.loadPointer(head, "rcu_do_batch");
       const callback = this.functionAt(head);
-      if (callback === undefined || following < 0) {
+      if (callback === undefined || following === undefined) {
         throw kernelBug("rcu_do_batch", `the rcu_head at ${hex(head)} is corrupted`, "what call_rcu wrote");
       }
       this.headWrite.enter();
-      memory.store(head + 8, 0, 0, "rcu_do_batch");
+      memory.store(toPhysAddr(head + 8), 0, 0, "rcu_do_batch");
       this.headWrite.exit();
       this.pending--;
       callback(head);
@@ -170,8 +172,8 @@ export class KernelRcu implements Rcu {
     }
   }
 
-  private functionAt(head: number): ((head: number) => void) | undefined {
-    this.memory.load(head + 8, "rcu_do_batch");
+  private functionAt(head: PhysAddr): ((head: PhysAddr) => void) | undefined {
+    this.memory.load(toPhysAddr(head + 8), "rcu_do_batch");
     const { valueHigh, valueLow } = this.memory;
     return valueHigh === this.text.high ? this.functions[((valueLow - this.text.low) | 0) / FUNCTION_SIZE] : undefined;
   }

@@ -1,5 +1,15 @@
 import { inject, injectable } from "@kpkeys/core";
-import { CloneFlag, CRED, ExtensionPoints, KernelMemory, PageTableFormat } from "@kpkeys/core/contracts";
+import {
+  CloneFlag,
+  CRED,
+  ExtensionPoints,
+  KernelMemory,
+  NULL,
+  PageTableFormat,
+  physAddrOf,
+  toPhysAddr,
+} from "@kpkeys/core/contracts";
+import type { PhysAddr } from "@kpkeys/core/contracts";
 import { kernelBug } from "../machine/kernel-bug.js";
 import { KernelImage } from "../boot/image.js";
 import { outOfMemory } from "../machine/out-of-memory.js";
@@ -10,8 +20,8 @@ import type { TaskCreds } from "./cred.js";
 @injectable()
 export class CredLife {
   /** Physical address of `init_cred`. */
-  readonly init: number;
-  private readonly replaced: readonly ((previous: number, next: number) => void)[];
+  readonly init: PhysAddr;
+  private readonly replaced: readonly ((previous: PhysAddr, next: PhysAddr) => void)[];
 
   constructor(
     @inject(KernelMemory) private readonly memory: KernelMemory,
@@ -20,7 +30,7 @@ export class CredLife {
     @inject(PageTableFormat) { geometry }: PageTableFormat,
     @inject(ExtensionPoints) extensions: ExtensionPoints,
   ) {
-    this.init = initCredPfn * 2 ** geometry.pageShift;
+    this.init = physAddrOf(initCredPfn, geometry.pageShift);
     this.replaced = extensions.handlers("credReplaced");
   }
 
@@ -44,7 +54,7 @@ export class CredLife {
       return;
     }
     const cred = this.objects.copy(parent.cred, true);
-    if (cred < 0) throw outOfMemory("the credentials of a process");
+    if (cred === undefined) throw outOfMemory("the credentials of a process");
     this.objects.get(cred, 1);
     child.cred = child.realCred = cred;
   }
@@ -56,7 +66,7 @@ export class CredLife {
    */
   exec(task: TaskCreds): void {
     const cred = this.objects.copy(task.cred, false);
-    if (cred < 0) throw outOfMemory("the credentials of a program");
+    if (cred === undefined) throw outOfMemory("the credentials of a program");
     this.saveEffectiveIds(cred);
     this.commit(task, cred);
   }
@@ -64,7 +74,7 @@ export class CredLife {
   /** `exit_creds`. @param task - the task */
   exit(task: TaskCreds): void {
     const { cred, realCred } = task;
-    task.cred = task.realCred = 0;
+    task.cred = task.realCred = NULL;
     if (cred === realCred) this.objects.put(cred, 2);
     else {
       this.objects.put(cred, 1);
@@ -78,7 +88,7 @@ export class CredLife {
    * @param prepared - its new credential
    * @throws KpkeysError ERR_KERNEL_BUG
    */
-  commit(task: TaskCreds, prepared: number): void {
+  commit(task: TaskCreds, prepared: PhysAddr): void {
     const old = task.realCred;
     if (task.cred !== old) throw kernelBug("commit_creds", "the task's credential is overridden", "revert_creds first");
     if (this.objects.usage(prepared) < 1) {
@@ -100,20 +110,20 @@ export class CredLife {
    * @param cred - its new one
    * @returns the one before
    */
-  exchange(task: TaskCreds, cred: number): number {
+  exchange(task: TaskCreds, cred: PhysAddr): PhysAddr {
     const old = task.cred;
     task.cred = cred;
     this.notify(old, cred);
     return old;
   }
 
-  private notify(previous: number, next: number): void {
+  private notify(previous: PhysAddr, next: PhysAddr): void {
     for (const handler of this.replaced) handler(previous, next);
   }
 
   /** The pair (suid, sgid) and the pair (fsuid, fsgid) become the effective ids. */
-  private saveEffectiveIds(cred: number): void {
-    this.memory.load(cred + CRED.euid, "prepare_exec_creds");
+  private saveEffectiveIds(cred: PhysAddr): void {
+    this.memory.load(toPhysAddr(cred + CRED.euid), "prepare_exec_creds");
     const { valueLow: euid, valueHigh: egid } = this.memory;
     this.objects.writePair(cred, CRED.suid, euid, egid);
     this.objects.writePair(cred, CRED.fsuid, euid, egid);

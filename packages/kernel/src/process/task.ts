@@ -1,13 +1,14 @@
 import { KpkeysError } from "@kpkeys/core";
-import type { Mm, Task } from "@kpkeys/core/contracts";
+import { NULL } from "@kpkeys/core/contracts";
+import type { Mm, PhysAddr, Task } from "@kpkeys/core/contracts";
 import type { TaskCreds } from "./cred.js";
 import { newLazyMmuState } from "../mm/lazy-mmu.js";
 import type { LazyMmuState } from "../mm/lazy-mmu.js";
 
 /** A thread: `task_struct`. */
 export class KernelTask implements Task, TaskCreds {
-  cred = 0;
-  realCred = 0;
+  cred: PhysAddr = NULL;
+  realCred: PhysAddr = NULL;
   readonly lazyMmu: LazyMmuState = newLazyMmuState();
   /** Whether it has ended. */
   ended = false;

@@ -40,7 +40,7 @@ export class UserTables {
   allocPgd(): Pfn {
     const { splitRoots, levels } = this.format.geometry;
     const root = this.tables.allocTable("user", toLevel(0));
-    if (root < 0) throw outOfMemory("a top-level page table");
+    if (root === undefined) throw outOfMemory("a top-level page table");
     if (splitRoots) return root;
     const entries = 2 ** levels[0]!.indexBits;
     for (let index = entries / 2; index < entries; index++) {
@@ -59,7 +59,7 @@ export class UserTables {
    * @throws KpkeysError ERR_OUT_OF_MEMORY
    */
   ensure(mm: KernelMm, page: Vpn, level: Level = this.lastLevel): EntryCursor {
-    const take = (below: Level): Pfn => this.takeTable(mm, below);
+    const take = (below: Level): Pfn | undefined => this.takeTable(mm, below);
     const entry = this.populate.ensure(mm.root, level, page, true, take);
     if (entry === undefined) throw outOfMemory("a page table");
     return entry;
@@ -89,9 +89,9 @@ export class UserTables {
     );
   }
 
-  private takeTable(mm: KernelMm, level: Level): Pfn {
+  private takeTable(mm: KernelMm, level: Level): Pfn | undefined {
     const table = this.tables.allocTable("user", level);
-    if (table >= 0 && this.counted[level]!) mm.tablePages++;
+    if (table !== undefined && this.counted[level]!) mm.tablePages++;
     return table;
   }
 }

@@ -1,6 +1,6 @@
 import { hex, inject, injectable, KpkeysError } from "@kpkeys/core";
 import { ExtensionPoints, KernelMemory, Kpkeys, toPkey } from "@kpkeys/core/contracts";
-import type { Pkey, PkeyName, SlabAllocator, SlabCache } from "@kpkeys/core/contracts";
+import type { PhysAddr, Pkey, PkeyName, SlabAllocator, SlabCache } from "@kpkeys/core/contracts";
 import { kernelBug } from "../machine/kernel-bug.js";
 import { WriteGuard } from "./write-guard.js";
 import { KernelSlabCache } from "./slab.js";
@@ -37,11 +37,11 @@ export class KernelSlabAllocator implements SlabAllocator {
     return this.create(name, size, toPkey(this.kpkeys.supported() ? key : 0));
   }
 
-  kmalloc(bytes: number): number {
+  kmalloc(bytes: number): PhysAddr | undefined {
     return this.kmallocCache(bytes).alloc();
   }
 
-  kfree(object: number): void {
+  kfree(object: PhysAddr): void {
     const slab = this.pages.slabOf(object);
     const cache = slab && this.caches.find((each) => each === slab.cache);
     if (slab === undefined || cache === undefined) {
@@ -50,7 +50,7 @@ export class KernelSlabAllocator implements SlabAllocator {
     cache.freeIn(slab, object);
   }
 
-  cacheOf(object: number): SlabCache | undefined {
+  cacheOf(object: PhysAddr): SlabCache | undefined {
     return this.pages.slabOf(object)?.cache;
   }
 

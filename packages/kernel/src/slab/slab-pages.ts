@@ -4,20 +4,21 @@ import {
   LinearMap,
   PageAllocator,
   PageTableFormat,
+  physAddrOf,
   SetMemory,
   toPfn,
   toPkey,
 } from "@kpkeys/core/contracts";
-import type { Pfn, Pkey, SlabCache } from "@kpkeys/core/contracts";
+import type { Errno, Pfn, PhysAddr, Pkey, SlabCache } from "@kpkeys/core/contracts";
 
 /** A run of pages cut into objects: `struct slab`. The model keeps its description outside simulated memory; its free list is inside. */
 export interface Slab {
   /** Physical address of its first byte. */
-  readonly start: number;
+  readonly start: PhysAddr;
   /** The cache that it belongs to. */
   readonly cache: SlabCache;
-  /** Physical address of the first free object, 0 when there is none: `slab->freelist`. */
-  free: number;
+  /** Physical address of the first free object, {@link NULL} when there is none: `slab->freelist`. */
+  free: PhysAddr;
   /** Objects handed out. */
   inUse: number;
 }
@@ -27,6 +28,7 @@ export interface Slab {
 export class SlabPages {
   /** Bytes of a page. */
   readonly pageBytes: number;
+  private readonly pageShift: number;
   private readonly tagged: readonly ((pfn: Pfn, pages: number, pkey: Pkey) => void)[];
   private readonly slabByPage = new Map<number, Slab>();
 
@@ -37,7 +39,8 @@ export class SlabPages {
     @inject(PageTableFormat) format: PageTableFormat,
     @inject(ExtensionPoints) extensions: ExtensionPoints,
   ) {
-    this.pageBytes = 2 ** format.geometry.pageShift;
+    this.pageShift = format.geometry.pageShift;
+    this.pageBytes = 2 ** this.pageShift;
     this.tagged = extensions.handlers("slabPageTagged");
   }
 
@@ -45,19 +48,19 @@ export class SlabPages {
    * Takes a block and gives it its key, before anything is written there.
    * @param order - 2 to the power of this pages
    * @param pkey - the key, 0 for none
-   * @returns physical address of its first byte, or -1 when there is no memory or it cannot get the key
+   * @returns physical address of its first byte, or `undefined` when there is no memory or it cannot get the key
    */
-  take(order: number, pkey: Pkey): number {
+  take(order: number, pkey: Pkey): PhysAddr | undefined {
     const pfn = this.buddy.alloc(order);
-    if (pfn < 0) return -1;
+    if (pfn === undefined) return undefined;
     if (pkey !== 0) {
       if (this.setPkey(pfn, 1 << order, pkey) !== 0) {
         this.buddy.free(pfn, order);
-        return -1;
+        return undefined;
       }
       for (const handler of this.tagged) handler(pfn, 1 << order, pkey);
     }
-    return pfn * this.pageBytes;
+    return physAddrOf(pfn, this.pageShift);
   }
 
   /**
@@ -81,11 +84,11 @@ export class SlabPages {
   }
 
   /** The slab that holds an address: `virt_to_slab`. @param address - a physical address */
-  slabOf(address: number): Slab | undefined {
+  slabOf(address: PhysAddr): Slab | undefined {
     return this.slabByPage.get(Math.floor(address / this.pageBytes));
   }
 
-  private setPkey(pfn: Pfn, pages: number, pkey: Pkey): number {
+  private setPkey(pfn: Pfn, pages: number, pkey: Pkey): 0 | Errno {
     return this.setMemory.setMemoryPkey(this.linearMap.pageOf(pfn), pages, pkey);
   }
 }

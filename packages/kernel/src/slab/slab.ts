@@ -1,5 +1,6 @@
 import { hex, KpkeysError } from "@kpkeys/core";
-import type { KernelMemory, Pkey, SlabCache } from "@kpkeys/core/contracts";
+import { NULL, toPhysAddr } from "@kpkeys/core/contracts";
+import type { KernelMemory, PhysAddr, Pkey, SlabCache } from "@kpkeys/core/contracts";
 import { kernelBug } from "../machine/kernel-bug.js";
 import type { WriteGuard } from "./write-guard.js";
 import type { Slab, SlabPages } from "./slab-pages.js";
@@ -75,18 +76,18 @@ export class KernelSlabCache implements SlabCache {
     this.minPartial = Math.min(MAX_PARTIAL, Math.max(MIN_PARTIAL, Math.floor(Math.log2(size) / 2)));
   }
 
-  alloc(): number {
+  alloc(): PhysAddr | undefined {
     const slab = this.partial.at(-1) ?? this.newSlab();
-    if (slab === undefined) return -1;
+    if (slab === undefined) return undefined;
     const object = slab.free;
     slab.free = this.readLink(object);
     slab.inUse++;
     this.objectsInUse++;
-    if (slab.free === 0) this.partial.pop();
+    if (slab.free === NULL) this.partial.pop();
     return object;
   }
 
-  free(object: number): void {
+  free(object: PhysAddr): void {
     const slab = this.parts.pages.slabOf(object);
     if (slab?.cache !== this) {
       throw kernelBug("kmem_cache_free", `${hex(object)} is no object of ${this.name}`, "one of its own");
@@ -100,7 +101,7 @@ export class KernelSlabCache implements SlabCache {
    * @param slab - the object's slab
    * @param object - its physical address
    */
-  freeIn(slab: Slab, object: number): void {
+  freeIn(slab: Slab, object: PhysAddr): void {
     if ((object - slab.start) % this.size !== 0 || object === slab.free || slab.inUse === 0) {
       const what = `${hex(object)} is no object of ${this.name} in use`;
       throw kernelBug("kmem_cache_free", what, "what alloc gave");
@@ -108,7 +109,7 @@ export class KernelSlabCache implements SlabCache {
     this.write(() => {
       this.writeLink(object, slab.free);
     });
-    if (slab.free === 0) this.partial.push(slab);
+    if (slab.free === NULL) this.partial.push(slab);
     slab.free = object;
     slab.inUse--;
     this.objectsInUse--;
@@ -123,11 +124,12 @@ export class KernelSlabCache implements SlabCache {
   private newSlab(): Slab | undefined {
     const { pages } = this.parts;
     const start = pages.take(this.order, this.pkey);
-    if (start < 0) return undefined;
+    if (start === undefined) return undefined;
     const slab: Slab = { start, cache: this, free: start, inUse: 0 };
     this.write(() => {
       for (let i = 1; i <= this.objects; i++) {
-        this.writeLink(start + (i - 1) * this.size, i < this.objects ? start + i * this.size : 0);
+        const next = i < this.objects ? toPhysAddr(start + i * this.size) : NULL;
+        this.writeLink(toPhysAddr(start + (i - 1) * this.size), next);
       }
     });
     pages.describe(slab, this.order);
@@ -151,13 +153,13 @@ export class KernelSlabCache implements SlabCache {
     if (this.pkey !== 0) writeGuard.exit();
   }
 
-  private writeLink(object: number, next: number): void {
-    this.parts.memory.storePointer(object + this.link, next, "set_freepointer");
+  private writeLink(object: PhysAddr, next: PhysAddr): void {
+    this.parts.memory.storePointer(toPhysAddr(object + this.link), next, "set_freepointer");
   }
 
-  private readLink(object: number): number {
-    const next = this.parts.memory.loadPointer(object + this.link, "get_freepointer");
-    if (next >= 0) return next;
+  private readLink(object: PhysAddr): PhysAddr {
+    const next = this.parts.memory.loadPointer(toPhysAddr(object + this.link), "get_freepointer");
+    if (next !== undefined) return next;
     throw kernelBug("get_freepointer", `the free list of ${this.name} is corrupted`, "an object of the slab");
   }
 }

@@ -26,7 +26,7 @@ describe.each([
     const { freePages } = machine.get(PageAllocator);
     refuses = true;
     calls.length = 0;
-    expect(tables.allocTable("user", toLevel(2))).toBe(-1);
+    expect(tables.allocTable("user", toLevel(2))).toBeUndefined();
     expect(machine.get(PageAllocator).freePages).toBe(freePages);
     // The feature that refused has nothing to undo.
     expect(calls.map(([name, page]) => [name, page])).toEqual([

@@ -7,7 +7,7 @@ describe("copy_to_kernel_nofault", () => {
   const machine = boot();
   const exceptions = machine.get(Exceptions);
   const map = machine.get(LinearMap);
-  const pfn = machine.get(PageAllocator).alloc(0);
+  const pfn = machine.get(PageAllocator).alloc(0)!;
 
   it("stores all bytes, in the machine's byte order", () => {
     const bytes = Uint8Array.from({ length: 16 }, (_, i) => i + 1);

@@ -1,4 +1,4 @@
-import { toPfn } from "@kpkeys/core/contracts";
+import { SHRINK_STOP, toPfn } from "@kpkeys/core/contracts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { BuddyAllocator } from "../../src/mm/buddy.js";
@@ -14,27 +14,27 @@ describe("pages of one mobility", () => {
   it("lie in largest blocks of their own as long as there are any, and keep the kind until all of a block is free", () => {
     const buddy = new BuddyAllocator({ firstPfn: toPfn(FIRST), endPfn: toPfn(FIRST + 4 * LARGEST) }, {});
     buddy.addRange(toPfn(FIRST), toPfn(FIRST + 4 * LARGEST));
-    const kernel = Array.from({ length: 3 }, () => buddy.alloc(0));
-    const user = Array.from({ length: 3 }, () => buddy.alloc(0, true));
+    const kernel = Array.from({ length: 3 }, () => buddy.alloc(0)!);
+    const user = Array.from({ length: 3 }, () => buddy.alloc(0, true)!);
     expect([new Set(kernel.map(blockOf)).size, new Set(user.map(blockOf)).size]).toEqual([1, 1]);
     expect(blockOf(kernel[0]!)).not.toBe(blockOf(user[0]!));
     for (const pfn of kernel) buddy.free(pfn, 0);
-    for (let i = 0; i < 3 * LARGEST; i++) expect(blockOf(buddy.alloc(0, true))).toBeGreaterThanOrEqual(0);
-    expect([buddy.freePages, blockOf(buddy.alloc(0, true)) >= 0]).toEqual([LARGEST - 3, true]);
+    for (let i = 0; i < 3 * LARGEST; i++) expect(blockOf(buddy.alloc(0, true)!)).toBeGreaterThanOrEqual(0);
+    expect([buddy.freePages, blockOf(buddy.alloc(0, true)!) >= 0]).toEqual([LARGEST - 3, true]);
   });
 
   it("come from blocks of the other kind before an allocation fails", () => {
     for (const movable of [true, false]) {
       const buddy = new BuddyAllocator({ firstPfn: toPfn(FIRST), endPfn: toPfn(FIRST + LARGEST) }, {});
       buddy.addRange(toPfn(FIRST), toPfn(FIRST + LARGEST));
-      const held = buddy.alloc(3, !movable);
-      const all = Array.from({ length: LARGEST - 8 }, () => buddy.alloc(0, movable));
-      expect([all.includes(toPfn(-1)), new Set(all).size, buddy.alloc(0, movable), buddy.freePages]).toEqual([
-        false,
-        LARGEST - 8,
-        -1,
-        0,
-      ]);
+      const held = buddy.alloc(3, !movable)!;
+      const all = Array.from({ length: LARGEST - 8 }, () => buddy.alloc(0, movable)!);
+      expect([
+        (all as unknown[]).includes(undefined),
+        new Set(all).size,
+        buddy.alloc(0, movable),
+        buddy.freePages,
+      ]).toEqual([false, LARGEST - 8, undefined, 0]);
       for (const pfn of all) buddy.free(pfn, 0);
       buddy.free(held, 3);
       expect(buddy.alloc(buddy.maxOrder)).toBe(FIRST);
@@ -45,8 +45,8 @@ describe("pages of one mobility", () => {
     for (const maxOrder of [10, 11, 13]) {
       const buddy = new BuddyAllocator({ firstPfn: toPfn(0), endPfn: toPfn(2 ** 14) }, { maxPageOrder: maxOrder });
       buddy.addRange(toPfn(0), toPfn(2 ** 14));
-      expect([buddy.maxOrder, buddy.alloc(maxOrder + 1), buddy.freePages]).toEqual([maxOrder, -1, 2 ** 14]);
-      expect(buddy.alloc(maxOrder) % 2 ** maxOrder).toBe(0);
+      expect([buddy.maxOrder, buddy.alloc(maxOrder + 1), buddy.freePages]).toEqual([maxOrder, undefined, 2 ** 14]);
+      expect(buddy.alloc(maxOrder)! % 2 ** maxOrder).toBe(0);
     }
   });
 
@@ -54,11 +54,11 @@ describe("pages of one mobility", () => {
     const buddy = new BuddyAllocator({ firstPfn: toPfn(FIRST), endPfn: toPfn(FIRST + LARGEST) }, {});
     buddy.addRange(toPfn(FIRST + 1), toPfn(FIRST + 4));
     expect([buddy.alloc(2), buddy.alloc(1), buddy.alloc(1), buddy.alloc(0), buddy.alloc(0)]).toEqual([
-      -1,
+      undefined,
       FIRST + 2,
-      -1,
+      undefined,
       FIRST + 1,
-      -1,
+      undefined,
     ]);
   });
 });
@@ -91,8 +91,8 @@ describe("the allocator against a list of free pages", () => {
             } else {
               const pfn = buddy.alloc(order, movable);
               // Buddies merge at once, so that a free aligned block is always found.
-              expect(pfn >= 0).toBe(fits(order));
-              if (pfn < 0) continue;
+              expect(pfn !== undefined).toBe(fits(order));
+              if (pfn === undefined) continue;
               expect((pfn - FIRST) % 2 ** order).toBe(0);
               for (let i = 0; i < 2 ** order; i++) expect(isFree.delete(pfn + i)).toBe(true);
               held.push([pfn, order]);
@@ -152,18 +152,19 @@ describe("reclaim", () => {
   it("tries again after each success, and 16 times without one", () => {
     const { asked, reclaim } = cache(4, 1, 3);
     const attempts: number[] = [];
-    expect(reclaim.until(() => toPfn((attempts.push(asked.length), -1)))).toBe(-1);
+    const fails = (): undefined => void attempts.push(asked.length);
+    expect(reclaim.until(fails)).toBeUndefined();
     expect(attempts).toEqual([3]);
     let counts = 0;
     const busy = new Reclaim();
     busy.register({ name: "busy", seeks: 1, batch: 1, count: () => (counts++, 0), scan: () => 1 });
-    expect([busy.until(() => toPfn(7)), counts]).toEqual([-1, 16]);
-    expect(new Reclaim().until(() => toPfn(7))).toBe(-1);
+    expect([busy.until(() => toPfn(7)), counts]).toEqual([undefined, 16]);
+    expect(new Reclaim().until(() => toPfn(7))).toBeUndefined();
   });
 
   it("stops a cache that says that it cannot, counts what it freed before, and asks all the caches", () => {
     const reclaim = new Reclaim();
-    const answers = [5, -1, 9];
+    const answers = [5, SHRINK_STOP, 9] as const;
     let asked = 0;
     reclaim.register({ name: "stops", seeks: 4, batch: 10, count: () => 30, scan: () => answers[asked++]! });
     let others = 0;

@@ -1,4 +1,14 @@
-import { KernelMemory, LinearMap, PageAllocator, pageOf, StaticTablePages, toPfn } from "@kpkeys/core/contracts";
+import {
+  KernelMemory,
+  LinearMap,
+  NULL,
+  PageAllocator,
+  pageOf,
+  physAddrOf,
+  StaticTablePages,
+  toPfn,
+} from "@kpkeys/core/contracts";
+import type { Pfn, PhysAddr } from "@kpkeys/core/contracts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { KernelImage } from "../../src/boot/image.js";
@@ -12,7 +22,8 @@ describe("the kernel's loads and stores of its own data", () => {
   const machine = boot({ memory: [{ bytes: 96 * 2 ** 20 }, { start: 6 * 2 ** 30, bytes: 64 * 2 ** 20 }] });
   const memory = machine.get(KernelMemory);
   const linear = machine.get(LinearMap);
-  const pages = Array.from({ length: 8 }, () => machine.get(PageAllocator).alloc(0));
+  const pages = Array.from({ length: 8 }, () => machine.get(PageAllocator).alloc(0)!);
+  const at = (pfn: Pfn, offset = 0): PhysAddr => physAddrOf(pfn, 14, offset);
   const physical = (pfn: number, index: number): [number, number] => {
     const { high, low } = machine.memory.read(toPfn(pfn), index);
     return [high, low];
@@ -22,7 +33,7 @@ describe("the kernel's loads and stores of its own data", () => {
     expect(pages.some((pfn) => (pfn - machine.memory.firstPfn) * PAGE >= 2 ** 32)).toBe(true);
     fc.assert(
       fc.property(fc.constantFrom(...pages.slice(4)), fc.nat(ENTRIES - 1), word, word, (pfn, index, high, low) => {
-        const address = pfn * PAGE + index * 8;
+        const address = at(pfn, index * 8);
         memory.store(address, high, low, "test");
         expect(physical(pfn, index)).toEqual([high, low]);
         memory.load(address, "test");
@@ -37,25 +48,24 @@ describe("the kernel's loads and stores of its own data", () => {
   });
 
   it("keep pointers as linear addresses, 0 as 0, and know what is none", () => {
-    const [at, to] = [pages[0]! * PAGE + 16, pages[1]! * PAGE + 24];
-    memory.storePointer(at, to, "test");
+    const [pointer, to] = [at(pages[0]!, 16), at(pages[1]!, 24)];
+    memory.storePointer(pointer, to, "test");
     expect(physical(pages[0]!, 2)).toEqual([linear.address(pages[1]!).high, linear.address(pages[1]!).low + 24]);
-    expect(memory.loadPointer(at, "test")).toBe(to);
-    memory.storePointer(at, 0, "test");
-    expect([physical(pages[0]!, 2), memory.loadPointer(at, "test")]).toEqual([[0, 0], 0]);
-    memory.store(at, 0, 4096, "test");
-    expect(memory.loadPointer(at, "test")).toBe(-1);
-    memory.store(at, 1, 0, "test");
-    expect(memory.loadPointer(at, "test")).toBe(-1);
+    expect(memory.loadPointer(pointer, "test")).toBe(to);
+    memory.storePointer(pointer, NULL, "test");
+    expect([physical(pages[0]!, 2), memory.loadPointer(pointer, "test")]).toEqual([[0, 0], NULL]);
+    memory.store(pointer, 0, 4096, "test");
+    expect(memory.loadPointer(pointer, "test")).toBeUndefined();
+    memory.store(pointer, 1, 0, "test");
+    expect(memory.loadPointer(pointer, "test")).toBeUndefined();
   });
 
   it("copy words, no more than they are told", () => {
-    const [from, to] = [pages[2]! * PAGE, pages[3]! * PAGE];
     for (let i = 0; i < 6; i++) {
-      memory.store(from + 8 * i, i + 1, -i, "test");
-      memory.store(to + 8 * i, 0, 0, "test");
+      memory.store(at(pages[2]!, 8 * i), i + 1, -i, "test");
+      memory.store(at(pages[3]!, 8 * i), 0, 0, "test");
     }
-    memory.copy(to + 8, from, 32, "test");
+    memory.copy(at(pages[3]!, 8), at(pages[2]!), 32, "test");
     expect([0, 1, 2, 3, 4, 5].map((i) => physical(pages[3]!, i))).toEqual([
       [0, 0],
       [1, 0],
@@ -77,15 +87,15 @@ describe("the kernel's loads and stores of its own data", () => {
           },
         },
       );
-      const pfn = own.get(PageAllocator).alloc(0);
+      const pfn = own.get(PageAllocator).alloc(0)!;
       const leaf = entryOf(own, Number(0xffffc00000000000n >> 14n) + pfn - own.memory.firstPfn);
       const data = own.get(KernelMemory);
       for (const act of [
         () => {
-          data.store(pfn * PAGE, 1, 2, "test");
+          data.store(at(pfn), 1, 2, "test");
         },
         () => {
-          data.load(pfn * PAGE, "test");
+          data.load(at(pfn), "test");
         },
       ]) {
         own.memory.write(toPfn(leaf.table), leaf.index, { high: 0, low: 0 });
@@ -110,7 +120,7 @@ describe("the linear map", () => {
       const isRam = banks.some((bank) => pfn >= bank.firstPfn && pfn < bank.firstPfn + bank.pages);
       const address = 0xffffc00000000000n + BigInt(pfn - firstPfn) * 16384n;
       const [high, low] = [Number(BigInt.asIntN(32, address >> 32n)), Number(BigInt.asIntN(32, address))];
-      expect(linear.pfnOf(pageOf({ high, low }, 14))).toBe(isRam ? pfn : -1);
+      expect(linear.pfnOf(pageOf({ high, low }, 14))).toBe(isRam ? pfn : undefined);
       if (isRam)
         expect([linear.address(toPfn(pfn)), linear.pageOf(toPfn(pfn))]).toEqual([
           { high, low },
@@ -123,7 +133,7 @@ describe("the linear map", () => {
     const image = kernelService(machine, StaticTablePages, KernelImage);
     const { high, low } = linear.imageAddress();
     const page = pageOf({ high, low }, 14);
-    expect([frameOf(machine, page), linear.pfnOf(page), low & (PAGE - 1)]).toEqual([image.initMm, -1, 0]);
+    expect([frameOf(machine, page), linear.pfnOf(page), low & (PAGE - 1)]).toEqual([image.initMm, undefined, 0]);
   });
 
   it("has struct pages of 64 bytes each in the vmemmap", () => {

@@ -31,7 +31,7 @@ function start(elides = true): {
   );
   calls.length = seen.length = 0;
   const tables = machine.get(PageTables);
-  const table = tables.allocTable("kernel");
+  const table = tables.allocTable("kernel")!;
   const barrier = (): void => {
     tables.setPte(table, 0, { high: 0, low: 0 });
   };

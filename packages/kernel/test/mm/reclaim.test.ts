@@ -1,4 +1,4 @@
-import { toPfn } from "@kpkeys/core/contracts";
+import { SHRINK_STOP, toPfn } from "@kpkeys/core/contracts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { BuddyAllocator } from "../../src/mm/buddy.js";
@@ -17,7 +17,7 @@ function withCache(
 } {
   const buddy = new BuddyAllocator({ firstPfn: toPfn(0), endPfn: toPfn(FRAMES) }, {});
   buddy.addRange(toPfn(0), toPfn(FRAMES));
-  const cached = Array.from({ length: FRAMES }, () => buddy.alloc(0));
+  const cached = Array.from({ length: FRAMES }, () => buddy.alloc(0)!);
   const asked: number[] = [];
   buddy.registerShrinker({
     name: "test",
@@ -44,7 +44,7 @@ describe("an allocation that would fail", () => {
         (seeks, batch, order) => {
           const { buddy, cached } = withCache(seeks, batch);
           for (let pages = FRAMES; pages > 0; pages -= 2 ** order) expect(buddy.alloc(order)).toBeGreaterThanOrEqual(0);
-          expect([cached.length, buddy.alloc(0)]).toEqual([0, -1]);
+          expect([cached.length, buddy.alloc(0)]).toEqual([0, undefined]);
         },
       ),
     );
@@ -63,8 +63,8 @@ describe("an allocation that would fail", () => {
 
     const reclaim = new Reclaim();
     let scans = 0;
-    reclaim.register({ name: "busy", seeks: 0, batch: 1, count: () => 100, scan: () => (scans++, -1) });
-    expect(reclaim.until(() => toPfn(1))).toBe(-1);
+    reclaim.register({ name: "busy", seeks: 0, batch: 1, count: () => 100, scan: () => (scans++, SHRINK_STOP) });
+    expect(reclaim.until(() => toPfn(1))).toBeUndefined();
     expect(scans).toBe(16);
   });
 });

@@ -1,5 +1,6 @@
 import {
   Access,
+  Errno,
   KpkeysArch,
   LinearMap,
   PageAllocator,
@@ -88,7 +89,7 @@ describe("set_memory_ro and its kin", () => {
   ] as const)("%s and %s change one right of the pages of a vmalloc area, and back", (set, reset, right, value) => {
     const machine = boot();
     const service = machine.get(SetMemory);
-    const page = machine.get(Vmalloc).alloc(5);
+    const page = machine.get(Vmalloc).alloc(5)!;
     const before = [0, 1, 2, 3, 4].map((i) => rightsOf(machine, page + i));
     expect(service[set](toVpn(page + 1), 3)).toBe(0);
     expect([0, 1, 2, 3, 4].map((i) => rightsOf(machine, page + i))).toEqual(
@@ -102,7 +103,7 @@ describe("set_memory_ro and its kin", () => {
     for (const rodata of ["full", "on"] as const) {
       const machine = boot({ boot: { rodata } });
       const service = machine.get(SetMemory);
-      const page = machine.get(Vmalloc).alloc(3);
+      const page = machine.get(Vmalloc).alloc(3)!;
       const linear = [0, 1, 2].map((i) => LINEAR + frameOf(machine, page + i) - machine.memory.firstPfn);
       expect(allows(machine, page, Access.WRITE) && allows(machine, linear[0]!, Access.WRITE)).toBe(true);
       const follows = rodata === "full";
@@ -120,7 +121,7 @@ describe("set_memory_ro and its kin", () => {
   it("take nothing but pages of one area; no page is no change", () => {
     const machine = boot();
     const service = machine.get(SetMemory);
-    const page = machine.get(Vmalloc).alloc(3);
+    const page = machine.get(Vmalloc).alloc(3)!;
     machine.get(Vmalloc).alloc(3);
     const linear = machine.get(LinearMap);
     const { firstPfn } = machine.memory;
@@ -147,7 +148,7 @@ describe("set_memory_valid", () => {
   it("makes pages invalid, their address kept, and valid again; only the former is invalidated", () => {
     const machine = boot();
     const service = machine.get(SetMemory);
-    const page = machine.get(Vmalloc).alloc(4);
+    const page = machine.get(Vmalloc).alloc(4)!;
     const before = [0, 1, 2, 3].map((i) => rightsOf(machine, page + i));
     expect(allows(machine, page + 1, Access.READ)).toBe(true);
     expect(
@@ -170,7 +171,7 @@ describe("set_memory_valid", () => {
   it("refuses a range of which nothing is mapped in part, and leaves all of it", () => {
     const machine = boot();
     const service = machine.get(SetMemory);
-    const page = machine.get(Vmalloc).alloc(4);
+    const page = machine.get(Vmalloc).alloc(4)!;
     const writes = machine.counters().tableWrites;
     expect([service.setMemoryValid(page, 5, false), service.setMemoryValid(toVpn(page + 4), 1, false)]).toEqual([
       EINVAL,
@@ -262,7 +263,7 @@ describe("set_memory_pkey", () => {
 
 describe("set_direct_map", () => {
   const start = (machine: Machine): { service: SetMemory; pfn: number; page: number } => {
-    const pfn = machine.get(PageAllocator).alloc(2);
+    const pfn = machine.get(PageAllocator).alloc(2)!;
     return { service: machine.get(SetMemory), pfn, page: LINEAR + pfn - machine.memory.firstPfn };
   };
 
@@ -455,7 +456,7 @@ describe("a linear map of blocks", () => {
           early.push(resolve(container, SetMemory).setMemoryValid(toVpn(LINEAR + 2 * ENTRIES + 1), 1, true));
         }
       });
-      points.on("tablePageCtor", () => (booted ? ENOMEM : 0));
+      points.on("tablePageCtor", () => (booted ? Errno.ENOMEM : 0));
     };
     const machine = blocks({ attach });
     booted = true;
@@ -469,7 +470,7 @@ describe("a linear map of blocks", () => {
   it("has a splitter that prepares, looks under the lock, and gives up after 16 tries", () => {
     let prepared = 0;
     let ready = 3;
-    let answer = 0;
+    let answer: 0 | Errno = 0;
     let nested = 0;
     let again = (): number => 0;
     const attach: Attach = (points, container) => {
@@ -482,7 +483,7 @@ describe("a linear map of blocks", () => {
         free: (pfn) => {
           pages().free(pfn, 0);
         },
-        allocEarly: () => toPfn(-1),
+        allocEarly: () => undefined,
         prepareSplit: () => (prepared++, answer),
         readyForSplit: () => --ready <= 0,
       };
@@ -495,9 +496,9 @@ describe("a linear map of blocks", () => {
     ready = 99;
     prepared = 0;
     expect([change(machine, LINEAR + 3 * ENTRIES + 1, 1), prepared]).toEqual([ENOMEM, 16]);
-    answer = -5;
+    answer = Errno.EEXIST;
     prepared = 0;
-    expect([change(machine, LINEAR + 3 * ENTRIES + 1, 1), prepared]).toEqual([-5, 1]);
+    expect([change(machine, LINEAR + 3 * ENTRIES + 1, 1), prepared]).toEqual([Errno.EEXIST, 1]);
   });
 
   it("alone is split: of another mapping a block must be covered wholly", () => {

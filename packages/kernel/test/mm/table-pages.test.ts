@@ -1,6 +1,7 @@
 import { resolve } from "@kpkeys/core";
 import {
   EarlyMemory,
+  Errno,
   ExtensionPoints,
   LinearMap,
   PageAllocator,
@@ -48,10 +49,10 @@ function refusing(point: "tablePageAllocated" | "tablePageCtor"): {
   const attach = (points: ExtensionPoints): void => {
     for (const feature of [1, 2]) {
       const note =
-        (name: string, refuses: boolean): (() => number) =>
+        (name: string, refuses: boolean): (() => 0 | Errno) =>
         () => {
           calls.push([name, feature]);
-          return refuses && refuse.on && feature === 2 ? -12 : 0;
+          return refuses && refuse.on && feature === 2 ? Errno.ENOMEM : 0;
         };
       points.on("tablePageAllocated", note("allocated", point === "tablePageAllocated"));
       points.on("tablePageCtor", note("ctor", point === "tablePageCtor"));
@@ -78,7 +79,7 @@ describe("a table page from the buddy allocator", () => {
     const tables = machine.get(PageTables);
     calls.length = 0;
     const made = (["pgd", "pmd", "pte"] as const).map(
-      (name, level) => [name, tables.allocTable(level === 1 ? "kernel" : "user", toLevel(level))] as const,
+      (name, level) => [name, tables.allocTable(level === 1 ? "kernel" : "user", toLevel(level))!] as const,
     );
     expect(calls).toEqual(
       made.flatMap(([name, pfn]) => [
@@ -118,7 +119,7 @@ describe("a table page from the buddy allocator", () => {
       const { freePages } = machine.get(PageAllocator);
       const before = tables.counters.tablesAllocated;
       refuse.on = true;
-      expect(tables.allocTable("kernel")).toBe(-1);
+      expect(tables.allocTable("kernel")).toBeUndefined();
       const undone =
         point === "tablePageAllocated"
           ? [["freeing", 1]]
@@ -144,9 +145,9 @@ describe("a table page from the buddy allocator", () => {
         },
       },
     );
-    while (machine.get(PageAllocator).alloc(0) >= 0);
+    while (machine.get(PageAllocator).alloc(0) !== undefined);
     calls.length = 0;
-    expect([machine.get(PageTables).allocTable("user"), calls]).toEqual([-1, []]);
+    expect([machine.get(PageTables).allocTable("user"), calls]).toEqual([undefined, []]);
   });
 
   it("is told to observers alive and dead, with its source", () => {
@@ -157,7 +158,7 @@ describe("a table page from the buddy allocator", () => {
     expect(seen[0]).toEqual([tables.root, "static", true]);
     expect(new Set(seen.map(([, source]) => source))).toEqual(new Set(["static", "early", "vmemmap", "kernel"]));
     seen.length = 0;
-    const pfn = tables.allocTable("user");
+    const pfn = tables.allocTable("user")!;
     tables.freeTable(pfn);
     expect(seen).toEqual([
       [pfn, "user", true],
@@ -209,11 +210,11 @@ describe("table pages of boot", () => {
           record(points, ["tablePageAllocated", "tablePageFreeing", "tablePageCtor", "tablePageDtor"], calls);
           const early: number[] = [];
           const allocator: TableAllocator = {
-            alloc: () => toPfn((given.push(resolve(container, PageAllocator).alloc(0)), given.at(-1)!)),
+            alloc: () => toPfn((given.push(resolve(container, PageAllocator).alloc(0)!), given.at(-1)!)),
             free: (pfn) => void freed.push(pfn),
             allocEarly(source) {
-              if (source !== "vmemmap") return toPfn(-1);
-              early.push(resolve(container, EarlyMemory).alloc(1, 1));
+              if (source !== "vmemmap") return undefined;
+              early.push(resolve(container, EarlyMemory).alloc(1, 1)!);
               return toPfn(early.at(-1)!);
             },
             prepareSplit: () => 0,
@@ -225,7 +226,7 @@ describe("table pages of boot", () => {
     );
     calls.length = 0;
     const tables = machine.get(PageTables);
-    const pfn = tables.allocTable("kernel");
+    const pfn = tables.allocTable("kernel")!;
     expect([pfn, tables.sourceOf(pfn)]).toEqual([given.at(-1), "kernel"]);
     tables.freeTable(pfn);
     expect([freed.at(-1), calls.map(([point]) => point)]).toEqual([pfn, ["tablePageCtor", "tablePageDtor"]]);
@@ -259,7 +260,7 @@ describe.each([
     it("an entry of the root is read and written whatever its address, and only there through the slot, with an invalidation", () => {
       const machine = boot({}, { arch });
       const tables = machine.get(PageTables);
-      const other = tables.allocTable("kernel", toLevel(0));
+      const other = tables.allocTable("kernel", toLevel(0))!;
       const cost = (table: number): number => {
         const before = machine.counters();
         tables.setPgd(toPfn(table), 77, { high: 3, low: 4 });
@@ -291,7 +292,7 @@ describe("runs of entries", () => {
     const machine = boot();
     const tables = machine.get(PageTables);
     const runsOf = new LeafRuns(tables, machine.get(PageTableFormat));
-    const table = tables.allocTable("kernel");
+    const table = tables.allocTable("kernel")!;
     const piece = fc.record({
       gap: fc.nat(2),
       pfn: fc.oneof(fc.nat(9), fc.integer({ min: 2 ** 18 - 5, max: 2 ** 18 + 5 })),
@@ -408,7 +409,7 @@ it("a table for kernel addresses is made where it is missing, once, under the lo
     },
   );
   calls.length = 0;
-  const page = machine.get(Vmalloc).alloc(2);
+  const page = machine.get(Vmalloc).alloc(2)!;
   const { table } = entryOf(machine, page);
   const above = calls[0]![1];
   expect(calls).toEqual([

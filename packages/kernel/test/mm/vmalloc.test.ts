@@ -1,4 +1,4 @@
-import { PageAllocator, PageTables, toPfn, toVpn, Vmalloc } from "@kpkeys/core/contracts";
+import { PageAllocator, PageTables, toPfn, toPhysAddr, toVirtAddr, toVpn, Vmalloc } from "@kpkeys/core/contracts";
 import type { Pfn } from "@kpkeys/core/contracts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -18,15 +18,15 @@ const free = (machine: Machine): number => machine.get(PageAllocator).freePages;
 const small = (pages: number): ReturnType<typeof pgtableVariant> =>
   pgtableVariant({
     layout: {
-      linearMap: 0xffffc00000000000n,
-      image: 0xffffffff82000000n,
-      vmallocStart: 0xffffe00000000000n,
-      vmallocEnd: 0xffffe00000000000n + BigInt(pages << 14),
-      vmemmap: 0xfffff00000000000n,
+      linearMap: toVirtAddr(0xffffc00000000000n),
+      image: toVirtAddr(0xffffffff82000000n),
+      vmallocStart: toVirtAddr(0xffffe00000000000n),
+      vmallocEnd: toVirtAddr(0xffffe00000000000n + BigInt(pages << 14)),
+      vmemmap: toVirtAddr(0xfffff00000000000n),
       structPageSize: 64,
-      fixmap: 0xffffffffff000000n,
-      userEnd: 1n << 46n,
-      ramBase: 0x40000000n,
+      fixmap: toVirtAddr(0xffffffffff000000n),
+      userEnd: toVirtAddr(1n << 46n),
+      ramBase: toPhysAddr(0x40000000),
       imageOffset: 0x2000000,
     },
   });
@@ -36,9 +36,9 @@ describe("vmalloc", () => {
     const steps = fc.array(fc.tuple(fc.boolean(), fc.integer({ min: 1, max: 9 }), fc.boolean()), { maxLength: 30 });
     const machine = boot();
     const vmalloc = machine.get(Vmalloc);
-    const own = [0, 1, 2, 3, 4, 5, 6, 7, 8].map(() => machine.get(PageAllocator).alloc(0));
+    const own = [0, 1, 2, 3, 4, 5, 6, 7, 8].map(() => machine.get(PageAllocator).alloc(0)!);
     // The table stays when the last area has gone.
-    vmalloc.free(vmalloc.alloc(1));
+    vmalloc.free(vmalloc.alloc(1)!);
     const before = free(machine);
     fc.assert(
       fc.property(steps, (all) => {
@@ -55,7 +55,7 @@ describe("vmalloc", () => {
           }
           let expected = START;
           while (Array.from({ length: pages + 1 }, (_, i) => expected + i).some(used)) expected++;
-          const page = ram ? vmalloc.mapRam(own.slice(0, pages)) : vmalloc.alloc(pages);
+          const page = (ram ? vmalloc.mapRam(own.slice(0, pages)) : vmalloc.alloc(pages))!;
           expect(page).toBe(expected);
           areas.push({ page, pages, ram });
           const frames = Array.from({ length: pages }, (_, i) => frameOf(machine, page + i));
@@ -89,7 +89,7 @@ describe("vmalloc", () => {
     vmalloc.mapRam(Array<Pfn>(ENTRIES - 4).fill(toPfn(7)));
     calls.length = 0;
     const section = ["lazyMmuEnter", "lazyMmuLeave"];
-    const page = vmalloc.alloc(5);
+    const page = vmalloc.alloc(5)!;
     expect(page).toBe(START + ENTRIES - 3);
     expect(calls.map(([point]) => point)).toEqual(["operationEnter", ...section, ...section, "operationExit"]);
     const cpu = machine.cpus.current;
@@ -109,18 +109,22 @@ describe("vmalloc", () => {
     const machine = boot({}, { arch: small(8) });
     const vmalloc = machine.get(Vmalloc);
     const before = free(machine);
-    expect([vmalloc.alloc(8), free(machine)]).toEqual([-1, before]);
-    const page = vmalloc.alloc(3);
-    expect([page, vmalloc.alloc(4), vmalloc.mapRam([toPfn(1), toPfn(2), toPfn(3), toPfn(4)])]).toEqual([START, -1, -1]);
-    expect([vmalloc.alloc(3), vmalloc.alloc(1)]).toEqual([START + 4, -1]);
+    expect([vmalloc.alloc(8), free(machine)]).toEqual([undefined, before]);
+    const page = vmalloc.alloc(3)!;
+    expect([page, vmalloc.alloc(4), vmalloc.mapRam([toPfn(1), toPfn(2), toPfn(3), toPfn(4)])]).toEqual([
+      START,
+      undefined,
+      undefined,
+    ]);
+    expect([vmalloc.alloc(3), vmalloc.alloc(1)]).toEqual([START + 4, undefined]);
     vmalloc.free(page);
-    expect([vmalloc.alloc(1), vmalloc.alloc(1), vmalloc.alloc(1)]).toEqual([START, START + 2, -1]);
+    expect([vmalloc.alloc(1), vmalloc.alloc(1), vmalloc.alloc(1)]).toEqual([START, START + 2, undefined]);
   });
 
   it("gives back what it took when there is not enough memory", () => {
     const machine = boot();
     const before = free(machine);
-    expect(machine.get(Vmalloc).alloc(before + 1)).toBe(-1);
+    expect(machine.get(Vmalloc).alloc(before + 1)).toBeUndefined();
     expect(free(machine)).toBe(before);
   });
 
@@ -146,13 +150,13 @@ describe("vmalloc", () => {
     [
       "vfree of what vm_map_ram gave",
       (vmalloc: Vmalloc) => {
-        vmalloc.free(vmalloc.mapRam([toPfn(7)]));
+        vmalloc.free(vmalloc.mapRam([toPfn(7)])!);
       },
     ],
   ])("refuses %s, and stays as it is", (_, act) => {
     const machine = boot();
     const vmalloc = machine.get(Vmalloc);
-    const page = vmalloc.alloc(3);
+    const page = vmalloc.alloc(3)!;
     const before = free(machine);
     expect(() => {
       act(vmalloc, page);
@@ -163,8 +167,8 @@ describe("vmalloc", () => {
   it("knows the frames of a run of pages of one area", () => {
     const vmalloc = kernelService(boot(), Vmalloc, KernelVmalloc);
     const frames = [11, 12, 33].map(toPfn);
-    const page = vmalloc.mapRam(frames);
-    const other = vmalloc.mapRam([toPfn(44)]);
+    const page = vmalloc.mapRam(frames)!;
+    const other = vmalloc.mapRam([toPfn(44)])!;
     expect(other).toBe(page + 4);
     expect([
       vmalloc.framesAt(page, 3),
@@ -188,7 +192,7 @@ describe("vmalloc_huge", () => {
 
   it("takes and maps blocks, aligned at both ends, from the size of one on; the length is rounded up to them", () => {
     expect(vmalloc.alloc(1)).toBe(START);
-    const page = vmalloc.alloc(5, true);
+    const page = vmalloc.alloc(5, true)!;
     expect([page % 4, page]).toEqual([0, START + 4]);
     const frames = framesOf(page, 9);
     expect(frames.map((frame) => frame - frames[0]!).slice(1, 4)).toEqual([1, 2, 3]);

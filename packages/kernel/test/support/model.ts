@@ -240,8 +240,7 @@ export class ProcessModel {
       }
       for (const [page, { content, shared }] of space.pages)
         if (content !== 0 && !shared) expect(found.pages.get(page)?.pfn ?? this.#zeroPage).not.toBe(this.#zeroPage);
-      for (const page of looked)
-        expect(this.#service.protectionAt(mm, toVpn(page))).toBe(space.pages.get(page)?.prot ?? -1);
+      for (const page of looked) expect(this.#service.protectionAt(mm, toVpn(page))).toBe(space.pages.get(page)?.prot);
     }
     for (const uses of users.values())
       checkSharing(uses.map(({ space, page, entry }) => [space.pages.get(page)!, entry]));

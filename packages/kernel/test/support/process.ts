@@ -43,8 +43,8 @@ export class Process {
     return this.spaces.mmap(this.mm, toVpn(page), pages, prot, flags);
   }
 
-  /** Touches a page as user code does. @returns the faults taken, or a negative errno */
-  touch(page: number, access: Access): number {
+  /** Touches a page as user code does. @returns the faults taken, or `undefined` when no mapping allows it */
+  touch(page: number, access: Access): number | undefined {
     return this.spaces.touch(this.mm, toVpn(page), access, Privilege.USER);
   }
 

@@ -192,7 +192,7 @@ function setUp(plugin: Plugin, options: PluginOptions): DependencyContainer {
   container.register(PhysicalMemory, {
     useFactory: once(() => {
       const { pageShift } = resolve(container, PageTableFormat).geometry;
-      const firstPfn = Number(resolve(container, PgtableArch).layout.ramBase >> BigInt(pageShift));
+      const firstPfn = resolve(container, PgtableArch).layout.ramBase / 2 ** pageShift;
       return createPhysicalMemory([{ firstPfn: toPfn(firstPfn), pages: RAM_PAGES }], {
         pageShift,
         reservePages: CONTENT_PAGES,

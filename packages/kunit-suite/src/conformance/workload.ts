@@ -94,16 +94,17 @@ export function work(machine: Machine, seed: number, steps: number): void {
       tasks.switchTo(random.oneOf(processes));
     },
     () => {
-      areas.push(vmalloc.alloc(1 + random.below(8)));
+      const area = vmalloc.alloc(1 + random.below(8));
+      if (area !== undefined) areas.push(area);
     },
     () => {
       if (areas.length > 0) vmalloc.free(areas.splice(random.below(areas.length), 1)[0]!);
     },
     () => {
       lazy.enable();
-      vmalloc.free(vmalloc.alloc(2));
+      allocAndFree(vmalloc, 2);
       exceptions.interrupt(() => {
-        vmalloc.free(vmalloc.alloc(1));
+        allocAndFree(vmalloc, 1);
       });
       lazy.disable();
     },
@@ -121,5 +122,11 @@ export function work(machine: Machine, seed: number, steps: number): void {
  */
 export function workInKernel(machine: Machine, steps: number): void {
   const vmalloc = machine.get(Vmalloc);
-  for (let step = 0; step < steps; step++) vmalloc.free(vmalloc.alloc(1 + (step % 8)));
+  for (let step = 0; step < steps; step++) allocAndFree(vmalloc, 1 + (step % 8));
+}
+
+/** Maps pages and unmaps them, as far as there is memory. */
+function allocAndFree(vmalloc: Vmalloc, pages: number): void {
+  const area = vmalloc.alloc(pages);
+  if (area !== undefined) vmalloc.free(area);
 }

@@ -19,7 +19,7 @@ import {
   toVpn,
   wordsOf,
 } from "@kpkeys/core/contracts";
-import type { DependencyContainer, ExtensionHandlers, Guard, Plugin, Token, Vpn } from "@kpkeys/core/contracts";
+import type { DependencyContainer, ExtensionHandlers, Guard, Pfn, Plugin, Token, Vpn } from "@kpkeys/core/contracts";
 
 /**
  * A feature that puts an old behaviour in the place of what a contract's implementation does now. Set up before all other
@@ -82,7 +82,10 @@ export const voidConstructor: Plugin = variant(
         return;
       }
       const ctor = handler as ExtensionHandlers["tablePageCtor"];
-      on("tablePageCtor", (pfn, level, source) => Math.max(0, ctor(pfn, level, source)));
+      on("tablePageCtor", (pfn, level, source) => {
+        ctor(pfn, level, source);
+        return 0;
+      });
     };
   },
 );
@@ -141,7 +144,9 @@ export const addressTagKept: Plugin = variant(
     replaceService(container, SetMemory, (original) =>
       overriding(original, {
         setMemoryPkey: (page, pages, pkey) =>
-          resolve(container, LinearMap).pfnOf(page) < 0 ? Errno.EINVAL : original.setMemoryPkey(page, pages, pkey),
+          resolve(container, LinearMap).pfnOf(page) === undefined
+            ? Errno.EINVAL
+            : original.setMemoryPkey(page, pages, pkey),
       }),
     );
   },
@@ -208,9 +213,9 @@ export interface PkeyCall {
   /** In how many other calls it was made. */
   readonly depth: number;
   /** The page it was for. */
-  readonly pfn: number;
+  readonly pfn: Pfn | undefined;
   /** What it returned. */
-  errno: number;
+  errno: 0 | Errno;
 }
 
 /** The calls of set_memory_pkey() since boot, in the order in which they began. */

@@ -10,7 +10,7 @@ import {
   toLevel,
   toPfn,
 } from "@kpkeys/core/contracts";
-import type { KunitTest, Level, PageTableFormat as Format, Vpn, Words } from "@kpkeys/core/contracts";
+import type { KunitTest, Level, PageTableFormat as Format, Pfn, Vpn, Words } from "@kpkeys/core/contracts";
 
 /** Levels by Linux's names, the top one first; `p4d` and `pud` may be folded away. */
 const LEVEL_NAMES = ["pgd", "p4d", "pud", "pmd", "pte"] as const;
@@ -34,9 +34,9 @@ export function skipUnlessSupported(test: KunitTest): void {
  * @param test - the case's, which ends if there is none
  * @returns its page-frame number
  */
-export function allocPage(test: KunitTest): number {
+export function allocPage(test: KunitTest): Pfn {
   const pfn = test.get(PageAllocator).alloc(0);
-  test.assertNe(pfn, -1, "Could not allocate a page");
+  test.assertNotNull(pfn, "Could not allocate a page");
   return pfn;
 }
 
@@ -66,12 +66,12 @@ export function expectWritePrevented(
 ): void {
   const format = test.get(PageTableFormat);
   const entry = test.get(PageTables).entryAt(toPfn(root), levelOf(format, name), page);
-  test.assertNe(entry?.table ?? -1, -1, `Failed to get ${name.toUpperCase()}`);
+  test.assertNotNull(entry, `Failed to get ${name.toUpperCase()}`);
 
-  const { table, index } = entry!;
+  const { table, index } = entry;
   const address = test.get(LinearMap).address(table, index * 8);
   test.log(`${name}: entry ${index} of the table at ${registerText(address.high, address.low)}`);
-  const read = entry!.read();
+  const read = entry.read();
   const written = value === "changed" ? change(format, name, read) : read;
   const errno = test.get(Exceptions).copyToKernelNofault(address, toBytes(written));
   test.expectEq(errno, Errno.EFAULT, `Direct ${name} write wasn't prevented`);

@@ -1,5 +1,5 @@
 import { hex, KpkeysError } from "@kpkeys/core";
-import { FaultKind, Gfp, OK, toPfn } from "@kpkeys/core/contracts";
+import { FaultKind, Gfp, OK } from "@kpkeys/core/contracts";
 import type { Cpus, Guard, LinearMap, PageAllocator, Pfn, TableAllocator } from "@kpkeys/core/contracts";
 import type { Hardening } from "../hardening.js";
 import { isAllowed } from "./gfp.js";
@@ -39,8 +39,8 @@ export function createAllocator(
   refiller: Refiller,
   memcg: Memcg,
 ): Pick<TableAllocator, "alloc" | "free"> {
-  function zero(pfn: number): void {
-    const { high, low } = linearMap().address(toPfn(pfn));
+  function zero(pfn: Pfn): void {
+    const { high, low } = linearMap().address(pfn);
     const cpu = cpus().current;
     const state = guard.enter();
     const status = cpu.storeRun(high, low, 0, 0, 0, wordsInPage);
@@ -53,16 +53,15 @@ export function createAllocator(
   }
 
   /** Only a split may use the reserve, and a split never waits for a refill: it may be part of one. */
-  function take(forSplit: boolean): Pfn {
-    const pfn = pool.take(forSplit);
-    return toPfn(pfn >= 0 || forSplit ? pfn : refiller.refill(true));
+  function take(forSplit: boolean): Pfn | undefined {
+    return pool.take(forSplit) ?? (forSplit ? undefined : refiller.refill(true));
   }
 
   return {
     alloc(_source, gfp) {
       warnOn(!isAllowed(gfp), `gfp ${hex(gfp)} asks for what the block allocator does not know`);
       const pfn = key.enabled ? take((gfp & Gfp.PGTABLE_SPLIT) !== 0) : pages().alloc(0);
-      if (pfn < 0) return pfn;
+      if (pfn === undefined) return undefined;
       if ((gfp & Gfp.ZERO) !== 0) zero(pfn);
       if ((gfp & Gfp.ACCOUNT) !== 0) memcg.charge(pfn);
       return pfn;

@@ -8,7 +8,6 @@ import {
   PageTableFormat,
   StaticTablePages,
   Tasks,
-  toPfn,
 } from "@kpkeys/core/contracts";
 import type { DependencyContainer, ExtensionPoints, Kpkeys } from "@kpkeys/core/contracts";
 import type { Hardening } from "../hardening.js";
@@ -74,7 +73,7 @@ export function allocateFromBlocks(
 
   function init(): void {
     if (!kpkeys.supported()) return;
-    warnOn(refiller.refill(false) < 0, "the pool of table pages stays empty: there is no memory");
+    warnOn(refiller.refill(false) === undefined, "the pool of table pages stays empty: there is no memory");
     key.enable();
   }
 
@@ -103,7 +102,7 @@ export function allocateFromBlocks(
       if (boot.reached("mem_init"))
         throw outOfOrder(`an ${source} table page is wanted after mem_init`, "that before mem_init");
       const isKept = arch().supportsKpkeysEarly() && (source === "early" || vmemmap);
-      return toPfn(isKept ? early.take(earlyMemory()) : -1);
+      return isKept ? early.take(earlyMemory()) : undefined;
     },
     ...createSplitRule(pool, mutex, refiller),
   });

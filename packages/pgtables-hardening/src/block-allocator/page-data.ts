@@ -1,3 +1,6 @@
+import { toPfn } from "@kpkeys/core/contracts";
+import type { Pfn } from "@kpkeys/core/contracts";
+
 /**
  * What is known of the blocks in the pool. Linux keeps it in 8 bytes of each page's struct page, over `mapping` (`private` is no
  * place for it: the page-table lock lies there):
@@ -12,38 +15,38 @@
  */
 export interface PageData {
   /** The blocks, each by its first page. */
-  readonly blocks: Iterable<number>;
+  readonly blocks: Iterable<Pfn>;
   /**
    * Whether a page belongs to a block.
    * @param pfn - page-frame number
    */
-  inBlock(pfn: number): boolean;
+  inBlock(pfn: Pfn): boolean;
   /**
    * How many pages of a block are in the pool.
    * @param block - first page of the block
    */
-  freePages(block: number): number;
+  freePages(block: Pfn): number;
   /**
    * The first page of the block that a page belongs, or would belong, to.
    * @param pfn - page-frame number
    */
-  blockOf(pfn: number): number;
+  blockOf(pfn: Pfn): Pfn;
   /**
    * Makes pages a block, none of them free.
    * @param block - first page
    */
-  makeBlock(block: number): void;
+  makeBlock(block: Pfn): void;
   /**
    * Forgets a block: its pages are ordinary ones from now on.
    * @param block - first page
    */
-  dissolve(block: number): void;
+  dissolve(block: Pfn): void;
   /**
    * Counts a page that enters the pool (1) or leaves it (-1), if it belongs to a block.
    * @param pfn - page-frame number
    * @param change - 1 or -1
    */
-  count(pfn: number, change: number): void;
+  count(pfn: Pfn, change: number): void;
 }
 
 /**
@@ -52,8 +55,8 @@ export interface PageData {
  * @returns no block yet
  */
 export function createPageData(blockPages: number): PageData {
-  const free = new Map<number, number>();
-  const blockOf = (pfn: number): number => pfn - (pfn % blockPages);
+  const free = new Map<Pfn, number>();
+  const blockOf = (pfn: Pfn): Pfn => toPfn(pfn - (pfn % blockPages));
   return {
     get blocks() {
       return free.keys();

@@ -1,5 +1,5 @@
 import { toPfn } from "@kpkeys/core/contracts";
-import type { PageAllocator } from "@kpkeys/core/contracts";
+import type { Errno, PageAllocator, Pfn } from "@kpkeys/core/contracts";
 import type { PageRange } from "../early.js";
 import type { Hardening } from "../hardening.js";
 import type { BlockGeometry } from "./geometry.js";
@@ -16,10 +16,10 @@ export interface Refiller {
   /**
    * Takes the largest chunk to be had, gives it the key and puts it into the pool.
    * @param keepFirst - whether the caller gets the chunk's first page instead of the pool
-   * @returns the chunk's first page, or -1 when there is no memory
+   * @returns the chunk's first page, or `undefined` when there is no memory
    * @throws KpkeysError ERR_DEADLOCK when a refill is going on
    */
-  refill(keepFirst: boolean): number;
+  refill(keepFirst: boolean): Pfn | undefined;
   /**
    * The linear map may be split from now on: gives the early region its key.
    */
@@ -54,39 +54,39 @@ export function createRefiller(
   let region: PageRange | undefined;
   let earlyRegions = 0;
 
-  function setKey(pfn: number, count: number): number {
-    const errno = tagging.linear(toPfn(pfn), count, pkey);
+  function setKey(pfn: Pfn, count: number): 0 | Errno {
+    const errno = tagging.linear(pfn, count, pkey);
     warnOn(errno !== 0, `${count} pages from ${pfn} cannot get the key PGTABLES: ${errno}`);
     return errno;
   }
 
-  function remember(pfn: number, count: number): void {
+  function remember(pfn: Pfn, count: number): void {
     earlyRegions++;
     warnOn(region !== undefined, `${count} table pages from ${pfn} are a second early region: they stay unprotected`);
     region ??= { pfn, pages: count };
   }
 
-  function takeChunk(): { readonly pfn: number; readonly order: number } | undefined {
+  function takeChunk(): { readonly pfn: Pfn; readonly order: number } | undefined {
     for (const order of refillOrders) {
       const pfn = pages().alloc(order);
-      if (pfn >= 0) return { pfn, order };
+      if (pfn !== undefined) return { pfn, order };
     }
     return undefined;
   }
 
-  function fill(keepFirst: boolean): number {
+  function fill(keepFirst: boolean): Pfn | undefined {
     const chunk = takeChunk();
-    if (chunk === undefined) return -1;
+    if (chunk === undefined) return undefined;
     const { pfn, order } = chunk;
     const count = 2 ** order;
     if (!splits) remember(pfn, count);
     else if (setKey(pfn, count) !== 0) {
-      pages().free(toPfn(pfn), order);
-      return -1;
+      pages().free(pfn, order);
+      return undefined;
     }
     if (order === blockOrder) data.makeBlock(pfn);
     const kept = keepFirst ? 1 : 0;
-    pool.add(pfn + kept, count - kept);
+    pool.add(toPfn(pfn + kept), count - kept);
     byOrder.set(order, (byOrder.get(order) ?? 0) + 1);
     return pfn;
   }

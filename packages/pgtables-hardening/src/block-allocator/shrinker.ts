@@ -1,5 +1,5 @@
-import { SHRINK_STOP, toPfn, toPkey } from "@kpkeys/core/contracts";
-import type { PageAllocator, Shrinker } from "@kpkeys/core/contracts";
+import { SHRINK_STOP, toPkey } from "@kpkeys/core/contracts";
+import type { PageAllocator, Pfn, Shrinker } from "@kpkeys/core/contracts";
 import type { Hardening } from "../hardening.js";
 import type { BlockGeometry } from "./geometry.js";
 import type { RefillMutex } from "./mutex.js";
@@ -39,26 +39,26 @@ export function createShrinker(
   const shrinkable = (): number => Math.max(0, pool.cached - UNSHRINKABLE_PAGES);
 
   /** Takes the key away and frees; what cannot lose its key stays in the pool. */
-  function release(pfn: number, order: number): number {
+  function release(pfn: Pfn, order: number): number {
     const count = 2 ** order;
-    const errno = tagging.linear(toPfn(pfn), count, toPkey(0));
+    const errno = tagging.linear(pfn, count, toPkey(0));
     warnOn(errno !== 0, `${count} cached table pages from ${pfn} cannot lose the key PGTABLES: ${errno}`);
-    if (errno === 0) pages().free(toPfn(pfn), order);
+    if (errno === 0) pages().free(pfn, order);
     else pool.add(pfn, count);
     return errno === 0 ? count : 0;
   }
 
-  function releaseEach(pfns: readonly number[]): number {
+  function releaseEach(pfns: readonly Pfn[]): number {
     return pfns.reduce((freed, pfn) => freed + release(pfn, 0), 0);
   }
 
-  function findFreeBlock(): number | undefined {
+  function findFreeBlock(): Pfn | undefined {
     if (shrinkable() < blockPages) return undefined;
     for (const block of data.blocks) if (data.freePages(block) === blockPages) return block;
     return undefined;
   }
 
-  function freeBlock(block: number): number {
+  function freeBlock(block: Pfn): number {
     pool.remove(blockPages, (pfn) => data.blockOf(pfn) === block);
     const freed = release(block, blockOrder);
     if (freed > 0) data.dissolve(block);

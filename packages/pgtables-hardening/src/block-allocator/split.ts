@@ -23,7 +23,7 @@ export function createSplitRule(
   return {
     prepareSplit() {
       if (full() || mutex.ownedByCurrent()) return 0;
-      return refiller.refill(false) < 0 ? Errno.ENOMEM : 0;
+      return refiller.refill(false) === undefined ? Errno.ENOMEM : 0;
     },
     readyForSplit: () => full() || mutex.ownedByCurrent(),
   };

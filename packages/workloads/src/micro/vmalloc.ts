@@ -1,5 +1,5 @@
 import { KpkeysError, MULBERRY32, Random } from "@kpkeys/core";
-import { PageAllocator, toPfn, toVpn, Vmalloc } from "@kpkeys/core/contracts";
+import { PageAllocator, Vmalloc } from "@kpkeys/core/contracts";
 import type { Pfn } from "@kpkeys/core/contracts";
 import type { Machine } from "@kpkeys/kernel";
 import { NO_WORK } from "./benchmark.js";
@@ -36,7 +36,7 @@ function vmallocLoop(
     prepare(machine) {
       const vmalloc = machine.get(Vmalloc);
       const once = (pages: number): void => {
-        vmalloc.free(toVpn(mapped(vmalloc.alloc(pages, huge))));
+        vmalloc.free(mapped(vmalloc.alloc(pages, huge)));
       };
       once(Math.max(...sizes));
       return {
@@ -83,7 +83,7 @@ function vmMapRam(): MicroBenchmark {
       const vmalloc = machine.get(Vmalloc);
       const frames = [takePage(machine)];
       const once = (): void => {
-        vmalloc.unmapRam(toVpn(mapped(vmalloc.mapRam(frames))));
+        vmalloc.unmapRam(mapped(vmalloc.mapRam(frames)));
       };
       once();
       return {
@@ -100,12 +100,12 @@ function vmMapRam(): MicroBenchmark {
 }
 
 function takePage(machine: Machine): Pfn {
-  return toPfn(mapped(machine.get(PageAllocator).alloc(0)));
+  return mapped(machine.get(PageAllocator).alloc(0));
 }
 
-/** Refuses the -1 of an allocation that failed. */
-function mapped(page: number): number {
-  if (page >= 0) return page;
+/** Refuses an allocation that failed. */
+function mapped<Page>(page: Page | undefined): Page {
+  if (page !== undefined) return page;
   throw new KpkeysError("ERR_OUT_OF_MEMORY", "no memory left for a benchmark", {
     expected: "a machine with more memory",
   });

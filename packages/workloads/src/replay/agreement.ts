@@ -71,7 +71,7 @@ export function unknownOf(program: Program, lost: number): string {
  * @returns a clause if that may reach into one more table, else empty
  */
 export function unknownStackOf({ stackPage }: Program, { tablePages, pageBytes }: TableShape): string {
-  const nearEnd = stackPage >= 0 && stackPage % tablePages >= tablePages - ARGUMENT_BYTES / pageBytes;
+  const nearEnd = stackPage !== undefined && stackPage % tablePages >= tablePages - ARGUMENT_BYTES / pageBytes;
   return nearEnd
     ? "what execve wrote at the top of its stack is not in the trace and may reach into one more table"
     : "";

@@ -19,10 +19,10 @@ export interface Program {
   calledClone3: boolean;
   /** Whether it has had more than one thread. */
   threaded: boolean;
-  /** First page of the heap, once brk told it; -1 before. */
-  heapStart: number;
-  /** The page of the first fault on the stack; -1 before. */
-  stackPage: number;
+  /** First page of the heap, once a brk has shown it. */
+  heapStart: number | undefined;
+  /** The page of the first fault on the stack, once there was one. */
+  stackPage: number | undefined;
   /** Pages that lie in what execve mapped, far from each other: where its images are. */
   readonly anchors: number[];
   /** Shared memory by shmat. */
@@ -47,8 +47,8 @@ export function newProgram(lostBefore: number, fromBefore = false): Program {
     fromBefore,
     calledClone3: false,
     threaded: false,
-    heapStart: -1,
-    stackPage: -1,
+    heapStart: undefined,
+    stackPage: undefined,
     anchors: [],
     segments: [],
     lockedAll: false,

@@ -1,9 +1,10 @@
+import { toVirtAddr } from "@kpkeys/core/contracts";
 import type { UserLayout } from "@kpkeys/core/contracts";
 
 const GIB = 1n << 30n;
 
 /** vm.mmap_min_addr and arch_randomize_brk, alike on all of these. */
-const COMMON = { lowest: 0x10000n, brkRandom: GIB };
+const COMMON = { lowest: toVirtAddr(0x10000n), brkRandom: GIB };
 
 /**
  * The user halves of the kernels that recordings come from. A recording need not come from a machine like the one that replays it, and
@@ -11,11 +12,11 @@ const COMMON = { lowest: 0x10000n, brkRandom: GIB };
  */
 export const RECORDED_LAYOUTS: readonly UserLayout[] = [
   // riscv, Sv39: STACK_RND_MASK of asm/elf.h, ARCH_MMAP_RND_BITS_MAX of its Kconfig.
-  { ...COMMON, stackTop: 1n << 38n, stackRandom: GIB, mmapRandom: 1n << 36n },
+  { ...COMMON, stackTop: toVirtAddr(1n << 38n), stackRandom: GIB, mmapRandom: 1n << 36n },
   // arm64 with 39 bits, of Android and small boards.
-  { ...COMMON, stackTop: 1n << 39n, stackRandom: GIB, mmapRandom: 1n << 36n },
+  { ...COMMON, stackTop: toVirtAddr(1n << 39n), stackRandom: GIB, mmapRandom: 1n << 36n },
   // x86-64 with four levels; with five only mappings that ask for it are above.
-  { ...COMMON, stackTop: (1n << 47n) - 4096n, stackRandom: 16n * GIB, mmapRandom: 1n << 44n },
+  { ...COMMON, stackTop: toVirtAddr((1n << 47n) - 4096n), stackRandom: 16n * GIB, mmapRandom: 1n << 44n },
   // arm64 with 48 bits; with 52 only mappings that ask for it are above.
-  { ...COMMON, stackTop: 1n << 48n, stackRandom: GIB, mmapRandom: 1n << 45n },
+  { ...COMMON, stackTop: toVirtAddr(1n << 48n), stackRandom: GIB, mmapRandom: 1n << 45n },
 ];

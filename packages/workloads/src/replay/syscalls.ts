@@ -1,4 +1,4 @@
-import { MapFlag, Prot, toVpn } from "@kpkeys/core/contracts";
+import { Errno, MapFlag, Prot, toVpn } from "@kpkeys/core/contracts";
 import type { AddressSpaces, Mm } from "@kpkeys/core/contracts";
 import { EventKind, isErrno } from "../reader/event.js";
 import type { TraceEvent } from "../reader/event.js";
@@ -13,9 +13,6 @@ const MAP_NONBLOCK = 0x10000;
 
 /** Leaves the pages of mlock2 to their faults (include/uapi/asm-generic/mman-common.h). */
 const MLOCK_ONFAULT = 1;
-
-/** The error after which part of a call stays done: a hole in the range of madvise. */
-const ENOMEM = -12;
 
 /** Carries out a call that succeeded. @returns whether the model did as Linux did */
 type CallHandler = (mm: Mm, thread: Thread, event: TraceEvent) => boolean;
@@ -81,21 +78,22 @@ export class Syscalls {
     if (event.kind === EventKind.sys_exit_execve && !isErrno(event)) this.execs++;
     const { mm } = thread.task;
     // Without its own entry an exit has no arguments: it returns in a child, or is one half of a call.
-    const isWhole = event.kind === thread.syscall + 1;
-    if (isWhole && mm !== undefined && !this.carryOut(mm, thread, event)) {
+    const call = thread.syscall !== undefined && event.kind === thread.syscall + 1 ? thread.syscall : undefined;
+    if (call !== undefined && mm !== undefined && !this.carryOut(mm, thread, call, event)) {
       this.refused++;
       thread.program.refused++;
     }
-    thread.syscall = -1;
+    thread.syscall = undefined;
   }
 
   /** @returns whether the model did as Linux did */
-  private carryOut(mm: Mm, thread: Thread, event: TraceEvent): boolean {
+  private carryOut(mm: Mm, thread: Thread, call: number, event: TraceEvent): boolean {
     if (isErrno(event)) {
-      const partly = event.argLow[0] === ENOMEM && thread.syscall === EventKind.sys_enter_madvise;
+      // After a hole in its range a part of madvise stays done.
+      const partly = event.argLow[0] === Errno.ENOMEM && call === EventKind.sys_enter_madvise;
       return !partly || this.madvise(mm, thread);
     }
-    return this.calls.get(thread.syscall)?.(mm, thread, event) ?? true;
+    return this.calls.get(call)?.(mm, thread, event) ?? true;
   }
 
   private mmap(mm: Mm, thread: Thread, event: TraceEvent): boolean {
@@ -124,7 +122,7 @@ export class Syscalls {
 
   private brk(mm: Mm, { program }: Thread, event: TraceEvent): boolean {
     const end = this.pages.pagesOf(event.argHigh[0]!, event.argLow[0]!);
-    if (program.heapStart < 0) program.heapStart = end;
+    program.heapStart ??= end;
     return this.spaces.brk(mm, toVpn(end)) === 0;
   }
 
@@ -184,7 +182,7 @@ export class Syscalls {
     const page = this.page(thread, 0);
     const prot = this.spaces.protectionAt(mm, toVpn(page));
     const flags = MapFlag.SHARED | MapFlag.POPULATE | (thread.argLow[4]! & MAP_NONBLOCK);
-    return prot >= 0 && this.spaces.mmap(mm, toVpn(page), this.length(thread, 1), prot, flags) === 0;
+    return prot !== undefined && this.spaces.mmap(mm, toVpn(page), this.length(thread, 1), prot, flags) === 0;
   }
 
   /** The end of a range of bytes, rounded up to pages: mlock takes addresses inside of pages. */

@@ -16,8 +16,8 @@ export interface Thread {
   readonly task: Task;
   /** What is known of the program that it runs. */
   program: Program;
-  /** The system call that it is in: an enter event's kind, or -1. */
-  syscall: number;
+  /** The system call that it is in: an enter event's kind. */
+  syscall: number | undefined;
   /** The call's arguments, in pairs of high and low words as the event has them. */
   readonly argHigh: Int32Array;
   /** Low words of the arguments. */
@@ -143,7 +143,7 @@ export class Threads {
       pid,
       task: this.tasks.create(mm, flags),
       program,
-      syscall: -1,
+      syscall: undefined,
       argHigh: new Int32Array(6),
       argLow: new Int32Array(6),
       execSwitched: false,

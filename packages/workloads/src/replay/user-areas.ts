@@ -60,9 +60,9 @@ export class UserAreas {
     if (page < lowest) return false;
     if (fromBefore || page >= mmap) return true;
     // Above the images is the heap, and above its end nothing for long.
-    if (heapStart >= 0 && page >= heapStart && page < heapStart + imageSpan) return false;
+    if (heapStart !== undefined && page >= heapStart && page < heapStart + imageSpan) return false;
     if (anchors.some((anchor) => Math.abs(page - anchor) < imageSpan)) return true;
-    if (heapStart >= 0) return page < heapStart && page >= heapStart - imageSpan;
+    if (heapStart !== undefined) return page < heapStart && page >= heapStart - imageSpan;
     anchors.push(page);
     return true;
   }

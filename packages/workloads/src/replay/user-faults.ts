@@ -67,8 +67,8 @@ export class UserFaults {
   replaySample(mm: Mm, program: Program, event: TraceEvent): void {
     const page = this.pages.pageAt(event, 0);
     const prot = this.spaces.protectionAt(mm, toVpn(page));
-    const write = prot < 0 ? this.areas.isStack(page) : (prot & Prot.WRITE) !== 0;
-    const fetch = prot >= 0 && (prot & (Prot.READ | Prot.EXEC)) === Prot.EXEC;
+    const write = prot === undefined ? this.areas.isStack(page) : (prot & Prot.WRITE) !== 0;
+    const fetch = prot !== undefined && (prot & (Prot.READ | Prot.EXEC)) === Prot.EXEC;
     this.access(mm, program, event, write ? Access.WRITE : fetch ? Access.FETCH : Access.READ, Privilege.USER);
   }
 
@@ -78,7 +78,11 @@ export class UserFaults {
    * @param event - a fault
    */
   isMapped(mm: Mm, event: TraceEvent): boolean {
-    return this.spaces.protectionAt(mm, toVpn(this.pages.pageAt(event, 0))) >= 0;
+    return this.isPageMapped(mm, this.pages.pageAt(event, 0));
+  }
+
+  private isPageMapped(mm: Mm, page: number): boolean {
+    return this.spaces.protectionAt(mm, toVpn(page)) !== undefined;
   }
 
   private access(mm: Mm, program: Program, event: TraceEvent, access: Access, privilege: Privilege): void {
@@ -87,11 +91,11 @@ export class UserFaults {
       this.unexplained(program);
       return;
     }
-    let faults = this.spaces.touch(mm, toVpn(page), access, privilege);
-    if (faults < 0 && this.spaces.protectionAt(mm, toVpn(page)) < 0 && this.infer(mm, program, page, access))
-      faults = this.spaces.touch(mm, toVpn(page), access, privilege);
+    const touch = (): number | undefined => this.spaces.touch(mm, toVpn(page), access, privilege);
+    let faults = touch();
+    if (faults === undefined && !this.isPageMapped(mm, page) && this.infer(mm, program, page, access)) faults = touch();
     if (faults === 0) this.counts.alreadyMapped++;
-    else if (faults < 0) this.unexplained(program);
+    else if (faults === undefined) this.unexplained(program);
   }
 
   private unexplained(program: Program): void {
@@ -109,7 +113,7 @@ export class UserFaults {
     const stack = this.areas.isStack(page) && access === Access.WRITE;
     if (stack) this.inferStackTop(mm, program, page);
     const flags = MapFlag.PRIVATE | (stack ? MapFlag.ANONYMOUS | MapFlag.GROWSDOWN : 0);
-    if (this.spaces.protectionAt(mm, toVpn(page)) < 0) this.spaces.mmap(mm, toVpn(page), 1, ALL_RIGHTS, flags);
+    if (!this.isPageMapped(mm, page)) this.spaces.mmap(mm, toVpn(page), 1, ALL_RIGHTS, flags);
     this.counts.inferredMappings++;
     return true;
   }
@@ -128,9 +132,9 @@ export class UserFaults {
 
   /** The first fault on a stack is below what execve filled of it without a fault: at least the page above is there. */
   private inferStackTop(mm: Mm, program: Program, page: number): void {
-    if (program.stackPage >= 0 || program.fromBefore) return;
+    if (program.stackPage !== undefined || program.fromBefore) return;
     program.stackPage = page;
-    if (this.spaces.protectionAt(mm, toVpn(page + 1)) >= 0) return;
+    if (this.isPageMapped(mm, page + 1)) return;
     const flags = MapFlag.PRIVATE | MapFlag.ANONYMOUS | MapFlag.GROWSDOWN | MapFlag.POPULATE;
     this.spaces.mmap(mm, toVpn(page + 1), 1, ALL_RIGHTS, flags);
   }

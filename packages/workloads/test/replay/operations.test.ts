@@ -30,7 +30,7 @@ const [READ, WRITE, FETCH] = [4, 6, 20] as const;
 function rightsOf(on: Machine, address: number, pages: number): number[] {
   const spaces = on.get(AddressSpaces);
   const [mm] = [...spaces.all];
-  return Array.from({ length: pages }, (_, i) => spaces.protectionAt(mm!, toVpn(address / PAGE + i)));
+  return Array.from({ length: pages }, (_, i) => spaces.protectionAt(mm!, toVpn(address / PAGE + i)) ?? -1);
 }
 
 /** Replays the life of a program on a machine of its own, and gives the machine. */

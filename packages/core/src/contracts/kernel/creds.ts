@@ -1,4 +1,5 @@
 import type { Guard } from "../kpkeys.js";
+import type { PhysAddr } from "../numbers.js";
 import { token } from "../token.js";
 import type { Token } from "../token.js";
 
@@ -65,52 +66,52 @@ export type CredField =
  */
 export interface Creds {
   /** `init_cred`: root's, of the idle tasks; it lies in the kernel image, alone in its page. */
-  readonly init: number;
-  /** `prepare_creds`: a copy of the current task's, with one reference, to be written. @returns its address, or -1 when there is no memory */
-  prepare(): number;
-  /** `prepare_protected_creds`: the same, already where live ones lie. @returns its address, or -1 when there is no memory */
-  prepareProtected(): number;
+  readonly init: PhysAddr;
+  /** `prepare_creds`: a copy of the current task's, with one reference, to be written. @returns its address, or `undefined` when there is no memory */
+  prepare(): PhysAddr | undefined;
+  /** `prepare_protected_creds`: the same, already where live ones lie. @returns its address, or `undefined` when there is no memory */
+  prepareProtected(): PhysAddr | undefined;
   /**
    * `protect_creds`: makes a prepared credential a live one, for {@link override}. Where a feature keeps live ones elsewhere it
    * moves, and the old address means nothing any more.
    * @param cred - a prepared one, with one reference
    * @returns its address
    */
-  protect(cred: number): number;
+  protect(cred: PhysAddr): PhysAddr;
   /**
    * `commit_creds`: makes a credential the current task's, objective and subjective. Consumes the caller's reference, so it may move.
    * @param cred - a prepared one
    * @throws KpkeysError ERR_KERNEL_BUG while the task's own is overridden, or for one without a reference
    */
-  commit(cred: number): void;
+  commit(cred: PhysAddr): void;
   /** `abort_creds`: gives a prepared one up. @param cred - a prepared one @throws KpkeysError ERR_KERNEL_BUG for one without a reference */
-  abort(cred: number): void;
+  abort(cred: PhysAddr): void;
   /**
    * `override_creds`: the current task acts with a credential, for a time. Takes no reference (since Linux 6.14).
    * @param cred - one that stays referenced until it is {@link revert}ed
    * @returns the subjective one before
    */
-  override(cred: number): number;
+  override(cred: PhysAddr): PhysAddr;
   /** `revert_creds`. @param cred - what {@link override} gave @returns the one that was in force until now */
-  revert(cred: number): number;
+  revert(cred: PhysAddr): PhysAddr;
   /**
    * `access_override_creds` of `faccessat`: overrides with a copy in which the file-system ids are the real ones. It has one reference,
    * which the caller puts after the revert, and is freed without a grace period (`non_rcu`).
-   * @returns the subjective credential before, or -1 when there is no memory
+   * @returns the subjective credential before, or `undefined` when there is no memory
    */
-  accessOverride(): number;
+  accessOverride(): PhysAddr | undefined;
   /** `get_cred`. @param cred - a credential */
-  get(cred: number): void;
+  get(cred: PhysAddr): void;
   /**
    * `put_cred`: with the last reference the credential is freed, after a grace period unless it never was in sight of RCU readers.
    * @param cred - a credential
    * @throws KpkeysError ERR_KERNEL_BUG where the current task still uses it, or nobody has a reference
    */
-  put(cred: number): void;
+  put(cred: PhysAddr): void;
   /** `current_cred`: the subjective credential of the current task. */
-  current(): number;
+  current(): PhysAddr;
   /** `current_real_cred`: its objective one. */
-  real(): number;
+  real(): PhysAddr;
 }
 
 /** Token of {@link Creds}. */
@@ -121,14 +122,14 @@ export const Creds: Token<Creds> = token("Creds");
  * may take its place.
  */
 export interface CredStore {
-  /** Memory for one that is being prepared: written freely. @returns its physical address, or -1 when there is no memory */
-  alloc(): number;
+  /** Memory for one that is being prepared: written freely. @returns its physical address, or `undefined` when there is no memory */
+  alloc(): PhysAddr | undefined;
   /** Memory for one that is live from the start: written inside the guard alone. @returns as {@link alloc} */
-  allocLive(): number;
+  allocLive(): PhysAddr | undefined;
   /** Gives memory of either kind back. @param cred - a credential without references */
-  free(cred: number): void;
+  free(cred: PhysAddr): void;
   /** What {@link Creds.protect} and {@link Creds.commit} do to a prepared one. @param cred - its address @returns the address at which it is live */
-  protect(cred: number): number;
+  protect(cred: PhysAddr): PhysAddr;
   /** Opens live ones. */
   readonly guard: Guard;
 }

@@ -1,3 +1,4 @@
+import type { Errno } from "../errno.js";
 import type { Pkey, Vpn } from "../numbers.js";
 import type { Rights, Words } from "../pkey-register.js";
 import { token } from "../token.js";
@@ -58,13 +59,13 @@ export interface Exceptions {
    * @returns 0, or -EFAULT; what was stored before the fault stays
    * @throws KpkeysError ERR_API_MISUSE for another alignment or length: the model's CPU stores 8 bytes
    */
-  copyToKernelNofault(address: Words, source: Uint8Array): number;
+  copyToKernelNofault(address: Words, source: Uint8Array): 0 | Errno;
   /**
    * Where a CPU's IRQ stack is.
    * @param cpu - its number
-   * @returns its first virtual page number (address >> 12), or -1 where IRQ stacks are not mapped by vmalloc
+   * @returns its first virtual page, or `undefined` where IRQ stacks are not mapped by vmalloc
    */
-  irqStackPage(cpu: number): Vpn;
+  irqStackPage(cpu: number): Vpn | undefined;
 }
 
 /** Token of {@link Exceptions}. */

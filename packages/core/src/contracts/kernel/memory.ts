@@ -1,21 +1,8 @@
+import type { Errno } from "../errno.js";
 import type { Pfn, Pkey, Vpn } from "../numbers.js";
 import type { Words } from "../pkey-register.js";
 import { token } from "../token.js";
 import type { Token } from "../token.js";
-
-/** The errno values that kernel services return, negative as in the kernel. */
-export const Errno = {
-  /** Out of memory. */
-  ENOMEM: -12,
-  /** Bad address. */
-  EFAULT: -14,
-  /** A mapping exists already. */
-  EEXIST: -17,
-  /** Invalid argument. */
-  EINVAL: -22,
-  /** Waiting would never end: the caller itself holds what it waits for. */
-  EDEADLK: -35,
-} as const;
 
 /** The leaves of one size. */
 export interface LeafCount {
@@ -53,9 +40,9 @@ export interface LinearMap {
   /**
    * The page frame of a virtual page: `virt_to_page`. An address tag in bits 63:56 is not removed.
    * @param page - virtual page
-   * @returns a page-frame number, or -1 outside the linear map
+   * @returns a page-frame number, or `undefined` outside the linear map
    */
-  pfnOf(page: Vpn): Pfn;
+  pfnOf(page: Vpn): Pfn | undefined;
   /**
    * Address of the struct page of a page, in the vmemmap.
    * @param pfn - page-frame number
@@ -98,7 +85,7 @@ export interface SetMemory {
    * @param pkey - the key's number
    * @returns 0; -EINVAL for a key beyond the last or an address outside the linear map; the shared errors
    */
-  setMemoryPkey(page: Vpn, pages: number, pkey: Pkey): number;
+  setMemoryPkey(page: Vpn, pages: number, pkey: Pkey): 0 | Errno;
   /**
    * Gives pages of the kernel image's own mapping a key: the second alias of static tables, which the linear map does not
    * reach. No version of the series has it.
@@ -107,7 +94,7 @@ export interface SetMemory {
    * @param pkey - the key's number
    * @returns 0; -EINVAL for a key beyond the last or a page outside the image
    */
-  setImagePkey(pfn: Pfn, pages: number, pkey: Pkey): number;
+  setImagePkey(pfn: Pfn, pages: number, pkey: Pkey): 0 | Errno;
   /**
    * `set_memory_ro`: makes pages of one vmalloc area read-only; with `rodata=full` their linear mapping too. Like the three that
    * follow it takes nothing but a vmalloc area, and invalidates the translations.
@@ -115,13 +102,13 @@ export interface SetMemory {
    * @param pages - number of pages; 0 changes nothing
    * @returns 0; -EINVAL outside a vmalloc area or beyond its end; the shared errors
    */
-  setMemoryRo(page: Vpn, pages: number): number;
+  setMemoryRo(page: Vpn, pages: number): 0 | Errno;
   /** `set_memory_rw`: the inverse of {@link setMemoryRo}. @param page - as there @param pages - as there */
-  setMemoryRw(page: Vpn, pages: number): number;
+  setMemoryRw(page: Vpn, pages: number): 0 | Errno;
   /** `set_memory_nx`: no execution. @param page - as {@link setMemoryRo} @param pages - as there */
-  setMemoryNx(page: Vpn, pages: number): number;
+  setMemoryNx(page: Vpn, pages: number): 0 | Errno;
   /** `set_memory_x`: the inverse of {@link setMemoryNx}. @param page - as {@link setMemoryRo} @param pages - as there */
-  setMemoryX(page: Vpn, pages: number): number;
+  setMemoryX(page: Vpn, pages: number): 0 | Errno;
   /**
    * `set_memory_valid`: makes any kernel pages invalid, their address kept, or valid again. Invalidates translations unless all it
    * does is to make them valid, for an invalid entry is in no TLB.
@@ -130,7 +117,7 @@ export interface SetMemory {
    * @param valid - which of the two
    * @returns 0 or one of the shared errors
    */
-  setMemoryValid(page: Vpn, pages: number, valid: boolean): number;
+  setMemoryValid(page: Vpn, pages: number, valid: boolean): 0 | Errno;
   /**
    * `can_set_direct_map`: whether the three that follow do anything. True with `rodata=full`, and where a feature that protects
    * page tables finds kernel pkeys supported early; else they change nothing and return 0.
@@ -141,13 +128,13 @@ export interface SetMemory {
    * @param pfn - page-frame number
    * @returns 0; -EINVAL for a page that is no RAM; the shared errors
    */
-  setDirectMapInvalid(pfn: Pfn): number;
+  setDirectMapInvalid(pfn: Pfn): 0 | Errno;
   /**
    * `set_direct_map_default_noflush`: makes it valid and writable again.
    * @param pfn - page-frame number
    * @returns as {@link setDirectMapInvalid}
    */
-  setDirectMapDefault(pfn: Pfn): number;
+  setDirectMapDefault(pfn: Pfn): 0 | Errno;
   /**
    * `set_direct_map_valid_noflush`: {@link setMemoryValid} for the linear mapping of a run of pages.
    * @param pfn - first page-frame number
@@ -155,7 +142,7 @@ export interface SetMemory {
    * @param valid - which of the two
    * @returns as {@link setDirectMapInvalid}
    */
-  setDirectMapValid(pfn: Pfn, pages: number, valid: boolean): number;
+  setDirectMapValid(pfn: Pfn, pages: number, valid: boolean): 0 | Errno;
 }
 
 /** Token of {@link SetMemory}. */
@@ -168,9 +155,9 @@ export interface Vmalloc {
    * @param pages - number of pages, at least 1
    * @param allowHuge - `vmalloc_huge`: takes and maps blocks that the contiguous hint joins, where the architecture has them and the
    *   length reaches one, and is rounded up to them; false if left out
-   * @returns its first page, or -1 when there is no memory
+   * @returns its first page, or `undefined` when there is no memory
    */
-  alloc(pages: number, allowHuge?: boolean): Vpn;
+  alloc(pages: number, allowHuge?: boolean): Vpn | undefined;
   /**
    * `vfree`.
    * @param page - what {@link alloc} gave
@@ -180,9 +167,9 @@ export interface Vmalloc {
   /**
    * `vm_map_ram`: maps pages of the caller's own, one after another.
    * @param frames - their page-frame numbers, at least one
-   * @returns the first page, or -1 when there is no room
+   * @returns the first page, or `undefined` when there is no room
    */
-  mapRam(frames: readonly Pfn[]): Vpn;
+  mapRam(frames: readonly Pfn[]): Vpn | undefined;
   /**
    * `vm_unmap_ram`: the pages stay the caller's.
    * @param page - what {@link mapRam} gave

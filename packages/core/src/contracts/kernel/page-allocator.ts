@@ -17,9 +17,9 @@ export interface PageAllocator {
    * Takes a block.
    * @param order - from 0; above {@link maxOrder} there is no block
    * @param movable - whether its content could be moved (__GFP_MOVABLE), as a user's can; such pages lie apart. False if left out.
-   * @returns its first page-frame number, or -1 when there is none
+   * @returns its first page-frame number, or `undefined` when there is none
    */
-  alloc(order: number, movable?: boolean): Pfn;
+  alloc(order: number, movable?: boolean): Pfn | undefined;
   /**
    * Gives a block back.
    * @param pfn - its first page-frame number
@@ -34,7 +34,7 @@ export interface PageAllocator {
 }
 
 /** What {@link Shrinker.scan} returns when it cannot free anything now: its locks are held. */
-export const SHRINK_STOP = -1;
+export const SHRINK_STOP = "SHRINK_STOP";
 
 /** A cache that gives pages back when memory is short: `struct shrinker`. */
 export interface Shrinker {
@@ -51,7 +51,7 @@ export interface Shrinker {
    * @param wanted - how many objects to look at
    * @returns how many it freed, or {@link SHRINK_STOP}
    */
-  scan(wanted: number): number;
+  scan(wanted: number): number | typeof SHRINK_STOP;
 }
 
 /** The allocator of early boot, as far as a feature needs it: memblock. */
@@ -60,9 +60,9 @@ export interface EarlyMemory {
    * `memblock_phys_alloc_range`.
    * @param pages - number of contiguous pages
    * @param align - the first page-frame number is a multiple of this
-   * @returns the first page-frame number, or -1 when there is no such run
+   * @returns the first page-frame number, or `undefined` when there is no such run
    */
-  alloc(pages: number, align: number): Pfn;
+  alloc(pages: number, align: number): Pfn | undefined;
   /**
    * `memblock_free_late`: gives pages to the buddy allocator, which is up.
    * @param pfn - first page-frame number

@@ -215,9 +215,9 @@ export interface PageTables {
    * Takes a zeroed table page from the buddy allocator: `pagetable_alloc`. Features see it before it is used and may refuse.
    * @param source - `kernel` or `user`
    * @param level - the level that it is for; the lowest if left out
-   * @returns its page-frame number, or -1 when there is no memory or a feature refused
+   * @returns its page-frame number, or `undefined` when there is no memory or a feature refused
    */
-  allocTable(source: TableSource, level?: Level): Pfn;
+  allocTable(source: "kernel" | "user", level?: Level): Pfn | undefined;
   /**
    * Gives a table page back: `pagetable_free`.
    * @param table - page-frame number

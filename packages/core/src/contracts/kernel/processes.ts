@@ -1,5 +1,6 @@
 import type { Access, Privilege } from "../access.js";
-import type { Pfn, Vpn } from "../numbers.js";
+import type { Errno } from "../errno.js";
+import type { Pfn, PhysAddr, Vpn } from "../numbers.js";
 import { token } from "../token.js";
 import type { Token } from "../token.js";
 
@@ -70,20 +71,20 @@ export interface AddressSpaces {
    * @param pages - length
    * @param prot - {@link Prot} bits
    * @param flags - MAP_ bits, {@link MapFlag} among them; a range already mapped is unmapped first
-   * @returns 0 or a negative errno: -ENOMEM outside the user's half, or with 65530 mappings there
+   * @returns 0 or an error: -ENOMEM outside the user's half, or with 65530 mappings there
    */
-  mmap(mm: Mm, page: Vpn, pages: number, prot: number, flags: number): number;
-  /** munmap. @param mm - the address space @param page - first virtual page @param pages - length @returns 0 or a negative errno */
-  munmap(mm: Mm, page: Vpn, pages: number): number;
+  mmap(mm: Mm, page: Vpn, pages: number, prot: number, flags: number): 0 | Errno;
+  /** munmap. @param mm - the address space @param page - first virtual page @param pages - length @returns 0 or an error */
+  munmap(mm: Mm, page: Vpn, pages: number): 0 | Errno;
   /**
    * mprotect.
    * @param mm - the address space
    * @param page - first virtual page
    * @param pages - length
    * @param prot - {@link Prot} bits
-   * @returns 0 or a negative errno
+   * @returns 0 or an error
    */
-  mprotect(mm: Mm, page: Vpn, pages: number, prot: number): number;
+  mprotect(mm: Mm, page: Vpn, pages: number, prot: number): 0 | Errno;
   /**
    * mremap, when the new address is already chosen.
    * @param mm - the address space
@@ -92,11 +93,11 @@ export interface AddressSpaces {
    * @param newPage - first virtual page of the new range
    * @param newPages - its length
    * @param flags - MREMAP_ bits, none if left out; of them DONTUNMAP (4) acts, the others chose the address
-   * @returns 0 or a negative errno
+   * @returns 0 or an error
    */
-  mremap(mm: Mm, page: Vpn, pages: number, newPage: Vpn, newPages: number, flags?: number): number;
-  /** brk. @param mm - the address space @param page - one past the heap's last page, rounded up @returns 0 or a negative errno */
-  brk(mm: Mm, page: Vpn): number;
+  mremap(mm: Mm, page: Vpn, pages: number, newPage: Vpn, newPages: number, flags?: number): 0 | Errno;
+  /** brk. @param mm - the address space @param page - one past the heap's last page, rounded up @returns 0 or an error */
+  brk(mm: Mm, page: Vpn): 0 | Errno;
   /**
    * madvise.
    * @param mm - the address space
@@ -104,19 +105,19 @@ export interface AddressSpaces {
    * @param pages - length
    * @param advice - MADV_ number. DONTNEED (4, 24), FREE (8), COLD (20), PAGEOUT (21), POPULATE_READ (22), POPULATE_WRITE (23)
    *   and GUARD_INSTALL (102) act on pages, DONTFORK (10) and its like on what becomes of the mapping; others are taken and do nothing
-   * @returns 0 or a negative errno
+   * @returns 0 or an error
    */
-  madvise(mm: Mm, page: Vpn, pages: number, advice: number): number;
+  madvise(mm: Mm, page: Vpn, pages: number, advice: number): 0 | Errno;
   /**
    * mlock: fills a range as faults would, and keeps it filled as its mappings grow or become writable.
    * @param mm - the address space
    * @param page - first virtual page
    * @param pages - length
-   * @returns 0 or a negative errno
+   * @returns 0 or an error
    */
-  mlock(mm: Mm, page: Vpn, pages: number): number;
-  /** munlock. @param mm - the address space @param page - first virtual page @param pages - length @returns 0 or a negative errno */
-  munlock(mm: Mm, page: Vpn, pages: number): number;
+  mlock(mm: Mm, page: Vpn, pages: number): 0 | Errno;
+  /** munlock. @param mm - the address space @param page - first virtual page @param pages - length @returns 0 or an error */
+  munlock(mm: Mm, page: Vpn, pages: number): 0 | Errno;
   /**
    * mlockall, and munlockall with no flags.
    * @param mm - the address space
@@ -127,9 +128,9 @@ export interface AddressSpaces {
    * The rights of the mapping that holds a page.
    * @param mm - the address space
    * @param page - virtual page
-   * @returns its {@link Prot} bits, or -1 when no mapping holds the page
+   * @returns its {@link Prot} bits, or `undefined` when no mapping holds the page
    */
-  protectionAt(mm: Mm, page: Vpn): number;
+  protectionAt(mm: Mm, page: Vpn): number | undefined;
   /**
    * The end of the mapping nearest below a page.
    * @param mm - the address space
@@ -144,9 +145,9 @@ export interface AddressSpaces {
    * @param page - virtual page of the address
    * @param access - what is done
    * @param privilege - USER, or UACCESS for copy_to_user and its like
-   * @returns number of faults taken: 0 when the page was mapped already; -EFAULT when no mapping allows the access
+   * @returns number of faults taken: 0 when the page was mapped already; `undefined` when no mapping allows the access
    */
-  touch(mm: Mm, page: Vpn, access: Access, privilege: Privilege): number;
+  touch(mm: Mm, page: Vpn, access: Access, privilege: Privilege): number | undefined;
 }
 
 /** Token of {@link AddressSpaces}. */
@@ -162,10 +163,10 @@ export interface Task {
   readonly pkeyRegisterHigh: number;
   /** Bits 31 to 0 of it: `thread.por_el1`. */
   readonly pkeyRegisterLow: number;
-  /** Its subjective credential, as {@link Creds} names them: what it acts with. 0 after exit. */
-  readonly cred: number;
-  /** Its objective credential: what it is judged by. 0 after exit. */
-  readonly realCred: number;
+  /** Its subjective credential, as {@link Creds} names them: what it acts with. {@link NULL} after exit. */
+  readonly cred: PhysAddr;
+  /** Its objective credential: what it is judged by. {@link NULL} after exit. */
+  readonly realCred: PhysAddr;
 }
 
 /** CLONE_ bits of clone that matter here. */

@@ -1,3 +1,4 @@
+import type { PhysAddr } from "../numbers.js";
 import { token } from "../token.js";
 import type { Token } from "../token.js";
 
@@ -24,7 +25,7 @@ export interface Rcu {
    * @param head - physical address of the rcu_head inside the object, {@link RCU_HEAD_SIZE} bytes
    * @param callback - run after the grace period with that address; the same function for all objects of a kind
    */
-  call(head: number, callback: (head: number) => void): void;
+  call(head: PhysAddr, callback: (head: PhysAddr) => void): void;
   /**
    * `synchronize_rcu`, and `rcu_barrier` after it: all readers of before have ended and all callbacks of before have run when it
    * returns.

@@ -1,4 +1,4 @@
-import type { Pkey } from "../numbers.js";
+import type { PhysAddr, Pkey } from "../numbers.js";
 import type { PkeyName } from "../kpkeys.js";
 import type { Words } from "../pkey-register.js";
 import { token } from "../token.js";
@@ -22,13 +22,13 @@ export interface KernelMemory {
    * Where the linear map has a physical address.
    * @param address - physical address, inside RAM
    */
-  linearAddress(address: number): Words;
+  linearAddress(address: PhysAddr): Words;
   /**
    * Loads a word into {@link valueHigh} and {@link valueLow}.
    * @param address - physical address
    * @param doing - the kernel function, for the oops
    */
-  load(address: number, doing: string): void;
+  load(address: PhysAddr, doing: string): void;
   /**
    * Stores a word.
    * @param address - physical address
@@ -36,21 +36,21 @@ export interface KernelMemory {
    * @param low - bits 31 to 0 of the value
    * @param doing - the kernel function, for the oops
    */
-  store(address: number, high: number, low: number, doing: string): void;
+  store(address: PhysAddr, high: number, low: number, doing: string): void;
   /**
    * Loads a pointer.
    * @param address - physical address of the pointer
    * @param doing - the kernel function, for the oops
-   * @returns the physical address that it points to in the linear map, 0 for NULL, or -1 for what is no linear address of RAM
+   * @returns the physical address that it points to in the linear map, {@link NULL}, or `undefined` for what is no linear address of RAM
    */
-  loadPointer(address: number, doing: string): number;
+  loadPointer(address: PhysAddr, doing: string): PhysAddr | undefined;
   /**
    * Stores a pointer: the address in the linear map.
    * @param address - physical address of the pointer
-   * @param target - physical address that it is to point to; 0 for NULL
+   * @param target - physical address that it is to point to; or {@link NULL}
    * @param doing - the kernel function, for the oops
    */
-  storePointer(address: number, target: number, doing: string): void;
+  storePointer(address: PhysAddr, target: PhysAddr, doing: string): void;
   /**
    * `memcpy`, word by word.
    * @param to - physical address
@@ -58,7 +58,7 @@ export interface KernelMemory {
    * @param bytes - a multiple of 8; neither range crosses the end of its run of pages
    * @param doing - the kernel function, for the oops
    */
-  copy(to: number, from: number, bytes: number, doing: string): void;
+  copy(to: PhysAddr, from: PhysAddr, bytes: number, doing: string): void;
 }
 
 /** Token of {@link KernelMemory}. */
@@ -89,15 +89,15 @@ export interface SlabCache {
   readonly slabs: number;
   /**
    * Takes an object, whose content is whatever was there.
-   * @returns its physical address (page-frame number times page size plus offset), or -1 when there is no memory
+   * @returns its physical address (page-frame number times page size plus offset), or `undefined` when there is no memory
    */
-  alloc(): number;
+  alloc(): PhysAddr | undefined;
   /**
    * Gives an object back.
    * @param object - what {@link alloc} gave
    * @throws KpkeysError ERR_KERNEL_BUG for what is no object of this cache, or is free already
    */
-  free(object: number): void;
+  free(object: PhysAddr): void;
   /** `kmem_cache_shrink`: gives the pages of empty slabs back, of which a cache otherwise keeps some. */
   shrink(): void;
 }
@@ -118,17 +118,17 @@ export interface SlabAllocator {
   /**
    * `kmalloc`: takes memory of the cache of the next size of general use (`kmalloc-192`).
    * @param bytes - 1 to 8192
-   * @returns its physical address, or -1 when there is no memory
+   * @returns its physical address, or `undefined` when there is no memory
    */
-  kmalloc(bytes: number): number;
+  kmalloc(bytes: number): PhysAddr | undefined;
   /** `kfree`. @param object - an object of any cache @throws KpkeysError as {@link SlabCache.free} */
-  kfree(object: number): void;
+  kfree(object: PhysAddr): void;
   /**
    * The cache that an object belongs to: `virt_to_cache`.
    * @param object - a physical address
    * @returns `undefined` for an address outside of all slabs
    */
-  cacheOf(object: number): SlabCache | undefined;
+  cacheOf(object: PhysAddr): SlabCache | undefined;
   /** All caches, in the order in which they were created. */
   readonly caches: readonly SlabCache[];
 }

@@ -1,5 +1,6 @@
 import { hex } from "@kpkeys/core";
-import { LinearMap, SetMemory, Tasks, toPfn, Vmalloc } from "@kpkeys/core/contracts";
+import { LinearMap, SetMemory, Tasks, Vmalloc } from "@kpkeys/core/contracts";
+import type { Vpn } from "@kpkeys/core/contracts";
 import type { Machine } from "@kpkeys/kernel";
 import { scan } from "../evidence.js";
 import type { Exhibit, Finding, Scene } from "../exhibit.js";
@@ -47,8 +48,8 @@ function scanAfterFailure({ machine, step }: Scene): Finding {
   return { ...found, evidence: `${outcome}\n${found.evidence}` };
 }
 
-function outcomeOf(page: number): string {
-  return page < 0 ? "vmalloc() failed: no page left" : `vmalloc() succeeded: virtual page ${hex(page)}`;
+function outcomeOf(page: Vpn | undefined): string {
+  return page === undefined ? "vmalloc() failed: no page left" : `vmalloc() succeeded: virtual page ${hex(page)}`;
 }
 
 const constructorCannotFail: Exhibit = {
@@ -87,10 +88,10 @@ const vmemmapTables: Exhibit = {
 function tagInBlock({ machine, step }: Scene): Finding {
   const pfn = takePageInBlock(machine);
   step("set_memory_pkey() of one page that a block of the linear map maps");
-  machine.get(SetMemory).setMemoryPkey(machine.get(LinearMap).pageOf(toPfn(pfn)), 1, tablePkey(machine));
+  machine.get(SetMemory).setMemoryPkey(machine.get(LinearMap).pageOf(pfn), 1, tablePkey(machine));
   const calls = machine.get(PkeyCalls);
   return {
-    seen: calls.some(({ errno }) => errno < 0),
+    seen: calls.some(({ errno }) => errno !== 0),
     evidence: calls
       .map((call) => `${"  ".repeat(call.depth)}set_memory_pkey(page ${call.pfn}) = ${call.errno}`)
       .join("\n"),

@@ -1,14 +1,6 @@
+import { takePage, takeTable } from "../setup.js";
 import { fromWords, KpkeysError, registerText } from "@kpkeys/core";
-import {
-  Access,
-  ArchTools,
-  Kpkeys,
-  OK,
-  PageAllocator,
-  PageTables,
-  PkeyRegister,
-  Privilege,
-} from "@kpkeys/core/contracts";
+import { Access, ArchTools, Kpkeys, OK, PkeyRegister, Privilege } from "@kpkeys/core/contracts";
 import type { KpkeysState, Words } from "@kpkeys/core/contracts";
 import { KernelFault } from "@kpkeys/kernel";
 import type { Machine } from "@kpkeys/kernel";
@@ -31,7 +23,7 @@ const wordsText = ({ high, low }: Words): string => registerText(high, low);
  */
 function callWith(name: string, call: (machine: Machine, value: Words) => void): (scene: Scene) => Finding {
   return ({ machine, step }) => {
-    const target = machine.get(PageTables).allocTable("kernel");
+    const target = takeTable(machine, "kernel");
     const value = openValue(machine);
     step(`${name} is called with ${wordsText(value)}`);
     const refusal = refusalOf(() => {
@@ -105,7 +97,7 @@ function afterSection(machine: Machine, before: Words): Finding {
     liveRightsText(machine, keys - 1),
   ];
   const { current } = machine.cpus;
-  const data = linearAddress(machine, machine.get(PageAllocator).alloc(0));
+  const data = linearAddress(machine, takePage(machine));
   if (current.access(data.high, data.low, Access.READ, Privilege.KERNEL) !== OK) {
     lines.push(new KernelFault(current, machine.get(ArchTools), "a read of the kernel's own data").message);
   }

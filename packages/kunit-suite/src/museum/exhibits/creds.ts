@@ -1,4 +1,5 @@
-import { CRED, Creds, KernelMemory, PageAllocator, Rcu, Tasks } from "@kpkeys/core/contracts";
+import { orOutOfMemory, takePage } from "../setup.js";
+import { CRED, Creds, KernelMemory, physAddrOf, Rcu, Tasks } from "@kpkeys/core/contracts";
 import { strayStore } from "../evidence.js";
 import type { Exhibit, Finding, Scene } from "../exhibit.js";
 import { callbacksPrivileged } from "../variants.js";
@@ -12,12 +13,12 @@ function runCallbacks({ machine, step }: Scene): Finding {
   const creds = machine.get(Creds);
   const { pageBytes } = machine.get(KernelMemory);
   step("a task changes its credentials: those of before wait for a grace period");
-  creds.commit(creds.prepare());
+  creds.commit(orOutOfMemory(creds.prepare(), "a credential"));
   const { cred } = machine.get(Tasks).current;
 
   let found: Finding | undefined;
   step("another subsystem queues a callback");
-  rcu.call(machine.get(PageAllocator).alloc(0) * pageBytes, () => {
+  rcu.call(physAddrOf(takePage(machine), machine.memory.pageShift), () => {
     step("its callback stores to the live credentials");
     const word = ((cred % pageBytes) + CRED.uid) / 8;
     found = strayStore(machine, Math.floor(cred / pageBytes), "another subsystem's callback", word);

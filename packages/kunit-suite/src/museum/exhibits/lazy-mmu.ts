@@ -1,3 +1,4 @@
+import { takeTable } from "../setup.js";
 import { Exceptions, LazyMmu, LinearMap, PageTables, SetMemory, Tasks, toPkey } from "@kpkeys/core/contracts";
 import { liveRightsText, oopsIn } from "../evidence.js";
 import type { Exhibit, Finding, Scene } from "../exhibit.js";
@@ -6,7 +7,7 @@ import { tablePkey } from "../pgtables.js";
 /** An interrupt arrives inside a lazy section, and its handler frees a table page. */
 function freeInInterrupt({ machine, step }: Scene): Finding {
   const tables = machine.get(PageTables);
-  const table = tables.allocTable("kernel");
+  const table = takeTable(machine, "kernel");
   const lazy = machine.get(LazyMmu);
   step("a lazy MMU section begins");
   lazy.enable();
@@ -47,7 +48,7 @@ function changeLinearMapOnIrqExit({ machine, step }: Scene): Finding {
   const tasks = machine.get(Tasks);
   const lazy = machine.get(LazyMmu);
   const [first, second] = [tasks.create(undefined), tasks.create(undefined)];
-  const page = machine.get(LinearMap).pageOf(machine.get(PageTables).allocTable("kernel"));
+  const page = machine.get(LinearMap).pageOf(takeTable(machine, "kernel"));
   tasks.switchTo(first);
   step(`task ${first.tid} begins a lazy MMU section`);
   lazy.enable();

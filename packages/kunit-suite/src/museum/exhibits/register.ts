@@ -1,3 +1,4 @@
+import { takeTable } from "../setup.js";
 import { registerText } from "@kpkeys/core";
 import { CpuPower, Exceptions, Kpkeys, PageTables, PkeyRegister, Tasks, toPfn } from "@kpkeys/core/contracts";
 import type { Machine } from "@kpkeys/kernel";
@@ -9,7 +10,7 @@ import { setterGuard } from "../pgtables.js";
 function preemptInContext({ machine, step }: Scene): Finding {
   const tasks = machine.get(Tasks);
   const guard = setterGuard(machine);
-  const table = machine.get(PageTables).allocTable("kernel");
+  const table = takeTable(machine, "kernel");
   const [inside, other] = [tasks.create(undefined), tasks.create(undefined)];
   let found: Finding | undefined;
   tasks.switchTo(inside);
@@ -46,7 +47,7 @@ const registerNotSwitched: Exhibit = {
 
 /** What a CPU that has slept has in its register, and what follows from that. */
 function workAfterResume({ machine, step }: Scene): Finding {
-  const table = machine.get(PageTables).allocTable("kernel");
+  const table = takeTable(machine, "kernel");
   const power = machine.get(CpuPower);
   step("CPU 1 is suspended: it loses what its registers hold");
   power.suspend(1);

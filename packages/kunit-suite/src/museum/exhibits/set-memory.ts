@@ -1,5 +1,6 @@
+import { takePage } from "../setup.js";
 import { registerText } from "@kpkeys/core";
-import { LinearMap, PageAllocator, pageOf, PkeyRegister, SetMemory, toPkey } from "@kpkeys/core/contracts";
+import { LinearMap, pageOf, PkeyRegister, SetMemory, toPkey } from "@kpkeys/core/contracts";
 import { leafOf, linearAddress, strayStore } from "../evidence.js";
 import type { Exhibit, Finding, Scene } from "../exhibit.js";
 import { tablePkey } from "../pgtables.js";
@@ -8,7 +9,7 @@ import { addressTagKept, pkeyUnchecked } from "../variants.js";
 /** A caller asks for the first key that there is not, and believes what it is told. */
 function askForKeyBeyond({ machine, step }: Scene): Finding {
   const { keys, name } = machine.get(PkeyRegister);
-  const pfn = machine.get(PageAllocator).alloc(0);
+  const pfn = takePage(machine);
   const address = linearAddress(machine, pfn);
   const before = leafOf(machine, address);
   step(`set_memory_pkey() of a page with key ${keys}; ${name} has keys 0 to ${keys - 1}`);
@@ -41,7 +42,7 @@ const pkeyBeyondTheLast: Exhibit = {
 const TAG = 0xf4;
 
 function protectTaggedAddress({ machine, step }: Scene): Finding {
-  const pfn = machine.get(PageAllocator).alloc(0);
+  const pfn = takePage(machine);
   const { high, low } = linearAddress(machine, pfn);
   const tagged = (high & 0x00ff_ffff) | (TAG << 24);
   step(`set_memory_pkey() of a page by the address that KASAN has tagged: ${registerText(tagged, low)}`);

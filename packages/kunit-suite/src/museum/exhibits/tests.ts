@@ -8,9 +8,8 @@ import {
   PageTableFormat,
   PageTables,
   toLevel,
-  toPfn,
 } from "@kpkeys/core/contracts";
-import type { Words } from "@kpkeys/core/contracts";
+import type { Pfn, Words } from "@kpkeys/core/contracts";
 import type { Machine } from "@kpkeys/kernel";
 import { runSuites } from "../../runner.js";
 import { hardenedPgtables } from "../../suites/hardened-pgtables.js";
@@ -22,13 +21,15 @@ import { takePageInBlock } from "../setup.js";
 function judge(machine: Machine, targets: readonly Words[], verdicts: readonly string[]): Finding {
   const tables = new Set(machine.scan().map(({ pfn }) => pfn));
   const linearMap = machine.get(LinearMap);
-  const pfnOf = (target: Words): number => linearMap.pfnOf(pageOf(target, machine.memory.pageShift));
-  const lines = targets.map((target) => {
-    const pfn = pfnOf(target);
-    return `${addressText(target.high, target.low)} is in page ${pfn}, ${tables.has(toPfn(pfn)) ? "a table page" : `none of the ${tables.size} table pages`}`;
+  const pages = targets.map((target) => linearMap.pfnOf(pageOf(target, machine.memory.pageShift)));
+  const isTable = (pfn: Pfn | undefined): boolean => pfn !== undefined && tables.has(pfn);
+  const lines = targets.map(({ high, low }, i) => {
+    const pfn = pages[i];
+    const place = pfn === undefined ? "is no address of RAM" : `is in page ${pfn}`;
+    return `${addressText(high, low)} ${place}, ${isTable(pfn) ? "a table page" : `none of the ${tables.size} table pages`}`;
   });
   return {
-    seen: targets.some((target) => !tables.has(toPfn(pfnOf(target)))),
+    seen: !pages.every(isTable),
     evidence: [...verdicts, ...lines].join("\n"),
   };
 }
@@ -59,8 +60,8 @@ function writeDirectMapPgtables({ machine, step }: Scene): Finding {
   const address = linearAddress(machine, pfn);
   const tables = machine.get(PageTables);
   const lastLevel = toLevel(machine.levelNames.length - 1);
-  const pte = tables.entryAt(tables.root, lastLevel, machine.get(LinearMap).pageOf(toPfn(pfn)));
-  machine.get(PageAllocator).free(toPfn(pfn), 0);
+  const pte = tables.entryAt(tables.root, lastLevel, machine.get(LinearMap).pageOf(pfn));
+  machine.get(PageAllocator).free(pfn, 0);
   step("the suite's case takes a page of a block, makes certain that a pte maps it, and writes each level's entry");
   const suite = hardenedPgtables({ cases: ["write_direct_map_pgtables"] });
   const [result] = runSuites(machine, [suite])[0]!.cases;

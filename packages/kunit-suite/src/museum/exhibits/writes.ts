@@ -3,7 +3,6 @@ import {
   AddressSpaces,
   ArchTools,
   OK,
-  PageAllocator,
   PageTableFormat,
   PageTables,
   toLevel,
@@ -15,7 +14,7 @@ import { KernelFault } from "@kpkeys/kernel";
 import type { Machine } from "@kpkeys/kernel";
 import { linearAddress, oopsIn, scan } from "../evidence.js";
 import type { Exhibit, Finding, Scene } from "../exhibit.js";
-import { runProcess, USER_PAGE } from "../setup.js";
+import { runProcess, takePage, takeTable, USER_PAGE } from "../setup.js";
 
 /** MADV_FREE. */
 const FREE = 8;
@@ -73,7 +72,7 @@ function copyRootWith(
   write: (machine: Machine, table: number, index: number, entry: Words) => void,
 ): (scene: Scene) => Finding {
   return ({ machine, step }) => {
-    const table = machine.get(PageTables).allocTable("kernel", toLevel(0));
+    const table = takeTable(machine, "kernel", toLevel(0));
     const entries = rootEntries(machine);
     step(`${entries.length} top-level entries are copied to a second top-level table, page ${table}`);
     return oopsIn(
@@ -141,13 +140,13 @@ const rawTableLink: Exhibit = {
   detector: "coverage scanner",
   red: {
     run: linkTableWith((machine, pmd, index) => {
-      machine.memory.write(toPfn(pmd), index, tableEntry(machine, machine.get(PageAllocator).alloc(0)));
+      machine.memory.write(toPfn(pmd), index, tableEntry(machine, takePage(machine)));
     }),
   },
   green: {
     run: linkTableWith((machine, pmd, index) => {
       const tables = machine.get(PageTables);
-      tables.setPmd(toPfn(pmd), index, tableEntry(machine, tables.allocTable("user")));
+      tables.setPmd(toPfn(pmd), index, tableEntry(machine, takeTable(machine, "user")));
     }),
   },
 };
