@@ -91,9 +91,9 @@ export class UserFaults {
       this.unexplained(program);
       return;
     }
-    const touch = (): number | undefined => this.spaces.touch(mm, toVpn(page), access, privilege);
-    let faults = touch();
-    if (faults === undefined && !this.isPageMapped(mm, page) && this.infer(mm, program, page, access)) faults = touch();
+    let faults = this.spaces.touch(mm, toVpn(page), access, privilege);
+    if (faults === undefined && !this.isPageMapped(mm, page) && this.infer(mm, program, page, access))
+      faults = this.spaces.touch(mm, toVpn(page), access, privilege);
     if (faults === 0) this.counts.alreadyMapped++;
     else if (faults === undefined) this.unexplained(program);
   }
