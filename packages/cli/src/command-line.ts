@@ -6,12 +6,15 @@ import type { PluginFlags } from "./commands/check-plugin.js";
 import type { KunitFlags } from "./commands/kunit.js";
 import type { MuseumFlags } from "./commands/museum.js";
 import type { OverheadFlags } from "./commands/overhead.js";
+import type { PluginsFlags } from "./commands/plugins.js";
 import type { RecordFlags } from "./commands/record.js";
 import type { ReplayFlags } from "./replay-flags.js";
 import type { ShowFlags } from "./commands/show.js";
 import { archOption, readPositive, readWhole, seriesOption, withCommonFlags, withReplayFlags } from "./options.js";
 import type { CommonFlags } from "./options.js";
+import { withPluginFlags } from "./plugins/flags.js";
 import { IdsOption } from "./plugins/ids-option.js";
+import { BUNDLED, idsOf } from "./plugins/registry.js";
 import type { Policy } from "@kpkeys/scenarios";
 
 /** Takes the exit status of a command. */
@@ -80,8 +83,7 @@ function addKunit(program: Command, finish: Finish): void {
 }
 
 function addShow(program: Command, finish: Finish): void {
-  program
-    .command("show")
+  withPluginFlags(program.command("show"))
     .description(
       "show one guarded set_pte and one stray store: register, barrier, walk, entry, verdict; with and without the hardening",
     )
@@ -117,11 +119,10 @@ function addAttack(program: Command, finish: Finish): void {
 }
 
 function addConform(program: Command, finish: Finish): void {
-  program
-    .command("conform")
+  withPluginFlags(program.command("conform"))
     .description("judge the model by architectural test vectors, line by line")
     .argument("<files...>", "vectors as JSON Lines, plain or gzip")
-    .addOption(archOption("architectures whose lines may come"))
+    .addOption(new IdsOption("--arch <id,...>", "architectures whose lines may come", "arch", bundledArches))
     .option("--json", "print one JSON document and nothing else")
     .action(async (files: string[], flags: ConformFlags) => {
       const { conform } = await import("./commands/conform.js");
@@ -130,14 +131,13 @@ function addConform(program: Command, finish: Finish): void {
 }
 
 function addOverhead(program: Command, finish: Finish): void {
-  program
-    .command("overhead")
+  withPluginFlags(program.command("overhead"))
     .description(
       "the cost model against the published overhead of RFC v5: fitted on half of it, predicting the other half",
     )
     .option("--trace <file>", "`perf script` text used as kernbench (default: the bundled gcc recording)")
     .option("--counts", "print what each benchmark had a machine do for one operation")
-    .option("--what-if", "compare the cost and the exposure of other placements of the guards, on both architectures")
+    .option("--what-if", "compare the cost and the exposure of other placements of the guards, on each architecture")
     .option("--cost <file>", "unit costs for --what-if (default: those of RFC v5, arm64)")
     .addOption(new OutputOption("--save-costs <file>", "write the fitted unit costs, for --cost of other commands"))
     .option("--seed <n>", "seed of the ranges", readWhole, 1)
@@ -150,8 +150,7 @@ function addOverhead(program: Command, finish: Finish): void {
 }
 
 function addCheckPlugin(program: Command, finish: Finish): void {
-  program
-    .command("check-plugin")
+  withPluginFlags(program.command("check-plugin"))
     .description(
       "judge an architecture or feature package by the conformance kit; runs the package's code, in a separate process",
     )
@@ -165,10 +164,9 @@ function addCheckPlugin(program: Command, finish: Finish): void {
 }
 
 function addMuseum(program: Command, finish: Finish): void {
-  program
-    .command("museum")
+  withPluginFlags(program.command("museum"))
     .description("reproduce the bugs fixed in each version of the series, with and without the fix")
-    .addOption(archOption("architectures"))
+    .addOption(new IdsOption("--arch <id,...>", "architectures", "arch", bundledArches))
     .option("--id <exhibit>", "one exhibit, with its story, its fix and a trace of both sides")
     .addOption(
       new Option("--replay <string>", "run one side again from what the museum printed for it").conflicts([
@@ -184,8 +182,7 @@ function addMuseum(program: Command, finish: Finish): void {
 }
 
 function addBudget(program: Command, finish: Finish): void {
-  program
-    .command("budget")
+  withPluginFlags(program.command("budget"))
     .description("keys and contexts of features against the keys that there are, and what one key for two would open")
     .argument(
       "[modules...]",
@@ -200,6 +197,19 @@ function addBudget(program: Command, finish: Finish): void {
       finish(await budget(modules, flags));
     });
 }
+
+function addPlugins(program: Command, finish: Finish): void {
+  withPluginFlags(program.command("plugins"))
+    .description("list the plugins that are loaded: those of the command, of --plugin and of kpkeys.config.*")
+    .option("--json", "print one JSON document and nothing else")
+    .action(async (flags: PluginsFlags) => {
+      const { plugins } = await import("./commands/plugins.js");
+      finish(await plugins(flags));
+    });
+}
+
+/** Vectors and exhibits are of these: what they say of others is for the user to ask. */
+const bundledArches = (): string[] => idsOf("arch", BUNDLED);
 
 /** How long the code of packages may run. */
 function timeoutOption(): Option {
@@ -218,6 +228,7 @@ export const COMMANDS: readonly ((program: Command, finish: Finish) => void)[] =
   addConform,
   addOverhead,
   addCheckPlugin,
+  addPlugins,
   addMuseum,
   addBudget,
 ];

@@ -13,6 +13,7 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     "kpkeys run build.txt --vmpte build.vmpte.txt  # compared with what Linux had",
     "kpkeys run build.txt --series v9,next --policy batched --check sampled",
     "kpkeys run build.txt --arch arm64-poe --json > report.json",
+    "kpkeys run --plugin ./my-feature              # with a feature of yours",
   ],
   replay: [
     "kpkeys replay build.txt --arch x86-pks --policy naive,batched",
@@ -31,6 +32,7 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     "kpkeys attack                                 # after boot",
     "kpkeys attack build.txt --series v8 --arch x86-pks",
     "kpkeys attack --policy off                    # the same stores without the hardening",
+    "kpkeys attack --plugin ./my-feature           # what a feature of yours protects, too",
   ],
   conform: ["kpkeys conform vectors.jsonl.gz", "kpkeys conform vectors.jsonl.gz --arch arm64-poe,x86-pks --json"],
   overhead: [
@@ -38,6 +40,7 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     "kpkeys overhead --what-if --trace build.txt   # other placements of the guards",
     "kpkeys overhead --save-costs costs.json       # for --cost of run and replay",
   ],
+  plugins: ["kpkeys plugins", "kpkeys plugins --plugin ./my-feature --json"],
   "check-plugin": ["kpkeys check-plugin ./my-feature", "kpkeys check-plugin ./my-feature --timeout 120 --json"],
   museum: [
     "kpkeys museum",

@@ -48,6 +48,9 @@ export type {
   OverheadRow,
   ParameterReport,
 } from "@kpkeys/workloads/cost/fitting";
+export { defineConfig } from "./plugins/define-config.js";
+export type { KpkeysConfig } from "./plugins/define-config.js";
+export type { LoadedPlugin } from "./report/plugins.js";
 export type { ShowReport } from "./report/show.js";
 export type { Demonstration, ShownStore } from "./show/demonstration.js";
 export type { EntryRead, Moment, RightsChange } from "./show/moments.js";

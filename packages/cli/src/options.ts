@@ -1,6 +1,8 @@
 import { type Command, InvalidArgumentError, Option, OutputOption } from "./commander.js";
 import type { Until } from "@kpkeys/workloads";
 import type { Job } from "./job.js";
+import { withPluginFlags } from "./plugins/flags.js";
+import type { NamingFlags } from "./plugins/flags.js";
 import { IdsOption } from "./plugins/ids-option.js";
 import { standardFeatures } from "./plugins/registry.js";
 import type { PluginEntry } from "./plugins/registry.js";
@@ -8,7 +10,7 @@ import { machineOptionsOf, NEXT_LABEL, POLICIES, SERIES } from "@kpkeys/scenario
 import type { Policy, SeriesName } from "@kpkeys/scenarios";
 
 /** The flags that all commands share, as the command line gives them. Lists are in the order of their tables. */
-export interface CommonFlags {
+export interface CommonFlags extends NamingFlags {
   /** The plugins that there are. */
   readonly plugins: readonly PluginEntry[];
   /** Ids of architectures. */
@@ -140,7 +142,7 @@ export function archOption(description: string): IdsOption {
  * @returns the command
  */
 export function withCommonFlags(command: Command, policies: readonly Policy[]): Command {
-  return command
+  return withPluginFlags(command)
     .addOption(archOption("architectures"))
     .addOption(new IdsOption("--feature <id,...>", "what is protected", "feature", standardFeatures))
     .addOption(

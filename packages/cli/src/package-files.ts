@@ -10,5 +10,7 @@ export const MANIFEST: string = path("../package.json");
 export const ACCOUNT_SCRIPT: string = path("../data/account.pl");
 /** The module of a worker thread. */
 export const WORKER: string = path("./worker.js");
+/** The hooks of Node's module loader. */
+export const PLUGIN_HOOKS: string = path("./plugin-hooks.js");
 /** The module of the process in which a plugin's code runs. */
 export const PLUGIN_CHILD: string = path("./plugin-child.js");

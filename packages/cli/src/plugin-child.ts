@@ -4,6 +4,7 @@ import type { PluginReply, PluginRequest } from "./check-plugin/apart.js";
 import { budgetsOf } from "./check-plugin/budgets.js";
 import { watchIntrinsics } from "./check-plugin/intrinsics.js";
 import { judgePlugins } from "./check-plugin/judge.js";
+import { shareCopies } from "./plugins/shared-copies.js";
 import { reasonOf } from "./check-plugin/reason.js";
 
 // The process in which the code of a package runs. Its results go to the parent over the channel that it keeps for itself here.
@@ -27,6 +28,7 @@ process.on("beforeExit", () => {
 
 async function work(): Promise<void> {
   try {
+    await shareCopies();
     const result =
       request.job === "judge"
         ? await judgePlugins(request.path, request.others)

@@ -3,8 +3,9 @@ import { COMMANDS } from "./command-line.js";
 import type { Finish } from "./command-line.js";
 import { Command, OutputOption } from "./commander.js";
 import { MANIFEST } from "./package-files.js";
-import { completeFlags } from "./plugins/flags.js";
-import { BUNDLED } from "./plugins/registry.js";
+import { completeFlags, loadPlugins } from "./plugins/flags.js";
+import type { NamingFlags } from "./plugins/flags.js";
+import type { PluginEntry } from "./plugins/registry.js";
 import { examplesOf } from "./examples.js";
 import { EXIT, tellError, tellStdout } from "./errors.js";
 
@@ -45,7 +46,7 @@ function createProgram(finish: Finish): Command {
 
   program.hook("preAction", async (_, command) => {
     await checkOutputs(command);
-    completeFlags(command, BUNDLED);
+    await preparePlugins(command);
   });
 
   // Its flags are the architectures' inputs, which are loaded for it alone.
@@ -53,13 +54,21 @@ function createProgram(finish: Finish): Command {
   program.hook("preSubcommand", async (_, command) => {
     if (command !== explain) return;
     const { prepareExplain } = await import("./commands/explain.js");
-    await prepareExplain(explain, finish);
+    await prepareExplain(explain, program.args.slice(1), finish);
   });
 
   for (const command of [program, ...program.commands]) {
     command.addHelpText("after", examplesOf(command.name()));
   }
   return program;
+}
+
+/** Loads what the user named, for commands that take plugins and have not done so. `check-plugin` leaves it to another process. */
+async function preparePlugins(command: Command): Promise<void> {
+  const takesPlugins = command.options.some(({ long }) => long === "--plugin");
+  if (!takesPlugins || command.name() === "check-plugin") return;
+  const flags = command.opts<NamingFlags & { plugins?: readonly PluginEntry[] }>();
+  completeFlags(command, flags.plugins ?? (await loadPlugins(flags)));
 }
 
 /** No file that a command writes may be one that it reads, or one that it writes too. */

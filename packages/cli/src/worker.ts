@@ -1,6 +1,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { isAsked } from "./interruption.js";
 import { runJob } from "./job.js";
+import { shareCopies } from "./plugins/shared-copies.js";
 import type { Job, JobResult } from "./job.js";
 
 /** What a worker is started with. */
@@ -27,6 +28,7 @@ export type WorkerMessage =
 const post = (message: WorkerMessage): void => parentPort?.postMessage(message);
 
 const { job, interruption, ahead } = workerData as WorkerData;
+if (job.plugins.some(({ module }) => module.startsWith("file:"))) await shareCopies();
 const result = await runJob(job, {
   ahead,
   onProgress(...progress) {

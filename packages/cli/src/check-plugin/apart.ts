@@ -6,14 +6,14 @@ import type { ErrorCode } from "@kpkeys/core";
 import { beforeEnd } from "../ending.js";
 import type { BudgetRequest } from "./budgets.js";
 import { PLUGIN_CHILD } from "../package-files.js";
-import type { PluginEntry } from "../plugins/registry.js";
+import type { PluginSource } from "../plugins/source.js";
 
 /** What is done with packages in a process apart. */
 export type PluginRequest = {
   /** What the packages are called in messages. */
   readonly where: string;
 } & (
-  | { readonly job: "judge"; readonly path: string; readonly others: readonly PluginEntry[] }
+  | { readonly job: "judge"; readonly path: string; readonly others: readonly PluginSource[] }
   | { readonly job: "budget"; readonly budget: BudgetRequest }
 );
 

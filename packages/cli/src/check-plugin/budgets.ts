@@ -39,7 +39,9 @@ export async function budgetsOf({ modules, plugins, arch, feature }: BudgetReque
     Promise.all(plugins.filter(({ id }) => ids.includes(id)).map(loadPlugin));
   const [arches, features] = await Promise.all([load(arch), load(feature)]);
   for (const path of modules) features.push(...(await featuresOf(path)));
-  return arches.map((each) => budgetOn(each, features));
+  // A package may be named as a plugin too.
+  const different = [...new Set(features)];
+  return arches.map((each) => budgetOn(each, different));
 }
 
 async function featuresOf(path: string): Promise<Plugin[]> {

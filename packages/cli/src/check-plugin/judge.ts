@@ -1,7 +1,8 @@
 import { createPluginRegistry } from "@kpkeys/core";
 import { checkConformance } from "@kpkeys/kunit-suite/conformance";
 import { loadPlugin } from "../plugins/load.js";
-import type { PluginEntry } from "../plugins/registry.js";
+import { withBundled } from "../plugins/named.js";
+import type { PluginSource } from "../plugins/source.js";
 import { verdictOf } from "../report/check-plugin.js";
 import type { CheckPluginReport, PluginVerdict } from "../report/check-plugin.js";
 import { loadPluginFrom } from "./load.js";
@@ -10,12 +11,12 @@ import { loadPluginFrom } from "./load.js";
  * Judges the plugins of a package by the conformance kit, which runs its code: architectures with other features, features on other
  * architectures.
  * @param path - the folder of a package, or an ES module
- * @param others - the other plugins
+ * @param others - what the user named besides
  * @throws KpkeysError for what cannot be loaded or is no plugin
  */
-export async function judgePlugins(path: string, others: readonly PluginEntry[]): Promise<CheckPluginReport> {
+export async function judgePlugins(path: string, others: readonly PluginSource[]): Promise<CheckPluginReport> {
   const { plugins, exports, files } = await loadPluginFrom(path);
-  const loaded = await Promise.all(others.map(loadPlugin));
+  const loaded = await Promise.all((await withBundled(others)).map(loadPlugin));
   const arches = loaded.filter(({ kind }) => kind === "arch");
   const features = loaded.filter(({ kind }) => kind === "feature");
   // A second copy of core, which the package may have brought, is refused before any rule fails because of it.

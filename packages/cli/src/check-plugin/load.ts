@@ -1,10 +1,11 @@
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { KpkeysError, pluginsOf } from "@kpkeys/core";
+import { pluginsOf } from "@kpkeys/core";
 import type { Plugin } from "@kpkeys/core/contracts";
 import type { PackageFiles } from "@kpkeys/kunit-suite/conformance";
 import { checkModuleFiles, readPackage } from "@kpkeys/kunit-suite/node";
-import { reasonOf } from "./reason.js";
+import { importExports, noPlugin } from "../plugins/load.js";
+import type { Exports } from "../plugins/load.js";
 import { pluginPathKind } from "./path.js";
 
 /** Plugins as they were found on the disk. */
@@ -12,7 +13,7 @@ export interface LoadedPlugins {
   /** The plugins that it exports, each once. */
   readonly plugins: readonly Plugin[];
   /** All that it exports. */
-  readonly exports: Readonly<Record<string, unknown>>;
+  readonly exports: Exports;
   /** The package; undefined where a module was given. */
   readonly files: PackageFiles | undefined;
 }
@@ -26,24 +27,9 @@ export interface LoadedPlugins {
 export async function loadPluginFrom(path: string): Promise<LoadedPlugins> {
   const files = pluginPathKind(path) === "folder" ? readPackage(path) : undefined;
   if (files === undefined) checkModuleFiles(resolve(path));
-  const exports = await load(files?.entry ?? resolve(path));
+  const module = files?.entry ?? resolve(path);
+  const exports = await importExports(pathToFileURL(module).href, module);
   const plugins = pluginsOf(exports);
-  if (plugins.length > 0) return { plugins, exports, files };
-  throw new KpkeysError("ERR_PLUGIN_LOAD", "it exports no plugin", {
-    where: path,
-    expected: "an export with id, kind and setup",
-  });
-}
-
-async function load(module: string): Promise<Readonly<Record<string, unknown>>> {
-  try {
-    return (await import(pathToFileURL(module).href)) as Readonly<Record<string, unknown>>;
-  } catch (cause) {
-    const why = reasonOf(cause);
-    throw new KpkeysError("ERR_PLUGIN_LOAD", why, {
-      where: module,
-      expected: "an ES module that can be imported",
-      cause,
-    });
-  }
+  if (plugins.length === 0) throw noPlugin(path);
+  return { plugins, exports, files };
 }

@@ -1,14 +1,15 @@
 import { runApart } from "../check-plugin/apart.js";
 import { pluginPathKind } from "../check-plugin/path.js";
 import { EXIT } from "../errors.js";
-import { BUNDLED } from "../plugins/registry.js";
+import { findPlugins } from "../plugins/flags.js";
+import type { NamingFlags } from "../plugins/flags.js";
 import { checkPluginTextOf } from "../report/check-plugin.js";
 import type { CheckPluginReport } from "../report/check-plugin.js";
 import { styleFor } from "../report/style.js";
 import { print, printJson, withErrorDocument } from "./print.js";
 
 /** The flags of commands that run the code of packages. */
-export interface PluginFlags {
+export interface PluginFlags extends NamingFlags {
   /** How long that may take, in seconds. */
   readonly timeout: number;
   /** Whether the result is printed as JSON. */
@@ -22,10 +23,14 @@ export interface PluginFlags {
  * @returns the exit status
  * @throws KpkeysError for what cannot be loaded, is no plugin or does not end
  */
-export async function checkPlugin(path: string, { timeout, json }: PluginFlags): Promise<number> {
+export async function checkPlugin(path: string, flags: PluginFlags): Promise<number> {
+  const { timeout, json } = flags;
   const report = await withErrorDocument(json === true, { path, package: null, plugins: [] }, async () => {
     pluginPathKind(path);
-    return (await runApart({ job: "judge", where: path, path, others: BUNDLED }, timeout)) as CheckPluginReport;
+    return (await runApart(
+      { job: "judge", where: path, path, others: await findPlugins(flags) },
+      timeout,
+    )) as CheckPluginReport;
   });
   if (json === true) printJson(report);
   else print(checkPluginTextOf(report, styleFor(process.stdout)));

@@ -1,4 +1,4 @@
-import { type Command, Option } from "../commander.js";
+import { Command, Option } from "../commander.js";
 import { KpkeysError } from "@kpkeys/core";
 import type { InputText } from "@kpkeys/core";
 import { Explainer, explainInputs, LOG_TEXT, readLog, vectorArches } from "@kpkeys/explain";
@@ -6,9 +6,10 @@ import type { ExplainQuestion, FaultQuestion, LogReport } from "@kpkeys/explain"
 import { openText } from "@kpkeys/workloads";
 import { openTrace } from "@kpkeys/workloads/node";
 import { EXIT } from "../errors.js";
+import { loadPlugins, withPluginFlags } from "../plugins/flags.js";
 import { IdsOption } from "../plugins/ids-option.js";
 import { loadPlugin } from "../plugins/load.js";
-import { BUNDLED, idsOf, standardFeatures } from "../plugins/registry.js";
+import { idsOf, standardFeatures } from "../plugins/registry.js";
 import type { PluginEntry } from "../plugins/registry.js";
 import { explanationTextOf } from "../report/explanation.js";
 import type { ExplainReport } from "../report/explanation.js";
@@ -47,13 +48,21 @@ interface InputFlag {
 /**
  * Gives `kpkeys explain` its flags, which the architectures have, and its action.
  * @param command - the command, without flags
+ * @param args - what follows its name on the command line
  * @param finish - takes the exit status
  */
-export async function prepareExplain(command: Command, finish: (status: number) => void): Promise<void> {
-  const explainers = await loadExplainers(BUNDLED, standardFeatures(BUNDLED));
-  command
+export async function prepareExplain(
+  command: Command,
+  args: readonly string[],
+  finish: (status: number) => void,
+): Promise<void> {
+  const naming = withPluginFlags(new Command()).helpOption(false).allowUnknownOption().allowExcessArguments();
+  const plugins = await loadPlugins(naming.parse(args, { from: "user" }).opts());
+  command.setOptionValue("plugins", plugins);
+  const explainers = await loadExplainers(plugins, standardFeatures(plugins));
+  withPluginFlags(command)
     .argument("[file]", "a kernel log with the report of a fault, or - for stdin; flags complete it")
-    .option("--arch <id>", `architecture (${idsOf("arch", BUNDLED).join(", ")}), if the inputs do not tell`)
+    .option("--arch <id>", `architecture (${idsOf("arch", plugins).join(", ")}), if the inputs do not tell`)
     .option("--vector <json|file:line>", "a line of an architectural vector file, instead of all else")
     .option("--entries <entry...>", "table entries from the root down, the leaf last")
     .addOption(
@@ -71,7 +80,7 @@ export async function prepareExplain(command: Command, finish: (status: number) 
       const value = flags[attribute];
       return typeof value === "string" ? [[name, value] as const] : [];
     });
-    finish(await explain(await loadExplainers(BUNDLED, flags.feature), file, flags, Object.fromEntries(given)));
+    finish(await explain(await loadExplainers(plugins, flags.feature), file, flags, Object.fromEntries(given)));
   });
 }
 

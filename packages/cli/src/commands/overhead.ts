@@ -8,6 +8,7 @@ import type { Job, JobResult } from "../job.js";
 import { jobsOf } from "../options.js";
 import { readCosts, writeCosts } from "../overhead/costs.js";
 import { whatIfJobs, whatIfRows } from "../overhead/what-if.js";
+import type { NamingFlags } from "../plugins/flags.js";
 import { BUNDLED, idsOf } from "../plugins/registry.js";
 import type { PluginEntry } from "../plugins/registry.js";
 import { countsTextOf, overheadCsvOf, overheadTextOf } from "../report/overhead.js";
@@ -17,7 +18,7 @@ import { doJobs } from "./jobs.js";
 import { print, printJson } from "./print.js";
 
 /** The flags of `kpkeys overhead`. */
-export interface OverheadFlags {
+export interface OverheadFlags extends NamingFlags {
   /** The plugins that there are. */
   readonly plugins: readonly PluginEntry[];
   /** The recording that stands for kernbench; the embedded one if left out. */
@@ -86,6 +87,10 @@ export function benchmarkRunOf({ job, replay, micro }: JobResult): BenchmarkRun 
  */
 export async function overhead(flags: OverheadFlags): Promise<number> {
   if (flags.whatIf === true) return whatIf(flags);
+  if (flags.plugin !== undefined) {
+    const what = "the published table is of fixed machines, in which no plugin is";
+    throw new KpkeysError("ERR_USAGE", what, { where: "--plugin", expected: "--plugin with --what-if" });
+  }
   const trace = flags.trace ?? embeddedTrace.trace;
   const results = await doJobs(calibrationJobs(trace), {});
   requireFaults(trace, results);

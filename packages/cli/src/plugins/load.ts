@@ -1,15 +1,67 @@
-import { createPluginRegistry, pluginsOf } from "@kpkeys/core";
+import { checkPluginForm, createPluginRegistry, KpkeysError, pluginsOf } from "@kpkeys/core";
 import type { PluginRegistry } from "@kpkeys/core";
 import type { Plugin } from "@kpkeys/core/contracts";
+import { reasonOf } from "../check-plugin/reason.js";
+import type { KpkeysConfig } from "./define-config.js";
 import type { PluginEntry } from "./registry.js";
+import type { PluginSource } from "./source.js";
+
+/** What a module exports, by name. */
+export type Exports = Readonly<Record<string, unknown>>;
+
+/**
+ * Imports what may hold plugins, which runs its code.
+ * @param module - the name of a package of the command, or the URL of a file
+ * @param where - what it is called in messages
+ * @throws KpkeysError ERR_PLUGIN_LOAD
+ */
+export async function importExports(module: string, where: string): Promise<Exports> {
+  try {
+    return (await import(module)) as Exports;
+  } catch (cause) {
+    const expected = "an ES module that can be imported";
+    throw new KpkeysError("ERR_PLUGIN_LOAD", reasonOf(cause), { where, expected, cause });
+  }
+}
+
+/**
+ * Loads the plugins that the user named.
+ * @param sources - where they are; one may come several times
+ * @returns the plugins by module
+ * @throws KpkeysError ERR_PLUGIN_LOAD for a module that exports no plugin; ERR_PLUGIN_INVALID, ERR_PLUGIN_CONTRACT
+ */
+export async function loadSources(sources: readonly PluginSource[]): Promise<PluginEntry[]> {
+  const entries: PluginEntry[] = [];
+  for (const { where, module } of new Map(sources.map((source) => [source.module, source])).values()) {
+    const plugins = exportedBy(await importExports(module, where));
+    if (plugins.length === 0) throw noPlugin(where);
+    for (const plugin of plugins) {
+      checkPluginForm(plugin);
+      entries.push({ id: plugin.id, kind: plugin.kind, module });
+    }
+  }
+  return entries;
+}
+
+/** @param where - the module, as the user named it */
+export function noPlugin(where: string): KpkeysError {
+  const expected = "an export with id, kind and setup, or an array of such";
+  return new KpkeysError("ERR_PLUGIN_LOAD", "it exports no plugin", { where, expected });
+}
+
+/** The plugins among a module's exports, and those in a configuration file's list. */
+function exportedBy(exports: Exports): readonly Plugin[] {
+  const { plugins } = (exports["default"] ?? {}) as Partial<KpkeysConfig>;
+  return pluginsOf({ ...exports, plugins });
+}
 
 /**
  * Loads a plugin.
  * @param entry - the plugin
+ * @throws KpkeysError ERR_PLUGIN_LOAD
  */
 export async function loadPlugin({ id, module }: PluginEntry): Promise<Plugin> {
-  const exports = (await import(module)) as Readonly<Record<string, unknown>>;
-  return pluginsOf(exports).find((plugin) => plugin.id === id)!;
+  return exportedBy(await importExports(module, module)).find((plugin) => plugin.id === id)!;
 }
 
 /**

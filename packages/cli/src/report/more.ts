@@ -4,6 +4,7 @@ import { embeddedTrace } from "@kpkeys/workloads/node";
 import type { ReplayFlags } from "../replay-flags.js";
 import { bytesText, DEFAULTS } from "../options.js";
 import type { CommonFlags } from "../options.js";
+import type { NamingFlags } from "../plugins/flags.js";
 import { idsOf, standardFeatures } from "../plugins/registry.js";
 import { shellOf } from "../recording/shell.js";
 import { POLICIES } from "@kpkeys/scenarios";
@@ -65,6 +66,7 @@ export function moreOf(asked: Asked, { arches }: RunReport): More {
     ["--trace", isBundled ? undefined : file],
     ["--cost", cost],
   ]);
+  const naming = namingWords(flags);
   const shown = given([
     ["--arch", arch.join(","), idsOf("arch", flags.plugins).join(",")],
     ["--series", series.join(","), DEFAULTS.series],
@@ -82,11 +84,13 @@ export function moreOf(asked: Asked, { arches }: RunReport): More {
       ...ifReadable(line("by source of the table pages", "attack", file, ...machine)),
       ...(check === "off" ? ifReadable(again(asked, "open during the replay", { check: "sampled" })) : []),
       line("each case of KUnit", "kunit", ...machine),
-      line("one store that is denied, step by step", "show", ...shown),
+      line("one store that is denied, step by step", "show", ...naming, ...shown),
     ],
     cost: [
       ...ifReadable(again(asked, "table writes by setter", {}, "--json")),
-      ...(estimated ? ifReadable(line("other places for the guards", "overhead", "--what-if", ...whatIf)) : []),
+      ...(estimated
+        ? ifReadable(line("other places for the guards", "overhead", "--what-if", ...naming, ...whatIf))
+        : []),
     ],
     estimate: estimated && cost === undefined ? [line("the estimate next to RFC v5's table", "overhead")] : [],
     faithfulness: ifReadable(
@@ -140,7 +144,12 @@ function machineWords(flags: Omit<CommonFlags, "json">, policies: string): strin
     ["--cpus", cpus, DEFAULTS.cpus],
     ["--config", config],
   ]);
-  return pkeys ? words : [...words, "--no-pkeys"];
+  return [...namingWords(flags), ...words, ...(pkeys ? [] : ["--no-pkeys"])];
+}
+
+/** The words that load the same plugins. */
+function namingWords({ plugin = [], noConfig }: NamingFlags): string[] {
+  return [...plugin.flatMap((spec) => ["--plugin", spec]), ...(noConfig === true ? ["--no-config"] : [])];
 }
 
 /** The flags that differ from what they are if left out. */

@@ -28,16 +28,22 @@ export function kpkeysReading(input: string, ...args: string[]): Outcome {
   return kpkeysWith({}, args, input);
 }
 
+/** Runs it in another folder. */
+export function kpkeysIn(cwd: string, ...args: string[]): Outcome {
+  return kpkeysWith({}, args, undefined, cwd);
+}
+
 /** Runs it with further environment variables. */
 export function kpkeysWith(
   variables: Readonly<Record<string, string>>,
   args: readonly string[],
   input?: string,
+  cwd: string = ROOT,
 ): Outcome {
   if (!existsSync(BUILT))
     throw new Error(`${BUILT} is missing: these tests run the built command, so \`npm run build\` first`);
   const options = {
-    cwd: ROOT,
+    cwd,
     encoding: "utf8",
     maxBuffer: 2 ** 26,
     env: { ...process.env, ...variables },

@@ -1,0 +1,64 @@
+import { readFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { pathToFileURL } from "node:url";
+import { KpkeysError } from "@kpkeys/core";
+import { reasonOf } from "../check-plugin/reason.js";
+import { malformed, MODULE_FORM, wrongIn } from "./config-form.js";
+import { readJsonConfig } from "./config-json.js";
+import type { Exports } from "./load.js";
+import { findPlugin } from "./source.js";
+import type { PluginSource } from "./source.js";
+import { SourceError, stripTypes } from "./strip-types.js";
+
+/**
+ * Reads a configuration file. The code of one that is not JSON is run, here and in each worker that needs a plugin that it has as an
+ * object.
+ * @param path - the file
+ * @returns where the plugins are
+ * @throws KpkeysError ERR_PLUGIN_CONFIG, ERR_PLUGIN_CONFIG_THROWS, and what {@link findPlugin} throws
+ */
+export async function readPluginConfig(path: string): Promise<PluginSource[]> {
+  const plugins = path.endsWith(".json") ? readJsonConfig(path) : await readModule(path);
+  const own = { where: path, module: pathToFileURL(path).href };
+  return plugins.map((plugin) => (typeof plugin === "string" ? findPlugin(plugin, dirname(path)) : own));
+}
+
+async function readModule(path: string): Promise<readonly (string | object)[]> {
+  const exports = await run(path);
+  if (!("default" in exports)) throw malformed(path, "it has no default export");
+  const { data, error } = MODULE_FORM.safeParse(exports["default"]);
+  if (data === undefined) throw malformed(path, wrongIn(error).what);
+  return data.plugins;
+}
+
+async function run(path: string): Promise<Exports> {
+  try {
+    return (await import(pathToFileURL(path).href)) as Exports;
+  } catch (cause) {
+    if (cause instanceof SyntaxError) throw syntaxError(path, cause);
+    const expected = "a file that exports a configuration by default";
+    throw new KpkeysError("ERR_PLUGIN_CONFIG_THROWS", `its code throws: ${reasonOf(cause)}`, {
+      where: placeIn(path, cause),
+      expected,
+      cause,
+    });
+  }
+}
+
+/** Node's own error has no line, and may be about a module that the file imports. */
+function syntaxError(path: string, cause: SyntaxError): KpkeysError {
+  try {
+    stripTypes(readFileSync(path, "utf8"));
+  } catch (error) {
+    if (error instanceof SourceError) return malformed(`${path}:${error.line}`, error.message, cause);
+  }
+  return malformed(path, cause.message, cause);
+}
+
+/** The file, with the line where it went wrong if the error's stack has one. */
+function placeIn(path: string, error: unknown): string {
+  const stack = error instanceof Error ? (error.stack ?? "") : "";
+  const after = stack.split(path)[1] ?? "";
+  const line = /^:(\d+)/.exec(after)?.[1];
+  return line === undefined ? path : `${path}:${line}`;
+}
