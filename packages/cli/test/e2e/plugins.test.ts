@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { embeddedTrace } from "@kpkeys/workloads";
+import { embeddedTrace } from "@kpkeys/workloads/node";
 import type { RunReport } from "@kpkeys/workloads/report";
 import { describe, expect, test } from "vitest";
 import type { CheckPluginReport, LoadedPlugin } from "../../src/index.js";
