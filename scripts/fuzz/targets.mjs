@@ -19,11 +19,10 @@ const { x86Pks } = await load("arch-x86-pks/dist/index.js");
 const { arm64Poe } = await load("arch-arm64-poe/dist/index.js");
 const { pgtablesHardening } = await load("pgtables-hardening/dist/index.js");
 const { createTraceReader } = await load("workloads/dist/index.js");
-const { embeddedTrace, readVmpte } = await load("workloads/dist/node/index.js");
-const { Explainer, Judge } = await load("explain/dist/index.js");
-const { readLog, readVectors } = await load("explain/dist/node/index.js");
+const { embeddedTrace, openTrace, readVmpte } = await load("workloads/dist/node/index.js");
+const { Explainer, Judge, readLog, readVectors } = await load("explain/dist/index.js");
 const { readKtap } = await load("kunit-suite/dist/index.js");
-const { readPackage } = await load("kunit-suite/dist/conformance/index.js");
+const { readPackage } = await load("kunit-suite/dist/node/index.js");
 const { formatReplay, parseReplay } = await load("kunit-suite/dist/museum/index.js");
 const { Command } = await load("cli/dist/commander.js");
 const { readFilter } = await load("cli/dist/kunit-cases.js");
@@ -130,7 +129,7 @@ export const TARGETS = [
     async run(input) {
       let judged = 0;
       const lines = await readVectors(
-        file(input),
+        await openTrace(file(input)),
         (vector) => void (judge.judge(vector), judged++),
         () => undefined,
       );
@@ -162,7 +161,7 @@ export const TARGETS = [
         .slice(0, 600)
         .replace(/,\s*\S*\s*$/, ""),
     ],
-    run: async (input) => allFinite(await readCosts(file(input))),
+    run: async (input) => allFinite(await readCosts(file(input), ["arm64-poe", "x86-pks"])),
   },
   {
     name: "manifest",
@@ -189,7 +188,7 @@ export const TARGETS = [
   {
     name: "oops",
     samples: [OOPS_ARM64, OOPS_X86],
-    run: async (input) => allFinite(await readLog(file(input), explainers)),
+    run: async (input) => allFinite(await readLog(await openTrace(file(input)), explainers)),
   },
   {
     name: "options",
