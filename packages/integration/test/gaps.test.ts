@@ -69,7 +69,7 @@ describe.each(ARCHES)("a gap on %s is there by the policy that makes it, and by 
     expect(new Set(gapsOf(overflown).map((gap) => gap.replace(/ p\w+ /, " ")))).toEqual(
       new Set(["early linear", "vmemmap linear"]),
     );
-    expect(overflown.get(PgtablesWarnings)).toEqual([expect.stringContaining("no range is left to remember")]);
+    expect(overflown.get(PgtablesWarnings)).toEqual([expect.stringContaining("all ranges are in use")]);
     for (const enough of [{ earlyRanges: 2 }, {}, { earlyRanges: 1, early: "late-walk" }]) {
       const machine = hardened(arch, enough, TWO_BANKS);
       expect(gapsOf(machine)).toEqual([]);

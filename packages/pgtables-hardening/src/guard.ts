@@ -1,45 +1,103 @@
-import { once, resolve } from "@kpkeys/core";
-import { LazyMmu, SETTERS } from "@kpkeys/core/contracts";
-import type { DependencyContainer, ExtensionPoints, Kpkeys, StaticKey } from "@kpkeys/core/contracts";
+import { resolve } from "@kpkeys/core";
+import { LazyMmu, NOT_ENTERED, SETTERS } from "@kpkeys/core/contracts";
+import type {
+  DependencyContainer,
+  ExtensionPoints,
+  Guard,
+  Kpkeys,
+  KpkeysState,
+  StaticKey,
+} from "@kpkeys/core/contracts";
 import type { PgtablesOptions } from "./options.js";
-import { openForLonger } from "./placement.js";
+import { OpenSection } from "./placement.js";
 
-/** Compared with what a static key's field holds, which the compiler would else take for a value of any type. */
-const ON = true;
+/** The condition of the inner guard. The guards below check theirs in methods: docs/performance.md, "Classes". */
+const always = (): boolean => true;
+
+/** The guard `kpkeys_hardened_pgtables`: enters the context PGTABLES while the static key is on. */
+export class HardenedGuard implements Guard {
+  private readonly context: Guard;
+
+  /**
+   * @param kpkeys - the machine's kpkeys API
+   * @param key - the static key
+   */
+  constructor(
+    kpkeys: Kpkeys,
+    private readonly key: StaticKey,
+  ) {
+    this.context = kpkeys.guardCond("PGTABLES", always);
+  }
+
+  enter(): KpkeysState {
+    return this.key.enabled ? this.context.enter() : NOT_ENTERED;
+  }
+
+  exit(state: KpkeysState): void {
+    this.context.exit(state);
+  }
+}
 
 /**
- * Puts the guard `kpkeys_hardened_pgtables` into the setters (patch "arm64: kpkeys: Guard page table writes"). With batching it
- * does nothing inside a lazy MMU section, which has entered the context already; is_lazy_mmu_mode_active() is false in
- * interrupt and while the mode is paused, where each setter opens by itself again. v4 asked the thread flag, which an interrupt
- * leaves as it is. Inside a section that is open for longer it does nothing either.
+ * The guard of the setters (patch "arm64: kpkeys: Guard page table writes"). It does nothing inside a section that has entered the
+ * context already: a lazy MMU section with batching, or an {@link OpenSection}.
+ */
+class SetterGuard implements Guard {
+  private readonly batching: boolean;
+  private readonly batchingInInterrupt: boolean;
+  /** Resolved on first use: the kernel is built after the features. */
+  private lazyMmu: LazyMmu | undefined;
+
+  constructor(
+    private readonly container: DependencyContainer,
+    private readonly guard: HardenedGuard,
+    private readonly section: OpenSection | undefined,
+    { batching, batchingInInterrupt }: Required<PgtablesOptions>,
+  ) {
+    this.batching = batching;
+    this.batchingInInterrupt = batchingInInterrupt;
+  }
+
+  enter(): KpkeysState {
+    return this.isOpen() ? NOT_ENTERED : this.guard.enter();
+  }
+
+  exit(state: KpkeysState): void {
+    this.guard.exit(state);
+  }
+
+  /**
+   * is_lazy_mmu_mode_active() is false in interrupt and while the mode is paused, so each setter enters the context there. v4 asked
+   * the thread flag, which an interrupt does not clear.
+   */
+  private isOpen(): boolean {
+    if (this.section?.isOpen() === true) return true;
+    if (!this.batching) return false;
+    const lazyMmu = (this.lazyMmu ??= resolve(this.container, LazyMmu));
+    return this.batchingInInterrupt ? lazyMmu.isEnabled() : lazyMmu.isActive();
+  }
+}
+
+/**
+ * Guards every setter.
  *
  * @param container - the machine's container
  * @param points - its extension points
- * @param kpkeys - its kpkeys API
- * @param key - whether the hardening is on
- * @param options - whether to batch, and which setters stay without
+ * @param hardened - enters the context while the hardening is on
+ * @param options - batching, placement, and the setters left without a guard
  */
 export function guardSetters(
   container: DependencyContainer,
   points: ExtensionPoints,
-  kpkeys: Kpkeys,
-  key: StaticKey,
+  hardened: HardenedGuard,
   options: Required<PgtablesOptions>,
 ): void {
-  const isActive = once(() => resolve(container, LazyMmu).isActive);
-  const isEnabled = once(() => resolve(container, LazyMmu).isEnabled);
-  const outsideLazyMmu = !options.batching
-    ? () => key.enabled === ON
-    : options.batchingInInterrupt
-      ? () => key.enabled === ON && !isEnabled()()
-      : () => key.enabled === ON && !isActive()();
   const { placement } = options;
-  let isNeeded = outsideLazyMmu;
-  if (placement === "table-lock" || placement === "operation") {
-    const isOpen = openForLonger(container, points, kpkeys, key, placement);
-    isNeeded = () => outsideLazyMmu() && !isOpen();
-  }
-  const guard = kpkeys.guardCond("PGTABLES", isNeeded);
+  const section =
+    placement === "table-lock" || placement === "operation"
+      ? new OpenSection(container, points, hardened, placement)
+      : undefined;
+  const guard = new SetterGuard(container, hardened, section, options);
   for (const setter of SETTERS) {
     if (!options.unguarded.includes(setter)) points.setGuard(setter, guard);
   }

@@ -1,28 +1,23 @@
-import { KpkeysError, lazily } from "@kpkeys/core";
-import { INIT_PHASES, KpkeysArch, StaticTablePages } from "@kpkeys/core/contracts";
-import type { DependencyContainer, ExtensionPoints, InitPhase, Kpkeys, Pfn } from "@kpkeys/core/contracts";
-import { createEarlyRanges } from "./early.js";
+import { lazily } from "@kpkeys/core";
+import { KpkeysArch, StaticTablePages } from "@kpkeys/core/contracts";
+import type { DependencyContainer, ExtensionPoints, Kpkeys } from "@kpkeys/core/contracts";
+import { EarlyRanges } from "./early.js";
 import type { Hardening } from "./hardening.js";
+import { InitOrder, outOfOrder } from "./init-order.js";
 import type { PgtablesOptions } from "./options.js";
 import { protectStaticTables } from "./static.js";
 
-/** Whether the hardening was initialised. */
-export interface Init {
-  /** True once the phase of boot was reached in which it is, with or without kernel pkeys. */
-  readonly done: boolean;
-}
-
 /**
- * Turns the hardening on in mem_init: `kpkeys_hardened_pgtables_init()`, as soon as the buddy allocator is up and before it
- * hands out a table page. First the static key, because giving pages a key writes page tables, which from then on may
- * themselves have it: the setters' guards must open. Then the table pages that came before, early ones and static ones.
+ * Initialises the hardening in mem_init: `kpkeys_hardened_pgtables_init()`, once the buddy allocator is up and before it allocates a
+ * table page. The static key is enabled first: setting the key on pages writes page tables, some of which have the key by then, so
+ * the setters' guards must enter the context. Early and static table pages follow.
  *
  * @param container - the machine's container
  * @param points - its extension points
  * @param kpkeys - its kpkeys API
- * @param hardening - key and tagging
- * @param options - which early tables are remembered, which mappings of static tables get the key
- * @returns whether that has happened
+ * @param hardening - sets the key
+ * @param options - which early tables are recorded, which mappings of static tables get the key
+ * @returns whether the hardening was initialised, with or without kernel pkeys
  */
 export function initInMemInit(
   container: DependencyContainer,
@@ -30,63 +25,34 @@ export function initInMemInit(
   kpkeys: Kpkeys,
   hardening: Hardening,
   { earlyRanges, vmemmap, staticAliases }: Required<PgtablesOptions>,
-): Init {
-  const { pkey, key, tagging, warnOn } = hardening;
+): () => boolean {
   const arch = lazily(container, KpkeysArch);
   const staticTables = lazily(container, StaticTablePages);
-  const early = createEarlyRanges(earlyRanges);
-  const init = { done: false };
+  const early = new EarlyRanges(earlyRanges);
+  const order = new InitOrder(["mem_init"]);
   let overflowed = false;
 
-  /** `WARN_ON_ONCE`: the pages that follow stay unprotected too. */
-  function remember(pfn: Pfn, source: string): void {
-    if (early.record(pfn)) return;
-    warnOn(!overflowed, `no range is left to remember table page ${pfn} (${source}): it stays unprotected`);
-    overflowed = true;
-  }
-
   points.on("earlyTablePage", (pfn, source) => {
-    if (init.done)
-      throw outOfOrder(`table page ${pfn} (${source}) comes from memblock after mem_init`, "that before mem_init");
+    if (order.reached("mem_init"))
+      throw outOfOrder(
+        `cannot record table page ${pfn} (${source}): memblock allocated it after mem_init`,
+        "it before mem_init",
+      );
     if (source === "vmemmap" && !vmemmap) return;
-    if (arch().supportsKpkeysEarly()) remember(pfn, source);
+    if (!arch().supportsKpkeysEarly() || early.record(pfn)) return;
+    // WARN_ON_ONCE: the pages that follow stay unprotected too.
+    if (!overflowed) hardening.warn(`cannot record table page ${pfn} (${source}): all ranges are in use`);
+    overflowed = true;
   });
-
-  function memInit(): void {
-    if (init.done) throw outOfOrder("mem_init begins a second time", "one mem_init");
-    init.done = true;
-    const ranges = early.take();
-    if (!kpkeys.supported()) return;
-    key.enable();
-    for (const { pfn, pages } of ranges) {
-      const errno = tagging.linear(pfn, pages, pkey);
-      warnOn(errno !== 0, `${pages} early table pages from ${pfn} cannot get the key PGTABLES: ${errno}`);
-    }
-    protectStaticTables(staticTables(), hardening, staticAliases);
-  }
 
   points.on("initPhase", (phase) => {
-    if (phase === "mem_init") memInit();
-    else if (isAfter("mem_init", phase) && !init.done)
-      throw outOfOrder(`${phase} begins before mem_init`, "mem_init first");
+    order.begin(phase);
+    if (phase !== "mem_init") return;
+    const ranges = early.drain();
+    if (!kpkeys.supported()) return;
+    hardening.key.enable();
+    for (const { pfn, pages } of ranges) hardening.protect("early table pages", pfn, pages);
+    protectStaticTables(staticTables(), hardening, staticAliases);
   });
-  return init;
-}
-
-/**
- * Whether a phase of boot comes after another.
- * @param reference - the other
- * @param phase - the phase
- */
-export function isAfter(reference: InitPhase, phase: InitPhase): boolean {
-  return INIT_PHASES.indexOf(phase) > INIT_PHASES.indexOf(reference);
-}
-
-/**
- * An initialisation at the wrong time.
- * @param what - what comes when it should not
- * @param expected - what should come
- */
-export function outOfOrder(what: string, expected: string): KpkeysError {
-  return new KpkeysError("ERR_INIT_ORDER", what, { where: "plugin 'pgtables'", expected });
+  return () => order.reached("mem_init");
 }

@@ -3,9 +3,9 @@ import { SetMemory } from "@kpkeys/core/contracts";
 import type { DependencyContainer, ExtensionPoints } from "@kpkeys/core/contracts";
 
 /**
- * Protection without keys, as private debugging patches have it (told of in the discussion of v6's cover letter): a process's tables of
- * pages are in the linear map only while their lock is held. Every lock costs two changes of the linear map and an invalidation, and
- * while it is held every CPU can write. Tables above and the kernel's own stay mapped.
+ * Protection without keys, as in the debugging patches that the discussion of v6's cover letter mentions: a process's PTE tables are
+ * removed from the linear map except while their lock is held. Each lock costs two changes of the linear map and an invalidation, and
+ * while it is held every CPU can write the table. Tables of upper levels and the kernel's own stay mapped.
  *
  * @param container - the machine's container
  * @param points - its extension points

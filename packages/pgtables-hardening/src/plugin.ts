@@ -1,18 +1,17 @@
 import { provide, resolve } from "@kpkeys/core";
-import { ExtensionPoints, Kpkeys, ProtectedObjects, StaticKeys } from "@kpkeys/core/contracts";
+import { ExtensionPoints, Kpkeys, ProtectedObjects } from "@kpkeys/core/contracts";
 import type { DependencyContainer, Plugin } from "@kpkeys/core/contracts";
-import { allocateFromBlocks } from "./block-allocator/block-allocator.js";
+import { BlockAllocator } from "./block-allocator/block-allocator.js";
 import { guardSetters } from "./guard.js";
-import type { Hardening } from "./hardening.js";
+import { Hardening } from "./hardening.js";
 import { initInMemInit } from "./init.js";
 import { initByLateWalk } from "./late-walk.js";
 import { batchLazySections } from "./lazy.js";
 import { mapLeafTablesWhileLocked } from "./leaf-mapping.js";
 import { readOptions } from "./options.js";
 import type { PgtablesOptions } from "./options.js";
-import { protectRegularTables } from "./regular.js";
-import { forgiveInSoftMode } from "./soft.js";
-import { createTagging } from "./tagging.js";
+import { RegularTables } from "./regular.js";
+import { installSoftMode } from "./soft.js";
 import { PgtablesWarnings } from "./warnings.js";
 
 declare module "@kpkeys/core/contracts" {
@@ -21,19 +20,19 @@ declare module "@kpkeys/core/contracts" {
     PGTABLES: true;
   }
   interface KpkeysContexts {
-    /** The one in which page tables can be written: KPKEYS_CTX_PGTABLES. */
+    /** Page tables are writable: KPKEYS_CTX_PGTABLES. */
     PGTABLES: true;
   }
 }
 
 /**
- * The feature `kpkeys_hardened_pgtables`: all page-table pages get the key PGTABLES, which every context but PGTABLES gives
- * read-only, and the setters enter that context around their writes. Options: {@link PgtablesOptions}.
+ * The feature `kpkeys_hardened_pgtables`: all page-table pages have the key PGTABLES, which is writable only in the context PGTABLES,
+ * and the setters enter that context around their writes. Options: {@link PgtablesOptions}.
  */
 export const pgtablesHardening: Plugin = {
   id: "pgtables",
   kind: "feature",
-  description: "page tables writable by their setters alone (CONFIG_KPKEYS_HARDENED_PGTABLES)",
+  description: "page tables writable only by their setters (CONFIG_KPKEYS_HARDENED_PGTABLES)",
   contract: 2,
   config: [
     {
@@ -48,7 +47,7 @@ export const pgtablesHardening: Plugin = {
       default: "KUNIT_ALL_TESTS",
     },
     {
-      // What v1 to v3 of the series call the same.
+      // Its name in v1 to v3 of the series.
       symbol: "KPKEYS_HARDENED_PGTABLES_TEST",
       dependsOn: ["KPKEYS_HARDENED_PGTABLES", "KUNIT"],
       default: "KUNIT_ALL_TESTS",
@@ -65,25 +64,16 @@ export const pgtablesHardening: Plugin = {
       return;
     }
 
-    const hardening: Hardening = {
-      pkey: kpkeys.registerPkey("PGTABLES"),
-      key: resolve(container, StaticKeys).define("kpkeys_hardened_pgtables_key"),
-      tagging: createTagging(container),
-      warnOn(condition, text) {
-        if (condition) warnings.push(text);
-      },
-    };
-    kpkeys.defineContext("PGTABLES", { PGTABLES: "rw" });
+    const hardening = new Hardening(container, kpkeys, warnings);
     resolve(container, ProtectedObjects).declare({ feature: "pgtables", tablePkey: hardening.pkey });
-
-    guardSetters(container, points, kpkeys, hardening.key, policy);
-    if (policy.batching) batchLazySections(points, kpkeys, hardening.key);
-    forgiveInSoftMode(container, points, hardening);
+    guardSetters(container, points, hardening.guard, policy);
+    if (policy.batching) batchLazySections(points, kpkeys, hardening.guard);
+    installSoftMode(container, points, hardening);
     protectTables(container, points, kpkeys, hardening, policy);
   },
 };
 
-/** The tables of early boot, the static ones, and those from the buddy allocator. */
+/** Protects the tables of early boot, the static tables and those from the buddy allocator. */
 function protectTables(
   container: DependencyContainer,
   points: ExtensionPoints,
@@ -93,12 +83,14 @@ function protectTables(
 ): void {
   const { tagging, early, staticAliases } = policy;
   if (tagging === "block-allocator") {
-    allocateFromBlocks(container, points, kpkeys, hardening, policy);
+    new BlockAllocator(container, kpkeys, hardening, policy).install(points);
     return;
   }
-  const init =
+  const isInitialised =
     early === "late-walk"
       ? initByLateWalk(container, points, kpkeys, hardening, staticAliases)
       : initInMemInit(container, points, kpkeys, hardening, policy);
-  protectRegularTables(points, hardening, init, tagging);
+  const tables = new RegularTables(hardening, isInitialised);
+  if (tagging === "allocator") tables.protectInAllocator(points);
+  else tables.protectInConstructor(points, tagging === "ctor-missing-kernel");
 }

@@ -1,79 +1,57 @@
 import { KpkeysError } from "@kpkeys/core";
-import { toPkey } from "@kpkeys/core/contracts";
 import type { Errno, ExtensionPoints, Pfn } from "@kpkeys/core/contracts";
 import type { Hardening } from "./hardening.js";
-import type { Init } from "./init.js";
-
-/** What becomes of a table page from the buddy allocator. */
-interface Protection {
-  /** Gives it the key. @returns 0, or the error that refuses the page */
-  readonly protect: (pfn: Pfn) => 0 | Errno;
-  /** Takes the key away again. */
-  readonly unprotect: (pfn: Pfn) => void;
-}
 
 /**
- * Protects table pages from the buddy allocator: they get the key before anything points to them and lose it before they are
- * freed. They are zeroed before that, so nothing is written to them with the key on.
- *
- * @param points - the machine's extension points
- * @param hardening - key and tagging
- * @param init - tells whether the hardening was initialised
- * @param tagging - the place where that happens
+ * Protects table pages from the buddy allocator: the key is set before anything points to the page and cleared before the page is
+ * freed. The page is zeroed before that, so zeroing needs no context.
  */
-export function protectRegularTables(
-  points: ExtensionPoints,
-  hardening: Hardening,
-  init: Init,
-  tagging: "allocator" | "ctor" | "ctor-missing-kernel",
-): void {
-  const protection = createProtection(hardening, init);
-  if (tagging === "allocator") protectInAllocator(points, protection);
-  else protectInConstructor(points, protection, tagging);
-}
+export class RegularTables {
+  /**
+   * @param hardening - sets the key
+   * @param isInitialised - whether the hardening was initialised
+   */
+  constructor(
+    private readonly hardening: Hardening,
+    private readonly isInitialised: () => boolean,
+  ) {}
 
-function createProtection({ pkey, key, tagging, warnOn }: Hardening, init: Init): Protection {
-  return {
-    protect(pfn) {
-      if (!init.done) {
-        throw new KpkeysError("ERR_INIT_ORDER", `table page ${pfn} comes from the buddy allocator before mem_init`, {
-          where: "plugin 'pgtables'",
-          expected: "mem_init first: a table page from before would stay unprotected",
-        });
-      }
-      if (!key.enabled) return 0;
-      const errno = tagging.linear(pfn, 1, pkey);
-      warnOn(errno !== 0, `table page ${pfn} cannot get the key PGTABLES: ${errno}`);
-      return errno;
-    },
-    unprotect(pfn) {
-      if (!key.enabled) return;
-      const errno = tagging.linear(pfn, 1, toPkey(0));
-      warnOn(errno !== 0, `table page ${pfn} cannot lose the key PGTABLES: ${errno}`);
-    },
-  };
-}
+  /** `kpkeys_pgtable_alloc()` and `kpkeys_pgtable_free()`, called from pagetable_alloc() and pagetable_free() since v6. */
+  protectInAllocator(points: ExtensionPoints): void {
+    points.on("tablePageAllocated", (pfn) => this.protect(pfn));
+    points.on("tablePageFreeing", (pfn) => {
+      this.unprotect(pfn);
+    });
+  }
 
-/** `kpkeys_pgtable_alloc()` and `kpkeys_pgtable_free()`, called from pagetable_alloc() and pagetable_free() since v6. */
-function protectInAllocator(points: ExtensionPoints, { protect, unprotect }: Protection): void {
-  points.on("tablePageAllocated", protect);
-  points.on("tablePageFreeing", unprotect);
-}
+  /**
+   * `kpkeys_protect_pgtable_memory()` and its counterpart, called from the common constructor and destructor (v2 to v5).
+   * @param points - the machine's extension points
+   * @param missesKernel - whether the kernel's own PTE tables have no constructor: pte_alloc_one_kernel() of the kernel that v2 and
+   *   v3 are based on only allocates the page
+   */
+  protectInConstructor(points: ExtensionPoints, missesKernel: boolean): void {
+    const isConstructed = (level: string, source: string): boolean =>
+      !missesKernel || level !== "pte" || source !== "kernel";
 
-/**
- * `kpkeys_protect_pgtable_memory()` and its counterpart, called from the common constructor and destructor (v2 to v5). The kernel
- * that v2 and v3 stand on runs neither for its own PTE tables: pte_alloc_one_kernel() takes the page and no more.
- */
-function protectInConstructor(
-  points: ExtensionPoints,
-  { protect, unprotect }: Protection,
-  tagging: "ctor" | "ctor-missing-kernel",
-): void {
-  const isConstructed = (level: string, source: string): boolean =>
-    tagging === "ctor" || level !== "pte" || source !== "kernel";
+    points.on("tablePageCtor", (pfn, level, source) => (isConstructed(level, source) ? this.protect(pfn) : 0));
+    points.on("tablePageDtor", (pfn, level, source) => {
+      if (isConstructed(level, source)) this.unprotect(pfn);
+    });
+  }
 
-  points.on("tablePageCtor", (pfn, level, source) => (isConstructed(level, source) ? protect(pfn) : 0));
-  points.on("tablePageDtor", (pfn, level, source) => {
-    if (isConstructed(level, source)) unprotect(pfn);
-  });
+  /** @returns 0, or the error that fails the allocation */
+  private protect(pfn: Pfn): 0 | Errno {
+    if (!this.isInitialised()) {
+      throw new KpkeysError("ERR_INIT_ORDER", `cannot protect table page ${pfn}: the hardening is not initialised`, {
+        where: "plugin 'pgtables'",
+        expected: "mem_init before the buddy allocator allocates a table page",
+      });
+    }
+    return this.hardening.key.enabled ? this.hardening.protect("table pages", pfn, 1) : 0;
+  }
+
+  private unprotect(pfn: Pfn): void {
+    if (this.hardening.key.enabled) this.hardening.unprotect("table pages", pfn, 1);
+  }
 }

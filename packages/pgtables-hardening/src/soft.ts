@@ -4,16 +4,16 @@ import type { DependencyContainer, ExtensionPoints } from "@kpkeys/core/contract
 import type { Hardening } from "./hardening.js";
 
 /**
- * The soft mode of Edgecombe's "PKS write protected page tables" (RFC v2, 2021), by the kernel parameter `kpkeys=soft`: the first
- * access of the kernel that the key PGTABLES denies is warned of, then the key is opened in every register and the access made
- * again. From then on nothing is protected, though the static key stays on. Where a context is left that was entered before, the
- * key is closed once more; the next access it denies opens it again without a word.
+ * Installs the soft mode of Edgecombe's "PKS write protected page tables" (RFC v2, 2021), selected by the kernel parameter
+ * `kpkeys=soft`. The first kernel access that the key PGTABLES denies is a warning; the key is made writable in every register and
+ * the access is repeated. From then on page tables are not protected, though the static key stays on. Leaving a context that was
+ * entered before makes the key read-only again on that CPU; the next access that it denies makes it writable without a warning.
  *
  * @param container - the machine's container
  * @param points - its extension points
- * @param hardening - key and warnings
+ * @param hardening - the key
  */
-export function forgiveInSoftMode(container: DependencyContainer, points: ExtensionPoints, hardening: Hardening): void {
+export function installSoftMode(container: DependencyContainer, points: ExtensionPoints, hardening: Hardening): void {
   const boot = lazily(container, BootParameters);
   const tools = lazily(container, ArchTools);
   const registers = lazily(container, KeyRegisters);
@@ -21,8 +21,10 @@ export function forgiveInSoftMode(container: DependencyContainer, points: Extens
 
   points.on("kernelFault", (fault) => {
     if (boot().kpkeys !== "soft" || fault.kind !== FaultKind.PKEY || fault.pkey !== hardening.pkey) return false;
-    const text = `${tools().describeFault(fault)}: kpkeys=soft, page tables are not protected any more`;
-    hardening.warnOn(!isWarned, text);
+    if (!isWarned) {
+      const text = tools().describeFault(fault);
+      hardening.warn(`${text}: page tables are no longer protected (kpkeys=soft)`);
+    }
     isWarned = true;
     registers().grantEverywhere(hardening.pkey, "rw");
     return true;

@@ -3,35 +3,28 @@ import type { Hardening } from "./hardening.js";
 import type { PgtablesOptions } from "./options.js";
 
 /**
- * Protects the static tables of the kernel image: `arch_kpkeys_protect_static_pgtables()`. The architecture says which of them
- * get a key; the others become read-only by themselves.
+ * Protects the static tables of the kernel image: `arch_kpkeys_protect_static_pgtables()`. The architecture lists those that need
+ * the key; the others become read-only with the image.
  *
- * @param tables - runs of pages that get the key
- * @param hardening - key and tagging
- * @param aliases - which of their mappings get it
+ * @param tables - runs of pages that need the key
+ * @param hardening - sets the key
+ * @param aliases - which of their mappings get the key
  */
 export function protectStaticTables(
   tables: StaticTablePages,
   hardening: Hardening,
   aliases: Required<PgtablesOptions>["staticAliases"],
 ): void {
-  const { pkey, tagging, warnOn } = hardening;
-  for (const { symbol, pfn, pages } of tables.keyed) {
-    const errno = tagging.linear(pfn, pages, pkey);
-    warnOn(errno !== 0, `${symbol} cannot get the key PGTABLES in the linear map: ${errno}`);
-  }
+  for (const { symbol, pfn, pages } of tables.keyed) hardening.protect(`pages of ${symbol}`, pfn, pages);
   if (aliases === "both") protectImageAliases(tables, hardening);
 }
 
 /**
- * Gives the static tables the key in the kernel image's own mapping too.
+ * Protects the static tables in the kernel image's own mapping.
  *
- * @param tables - runs of pages that get the key
- * @param hardening - key and tagging
+ * @param tables - runs of pages that need the key
+ * @param hardening - sets the key
  */
-export function protectImageAliases(tables: StaticTablePages, { pkey, tagging, warnOn }: Hardening): void {
-  for (const { symbol, pfn, pages } of tables.keyed) {
-    const errno = tagging.image(pfn, pages, pkey);
-    warnOn(errno !== 0, `${symbol} cannot get the key PGTABLES in the image: ${errno}`);
-  }
+export function protectImageAliases(tables: StaticTablePages, hardening: Hardening): void {
+  for (const { symbol, pfn, pages } of tables.keyed) hardening.protectInImage(`pages of ${symbol}`, pfn, pages);
 }

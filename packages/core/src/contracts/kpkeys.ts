@@ -56,6 +56,9 @@ export type KpkeysState = number & {
   readonly [kpkeysState]: true;
 };
 
+/** The state returned when a guard's condition is false or the CPU has no kernel pkeys. Leaving it has no effect. */
+export const NOT_ENTERED: KpkeysState = 0 as KpkeysState;
+
 /**
  * Which rights a context gives on each managed key; a key not named keeps its DEFAULT rights. The key DEFAULT is `rwx` in every
  * context: kernel code is mapped with it.
@@ -83,7 +86,7 @@ export interface CompiledContext {
 export interface Guard {
   /**
    * Enters, if the guard's condition holds.
-   * @returns a state for {@link exit}; 0 when nothing was entered, which a bulk write takes as the answer for all its entries
+   * @returns a state for {@link exit}; {@link NOT_ENTERED} if the condition is false, which a bulk write assumes for all its entries
    */
   enter(): KpkeysState;
   /**

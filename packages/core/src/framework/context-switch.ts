@@ -1,3 +1,4 @@
+import { NOT_ENTERED } from "../contracts/index.js";
 import type { CompiledContext, Cpus, KpkeysArch, KpkeysState, Observers } from "../contracts/index.js";
 import { KpkeysError } from "../errors.js";
 
@@ -15,9 +16,6 @@ const SLOTS = 64;
 const SLOT_MASK = SLOTS - 1;
 const WRITTEN = SLOTS;
 const NEXT_IN_SEQUENCE = 2 * SLOTS;
-
-/** The state returned when no context was entered; leaving ignores it. */
-export const NOT_ENTERED: KpkeysState = 0 as KpkeysState;
 
 /** 2^32 divided by the golden ratio: multiples of it, modulo 2^32, are far apart. */
 const SPREAD = 0x9e3779b1;

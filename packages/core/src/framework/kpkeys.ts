@@ -1,4 +1,4 @@
-import { KpkeysArch, PkeyRegister } from "../contracts/index.js";
+import { KpkeysArch, NOT_ENTERED, PkeyRegister } from "../contracts/index.js";
 import type { Pkey } from "../contracts/numbers.js";
 import type {
   CompiledContext,
@@ -13,7 +13,7 @@ import type {
   Words,
 } from "../contracts/index.js";
 import { KpkeysError } from "../errors.js";
-import { ContextSwitch, NOT_ENTERED } from "./context-switch.js";
+import { ContextSwitch } from "./context-switch.js";
 import { Contexts, orWords } from "./contexts.js";
 import { inject, injectable } from "./di.js";
 import { Pkeys } from "./pkeys.js";

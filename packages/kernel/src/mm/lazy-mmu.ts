@@ -77,9 +77,13 @@ export class KernelLazyMmu implements LazyMmu {
     if (!this.inInterrupt()) this.resumeAfterException();
   }
 
-  readonly isActive = (): boolean => this.active[this.cpus.current.id] !== 0;
+  isActive(): boolean {
+    return this.active[this.cpus.current.id] !== 0;
+  }
 
-  readonly isEnabled = (): boolean => this.current.enableCount > 0 && this.current.pauseCount === 0;
+  isEnabled(): boolean {
+    return this.current.enableCount > 0 && this.current.pauseCount === 0;
+  }
 
   /** Whether the task on the current CPU is in interrupt. */
   inInterrupt(): boolean {

@@ -1,4 +1,4 @@
-import { OK, SETTERS } from "@kpkeys/core/contracts";
+import { NOT_ENTERED, OK, SETTERS } from "@kpkeys/core/contracts";
 import type {
   EntryCursor,
   ExtensionPoints,
@@ -29,11 +29,10 @@ import { TableWalk } from "./table-walk.js";
 
 // Local copies: docs/performance.md, "Imported bindings".
 const DONE: number = OK;
-/** State of a guard that entered nothing. */
-const NOT_ENTERED = 0 as KpkeysState;
+const NO_CONTEXT: KpkeysState = NOT_ENTERED;
 
 /** The guard of a setter that no feature guards. */
-const UNGUARDED: Guard = { enter: () => NOT_ENTERED, exit: () => undefined };
+const UNGUARDED: Guard = { enter: () => NO_CONTEXT, exit: () => undefined };
 
 /** A setter with its guard. */
 interface Point {
@@ -233,7 +232,7 @@ export class KernelPageTables implements PageTables {
     let first = NO_ENTRY;
     for (let done = 0; done < count;) {
       const state = guard.enter();
-      const length = state === NOT_ENTERED ? count - done : 1;
+      const length = state === NO_CONTEXT ? count - done : 1;
       const at = index + done;
       const entry =
         typeof value === "function"

@@ -8,6 +8,7 @@ import {
   toLevel,
   toPfn,
   toVpn,
+  NOT_ENTERED,
 } from "@kpkeys/core/contracts";
 import type { FaultReport, Guard, KpkeysState, Pfn, Setter } from "@kpkeys/core/contracts";
 import fc from "fast-check";
@@ -208,7 +209,7 @@ describe("a setter", () => {
   });
 
   it.each(CALLS)("%s with a guard that enters nothing writes the same", (setter, count, act) => {
-    const nothing: Guard = { enter: () => 0 as KpkeysState, exit: () => undefined };
+    const nothing: Guard = { enter: () => NOT_ENTERED, exit: () => undefined };
     const guarded = new Table(
       boot(
         {},

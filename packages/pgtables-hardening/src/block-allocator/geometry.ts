@@ -1,16 +1,16 @@
 import { KpkeysError } from "@kpkeys/core";
 
-/** How much the allocator takes at a time, which depends on the size of a page. */
+/** Sizes of the allocator's chunks, by the size of a page. */
 export interface BlockGeometry {
-  /** BLOCK_ORDER, the order of what one PMD entry maps: PMD_ORDER. */
+  /** BLOCK_ORDER: PMD_ORDER, the order of a PMD leaf. */
   readonly blockOrder: number;
-  /** Orders that a refill tries in sequence. */
+  /** The orders that a refill tries, in sequence. */
   readonly refillOrders: readonly number[];
 }
 
 /**
- * By log2 of the page size in bytes. First a whole block where one is to be had, which gets its key without a split; then a run
- * that the contiguous bit covers; at last 4 pages, so that a refill that spends 2 on a split still gains.
+ * By log2 of the page size in bytes. With 4 and 16 KiB pages the first order is a block, whose key is set without a split; the next is a
+ * run that the contiguous bit covers. The last is 4 pages, so that a refill that uses 2 for a split still gains 2.
  */
 const GEOMETRIES: Readonly<Record<number, BlockGeometry>> = {
   12: { blockOrder: 9, refillOrders: [9, 4, 2] },
@@ -19,25 +19,28 @@ const GEOMETRIES: Readonly<Record<number, BlockGeometry>> = {
 };
 
 /**
- * What one split of the linear map takes at most: a table of pmd entries for a 1 GiB block, and a table of pte entries for a
- * 2 MiB block in it.
+ * Largest number of table pages for one split of the linear map: a PMD table for a 1 GiB block and a PTE table for a 2 MiB block
+ * in it.
  */
 export const PAGES_PER_SPLIT = 2;
 
-/** Pages kept back: for the split that a refill itself makes, and for any other split. */
+/** Pages of the pool that only a split may use: one share for the split in a refill, one for any other split. */
 export const RESERVED_PAGES: number = 2 * PAGES_PER_SPLIT;
 
 /**
- * The sizes for a page size (v6, patches 14 to 17: "support for large block mappings through a dedicated page table allocator").
+ * Returns the chunk sizes for a page size (v6, patches 14 to 17: "support for large block mappings through a dedicated page table allocator").
  * @param pageShift - log2 of the page size in bytes: 12, 14 or 16
- * @returns the sizes
- * @throws KpkeysError ERR_PLUGIN_INVALID for a page size that Linux does not have
+ * @throws KpkeysError ERR_PLUGIN_INVALID for any other page size
  */
 export function blockGeometry(pageShift: number): BlockGeometry {
   const geometry = GEOMETRIES[pageShift];
   if (geometry !== undefined) return geometry;
-  throw new KpkeysError("ERR_PLUGIN_INVALID", `pages of 2 ** ${pageShift} bytes`, {
-    where: "the architecture's page-table format",
-    expected: "4, 16 or 64 KiB",
-  });
+  throw new KpkeysError(
+    "ERR_PLUGIN_INVALID",
+    `cannot allocate table pages of 2 ** ${pageShift} bytes: unsupported page size`,
+    {
+      where: "the architecture's page-table format",
+      expected: "4, 16 or 64 KiB",
+    },
+  );
 }

@@ -1,33 +1,19 @@
-/** Charges table pages to memory cgroups, which the buddy allocator cannot do for pages that come out of a pool. */
-export interface Memcg {
+/** Charges table pages to memory cgroups: the buddy allocator cannot, because pages of the pool do not pass through it. */
+export class Memcg {
   /** Pages charged so far. */
-  readonly charged: number;
-  /** Pages whose charge was taken back. */
-  readonly uncharged: number;
-  /** `memcg_kmem_charge_page`. @param pfn - a page that is handed out */
-  charge(pfn: number): void;
-  /** `memcg_kmem_uncharge_page`: nothing for a page that was not charged. @param pfn - a page that comes back */
-  uncharge(pfn: number): void;
-}
+  charged = 0;
+  /** Pages uncharged so far. */
+  uncharged = 0;
+  private readonly pages = new Set<number>();
 
-/** Makes the account, empty. */
-export function createMemcg(): Memcg {
-  const pages = new Set<number>();
-  let charged = 0;
-  let uncharged = 0;
-  return {
-    get charged() {
-      return charged;
-    },
-    get uncharged() {
-      return uncharged;
-    },
-    charge(pfn) {
-      pages.add(pfn);
-      charged++;
-    },
-    uncharge(pfn) {
-      if (pages.delete(pfn)) uncharged++;
-    },
-  };
+  /** `memcg_kmem_charge_page`. @param pfn - an allocated page */
+  charge(pfn: number): void {
+    this.pages.add(pfn);
+    this.charged++;
+  }
+
+  /** `memcg_kmem_uncharge_page`: no effect for a page that was not charged. @param pfn - a page about to be freed */
+  uncharge(pfn: number): void {
+    if (this.pages.delete(pfn)) this.uncharged++;
+  }
 }

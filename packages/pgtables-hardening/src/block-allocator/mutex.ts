@@ -1,51 +1,52 @@
 import { KpkeysError } from "@kpkeys/core";
 
-/** The mutex under which the pool is refilled and shrunk. Who owns it may use the part of the reserve that is for refills. */
-export interface RefillMutex {
-  /** Whether the current task owns it. */
-  ownedByCurrent(): boolean;
-  /**
-   * Runs something with the mutex held.
-   * @param body - what is run
-   * @returns what it returns
-   * @throws KpkeysError ERR_DEADLOCK when a task has it already: nobody could give it back while this one waits
-   */
-  hold<T>(body: () => T): T;
-  /**
-   * Runs something with the mutex held, unless a task has it.
-   * @param body - what is run
-   * @returns what it returns; `undefined` when it was not run
-   */
-  tryHold<T>(body: () => T): T | undefined;
-}
+/** The mutex under which the pool is refilled and shrunk. Its owner may use the part of the reserve that is for refills. */
+export class RefillMutex {
+  private owner: number | undefined;
 
-/**
- * Makes the mutex, free.
- * @param currentTask - number of the task that runs
- */
-export function createRefillMutex(currentTask: () => number): RefillMutex {
-  let owner: number | undefined;
+  /** @param currentTask - returns the tid of the current task */
+  constructor(private readonly currentTask: () => number) {}
 
-  function run<T>(body: () => T): T {
-    owner = currentTask();
+  /** Whether the current task owns the mutex. */
+  ownedByCurrent(): boolean {
+    return this.owner !== undefined && this.owner === this.currentTask();
+  }
+
+  /**
+   * Runs a function with the mutex held.
+   * @param body - the function
+   * @returns its result
+   * @throws KpkeysError ERR_DEADLOCK if a task owns the mutex: one task runs at a time, so the owner could not release it
+   */
+  hold<T>(body: () => T): T {
+    if (this.owner !== undefined) {
+      throw new KpkeysError(
+        "ERR_DEADLOCK",
+        `task ${this.currentTask()} cannot lock the refill mutex: task ${this.owner} owns it`,
+        {
+          where: "the block allocator of plugin 'pgtables'",
+          expected: "no allocation of an ordinary table page during a refill",
+        },
+      );
+    }
+    return this.run(body);
+  }
+
+  /**
+   * Runs a function with the mutex held, unless a task owns it.
+   * @param body - the function
+   * @returns its result; `undefined` if it did not run
+   */
+  tryHold<T>(body: () => T): T | undefined {
+    return this.owner === undefined ? this.run(body) : undefined;
+  }
+
+  private run<T>(body: () => T): T {
+    this.owner = this.currentTask();
     try {
       return body();
     } finally {
-      owner = undefined;
+      this.owner = undefined;
     }
   }
-
-  return {
-    ownedByCurrent: () => owner !== undefined && owner === currentTask(),
-    hold(body) {
-      if (owner !== undefined) {
-        throw new KpkeysError("ERR_DEADLOCK", `task ${currentTask()} waits for the refill mutex of task ${owner}`, {
-          where: "the block allocator of plugin 'pgtables'",
-          expected: "no allocation of an ordinary table page while the pool is refilled",
-        });
-      }
-      return run(body);
-    },
-    tryHold: (body) => (owner === undefined ? run(body) : undefined),
-  };
 }

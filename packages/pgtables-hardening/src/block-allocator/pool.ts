@@ -3,62 +3,61 @@ import type { Pfn } from "@kpkeys/core/contracts";
 import { RESERVED_PAGES } from "./geometry.js";
 import type { PageData } from "./page-data.js";
 
-/** The one list of table pages that wait to be used: all of them have the key PGTABLES already. */
-export interface Pool {
-  /** Pages in it: `nr_cached`. */
-  readonly cached: number;
+/** The list of cached table pages, all of which have the key PGTABLES. The page freed last is allocated first. */
+export class Pool {
+  private list: Pfn[] = [];
+
+  /** @param data - counts the pages of blocks */
+  constructor(private readonly data: PageData) {}
+
+  /** Number of pages: `nr_cached`. */
+  get cached(): number {
+    return this.list.length;
+  }
+
+  /** Whether the reserve for splits of the linear map is complete. */
+  get hasReserve(): boolean {
+    return this.list.length >= RESERVED_PAGES;
+  }
+
   /**
-   * Takes a page.
-   * @param fromReserve - whether it may be one of the reserve, which is for splits of the linear map
-   * @returns its page-frame number, or `undefined` when there is none to be had
+   * Removes a page.
+   * @param fromReserve - whether it may be a page of the reserve
+   * @returns its page-frame number, or `undefined` if there is none
    */
-  take(fromReserve: boolean): Pfn | undefined;
+  pop(fromReserve: boolean): Pfn | undefined {
+    if (this.list.length <= (fromReserve ? 0 : RESERVED_PAGES)) return undefined;
+    const pfn = this.list.pop()!;
+    this.data.count(pfn, -1);
+    return pfn;
+  }
+
   /**
-   * Puts pages in.
+   * Adds pages.
    * @param pfn - first page-frame number
    * @param pages - number of pages
    */
-  add(pfn: Pfn, pages: number): void;
+  add(pfn: Pfn, pages: number): void {
+    for (let page = pfn; page < pfn + pages; page = toPfn(page + 1)) {
+      this.list.push(page);
+      this.data.count(page, 1);
+    }
+  }
+
   /**
-   * Takes chosen pages out.
-   * @param limit - how many at most
-   * @param chosen - asked of each page until there are enough
+   * Removes selected pages.
+   * @param limit - largest number of pages
+   * @param isSelected - called for each page until the limit is reached
    * @returns their page-frame numbers
    */
-  remove(limit: number, chosen: (pfn: Pfn) => boolean): readonly Pfn[];
-}
-
-/**
- * Makes an empty pool. The page used last is the first to be used again.
- * @param data - counts the pages of blocks
- */
-export function createPool(data: PageData): Pool {
-  let list: Pfn[] = [];
-  return {
-    get cached() {
-      return list.length;
-    },
-    take(fromReserve) {
-      if (list.length <= (fromReserve ? 0 : RESERVED_PAGES)) return undefined;
-      const pfn = list.pop()!;
-      data.count(pfn, -1);
-      return pfn;
-    },
-    add(pfn, pages) {
-      for (let page = pfn; page < pfn + pages; page = toPfn(page + 1)) {
-        list.push(page);
-        data.count(page, 1);
-      }
-    },
-    remove(limit, chosen) {
-      const removed: Pfn[] = [];
-      list = list.filter((pfn) => {
-        if (removed.length === limit || !chosen(pfn)) return true;
-        removed.push(pfn);
-        return false;
-      });
-      for (const pfn of removed) data.count(pfn, -1);
-      return removed;
-    },
-  };
+  remove(limit: number, isSelected: (pfn: Pfn) => boolean): readonly Pfn[] {
+    const removed: Pfn[] = [];
+    this.list = this.list.filter((pfn) => {
+      if (removed.length === limit || !isSelected(pfn)) return true;
+      removed.push(pfn);
+      return false;
+    });
+    for (const pfn of removed) this.data.count(pfn, -1);
+    return removed;
+  }
 }

@@ -7,99 +7,88 @@ import type { RefillMutex } from "./mutex.js";
 import type { PageData } from "./page-data.js";
 import type { Pool } from "./pool.js";
 
-/** Fills the pool from the buddy allocator. */
-export interface Refiller {
-  /** How many refills each order has served. */
-  readonly byOrder: ReadonlyMap<number, number>;
-  /** How many of them were not given the key when they were made: 1 on a machine that boots as it should. */
-  readonly earlyRegions: number;
-  /**
-   * Takes the largest chunk to be had, gives it the key and puts it into the pool.
-   * @param keepFirst - whether the caller gets the chunk's first page instead of the pool
-   * @returns the chunk's first page, or `undefined` when there is no memory
-   * @throws KpkeysError ERR_DEADLOCK when a refill is going on
-   */
-  refill(keepFirst: boolean): Pfn | undefined;
-  /**
-   * The linear map may be split from now on: gives the early region its key.
-   */
-  beginSplits(): void;
-}
-
 /**
- * Makes the refill. A chunk gets its key as a whole, before any page of it is in the pool: for a block that is one entry of the
- * linear map; a smaller chunk may cost {@link PAGES_PER_SPLIT} pages, which the splitter takes from the reserve while the mutex is
- * held here. Nothing in a refill allocates ordinary table pages, so it never comes back to itself.
+ * Fills the pool from the buddy allocator. A chunk gets its key as a whole, before any page of it is in the pool. For a block that
+ * is one entry of the linear map; a smaller chunk may need a split, whose {@link PAGES_PER_SPLIT} tables come from the reserve because
+ * this task owns the mutex. A refill allocates no ordinary table page, so refills do not nest.
  *
- * Before the linear map may be split no key can be set. One region from that time is remembered; a second one stays as it is,
- * which Linux accepts because at most 16 tables are needed until then (v6, patches 14 to 17).
- *
- * @param geometry - which orders are tried
- * @param pages - the buddy allocator
- * @param mutex - held meanwhile
- * @param pool - is filled
- * @param data - is told of blocks
- * @param hardening - key and tagging
+ * Before the linear map may be split no key can be set. One region from that time is recorded and gets its key late; a second one
+ * stays unprotected, which Linux accepts because at most 16 tables are needed until then (v6, patches 14 to 17).
  */
-export function createRefiller(
-  { blockOrder, refillOrders }: BlockGeometry,
-  pages: () => PageAllocator,
-  mutex: RefillMutex,
-  pool: Pool,
-  data: PageData,
-  { pkey, tagging, warnOn }: Hardening,
-): Refiller {
-  const byOrder = new Map<number, number>();
-  let splits = false;
-  let region: PageRange | undefined;
-  let earlyRegions = 0;
+export class Refiller {
+  /** Number of refills by the order of their chunk. */
+  readonly byOrder: Map<number, number> = new Map();
+  /** Number of refills before the linear map may be split; 1 in an ordinary boot. */
+  earlyRegions = 0;
+  private maySplit = false;
+  private region: PageRange | undefined;
 
-  function setKey(pfn: Pfn, count: number): 0 | Errno {
-    const errno = tagging.linear(pfn, count, pkey);
-    warnOn(errno !== 0, `${count} pages from ${pfn} cannot get the key PGTABLES: ${errno}`);
-    return errno;
+  /**
+   * @param geometry - the orders, in the order in which they are tried
+   * @param pages - the buddy allocator
+   * @param mutex - held during a refill
+   * @param pool - the pool
+   * @param data - receives new blocks
+   * @param hardening - sets the key
+   */
+  constructor(
+    private readonly geometry: BlockGeometry,
+    private readonly pages: () => PageAllocator,
+    private readonly mutex: RefillMutex,
+    private readonly pool: Pool,
+    private readonly data: PageData,
+    private readonly hardening: Hardening,
+  ) {}
+
+  /**
+   * Allocates the largest chunk available, sets the key on it and adds it to the pool.
+   * @param keepFirst - whether the caller gets the chunk's first page instead of the pool
+   * @returns the chunk's first page, or `undefined` if there is no memory or the key cannot be set
+   * @throws KpkeysError ERR_DEADLOCK during another refill
+   */
+  refill(keepFirst: boolean): Pfn | undefined {
+    return this.mutex.hold(() => this.fill(keepFirst));
   }
 
-  function remember(pfn: Pfn, count: number): void {
-    earlyRegions++;
-    warnOn(region !== undefined, `${count} table pages from ${pfn} are a second early region: they stay unprotected`);
-    region ??= { pfn, pages: count };
+  /** Called when the linear map may be split: sets the key on the early region. */
+  beginSplits(): void {
+    this.maySplit = true;
+    if (this.region !== undefined) this.protect(this.region.pfn, this.region.pages);
   }
 
-  function takeChunk(): { readonly pfn: Pfn; readonly order: number } | undefined {
-    for (const order of refillOrders) {
-      const pfn = pages().alloc(order);
+  private fill(keepFirst: boolean): Pfn | undefined {
+    const chunk = this.allocChunk();
+    if (chunk === undefined) return undefined;
+    const { pfn, order } = chunk;
+    const count = 2 ** order;
+    if (!this.maySplit) this.record(pfn, count);
+    else if (this.protect(pfn, count) !== 0) {
+      this.pages().free(pfn, order);
+      return undefined;
+    }
+    if (order === this.geometry.blockOrder) this.data.makeBlock(pfn);
+    const kept = keepFirst ? 1 : 0;
+    this.pool.add(toPfn(pfn + kept), count - kept);
+    this.byOrder.set(order, (this.byOrder.get(order) ?? 0) + 1);
+    return pfn;
+  }
+
+  private allocChunk(): { readonly pfn: Pfn; readonly order: number } | undefined {
+    for (const order of this.geometry.refillOrders) {
+      const pfn = this.pages().alloc(order);
       if (pfn !== undefined) return { pfn, order };
     }
     return undefined;
   }
 
-  function fill(keepFirst: boolean): Pfn | undefined {
-    const chunk = takeChunk();
-    if (chunk === undefined) return undefined;
-    const { pfn, order } = chunk;
-    const count = 2 ** order;
-    if (!splits) remember(pfn, count);
-    else if (setKey(pfn, count) !== 0) {
-      pages().free(pfn, order);
-      return undefined;
-    }
-    if (order === blockOrder) data.makeBlock(pfn);
-    const kept = keepFirst ? 1 : 0;
-    pool.add(toPfn(pfn + kept), count - kept);
-    byOrder.set(order, (byOrder.get(order) ?? 0) + 1);
-    return pfn;
+  private record(pfn: Pfn, pages: number): void {
+    this.earlyRegions++;
+    if (this.region !== undefined)
+      this.hardening.warn(`a second early region stays unprotected: ${pages} table pages from page ${pfn}`);
+    this.region ??= { pfn, pages };
   }
 
-  return {
-    byOrder,
-    get earlyRegions() {
-      return earlyRegions;
-    },
-    refill: (keepFirst) => mutex.hold(() => fill(keepFirst)),
-    beginSplits() {
-      splits = true;
-      if (region !== undefined) setKey(region.pfn, region.pages);
-    },
-  };
+  private protect(pfn: Pfn, pages: number): 0 | Errno {
+    return this.hardening.protect("cached table pages", pfn, pages);
+  }
 }

@@ -1,93 +1,98 @@
-import { SHRINK_STOP, toPkey } from "@kpkeys/core/contracts";
+import { SHRINK_STOP } from "@kpkeys/core/contracts";
 import type { PageAllocator, Pfn, Shrinker } from "@kpkeys/core/contracts";
 import type { Hardening } from "../hardening.js";
-import type { BlockGeometry } from "./geometry.js";
 import type { RefillMutex } from "./mutex.js";
 import type { PageData } from "./page-data.js";
 import type { Pool } from "./pool.js";
 
-/** Pages that stay in the pool however short memory is. */
+/** Pages that stay in the pool under any memory pressure. */
 const UNSHRINKABLE_PAGES = 16;
-
-/** How many pages are asked for at once: a block of 4 KiB pages. */
-const BATCH = 512;
 
 /** A block is broken up only if at least one page in this many is free. */
 const FREE_FRACTION = 8;
 
 /**
- * Gives cached table pages back when memory is short: "kpkeys-pgtable-block" (v6, patches 14 to 17). In the order of what it costs the
- * linear map: a block that is free as a whole loses its key in one entry; pages of no block lie in a part of the linear map that
- * was split before; a block in use is broken up at last, and only one that is free to a good part.
- *
- * @param geometry - the size of a block
- * @param pages - the buddy allocator
- * @param mutex - held meanwhile, so that a split may draw on the reserve
- * @param pool - is shrunk
- * @param data - what is known of blocks
- * @param hardening - key and tagging
+ * Frees cached table pages under memory pressure: "kpkeys-pgtable-block" (v6, patches 14 to 17). The order follows the cost in the
+ * linear map. A block that is completely free loses its key in one entry. Pages of no block are in a part of the linear map that was
+ * split before. A block in use is broken up last, and only if enough of it is free.
  */
-export function createShrinker(
-  { blockOrder }: BlockGeometry,
-  pages: () => PageAllocator,
-  mutex: RefillMutex,
-  pool: Pool,
-  data: PageData,
-  { tagging, warnOn }: Hardening,
-): Shrinker {
-  const blockPages = 2 ** blockOrder;
-  const shrinkable = (): number => Math.max(0, pool.cached - UNSHRINKABLE_PAGES);
+export class PoolShrinker implements Shrinker {
+  readonly name = "kpkeys-pgtable-block";
+  readonly seeks = 0;
+  /** One block of 4 KiB pages. */
+  readonly batch = 512;
+  private readonly blockPages: number;
 
-  /** Takes the key away and frees; what cannot lose its key stays in the pool. */
-  function release(pfn: Pfn, order: number): number {
-    const count = 2 ** order;
-    const errno = tagging.linear(pfn, count, toPkey(0));
-    warnOn(errno !== 0, `${count} cached table pages from ${pfn} cannot lose the key PGTABLES: ${errno}`);
-    if (errno === 0) pages().free(pfn, order);
-    else pool.add(pfn, count);
-    return errno === 0 ? count : 0;
+  /**
+   * @param blockOrder - order of a block
+   * @param pages - the buddy allocator
+   * @param mutex - held during a scan, so that a split may use the reserve
+   * @param pool - the pool
+   * @param data - the blocks
+   * @param hardening - clears the key
+   */
+  constructor(
+    private readonly blockOrder: number,
+    private readonly pages: PageAllocator,
+    private readonly mutex: RefillMutex,
+    private readonly pool: Pool,
+    private readonly data: PageData,
+    private readonly hardening: Hardening,
+  ) {
+    this.blockPages = 2 ** blockOrder;
   }
 
-  function releaseEach(pfns: readonly Pfn[]): number {
-    return pfns.reduce((freed, pfn) => freed + release(pfn, 0), 0);
+  count(): number {
+    return Math.max(0, this.pool.cached - UNSHRINKABLE_PAGES);
   }
 
-  function findFreeBlock(): Pfn | undefined {
-    if (shrinkable() < blockPages) return undefined;
-    for (const block of data.blocks) if (data.freePages(block) === blockPages) return block;
+  scan(wanted: number): number | typeof SHRINK_STOP {
+    return this.mutex.tryHold(() => this.shrink(wanted)) ?? SHRINK_STOP;
+  }
+
+  private shrink(wanted: number): number {
+    const block = this.freeBlock();
+    if (block !== undefined) return this.releaseBlock(block);
+    const limit = Math.min(wanted, this.count());
+    const loose = this.releaseEach(this.pool.remove(limit, (pfn) => !this.data.inBlock(pfn)));
+    return loose < limit ? loose + this.releasePartOfBlock(limit - loose) : loose;
+  }
+
+  private freeBlock(): Pfn | undefined {
+    if (this.count() < this.blockPages) return undefined;
+    for (const block of this.data.blocks) if (this.data.freePages(block) === this.blockPages) return block;
     return undefined;
   }
 
-  function freeBlock(block: Pfn): number {
-    pool.remove(blockPages, (pfn) => data.blockOf(pfn) === block);
-    const freed = release(block, blockOrder);
-    if (freed > 0) data.dissolve(block);
+  private releaseBlock(block: Pfn): number {
+    this.pool.remove(this.blockPages, (pfn) => this.data.blockOf(pfn) === block);
+    const freed = this.release(block, this.blockOrder);
+    if (freed > 0) this.data.dissolve(block);
     return freed;
   }
 
-  function freePartOfBlock(limit: number): number {
-    for (const block of data.blocks) {
-      if (data.freePages(block) < blockPages / FREE_FRACTION) continue;
-      const removed = pool.remove(limit, (pfn) => data.blockOf(pfn) === block);
-      data.dissolve(block);
-      return releaseEach(removed);
+  private releasePartOfBlock(limit: number): number {
+    for (const block of this.data.blocks) {
+      if (this.data.freePages(block) < this.blockPages / FREE_FRACTION) continue;
+      const removed = this.pool.remove(limit, (pfn) => this.data.blockOf(pfn) === block);
+      this.data.dissolve(block);
+      return this.releaseEach(removed);
     }
     return 0;
   }
 
-  function scan(wanted: number): number {
-    const block = findFreeBlock();
-    if (block !== undefined) return freeBlock(block);
-    const limit = Math.min(wanted, shrinkable());
-    const loose = releaseEach(pool.remove(limit, (pfn) => !data.inBlock(pfn)));
-    return loose < limit ? loose + freePartOfBlock(limit - loose) : loose;
+  private releaseEach(pfns: readonly Pfn[]): number {
+    return pfns.reduce((freed, pfn) => freed + this.release(pfn, 0), 0);
   }
 
-  return {
-    name: "kpkeys-pgtable-block",
-    seeks: 0,
-    batch: BATCH,
-    count: shrinkable,
-    scan: (wanted) => mutex.tryHold(() => scan(wanted)) ?? SHRINK_STOP,
-  };
+  /** Clears the key and frees. Pages whose key cannot be cleared stay in the pool. @returns number of pages freed */
+  private release(pfn: Pfn, order: number): number {
+    const count = 2 ** order;
+    if (this.hardening.unprotect("cached table pages", pfn, count) !== 0) {
+      this.pool.add(pfn, count);
+      return 0;
+    }
+    this.pages.free(pfn, order);
+    return count;
+  }
 }

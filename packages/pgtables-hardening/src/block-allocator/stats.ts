@@ -1,17 +1,17 @@
 import { token } from "@kpkeys/core/contracts";
 import type { Token } from "@kpkeys/core/contracts";
 
-/** What the block allocator of one machine did, for reports and tests. Only on machines whose tables it allocates. */
+/** Counters of one machine's block allocator, for reports and tests. Registered only with `tagging` `block-allocator`. */
 export interface BlockAllocatorStats {
   /** Pages in the pool now: `nr_cached`. */
   readonly cached: number;
-  /** How many refills each order has served. */
+  /** Number of refills by the order of their chunk. */
   readonly refills: ReadonlyMap<number, number>;
-  /** Refills from before the linear map could be split: all but the first stay unprotected. */
+  /** Refills before the linear map may be split. All but the first stay unprotected. */
   readonly earlyRegions: number;
   /** Pages charged to memory cgroups so far. */
   readonly charged: number;
-  /** Pages whose charge was taken back. */
+  /** Pages uncharged so far. */
   readonly uncharged: number;
 }
 

@@ -15,12 +15,12 @@ export interface LazyMmu {
   /** `lazy_mmu_mode_resume`. */
   resume(): void;
   /** `is_lazy_mmu_mode_active`: false in interrupt and while paused. */
-  readonly isActive: () => boolean;
+  isActive(): boolean;
   /**
    * Whether the task is in a section that is not paused, in interrupt or not: what a thread flag that entering sets and leaving
    * clears says (TIF_LAZY_MMU of v4 and v5).
    */
-  readonly isEnabled: () => boolean;
+  isEnabled(): boolean;
   /**
    * Calls that mainline warns of (VM_WARN_ON_ONCE): a 256th nested enable or pause, a disable or resume too many. The counts
    * wrap around as the kernel's bytes do.
