@@ -69,7 +69,7 @@ export class Hardening {
 
   /**
    * `WARN_ON`.
-   * @param text - what happened, and which pages stay unprotected
+   * @param text - the failure and its pages
    */
   warn(text: string): void {
     this.warnings.push(text);

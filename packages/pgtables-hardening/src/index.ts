@@ -1,6 +1,5 @@
 /**
- * Kernel page tables protected by a kernel protection key, `kpkeys_hardened_pgtables` of the series: a feature for machines of
- * any architecture with kernel pkeys.
+ * The feature `kpkeys_hardened_pgtables`: page tables protected by a kernel protection key, on every architecture with kernel pkeys.
  *
  * @packageDocumentation
  */

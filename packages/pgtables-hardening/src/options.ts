@@ -11,9 +11,10 @@ export interface PgtablesOptions {
    */
   readonly batching?: boolean;
   /**
-   * What else makes page tables writable, besides setters and lazy MMU sections. No version of the series has this. Default `setter`.
+   * Sections that make page tables writable, besides setters and lazy MMU sections. No version of the series has them. Default
+   * `setter`.
    *
-   * - `setter` — nothing else
+   * - `setter` — none
    * - `table-lock` — a page-table lock, while it is held; writes that take no lock are guarded per setter
    * - `operation` — a kernel operation, from its start to its end
    * - `leaf-mapping` — no keys at all: a process's PTE tables are in the linear map only while their lock is held. Needs

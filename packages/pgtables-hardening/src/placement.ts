@@ -16,7 +16,7 @@ export class OpenSection {
    * @param container - the machine's container
    * @param points - its extension points
    * @param guard - enters the context
-   * @param placement - what a section is
+   * @param placement - the kind of section
    */
   constructor(
     container: DependencyContainer,

@@ -17,14 +17,14 @@ const SPLIT = Gfp.KERNEL | Gfp.PGTABLE_SPLIT;
 const statsOf = ({ container }: BlockToy): BlockAllocatorStats => resolve(container, BlockAllocatorStats);
 const warningsOf = ({ container }: BlockToy): PgtablesWarnings => resolve(container, PgtablesWarnings);
 
-/** Takes all memory of an order and above, so that what is left is too small. @returns what was taken */
+/** Allocates all runs of an order and above, so that only smaller ones are free. @returns their pages */
 function takeAll(toy: BlockToy, order: number): number[] {
   const taken: number[] = [];
   for (let pfn = toy.take(order); pfn !== undefined; pfn = toy.take(order)) taken.push(pfn);
   return taken;
 }
 
-/** Gives back one run of an order and nothing more. */
+/** Frees exactly one run of an order. */
 function leave(toy: BlockToy, taken: readonly number[], order: number): void {
   const pages = new Set(taken);
   const isRun = (pfn: number): boolean => {
@@ -37,7 +37,7 @@ function leave(toy: BlockToy, taken: readonly number[], order: number): void {
   );
 }
 
-/** Takes table pages until only the reserve is left. */
+/** Allocates table pages until only the reserve is in the pool. */
 function drainToReserve({ allocator, container }: BlockToy): void {
   while (resolve(container, BlockAllocatorStats).cached > RESERVED_PAGES) allocator.alloc("kernel", KERNEL_TABLE);
 }
@@ -53,7 +53,7 @@ function codeOf(action: () => unknown): string {
 }
 
 describe("the pool", () => {
-  it("hands out pages that have the key, zeroed in the context, without touching the linear map", () => {
+  it("allocates zeroed pages that have the key, without changing the linear map", () => {
     const toy = bootBlockToy();
     const pfn = toy.allocator.alloc("user", USER_TABLE)!;
     expect(toy.keys[pfn]).toBe(PGTABLES);
@@ -64,7 +64,7 @@ describe("the pool", () => {
     expect(toy.splitTables.length).toBe(before);
   });
 
-  it("gives the last four pages to splits alone: an ordinary allocation refills before it touches them", () => {
+  it("reserves the last four pages for splits: an ordinary allocation refills instead", () => {
     const toy = bootBlockToy();
     drainToReserve(toy);
     const refills = [...statsOf(toy).refills.values()];
@@ -76,7 +76,7 @@ describe("the pool", () => {
     expect(pfn % BLOCK).toBe(0);
   });
 
-  it("asks for a block, then for a contiguous run, then for four pages", () => {
+  it("refills with a block, else a contiguous run, else four pages", () => {
     expect([12, 14, 16].map((shift) => blockGeometry(shift).refillOrders)).toEqual([
       [9, 4, 2],
       [11, 7, 2],
@@ -93,7 +93,7 @@ describe("the pool", () => {
     }
   });
 
-  it("gains even by its smallest refill, which may cost a split of two levels", () => {
+  it("gains pages by its smallest refill, even if that needs a split of two levels", () => {
     for (const shift of [12, 14, 16]) expect(2 ** blockGeometry(shift).refillOrders.at(-1)!).toBe(2 * PAGES_PER_SPLIT);
     expect(RESERVED_PAGES).toBe(4);
   });
@@ -118,7 +118,7 @@ describe("the pool", () => {
     expect(warningsOf(toy)).toHaveLength(1);
   });
 
-  it("never refills for a split: that may be part of a refill", () => {
+  it("does not refill for a split, which may be part of a refill", () => {
     const toy = bootBlockToy();
     drainToReserve(toy);
     const pages = [1, 2, 3, 4, 5].map(() => toy.allocator.alloc("kernel", SPLIT));
@@ -126,7 +126,7 @@ describe("the pool", () => {
     expect(toy.take(9)).toBeGreaterThan(0);
   });
 
-  it("charges user tables to their memory cgroup and takes the charge back", () => {
+  it("charges user tables to their memory cgroup and uncharges them when freed", () => {
     const toy = bootBlockToy();
     const user = toy.allocator.alloc("user", USER_TABLE)!;
     const kernel = toy.allocator.alloc("kernel", KERNEL_TABLE)!;
@@ -136,7 +136,7 @@ describe("the pool", () => {
     expect([statsOf(toy).charged, statsOf(toy).uncharged]).toEqual([1, 1]);
   });
 
-  it("warns of every gfp flag but its own, and of an allocation without GFP_KERNEL", () => {
+  it("warns of every unimplemented gfp flag, and of an allocation without GFP_KERNEL", () => {
     const skipKasan = 0x100;
     for (const gfp of [Gfp.KERNEL, KERNEL_TABLE, USER_TABLE, SPLIT]) {
       const toy = bootBlockToy();
@@ -160,7 +160,7 @@ describe("the pool", () => {
 });
 
 describe("the split rule", () => {
-  it("is ready while the reserve is whole, or for whoever refills", () => {
+  it("is ready while the reserve is complete, and for the task that refills", () => {
     const toy = bootBlockToy();
     drainToReserve(toy);
     expect(toy.allocator.readyForSplit()).toBe(true);
@@ -180,7 +180,7 @@ describe("the split rule", () => {
     expect(toy.allocator.readyForSplit()).toBe(true);
   });
 
-  it("lets no other task wait for a refill that cannot go on", () => {
+  it("reports a deadlock when another task would wait for a refill", () => {
     const toy = bootBlockToy();
     drainToReserve(toy);
     toy.allocator.alloc("kernel", SPLIT);
@@ -194,7 +194,7 @@ describe("the split rule", () => {
   });
 });
 
-/** What may happen to a machine's memory, in any order. */
+/** Events of a machine's memory, in any order. */
 const steps = fc.array(
   fc.record({
     op: fc.constantFrom("alloc", "alloc", "alloc", "free", "key", "key", "unkey", "take", "give", "shrink"),
@@ -209,12 +209,12 @@ function pick<T>(list: T[], which: number): T | undefined {
   return list.splice(which % Math.max(1, list.length), 1)[0];
 }
 
-/** A machine's life: who has which pages. */
+/** A machine with the pages that its users have allocated. */
 class Life {
   readonly toy = bootBlockToy();
   readonly tables: number[] = [];
-  readonly #taken: (readonly [number, number])[] = [];
-  readonly #keyed: number[] = [];
+  private readonly taken: (readonly [number, number])[] = [];
+  private readonly keyed: number[] = [];
 
   alloc(count: number): void {
     for (let i = 0; i < count; i++) {
@@ -228,11 +228,11 @@ class Life {
       this.toy.allocator.free(toPfn(pick(this.tables, which + i)!));
   }
 
-  /** Somebody else gives a page another key: a split outside any refill, which fails for want of memory alone. */
+  /** Another feature sets its key on a page: a split outside any refill, which fails only without free memory. */
   key(): void {
     const pfn = this.toy.take(0);
     if (pfn === undefined) return;
-    if (this.toy.setKey(pfn, 1, 3) === 0) this.#keyed.push(pfn);
+    if (this.toy.setKey(pfn, 1, 3) === 0) this.keyed.push(pfn);
     else {
       this.toy.give(pfn, 0);
       expect(statsOf(this.toy).cached).toBeLessThan(RESERVED_PAGES);
@@ -243,7 +243,7 @@ class Life {
   }
 
   unkey(which: number): void {
-    const pfn = pick(this.#keyed, which);
+    const pfn = pick(this.keyed, which);
     if (pfn === undefined) return;
     expect(this.toy.setKey(pfn, 1, 0)).toBe(0);
     this.toy.give(pfn, 0);
@@ -251,17 +251,17 @@ class Life {
 
   take(order: number): void {
     const pfn = this.toy.take(order);
-    if (pfn !== undefined) this.#taken.push([pfn, order]);
+    if (pfn !== undefined) this.taken.push([pfn, order]);
   }
 
   give(which: number): void {
-    const back = pick(this.#taken, which);
+    const back = pick(this.taken, which);
     if (back !== undefined) this.toy.give(...back);
   }
 }
 
-describe("whatever happens to memory", () => {
-  it("a refill takes at most two tables for splits and never comes back to itself, and every table has the key", () => {
+describe("in any sequence of events", () => {
+  it("a refill allocates at most two tables for splits, refills do not nest, and every table has the key", () => {
     fc.assert(
       fc.property(steps, (todo) => {
         const life = new Life();
@@ -290,7 +290,7 @@ describe("whatever happens to memory", () => {
 });
 
 describe("the shrinker", () => {
-  /** A machine whose pool holds so many pages of blocks, free ones, and so many of no block. */
+  /** @returns a machine whose pool has this many free blocks, and this many pages of no block */
   function withPool(blocks: number, loose: number): BlockToy {
     const toy = bootBlockToy();
     const tables: number[] = [];
@@ -306,7 +306,7 @@ describe("the shrinker", () => {
     return toy;
   }
 
-  it("is asked without regard to seeks, 512 pages at a time, and keeps 16", () => {
+  it("has seeks 0 and a batch of 512 pages, and keeps 16", () => {
     const toy = bootBlockToy();
     const shrinker = toy.shrinkers[0]!;
     expect([shrinker.name, shrinker.seeks, shrinker.batch]).toEqual(["kpkeys-pgtable-block", 0, 512]);
@@ -316,7 +316,7 @@ describe("the shrinker", () => {
     expect(statsOf(toy).cached).toBe(16 - (toy.splitTables.length - splits));
   });
 
-  it("gives a block that is free as a whole back in one piece, without a split", () => {
+  it("frees a completely free block as one chunk, without a split", () => {
     const toy = withPool(2, 0);
     const splits = toy.splitTables.length;
     const free = toy.free.filter((is) => is === 1).length;
@@ -325,7 +325,7 @@ describe("the shrinker", () => {
     expect(toy.splitTables.length).toBe(splits);
   });
 
-  it("then gives pages of no block, which lie where the linear map is split already", () => {
+  it("then frees pages of no block, where the linear map is split already", () => {
     const toy = withPool(1, 32);
     toy.allocator.alloc("kernel", KERNEL_TABLE);
     const splits = toy.splitTables.length;
@@ -344,7 +344,7 @@ describe("the shrinker", () => {
     expect(toy.splitTables.length > splits).toBe(freed > 0);
   });
 
-  it("keeps what cannot lose its key, and says so", () => {
+  it("keeps pages whose key cannot be cleared, and warns", () => {
     const toy = withPool(2, 0);
     const { cached } = statsOf(toy);
     toy.failing = true;
@@ -353,7 +353,7 @@ describe("the shrinker", () => {
     expect(warningsOf(toy)).toHaveLength(1);
   });
 
-  it("stops while a refill is going on, which may be why memory is short", () => {
+  it("returns SHRINK_STOP during a refill", () => {
     const toy = bootBlockToy();
     drainToReserve(toy);
     const answers: unknown[] = [];
@@ -364,7 +364,7 @@ describe("the shrinker", () => {
 });
 
 describe("before the linear map may be split", () => {
-  it("one region is remembered and gets its key late, every page of it", () => {
+  it("one region is recorded, and all its pages get the key late", () => {
     const toy = createBlockToy();
     toy.begin("mem_init");
     const pfn = toy.allocator.alloc("kernel", KERNEL_TABLE)!;
@@ -375,14 +375,14 @@ describe("before the linear map may be split", () => {
     expect(warningsOf(toy)).toEqual([]);
   });
 
-  it("an empty machine warns: every table will be wanting", () => {
+  it("a machine without free memory warns", () => {
     const toy = createBlockToy();
     takeAll(toy, 0);
     toy.begin("mem_init");
     expect(warningsOf(toy)).toHaveLength(1);
   });
 
-  it("a second region warns and stays unprotected, even late; with one region that is large enough there is none", () => {
+  it("a second region warns and stays unprotected; a first one that is large enough avoids it", () => {
     for (const [order, regions] of [
       [2, 2],
       [4, 1],
@@ -400,7 +400,7 @@ describe("before the linear map may be split", () => {
     }
   });
 
-  it("early tables are carved downward from a block; late the used tail gets the key and the unused head is free", () => {
+  it("early tables are carved downward from a block; late, its used tail gets the key and its unused head is freed", () => {
     const toy = createBlockToy();
     const tables = [1, 2, 3].map(() => toy.allocator.allocEarly("early")!);
     const block = tables[0]! - BLOCK + 1;
@@ -412,14 +412,14 @@ describe("before the linear map may be split", () => {
     expect(toy.keys[block + 508]).toBe(0);
   });
 
-  it("early tables are single pages of which nothing is known when no block is left", () => {
+  it("early tables are not recorded once memblock has no block, with a warning", () => {
     const toy = createBlockToy({ pages: 2048 });
     for (let pfn = 512; pfn < 2048; pfn += 512) toy.free[pfn] = 0;
     expect(toy.allocator.allocEarly("early")).toBeUndefined();
     expect(warningsOf(toy)).toHaveLength(1);
   });
 
-  it("vmemmap tables are carved too, unless the policy misses them", () => {
+  it("vmemmap tables are carved too, unless vmemmap is false", () => {
     expect(createBlockToy().allocator.allocEarly("vmemmap")).toBeGreaterThan(0);
     expect(createBlockToy({ options: { vmemmap: false } }).allocator.allocEarly("vmemmap")).toBeUndefined();
   });
@@ -428,7 +428,7 @@ describe("before the linear map may be split", () => {
     ["a table page before mem_init", [], (toy) => toy.allocator.alloc("kernel", KERNEL_TABLE)],
     ["mem_init twice", ["mem_init", "mem_init"], () => 0],
     ["the late stage twice", ["mem_init", "system_features", "system_features"], () => 0],
-    ["the late stage without the first", ["system_features"], () => 0],
+    ["the late stage without mem_init", ["system_features"], () => 0],
     ["an early table after mem_init", ["mem_init"], (toy) => toy.allocator.allocEarly("early")],
     ["the end of boot without the late stage", ["mem_init", "freeze"], () => 0],
   ];
@@ -445,7 +445,7 @@ describe("before the linear map may be split", () => {
 });
 
 describe("an exhausted reserve", () => {
-  it("leaves what needs a split unprotected; with four free pages more it is protected", () => {
+  it("fails a change that needs a split, unless four pages are free for a refill", () => {
     for (const [order, errno] of [
       [1, Errno.ENOMEM],
       [2, 0],
@@ -460,7 +460,7 @@ describe("an exhausted reserve", () => {
     }
   });
 
-  it("at boot leaves static tables unprotected with a warning, and with a refill to be had does not", () => {
+  it("leaves static tables unprotected at boot with a warning, unless a refill is possible", () => {
     for (const [order, key] of [
       [1, 0],
       [2, PGTABLES],

@@ -34,32 +34,32 @@ import type {
 import { createTinyArch, GRANTING } from "../../core/test/framework/tiny-arch.js";
 import { pgtablesHardening } from "../src/index.js";
 
-/** Pages of a block: what a pmd entry maps. */
+/** Pages of a block: a PMD leaf. */
 export const BLOCK = 512;
 
-/** Pages that a pud entry maps: four blocks here, so that small memories have splits of two levels. */
+/** Pages of a PUD leaf: only four blocks, so that small memories have splits of two levels. */
 const HUGE = 4 * BLOCK;
 
-/** The static tables, somewhere inside a block. */
+/** The static tables, inside a block. */
 const STATIC_RUN = { symbol: "init_pg_dir", pfn: toPfn(5), pages: 3 };
 
-/** A linear map of blocks over a small memory, with nothing but what table pages cost: splits, keys and refusals. */
+/** A linear map of blocks over a small memory: splits, keys and failures, nothing else. */
 export interface BlockToy {
   readonly container: DependencyContainer;
   readonly allocator: TableAllocator;
   /** Key of each page. */
   readonly keys: Uint8Array;
-  /** Whether each page is the buddy allocator's. */
+  /** Whether each page is free in the buddy allocator. */
   readonly free: Uint8Array;
-  /** Tables that splits took, in order. */
+  /** Table pages allocated by splits, in order. */
   readonly splitTables: readonly number[];
-  /** Of each call of set_memory_pkey by the feature: how many tables it took, and in how many others of these it was made. */
+  /** Each set_memory_pkey of the feature: the table pages it allocated, and its nesting depth. */
   readonly calls: { readonly tables: number; readonly nested: number }[];
-  /** What is to happen in set_memory_pkey before it touches the linear map. */
+  /** Runs in set_memory_pkey before the linear map changes. */
   duringSetMemory: (() => void) | undefined;
   /** Whether set_memory_pkey fails. */
   failing: boolean;
-  /** The task that runs. */
+  /** The tid of the current task. */
   tid: number;
   readonly shrinkers: readonly Shrinker[];
   /** Takes pages from the buddy allocator, `undefined` when there are none. */
@@ -69,7 +69,7 @@ export interface BlockToy {
   begin(phase: InitPhase): void;
 }
 
-/** What a test may change of the toy. */
+/** Options of the toy. */
 export interface BlockToyOptions {
   /** Pages of RAM, a multiple of 2048; the first 64 are the kernel's. */
   readonly pages?: number;
@@ -79,7 +79,7 @@ export interface BlockToyOptions {
   readonly supported?: boolean;
 }
 
-/** Builds the toy up to, but without, mem_init. */
+/** Builds the toy, before its mem_init. */
 export function createBlockToy({ pages = 2 * HUGE, options = {}, supported = true }: BlockToyOptions = {}): BlockToy {
   const arch = createTinyArch();
   arch.supported = supported;
@@ -111,7 +111,7 @@ export function createBlockToy({ pages = 2 * HUGE, options = {}, supported = tru
   const free = new Uint8Array(pages).fill(1, 64);
   const shrinkers: Shrinker[] = [];
   const splitTables: number[] = [];
-  /** Which table maps the insides of a huge leaf or of a block; absent while it is a leaf. */
+  /** The table below a PUD or PMD entry; absent while the entry is a leaf. */
   const tables = new Map<string, number>();
   let early = pages;
   const calls: { tables: number; nested: number }[] = [];
@@ -146,7 +146,7 @@ export function createBlockToy({ pages = 2 * HUGE, options = {}, supported = tru
     return GRANTING.rightsOf(0, arch.value, keys[pfn]!).includes("w");
   }
 
-  /** A table is written through its setter, which must have a guard wherever the table has the key. */
+  /** Writes a table through its setter, which needs a guard if the table has the key. */
   function writeTable(setter: Setter, table: number | undefined): void {
     if (table === undefined) return;
     const guard = points.guard(setter);
@@ -155,10 +155,10 @@ export function createBlockToy({ pages = 2 * HUGE, options = {}, supported = tru
     if (state !== undefined) guard?.exit(state);
   }
 
-  /** Splits what maps a page until it is mapped by leaves of the size wanted; one table a level. */
+  /** Splits the leaf that maps a page down to leaves of the wanted size, one table for each level. */
   function split(pfn: number, wanted: number): 0 | Errno {
     for (let turn = 0; ; turn++) {
-      if (turn === 3) throw new Error("the split never begins");
+      if (turn === 3) throw new Error("prepareSplit does not make the reserve ready");
       const errno = allocator.prepareSplit();
       if (errno !== 0) return errno;
       if (allocator.readyForSplit()) break;

@@ -18,7 +18,7 @@ function codeOf(action: () => unknown): string {
 }
 
 describe("after mem_init", () => {
-  it("early table pages and both mappings of static ones have the key", () => {
+  it("early table pages and both mappings of static table pages have the key", () => {
     const toy = createToyMachine();
     toy.early(35, 34, 33, 32, 60);
     expect(toy.linearKeys.size).toBe(0);
@@ -29,13 +29,13 @@ describe("after mem_init", () => {
     expect(resolve(toy.container, PgtablesWarnings)).toEqual([]);
   });
 
-  it("with staticAliases 'linear', as v7 and v8 have it, the image's mapping stays writable", () => {
+  it("the image mapping stays writable with staticAliases 'linear', as in v7 and v8", () => {
     const toy = bootToyMachine({ staticAliases: "linear" });
     expect(toy.linearKeys.get(8)).toBe(PGTABLES);
     expect(toy.imageKeys.size).toBe(0);
   });
 
-  it("the static key is on and the register is as in DEFAULT", () => {
+  it("the static key is on and the register has the value of DEFAULT", () => {
     const toy = bootToyMachine();
     expect(resolve(toy.container, StaticKeys).all.map(({ name, enabled }) => [name, enabled])).toEqual([
       ["kpkeys_hardened_pgtables_key", true],
@@ -43,15 +43,15 @@ describe("after mem_init", () => {
     expect(toy.arch.value).toBe(0x17);
   });
 
-  it("table pages that are to be protected are claimed by their key", () => {
+  it("the key of table pages is declared to the scanner", () => {
     const { container } = bootToyMachine();
     expect(resolve(container, ProtectedObjects).claims).toEqual([{ feature: "pgtables", tablePkey: PGTABLES }]);
   });
 });
 
-describe("each setter has the guard", () => {
+describe("the guard of the setters", () => {
   for (const setter of SETTERS) {
-    it(`${setter} writes a protected table, and faults without its guard`, () => {
+    it(`lets ${setter} write a protected table, which faults without it`, () => {
       const guarded = bootToyMachine();
       guarded.write(setter, 33);
       expect(guarded.arch.counters).toEqual({ registerWrites: 2, barriers: 2 });
@@ -64,7 +64,7 @@ describe("each setter has the guard", () => {
     });
   }
 
-  it.each([true, false])("which is closed before the static key is on, batching %s", (batching) => {
+  it.each([true, false])("enters nothing before the static key is on, batching %s", (batching) => {
     const toy = createToyMachine({ batching });
     toy.write("set_pte", 33);
     expect(toy.arch.counters.registerWrites).toBe(0);
@@ -72,7 +72,7 @@ describe("each setter has the guard", () => {
 });
 
 describe("batching", () => {
-  it("switches twice a lazy MMU section, with one barrier less where the section's own follows", () => {
+  it("switches twice in a lazy MMU section, with one barrier less if the section ends with one", () => {
     for (const [barrierFollows, barriers] of [
       [false, 2],
       [true, 1],
@@ -86,7 +86,7 @@ describe("batching", () => {
     }
   });
 
-  it("switched off, every setter in a section switches by itself", () => {
+  it("switches in every setter of a section when off", () => {
     const toy = bootToyMachine({ batching: false });
     expect(toy.points.handlers("lazyMmuEnter")).toEqual([]);
     const leave = toy.section();
@@ -95,7 +95,7 @@ describe("batching", () => {
     expect(toy.arch.counters).toEqual({ registerWrites: 20, barriers: 20 });
   });
 
-  it("does not count in interrupt: there each setter opens by itself, whatever the register was", () => {
+  it("does not apply in interrupt: each setter enters the context there", () => {
     const toy = bootToyMachine();
     const leave = toy.section();
     toy.inInterrupt = true;
@@ -110,7 +110,7 @@ describe("batching", () => {
     expect(toy.arch.value).toBe(0x17);
   });
 
-  it("leaves a section that began before the static key was on without switching", () => {
+  it("writes no register at the end of a section that began before the static key was on", () => {
     const toy = createToyMachine();
     const leave = toy.section();
     resolve(toy.container, StaticKeys).all[0]?.enable();
@@ -119,7 +119,7 @@ describe("batching", () => {
     expect(toy.arch.value).toBe(0x17);
   });
 
-  it("keeps the states of tasks apart that leave their sections in another order", () => {
+  it("keeps a state for each task, left in another order", () => {
     const toy = bootToyMachine();
     const first = toy.section();
     const firstTask = toy.arch.value;
@@ -135,8 +135,8 @@ describe("batching", () => {
   });
 });
 
-describe("table pages of the buddy allocator", () => {
-  it("get the key when allocated and lose it when freed", () => {
+describe("table pages from the buddy allocator", () => {
+  it("have the key from allocation to freeing", () => {
     const toy = bootToyMachine();
     expect(toy.points.handlers("tablePageAllocated").map((handler) => handler(toPfn(50)))).toEqual([0]);
     expect(toy.linearKeys.get(50)).toBe(PGTABLES);
@@ -144,7 +144,7 @@ describe("table pages of the buddy allocator", () => {
     expect(toy.linearKeys.get(50)).toBe(0);
   });
 
-  it("are refused when they cannot get it", () => {
+  it("fail to allocate with the errno of set_memory_pkey, and warn", () => {
     const toy = bootToyMachine();
     toy.failing = true;
     expect(toy.points.handlers("tablePageAllocated").map((handler) => handler(toPfn(50)))).toEqual([Errno.ENOMEM]);
@@ -153,8 +153,8 @@ describe("table pages of the buddy allocator", () => {
   });
 });
 
-describe("what cannot be protected is told", () => {
-  it("pages from memblock beyond the ranges that can be remembered", () => {
+describe("a warning is recorded for", () => {
+  it("early table pages beyond the recorded ranges, once", () => {
     const toy = createToyMachine();
     for (let range = 0; range < 1026; range++) toy.early(100 + 2 * range);
     const warnings = resolve(toy.container, PgtablesWarnings);
@@ -164,7 +164,7 @@ describe("what cannot be protected is told", () => {
     expect(toy.linearKeys.get(100 + 2 * 1024)).toBeUndefined();
   });
 
-  it("early and static pages whose key cannot be set", () => {
+  it("early and static table pages whose key cannot be set", () => {
     const toy = createToyMachine();
     toy.early(32);
     toy.failing = true;
@@ -173,7 +173,7 @@ describe("what cannot be protected is told", () => {
   });
 });
 
-describe("the hardening is initialised in mem_init", () => {
+describe("mem_init initialises the hardening", () => {
   it("once", () => {
     const toy = bootToyMachine();
     expect(
@@ -194,7 +194,7 @@ describe("the hardening is initialised in mem_init", () => {
     ).toBe("ERR_INIT_ORDER");
   });
 
-  it("after all table pages of memblock and before any of the buddy allocator", () => {
+  it("after the last table page from memblock and before the first from the buddy allocator", () => {
     expect(codeOf(() => createToyMachine().points.handlers("tablePageAllocated")[0]?.(toPfn(50)))).toBe(
       "ERR_INIT_ORDER",
     );
@@ -208,7 +208,7 @@ describe("the hardening is initialised in mem_init", () => {
 });
 
 describe("on a CPU without kernel pkeys", () => {
-  it("nothing is switched and nothing is given a key", () => {
+  it("no register is written and no key is set", () => {
     const toy = bootToyMachine({}, false);
     toy.write("set_pte", 33);
     toy.section()(false);
@@ -218,14 +218,14 @@ describe("on a CPU without kernel pkeys", () => {
     expect(resolve(toy.container, StaticKeys).all.map(({ enabled }) => enabled)).toEqual([false]);
   });
 
-  it("early table pages are not even remembered", () => {
+  it("early table pages are not recorded", () => {
     const toy = createToyMachine({}, false);
     for (let range = 0; range < 1026; range++) toy.early(100 + 2 * range);
     expect(resolve(toy.container, PgtablesWarnings)).toEqual([]);
   });
 });
 
-describe("options", () => {
+describe("invalid options", () => {
   it.each<PluginOptions>([
     { batch: true },
     { batching: "yes" },
@@ -236,12 +236,12 @@ describe("options", () => {
     { early: "late" },
     { earlyRanges: -1 },
     { vmemmap: 1 },
-  ])("that do not exist are refused: %j", (options) => {
+  ])("reject %j", (options) => {
     expect(codeOf(() => createToyMachine(options))).toBe("ERR_SPEC");
   });
 });
 
-describe("the key", () => {
+describe("the key PGTABLES", () => {
   it("is number 1 and never executable", () => {
     const { container } = bootToyMachine();
     const kpkeys = resolve(container, Kpkeys);

@@ -31,9 +31,9 @@ const NO_MAP: LinearMap = {
 const STATIC_RUN = { symbol: "init_pg_dir", pfn: toPfn(8), pages: 4 };
 
 /**
- * The least that the hardening can be attached to: pages with a key in two mappings, a register over one variable, and table
- * writes that are refused when the page's key is not writable now. The entry that maps page p stands in table page 32 + p / 16,
- * so giving a page a key is itself a table write.
+ * A minimal kernel for the hardening: pages with a key in two mappings, a key register in one variable, and table writes that fail
+ * if the page's key is not writable. The entry that maps page p is in table page 32 + p / 16, so setting a key is itself a table
+ * write.
  */
 export interface ToyMachine {
   readonly container: DependencyContainer;
@@ -43,21 +43,21 @@ export interface ToyMachine {
   readonly linearKeys: Map<number, number>;
   /** Keys of pages in the image's mapping; 0 when absent. */
   readonly imageKeys: Map<number, number>;
-  /** Whether giving keys fails. */
+  /** Whether setting a key fails. */
   failing: boolean;
-  /** Whether code runs in interrupt, where the lazy MMU mode counts as off. */
+  /** Whether code runs in interrupt, where lazy MMU mode is not active. */
   inInterrupt: boolean;
   /** Begins a phase of boot. */
   begin(phase: InitPhase): void;
-  /** Takes early table pages from memblock. */
+  /** Reports early table pages from memblock. */
   early(...pfns: readonly number[]): void;
-  /** Writes a table through a setter; throws when the key register forbids it. */
+  /** Writes a table through a setter; throws if the key register denies it. */
   write(setter: Setter, table: number): void;
-  /** Begins a lazy MMU section; the function returned ends it. */
+  /** Enters a lazy MMU section. @returns a function that leaves it */
   section(): (barrierFollows: boolean) => void;
 }
 
-/** Builds the toy up to, but without, mem_init. */
+/** Builds the toy, before its mem_init. */
 export function createToyMachine(options: PluginOptions = {}, supported = true): ToyMachine {
   const arch = createTinyArch();
   arch.supported = supported;
@@ -159,7 +159,7 @@ export function createToyMachine(options: PluginOptions = {}, supported = true):
   return toy;
 }
 
-/** Builds the toy and runs mem_init, the tables of the linear map being early pages. */
+/** Builds the toy and runs mem_init. The tables of the linear map are early pages. */
 export function bootToyMachine(options: PluginOptions = {}, supported = true): ToyMachine {
   const toy = createToyMachine(options, supported);
   toy.early(32, 33, 34, 35);

@@ -1,2 +1,2 @@
-// The long properties, each tried as often as its test says.
+// The properties with the number of runs that each test sets.
 import "../block-allocator.test.js";
