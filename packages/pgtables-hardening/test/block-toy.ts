@@ -62,7 +62,7 @@ export interface BlockToy {
   /** The tid of the current task. */
   tid: number;
   readonly shrinkers: readonly Shrinker[];
-  /** Takes pages from the buddy allocator, `undefined` when there are none. */
+  /** Allocates pages from the buddy allocator. @returns the first page-frame number, or `undefined` */
   take(order: number): Pfn | undefined;
   give(pfn: number, order: number): void;
   setKey(pfn: number, pages: number, pkey: number): 0 | Errno;
