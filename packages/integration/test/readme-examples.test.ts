@@ -39,13 +39,12 @@ const modules = {
   "@kpkeys/workloads/node": workloadFiles,
 };
 
-/** Every README and every source that may have examples; core's own tests run those of core. */
+/** Every README and every source that may have examples; core's own tests run those of its sources. */
 const files = readdirSync(packages)
-  .filter((name) => name !== "core")
   .flatMap((name) => [
     `${name}/README.md`,
     ...readdirSync(packages + name, { recursive: true, encoding: "utf8" })
-      .filter((path) => /^src\/.*\.ts$/.test(path))
+      .filter((path) => name !== "core" && /^src\/.*\.ts$/.test(path))
       .map((path) => `${name}/${path}`),
   ])
   .concat(guidePages());

@@ -11,8 +11,8 @@ import {
 } from "../contracts/index.js";
 import type { Cpu } from "../contracts/index.js";
 import { ObserverList } from "../observers.js";
-import { lazily, provide, resolve } from "./di.js";
-import type { DependencyContainer } from "./di.js";
+import { lazily, provide, resolve } from "../di.js";
+import type { DependencyContainer } from "../di.js";
 
 /** What the machine gives each of its CPUs. */
 export interface CpuPlace {

@@ -9,11 +9,11 @@ import {
 } from "../contracts/index.js";
 import { ObserverList } from "../observers.js";
 import { ContextSwitch } from "./context-switch.js";
-import { lazily, provideClass, resolve } from "./di.js";
-import type { DependencyContainer } from "./di.js";
+import { lazily, provideClass, resolve } from "../di.js";
+import type { DependencyContainer } from "../di.js";
 import { ExtensionPointTable } from "./extension-points.js";
 import { KpkeysApi } from "./kpkeys.js";
-import { once } from "./once.js";
+import { once } from "../once.js";
 import { ProtectedObjectList } from "./protected-objects.js";
 import { StaticKeyTable } from "./static-keys.js";
 

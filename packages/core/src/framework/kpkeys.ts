@@ -15,7 +15,7 @@ import type {
 import { KpkeysError } from "../errors.js";
 import { ContextSwitch } from "./context-switch.js";
 import { Contexts, orWords } from "./contexts.js";
-import { inject, injectable } from "./di.js";
+import { inject, injectable } from "../di.js";
 import { Pkeys } from "./pkeys.js";
 
 /** A guard that enters its context while its condition holds. */

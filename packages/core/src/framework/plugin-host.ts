@@ -3,8 +3,8 @@ import type { PkeyName, Plugin, PluginOptions } from "../contracts/index.js";
 import { KpkeysError } from "../errors.js";
 import { refuseSecondCopy } from "../copies.js";
 import { readConfig, resolveConfig } from "./config.js";
-import { resolve } from "./di.js";
-import type { DependencyContainer } from "./di.js";
+import { resolve } from "../di.js";
+import type { DependencyContainer } from "../di.js";
 import { checkPluginForm } from "./plugin-form.js";
 
 /** The plugins that a machine was set up with. */

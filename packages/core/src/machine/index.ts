@@ -6,6 +6,8 @@
  */
 export { readArchOptions, refuseArchOption } from "./arch-options.js";
 export type { ArchOptions, PhysicalAddressWidth } from "./arch-options.js";
+export { BareMachine } from "./bare-machine.js";
+export type { BareFault } from "./bare-machine.js";
 export { carryOut } from "./carry-out.js";
 export { createCpu } from "./cpu.js";
 export type { CpuParts } from "./cpu.js";
@@ -17,6 +19,8 @@ export type { PhysicalMemoryOptions } from "./physical-memory.js";
 export { reserve } from "./reserve.js";
 export { NEEDS_DIRTY } from "./regime.js";
 export type { LevelDecoding, OutputAddressForm, TranslationRegime, Walk } from "./regime.js";
+export { TableBuilder } from "./table-builder.js";
+export type { EntryPlace } from "./table-builder.js";
 export { tableIndex } from "./table-index.js";
 export type { TlbGeometry } from "./tlb-geometry.js";
 export { ObserverList } from "../observers.js";

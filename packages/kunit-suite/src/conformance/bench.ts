@@ -30,9 +30,8 @@ import type {
   Rights,
   Words,
 } from "@kpkeys/core/contracts";
-import { createPhysicalMemory, toWords } from "@kpkeys/core/machine";
-import { BenchTables } from "./bench-tables.js";
-import type { EntryPlace } from "./bench-tables.js";
+import { createPhysicalMemory, TableBuilder, toWords } from "@kpkeys/core/machine";
+import type { EntryPlace } from "@kpkeys/core/machine";
 import { withDependencies } from "./plugins.js";
 
 declare module "@kpkeys/core/contracts" {
@@ -148,7 +147,7 @@ export function createBench(plugin: Plugin, options: PluginOptions = {}): Bench 
   const register = resolve(container, PkeyRegister);
   const format = resolve(container, PageTableFormat);
   const pgtable = resolve(container, PgtableArch);
-  const tables = new BenchTables(memory, format, pgtable.layout.userEnd, TABLE_PAGES);
+  const tables = new TableBuilder(memory, format, pgtable.layout.userEnd, TABLE_PAGES);
   for (const each of cpus.all) tables.enable(each);
 
   const bench: Bench = {
@@ -164,7 +163,7 @@ export function createBench(plugin: Plugin, options: PluginOptions = {}): Bench 
     objects: resolve(container, ProtectedObjects),
     managed,
     dataPfn: firstDataPfn(memory, format),
-    newRoot: () => tables.add(),
+    newRoot: () => tables.allocate(),
     put: (address, level, entry, root) => tables.put(address, level, entry, root),
     leaf: (level, pfn, protection, pkey = 0) => leafOf(format, level, pfn, protection, pkey),
     value: (rights) => registerValue(register, rights),

@@ -1,8 +1,8 @@
 import "reflect-metadata";
 import { container as globalContainer } from "tsyringe";
 import type { DependencyContainer, InjectionToken } from "tsyringe";
-import type { Token } from "../contracts/index.js";
-import { KpkeysError } from "../errors.js";
+import type { Token } from "./contracts/index.js";
+import { KpkeysError } from "./errors.js";
 import { once } from "./once.js";
 
 export { inject, injectable } from "tsyringe";
