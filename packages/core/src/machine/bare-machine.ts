@@ -68,7 +68,7 @@ export class BareMachine {
     this.tools = resolve(container, ArchTools);
     const { ramBase, userEnd } = resolve(container, PgtableArch).layout;
     const { pageShift } = this.format.geometry;
-    const firstPfn = toPfn(Number(ramBase >> BigInt(pageShift)));
+    const firstPfn = toPfn(ramBase / 2 ** pageShift);
     this.memory = createPhysicalMemory([{ firstPfn, pages: RAM_PAGES }], { pageShift });
     provide(container, PhysicalMemory, this.memory);
     this.cpu = resolve(container, CpuFactory).create(0);
