@@ -12,6 +12,12 @@ import { checkNothingChanged, version } from "./rehearsal/versions.mjs";
 /** The packages that an install of `@kpkeys/arch-arm64-poe` alone has: core and its dependencies with it. */
 const ALONE = ["@kpkeys/arch-arm64-poe", "@kpkeys/core", "reflect-metadata", "tslib", "tsyringe"];
 
+/** What a new package is used for, by its kind: each of these succeeds. */
+const USES = {
+  feature: ["check-plugin .", "run --plugin .", "attack --plugin . --feature pgtables,cred,my-feature", "budget ."],
+  arch: ["check-plugin .", "attack --plugin . --arch my-arch", "budget --plugin . --arch my-arch"],
+};
+
 const folder = mkdtempSync(join(tmpdir(), "kpkeys-rehearsal-"));
 const registry = await startRegistry(join(folder, "registry"));
 try {
@@ -98,6 +104,26 @@ function scaffold() {
     run("npm", ["install"], { cwd: join(home, name), env: registry.env });
     run("npm", ["test"], { cwd: join(home, name) });
     print(`ok: npm create kpkeys makes a package of the kind ${kind} that passes its tests`);
+    useCommand(join(home, name), kind);
+  }
+}
+
+/** The command from npx's cache, installed globally, and installed next to the package, which has a copy of core of its own. */
+function useCommand(home, kind) {
+  const [first, second, third] = NODES;
+  const global = join(folder, `global-${kind}`);
+  run("npm", ["install", "--global", "--prefix", global, "kpkeys"], { cwd: home, env: registry.env });
+  use("npx's cache", first, ["npx", "--yes", "kpkeys"]);
+  use("a global installation", second, [join(global, "bin/kpkeys")]);
+  run("npm", ["install", "--no-save", "kpkeys"], { cwd: home, env: registry.env });
+  use("an installation next to it", third, ["npx", "--no", "kpkeys"]);
+
+  function use(place, node, [program, ...args]) {
+    const env = { ...registry.env, PATH: [dirname(node), process.env.PATH].join(delimiter) };
+    for (const words of USES[kind]) {
+      run(program, [...args, ...words.split(" ")], { cwd: home, env });
+      print(`ok: kpkeys ${words}, of ${place} on Node ${majorOf(node)}, with a new package of the kind ${kind}`);
+    }
   }
 }
 
