@@ -1,25 +1,23 @@
 import { EntryType, toPfn, toPkey } from "@kpkeys/core/contracts";
-import type { PageTableFormat, Protection, ProtectionName } from "@kpkeys/core/contracts";
+import type {
+  AttributeChange,
+  Level,
+  PageTableFormat,
+  Pfn,
+  Pkey,
+  Protection,
+  ProtectionName,
+  Words,
+} from "@kpkeys/core/contracts";
 import { tableIndex } from "@kpkeys/core/machine";
 import { Bit, HighBit, POINDEX, POINDEX_SHIFT, TAGGED } from "./entry-bits.js";
 import { ARM64_4K_48 } from "./geometry.js";
 import type { Arm64Geometry } from "./geometry.js";
-import {
-  isDirty,
-  isUser,
-  isWritable,
-  isYoung,
-  makeClean,
-  makeDirty,
-  makeOld,
-  makeReadOnly,
-  makeWritable,
-  makeYoung,
-  reprotect,
-} from "./leaf-state.js";
+import { LeafState } from "./leaf-state.js";
+import { OutputAddress } from "./output-address.js";
 
 const { VALID, TABLE, USER, RDONLY, SHARED, AF, NG } = Bit;
-const { DBM, PXN, UXN, DIRTY, PXN_TABLE, UXN_TABLE } = HighBit;
+const { DBM, PXN, UXN, DIRTY, CONT, PXN_TABLE, UXN_TABLE } = HighBit;
 const { INVALID, LEAF, TABLE: TABLE_ENTRY } = EntryType;
 
 /** A protection from the bits that are set. */
@@ -28,8 +26,8 @@ function protection(high: number, low: number): Protection {
 }
 
 /**
- * Leaf bits by Linux's names. PAGE_KERNEL is the linear map's: Normal memory with tags. With FEAT_LPA2 a descriptor has no SH
- * (PTE_MAYBE_SHARED): TCR_EL1.SH0 and SH1 say for all of them.
+ * Leaf bits by Linux's names (asm/pgtable-prot.h). PAGE_KERNEL has the memory type of the linear map: Normal memory with tags. With
+ * FEAT_LPA2 a descriptor has no SH (PTE_MAYBE_SHARED): TCR_EL1.SH0 and SH1 apply to all of them.
  */
 function protectionsOf({ lpa2 }: Arm64Geometry): Readonly<Record<ProtectionName, Protection>> {
   const shared = lpa2 ? 0 : SHARED;
@@ -58,82 +56,82 @@ const ATTRIBUTES: PageTableFormat["attributes"] = {
   valid: { clear: protection(0, NG), set: protection(0, VALID) },
 };
 
-/** Puts output addresses into descriptors of one form, and reads them out. */
-interface OutputAddressCodec {
-  /** Bits 63 to 32 of a descriptor with an address and nothing else. @param pfn - page-frame number */
-  high(pfn: number): number;
-  /** Bits 31 to 0 of it. @param pfn - page-frame number */
-  low(pfn: number): number;
-  /** Bits 63 to 32 of the output address. @param high - bits 63 to 32 of a descriptor @param low - bits 31 to 0 */
-  addressHigh(high: number, low: number): number;
-}
+/** The codec of VMSAv8-64 stage 1 tables of one geometry. */
+class Arm64Format extends LeafState implements PageTableFormat {
+  readonly protections: PageTableFormat["protections"];
+  readonly attributes = ATTRIBUTES;
+  readonly index: PageTableFormat["index"];
+  private readonly last: number;
+  /** Whether each level has blocks. */
+  private readonly blocks: readonly boolean[];
+  private readonly output: OutputAddress;
 
-/** @returns the codec of a geometry's output addresses */
-export function outputAddressCodec({ pageShift, outputAddress }: Arm64Geometry): OutputAddressCodec {
-  const { highMask, moved = { from: 0, bits: 0, to: 32 } } = outputAddress;
-  const pfnsInHighWord = 2 ** (32 - pageShift);
-  const movedMask = 2 ** moved.bits - 1;
-  const movedShift = moved.to - 32;
-  const { from } = moved;
-  return {
-    high: (pfn) => (pfn / pfnsInHighWord) & highMask,
-    low: (pfn) => (pfn << pageShift) | ((((pfn / pfnsInHighWord) >>> movedShift) & movedMask) << from),
-    addressHigh: (high, low) => (high & highMask) | (((low >>> from) & movedMask) << movedShift),
-  };
+  constructor(readonly geometry: Arm64Geometry) {
+    super();
+    const { levels } = geometry;
+    const last = levels.length - 1;
+    this.protections = protectionsOf(geometry);
+    this.index = tableIndex(geometry);
+    this.last = last;
+    this.blocks = levels.map(({ leaf }, level) => leaf && level !== last);
+    this.output = new OutputAddress(geometry);
+  }
+
+  /**
+   * Linux sets PXNTable and UXNTable in the linear map's tables, UXNTable in other kernel tables, PXNTable in user tables. Indirect
+   * permissions ignore both, so all kernel tables have both.
+   */
+  makeTable(pfn: Pfn, user: boolean): Words {
+    const { output } = this;
+    return {
+      high: output.high(pfn) | (user ? PXN_TABLE : PXN_TABLE | UXN_TABLE),
+      low: output.low(pfn) | AF | TABLE | VALID,
+    };
+  }
+
+  makeLeaf(level: Level, pfn: Pfn, { high, low }: Protection): Words {
+    const { output } = this;
+    return {
+      high: output.high(pfn) | high,
+      low: output.low(pfn) | (level === this.last ? low : low & ~TABLE),
+    };
+  }
+
+  splitLeaf({ high, low }: Words, level: Level): Words {
+    return { high: high & ~CONT, low: level + 1 === this.last ? low | TABLE : low };
+  }
+
+  typeOf(level: Level, _high: number, low: number): EntryType {
+    if ((low & VALID) === 0) return INVALID;
+    if ((low & TABLE) !== 0) return level === this.last ? LEAF : TABLE_ENTRY;
+    return this.blocks[level]! ? LEAF : INVALID;
+  }
+
+  isPresent(_high: number, low: number): boolean {
+    return (low & (VALID | NG)) !== 0;
+  }
+
+  pfnOf(high: number, low: number): Pfn {
+    return toPfn(this.output.pfn(high, low));
+  }
+
+  pkeyOf(high: number): Pkey {
+    return toPkey((high & POINDEX) >>> POINDEX_SHIFT);
+  }
+
+  pkeyChange(key: Pkey): AttributeChange {
+    return { clear: protection(POINDEX, 0), set: protection(key << POINDEX_SHIFT, 0) };
+  }
 }
 
 /**
  * Makes the codec of VMSAv8-64 stage 1 tables.
  *
- * @param geometry - their shape, one of {@link ARM64_GEOMETRIES}
+ * @param geometry - the shape of the tables, one of {@link ARM64_GEOMETRIES}
  * @returns the codec
  */
 export function createFormat(geometry: Arm64Geometry): PageTableFormat {
-  const { levels, pageShift } = geometry;
-  const last = levels.length - 1;
-  const blocks = levels.map(({ leaf }, level) => leaf && level !== last);
-  const pfnsInHighWord = 2 ** (32 - pageShift);
-  const output = outputAddressCodec(geometry);
-  return {
-    geometry,
-    protections: protectionsOf(geometry),
-    attributes: ATTRIBUTES,
-    index: tableIndex(geometry),
-    // Linux sets PXNTable and UXNTable in the linear map's tables and the one of them that fits in others; indirect permissions
-    // ignore them.
-    makeTable: (pfn, user) => ({
-      high: output.high(pfn) | (user ? PXN_TABLE : PXN_TABLE | UXN_TABLE),
-      low: output.low(pfn) | AF | TABLE | VALID,
-    }),
-    makeLeaf: (level, pfn, { high, low }) => ({
-      high: output.high(pfn) | high,
-      low: output.low(pfn) | (level === last ? low : low & ~TABLE),
-    }),
-    splitLeaf: ({ high, low }, level) => ({
-      high: high & ~HighBit.CONT,
-      low: level + 1 === last ? low | TABLE : low,
-    }),
-    typeOf(level, _high, low) {
-      if ((low & VALID) === 0) return INVALID;
-      if ((low & TABLE) !== 0) return level === last ? LEAF : TABLE_ENTRY;
-      return blocks[level]! ? LEAF : INVALID;
-    },
-    isPresent: (_high, low) => (low & (VALID | NG)) !== 0,
-    pfnOf: (high, low) => toPfn(output.addressHigh(high, low) * pfnsInHighWord + (low >>> pageShift)),
-    pkeyOf: (high) => toPkey((high & POINDEX) >>> POINDEX_SHIFT),
-    pkeyChange: (key) => ({ clear: protection(POINDEX, 0), set: protection(key << POINDEX_SHIFT, 0) }),
-    isWritable,
-    isYoung,
-    isDirty,
-    isUser,
-    makeWritable,
-    makeReadOnly,
-    makeYoung,
-    makeOld,
-    makeDirty,
-    makeClean,
-    reprotect,
-  };
+  return new Arm64Format(geometry);
 }
 
 /** The codec of VMSAv8-64 stage 1 tables, 4 KiB granule, four levels, 48-bit addresses in both halves. */

@@ -1,5 +1,5 @@
 import { toPhysAddr, toVirtAddr } from "@kpkeys/core/contracts";
-import type { KernelLayout, PgtableArch, Setter, VirtAddr } from "@kpkeys/core/contracts";
+import type { KernelLayout, PgtableArch, Setter, StaticTables, UserLayout, VirtAddr } from "@kpkeys/core/contracts";
 import { Bit, HighBit } from "./entry-bits.js";
 import { ARM64_4K_48 } from "./geometry.js";
 import type { Arm64Geometry } from "./geometry.js";
@@ -16,9 +16,9 @@ const FIXMAP_TOP = -8n * MiB;
 const FIXMAP_SLOTS = 8n;
 /** VMEMMAP_END. */
 const VMEMMAP_END = -GiB;
-/** MODULES_VSIZE: the modules lie between the linear map and the image. */
+/** MODULES_VSIZE: the modules are between the linear map and the image. */
 const MODULES_SIZE = 2n * GiB;
-/** What is left to the image at the start of the vmalloc area. */
+/** Bytes at the start of the vmalloc area that hold the image. */
 const IMAGE_SIZE = 128n * MiB;
 const STRUCT_PAGE_SIZE = 64;
 
@@ -33,7 +33,12 @@ function mmapRandomBits(vaBitsMin: number, pageShift: number): number {
   return vaBitsMin === 42 ? 27 : vaBitsMin - pageShift - 3;
 }
 
-/** A kernel address: these are counted from the end of the address space. */
+/** VA_BITS_MIN: user mappings are above it only where a hint asks for that. */
+function vaBitsMinOf({ pageShift, addressBits }: Arm64Geometry): number {
+  return Math.min(addressBits, pageShift === 14 && addressBits === 52 ? 47 : 48);
+}
+
+/** A kernel address from its distance to the end of the address space. */
 const upper = (address: bigint): VirtAddr => toVirtAddr(BigInt.asUintN(64, address));
 
 /**
@@ -64,49 +69,55 @@ function layoutOf({ pageShift, addressBits }: Arm64Geometry, vaBitsMin: number):
   };
 }
 
-/**
- * How Linux writes page tables on arm64: addresses from asm/memory.h, static tables from arch/arm64/mm/fixmap.c and the linker
- * script, barriers from asm/pgtable.h.
- *
- * `bm_pte` stands for bm_pud, bm_pmd and bm_pte.
- *
- * @param geometry - the shape of the tables
- */
-export function createPgtable(geometry: Arm64Geometry): PgtableArch {
-  const { pageShift, addressBits, levels } = geometry;
-  // VA_BITS_MIN: user mappings are above it only where a hint asks for that.
-  const vaBitsMin = Math.min(addressBits, pageShift === 14 && addressBits === 52 ? 47 : 48);
+/** STACK_RND_MASK of asm/elf.h, which is 1 GiB with every page size; arch_randomize_brk and mmap_base of mm/util.c. */
+function userLayoutOf(pageShift: number, vaBitsMin: number): UserLayout {
   return {
-    layout: layoutOf(geometry, vaBitsMin),
-    // STACK_RND_MASK of asm/elf.h, which is 1 GiB with every page size; arch_randomize_brk and mmap_base of mm/util.c.
-    userLayout: {
-      lowest: toVirtAddr(0x10000n),
-      stackTop: toVirtAddr(1n << BigInt(vaBitsMin)),
-      stackRandom: GiB,
-      mmapRandom: 1n << BigInt(mmapRandomBits(vaBitsMin, pageShift) + pageShift),
-      brkRandom: GiB,
-    },
-    staticTables: [
-      { symbol: "swapper_pg_dir", role: "root", pages: 1, protection: "rodata" },
-      { symbol: "init_pg_dir", role: "image", pages: 8, protection: "pkey" },
-      { symbol: "bm_pte", role: "fixmap", pages: Math.min(3, levels.length - 1), protection: "pkey" },
-    ],
-    rootTableAddress: "fixmap",
-    earlyTableAddress: "fixmap",
-    lazyLeaveElidesBarrier: true,
-    tlbBroadcast: true,
-    contPteOrder: CONT_PTE_ORDER[pageShift]!,
-    maxPageOrder: MAX_PAGE_ORDER[pageShift]!,
-    vmemmapBlocks: pageShift === 12,
-    linearMapProtection: "PAGE_KERNEL",
-    // Of entries of pages only a new kernel mapping must be seen at once; a user's is met with a spurious fault at worst.
-    barrierAfter: (setter, high, low) =>
-      setter === "set_pte" ? (low & (VALID | USER)) === VALID && (high & UXN) !== 0 : isBarrierAfterTable(setter, low),
+    lowest: toVirtAddr(0x10000n),
+    stackTop: toVirtAddr(1n << BigInt(vaBitsMin)),
+    stackRandom: GiB,
+    mmapRandom: 1n << BigInt(mmapRandomBits(vaBitsMin, pageShift) + pageShift),
+    brkRandom: GiB,
   };
 }
 
-/** {@link createPgtable} of pages of 4 KiB and 48-bit addresses. */
-export const ARM64_PGTABLE: PgtableArch = createPgtable(ARM64_4K_48);
+/** How Linux writes page tables of one geometry. */
+class Arm64Pgtable implements PgtableArch {
+  readonly layout: KernelLayout;
+  readonly userLayout: UserLayout;
+  readonly staticTables: readonly StaticTables[];
+  readonly rootTableAddress = "fixmap";
+  readonly earlyTableAddress = "fixmap";
+  readonly lazyLeaveElidesBarrier = true;
+  readonly tlbBroadcast = true;
+  readonly contPteOrder: number;
+  readonly maxPageOrder: number;
+  readonly vmemmapBlocks: boolean;
+  readonly linearMapProtection = "PAGE_KERNEL";
+
+  constructor(geometry: Arm64Geometry) {
+    const { pageShift, levels } = geometry;
+    const vaBitsMin = vaBitsMinOf(geometry);
+    this.layout = layoutOf(geometry, vaBitsMin);
+    this.userLayout = userLayoutOf(pageShift, vaBitsMin);
+    this.staticTables = [
+      { symbol: "swapper_pg_dir", role: "root", pages: 1, protection: "rodata" },
+      { symbol: "init_pg_dir", role: "image", pages: 8, protection: "pkey" },
+      { symbol: "bm_pte", role: "fixmap", pages: Math.min(3, levels.length - 1), protection: "pkey" },
+    ];
+    this.contPteOrder = CONT_PTE_ORDER[pageShift]!;
+    this.maxPageOrder = MAX_PAGE_ORDER[pageShift]!;
+    this.vmemmapBlocks = pageShift === 12;
+  }
+
+  /**
+   * A PTE needs the barrier only if it is a valid kernel mapping. An access to a user page that does not see the new entry yet takes a
+   * spurious fault.
+   */
+  barrierAfter(setter: Setter, high: number, low: number): boolean {
+    if (setter === "set_pte") return (low & (VALID | USER)) === VALID && (high & UXN) !== 0;
+    return isBarrierAfterTable(setter, low);
+  }
+}
 
 function isBarrierAfterTable(setter: Setter, low: number): boolean {
   switch (setter) {
@@ -120,3 +131,19 @@ function isBarrierAfterTable(setter: Setter, low: number): boolean {
       return false;
   }
 }
+
+/**
+ * How Linux writes page tables on arm64: addresses from asm/memory.h, static tables from arch/arm64/mm/fixmap.c and the linker
+ * script, barriers from asm/pgtable.h.
+ *
+ * `bm_pte` has the pages of bm_pud, bm_pmd and bm_pte.
+ *
+ * @param geometry - the shape of the tables, one of {@link ARM64_GEOMETRIES}
+ * @returns the layout and the rules
+ */
+export function createPgtable(geometry: Arm64Geometry): PgtableArch {
+  return new Arm64Pgtable(geometry);
+}
+
+/** {@link createPgtable} of pages of 4 KiB and 48-bit addresses. */
+export const ARM64_PGTABLE: PgtableArch = createPgtable(ARM64_4K_48);

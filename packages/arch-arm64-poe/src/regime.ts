@@ -4,8 +4,8 @@ import type { LevelDecoding, TranslationRegime } from "@kpkeys/core/machine";
 import { attributesOf, pkeyOf } from "./base-permissions.js";
 import { createSyndrome } from "./fault.js";
 import { Bit, HighBit } from "./entry-bits.js";
-import { outputAddressCodec } from "./format.js";
 import type { Arm64Geometry } from "./geometry.js";
+import { OutputAddress } from "./output-address.js";
 import { Permissions } from "./permissions.js";
 import type { Controls } from "./registers.js";
 
@@ -46,7 +46,7 @@ export function createRegime(
 ): TranslationRegime {
   const { firstLevel, outputAddress, addressBits } = geometry;
   const permissions = new Permissions(controls);
-  const output = outputAddressCodec(geometry);
+  const output = new OutputAddress(geometry);
   return {
     levels: decodingOf(geometry),
     addressBits,

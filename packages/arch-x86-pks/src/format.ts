@@ -1,21 +1,18 @@
 import { EntryType, toPfn, toPkey } from "@kpkeys/core/contracts";
-import type { Geometry, PageTableFormat, Protection } from "@kpkeys/core/contracts";
+import type {
+  AttributeChange,
+  Geometry,
+  Level,
+  PageTableFormat,
+  Pfn,
+  Pkey,
+  Protection,
+  Words,
+} from "@kpkeys/core/contracts";
 import { tableIndex } from "@kpkeys/core/machine";
 import { ADDRESS_HIGH, Bit, HighBit, KEY_HIGH, KEY_SHIFT } from "./entry-bits.js";
 import { LAST_LEVEL, X86_4_LEVELS } from "./geometry.js";
-import {
-  isDirty,
-  isUser,
-  isWritable,
-  isYoung,
-  makeClean,
-  makeDirty,
-  makeOld,
-  makeReadOnly,
-  makeWritable,
-  makeYoung,
-  reprotect,
-} from "./leaf-state.js";
+import { LeafState } from "./leaf-state.js";
 
 /** Low-word bits that must be 0 in a table entry, by level: PS in the PML4, and in the PML5 above it. */
 const TABLE_RESERVED_LOW = [Bit.PS, 0, 0, 0];
@@ -31,7 +28,7 @@ const LEAF_RESERVED_LOW = [0, 0x3fffe000, 0x001fe000, 0];
  * @param high - bits 63 to 32
  * @param low - bits 31 to 0
  * @param physicalAddressBits - MAXPHYADDR, 32 to 52
- * @returns whether the walk must refuse it
+ * @returns whether the walk must reject it
  */
 export function hasReservedBits(
   level: number,
@@ -76,56 +73,70 @@ const ATTRIBUTES: PageTableFormat["attributes"] = {
   valid: { clear: protection(0), set: protection(P | RW) },
 };
 
+/** The codec of long-mode page tables of one geometry. */
+class X86Format extends LeafState implements PageTableFormat {
+  readonly protections = PROTECTIONS;
+  readonly attributes = ATTRIBUTES;
+  readonly index: PageTableFormat["index"];
+  private readonly pml4: number;
+  private readonly last: number;
+
+  constructor(
+    private readonly physicalAddressBits: number,
+    readonly geometry: Geometry,
+  ) {
+    super();
+    this.index = tableIndex(geometry);
+    this.last = geometry.levels.length - 1;
+    this.pml4 = this.last - LAST_LEVEL;
+  }
+
+  makeTable(pfn: Pfn, user: boolean): Words {
+    return { high: (pfn / 0x100000) | 0, low: (pfn << 12) | P | RW | A | D | (user ? US : 0) };
+  }
+
+  makeLeaf(level: Level, pfn: Pfn, { high, low }: Protection): Words {
+    return { high: (pfn / 0x100000) | high, low: (pfn << 12) | low | (level === this.last ? 0 : PS) };
+  }
+
+  splitLeaf({ high, low }: Words, level: Level): Words {
+    if (level + 1 !== this.last) return { high, low };
+    // In a PTE the bit of PS is PAT.
+    return { high, low: (low & PAT_LARGE) === 0 ? low & ~PS : low & ~PAT_LARGE };
+  }
+
+  typeOf(level: Level, high: number, low: number): EntryType {
+    const { pml4, physicalAddressBits } = this;
+    const isLeaf = level === this.last || (level > pml4 && (low & PS) !== 0);
+    if ((low & P) === 0 || hasReservedBits(level - pml4, isLeaf, high, low, physicalAddressBits)) return INVALID;
+    return isLeaf ? LEAF : TABLE_ENTRY;
+  }
+
+  isPresent(_high: number, low: number): boolean {
+    return (low & (P | G)) !== 0;
+  }
+
+  pfnOf(high: number, low: number): Pfn {
+    return toPfn((high & ADDRESS_HIGH) * 0x100000 + (low >>> 12));
+  }
+
+  pkeyOf(high: number): Pkey {
+    return toPkey((high & KEY_HIGH) >>> KEY_SHIFT);
+  }
+
+  pkeyChange(key: Pkey): AttributeChange {
+    return { clear: protection(0, KEY_HIGH), set: protection(0, key << KEY_SHIFT) };
+  }
+}
+
 /**
- * Makes the codec of long-mode page tables.
- *
- * Entries that are not present keep their address as it is; Linux inverts it there, against L1TF, a flaw that this machine has
- * not.
+ * Makes the codec of long-mode page tables. An entry that is not present keeps its address as it is. Linux inverts the address there,
+ * against L1TF, a flaw that this machine does not have.
  *
  * @param physicalAddressBits - MAXPHYADDR, 36 to 52
- * @param geometry - the shape of the tables
+ * @param geometry - the shape of the tables, one of {@link X86_GEOMETRIES}; 4-level paging if left out
  * @returns the codec
  */
 export function createPageTableFormat(physicalAddressBits: number, geometry: Geometry = X86_4_LEVELS): PageTableFormat {
-  const pml4 = geometry.levels.length - 1 - LAST_LEVEL;
-  const last = pml4 + LAST_LEVEL;
-  return {
-    geometry,
-    protections: PROTECTIONS,
-    attributes: ATTRIBUTES,
-    index: tableIndex(geometry),
-    makeTable: (pfn, user) => ({
-      high: (pfn / 0x100000) | 0,
-      low: (pfn << 12) | P | RW | A | D | (user ? US : 0),
-    }),
-    makeLeaf: (level, pfn, { high, low }) => ({
-      high: (pfn / 0x100000) | high,
-      low: (pfn << 12) | low | (level === last ? 0 : PS),
-    }),
-    splitLeaf({ high, low }, level) {
-      if (level + 1 !== last) return { high, low };
-      // In a PTE the bit of PS is PAT.
-      return { high, low: (low & PAT_LARGE) === 0 ? low & ~PS : low & ~PAT_LARGE };
-    },
-    typeOf(level, high, low) {
-      const isLeaf = level === last || (level > pml4 && (low & PS) !== 0);
-      if ((low & P) === 0 || hasReservedBits(level - pml4, isLeaf, high, low, physicalAddressBits)) return INVALID;
-      return isLeaf ? LEAF : TABLE_ENTRY;
-    },
-    isPresent: (_high, low) => (low & (P | G)) !== 0,
-    pfnOf: (high, low) => toPfn((high & ADDRESS_HIGH) * 0x100000 + (low >>> 12)),
-    pkeyOf: (high) => toPkey((high & KEY_HIGH) >>> KEY_SHIFT),
-    pkeyChange: (key) => ({ clear: protection(0, KEY_HIGH), set: protection(0, key << KEY_SHIFT) }),
-    isWritable,
-    isYoung,
-    isDirty,
-    isUser,
-    makeWritable,
-    makeReadOnly,
-    makeYoung,
-    makeOld,
-    makeDirty,
-    makeClean,
-    reprotect,
-  };
+  return new X86Format(physicalAddressBits, geometry);
 }

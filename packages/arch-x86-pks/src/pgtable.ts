@@ -1,5 +1,5 @@
 import { toPhysAddr, toVirtAddr } from "@kpkeys/core/contracts";
-import type { Geometry, PgtableArch } from "@kpkeys/core/contracts";
+import type { Geometry, KernelLayout, PgtableArch, StaticTables, UserLayout } from "@kpkeys/core/contracts";
 import { X86_4_LEVELS } from "./geometry.js";
 
 /** Bytes of a page. */
@@ -30,53 +30,65 @@ const AREAS = {
 /** DEFAULT_MAP_WINDOW: with five levels too, user mappings are above it only where a hint asks for that. */
 const MAP_WINDOW = AREAS[4].userEnd;
 
-/** Tables of the image with four levels; each level more needs one for the image and one for the first piece of the linear map. */
+/** Tables of the image with four levels. A fifth level needs one more for the image and one for the first part of the linear map. */
 const IMAGE_TABLES = 12;
 
 /**
- * How Linux writes page tables on x86-64: addresses from Documentation/arch/x86/x86_64/mm.rst (no KASLR), static tables from
- * arch/x86/kernel/head_64.S. Stores of entries need no barrier there, and an invalidation reaches other CPUs by interrupt.
- *
- * `level3_kernel_pgt` stands for all tables that map the image, `level2_fixmap_pgt` for those of the fixmap.
- *
- * @param geometry - the shape of the tables
+ * __STACK_RND_MASK of asm/elf.h, ARCH_MMAP_RND_BITS_MAX of arch/x86/Kconfig, mmap_base of arch/x86/mm/mmap.c and arch_randomize_brk of
+ * arch/x86/kernel/process.c, all for 64-bit tasks.
  */
-export function createPgtable({ levels }: Geometry): PgtableArch {
-  return {
-    layout: {
+const USER_LAYOUT: UserLayout = {
+  lowest: toVirtAddr(0x10000n),
+  stackTop: MAP_WINDOW,
+  stackRandom: 0x400000n * PAGE,
+  mmapRandom: (1n << 32n) * PAGE,
+  brkRandom: 1n << 30n,
+};
+
+/** How Linux writes page tables of one geometry. */
+class X86Pgtable implements PgtableArch {
+  readonly layout: KernelLayout;
+  readonly userLayout = USER_LAYOUT;
+  readonly staticTables: readonly StaticTables[];
+  readonly rootTableAddress = "image";
+  readonly earlyTableAddress = "linear";
+  readonly lazyLeaveElidesBarrier = false;
+  readonly tlbBroadcast = false;
+  readonly linearMapProtection = "PAGE_KERNEL";
+
+  constructor({ levels }: Geometry) {
+    this.layout = {
       ...AREAS[levels.length === 5 ? 5 : 4],
       image: toVirtAddr(0xffffffff81000000n),
       structPageSize: 64,
       fixmap: toVirtAddr(FIXMAP_TOP - FIXMAP_SLOTS * PAGE),
       ramBase: toPhysAddr(0),
       imageOffset: 0x1000000,
-    },
-    // __STACK_RND_MASK of asm/elf.h, ARCH_MMAP_RND_BITS_MAX of arch/x86/Kconfig, mmap_base of arch/x86/mm/mmap.c and
-    // arch_randomize_brk of arch/x86/kernel/process.c, all for 64-bit tasks.
-    userLayout: {
-      lowest: toVirtAddr(0x10000n),
-      stackTop: MAP_WINDOW,
-      stackRandom: 0x400000n * PAGE,
-      mmapRandom: (1n << 32n) * PAGE,
-      brkRandom: 1n << 30n,
-    },
-    staticTables: [
+    };
+    const imageTables = IMAGE_TABLES + 2 * (levels.length - X86_4_LEVELS.levels.length);
+    this.staticTables = [
       { symbol: "init_top_pgt", role: "root", pages: 1, protection: "pkey" },
-      {
-        symbol: "level3_kernel_pgt",
-        role: "image",
-        pages: IMAGE_TABLES + 2 * (levels.length - X86_4_LEVELS.levels.length),
-        protection: "pkey",
-      },
+      { symbol: "level3_kernel_pgt", role: "image", pages: imageTables, protection: "pkey" },
       { symbol: "level2_fixmap_pgt", role: "fixmap", pages: 3, protection: "pkey" },
-    ],
-    rootTableAddress: "image",
-    earlyTableAddress: "linear",
-    lazyLeaveElidesBarrier: false,
-    tlbBroadcast: false,
-    linearMapProtection: "PAGE_KERNEL",
-    barrierAfter: () => false,
-  };
+    ];
+  }
+
+  barrierAfter(): boolean {
+    return false;
+  }
+}
+
+/**
+ * How Linux writes page tables on x86-64: addresses from Documentation/arch/x86/x86_64/mm.rst (no KASLR), static tables from
+ * arch/x86/kernel/head_64.S. Stores of entries need no barrier, and an invalidation reaches other CPUs by interrupt.
+ *
+ * `level3_kernel_pgt` has the pages of all tables that map the image, `level2_fixmap_pgt` those of the fixmap.
+ *
+ * @param geometry - the shape of the tables, one of {@link X86_GEOMETRIES}
+ * @returns the layout and the rules
+ */
+export function createPgtable(geometry: Geometry): PgtableArch {
+  return new X86Pgtable(geometry);
 }
 
 /** {@link createPgtable} of 4-level paging. */

@@ -20,7 +20,7 @@ import { Pkeys } from "./pkeys.js";
 
 /** A guard that enters its context while its condition holds. */
 class ContextGuard implements Guard {
-  private context: CompiledContext | undefined;
+  private context: CompiledContext | undefined = undefined;
 
   constructor(
     private readonly name: ContextName,

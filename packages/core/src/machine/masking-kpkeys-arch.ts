@@ -23,6 +23,8 @@ export class MaskingKpkeysArch implements KpkeysArch {
   private readonly pkeys: boolean;
   private readonly skipEqualWrites: boolean;
   private readonly needsBarrier: boolean;
+  /** The machine's CPUs, once a context was entered. */
+  private machineCpus: Cpus | undefined = undefined;
 
   /**
    * @param cpus - gives the machine's CPUs, of which the current one is switched; called when a context is first entered, since keys are
@@ -48,7 +50,7 @@ export class MaskingKpkeysArch implements KpkeysArch {
   }
 
   enterContext({ clear, set }: CompiledContext, saved: Int32Array, slot: number): boolean {
-    const cpu = this.cpus().current;
+    const cpu = (this.machineCpus ??= this.cpus()).current;
     const oldHigh = cpu.pkeyRegisterHigh;
     const oldLow = cpu.pkeyRegisterLow;
     const high = (oldHigh & ~clear.high) | set.high;
@@ -62,7 +64,7 @@ export class MaskingKpkeysArch implements KpkeysArch {
   }
 
   leaveContext(saved: Int32Array, slot: number, barrierFollows: boolean): void {
-    const cpu = this.cpus().current;
+    const cpu = (this.machineCpus ??= this.cpus()).current;
     cpu.writePkeyRegister(saved[slot * 2]!, saved[slot * 2 + 1]!);
     this.finishWrite(cpu, barrierFollows);
   }

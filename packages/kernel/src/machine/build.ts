@@ -19,7 +19,7 @@ import {
   StaticTablePages,
   Vmalloc,
 } from "@kpkeys/core/contracts";
-import type { DependencyContainer } from "@kpkeys/core/contracts";
+import type { Cpu, DependencyContainer } from "@kpkeys/core/contracts";
 import { boot } from "../boot/boot.js";
 import type { BootProgress } from "../boot/boot.js";
 import { KernelImage } from "../boot/image.js";
@@ -72,6 +72,15 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry): Machi
   return new BootedMachine(spec, container, { ...kernel, tasks });
 }
 
+/** The CPUs of one machine; the boot CPU runs first. */
+class MachineCpus implements Cpus {
+  current: Cpu;
+
+  constructor(readonly all: readonly Cpu[]) {
+    this.current = all[0]!;
+  }
+}
+
 /** What is there before the kernel runs: CPUs, the image in RAM, and the values that the specification decides. */
 function providePlatform(container: DependencyContainer, spec: MachineSpec): void {
   const memory = resolve(container, PhysicalMemory);
@@ -79,7 +88,7 @@ function providePlatform(container: DependencyContainer, spec: MachineSpec): voi
   const all = Array.from({ length: spec.cpus }, (_, id) => factory.create(id));
   const image = new KernelImage(resolve(container, PgtableArch), memory);
   placeInitCred(memory, image.initCredPfn);
-  provide(container, Cpus, { all, current: all[0]! });
+  provide(container, Cpus, new MachineCpus(all));
   provide(container, StaticTablePages, image);
   container.registerInstance(KernelImage, image);
   provide(container, Policies, readPolicies(spec.kernel));

@@ -35,13 +35,18 @@ const NO_CONTEXT: KpkeysState = NOT_ENTERED;
 const UNGUARDED: Guard = { enter: () => NO_CONTEXT, exit: () => undefined };
 
 /** A setter with its guard. */
-interface Point {
-  readonly setter: Setter;
-  readonly guard: Guard;
+class Point {
   /** Whether its primitive is an exchange, and not a plain store. */
   readonly exchanges: boolean;
   /** Entries written. */
-  writes: number;
+  writes = 0;
+
+  constructor(
+    readonly setter: Setter,
+    readonly guard: Guard,
+  ) {
+    this.exchanges = !STORES.includes(setter);
+  }
 }
 
 /** Changes a leaf. */
@@ -80,8 +85,12 @@ export class KernelPageTables implements PageTables {
   readonly root: Pfn;
   readonly kernelRange: PageRange;
   readonly counters: PageTableCounters;
-  private readonly parts: PageTableParts;
   private readonly memory: TableMemory;
+  private readonly pages: TablePages;
+  private readonly format: PageTableFormat;
+  private readonly arch: PgtableArch;
+  private readonly lazy: KernelLazyMmu;
+  private readonly faults: KernelFaults;
   private readonly pageShift: number;
   private readonly tableWalk: TableWalk;
   private readonly points: Readonly<Record<Setter, Point>>;
@@ -92,15 +101,16 @@ export class KernelPageTables implements PageTables {
 
   /** @param parts - what they are made with */
   constructor(parts: PageTableParts) {
-    const { root, format, arch, extensions } = parts;
-    const points = SETTERS.map((setter): Point => {
-      const guard = extensions.guard(setter) ?? UNGUARDED;
-      return { setter, guard, exchanges: !STORES.includes(setter), writes: 0 };
-    });
+    const { root, memory, pages, format, arch, extensions, lazy, faults } = parts;
+    const points = SETTERS.map((setter) => new Point(setter, extensions.guard(setter) ?? UNGUARDED));
     this.root = root;
     this.kernelRange = kernelRangeOf(format.geometry);
-    this.parts = parts;
-    this.memory = parts.memory;
+    this.memory = memory;
+    this.pages = pages;
+    this.format = format;
+    this.arch = arch;
+    this.lazy = lazy;
+    this.faults = faults;
     this.pageShift = format.geometry.pageShift;
     this.tableWalk = new TableWalk(this, format);
     this.points = Object.fromEntries(points.map((point) => [point.setter, point])) as Record<Setter, Point>;
@@ -151,7 +161,7 @@ export class KernelPageTables implements PageTables {
   }
 
   ptepTestAndClearYoung(table: Pfn, index: number): boolean {
-    const { format } = this.parts;
+    const { format } = this;
     const old = this.write(this.points.ptep_test_and_clear_young, table, index, (leaf) => format.makeOld(leaf));
     return format.isYoung(old.high, old.low);
   }
@@ -169,12 +179,12 @@ export class KernelPageTables implements PageTables {
   }
 
   wrprotectPtes(table: Pfn, index: number, count: number): void {
-    const { format } = this.parts;
+    const { format } = this;
     this.write(this.points.ptep_set_wrprotect, table, index, (leaf) => format.makeReadOnly(leaf), count);
   }
 
   clearYoungDirtyPte(table: Pfn, index: number, young: boolean, dirty: boolean): void {
-    const { format } = this.parts;
+    const { format } = this;
     this.write(this.points.clear_young_dirty_pte, table, index, (leaf) => {
       const aged = young ? format.makeOld(leaf) : leaf;
       return dirty ? format.makeClean(aged) : aged;
@@ -186,7 +196,7 @@ export class KernelPageTables implements PageTables {
   }
 
   ptepSetAccessFlags(table: Pfn, index: number, wanted: Words): boolean {
-    const { format } = this.parts;
+    const { format } = this;
     const { high, low } = this.read(table, index);
     if (high === wanted.high && low === wanted.low) return false;
     this.write(this.points.ptep_set_access_flags, table, index, (leaf) => {
@@ -198,20 +208,20 @@ export class KernelPageTables implements PageTables {
   }
 
   allocTable(source: "kernel" | "user", level?: Level): Pfn | undefined {
-    return this.parts.pages.alloc(source, level);
+    return this.pages.alloc(source, level);
   }
 
   freeTable(table: Pfn): void {
-    this.parts.pages.free(table);
+    this.pages.free(table);
   }
 
   sourceOf(table: Pfn): TableSource | undefined {
-    return this.parts.pages.sourceOf(table);
+    return this.pages.sourceOf(table);
   }
 
   /** A setter that mainline's barriers follow: once, also for a run of entries, as in `__set_ptes_anysz()`. */
   private set(point: Point, table: Pfn, index: number, entry: Words, count: number): void {
-    const { arch, lazy } = this.parts;
+    const { arch, lazy } = this;
     this.write(point, table, index, entry, count);
     if (arch.barrierAfter(point.setter, entry.high, entry.low)) lazy.queueBarriers();
   }
@@ -232,7 +242,8 @@ export class KernelPageTables implements PageTables {
     let first = NO_ENTRY;
     for (let done = 0; done < count;) {
       const state = guard.enter();
-      const length = state === NO_CONTEXT ? count - done : 1;
+      // An integer also where `count` is a double: docs/performance.md, "Classes".
+      const length = state === NO_CONTEXT ? (count - done) | 0 : 1;
       const at = index + done;
       const entry =
         typeof value === "function"
@@ -250,14 +261,14 @@ export class KernelPageTables implements PageTables {
   }
 
   private store(setter: Setter, table: Pfn, index: number, entry: Words, step: number, count: number): Words {
-    const { faults } = this.parts;
+    const { faults } = this;
     for (let attempt = 0; this.memory.store(table, index, entry, step, count) !== DONE; attempt++)
       faults.take(setter, attempt);
     return NO_ENTRY;
   }
 
   private exchange(setter: Setter, table: Pfn, index: number, entry: Words, step: number, count: number): Words {
-    const { faults } = this.parts;
+    const { faults } = this;
     for (let attempt = 0; ; attempt++) {
       const old = this.memory.exchange(table, index, entry, step, count);
       if (old !== undefined) return old;
@@ -266,7 +277,7 @@ export class KernelPageTables implements PageTables {
   }
 
   private load(doing: string, table: Pfn, index: number): Words {
-    const { faults } = this.parts;
+    const { faults } = this;
     for (let attempt = 0; ; attempt++) {
       const entry = this.memory.load(table, index);
       if (entry !== undefined) return entry;

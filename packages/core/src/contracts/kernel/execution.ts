@@ -17,8 +17,8 @@ export interface LazyMmu {
   /** `is_lazy_mmu_mode_active`: false in interrupt and while paused. */
   isActive(): boolean;
   /**
-   * Whether the task is in a section that is not paused, in interrupt or not: what a thread flag that entering sets and leaving
-   * clears says (TIF_LAZY_MMU of v4 and v5).
+   * Whether the task is in a section that is not paused, in interrupt or not: the value of the thread flag that entering sets and
+   * leaving clears (TIF_LAZY_MMU of v4 and v5).
    */
   isEnabled(): boolean;
   /**
