@@ -2,7 +2,7 @@ import js from "@eslint/js";
 import { defineConfig, globalIgnores } from "eslint/config";
 import tseslint from "typescript-eslint";
 
-/** What each package may import besides Node's modules and its own files, as patterns over whole module names. */
+/** The modules that each package may import besides Node's modules and its own files, as patterns over whole module names. */
 const MAY_IMPORT = {
   core: ["tsyringe", "reflect-metadata"],
   "arch-*": ["@kpkeys/core/(contracts|machine)", "@kpkeys/core"],
@@ -40,7 +40,7 @@ const CORE_MAY_NOT = {
   machine: "framework|index",
 };
 
-/** What runs in a browser has none of these. Its imports of Node.js modules are a matter of oxlint.json, by the same files. */
+/** Globals that no package for the browser uses. oxlint.json rejects Node.js modules in the same files. */
 const NODE_GLOBALS = ["process", "Buffer", "global", "setImmediate", "clearImmediate", "require", "module"];
 const BROWSER = "packages/{core,arch-*,kernel,*-hardening,scenarios,workloads,explain,kunit-suite}/src/**/*.ts";
 const NODE_ONLY = ["packages/*/src/node/**/*.ts", "packages/workloads/src/{package-files,reader-thread}.ts"];

@@ -1,5 +1,5 @@
 /**
- * How often a long property is tried: as often as its test says under `npm run test:slow`, a fifth of it in `npm test`.
+ * The number of runs of a long property: the test's number under `npm run test:slow`, a fifth of it in `npm test`.
  * @param full - the number of runs that the test asks for
  */
 export function runs(full: number): number {

@@ -45,7 +45,7 @@ function museum({ exhibits }) {
   }
 }
 
-/** A process of its own, which knows the string and nothing else. */
+/** A separate process that has the string alone. */
 function sameAgain({ replay, seen, evidence }) {
   const argv = ["packages/cli/bin/kpkeys.js", "museum", "--replay", replay, "--json"];
   const { stdout } = spawnSync(process.execPath, argv, { encoding: "utf8" });

@@ -1,6 +1,6 @@
-// What `npm start` and `npm test` need before they can run: installed packages and built code. Only Node's own modules
-// are used: on a fresh clone there is nothing else. Each step says on stderr that it runs and why; where nothing is to
-// do, nothing is said.
+// The prerequisites of `npm start` and `npm test`: installed packages and built code. Only Node's own modules
+// are used: on a fresh clone there is nothing else. Each step prints on stderr that it runs and why; where nothing is to
+// do, nothing is printed.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
@@ -18,7 +18,7 @@ export const COMMAND = join(ROOT, "packages/cli/bin/kpkeys.js");
 const LOCK = join(ROOT, ".setup.lock");
 const STAMPS = join(ROOT, "node_modules/.cache/kpkeys");
 
-/** What can be asked for: the command with all that it needs, or everything, the types of the tests included. */
+/** The targets: the command with its dependencies, or everything, the types of the tests included. */
 const TARGETS = {
   command: { project: "packages/cli", folders: ["src"], scope: ["--scope=kpkeys", "--include-dependencies"] },
   tests: { project: ".", folders: ["src", "test"], scope: [], types: "tsconfig.test.json" },

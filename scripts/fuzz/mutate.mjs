@@ -72,7 +72,7 @@ const MUTATIONS = [
   (text, random) => replaceOne(text, /[\d"]+/g, random, (word) => "[".repeat(5000) + word + "]".repeat(5000)),
 ];
 
-/** A text with one to six mutations, now and then of two samples joined; some have none and are cut at any byte. */
+/** A text with one to six mutations, in some cases of two samples joined; some are only cut at any byte. */
 export function mutate(samples, random) {
   let text = random.oneOf(samples);
   if (random.below(8) === 0) text += random.oneOf(samples);

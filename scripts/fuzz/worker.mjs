@@ -1,4 +1,4 @@
-// Runs inputs one after the other. The shared words say which one, so that the other thread knows what hangs.
+// Runs inputs one after the other. The shared words name the current one, so that the other thread can report a hang.
 import { parentPort, workerData } from "node:worker_threads";
 import { mutate, shrink } from "./mutate.mjs";
 import { createRandom } from "./random.mjs";
@@ -6,7 +6,7 @@ import { TARGETS } from "./targets.mjs";
 
 const { seed: first, inputs, until, progress } = workerData;
 
-/** What went wrong with an input; undefined if nothing did. */
+/** The failure of an input; undefined if there was none. */
 async function failureOf(target, input, seed) {
   try {
     await target.run(input, createRandom(seed));

@@ -1,4 +1,4 @@
-/** What can be mutated: the sources of an area, the package whose tests judge it, and which of them, if not all. */
+/** The areas that can be mutated: sources, the package whose tests judge them, and the test files, if not all. */
 export const AREAS = {
   "kernel/mm": { sources: "packages/kernel/src/mm", project: "packages/kernel" },
   "kernel/process": { sources: "packages/kernel/src/process", project: "packages/kernel" },

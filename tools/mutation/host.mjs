@@ -1,4 +1,4 @@
-// A process that keeps vitest warm: it gets a mutant at a time from the parent and says whether a test fails. The parent ends it when a
+// A process that keeps vitest warm: it gets a mutant at a time from the parent and reports whether a test fails. The parent ends it when a
 // mutant does not come to an end.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 
 const HOST = fileURLToPath(new URL("host.mjs", import.meta.url));
 
-/** What {@link Host.run} gives when there was no answer in time. */
+/** The result of {@link Host.run} when no answer came in time. */
 export const TIMEOUT = "timeout";
 
 /** A process that runs tests. */
@@ -18,7 +18,7 @@ export class Host {
     this.#input = input;
   }
 
-  /** Runs tests. @param request - see host.mjs @param {number} seconds - how long that may take @returns what they gave, or {@link TIMEOUT} */
+  /** Runs tests. @param request - see host.mjs @param {number} seconds - how long that may take @returns their results, or {@link TIMEOUT} */
   async run(request, seconds) {
     this.#process ??= await this.#start();
     this.#process.send(request);

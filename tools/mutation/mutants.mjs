@@ -15,7 +15,7 @@ const SILENT = Object.fromEntries(
 /** Errors that are made of a code and a sentence: tests hold the code, which is the first argument, and no sentence. */
 const WORDS = ["KpkeysError", "KernelFault", "outOfMemory"];
 
-/** Leaves out what is only told to people: the message of an error and the fields with words. */
+/** Leaves out text for readers: the message of an error and the fields with words. */
 const sentences = {
   shouldIgnore({ node, parentPath }) {
     const parent = parentPath?.node;

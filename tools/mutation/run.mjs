@@ -11,7 +11,7 @@ import { record, scoreOf } from "./summary.mjs";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
-/** What an area must reach, in per cent. */
+/** The score that an area must reach, in per cent. */
 const REQUIRED = 85;
 
 /** A mutant may reach its own place so many times as often as the code without it before that counts as a loop without end. */
@@ -41,10 +41,10 @@ try {
 
 async function main() {
   const mutants = await makeMutants(ROOT, area.sources, seed, count);
-  say(`${mutants.made} mutants in ${area.sources}, ${mutants.chosen.length} chosen by seed ${seed}`);
+  print(`${mutants.made} mutants in ${area.sources}, ${mutants.chosen.length} chosen by seed ${seed}`);
 
   const { reached, passing, seconds } = await reachedByTests(mutants.files);
-  say(`the tests take ${seconds.toFixed(1)} s without a mutant`);
+  print(`the tests take ${seconds.toFixed(1)} s without a mutant`);
 
   const input = inputFile("mutants", mutants.files.map(withoutCoverage));
   const queue = mutants.chosen.map((mutant) => ({ mutant, ...reached(mutant.id) }));
@@ -92,7 +92,7 @@ async function reachedByTests(files) {
   const passes = ({ state }) => state === "passed";
   for (const { file, errors, tests } of modules) {
     const failed = tests.filter(({ state }) => state === "failed").map(({ name, error }) => `${name}: ${error}`);
-    for (const what of [...errors, ...failed]) say(`fails without a mutant: ${relative(ROOT, file)}: ${what}`);
+    for (const what of [...errors, ...failed]) print(`fails without a mutant: ${relative(ROOT, file)}: ${what}`);
   }
   const passing = modules.flatMap(({ tests }) => tests.filter(passes).map(({ id }) => id));
   const isPassing = new Set(passing);
@@ -120,7 +120,7 @@ async function reachedByTests(files) {
 async function judgeAll(host, queue, judged, { total, passing }) {
   for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
     judged.push({ ...next.mutant, ...(await judge(host, next)) });
-    if (judged.length % 25 === 0) say(`${judged.length} of ${total}`);
+    if (judged.length % 25 === 0) print(`${judged.length} of ${total}`);
   }
   const task = { active: "none", hitLimit: 1e9, tests: passing };
   mustPass(await host.run({ isolate: false, task }, 1800), "after the mutants");
@@ -144,11 +144,11 @@ async function judge(host, { mutant, found, isolate, hitLimit }) {
 }
 
 function mustPass(run, when) {
-  const failed = run === TIMEOUT ? ["no end"] : [...run.errors, ...run.modules.filter(({ ok }) => !ok).map(told)];
+  const failed = run === TIMEOUT ? ["no end"] : [...run.errors, ...run.modules.filter(({ ok }) => !ok).map(describe)];
   if (failed.length > 0) throw new Error(`the tests fail ${when}: ${failed.join("; ")}`);
 }
 
-function told({ file, errors, tests }) {
+function describe({ file, errors, tests }) {
   return `${file}: ${[...errors, ...tests.filter(({ state }) => state === "failed").map(({ name, error }) => `${name}: ${error}`)].join(", ")}`;
 }
 
@@ -163,6 +163,6 @@ function inputFile(name, instrumented) {
   return file;
 }
 
-function say(text) {
+function print(text) {
   console.error(text);
 }

@@ -1,4 +1,4 @@
-// What is recorded of the runs: results/*.json, and RESULT.md, which is made of them and of the reasons in survivors.json.
+// The record of the runs: results/*.json, and RESULT.md, which is made of them and of the reasons in survivors.json.
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { format, resolveConfig } from "prettier";
@@ -57,11 +57,11 @@ function survivors({ area, seed, mutants }, reasons) {
     "",
     `## Survivors of ${area}, seed ${seed}`,
     "",
-    ...left.map((mutant) => `- ${told(mutant)}: ${reasonFor(mutant, reasons)}`),
+    ...left.map((mutant) => `- ${describe(mutant)}: ${reasonFor(mutant, reasons)}`),
   ];
 }
 
-function told({ file, line, original, replacement }) {
+function describe({ file, line, original, replacement }) {
   return `\`${file.split("/").slice(-2).join("/")}:${line}\` ${code(original)} → ${code(replacement)}`;
 }
 

@@ -2,7 +2,7 @@
  * Preloaded into every process of a workload that is recorded: at exit() it appends the kernel's own account of the process to
  * the file that VMPTE_FILE names, a line `pid ppid name VmPTE VmRSS minor-faults`.
  *
- * What this code itself would fault in between reading the account and exit_group would be in the recording and not in the
+ * Pages that this code faulted in between reading the account and exit_group would be in the recording and not in the
  * account, so it calls nothing of the C library there but write and close, and touches its pages before.
  */
 #include <fcntl.h>
@@ -18,7 +18,7 @@ __attribute__((constructor)) static void at_start(void)
 	file = getenv("VMPTE_FILE");
 }
 
-/* The text behind a key at the start of a line. */
+/* The text after a key at the start of a line. */
 static const char *field(const char *key)
 {
 	for (const char *at = status; *at; at++) {

@@ -1,5 +1,5 @@
 /*
- * Lives many short random lives, each in a child of its own: maps, touches, unmaps, protects, moves, advises, forks. Each child
+ * Lives many short random lives, each in a separate child: maps, touches, unmaps, protects, moves, advises, forks. Each child
  * ends by exit(), so that the kernel's account of its page tables is recorded. Usage: rules SEED CHILDREN STEPS
  */
 #define _GNU_SOURCE
@@ -134,7 +134,7 @@ static void live(int depth, int steps)
 		else if (what < 58)
 			munmap((void *)at, length());
 		else if (what < 66) {
-			/* mprotect that meets a hole ends half done; msync tells of holes and does nothing. */
+			/* mprotect that meets a hole stops there; msync reports holes and changes nothing. */
 			unsigned long size = length();
 			if (msync((void *)at, size, MS_ASYNC) == 0)
 				mprotect((void *)at, size, rights());

@@ -79,7 +79,7 @@ function takeAll(pages: PageAllocator, order: number): number[] {
   return taken;
 }
 
-/** Runs a process that touches so many pages. @returns what ends it */
+/** Runs a process that touches so many pages. @returns a function that ends it */
 function runProcess(machine: Machine, pages: number): () => void {
   const spaces = machine.get(AddressSpaces);
   const task = machine.get(Tasks).create(spaces.create());
@@ -165,7 +165,7 @@ describe.each(ARCHES)("the block allocator on %s", (arch) => {
   });
 });
 
-/** What may happen to a machine's memory, in any order. */
+/** Operations on a machine's memory, in any order. */
 const steps = fc.array(
   fc.record({
     op: fc.constantFrom("tables", "tables", "free", "split", "take", "give", "give", "reclaim"),
@@ -176,7 +176,7 @@ const steps = fc.array(
   { minLength: 5, maxLength: 60 },
 );
 
-describe.each(ARCHES)("whatever happens to memory on %s", (arch) => {
+describe.each(ARCHES)("random operations on memory on %s", (arch) => {
   it("a refill splits at most a 1 GiB block and a 2 MiB block of it and never comes back to itself", () => {
     fc.assert(
       fc.property(steps, (todo) => {
@@ -267,7 +267,7 @@ function meddler(id: string, phase: InitPhase, act: (parts: Meddling) => void): 
   };
 }
 
-/** What a meddler can lay hands on. */
+/** The services that a hostile feature changes. */
 interface Meddling {
   readonly pages: PageAllocator;
   readonly vmalloc: () => Vmalloc;
@@ -290,7 +290,7 @@ function bootBetween(arch: string, before: Plugin, after: readonly Plugin[]): Ma
   );
 }
 
-/** Takes all pages of the largest blocks, one of which is left, or a run of it. @returns what gives them back */
+/** Takes all pages of the largest blocks, one of which is left, or a run of it. @returns a function that frees them */
 function leaveRun(pages: PageAllocator, order: number): () => void {
   const blocks = takeAll(pages, 10);
   for (let small = 9; small >= 0; small--) takeAll(pages, small);

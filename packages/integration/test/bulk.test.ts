@@ -11,7 +11,7 @@ interface Setting {
   readonly lazy: boolean;
 }
 
-/** A machine with a table of its own. */
+/** A machine and a new table. */
 function setUp(arch: string, { batching }: Setting): { machine: Machine; tables: PageTables; table: number } {
   const machine = hardened(arch, { batching });
   const tables = machine.get(PageTables);

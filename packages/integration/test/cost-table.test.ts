@@ -74,7 +74,7 @@ describe.each(ARCHES)("what the guard costs on %s", (arch) => {
       ).toEqual({ writes: 2 * count, barriers: 2 * count * isb, setterBarriers: 0 });
     });
 
-    it.each([1, 7, 100])("%i setters of user pages in one lazy section: two writes, two barriers", (count) => {
+    it.each([1, 7, 100])("%i setters of user pages in one lazy MMU section: two writes, two barriers", (count) => {
       const { machine, userPtes, lazy } = prepared(arch, skipping);
       expect(
         cost(machine, () => {
@@ -85,16 +85,19 @@ describe.each(ARCHES)("what the guard costs on %s", (arch) => {
       ).toEqual({ writes: 2, barriers: 2 * isb, setterBarriers: 0 });
     });
 
-    it.each([1, 7, 100])("%i setters of kernel pages in one lazy section: the flush's barrier serves both", (count) => {
-      const { machine, kernelPtes, lazy } = prepared(arch, skipping);
-      expect(
-        cost(machine, () => {
-          lazy.enable();
-          kernelPtes(count);
-          lazy.disable();
-        }),
-      ).toEqual({ writes: 2, barriers: isb, setterBarriers: isb });
-    });
+    it.each([1, 7, 100])(
+      "%i setters of kernel pages in one lazy MMU section: the flush's barrier serves both",
+      (count) => {
+        const { machine, kernelPtes, lazy } = prepared(arch, skipping);
+        expect(
+          cost(machine, () => {
+            lazy.enable();
+            kernelPtes(count);
+            lazy.disable();
+          }),
+        ).toEqual({ writes: 2, barriers: isb, setterBarriers: isb });
+      },
+    );
 
     it("nested sections cost what the outermost does; the inner disable flushes, so that its leave synchronises itself", () => {
       const { machine, kernelPtes, lazy } = prepared(arch, skipping);
@@ -220,7 +223,7 @@ describe("mainline's barriers after a setter on arm64", () => {
     ).toBe(0);
   });
 
-  it("wait for the end of a lazy section, come once, and at an inner disable already", () => {
+  it("are deferred to the end of a lazy MMU section, issued once, and issued by an inner disable", () => {
     const { high, low } = entryOf("PAGE_KERNEL");
     const kernelPte = (): void => {
       tables.setPte(table, 0, { high, low });

@@ -21,7 +21,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ARCHES, machine, settle } from "./machines.js";
 
-/** What a task does with its credentials, or what becomes of tasks; `which` counts modulo what there is. */
+/** Operations of a task on its credentials, and on tasks; `which` counts modulo the number of candidates. */
 interface Op {
   readonly op:
     | "prepare"
@@ -55,15 +55,15 @@ const op: fc.Arbitrary<Op> = fc.record({
   cpu: fc.nat(2),
 });
 
-/** A machine under random operations, beside an account of who refers to which credential. */
+/** A machine under random operations, with an account of the references to each credential. */
 class Run {
   readonly machine: Machine;
   readonly #tasks: Task[] = [];
   /** Prepared credentials, each with the one reference that its maker has. */
   readonly #prepared: number[] = [];
-  /** References of somebody else. */
+  /** References that no task holds. */
   readonly #references: number[] = [];
-  /** What each task overrides, innermost last. */
+  /** The overrides of each task, innermost last. */
   readonly #overridden = new Map<Task, number[]>();
   /** CPUs with an RCU reader. */
   readonly #readers = new Set<number>();
@@ -90,7 +90,7 @@ class Run {
     return (this.#overridden.get(this.#current)?.length ?? 0) > 0;
   }
 
-  /** Nobody commits inside an override; and an idle task, which never ends, would keep what it committed. */
+  /** No commit inside an override. An idle task never exits and would keep its committed credential. */
   get #mayCommit(): boolean {
     return !this.#isOverridden && this.#tasks.includes(this.#current);
   }
@@ -155,7 +155,7 @@ class Run {
         this.#create(0);
         break;
       case "thread":
-        // Who shares what is overridden with would need references that the override does not have.
+        // Sharing the override's credential would need references that the override does not hold.
         if (!this.#isOverridden) this.#create(CloneFlag.THREAD);
         break;
       case "exec":
@@ -195,7 +195,7 @@ class Run {
     this.#creds.commit(this.#creds.prepare()!);
   }
 
-  /** Nobody exits inside an override, and nobody is switched away inside a reader. */
+  /** No task exits inside an override, and no task is switched out inside a reader. */
   #exit(which: number): void {
     const task = this.#tasks[which % Math.max(1, this.#tasks.length)];
     if (task === undefined || (this.#overridden.get(task)?.length ?? 0) > 0 || this.#readers.size > 0) return;
@@ -254,7 +254,7 @@ class Run {
     expect(machine.get(CredWarnings)).toEqual([]);
   }
 
-  /** Gives everything back and looks for what stayed behind. */
+  /** Frees everything and looks for leaks. */
   finish(): void {
     const { machine } = this;
     expect(coverageOf(machine, machine.scan()).gaps).toEqual([]);
@@ -279,8 +279,8 @@ class Run {
   }
 }
 
-describe.each(ARCHES)("whatever tasks do with their credentials on %s", (arch) => {
-  it("no live one is ever open, every reference is counted, and none is left behind", () => {
+describe.each(ARCHES)("random operations on credentials on %s", (arch) => {
+  it("no live one is ever open, every reference is counted, and none leaks", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 3 }), fc.array(op, { maxLength: 60, size: "max" }), (cpus, ops) => {
         const run = new Run(arch, cpus);

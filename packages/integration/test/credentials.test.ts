@@ -44,7 +44,7 @@ function writeUid(booted: Machine, cred: number, uid: number): void {
   booted.get(KernelMemory).store(toPhysAddr(cred + CRED.uid), uid, uid, "test");
 }
 
-/** A process of its own, running. */
+/** A new process, running. */
 function process(booted: Machine): Machine {
   const tasks = booted.get(Tasks);
   tasks.switchTo(tasks.create(undefined));
@@ -77,7 +77,7 @@ function without(arch: string, take: (points: Points) => Partial<Points>): Machi
 }
 
 describe.each(ARCHES)("hardened credentials on %s", (arch) => {
-  it("pass their KUnit suite, beside page tables that pass theirs, and leave the machine as it was", () => {
+  it("pass their KUnit suite, while page tables pass theirs, and leave the machine as it was", () => {
     const booted = machine(arch, BOTH);
     const first = runSuites(booted);
     expect(first.map(({ name }) => name)).toEqual(["kpkeys_hardened_pgtables", "Hardened credentials using kpkeys"]);
@@ -168,11 +168,11 @@ describe.each(ARCHES)("hardened credentials on %s", (arch) => {
     expect(usage(booted, creds.current())).toBe(2);
     booted.get(KernelMemory).load(toPhysAddr(creds.current() + CRED.uid), "test");
     expect(booted.get(KernelMemory).valueLow).toBe(1000);
-    // The next one prepared lies where this one did.
+    // The next one prepared reuses this address.
     expect(creds.prepare()).toBe(prepared);
   });
 
-  it("protect_creds leaves alone what somebody else refers to, with a warning, and what is live already", () => {
+  it("protect_creds leaves alone a credential with other references, with a warning, and one that is live already", () => {
     const booted = process(machine(arch, BOTH));
     const creds = booted.get(Creds);
     const shared = creds.prepare()!;
@@ -186,7 +186,7 @@ describe.each(ARCHES)("hardened credentials on %s", (arch) => {
     expect(booted.get(CredWarnings)).toHaveLength(1);
   });
 
-  it("a call site that does not protect what it overrides with is told by coverage and attack", () => {
+  it("a call site that does not protect what it overrides with is reported by coverage and attack", () => {
     const booted = process(machine(arch, BOTH));
     booted.get(Creds).override(booted.get(Creds).prepare()!);
     expect(coverageOf(booted, booted.scan()).gaps).toMatchObject([
@@ -288,7 +288,7 @@ describe.each(ARCHES)("hardened credentials on %s", (arch) => {
   });
 });
 
-describe("a set of features that wants more keys than there are", () => {
+describe("a set of features that needs more keys than the architecture has", () => {
   const more = ["A", "B", "C", "D", "E", "F"].map((name): Plugin => ({
     id: name.toLowerCase(),
     kind: "feature",
@@ -305,7 +305,7 @@ describe("a set of features that wants more keys than there are", () => {
     buildMachine({ ...DEFAULT_SPEC, memory: [{ bytes: 128 * 2 ** 20 }], arch, features }, registry);
   const ids = ["pgtables", "cred", ...more.map(({ id }) => id)];
 
-  it("does not boot on arm64, and is told who wants what and what one key for two would open", () => {
+  it("does not boot on arm64; the error lists each feature's keys and the exposure of a shared key", () => {
     let message = "";
     const code = codeOf(() => {
       try {
@@ -322,7 +322,7 @@ describe("a set of features that wants more keys than there are", () => {
     expect(message).toMatch(/one feature less, or keys that are shared; were \w+ and \w+ one key, the context/);
   });
 
-  it("boots on x86, and on arm64 with one feature less, whichever", () => {
+  it("boots on x86, and on arm64 without any one of the features", () => {
     expect(boot("x86-pks", ids).get(Kpkeys).pkeyNames.size).toBe(9);
     for (const left of ["cred", "f"]) {
       const booted = boot(

@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest";
 import { PAGES, partsOf, ROOT } from "./markdown.js";
 import type { Part } from "./markdown.js";
 
-test("the guide says of every error code what to do, and of no other", () => {
+test("the guide has an entry for every error code, and no other", () => {
   const page = readFileSync(join(ROOT, "docs/errors.md"), "utf8");
   const codes = [...page.matchAll(/^\| `(ERR_\w+)` +\| \S/gm)].map((match) => match[1]);
   expect(codes).toEqual(Object.keys(ERROR_CODES));

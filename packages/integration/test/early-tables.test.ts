@@ -8,8 +8,8 @@ import { PgtablesWarnings } from "@kpkeys/pgtables-hardening";
 import { describe, expect, it } from "vitest";
 import { ARCHES, hardened } from "./machines.js";
 
-/** A feature that takes all of memblock before the linear map is made, and notes the early table pages that it is told of. */
-function thief(told: number[]): Plugin {
+/** A feature that takes all of memblock before the linear map is made, and records the early table pages of its notifications. */
+function thief(notified: number[]): Plugin {
   return {
     id: "thief",
     kind: "feature",
@@ -20,7 +20,7 @@ function thief(told: number[]): Plugin {
       const points = resolve(container, ExtensionPoints);
       const memory = lazily(container, EarlyMemory);
       points.on("earlyTablePage", (pfn) => {
-        told.push(pfn);
+        notified.push(pfn);
       });
       points.on("initPhase", (phase) => {
         if (phase !== "memblock") return;
@@ -31,9 +31,9 @@ function thief(told: number[]): Plugin {
 }
 
 describe.each(ARCHES)("early table pages of %s", (arch) => {
-  it("end in a coded error when memblock has none left, and no feature is told of the one that was not to be had", () => {
-    const told: number[] = [];
-    const registry = createPluginRegistry([arm64Poe, x86Pks, thief(told)]);
+  it("end in a coded error when memblock has none left, and no feature is notified of the failed allocation", () => {
+    const notified: number[] = [];
+    const registry = createPluginRegistry([arm64Poe, x86Pks, thief(notified)]);
     const spec = { ...DEFAULT_SPEC, arch, features: ["thief"], memory: [{ bytes: 128 * 2 ** 20 }] };
     let code: unknown;
     try {
@@ -42,7 +42,7 @@ describe.each(ARCHES)("early table pages of %s", (arch) => {
       code = (error as { readonly code?: unknown }).code;
     }
     expect(code).toBe("ERR_OUT_OF_MEMORY");
-    expect(told).toEqual([]);
+    expect(notified).toEqual([]);
   });
 
   it("that no range is left for stay open, are warned of once, and are the only ones", () => {

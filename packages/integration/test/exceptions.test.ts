@@ -78,7 +78,7 @@ describe("the exception-entry crash of v6, as Kevin Brodsky reported it in May 2
     const registers = machine.get(ArchTools).faultRegisters(report);
     expect(registers.find(({ name }) => name === "ESR_EL1")?.text).toBe("0x000000409600004f");
     expect(report.level).toBe(3);
-    // POIndex is 1, and what the rest of the leaf says apart from its address and memory type: 0x10e8_...._...._.70x.
+    // POIndex is 1, and the other bits of the leaf, without address and memory type: 0x10e8_...._...._.70x.
     expect(report.pkey).toBe(1);
     expect(report.entryHigh & 0xffff0000).toBe(0x10e80000);
     expect(report.entryLow & 0xfe3).toBe(0x703);
@@ -103,7 +103,7 @@ describe("the exception-entry crash of v6, as Kevin Brodsky reported it in May 2
     },
   );
 
-  it.each(ARCHES)("%s does not fault without batching, whatever the policy", (arch) => {
+  it.each(ARCHES)("%s does not fault without batching, under any policy", (arch) => {
     for (const exceptionEntry of ENTRIES) {
       changeLinearMapOnIrqExit(machineWith(arch, { exceptionEntry }, { batching: false }));
     }
@@ -120,7 +120,7 @@ describe.each(ARCHES)("v4's batching on %s", (arch) => {
     machine.get(LazyMmu).disable();
   };
 
-  it("crashes where a table page is freed in an interrupt of a lazy section, when entry resets the register", () => {
+  it("crashes where a table page is freed in an interrupt of a lazy MMU section, when entry resets the register", () => {
     const machine = machineWith(arch, { exceptionEntry: "reset" }, { batchingInInterrupt: true });
     const { report } = faultOf(() => {
       freeInInterrupt(machine);
@@ -156,7 +156,7 @@ describe.each(ARCHES)("a handler on %s", (arch) => {
     },
   );
 
-  it.each(ENTRIES)("with %s may be interrupted itself, inside a section and a context of its own", (policy) => {
+  it.each(ENTRIES)("with %s may be interrupted itself, inside its own section and context", (policy) => {
     const machine = machineWith(arch, { exceptionEntry: policy });
     machine.get(AddressSpaces).create();
     const exceptions = machine.get(Exceptions);
@@ -178,7 +178,7 @@ describe.each(ARCHES)("a handler on %s", (arch) => {
     expect(tablesAreOpen(machine)).toBe(false);
   });
 
-  it("keeps a context that was entered inside the lazy section, though pausing leaves the section", () => {
+  it("keeps a context that was entered inside the lazy MMU section, though pausing leaves the section", () => {
     const machine = machineWith(arch, { exceptionEntry: "reset-lazy-paused" });
     const kpkeys = machine.get(Kpkeys);
     const { current } = machine.cpus;
@@ -218,7 +218,7 @@ describe.each(ARCHES)("a handler on %s", (arch) => {
     for (const cost of costs.slice(1)) expect(cost).toEqual([[1, 1, 0], [1, 2, barrier]]); // prettier-ignore
   });
 
-  it("is no place to switch tasks in, and an inner interrupt has no way out of its own", () => {
+  it("allows no task switch, and an inner interrupt has no separate exit", () => {
     const machine = machineWith(arch, {});
     const task = machine.get(Tasks).create(undefined);
     const exceptions = machine.get(Exceptions);
@@ -262,13 +262,13 @@ describe.each(ARCHES)("a handler on %s", (arch) => {
   });
 });
 
-describe.each(ARCHES)("a feature that says it has mended a fault and has not, on %s", (arch) => {
+describe.each(ARCHES)("a feature that reports a fault as fixed and has not fixed it, on %s", (arch) => {
   it("is asked eight times for one access; then the fault is what it is", () => {
     let asked = 0;
     const liar: Plugin = {
       id: "liar",
       kind: "feature",
-      description: "mends nothing",
+      description: "fixes nothing",
       contract: 2,
       setup(container) {
         resolve(container, ExtensionPoints).on("kernelFault", () => ++asked > 0);

@@ -6,13 +6,13 @@ import { arm64, explainLog, readLog, textOf, x86 } from "./explainers.js";
 // Texts have the form that arch/arm64/mm/fault.c (mem_abort_decode, show_pte) and arch/x86/mm/fault.c (show_fault_oops,
 // dump_pagetable) of Linux 4.19 to 7.3 print; the values are made up.
 
-/** What a log must be explained as. */
+/** The expected explanation of a log. */
 interface Case {
   readonly log: string;
   readonly flags?: Readonly<Record<string, string>>;
   readonly verdict: Partial<ExplainVerdict>;
   readonly levels?: string;
-  /** What the walk says. */
+  /** The expected walk. */
   readonly walk?: RegExp;
   readonly used?: readonly number[];
 }
@@ -556,15 +556,15 @@ describe("the shape of the tables", () => {
   const tables = { pgd: "bfff8003", pmd: "bfff7003", pte: "0" };
 
   test.each<[string, Record<string, string>, Record<string, unknown>]>([
-    ["is what flags say", { ...tables, "va-bits": "39", "page-size": "4k" }, { pageSize: 4096, vaBits: 39 }],
-    ["is what equal entries say", { ...tables, p4d: "bfff8003", pud: "bfff8003" }, { vaBits: 39 }],
+    ["is taken from flags", { ...tables, "va-bits": "39", "page-size": "4k" }, { pageSize: 4096, vaBits: 39 }],
+    ["is taken from equal entries", { ...tables, p4d: "bfff8003", pud: "bfff8003" }, { vaBits: 39 }],
     [
-      "is what TCR_EL1 says: T1SZ 25, TG1 4 KiB",
+      "is taken from TCR_EL1: T1SZ 25, TG1 4 KiB",
       { ...tables, tcr: `0x${((5n << 32n) | (2n << 30n) | (25n << 16n) | 25n).toString(16)}` },
       { pageSize: 4096, vaBits: 39 },
     ],
     [
-      "is what TCR_EL1 says: T1SZ 17, TG1 16 KiB",
+      "is taken from TCR_EL1: T1SZ 17, TG1 16 KiB",
       {
         pgd: "bfff8003",
         pmd: "bfff4003",
@@ -574,12 +574,12 @@ describe("the shape of the tables", () => {
       { pageSize: 16384, vaBits: 47 },
     ],
     [
-      "is what a fault of level -1 says",
+      "is taken from a fault of level -1",
       { esr: "0x9600002b", far: "fff8000000001000", pgd: "0" },
       { pageSize: 4096, vaBits: 52 },
     ],
     [
-      "is what TCR_EL1 says: DS, T1SZ 12, TG1 16 KiB",
+      "is taken from TCR_EL1: DS, T1SZ 12, TG1 16 KiB",
       {
         far: "fff0000081234000",
         pgd: "bfff8003",
@@ -596,7 +596,7 @@ describe("the shape of the tables", () => {
     expect(explained.verdict.agrees).toBe(true);
   });
 
-  test("is in the control registers that are assumed: given, they say the same", () => {
+  test("is in the control registers that are assumed: given, they agree", () => {
     for (const { log, flags, levels } of Object.values(CASES)) {
       if (levels === undefined) continue;
       const { geometry, reasons } = explainLog(log, flags);
@@ -610,7 +610,7 @@ describe("the shape of the tables", () => {
     }
   });
 
-  test("of x86 is what CR4.LA57, the address or the entries say", () => {
+  test("of x86 is taken from CR4.LA57, the address or the entries", () => {
     const fault = { "error-code": "0", pgd: "5a01067" };
     const levels = (inputs: Record<string, string>): number =>
       x86.explain({ inputs: { ...fault, ...inputs } }).geometry!.levels.length;

@@ -62,7 +62,7 @@ describe("the oops of the exception-entry crash", () => {
     expect(explained.verdict.text).toContain("pkey 1 (PGTABLES) is read-only in the context DEFAULT");
   });
 
-  test("says what was assumed", () => {
+  test("lists the assumptions", () => {
     const assumed = textOf(explained, "assumed");
     expect(assumed).toContain("POR_EL1 was not given: assumed 0x17, its value in the context DEFAULT");
     expect(assumed).toContain("PIR_EL1 was not given: assumed 0x5511070350100000, the kpkeys series' value");
@@ -104,7 +104,7 @@ describe("a fault of a supervisor write on x86", () => {
     expect(textOf(explained, "guard")).toContain("kpkeys_hardened_pgtables");
   });
 
-  test("to a user page tells what SMAP needs", () => {
+  test("to a user page names the condition of SMAP", () => {
     const inputs = { "error-code": "3", cr2: "7f0000001000", pte: "8000000012345067" };
     const explained = x86.explain({ inputs });
     expect(explained.verdict).toMatchObject({ decidedBy: "base", agrees: true });
@@ -118,7 +118,7 @@ describe("a fault of a supervisor write on x86", () => {
   });
 });
 
-test("a walk that ends early says where, and what is not read", () => {
+test("a walk that ends early reports the level, and the entries not read", () => {
   const inputs = {
     esr: "0x96000006",
     far: "0xffff00087fbbbd78",
@@ -132,7 +132,7 @@ test("a walk that ends early says where, and what is not read", () => {
   expect(textOf(explained, "walk")).toMatch(/pmd\[509\] 0x0: not valid: bit 0 is 0\n.*what is below is not read$/);
 });
 
-test("contexts are those of the register's layout, whatever keys nobody manages have", () => {
+test("contexts are those of the register's layout, with any rights of unmanaged keys", () => {
   fc.assert(
     fc.property(
       fc.constantFrom(arm64, x86),
@@ -211,7 +211,7 @@ const SAMPLES = [
 /** Bits of a leaf that an access may depend on: all but those of its address. */
 const FLIPPED = [0, 1, 2, 4, 5, 6, 7, 8, 10, 11, 51, 53, 54, 59, 60, 61, 62, 63];
 
-/** Which rule a fault's registers say decided; `undefined` where the line has none, or sources disagree on it. */
+/** The rule that a fault's registers report; `undefined` where the line has none, or sources disagree on it. */
 function reportedRule(vector: Vector): DecidingRule | undefined {
   if (vector["disputed"] !== undefined) return undefined;
   if (vector["result"] === "ok") return "none";
@@ -230,17 +230,17 @@ function reportedRule(vector: Vector): DecidingRule | undefined {
 describe.each(SAMPLES)("of the vectors of $plugin.id", ({ plugin, explainer, keys, open }) => {
   const vectors = sampleOf(plugin.id);
 
-  test("each is explained as it went, by the rule that its registers tell of", () => {
+  test("each is explained by the rule that its registers report", () => {
     for (const vector of vectors) {
       const { verdict } = explainer.explain({ vector });
       const rule = reportedRule(vector);
-      const told = {
+      const explained = {
         id: vector["id"],
         result: verdict.result,
         rule: rule && verdict.decidedBy,
         agrees: verdict.agrees,
       };
-      expect(told).toEqual({ id: vector["id"], result: vector["result"], rule, agrees: true });
+      expect(explained).toEqual({ id: vector["id"], result: vector["result"], rule, agrees: true });
     }
   });
 

@@ -11,7 +11,7 @@ import type { Exposure } from "@kpkeys/workloads";
 import { describe, expect, it } from "vitest";
 import { ARCHES } from "./machines.js";
 
-/** What a probe saw of some work on a machine that has just booted. */
+/** The probe's counts of some work on a newly booted machine. */
 function seen(
   arch: string,
   pgtables: PgtablesOptions,
@@ -84,7 +84,7 @@ describe.each(ARCHES)("how long tables are writable on %s", (arch) => {
     ["inherit", 1],
     ["reset", 0],
   ] as const)(
-    "tells of a handler that begins with tables writable: exception entry %s, %i",
+    "reports a handler that begins with tables writable: exception entry %s, %i",
     (exceptionEntry, privileged) => {
       const interrupted = (machine: Machine): void => {
         const kpkeys = machine.get(Kpkeys);
@@ -99,7 +99,7 @@ describe.each(ARCHES)("how long tables are writable on %s", (arch) => {
     },
   );
 
-  it("tells of a task switched away and of a table page taken in a window", () => {
+  it("reports a task switched out and a table page allocated in a window", () => {
     const { contextSwitches, tablePages } = seen(arch, {}, (machine) => {
       const kpkeys = machine.get(Kpkeys);
       const tasks = machine.get(Tasks);
@@ -116,6 +116,6 @@ describe.each(ARCHES)("how long tables are writable on %s", (arch) => {
   });
 });
 
-it("a probe that is attached to no machine says so", () => {
+it("a probe that is attached to no machine is a coded error", () => {
   expect(() => createExposureProbe("table lock").result()).toThrow("attached to no machine");
 });

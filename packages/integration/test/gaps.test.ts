@@ -15,7 +15,7 @@ import { PgtablesWarnings } from "@kpkeys/pgtables-hardening";
 import { describe, expect, it } from "vitest";
 import { ARCHES, hardened } from "./machines.js";
 
-/** What is open, as `source level mapping`. */
+/** Open pages, as `source level mapping`. */
 function gapsOf(machine: Machine): string[] {
   return coverageOf(machine, machine.scan()).gaps.map(({ source, level, mapping }) => `${source} ${level} ${mapping}`);
 }
@@ -64,7 +64,7 @@ describe.each(ARCHES)("a gap on %s is there by the policy that makes it, and by 
     }
   });
 
-  it("early tables beyond the ranges that can be remembered, of which one warning tells", () => {
+  it("early tables beyond the recorded ranges, with one warning", () => {
     const overflown = hardened(arch, { earlyRanges: 1 }, TWO_BANKS);
     expect(new Set(gapsOf(overflown).map((gap) => gap.replace(/ p\w+ /, " ")))).toEqual(
       new Set(["early linear", "vmemmap linear"]),

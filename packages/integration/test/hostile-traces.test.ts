@@ -35,7 +35,7 @@ async function replay(text: string, machine: Machine = hardened("x86-pks")): Pro
   }
 }
 
-/** The same for text that may be more than a machine holds, or damaged: that must be told by line. */
+/** The same for text that may be more than a machine holds, or damaged: an error must name the line. */
 async function survives(text: string): Promise<void> {
   await replay(text).catch((error: unknown) => {
     if (!(error instanceof KpkeysError)) throw error;
@@ -152,7 +152,7 @@ describe("a hostile trace", () => {
     expect(trace.processes).toBeLessThan(10);
   });
 
-  it("of more processes than a machine has memory for says so at the line", async () => {
+  it("of more processes than fit in a machine's memory is an error at the line", async () => {
     const forks = Array.from({ length: 20_000 }, (_, i) =>
       line(1, `sched:sched_process_fork: comm=a pid=1 child_comm=b child_pid=${i + 2}`),
     );

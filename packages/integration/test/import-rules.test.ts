@@ -16,7 +16,7 @@ beforeAll(() => {
   });
 });
 
-/** Lints one statement as if it stood in a file below packages/ and tells how many import rules it breaks. */
+/** Lints one statement as part of a file below packages/. Returns the number of import rules that it breaks. */
 async function violations(file: string, statement: string): Promise<number> {
   const [result] = await eslint.lintText(`${statement}\n`, { filePath: `${ROOT}packages/${file}` });
   const foreign = result!.messages.filter(({ ruleId }) => ruleId === null || !IMPORT_RULES.includes(ruleId));

@@ -36,7 +36,7 @@ describe.each(ARCHES)("the key register on %s", (arch) => {
     for (const task of machine.get(Tasks).all) expect(registerOf(task)).toEqual(initial);
   });
 
-  it("goes with the task: one preempted inside a context leaves nobody else privileged, and goes on where it was", () => {
+  it("goes with the task: one preempted inside a context leaves no other task privileged, and resumes with its rights", () => {
     const machine = hardened(arch, {}, { cpus: 2 });
     const tasks = machine.get(Tasks);
     const store = strayStore(machine);
@@ -61,7 +61,7 @@ describe.each(ARCHES)("the key register on %s", (arch) => {
     expect([store(cpu0), store(cpu1)]).toEqual([-1, -1]);
   });
 
-  it("stays with the CPU in v3: whoever runs next while a task is preempted in a context can write tables", () => {
+  it("stays with the CPU in v3: the task that runs next while another is preempted in a context can write tables", () => {
     const machine = hardened(arch, { batching: false }, { kernel: { switchPkeyRegister: false } });
     const tasks = machine.get(Tasks);
     const store = strayStore(machine);
@@ -89,7 +89,7 @@ describe.each(ARCHES)("the key register on %s", (arch) => {
     expect([store(cpu0), store(cpu1)]).toEqual([0, -1]);
   });
 
-  it("is copied live by fork: a child made inside a lazy section starts privileged, as its parent is", () => {
+  it("is copied live by fork: a child made inside a lazy MMU section starts privileged, as its parent is", () => {
     const machine = hardened(arch);
     const tasks = machine.get(Tasks);
     const outside = tasks.create(undefined);
@@ -102,7 +102,7 @@ describe.each(ARCHES)("the key register on %s", (arch) => {
     expect(registerOf(inside)).not.toEqual(registerOf(outside));
   });
 
-  it("of a task that migrates inside a lazy section opens the CPU that it moves to, and closes there", () => {
+  it("of a task that migrates inside a lazy MMU section opens the CPU that it moves to, and closes there", () => {
     const machine = hardened(arch, {}, { cpus: 2 });
     const tasks = machine.get(Tasks);
     const store = strayStore(machine);

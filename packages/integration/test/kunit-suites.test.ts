@@ -19,7 +19,7 @@ const failedOf = (under: MachineUnderTest, suites = suitesOf(under)): string[] =
     .map(({ name }) => name);
 
 describe.each(ARCHES)("which suites are built in on %s", (arch) => {
-  it("without a word of KUnit: those that come along with the features", () => {
+  it("without a word of KUnit: those bundled with the features", () => {
     expect(namesOf(hardened(arch))).toEqual(["kpkeys_hardened_pgtables"]);
     expect(namesOf(machine(arch))).toEqual([]);
   });
@@ -29,7 +29,7 @@ describe.each(ARCHES)("which suites are built in on %s", (arch) => {
     expect(namesOf(machine(arch, { config: ALL_TESTS }))).toEqual(["lazy_mmu_mode"]);
   });
 
-  it("none of which the config says that it is not set", () => {
+  it("none whose symbol is unset in the config", () => {
     const without = (...lines: string[]): string[] => namesOf(hardened(arch, {}, { config: lines }));
     expect(without(`# CONFIG_${SYMBOL} is not set`)).toEqual([]);
     expect(without(...ALL_TESTS, `# CONFIG_${SYMBOL} is not set`)).toEqual(["lazy_mmu_mode"]);
@@ -39,7 +39,7 @@ describe.each(ARCHES)("which suites are built in on %s", (arch) => {
     expect(without("CONFIG_KUNIT=y", `CONFIG_${SYMBOL}=y`)).toEqual(["kpkeys_hardened_pgtables"]);
   });
 
-  it("as the machine tells: a symbol that is on is among its config", () => {
+  it("as the machine reports: a symbol that is on is among its config", () => {
     expect(hardened(arch).get(KernelConfig).has(SYMBOL)).toBe(true);
     expect(machine(arch).get(KernelConfig).has(SYMBOL)).toBe(false);
     expect(machine(arch).get(KernelConfig).has("ARM64")).toBe(arch === "arm64-poe");

@@ -88,7 +88,7 @@ describe.each(ARCHES)("lazy MMU mode on %s, by mainline's rules", (arch) => {
     expect(lazy.warnings).toBe(0);
   });
 
-  it("in interrupt no call does anything, and the mode is not active though the flag stands", () => {
+  it("in interrupt no call does anything, and the mode is not active though the flag is set", () => {
     const { machine, lazy, log } = recorded(arch);
     lazy.enable();
     machine.get(Exceptions).interrupt(() => {
@@ -125,7 +125,7 @@ describe.each(ARCHES)("lazy MMU mode on %s, by mainline's rules", (arch) => {
     expect(lazy.warnings).toBe(5);
   });
 
-  it("belongs to the task, on whichever CPU it runs", () => {
+  it("belongs to the task, on any CPU", () => {
     const { machine, lazy } = recorded(arch, 2);
     const [cpu0, cpu1] = machine.cpus.all;
     const tasks = machine.get(Tasks);
@@ -151,7 +151,7 @@ interface Counts {
   pause: number;
 }
 
-it("any sequence of matched calls enters and leaves exactly as the counts say", () => {
+it("any sequence of matched calls enters and leaves exactly as the counts require", () => {
   const { lazy, log } = recorded("arm64-poe");
   const call = fc.constantFrom("enable", "disable", "pause", "resume");
   fc.assert(

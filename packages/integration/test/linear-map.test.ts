@@ -109,7 +109,7 @@ describe.each(ARCHES)("the linear map of %s", (arch) => {
   it("consists of 1 GiB and 2 MiB blocks with the policy block, of pages with the policy pte", () => {
     const block = blocks(arch, 4 * GIB);
     const pte = machine(arch, { memory: [{ bytes: 4 * GIB }] });
-    // The first GiB holds the image, whose sections have protections of their own.
+    // The first GiB holds the image, whose sections have separate protections.
     expect(block.get(LinearMap).stats().leaves).toEqual([
       { bytes: GIB, count: 3 },
       { bytes: 2 * MIB, count: 512 },
@@ -202,7 +202,7 @@ describe.each(ARCHES)("splitting blocks on %s", (arch) => {
     );
   });
 
-  it("gives a key to exactly the pages asked for, whatever blocks they lie in", () => {
+  it("gives a key to exactly the pages asked for, in blocks of any size", () => {
     fc.assert(
       fc.property(
         fc.array(
@@ -302,7 +302,7 @@ describe.each(ARCHES)("splitting blocks on %s", (arch) => {
 });
 
 describe.each(ARCHES)("a block of %s that cannot be split", (arch) => {
-  /** Everything that can be told of the linear map. */
+  /** All counts of the linear map. */
   const picture = (booted: Machine): unknown => [[...leavesOf(booted)], booted.get(LinearMap).stats()];
 
   it("is refused for want of a table page, and stays as it was", () => {
@@ -395,7 +395,7 @@ describe.each(ARCHES)("the digest of translations on %s", (arch) => {
     for (const other of others) expect(other.digestTranslations()).toBe(pte.digestTranslations());
   });
 
-  it("tells machines apart that translate one address differently", () => {
+  it("distinguishes machines that translate one address differently", () => {
     const digests = [pte.digestTranslations(), after({}, {}, 5).digestTranslations()];
     const { pfn } = unusedRun(pte);
     expect(pte.get(SetMemory).setDirectMapInvalid(toPfn(pfn))).toBe(0);
@@ -422,7 +422,7 @@ describe.each(ARCHES)("a hardened %s machine whose linear map consists of blocks
     expect(booted.get(LinearMap).pteMapped).toBe(false);
   });
 
-  it("sees a table page whose block lacks the key, behind the kernel's back", () => {
+  it("sees a table page whose block lacks the key, that the kernel did not set", () => {
     const booted = hardened(arch, POLICY, { memory: [{ bytes: 2 * GIB }], ...BLOCK });
     const { pfn } = unusedRun(booted);
     expect(leafAt(booted, pfn).pages).toBeGreaterThan(1);
@@ -465,14 +465,14 @@ describe.each(ARCHES)("a hardened %s machine whose linear map consists of blocks
   });
 });
 
-/** What a splitter did to a table allocator, in order, and what the allocator answers. */
+/** A splitter's calls of a table allocator, in order, and the allocator's results. */
 interface Script {
   readonly log: string[];
   prepared: 0 | Errno;
   unreadyTimes: number;
 }
 
-/** A machine on which a feature allocates table pages, and says when blocks may be split. */
+/** A machine on which a feature allocates table pages, and reports when blocks may be split. */
 function scripted(arch: string, script: Script): Machine {
   const feature: Plugin = {
     id: "scripted",

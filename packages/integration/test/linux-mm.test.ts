@@ -14,11 +14,11 @@ const RW = Prot.READ | Prot.WRITE;
 const MADV = { DONTNEED: 4, DONTFORK: 10, WIPEONFORK: 18, POPULATE_READ: 22, POPULATE_WRITE: 23, GUARD_INSTALL: 102 };
 const MREMAP_DONTUNMAP = 4;
 const ENOMEM = -12;
-/** What touch gives when no mapping allows the access. */
+/** The result of touch when no mapping allows the access. */
 const DENIED = undefined;
 const EINVAL = -22;
 
-/** What VmPTE counts: three tables (PUD, PMD, PTE) for the first page touched anywhere. */
+/** Tables in VmPTE: three tables (PUD, PMD, PTE) for the first page touched anywhere. */
 describe.each(ARCHES)("tables of a process as Linux 6.18 has them, on %s:", (arch) => {
   const start = (): Process => new Process(machine(arch));
   const written = (process: Process, ...pages: number[]): void => {
@@ -165,7 +165,7 @@ describe.each(ARCHES)("tables of a process as Linux 6.18 has them, on %s:", (arc
       expect(process.tables).toBe(0);
     });
 
-    it("refuses what lies outside the user's half, below 64 KiB, or is one mapping too many", () => {
+    it("refuses ranges outside the user's half, below 64 KiB, or is one mapping too many", () => {
       const { spaces, mm } = start();
       expect(spaces.mmap(mm, toVpn(15), 1, RW, ANONYMOUS)).toBe(ENOMEM);
       expect(spaces.mmap(mm, toVpn(0xffff_8000_0000_0), 1, RW, ANONYMOUS)).toBe(ENOMEM);
@@ -184,7 +184,7 @@ describe.each(ARCHES)("tables of a process as Linux 6.18 has them, on %s:", (arc
       written(process, BASE + 5, BASE + 2 * TABLE + 5);
       expect(process.tables).toBe(4);
       process.spaces.mremap(process.mm, toVpn(BASE), 3 * TABLE, toVpn(BASE + UPPER + 7), 3 * TABLE);
-      // Each old table lies across two new ones.
+      // Each old table spans two new ones.
       expect(process.tables).toBe(1 + 1 + 2 * 2);
       expect(process.touch(BASE + UPPER + 12, Access.READ)).toBe(0);
       expect(process.touch(BASE + UPPER + 2 * TABLE + 12, Access.READ)).toBe(0);
@@ -205,7 +205,7 @@ describe.each(ARCHES)("tables of a process as Linux 6.18 has them, on %s:", (arc
       }
     });
 
-    it("of several mappings moves each by itself: what lies under a gap of the old range stays", () => {
+    it("of several mappings moves each by itself: pages under a gap of the old range stay", () => {
       const process = start();
       for (const page of [BASE, BASE + 20]) process.spaces.mmap(process.mm, toVpn(page), 10, Prot.READ, ANONYMOUS);
       process.spaces.mmap(process.mm, toVpn(BASE + TABLE), 30, RW, ANONYMOUS);
@@ -226,7 +226,7 @@ describe.each(ARCHES)("tables of a process as Linux 6.18 has them, on %s:", (arc
   });
 
   describe("brk and stack", () => {
-    it("a heap that shrinks gives back the tables that lie wholly above its new end", () => {
+    it("a heap that shrinks frees the tables wholly above its new end", () => {
       const process = start();
       process.spaces.brk(process.mm, toVpn(BASE));
       process.spaces.brk(process.mm, toVpn(BASE + 3 * TABLE));

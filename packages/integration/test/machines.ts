@@ -14,7 +14,7 @@ export const ARCHES = ["arm64-poe", "x86-pks"] as const;
 
 const registry = createPluginRegistry([arm64Poe, x86Pks, pgtablesHardening, credHardening]);
 
-/** A small machine, without any hardening unless the specification says so. */
+/** A small machine, without any hardening unless the specification names it. */
 export function machine(arch: string, spec: Partial<MachineSpec> = {}): Machine {
   return buildMachine({ ...DEFAULT_SPEC, memory: [{ bytes: 128 * 1024 * 1024 }], arch, ...spec }, registry);
 }

@@ -19,7 +19,7 @@ export interface Part {
   readonly line: number;
   /** The text, lines joined by line breaks. */
   readonly text: string;
-  /** What follows the opening fence, or `undefined` for prose. */
+  /** The text after the opening fence, or `undefined` for prose. */
   readonly fence: string | undefined;
 }
 

@@ -123,7 +123,7 @@ describe.each(ARCHES)("vm_map_ram and vmalloc_huge on %s", (arch) => {
   const format = target.get(PageTableFormat);
   const level = target.levelNames.length - 1;
 
-  /** The frame behind a kernel page; -1 where nothing is mapped. */
+  /** The frame of a kernel page; -1 where nothing is mapped. */
   function frameAt(page: number): number {
     const entry = tables.entryAt(tables.root, toLevel(level), toVpn(page))?.read();
     return entry !== undefined && format.isPresent(entry.high, entry.low) ? format.pfnOf(entry.high, entry.low) : -1;

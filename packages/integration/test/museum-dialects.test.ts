@@ -59,7 +59,7 @@ describe.each(ARCHES)("the older dialects on %s", (arch) => {
     expect(register(machine)).toBe(standard);
   });
 
-  it("lose the way where a lazy section ends with the value of an entry that was left out", () => {
+  it("fail where a lazy MMU section ends with the value of an entry that was left out", () => {
     const machine = hardened(arch);
     const { setContext, setPkeyRegNosync } = createKpkeysV7(machine.container, { skipEqualWrites: true });
     const outer = setContext("PGTABLES");

@@ -36,7 +36,7 @@ describe("the oops of irq-exit-resume on arm64 is the one that was reported", ()
   });
 });
 
-/** The feature with options that nobody can change back: as if its own code were so. */
+/** The feature with options that cannot be changed back: as if its own code were so. */
 function broken(options: PluginOptions): Plugin {
   return {
     ...pgtablesHardening,
@@ -67,7 +67,7 @@ describe.each(ARCHES)("on %s a product that has lost the fix", (arch) => {
 });
 
 describe("the museum", () => {
-  it("gives each exhibit an id of its own, a fix and a source", () => {
+  it("gives each exhibit a unique id, a fix and a source", () => {
     expect(new Set(EXHIBITS.map(({ id }) => id)).size).toBe(EXHIBITS.length);
     for (const { citation, story, fix } of EXHIBITS)
       expect([citation, story, fix].every((text) => text !== "")).toBe(true);
@@ -79,7 +79,7 @@ describe("the museum", () => {
     }
   });
 
-  it("writes a run down in a string that says all of it", () => {
+  it("writes a run as a string that holds all of it", () => {
     const key = { id: "cpu-resume", side: "green", arch: "x86-pks" } as const;
     expect(formatReplay(key)).toBe("cpu-resume:green:x86-pks");
     expect(parseReplay(formatReplay(key))).toEqual(key);

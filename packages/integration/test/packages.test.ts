@@ -18,7 +18,7 @@ interface Manifest {
   publishConfig?: { access?: string };
 }
 
-/** What is run, not imported: these have dependencies of their own. */
+/** Packages that are run, not imported, with their own dependencies. */
 const COMMANDS = ["cli", "create-kpkeys"];
 
 const read = (path: string): string => readFileSync(PACKAGES + path, "utf8");
@@ -55,8 +55,8 @@ test("there are packages to judge", () => {
 });
 
 test("SECURITY.md names the packages that depend on packages from elsewhere", () => {
-  const said = /^Four packages depend[^]*?(?=\. `@kpkeys\/kunit-suite`)/m.exec(read("../SECURITY.md"))![0];
-  const named = [...said.matchAll(/`([^`]+)`/g)].map(([, name]) => name!);
+  const sentence = /^Four packages depend[^]*?(?=\. `@kpkeys\/kunit-suite`)/m.exec(read("../SECURITY.md"))![0];
+  const named = [...sentence.matchAll(/`([^`]+)`/g)].map(([, name]) => name!);
   const foreign = published.filter(({ manifest }) => !Object.keys(manifest.dependencies ?? {}).every(isHouse));
   expect(named.sort()).toEqual(foreign.map(({ manifest }) => manifest.name).sort());
 });
@@ -91,7 +91,7 @@ describe.each(published)("$manifest.name", ({ folder, manifest }) => {
     }
   });
 
-  test("publishes the folders that its sources read beside themselves", () => {
+  test("publishes the folders that its sources read", () => {
     const folders = found(folder, /new URL\("(?:\.\.\/)+([^./"][^/"]*)\//g);
     expect(manifest.files).toEqual(expect.arrayContaining(folders));
   });

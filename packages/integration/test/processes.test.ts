@@ -32,7 +32,7 @@ describe.each(ARCHES)("a process on %s", (arch) => {
     expect(process.touch(BASE, Access.READ)).toBe(1);
   });
 
-  it("has the rights that prot names, whatever else mmap was given there, which mprotect refuses", () => {
+  it("has the rights that prot names; mprotect refuses any other bit", () => {
     const { spaces, mm } = new Process(hardened(arch));
     expect(spaces.mmap(mm, toVpn(BASE), 1, -4096, ANONYMOUS)).toBe(0);
     expect(spaces.protectionAt(mm, toVpn(BASE))).toBe(0);
@@ -83,7 +83,7 @@ describe.each(ARCHES)("a process on %s", (arch) => {
     expect(process.mm.tablePages).toBe(0);
   });
 
-  it("keeps a table that a neighbour below or above still uses, whichever goes first", () => {
+  it("keeps a table that a neighbour below or above still uses, in either order", () => {
     for (const goes of [0, 200]) {
       const process = new Process(hardened(arch));
       for (const page of [BASE, BASE + 200]) {
@@ -242,7 +242,7 @@ function live(machine: Machine, steps: readonly Step[]): Task[] {
   return alive;
 }
 
-describe.each(ARCHES)("whatever processes do on %s", (arch) => {
+describe.each(ARCHES)("random operations of processes on %s", (arch) => {
   const property = (check: (steps: readonly Step[]) => void): void => {
     fc.assert(fc.property(fc.array(step, { maxLength: 60 }), check), { numRuns: runs(25) });
   };

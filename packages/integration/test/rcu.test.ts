@@ -17,7 +17,7 @@ const ops = fc.array(
   { maxLength: 60, size: "max" },
 );
 
-/** Does the operations; the log tells when each callback ran, by the operation's index. */
+/** Does the operations; the log records when each callback ran, by the operation's index. */
 function carryOut(arch: string, steps: readonly Op[]): { readonly log: readonly [id: number, at: number][] } {
   const booted = machine(arch, { cpus: 3, memory: [{ bytes: 64 * 2 ** 20 }] });
   const rcu = booted.get(Rcu);

@@ -55,7 +55,7 @@ function guidePages(): string[] {
   return pages.map((name) => `../docs/${name}`);
 }
 
-describe("every example prints what it says", () => {
+describe("every example prints its documented output", () => {
   for (const example of files.flatMap((file) => examplesOf(packages + file))) {
     it(example.where.slice(packages.length).replace("../", ""), async () => {
       const { printed, promised } = await runExample(example, modules);

@@ -20,7 +20,7 @@ function file(...text: string[]): string {
   return path;
 }
 
-/** What a replay was, but for its times, and the tables that it left behind. */
+/** The result of a replay without its times, and the remaining tables. */
 async function replay(arch: string, path: string, options: ReplayFileOptions = {}) {
   const booted = hardened(arch, {}, roomy);
   const { seconds, trace, ...rest } = await replayFile(booted, path, options);
@@ -30,7 +30,7 @@ async function replay(arch: string, path: string, options: ReplayFileOptions = {
 }
 
 describe.each(ARCHES)("a part of a trace on %s", (arch) => {
-  it("is its first events and nothing behind them, as if the file ended there", async () => {
+  it("is its first events and nothing after them, as if the file ended there", async () => {
     const cut = await replay(arch, file(...lines.slice(0, 1000)));
     expect(cut.events).toBe(1000);
     const damaged = "             gcc 21524 [001]   996.000000: syscalls:sys_exit_brk: 0xzz";
@@ -87,7 +87,7 @@ describe("a sample of programs", () => {
     }
   });
 
-  it("is whole whatever the choice of programs", async () => {
+  it("is complete for any choice of programs", async () => {
     const taken = new Set<number>();
     for (const seed of [0, 1, 2, 3, 4, 5]) {
       const sample = { every: 2, seed };

@@ -91,7 +91,7 @@ describe.each(ARCHES)("a replay on %s", (arch) => {
     });
   });
 
-  it("tells the trace's line when the machine's memory is used up", async () => {
+  it("names the trace's line when the machine's memory is used up", async () => {
     const at = 0x7f0000000000;
     const faults = Array.from({ length: 40000 }, (_, i) => fault(at + i * 4096));
     const path = trace(...mmap(40000 * 4096, at), ...faults);

@@ -62,7 +62,7 @@ describe.each(ARCHES)("set_memory_pkey on %s", (arch) => {
     expect(setMemory.setMemoryPkey(linearMap.pageOf(toPfn(last)), 2, toPkey(1))).toBe(Errno.EINVAL);
   });
 
-  it("removes an address tag before it looks where the address lies", () => {
+  it("removes an address tag before it checks the range of the address", () => {
     const tagged = pageOf({ high: (high & 0x00ffffff) | 0x3c000000, low }, 12);
     expect(setMemory.setMemoryPkey(tagged, 1, toPkey(1))).toBe(0);
     expect(pkeyAt(machine, first)).toBe(1);
@@ -102,7 +102,7 @@ describe.each(ARCHES)("set_memory_ro, rw, nx, x on %s", (arch) => {
 
   const store = (at: number): number => cpus.current.store64(...wordsOf(at), 1, 2);
   const fetch = (at: number): number => cpus.current.access(...wordsOf(at), Access.FETCH, Privilege.KERNEL);
-  /** The frame behind a vmalloc page, by a walk. */
+  /** The frame of a vmalloc page, by a walk. */
   function frameAt(at: number): number {
     let pfn = -1;
     const format = booted.get(PageTableFormat);

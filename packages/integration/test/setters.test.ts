@@ -60,7 +60,7 @@ function faultOf(call: () => void): KernelFault {
   throw new Error("no fault");
 }
 
-/** What the architecture reports of a write of the kernel that the key of a page denies. */
+/** The architecture's report of a kernel write that the key of a page denies. */
 function expectOverlayFault(machine: Machine, arch: string, fault: KernelFault): void {
   const { report } = fault;
   const registers = Object.fromEntries(

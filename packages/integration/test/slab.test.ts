@@ -103,7 +103,7 @@ describe.each(ARCHES)("slab caches on %s", (arch) => {
     expect(cache.slabs).toBeLessThanOrEqual(10);
   });
 
-  it("say what is misused", () => {
+  it("name the misuse", () => {
     const booted = machine(arch);
     const slab = booted.get(SlabAllocator);
     const cache = slab.createCache("mine", { size: 64 });

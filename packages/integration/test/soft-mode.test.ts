@@ -38,7 +38,7 @@ function strayWrite(machine: Machine): number {
 
 const isKeyOn = (machine: Machine): boolean => machine.get(StaticKeys).all.every(({ enabled }) => enabled);
 
-/** What a register value allows on the key of table pages. */
+/** The rights of a register value on the key of table pages. */
 function allows(
   machine: Machine,
   value: { readonly pkeyRegisterHigh: number; readonly pkeyRegisterLow: number },
@@ -112,7 +112,7 @@ describe.each(ARCHES)("kpkeys=soft on %s", (arch) => {
     expect(machine.get(PgtablesWarnings).filter(isData)).toHaveLength(1);
   });
 
-  it("forgives no other fault: what is read-only for everybody, what is not mapped", () => {
+  it("allows no other faulting access: read-only pages and unmapped ones still fault", () => {
     const machine = bootedWith(arch, "soft");
     expect(machine.get(Exceptions).copyToKernelNofault({ high: 0, low: 0x1000 }, new Uint8Array(8))).toBeLessThan(0);
     const linearMap = machine.get(LinearMap);

@@ -49,7 +49,7 @@ function entryAt(machine: Machine, task: Task, level: number, page: number): rea
   return [table, index];
 }
 
-describe.each(ARCHES)("a table linked in behind the kernel's back on %s", (arch) => {
+describe.each(ARCHES)("a table linked without the kernel on %s", (arch) => {
   it("is found by the scan and by the watch, as a table of unknown source, and open", () => {
     const machine = hardened(arch);
     const task = newProcess(machine);
@@ -70,7 +70,7 @@ describe.each(ARCHES)("a table linked in behind the kernel's back on %s", (arch)
     expect(watch.open).toBe(0);
   });
 
-  it("and so is a second mapping of a table, of whoever made it", () => {
+  it("and so is a second mapping of a table, from any source", () => {
     const machine = hardened(arch);
     const task = newProcess(machine);
     const watch = machine.watch();
@@ -85,7 +85,7 @@ describe.each(ARCHES)("a table linked in behind the kernel's back on %s", (arch)
   });
 });
 
-/** What may happen between two looks. */
+/** Operations between two checks. */
 type Step = readonly [op: number, page: number, pages: number];
 const steps = fc.array(fc.tuple(fc.nat(9), fc.nat(4000), fc.integer({ min: 1, max: 600 })), { maxLength: 25 });
 
@@ -108,7 +108,7 @@ function live(machine: Machine, alive: Task[], [op, page, pages]: Step): void {
   if (op === 7) machine.get(SetMemory).setDirectMapInvalid(machine.get(PageAllocator).alloc(0)!);
   if (op === 8 && spaces.protectionAt(mm, toVpn(BASE + page)) !== undefined)
     spaces.mremap(mm, toVpn(BASE + page), 1, toVpn(BASE + 9000 + page), 1);
-  // A raw store by somebody: the first word of a table that the scan finds.
+  // A raw store: the first word of a table that the scan finds.
   if (op === 9) {
     const tables = machine.scan().filter(({ source }) => source === "user");
     const { pfn } = tables[page % tables.length]!;
@@ -117,7 +117,7 @@ function live(machine: Machine, alive: Task[], [op, page, pages]: Step): void {
 }
 
 describe.each(ARCHES)("the watch on %s", (arch) => {
-  it("says after any work what a whole scan says", () => {
+  it("reports after any work what a whole scan reports", () => {
     const options: PluginOptions[] = [{}, { tagging: "ctor-missing-kernel", staticAliases: "linear" }];
     fc.assert(
       fc.property(fc.constantFrom(...options), steps, (pgtables, work) => {

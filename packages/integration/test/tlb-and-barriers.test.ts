@@ -192,7 +192,7 @@ describe.each(ARCHES)("the TLB's geometry on %s", (arch) => {
     expect(staleOn(cpu)).toEqual([]);
   });
 
-  it("that is impossible is told by ERR_SPEC", () => {
+  it("that is impossible is ERR_SPEC", () => {
     expect(() => hardened(arch, {}, { options: { [arch]: { tlb: { sets: 3 } } } })).toThrow(
       expect.objectContaining({
         code: "ERR_SPEC",

@@ -33,7 +33,7 @@ async function read(path: string): Promise<unknown[]> {
 describe("the lines of a vector file", () => {
   const line = fc.record({ id: fc.string().map((id) => `${id} é`), upper: fc.array(fc.string()), wnr: fc.nat(1) });
 
-  test("come in their order with their numbers, plain or gzip whatever the file's name", async () => {
+  test("come in their order with their numbers, plain or gzip under any file name", async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(line, { minLength: 1 }),

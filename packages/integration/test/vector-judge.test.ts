@@ -75,7 +75,7 @@ describe("a line", () => {
     expect(count).toBeGreaterThan(0);
   });
 
-  test("that tells of no key where the signal does not either disagrees if it names one", () => {
+  test("that has no key where the signal has none disagrees if it names one", () => {
     const line = lines.find((each) => each["si_code"] === 2)!;
     expect(judge.judge({ ...line, si_pkey: 3 }).disagreements).toEqual([
       { field: "si_pkey", expected: 3, model: null },
@@ -149,7 +149,7 @@ describe("nothing is kept between lines", () => {
     return sample.slice(0, 24).map((line, index) => ({ ...line, pte: sample.at(-index - 1)!["pte"] }));
   });
 
-  test("in whatever order they come, the model's answers are those of a fresh machine", () => {
+  test("in any order, the model's answers are those of a fresh machine", () => {
     const alone: VectorVerdict[] = [];
     for (const line of mixed) alone.push(new Judge(ARCHES).judge(line));
     expect(alone.some(({ disagreements }) => disagreements.length > 0)).toBe(true);

@@ -32,7 +32,7 @@ describe("every judged field of the architectural vectors is right", () => {
   });
 });
 
-/** What a disputed line says of a field, what other sources say, and what the model gives. */
+/** A disputed line's value of a field, the values of other sources, and the model's. */
 function disputes(field: string): { line: unknown; rule: string; model: unknown }[] {
   const vectors = sharedVectors("x86.jsonl.gz") ?? SAMPLE;
   const found = vectors.flatMap((vector) => {

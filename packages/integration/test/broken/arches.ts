@@ -204,11 +204,11 @@ export const BROKEN_ARCHES: readonly Broken[] = [
     how: "what was written stays clean",
     plugin: regime(() => ({ updateLeaf: () => undefined })),
   },
-  { rule: "rights/without-pkeys", how: "it has keys whatever the options say", plugin: ignoringOptions },
+  { rule: "rights/without-pkeys", how: "it has keys under all options", plugin: ignoringOptions },
   { rule: "fault/report", how: "the key is not reported", plugin: regime(() => ({ pkeyOf: () => 0 })) },
   {
     rule: "fault/words",
-    how: "a fault is told in two lines",
+    how: "a fault is described in two lines",
     plugin: replacing(oddArch, ArchTools, (original) => ({
       describeFault: (fault) => `fault\n${original.describeFault(fault)}`,
     })),
@@ -300,7 +300,7 @@ export const BROKEN_ARCHES: readonly Broken[] = [
   { rule: "context/synchronised", how: "a context is left without a barrier", plugin: withoutBarrier() },
   {
     rule: "context/written",
-    how: "a context always says that it wrote the register",
+    how: "a context always reports a register write",
     plugin: kpkeys((original) => ({ enterContext: (...all) => original.enterContext(...all) || true })),
   },
   {
@@ -344,7 +344,7 @@ export const BROKEN_ARCHES: readonly Broken[] = [
     })),
   },
   { rule: "kernel/hardened", how: "a context is left without a barrier", plugin: withoutBarrier() },
-  { rule: "kernel/without-pkeys", how: "it has keys whatever the options say", plugin: ignoringOptions },
+  { rule: "kernel/without-pkeys", how: "it has keys under all options", plugin: ignoringOptions },
 ];
 
 function withoutBarrier(): Broken["plugin"] {

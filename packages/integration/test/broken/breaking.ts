@@ -8,7 +8,7 @@ import { oddArch } from "../../../../examples/odd-arch/src/plugin.js";
 import { createRegime } from "../../../../examples/odd-arch/src/regime.js";
 import { createSystemRegisters } from "../../../../examples/odd-arch/src/registers.js";
 
-/** A plugin that is broken in one way, and the rule that has to say so. */
+/** A plugin that is broken in one way, and the rule that must report it. */
 export interface Broken {
   /** Id of the rule. */
   readonly rule: string;

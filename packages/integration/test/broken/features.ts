@@ -88,7 +88,7 @@ export const BROKEN_FEATURES: readonly Broken[] = [
         provide(container, ProtectedObjects, {
           ...objects,
           declare: (claim) => {
-            objects.declare({ ...claim, feature: "somebody" });
+            objects.declare({ ...claim, feature: "another" });
           },
         });
         pgtablesHardening.setup(container, options);
@@ -102,7 +102,7 @@ export const BROKEN_FEATURES: readonly Broken[] = [
   },
   {
     rule: "feature/suites",
-    how: "a suite of its own fails",
+    how: "its own suite fails",
     plugin: after(pgtablesHardening, (container) => {
       resolve(container, ExtensionPoints).addSuite({
         name: "broken",

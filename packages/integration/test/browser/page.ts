@@ -17,7 +17,7 @@ import * as cost from "@kpkeys/workloads/cost";
 import * as fitting from "@kpkeys/workloads/cost/fitting";
 import * as report from "@kpkeys/workloads/report";
 
-/** What the test calls in the page. Every entry that runs in a browser is imported, and loaded whole. */
+/** Functions that the test calls in the page. Every browser entry is imported as a whole. */
 export const entries = {
   arm64,
   x86,

@@ -1,7 +1,7 @@
 import { Access, MapFlag, Privilege } from "@kpkeys/core/contracts";
 import fc from "fast-check";
 
-/** What a task does to its address space. Pages count from {@link BASE}. */
+/** Operations of a task on its address space. Pages count from {@link BASE}. */
 export type UserOp =
   | {
       readonly op: "mmap";
@@ -16,14 +16,14 @@ export type UserOp =
   | { readonly op: "madvise"; readonly page: number; readonly pages: number; readonly advice: number }
   | { readonly op: "touch"; readonly page: number; readonly access: Access; readonly privilege: Privilege };
 
-/** What the kernel does for itself, wherever it is not in interrupt. `which` counts modulo what there is. */
+/** Operations of the kernel outside of interrupts. `which` counts modulo the number of candidates. */
 export type KernelOp =
   | { readonly op: "vmalloc"; readonly pages: number }
   | { readonly op: "vfree"; readonly which: number }
   | { readonly op: "setMemory"; readonly which: number; readonly how: "Ro" | "Rw" | "Nx" | "X" }
   | { readonly op: "setPage"; readonly which: number; readonly how: "invalid" | "default" | "keyed" | "unkeyed" };
 
-/** What may be done anywhere: take table pages, write them, free them; and try a stray store, which must fail. */
+/** Operations allowed everywhere: allocate, write and free table pages; and a stray store, which must fail. */
 type AnywhereOp = { readonly op: "tables"; readonly count: number } | { readonly op: "stray"; readonly which: number };
 
 /** Leaves few pages free, those of an earlier one counted; or as many as there are. */
@@ -42,25 +42,25 @@ interface Interrupt {
   readonly irqExit: readonly Op[];
 }
 
-/** What encloses others in a handler; `nested` is an interrupt of it. */
+/** Operations that enclose others in a handler; `nested` is an interrupt of it. */
 interface EnclosingInInterrupt {
   readonly op: Enclosure | "nested";
   readonly body: readonly InterruptOp[];
 }
 
-/** What encloses others in a task. */
+/** Operations that enclose others in a task. */
 interface EnclosingInTask {
   readonly op: Enclosure;
   readonly body: readonly SectionOp[];
 }
 
-/** What an interrupt handler does. */
+/** Operations of an interrupt handler. */
 export type InterruptOp = AnywhereOp | EnclosingInInterrupt;
 
-/** What may stand inside a section. */
+/** Operations inside a section. */
 export type SectionOp = UserOp | KernelOp | AnywhereOp | EnclosingInTask | Interrupt;
 
-/** What changes the task that runs: not inside a section, but on the way out of an interrupt that came in one. */
+/** Operations that switch the task: not inside a section, but at the exit of an interrupt that arrived in one. */
 export type TaskOp =
   | { readonly op: "fork" | "exec" | "kthread" }
   | { readonly op: "exit"; readonly which: number }
@@ -165,7 +165,7 @@ export const { sequence, task } = fc.letrec<{
   };
 });
 
-/** What takes memory, and what makes it take more. */
+/** Operations that allocate memory, and those that make them allocate more. */
 const taking: fc.Arbitrary<Op> = fc.oneof(
   fc.record({ op: fc.constantFrom("fork" as const, "exec" as const) }),
   fc.record({ op: fc.constant("vmalloc" as const), pages }),

@@ -35,7 +35,7 @@ import { hardened, settle } from "../machines.js";
 import { BASE } from "./operations.js";
 import type { Enclosure, InterruptOp, KernelOp, Op, TaskOp, UserOp } from "./operations.js";
 
-/** Where the pages of a machine are, as far as it tells. */
+/** Where the pages of a machine are, as far as it reports. */
 interface Account {
   readonly free: number;
   readonly kernelTables: number;
@@ -310,7 +310,7 @@ export class Run {
       if (op.op === "setMemory")
         expect(errnos).toContain(setMemory[`setMemory${op.how}`](toVpn(area.page), area.pages));
       else {
-        // Who made it read-only makes it writable before giving it back: where aliases follow, its pages are read-only too.
+        // The feature that made it read-only makes it writable before the free: where aliases follow, its pages are read-only too.
         const errno = setMemory.setMemoryRw(toVpn(area.page), area.pages);
         expect(errnos).toContain(errno);
         if (errno < 0) return;
@@ -334,7 +334,7 @@ export class Run {
       spaces.mremap(mm, toVpn(first), 1, toVpn(BASE + 0x100000 + op.to), op.pages);
   }
 
-  /** A child has its parent's live register: nobody forks inside a context. */
+  /** A child has its parent's live register: no task forks inside a context. */
   #fork(): void {
     const spaces = this.machine.get(AddressSpaces);
     const { mm } = this.#tasks.current;
@@ -343,7 +343,7 @@ export class Run {
     });
   }
 
-  /** What cannot take a new address space over leaves it to its maker. */
+  /** An operation that cannot adopt a new address space leaves it to its creator. */
   #withNewMm(mm: Mm, take: (mm: Mm) => void): void {
     try {
       take(mm);
@@ -419,7 +419,7 @@ export class Run {
     return frames;
   }
 
-  /** What must hold whatever was done: every table page closed on every CPU, by its entries and by trying. */
+  /** Holds after every sequence: every table page is closed on every CPU, by its entries and by a probe store. */
   checkTables(): void {
     const tables = this.machine.scan();
     expect(coverageOf(this.machine, tables).gaps).toEqual([]);
@@ -431,7 +431,7 @@ export class Run {
     this.machine.cpus.current = this.machine.cpus.all[0]!;
   }
 
-  /** Gives everything back and looks for what stayed behind: pages, keys, warnings. */
+  /** Frees everything and looks for leaked pages and keys, and for warnings. */
   checkNothingLeft(): void {
     const { machine } = this;
     this.#unhog();

@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 
 const ROOT = fileURLToPath(new URL("../../../../", import.meta.url));
-/** What `npm run bench` starts after the build. */
+/** The program that `npm run bench` starts after the build. */
 const BENCH = "bench/dist/index.js";
 /** Two cheap figures: one that is in the C reference, and one that is neither there nor on an architecture. */
 const TWO_FIGURES = ["tlb-hit-store", "rejected-map-tlb", "--json"];

@@ -19,7 +19,7 @@ const STAGES_OF_CI = ["npm ci", "npm test"];
 interface Shown {
   /** The command without its comment. */
   readonly command: string;
-  /** The exit status that the page states: 0 unless the comment says `exits N`. */
+  /** The exit status that the page states: 0 unless the comment has `exits N`. */
   readonly status: number;
 }
 

@@ -46,7 +46,7 @@ test.each(HARDENED)("$name, tables tagged by $tagging: suites pass, and no attac
 
 // The recording is of 4 KiB pages and user addresses of 47 bits.
 test.each(GEOMETRY_CASES.filter(({ geometry }) => geometry.pageShift === 12 && geometry.addressBits >= 48))(
-  "$name: a replay has as many page tables as Linux counted, whatever the number of levels",
+  "$name: a replay has as many page tables as Linux counted, with any number of levels",
   async (geometryCase) => {
     const machine = hardened(geometryCase, { memory: [{ bytes: GiB }] });
     const { linux, unexplainedFaults } = await replayFile(machine, embeddedTrace.trace, {

@@ -9,7 +9,7 @@ describe.each(ARCHES)("a linear map that is generated when it is looked at, on %
   it("boots 1 TiB in memory for what was changed, with each page mapped and each table keyed", () => {
     const before = process.memoryUsage().external;
     const machine = hardened(arch, {}, { memory: [{ bytes: TIB }] });
-    // What V8 would take for reason to collect garbage: a byte for every page would be 2^28.
+    // An allocation that would start a garbage collection: a byte for every page would be 2^28.
     expect(process.memoryUsage().external - before).toBeLessThan(2 ** 26);
     const { memory } = machine;
     const format = machine.get(PageTableFormat);

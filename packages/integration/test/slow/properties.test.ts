@@ -1,4 +1,4 @@
-// The long properties, each tried as often as its test says.
+// The long properties, each with the number of runs of its test.
 import "../block-allocator.test.js";
 import "../explain-what-ifs.test.js";
 import "../explain.test.js";

@@ -12,7 +12,7 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
-/** Takes the lock until it has held it a number of times, and now and then dies with it. A second holder at once is printed. */
+/** Takes the lock a number of times, and in some rounds exits while it holds it. Prints a second holder. */
 const HOLDER = `
   import { mkdirSync, rmdirSync } from "node:fs";
   import { setTimeout as sleep } from "node:timers/promises";
