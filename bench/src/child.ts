@@ -1,9 +1,9 @@
-// The process of one figure: sets it up, reports that it is ready, and measures when it is asked. It ends with its parent, because
-// the channel between the two is all that keeps it running.
+// The process of one figure: prepares it, sends "ready", and measures once for each message. It ends with its parent, because only the
+// channel to the parent keeps it alive.
 import { figureNamed } from "./figures/index.js";
 import type { ArchId } from "./machine.js";
 
-/** Sends to the parent. A parent that has ended is no error. */
+/** Sends to the parent. It is not an error if the parent has ended. */
 function send(message: unknown): void {
   process.send!(message, undefined, undefined, () => undefined);
 }

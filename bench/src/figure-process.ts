@@ -6,13 +6,13 @@ import type { ArchId } from "./machine.js";
 
 const CHILD = fileURLToPath(new URL("child.js", import.meta.url));
 
-/** A figure in a separate process: one for all measurements, or a new one for each. */
+/** A figure in a separate process: one process for all measurements, or a new one for each. */
 export class FigureProcess {
   #child: ChildProcess | undefined;
 
   /**
-   * @param figure - what is measured
-   * @param arch - on which architecture
+   * @param figure - the figure to measure
+   * @param arch - the architecture of its machine
    */
   constructor(
     readonly figure: Figure,
@@ -21,7 +21,7 @@ export class FigureProcess {
 
   /** Starts the process and waits until it is ready. */
   async start(): Promise<void> {
-    // What a child prints is a diagnostic: stdout is for the result.
+    // The output of a child is diagnostic: stdout is for the result.
     this.#child = fork(CHILD, [this.figure.name, this.arch], { stdio: ["ignore", 2, 2, "ipc"] });
     await this.#message(this.#child);
   }

@@ -2,7 +2,7 @@ import type { ArchId } from "./machine.js";
 
 /** The result of one measurement. */
 export interface Measurement {
-  /** Nanoseconds of one operation. */
+  /** Nanoseconds per operation. */
   readonly nsPerOp: number;
   /** For a figure that compares machines of one process: the time on the last one divided by the time on the first. */
   readonly ratioToFirst?: number;
@@ -13,29 +13,29 @@ export type Measure = () => Measurement | Promise<Measurement>;
 
 /** An operation that is measured in a separate process. */
 export interface Figure {
-  /** Its name, the same as in the C reference if it is there too. */
+  /** Its name, also in the C reference if that has the figure. */
   readonly name: string;
-  /** One operation, in words. */
+  /** Description of one operation. */
   readonly operation: string;
   /** Whether it is measured on each architecture; false for a figure without a machine. */
   readonly perArch: boolean;
   /** Whether each measurement needs a new process. */
   readonly fresh: boolean;
-  /** Whether it is measured only when it is named: a design that was rejected. */
+  /** Whether it is measured only if named: a rejected design. */
   readonly byName: boolean;
   /**
-   * Sets up what is measured, warm-up included.
+   * Prepares and warms up the work.
    * @param arch - the architecture of its machine
    */
   readonly prepare: (arch: ArchId) => Promise<Measure>;
 }
 
 /**
- * A figure that is measured by default, on each architecture, in a process that is kept for all rounds.
+ * Creates a figure. By default it is measured on each architecture, in one process for all rounds, also if no figure is named.
  * @param name - its name
- * @param operation - one operation, in words
- * @param prepare - sets up what is measured
- * @param rest - what differs from that
+ * @param operation - description of one operation
+ * @param prepare - prepares and warms up the work
+ * @param rest - fields with other values
  */
 export function figure(
   name: string,
@@ -46,7 +46,7 @@ export function figure(
   return { name, operation, prepare, perArch: true, fresh: false, byName: false, ...rest };
 }
 
-/** The next of the numbers that choose addresses: the generator of the C reference, seeded with 1. */
+/** The next random number for addresses: the generator of the C reference, with seed 1. */
 export function step(x: number): number {
   return (Math.imul(x, 1664525) + 1013904223) | 0;
 }

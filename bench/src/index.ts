@@ -19,12 +19,12 @@ function readCommandLine(args: readonly string[]): CommandLine {
   const { positionals: names, tokens } = parseArgs({ args: [...args], strict: false, tokens: true });
   const options = tokens.flatMap((token) => (token.kind === "option" ? token.rawName : []));
   const stray = options.find((option) => option !== "--json");
-  if (stray !== undefined) throw new KpkeysError("ERR_USAGE", `there is no option ${stray}`, { expected: "--json" });
+  if (stray !== undefined) throw new KpkeysError("ERR_USAGE", `unknown option ${stray}`, { expected: "--json" });
   const figures = names.map((name) => {
     const named = figureNamed(name);
     if (named !== undefined) return named;
     const expected = `some of ${FIGURES.map((each) => each.name).join(", ")}`;
-    throw new KpkeysError("ERR_USAGE", `there is no figure '${name}'`, { expected });
+    throw new KpkeysError("ERR_USAGE", `unknown figure '${name}'`, { expected });
   });
   return { figures: figures.length > 0 ? figures : FIGURES.filter(({ byName }) => !byName), json: options.length > 0 };
 }

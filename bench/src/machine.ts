@@ -14,9 +14,9 @@ const PLUGINS: Readonly<Record<ArchId, Plugin>> = { "arm64-poe": arm64Poe, "x86-
 /** All architectures. */
 export const ARCHES: readonly ArchId[] = ["arm64-poe", "x86-pks"];
 
-/** What differs between the machines that are measured. */
+/** Options of {@link boot}. */
 export interface MachineOptions {
-  /** RAM in MiB; 16 GiB if left out, as in the C reference. */
+  /** RAM in MiB; 16 GiB if left out, like the C reference. */
   readonly mib?: number;
   /** Whether the kernel has the feature pgtables; true if left out. */
   readonly hardened?: boolean;
@@ -25,9 +25,9 @@ export interface MachineOptions {
 }
 
 /**
- * Boots a machine with one CPU, every policy at its default.
+ * Boots a machine with one CPU and default policies.
  * @param arch - its architecture
- * @param options - what differs
+ * @param options - memory, feature and pkeys
  */
 export function boot(arch: ArchId, { mib = 16_384, hardened = true, pkeys = true }: MachineOptions = {}): Machine {
   const plugins = hardened ? [PLUGINS[arch], pgtablesHardening] : [PLUGINS[arch]];

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
 const SOURCE = fileURLToPath(new URL("../reference.c", import.meta.url));
-/** The compiled reference, next to the output of the build. */
+/** The compiled reference, in the output folder of the build. */
 const PROGRAM = fileURLToPath(new URL("reference", import.meta.url));
 
 /** The C reference, running. */
@@ -12,7 +12,7 @@ export interface Reference {
   /**
    * Measures a figure in C.
    * @param name - the figure's name
-   * @returns nanoseconds an operation; `null` if the C reference has no such figure
+   * @returns nanoseconds per operation; `null` if the C reference has no such figure
    */
   measure(name: string): Promise<number | null>;
   /** Ends it. */
@@ -21,15 +21,15 @@ export interface Reference {
 
 /**
  * Compiles the C reference with `cc -O2` and starts it.
- * @returns it, or why there is none
+ * @returns the running reference, or the reason why it is missing
  */
 export async function startReference(): Promise<Reference | { readonly missing: string }> {
   try {
     await promisify(execFile)("cc", ["-O2", "-o", PROGRAM, SOURCE]);
   } catch (error) {
-    return { missing: `the C reference was not compiled: ${(error as Error).message.split("\n")[0]!}` };
+    return { missing: `cannot compile the C reference: ${(error as Error).message.split("\n")[0]!}` };
   }
-  // It ends at the end of its input, which is when this process ends.
+  // It ends at the end of its input, so it ends with this process.
   const child = spawn(PROGRAM, { stdio: ["pipe", "pipe", "inherit"] });
   const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
   return {

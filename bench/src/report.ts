@@ -1,15 +1,15 @@
 import type { FigureResult } from "./rounds.js";
 
-/** What `npm run bench -- --json` prints. */
+/** The document of `npm run bench -- --json`. */
 export interface BenchReport {
-  /** Where it was measured. */
+  /** The computer. */
   readonly machine: {
     /** Model of the processor. */
     readonly cpu: string;
     /** Version of Node.js. */
     readonly node: string;
   };
-  /** How many rounds the medians are of. */
+  /** Number of rounds. */
   readonly rounds: number;
   /** The figures. */
   readonly figures: readonly FigureResult[];
@@ -25,9 +25,9 @@ const UNITS = [
 ] as const;
 
 /**
- * The figures as text.
- * @param report - what was measured
- * @returns lines, the last with its line break
+ * The figures as a table.
+ * @param report - the report
+ * @returns lines, each with a line break
  */
 export function textOf({ machine, rounds, figures }: BenchReport): string {
   const rows = [HEAD, ...figures.map(rowOf)];

@@ -3,26 +3,26 @@ import { FigureProcess } from "./figure-process.js";
 import { ARCHES } from "./machine.js";
 import type { Reference } from "./reference.js";
 
-/** In each round every figure is measured once, so that a slow spell of the computer meets all of them. */
+/** Rounds. Each round measures every figure once, so load from other processes affects all figures. */
 export const ROUNDS = 5;
 
-/** What was measured of a figure. */
+/** The result of a figure. */
 export interface FigureResult {
   /** Its name. */
   readonly name: string;
   /** The architecture; `null` for a figure without a machine. */
   readonly arch: string | null;
-  /** One operation, in words. */
+  /** Description of one operation. */
   readonly operation: string;
-  /** Nanoseconds of one operation, the median over the rounds. */
+  /** Nanoseconds per operation: the median over the rounds. */
   readonly nsPerOp: number;
-  /** The ratio to the C reference, measured just before in the same round, the median over the rounds; `null` if there is none. */
+  /** Ratio to the C reference in the same round: the median over the rounds; `null` if there is none. */
   readonly ratioToC: number | null;
-  /** Why there is no ratio to C. */
+  /** The reason for a missing ratio to C. */
   readonly reason?: string;
-  /** For a figure that compares machines of one process: the ratio of the last to the first, the median over the rounds. */
+  /** For a figure that compares machines of one process: time on the last divided by time on the first, the median over the rounds. */
   readonly ratioToFirst?: number;
-  /** Distance of the quartiles over the rounds, as a share of the median: the noise. */
+  /** The noise: interquartile range over the rounds divided by the median. */
   readonly spread: number;
 }
 
@@ -33,9 +33,9 @@ interface Subject {
 
 /**
  * Measures figures, one architecture after the other.
- * @param figures - what is measured
- * @param reference - the C reference, or why there is none
- * @param onRound - called at the start of each round with what it is
+ * @param figures - the figures
+ * @param reference - the C reference, or the reason why it is missing
+ * @param onRound - called at the start of each round with its description
  */
 export async function measureFigures(
   figures: readonly Figure[],

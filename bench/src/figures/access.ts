@@ -15,7 +15,7 @@ const { KERNEL } = Privilege;
 const next: typeof step = step;
 
 const OPERATIONS = 1_000_000;
-/** Where the pages begin that stay in the TLB, relative to the start of RAM, and how many there are. */
+/** First page, relative to the start of RAM, and number of the pages that stay in the TLB. */
 const HOT_PAGE = 65_536;
 const HOT_PAGES = 512;
 
@@ -25,7 +25,7 @@ interface Hot {
   readonly low: number;
 }
 
-/** Pages of the linear map with content: a page of zeroes that was never written is not read at full speed. */
+/** Pages of the linear map with content: reads of a page that was never written are slower. */
 function hotPages(machine: Machine): Hot {
   const cpu = machine.cpus.current;
   const map = machine.get(LinearMap);
@@ -100,7 +100,7 @@ const walkCold = figure("walk-cold", "a walk of four levels to any page of 16 Gi
   return warm(run, OPERATIONS);
 });
 
-const sweep = figure("attack-sweep", "a forbidden or allowed write to the next page of 16 GiB", (arch) => {
+const sweep = figure("attack-sweep", "a write to the next page of 16 GiB, allowed or not", (arch) => {
   const machine = boot(arch);
   const cpu = machine.cpus.current;
   const start = machine.get(LinearMap).address(machine.memory.firstPfn).high;

@@ -16,7 +16,7 @@ export const FIGURES: readonly Figure[] = [
   ...REJECTED_FIGURES,
 ];
 
-/** The figure of a name; `undefined` if there is none. */
+/** The figure with a name; `undefined` if there is none. */
 export function figureNamed(name: string): Figure | undefined {
   return FIGURES.find((each) => each.name === name);
 }

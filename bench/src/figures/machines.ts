@@ -11,7 +11,7 @@ const ENTRIES = 512;
 /** The low word of the C reference's leaf: valid page, accessed, inner shareable. Its high word is 0. */
 const LEAF = 0x703;
 
-/** Boots a small machine. @returns writes each entry of one of its tables again and again, each write with a guard */
+/** Boots a small machine. @returns a function that writes the entries of one of its tables, each write with a guard */
 function guardedWrites(arch: ArchId): () => void {
   const tables = boot(arch, { mib: 256 }).get(PageTables);
   const table = tables.allocTable("kernel")!;
@@ -21,7 +21,7 @@ function guardedWrites(arch: ArchId): () => void {
   };
 }
 
-/** The first machine is measured while it is the only one, the tenth after all ten have done the same work. */
+/** Measures the first machine while it is the only one, and the tenth after all ten have done the same work. */
 async function tenthToFirst(arch: ArchId): Promise<{ nsPerOp: number; ratioToFirst: number }> {
   const first = guardedWrites(arch);
   await warmUp(first);
@@ -36,7 +36,7 @@ async function tenthToFirst(arch: ArchId): Promise<{ nsPerOp: number; ratioToFir
   return { nsPerOp, ratioToFirst: nsPerOp / nsOfFirst };
 }
 
-/** Many machines in one process, as a search, a museum and a test run make them. */
+/** Many machines in one process, as in a search, in `kpkeys museum` and in a test run. */
 export const MACHINES_FIGURE: Figure = figure(
   "machines-tenth-to-first",
   "a guarded set_pte on the tenth machine of a process",

@@ -9,7 +9,7 @@ const next: typeof step = step;
 
 const SWITCHES = 1_000_000;
 const TASKS = 1024;
-/** Pages of a process of 1 GiB, somewhere in the user's half. */
+/** Pages of a process of 1 GiB, and its first page. */
 const PAGES = 262_144;
 const START = 0x10000;
 

@@ -2,16 +2,15 @@ import { figure, step } from "../figure.js";
 import type { Figure } from "../figure.js";
 import { warm } from "../timing.js";
 
-// Designs of the TLB-hit store that were measured and rejected, in as few lines as show their cost, and a sketch of the design that
-// was taken. Each does what the figure tlb-hit-store does, without what a whole CPU adds: finds the page's translation, checks the
-// key's rights, stores two words.
+// Minimal sketches of the TLB-hit store: the chosen design, and designs that were measured and rejected. Each does the work of the figure
+// tlb-hit-store without the rest of a CPU: it finds the page's translation, checks the rights of the key and stores two words.
 
 const OPERATIONS = 1_000_000;
 const PAGES = 512;
 const SLOTS = 1024;
 /** Words of memory of a page. */
 const PAGE_WORDS = 1024;
-/** POR_EL1 with all rights on key 0, and what a write needs of a key's field. */
+/** POR_EL1 with all rights on key 0, and the write bit of a key's field. */
 const POR = 0x17;
 const WRITE = 4;
 
@@ -34,7 +33,7 @@ function storing(name: string, operation: string, make: () => Store): Figure {
   return figure(name, operation, prepare, { perArch: false, byName: true });
 }
 
-/** A tag for writes, which is valid only while the value of the register allows them: a hit is one compare. */
+/** A separate tag for writes, valid only while the register value allows them: a hit is one compare. */
 function twoTagArrays(): Store {
   const words = new Int32Array(PAGES * PAGE_WORDS);
   const banks = new Int32Array(2 * SLOTS).map((_, slot) => slot & (SLOTS - 1));
@@ -64,7 +63,7 @@ function oneTagArray(): Store {
   };
 }
 
-/** A CPU as a class whose registers are fields. */
+/** A CPU class with its registers as fields. */
 class FieldCpu {
   readonly words: Int32Array = new Int32Array(PAGES * PAGE_WORDS);
   readonly tags: Int32Array = new Int32Array(SLOTS).map((_, slot) => slot);
@@ -82,7 +81,7 @@ class FieldCpu {
   }
 }
 
-/** Memory of 64-bit numbers: every store makes one. */
+/** Memory of bigints: every store allocates one. */
 function bigintEntries(): Store {
   const words = new BigUint64Array(PAGES * (PAGE_WORDS / 2));
   const tags = new Int32Array(SLOTS).map((_, slot) => slot);
@@ -108,10 +107,10 @@ function mapTlb(): Store {
   };
 }
 
-/** What was tried, the design that was taken first. */
+/** The sketches, the chosen design first. */
 export const REJECTED_FIGURES: readonly Figure[] = [
-  storing("sketch-two-tag-arrays", "a store by a TLB tag that is for writes under this register's value", twoTagArrays),
-  storing("rejected-one-tag-array", "a store by one TLB tag array and a look at the register", oneTagArray),
+  storing("sketch-two-tag-arrays", "a store with a TLB tag for writes under the current register value", twoTagArrays),
+  storing("rejected-one-tag-array", "a store with one TLB tag array and a check of the register", oneTagArray),
   storing("rejected-class-registers", "a store by a class with registers as fields", () => {
     const cpu = new FieldCpu();
     return (page, word, high, low) => cpu.store(page, word, high, low);

@@ -12,7 +12,7 @@ const next: typeof step = step;
 const OPERATIONS = 1_000_000;
 /** A multiple of a table's 512 entries. */
 const BULK_OPERATIONS = 1_024_000;
-/** How many tables are written in turn. */
+/** Number of tables that are written. */
 const TABLES = 64;
 /** The low word of the C reference's leaf: valid page, accessed, inner shareable. Its high word is 0. */
 const LEAF = 0x703;
@@ -74,7 +74,7 @@ const inlined: Figure["prepare"] = (arch) => {
   return setPte(arch);
 };
 
-/** Writes of page tables, by the kernel's own setters with the feature's own guards. */
+/** Page-table writes by the kernel's setters with the guards of the feature. */
 export const SETTER_FIGURES: readonly Figure[] = [
   figure("guarded-set-pte", "a set_pte that opens its guard", (arch) => setPte(arch)),
   figure("lazy-set-pte", "a set_pte inside a lazy MMU section", lazySetPte),
@@ -83,5 +83,5 @@ export const SETTER_FIGURES: readonly Figure[] = [
     setPte(arch, { hardened: false }),
   ),
   figure("set-pte-off", "a set_pte with the feature on CPUs without pkeys", (arch) => setPte(arch, { pkeys: false })),
-  figure("rejected-more-inlining", "guarded-set-pte where V8 may inline all of it", inlined, { byName: true }),
+  figure("rejected-more-inlining", "guarded-set-pte with a larger inlining limit of V8", inlined, { byName: true }),
 ];

@@ -5,7 +5,7 @@ import type { Figure } from "../figure.js";
 import { boot } from "../machine.js";
 import { warm } from "../timing.js";
 
-/** Events that one run replays at least: a short recording is replayed several times. */
+/** Minimum number of events of one run: a short recording is replayed several times. */
 const EVENTS = 150_000;
 
 const replay: Figure["prepare"] = async (arch) => {
@@ -18,7 +18,7 @@ const replay: Figure["prepare"] = async (arch) => {
   }, events * times);
 };
 
-/** The first boot of a process, as the user of a command waits for it: nothing is compiled yet. */
+/** The first boot of a process, before V8 has compiled any of it, as in a command. */
 function bootFigure(name: string, operation: string, mib: number): Figure {
   const prepare: Figure["prepare"] = (arch) =>
     Promise.resolve(() => {
@@ -29,9 +29,9 @@ function bootFigure(name: string, operation: string, mib: number): Figure {
   return figure(name, operation, prepare, { fresh: true });
 }
 
-/** What the user of the command waits for. */
+/** The work that the user of a command waits for. */
 export const WHOLE_FIGURES: readonly Figure[] = [
-  figure("replay-events", "an event of the bundled recording, replayed, reading included", replay),
+  figure("replay-events", "an event of the bundled recording, read and replayed", replay),
   bootFigure("boot-1g", "boot of 1 GiB, mapped by pages, hardened, the first of its process", 1024),
   bootFigure("boot-16g", "the same with 16 GiB", 16_384),
   bootFigure("boot-1t", "the same with 1 TiB", 1_048_576),

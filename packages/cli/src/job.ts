@@ -106,12 +106,12 @@ export async function runJob(
   probe?.start();
 
   const fullest = watchOf(machine, job, coverageOf, attack);
-  const onFuller = fullest && {
-    onFuller: () => {
+  const onPeak = fullest && {
+    onPeak: () => {
       fullest.look();
     },
   };
-  const replay = await replayOn(machine, job, timeline, { ...hooks, ...onFuller });
+  const replay = await replayOn(machine, job, timeline, { ...hooks, ...onPeak });
   const exposure = probe?.result() ?? null;
   const micro = job.micro === true ? await microOn(machine) : null;
   fullest?.look();
@@ -178,18 +178,18 @@ async function replayOn(
   machine: Machine,
   { trace, until, sample, vmpte, check = "off" }: Job,
   timeline: Timeline | undefined,
-  hooks: Pick<ReplayFileOptions, "onProgress" | "stop" | "ahead" | "onFuller">,
+  hooks: Pick<ReplayFileOptions, "onProgress" | "stop" | "ahead" | "onPeak">,
 ): Promise<ReplayResult | null> {
   if (trace === undefined) return null;
   const { replayFile } = await import("@kpkeys/workloads/node");
-  const { onFuller } = hooks;
+  const { onPeak } = hooks;
   const observed = timeline && {
     before(event: TraceEvent) {
       timeline.before(machine, event);
     },
-    ...(onFuller !== undefined && {
-      onFuller() {
-        timeline.apart(onFuller);
+    ...(onPeak !== undefined && {
+      onPeak() {
+        timeline.apart(onPeak);
       },
     }),
   };

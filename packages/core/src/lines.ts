@@ -1,47 +1,47 @@
 /** The byte that ends a line. */
 const NEWLINE = 10;
 
-/** The longest line that is collected, in bytes without its newline. Longer ones are counted, not kept. */
+/** The longest line, in bytes without its newline. Longer lines are skipped. */
 export const LONGEST_LINE: number = 1 << 20;
 
-/** How many bytes behind the text may be looked at (a comm's padding). */
+/** Bytes after the text that a parser may read (a comm's padding). */
 const SLACK = 64;
 
-/** A text of lines that has been opened, by `openText` or `openTrace` of `@kpkeys/workloads`: a recording, vectors, a log. */
+/** An open text of lines, by `openText` or `openTrace` of `@kpkeys/workloads`: a recording, vectors, a log. */
 export interface InputText {
-  /** Where it comes from, for messages: a file's path, or any name. */
+  /** Its origin, for errors: the path of a file, or any name. */
   readonly where: string;
-  /** Its size in bytes, packed where it is; 0 for what has none, such as a pipe or a stream. */
+  /** Its size in bytes, before unpacking; 0 for a pipe or a stream. */
   readonly size: number;
   /** Whether it is gzip. */
   readonly compressed: boolean;
-  /** @returns how many bytes of it have been taken, packed where it is */
+  /** @returns the number of bytes read so far, before unpacking */
   consumed(): number;
   /**
-   * The text, unpacked where need be. To be looped over once; a file is closed when the loop ends, by an error too. A chunk is valid
-   * until the next is asked for.
+   * The unpacked text. It can be read once. A file is closed when the loop ends, also by an error. A chunk is valid until the next one is
+   * requested.
    *
-   * @param reached - says how far its reader has come (`12 lines`), for the message about a text that ends early
-   * @throws KpkeysError ERR_INPUT_KIND, ERR_INPUT_TRUNCATED or ERR_INPUT_MISSING, from within the loop
+   * @param reached - returns the place that the reader has reached (`12 lines`), for errors
+   * @throws KpkeysError ERR_INPUT_KIND, ERR_INPUT_TRUNCATED or ERR_INPUT_MISSING, in the loop
    */
   chunks(reached: () => string): AsyncIterable<Uint8Array>;
 }
 
-/** Joins chunks of bytes to blocks of whole lines, in constant memory. */
+/** Divides chunks of bytes into blocks of whole lines, in constant memory. */
 export interface LineBlocks {
-  /** Takes the next bytes of the text, which are copied. */
+  /** Adds a copy of the next bytes of the text. */
   push(chunk: Uint8Array): void;
-  /** Whether the text so far ends within a line, which has not been handed on. */
+  /** Whether the text so far ends within a line, which has not been passed on. */
   cut(): boolean;
-  /** Ends the text: a last line without a newline is a line. */
+  /** Ends the text: a last line without a newline is passed on. */
   finish(): void;
 }
 
 /**
- * A line never passes in two parts: the rest of a chunk behind its last newline waits in the buffer for the next chunk.
+ * Creates {@link LineBlocks}. A line is always passed on in one piece: the bytes of a chunk after its last newline stay in the buffer.
  *
- * @param onLines - takes a block of whole lines: the bytes, and where the last line ends, behind its newline. Valid during the call.
- * @param onLongLine - called in place of a line longer than {@link LONGEST_LINE}, as soon as that is known
+ * @param onLines - called with a block of whole lines: the bytes, and the end of the last line, after its newline. Valid during the call.
+ * @param onLongLine - called once for each line longer than {@link LONGEST_LINE}
  */
 export function createLineBlocks(
   onLines: (bytes: Uint8Array, end: number) => void,

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createLineBlocks, LONGEST_LINE } from "../src/index.js";
 
-/** Joins chunks, and gives the lines and, as undefined, those that were too long. */
+/** Joins chunks. @returns the lines; undefined for each line that is too long */
 function join(chunks: Iterable<Uint8Array>): (string | undefined)[] {
   const lines: (string | undefined)[] = [];
   const blocks = createLineBlocks(
@@ -23,7 +23,7 @@ function join(chunks: Iterable<Uint8Array>): (string | undefined)[] {
   return lines;
 }
 
-/** Cuts text into chunks of given sizes, over and over. */
+/** Divides text into chunks of the given sizes, repeatedly. */
 function* cut(text: Uint8Array, sizes: readonly number[]): Generator<Uint8Array> {
   for (let at = 0, index = 0; at < text.length; at += sizes[index++ % sizes.length]!) {
     yield text.subarray(at, at + sizes[index % sizes.length]!);
@@ -31,7 +31,7 @@ function* cut(text: Uint8Array, sizes: readonly number[]): Generator<Uint8Array>
 }
 
 describe("chunks of bytes", () => {
-  it("become the lines of the whole text, wherever they are cut", () => {
+  it("give the lines of the text for every division into chunks", () => {
     fc.assert(
       fc.property(
         fc.array(fc.string({ unit: "grapheme-ascii" })),
@@ -47,7 +47,7 @@ describe("chunks of bytes", () => {
   });
 
   it.each([1 << 14, 1 << 18, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 1 << 23])(
-    "of %i bytes give a line of a mebibyte, and count a longer one",
+    "of %i bytes give a line of 1 MiB and report a longer one",
     (size) => {
       const longest = "x".repeat(LONGEST_LINE);
       const text = Buffer.from(`a\n${longest}\nb\n${longest}y\nc\n${longest.repeat(3)}\n\n${longest}`);
@@ -56,7 +56,7 @@ describe("chunks of bytes", () => {
     },
   );
 
-  it("may end within a line that is too long", () => {
+  it("may end inside a line that is too long", () => {
     expect(join([Buffer.from("a\n"), Buffer.alloc(2 * LONGEST_LINE, "x")])).toEqual(["a", undefined]);
   });
 });

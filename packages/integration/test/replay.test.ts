@@ -61,12 +61,12 @@ describe.each(ARCHES)("a replay on %s", (arch) => {
     expect(naive!.counters.registerWrites).toBe(2 * naive!.counters.tableWrites);
   });
 
-  it("is looked at in its fuller moments, which leaves no trace in its counts", async () => {
+  it("can be audited at the peaks of its table pages without an effect on its counters", async () => {
     const plain = await replayFile(hardened(arch, {}, roomy), embeddedTrace.trace);
     const booted = hardened(arch, {}, roomy);
     const seen: number[] = [];
     const looked = await replayFile(booted, embeddedTrace.trace, {
-      onFuller() {
+      onPeak() {
         const tables = booted.scan();
         expect(coverageOf(booted, tables).gaps).toEqual([]);
         expect(attack(booted, tables).gaps).toEqual([]);

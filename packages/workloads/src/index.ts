@@ -1,10 +1,10 @@
 /**
- * Recordings and micro-benchmarks as operations of the model kernel. It has no Node.js built-in: files are in the entry `node`.
+ * Recordings and micro-benchmarks as operations of the model kernel. Imports no Node.js built-in; `@kpkeys/workloads/node` reads files.
  *
  * @module @kpkeys/workloads
  */
-export { type KernelWork, type MicroBenchmark, type MicroResult, type MicroRun, runMicro } from "./micro/benchmark.js";
-export { NO_WORK } from "./micro/benchmark.js";
+export { type KernelWork, type MicroBenchmark, type MicroResult, type MicroRun } from "./micro/benchmark.js";
+export { NO_WORK, runMicro } from "./micro/benchmark.js";
 export { MICROMM } from "./micro/micromm.js";
 export { TEST_VMALLOC } from "./micro/vmalloc.js";
 export { createExposureProbe, type Exposure, type ExposureProbe, type OpenedBy } from "./exposure/probe.js";

@@ -2,14 +2,14 @@ import { fileURLToPath } from "node:url";
 
 // Files of this package. Their paths are relative to this file, which is one folder below the package's root in src and in dist.
 
-/** The module of the thread that reads recordings ahead. */
+/** The module of the reader thread. */
 export const READER_THREAD: URL = new URL("./reader-thread.js", import.meta.url);
 
-/** The recording that comes with the package: gcc compiles a file of one function. Paths of its two files. */
+/** The paths of the bundled recording: gcc compiles a file with one function. */
 export const embeddedTrace: {
-  /** `perf script` of the recording, gzip. */
+  /** The text of `perf script`, gzip. */
   readonly trace: string;
-  /** What Linux itself said of the same processes, for `readVmpte`. */
+  /** VmPTE of the same processes at their exit, recorded on Linux; `readVmpte` reads it. */
   readonly vmpte: string;
 } = {
   trace: fileURLToPath(new URL("../traces/gcc-hello.perf-script.txt.gz", import.meta.url)),

@@ -6,15 +6,15 @@ import { openTrace } from "./node/trace-file.js";
 import { readText } from "./reader/recording.js";
 import { TRACE_TEXT } from "./reader/text-kind.js";
 
-// A thread that reads recordings for another one, one after the other.
+// The reader thread: it reads one recording at a time for the thread that replays.
 
-/** How much is unpacked at once, in bytes: small blocks are collected sooner (docs/performance.md, "Memory"). */
+/** Bytes unpacked at once: small blocks are collected sooner (docs/performance.md, "Memory"). */
 const BLOCK = 32 << 10;
 
-/** After how many blocks (one or a few MiB of text) without a full batch what there is of one is sent, so that the other thread can end a stretch without events. */
+/** Blocks read without a full batch before a partial batch is sent. The receiver can then stop in a stretch without events. */
 const QUIET_BLOCKS = 32;
 
-/** How many records the first batch has; each further one twice as many, until it is full. */
+/** Records in the first batch. Each later batch has twice as many, until a batch is full. */
 const FIRST = 256;
 
 const { control, buffers } = workerData as ReaderData;
@@ -28,11 +28,11 @@ async function read(path: string): Promise<void> {
   let consumed = 0;
   let size = 0;
   let quiet = 0;
-  /** The first batches are small, for somebody waits for them. */
-  let first = FIRST;
+  /** The first batches are small because the receiver is idle until they arrive. */
+  let most = FIRST;
   let batch = batches[0]!;
 
-  /** Waits until a batch is free to be filled. */
+  /** Waits for a free batch. */
   function next(): void {
     for (let taken = Atomics.load(control, TAKEN); sent - taken >= BATCHES; taken = Atomics.load(control, TAKEN))
       Atomics.wait(control, TAKEN, taken);
@@ -44,7 +44,7 @@ async function read(path: string): Promise<void> {
     post({ batch: [batch.count, consumed, size] });
     sent++;
     quiet = 0;
-    first *= 2;
+    most *= 2;
     next();
   }
 
@@ -52,12 +52,12 @@ async function read(path: string): Promise<void> {
   const summary = await readText(
     await openTrace(path, TRACE_TEXT, BLOCK),
     (event) => {
-      if (!batch.fits(event) || batch.count === first) send();
+      if (!batch.fits(event) || batch.count === most) send();
       batch.add(event);
     },
     {
-      onProgress(...far) {
-        [consumed, size] = far;
+      onProgress(...progress) {
+        [consumed, size] = progress;
         if (++quiet >= QUIET_BLOCKS) send();
       },
       onLost(events) {
@@ -72,7 +72,7 @@ async function read(path: string): Promise<void> {
 
 parentPort!.on("message", ({ path }: ReadOrder) => {
   read(path).catch((error: unknown) => {
-    // Whatever else is thrown ends the thread, and whoever waits for it is told.
+    // Any other error ends the thread; the receiver gets it from the worker's `error` event.
     if (!(error instanceof KpkeysError)) throw error;
     const { code, message, where } = error;
     post({ error: { code, message, where } });

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { AREA, call, compare, exec, exit, fault, fork, mmap, PAGE, STACK } from "./support.js";
 import type { Line } from "./support.js";
 
-/** A program with one table page below its two upper ones, until its exit. */
+/** A process with two table pages below the top level at its exit. */
 const LIFE: readonly Line[] = [...mmap(7, AREA, 1), fault(7, AREA)];
 
 const clone3 = (): Line[] => {
@@ -19,14 +19,14 @@ const clone = (): Line[] => {
   return [enter!, fork(7, 8), leave!];
 };
 
-/** Recordings in which something is unknown of process 7, by what that is. */
+/** Recordings that lack information about process 7, by that information. */
 const UNKNOWN: readonly (readonly [string, ...Line[]])[] = [
-  ["its life before the trace", ...LIFE, ...exit(7)],
-  ["a system call that cannot be carried out", exec(7), ...LIFE, ...mmap(7, 0, 1), ...exit(7)],
-  ["a fault that nothing explains", exec(7), ...LIFE, fault(7, 0x10), ...exit(7)],
+  ["its start", ...LIFE, ...exit(7)],
+  ["the effect of a refused system call", exec(7), ...LIFE, ...mmap(7, 0, 1), ...exit(7)],
+  ["the mapping of a fault", exec(7), ...LIFE, fault(7, 0x10), ...exit(7)],
   ["the flags of clone3", exec(7), ...LIFE, ...clone3(), ...exit(7)],
-  ["what mlockall filled", exec(7), ...LIFE, ...call(7, "mlockall", { flags: 1 }, 0), ...exit(7)],
-  ["when its threads faulted", exec(7), ...LIFE, ...clone(), ...exit(7)],
+  ["the mappings that mlockall filled", exec(7), ...LIFE, ...call(7, "mlockall", { flags: 1 }, 0), ...exit(7)],
+  ["the order of its threads' faults", exec(7), ...LIFE, ...clone(), ...exit(7)],
 ];
 
 async function whyOf(lines: readonly Line[], tables: number): Promise<string> {
@@ -36,7 +36,7 @@ async function whyOf(lines: readonly Line[], tables: number): Promise<string> {
 }
 
 describe("a difference from Linux", () => {
-  test("has a reason of its own for each thing that a trace does not show", async () => {
+  test("has a different reason for each kind of missing information", async () => {
     const known = await whyOf([exec(7), ...LIFE, ...exit(7)], 5);
     const reasons = new Set([known]);
     for (const [, ...lines] of UNKNOWN) reasons.add(await whyOf(lines, 5));
@@ -45,7 +45,7 @@ describe("a difference from Linux", () => {
     expect(reasons.size).toBe(UNKNOWN.length + 2);
   });
 
-  test("is one of events that perf lost only for programs that lived then", async () => {
+  test("has lost events as its reason only for programs that ran when perf lost them", async () => {
     const lost: Line = [0, "PERF_RECORD_LOST lost 5"];
     const reasons = await Promise.all([
       whyOf([exec(7), ...LIFE, lost, ...exit(7)], 5),
@@ -56,7 +56,7 @@ describe("a difference from Linux", () => {
     expect(reasons[1]).toBe(reasons[2]);
   });
 
-  test("may be in what execve wrote on a stack near the end of a table, if Linux has more", async () => {
+  test("may come from the strings of execve on a stack near the end of a table, if Linux has more tables", async () => {
     const near = [exec(7), ...mmap(7, AREA, 1), fault(7, STACK + 2046 * PAGE), ...exit(7)];
     const far = [exec(7), ...mmap(7, AREA, 1), fault(7, STACK + 100 * PAGE), ...exit(7)];
     const none = await whyOf(far, 5);

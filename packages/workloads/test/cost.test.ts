@@ -17,18 +17,18 @@ describe("the model", () => {
     work: { ...NO_WORK, rangeSteps: 4, pages: 8 },
   };
 
-  test("is the time that the hardening adds, by the time without it", () => {
+  test("divides the time that the hardening adds by the time without it", () => {
     const costs = { ...START, elidedWrite: 0.5, setMemoryPkey: 30, tableWrite: 1, rangeStep: 5, page: 10 };
     expect(overheadOf(costs, row)).toBeCloseTo((100 * (20 + 5 + 60)) / (100 + 20 + 80), 10);
   });
 
-  test("adds nothing where nothing is switched and no key set", () => {
+  test("adds nothing without key switches and set_memory_pkey", () => {
     const hardening = { synchronisedWrites: 0, elidedWrites: 0, setMemoryPkeyCalls: 0 };
     expect(overheadOf(START, { ...row, hardening })).toBe(0);
   });
 });
 
-test("the published table is in no other source than its own", () => {
+test("only published.ts contains numbers of the published table", () => {
   const numbers = PUBLISHED.flatMap(({ percent }) => Object.values(percent).map((value) => String(value)));
   const folder = fileURLToPath(new URL("../src/cost/", import.meta.url));
   const files = readdirSync(folder, { recursive: true, encoding: "utf8" });
@@ -43,16 +43,11 @@ describe("the estimate of a workload", () => {
   const estimate = (counters: object): ReturnType<typeof estimateOverhead> =>
     estimateOverhead({ ...none, ...counters } as Parameters<typeof estimateOverhead>[0], RFC_V5_COSTS);
 
-  test("is nothing when nothing is switched, and says what it is calibrated on", () => {
-    expect(estimate({})).toEqual({
-      percent: 0,
-      low: 0,
-      high: 0,
-      basis: "estimated, calibrated on RFC v5's mock measurements",
-    });
+  test("is 0 without key switches, and has the basis of the unit costs", () => {
+    expect(estimate({})).toEqual({ percent: 0, low: 0, high: 0, basis: RFC_V5_COSTS.basis });
   });
 
-  test("lies in its range, and grows with the switches", () => {
+  test("is inside its range, and is proportional to the key switches", () => {
     const once = estimate({ registerWrites: 1000, barriers: 1000 })!;
     const twice = estimate({ registerWrites: 2000, barriers: 2000 })!;
     expect(once.low).toBeLessThan(once.percent);
@@ -61,7 +56,7 @@ describe("the estimate of a workload", () => {
     for (const value of [once.percent, once.low, once.high]) expect(value).toBe(Number(value.toPrecision(6)));
   });
 
-  test("is not made without a fault to measure system time by", () => {
+  test("is null without a user fault", () => {
     expect(estimate({ userFaults: 0 })).toBeNull();
   });
 });
@@ -80,7 +75,7 @@ describe("the statistics", () => {
     );
   });
 
-  test("a rank correlation is 1 for the same order, -1 for the opposite, and does not see by how much values differ", () => {
+  test("a rank correlation is 1 for the same order and -1 for the opposite, and depends on the order only", () => {
     const distinct = fc.uniqueArray(fc.integer({ min: -50, max: 50 }), { minLength: 2, maxLength: 30 });
     fc.assert(
       fc.property(distinct, (list) => {

@@ -6,7 +6,7 @@ import { constants, gunzipSync, gzipSync } from "node:zlib";
 import { expect, it } from "vitest";
 import { openTrace } from "../src/node/trace-file.js";
 
-it("a gzip file that is cut gives all text before the cut, to a slow reader too", async () => {
+it("a cut gzip file gives all text before the cut, also to a slow consumer", async () => {
   const lines = Array.from({ length: 100_000 }, (_, i) => `sh ${i} [000] ${i}.000000: brk: 0x${i.toString(16)}`);
   const whole = gzipSync(lines.join("\n"), { level: 1 });
   const cut = whole.subarray(0, whole.length / 2);

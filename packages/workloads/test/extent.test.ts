@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { TraceEvent } from "../src/reader/event.js";
-import { createExtent } from "../src/replay/extent.js";
+import { Extent } from "../src/replay/extent.js";
 
 function at(time: number): TraceEvent {
   const event = new TraceEvent();
@@ -9,30 +9,27 @@ function at(time: number): TraceEvent {
   return event;
 }
 
-test("an extent in time refuses an event without a time, and tells its line", () => {
-  const extent = createExtent("t.txt", { seconds: 1 });
-  expect(() => extent.takes(at(Number.NaN))).toThrow(
-    expect.objectContaining({
-      code: "ERR_TRACE_TIMES",
-      message: expect.stringMatching(/^t\.txt:7: an event has no time/) as string,
-    }),
+test("an event without a time is an error for an extent in seconds", () => {
+  const extent = new Extent("t.txt", { seconds: 1 });
+  expect(() => extent.includes(at(Number.NaN))).toThrow(
+    expect.objectContaining({ code: "ERR_TRACE_TIMES", where: "t.txt:7" }),
   );
-  expect(createExtent("t.txt", { events: 1 }).takes(at(Number.NaN))).toBe(true);
+  expect(new Extent("t.txt", { events: 1 }).includes(at(Number.NaN))).toBe(true);
 });
 
-test("nothing belongs to an extent behind its end, even if a later event has an earlier time", () => {
-  const extent = createExtent("t.txt", { seconds: 1 });
-  expect([5e9, 6e9, 6e9 + 1, 5e9].map((time) => extent.takes(at(time)))).toEqual([true, true, false, false]);
+test("no event is included after the end of an extent, even if it has an earlier time", () => {
+  const extent = new Extent("t.txt", { seconds: 1 });
+  expect([5e9, 6e9, 6e9 + 1, 5e9].map((time) => extent.includes(at(time)))).toEqual([true, true, false, false]);
   expect([extent.events, extent.enough(), extent.stopped]).toEqual([2, true, false]);
 });
 
-test("says what share of it is done, by what it is measured in", () => {
-  const events = createExtent("t.txt", { events: 4 });
-  events.takes(at(1));
+test("the share of an extent that is done is in its own unit", () => {
+  const events = new Extent("t.txt", { events: 4 });
+  events.includes(at(1));
   expect(events.share()).toBe(0.25);
-  const seconds = createExtent("t.txt", { seconds: 2 });
-  seconds.takes(at(1e9));
-  seconds.takes(at(2.5e9));
+  const seconds = new Extent("t.txt", { seconds: 2 });
+  seconds.includes(at(1e9));
+  seconds.includes(at(2.5e9));
   expect(seconds.share()).toBe(0.75);
-  expect(createExtent("t.txt").share()).toBe(0);
+  expect(new Extent("t.txt").share()).toBe(0);
 });

@@ -3,9 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { type TraceSummary } from "../src/index.js";
 import { readTrace } from "../src/node/index.js";
-import { readText } from "./perf-script-oracle.js";
+import { expectAccounted, readText } from "./perf-script-oracle.js";
 
 const folder = mkdtempSync(join(tmpdir(), "kpkeys-field-"));
 afterAll(() => {
@@ -16,13 +15,7 @@ const start = "            make  7100 [000]   812.100020: ";
 const brk = `${start}syscalls:sys_enter_brk: brk: 0x00000000`;
 const text = (...lines: readonly string[]): string => lines.map((line) => `${line}\n`).join("");
 
-/** Every line is in one count. */
-function accounted({ lines, eventLines, comments, blanks, unused }: TraceSummary): void {
-  const notUsed = Object.values(unused).reduce((sum, count) => sum + count, 0);
-  expect(lines).toBe(eventLines + comments + blanks + notUsed);
-}
-
-/** Forms of `perf script` for software events: builtin-script.c prints addr by "%16x", then ip by " %16x", each with symbol and object. */
+/** Forms of `perf script` for software events: builtin-script.c prints addr with "%16x", then ip with " %16x", each with symbol and object. */
 describe("perf's software events of page faults", () => {
   const at = (name: string, columns: string): string => `${start}         1 ${name.padStart(27)}: ${columns}`;
   const address = "7f1b7f322110".padStart(16);
@@ -52,7 +45,7 @@ describe("perf's software events of page faults", () => {
     ["page-faults", `${ip} add (/usr/bin/make)`],
     ["page-faults", ip],
     ["page-faults", ""],
-  ])("%s:%s shows only where the code was", (name, columns) => {
+  ])("%s:%s has no address of an access", (name, columns) => {
     const { summary } = readText(text(brk, at(name, columns)));
     expect(summary).toMatchObject({ events: 1, unused: { "page fault without its address": 1 } });
     expect(() => readText(text(at(name, columns)))).toThrow(
@@ -60,7 +53,7 @@ describe("perf's software events of page faults", () => {
     );
   });
 
-  it("is one fault, however many events report it", () => {
+  it("of one fault give one event", () => {
     const tracepoint = `${start}exceptions:page_fault_user: address=0x7f1b7f322110 ip=0x1 error_code=0x6`;
     const [all, minor, major] = ["page-faults", "minor-faults", "major-faults"].map((name) => at(name, address));
     const reads = (...lines: (string | undefined)[]): string[] =>
@@ -72,7 +65,7 @@ describe("perf's software events of page faults", () => {
     expect(reads(all, other(all), minor, other(minor))).toEqual(["1", "2"]);
   });
 
-  it("stands for as many faults as its period says, which are missing then", () => {
+  it("with a period above 1 leave the other faults without a sample", () => {
     const samples = [1, 1, 7, 250].map((period) =>
       at("page-faults", address).replace("         1", String(period).padStart(10)),
     );
@@ -82,12 +75,12 @@ describe("perf's software events of page faults", () => {
   });
 });
 
-describe("columns behind the arguments", () => {
+describe("columns after the arguments", () => {
   const zero = "0".padStart(16);
   const ip = ` ffffffff81775b9a do_brk+0x1 ([kernel.kallsyms])`;
 
   it.each([zero, zero + ip, ip, ` ${"55571c197214".padStart(16)}`, `${zero}\r`])(
-    "%j are no part of them",
+    "%j are not part of the arguments",
     (columns) => {
       const lines = [
         `${start}sched:sched_process_exec: filename=/usr/bin/make pid=7100 old_pid=7100`,
@@ -102,7 +95,7 @@ describe("columns behind the arguments", () => {
   );
 
   it.each([" 1000", " 0x0", " zz", "             cc1 4711 [001] 1.000000: sys_exit_brk: 0x0", "  0 a"])(
-    "are not %j, with which a line is damaged",
+    "are not %j: the line is damaged",
     (columns) => {
       expect(() => readText(text(`${start}syscalls:sys_enter_brk: brk: 0x0${columns}`))).toThrow(
         expect.objectContaining({ code: "ERR_TRACE_LINE", where: "trace.txt:1" }),
@@ -111,8 +104,8 @@ describe("columns behind the arguments", () => {
   );
 });
 
-/** Linux 6.19, "tracing: Show printable characters in syscall arrays": a string behind its address. */
-describe("a string behind an argument", () => {
+/** Linux 6.19, "tracing: Show printable characters in syscall arrays": a string after its address. */
+describe("a string after an argument", () => {
   it.each([
     '""',
     '"/usr/bin/ls"',
@@ -121,7 +114,7 @@ describe("a string behind an argument", () => {
     '"/very/long/na"...',
     '"/long..."',
     '"\\\\"',
-  ])("%s is skipped, of perf script and of ftrace", (string) => {
+  ])("%s is skipped in the text of perf script and ftrace", (string) => {
     const { events } = readText(
       text(
         `${start}syscalls:sys_enter_execve: filename: 0x55d0c0de1000 ${string}, argv: 0x2, envp: 0x3`,
@@ -134,7 +127,7 @@ describe("a string behind an argument", () => {
   });
 
   it.each(['"/usr/bin/ls, argv: 0x2, envp: 0x3', '"/usr/bin/ls" argv: 0x2, envp: 0x3', '"', '"a", argv: 0x2'])(
-    "of %s has no end, and the event is damaged",
+    "%s has no end: the event is damaged",
     (rest) => {
       expect(() => readText(text(`${start}syscalls:sys_enter_execve: filename: 0x1 ${rest}`))).toThrow(
         expect.objectContaining({ code: "ERR_TRACE_LINE", where: "trace.txt:1" }),
@@ -143,7 +136,7 @@ describe("a string behind an argument", () => {
   );
 });
 
-describe("lines that are no events", () => {
+describe("lines that are not events", () => {
   const event = "ls  5000 [001]   100.000010: syscalls:sys_enter_brk: brk: 0x00000000";
 
   it.each([
@@ -159,7 +152,7 @@ describe("lines that are no events", () => {
     "  ??:0",
     "|31\t  return x;",
     " => do_syscall_64",
-  ])("%j behind an event is an entry of its call chain", (line) => {
+  ])("%j after an event is an entry of its call chain", (line) => {
     const { summary } = readText(text(event, line, "", event.replace("5000", "5001")));
     expect(summary).toMatchObject({ events: 2, blanks: 1, unreadable: 0, unused: { "call chain": 1 } });
   });
@@ -171,12 +164,12 @@ describe("lines that are no events", () => {
     "3 out of order events recorded.",
     "[ perf record: Woken up 1 times to write data ]",
     "Failed to open /tmp/perf-1.map, continuing without symbols",
-  ])("%j is a remark of perf", (line) => {
+  ])("%j is a message of perf", (line) => {
     const { summary } = readText(text(line, event));
     expect(summary).toMatchObject({ events: 1, unreadable: 0, unused: { remark: 1 } });
   });
 
-  it("of perf trace are named, with the tool that prints what is needed", () => {
+  it("of perf trace are counted by that name", () => {
     const lines = [
       "     0.000 a.out/7001 exceptions:page_fault_user(address: 0x57060420, ip: 4195786, error_code: 6)",
       "LOST 9 events!",
@@ -186,14 +179,12 @@ describe("lines that are no events", () => {
     ];
     const { summary } = readText(text(...lines, event));
     expect(summary).toMatchObject({ lost: 9, unreadable: 4, unused: { "line of perf trace": 4, "lost events": 1 } });
-    expect(() => readText(text(...lines))).toThrow(
-      expect.objectContaining({ code: "ERR_TRACE_EMPTY", message: expect.stringContaining("perf script") as string }),
-    );
+    expect(() => readText(text(...lines))).toThrow(expect.objectContaining({ code: "ERR_TRACE_EMPTY" }));
   });
 });
 
-describe("ftrace's dump in an oops", () => {
-  it("has the console's time in front, a CPU joined to its flags, and microseconds", () => {
+describe("the ftrace dump of an oops", () => {
+  it("has the prefix of the console, a CPU joined to the flags, and times in microseconds", () => {
     const { events, summary } = readText(
       text(
         "[  352.770000] BUG: unable to handle page fault for address: ffff888100000000",
@@ -215,7 +206,7 @@ describe("ftrace's dump in an oops", () => {
     ]);
     expect(summary).toMatchObject({ lost: 12, unreadable: 0 });
     expect(summary.unused).toMatchObject({ sched_waking: 1, "lost events": 1 });
-    accounted(summary);
+    expectAccounted(summary);
   });
 
   it("prints symbols with their modules", () => {
@@ -241,18 +232,23 @@ describe("halves of system calls", () => {
     ["entries alone", [enter(1), enter(1), enter(1)], 3, { [END]: 2 }],
     ["an exit of another call", [enter(1), exit(1, "munmap: 0x0"), enter(2)], 2, { [BEGINNING]: 1, [END]: 1 }],
     ["two exits", [enter(1), exit(1), exit(1)], 2, { [BEGINNING]: 1 }],
-    ["a call that the recording cuts", [enter(1), exit(1), enter(1)], 3, {}],
+    ["a call at the end of the recording", [enter(1), exit(1), enter(1)], 3, {}],
     ["a call in which the thread ends", [enter(1), sched(1, "exit: comm=sh pid=1 prio=120"), enter(1)], 3, {}],
     ["exit_group", [enter(1, "exit_group: error_code: 0x0"), enter(1)], 2, {}],
-    ["a child's return from fork", [enter(1, "fork"), exit(1, "fork: 0x2"), exit(2, "fork: 0x0"), enter(2)], 4, {}],
     [
-      "an execve that the recording begins in",
+      "the return of fork in the child",
+      [enter(1, "fork"), exit(1, "fork: 0x2"), exit(2, "fork: 0x0"), enter(2)],
+      4,
+      {},
+    ],
+    [
+      "an execve at the start of the recording",
       [sched(1, "exec: filename=/bin/sh pid=1 old_pid=1"), exit(1, "execve: 0x0"), enter(1), exit(1)],
       4,
       {},
     ],
     [
-      "an execve by a thread that takes the number of the first",
+      "an execve by a thread that gets the tid of the leader",
       [
         enter(1),
         enter(2, "execve: filename: 0x1, argv: 0x2, envp: 0x3"),
@@ -268,7 +264,7 @@ describe("halves of system calls", () => {
     );
     expect(summary.unused).toEqual(unused);
     expect(summary.events).toBe(events);
-    accounted(summary);
+    expectAccounted(summary);
   });
 });
 
@@ -279,13 +275,13 @@ describe("the form of a text", () => {
   it.each([
     ["one line of strace and many of perf", ["+++ exited with 0 +++", ...perf], "tracepoints"],
     ["one line of perf and many of strace", [perf[0]!, ...strace], "strace"],
-    ["nothing but blanks and a line of strace", [...Array.from({ length: 5000 }, () => ""), strace[0]!], "strace"],
+    ["blank lines and a line of strace", [...Array.from({ length: 5000 }, () => ""), strace[0]!], "strace"],
     [
       "messages of strace longer than any block",
       [...Array.from({ length: 400 }, (_, i) => `strace: Process ${1000 + i} attached`), strace[0]!],
       "strace",
     ],
-  ])("is that of most lines: %s, plain, compressed and in pieces", async (name, lines, form) => {
+  ])("is that of most lines: %s, plain, compressed and in chunks", async (name, lines, form) => {
     const content = text(...lines);
     const whole = readText(content).summary;
     expect(whole.form).toBe(form);
@@ -300,7 +296,7 @@ describe("the form of a text", () => {
   });
 });
 
-describe("a text cut at any byte", () => {
+describe("a text that is cut at any byte", () => {
   const lines = text(
     "# arch : x86_64",
     `${start}syscalls:sys_enter_mmap: addr: 0x00000000, len: 0x00004000, prot: 0x00000003, flags: 0x00000022, fd: 0xffffffff, off: 0x0`,
@@ -311,7 +307,7 @@ describe("a text cut at any byte", () => {
     `${start}raw_syscalls:sys_enter: NR 11 (7f1b7f322000, 4000, 0, 0, 0, 0)`,
   );
 
-  it("is as far as its last whole line, whole or in pieces, plain or compressed", async () => {
+  it("is read up to its last whole line, in one or more chunks, plain or compressed", async () => {
     const all = readText(lines).events;
     const first = lines.indexOf("\n", lines.indexOf("sys_enter_mmap")) + 1;
     for (let end = first; end <= lines.length; end++) {
@@ -319,7 +315,7 @@ describe("a text cut at any byte", () => {
       const { events, summary } = readText(cut);
       expect(events).toEqual(all.slice(0, events.length));
       expect(summary.unused["last line without its end"] ?? 0).toBe(cut.endsWith("\n") ? 0 : 1);
-      accounted(summary);
+      expectAccounted(summary);
       expect(readText(cut, 7).summary).toEqual(summary);
       if (end % 50 !== 0) continue;
       writeFileSync(join(folder, "trace.gz"), gzipSync(cut));

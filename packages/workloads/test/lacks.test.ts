@@ -23,7 +23,7 @@ const execve = (): Line[] => {
   const [enter, leave] = call(7, "execve", { filename: 1, argv: 1, envp: 1 }, 0);
   return [enter!, exec(7), leave!];
 };
-/** A whole recording of two processes. */
+/** A complete recording of two processes. */
 const WHOLE: readonly Line[] = [
   ...execve(),
   ...mmap(7, AREA, 2),
@@ -37,7 +37,7 @@ const WHOLE: readonly Line[] = [
 const without = (part: RegExp): Line[] => WHOLE.filter(([, event]) => !part.test(event));
 
 describe("a recording lacks", () => {
-  test("nothing when all kinds are in it, or when nothing shows that there should be others", async () => {
+  test("nothing if it has all kinds of events, or no evidence of missing ones", async () => {
     expect(await lacksIn(WHOLE)).toEqual([]);
     expect(await lacksIn([...mmap(7, AREA, 1), fault(7, AREA)])).toEqual([]);
   });
@@ -55,17 +55,17 @@ describe("a recording lacks", () => {
     expect(await lacksIn(without(part))).toEqual([kind]);
   });
 
-  test("no forks when each thread's process is in the lines", async () => {
+  test("forks if two threads have no fork event and no pid", async () => {
     const lines = [...mmap(7, AREA, 1), fault(7, AREA), ...mmap(8, AREA, 1), fault(8, AREA)];
     expect(await lacksIn(lines)).toContain("forks");
   });
 
-  test("no exits when only its beginning was replayed", async () => {
+  test("no exits if only a part of it is replayed", async () => {
     const { trace } = await replay(WHOLE, { until: { events: 8 } });
     expect(trace.lacks.map(({ kind }) => kind)).not.toContain("exits");
   });
 
-  test("page faults with addresses, of which there are lines without", () => {
+  test("addresses of page faults if all samples are without an address", () => {
     const evidence: Evidence = {
       summary: {
         kinds: { sys_enter_mmap: 1, sys_exit_mmap: 1 },
@@ -85,7 +85,7 @@ describe("a recording lacks", () => {
     expect(lacksOf(traced)).toEqual([]);
   });
 
-  test("page faults when strace made it, which says so once", async () => {
+  test("page faults if it is from strace, with the reason in the limits of the form", async () => {
     const text =
       '7 1.000000 execve("/bin/x", ["x"], 0x1 /* 1 var */) = 0\n7 1.000100 brk(NULL) = 0x10000000\n7 1.000200 +++ exited with 0 +++\n';
     const summary = await readTrace(file("made.strace.txt", text), () => undefined);
@@ -94,7 +94,7 @@ describe("a recording lacks", () => {
     expect(summary.limits).toContain(lack!.reason);
   });
 
-  test("page faults when those of the bundled recording are left out", async () => {
+  test("page faults if those of the bundled recording are removed", async () => {
     const text = gunzipSync(readFileSync(embeddedTrace.trace)).toString("latin1");
     const lines = text.split("\n").filter((line) => !line.includes("page_fault"));
     const summary = await readTrace(file("no-faults.perf-script.txt", lines.join("\n")), () => undefined);
@@ -104,15 +104,15 @@ describe("a recording lacks", () => {
   });
 });
 
-test("a call of which there is only one half does nothing: what the other half was is not made up", async () => {
+test("a call with only an entry or only an exit is not replayed", async () => {
   const unmapped = call(7, "munmap", { addr: AREA, len: PAGE }, 0);
   const mapped = mmap(7, AREA, 1);
-  // An entry of mmap, whose exit is not there, and an exit of munmap, whose entry is not.
+  // An entry of mmap without its exit, and an exit of munmap without its entry.
   const { trace, unexplainedFaults } = await replay([exec(7), ...mapped, mapped[0]!, unmapped[1]!, fault(7, AREA)]);
   expect({ refused: trace.refused, unexplainedFaults }).toEqual({ refused: 0, unexplainedFaults: 0 });
 });
 
-describe("lines are those of events, comments, blank ones and the unused", () => {
+describe("the number of lines is the sum of event lines, comments, blank lines and unused lines", () => {
   const { length } = WHOLE;
 
   test.each([

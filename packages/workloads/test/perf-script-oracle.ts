@@ -5,7 +5,7 @@ import { expect } from "vitest";
 import { createTraceReader, EventKind, eventNames, type TraceEvent, type TraceSummary } from "../src/index.js";
 import { readTrace } from "../src/node/index.js";
 
-/** An event as plain values: what the oracle finds in a line, and what the reader delivered. */
+/** An event as plain values, from the oracle or from the reader. */
 export interface PlainEvent {
   readonly line: number;
   readonly event: string;
@@ -17,7 +17,7 @@ export interface PlainEvent {
   readonly text: string;
 }
 
-/** How many arguments the events have that are not system calls; those have as many as they print. */
+/** Number of arguments of the events that are not system calls. */
 const ARGUMENT_COUNT: Partial<Record<EventKind, number>> = {
   [EventKind.page_fault_user]: 3,
   [EventKind.page_fault_kernel]: 3,
@@ -28,7 +28,7 @@ const ARGUMENT_COUNT: Partial<Record<EventKind, number>> = {
   [EventKind.sched_switch]: 3,
 };
 
-/** How many arguments a system call has on entry, from its manual page. */
+/** Number of arguments of a system call's entry, from its manual page. */
 const SYSCALL_ARGUMENTS: Readonly<Record<string, number>> = {
   mmap: 6,
   munmap: 2,
@@ -59,7 +59,7 @@ function argumentCount(kind: EventKind): number {
   return syscall === null ? ARGUMENT_COUNT[kind]! : SYSCALL_ARGUMENTS[syscall[2]!]!;
 }
 
-/** @returns the values of an event, taken out of the record that the reader uses again */
+/** @returns a copy of an event's values; the reader reuses the record */
 export function plain(event: TraceEvent): PlainEvent {
   const args = Array.from({ length: argumentCount(event.kind) }, (_, slot) =>
     BigInt.asUintN(64, (BigInt(event.argHigh[slot]!) << 32n) | BigInt(event.argLow[slot]! >>> 0)),
@@ -68,7 +68,18 @@ export function plain(event: TraceEvent): PlainEvent {
   return { line, event: eventNames[event.kind]!, comm: event.comm(), tid, cpu, time, args, text: event.text() };
 }
 
-/** Reads text with the reader, cut into chunks of a size. */
+/** @returns the number of unused lines */
+export function unusedOf({ unused }: Pick<TraceSummary, "unused">): number {
+  return Object.values(unused).reduce((sum, count) => sum + count, 0);
+}
+
+/** Checks that every line is in one count. */
+export function expectAccounted(summary: TraceSummary): void {
+  const { lines, eventLines, comments, blanks } = summary;
+  expect(eventLines + comments + blanks + unusedOf(summary)).toBe(lines);
+}
+
+/** Reads text in chunks of a size. */
 export function readText(text: string | Uint8Array, chunk = 1 << 16): { events: PlainEvent[]; summary: TraceSummary } {
   const events: PlainEvent[] = [];
   const reader = createTraceReader("trace.txt", (event) => events.push(plain(event)));
@@ -80,7 +91,7 @@ export function readText(text: string | Uint8Array, chunk = 1 << 16): { events: 
 const signed = (value: number): bigint => BigInt.asUintN(64, BigInt(value));
 const hex = (text: string): bigint[] => Array.from(text.matchAll(/0x([0-9a-f]+)/g), (match) => BigInt(match[0]));
 
-/** Reads the arguments of a line by regular expressions, the slow way. */
+/** Reads the arguments of a line with regular expressions. */
 function oracleArguments(event: string, text: string): Pick<PlainEvent, "args" | "text"> {
   const groups = (pattern: RegExp): string[] => pattern.exec(text)!.slice(1);
   if (event.startsWith("syscalls:")) return { args: hex(text), text: "" };
@@ -113,7 +124,7 @@ function oracleArguments(event: string, text: string): Pick<PlainEvent, "args" |
 }
 
 /**
- * Reads padded lines by regular expressions: a second opinion, which shares nothing with the reader.
+ * Reads padded lines with regular expressions. It shares no code with the reader.
  *
  * @param text - lines of known events only, comms padded to 16 bytes, of ASCII or Latin characters
  */
@@ -143,19 +154,19 @@ export function unpack(path: string): Uint8Array {
   return gunzipSync(readFileSync(path));
 }
 
-/** @returns the path of a file beside the tests */
+/** @returns the path of a file in testdata */
 export function testdata(name: string): string {
   return fileURLToPath(new URL(`../testdata/${name}`, import.meta.url));
 }
 
 const shared = fileURLToPath(new URL("../../../../shared/traces/", import.meta.url));
 
-/** @returns the path of a reference trace, or undefined when it is not there */
+/** @returns the path of a reference trace, or undefined if it does not exist */
 export function sharedTrace(name: string): string | undefined {
   return existsSync(shared + name) ? shared + name : undefined;
 }
 
-/** Reads a file of known events only, and holds every field of every event against the oracle. */
+/** Reads a file of known events and compares every field of every event with the oracle. */
 export async function agreesWithOracle(path: string): Promise<number> {
   const expected = oracle(unpack(path));
   let index = 0;
@@ -173,7 +184,7 @@ export async function agreesWithOracle(path: string): Promise<number> {
 
 const bigints = (_: string, value: unknown): unknown => (typeof value === "bigint" ? value.toString(16) : value);
 
-/** Counts events by name without reading them. */
+/** Counts events by name without parsing their arguments. */
 export function countNames(text: Uint8Array): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const [, name] of Buffer.from(text)

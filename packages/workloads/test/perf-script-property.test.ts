@@ -6,7 +6,7 @@ import { type PlainEvent, readText, testdata, unpack } from "./perf-script-oracl
 
 const bytes = (text: string): number => Buffer.byteLength(text);
 
-/** A comm: any text of at most 15 bytes, with a liking for what could be mistaken for something else. */
+/** A comm: any text of at most 15 bytes, often one that looks like columns or arguments. */
 const comm = fc
   .oneof(
     fc.string({ unit: fc.constantFrom(...Array.from(" :[]()0123456789.=#,>+-_ax\t")), maxLength: 15 }),
@@ -23,7 +23,7 @@ const word64 = fc.oneof(
 const pid = fc.nat(4_194_304);
 const prio = fc.integer({ min: -1, max: 139 });
 
-/** The arguments of an event as the kernel's format prints them, and what should be read. */
+/** The arguments of an event as the kernel's format prints them, and the expected values. */
 interface Printed {
   readonly event: string;
   readonly printed: string;
@@ -33,7 +33,7 @@ interface Printed {
 
 const hex8 = (value: bigint): string => `0x${value.toString(16).padStart(8, "0")}`;
 
-/** Names of the arguments from the syscall tracepoints' format files. */
+/** Names of the arguments, from the format files of the tracepoints. */
 const SYSCALLS: Readonly<Record<string, readonly string[]>> = {
   mmap: ["addr", "len", "prot", "flags", "fd", "off"],
   munmap: ["addr", "len"],
@@ -78,13 +78,13 @@ const exit: fc.Arbitrary<Printed> = fc
 
 const fault: fc.Arbitrary<Printed> = fc
   .record({
-    who: fc.constantFrom("user", "kernel"),
+    mode: fc.constantFrom("user", "kernel"),
     address: word64,
     ip: fc.oneof(word64, fc.constantFrom("rep_movs_alternative", "__put_user_8", "do.isra.0", "fault_in+0x2a")),
     code: word64,
   })
-  .map(({ who, address, ip, code }) => ({
-    event: `exceptions:page_fault_${who}`,
+  .map(({ mode, address, ip, code }) => ({
+    event: `exceptions:page_fault_${mode}`,
     printed: `address=0x${address.toString(16)} ip=${typeof ip === "bigint" ? `0x${ip.toString(16)}` : ip} error_code=0x${code.toString(16)}`,
     args: [address, typeof ip === "bigint" ? ip : 0n, code],
     text: typeof ip === "bigint" ? "" : ip,
@@ -134,13 +134,13 @@ const sched: fc.Arbitrary<Printed> = fc
     text: next,
   }));
 
-/** The entry of the call whose exit is printed, for a thread that is in no call. */
+/** The entry of an exit's call. */
 function entryOf(exit: string): string {
   const call = exit.replace("syscalls:sys_exit_", "");
   return `syscalls:sys_enter_${call}: ${SYSCALLS[call]!.map((label) => `${label}: 0x0`).join(", ")}`;
 }
 
-/** A line as perf prints it, and the event that should be read. */
+/** A line as perf prints it, and the expected event. */
 const line = fc
   .record({
     comm,
@@ -171,7 +171,7 @@ const line = fc
   });
 
 describe("an event printed as perf prints it", () => {
-  it("is read back the same, whatever its comm, its time and its CPU", () => {
+  it("is read correctly for every comm, time and CPU", () => {
     fc.assert(
       fc.property(fc.array(line, { minLength: 1, maxLength: 8 }), (lines) => {
         const text = lines.map(({ text }) => text).join("");
@@ -192,7 +192,7 @@ describe("an event printed as perf prints it", () => {
     );
   });
 
-  it("is read back the same, wherever the text is cut into chunks", () => {
+  it("is read correctly in chunks of every size", () => {
     fc.assert(
       fc.property(fc.array(line, { minLength: 1, maxLength: 4 }), fc.integer({ min: 1, max: 300 }), (lines, chunk) => {
         const text = lines.map(({ text }) => text).join("");
@@ -209,7 +209,7 @@ describe("a recorded trace", () => {
     testdata("odd-names.perf-script.txt.gz"),
     testdata("call-chains.perf-script.txt.gz"),
     testdata("lost-events.perf-script.txt.gz"),
-  ])("gives the same in chunks of any size: %s", (path) => {
+  ])("gives the same result in chunks of several sizes: %s", (path) => {
     const text = unpack(path);
     const whole = readText(text, text.length);
     for (const chunk of [1, 7, 127, 4096, 65_537]) expect(readText(text, chunk)).toEqual(whole);

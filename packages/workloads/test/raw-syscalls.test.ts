@@ -6,7 +6,7 @@ import { type PlainEvent, readText, unpack } from "./perf-script-oracle.js";
 
 const recording = Buffer.from(unpack(embeddedTrace.trace)).toString("latin1").trimEnd().split("\n");
 
-/** Numbers of the calls of the recording on x86-64 (man 2 syscalls, asm/unistd_64.h). */
+/** Numbers of the recording's calls on x86-64 (man 2 syscalls, asm/unistd_64.h). */
 const X86_64: Readonly<Record<string, number>> = {
   mmap: 9,
   mprotect: 10,
@@ -24,7 +24,7 @@ const X86_64: Readonly<Record<string, number>> = {
 
 const CALL = /syscalls:sys_(enter|exit)_(\w+): (.*)$/;
 
-/** A line of a system call as `raw_syscalls` has it: arguments in hexadecimal without 0x, six of them; the result signed and decimal. */
+/** Converts a system call's line to `raw_syscalls`: six hexadecimal arguments without 0x; a signed decimal result. */
 function byNumber(line: string, numbers: Readonly<Record<string, number>>): string {
   const [, which, call = "", rest = ""] = CALL.exec(line) ?? [];
   const number = numbers[call];
@@ -34,7 +34,7 @@ function byNumber(line: string, numbers: Readonly<Record<string, number>>): stri
     return line.replace(CALL, `raw_syscalls:sys_exit: NR ${number} = ${result}`);
   }
   const values = Array.from(rest.matchAll(/0x([0-9a-f]+)/g), ([, digits]) => BigInt(`0x${digits!}`).toString(16));
-  // What the call does not use is left in the registers.
+  // The unused argument registers have leftover values.
   while (values.length < 6) values.push("7ffd3632aed0");
   return line.replace(CALL, `raw_syscalls:sys_enter: NR ${number} (${values.join(", ")})`);
 }
@@ -53,7 +53,7 @@ describe("a recording of system calls by number", () => {
     ["with a header of x86", "x86-64", X86_64, ["# arch : x86_64"]],
     ["with the numbers of arm64 and no header", "arm64", SYSCALL_NUMBERS.arm64, []],
     ["with a header of arm64", "arm64", SYSCALL_NUMBERS.arm64, ["# hostname : pi", "# arch : aarch64"]],
-  ])("%s gives the same events as the recording of each call", (_, __, numbers, header) => {
+  ])("%s gives the same events as the tracepoints of the calls", (_, __, numbers, header) => {
     const lines = recording.map((line) => byNumber(line, numbers));
     const raw = read([...header, ...lines]);
     expect(raw.events.map(withoutLine)).toEqual(events.map(withoutLine));
@@ -61,7 +61,7 @@ describe("a recording of system calls by number", () => {
     expect(raw.events.length).toBeGreaterThan(4000);
   });
 
-  it("uses each call once if its own events are in the recording as well, whichever comes first", () => {
+  it("gives each call once if the recording also has its own tracepoint, in either order", () => {
     const calls = recording.filter((line) => CALL.test(line)).length;
     for (const pair of [
       (line: string): string[] => [byNumber(line, X86_64), line],
@@ -73,7 +73,7 @@ describe("a recording of system calls by number", () => {
     }
   });
 
-  it("counts calls that are not read, calls that were skipped, and refuses damaged ones", () => {
+  it("counts calls that are not used and calls that were skipped; a damaged call is an error", () => {
     const start = "  sh 7 [000] 1.000000: raw_syscalls:sys_";
     const good = `${start}enter: NR 12 (0, 0, 0, 0, 0, 7ffd3632aed0)\n`;
     const others = `${start}enter: NR 257 (0, 1, 2, 3, 4, 5)\n${start}exit: NR 257 = -2\n${start}enter: NR -1 (0, 0, 0, 0, 0, 0)\n`;
@@ -88,7 +88,7 @@ describe("a recording of system calls by number", () => {
   });
 });
 
-describe("a process of 32 bits", () => {
+describe("a 32-bit process", () => {
   const call = (tid: number, number: number, args: string, result: number): string[] => {
     const values = args.split(" ");
     while (values.length < 6) values.push("0");
@@ -101,7 +101,7 @@ describe("a process of 32 bits", () => {
     read(lines).events.map(({ tid, event }) => `${tid} ${event.replace(/.*:(sys_)?/, "")}`);
   const wide = call(7, 9, "0 2000 3 22 ffffffff 7ffd3632aed0", 0x7f00_0000_0000);
 
-  it("has the numbers of i386 from its first call with arguments that fit, and its threads have them too", () => {
+  it("has the numbers of i386 from its first call with plausible arguments, and so have its threads", () => {
     const lines = [
       ...wide,
       ...call(8, 192, "0 2000 3 22 ffffffff 0", 0xf7f3_b000),
@@ -124,7 +124,7 @@ describe("a process of 32 bits", () => {
     expect(read(lines).summary.unused).toMatchObject({ "mmap of i386 with its arguments in memory": 2 });
   });
 
-  it("begins and ends with execve, whose return has the number of the new program's ABI", () => {
+  it("begins and ends with execve, whose exit has the number of the new program's ABI", () => {
     const [entry] = call(7, 59, "7ffd3632aed0 1 2", 0);
     const [, narrow] = call(7, 11, "0", 0);
     const [back] = call(7, 11, "5655a000 1 2", 0);
@@ -174,7 +174,7 @@ describe("the numbers of system calls", () => {
     ["x86-64", "/usr/include/x86_64-linux-gnu/asm/unistd_64.h"],
     ["i386", "/usr/include/x86_64-linux-gnu/asm/unistd_32.h"],
     ["arm64", "/usr/include/asm-generic/unistd.h"],
-  ])("of %s are those of the C library's headers (needs %s)", (abi, path) => {
+  ])("of %s are those in the C library's headers (needs %s)", (abi, path) => {
     if (!existsSync(path)) return;
     const header = readFileSync(path, "utf8");
     for (const [call, number] of Object.entries(SYSCALL_NUMBERS[abi])) {

@@ -16,7 +16,7 @@ const folder = mkdtempSync(join(tmpdir(), "read-ahead-"));
 let readTraceAhead: typeof Workloads.readTraceAhead;
 
 beforeAll(async () => {
-  if (!existsSync(fileURLToPath(BUILT))) throw new Error("a thread runs what is built: `npm run build` first");
+  if (!existsSync(fileURLToPath(BUILT))) throw new Error("the reader thread runs dist: run `npm run build` first");
   ({ readTraceAhead } = (await import(BUILT.href)) as typeof Workloads);
 });
 
@@ -29,7 +29,7 @@ function file(name: string, content: string | Uint8Array): string {
 const line = (number: number, comm = "sh"): string =>
   `${comm} ${number} [000] 1.000000: syscalls:sys_enter_brk: brk: 0x${number.toString(16)}`;
 
-/** All that a reader hands on. */
+/** Everything that a reader passes on. */
 async function seenBy(read: typeof readTrace, path: string, options: ReadTraceOptions = {}): Promise<unknown[]> {
   const seen: unknown[] = [];
   const summary = await read(
@@ -48,25 +48,25 @@ async function seenBy(read: typeof readTrace, path: string, options: ReadTraceOp
 }
 
 async function expectTheSame(path: string): Promise<unknown[]> {
-  const [ahead, here] = [await seenBy(readTraceAhead, path), await seenBy(readTrace, path)];
-  expect(ahead).toEqual(here);
+  const ahead = await seenBy(readTraceAhead, path);
+  expect(ahead).toEqual(await seenBy(readTrace, path));
   return ahead;
 }
 
-describe("reading ahead in a thread", () => {
-  it("hands on what reading here hands on: every event of a recording, lost ones where they were lost, and the summary", async () => {
+describe("readTraceAhead", () => {
+  it("gives the events, the lost events and the summary of readTrace", async () => {
     expect((await expectTheSame(embeddedTrace.trace)).length).toBeGreaterThan(1000);
     const many = Array.from({ length: 50_000 }, (_, i) => (i % 1000 === 999 ? "CPU 0 [LOST 7 EVENTS]" : line(i)));
     await expectTheSame(file("lost.txt", `${many.join("\n")}\n`));
   });
 
-  it("takes names of any length", async () => {
+  it("passes names of any length", async () => {
     const long = "x".repeat(400_000);
     const lines = [1, 2, 3, 4, 5, 6].map((number) => line(number, number % 2 === 0 ? long : "sh"));
     await expectTheSame(file("long.txt", `${lines.join("\n")}\n`));
   });
 
-  it("meets the same errors, behind the same events", async () => {
+  it("gives the errors of readTrace, after the same events", async () => {
     await expectTheSame(join(folder, "no such file"));
     await expectTheSame(folder);
     await expectTheSame(file("empty.txt", "\n\n"));
@@ -78,7 +78,7 @@ describe("reading ahead in a thread", () => {
     await expectTheSame(embeddedTrace.trace);
   });
 
-  it("ends where enough was read, however far ahead it is", async () => {
+  it("passes no event after `enough`", async () => {
     const path = file("enough.txt", `${Array.from({ length: 100_000 }, (_, i) => line(i)).join("\n")}\n`);
     for (const wanted of [1, 5000, 99_999]) {
       let taken = 0;
@@ -87,7 +87,7 @@ describe("reading ahead in a thread", () => {
     }
   });
 
-  it("ends in a stretch without events when enough was read, as reading here does", async () => {
+  it("ends in a stretch without events, like readTrace", async () => {
     const path = file("quiet.txt.gz", gzipSync(`${line(1)}\n${"\n".repeat(24 << 20)}${line(2)}\n`, { level: 1 }));
     for (const read of [readTrace, readTraceAhead]) {
       let taken = 0;
@@ -98,7 +98,7 @@ describe("reading ahead in a thread", () => {
     }
   });
 
-  it("passes on what the taker throws, and reads again after that", async () => {
+  it("rejects with the error of the sink, and can be called again", async () => {
     const path = file("thrown.txt", `${Array.from({ length: 100_000 }, (_, i) => line(i)).join("\n")}\n`);
     const failing = readTraceAhead(path, ({ line: number }) => {
       if (number === 10_000) throw new Error("full");
@@ -109,18 +109,18 @@ describe("reading ahead in a thread", () => {
     expect(taken).toBe(100_000);
   });
 
-  it("reads several recordings at once, and tells how far it is", async () => {
+  it("reads several recordings at once and reports progress", async () => {
     const shares: number[] = [];
     const onProgress = (consumed: number, size: number): void => void shares.push(consumed / size);
     const all = await Promise.all([1, 2, 3].map(() => seenBy(readTraceAhead, embeddedTrace.trace, { onProgress })));
-    const here = await seenBy(readTrace, embeddedTrace.trace);
-    for (const each of all) expect(each).toEqual(here);
+    const expected = await seenBy(readTrace, embeddedTrace.trace);
+    for (const each of all) expect(each).toEqual(expected);
     expect(Math.max(...shares)).toBe(1);
   });
 });
 
 describe("a batch", () => {
-  it("has no room for an event whose names would run over, unless it is empty", () => {
+  it("has no room for an event with too long names, unless it is empty", () => {
     const named = (length: number): TraceEvent =>
       Object.assign(new TraceEvent(), { bytes: new Uint8Array(2 ** 20), commEnd: length });
     const batch = new EventBatch();

@@ -18,7 +18,7 @@ function written(text: string): string {
 
 describe("a VmPTE file", () => {
   it.each([embeddedTrace.vmpte, sharedTrace("lua-build.vmpte.txt") ?? embeddedTrace.vmpte])(
-    "is read whole: %s",
+    "is read completely: %s",
     (path) => {
       const lines = readVmpte(path).map(({ pid, ppid, name, vmpteKb, vmrssKb, minorFaults }) =>
         [pid, ppid, name, vmpteKb, vmrssKb, minorFaults].join(" "),
@@ -41,13 +41,11 @@ describe("a VmPTE file", () => {
   });
 
   it.each(["1 2 cc1 4 5", "1 2 cc1 4 5 x", "one 2 cc1 4 5 6", "1 2 cc1 4 5 -6", "\u001b[2J"])(
-    "refuses %j, and says where",
+    "with the line %j is an error at that line",
     (line) => {
-      expect(() => readVmpte(written(`1 2 cc1 4 5 6\n${line}\n`))).toThrow(
-        expect.objectContaining({
-          code: "ERR_VMPTE_LINE",
-          message: expect.stringMatching(/vmpte\.txt:2: [ -~]+; expected `pid ppid name/) as string,
-        }),
+      const path = written(`1 2 cc1 4 5 6\n${line}\n`);
+      expect(() => readVmpte(path)).toThrow(
+        expect.objectContaining({ code: "ERR_VMPTE_LINE", where: `${path}:2` }) as Error,
       );
     },
   );

@@ -10,9 +10,9 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { KpkeysError } from "@kpkeys/core";
+import { KpkeysError, printable } from "@kpkeys/core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type TraceSummary } from "../src/index.js";
 import { embeddedTrace, readTrace } from "../src/node/index.js";
@@ -35,26 +35,26 @@ async function collect(path: string): Promise<{ events: PlainEvent[]; summary: T
   return { events, summary };
 }
 
-/** Reads a file that cannot be read, and gives the error; it must be one printable line that begins with the path. */
+/** Reads a file that is an error. @returns the error, whose message is one printable line that begins with the path */
 async function refusal(path: string): Promise<KpkeysError> {
   const error: unknown = await readTrace(path, () => undefined).then(
     () => new Error(`${path} was read`),
     (reason: unknown) => reason,
   );
   if (!(error instanceof KpkeysError)) throw error as Error;
-  expect(error.message).toMatch(/^[^\n]+; expected [ -~]+$/);
+  expect(printable(error.message)).toBe(error.message);
   expect(error.message.startsWith(path)).toBe(true);
   return error;
 }
 
-/** @returns how many files this process has open, where the system tells */
+/** @returns the number of open files of this process; 0 on a system without /proc */
 const openFiles = (): number => (existsSync("/proc/self/fd") ? readdirSync("/proc/self/fd").length : 0);
 
 const text = unpack(embeddedTrace.trace);
 const gzip = readFileSync(embeddedTrace.trace);
 
 describe("a trace file", () => {
-  it("gives the same plain, compressed, compressed in several parts, and whatever its name says", async () => {
+  it("gives the same result plain, compressed, compressed in several members, and for every file name", async () => {
     const half = 200_001;
     const compressed = await collect(embeddedTrace.trace);
     expect(compressed.summary).toMatchObject({ name: "gcc-hello", events: 4264, lines: 4264, bytes: text.length });
@@ -76,7 +76,7 @@ describe("a trace file", () => {
     expect((await readTrace(pipe, () => undefined)).events).toBe(4264);
   });
 
-  it("tells how far it has been read, up to the size of the file", async () => {
+  it("reports progress up to the size of the file", async () => {
     for (const path of [embeddedTrace.trace, written("plain.txt", text)]) {
       const size = readFileSync(path).length;
       const progress: [number, number][] = [];
@@ -89,7 +89,7 @@ describe("a trace file", () => {
     }
   });
 
-  it("passes on what its sink throws, as it is, and is closed then", async () => {
+  it("is closed after an error of the sink, and rejects with that error", async () => {
     const before = openFiles();
     for (const path of [embeddedTrace.trace, written("plain.txt", text)]) {
       const thrown = Object.assign(new Error("the sink is full"), { code: "ENOENT" });
@@ -103,7 +103,7 @@ describe("a trace file", () => {
   });
 });
 
-describe("a file that is no trace is refused", () => {
+describe("a file is an error", () => {
   let before = 0;
   beforeAll(() => {
     before = openFiles();
@@ -112,25 +112,25 @@ describe("a file that is no trace is refused", () => {
     expect(openFiles()).toBe(before);
   });
 
-  it("when it does not exist, or cannot be opened", async () => {
+  it("if it does not exist or cannot be opened", async () => {
     expect(await refusal(join(folder, "nowhere"))).toMatchObject({ code: "ERR_INPUT_MISSING" });
     expect(await refusal(join(written("file", ""), "below"))).toMatchObject({ code: "ERR_INPUT_MISSING" });
     symlinkSync("loop", join(folder, "loop"));
-    expect((await refusal(join(folder, "loop"))).message).toMatch(/ELOOP/);
+    expect(await refusal(join(folder, "loop"))).toMatchObject({ code: "ERR_INPUT_MISSING", cause: { code: "ELOOP" } });
   });
 
-  it.skipIf(process.getuid?.() === 0)("when it may not be read (needs a user other than root)", async () => {
+  it.skipIf(process.getuid?.() === 0)("without read permission (needs a user other than root)", async () => {
     const path = written("secret", text);
     execFileSync("chmod", ["0", path]);
     expect(await refusal(path)).toMatchObject({ code: "ERR_INPUT_MISSING" });
   });
 
-  it("when it is a directory", async () => {
+  it("if it is a directory", async () => {
     mkdirSync(join(folder, "directory"));
     expect(await refusal(join(folder, "directory"))).toMatchObject({ code: "ERR_INPUT_KIND" });
   });
 
-  it("when it is perf's own recording: the command that converts it is told", async () => {
+  it("if it is perf.data: the message has the command that converts it", async () => {
     const path = written("perf.data", Buffer.concat([Buffer.from("PERFILE2h\0\0\0\0\0\0\0"), Buffer.alloc(8000)]));
     const error = await refusal(path);
     expect(error).toMatchObject({ code: "ERR_INPUT_KIND" });
@@ -151,13 +151,13 @@ describe("a file that is no trace is refused", () => {
     ["binary", Buffer.from("one\0line\nanother\n")],
     ["binary", Uint8Array.from({ length: 5000 }, (_, index) => (index * index * 7 + index) % 251)],
     ["binary", Buffer.from("a line of a trace\n".repeat(40), "utf16le")],
-  ])("when it is %s", async (what, content) => {
+  ])("if it is %s", async (what, content) => {
     const error = await refusal(written("file", content));
     expect(error).toMatchObject({ code: "ERR_INPUT_KIND" });
     expect(error.message).toContain(what);
   });
 
-  it("when there is no event in it", async () => {
+  it("if it has no event", async () => {
     const call = "             gcc 21524 [001]   995.663590: syscalls:sys_enter_openat: dfd: 0xffffff9c\n";
     for (const content of ["", "\n\n", "# a comment\n", gzipSync(""), call]) {
       expect(await refusal(written("empty.txt", content))).toMatchObject({ code: "ERR_TRACE_EMPTY" });
@@ -166,7 +166,7 @@ describe("a file that is no trace is refused", () => {
     expect(await refusal("/dev/null")).toMatchObject({ code: "ERR_TRACE_EMPTY" });
   });
 
-  it("when gzip data breaks off, at whatever byte, with the bytes and lines until there", async () => {
+  it("if gzip data is cut at any byte; the message has the bytes and lines read", async () => {
     for (let length = 2; length < gzip.length; length += length < 20 ? 1 : 997) {
       const error = await refusal(written("cut.gz", gzip.subarray(0, length)));
       expect(error, String(length)).toMatchObject({ code: "ERR_INPUT_TRUNCATED" });
@@ -175,7 +175,7 @@ describe("a file that is no trace is refused", () => {
     expect(await refusal(written("cut.gz", gzip.subarray(0, -1)))).toMatchObject({ code: "ERR_INPUT_TRUNCATED" });
   });
 
-  it("when gzip data is damaged, even where what comes out looks like a damaged line", async () => {
+  it("if gzip data is damaged, also if the unpacked text has a damaged line", async () => {
     const looked: string[] = [];
     for (let at = 30; at < gzip.length; at += 499) {
       const damaged = Buffer.from(gzip);
@@ -186,14 +186,12 @@ describe("a file that is no trace is refused", () => {
     expect(new Set(looked)).toEqual(new Set(["ERR_INPUT_KIND"]));
   });
 
-  it("when a line is damaged in a sound gzip file, at that line", async () => {
+  it("if a line is damaged in an intact gzip file", async () => {
     const lines = Buffer.from(text).toString().split("\n");
     lines[4000] = lines[4000]!.replace("0x", "0y");
     for (const content of [lines.join("\n"), gzipSync(lines.join("\n"))]) {
       const path = written("damaged.txt", content);
-      const error = await refusal(path);
-      expect(error).toMatchObject({ code: "ERR_TRACE_LINE" });
-      expect(error.message).toContain(`${basename(path)}:4001: `);
+      expect(await refusal(path)).toMatchObject({ code: "ERR_TRACE_LINE", where: `${path}:4001` });
     }
   });
 });

@@ -7,7 +7,7 @@ import { embeddedTrace, readTrace } from "../src/node/index.js";
 
 const gcc = readFileSync(embeddedTrace.trace);
 
-/** Bytes as a stream, in pieces of a size. */
+/** A stream of bytes in chunks of a size. */
 function streamOf(bytes: Uint8Array, size: number): ReadableStream<Uint8Array> {
   let at = 0;
   return new ReadableStream({
@@ -18,7 +18,7 @@ function streamOf(bytes: Uint8Array, size: number): ReadableStream<Uint8Array> {
   });
 }
 
-/** What was read before reading ended, and the code with which it ended. */
+/** The text that was read, and the code of the error at its end. */
 async function textOf(bytes: Uint8Array, size: number): Promise<{ text: string; code?: string }> {
   const parts: Uint8Array[] = [];
   const text = (): string => Buffer.concat(parts).toString("latin1");
@@ -31,11 +31,11 @@ async function textOf(bytes: Uint8Array, size: number): Promise<{ text: string; 
   }
 }
 
-describe("bytes and streams are read as the file is", () => {
+describe("bytes and streams give the events of the file:", () => {
   it.each([
     ["bytes", () => gcc],
-    ["a stream in pieces of 7 bytes", () => streamOf(gcc, 7)],
-    ["a stream in one piece", () => streamOf(gcc, gcc.length)],
+    ["a stream in chunks of 7 bytes", () => streamOf(gcc, 7)],
+    ["a stream in one chunk", () => streamOf(gcc, gcc.length)],
   ])("%s", async (_, bytes) => {
     const lines: number[] = [];
     const expected: number[] = [];
@@ -44,7 +44,7 @@ describe("bytes and streams are read as the file is", () => {
     expect(lines).toEqual(expected);
   });
 
-  it("and a reader who has enough closes the stream", async () => {
+  it("`enough` closes the stream", async () => {
     let closed = false;
     const stream = new ReadableStream<Uint8Array>({
       start: (controller) => {
@@ -59,13 +59,13 @@ describe("bytes and streams are read as the file is", () => {
   });
 });
 
-describe("gzip is unpacked wherever it is cut", () => {
+describe("gzip in chunks of any size", () => {
   const members = fc.array(fc.string({ minLength: 1, maxLength: 40, unit: fc.constantFrom("a", "b", "\n") }), {
     minLength: 1,
     maxLength: 5,
   });
 
-  it("with any number of members, and padding after them", async () => {
+  it("may have any number of members, and padding after them", async () => {
     await fc.assert(
       fc.asyncProperty(members, fc.nat(30), fc.integer({ min: 1, max: 60 }), async (texts, padding, size) => {
         const packed = Buffer.concat([...texts.map((text) => gzipSync(text)), Buffer.alloc(padding)]);
@@ -75,7 +75,7 @@ describe("gzip is unpacked wherever it is cut", () => {
     );
   });
 
-  it("and no text before a cut is lost", async () => {
+  it("gives all text before a cut", async () => {
     const text = Array.from({ length: 5000 }, (_, line) => `line ${line}\n`).join("");
     const packed = gzipSync(text);
     for (const size of [100, 1e6]) {
@@ -89,18 +89,14 @@ describe("gzip is unpacked wherever it is cut", () => {
   it.each([
     ["a wrong checksum", (packed: Buffer) => packed.fill(0xff, packed.length - 8, packed.length - 4), "ERR_INPUT_KIND"],
     ["a damaged block", (packed: Buffer) => packed.fill(0xff, 10, 20), "ERR_INPUT_KIND"],
-    ["another text after it", (packed: Buffer) => Buffer.concat([packed, Buffer.from("text")]), "ERR_INPUT_KIND"],
-    [
-      "a second member that is cut",
-      (packed: Buffer) => Buffer.concat([packed, gcc.subarray(0, 99)]),
-      "ERR_INPUT_TRUNCATED",
-    ],
-  ])("%s is an error", async (_, spoil, code) => {
-    for (const size of [1, 1000]) expect((await textOf(spoil(gzipSync("a text\n")), size)).code).toBe(code);
+    ["other text after the data", (packed: Buffer) => Buffer.concat([packed, Buffer.from("text")]), "ERR_INPUT_KIND"],
+    ["a cut second member", (packed: Buffer) => Buffer.concat([packed, gcc.subarray(0, 99)]), "ERR_INPUT_TRUNCATED"],
+  ])("with %s is an error", async (_, damage, code) => {
+    for (const size of [1, 1000]) expect((await textOf(damage(gzipSync("a text\n")), size)).code).toBe(code);
   });
 });
 
-describe("what is no text is refused", () => {
+describe("bytes that are not text are an error:", () => {
   it.each([
     ["zstd", Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0)],
     ["binary", new Uint8Array(100)],
@@ -109,7 +105,7 @@ describe("what is no text is refused", () => {
     expect((await textOf(bytes, 1)).code).toBe("ERR_INPUT_KIND");
   });
 
-  it("and nothing is no event", async () => {
+  it("an empty array has no event", async () => {
     await expect(recordingOf("nothing", new Uint8Array(0)).read(() => undefined)).rejects.toMatchObject({
       code: "ERR_TRACE_EMPTY",
     });

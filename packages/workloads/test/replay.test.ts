@@ -7,7 +7,7 @@ import type { Line } from "./support.js";
 const CLONE_THREAD = 0x10f00;
 const ENOMEM = -12;
 
-/** Tasks alive besides the idle ones. */
+/** Number of live tasks without the idle tasks. */
 function tasksOf(machine: Machine): number {
   return [...machine.get(Tasks).all].length - machine.cpus.all.length;
 }
@@ -31,7 +31,7 @@ function clone3(tid: number, child: number): Line[] {
 }
 
 describe("threads", () => {
-  test("execve by a thread that is not the first ends the first one, whose number it takes", async () => {
+  test("execve by a thread that is not the leader ends the leader and gives the thread its tid", async () => {
     const on = machine();
     await replay([exec(7), ...mmap(7, AREA, 1), fault(7, AREA), ...thread(7, 8), fault(8, AREA), exec(7, 8)], {}, on);
     expect(tasksOf(on)).toBe(1);
@@ -39,7 +39,7 @@ describe("threads", () => {
     expect(tablesOf(on)).toBe(0);
   });
 
-  test("a child of clone3 shares the address space and is of the same process", async () => {
+  test("a child of clone3 shares the address space and the process", async () => {
     const on = machine();
     const { trace } = await replay(
       [exec(7), ...mmap(7, AREA, 2), fault(7, AREA), ...clone3(7, 8), fault(8, AREA)],
@@ -50,14 +50,14 @@ describe("threads", () => {
     expect(trace.processes).toBe(1);
   });
 
-  test("an exit of a clone3 child with a dead group is that of a process, and its record that of its own number", async () => {
+  test("a clone3 child that exits with group_dead is a process, and its record has its own pid", async () => {
     const child = [fault(8, AREA + 2048 * PAGE), ...exit(8)];
     const lines = [exec(7), ...mmap(7, AREA, 4096), fault(7, AREA), ...clone3(7, 8), ...child, ...exit(7)];
     const linux = await compare(lines, [8, 3], [7, 3]);
     expect(linux).toMatchObject({ processes: 2, equal: 2 });
   });
 
-  test("an exit_group of a thread is that of its process, and the record that of the process's number", async () => {
+  test("an exit_group of a thread ends its process, and the record has the pid of the process", async () => {
     const lines = [
       exec(7),
       ...mmap(7, AREA, 1),
@@ -71,7 +71,7 @@ describe("threads", () => {
 });
 
 describe("system calls", () => {
-  test("madvise that met a hole has done its work on what is mapped", async () => {
+  test("madvise of a range with a hole advises the mapped parts", async () => {
     const on = machine();
     const dontneed = { start: AREA, len_in: 4 * PAGE, behavior: 4 };
     const lines = [exec(7), ...mmap(7, AREA, 1), ...mmap(7, AREA + 3 * PAGE, 1), fault(7, AREA)];
@@ -79,7 +79,7 @@ describe("system calls", () => {
     expect(on.counters().userFaults).toBe(2);
   });
 
-  test("other calls that failed have done nothing", async () => {
+  test("other failed calls have no effect", async () => {
     const on = machine();
     const unmap = call(7, "munmap", { addr: AREA, len: PAGE }, ENOMEM);
     const { alreadyMapped } = await replay(
@@ -90,7 +90,7 @@ describe("system calls", () => {
     expect(alreadyMapped).toBe(1);
   });
 
-  test("pkey_mprotect changes rights as mprotect does", async () => {
+  test("pkey_mprotect changes the protection like mprotect", async () => {
     const none = call(7, "mmap", { addr: 0, len: PAGE, prot: 0, flags: 0x22, fd: 0, off: 0 }, AREA);
     const change = (name: string, key: object): Line[] => call(7, name, { start: AREA, len: PAGE, prot: 3, ...key }, 0);
     const ends = [];
@@ -106,14 +106,14 @@ describe("system calls", () => {
     const on = machine();
     const lock = call(7, "mlock", { start: AREA + PAGE + 5, len: PAGE }, 0);
     const { counters } = await replay([exec(7), ...mmap(7, AREA, 4), ...lock], {}, on);
-    // Two tables, and the two pages that the range of bytes is in.
+    // The range of bytes touches two pages.
     expect(counters.writesBySetter.set_pte).toBe(2);
     const unlock = call(7, "munlock", { start: AREA, len: 4 * PAGE }, 0);
     const both = await replay([exec(7), ...mmap(7, AREA, 4), ...lock, ...unlock]);
     expect(both.counters.tableWrites).toBe(counters.tableWrites);
   });
 
-  test("mlock2 fills a range, or with MLOCK_ONFAULT nothing", async () => {
+  test("mlock2 fills a range, except with MLOCK_ONFAULT", async () => {
     const written = async (flags: number): Promise<number> => {
       const lock = call(7, "mlock2", { start: AREA + PAGE, len: 2 * PAGE, flags }, 0);
       const { counters, trace } = await replay([exec(7), ...mmap(7, AREA, 4), ...lock]);
@@ -124,7 +124,7 @@ describe("system calls", () => {
     expect(await written(1)).toBe(0);
   });
 
-  test("mlockall fills what is mapped, and what is mapped later if it is to", async () => {
+  test("mlockall fills current mappings, future mappings, or both, by its flags", async () => {
     const written = async (...lines: Line[]): Promise<number> =>
       (await replay([exec(7), ...lines])).counters.writesBySetter.set_pte;
     const all = (flags: number): Line[] => call(7, "mlockall", { flags }, 0);
@@ -137,7 +137,7 @@ describe("system calls", () => {
     expect(await written(...mmap(7, AREA, 4), ...all(3), ...none, ...later)).toBe(4);
   });
 
-  test("shared memory is as large as the faults above its address show, and gone as a whole", async () => {
+  test("faults extend a shared memory segment, and shmdt removes all of it", async () => {
     const on = machine();
     const attach = call(7, "shmat", { shmid: 1, shmaddr: 0, shmflg: 0 }, AREA);
     const detach = call(7, "shmdt", { shmaddr: AREA }, 0);
@@ -150,7 +150,7 @@ describe("system calls", () => {
     });
   });
 
-  test("a child's write to shared memory is no copy", async () => {
+  test("a child's write to shared memory copies no page", async () => {
     const attach = call(7, "shmat", { shmid: 1, shmaddr: 0, shmflg: 0 }, AREA);
     const [enter, leave] = call(7, "fork", {}, 8);
     const child = [enter!, fork(7, 8), leave!, fault(8, AREA)];
@@ -158,7 +158,7 @@ describe("system calls", () => {
     expect(counters.writesBySetter.set_pte).toBe(2);
   });
 
-  test("remap_file_pages maps its range anew and fills it", async () => {
+  test("remap_file_pages replaces its range by a populated mapping", async () => {
     const file = call(7, "mmap", { addr: 0, len: 4 * PAGE, prot: 3, flags: 1, fd: 3, off: 0 }, AREA);
     const remap = call(7, "remap_file_pages", { start: AREA, size: 2 * PAGE, prot: 0, pgoff: 2, flags: 0 }, 0);
     const { counters, trace } = await replay([exec(7), ...file, ...remap]);
@@ -168,7 +168,7 @@ describe("system calls", () => {
 });
 
 describe("faults", () => {
-  test("the first fault on a stack has the page above it filled, but not in a program from before the trace", async () => {
+  test("the first fault on a stack also maps the page above, except in a program that started before the trace", async () => {
     const at = STACK + 2047 * PAGE;
     const on = machine();
     await replay([exec(7), fault(7, at)], {}, on);
@@ -178,10 +178,10 @@ describe("faults", () => {
     expect({ fresh: tablesOf(on), before: tablesOf(fromBefore) }).toEqual({ fresh: 3, before: 2 });
   });
 
-  test("stacks are where the layout of the recorded kernel has them, which its addresses show", async () => {
+  test("the stack area is that of the recorded kernel, which the addresses show", async () => {
     const { geometry } = machine().get(PageTableFormat);
     expect(2 ** geometry.pageShift).toBe(PAGE);
-    // Below the stacks of the example's kernel, and above those of kernels with a smaller user half.
+    // Below the stack area of the example kernel, above that of kernels with a smaller user half.
     const on = machine();
     await replay([exec(7), fault(7, STACK - 2 ** 40)], {}, on);
     expect(tablesOf(on)).toBe(2);
@@ -189,7 +189,7 @@ describe("faults", () => {
 });
 
 describe("pages", () => {
-  test("of 4 KiB cannot be mapped on a machine with larger ones, which is said at the line", async () => {
+  test("of 4 KiB are an error with a line on a machine with larger pages", async () => {
     const lines = [exec(7), ...mmap(7, AREA, 4), ...mmap(7, AREA + 0x1000, 1)];
     await expect(replay(lines)).rejects.toMatchObject({
       code: "ERR_TRACE_PAGE_SIZE",
@@ -197,12 +197,12 @@ describe("pages", () => {
     });
   });
 
-  test("of a kernel with the machine's size, or a larger one, are replayed", async () => {
+  test("of a kernel with the machine's page size or a larger one are replayed", async () => {
     const { trace } = await replay([exec(7), ...mmap(7, AREA, 4), ...mmap(7, AREA + 0x10000, 4), fault(7, AREA + 5)]);
     expect(trace.refused).toBe(0);
   });
 
-  test("a call with an address that is none of a page is refused", async () => {
+  test("a call with an unaligned address is refused", async () => {
     const { trace } = await replay([exec(7), ...call(7, "munmap", { addr: AREA + 5, len: PAGE }, 0)]);
     expect(trace.refused).toBe(1);
   });

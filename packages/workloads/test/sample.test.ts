@@ -20,7 +20,7 @@ function eventOf([kind, tid, ...args]: Step): TraceEvent {
 
 const NAMES = Object.keys(EventKind) as Kind[];
 
-/** What a sample passes on of the steps, and what it counts. */
+/** Samples the steps. @returns the events passed on, and the counts */
 function sampled(every: number, seed: number, steps: readonly Step[]) {
   const passed: (readonly [Kind, number])[] = [];
   const sample = new Sample({ every, seed }, ({ kind, tid }) => passed.push([NAMES[kind]!, tid]));
@@ -46,7 +46,7 @@ const LIFE: readonly Step[] = [
   ["page_fault_user", 1, 0x2000],
 ];
 
-/** The seed of a sample of every second program whose first draws are as asked for. */
+/** A seed for a sample of one in two programs whose first draws are the given ones. */
 function seedFor(...draws: boolean[]): number {
   for (let seed = 0; ; seed++) {
     const taken: number[] = [];
@@ -58,8 +58,8 @@ function seedFor(...draws: boolean[]): number {
   }
 }
 
-describe("a sample of every second program", () => {
-  test("lets a child go at its execve into a program that is not in it, keeping what its parent's program did", () => {
+describe("a sample of one in two programs", () => {
+  test("drops a child at its execve of a program outside the sample, and keeps its earlier events", () => {
     const { passed, met, taken } = sampled(2, seedFor(true, false), LIFE);
     expect({ met, taken }).toEqual({ met: 2, taken: 1 });
     expect(passed).toEqual([
@@ -74,7 +74,7 @@ describe("a sample of every second program", () => {
     ]);
   });
 
-  test("takes a program in from the first write into the address space that its execve builds", () => {
+  test("includes a program from the first write to its new address space", () => {
     const { passed, met, taken, events } = sampled(2, seedFor(false, true), LIFE);
     expect({ met, taken }).toEqual({ met: 2, taken: 1 });
     expect(passed).toEqual([
@@ -88,7 +88,7 @@ describe("a sample of every second program", () => {
     expect(events).toBe(5);
   });
 
-  test("takes it in at the end of the execve where the trace has no such write", () => {
+  test("includes a program from the end of its execve if the trace has no such write", () => {
     const quiet = LIFE.filter(([kind]) => kind !== "page_fault_kernel");
     const { passed, met, taken } = sampled(2, seedFor(false, true), quiet);
     expect({ met, taken }).toEqual({ met: 2, taken: 1 });
@@ -98,13 +98,13 @@ describe("a sample of every second program", () => {
     ]);
   });
 
-  test("takes a write of the kernel outside of execve as that of the program which runs", () => {
+  test("assigns a kernel write outside execve to the current program", () => {
     const write: Step = ["page_fault_kernel", 1, 0x1000, 0, 2];
     expect(sampled(2, seedFor(true), [write]).passed).toEqual([["page_fault_kernel", 1]]);
     expect(sampled(2, seedFor(false), [write]).passed).toEqual([]);
   });
 
-  test("takes nothing of an execve that fails before it has written anything, and lets go of one that fails later", () => {
+  test("includes nothing of an execve that fails before its first write, and drops one that fails later", () => {
     const failing = (...between: Step[]): readonly Step[] => [
       ["page_fault_user", 1, 0x1000],
       ["sys_enter_execve", 1],
@@ -112,16 +112,15 @@ describe("a sample of every second program", () => {
       ["sys_exit_execve", 1, -2],
       ["page_fault_user", 1, 0x2000],
     ];
-    const outThenIn = seedFor(false, true);
-    expect(sampled(2, outThenIn, failing()).passed).toEqual([]);
+    const secondSampled = seedFor(false, true);
+    expect(sampled(2, secondSampled, failing()).passed).toEqual([]);
     expect(
-      sampled(2, outThenIn, failing(["page_fault_kernel", 1, 0x7ffc0000, 0, 2])).passed.map(([kind]) => kind),
+      sampled(2, secondSampled, failing(["page_fault_kernel", 1, 0x7ffc0000, 0, 2])).passed.map(([kind]) => kind),
     ).toEqual(["sys_enter_execve", "page_fault_kernel", "sched_process_exit"]);
-    const inThenOut = seedFor(true, false);
-    expect(sampled(2, inThenOut, failing()).passed).toHaveLength(4);
+    expect(sampled(2, seedFor(true, false), failing()).passed).toHaveLength(4);
   });
 
-  test("ends a thread in it whose number a child outside of it gets", () => {
+  test("ends a sampled thread if a child outside the sample gets its tid", () => {
     const { passed } = sampled(2, seedFor(true, false), [
       ["page_fault_user", 1],
       ["page_fault_user", 2],
@@ -134,7 +133,7 @@ describe("a sample of every second program", () => {
     ]);
   });
 
-  test("passes on the switches that a thread in it takes part in", () => {
+  test("passes on the switches from and to sampled threads", () => {
     const { passed } = sampled(2, seedFor(true, false, false), [
       ["page_fault_user", 1],
       ["page_fault_user", 2],
@@ -147,7 +146,7 @@ describe("a sample of every second program", () => {
   });
 });
 
-test("every program is in a sample of one, and about one in n in a sample of n", () => {
+test("a sample of one in n has about that share of the programs, and all of them for n = 1", () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 50 }), fc.nat(), (every, seed) => {
       const steps = Array.from({ length: 4000 }, (_, tid): Step => ["page_fault_user", tid + 1]);

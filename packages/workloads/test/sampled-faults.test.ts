@@ -7,7 +7,7 @@ import { AREA, machine, PAGE, STACK } from "./support.js";
 
 const TID = 7;
 
-/** A replay of events that are given one by one. */
+/** Replays single events. */
 class Replay {
   readonly machine: Machine = machine();
   readonly operations: Operations = new Operations(this.machine, () => undefined);
@@ -28,7 +28,7 @@ class Replay {
     this.event("sys_exit_mmap", address);
   }
 
-  /** Faults that the kernel handled, and entries of pages that it wrote. */
+  /** Faults that the kernel handled, and page entries that it wrote. */
   get work(): readonly [faults: number, entries: number] {
     const { userFaults, writesBySetter } = this.machine.counters();
     return [userFaults, writesBySetter.set_pte];
@@ -39,7 +39,7 @@ class Replay {
   }
 }
 
-/** A replay of a program that has begun. */
+/** A replay of a program after its execve. */
 function begun(): Replay {
   const replay = new Replay();
   replay.event("sched_process_exec", TID, TID);
@@ -47,7 +47,7 @@ function begun(): Replay {
 }
 
 describe("a sample of a page fault", () => {
-  test("is a write where the mapping allows writes, so that no second fault follows", () => {
+  test("is a write if the mapping allows writes, so that no second fault follows", () => {
     const replay = begun();
     replay.mmap(AREA, 1, Prot.READ | Prot.WRITE);
     replay.event("page_fault", AREA + 0x110);
@@ -57,7 +57,7 @@ describe("a sample of a page fault", () => {
     expect(replay.operations.faults.counts.alreadyMapped).toBe(1);
   });
 
-  test.each([Prot.READ, Prot.EXEC])("is none where the rights are %i, and is explained all the same", (prot) => {
+  test.each([Prot.READ, Prot.EXEC])("is a read or a fetch in a mapping with protection %i", (prot) => {
     const replay = begun();
     replay.mmap(AREA, 1, prot);
     replay.event("page_fault", AREA);
@@ -65,7 +65,7 @@ describe("a sample of a page fault", () => {
     expect(replay.tables).toBe(2);
   });
 
-  test("is a stack's where stacks are, and a page of an image elsewhere", () => {
+  test("maps a stack in the stack area, and a page of an image elsewhere", () => {
     const replay = begun();
     replay.event("page_fault", STACK + 2047 * PAGE);
     // The page above, which execve filled, is in another table.
@@ -74,7 +74,7 @@ describe("a sample of a page fault", () => {
     expect(replay.operations.faults.counts).toMatchObject({ inferredMappings: 2, unexplainedFaults: 0 });
   });
 
-  test("in execve of what the old program does not map is of the new one", () => {
+  test("during execve outside the old program's mappings is one of the new program", () => {
     const replay = begun();
     replay.mmap(AREA, 1, Prot.READ | Prot.WRITE);
     replay.event("sys_enter_execve", 1, 1, 1);

@@ -2,30 +2,21 @@ import { KpkeysError } from "@kpkeys/core";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { runs } from "../../../vitest.runs.js";
-import type { TraceSummary } from "../src/index.js";
-import { type PlainEvent, readText } from "./perf-script-oracle.js";
+import { expectAccounted, type PlainEvent, readText, unusedOf } from "./perf-script-oracle.js";
 import { type Expected, form, step, write } from "./strace-writer.js";
 
 const found = (events: readonly PlainEvent[]): Expected[] =>
   events.map(({ event, tid, args }) => [event.replace(/.*:/, ""), tid, args]);
 
-const unusedOf = ({ unused }: TraceSummary): number => Object.values(unused).reduce((sum, count) => sum + count, 0);
-
-/** Every line is in one count. */
-function expectAccount(summary: TraceSummary): void {
-  const { lines, eventLines, comments, blanks } = summary;
-  expect(eventLines + comments + blanks + unusedOf(summary)).toBe(lines);
-}
-
-/** A call in front: the text is strace's from its first line on. */
+/** A first call, so that the form of the text is strace from its first line on. */
 const FIRST = "999 munlockall() = 0\n";
 const FIRST_EVENTS: Expected[] = [
   ["sys_enter_munlockall", 999, []],
   ["sys_exit_munlockall", 999, [0n]],
 ];
 
-describe("what strace prints of random calls", () => {
-  it("is read back, whatever the form, and in whatever pieces it arrives", () => {
+describe("the text of strace for random calls", () => {
+  it("is read correctly in every form and in chunks of every size", () => {
     fc.assert(
       fc.property(
         fc.array(step, { minLength: 1, maxLength: 30 }),
@@ -37,14 +28,14 @@ describe("what strace prints of random calls", () => {
           expect(found(read.events)).toEqual([...FIRST_EVENTS, ...events]);
           expect(read.summary).toMatchObject({ form: "strace", lines: lines.length + 1, unreadable: 0 });
           expect(unusedOf(read.summary)).toBe(unused);
-          expectAccount(read.summary);
+          expectAccounted(read.summary);
         },
       ),
       { numRuns: runs(1000) },
     );
   });
 
-  it("cut at any byte is accounted for, or refused at its last line", () => {
+  it("cut at any byte is counted, or is an error in its last line", () => {
     fc.assert(
       fc.property(fc.array(step, { minLength: 1, maxLength: 3 }), form, (steps, how) => {
         const { lines, events } = write(steps, how);
@@ -54,7 +45,7 @@ describe("what strace prints of random calls", () => {
           const wholeLines = cut.filter((byte) => byte === 10).length;
           try {
             const read = readText(cut);
-            expectAccount(read.summary);
+            expectAccounted(read.summary);
             const whole = read.events.filter(({ line }) => line > 1 && line <= wholeLines);
             expect(found(whole)).toEqual(events.slice(0, whole.length));
           } catch (error) {

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 
-/** An event as the writer expects the reader to find it: name without subsystem, thread, arguments. */
+/** An expected event: name without subsystem, thread, arguments. */
 export type Expected = readonly [event: string, tid: number, args: readonly bigint[]];
 
-/** A call as strace prints it, and what the kernel saw of it. */
+/** A call as strace prints it, with its events. */
 export interface WrittenCall {
   readonly name: string;
   readonly args: string;
@@ -18,7 +18,7 @@ const hex = (value: bigint): string => (value === 0n ? "NULL" : `0x${value.toStr
 const page = fc.bigInt({ min: 0n, max: (1n << 35n) - 1n }).map((number) => number << 12n);
 const size = fc.bigInt({ min: 0n, max: 1n << 63n });
 
-/** Bits by name, as include/uapi has them, joined as strace joins them: what has no name is a number, alone with a comment. */
+/** Bits by their names in include/uapi, joined like strace does. Unnamed bits are a number; alone it has a comment. */
 function bits(
   prefix: string,
   names: Readonly<Record<string, bigint>>,
@@ -73,7 +73,7 @@ const advice = fc.constantFrom<readonly [string, bigint]>(
   ["0xc8 /* MADV_??? */", 200n],
 );
 
-/** What a call returned: an address or 0, or an error. */
+/** A result: an address or 0, or an error. */
 const outcome = (good: fc.Arbitrary<readonly [string, bigint]>): fc.Arbitrary<readonly [string, bigint]> =>
   fc.oneof(
     { arbitrary: good, weight: 4 },
@@ -189,7 +189,7 @@ export const otherCall: fc.Arbitrary<WrittenCall> = fc.constantFrom(
   },
 );
 
-/** How strace prints what is around a call. */
+/** The text around a call. */
 export interface Form {
   readonly prefix: (tid: number) => string;
   /** The time of the n-th line. */
@@ -201,7 +201,7 @@ export interface Form {
 const COMMS = ["sh", "CPU 0/KVM", "a] b", "x> y", "1700000000.000001", "brk", "", "\\76\\303\\244", "(sd-pam)"];
 const micros = (n: number): string => n.toString().padStart(6, "0");
 
-/** Each form is one of `strace -f` with other options. */
+/** The forms of `strace -f` with different options. */
 export const form: fc.Arbitrary<Form> = fc.record({
   prefix: fc.oneof(
     fc.constant((tid: number) => `${tid.toString().padEnd(5)} `),
@@ -224,11 +224,11 @@ export const form: fc.Arbitrary<Form> = fc.record({
   trailer: fc.constantFrom("", " <0.000012>"),
 });
 
-/** Something that a thread does: a call, on two lines if others come between. */
+/** A step of a thread: a call (on two lines if `split`), a fork, a signal or an exit. */
 export interface Step {
   readonly kind: "call" | "fork" | "signal" | "exit";
-  /** Which of the living threads. */
-  readonly who: number;
+  /** Index of a live thread, modulo their number. */
+  readonly thread: number;
   readonly call: WrittenCall;
   readonly split: boolean;
   readonly sharesProcess: boolean;
@@ -244,33 +244,33 @@ export const step: fc.Arbitrary<Step> = fc.record({
     "signal" as const,
     "exit" as const,
   ),
-  who: fc.nat(),
+  thread: fc.nat(),
   call: fc.oneof({ arbitrary: mappingCall, weight: 3 }, { arbitrary: otherCall, weight: 1 }),
   split: fc.boolean(),
   sharesProcess: fc.boolean(),
 });
 
-/** A text of strace, and what should be found in it. */
+/** A text of strace with its expected events. */
 export interface Written {
   readonly lines: readonly string[];
   readonly events: readonly Expected[];
-  /** Lines of which there is no event. */
+  /** Number of lines without an event. */
   readonly unused: number;
 }
 
 const FLAGS = { thread: "CLONE_VM|CLONE_FS|CLONE_THREAD", process: "CLONE_CHILD_CLEARTID|SIGCHLD" };
 const FLAG_BITS = { thread: 0x10300n, process: 0x200011n };
 
-/** Writes what threads do, in a form. At most one of them is in clone at a time. */
+/** Writes the steps of threads in a form. At most one thread is in clone at a time. */
 export function write(steps: readonly Step[], { prefix, time, number, trailer }: Form): Written {
   const lines: string[] = [];
   const events: Expected[] = [];
   let unused = 0;
   const alive = [1000];
-  /** What each thread has begun: the rest of its lines. */
+  /** The unfinished call of each thread. */
   const open = new Map<number, { end: () => void; spoiled: () => void }>();
   let next = 1001;
-  /** The child that no line has shown yet. */
+  /** The child without a line so far. */
   let unseen: { readonly child: number; announce: () => void } | undefined;
 
   function line(tid: number, text: string): boolean {
@@ -283,7 +283,7 @@ export function write(steps: readonly Step[], { prefix, time, number, trailer }:
     return first;
   }
 
-  /** Writes a call on one line or begins it. @param happened - hands on its events; whether there are any @param begun - whether there have been some before its end */
+  /** Writes a call, or its first line. @param happened - adds its events and returns whether it has any @param begun - whether it had events before its end */
   function put(
     tid: number,
     { name, args, result }: Omit<WrittenCall, "events">,
@@ -344,9 +344,9 @@ export function write(steps: readonly Step[], { prefix, time, number, trailer }:
     if (!split) alive.push(child);
   }
 
-  for (const { kind, who, call, split, sharesProcess } of steps) {
+  for (const { kind, thread, call, split, sharesProcess } of steps) {
     if (alive.length === 0) break;
-    const tid = alive[who % alive.length]!;
+    const tid = alive[thread % alive.length]!;
     if (kind !== "exit") open.get(tid)?.end();
     if (kind === "call") {
       put(tid, call, split, () => {

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { KpkeysError } from "@kpkeys/core";
 import { describe, expect, it } from "vitest";
 import { ERROR_NUMBERS } from "../src/reader/strace-names.js";
-import { readText } from "./perf-script-oracle.js";
+import { expectAccounted, readText } from "./perf-script-oracle.js";
 import { processorSeconds } from "./support.js";
 
 interface Read {
@@ -14,18 +14,16 @@ interface Read {
 
 const word = (value: bigint): string => (BigInt.asIntN(64, value) < 0n ? BigInt.asIntN(64, value) : value).toString();
 
-/** Reads lines, of which each must be in one count; an event is `thread name(arguments)`. */
+/** Reads lines and checks that each is in one count. An event is `thread name(arguments)`. */
 function read(...lines: readonly string[]): Read {
   const { events, summary } = readText(`${lines.join("\n")}\n`);
-  const { unused, eventLines, comments, blanks } = summary;
-  expect(eventLines + comments + blanks + Object.values(unused).reduce((sum, count) => sum + count, 0)).toBe(
-    lines.length,
-  );
+  expect(summary.lines).toBe(lines.length);
+  expectAccounted(summary);
   return {
     events: events.map(
       ({ event, tid, args }) => `${tid} ${event.replace(/.*:(sys_)?/, "")}(${args.map(word).join(", ")})`,
     ),
-    unused,
+    unused: summary.unused,
   };
 }
 
@@ -62,7 +60,7 @@ describe("the lines of strace", () => {
     expect(read(`${prefix}${CALL}`).events).toEqual(EVENTS(tid));
   });
 
-  it("have times of the day, since 1970 or since the line before", () => {
+  it("have times of day, times since 1970 or times since the line before", () => {
     const timesOf = (...lines: readonly string[]): number[] =>
       readText(`${lines.join("\n")}\n`)
         .events.filter(({ event }) => event.includes("enter"))
@@ -74,7 +72,7 @@ describe("the lines of strace", () => {
     expect(timesOf(CALL)).toEqual([Number.NaN]);
   });
 
-  it("are counted by what they are when they are no call", () => {
+  it("that are not calls are counted by description", () => {
     const { unused, events } = read(
       "strace: Process 7 attached",
       CALL,
@@ -100,7 +98,7 @@ describe("the lines of strace", () => {
     });
   });
 
-  it("may be of calls that are named like what every object has", () => {
+  it("may have calls named like properties of objects", () => {
     expect(read("brk(NULL) = 0x1000", "constructor() = 0", "toString(1) = 0", "__proto__(1) = 0").unused).toEqual(
       Object.fromEntries([
         ["constructor", 1],
@@ -122,7 +120,7 @@ describe("the calls that strace prints", () => {
     expect(read("brk(NULL) = 0x1000", "mmap(0x1) = -1 EFAULT (Bad address)").unused).toEqual({ mmap: 1 });
   });
 
-  it("have names and numbers for bits, sizes of huge pages, and files", () => {
+  it("have names and numbers for bits, huge page sizes and files", () => {
     expect(
       read(
         "mmap(0x10000, 18446744073709551615, PROT_READ|0x10000000, MAP_SHARED|0x800|21<<MAP_HUGE_SHIFT, 3</a,b=c>, 0) = 0x10000",
@@ -144,7 +142,7 @@ describe("the calls that strace prints", () => {
     ]);
   });
 
-  it("end with numbers of errors", () => {
+  it("end with error numbers", () => {
     if (platform() === "linux") {
       const theirs = Object.entries(constants.errno).filter(([name]) => ERROR_NUMBERS.has(name));
       expect(theirs.length).toBeGreaterThan(70);
@@ -154,7 +152,7 @@ describe("the calls that strace prints", () => {
     expect(read("munmap(0x1, 1) = -1 (errno 131)").events[1]).toBe("0 exit_munmap(-131)");
   });
 
-  it("advise other processes, or their own by as many ranges as the result reaches", () => {
+  it("advise another process, or the ranges of the own process up to the bytes in the result", () => {
     const vector = "[{iov_base=0x1000, iov_len=4096}, {iov_base=0x3000, iov_len=8192}]";
     const advise = (pidfd: string, result: string): string =>
       `7 process_madvise(${pidfd}, ${vector}, 2, MADV_COLD, 0) = ${result}`;
@@ -191,11 +189,11 @@ describe("the calls that strace prints", () => {
     [`munmap(0x1, 2) = 0x${"1".repeat(4000)}=`, 2],
     ["munmap(0x1, 2) = -1 EWHAT (What)", 2],
     ["process_madvise(3, [{iov_base=0x1000}], 1, MADV_COLD, 0) = 4096", 2],
-  ])("are refused with their line when they are damaged: %s", (line, at) => {
+  ])("are an error at their line if they are damaged: %s", (line, at) => {
     expect(refusal("brk(NULL) = 0x1000", line)).toMatchObject({ code: "ERR_TRACE_LINE", where: `trace.txt:${at}` });
   });
 
-  it("on two lines are refused with the line that is damaged", () => {
+  it("on two lines are an error at the damaged line", () => {
     expect(refusal("brk(NULL) = 0x1", "mlock(0x1, 4z <unfinished ...>", "<... mlock resumed>) = 0").where).toBe(
       "trace.txt:2",
     );
@@ -206,7 +204,7 @@ describe("the calls that strace prints", () => {
 });
 
 describe("calls that do not end on their line", () => {
-  it("are counted when they never end", () => {
+  it("are counted if they have no end", () => {
     const { events, unused } = read(
       "1 brk(NULL) = 0x1000",
       "1 munmap(0x1000, 4096 <unfinished ...>",
@@ -224,7 +222,7 @@ describe("calls that do not end on their line", () => {
     expect(unused).toEqual({ "call without its end": 7, "end of a call without its beginning": 2 });
   });
 
-  it("of exit_group happen where they begin", () => {
+  it("give the event of exit_group at their beginning", () => {
     const text = read(
       "1 brk(NULL) = 0x1",
       "1 exit_group(0 <unfinished ...>",
@@ -240,7 +238,7 @@ describe("calls that do not end on their line", () => {
     expect(killed).toEqual({ events: ["1 enter_exit_group(3)"], unused: { futex: 2 } });
   });
 
-  it("may be broken by a message about a child", () => {
+  it("may be interrupted by a message about a child", () => {
     const text = read(
       "vfork(strace: Process 8 attached",
       " <unfinished ...>",
@@ -263,7 +261,7 @@ describe("calls that do not end on their line", () => {
     ]);
   });
 
-  it("of several parents at once lose and invent no child", () => {
+  it("of several parents give each child once", () => {
     const text = read(
       "2 munlockall() = 0",
       "1 clone(child_stack=NULL, flags=SIGCHLD <unfinished ...>",
@@ -279,7 +277,7 @@ describe("calls that do not end on their line", () => {
     ]);
   });
 
-  it("have a child of another number in another PID namespace", () => {
+  it("may have a child with another pid in its PID namespace", () => {
     const before = "1 clone(child_stack=NULL, flags=CLONE_NEWPID|SIGCHLD";
     expect(read(`${before}) = 2 /* 14452 in strace's PID NS */`).events[1]).toBe("1 sched_process_fork(1, 14452)");
     expect(read(`${before}) = 2<a b> /* 14452 in strace's PID NS */`).events[1]).toBe("1 sched_process_fork(1, 14452)");
@@ -289,7 +287,7 @@ describe("calls that do not end on their line", () => {
 });
 
 describe("execve by a thread", () => {
-  it("ends the others of its process and takes its number", () => {
+  it("ends the other threads of its process and gets the tid of the leader", () => {
     const thread = (child: number): string =>
       `7 clone3({flags=CLONE_VM|CLONE_THREAD, stack=0x1} => {parent_tid=[${child}]}, 88) = ${child}`;
     const { events, unused } = read(
@@ -355,11 +353,11 @@ describe("a hostile text of strace takes linear time", () => {
 
 const shared = fileURLToPath(new URL("../../../../shared/cases/", import.meta.url));
 
-describe.skipIf(!existsSync(shared))("inputs of the field", () => {
+describe.skipIf(!existsSync(shared))("recordings from users", () => {
   it.each([
     ["16-strace-decode-pids-brackets.txt", "16-control.txt"],
     ["18-strace-32bit.txt", "18-control.txt"],
-  ])("%s says what %s says", (name, control) => {
+  ])("%s gives the events of %s", (name, control) => {
     const [one, other] = [name, control].map((file) => readText(readFileSync(shared + file)));
     expect(one!.events).toEqual(other!.events);
     expect(one!.summary.unused).toEqual(other!.summary.unused);

@@ -11,9 +11,9 @@ import type { ReplayResult } from "../src/index.js";
 
 /** Bytes of a page of the example architecture. */
 export const PAGE = 0x4000;
-/** An address of its mmap area; a table of the last level begins there. */
+/** An address in its mmap area, at the start of a last-level table. */
 export const AREA = 0x3f00_0000_0000;
-/** An address where its stacks are. */
+/** An address in its stack area. */
 export const STACK = 0x3fff_e000_0000;
 
 /** A small machine of the example architecture. */
@@ -22,7 +22,7 @@ export function machine(): Machine {
   return buildMachine(spec, createPluginRegistry([oddArch]));
 }
 
-/** How long this process computed for some work, in seconds: what it waits for a busy machine does not count. */
+/** CPU time of some work in seconds. It does not depend on the load of the machine. */
 export function processorSeconds(work: () => unknown): number {
   const before = process.cpuUsage();
   work();
@@ -30,12 +30,12 @@ export function processorSeconds(work: () => unknown): number {
   return (user + system) / 1e6;
 }
 
-/** A line of perf script without its time, which follows from its place. */
+/** A line of perf script without its time. {@link recording} adds the time. */
 export type Line = readonly [tid: number, event: string];
 
 const hex = (value: number): string => `0x${value.toString(16)}`;
 
-/** A call of a thread that returns. */
+/** The entry and the exit of a call. */
 export function call(tid: number, name: string, args: Readonly<Record<string, number>>, result: number): Line[] {
   const entered = Object.entries(args).map(([label, value]) => `${label}: ${hex(value)}`);
   const returned = result < 0 ? `0x${(2n ** 64n + BigInt(result)).toString(16)}` : hex(result);
@@ -50,22 +50,22 @@ export function mmap(tid: number, address: number, pages: number, flags = 0x22):
   return call(tid, "mmap", { addr: 0, len: pages * PAGE, prot: 3, flags, fd: 0, off: 0 }, address);
 }
 
-/** A fault of user code; a write if no error code is given. */
+/** A user fault; a write without an error code. */
 export function fault(tid: number, address: number, code = 6): Line {
   return [tid, `exceptions:page_fault_user: address=${hex(address)} ip=0x1000 error_code=${hex(code)}`];
 }
 
-/** execve of a thread: by a thread other than the first, the number changes to that of the first. */
+/** execve of a thread. A thread that is not the leader has its own tid in `former` and that of the leader in `tid`. */
 export function exec(tid: number, former = tid): Line {
   return [tid, `sched:sched_process_exec: filename=/bin/prog pid=${tid} old_pid=${former}`];
 }
 
-/** fork, by the thread's last call. */
+/** The fork event of the thread's last call. */
 export function fork(tid: number, child: number): Line {
   return [tid, `sched:sched_process_fork: comm=prog pid=${tid} child_comm=prog child_pid=${child}`];
 }
 
-/** The end of a thread by exit_group; `group` for the last of a process. */
+/** exit_group and the exit event. @param group - `group_dead` of the exit */
 export function exit(tid: number, group = true): Line[] {
   return [
     [tid, "syscalls:sys_enter_exit_group: error_code: 0x0"],
@@ -73,20 +73,20 @@ export function exit(tid: number, group = true): Line[] {
   ];
 }
 
-/** Writes lines into a file of a name that says what it is. */
+/** Writes a file with the given name. @returns its path */
 export function file(name: string, text: string): string {
   const path = join(mkdtempSync(join(tmpdir(), "kpkeys-")), name);
   writeFileSync(path, text);
   return path;
 }
 
-/** Writes a recording as perf script prints it. */
+/** Writes a recording in the form of perf script. @returns its path */
 export function recording(...lines: readonly Line[]): string {
   const text = lines.map(([tid, event], i) => `  prog ${tid} [000] ${(i / 1000 + 1).toFixed(6)}: ${event}\n`);
   return file("made.perf-script.txt", text.join(""));
 }
 
-/** Replays a recording, on a small machine of the example architecture if none is given. */
+/** Replays a recording, by default on a small machine of the example architecture. */
 export function replay(
   lines: readonly Line[],
   options: ReplayFileOptions = {},
@@ -95,7 +95,7 @@ export function replay(
   return replayFile(on, recording(...lines), options);
 }
 
-/** Replays a recording with an account of Linux: pid and the table pages of each process. */
+/** Replays a recording and compares it with Linux: pid and number of table pages of each process. */
 export async function compare(
   lines: readonly Line[],
   ...processes: (readonly [number, number])[]

@@ -5,7 +5,7 @@ import { type PlainEvent, readText, testdata, unpack } from "./perf-script-oracl
 
 const text = (name: string): string => Buffer.from(unpack(testdata(name))).toString();
 
-/** How many events there are of each name. */
+/** The number of events by name. */
 async function countsOf(name: string): Promise<Record<string, number>> {
   const counts: Record<string, number> = {};
   await readTrace(testdata(name), ({ kind }) => {
@@ -14,12 +14,12 @@ async function countsOf(name: string): Promise<Record<string, number>> {
   return counts;
 }
 
-/** What a line says, without what other columns it has. */
-const essence = ({ event, tid, args, text: name }: PlainEvent): unknown[] => [event, tid, args, name];
+/** The fields of an event that do not depend on the columns. */
+const fieldsOf = ({ event, tid, args, text: name }: PlainEvent): unknown[] => [event, tid, args, name];
 
-/** One recording as `perf script` prints it unasked, and with the columns of `-F`. */
+/** One recording with the default columns of `perf script`, and with the columns of `-F`. */
 describe("perf script with other columns", () => {
-  const { events: usual } = readText(text("columns.perf-script.txt.gz"));
+  const { events: expected } = readText(text("columns.perf-script.txt.gz"));
   const lines = text("columns.perf-script.txt.gz").trimEnd().split("\n");
   const columns = /^ *(\S+) +(\d+) +\[(\d+)\] +(\d+\.\d+): +(.*)$/;
 
@@ -36,13 +36,13 @@ describe("perf script with other columns", () => {
     ["comm,pid,tid,cpu,time,period", "            $1 $2/$2 [$3] $4:          1    $5"],
     ["time in nanoseconds", "            $1 $2 [$3] $4000:    $5"],
     ["a comm of several words", "  a [b] 12 c 9.5: d $2/$2 [$3] $4:    $5"],
-  ])("of %s says the same", (_, template) => {
+  ])("of %s gives the same events", (_, template) => {
     const { events, summary } = readText(printed(template));
-    expect(events.map(essence)).toEqual(usual.map(essence));
+    expect(events.map(fieldsOf)).toEqual(expected.map(fieldsOf));
     expect(summary).toMatchObject({ lines: lines.length, unused: {}, form: "tracepoints", limits: [] });
   });
 
-  it("gives the process beside the thread, where perf prints it", async () => {
+  it("gives the process, if perf prints it", async () => {
     const pids: number[] = [];
     await readTrace(testdata("columns-pid.perf-script.txt.gz"), ({ pid, tid }) => pids.push(pid - tid));
     expect(new Set(pids)).toEqual(new Set([0]));
@@ -52,22 +52,24 @@ describe("perf script with other columns", () => {
     });
   });
 
-  it("may have modifiers behind its names, flags behind those, and headers around", () => {
+  it("may have modifiers after event names, flags after those, and a header", () => {
     const name = /([a-z]+:[a-z_0-9]+):/;
     for (const to of ["$1:u:", "$1:kH:", "$1:                    "]) {
       const changed = lines.map((line) => line.replace(name, to)).join("\n");
       const { events } = readText(`# ========\n# captured on    : Sat\n#\n${changed}\n`);
-      expect(events.map(essence)).toEqual(usual.map(essence));
+      expect(events.map(fieldsOf)).toEqual(expected.map(fieldsOf));
     }
   });
 
-  it("is refused with the columns that lack when no thread or no event is printed", () => {
+  it("is an error without a thread", () => {
     for (const template of ["$1 $4: $5", "$5"]) {
-      expect(() => readText(printed(template))).toThrow(/^trace\.txt:1: .*expected `comm tid/);
+      expect(() => readText(printed(template))).toThrow(
+        expect.objectContaining({ code: "ERR_TRACE_LINE", where: "trace.txt:1" }) as Error,
+      );
     }
   });
 
-  it("counts an event that nobody uses by its name, whatever the columns, and what perf says beside", () => {
+  it("counts an unused event by its name for all columns, and the messages of perf", () => {
     const other =
       "  sh 7/7 [000] 1.000000: sched:sched_wakeup: comm=x\n  sh-7 [000] d.... 1.000000: sched_waking: comm=x\n";
     const remarks = "Warning:\nProcessed 5 events and lost 1 chunks!\n\n[ perf record: Woken up 1 times ]\ncpus=2\n";
@@ -86,7 +88,7 @@ describe("the texts of ftrace and trace-cmd", () => {
     "sys_enter_mprotect",
   ];
 
-  it("hold as many events of each call as perf saw of the same commands", async () => {
+  it("have the number of events of each call that perf recorded for the same commands", async () => {
     const perf = await countsOf("columns.perf-script.txt.gz");
     for (const name of ["ftrace.txt.gz", "ftrace-tgid.txt.gz"]) {
       const ftrace = await countsOf(name);
@@ -96,7 +98,7 @@ describe("the texts of ftrace and trace-cmd", () => {
     }
   });
 
-  it("of ftrace's trace file: numbers are hexadecimal with and without 0x, a string may stand behind an address", () => {
+  it("of the trace file of ftrace: numbers are hexadecimal with and without 0x, a string may follow an address", () => {
     const start = "    my-prog-7     (      5) [001] d.h1. 17147.135430: ";
     const { events } = readText(
       [
@@ -128,7 +130,7 @@ describe("the texts of ftrace and trace-cmd", () => {
     expect(events.at(-1)).toMatchObject({ comm: "<idle>", tid: 0 });
   });
 
-  it("of trace-cmd report: names without subsystem, padded, and its own form of a switch", () => {
+  it("of trace-cmd report: names without subsystem, padding, and a short form of sched_switch", () => {
     const start = "            gcc-21524 [001]   995.663669: ";
     const { events, summary } = readText(
       [
@@ -155,7 +157,7 @@ describe("the texts of ftrace and trace-cmd", () => {
 });
 
 describe("strace -f -ttt", () => {
-  it("holds as many of each call as perf saw of the same commands, to a file and to the terminal", async () => {
+  it("has the number of each call that perf recorded for the same commands, in a file and on a terminal", async () => {
     const perf = await countsOf("columns.perf-script.txt.gz");
     for (const name of ["strace.txt.gz", "strace-o.txt.gz"]) {
       const strace = await countsOf(name);
@@ -169,14 +171,14 @@ describe("strace -f -ttt", () => {
     }
   });
 
-  it("says what it cannot show, and counts the calls that nobody uses", () => {
+  it("has three limits, and counts the unused calls", () => {
     const { summary } = readText('7 1.000000 brk(NULL) = 0x1000\n7 1.000001 openat(AT_FDCWD, "/", O_RDONLY) = 3\n');
     expect(summary.form).toBe("strace");
-    expect(summary.limits[0]).toMatch(/no page faults/);
+    expect(summary.limits).toHaveLength(3);
     expect(summary.unused).toEqual({ openat: 1 });
   });
 
-  it("gives the numbers of flags, errors as errno, and a fork before its child's first call", () => {
+  it("gives flags as numbers, errors as errno, and a fork before the first call of its child", () => {
     const { events } = readText(
       [
         "7 1.000000 mmap(NULL, 8192, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS|0x800 /* MAP_??? */, -1, 0x1000) = 0x7f0000000000",
@@ -212,8 +214,8 @@ describe("strace -f -ttt", () => {
 });
 
 describe("columns of perf script around an event", () => {
-  const line = (misc: string, behind: string): string =>
-    `             gcc  4100 [001] ${misc}  812.100010: syscalls:sys_enter_brk: brk: 0x00000000${behind}\n`;
+  const line = (misc: string, trailing: string): string =>
+    `             gcc  4100 [001] ${misc}  812.100010: syscalls:sys_enter_brk: brk: 0x00000000${trailing}\n`;
 
   it.each([
     ["misc", "U    ", ""],
@@ -224,15 +226,15 @@ describe("columns of perf script around an event", () => {
     ["ip, symbol and object", "", "     7f5a6c0e4f3b std::map<int, int>::at(int const&)+0xb (/usr/lib/libc.so.6)"],
     ["an unknown symbol", "", "     7f5a6c0e4f3b [unknown]"],
     ["ip, symbol, object and a physical address", "", "     7f5a6c0e4f3b brk+0xb (/usr/lib/libc.so.6)           1a2b3"],
-  ])("may be %s", (_, misc, behind) => {
-    const { events, summary } = readText(line(misc, behind));
+  ])("may be %s", (_, misc, trailing) => {
+    const { events, summary } = readText(line(misc, trailing));
     expect(events).toMatchObject([{ event: "syscalls:sys_enter_brk", tid: 4100, cpu: 1, args: [0n] }]);
     expect(summary.unused).toEqual({});
   });
 
-  it("are not the beginning of another line, whose newline is lost", () => {
+  it("are not the beginning of another line", () => {
     const joined = `            dead  4100 [001]   812.100011: raw_syscalls:sys_exit: NR 12 = 0 (x)`;
-    expect(() => readText(line("", joined))).toThrow(/^trace\.txt:1: /);
+    expect(() => readText(line("", joined))).toThrow(expect.objectContaining({ where: "trace.txt:1" }) as Error);
   });
 });
 
@@ -244,7 +246,7 @@ describe("ftrace", () => {
     expect(events).toMatchObject([{ event: "syscalls:sys_enter_brk", tid: 5000, cpu: 1, time: Number.NaN }]);
   });
 
-  it("may trace function graphs: its lines are known, and events in them counted apart", () => {
+  it("may have function graphs: their lines and the events in them are counted by description", () => {
     const { summary } = readText(
       [
         "# tracer: function_graph",
@@ -272,7 +274,7 @@ describe("results of 32-bit processes", () => {
   it.each([
     ["# arch : aarch64\n", "NR 192", 192],
     ["# arch : x86_64\n", "NR 1073741833 of x32", 1073741833],
-  ])("%s have no sign that is an address's: %s", (header, _, number) => {
+  ])("%s with %s: the sign extension of an address is removed", (header, _, number) => {
     const at = "ls 5000 [001] 1.000001: ";
     const { events } = readText(
       `${header}${at}raw_syscalls:sys_enter: NR ${number} (0, 2000, 3, 22, ffffffff, 0)\n${at}raw_syscalls:sys_exit: NR ${number} = -135217152\n` +

@@ -28,7 +28,7 @@ describe.each(ARCHES)("the TLB's geometry on %s", (arch) => {
         expect(machine.cpus.all.map(staleOn)).toEqual([[], []]);
       };
       audit();
-      const { counters } = await replayFile(machine, embeddedTrace.trace, { onFuller: audit });
+      const { counters } = await replayFile(machine, embeddedTrace.trace, { onPeak: audit });
       audit();
       expect(audits).toBeGreaterThan(2);
       const ofCpus = machine.cpus.all.map((cpu) => ({ ...cpu.counters, walks: 0 }));

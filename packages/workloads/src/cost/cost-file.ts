@@ -1,38 +1,46 @@
-/** What the operations of the hardening cost, in one unit of time, and the system time that they are compared with. */
+import rfcV5 from "./rfc-v5.costs.json" with { type: "json" };
+
+/** The costs of the hardening's operations and the system time they are compared with, all in one unit of time. */
 export interface UnitCosts {
-  /** A register write with a barrier of its own. */
+  /** A register write with its own barrier. */
   readonly synchronisedWrite: number;
   /** A register write that another barrier synchronises. */
   readonly elidedWrite: number;
   /** set_memory_pkey of one page, without its key switches. */
   readonly setMemoryPkey: number;
-  /** System time without hardening for each fault of a user address, all that a process has the kernel do included. */
+  /** System time without hardening per user fault. It includes all kernel work of the process. */
   readonly userFault: number;
 }
 
-/** A file of unit costs. */
+/** A unit-cost file. */
 export interface CostFile {
-  /** Id of the architecture that they hold for. */
+  /** Id of the architecture. */
   readonly arch: string;
-  /** What they were taken from, to be printed with whatever is computed from them. */
+  /** Origin of the costs. Reports print it with every number computed from them. */
   readonly basis: string;
-  /** Their unit of time: only ratios count. */
+  /** Unit of time. Only ratios of costs matter. */
   readonly unit: string;
   /** The costs. */
   readonly costs: UnitCosts;
-  /** Other values that they may have, for a range. */
+  /** Resampled costs, from which the range of an estimate is computed. */
   readonly samples?: readonly UnitCosts[];
 }
 
-/** An object on one line, as a formatter has it. */
+/**
+ * Unit costs fitted to the overhead table of RFC v5: arm64, in units of a register write with its ISB. `npm run calibrate` writes the
+ * file.
+ */
+export const RFC_V5_COSTS: CostFile = rfcV5;
+
+/** An object on one line, in Prettier's format. */
 function spaced(costs: UnitCosts): string {
   const fields = Object.entries(costs).map(([name, cost]) => `${JSON.stringify(name)}: ${cost as number}`);
   return `{ ${fields.join(", ")} }`;
 }
 
 /**
- * A file of unit costs as text: one line for each sample.
- * @param file - what it holds
+ * The text of a unit-cost file, with one line per sample.
+ * @param file - its content
  */
 export function costFileText({ samples = [], ...file }: CostFile): string {
   const lines = samples.map((sample) => `    ${spaced(sample)}`).join(",\n");

@@ -4,26 +4,26 @@ import type { CostFile, UnitCosts } from "./cost-file.js";
 import { hardeningCounts, hardeningTime, spreadOfFaults } from "./model.js";
 import { rangeOf, sixDigits } from "./statistics.js";
 
-/** What the hardening is estimated to add to the system time of a workload. */
+/** An estimate of the system time that the hardening adds to a workload. All numbers have six significant digits. */
 export interface OverheadEstimate {
-  /** Percent of the system time without it; six significant digits, as the range has. */
+  /** Percent of the system time without hardening. */
   readonly percent: number;
-  /** 5th percentile; equal to the estimate where the unit costs have no range. */
+  /** 5th percentile; equal to `percent` if the unit costs have no samples. */
   readonly low: number;
   /** 95th percentile. */
   readonly high: number;
-  /** What the unit costs were taken from. */
+  /** Origin of the unit costs. */
   readonly basis: string;
 }
 
-/** Seed of the range. */
+/** Seed of the draws for the range. */
 const SEED = 1;
 
 /**
  * Estimates the overhead of a replayed workload.
- * @param counters - what a machine with the hardening did for it
- * @param file - the unit costs, of the machine's architecture
- * @returns `null` when the workload has no fault to measure its system time by
+ * @param counters - the counters of the replay on a machine with the hardening
+ * @param file - the unit costs of the machine's architecture
+ * @returns `null` if the workload has no user fault, which is the measure of its system time
  */
 export function estimateOverhead(counters: MachineCounters, file: CostFile): OverheadEstimate | null {
   const { userFaults } = counters;

@@ -3,8 +3,8 @@ import type { MachineCounters } from "@kpkeys/kernel";
 import type { KernelWork } from "../micro/benchmark.js";
 
 /**
- * The unit of all costs. The published numbers are ratios of times, so that only ratios of costs can be had from them: one write of the
- * key register with its ISB is the unit.
+ * The unit of all costs: one write of the key register with its ISB. The published numbers are ratios of times, so only ratios of costs
+ * can be fitted to them.
  */
 export const UNIT = "register write and ISB";
 
@@ -15,15 +15,15 @@ export type ParameterName = "elidedWrite" | "setMemoryPkey" | "tableWrite" | "ra
 export interface Parameter {
   /** Its name. */
   readonly name: ParameterName;
-  /** The operation that it is the time of. */
+  /** The operation that has this cost. */
   readonly meaning: string;
-  /** The value that the search begins with, in the unit of the model. */
+  /** Start value of the search, in {@link UNIT}. */
   readonly start: number;
 }
 
-/** The costs that are fitted. None belongs to one row of the table alone. */
+/** The costs that are fitted. Each contributes to several rows of the table. */
 export const PARAMETERS: readonly Parameter[] = [
-  { name: "elidedWrite", meaning: "a register write whose ISB is left to the barrier that follows anyway", start: 0.3 },
+  { name: "elidedWrite", meaning: "a register write without an ISB: a later barrier synchronises it", start: 0.3 },
   {
     name: "setMemoryPkey",
     meaning: "set_memory_pkey of one page: walk, entry, barriers, TLB invalidation, without its key switches",
@@ -31,11 +31,11 @@ export const PARAMETERS: readonly Parameter[] = [
   },
   { name: "tableWrite", meaning: "a page-table entry read, changed and written without hardening", start: 1 },
   { name: "rangeStep", meaning: "a range of kernel addresses reserved, mapped, unmapped or released", start: 5 },
-  { name: "page", meaning: "a page taken from the buddy allocator and given back", start: 3 },
-  { name: "block", meaning: "a block of 16 pages taken, split, and given back page by page", start: 60 },
+  { name: "page", meaning: "a page allocated from the buddy allocator and freed", start: 3 },
+  { name: "block", meaning: "a block of 16 pages allocated, split, and freed page by page", start: 60 },
   {
     name: "folio",
-    meaning: "a user folio unmapped for the last time (rmap, memory cgroup, LRU) and given back",
+    meaning: "the last unmap of a user folio (rmap, memory cgroup, LRU) and its free",
     start: 10,
   },
 ];
@@ -44,25 +44,25 @@ export const PARAMETERS: readonly Parameter[] = [
 export type Costs = Readonly<Record<ParameterName, number>>;
 
 /**
- * System time of a fault of a user address when a compiler runs, exec, exit, files and all else included, in order-0 folios unmapped:
- * 3.1 µs of system time a fault (`gcc -O2`, 64,600 faults) against 250 ns a page of munmap. Measured on x86-64, Linux 6.18, in a virtual
- * machine; it is no part of the fit.
+ * System time per user fault of a compiler run, with exec, exit, files and all other kernel work, in units of the unmap of an order-0
+ * folio: 3.1 µs per fault (`gcc -O2`, 64,600 faults) divided by 250 ns per page of munmap. Measured on x86-64, Linux 6.18, in a virtual
+ * machine. It is a constant of the model and is not fitted.
  */
 const FOLIOS_PER_FAULT = 12.4;
 
 /**
- * How far the system time of a fault may be from that: half to double, evenly by its logarithm. Programs, machines and kernels differ
- * in it.
- * @param random - draws
- * @returns a factor
+ * Draws the uncertainty of the system time per fault, which depends on the program, the machine and the kernel: a factor of 0.5 to 2,
+ * with a uniform logarithm.
+ * @param random - the generator
+ * @returns the factor
  */
 export function spreadOfFaults(random: Random): number {
   return 2 ** (2 * random.fraction() - 1);
 }
 
-/** What the hardening had a machine do for an operation. */
+/** The work that the hardening adds to an operation. */
 export interface HardeningCounts {
-  /** Register writes, each with a barrier of its own. */
+  /** Register writes with their own barrier. */
   readonly synchronisedWrites: number;
   /** Register writes that another barrier, or an exception return, synchronises. */
   readonly elidedWrites: number;
@@ -70,18 +70,18 @@ export interface HardeningCounts {
   readonly setMemoryPkeyCalls: number;
 }
 
-/** An operation as the model sees it. */
+/** The input of the model for one operation. */
 export interface ModelRow {
-  /** What the hardening adds. */
+  /** Work that the hardening adds. */
   readonly hardening: HardeningCounts;
-  /** Page-table entries that it writes without hardening. */
+  /** Page-table entries written without hardening. */
   readonly tableWrites: number;
-  /** What else it is for the kernel. */
+  /** Other kernel work. */
   readonly work: KernelWork;
 }
 
 /**
- * What of a machine's counters costs time with the hardening on. On a machine without it all are 0.
+ * Extracts the work of the hardening from a machine's counters. All counts are 0 on a machine without hardening.
  * @param counters - the counters
  */
 export function hardeningCounts(
@@ -92,10 +92,10 @@ export function hardeningCounts(
 }
 
 /**
- * Time that the hardening adds.
+ * The time that the hardening adds.
  * @param costs - the unit costs
- * @param counts - what was counted
- * @returns in {@link UNIT}
+ * @param counts - the work of the hardening
+ * @returns the time in the unit of `costs`
  */
 export function hardeningTime(
   costs: Pick<Costs, "elidedWrite" | "setMemoryPkey"> & { readonly synchronisedWrite?: number },
@@ -106,17 +106,19 @@ export function hardeningTime(
 }
 
 /**
- * System time of a user fault without hardening.
+ * The system time per user fault without hardening.
  * @param costs - the unit costs
+ * @returns the time in {@link UNIT}
  */
 export function userFaultTime({ folio, tableWrite }: Pick<Costs, "folio" | "tableWrite">): number {
   return FOLIOS_PER_FAULT * (folio + tableWrite);
 }
 
 /**
- * The overhead of an operation: time added, in percent of the time without hardening.
+ * The overhead of an operation.
  * @param costs - the unit costs
  * @param row - the operation
+ * @returns the time added, in percent of the time without hardening
  */
 export function overheadOf(costs: Costs, { hardening, tableWrites, work }: ModelRow): number {
   const baseline =

@@ -1,5 +1,5 @@
-/** A policy whose overhead was published: with a switch in each setter, and batched in lazy MMU sections. */
+/** A policy of RFC v5's overhead table: one key switch per setter, or one per lazy MMU section. */
 export type HardenedPolicy = "naive" | "batched";
 
-/** How the hardening is used: as published, or not at all. */
+/** A policy of the page-table hardening. */
 export type Policy = "off" | HardenedPolicy;

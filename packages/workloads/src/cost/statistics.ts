@@ -1,8 +1,8 @@
 import type { Random } from "@kpkeys/core";
 
 /**
- * The value in the middle.
- * @param values - at least one
+ * The median.
+ * @param values - at least one value
  */
 export function median(values: readonly number[]): number {
   const ascending = [...values].sort((a, b) => a - b);
@@ -12,22 +12,23 @@ export function median(values: readonly number[]): number {
 
 /**
  * The arithmetic mean.
- * @param values - at least one
+ * @param values - at least one value
  */
 export function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-/** The rank of each value among all, equal ones sharing theirs. */
+/** The rank of each value. Equal values share the mean of their ranks. */
 function ranksOf(values: readonly number[]): number[] {
   const ascending = [...values].sort((a, b) => a - b);
   return values.map((value) => (ascending.indexOf(value) + ascending.lastIndexOf(value)) / 2);
 }
 
 /**
- * Spearman's rank correlation: 1 when two lists are in the same order, -1 when in opposite ones.
- * @param a - one value of each pair
- * @param b - the other
+ * Spearman's rank correlation.
+ * @param a - the first value of each pair
+ * @param b - the second value of each pair
+ * @returns 1 for the same order, -1 for the opposite order
  */
 export function rankCorrelation(a: readonly number[], b: readonly number[]): number {
   const x = ranksOf(a);
@@ -39,26 +40,26 @@ export function rankCorrelation(a: readonly number[], b: readonly number[]): num
 }
 
 /**
- * Rounds to six significant digits: more than an estimate is worth, and the same in every version of Node.js
- * (docs/performance.md, "Same numbers everywhere").
- * @param value - the number; a whole one stays as it is
+ * Rounds to six significant digits: beyond the precision of an estimate, and equal in every version of Node.js (docs/performance.md,
+ * "Same numbers everywhere").
+ * @param value - the number; an integer is returned unchanged
  */
 export function sixDigits(value: number): number {
   return Number.isInteger(value) ? value : Number(value.toPrecision(6));
 }
 
 /**
- * One of several, at random.
- * @param values - those
- * @param random - draws
+ * Draws one of several values.
+ * @param values - the values
+ * @param random - the generator
  */
 export function pick<T>(values: readonly T[], random: Random): T {
   return values[Math.floor(random.fraction() * values.length)]!;
 }
 
 /**
- * The range in which nine in ten of some values lie: their 5th and 95th percentile.
- * @param values - at least one
+ * The 5th and the 95th percentile.
+ * @param values - at least one value
  */
 export function rangeOf(values: readonly number[]): { readonly low: number; readonly high: number } {
   const ascending = [...values].sort((a, b) => a - b);

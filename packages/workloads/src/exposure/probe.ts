@@ -2,13 +2,13 @@ import { KpkeysError, lazily, resolve } from "@kpkeys/core";
 import { Cpus, ExtensionPoints, Kpkeys, Observers, PageTables } from "@kpkeys/core/contracts";
 import type { DependencyContainer, Observer, Plugin } from "@kpkeys/core/contracts";
 
-/** How long table pages were writable, and what else ran meanwhile. A window lasts from where they are opened to where they are shut. */
+/** The windows in which table pages were writable. A window begins when table pages become writable on a CPU and ends when they stop. */
 export interface Exposure {
-  /** Windows. */
+  /** Number of windows. */
   readonly windows: number;
-  /** Kernel operations: system calls that change mappings, faults of user addresses, vmalloc, vfree. */
+  /** Kernel operations: system calls that change mappings, user faults, vmalloc, vfree. */
   readonly operations: number;
-  /** Those of them in which there was a window. */
+  /** Operations with a window. */
   readonly exposedOperations: number;
   /** Entries written in windows. */
   readonly writes: number;
@@ -16,46 +16,49 @@ export interface Exposure {
   readonly reads: number;
   /** Entries read or written in the longest window. */
   readonly longest: number;
-  /** Share of all entries read and written that were so in windows, 0 to 1: that of interrupts, if they come as evenly as these. */
+  /**
+   * Share of all table accesses that were in windows, 0 to 1. It estimates the share of interrupts that arrive in a window, if
+   * interrupts are distributed like table accesses.
+   */
   readonly share: number;
-  /** TLB invalidations in windows, of each CPU apart. */
+  /** TLB invalidations in windows, counted per CPU. */
   readonly tlbInvalidations: number;
-  /** Table pages taken or given back in windows. */
+  /** Table pages allocated or freed in windows. */
   readonly tablePages: number;
   /** Context switches in windows. */
   readonly contextSwitches: number;
   /** Exceptions taken from kernel mode. */
   readonly exceptions: number;
-  /** Those whose handlers began with tables writable. */
+  /** Exceptions whose handlers began with table pages writable. */
   readonly privilegedExceptions: number;
 }
 
 /**
- * What makes table pages writable: a value of the key register that is not the initial one, or the lock of a process's table of pages,
- * which is in the linear map only then.
+ * The mechanism that makes table pages writable: a key register value other than the initial one, or the lock of a user PTE table, for a
+ * feature that maps such a table in the linear map only while its lock is held.
  */
 export type OpenedBy = "key register" | "table lock";
 
-/** What of the machine may happen in a window, besides table accesses. */
-type Happening = "tlbInvalidations" | "tablePages" | "contextSwitches";
+/** Events that are counted in windows. */
+type WindowEvent = "tlbInvalidations" | "tablePages" | "contextSwitches";
 
-/** Entries written and read. */
+/** Table entries written and read. */
 interface Accesses {
   readonly writes: number;
   readonly reads: number;
 }
 
 /**
- * Makes a probe for one machine.
- * @param openedBy - what it takes for an opening
+ * Creates a probe for one machine.
+ * @param openedBy - the mechanism that makes table pages writable
  */
 export function createExposureProbe(openedBy: OpenedBy): ExposureProbe {
   return new ExposureProbe(openedBy);
 }
 
-/** Observes one machine while it works. */
+/** Measures the exposure of table pages on one machine. */
 export class ExposureProbe {
-  /** Attaches the probe: one of the machine's features. */
+  /** The plugin that attaches the probe. Pass it as one of the machine's features. */
   readonly plugin: Plugin = {
     id: "exposure-probe",
     kind: "feature",
@@ -70,10 +73,10 @@ export class ExposureProbe {
       this.registerWritten(cpu, high, low);
     },
     tlbFlush: () => {
-      this.note("tlbInvalidations");
+      this.countInWindow("tlbInvalidations");
     },
   };
-  private readonly seen = {
+  private readonly counts = {
     windows: 0,
     operations: 0,
     exposedOperations: 0,
@@ -92,24 +95,24 @@ export class ExposureProbe {
   private cpus: () => Cpus = notAttached;
   private started = false;
   private before: Accesses = { writes: 0, reads: 0 };
-  /** What had been written and read when the window of each CPU opened; absent while it is shut. */
+  /** Accesses at the start of each CPU's open window. */
   private readonly windows = new Map<number, Accesses>();
 
   /** @internal */
   constructor(private readonly openedBy: OpenedBy) {}
 
-  /** Begins to count: after boot. */
+  /** Starts counting. Call it after boot. */
   start(): void {
     this.before = this.accesses();
     this.observers().attach(this.observer);
     this.started = true;
   }
 
-  /** What was seen since. */
+  /** The exposure since {@link start}. @throws KpkeysError ERR_API_MISUSE if the plugin is not among the machine's features */
   result(): Exposure {
     const { writes, reads } = this.accesses();
     const all = writes - this.before.writes + reads - this.before.reads;
-    return { ...this.seen, share: all === 0 ? 0 : (this.seen.writes + this.seen.reads) / all };
+    return { ...this.counts, share: all === 0 ? 0 : (this.counts.writes + this.counts.reads) / all };
   }
 
   private attach(container: DependencyContainer): void {
@@ -121,23 +124,23 @@ export class ExposureProbe {
     if (this.openedBy === "table lock") this.watchLocks(points);
     points.on("exceptionEntry", () => {
       if (!this.started) return;
-      this.seen.exceptions++;
-      if (this.windows.has(this.cpus().current.id)) this.seen.privilegedExceptions++;
+      this.counts.exceptions++;
+      if (this.windows.has(this.cpus().current.id)) this.counts.privilegedExceptions++;
     });
     points.on("contextSwitch", () => {
-      this.note("contextSwitches");
+      this.countInWindow("contextSwitches");
     });
     points.on("tablePageCtor", () => {
-      this.note("tablePages");
+      this.countInWindow("tablePages");
       return 0;
     });
     points.on("tablePageDtor", () => {
-      this.note("tablePages");
+      this.countInWindow("tablePages");
     });
     this.watchOperations(points);
   }
 
-  /** A table of a process's pages is writable while its lock is held. */
+  /** A user PTE table is writable while its lock is held. */
   private watchLocks(points: ExtensionPoints): void {
     const leafTables = new Set<number>();
     let depth = 0;
@@ -154,18 +157,18 @@ export class ExposureProbe {
     });
   }
 
-  /** An operation is exposed if a window was open when it began, or one opened meanwhile. */
+  /** An operation is exposed if a window is open at its start or opens before its end. */
   private watchOperations(points: ExtensionPoints): void {
     let windowsBefore = 0;
     let beganOpen = false;
     points.on("operationEnter", () => {
-      windowsBefore = this.seen.windows;
+      windowsBefore = this.counts.windows;
       beganOpen = this.windows.size > 0;
     });
     points.on("operationExit", () => {
       if (!this.started) return;
-      this.seen.operations++;
-      if (beganOpen || this.seen.windows > windowsBefore) this.seen.exposedOperations++;
+      this.counts.operations++;
+      if (beganOpen || this.counts.windows > windowsBefore) this.counts.exposedOperations++;
     });
   }
 
@@ -179,7 +182,7 @@ export class ExposureProbe {
   private open(cpu: number): void {
     if (!this.started || this.windows.has(cpu)) return;
     this.windows.set(cpu, this.accesses());
-    this.seen.windows++;
+    this.counts.windows++;
   }
 
   private shut(cpu: number): void {
@@ -187,14 +190,13 @@ export class ExposureProbe {
     if (since === undefined) return;
     this.windows.delete(cpu);
     const { writes, reads } = this.accesses();
-    this.seen.writes += writes - since.writes;
-    this.seen.reads += reads - since.reads;
-    this.seen.longest = Math.max(this.seen.longest, writes - since.writes + reads - since.reads);
+    this.counts.writes += writes - since.writes;
+    this.counts.reads += reads - since.reads;
+    this.counts.longest = Math.max(this.counts.longest, writes - since.writes + reads - since.reads);
   }
 
-  /** Counts what happens in a window. */
-  private note(what: Happening): void {
-    if (this.windows.size > 0) this.seen[what]++;
+  private countInWindow(event: WindowEvent): void {
+    if (this.windows.size > 0) this.counts[event]++;
   }
 
   private accesses(): Accesses {
@@ -204,7 +206,7 @@ export class ExposureProbe {
 }
 
 function notAttached(): never {
-  throw new KpkeysError("ERR_API_MISUSE", "the probe is attached to no machine", {
-    expected: "its plugin among the features",
+  throw new KpkeysError("ERR_API_MISUSE", "the exposure probe is not attached to a machine", {
+    expected: "the probe's plugin among the features of the machine",
   });
 }

@@ -1,6 +1,5 @@
 import { AddressSpaces, MapFlag, Prot, toVpn } from "@kpkeys/core/contracts";
 import type { Mm } from "@kpkeys/core/contracts";
-import type { Machine } from "@kpkeys/kernel";
 import { NO_WORK } from "./benchmark.js";
 import type { MicroBenchmark } from "./benchmark.js";
 
@@ -10,10 +9,10 @@ const PAGES = 262_144;
 /** Pages of a huge folio: 2 MiB. */
 const HUGE_FOLIO = 512;
 
-/** First page of the mapping, 1 GiB aligned as the benchmark aligns it to huge pages. */
+/** First page of the mapping. It is aligned to 1 GiB; the benchmark aligns it to huge pages. */
 const START = 0x40000;
 
-/** An address space with the mapping in it, every page written. */
+/** Creates an address space with the mapping and writes every page. */
 function populated(spaces: AddressSpaces): Mm {
   const mm = spaces.create();
   const flags = MapFlag.PRIVATE | MapFlag.ANONYMOUS | MapFlag.POPULATE;
@@ -21,21 +20,14 @@ function populated(spaces: AddressSpaces): Mm {
   return mm;
 }
 
-function spacesOf(machine: Machine): AddressSpaces {
-  return machine.get(AddressSpaces);
-}
-
-/**
- * Linux writes the entries of a huge folio mapped by pages as it writes those of single pages, one after another: what differs is how
- * many folios stand behind them.
- */
+/** Linux writes the entries of a page-mapped huge folio one by one, like those of single pages. Only the number of folios differs. */
 function fork(hugeFolios: boolean): MicroBenchmark {
   return {
     name: `fork h:${hugeFolios ? 1 : 0}`,
     operation: "fork of a process with 1 GiB of anonymous memory, mapped by pages",
     work: NO_WORK,
     prepare(machine) {
-      const spaces = spacesOf(machine);
+      const spaces = machine.get(AddressSpaces);
       const parent = populated(spaces);
       let child: Mm | undefined;
       return {
@@ -58,7 +50,7 @@ function munmap(hugeFolios: boolean): MicroBenchmark {
     operation: "munmap of 1 GiB of anonymous memory, mapped by pages",
     work: { ...NO_WORK, folios: hugeFolios ? PAGES / HUGE_FOLIO : PAGES },
     prepare(machine) {
-      const spaces = spacesOf(machine);
+      const spaces = machine.get(AddressSpaces);
       const mm = populated(spaces);
       return {
         operations: 1,
@@ -72,7 +64,7 @@ function munmap(hugeFolios: boolean): MicroBenchmark {
 }
 
 /**
- * David Hildenbrand's micro-benchmarks of memory management ("micromm"), as RFC v5 ran them: 1 GiB of private anonymous memory,
- * every page written, in single pages (`h:0`) or in huge folios that are mapped by pages all the same (`h:1`).
+ * The micro-benchmarks of RFC v5 from David Hildenbrand's "micromm": 1 GiB of private anonymous memory with every page written, in
+ * single pages (`h:0`) or in page-mapped huge folios (`h:1`).
  */
 export const MICROMM: readonly MicroBenchmark[] = [fork(false), fork(true), munmap(false), munmap(true)];

@@ -1,27 +1,25 @@
 import { KpkeysError, MULBERRY32, Random } from "@kpkeys/core";
 import { PageAllocator, Vmalloc } from "@kpkeys/core/contracts";
-import type { Pfn } from "@kpkeys/core/contracts";
-import type { Machine } from "@kpkeys/kernel";
 import { NO_WORK } from "./benchmark.js";
 import type { KernelWork, MicroBenchmark } from "./benchmark.js";
 
-/** Pages of a block that the contiguous hint joins: 64 KiB. */
+/** Pages of a block with the contiguous hint: 64 KiB. */
 const BLOCK = 16;
 
-/** Operations of a run of equal ones, after one that is not counted, in which tables are still missing. */
+/** Operations of a run with equal sizes. One uncounted operation before them allocates the missing tables. */
 const LOOPS = 16;
 
-/** Operations of the run with random sizes, and the largest size in pages, as `random_size_alloc_test` has it. */
+/** Operations of the run with random sizes, and its largest size in pages (`random_size_alloc_test` of `lib/test_vmalloc.c`). */
 const RANDOM_LOOPS = 512;
 const RANDOM_PAGES = 100;
 
-/** Reserve, map, unmap, release: each a walk of its own under its own lock. */
+/** Reserve, map, unmap, release: each has its own walk and lock. */
 const RANGE_STEPS = 4;
 
-/** vm_map_ram takes addresses from a block of the CPU's own, so that mapping and unmapping remain. */
+/** Map and unmap: vm_map_ram gets addresses from a block of the CPU without a step for each. */
 const RAM_STEPS = 2;
 
-/** vmalloc and vfree of each size in turn. */
+/** A benchmark of one vmalloc and vfree for each size. */
 function vmallocLoop(
   name: string,
   operation: string,
@@ -36,7 +34,7 @@ function vmallocLoop(
     prepare(machine) {
       const vmalloc = machine.get(Vmalloc);
       const once = (pages: number): void => {
-        vmalloc.free(mapped(vmalloc.alloc(pages, huge)));
+        vmalloc.free(allocated(vmalloc.alloc(pages, huge)));
       };
       once(Math.max(...sizes));
       return {
@@ -61,7 +59,7 @@ function fixSize(pages: number, huge: boolean): MicroBenchmark {
   );
 }
 
-/** The same sizes for every machine. */
+/** Random sizes, the same for every machine. */
 function randomSizes(): number[] {
   const random = new Random(1, MULBERRY32);
   return Array.from({ length: RANDOM_LOOPS }, () => 1 + Math.floor(random.fraction() * RANDOM_PAGES));
@@ -81,9 +79,10 @@ function vmMapRam(): MicroBenchmark {
     work: { ...NO_WORK, rangeSteps: RAM_STEPS },
     prepare(machine) {
       const vmalloc = machine.get(Vmalloc);
-      const frames = [takePage(machine)];
+      const allocator = machine.get(PageAllocator);
+      const frame = allocated(allocator.alloc(0));
       const once = (): void => {
-        vmalloc.unmapRam(mapped(vmalloc.mapRam(frames)));
+        vmalloc.unmapRam(allocated(vmalloc.mapRam([frame])));
       };
       once();
       return {
@@ -92,26 +91,22 @@ function vmMapRam(): MicroBenchmark {
           for (let i = 0; i < LOOPS; i++) once();
         },
         cleanUp() {
-          for (const frame of frames) machine.get(PageAllocator).free(frame, 0);
+          allocator.free(frame, 0);
         },
       };
     },
   };
 }
 
-function takePage(machine: Machine): Pfn {
-  return mapped(machine.get(PageAllocator).alloc(0));
-}
-
-/** Refuses an allocation that failed. */
-function mapped<Page>(page: Page | undefined): Page {
+/** Checks the result of an allocation. @throws KpkeysError ERR_OUT_OF_MEMORY for `undefined` */
+function allocated<Page>(page: Page | undefined): Page {
   if (page !== undefined) return page;
   throw new KpkeysError("ERR_OUT_OF_MEMORY", "no memory left for a benchmark", {
     expected: "a machine with more memory",
   });
 }
 
-/** The tests of `lib/test_vmalloc.c` that RFC v5 ran. */
+/** The tests of `lib/test_vmalloc.c` in the overhead table of RFC v5. */
 export const TEST_VMALLOC: readonly MicroBenchmark[] = [
   ...[1, 4, 16, 64, 256].map((pages) => fixSize(pages, false)),
   ...[16, 64, 256].map((pages) => fixSize(pages, true)),

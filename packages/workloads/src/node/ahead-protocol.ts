@@ -1,39 +1,39 @@
 import { type ErrorCode } from "@kpkeys/core";
 import { type TraceSummary } from "../reader/trace-reader.js";
 
-/** How many batches may be under way: as far as reading gets ahead. */
+/** Batches in flight at most: the distance that the reader gets ahead. */
 export const BATCHES = 8;
 
-/** Word of {@link ReaderData.control}: how many batches were taken. */
+/** Index in {@link ReaderData.control}: the number of batches that the receiver has consumed. */
 export const TAKEN = 0;
-/** Word of {@link ReaderData.control}: 1 when no more events are wanted. */
+/** Index in {@link ReaderData.control}: 1 when the receiver needs no more events. */
 export const STOPPED = 1;
 
-/** What a reading thread is started with. */
+/** The start data of a reader thread. */
 export interface ReaderData {
-  /** Two words that both threads look at. */
+  /** Two words shared by both threads. */
   readonly control: Int32Array;
   /** Memory of the batches, which are filled in turn. */
   readonly buffers: readonly SharedArrayBuffer[];
 }
 
-/** What is told to a reading thread: the file to read now. */
+/** The message to a reader thread. */
 export interface ReadOrder {
-  /** The file. */
+  /** The file to read. */
   readonly path: string;
 }
 
-/** What a reading thread tells. */
+/** The messages of a reader thread. */
 export type ReaderMessage =
   | {
-      /** The next batch is full: how many records it has, how far the file was read, and the file's size in bytes. */
+      /** The next batch is ready: its records, the bytes of the file read so far, and the file's size in bytes. */
       readonly batch: readonly [count: number, consumed: number, size: number];
     }
   | {
-      /** The file was read. */
+      /** The file was read to its end. */
       readonly summary: TraceSummary;
     }
   | {
-      /** The file could not be read, or not to its end. */
+      /** The file cannot be read to its end. */
       readonly error: { readonly code: ErrorCode; readonly message: string; readonly where: string | undefined };
     };

@@ -1,11 +1,11 @@
 import { type EventKind, type TraceEvent } from "../reader/event.js";
 import { LONGEST_LINE } from "@kpkeys/core";
 
-/** How many records a batch has room for. */
+/** Capacity of a batch in records. */
 const RECORDS = 4096;
-/** Words of a record: an even number, for its float64 numbers. */
+/** Words of a record: even, so that its float64 fields are aligned. */
 const WORDS = 24;
-/** Bytes of all records; behind them are the names, of which a line's always fit. */
+/** Bytes of all records. The names follow; the names of one line always fit. */
 const RECORD_BYTES = RECORDS * WORDS * 4;
 const NAME_BYTES = LONGEST_LINE;
 
@@ -25,31 +25,31 @@ const ARG_LOW = 14;
 const NAMES = 20;
 const COMM_LENGTH = 21;
 const LINE = 22;
-/** Kind of a record that tells of lost events: how many stands in place of the time. */
+/** Kind of a record of lost events: its time field holds their number. */
 const LOST = -1;
 
-/** Who takes the events of a batch. */
-export interface BatchTaker {
-  /** Takes an event. @param event - one record for all */
+/** The receiver of a batch. */
+export interface BatchReceiver {
+  /** Called for each event. @param event - the record, reused for the next event */
   readonly sink: (event: TraceEvent) => void;
-  /** Told that events were lost there. @param events - how many */
+  /** Called where events were lost. @param events - their number */
   readonly onLost: (events: number) => void;
-  /** Asked behind each event whether that was the last one wanted. */
+  /** Called after each event; true stops the delivery. */
   readonly enough: (() => boolean) | undefined;
 }
 
-/** Events on their way from the thread that reads them to the one that takes them, in memory that both share. */
+/** A batch of events in memory that the reader thread and the receiver share. */
 export class EventBatch {
   /** The memory. */
   readonly buffer: SharedArrayBuffer;
-  /** How many records are in it, which the taker is told by message. */
+  /** Number of records. It is not in the shared memory: the reader sends it in a message. */
   count = 0;
   private readonly words: Int32Array;
   private readonly times: Float64Array;
   private readonly names: Uint8Array;
   private named = 0;
 
-  /** @param buffer - memory of a batch that another thread has; else it is reserved */
+  /** @param buffer - the memory of a batch of another thread; allocated if left out */
   constructor(buffer: SharedArrayBuffer = new SharedArrayBuffer(RECORD_BYTES + NAME_BYTES)) {
     this.buffer = buffer;
     this.words = new Int32Array(buffer, 0, RECORDS * WORDS);
@@ -57,23 +57,23 @@ export class EventBatch {
     this.names = new Uint8Array(buffer, RECORD_BYTES);
   }
 
-  /** Forgets what is in it. */
+  /** Removes all records. */
   clear(): void {
     this.count = 0;
     this.named = 0;
   }
 
-  /** Whether there is room for an event; in an empty batch there is. @param event - the event */
+  /** Whether an event fits. Every event fits into an empty batch. @param event - the event */
   fits({ commStart, commEnd, textStart, textEnd }: TraceEvent): boolean {
     return this.count < RECORDS && this.named + commEnd - commStart + textEnd - textStart <= NAME_BYTES;
   }
 
-  /** Whether there is room for a record without names. */
+  /** Whether a record without names fits. */
   fitsLost(): boolean {
     return this.count < RECORDS;
   }
 
-  /** Adds an event that fits. @param event - the event */
+  /** Adds an event. It must fit. @param event - the event */
   add(event: TraceEvent): void {
     const words = this.words;
     const at = this.count++ * WORDS;
@@ -95,7 +95,7 @@ export class EventBatch {
     this.copy(event.bytes, textStart, textEnd);
   }
 
-  /** Adds word of lost events, for which there is room. @param events - how many */
+  /** Adds a record of lost events. It must fit. @param events - their number */
   addLost(events: number): void {
     const at = this.count++ * WORDS;
     this.words[at + KIND] = LOST;
@@ -103,13 +103,13 @@ export class EventBatch {
   }
 
   /**
-   * Hands on what is in it, in order.
-   * @param count - how many records
+   * Passes the records to the receiver in order.
+   * @param count - number of records
    * @param event - filled in for each event
-   * @param taker - who takes it
-   * @returns whether the taker wants no more
+   * @param receiver - the receiver
+   * @returns whether the receiver needs no more events
    */
-  deliver(count: number, event: TraceEvent, { sink, onLost, enough }: BatchTaker): boolean {
+  deliver(count: number, event: TraceEvent, { sink, onLost, enough }: BatchReceiver): boolean {
     const words = this.words;
     const times = this.times;
     const { argHigh, argLow } = event;

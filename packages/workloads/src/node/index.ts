@@ -1,5 +1,5 @@
 /**
- * Recordings in files, read here or in a thread, and the recording that comes with the package. Only for Node.js.
+ * Recordings in files, read in the calling thread or in a reader thread, and the bundled recording. For Node.js only.
  *
  * @module @kpkeys/workloads/node
  */

@@ -6,37 +6,37 @@ import { EventBatch } from "./event-batch.js";
 import { type ReadTraceOptions, type TraceSummary } from "../reader/trace-reader.js";
 import { READER_THREAD } from "../package-files.js";
 
-/** A thread that reads, and what it shares with this one. */
-interface ReadingThread {
+/** A reader thread and the memory shared with it. */
+interface ReaderThread {
   readonly worker: Worker;
   readonly control: Int32Array;
   readonly batches: readonly EventBatch[];
 }
 
-/** The heap of a reading thread in MiB (docs/performance.md, "Memory"). */
+/** The heap of a reader thread in MiB (docs/performance.md, "Memory"). */
 const HEAP = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 128 } as const;
 
-/** A thread that has nothing to do, kept because starting one takes as long as reading a short recording. */
-let spare: ReadingThread | undefined;
+/** An idle thread, kept because starting one takes as long as reading a short recording. */
+let idle: ReaderThread | undefined;
 
 /**
- * {@link readTrace} in a thread of its own, some thousand events ahead: for a computer that has a processor to spare while events are
- * taken. Events, their order and errors are the same. With `enough`, lines that were read ahead of the last event are in the counts of the
- * summary, and if one of them is damaged that is an error.
+ * {@link readTrace} in a separate thread, a few thousand events ahead of the sink. Use it if a processor is idle while the sink runs.
+ * The events, their order and the errors are the same. With `enough`, the summary also counts the lines that were read ahead of the
+ * last event, and a damaged line among them is an error.
  *
  * @param path - the file
- * @param sink - takes each event in turn. The record is one for all: take from it what is needed and keep no reference.
- * @param options - how
- * @returns what was read
- * @throws KpkeysError as {@link readTrace} does; and whatever the sink throws
+ * @param sink - called for each event in order. The record is reused: copy the fields needed and keep no reference.
+ * @param options - progress, lost events, and when to stop
+ * @returns the summary of the trace
+ * @throws KpkeysError the errors of {@link readTrace}. An error that the sink throws is passed on.
  */
 export async function readTraceAhead(
   path: string,
   sink: (event: TraceEvent) => void,
   options: ReadTraceOptions = {},
 ): Promise<TraceSummary> {
-  const thread = spare ?? start();
-  spare = undefined;
+  const thread = idle ?? start();
+  idle = undefined;
   const { worker } = thread;
   worker.ref();
   try {
@@ -49,11 +49,11 @@ export async function readTraceAhead(
   }
 }
 
-function start(): ReadingThread {
+function start(): ReaderThread {
   const control = new Int32Array(new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT));
   const batches = Array.from({ length: BATCHES }, () => new EventBatch());
   const workerData: ReaderData = { control, buffers: batches.map(({ buffer }) => buffer) };
-  // It needs none of this process's flags, and conditions of imports might lead it to sources.
+  // No flags of this process: an import condition such as `@kpkeys/source` would make the thread load sources.
   const worker = new Worker(READER_THREAD, {
     workerData,
     execArgv: [],
@@ -62,30 +62,30 @@ function start(): ReadingThread {
   return { worker, control, batches };
 }
 
-/** Keeps a thread for the next reading, without its keeping the process alive. */
-function keep(thread: ReadingThread): void {
-  if (spare !== undefined) void thread.worker.terminate();
+/** Keeps a thread for the next recording. The thread does not keep the process alive. */
+function keep(thread: ReaderThread): void {
+  if (idle !== undefined) void thread.worker.terminate();
   else {
     thread.worker.unref();
-    spare = thread;
+    idle = thread;
   }
 }
 
 function readIn(
-  { worker, control, batches }: ReadingThread,
+  { worker, control, batches }: ReaderThread,
   path: string,
   sink: (event: TraceEvent) => void,
   { onProgress, onLost = () => undefined, enough }: ReadTraceOptions,
 ): Promise<TraceSummary> {
   const event = new TraceEvent();
-  const taker = { sink, onLost, enough };
+  const receiver = { sink, onLost, enough };
   let taken = 0;
   let over = false;
   const { promise, resolve, reject } = deferred<TraceSummary>();
 
-  function take([count, consumed, size]: readonly [number, number, number]): void {
+  function consume([count, consumed, size]: readonly [number, number, number]): void {
     if (!over) {
-      over = batches[taken % BATCHES]!.deliver(count, event, taker) || (count === 0 && enough?.() === true);
+      over = batches[taken % BATCHES]!.deliver(count, event, receiver) || (count === 0 && enough?.() === true);
       if (over) Atomics.store(control, STOPPED, 1);
       if (consumed > 0) onProgress?.(consumed, size);
     }
@@ -93,28 +93,28 @@ function readIn(
     Atomics.notify(control, TAKEN);
   }
 
-  function hear(message: ReaderMessage): void {
+  function onMessage(message: ReaderMessage): void {
     try {
-      if ("batch" in message) take(message.batch);
+      if ("batch" in message) consume(message.batch);
       else if ("summary" in message) resolve(message.summary);
-      else reject(asThrown(message.error));
+      else reject(errorOf(message.error));
     } catch (error) {
       reject(error);
     }
   }
 
-  function end(): void {
-    reject(new Error("the thread that read the recording ended"));
+  function onExit(): void {
+    reject(new Error("the reader thread ended before the end of the recording"));
   }
 
-  worker.on("message", hear).on("error", reject).on("exit", end);
+  worker.on("message", onMessage).on("error", reject).on("exit", onExit);
   Atomics.store(control, TAKEN, 0);
   Atomics.store(control, STOPPED, 0);
   worker.postMessage({ path } satisfies ReadOrder);
-  return promise.finally(() => worker.off("message", hear).off("error", reject).off("exit", end));
+  return promise.finally(() => worker.off("message", onMessage).off("error", reject).off("exit", onExit));
 }
 
-/** A promise that is settled from outside: Promise.withResolvers, which Node.js 20 does not have. */
+/** Promise.withResolvers, which Node.js 20 does not have. */
 function deferred<T>(): { promise: Promise<T>; resolve: (value: T) => void; reject: (reason: unknown) => void } {
   let resolve!: (value: T) => void;
   let reject!: (reason: unknown) => void;
@@ -125,8 +125,8 @@ function deferred<T>(): { promise: Promise<T>; resolve: (value: T) => void; reje
   return { promise, resolve, reject };
 }
 
-/** The error that the thread met, which has come here as data. */
-function asThrown({ code, message, where }: Extract<ReaderMessage, { error: object }>["error"]): KpkeysError {
+/** The error of the reader thread, rebuilt from its message. */
+function errorOf({ code, message, where }: Extract<ReaderMessage, { error: object }>["error"]): KpkeysError {
   const place = where === undefined ? "" : `${where}: `;
   return new KpkeysError(code, message.slice(place.length), where === undefined ? {} : { where });
 }

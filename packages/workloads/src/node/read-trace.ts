@@ -5,15 +5,15 @@ import { type ReadTraceOptions, type TraceSummary } from "../reader/trace-reader
 import { openTrace } from "./trace-file.js";
 
 /**
- * Reads a trace in memory that does not grow with it: the text of `perf script`, of ftrace, of `trace-cmd report` or of
- * `strace -f -ttt`, plain or gzip; its first lines tell which.
+ * Reads a trace in constant memory: the text of `perf script`, of ftrace, of `trace-cmd report` or of `strace -f -ttt`, plain or gzip.
+ * The first lines decide which tool printed it.
  *
  * @param path - the file
- * @param sink - takes each event in turn. The record is one for all: take from it what is needed and keep no reference.
- * @param options - how
- * @returns what was read
- * @throws KpkeysError ERR_INPUT_MISSING, ERR_INPUT_KIND, ERR_INPUT_TRUNCATED; ERR_TRACE_LINE at a damaged line; ERR_TRACE_EMPTY
- * when no line holds an event
+ * @param sink - called for each event in order. The record is reused: copy the fields needed and keep no reference.
+ * @param options - progress, lost events, and when to stop
+ * @returns the summary of the trace
+ * @throws KpkeysError ERR_INPUT_MISSING, ERR_INPUT_KIND, ERR_INPUT_TRUNCATED; ERR_TRACE_LINE for a damaged line; ERR_TRACE_EMPTY if
+ * no line has an event
  *
  * @example
  * ```ts

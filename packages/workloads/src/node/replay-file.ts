@@ -6,25 +6,22 @@ import { readTraceAhead } from "./read-ahead.js";
 import { readTrace } from "./read-trace.js";
 import { readVmpte } from "./vmpte-file.js";
 
-/** How the file of a trace is replayed. */
+/** Options of {@link replayFile}. */
 export interface ReplayFileOptions extends Omit<ReplayOptions, "vmpte"> {
-  /** A VmPTE file to hold the result against, after the replay. */
+  /** A VmPTE file to compare the result with. */
   readonly vmpte?: string;
-  /**
-   * Whether the trace is read in a separate thread, for a computer with a processor to spare; default false. Ignored if only a part of
-   * the trace is replayed.
-   */
+  /** Whether a separate thread reads the trace; false if left out. Ignored with `until`. */
   readonly ahead?: boolean;
 }
 
 /**
- * {@link replayTrace} of a file.
+ * Replays a recording in a file: {@link replayTrace} with the file's events.
  *
- * @param machine - a booted machine; the processes of the trace that do not end stay in it
- * @param path - the recording, as {@link readTrace} takes it
- * @param options - how
- * @returns the counts of the replay
- * @throws KpkeysError what {@link replayTrace} throws; ERR_VMPTE_LINE, before the replay
+ * @param machine - a booted machine. Processes that do not end in the trace stay alive in it.
+ * @param path - the recording, in any form that {@link readTrace} reads
+ * @param options - extent, checks and comparison
+ * @returns the result of the replay
+ * @throws KpkeysError the errors of {@link replayTrace}; ERR_VMPTE_LINE before the replay begins
  */
 export async function replayFile(
   machine: Machine,

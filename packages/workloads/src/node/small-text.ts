@@ -4,18 +4,18 @@ import { KpkeysError } from "@kpkeys/core";
 import { refuseKind } from "../reader/text-kind.js";
 import { directoryError, inputError } from "./input-error.js";
 
-/** No file of costs, figures, processes or config symbols comes near: a kernel's whole `.config` has 300 KiB. */
+/** Far above any file of costs, figures, processes or config symbols: a kernel's `.config` has 300 KiB. */
 const MOST_BYTES = 16 * 2 ** 20;
 const BLOCK = 2 ** 16;
 
 /**
- * Reads a small text as a whole, plain or gzip by its content, in memory that is bounded for every file.
+ * Reads a whole text of at most 16 MiB, plain or gzip.
  *
  * @param path - a file, a pipe or a device
- * @param expected - what it should be, for errors
+ * @param expected - a description of the text, for errors
  * @returns the text
- * @throws KpkeysError ERR_INPUT_MISSING; ERR_INPUT_KIND for a directory, what is no text, and more than 16 MiB of text;
- * ERR_INPUT_TRUNCATED
+ * @throws KpkeysError ERR_INPUT_MISSING; ERR_INPUT_KIND for a directory, a binary file or a text over 16 MiB; ERR_INPUT_TRUNCATED for a
+ * gzip file that is cut
  */
 export function readSmallText(path: string, expected: string): string {
   const tooLarge = (): KpkeysError =>

@@ -8,12 +8,12 @@ import type { InputText } from "@kpkeys/core";
 import { refuseBinary, TRACE_TEXT } from "../reader/text-kind.js";
 import { directoryError, inputError } from "./input-error.js";
 
-/** How much is read before it is said what the file is. */
+/** Bytes of the first read, which decides whether the file is gzip. */
 const HEAD = 4096;
-/** How much is read of a file at once, and unpacked at once unless somebody wants less. */
+/** Bytes of one read, and bytes unpacked at once by default. */
 const BLOCK = 256 << 10;
 
-/** Unpacking may be some blocks ahead of reading, so that the two go on at the same time, and reading the file one ahead of unpacking. */
+/** Up to four blocks are unpacked ahead of the consumer and one block is read ahead of unpacking, so that the three overlap. */
 const unpacking = (block: number): ZlibOptions & TransformOptions => ({
   chunkSize: block,
   readableHighWaterMark: 4 * BLOCK,
@@ -21,13 +21,13 @@ const unpacking = (block: number): ZlibOptions & TransformOptions => ({
 });
 
 /**
- * Opens a trace or another text of lines, plain or gzip: its first bytes tell which.
+ * Opens a trace or another text of lines, plain or gzip.
  *
  * @param path - the file
- * @param text - what the file should be, for the message that refuses what is no text
- * @param block - bytes that are unpacked at once
- * @returns the text; its file is closed when the loop over it ends
- * @throws KpkeysError ERR_INPUT_MISSING, or ERR_INPUT_KIND for a directory
+ * @param text - a description of the text, for the error about a file that is not text
+ * @param block - bytes to unpack at once
+ * @returns the text. The file is closed when the loop over its chunks ends.
+ * @throws KpkeysError ERR_INPUT_MISSING; ERR_INPUT_KIND for a directory
  */
 export async function openTrace(path: string, text: string = TRACE_TEXT, block: number = BLOCK): Promise<InputText> {
   const { handle, size, head } = await openFile(path);
@@ -41,7 +41,7 @@ export async function openTrace(path: string, text: string = TRACE_TEXT, block: 
       while (block.length > 0) {
         consumed += block.length;
         yield block;
-        // The decompressor may still hold the last block while it asks for the next.
+        // The decompressor may still use the last block when it requests the next.
         if (compressed) buffer = new Uint8Array(BLOCK);
         block = await read(handle, buffer, 0);
       }
@@ -57,7 +57,7 @@ export async function openTrace(path: string, text: string = TRACE_TEXT, block: 
       yield* blocks();
       await drained(gunzip);
     }
-    // An error reaches the loop over the stream that is returned; the callback has nothing to add.
+    // The loop over the returned stream gets the error, so the callback ignores it.
     return pipeline(source, gunzip, () => undefined);
   }
 
@@ -78,14 +78,14 @@ export async function openTrace(path: string, text: string = TRACE_TEXT, block: 
 }
 
 /**
- * Waits until all text that is unpacked has been read. The end of a file that is cut destroys the stream, and text that it still holds
- * would be lost: how much depends on the speed of the reader.
+ * Waits until the consumer has read all unpacked text. At the end of a cut file the stream is destroyed with the text that it still
+ * holds; without the wait, the amount lost would depend on the consumer's speed.
  */
 async function drained(gunzip: Gunzip): Promise<void> {
   while (!gunzip.destroyed && gunzip.readableLength + gunzip.writableLength > 0) await setImmediate();
 }
 
-/** @returns the open file, its size, and its first bytes */
+/** @returns the open file, its size (0 for a pipe or a device) and its first bytes */
 async function openFile(path: string): Promise<{ handle: FileHandle; size: number; head: Uint8Array }> {
   let handle: FileHandle | undefined;
   try {
@@ -104,7 +104,7 @@ async function openFile(path: string): Promise<{ handle: FileHandle; size: numbe
   }
 }
 
-/** Fills a buffer from `offset` on as far as one read goes, and returns what was read: nothing at the end of the file. */
+/** Reads once into a buffer from `offset` on. @returns the bytes read; none at the end of the file */
 async function read(handle: FileHandle, buffer: Uint8Array, offset: number): Promise<Uint8Array> {
   const { bytesRead } = await handle.read(buffer, offset, buffer.length - offset);
   return buffer.subarray(offset, offset + bytesRead);

@@ -1,9 +1,10 @@
 import { type TraceEvent } from "./event.js";
 import { ArgumentForm, FORMATS } from "./formats.js";
-import { accessAddress, argumentsEnd } from "./columns-behind.js";
-import { ascii, hexadecimal, integer, literal, NEWLINE, NUL, number, SPACE, word } from "./scan.js";
 
-/** Where an argument goes that nobody reads; no event that has one fills this slot. */
+import { ascii, hexadecimal, integer, literal, NEWLINE, NUL, number, SPACE, word } from "./scan.js";
+import { accessAddress, argumentsEnd } from "./trailing-columns.js";
+
+/** Slot for arguments that are not used. No event with such an argument uses this slot for another. */
 const UNREAD = 5;
 
 /** The longest comm: TASK_COMM_LEN of include/linux/sched.h is 16 with the NUL. */
@@ -25,11 +26,11 @@ const SKIPPED = Uint8Array.from(FORMATS, ({ skipped }) => skipped);
  * Reads the arguments of an event into its slots.
  *
  * @param bytes - the text
- * @param at - where the arguments begin, behind `event: `
- * @param event - the event, its kind already set
- * @param format - which of {@link FORMATS} they have
- * @param form - how they are printed: an {@link ArgumentForm}
- * @returns the position of the line's newline, or -1 when the arguments are not those of the kind
+ * @param at - the start of the arguments, after `event: `
+ * @param event - the event, with its kind
+ * @param format - index of the event's format in {@link FORMATS}
+ * @param form - form of the arguments: an {@link ArgumentForm}
+ * @returns the position of the newline, or -1 if the arguments do not match the format
  */
 export function readArguments(bytes: Uint8Array, at: number, event: TraceEvent, format: number, form: number): number {
   event.textStart = event.textEnd = 0;
@@ -75,8 +76,8 @@ export function readArguments(bytes: Uint8Array, at: number, event: TraceEvent, 
 const LOWEST_ERROR = -4095;
 
 /**
- * Ends the line of a result. arm64 extends the sign of what a 32-bit process gets (syscall_get_return_value of its
- * asm/syscall.h), also of an address; a user address has no such sign.
+ * Ends the line of a result. arm64 sign-extends the result of a 32-bit process (syscall_get_return_value of asm/syscall.h), addresses
+ * included; the extension of an address is removed.
  */
 function result(bytes: Uint8Array, at: number, { argHigh, argLow }: TraceEvent): number {
   if (argHigh[0] === -1 && argLow[0]! < LOWEST_ERROR) argHigh[0] = 0;
@@ -86,55 +87,50 @@ function result(bytes: Uint8Array, at: number, { argHigh, argLow }: TraceEvent):
 const COMMA = ascii(", ");
 const LABEL_END = ascii(": ");
 
-/** The order of a system call's arguments is ABI, their names are not: any name will do. */
+/** `name: NUMBER, name: NUMBER`. The order of the arguments is ABI, their names are not, so any name is accepted. */
 function enter(bytes: Uint8Array, start: number, event: TraceEvent, format: number): number {
-  const count = COUNT[format]!;
   let at = start;
-  // Without arguments the spaces belong to the columns behind them.
-  while (count === 0 && bytes[at - 1] === SPACE) at--;
+  // Without arguments the spaces are part of the columns that follow.
+  while (COUNT[format] === 0 && bytes[at - 1] === SPACE) at--;
+  return argumentsEnd(bytes, labelled(bytes, at, event, format, number));
+}
+
+/** The same in the trace file of ftrace: hexadecimal also without 0x, and a string may follow its address. */
+function called(bytes: Uint8Array, start: number, event: TraceEvent, format: number): number {
+  return argumentsEnd(bytes, literal(bytes, labelled(bytes, start, event, format, hexadecimal), PAREN));
+}
+
+/** Reads the labelled arguments of a system call. Arguments that the event's kind does not have come first and are removed. */
+function labelled(bytes: Uint8Array, start: number, event: TraceEvent, format: number, read: typeof number): number {
+  const { argHigh, argLow } = event;
+  const count = COUNT[format]!;
+  const skipped = SKIPPED[format]!;
+  let at = start;
   for (let slot = 0; slot < count && at >= 0; slot++) {
     if (slot > 0) at = literal(bytes, at, COMMA);
     while (bytes[at] !== COLON && bytes[at]! > SPACE) at++;
-    at = number(bytes, literal(bytes, at, LABEL_END), event.argHigh, event.argLow, slot);
+    at = read(bytes, literal(bytes, at, LABEL_END), argHigh, argLow, slot);
     if (bytes[at] === SPACE && bytes[at + 1] === QUOTE) at = stringEnd(bytes, at + 2, slot + 1 === count);
   }
-  skip(event, SKIPPED[format]!);
-  return argumentsEnd(bytes, at);
-}
-
-/** Leaves out the first arguments, which the event's kind does not have. */
-function skip({ argHigh, argLow }: TraceEvent, count: number): void {
-  if (count === 0) return;
-  argHigh.copyWithin(0, count);
-  argLow.copyWithin(0, count);
+  if (skipped > 0) {
+    argHigh.copyWithin(0, skipped);
+    argLow.copyWithin(0, skipped);
+  }
+  return at;
 }
 
 const ARROW = ascii(" -> ");
 const PAREN = ascii(")");
 
-/** The same as the trace file of ftrace prints it: hexadecimal even without 0x, a string perhaps behind its address. */
-function called(bytes: Uint8Array, start: number, event: TraceEvent, format: number): number {
-  const count = COUNT[format]!;
-  let at = start;
-  for (let slot = 0; slot < count && at >= 0; slot++) {
-    if (slot > 0) at = literal(bytes, at, COMMA);
-    while (bytes[at] !== COLON && bytes[at]! > SPACE) at++;
-    at = hexadecimal(bytes, literal(bytes, at, LABEL_END), event.argHigh, event.argLow, slot);
-    if (bytes[at] === SPACE && bytes[at + 1] === QUOTE) at = stringEnd(bytes, at + 2, slot + 1 === count);
-  }
-  skip(event, SKIPPED[format]!);
-  return argumentsEnd(bytes, literal(bytes, at, PAREN));
-}
-
 const CUT_OFF = ascii("...");
-/** The longest string, if each of its bytes is escaped by four. */
+/** The longest string: each byte may be escaped as four. */
 const STRING_LENGTH = 4 * PATH_LENGTH;
 /** The longest name of an argument. */
 const LABEL_LENGTH = 32;
 
 /**
- * Reads a string behind its opening quote, as Linux 6.19 and newer print it behind its address, and ftrace before. The string may
- * hold quotes, escaped or not: it ends at the quote that the next argument's name follows, or the end of the arguments.
+ * Reads a string from after its opening quote. Linux 6.19 and newer print it after its address, ftrace did so before. The string may
+ * contain quotes, escaped or not: it ends at the quote before the next argument's name or the end of the arguments.
  */
 function stringEnd(bytes: Uint8Array, start: number, isLast: boolean): number {
   const farthest = start + STRING_LENGTH;
@@ -165,10 +161,10 @@ const EQUALS = ascii(" = ");
 const PAREN_OPEN = ascii(" (");
 const ARGUMENTS = 6;
 
-/** What the x32 ABI adds to a number of x86-64 (__X32_SYSCALL_BIT of arch/x86/include/uapi/asm/unistd.h). */
+/** Bit of an x32 call number (__X32_SYSCALL_BIT of arch/x86/include/uapi/asm/unistd.h). */
 const X32_BIT = 0x4000_0000;
 
-/** `NR 9`, perhaps negative: a call that seccomp or a debugger has skipped. */
+/** `NR 9`. The number is negative for a call that seccomp or a debugger has skipped. */
 function callNumber(bytes: Uint8Array, start: number, event: TraceEvent): number {
   const at = literal(bytes, start, NUMBER);
   const end = number(bytes, at, event.argHigh, event.argLow, 0);
@@ -187,7 +183,7 @@ function anyEnter(bytes: Uint8Array, start: number, event: TraceEvent): number {
   return argumentsEnd(bytes, literal(bytes, at, PAREN));
 }
 
-/** The columns of a sample. Without an address of the access there is nothing to use. */
+/** The columns of a sample. A sample without the address of the access is not used. */
 function sample(bytes: Uint8Array, start: number, event: TraceEvent): number {
   const address = accessAddress(bytes, start);
   event.unknownAddress = address < 0;
@@ -199,7 +195,7 @@ const ADDRESS = ascii("address=");
 const IP = ascii(" ip=");
 const ERROR_CODE = ascii(" error_code=");
 
-/** Both address and ip are printed by %ps: as a symbol where the kernel has one for them. */
+/** address and ip are printed with %ps: as a symbol, if the kernel has one for them. */
 function fault(bytes: Uint8Array, start: number, event: TraceEvent): number {
   const { argHigh, argLow } = event;
   const address = literal(bytes, start, ADDRESS);
@@ -222,7 +218,7 @@ function fault(bytes: Uint8Array, start: number, event: TraceEvent): number {
 const MODULE_BEGIN = ascii(" [");
 const BRACKET_CLOSE = 93;
 
-/** Reads a symbol: a word that does not begin like a number, and perhaps the module that it is in (`func+0x10/0x20 [mod]`). */
+/** Reads a symbol: a word that does not begin like a number, and optionally its module (`func+0x10/0x20 [mod]`). */
 function symbol(bytes: Uint8Array, start: number): number {
   if (start < 0 || bytes[start]! <= DIGIT_9) return -1;
   const end = word(bytes, start);
@@ -234,8 +230,8 @@ function symbol(bytes: Uint8Array, start: number): number {
 }
 
 /**
- * Reads a name that may hold anything but NUL and newline, even text that looks like the arguments behind it: the name ends at
- * the first space from which the rest of the arguments can be read in full. A comm is too short to hold such a rest.
+ * Reads a name, which may contain any byte except NUL and newline, also text that looks like the next argument. The name ends at the
+ * first space after which all remaining arguments can be read. A comm is too short to contain them.
  */
 function nameUntil(bytes: Uint8Array, start: number, longest: number, event: TraceEvent, rest: Rest): number {
   if (start < 0) return -1;
@@ -325,13 +321,13 @@ function afterNextComm(bytes: Uint8Array, at: number, event: TraceEvent): number
   return argumentsEnd(bytes, integer(bytes, literal(bytes, pid, NEXT_PRIO), argHigh, argLow, UNREAD));
 }
 
-/** What trace-cmd prints behind a comm of sched_switch: `:pid [prio]`. */
+/** Length of `:pid [prio]`, which trace-cmd prints after a comm of sched_switch. */
 const SHORT_TASK_LENGTH = 16;
 const PRIO_BEGIN = ascii(" [");
 const PRIO_END = ascii("]");
 const SHORT_ARROW = ascii(" ==> ");
 
-/** Reads `comm:pid [prio]` backwards from its space: the comm has been taken with the pid behind it. */
+/** Reads the pid of `comm:pid [prio]` backwards from the space. */
 function shortPid(bytes: Uint8Array, start: number, space: number, event: TraceEvent, slot: number): number {
   let colon = space - 1;
   while (colon > start && bytes[colon] !== COLON) colon--;

@@ -1,5 +1,5 @@
 import { type TraceEvent } from "./event.js";
-import { ascii, decimal, digits, SPACE } from "./scan.js";
+import { ascii, decimal, digits, isCount, isDigit, SPACE } from "./scan.js";
 
 const TAB = 9;
 const HASH = 35;
@@ -14,22 +14,22 @@ const BRACKET_CLOSE = 93;
 const LETTER_S = 115;
 const LETTER_U = 117;
 
-/** The longest `(tgid)`, and the longest comm with the spaces before it: what is farther to the left is not looked at. */
+/** The longest `(tgid)`, and the longest comm with the spaces before it. Text further to the left is not examined. */
 const GROUP_LENGTH = 16;
 const COMM_LENGTH = 64;
-/** To how much ftrace cuts a comm in its latency format. */
+/** Length of a comm in the latency format of ftrace, which cuts longer ones. */
 const SHORT_COMM_LENGTH = 8;
 /** The longest time in microseconds: 31 years. */
 const MICROSECOND_DIGITS = 15;
 
-/** Letters of perf's column of flags: kernel, user, hypervisor, guests, and of records. */
+/** Letters of perf's `misc` column: kernel, user, hypervisor, guests, and marks of records. */
 const MISC: ReadonlySet<number> = new Set(ascii("KUHGgMES"));
 
-/** Reads a column. @returns whether it is one of its kind */
+/** Reads a column. @returns false if the text is not such a column */
 type Column = (bytes: Uint8Array, start: number, end: number, event: TraceEvent) => boolean;
 
 /**
- * Reads the columns in front of an event's name, whichever of them are there, from the right, so that a comm may hold anything:
+ * Reads the columns before an event's name. All are optional. They are read from the right, because a comm may contain anything:
  *
  * ```
  *   comm pid/tid [cpu] misc time: period      perf script -F, any of comm, pid, cpu, misc, time and period left out
@@ -39,29 +39,29 @@ type Column = (bytes: Uint8Array, start: number, end: number, event: TraceEvent)
  * ```
  *
  * @param bytes - the text
- * @param start - where the line begins
- * @param end - where the columns end: the event's name begins there
- * @param event - takes tid, pid, cpu, time and the place of the comm; what has no column is -1, a time NaN
- * @returns whether they can be read
+ * @param start - the start of the line
+ * @param end - the start of the event's name
+ * @param event - receives tid, pid, cpu, time and the place of the comm. Fields without a column are -1, the time NaN.
+ * @returns false if the columns cannot be read
  */
 export function readColumnsBefore(bytes: Uint8Array, start: number, end: number, event: TraceEvent): boolean {
   event.cpu = event.pid = -1;
   event.time = Number.NaN;
   event.period = 1;
   const columns = new ColumnsBefore(bytes, start, end, event);
-  const isLatencyFormat = columns.takeLatencyTime();
-  const hasTicks = !isLatencyFormat && columns.take(ticks);
-  if (!isLatencyFormat && !hasTicks) columns.takeTime();
-  columns.takeCpu(hasTicks || !Number.isNaN(event.time));
-  columns.takeGroup();
-  if (!columns.takeThread()) return false;
-  // What is no time but looks like one that is damaged is one of ftrace's alone, which joins comm and thread.
+  const isLatencyFormat = columns.readLatencyTime();
+  const hasTicks = !isLatencyFormat && columns.read(ticks);
+  if (!isLatencyFormat && !hasTicks) columns.readTime();
+  columns.readCpu(hasTicks || !Number.isNaN(event.time));
+  columns.readGroup();
+  if (!columns.readThread()) return false;
+  // Only ftrace prints ticks, and it prints `comm-tid`. Without the dash the ticks are a damaged time.
   if (hasTicks && bytes[event.commEnd] !== MINUS) return false;
   if (isLatencyFormat) shortenComm(bytes, event);
   return true;
 }
 
-/** The columns of a line that are not read yet: those to the left of a position, which moves as they are taken. */
+/** Reads the columns of a line from right to left. */
 class ColumnsBefore {
   constructor(
     private readonly bytes: Uint8Array,
@@ -70,8 +70,8 @@ class ColumnsBefore {
     private readonly event: TraceEvent,
   ) {}
 
-  /** Takes the last column, if it is one of a kind. */
-  take(column: Column): boolean {
+  /** Reads the last column, if it is of a kind. */
+  read(column: Column): boolean {
     const { bytes, start } = this;
     const last = trimEnd(bytes, start, this.at);
     const first = wordStart(bytes, start, last);
@@ -80,26 +80,26 @@ class ColumnsBefore {
     return true;
   }
 
-  /** A time, and a period between it and the name; a number that is followed by no time is the thread's. */
-  takeTime(): void {
-    if (this.take(time)) return;
+  /** Reads a time, or a time and a period. A number without a time before it is the tid. */
+  readTime(): void {
+    if (this.read(time)) return;
     const before = this.at;
-    if (!this.take(period) || this.take(time)) return;
+    if (!this.read(period) || this.read(time)) return;
     this.at = before;
     this.event.period = 1;
   }
 
-  /** `[cpu]`, with flags between CPU and time, where there is a time. */
-  takeCpu(hasTime: boolean): void {
-    if (this.take(cpu) || !hasTime) return;
+  /** Reads `[cpu]`. If there is a time, flags may be between CPU and time. */
+  readCpu(hasTime: boolean): void {
+    if (this.read(cpu) || !hasTime) return;
     const before = this.at;
-    if ((this.take(flags) || this.take(misc)) && this.take(cpu)) return;
+    if ((this.read(flags) || this.read(misc)) && this.read(cpu)) return;
     this.at = before;
-    this.take(cpuAndFlags);
+    this.read(cpuAndFlags);
   }
 
-  /** `microseconds us`, a mark of the time until the next event (a space where it is short), and a colon. */
-  takeLatencyTime(): boolean {
+  /** Reads `microseconds us`, a mark for the delay to the next event (a space for a short one) and a colon. */
+  readLatencyTime(): boolean {
     const { bytes, start } = this;
     const colon = trimEnd(bytes, start, this.at) - 1;
     if (colon <= start || bytes[colon] !== COLON) return false;
@@ -113,8 +113,8 @@ class ColumnsBefore {
     return true;
   }
 
-  /** `(tgid)`, which may hold spaces, or dashes where it is unknown. */
-  takeGroup(): void {
+  /** Reads `(tgid)`. It may contain spaces, or dashes for an unknown tgid. */
+  readGroup(): void {
     const { bytes, start } = this;
     const closing = trimEnd(bytes, start, this.at) - 1;
     if (closing < start || bytes[closing] !== PAREN_CLOSE) return;
@@ -129,8 +129,8 @@ class ColumnsBefore {
     this.at = open;
   }
 
-  /** The thread, and before it what is left of the comm. */
-  takeThread(): boolean {
+  /** Reads the thread and the comm before it. */
+  readThread(): boolean {
     const last = trimEnd(this.bytes, this.start, this.at);
     const first = wordStart(this.bytes, this.start, last);
     return threadColumn(this.bytes, this.start, first, last, this.event);
@@ -149,7 +149,7 @@ function wordStart(bytes: Uint8Array, start: number, end: number): number {
   return at;
 }
 
-/** `seconds.fraction:`, of 6 or 9 digits. */
+/** `seconds.fraction:` with 6 or 9 digits. */
 function time(bytes: Uint8Array, start: number, end: number, event: TraceEvent): boolean {
   const secondsEnd = digits(bytes, start);
   const fraction = secondsEnd + 1;
@@ -162,13 +162,13 @@ function time(bytes: Uint8Array, start: number, end: number, event: TraceEvent):
   return true;
 }
 
-/** A time of a clock without seconds. */
+/** `ticks:` of a clock without seconds. */
 function ticks(bytes: Uint8Array, start: number, end: number): boolean {
   const last = digits(bytes, start);
   return last > start && bytes[last] === COLON && last + 1 === end;
 }
 
-/** The mode of the CPU and the like, as perf's `-F +misc` prints them: `U`, `KE`. */
+/** The letters of perf's `-F +misc`: `U`, `KE`. */
 function misc(bytes: Uint8Array, start: number, end: number): boolean {
   for (let at = start; at < end; at++) if (!MISC.has(bytes[at]!)) return false;
   return end - start <= 4;
@@ -189,13 +189,13 @@ function cpu(bytes: Uint8Array, start: number, end: number, event: TraceEvent): 
   return true;
 }
 
-/** ftrace's irqs-off, need-resched and so on: four to six characters, points where there is nothing. They mean nothing here. */
+/** The flags of ftrace (irqs-off, need-resched and others): four to six characters, `.` for an unset flag. They are not used. */
 function flags(bytes: Uint8Array, start: number, end: number): boolean {
   for (let at = start; at < end; at++) if (bytes[at] !== DOT && !isLetterOrDigit(bytes[at]!)) return false;
   return end - start >= 4 && end - start <= 6;
 }
 
-/** The CPU and the flags, which ftrace's latency format prints without a space between; the first flag is no digit. */
+/** The CPU and the flags of ftrace's latency format, without a space between. The first flag is not a digit. */
 function cpuAndFlags(bytes: Uint8Array, start: number, end: number, event: TraceEvent): boolean {
   const cpuEnd = digits(bytes, start);
   if (!isCount(cpuEnd - start) || !flags(bytes, cpuEnd, end)) return false;
@@ -203,7 +203,7 @@ function cpuAndFlags(bytes: Uint8Array, start: number, end: number, event: Trace
   return true;
 }
 
-/** Takes the console's prefix off a comm: `[  352.772408] `, `[  352.772408][ T4100] `. */
+/** Removes the prefix of the console from a comm: `[  352.772408] `, `[  352.772408][ T4100] `. */
 function shortenComm(bytes: Uint8Array, event: TraceEvent): void {
   event.commStart = Math.max(event.commStart, event.commEnd - SHORT_COMM_LENGTH);
   for (let at = event.commEnd - 1; at > event.commStart; at--) {
@@ -212,7 +212,7 @@ function shortenComm(bytes: Uint8Array, event: TraceEvent): void {
   while (bytes[event.commStart] === SPACE && event.commStart < event.commEnd) event.commStart++;
 }
 
-/** `tid`, `pid/tid` or `comm-tid`, and before it what is left: the comm or its beginning. */
+/** Reads `tid`, `pid/tid` or `comm-tid`, and the comm or its beginning before it. */
 function threadColumn(bytes: Uint8Array, line: number, start: number, end: number, event: TraceEvent): boolean {
   let from = end;
   while (from > start && isDigit(bytes[from - 1]!)) from--;
@@ -228,7 +228,7 @@ function threadColumn(bytes: Uint8Array, line: number, start: number, end: numbe
     return true;
   }
   if (bytes[from - 1] !== MINUS) return false;
-  // A lone minus is the sign of a thread unknown; else it joins comm and thread.
+  // A minus after a space is the sign of an unknown tid, -1; otherwise it joins comm and tid.
   if (from - 1 === start) event.tid = -event.tid;
   else event.commEnd = from - 1;
   return true;
@@ -236,13 +236,4 @@ function threadColumn(bytes: Uint8Array, line: number, start: number, end: numbe
 
 function isLetterOrDigit(byte: number): boolean {
   return isDigit(byte) || byte === HASH || (byte >= 65 && byte <= 90) || (byte >= 97 && byte <= 122);
-}
-
-function isDigit(byte: number): boolean {
-  return byte >= 48 && byte <= 57;
-}
-
-/** No pid, CPU or second of uptime has more than nine digits. */
-function isCount(length: number): boolean {
-  return length > 0 && length <= 9;
 }

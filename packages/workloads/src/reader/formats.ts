@@ -1,11 +1,11 @@
 import { EventKind } from "./event.js";
 import type { EventName } from "./event.js";
 
-/** How the arguments of an event are printed. */
+/** The forms in which arguments are printed. */
 export const ArgumentForm = {
-  /** `name: NUMBER, name: NUMBER`: a system call is entered. */
+  /** `name: NUMBER, name: NUMBER`: the entry of a system call. */
   enter: 0,
-  /** `NUMBER`: a system call returns. */
+  /** `NUMBER`: the exit of a system call. */
   exit: 1,
   /** `address=… ip=… error_code=…` */
   fault: 2,
@@ -17,35 +17,35 @@ export const ArgumentForm = {
   processExit: 5,
   /** `prev_comm=… prev_pid=… prev_prio=… prev_state=… ==> next_comm=… next_pid=… next_prio=…` */
   switch: 6,
-  /** The columns that perf prints of a sample: the address of the access and that of the instruction. */
+  /** The columns of a sample of perf: the address of the access and the instruction pointer. */
   sample: 7,
-  /** To be added to the form of a system call: `name: NUMBER, name: NUMBER)` and ` -> NUMBER`, as the trace file of ftrace prints them. */
+  /** Added to `enter` or `exit` for the trace file of ftrace: `name: NUMBER, name: NUMBER)` and ` -> NUMBER`. */
   called: 8,
-  /** `NR NUMBER (HEX, HEX, HEX, HEX, HEX, HEX)`: any system call is entered. */
+  /** `NR NUMBER (HEX, HEX, HEX, HEX, HEX, HEX)`: the entry of any system call. */
   anyEnter: 10,
-  /** `NR NUMBER = NUMBER`: any system call returns. */
+  /** `NR NUMBER = NUMBER`: the exit of any system call. */
   anyExit: 11,
 } as const;
 
-/** What is known of an event's line. */
+/** The format of an event's line. */
 export interface EventFormat {
   /** The event's name with its subsystem, as perf prints it before the colon. */
   readonly name: string;
-  /** Which event it is; of the forms of any system call, the number in the line decides. */
+  /** Kind of the event. For raw_syscalls events the number in the line determines the kind. */
   readonly kind: EventKind;
   /** A value of {@link ArgumentForm}. */
   readonly form: number;
-  /** How many arguments a system call prints on entry. */
+  /** Number of arguments in the entry of a system call. */
   readonly count: number;
-  /** How many of them come before the first that the kind has. */
+  /** Number of arguments before the first one of the kind. */
   readonly skipped: number;
-  /** The name of the first of them; empty when there is none. */
+  /** Name of the first argument; empty if there is none. */
   readonly firstLabel: string;
-  /** The arguments as they should look, for the message about those that do not. */
+  /** Description of valid arguments, for errors. */
   readonly expected: string;
 }
 
-/** The arguments of the system calls on entry, as the `format` files of their tracepoints (Linux 6.18) name and order them. */
+/** The arguments of system call entries, from the `format` files of their tracepoints (Linux 6.18). */
 const ENTER: Partial<Record<EventName, readonly string[]>> = {
   sys_enter_mmap: ["addr", "len", "prot", "flags", "fd", "off"],
   sys_enter_munmap: ["addr", "len"],
@@ -70,19 +70,19 @@ const ENTER: Partial<Record<EventName, readonly string[]>> = {
   sys_enter_exit_group: ["error_code"],
 };
 
-/** A system call that does what one of {@link ENTER} does. */
+/** A system call with the effect of one in {@link ENTER}. */
 interface Alias {
   /** Its name. */
   readonly call: string;
-  /** The name of the other. */
+  /** Name of the call in {@link ENTER}. */
   readonly as: string;
-  /** Its own arguments on entry. */
+  /** Its arguments on entry. */
   readonly labels: readonly string[];
-  /** How many of them come before the first that the other has as well. */
+  /** Number of arguments before the first one that both calls have. */
   readonly skipped: number;
 }
 
-/** System calls with a name of their own and the effect of another: what they have more of has no effect on the tables. */
+/** System calls with the effect of another call. Their additional arguments have no effect on page tables. */
 const ALIASES: readonly Alias[] = [
   { call: "pkey_mprotect", as: "mprotect", labels: ["start", "len", "prot", "pkey"], skipped: 0 },
   { call: "mmap_pgoff", as: "mmap", labels: ["addr", "len", "prot", "flags", "fd", "pgoff"], skipped: 0 },
@@ -90,10 +90,10 @@ const ALIASES: readonly Alias[] = [
   { call: "execveat", as: "execve", labels: ["fd", "filename", "argv", "envp", "flags"], skipped: 1 },
 ];
 
-/** Names of perf's software events of page faults. A fault is counted as `page-faults`, and again as one of the other two. */
+/** Names of perf's software events of page faults. Each fault counts as `page-faults` and as `minor-faults` or `major-faults`. */
 const FAULT_SAMPLES: readonly string[] = ["page-faults", "faults", "minor-faults", "major-faults"];
 
-/** All but the system calls: name, form and how the arguments look. */
+/** The other events: name, form and a description of valid arguments. */
 const OTHER: Partial<Record<EventName, readonly [string, number, string]>> = {
   page_fault_user: ["exceptions:page_fault_user", ArgumentForm.fault, "address=0xHEX ip=0xHEX error_code=0xHEX"],
   page_fault_kernel: ["exceptions:page_fault_kernel", ArgumentForm.fault, "address=0xHEX ip=SYMBOL error_code=0xHEX"],
@@ -157,7 +157,7 @@ const SAMPLE_FORMATS: readonly EventFormat[] = FAULT_SAMPLES.slice(1).map((name)
   name,
 }));
 
-/** The tracepoints of every system call, with its number. */
+/** The raw_syscalls tracepoints, with the number of the call. */
 const ANY_CALL: readonly EventFormat[] = [
   {
     name: "raw_syscalls:sys_enter",
@@ -179,13 +179,13 @@ const ANY_CALL: readonly EventFormat[] = [
   },
 ];
 
-/** The names of {@link EventKind}, each at the index that is its number. */
+/** The names of {@link EventKind} by kind. */
 export const KIND_NAMES: readonly EventName[] = Object.keys(EventKind) as EventName[];
 
 const OWN_FORMATS = KIND_NAMES.map(format);
 const ALIAS_FORMATS = ALIASES.flatMap(aliasFormats);
 
-/** The format of each event, by its {@link EventKind}; behind those, the formats of other events that are read as events of these kinds. */
+/** The format of each {@link EventKind} by kind, then the formats of the other events that are read as these kinds. */
 export const FORMATS: readonly EventFormat[] = [...OWN_FORMATS, ...ALIAS_FORMATS, ...SAMPLE_FORMATS, ...ANY_CALL];
 
 /** The name of each event as `perf script` prints it (`syscalls:sys_enter_mmap`), by its {@link EventKind}. */
@@ -193,7 +193,7 @@ export const eventNames: readonly string[] = OWN_FORMATS.map(({ name }) => name)
 
 const TRACEPOINTS = [...OWN_FORMATS, ...ALIAS_FORMATS].map(({ name }) => name).filter((name) => name.includes(":"));
 
-/** The tracepoints from which a workload is replayed, as `perf record -e` takes them: those of {@link eventNames} and of the calls that do the same. */
+/** The tracepoints of a recording for `perf record -e`: those of {@link eventNames} and of the calls with the same effect. */
 export const tracepointNames: readonly string[] = [
   ...TRACEPOINTS.filter((name) => name.startsWith("syscalls:")),
   ...TRACEPOINTS.filter((name) => !name.startsWith("syscalls:")),

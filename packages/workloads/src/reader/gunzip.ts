@@ -1,18 +1,18 @@
 import { Inflate, Z_SYNC_FLUSH } from "pako";
 import { cutGzip, damagedGzip } from "./gzip-errors.js";
 
-/** How much is unpacked at once, in bytes: of gzip, a byte becomes a thousand at most. */
+/** Compressed bytes unpacked at once. A byte of gzip becomes at most about a thousand. */
 const PART = 16 << 10;
-/** Window bits for gzip alone; with pako's default, zlib's format is accepted as well. */
+/** Window bits that accept gzip only; by default pako also accepts the zlib format. */
 const GZIP = 31;
 
 /**
- * Unpacks gzip data of any number of members, in memory that does not grow with it. The browser's own DecompressionStream takes a
- * single member, and drops text before a cut.
+ * Unpacks gzip data with any number of members in constant memory. The browser's DecompressionStream supports one member only and
+ * drops text before a cut.
  *
- * @param where - the stream, for messages
- * @param blocks - the data, cut anywhere
- * @param reached - the progress of the reader, for the message about data that end early
+ * @param where - the stream, for errors
+ * @param blocks - the data, divided at any place
+ * @param reached - returns the place that the reader has reached, for errors
  * @throws KpkeysError ERR_INPUT_TRUNCATED; ERR_INPUT_KIND for damaged data
  */
 export async function* gunzip(
@@ -29,7 +29,7 @@ export async function* gunzip(
   let member = begin();
   for await (const block of blocks) {
     for (let at = 0; at < block.length; at += PART) {
-      // A member that ends where a part ends is followed by another, or by padding with zeros.
+      // After a member that ends with its part, the next byte begins another member or is a zero of the padding.
       if (member.ended && block[at] !== 0) member = begin();
       unpacked = [];
       if (!member.push(block.subarray(at, at + PART), Z_SYNC_FLUSH)) throw damagedGzip(where, member.msg, reached());

@@ -1,13 +1,9 @@
 import { type TraceEvent } from "./event.js";
-import { decimal, digits, spaces } from "./scan.js";
+import { decimal, digits, isCount, NEWLINE, NUL, SPACE, spaces } from "./scan.js";
 
-/** The width to which perf pads a comm on its left. */
+/** Width to which perf pads a comm on the left. */
 const COMM_WIDTH = 16;
 
-// Characters stand where they are compared: what is imported is loaded for each byte.
-const NUL = 0;
-const NEWLINE = 10;
-const SPACE = 32;
 const MINUS = 45;
 const DOT = 46;
 const COLON = 58;
@@ -15,21 +11,21 @@ const BRACKET_OPEN = 91;
 const BRACKET_CLOSE = 93;
 
 /**
- * Reads the columns in front of the event:
+ * Reads the default columns of perf script before the event's name:
  *
  * ```
  *              gcc    21524 [001]    995.663669:         syscalls:sys_enter_brk: brk: 0x00000000
  * |-- comm, 16 --| |-- tid| |cpu| |-- time    |  |-- event                     | |-- arguments
  * ```
  *
- * A comm may hold anything, even what looks like the other columns, so those are looked for behind its width. A line that does not
- * begin with a space has a comm that fills the width (a kworker's may), or is of a trace with call chains, where comms are not
- * padded: then the comm ends where the other columns can first be read.
+ * A comm may contain anything, also text like the other columns, so these are read after its width. A line without a space at its start
+ * has a comm that fills the width (a kworker) or is from a trace with call chains, where comms are not padded. Its comm ends at the
+ * first place from which the other columns can be read.
  *
  * @param bytes - the text
- * @param start - where the line begins
- * @param event - takes tid, cpu, time and the place of the comm
- * @returns the position behind the time's colon, or -1 when the line has no such columns
+ * @param start - the start of the line
+ * @param event - receives tid, cpu, time and the place of the comm
+ * @returns the position after the colon of the time, or -1 if the line has no such columns
  */
 export function readHeader(bytes: Uint8Array, start: number, event: TraceEvent): number {
   const width = start + COMM_WIDTH;
@@ -45,7 +41,7 @@ export function readHeader(bytes: Uint8Array, start: number, event: TraceEvent):
   return searchColumns(bytes, start, event);
 }
 
-/** Reads the columns behind the first run of spaces from which they can be read. */
+/** Reads the columns from the first run of spaces at which they match. */
 function searchColumns(bytes: Uint8Array, start: number, event: TraceEvent): number {
   event.commStart = start;
   let at = start;
@@ -62,7 +58,7 @@ function searchColumns(bytes: Uint8Array, start: number, event: TraceEvent): num
   return -1;
 }
 
-/** Reads `tid [cpu] seconds.fraction:`, of which the CPU is left out by perf when it did not record it. */
+/** Reads `tid [cpu] seconds.fraction:`. perf leaves out a CPU that it did not record. */
 function readColumns(bytes: Uint8Array, start: number, event: TraceEvent): number {
   let at = spaces(bytes, start);
   const negative = bytes[at] === MINUS;
@@ -80,7 +76,7 @@ function readColumns(bytes: Uint8Array, start: number, event: TraceEvent): numbe
     at = spaces(bytes, cpuEnd + 1);
   }
 
-  // Microseconds, or nanoseconds by --ns.
+  // Microseconds, or nanoseconds with --ns.
   const secondsEnd = digits(bytes, at);
   const fraction = secondsEnd + 1;
   if (!isCount(secondsEnd - at) || bytes[secondsEnd] !== DOT) return -1;
@@ -91,9 +87,4 @@ function readColumns(bytes: Uint8Array, start: number, event: TraceEvent): numbe
   event.cpu = cpu;
   event.time = decimal(bytes, at, secondsEnd) * 1e9 + decimal(bytes, fraction, end) * (end - fraction === 6 ? 1000 : 1);
   return end + 1;
-}
-
-/** No pid, CPU or second of uptime has more than nine digits. */
-function isCount(length: number): boolean {
-  return length > 0 && length <= 9;
 }

@@ -2,21 +2,21 @@ import type { InputText } from "@kpkeys/core";
 import { gunzip } from "./gunzip.js";
 import { refuseBinary, TRACE_TEXT } from "./text-kind.js";
 
-/** The bytes that decide what the text is. */
+/** Bytes that decide whether the text is gzip. */
 const HEAD = 4096;
-/** How much of bytes at hand is taken at once. */
+/** Bytes of an array that are read at once. */
 const BLOCK = 256 << 10;
 
-/** Bytes at hand, or as they come: a `ReadableStream` is an `AsyncIterable`. */
+/** An array of bytes or a stream of them: a `ReadableStream` is an `AsyncIterable`. */
 export type InputBytes = Uint8Array | AsyncIterable<Uint8Array>;
 
 /**
- * Opens a text of lines, plain or gzip, by its first bytes.
+ * Opens a text of lines, plain or gzip.
  *
- * @param where - where it comes from, for messages
- * @param bytes - its content
- * @param text - the expected kind of text, for error messages
- * @throws what the stream throws
+ * @param where - its origin, for errors
+ * @param bytes - the text
+ * @param text - a description of the text, for the error about bytes that are not text
+ * @throws the errors of the stream
  */
 export async function openText(where: string, bytes: InputBytes, text: string = TRACE_TEXT): Promise<InputText> {
   const source = bytes instanceof Uint8Array ? blocksOf(bytes) : bytes[Symbol.asyncIterator]();
@@ -49,7 +49,7 @@ export async function openText(where: string, bytes: InputBytes, text: string = 
   return { where, size, compressed, consumed: () => consumed, chunks };
 }
 
-/** Iterators of both kinds are used alike. */
+/** An iterator of blocks, synchronous or not. */
 type Blocks = Iterator<Uint8Array, unknown> | AsyncIterator<Uint8Array, unknown>;
 
 function* blocksOf(bytes: Uint8Array): Generator<Uint8Array, void, undefined> {
@@ -61,7 +61,7 @@ async function nextOf(source: Blocks): Promise<Uint8Array | undefined> {
   return next.done === true ? undefined : next.value;
 }
 
-/** The first {@link HEAD} bytes, with the rest of their block; fewer if the text is shorter. */
+/** The first {@link HEAD} bytes or more, if the source has so many. */
 async function headOf(source: Blocks): Promise<Uint8Array> {
   let head = new Uint8Array(0);
   while (head.length < HEAD) {

@@ -1,72 +1,50 @@
 import type { EventName, TraceEvent } from "./event.js";
 import { KIND_NAMES } from "./formats.js";
 
-/** How many kinds of unused lines are told apart: a trace may hold any number. */
+/** Maximum number of descriptions of unused lines, because a trace may have any number. The rest is counted as `others`. */
 const KINDS_OF_UNUSED = 1000;
 
-/** What an unused line is: a sample of a page fault that shows only where the code was. */
+/** Description of an unused line: a sample of a page fault with only the instruction pointer. */
 export const FAULT_WITHOUT_ADDRESS = "page fault without its address";
 
-/** What an unused line is: the last one, if no newline follows. Every tool ends its last line: this one was cut, perhaps within a number. */
+/** Description of an unused line: the last line, if it has no newline. It was cut, perhaps within a number. */
 export const CUT_LINE = "last line without its end";
 
-/** What an unused line is: the entry of a system call whose exit is missing. */
+/** Description of an unused line: the entry of a system call whose exit is missing. */
 export const CALL_WITHOUT_END = "call without its end";
 
-/** What an unused line is: the exit of a system call that the thread was not in. */
+/** Description of an unused line: the exit of a system call that the thread was not in. */
 export const END_WITHOUT_BEGINNING = "end of a call without its beginning";
 
-/** What has been read so far: lines = eventLines + comments + blanks + the unused. */
+/** The counts of a text: lines = eventLines + comments + blanks + unused lines. */
 export interface LineCounts {
-  /** Lines, whatever they hold. */
+  /** All lines. */
   lines: number;
-  /** Events handed to the sink. */
+  /** Events passed to the sink. */
   events: number;
-  /** Lines of which events were handed on, and used as far as the text shows: without calls that have no end. A call of strace's is several events, and may be on two lines. */
+  /** Lines with events, without calls that have no end. A call of strace gives several events and may be on two lines. */
   eventLines: number;
   /** Lines that begin with `#`. */
   comments: number;
-  /** Lines of spaces or nothing. */
+  /** Empty lines and lines of spaces. */
   blanks: number;
-  /** Events that perf says it lost while it recorded, so that they are missing between those of the trace. */
+  /** Events that perf reported as lost. */
   lost: number;
-  /** Page faults that a sample stands for beyond its own, by its period. */
+  /** Page faults without their own sample, by the periods of the samples. */
   unsampled: number;
-  /** Unused lines that have no form of the tool's text at all: a large share of them shows that the text is another tool's, or damaged. */
+  /** Unused lines that match no form of the tool's text. A large share shows that the text is damaged or from another tool. */
   unreadable: number;
-  /** Events with a time before that of the event in front of them: the text is not in the order in which things happened. */
+  /** Events with an earlier time than the event before them: the text is not in order of time. */
   backwards: number;
 }
 
-/** How many events of each kind, by the names of {@link EventKind}; a kind without events is not in it. */
+/** Number of events by the names of {@link EventKind}. Kinds without events are left out. */
 export type KindCounts = Partial<Record<EventName, number>>;
 
-/** Counts what is read. */
-export interface Ledger {
-  /** What has been read so far. */
-  readonly counts: LineCounts;
-  /** Counts an event that is handed on. @param event - the event */
-  event(event: TraceEvent): void;
-  /** Counts the entry of a system call that was handed on, and whose exit is missing, as unused. */
-  withoutEnd(): void;
-  /** Counts a line that is no event handed on. @param what - what it is */
-  unused(what: string): void;
-  /** Counts a line that has no form of the tool's text. @param what - what it is not */
-  unreadable(what: string): void;
-  /** Counts events that were lost. @param events - how many */
-  lost(events: number): void;
-  /** @returns the events handed on, by their kinds */
-  kinds(): KindCounts;
-  /** @returns the unused lines by what they are */
-  allUnused(): Record<string, number>;
-}
-
-/**
- * Opens a ledger.
- * @param onLost - told of lost events as they come
- */
-export function createLedger(onLost: (events: number) => void): Ledger {
-  const counts: LineCounts = {
+/** Counts the lines and events of a text. */
+export class Ledger {
+  /** The counts so far. */
+  readonly counts: LineCounts = {
     lines: 0,
     events: 0,
     eventLines: 0,
@@ -77,40 +55,54 @@ export function createLedger(onLost: (events: number) => void): Ledger {
     unreadable: 0,
     backwards: 0,
   };
-  const kinds = new Float64Array(KIND_NAMES.length);
-  const allUnused = new Map<string, number>();
-  let time = Number.NaN;
+  private readonly byKind = new Float64Array(KIND_NAMES.length);
+  private readonly unusedLines = new Map<string, number>();
+  private time = Number.NaN;
 
-  function unused(what: string): void {
-    const kind = allUnused.has(what) || allUnused.size < KINDS_OF_UNUSED ? what : "others";
-    allUnused.set(kind, (allUnused.get(kind) ?? 0) + 1);
+  /** @param onLost - called where events were lost, with their number */
+  constructor(private readonly onLost: (events: number) => void) {}
+
+  /** Counts an event that is passed to the sink. @param event - the event */
+  event(event: TraceEvent): void {
+    this.counts.events++;
+    this.byKind[event.kind]!++;
+    if (event.time < this.time) this.counts.backwards++;
+    this.time = event.time;
   }
 
-  return {
-    counts,
-    event(event) {
-      counts.events++;
-      kinds[event.kind]!++;
-      if (event.time < time) counts.backwards++;
-      time = event.time;
-    },
-    withoutEnd() {
-      counts.eventLines--;
-      unused(CALL_WITHOUT_END);
-    },
-    unused,
-    unreadable(what) {
-      counts.unreadable++;
-      unused(what);
-    },
-    lost(events) {
-      counts.lost += events;
-      onLost(events);
-    },
-    kinds: () =>
-      Object.fromEntries(
-        KIND_NAMES.map((name, kind) => [name, kinds[kind]!] as const).filter(([, count]) => count > 0),
-      ),
-    allUnused: () => Object.fromEntries(allUnused),
-  };
+  /** Counts the line of an entry as unused: its event was passed to the sink, but the exit of the call is missing. */
+  withoutEnd(): void {
+    this.counts.eventLines--;
+    this.unused(CALL_WITHOUT_END);
+  }
+
+  /** Counts a line without an event for the sink. @param what - its description */
+  unused(what: string): void {
+    const { unusedLines } = this;
+    const kind = unusedLines.has(what) || unusedLines.size < KINDS_OF_UNUSED ? what : "others";
+    unusedLines.set(kind, (unusedLines.get(kind) ?? 0) + 1);
+  }
+
+  /** Counts a line that matches no form of the tool's text. @param what - its description */
+  unreadable(what: string): void {
+    this.counts.unreadable++;
+    this.unused(what);
+  }
+
+  /** Counts lost events. @param events - their number */
+  lost(events: number): void {
+    this.counts.lost += events;
+    this.onLost(events);
+  }
+
+  /** @returns the number of events passed to the sink, by kind */
+  kinds(): KindCounts {
+    const counted = KIND_NAMES.map((name, kind) => [name, this.byKind[kind]!] as const);
+    return Object.fromEntries(counted.filter(([, count]) => count > 0));
+  }
+
+  /** @returns the number of unused lines by description */
+  allUnused(): Record<string, number> {
+    return Object.fromEntries(this.unusedLines);
+  }
 }

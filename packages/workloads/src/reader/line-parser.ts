@@ -1,86 +1,85 @@
-import { KpkeysError } from "@kpkeys/core";
+import { KpkeysError, quote } from "@kpkeys/core";
 import { readArguments } from "./arguments.js";
 import { readColumnsBefore } from "./columns.js";
 import { EventKind, TraceEvent } from "./event.js";
+import { EventFilter, FaultSource } from "./event-filter.js";
 import { ArgumentForm, type EventFormat, FORMATS } from "./formats.js";
 import { readHeader } from "./header.js";
 import { FAULT_WITHOUT_ADDRESS, type Ledger, type LineCounts } from "./ledger.js";
-import { createEventNames, nextWord } from "./names.js";
-import { createOnce, FaultSource, type Once } from "./once.js";
+import { EventNames, nextWord } from "./names.js";
 import { otherLine, PERF_TRACE } from "./other-lines.js";
-import { quote } from "./quote.js";
-import { createRawCalls, type RawCalls } from "./raw-calls.js";
+import { RawCalls } from "./raw-calls.js";
 import { callChainEntry, decimal, digits, isDigit, lineEnd, NEWLINE, NUL, SPACE, spaces, word } from "./scan.js";
-import { createThreadStates } from "./thread-states.js";
+import { ThreadStates } from "./thread-states.js";
 
-/** How much of a name is read that is not known: a trace may hold one of any length. */
+/** Bytes read of an unknown name, which may have any length. */
 const LONGEST_NAME = 255;
 
-/** Where at the farthest a name begins in a line: the columns before it are shorter. */
+/** Maximum offset of a name in a line: the columns before it are shorter. */
 const FARTHEST_NAME = 4096;
 
 const HASH = 35;
 const COLON = 58;
 const LINE = "`comm tid [cpu] seconds.fraction: event: arguments` as perf script prints them";
 
-/** The name of an event that is not known, with its subsystem where the line has one. */
+/** The name of an unknown event, with an optional subsystem. */
 const NAME = /^[A-Za-z_][\w-]*(:[A-Za-z_][\w-]*)?(?=[:(\s]|$)/;
 
 const LOST = /^(?:CPU:? ?\d+ \[(?:LOST (\d+) EVENTS|(\d+) EVENTS DROPPED|EVENTS DROPPED)\]|LOST (\d+) events!)/;
 
-/** What only the columns of an event look like: a CPU or a time. A line with the name of an event and one of these is a damaged event. */
+/** A CPU or a time, which only the columns of an event have. A line with an event name and one of these is a damaged event. */
 const LIKE_COLUMNS = /\[\d+\]?\s|\d\.\d+:/;
 
 const FAULT_SAMPLE = EventKind.page_fault;
 
 const KIND = Uint8Array.from(FORMATS, ({ kind }) => kind);
 
-/** Which event reports a page fault, by format; 0 for what is no fault. */
+/** The source of a page fault by format; 0 for other events. */
 const SOURCE = Uint8Array.from(FORMATS, ({ name, form }) => {
   if (form === ArgumentForm.fault) return FaultSource.exceptions;
   if (form !== ArgumentForm.sample) return 0;
   return /^m/.test(name) ? FaultSource.parts : FaultSource.all;
 });
 
-/** Whether an event is one of any system call, by format. */
+/** Whether an event is a raw_syscalls event, by format. */
 const BY_NUMBER = Uint8Array.from(FORMATS, ({ form }) =>
   form === ArgumentForm.anyEnter || form === ArgumentForm.anyExit ? 1 : 0,
 );
 
 const decoder = new TextDecoder();
 
-/** Turns whole lines into events. */
+/** Parses whole lines into events. */
 export interface LineParser {
   /**
-   * Reads lines and hands on the event of each.
+   * Reads lines and passes their events to the sink.
    *
    * @param bytes - the text
-   * @param end - where the last line ends: the byte before it is a newline
-   * @throws KpkeysError ERR_TRACE_LINE at an event that is damaged
+   * @param end - the end of the last line, after its newline
+   * @throws KpkeysError ERR_TRACE_LINE for a damaged event
    */
   parse(bytes: Uint8Array, end: number): void;
-  /** Ends the text: counts lines that waited for others. */
+  /** Ends the text: counts the lines of unfinished calls. */
   finish(): void;
 }
 
 /**
- * A parser of the lines of `perf script`, and of ftrace's and trace-cmd's texts of the same tracepoints. A line that is not an event
- * to hand on is counted by what it is; an event that is damaged is refused.
+ * Parses the lines of `perf script`, and of the texts of ftrace and trace-cmd for the same tracepoints. Lines without an event for the
+ * sink are counted by description. A damaged event is an error.
  */
 export class TracepointParser implements LineParser {
   private readonly event = new TraceEvent();
   private readonly counts: LineCounts;
-  private readonly names = createEventNames();
-  private readonly once: Once;
+  private readonly names = new EventNames();
+  private readonly filter: EventFilter;
   private readonly rawCalls: RawCalls;
-  /** Whether the lines back to the last blank one are an event and its call chain. */
+  /** Whether the lines since the last blank line are an event and its call chain. */
   private inChain = false;
 
   /**
-   * @param path - the trace's name for messages
+   * @param path - the trace, for errors
    * @param head - the first lines of the trace
-   * @param ledger - where lines are counted
-   * @param sink - takes each event; the record is used again for the next
+   * @param ledger - counts the lines
+   * @param sink - called for each event; the record is reused for the next
    */
   constructor(
     private readonly path: string,
@@ -89,9 +88,9 @@ export class TracepointParser implements LineParser {
     private readonly sink: (event: TraceEvent) => void,
   ) {
     this.counts = ledger.counts;
-    const threads = createThreadStates();
-    this.once = createOnce(threads, ledger);
-    this.rawCalls = createRawCalls(threads, head);
+    const threads = new ThreadStates();
+    this.filter = new EventFilter(threads, ledger);
+    this.rawCalls = new RawCalls(threads, head);
   }
 
   parse(bytes: Uint8Array, end: number): void {
@@ -99,34 +98,29 @@ export class TracepointParser implements LineParser {
     for (let at = 0; at < end; at = this.readLine(bytes, at) + 1) this.event.line = ++this.counts.lines;
   }
 
-  /** No line waits for others. */
+  /** Does nothing: every event is on one line. */
   finish(): void {}
 
-  /** Reads a line and returns the position of its newline. */
+  /** Reads a line. @returns the position of its newline */
   private readLine(bytes: Uint8Array, start: number): number {
     const isComment = bytes[start] === HASH && bytes[start + 1] === SPACE;
     const header = isComment ? -1 : readHeader(bytes, start, this.event);
     if (header < 0) return isComment ? this.readOther(bytes, start) : this.readOtherColumns(bytes, start);
-    const nameStart = behindPeriod(bytes, spaces(bytes, header), this.event);
+    const nameStart = afterPeriod(bytes, spaces(bytes, header), this.event);
     const index = this.names.at(bytes, nameStart);
     return index < 0 ? this.readUnknown(bytes, start, nameStart) : this.readEvent(bytes, nameStart, index);
   }
 
-  /** Reads the arguments behind a name and hands on the event. */
+  /** Reads the arguments after a name and passes the event to the sink. */
   private readEvent(bytes: Uint8Array, nameStart: number, index: number): number {
     const format = this.names.format(index);
     const end = this.readKnown(bytes, nameStart, index, format);
     if (end < 0) {
       const { name, expected } = FORMATS[format]!;
-      throw this.damaged(
-        bytes,
-        nameStart + this.names.length(index),
-        `the arguments of ${name} cannot be read`,
-        expected,
-      );
+      throw this.damaged(bytes, nameStart + this.names.length(index), `cannot read the arguments of ${name}`, expected);
     }
     this.inChain = true;
-    const reason = this.refusal(format);
+    const reason = this.skipReason(format);
     if (reason !== undefined) this.ledger.unused(reason);
     else {
       this.counts.eventLines++;
@@ -140,23 +134,23 @@ export class TracepointParser implements LineParser {
     this.event.kind = KIND[format] as EventKind;
     const nameEnd = nameStart + this.names.length(index);
     const form = this.names.form(index);
-    // The columns of a sample are told apart by their widths, from the one space behind the name on.
+    // The widths of a sample's columns distinguish them; they begin one space after the name.
     if (form === ArgumentForm.sample) return readArguments(bytes, nameEnd + 1, this.event, format, form);
     const isCalled = (form & ~1) === ArgumentForm.called;
     return readArguments(bytes, isCalled ? nameEnd : spaces(bytes, nameEnd), this.event, format, form);
   }
 
-  /** Why an event that has been read is not handed on. */
-  private refusal(format: number): string | undefined {
+  /** The reason to skip an event, or `undefined`. */
+  private skipReason(format: number): string | undefined {
     if (this.event.unknownAddress) return withoutAddress(FORMATS[format]!);
-    if (BY_NUMBER[format] === 0) return this.once.refusal(this.event, SOURCE[format]!, false);
+    if (BY_NUMBER[format] === 0) return this.filter.skipReason(this.event, SOURCE[format]!, false);
     return (
-      this.rawCalls.refusal(this.event, FORMATS[format]!.form === ArgumentForm.anyExit) ??
-      this.once.refusal(this.event, 0, true)
+      this.rawCalls.skipReason(this.event, FORMATS[format]!.form === ArgumentForm.anyExit) ??
+      this.filter.skipReason(this.event, 0, true)
     );
   }
 
-  /** A line with other columns than perf prints unasked: they end where the name of an event begins. */
+  /** Reads a line without the default columns of perf. The columns end at the name of an event. */
   private readOtherColumns(bytes: Uint8Array, start: number): number {
     let first = -1;
     let firstIndex = -1;
@@ -174,11 +168,11 @@ export class TracepointParser implements LineParser {
       firstIndex = index;
     }
     if (first >= 0 && this.isDamaged(bytes, start, first, firstIndex))
-      throw this.damaged(bytes, start, "the columns before the event cannot be read", LINE);
+      throw this.damaged(bytes, start, "cannot read the columns before the event", LINE);
     return this.readOther(bytes, start);
   }
 
-  /** Whether columns that cannot be read were once those of an event: part of them can, or the arguments behind the name can. */
+  /** Whether a line with an event name is a damaged event: part of its columns or its arguments can be read. */
   private isDamaged(bytes: Uint8Array, start: number, nameStart: number, index: number): boolean {
     const columns = decoder.decode(bytes.subarray(Math.max(start, nameStart - LONGEST_NAME), nameStart));
     return LIKE_COLUMNS.test(columns) || this.readKnown(bytes, nameStart, index, this.names.format(index)) >= 0;
@@ -189,7 +183,7 @@ export class TracepointParser implements LineParser {
     return bytes[end - 1] === COLON ? this.names.modified(textOf(bytes, at, end)) : -1;
   }
 
-  /** A line without the columns of an event, or of an event that is not known. */
+  /** Reads a line without the columns of an event, or a line of an unknown event. */
   private readOther(bytes: Uint8Array, start: number): number {
     const end = bytes.indexOf(NEWLINE, start);
     if (bytes[start] === HASH) {
@@ -205,7 +199,7 @@ export class TracepointParser implements LineParser {
     return end;
   }
 
-  /** What stands next to events in the texts of perf and trace-cmd, or an event of other columns that no machine uses. */
+  /** Counts a message in the text of perf or trace-cmd, or an unknown event without the default columns. */
   private readRemark(bytes: Uint8Array, start: number, end: number): void {
     const text = textOf(bytes, start, end);
     const lost = LOST.exec(text);
@@ -221,7 +215,7 @@ export class TracepointParser implements LineParser {
     else this.ledger.unused(what);
   }
 
-  /** The name behind columns that can be read, if a time is among them or the name has its subsystem. */
+  /** The first name after readable columns, if these include a time or the name has a subsystem. */
   private unknownName(bytes: Uint8Array, start: number): string | undefined {
     const farthest = start + FARTHEST_NAME;
     for (let at = firstWord(bytes, start); at >= 0 && at < farthest; at = nextWord(bytes, at)) {
@@ -232,7 +226,7 @@ export class TracepointParser implements LineParser {
     return undefined;
   }
 
-  /** A line that has the columns but not the name of one of our events. */
+  /** Reads a line with the default columns and an unknown name. */
   private readUnknown(bytes: Uint8Array, start: number, nameStart: number): number {
     const end = bytes.indexOf(NEWLINE, start);
     const nameEnd = word(bytes, nameStart);
@@ -245,7 +239,7 @@ export class TracepointParser implements LineParser {
       const lost = / lost(?: samples)?[ :]+(\d{1,15})\s*$/.exec(
         textOf(bytes, Math.max(nameEnd, end - LONGEST_NAME), end),
       );
-      if (lost === null) throw this.damaged(bytes, start, "the number of lost events cannot be read", "`lost NUMBER`");
+      if (lost === null) throw this.damaged(bytes, start, "cannot read the number of lost events", "`lost NUMBER`");
       this.ledger.lost(Number(lost[1]));
     }
     this.inChain = true;
@@ -253,10 +247,10 @@ export class TracepointParser implements LineParser {
     return end;
   }
 
-  /** The error about a line, of which it shows what stands from a position on. */
+  /** The error for a damaged line. It quotes the line from a position on. */
   private damaged(bytes: Uint8Array, at: number, what: string, expected: string): KpkeysError {
-    const text = quote(bytes, spaces(bytes, at), bytes.indexOf(NEWLINE, at));
-    return new KpkeysError("ERR_TRACE_LINE", `${what}: ${text}`, {
+    const text = textOf(bytes, spaces(bytes, at), bytes.indexOf(NEWLINE, at));
+    return new KpkeysError("ERR_TRACE_LINE", `${what}: ${quote(text)}`, {
       where: `${this.path}:${this.counts.lines}`,
       expected,
     });
@@ -275,8 +269,8 @@ function firstWord(bytes: Uint8Array, start: number): number {
   return bytes[start]! > SPACE ? start : nextWord(bytes, start);
 }
 
-/** A sample has its period in front of its name. */
-function behindPeriod(bytes: Uint8Array, at: number, event: TraceEvent): number {
+/** Reads the period of a sample, which is before its name. */
+function afterPeriod(bytes: Uint8Array, at: number, event: TraceEvent): number {
   event.period = 1;
   if (!isDigit(bytes[at]!)) return at;
   const end = digits(bytes, at);

@@ -1,18 +1,18 @@
 import { ArgumentForm, FORMATS } from "./formats.js";
-import { createNameTable } from "./name-table.js";
+import { NameTable } from "./name-table.js";
 import { NUL, SPACE } from "./scan.js";
 
 const TAB = 9;
 
-/** An event as a line names it. */
+/** A word that names an event in a line. */
 interface Name {
-  /** The word in the line, with its colon. */
+  /** The word, with its colon. */
   readonly word: string;
-  /** Which format of {@link FORMATS} it has. */
+  /** Index of the event's format in {@link FORMATS}. */
   readonly format: number;
-  /** How its arguments are printed. */
+  /** Form of the arguments: an {@link ArgumentForm}. */
   readonly form: number;
-  /** Where they begin, from the word's start. */
+  /** Offset of the arguments from the start of the word. */
   readonly length: number;
 }
 
@@ -38,56 +38,57 @@ const NAMES: readonly Name[] = FORMATS.flatMap(({ name: full, form, firstLabel }
   return [...named, called];
 });
 
-const FORMAT = Uint8Array.from(NAMES, ({ format }) => format);
-const FORM = Uint8Array.from(NAMES, ({ form }) => form);
-const LENGTH = Uint8Array.from(NAMES, ({ length }) => length);
+const PLAIN = new Map(NAMES.map(({ word }, index) => [word, index]));
 
-/** Modifiers that perf prints behind an event's name, from `-e EVENT:MODIFIERS`. */
+/** An event name with the modifiers of `-e EVENT:MODIFIERS`, as perf prints it. */
 const MODIFIED = /^([\w:-]*\w:)[ukhGHIpPSDWeRb]{1,8}:$/;
 
-/** How many names with modifiers are remembered: a trace may hold any number. */
-const LEARNED = 64;
+/** Maximum number of names with modifiers, because a trace may have any number. */
+const MAX_MODIFIED = 64;
 
-/** Finds the events that words name. */
-export interface EventNames {
+/** The event names of a recording. Names with modifiers are added when they first occur. */
+export class EventNames {
+  private readonly table = new NameTable(NAMES.map(({ word }) => word));
+  private readonly formats = NAMES.map(({ format }) => format);
+  private readonly forms = NAMES.map(({ form }) => form);
+  private readonly lengths = NAMES.map(({ length }) => length);
+
   /** @returns the index of the name at a position, or -1 */
-  at(bytes: Uint8Array, at: number): number;
-  /** @returns the index of the name that a word is with modifiers behind it, or -1 */
-  modified(word: string): number;
-  /** @returns which format of {@link FORMATS} the event of a name has */
-  format(index: number): number;
-  /** @returns how the arguments behind a name are printed */
-  form(index: number): number;
-  /** @returns how far behind the start of a name its arguments begin */
-  length(index: number): number;
-}
+  at(bytes: Uint8Array, at: number): number {
+    return this.table.at(bytes, at);
+  }
 
-/** Makes the finder, which remembers names with modifiers once it has met them. */
-export function createEventNames(): EventNames {
-  const table = createNameTable(NAMES.map(({ word }) => word));
-  const plain = new Map(NAMES.map(({ word }, index) => [word, index]));
-  const learned: { readonly index: number; readonly length: number }[] = [];
+  /** @returns the index of a name with modifiers, or -1 */
+  modified(word: string): number {
+    const plain = PLAIN.get(MODIFIED.exec(word)?.[1] ?? "");
+    if (plain === undefined || this.formats.length >= NAMES.length + MAX_MODIFIED) return -1;
+    this.table.add(word);
+    this.forms.push(this.forms[plain]!);
+    this.lengths.push(word.length);
+    return this.formats.push(this.formats[plain]!) - 1;
+  }
 
-  return {
-    at: (bytes, at) => table.at(bytes, at),
-    modified(word) {
-      const index = plain.get(MODIFIED.exec(word)?.[1] ?? "");
-      if (index === undefined || learned.length >= LEARNED) return -1;
-      learned.push({ index, length: word.length });
-      table.add(word);
-      return NAMES.length + learned.length - 1;
-    },
-    format: (index) => (index < NAMES.length ? FORMAT[index]! : FORMAT[learned[index - NAMES.length]!.index]!),
-    form: (index) => (index < NAMES.length ? FORM[index]! : FORM[learned[index - NAMES.length]!.index]!),
-    length: (index) => (index < NAMES.length ? LENGTH[index]! : learned[index - NAMES.length]!.length),
-  };
+  /** @returns the index of a name's format in {@link FORMATS} */
+  format(index: number): number {
+    return this.formats[index]!;
+  }
+
+  /** @returns the form of the arguments after a name */
+  form(index: number): number {
+    return this.forms[index]!;
+  }
+
+  /** @returns the offset of the arguments from the start of a name */
+  length(index: number): number {
+    return this.lengths[index]!;
+  }
 }
 
 /**
- * Goes from word to word of a line.
+ * Finds the next word of a line.
  * @param bytes - the text
  * @param at - a position in the line
- * @returns where the next word begins, or -1 at the line's end
+ * @returns the start of the next word, or -1 at the end of the line
  */
 export function nextWord(bytes: Uint8Array, at: number): number {
   let i = at;

@@ -1,9 +1,9 @@
-// Lines of a recording that are no events: what perf, trace-cmd and the kernel's console print next to them.
+// Lines of a recording that are not events: messages of perf, trace-cmd and the kernel's console.
 
-/** What an unused line is: printed by perf trace, whose text has no full numbers. */
+/** Description of an unused line: perf trace printed it, and its text abbreviates numbers. */
 export const PERF_TRACE = "line of perf trace";
 
-/** What perf and trace-cmd say, mostly on stderr; it ends in a recording when both streams go to one file. */
+/** Messages of perf and trace-cmd, mostly from stderr. They are in a recording if both streams go to one file. */
 const REMARK = new RegExp(
   [
     /^(?:cpus=\d|version = \d|CPU \d+ is empty|trace-cmd |\[ ?perf |perf: )/,
@@ -18,29 +18,29 @@ const REMARK = new RegExp(
     .join("|"),
 );
 
-/** `time ( duration): comm/tid call(…`, of which perf trace leaves out the thread when there is one. */
+/** `time ( duration): comm/tid call(…`. perf trace leaves out the thread if there is only one. */
 const OF_PERF_TRACE = /^ *(?:\d+\.\d{3}|\?) +(?:\( *(?:\d+\.\d{3} ms)? *\): |\S.*\/\d+ \S)/;
 
-/** The time that the kernel's console prints in front of its lines, perhaps behind a level or what a log daemon adds. */
+/** The time at the start of a console line, after an optional level or the prefix of a log daemon. */
 const KERNEL_LOG = /^(?:<\d+>|[A-Z][a-z]{2} [ \d]\d [\d:]{8} \S+ kernel: )?\[ *\d+\.\d{6}\](?:\[ *[TC]\d+\])? /;
 const RULER = /^ ?-{9,}$/;
 
-/** `cpu) duration | function() {` of ftrace's function_graph tracer, perhaps with a time in front, and its changes of task. */
+/** `cpu) duration | function() {` of the function_graph tracer of ftrace, with an optional time, and its task switches. */
 const FUNCTION_GRAPH = /^ *(?:\d+\.\d+ \| +)?\d+\) .*(?:\| |=>)/;
-/** How that tracer prints an event: as a comment, without its thread. */
+/** An event in the text of that tracer: a comment without the thread. */
 const IN_GRAPH = /\/\* \w+[:(].*\*\/\s*$/;
 
 /** Stacks of ftrace and trace-cmd. */
 const KERNEL_STACK = /^\s*=> |<(?:user )?stack trace *>/;
 
-/** Further lines of an entry of a call chain, which only follow an event: a symbol without address, an object, a source line. */
+/** The other lines of a call chain entry, which only follow an event: a symbol without address, an object, a source line. */
 const CHAIN_CONTINUED = /^(?:\s+(?:\S+|.*\)|.*:\d+)|\|.*)$/;
 
 /**
- * Says what a line is that is no event.
+ * Describes a line that is not an event.
  * @param text - the line, or its beginning
- * @param inChain - whether the lines in front of it, back to the last blank one, are an event and its call chain
- * @returns what it is; `undefined` for a line that none of the tools prints
+ * @param inChain - whether the lines since the last blank line are an event and its call chain
+ * @returns the description, or `undefined` for a line that none of the tools prints
  */
 export function otherLine(text: string, inChain: boolean): string | undefined {
   if (REMARK.test(text)) return "remark";

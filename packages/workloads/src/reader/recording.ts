@@ -5,25 +5,25 @@ import { createTraceReader, type ReadTraceOptions, type TraceSummary } from "./t
 
 /** A recorded workload: the text of `perf script`, of ftrace, of `trace-cmd report` or of `strace -f -ttt`, plain or gzip. */
 export interface Recording {
-  /** Where it comes from, for messages; its last part is the trace's name. */
+  /** Its origin, for errors. The last part of the path is the trace's name. */
   readonly where: string;
   /**
-   * Reads it, in memory that does not grow with it.
+   * Reads the recording in constant memory.
    *
-   * @param sink - takes each event in turn. The record is one for all: take from it what is needed and keep no reference.
-   * @param options - how
-   * @returns a summary of the text and its events
-   * @throws KpkeysError ERR_INPUT_MISSING, ERR_INPUT_KIND, ERR_INPUT_TRUNCATED; ERR_TRACE_LINE at a damaged line; ERR_TRACE_EMPTY
-   * when no line holds an event; every error of the sink
+   * @param sink - called for each event in order. The record is reused: copy the fields needed and keep no reference.
+   * @param options - progress, lost events, and when to stop
+   * @returns the summary of the trace
+   * @throws KpkeysError ERR_INPUT_MISSING, ERR_INPUT_KIND, ERR_INPUT_TRUNCATED; ERR_TRACE_LINE for a damaged line; ERR_TRACE_EMPTY if
+   * no line has an event. An error that the sink throws is passed on.
    */
   read(sink: (event: TraceEvent) => void, options?: ReadTraceOptions): Promise<TraceSummary>;
 }
 
 /**
- * A recording whose bytes are at hand or come as a stream. Its first lines decide which tool's text it is.
+ * A recording in an array of bytes or a stream. The first lines decide which tool printed it.
  *
- * @param where - where it comes from: a URL, or any name
- * @param bytes - its content, plain or gzip; a stream can be read once
+ * @param where - its origin: a URL, or any name
+ * @param bytes - the recording, plain or gzip. A stream can be read once.
  *
  * @example
  * ```ts
@@ -40,13 +40,13 @@ export function recordingOf(where: string, bytes: InputBytes): Recording {
 }
 
 /**
- * Reads a recording that has been opened.
+ * Reads an open recording.
  *
  * @param input - its text
- * @param sink - takes each event in turn
- * @param options - how
- * @returns a summary of the text and its events
- * @throws KpkeysError as {@link Recording.read} does
+ * @param sink - called for each event in order
+ * @param options - progress, lost events, and when to stop
+ * @returns the summary of the trace
+ * @throws KpkeysError the errors of {@link Recording.read}
  */
 export async function readText(
   input: InputText,
@@ -59,7 +59,7 @@ export async function readText(
     try {
       if (damage === undefined) reader.push(chunk);
     } catch (error) {
-      // A damaged line in a gzip file may be due to a damaged file, which its checksum shows: read on, without parsing.
+      // In a gzip file the cause may be damaged gzip data. Read to the end without parsing, so that the checksum is verified.
       if (!input.compressed || !(error instanceof KpkeysError) || error.code !== "ERR_TRACE_LINE") throw error;
       damage = error;
     }

@@ -1,13 +1,13 @@
 import { toWords } from "@kpkeys/core";
 
 /*
- * Scanning of bytes without strings. Each function takes a position and returns the position behind what it has read, or -1
- * when something else stands there; -1 as the position stays -1, so that calls can be chained and the end checked once.
+ * Scanner functions on bytes, without strings. Each takes a position and returns the position after the text that it has read, or -1 if
+ * the text does not match. A position of -1 gives -1, so calls can be chained and the result checked once.
  *
- * Every line handed to them ends in a newline. None of them accepts a newline, so none runs past the end of its line.
+ * Every line ends in a newline and no function accepts a newline, so none reads past the end of its line.
  */
 
-/** The byte NUL, which no text of perf contains. */
+/** The byte NUL, which is in no text of perf. */
 export const NUL = 0;
 /** The byte that ends a line. */
 export const NEWLINE = 10;
@@ -41,7 +41,7 @@ export function literal(bytes: Uint8Array, at: number, text: Uint8Array): number
   return at + text.length;
 }
 
-/** Reads spaces, or none. */
+/** Reads zero or more spaces. */
 export function spaces(bytes: Uint8Array, at: number): number {
   let i = at;
   while (bytes[i] === SPACE) i++;
@@ -53,7 +53,12 @@ export function isDigit(byte: number): boolean {
   return HEX_VALUE[byte]! < 10;
 }
 
-/** Reads decimal digits, or none. */
+/** @returns whether a number of so many digits can be a tid, a CPU or a second of uptime: one to nine */
+export function isCount(length: number): boolean {
+  return length > 0 && length <= 9;
+}
+
+/** Reads zero or more decimal digits. */
 export function digits(bytes: Uint8Array, at: number): number {
   let i = at;
   while (HEX_VALUE[bytes[i]!]! < 10) i++;
@@ -67,7 +72,7 @@ export function decimal(bytes: Uint8Array, start: number, end: number): number {
   return value;
 }
 
-/** Reads the end of the line: trailing spaces and a carriage return may stand before the newline, whose position is returned. */
+/** Reads trailing spaces and an optional carriage return. @returns the position of the newline, or -1 */
 export function lineEnd(bytes: Uint8Array, at: number): number {
   if (at < 0) return -1;
   let i = spaces(bytes, at);
@@ -75,7 +80,7 @@ export function lineEnd(bytes: Uint8Array, at: number): number {
   return bytes[i] === NEWLINE ? i : -1;
 }
 
-/** Reads the beginning of an entry of a call chain: a tab or spaces, an address without 0x, then a space or the line's end. */
+/** Reads the start of a call chain entry: a tab or spaces and an address without 0x, before a space or the end of the line. */
 export function callChainEntry(bytes: Uint8Array, at: number): number {
   if (bytes[at] !== TAB && bytes[at] !== SPACE) return -1;
   const start = spaces(bytes, at + 1);
@@ -83,14 +88,14 @@ export function callChainEntry(bytes: Uint8Array, at: number): number {
   return end > start && end - start <= 16 && bytes[end]! <= SPACE ? end : -1;
 }
 
-/** Reads lower-case hexadecimal digits, or none. */
+/** Reads zero or more lower-case hexadecimal digits. */
 export function bareHexadecimal(bytes: Uint8Array, at: number): number {
   let i = at;
   while (HEX_VALUE[bytes[i]!]! < 16) i++;
   return i;
 }
 
-/** Reads a word: one or more bytes that are neither space nor control character. */
+/** Reads a word: one or more bytes that are not spaces or control characters. */
 export function word(bytes: Uint8Array, at: number): number {
   if (at < 0) return -1;
   let i = at;
@@ -98,7 +103,7 @@ export function word(bytes: Uint8Array, at: number): number {
   return i === at ? -1 : i;
 }
 
-/** Reads a decimal integer of at most nine digits, perhaps negative (a pid, a priority), into a slot. */
+/** Reads a decimal integer of at most nine digits (a pid, a priority) with an optional minus into a slot. */
 export function integer(bytes: Uint8Array, at: number, high: Int32Array, low: Int32Array, slot: number): number {
   if (at < 0) return -1;
   const negative = bytes[at] === MINUS;
@@ -111,14 +116,14 @@ export function integer(bytes: Uint8Array, at: number, high: Int32Array, low: In
   return end;
 }
 
-/** Reads a number of at most 64 bits into a slot: hexadecimal with 0x, as libtraceevent prints syscalls, or decimal. */
+/** Reads a number of at most 64 bits into a slot: hexadecimal with 0x, as libtraceevent prints system calls, or decimal. */
 export function number(bytes: Uint8Array, at: number, high: Int32Array, low: Int32Array, slot: number): number {
   if (at < 0) return -1;
   if (bytes[at] !== DIGIT_0 || bytes[at + 1] !== LETTER_X) return decimalNumber(bytes, at, high, low, slot);
   return hexDigits(bytes, at + 2, high, low, slot);
 }
 
-/** Reads a hexadecimal number of at most 64 bits into a slot, with 0x or without. */
+/** Reads a hexadecimal number of at most 64 bits into a slot, with or without 0x. */
 export function hexadecimal(bytes: Uint8Array, at: number, high: Int32Array, low: Int32Array, slot: number): number {
   if (at < 0) return -1;
   const prefixed = bytes[at] === DIGIT_0 && bytes[at + 1] === LETTER_X;
@@ -140,7 +145,7 @@ function hexDigits(bytes: Uint8Array, start: number, high: Int32Array, low: Int3
   return i;
 }
 
-/** A decimal number from -2^63 to 2^64 - 1; most have few digits and are computed in two words. */
+/** Reads a decimal number from -2^63 to 2^64 - 1. Numbers of up to 15 digits take the fast path. */
 function decimalNumber(bytes: Uint8Array, at: number, high: Int32Array, low: Int32Array, slot: number): number {
   const start = bytes[at] === MINUS ? at + 1 : at;
   const end = digits(bytes, start);

@@ -1,19 +1,19 @@
 import { ERROR_NUMBERS } from "./strace-names.js";
 
-/** A call as strace prints it, in parts. */
+/** The parts of a call. */
 export interface StraceCall {
-  /** The arguments, without spaces around them. */
+  /** The arguments, without surrounding spaces. */
   readonly args: readonly string[];
-  /** What the call returned, from behind the equals sign to the line's end. */
+  /** The result: the text after the equals sign. */
   readonly result: string;
 }
 
 /**
- * Splits `name(argument, argument) = result`. Commas and parentheses inside strings, structures, comments and the names of files
- * that `-y` prints belong to the argument. Takes one pass, whatever the text is.
+ * Splits `name(argument, argument) = result`. Commas and parentheses inside strings, structures, comments and the file names of `-y` are
+ * part of the argument. It takes one pass for any text.
  *
- * @param text - the call, without its name and the first parenthesis
- * @returns undefined when the parenthesis is not closed, or no result follows it
+ * @param text - the call after its name and the opening parenthesis
+ * @returns undefined if the parenthesis is not closed or no result follows it
  */
 export function splitStraceCall(text: string): StraceCall | undefined {
   const args: string[] = [];
@@ -37,10 +37,10 @@ export function splitStraceCall(text: string): StraceCall | undefined {
   return undefined;
 }
 
-/** What each bracket adds to the depth. */
+/** The change of the nesting depth by bracket. */
 const DEPTH: Readonly<Record<string, number>> = { "(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1 };
 
-/** @returns the last position of the string, the name of a file or the comment that begins at a place; the place where none does */
+/** @returns the last position of the string, file name or comment that begins at a position; the position if none begins there */
 function opaqueEnd(text: string, at: number): number {
   switch (text[at]) {
     case '"':
@@ -54,7 +54,7 @@ function opaqueEnd(text: string, at: number): number {
   }
 }
 
-/** @returns where the result begins behind the spaces and the equals sign at a place, or -1 */
+/** @returns the start of the result after the spaces and the equals sign at a position, or -1 */
 function resultAt(text: string, start: number): number {
   let at = start;
   while (text[at] === " ") at++;
@@ -67,35 +67,35 @@ function stringEnd(text: string, start: number): number {
   return at;
 }
 
-/** What `-y` prints of a file ends at a bracket with the end of the argument behind it: a socket's has an arrow inside. */
+/** The file name of `-y` ends at the bracket before the end of the argument: that of a socket contains an arrow. */
 function decorationEnd(text: string, start: number): number {
   let at = start;
   while (at < text.length && (text[at] !== ">" || !",)]} ".includes(text[at + 1] ?? ")"))) at++;
   return at;
 }
 
-/** @returns where a mark ends, or the text if it is not there */
+/** @returns the last position of a mark, or the end of the text if it has none */
 function endOf(text: string, mark: string, from: number): number {
   const at = text.indexOf(mark, from);
   return at < 0 ? text.length : at + mark.length - 1;
 }
 
-/** What a call returned. */
+/** The result of a call. */
 export interface StraceResult {
-  /** The value; undefined where strace prints `?`: the call did not return, or begins again. */
+  /** The value; undefined for `?`: the call did not return, or is restarted. */
   readonly value: bigint | undefined;
-  /** Whether it is an error: then the value is a negative errno. */
+  /** Whether it is an error; the value is then a negative errno. */
   readonly failed: boolean;
 }
 
 const RESULT = /^(\?|0x[0-9a-f]{1,16}|-?\d{1,20})(?=$|[ <])(?: (E[A-Z0-9]+)\b| \(errno (\d{1,4})\))?/;
-/** The number of a process in strace's PID namespace, where the caller's has another. */
+/** A pid in the caller's namespace, with its number in the PID namespace of strace. */
 const IN_NAMESPACE = /^\d{1,7}(?:<[^>]{0,60}>)? \/\* (\d{1,7}) in strace's PID NS \*\//;
 
 /**
- * Reads what a call returned.
- * @param text - from behind the equals sign on
- * @returns undefined when that is no result of strace's
+ * Reads the result of a call.
+ * @param text - the text after the equals sign
+ * @returns undefined if the text is not a result
  */
 export function readStraceResult(text: string): StraceResult | undefined {
   const match = RESULT.exec(text);

@@ -5,11 +5,11 @@ import { type ArgumentNames, straceNumber } from "./strace-numbers.js";
 export interface CallForm {
   /** The kind of its entry. */
   readonly kind: EventKind;
-  /** What may be in each of its arguments besides numbers; undefined where they are not read, or not as numbers. */
+  /** The names that each argument may have besides numbers; undefined if the arguments are not read as numbers. */
   readonly args: readonly ArgumentNames[] | undefined;
-  /** How many of them strace always prints. */
+  /** Number of arguments that strace always prints. */
   readonly least: number;
-  /** How many of them the event has. */
+  /** Number of arguments of the event. */
   readonly kept: number;
 }
 
@@ -24,7 +24,7 @@ function opaque(kind: EventKind): CallForm {
 const MMAP = numbers(EventKind.sys_enter_mmap, ["", "", "PROT", "MAP", "", ""]);
 const MREMAP = numbers(EventKind.sys_enter_mremap, ["", "", "", "MREMAP", ""], 5, 4);
 
-/** The system calls that are read, by the names that strace has for them on 64-bit and 32-bit machines. */
+/** The system calls that are read, by their names in strace on 64-bit and 32-bit machines. */
 export const CALLS: ReadonlyMap<string, CallForm> = new Map([
   ["mmap", MMAP],
   ["mmap2", MMAP],
@@ -55,12 +55,12 @@ export const CALLS: ReadonlyMap<string, CallForm> = new Map([
   ["exit_group", numbers(EventKind.sys_enter_exit_group, [""])],
 ]);
 
-/** Whether a call makes a thread or a process. @param kind - the kind of its entry */
+/** Whether a call creates a thread or a process. @param kind - the kind of its entry */
 export function isFork(kind: EventKind): boolean {
   return kind >= EventKind.sys_enter_clone && kind <= EventKind.sys_enter_vfork;
 }
 
-/** The structure that the mmap of 32-bit x86 takes: `{addr=NULL, len=4096, …}`. */
+/** The structure argument of mmap on 32-bit x86: `{addr=NULL, len=4096, …}`. */
 const STRUCTURE = /^\{(.*)\}$/s;
 const FIELD = /^\w+=/;
 const MREMAP_FIXED = 2n;
@@ -69,7 +69,7 @@ const MREMAP_FIXED = 2n;
  * Reads the arguments of a call as numbers.
  * @param form - the call
  * @param args - its arguments as strace prints them
- * @returns as many as the event has at least, or undefined when one is missing, damaged or too many
+ * @returns at least the arguments of the event, or undefined if an argument is damaged or their number is wrong
  */
 export function readCallArguments(form: CallForm, args: readonly string[]): bigint[] | undefined {
   const fields = args.length === 1 ? STRUCTURE.exec(args[0]!)?.[1] : undefined;
@@ -87,22 +87,23 @@ export function readCallArguments(form: CallForm, args: readonly string[]): bigi
   return values;
 }
 
-/** Whether the structure that a call takes could not be read by strace: its address is printed. */
+/** Whether strace printed the address of a structure argument because it could not read the structure. */
 export function isUnreadStructure(form: CallForm, args: readonly string[]): boolean {
   return form === MMAP && args.length === 1 && straceNumber(args[0]!, "") !== undefined;
 }
 
-/** The flags of clone as strace prints them, and within the structure of clone3. */
+/** The flags of clone, or of the structure of clone3. */
 const FLAGS = /^\{?flags=([^,}]*)/;
 
 /**
  * Reads the flags of clone or clone3.
  * @param args - the arguments as strace prints them
- * @returns undefined when they are not printed: the structure was not read, or the call has not returned; "damaged" when they cannot be read
+ * @returns undefined if strace did not print them: it could not read the structure, or the call has not returned. "damaged" if they
+ * cannot be read
  */
 export function readCloneFlags(args: readonly string[]): bigint | undefined | "damaged" {
   const labelled = args.map((arg) => FLAGS.exec(arg)?.[1]).find((flags) => flags !== undefined);
   if (labelled !== undefined) return straceNumber(labelled, "CLONE") ?? "damaged";
-  // Not decoded, `-e raw=clone`: on x86 and arm64 the flags come first.
+  // With `-e raw=clone` the arguments are not decoded; on x86 and arm64 the flags are the first.
   return args.length === 5 ? (straceNumber(args[0]!, "CLONE") ?? "damaged") : undefined;
 }

@@ -13,17 +13,17 @@ const { sys_enter_clone, sys_enter_clone3, sys_enter_fork, sys_enter_execve, sys
 const { sys_enter_madvise, sys_exit_madvise, sys_enter_process_madvise } = EventKind;
 const { sched_process_fork, sched_process_exec, sched_process_exit } = EventKind;
 
-/** Turns the calls of a trace into events. */
+/** Converts the calls of strace to events. */
 export class StraceEvents {
-  /** Children that were given to a parent while several threads were in clone. */
+  /** Children that were assigned to a parent while several threads were in clone. */
   private readonly doubtful = new Set<number>();
 
   /**
-   * @param path - the trace's name for messages
-   * @param event - the record that is handed on: its thread, time and line are set by the caller
+   * @param path - the trace, for errors
+   * @param event - the record for the sink. The caller sets its thread, time and line.
    * @param threads - the threads that strace follows
-   * @param pidfds - the pidfds that are their own
-   * @param sink - takes each event
+   * @param pidfds - the pidfds of their processes
+   * @param sink - called for each event
    */
   constructor(
     private readonly path: string,
@@ -34,19 +34,19 @@ export class StraceEvents {
   ) {}
 
   /**
-   * Hands on the events of a call that ended.
+   * Passes the events of a call to the sink.
    * @param name - the call
-   * @param form - what is known of it
+   * @param form - its form
    * @param text - the call from its first argument on
    * @param begun - its beginning, if that is on another line
-   * @returns undefined, or why there are none
-   * @throws KpkeysError ERR_TRACE_LINE when its arguments or its result are damaged
+   * @returns the reason to skip the call, or undefined
+   * @throws KpkeysError ERR_TRACE_LINE if its arguments or its result are damaged
    */
   call(name: string, form: CallForm, text: string, begun?: UnfinishedCall): string | undefined {
     const parts = splitStraceCall(text);
     if (parts === undefined) return CALL_WITHOUT_END;
     const result = readStraceResult(parts.result);
-    if (result === undefined) throw this.damaged(`the result of ${name} cannot be read`, parts.result, this.event.line);
+    if (result === undefined) throw this.damaged(`cannot read the result of ${name}`, parts.result, this.event.line);
     const { kind } = form;
     if (kind === sys_enter_exit_group) return this.finishPlain(name, form, parts.args, result, begun);
     if (result.value === undefined) return CALL_WITHOUT_END;
@@ -57,7 +57,7 @@ export class StraceEvents {
     return undefined;
   }
 
-  /** Hands on the entry and the fork of a call whose child is seen before it returns. */
+  /** Passes the entry and the fork of a call to the sink. Its child occurs before the call returns. */
   fork(unfinished: UnfinishedCall): void {
     const { thread: parent, child, name, text, line } = unfinished;
     const args = splitStraceCall(`${text}) = ?`)?.args ?? [];
@@ -67,7 +67,7 @@ export class StraceEvents {
     this.emitFork(parent, child, unfinished.entered.sameProcess);
   }
 
-  /** Hands on the end of a thread. */
+  /** Passes the exit of a thread to the sink. */
   exit(thread: number): void {
     if (this.threads.processOf(thread) === thread) this.pidfds.forget(thread);
     this.doubtful.delete(thread);
@@ -102,12 +102,12 @@ export class StraceEvents {
       return { kind, sameProcess: false };
     }
     const flags = readCloneFlags(args);
-    if (flags === "damaged") throw this.damaged(`the flags of ${name} cannot be read`, args.join(", "), line);
+    if (flags === "damaged") throw this.damaged(`cannot read the flags of ${name}`, args.join(", "), line);
     if (flags !== undefined) {
       this.emit(kind, flags, 0n, 0n, 0n, 0n);
       return { kind, sameProcess: (flags & BigInt(CloneFlag.THREAD)) !== 0n };
     }
-    // The flags of clone3 are unknown as in its tracepoint; clone, which old versions print when it has returned, is most often a fork.
+    // clone3 without flags is like its tracepoint. clone without flags (old versions print them at its return) is most often a fork.
     const unknown = name === "clone3" ? sys_enter_clone3 : sys_enter_fork;
     this.emit(unknown, 0n, 0n);
     return { kind: unknown, sameProcess: false };
@@ -127,7 +127,7 @@ export class StraceEvents {
   ): void {
     const entered = begun?.entered ?? this.enterFork(name, kind, args, begun?.line ?? this.event.line);
     const child = Number(value);
-    // The child of a single clone is this one, even if its PID namespace gives it another number.
+    // A single clone has this child, even if the child has another pid in its PID namespace.
     const known = begun?.entered !== undefined && (begun.child === child || !begun.doubtful);
     if (child > 0 && !known && !this.doubtful.has(child)) this.emitFork(this.event.tid, child, entered.sameProcess);
     this.doubtful.delete(child);
@@ -144,7 +144,7 @@ export class StraceEvents {
     this.emitExit(sys_enter_execve, value);
   }
 
-  /** A process that advises itself does what madvise does to each range, as far as the result reaches. */
+  /** process_madvise on the caller's process is madvise of each range, up to the number of bytes in the result. */
   private adviseSelf(ranges: readonly AdvisedRange[], behavior: bigint, bytes: bigint): void {
     let left = bytes;
     for (const { start, length } of ranges) {
@@ -158,19 +158,18 @@ export class StraceEvents {
   private finishAdvice(args: readonly string[], value: bigint, begun?: UnfinishedCall): void {
     const line = begun?.line ?? this.event.line;
     const advice = readAdvice(args);
-    if (advice === undefined)
-      throw this.damaged("the arguments of process_madvise cannot be read", args.join(", "), line);
+    if (advice === undefined) throw this.damaged("cannot read the arguments of process_madvise", args.join(", "), line);
     const { pidfd, ranges, count, behavior, flags } = advice;
     if (value > 0n && ranges !== undefined && this.pidfds.owns(pidfd, this.event.tid)) {
       this.adviseSelf(ranges, behavior, value);
       return;
     }
-    // Neither which process a pidfd is of nor where the ranges are is known.
+    // The process of the pidfd or the ranges are not known.
     this.emit(sys_enter_process_madvise, 0n, 0n, count, behavior, flags);
     this.emitExit(sys_enter_process_madvise, value);
   }
 
-  /** A call whose arguments are numbers. exit_group is its entry alone. */
+  /** A call with numeric arguments. exit_group has an entry only. */
   private finishPlain(
     name: string,
     form: CallForm,
@@ -181,7 +180,7 @@ export class StraceEvents {
     if (failed && isUnreadStructure(form, args)) return name;
     const values = readCallArguments(form, args);
     const line = begun?.line ?? this.event.line;
-    if (values === undefined) throw this.damaged(`the arguments of ${name} cannot be read`, args.join(", "), line);
+    if (values === undefined) throw this.damaged(`cannot read the arguments of ${name}`, args.join(", "), line);
     this.emit(form.kind, ...values.slice(0, form.kept));
     if (form.kind !== sys_enter_exit_group) this.emitExit(form.kind, value!);
     return undefined;

@@ -2,9 +2,9 @@ import { straceNumber } from "./strace-numbers.js";
 
 /** A range of addresses. */
 export interface AdvisedRange {
-  /** Its first byte. */
+  /** First byte. */
   readonly start: bigint;
-  /** Bytes. */
+  /** Length in bytes. */
   readonly length: bigint;
 }
 
@@ -12,9 +12,9 @@ export interface AdvisedRange {
 export interface Advice {
   /** The pidfd as strace prints it. */
   readonly pidfd: string;
-  /** The ranges; undefined where strace prints only their address, or not all of them. */
+  /** The ranges; undefined if strace prints only their address, or not all of them. */
   readonly ranges: readonly AdvisedRange[] | undefined;
-  /** How many there are. */
+  /** Number of ranges. */
   readonly count: bigint;
   /** MADV_ value. */
   readonly behavior: bigint;
@@ -28,7 +28,7 @@ const RANGE = /^\{iov_base=([^,{}]+), iov_len=([^,{}]+)\}$/;
 /**
  * Reads `process_madvise(3, [{iov_base=0x7f0000000000, iov_len=4096}], 1, MADV_COLD, 0)`.
  * @param args - the arguments as strace prints them
- * @returns undefined when one is missing, damaged or too many
+ * @returns undefined if an argument is damaged or their number is wrong
  */
 export function readAdvice(args: readonly string[]): Advice | undefined {
   if (args.length !== 5) return undefined;

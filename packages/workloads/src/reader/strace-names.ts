@@ -1,7 +1,7 @@
-// What strace prints in place of numbers, in the calls that are read: Linux 6.18, include/uapi/asm-generic/mman-common.h and mman.h,
-// linux/mman.h, linux/sched.h, linux/shm.h; of arm64 and x86 also their own asm/mman.h.
+// Names that strace prints in place of numbers, from Linux 6.18: include/uapi/asm-generic/mman-common.h and mman.h, linux/mman.h,
+// linux/sched.h, linux/shm.h, and asm/mman.h of arm64 and x86.
 
-/** Names of bits and values, each with the prefix that its argument has. */
+/** Names of bits and values, with the prefix of their argument. */
 export const VALUES: ReadonlyMap<string, number> = new Map(
   Object.entries({
     PROT_NONE: 0,
@@ -103,19 +103,19 @@ export const VALUES: ReadonlyMap<string, number> = new Map(
   }),
 );
 
-/** Where the size of a huge page is among the bits of MAP_: `21<<MAP_HUGE_SHIFT`. */
+/** Shift of the huge page size in the flags of mmap: `21<<MAP_HUGE_SHIFT`. */
 export const HUGE_SHIFT = 26;
 
-/** Signals, which the low byte of clone's flags may name (include/uapi/asm-generic/signal.h), from 1 on. */
+/** Signals from 1 on (include/uapi/asm-generic/signal.h). The low byte of clone's flags is a signal. */
 const SIGNALS =
   "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS";
 
-/** The numbers of the signals by name. */
+/** Signal numbers by name. */
 export const SIGNAL_NUMBERS: ReadonlyMap<string, number> = new Map(
   SIGNALS.split(" ").map((name, index) => [`SIG${name}`, index + 1]),
 );
 
-/** Errors (include/uapi/asm-generic/errno-base.h and errno.h), from 1 on; - has no name. */
+/** Errors from 1 on (include/uapi/asm-generic/errno-base.h and errno.h); - for a number without a name. */
 const ERRORS = `PERM NOENT SRCH INTR IO NXIO 2BIG NOEXEC BADF CHILD AGAIN NOMEM ACCES FAULT NOTBLK BUSY EXIST XDEV NODEV NOTDIR ISDIR
   INVAL NFILE MFILE NOTTY TXTBSY FBIG NOSPC SPIPE ROFS MLINK PIPE DOM RANGE DEADLK NAMETOOLONG NOLCK NOSYS NOTEMPTY LOOP - NOMSG IDRM
   CHRNG L2NSYNC L3HLT L3RST LNRNG UNATCH NOCSI L2HLT BADE BADR XFULL NOANO BADRQC BADSLT - BFONT NOSTR NODATA TIME NOSR NONET NOPKG
@@ -125,7 +125,7 @@ const ERRORS = `PERM NOENT SRCH INTR IO NXIO 2BIG NOEXEC BADF CHILD AGAIN NOMEM 
   TIMEDOUT CONNREFUSED HOSTDOWN HOSTUNREACH ALREADY INPROGRESS STALE UCLEAN NOTNAM NAVAIL ISNAM REMOTEIO DQUOT NOMEDIUM MEDIUMTYPE
   CANCELED NOKEY KEYEXPIRED KEYREVOKED KEYREJECTED OWNERDEAD NOTRECOVERABLE RFKILL HWPOISON`;
 
-/** The numbers of the errors by name. */
+/** Error numbers by name. */
 export const ERROR_NUMBERS: ReadonlyMap<string, number> = new Map(
   ERRORS.split(/\s+/).flatMap((name, index) => (name === "-" ? [] : [[`E${name}`, index + 1] as const])),
 );

@@ -1,6 +1,6 @@
 import { HUGE_SHIFT, SIGNAL_NUMBERS, VALUES } from "./strace-names.js";
 
-/** What may be in an argument besides a number: names of a prefix, or no names. */
+/** The prefix of the names that an argument may have besides numbers; empty for none. */
 export type ArgumentNames = "PROT" | "MAP" | "MREMAP" | "MADV" | "MLOCK" | "MCL" | "SHM" | "CLONE" | "";
 
 const DECIMAL = /^-?\d{1,20}$/;
@@ -9,17 +9,17 @@ const OCTAL = /^0[0-7]{1,21}$/;
 const SHIFTED = /^(\d{1,3})<<MAP_HUGE_SHIFT$/;
 const REALTIME_SIGNAL = /^SIGRT_(\d{1,2})$/;
 
-/** The first of the real-time signals: SIGRTMIN of the kernel. */
+/** The first real-time signal: SIGRTMIN of the kernel. */
 const SIGRTMIN = 32;
 
 const WORDS = 1n << 64n;
 
 /**
- * Reads an argument as strace prints it: a number, or names and numbers joined by `|`, with a comment or the name of a file behind.
+ * Reads an argument as strace prints it: a number, or names and numbers joined by `|`, optionally with a comment or a file name after it.
  *
  * @param text - the argument
- * @param names - what names it may have
- * @returns 64 bits, or undefined when it cannot be read
+ * @param names - the prefix of its names
+ * @returns 64 bits, or undefined if it cannot be read
  */
 export function straceNumber(text: string, names: ArgumentNames): bigint | undefined {
   let value = 0n;
@@ -31,7 +31,7 @@ export function straceNumber(text: string, names: ArgumentNames): bigint | undef
   return BigInt.asIntN(64, value);
 }
 
-/** Cuts off what is behind a number: `0x800 /* MAP_??? *\/`, `3</tmp/file>`. */
+/** Removes the comment or the file name after a number: `0x800 /* MAP_??? *\/`, `3</tmp/file>`. */
 function withoutRemarks(text: string): string {
   const comment = text.indexOf("/*");
   const bare = comment < 0 ? text : text.slice(0, comment);
@@ -52,7 +52,7 @@ function readTerm(word: string, names: ArgumentNames): bigint | undefined {
   return names === "CLONE" ? signal(word) : undefined;
 }
 
-/** A number as it is, unless it takes more than 64 bits. */
+/** @returns the number, or undefined if it needs more than 64 bits */
 function inWord(value: bigint): bigint | undefined {
   return value < WORDS && value >= -(WORDS >> 1n) ? value : undefined;
 }

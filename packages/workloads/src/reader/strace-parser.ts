@@ -6,64 +6,64 @@ import { splitStraceCall } from "./strace-call.js";
 import { CALLS } from "./strace-calls.js";
 import { StraceEvents } from "./strace-events.js";
 import { type StraceLine, splitStraceLine } from "./strace-line.js";
-import { createOwnPidfds } from "./strace-pidfds.js";
-import { createStraceThreads } from "./strace-threads.js";
-import { createUnfinishedCalls, type UnfinishedCall } from "./strace-unfinished.js";
+import { OwnPidfds } from "./strace-pidfds.js";
+import { StraceThreads } from "./strace-threads.js";
+import { type UnfinishedCall, UnfinishedCalls } from "./strace-unfinished.js";
 
 const CALL = /^([a-z_]\w*)\((.*)$/s;
 const RESUMED = /^<\.\.\. ([a-z_]\w*) resumed>(.*)$/s;
 const ENDED = /^\+\+\+ (?:exited with|killed by) /;
 const SUPERSEDED = /^\+\+\+ superseded by execve in pid (\d{1,7}) \+\+\+$/;
 const MESSAGE = /^(?:strace: |\[ Process PID=)/;
-/** The same message of versions before 4.6, which also had others about threads. */
+/** Messages about threads of versions before 4.6. */
 const OLD_MESSAGE = /^Process \d{1,7} (?:attached|detached|resumed|suspended)/;
 const UNFINISHED = "<unfinished ...>";
-/** What is printed of a call in which its thread was killed. */
+/** The mark of a call in which the thread was killed. */
 const KILLED = /<unfinished \.\.\.>(?=\) += \?$)/;
-/** strace's message about a thread that it follows now. On the terminal it breaks into the line of a call. */
+/** The message about a newly attached thread. On a terminal it interrupts the line of a call. */
 const ATTACHED = /(?:strace: )?Process (\d{1,7}) attached$/;
-/** What -k prints under a call: ` > /usr/lib/libc.so.6(brk+0xb) [0x1e2b3]`. */
+/** A line of a stack from -k: ` > /usr/lib/libc.so.6(brk+0xb) [0x1e2b3]`. */
 const STACK = /^ > \S/;
-/** The end of a call that output of the traced program broke in two. */
+/** The end of a call whose line was interrupted by output of the traced program. */
 const TAIL = /^\) += /;
 const HAS_RESULT = /\) *= /;
 
-/** The longest beginning of a line that is joined with the rest behind a message. */
+/** Maximum length of an interrupted line that is joined with its rest. */
 const LONGEST_BROKEN = 4096;
 
-/** Calls that are not events but say which files are pidfds. */
+/** Calls that are not events but open or close pidfds. */
 const OF_PIDFDS: ReadonlySet<string> = new Set(["pidfd_open", "close"]);
 
-/** What a call is that is not read. */
+/** Description of a call that is not read. */
 function unread(name: string, text: string): string {
   return HAS_RESULT.test(text) ? name : CALL_WITHOUT_END;
 }
 
 /**
- * A parser of the lines of `strace -f`: each call becomes the events of its entry and its exit, each clone that of the fork as well.
- * Every line is in one count of the ledger: that on which a call begins is counted when the call ends.
+ * Parses the lines of `strace -f`. Each call gives the events of its entry and its exit; a clone also gives the event of the fork. Each
+ * line is in one count of the ledger. The first line of an unfinished call is counted when the call ends.
  */
 export class StraceParser implements LineParser {
   private readonly counts: LineCounts;
   private readonly event = new TraceEvent();
   private readonly decoder = new TextDecoder();
-  private readonly threads = createStraceThreads();
-  private readonly pidfds = createOwnPidfds(this.threads);
-  private readonly calls = createUnfinishedCalls((call) => {
+  private readonly threads = new StraceThreads();
+  private readonly pidfds = new OwnPidfds(this.threads);
+  private readonly calls = new UnfinishedCalls((call) => {
     this.count(call, CALL_WITHOUT_END);
   });
   private readonly events: StraceEvents;
-  /** The beginning of a line that a message broke. */
+  /** The beginning of a line that a message interrupted. */
   private broken = "";
-  /** The time of the last line, where only differences are printed. */
+  /** The time of the last line, for a text with relative times. */
   private clock = 0;
-  /** Whether the line that is read has been counted. */
+  /** Whether the current line has been counted. */
   private readonly line = { counted: false };
 
   /**
-   * @param path - the trace's name for messages
-   * @param ledger - where lines are counted
-   * @param sink - takes each event; the record is used again for the next
+   * @param path - the trace, for errors
+   * @param ledger - counts the lines
+   * @param sink - called for each event; the record is reused for the next
    */
   constructor(
     path: string,
@@ -72,7 +72,7 @@ export class StraceParser implements LineParser {
   ) {
     this.counts = ledger.counts;
     this.events = new StraceEvents(path, this.event, this.threads, this.pidfds, (handed) => {
-      // A line with an event is counted before the event is handed on: reading may end there.
+      // Count the line before the sink gets its event, because reading may end there.
       this.count(this.line);
       sink(handed);
     });
@@ -88,12 +88,12 @@ export class StraceParser implements LineParser {
     }
   }
 
-  /** Counts the calls that have no end. */
+  /** Counts the calls without an end. */
   finish(): void {
     this.calls.finish();
   }
 
-  /** Counts a line, once. @param unused - what it is when it is no part of an event */
+  /** Counts a line once. @param unused - its description if it has no event */
   private count(line: { counted: boolean }, unused?: string): void {
     if (line.counted) return;
     line.counted = true;
@@ -101,15 +101,15 @@ export class StraceParser implements LineParser {
     else this.ledger.unused(unused);
   }
 
-  /** A thread that is not known is the child of a clone that has not returned, if there is one. */
-  private meet(thread: number): void {
-    const call = this.threads.meet(thread) ? this.calls.claim(thread) : undefined;
+  /** An unknown thread is the child of a clone that has not returned, if there is one. */
+  private addUnknown(thread: number): void {
+    const call = this.threads.addUnknown(thread) ? this.calls.claim(thread) : undefined;
     if (call === undefined) return;
     this.count(call);
     this.events.fork(call);
   }
 
-  /** Reads a call that ended. */
+  /** Reads a finished call. */
   private readCall(name: string, text: string, begun?: UnfinishedCall): void {
     const form = CALLS.get(name);
     if (form === undefined && OF_PIDFDS.has(name)) {
@@ -129,10 +129,10 @@ export class StraceParser implements LineParser {
       return;
     }
     const form = CALLS.get(name);
-    // It does not return: all that happens has happened.
+    // exit_group does not return, so its event is complete.
     if (form?.kind === EventKind.sys_enter_exit_group)
       begun.done = this.events.call(name, form, `${text}) = ?`) === undefined;
-    // The line is counted when the call ends, unless an event has been handed on of it.
+    // The line is counted when the call ends, unless it already gave an event.
     begun.counted = this.line.counted;
     this.line.counted = true;
   }
@@ -140,15 +140,15 @@ export class StraceParser implements LineParser {
   private readResumed(name: string, text: string): void {
     const begun = this.calls.end(this.event.tid, name);
     const isExec = CALLS.get(name)?.kind === EventKind.sys_enter_execve;
-    // Nothing that is on the first line of execve is needed.
+    // The first line of execve is not needed.
     if (begun !== undefined || isExec) this.readCall(name, (begun?.text ?? "") + text, begun);
     else this.count(this.line, END_WITHOUT_BEGINNING);
   }
 
-  /** execve by a thread ends the others of its process and gives it the process's number (de_thread). */
-  private supersede(number: number): void {
+  /** execve ends the other threads of the process and gives the caller the tid of the leader (de_thread of fs/exec.c). */
+  private supersede(callerTid: number): void {
     const { tid } = this.event;
-    const caller = this.threads.numbered(number);
+    const caller = this.threads.numbered(callerTid);
     for (const thread of this.threads.group(tid)) {
       if (thread === tid || thread === caller) continue;
       this.calls.drop(thread);
@@ -183,17 +183,17 @@ export class StraceParser implements LineParser {
     return this.clock;
   }
 
-  /** Reads a line that begins with a thread, a time, or what happened. */
+  /** Reads a line of a thread. */
   private readThread(line: StraceLine): void {
     const { tid, what } = line;
     this.event.time = this.timeOf(line);
     const thread = this.threads.of(tid, this.calls.awaitsChild() && !what.startsWith("<... "));
-    this.meet(thread);
+    this.addUnknown(thread);
     this.event.tid = thread;
     this.readWhat(what);
   }
 
-  /** A message at the end of a line, or alone on it: what it broke goes on on the next line. */
+  /** Reads a message at the end of a line or on its own line. The interrupted line continues on the next one. */
   private readAttached(text: string, { index, 1: tid }: RegExpExecArray): void {
     this.threads.attach(Number(tid), index > 0);
     if (index > 0 && index <= LONGEST_BROKEN) this.broken = text.slice(0, index);
@@ -206,11 +206,9 @@ export class StraceParser implements LineParser {
     this.line.counted = false;
     const attached = ATTACHED.exec(text);
     const split = attached === null ? splitStraceLine(text) : undefined;
-    if (text === "") {
-      this.counts.blanks++;
-    } else if (text.startsWith("#")) {
-      this.counts.comments++;
-    } else if (attached !== null) this.readAttached(text, attached);
+    if (text === "") this.counts.blanks++;
+    else if (text.startsWith("#")) this.counts.comments++;
+    else if (attached !== null) this.readAttached(text, attached);
     else if (split !== undefined && MESSAGE.test(split.what)) this.count(this.line, "message of strace");
     else if (split !== undefined) this.readThread(split);
     else if (OLD_MESSAGE.test(text)) this.count(this.line, "message of strace");

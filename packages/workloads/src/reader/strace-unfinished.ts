@@ -1,12 +1,12 @@
 import { CALLS, isFork } from "./strace-calls.js";
 import { EventKind } from "./event.js";
 
-/** How much of a call's beginning is kept: no call whose arguments are read has more. */
+/** Characters kept of the first line of a call: more than any call whose arguments are read has. */
 const KEPT = 4096;
-/** Calls that may be unfinished at once: more than there can be threads (PID_MAX_LIMIT). */
+/** Maximum number of unfinished calls: more than Linux allows threads (PID_MAX_LIMIT of include/linux/threads.h). */
 const MOST_CALLS = 1 << 22;
 
-/** The entry of a call that makes a thread, which has been handed on. */
+/** The entry of a fork or clone that was passed to the sink. */
 export interface EnteredFork {
   /** The kind of the entry. */
   readonly kind: EventKind;
@@ -14,138 +14,135 @@ export interface EnteredFork {
   readonly sameProcess: boolean;
 }
 
-/** A call that has begun on one line and ends on another. */
+/** A call that begins on one line and ends on another. */
 export interface UnfinishedCall {
   /** Its thread. */
   thread: number;
   /** Its name. */
   readonly name: string;
-  /** What is behind the parenthesis; empty for calls whose arguments are not read. */
+  /** The text after the parenthesis; empty for calls whose arguments are not read. */
   readonly text: string;
-  /** The line on which it began. */
+  /** Its first line. */
   readonly line: number;
   /** Whether that line is counted. */
   counted: boolean;
-  /** Whether it is an exit_group, whose event has been handed on. */
+  /** Whether it is an exit_group whose event was passed to the sink. */
   done: boolean;
-  /** What was handed on of it when its child was seen before it returned. */
+  /** Its entry, if its child occurred before it returned. */
   entered: EnteredFork | undefined;
   /** That child, or -1. */
   child: number;
-  /** Whether it makes a thread that has not been seen. */
+  /** Whether it creates a thread that has not occurred yet. */
   awaitsChild: boolean;
   /** Whether the child may be that of another thread. */
   doubtful: boolean;
-  /** The number that a thread in execve had before it took that of its process, or -1. */
+  /** Former tid of a thread that got its leader's tid in execve, or -1. */
   former: number;
 }
 
-/** The calls that have begun and not ended, one a thread. */
-export interface UnfinishedCalls {
-  /** Notes a call that begins; one that the thread was in has no end. */
-  begin(thread: number, name: string, text: string, line: number): UnfinishedCall | undefined;
-  /** Takes out the call of a thread that ends. @returns undefined when it did not begin */
-  end(thread: number, name: string): UnfinishedCall | undefined;
-  /** Takes out the call of a thread that is no more. */
-  drop(thread: number): void;
-  /** A thread took the number of its process in execve (de_thread). */
-  rename(from: number, to: number): void;
-  /** Gives a child to the oldest clone whose child has not been seen. @returns undefined when there is none */
-  claim(child: number): UnfinishedCall | undefined;
-  /** Whether a clone awaits its child. */
-  awaitsChild(): boolean;
-  /** Takes out all that are left at the end of the text. */
-  finish(): void;
-}
+/** The unfinished calls, at most one per thread. */
+export class UnfinishedCalls {
+  private readonly calls = new Map<number, UnfinishedCall>();
+  /** Calls that awaited a child at their start, the oldest first: a search of all calls would take too long. */
+  private readonly queue: UnfinishedCall[] = [];
+  private queueStart = 0;
+  private awaiting = 0;
 
-/**
- * Opens the list of unfinished calls.
- * @param onLeft - called with each call that has no end
- */
-export function createUnfinishedCalls(onLeft: (call: UnfinishedCall) => void): UnfinishedCalls {
-  const calls = new Map<number, UnfinishedCall>();
-  /** Calls that awaited a child when they began, the oldest first: a search among all calls would take too long. */
-  const queue: UnfinishedCall[] = [];
-  let queueStart = 0;
-  let awaiting = 0;
+  /** @param onLeft - called for each call without an end */
+  constructor(private readonly onLeft: (call: UnfinishedCall) => void) {}
 
-  function setAwaiting(call: UnfinishedCall, awaitsChild: boolean): void {
-    if (call.awaitsChild === awaitsChild) return;
-    call.awaitsChild = awaitsChild;
-    awaiting += awaitsChild ? 1 : -1;
-    if (awaitsChild) queue.push(call);
-  }
-
-  function take(thread: number): UnfinishedCall | undefined {
-    const call = calls.get(thread);
-    if (call === undefined) return undefined;
-    calls.delete(thread);
-    setAwaiting(call, false);
+  /** A call begins. The last call of the thread, if it is unfinished, has no end. @returns undefined if there are too many calls */
+  begin(thread: number, name: string, text: string, line: number): UnfinishedCall | undefined {
+    this.drop(thread);
+    if (this.calls.size >= MOST_CALLS) return undefined;
+    const kind = CALLS.get(name)?.kind;
+    const call: UnfinishedCall = {
+      thread,
+      name,
+      text: kind === undefined || kind === EventKind.sys_enter_execve ? "" : text.slice(0, KEPT),
+      line,
+      counted: false,
+      done: false,
+      entered: undefined,
+      child: -1,
+      awaitsChild: false,
+      doubtful: false,
+      former: -1,
+    };
+    this.calls.set(thread, call);
+    if (kind !== undefined && isFork(kind)) {
+      call.awaitsChild = true;
+      this.awaiting++;
+      this.queue.push(call);
+    }
     return call;
   }
 
-  function drop(thread: number): void {
-    const call = take(thread);
-    if (call !== undefined) onLeft(call);
+  /** A call ends. @returns the call, or undefined if it did not begin */
+  end(thread: number, name: string): UnfinishedCall | undefined {
+    if (this.calls.get(thread)?.name === name) return this.remove(thread);
+    this.drop(thread);
+    return undefined;
   }
 
-  /** The oldest call that still awaits its child. */
-  function oldest(): UnfinishedCall {
-    while (!queue[queueStart]!.awaitsChild) queueStart++;
-    if (queueStart > 1024 && queueStart * 2 > queue.length) {
-      queue.splice(0, queueStart);
-      queueStart = 0;
+  /** A thread ended: its call has no end. */
+  drop(thread: number): void {
+    const call = this.remove(thread);
+    if (call !== undefined) this.onLeft(call);
+  }
+
+  /** A thread got the tid of its leader in execve (de_thread of fs/exec.c). */
+  rename(from: number, to: number): void {
+    this.drop(to);
+    const call = this.remove(from);
+    if (call === undefined) return;
+    call.former = from;
+    call.thread = to;
+    this.calls.set(to, call);
+  }
+
+  /** Assigns a child to the oldest clone that awaits one. @returns that clone, or undefined */
+  claim(child: number): UnfinishedCall | undefined {
+    if (this.awaiting === 0) return undefined;
+    const call = this.oldest();
+    call.child = child;
+    call.doubtful = this.awaiting > 1;
+    this.stopAwaiting(call);
+    return call;
+  }
+
+  /** Whether a clone awaits its child. */
+  awaitsChild(): boolean {
+    return this.awaiting > 0;
+  }
+
+  /** Ends the text: the remaining calls have no end. */
+  finish(): void {
+    for (const thread of this.calls.keys()) this.drop(thread);
+  }
+
+  private remove(thread: number): UnfinishedCall | undefined {
+    const call = this.calls.get(thread);
+    if (call === undefined) return undefined;
+    this.calls.delete(thread);
+    this.stopAwaiting(call);
+    return call;
+  }
+
+  private stopAwaiting(call: UnfinishedCall): void {
+    if (!call.awaitsChild) return;
+    call.awaitsChild = false;
+    this.awaiting--;
+  }
+
+  /** The oldest call that awaits its child. */
+  private oldest(): UnfinishedCall {
+    const { queue } = this;
+    while (!queue[this.queueStart]!.awaitsChild) this.queueStart++;
+    if (this.queueStart > 1024 && this.queueStart * 2 > queue.length) {
+      queue.splice(0, this.queueStart);
+      this.queueStart = 0;
     }
-    return queue[queueStart]!;
+    return queue[this.queueStart]!;
   }
-
-  return {
-    begin(thread, name, text, line) {
-      drop(thread);
-      if (calls.size >= MOST_CALLS) return undefined;
-      const kind = CALLS.get(name)?.kind;
-      const call: UnfinishedCall = {
-        thread,
-        name,
-        text: kind === undefined || kind === EventKind.sys_enter_execve ? "" : text.slice(0, KEPT),
-        line,
-        counted: false,
-        done: false,
-        entered: undefined,
-        child: -1,
-        awaitsChild: false,
-        doubtful: false,
-        former: -1,
-      };
-      calls.set(thread, call);
-      if (kind !== undefined && isFork(kind)) setAwaiting(call, true);
-      return call;
-    },
-    end(thread, name) {
-      if (calls.get(thread)?.name === name) return take(thread);
-      drop(thread);
-      return undefined;
-    },
-    drop,
-    rename(from, to) {
-      drop(to);
-      const call = take(from);
-      if (call === undefined) return;
-      call.former = from;
-      call.thread = to;
-      calls.set(to, call);
-    },
-    claim(child) {
-      if (awaiting === 0) return undefined;
-      const call = oldest();
-      call.child = child;
-      call.doubtful = awaiting > 1;
-      setAwaiting(call, false);
-      return call;
-    },
-    awaitsChild: () => awaiting > 0,
-    finish() {
-      for (const thread of calls.keys()) drop(thread);
-    },
-  };
 }

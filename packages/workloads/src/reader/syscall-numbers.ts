@@ -1,9 +1,9 @@
-/** An application binary interface with its own numbers of system calls. */
+/** An application binary interface with its own system call numbers. */
 export type Abi = "x86-64" | "i386" | "arm64" | "arm";
 
 /**
- * The numbers of the system calls that are read (arch/x86/entry/syscalls/syscall_64.tbl and syscall_32.tbl, scripts/syscall.tbl,
- * which arm64, riscv and loongarch share, and arch/arm/tools/syscall.tbl).
+ * The numbers of the system calls that are read, from arch/x86/entry/syscalls/syscall_64.tbl and syscall_32.tbl, scripts/syscall.tbl
+ * (arm64, riscv and loongarch) and arch/arm/tools/syscall.tbl.
  */
 export const SYSCALL_NUMBERS: Readonly<Record<Abi, Readonly<Record<string, number>>>> = {
   "x86-64": {
@@ -106,8 +106,8 @@ export const SYSCALL_NUMBERS: Readonly<Record<Abi, Readonly<Record<string, numbe
   },
 };
 
-/** `mmap` of i386 as it was before `mmap2`: its one argument is the address of a struct. */
+/** The old `mmap` of i386. Its only argument is the address of a struct. */
 export const OLD_MMAP = 90;
 
-/** `set_tls` of arm, which no other ABI has (arch/arm/include/uapi/asm/unistd.h): the C library calls it at the start of every program. */
+/** `set_tls` of arm, which no other ABI has (arch/arm/include/uapi/asm/unistd.h). The C library calls it at the start of every program. */
 export const ARM_SET_TLS = 0xf0005;

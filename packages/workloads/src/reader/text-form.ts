@@ -1,18 +1,18 @@
 import { NEWLINE, SPACE } from "./scan.js";
 import { isStraceLine } from "./strace-line.js";
 
-/** Which tool's text a trace is: that of tracepoints (perf script, ftrace's trace file, trace-cmd report), or strace's. */
+/** The form of a trace: the text of tracepoints (perf script, the trace file of ftrace, trace-cmd report), or the text of strace. */
 export type TraceForm = "tracepoints" | "strace";
 
-/** How many lines with content decide, and in how many bytes they are looked for. */
+/** Lines with content that decide the form, and the bytes in which they are searched. */
 const HEAD_LINES = 1000;
 const HEAD_BYTES = 1 << 20;
 
-/** A line of a tracepoint: a time with a colon behind it, a CPU, or the name of an event with its subsystem. */
+/** A line of a tracepoint: a time with a colon, a CPU, or an event name with its subsystem. */
 const TRACEPOINT =
   /\s\d{1,9}\.\d{6}(?:\d{3})?:\s|\s\d{1,15}us.? ?:\s|\s\[\d{1,9}\]\s|(?:^|\s)(?:(?:raw_)?syscalls|sched|exceptions):\w+:/;
 
-/** How much of a line decides. */
+/** Characters of a line that are examined. */
 const LINE_LENGTH = 4096;
 
 const LIMITS: Readonly<Record<TraceForm, readonly string[]>> = {
@@ -24,65 +24,59 @@ const LIMITS: Readonly<Record<TraceForm, readonly string[]>> = {
   ],
 };
 
-/** Collects the beginning of a text. How the text is cut into pieces makes no difference to it. */
-export interface Head {
-  /** Takes the next bytes, which are copied. @returns whether they are enough */
-  push(chunk: Uint8Array): boolean;
-  /** The beginning: a thousand lines with content, as long as they are in the first mebibyte. */
-  text(): string;
-  /** All bytes that were taken. */
-  bytes(): Uint8Array;
-}
+/** Collects the beginning of a text. The result does not depend on how the text is divided into chunks. */
+export class Head {
+  private readonly chunks: Uint8Array[] = [];
+  private size = 0;
+  private lines = 0;
+  private hasContent = false;
+  /** End of the last line of the beginning, once it is known. */
+  private end = -1;
 
-/** Begins to collect. */
-export function createHead(): Head {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  let lines = 0;
-  let hasContent = false;
-  /** Where the last line of the beginning ends, once that is known. */
-  let end = -1;
-
-  function scan(chunk: Uint8Array): void {
-    const most = Math.min(chunk.length, HEAD_BYTES - size);
-    for (let at = 0; at < most; at++) {
-      const byte = chunk[at]!;
-      if (byte > SPACE) hasContent = true;
-      if (byte !== NEWLINE) continue;
-      if (hasContent && ++lines === HEAD_LINES) {
-        end = size + at + 1;
-        return;
-      }
-      hasContent = false;
-    }
-    if (size + chunk.length >= HEAD_BYTES) end = HEAD_BYTES;
+  /** Adds a copy of a chunk. @returns whether the beginning is complete */
+  push(chunk: Uint8Array): boolean {
+    if (this.end < 0) this.scan(chunk);
+    this.chunks.push(chunk.slice());
+    this.size += chunk.length;
+    return this.end >= 0;
   }
 
-  function bytes(): Uint8Array {
-    const all = new Uint8Array(size);
+  /** The beginning: the first 1,000 lines with content, at most 1 MiB. */
+  text(): string {
+    const bytes = this.bytes();
+    return new TextDecoder().decode(this.end < 0 ? bytes : bytes.subarray(0, this.end));
+  }
+
+  /** All bytes added so far. */
+  bytes(): Uint8Array {
+    const all = new Uint8Array(this.size);
     let at = 0;
-    for (const chunk of chunks) {
+    for (const chunk of this.chunks) {
       all.set(chunk, at);
       at += chunk.length;
     }
     return all;
   }
 
-  return {
-    push(chunk) {
-      if (end < 0) scan(chunk);
-      chunks.push(chunk.slice());
-      size += chunk.length;
-      return end >= 0;
-    },
-    text: () => new TextDecoder().decode(end < 0 ? bytes() : bytes().subarray(0, end)),
-    bytes,
-  };
+  private scan(chunk: Uint8Array): void {
+    const most = Math.min(chunk.length, HEAD_BYTES - this.size);
+    for (let at = 0; at < most; at++) {
+      const byte = chunk[at]!;
+      if (byte > SPACE) this.hasContent = true;
+      if (byte !== NEWLINE) continue;
+      if (this.hasContent && ++this.lines === HEAD_LINES) {
+        this.end = this.size + at + 1;
+        return;
+      }
+      this.hasContent = false;
+    }
+    if (this.size + chunk.length >= HEAD_BYTES) this.end = HEAD_BYTES;
+  }
 }
 
 /**
- * Decides which tool's text a trace is: that of most lines.
- * @param head - its first lines
+ * The form of most lines of a text.
+ * @param head - the first lines
  */
 export function textForm(head: string): TraceForm {
   let balance = 0;
@@ -95,8 +89,8 @@ export function textForm(head: string): TraceForm {
 }
 
 /**
- * What a text of a kind cannot show, in sentences.
- * @param form - the kind
+ * The limits of a form, in sentences.
+ * @param form - the form
  */
 export function limitsOf(form: TraceForm): readonly string[] {
   return LIMITS[form];

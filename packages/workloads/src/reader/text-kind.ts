@@ -1,16 +1,16 @@
 import { KpkeysError } from "@kpkeys/core";
 import { NEWLINE, NUL } from "./scan.js";
 
-/** How much of a file is looked at. */
+/** Bytes of a file that are examined. */
 const HEAD = 4096;
 
-/** Control characters but tab and line ends, and what stands for bytes that are not UTF-8. */
+/** Control characters except tab and line ends, and the replacement character of bytes that are not UTF-8. */
 const STRANGE = /[^\P{Cc}\t\n\r]|\uFFFD/gu;
 
-/** What a trace is. */
+/** Description of a trace, for errors. */
 export const TRACE_TEXT = "the text that perf script prints, plain or gzip";
 
-/** Files that are taken for text by mistake: how they begin (as latin1), what they are, and what to do with them. */
+/** Binary files with a known kind: their first bytes as latin1, a description, and a remedy. */
 const KINDS: readonly (readonly [string, string, (path: string, text: string) => string])[] = [
   ["PERFILE2", "perf's own recording", convert],
   ["2ELIFREP", "perf's own recording, of the other byte order", convert],
@@ -28,13 +28,13 @@ function convert(path: string, text: string): string {
 }
 
 /**
- * Refuses what is not text.
+ * Checks that a file is text.
  *
  * @param path - the file
- * @param start - the first bytes of the text
- * @param compressed - whether they were unpacked
- * @param text - what the file should be, for the message
- * @throws KpkeysError ERR_INPUT_KIND, which names the kind where it is known
+ * @param start - the first bytes, unpacked
+ * @param compressed - whether the file is gzip
+ * @param text - a description of the text, for the error
+ * @throws KpkeysError ERR_INPUT_KIND for a binary file
  */
 export function refuseBinary(path: string, start: Uint8Array, compressed: boolean, text: string): void {
   refuseKind(path, start, compressed, text);
@@ -45,13 +45,13 @@ export function refuseBinary(path: string, start: Uint8Array, compressed: boolea
 }
 
 /**
- * Refuses files of a known kind that are no text.
+ * Checks that a file is not one of the known binary kinds.
  *
  * @param path - the file
- * @param head - the first bytes of the text
- * @param compressed - whether they were unpacked
- * @param text - what the file should be, for the message
- * @throws KpkeysError ERR_INPUT_KIND, which names the kind
+ * @param head - the first bytes, unpacked
+ * @param compressed - whether the file is gzip
+ * @param text - a description of the text, for the error
+ * @throws KpkeysError ERR_INPUT_KIND, with the kind of the file
  */
 export function refuseKind(path: string, head: Uint8Array, compressed: boolean, text: string): void {
   const begin = String.fromCharCode(...head.subarray(0, 16));
@@ -64,8 +64,8 @@ export function refuseKind(path: string, head: Uint8Array, compressed: boolean, 
 }
 
 /**
- * A text may hold a stray byte, which then is the matter of its line; a binary file holds NUL in its first line, or many such bytes.
- * The log of a serial line may begin with NUL, which the line has while it is at rest.
+ * A binary file has NUL in its first line or many bytes that are not text. A single such byte is not enough: the parser reports its line.
+ * The log of a serial line may begin with NUL, because an idle line reads as NUL.
  */
 function isBinary(bytes: Uint8Array): boolean {
   const start = bytes.findIndex((byte) => byte !== NUL);

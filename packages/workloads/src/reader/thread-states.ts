@@ -1,80 +1,71 @@
-/** Threads that are remembered at once: more than there can be (PID_MAX_LIMIT of include/linux/threads.h). */
+/** Maximum number of threads: more than Linux allows (PID_MAX_LIMIT of include/linux/threads.h). */
 const MOST_THREADS = 1 << 22;
 
-/** In place of the call that a thread is in: an execve that has succeeded, whose return may be recorded or not. */
+/** Value of {@link ThreadState.call} after a successful execve, whose exit may or may not be recorded. */
 export const EXECUTED = -2;
 
-/** What is known of a thread while its events are read. */
+/** The state of a thread while its events are read. */
 export interface ThreadState {
   /** The system call that it is in: the kind of the entry, {@link EXECUTED}, or -1. */
   call: number;
-  /** The system call that it returned from last: the kind of the exit, or -1. */
+  /** The last system call that returned: the kind of the exit, or -1. */
   ended: number;
-  /** Which tracepoint reported that entry or exit: one of the call itself, or that of any call. */
+  /** Whether that entry or exit was a raw_syscalls event. */
   byNumber: boolean;
-  /** Whether the other tracepoint has reported it too. */
+  /** Whether both tracepoints have reported it. */
   twice: boolean;
   /** Bits 63 to 32 of the address of its last page fault. */
   faultHigh: number;
   /** Bits 31 to 0 of that address. */
   faultLow: number;
-  /** Which events have reported that fault, as a set of bits. */
+  /** The events that have reported that fault: bits of `FaultSource`. */
   faultSources: number;
-  /** The width of its system calls' numbers: 64, 32 (a 32-bit process on a 64-bit kernel), or 0 as long as nothing has shown it. */
+  /** Width of its system calls: 64, 32 (a 32-bit process on a 64-bit kernel), or 0 if not yet known. */
   bits: number;
 }
 
-/** The threads of a trace by their numbers. */
-export interface ThreadStates {
-  /** @returns the state of a thread, a new one if it is not known */
-  of(tid: number): ThreadState;
-  /** A thread has made another. */
-  fork(tid: number, child: number): void;
-  /** A thread has taken the number of another, which has ended (execve by another than the first thread of a process). */
-  rename(from: number, to: number): void;
-  /** A thread has ended. */
-  drop(tid: number): void;
-}
+/** The threads of a trace by tid. */
+export class ThreadStates {
+  private readonly threads = new Map<number, ThreadState>();
+  private lastTid = Number.NaN;
+  private last = newState(0);
 
-/** Makes the table of threads. */
-export function createThreadStates(): ThreadStates {
-  const threads = new Map<number, ThreadState>();
-  let lastTid = Number.NaN;
-  let last = newState(0);
-
-  function set(tid: number, state: ThreadState): void {
-    if (threads.size >= MOST_THREADS) threads.clear();
-    threads.set(tid, state);
-    lastTid = tid;
-    last = state;
-  }
-
-  function of(tid: number): ThreadState {
-    if (tid === lastTid) return last;
-    const known = threads.get(tid);
-    if (known === undefined) set(tid, newState(0));
+  /** @returns the state of a thread; a new state for an unknown thread */
+  of(tid: number): ThreadState {
+    if (tid === this.lastTid) return this.last;
+    const known = this.threads.get(tid);
+    if (known === undefined) this.set(tid, newState(0));
     else {
-      lastTid = tid;
-      last = known;
+      this.lastTid = tid;
+      this.last = known;
     }
-    return last;
+    return this.last;
   }
 
-  return {
-    of,
-    fork(tid, child) {
-      set(child, newState(of(tid).bits));
-    },
-    rename(from, to) {
-      const state = of(from);
-      threads.delete(from);
-      set(to, state);
-    },
-    drop(tid) {
-      threads.delete(tid);
-      if (lastTid === tid) lastTid = Number.NaN;
-    },
-  };
+  /** A thread created another. */
+  fork(tid: number, child: number): void {
+    this.set(child, newState(this.of(tid).bits));
+  }
+
+  /** A thread that is not the leader got the leader's tid in execve. */
+  rename(from: number, to: number): void {
+    const state = this.of(from);
+    this.threads.delete(from);
+    this.set(to, state);
+  }
+
+  /** A thread ended. */
+  drop(tid: number): void {
+    this.threads.delete(tid);
+    if (this.lastTid === tid) this.lastTid = Number.NaN;
+  }
+
+  private set(tid: number, state: ThreadState): void {
+    if (this.threads.size >= MOST_THREADS) this.threads.clear();
+    this.threads.set(tid, state);
+    this.lastTid = tid;
+    this.last = state;
+  }
 }
 
 function newState(bits: number): ThreadState {

@@ -1,74 +1,67 @@
 import { createLineBlocks, KpkeysError } from "@kpkeys/core";
 import { type TraceEvent } from "./event.js";
-import {
-  createLedger,
-  CUT_LINE,
-  FAULT_WITHOUT_ADDRESS,
-  type KindCounts,
-  type Ledger,
-  type LineCounts,
-} from "./ledger.js";
+import { CUT_LINE, FAULT_WITHOUT_ADDRESS, type KindCounts, Ledger, type LineCounts } from "./ledger.js";
 import { type LineParser, TracepointParser } from "./line-parser.js";
 import { StraceParser } from "./strace-parser.js";
 import { PERF_TRACE } from "./other-lines.js";
-import { createHead, type Head, limitsOf, textForm, type TraceForm } from "./text-form.js";
+import { Head, limitsOf, textForm, type TraceForm } from "./text-form.js";
 
-/** How a trace is read. */
+/** Options for reading a trace. */
 export interface ReadTraceOptions {
   /**
-   * Called now and then, some hundred times for a large file.
+   * Called after each block of the file: a few hundred times for a large file.
    *
-   * @param consumed - bytes of the file read so far, compressed where it is
-   * @param size - the file's size in bytes, 0 when it has none (a pipe)
+   * @param consumed - bytes of the file read so far, before unpacking
+   * @param size - size of the file in bytes; 0 for a pipe or a stream
    */
   readonly onProgress?: (consumed: number, size: number) => void;
   /**
-   * Called where the trace says that events were lost.
+   * Called where the trace reports lost events.
    *
-   * @param events - how many
+   * @param events - number of lost events
    */
   readonly onLost?: (events: number) => void;
-  /** Asked behind each event whether that was the last one to be read, and now and then where no events are. What follows is not looked at. */
+  /** Called after each event, and after each block of the file. True ends the reading; the rest of the trace is not read. */
   readonly enough?: () => boolean;
 }
 
-/** What was in a trace. */
+/** The summary of a trace. */
 export interface TraceSummary extends Readonly<LineCounts> {
-  /** The trace's name: its file's, without the endings that all traces have. */
+  /** Name of the trace: the file name without the common endings. */
   readonly name: string;
-  /** Which tool's text it is. */
+  /** The tool that printed the text. */
   readonly form: TraceForm;
-  /** What a text of this kind cannot show of a workload. */
+  /** Limits of this form of text, in sentences. */
   readonly limits: readonly string[];
-  /** Lines that are no event handed on: how many by what they are, most often the name of an event that nobody uses. */
+  /** Number of lines without an event for the sink, by description. For an event that is not used it is the name of the event. */
   readonly unused: Record<string, number>;
-  /** How many events of each kind were handed on. */
+  /** Number of events passed to the sink, by kind. */
   readonly kinds: KindCounts;
-  /** Bytes of text, unpacked, to the end of the chunk in which reading ended. */
+  /** Bytes of unpacked text, up to the end of the last chunk. */
   readonly bytes: number;
 }
 
 const RECORDING =
   "perf script or ftrace text of the tracepoints of mmap, brk, fork, exec, exit and page faults, or strace -f -ttt";
 
-/** What to do about a trace without an event, by what its lines are instead. */
+/** Remedies for a trace without an event, by the description of its lines. */
 const REMEDIES: ReadonlyMap<string, string> = new Map([
-  [PERF_TRACE, "the text of perf script; record by `perf record` or `perf trace record`, and print by `perf script`"],
+  [PERF_TRACE, "the text of perf script: record with `perf record` or `perf trace record`, print with `perf script`"],
   [
     FAULT_WITHOUT_ADDRESS,
-    "page faults with addresses; record by `perf record -d`, and print by `perf script -F +addr`",
+    "page faults with addresses: record with `perf record -d`, print with `perf script -F +addr`",
   ],
 ]);
 
-/** What ends the reading of a block of lines behind an event: thrown past the parser, which has counted that event. */
+/** Thrown through the parser to end the reading after an event. The parser has counted that event. */
 const ENOUGH = new Error("enough was read");
 
 /**
- * The part of the reader that knows no files: bytes in, events out, nothing asynchronous.
+ * Creates the synchronous part of the reader: bytes in, events out.
  *
- * @param path - where the text comes from, for messages and for the trace's name
- * @param sink - takes each event in turn; the record is one for all
- * @param options - when to end, and what to call for events that perf lost
+ * @param path - origin of the text, for errors and for the trace's name
+ * @param sink - called for each event in order; the record is reused
+ * @param options - when to end, and a function for lost events
  */
 export function createTraceReader(
   path: string,
@@ -78,14 +71,14 @@ export function createTraceReader(
   return new TraceReader(path, sink, options);
 }
 
-/** Reads a trace that arrives in pieces. */
+/** Reads a trace from chunks of bytes. */
 export class TraceReader {
   private readonly enough: ReadTraceOptions["enough"];
   private readonly ledger: Ledger;
   private form: TraceForm = "tracepoints";
   private parser: LineParser | undefined;
-  /** What was pushed so far, until it is enough to know the form. */
-  private head: Head | undefined = createHead();
+  /** The chunks so far, until the form is known. */
+  private head: Head | undefined = new Head();
   private readonly blocks = createLineBlocks(
     (text, end) => {
       this.parser!.parse(text, end);
@@ -104,13 +97,13 @@ export class TraceReader {
     { enough, onLost = () => undefined }: Pick<ReadTraceOptions, "enough" | "onLost">,
   ) {
     this.enough = enough;
-    this.ledger = createLedger(onLost);
+    this.ledger = new Ledger(onLost);
   }
 
   /**
-   * Takes the next bytes of the text, wherever they are cut, and hands on the events of the lines that end in them.
+   * Reads the next chunk, divided at any byte, and passes the events of the lines that end in it to the sink.
    *
-   * @throws KpkeysError ERR_TRACE_LINE at a damaged line; nothing may be pushed after that
+   * @throws KpkeysError ERR_TRACE_LINE for a damaged line. Push no chunk after an error.
    */
   push(chunk: Uint8Array): void {
     this.bytes += chunk.length;
@@ -121,8 +114,7 @@ export class TraceReader {
   /**
    * Ends the text.
    *
-   * @returns what was in it
-   * @throws KpkeysError ERR_TRACE_LINE when the last line is damaged, ERR_TRACE_EMPTY when there was no event
+   * @throws KpkeysError ERR_TRACE_LINE if the last line is damaged; ERR_TRACE_EMPTY if there was no event
    */
   finish(): TraceSummary {
     const { ledger } = this;
@@ -141,27 +133,27 @@ export class TraceReader {
     };
   }
 
-  /** @returns how many lines have been read so far */
+  /** @returns the number of lines read so far */
   lines(): number {
     return this.ledger.counts.lines;
   }
 
-  /** @returns whether enough was read; what is pushed from then on is ignored */
+  /** @returns whether `enough` ended the reading; later chunks are ignored */
   done(): boolean {
     return this.ended;
   }
 
-  /** The first lines decide the form of all: the parser is made with them, and reads what was collected. */
+  /** The first lines decide the form: creates the parser and reads the collected chunks. */
   private endHead(head: Head): void {
     const { path, ledger } = this;
-    const take = (event: TraceEvent): void => {
-      this.take(event);
+    const pass = (event: TraceEvent): void => {
+      this.pass(event);
     };
     const text = head.text();
     this.head = undefined;
     this.form = textForm(text);
     this.parser =
-      this.form === "strace" ? new StraceParser(path, ledger, take) : new TracepointParser(path, text, ledger, take);
+      this.form === "strace" ? new StraceParser(path, ledger, pass) : new TracepointParser(path, text, ledger, pass);
     this.pushLines(head.bytes());
   }
 
@@ -175,7 +167,7 @@ export class TraceReader {
     }
   }
 
-  private take(event: TraceEvent): void {
+  private pass(event: TraceEvent): void {
     this.ledger.event(event);
     this.sink(event);
     if (this.enough?.() === true) throw ENOUGH;
@@ -200,12 +192,12 @@ export class TraceReader {
   private limits(): readonly string[] {
     const { unsampled } = this.ledger.counts;
     if (unsampled === 0) return limitsOf(this.form);
-    const missing = `${unsampled.toLocaleString("en-US")} page faults are in no sample of their own: record with \`perf record -c 1\``;
+    const missing = `${unsampled.toLocaleString("en-US")} page faults have no sample: record with \`perf record -c 1\``;
     return [missing, ...limitsOf(this.form)];
   }
 }
 
-/** @returns the file's name without the endings that all traces have */
+/** @returns the file name without the common endings of traces */
 function traceName(path: string): string {
   const name = path.split(/[/\\]/).at(-1)!;
   return name.replace(/(\.perf-script)?(\.txt)?(\.gz)?$/, "") || name;

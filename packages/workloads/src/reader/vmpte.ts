@@ -1,6 +1,6 @@
 import { KpkeysError, quote } from "@kpkeys/core";
 
-/** What Linux said of a process at its exit: fields of its `/proc/PID/status` and `/proc/PID/stat`. */
+/** A process at its exit on Linux, from `/proc/PID/status` and `/proc/PID/stat`. */
 export interface VmpteRecord {
   /** The process. */
   readonly pid: number;
@@ -8,24 +8,24 @@ export interface VmpteRecord {
   readonly ppid: number;
   /** Its comm. */
   readonly name: string;
-  /** VmPTE: its page tables below the top level, in kB. */
+  /** VmPTE: page tables below the top level, in kB. */
   readonly vmpteKb: number;
-  /** VmRSS: its resident memory, in kB. */
+  /** VmRSS: resident memory, in kB. */
   readonly vmrssKb: number;
-  /** Faults that needed no input or output. */
+  /** Minor faults: those without I/O. */
   readonly minorFaults: number;
 }
 
-/** What a VmPTE file is. */
+/** Description of a VmPTE file, for errors. */
 export const VMPTE_TEXT = "`pid ppid name VmPTE VmRSS minor-faults`, sizes in kB";
 
 /**
- * Reads the text of a VmPTE file: the account of the kernel that ran a workload while it was recorded.
+ * Reads the text of a VmPTE file: VmPTE of each process at its exit, recorded on Linux with the workload.
  *
- * @param text - it
- * @param where - where it comes from, for messages
- * @returns a record for each line, in their order
- * @throws KpkeysError ERR_VMPTE_LINE
+ * @param text - the text
+ * @param where - its origin, for errors
+ * @returns a record for each line, in the order of the lines
+ * @throws KpkeysError ERR_VMPTE_LINE for a damaged line, and for a text without a line
  */
 export function parseVmpte(text: string, where: string): VmpteRecord[] {
   const records: VmpteRecord[] = [];
@@ -33,7 +33,7 @@ export function parseVmpte(text: string, where: string): VmpteRecord[] {
     if (line.trim() === "") continue;
     const record = parseLine(line);
     if (record === undefined) {
-      throw new KpkeysError("ERR_VMPTE_LINE", `not the account of a process: ${quote(line)}`, {
+      throw new KpkeysError("ERR_VMPTE_LINE", `cannot read the line: ${quote(line)}`, {
         where: `${where}:${index + 1}`,
         expected: VMPTE_TEXT,
       });
@@ -44,7 +44,7 @@ export function parseVmpte(text: string, where: string): VmpteRecord[] {
   return records;
 }
 
-/** @returns the record of a line, or undefined when it is damaged; the name is whatever stands between the numbers */
+/** @returns the record of a line, or undefined if it is damaged. The name may contain spaces. */
 function parseLine(line: string): VmpteRecord | undefined {
   const fields = line.trim().split(/\s+/);
   const numbers = [...fields.slice(0, 2), ...fields.slice(-3)];

@@ -2,9 +2,9 @@ import type { Setter } from "@kpkeys/core/contracts";
 import type { MachineCounters } from "@kpkeys/kernel";
 
 /**
- * What a machine did between two moments.
- * @param before - its counters at the first
- * @param after - its counters at the second
+ * The work of a machine between two readings of its counters.
+ * @param before - the first reading
+ * @param after - the second reading
  */
 export function countersSince(before: MachineCounters, after: MachineCounters): MachineCounters {
   const { writesBySetter, ...counts } = after;

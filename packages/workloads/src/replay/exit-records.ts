@@ -2,13 +2,13 @@ import { unknownOf, unknownStackOf } from "./agreement.js";
 import type { ExitRecord, TableShape } from "./agreement.js";
 import type { Thread } from "./threads.js";
 
-/** What the model has of each process when it calls exit_group: the moment of Linux's account. */
+/** The model's records of processes at exit_group, where Linux's VmPTE was read. */
 export class ExitRecords {
-  /** By pid; a pid that is used again has several. */
+  /** Records by pid; a reused pid has several. */
   readonly byPid: Map<number, ExitRecord[]> = new Map();
   private readonly shape: TableShape;
 
-  /** @param shape - of the machine's tables */
+  /** @param shape - the shape of the machine's tables */
   constructor(shape: TableShape) {
     this.shape = shape;
   }
@@ -16,7 +16,7 @@ export class ExitRecords {
   /**
    * A thread calls exit_group.
    * @param thread - the thread
-   * @param lost - events that perf has lost so far
+   * @param lost - number of events that perf has lost so far
    */
   note(thread: Thread, lost: number): void {
     thread.exitRecord = {
@@ -27,11 +27,12 @@ export class ExitRecords {
   }
 
   /**
-   * A thread ends: its record, if it called exit_group, is that of its process. A child of clone3 is taken for a thread; if its group is
-   * dead while the first thread of that process lives, it was a process, and the record is kept under its own number.
+   * A thread ends. If it called exit_group, its record becomes that of its process. The model takes a child of clone3 for a thread of the
+   * caller's process. If its exit has `group_dead` while the leader of that process is alive, it was a process: the record is stored
+   * under its own number.
    * @param thread - the thread
-   * @param leaderLives - whether the first thread of the process that it is taken to belong to is alive
-   * @param groupDead - whether the exit event says that the last thread of a process ended
+   * @param leaderLives - whether the leader of its process is alive
+   * @param groupDead - `group_dead` of the exit event
    */
   keep(thread: Thread, leaderLives: boolean, groupDead: boolean): void {
     const { tid, pid, exitRecord } = thread;

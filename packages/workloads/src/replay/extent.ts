@@ -1,78 +1,79 @@
 import { KpkeysError } from "@kpkeys/core";
 import type { TraceEvent } from "../reader/event.js";
 
-/** How much of a trace is replayed: its first events, or those up to a time, whichever is given. */
+/** The part of a trace that is replayed: its first events, or the events up to a time. */
 export type Until =
   | {
       /** Number of events, 1 or more. */
       readonly events: number;
     }
   | {
-      /** Seconds of the trace's own time since its first event; an event at that moment is still replayed. */
+      /** Seconds of trace time since the first event, inclusive. */
       readonly seconds: number;
     };
 
-/** Where a replay ends. */
-export interface Extent {
-  /** Events taken so far. */
-  readonly events: number;
-  /** How much of the extent is done, 0 to 1; 0 while that cannot be told. */
-  share(): number;
+/** Decides which events of a trace are replayed. Each event is passed to {@link Extent.includes} in order. */
+export class Extent {
+  /** Events included so far. */
+  events = 0;
+  /** Whether `stop` ended the replay before the end of its extent. */
+  stopped = false;
+  private readonly where: string;
+  private readonly stop: (() => boolean) | undefined;
+  private readonly maxEvents: number;
+  /** Trace time of the extent in nanoseconds. */
+  private readonly span: number;
+  private first = Number.NaN;
+  private elapsed = 0;
+  private over = false;
+
   /**
-   * Whether an event still belongs to the replay; none does after one that does not.
-   * @param event - the next event
-   * @throws KpkeysError ERR_TRACE_TIMES when times decide and the event has none
+   * @param where - the trace, for errors
+   * @param until - the part to replay; the whole trace if left out
+   * @param stop - called after each event; true ends the replay
    */
-  takes(event: TraceEvent): boolean;
-  /** Whether no further event belongs to it, or none shall. To be asked behind each event. */
-  enough(): boolean;
-  /** Whether the replay was stopped before the end of its extent. */
-  readonly stopped: boolean;
-}
-
-/**
- * @param where - the trace, for messages
- * @param until - how much; the whole trace if left out
- * @param stop - says when to come to an end all the same
- */
-export function createExtent(where: string, until?: Until, stop?: () => boolean): Extent {
-  const most = until !== undefined && "events" in until ? until.events : Infinity;
-  const span = until !== undefined && "seconds" in until ? until.seconds * 1e9 : Infinity;
-  let first = Number.NaN;
-  let elapsed = 0;
-  let over = false;
-
-  /** Whether the event comes too late. */
-  function isLate({ time, line }: TraceEvent): boolean {
-    if (Number.isNaN(time)) {
-      throw new KpkeysError("ERR_TRACE_TIMES", "an event has no time", {
-        where: `${where}:${line}`,
-        expected: "a trace with times, or an end by a number of events",
-      });
-    }
-    if (Number.isNaN(first)) first = time;
-    elapsed = time - first;
-    return elapsed > span;
+  constructor(where: string, until?: Until, stop?: () => boolean) {
+    this.where = where;
+    this.stop = stop;
+    this.maxEvents = until !== undefined && "events" in until ? until.events : Infinity;
+    this.span = until !== undefined && "seconds" in until ? until.seconds * 1e9 : Infinity;
   }
 
-  // Plain fields: docs/performance.md, "Classes".
-  const extent: { -readonly [F in keyof Extent]: Extent[F] } = {
-    events: 0,
-    share: () => Math.min(1, Math.max(extent.events / most, elapsed / span)),
-    takes(event) {
-      if (over || (span !== Infinity && isLate(event))) {
-        over = true;
-        return false;
-      }
-      extent.events++;
-      return true;
-    },
-    enough() {
-      if (over || extent.events >= most) return true;
-      extent.stopped = stop?.() === true;
-      return extent.stopped;
-    },
-    stopped: false,
-  };
-  return extent;
+  /** The share of the extent that is done, 0 to 1; 0 for the whole trace, whose length is not known. */
+  share(): number {
+    return Math.min(1, Math.max(this.events / this.maxEvents, this.elapsed / this.span));
+  }
+
+  /**
+   * Whether an event is part of the replay. After the first that is not, none is.
+   * @param event - the next event
+   * @throws KpkeysError ERR_TRACE_TIMES if the extent is a time and the event has none
+   */
+  includes(event: TraceEvent): boolean {
+    if (this.over || (this.span !== Infinity && this.isLate(event))) {
+      this.over = true;
+      return false;
+    }
+    this.events++;
+    return true;
+  }
+
+  /** Whether the replay ends here. Call it after each event. */
+  enough(): boolean {
+    if (this.over || this.events >= this.maxEvents) return true;
+    this.stopped = this.stop?.() === true;
+    return this.stopped;
+  }
+
+  private isLate({ time, line }: TraceEvent): boolean {
+    if (Number.isNaN(time)) {
+      throw new KpkeysError("ERR_TRACE_TIMES", "cannot replay up to a time: an event has no time", {
+        where: `${this.where}:${line}`,
+        expected: "a trace with times, or an extent in events",
+      });
+    }
+    if (Number.isNaN(this.first)) this.first = time;
+    this.elapsed = time - this.first;
+    return this.elapsed > this.span;
+  }
 }

@@ -3,60 +3,61 @@ import { FAULT_WITHOUT_ADDRESS } from "../reader/ledger.js";
 import type { TraceForm } from "../reader/text-form.js";
 import type { TraceSummary } from "../reader/trace-reader.js";
 
-/** What a result needs and a recording may lack. */
+/** Information that results need and a recording may lack. */
 export type LackKind =
-  /** Page faults: what fills tables. */
+  /** Page faults, which fill tables. */
   | "page-faults"
   /** The addresses of page faults. */
   | "page-fault-addresses"
   /** System calls that map, with their arguments and results. */
   | "mappings"
-  /** Which thread comes from which. */
+  /** Forks and clones: the parent of each thread. */
   | "forks"
-  /** The ends of threads. */
+  /** Exits of threads. */
   | "exits"
-  /** The programs that execve starts. */
+  /** Programs started by execve. */
   | "exec"
   /** Context switches. */
   | "switches";
 
-/** A kind of event that a recording lacks, although the workload had it or must have had it. */
+/** Information that a recording lacks although the workload must have produced it. */
 export interface Lack {
-  /** What is lacking. */
+  /** The information. */
   readonly kind: LackKind;
-  /** How the recording shows that, as a clause. */
+  /** The evidence in the recording, as a clause. */
   readonly reason: string;
-  /** What to do, in the imperative. */
+  /** The remedy, in the imperative. */
   readonly remedy: string;
 }
 
-/** What shows whether a recording is complete. */
+/** The counts that show whether a recording is complete. */
 export interface Evidence {
-  /** What the reader counted. */
+  /** The counts of the reader. */
   readonly summary: Pick<TraceSummary, "kinds" | "form" | "unused">;
-  /** Threads of the recording. */
+  /** Number of threads in the recording. */
   readonly threads: number;
-  /** Of them those that no fork made, met by an event without the number of their process. */
+  /** Threads without a fork event whose first event does not name their process. */
   readonly strangers: number;
-  /** Calls of execve that succeeded. */
+  /** Successful calls of execve. */
   readonly execs: number;
-  /** Whether the whole recording was replayed; if not, what begins in it need not end in it. */
+  /** Whether the whole recording was replayed. If not, missing exits are no evidence. */
   readonly whole: boolean;
 }
 
-/** A rule by which a lack is recognised: whether the evidence shows it, and what is said of it in each form of text. */
+/** A rule that detects a lack. */
 interface Rule extends Lack {
+  /** Whether the evidence shows the lack. */
   readonly shows: (evidence: Evidence) => boolean;
-  /** Other words for a form of text. */
+  /** Reason and remedy for one form of text, if they differ. */
   readonly forms?: Partial<Record<TraceForm, Pick<Lack, "reason" | "remedy">>>;
 }
 
-/** Calls that make or change mappings. */
+/** Calls that create or change mappings. */
 const MAPPING_CALLS = ["mmap", "munmap", "mprotect", "mremap", "brk", "madvise", "shmat"] as const;
-/** Calls that make threads or processes. */
+/** Calls that create threads or processes. */
 const FORKING_CALLS = ["clone", "clone3", "fork", "vfork"] as const;
 
-/** Halves of a call that may be a recording's beginning or end. */
+/** Entries without exit, or exits without entry, that the start and the end of a recording may leave. */
 const LOOSE_HALVES = 2;
 
 const PERF = "record with `kpkeys record`, or with perf and the tracepoints";
@@ -76,7 +77,7 @@ const RULES: readonly Rule[] = [
     kind: "page-fault-addresses",
     shows: (evidence) =>
       samplesWithoutAddress(evidence) > 0 && count(evidence, "page_fault_user", "page_fault_kernel") === 0,
-    reason: "the samples of page faults have no address, only where the code was",
+    reason: "the samples of page faults have no address, only the instruction pointer",
     remedy: "record with `perf record -d` and print with `perf script -F +addr`",
   },
   {
@@ -100,13 +101,13 @@ const RULES: readonly Rule[] = [
       evidence.whole &&
       count(evidence, "sched_process_exit") === 0 &&
       count(evidence, "sched_process_fork", "sys_enter_exit_group") > 0,
-    reason: "processes have no end in the recording, so that their tables stay",
+    reason: "processes have no exit in the recording, so their tables are not freed",
     remedy: `${PERF} sched:sched_process_exit`,
   },
   {
     kind: "exec",
     shows: (evidence) => evidence.execs > 0 && count(evidence, "sched_process_exec") === 0,
-    reason: "calls of execve succeed, and the events of the programs that they start are not in the recording",
+    reason: "calls of execve succeed, but the recording has no event of the programs that they start",
     remedy: `${PERF} sched:sched_process_exec`,
   },
   {
@@ -125,10 +126,10 @@ const RULES: readonly Rule[] = [
 ];
 
 /**
- * What a recording lacks of what a result needs. A kind of event that is absent is a lack only if something else in the recording shows
- * that there must have been some: every program faults and maps, but not every one forks.
- * @param evidence - what was read and replayed
- * @returns in the order in which they matter
+ * Detects the information that a recording lacks. An absent kind of event is a lack only if other events show that it must have occurred:
+ * every program faults and maps memory, but not every program forks.
+ * @param evidence - the counts of the recording and its replay
+ * @returns the lacks, the most important first
  */
 export function lacksOf(evidence: Evidence): readonly Lack[] {
   const { form } = evidence.summary;
@@ -158,12 +159,12 @@ function halvesOf(evidence: Evidence, call: Call): readonly [entries: number, ex
   return [count(evidence, `sys_enter_${call}`), count(evidence, `sys_exit_${call}`)];
 }
 
-/** Whether entries and exits of a call are recorded. */
+/** Whether entries and exits of a call are in the recording. */
 function isWhole(evidence: Evidence, call: Call): boolean {
   return halvesOf(evidence, call).every((half) => half > 0);
 }
 
-/** Whether only entries or only exits of a call are recorded, and more of them than a recording cuts off at its ends. */
+/** Whether only entries or only exits of a call are in the recording, more than its start and its end may leave. */
 function isHalf(evidence: Evidence, call: Call): boolean {
   const [entries, exits] = halvesOf(evidence, call);
   return Math.min(entries, exits) === 0 && Math.max(entries, exits) > LOOSE_HALVES;

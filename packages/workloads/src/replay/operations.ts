@@ -24,21 +24,21 @@ const {
   sys_enter_exit_group,
 } = EventKind;
 
-/** Turns each event of a trace into the operation of the model kernel that it records. */
+/** Replays each event of a trace as an operation of the model kernel. */
 export class Operations {
-  /** The threads alive. */
+  /** The live threads. */
   readonly threads: Threads;
-  /** What came of page faults. */
+  /** The page faults. */
   readonly faults: UserFaults;
-  /** What came of system calls. */
+  /** The system calls. */
   readonly syscalls: Syscalls;
-  /** What processes had at their exits. */
+  /** The processes at their exit. */
   readonly exits: ExitRecords;
   /** Bytes of a page. */
   readonly pageBytes: number;
-  /** Events that perf has lost so far. */
+  /** Number of events that perf has lost so far. */
   lost = 0;
-  /** The line of the event replayed last. */
+  /** Line of the last replayed event. */
   line = 0;
   private readonly tasks: Tasks;
   private readonly cpus: Cpus;
@@ -48,7 +48,7 @@ export class Operations {
 
   /**
    * @param machine - a booted machine
-   * @param beforeExit - called with a thread that calls exit_group
+   * @param beforeExit - called when a thread calls exit_group
    */
   constructor(machine: Machine, beforeExit: (thread: Thread) => void) {
     const { geometry } = machine.get(PageTableFormat);
@@ -117,12 +117,12 @@ export class Operations {
     else this.syscalls.leave(thread, event);
   }
 
-  /** The recording may end between a process's exit_group and its exit. */
+  /** Ends the replay. The recording may end between a process's exit_group and its exit. */
   finish(): void {
     for (const thread of this.threads.alive()) this.keepExit(thread, false);
   }
 
-  /** execve by a thread other than the first ends the first one and takes its number (de_thread). */
+  /** A thread that is not the leader and calls execve replaces the leader and gets its tid (de_thread of fs/exec.c). */
   private exec(thread: Thread, event: TraceEvent): void {
     const former = this.threads.find(argUnsigned(event, 1));
     if (former !== undefined && former !== thread) this.threads.exit(former);
@@ -131,8 +131,8 @@ export class Operations {
   }
 
   /**
-   * execve fills the new address space before its event: the kernel clears the bss and writes the arguments there, while what it
-   * reads (file name, arguments) is still in the old one.
+   * execve fills the new address space before its event: the kernel clears the bss and writes the arguments there. It reads the file name
+   * and the arguments from the old address space.
    */
   private kernelFault(thread: Thread, event: TraceEvent): void {
     const write = (event.argLow[2]! & 2) !== 0;
@@ -140,13 +140,13 @@ export class Operations {
     this.faults.replay(thread.task.mm!, thread.program, event, Privilege.UACCESS);
   }
 
-  /** In execve a sample of what the old address space does not map is a write into the new one. */
+  /** During execve, a sampled fault outside the mappings of the old address space is a write to the new one. */
   private sampledFault(thread: Thread, event: TraceEvent): void {
     if (!this.faults.isMapped(thread.task.mm!, event)) this.enterExeced(thread);
     this.faults.replaySample(thread.task.mm!, thread.program, event);
   }
 
-  /** Goes on in the address space that the execve builds in which a thread is, if it is in one. */
+  /** Switches a thread that is in execve to the new address space. */
   private enterExeced(thread: Thread): void {
     if (thread.syscall !== sys_enter_execve || thread.execSwitched) return;
     this.threads.exec(thread);
@@ -167,16 +167,16 @@ export class Operations {
 }
 
 function idleTasks(cpus: Cpus, tasks: Tasks): Task[] {
-  const here = cpus.current;
+  const { current } = cpus;
   const idle = cpus.all.map((cpu) => {
-    if (cpu !== here) cpus.current = cpu;
+    if (cpu !== current) cpus.current = cpu;
     return tasks.current;
   });
-  if (cpus.current !== here) cpus.current = here;
+  if (cpus.current !== current) cpus.current = current;
   return idle;
 }
 
-/** Whether a system call's kind is that of its entry: entries are even, each exit follows its entry. */
+/** Whether the kind of a system call's event is an entry: entries are even, exits are odd. */
 function isEnter(kind: EventKind): boolean {
   return kind <= sys_enter_exit_group && kind % 2 === 0;
 }

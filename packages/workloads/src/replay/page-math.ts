@@ -4,22 +4,20 @@ import type { TraceEvent } from "../reader/event.js";
 /** Bytes of the smallest page of any kernel. */
 const SMALLEST_PAGE = 4096;
 
-/** What the high word of an address counts in bytes. */
-const HIGH_WORD = 2 ** 32;
-
-/** Arithmetic with the pages of one machine. Addresses and lengths are bytes, in pairs of 32-bit words as an event has them. */
+/** Page arithmetic for one machine. Addresses and lengths are in bytes, as the two 32-bit words of an event. */
 export class PageMath {
-  /** log2 of the bytes of a page. */
+  /** log2 of the page size. */
   readonly shift: number;
   /** Bytes of a page. */
   readonly bytes: number;
+  /** Pages in 4 GiB. */
   private readonly inHighWord: number;
 
-  /** @param shift - log2 of the bytes of a page */
+  /** @param shift - log2 of the page size */
   constructor(shift: number) {
     this.shift = shift;
     this.bytes = 2 ** shift;
-    this.inHighWord = HIGH_WORD / this.bytes;
+    this.inHighWord = 2 ** 32 / this.bytes;
   }
 
   /**
@@ -32,7 +30,7 @@ export class PageMath {
   }
 
   /**
-   * The pages that a length takes, or the first page at or above an address: PAGE_ALIGN.
+   * The number of pages of a length, or the first page at or above an address: PAGE_ALIGN.
    * @param high - bits 63 to 32 of the bytes
    * @param low - bits 31 to 0
    */
@@ -49,22 +47,22 @@ export class PageMath {
   }
 
   /**
-   * Whether an address is one that Linux takes or gives as that of a page. One that is of a page, but not of a page of this machine,
-   * shows that the recorded kernel has smaller pages, of which the machine cannot map or unmap a single one.
+   * Whether an address is page-aligned. An address that is aligned to 4 KiB but not to this machine's pages shows that the recorded kernel
+   * has smaller pages; this machine cannot map them one by one.
    * @param low - bits 31 to 0 of the address
-   * @throws KpkeysError ERR_TRACE_PAGE_SIZE in that case
+   * @throws KpkeysError ERR_TRACE_PAGE_SIZE for such an address
    */
   isPageAddress(low: number): boolean {
     if (this.isAligned(low)) return true;
     if ((low & (SMALLEST_PAGE - 1)) !== 0) return false;
     const recorded = low & -low;
     throw new KpkeysError("ERR_TRACE_PAGE_SIZE", `the recorded kernel has pages of ${recorded / 1024} KiB or less`, {
-      expected: `pages of ${this.bytes / 1024} KiB, as this machine has; replay it on an architecture with smaller ones`,
+      expected: `pages of ${this.bytes / 1024} KiB like this machine's; replay the recording on an architecture with smaller pages`,
     });
   }
 
   /**
-   * The page that holds an event's address.
+   * The page that holds an address among an event's arguments.
    * @param event - the event
    * @param slot - which argument, 0 to 5
    */

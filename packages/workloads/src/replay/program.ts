@@ -1,46 +1,46 @@
-/** A segment of shared memory that a program attached. Its size is in no event. */
+/** A shared memory segment that a program attached. No event has its size. */
 export interface Segment {
   /** First page. */
   readonly start: number;
-  /** One past the last page that is known to be of it. */
+  /** One past its last known page. */
   end: number;
   /** PROT_ bits. */
   readonly prot: number;
 }
 
 /**
- * What is known of the program that an address space runs, and of what the trace does not tell of it. Threads share theirs;
- * a child has a copy; execve begins another.
+ * The state of a program, and the gaps in the trace's information about it. The threads of an address space share one program, a forked
+ * child has a copy, and execve starts a new one.
  */
 export interface Program {
-  /** Whether its address space was there before the trace began, so that the trace does not tell all of it. */
+  /** Whether it started before the trace, so that the trace lacks part of its mappings. */
   readonly fromBefore: boolean;
-  /** Whether it called clone3, whose flags no trace holds. */
+  /** Whether it called clone3, whose flags are in no trace. */
   calledClone3: boolean;
   /** Whether it has had more than one thread. */
   threaded: boolean;
-  /** First page of the heap, once a brk has shown it. */
+  /** First page of the heap, after the first brk. */
   heapStart: number | undefined;
-  /** The page of the first fault on the stack, once there was one. */
+  /** Page of the first fault on the stack, after that fault. */
   stackPage: number | undefined;
-  /** Pages that lie in what execve mapped, far from each other: where its images are. */
+  /** Pages inside the images that execve mapped, one for each region. */
   readonly anchors: number[];
-  /** Shared memory by shmat. */
+  /** Segments attached by shmat. */
   readonly segments: Segment[];
-  /** Whether mlockall filled its mappings, of which those that execve made are not in the trace. */
+  /** Whether mlockall filled its mappings. The trace lacks those that execve created. */
   lockedAll: boolean;
-  /** Faults that no mapping explains. */
+  /** Faults outside every known mapping. */
   unexplained: number;
-  /** System calls that Linux carried out and the model refused. */
+  /** System calls that succeeded on Linux and that the model refused. */
   refused: number;
-  /** Events that perf had lost when it began. */
+  /** Number of events that perf had lost at its start. */
   readonly lostBefore: number;
 }
 
 /**
- * A program at its execve.
- * @param lostBefore - events that perf has lost so far
- * @param fromBefore - whether its execve lies before the trace
+ * The program of a new address space.
+ * @param lostBefore - number of events that perf has lost so far
+ * @param fromBefore - whether it started before the trace
  */
 export function newProgram(lostBefore: number, fromBefore = false): Program {
   return {
@@ -59,8 +59,8 @@ export function newProgram(lostBefore: number, fromBefore = false): Program {
 }
 
 /**
- * The program of a child that has a copy of the address space.
- * @param parent - the parent's
+ * The program of a child with a copy of the address space.
+ * @param parent - the parent's program
  */
 export function copyProgram(parent: Program): Program {
   const segments = parent.segments.map((segment) => ({ ...segment }));

@@ -7,128 +7,128 @@ import type { TraceSummary } from "../reader/trace-reader.js";
 import type { VmpteRecord } from "../reader/vmpte.js";
 import { compareWithLinux } from "./agreement.js";
 import type { Agreement } from "./agreement.js";
-import { createChecker } from "./check.js";
-import type { Checker, CheckMode, CheckResult } from "./check.js";
+import { Checker } from "./check.js";
+import type { CheckMode, CheckResult } from "./check.js";
 import { countersSince } from "./counters.js";
-import { createExtent } from "./extent.js";
-import type { Extent, Until } from "./extent.js";
-import { FullerMoments } from "./fuller-moments.js";
+import { Extent } from "./extent.js";
+import type { Until } from "./extent.js";
 import { lacksOf } from "./lacks.js";
 import type { Lack } from "./lacks.js";
 import { Operations } from "./operations.js";
+import { Peaks } from "./peaks.js";
 import { Sample } from "./sample.js";
 import type { SampleCounts, SampleOptions } from "./sample.js";
 import type { FaultCounts } from "./user-faults.js";
 
-/** How a trace is replayed. */
+/** Options of {@link replayTrace}. */
 export interface ReplayOptions {
-  /** What Linux itself said of the same processes, to hold the result against. */
+  /** VmPTE of the same processes, recorded on Linux, to compare the result with. */
   readonly vmpte?: readonly VmpteRecord[];
-  /** How often the page tables are looked at meanwhile; `off` if left out. */
+  /** How often the page tables are audited during the replay; `off` if left out. */
   readonly check?: CheckMode;
-  /** How much of the trace is replayed; all of it if left out. */
+  /** The part of the trace to replay; the whole trace if left out. */
   readonly until?: Until;
-  /** Which share of its programs is replayed; all if left out. */
+  /** The share of the programs to replay; all programs if left out. */
   readonly sample?: SampleOptions;
-  /** Asked behind each event whether the replay should come to its end there. */
+  /** Called after each event; true ends the replay. */
   readonly stop?: () => boolean;
   /**
-   * Called before each event that is replayed, for tools that observe the machine meanwhile.
-   * @param event - the event; one record for all
+   * Called before each event that is replayed, for tools that observe the machine.
+   * @param event - the record, reused for the next event
    */
   readonly before?: (event: TraceEvent) => void;
   /**
-   * Called now and then.
-   * @param share - how much of what is to be replayed is done, 0 to 1; 0 for a file without a size
+   * Called a few hundred times during a large replay.
+   * @param share - share of the replay that is done, 0 to 1; 0 for a stream of unknown size
    * @param events - events read so far
    */
   readonly onProgress?: (share: number, events: number) => void;
   /**
-   * Called before a process exits while there are a quarter more table pages from the buddy allocator than when it was called
-   * last: the moments at which there is most to see, for at the end of a recording all processes are gone. What it does is in no count
-   * and no time of the result.
+   * Called before a process exits whenever live table pages exceed the last reported peak by 25 %. At the end of a recording all
+   * processes have exited, so the tables are audited at the peaks. The counters and the time of the result do not include the work of
+   * this function.
    */
-  readonly onFuller?: () => void;
+  readonly onPeak?: () => void;
 }
 
-/** What a replay was. */
+/** The result of a replay. */
 export interface ReplayResult extends Readonly<FaultCounts> {
   /** The trace. */
   readonly trace: {
-    /** Its file's name without the usual endings. */
+    /** File name without the common endings. */
     readonly name: string;
-    /** Events in it, or in the part of it that was read. */
+    /** Events read. */
     readonly events: number;
-    /** Which tool's text it is. */
+    /** The tool that printed the text. */
     readonly form: TraceForm;
-    /** What a text of this kind cannot show, in sentences. */
+    /** Limits of the form of text and of this recording, in sentences. */
     readonly limits: readonly string[];
-    /** Kinds of event that the recording lacks, the weightiest first: what depends on them is not known. */
+    /** Information that the recording lacks, the most important first. Numbers that depend on it are not known. */
     readonly lacks: readonly Lack[];
-    /** Lines of text, whatever they hold, as far as it was read: the sum of `eventLines`, `comments`, `blanks` and the numbers of `unused`. */
+    /** Lines read: the sum of `eventLines`, `comments`, `blanks` and the numbers of `unused`. */
     readonly lines: number;
     /**
-     * Of these those of events. A line of strace is several events, and a call of strace may be on two lines. A call without
-     * its end is an event, and its line is among `unused`.
+     * Lines with events. One line of strace gives several events, and one call of strace may be on two lines. The entry of a call without
+     * its end is an event, but its line is in `unused`.
      */
     readonly eventLines: number;
-    /** Of these those that begin with `#`. */
+    /** Lines that begin with `#`. */
     readonly comments: number;
-    /** Of these those of spaces or nothing. */
+    /** Empty lines and lines of spaces. */
     readonly blanks: number;
-    /** Lines that were not used, by what they are. */
+    /** Number of unused lines by description. */
     readonly unused: Readonly<Record<string, number>>;
-    /** Of these those that have no form of the tool's text at all. */
+    /** Unused lines that match no form of the tool's text. */
     readonly unreadable: number;
-    /** Events with a time before that of the event in front of them. */
+    /** Events with an earlier time than the event before them. */
     readonly backwards: number;
-    /** Processes met, or of these those in the sample. */
+    /** Processes replayed. */
     readonly processes: number;
-    /** Events that perf says it lost while it recorded. */
+    /** Events that perf reported as lost. */
     readonly lost: number;
-    /** System calls that Linux carried out and the model refused: of no length, outside the user's half, of mappings that are not there. */
+    /** System calls that succeeded on Linux and that the model refused: length 0, outside the user half, or mappings that do not exist. */
     readonly refused: number;
-    /** Where the replay was to end; `null` for the end of the trace. */
+    /** The requested end of the replay; `null` for the end of the trace. */
     readonly until: Until | null;
-    /** What was replayed of it; `null` for everything. */
+    /** The sample; `null` if all programs were replayed. */
     readonly sample: SampleCounts | null;
   };
-  /** Whether {@link ReplayOptions.stop} ended it. */
+  /** Whether {@link ReplayOptions.stop} ended the replay. */
   readonly stopped: boolean;
-  /** What the machine did for it. */
+  /** The machine's counters for the replay. */
   readonly counters: MachineCounters;
-  /** Wall time, reading included. */
+  /** Wall time in seconds, including the time to read the trace. */
   readonly seconds: number;
-  /** Agreement with Linux; `null` without its account. */
+  /** Comparison with Linux; `null` without VmPTE records. */
   readonly linux: Agreement | null;
-  /** What was seen of the page tables meanwhile; `null` with `check` off. */
+  /** Result of the check; `null` with `check` off. */
   readonly check: CheckResult | null;
 }
 
 /**
- * Replays a recorded workload: each event becomes the operation of the model kernel that it tells of.
+ * Replays a recorded workload: each event runs as an operation of the model kernel.
  *
- * @param machine - a booted machine; the processes of the trace that do not end stay in it
- * @param recording - it
- * @param options - how
- * @returns what it was
- * @throws KpkeysError ERR_INPUT_MISSING, ERR_INPUT_KIND, ERR_INPUT_TRUNCATED, ERR_TRACE_EMPTY, ERR_TRACE_LINE;
- *   ERR_OUT_OF_MEMORY with the trace's line; ERR_KERNEL_FAULT when the kernel itself faults
+ * @param machine - a booted machine. Processes that do not end in the trace stay alive in it.
+ * @param recording - the recording
+ * @param options - extent, checks and comparison
+ * @returns the result of the replay
+ * @throws KpkeysError ERR_INPUT_MISSING, ERR_INPUT_KIND, ERR_INPUT_TRUNCATED, ERR_TRACE_EMPTY, ERR_TRACE_LINE, ERR_TRACE_TIMES;
+ *   ERR_OUT_OF_MEMORY and ERR_TRACE_PAGE_SIZE with the line of the trace; ERR_KERNEL_FAULT if the model kernel faults
  */
 export async function replayTrace(
   machine: Machine,
   recording: Recording,
   options: ReplayOptions = {},
 ): Promise<ReplayResult> {
-  const { check = "off", vmpte, until, stop, before, onFuller } = options;
-  const fuller = onFuller && new FullerMoments(machine, onFuller);
+  const { check = "off", vmpte, until, stop, before, onPeak } = options;
+  const peaks = onPeak && new Peaks(machine, onPeak);
   const operations = new Operations(machine, (thread) => {
-    fuller?.beforeExit();
+    peaks?.beforeExit();
     if (vmpte !== undefined) operations.exits.note(thread, operations.lost);
   });
   const countersBefore = machine.counters();
-  const checker = check === "off" ? undefined : createChecker(machine, check);
-  const extent = createExtent(recording.where, until, stop);
+  const checker = check === "off" ? undefined : new Checker(machine, check);
+  const extent = new Extent(recording.where, until, stop);
   const replay = observed(operations, checker, before);
   const sample = options.sample && new Sample(options.sample, replay);
 
@@ -141,7 +141,7 @@ export async function replayTrace(
         };
   const summary = await read(recording, options, operations, extent, sink);
   const checked = checker?.finish() ?? null;
-  const seconds = (performance.now() - start) / 1000 - (fuller?.seconds ?? 0);
+  const seconds = (performance.now() - start) / 1000 - (peaks?.seconds ?? 0);
 
   operations.finish();
   const counters = countersSince(countersBefore, machine.counters());
@@ -151,14 +151,14 @@ export async function replayTrace(
     trace,
     stopped,
     ...operations.faults.counts,
-    counters: fuller?.withoutTool(counters) ?? counters,
+    counters: peaks?.withoutTool(counters) ?? counters,
     seconds,
     linux: vmpte === undefined ? null : agreementOf(vmpte, operations, trace, stopped),
     check: checked,
   };
 }
 
-/** The replay of an event, with the tools that observe it. */
+/** The function that replays one event and calls the tools around it. */
 function observed(
   operations: Operations,
   checker: Checker | undefined,
@@ -175,7 +175,7 @@ function observed(
   };
 }
 
-/** Reads as much of the trace as its extent takes. */
+/** Reads the trace up to the end of the extent. */
 async function read(
   recording: Recording,
   { until, stop, onProgress }: ReplayOptions,
@@ -193,11 +193,11 @@ async function read(
     },
     ...(mayEnd && { enough: () => extent.enough() }),
   };
-  const take = (event: TraceEvent): void => {
-    if (extent.takes(event)) sink(event);
+  const pass = (event: TraceEvent): void => {
+    if (extent.includes(event)) sink(event);
   };
   try {
-    return await recording.read(take, reading);
+    return await recording.read(pass, reading);
   } catch (error) {
     throw error instanceof KpkeysError ? atLine(`${recording.where}:${operations.line}`, error) : error;
   }
@@ -235,7 +235,7 @@ function traceOf(
   };
 }
 
-/** What the events of this recording do not show. */
+/** Limits of this recording's events. */
 function limitsOf({ syscalls }: Operations, { kinds }: TraceSummary): string[] {
   const samples = kinds.page_fault ?? 0;
   const { unknownEffects } = syscalls;
@@ -251,7 +251,7 @@ function limitsOf({ syscalls }: Operations, { kinds }: TraceSummary): string[] {
   ];
 }
 
-/** A difference from Linux comes first of all from what the recording lacks. */
+/** The comparison with Linux. Information that the recording lacks explains a difference before any other reason. */
 function agreementOf(
   account: readonly VmpteRecord[],
   { exits, pageBytes }: Operations,
@@ -263,8 +263,8 @@ function agreementOf(
   return compareWithLinux(account, exits.byPid, whole, reasons, pageBytes);
 }
 
-/** Adds the line of the trace to what the machine found wrong there; the reader's own errors have it. */
+/** Adds the line of the trace to an error of the machine. Errors of the reader already have it. */
 function atLine(where: string, error: KpkeysError): KpkeysError {
-  const ofMachine = error.code === "ERR_OUT_OF_MEMORY" || error.code === "ERR_TRACE_PAGE_SIZE";
-  return ofMachine ? new KpkeysError(error.code, error.message, { where, cause: error }) : error;
+  const isMachineError = error.code === "ERR_OUT_OF_MEMORY" || error.code === "ERR_TRACE_PAGE_SIZE";
+  return isMachineError ? new KpkeysError(error.code, error.message, { where, cause: error }) : error;
 }

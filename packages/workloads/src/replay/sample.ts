@@ -2,17 +2,17 @@ import { HASH_PROSPECTOR, Random } from "@kpkeys/core";
 import { argUnsigned, EventKind, isErrno } from "../reader/event.js";
 import type { TraceEvent } from "../reader/event.js";
 
-/** Which share of a trace's programs is replayed. */
+/** The share of a trace's programs that is replayed. */
 export interface SampleOptions {
-  /** One program of how many, 1 or more. */
+  /** One program in `every` is replayed; 1 or more. */
   readonly every: number;
-  /** What the choice follows from. */
+  /** Seed of the random choice. */
   readonly seed: number;
 }
 
-/** What a sample took of a trace. */
+/** The size of a sample. */
 export interface SampleCounts extends SampleOptions {
-  /** Programs that the trace began, or that ran when it began. */
+  /** Programs in the trace, including those that ran at its start. */
   readonly met: number;
   /** Programs replayed. */
   readonly taken: number;
@@ -24,17 +24,16 @@ export interface SampleCounts extends SampleOptions {
 interface Exec {
   /** Whether the program that it starts is in the sample. */
   readonly taken: boolean;
-  /** Whether its entry was passed on, though the thread was not in the sample until now. */
+  /** Whether its entry was passed on for a thread that was not in the sample. */
   begun: boolean;
 }
 
 const ERROR_WRITE = 2;
 
 /**
- * A sample of programs. A program is an address space from the execve that begins it to its end, with every process and thread
- * forked from it until they execve in turn. Nothing in it depends on what was before, so each program in the sample is replayed
- * whole, and each is in it with the same chance, independently of the others. What runs when a trace begins is a program without
- * its start.
+ * A sample of programs. A program is an address space from its execve to its end, with all processes and threads forked from it until
+ * their next execve. It does not depend on earlier events, so each sampled program is replayed completely. Each program is chosen with
+ * the same probability, independently of the others. A program that runs at the start of the trace counts as one program.
  */
 export class Sample {
   readonly #every: number;
@@ -43,15 +42,15 @@ export class Sample {
   readonly #sink: (event: TraceEvent) => void;
   /** Whether a thread is in the sample, by tid, for all threads alive. */
   readonly #threads = new Map<number, boolean>();
-  /** The execve that a thread is in, by tid. */
+  /** Pending execves, by tid. */
   readonly #execs = new Map<number, Exec>();
   #met = 0;
   #taken = 0;
   #events = 0;
 
   /**
-   * @param options - how many programs it takes
-   * @param sink - takes the events of these
+   * @param options - the share and the seed
+   * @param sink - called for the events of sampled programs
    */
   constructor({ every, seed }: SampleOptions, sink: (event: TraceEvent) => void) {
     this.#every = every;
@@ -60,14 +59,14 @@ export class Sample {
     this.#sink = sink;
   }
 
-  /** What it took so far. */
+  /** The counts so far. */
   get counts(): SampleCounts {
     return { every: this.#every, seed: this.#seed, met: this.#met, taken: this.#taken, events: this.#events };
   }
 
   /**
-   * Takes the next event of the trace, whose kind it may change, and passes it on if its program is in the sample.
-   * @param event - the event
+   * Passes an event on if its program is in the sample.
+   * @param event - the next event of the trace; its kind may change during the call
    */
   push(event: TraceEvent): void {
     const { kind, tid } = event;
@@ -115,21 +114,21 @@ export class Sample {
     event.kind = own;
   }
 
-  /** A thread comes in by the execve that it is in. */
+  /** A thread enters the sample with its pending execve. */
   #begin(exec: Exec, event: TraceEvent): void {
     if (exec.begun) return;
     exec.begun = true;
     this.#passAs(EventKind.sys_enter_execve, event);
   }
 
-  /** A thread leaves the sample: the replay lets go of its address space as at the thread's end. */
+  /** A thread leaves the sample: the replay sees its exit and frees the address space. */
   #leave(tid: number, event: TraceEvent): void {
     event.argHigh[0] = 0;
     event.argLow[0] = tid;
     this.#passAs(EventKind.sched_process_exit, event);
   }
 
-  /** The kernel writes into the address space that execve builds, and reads from the one that it leaves. */
+  /** During execve the kernel writes to the new address space and reads from the old one. */
   #kernelFault(exec: Exec, sampled: boolean, event: TraceEvent): void {
     if ((event.argLow[2]! & ERROR_WRITE) === 0) {
       if (sampled) this.#pass(event);
@@ -158,7 +157,7 @@ export class Sample {
     else if (exec?.begun === true && isErrno(event)) this.#leave(event.tid, event);
   }
 
-  /** A child whose number belongs to a thread in the sample proves that this thread has ended, though its exit was lost. */
+  /** A new child with the tid of a sampled thread shows that this thread has ended and its exit event was lost. */
   #forked(sampled: boolean, event: TraceEvent): void {
     const child = argUnsigned(event, 1);
     if (!sampled && this.#threads.get(child) === true) this.#leave(child, event);

@@ -8,26 +8,26 @@ import type { Thread } from "./threads.js";
 /** SHM_ bits of shmat (include/uapi/linux/shm.h). */
 const SHM = { RDONLY: 0o10000, EXEC: 0o100000 } as const;
 
-/** MAP_NONBLOCK of include/uapi/asm-generic/mman.h, which remap_file_pages takes as well. */
+/** MAP_NONBLOCK of include/uapi/asm-generic/mman.h, also a flag of remap_file_pages. */
 const MAP_NONBLOCK = 0x10000;
 
-/** Leaves the pages of mlock2 to their faults (include/uapi/asm-generic/mman-common.h). */
+/** Flag of mlock2: pages are locked when they fault in (include/uapi/asm-generic/mman-common.h). */
 const MLOCK_ONFAULT = 1;
 
-/** Carries out a call that succeeded. @returns whether the model did as Linux did */
+/** Replays a successful call. @returns false if the model refuses it */
 type CallHandler = (mm: Mm, thread: Thread, event: TraceEvent) => boolean;
 
-/** Carries out the system calls of a trace that change mappings. */
+/** Replays the system calls that change mappings. */
 export class Syscalls {
-  /** Calls that Linux carried out and the machine refused: of no length, outside its user half, of mappings that are not there. */
+  /** Calls that succeeded on Linux and that the model refused: length 0, outside the user half, or mappings that do not exist. */
   refused = 0;
-  /** Calls that succeeded and whose effect no trace has: the ranges of process_madvise are in the caller's memory. */
+  /** Successful calls whose effect is not in the trace: process_madvise has its ranges in the caller's memory. */
   unknownEffects = 0;
-  /** Calls of execve that succeeded. */
+  /** Successful calls of execve. */
   execs = 0;
   private readonly spaces: AddressSpaces;
   private readonly pages: PageMath;
-  /** What carries out each call, by the kind of its entry; the others change no mapping. */
+  /** Handlers by the kind of the call's entry. Calls without a handler change no mapping. */
   private readonly calls: ReadonlyMap<number, CallHandler> = new Map<EventKind, CallHandler>([
     [EventKind.sys_enter_mmap, (mm, thread, event) => this.mmap(mm, thread, event)],
     [EventKind.sys_enter_munmap, (mm, thread) => this.munmap(mm, thread)],
@@ -68,30 +68,30 @@ export class Syscalls {
   }
 
   /**
-   * A call returns. If it succeeded it is carried out: with the arguments of its entry and, where the kernel chose the address, with the
-   * one that it returned.
-   * @param thread - the caller, entered into the call
+   * A call returns. A successful call is replayed with the arguments of its entry; if the kernel chose the address, with the returned
+   * address.
+   * @param thread - the caller
    * @param event - a `sys_exit_*` event
-   * @throws KpkeysError ERR_TRACE_PAGE_SIZE
+   * @throws KpkeysError ERR_TRACE_PAGE_SIZE if the recorded kernel has smaller pages
    */
   leave(thread: Thread, event: TraceEvent): void {
     if (event.kind === EventKind.sys_exit_execve && !isErrno(event)) this.execs++;
     const { mm } = thread.task;
-    // Without its own entry an exit has no arguments: it returns in a child, or is one half of a call.
+    // An exit without its entry has no arguments: the return of fork in the child, or a call whose entry is missing.
     const call = thread.syscall !== undefined && event.kind === thread.syscall + 1 ? thread.syscall : undefined;
-    if (call !== undefined && mm !== undefined && !this.carryOut(mm, thread, call, event)) {
+    if (call !== undefined && mm !== undefined && !this.replay(mm, thread, call, event)) {
       this.refused++;
       thread.program.refused++;
     }
     thread.syscall = undefined;
   }
 
-  /** @returns whether the model did as Linux did */
-  private carryOut(mm: Mm, thread: Thread, call: number, event: TraceEvent): boolean {
+  /** @returns false if the model refuses the call */
+  private replay(mm: Mm, thread: Thread, call: number, event: TraceEvent): boolean {
     if (isErrno(event)) {
-      // After a hole in its range a part of madvise stays done.
-      const partly = event.argLow[0] === Errno.ENOMEM && call === EventKind.sys_enter_madvise;
-      return !partly || this.madvise(mm, thread);
+      // madvise returns ENOMEM after it has advised the mapped parts of a range with a hole.
+      const isPartial = event.argLow[0] === Errno.ENOMEM && call === EventKind.sys_enter_madvise;
+      return !isPartial || this.madvise(mm, thread);
     }
     return this.calls.get(call)?.(mm, thread, event) ?? true;
   }
@@ -158,7 +158,7 @@ export class Syscalls {
     return true;
   }
 
-  /** Maps the first page of the segment; faults above it show how far it reaches. */
+  /** Maps the first page of the segment. Later faults above it extend the segment. */
   private shmat(mm: Mm, { program, argLow }: Thread, event: TraceEvent): boolean {
     if (!this.pages.isPageAddress(event.argLow[0]!)) return false;
     const start = this.returned(event);
@@ -177,7 +177,7 @@ export class Syscalls {
     return segment !== undefined && this.spaces.munmap(mm, toVpn(start), segment.end - start) === 0;
   }
 
-  /** Since Linux 4.0 it maps the range anew, with the mapping's own rights, and fills it. */
+  /** Since Linux 4.0 remap_file_pages replaces the range by a populated mapping with the same protection. */
   private remapFilePages(mm: Mm, thread: Thread): boolean {
     const page = this.page(thread, 0);
     const prot = this.spaces.protectionAt(mm, toVpn(page));
@@ -185,29 +185,29 @@ export class Syscalls {
     return prot !== undefined && this.spaces.mmap(mm, toVpn(page), this.length(thread, 1), prot, flags) === 0;
   }
 
-  /** The end of a range of bytes, rounded up to pages: mlock takes addresses inside of pages. */
+  /** The end of a range of bytes, rounded up to pages: mlock accepts addresses inside a page. */
   private end(thread: Thread): number {
     const low = (thread.argLow[0]! >>> 0) + (thread.argLow[1]! >>> 0);
     const high = (thread.argHigh[0]! >>> 0) + (thread.argHigh[1]! >>> 0) + Math.floor(low / 2 ** 32);
     return this.pages.pagesOf(high, low | 0);
   }
 
-  /** Whether the range that a call was entered with starts at a page; Linux refuses others with EINVAL. */
+  /** Whether the range of a call starts at a page; Linux returns EINVAL otherwise. */
   private starts(thread: Thread): boolean {
     return this.pages.isPageAddress(thread.argLow[0]!);
   }
 
-  /** The page of an address that a call was entered with. */
+  /** The page of an address argument. */
   private page(thread: Thread, slot: number): number {
     return this.pages.pageOf(thread.argHigh[slot]!, thread.argLow[slot]!);
   }
 
-  /** The page of the address that a call returned. */
+  /** The page of the returned address. */
   private returned(event: TraceEvent): number {
     return this.pages.pageAt(event, 0);
   }
 
-  /** A length in bytes that a call was entered with, in pages. */
+  /** A length argument in pages. */
   private length(thread: Thread, slot: number): number {
     return this.pages.pagesOf(thread.argHigh[slot]!, thread.argLow[slot]!);
   }

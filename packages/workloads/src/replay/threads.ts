@@ -6,35 +6,35 @@ import type { ExitRecord } from "./agreement.js";
 import { copyProgram, newProgram } from "./program.js";
 import type { Program } from "./program.js";
 
-/** A thread that the trace speaks of. */
+/** A thread of the trace. */
 export interface Thread {
-  /** Its number in the trace. */
+  /** Its tid in the trace. */
   readonly tid: number;
-  /** The process that it belongs to: the number that Linux's account names. */
+  /** Its process. */
   pid: number;
   /** The kernel's task. */
   readonly task: Task;
-  /** What is known of the program that it runs. */
+  /** The program that it runs. */
   program: Program;
-  /** The system call that it is in: an enter event's kind. */
+  /** Kind of the entry of the system call that it is in. */
   syscall: number | undefined;
-  /** The call's arguments, in pairs of high and low words as the event has them. */
+  /** High words of the call's arguments. */
   readonly argHigh: Int32Array;
-  /** Low words of the arguments. */
+  /** Low words of the call's arguments. */
   readonly argLow: Int32Array;
-  /** Whether the address space that execve builds has been entered already, before the event that tells of it. */
+  /** Whether execve has switched to the new address space before its event. */
   execSwitched: boolean;
-  /** What the model had of it when it called exit_group, if it did and somebody wants to compare. */
+  /** Record of its exit_group, if VmPTE is compared. */
   exitRecord: ExitRecord | undefined;
 }
 
-/** The threads that are alive, by their numbers in the trace. */
+/** The live threads by tid. */
 export class Threads {
-  /** Processes met so far. */
+  /** Number of processes so far. */
   processes = 0;
-  /** Threads met so far. */
+  /** Number of threads so far. */
   threads = 0;
-  /** Of them those that no fork made, met by an event without the number of their process. */
+  /** Threads without a fork event whose first event does not name their process. */
   strangers = 0;
   private readonly tasks: Tasks;
   private readonly spaces: AddressSpaces;
@@ -47,8 +47,8 @@ export class Threads {
   /**
    * @param tasks - the kernel's tasks
    * @param spaces - the kernel's address spaces
-   * @param lost - returns how many events perf has lost so far
-   * @param onExit - called with each thread that ends, also when its number is used again
+   * @param lost - returns the number of events that perf has lost so far
+   * @param onExit - called for each thread that ends, also when its tid is reused
    */
   constructor(tasks: Tasks, spaces: AddressSpaces, lost: () => number, onExit: (thread: Thread) => void) {
     this.tasks = tasks;
@@ -58,14 +58,14 @@ export class Threads {
   }
 
   /**
-   * The thread of an event. An unknown one is taken to have lived before the trace began.
+   * The thread of an event. An unknown thread is taken to have started before the trace.
    * @param event - the event
    */
   of(event: TraceEvent): Thread {
     if (this.last?.tid === event.tid) return this.last;
-    const thread = this.byTid.get(event.tid) ?? this.meet(event);
+    const thread = this.byTid.get(event.tid) ?? this.addUnknown(event);
     this.last = thread;
-    // Some traces have the process's number besides the thread's: then clone3 hides less.
+    // Some traces have a pid column. It corrects the guess about children of clone3.
     if (event.pid >= 0 && thread.pid !== event.pid) {
       thread.pid = event.pid;
       if (thread.tid === thread.pid) this.processes++;
@@ -73,15 +73,15 @@ export class Threads {
     return thread;
   }
 
-  /** The thread of a number, if it is known. */
+  /** The live thread with a tid, if there is one. */
   find(tid: number): Thread | undefined {
     return this.byTid.get(tid);
   }
 
   /**
-   * A new thread by fork, vfork or clone: the parent's call decides what it shares.
+   * Adds the child of a fork, vfork or clone. The parent's call decides what it shares.
    * @param parent - the parent
-   * @param tid - the child's number
+   * @param tid - the child's tid
    */
   fork(parent: Thread, tid: number): void {
     const { mm, process } = sharedWithChild(parent);
@@ -93,7 +93,7 @@ export class Threads {
     if (parent.syscall === EventKind.sys_enter_clone3) program.calledClone3 = true;
   }
 
-  /** A new address space for a thread, by execve. */
+  /** Gives a thread a new address space, by execve. */
   exec(thread: Thread): void {
     this.tasks.exec(thread.task, this.spaces.create());
     if (thread.pid !== thread.tid) this.processes++;
@@ -101,7 +101,7 @@ export class Threads {
     thread.program = newProgram(this.lost());
   }
 
-  /** A thread's end. */
+  /** Ends a thread. */
   exit(thread: Thread): void {
     this.onExit(thread);
     this.byTid.delete(thread.tid);
@@ -109,16 +109,16 @@ export class Threads {
     this.tasks.exit(thread.task);
   }
 
-  /** Those that have not ended. */
+  /** The live threads. */
   alive(): Iterable<Thread> {
     return this.byTid.values();
   }
 
   /**
-   * An unknown thread. If it is in execve by its first event (perf begins there), its address space is the one that execve is
-   * building: nothing of that lies before the trace.
+   * Adds an unknown thread. If its first event is part of an execve (a recording of perf begins there), its address space is the new one,
+   * and the trace has all of it.
    */
-  private meet(event: TraceEvent): Thread {
+  private addUnknown(event: TraceEvent): Thread {
     const inExec = event.kind === EventKind.sched_process_exec || isKernelWrite(event);
     const pid = event.pid < 0 ? event.tid : event.pid;
     if (event.pid < 0) this.strangers++;
@@ -157,8 +157,8 @@ export class Threads {
 }
 
 /**
- * What the child of a thread in fork, vfork or clone shares. The struct that clone3 takes is not in a trace: the C library makes
- * threads and `posix_spawn` children with it, both of which share the address space.
+ * Whether the child of a thread in fork, vfork or clone shares its address space and its process. The struct clone_args of clone3 is not
+ * in a trace. The C library uses clone3 for threads and for `posix_spawn`; both share the address space.
  */
 function sharedWithChild({ syscall, argLow }: Thread): { readonly mm: boolean; readonly process: boolean } {
   switch (syscall) {
@@ -173,7 +173,7 @@ function sharedWithChild({ syscall, argLow }: Thread): { readonly mm: boolean; r
   }
 }
 
-/** Whether an event is a fault of the kernel that writes for the user. */
+/** Whether an event is a fault of a kernel write to user memory. */
 function isKernelWrite({ kind, argLow }: TraceEvent): boolean {
   return kind === EventKind.page_fault_kernel && (argLow[2]! & 2) !== 0;
 }

@@ -2,31 +2,31 @@ import type { UserLayout } from "@kpkeys/core/contracts";
 import type { Program } from "./program.js";
 import { RECORDED_LAYOUTS } from "./recorded-layouts.js";
 
-/** What mmap_base leaves at least between the mmap area and the highest stack: MIN_GAP of mm/util.c and of arch/x86/mm/mmap.c. */
+/** Minimum gap of mmap_base between the mmap area and the stack: MIN_GAP of mm/util.c and of arch/x86/mm/mmap.c. */
 const MINIMUM_GAP = 128n << 20n;
 
-/** How large the images of a program are together at most, as far as this model assumes. */
+/** Assumed maximum size of all images of a program. */
 const IMAGE_BYTES = 1n << 30n;
 
-/** One user half in pages. */
+/** The areas of one user half, in pages. */
 interface Areas {
   readonly end: number;
   readonly lowest: number;
   readonly mmap: number;
   readonly stack: number;
-  /** How far apart the pages of an image are, and an image from the heap above it. */
+  /** Maximum distance of two pages of an image, and of an image and the heap above it. */
   readonly imageSpan: number;
 }
 
-/** What the addresses of a recording can be, by the user half of the kernel that was recorded. */
+/** Classifies user addresses by the layout of the recorded kernel. */
 export class UserAreas {
-  /** By their size, the smallest first. */
+  /** Layouts by size, the smallest first. */
   private readonly candidates: readonly Areas[];
   private current = 0;
 
   /**
-   * @param own - the machine's layout, preferred to others of its size
-   * @param pageShift - log2 of the bytes of a page
+   * @param own - the machine's layout, which replaces the recorded layout of the same size
+   * @param pageShift - log2 of the page size
    */
   constructor(own: UserLayout, pageShift: number) {
     const others = RECORDED_LAYOUTS.filter(({ stackTop }) => stackTop !== own.stackTop);
@@ -35,14 +35,14 @@ export class UserAreas {
       .map((layout) => areasOf(layout, pageShift));
   }
 
-  /** The smallest half that holds a page and all asked for before: stacks and mappings are at its end, and so met at once. */
+  /** The smallest layout that contains this page and all earlier ones. Stacks are at its end, so the first faults select it. */
   private holding(page: number): Areas {
     while (this.current < this.candidates.length - 1 && page >= this.candidates[this.current]!.end) this.current++;
     return this.candidates[this.current]!;
   }
 
   /**
-   * Whether a page is where stacks are.
+   * Whether a page is in the stack area.
    * @param page - virtual page
    */
   isStack(page: number): boolean {
@@ -50,8 +50,8 @@ export class UserAreas {
   }
 
   /**
-   * Whether a fault outside every mapping known may be in one that execve made, or a call that is not traced: where images are,
-   * above them up to the heap, or in the mmap area. If not, the access ended in a signal.
+   * Whether a fault outside every known mapping may be in a mapping of execve or of a call that is not traced: near an image, between an
+   * image and the heap, or in the mmap area. Otherwise the access ended in a signal.
    * @param program - the program
    * @param page - virtual page
    */
@@ -59,7 +59,7 @@ export class UserAreas {
     const { lowest, mmap, imageSpan } = this.holding(page);
     if (page < lowest) return false;
     if (fromBefore || page >= mmap) return true;
-    // Above the images is the heap, and above its end nothing for long.
+    // The heap is above the images; nothing is mapped directly above it.
     if (heapStart !== undefined && page >= heapStart && page < heapStart + imageSpan) return false;
     if (anchors.some((anchor) => Math.abs(page - anchor) < imageSpan)) return true;
     if (heapStart !== undefined) return page < heapStart && page >= heapStart - imageSpan;

@@ -5,26 +5,26 @@ import type { PageMath } from "./page-math.js";
 import type { Program } from "./program.js";
 import type { UserAreas } from "./user-areas.js";
 
-/** Bits of a #PF error code (arch/x86/include/asm/trap_pf.h), which the trace's faults have. */
+/** Bits of the #PF error code (arch/x86/include/asm/trap_pf.h) in a fault event. */
 const ERROR_WRITE = 2;
 const ERROR_FETCH = 16;
 
-/** Rights of a mapping that the trace does not show. */
+/** Protection of an inferred mapping; the trace does not have it. */
 const ALL_RIGHTS = Prot.READ | Prot.WRITE | Prot.EXEC;
 
-/** What came of the faults of a trace. */
+/** The outcome of a trace's faults. */
 export interface FaultCounts {
-  /** Faults on pages that were mapped in the model already. */
+  /** Faults on pages that the model had already mapped. */
   alreadyMapped: number;
-  /** Mappings that no system call made: those of execve, inferred from the faults on them. */
+  /** Mappings inferred from faults, without a system call: those of execve. */
   inferredMappings: number;
-  /** Faults that no mapping explains: the signal of a wrong access, or an address outside the machine's user half. */
+  /** Faults outside every mapping: accesses that ended in a signal, or addresses outside the machine's user half. */
   unexplainedFaults: number;
 }
 
 /** Replays page faults as accesses. */
 export class UserFaults {
-  /** What came of them so far. */
+  /** The counts so far. */
   readonly counts: FaultCounts = { alreadyMapped: 0, inferredMappings: 0, unexplainedFaults: 0 };
   private readonly spaces: AddressSpaces;
   private readonly pages: PageMath;
@@ -34,7 +34,7 @@ export class UserFaults {
   /**
    * @param spaces - the kernel's address spaces
    * @param pages - the machine's pages
-   * @param areas - what addresses can be
+   * @param areas - classifies addresses
    * @param userEnd - one past the last page of the machine's user half
    */
   constructor(spaces: AddressSpaces, pages: PageMath, areas: UserAreas, userEnd: number) {
@@ -45,11 +45,11 @@ export class UserFaults {
   }
 
   /**
-   * Makes the access of a fault event.
-   * @param mm - the address space, which is the current one
-   * @param program - what is known of what it runs
+   * Replays the access of a fault event.
+   * @param mm - the current address space
+   * @param program - its program
    * @param event - `page_fault_user` or `page_fault_kernel`
-   * @param privilege - on whose behalf
+   * @param privilege - privilege of the access
    */
   replay(mm: Mm, program: Program, event: TraceEvent, privilege: Privilege): void {
     const errorCode = event.argLow[2]!;
@@ -59,9 +59,9 @@ export class UserFaults {
   }
 
   /**
-   * Makes the access of a sample, whose kind is unknown: a write where the mapping allows it, else a read or a fetch.
-   * @param mm - the address space, which is the current one
-   * @param program - what is known of what it runs
+   * Replays the access of a sample, which does not show the kind of access: a write if the mapping allows it, else a read or a fetch.
+   * @param mm - the current address space
+   * @param program - its program
    * @param event - `page_fault`
    */
   replaySample(mm: Mm, program: Program, event: TraceEvent): void {
@@ -104,8 +104,8 @@ export class UserFaults {
   }
 
   /**
-   * Maps the page of a fault that is in no known mapping and may be in one of execve's: a stack where stacks are, if it is
-   * written, else a page of a file (ELF segment, vdso). Its rights are not in the trace, so it has all.
+   * Maps the page of a fault outside every known mapping, if it may be in a mapping of execve: as a stack for a write in the stack area,
+   * else as a page of a file (ELF segment, vdso).
    */
   private infer(mm: Mm, program: Program, page: number, access: Access): boolean {
     if (this.growSegment(mm, program, page)) return true;
@@ -118,7 +118,7 @@ export class UserFaults {
     return true;
   }
 
-  /** A fault above what is known of shared memory, with nothing mapped between, shows that the segment reaches at least there. */
+  /** A fault above the known end of a shared memory segment, with no mapping between, shows that the segment reaches that page. */
   private growSegment(mm: Mm, { segments }: Program, page: number): boolean {
     if (segments.length === 0) return false;
     const below = this.spaces.endBelow(mm, toVpn(page));
@@ -130,7 +130,7 @@ export class UserFaults {
     return true;
   }
 
-  /** The first fault on a stack is below what execve filled of it without a fault: at least the page above is there. */
+  /** execve fills the top of a stack without a fault, so at least the page above the first fault is mapped. */
   private inferStackTop(mm: Mm, program: Program, page: number): void {
     if (program.stackPage !== undefined || program.fromBefore) return;
     program.stackPage = page;

@@ -6,102 +6,102 @@ import type { CheckResult, FoundGap } from "../replay/check.js";
 import type { ReplayResult } from "../replay/replay.js";
 import type { AttackGap, KunitCounts } from "./findings.js";
 
-/** A number that depends on the recording: `null` where the recording lacks what it depends on, which {@link RunReport.notKnown} names. */
+/** A number that depends on the recording. `null`: the recording lacks the events that it depends on; see {@link RunReport.notKnown}. */
 export type Known = number | null;
 
-/** Where a gap is. */
+/** The place of a gap. */
 export interface GapPlace {
-  /** Where the pages come from, or what a feature calls its objects. */
+  /** Allocation of the table pages, or a feature's name for its objects. */
   readonly source: string;
-  /** Which mapping of them is open: `linear`, or another one of the kernel's. */
+  /** The open mapping: `linear`, or `other` for another mapping of the kernel. */
   readonly mapping: string;
 }
 
-/** Whether the version of the series leaves a gap open by its own account. */
+/** Whether a gap is documented. */
 export interface Documented {
-  /** True: known and listed apart; false: a hole. */
+  /** Whether the version of the series documents the gap. */
   readonly documented: boolean;
 }
 
-/** What a workload cost under one policy. */
+/** The costs of a workload under one policy. */
 export interface PolicyReport {
   /** Page-table entries written. */
   readonly tableWrites: Known;
-  /** The same by the kernel function that wrote them: every one of `SETTERS` of @kpkeys/core, in their order. They add up to `tableWrites`. */
+  /** `tableWrites` by setter, for every setter in `SETTERS` of @kpkeys/core and in that order. */
   readonly writesBySetter: Readonly<Record<Setter, Known>>;
   /** Writes of the key register. */
   readonly registerWrites: Known;
-  /** Barriers that the key switches cause; those that a setter emits anyway are not among them. */
+  /** Barriers caused by key switches, without those that Linux makes in its setters. */
   readonly barriers: Known;
   /** TLB invalidations. */
   readonly tlbInvalidations: Known;
-  /** Wall time of the replay, reading included. */
+  /** Wall time of the replay in seconds, including the time to read the trace. */
   readonly seconds: number;
-  /** Events of the trace a second. */
+  /** Replayed events per second. */
   readonly eventsPerSecond: number;
-  /** Events of the trace that this machine came to; fewer than others if it was interrupted before them. */
+  /** Replayed events; fewer than on other machines if the command was interrupted. */
   readonly events: number;
-  /** What the hardening is estimated to add to the system time; `null` with it off, and where there are no unit costs. */
+  /** Estimate of the system time that the hardening adds; `null` for policy `off` and for an architecture without unit costs. */
   readonly overhead: OverheadEstimate | null;
-  /** Cycles of the key register's writes, by `--wrmsr-cycles`; `null` without it and where the register is no MSR. */
+  /** Cycles of the key register writes, from `--wrmsr-cycles`; `null` without the option and if the register is not an MSR. */
   readonly wrmsrCycles: Known;
 }
 
-/** What of a policy's cost is a single number, counted or measured, and always there. */
+/** The costs that are a single number and that every policy has. */
 export type CountedCost = Exclude<keyof PolicyReport, "overhead" | "wrmsrCycles" | "writesBySetter">;
 
 /** Table pages of one kind. */
 export interface PageCounts {
-  /** All of them. */
+  /** All pages. */
   readonly pages: Known;
-  /** Those of which every writable mapping carries the key of page tables. */
+  /** Pages whose writable mappings all have the key of page tables. */
   readonly keyed: Known;
-  /** Those that no mapping lets be written. */
+  /** Pages without a writable mapping. */
   readonly readOnly: Known;
 }
 
-/** A gap of which the place is known, and how large it is only if the recording shows all user tables. */
+/** A gap. Its place is known; its size is known only if the recording shows all user tables. */
 export type GapReport<Gap, Count extends keyof Gap> = Omit<Gap, Count> & {
   readonly [Each in Count]: Known;
 } & Documented;
 
-/** What is protected, by the entries themselves: table pages. */
+/** The protection of table pages, as found in the page-table entries. */
 export interface CoverageReport extends PageCounts {
-  /** The same by where the pages came from. */
+  /** Counts by allocation. */
   readonly bySource: Readonly<Record<string, PageCounts>>;
-  /** The same by level. */
+  /** Counts by level. */
   readonly byLevel: Readonly<Record<string, PageCounts>>;
-  /** Objects that features protect, by their names. */
+  /** Objects that features protect, by name. */
   readonly objects: Readonly<Record<string, { readonly [Count in "objects" | "keyed" | "readOnly"]: Known }>>;
   /** Pages that are neither keyed nor read-only. */
   readonly gaps: readonly GapReport<CoverageGap, "pages">[];
 }
 
-/** Stores tried and blocked. */
+/** Probe stores. */
 export interface StoreCounts {
-  /** Stores through mappings that are writable but for a key. */
+  /** Stores through writable mappings. */
   readonly tried: Known;
-  /** Those that faulted. */
+  /** Stores that faulted because of a key. */
   readonly blocked: Known;
 }
 
-/** What attacks came to. */
+/** The result of probe stores to protected pages. */
 export interface AttackReport extends StoreCounts {
-  /** The same by where the table pages came from, or by what a feature calls its objects. */
+  /** Counts by allocation of the table pages, or by a feature's name for its objects. */
   readonly bySource: Readonly<Record<string, StoreCounts>>;
-  /** Stores that faulted because the mapping is read-only, whatever the hardening; not among those tried. */
+  /** Stores that faulted because the mapping is read-only, with or without hardening. `tried` does not include them. */
   readonly readOnly: Known;
-  /** What was not blocked. */
+  /** Stores that succeeded. */
   readonly gaps: readonly GapReport<AttackGap, "stores">[];
 }
 
-/** What was seen of the page tables while the workload ran. */
+/** The result of the check during the replay. */
 export interface CheckReport extends Pick<CheckResult, "mode" | "scans"> {
-  /** Table pages in all looks together. */
+  /** Table pages, summed over all audits. */
   readonly pages: Known;
-  /** How many of those were open. */
+  /** Open table pages, summed over all audits. */
   readonly open: Known;
-  /** What was open. */
+  /** Open table pages by place. */
   readonly gaps: readonly GapReport<FoundGap, "pages">[];
 }
 
@@ -113,11 +113,11 @@ export interface ArchReport {
   readonly series: string;
   /** Whether its CPUs have kernel pkeys. */
   readonly pkeys: boolean;
-  /** The strongest policy that was run: coverage, KUnit, attack and agreement are those of its machine after the replay. */
+  /** The strongest policy that was run. Coverage, KUnit, probe stores and agreement are those of its machine after the replay. */
   readonly checked: Policy;
-  /** What is protected. */
+  /** The protection of table pages. */
   readonly coverage: CoverageReport;
-  /** Of what the linear map consists: the price of how table pages are allocated. */
+  /** The linear map, which shows the cost of the allocation of table pages. */
   readonly linearMap: {
     /** Table pages below the top level. */
     readonly tables: Known;
@@ -133,59 +133,59 @@ export interface ArchReport {
     /** Bytes that 1,024 TLB entries cover on average. */
     readonly tlbReach: Known;
   };
-  /** KUnit; `null` from `kpkeys replay`. */
+  /** KUnit results; `null` from `kpkeys replay`. */
   readonly kunit: KunitCounts | null;
-  /** Attacks; `null` from `kpkeys replay`. */
+  /** Probe stores; `null` from `kpkeys replay`. */
   readonly attack: AttackReport | null;
-  /** What was seen of the page tables during the replay; `null` with `--check off`. */
+  /** The check during the replay; `null` with `--check off`. */
   readonly check: CheckReport | null;
   /** Costs by policy. */
   readonly policies: Readonly<Partial<Record<Policy, PolicyReport>>>;
-  /** System calls that Linux carried out and this machine refused. */
+  /** System calls that succeeded on Linux and that this machine refused. */
   readonly refused: Known;
-  /** Faults of the trace on pages that were mapped in the model already. */
+  /** Faults on pages that the model had already mapped. */
   readonly alreadyMapped: Known;
-  /** Mappings that no system call made, inferred from faults on them: those of execve. */
+  /** Mappings inferred from faults, without a system call: those of execve. */
   readonly inferredMappings: Known;
-  /** Faults that no mapping explains. */
+  /** Faults outside every mapping. */
   readonly unexplainedFaults: Known;
-  /** Agreement with the kernel that was recorded; `null` without a VmPTE file. */
+  /** Comparison with Linux; `null` without a VmPTE file. */
   readonly linux: ReplayResult["linux"];
-  /** SHA-256, 64 hexadecimal digits, over all of this that does not depend on time, and over every machine's tables. */
+  /** SHA-256, 64 hexadecimal digits, of the counters and page tables of all machines and of the checks. */
   readonly digest: string;
 }
 
 /** A recording. */
 export interface TraceReport extends Omit<ReplayResult["trace"], "processes" | "refused"> {
-  /** Processes met, or of these those in the sample. */
+  /** Processes replayed. */
   readonly processes: Known;
-  /** System calls that Linux carried out and the machines refused; `null` where they differ in it: {@link ArchReport.refused}. */
+  /** System calls that succeeded on Linux and that the machines refused; `null` if the machines differ, see {@link ArchReport.refused}. */
   readonly refused: Known;
 }
 
-/** A field of the report that cannot be known from the recording. */
+/** A field that is `null` because the recording lacks the events that it depends on. */
 export interface NotKnown {
-  /** Its path in the document; `*` for each architecture, policy, level or setter, `source=user` for the entries of that source. */
+  /** Path in the document; `*` for each architecture, policy, level or setter, `source=user` for the entries with that source. */
   readonly field: string;
-  /** What the recording lacks. */
+  /** The missing information, as clauses. */
   readonly reason: string;
 }
 
-/** What `kpkeys run --json` and `kpkeys replay --json` print. */
+/** The document of `kpkeys run --json` and `kpkeys replay --json`. */
 export interface RunReport {
-  /** The workload, as far as the machine came that came farthest. */
+  /** The trace, from the machine that replayed the most events. */
   readonly trace: TraceReport;
-  /** What is `null` because the recording lacks what it depends on. */
+  /** The fields that are not known. */
   readonly notKnown: readonly NotKnown[];
-  /** Whether the command was interrupted before it was done: the report says what was found out until then. */
+  /** Whether the command was interrupted. The report then has the results up to that point. */
   readonly partial: boolean;
-  /** The machines that were not begun because of that. */
+  /** The machines that were not started because of the interrupt. */
   readonly notRun: readonly MachineName[];
-  /** One entry for each architecture and version of the series. */
+  /** One entry per architecture and version of the series. */
   readonly arches: readonly ArchReport[];
 }
 
-/** A machine by what the command line calls it. */
+/** A machine as named on the command line. */
 export interface MachineName {
   /** The architecture's id. */
   readonly arch: string;

@@ -3,13 +3,13 @@ import type { Coverage } from "@kpkeys/kernel";
 import type { Policy } from "../cost/policy.js";
 import type { ReplayResult } from "../replay/replay.js";
 
-/** Stores of an attack that went through, of one source, level and mapping. */
+/** Probe stores that succeeded, of one source, level and mapping. */
 export interface AttackGap {
-  /** Where the table pages came from, or what a feature calls its objects. */
+  /** Allocation of the table pages, or a feature's name for its objects. */
   readonly source: string;
-  /** Linux's name of the tables' level; `object` for what is no table. */
+  /** Linux's name of the table level; `object` for an object that is not a table. */
   readonly level: string;
-  /** Which mapping let them through: the linear map, or another one of the kernel's. */
+  /** The open mapping: the linear map, or another mapping of the kernel. */
   readonly mapping: "linear" | "other";
   /** Number of stores. */
   readonly stores: number;
@@ -17,21 +17,21 @@ export interface AttackGap {
   readonly address: string;
 }
 
-/** Stores tried through mappings that are writable but for a key, and how many of them faulted. */
+/** Probe stores through writable mappings. */
 export interface AttackCount {
   /** Stores tried. */
   readonly tried: number;
-  /** Those that faulted. */
+  /** Stores that faulted because of a key. */
   readonly blocked: number;
 }
 
-/** What attacks on a machine came to. */
+/** The result of probe stores on a machine. */
 export interface AttackFindings extends AttackCount {
-  /** The same by where the table pages came from, or by what a feature calls its objects. */
+  /** Counts by allocation of the table pages, or by a feature's name for its objects. */
   readonly bySource: Readonly<Record<string, AttackCount>>;
-  /** Stores that faulted because the mapping is read-only; not among those tried. */
+  /** Stores that faulted because the mapping is read-only. `tried` does not include them. */
   readonly readOnly: number;
-  /** What was not blocked. */
+  /** Stores that succeeded. */
   readonly gaps: readonly AttackGap[];
 }
 
@@ -45,13 +45,13 @@ export interface KunitCounts {
   readonly skipped: number;
 }
 
-/** What was found out about a machine that replayed a recording. */
+/** The results of a machine that replayed a recording. */
 export interface MachineFindings {
   /** The architecture's id. */
   readonly arch: string;
   /** The version of the series. */
   readonly series: string;
-  /** How the hardening was used. */
+  /** The policy of the hardening. */
   readonly policy: Policy;
   /** Whether its CPUs have kernel pkeys. */
   readonly pkeys: boolean;
@@ -61,14 +61,14 @@ export interface MachineFindings {
   readonly tables: string | null;
 }
 
-/** The same of a machine that was looked at after the replay: the one of the strongest policy. */
+/** The results of the machine with the strongest policy, which is also checked after the replay. */
 export interface CheckedFindings extends MachineFindings {
-  /** Which table pages are protected. */
+  /** The protection of table pages. */
   readonly coverage: Coverage;
-  /** Of what the linear map consists. */
+  /** The linear map. */
   readonly linearMap: LinearMapStats;
-  /** What attacks came to; `null` if none were made. */
+  /** The probe stores; `null` if none were made. */
   readonly attack: AttackFindings | null;
-  /** KUnit; `null` if it was not run. */
+  /** KUnit results; `null` if KUnit was not run. */
   readonly kunit: KunitCounts | null;
 }

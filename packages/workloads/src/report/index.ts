@@ -1,6 +1,5 @@
 /**
- * The report of a replay: the document that `kpkeys run --json` prints, made from what was found out about each machine. It has no
- * Node.js built-in.
+ * The report of a replay: builds the document of `kpkeys run --json` from the results of each machine. Imports no Node.js built-in.
  *
  * @module @kpkeys/workloads/report
  */

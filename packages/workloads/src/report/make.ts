@@ -6,11 +6,11 @@ import type { ArchReport, Documented, GapPlace, MachineName, PolicyReport, RunRe
 import type { CheckedFindings, MachineFindings } from "./findings.js";
 import { withUnknown } from "./unknown.js";
 
-/** What counts are turned into time with. */
+/** Costs that convert counts to time. */
 export interface Pricing {
   /** Unit costs of one architecture. */
   readonly costs: CostFile;
-  /** Cycles of a write of the key register on the architecture where it is an MSR. Not measured on any machine. */
+  /** Assumed cycles of a key register write on the architecture where it is an MSR. */
   readonly wrmsr?: {
     /** Id of the architecture. */
     readonly arch: string;
@@ -23,9 +23,9 @@ export interface Pricing {
 export interface Column {
   /** The machine of the strongest policy. */
   readonly checked: CheckedFindings;
-  /** Those of the other policies, in any order. */
+  /** The machines of the other policies, in any order. */
   readonly others: readonly MachineFindings[];
-  /** Whether the version leaves a gap open by its own account. */
+  /** Whether the version documents a gap. */
   readonly isDocumented: (gap: GapPlace) => boolean;
 }
 
@@ -33,11 +33,11 @@ export interface Column {
 const POLICIES: readonly Policy[] = ["off", "naive", "batched"];
 
 /**
- * Makes the report of machines that replayed one recording.
+ * Builds the report of machines that replayed one recording.
  *
- * @param columns - what was found out, by architecture and version; at least one
- * @param notRun - the machines that were not begun
- * @param pricing - what turns counts into time
+ * @param columns - the results by architecture and version; at least one
+ * @param notRun - the machines that were not started
+ * @param pricing - costs that convert counts to time
  */
 export async function reportOf(
   columns: readonly Column[],
@@ -46,7 +46,7 @@ export async function reportOf(
 ): Promise<RunReport> {
   const replays = columns.flatMap(({ checked, others }) => [checked, ...others]).map(({ replay }) => replay);
   const traces = replays.map(({ trace }) => trace);
-  const trace = traces.reduce((far, trace) => (trace.events > far.events ? trace : far));
+  const trace = traces.reduce((longest, trace) => (trace.events > longest.events ? trace : longest));
   const refused = new Set(traces.map((trace) => trace.refused));
   return withUnknown({
     trace: { ...trace, refused: refused.size === 1 ? trace.refused : null },
@@ -101,16 +101,16 @@ function policyReportOf({ arch, policy, replay }: MachineFindings, { costs, wrms
   };
 }
 
-/** A finding that lists gaps. */
+/** A result with a list of gaps. */
 export interface WithGaps<Gap> {
   /** The gaps. */
   readonly gaps: readonly Gap[];
 }
 
 /**
- * Marks each gap as documented or not.
- * @param found - what has gaps
- * @param isDocumented - whether its version of the series documents a gap
+ * Adds {@link Documented.documented} to each gap.
+ * @param found - a result with gaps
+ * @param isDocumented - whether the version of the series documents a gap
  */
 export function withDocumented<Gap extends GapPlace, Found extends object>(
   found: Found & WithGaps<Gap>,

@@ -3,33 +3,33 @@ import type { ArchReport, NotKnown, RunReport } from "./document.js";
 
 /** Fields of the report that depend on the same kinds of event. */
 interface Dependence {
-  /** What they are, for the last line of the text. */
+  /** Their subject, for the last line of the text report. */
   readonly subject: string;
   /** Their paths in the document; `*` for each element or key, `name=value` for the elements with that field. */
   readonly fields: readonly string[];
-  /** What they need. */
+  /** The information that they need. */
   readonly needs: readonly LackKind[];
-  /** Whether they are listed where they are `null` already: without a fault there is no system time to estimate by. */
+  /** Whether they are listed although they are already `null`: without a user fault there is no estimate. */
   readonly always?: true;
-  /** For which machines they depend on it; for all if left out. */
+  /** The machines to which the dependence applies; all if left out. */
   readonly of?: (arch: ArchReport) => boolean;
 }
 
-/** What a report does not know. */
+/** The subjects of a report that are not known. */
 export interface Unknown {
-  /** In few words. */
+  /** The subjects, in a few words each. */
   readonly subjects: readonly string[];
-  /** What the recording lacks of what they need. */
+  /** The information that they need and the recording lacks. */
   readonly lacks: readonly Lack[];
 }
 
-/** Everything is known. */
+/** No subject is unknown. */
 export const NOTHING: Unknown = { subjects: [], lacks: [] };
 
-/** What decides which user tables there are, and what is written to them. */
+/** The information that determines the user tables and their entries. */
 const TABLES: readonly LackKind[] = ["page-faults", "page-fault-addresses", "mappings", "forks", "exits", "exec"];
 
-/** What decides which fault finds what. */
+/** The information that determines the outcome of each fault. */
 const FAULTS: readonly LackKind[] = ["page-faults", "page-fault-addresses", "mappings", "forks", "exec"];
 
 const COUNTS = ["pages", "keyed", "readOnly"];
@@ -40,7 +40,7 @@ function under(path: string, names: readonly string[]): string[] {
   return names.map((name) => `${path}.${name}`);
 }
 
-/** What the numbers of a report depend on. What is in no line depends on the machine or on time alone. */
+/** The dependences of the report's numbers. A field in no entry depends only on the machine or on time. */
 const DEPENDENCES: readonly Dependence[] = [
   {
     subject: "coverage",
@@ -94,15 +94,16 @@ const DEPENDENCES: readonly Dependence[] = [
   { subject: "agreement", fields: ["arches.*.linux"], needs: TABLES },
 ];
 
-/** Leaves of the linear map that a key of a single page splits; without them it is the same for every workload. */
+/** Whether the linear map has block mappings, which a key for one page splits. Without them it is the same for every workload. */
 function hasBlocks({ linearMap: { leaves } }: ArchReport): boolean {
   const smallest = Math.min(...leaves.map(({ bytes }) => bytes));
   return leaves.some(({ bytes, count }) => bytes > smallest && count !== 0);
 }
 
 /**
- * Sets what cannot be known to `null`: every number that depends on a kind of event which the recording lacks.
- * @param report - a report with all its numbers
+ * Sets every number that depends on missing information to `null`.
+ * @param report - a report with all numbers
+ * @returns the report with {@link RunReport.notKnown}
  */
 export function withUnknown(report: RunReport): RunReport {
   const { lacks } = report.trace;
@@ -119,7 +120,7 @@ export function withUnknown(report: RunReport): RunReport {
   return { ...unknown, notKnown };
 }
 
-/** Sets the fields of a path to `null`. @returns whether any was something else */
+/** Sets the fields of a path to `null`. @returns whether any of them had another value */
 function blank(node: unknown, [key, ...rest]: readonly string[]): boolean {
   if (typeof node !== "object" || node === null || key === undefined) return false;
   const fields = node as Record<string, unknown>;
@@ -130,7 +131,7 @@ function blank(node: unknown, [key, ...rest]: readonly string[]): boolean {
   return known.length > 0;
 }
 
-/** Whether a step of a path leads to an element or a field. */
+/** Whether a step of a path selects an element or a field. */
 function selects(step: string, name: string, value: unknown): boolean {
   const [field, wanted] = step.split("=");
   if (wanted === undefined) return step === "*" || step === name;
@@ -138,16 +139,16 @@ function selects(step: string, name: string, value: unknown): boolean {
 }
 
 /**
- * Whether a field is `null` for something that the recording lacks.
+ * Whether a field is not known.
  * @param report - the report
- * @param field - its path, as {@link NotKnown.field} has it
+ * @param field - its path in the form of {@link NotKnown.field}
  */
 export function isUnknown({ notKnown }: Pick<RunReport, "notKnown">, field: string): boolean {
   return notKnown.some((unknown) => unknown.field === field);
 }
 
 /**
- * What a report does not know, in few words.
+ * The subjects that are not known.
  * @param report - the report
  */
 export function unknownOf({ notKnown, trace }: Pick<RunReport, "notKnown" | "trace">): Unknown {

@@ -6,13 +6,13 @@ import { agreesWithOracle, countNames, sharedTrace, unpack } from "../perf-scrip
 describe("perf script text", () => {
   const luaBuild = sharedTrace("lua-build.perf-script.txt.gz");
   it.skipIf(luaBuild === undefined)(
-    "of lua-build (needs ../shared/traces): all 176,996 events are read right",
+    "of lua-build (needs ../shared/traces): all 176,996 events are read correctly",
     async () => {
       expect(await agreesWithOracle(luaBuild!)).toBe(176_996);
     },
   );
 
-  it.skipIf(luaBuild === undefined)("gives as many events of each name as the text of lua-build has", async () => {
+  it.skipIf(luaBuild === undefined)("gives the number of events of each name in the text of lua-build", async () => {
     const counts: Record<string, number> = {};
     await readTrace(luaBuild!, ({ kind }) => {
       counts[eventNames[kind]!] = (counts[eventNames[kind]!] ?? 0) + 1;

@@ -1,4 +1,4 @@
-// The long properties, each tried as often as its test says.
+// The property tests with their full number of runs.
 import "../perf-script-fuzz.test.js";
 import "../perf-script-property.test.js";
 import "../strace-property.test.js";

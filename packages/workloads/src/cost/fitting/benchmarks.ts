@@ -6,34 +6,34 @@ import { hardeningCounts } from "../model.js";
 import type { ModelRow } from "../model.js";
 import type { Policy } from "../policy.js";
 
-/** What ran on a machine of one policy. */
+/** The results of one machine. */
 export interface BenchmarkRun {
-  /** How the hardening was used. */
+  /** The machine's policy. */
   readonly policy: Policy;
-  /** The recording that is used as kernbench. */
+  /** The replay that represents kernbench. */
   readonly replay: Pick<ReplayResult, "counters">;
   /** The micro-benchmarks. */
   readonly micro: readonly MicroResult[];
 }
 
-/** What a machine did for one operation of a benchmark, on average. */
+/** The counts of a benchmark per operation. */
 export interface BenchmarkCounts {
-  /** The benchmark, by its name in the published table. */
+  /** The benchmark's name in the published table. */
   readonly benchmark: string;
-  /** How the hardening was used. */
+  /** The machine's policy. */
   readonly policy: Policy;
-  /** The machine's counters, an operation. */
+  /** The machine's counters per operation. */
   readonly perOperation: MachineCounters;
-  /** The operation as the model sees it. */
+  /** The input of the model. */
   readonly model: ModelRow;
 }
 
-/** The name of the replayed trace in the table. */
+/** The table's name for the replayed recording. */
 const KERNBENCH = "kernbench system";
 
 /**
- * The counts of all benchmarks.
- * @param runs - one for each policy, `off` among them; all ran the same micro-benchmarks
+ * The counts of all benchmarks per operation.
+ * @param runs - one run per policy, including `off`, with the same micro-benchmarks in the same order
  */
 export function benchmarkCounts(runs: readonly BenchmarkRun[]): BenchmarkCounts[] {
   const off = resultsOf(runs.find(({ policy }) => policy === "off")!);
@@ -47,13 +47,10 @@ export function benchmarkCounts(runs: readonly BenchmarkRun[]): BenchmarkCounts[
   );
 }
 
-/** The replay is one operation, of which its faults are the work. */
-function resultsOf({ replay, micro }: BenchmarkRun): MicroResult[] {
-  return [kernbenchOf(replay), ...micro];
-}
-
-function kernbenchOf({ counters }: BenchmarkRun["replay"]): MicroResult {
-  return { name: KERNBENCH, operations: 1, work: { ...NO_WORK, userFaults: counters.userFaults }, counters };
+/** The whole replay counts as one operation; its work is the number of user faults. */
+function resultsOf({ replay: { counters }, micro }: BenchmarkRun): MicroResult[] {
+  const work = { ...NO_WORK, userFaults: counters.userFaults };
+  return [{ name: KERNBENCH, operations: 1, work, counters }, ...micro];
 }
 
 function dividedBy({ writesBySetter, ...counts }: MachineCounters, operations: number): MachineCounters {

@@ -8,46 +8,46 @@ import type { HardenedPolicy } from "../policy.js";
 import { PUBLISHED } from "./published.js";
 import { mean, median, pick, rangeOf, rankCorrelation } from "../statistics.js";
 
-/** Which rows of the table a fit knows: those with even numbers or with odd ones, counted from 1. */
+/** The rows that a fit uses: those with even or with odd numbers, counted from 1. */
 export type Half = "even" | "odd";
 
-/** One number of the published table, and the model's. */
+/** One number of the published table and the model's number for it. */
 export interface OverheadRow {
   /** The benchmark. */
   readonly benchmark: string;
-  /** Without batching or with it. */
+  /** The policy. */
   readonly policy: HardenedPolicy;
-  /** Percent, as published. */
+  /** Published overhead in percent. */
   readonly published: number;
-  /** Percent, by the model. */
+  /** The model's overhead in percent. */
   readonly predicted: number;
   /** 5th percentile of the prediction. */
   readonly low: number;
   /** 95th percentile. */
   readonly high: number;
-  /** Whether the fit knew the row; if not, it is a prediction. */
+  /** Whether the fit used the row; false for a prediction. */
   readonly fitted: boolean;
 }
 
-/** How far off a fit is on the rows that it did not know. */
+/** The errors of a fit on the rows that it did not use. */
 export interface Accuracy {
-  /** The rows that it knew. */
+  /** The rows that the fit used. */
   readonly fittedOn: Half;
   /** Median of the absolute errors with batching, in percentage points. */
   readonly batchedMedianError: number;
-  /** Median of the errors without batching, each relative to what was published, in percent. */
+  /** Median of the errors without batching, each in percent of the published number. */
   readonly naiveMedianRelativeError: number;
   /** Mean of the absolute errors of both, in percentage points. */
   readonly meanError: number;
-  /** The constant that comes nearest to these very rows: their median. */
+  /** The best constant prediction of these rows: their median. */
   readonly constant: number;
-  /** Its mean absolute error on them, in percentage points. */
+  /** Mean absolute error of that constant, in percentage points. */
   readonly constantError: number;
 }
 
-/** The value of a fitted cost by one half of the table. */
+/** The value of a cost, fitted to one half of the table. */
 export interface FittedCost {
-  /** The value that fits best. */
+  /** The best fit. */
   readonly value: number;
   /** 5th percentile of the resampled fits. */
   readonly low: number;
@@ -55,11 +55,11 @@ export interface FittedCost {
   readonly high: number;
 }
 
-/** The best constant guess beside the model: mean absolute errors over all rows not fitted, both ways, in percentage points. */
+/** The model compared with the best constant: mean absolute errors over the predicted rows of both fits, in percentage points. */
 export interface BestConstant {
-  /** Of the constants that come nearest to the rows predicted. */
+  /** Error of the best constants. */
   readonly error: number;
-  /** Of the model. */
+  /** Error of the model. */
   readonly modelError: number;
 }
 
@@ -67,41 +67,41 @@ export interface BestConstant {
 export interface ParameterReport {
   /** Its name. */
   readonly name: ParameterName;
-  /** What it is measured in. */
+  /** Its unit. */
   readonly unit: string;
-  /** What it is the time of. */
+  /** The operation that has this cost. */
   readonly meaning: string;
-  /** Its value by each half of the table. */
+  /** Its value, fitted to each half of the table. */
   readonly values: Readonly<Record<Half, FittedCost>>;
 }
 
-/** The model held against the published table, both ways round. */
+/** The model compared with the published table: a fit to the even rows and a fit to the odd rows. */
 export interface Evaluation {
-  /** All rows by the fit on the even ones, then by the fit on the odd ones. */
+  /** All rows by the fit to the even rows, then all rows by the fit to the odd rows. */
   readonly rows: readonly OverheadRow[];
-  /** The best constant guess, whose error the model has to halve. */
+  /** Comparison with the best constant. */
   readonly bestConstant: BestConstant;
   /** The costs. */
   readonly parameters: readonly ParameterReport[];
-  /** Errors on the rows not fitted, one entry a way. */
+  /** Errors on the predicted rows, one entry per fit. */
   readonly accuracy: readonly Accuracy[];
-  /** Spearman's rank correlation of published and predicted over all rows not fitted, both ways. */
+  /** Spearman's rank correlation of published and predicted numbers over the predicted rows of both fits. */
   readonly rankCorrelation: number;
 }
 
-/** What the predictions are held to. */
+/** Limits for the predictions. */
 export const GOALS = {
-  /** Most percentage points that the batched median may be off. */
+  /** Maximum of {@link Accuracy.batchedMedianError}, in percentage points. */
   batchedMedianError: 3,
-  /** Most percent that the naive median may be off. */
+  /** Maximum of {@link Accuracy.naiveMedianRelativeError}, in percent. */
   naiveMedianRelativeError: 25,
-  /** Most of the best constant's error that the model's may be. */
+  /** Maximum of the model's error divided by the best constant's error. */
   shareOfConstant: 0.5,
-  /** Least rank correlation. */
+  /** Minimum of {@link Evaluation.rankCorrelation}. */
   rankCorrelation: 0.9,
 } as const;
 
-/** A number of the table with its place. */
+/** A number of the table with its place in it. */
 interface Place extends Observation {
   readonly benchmark: string;
   readonly policy: HardenedPolicy;
@@ -124,14 +124,14 @@ function placesOf(counts: readonly BenchmarkCounts[]): Place[] {
 export interface Evaluated {
   /** The evaluation. */
   readonly evaluation: Evaluation;
-  /** The fit to each half of the table. */
+  /** The two fits. */
   readonly fits: Readonly<Record<Half, Fit>>;
 }
 
 /**
- * Fits each half of the published table and predicts the other.
- * @param counts - what the benchmarks' runs counted: every benchmark of the table, with both policies
- * @param seed - of the bootstrap
+ * Fits the model to each half of the published table and predicts the other half.
+ * @param counts - the counts of every benchmark of the table under both policies
+ * @param seed - seed of the bootstrap
  * @returns the evaluation and the fits
  */
 export function evaluate(counts: readonly BenchmarkCounts[], seed: number): Evaluated {
@@ -167,7 +167,7 @@ export function evaluate(counts: readonly BenchmarkCounts[], seed: number): Eval
   return { evaluation, fits };
 }
 
-/** A prediction with its range: of resampled costs, of the system time of a fault, and of what a row is off by besides. */
+/** A prediction. Its range includes the resampled costs, the system time per fault and the residuals of the fit. */
 function rowOf(place: Place, half: Half, { costs, samples, residuals }: Fit, seed: number): OverheadRow {
   const random = new Random(seed, MULBERRY32);
   const drawn = samples.map((sample) => {
@@ -203,24 +203,22 @@ function accuracyOf(fittedOn: Half, rows: readonly OverheadRow[]): Accuracy {
 }
 
 /**
- * Holds an evaluation to {@link GOALS}.
+ * Compares an evaluation with {@link GOALS}.
  * @param evaluation - the evaluation
- * @returns a sentence for each goal that is missed
+ * @returns a clause for each goal that is missed
  */
 export function missedGoals({ accuracy, bestConstant, rankCorrelation }: Evaluation): string[] {
   const missed: string[] = [];
   for (const { fittedOn, batchedMedianError, naiveMedianRelativeError } of accuracy) {
     if (batchedMedianError > GOALS.batchedMedianError)
-      missed.push(
-        `fitted on the ${fittedOn} rows, the batched median is off by ${batchedMedianError.toFixed(1)} points`,
-      );
+      missed.push(`fitted to the ${fittedOn} rows: median error with batching ${batchedMedianError.toFixed(1)} points`);
     if (naiveMedianRelativeError > GOALS.naiveMedianRelativeError)
       missed.push(
-        `fitted on the ${fittedOn} rows, the naive median is off by ${naiveMedianRelativeError.toFixed(0)} %`,
+        `fitted to the ${fittedOn} rows: median error without batching ${naiveMedianRelativeError.toFixed(0)} %`,
       );
   }
   if (bestConstant.modelError > GOALS.shareOfConstant * bestConstant.error)
-    missed.push("the model's error is more than half that of the best constant guess");
+    missed.push("the model's error is more than half of the best constant's");
   if (rankCorrelation < GOALS.rankCorrelation) missed.push(`rank correlation ${rankCorrelation.toFixed(2)}`);
   return missed;
 }

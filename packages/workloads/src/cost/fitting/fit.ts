@@ -4,44 +4,45 @@ import { overheadOf, PARAMETERS } from "../model.js";
 import type { Costs, ModelRow } from "../model.js";
 import { mean, pick } from "../statistics.js";
 
-/** A row with what was published of it. */
+/** A row of the model with its published overhead. */
 export interface Observation extends ModelRow {
-  /** Overhead in percent. */
+  /** Published overhead in percent. */
   readonly published: number;
 }
 
-/** Costs fitted to rows, and how well these rows tell them. */
+/** Costs fitted to rows, with their uncertainty. */
 export interface Fit {
-  /** The costs that fit best. */
+  /** The best fit. */
   readonly costs: Costs;
-  /** Costs fitted to the same rows with their residuals exchanged at random: a bootstrap. */
+  /** Bootstrap: costs fitted to the same rows with resampled residuals. */
   readonly samples: readonly Costs[];
-  /** Residuals of the rows, each divided by its scatter, around 0 and widened by the degrees of freedom. */
+  /** Residuals of the rows in units of {@link scatterOf}, centred on 0 and widened by the degrees of freedom. */
   readonly residuals: readonly number[];
 }
 
 /**
- * What a number of the table may be off by, in percentage points: one, since numbers down to -2 stand there that no cost explains, and
- * a tenth, since the model's form is no better.
+ * The assumed error of a number of the table: one percentage point, because the table has values down to -2 that no cost explains, plus
+ * a tenth of the number for the error of the model's form.
  * @param percent - the number
+ * @returns percentage points
  */
 export function scatterOf(percent: number): number {
   return 1 + 0.1 * Math.abs(percent);
 }
 
-/** Resampled fits: as many as give the 5th and 95th percentile with some calm. */
+/** Number of resampled fits: enough for stable 5th and 95th percentiles. */
 const SAMPLES = 200;
 
-/** Bounds of every cost but the elided write, which cannot cost more than one with its ISB. */
+/** Bounds of every cost. The elided write has the upper bound 1: it cannot cost more than a write with its ISB. */
 const LEAST = 0.01;
 const MOST = 1000;
 
-/** Costs are searched by their logarithms, so that they stay positive. */
+/** The search uses the logarithms of the costs, so that the costs stay positive. */
 function costsOf(logarithms: readonly number[]): Costs {
   return Object.fromEntries(PARAMETERS.map(({ name }, i) => [name, Math.exp(logarithms[i]!)])) as unknown as Costs;
 }
 
-/** Least squares of residuals in units of scatter. @returns logarithms of the costs */
+/** Least squares of the residuals in units of {@link scatterOf}. @returns logarithms of the costs */
 function search(rows: readonly ModelRow[], published: readonly number[], start: readonly number[]): number[] {
   const scatter = published.map(scatterOf);
   const { parameterValues } = levenbergMarquardt(
@@ -66,8 +67,8 @@ function search(rows: readonly ModelRow[], published: readonly number[], start: 
 
 /**
  * Fits the costs to rows.
- * @param rows - what was counted and published; more of them than there are costs
- * @param seed - of the bootstrap
+ * @param rows - the observations; more than there are costs
+ * @param seed - seed of the bootstrap
  */
 export function fitCosts(rows: readonly Observation[], seed: number): Fit {
   const published = rows.map((row) => row.published);
@@ -81,8 +82,8 @@ export function fitCosts(rows: readonly Observation[], seed: number): Fit {
 
   const random = new Random(seed, MULBERRY32);
   const samples = Array.from({ length: SAMPLES }, () => {
-    const exchanged = fitted.map((percent) => percent + scatterOf(percent) * pick(residuals, random));
-    return costsOf(search(rows, exchanged, best));
+    const resampled = fitted.map((percent) => percent + scatterOf(percent) * pick(residuals, random));
+    return costsOf(search(rows, resampled, best));
   });
   return { costs, samples, residuals };
 }

@@ -1,6 +1,6 @@
 /**
- * The fit of the cost model to the published table of RFC v5: half of it fitted, the other half predicted. It has no Node.js built-in.
- * It is apart from the model because a page or a command that only estimates loads no solver.
+ * The fit of the cost model to the overhead table of RFC v5: one half of the table is fitted, the other half is predicted. Imports no
+ * Node.js built-in. It is a separate entry so that a page or a command that only estimates does not load the solver.
  *
  * @module @kpkeys/workloads/cost/fitting
  */

@@ -2,16 +2,16 @@ import type { BenchmarkCounts } from "./benchmarks.js";
 import type { Evaluation } from "./evaluate.js";
 import { sixDigits } from "../statistics.js";
 
-/** What `kpkeys overhead --json` prints: percent, and counts an operation. */
+/** The document of `kpkeys overhead --json`: overheads in percent, and counts per operation. */
 export interface OverheadReport extends Evaluation {
-  /** What each benchmark had a machine do for one operation. */
+  /** The counts of each benchmark per operation. */
   readonly counts: readonly Pick<BenchmarkCounts, "benchmark" | "policy" | "perOperation">[];
 }
 
 /**
  * Makes the document.
- * @param evaluation - the model held against the published table
- * @param counts - of the benchmarks
+ * @param evaluation - the comparison of the model with the published table
+ * @param counts - the counts of the benchmarks
  */
 export function overheadReportOf(evaluation: Evaluation, counts: readonly BenchmarkCounts[]): OverheadReport {
   return {
@@ -20,7 +20,7 @@ export function overheadReportOf(evaluation: Evaluation, counts: readonly Benchm
   };
 }
 
-/** With the digits that all versions of Node agree on. */
+/** Rounds all numbers with {@link sixDigits}. */
 function rounded(evaluation: Evaluation): Evaluation {
   const text = JSON.stringify(evaluation, (_, value: unknown) =>
     typeof value === "number" ? sixDigits(value) : value,

@@ -4,14 +4,15 @@ import type { HardenedPolicy } from "../policy.js";
 export interface PublishedRow {
   /** The benchmark. */
   readonly benchmark: string;
-  /** Slowdown in percent, without batching and with it. */
+  /** Slowdown in percent by policy. */
   readonly percent: Readonly<Record<HardenedPolicy, number>>;
 }
 
 /**
- * The overhead of `kpkeys_hardened_pgtables` by RFC v5 as its author corrected it on 20 August 2025 (register switching and the tagging of
- * page-table pages), in the order printed; kernbench's real and user time are left out. Measured on Amazon EC2 M7g (Graviton3), which
- * has no POE: CONTEXTIDR_EL1 was written in place of POR_EL1, the ISBs kept. Without pkeys to check, it is a lower bound.
+ * The overhead of `kpkeys_hardened_pgtables` from RFC v5, with the author's correction of 20 August 2025 (register switching and the
+ * tagging of page-table pages), in the order printed, without kernbench's real and user time. Measured on Amazon EC2 M7g (Graviton3),
+ * which has no POE: the patches wrote CONTEXTIDR_EL1 in place of POR_EL1 and kept the ISBs. The hardware checked no keys, so the numbers
+ * are a lower bound.
  */
 export const PUBLISHED: readonly PublishedRow[] = [
   { benchmark: "kernbench system", percent: { naive: 4.18, batched: 3.18 } },

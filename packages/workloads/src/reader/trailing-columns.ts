@@ -14,8 +14,8 @@ const BRACKET_CLOSE = 93;
 const NEWLINE = 10;
 
 /**
- * Reads the end of a line behind the arguments of a tracepoint. Columns that perf prints there by `-F` may precede it: the
- * address of the access, which a tracepoint does not have, so that it is 0, weights, where the code was, a physical address:
+ * Reads the end of a line after the arguments of a tracepoint. With `-F` perf prints columns there: the address of the access (0 for a
+ * tracepoint), weights, the instruction pointer, a physical address:
  *
  * ```
  *   fd: 0xffffffff, off: 0x00000000               0     55571c197214 main+0x10 (/usr/bin/make)           1a2b3
@@ -23,20 +23,20 @@ const NEWLINE = 10;
  * ```
  *
  * @param bytes - the text
- * @param at - the position behind the arguments, or -1
- * @returns the position of the newline, or -1 when something else is left of the line
+ * @param at - the end of the arguments, or -1
+ * @returns the position of the newline, or -1 if the line has other text
  */
 export function argumentsEnd(bytes: Uint8Array, at: number): number {
   if (at < 0) return -1;
-  let behind = at;
-  for (let next = paddedNumber(bytes, at); next >= 0; next = paddedNumber(bytes, next)) behind = next;
-  const end = lineEnd(bytes, behind);
-  if (end >= 0 || behind === at || bytes[behind] !== SPACE) return end;
-  const newline = bytes.indexOf(NEWLINE, behind);
-  return endsInSymbol(bytes, behind, newline) ? newline : -1;
+  let last = at;
+  for (let next = paddedNumber(bytes, at); next >= 0; next = paddedNumber(bytes, next)) last = next;
+  const end = lineEnd(bytes, last);
+  if (end >= 0 || last === at || bytes[last] !== SPACE) return end;
+  const newline = bytes.indexOf(NEWLINE, last);
+  return endsInSymbol(bytes, last, newline) ? newline : -1;
 }
 
-/** A number that is padded to 16 columns, of 0 perhaps fewer. @returns its end, or -1 */
+/** Reads a number that is padded to 16 columns; a 0 may have fewer. @returns its end, or -1 */
 function paddedNumber(bytes: Uint8Array, at: number): number {
   const start = spaces(bytes, at);
   const end = bareHexadecimal(bytes, start);
@@ -46,7 +46,7 @@ function paddedNumber(bytes: Uint8Array, at: number): number {
   return isZero || end - at >= ADDRESS_WIDTH ? end : -1;
 }
 
-/** Whether a text ends in a symbol or an object and perhaps a padded number. One with an event of another line in it does not. */
+/** Whether the line ends in a symbol or an object, optionally with a padded number after it, and contains no second event. */
 function endsInSymbol(bytes: Uint8Array, from: number, newline: number): boolean {
   for (let at = from; at < newline; at++) if (bytes[at] === COLON && bytes[at + 1] === SPACE) return false;
   let end = trimEnd(bytes, from, newline);
@@ -75,9 +75,8 @@ function wordStart(bytes: Uint8Array, start: number, end: number): number {
 }
 
 /**
- * Finds the address of the access in the columns of a sample. perf prints it only by `-F +addr`, without a space in front of its
- * padding; the address of the instruction has one. Each may have a symbol and an object behind it, and symbols may hold
- * spaces:
+ * Finds the address of the access in the columns of a sample. perf prints it only with `-F +addr`, without a space before its padding;
+ * the instruction pointer has that space. A symbol and an object may follow each of them, and symbols may contain spaces:
  *
  * ```
  *   page-faults:     7f1b7f322110 dl_close_state.2+0x0 (/usr/lib/ld.so) ffffffff81775b9a elf_load+0x28a ([kernel.kallsyms])
@@ -85,8 +84,8 @@ function wordStart(bytes: Uint8Array, start: number, end: number): number {
  * ```
  *
  * @param bytes - the text
- * @param at - the position behind the colon of the event's name and its space
- * @returns where the address begins; -1 when the line has none
+ * @param at - the position after the event's name, its colon and one space
+ * @returns the start of the address, or -1 if the line has none
  */
 export function accessAddress(bytes: Uint8Array, at: number): number {
   const start = spaces(bytes, at);
@@ -97,7 +96,7 @@ export function accessAddress(bytes: Uint8Array, at: number): number {
   return width === ADDRESS_WIDTH || alone || hasSecondAddress(bytes, end) ? start : -1;
 }
 
-/** Whether a second address is in the line: padded to its width, or behind the parenthesis of an object. */
+/** Whether the line has a second address: padded to its width, or after the parenthesis of an object. */
 function hasSecondAddress(bytes: Uint8Array, from: number): boolean {
   for (let at = from; bytes[at] !== NEWLINE; at++) {
     if (bytes[at] !== SPACE) continue;
