@@ -82,7 +82,7 @@ describe("a vector file is refused with its name, the line and what was expected
 
   test("when its gzip data breaks off, with how far it came", async () => {
     const path = file("truncated.jsonl.gz", gzipSync(GOOD).subarray(0, -100));
-    await expectRefusal(path, "ERR_INPUT_TRUNCATED", /truncated\.jsonl\.gz: .*breaks off after .* lines\)/);
+    await expectRefusal(path, "ERR_INPUT_TRUNCATED", /truncated\.jsonl\.gz: .* lines\)/);
   });
 
   test("when its gzip data is damaged, of which a damaged line may come", async () => {

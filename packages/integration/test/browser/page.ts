@@ -59,13 +59,13 @@ function boot(arch: string): Machine {
 export async function digest(arch: string, url: string): Promise<string> {
   const booted = boot(arch);
   let coverage: Coverage | undefined;
-  const onFuller = (): void => {
+  const onPeak = (): void => {
     const now = kernel.coverageOf(booted, booted.scan());
     if (coverage === undefined || now.pages > coverage.pages) coverage = now;
   };
   const { body } = await fetch(url);
-  const replay = await workloads.replayTrace(booted, workloads.recordingOf(url, body!), { onFuller });
-  onFuller();
+  const replay = await workloads.replayTrace(booted, workloads.recordingOf(url, body!), { onPeak });
+  onPeak();
   const column = {
     checked: {
       arch,
