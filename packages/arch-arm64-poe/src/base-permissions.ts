@@ -3,8 +3,8 @@ import { POINDEX_SHIFT } from "./entry-bits.js";
 import { Right } from "./registers.js";
 import type { Controls } from "./registers.js";
 
-// What a TLB entry remembers of a leaf: bits of the descriptor and, ORed, of the tables above. What they mean is asked of the
-// registers at each check.
+// The attributes of a TLB entry: bits of the leaf and, ORed, of the tables above. Each check decodes them with the registers of that
+// moment.
 //
 //   Bits 4 to 0 come from bits 7, 54, 53, 51 and 6 of the descriptor.
 //
@@ -30,11 +30,11 @@ const KERNEL_HALF = 0x1000;
 const { R, X, W } = Right;
 const POINDEX: number = POINDEX_SHIFT;
 
-/** Besides {@link Right}: the overlay applies. */
+/** With {@link Right}: the overlay applies. */
 export const OVERLAY = 8;
-/** Besides {@link Right}: writable and executable exclude each other. */
+/** With {@link Right}: writable and executable exclude each other. */
 export const WXN = 16;
-/** Besides {@link Right}: guarded control stack. */
+/** With {@link Right}: guarded control stack. */
 const GCS = 32;
 /** All base permissions. */
 const BASE = R | X | W | GCS;
@@ -46,8 +46,9 @@ const INDIRECT = [
 ];
 
 /**
- * Packs what a TLB entry remembers.
- * @param walk - a walk that has reached a leaf
+ * Packs the attributes of a TLB entry.
+ * @param walk - a walk that reached a leaf
+ * @returns the attributes
  */
 export function attributesOf({ high, low, tablesOrHigh, kernelHalf }: Walk): number {
   return (
@@ -100,7 +101,7 @@ export class BasePermissions {
       const nibbleEl0 = ((index > 7 ? pire0High : pire0Low) >>> shift) & 15;
       const rights = INDIRECT[nibble]!;
       const rightsEl0 = INDIRECT[nibbleEl0]!;
-      // What the kernel executes, the user must not write: else neither gets anything.
+      // A page that EL1 executes and EL0 writes has no permissions at all.
       const unsafe = (rights & (X | GCS)) !== 0 && (rightsEl0 & (W | GCS)) !== 0;
       const barred = pan && nibbleEl0 !== 0 ? R | W : 0;
       this.indirect[index] = rights & ~(unsafe ? BASE : barred);
@@ -134,8 +135,8 @@ export class BasePermissions {
   }
 
   /**
-   * PAN bars EL1 from the data that EL0 uses and, with EPAN, from that which EL0 executes. To a fetch the page is as writable as
-   * without it, which counts for WXN.
+   * PAN denies EL1 data accesses to pages that EL0 can access and, with EPAN, to pages that EL0 can only execute. PAN does not change
+   * whether WXN denies a fetch.
    */
   private isBarredByPan(needs: number, el0: boolean, el0Executes: boolean): boolean {
     const { pan, epan } = this.controls;
@@ -143,17 +144,17 @@ export class BasePermissions {
   }
 }
 
-/** AP[1] lets EL0 read, and write what is writable, unless APTable[0] forbids it. */
+/** AP[1] gives EL0 the data accesses of the page, unless APTable[0] is set. */
 function isUsedByEl0(attributes: number, tables: number): boolean {
   return (attributes & AP1) !== 0 && (tables & AP_TABLE_NO_EL0) === 0;
 }
 
-/** EL0 executes what neither UXN nor UXNTable forbids. */
+/** EL0 may execute the page if UXN and UXNTable are clear. */
 function isExecutedByEl0(attributes: number, tables: number): boolean {
   return (attributes & UXN) === 0 && (tables & UXN_TABLE) === 0;
 }
 
-/** EL1 executes what neither PXN nor PXNTable forbids, and never what EL0 may write. */
+/** EL1 may execute the page if PXN and PXNTable are clear and EL0 cannot write it. */
 function isExecutedByEl1(attributes: number, tables: number, el0Writes: boolean): boolean {
   return (attributes & PXN) === 0 && (tables & PXN_TABLE) === 0 && !el0Writes;
 }

@@ -1,5 +1,5 @@
-// A VMSAv8-64 descriptor, 4 KiB granule, 48-bit output addresses (Arm ARM, "VMSAv8-64 descriptor formats"); geometry.ts says where others keep the
-// address. Software bits as Linux uses them (asm/pgtable-prot.h).
+// A VMSAv8-64 descriptor, 4 KiB granule, 48-bit output addresses (Arm ARM, "VMSAv8-64 descriptor formats"); geometry.ts has
+// the positions of other output addresses. Software bits as Linux uses them (asm/pgtable-prot.h).
 //
 //   leaf:   63    62   60  58    56    55     54   53   52    51   50   47              12  11  10  9  8  7      6   4      2  1  0
 //           soft  POIndex  soft  soft  DIRTY  UXN  PXN  CONT  DBM  GP   output address      nG  AF  SH    AP[2]  AP1 AttrIndx  T  V
@@ -7,7 +7,7 @@
 //   table:  63    62 61    60        59        47              12  10  1  0
 //           NS    APTable  UXNTable  PXNTable  next table          AF  1  V
 //
-// V valid; T tells a page from nothing at the last level, and a table from a block above. AP[2], read-only, is nDirty with
+// V valid. T at the last level: 1 page, 0 reserved; above: 1 table, 0 block. AP[2], read-only, is nDirty with
 // indirect permissions; PIIndex is UXN, PXN, DBM, AP[1]. While V is 0 Linux keeps PRESENT_INVALID in bit 11.
 
 /** The bits of a descriptor's low word. */

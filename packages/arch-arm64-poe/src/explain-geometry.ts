@@ -12,14 +12,15 @@ export const NARROWER: readonly bigint[] = [5n, 4n, 3n, 2n, 1n, 0n];
 /**
  * One of {@link ARM64_GEOMETRIES} with the form of its descriptors.
  *
- * @param geometry - one that the explanation was given by this architecture
+ * @param geometry - one of {@link ARM64_GEOMETRIES}, from the explanation
+ * @returns the same object
  */
 export function arm64GeometryOf(geometry: Geometry): Arm64Geometry {
   return ARM64_GEOMETRIES.find((each) => each === geometry)!;
 }
 
 /**
- * Width of output addresses: TCR_EL1.IPS, as far as descriptors go.
+ * The width of output addresses in bits: TCR_EL1.IPS, limited to the width that descriptors hold.
  *
  * @param tcr - TCR_EL1
  * @param geometry - the shape of the tables
@@ -30,11 +31,12 @@ export function addressBitsOf(tcr: bigint, geometry: Geometry): number {
 }
 
 /**
- * What TCR_EL1, if it was given, and the level of the fault say of the tables of an address.
+ * The shape of the tables as far as TCR_EL1, if it was given, and the level of the fault determine it.
  *
  * @param inputs - the inputs
- * @param report - has the address
- * @throws KpkeysError ERR_EXPLAIN_LIMIT for a width that Linux does not use with the descriptors that TCR_EL1.DS says
+ * @param report - the fault
+ * @returns the width of addresses and log2 of the page size, if known
+ * @throws KpkeysError ERR_EXPLAIN_LIMIT for a width that Linux does not use with the value of TCR_EL1.DS
  */
 export function geometryOf(
   { values, given }: GivenInputs,

@@ -20,7 +20,7 @@ function isIndirect({ registers }: AccessSetup): boolean {
   return (registers["TCR2_EL1"]! & TCR2_PIE) !== 0n;
 }
 
-/** Why the rights in table descriptors do not count, if they do not. */
+/** The reason why the rights in table descriptors are ignored, if they are. */
 function tablesIgnored(setup: AccessSetup): Rule | undefined {
   const { registers, address } = setup;
   if (isIndirect(setup)) return { text: "PIE", source: "Arm ARM, R_JHSVW" };
@@ -31,7 +31,7 @@ function tablesIgnored(setup: AccessSetup): Rule | undefined {
 
 const FORMATS = "Arm ARM, VMSAv8-64 descriptor formats";
 
-/** Bits of an entry, one a name. */
+/** The value of each named bit of an entry. */
 function bitsOf(entry: bigint, bits: readonly (readonly [name: string, bit: number])[]): string {
   return bits.map(([name, bit]) => `${name} ${(entry >> BigInt(bit)) & 1n}`).join(", ");
 }
@@ -76,7 +76,7 @@ function entry({ level, high, low }: WalkStep, setup: AccessSetup): Rule {
 
 function memoryType(low: number): string {
   const index = (low >>> 2) & 7;
-  return `${index} (${MEMORY_TYPES[index] ?? "not Linux's"})`;
+  return `${index} (${MEMORY_TYPES[index] ?? "unused by Linux"})`;
 }
 
 /** A field in binary. */
@@ -93,7 +93,7 @@ function piIndexOf(high: number, low: number): number {
   return flags.reduce((index, flag) => index * 2 + (flag ? 1 : 0), 0);
 }
 
-/** Linux's names of page types by PIIndex; a page that nobody may use looks as one of the kernel's. */
+/** Linux's names of page types by PIIndex. PAGE_NONE has the PIIndex of a kernel page, whose name is shown. */
 const PAGE_TYPES = new Map(
   Object.entries(ARM64_FORMAT.protections)
     .reverse()
@@ -127,15 +127,13 @@ function baseRights(setup: AccessSetup, leaf: WalkStep): Rule[] {
   }
   const index = piIndexOf(leaf.high, leaf.low);
   const type = PAGE_TYPES.get(index);
-  const told = `PIIndex ${hex(index)}${type === undefined ? "" : ` (${type})`}`;
+  const shown = `PIIndex ${hex(index)}${type === undefined ? "" : ` (${type})`}`;
   const given = ["PIR_EL1", "PIRE0_EL1"].map((name) => {
     const value = indirectOf(setup, name, leaf);
     return `${hex(value)} ${PERMISSIONS[value]!} in ${name} ${hex(registers[name]!)}`;
   });
-  const which = isUnprivileged(setup)
-    ? "PIRE0_EL1 counts, it is EL0's"
-    : `PIR_EL1 counts, it is EL1's; PSTATE.PAN ${pan}`;
-  return [{ text: `${told} is ${given.join(" and ")}: ${which}`, source: INDIRECT }];
+  const which = isUnprivileged(setup) ? "PIRE0_EL1 applies to EL0" : `PIR_EL1 applies to EL1; PSTATE.PAN ${pan}`;
+  return [{ text: `${shown} is ${given.join(" and ")}: ${which}`, source: INDIRECT }];
 }
 
 const INVALID = "Arm ARM, R_DYNYQ";
@@ -152,7 +150,7 @@ function keyUse(setup: AccessSetup, leaf: WalkStep): KeyUse {
   const name = unprivileged ? "PIRE0_EL1" : "PIR_EL1";
   const permission = indirectOf(setup, name, leaf);
   if (isIndirect(setup) && permission > 7) {
-    const text = `${name} gives ${PERMISSIONS[permission]!}, which has no overlay: no key is asked`;
+    const text = `${name} gives ${PERMISSIONS[permission]!}, which has no overlay: the key is not checked`;
     return { unasked: text, source: INDIRECT };
   }
   return {
@@ -172,7 +170,7 @@ function decision(kind: FaultKind, setup: AccessSetup): Rule {
       return { text: "base permissions and overlay both allow it", source: "Arm ARM, AArch64.S1ComputePermissions" };
     case FaultKind.PKEY:
       return {
-        text: "an overlay only takes rights away; a right that it withholds faults with Overlay 1",
+        text: "an overlay only removes rights; an access that needs a removed right faults with Overlay 1",
         source: OVERLAY,
       };
     case FaultKind.PERMISSION:
@@ -185,11 +183,11 @@ function decision(kind: FaultKind, setup: AccessSetup): Rule {
     case FaultKind.ADDRESS_SIZE:
       return { text: "an output address is wider than the machine's", source: "Arm ARM, R_CVSBH" };
     default:
-      return { text: "a walk goes on through valid entries alone", source: INVALID };
+      return { text: "an invalid entry ends the walk", source: INVALID };
   }
 }
 
-/** A bit of the entries as it might be, by the levels where it is not so. */
+/** A changed bit of the entries, at the levels where it has the other value. */
 function whatIfEntries(
   { entries, format }: AccessSetup,
   name: string,
@@ -248,7 +246,7 @@ function whatIfs(kind: FaultKind, setup: AccessSetup): WhatIf[] {
   ];
 }
 
-/** The base permission as it might be: all for the register that counts, none for the other. */
+/** A changed base permission: all rights in the register that applies, none in the other. */
 function whatIfPermission(setup: AccessSetup, where: string): WhatIf {
   const { high, low } = toWords(setup.entries.at(-1)!);
   const index = piIndexOf(high, low);
@@ -258,7 +256,7 @@ function whatIfPermission(setup: AccessSetup, where: string): WhatIf {
   return { text, where, clear: 15n << shift, set: value << shift };
 }
 
-/** The rules of stage 1 translation in words; who decides is the CPU. */
+/** The texts of the rules of stage 1 translation. The CPU of the model decides the access. */
 export const ARM64_RULES: Pick<ExplainRules, "root" | "entry" | "baseRights" | "keyUse" | "decision" | "whatIfs"> = {
   root,
   entry,

@@ -22,7 +22,7 @@ import { Bit } from "./entry-bits.js";
 import { ARM64_FORMAT, createFormat } from "./format.js";
 import { ARM64_GEOMETRIES } from "./geometry.js";
 import { ARM64_OOPS } from "./oops.js";
-import { createRegime } from "./regime.js";
+import { Arm64Regime } from "./regime.js";
 import { createSystemRegisters, POR_EL1 } from "./registers.js";
 import { TCR_HA, TCR_HD, TCR_IPS, TCR_IPS_SHIFT, TCR_TBI0, TCR_TBI1, tcrOf } from "./tcr.js";
 
@@ -59,7 +59,7 @@ function register(
   return { name, label, description, role, bits: 64, whose };
 }
 
-// What else an abort's ISS and ISS2 hold (Arm ARM, ESR_EL1); bit positions are those of ESR_EL1.
+// Further flags of an abort's ISS and ISS2 (Arm ARM, ESR_EL1); bit positions are those of ESR_EL1.
 //
 //   47..43  42   41         40   36..32  25  24   10   9   8   7
 //   HDBSSF  TnD  TagAccess  GCS  Xs      IL  ISV  FnV  EA  CM  S1PTW
@@ -90,7 +90,7 @@ function syndromeDetails({ syndromeHigh, syndromeLow }: FaultReport): string[] {
 function reportedAccess(syndromeLow: number, { esr, unpriv }: GivenInputs["values"]): ReportedAccess {
   const exceptionClass = exceptionClassOf(syndromeLow);
   if ((exceptionClass & ~5) !== 0x20) {
-    const what = `EC ${hex(exceptionClass)} of ${hex(esr!)} is no abort`;
+    const what = `EC ${hex(exceptionClass)} of ESR_EL1 ${hex(esr!)} is not an abort`;
     throw new KpkeysError("ERR_EXPLAIN_INPUT", what, { where: "esr", expected: "EC 0x20, 0x21, 0x24 or 0x25" });
   }
   const isData = (exceptionClass & 4) !== 0;
@@ -104,14 +104,14 @@ function reportedAccess(syndromeLow: number, { esr, unpriv }: GivenInputs["value
 /** Hex digits of the low word: more of them mean that the upper half of ESR_EL1 was given. */
 const LOW_WORD_DIGITS = 8;
 
-/** Kernels before 5.19 and many tools print 32 bits of ESR_EL1: what ISS2 held is then not known. */
+/** Kernels before 5.19 and many tools print 32 bits of ESR_EL1. ISS2 is then not known. */
 function unknown({ esr = "" }: GivenInputs["given"]): ReturnType<NonNullable<ExplainRules["unknown"]>> {
   if (esr.replace(/^0x/i, "").length > LOW_WORD_DIGITS) return undefined;
   const text = "ESR_EL1 was given with 32 bits: ISS2, and with it Overlay and DirtyBit, is not known";
   return { fields: ["Overlay", "DirtyBit"], text };
 }
 
-/** Lowest bit of a tag, and the bit that chooses the half of an address that has one. */
+/** Lowest bit of a tag, and the bit that selects the half of a tagged address. */
 const TAG_SHIFT = 56n;
 const HALF_BIT = 55n;
 /** Status of an address that is not canonical (Arm ARM, AArch64.S1Translate): a translation fault of level 0. */
@@ -169,8 +169,8 @@ function decidedBy(report: FaultReport): SyndromeVerdict {
 const INDIRECT_INPUTS = ["por", "por-el0", "pir", "pire0", "tcr2"];
 
 /**
- * What a machine may be other than the usual one: an address size fault is of one with narrower addresses, an access flag fault
- * of one whose software sets AF. Most machines have no indirect permissions, and many no dirty state by hardware.
+ * Other configurations that may explain the fault. An address size fault needs narrower addresses, an access flag fault a machine
+ * whose software sets AF. Most machines have no indirect permissions, and many have no hardware dirty state.
  */
 function otherMachines({ values, given }: GivenInputs, report: FaultReport): readonly OtherMachine[] {
   const tcr = values["tcr"]!;
@@ -192,18 +192,18 @@ function otherMachines({ values, given }: GivenInputs, report: FaultReport): rea
   }
 }
 
-/** The base address in TTBR0_EL1 or TTBR1_EL1 may be too wide as well, which is reported as level 0. */
+/** A base address in TTBR0_EL1 or TTBR1_EL1 that is too wide is also reported as level 0. */
 function beyondEntries({ syndromeLow }: FaultReport): NotTables | undefined {
   const status = statusOf(syndromeLow);
   if (status !== 0) return undefined;
-  const text = "no entry has an address that is too wide: the base address in TTBR0_EL1 or TTBR1_EL1 has";
+  const text = "no entry has an address that is too wide, so the base address in TTBR0_EL1 or TTBR1_EL1 is too wide";
   return { name: faultInfo(status).name, rules: [{ text, source: "Arm ARM, R_BFHQH" }] };
 }
 
-/** Width of output addresses of a CPU that is not known: what descriptors hold decides. */
+/** Width of output addresses of an unknown CPU: the most that a descriptor holds. */
 const WIDEST = 52;
 
-/** How arm64 explains its accesses. */
+/** The rules by which an arm64 fault is explained. */
 export const ARM64_EXPLAIN: ExplainRules = {
   format: ARM64_FORMAT,
   pkeyRegister: POR_EL1,
@@ -230,7 +230,7 @@ export const ARM64_EXPLAIN: ExplainRules = {
     const systemRegisters = createSystemRegisters(true);
     return createCpu({
       id: 0,
-      regime: createRegime(systemRegisters.controls, physicalAddressBits, arm64GeometryOf(geometry)),
+      regime: new Arm64Regime(systemRegisters.controls, physicalAddressBits, arm64GeometryOf(geometry)),
       memory,
       systemRegisters,
     });

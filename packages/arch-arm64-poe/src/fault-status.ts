@@ -1,13 +1,13 @@
 // Fault status codes of aborts (Arm ARM, ESR_EL1, ISS encoding for an exception from a data or instruction abort), with the
 // signals and names of Linux's fault_info (arch/arm64/mm/fault.c).
 
-/** Which function of arch/arm64/mm/fault.c handles a status. */
+/** The function of arch/arm64/mm/fault.c that handles a status. */
 export type FaultHandler =
   "do_bad" | "do_translation_fault" | "do_page_fault" | "do_sea" | "do_tag_check_fault" | "do_alignment_fault";
 
-/** A fault status code as Linux has it. */
+/** An entry of Linux's fault_info. */
 export interface FaultInfo {
-  /** What handles it. */
+  /** The function that handles it. */
   readonly handler: FaultHandler;
   /** The signal that a user process receives. */
   readonly signal: string;
@@ -24,7 +24,7 @@ function info(handler: FaultHandler, signal: string, code: string, name: string)
 const bad = (name: string): FaultInfo => info("do_bad", "SIGKILL", "SI_KERNEL", name);
 const sea = (name: string): FaultInfo => info("do_sea", "SIGKILL", "SI_KERNEL", name);
 
-/** What levels 0 to 3 of a kind have in common. */
+/** The four statuses of a kind, one for each of the levels 0 to 3. */
 function levels(first: number, make: (level: number) => FaultInfo): [status: number, info: FaultInfo][] {
   return [0, 1, 2, 3].map((level) => [first + level, make(level)]);
 }
@@ -66,11 +66,11 @@ export function faultInfo(status: number): FaultInfo {
   return FAULT_INFO.get(status) ?? bad(`unknown ${status}`);
 }
 
-/** Status codes of the level -1, which only walks of 52-bit addresses have (FEAT_LPA2). */
+/** Status codes of level -1, which only walks of 52-bit addresses have (FEAT_LPA2). */
 export const LEVEL_MINUS_ONE: ReadonlySet<number> = new Set([0x29, 0x2b]);
 
 /**
- * Whether tables, rights and keys decide a fault with this status.
+ * Whether a fault with this status is a result of translation: tables, rights or keys.
  *
  * @param status - DFSC or IFSC, 6 bits
  */
@@ -78,19 +78,19 @@ export function isTranslationResult(status: number): boolean {
   return status < 0x10 || LEVEL_MINUS_ONE.has(status);
 }
 
-/** Where the statuses are defined. */
+/** The source of the statuses. */
 export const STATUS_SOURCE = "Arm ARM, ESR_EL1, DFSC";
 
-/** What the statuses mean that are no result of a translation, by ranges: the first that reaches the status. */
+/** Meanings of the statuses that are not results of translation. Each applies to the statuses up to `last`. */
 const MEANINGS: readonly (readonly [last: number, text: string])[] = [
-  [0x10, "the memory system or a device answered the access with an error; the address had been translated"],
+  [0x10, "the memory system or a device returned an error; the address was translated"],
   [
     0x11,
     "the tag in the address's bits 59 to 56 is not the tag of the memory (MTE, KASAN_HW_TAGS): out of bounds, or after free",
   ],
   [
     0x17,
-    "the memory system answered the walk's read of a table with an error: the table's address is no memory, or memory is faulty",
+    "the memory system returned an error for the walk's read of a table: the table's address is not memory, or the memory is faulty",
   ],
   [0x18, "the data had a parity or ECC error that could not be corrected"],
   [0x1f, "a table that the walk read had a parity or ECC error"],
@@ -107,10 +107,10 @@ const MEANINGS: readonly (readonly [last: number, text: string])[] = [
 ];
 
 /**
- * What a status means that is no result of a translation.
+ * The meaning of a status that is not a result of translation.
  *
  * @param status - DFSC or IFSC, 6 bits
- * @returns a rule in words
+ * @returns the meaning and its source
  */
 export function statusMeaning(status: number): { readonly text: string; readonly source: string } {
   const [, text] = MEANINGS.find(([last]) => status <= last) ?? [

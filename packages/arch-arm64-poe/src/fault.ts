@@ -1,7 +1,6 @@
 import { Access, FaultKind, Privilege } from "@kpkeys/core/contracts";
-import type { FaultReport, NamedField } from "@kpkeys/core/contracts";
+import type { FaultReport, NamedField, Words } from "@kpkeys/core/contracts";
 import { addressText, hex, registerText } from "@kpkeys/core/machine";
-import type { TranslationRegime } from "@kpkeys/core/machine";
 import { faultInfo } from "./fault-status.js";
 import type { Permissions } from "./permissions.js";
 
@@ -39,7 +38,7 @@ const STATUS: Readonly<Record<FaultKind, number>> = {
   [FaultKind.RESERVED]: 4,
 };
 
-/** Fault status codes of level -1, which only tables are walked at. */
+/** Fault status codes of level -1, whose entries are always tables. */
 const STATUS_MINUS_ONE: Readonly<Partial<Record<FaultKind, number>>> = {
   [FaultKind.ADDRESS_SIZE]: 0x29,
   [FaultKind.TRANSLATION]: 0x2b,
@@ -50,31 +49,42 @@ function statusAt(kind: FaultKind, level: number): number {
   return level < 0 ? STATUS_MINUS_ONE[kind]! : STATUS[kind] + level;
 }
 
-/**
- * Makes the syndrome of a CPU: ESR_EL1 of a data or instruction abort.
- *
- * @param permissions - the CPU's rules of rights
- * @param firstLevel - the architecture's number of the level at which walks begin
- * @returns the regime's function
- */
-export function createSyndrome(permissions: Permissions, firstLevel: number): TranslationRegime["syndrome"] {
-  /** A read-modify-write is reported as a read if a read would have faulted alike. */
-  function isWrite(kind: FaultKind, packed: number, access: Access, privilege: Privilege, porLow: number): boolean {
-    if (access !== Access.RMW) return access === Access.WRITE;
-    if (kind !== FaultKind.PERMISSION && kind !== FaultKind.PKEY) return false;
-    return permissions.check(packed, Access.READ, privilege, porLow) !== kind;
+/** The syndrome of one CPU: ESR_EL1 of a data or instruction abort. */
+export class AbortSyndrome {
+  /**
+   * @param permissions - the CPU's rules of rights
+   * @param firstLevel - the architecture's number of the level at which walks begin
+   */
+  constructor(
+    private readonly permissions: Permissions,
+    private readonly firstLevel: number,
+  ) {}
+
+  /**
+   * @param kind - the check that failed
+   * @param level - the level at which it failed, 0 being the top
+   * @param packed - packed attributes if a leaf was found, else 0
+   * @param access - the access attempted
+   * @param privilege - its privilege
+   * @param porLow - bits 31 to 0 of POR_EL1
+   * @returns ESR_EL1
+   */
+  of(kind: FaultKind, level: number, packed: number, access: Access, privilege: Privilege, porLow: number): Words {
+    const exceptionClass = (access === Access.FETCH ? 0x20 : 0x24) | (privilege === Privilege.USER ? 0 : 1);
+    const dirtyBit = kind === FaultKind.PERMISSION && this.permissions.lacksDirtyState(packed, access, privilege);
+    const wnr = this.isWrite(kind, packed, access, privilege, porLow) ? ESR_WNR : 0;
+    return {
+      high: (kind === FaultKind.PKEY ? ESR_OVERLAY : 0) | (dirtyBit ? ESR_DIRTY_BIT : 0),
+      low: (exceptionClass << EC_SHIFT) | ESR_IL | wnr | statusAt(kind, this.firstLevel + level),
+    };
   }
 
-  return (kind, walk, packed, access, privilege, syndrome, _porHigh, porLow) => {
-    const exceptionClass = (access === Access.FETCH ? 0x20 : 0x24) | (privilege === Privilege.USER ? 0 : 1);
-    const dirtyBit = kind === FaultKind.PERMISSION && permissions.lacksDirtyState(packed, access, privilege);
-    syndrome.high = (kind === FaultKind.PKEY ? ESR_OVERLAY : 0) | (dirtyBit ? ESR_DIRTY_BIT : 0);
-    syndrome.low =
-      (exceptionClass << EC_SHIFT) |
-      ESR_IL |
-      (isWrite(kind, packed, access, privilege, porLow) ? ESR_WNR : 0) |
-      statusAt(kind, firstLevel + walk.level);
-  };
+  /** A read-modify-write is reported as a read if a read would fault for the same reason. */
+  private isWrite(kind: FaultKind, packed: number, access: Access, privilege: Privilege, porLow: number): boolean {
+    if (access !== Access.RMW) return access === Access.WRITE;
+    if (kind !== FaultKind.PERMISSION && kind !== FaultKind.PKEY) return false;
+    return this.permissions.check(packed, Access.READ, privilege, porLow) !== kind;
+  }
 }
 
 /**
@@ -97,7 +107,7 @@ export function statusOf(low: number): number {
   return low & FSC;
 }
 
-/** What the kernel says it cannot handle (arch/arm64/mm/fault.c). */
+/** The noun of "Unable to handle kernel ..." (arch/arm64/mm/fault.c). */
 function causeOf({ syndromeLow, addressHigh, addressLow, privilege }: FaultReport, pageShift: number): string {
   const isFetch = exceptionClassOf(syndromeLow) < 0x24;
   if ((statusOf(syndromeLow) & ~3) === STATUS[FaultKind.PERMISSION]) {
@@ -133,8 +143,8 @@ export function describeFault(fault: FaultReport, pageShift = 12): string {
 
 /**
  * A user fault in the words of the signal that the process receives (`arm64_force_sig_fault`, `arm64_show_signal`): an overlay
- * is reported with the key (`fault_from_pkey`). A translation fault of an address that has a mapping, which lacks the right, has
- * SEGV_ACCERR instead.
+ * is reported with the key (`fault_from_pkey`). A translation fault of an address with a mapping that lacks the right has SEGV_ACCERR
+ * instead.
  *
  * @param fault - a report
  * @param pkey - the key of the page, if it is known
@@ -148,7 +158,7 @@ export function describeSignal(fault: FaultReport, pkey: number | undefined): st
 }
 
 /**
- * The registers that tell of a fault, and the fields of the syndrome in the kernel's words.
+ * The registers of a fault, and the fields of the syndrome in the kernel's words.
  *
  * @param fault - a report
  * @returns the fields

@@ -1,8 +1,8 @@
 import type { Geometry, LevelGeometry } from "@kpkeys/core/contracts";
 import type { OutputAddressForm } from "@kpkeys/core/machine";
 
-// Which address bits index which table (Arm ARM, "Translation process"). A table fills a page; the root is indexed by the bits that are left.
-// Numbers of levels are the architecture's, names are Linux's.
+// The address bits that index each table (Arm ARM, "Translation process"). A table fills a page; the remaining bits index the root.
+// Level numbers are the architecture's, names are Linux's.
 //
 //            level -1  0        1        2        3        page     Linux's names
 //   4K/39                       38..30   29..21   20..12   11..0    pgd pmd pte
@@ -16,10 +16,10 @@ import type { OutputAddressForm } from "@kpkeys/core/machine";
 //   64K/48                      47..42   41..29   28..16   15..0    pgd pmd pte
 //   64K/52                      51..42   41..29   28..16   15..0    pgd pmd pte
 //
-// Where a descriptor keeps the output address (Arm ARM, "VMSAv8-64 descriptor formats"):
+// The position of the output address in a descriptor (Arm ARM, "VMSAv8-64 descriptor formats"):
 //
 //   48 bits                    47..page size in place
-//   52 bits, FEAT_LPA2 (DS 1)  49..page size in place, 51..50 in bits 9..8, which have SH otherwise
+//   52 bits, FEAT_LPA2 (DS 1)  49..page size in place, 51..50 in bits 9..8, the bits of SH in other descriptors
 //   52 bits, 64K, FEAT_LPA     47..16 in place, 51..48 in bits 15..12
 
 /** The architecture's number of the level of pages. */
@@ -31,9 +31,9 @@ export interface Arm64Geometry extends Geometry {
   readonly firstLevel: number;
   /** Whether descriptors are those of FEAT_LPA2, TCR_EL1.DS = 1: 52-bit addresses with pages of 4 or 16 KiB. */
   readonly lpa2: boolean;
-  /** Most bits of an output address that a descriptor holds: 48 or 52. */
+  /** Width of the output address in a descriptor: 48 or 52 bits. */
   readonly outputBits: 48 | 52;
-  /** Where a descriptor holds them. */
+  /** The position of the output address in a descriptor. */
   readonly outputAddress: OutputAddressForm;
 }
 
@@ -41,7 +41,7 @@ const OUTPUT_48: OutputAddressForm = { highMask: 0x0000ffff };
 const OUTPUT_LPA2: OutputAddressForm = { highMask: 0x0003ffff, moved: { from: 8, bits: 2, to: 50 } };
 const OUTPUT_LPA: OutputAddressForm = { highMask: 0x0000ffff, moved: { from: 12, bits: 4, to: 48 } };
 
-/** Linux's names of the levels by their number: the others are folded. */
+/** Linux's names of the levels, by number of levels. Linux folds the others. */
 const LEVEL_NAMES: Readonly<Record<number, readonly LevelGeometry["name"][]>> = {
   2: ["pgd", "pte"],
   3: ["pgd", "pmd", "pte"],
@@ -74,7 +74,7 @@ function createGeometry(pageShift: number, addressBits: number): Arm64Geometry {
 /** Pages of 4 KiB, addresses of 48 bits in both halves. */
 export const ARM64_4K_48: Arm64Geometry = createGeometry(12, 48);
 
-/** Linux's choices of ARM64_VA_BITS by page size (arch/arm64/Kconfig), the commonest first. */
+/** Linux's choices of ARM64_VA_BITS by page size (arch/arm64/Kconfig), the most common first. */
 export const ARM64_GEOMETRIES: readonly Arm64Geometry[] = Object.freeze([
   ARM64_4K_48,
   createGeometry(12, 39),

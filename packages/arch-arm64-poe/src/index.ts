@@ -1,6 +1,6 @@
 /**
- * The arm64 architecture of the laboratory: permission overlays (POR_EL1, POR_EL0), indirect permissions and VMSAv8-64 stage 1
- * translation. A machine takes {@link arm64Poe}; the other exports are its parts, for tests and tools that need no machine.
+ * The arm64 architecture of kpkeys: permission overlays (POR_EL1, POR_EL0), indirect permissions and VMSAv8-64 stage 1
+ * translation. A machine uses the plugin {@link arm64Poe}. The other exports are its parts, for tests and tools without a machine.
  *
  * @packageDocumentation
  */

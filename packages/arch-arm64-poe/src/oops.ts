@@ -1,13 +1,13 @@
 import type { OopsForm } from "@kpkeys/core/contracts";
 
-// What arch/arm64/mm/fault.c and arch/arm64/kernel/{traps,process}.c print, from 4.19 on. Entries were `*pgd=` before 4.20; the
-// syndrome has 8 digits before 5.19.
+// The messages of arch/arm64/mm/fault.c and arch/arm64/kernel/{traps,process}.c from 4.19 on. Before 4.20 entries were printed as
+// `*pgd=`, before 5.19 the syndrome had 8 digits.
 
-/** How Linux prints faults of arm64. */
+/** Patterns of Linux's fault messages on arm64. */
 export const ARM64_OOPS: OopsForm = {
   heads: [/Unable to handle kernel .* at virtual address/, /Unhandled fault(?:: .*)? at 0x/],
   signals: [/unhandled exception: (?:DABT|IABT) /, /unhandled .* \(\d+\) at 0x[\da-f]+, esr 0x/],
-  // Exception classes of aborts, 0x20, 0x21, 0x24 and 0x25: a BUG() dies with another.
+  // Exception classes of aborts, 0x20, 0x21, 0x24 and 0x25. A BUG() has another class.
   deaths: [/Internal error: .*: (?:[\da-f]{8})?[89][0-7][\da-f]{6} \[#\d+\]/],
   patterns: [
     /at virtual address (?<far>[\da-f]{8,16})\b/,

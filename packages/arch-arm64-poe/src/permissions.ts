@@ -24,11 +24,11 @@ export class Permissions {
 
   /**
    * Whether the rights of a leaf allow an access (Arm ARM, AArch64.S1ComputePermissions).
-   * @param attributes - of the leaf
-   * @param access - what is done
-   * @param privilege - on whose behalf
+   * @param attributes - packed attributes of the leaf
+   * @param access - the access
+   * @param privilege - its privilege
    * @param porLow - bits 31 to 0 of POR_EL1
-   * @returns why not, if not; NEEDS_DIRTY when the hardware has to mark the page dirty first
+   * @returns NONE, PERMISSION or PKEY; NEEDS_DIRTY if the hardware has to mark the page dirty first
    */
   check(attributes: number, access: Access, privilege: Privilege, porLow: number): FaultKind | -1 {
     const needs = needsOf(access);
@@ -48,10 +48,10 @@ export class Permissions {
   }
 
   /**
-   * Whether nothing denies a write but that the page is not marked dirty.
-   * @param attributes - of a leaf whose overlay allows the access
-   * @param access - what is done
-   * @param privilege - on whose behalf
+   * Whether a write is denied only because the page is not marked dirty.
+   * @param attributes - packed attributes of a leaf whose overlay allows the access
+   * @param access - the access
+   * @param privilege - its privilege
    */
   lacksDirtyState(attributes: number, access: Access, privilege: Privilege): boolean {
     const needs = needsOf(access);
@@ -60,7 +60,7 @@ export class Permissions {
   }
 }
 
-/** Right bits that an access needs: read and write are apart in both encodings, and a fetch is X. */
+/** The {@link Right} bits that an access needs. */
 function needsOf(access: Access): number {
   return access === FETCH ? X : (access & R) | ((access << 1) & W);
 }

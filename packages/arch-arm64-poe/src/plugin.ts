@@ -5,7 +5,7 @@ import { createFormat } from "./format.js";
 import { ARM64_GEOMETRIES } from "./geometry.js";
 import type { Arm64Geometry } from "./geometry.js";
 import { createPgtable } from "./pgtable.js";
-import { createRegime } from "./regime.js";
+import { Arm64Regime } from "./regime.js";
 import { createSystemRegisters, POR_EL1 } from "./registers.js";
 import { tcrOf } from "./tcr.js";
 import { createTools } from "./tools.js";
@@ -14,10 +14,10 @@ const ID = "arm64-poe";
 
 /** The page sizes in bytes. */
 const PAGE_SIZES = [4096, 16384, 65536];
-/** Fewest bits of output addresses. */
+/** Least width of output addresses in bits. */
 const LEAST_ADDRESS_BITS = 36;
 
-/** The shape of tables that the options `pageSize` and `vaBits` choose. @throws KpkeysError ERR_SPEC if Linux has none such */
+/** The shape of tables that the options `pageSize` and `vaBits` select. @throws KpkeysError ERR_SPEC if Linux has no such shape */
 function geometryOf({ pageSize = PAGE_SIZES[0], vaBits = 48 }: PluginOptions): Arm64Geometry {
   const ofSize = ARM64_GEOMETRIES.filter(({ pageShift }) => 2 ** pageShift === pageSize);
   if (ofSize.length === 0) throw refuseArchOption(ID, "pageSize", PAGE_SIZES.join(", "));
@@ -32,11 +32,11 @@ function geometryOf({ pageSize = PAGE_SIZES[0], vaBits = 48 }: PluginOptions): A
  *
  * Options: `pageSize`, bytes of a page, 4096, 16384 or 65536 (default 4096); `vaBits`, width of addresses, 39, 48 or 52 with pages of
  * 4 KiB, 36, 47, 48 or 52 with 16 KiB, 42, 48 or 52 with 64 KiB (default 48); `pkeys`, whether the CPUs have FEAT_S1POE (default
- * true); `skipEqualWrites`, whether entering a context leaves out a write that would change nothing (default true);
- * `physicalAddressBits`, width of output addresses, from 36 to what descriptors hold: 52 with `vaBits` 52 or pages of 64 KiB, else 48
+ * true); `skipEqualWrites`, whether entering a context omits a register write that changes nothing (default true);
+ * `physicalAddressBits`, width of output addresses, from 36 to the width in descriptors: 52 with `vaBits` 52 or pages of 64 KiB, else 48
  * (default: all); `tlb`, sets, ways, replacement and seed of each CPU's TLB (default 1,024 sets of one way).
  *
- * The machine's `PhysicalMemory` must be there when the first CPU is made, its `Cpus` when the first context is entered.
+ * Register the machine's `PhysicalMemory` before the first CPU is made and its `Cpus` before the first context is entered.
  */
 export const arm64Poe: Plugin = {
   id: ID,
@@ -64,7 +64,7 @@ export const arm64Poe: Plugin = {
       createKpkeysArch: (cpus) => new MaskingKpkeysArch(cpus, { register: POR_EL1, pkeys, skipEqualWrites }),
       createCpu(place) {
         const systemRegisters = createSystemRegisters(pkeys, tcrOf(geometry, physicalAddressBits));
-        const regime = createRegime(systemRegisters.controls, physicalAddressBits, geometry);
+        const regime = new Arm64Regime(systemRegisters.controls, physicalAddressBits, geometry);
         return createCpu({ ...place, regime, systemRegisters, tlb });
       },
     });

@@ -6,7 +6,7 @@ import { tcrOf, TCR_HA, TCR_HD, TCR_HPD0, TCR_HPD1 } from "./tcr.js";
 
 // The bits of the system registers that decide a stage 1 translation at EL1&0 (Arm ARM, "General system control registers").
 
-/** SCTLR_EL1.WXN, bit 19: what is writable is not executable. */
+/** SCTLR_EL1.WXN, bit 19: a writable page is not executable. */
 export const SCTLR_WXN: bigint = 1n << 19n;
 /** SCTLR_EL1.EPAN, bit 57: PAN covers pages that EL0 can only execute. */
 export const SCTLR_EPAN: bigint = 1n << 57n;
@@ -16,7 +16,7 @@ export const TCR2_PIE: bigint = 1n << 1n;
 export const TCR2_E0POE: bigint = 1n << 2n;
 /** TCR2_EL1.POE, bit 3: POR_EL1 overlays privileged accesses. */
 export const TCR2_POE: bigint = 1n << 3n;
-/** PSTATE.PAN, bit 22: no privileged data access to what EL0 can access. */
+/** PSTATE.PAN, bit 22: no privileged data access to pages that EL0 can access. */
 export const PSTATE_PAN: bigint = 1n << 22n;
 
 /** SCTLR_EL1 with M, C, I and EPAN. */
@@ -24,8 +24,8 @@ const SCTLR_LINUX = SCTLR_EPAN | 0x1005n;
 /** PSTATE of EL1h with PAN. */
 const PSTATE_LINUX = PSTATE_PAN | 5n;
 
-// Base permissions by PIIndex, a nibble each, as the kernel's PIE_E0 and PIE_E1 have them (asm/pgtable-prot.h). The series makes
-// the privileged ones overlayable (patch "arm64: mm: Enable overlays for all EL1 indirect permissions").
+// Base permissions by PIIndex, a nibble each: the kernel's PIE_E0 and PIE_E1 (asm/pgtable-prot.h). The series makes the privileged
+// permissions overlayable (patch "arm64: mm: Enable overlays for all EL1 indirect permissions").
 //
 //   PIIndex   f       e       d         c          b    a            9       8           7            5              4
 //             SHARED  KERNEL  READONLY  KERNEL_RO  GCS  KERNEL_EXEC  GCS_RO  KERNEL_ROX  SHARED_EXEC  READONLY_EXEC  EXECONLY
@@ -37,7 +37,7 @@ const PIR_KPKEYS = 0x5511070350100000n;
 /** POR_EL0 as Linux starts a process: all rights on key 0, none on the others. */
 const POR_EL0_LINUX = 0x7n;
 
-/** The registers in the form in which the rules read them. */
+/** The fields of the registers that the rules read. */
 export interface Controls {
   /** SCTLR_EL1.WXN. */
   wxn: boolean;
@@ -45,7 +45,7 @@ export interface Controls {
   epan: boolean;
   /** TCR_EL1.HA. */
   ha: boolean;
-  /** TCR_EL1.HD, which counts only with HA. */
+  /** TCR_EL1.HD, which has an effect only with HA. */
   hd: boolean;
   /** TCR_EL1.HPD0. */
   hpd0: boolean;
@@ -67,13 +67,13 @@ export interface Controls {
   pire0High: number;
   /** PIRE0_EL1, bits 31 to 0. */
   pire0Low: number;
-  /** POR_EL0, bits 31 to 0: those of the keys that a leaf can name. */
+  /** POR_EL0, bits 31 to 0: the keys that a leaf can select. */
   porEl0Low: number;
-  /** Counts the writes, so that what is derived from the fields can be kept. */
+  /** Number of writes: values derived from the fields are valid for one version. */
   version: number;
 }
 
-/** What each register sets in the fields. */
+/** Decodes the value of each register into the fields. */
 const DECODERS: Readonly<Record<string, (controls: Controls, value: bigint) => void>> = {
   SCTLR_EL1(controls, value) {
     controls.wxn = (value & SCTLR_WXN) !== 0n;
@@ -104,15 +104,15 @@ const DECODERS: Readonly<Record<string, (controls: Controls, value: bigint) => v
   },
 };
 
-/** The registers of one CPU: as tools see them, and as the rules of translation read them. */
+/** The registers of one CPU, by name for tools and as decoded fields for the rules of translation. */
 export interface Arm64SystemRegisters extends SystemRegisters {
-  /** The fields, always those of the registers. */
+  /** The fields, decoded at each write. */
   readonly controls: Readonly<Controls>;
 }
 
 /**
- * Makes the registers of a CPU that Linux has set up: indirect permissions, hardware access flag and dirty state, PAN with EPAN;
- * overlays at both exception levels where the CPU has them.
+ * Makes the registers with the values that Linux sets: indirect permissions, hardware access flag and dirty state, PAN with EPAN, and
+ * overlays at both exception levels if the CPU has them.
  *
  * @param pkeys - whether the CPU has FEAT_S1POE; if not, TCR2_EL1.POE and E0POE are reserved
  * @param tcr - TCR_EL1; that of pages of 4 KiB and 48-bit addresses if left out
@@ -136,7 +136,7 @@ export function createSystemRegisters(
   function read(name: string): bigint {
     const value = values[name];
     if (value !== undefined) return value;
-    throw new KpkeysError("ERR_SPEC", `arm64 has no register '${name}' that decides an access`, {
+    throw new KpkeysError("ERR_SPEC", `unknown register '${name}'`, {
       expected: names.join(", "),
     });
   }
@@ -168,11 +168,13 @@ export function createSystemRegisters(
     write(name, value) {
       read(name);
       if (BigInt.asUintN(64, value) !== value) {
-        throw new KpkeysError("ERR_SPEC", `${name} cannot hold ${value}`, { expected: "64 bits" });
+        throw new KpkeysError("ERR_SPEC", `cannot write ${value} to ${name}: the register has 64 bits`, {
+          expected: "0 to 2^64 - 1",
+        });
       }
       if (name === "TCR2_EL1" && !pkeys && (value & (TCR2_POE | TCR2_E0POE)) !== 0n) {
-        throw new KpkeysError("ERR_SPEC", "TCR2_EL1 enables overlays on a CPU without FEAT_S1POE", {
-          expected: "bits 2 and 3 to be 0",
+        throw new KpkeysError("ERR_SPEC", "cannot enable overlays in TCR2_EL1: the CPU has no FEAT_S1POE", {
+          expected: "bits 2 and 3 to be 0, or the option pkeys: true",
         });
       }
       values[name] = value;
@@ -182,10 +184,10 @@ export function createSystemRegisters(
   };
 }
 
-// POR_EL1 and POR_EL0 (Arm ARM): four bits a key, of which a leaf's three can name eight.
+// POR_EL1 and POR_EL0 (Arm ARM): four bits a key. POIndex has three bits and selects one of eight keys.
 //
 //   63 ......... 32   31  30 29 28     7  6 5 4   3  2 1 0
-//   out of reach      0   W  X  R  ... 0  W X R   0  W X R
+//   unused            0   W  X  R  ... 0  W X R   0  W X R
 //                         key 7           key 1      key 0
 
 /** A right of a permission overlay. */

@@ -6,8 +6,8 @@ import { ARM64_4K_48 } from "./geometry.js";
 import { ARM64_VECTORS } from "./vectors.js";
 
 /**
- * The columns of the kernel's ptdump (arch/arm64/mm/ptdump.c), each of constant width: joined by blanks they make the line's end.
- * The level's name comes before them there.
+ * The columns of the kernel's ptdump (arch/arm64/mm/ptdump.c), each of constant width. Joined by blanks they are the end of a line,
+ * after the level's name.
  */
 function ptdumpColumns(_level: number, high: number, low: number): readonly string[] {
   const flags: readonly (readonly [boolean, string, string])[] = [
@@ -27,9 +27,10 @@ function ptdumpColumns(_level: number, high: number, low: number): readonly stri
 }
 
 /**
- * What tools ask about arm64.
+ * Makes arm64's services for tools: fault texts, ptdump columns, explanations, vectors.
  *
  * @param geometry - the shape of a machine's tables
+ * @returns the services
  */
 export function createTools({ pageShift }: Geometry): ArchTools {
   return {
@@ -41,5 +42,5 @@ export function createTools({ pageShift }: Geometry): ArchTools {
   };
 }
 
-/** What tools ask about arm64 with pages of 4 KiB. */
+/** {@link createTools} of pages of 4 KiB. */
 export const ARM64_TOOLS: ArchTools = createTools(ARM64_4K_48);

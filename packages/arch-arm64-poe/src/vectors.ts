@@ -5,13 +5,13 @@ import { ESR_DIRTY_BIT, ESR_OVERLAY, ESR_WNR, exceptionClassOf, statusOf } from 
 import { PSTATE_PAN, SCTLR_EPAN, TCR2_E0POE, TCR2_PIE, TCR2_POE } from "./registers.js";
 import { TCR_HA, TCR_HD, TCR_HPD0, TCR_HPD1 } from "./tcr.js";
 
-/** Which root translates: bit 55 of the address decides, which the bits above it repeat. */
+/** The root that translates: bit 55 of the address selects it, and the bits above repeat bit 55. */
 const TTBR: FieldCheck = {
   expected: "0 for an address of the lower half, 1 for one of the upper",
   accepts: (value, { va }) => value === (/^0xf{4}[0-9a-f]{12}$/i.test(String(va)) ? 1 : 0),
 };
 
-/** Stage 1 of EL1&0 as Arm's pseudocode has it. */
+/** Stage 1 of EL1&0, recorded from Arm's pseudocode. */
 const ARCHITECTURAL: VectorForm = {
   arch: "arm64-poe",
   accesses: ["read", "write", "fetch"],
@@ -34,7 +34,7 @@ const ARCHITECTURAL: VectorForm = {
   fault: { esr: "bits64", far: "bits64", ec: "bits64", fsc: "bits64", wnr: "flag", overlay: "flag", dirtybit: "flag" },
 };
 
-/** What the fault left in the registers; `null` without a fault. */
+/** The registers after a fault; `null` without a fault. */
 function report(_vector: Vector, { fault }: Cpu, ok: boolean): Record<string, VectorValue> {
   const { syndromeHigh: high, syndromeLow: low } = fault;
   return {
@@ -48,7 +48,7 @@ function report(_vector: Vector, { fault }: Cpu, ok: boolean): Record<string, Ve
   };
 }
 
-/** How arm64 carries out its vectors. SCTLR_EL1.WXN is 0 throughout. */
+/** The setup and the report of arm64 vectors. SCTLR_EL1.WXN is 0 in all of them. */
 export const ARM64_VECTORS: VectorRules = {
   forms: [ARCHITECTURAL],
   flags: {

@@ -23,7 +23,7 @@ function mapped(protection: keyof TestMachine["format"]["protections"], va: bigi
   return machine;
 }
 
-describe("a kernel fault is told in the words of an oops", () => {
+describe("a kernel fault has the text of an oops", () => {
   test.each([
     ["write to read-only memory", "PAGE_KERNEL_RO", KERNEL_VA, WRITE, KERNEL],
     ["execute from non-executable memory", "PAGE_KERNEL", KERNEL_VA, FETCH, KERNEL],
@@ -39,14 +39,14 @@ describe("a kernel fault is told in the words of an oops", () => {
     );
   });
 
-  test("read from unreadable memory, where the key withholds reading", () => {
+  test("read from unreadable memory, if the key denies reading", () => {
     const machine = mapped("PAGE_KERNEL", KERNEL_VA, 2);
     const report = fault(machine, KERNEL_VA, READ, KERNEL);
     expect(report).toMatchObject({ kind: FaultKind.PKEY, pkey: 2 });
     expect(machine.tools.describeFault(report)).toContain("kernel read from unreadable memory at");
   });
 
-  test("NULL pointer dereference, in the first page alone", () => {
+  test("NULL pointer dereference, only in the first page", () => {
     const machine = mapped("PAGE_KERNEL", KERNEL_VA);
     expect(machine.tools.describeFault(fault(machine, 0xff8n, READ, KERNEL))).toBe(
       "Unable to handle kernel NULL pointer dereference at virtual address 0000000000000ff8",
@@ -56,7 +56,7 @@ describe("a kernel fault is told in the words of an oops", () => {
   });
 });
 
-test("a user's fault is told as an unhandled signal", () => {
+test("a user fault has the text of an unhandled signal", () => {
   const machine = mapped("PAGE_READONLY", USER_VA);
   expect(machine.tools.describeFault(fault(machine, USER_VA, WRITE, USER))).toBe(
     "unhandled exception: DABT (lower EL), ESR 0x000000009200004f, level 3 permission fault at 0x0000000000007000",
@@ -100,7 +100,7 @@ describe("an output address beyond the machine's", () => {
             at === level ? entry | (1n << BigInt(position)) : entry,
           );
           machine.map(KERNEL_VA, entries.slice(0, level + 1));
-          // Below the limit there is no RAM there either, which a load finds out.
+          // Below the limit the address is not RAM either, so a load reports it.
           expect(machine.cpu.load64(high(KERNEL_VA), low(KERNEL_VA))).toBe(FAULT);
           expect(machine.cpu.fault).toMatchObject({ kind: FaultKind.ADDRESS_SIZE, level });
           expect(machine.cpu.fault.syndromeLow).toBe(0x96000000 | level);
@@ -112,7 +112,7 @@ describe("an output address beyond the machine's", () => {
   });
 });
 
-test("a read-modify-write is reported as a read exactly if a read would have faulted alike (Arm ARM, ISS of a data abort, WnR)", () => {
+test("a read-modify-write is reported as a read exactly if a read would fault for the same reason (Arm ARM, ISS of a data abort, WnR)", () => {
   const wnr = (machine: TestMachine): boolean => (fault(machine, KERNEL_VA, RMW, KERNEL).syndromeLow & 0x40) !== 0;
   expect(wnr(mapped("PAGE_NONE", KERNEL_VA))).toBe(false);
   expect(wnr(mapped("PAGE_KERNEL_RO", KERNEL_VA))).toBe(true);

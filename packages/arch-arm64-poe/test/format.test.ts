@@ -20,7 +20,7 @@ const page = fc.record({ pfn, name, key, young: fc.boolean(), dirty: fc.boolean(
 });
 
 describe("an entry", () => {
-  test("gives back what it was made of", () => {
+  test("decodes to the values that it was encoded from", () => {
     fc.assert(
       fc.property(page, ({ entry, ...made }) => {
         expect(format.pfnOf(entry.high, entry.low)).toBe(made.pfn);
@@ -37,7 +37,7 @@ describe("an entry", () => {
     );
   });
 
-  test("is a table, a block or a page by level and bits 1 and 0 alone", () => {
+  test("is a table, a block or a page by its level and bits 1 and 0", () => {
     const types = [0, 1, 2, 3].map((level) => [0, 1, 2, 3].map((bits) => format.typeOf(toLevel(level), -1, bits | ~3)));
     const { INVALID, TABLE, LEAF } = EntryType;
     expect(types).toEqual([
@@ -111,7 +111,7 @@ test.each([
   expect((bit(54n) << 3) | (bit(53n) << 2) | (bit(51n) << 1) | bit(6n)).toBe(index);
 });
 
-// What Linux means each to allow; the kernel may touch user memory through unprivileged accesses only (PAN).
+// The rights of each in Linux. The kernel accesses user memory only by unprivileged accesses (PAN).
 test.each([
   ["PAGE_KERNEL", "rw", "", ""],
   ["PAGE_KERNEL_RO", "r", "", ""],
@@ -166,7 +166,7 @@ test.each([
   expect(allowed.map(([letter]) => letter).join("")).toBe(expected);
 });
 
-test("an address is cut into indices of nine bits from bit 47 down", () => {
+test("the indices of an address have nine bits each, from bit 47 down", () => {
   fc.assert(
     fc.property(fc.bigInt({ min: 0n, max: 2n ** 48n - 1n }), fc.boolean(), (offset, kernel) => {
       const va = kernel ? offset | 0xffff000000000000n : offset;

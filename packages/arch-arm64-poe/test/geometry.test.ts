@@ -41,7 +41,7 @@ describe.each(CASES)("$name", ({ geometry }) => {
   const last = levels.length - 1;
   const pfn = fc.maxSafeNat().map((value) => value % 2 ** (outputBits - pageShift));
 
-  test("an entry gives back the page frame that it was made of, in bits of the address alone", () => {
+  test("an entry decodes to the page frame that it was encoded from, and uses only bits of the address", () => {
     fc.assert(
       fc.property(pfn, fc.boolean(), (frame, isTable) => {
         const make = (of: number): Words =>
@@ -85,7 +85,7 @@ describe.each(CASES)("$name", ({ geometry }) => {
   });
 });
 
-/** Where the Arm ARM has the bits of an output address ("VMSAv8-64 descriptor formats"). */
+/** Positions of the bits of an output address in the Arm ARM ("VMSAv8-64 descriptor formats"). */
 function expectedBits({ pageShift, lpa2 }: Arm64Geometry, address: bigint): bigint {
   const field = (from: bigint, to: bigint): bigint => (address >> from) & ((1n << (to - from + 1n)) - 1n);
   if (lpa2) return (field(50n, 51n) << 8n) | (address & ((1n << 50n) - 1n));
@@ -117,7 +117,7 @@ test("an address in the first page is a NULL pointer, for each page size", () =>
   expect(words({ pageSize: 65536 })).toContain("NULL pointer dereference");
 });
 
-test("TCR_EL1 says the shape: sizes, granules, DS and IPS", () => {
+test("TCR_EL1 has the sizes, granules, DS and IPS of the shape", () => {
   const tcr = (options: Record<string, number>): bigint => createMachine(options).cpu.systemRegisters.read("TCR_EL1");
   const fields = (value: bigint): number[] =>
     (
@@ -158,7 +158,7 @@ test.each([
   [{ pageSize: 16384, vaBits: 39 }, /vaBits.*36, 47, 48, 52/s],
   [{ pageSize: 65536, vaBits: 39 }, /vaBits.*42, 48, 52/s],
   [{ physicalAddressBits: 52 }, /physicalAddressBits/],
-])("the plugin refuses %j", (options, message) => {
+])("the plugin rejects %j", (options, message) => {
   expect(() => createMachine(options)).toThrow(expect.objectContaining({ code: "ERR_SPEC" }) as Error);
   expect(() => createMachine(options)).toThrow(message);
 });

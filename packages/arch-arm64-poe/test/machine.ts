@@ -5,14 +5,14 @@ import type { Cpu, MemoryBank, PluginOptions } from "@kpkeys/core/contracts";
 import { createPhysicalMemory } from "@kpkeys/core/machine";
 import { arm64Poe } from "../src/index.js";
 
-/** A machine of the plugin as a specification would make it: one CPU. */
+/** A machine of the plugin with one CPU. */
 export interface TestMachine {
   readonly container: DependencyContainer;
   readonly memory: PhysicalMemory;
   readonly cpu: Cpu;
   readonly format: PageTableFormat;
   readonly tools: ArchTools;
-  /** Makes the tables of one address anew, in pages from `firstPfn` on: the entries from the top, the leaf last, as they are. */
+  /** Writes the tables of one address, in pages from `firstPfn` on. @param entries - from the top, the leaf last, unchanged */
   map(va: bigint, entries: readonly bigint[]): void;
 }
 

@@ -1,9 +1,9 @@
 import { Access, Privilege } from "@kpkeys/core/contracts";
 
-// What the Arm ARM says of access rights at stage 1 of EL1&0, step by step: written from its rules of "Memory access control" and from its
-// pseudocode, which each step names, and not from the code under test.
+// The access rights of stage 1 of EL1&0, step by step, written from the rules of "Memory access control" and the pseudocode of the Arm
+// ARM, which each step names, and not from the code under test.
 
-/** An access to a page that a walk has found, and all that decides it, in the manual's terms. */
+/** An access to a mapped page and the state that decides it, in the manual's terms. */
 export interface Situation {
   readonly access: Access;
   readonly privilege: Privilege;
@@ -21,7 +21,7 @@ export interface Situation {
   readonly epan: boolean;
   /** SCTLR_EL1.WXN. */
   readonly wxn: boolean;
-  /** TCR_EL1.HPD0 or HPD1, whichever is of the address's half. */
+  /** TCR_EL1.HPD0 or HPD1, by the address's half. */
   readonly hpd: boolean;
   /** TCR_EL1.HA. */
   readonly ha: boolean;
@@ -77,18 +77,18 @@ const writes = ({ access }: Situation): boolean => access === Access.WRITE || ac
 const reads = ({ access }: Situation): boolean => access === Access.READ || access === Access.RMW;
 const fetches = ({ access }: Situation): boolean => access === Access.FETCH;
 
-/** LDTR and STTR make "data accesses as if from EL0"; there is no such fetch. PAN is not for fetches either. */
+/** LDTR and STTR make "data accesses as if from EL0"; there is no such fetch. PAN does not apply to fetches. */
 const asEl0 = (at: Situation): boolean =>
   at.privilege === Privilege.USER || (at.privilege === Privilege.UACCESS && !fetches(at));
 const panApplies = (at: Situation): boolean => at.pan && !fetches(at);
 /** TCR_EL1.HD has an effect only with HA. */
 const dirtyStateByHardware = ({ ha, hd }: Situation): boolean => ha && hd;
 
-/** AArch64.S1IndirectBasePermissions. SCTLR_EL1.WXN and EPAN, AP and the tables above have no part in it (R_JHSVW). */
+/** AArch64.S1IndirectBasePermissions. SCTLR_EL1.WXN and EPAN, AP and the tables above have no effect (R_JHSVW). */
 function indirectBase(at: Situation): Base {
   const field = asEl0(at) ? at.pire0 : at.pir;
   const [privileged, unprivileged] = [INDIRECT[at.pir]!, INDIRECT[at.pire0]!];
-  // R_VFPJF, and GCS alike: nobody has anything where EL1 executes what EL0 writes.
+  // R_VFPJF, also for GCS: a page that EL1 executes and EL0 writes has no permissions.
   const removed = (privileged.x || privileged.gcs) && (unprivileged.w || unprivileged.gcs);
   const { r, w, x, gcs } = removed ? NONE : INDIRECT[field]!;
   const barred = !asEl0(at) && panApplies(at) && at.pire0 !== 0;
@@ -112,7 +112,7 @@ function directBase(at: Situation): Base {
   const hierarchical = !at.hpd && !at.poe && !at.e0poe;
   if (hierarchical && (at.apTable & 0b01) !== 0) [ur, uw] = [false, false];
   if (hierarchical && (at.apTable & 0b10) !== 0) [pw, uw] = [false, false];
-  // What is writable by EL0 is not executable by EL1.
+  // A page that EL0 can write is not executable by EL1.
   const px = !at.pxn && !(hierarchical && at.pxnTable) && !uw;
   const ux = !at.uxn && !(hierarchical && at.uxnTable);
   if (panApplies(at) && (ur || uw || (at.epan && ux))) [pr, pw] = [false, false];
@@ -120,7 +120,7 @@ function directBase(at: Situation): Base {
   return { r, w, x, gcs: false, wxn: at.wxn && w && x, overlay: true };
 }
 
-/** What keeps an access from being made, in the fields of a FaultRecord. */
+/** The denial of an access, in the fields of a FaultRecord. */
 interface Denial {
   readonly write: boolean;
   readonly overlay?: boolean;
@@ -132,7 +132,7 @@ function denial(at: Situation): Denial | undefined {
   const base = at.pie ? indirectBase(at) : directBase(at);
   const overlaid = base.overlay && (asEl0(at) ? at.e0poe : at.poe);
   const overlay = OVERLAYS[asEl0(at) ? at.porEl0 : at.porEl1]!;
-  // R_QXXPC for EL1, R_NPBXC for EL0: overlaid, what is executable is not writable; else, what is writable is not executable.
+  // R_QXXPC for EL1, R_NPBXC for EL0: with an overlay an executable page is not writable; without, a writable page is not executable.
   const overlayWrites = overlay.w && !(base.wxn && overlay.x);
   const executes = base.x && !(base.wxn && !(overlaid && overlay.x));
   if (fetches(at)) {

@@ -27,7 +27,7 @@ function storeWith(por: number): number {
 }
 
 describe("the oops of the exception-entry crash", () => {
-  test("comes out with the same ESR, FAR, level and words", () => {
+  test("has the same ESR, FAR, level and text", () => {
     expect(storeWith(POR_EL1_INIT)).toBe(FAULT);
     const { fault } = cpu;
     expect(join({ high: fault.syndromeHigh, low: fault.syndromeLow })).toBe(ESR);
@@ -49,20 +49,20 @@ describe("the oops of the exception-entry crash", () => {
     ]);
   });
 
-  test("does not happen in the PGTABLES context, nor to a read", () => {
+  test("does not occur in the PGTABLES context or for a read", () => {
     expect(storeWith(POR_EL1_PGTABLES)).toBe(OK);
     storeWith(POR_EL1_INIT);
     expect(cpu.load64(high(FAR), low(FAR))).toBe(OK);
   });
 
-  test("shows entries that the codec makes, bit for bit", () => {
+  test("has the entries that the codec makes, bit for bit", () => {
     for (const table of TABLES)
       expect(join(format.makeTable(format.pfnOf(high(table), low(table)), false))).toBe(table);
     const leaf = format.makeLeaf(toLevel(3), toPfn(0x8ffbbb), format.protections.PAGE_KERNEL);
     expect(join(applyChange(leaf, format.pkeyChange(toPkey(1))))).toBe(PTE);
   });
 
-  test("shows tables that lead where the linear map is", () => {
+  test("has tables that map the linear map", () => {
     const steps: WalkStep[] = [];
     cpu.mmu.walk(high(FAR), low(FAR), (step) => steps.push(step));
     expect(steps.map((step) => join(step))).toEqual([...TABLES, PTE]);

@@ -19,7 +19,7 @@ const { cpu } = machine;
 
 type Mutable<T> = { -readonly [F in keyof T]: T[F] };
 
-/** A kernel's read of a 4 KiB page, with everything switched off. */
+/** A kernel read of a 4 KiB page with all features off. */
 const PLAIN: Situation = {
   access: Access.READ,
   privilege: Privilege.KERNEL,
@@ -67,7 +67,7 @@ function fieldRegister(value: number, index: number): bigint {
   return (others & ~bits(4 * index, 15)) | bits(4 * index, value);
 }
 
-/** Sets what is not a field by index. HPD of the half that does not translate says the opposite. */
+/** Sets the bits that are not fields by index. HPD of the other half has the opposite value. */
 function setControls(at: Situation, half: 0 | 1 = 0): void {
   cpu.systemRegisters.write("SCTLR_EL1", bits(19, at.wxn) | bits(57, at.epan));
   cpu.systemRegisters.write(
@@ -85,13 +85,13 @@ function setOverlays(porEl1: bigint, porEl0: bigint): void {
   cpu.systemRegisters.write("POR_EL0", porEl0);
 }
 
-/** ESR_EL1 as one exact number, as the manual's part has it. */
+/** ESR_EL1 as one exact number, in the form of manual.ts. */
 function reported(status: number): number | undefined {
   const { syndromeHigh, syndromeLow } = cpu.fault;
   return status === OK ? undefined : syndromeHigh * 2 ** 32 + (syndromeLow >>> 0);
 }
 
-/** Makes the access by the CPU's probe and, where there is one, by a load, store or exchange; both must say the same. */
+/** Makes the access by `access` and, if there is one, by a load, store or exchange; both must have the same outcome. */
 function outcome(
   { access, privilege }: Situation,
   va: { readonly high: number; readonly low: number },
@@ -101,7 +101,7 @@ function outcome(
   return done === probed ? done : NaN;
 }
 
-/** Compares every access by every privilege with the manual, as the registers are; collects what differs. */
+/** Compares every access by every privilege with the manual. Collects the differences. */
 function createComparison() {
   const va = toWords(USER_VA);
   const wrong: unknown[] = [];
@@ -130,7 +130,7 @@ function forEveryOverlay(at: Mutable<Situation>, key: number, action: () => void
   }
 }
 
-describe("with indirect permissions an access is allowed, and its ESR_EL1 is, as the rules of the Arm ARM have it", () => {
+describe("with indirect permissions outcome and ESR_EL1 of an access follow the rules of the Arm ARM", () => {
   test.each(NIBBLES)(
     "for PIR_EL1 field %i, every PIRE0_EL1 and POR field, with and without POE, E0POE and PAN",
     (pir) => {
@@ -157,7 +157,7 @@ describe("with indirect permissions an access is allowed, and its ESR_EL1 is, as
 });
 
 // WXN is from the rule's text and pseudocode alone: in all of the architectural vectors SCTLR_EL1.WXN is 0.
-describe("with direct permissions an access is allowed, and its ESR_EL1 is, as the rules of the Arm ARM have it", () => {
+describe("with direct permissions outcome and ESR_EL1 of an access follow the rules of the Arm ARM", () => {
   const pages = NIBBLES.map((value) => ({ ap: value >> 2, pxn: (value & 2) !== 0, uxn: (value & 1) !== 0 }));
 
   test.each(pages)(
@@ -239,7 +239,7 @@ describe("a walk through random tables, with random registers", () => {
     );
   });
 
-  /** The leaf's entry: each table above stands in the page after that of the one above it. */
+  /** The leaf's entry: each table is in the page after that of the table above it. */
   function leafAfter(va: bigint, level: number): bigint {
     const { high, low } = toWords(va);
     const [pfn, index] = [RAM.firstPfn + level, machine.format.index(toLevel(level), high, low)];
@@ -247,14 +247,14 @@ describe("a walk through random tables, with random registers", () => {
   }
 });
 
-/** The model's answer on the page that is mapped, with the registers as they are. */
+/** The outcome on the mapped page with the current registers. */
 function answer(at: Situation): "allowed" | "denied" | "denied by the overlay" {
   const esr = outcome(at, toWords(USER_VA));
   if (esr === undefined) return "allowed";
   return esr >= 2 ** 38 ? "denied by the overlay" : "denied";
 }
 
-/** The model's answer in a situation with Linux's PIRE0_EL1, a page of a PIIndex and a key, and POR_EL1. */
+/** The outcome in a situation with Linux's PIRE0_EL1, a page of a PIIndex and a key, and POR_EL1. */
 function linux(situation: {
   pir: bigint;
   index: number;
@@ -282,7 +282,7 @@ describe("the series changes PIR_EL1", () => {
   // POR_EL1 of the default context: all rights on key 0, reading on key 1 (page tables), nothing on the others.
   const DEFAULT = 0x17n;
 
-  test("for with mainline's the overlays are void for kernel pages", () => {
+  test("because with mainline's value overlays do not apply to kernel pages", () => {
     for (const index of [KERNEL_ROX, KERNEL_EXEC, KERNEL_RO, KERNEL]) {
       for (const access of ACCESSES) {
         const answers = NIBBLES.map((overlay) =>
@@ -295,7 +295,7 @@ describe("the series changes PIR_EL1", () => {
     expect(linux({ pir: MAINLINE, index: KERNEL, key: 1, por: DEFAULT, access: WRITE })).toBe("allowed");
   });
 
-  test("and with the series' they hold, while the base rights stay as they were", () => {
+  test("and with the series' value they apply, with the same base rights", () => {
     expect(linux({ pir: SERIES, index: KERNEL, key: 1, por: DEFAULT, access: READ })).toBe("allowed");
     expect(linux({ pir: SERIES, index: KERNEL, key: 1, por: DEFAULT, access: WRITE })).toBe("denied by the overlay");
     expect(linux({ pir: SERIES, index: KERNEL, key: 1, por: 0x57n, access: WRITE })).toBe("allowed");
@@ -316,14 +316,14 @@ describe("the series changes PIR_EL1", () => {
       expect(linux({ ...page, pir: SERIES, key, access: READ })).toBe(read);
       expect(linux({ ...page, pir: SERIES, key, access: WRITE })).toBe(write);
       expect(linux({ ...page, pir: MAINLINE, key, access: WRITE })).toBe("allowed");
-      // An unprivileged one goes by POR_EL0, which has all rights on key 0.
+      // An unprivileged access uses POR_EL0, which has all rights on key 0.
       const user = key < 1 ? "allowed" : "denied by the overlay";
       expect(linux({ ...page, pir: SERIES, key, access: WRITE, privilege: Privilege.UACCESS })).toBe(user);
       expect(linux({ ...page, pir: SERIES, key, access: WRITE, privilege: Privilege.USER })).toBe(user);
     }
   });
 
-  test("and the overlay has the report where the base rights deny too", () => {
+  test("and a denial by the overlay is reported even if the base rights deny too", () => {
     expect(linux({ pir: SERIES, index: KERNEL_RO, key: 1, por: DEFAULT, access: WRITE })).toBe("denied by the overlay");
     expect(linux({ pir: SERIES, index: KERNEL_RO, key: 0, por: DEFAULT, access: WRITE })).toBe("denied");
     expect(linux({ pir: SERIES, index: SHARED_EXEC, key: 2, por: DEFAULT, access: FETCH })).toBe(
@@ -334,8 +334,8 @@ describe("the series changes PIR_EL1", () => {
 });
 
 // From the rule's text and pseudocode alone, as above.
-describe("SCTLR_EL1.WXN parts writing from execution", () => {
-  /** The model's answers on a page that EL1 may read, write and execute but for WXN. */
+describe("SCTLR_EL1.WXN separates writing and execution", () => {
+  /** The outcomes on a page that EL1 may read, write and execute if WXN allows it. */
   function answers(changes: Partial<Situation>, overlay: number): Record<"write" | "fetch", string> {
     const at = { ...PLAIN, wxn: true, ...changes };
     machine.map(USER_VA, [...UPPER, leafEntry(at, 3)]);
@@ -344,13 +344,13 @@ describe("SCTLR_EL1.WXN parts writing from execution", () => {
     return { write: answer({ ...at, access: Access.WRITE }), fetch: answer({ ...at, access: Access.FETCH }) };
   }
 
-  test("without overlay: what is writable is not executable", () => {
+  test("without an overlay a writable page is not executable", () => {
     expect(answers({}, 7)).toEqual({ write: "allowed", fetch: "denied" });
     expect(answers({ ap: 0b10 }, 7)).toEqual({ write: "denied", fetch: "allowed" });
     expect(answers({ wxn: false }, 7)).toEqual({ write: "allowed", fetch: "allowed" });
   });
 
-  test("with overlay: what the overlay makes executable is not writable", () => {
+  test("with an overlay a page that the overlay makes executable is not writable", () => {
     expect(answers({ poe: true }, 7)).toEqual({ write: "denied by the overlay", fetch: "allowed" });
     expect(answers({ poe: true }, 5)).toEqual({ write: "allowed", fetch: "denied by the overlay" });
     expect(answers({ poe: true, wxn: false }, 7)).toEqual({ write: "allowed", fetch: "allowed" });
@@ -362,7 +362,7 @@ describe("SCTLR_EL1.WXN parts writing from execution", () => {
     expect(answers({ pan: true, epan: true, poe: true }, 7)).toEqual({ write: "denied", fetch: "allowed" });
   });
 
-  test("and has no part in indirect permissions, where RWnX alone behaves so", () => {
+  test("and has no effect on indirect permissions, where only RWnX has this rule", () => {
     cpu.systemRegisters.write("PIRE0_EL1", 0n);
     const indirect = (pir: number, wxn: boolean, poe: boolean, overlay: number) => {
       cpu.systemRegisters.write("PIR_EL1", fieldRegister(pir, 0));

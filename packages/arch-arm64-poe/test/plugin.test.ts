@@ -24,7 +24,7 @@ describe("the plugin", () => {
     expect(arm64Poe).toMatchObject({ id: "arm64-poe", kind: "arch", contract: 2 });
   });
 
-  test("refuses options that it does not know and values that cannot be", () => {
+  test("rejects unknown options and impossible values", () => {
     for (const options of [{ poe: true }, { pkeys: 1 }, { physicalAddressBits: 52 }, { physicalAddressBits: 35 }]) {
       expect(() => {
         arm64Poe.setup(createContainer(), options);
@@ -32,7 +32,7 @@ describe("the plugin", () => {
     }
   });
 
-  test("makes CPUs with registers, TLBs and key registers of their own", () => {
+  test("makes CPUs with separate registers, TLBs and key registers", () => {
     const { container, cpu } = createMachine();
     const other = resolve(container, CpuFactory).create(1);
     other.systemRegisters.write("PSTATE", 0n);
@@ -43,7 +43,7 @@ describe("the plugin", () => {
     expect(cpu.mmu.enabled).toBe(false);
   });
 
-  test("hands the machine's observers to its CPUs", () => {
+  test("passes the machine's observers to its CPUs", () => {
     const { container } = createMachine();
     const seen: number[] = [];
     const observers = new ObserverList();
@@ -54,7 +54,7 @@ describe("the plugin", () => {
   });
 });
 
-test("without pkeys a CPU takes no notice of keys in entries, nor of the key register", () => {
+test("without pkeys a CPU ignores keys in entries and the key register", () => {
   for (const pkeys of [true, false]) {
     const machine = createMachine({ pkeys });
     const leaf = join(machine.format.protections.PAGE_KERNEL) | 0x80010000n;

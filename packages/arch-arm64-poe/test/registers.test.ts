@@ -6,7 +6,7 @@ import { createSystemRegisters, POR_EL1 } from "../src/index.js";
 const rights = fc.constantFrom<Rights>("none", "r", "rw", "rx", "rwx");
 
 describe("POR_EL1", () => {
-  test("holds for each of 8 keys the rights that were put there, apart from all others", () => {
+  test("holds the rights of 8 keys in separate fields", () => {
     fc.assert(
       fc.property(fc.array(rights, { minLength: 8, maxLength: 8 }), (all) => {
         const low = all.reduce((sum, each, key) => sum | POR_EL1.field(key, each).low, 0);
@@ -34,7 +34,7 @@ describe("POR_EL1", () => {
 });
 
 describe("system registers", () => {
-  test("start as Linux with kpkeys sets them up, or without on a CPU that has no overlays", () => {
+  test("start with the values of Linux with kpkeys, or without overlays on a CPU that has none", () => {
     const values = (pkeys: boolean): bigint[] => {
       const registers = createSystemRegisters(pkeys);
       return ["TCR2_EL1", "PIR_EL1", "PIRE0_EL1", "POR_EL0"].map((name) => registers.read(name));
@@ -57,9 +57,9 @@ describe("system registers", () => {
     }).toThrow(expect.objectContaining({ code: "ERR_SPEC" }));
   });
 
-  test("that do not exist are refused by name", () => {
+  test("reject an unknown name", () => {
     const registers = createSystemRegisters(true);
-    expect(() => registers.read("CR4")).toThrow(/no register 'CR4'.*SCTLR_EL1, TCR_EL1, TCR2_EL1/);
+    expect(() => registers.read("CR4")).toThrow(expect.objectContaining({ code: "ERR_SPEC" }));
     expect(() => {
       registers.write("CR4", 0n);
     }).toThrow(expect.objectContaining({ code: "ERR_SPEC" }));

@@ -3,8 +3,8 @@
 //   63  62   59  58    57 52  51              12  11  9  8   7   6   5    4    3   2   1   0
 //   XD    key    SD    soft   output address      soft   G   PS  D   A   PCD  PWT  US  RW  P
 //
-// The key counts in leaves only. PS (bit 7) makes a PDPTE or PDE a leaf, is reserved in a PML4E and is PAT in a PTE; G is the
-// kernel's mark of PROT_NONE while P is 0. SD, "saved dirty", holds D while the entry is not writable, because RW=0 with D=1
+// Only leaves have a key. PS (bit 7) makes a PDPTE or PDE a leaf, is reserved in a PML4E and is PAT in a PTE; while P is 0,
+// Linux marks PROT_NONE with G. SD, "saved dirty", holds D while the entry is not writable, because RW=0 with D=1
 // means a shadow stack.
 
 /** The bits of an entry's low word. */

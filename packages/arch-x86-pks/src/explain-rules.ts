@@ -15,7 +15,7 @@ import { createPageTableFormat, hasReservedBits } from "./format.js";
 import { LAST_LEVEL } from "./geometry.js";
 import { CR0_WP, CR4_PKE, CR4_PKS, CR4_SMAP, CR4_SMEP, EFER_NXE, IA32_PKRS, RFLAGS_AC } from "./registers.js";
 
-/** Reserved bits are checked by the regime; here an entry is what it points to. */
+/** The codec with the widest addresses: the regime checks reserved bits. */
 const FORMAT = createPageTableFormat(52);
 
 /** @returns the codec for a shape of tables */
@@ -33,7 +33,7 @@ function flag({ registers }: AccessSetup, name: string, bit: number): 0 | 1 {
   return (registers[name]! & BigInt(bit)) === 0n ? 0 : 1;
 }
 
-/** Bits of an entry, one a name. */
+/** The value of each named bit of an entry. */
 function bitsOf(low: number, bits: readonly (readonly [name: string, bit: number])[]): string {
   return bits.map(([name, bit]) => `${name} ${(low & bit) === 0 ? 0 : 1}`).join(", ");
 }
@@ -62,7 +62,7 @@ function entry({ level, high, low }: WalkStep, setup: AccessSetup): Rule {
   return { text: `${what}, ${rights}, XD ${disabled}, ${state}${reserved}`, source: PAGING };
 }
 
-/** The entries in which a bit has a value, by name. */
+/** The levels of the entries in which a bit has a value. */
 function levelsWith(setup: AccessSetup, bit: bigint, on: boolean): number[] {
   return setup.entries.flatMap((value, level) => (((value & bit) !== 0n) === on ? [level] : []));
 }
@@ -87,7 +87,7 @@ function baseRights(setup: AccessSetup): Rule[] {
   const readOnly = levelsWith(setup, RW, false);
   const supervisor = levelsWith(setup, US, false);
   const disabled = levelsWith(setup, XD, true);
-  const told = [
+  const shown = [
     readOnly.length === 0 ? "R/W is 1 in every entry" : `R/W is 0 in ${namesOf(setup, readOnly)}`,
     supervisor.length === 0
       ? "U/S is 1 in every entry: a user-mode address"
@@ -101,14 +101,14 @@ function baseRights(setup: AccessSetup): Rule[] {
     `RFLAGS.AC ${flag(setup, "RFLAGS", RFLAGS_AC)}`,
   ];
   return [
-    { text: told.join("; "), source: RIGHTS },
+    { text: shown.join("; "), source: RIGHTS },
     { text: controls.join(", "), source: RIGHTS },
   ];
 }
 
 function keyUse(setup: AccessSetup, { high, low }: WalkStep): KeyUse {
   const user = isUserPage(setup);
-  if (setup.access === Access.FETCH) return { unasked: "a fetch is never a matter of keys", source: KEYS };
+  if (setup.access === Access.FETCH) return { unasked: "keys do not apply to a fetch", source: KEYS };
   if (flag(setup, "CR4", user ? CR4_PKE : CR4_PKS) === 0) {
     const why = user ? "CR4.PKE is 0: user-mode addresses" : "CR4.PKS is 0: supervisor-mode addresses";
     return { unasked: `${why} have no keys`, source: KEYS };
@@ -128,22 +128,25 @@ function decision(kind: FaultKind): Rule {
     case FaultKind.NONE:
       return { text: "the entries and the key both allow it", source: "SDM vol. 3, Access Rights" };
     case FaultKind.PKEY:
-      return { text: "a key only takes rights away; where it denies, PK is 1 whatever else denies", source: FAULTS };
+      return {
+        text: "a key only removes rights; if it denies the access, PK is 1 even if the entries deny it too",
+        source: FAULTS,
+      };
     case FaultKind.PERMISSION:
       return { text: "the entries deny it, and the key does not: PK 0", source: RIGHTS };
     case FaultKind.RESERVED:
-      return { text: "an entry that is present has a bit set that must be 0: RSVD 1", source: PAGING };
+      return { text: "a present entry has a reserved bit set: RSVD 1", source: PAGING };
     case FaultKind.ADDRESS_SIZE:
       return {
-        text: "a non-canonical address raises #GP, and no page fault",
+        text: "a non-canonical address raises #GP, not #PF",
         source: "SDM vol. 1, Canonical Addressing",
       };
     default:
-      return { text: "a walk goes on through present entries alone: P 0", source: PAGING };
+      return { text: "an entry that is not present ends the walk: P 0", source: PAGING };
   }
 }
 
-/** A bit of the entries as it might be, by the levels where it is not so. */
+/** A changed bit of the entries, at the levels where it has the other value. */
 function whatIfEntries(setup: AccessSetup, name: string, bit: bigint, on: 0 | 1): WhatIf {
   const where = levelsWith(setup, bit, on === 0);
   return { text: `${name} were ${on} in ${namesOf(setup, where)}`, where, clear: bit, set: on === 1 ? bit : 0n };
@@ -173,7 +176,7 @@ function whatIfs(kind: FaultKind, setup: AccessSetup): WhatIf[] {
   return [...entries, ...controls];
 }
 
-/** The rules of paging in words; who decides is the CPU. */
+/** The texts of the rules of paging. The CPU of the model decides the access. */
 export const X86_RULES: Pick<
   ExplainRules,
   "format" | "root" | "entry" | "baseRights" | "keyUse" | "decision" | "whatIfs"

@@ -17,10 +17,10 @@ import { causeOf, describeSignal, ErrorCode } from "./fault.js";
 import { Bit } from "./entry-bits.js";
 import { X86_GEOMETRIES } from "./geometry.js";
 import { X86_OOPS } from "./oops.js";
-import { createRegime } from "./regime.js";
+import { X86Regime } from "./regime.js";
 import { CR4_LA57, createSystemRegisters, IA32_PKRS } from "./registers.js";
 
-/** MAXPHYADDR unless it is given: the plugin's. */
+/** MAXPHYADDR if it is not given: the plugin's default. */
 const ADDRESS_BITS = 46n;
 
 const INPUTS: readonly ExplainInputRule[] = [
@@ -73,12 +73,12 @@ const CODE_BITS: readonly (readonly [bit: number, set: string, clear: string])[]
   [31, "RMP 1: the reverse map table denies it", ""],
 ];
 
-/** What denies an access to a page that is present, beyond tables and keys. */
+/** Denials of an access to a present page that neither tables nor keys cause. */
 const OTHER_CHECKS: readonly (readonly [bit: number, name: string, text: string, source: string])[] = [
   [
     ErrorCode.RMP,
     "RMP violation",
-    "SEV-SNP: the reverse map table says that the page is another guest's, or assigned in another size",
+    "SEV-SNP: by the reverse map table the page belongs to another guest, or is assigned in another size",
     "AMD APM vol. 2, RMP and VMPL Access Checks",
   ],
   [
@@ -101,7 +101,7 @@ function notTables({ syndromeLow }: FaultReport): NotTables | undefined {
   return found && { name: found[1], rules: [{ text: found[2], source: found[3] }] };
 }
 
-/** The error code without the bits of accesses and tables that the model does not have. */
+/** The error code without the bits of shadow stacks and HLAT, which the model does not have. */
 function comparable(report: FaultReport): FaultReport {
   return { ...report, syndromeLow: report.syndromeLow & ~(ErrorCode.SS | ErrorCode.HLAT) };
 }
@@ -111,7 +111,7 @@ function geometryOf({ values, given }: GivenInputs): GeometryEvidence {
   return { vaBits: (values["cr4"]! & BigInt(CR4_LA57)) === 0n ? 48 : 57 };
 }
 
-/** Widths of CPUs: an address may be too wide, and the bit of SEV that marks encrypted pages is one of the widest. */
+/** Widths of CPUs. An address may be too wide, and the SEV bit of encrypted pages is one of the highest address bits. */
 const OTHER_WIDTHS: readonly OtherMachine[] = [48n, 52n, 45n, 43n, 40n, 39n, 36n].map((maxphyaddr) => ({ maxphyaddr }));
 
 function decidedBy({ syndromeLow }: FaultReport): SyndromeVerdict {
@@ -141,13 +141,13 @@ function reportedAccess(code: number): ReportedAccess {
 function physicalAddressBits({ maxphyaddr }: GivenInputs["values"]): number {
   const width = Number(maxphyaddr);
   if (width >= 36 && width <= 52) return width;
-  throw new KpkeysError("ERR_EXPLAIN_INPUT", `${width} is no MAXPHYADDR`, {
+  throw new KpkeysError("ERR_EXPLAIN_INPUT", `MAXPHYADDR cannot be ${width}`, {
     where: "maxphyaddr",
     expected: "36 to 52",
   });
 }
 
-/** How x86 explains its accesses. */
+/** The rules by which an x86 fault is explained. */
 export const X86_EXPLAIN: ExplainRules = {
   pkeyRegister: IA32_PKRS,
   openKeys: { userRegister: "PKRU", value: { high: 0, low: 0 } },
@@ -173,7 +173,7 @@ export const X86_EXPLAIN: ExplainRules = {
     const systemRegisters = createSystemRegisters(true);
     return createCpu({
       id: 0,
-      regime: createRegime(systemRegisters.state, addressBits, geometry),
+      regime: new X86Regime(systemRegisters.state, addressBits, geometry),
       memory,
       systemRegisters,
     });

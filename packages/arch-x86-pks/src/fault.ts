@@ -1,7 +1,6 @@
 import { Access, FaultKind, Privilege } from "@kpkeys/core/contracts";
 import type { FaultReport, NamedField } from "@kpkeys/core/contracts";
 import { addressText, hex, hexDigits } from "@kpkeys/core/machine";
-import type { TranslationRegime } from "@kpkeys/core/machine";
 import { Bit } from "./entry-bits.js";
 import { CR4_SMEP, EFER_NXE } from "./registers.js";
 import type { RegisterState } from "./registers.js";
@@ -35,7 +34,7 @@ export const ErrorCode = {
   RMP: 0x80000000,
 } as const;
 
-/** What each kind of fault says of the page. */
+/** P and the bits of the cause, by kind of fault. */
 const CAUSES: Readonly<Partial<Record<FaultKind, number>>> = {
   [FaultKind.PERMISSION]: ErrorCode.P,
   [FaultKind.PKEY]: ErrorCode.P | ErrorCode.PK,
@@ -44,23 +43,31 @@ const CAUSES: Readonly<Partial<Record<FaultKind, number>>> = {
 };
 
 /**
- * Makes the syndrome of a CPU: the #PF error code, or 0, the error code of the #GP that a non-canonical address raises. A page
- * or table outside of RAM, where a real machine has a bus, is reported as an address with a reserved bit.
+ * The #PF error code, or 0, the error code of the #GP that a non-canonical address raises. A page or table outside of RAM, which on
+ * hardware is an access to a bus, is reported as an address with a reserved bit.
  *
- * @param state - the CPU's registers: I is reported only where execution can be denied
- * @returns the regime's function
+ * @param state - the CPU's registers: I is reported only if SMEP or NXE is on
+ * @param kind - the check that failed
+ * @param entryLow - bits 31 to 0 of the last entry of the walk
+ * @param access - the access attempted
+ * @param privilege - its privilege
+ * @returns the error code
  */
-export function createSyndrome(state: Readonly<RegisterState>): TranslationRegime["syndrome"] {
-  return (kind, walk, _attributes, access, privilege, syndrome) => {
-    const reportsFetch = (state.CR4 & CR4_SMEP) !== 0 || (state.EFER & EFER_NXE) !== 0;
-    const what =
-      ((access & Access.WRITE) !== 0 ? ErrorCode.W : 0) |
-      (privilege === Privilege.USER ? ErrorCode.U : 0) |
-      (access === Access.FETCH && reportsFetch ? ErrorCode.I : 0);
-    const withoutWalk = kind === FaultKind.ADDRESS_SIZE && (walk.low & Bit.P) === 0;
-    syndrome.high = 0;
-    syndrome.low = withoutWalk ? 0 : (CAUSES[kind] ?? 0) | what;
-  };
+export function errorCodeOf(
+  { CR4, EFER }: Readonly<RegisterState>,
+  kind: FaultKind,
+  entryLow: number,
+  access: Access,
+  privilege: Privilege,
+): number {
+  if (kind === FaultKind.ADDRESS_SIZE && (entryLow & Bit.P) === 0) return 0;
+  const reportsFetch = (CR4 & CR4_SMEP) !== 0 || (EFER & EFER_NXE) !== 0;
+  return (
+    (CAUSES[kind] ?? 0) |
+    ((access & Access.WRITE) !== 0 ? ErrorCode.W : 0) |
+    (privilege === Privilege.USER ? ErrorCode.U : 0) |
+    (access === Access.FETCH && reportsFetch ? ErrorCode.I : 0)
+  );
 }
 
 /** Whether a fault is a #GP: the address was never walked. */
@@ -98,8 +105,8 @@ export function describeFault(fault: FaultReport): string {
 
 /**
  * A user fault in the words of the signal that the process receives (`show_signal_msg`, `bad_area_nosemaphore`,
- * `bad_area_access_error`): a kernel address is never mapped for the user; where nothing is present there may be a mapping that
- * lacks the right, which has SEGV_ACCERR.
+ * `bad_area_access_error`). A kernel address is never mapped for the user. An address whose page is not present may have a mapping that
+ * lacks the right; its signal has SEGV_ACCERR.
  *
  * @param fault - a report
  * @param pkey - the key of the page, if it is known
@@ -116,9 +123,10 @@ export function describeSignal(fault: FaultReport, pkey: number | undefined): st
 }
 
 /**
- * Why, in the kernel's words.
+ * The cause of a #PF in the kernel's words.
  *
  * @param code - the error code
+ * @returns a noun phrase
  */
 export function causeOf(code: number): string {
   if ((code & ErrorCode.P) === 0) return "not-present page";
@@ -128,8 +136,7 @@ export function causeOf(code: number): string {
 }
 
 /**
- * The registers that tell of a fault: the error code with its bits by name, CR2 (which a #GP does not write), and the key
- * register that decided.
+ * The registers of a fault: the error code with the names of its bits, CR2 (which a #GP does not write), and IA32_PKRS.
  *
  * @param fault - a report
  * @returns the registers

@@ -21,9 +21,9 @@ const LEAF_RESERVED_LOW = [0, 0x3fffe000, 0x001fe000, 0];
 
 /**
  * Whether an entry has a bit set that every long-mode CPU reserves, or an output address beyond MAXPHYADDR (SDM, volume 3,
- * "4-Level Paging and 5-Level Paging"). XD is not judged here: it is reserved only while IA32_EFER.NXE is 0.
+ * "4-Level Paging and 5-Level Paging"). XD, which is reserved only while IA32_EFER.NXE is 0, is not checked.
  *
- * @param level - where the entry is, 0 being the PML4, -1 the PML5
+ * @param level - level of the entry, 0 being the PML4, -1 the PML5
  * @param isLeaf - whether it is a leaf
  * @param high - bits 63 to 32
  * @param low - bits 31 to 0

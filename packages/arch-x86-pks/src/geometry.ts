@@ -1,7 +1,7 @@
 import type { Geometry } from "@kpkeys/core/contracts";
 
-// Which address bits index which table (SDM, volume 3, "4-Level Paging and 5-Level Paging"). A table fills a page of 4 KiB and has 512 entries; an entry
-// keeps output-address bits 51..12 in place.
+// The address bits that index each table (SDM, volume 3, "4-Level Paging and 5-Level Paging"). A table fills a page of 4 KiB and has 512 entries. Output-address
+// bits 51..12 are in place in an entry.
 //
 //               PML5    PML4    PDPT    PD      PT      page
 //   4 levels            47..39  38..30  29..21  20..12  11..0
@@ -36,5 +36,5 @@ export const X86_5_LEVELS: Geometry = {
   addressBits: 57,
 };
 
-/** The shapes that Linux uses, the commonest first. */
+/** The shapes that Linux uses, the most common first. */
 export const X86_GEOMETRIES: readonly Geometry[] = Object.freeze([X86_4_LEVELS, X86_5_LEVELS]);

@@ -1,6 +1,6 @@
 /**
- * The x86-64 architecture of the laboratory: protection keys for supervisor pages (PKS) and long-mode paging. A machine takes
- * {@link x86Pks}; the other exports are its parts, for tests and tools that need no machine.
+ * The x86-64 architecture of kpkeys: protection keys for supervisor pages (PKS) and long-mode paging. A machine uses the
+ * plugin {@link x86Pks}. The other exports are its parts, for tests and tools without a machine.
  *
  * @packageDocumentation
  */

@@ -1,9 +1,9 @@
 import type { OopsForm } from "@kpkeys/core/contracts";
 
-// What arch/x86/mm/fault.c (show_fault_oops, dump_pagetable, show_signal_msg) and arch/x86/kernel/{dumpstack,process_64,traps}.c
-// print, from 4.19 on: `unable to handle kernel paging request at` before 5.1, `#PF:` since, the word `Oops` twice since 6.9.
+// The messages of arch/x86/mm/fault.c (show_fault_oops, dump_pagetable, show_signal_msg) and
+// arch/x86/kernel/{dumpstack,process_64,traps}.c from 4.19 on: `unable to handle kernel paging request at` before 5.1, `#PF:` since, the word `Oops` twice since 6.9.
 
-/** How Linux prints faults of x86. */
+/** Patterns of Linux's fault messages on x86. */
 export const X86_OOPS: OopsForm = {
   heads: [
     /BUG: unable to handle (?:kernel |page fault)/,

@@ -4,16 +4,16 @@ import { createCpu, MaskingKpkeysArch, readArchOptions, refuseArchOption } from 
 import { createPageTableFormat } from "./format.js";
 import { X86_GEOMETRIES } from "./geometry.js";
 import { createPgtable } from "./pgtable.js";
-import { createRegime } from "./regime.js";
+import { X86Regime } from "./regime.js";
 import { createSystemRegisters, IA32_PKRS } from "./registers.js";
 import { createTools } from "./tools.js";
 
 const ID = "x86-pks";
 
-/** What MAXPHYADDR may be: the architecture ends at 52 bits. */
+/** MAXPHYADDR in bits; 52 is the architecture's limit. */
 const PHYSICAL_ADDRESS = { standard: 46, least: 36, most: 52 };
 
-/** The shape of tables that the option `levels` chooses. @throws KpkeysError ERR_SPEC if there is none such */
+/** The shape of tables that the option `levels` selects. @throws KpkeysError ERR_SPEC unless it is 4 or 5 */
 function geometryOf({ levels = 4 }: PluginOptions): Geometry {
   const geometry = X86_GEOMETRIES.find((each) => each.levels.length === levels);
   if (geometry !== undefined) return geometry;
@@ -23,11 +23,11 @@ function geometryOf({ levels = 4 }: PluginOptions): Geometry {
 /**
  * x86-64 with protection keys for supervisor pages: long-mode paging with four or five levels, IA32_PKRS and PKRU.
  *
- * Options: `levels`, 4 or, with CR4.LA57, 5 levels of tables (default 4); `pkeys`, whether the CPUs have PKS (default true); `skipEqualWrites`, whether entering a context leaves out a write
- * that would change nothing (default true); `physicalAddressBits`, MAXPHYADDR, 36 to 52 (default 46); `tlb`, sets, ways, replacement and
+ * Options: `levels`, 4 or, with CR4.LA57, 5 levels of tables (default 4); `pkeys`, whether the CPUs have PKS (default true); `skipEqualWrites`, whether entering a context omits a register
+ * write that changes nothing (default true); `physicalAddressBits`, MAXPHYADDR, 36 to 52 (default 46); `tlb`, sets, ways, replacement and
  * seed of each CPU's TLB (default 1,024 sets of one way).
  *
- * The machine's `PhysicalMemory` must be there when the first CPU is made, its `Cpus` when the first context is entered.
+ * Register the machine's `PhysicalMemory` before the first CPU is made and its `Cpus` before the first context is entered.
  */
 export const x86Pks: Plugin = {
   id: ID,
@@ -53,7 +53,7 @@ export const x86Pks: Plugin = {
       createKpkeysArch: (cpus) => new MaskingKpkeysArch(cpus, { register: IA32_PKRS, pkeys, skipEqualWrites }),
       createCpu(place) {
         const systemRegisters = createSystemRegisters(pkeys, geometry);
-        const regime = createRegime(systemRegisters.state, physicalAddressBits, geometry);
+        const regime = new X86Regime(systemRegisters.state, physicalAddressBits, geometry);
         return createCpu({ ...place, regime, systemRegisters, tlb });
       },
     });

@@ -26,9 +26,9 @@ export const EFER_NXE: number = 1 << 11;
 /** RFLAGS.AC, bit 18: suspends SMAP for explicit supervisor-mode accesses. */
 export const RFLAGS_AC: number = 1 << 18;
 
-/** CR0 as Linux leaves it: PG, AM, WP, NE, ET, MP, PE. */
+/** CR0 of Linux: PG, AM, WP, NE, ET, MP, PE. */
 const CR0_LINUX = 0x80050033 | 0;
-/** EFER as Linux leaves it: NXE, LMA, LME, SCE. */
+/** EFER of Linux: NXE, LMA, LME, SCE. */
 const EFER_LINUX = EFER_NXE | 0x501;
 /** PKRU as Linux starts a process: key 0 open, all other keys access-disabled. */
 const PKRU_LINUX = 0x55555554;
@@ -49,18 +49,18 @@ export interface RegisterState {
   PKRU: number;
 }
 
-/** The registers of one CPU: as tools see them, and as the rules of translation read them. */
+/** The registers of one CPU, by name for tools and as words for the rules of translation. */
 export interface X86SystemRegisters extends SystemRegisters {
   /** The values, as int32. */
   readonly state: Readonly<RegisterState>;
 }
 
 /**
- * Makes the registers of a CPU that Linux has set up: write protection, execute-disable, global pages, SMEP, SMAP and
- * protection keys for user pages are on; those for supervisor pages too where the CPU has them.
+ * Makes the registers with the values that Linux sets: write protection, execute-disable, global pages, SMEP, SMAP and protection keys
+ * for user pages are on. Keys for supervisor pages are on if the CPU has them.
  *
  * @param pkeys - whether the CPU has PKS; if not, CR4.PKS is a reserved bit
- * @param geometry - the shape of the tables, which CR4.LA57 names; 4-level paging if left out
+ * @param geometry - the shape of the tables, which decides CR4.LA57; 4-level paging if left out
  * @returns the registers
  */
 export function createSystemRegisters(pkeys: boolean, geometry: Geometry = X86_4_LEVELS): X86SystemRegisters {
@@ -77,7 +77,7 @@ export function createSystemRegisters(pkeys: boolean, geometry: Geometry = X86_4
   function nameOf(name: string): keyof RegisterState {
     const found = names.find((known) => known === name);
     if (found !== undefined) return found;
-    throw new KpkeysError("ERR_SPEC", `x86 has no register '${name}' that decides an access`, {
+    throw new KpkeysError("ERR_SPEC", `unknown register '${name}'`, {
       expected: names.join(", "),
     });
   }
@@ -90,12 +90,14 @@ export function createSystemRegisters(pkeys: boolean, geometry: Geometry = X86_4
       const register = nameOf(name);
       const low = Number(BigInt.asIntN(32, value));
       if (BigInt(low >>> 0) !== value) {
-        throw new KpkeysError("ERR_SPEC", `${name} cannot hold ${hex(value)}`, {
-          expected: "a value of 32 bits",
+        throw new KpkeysError("ERR_SPEC", `cannot write ${hex(value)} to ${name}: the register has 32 bits`, {
+          expected: "0 to 0xffffffff",
         });
       }
       if (register === "CR4" && !pkeys && (low & CR4_PKS) !== 0) {
-        throw new KpkeysError("ERR_SPEC", "CR4.PKS is set on a CPU without PKS", { expected: "bit 24 to be 0" });
+        throw new KpkeysError("ERR_SPEC", "cannot set CR4.PKS: the CPU has no PKS", {
+          expected: "bit 24 to be 0, or the option pkeys: true",
+        });
       }
       state[register] = low;
     },
@@ -130,8 +132,8 @@ function atKey(key: number, field: number): Words {
 }
 
 /**
- * IA32_PKRS, MSR 0x6E1. It withholds data accesses only: execution is never a matter of keys. A WRMSR to it is ordered before all later
- * accesses that its keys control, as WRPKRU is (SDM, volume 2), so there is never anything to synchronise.
+ * IA32_PKRS, MSR 0x6E1. Keys deny data accesses only, never execution. A WRMSR to it is ordered before all later accesses that its keys
+ * control, as WRPKRU is (SDM, volume 2), so a write needs no synchronisation.
  */
 export const IA32_PKRS: PkeyRegister = {
   name: "IA32_PKRS",

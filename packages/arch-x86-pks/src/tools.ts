@@ -6,8 +6,8 @@ import { X86_4_LEVELS } from "./geometry.js";
 import { X86_VECTORS } from "./vectors.js";
 
 /**
- * The columns of `printk_prot` (arch/x86/mm/dump_pagetables.c), each of constant width: joined by blanks they make the line's
- * end. An entry that is not present has blanks.
+ * The columns of `printk_prot` (arch/x86/mm/dump_pagetables.c), each of constant width. Joined by blanks they are the end of a line. An
+ * entry that is not present has blanks.
  */
 function ptdumpColumns({ levels }: Geometry, level: number, high: number, low: number): readonly string[] {
   const isLast = level === levels.length - 1;
@@ -30,9 +30,10 @@ function ptdumpColumns({ levels }: Geometry, level: number, high: number, low: n
 }
 
 /**
- * What tools ask about x86.
+ * Makes x86's services for tools: fault texts, ptdump columns, explanations, vectors.
  *
  * @param geometry - the shape of a machine's tables
+ * @returns the services
  */
 export function createTools(geometry: Geometry): ArchTools {
   return {
@@ -44,5 +45,5 @@ export function createTools(geometry: Geometry): ArchTools {
   };
 }
 
-/** What tools ask about x86 with 4-level paging. */
+/** {@link createTools} of 4-level paging. */
 export const X86_TOOLS: ArchTools = createTools(X86_4_LEVELS);

@@ -4,7 +4,7 @@ import { lowWord, wordsToHex } from "@kpkeys/core/machine";
 import { Bit, KEY_SHIFT } from "./entry-bits.js";
 import { AD, CR0_WP, CR4_PKE, CR4_PKS, CR4_SMAP, CR4_SMEP, EFER_NXE, keyField, RFLAGS_AC } from "./registers.js";
 
-/** EFAULT: what a system call returns when the kernel's access to a user's buffer faults. */
+/** EFAULT: the error of a system call whose access to a user buffer faults. */
 const EFAULT = 14;
 /** Vector of #PF, which Linux reports in `trapno`. */
 const PAGE_FAULT = 14;
@@ -14,7 +14,7 @@ const SEGV_PKUERR = 4;
 
 const ACCESSES = ["read", "write", "rmw", "fetch"];
 
-/** What every CPU has. */
+/** The state of every CPU. */
 const GIVEN: FieldForms = {
   pkru: "bits32",
   cr0wp: "flag",
@@ -25,10 +25,10 @@ const GIVEN: FieldForms = {
   mode: ["user", "supervisor"],
 };
 
-/** What a CPU with PKS has beside. */
+/** The additional state of a CPU with PKS. */
 const PKS: FieldForms = { pkrs: "bits32", cr4pks: "flag", cr4smep: "flag" };
 
-/** A bare machine: what the processor itself does. */
+/** A bare machine: the processor without an operating system. */
 const ARCHITECTURAL: VectorForm = {
   arch: "x86-pks",
   accesses: ACCESSES,
@@ -37,7 +37,7 @@ const ARCHITECTURAL: VectorForm = {
   fault: { error_code: "bits32", cr2: "bits64" },
 };
 
-/** User space of Linux on a CPU with PKU: a fault is what the signal tells of it. */
+/** User space of Linux on a CPU with PKU: a fault is reported by its signal. */
 const LINUX_USER: VectorForm = {
   arch: "x86-pku",
   when: ["mode", "user"],
@@ -77,7 +77,7 @@ function report(
   };
 }
 
-/** What the fault left in the registers; `null` without a fault. */
+/** The registers after a fault; `null` without a fault. */
 function registers({ fault }: Cpu, ok: boolean): Readonly<Record<string, VectorValue>> {
   return {
     error_code: ok ? null : wordsToHex(0, fault.syndromeLow),
@@ -86,8 +86,8 @@ function registers({ fault }: Cpu, ok: boolean): Readonly<Record<string, VectorV
 }
 
 /**
- * The key that Linux blames (`bad_area_access_from_pkeys`): it asks PKRU about the key of the mapping even if the page was not
- * present, as those of PROT_NONE are not; the entry keeps that key.
+ * The key that Linux reports (`bad_area_access_from_pkeys`). Linux checks PKRU for the key of the mapping even if the page is not present,
+ * as pages of PROT_NONE. The entry keeps that key.
  */
 function signalledPkey({ fault, systemRegisters }: Cpu): number | null {
   const enabled = (systemRegisters.read("CR4") & BigInt(CR4_PKE)) !== 0n;
@@ -98,7 +98,7 @@ function signalledPkey({ fault, systemRegisters }: Cpu): number | null {
   return denied ? pkey : null;
 }
 
-/** How x86 carries out its vectors: those of a bare machine with PKS, and those of Linux on a CPU with PKU. */
+/** The setup and the report of x86 vectors: of a bare machine with PKS, and of Linux on a CPU with PKU. */
 export const X86_VECTORS: VectorRules = {
   forms: [ARCHITECTURAL, LINUX_USER, LINUX_KERNEL],
   flags: {

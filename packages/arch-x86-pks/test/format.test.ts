@@ -61,7 +61,7 @@ describe("protections and tables are Linux's", () => {
   });
 });
 
-describe("what is put into an entry comes out of it", () => {
+describe("an entry decodes to the values that it was encoded from", () => {
   const leaves = fc.record({ level: fc.integer({ min: 1, max: 3 }), pfn: pfns, name: fc.constantFrom(...names) });
   const shiftOf = (level: number): number => format.geometry.levels[level]!.shift;
   const aligned = (level: number, pfn: number): number => pfn - (pfn % 2 ** (shiftOf(level) - 12));
@@ -104,7 +104,7 @@ describe("what is put into an entry comes out of it", () => {
   });
 });
 
-test("a kernel leaf made invalid is not walked but still in use, and becomes valid again", () => {
+test("a kernel leaf made invalid ends the walk, is still in use, and becomes valid again", () => {
   for (const name of ["PAGE_KERNEL", "PAGE_KERNEL_RO"] as const) {
     const { invalid, valid } = format.attributes;
     const { high, low } = format.protections[name];
@@ -117,7 +117,7 @@ test("a kernel leaf made invalid is not walked but still in use, and becomes val
 });
 
 describe("state of a leaf", () => {
-  test("being made writable or read-only keeps that it was dirty, and never leaves RW=0 with D=1", () => {
+  test("making it writable or read-only keeps the dirty state and never leaves RW=0 with D=1", () => {
     fc.assert(
       fc.property(words, (bits) => {
         for (const change of ["makeWritable", "makeReadOnly", "makeDirty"] as const) {
@@ -140,7 +140,7 @@ describe("state of a leaf", () => {
     expect(changed(shared, "makeClean")).toBe(0x8000000000000025n);
   });
 
-  test("young and old change A alone", () => {
+  test("young and old change only A", () => {
     fc.assert(
       fc.property(words, (bits) => {
         expect(changed(bits, "makeYoung")).toBe(bits | (1n << 5n));
@@ -167,13 +167,13 @@ describe("state of a leaf", () => {
   });
 });
 
-test("codec and walker take every entry for the same thing", () => {
+test("codec and walker decode every entry to the same type", () => {
   const VA = 0x0000123456789ab8n;
   const machine = createMachine({ physicalAddressBits: MAXPHYADDR });
   const { cpu } = machine;
   const { high, low } = toWords(VA);
   const upper = 0x3n;
-  // Bits of an address below 2^24 are left to the table that is put there; all others are random.
+  // Address bits below 2^24 point to the table of the test; all others are random.
   const entries = words.map((bits) => bits & ~0xfff000n);
   fc.assert(
     fc.property(fc.nat(3), entries, (level, bits) => {
@@ -190,7 +190,7 @@ test("codec and walker take every entry for the same thing", () => {
   );
 });
 
-test("a split block keeps its PAT bit, which has another place in a page's entry", () => {
+test("a split block keeps its PAT bit, which has another position in a page's entry", () => {
   const [PS, PAT_LARGE, PAT] = [1n << 7n, 1n << 12n, 1n << 7n];
   const block = 0x40000163n | PS;
   const split = (bits: bigint, level: number): bigint => {

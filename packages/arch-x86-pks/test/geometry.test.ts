@@ -41,13 +41,13 @@ describe("with five levels", () => {
     expect(userLayout.stackTop).toBe((1n << 47n) - 4096n);
   });
 
-  test("two addresses that differ in bits 63 to 54 alone are two pages", () => {
+  test("two addresses that differ only in bits 63 to 54 are two pages", () => {
     const machine = createMachine({ levels: 5 });
     const { cpu, memory } = machine;
     const root = memory.firstPfn;
     cpu.mmu.setKernelRoot(root);
     cpu.mmu.enabled = true;
-    // Both have 11 in bits 53:52, and all else alike: 0xffbf... and 0xffff...
+    // Both have 11 in bits 53:52 and the same other bits: 0xffbf... and 0xffff...
     [0xffbfffff, 0xffffffff].forEach((high, page) => {
       const tables = [root, ...[1, 2, 3, 4].map((level) => root + 1 + page * 4 + level)];
       tables.forEach((table, level) => {
@@ -63,7 +63,7 @@ describe("with five levels", () => {
     expect([32, 33].map((page) => memory.read(toPfn(root + page), 0).low)).toEqual([1, 2]);
   });
 
-  test("an address of 57 bits is canonical, of 58 not", () => {
+  test("an address of 57 bits is canonical, one of 58 bits is not", () => {
     const { cpu } = createMachine({ levels: 5 });
     cpu.mmu.enabled = true;
     const kindAt = (high: number): FaultKind => {
@@ -75,7 +75,7 @@ describe("with five levels", () => {
   });
 });
 
-test.each([3, 6, "5"])("the plugin refuses %j levels", (levels) => {
+test.each([3, 6, "5"])("the plugin rejects %j levels", (levels) => {
   expect(() => {
     x86Pks.setup(createContainer(), { levels });
   }).toThrow(expect.objectContaining({ code: "ERR_SPEC" }) as Error);

@@ -5,14 +5,14 @@ import type { Cpu, PluginOptions } from "@kpkeys/core/contracts";
 import { createPhysicalMemory, fromWords, toWords } from "@kpkeys/core/machine";
 import { x86Pks } from "../src/index.js";
 
-/** A machine of the plugin as a specification would make it: one CPU, RAM from 0. */
+/** A machine of the plugin with one CPU and RAM from 0. */
 export interface TestMachine {
   readonly container: DependencyContainer;
   readonly memory: PhysicalMemory;
   readonly cpu: Cpu;
   readonly format: PageTableFormat;
   readonly tools: ArchTools;
-  /** Makes the tables of one address anew: the entries from the top, the leaf last, without addresses. */
+  /** Writes the tables of one address. @param entries - from the top, the leaf last, without addresses */
   map(va: bigint, entries: readonly bigint[], leafPfn: number): void;
   /** The entries of the last {@link map} as they are now, without addresses. */
   entries(): bigint[];

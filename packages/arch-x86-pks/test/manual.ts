@@ -1,9 +1,9 @@
 import { Access, Privilege } from "@kpkeys/core/contracts";
 
-// What the SDM says of access rights, sentence by sentence, written from the text of volume 3, "Access Rights" and "Page-Fault Exceptions", and not
-// from the code under test.
+// The access rights of the SDM, sentence by sentence, written from the text of volume 3, "Access Rights" and "Page-Fault Exceptions",
+// and not from the code under test.
 
-/** An access and all that decides it, in the manual's terms. */
+/** An access and the state that decides it, in the manual's terms. */
 export interface Situation {
   readonly access: Access;
   readonly privilege: Privilege;
@@ -53,7 +53,7 @@ function supervisorModeAllows(at: Situation, key: KeyRights): boolean {
   return at.access === Access.WRITE ? writable : readable && writable;
 }
 
-/** "Determination of Access Rights", user-mode accesses: nothing at all at supervisor-mode addresses. */
+/** "Determination of Access Rights", user-mode accesses: none at supervisor-mode addresses. */
 function userModeAllows(at: Situation, key: KeyRights): boolean {
   if (!at.userModeAddress) return false;
   if (at.access === Access.FETCH) return !at.executeDisabled;

@@ -17,7 +17,7 @@ const bit = (position: number, on = true): bigint => (on ? 1n << BigInt(position
 const [P, RW, US, A, D] = [bit(0), bit(1), bit(2), bit(5), bit(6)];
 const entry = (rw: boolean, us: boolean, xd: boolean): bigint => P | bit(1, rw) | bit(2, us) | bit(63, xd);
 
-// 1 GiB, so that the largest leaf lies in RAM.
+// 1 GiB, so that the largest leaf is in RAM.
 const machine = createMachine({}, 2 ** 18);
 const { cpu } = machine;
 
@@ -36,7 +36,7 @@ function setRegisters(situation: Situation, key: number): void {
   cpu.writePkeyRegister(0, keyRegister(pkrs, key));
 }
 
-/** Makes the access by the CPU's probe and, where there is one, by a load, store or exchange; both must say the same. */
+/** Makes the access by `access` and, if there is one, by a load, store or exchange; both must have the same outcome. */
 function outcome({ access, privilege }: Situation): number | undefined {
   const address = toWords(VA);
   const probed = cpu.access(address.high, address.low, access, privilege) === OK ? undefined : cpu.fault.syndromeLow;
@@ -56,7 +56,7 @@ function* everyModeState(): Generator<Pick<Situation, "wp" | "smep" | "smap" | "
     for (const smep of BOOLEANS) for (const smap of BOOLEANS) for (const ac of BOOLEANS) yield { wp, smep, smap, ac };
 }
 
-describe("an access is allowed, and its error code is, as the rules of the SDM have it", () => {
+describe("outcome and error code of an access follow the rules of the SDM", () => {
   const pages = BOOLEANS.flatMap((us) => BOOLEANS.flatMap((rw) => BOOLEANS.map((xd) => ({ us, rw, xd }))));
 
   test.each(pages)("for every state of the registers on a page with US=$us RW=$rw XD=$xd", ({ us, rw, xd }) => {
@@ -111,7 +111,7 @@ describe("a walk through random tables", () => {
     registers,
   });
 
-  // What is model specific in section 4.8: a PDPTE is used before its rights are looked at, a locked access reads first.
+  // Model specific in "Accessed and Dirty Flags": a PDPTE is used before its rights are checked, a locked access reads first.
   const PDPT = 1;
   const mayOnlyRead = (situation: Situation): boolean =>
     situation.access === Access.RMW && errorCode({ ...situation, access: Access.READ }) === undefined;

@@ -29,7 +29,7 @@ describe("the address-space layout", () => {
     expect(pmd(layout.fixmap)).toBe(pmd(layout.fixmap + 8n * 4096n - 1n));
   });
 
-  test("maps image and fixmap with tables of their own below one PML4 entry, which the static pages suffice for", () => {
+  test("maps image and fixmap with separate tables below one PML4 entry, as many as there are static pages", () => {
     const format = createPageTableFormat(46);
     const at = (level: number, address: bigint): number =>
       format.index(toLevel(level), Number(BigInt.asIntN(32, address >> 32n)), Number(BigInt.asIntN(32, address)));

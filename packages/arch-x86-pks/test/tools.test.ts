@@ -7,7 +7,7 @@ const VA = 0xffff888004d17350n;
 const [P, RW, US, PS, G, XD] = [1n, 2n, 4n, 1n << 7n, 1n << 8n, 1n << 63n];
 const UPPER = [P | RW | US, P | RW | US, P | RW | US];
 
-/** A machine that has just faulted. */
+/** A machine whose last access faulted. */
 function faulted(
   entries: readonly bigint[],
   access: Access,
@@ -79,7 +79,7 @@ describe("a fault in the kernel's words", () => {
     ]);
   });
 
-  test("an address that is not canonical is no page fault and leaves CR2 alone", () => {
+  test("an address that is not canonical raises #GP, and its registers do not include CR2", () => {
     const machine = createMachine();
     const { cpu, tools } = machine;
     machine.map(VA, UPPER, 512);
@@ -98,7 +98,7 @@ describe("a ptdump line", () => {
     return tools.ptdumpColumns(level, high, low).join(" ");
   };
 
-  // Widths and words after printk_prot of arch/x86/mm/dump_pagetables.c.
+  // Widths and texts of printk_prot of arch/x86/mm/dump_pagetables.c.
   test.each([
     ["PAGE_KERNEL", 3, 0x8000000000000163n, "    RW                 GLB NX pte"],
     ["PAGE_KERNEL_ROX", 3, 0x121n, "    ro                 GLB x  pte"],

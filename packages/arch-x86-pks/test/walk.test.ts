@@ -11,10 +11,10 @@ const OPEN = [P | RW, P | RW, P | RW, P | RW];
 
 type Machine = ReturnType<typeof createMachine>;
 
-/** The #PF error code of an access in kernel mode, or `undefined` if it went through. */
+/** The #PF error code of an access in kernel mode, or `undefined` if it succeeded. */
 function errorCode({ cpu }: Machine, access: Access = Access.READ, va = VA): number | undefined {
   const { high, low } = toWords(va);
-  // A load moves content too, which a page that is not RAM has not.
+  // A load also needs content, which only a page of RAM has.
   const status = access === Access.READ ? cpu.load64(high, low) : cpu.access(high, low, access, Privilege.KERNEL);
   return status === OK ? undefined : cpu.fault.syndromeLow;
 }
@@ -54,7 +54,7 @@ describe("reserved bits", () => {
     ["bit 29 of a 1 GiB leaf", 1, [P | RW, P | RW | PS | bit(29)]],
     ["bit 13 of a 2 MiB leaf", 2, [P | RW, P | RW, P | RW | PS | bit(13)]],
     ["bit 20 of a 2 MiB leaf", 2, [P | RW, P | RW, P | RW | PS | bit(20)]],
-  ])("%s: the walk ends there with RSVD and P, whatever the key", (_name, level, entries) => {
+  ])("%s: the walk ends at the entry with RSVD and P, for every key", (_name, level, entries) => {
     const machine = createMachine();
     machine.map(VA, entries, 0);
     machine.cpu.writePkeyRegister(0, -1);
@@ -115,7 +115,7 @@ describe("the TLB", () => {
     expect(errorCode(machine, Access.WRITE)).toBeUndefined();
   });
 
-  test("sets D in the table at the first write through a translation that a read has made", () => {
+  test("sets D in the table at the first write through a translation that a read filled", () => {
     const machine = createMachine();
     machine.map(VA, OPEN, LEAF_PFN);
     expect(errorCode(machine, Access.READ)).toBeUndefined();
@@ -139,7 +139,7 @@ describe("the TLB", () => {
   });
 });
 
-test("PKRS decides from the next access on, with nothing flushed and nothing synchronised", () => {
+test("a write of IA32_PKRS applies to the next access, without a flush or a barrier", () => {
   const machine = createMachine();
   const { cpu } = machine;
   const key = 1n << 59n;
@@ -159,7 +159,7 @@ test("PKRS decides from the next access on, with nothing flushed and nothing syn
   expect(cpu.counters).toMatchObject({ unsynchronised: 0, barriers: 0, pkeyRegisterWrites: 9, faults: 6 });
 });
 
-test("a user page asks PKRU, never IA32_PKRS", () => {
+test("a user page uses PKRU, not IA32_PKRS", () => {
   const machine = createMachine();
   const { cpu } = machine;
   machine.map(VA, [P | RW | US, P | RW | US, P | RW | US, P | RW | US | (3n << 59n)], LEAF_PFN);

@@ -1,2 +1,2 @@
-// The long properties, each tried as often as its test says.
+// The long properties, with the full number of runs.
 import "../permissions.test.js";
