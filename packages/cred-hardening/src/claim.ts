@@ -3,13 +3,13 @@ import { CRED, Creds, KernelMemory, Tasks, toPfn } from "@kpkeys/core/contracts"
 import type { DependencyContainer, Pkey, ProtectedObject } from "@kpkeys/core/contracts";
 
 /**
- * The live credentials: those that a task's `cred` or `real_cred` points to, each once.
+ * The live credentials for the scanner: those that a task's `cred` or `real_cred` points to, each once.
  *
  * @param container - the machine's container
  * @param pkey - the key that their pages must have
- * @returns gives those of the moment
+ * @returns a function that lists the current ones
  */
-export function createClaim(container: DependencyContainer, pkey: Pkey): () => Iterable<ProtectedObject> {
+export function liveCredentials(container: DependencyContainer, pkey: Pkey): () => Iterable<ProtectedObject> {
   const tasks = lazily(container, Tasks);
   const creds = lazily(container, Creds);
   const memory = lazily(container, KernelMemory);

@@ -1,6 +1,6 @@
 /**
- * Credentials of tasks protected by a kernel protection key, `kpkeys_hardened_cred` of the credentials series: a feature for machines of
- * any architecture with kernel pkeys.
+ * The feature `kpkeys_hardened_cred` of the credentials series: credentials of tasks protected by a kernel protection key, on every
+ * architecture with kernel pkeys.
  *
  * @packageDocumentation
  */

@@ -3,21 +3,21 @@ import { Creds, KernelMemory, LinearMap, SetMemory, toPfn } from "@kpkeys/core/c
 import type { DependencyContainer, ExtensionPoints, Kpkeys, Pkey } from "@kpkeys/core/contracts";
 
 /**
- * Gives `init_cred` the key too, in the linear map and in the kernel image: the idle tasks live on it, and nothing ever moves it. The
- * series leaves it as it is. Once blocks of the linear map may be split, its page can have a key of its own.
+ * Sets the key on the page of `init_cred` in both of its mappings, the linear map and the kernel image. The idle tasks use it and
+ * it never moves; the series does not protect it. The phase is the first in which blocks of the linear map may be split.
  *
  * @param container - the machine's container
  * @param points - its extension points
  * @param kpkeys - its kpkeys API
  * @param pkey - the key
- * @param warnOn - `WARN_ON`
+ * @param warn - `WARN_ON`
  */
 export function protectInitCred(
   container: DependencyContainer,
   points: ExtensionPoints,
   kpkeys: Kpkeys,
   pkey: Pkey,
-  warnOn: (condition: boolean, text: string) => void,
+  warn: (text: string) => void,
 ): void {
   const creds = lazily(container, Creds);
   const linearMap = lazily(container, LinearMap);
@@ -26,10 +26,10 @@ export function protectInitCred(
 
   points.on("initPhase", (phase) => {
     if (phase !== "system_features" || !kpkeys.supported()) return;
-    const pfn = creds().init / memory().pageBytes;
-    const linear = setMemory().setMemoryPkey(linearMap().pageOf(toPfn(pfn)), 1, pkey);
-    warnOn(linear !== 0, `init_cred cannot get the key CRED in the linear map: ${linear}`);
-    const image = setMemory().setImagePkey(toPfn(pfn), 1, pkey);
-    warnOn(image !== 0, `init_cred cannot get the key CRED in the image: ${image}`);
+    const pfn = toPfn(creds().init / memory().pageBytes);
+    const linear = setMemory().setMemoryPkey(linearMap().pageOf(pfn), 1, pkey);
+    if (linear !== 0) warn(`cannot set the key CRED on init_cred in the linear map: errno ${linear}`);
+    const image = setMemory().setImagePkey(pfn, 1, pkey);
+    if (image !== 0) warn(`cannot set the key CRED on init_cred in the image mapping: errno ${image}`);
   });
 }

@@ -1,11 +1,11 @@
 import { KpkeysError, provide, resolve } from "@kpkeys/core";
 import { ExtensionPoints, Kpkeys, ProtectedObjects } from "@kpkeys/core/contracts";
 import type { Plugin } from "@kpkeys/core/contracts";
-import { createClaim } from "./claim.js";
+import { liveCredentials } from "./claim.js";
 import { protectInitCred } from "./init-cred.js";
-import { createHardenedStore } from "./store.js";
+import { HardenedCredStore } from "./store.js";
 import { hardenedCred } from "./suite.js";
-import { openForOwners } from "./unrestricted.js";
+import { guardAllocatorWrites } from "./unrestricted.js";
 import { CredWarnings } from "./warnings.js";
 
 declare module "@kpkeys/core/contracts" {
@@ -14,21 +14,21 @@ declare module "@kpkeys/core/contracts" {
     CRED: true;
   }
   interface KpkeysContexts {
-    /** The one in which live credentials can be written: KPKEYS_LVL_CRED. */
+    /** Live credentials are writable: KPKEYS_LVL_CRED. */
     CRED: true;
-    /** The one in which everything can: KPKEYS_LVL_UNRESTRICTED. For allocators, which serve every feature. */
+    /** Every key is writable: KPKEYS_LVL_UNRESTRICTED. For allocators, which serve every feature. */
     UNRESTRICTED: true;
   }
 }
 
 /**
- * The feature `kpkeys_hardened_cred`: live credentials lie in a slab cache with the key CRED, which the contexts CRED and UNRESTRICTED
- * alone give read-write. No options.
+ * The feature `kpkeys_hardened_cred`: live credentials are in a slab cache with the key CRED, which is writable only in the contexts
+ * CRED and UNRESTRICTED. No options.
  */
 export const credHardening: Plugin = {
   id: "cred",
   kind: "feature",
-  description: "credentials of tasks writable by kernel/cred.c alone (CONFIG_KPKEYS_HARDENED_CRED)",
+  description: "credentials of tasks writable only by kernel/cred.c (CONFIG_KPKEYS_HARDENED_CRED)",
   contract: 2,
   config: [
     { symbol: "KPKEYS_UNRESTRICTED_RCU", dependsOn: ["ARCH_HAS_KPKEYS"], default: "KPKEYS_UNRESTRICTED_RCU" },
@@ -41,28 +41,28 @@ export const credHardening: Plugin = {
   ],
   setup(container, options) {
     for (const name of Object.keys(options)) {
-      throw new KpkeysError("ERR_SPEC", `there is no option '${name}'`, { where: "options of cred", expected: "none" });
+      throw new KpkeysError("ERR_SPEC", `unknown option '${name}'`, {
+        where: "options of cred",
+        expected: "no options",
+      });
     }
     const points = resolve(container, ExtensionPoints);
     const kpkeys = resolve(container, Kpkeys);
     const warnings: string[] = [];
     provide(container, CredWarnings, warnings);
-    const warnOn = (condition: boolean, text: string): void => {
-      if (condition) warnings.push(text);
-    };
+    const warn = (text: string): void => void warnings.push(text);
 
     const pkey = kpkeys.registerPkey("CRED");
     kpkeys.defineContext("CRED", { CRED: "rw" });
     kpkeys.defineContext("UNRESTRICTED", {}, "rw");
-    openForOwners(points, kpkeys);
-    const store = createHardenedStore(container, kpkeys, kpkeys.guard("CRED"), warnOn);
+    guardAllocatorWrites(points, kpkeys);
+    const store = new HardenedCredStore(container, kpkeys, warn);
     points.setCredStore(store);
     points.on("initPhase", (phase) => {
-      if (phase === "tasks") store.init();
+      if (phase === "tasks") store.cache();
     });
-    protectInitCred(container, points, kpkeys, pkey, warnOn);
+    protectInitCred(container, points, kpkeys, pkey, warn);
     points.addSuite(hardenedCred);
-    const objects = createClaim(container, pkey);
-    resolve(container, ProtectedObjects).declare({ feature: "cred", objects });
+    resolve(container, ProtectedObjects).declare({ feature: "cred", objects: liveCredentials(container, pkey) });
   },
 };

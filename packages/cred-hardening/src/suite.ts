@@ -3,8 +3,8 @@ import { CRED, Creds, Errno, Exceptions, KernelMemory, Kpkeys, toPhysAddr } from
 import type { KunitSuite, KunitTest, PhysAddr } from "@kpkeys/core/contracts";
 
 /**
- * The suite of mm/tests/kpkeys_hardened_cred_kunit.c (patch 8 of the credentials series, RFC v2): the user id of a live credential
- * cannot be written from outside, that of one in preparation can.
+ * The suite of mm/tests/kpkeys_hardened_cred_kunit.c (patch 8 of the credentials series, RFC v2): a write to the user id of a live
+ * credential fails, a write to one in preparation succeeds.
  */
 export const hardenedCred: KunitSuite = {
   name: "Hardened credentials using kpkeys",
@@ -33,18 +33,22 @@ function writeNewCreds(test: KunitTest): void {
   test.defer(() => {
     creds.put(live);
   });
-  test.assertNe(live, prepared, "protect_creds() left the credentials where they were");
+  test.assertNe(live, prepared, "protect_creds() did not move the credentials");
   test.expectEq(writeUid(test, live), Errno.EFAULT, "Write to protected credentials wasn't prevented");
 
-  const born = creds.prepareProtected();
-  test.assertNotNull(born, "Could not prepare protected credentials");
+  const protectedCred = creds.prepareProtected();
+  test.assertNotNull(protectedCred, "Could not prepare protected credentials");
   test.defer(() => {
-    creds.put(born);
+    creds.put(protectedCred);
   });
-  test.expectEq(writeUid(test, born), Errno.EFAULT, "Write to credentials prepared protected wasn't prevented");
+  test.expectEq(
+    writeUid(test, protectedCred),
+    Errno.EFAULT,
+    "Write to credentials prepared protected wasn't prevented",
+  );
 }
 
-/** Writes uid + 1, as an attacker would write 0; the case leaves what it could write. @returns 0 or -EFAULT */
+/** Writes uid + 1; a successful write is not undone. @returns 0 or -EFAULT */
 function writeUid(test: KunitTest, cred: PhysAddr): 0 | Errno {
   const memory = test.get(KernelMemory);
   const uidAddress = toPhysAddr(cred + CRED.uid);

@@ -1,7 +1,7 @@
 import { token } from "@kpkeys/core/contracts";
 import type { Token } from "@kpkeys/core/contracts";
 
-/** What the hardening of one machine would have printed by `WARN_ON`, a line each: a live credential that stays unprotected. */
+/** The `WARN_ON`s of one machine's hardening, one line each: live credentials that stay unprotected. */
 export type CredWarnings = readonly string[];
 
 /** Token of {@link CredWarnings}. */

@@ -48,7 +48,7 @@ function codeOf(action: () => unknown): string {
 }
 
 describe("the feature", () => {
-  it("registers its key and its contexts, of which UNRESTRICTED opens the keys of features that come after it", () => {
+  it("registers its key and its contexts; UNRESTRICTED includes keys of later features", () => {
     const kpkeys = resolve(setUp(), Kpkeys);
     kpkeys.registerPkey("LATER" as "CRED");
     expect(kpkeys.pkey("CRED")).toBe(2);
@@ -62,7 +62,7 @@ describe("the feature", () => {
     });
   });
 
-  it("attaches itself where objects are written, in pairs, and brings its suite", () => {
+  it("attaches its guards in pairs, its store and its suite", () => {
     const points = resolve(setUp(), ExtensionPoints);
     for (const point of ["slabInternalWrite", "slabInternalWriteDone", "rcuHeadWrite", "rcuHeadWriteDone"] as const) {
       expect(points.handlers(point)).toHaveLength(1);
@@ -72,7 +72,7 @@ describe("the feature", () => {
     expect(hardenedCred.cases.map(({ name }) => name)).toEqual(["write_current_creds", "write_new_creds"]);
   });
 
-  it("claims each credential that a task lives on, once", () => {
+  it("declares each live credential once", () => {
     const container = setUp();
     const task = (cred: number, realCred = cred): Task => ({ cred, realCred }) as Task;
     const all = [task(0x5000), task(0x5000), task(0x70c0, 0x7180)];
@@ -88,13 +88,13 @@ describe("the feature", () => {
     expect(claim!.tablePkey).toBeUndefined();
   });
 
-  it("refuses options, of which it has none", () => {
+  it("rejects any option", () => {
     expect(codeOf(() => setUp({ move: true }))).toBe("ERR_SPEC");
   });
 });
 
 describe("its config symbols", () => {
-  it("select the RCU that may write protected objects, which cannot be turned off beside it", () => {
+  it("select KPKEYS_UNRESTRICTED_RCU, which cannot be turned off", () => {
     expect(codeOf(() => setUp({}, ["CONFIG_KPKEYS_UNRESTRICTED_RCU=y"]))).toBe("nothing thrown");
     expect(codeOf(() => setUp({}, ["# CONFIG_KPKEYS_UNRESTRICTED_RCU is not set"]))).toBe("ERR_CONFIG_DEPENDS");
   });

@@ -98,7 +98,7 @@ describe("the pool", () => {
     expect(RESERVED_PAGES).toBe(4);
   });
 
-  it("fails when there is no memory, and works again when there is", () => {
+  it("fails without free memory, and works again once there is some", () => {
     const toy = bootBlockToy();
     const taken = takeAll(toy, 0);
     drainToReserve(toy);
@@ -107,7 +107,7 @@ describe("the pool", () => {
     expect(toy.allocator.alloc("kernel", KERNEL_TABLE)).toBeGreaterThan(0);
   });
 
-  it("fails when the chunk cannot get the key, and gives the chunk back", () => {
+  it("fails and frees the chunk if the key cannot be set on it", () => {
     const toy = bootBlockToy();
     drainToReserve(toy);
     const free = toy.free.slice();
