@@ -1,6 +1,6 @@
 /**
- * Why an access faults, and whether a model of a CPU does what an architecture says: the engine of explanations, and the
- * one that judges architectural vectors. It knows no architecture; each gives its rules as data in `ArchTools`.
+ * Explains why an access faults, and compares a CPU model with architectural vectors. The engine has no rule of any architecture:
+ * each exports its rules as data in `ArchTools`.
  *
  * @module @kpkeys/explain
  */

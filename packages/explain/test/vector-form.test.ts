@@ -16,7 +16,7 @@ const check = createVectorCheck({
 const LINE: Vector = {
   id: "toy-1",
   arch: "toy",
-  oracle: "nobody",
+  oracle: "example",
   kind: "random",
   level: "4k",
   va: "0x1000",
@@ -38,14 +38,14 @@ function without(...fields: readonly string[]): Vector {
   return Object.fromEntries(Object.entries(LINE).filter(([field]) => !fields.includes(field)));
 }
 
-describe("a line is good", () => {
+describe("a valid line", () => {
   test.each([
     ["with every field", LINE],
-    ["without what it need not have", without("prior", "disputed")],
-    ["with what not every fault leaves behind", { ...LINE, pkey: 3 }],
-    ["without what a fault leaves behind, whatever its result", without("code", "errno")],
-    ["with what a flag asks for", { ...LINE, on: 1, key: "0x1" }],
-    ["with what no flag asks for", { ...LINE, key: "0x1" }],
+    ["without optional fields", without("prior", "disputed")],
+    ["with a field of some faults", { ...LINE, pkey: 3 }],
+    ["without the fields of a fault", without("code", "errno")],
+    ["with the fields that a flag requires", { ...LINE, on: 1, key: "0x1" }],
+    ["with fields that no flag requires", { ...LINE, key: "0x1" }],
     ["in any order", Object.fromEntries(Object.entries(LINE).reverse())],
   ])("%s", (_, line) => {
     expect(() => {
@@ -54,8 +54,8 @@ describe("a line is good", () => {
   });
 });
 
-describe("a line is refused with its id and the field", () => {
-  function expectRefusal(line: Vector, message: RegExp): void {
+describe("an invalid line is an error with its id and the field", () => {
+  function expectError(line: Vector, message: RegExp): void {
     let error: unknown;
     try {
       check(line);
@@ -68,11 +68,11 @@ describe("a line is refused with its id and the field", () => {
   }
 
   test.each(Object.keys(LINE).filter((field) => field !== "prior" && field !== "disputed"))("without %s", (field) => {
-    expectRefusal(without(field), new RegExp(`: field '${field}' is missing; expected`));
+    expectError(without(field), new RegExp(`: field '${field}' is missing; expected`));
   });
 
-  test("without what a flag asks for", () => {
-    expectRefusal({ ...LINE, on: 1 }, /^vector toy-1: field 'key' is missing/);
+  test("without the fields that a flag requires", () => {
+    expectError({ ...LINE, on: 1 }, /^vector toy-1: field 'key' is missing/);
   });
 
   test.each([
@@ -107,15 +107,15 @@ describe("a line is refused with its id and the field", () => {
     ["disputed", [{ field: "code" }], "why it is disputed"],
     ["disputed", [{ field: "code", why: "no text", rule: 3 }], "all as text"],
   ])("with %s = %j", (field, value, expected) => {
-    expectRefusal({ ...LINE, [field]: value }, new RegExp(`field '${field}' is .*; expected .*${expected}`));
+    expectError({ ...LINE, [field]: value }, new RegExp(`field '${field}' is .*; expected .*${expected}`));
   });
 
   test.each(["colour", "__proto__", "constructor", "prior.result", "Key"])("with an unknown field %s", (field) => {
     const line = JSON.parse(`{ "${field}": 0, ${JSON.stringify(LINE).slice(1)}`) as Vector;
-    expectRefusal(line, new RegExp(`there is no field "${field}" on a line of toy; expected id, arch, .*pkey`));
+    expectError(line, new RegExp(`a line of toy has no field "${field}"; expected id, arch, .*pkey`));
   });
 
-  test("and one without an id by what it is", () => {
-    expectRefusal({ arch: "toy" }, /^vector without an id: field 'id' is missing/);
+  test("without an id", () => {
+    expectError({ arch: "toy" }, /^vector without an id: field 'id' is missing/);
   });
 });

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { parseVector } from "../src/index.js";
 
-const refused = expect.objectContaining({ code: "ERR_VECTOR_LINE" }) as Error;
+const invalid = expect.objectContaining({ code: "ERR_VECTOR_LINE" }) as Error;
 const parse = (text: string): unknown => parseVector(text, "a vector");
 
 describe("a vector as JSON", () => {
@@ -16,18 +16,18 @@ describe("a vector as JSON", () => {
     "[]",
     "null",
     "{",
-  ])("is refused: %s", (text) => {
-    expect(() => parse(text)).toThrow(refused);
+  ])("is rejected: %s", (text) => {
+    expect(() => parse(text)).toThrow(invalid);
   });
 
-  test.each(["[", '{"a":'])("is refused where it is deeper than any vector: %s", (open) => {
+  test.each(["[", '{"a":'])("is rejected above the largest nesting depth: %s", (open) => {
     const close = open === "[" ? "]" : "}";
     const deep = (levels: number): string => `{"arch":${open.repeat(levels)}1${close.repeat(levels)}}`;
-    for (const levels of [20, 5000, 100_000]) expect(() => parse(deep(levels))).toThrow(refused);
+    for (const levels of [20, 5000, 100_000]) expect(() => parse(deep(levels))).toThrow(invalid);
     expect(() => parse(deep(5))).not.toThrow();
   });
 
-  test("is taken as JSON.parse takes it, whatever its blanks and names are", () => {
+  test("has the value of JSON.parse, with any blanks and names", () => {
     const value = fc.jsonValue({ maxDepth: 3 });
     fc.assert(
       fc.property(fc.dictionary(fc.string(), value), fc.constantFrom(undefined, 1, "\t"), (object, blanks) => {
@@ -47,7 +47,7 @@ describe("a vector as JSON", () => {
             ([name, value]) => `${JSON.stringify(name)}: ${JSON.stringify(value)}`,
           );
           const again = fields[place % fields.length]!;
-          expect(() => parse(`{${[...fields, again].join(", ")}}`)).toThrow(refused);
+          expect(() => parse(`{${[...fields, again].join(", ")}}`)).toThrow(invalid);
         },
       ),
     );

@@ -25,8 +25,8 @@ function judged(changes: Vector, outcome = OUTCOME): readonly string[] {
   return judgeVector({ ...VECTOR, ...changes }, outcome).disagreements.map(({ field }) => field);
 }
 
-describe("a model is judged", () => {
-  test("by every field of its outcome", () => {
+describe("a comparison", () => {
+  test("covers every field of the outcome", () => {
     expect(judgeVector(VECTOR, OUTCOME)).toEqual({ disagreements: [], skipped: [] });
     expect(judged({ prior: { access: "read", result: "ok" } })).toEqual(["prior.result"]);
     expect(judged({ esr: "0x1" })).toEqual(["esr"]);
@@ -39,19 +39,19 @@ describe("a model is judged", () => {
     expect(judged({ ad_after: { a: 1, d: 1 } })).toEqual(["ad_after"]);
   });
 
-  test("with both answers", () => {
+  test("has both values of a disagreement", () => {
     expect(judgeVector({ ...VECTOR, esr: "0x1", wnr: 0 }, OUTCOME).disagreements).toEqual([
       { field: "esr", expected: "0x1", model: null },
       { field: "wnr", expected: 0, model: 1 },
     ]);
   });
 
-  test("by the value of a bit pattern, not by how it is written", () => {
+  test("uses the value of a bit pattern, not its spelling", () => {
     expect(judged({ pte_after: "0x0000000000000020", upper_after: ["0x01", "0x2"] })).toEqual([]);
     expect(judged({ pte_after: "0x100000020" })).toEqual(["pte_after"]);
   });
 
-  test("not by what the line disputes, and by nothing less for its sake", () => {
+  test("skips disputed fields, and no others", () => {
     const disputed = [{ field: "pte_after", why: "sources differ", rule: "0x0" }];
     const wrong = { disputed, pte_after: "0x0", ad_after: { a: 0, d: 0 } };
     expect(judged(wrong)).toEqual(["ad_after"]);
@@ -60,7 +60,7 @@ describe("a model is judged", () => {
     expect(judgeVector({ ...VECTOR, ...twice }, OUTCOME).skipped).toEqual(["prior.result", "pte_after"]);
   });
 
-  test("not by the tables above the leaf after a fault, in line or outcome", () => {
+  test("skips the tables above the leaf after a fault, in line or outcome", () => {
     const wrong = { upper_after: ["0x0", "0x0"] };
     const { disagreements, skipped } = judgeVector({ ...VECTOR, ...wrong, result: "fault" }, OUTCOME);
     expect(disagreements.map(({ field }) => field)).toEqual(["result"]);

@@ -448,7 +448,7 @@ describe("a kernel log is explained", () => {
     ],
     ["32-bit x86", "BUG: unable to handle page fault for address: c1234567\n*pde = 00000000 \nOops: 0002 [#1]"],
   ])("a report of %s is named", (name, log) => {
-    expectRefusal(log, "ERR_EXPLAIN_LIMIT", `the fault report is of ${name}`);
+    expectRefusal(log, "ERR_EXPLAIN_LIMIT", `fault report of ${name}`);
   });
 });
 

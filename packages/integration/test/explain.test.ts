@@ -56,7 +56,7 @@ describe("the oops of the exception-entry crash", () => {
 
   test("is a write to pkey 1 (PGTABLES), read-only in the context DEFAULT, outside the setter's guard", () => {
     expect(textOf(explained, "key")).toContain("pkey 1 (PGTABLES); POR_EL1 0x17 makes it read-only");
-    expect(textOf(explained, "context")).toBe("POR_EL1 0x17 is that of the context DEFAULT");
+    expect(textOf(explained, "context")).toBe("POR_EL1 0x17 is the value of the context DEFAULT");
     expect(textOf(explained, "guard")).toMatch(/in the context PGTABLES .*page-table write.*kpkeys_hardened_pgtables/);
     expect(explained.verdict).toMatchObject({ result: "fault", decidedBy: "key", agrees: true });
     expect(explained.verdict.text).toContain("pkey 1 (PGTABLES) is read-only in the context DEFAULT");
@@ -78,9 +78,7 @@ describe("the oops of the exception-entry crash", () => {
     expect(textOf(mainline, "key")).toContain("RW, which has no overlay");
     const translation = arm64.explain({ inputs: { ...OOPS, esr: "0x0000000096000047" } });
     expect(translation.verdict.agrees).toBe(false);
-    expect(textOf(translation, "agreement")).toContain(
-      "DFSC: it says 0x07: level 3 translation fault, the model computes 0x0f",
-    );
+    expect(textOf(translation, "agreement")).toContain("DFSC: reported 0x07: level 3 translation fault, computed 0x0f");
   });
 
   test("is the same with the entries as a list, or with tables assumed", () => {
@@ -89,7 +87,7 @@ describe("the oops of the exception-entry crash", () => {
     expect(listed).toEqual(explained);
     const alone = arm64.explain({ inputs: { ...report, pte } });
     expect(alone.verdict).toEqual(explained.verdict);
-    expect(textOf(alone, "assumed")).toContain("pgd, pud and pmd were not given: assumed to withhold nothing");
+    expect(textOf(alone, "assumed")).toContain("pgd, pud and pmd were not given: assumed to deny nothing");
   });
 });
 
@@ -129,7 +127,7 @@ test("a walk that ends early reports the level, and the entries not read", () =>
   };
   const explained = arm64.explain({ inputs });
   expect(explained.verdict).toMatchObject({ decidedBy: "translation", agrees: true });
-  expect(textOf(explained, "walk")).toMatch(/pmd\[509\] 0x0: not valid: bit 0 is 0\n.*what is below is not read$/);
+  expect(textOf(explained, "walk")).toMatch(/pmd\[509\] 0x0: not valid: bit 0 is 0\n.*lower levels are not read$/);
 });
 
 test("contexts are those of the register's layout, with any rights of unmanaged keys", () => {
@@ -144,7 +142,7 @@ test("contexts are those of the register's layout, with any rights of unmanaged 
         const value = (((others & ~clear.low) | set.low) >>> 0).toString(16);
         const inputs = tools === arm64.tools ? { ...OOPS, por: value } : { ...X86_FAULT, pkrs: value };
         expect(textOf(explainer.explain({ inputs }), "context")).toBe(
-          `${tools.explanation.pkeyRegister.name} 0x${value} is that of the context ${name}`,
+          `${tools.explanation.pkeyRegister.name} 0x${value} is the value of the context ${name}`,
         );
       },
     ),
@@ -154,7 +152,7 @@ test("contexts are those of the register's layout, with any rights of unmanaged 
 describe("inputs that cannot be explained are refused by code", () => {
   const { esr, far, pte } = OOPS;
   test.each<[string, Explainer, ExplainQuestion, RegExp]>([
-    ["unknown", arm64, { inputs: { ...OOPS, cr2: "0" } }, /no input 'cr2'; expected one of esr, far, por/],
+    ["unknown", arm64, { inputs: { ...OOPS, cr2: "0" } }, /unknown input 'cr2'; expected one of esr, far, por/],
     ["missing", arm64, { inputs: { esr, pte } }, /far was not given/],
     ["no entry", arm64, { inputs: { esr, far } }, /table entries .* was not given/],
     ["no number", arm64, { inputs: { ...OOPS, por: "0x1g" } }, /por: '0x1g' is not a hexadecimal number/],
@@ -190,7 +188,7 @@ describe("inputs that cannot be explained are refused by code", () => {
 
   test("two entries in one place", () => {
     const inputs = { esr, far: "0x0", pgd: "0x1003", pud: "0x2003", pmd: "0x1003", pte: "0x3703" };
-    expect(() => arm64.explain({ inputs })).toThrow(/pud and pte are one entry/);
+    expect(() => arm64.explain({ inputs })).toThrow(/pud and pte have the same address/);
   });
 });
 

@@ -15,7 +15,7 @@ export function textOf({ reasons }: Explanation, topic: string): string {
 /** Reads a log as `kpkeys explain FILE` does. */
 export function readLog(log: string): OopsReport {
   const reader = new OopsReader([arm64, x86]);
-  for (const line of log.split("\n")) reader.take(line);
+  for (const line of log.split("\n")) reader.push(line);
   return reader.finish("log");
 }
 

@@ -115,7 +115,7 @@ describe("a line", () => {
     for (const line of lines) {
       for (const field of ["colour", "wxn", "Pte", "__proto__"]) {
         const text = `{ "${field}": 0, ${JSON.stringify(line).slice(1)}`;
-        expect(verdictOrRefusal(JSON.parse(text) as Vector)).toContain(`there is no field "${field}"`);
+        expect(verdictOrRefusal(JSON.parse(text) as Vector)).toContain(`has no field "${field}"`);
       }
     }
   });

@@ -62,6 +62,6 @@ test("a line with a field that no machine can have is refused by its name", () =
     /field 'mode' is "root"; expected user or supervisor/,
   );
   expect(refused({ pkrs: "0x100000000" })).toThrow(/field 'pkrs' .*expected a hex string of up to 32 bits/);
-  expect(refused({ errno: 14 })).toThrow(/there is no field "errno" on a line of x86-pks/);
+  expect(refused({ errno: 14 })).toThrow(/a line of x86-pks has no field "errno"/);
   expect(refused({ arch: "x86-pkx" })).toThrow(/field 'arch' is "x86-pkx"; expected x86-pks or x86-pku/);
 });

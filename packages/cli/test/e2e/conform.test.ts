@@ -68,7 +68,7 @@ describe("kpkeys conform refuses in one line with status 2", () => {
     ["access", "fly", "expected read or write or rmw or fetch"],
     ["level", "8k", "expected 4k or 2m or 1g"],
     ["cr0wp", 2, "expected 0 or 1"],
-    ["colour", "red", 'there is no field "colour"'],
+    ["colour", "red", 'has no field "colour"'],
   ])("a line whose %s is %j", (field, value, text) => {
     const bad = JSON.stringify({ ...(JSON.parse(x86Lines[1]!) as object), [field]: value });
     const path = file(`${field}.jsonl`, [x86Lines[0], bad, ...x86Lines.slice(2)].join("\n"));

@@ -36,12 +36,12 @@ describe("kpkeys explain", () => {
   test("knows the keys and contexts of the features that the kernel has, and the guard of the one concerned", () => {
     const { status, stdout } = kpkeys("explain", ...OOPS, "--por", "0x117", "--feature", "pgtables,cred");
     expect(status).toBe(0);
-    expect(stdout).toContain("POR_EL1 0x117 is that of the context DEFAULT");
+    expect(stdout).toContain("POR_EL1 0x117 is the value of the context DEFAULT");
     expect(stdout.replaceAll(/\s+/g, " ")).toContain(
       "in the context PGTABLES and UNRESTRICTED the access goes through: likely a page-table write outside its setter's guard, kpkeys_hardened_pgtables ",
     );
     expect(kpkeys("explain", ...OOPS, "--por", "0x17", "--feature", "pgtables,cred").stdout).toContain(
-      "is that of no context",
+      "is the value of no context",
     );
   });
 
@@ -55,7 +55,7 @@ describe("kpkeys explain", () => {
   test("says so, and fails, when the report is not what the model computes", () => {
     const { status, stdout } = kpkeys("explain", ...OOPS, "--por", "0x57");
     expect(status).toBe(1);
-    expect(stdout).toMatch(/agreement +the report disagrees: [^]*But that is not what\s+was reported\.\n$/);
+    expect(stdout).toMatch(/agreement +the report differs from the model: [^]*But that is not what\s+was reported\.\n$/);
   });
 
   test("prints what the quick start shows, in agreement with the published report", () => {
@@ -91,7 +91,7 @@ describe("kpkeys explain", () => {
       ["--esr", "1", "--cr2", "2"],
       "ERR_EXPLAIN_INPUT: the inputs are not of one architecture: --esr (arm64",
     ],
-    ["those of another", ["--arch", "x86-pks", "--esr", "1"], "ERR_EXPLAIN_INPUT: there is no input 'esr'"],
+    ["those of another", ["--arch", "x86-pks", "--esr", "1"], "ERR_EXPLAIN_INPUT: unknown input 'esr'"],
     ["bad hex", [...OOPS, "--por", "rw"], "ERR_EXPLAIN_INPUT: por: 'rw' is not a hexadecimal number"],
     ["an unknown flag", [...OOPS, "--cr9", "0"], "ERR_USAGE: unknown option '--cr9'"],
     ["an unknown architecture", ["--arch", "mips"], "ERR_USAGE: there is no architecture 'mips'"],

@@ -4,19 +4,19 @@ import type { AccessSetup, ExplainRules, FaultReport, WalkStep } from "@kpkeys/c
 import { createPhysicalMemory, fromWords, toWords } from "@kpkeys/core/machine";
 import { addressIn } from "./entries.js";
 
-/** What came of an access. */
+/** The result of an access. */
 export interface Attempt {
-  /** Whether it went through. */
+  /** Whether the access succeeded. */
   readonly ok: boolean;
-  /** The CPU's report, if it did not. */
+  /** The CPU's fault report, if it failed. */
   readonly fault: FaultReport;
-  /** The walk, with the entries as they were before; empty if the address is not walked at all. */
+  /** The walk, with the entries before the access; empty if the address is not walked. */
   readonly steps: readonly WalkStep[];
   /** The entries after the access. */
   readonly after: readonly bigint[];
 }
 
-/** The access with its tables next to each other, so that a small memory holds them: addresses are the same or different as before. */
+/** Moves the tables to neighbouring frames, so that a small memory holds them. Equal addresses stay equal, and different ones different. */
 function relocate({ entries, format, physicalAddressBits }: AccessSetup): {
   readonly moved: readonly bigint[];
   readonly tables: readonly number[];
@@ -29,7 +29,7 @@ function relocate({ entries, format, physicalAddressBits }: AccessSetup): {
     const { high, low } = toWords(entry);
     const pfn = format.pfnOf(high, low);
     if (level === entries.length - 1) return entry;
-    // A table beyond the machine's addresses is not read: the check of its entry comes first.
+    // A table above the physical address width is not read: its entry faults first.
     if (pfn >= limit) {
       tables.push(pfn);
       return entry;
@@ -43,12 +43,11 @@ function relocate({ entries, format, physicalAddressBits }: AccessSetup): {
 }
 
 /**
- * Makes an access on a new CPU: builds the tables, sets the registers, walks, accesses.
+ * Makes an access on a new CPU: builds the tables, sets the registers, walks and accesses.
  *
  * @param rules - the architecture's CPU
  * @param setup - the access
- * @returns what came of it
- * @throws KpkeysError ERR_EXPLAIN_INPUT when two entries would be in one place
+ * @throws KpkeysError ERR_EXPLAIN_INPUT if two entries have the same address
  */
 export function attemptAccess(rules: ExplainRules, setup: AccessSetup): Attempt {
   const { format } = setup;
@@ -60,9 +59,13 @@ export function attemptAccess(rules: ExplainRules, setup: AccessSetup): Attempt 
   slots.forEach(({ table, index }, level) => {
     const above = slots.findIndex((slot) => slot.table === table && slot.index === index);
     if (above !== level) {
-      throw new KpkeysError("ERR_EXPLAIN_INPUT", `${levels[above]!.name} and ${levels[level]!.name} are one entry`, {
-        expected: "tables at different addresses",
-      });
+      throw new KpkeysError(
+        "ERR_EXPLAIN_INPUT",
+        `${levels[above]!.name} and ${levels[level]!.name} have the same address`,
+        {
+          expected: "tables at different addresses",
+        },
+      );
     }
     if (memory.contains(table)) memory.write(table, index, toWords(moved[level]!));
   });

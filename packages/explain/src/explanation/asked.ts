@@ -9,28 +9,28 @@ import { assumption, inputText } from "./inputs.js";
 import { inputOf } from "./report.js";
 import type { ReadReport } from "./report.js";
 
-/** A question, understood. */
+/** The access of a question, and how to compare its result with the report. */
 export interface Asked {
-  /** The access that it is about. */
+  /** The access. */
   readonly setup: AccessSetup;
-  /** What was assumed. */
+  /** The assumptions. */
   readonly assumed: readonly Reason[];
-  /** Inputs by their names that the same question needs with a change made, to be understood alike. */
+  /** Inputs by name that a changed question needs so that it is read in the same way. */
   readonly pins: Readonly<Record<string, string>>;
   /**
-   * Holds the model's answer against the report's.
-   * @param attempt - the model's
-   * @returns what differs, in words; nothing if they agree
+   * Compares the model's result with the report.
+   * @param attempt - the model's result
+   * @returns the differences in words; empty if they agree
    */
   differences(attempt: Attempt): readonly string[];
 }
 
 /**
- * Understands a fault report in tables of some shape.
+ * Reads a fault report with tables of one geometry.
  *
  * @param read - the report
- * @param fitting - the shape, and the entries by level
- * @param machine - what is assumed of inputs that were not given, instead of what is usual
+ * @param fitting - the geometry, and the entries by level
+ * @param machine - values of inputs that were not given, instead of the defaults
  * @param unreadable - whether the table below the last entry could not be read
  * @param tools - the architecture's tools
  * @throws KpkeysError ERR_EXPLAIN_INPUT
@@ -63,17 +63,17 @@ export function askedByReport(
     },
     assumed: [
       ...rules.inputs.flatMap((input) => {
-        const usual = inputs.assumed.get(input.name);
+        const standard = inputs.assumed.get(input.name);
         const other = machine?.[input.name];
-        if (usual === undefined || other === undefined) return usual ?? [];
+        if (standard === undefined || other === undefined) return standard ?? [];
         return assumption(input, other, "with which the report agrees");
       }),
       ...assumed,
     ],
     pins: pinsOf(read, values, rules),
     differences({ ok, fault }) {
-      if (ok) return ["it is of a fault, and the model lets the access through"];
-      // The model's address has no tag. What the kind of a fault does to the registers is no part of a report.
+      if (ok) return ["it reports a fault, the model allows the access"];
+      // The model's address has no tag. The kind of the model's fault is not part of a report.
       const { addressHigh, addressLow } = comparable;
       const computed = new Map(
         tools.faultRegisters({ ...fault, addressHigh, addressLow }).map(({ name, text }) => [name, text]),
@@ -81,12 +81,12 @@ export function askedByReport(
       return tools
         .faultRegisters({ ...comparable, kind: fault.kind })
         .filter(({ name, text }) => !uncompared.includes(name) && computed.get(name) !== text)
-        .map(({ name, text }) => `${name}: it says ${text}, the model computes ${computed.get(name) ?? "none"}`);
+        .map(({ name, text }) => `${name}: reported ${text}, computed ${computed.get(name) ?? "none"}`);
     },
   };
 }
 
-/** The address without its tag, and what the machine was assumed to be where there was a choice. */
+/** The address without its tag, and the values of inputs that have several candidates. */
 function pinsOf(
   { inputs, report, address }: ReadReport,
   values: Readonly<Record<string, bigint>>,

@@ -14,14 +14,14 @@ import type { Asked } from "./asked.js";
 import type { VectorQuestion } from "./explanation.js";
 import { listed } from "./words.js";
 
-/** Width of physical addresses where the vectors were made. */
+/** Width of physical addresses on the machine that recorded the vectors. */
 const VECTOR_ADDRESS_BITS = 40;
 
-/** Pages of a leaf by the vector's name of its size. */
+/** Pages of a leaf, by its size in a vector. */
 const LEAF_PAGES: Readonly<Record<string, number>> = { "4k": 1, "2m": 2 ** 9, "1g": 2 ** 18 };
 
 /**
- * Understands a line of a vector file: carries it out, and takes the registers as it left them.
+ * Reads a line of a vector file: runs it, and uses the registers that it leaves.
  *
  * @param question - the line
  * @param tools - the architecture's tools
@@ -56,14 +56,14 @@ export function askedByVector({ vector }: VectorQuestion, tools: ArchTools): Ask
     assumed: [{ topic: "report", text: vectorText(vector, Object.keys(outcome)) }],
     differences: () =>
       disagreements.map(
-        ({ field, expected, model }) => `${field}: it says ${said(expected)}, the model ${said(model)}`,
+        ({ field, expected, model }) => `${field}: reported ${textOf(expected)}, computed ${textOf(model)}`,
       ),
   };
 }
 
 /**
- * RAM that has the tables of a vector and no other page but one for the root. Tables beyond the width of physical addresses are left
- * out: the walk faults before it reads them.
+ * Makes RAM for the tables of a vector and one page for the root. Tables above the physical address width are omitted: the walk faults
+ * before it reads them.
  */
 function memoryForTables(
   entries: readonly bigint[],
@@ -82,22 +82,22 @@ function memoryForTables(
   return createPhysicalMemory(banks, { pageShift: format.geometry.pageShift });
 }
 
-/** Entries of a line as it has them, so that memory can be made for them; the runner refuses a line without. */
+/** The entries of an unchecked line, to make memory for them; the runner rejects an invalid line. */
 function entriesOf({ upper, pte }: Vector): bigint[] {
   const all: readonly unknown[] = [...(Array.isArray(upper) ? (upper as readonly unknown[]) : []), pte];
   return all.map((entry) => (typeof entry === "string" && /^0x[\da-f]{1,16}$/i.test(entry) ? BigInt(entry) : 0n));
 }
 
 function vectorText(vector: Vector, judged: readonly string[]): string {
-  const told = judged.flatMap((field) => {
+  const fields = judged.flatMap((field) => {
     const value = vector[field];
-    const isTold = field !== "result" && (typeof value === "string" || typeof value === "number");
-    return isTold ? [`${field} ${value}`] : [];
+    const isShown = field !== "result" && (typeof value === "string" || typeof value === "number");
+    return isShown ? [`${field} ${value}`] : [];
   });
   const prior = vector["prior"] === undefined ? "" : ", after the same access with all keys open";
-  return `vector ${String(vector["id"])}: ${String(vector["result"])}${prior}: ${listed(told)}`;
+  return `vector ${String(vector["id"])}: ${String(vector["result"])}${prior}: ${listed(fields)}`;
 }
 
-function said(value: VectorValue): string {
+function textOf(value: VectorValue): string {
   return typeof value === "string" ? value : JSON.stringify(value);
 }

@@ -9,24 +9,24 @@ import { examine } from "./finding.js";
 import type { Finding } from "./finding.js";
 import { fittingGeometries, geometryText, isCanonical, readGeometry } from "./geometry.js";
 import type { FittingGeometry } from "./geometry.js";
-import { inputsFor, refuseInput } from "./inputs.js";
+import { inputsFor, invalidInput } from "./inputs.js";
 import type { ReadReport } from "./report.js";
 
-/** A way to understand a report, tried. */
+/** One reading of a report, tried on the model. */
 export interface Candidate {
-  /** The access that it is about. */
+  /** The access. */
   readonly asked: Asked;
-  /** What came of it. */
+  /** The result. */
   readonly finding: Finding;
-  /** What differs from the report, in words. */
+  /** The differences from the report, in words. */
   readonly different: readonly string[];
 }
 
 /**
- * Tries an access, and holds what came of it against the report.
+ * Tries an access and compares the result with the report.
  *
  * @param asked - the access
- * @param rules - the architecture's words
+ * @param rules - the architecture's rules
  */
 export function candidateOf(asked: Asked, rules: ExplainRules): Candidate {
   const finding = examine(asked.setup, rules);
@@ -34,14 +34,14 @@ export function candidateOf(asked: Asked, rules: ExplainRules): Candidate {
 }
 
 /**
- * The shapes of tables that a report may be of.
+ * Returns the geometries of page tables that fit a report.
  *
  * @param read - the report
  * @param question - the inputs as text
- * @param rules - the architecture's words
+ * @param rules - the architecture's rules
  * @throws KpkeysError ERR_EXPLAIN_INPUT, as `fittingGeometries`; ERR_EXPLAIN_LIMIT, as the architecture's `geometryOf`
  */
-export function shapesOf(
+export function geometriesOf(
   read: ReadReport,
   { inputs }: Pick<FaultQuestion, "inputs">,
   rules: ExplainRules,
@@ -56,13 +56,13 @@ function formatFor(geometry: Geometry, rules: ExplainRules): PageTableFormat {
 }
 
 /**
- * Tries a report in every shape of tables that it may be of, and on every machine. What agrees with the report wins; shapes that
- * lead to the same verdict are equal, and others are asked for.
+ * Tries a report with every geometry that fits it, on every variant of the machine. Candidates that match the report are preferred. If
+ * those left have different verdicts, the question needs the geometry.
  *
  * @param read - the report
  * @param question - the inputs as text
  * @param tools - the architecture's tools
- * @returns the best one, and its shape in words
+ * @returns the best candidate, and its geometry in words
  * @throws KpkeysError ERR_EXPLAIN_INPUT, ERR_EXPLAIN_LIMIT
  */
 export function chooseCandidate(
@@ -71,17 +71,17 @@ export function chooseCandidate(
   tools: ArchTools,
 ): { readonly candidate: Candidate; readonly geometry: Reason } {
   const rules = tools.explanation;
-  const shapes = withoutWalk(shapesOf(read, question, rules), read);
+  const geometries = withoutWalk(geometriesOf(read, question, rules), read);
   const unreadable = question.unreadable ?? false;
   let error: unknown;
-  const tried = shapes.flatMap((shape) => {
-    const inputs = inputsFor(read.inputs, rules, shape.format.geometry);
+  const tried = geometries.flatMap((fitting) => {
+    const inputs = inputsFor(read.inputs, rules, fitting.format.geometry);
     const machines = rules.otherMachines?.(inputs, read.report) ?? [];
     const tryOn = (machine: OtherMachine | undefined): Candidate =>
-      candidateOf(askedByReport({ ...read, inputs }, shape, machine, unreadable, tools), rules);
+      candidateOf(askedByReport({ ...read, inputs }, fitting, machine, unreadable, tools), rules);
     try {
       const first = tryOn(undefined);
-      if (unreadable) refuseUnreadable(first);
+      if (unreadable) rejectUnreadable(first);
       return [agrees(first) ? first : (machines.map(tryOn).find(agrees) ?? first)];
     } catch (thrown) {
       if (!(thrown instanceof KpkeysError)) throw thrown;
@@ -94,15 +94,15 @@ export function chooseCandidate(
   const left = agreeing.length > 0 ? agreeing : tried;
   const texts = left.map(({ asked }) => geometryText(asked.setup.format.geometry));
   if (new Set(left.map(signature)).size > 1) {
-    throw refuseInput(
-      `the shape of the page tables is not known: ${texts.join("; ")} fit`,
+    throw invalidInput(
+      `the geometry of the page tables is ambiguous: ${texts.join("; ")} fit`,
       "one of them as --page-size and --va-bits",
     );
   }
   const others =
     texts.length === 1
       ? ""
-      : `; ${texts.length - 1} other${texts.length === 2 ? " shape fits" : " shapes fit"} as well, with the same verdict`;
+      : `; ${texts.length - 1} other${texts.length === 2 ? " geometry fits" : " geometries fit"} as well, with the same verdict`;
   const { levels } = left[0]!.asked.setup.format.geometry;
   const names = levels.map(({ name }) => name).join(", ");
   return {
@@ -115,28 +115,31 @@ function agrees({ different }: Candidate): boolean {
   return different.length === 0;
 }
 
-/** Where the address is not canonical, no table is read: entries are not needed, and those given do not count. */
-function withoutWalk(shapes: readonly FittingGeometry[], { address, entries }: ReadReport): readonly FittingGeometry[] {
-  return shapes.map((shape) => {
-    const { geometry } = shape.format;
-    return isCanonical(geometry, address) || hasEntries(entries) ? shape : { ...shape, entries: [0n] };
+/** If the address is not canonical no table is read, so entries are not needed. */
+function withoutWalk(
+  fitting: readonly FittingGeometry[],
+  { address, entries }: ReadReport,
+): readonly FittingGeometry[] {
+  return fitting.map((each) => {
+    const { geometry } = each.format;
+    return isCanonical(geometry, address) || hasEntries(entries) ? each : { ...each, entries: [0n] };
   });
 }
 
-/** @throws KpkeysError ERR_EXPLAIN_INPUT when the walk comes to the table that the kernel could not read */
-function refuseUnreadable({ finding }: Candidate): void {
+/** @throws KpkeysError ERR_EXPLAIN_INPUT if the walk reaches the table that the kernel could not read */
+function rejectUnreadable({ finding }: Candidate): void {
   const { attempt, setup } = finding;
   const last = attempt.steps.at(-1);
   if (last?.type !== "table" || attempt.fault.kind === FaultKind.RESERVED) return;
   const { levels } = setup.format.geometry;
   const next = levels[last.level + 1]?.name ?? "";
-  throw refuseInput(
+  throw invalidInput(
     `the kernel could not read the table that ${levels[last.level]!.name} points to (BAD)`,
     `the ${next} entry from another source`,
   );
 }
 
-/** What must be equal for two shapes to lead to the same verdict. */
+/** Two candidates with the same signature have the same verdict. */
 function signature({ finding, different, asked }: Candidate): string {
   const { levels } = asked.setup.format.geometry;
   const level = finding.attempt.steps.at(-1)?.level;

@@ -2,25 +2,25 @@ import { EntryType, toLevel, toPfn } from "@kpkeys/core/contracts";
 import type { Geometry, PageTableFormat } from "@kpkeys/core/contracts";
 import { fromWords, toWords } from "@kpkeys/core/machine";
 import type { ExplainInput, FaultQuestion, Reason } from "./explanation.js";
-import { missingInput, readValue, refuseInput } from "./inputs.js";
+import { missingInput, readValue, invalidInput } from "./inputs.js";
 import { listed, wasOrWere } from "./words.js";
 
-/** Linux's names of all levels. */
+/** Linux's names of the levels. */
 const LEVEL_NAMES = ["pgd", "p4d", "pud", "pmd", "pte"] as const;
 type LevelName = (typeof LEVEL_NAMES)[number];
 
-/** The table entries by Linux's names, and the shape of the tables: inputs of every architecture. */
+/** The table entries by Linux's names, and the geometry of the tables: inputs of every architecture. */
 export const TABLE_ENTRY_INPUTS: readonly ExplainInput[] = [
   ...LEVEL_NAMES.map((name) => [name, `the ${name} entry, as an oops prints it`] as const),
   ["va-bits", "width of virtual addresses in bits, as an oops prints it: 48-bit VAs"] as const,
   ["page-size", "page size, as an oops prints it: 4k pages"] as const,
 ].map(([name, description]) => ({ name, label: name, description, required: false }));
 
-/** Table entries as they were given. */
+/** Table entries as given. */
 export interface GivenEntries {
-  /** By Linux's names of their levels. */
+  /** Entries by Linux's name of the level. */
   readonly named: Readonly<Partial<Record<LevelName, bigint>>>;
-  /** From the root down, instead of names. */
+  /** Entries from the root down; `undefined` if they were given by name. */
   readonly listed: readonly bigint[] | undefined;
 }
 
@@ -28,7 +28,7 @@ export interface GivenEntries {
  * Reads the table entries of a question.
  *
  * @param question - the inputs as text
- * @throws KpkeysError ERR_EXPLAIN_INPUT for an entry that is no number, or entries in both forms
+ * @throws KpkeysError ERR_EXPLAIN_INPUT for an entry that is not a number, or entries in both forms
  */
 export function readEntries({ inputs, entries }: FaultQuestion): GivenEntries {
   const read = (name: string, text: string): bigint => readValue({ name, bits: 64 }, text);
@@ -36,7 +36,7 @@ export function readEntries({ inputs, entries }: FaultQuestion): GivenEntries {
   if (entries === undefined) {
     return { named: Object.fromEntries(names.map((name) => [name, read(name, inputs[name]!)])), listed: undefined };
   }
-  if (names.length > 0) throw refuseInput(`entries and ${names[0]!} are both given`, "one of them");
+  if (names.length > 0) throw invalidInput(`entries and ${names[0]!} are both given`, "one of them");
   return { named: {}, listed: entries.map((text) => read("entries", text)) };
 }
 
@@ -45,7 +45,7 @@ export function hasEntries({ named, listed: list }: GivenEntries): boolean {
   return Object.keys(named).length > 0 || (list !== undefined && list.length > 0);
 }
 
-/** Linux's names of what it prints of a level: its own, and those of the levels that are folded into it. */
+/** The names under which Linux prints the entry of a level: its own, and those of the levels folded into it. */
 export function namesOfLevel({ levels }: Geometry, level: number): readonly LevelName[] {
   const at = (name: string | undefined): number => LEVEL_NAMES.findIndex((each) => each === name);
   const next = levels[level + 1];
@@ -53,12 +53,12 @@ export function namesOfLevel({ levels }: Geometry, level: number): readonly Leve
 }
 
 /**
- * Assigns entries to the levels of a geometry. Linux prints a folded level under its own name: with the value of the level above,
- * or 0 where it is folded at run time.
+ * Assigns entries to the levels of a geometry. Linux prints a folded level under its own name, with the value of the level above or,
+ * if it is folded at run time, 0.
  *
  * @param given - the entries
- * @param geometry - the shape of the tables
- * @returns an entry for each level, or `undefined` where none was given; the names that contradict each other if they do
+ * @param geometry - the geometry of the tables
+ * @returns an entry for each level, `undefined` if none was given; or the names of contradicting entries
  */
 export function assignEntries(
   { named, listed: list }: GivenEntries,
@@ -81,12 +81,12 @@ export function assignEntries(
 }
 
 /**
- * The entries of a walk, the leaf last: checks that they can be of one walk, and makes up tables that are missing above one that
- * was given.
+ * Completes the entries of a walk, the leaf last: checks that they can belong to one walk, and adds the missing tables above a given
+ * entry.
  *
  * @param given - an entry for each level, or `undefined`
  * @param format - their codec
- * @param openTable - a table entry that withholds nothing, without its address
+ * @param openTable - a table entry that denies nothing, without its address
  * @param unreadable - whether the table below the last one could not be read
  * @throws KpkeysError ERR_EXPLAIN_INPUT
  */
@@ -107,41 +107,41 @@ export function completeEntries(
     const name = levels[level]!.name;
     const next = levels[level + 1]?.name ?? "";
     if (type === EntryType.LEAF && level < depth - 1) {
-      throw refuseInput(`${name} is a leaf, and ${levels[depth - 1]!.name} is given too`, "the entries of one walk");
+      throw invalidInput(`${name} is a leaf, and ${levels[depth - 1]!.name} is given too`, "the entries of one walk");
     }
     if (type === EntryType.TABLE && level === depth - 1 && !unreadable) {
-      throw refuseInput(`${next} was not given, and ${name} points to a table`, `${next}, and those below it`);
+      throw invalidInput(`${next} was not given, and ${name} points to a table`, `${next}, and those below it`);
     }
   });
 
   const missing = given.slice(0, depth).flatMap((entry, level) => (entry === undefined ? [level] : []));
   const names = missing.map((level) => levels[level]!.name);
-  const text = `${listed(names)} ${wasOrWere(names)} not given: assumed to withhold nothing`;
+  const text = `${listed(names)} ${wasOrWere(names)} not given: assumed to deny nothing`;
   return {
-    entries: fillIn(given.slice(0, depth), format, openTable),
+    entries: addMissing(given.slice(0, depth), format, openTable),
     assumed: missing.length === 0 ? [] : [{ topic: "assumed", text }],
   };
 }
 
-/** Tables that were not given are in pages that no other entry names. */
-function fillIn(given: readonly (bigint | undefined)[], format: PageTableFormat, openTable: bigint): bigint[] {
-  const taken = new Set(
+/** Puts missing tables in frames that no given entry points to. */
+function addMissing(given: readonly (bigint | undefined)[], format: PageTableFormat, openTable: bigint): bigint[] {
+  const used = new Set(
     given.flatMap((entry) => {
       const { high, low } = toWords(entry ?? 0n);
       return entry === undefined ? [] : [format.pfnOf(high, low)];
     }),
   );
-  let pfn = taken.size === 0 ? 1 : Math.min(...taken);
+  let pfn = used.size === 0 ? 1 : Math.min(...used);
   return given.map((entry) => {
     if (entry !== undefined) return entry;
-    while (taken.has(toPfn(pfn))) pfn++;
-    taken.add(toPfn(pfn));
+    while (used.has(toPfn(pfn))) pfn++;
+    used.add(toPfn(pfn));
     return openTable | addressIn(format, pfn);
   });
 }
 
 /**
- * The bits of a table entry that are the address of the next table, wherever the format keeps them.
+ * Returns the bits of a table entry that hold the address of the next table.
  *
  * @param format - the codec
  * @param pfn - page-frame number of the next table

@@ -9,13 +9,13 @@ import { accessReasons, agreementReasons, walkReasons } from "./reasons.js";
 import { readReport } from "./report.js";
 import { verdictOf } from "./verdict.js";
 import { changeOf, findWhatIfs } from "./what-ifs.js";
-import { explainAlone, explainOther, isExplainedAlone, linuxReason, shapeOf } from "./without-walk.js";
+import { explainAlone, explainOther, isExplainedAlone, linuxReason, geometryOf } from "./without-walk.js";
 
 /**
- * The values that an explanation takes by name.
+ * Returns the inputs of an explanation.
  *
  * @param tools - the architecture's tools
- * @returns the architecture's inputs, then the table entries and the shape of the tables
+ * @returns the architecture's inputs, then the table entries and the geometry of the tables
  */
 export function explainInputs({ explanation }: ArchTools): readonly ExplainInput[] {
   const inputs = explanation.inputs.map((input) => ({ ...input, required: REQUIRED.includes(input.role) }));
@@ -23,14 +23,13 @@ export function explainInputs({ explanation }: ArchTools): readonly ExplainInput
 }
 
 /**
- * Explains an access from the report of its fault, or from a line of an architectural vector file: makes it on a CPU of the
- * architecture, and says why that CPU decides as it does. Nothing here knows a rule of an architecture: the access, and all that is
- * said of what it may or might do, is tried on that CPU.
+ * Explains an access from its fault report, or from a line of an architectural vector file. The access runs on a CPU of the
+ * architecture, and so does every statement about other rights or registers. The engine itself has no rule of any architecture.
  *
- * @param question - what is known of the access
+ * @param question - the report or the vector
  * @param tools - the architecture's tools
  * @param kernel - names and rights of keys and contexts
- * @throws KpkeysError ERR_EXPLAIN_INPUT for inputs that are unknown, missing, contradictory or no numbers; ERR_VECTOR_LINE;
+ * @throws KpkeysError ERR_EXPLAIN_INPUT for inputs that are unknown, missing, contradictory or not numbers; ERR_VECTOR_LINE;
  * ERR_EXPLAIN_LIMIT for what the model does not cover
  */
 export function explain(question: ExplainQuestion, tools: ArchTools, kernel: ExplainKernel): Explanation {
@@ -50,7 +49,7 @@ export function explain(question: ExplainQuestion, tools: ArchTools, kernel: Exp
   const { asked, finding, different } = candidate;
   const beyond = different.length > 0 ? rules.beyondEntries?.(read.report) : undefined;
   if (beyond !== undefined) return explainOther(read, question, beyond, tools);
-  // Linux knows the key of the page where it signals one, and the exception.
+  // Linux prints the key of the page with a signal, and the kind of the exception.
   const { kind, pkey } = different.length === 0 ? finding.attempt.fault : { ...read.report, pkey: undefined };
   const linux = linuxReason({ ...read.report, kind }, pkey, tools);
   return explainAccess(candidate, [...asked.assumed, geometry], [...read.reasons, linux], rules, kernel);
@@ -66,7 +65,7 @@ function explainAccess(
   const { setup, kind, use } = finding;
   const whatIfs = findWhatIfs(kind, setup, use, rules);
   return {
-    geometry: shapeOf(setup.format.geometry),
+    geometry: geometryOf(setup.format.geometry),
     reasons: [
       ...before,
       ...report,

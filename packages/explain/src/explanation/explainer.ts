@@ -4,19 +4,19 @@ import type { Plugin } from "@kpkeys/core/contracts";
 import type { ExplainKernel, Explanation, ExplainQuestion } from "./explanation.js";
 import { explain } from "./explain.js";
 
-/** Explains the accesses of an architecture in a kernel with some features. */
+/** Explains accesses on an architecture, for a kernel with some features. */
 export class Explainer {
   /** The architecture's id. */
   readonly id: string;
   /** Its tools. */
   readonly tools: ArchTools;
-  /** The keys and contexts that the kernel's features have there. */
+  /** Keys and contexts of the kernel's features. */
   readonly kernel: ExplainKernel;
 
   /**
    * @param arch - the architecture
-   * @param features - what the kernel has
-   * @throws KpkeysError as the plugins' registration does
+   * @param features - the kernel's features
+   * @throws KpkeysError the errors of plugin registration
    */
   constructor(arch: Plugin, features: readonly Plugin[]) {
     const container = createContainer();
@@ -35,7 +35,7 @@ export class Explainer {
 
   /**
    * Explains an access: {@link explain}.
-   * @param question - what is known of it
+   * @param question - the report or the vector
    * @throws KpkeysError ERR_EXPLAIN_INPUT, ERR_VECTOR_LINE, ERR_EXPLAIN_LIMIT
    */
   explain(question: ExplainQuestion): Explanation {

@@ -1,22 +1,22 @@
 import type { Kpkeys, ProtectedObjects, Vector } from "@kpkeys/core/contracts";
 
-/** A value that an explanation takes by name. */
+/** A named input of an explanation. */
 export interface ExplainInput {
-  /** The name, as a flag without its dashes: `esr`, `error-code`, `pte`. Two architectures may have inputs of one name. */
+  /** The name, as a flag without its dashes: `esr`, `error-code`, `pte`. Two architectures may have inputs of the same name. */
   readonly name: string;
-  /** The manual's name: `ESR_EL1`, `CR2`; of a table entry Linux's: `pte`. */
+  /** The manual's name: `ESR_EL1`, `CR2`; for a table entry Linux's: `pte`. */
   readonly label: string;
-  /** What it is, for `--help`. */
+  /** A description for `--help`. */
   readonly description: string;
-  /** Whether there is no explanation without it; for the others a value is assumed, and said. */
+  /** Whether the input is required; the others have a default, which is listed as an assumption. */
   readonly required: boolean;
 }
 
-/** The report of a fault, as text. */
+/** A fault report, as text. */
 export interface FaultQuestion {
   /**
-   * Values by the names of {@link ExplainInput}: hexadecimal with or without `0x`, as an oops prints them. Table entries are
-   * given by Linux's names of their levels.
+   * Values by the names of {@link ExplainInput}: hexadecimal with or without `0x`, as an oops prints them. Table entries have
+   * Linux's names of their levels.
    */
   readonly inputs: Readonly<Record<string, string>>;
   /** The table entries from the root down, the leaf last, if they are not among {@link inputs}. */
@@ -31,31 +31,31 @@ export interface VectorQuestion {
   readonly vector: Vector;
 }
 
-/** What is to be explained. */
+/** A fault report or a vector. */
 export type ExplainQuestion = FaultQuestion | VectorQuestion;
 
-/** What an explanation knows of the kernel: the names and rights of keys and contexts, and what the keys are for. */
+/** The kernel of an explanation: names, rights and purpose of keys and contexts. */
 export interface ExplainKernel {
   /** Keys and contexts, frozen. */
   readonly kpkeys: Kpkeys;
-  /** What the features protect. */
+  /** The objects that features protect. */
   readonly objects: ProtectedObjects;
 }
 
 /**
- * What a reason is about, in the order of an explanation.
+ * Topic of a reason, in the order of an explanation.
  *
- * - `assumed` — something that was not given
- * - `geometry` — the shape of the page tables, and how it is known
+ * - `assumed` — an input that was not given
+ * - `geometry` — the geometry of the page tables
  * - `report` — the fault report, decoded
  * - `walk` — one level of the table walk
- * - `rights` — what the entries allow, keys apart
- * - `key` — the key, and what its register withholds
- * - `context` — the kpkeys context that the value of the register means
- * - `rule` — what decided
- * - `guard` — the guard that is likely missing
- * - `hardware` — what the hardware writes into the entries
- * - `agreement` — whether the report is what the model computes
+ * - `rights` — the rights of the entries, without keys
+ * - `key` — the key, and its rights in the key register
+ * - `context` — the kpkeys context of the register's value
+ * - `rule` — the rule that decides
+ * - `guard` — the guard that is probably missing
+ * - `hardware` — writes of the hardware to the entries
+ * - `agreement` — whether the report matches the model
  */
 export type ReasonTopic =
   | "assumed"
@@ -72,69 +72,69 @@ export type ReasonTopic =
 
 /** One step of an explanation. */
 export interface Reason {
-  /** What it is about. */
+  /** The topic. */
   readonly topic: ReasonTopic;
-  /** In words; one line. */
+  /** One line of text. */
   readonly text: string;
-  /** Where it is from: a section of the manual, a rule or a function of its pseudocode, a patch. */
+  /** The source: a section of the manual, a rule or a function of its pseudocode, a patch. */
   readonly source?: string;
 }
 
 /**
- * Which rule decided an access.
+ * The rule that decides an access.
  *
- * - `none` — nothing denies it
+ * - `none` — no rule denies it
  * - `translation` — an entry is not valid
- * - `address-size` — an address is impossible
- * - `access-flag` — the leaf was not accessed before, and hardware may not note it
+ * - `address-size` — an address is too wide
+ * - `access-flag` — the access flag of the leaf is clear, and hardware may not set it
  * - `reserved` — an entry has a reserved bit set
- * - `base` — the rights of the entries deny it, and the key does not
- * - `key` — the key denies it, with any entries
- * - `other` — something that is no matter of tables or keys: alignment, the bus, tags, the RMP
+ * - `base` — the rights of the entries deny it, the key does not
+ * - `key` — the key denies it, whether or not the entries do
+ * - `other` — a check other than tables and keys: alignment, the bus, tags, the RMP
  */
 export type DecidingRule =
   "none" | "translation" | "address-size" | "access-flag" | "reserved" | "base" | "key" | "other";
 
-/** What came of an access, and why. */
+/** The result of an access, and the reason. */
 export interface ExplainVerdict {
-  /** Whether tables, registers and keys decide the access; `not-tables` if the report is of something else. */
+  /** `tables` if tables, registers and keys decide the access; `not-tables` for any other fault. */
   readonly kind: "tables" | "not-tables";
-  /** Whether it goes through. */
+  /** Whether the access succeeds. */
   readonly result: "ok" | "fault";
-  /** The rule that decided. */
+  /** The rule that decides. */
   readonly decidedBy: DecidingRule;
-  /** Whether the report says the same as the model. */
+  /** Whether the report matches the model. */
   readonly agrees: boolean;
-  /** In one sentence. */
+  /** One sentence. */
   readonly text: string;
 }
 
-/** A change that lets a denied access through. */
+/** A change with which a denied access succeeds. */
 export interface ExplainChange {
-  /** In words: `CR4.SMAP were 0`. */
+  /** The change in words: `CR4.SMAP were 0`. */
   readonly text: string;
-  /** The inputs that differ, with their new values: the same question with these is explained as a success. */
+  /** The inputs that differ, with their new values: with these, the question's access succeeds. */
   readonly inputs: Readonly<Record<string, string>>;
 }
 
-/** The shape of the page tables. */
+/** The geometry of the page tables. */
 export interface ExplainGeometry {
   /** Page size in bytes. */
   readonly pageSize: number;
   /** Width of virtual addresses in bits. */
   readonly vaBits: number;
-  /** Linux's names of the levels, the top one first; folded levels are left out. */
+  /** Linux's names of the levels, the top one first, without folded levels. */
   readonly levels: readonly string[];
 }
 
-/** Why an access faults, or does not: the ordered reasons. */
+/** The ordered reasons why an access faults or succeeds. */
 export interface Explanation {
-  /** The shape of the tables; `null` where it is not known. */
+  /** The geometry of the tables; `null` if it is not known. */
   readonly geometry: ExplainGeometry | null;
-  /** What would let the access through: one change, or two where one is not enough. */
+  /** Changes with which the access succeeds: one change each, or two if one is not enough. */
   readonly whatIfs: readonly ExplainChange[];
-  /** The reasons, in the order in which the architecture asks. */
+  /** The reasons, in the order of the architecture's checks. */
   readonly reasons: readonly Reason[];
-  /** What came of it. */
+  /** The result. */
   readonly verdict: ExplainVerdict;
 }

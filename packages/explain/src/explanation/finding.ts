@@ -4,15 +4,15 @@ import { fromWords } from "@kpkeys/core/machine";
 import { attemptAccess } from "./access.js";
 import type { Attempt } from "./access.js";
 
-/** What was found out about an access. */
+/** An access, its result and the decisive leaf and key. */
 export interface Finding {
   /** The access. */
   readonly setup: AccessSetup;
-  /** What came of it. */
+  /** The result. */
   readonly attempt: Attempt;
-  /** Which check failed. */
+  /** The check that failed. */
   readonly kind: FaultKind;
-  /** The leaf, if the walk came to one. */
+  /** The leaf, if the walk reached one. */
   readonly leaf: WalkStep | undefined;
   /** The key that decides on it. */
   readonly use: KeyUse | undefined;
@@ -22,22 +22,22 @@ export interface Finding {
  * Tries an access.
  *
  * @param setup - the access
- * @param rules - the architecture's words
+ * @param rules - the architecture's rules
  */
 export function examine(setup: AccessSetup, rules: ExplainRules): Finding {
   const attempt = attemptAccess(rules, setup);
   const kind = attempt.ok ? FaultKind.NONE : attempt.fault.kind;
   const last = attempt.steps.at(-1);
-  const isRefused = kind === FaultKind.RESERVED || kind === FaultKind.ADDRESS_SIZE;
-  const leaf = last?.type === "leaf" && !isRefused ? last : undefined;
+  const isInvalid = kind === FaultKind.RESERVED || kind === FaultKind.ADDRESS_SIZE;
+  const leaf = last?.type === "leaf" && !isInvalid ? last : undefined;
   return { setup, attempt, kind, leaf, use: leaf && rules.keyUse(setup, leaf) };
 }
 
 /**
- * The same access with both key registers open.
+ * Returns the same access with all keys open in both key registers.
  *
  * @param setup - the access
- * @param rules - has the value
+ * @param rules - the architecture's rules
  */
 export function withOpenKeys(setup: AccessSetup, { openKeys }: ExplainRules): AccessSetup {
   const { userRegister, value } = openKeys;
@@ -45,7 +45,7 @@ export function withOpenKeys(setup: AccessSetup, { openKeys }: ExplainRules): Ac
   return { ...setup, pkeyRegister, registers: { ...setup.registers, [userRegister]: pkeyRegister } };
 }
 
-/** Whether a key is asked in the register that contexts switch. */
+/** Whether the key is checked in the register that contexts switch. */
 export function isKernelsKey(use: KeyUse, { pkeyRegister }: ExplainRules): use is Extract<KeyUse, { key: number }> {
   return "key" in use && use.register === pkeyRegister.name;
 }

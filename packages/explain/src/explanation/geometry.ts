@@ -5,21 +5,21 @@ import { toWords } from "@kpkeys/core/machine";
 import { assignEntries } from "./entries.js";
 import type { GivenEntries } from "./entries.js";
 import type { FaultQuestion } from "./explanation.js";
-import { readValue, refuseInput } from "./inputs.js";
+import { readValue, invalidInput } from "./inputs.js";
 import { listed } from "./words.js";
 
-/** A shape that fits what was given, with the entries by its levels. */
+/** A geometry that fits the inputs, with the entries by its levels. */
 export interface FittingGeometry {
-  /** The codec of this shape. */
+  /** The codec of this geometry. */
   readonly format: PageTableFormat;
-  /** An entry for each level, or `undefined` where none was given. */
+  /** An entry for each level, or `undefined` if none was given. */
   readonly entries: readonly (bigint | undefined)[];
 }
 
 /**
- * A shape in words.
+ * Describes a geometry.
  *
- * @param geometry - the shape
+ * @param geometry - the geometry
  * @returns `4k pages, 48-bit addresses`
  */
 export function geometryText({ pageShift, addressBits }: Geometry): string {
@@ -27,7 +27,7 @@ export function geometryText({ pageShift, addressBits }: Geometry): string {
 }
 
 /**
- * Reads what the inputs say of the shape.
+ * Reads the geometry from the inputs.
  *
  * @param inputs - as text: `48`, `4k`
  * @throws KpkeysError ERR_EXPLAIN_INPUT
@@ -45,20 +45,19 @@ function pageShiftOf(text: string): number {
   const [, number, unit] = /^(\d{1,6}) ?(k?)(?:i?b)?$/i.exec(text) ?? [];
   const shift = Math.log2(Number(number) * (unit === "" ? 1 : 1024));
   if ([12, 14, 16].includes(shift)) return shift;
-  throw refuseInput(`'${text}' is no page size`, "4k, 16k or 64k", "page-size");
+  throw invalidInput(`'${text}' is not a page size`, "4k, 16k or 64k", "page-size");
 }
 
 /**
- * The shapes that fit what is known. Entries and address rule shapes out as far as some shape is left: a fault may well come
- * from an address or an entry that fits none.
+ * Returns the geometries that fit the inputs. The signs in {@link FILTERS} exclude a geometry only while another one is left: the address
+ * or the entry that faults may fit none.
  *
- * @param geometries - the shapes that Linux uses, the commonest first
- * @param formatOf - the codec of a shape
- * @param evidence - what was given, each piece with its origin
+ * @param geometries - the geometries that Linux uses, the most common first
+ * @param formatOf - makes the codec of a geometry
+ * @param evidence - the address width and page size, as far as they are known
  * @param given - the table entries
- * @param address - what was accessed
- * @returns the shapes that are left
- * @throws KpkeysError ERR_EXPLAIN_INPUT where evidence or entries contradict each other
+ * @param address - the accessed address
+ * @throws KpkeysError ERR_EXPLAIN_INPUT if the evidence or the entries contradict each other
  */
 export function fittingGeometries(
   geometries: readonly Geometry[],
@@ -77,7 +76,7 @@ export function fittingGeometries(
       pageShift === undefined ? "" : `${2 ** (pageShift - 10)}k pages`,
       vaBits === undefined ? "" : `${vaBits}-bit addresses`,
     ];
-    throw refuseInput(
+    throw invalidInput(
       `Linux has no ${asked.filter((text) => text !== "").join(" with ")}`,
       geometries.map(geometryText).join("; "),
       "va-bits, page-size",
@@ -100,29 +99,29 @@ function contradiction(
   assigned: readonly { readonly geometry: Geometry; readonly assigned: ReturnType<typeof assignEntries> }[],
 ): KpkeysError {
   const most = Math.max(...assigned.map(({ geometry }) => geometry.levels.length));
-  if (list !== undefined) return refuseInput(`there are ${list.length} entries`, `at most ${most}, the root's first`);
+  if (list !== undefined) return invalidInput(`there are ${list.length} entries`, `at most ${most}, the root's first`);
   const [{ assigned: first, geometry }] = assigned as [(typeof assigned)[0]];
   const names = "conflict" in first ? first.conflict : [];
   const { levels } = geometry;
-  return refuseInput(`${listed(names)} differ`, `one value: with ${levels.length} levels they are the same entry`);
+  return invalidInput(`${listed(names)} differ`, `one value: with ${levels.length} levels they are the same entry`);
 }
 
-/** Signs of a shape, the most certain first. */
+/** Signs of a geometry, the most certain first. */
 const FILTERS: readonly ((fitting: FittingGeometry, address: bigint) => boolean)[] = [
   ({ format }, address) => isCanonical(format.geometry, address),
   hasNoFoldedLevel,
-  endsProperly,
+  endsWithWalk,
   hasAlignedAddresses,
-  hasUsualAddresses,
+  hasLowAddresses,
 ];
 
-/** Whether the bits above those that are translated are as they must be. */
+/** Whether the bits above the translated ones are a sign extension. */
 export function isCanonical({ addressBits, splitRoots }: Geometry, address: bigint): boolean {
   const upper = BigInt.asIntN(64, address) >> BigInt(splitRoots ? addressBits : addressBits - 1);
   return upper === 0n || upper === -1n;
 }
 
-/** Linux prints a folded level again: two levels with the same table entry are one. */
+/** Linux prints the entry of a folded level twice: two levels with the same table entry are one level. */
 function hasNoFoldedLevel({ format, entries }: FittingGeometry): boolean {
   return entries.every((entry, level) => {
     if (entry === undefined || level === 0 || entry !== entries[level - 1]) return true;
@@ -131,8 +130,8 @@ function hasNoFoldedLevel({ format, entries }: FittingGeometry): boolean {
   });
 }
 
-/** Linux prints entries as far as the walk comes, and no further. */
-function endsProperly({ format, entries }: FittingGeometry): boolean {
+/** Linux prints entries up to the end of the walk: every entry but the last is a table. */
+function endsWithWalk({ format, entries }: FittingGeometry): boolean {
   const last = entries.findLastIndex((entry) => entry !== undefined);
   return entries.every((entry, level) => {
     if (entry === undefined) return true;
@@ -149,10 +148,9 @@ function hasAlignedAddresses({ format, entries }: FittingGeometry): boolean {
 }
 
 /**
- * Memory from 256 TiB on is rare: an entry that names some, in a shape that keeps address bits elsewhere, is more likely one of
- * another shape.
+ * Memory above 256 TiB is rare. An entry with such an address more likely belongs to a geometry that stores address bits elsewhere.
  */
-function hasUsualAddresses({ format, entries }: FittingGeometry): boolean {
+function hasLowAddresses({ format, entries }: FittingGeometry): boolean {
   const end = 2 ** (48 - format.geometry.pageShift);
   return entries.every((entry) => {
     const { high, low } = toWords(entry ?? 0n);

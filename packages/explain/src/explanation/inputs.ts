@@ -4,25 +4,25 @@ import { fromWords, hex } from "@kpkeys/core/machine";
 import type { ExplainKernel, FaultQuestion, Reason } from "./explanation.js";
 import { listed, wasOrWere } from "./words.js";
 
-/** What was read of a question, table entries apart. */
+/** The inputs of a question, without table entries. */
 export interface ReadInputs extends GivenInputs {
-  /** What was assumed, by the inputs' names. */
+  /** Assumptions by the names of their inputs. */
   readonly assumed: ReadonlyMap<string, Reason>;
 }
 
-/** @returns the error for inputs that nothing can be explained from */
-export function refuseInput(what: string, expected: string, where?: string): KpkeysError {
+/** @returns the error for an invalid input */
+export function invalidInput(what: string, expected: string, where?: string): KpkeysError {
   return new KpkeysError("ERR_EXPLAIN_INPUT", what, { expected, ...(where !== undefined && { where }) });
 }
 
 /**
- * Reads the inputs of a question, and fills in what was not given.
+ * Reads the inputs of a question and adds the defaults of those that were not given.
  *
  * @param question - the inputs as text
- * @param rules - the architecture's part
+ * @param rules - the architecture's rules
  * @param others - names of inputs that are read elsewhere
- * @param kernel - has the value of the key register in the context DEFAULT
- * @throws KpkeysError ERR_EXPLAIN_INPUT for an input that is unknown or is no number
+ * @param kernel - its DEFAULT context is the default of the key register
+ * @throws KpkeysError ERR_EXPLAIN_INPUT for an input that is unknown or not a number
  */
 export function readInputs(
   question: FaultQuestion,
@@ -34,7 +34,7 @@ export function readInputs(
   const fresh = rules.createSystemRegisters(rules.format.geometry);
   const known = [...inputs.map(({ name }) => name), ...others];
   for (const name of Object.keys(question.inputs)) {
-    if (!known.includes(name)) throw refuseInput(`there is no input '${name}'`, `one of ${known.join(", ")}`);
+    if (!known.includes(name)) throw invalidInput(`unknown input '${name}'`, `one of ${known.join(", ")}`);
   }
 
   const values: Record<string, bigint> = {};
@@ -50,11 +50,11 @@ export function readInputs(
 }
 
 /**
- * The same inputs on a machine with tables of a shape, which the registers that were not given name.
+ * Returns the same inputs for tables of a geometry: registers that were not given get the values of that geometry.
  *
  * @param read - the inputs
- * @param rules - the architecture's part
- * @param geometry - the shape
+ * @param rules - the architecture's rules
+ * @param geometry - the geometry
  */
 export function inputsFor(read: ReadInputs, rules: ExplainRules, geometry: Geometry): ReadInputs {
   const fresh = rules.createSystemRegisters(geometry);
@@ -69,30 +69,30 @@ export function inputsFor(read: ReadInputs, rules: ExplainRules, geometry: Geome
 }
 
 /**
- * What is assumed of an input that was not given.
+ * Returns the assumption for an input that was not given.
  *
  * @param input - the input
  * @param value - its value
- * @param whose - why that one
+ * @param whose - the origin of the value
  */
 export function assumption(input: ExplainInputRule, value: bigint, whose: string): Reason {
   return { topic: "assumed", text: `${input.label} was not given: assumed ${inputText(input, value)}, ${whose}` };
 }
 
-/** @returns a value as it is given */
+/** @returns a value in the form of its input */
 export function inputText({ decimal }: ExplainInputRule, value: bigint): string {
   return decimal ? String(value) : hex(value);
 }
 
-/** Roles of inputs that an explanation needs. */
+/** Roles of the required inputs. */
 export const REQUIRED: readonly ExplainInputRule["role"][] = ["syndrome", "address"];
 
 /**
- * Checks that inputs are there.
+ * Checks that inputs were given.
  *
  * @param read - the inputs
- * @param inputs - the architecture's
- * @param roles - which of them
+ * @param inputs - the architecture's inputs
+ * @param roles - the roles to check
  * @throws KpkeysError ERR_EXPLAIN_INPUT
  */
 export function requireInputs(
@@ -104,9 +104,12 @@ export function requireInputs(
   if (missing.length > 0) throw missingInput(missing.map(({ name }) => name));
 }
 
-/** @returns the error for inputs that are not there */
+/** @returns the error for missing inputs */
 export function missingInput(names: readonly string[]): KpkeysError {
-  return refuseInput(`${listed(names)} ${wasOrWere(names)} not given`, `${names.length === 1 ? "it" : "them"} as well`);
+  return invalidInput(
+    `${listed(names)} ${wasOrWere(names)} not given`,
+    `${names.length === 1 ? "it" : "them"} with the other inputs`,
+  );
 }
 
 /**
@@ -123,9 +126,9 @@ export function readValue(
   const form = decimal ? /^\d{1,3}$/ : /^(0x)?[\da-f]{1,16}$/i;
   const what = decimal ? "a decimal number" : `a hexadecimal number of up to ${bits} bits`;
   const shown = text.replaceAll(/\p{Cc}/gu, "?");
-  if (!form.test(text)) throw refuseInput(`'${shown}' is not ${what}`, decimal ? "such as 46" : "such as 0x17", name);
+  if (!form.test(text)) throw invalidInput(`'${shown}' is not ${what}`, decimal ? "such as 46" : "such as 0x17", name);
   const value = BigInt(decimal || text.startsWith("0x") || text.startsWith("0X") ? text : `0x${text}`);
-  if (BigInt.asUintN(bits, value) !== value) throw refuseInput(`'${text}' is too wide`, `up to ${bits} bits`, name);
+  if (BigInt.asUintN(bits, value) !== value) throw invalidInput(`'${text}' is too wide`, `up to ${bits} bits`, name);
   return value;
 }
 

@@ -11,7 +11,7 @@ import { changesOf } from "./what-ifs.js";
 import type { ChangedAccess } from "./what-ifs.js";
 import { listed } from "./words.js";
 
-/** The accesses that rights are given for. */
+/** The accesses of the rights. */
 const RIGHTS: readonly (readonly [access: Access, name: string])[] = [
   [Access.READ, "read"],
   [Access.WRITE, "write"],
@@ -19,10 +19,10 @@ const RIGHTS: readonly (readonly [access: Access, name: string])[] = [
 ];
 
 /**
- * The walk, level by level.
+ * Describes the walk, level by level.
  *
  * @param finding - the access
- * @param rules - the architecture's words
+ * @param rules - the architecture's rules
  */
 export function walkReasons({ setup, attempt, leaf }: Finding, rules: ExplainRules): Reason[] {
   const { levels } = setup.format.geometry;
@@ -39,15 +39,15 @@ export function walkReasons({ setup, attempt, leaf }: Finding, rules: ExplainRul
 
 function walkEnd({ steps }: Attempt, { entries }: AccessSetup): string {
   if (steps.length === 0) return "the address is not canonical: no table is read";
-  return steps.length < entries.length ? "the walk ends here: what is below is not read" : "the walk ends here";
+  return steps.length < entries.length ? "the walk ends here: lower levels are not read" : "the walk ends here";
 }
 
 /**
- * What decides after the walk: rights, key and context, the rule, a missing guard, what the hardware writes.
+ * Describes the checks after the walk: rights, key and context, the deciding rule, a missing guard, writes of the hardware.
  *
  * @param finding - the access
- * @param whatIfs - the changes that let it through
- * @param rules - the architecture's words
+ * @param whatIfs - the changes with which it succeeds
+ * @param rules - the architecture's rules
  * @param kernel - names and rights of keys and contexts
  */
 export function accessReasons(
@@ -85,22 +85,22 @@ function keyAndContext({ setup, use }: Finding, rules: ExplainRules, kernel: Exp
 
 function ruleReasons({ setup, kind, use }: Finding, whatIfs: readonly ChangedAccess[], rules: ExplainRules): Reason[] {
   const reasons: Reason[] = [{ topic: "rule", ...rules.decision(kind, setup) }];
-  if (kind === FaultKind.PKEY) reasons.push({ topic: "rule", text: nextToTheKey(setup, rules) });
+  if (kind === FaultKind.PKEY) reasons.push({ topic: "rule", text: withoutKeys(setup, rules) });
   const texts = whatIfs.map(({ text }) => text);
   if (texts.length > 0) reasons.push({ topic: "rule", text: `it would go through if ${texts.join("; or if ")}` });
   else if (kind === FaultKind.PKEY && use !== undefined && "key" in use) {
-    const text = `other rights on key ${use.key} in ${use.register} and one change more are not enough`;
+    const text = `no rights on key ${use.key} in ${use.register} are enough, even with one more change`;
     reasons.push({ topic: "rule", text });
   } else if (changesOf(kind, setup, rules).length > 0) {
-    reasons.push({ topic: "rule", text: "no change of one thing alone lets it through" });
+    reasons.push({ topic: "rule", text: "no single change is enough" });
   }
   return reasons;
 }
 
-function nextToTheKey(setup: AccessSetup, rules: ExplainRules): string {
+function withoutKeys(setup: AccessSetup, rules: ExplainRules): string {
   return attemptAccess(rules, withOpenKeys(setup, rules)).ok
     ? "the key alone denies it: with all keys open it goes through"
-    : "the key is not alone: with all keys open it is denied too";
+    : "the key is not the only reason: with all keys open it is denied too";
 }
 
 function missingGuard({ setup, kind, use }: Finding, rules: ExplainRules, kernel: ExplainKernel): Reason[] {
@@ -118,17 +118,17 @@ function hardwareReasons({ setup, attempt }: Finding): Reason[] {
 }
 
 /**
- * Whether the report is what the model computes.
+ * Describes whether the report matches the model.
  *
- * @param different - what differs
+ * @param different - the differences
  */
 export function agreementReasons(different: readonly string[]): Reason[] {
-  if (different.length === 0) return [{ topic: "agreement", text: "the report is what the model computes" }];
+  if (different.length === 0) return [{ topic: "agreement", text: "the report matches the model" }];
   return [
-    ...different.map((text): Reason => ({ topic: "agreement", text: `the report disagrees: ${text}` })),
+    ...different.map((text): Reason => ({ topic: "agreement", text: `the report differs from the model: ${text}` })),
     {
       topic: "agreement",
-      text: "something was not as given: an assumption, a register or an entry written since, a stale TLB entry",
+      text: "an input may be wrong: an assumption, a register or an entry written since, a stale TLB entry",
     },
   ];
 }

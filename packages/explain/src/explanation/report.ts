@@ -7,20 +7,20 @@ import type { ExplainKernel, FaultQuestion, Reason } from "./explanation.js";
 import { readInputs, REQUIRED, requireInputs } from "./inputs.js";
 import type { ReadInputs } from "./inputs.js";
 
-/** What no register of a report says. */
+/** Fields that are in no register of a report. */
 const NOT_REPORTED = { kind: FaultKind.NONE, level: 0, entryHigh: 0, entryLow: 0, pkey: 0 };
 
-/** A fault report, read. */
+/** A fault report and its inputs. */
 export interface ReadReport {
   /** The inputs. */
   readonly inputs: ReadInputs;
   /** The table entries as given. */
   readonly entries: GivenEntries;
-  /** What the CPU reported. */
+  /** The CPU's report. */
   readonly report: FaultReport;
-  /** What was accessed: the address without its tag. */
+  /** The accessed address, without its tag. */
   readonly address: bigint;
-  /** What the report says. */
+  /** The report, decoded. */
   readonly reasons: readonly Reason[];
 }
 
@@ -28,7 +28,7 @@ export interface ReadReport {
  * Reads a fault report.
  *
  * @param question - the inputs
- * @param kernel - what is known of the kernel
+ * @param kernel - keys and contexts
  * @param tools - the architecture's tools
  * @throws KpkeysError ERR_EXPLAIN_INPUT
  */
@@ -36,7 +36,7 @@ export function readReport(question: FaultQuestion, kernel: ExplainKernel, tools
   const rules = tools.explanation;
   const others = TABLE_ENTRY_INPUTS.map(({ name }) => name);
   const inputs = readInputs(question, rules, others, kernel);
-  // Without the syndrome nothing can be said; without the address, not where.
+  // A report needs the syndrome; the address is required later, by the walk.
   requireInputs(inputs, rules, ["syndrome"]);
   const report = reportOf(inputs, rules);
   const tag = rules.untag?.(report, inputs);
@@ -61,7 +61,7 @@ export function inputOf(role: "syndrome" | "address" | "keys", { inputs }: Expla
   return inputs.find((input) => input.role === role)!.name;
 }
 
-/** The report as a CPU makes it. */
+/** The report in the form of a CPU's. */
 function reportOf({ values }: ReadInputs, rules: ExplainRules): FaultReport {
   const address = toWords(values[inputOf("address", rules)]!);
   const syndrome = toWords(values[inputOf("syndrome", rules)]!);
@@ -81,7 +81,7 @@ function reportOf({ values }: ReadInputs, rules: ExplainRules): FaultReport {
 /** The registers that were given, and the fields of the syndrome that are known. */
 function fieldsOf(report: FaultReport, { given }: ReadInputs, tools: ArchTools): string {
   const rules = tools.explanation;
-  // The key register is no part of a report: it is given next to it, or assumed.
+  // The key register is not part of a report: it is a separate input, or assumed.
   const left = [rules.pkeyRegister.name, ...(rules.unknown?.(given)?.fields ?? [])];
   const missing = rules.inputs.filter(({ role, name }) => REQUIRED.includes(role) && given[name] === undefined);
   return tools

@@ -17,7 +17,7 @@ export const DECIDED_BY: Readonly<Record<FaultKind, Exclude<DecidingRule, "other
   [FaultKind.RESERVED]: "reserved",
 };
 
-/** What an access is called. */
+/** Names of the accesses. */
 export const ACCESS_NAMES: Readonly<Record<Access, string>> = {
   [Access.READ]: "read",
   [Access.WRITE]: "write",
@@ -26,12 +26,12 @@ export const ACCESS_NAMES: Readonly<Record<Access, string>> = {
 };
 
 /**
- * What came of an access, in one sentence.
+ * Returns the result of an access, in one sentence.
  *
  * @param finding - the access
- * @param rules - the architecture's words
+ * @param rules - the architecture's rules
  * @param kernel - names and rights of keys and contexts
- * @param agrees - whether the report says the same
+ * @param agrees - whether the report matches the model
  */
 export function verdictOf(
   { setup, attempt, kind, leaf, use }: Finding,
@@ -45,12 +45,12 @@ export function verdictOf(
   const level = setup.format.geometry.levels[leaf?.level ?? fault.level]?.name ?? "";
   const canonical = steps.length > 0;
   const because: Readonly<Record<Exclude<DecidingRule, "other">, string>> = {
-    none: "nothing denies it",
+    none: "no rule denies it",
     translation: canonical ? `${level} is not valid` : "the address is not canonical",
-    "address-size": canonical ? `${level} has an impossible address` : "the address is not canonical",
-    "access-flag": `${level} was not accessed before, and hardware may not note it`,
+    "address-size": canonical ? `${level} has an address that is too wide` : "the address is not canonical",
+    "access-flag": `the access flag of ${level} is clear, and hardware may not set it`,
     reserved: `${level} has a reserved bit set`,
-    base: "entries and control registers deny it, and the key does not",
+    base: "entries and control registers deny it, the key does not",
     key: keySentence(use, setup, rules, kernel),
   };
   return {

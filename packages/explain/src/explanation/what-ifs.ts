@@ -5,24 +5,24 @@ import { attemptAccess } from "./access.js";
 import type { Asked } from "./asked.js";
 import { namesOfLevel } from "./entries.js";
 import type { ExplainChange } from "./explanation.js";
-import type { AskedKey } from "./keys.js";
+import type { CheckedKey } from "./keys.js";
 import { rightsInWords } from "./words.js";
 
-/** An access with one thing changed. */
+/** An access with one change. */
 export interface ChangedAccess {
-  /** What would have to differ: `CR4.SMAP were 0`. */
+  /** The change in words: `CR4.SMAP were 0`. */
   readonly text: string;
-  /** The access with that changed. */
+  /** The changed access. */
   readonly setup: AccessSetup;
 }
 
 /**
- * The access with each of the changes that an architecture thinks of, one at a time.
+ * Applies the changes that an architecture lists, one at a time.
  *
- * @param kind - which check failed
+ * @param kind - the check that failed
  * @param setup - the access
- * @param rules - the architecture's words
- * @returns those that change something
+ * @param rules - the architecture's rules
+ * @returns the accesses that differ from the original
  */
 export function changesOf(kind: FaultKind, setup: AccessSetup, rules: ExplainRules): readonly ChangedAccess[] {
   return rules.whatIfs(kind, setup).flatMap((whatIf) => {
@@ -42,7 +42,7 @@ function apply({ where, clear, set }: WhatIf, setup: AccessSetup): AccessSetup |
   return { ...setup, entries: setup.entries.map((each, level) => (where.includes(level) ? change(each) : each)) };
 }
 
-/** Rights that let an access through, the narrowest first. */
+/** Rights that allow an access, the narrowest first. */
 const RIGHTS: Readonly<Record<Access, readonly Rights[]>> = {
   [Access.READ]: ["r", "rw", "rx", "rwx"],
   [Access.WRITE]: ["rw", "rwx"],
@@ -51,13 +51,13 @@ const RIGHTS: Readonly<Record<Access, readonly Rights[]>> = {
 };
 
 /**
- * Looks for what would let a denied access through: one change, or of the key and one thing more where the key is not alone. Each
- * is tried on a CPU.
+ * Finds the changes with which a denied access succeeds: one change, or other rights on the key with one more change if the key is
+ * not the only reason. Each is tried on a CPU.
  *
- * @param kind - which check failed
+ * @param kind - the check that failed
  * @param setup - the access
- * @param use - the key that was asked
- * @param rules - the architecture's words
+ * @param use - the key of the leaf
+ * @param rules - the architecture's rules
  * @returns the changes that are enough
  */
 export function findWhatIfs(
@@ -70,13 +70,13 @@ export function findWhatIfs(
   const enough = changesOf(kind, setup, rules).filter(passes);
   if (kind !== FaultKind.PKEY || use === undefined || !("key" in use)) return enough;
 
-  // A register that cannot withhold execution has the same value for some of them.
+  // In a register that cannot deny execution, some rights have the same value.
   const opened = RIGHTS[setup.access]
     .map((rights) => withKeyRights(setup, use, rights, rules))
     .filter(({ text }, at, all) => all.findIndex((each) => each.text === text) === at);
   const key = opened.find(passes);
   if (key !== undefined) return [key, ...enough];
-  // What is enough alone is no part of two.
+  // A change that is enough by itself is not combined with others.
   const alone = new Set(enough.map(({ text }) => text));
   const both = opened.flatMap((one) =>
     changesOf(FaultKind.PERMISSION, one.setup, rules)
@@ -89,10 +89,10 @@ export function findWhatIfs(
   return [...enough, ...(narrowest.find((list) => list.length > 0) ?? [])];
 }
 
-/** The access with other rights on the key that was asked. */
+/** @returns the access with other rights on the key of the leaf */
 function withKeyRights(
   setup: AccessSetup,
-  { key, register, value }: AskedKey,
+  { key, register, value }: CheckedKey,
   rights: Rights,
   { pkeyRegister }: ExplainRules,
 ): ChangedAccess {
@@ -110,12 +110,12 @@ function withKeyRights(
 }
 
 /**
- * A change as inputs: what the same question has to give instead, with the shape of the tables and the machine that the report
- * led to.
+ * Returns a change as inputs for the same question. They include the geometry of the tables and the variant of the machine that
+ * matched the report.
  *
  * @param whatIf - the change
  * @param asked - the access without it
- * @param rules - the architecture's words
+ * @param rules - the architecture's rules
  */
 export function changeOf(
   { text, setup: changed }: ChangedAccess,

@@ -3,7 +3,7 @@ import { FaultKind, Privilege } from "@kpkeys/core/contracts";
 import type { ArchTools, ExplainRules, FaultReport, Geometry, NotTables } from "@kpkeys/core/contracts";
 import { hex } from "@kpkeys/core/machine";
 import { askedByReport } from "./asked.js";
-import { shapesOf } from "./candidates.js";
+import { geometriesOf } from "./candidates.js";
 import { hasEntries } from "./entries.js";
 import type { ExplainGeometry, Explanation, FaultQuestion, Reason } from "./explanation.js";
 import { examine } from "./finding.js";
@@ -16,7 +16,7 @@ import type { ReadReport } from "./report.js";
 import { ACCESS_NAMES, DECIDED_BY } from "./verdict.js";
 
 /**
- * A fault as Linux prints it: an oops, or the signal of a user process.
+ * Returns the fault as Linux prints it: an oops, or the signal of a user process.
  *
  * @param report - the report
  * @param pkey - the key of the page, if it is known
@@ -29,17 +29,17 @@ export function linuxReason(report: FaultReport, pkey: number | undefined, tools
   return { topic: "report", text: `Linux: ${text}` };
 }
 
-/** The shape of tables as an explanation has it. */
-export function shapeOf({ pageShift, addressBits, levels }: Geometry): ExplainGeometry {
+/** @returns the geometry in the form of an explanation */
+export function geometryOf({ pageShift, addressBits, levels }: Geometry): ExplainGeometry {
   return { pageSize: 2 ** pageShift, vaBits: addressBits, levels: levels.map(({ name }) => name) };
 }
 
 /**
- * A report of something else than tables and keys. The walk is shown where the entries are given; nothing follows from it.
+ * Explains a fault that tables and keys do not decide. The walk is listed if the entries are given, but decides nothing.
  *
  * @param read - the report
  * @param question - the inputs as text
- * @param what - what the report is of
+ * @param fault - the kind of the fault
  * @param tools - the architecture's tools
  */
 export function explainOther(
@@ -52,7 +52,7 @@ export function explainOther(
   const finding = hasEntries(read.entries) ? findingOf(read, question, tools) : undefined;
   const geometry = finding?.setup.format.geometry ?? knownGeometry(read, question, rules);
   return {
-    geometry: geometry === undefined ? null : shapeOf(geometry),
+    geometry: geometry === undefined ? null : geometryOf(geometry),
     reasons: [
       ...reportReasons(read, geometry, tools),
       ...(finding === undefined ? [] : walkReasons(finding, rules)),
@@ -64,14 +64,14 @@ export function explainOther(
       result: "fault",
       decidedBy: "other",
       agrees: true,
-      text: `${accessOf(read, rules)} faults: ${name}, which is not a matter of tables or keys`,
+      text: `${accessOf(read, rules)} faults: ${name}, which tables and keys do not decide`,
     },
   };
 }
 
 /**
- * Whether a report without entries is explained by itself: one of a user process, of which Linux prints none, or of a page that is
- * not mapped. Where the address is canonical in no shape of tables, the model decides without entries.
+ * Whether a report without entries is explained from its syndrome: the fault of a user process, for which Linux prints no entries, or
+ * of a page that is not mapped. If the address is canonical in no geometry, the model decides without entries.
  *
  * @param read - the report
  * @param rules - the architecture's words
@@ -86,7 +86,7 @@ export function isExplainedAlone(read: ReadReport, rules: ExplainRules): boolean
 }
 
 /**
- * A report that has no entries: what its syndrome says. Nothing is walked, and nothing is compared.
+ * Explains a report without entries from its syndrome. There is no walk and no comparison with the model.
  *
  * @param read - the report
  * @param question - the inputs as text
@@ -97,7 +97,7 @@ export function explainAlone(read: ReadReport, question: FaultQuestion, tools: A
   const { kind, name, rule } = rules.decidedBy!(read.report);
   const geometry = knownGeometry(read, question, rules);
   return {
-    geometry: geometry === undefined ? null : shapeOf(geometry),
+    geometry: geometry === undefined ? null : geometryOf(geometry),
     reasons: [
       ...reportReasons(read, geometry, tools),
       { topic: "rule", ...rule },
@@ -131,25 +131,25 @@ function accessOf(read: ReadReport, rules: ExplainRules): string {
   return `${ACCESS_NAMES[read.report.access]}${at} by ${rules.privileges[read.report.privilege]}`;
 }
 
-/** The shape of tables that a report names, or the only one that its address may be of. */
+/** @returns the geometry of a report, if exactly one fits its inputs and its address */
 function knownGeometry(read: ReadReport, question: FaultQuestion, rules: ExplainRules): Geometry | undefined {
   return tryTo(() => {
-    const shapes = shapesOf(read, question, rules);
-    return shapes.length === 1 ? shapes[0]!.format.geometry : undefined;
+    const geometries = geometriesOf(read, question, rules);
+    return geometries.length === 1 ? geometries[0]!.format.geometry : undefined;
   });
 }
 
-/** The walk of a report of something else, if its shape is known. */
+/** @returns the walk of a fault that tables do not decide, if its geometry is known */
 function findingOf(read: ReadReport, question: FaultQuestion, tools: ArchTools): Finding | undefined {
   return tryTo(() => {
     const rules = tools.explanation;
-    const [shape] = shapesOf(read, question, rules);
-    const inputs = inputsFor(read.inputs, rules, shape!.format.geometry);
-    return examine(askedByReport({ ...read, inputs }, shape!, undefined, true, tools).setup, rules);
+    const [fitting] = geometriesOf(read, question, rules);
+    const inputs = inputsFor(read.inputs, rules, fitting!.format.geometry);
+    return examine(askedByReport({ ...read, inputs }, fitting!, undefined, true, tools).setup, rules);
   });
 }
 
-/** What cannot be known of a report that is explained without it. */
+/** @returns the result; `undefined` if the inputs do not determine it */
 function tryTo<T>(find: () => T): T | undefined {
   try {
     return find();

@@ -1,21 +1,21 @@
 import type { PkeyRegister } from "@kpkeys/core/contracts";
 
 /**
- * A list as it is said.
+ * Joins a list for a sentence.
  *
- * @param items - what is listed
+ * @param items - the items
  * @returns `a`, `a and b`, `a, b and c`
  */
 export function listed(items: readonly string[]): string {
   return items.length < 2 ? items.join("") : `${items.slice(0, -1).join(", ")} and ${items.at(-1)!}`;
 }
 
-/** @returns the verb for a list */
+/** @returns the verb that agrees with a list */
 export function wasOrWere(items: readonly unknown[]): string {
   return items.length === 1 ? "was" : "were";
 }
 
-/** The rights that a key register can give, as they are said. */
+/** The rights of a key register, in words. */
 const RIGHTS: Readonly<Record<string, string>> = {
   none: "no access",
   r: "read-only",
@@ -28,8 +28,7 @@ const RIGHTS: Readonly<Record<string, string>> = {
 };
 
 /**
- * The rights that a value of a key register gives on a key, in words. Execution is left out where the register cannot withhold
- * it.
+ * Returns the rights of a key register's value on a key, in words. Execution is omitted if the register cannot deny it.
  *
  * @param register - the layout
  * @param high - bits 63 to 32 of the value
@@ -39,7 +38,7 @@ const RIGHTS: Readonly<Record<string, string>> = {
 export function rightsInWords(register: PkeyRegister, high: number, low: number, key: number): string {
   const rights = register.rightsOf(high, low, key);
   const readOnly = register.field(key, "r");
-  const withholdsExecution = register.rightsOf(readOnly.high, readOnly.low, key) === "r";
-  const said = withholdsExecution ? rights : rights.replace("x", "") || "none";
-  return RIGHTS[said]!;
+  const canDenyExecution = register.rightsOf(readOnly.high, readOnly.low, key) === "r";
+  const shown = canDenyExecution ? rights : rights.replace("x", "") || "none";
+  return RIGHTS[shown]!;
 }

@@ -2,7 +2,7 @@ import { KpkeysError } from "@kpkeys/core";
 import type { FieldCheck, FieldForm, FieldForms, Vector, VectorForm } from "@kpkeys/core/contracts";
 import { isHex } from "@kpkeys/core/machine";
 
-/** The forms that have a name. */
+/** The named forms. */
 const NAMED: Readonly<Record<Extract<FieldForm, string>, FieldCheck>> = {
   flag: { expected: "0 or 1", accepts: (value) => value === 0 || value === 1 },
   whole: {
@@ -47,7 +47,7 @@ function isText(value: unknown): boolean {
 
 const TEXT: FieldCheck = { expected: "a text", accepts: isText };
 
-/** An address of what is accessed, which is eight bytes wide and aligned. */
+/** The accessed address: accesses are eight bytes wide and aligned. */
 const ADDRESS: FieldCheck = {
   expected: `${NAMED.bits64.expected}, a multiple of 8`,
   accepts: (value) => isHex(value, 2) && /[08]$/.test(value),
@@ -55,7 +55,7 @@ const ADDRESS: FieldCheck = {
 
 const RESULT: FieldForm = ["ok", "fault"];
 
-/** What lines of every architecture have. */
+/** The fields of every architecture. */
 const COMMON: FieldForms = {
   id: TEXT,
   arch: TEXT,
@@ -69,7 +69,7 @@ const COMMON: FieldForms = {
   result: RESULT,
 };
 
-/** Every field that lines of a form can have, and what follows of it. */
+/** A form, compiled to checks. */
 interface CompiledForm {
   readonly arch: string;
   readonly neededBy: readonly (readonly [flag: string, fields: readonly string[]])[];
@@ -79,10 +79,10 @@ interface CompiledForm {
 }
 
 /**
- * Makes the check that a line has a form: a field that is missing, unknown or of another form is refused.
+ * Makes the check of a form: a field that is missing, unknown or malformed is an error.
  *
- * @param form - the architecture's part of it
- * @returns throws KpkeysError ERR_VECTOR_LINE unless the line is good
+ * @param form - the architecture's part of the form
+ * @returns a function that throws KpkeysError ERR_VECTOR_LINE for an invalid line
  */
 export function createVectorCheck(form: VectorForm): (vector: Vector) => void {
   const compiled = compile(form);
@@ -111,10 +111,10 @@ function compile(form: VectorForm): CompiledForm {
   };
 }
 
-/** A list of objects: which field, why, and what another source says, under the name of that source. */
+/** A list of objects: the field, the reason, and the value of another source under the name of that source. */
 function disputesAbout(judged: ReadonlySet<unknown>): FieldCheck {
   return {
-    expected: "a list of objects with a judged field, why it is disputed, and what others say, all as text",
+    expected: "a list of objects with a judged field, why it is disputed, and the values of other sources, all as text",
     accepts: (value) =>
       Array.isArray(value) &&
       value.every(
@@ -131,10 +131,10 @@ function checkValues(vector: Vector, { arch, all }: CompiledForm): void {
   for (const name in vector) {
     const field = all.get(name);
     if (field === undefined) {
-      throw refuseVector(vector, `there is no field ${quoted(name)} on a line of ${arch}`, [...all.keys()].join(", "));
+      throw invalidVector(vector, `a line of ${arch} has no field ${quoted(name)}`, [...all.keys()].join(", "));
     }
     if (!field.accepts(vector[name], vector)) {
-      throw refuseVector(vector, `field '${name}' is ${quoted(vector[name])}`, field.expected);
+      throw invalidVector(vector, `field '${name}' is ${quoted(vector[name])}`, field.expected);
     }
   }
 }
@@ -144,15 +144,15 @@ function requireAll(vector: Vector, fields: readonly string[]): void {
 }
 
 function missing(vector: Vector, field: string): KpkeysError {
-  return refuseVector(vector, `field '${field}' is missing`, "a line with all fields of its kind");
+  return invalidVector(vector, `field '${field}' is missing`, "a line with all fields of its kind");
 }
 
-/** Longest value that a message shows whole. */
+/** Longest value that a message prints in full. */
 const SHOWN = 60;
 
 /**
- * @param value - something of a line
- * @returns it as JSON for a message, its end left out when it is long
+ * @param value - a value of a line
+ * @returns it as JSON for a message, truncated if it is long
  */
 export function quoted(value: unknown): string {
   const text = (JSON.stringify(value) as string | undefined) ?? "absent";
@@ -161,11 +161,11 @@ export function quoted(value: unknown): string {
 
 /**
  * @param vector - a line
- * @param what - what is wrong with it
- * @param expected - what would have been right
- * @returns the error to throw
+ * @param what - the defect
+ * @param expected - the valid form
+ * @returns the error for an invalid line
  */
-export function refuseVector(vector: Vector, what: string, expected: string): KpkeysError {
+export function invalidVector(vector: Vector, what: string, expected: string): KpkeysError {
   const { id } = vector;
   const where = typeof id === "string" && id !== "" ? `vector ${quoted(id).slice(1, -1)}` : "vector without an id";
   return new KpkeysError("ERR_VECTOR_LINE", what, { where, expected });

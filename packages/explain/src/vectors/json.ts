@@ -1,40 +1,40 @@
 import { KpkeysError, quote } from "@kpkeys/core";
 import type { Vector } from "@kpkeys/core/contracts";
 
-/** No vector comes near: tables, disputes and flags are one or two levels deep. */
+/** Largest nesting depth. Tables, disputes and flags are one or two levels deep. */
 const DEEPEST = 16;
 const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],]/g;
 
 /**
  * Parses a vector.
  * @param text - a JSON object
- * @param expected - what is right, for errors
- * @throws KpkeysError ERR_VECTOR_LINE for what is no JSON object, has a field twice or is nested too deep
+ * @param expected - the valid form, for errors
+ * @throws KpkeysError ERR_VECTOR_LINE for text that is not a JSON object, has a field twice or is nested too deep
  */
 export function parseVector(text: string, expected: string): Vector {
-  const damaged = (what: string): KpkeysError => new KpkeysError("ERR_VECTOR_LINE", what, { expected });
+  const invalid = (what: string): KpkeysError => new KpkeysError("ERR_VECTOR_LINE", what, { expected });
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw damaged(`the line is not JSON (${(error as SyntaxError).message})`);
+    throw invalid(`the line is not JSON (${(error as SyntaxError).message})`);
   }
   if (typeof value !== "object" || value === null || Array.isArray(value))
-    throw damaged("the line is not a JSON object");
-  const wrong = isPlain(text, value) ? undefined : findWrong(text);
-  if (wrong !== undefined) throw damaged(wrong);
+    throw invalid("the line is not a JSON object");
+  const defect = isPlain(text, value) ? undefined : findDefect(text);
+  if (defect !== undefined) throw invalid(defect);
   return value as Vector;
 }
 
-/** Whether the value is written as JSON.stringify writes it, which costs less than looking for a field that is there twice. */
+/** Fast path: whether the text equals the output of JSON.stringify, so that no field is there twice. */
 function isPlain(text: string, value: object): boolean {
   const openings = text.match(/[[{]/g)!.length;
   return openings <= DEEPEST && JSON.stringify(value) === text;
 }
 
-/** JSON.parse takes the last of several fields of one name. @returns what is wrong with a text that is JSON */
-function findWrong(text: string): string | undefined {
-  /** The fields of each object that is open, by its depth; a list has none. */
+/** JSON.parse uses the last of several fields with one name. @returns the defect of a text that is valid JSON */
+function findDefect(text: string): string | undefined {
+  /** The fields of each open object, by depth; a list has none. */
   const open: (Set<string> | undefined)[] = [];
   let isName = false;
   for (const [token] of text.matchAll(TOKEN)) {

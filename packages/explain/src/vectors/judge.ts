@@ -6,59 +6,59 @@ import { VectorRunner, vectorArches } from "./run.js";
 import { judgeVector } from "./verdict.js";
 import type { VectorVerdict } from "./verdict.js";
 
-/** What vectors use: memory below 2304 MiB, on a CPU with 40 physical address bits. A vector fills five pages at most. */
+/** Vectors use memory below 2304 MiB, on a CPU with 40 physical address bits. A vector fills at most five pages. */
 const BANK = { firstPfn: toPfn(0), pages: 2304 * 256 };
 const RESERVED_PAGES = 16;
 const OPTIONS = { physicalAddressBits: 40 };
 
-/** Carries out the vectors of one architecture. */
+/** Runs the vectors of one architecture. */
 interface Bench {
   readonly runner: VectorRunner;
   readonly memory: PhysicalMemory;
-  /** Made when it is first wanted: the code of a CPU is fastest while there is one. */
+  /** Created on first use: a process with a single CPU runs faster. */
   readonly cpu: () => Cpu;
 }
 
-/** Judges architectural vectors, each by itself. A line belongs to the architecture that names its field `arch`. */
+/** Compares architectural vectors with the model, each independently. The field `arch` selects the architecture. */
 export class Judge {
-  readonly #benches = new Map<unknown, Bench>();
+  private readonly benches = new Map<unknown, Bench>();
 
   /** @param arches - architectures with vectors; each gets its own CPU and memory */
   constructor(arches: readonly Plugin[]) {
     for (const plugin of arches) {
       const { bench, names } = createBench(plugin);
-      for (const name of names) this.#benches.set(name, bench);
+      for (const name of names) this.benches.set(name, bench);
     }
   }
 
   /**
-   * Carries a vector out and compares.
+   * Runs a vector and compares the results.
    * @param vector - a parsed line
-   * @throws KpkeysError ERR_VECTOR_LINE for a line of another architecture, and for anything else that is wrong with it
+   * @throws KpkeysError ERR_VECTOR_LINE for a line of another architecture, or an invalid line
    */
   judge(vector: Vector): VectorVerdict {
-    const { runner, memory, cpu } = this.#benchOf(vector);
+    const { runner, memory, cpu } = this.benchOf(vector);
     return judgeVector(vector, runner.run(vector, cpu(), memory));
   }
 
   /**
-   * The walk to the address of the vector that was judged last, through its tables as they are after the access.
+   * Returns the walk to the address of the vector that was judged last, with its tables after the access.
    * @param vector - that vector
    */
   walk(vector: Vector): readonly WalkStep[] {
     const va = vector["va"] as string;
-    const { mmu } = this.#benchOf(vector).cpu();
+    const { mmu } = this.benchOf(vector).cpu();
     const steps: WalkStep[] = [];
     mmu.walk(highWord(va), lowWord(va), (step) => steps.push(step));
     return steps;
   }
 
-  #benchOf(vector: Vector): Bench {
-    const bench = this.#benches.get(vector["arch"]);
+  private benchOf(vector: Vector): Bench {
+    const bench = this.benches.get(vector["arch"]);
     if (bench !== undefined) return bench;
     const arch = JSON.stringify(vector["arch"]) as string | undefined;
     const what = arch === undefined ? "field 'arch' is missing" : `the line is of architecture ${arch}`;
-    throw new KpkeysError("ERR_VECTOR_LINE", what, { expected: [...this.#benches.keys()].join(" or ") });
+    throw new KpkeysError("ERR_VECTOR_LINE", what, { expected: [...this.benches.keys()].join(" or ") });
   }
 }
 

@@ -3,7 +3,7 @@ import type { InputText } from "@kpkeys/core";
 import type { Vector } from "@kpkeys/core/contracts";
 import { parseVector } from "./json.js";
 
-/** What a file of vectors is, for whoever opens it. */
+/** Description of a vector file, for the function that opens it. */
 export const VECTORS_TEXT = "architectural vectors as JSON Lines, plain or gzip";
 const OBJECT = "one JSON object a line";
 const NEWLINE = 10;
@@ -13,12 +13,12 @@ const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
  * Reads a file of architectural vectors, in memory that does not grow with it.
  *
  * @param input - its text
- * @param onVector - takes each line in turn, with its number from 1 on. An error of the project's that it throws ends the
- * reading and is thrown with file and line
- * @param onProgress - called now and then with bytes read so far, packed where it is, and the size in bytes, 0 for a pipe
- * @returns how many lines there were
- * @throws KpkeysError ERR_INPUT_KIND, ERR_INPUT_TRUNCATED; ERR_VECTOR_LINE at a damaged line; ERR_VECTOR_EMPTY
- * when there is no line
+ * @param onVector - called with each line and its number from 1. A KpkeysError that it throws ends the reading and is thrown with
+ * file and line
+ * @param onProgress - called after each chunk with the bytes read so far, compressed if the file is, and the size in bytes, 0 for a pipe
+ * @returns the number of lines
+ * @throws KpkeysError ERR_INPUT_KIND, ERR_INPUT_TRUNCATED; ERR_VECTOR_LINE for an invalid line; ERR_VECTOR_EMPTY
+ * for an empty file
  */
 export async function readVectors(
   input: InputText,
@@ -28,7 +28,7 @@ export async function readVectors(
   const { where } = input;
   let lines = 0;
 
-  function takeLine(bytes: Uint8Array): void {
+  function readLine(bytes: Uint8Array): void {
     lines++;
     try {
       onVector(parse(bytes), lines);
@@ -41,7 +41,7 @@ export async function readVectors(
     (bytes, end) => {
       for (let start = 0; start < end;) {
         const newline = bytes.indexOf(NEWLINE, start);
-        takeLine(bytes.subarray(start, newline));
+        readLine(bytes.subarray(start, newline));
         start = newline + 1;
       }
     },
@@ -55,7 +55,7 @@ export async function readVectors(
     try {
       if (damage === undefined) blocks.push(chunk);
     } catch (error) {
-      // A damaged line in a gzip file may come of a damaged file, which its checksum shows: read on, without parsing.
+      // An invalid line in a gzip file may be caused by a corrupt file: read to the end, so that the checksum is verified first.
       if (!input.compressed || !(error instanceof KpkeysError)) throw error;
       damage = error;
     }
@@ -85,7 +85,7 @@ function damaged(what: string): KpkeysError {
   return new KpkeysError("ERR_VECTOR_LINE", what, { expected: OBJECT });
 }
 
-/** An error of the project's with file and line before it; any other as it is. */
+/** Adds file and line to a KpkeysError; returns any other error unchanged. */
 function placed(file: string, line: number, error: unknown): unknown {
   if (!(error instanceof KpkeysError)) return error;
   return new KpkeysError(error.code, error.message, { where: `${file}:${line}`, cause: error });

@@ -11,12 +11,12 @@ import type {
   VectorValue,
 } from "@kpkeys/core/contracts";
 import { carryOut, fromWords, highWord, lowWord } from "@kpkeys/core/machine";
-import { createVectorCheck, quoted, refuseVector } from "./form.js";
+import { createVectorCheck, quoted, invalidVector } from "./form.js";
 import { buildVectorTables, readVectorEntries } from "./tables.js";
 import type { VectorTables } from "./tables.js";
 import type { VectorOutcome } from "./verdict.js";
 
-/** What a vector calls the accesses. */
+/** The names of accesses in a vector. */
 const ACCESSES: Readonly<Record<string, Access>> = {
   read: Access.READ,
   write: Access.WRITE,
@@ -25,16 +25,16 @@ const ACCESSES: Readonly<Record<string, Access>> = {
 };
 
 /**
- * The access that a vector names.
+ * Returns the access of a vector.
  *
- * @param vector - a line that was checked, or its prior access
+ * @param vector - a checked line, or its prior access
  */
 export function accessOf(vector: Vector): Access {
   return ACCESSES[vector["access"] as string]!;
 }
 
 /**
- * What the lines of the vector files that an architecture carries out have in their field `arch`.
+ * Returns the values of the field `arch` whose lines an architecture can run.
  *
  * @param tools - the architecture's tools
  */
@@ -48,54 +48,54 @@ interface CheckedForm {
   readonly check: (vector: Vector) => void;
 }
 
-/** Carries out an architecture's vectors, each by itself: nothing that an earlier one left in the machine decides anything. */
+/** Runs an architecture's vectors. Each starts from a clean machine: an earlier vector has no effect. */
 export class VectorRunner {
-  readonly #tools: ArchTools;
-  readonly #rules: VectorRules;
-  readonly #forms: readonly CheckedForm[];
+  private readonly tools: ArchTools;
+  private readonly rules: VectorRules;
+  private readonly forms: readonly CheckedForm[];
 
   /**
    * @param tools - the architecture's tools
-   * @throws KpkeysError ERR_VECTOR_LINE when it has no vectors
+   * @throws KpkeysError ERR_VECTOR_LINE if it has no vectors
    */
   constructor(tools: ArchTools) {
     if (tools.vectors === undefined) {
-      throw new KpkeysError("ERR_VECTOR_LINE", "there are no vectors of this architecture");
+      throw new KpkeysError("ERR_VECTOR_LINE", "cannot run vectors: the architecture has no rules for them");
     }
-    this.#tools = tools;
-    this.#rules = tools.vectors;
-    this.#forms = tools.vectors.forms.map((form) => ({ form, check: createVectorCheck(form) }));
+    this.tools = tools;
+    this.rules = tools.vectors;
+    this.forms = tools.vectors.forms.map((form) => ({ form, check: createVectorCheck(form) }));
   }
 
   /**
-   * Carries out one line of a vector file: builds its tables in the memory, sets the registers, makes the prior access and then the
-   * access. The tables are left in the memory, for a walk.
+   * Runs one line of a vector file: builds its tables in memory, sets the registers, makes the prior access and then the access. The
+   * tables stay in memory, for a walk.
    *
    * @param vector - the parsed line
    * @param cpu - a CPU of this architecture, whose registers and TLB are overwritten
    * @param memory - the memory of that CPU, which is reset
-   * @returns the judged fields, with what this model gives
-   * @throws KpkeysError ERR_VECTOR_LINE for a field that is missing or unknown, or holds what it cannot hold
+   * @returns the judged fields with the model's values
+   * @throws KpkeysError ERR_VECTOR_LINE for a field that is missing, unknown or malformed
    */
   run(vector: Vector, cpu: Cpu, memory: PhysicalMemory): VectorOutcome {
-    const { format, openKeys } = this.#tools.explanation;
-    const { keys } = this.#rules;
-    const { form, check } = this.#formOf(vector);
+    const { format, openKeys } = this.tools.explanation;
+    const { keys } = this.rules;
+    const { form, check } = this.formOf(vector);
     check(vector);
     const tables = buildVectorTables(vector, memory, format.geometry.levels);
     enterTables(cpu, tables.tables[0]!);
-    setRegisters(vector, cpu.systemRegisters, this.#rules);
+    setRegisters(vector, cpu.systemRegisters, this.rules);
 
-    const privilege = this.#rules.privilegeOf(vector);
+    const privilege = this.rules.privilegeOf(vector);
     const prior = vector["prior"] as Vector | undefined;
     let priorResult: VectorValue = null;
     if (prior !== undefined) {
       const { high, low } = openKeys.value;
-      this.#setKeys(cpu, high, low, fromWords(high, low));
+      this.setKeys(cpu, high, low, fromWords(high, low));
       priorResult = make(cpu, tables, prior, privilege);
     }
     const kernelKeys = hexIn(vector, keys.kernel);
-    this.#setKeys(cpu, highWord(kernelKeys), lowWord(kernelKeys), BigInt(hexIn(vector, keys.user)));
+    this.setKeys(cpu, highWord(kernelKeys), lowWord(kernelKeys), BigInt(hexIn(vector, keys.user)));
     const result = make(cpu, tables, vector, privilege);
 
     const entries = "pte_after" in form.judged ? readVectorEntries(tables, memory) : undefined;
@@ -104,28 +104,28 @@ export class VectorRunner {
       result,
       "prior.result": priorResult,
       ...(entries !== undefined && { pte_after: leaf!, upper_after: entries }),
-      ...this.#rules.report(vector, cpu, result === "ok", leaf),
+      ...this.rules.report(vector, cpu, result === "ok", leaf),
     };
   }
 
-  /** Finds a line's form; where none fits, one of its `arch`, whose check says what is wrong. */
-  #formOf(vector: Vector): CheckedForm {
+  /** Finds a line's form; if none fits, one of its `arch`, whose check reports the defect. */
+  private formOf(vector: Vector): CheckedForm {
     const { arch } = vector;
     let found: CheckedForm | undefined;
-    for (const each of this.#forms) {
+    for (const each of this.forms) {
       const { form } = each;
       if (form.arch !== arch) continue;
       found = each;
       if (form.when === undefined || vector[form.when[0]] === form.when[1]) break;
     }
     if (found !== undefined) return found;
-    throw refuseVector(vector, `field 'arch' is ${quoted(arch)}`, vectorArches(this.#tools).join(" or "));
+    throw invalidVector(vector, `field 'arch' is ${quoted(arch)}`, vectorArches(this.tools).join(" or "));
   }
 
-  #setKeys(cpu: Cpu, high: number, low: number, user: bigint): void {
+  private setKeys(cpu: Cpu, high: number, low: number, user: bigint): void {
     cpu.writePkeyRegister(high, low);
     cpu.synchronise();
-    cpu.systemRegisters.write(this.#tools.explanation.openKeys.userRegister, user);
+    cpu.systemRegisters.write(this.tools.explanation.openKeys.userRegister, user);
   }
 }
 
@@ -134,7 +134,7 @@ function hexIn(vector: Vector, field: string): string {
   return (vector[field] ?? "0x0") as string;
 }
 
-/** Has the CPU translate by one root and by nothing that it remembers. */
+/** Switches the CPU to one root, with an empty TLB. */
 function enterTables({ mmu }: Cpu, root: number): void {
   mmu.invalidateAll();
   mmu.setKernelRoot(toPfn(root));
@@ -151,7 +151,7 @@ function setRegisters(vector: Vector, systemRegisters: SystemRegisters, { flags,
   for (const register in registers) systemRegisters.write(register, BigInt(hexIn(vector, registers[register]!)));
 }
 
-/** Makes a vector's access; `made` is the vector or its prior access. */
+/** Makes an access. @param made - the vector or its prior access */
 function make(cpu: Cpu, { high, low, isRam }: VectorTables, made: Vector, privilege: Privilege): "ok" | "fault" {
   const access = accessOf(made);
   const status = isRam ? carryOut(cpu, { high, low }, access, privilege) : cpu.access(high, low, access, privilege);

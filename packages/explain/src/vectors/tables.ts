@@ -2,29 +2,29 @@ import { toPfn } from "@kpkeys/core/contracts";
 import { KpkeysError } from "@kpkeys/core";
 import type { Geometry, Pfn, PhysicalMemory, Vector } from "@kpkeys/core/contracts";
 import { highWord, lowWord, wordsToHex } from "@kpkeys/core/machine";
-import { refuseVector } from "./form.js";
+import { invalidVector } from "./form.js";
 
-/** The table entries of a vector, as they are in a machine's memory. */
+/** The tables of a vector in a machine's memory. */
 export interface VectorTables {
   /** Page-frame numbers of the tables, the root first. */
   readonly tables: readonly Pfn[];
-  /** Which entry of each table is the vector's. */
+  /** Index of the vector's entry in each table. */
   readonly indices: readonly number[];
-  /** The entries as the vector gives them, the leaf last. */
+  /** The vector's entries, the leaf last. */
   readonly entries: readonly string[];
   /** Bits 63 to 32 of the address accessed. */
   readonly high: number;
   /** Bits 31 to 0 of the address accessed. */
   readonly low: number;
-  /** Whether there is RAM at the address: a block may reach beyond. */
+  /** Whether there is RAM at the address: a block may extend past its end. */
   readonly isRam: boolean;
 }
 
 /** log2 of the page size. */
 const PAGE_SHIFT = 12;
-/** Bits 51 to 32 of an entry, which belong to the output address, as a mask of the high word. */
+/** Mask of bits 51 to 32, part of the output address, in the high word of an entry. */
 const ADDRESS_HIGH = 0xfffff;
-/** The lowest address bit that a leaf of each size leaves to the page, by the vector's name of the size. */
+/** log2 of the size of a leaf, by its size in a vector. */
 const SIZE_SHIFTS: Readonly<Record<string, number>> = { "4k": 12, "2m": 21, "1g": 30 };
 
 /** The page-frame number in bits 51 to 12 of a bit pattern. */
@@ -32,20 +32,19 @@ function pfnIn(hex: string): Pfn {
   return toPfn((highWord(hex) & ADDRESS_HIGH) * 2 ** 20 + (lowWord(hex) >>> PAGE_SHIFT));
 }
 
-/** Address bits from `shift` on, at most 32 of them. */
+/** At most 32 address bits, from bit `shift` up. */
 function addressBits(high: number, low: number, shift: number): number {
   return shift < 32 ? (high << (32 - shift)) | (low >>> shift) : high >> (shift - 32);
 }
 
 /**
  * Builds the tables of a vector: the root in a page that the vector does not use, each entry of `upper` in the table that the
- * one before points to, `pte` in the last. A table that an impossible entry puts outside of the memory is left out.
+ * one before points to, `pte` in the last. A table outside of memory is omitted.
  *
- * @param vector - a line that was checked
+ * @param vector - a checked line
  * @param memory - the machine's memory, which is reset
  * @param levels - the levels of the architecture's tables, the top one first
- * @returns where they are
- * @throws KpkeysError ERR_VECTOR_LINE when `upper` does not lead to a leaf of the vector's size; ERR_OUT_OF_MEMORY when no page
+ * @throws KpkeysError ERR_VECTOR_LINE if `upper` does not lead to a leaf of the vector's size; ERR_OUT_OF_MEMORY if no page
  * is left for the root
  */
 export function buildVectorTables(vector: Vector, memory: PhysicalMemory, levels: Geometry["levels"]): VectorTables {
@@ -80,7 +79,7 @@ function checkDepth(vector: Vector, above: number, levels: Geometry["levels"]): 
   const shift = SIZE_SHIFTS[level]!;
   if (levels[above]?.shift === shift) return shift;
   const expected = `${levels.findIndex((each) => each.shift === shift)} for a leaf of ${level}`;
-  throw refuseVector(vector, `field 'upper' has ${above} entries`, expected);
+  throw invalidVector(vector, `field 'upper' has ${above} entries`, expected);
 }
 
 /** The highest page of RAM that is neither one of the tables nor inside the leaf. */
@@ -94,15 +93,15 @@ function freePage(memory: PhysicalMemory, tables: readonly Pfn[], frame: number,
     else return toPfn(pfn);
   }
   throw new KpkeysError("ERR_OUT_OF_MEMORY", "the vector leaves no page for the root table", {
-    expected: "RAM beside its tables and its leaf",
+    expected: "a free page besides its tables and its leaf",
   });
 }
 
 /**
- * Reads the entries of a vector's tables as they are now.
+ * Reads the current entries of a vector's tables.
  *
- * @param built - what {@link buildVectorTables} gave
- * @param memory - where they are
+ * @param built - the result of {@link buildVectorTables}
+ * @param memory - the machine's memory
  * @returns the entries from the root down, the leaf last, as hex
  */
 export function readVectorEntries({ tables, indices, entries }: VectorTables, memory: PhysicalMemory): string[] {

@@ -1,34 +1,33 @@
 import type { Vector, VectorValue } from "@kpkeys/core/contracts";
 import { highWord, lowWord } from "@kpkeys/core/machine";
 
-/** What the model makes of a vector: the fields that the architecture judges; `prior.result` is that field of the field `prior`. */
+/** The model's values of the judged fields of a vector; `prior.result` is the field `result` of `prior`. */
 export type VectorOutcome = Readonly<Record<string, VectorValue>>;
 
 /** A judged field on which model and vector differ. */
 export interface VectorDisagreement {
   /** The field. */
   readonly field: string;
-  /** What the vector says. */
+  /** The vector's value. */
   readonly expected: VectorValue;
-  /** What the model gives. */
+  /** The model's value. */
   readonly model: VectorValue;
 }
 
-/** What came of a vector. */
+/** The comparison of a vector with the model. */
 export interface VectorVerdict {
-  /** The fields on which model and vector differ; empty when the model is right. */
+  /** The fields on which model and vector differ; empty if they agree. */
   readonly disagreements: readonly VectorDisagreement[];
   /** The fields that were not judged. */
   readonly skipped: readonly string[];
 }
 
 /**
- * Compares what a model made of a vector with what the vector says: every judged field but those that the vector lists as
- * disputed, and the tables above the leaf after a fault. No field is skipped for the sake of another.
+ * Compares the model's values with the vector's: every judged field except those that the vector lists as disputed, and the tables
+ * above the leaf after a fault.
  *
  * @param vector - the line
- * @param fields - what the model made of it
- * @returns where they differ, and what was not judged
+ * @param fields - the model's values
  */
 export function judgeVector(vector: Vector, fields: VectorOutcome): VectorVerdict {
   const disputes = vector["disputed"] as readonly { readonly field: string }[] | undefined;
@@ -48,13 +47,13 @@ export function judgeVector(vector: Vector, fields: VectorOutcome): VectorVerdic
   return { disagreements, skipped };
 }
 
-/** What a vector says of a field that {@link VectorOutcome} names; `null` where the vector does not have it. */
+/** @returns the vector's value of a field of {@link VectorOutcome}; `null` if the vector does not have the field */
 function valueOf(vector: Vector, field: string): VectorValue {
   const value = field === "prior.result" ? (vector["prior"] as Vector | undefined)?.["result"] : vector[field];
   return (value ?? null) as VectorValue;
 }
 
-/** Bit patterns are compared by their value, lists and objects part by part. */
+/** Compares bit patterns by value, lists and objects by their parts. */
 function isSame(expected: VectorValue, model: VectorValue): boolean {
   if (expected === model) return true;
   if (typeof expected === "string" && typeof model === "string") return isSameHex(expected, model);
