@@ -1,4 +1,4 @@
-// Brings the worked examples along in the package: they are what it makes new packages of.
+// Bundles the worked examples: they are the templates of new packages.
 import { cpSync, rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 

@@ -1,13 +1,13 @@
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { KpkeysError, outputFailure } from "@kpkeys/core";
-import { declarable, formsOf, identifiersIn, refusalOf, rename } from "./names.js";
+import { declarable, formsOf, identifiersIn, nameProblem, rename } from "./names.js";
 
-/** The kinds of packages, each with the worked example that it is made of. */
+/** The kinds of packages, each with the worked example that is its template. */
 export const KINDS = {
-  /** Protects some data of the kernel, on every architecture. */
+  /** Protects kernel data, on every architecture. */
   feature: "selinux-state",
-  /** Registers, page-table format and rules of access of a CPU. */
+  /** Registers, page-table format and access rules of a CPU. */
   arch: "odd-arch",
 } as const;
 
@@ -15,20 +15,20 @@ export const KINDS = {
 export type Kind = keyof typeof KINDS;
 
 /**
- * Makes a package: a worked example under a name of its own.
+ * Creates a package: a copy of a worked example, renamed.
  *
- * @param folder - where to make it; its last part is the name: lower case letters, digits and single hyphens
- * @param kind - what it is to be
+ * @param folder - new or empty folder; its last part is the name: lower case letters, digits and single hyphens
+ * @param kind - the kind of package
  * @param templates - the folder of the worked examples
- * @returns the files that were written, relative to the folder
- * @throws KpkeysError ERR_USAGE for an impossible name, or a folder that has something in it; ERR_OUTPUT where it cannot be written
+ * @returns the created files, relative to the folder
+ * @throws KpkeysError ERR_USAGE for an invalid name or a folder that is not empty; ERR_OUTPUT if a file cannot be written
  */
 export function createPackage(folder: string, kind: Kind, templates: string): string[] {
   const home = resolve(folder);
   const name = basename(home);
-  const refusal = refusalOf(name);
-  if (refusal !== undefined) {
-    throw new KpkeysError("ERR_USAGE", `${JSON.stringify(name)} cannot be a package's name: ${refusal}`, {
+  const problem = nameProblem(name);
+  if (problem !== undefined) {
+    throw new KpkeysError("ERR_USAGE", `cannot name a package ${JSON.stringify(name)}: ${problem}`, {
       expected: "a name such as 'file-operations'",
     });
   }
@@ -50,32 +50,32 @@ export function createPackage(folder: string, kind: Kind, templates: string): st
     });
   } catch (cause) {
     if (isNew) rmSync(home, { recursive: true, force: true });
-    throw outputFailure(folder, cause, "a place where files can be written");
+    throw outputFailure(folder, cause, "a writable folder");
   }
 }
 
-/** Makes the folder, unless it is there and empty. @returns whether it was made */
+/** Creates the folder unless it exists and is empty. @returns whether it was created */
 function prepare(home: string, folder: string): boolean {
   try {
     if (mkdirSync(home, { recursive: true }) !== undefined) return true;
     if (readdirSync(home).length === 0) return false;
   } catch (cause) {
-    throw outputFailure(folder, cause, "a folder that is new or empty");
+    throw outputFailure(folder, cause, "a new or empty folder");
   }
-  throw new KpkeysError("ERR_USAGE", "the folder is not empty", {
+  throw new KpkeysError("ERR_USAGE", "cannot create a package: the folder is not empty", {
     where: folder,
-    expected: "a folder that is new or empty",
+    expected: "a new or empty folder",
   });
 }
 
-/** An example is private, and named as one. */
+/** Makes the manifest of a private example that of a package. */
 function manifestOf(text: string, name: string): string {
   const manifest = JSON.parse(text) as Record<string, unknown>;
   delete manifest["private"];
   return `${JSON.stringify({ ...manifest, name, description: `The kpkeys package ${name}.` }, null, 2)}\n`;
 }
 
-/** Paths relative to a folder, without what was installed and built in it. */
+/** Paths relative to a folder, without installed and built files. */
 function filesBelow(folder: string): string[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())

@@ -1,5 +1,5 @@
 /**
- * `npm create kpkeys`: packages for the kpkeys laboratory, made of its worked examples.
+ * `npm create kpkeys`: creates packages for kpkeys from its worked examples.
  *
  * @packageDocumentation
  */

@@ -1,55 +1,55 @@
 import { builtinModules } from "node:module";
 
-/** A name in the forms that code spells it in. */
+/** A name in every spelling of the code. */
 export interface NameForms {
-  /** In package names and plugin ids: `selinux-state`. */
+  /** Package names and plugin ids: `selinux-state`. */
   readonly kebab: string;
-  /** In the kernel's words: `selinux_state`. */
+  /** Names in the kernel: `selinux_state`. */
   readonly snake: string;
-  /** Of keys, contexts and config symbols: `SELINUX_STATE`. */
+  /** Keys, contexts and config symbols: `SELINUX_STATE`. */
   readonly upper: string;
-  /** Of types: `SelinuxState`. */
+  /** Types: `SelinuxState`. */
   readonly pascal: string;
-  /** Of the plugin: `selinuxState`. */
+  /** The plugin: `selinuxState`. */
   readonly camel: string;
 }
 
 const NAME = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
-/** The longest name that npm takes. */
+/** The longest name that npm accepts. */
 const LONGEST = 214;
 
-/** Words that no declaration may have as its name: ECMA-262's in strict mode, and those that TypeScript keeps. */
+/** Words that cannot be declared: reserved by ECMA-262 in strict mode, or by TypeScript. */
 const RESERVED = (
   "arguments await break case catch class const continue debugger default delete do else enum eval export exports extends " +
   "false finally for function globalThis if implements import in instanceof interface let new null package private " +
   "protected public require return static super switch this throw true try typeof undefined var void while with yield"
 ).split(" ");
 
-/** Ids, keys, contexts and config symbols that a generated package meets in its own tests. */
-const TAKEN =
+/** Ids, keys, contexts and config symbols in the tests of a created package. */
+const USED =
   "default unrestricted pgtables cred conformance conformance-none arm64-poe x86-pks kunit hardened-pgtables hardened-cred".split(
     " ",
   );
 
 /**
- * Why a name cannot be that of a package.
+ * Checks the name of a package.
  *
  * @param name - the name
- * @returns the reason; `undefined` if it can
+ * @returns why the name is invalid; `undefined` if it is valid
  */
-export function refusalOf(name: string): string | undefined {
-  if (!NAME.test(name)) return "it has other characters than lower case letters, digits and single hyphens";
-  if (name.length > LONGEST) return `npm takes no name of more than ${LONGEST} characters`;
-  if (builtinModules.includes(name)) return "a module of Node has this name";
-  if (TAKEN.includes(name)) return "a plugin, key, context or symbol of kpkeys has this name";
+export function nameProblem(name: string): string | undefined {
+  if (!NAME.test(name)) return "it has characters other than lower case letters, digits and single hyphens";
+  if (name.length > LONGEST) return `npm accepts at most ${LONGEST} characters`;
+  if (builtinModules.includes(name)) return "a module of Node.js has this name";
+  if (USED.includes(name)) return "a plugin, key, context or symbol of kpkeys has this name";
   return undefined;
 }
 
 /**
- * Spells a name in every form.
+ * Returns the spellings of a name.
  *
  * @param name - lower case letters, digits and single hyphens
- * @returns its forms; `undefined` for anything else
+ * @returns its spellings; `undefined` for an invalid name
  */
 export function formsOf(name: string): NameForms | undefined {
   if (!NAME.test(name)) return undefined;
@@ -65,11 +65,11 @@ export function formsOf(name: string): NameForms | undefined {
 }
 
 /**
- * The forms of a name with identifiers that can be declared next to others.
+ * Makes the identifiers of a name declarable.
  *
- * @param forms - of the name
- * @param others - identifiers that are in use
- * @returns the same, where need be with a suffix to the identifiers of the plugin and of its types
+ * @param forms - spellings of the name
+ * @param others - identifiers in use
+ * @returns the spellings; with the suffix `Plugin` on the identifiers of the plugin and its types if they are reserved or in use
  */
 export function declarable(forms: NameForms, others: ReadonlySet<string>): NameForms {
   const { camel, pascal } = forms;
@@ -78,7 +78,7 @@ export function declarable(forms: NameForms, others: ReadonlySet<string>): NameF
 }
 
 /**
- * The identifiers in a text, with the words of its comments and strings.
+ * Returns the identifiers of a text, and the words of its comments and strings.
  *
  * @param text - TypeScript
  */
@@ -87,11 +87,11 @@ export function identifiersIn(text: string): string[] {
 }
 
 /**
- * Puts one name in the place of another, whatever form it is spelt in.
+ * Replaces a name in every spelling.
  *
- * @param text - a file's content or its name
- * @param from - the name that is there
- * @param to - the name that takes its place
+ * @param text - a file's content or its path
+ * @param from - the old name
+ * @param to - the new name
  */
 export function rename(text: string, from: NameForms, to: NameForms): string {
   const forms = ["kebab", "snake", "upper", "pascal", "camel"] as const;

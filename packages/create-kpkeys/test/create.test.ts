@@ -21,7 +21,7 @@ describe.each(kinds)("a package of the kind %s", (kind) => {
   const files = createPackage(home, kind, examples);
   const textOf = (path: string): string => readFileSync(join(home, path), "utf8");
 
-  test("has its own name in every file and none of the example's", () => {
+  test("has its name, not the example's, in every file", () => {
     const { kebab, snake, upper, pascal, camel } = formsOf(KINDS[kind])!;
     for (const path of files) {
       for (const form of [kebab, snake, upper, pascal, camel]) expect(path + textOf(path)).not.toContain(form);
@@ -29,13 +29,13 @@ describe.each(kinds)("a package of the kind %s", (kind) => {
     expect(files.some((path) => textOf(path).includes("fileOperations"))).toBe(true);
   });
 
-  test("may be published under its name", () => {
+  test("can be published under its name", () => {
     const manifest = JSON.parse(textOf("package.json")) as Record<string, unknown>;
     expect(manifest).toMatchObject({ name: "file-operations", type: "module" });
     expect(manifest).not.toHaveProperty("private");
   });
 
-  test("is the example again under the example's name", () => {
+  test("equals the example if it has the example's name", () => {
     const again = join(folder, kind, KINDS[kind]);
     for (const path of createPackage(again, kind, examples).filter((path) => path !== "package.json")) {
       expect(readFileSync(join(again, path), "utf8")).toBe(readFileSync(join(examples, KINDS[kind], path), "utf8"));
@@ -44,7 +44,7 @@ describe.each(kinds)("a package of the kind %s", (kind) => {
 });
 
 test.each(["File", "1st", "a--b", "-a", "a_b", "..", "é", "a".repeat(215), "fs", "default", "pgtables", "conformance"])(
-  "the name %j is refused",
+  "the name %j is invalid",
   (name) => {
     expect(() => createPackage(join(folder, "names", name), "feature", examples)).toThrow(
       expect.objectContaining({ code: "ERR_USAGE" }) as Error,
@@ -81,22 +81,24 @@ test.each([
     },
     "dangling",
   ],
-  ["in a folder of a name that is too long", () => undefined, `${"n".repeat(256)}/name`],
-])("a folder is refused that is %s", (_, prepare, name) => {
+  ["in a folder whose name is too long", () => undefined, `${"n".repeat(256)}/name`],
+])("ERR_OUTPUT for a folder that is %s", (_, prepare, name) => {
   prepare();
   expect(() => createPackage(join(folder, name), "feature", examples)).toThrow(
     expect.objectContaining({ code: "ERR_OUTPUT" }) as Error,
   );
 });
 
-test("a folder that has something in it is refused and left alone", () => {
+test("a folder that is not empty is an error and is not changed", () => {
   const home = mkdtempSync(join(folder, "full-"));
   writeFileSync(join(home, "mine"), "");
-  expect(() => createPackage(home, "feature", examples)).toThrow();
+  expect(() => createPackage(home, "feature", examples)).toThrow(
+    expect.objectContaining({ code: "ERR_USAGE" }) as Error,
+  );
   expect(readdirSync(home)).toEqual(["mine"]);
 });
 
-test("a name takes another's place in every form, and gives it back", () => {
+test("rename replaces every spelling, and can be undone", () => {
   const word = fc.stringMatching(/^[a-z][a-z0-9]{2,6}$/);
   const name = fc.array(word, { minLength: 2, maxLength: 3 }).map((words) => formsOf(words.join("-"))!);
   fc.assert(

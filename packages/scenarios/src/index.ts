@@ -1,6 +1,5 @@
 /**
- * What a machine is made of when versions are compared: the versions of the kpkeys series and the policies, as data addressed by
- * plugin id.
+ * The versions of the kpkeys series and the hardening policies: plugin options by plugin id, and kernel policies.
  *
  * @packageDocumentation
  */

@@ -5,24 +5,24 @@ import type { Policy } from "./policies.js";
 import { SERIES } from "./series.js";
 import type { SeriesName } from "./series.js";
 
-/** The fields of a machine's specification that a version of the series and a policy decide. */
+/** The fields of a machine's specification that a version of the series and a policy determine. */
 export interface MachineOptions<Feature extends string> extends Pick<MachineSpec, "options"> {
   /** Ids of the feature plugins; none with the policy `off`. */
   readonly features: readonly Feature[];
-  /** What the kernel does. */
+  /** Policies of the kernel. */
   readonly kernel: KernelPolicies;
   /** The form of KUnit suites. */
   readonly kunit: NonNullable<MachineSpec["kunit"]>;
 }
 
 /**
- * The part of a machine's specification that follows from a version of the series and a policy.
+ * Returns the part of a machine's specification that a version of the series and a policy determine.
  *
  * @param series - the version
  * @param policy - the policy
  * @param arch - id of the architecture plugin
- * @param features - ids of the feature plugins that the policies with a hardening load
- * @returns the fields, to be spread over a specification; options of the plugins that the machine has, and of no other
+ * @param features - ids of the feature plugins to load unless the policy is `off`
+ * @returns fields to spread over a specification. `options` has an entry for the architecture and for each loaded feature
  */
 export function machineOptionsOf<Feature extends string>(
   series: SeriesName,
@@ -42,7 +42,7 @@ export function machineOptionsOf<Feature extends string>(
   };
 }
 
-/** Without hardening nothing saves or resets the key register. What is mapped stays, so that the same tables are compared. */
+/** Without hardening the key register is not saved or reset. The mappings are the same, so that the tables are comparable. */
 function mappingOf({ linearMap = "pte", irqStacks = "linear" }: KernelPolicies): KernelPolicies {
   return { linearMap, irqStacks };
 }

@@ -1,39 +1,39 @@
 import type { KunitOptions, PluginOptions, TableSource } from "@kpkeys/core/contracts";
 import type { KernelPolicies } from "@kpkeys/kernel";
 
-/** A mapping of table pages that a version of the series is known to leave open. Reports compare what they find with it; no machine reads it. */
+/** A writable mapping of table pages that a version of the series documents. Reports compare their findings with it; no machine reads it. */
 export interface DocumentedGap {
-  /** Where the pages come from. */
+  /** Source of the pages. */
   readonly source: TableSource;
-  /** Which mapping of them is open: the linear map, or another one of the kernel's. */
+  /** The writable mapping: the linear map, or another mapping of the kernel. */
   readonly mapping: "linear" | "other";
-  /** Whether every machine has it from boot on; if not, it takes work or a memory map that calls for such pages. */
+  /** Whether every machine has the gap after boot; if false, it depends on the workload or the memory map. */
   readonly fromBoot: boolean;
 }
 
-/** The policies that make a version of the kpkeys series: plain JSON. */
+/** A version of the kpkeys series: plain JSON. */
 export interface Series {
-  /** Options of plugins, by the plugin's id; a plugin that is not named has its defaults. */
+  /** Options of plugins by plugin id; plugins without an entry have their defaults. */
   readonly options: Readonly<Record<string, PluginOptions>>;
-  /** What the kernel under the plugins does. */
+  /** Policies of the kernel. */
   readonly kernel: KernelPolicies;
-  /** The form of KUnit suites, by the suite's name; a suite that is not named has its newest form. */
+  /** The form of KUnit suites by suite name; suites without an entry have their newest form. */
   readonly kunit: KunitOptions;
-  /** In which words the API speaks: a level and a register value, a context and a register value, a context and a state. */
+  /** Form of the API: level and register value, context and register value, or context and state. */
   readonly dialect: "level" | "context" | "state";
-  /** What it leaves open, by its own account. */
+  /** The gaps that the version documents. */
   readonly documentedGaps: readonly DocumentedGap[];
 }
 
-/** Entering a context writes the key register, even where its value does not change. */
+/** Entering a context writes the key register even if its value does not change. */
 const EQUAL_WRITES_MADE = { "arm64-poe": { skipEqualWrites: false }, "x86-pks": { skipEqualWrites: false } };
 
-/** Entering a context that does not change the value leaves the write out. */
+/** Entering a context skips the write if the value does not change. */
 const EQUAL_WRITES_SKIPPED = { "arm64-poe": { skipEqualWrites: true }, "x86-pks": { skipEqualWrites: true } };
 
 /**
- * Static tables are keyed in the linear map alone. Up to v5 the walk takes the linear address of each table, since v6 the hook does
- * (patch "arm64: kpkeys: Protect init_pg_dir"); the image maps the same pages writable, and nothing gives that mapping a key.
+ * Static tables have the key only in the linear map. Up to v5 the walk uses the linear address of each table, since v6 the hook does
+ * (patch "arm64: kpkeys: Protect init_pg_dir"). The image maps the same pages writable, without the key.
  */
 const IMAGE_ALIAS: DocumentedGap = { source: "static", mapping: "other", fromBoot: true };
 
@@ -57,11 +57,11 @@ const KUNIT_V3: PluginOptions = {
 };
 
 /**
- * RFC v3 (February 2025). Its changelog names `kpkeys_set_level()` and a return value that says that nothing was written; arm64
- * writes always. No patch touches exception entry or the context switch: v4 brought both. No batching: v4's patch 18 is the first.
- * Tables get their key in the common constructor (v2's changelog), early ones by the walk of swapper_pg_dir (patch "mm: Introduce
- * kernel_pgtables_set_pkey()"). Its suite has two cases, which write another value than the one that is there. v4's changelog names the
- * gap: PTE tables that the kernel allocated for itself after boot were not protected, because the constructor was not called for them.
+ * RFC v3 (February 2025). Its changelog names `kpkeys_set_level()` and a return value for "nothing was written"; arm64 always writes.
+ * No patch changes exception entry, the context switch or batching: v4 adds all three. Tables get their key in the common constructor
+ * (v2's changelog), early ones by the walk of swapper_pg_dir (patch "mm: Introduce kernel_pgtables_set_pkey()"). Its suite has two
+ * cases, which write a changed value. v4's changelog names the gap: PTE tables that the kernel allocated for itself after boot were not
+ * protected, because the constructor was not called for them.
  */
 const V3: Series = {
   options: { ...EQUAL_WRITES_MADE, pgtables: PGTABLES_V3 },
@@ -80,8 +80,8 @@ const PGTABLES_V4: PluginOptions = { ...PGTABLES_V3, batching: true, batchingInI
 
 /**
  * RFC v4 (April 2025), by its changelog: POR_EL1 is switched with the thread (patch 7) and reset on exception entry (patch 8);
- * switches are batched in lazy MMU sections (patch 18), in interrupt too; its base is a kernel that constructs all of its own
- * tables, and it adds the test for that; the suite gets the config symbol that it has had since.
+ * switches are batched in lazy MMU sections (patch 18), in interrupt too. Its base kernel calls the constructor for all kernel tables,
+ * and the suite has a test for that. The suite gets its present config symbol.
  */
 const V4: Series = {
   ...V3,
@@ -106,12 +106,12 @@ const V5: Series = {
 };
 
 /**
- * v6 (February 2026): a new way of allocating tables, from blocks that have their key already (patches 11 to 26), over a linear map
- * that may consist of blocks; early tables are remembered. The register gets its initial value when a CPU resumes (patch 9). The
- * vmemmap still takes its tables from memblock itself: v7's changelog adds the patch that protects them, and its test. Short of
- * memory, two more can be there: a second region of tables from before the linear map may be split (patch 14 warns of it), and
- * early tables whose key would cost a split that finds the reserve empty. Its suite (patch 30) looks at each way of allocating
- * tables, at the ones from before splitting by the IRQ stack's mapping.
+ * v6 (February 2026): tables are allocated from blocks that have their key before (patches 11 to 26), with a linear map that may
+ * consist of blocks; early tables are recorded. The register gets its initial value when a CPU resumes (patch 9). The vmemmap allocates
+ * its tables from memblock directly: v7's changelog adds the patch that protects them, and its test. With little memory two more gaps
+ * are possible: a second region of tables from before the linear map may be split (patch 14 warns of it), and early tables whose key
+ * needs a split while the reserve is empty. Its suite (patch 30) tests each source of tables; those from before splitting are reached
+ * through the mapping of the IRQ stack.
  */
 const V6: Series = {
   ...V5,
@@ -150,9 +150,9 @@ const PGTABLES_V7: PluginOptions = {
 
 /**
  * v7 (May 2026), by its changelog: no block allocator, PTEs in the linear map (patch 19), a key set by pagetable_alloc() (patch 13);
- * vmemmap tables protected (patch 14); "level" became "context"; no reset on exception entry, because a thread in a lazy section
- * may be rescheduled on the way out of an interrupt. v8 (May 2026) differs in macro hygiene and in the scope of a guard in
- * `arm64/mm/fault.c`, in nothing that the model counts.
+ * vmemmap tables protected (patch 14); "level" became "context"; no reset on exception entry, because a thread in a lazy MMU section
+ * may be rescheduled at the end of an interrupt. v8 (May 2026) differs only in macro hygiene and in the scope of a guard in
+ * `arm64/mm/fault.c`, which the model does not count.
  */
 const V7_V8: Series = {
   options: { ...EQUAL_WRITES_MADE, pgtables: PGTABLES_V7 },
@@ -184,7 +184,7 @@ const NEXT: Series = {
   documentedGaps: [],
 };
 
-/** A version of the series that is known. */
+/** Name of a version. */
 export type SeriesName = "v3" | "v4" | "v5" | "v6" | "v7" | "v8" | "v9" | "next";
 
 /** The versions of the series, oldest first. */
@@ -199,22 +199,22 @@ export const SERIES: Readonly<Record<SeriesName, Series>> = {
   next: NEXT,
 };
 
-/** What a report prints after the name `next`, so that it is not mistaken for a posted version. */
+/** Label of `next` in reports, so that it is not mistaken for a posted version. */
 export const NEXT_LABEL = "our proposal, not posted";
 
 /**
- * The name of a version as text prints it.
+ * Returns the name of a version for text output.
  * @param series - the version, or the step that leads to it, such as `v6→next`
- * @returns the name, for `next` with {@link NEXT_LABEL}
+ * @returns the name; with {@link NEXT_LABEL} for `next`
  */
 export function seriesTitle(series: string): string {
   return /(^|→)next$/.test(series) ? `${series} (${NEXT_LABEL})` : series;
 }
 
 /**
- * Whether a series leaves something open by its own account.
- * @param series - its name
- * @param gap - where table pages come from and which mapping of them is open
+ * Whether a version documents a gap.
+ * @param series - name of the version
+ * @param gap - source of the table pages and their writable mapping
  */
 export function isDocumented(series: SeriesName, gap: { readonly source: string; readonly mapping: string }): boolean {
   return SERIES[series].documentedGaps.some(({ source, mapping }) => gap.source === source && gap.mapping === mapping);

@@ -14,13 +14,13 @@ describe.each(VERSIONS)("%s", (series) => {
     expect(plain).toEqual(SERIES[series]);
   });
 
-  test.each(NAMES)("under %s has options of the plugins that the machine has, and of no other", (policy) => {
+  test.each(NAMES)("under %s has options for exactly the loaded plugins", (policy) => {
     const { features, options } = machineOptionsOf(series, policy, "arm64-poe", ["pgtables", "cred"]);
     expect(features).toEqual(policy === "off" ? [] : ["pgtables", "cred"]);
     expect(Object.keys(options)).toEqual(["arm64-poe", ...features]);
   });
 
-  test.each(NAMES)("under %s is a machine of an architecture that it has no options of", (policy) => {
+  test.each(NAMES)("under %s boots an architecture that the version does not name", (policy) => {
     const { options, kernel, ...rest } = machineOptionsOf(series, policy, oddArch.id, []);
     expect(options).toEqual({ [oddArch.id]: {} });
     const spec = { ...DEFAULT_SPEC, arch: oddArch.id, options, kernel, ...rest, memory: [{ bytes: MINIMUM_MEMORY }] };
@@ -36,7 +36,7 @@ test("naive is the version without batching, batched is the version itself", () 
   expect(of("batched")).toEqual(SERIES.v6.options["pgtables"]);
 });
 
-test("off maps what the version maps, and neither saves nor resets the key register", () => {
+test("off has the mappings of the version, and does not save or reset the key register", () => {
   expect(machineOptionsOf("v6", "off", "x86-pks", []).kernel).toEqual({ linearMap: "block", irqStacks: "vmap" });
   expect(machineOptionsOf("v6", "batched", "x86-pks", []).kernel).toBe(SERIES.v6.kernel);
 });

@@ -15,7 +15,7 @@ afterAll(() => {
 
 const kinds = Object.keys(KINDS) as Kind[];
 
-/** Names whose identifiers are reserved, or are in the examples already. */
+/** Names whose identifiers are reserved, or used in the examples. */
 const NASTY = [
   ..."await class delete import new package undefined global-this eval require static yield".split(" "),
   ..."plugin token test kpkeys suite state object options id format kpr page-allocator linear-map kpkeys-error".split(
