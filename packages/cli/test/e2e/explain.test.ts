@@ -55,7 +55,9 @@ describe("kpkeys explain", () => {
   test("says so, and fails, when the report is not what the model computes", () => {
     const { status, stdout } = kpkeys("explain", ...OOPS, "--por", "0x57");
     expect(status).toBe(1);
-    expect(stdout).toMatch(/agreement +the report differs from the model: [^]*But that is not what\s+was reported\.\n$/);
+    expect(stdout).toMatch(
+      /agreement +the report differs from the model: [^]*But that is not what\s+was reported\.\n$/,
+    );
   });
 
   test("prints what the quick start shows, in agreement with the published report", () => {
