@@ -97,9 +97,7 @@ describe.each(ARCHES)("a replay on %s", (arch) => {
     const path = trace(...mmap(40000 * 4096, at), ...faults);
     await expect(replayFile(machine(arch), path)).rejects.toMatchObject({
       code: "ERR_OUT_OF_MEMORY",
-      message: expect.stringMatching(
-        /made\.perf-script\.txt:\d+: no page left for .*; expected a machine with more memory/,
-      ) as string,
+      where: expect.stringMatching(/made\.perf-script\.txt:\d+/) as string,
     });
   });
 });

@@ -1,5 +1,5 @@
 /**
- * The model kernel: makes a machine of a plain JSON specification, boots it, and serves the contracts of `@kpkeys/core`.
+ * The model kernel: builds a machine from a plain JSON specification, boots it, and implements the contracts of `@kpkeys/core`.
  *
  * @packageDocumentation
  */

@@ -6,55 +6,56 @@ import type { PageAlias, ScannedTable } from "./scanner.js";
 
 /** Numbers of table pages. */
 export interface CoverageCount {
-  /** All. */
+  /** All table pages. */
   pages: number;
-  /** Of which every writable mapping carries the key that a feature claims for page tables. */
+  /** Table pages whose writable mappings all have the key that a feature claims for page tables. */
   keyed: number;
-  /** Which no mapping lets anybody write. */
+  /** Table pages without a writable mapping. */
   readOnly: number;
 }
 
-/** Numbers of objects that features say they protect. */
+/** Numbers of objects that features protect. */
 export interface ObjectCount {
-  /** All. */
+  /** All objects. */
   objects: number;
-  /** Of which every writable mapping of their page carries the key that the feature names. */
+  /** Objects in pages whose writable mappings all have the key that the feature names. */
   keyed: number;
-  /** Which no mapping lets anybody write. */
+  /** Objects in pages without a writable mapping. */
   readOnly: number;
 }
 
-/** Table pages, or objects, that are open to a stray write, of one source and level. */
+/** Unprotected table pages or objects of one source and level. A stray write can change them. */
 export interface CoverageGap {
-  /** Where the table pages came from, or what the feature calls its objects. */
+  /** Source of the table pages, or the feature's name for its objects. */
   readonly source: string;
-  /** Linux's name of the level; `object` for what is no table. */
+  /** Linux's name of the level; `object` for objects. */
   readonly level: string;
-  /** Which mapping is open: the linear map, or another one of the kernel's. */
+  /** The mapping that is open: the linear map or another kernel mapping. */
   readonly mapping: "linear" | "other";
-  /** Number of pages, or of objects. */
+  /** Number of pages or objects. */
   pages: number;
   /** The first open address, 16 hexadecimal digits. */
   readonly address: string;
-  /** Page-frame number of the page there. */
+  /** Page-frame number at that address. */
   readonly table: Pfn;
 }
 
-/** What is protected, by the entries themselves. */
+/** Protection of table pages and objects, computed from the page-table entries. */
 export interface Coverage extends CoverageCount {
-  /** By source; every source is there. */
+  /** By source. Includes every source. */
   readonly bySource: Readonly<Record<TableSource | "unknown", CoverageCount>>;
   /** By the level's name. */
   readonly byLevel: Readonly<Record<string, CoverageCount>>;
   /** Objects that features say they protect, by what they call them. */
   readonly objects: Readonly<Record<string, ObjectCount>>;
-  /** Pages and objects that should be protected and are neither keyed nor read-only; empty when all are. */
+  /** Pages and objects that should be protected and are neither keyed nor read-only. */
   readonly gaps: readonly CoverageGap[];
 }
 
 /**
- * The key that closes a writable mapping of a table page: the one that a feature claims, where CPUs have kernel pkeys.
- * @param machine - whose claims count
+ * The key that protects a writable mapping of a table page.
+ * @param machine - the machine with the features' claims
+ * @returns the key that a feature claims; `undefined` if no feature claims one or the CPUs have no kernel pkeys
  */
 export function closingPkey(machine: Pick<Machine, "get">): number | undefined {
   const claimed = machine.get(ProtectedObjects).claims.find(({ tablePkey }) => tablePkey !== undefined);
@@ -62,9 +63,9 @@ export function closingPkey(machine: Pick<Machine, "get">): number | undefined {
 }
 
 /**
- * Whether the table pages of a machine should be protected: a feature claims them, or nobody claims anything, as where the hardening
- * is off. A machine whose features claim other things alone promises nothing of its tables.
- * @param machine - whose claims count
+ * Whether the table pages of a machine should be protected: if a feature claims them, or no feature claims anything, as with the
+ * hardening off. They need not be protected if features claim only objects.
+ * @param machine - the machine with the features' claims
  */
 export function expectsTables(machine: Pick<Machine, "get">): boolean {
   const { claims } = machine.get(ProtectedObjects);
@@ -72,10 +73,10 @@ export function expectsTables(machine: Pick<Machine, "get">): boolean {
 }
 
 /**
- * Tells the pages and objects that are protected from those that are not. A mapping is closed when it is not writable or carries the
- * key that a feature claims; a page is read-only when no mapping is writable, keyed when every writable one has the key.
+ * Counts protected and unprotected table pages and objects. A page is read-only if it has no writable mapping. It is keyed if all its
+ * writable mappings have the key that a feature claims.
  *
- * @param machine - whose claims count
+ * @param machine - the machine with the features' claims
  * @param tables - from {@link Machine.scan}
  */
 export function coverageOf(machine: Machine, tables: readonly ScannedTable[]): Coverage {
@@ -85,38 +86,38 @@ export function coverageOf(machine: Machine, tables: readonly ScannedTable[]): C
   ) as Record<TableSource | "unknown", CoverageCount>;
   const byLevel = Object.fromEntries(machine.levelNames.map((name) => [name, newCount()]));
   const total = newCount();
-  const gaps = createGaps(machine);
+  const gaps = new Gaps(machine);
   const expected = expectsTables(machine);
 
   for (const { pfn, level, source, aliases } of tables) {
     const name = machine.levelNames[level]!;
-    const { open, state } = judge(aliases, closes);
+    const { open, state } = classify(aliases, closes);
     for (const count of [total, bySource[source], byLevel[name]!]) {
       count.pages++;
       if (state !== "open") count[state]++;
     }
-    if (expected && open !== undefined) gaps.note(source, name, pfn, open.page, 0);
+    if (expected && open !== undefined) gaps.add(source, name, pfn, open.page, 0);
   }
   const objects = coverObjects(machine, gaps);
   return { ...total, bySource, byLevel, objects, gaps: gaps.all() };
 }
 
-/** The same for objects: each is protected as the page is in which it lies. */
+/** Counts objects. An object is protected as its page is. */
 function coverObjects(machine: Machine, gaps: Gaps): Record<string, ObjectCount> {
   const supported = machine.get(Kpkeys).supported();
   const counts: Record<string, ObjectCount> = {};
   for (const { pfn, offset, pkey, source, aliases } of machine.scanObjects()) {
     const count = (counts[source] ??= { objects: 0, keyed: 0, readOnly: 0 });
-    const { open, state } = judge(aliases, supported ? pkey : undefined);
+    const { open, state } = classify(aliases, supported ? pkey : undefined);
     count.objects++;
     if (state !== "open") count[state]++;
-    if (open !== undefined) gaps.note(source, "object", pfn, open.page, offset);
+    if (open !== undefined) gaps.add(source, "object", pfn, open.page, offset);
   }
   return counts;
 }
 
-/** What the mappings of a page come to; `open` is the first that anybody can write through. */
-function judge(
+/** The protection of a page by its mappings. `open` is the first unprotected mapping. */
+function classify(
   aliases: readonly PageAlias[],
   closes: number | undefined,
 ): { readonly state: "open" | "keyed" | "readOnly"; readonly open?: PageAlias } {
@@ -125,37 +126,35 @@ function judge(
   return { state: aliases.some(({ writable }) => writable) ? "keyed" : "readOnly" };
 }
 
-/** Gaps by source, level and mapping. */
-interface Gaps {
-  /** Notes an open page or object. @param page - the virtual page that it is in @param offset - bytes from there */
-  note(source: string, level: string, pfn: Pfn, page: Vpn, offset: number): void;
-  /** All noted. */
-  all(): CoverageGap[];
-}
+/** Collects gaps by source, level and mapping. */
+class Gaps {
+  private readonly gaps = new Map<string, CoverageGap>();
+  private readonly linearMap: LinearMap;
+  private readonly pageShift: number;
 
-function createGaps(machine: Machine): Gaps {
-  const linearMap = machine.get(LinearMap);
-  const { pageShift } = machine.memory;
-  const gaps = new Map<string, CoverageGap>();
-  return {
-    note(source, level, table, page, offset) {
-      const mapping = linearMap.pfnOf(page) !== undefined ? "linear" : "other";
-      const id = `${source} ${level} ${mapping}`;
-      const gap = gaps.get(id);
-      const address = wordsOf(page, pageShift, offset);
-      if (gap !== undefined) gap.pages++;
-      else
-        gaps.set(id, {
-          source,
-          level,
-          mapping,
-          pages: 1,
-          address: addressText(address.high, address.low),
-          table,
-        });
-    },
-    all: () => [...gaps.values()],
-  };
+  constructor(machine: Machine) {
+    this.linearMap = machine.get(LinearMap);
+    this.pageShift = machine.memory.pageShift;
+  }
+
+  /** Adds an open page or object. @param page - its virtual page @param offset - bytes from the start of the page */
+  add(source: string, level: string, table: Pfn, page: Vpn, offset: number): void {
+    const { gaps } = this;
+    const mapping = this.linearMap.pfnOf(page) !== undefined ? "linear" : "other";
+    const id = `${source} ${level} ${mapping}`;
+    const gap = gaps.get(id);
+    if (gap !== undefined) {
+      gap.pages++;
+      return;
+    }
+    const { high, low } = wordsOf(page, this.pageShift, offset);
+    gaps.set(id, { source, level, mapping, pages: 1, address: addressText(high, low), table });
+  }
+
+  /** All gaps, in the order in which they were found. */
+  all(): readonly CoverageGap[] {
+    return [...this.gaps.values()];
+  }
 }
 
 function newCount(): CoverageCount {

@@ -1,6 +1,6 @@
 import { EntryType, toPfn, toVpn } from "@kpkeys/core/contracts";
 import type { Level, Pfn, PhysicalMemory, ProtectedObject, TableSource, Vpn } from "@kpkeys/core/contracts";
-import { createDigest } from "./digest.js";
+import { Digest } from "./digest.js";
 import { eachTable, tablesBelow, visitEntries } from "./table-scan.js";
 import type { ScanParts, TablePlace } from "./table-scan.js";
 
@@ -115,7 +115,7 @@ export function scanObjects(parts: ScanParts, objects: Iterable<ProtectedObject>
  * @returns 16 hexadecimal digits
  */
 export function digestTables(memory: PhysicalMemory, tables: readonly Pick<ScannedTable, "pfn" | "level">[]): string {
-  const digest = createDigest();
+  const digest = new Digest();
   const words = new Int32Array(2 ** (memory.pageShift - 2));
   for (const { pfn, level } of tables) {
     digest.add(pfn | 0);

@@ -2,30 +2,30 @@ import { EntryType, toLevel, toVpn } from "@kpkeys/core/contracts";
 import type { Level, PageTableFormat, Pfn, PhysicalMemory, Vpn } from "@kpkeys/core/contracts";
 import { kernelRangeOf } from "../mm/addresses.js";
 
-/** The shape in which tables are scanned: physically, from the live roots. */
+/** Inputs of a scan. It reads tables physically, from the live roots. */
 export interface ScanParts {
   /** RAM. */
   readonly memory: PhysicalMemory;
   /** The codec. */
   readonly format: PageTableFormat;
-  /** Top-level tables in use: of every CPU and every process. */
+  /** Top-level tables in use by CPUs and processes. */
   readonly roots: { readonly kernel: Iterable<Pfn>; readonly user: Iterable<Pfn> };
 }
 
-/** A table and what it translates. */
+/** A table and the addresses that it translates. */
 export interface TablePlace {
   /** Page-frame number. */
   readonly pfn: Pfn;
   /** Its level. */
   readonly level: Level;
-  /** The virtual page that its first entry translates. */
+  /** First virtual page of its first entry. */
   readonly base: Vpn;
 }
 
 /**
- * Visits every table below the roots once, however many roots or entries point to it, each before those below it.
+ * Visits each table reachable from the roots once, parents before children.
  * @param parts - memory, codec, live roots
- * @param enter - called for each table, with the function to call for each table that it points to
+ * @param enter - receives a table and a function, which it calls for each child
  */
 export function eachTable(
   { memory, format, roots }: ScanParts,
@@ -48,8 +48,8 @@ export function eachTable(
 /**
  * The first virtual page that an entry translates.
  * @param format - the geometry
- * @param table - the table that it is in
- * @param index - its index
+ * @param table - the table of the entry
+ * @param index - index of the entry
  */
 export function pageOfEntry({ geometry }: PageTableFormat, { level, base }: TablePlace, index: number): Vpn {
   const { levels, pageShift, splitRoots, addressBits } = geometry;
@@ -63,7 +63,7 @@ export function pageOfEntry({ geometry }: PageTableFormat, { level, base }: Tabl
  * The tables that a table points to.
  * @param format - the codec
  * @param table - the table, above the last level
- * @param words - its content
+ * @param words - contents of the table
  */
 export function tablesBelow(format: PageTableFormat, table: TablePlace, words: Int32Array): readonly TablePlace[] {
   const level = toLevel(table.level + 1);
@@ -77,17 +77,17 @@ export function tablesBelow(format: PageTableFormat, table: TablePlace, words: I
   return children;
 }
 
-/** Calls back for an entry in use, with the table's level and the virtual page that the entry translates. */
+/** Receives a non-empty entry, its level and the first virtual page that it translates. */
 export type EntryVisitor = (level: Level, page: Vpn, high: number, low: number) => void;
 
 /**
- * Visits every entry in use below the roots, in the order of addresses, a table's before those of the tables after it.
+ * Visits the non-empty entries of all tables reachable from the roots, in address order.
  * @param parts - memory, codec, live roots
- * @param visit - called for each
+ * @param visit - called for each entry
  */
 export function visitEntries(parts: ScanParts, visit: EntryVisitor): void {
   const { memory, format } = parts;
-  /** A copy of the table that is being read at each level: reading gives a table no content of its own. */
+  /** Buffers for the current table of each level. `readPage` does not materialise the page. */
   const copies = format.geometry.levels.map(() => new Int32Array(2 ** (memory.pageShift - 2)));
   eachTable(parts, (table, below) => {
     const words = copies[table.level]!;

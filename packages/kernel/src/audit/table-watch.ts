@@ -4,40 +4,41 @@ import { reserve } from "@kpkeys/core/machine";
 import { eachTable, pageOfEntry, tablesBelow } from "./table-scan.js";
 import type { ScanParts, TablePlace } from "./table-scan.js";
 
-/** A table as it was when it was last read. */
+/** A table with its contents at the last look. */
 interface WatchedTable {
-  /** Its place, and the addresses that it translates. */
+  /** Page-frame number, level and translated addresses. */
   place: TablePlace;
-  /** Its content when it was last read. */
+  /** Contents at the last look. */
   readonly words: Int32Array;
   /** The tables that it points to. */
   children: readonly TablePlace[];
-  /** The look that found it last. */
+  /** Number of the last look that found it. */
   found: number;
 }
 
-/** What a watch scans: the roots are taken at each look. */
+/** Inputs of a watch. `roots` is called at each look. */
 type WatchParts = Omit<ScanParts, "roots"> & { readonly roots: () => ScanParts["roots"] };
 
 /**
- * A scanner that remembers what it read, so that a further look costs what has changed. It keeps, for each page of RAM, the number of
- * leaves that leave it open and where they are; a table page with any is open.
+ * An incremental scanner: after the first look, a look processes only changed entries. For each page of RAM it counts the leaves that
+ * map the page writable without the protecting key. A table page with such a leaf is open.
  */
 export class TableWatch {
-  /** How many table pages a mapping lets be written without the key. */
+  /** Number of table pages that are open. */
   open = 0;
-  /** Open leaves by page of RAM: their number, and a sum over their virtual pages that tells one set of them from another. */
+  /** Number of open leaves by page of RAM. */
   private readonly openLeaves: Int32Array;
+  /** Sum of hashes of their virtual pages, which detects a change with an equal number. */
   private readonly openPlaces: Int32Array;
   private readonly watched = new Map<Pfn, WatchedTable>();
-  /** The words of the table that is being compared. */
+  /** Buffer for the current contents of a table. */
   private readonly copy: Int32Array;
   private looks = 0;
   private fingerprint = 0;
 
   /**
-   * @param parts - what is scanned
-   * @param closes - the key that closes a writable mapping; `undefined` when none does
+   * @param parts - memory, codec, live roots
+   * @param closes - the key that protects a writable mapping; `undefined` if there is none
    */
   constructor(
     private readonly parts: WatchParts,
@@ -56,9 +57,8 @@ export class TableWatch {
   }
 
   /**
-   * Looks again: walks all tables from the live roots. What an earlier look read of a table is used only if the table's content is still
-   * the same, word by word.
-   * @returns whether other pages, or other mappings of them, are open than at the look before
+   * Walks all tables from the live roots and compares each word with the last look.
+   * @returns whether the set of open pages or of their open mappings changed since the last look
    */
   look(): boolean {
     const { memory, format, roots } = this.parts;
@@ -66,7 +66,7 @@ export class TableWatch {
     eachTable({ memory, format, roots: roots() }, (place, below) => {
       this.enter(place, below);
     });
-    this.forgetLost();
+    this.removeUnreachable();
 
     const before = this.fingerprint;
     this.open = 0;
@@ -76,21 +76,21 @@ export class TableWatch {
       if (leaves === 0) continue;
       this.open++;
       const where = leaves + this.openPlaces[pfn - memory.firstPfn]!;
-      this.fingerprint = (this.fingerprint + scramble(pfn * 8 + place.level + scramble(where))) | 0;
+      this.fingerprint = (this.fingerprint + hash(pfn * 8 + place.level + hash(where))) | 0;
     }
     return this.fingerprint !== before;
   }
 
   private enter(place: TablePlace, below: (child: TablePlace) => void): void {
     const { pfn, level, base } = place;
-    const table = this.watched.get(pfn) ?? this.begin(place);
+    const table = this.watched.get(pfn) ?? this.add(place);
     table.found = this.looks;
     if (table.place.level !== level || table.place.base !== base) this.move(table, place);
-    this.readAgain(table, pfn);
+    this.update(table, pfn);
     for (const child of table.children) below(child);
   }
 
-  private begin(place: TablePlace): WatchedTable {
+  private add(place: TablePlace): WatchedTable {
     const table = { place, words: new Int32Array(this.copy.length), children: [], found: 0 };
     this.watched.set(place.pfn, table);
     return table;
@@ -104,8 +104,8 @@ export class TableWatch {
     this.findChildren(table);
   }
 
-  /** Reads the entries of a table that have changed. */
-  private readAgain(table: WatchedTable, pfn: Pfn): void {
+  /** Processes the changed entries of a table. */
+  private update(table: WatchedTable, pfn: Pfn): void {
     const { copy } = this;
     this.parts.memory.readPage(pfn, copy);
     let isChanged = false;
@@ -128,8 +128,8 @@ export class TableWatch {
     if (!isLast) table.children = tablesBelow(format, table.place, table.words);
   }
 
-  /** A table that no root reaches any more maps nothing. */
-  private forgetLost(): void {
+  /** Removes tables that are not reachable from a root any more. */
+  private removeUnreachable(): void {
     for (const [pfn, table] of this.watched) {
       if (table.found === this.looks) continue;
       this.countLeaves(table, -1);
@@ -143,7 +143,7 @@ export class TableWatch {
     }
   }
 
-  /** Adds a leaf to the counts (1) or removes it (-1). */
+  /** Adds a leaf to the counts (sign 1) or removes it (sign -1). */
   private countLeaf(table: WatchedTable, index: number, sign: 1 | -1): void {
     const { memory, format } = this.parts;
     const { openLeaves, openPlaces } = this;
@@ -158,14 +158,14 @@ export class TableWatch {
     const pages = 2 ** (levels[level]!.shift - pageShift);
     for (let i = Math.max(0, -first); i < pages && first + i < openLeaves.length; i++) {
       openLeaves[first + i]! += sign;
-      openPlaces[first + i]! += sign * scramble(page + i);
+      openPlaces[first + i]! += sign * hash(page + i);
     }
   }
 }
 
-/** Spreads a number over 32 bits, so that sums of several tell which they were. */
-function scramble(value: number): number {
-  let hash = Math.imul((value % 2 ** 32) ^ Math.floor(value / 2 ** 32), 0x9e3779b1);
-  hash = Math.imul(hash ^ (hash >>> 15), 0x85ebca77);
-  return hash ^ (hash >>> 13);
+/** A 32-bit hash of a number. */
+function hash(value: number): number {
+  const mixed = Math.imul((value % 2 ** 32) ^ Math.floor(value / 2 ** 32), 0x9e3779b1);
+  const result = Math.imul(mixed ^ (mixed >>> 15), 0x85ebca77);
+  return result ^ (result >>> 13);
 }

@@ -1,22 +1,20 @@
 import { applyChange, EntryType, toLevel, toPkey, toVpn, wordsOf } from "@kpkeys/core/contracts";
 import type { Pfn, Vpn, Words } from "@kpkeys/core/contracts";
-import { createDigest } from "./digest.js";
+import { NO_ENTRY } from "../mm/entries.js";
+import { Digest } from "./digest.js";
 import { visitEntries } from "./table-scan.js";
 import type { ScanParts } from "./table-scan.js";
 
-const NO_BITS: Words = { high: 0, low: 0 };
-
-/** What a digest of translations is made of. */
+/** Inputs of a digest of translations. */
 export interface TranslationParts extends ScanParts {
-  /** Whether a virtual page lies in the linear map. */
+  /** Whether a virtual page is in the linear map. */
   readonly isLinear: (page: Vpn) => boolean;
 }
 
 /**
- * A digest of what page tables translate, wherever the tables lie: equal for machines on which every address leads to the same page
- * with the same attributes. Two things are left out, because they follow from the places of tables: which frame a page has (frames
- * are numbered in the order in which they are met, so that shared ones stay shared) and the keys of the linear map. Whether the
- * linear map consists of blocks or of pages makes no difference.
+ * A digest of the translations of page tables. Machines have equal digests if every address has the same page with the same attributes.
+ * The digest does not depend on where tables are allocated: it numbers frames in the order of their first use, and it ignores the keys
+ * of the linear map. It also does not depend on whether the linear map has blocks or pages.
  *
  * @param parts - memory, codec, live roots
  * @returns 16 hexadecimal digits
@@ -25,11 +23,11 @@ export function digestTranslations(parts: TranslationParts): string {
   const { format, isLinear } = parts;
   const { levels, pageShift } = format.geometry;
   const lastLevel = levels.length - 1;
-  const noKey = { clear: format.pkeyChange(toPkey(0)).clear, set: NO_BITS };
-  const digest = createDigest();
+  const noKey = { clear: format.pkeyChange(toPkey(0)).clear, set: NO_ENTRY };
+  const digest = new Digest();
   const numbers = new Map<number, number>();
-  /** The part of the linear map that has one set of attributes, as far as it was met. */
-  let run = { page: 0, end: -1, attributes: NO_BITS };
+  /** The current run of linear-map pages with equal attributes. */
+  let run = { page: 0, end: -1, attributes: NO_ENTRY };
 
   function add(page: number, attributes: Words, last: number): void {
     const { high, low } = wordsOf(toVpn(page), pageShift);
@@ -49,11 +47,11 @@ export function digestTranslations(parts: TranslationParts): string {
     run.end = page + pages;
   }
 
-  /** The bits of a page's leaf without its address. */
+  /** The attribute bits of a leaf, as a leaf of the last level. */
   function attributesOf(leaf: Words, level: number, pfn: Pfn): Words {
     let page = leaf;
     for (let l = level; l < lastLevel; l++) page = format.splitLeaf(page, toLevel(l));
-    return applyChange(page, { clear: format.makeLeaf(toLevel(lastLevel), pfn, NO_BITS), set: NO_BITS });
+    return applyChange(page, { clear: format.makeLeaf(toLevel(lastLevel), pfn, NO_ENTRY), set: NO_ENTRY });
   }
 
   visitEntries(parts, (level, page, high, low) => {

@@ -4,7 +4,7 @@ import type { EarlyMemory, Pfn } from "@kpkeys/core/contracts";
 import type { BuddyAllocator } from "../mm/buddy.js";
 import { Memblock } from "./memblock.js";
 
-/** Memory of early boot for features: memblock gives it, and what they give back late goes to the buddy allocator. */
+/** Early-boot memory for features. Pages come from memblock; pages freed late go to the buddy allocator. */
 @injectable()
 export class BootMemory implements EarlyMemory {
   constructor(

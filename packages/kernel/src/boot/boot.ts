@@ -1,19 +1,35 @@
 import { inject, injectable } from "@kpkeys/core";
-import { ExtensionPoints, INIT_PHASES, toAsid } from "@kpkeys/core/contracts";
-import type { Cpu, Cpus, InitPhase, InitPhases, PageTableFormat, PageTables, Words } from "@kpkeys/core/contracts";
+import {
+  BootParameters,
+  Cpus,
+  Exceptions,
+  ExtensionPoints,
+  INIT_PHASES,
+  InitPhases,
+  LinearMap,
+  PageAllocator,
+  PageTableFormat,
+  PageTables,
+  SetMemory,
+  toAsid,
+} from "@kpkeys/core/contracts";
+import type { Cpu, InitPhase, Words } from "@kpkeys/core/contracts";
+import type { KernelExceptions } from "../entry/exceptions.js";
 import { runOn } from "../machine/cpus.js";
+import { InitialPkeyRegister } from "../machine/tokens.js";
 import type { Addresses } from "../mm/addresses.js";
 import type { BuddyAllocator } from "../mm/buddy.js";
 import type { KernelSetMemory } from "../mm/set-memory.js";
-import type { LinearSplit } from "../mm/split.js";
-import type { TableMemory } from "../mm/table-memory.js";
-import type { TlbFlush } from "../mm/tlb-flush.js";
-import type { KernelImage } from "./image.js";
-import type { LinearMapping } from "./linear-map.js";
-import type { BootMappings } from "./mappings.js";
-import type { Memblock } from "./memblock.js";
+import { LinearSplit } from "../mm/split.js";
+import { TableMemory } from "../mm/table-memory.js";
+import { TlbFlush } from "../mm/tlb-flush.js";
+import type { KernelTasks } from "../process/tasks.js";
+import { KernelImage } from "./image.js";
+import { LinearMapping } from "./linear-map.js";
+import { BootMappings } from "./mappings.js";
+import { Memblock } from "./memblock.js";
 
-/** The phase of boot, of which features are notified. */
+/** The current phase of boot. Features are notified when a phase begins. */
 @injectable()
 export class BootProgress implements InitPhases {
   current: InitPhase | undefined = undefined;
@@ -24,7 +40,7 @@ export class BootProgress implements InitPhases {
     this.handlers = extensions.handlers("initPhase");
   }
 
-  /** Begins a phase. @param phase - the one that follows the current one */
+  /** Begins a phase. @param phase - the phase after the current one */
   begin(phase: InitPhase): void {
     this.current = phase;
     this.done = phase === INIT_PHASES.at(-1);
@@ -32,128 +48,111 @@ export class BootProgress implements InitPhases {
   }
 }
 
-/** What boot brings up. */
-export interface BootParts {
-  /** The codec. */
-  readonly format: PageTableFormat;
-  /** The setters. */
-  readonly tables: PageTables;
-  /** Address arithmetic. */
-  readonly addresses: Addresses;
-  /** The kernel image. */
-  readonly image: KernelImage;
-  /** Makes the linear map. */
-  readonly linearMapping: LinearMapping;
-  /** Makes the other mappings. */
-  readonly mappings: BootMappings;
-  /** The early allocator. */
-  readonly memblock: Memblock;
-  /** The CPUs, translation off. */
-  readonly cpus: Cpus;
-  /** The access path to table pages. */
-  readonly tableMemory: TableMemory;
-  /** The buddy allocator, empty. */
-  readonly buddy: BuddyAllocator;
-  /** Changes of kernel mappings. */
-  readonly setMemory: KernelSetMemory;
-  /** Splits blocks of the linear map. */
-  readonly split: LinearSplit;
-  /** Invalidation. */
-  readonly tlb: TlbFlush;
-  /** The features. */
-  readonly extensions: ExtensionPoints;
-  /** How far boot has come. */
-  readonly progress: BootProgress;
-  /** What the key register starts with. */
-  readonly pkeyRegister: Words;
-  /** Maps the stacks that interrupts run on. */
-  readonly initIrqStacks: () => void;
-  /** Makes the tasks. */
-  readonly startTasks: () => void;
-  /** Whether text and rodata become read-only. */
-  readonly rodata: boolean;
-}
+/** Boots a machine. Each phase writes page tables at the address that Linux uses at that time. */
+@injectable()
+export class Boot {
+  constructor(
+    @inject(InitPhases) private readonly progress: BootProgress,
+    @inject(BootParameters) private readonly parameters: BootParameters,
+    @inject(InitialPkeyRegister) private readonly pkeyRegister: Words,
+    @inject(Cpus) private readonly cpus: Cpus,
+    @inject(ExtensionPoints) private readonly extensions: ExtensionPoints,
+    @inject(KernelImage) private readonly image: KernelImage,
+    @inject(Memblock) private readonly memblock: Memblock,
+    @inject(PageAllocator) private readonly buddy: BuddyAllocator,
+    @inject(PageTableFormat) private readonly format: PageTableFormat,
+    @inject(PageTables) private readonly tables: PageTables,
+    @inject(TableMemory) private readonly tableMemory: TableMemory,
+    @inject(LinearMap) private readonly addresses: Addresses,
+    @inject(LinearMapping) private readonly linearMapping: LinearMapping,
+    @inject(BootMappings) private readonly mappings: BootMappings,
+    @inject(SetMemory) private readonly setMemory: KernelSetMemory,
+    @inject(LinearSplit) private readonly split: LinearSplit,
+    @inject(TlbFlush) private readonly tlb: TlbFlush,
+    @inject(Exceptions) private readonly exceptions: KernelExceptions,
+  ) {}
 
-/** Turns translation on and gives the key register its initial value. */
-function startCpu(cpu: Cpu, { tables, pkeyRegister, format, extensions }: BootParts): void {
-  cpu.mmu.setKernelRoot(tables.root);
-  cpu.mmu.setUserRoot(format.geometry.splitRoots ? undefined : tables.root, toAsid(0));
-  cpu.mmu.enabled = true;
-  cpu.writePkeyRegister(pkeyRegister.high, pkeyRegister.low);
-  cpu.synchronise();
-  for (const handler of extensions.handlers("cpuOnline")) handler(cpu.id);
-}
+  /**
+   * Runs all phases, in the order of `start_kernel()`. A phase without work only notifies the features.
+   * @param startTasks - makes the tasks
+   * @returns the tasks
+   */
+  run(startTasks: () => KernelTasks): KernelTasks {
+    let tasks: KernelTasks | undefined;
+    this.startBootCpu();
+    for (const phase of INIT_PHASES) {
+      this.progress.begin(phase);
+      if (phase === "tasks") tasks = startTasks();
+      else this.runPhase(phase);
+    }
+    return tasks!;
+  }
 
-/** `mark_rodata_ro`: rodata in the image's own mapping, text and rodata in the linear map. */
-function markRodataReadOnly({ image, addresses, format, setMemory, tlb }: BootParts): void {
-  const { ro } = format.attributes;
-  for (const { name, pfn, pages } of image.sections) {
-    if (name === "data") continue;
-    for (const page of [addresses.imagePageOf(pfn), addresses.pageOf(pfn)]) {
-      setMemory.change(page, pages, ro);
-      tlb.range(page, pages);
+  /** The work of a phase, after the features were notified. */
+  private runPhase(phase: InitPhase): void {
+    switch (phase) {
+      case "linear-map":
+        this.linearMapping.mapAll();
+        this.tableMemory.useAddressing("linear");
+        break;
+      case "vmemmap":
+        this.mappings.mapVmemmap();
+        break;
+      case "smp_prepare_boot_cpu":
+        for (const [start, end] of this.memblock.free()) this.buddy.addRange(start, end);
+        break;
+      case "mem_init":
+        this.mappings.preallocateVmallocTables();
+        this.exceptions.initIrqStacks();
+        break;
+      case "smp":
+        this.startOtherCpus();
+        this.split.allowed = true;
+        break;
+      case "mark_rodata_ro":
+        if (this.parameters.rodata !== "off") this.markRodataReadOnly();
     }
   }
-}
 
-/** What a phase does after the features were notified that it begins. */
-type PhaseWork = (parts: BootParts) => void;
-
-/** Before the first phase: static tables map the image, and the boot CPU turns translation on. */
-function startBootCpu(parts: BootParts): void {
-  const { memblock, image, cpus, tableMemory, mappings } = parts;
-  memblock.reserve(image.pfn, image.pages);
-  mappings.mapImageAndFixmap();
-  startCpu(cpus.current, parts);
-  tableMemory.useAddressing("early");
-}
-
-function startOtherCpus(parts: BootParts): void {
-  const { cpus } = parts;
-  const bootCpu = cpus.current;
-  for (const cpu of cpus.all.slice(1)) {
-    runOn(cpus, cpu);
-    startCpu(cpu, parts);
+  /** Before the first phase: static tables map the image, and the boot CPU turns translation on. */
+  private startBootCpu(): void {
+    this.memblock.reserve(this.image.pfn, this.image.pages);
+    this.mappings.mapImageAndFixmap();
+    this.startCpu(this.cpus.current);
+    this.tableMemory.useAddressing("early");
   }
-  runOn(cpus, bootCpu);
-}
 
-/** The work of each phase, in the order of `start_kernel()`. A phase without work only notifies the features. */
-const PHASE_WORK: Readonly<Partial<Record<InitPhase, PhaseWork>>> = {
-  "linear-map": ({ linearMapping, tableMemory }) => {
-    linearMapping.mapAll();
-    tableMemory.useAddressing("linear");
-  },
-  vmemmap: ({ mappings }) => {
-    mappings.mapVmemmap();
-  },
-  smp_prepare_boot_cpu: ({ memblock, buddy }) => {
-    for (const [start, end] of memblock.free()) buddy.addRange(start, end);
-  },
-  mem_init: ({ mappings, initIrqStacks }) => {
-    mappings.preallocateVmallocTables();
-    initIrqStacks();
-  },
-  tasks: ({ startTasks }) => {
-    startTasks();
-  },
-  smp: (parts) => {
-    startOtherCpus(parts);
-    parts.split.allowed = true;
-  },
-  mark_rodata_ro: (parts) => {
-    if (parts.rodata) markRodataReadOnly(parts);
-  },
-};
+  private startOtherCpus(): void {
+    const { cpus } = this;
+    const bootCpu = cpus.current;
+    for (const cpu of cpus.all.slice(1)) {
+      runOn(cpus, cpu);
+      this.startCpu(cpu);
+    }
+    runOn(cpus, bootCpu);
+  }
 
-/**
- * Boots, phase by phase. Each phase writes page tables at the address that Linux uses at that time.
- * @param parts - the services that boot needs
- */
-export function boot(parts: BootParts): void {
-  startBootCpu(parts);
-  for (const phase of INIT_PHASES) {
-    parts.progress.begin(phase);
-    PHASE_WORK[phase]?.(parts);
+  /** Turns translation on and writes the initial value of the key register. */
+  private startCpu(cpu: Cpu): void {
+    const { root } = this.tables;
+    cpu.mmu.setKernelRoot(root);
+    cpu.mmu.setUserRoot(this.format.geometry.splitRoots ? undefined : root, toAsid(0));
+    cpu.mmu.enabled = true;
+    cpu.writePkeyRegister(this.pkeyRegister.high, this.pkeyRegister.low);
+    cpu.synchronise();
+    for (const handler of this.extensions.handlers("cpuOnline")) handler(cpu.id);
+  }
+
+  /** `mark_rodata_ro`: rodata in the image's mapping, text and rodata in the linear map. */
+  private markRodataReadOnly(): void {
+    const { image, addresses, setMemory, tlb } = this;
+    const { ro } = this.format.attributes;
+    for (const { name, pfn, pages } of image.sections) {
+      if (name === "data") continue;
+      for (const page of [addresses.imagePageOf(pfn), addresses.pageOf(pfn)]) {
+        setMemory.change(page, pages, ro);
+        tlb.range(page, pages);
+      }
+    }
   }
 }

@@ -4,12 +4,12 @@ import type { Pfn, StaticTablePages, StaticTableRun, StaticTables } from "@kpkey
 
 const MiB = 2 ** 20;
 
-/** Bytes of the sections of the kernel image, in their order. */
+/** Sizes of the sections of the kernel image in bytes, in address order. */
 const TEXT_BYTES = 4 * MiB;
 const RODATA_BYTES = 2 * MiB;
 const DATA_BYTES = 2 * MiB;
 
-/** Bytes of the kernel image. */
+/** Size of the kernel image in bytes. */
 export const IMAGE_BYTES: number = TEXT_BYTES + RODATA_BYTES + DATA_BYTES;
 
 /** A section of the image. */
@@ -22,7 +22,7 @@ export interface ImageSection {
   readonly pages: number;
 }
 
-/** A run of static tables of one symbol, of which the first `used` pages are taken. */
+/** The static tables of one symbol. The first `used` pages are allocated. */
 interface TableRun extends StaticTables {
   readonly pfn: Pfn;
   used: number;
@@ -35,7 +35,7 @@ interface TableRun extends StaticTables {
  *   image.pfn            + 4 MiB               + 6 MiB                    + 8 MiB
  *   | text                | rodata … root       | init_mm … static tables  |
  *                               (if read-only)    zero page, (the others)
-                                                 init_cred
+ *                                               init_cred
  * ```
  */
 @injectable()
@@ -50,15 +50,15 @@ export class KernelImage implements StaticTablePages {
   readonly root: Pfn;
   /** Page-frame number of the page that holds `init_mm`. */
   readonly initMm: Pfn;
-  /** Page-frame number of the page of zeroes. */
+  /** Page-frame number of the zero page. */
   readonly zeroPage: Pfn;
-  /** Page-frame number of the page that holds `init_cred` and nothing else. */
+  /** Page-frame number of the page of `init_cred`, which holds nothing else. */
   readonly initCredPfn: Pfn;
   readonly keyed: readonly StaticTableRun[];
   private readonly runs: readonly TableRun[];
 
   /**
-   * @param arch - names the static tables and how they are protected
+   * @param arch - names the static tables and their protection
    * @param memory - RAM
    * @throws KpkeysError ERR_PLUGIN_INVALID for an architecture without a static table of role `root`
    */
@@ -84,12 +84,15 @@ export class KernelImage implements StaticTablePages {
       .map(({ symbol, pfn, pages }): StaticTableRun => ({ symbol, pfn, pages }));
     const root = this.runs.find(({ role }) => role === "root");
     if (root === undefined)
-      throw new KpkeysError("ERR_PLUGIN_INVALID", "no static table of role 'root'", { where: "staticTables" });
+      throw new KpkeysError("ERR_PLUGIN_INVALID", "cannot place the top-level table: no static table has role 'root'", {
+        where: "staticTables",
+        expected: "one run with role 'root'",
+      });
     this.root = root.pfn;
   }
 
   /**
-   * Whether a page lies in the image.
+   * Whether a page is in the image.
    * @param pfn - page-frame number
    */
   contains(pfn: Pfn): boolean {
@@ -97,20 +100,23 @@ export class KernelImage implements StaticTablePages {
   }
 
   /**
-   * Takes a page of a static pool for a table.
-   * @param role - which pool
-   * @returns its page-frame number
-   * @throws KpkeysError ERR_SPEC when the pool is used up
+   * Allocates a table from a static pool.
+   * @param role - the role of the pool
+   * @returns the page-frame number of the table
+   * @throws KpkeysError ERR_SPEC if the pool is empty
    */
   takeTable(role: "image" | "fixmap"): Pfn {
     const run = this.runs.find((run) => run.role === role && run.used < run.pages);
     if (run === undefined)
-      throw new KpkeysError("ERR_SPEC", `the static tables of role '${role}' are used up`, { where: "staticTables" });
+      throw new KpkeysError("ERR_SPEC", `cannot allocate a static table: the pool of role '${role}' is empty`, {
+        where: "staticTables",
+        expected: "more pages in that pool",
+      });
     return toPfn(run.pfn + run.used++);
   }
 }
 
-/** Places static tables from the end of rodata or data downward, in their order. */
+/** Places static tables downward from the end of rodata or data, in the order of the list. */
 function placeTables(tables: readonly StaticTables[], rodataEnd: number, dataEnd: number): readonly TableRun[] {
   return tables.map((run) => {
     const pfn = run.protection === "rodata" ? (rodataEnd -= run.pages) : (dataEnd -= run.pages);

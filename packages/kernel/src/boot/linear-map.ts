@@ -9,20 +9,17 @@ import type { KernelPolicies } from "../machine/policies.js";
 import { KernelImage } from "./image.js";
 import { fillGap } from "./mappings.js";
 
-/**
- * Linux maps memory by blocks of its pmd and pud levels, of 1 GiB at most: larger ones, which an architecture may have too, it does not
- * use (`pud_sect_supported` of arm64).
- */
+/** Linux maps RAM with block mappings of the pmd and pud levels, of at most 1 GiB: `pud_sect_supported()` of arm64. */
 const LARGEST_BLOCK_SHIFT = 30;
 
-/** A run of pages that no leaf of the linear map reaches out of. */
+/** A run of pages. A leaf of the linear map does not cross its ends. */
 type Run = readonly [start: Pfn, end: Pfn];
 
 /** Makes the linear map. */
 @injectable()
 export class LinearMapping {
   /** Whether tables come from the static pool. */
-  private takesStatic: boolean;
+  private usesStaticPool: boolean;
 
   constructor(
     @inject(PhysicalMemory) private readonly memory: PhysicalMemory,
@@ -35,27 +32,27 @@ export class LinearMapping {
     @inject(KernelImage) private readonly image: KernelImage,
     @inject(Policies) private readonly policies: Required<KernelPolicies>,
   ) {
-    this.takesStatic = arch.earlyTableAddress === "linear";
+    this.usesStaticPool = arch.earlyTableAddress === "linear";
   }
 
   /**
-   * Maps all RAM, by pages or by the largest leaves that fit, from its top downward: memblock hands out pages from the top too, so a
-   * table written through the linear map lies in what is mapped already. Only the first piece, and the image if it is at the top, have
-   * no such table yet; where tables are written at linear addresses, those of them come from the static pool (x86's brk pages).
+   * Maps all RAM, with pages or with the largest leaves that fit, from the top downward. Memblock also allocates from the top, so a
+   * table that is written through the linear map is already mapped. The first run has no mapped table, nor has the image if it is at
+   * the top. If tables are written at linear addresses, those tables come from the static pool (x86's brk pages).
    */
   mapAll(): void {
     const { tables, addresses } = this;
-    const fillWithTable = fillGap(this.populate, () => this.takeTable());
+    const fillWithTable = fillGap(this.populate, () => this.allocTable());
     const visitor: TableVisitor = {
       gap: (entry) => {
         if (!this.isBlock(entry)) return fillWithTable(entry);
         entry.set(this.leafOf(entry.level, entry.page));
-        this.note(entry.level, 1, entry.page);
+        this.countLeaves(entry.level, 1, entry.page);
         return undefined;
       },
       run: ({ level, table, index, page }, count) => {
         tables.setPtes(table, index, this.leafOf(level, page), count);
-        this.note(level, count, page);
+        this.countLeaves(level, count, page);
         return undefined;
       },
     };
@@ -66,8 +63,8 @@ export class LinearMapping {
   }
 
   /**
-   * The banks, cut where the image's sections begin and end, so that each section's pages can get a protection of their own without
-   * a split (arm64's `map_mem`).
+   * The banks, cut at the ends of the image's sections: the protection of a section can then change without a split (arm64's
+   * `map_mem`).
    */
   private runs(): readonly Run[] {
     const cuts = this.image.sections.flatMap(({ pfn, pages }) => [pfn, pfn + pages]);
@@ -80,12 +77,12 @@ export class LinearMapping {
     });
   }
 
-  private takeTable(): Pfn | undefined {
+  private allocTable(): Pfn | undefined {
     this.addresses.linearMap.tables++;
-    return this.takesStatic ? this.tablePages.takeStatic("image") : this.tablePages.takeEarly("early");
+    return this.usesStaticPool ? this.tablePages.takeStatic("image") : this.tablePages.takeEarly("early");
   }
 
-  /** Whether a leaf maps all that an entry translates, inside one run of pages. */
+  /** Whether one leaf can map all pages that an entry translates, without crossing the ends of a run. */
   private isBlock({ level, page, pages }: EntryCursor): boolean {
     const { levels, pageShift } = this.format.geometry;
     const { shift, leaf } = levels[level]!;
@@ -99,10 +96,10 @@ export class LinearMapping {
     return format.makeLeaf(level, this.pfnOf(page), format.protections[arch.linearMapProtection]);
   }
 
-  /** Counts leaves. Where the image lies at the top of RAM, what memblock hands out is not mapped before it. */
-  private note(level: Level, leaves: number, page: Vpn): void {
+  /** Counts leaves. If the image is at the top of RAM, pages from memblock are mapped only after the image. */
+  private countLeaves(level: Level, leaves: number, page: Vpn): void {
     this.addresses.linearMap.leaves[level]! += leaves;
-    if (!this.image.contains(this.pfnOf(page))) this.takesStatic = false;
+    if (!this.image.contains(this.pfnOf(page))) this.usesStaticPool = false;
   }
 
   private pfnOf(page: Vpn): Pfn {

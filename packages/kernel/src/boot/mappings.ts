@@ -13,9 +13,9 @@ import type { EntryCursor, Level, Pfn, ProtectionName, Vpn } from "@kpkeys/core/
 import { pageOfAddress } from "../mm/addresses.js";
 import type { Addresses } from "../mm/addresses.js";
 import { Populate } from "../mm/populate.js";
-import type { TakeTable } from "../mm/populate.js";
+import type { AllocTable } from "../mm/populate.js";
 import { TablePages } from "../mm/table-pages.js";
-import { outOfMemory } from "../machine/out-of-memory.js";
+import { outOfMemory } from "../machine/errors.js";
 import { KernelImage } from "./image.js";
 import type { ImageSection } from "./image.js";
 import { Memblock } from "./memblock.js";
@@ -27,25 +27,24 @@ const SECTION_PROTECTION: Readonly<Record<ImageSection["name"], ProtectionName>>
   data: "PAGE_KERNEL",
 };
 
-/** Ends boot. @returns never */
+/** @throws KpkeysError ERR_OUT_OF_MEMORY */
 function noTable(): never {
-  throw outOfMemory("a page table of boot");
+  throw outOfMemory("a page table during boot");
 }
 
 /**
- * Makes the `gap` function of a visitor that fills gaps with tables of boot.
- * @param populate - puts the tables in
- * @param take - gives table pages
- * @throws KpkeysError ERR_OUT_OF_MEMORY, while the walk goes on, when there is none
+ * Makes the `gap` function of a visitor that links a table into each gap. The function throws ERR_OUT_OF_MEMORY if `alloc` fails.
+ * @param populate - links the tables
+ * @param alloc - allocates table pages
  */
-export function fillGap(populate: Populate, take: TakeTable): (entry: EntryCursor) => Pfn {
+export function fillGap(populate: Populate, alloc: AllocTable): (entry: EntryCursor) => Pfn {
   return (entry) => {
-    const table = populate.link(entry, false, take);
+    const table = populate.link(entry, false, alloc);
     return table === "stop" ? noTable() : table;
   };
 }
 
-/** The mappings that boot makes besides the linear map. */
+/** Boot's mappings other than the linear map. */
 @injectable()
 export class BootMappings {
   private readonly lastLevel: Level;
@@ -64,7 +63,7 @@ export class BootMappings {
     this.lastLevel = toLevel(format.geometry.levels.length - 1);
   }
 
-  /** Maps the kernel image from its static pool, and makes the tables of the fixmap from theirs. */
+  /** Maps the kernel image and makes the tables of the fixmap, both from their static pools. */
   mapImageAndFixmap(): void {
     for (const section of this.image.sections) this.mapSection(section);
     const fixmap = pageOfAddress(this.arch.layout.fixmap, this.format.geometry.pageShift);
@@ -72,8 +71,8 @@ export class BootMappings {
   }
 
   /**
-   * Maps the struct pages of all RAM: `vmemmap_populate_hugepages`, with leaves of the level above that of pages where it may have some
-   * and memblock has a block for them; `vmemmap_populate_basepages` where the architecture says so.
+   * Maps the struct pages of all RAM. `vmemmap_populate_hugepages`: with leaves of the second-lowest level, if that level has leaves
+   * and memblock has a free block; else with pages. `vmemmap_populate_basepages`, if `vmemmapBlocks` is false: with pages only.
    */
   mapVmemmap(): void {
     const { arch, memblock, lastLevel } = this;
@@ -94,8 +93,8 @@ export class BootMappings {
   }
 
   /**
-   * Makes the second-level tables of the vmalloc area where processes share the kernel's half by copying its top-level entries:
-   * those may not change once there are processes (x86's `preallocate_vmalloc_pages`).
+   * Makes the second-level tables of the vmalloc area, if processes copy the kernel's top-level entries: those must not change
+   * while there are processes (x86's `preallocate_vmalloc_pages`).
    */
   preallocateVmallocTables(): void {
     const { tables } = this;
@@ -126,8 +125,8 @@ export class BootMappings {
     entry.set(this.format.makeLeaf(level, pfn, this.format.protections.PAGE_KERNEL));
   }
 
-  /** The entry of `init_mm` that translates a page, with the tables that it needs. @throws KpkeysError ERR_OUT_OF_MEMORY */
-  private ensure(level: Level, page: Vpn, take: TakeTable): EntryCursor {
-    return this.populate.ensure(this.tables.root, level, page, false, take) ?? noTable();
+  /** The entry of `init_mm` that translates a page. Makes missing tables. @throws KpkeysError ERR_OUT_OF_MEMORY */
+  private ensure(level: Level, page: Vpn, alloc: AllocTable): EntryCursor {
+    return this.populate.ensure(this.tables.root, level, page, false, alloc) ?? noTable();
   }
 }

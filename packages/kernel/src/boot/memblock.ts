@@ -8,12 +8,12 @@ interface Range {
 }
 
 /**
- * The allocator of early boot, over all of RAM: takes pages from the top of RAM downward and never gives any back. What is left goes
- * to the buddy allocator.
+ * The allocator of early boot, over all RAM. It allocates from the top of RAM downward and frees nothing. The remaining pages go to
+ * the buddy allocator.
  */
 @injectable()
 export class Memblock {
-  /** The runs still free, ascending. */
+  /** Free runs, ascending. */
   private ranges: Range[];
 
   constructor(@inject(PhysicalMemory) memory: Pick<PhysicalMemory, "banks">) {
@@ -21,7 +21,7 @@ export class Memblock {
   }
 
   /**
-   * Keeps a run of pages from being handed out.
+   * Excludes a run of pages from allocation.
    * @param pfn - first page-frame number
    * @param pages - number of pages
    */
@@ -38,23 +38,23 @@ export class Memblock {
   /**
    * `memblock_phys_alloc_range`.
    * @param pages - number of contiguous pages
-   * @param align - the first page-frame number is a multiple of this
+   * @param align - alignment of the first page-frame number, in pages
    * @returns the first page-frame number
    * @throws KpkeysError ERR_OUT_OF_MEMORY
    */
   alloc(pages: number, align: number): Pfn {
     const pfn = this.tryAlloc(pages, align);
     if (pfn !== undefined) return pfn;
-    throw new KpkeysError("ERR_OUT_OF_MEMORY", `no ${pages} contiguous pages left during boot`, {
+    throw new KpkeysError("ERR_OUT_OF_MEMORY", `cannot allocate ${pages} contiguous pages during boot`, {
       expected: "a machine with more memory",
     });
   }
 
   /**
-   * The same for callers that can do without.
+   * {@link alloc} for callers that handle failure.
    * @param pages - number of contiguous pages
-   * @param align - the first page-frame number is a multiple of this
-   * @returns the first page-frame number, or `undefined` when there is no such run
+   * @param align - alignment of the first page-frame number, in pages
+   * @returns the first page-frame number; `undefined` if no free run is large enough
    */
   tryAlloc(pages: number, align: number): Pfn | undefined {
     for (const range of this.ranges.toReversed()) {
@@ -67,7 +67,7 @@ export class Memblock {
     return undefined;
   }
 
-  /** The runs still free, ascending, as [first, one past the last] page-frame numbers. */
+  /** The free runs, ascending, as [first, one past the last] page-frame numbers. */
   free(): readonly (readonly [start: Pfn, end: Pfn])[] {
     return this.ranges.map(({ start, end }) => [toPfn(start), toPfn(end)]);
   }

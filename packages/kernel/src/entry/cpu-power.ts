@@ -5,11 +5,11 @@ import { InitialPkeyRegister, Policies } from "../machine/tokens.js";
 import type { KernelPolicies } from "../machine/policies.js";
 import type { KernelTasks } from "../process/tasks.js";
 
-/** Suspend and resume of CPUs. A CPU suspends in its idle task. */
+/** Suspends and resumes CPUs. A CPU suspends in its idle task. */
 @injectable()
 export class KernelCpuPower implements CpuPower {
   private readonly onResume: readonly ((cpu: number) => void)[];
-  private readonly initialises: boolean;
+  private readonly initialisesRegister: boolean;
 
   constructor(
     @inject(Cpus) private readonly cpus: Cpus,
@@ -20,12 +20,12 @@ export class KernelCpuPower implements CpuPower {
     @inject(InitialPkeyRegister) private readonly initial: Words,
   ) {
     this.onResume = extensions.handlers("cpuResume");
-    this.initialises = resumeInitialisesRegister && kpkeys.supported();
+    this.initialisesRegister = resumeInitialisesRegister && kpkeys.supported();
   }
 
   suspend(id: number): void {
     this.check(id, true);
-    this.tasks.idle(id);
+    this.tasks.switchToIdle(id);
     this.cpus.all[id]!.reset();
   }
 
@@ -33,7 +33,7 @@ export class KernelCpuPower implements CpuPower {
     this.check(id, false);
     const cpu = this.cpus.all[id]!;
     cpu.mmu.enabled = true;
-    if (this.initialises) {
+    if (this.initialisesRegister) {
       cpu.writePkeyRegister(this.initial.high, this.initial.low);
       cpu.synchronise();
     }
@@ -43,10 +43,10 @@ export class KernelCpuPower implements CpuPower {
   private check(id: number, on: boolean): void {
     const state = this.cpus.all[id]?.mmu.enabled;
     if (state === on) return;
-    const is = state === undefined ? "not there" : on ? "suspended" : "not suspended";
-    throw new KpkeysError("ERR_API_MISUSE", `CPU ${id} is ${is}`, {
+    const reason = state === undefined ? "does not exist" : on ? "is suspended" : "is not suspended";
+    throw new KpkeysError("ERR_API_MISUSE", `CPU ${id} ${reason}`, {
       where: on ? "suspend" : "resume",
-      expected: on ? "a CPU that runs" : "a CPU that is suspended",
+      expected: on ? "a running CPU" : "a suspended CPU",
     });
   }
 }

@@ -5,7 +5,7 @@ import { InitialPkeyRegister, Policies } from "../machine/tokens.js";
 import type { KernelLazyMmu } from "../mm/lazy-mmu.js";
 import type { KernelPolicies } from "../machine/policies.js";
 
-/** The key register as an exception saved it: `pt_regs.por_el1`, or the auxiliary pt_regs of the x86 series. */
+/** The key register saved by an exception: `pt_regs.por_el1`, or the auxiliary pt_regs of the x86 series. */
 export interface PtRegs {
   /** Bits 63 to 32. */
   high: number;
@@ -14,8 +14,8 @@ export interface PtRegs {
 }
 
 /**
- * Exception entry from kernel mode and return to it. Entry from user mode does not change the register: a thread has the initial
- * value there.
+ * Exception entry from kernel mode, and return to it. Entry from user mode does not change the register: it has its initial value
+ * there.
  */
 @injectable()
 export class ExceptionEntry {
@@ -25,7 +25,7 @@ export class ExceptionEntry {
     registerWrites: 0,
     barriers: 0,
   };
-  /** The registers saved by exceptions that have not returned, the innermost last; empty where handlers inherit the register. */
+  /** Registers saved by exceptions that have not returned, the innermost last. Empty with policy `inherit`. */
   readonly saved: PtRegs[] = [];
   private readonly policy: Required<KernelPolicies>["exceptionEntry"];
   private readonly needsBarrier: boolean;
@@ -55,14 +55,14 @@ export class ExceptionEntry {
     for (const handler of this.onEntry) handler();
   }
 
-  /** Returns from the exception taken last on the current CPU. */
+  /** Returns from the innermost exception on the current CPU. */
   leave(): void {
     for (const handler of this.onExit) handler();
     if (this.policy !== "inherit") this.restore();
     this.cpus.current.synchroniseByException();
   }
 
-  /** Saves first: pausing lazy MMU mode may change the register, and the interrupted code continues with the saved value. */
+  /** Saves before it pauses lazy MMU mode: the pause may change the register, and the interrupted code needs the old value. */
   private saveAndReset(): void {
     const cpu = this.cpus.current;
     const { high, low } = this.initial;
@@ -75,7 +75,7 @@ export class ExceptionEntry {
     if (this.needsBarrier) this.counters.barriers++;
   }
 
-  /** Needs no barrier: the exception return is one. */
+  /** Needs no barrier: the exception return is a context synchronisation event. */
   private restore(): void {
     if (this.policy === "reset-lazy-paused") this.lazy.resumeAfterException();
     const { high, low } = this.saved.pop()!;

@@ -1,17 +1,23 @@
 import { addressText, inject, injectable, KpkeysError } from "@kpkeys/core";
-import { Cpus, Errno, LazyMmu, OK } from "@kpkeys/core/contracts";
+import { Cpus, Errno, LazyMmu, OK, PageTableFormat, Vmalloc } from "@kpkeys/core/contracts";
 import type { Exceptions, Vpn, Words } from "@kpkeys/core/contracts";
 import { runOn } from "../machine/cpus.js";
+import { outOfMemory } from "../machine/errors.js";
+import type { KernelPolicies } from "../machine/policies.js";
+import { Policies } from "../machine/tokens.js";
 import { ExceptionEntry } from "./exception-entry.js";
 import { KernelFaults } from "./kernel-fault.js";
 import type { KernelLazyMmu } from "../mm/lazy-mmu.js";
 import type { KernelTasks } from "../process/tasks.js";
 
+/** IRQ_STACK_SIZE, 16 KiB on both architectures; at least one page. */
+const IRQ_STACK_BYTES = 16384;
+
 /** Interrupts, and accesses that may fail. */
 @injectable()
 export class KernelExceptions implements Exceptions {
   readonly counters: Exceptions["counters"];
-  /** The tasks, from the boot phase that starts them on. */
+  /** The tasks; `undefined` until boot makes them. */
   private tasks: KernelTasks | undefined;
   /** First virtual page of the IRQ stack of each CPU that has one mapped by vmalloc. */
   private readonly irqStacks: Vpn[] = [];
@@ -21,6 +27,9 @@ export class KernelExceptions implements Exceptions {
     @inject(LazyMmu) private readonly lazy: KernelLazyMmu,
     @inject(ExceptionEntry) private readonly entry: ExceptionEntry,
     @inject(KernelFaults) private readonly faults: KernelFaults,
+    @inject(Vmalloc) private readonly vmalloc: Vmalloc,
+    @inject(PageTableFormat) private readonly format: PageTableFormat,
+    @inject(Policies) private readonly policies: Required<KernelPolicies>,
   ) {
     this.counters = entry.counters;
   }
@@ -29,14 +38,19 @@ export class KernelExceptions implements Exceptions {
     return this.lazy.inInterrupt();
   }
 
-  /** From now on an interrupt returns to the task that it interrupted. @param tasks - the tasks */
+  /** Lets interrupts return to the interrupted task. @param tasks - the tasks */
   attachTasks(tasks: KernelTasks): void {
     this.tasks = tasks;
   }
 
-  /** `init_irq_stacks`. @param cpu - number of the CPU @param page - first virtual page of its stack */
-  setIrqStack(cpu: number, page: Vpn): void {
-    this.irqStacks[cpu] = page;
+  /** `init_irq_stacks`: after vmalloc is ready, before a second CPU runs. @throws KpkeysError ERR_OUT_OF_MEMORY */
+  initIrqStacks(): void {
+    if (this.policies.irqStacks !== "vmap") return;
+    for (const { id } of this.cpus.all) {
+      const stack = this.vmalloc.alloc(Math.ceil(IRQ_STACK_BYTES / 2 ** this.format.geometry.pageShift));
+      if (stack === undefined) throw outOfMemory("the IRQ stack of a CPU");
+      this.irqStacks[id] = stack;
+    }
   }
 
   interrupt(handler: () => void, irqExit?: () => void): void {
@@ -54,13 +68,13 @@ export class KernelExceptions implements Exceptions {
     runOn(this.cpus, cpu);
     this.lazy.leaveInterrupt();
     irqExit?.();
-    if (interrupted !== undefined) this.tasks?.backTo(interrupted);
+    if (interrupted !== undefined) this.tasks?.returnTo(interrupted);
     this.entry.leave();
   }
 
   copyToKernelNofault({ high, low }: Words, source: Uint8Array): 0 | Errno {
     if (low % 8 !== 0 || source.length % 8 !== 0) {
-      throw new KpkeysError("ERR_API_MISUSE", `a copy of ${source.length} bytes to ${addressText(high, low)}`, {
+      throw new KpkeysError("ERR_API_MISUSE", `cannot copy ${source.length} bytes to ${addressText(high, low)}`, {
         where: "copy_to_kernel_nofault",
         expected: "an address and a length that are multiples of 8",
       });
@@ -78,7 +92,7 @@ export class KernelExceptions implements Exceptions {
     return this.irqStacks[cpu];
   }
 
-  /** Stores 8 bytes, again after each fault that a feature repairs. @returns whether they are stored */
+  /** Stores 8 bytes. Retries after each fault that a feature repairs. @returns whether the store succeeded */
   private storeNofault({ high, low }: Words, valueHigh: number, valueLow: number): boolean {
     for (let attempt = 0; this.cpus.current.store64(high, low, valueHigh, valueLow) !== OK; attempt++) {
       if (!this.faults.repaired(attempt)) return false;

@@ -4,16 +4,16 @@ import type { Cpu, FaultReport } from "@kpkeys/core/contracts";
 import { ExceptionEntry } from "./exception-entry.js";
 
 /**
- * The model kernel took a fault that nothing handles: what Linux would print as an oops. Carries the architecture's own report.
+ * An unhandled fault of the model kernel, where Linux prints an oops. Code ERR_KERNEL_FAULT.
  */
 export class KernelFault extends KpkeysError {
-  /** The architecture's report, copied. */
+  /** A copy of the fault report. */
   readonly report: FaultReport;
 
   /**
    * @param cpu - the CPU that faulted
-   * @param tools - the architecture's words
-   * @param doing - the function that faulted, by its kernel name
+   * @param tools - describes the fault
+   * @param doing - kernel name of the function that faulted
    */
   constructor(cpu: Cpu, tools: ArchTools, doing: string) {
     const report = { ...cpu.fault };
@@ -25,7 +25,7 @@ export class KernelFault extends KpkeysError {
   }
 }
 
-/** Most retries of an access for a feature that reports it has repaired the cause: a feature that errs must not loop forever. */
+/** Maximum retries of an access: a feature that wrongly reports a repair must not cause an endless loop. */
 const MAXIMUM_ATTEMPTS = 8;
 
 /** Handles faults of the kernel's own accesses. */
@@ -43,9 +43,9 @@ export class KernelFaults {
   }
 
   /**
-   * Takes the exception of the current CPU's last fault and asks the features to repair the cause.
+   * Runs the exception of the current CPU's last fault and the features' fault handlers.
    * @param attempt - number of retries of this access so far
-   * @returns whether a feature has repaired the cause, so that the access is retried
+   * @returns whether a feature repaired the cause, so that the caller retries the access
    */
   repaired(attempt: number): boolean {
     const report = { ...this.cpus.current.fault };
@@ -56,12 +56,12 @@ export class KernelFaults {
   }
 
   /**
-   * The same for an access that must not fail.
-   * @param doing - the function that faulted, by its kernel name
+   * {@link repaired} for an access that must not fail.
+   * @param doing - kernel name of the function that faulted
    * @param attempt - number of retries of this access so far
-   * @throws KernelFault if no feature has repaired the cause
+   * @throws KernelFault if no feature repaired the cause
    */
-  take(doing: string, attempt: number): void {
+  repairOrOops(doing: string, attempt: number): void {
     const oops = new KernelFault(this.cpus.current, this.tools, doing);
     if (!this.repaired(attempt)) throw oops;
   }

@@ -4,7 +4,7 @@ import type { KeyRegisters, Rights } from "@kpkeys/core/contracts";
 import { ExceptionEntry } from "./exception-entry.js";
 import type { KernelTasks } from "../process/tasks.js";
 
-/** Every copy of the key register: of CPUs, of tasks that do not run, and of exceptions that have not returned. */
+/** Changes all copies of the key register: of CPUs, of tasks that do not run, and of exceptions that have not returned. */
 @injectable()
 export class SavedKeyRegisters implements KeyRegisters {
   private tasks: KernelTasks | undefined;
@@ -15,7 +15,7 @@ export class SavedKeyRegisters implements KeyRegisters {
     @inject(ExceptionEntry) private readonly entry: ExceptionEntry,
   ) {}
 
-  /** From now on the registers saved in tasks are changed too. @param tasks - the tasks */
+  /** Includes the registers saved in tasks. @param tasks - the tasks */
   attachTasks(tasks: KernelTasks): void {
     this.tasks = tasks;
   }
@@ -27,10 +27,10 @@ export class SavedKeyRegisters implements KeyRegisters {
     const inLow = (low: number): number => (low & ~mask.low) | field.low;
 
     for (const cpu of this.cpus.all) {
-      // A CPU whose translation is off gets the initial value when it comes up.
+      // A CPU with translation off gets the initial value when it comes up.
       if (!cpu.mmu.enabled) continue;
       cpu.writePkeyRegister(inHigh(cpu.pkeyRegisterHigh), inLow(cpu.pkeyRegisterLow));
-      // The exception's return synchronises here; on other CPUs the interrupt that carries the request.
+      // The exception return synchronises the current CPU, the interrupt that carries the request the other CPUs.
       cpu.synchroniseByException();
     }
     this.tasks?.mapSavedRegisters(inHigh, inLow);

@@ -22,7 +22,7 @@ import type { MachineSpec } from "./spec.js";
 import { TableWatch } from "../audit/table-watch.js";
 import { digestTranslations } from "../audit/translations.js";
 
-/** The kernel's own services that a machine counts and scans with: those that it booted with. */
+/** Services for counters and scans. A feature may replace a service in the container; these are the kernel's originals. */
 export interface KernelParts {
   /** The CPUs. */
   readonly cpus: Cpus;
@@ -48,9 +48,9 @@ export class BootedMachine implements Machine {
   private readonly tlb: TlbFlush;
 
   /**
-   * @param spec - its specification
+   * @param spec - the specification
    * @param container - the container of its services
-   * @param kernel - the services that it booted with
+   * @param kernel - the services with which it booted
    */
   constructor(
     readonly spec: MachineSpec,
@@ -121,7 +121,7 @@ export class BootedMachine implements Machine {
     return { memory, format, roots: this.roots() };
   }
 
-  /** User roots come from the processes and from the CPUs, which may still use one that no process has. */
+  /** Live roots. A CPU may use a user root that no process has. */
   private roots(): { kernel: Pfn[]; user: Pfn[] } {
     const { cpus, spaces } = this.kernel;
     const { root } = this.image;

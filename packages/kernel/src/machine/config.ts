@@ -10,23 +10,23 @@ const KERNEL: ConfigSource = {
   config: [{ symbol: "LAZY_MMU_MODE_KUNIT_TEST", dependsOn: ["KUNIT"], default: "KUNIT_ALL_TESTS" }],
 };
 
-/** The symbol that builds a test unless a config says otherwise. */
+/** The default of test symbols. */
 const ALL_TESTS = "KUNIT_ALL_TESTS";
 
 /**
- * The `.config` lines of a machine. Lines that say nothing of KUnit leave it on, with the tests that come along with the plugins:
- * what the `.kunitconfig` of a feature under development holds.
- * @param spec - the machine
- * @param registry - its plugins
+ * The `.config` lines of a machine. If they do not set CONFIG_KUNIT, this adds it and the tests of the machine's plugins, as a
+ * `.kunitconfig` does.
+ * @param spec - the specification
+ * @param registry - the available plugins
  */
 export function configLinesOf(
   { arch, features, config = [] }: MachineSpec,
   registry: PluginRegistry,
 ): readonly string[] {
-  const said = readConfig(config);
-  if (said.has("KUNIT")) return config;
+  const symbols = readConfig(config);
+  if (symbols.has("KUNIT")) return config;
   const plugins = registry.plugins.filter(({ id }) => id === arch || features.includes(id));
-  const tests = plugins.flatMap(testsOf).filter((symbol) => !said.has(symbol));
+  const tests = plugins.flatMap(testsOf).filter((symbol) => !symbols.has(symbol));
   return [...config, "CONFIG_KUNIT=y", ...tests.map((symbol) => `CONFIG_${symbol}=y`)];
 }
 
@@ -35,8 +35,8 @@ function testsOf({ config = [] }: Plugin): string[] {
 }
 
 /**
- * The config symbols that are on in a machine, the kernel's own among them.
- * @param plugins - that it was set up with
+ * The enabled config symbols of a machine, including the kernel's.
+ * @param plugins - the machine's plugins
  * @param lines - its `.config` lines
  * @throws KpkeysError ERR_CONFIG_DEPENDS
  */

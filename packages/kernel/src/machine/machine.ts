@@ -3,67 +3,68 @@ import type { ScannedObject, ScannedTable } from "../audit/scanner.js";
 import type { MachineSpec } from "./spec.js";
 import type { TableWatch } from "../audit/table-watch.js";
 
-/** What a machine did so far. */
+/** Counters of a machine since its creation. */
 export interface MachineCounters {
   /** Page-table entries written. */
   readonly tableWrites: number;
-  /** The same by setter. */
+  /** Page-table entries written, by setter. */
   readonly writesBySetter: Readonly<Record<Setter, number>>;
-  /** Writes of the key register: contexts, context switches, exceptions, initialisation. */
+  /** Writes of the key register by contexts, context switches, exceptions and initialisation. */
   readonly registerWrites: number;
-  /** Barriers that synchronise such a write: of a context, a context switch or an exception. */
+  /** Barriers that synchronise a key-register write of a context, a context switch or an exception. */
   readonly barriers: number;
-  /** Barriers that mainline's setters emit whatever the hardening. */
+  /** Barriers of mainline's setters, with and without hardening. */
   readonly setterBarriers: number;
-  /** TLB invalidations asked for: a page, a range, an address space or a CPU each counts once. */
+  /** TLB invalidations. A page, a range, an address space or a CPU counts as one. */
   readonly tlbInvalidations: number;
   /** Calls of set_memory_pkey. */
   readonly setMemoryPkeyCalls: number;
-  /** Pages that they changed. */
+  /** Pages changed by set_memory_pkey. */
   readonly setMemoryPkeyPages: number;
   /** Calls of the `set_direct_map` family that changed the linear map. */
   readonly directMapCalls: number;
-  /** Table pages taken from the buddy allocator. */
+  /** Table pages allocated after early boot. */
   readonly tablesAllocated: number;
-  /** Table pages given back. */
+  /** Table pages freed. */
   readonly tablesFreed: number;
   /** Context switches. */
   readonly contextSwitches: number;
-  /** Faults of user addresses that were handled. */
+  /** Handled faults of user addresses. */
   readonly userFaults: number;
 }
 
-/** A machine that has booted. */
+/** A booted machine. */
 export interface Machine {
-  /** What it was made of. */
+  /** Its specification. */
   readonly spec: MachineSpec;
-  /** The container that holds its parts. */
+  /** The container of its services. */
   readonly container: DependencyContainer;
   /** Its CPUs. */
   readonly cpus: Cpus;
   /** Its RAM. */
   readonly memory: PhysicalMemory;
-  /** Linux's names of the table levels, the top one first. */
+  /** Linux's names of the table levels, top level first. */
   readonly levelNames: readonly string[];
   /**
-   * One of its parts. For setting up work, not for loops.
-   * @param token - the contract's token
-   * @throws KpkeysError ERR_CONTRACT_MISSING
+   * A service of the machine. Resolve it once, outside of loops.
+   * @param token - the token of its contract
+   * @throws KpkeysError ERR_CONTRACT_MISSING if no service implements the contract
    */
   get<T>(token: Token<T>): T;
-  /** What it did so far. */
+  /** A snapshot of the counters. */
   counters(): MachineCounters;
-  /** Finds every page-table page, from the live roots of every CPU and every process. */
+  /** Finds all page-table pages and their mappings, from the live roots of all CPUs and processes. */
   scan(): readonly ScannedTable[];
-  /** A digest of all page-table pages, word by word and place by place. @returns 16 hexadecimal digits */
+  /** A digest of the contents and addresses of all page-table pages. @returns 16 hexadecimal digits */
   digestTables(): string;
-  /** Finds every object that the features say they protect now, with every mapping of its page, from the same roots. */
+  /** Finds the objects that features protect now, and all mappings of their pages, from the live roots. */
   scanObjects(): readonly ScannedObject[];
   /**
-   * A digest of what the tables translate, wherever they lie: equal for machines that did the same with another allocation of table
-   * pages or another linear map.
+   * A digest of the translations, independent of the addresses of the tables. Two machines that ran the same operations have equal
+   * digests, even if their table allocators or linear maps differ.
+   * @returns 16 hexadecimal digits
    */
   digestTranslations(): string;
-  /** A scan that is made again and again while the machine works, at the cost of what has changed. Has not looked yet. */
+  /** Makes an incremental scan, for repeated use while the machine runs. The first `look()` is a full scan. */
   watch(): TableWatch;
 }

@@ -1,40 +1,39 @@
 import { KpkeysError } from "@kpkeys/core";
 
 /**
- * What the kernel under the features does, where versions of the series differ: plain JSON. Everything left out is as the newest
- * form of the series has it.
+ * Policies of the kernel that differ between versions of the series, as plain JSON. The defaults are those of the newest version.
  */
 export interface KernelPolicies {
   /**
-   * What becomes of the key register when an exception is taken from kernel mode. Default `inherit`.
+   * The key register on exception entry from kernel mode. Default `inherit`.
    *
-   * - `inherit` — the handler runs with the interrupted value (v1 to v3, v7 and later)
-   * - `reset` — the value is saved in pt_regs and the register gets its initial value back; exception return restores it (v4 to
-   *   v6, patch "arm64: Reset POR_EL1 on exception entry"; on x86 the auxiliary pt_regs of the PKS series)
-   * - `reset-lazy-paused` — the same, with lazy MMU mode paused until the exception returns, so that code which is rescheduled on
-   *   the way out opens by itself (what v7's cover letter weighs against inheriting)
+   * - `inherit`: the handler runs with the interrupted value (v1 to v3, v7 and later)
+   * - `reset`: entry saves the value in pt_regs and writes the initial value; exception return restores it (v4 to v6, patch "arm64:
+   *   Reset POR_EL1 on exception entry"; on x86 the auxiliary pt_regs of the PKS series)
+   * - `reset-lazy-paused`: `reset`, with lazy MMU mode paused until the exception returns, so that a task scheduled on the way out
+   *   enters the context for each write (the alternative to `inherit` in v7's cover letter)
    */
   readonly exceptionEntry?: "inherit" | "reset" | "reset-lazy-paused";
   /**
-   * Whether a context switch saves the live register and loads the next task's, and fork copies it (since v4, patch "arm64:
-   * Context-switch POR_EL1"). Default true.
+   * Whether a context switch saves and restores the key register, and fork copies it (since v4, patch "arm64: Context-switch
+   * POR_EL1"). Default true.
    */
   readonly switchPkeyRegister?: boolean;
   /**
-   * Whether a CPU that comes back from suspend gives its register the initial value (since v6, patch "arm64: Initialize POR_EL1
-   * register on cpu_resume()"); if not it keeps what the hardware resets it to. Default true.
+   * Whether resume writes the initial value to the key register (since v6, patch "arm64: Initialize POR_EL1 register on
+   * cpu_resume()"). If false, the register keeps its hardware reset value. Default true.
    */
   readonly resumeInitialisesRegister?: boolean;
-  /** Of what leaves the linear map consists: pages alone (v7 and later) or blocks where they fit (v6). Default `pte`. */
+  /** Leaves of the linear map: pages only (`pte`, v7 and later) or the largest leaves that fit (`block`, v6). Default `pte`. */
   readonly linearMap?: "pte" | "block";
   /**
-   * Whether the IRQ stack of each CPU is mapped by vmalloc early in boot (`init_irq_stacks()` with CONFIG_VMAP_STACK), or lies in
-   * the linear map, where nothing is to be done for it. Default `linear`. v6's suite looks for the tables of such a mapping.
+   * Mapping of the IRQ stacks: by vmalloc early in boot (`vmap`: `init_irq_stacks()` with CONFIG_VMAP_STACK) or in the linear map,
+   * which needs no work at boot. v6's suite checks the tables of the vmalloc mapping. Default `linear`.
    */
   readonly irqStacks?: "linear" | "vmap";
 }
 
-/** The values that each policy can have, the default first. */
+/** The values of each policy, the default first. */
 const VALUES: { readonly [P in keyof KernelPolicies]-?: readonly Required<KernelPolicies>[P][] } = {
   exceptionEntry: ["inherit", "reset", "reset-lazy-paused"],
   switchPkeyRegister: [true, false],
@@ -47,7 +46,7 @@ const VALUES: { readonly [P in keyof KernelPolicies]-?: readonly Required<Kernel
  * Reads the policies of a machine's specification.
  * @param policies - plain JSON
  * @returns all policies, with their defaults
- * @throws KpkeysError ERR_SPEC for a policy that does not exist or a value that it cannot have
+ * @throws KpkeysError ERR_SPEC for an unknown policy or value
  */
 export function readPolicies(policies: KernelPolicies = {}): Required<KernelPolicies> {
   for (const [name, value] of Object.entries(policies)) {

@@ -1,4 +1,4 @@
-import { once, provideClass, resolve } from "@kpkeys/core";
+import { provideClass } from "@kpkeys/core";
 import type { DependencyContainer, InjectionToken } from "@kpkeys/core";
 import {
   AddressSpaces,
@@ -6,16 +6,13 @@ import {
   Creds,
   EarlyMemory,
   Exceptions,
-  ExtensionPoints,
   InitPhases,
   KernelMemory,
   KeyRegisters,
   LazyMmu,
   LinearMap,
   PageAllocator,
-  PageTableFormat,
   PageTables,
-  PgtableArch,
   Rcu,
   SetMemory,
   SlabAllocator,
@@ -24,7 +21,6 @@ import {
 } from "@kpkeys/core/contracts";
 import { BootMemory } from "../boot/boot-memory.js";
 import { BootProgress } from "../boot/boot.js";
-import { KernelImage } from "../boot/image.js";
 import { LinearMapping } from "../boot/linear-map.js";
 import { BootMappings } from "../boot/mappings.js";
 import { Memblock } from "../boot/memblock.js";
@@ -70,7 +66,7 @@ import { KernelRcu } from "../process/rcu.js";
 import { KernelSlabAllocator } from "../slab/slab-allocator.js";
 import { SlabPages } from "../slab/slab-pages.js";
 
-/** A service: its token, which is a contract's or its own class, and its class. */
+/** A service: its token (of a contract, or its class) and its class. */
 type Service = readonly [token: InjectionToken, service: new (...dependencies: never[]) => unknown];
 
 /** The class of each contract that the kernel implements. */
@@ -79,6 +75,7 @@ const CONTRACTS: readonly Service[] = [
   [PageAllocator, BuddyAllocator],
   [EarlyMemory, BootMemory],
   [LazyMmu, KernelLazyMmu],
+  [PageTables, KernelPageTables],
   [Vmalloc, KernelVmalloc],
   [SetMemory, KernelSetMemory],
   [Exceptions, KernelExceptions],
@@ -90,7 +87,7 @@ const CONTRACTS: readonly Service[] = [
   [Rcu, KernelRcu],
 ];
 
-/** Services that only the kernel uses, by their class. */
+/** Services that only the kernel uses, injected by class. */
 const INTERNAL: readonly (new (...dependencies: never[]) => unknown)[] = [
   ...[
     Memblock,
@@ -122,7 +119,7 @@ const INTERNAL: readonly (new (...dependencies: never[]) => unknown)[] = [
   ...[ActiveMm, SlabPages, CredObjects, CredLife, LinearMapping, BootMappings],
 ];
 
-/** Services of the boot phase that starts the tasks. */
+/** Services that boot makes in phase `tasks`. */
 const WITH_TASKS: readonly Service[] = [
   [Tasks, KernelTasks],
   [Creds, CurrentCreds],
@@ -130,21 +127,20 @@ const WITH_TASKS: readonly Service[] = [
 ];
 
 /**
- * Registers the kernel's services and makes them. They are made before boot: a feature that replaces a service while the machine
- * boots does not replace it inside the kernel.
+ * Registers and makes the kernel's services. They are made before boot: if a feature replaces a service during boot, the kernel
+ * keeps the original.
  * @param container - the machine's container, with the architecture, RAM, CPUs and the values of `tokens.ts`
  */
 export function provideKernel(container: DependencyContainer): void {
   const services: readonly Service[] = [...CONTRACTS, ...INTERNAL.map((service): Service => [service, service])];
   for (const [token, service] of services) provideClass(container, token, service);
-  container.register(PageTables, { useFactory: once(() => pageTablesOf(container)) });
   for (const [token] of services) container.resolve(token);
-  // The fixmap is mapped by the setters, and the setters reach early tables through it.
+  // A cycle: the setters map the fixmap, and write early tables through it.
   container.resolve(TableMemory).attachFixmap(container.resolve(Fixmap));
 }
 
 /**
- * `fork_init` and what follows it: registers the tasks and makes them.
+ * `fork_init`: registers and makes the tasks and the services that depend on them.
  * @param container - the machine's container
  * @returns the tasks
  */
@@ -157,17 +153,4 @@ export function provideTasks(container: DependencyContainer): KernelTasks {
   for (const service of [exceptions, keyRegisters, rcu]) service.attachTasks(tasks);
   for (const [token] of WITH_TASKS) container.resolve(token);
   return tasks;
-}
-
-function pageTablesOf(container: DependencyContainer): KernelPageTables {
-  return new KernelPageTables({
-    root: container.resolve(KernelImage).root,
-    memory: container.resolve(TableMemory),
-    pages: container.resolve(TablePages),
-    format: resolve(container, PageTableFormat),
-    arch: resolve(container, PgtableArch),
-    extensions: resolve(container, ExtensionPoints),
-    lazy: container.resolve<KernelLazyMmu>(LazyMmu),
-    faults: container.resolve(KernelFaults),
-  });
 }

@@ -32,7 +32,7 @@ import { IMAGE_BYTES } from "../boot/image.js";
 import { DEFAULT_MAX_ORDER } from "../mm/buddy.js";
 import type { BankSpec, MachineSpec } from "./spec.js";
 
-/** The banks as page frames; the first starts where the architecture has its RAM unless the specification says where. */
+/** The banks in page frames. By default the first bank starts at the architecture's `ramBase`. */
 function banksOf(memory: readonly BankSpec[], ramBase: PhysAddr, pageShift: number): readonly MemoryBank[] {
   const pageBytes = 2 ** pageShift;
   let end: number = ramBase;
@@ -55,17 +55,17 @@ function createRam(
   return createPhysicalMemory(banks, { pageShift });
 }
 
-/** Blocks of the buddy allocator are aligned to their size from the start of RAM on. */
+/** RAM must start at a multiple of the buddy allocator's largest block. */
 function requireAlignment({ firstPfn }: MemoryBank, pageBytes: number, maxOrder: number): void {
   const blockBytes = 2 ** maxOrder * pageBytes;
   if ((firstPfn * pageBytes) % blockBytes === 0) return;
   throw new KpkeysError("ERR_SPEC", `RAM starts at ${hex(firstPfn * pageBytes)}`, {
     where: "memory bank 0",
-    expected: `a multiple of ${mebibytes(blockBytes)} with pages of ${pageBytes} bytes`,
+    expected: `a multiple of ${mebibytes(blockBytes)}, the largest block with pages of ${pageBytes} bytes`,
   });
 }
 
-/** The kernel image is a run of pages near the start of RAM, and has no hole. */
+/** The kernel image needs a run of pages near the start of RAM without a hole. */
 function requireImage(banks: readonly MemoryBank[], pageBytes: number, needed: number): void {
   let pages = 0;
   for (const bank of banks) {
@@ -73,13 +73,13 @@ function requireImage(banks: readonly MemoryBank[], pageBytes: number, needed: n
     pages += bank.pages;
   }
   if (pages * pageBytes >= needed) return;
-  throw new KpkeysError("ERR_SPEC", `${mebibytes(pages * pageBytes)} of RAM before its end or a hole`, {
+  throw new KpkeysError("ERR_SPEC", `RAM ends or has a hole after ${mebibytes(pages * pageBytes)}`, {
     where: "memory bank 0",
-    expected: `at least ${mebibytes(needed)}, which the kernel image needs`,
+    expected: `at least ${mebibytes(needed)} for the kernel image`,
   });
 }
 
-/** The linear map ends where the next area of the kernel's half begins. */
+/** The linear map must end below the next area of the kernel's half. */
 function requireLinearMap(banks: readonly MemoryBank[], pageBytes: number, layout: KernelLayout): void {
   const { firstPfn, pages } = banks.at(-1)!;
   const bytes = (firstPfn + pages - banks[0]!.firstPfn) * pageBytes;
@@ -89,28 +89,28 @@ function requireLinearMap(banks: readonly MemoryBank[], pageBytes: number, layou
   if (bytes <= room) return;
   throw new KpkeysError("ERR_SPEC", `RAM ends ${mebibytes(bytes)} after its start`, {
     where: `memory bank ${banks.length - 1}`,
-    expected: `at most ${mebibytes(room)}, which the linear map has room for`,
+    expected: `at most ${mebibytes(room)}, the size of the linear map`,
   });
 }
 
 const mebibytes = (bytes: number): string => `${Math.ceil(bytes / 2 ** 20)} MiB`;
 
-/** What makes a machine strict: the first access of an unsynchronised key register ends the run. */
+/** The observer of a strict machine: the first access with an unsynchronised key register throws. */
 const STRICT: Observer = {
   unsynchronisedAccess(cpu, high, low) {
-    throw new KpkeysError("ERR_UNSYNCHRONISED", "an access depends on a key-register write that is not synchronised", {
+    throw new KpkeysError("ERR_UNSYNCHRONISED", "an access depends on an unsynchronised key-register write", {
       where: `address ${addressText(high, low)}, CPU ${cpu}`,
       expected: "a context synchronisation event (ISB) after the write",
     });
   },
 };
 
-/** `kpkeys=off`: the kernel clears the CPU's feature before anything looks at it. */
+/** `kpkeys=off`: the kernel clears the CPU feature before it is used. */
 function withoutPkeys(options: MachineSpec["options"], arch: string): MachineSpec["options"] {
   return { ...options, [arch]: { ...options[arch], pkeys: false } };
 }
 
-/** A TLB that is described without a seed gets the machine's; the default one chooses nothing at random. */
+/** Option `tlb` without a seed gets the seed of the machine. The default TLB needs no seed. */
 function withSeed({ arch, options, seed }: MachineSpec): MachineSpec["options"] {
   const tlb = options[arch]?.["tlb"];
   if (typeof tlb !== "object" || tlb === null || Array.isArray(tlb)) return options;
@@ -118,11 +118,11 @@ function withSeed({ arch, options, seed }: MachineSpec): MachineSpec["options"] 
 }
 
 /**
- * Sets the plugins up in a container of the machine's own, up to where the key register's values are known.
- * @param spec - which plugins, with which options
- * @param registry - has them
- * @returns the container, to which nothing can be attached any more
- * @throws KpkeysError what setting up plugins throws
+ * Sets up the plugins of a machine in a new container, checks the key budget and freezes the framework.
+ * @param spec - the specification
+ * @param registry - the available plugins
+ * @returns the container; extension points accept no handlers any more
+ * @throws KpkeysError ERR_SPEC for impossible RAM, and the errors of plugin setup
  */
 export function setUpPlugins(spec: MachineSpec, registry: PluginRegistry): DependencyContainer {
   const container = createContainer();

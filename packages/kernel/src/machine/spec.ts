@@ -5,22 +5,24 @@ import type { KernelPolicies } from "./policies.js";
 
 /** A run of RAM in a {@link MachineSpec}. */
 export interface BankSpec {
-  /** Physical address of its first byte, a multiple of 4 MiB; the architecture's usual place if left out. */
+  /**
+   * Physical address of its first byte, a multiple of 4 MiB. Default: the end of the previous bank; for the first bank the start of RAM
+   * of the architecture.
+   */
   readonly start?: number;
-  /** Bytes, a multiple of 4 MiB. */
+  /** Size in bytes, a multiple of 4 MiB. */
   readonly bytes: number;
 }
 
 /**
- * Everything that makes a machine, as plain JSON: the command's flags, worker threads, replay strings and digests all speak it.
- * Two machines of equal specifications behave the same.
+ * The complete specification of a machine as plain JSON. Two machines with equal specifications behave the same.
  */
 export interface MachineSpec {
   /** Id of the architecture plugin: `arm64-poe`, `x86-pks`. */
   readonly arch: string;
   /** Ids of the feature plugins. */
   readonly features: readonly string[];
-  /** Options of plugins by plugin id: the policies of a version of the series. */
+  /** Options of plugins by plugin id, such as the policies of a version of the series. */
   readonly options: Readonly<Record<string, PluginOptions>>;
   /** The physical memory map, ascending. */
   readonly memory: readonly BankSpec[];
@@ -29,45 +31,45 @@ export interface MachineSpec {
   /** Kernel command-line parameters. */
   readonly boot: {
     /**
-     * `rodata=`: whether `mark_rodata_ro` makes text and rodata read-only; `full` also makes what `set_memory_ro` makes read-only so
-     * in the linear map, which can then be changed page by page.
+     * `rodata=`: `off` leaves text and rodata writable. With `full`, `set_memory_ro` also changes the linear mapping of its pages, and
+     * the `set_direct_map` family takes effect.
      */
     readonly rodata: "full" | "on" | "off";
     /**
-     * `kpkeys=`: whether the kernel uses the CPU's kernel pkeys at all, and whether the first write that a feature's key denies it is
-     * an oops (`enforced`) or warns once and opens the key everywhere (`soft`), as Edgecombe's "PKS write protected page tables"
-     * had it. Default `enforced`.
+     * `kpkeys=`: `off` disables the CPU's kernel pkeys. With `enforced`, the first write that a feature's key denies is an oops. With
+     * `soft`, it warns once and grants access to the key everywhere, as in Edgecombe's "PKS write protected page tables". Default
+     * `enforced`.
      */
     readonly kpkeys?: "off" | "soft" | "enforced";
   };
-  /** What the kernel itself does, where versions of the series differ. */
+  /** Policies of the kernel that differ between versions of the series. */
   readonly kernel?: KernelPolicies;
   /**
-   * `.config` lines, `CONFIG_X=y` and `# CONFIG_X is not set`: what the plugins do not say by being there. Where they say nothing of
-   * CONFIG_KUNIT it is on, with the tests that come along with the plugins.
+   * `.config` lines: `CONFIG_X=y`, `# CONFIG_X is not set`. If they do not set CONFIG_KUNIT, it is on, with the tests of the machine's
+   * plugins.
    */
   readonly config?: readonly string[];
-  /** Options of KUnit suites, by suite: the form that each has in a version of the series. */
+  /** Options of KUnit suites by suite, such as the version of the series. */
   readonly kunit?: KunitOptions;
   /**
-   * Whether an access whose outcome depends on a key-register write that is not yet synchronised is an error; else it is
-   * counted. For finding a forgotten barrier.
+   * Whether an access that depends on an unsynchronised key-register write throws ERR_UNSYNCHRONISED. If false, it is only counted. Use
+   * it to find a missing barrier.
    */
   readonly strict: boolean;
   /**
-   * Seed of all that is random in the machine: which translation of a full set a TLB with random replacement drops, unless the option
-   * `tlb` has a seed. A whole number.
+   * Seed of the machine's only random choice, a safe integer: the entry that a TLB with random replacement evicts. A seed in the
+   * architecture's option `tlb` has precedence.
    */
   readonly seed: number;
 }
 
-/** Bytes that a bank starts and ends at multiples of: the buddy allocator's largest block. */
+/** Alignment of the start and size of a bank in bytes: the buddy allocator's largest block with 4 KiB pages. */
 export const BANK_ALIGNMENT: number = 4 * 1024 * 1024;
 
-/** The least RAM that a machine boots with, in bytes. */
+/** Minimum RAM of a machine in bytes. */
 export const MINIMUM_MEMORY: number = 64 * 1024 * 1024;
 
-/** A specification with everything at its usual value: one CPU, 4 GiB, no feature. */
+/** The default specification: one CPU, 4 GiB of RAM, no feature. */
 export const DEFAULT_SPEC: Omit<MachineSpec, "arch"> = {
   features: [],
   options: {},
@@ -79,47 +81,56 @@ export const DEFAULT_SPEC: Omit<MachineSpec, "arch"> = {
 };
 
 /**
- * Checks a specification's values, apart from the plugins that it names.
+ * Checks the values of a specification. Does not check the plugins that it names.
  * @param spec - the specification
- * @throws KpkeysError ERR_SPEC for an impossible value, ERR_OUT_OF_MEMORY for too little memory
+ * @throws KpkeysError ERR_SPEC for an invalid value, ERR_OUT_OF_MEMORY for less than {@link MINIMUM_MEMORY}
  */
 export function checkSpec(spec: MachineSpec): void {
   checkForm(spec);
   readPolicies(spec.kernel);
   checkBoot(spec.boot);
   if (!Number.isInteger(spec.cpus) || spec.cpus < 1 || spec.cpus > 64) {
-    throw new KpkeysError("ERR_SPEC", `${spec.cpus} CPUs`, { where: "cpus", expected: "1 to 64" });
+    throw new KpkeysError("ERR_SPEC", `cannot build a machine with ${spec.cpus} CPUs`, {
+      where: "cpus",
+      expected: "1 to 64",
+    });
   }
   if (spec.memory.length === 0)
-    throw new KpkeysError("ERR_SPEC", "no bank", { where: "memory", expected: "at least one" });
+    throw new KpkeysError("ERR_SPEC", "the memory map has no bank", { where: "memory", expected: "at least one bank" });
   let end = 0;
   let bytes = 0;
   spec.memory.forEach((bank, number) => {
     const where = `memory bank ${number}`;
     const start = bank.start ?? end;
-    for (const value of [start, bank.bytes]) {
+    for (const [name, value] of Object.entries({ start, bytes: bank.bytes })) {
       if (!Number.isSafeInteger(value) || value < 0 || value % BANK_ALIGNMENT !== 0) {
-        throw new KpkeysError("ERR_SPEC", `${shown(value)} bytes`, { where, expected: "a multiple of 4 MiB" });
+        throw new KpkeysError("ERR_SPEC", `${name} is ${shown(value)}`, {
+          where,
+          expected: "a multiple of 4 MiB",
+        });
       }
     }
     if (start < end)
-      throw new KpkeysError("ERR_SPEC", "banks overlap or descend", { where, expected: "ascending banks" });
+      throw new KpkeysError("ERR_SPEC", "the bank starts below the end of the previous bank", {
+        where,
+        expected: "ascending banks",
+      });
     end = start + bank.bytes;
     bytes += bank.bytes;
   });
   if (bytes < MINIMUM_MEMORY) {
-    throw new KpkeysError("ERR_OUT_OF_MEMORY", `${bytes / 1024 / 1024} MiB of memory`, {
+    throw new KpkeysError("ERR_OUT_OF_MEMORY", `the machine has ${bytes / 1024 / 1024} MiB of memory`, {
       where: "memory",
       expected: "at least 64 MiB",
     });
   }
 }
 
-/** A form that a field can have. */
+/** The type of a field. */
 interface Form {
-  /** In words. */
+  /** Description for error messages. */
   readonly words: string;
-  /** Whether a value has it. */
+  /** Whether a value has the type. */
   readonly has: (value: unknown) => boolean;
 }
 
@@ -143,7 +154,7 @@ const OBJECTS: Form = {
   has: (value) => isObject(value) && Object.values(value).every((each) => each === undefined || isObject(each)),
 };
 
-/** The forms of all fields: a specification may come from JSON, or from a program without types. */
+/** The types of all fields, checked at run time because a specification may come from JSON. */
 const FORMS: { readonly [Field in keyof Required<MachineSpec>]: Form } = {
   arch: TEXT,
   features: TEXTS,
@@ -159,21 +170,22 @@ const FORMS: { readonly [Field in keyof Required<MachineSpec>]: Form } = {
 };
 
 function checkForm(spec: unknown): void {
-  if (!isObject(spec)) throw new KpkeysError("ERR_SPEC", "it is no object", { where: "the specification" });
+  if (!isObject(spec))
+    throw new KpkeysError("ERR_SPEC", "the specification is not an object", { expected: "an object" });
   for (const [field, { words, has }] of Object.entries(FORMS)) {
     if (has(spec[field])) continue;
-    throw new KpkeysError("ERR_SPEC", `it is ${shown(spec[field])}`, { where: field, expected: words });
+    throw new KpkeysError("ERR_SPEC", `the field is ${shown(spec[field])}`, { where: field, expected: words });
   }
 }
 
-/** A value of any kind in a few words. */
+/** A short description of a value of any type. */
 function shown(value: unknown): string {
-  if (Array.isArray(value)) return "a list with something else in it";
+  if (Array.isArray(value)) return "a list with a wrong element";
   if (typeof value === "string") return JSON.stringify(value.slice(0, 40));
   return ["number", "boolean", "undefined"].includes(typeof value) || value === null ? String(value) : typeof value;
 }
 
-/** Refuses kernel parameters with values that they cannot have. */
+/** Checks the kernel parameters. */
 function checkBoot({ rodata, kpkeys = "enforced" }: MachineSpec["boot"]): void {
   const check = (name: string, value: string, known: readonly string[]): void => {
     if (known.includes(value)) return;

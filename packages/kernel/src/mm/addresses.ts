@@ -31,9 +31,9 @@ export function kernelRangeOf({ pageShift, addressBits, splitRoots }: Geometry):
   return { from: toVpn(to - 2 ** (addressBits - (splitRoots ? 0 : 1) - pageShift)), to };
 }
 
-/** What {@link Addresses} counts of the linear map. */
+/** Counters of the linear map. */
 export interface LinearMapCounts {
-  /** Leaves by level, 0 being the top. */
+  /** Leaves by level; index 0 is the top level. */
   readonly leaves: number[];
   /** Table pages below the top level. */
   tables: number;
@@ -41,17 +41,17 @@ export interface LinearMapCounts {
   splits: number;
 }
 
-/** TLB entries that the reach is given for. */
+/** Number of TLB entries for which the reach is computed. */
 const TLB_ENTRIES = 1024;
 
-/** Where pages are found in the kernel's half of the address space: address arithmetic, and counts of the linear map's leaves. */
+/** Address arithmetic in the kernel's half of the address space, and counters of the linear map. */
 @injectable()
 export class Addresses implements LinearMap {
   /** First page of the linear map. */
   readonly linearPage: Vpn;
-  /** First page of the image's own mapping. */
+  /** First page of the image's mapping. */
   readonly imagePage: Vpn;
-  /** Of what the linear map consists: counted where it is made and where it is split. */
+  /** Counters of the linear map, updated when it is made and when a block is split. */
   readonly linearMap: LinearMapCounts;
   private readonly vmemmapPage: Vpn;
   private readonly structPageSize: number;
@@ -102,15 +102,15 @@ export class Addresses implements LinearMap {
   }
 
   /**
-   * The page of the image's own mapping that maps a page of the image.
-   * @param pfn - page-frame number, in the image
+   * The page at which the image's mapping maps a page of the image.
+   * @param pfn - page-frame number in the image
    */
   imagePageOf(pfn: Pfn): Vpn {
     return toVpn(this.imagePage + pfn - this.image.pfn);
   }
 
   /**
-   * Whether a run of pages is RAM, without a hole.
+   * Whether a run of pages is RAM without a hole.
    * @param pfn - first page-frame number
    * @param pages - number of pages
    */

@@ -4,25 +4,25 @@ import type { PageAllocator, Pfn, Shrinker } from "@kpkeys/core/contracts";
 import { reserve } from "@kpkeys/core/machine";
 import { Reclaim } from "./reclaim.js";
 
-/** MAX_PAGE_ORDER where an architecture does not say otherwise: blocks of 1,024 pages. */
+/** Default of `PgtableArch.maxPageOrder` (MAX_PAGE_ORDER): blocks of 1,024 pages. */
 export const DEFAULT_MAX_ORDER = 10;
 
-/** Instead of the link to the block before the first one. */
+/** The previous-link of the first block of a list. */
 const FIRST = -1;
 
-/** Mobilities of blocks, as indices of the first of their lists: MIGRATE_UNMOVABLE; MIGRATE_MOVABLE is the largest order. */
+/** The mobility of blocks, as the index of its first list: MIGRATE_UNMOVABLE is 0, MIGRATE_MOVABLE is the largest order. */
 const UNMOVABLE = 0;
 
 /**
- * The buddy allocator, empty until {@link addRange}. A largest block is split for pages of one mobility (MIGRATE_UNMOVABLE,
- * MIGRATE_MOVABLE) and keeps its kind until all of it is free again, so that table pages lie together and not wherever a user page
- * was.
+ * The buddy allocator. It has no pages before {@link addRange}. A block of the largest order is split for pages of one mobility
+ * (MIGRATE_UNMOVABLE, MIGRATE_MOVABLE) and keeps that mobility until it is completely free. Table pages are therefore grouped, and not
+ * scattered among user pages.
  *
- * Free blocks of an order and kind form a doubly linked list, through arrays of the order that are indexed by block, so that
- * large blocks of a large machine lie close together. A link is the number of a block plus 1, so that zeroed arrays mean empty
- * lists; the first block of a list has the mark {@link FIRST} for the one before it, so that 0 means taken.
+ * Free blocks of one order and mobility form a doubly linked list. The links are in arrays, one pair for each order, indexed by block
+ * number. A link is a block number plus 1, so zeroed arrays are empty lists. The previous-link of a list's first block is
+ * {@link FIRST}; 0 there means that the block is not free.
  *
- * Blocks are numbered from the first page of RAM on, which is a multiple of the largest block; holes count.
+ * Block numbers start at the first page of RAM, which is aligned to the largest order. Holes have numbers too.
  */
 @injectable()
 export class BuddyAllocator implements PageAllocator {
@@ -33,9 +33,9 @@ export class BuddyAllocator implements PageAllocator {
   private readonly frames: number;
   private readonly nextOf: readonly Int32Array[];
   private readonly previousOf: readonly Int32Array[];
-  /** Lists of free blocks: the orders below the largest unmovable, the same movable, the largest of either kind. */
+  /** List heads: unmovable blocks below the largest order, movable ones below it, blocks of the largest order. */
   private readonly heads: Int32Array;
-  /** The mobility that each largest block was split for. */
+  /** Mobility of each block of the largest order that is split. */
   private readonly kinds: Uint8Array;
   private readonly movable: number;
   private readonly largest: number;
@@ -47,7 +47,7 @@ export class BuddyAllocator implements PageAllocator {
   ) {
     const frames = memory.endPfn - memory.firstPfn;
     const maxOrder = arch.maxPageOrder ?? DEFAULT_MAX_ORDER;
-    // A link for each of an order's blocks, and for the part of one at the end.
+    // One link for each block of an order, and one for a partial block at the end.
     const links = (_: unknown, order: number): Int32Array => new Int32Array(reserve(((frames >>> order) + 2) * 4));
     this.firstPfn = toPfn(memory.firstPfn);
     this.frames = frames;
@@ -62,7 +62,7 @@ export class BuddyAllocator implements PageAllocator {
 
   alloc(order: number, movable = false): Pfn | undefined {
     const kind = movable ? this.movable : UNMOVABLE;
-    return this.take(order, kind) ?? this.reclaim.until(() => this.take(order, kind));
+    return this.allocBlock(order, kind) ?? this.reclaim.until(() => this.allocBlock(order, kind));
   }
 
   free(pfn: Pfn, order: number): void {
@@ -83,7 +83,7 @@ export class BuddyAllocator implements PageAllocator {
   }
 
   /**
-   * Hands a run of pages to the allocator.
+   * Adds a run of free pages.
    * @param start - first page-frame number
    * @param end - one past the last
    */
@@ -125,13 +125,13 @@ export class BuddyAllocator implements PageAllocator {
     previous[link] = 0;
   }
 
-  /** The order of the smallest free block of a kind that is large enough; a largest one becomes of that kind. */
+  /** The order of the smallest sufficient free block of a mobility. A block of the largest order serves both mobilities. */
   private findFree(order: number, kind: number): number | undefined {
     for (let from = order; from < this.maxOrder; from++) if (this.heads[kind + from] !== 0) return from;
     return order > this.maxOrder || this.heads[this.largest] === 0 ? undefined : this.maxOrder;
   }
 
-  private take(order: number, kind: number): Pfn | undefined {
+  private allocBlock(order: number, kind: number): Pfn | undefined {
     const { maxOrder, movable, largest } = this;
     const own = this.findFree(order, kind);
     const from = own ?? this.findFree(order, movable - kind);

@@ -1,12 +1,12 @@
 import type { Words } from "@kpkeys/core/contracts";
 
-/** An entry that is not in use. */
+/** An empty entry. */
 export const NO_ENTRY: Words = { high: 0, low: 0 };
 
 /**
- * The entry whose address is some pages further than that of another one, which is otherwise alike.
- * @param entry - the other one
- * @param pages - how many, 0 or more
+ * A copy of an entry with a higher output address.
+ * @param entry - the original
+ * @param pages - difference of the output addresses in pages, 0 or more
  * @param pageShift - log2 of the page size in bytes
  */
 export function entryAfter(entry: Words, pages: number, pageShift: number): Words {

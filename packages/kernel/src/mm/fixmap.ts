@@ -4,17 +4,17 @@ import type { EntryCursor, Level, Pfn, Vpn, Words } from "@kpkeys/core/contracts
 import { pageOfAddress } from "./addresses.js";
 import { TlbFlush } from "./tlb-flush.js";
 
-/** The slot through which tables are written. */
+/** The slot for writing page tables. */
 const FIX_PGD = 0;
 
-/** Compile-time addresses that are mapped to a page for a moment. */
+/** Temporary mappings at compile-time addresses. */
 @injectable()
 export class Fixmap {
   private readonly pageShift: number;
   private readonly lastLevel: Level;
   private readonly slotPage: Vpn;
   private readonly slotAddress: Words;
-  /** The entry that maps the slot; found when the slot is used first, since boot makes its table. */
+  /** The entry that maps the slot. Looked up on first use, because boot makes its table. */
   private slot: EntryCursor | undefined;
 
   constructor(
@@ -32,12 +32,12 @@ export class Fixmap {
   }
 
   /**
-   * Stores a run of entries of a table page through a slot: maps the page, stores, unmaps. Between the two any store of this CPU to
-   * the slot would reach the table whatever its key: the documented window of `set_swapper_pgd`.
+   * Stores a run of entries of a table page through the slot: maps the page, stores, unmaps. While the page is mapped, a store by this
+   * CPU to the slot reaches the table with any key: the documented window of `set_swapper_pgd`.
    * @param table - page-frame number
-   * @param index - first entry
+   * @param index - index of the first entry
    * @param entry - the first value
-   * @param step - pages from the address of each value to that of the next
+   * @param step - difference of the output addresses of consecutive values, in pages
    * @param count - number of entries
    * @returns status of the access
    */
@@ -53,9 +53,9 @@ export class Fixmap {
   }
 
   /**
-   * Loads an entry of a table page through a slot, into the current CPU's value words.
+   * Loads an entry of a table page through the slot, into the value words of the current CPU.
    * @param table - page-frame number
-   * @param index - which entry
+   * @param index - index of the entry
    * @returns status of the access
    */
   load(table: Pfn, index: number): number {
@@ -65,7 +65,7 @@ export class Fixmap {
     return status;
   }
 
-  /** Maps a table page. @returns the address of one of its entries in the slot */
+  /** Maps a table page. @returns the address of the entry in the slot */
   private open(table: Pfn, index: number): Words {
     this.slot ??= this.tables.entryAt(this.tables.root, this.lastLevel, this.slotPage)!;
     this.slot.set(this.format.makeLeaf(this.lastLevel, table, this.format.protections.PAGE_KERNEL));

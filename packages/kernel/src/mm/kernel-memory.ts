@@ -3,17 +3,17 @@ import { Cpus, LinearMap, NULL, OK, pageOf, physAddrOf, PhysicalMemory, toPhysAd
 import type { KernelMemory, PhysAddr, Words } from "@kpkeys/core/contracts";
 import { KernelFaults } from "../entry/kernel-fault.js";
 
-/** What the high word of an address counts, in bytes. */
+/** Bytes that one unit of the high word of an address stands for. */
 const HIGH_WORD = 2 ** 32;
 
-/** The kernel's loads and stores of its own data, at addresses of the linear map. */
+/** The kernel's loads and stores of its data, at linear-map addresses. */
 @injectable()
 export class LinearMemory implements KernelMemory {
   readonly pageBytes: number;
   valueHigh = 0;
   valueLow = 0;
   private readonly pageShift: number;
-  /** The sum of a physical address and this is the linear one, except for the high word of the linear map's base. */
+  /** Linear address minus physical address, without the high word of the linear map's base. */
   private readonly shift: number;
   private readonly startHigh: number;
 
@@ -38,7 +38,7 @@ export class LinearMemory implements KernelMemory {
     const { current } = this.cpus;
     const high = this.highOf(address);
     const low = this.lowOf(address);
-    for (let attempt = 0; current.load64(high, low) !== OK; attempt++) this.faults.take(doing, attempt);
+    for (let attempt = 0; current.load64(high, low) !== OK; attempt++) this.faults.repairOrOops(doing, attempt);
     this.valueHigh = current.valueHigh;
     this.valueLow = current.valueLow;
   }
@@ -48,7 +48,7 @@ export class LinearMemory implements KernelMemory {
     const high = this.highOf(address);
     const low = this.lowOf(address);
     for (let attempt = 0; current.store64(high, low, valueHigh, valueLow) !== OK; attempt++)
-      this.faults.take(doing, attempt);
+      this.faults.repairOrOops(doing, attempt);
   }
 
   loadPointer(address: PhysAddr, doing: string): PhysAddr | undefined {

@@ -2,39 +2,39 @@ import { inject, injectable } from "@kpkeys/core";
 import { Cpus, ExtensionPoints, Observers, PgtableArch } from "@kpkeys/core/contracts";
 import type { ExtensionHandlers, LazyMmu } from "@kpkeys/core/contracts";
 
-/** What a task remembers of lazy MMU mode: `task->lazy_mmu_state`, and what else of its thread_info decides. */
+/** Lazy MMU state of a task: `task->lazy_mmu_state`, and the fields of thread_info that affect the mode. */
 export interface LazyMmuState {
-  /** How deep the task is in nested sections, 0 to 255. */
+  /** Nesting depth of lazy MMU sections, 0 to 255. */
   enableCount: number;
-  /** How often it is paused, 0 to 255. */
+  /** Nesting depth of pauses, 0 to 255. */
   pauseCount: number;
-  /** How deep it is in interrupts: the hardirq part of preempt_count. */
+  /** Nesting depth of interrupts: the hardirq bits of preempt_count. */
   interruptDepth: number;
-  /** Whether barriers wait for the end of the section: TIF_LAZY_MMU_PENDING. */
+  /** Whether a barrier is deferred to the end of the section: TIF_LAZY_MMU_PENDING. */
   barrierPending: boolean;
-  /** What each feature keeps between enter and leave. */
+  /** Return value of each feature's `lazyMmuEnter`, passed to its `lazyMmuLeave`. */
   readonly slots: number[];
 }
 
-/** A task's state before its first section. */
+/** The state of a new task. */
 export function newLazyMmuState(): LazyMmuState {
   return { enableCount: 0, pauseCount: 0, interruptDepth: 0, barrierPending: false, slots: [] };
 }
 
-/** The largest value of the two counts, which are bytes. */
+/** Maximum of the two counts, which are of type u8. */
 const U8_MAX = 255;
 
-/** Lazy MMU mode by mainline's nesting rules (include/linux/pgtable.h). */
+/** Lazy MMU mode with mainline's nesting rules (include/linux/pgtable.h). */
 @injectable()
 export class KernelLazyMmu implements LazyMmu {
-  /** Barriers that the setters' own rules emitted. */
+  /** Barriers emitted by the barrier rule of the setters. */
   barriers = 0;
   warnings = 0;
   private readonly enterHandlers: readonly ExtensionHandlers["lazyMmuEnter"][];
   private readonly leaveHandlers: readonly ExtensionHandlers["lazyMmuLeave"][];
-  /** State of the task on each CPU. */
+  /** State of the current task of each CPU. */
   private readonly states: LazyMmuState[];
-  /** 1 for each CPU whose task is in a section, not paused and not in interrupt: updated with the counts, because every setter asks. */
+  /** 1 for each CPU whose task is in an active section. Cached, because every setter reads it. */
   private readonly active: Int32Array;
 
   constructor(
@@ -55,7 +55,7 @@ export class KernelLazyMmu implements LazyMmu {
     if (state.enableCount === U8_MAX) this.warnings++;
     const before = state.enableCount;
     state.enableCount = (before + 1) & U8_MAX;
-    this.note(this.cpus.current.id, state);
+    this.updateActive(this.cpus.current.id, state);
     if (before === 0) this.enter(state);
   }
 
@@ -64,7 +64,7 @@ export class KernelLazyMmu implements LazyMmu {
     if (state.interruptDepth > 0 || state.pauseCount > 0) return;
     if (state.enableCount === 0) this.warnings++;
     state.enableCount = (state.enableCount - 1) & U8_MAX;
-    this.note(this.cpus.current.id, state);
+    this.updateActive(this.cpus.current.id, state);
     if (state.enableCount === 0) this.leave(state);
     else this.flush(state);
   }
@@ -90,59 +90,59 @@ export class KernelLazyMmu implements LazyMmu {
     return this.current.interruptDepth > 0;
   }
 
-  /** `irq_enter`: the task on the current CPU is one deeper in interrupts. */
+  /** `irq_enter`: increments the interrupt depth. */
   enterInterrupt(): void {
     this.current.interruptDepth++;
-    this.note(this.cpus.current.id, this.current);
+    this.updateActive(this.cpus.current.id, this.current);
   }
 
-  /** `irq_exit`: it is one less deep. */
+  /** `irq_exit`: decrements the interrupt depth. */
   leaveInterrupt(): void {
     this.current.interruptDepth--;
-    this.note(this.cpus.current.id, this.current);
+    this.updateActive(this.cpus.current.id, this.current);
   }
 
-  /** `queue_pte_barriers`: emits the barriers that follow a write, or leaves them to the end of the section. */
+  /** `queue_pte_barriers`: emits the barrier of a write, or defers it to the end of the section. */
   queueBarriers(): void {
     if (this.isActive()) this.current.barrierPending = true;
     else this.emitBarriers();
   }
 
-  /** Pauses whatever the interrupt depth: for an exception that is being taken. */
+  /** Pauses on exception entry, at any interrupt depth. */
   pauseForException(): void {
     const state = this.current;
     if (state.pauseCount === U8_MAX) this.warnings++;
     const before = state.pauseCount;
     state.pauseCount = (before + 1) & U8_MAX;
-    this.note(this.cpus.current.id, state);
+    this.updateActive(this.cpus.current.id, state);
     if (before === 0 && state.enableCount > 0) this.leave(state);
   }
 
-  /** Ends {@link pauseForException}: for the exception that returns. */
+  /** Resumes on exception return. */
   resumeAfterException(): void {
     const state = this.current;
     if (state.pauseCount === 0) this.warnings++;
     state.pauseCount = (state.pauseCount - 1) & U8_MAX;
-    this.note(this.cpus.current.id, state);
+    this.updateActive(this.cpus.current.id, state);
     if (state.pauseCount === 0 && state.enableCount > 0) this.enter(state);
   }
 
   /**
-   * Makes a task's state the one of a CPU.
+   * Installs the state of a CPU's next task.
    * @param cpu - number of the CPU
-   * @param state - of the task that runs there from now on
+   * @param state - the state of the task
    */
   load(cpu: number, state: LazyMmuState): void {
     this.states[cpu] = state;
-    this.note(cpu, state);
+    this.updateActive(cpu, state);
   }
 
-  /** State of the task on the current CPU. */
+  /** State of the current task. */
   private get current(): LazyMmuState {
     return this.states[this.cpus.current.id]!;
   }
 
-  private note(cpu: number, { enableCount, pauseCount, interruptDepth }: LazyMmuState): void {
+  private updateActive(cpu: number, { enableCount, pauseCount, interruptDepth }: LazyMmuState): void {
     this.active[cpu] = enableCount > 0 && pauseCount === 0 && interruptDepth === 0 ? 1 : 0;
   }
 
@@ -151,7 +151,7 @@ export class KernelLazyMmu implements LazyMmu {
     for (let i = 0; i < this.enterHandlers.length; i++) slots[i] = this.enterHandlers[i]!();
   }
 
-  /** Features leave before the flush, so that its barrier can serve them too. */
+  /** Features leave before the flush, so that its barrier also synchronises their register writes. */
   private leave(state: LazyMmuState): void {
     const barrierFollows = state.barrierPending && this.arch.lazyLeaveElidesBarrier;
     for (let i = this.leaveHandlers.length - 1; i >= 0; i--) this.leaveHandlers[i]!(state.slots[i]!, barrierFollows);

@@ -3,7 +3,7 @@ import { PageTableFormat, PageTables } from "@kpkeys/core/contracts";
 import type { EntryCursor, Words } from "@kpkeys/core/contracts";
 import { NO_ENTRY } from "./entries.js";
 
-/** Finds runs of entries in tables of pages. */
+/** Finds runs of entries in last-level tables. */
 @injectable()
 export class LeafRuns {
   private readonly pageBytes: number;
@@ -16,11 +16,11 @@ export class LeafRuns {
   }
 
   /**
-   * Reads the entries of a table of pages and gives those that are present in runs, each entry pointing one page further than the one
-   * before and otherwise alike: what `folio_pte_batch` finds, but by the frames alone, since the model has no folios.
+   * Visits the present entries of a last-level table in runs. Entries of a run map consecutive frames with equal attributes. This is
+   * `folio_pte_batch` without folios, which the model does not have.
    * @param first - the first entry
    * @param entries - number of entries
-   * @param visit - called with the first index of a run, its length, and its first entry
+   * @param visit - receives the first index of a run, its length and its first entry
    */
   each(
     { table, index: from }: EntryCursor,

@@ -2,28 +2,28 @@ import { inject, injectable } from "@kpkeys/core";
 import { applyChange, EntryType, PageTableFormat, PageTables, toVpn } from "@kpkeys/core/contracts";
 import type { Level, PageRange, Pfn, Vpn, Words } from "@kpkeys/core/contracts";
 
-/** A leaf of kernel addresses, of any size. */
+/** A leaf that maps kernel addresses, of any size. */
 export interface Leaf {
-  /** Level of the table that it is in. */
+  /** Level of its table. */
   readonly level: Level;
-  /** Page-frame number of that table. */
+  /** Page-frame number of its table. */
   readonly table: Pfn;
-  /** Its index there. */
+  /** Index in the table. */
   readonly index: number;
-  /** What was read there. */
+  /** The entry. */
   readonly value: Words;
-  /** First page of the range that it maps. */
+  /** First page of the walked range that it maps. */
   readonly page: Vpn;
-  /** Pages that it maps, whether in the range or not. */
+  /** Number of pages that it maps, inside and outside the walked range. */
   readonly size: number;
-  /** Whether all of them are in the range. */
+  /** Whether the walked range includes all of them. */
   readonly isWhole: boolean;
 }
 
-/** Finds the leaves that map kernel addresses. A leaf that was made invalid counts. */
+/** Finds the leaves that map kernel addresses, including leaves that were made invalid. */
 @injectable()
 export class LeafWalk {
-  /** Pages that an entry of each level maps. */
+  /** Pages that a leaf of each level maps. */
   private readonly sizes: readonly number[];
 
   constructor(
@@ -35,10 +35,10 @@ export class LeafWalk {
   }
 
   /**
-   * Visits the leaves of a range, in the order of addresses.
-   * @param range - which pages
-   * @param visit - returns whether to go on
-   * @returns whether leaves map all of the range and `visit` returned true for each
+   * Visits the leaves of a range in address order.
+   * @param range - the pages
+   * @param visit - returns false to stop the walk
+   * @returns true if leaves map the whole range and `visit` returned true for each
    */
   each(range: PageRange, visit: (leaf: Leaf) => boolean): boolean {
     const { tables } = this;
@@ -71,7 +71,7 @@ export class LeafWalk {
     return found;
   }
 
-  /** Whether an entry is a leaf, or was one before it was made invalid. */
+  /** Whether an entry is a leaf, or a leaf that was made invalid. */
   private isLeaf(level: Level, entry: Words): boolean {
     const { format } = this;
     const { high, low } = entry;

@@ -3,8 +3,8 @@ import { PageTableFormat, PageTables, toLevel, toVpn } from "@kpkeys/core/contra
 import type { EntryCursor, Level, Pfn, Vpn } from "@kpkeys/core/contracts";
 import { Sections } from "./sections.js";
 
-/** Gives a zeroed table page for a level, or `undefined`. */
-export type TakeTable = (level: Level) => Pfn | undefined;
+/** Allocates a zeroed table page for a level. Returns `undefined` if it fails. */
+export type AllocTable = (level: Level) => Pfn | undefined;
 
 /** Makes missing tables: `p4d_alloc`, `pud_alloc`, `pmd_alloc`, `pte_alloc`. */
 @injectable()
@@ -16,14 +16,14 @@ export class Populate {
   ) {}
 
   /**
-   * Puts a new table into an entry that points to none. The `gap` method of visitors that fill gaps.
+   * Links a new table into an empty entry. For the `gap` method of visitors.
    * @param entry - the entry
    * @param user - whether it translates user addresses
-   * @param take - gives the table
-   * @returns the table's page-frame number, or `"stop"` when `take` has none
+   * @param alloc - allocates the table
+   * @returns the table's page-frame number; `"stop"` if the allocation fails
    */
-  link(entry: EntryCursor, user: boolean, take: TakeTable): Pfn | "stop" {
-    const table = take(toLevel(entry.level + 1));
+  link(entry: EntryCursor, user: boolean, alloc: AllocTable): Pfn | "stop" {
+    const table = alloc(toLevel(entry.level + 1));
     if (table === undefined) return "stop";
     this.sections.lock(entry.table);
     entry.set(this.format.makeTable(table, user));
@@ -32,20 +32,20 @@ export class Populate {
   }
 
   /**
-   * Finds the entry of a level that translates a page, and makes the tables that are missing on the way to it.
+   * Finds the entry of a level that translates a page. Makes the missing tables above it.
    * @param root - page-frame number of the top-level table
-   * @param level - of the table that holds the entry
+   * @param level - level of the entry
    * @param page - virtual page
-   * @param user - whether it is a user's
-   * @param take - gives a table
-   * @returns the entry, which has not been read; `undefined` when `take` has no table: those made so far stay, as Linux leaves them
+   * @param user - whether the page is a user page
+   * @param alloc - allocates a table
+   * @returns the entry, which was not read; `undefined` if an allocation fails. Tables made before the failure stay, as in Linux.
    */
-  ensure(root: Pfn, level: Level, page: Vpn, user: boolean, take: TakeTable): EntryCursor | undefined {
+  ensure(root: Pfn, level: Level, page: Vpn, user: boolean, alloc: AllocTable): EntryCursor | undefined {
     let found: EntryCursor | undefined;
     const range = { from: page, to: toVpn(page + 1) };
     this.tables.walk(root, range, {
       lowest: level,
-      gap: (entry) => this.link(entry, user, take),
+      gap: (entry) => this.link(entry, user, alloc),
       run: (first) => {
         found = first;
         return undefined;

@@ -1,16 +1,16 @@
 import type { Pfn, Shrinker } from "@kpkeys/core/contracts";
 import { SHRINK_STOP } from "@kpkeys/core/contracts";
 
-/** MAX_RECLAIM_RETRIES: how often reclaim is tried without success before an allocation fails. */
+/** MAX_RECLAIM_RETRIES: number of reclaim passes without progress before an allocation fails. */
 const MAX_RETRIES = 16;
 
-/** A cache with the number of objects that it was not asked for yet, because they are too few for a batch. */
+/** A registered cache, and its deferred count: objects still to scan that are too few for a batch. */
 interface Cache {
   readonly shrinker: Shrinker;
   deferred: number;
 }
 
-/** Direct reclaim: asks caches for pages before an allocation fails. */
+/** Direct reclaim: shrinks caches before an allocation fails. */
 export class Reclaim {
   private readonly caches: Cache[] = [];
 
@@ -23,8 +23,8 @@ export class Reclaim {
   }
 
   /**
-   * Shrinks until an allocation succeeds or nothing more comes.
-   * @param attempt - the allocation; `undefined` when it fails
+   * Shrinks the caches until an allocation succeeds or no pass frees anything.
+   * @param attempt - the allocation; returns `undefined` if it fails
    * @returns the result of the last attempt
    */
   until(attempt: () => Pfn | undefined): Pfn | undefined {
@@ -40,8 +40,8 @@ export class Reclaim {
 }
 
 /**
- * `do_shrink_slab` at the highest pressure: a cache whose objects cost seeks is asked for 4 / seeks of them, one whose objects cost
- * none for half; what is too little for a batch is asked for next time.
+ * `do_shrink_slab` at the highest pressure: scans 4 / seeks of the freeable objects, or half of them if `seeks` is 0. A remainder
+ * smaller than a batch is deferred to the next pass.
  */
 function shrink(cache: Cache): number {
   const { shrinker } = cache;
@@ -51,11 +51,11 @@ function shrink(cache: Cache): number {
   let total = Math.min(cache.deferred + share, 2 * freeable);
   let freed = 0;
   while (total > 0 && (total >= shrinker.batch || total >= freeable)) {
-    const wanted = Math.min(shrinker.batch, total);
-    const got = shrinker.scan(wanted);
-    if (got === SHRINK_STOP) break;
-    freed += got;
-    total -= wanted;
+    const batch = Math.min(shrinker.batch, total);
+    const result = shrinker.scan(batch);
+    if (result === SHRINK_STOP) break;
+    freed += result;
+    total -= batch;
   }
   cache.deferred = total;
   return freed;

@@ -3,8 +3,8 @@ import { ExtensionPoints } from "@kpkeys/core/contracts";
 import type { ExtensionHandlers, Pfn } from "@kpkeys/core/contracts";
 
 /**
- * Sections of kernel code that features can watch: a page-table lock is held, an operation runs. The model does one thing at a time,
- * so that a lock has nothing to keep out and only its place counts.
+ * Notifies features of critical sections: a page-table lock is held, an operation runs. The model runs one thing at a time, so a
+ * lock excludes nothing; only its position matters.
  */
 @injectable()
 export class Sections {
@@ -12,7 +12,7 @@ export class Sections {
   private readonly onUnlocking: readonly ExtensionHandlers["tableUnlocking"][];
   private readonly onEnter: readonly ExtensionHandlers["operationEnter"][];
   private readonly onExit: readonly ExtensionHandlers["operationExit"][];
-  /** How many operations run inside one another. */
+  /** Nesting depth of operations. */
   private depth = 0;
 
   constructor(@inject(ExtensionPoints) extensions: ExtensionPoints) {
@@ -23,7 +23,7 @@ export class Sections {
   }
 
   /**
-   * Takes the lock of a table: `pte_offset_map_lock`, `pmd_lock`, `init_mm.page_table_lock`.
+   * Locks a table: `pte_offset_map_lock`, `pmd_lock`, `init_mm.page_table_lock`.
    * @param table - page-frame number
    */
   lock(table: Pfn): void {
@@ -31,7 +31,7 @@ export class Sections {
   }
 
   /**
-   * Gives it back.
+   * Unlocks a table.
    * @param table - page-frame number
    */
   unlock(table: Pfn): void {
@@ -39,9 +39,9 @@ export class Sections {
   }
 
   /**
-   * Runs an operation. Features see the outermost one alone.
-   * @param run - what the operation does
-   * @returns what it returns
+   * Runs an operation. Features are notified of the outermost operation only.
+   * @param run - the operation
+   * @returns its result
    */
   operation<Result>(run: () => Result): Result {
     if (this.onEnter.length + this.onExit.length === 0) return run();

@@ -23,23 +23,23 @@ import { LinearSplit } from "./split.js";
 import { TlbFlush } from "./tlb-flush.js";
 import type { KernelVmalloc } from "./vmalloc.js";
 
-/** One change after another. */
-function joined(first: AttributeChange, second: AttributeChange): AttributeChange {
+/** The composition of two changes that touch different bits. */
+function combine(first: AttributeChange, second: AttributeChange): AttributeChange {
   return {
     clear: { high: first.clear.high | second.clear.high, low: first.clear.low | second.clear.low },
     set: { high: first.set.high | second.set.high, low: first.set.low | second.set.low },
   };
 }
 
-/** The changes of kernel mappings, by the rules of arm64's `mm/pageattr.c` on every architecture. */
+/** Changes kernel mappings. The rules of arm64's `mm/pageattr.c` apply on every architecture. */
 @injectable()
 export class KernelSetMemory implements SetMemory {
   readonly counters: SetMemory["counters"] = { pkeyCalls: 0, pkeyPages: 0, directMapCalls: 0 };
   /** `rodata_full`: whether a read-only vmalloc page is read-only in the linear map too. */
   private readonly rodataFull: boolean;
   private readonly attributes: PageTableFormat["attributes"];
-  /** `PAGE_KERNEL` of a page that was made invalid or read-only. */
-  private readonly madeDefault: AttributeChange;
+  /** Restores `PAGE_KERNEL` of an invalid or read-only page. */
+  private readonly defaultAttributes: AttributeChange;
 
   constructor(
     @inject(PageTables) private readonly tables: PageTables,
@@ -58,7 +58,7 @@ export class KernelSetMemory implements SetMemory {
   ) {
     this.rodataFull = rodata === "full";
     this.attributes = format.attributes;
-    this.madeDefault = joined(format.attributes.valid, format.attributes.rw);
+    this.defaultAttributes = combine(format.attributes.valid, format.attributes.rw);
   }
 
   setMemoryPkey(page: Vpn, pages: number, pkey: Pkey): 0 | Errno {
@@ -106,7 +106,7 @@ export class KernelSetMemory implements SetMemory {
   }
 
   setDirectMapDefault(pfn: Pfn): 0 | Errno {
-    return this.changeDirectMap(pfn, 1, (page) => this.change(page, 1, this.madeDefault));
+    return this.changeDirectMap(pfn, 1, (page) => this.change(page, 1, this.defaultAttributes));
   }
 
   setDirectMapValid(pfn: Pfn, pages: number, enable: boolean): 0 | Errno {
@@ -114,16 +114,16 @@ export class KernelSetMemory implements SetMemory {
   }
 
   /**
-   * `update_range_prot`: changes the leaves of a range of kernel addresses, in one lazy MMU section. Blocks of the linear map that
-   * the range covers in part are split before. Invalidates nothing.
+   * `update_range_prot`: changes the leaves of a range of kernel addresses in one lazy MMU section. First splits blocks of the linear
+   * map that are partly in the range. Does not flush the TLB.
    * @param page - first virtual page
-   * @param pages - length, at least 1
-   * @param change - bits cleared and set
-   * @returns 0; -EINVAL where nothing is mapped, or a block of another mapping is covered in part; the splitter's errors
+   * @param pages - number of pages, at least 1
+   * @param change - bits to clear and set
+   * @returns 0; -EINVAL if a page is not mapped, or a block outside the linear map is partly in the range; an errno of the split
    */
   change(page: Vpn, pages: number, change: AttributeChange): 0 | Errno {
     const range = { from: page, to: toVpn(page + pages) };
-    // Most changes are of one page, which is looked at where it is changed.
+    // Fast path: a single page is checked when it is changed.
     if (pages > 1 && !this.isChangeable(range)) return Errno.EINVAL;
     const errno = this.isLinear(page) ? this.split.atEnds(page, pages) : 0;
     if (errno !== 0) return errno;
@@ -133,12 +133,12 @@ export class KernelSetMemory implements SetMemory {
     return isChanged ? 0 : Errno.EINVAL;
   }
 
-  /** Whether leaves map all of a range; blocks of other mappings than the linear map wholly, since they cannot be split. */
+  /** Whether leaves map the whole range. Blocks outside the linear map cannot be split and must be completely inside. */
   private isChangeable(range: PageRange): boolean {
     return this.walk.each(range, ({ isWhole, page }) => isWhole || this.isLinear(page));
   }
 
-  /** Changes the leaves of a range that begins and ends where leaves do. @returns whether there are such leaves */
+  /** Changes the leaves of a range that starts and ends at leaf boundaries. @returns false if it does not, or has a hole */
   private changeLeaves(range: PageRange, change: AttributeChange): boolean {
     return this.walk.each(range, ({ isWhole, level, table, index, value }) => {
       if (!isWhole) return false;
@@ -147,26 +147,26 @@ export class KernelSetMemory implements SetMemory {
     });
   }
 
-  /** `__change_memory_common`: a change with its invalidation, which pages that only become valid do not need. */
-  private changeAndFlush(page: Vpn, pages: number, what: AttributeChange): 0 | Errno {
-    const errno = this.change(page, pages, what);
-    if (errno === 0 && what !== this.attributes.valid) this.tlb.range(page, pages);
+  /** `__change_memory_common`: changes and flushes the TLB. No flush is needed if pages only become valid. */
+  private changeAndFlush(page: Vpn, pages: number, change: AttributeChange): 0 | Errno {
+    const errno = this.change(page, pages, change);
+    if (errno === 0 && change !== this.attributes.valid) this.tlb.range(page, pages);
     return errno;
   }
 
-  /** `change_memory_common`: takes nothing but a vmalloc area; whether a page is read-only its linear mapping follows. */
-  private changeArea(page: Vpn, pages: number, what: AttributeChange): 0 | Errno {
+  /** `change_memory_common`: changes a vmalloc area. With `rodata=full`, ro and rw also change the linear mapping of its pages. */
+  private changeArea(page: Vpn, pages: number, change: AttributeChange): 0 | Errno {
     const { ro, rw } = this.attributes;
     const frames = this.vmalloc.framesAt(page, pages);
     if (frames === undefined) return Errno.EINVAL;
     if (pages === 0) return 0;
-    if (this.rodataFull && (what === ro || what === rw)) {
+    if (this.rodataFull && (change === ro || change === rw)) {
       for (const pfn of frames) {
-        const errno = this.changeAndFlush(this.addresses.pageOf(pfn), 1, what);
+        const errno = this.changeAndFlush(this.addresses.pageOf(pfn), 1, change);
         if (errno !== 0) return errno;
       }
     }
-    return this.changeAndFlush(page, pages, what);
+    return this.changeAndFlush(page, pages, change);
   }
 
   private setPkey(page: Vpn, pages: number, pkey: Pkey): 0 | Errno {
@@ -177,12 +177,12 @@ export class KernelSetMemory implements SetMemory {
     return 0;
   }
 
-  /** A change of the linear map, where it can be changed. */
-  private changeDirectMap(pfn: Pfn, pages: number, act: (page: Vpn) => 0 | Errno): 0 | Errno {
+  /** Changes the linear map if {@link canSetDirectMap}. */
+  private changeDirectMap(pfn: Pfn, pages: number, change: (page: Vpn) => 0 | Errno): 0 | Errno {
     if (!this.canSetDirectMap()) return 0;
     if (!this.addresses.isRam(pfn, pages)) return Errno.EINVAL;
     if (pages === 0) return 0;
-    const errno = act(this.addresses.pageOf(pfn));
+    const errno = change(this.addresses.pageOf(pfn));
     if (errno === 0) this.counters.directMapCalls++;
     return errno;
   }
@@ -199,7 +199,7 @@ export class KernelSetMemory implements SetMemory {
     return Number.isInteger(pkey) && pkey >= 0 && pkey < this.register.keys;
   }
 
-  /** `__tag_reset`: an address tag takes the place of the sign bits in 63:56. Addresses of 57 bits have no room for one. */
+  /** `__tag_reset`: replaces an address tag in bits 63:56 by copies of bit 55. Addresses of 57 bits have no tag. */
   private untag(page: Vpn): Vpn {
     const { addressBits, pageShift } = this.format.geometry;
     if (addressBits > 56) return page;

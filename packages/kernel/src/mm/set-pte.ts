@@ -1,17 +1,23 @@
-import { NOT_ENTERED, OK, SETTERS } from "@kpkeys/core/contracts";
+import { inject, injectable } from "@kpkeys/core";
+import {
+  ExtensionPoints,
+  LazyMmu,
+  NOT_ENTERED,
+  OK,
+  PageTableFormat,
+  PgtableArch,
+  SETTERS,
+} from "@kpkeys/core/contracts";
 import type {
   EntryCursor,
-  ExtensionPoints,
   Geometry,
   Guard,
   KpkeysState,
   Level,
   PageRange,
   PageTableCounters,
-  PageTableFormat,
   PageTables,
   Pfn,
-  PgtableArch,
   Setter,
   TableSource,
   TableVisitor,
@@ -19,12 +25,13 @@ import type {
   WalkOptions,
   Words,
 } from "@kpkeys/core/contracts";
-import type { KernelFaults } from "../entry/kernel-fault.js";
+import { KernelImage } from "../boot/image.js";
+import { KernelFaults } from "../entry/kernel-fault.js";
 import { kernelRangeOf } from "./addresses.js";
 import { entryAfter, NO_ENTRY } from "./entries.js";
 import type { KernelLazyMmu } from "./lazy-mmu.js";
-import type { TableMemory } from "./table-memory.js";
-import type { TablePages } from "./table-pages.js";
+import { TableMemory } from "./table-memory.js";
+import { TablePages } from "./table-pages.js";
 import { TableWalk } from "./table-walk.js";
 
 // Local copies: docs/performance.md, "Imported bindings".
@@ -36,7 +43,7 @@ const UNGUARDED: Guard = { enter: () => NO_CONTEXT, exit: () => undefined };
 
 /** A setter with its guard. */
 class Point {
-  /** Whether its primitive is an exchange, and not a plain store. */
+  /** Whether it writes by an atomic exchange instead of a plain store. */
   readonly exchanges: boolean;
   /** Entries written. */
   writes = 0;
@@ -49,74 +56,51 @@ class Point {
   }
 }
 
-/** Changes a leaf. */
+/** Computes the new value of a leaf. */
 type Change = (leaf: Words) => Words;
 
-/** Setters whose primitive is a plain store. */
+/** Setters that write by a plain store. */
 const STORES: readonly Setter[] = ["set_pte", "set_pmd", "set_pud", "set_p4d", "set_pgd"];
-/** The levels, the top one first. */
+
+/** Names of the levels, top level first. */
 const LEVEL_NAMES = ["pgd", "p4d", "pud", "pmd", "pte"] as const;
 
-/** What the setters are made with. */
-export interface PageTableParts {
-  /** Page-frame number of `init_mm`'s top-level table. */
-  readonly root: Pfn;
-  /** The access path to table pages. */
-  readonly memory: TableMemory;
-  /** Allocation of table pages. */
-  readonly pages: TablePages;
-  /** The codec. */
-  readonly format: PageTableFormat;
-  /** The barrier rule. */
-  readonly arch: PgtableArch;
-  /** Holds the guards. */
-  readonly extensions: ExtensionPoints;
-  /** Where barriers are queued. */
-  readonly lazy: KernelLazyMmu;
-  /** Takes a fault of an access. */
-  readonly faults: KernelFaults;
-}
-
 /**
- * The setters of page-table entries: each opens its guard, writes through the MMU, closes its guard and follows mainline's
- * barrier rule. A write that faults is an oops.
+ * The setters of page-table entries. Each enters its guard, writes through the MMU, exits its guard and applies mainline's barrier
+ * rule. A write that faults is an oops.
  */
+@injectable()
 export class KernelPageTables implements PageTables {
   readonly root: Pfn;
   readonly kernelRange: PageRange;
   readonly counters: PageTableCounters;
-  private readonly memory: TableMemory;
-  private readonly pages: TablePages;
-  private readonly format: PageTableFormat;
-  private readonly arch: PgtableArch;
-  private readonly lazy: KernelLazyMmu;
-  private readonly faults: KernelFaults;
   private readonly pageShift: number;
   private readonly tableWalk: TableWalk;
   private readonly points: Readonly<Record<Setter, Point>>;
   private readonly setterOfLevel: readonly Point[];
-  /** Writes to this table go through the fixmap, before any guard: set_swapper_pgd() under set_p4d() and its like. */
-  private readonly divertedRoot: Pfn | undefined;
+  /** The table that is written through the fixmap without a guard: set_p4d() and its like call set_swapper_pgd(). */
+  private readonly fixmapRoot: Pfn | undefined;
   private reads = 0;
 
-  /** @param parts - what they are made with */
-  constructor(parts: PageTableParts) {
-    const { root, memory, pages, format, arch, extensions, lazy, faults } = parts;
+  constructor(
+    @inject(KernelImage) { root }: KernelImage,
+    @inject(TableMemory) private readonly memory: TableMemory,
+    @inject(TablePages) private readonly pages: TablePages,
+    @inject(PageTableFormat) private readonly format: PageTableFormat,
+    @inject(PgtableArch) private readonly arch: PgtableArch,
+    @inject(LazyMmu) private readonly lazy: KernelLazyMmu,
+    @inject(KernelFaults) private readonly faults: KernelFaults,
+    @inject(ExtensionPoints) extensions: ExtensionPoints,
+  ) {
     const points = SETTERS.map((setter) => new Point(setter, extensions.guard(setter) ?? UNGUARDED));
     this.root = root;
     this.kernelRange = kernelRangeOf(format.geometry);
-    this.memory = memory;
-    this.pages = pages;
-    this.format = format;
-    this.arch = arch;
-    this.lazy = lazy;
-    this.faults = faults;
     this.pageShift = format.geometry.pageShift;
     this.tableWalk = new TableWalk(this, format);
     this.points = Object.fromEntries(points.map((point) => [point.setter, point])) as Record<Setter, Point>;
     this.setterOfLevel = settersOf(format.geometry).map((setter) => this.points[setter]);
-    this.divertedRoot = arch.rootTableAddress === "fixmap" ? root : undefined;
-    this.counters = createCounters(parts, points, () => this.reads);
+    this.fixmapRoot = arch.rootTableAddress === "fixmap" ? root : undefined;
+    this.counters = createCounters(lazy, pages, points, () => this.reads);
   }
 
   read(table: Pfn, index: number): Words {
@@ -219,7 +203,7 @@ export class KernelPageTables implements PageTables {
     return this.pages.sourceOf(table);
   }
 
-  /** A setter that mainline's barriers follow: once, also for a run of entries, as in `__set_ptes_anysz()`. */
+  /** The setters with mainline's barrier rule. It is applied once for a run of entries, as in `__set_ptes_anysz()`. */
   private set(point: Point, table: Pfn, index: number, entry: Words, count: number): void {
     const { arch, lazy } = this;
     this.write(point, table, index, entry, count);
@@ -227,18 +211,18 @@ export class KernelPageTables implements PageTables {
   }
 
   /**
-   * All setters: writes a run of entries inside the setter's guard. The guard is opened for each entry, as Linux does. A guard that
-   * enters nothing for one entry enters nothing for those after it: they are written as one run.
+   * Writes a run of entries for any setter. The guard is entered for each entry, as in Linux. If the guard returns NOT_ENTERED for one
+   * entry, it does so for the rest, so the rest is written as one run.
    * @param point - the setter
    * @param table - page-frame number
-   * @param index - first index
-   * @param value - the first entry, or what changes the entry that is there
+   * @param index - index of the first entry
+   * @param value - the first entry, or a function from the old entry to the new one
    * @param count - number of entries
-   * @param step - pages from the address of each entry to that of the next
-   * @returns what the first entry was; of a plain store 0
+   * @param step - difference of the output addresses of consecutive entries, in pages
+   * @returns the old value of the first entry; an empty entry for a plain store
    */
   private write(point: Point, table: Pfn, index: number, value: Words | Change, count = 1, step = 1): Words {
-    const guard = table === this.divertedRoot ? UNGUARDED : point.guard;
+    const guard = table === this.fixmapRoot ? UNGUARDED : point.guard;
     let first = NO_ENTRY;
     for (let done = 0; done < count;) {
       const state = guard.enter();
@@ -263,7 +247,7 @@ export class KernelPageTables implements PageTables {
   private store(setter: Setter, table: Pfn, index: number, entry: Words, step: number, count: number): Words {
     const { faults } = this;
     for (let attempt = 0; this.memory.store(table, index, entry, step, count) !== DONE; attempt++)
-      faults.take(setter, attempt);
+      faults.repairOrOops(setter, attempt);
     return NO_ENTRY;
   }
 
@@ -272,7 +256,7 @@ export class KernelPageTables implements PageTables {
     for (let attempt = 0; ; attempt++) {
       const old = this.memory.exchange(table, index, entry, step, count);
       if (old !== undefined) return old;
-      faults.take(setter, attempt);
+      faults.repairOrOops(setter, attempt);
     }
   }
 
@@ -281,19 +265,23 @@ export class KernelPageTables implements PageTables {
     for (let attempt = 0; ; attempt++) {
       const entry = this.memory.load(table, index);
       if (entry !== undefined) return entry;
-      faults.take(doing, attempt);
+      faults.repairOrOops(doing, attempt);
     }
   }
 }
 
-/** The setter of each level. A folded level has no table: the level below's setter writes the entry (pgtable-nop4d.h). */
+/** The setter of each level. A folded level has no table: the setter of the level below writes the entry (pgtable-nop4d.h). */
 function settersOf({ levels }: Geometry): readonly Setter[] {
   const top = levels[1] === undefined ? "pmd" : LEVEL_NAMES[LEVEL_NAMES.indexOf(levels[1].name) - 1]!;
   return levels.map(({ name }) => `set_${name === "pgd" ? top : name}` as const);
 }
 
-function createCounters(parts: PageTableParts, points: readonly Point[], reads: () => number): PageTableCounters {
-  const { lazy, pages } = parts;
+function createCounters(
+  lazy: KernelLazyMmu,
+  pages: TablePages,
+  points: readonly Point[],
+  reads: () => number,
+): PageTableCounters {
   return {
     get writes() {
       return Object.fromEntries(points.map(({ setter, writes }) => [setter, writes])) as Record<Setter, number>;

@@ -8,21 +8,21 @@ import type { Leaf } from "./leaf-walk.js";
 import { TablePages } from "./table-pages.js";
 import { TlbFlush } from "./tlb-flush.js";
 
-/** How often a splitter asks again whether the pages for a split are there. */
+/** Attempts to prepare the pages of a split. */
 const MAX_TRIES = 16;
 
 /**
- * Splits blocks of the linear map, so that a part of one can get attributes of its own.
+ * Splits block mappings of the linear map, so that the attributes of a part can change.
  *
- * A block is replaced while it is in use, perhaps for the very store that replaces it, so it cannot be made invalid in between:
- * the new table is filled first, with leaves that map what the block maps, and one write of the block's entry then puts the table
- * in its place (arm64: FEAT_BBM level 2 without conflict aborts; x86 allows it as such). The block's translations go after.
+ * A block is in use while it is replaced, possibly by the store that replaces it. Break-before-make is therefore impossible. The split
+ * fills a new table with leaves that map the same pages, replaces the block's entry by the table with one write, and then flushes the
+ * TLB (arm64: FEAT_BBM level 2 without conflict aborts; x86 needs no feature).
  *
- * Nothing is changed before all pages of a split are there: two at most, a table of 2 MiB blocks and a table of pages.
+ * The split allocates all its tables before it changes an entry: at most two, a table of 2 MiB blocks and a table of pages.
  */
 @injectable()
 export class LinearSplit {
-  /** Whether blocks may be split: not before it is known what all CPUs can do (`system_capabilities_finalized()`). */
+  /** Whether blocks may be split: after all CPUs are up (`system_capabilities_finalized()`). */
   allowed = false;
   /** `pgtable_split_lock`. */
   private locked = false;
@@ -45,11 +45,11 @@ export class LinearSplit {
   }
 
   /**
-   * `split_kernel_leaf_mapping`: sees to it that a run of pages begins and ends where leaves do. Each end is split on its own, so
-   * when the second cannot be, the first stays split: it maps what it mapped before.
+   * `split_kernel_leaf_mapping`: splits blocks so that a run of pages starts and ends at leaf boundaries. The two ends are split
+   * separately: if the second split fails, the first remains, with the same translations.
    * @param page - first virtual page
-   * @param pages - length
-   * @returns 0; -EINVAL while splitting is not allowed; -EDEADLK in a split; -ENOMEM, or the errno of the table allocator
+   * @param pages - number of pages
+   * @returns 0; -EINVAL if splits are not allowed yet; -EDEADLK inside a split; -ENOMEM, or an errno of the table allocator
    */
   atEnds(page: Vpn, pages: number): 0 | Errno {
     if (this.addresses.pteMapped) return 0;
@@ -63,13 +63,13 @@ export class LinearSplit {
     return 0;
   }
 
-  /** Whether a leaf begins at a page, or nothing is mapped there. */
+  /** Whether a leaf starts at the page, or the page is not mapped. */
   private isEnd(page: Vpn): boolean {
     const leaf = this.walk.at(page);
     return leaf === undefined || page % leaf.size === 0;
   }
 
-  /** Prepares without the lock, looks with it, and begins again when the pages have been taken in between. */
+  /** Prepares pages without the lock and checks with the lock. Retries if the pages were used in between. */
   private prepareAndSplit(page: Vpn): 0 | Errno {
     const { allocator } = this.tablePages;
     for (let i = 0; i < MAX_TRIES; i++) {
@@ -89,29 +89,29 @@ export class LinearSplit {
   private splitAt(page: Vpn): 0 | Errno {
     const leaf = this.walk.at(page);
     if (leaf === undefined) return 0;
-    const taken = this.takeTables(page, leaf.level);
-    if (taken === undefined) return Errno.ENOMEM;
+    const newTables = this.allocTables(page, leaf.level);
+    if (newTables === undefined) return Errno.ENOMEM;
     this.lazy.enable();
-    for (const table of taken) this.replaceByTable(this.walk.at(page)!, table);
+    for (const table of newTables) this.replaceByTable(this.walk.at(page)!, table);
     this.lazy.disable();
     return 0;
   }
 
-  /** Table pages for the levels below a leaf, as far down as a leaf has to begin at the page; none when one is not to be had. */
-  private takeTables(page: Vpn, from: Level): readonly Pfn[] | undefined {
-    const taken: Pfn[] = [];
+  /** Allocates a table for each level below a leaf, down to the level whose leaves can start at the page; `undefined` on failure. */
+  private allocTables(page: Vpn, from: Level): readonly Pfn[] | undefined {
+    const newTables: Pfn[] = [];
     for (let level = from; level < this.lastLevel && page % this.pagesOf(level) !== 0; level = toLevel(level + 1)) {
       const pfn = this.tablePages.alloc("kernel", toLevel(level + 1), Gfp.KERNEL | Gfp.PGTABLE_SPLIT);
       if (pfn === undefined) {
-        for (const table of taken) this.tables.freeTable(table);
+        for (const table of newTables) this.tables.freeTable(table);
         return undefined;
       }
-      taken.push(pfn);
+      newTables.push(pfn);
     }
-    return taken;
+    return newTables;
   }
 
-  /** Replaces a leaf by a table of leaves one level below. */
+  /** Replaces a leaf by a table of leaves of the next lower level. */
   private replaceByTable({ level, table: above, index, value, page, size }: Leaf, table: Pfn): void {
     const { tables, format, pageShift } = this;
     const below = toLevel(level + 1);

@@ -7,22 +7,22 @@ import { entryAfter, NO_ENTRY } from "./entries.js";
 import type { Fixmap } from "./fixmap.js";
 
 /**
- * At which address page tables are written, in the order of boot.
+ * The addresses at which page tables are written, in boot order.
  *
- * - `physical` — before the MMU is on
- * - `early` — while the linear map is being made: static tables through the image, others as the architecture does
- * - `linear` — the linear map; but `init_mm`'s top-level table through a fixmap slot or through the image
+ * - `physical`: before the MMU is on
+ * - `early`: while boot makes the linear map. Static tables through the image, other tables as `PgtableArch.earlyTableAddress`
+ * - `linear`: through the linear map, except `init_mm`'s top-level table: through a fixmap slot or the image
  */
 export type TableAddressing = "physical" | "early" | "linear";
 
 /**
- * Loads and stores of page-table entries: the only path by which the kernel touches a table page. A load or exchange that faults
- * returns `undefined`.
+ * Loads and stores page-table entries. The kernel accesses table pages only here. A load or exchange that faults returns
+ * `undefined`.
  */
 @injectable()
 export class TableMemory {
   private readonly pageShift: number;
-  /** First page-frame number of RAM, and the high word of its linear address, whose low word is 0. */
+  /** First page-frame number of RAM, and the high word of its linear address. The low word is 0. */
   private readonly firstPfn: Pfn;
   private readonly linearHigh: number;
   private addressing: TableAddressing = "physical";
@@ -40,12 +40,12 @@ export class TableMemory {
     this.linearHigh = wordsOf(addresses.linearPage, memory.pageShift).high;
   }
 
-  /** Gives it the fixmap, which the setters write, which write through this. @param fixmap - the slots */
+  /** Sets the fixmap, which depends on the setters, which depend on this class. @param fixmap - the slots */
   attachFixmap(fixmap: Fixmap): void {
     this.fixmap = fixmap;
   }
 
-  /** Goes on to the next address in the order of boot. @param next - which */
+  /** Changes the addresses. @param next - the next in boot order */
   useAddressing(next: TableAddressing): void {
     this.addressing = next;
   }
@@ -53,9 +53,9 @@ export class TableMemory {
   /**
    * Stores a run of entries.
    * @param table - page-frame number
-   * @param index - first entry
-   * @param entry - its value
-   * @param step - pages from the address of each entry to that of the next
+   * @param index - index of the first entry
+   * @param entry - the first entry
+   * @param step - difference of the output addresses of consecutive entries, in pages
    * @param count - number of entries
    * @returns status of the access
    */
@@ -70,11 +70,11 @@ export class TableMemory {
   }
 
   /**
-   * Exchanges an entry atomically through the linear map; a run of entries is stored after the first.
+   * Exchanges an entry atomically through the linear map. The further entries of a run are stored.
    * @param table - page-frame number, not the top-level table of `init_mm`
-   * @param index - first entry
-   * @param entry - its new value
-   * @param step - pages from the address of each entry to that of the next
+   * @param index - index of the first entry
+   * @param entry - the new first entry
+   * @param step - difference of the output addresses of consecutive entries, in pages
    * @param count - number of entries
    * @returns the old value of the first entry
    */
@@ -88,7 +88,7 @@ export class TableMemory {
     return old;
   }
 
-  /** Loads an entry. @param table - page-frame number @param index - which entry */
+  /** Loads an entry. @param table - page-frame number @param index - index of the entry */
   load(table: Pfn, index: number): Words | undefined {
     if (this.addressing !== "linear") return this.loadEarly(table, index);
     return this.loaded(this.cpus.current.load64(this.linearHighOf(table), this.linearLowOf(table, index)));
@@ -124,7 +124,7 @@ export class TableMemory {
     return OK;
   }
 
-  /** The words of an entry's linear address. The linear map begins at a multiple of 4 GiB. */
+  /** The high word of a table's linear address. The linear map starts at a multiple of 4 GiB. */
   private linearHighOf(table: Pfn): number {
     return (this.linearHigh + ((table - this.firstPfn) >>> (32 - this.pageShift))) | 0;
   }
@@ -133,12 +133,12 @@ export class TableMemory {
     return ((table - this.firstPfn) << this.pageShift) | (index << 3);
   }
 
-  /** The page at which the top-level table is written; `undefined` for a slot of the fixmap. */
+  /** The page at which the top-level table is written; `undefined` for the fixmap slot. */
   private rootPage(table: Pfn): Vpn | undefined {
     return this.arch.rootTableAddress === "fixmap" ? undefined : this.addresses.imagePageOf(table);
   }
 
-  /** The page at which a table is reached while the linear map is being made; `undefined` for a slot of the fixmap. */
+  /** The page at which a table is accessed while boot makes the linear map; `undefined` for the fixmap slot. */
   private earlyPage(table: Pfn): Vpn | undefined {
     const { arch, image, addresses } = this;
     if (image.contains(table)) return addresses.imagePageOf(table);

@@ -11,8 +11,9 @@ import type {
   WalkOptions,
   Words,
 } from "@kpkeys/core/contracts";
+import { NO_ENTRY } from "./entries.js";
 
-// How a virtual address is translated, here with four levels and pages of 4 KiB (other geometries have other widths):
+// Translation of a virtual address with four levels and 4 KiB pages (other geometries have other widths):
 //
 //   63      48 47      39 38      30 29      21 20      12 11       0
 //   |  half   | index 0  | index 1  | index 2  | index 3  |  offset  |
@@ -21,17 +22,16 @@ import type {
 //   root: table 0 [index 0] -> table 1 [index 1] -> table 2 [index 2] -> table 3 [index 3] -> page
 //         pgd                  pud                  pmd                  pte
 //
-// An entry above the last level points to a table, is a leaf that maps a block, or is empty. An entry of level n translates
-// `2 ** (shift of n - page shift)` pages. With split roots the half chooses the root; with a shared root index 0 covers both halves.
+// An entry above the last level points to a table, maps a block, or is empty. An entry of level n translates
+// `2 ** (shift of n - page shift)` pages. With split roots the half selects the root; with a shared root index 0 covers both halves.
 
 // Local copies: docs/performance.md, "Imported bindings".
 const { TABLE } = EntryType;
-const NO_ENTRY: Words = { high: 0, low: 0 };
 
-/** What the walk does with tables. */
+/** The functions of {@link PageTables} that the walk calls. */
 type Access = Pick<PageTables, "read" | "setEntry">;
 
-/** {@link EntryCursor} over the kernel's own accesses. */
+/** {@link EntryCursor} that uses the kernel's accesses. */
 class Cursor implements EntryCursor {
   readonly level: Level;
   readonly table: Pfn;
@@ -62,7 +62,7 @@ class Cursor implements EntryCursor {
   }
 }
 
-/** One walk. Every plan has the same fields, so that all have one shape (docs/performance.md, "Classes"). */
+/** Parameters of a walk. All plans have the same fields, so V8 gives them one shape (docs/performance.md, "Classes"). */
 interface Plan {
   readonly lowest: Level;
   readonly table: TableVisitor["table"] | undefined;
@@ -72,13 +72,13 @@ interface Plan {
   readonly downward: boolean;
 }
 
-/** The kernel's walk of page tables. All code that reads or changes tables by address goes through it. */
+/** The kernel's page-table walk. All code that reads or changes tables by address uses it. */
 export class TableWalk {
   private readonly tables: Access;
   private readonly format: PageTableFormat;
   /** Pages that an entry of each level translates. */
   private readonly spans: readonly number[];
-  /** Number of entries of a table of each level, less 1. */
+  /** Number of entries of a table of each level, minus 1. */
   private readonly masks: readonly number[];
   private readonly last: Level;
 
@@ -116,12 +116,12 @@ export class TableWalk {
     return found;
   }
 
-  /** Visits the entries of a table that translate a range, and what is below them. @returns whether the walk goes on */
+  /** Visits the entries of a table that translate a range, and the tables below them. @returns whether the walk continues */
   private visit(plan: Plan, level: Level, table: Pfn, from: Vpn, to: Vpn): boolean {
     const { lowest, downward } = plan;
     const span = this.spans[level]!;
     const mask = this.masks[level]!;
-    // Entries are numbered from address 0 on, across all tables of the level. A bit operation takes such a number modulo 2^32.
+    // Entry numbers start at address 0 and count all tables of the level. `&` with the mask uses such a number modulo 2^32.
     const first = Math.floor(from / span);
     const last = Math.ceil(to / span) - 1;
     if (level === lowest) {

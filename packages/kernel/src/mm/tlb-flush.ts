@@ -2,10 +2,10 @@ import { inject, injectable } from "@kpkeys/core";
 import { Cpus, PageTableFormat, wordsOf } from "@kpkeys/core/contracts";
 import type { Asid, Cpu, Vpn } from "@kpkeys/core/contracts";
 
-/** Invalidation of translations. A page, a range, an address space or a CPU counts as one invalidation each. */
+/** TLB flushes. A flush of a page, a range, an address space or a CPU counts as one invalidation. */
 @injectable()
 export class TlbFlush {
-  /** Invalidations asked for. */
+  /** Number of invalidations. */
   invalidations = 0;
 
   constructor(
@@ -38,7 +38,7 @@ export class TlbFlush {
 
   /**
    * `local_flush_tlb_all`.
-   * @param cpu - the only CPU reached
+   * @param cpu - the CPU
    */
   cpu({ mmu }: Cpu): void {
     this.invalidations++;

@@ -1,4 +1,4 @@
-import { inject, injectable, KpkeysError } from "@kpkeys/core";
+import { hex, inject, injectable, KpkeysError } from "@kpkeys/core";
 import {
   LazyMmu,
   PageAllocator,
@@ -18,26 +18,26 @@ import { TlbFlush } from "./tlb-flush.js";
 interface VmArea {
   readonly page: Vpn;
   readonly frames: readonly Pfn[];
-  /** Whether the frames are the area's own, and go back with it; those of vm_map_ram are the caller's. */
+  /** Whether the area owns its frames and frees them. The caller owns the frames of vm_map_ram. */
   readonly owned: boolean;
 }
 
-/** A place between two areas: the index of the area above it, and its first page. */
+/** A free range: the index of the next area, and its first page. */
 interface Gap {
   readonly at: number;
   readonly page: Vpn;
 }
 
 /**
- * The vmalloc area: first fit, page-mapped, a guard page after each area. Tables stay when an area is freed, as Linux leaves
- * them. Translations are invalidated with each area, which Linux puts off until many areas are gone.
+ * The vmalloc area: first fit, mapped with pages, a guard page after each area. Tables stay when an area is freed, as in Linux. Each
+ * free flushes the TLB; Linux defers the flush until many areas are freed.
  */
 @injectable()
 export class KernelVmalloc implements Vmalloc {
   private readonly start: Vpn;
   private readonly end: Vpn;
   private readonly lastLevel: Level;
-  /** Order of the blocks that `vmalloc_huge` takes and maps as one; 0 where there are none below 2 MiB. */
+  /** Order of the blocks of `vmalloc_huge`; 0 if the architecture has none below 2 MiB. */
   private readonly contPteOrder: number;
   /** Ascending by address. */
   private readonly areas: VmArea[] = [];
@@ -62,10 +62,10 @@ export class KernelVmalloc implements Vmalloc {
   alloc(length: number, allowHuge = false): Vpn | undefined {
     const order = allowHuge && length >= 2 ** this.contPteOrder ? this.contPteOrder : 0;
     return this.sections.operation(() => {
-      const frames = this.takeFrames(length, order);
+      const frames = this.allocFrames(length, order);
       if (frames === undefined) return undefined;
       const page = this.map(frames, true, order);
-      if (page === undefined) this.giveBack(frames);
+      if (page === undefined) this.freeFrames(frames);
       return page;
     });
   }
@@ -89,8 +89,8 @@ export class KernelVmalloc implements Vmalloc {
   /**
    * `find_vm_area`, for a run of pages of one area.
    * @param page - first virtual page
-   * @param pages - length; 0 looks for the area alone
-   * @returns the page-frame numbers of its pages; `undefined` when no area holds them all, its guard page not counted
+   * @param pages - number of pages, 0 or more
+   * @returns the page-frame numbers of the pages; `undefined` if no area includes all of them. A guard page is not in the area.
    */
   framesAt(page: Vpn, pages: number): readonly Pfn[] | undefined {
     const area = this.areas.find((area) => page >= area.page && page < area.page + area.frames.length);
@@ -98,7 +98,7 @@ export class KernelVmalloc implements Vmalloc {
     return area.frames.slice(page - area.page, page - area.page + pages);
   }
 
-  /** The first gap that holds the pages, aligned, and a guard page. */
+  /** The first gap for the aligned pages and a guard page. */
   private findGap(length: number, alignment: number): Gap {
     let page = this.start;
     for (const [at, area] of this.areas.entries()) {
@@ -108,13 +108,13 @@ export class KernelVmalloc implements Vmalloc {
     return { at: this.areas.length, page };
   }
 
-  /** Blocks of an order, split into their pages (`split_page`), each of which goes back alone. */
-  private takeFrames(length: number, order: number): readonly Pfn[] | undefined {
+  /** Allocates blocks of an order, split into pages (`split_page`) that can be freed separately. */
+  private allocFrames(length: number, order: number): readonly Pfn[] | undefined {
     const frames: Pfn[] = [];
     while (frames.length < length) {
       const pfn = this.pages.alloc(order);
       if (pfn === undefined) {
-        this.giveBack(frames);
+        this.freeFrames(frames);
         return undefined;
       }
       for (let i = 0; i < 2 ** order; i++) frames.push(toPfn(pfn + i));
@@ -122,11 +122,11 @@ export class KernelVmalloc implements Vmalloc {
     return frames;
   }
 
-  private giveBack(frames: readonly Pfn[]): void {
+  private freeFrames(frames: readonly Pfn[]): void {
     for (const frame of frames) this.pages.free(frame, 0);
   }
 
-  /** Maps frames into the first gap. @returns the first page, or `undefined` when there is none, or no memory for a table */
+  /** Maps frames into the first gap. @returns the first page; `undefined` if there is no gap or no memory for a table */
   private map(frames: readonly Pfn[], owned: boolean, order: number): Vpn | undefined {
     const { at, page } = this.findGap(frames.length, 2 ** order);
     if (page + frames.length + 1 > this.end) return undefined;
@@ -140,14 +140,14 @@ export class KernelVmalloc implements Vmalloc {
     return page;
   }
 
-  /** `vmap_pages_range_noflush` with pages. @returns how many it has mapped */
+  /** `vmap_pages_range_noflush`. @returns number of pages mapped */
   private mapPages({ page, frames }: VmArea): number {
     return this.mapRange(page, frames.length, ({ table, index }, count, done) => {
       for (let i = 0; i < count; i++) this.tables.setPte(table, index + i, this.leafOf(frames[done + i]!));
     });
   }
 
-  /** The same with blocks, each of which is a range of its own: `vmap_range_noflush`, with a lazy MMU section inside. */
+  /** Maps each block by a separate `vmap_range_noflush`, with its own lazy MMU section. @returns number of pages mapped */
   private mapBlocks({ page, frames }: VmArea, order: number): number {
     for (let i = 0; i < frames.length; i += 2 ** order) {
       const mapped = this.mapRange(toVpn(page + i), 2 ** order, ({ table, index }, count, done) => {
@@ -159,8 +159,8 @@ export class KernelVmalloc implements Vmalloc {
   }
 
   /**
-   * `vmap_range_noflush`: maps a run of pages and makes its tables, each table's entries in one lazy MMU section.
-   * @returns how many pages are mapped
+   * `vmap_range_noflush`: maps a run of pages and makes missing tables. The entries of each table are written in one lazy MMU section.
+   * @returns number of pages mapped
    */
   private mapRange(page: Vpn, pages: number, set: (first: EntryCursor, count: number, done: number) => void): number {
     const { tables, lazy } = this;
@@ -188,11 +188,13 @@ export class KernelVmalloc implements Vmalloc {
     const area = this.areas[at];
     if (area === undefined) {
       const call = owned ? "vfree" : "vm_unmap_ram";
-      const what = `${call} of page 0x${page.toString(16)}, which starts no area of its own`;
-      throw new KpkeysError("ERR_API_MISUSE", what, { where: "vmalloc" });
+      throw new KpkeysError("ERR_API_MISUSE", `no area starts at page ${hex(page)}`, {
+        where: call,
+        expected: owned ? "a page that vmalloc returned" : "a page that vm_map_ram returned",
+      });
     }
     this.clear(page, area.frames.length);
-    if (owned) this.giveBack(area.frames);
+    if (owned) this.freeFrames(area.frames);
     this.areas.splice(at, 1);
   }
 

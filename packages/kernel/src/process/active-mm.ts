@@ -4,7 +4,7 @@ import type { Cpu, Mm } from "@kpkeys/core/contracts";
 import { Asids } from "./asids.js";
 import { KernelMm } from "./mm.js";
 
-/** The address space that the user root of each CPU belongs to: `active_mm`. A kernel thread borrows the one before it. */
+/** The address space whose tables each CPU's user root points to: `active_mm`. A kernel thread borrows that of the previous task. */
 @injectable()
 export class ActiveMm {
   private readonly active: (Mm | undefined)[];

@@ -1,10 +1,10 @@
 import { CRED, NOT_ENTERED } from "@kpkeys/core/contracts";
 import type { CredStore, Guard, PhysAddr, SlabAllocator, SlabCache } from "@kpkeys/core/contracts";
 
-/** Bytes from one credential to the next: a multiple of a cache line (SLAB_HWCACHE_ALIGN). */
+/** Object size in bytes: a multiple of a cache line (SLAB_HWCACHE_ALIGN). */
 const SIZE: number = Math.ceil(CRED.size / 64) * 64;
 
-/** The kernel's own store of credentials: `cred_init`, one cache for all of them, without protection. */
+/** Mainline's store of credentials: `cred_init`, one cache without protection. */
 export class CredJar implements CredStore {
   readonly guard: Guard = { enter: () => NOT_ENTERED, exit: () => undefined };
   private readonly jar: SlabCache;

@@ -1,24 +1,24 @@
 import { hex, inject, injectable } from "@kpkeys/core";
 import { CRED, ExtensionPoints, KernelMemory, Rcu, SlabAllocator, toPhysAddr } from "@kpkeys/core/contracts";
 import type { CredStore, PhysAddr } from "@kpkeys/core/contracts";
-import { kernelBug } from "../machine/kernel-bug.js";
+import { kernelBug } from "../machine/errors.js";
 import { CredJar } from "./cred-jar.js";
 
-/** The two credential pointers of a task. The pointers themselves are not protected. */
+/** The two credential pointers of a task. The pointers are not protected. */
 export interface TaskCreds {
-  /** `task->cred`, subjective: the rights it acts with. */
+  /** `task->cred`, the subjective credential: the rights with which the task acts. */
   cred: PhysAddr;
-  /** `task->real_cred`, objective: the rights that others check. */
+  /** `task->real_cred`, the objective credential: the rights checked when others act on the task. */
   realCred: PhysAddr;
 }
 
 /**
- * Credentials as objects: copies and reference counts. The reference count and the rcu_head are inside the credential, so taking a
- * reference to a live one writes it, within the store's guard.
+ * Credential objects: copies and reference counts. The reference count and the rcu_head are inside the credential, so a new reference
+ * to a live credential writes it, within the store's guard.
  */
 @injectable()
 export class CredObjects {
-  /** The store: a feature's, or the kernel's own. */
+  /** The store: of a feature, or {@link CredJar}. */
   readonly store: CredStore;
 
   constructor(
@@ -30,16 +30,16 @@ export class CredObjects {
     this.store = extensions.credStore ?? new CredJar(slab);
   }
 
-  /** The reference count. @param cred - its address */
+  /** The reference count. @param cred - physical address of the credential */
   usage(cred: PhysAddr): number {
     this.memory.load(toPhysAddr(cred + CRED.usage), "get_cred");
     return this.memory.valueLow;
   }
 
   /**
-   * Takes references: `get_cred_many`. Clears `non_rcu`, which shares its word with the rcu_head: the new holder may show the
-   * credential to RCU readers.
-   * @param cred - its address
+   * Takes references: `get_cred_many`. Clears `non_rcu`, which shares its word with the rcu_head: RCU readers may see the credential
+   * from now on.
+   * @param cred - physical address of the credential
    * @param count - number of references
    */
   get(cred: PhysAddr, count: number): void {
@@ -51,15 +51,15 @@ export class CredObjects {
   }
 
   /**
-   * Drops references, and frees the object with the last one: `put_cred_many`.
-   * @param cred - its address
+   * Drops references and frees the credential with the last one: `put_cred_many`.
+   * @param cred - physical address of the credential
    * @param count - number of references
-   * @throws KpkeysError ERR_KERNEL_BUG for more than there are
+   * @throws KpkeysError ERR_KERNEL_BUG if the count becomes negative
    */
   put(cred: PhysAddr, count: number): void {
     const left = this.usage(cred) - count;
     if (left < 0) {
-      throw kernelBug("put_cred_many", `the credential ${hex(cred)} would have usage ${left}`, "0 or more");
+      throw kernelBug("put_cred_many", `usage of credential ${hex(cred)} becomes ${left}`, "0 or more");
     }
     const { guard } = this.store;
     const state = guard.enter();
@@ -70,9 +70,9 @@ export class CredObjects {
 
   /**
    * Makes a copy with one reference.
-   * @param from - the original
-   * @param live - whether it is allocated where live ones are
-   * @returns its address, or `undefined` when there is no memory
+   * @param from - physical address of the original
+   * @param live - whether to allocate the copy with `allocLive` of the store
+   * @returns physical address of the copy; `undefined` if there is no memory
    */
   copy(from: PhysAddr, live: boolean): PhysAddr | undefined {
     const { store } = this;
@@ -88,10 +88,10 @@ export class CredObjects {
 
   /**
    * Writes a pair of 32-bit fields.
-   * @param cred - a credential that may be written now
-   * @param offset - of the first, from {@link CRED}
-   * @param low - the first
-   * @param high - the second
+   * @param cred - physical address of a writable credential
+   * @param offset - offset of the first field, from {@link CRED}
+   * @param low - value of the first field
+   * @param high - value of the second field
    */
   writePair(cred: PhysAddr, offset: number, low: number, high: number): void {
     this.memory.store(toPhysAddr(cred + offset), high, low, "set_cred");
@@ -104,11 +104,12 @@ export class CredObjects {
     else this.rcu.call(toPhysAddr(cred + CRED.rcu), this.putCredRcu);
   }
 
-  /** `put_cred_rcu`: frees a credential, after the grace period. One function, whose address RCU writes to each rcu_head. */
+  /** `put_cred_rcu`: frees a credential after the grace period. A single function object, so RCU writes one address to all rcu_heads. */
   private readonly putCredRcu = (head: PhysAddr): void => {
     const cred = toPhysAddr(head - CRED.rcu);
     const left = this.usage(cred);
-    if (left !== 0) throw kernelBug("put_cred_rcu", `the credential ${hex(cred)} has usage ${left}`, "0");
+    if (left !== 0)
+      throw kernelBug("put_cred_rcu", `usage of credential ${hex(cred)} is ${left}`, "0 after the grace period");
     this.store.free(cred);
   };
 }

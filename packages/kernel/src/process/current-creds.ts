@@ -1,12 +1,12 @@
 import { inject, injectable } from "@kpkeys/core";
 import { CRED, KernelMemory, Tasks, toPhysAddr } from "@kpkeys/core/contracts";
 import type { Creds, PhysAddr } from "@kpkeys/core/contracts";
-import { kernelBug } from "../machine/kernel-bug.js";
+import { kernelBug } from "../machine/errors.js";
 import type { KernelTasks } from "./tasks.js";
 import { CredObjects } from "./cred.js";
 import { CredLife } from "./task-creds.js";
 
-/** The credentials of the current task, as the kernel's code uses them. */
+/** The credential API of the current task. */
 @injectable()
 export class CurrentCreds implements Creds {
   readonly init: PhysAddr;
@@ -38,7 +38,7 @@ export class CurrentCreds implements Creds {
 
   abort(cred: PhysAddr): void {
     if (this.objects.usage(cred) < 1) {
-      throw kernelBug("abort_creds", "the credential has no reference", "a prepared one");
+      throw kernelBug("abort_creds", "the credential has no reference", "a prepared credential");
     }
     this.objects.put(cred, 1);
   }
@@ -68,7 +68,7 @@ export class CurrentCreds implements Creds {
     const { cred: subjective, realCred } = this.tasks.currentCreds;
     const last = this.objects.usage(cred) === 1;
     if (last && (cred === subjective || cred === realCred)) {
-      throw kernelBug("__put_cred", "the current task still uses the credential", "a reference for each pointer");
+      throw kernelBug("__put_cred", "the current task uses the credential", "a reference for each pointer to it");
     }
     this.objects.put(cred, 1);
   }

@@ -17,24 +17,23 @@ import { ExceptionEntry } from "../entry/exception-entry.js";
 import { KernelFault } from "../entry/kernel-fault.js";
 import { Sections } from "../mm/sections.js";
 import { TlbFlush } from "../mm/tlb-flush.js";
-import { outOfMemory } from "../machine/out-of-memory.js";
+import { outOfMemory } from "../machine/errors.js";
 import { UserFrames } from "./frames.js";
 import type { KernelMm } from "./mm.js";
-import { leafProtection } from "./protection.js";
 import { UserTables } from "./user-tables.js";
-import { isShared } from "./vma.js";
+import { isShared, leafProtection } from "./vma.js";
 import type { Vma } from "./vma.js";
 
-/** `fault_around_bytes`: what a read fault on a file maps at once, at a multiple of as much. */
+/** `fault_around_bytes`: size and alignment of the window that a read fault on a file maps. */
 const FAULT_AROUND_BYTES = 64 * 1024;
 
-/** How far below a mapping that grows downward a fault still extends it: RLIMIT_STACK. */
+/** Maximum size of a mapping that grows downward: RLIMIT_STACK. */
 const STACK_BYTES = 8 * 1024 * 1024;
 
-/** An access can fault more than once (a page is mapped, then its access state is set), but not without end. */
+/** Maximum faults of one access. An access can fault twice: the first fault maps the page, the second sets its access flags. */
 const MAXIMUM_FAULTS = 8;
 
-/** Faults of user addresses. */
+/** Handles faults of user addresses. */
 @injectable()
 export class FaultHandler {
   /** Faults handled so far. */
@@ -58,8 +57,8 @@ export class FaultHandler {
   /** See {@link AddressSpaces.touch}. */
   touch(mm: KernelMm, page: Vpn, access: Access, privilege: Privilege): number | undefined {
     const { high, low } = wordsOf(page, this.pageShift);
-    for (let taken = 0; taken < MAXIMUM_FAULTS; taken++) {
-      if (this.cpus.current.access(high, low, access, privilege) === OK) return taken;
+    for (let faults = 0; faults < MAXIMUM_FAULTS; faults++) {
+      if (this.cpus.current.access(high, low, access, privilege) === OK) return faults;
       if (this.takeFault(mm, page, access, privilege) !== 0) return undefined;
       this.handled++;
     }
@@ -67,11 +66,11 @@ export class FaultHandler {
   }
 
   /**
-   * `populate_vma_page_range`: fills a range as faults would, without an access (MAP_POPULATE, MADV_POPULATE_READ and _WRITE).
+   * `populate_vma_page_range`: maps the pages of a range without an access (MAP_POPULATE, MADV_POPULATE_READ and _WRITE).
    * @param mm - the address space
-   * @param start - first virtual page, mapped
+   * @param start - first virtual page, in a mapping
    * @param end - one past the last
-   * @param access - as what; if left out a write in private mappings that allow it, else a read
+   * @param access - kind of the fault to handle; default: write in private writable mappings, else read
    */
   populate(mm: KernelMm, start: Vpn, end: Vpn, access?: Access): void {
     for (let page = start; page < end; page = toVpn(page + 1)) {
@@ -92,7 +91,7 @@ export class FaultHandler {
     return this.format.isPresent(high, low) && (wanted !== Access.WRITE || this.format.isWritable(high, low));
   }
 
-  /** Takes a fault from user or from kernel mode, handles it, and returns from it. */
+  /** Exception entry from user or kernel mode, {@link handle}, and exception return. */
   private takeFault(mm: KernelMm, page: Vpn, access: Access, privilege: Privilege): 0 | Errno {
     const fromUser = privilege === Privilege.USER;
     if (fromUser) this.cpus.current.synchroniseByException();
@@ -105,7 +104,7 @@ export class FaultHandler {
     }
   }
 
-  /** `handle_mm_fault`. @returns 0, or -EFAULT when no mapping allows the access */
+  /** `handle_mm_fault`. @returns 0; -EFAULT if no mapping allows the access */
   private handle(mm: KernelMm, page: Vpn, access: Access): 0 | Errno {
     return this.sections.operation(() => {
       const vma = mm.vmas.expandTo(page, STACK_BYTES >> this.pageShift);
@@ -133,14 +132,14 @@ export class FaultHandler {
   /** `do_anonymous_page`, `do_read_fault`, `do_cow_fault`, `do_shared_fault`. */
   private mapMissing(mm: KernelMm, vma: Vma, entry: EntryCursor, write: boolean): void {
     if (write) {
-      this.setLeaf(entry.table, entry.index, this.takeFrame(isShared(vma) && !vma.anonymous), vma, true);
+      this.setLeaf(entry.table, entry.index, this.allocFrame(isShared(vma) && !vma.anonymous), vma, true);
       if (!isShared(vma)) mm.vmas.prepareAnonVma(vma);
     } else if (vma.file === 0 && vma.anonymous) {
       this.setLeaf(entry.table, entry.index, this.frames.zeroPage, vma, false);
     } else this.faultAround(vma, entry);
   }
 
-  /** `do_fault_around`: a read of a file maps its neighbours too, inside the mapping and the table, as far as there is memory. */
+  /** `do_fault_around`: a read of a file also maps the surrounding pages in the mapping and the table, while memory is free. */
   private faultAround(vma: Vma, { table, index, page }: EntryCursor): void {
     const windowPages = FAULT_AROUND_BYTES >> this.pageShift;
     const window = page - (page & (windowPages - 1));
@@ -150,13 +149,13 @@ export class FaultHandler {
       const i = index + (p - page);
       const { high, low } = this.tables.read(table, i);
       if (this.format.isPresent(high, low)) continue;
-      const pfn = p > page ? this.frames.take(true) : this.takeFrame(true);
+      const pfn = p > page ? this.frames.alloc(true) : this.allocFrame(true);
       if (pfn === undefined) return;
       this.setLeaf(table, i, pfn, vma, false);
     }
   }
 
-  /** `do_wp_page`: reuses a page that is mapped here alone, else copies it. */
+  /** `do_wp_page`: reuses an exclusive page, else copies it. */
   private writeProtected(mm: KernelMm, vma: Vma, entry: EntryCursor, value: Words): void {
     const { table, index, page } = entry;
     const pfn = this.format.pfnOf(value.high, value.low);
@@ -165,14 +164,14 @@ export class FaultHandler {
       return;
     }
     mm.vmas.prepareAnonVma(vma);
-    const copy = this.takeFrame(false);
+    const copy = this.allocFrame(false);
     this.tables.ptepGetAndClear(table, index);
     this.tlb.range(page, 1);
     this.setLeaf(table, index, copy, vma, true);
     this.frames.drop(pfn);
   }
 
-  /** `ptep_set_access_flags`, and the invalidation of the translation as it was. */
+  /** `ptep_set_access_flags`, then a flush of the old translation. */
   private makeAccessible({ table, index, page }: EntryCursor, value: Words, write: boolean): void {
     const { format } = this;
     const young = format.makeYoung(value);
@@ -180,16 +179,16 @@ export class FaultHandler {
     this.tlb.range(page, 1);
   }
 
-  /** Sets a leaf to a frame: young, and dirty if it is written. */
+  /** Sets a young leaf; dirty if the fault is a write. */
   private setLeaf(table: Pfn, index: number, pfn: Pfn, vma: Vma, written: boolean): void {
     const { format } = this;
     const leaf = format.makeLeaf(this.userTables.lastLevel, pfn, leafProtection(format, vma, written));
     this.tables.setPte(table, index, written ? format.makeDirty(leaf) : leaf);
   }
 
-  /** A frame that the fault cannot do without. */
-  private takeFrame(file: boolean): Pfn {
-    const pfn = this.frames.take(file);
+  /** @throws KpkeysError ERR_OUT_OF_MEMORY */
+  private allocFrame(file: boolean): Pfn {
+    const pfn = this.frames.alloc(file);
     if (pfn === undefined) throw outOfMemory("a user page");
     return pfn;
   }

@@ -10,7 +10,7 @@ import { UserTables } from "./user-tables.js";
 import { isShared, VmFlag } from "./vma.js";
 import type { Vma } from "./vma.js";
 
-/** The copying of an address space. */
+/** Copies an address space. */
 @injectable()
 export class Fork {
   constructor(
@@ -25,23 +25,23 @@ export class Fork {
   ) {}
 
   /**
-   * `dup_mmap`: copies the mappings, and the entries of those with an anon_vma; what a file or shared memory holds can be faulted in
-   * again. Private pages become read-only on both sides.
-   * @param parent - is copied
-   * @param child - is empty
+   * `dup_mmap`: copies all mappings, and the entries of mappings with an anon_vma. Faults can restore the entries of files and shared
+   * memory. Private pages become read-only in both address spaces.
+   * @param parent - the original
+   * @param child - an empty address space
    * @throws KpkeysError ERR_OUT_OF_MEMORY
    */
   dupMmap(parent: KernelMm, child: KernelMm): void {
     try {
       for (const vma of parent.vmas.all) if ((vma.flags & VmFlag.DONTCOPY) === 0) this.copyVma(parent, child, vma);
     } finally {
-      // The parent's entries became read-only, even where the copy ends for want of memory.
+      // Entries of the parent are read-only now, even if the copy fails.
       this.tlb.addressSpace(parent.asid);
     }
   }
 
   private copyVma(parent: KernelMm, child: KernelMm, vma: Vma): void {
-    const copy = vma.over(vma.start, vma.end);
+    const copy = vma.withRange(vma.start, vma.end);
     copy.flags &= ~VmFlag.LOCKED;
     const wiped = (vma.flags & VmFlag.WIPEONFORK) !== 0;
     if (wiped) copy.unlinkAnonVma();
@@ -50,7 +50,7 @@ export class Fork {
     if (!wiped && vma.anonVma !== 0) this.copyRange(parent, child, vma);
   }
 
-  /** `copy_page_range`: the child gets a table wherever the parent has one in the range, whether it holds anything or not. */
+  /** `copy_page_range`: the child gets a table for each table of the parent in the range, even if that is empty. */
   private copyRange(parent: KernelMm, child: KernelMm, vma: Vma): void {
     const shared = isShared(vma);
     this.tables.walk(
@@ -69,7 +69,7 @@ export class Fork {
     );
   }
 
-  /** `copy_present_ptes` over entries of one table. */
+  /** `copy_present_ptes` for the entries of one table. */
   private copyEntries(shared: boolean, first: EntryCursor, count: number, childTable: Pfn): void {
     const { format, tables, frames } = this;
     const { table } = first;

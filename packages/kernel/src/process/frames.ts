@@ -4,13 +4,13 @@ import type { Pfn } from "@kpkeys/core/contracts";
 import { reserve } from "@kpkeys/core/machine";
 import { KernelImage } from "../boot/image.js";
 
-/** Set with the count for a page that belongs to a file; a count can be as large as there can be processes. */
+/** Flag in the count of a page that belongs to a file. The maximum count is the number of processes. */
 const FILE = 0x8000_0000;
 
-/** The frames of user pages: how often each is mapped, and whether it belongs to a file. They have no content. */
+/** Reference counts of user frames. The frames have no contents. */
 @injectable()
 export class UserFrames {
-  /** Page-frame number of the page of zeroes, which is not counted. */
+  /** Page-frame number of the zero page, which has no count. */
   readonly zeroPage: Pfn;
   private readonly firstPfn: Pfn;
   private readonly counts: Uint32Array;
@@ -26,22 +26,22 @@ export class UserFrames {
   }
 
   /**
-   * Takes a frame that is mapped once.
+   * Allocates a frame with a count of 1.
    * @param file - whether it belongs to a file
-   * @returns its page-frame number, or `undefined` when there is no memory
+   * @returns its page-frame number; `undefined` if there is no memory
    */
-  take(file: boolean): Pfn | undefined {
+  alloc(file: boolean): Pfn | undefined {
     const pfn = this.pages.alloc(0, true);
     if (pfn !== undefined) this.counts[pfn - this.firstPfn] = file ? FILE + 1 : 1;
     return pfn;
   }
 
-  /** Maps a frame once more. @param pfn - its page-frame number */
+  /** Increments the count of a frame. @param pfn - its page-frame number */
   share(pfn: Pfn): void {
     if (pfn !== this.zeroPage) this.counts[pfn - this.firstPfn]!++;
   }
 
-  /** Unmaps a frame once; the last time it is free. @param pfn - its page-frame number */
+  /** Decrements the count of a frame and frees it at 0. @param pfn - its page-frame number */
   drop(pfn: Pfn): void {
     if (pfn === this.zeroPage) return;
     const left = this.counts[pfn - this.firstPfn]! - 1;
@@ -50,7 +50,7 @@ export class UserFrames {
   }
 
   /**
-   * Whether a frame is anonymous and mapped once, so that a write fault may reuse it: PageAnonExclusive.
+   * Whether a frame is anonymous and has a count of 1, so that a write fault may reuse it: PageAnonExclusive.
    * @param pfn - its page-frame number
    */
   isExclusive(pfn: Pfn): boolean {

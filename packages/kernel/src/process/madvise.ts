@@ -8,7 +8,7 @@ import { Unmap } from "./unmap.js";
 import { UserTables } from "./user-tables.js";
 import { VmFlag } from "./vma.js";
 
-/** MADV_ numbers that act on pages (include/uapi/asm-generic/mman-common.h). */
+/** Advice that acts on pages (include/uapi/asm-generic/mman-common.h). */
 const MADV = {
   DONTNEED: 4,
   FREE: 8,
@@ -20,7 +20,7 @@ const MADV = {
   GUARD_INSTALL: 102,
 } as const;
 
-/** The flags that other advice clears and sets in a mapping, by MADV_ number: `madvise_vma_behavior`. */
+/** Flags of a mapping that other advice clears and sets, by MADV_ number: `madvise_vma_behavior`. */
 const FLAGS: ReadonlyMap<number, readonly [clear: number, set: number]> = new Map([
   [0, [VmFlag.RAND_READ | VmFlag.SEQ_READ, 0]],
   [1, [VmFlag.SEQ_READ, VmFlag.RAND_READ]],
@@ -35,7 +35,7 @@ const FLAGS: ReadonlyMap<number, readonly [clear: number, set: number]> = new Ma
   [19, [VmFlag.WIPEONFORK, 0]],
 ]);
 
-/** Advice on memory (mm/madvise.c). */
+/** madvise (mm/madvise.c). */
 @injectable()
 export class Madvise {
   constructor(
@@ -48,11 +48,11 @@ export class Madvise {
   ) {}
 
   /**
-   * `madvise`; what is not mapped of the range is passed over.
+   * `madvise`. Skips unmapped pages of the range.
    * @param mm - the address space
    * @param start - first virtual page
    * @param end - one past the last
-   * @param advice - MADV_ number
+   * @param advice - MADV_ number; an unknown number does nothing
    */
   madvise(mm: KernelMm, start: Vpn, end: Vpn, advice: number): void {
     const flags = FLAGS.get(advice);
@@ -87,7 +87,7 @@ export class Madvise {
     }
   }
 
-  /** `madvise_free_pte_range` and `madvise_cold_or_pageout_pte_range`: changes the state of what is present, and invalidates. */
+  /** `madvise_free_pte_range` and `madvise_cold_or_pageout_pte_range`: changes the present entries and flushes the TLB. */
   private age(mm: KernelMm, start: Vpn, end: Vpn, change: (table: Pfn, index: number) => void): void {
     this.userTables.change(mm, start, end, ({ table, index: first }, count) => {
       for (let index = first; index < first + count; index++) {
@@ -99,8 +99,8 @@ export class Madvise {
   }
 
   /**
-   * `madvise_guard_install`: the markers of guard pages need tables, which are made for the whole range. The markers themselves
-   * are not kept: they matter only to an access that ends in a signal.
+   * `madvise_guard_install`: makes the tables that the markers of guard pages need. The model does not store the markers: they affect
+   * only an access that ends in a signal.
    */
   private installGuards(mm: KernelMm, start: Vpn, end: Vpn): void {
     const { entries } = this.userTables;

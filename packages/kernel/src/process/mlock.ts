@@ -8,7 +8,7 @@ import { isShared, VmFlag } from "./vma.js";
 /** MCL_ bits of mlockall (include/uapi/asm-generic/mman.h). */
 const MCL = { CURRENT: 1, FUTURE: 2, ONFAULT: 4 } as const;
 
-/** The locking of mappings into memory (mm/mlock.c): for page tables, that they are filled at once. */
+/** Locked mappings (mm/mlock.c). The model populates their page tables immediately. */
 @injectable()
 export class Mlock {
   constructor(@inject(FaultHandler) private readonly faults: FaultHandler) {}
@@ -35,11 +35,11 @@ export class Mlock {
   }
 
   /**
-   * `__mm_populate`: fills each locked mapping of a range. Holes and mappings without rights do not end it.
+   * `__mm_populate`: populates each locked mapping of a range. Skips holes and mappings without rights.
    * @param mm - the address space
    * @param start - first virtual page
    * @param end - one past the last
-   * @param prot - rights that a mapping must have to be filled
+   * @param prot - rights that a mapping must have
    */
   fillLocked(mm: KernelMm, start: Vpn, end: Vpn, prot = 0): void {
     for (const vma of mm.vmas.inside(start, end)) {

@@ -4,15 +4,14 @@ import type { Pfn, Vpn } from "@kpkeys/core/contracts";
 import { TlbFlush } from "../mm/tlb-flush.js";
 import { UserFrames } from "./frames.js";
 import type { KernelMm } from "./mm.js";
-import { leafProtection } from "./protection.js";
 import { UserTables } from "./user-tables.js";
-import { isShared, VmFlag } from "./vma.js";
+import { isShared, leafProtection, VmFlag } from "./vma.js";
 import type { Vma } from "./vma.js";
 
-/** Flags of a mapping that writing does not charge to the commit limit, or that is charged already. */
+/** A mapping with one of these flags is not charged to the commit limit when it becomes writable, or is charged already. */
 const UNCHARGEABLE = VmFlag.ACCOUNT | VmFlag.SHARED | VmFlag.NORESERVE;
 
-/** Changes of rights (mm/mprotect.c). */
+/** mprotect (mm/mprotect.c). */
 @injectable()
 export class Mprotect {
   constructor(
@@ -24,7 +23,7 @@ export class Mprotect {
   ) {}
 
   /**
-   * `mprotect`; what is not mapped of the range is passed over.
+   * `mprotect`. Skips unmapped pages of the range.
    * @param mm - the address space
    * @param start - first virtual page
    * @param end - one past the last
@@ -47,7 +46,7 @@ export class Mprotect {
     });
   }
 
-  /** `change_pte_range`: an exclusive page of a private mapping becomes writable at once, others on their next write. */
+  /** `change_pte_range`: an exclusive page of a private mapping becomes writable immediately, other pages at the next write fault. */
   private changeEntry(vma: Vma, table: Pfn, index: number): void {
     const { high, low } = this.tables.read(table, index);
     if (!this.format.isPresent(high, low)) return;

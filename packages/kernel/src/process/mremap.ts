@@ -8,13 +8,13 @@ import { Unmap } from "./unmap.js";
 import { UserTables } from "./user-tables.js";
 import type { Vma } from "./vma.js";
 
-/** MREMAP_DONTUNMAP of include/uapi/linux/mman.h: the old range stays mapped, empty. */
+/** MREMAP_DONTUNMAP of include/uapi/linux/mman.h: the old range stays mapped without pages. */
 const MREMAP_DONTUNMAP = 4;
 
-/** Mappings that move, grow and shrink, and keep their pages (mm/mremap.c). */
+/** mremap (mm/mremap.c): moves, grows and shrinks mappings, which keep their pages. */
 @injectable()
 export class Mremap {
-  /** Level of the tables above those with pages. */
+  /** Level of the tables above the last-level tables. */
   private readonly pmd: Level;
 
   constructor(
@@ -39,7 +39,7 @@ export class Mremap {
     if (ranges.length === 0) return Errno.EFAULT;
     const keep = (flags & MREMAP_DONTUNMAP) !== 0;
     for (const range of ranges) {
-      // A mapping that was moved before may have merged with this one.
+      // A mapping that moved earlier in the loop may have merged with this one.
       for (const vma of mm.vmas.isolate(...range)) {
         const to = newPage + vma.start - page;
         const toEnd = newPages > pages ? newPage + newPages : to + vma.end - vma.start;
@@ -49,20 +49,20 @@ export class Mremap {
     return 0;
   }
 
-  /** An old length of 0 maps shared memory a second time. */
+  /** An old length of 0 maps shared memory again. */
   private duplicate(mm: KernelMm, page: Vpn, newPage: Vpn, newPages: number): 0 | Errno {
     const newEnd = toVpn(newPage + newPages);
     const vma = mm.vmas.find(page);
     if (vma === undefined) return Errno.EFAULT;
     this.unmap.munmap(mm, newPage, newEnd);
-    const copy = vma.over(newPage, newEnd);
+    const copy = vma.withRange(newPage, newEnd);
     copy.shift = vma.shift + page - newPage;
     copy.unlinkAnonVma();
     mm.vmas.insert(copy);
     return 0;
   }
 
-  /** In place: shrinks, or grows into what is free above. */
+  /** Resizes in place: shrinks, or grows into the free range above. */
   private resize(mm: KernelMm, page: Vpn, pages: number, newPages: number): 0 | Errno {
     const end = toVpn(page + pages);
     const newEnd = toVpn(page + newPages);
@@ -71,12 +71,12 @@ export class Mremap {
       const vma = mm.vmas.find(toVpn(end - 1));
       if (vma === undefined) return Errno.EFAULT;
       this.unmap.munmap(mm, end, newEnd);
-      mm.vmas.insert(vma.over(end, newEnd));
+      mm.vmas.insert(vma.withRange(end, newEnd));
     }
     return 0;
   }
 
-  /** `move_vma`: what is mapped at the new place is unmapped. Of several mappings each moves alone, and the gaps stay as they are. */
+  /** `move_vma`: moves one mapping. Unmaps the new range first. */
   private move(mm: KernelMm, vma: Vma, start: Vpn, end: Vpn, keep: boolean): void {
     const { start: oldStart, end: oldEnd } = vma;
     this.unmap.munmap(mm, start, end);
@@ -84,7 +84,7 @@ export class Mremap {
     try {
       this.moveTables(mm, oldStart, start, oldEnd - oldStart);
     } catch (error) {
-      // What was moved goes back, which needs no table, as copy_vma_and_data() has it.
+      // Moves the entries back, as copy_vma_and_data() does. This needs no new table.
       this.moveTables(mm, start, oldStart, oldEnd - oldStart);
       this.unmap.munmap(mm, start, end);
       throw error;
@@ -96,7 +96,7 @@ export class Mremap {
     }
   }
 
-  /** `move_page_tables`: the new place gets a table of each level wherever the old one has one below it. */
+  /** `move_page_tables`: makes a table at the new address for each table at the old address. */
   private moveTables(mm: KernelMm, oldStart: Vpn, newStart: Vpn, pages: number): void {
     const { userTables, pmd } = this;
     const { entries, spans } = userTables;
@@ -117,7 +117,7 @@ export class Mremap {
     }
   }
 
-  /** `try_realign_addr`: the move begins at the table's start when both mappings begin alike in it and no other is below them there. */
+  /** `try_realign_addr`: starts the move at the start of the table if both mappings have the same offset in it and no mapping below. */
   private aligned(mm: KernelMm, from: Vpn, to: Vpn, pages: number): Vpn {
     const { entries } = this.userTables;
     const inside = from % entries;
@@ -133,7 +133,7 @@ export class Mremap {
     return entry !== undefined && this.format.typeOf(level, entry.high, entry.low) === EntryType.TABLE;
   }
 
-  /** `move_normal_pmd`: a whole table moves when both places are aligned and the new one is empty. @returns whether it did */
+  /** `move_normal_pmd`: moves a whole table if the new address has none. Both addresses are aligned. @returns whether it moved */
   private moveTable(mm: KernelMm, from: Vpn, to: Vpn): boolean {
     const { lastLevel, entries } = this.userTables;
     if (this.tables.entryAt(mm.root, lastLevel, to) !== undefined) return false;
@@ -148,7 +148,7 @@ export class Mremap {
     return true;
   }
 
-  /** `move_ptes`: entry by entry. */
+  /** `move_ptes`: moves the entries. */
   private movePages(mm: KernelMm, from: Vpn, to: Vpn, pages: number): void {
     const { tables } = this;
     const source = tables.entryAt(mm.root, this.userTables.lastLevel, from)!;
@@ -165,7 +165,7 @@ export class Mremap {
     this.unlockBoth(source.table, target.table);
   }
 
-  /** A table that entries move within is locked once. */
+  /** If both are the same table, it is locked once. */
   private lockBoth(source: Pfn, target: Pfn): void {
     this.sections.lock(source);
     if (target !== source) this.sections.lock(target);
@@ -177,14 +177,14 @@ export class Mremap {
   }
 }
 
-/** `copy_vma`: a mapping that was never written takes the place's own offset, as a new one there would have. */
+/** `copy_vma`: a mapping that was never written gets the offset of its new address, as a new mapping. */
 function movedVma(vma: Vma, start: Vpn, end: Vpn): Vma {
-  const moved = vma.over(start, end);
+  const moved = vma.withRange(start, end);
   moved.shift = vma.file === 0 && vma.anonVma === 0 ? 0 : vma.shift + vma.start - start;
   return moved;
 }
 
-/** How far `get_extent` goes at once: to the end of the span on either side. */
+/** `get_extent`: the pages up to the next end of a span at either address. */
 function extentOf(from: Vpn, to: Vpn, left: number, span: number): number {
   return Math.min(left, span - (from % span), span - (to % span));
 }

@@ -11,20 +11,20 @@ import {
   wordsOf,
 } from "@kpkeys/core/contracts";
 import type { PhysAddr, Rcu, Words } from "@kpkeys/core/contracts";
-import { kernelBug } from "../machine/kernel-bug.js";
+import { kernelBug } from "../machine/errors.js";
 import type { Addresses } from "../mm/addresses.js";
 import { WriteGuard } from "../slab/write-guard.js";
 
-/** The question that RCU has for the tasks, which report their switches to it. */
+/** The part of the tasks that RCU needs. An interface, because the tasks depend on RCU. */
 interface IdleTasks {
   /** Whether a CPU runs its idle task. @param cpu - the CPU's number */
   isIdle(cpu: number): boolean;
 }
 
-/** Bytes from one function of the model's text to the next. */
+/** Distance between two functions of the model's kernel text in bytes. */
 const FUNCTION_SIZE = 16;
 
-/** A list of callbacks through their rcu_heads: `struct rcu_cblist`. Physical addresses of its ends, {@link NULL} when it is empty. */
+/** A list of callbacks linked by their rcu_heads: `struct rcu_cblist`. Physical addresses of its ends; {@link NULL} if it is empty. */
 interface CallbackList {
   head: PhysAddr;
   tail: PhysAddr;
@@ -33,11 +33,11 @@ interface CallbackList {
 const NO_CALLBACKS: Readonly<CallbackList> = { head: NULL, tail: NULL };
 
 /**
- * RCU. Callbacks registered while a grace period runs wait for the next one.
+ * RCU. A callback registered during a grace period waits for the next one.
  *
  * ```text
- *   rcu_head:  | next | func |      waiting ──> a ──> b      for the grace period that runs
- *              0      8             next    ──> c            for the one after it
+ *   rcu_head:  | next | func |      waiting ──> a ──> b      for the current grace period
+ *              0      8             next    ──> c            for the next one
  * ```
  */
 @injectable()
@@ -46,7 +46,7 @@ export class KernelRcu implements Rcu {
   gracePeriods = 0;
   private readonly headWrite: WriteGuard;
   private readonly nesting: number[];
-  /** CPUs that have not passed a quiescent state since the grace period began; empty when none runs. */
+  /** CPUs without a quiescent state in the current grace period. Empty if there is none. */
   private readonly holdouts = new Set<number>();
   private readonly functions: ((head: PhysAddr) => void)[] = [];
   private waiting: CallbackList = { ...NO_CALLBACKS };
@@ -68,7 +68,7 @@ export class KernelRcu implements Rcu {
     this.text = wordsOf(imagePage, geometry.pageShift);
   }
 
-  /** From now on a CPU in its idle task is in a quiescent state. @param tasks - the tasks */
+  /** Lets a CPU in its idle task count as quiescent. @param tasks - the tasks */
   attachTasks(tasks: IdleTasks): void {
     this.tasks = tasks;
   }
@@ -79,11 +79,12 @@ export class KernelRcu implements Rcu {
 
   readUnlock(): void {
     const cpu = this.cpus.current.id;
-    if (this.nesting[cpu] === 0) throw kernelBug("rcu_read_unlock", `CPU ${cpu} holds no lock`, "rcu_read_lock before");
+    if (this.nesting[cpu] === 0)
+      throw kernelBug("rcu_read_unlock", `CPU ${cpu} is not in a read-side critical section`, "rcu_read_lock first");
     this.nesting[cpu]!--;
   }
 
-  /** `rcu_cblist_enqueue`: the link to a callback is written into the one before it. */
+  /** `call_rcu`: writes the link to the callback into the last rcu_head of the list (`rcu_cblist_enqueue`). */
   call(head: PhysAddr, callback: (head: PhysAddr) => void): void {
     const { memory, next } = this;
     this.headWrite.enter();
@@ -100,26 +101,34 @@ export class KernelRcu implements Rcu {
   synchronize(): void {
     const reader = this.nesting.findIndex((depth) => depth > 0);
     if (reader >= 0) {
-      throw new KpkeysError("ERR_DEADLOCK", `a grace period is waited for while CPU ${reader} reads`, {
-        where: "synchronize_rcu",
-        expected: "rcu_read_unlock first",
-      });
+      throw new KpkeysError(
+        "ERR_DEADLOCK",
+        `cannot wait for a grace period: CPU ${reader} is in a read-side critical section`,
+        {
+          where: "synchronize_rcu",
+          expected: "rcu_read_unlock first",
+        },
+      );
     }
-    // No CPU reads, so each can pass a quiescent state at once, as for an expedited grace period: the running one ends, and the one
-    // that the callbacks after it wait for.
+    // No CPU is in a reader, so all can pass a quiescent state, as in an expedited grace period. This ends the current grace period
+    // and the next one, if callbacks wait for it.
     this.endGracePeriod();
     if (this.holdouts.size > 0) this.endGracePeriod();
   }
 
   /**
    * `rcu_note_context_switch`, after the switch: a quiescent state of the current CPU. May end the grace period and run callbacks.
-   * @throws KpkeysError ERR_KERNEL_BUG inside a reader
+   * @throws KpkeysError ERR_KERNEL_BUG in a read-side critical section
    */
   noteContextSwitch(): void {
     const { holdouts, nesting } = this;
     const { id } = this.cpus.current;
     if (nesting[id]! > 0) {
-      throw kernelBug("rcu_note_context_switch", `CPU ${id} switches tasks inside a reader`, "rcu_read_unlock first");
+      throw kernelBug(
+        "rcu_note_context_switch",
+        `CPU ${id} switches tasks in a read-side critical section`,
+        "rcu_read_unlock first",
+      );
     }
     if (holdouts.size === 0) return;
     for (const cpu of holdouts) {
@@ -128,7 +137,7 @@ export class KernelRcu implements Rcu {
     if (holdouts.size === 0) this.endGracePeriod();
   }
 
-  /** The word of a callback is the address of its function in the kernel's text. */
+  /** Writes `func`: the address of the callback in the kernel text. */
   private writeFunction(head: PhysAddr, callback: (head: PhysAddr) => void): void {
     let index = this.functions.indexOf(callback);
     if (index < 0) index = this.functions.push(callback) - 1;
@@ -154,14 +163,14 @@ export class KernelRcu implements Rcu {
     });
   }
 
-  /** `rcu_do_batch`: the rcu_head is read before its callback runs, because the callback frees the object. */
+  /** `rcu_do_batch`: reads the rcu_head before the callback runs, because the callback frees the object. */
   private runCallbacks(list: CallbackList): void {
     const { memory } = this;
     for (let head = list.head; head !== NULL;) {
       const following = memory.loadPointer(head, "rcu_do_batch");
       const callback = this.functionAt(head);
       if (callback === undefined || following === undefined) {
-        throw kernelBug("rcu_do_batch", `the rcu_head at ${hex(head)} is corrupted`, "what call_rcu wrote");
+        throw kernelBug("rcu_do_batch", `the rcu_head at ${hex(head)} is corrupted`, "the words that call_rcu wrote");
       }
       this.headWrite.enter();
       memory.store(toPhysAddr(head + 8), 0, 0, "rcu_do_batch");

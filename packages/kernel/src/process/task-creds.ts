@@ -10,13 +10,13 @@ import {
   toPhysAddr,
 } from "@kpkeys/core/contracts";
 import type { PhysAddr } from "@kpkeys/core/contracts";
-import { kernelBug } from "../machine/kernel-bug.js";
+import { kernelBug } from "../machine/errors.js";
 import { KernelImage } from "../boot/image.js";
-import { outOfMemory } from "../machine/out-of-memory.js";
+import { outOfMemory } from "../machine/errors.js";
 import { CredObjects } from "./cred.js";
 import type { TaskCreds } from "./cred.js";
 
-/** The credentials of tasks as they are created, execute and exit. */
+/** Changes the credentials of tasks at fork, execve, exit and commit. */
 @injectable()
 export class CredLife {
   /** Physical address of `init_cred`. */
@@ -34,15 +34,15 @@ export class CredLife {
     this.replaced = extensions.handlers("credReplaced");
   }
 
-  /** The credential of an idle task: init_cred. @param task - the task */
+  /** Gives an idle task init_cred. @param task - the task */
   boot(task: TaskCreds): void {
     this.objects.get(this.init, 2);
     task.cred = task.realCred = this.init;
   }
 
   /**
-   * `copy_creds`: a thread shares its parent's, a process gets a copy.
-   * @param parent - the task that forks
+   * `copy_creds`: a thread shares the credential of its parent, a process gets a copy.
+   * @param parent - the forking task
    * @param child - the new task
    * @param flags - CLONE_ bits
    * @throws KpkeysError ERR_OUT_OF_MEMORY
@@ -60,7 +60,7 @@ export class CredLife {
   }
 
   /**
-   * execve's: `prepare_exec_creds` and `commit_creds`.
+   * `prepare_exec_creds` and `commit_creds` of execve.
    * @param task - the task
    * @throws KpkeysError ERR_OUT_OF_MEMORY
    */
@@ -86,13 +86,13 @@ export class CredLife {
    * `commit_creds`.
    * @param task - the task
    * @param prepared - its new credential
-   * @throws KpkeysError ERR_KERNEL_BUG
+   * @throws KpkeysError ERR_KERNEL_BUG if the task's credential is overridden or the new one has no reference
    */
   commit(task: TaskCreds, prepared: PhysAddr): void {
     const old = task.realCred;
     if (task.cred !== old) throw kernelBug("commit_creds", "the task's credential is overridden", "revert_creds first");
     if (this.objects.usage(prepared) < 1) {
-      throw kernelBug("commit_creds", "the credential has no reference", "a prepared one");
+      throw kernelBug("commit_creds", "the credential has no reference", "a prepared credential");
     }
     const { store } = this.objects;
     const state = store.guard.enter();
@@ -107,8 +107,8 @@ export class CredLife {
   /**
    * `override_creds` and `revert_creds`: exchanges the subjective credential.
    * @param task - the task
-   * @param cred - its new one
-   * @returns the one before
+   * @param cred - its new subjective credential
+   * @returns the previous one
    */
   exchange(task: TaskCreds, cred: PhysAddr): PhysAddr {
     const old = task.cred;
@@ -121,7 +121,7 @@ export class CredLife {
     for (const handler of this.replaced) handler(previous, next);
   }
 
-  /** The pair (suid, sgid) and the pair (fsuid, fsgid) become the effective ids. */
+  /** Copies (euid, egid) to (suid, sgid) and (fsuid, fsgid). */
   private saveEffectiveIds(cred: PhysAddr): void {
     this.memory.load(toPhysAddr(cred + CRED.euid), "prepare_exec_creds");
     const { valueLow: euid, valueHigh: egid } = this.memory;

@@ -10,13 +10,13 @@ export class KernelTask implements Task, TaskCreds {
   cred: PhysAddr = NULL;
   realCred: PhysAddr = NULL;
   readonly lazyMmu: LazyMmuState = newLazyMmuState();
-  /** Whether it has ended. */
+  /** Whether it has exited. */
   ended = false;
 
   /**
-   * @param tid - its number
-   * @param mm - its address space; `undefined` for a kernel thread
-   * @param pkeyRegisterHigh - bits 63 to 32 of its key register while it does not run
+   * @param tid - thread id
+   * @param mm - address space; `undefined` for a kernel thread
+   * @param pkeyRegisterHigh - bits 63 to 32 of the saved key register
    * @param pkeyRegisterLow - bits 31 to 0
    */
   constructor(
@@ -27,12 +27,15 @@ export class KernelTask implements Task, TaskCreds {
   ) {}
 
   /**
-   * The kernel's own object of a contract's handle.
-   * @param task - what {@link Tasks} gave
-   * @throws KpkeysError ERR_API_MISUSE for an object of another maker
+   * The kernel's object of a handle.
+   * @param task - a task that {@link Tasks} returned
+   * @throws KpkeysError ERR_API_MISUSE for any other object
    */
   static of(task: Task): KernelTask {
     if (task instanceof KernelTask) return task;
-    throw new KpkeysError("ERR_API_MISUSE", "a task that this kernel did not make", { where: `task ${task.tid}` });
+    throw new KpkeysError("ERR_API_MISUSE", "the object is not a task of this kernel", {
+      where: `task ${task.tid}`,
+      expected: "a task that Tasks.create returned",
+    });
   }
 }

@@ -10,25 +10,25 @@ import type { KernelRcu } from "./rcu.js";
 import { ActiveMm } from "./active-mm.js";
 import { KernelTask } from "./task.js";
 
-/** The tasks and the scheduler's switch between them. Each CPU starts with its idle task, which has no address space. */
+/** Tasks and the context switch. Each CPU starts with its idle task, which has no address space. */
 @injectable()
 export class KernelTasks implements Tasks {
   private readonly alive = new Map<number, KernelTask>();
   readonly all: Iterable<Task> = { [Symbol.iterator]: () => this.alive.values() };
   /** Context switches so far. */
   switches = 0;
-  /** Barriers that synchronised the next task's key register. */
+  /** Barriers after writes of the next task's key register. */
   barriers = 0;
-  /** Tasks made so far. */
+  /** Number of tasks created so far. */
   private made = 0;
-  /** The idle task of each CPU; its number is the CPU's. */
+  /** The idle task of each CPU. Its tid is the number of the CPU. */
   private readonly idleTasks: readonly KernelTask[];
-  /** The task that runs on each CPU. */
+  /** The current task of each CPU. */
   private readonly running: KernelTask[];
   private readonly onSwitch: readonly ExtensionHandlers["contextSwitch"][];
-  /** Whether a switch saves the live key register and loads the next task's. */
+  /** Whether a context switch saves and restores the key register. */
   private readonly switchesRegister: boolean;
-  /** Whether a write of the register needs a barrier. */
+  /** Whether a write of the key register needs a barrier. */
   private readonly needsBarrier: boolean;
 
   constructor(
@@ -55,7 +55,7 @@ export class KernelTasks implements Tasks {
     return this.currentCreds;
   }
 
-  /** The current task, with credentials that can be changed. */
+  /** The current task with its credential pointers. */
   get currentCreds(): KernelTask {
     return this.running[this.cpus.current.id]!;
   }
@@ -79,9 +79,9 @@ export class KernelTasks implements Tasks {
   exit(handle: Task): void {
     const task = KernelTask.of(handle);
     if (task.tid < this.idleTasks.length) {
-      throw new KpkeysError("ERR_API_MISUSE", `task ${task.tid} is an idle task`, {
+      throw new KpkeysError("ERR_API_MISUSE", `cannot exit task ${task.tid}: it is an idle task`, {
         where: "exit",
-        expected: "another one",
+        expected: "another task",
       });
     }
     this.leaveCpus(task);
@@ -111,10 +111,10 @@ export class KernelTasks implements Tasks {
   }
 
   /**
-   * Makes a task that was interrupted the current one again: on the CPU that it runs on, or else on the current CPU.
+   * Returns to an interrupted task: on the CPU that runs it, else on the CPU of an idle task, else on the current CPU.
    * @param handle - the task
    */
-  backTo(handle: Task): void {
+  returnTo(handle: Task): void {
     const task = KernelTask.of(handle);
     const on = this.running.indexOf(task);
     if (on >= 0) runOn(this.cpus, this.cpus.all[on]!);
@@ -124,23 +124,23 @@ export class KernelTasks implements Tasks {
     }
   }
 
-  /** Whether a CPU runs its idle task. @param cpu - number of the CPU */
+  /** Whether a CPU is in its idle task. @param cpu - number of the CPU */
   isIdle(cpu: number): boolean {
     return this.running[cpu] === this.idleTasks[cpu];
   }
 
-  /** Switches a CPU to its idle task; the current CPU stays the same. @param cpu - number of the CPU */
-  idle(cpu: number): void {
-    const here = this.cpus.current;
+  /** Switches a CPU to its idle task. Does not change the current CPU. @param cpu - number of the CPU */
+  switchToIdle(cpu: number): void {
+    const current = this.cpus.current;
     runOn(this.cpus, this.cpus.all[cpu]!);
     this.switchTo(this.idleTasks[cpu]!);
-    runOn(this.cpus, here);
+    runOn(this.cpus, current);
   }
 
   /**
-   * Changes the key registers saved in all tasks.
-   * @param inHigh - gives bits 63 to 32 from those before
-   * @param inLow - gives bits 31 to 0
+   * Changes the saved key registers of all tasks.
+   * @param inHigh - maps the old bits 63 to 32 to the new ones
+   * @param inLow - maps the old bits 31 to 0 to the new ones
    */
   mapSavedRegisters(inHigh: (high: number) => number, inLow: (low: number) => number): void {
     for (const task of this.alive.values()) {
@@ -149,7 +149,7 @@ export class KernelTasks implements Tasks {
     }
   }
 
-  /** `copy_thread`: the live register is copied, whatever context is entered. */
+  /** `copy_thread`: copies the live key register, in any context. */
   private newTask(mm: Mm | undefined): KernelTask {
     const { pkeyRegisterHigh, pkeyRegisterLow } = this.cpus.current;
     return new KernelTask(this.made++, mm, pkeyRegisterHigh, pkeyRegisterLow);
@@ -162,30 +162,30 @@ export class KernelTasks implements Tasks {
     return task;
   }
 
-  /** No CPU may keep the root of an address space that is torn down. */
+  /** `mmput`. No CPU may keep the root of an address space that is torn down. */
   private put(mm: Mm): void {
     if (mm.users === 1) this.activeMm.leave(mm);
     this.spaces.put(mm);
   }
 
-  /** A task that moves here from another CPU, or ends, is no longer the one that runs there. */
+  /** Switches the CPUs that run a task to their idle task, because the task migrates or exits. */
   private leaveCpus(task: KernelTask, except?: Cpu): void {
-    for (const cpu of this.cpus.all) if (cpu !== except && this.running[cpu.id] === task) this.idle(cpu.id);
+    for (const cpu of this.cpus.all) if (cpu !== except && this.running[cpu.id] === task) this.switchToIdle(cpu.id);
   }
 
-  /** @throws KpkeysError ERR_API_MISUSE in interrupt, for another CPU's idle task, and for a task that has ended */
+  /** @throws KpkeysError ERR_API_MISUSE in interrupt, for the idle task of another CPU, and for an exited task */
   private checkSwitch(previous: KernelTask, next: KernelTask, cpu: Cpu): void {
     const home = next.tid < this.idleTasks.length ? next.tid : cpu.id;
     const inInterrupt = this.lazy.inInterrupt();
     if (!inInterrupt && home === cpu.id && !next.ended) return;
     const what = inInterrupt
-      ? `task ${previous.tid} is switched away in interrupt`
+      ? `cannot switch from task ${previous.tid} in interrupt`
       : home !== cpu.id
-        ? `the idle task of CPU ${home} moves`
-        : `task ${next.tid} has ended`;
+        ? `cannot migrate the idle task of CPU ${home}`
+        : `task ${next.tid} has exited`;
     throw new KpkeysError("ERR_API_MISUSE", what, {
       where: `switch to task ${next.tid} on CPU ${cpu.id}`,
-      expected: "a task alive, in task context",
+      expected: "a live task, in task context",
     });
   }
 

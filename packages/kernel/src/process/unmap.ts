@@ -9,7 +9,7 @@ import { UserFrames } from "./frames.js";
 import type { KernelMm } from "./mm.js";
 import { UserTables } from "./user-tables.js";
 
-/** The removal of user mappings. */
+/** Removes user mappings. */
 @injectable()
 export class Unmap {
   private readonly userEnd: Vpn;
@@ -28,7 +28,7 @@ export class Unmap {
   }
 
   /**
-   * Clears the entries of a range and drops their frames: `zap_page_range`. Does not invalidate translations.
+   * Clears the entries of a range and drops their frames: `zap_page_range`. Does not flush the TLB.
    * @param mm - the address space
    * @param start - first virtual page
    * @param end - one past the last
@@ -43,8 +43,7 @@ export class Unmap {
   }
 
   /**
-   * Takes the mappings of a range out of the list, zaps it, frees the tables that translate nothing any more, and invalidates:
-   * `do_munmap`.
+   * `do_munmap`: removes the mappings of a range, zaps it, flushes the TLB and frees the tables that no mapping needs.
    * @param mm - the address space
    * @param start - first virtual page
    * @param end - one past the last
@@ -59,8 +58,8 @@ export class Unmap {
   }
 
   /**
-   * `madvise_dontneed_single_vma`: zaps a range of one mapping, frees the tables with pages that it covers from end to end
-   * (CONFIG_PT_RECLAIM, x86 since Linux 6.14: the kernel that recorded decides), and invalidates.
+   * `madvise_dontneed_single_vma`: zaps a range of one mapping, flushes the TLB and frees the last-level tables that are completely in
+   * the range (CONFIG_PT_RECLAIM, x86 since Linux 6.14; the model does so on every architecture).
    * @param mm - the address space
    * @param start - first virtual page
    * @param end - one past the last
@@ -87,7 +86,7 @@ export class Unmap {
     for (const table of emptied) this.tables.freeTable(table);
   }
 
-  /** Zaps all mappings and frees all tables, the top-level one included: `exit_mmap`. @param mm - the address space */
+  /** `exit_mmap`: zaps all mappings and frees all tables, including the top-level one. @param mm - the address space */
   destroy(mm: KernelMm): void {
     for (const { start, end } of mm.vmas.all) this.zap(mm, start, end);
     const unlinked = this.unlinkTables(mm, { from: toVpn(0), to: this.userEnd }, 0, Infinity);
@@ -109,8 +108,8 @@ export class Unmap {
   }
 
   /**
-   * `free_pgd_range` and its kin: takes every table out whose whole span lies between floor and ceiling, the nearest pages that a
-   * neighbour may still use. The caller gives the tables back after the invalidation, as `tlb_finish_mmu` does.
+   * `free_pgd_range`: unlinks each table whose span is between floor and ceiling, the ends of the neighbouring mappings. The caller
+   * frees the tables after the TLB flush, as `tlb_finish_mmu` does.
    */
   private unlinkTables(mm: KernelMm, range: PageRange, floor: number, ceiling: number): readonly Pfn[] {
     const { spans, counted } = this.userTables;

@@ -3,19 +3,19 @@ import { LazyMmu, PageTableFormat, PageTables, toLevel } from "@kpkeys/core/cont
 import type { EntryCursor, Level, Pfn, Vpn } from "@kpkeys/core/contracts";
 import { Populate } from "../mm/populate.js";
 import { Sections } from "../mm/sections.js";
-import { outOfMemory } from "../machine/out-of-memory.js";
+import { outOfMemory } from "../machine/errors.js";
 import type { KernelMm } from "./mm.js";
 
-/** The user tables of address spaces. */
+/** User page tables. */
 @injectable()
 export class UserTables {
-  /** Level of the tables with pages. */
+  /** The last level. */
   readonly lastLevel: Level;
-  /** Entries of such a table. */
+  /** Entries of a last-level table. */
   readonly entries: number;
   /** Pages that an entry of each level translates. */
   readonly spans: readonly number[];
-  /** Whether `mm_pgtables_bytes`, VmPTE in /proc, counts the tables of each level: those of pte, pmd and pud. */
+  /** Whether `mm_pgtables_bytes` (VmPTE in /proc) counts the tables of each level: pte, pmd and pud. */
   readonly counted: readonly boolean[];
 
   constructor(
@@ -33,7 +33,7 @@ export class UserTables {
   }
 
   /**
-   * `pgd_alloc`: makes a top-level table. With a shared root a process uses the kernel's half through copied entries.
+   * `pgd_alloc`: makes a top-level table. With a shared root it copies the entries of the kernel's half.
    * @returns its page-frame number
    * @throws KpkeysError ERR_OUT_OF_MEMORY
    */
@@ -51,26 +51,25 @@ export class UserTables {
   }
 
   /**
-   * Finds the entry that translates a user page, and makes the tables that are missing on the way to it.
+   * Finds the entry that translates a user page. Makes missing tables.
    * @param mm - the address space
    * @param page - virtual page
-   * @param level - of the table that holds the entry; the one with pages if left out
-   * @returns the entry, which has not been read
+   * @param level - level of the entry; default: the last level
+   * @returns the entry, which was not read
    * @throws KpkeysError ERR_OUT_OF_MEMORY
    */
   ensure(mm: KernelMm, page: Vpn, level: Level = this.lastLevel): EntryCursor {
-    const take = (below: Level): Pfn | undefined => this.takeTable(mm, below);
-    const entry = this.populate.ensure(mm.root, level, page, true, take);
+    const entry = this.populate.ensure(mm.root, level, page, true, (below) => this.allocTable(mm, below));
     if (entry === undefined) throw outOfMemory("a page table");
     return entry;
   }
 
   /**
-   * Changes the entries of a range, one table with pages after the other, each locked and in one lazy MMU section.
+   * Changes the last-level entries of a range, one table at a time, with its lock held and in one lazy MMU section.
    * @param mm - the address space
    * @param from - first virtual page
    * @param to - one past the last
-   * @param change - is given the first entry of a table that translates pages of the range, and the number of such entries
+   * @param change - receives the first entry of a table in the range and the number of its entries in the range
    */
   change(mm: KernelMm, from: Vpn, to: Vpn, change: (first: EntryCursor, count: number) => void): void {
     this.tables.walk(
@@ -89,7 +88,7 @@ export class UserTables {
     );
   }
 
-  private takeTable(mm: KernelMm, level: Level): Pfn | undefined {
+  private allocTable(mm: KernelMm, level: Level): Pfn | undefined {
     const table = this.tables.allocTable("user", level);
     if (table !== undefined && this.counted[level]!) mm.tablePages++;
     return table;

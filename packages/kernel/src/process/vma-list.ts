@@ -2,22 +2,22 @@ import type { Vpn } from "@kpkeys/core/contracts";
 import { VmFlag } from "./vma.js";
 import type { Vma } from "./vma.js";
 
-/** Pages that stay free between a mapping that grows downward and another that may be accessed: `stack_guard_gap`. */
+/** Gap between a mapping that grows downward and an accessible mapping below it, in pages: `stack_guard_gap`. */
 const STACK_GUARD_PAGES = 256;
 
-/** `is_mergeable_anon_vma`: the same one, or one that may spread to the other. */
+/** `is_mergeable_anon_vma`: the same anon_vma, or only one mapping has one, not inherited by fork. */
 function anonVmasMerge(a: Vma, b: Vma): boolean {
   if (a.anonVma === b.anonVma) return true;
   if (a.anonVma !== 0 && b.anonVma !== 0) return false;
   return a.anonVma === 0 ? !b.inherited : !a.inherited;
 }
 
-/** Whether one mapping continues another but for their rights: `anon_vma_compatible`. */
+/** Whether mapping b continues mapping a, ignoring their rights: `anon_vma_compatible`. */
 function continues(a: Vma, b: Vma): boolean {
   return a.end === b.start && a.flags === b.flags && a.file === b.file && a.shift === b.shift;
 }
 
-/** Whether two adjacent mappings become one: `can_vma_merge_after`. */
+/** Whether two adjacent mappings merge: `can_vma_merge_after`. */
 function mergeable(a: Vma, b: Vma): boolean {
   return continues(a, b) && a.prot === b.prot && anonVmasMerge(a, b);
 }
@@ -25,7 +25,7 @@ function mergeable(a: Vma, b: Vma): boolean {
 /** The mappings of an address space, ascending and disjoint. */
 export class VmaList {
   private readonly vmas: Vma[] = [];
-  /** Number of anon_vmas so far. */
+  /** Number of anon_vmas created so far. */
   private anonVmas = 0;
 
   /** All mappings, ascending. */
@@ -45,12 +45,12 @@ export class VmaList {
     return low;
   }
 
-  /** The mapping that holds a page, or else the next one above it. */
+  /** The mapping of a page, or else the next one above it. */
   findAtOrAbove(page: Vpn): Vma | undefined {
     return this.vmas[this.indexAbove(page)];
   }
 
-  /** The mapping that holds a page. */
+  /** The mapping of a page. */
   find(page: Vpn): Vma | undefined {
     const vma = this.findAtOrAbove(page);
     return vma !== undefined && vma.start <= page ? vma : undefined;
@@ -61,18 +61,18 @@ export class VmaList {
     return this.vmas[this.indexAbove(page) - 1];
   }
 
-  /** End of the last mapping below a page; 0 when there is none. */
+  /** End of the last mapping below a page; 0 if there is none. */
   endBelow(page: Vpn): number {
-    const holds = this.findAtOrAbove(page);
-    if (holds !== undefined && holds.start < page) return page;
+    const vma = this.findAtOrAbove(page);
+    if (vma !== undefined && vma.start < page) return page;
     return this.findBelow(page)?.end ?? 0;
   }
 
   /**
-   * The mapping that a fault belongs to. One that grows downward grows to a fault below it: `expand_downwards`, which gives it an
-   * anon_vma even if it may grow no more.
+   * The mapping of a fault. Extends a mapping that grows downward to a fault below it: `expand_downwards`, which prepares the anon_vma
+   * before it checks the limit.
    * @param page - virtual page of the fault
-   * @param limit - pages that such a mapping may have: RLIMIT_STACK
+   * @param limit - maximum size of such a mapping in pages: RLIMIT_STACK
    */
   expandTo(page: Vpn, limit: number): Vma | undefined {
     const vma = this.findAtOrAbove(page);
@@ -87,19 +87,19 @@ export class VmaList {
     return vma;
   }
 
-  /** Inserts a mapping where nothing is mapped, merging it with its neighbours. */
+  /** Inserts a mapping into a free range and merges it with its neighbours. */
   insert(vma: Vma): void {
     const index = this.indexAbove(vma.start);
     this.vmas.splice(index, 0, vma);
     this.mergeAround(vma.start, vma.end);
   }
 
-  /** Appends a mapping above all others, as it is: fork keeps them apart as they were. */
+  /** Appends a mapping above all others without merging, for fork. */
   append(vma: Vma): void {
     this.vmas.push(vma);
   }
 
-  /** `__anon_vma_prepare`: gives a mapping an anon_vma, a neighbour's when the two were one before their rights parted. */
+  /** `__anon_vma_prepare`: assigns an anon_vma; that of a neighbour if the two mappings differ only in their rights. */
   prepareAnonVma(vma: Vma): void {
     if (vma.anonVma !== 0) return;
     const index = this.indexAbove(vma.start);
@@ -112,13 +112,13 @@ export class VmaList {
     else vma.anonVma = ++this.anonVmas;
   }
 
-  /** `anon_vma_fork`: the anon_vma of a child's mapping whose parent's has one. */
+  /** `anon_vma_fork`: assigns an anon_vma to the child's copy of a mapping with an anon_vma. */
   inheritAnonVma(vma: Vma): void {
     vma.anonVma = ++this.anonVmas;
     vma.inherited = true;
   }
 
-  /** Merges what can be merged at the borders of a range and inside it. */
+  /** Merges mappings at the ends of a range and inside it. */
   mergeAround(start: Vpn, end: Vpn): void {
     let index = Math.max(1, this.indexAbove(start));
     while (index < this.vmas.length && this.vmas[index]!.start <= end) {
@@ -135,21 +135,21 @@ export class VmaList {
     }
   }
 
-  /** Whether taking a range out splits a mapping at either end. */
+  /** Whether the removal of a range splits a mapping at either end. */
   splits(start: Vpn, end: Vpn): boolean {
     return [start, end].some((page) => (this.findAtOrAbove(page)?.start ?? page) < page);
   }
 
-  /** Splits the mapping that holds a page so that one starts there. */
+  /** Splits the mapping of a page so that a mapping starts there. */
   private splitAt(page: Vpn): void {
     const index = this.indexAbove(page);
     const vma = this.vmas[index];
     if (vma === undefined || vma.start >= page) return;
-    this.vmas.splice(index + 1, 0, vma.over(page, vma.end));
+    this.vmas.splice(index + 1, 0, vma.withRange(page, vma.end));
     vma.end = page;
   }
 
-  /** The mappings that lie in a range, wholly or in part. */
+  /** The mappings that overlap a range. */
   inside(start: Vpn, end: Vpn): readonly Vma[] {
     const first = this.indexAbove(start);
     let last = first;
@@ -157,14 +157,14 @@ export class VmaList {
     return this.vmas.slice(first, last);
   }
 
-  /** The mappings inside a range, split at its ends; they stay in the list. */
+  /** Splits mappings at the ends of a range. @returns the mappings inside it, which stay in the list */
   isolate(start: Vpn, end: Vpn): readonly Vma[] {
     this.splitAt(start);
     this.splitAt(end);
     return this.inside(start, end);
   }
 
-  /** Takes the mappings inside a range out, split at its ends. */
+  /** Splits mappings at the ends of a range and removes those inside it. @returns the removed mappings */
   remove(start: Vpn, end: Vpn): readonly Vma[] {
     const removed = this.isolate(start, end);
     if (removed.length > 0) this.vmas.splice(this.indexAbove(start), removed.length);

@@ -1,21 +1,21 @@
 import { MapFlag, Prot } from "@kpkeys/core/contracts";
-import type { Vpn } from "@kpkeys/core/contracts";
+import type { PageTableFormat, Protection, Vpn } from "@kpkeys/core/contracts";
 
-/** What a mapping has besides its rights: the VM_ flags that decide what becomes of its page tables, or keep it from merging. */
+/** Flags of a mapping: the VM_ flags that affect page tables or merging. */
 export const VmFlag = {
-  /** Writes are seen by others that map the same: VM_SHARED. */
+  /** Other mappings of the object see writes: VM_SHARED. */
   SHARED: 0x1,
-  /** It grows downward on faults below it: VM_GROWSDOWN. */
+  /** A fault below the mapping extends it: VM_GROWSDOWN. */
   GROWSDOWN: 0x2,
   /** VM_NORESERVE. */
   NORESERVE: 0x4,
   /** Its pages are charged to the commit limit: VM_ACCOUNT. */
   ACCOUNT: 0x8,
-  /** It is filled when it is made or grows: VM_LOCKED. */
+  /** Populated when it is made or grows: VM_LOCKED. */
   LOCKED: 0x10,
-  /** fork leaves it out: VM_DONTCOPY. */
+  /** fork does not copy it: VM_DONTCOPY. */
   DONTCOPY: 0x20,
-  /** fork gives the child an empty one: VM_WIPEONFORK. */
+  /** The child gets an empty mapping: VM_WIPEONFORK. */
   WIPEONFORK: 0x40,
   /** VM_SEQ_READ. */
   SEQ_READ: 0x80,
@@ -23,22 +23,22 @@ export const VmFlag = {
   RAND_READ: 0x100,
   /** VM_DONTDUMP. */
   DONTDUMP: 0x200,
-  /** madvise asked for huge pages: VM_HUGEPAGE. */
+  /** VM_HUGEPAGE. */
   HUGEPAGE: 0x400,
-  /** madvise asked for none: VM_NOHUGEPAGE. */
+  /** VM_NOHUGEPAGE. */
   NOHUGEPAGE: 0x800,
 } as const;
 
 /** A mapped range of an address space: `vm_area_struct`. */
 export class Vma {
   /**
-   * Page in the object less page in the address space: `vm_pgoff`, so that neighbours that continue each other have the same. It starts
-   * as -0, because mremap stores a double (docs/performance.md, "Classes").
+   * Page in the object minus page in the address space, from `vm_pgoff`. Mappings that continue each other have equal shifts. Starts as
+   * -0, because mremap stores a double (docs/performance.md, "Classes").
    */
   shift = -0;
-  /** Its anon_vma by number, 0 for none: it has one from the first private page written on, and fork copies its entries then. */
+  /** Number of its anon_vma; 0 for none. The first write to a private page assigns it. fork copies the entries of mappings with one. */
   anonVma = 0;
-  /** Whether that came of a parent's at fork, so that it does not spread to a neighbour: the chain is not singular. */
+  /** Whether fork assigned the anon_vma. A neighbour cannot share it then: the chain is not singular. */
   inherited = false;
 
   /**
@@ -46,8 +46,8 @@ export class Vma {
    * @param end - one past the last page
    * @param prot - PROT_ bits
    * @param flags - {@link VmFlag} bits
-   * @param file - 0 for private anonymous memory, else a number of the mmap call that mapped a file or shared memory
-   * @param anonymous - whether its pages belong to no file; those of shared memory belong to none
+   * @param file - 0 for private anonymous memory, else the number of the mmap call that mapped a file or shared memory
+   * @param anonymous - whether its pages do not belong to a file; true for shared memory
    */
   constructor(
     public start: Vpn,
@@ -58,8 +58,8 @@ export class Vma {
     readonly anonymous: boolean,
   ) {}
 
-  /** The same mapping of another range. */
-  over(start: Vpn, end: Vpn): Vma {
+  /** A copy of the mapping for another range. */
+  withRange(start: Vpn, end: Vpn): Vma {
     const vma = new Vma(start, end, this.prot, this.flags, this.file, this.anonymous);
     vma.shift = this.shift;
     vma.anonVma = this.anonVma;
@@ -67,7 +67,7 @@ export class Vma {
     return vma;
   }
 
-  /** `unlink_anon_vmas`: its private pages are gone, or another mapping has them. */
+  /** `unlink_anon_vmas`: after its private pages were freed or moved to another mapping. */
   unlinkAnonVma(): void {
     this.anonVma = 0;
     this.inherited = false;
@@ -78,7 +78,7 @@ export class Vma {
 const MAP_LOCKED = 0x2000;
 const MAP_NORESERVE = 0x4000;
 
-/** Makes a mapping from the flags of mmap. @param file - a number that no other mmap has when a file or shared memory is mapped */
+/** Makes a mapping from the flags of mmap. @param file - a unique number, used if a file or shared memory is mapped */
 export function newVma(start: Vpn, end: Vpn, prot: number, flags: number, file = 0): Vma {
   const shared = (flags & MapFlag.SHARED) !== 0;
   const anonymous = (flags & MapFlag.ANONYMOUS) !== 0;
@@ -92,7 +92,21 @@ export function newVma(start: Vpn, end: Vpn, prot: number, flags: number, file =
   return new Vma(start, end, prot, vmFlags, anonymous && !shared ? 0 : file, anonymous);
 }
 
-/** Whether others see what is written to a mapping. */
+/** Whether a mapping is shared. */
 export function isShared({ flags }: Vma): boolean {
   return (flags & VmFlag.SHARED) !== 0;
+}
+
+/**
+ * The protection of a leaf in a mapping: `vm_page_prot`. A page of a private mapping is read-only until it is written.
+ * @param format - the codec
+ * @param vma - the mapping
+ * @param writable - whether the page may be written without a fault
+ */
+export function leafProtection(format: PageTableFormat, { prot }: Vma, writable: boolean): Protection {
+  const { protections } = format;
+  if ((prot & (Prot.READ | Prot.WRITE | Prot.EXEC)) === 0) return protections.PAGE_NONE;
+  const executable = (prot & Prot.EXEC) !== 0;
+  if (writable && (prot & Prot.WRITE) !== 0) return executable ? protections.PAGE_SHARED_EXEC : protections.PAGE_SHARED;
+  return executable ? protections.PAGE_READONLY_EXEC : protections.PAGE_READONLY;
 }

@@ -1,15 +1,15 @@
 import { hex, inject, injectable, KpkeysError } from "@kpkeys/core";
 import { ExtensionPoints, KernelMemory, Kpkeys, toPkey } from "@kpkeys/core/contracts";
 import type { PhysAddr, Pkey, PkeyName, SlabAllocator, SlabCache } from "@kpkeys/core/contracts";
-import { kernelBug } from "../machine/kernel-bug.js";
+import { kernelBug } from "../machine/errors.js";
 import { WriteGuard } from "./write-guard.js";
 import { KernelSlabCache } from "./slab.js";
 import { SlabPages } from "./slab-pages.js";
 
-/** Sizes of the caches of general use, in bytes: `kmalloc-8` to `kmalloc-8k`. */
+/** Object sizes of the kmalloc caches in bytes: `kmalloc-8` to `kmalloc-8k`. */
 const KMALLOC_SIZES = [8, 16, 32, 64, 96, 128, 192, 256, 512, 1024, 2048, 4096, 8192] as const;
 
-/** The slab allocator: SLUB without CPU slabs, debugging and hardening of its free list. */
+/** The slab allocator: SLUB without CPU slabs, debugging and free-list hardening. */
 @injectable()
 export class KernelSlabAllocator implements SlabAllocator {
   readonly caches: KernelSlabCache[] = [];
@@ -33,7 +33,7 @@ export class KernelSlabAllocator implements SlabAllocator {
     { size, pkey = "DEFAULT" }: { readonly size: number; readonly pkey?: PkeyName },
   ): KernelSlabCache {
     const key = this.kpkeys.pkey(pkey);
-    // SLAB_SET_PKEY is cleared where keys are not supported.
+    // SLAB_SET_PKEY is cleared if keys are not supported.
     return this.create(name, size, toPkey(this.kpkeys.supported() ? key : 0));
   }
 
@@ -45,7 +45,7 @@ export class KernelSlabAllocator implements SlabAllocator {
     const slab = this.pages.slabOf(object);
     const cache = slab && this.caches.find((each) => each === slab.cache);
     if (slab === undefined || cache === undefined) {
-      throw kernelBug("kfree", `${hex(object)} lies in no slab`, "what kmalloc gave");
+      throw kernelBug("kfree", `${hex(object)} is not in a slab`, "an object that kmalloc returned");
     }
     cache.freeIn(slab, object);
   }
@@ -56,9 +56,9 @@ export class KernelSlabAllocator implements SlabAllocator {
 
   private create(name: string, bytes: number, pkey: Pkey): KernelSlabCache {
     if (!Number.isSafeInteger(bytes) || bytes < 1 || bytes > 8192) {
-      throw new KpkeysError("ERR_SPEC", `objects of ${bytes} bytes`, {
+      throw new KpkeysError("ERR_SPEC", `cannot create a cache with objects of ${bytes} bytes`, {
         where: `slab cache ${name}`,
-        expected: "1 to 8192",
+        expected: "1 to 8192 bytes",
       });
     }
     const size = (bytes + 7) & ~7;

@@ -11,22 +11,22 @@ import {
 } from "@kpkeys/core/contracts";
 import type { Errno, Pfn, PhysAddr, Pkey, SlabCache } from "@kpkeys/core/contracts";
 
-/** A run of pages cut into objects: `struct slab`. The model keeps its description outside simulated memory; its free list is inside. */
+/** A run of pages with objects: `struct slab`. This description is outside simulated memory; the free list is inside. */
 export interface Slab {
   /** Physical address of its first byte. */
   readonly start: PhysAddr;
-  /** The cache that it belongs to. */
+  /** Its cache. */
   readonly cache: SlabCache;
-  /** Physical address of the first free object, {@link NULL} when there is none: `slab->freelist`. */
+  /** Physical address of the first free object; {@link NULL} if the slab is full: `slab->freelist`. */
   free: PhysAddr;
-  /** Objects handed out. */
+  /** Number of allocated objects. */
   inUse: number;
 }
 
-/** The pages of slabs: from the buddy allocator, with their key, and the slab that each page belongs to. */
+/** Allocates the pages of slabs, sets their key, and maps pages to slabs. */
 @injectable()
 export class SlabPages {
-  /** Bytes of a page. */
+  /** Page size in bytes. */
   readonly pageBytes: number;
   private readonly pageShift: number;
   private readonly tagged: readonly ((pfn: Pfn, pages: number, pkey: Pkey) => void)[];
@@ -45,12 +45,12 @@ export class SlabPages {
   }
 
   /**
-   * Takes a block and gives it its key, before anything is written there.
-   * @param order - 2 to the power of this pages
-   * @param pkey - the key, 0 for none
-   * @returns physical address of its first byte, or `undefined` when there is no memory or it cannot get the key
+   * Allocates a block and sets its key before any write to it.
+   * @param order - order of the block: 2 ** order pages
+   * @param pkey - the key; 0 for none
+   * @returns physical address of the block; `undefined` if the allocation or the change of the key fails
    */
-  take(order: number, pkey: Pkey): PhysAddr | undefined {
+  alloc(order: number, pkey: Pkey): PhysAddr | undefined {
     const pfn = this.buddy.alloc(order);
     if (pfn === undefined) return undefined;
     if (pkey !== 0) {
@@ -64,26 +64,26 @@ export class SlabPages {
   }
 
   /**
-   * Takes the key from a slab's block and gives the block back.
+   * Sets the key of a slab's block to 0 and frees the block.
    * @param slab - the slab
-   * @param order - of its block
+   * @param order - order of its block
    * @param pkey - its key
    */
-  giveBack({ start }: Slab, order: number, pkey: Pkey): void {
+  free({ start }: Slab, order: number, pkey: Pkey): void {
     const pfn = start / this.pageBytes;
     for (let page = 0; page < 1 << order; page++) this.slabByPage.delete(pfn + page);
-    // A page that cannot lose its key must not be used for anything else: it is leaked, as Linux does.
+    // A page that keeps its key must not be reused. It is leaked, as in Linux.
     if (pkey !== 0 && this.setPkey(toPfn(pfn), 1 << order, toPkey(0)) !== 0) return;
     this.buddy.free(toPfn(pfn), order);
   }
 
-  /** Notes the slab of the pages of a block. @param slab - the slab @param order - of its block */
-  describe(slab: Slab, order: number): void {
+  /** Records the slab of each page of a block. @param slab - the slab @param order - order of its block */
+  register(slab: Slab, order: number): void {
     const pfn = slab.start / this.pageBytes;
     for (let page = 0; page < 1 << order; page++) this.slabByPage.set(pfn + page, slab);
   }
 
-  /** The slab that holds an address: `virt_to_slab`. @param address - a physical address */
+  /** The slab of an address: `virt_to_slab`. @param address - a physical address */
   slabOf(address: PhysAddr): Slab | undefined {
     return this.slabByPage.get(Math.floor(address / this.pageBytes));
   }

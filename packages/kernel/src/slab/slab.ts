@@ -1,21 +1,21 @@
 import { hex, KpkeysError } from "@kpkeys/core";
 import { NULL, toPhysAddr } from "@kpkeys/core/contracts";
 import type { KernelMemory, PhysAddr, Pkey, SlabCache } from "@kpkeys/core/contracts";
-import { kernelBug } from "../machine/kernel-bug.js";
+import { kernelBug } from "../machine/errors.js";
 import type { WriteGuard } from "./write-guard.js";
 import type { Slab, SlabPages } from "./slab-pages.js";
 
 /** The services of a cache. */
 export interface SlabParts {
-  /** The kernel's accesses of objects. */
+  /** The kernel's accesses to objects. */
   readonly memory: KernelMemory;
   /** Pages of slabs. */
   readonly pages: SlabPages;
-  /** Runs around writes inside a slab with a key: `kpkeys_slab_write(s)`. */
+  /** Guards writes inside a slab with a key: `kpkeys_slab_write(s)`. */
   readonly writeGuard: WriteGuard<[pkey: Pkey]>;
 }
 
-/** Bounds of the number of empty slabs that a cache keeps (`MIN_PARTIAL`, `MAX_PARTIAL` of SLUB). */
+/** Minimum and maximum of a cache's bound on partial slabs (`MIN_PARTIAL`, `MAX_PARTIAL` of SLUB). */
 const MIN_PARTIAL = 5;
 const MAX_PARTIAL = 10;
 
@@ -23,8 +23,8 @@ const MAX_PARTIAL = 10;
 const MAX_ORDER = 3;
 
 /**
- * The order of a cache's slabs: the least that leaves no more than a sixteenth unused, or else an eighth, or else a quarter
- * (`calculate_order`, without a least number of objects).
+ * The order of a cache's slabs: the smallest order that wastes at most 1/16 of a slab, else at most 1/8, 1/4 or 1/2
+ * (`calculate_order` without a minimum number of objects).
  */
 function orderOf(size: number, pageBytes: number): number {
   for (const part of [16, 8, 4, 2]) {
@@ -33,24 +33,24 @@ function orderOf(size: number, pageBytes: number): number {
       if (bytes >= size && bytes % size <= bytes / part) return order;
     }
   }
-  throw new KpkeysError("ERR_SPEC", `slab objects of ${size} bytes`, { expected: "1 to 8192" });
+  throw new KpkeysError("ERR_SPEC", `cannot place objects of ${size} bytes in a slab`, { expected: "1 to 8192 bytes" });
 }
 
 /**
- * A cache. The free objects of a slab form a list, last freed first, whose links are linear-map addresses in the middle of each object,
- * as in SLUB since 5.7.
+ * A cache: `kmem_cache`. The free objects of a slab form a list, last freed first. The link is a linear-map address in the middle of
+ * the object, as in SLUB since 5.7.
  *
  * ```text
  *   slab.free ──> | object ...... next ─┼──> | object ...... next = 0 |
  *                             ^ size / 2
  * ```
- * Slabs with objects in use and free objects are in the partial list; full ones in no list; empty ones stay in it up to a bound.
+ * The partial list holds the slabs with free objects. Empty slabs stay in it up to a bound.
  */
 export class KernelSlabCache implements SlabCache {
   objectsInUse = 0;
   slabs = 0;
   private readonly order: number;
-  /** Objects of a slab. */
+  /** Number of objects of a slab. */
   private readonly objects: number;
   /** Offset of the link in a free object. */
   private readonly link: number;
@@ -58,10 +58,10 @@ export class KernelSlabCache implements SlabCache {
   private readonly partial: Slab[] = [];
 
   /**
-   * @param name - its name
-   * @param size - bytes from one object to the next, a multiple of 8
-   * @param pkey - the key of its slabs, 0 without
-   * @param parts - its services
+   * @param name - name of the cache
+   * @param size - size of an object in bytes, a multiple of 8
+   * @param pkey - key of its slabs; 0 for none
+   * @param parts - services
    */
   constructor(
     readonly name: string,
@@ -90,21 +90,21 @@ export class KernelSlabCache implements SlabCache {
   free(object: PhysAddr): void {
     const slab = this.parts.pages.slabOf(object);
     if (slab?.cache !== this) {
-      throw kernelBug("kmem_cache_free", `${hex(object)} is no object of ${this.name}`, "one of its own");
+      throw kernelBug("kmem_cache_free", `${hex(object)} is not an object of ${this.name}`, "an object of the cache");
     }
     this.freeIn(slab, object);
   }
 
   /**
-   * Gives an object of a slab back. A second free of the object that was freed last is detected, as SLUB does without debugging
+   * Frees an object of a slab. Detects a double free of the object that was freed last, as SLUB without debugging
    * (`set_freepointer`, naive detection).
    * @param slab - the object's slab
    * @param object - its physical address
    */
   freeIn(slab: Slab, object: PhysAddr): void {
     if ((object - slab.start) % this.size !== 0 || object === slab.free || slab.inUse === 0) {
-      const what = `${hex(object)} is no object of ${this.name} in use`;
-      throw kernelBug("kmem_cache_free", what, "what alloc gave");
+      const what = `${hex(object)} is not an allocated object of ${this.name}`;
+      throw kernelBug("kmem_cache_free", what, "an object that kmem_cache_alloc returned");
     }
     this.write(() => {
       this.writeLink(object, slab.free);
@@ -120,10 +120,10 @@ export class KernelSlabCache implements SlabCache {
     for (const slab of this.partial.filter(({ inUse }) => inUse === 0)) this.discard(slab);
   }
 
-  /** `allocate_slab`: pages, their key, and the list through all objects, the first one first. */
+  /** `allocate_slab`: allocates pages and links all objects, the first one first. */
   private newSlab(): Slab | undefined {
     const { pages } = this.parts;
-    const start = pages.take(this.order, this.pkey);
+    const start = pages.alloc(this.order, this.pkey);
     if (start === undefined) return undefined;
     const slab: Slab = { start, cache: this, free: start, inUse: 0 };
     this.write(() => {
@@ -132,7 +132,7 @@ export class KernelSlabCache implements SlabCache {
         this.writeLink(toPhysAddr(start + (i - 1) * this.size), next);
       }
     });
-    pages.describe(slab, this.order);
+    pages.register(slab, this.order);
     this.slabs++;
     this.partial.push(slab);
     return slab;
@@ -141,15 +141,15 @@ export class KernelSlabCache implements SlabCache {
   /** `discard_slab`. */
   private discard(slab: Slab): void {
     this.partial.splice(this.partial.indexOf(slab), 1);
-    this.parts.pages.giveBack(slab, this.order, this.pkey);
+    this.parts.pages.free(slab, this.order, this.pkey);
     this.slabs--;
   }
 
-  /** Writes inside a slab, within the guard of its key. */
-  private write(links: () => void): void {
+  /** Runs writes inside a slab within the guard of its key. */
+  private write(writes: () => void): void {
     const { writeGuard } = this.parts;
     if (this.pkey !== 0) writeGuard.enter(this.pkey);
-    links();
+    writes();
     if (this.pkey !== 0) writeGuard.exit();
   }
 

@@ -1,25 +1,25 @@
 /**
- * The handlers of two extension points around a kind of write: each handler of the first before it, and in reverse order each handler
- * of the second after it, with the value that its counterpart returned. Writes may nest.
+ * Runs the handlers of two extension points before and after a write. The handlers after the write run in reverse order; each receives
+ * the value that the same feature's handler returned before the write. Writes may nest.
  */
 export class WriteGuard<Args extends readonly unknown[] = []> {
   private readonly states: number[] = [];
 
   /**
-   * @param before - run before
-   * @param after - run after; a feature attaches both
+   * @param before - handlers to run before the write
+   * @param after - handlers to run after it; a feature attaches one of each
    */
   constructor(
     private readonly before: readonly ((...args: Args) => number)[],
     private readonly after: readonly ((state: number) => void)[],
   ) {}
 
-  /** Before the write. @param args - the arguments of the handlers */
+  /** Runs the handlers before the write. @param args - their arguments */
   enter(...args: Args): void {
     for (const handler of this.before) this.states.push(handler(...args));
   }
 
-  /** After the write. */
+  /** Runs the handlers after the write. */
   exit(): void {
     for (let i = this.after.length - 1; i >= 0; i--) this.after[i]!(this.states.pop()!);
   }

@@ -8,56 +8,41 @@ import type { MachineSpec } from "../../src/machine/spec.js";
 const spec = { ...DEFAULT_SPEC, arch: "any" };
 const MIB = 1024 * 1024;
 
-it("the usual specification is sound", () => {
+it("the default specification is valid", () => {
   expect(() => {
     checkSpec(spec);
   }).not.toThrow();
 });
 
 it.each([
-  ["no CPU", { cpus: 0 }, "ERR_SPEC", /cpus: 0 CPUs; expected 1 to 64/],
-  ["half a CPU", { cpus: 1.5 }, "ERR_SPEC", /expected 1 to 64/],
-  ["no memory bank", { memory: [] }, "ERR_SPEC", /no bank/],
-  ["a bank of odd size", { memory: [{ bytes: 4097 }] }, "ERR_SPEC", /bank 0: 4097 bytes; expected a multiple of 4 MiB/],
-  ["a negative size", { memory: [{ bytes: -4 * MIB }] }, "ERR_SPEC", /multiple of 4 MiB/],
+  ["no CPU", { cpus: 0 }, "ERR_SPEC", "cpus"],
+  ["half a CPU", { cpus: 1.5 }, "ERR_SPEC", "cpus"],
+  ["no memory bank", { memory: [] }, "ERR_SPEC", "memory"],
+  ["a bank with an unaligned size", { memory: [{ bytes: 4097 }] }, "ERR_SPEC", "memory bank 0"],
+  ["a bank with a negative size", { memory: [{ bytes: -4 * MIB }] }, "ERR_SPEC", "memory bank 0"],
   [
     "overlapping banks",
     { memory: [{ bytes: 64 * MIB }, { start: 4 * MIB, bytes: 64 * MIB }] },
     "ERR_SPEC",
-    /bank 1: banks overlap/,
+    "memory bank 1",
   ],
-  [
-    "too little memory",
-    { memory: [{ bytes: 32 * MIB }] },
-    "ERR_OUT_OF_MEMORY",
-    /32 MiB of memory; expected at least 64 MiB/,
-  ],
-  ["an unknown kernel parameter value", { boot: { rodata: "on", kpkeys: "hard" } }, "ERR_SPEC", /boot: kpkeys=hard/],
-  [
-    "a policy that there is not",
-    { kernel: { exceptionExit: "reset" } },
-    "ERR_SPEC",
-    /kernel: exceptionExit is "reset"; expected exceptionEntry, switchPkeyRegister, resumeInitialisesRegister, linearMap/,
-  ],
-  [
-    "a policy with another's value",
-    { kernel: { exceptionEntry: "pte" } },
-    "ERR_SPEC",
-    /expected "inherit" or "reset" or "reset-lazy-paused"/,
-  ],
-])("refuses %s", (_, change, code, message) => {
+  ["too little memory", { memory: [{ bytes: 32 * MIB }] }, "ERR_OUT_OF_MEMORY", "memory"],
+  ["an unknown value of a kernel parameter", { boot: { rodata: "on", kpkeys: "hard" } }, "ERR_SPEC", "boot"],
+  ["an unknown policy", { kernel: { exceptionExit: "reset" } }, "ERR_SPEC", "kernel"],
+  ["a value of another policy", { kernel: { exceptionEntry: "pte" } }, "ERR_SPEC", "kernel"],
+])("rejects %s", (_, change, code, where) => {
   expect(() => {
     checkSpec({ ...spec, ...change } as MachineSpec);
-  }).toThrow(expect.objectContaining({ code, message: expect.stringMatching(message) as string }) as Error);
+  }).toThrow(expect.objectContaining({ code, where }) as Error);
 });
 
-/** Values of every kind that JavaScript has. */
+/** Values of all JavaScript types. */
 const ANYTHING = [
   ...[null, undefined, 0, -1, 1.5, NaN, "x", true, [], {}, [null], [{}], () => 1, 10n, Symbol("s"), new Date()],
   Object.create(null) as unknown,
 ];
 
-/** Fields with the values that they take; of all others each is ERR_SPEC. */
+/** For each field a predicate of its valid values. */
 const FIELDS: Record<string, (value: unknown) => boolean> = {
   arch: (value) => typeof value === "string",
   features: (value) => Array.isArray(value) && value.length === 0,
@@ -72,15 +57,15 @@ const FIELDS: Record<string, (value: unknown) => boolean> = {
   seed: (value) => Number.isInteger(value),
 };
 
-it.each(Object.entries(FIELDS))("%s of any wrong type is ERR_SPEC", (field, isRight) => {
-  for (const value of ANYTHING.filter((each) => !isRight(each))) {
+it.each(Object.entries(FIELDS))("rejects %s of a wrong type", (field, isValid) => {
+  for (const value of ANYTHING.filter((each) => !isValid(each))) {
     expect(() => {
       checkSpec({ ...spec, [field]: value });
     }).toThrow(expect.objectContaining({ name: "KpkeysError", code: "ERR_SPEC" }) as Error);
   }
 });
 
-it("anything below a field, and in place of a specification, is ERR_SPEC", () => {
+it("rejects wrong types inside a field and in place of a specification", () => {
   const wrong = ANYTHING.filter((value) => value !== undefined);
   const specs = [
     ...ANYTHING,
@@ -99,10 +84,10 @@ it("anything below a field, and in place of a specification, is ERR_SPEC", () =>
   }
 });
 
-it("RAM that the kernel image does not fit into is ERR_SPEC, whatever is behind a hole", () => {
+it("rejects RAM with a hole inside the kernel image", () => {
   const boot = (memory: MachineSpec["memory"]) => (): unknown =>
     buildMachine({ ...spec, arch: oddArch.id, memory }, createPluginRegistry([oddArch]));
-  // The example's image begins 32 MiB after the start of RAM and has 8 MiB.
+  // The image of the example architecture starts 32 MiB after the start of RAM. Its size is 8 MiB.
   const far = { start: 2 ** 32, bytes: 128 * MIB };
   expect(boot([{ bytes: 36 * MIB }, far])).toThrow(
     expect.objectContaining({ code: "ERR_SPEC", where: "memory bank 0" }) as Error,

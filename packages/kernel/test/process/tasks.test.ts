@@ -336,16 +336,16 @@ describe("a switch", () => {
     onCpu(machine, 1);
     tasks.switchTo(task);
     onCpu(machine, 0);
-    tasks.backTo(task);
+    tasks.returnTo(task);
     expect([machine.cpus.current.id, tasks.current, tasks.switches]).toEqual([1, task, 1]);
     tasks.switchTo(other);
     onCpu(machine, 0);
-    tasks.backTo(task);
+    tasks.returnTo(task);
     expect([machine.cpus.current.id, tasks.current, tasks.switches]).toEqual([0, task, 3]);
     onCpu(machine, 1);
-    tasks.backTo(task);
+    tasks.returnTo(task);
     expect([machine.cpus.current.id, tasks.current, tasks.switches]).toEqual([0, task, 3]);
-    tasks.backTo([...tasks.all][1]!);
+    tasks.returnTo([...tasks.all][1]!);
     expect([machine.cpus.current.id, tasks.isIdle(1)]).toEqual([1, true]);
   });
 
@@ -355,7 +355,7 @@ describe("a switch", () => {
     onCpu(machine, 1);
     tasks.switchTo(tasks.create(undefined));
     onCpu(machine, 0);
-    tasks.idle(1);
+    tasks.switchToIdle(1);
     expect([machine.cpus.current.id, tasks.isIdle(1), tasks.switches]).toEqual([0, true, 2]);
   });
 });
