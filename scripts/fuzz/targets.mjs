@@ -18,7 +18,7 @@ const { createPluginRegistry, readConfig } = await load("core/dist/index.js");
 const { x86Pks } = await load("arch-x86-pks/dist/index.js");
 const { arm64Poe } = await load("arch-arm64-poe/dist/index.js");
 const { pgtablesHardening } = await load("pgtables-hardening/dist/index.js");
-const { createTraceReader } = await load("workloads/dist/index.js");
+const { TraceReader } = await load("workloads/dist/index.js");
 const { embeddedTrace, openTrace, readVmpte } = await load("workloads/dist/node/index.js");
 const { Explainer, Judge, readLog, readVectors } = await load("explain/dist/index.js");
 const { readKtap } = await load("kunit-suite/dist/index.js");
@@ -47,7 +47,7 @@ function must(holds, what) {
 function readTrace(input, random) {
   const outcome = (pieces) => {
     try {
-      const reader = createTraceReader("trace", () => undefined);
+      const reader = new TraceReader("trace", () => undefined);
       for (const piece of pieces) reader.push(piece);
       return { summary: reader.finish() };
     } catch (error) {

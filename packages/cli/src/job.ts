@@ -159,8 +159,8 @@ async function kunitOn(
 }
 
 async function probeOf(openedBy: OpenedBy): Promise<ExposureProbe> {
-  const { createExposureProbe } = await import("@kpkeys/workloads");
-  return createExposureProbe(openedBy);
+  const workloads = await import("@kpkeys/workloads");
+  return new workloads.ExposureProbe(openedBy);
 }
 
 async function microOn(machine: Machine): Promise<MicroResult[]> {

@@ -6,7 +6,7 @@ import { buildMachine, DEFAULT_SPEC } from "@kpkeys/kernel";
 import type { KernelPolicies, Machine } from "@kpkeys/kernel";
 import { pgtablesHardening } from "@kpkeys/pgtables-hardening";
 import type { PgtablesOptions } from "@kpkeys/pgtables-hardening";
-import { createExposureProbe } from "@kpkeys/workloads";
+import { ExposureProbe } from "@kpkeys/workloads";
 import type { Exposure } from "@kpkeys/workloads";
 import { describe, expect, it } from "vitest";
 import { ARCHES } from "./machines.js";
@@ -18,7 +18,7 @@ function seen(
   work: (machine: Machine) => void,
   kernel: KernelPolicies = {},
 ): Exposure {
-  const probe = createExposureProbe("key register");
+  const probe = new ExposureProbe("key register");
   const spec = {
     ...DEFAULT_SPEC,
     arch,
@@ -117,7 +117,7 @@ describe.each(ARCHES)("how long tables are writable on %s", (arch) => {
 });
 
 it("a probe that is attached to no machine is a coded error", () => {
-  expect(() => createExposureProbe("table lock").result()).toThrow(
+  expect(() => new ExposureProbe("table lock").result()).toThrow(
     expect.objectContaining({ code: "ERR_API_MISUSE" }) as Error,
   );
 });

@@ -7,19 +7,14 @@ export { type KernelWork, type MicroBenchmark, type MicroResult, type MicroRun }
 export { NO_WORK, runMicro } from "./micro/benchmark.js";
 export { MICROMM } from "./micro/micromm.js";
 export { TEST_VMALLOC } from "./micro/vmalloc.js";
-export { createExposureProbe, type Exposure, type ExposureProbe, type OpenedBy } from "./exposure/probe.js";
+export { type Exposure, ExposureProbe, type OpenedBy } from "./exposure/probe.js";
 export { argPage, argSigned, argUnsigned, EventKind, type EventName, isErrno, TraceEvent } from "./reader/event.js";
 export { eventNames, tracepointNames } from "./reader/formats.js";
 export { CUT_LINE, FAULT_WITHOUT_ADDRESS, type KindCounts, type LineCounts } from "./reader/ledger.js";
 export { type InputBytes, openText } from "./reader/input-text.js";
 export { type Recording, recordingOf } from "./reader/recording.js";
 export { type TraceForm } from "./reader/text-form.js";
-export {
-  createTraceReader,
-  type ReadTraceOptions,
-  type TraceReader,
-  type TraceSummary,
-} from "./reader/trace-reader.js";
+export { type ReadTraceOptions, TraceReader, type TraceSummary } from "./reader/trace-reader.js";
 export { parseVmpte, type VmpteRecord } from "./reader/vmpte.js";
 export type { Agreement, Difference } from "./replay/agreement.js";
 export { SAMPLE_EVENTS } from "./replay/check.js";

@@ -1,6 +1,13 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { KpkeysError } from "@kpkeys/core";
-import { BATCHES, type ReaderData, type ReaderMessage, type ReadOrder, STOPPED, TAKEN } from "./node/ahead-protocol.js";
+import {
+  BATCHES,
+  type ReaderData,
+  type ReaderMessage,
+  type ReadOrder,
+  STOPPED,
+  DELIVERED,
+} from "./node/ahead-protocol.js";
 import { EventBatch } from "./node/event-batch.js";
 import { openTrace } from "./node/trace-file.js";
 import { readText } from "./reader/recording.js";
@@ -34,8 +41,12 @@ async function read(path: string): Promise<void> {
 
   /** Waits for a free batch. */
   function next(): void {
-    for (let taken = Atomics.load(control, TAKEN); sent - taken >= BATCHES; taken = Atomics.load(control, TAKEN))
-      Atomics.wait(control, TAKEN, taken);
+    for (
+      let delivered = Atomics.load(control, DELIVERED);
+      sent - delivered >= BATCHES;
+      delivered = Atomics.load(control, DELIVERED)
+    )
+      Atomics.wait(control, DELIVERED, delivered);
     batch = batches[sent % BATCHES]!;
     batch.clear();
   }

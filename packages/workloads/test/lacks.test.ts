@@ -73,7 +73,7 @@ describe("a recording lacks", () => {
         unused: { "page fault without its address": 3 },
       },
       threads: 1,
-      strangers: 1,
+      unforked: 1,
       execs: 0,
       whole: true,
     };
@@ -89,7 +89,7 @@ describe("a recording lacks", () => {
     const text =
       '7 1.000000 execve("/bin/x", ["x"], 0x1 /* 1 var */) = 0\n7 1.000100 brk(NULL) = 0x10000000\n7 1.000200 +++ exited with 0 +++\n';
     const summary = await readTrace(file("made.strace.txt", text), () => undefined);
-    const [lack] = lacksOf({ summary, threads: 1, strangers: 1, execs: 1, whole: true });
+    const [lack] = lacksOf({ summary, threads: 1, unforked: 1, execs: 1, whole: true });
     expect(lack!.kind).toBe("page-faults");
     expect(summary.limits).toContain(lack!.reason);
   });
@@ -98,7 +98,7 @@ describe("a recording lacks", () => {
     const text = gunzipSync(readFileSync(embeddedTrace.trace)).toString("latin1");
     const lines = text.split("\n").filter((line) => !line.includes("page_fault"));
     const summary = await readTrace(file("no-faults.perf-script.txt", lines.join("\n")), () => undefined);
-    expect(lacksOf({ summary, threads: 5, strangers: 1, execs: 4, whole: true }).map(({ kind }) => kind)).toEqual([
+    expect(lacksOf({ summary, threads: 5, unforked: 1, execs: 4, whole: true }).map(({ kind }) => kind)).toEqual([
       "page-faults",
     ]);
   });

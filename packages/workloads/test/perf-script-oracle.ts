@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import { expect } from "vitest";
-import { createTraceReader, EventKind, eventNames, type TraceEvent, type TraceSummary } from "../src/index.js";
+import { EventKind, eventNames, type TraceEvent, TraceReader, type TraceSummary } from "../src/index.js";
 import { readTrace } from "../src/node/index.js";
 
 /** An event as plain values, from the oracle or from the reader. */
@@ -82,7 +82,7 @@ export function expectAccounted(summary: TraceSummary): void {
 /** Reads text in chunks of a size. */
 export function readText(text: string | Uint8Array, chunk = 1 << 16): { events: PlainEvent[]; summary: TraceSummary } {
   const events: PlainEvent[] = [];
-  const reader = createTraceReader("trace.txt", (event) => events.push(plain(event)));
+  const reader = new TraceReader("trace.txt", (event) => events.push(plain(event)));
   const bytes = typeof text === "string" ? new TextEncoder().encode(text) : text;
   for (let at = 0; at < bytes.length; at += chunk) reader.push(bytes.subarray(at, at + chunk));
   return { events, summary: reader.finish() };

@@ -48,14 +48,6 @@ interface Accesses {
   readonly reads: number;
 }
 
-/**
- * Creates a probe for one machine.
- * @param openedBy - the mechanism that makes table pages writable
- */
-export function createExposureProbe(openedBy: OpenedBy): ExposureProbe {
-  return new ExposureProbe(openedBy);
-}
-
 /** Measures the exposure of table pages on one machine. */
 export class ExposureProbe {
   /** The plugin that attaches the probe. Pass it as one of the machine's features. */
@@ -98,7 +90,7 @@ export class ExposureProbe {
   /** Accesses at the start of each CPU's open window. */
   private readonly windows = new Map<number, Accesses>();
 
-  /** @internal */
+  /** @param openedBy - the mechanism that makes table pages writable */
   constructor(private readonly openedBy: OpenedBy) {}
 
   /** Starts counting. Call it after boot. */

@@ -5,7 +5,7 @@ import { type TraceSummary } from "../reader/trace-reader.js";
 export const BATCHES = 8;
 
 /** Index in {@link ReaderData.control}: the number of batches that the receiver has consumed. */
-export const TAKEN = 0;
+export const DELIVERED = 0;
 /** Index in {@link ReaderData.control}: 1 when the receiver needs no more events. */
 export const STOPPED = 1;
 

@@ -1,6 +1,6 @@
 import { Worker } from "node:worker_threads";
 import { KpkeysError } from "@kpkeys/core";
-import { BATCHES, type ReaderData, type ReaderMessage, type ReadOrder, STOPPED, TAKEN } from "./ahead-protocol.js";
+import { BATCHES, type ReaderData, type ReaderMessage, type ReadOrder, STOPPED, DELIVERED } from "./ahead-protocol.js";
 import { TraceEvent } from "../reader/event.js";
 import { EventBatch } from "./event-batch.js";
 import { type ReadTraceOptions, type TraceSummary } from "../reader/trace-reader.js";
@@ -79,18 +79,18 @@ function readIn(
 ): Promise<TraceSummary> {
   const event = new TraceEvent();
   const receiver = { sink, onLost, enough };
-  let taken = 0;
+  let delivered = 0;
   let over = false;
   const { promise, resolve, reject } = deferred<TraceSummary>();
 
   function consume([count, consumed, size]: readonly [number, number, number]): void {
     if (!over) {
-      over = batches[taken % BATCHES]!.deliver(count, event, receiver) || (count === 0 && enough?.() === true);
+      over = batches[delivered % BATCHES]!.deliver(count, event, receiver) || (count === 0 && enough?.() === true);
       if (over) Atomics.store(control, STOPPED, 1);
       if (consumed > 0) onProgress?.(consumed, size);
     }
-    Atomics.store(control, TAKEN, ++taken);
-    Atomics.notify(control, TAKEN);
+    Atomics.store(control, DELIVERED, ++delivered);
+    Atomics.notify(control, DELIVERED);
   }
 
   function onMessage(message: ReaderMessage): void {
@@ -108,7 +108,7 @@ function readIn(
   }
 
   worker.on("message", onMessage).on("error", reject).on("exit", onExit);
-  Atomics.store(control, TAKEN, 0);
+  Atomics.store(control, DELIVERED, 0);
   Atomics.store(control, STOPPED, 0);
   worker.postMessage({ path } satisfies ReadOrder);
   return promise.finally(() => worker.off("message", onMessage).off("error", reject).off("exit", onExit));

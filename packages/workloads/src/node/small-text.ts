@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { KpkeysError } from "@kpkeys/core";
-import { refuseKind } from "../reader/text-kind.js";
+import { rejectKnownKind } from "../reader/text-kind.js";
 import { directoryError, inputError } from "./input-error.js";
 
 /** Far above any file of costs, figures, processes or config symbols: a kernel's `.config` has 300 KiB. */
@@ -19,12 +19,12 @@ const BLOCK = 2 ** 16;
  */
 export function readSmallText(path: string, expected: string): string {
   const tooLarge = (): KpkeysError =>
-    new KpkeysError("ERR_INPUT_KIND", `more than ${MOST_BYTES / 2 ** 20} MiB of text`, { where: path, expected });
+    new KpkeysError("ERR_INPUT_KIND", `the text is larger than ${MOST_BYTES / 2 ** 20} MiB`, { where: path, expected });
   try {
     const bytes = readBytes(path, tooLarge);
     const compressed = bytes[0] === 0x1f && bytes[1] === 0x8b;
     const text = compressed ? gunzipSync(bytes, { maxOutputLength: MOST_BYTES }) : bytes;
-    refuseKind(path, text, compressed, expected);
+    rejectKnownKind(path, text, compressed, expected);
     if (text.includes(0)) throw new KpkeysError("ERR_INPUT_KIND", "this is a binary file", { where: path, expected });
     return text.toString();
   } catch (error) {

@@ -5,7 +5,7 @@ import { setImmediate } from "node:timers/promises";
 import { createGunzip } from "node:zlib";
 import type { Gunzip, ZlibOptions } from "node:zlib";
 import type { InputText } from "@kpkeys/core";
-import { refuseBinary, TRACE_TEXT } from "../reader/text-kind.js";
+import { rejectBinary, TRACE_TEXT } from "../reader/text-kind.js";
 import { directoryError, inputError } from "./input-error.js";
 
 /** Bytes of the first read, which decides whether the file is gzip. */
@@ -65,7 +65,7 @@ export async function openTrace(path: string, text: string = TRACE_TEXT, block: 
     let first = true;
     try {
       for await (const chunk of unpacked()) {
-        if (first) refuseBinary(path, chunk, compressed, text);
+        if (first) rejectBinary(path, chunk, compressed, text);
         first = false;
         yield chunk;
       }

@@ -1,6 +1,6 @@
 import type { InputText } from "@kpkeys/core";
 import { gunzip } from "./gunzip.js";
-import { refuseBinary, TRACE_TEXT } from "./text-kind.js";
+import { rejectBinary, TRACE_TEXT } from "./text-kind.js";
 
 /** Bytes that decide whether the text is gzip. */
 const HEAD = 4096;
@@ -39,7 +39,7 @@ export async function openText(where: string, bytes: InputBytes, text: string = 
     const place = (): string => `${consumed} bytes (${reached()})`;
     let first = true;
     for await (const chunk of compressed ? gunzip(where, blocks(), place) : blocks()) {
-      if (first) refuseBinary(where, chunk, compressed, text);
+      if (first) rejectBinary(where, chunk, compressed, text);
       first = false;
       yield chunk;
     }

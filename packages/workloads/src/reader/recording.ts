@@ -1,7 +1,7 @@
 import { type InputText, KpkeysError } from "@kpkeys/core";
 import { type TraceEvent } from "./event.js";
 import { type InputBytes, openText } from "./input-text.js";
-import { createTraceReader, type ReadTraceOptions, type TraceSummary } from "./trace-reader.js";
+import { type ReadTraceOptions, TraceReader, type TraceSummary } from "./trace-reader.js";
 
 /** A recorded workload: the text of `perf script`, of ftrace, of `trace-cmd report` or of `strace -f -ttt`, plain or gzip. */
 export interface Recording {
@@ -53,7 +53,7 @@ export async function readText(
   sink: (event: TraceEvent) => void,
   options: ReadTraceOptions,
 ): Promise<TraceSummary> {
-  const reader = createTraceReader(input.where, sink, options);
+  const reader = new TraceReader(input.where, sink, options);
   let damage: KpkeysError | undefined;
   for await (const chunk of input.chunks(() => `${reader.lines()} lines`)) {
     try {

@@ -12,10 +12,10 @@ export const TRACE_TEXT = "the text that perf script prints, plain or gzip";
 
 /** Binary files with a known kind: their first bytes as latin1, a description, and a remedy. */
 const KINDS: readonly (readonly [string, string, (path: string, text: string) => string])[] = [
-  ["PERFILE2", "perf's own recording", convert],
-  ["2ELIFREP", "perf's own recording, of the other byte order", convert],
-  ["\x17\x08\x44tracing", "trace-cmd's own recording", () => ""],
-  ["\x1f\x8b", "gzip in gzip", () => ""],
+  ["PERFILE2", "a perf.data file", convert],
+  ["2ELIFREP", "a perf.data file of the other byte order", convert],
+  ["\x17\x08\x44tracing", "a trace.dat file of trace-cmd", () => ": convert it with 'trace-cmd report'"],
+  ["\x1f\x8b", "gzip in gzip", () => ": unpack it first (gunzip)"],
   ["\x28\xb5\x2f\xfd", "compressed by zstd", () => ": unpack it first (unzstd)"],
   ["\xfd7zXZ\0", "compressed by xz", () => ": unpack it first (unxz)"],
   ["BZh", "compressed by bzip2", () => ": unpack it first (bunzip2)"],
@@ -24,7 +24,7 @@ const KINDS: readonly (readonly [string, string, (path: string, text: string) =>
 ];
 
 function convert(path: string, text: string): string {
-  return text === TRACE_TEXT ? `: convert it by 'perf script -i ${path}'` : "";
+  return text === TRACE_TEXT ? `: convert it with 'perf script -i ${path}'` : "";
 }
 
 /**
@@ -36,8 +36,8 @@ function convert(path: string, text: string): string {
  * @param text - a description of the text, for the error
  * @throws KpkeysError ERR_INPUT_KIND for a binary file
  */
-export function refuseBinary(path: string, start: Uint8Array, compressed: boolean, text: string): void {
-  refuseKind(path, start, compressed, text);
+export function rejectBinary(path: string, start: Uint8Array, compressed: boolean, text: string): void {
+  rejectKnownKind(path, start, compressed, text);
   if (isBinary(start.subarray(0, HEAD))) {
     const what = `${compressed ? "unpacked, " : ""}this is a binary file`;
     throw new KpkeysError("ERR_INPUT_KIND", what, { where: path, expected: text });
@@ -53,7 +53,7 @@ export function refuseBinary(path: string, start: Uint8Array, compressed: boolea
  * @param text - a description of the text, for the error
  * @throws KpkeysError ERR_INPUT_KIND, with the kind of the file
  */
-export function refuseKind(path: string, head: Uint8Array, compressed: boolean, text: string): void {
+export function rejectKnownKind(path: string, head: Uint8Array, compressed: boolean, text: string): void {
   const begin = String.fromCharCode(...head.subarray(0, 16));
   const unpacked = compressed ? "unpacked, " : "";
   for (const [magic, what, remedy] of KINDS) {

@@ -56,22 +56,7 @@ const REMEDIES: ReadonlyMap<string, string> = new Map([
 /** Thrown through the parser to end the reading after an event. The parser has counted that event. */
 const ENOUGH = new Error("enough was read");
 
-/**
- * Creates the synchronous part of the reader: bytes in, events out.
- *
- * @param path - origin of the text, for errors and for the trace's name
- * @param sink - called for each event in order; the record is reused
- * @param options - when to end, and a function for lost events
- */
-export function createTraceReader(
-  path: string,
-  sink: (event: TraceEvent) => void,
-  options: Pick<ReadTraceOptions, "enough" | "onLost"> = {},
-): TraceReader {
-  return new TraceReader(path, sink, options);
-}
-
-/** Reads a trace from chunks of bytes. */
+/** Reads a trace from chunks of bytes: the synchronous part of the reader, bytes in, events out. */
 export class TraceReader {
   private readonly enough: ReadTraceOptions["enough"];
   private readonly ledger: Ledger;
@@ -90,11 +75,15 @@ export class TraceReader {
   private bytes = 0;
   private ended = false;
 
-  /** @internal */
+  /**
+   * @param path - origin of the text, for errors and for the trace's name
+   * @param sink - called for each event in order; the record is reused
+   * @param options - when to end, and a function for lost events
+   */
   constructor(
     private readonly path: string,
     private readonly sink: (event: TraceEvent) => void,
-    { enough, onLost = () => undefined }: Pick<ReadTraceOptions, "enough" | "onLost">,
+    { enough, onLost = () => undefined }: Pick<ReadTraceOptions, "enough" | "onLost"> = {},
   ) {
     this.enough = enough;
     this.ledger = new Ledger(onLost);
@@ -180,10 +169,10 @@ export class TraceReader {
 
   private emptyTrace(): KpkeysError {
     const found = Object.keys(this.ledger.allUnused()).slice(0, 3);
-    const but = found.length === 0 ? "" : ` (but ${found.join(", ")})`;
+    const only = found.length === 0 ? "" : `, only ${found.join(", ")}`;
     const remedy = found.find((what) => REMEDIES.has(what));
     const expected = remedy === undefined ? RECORDING : REMEDIES.get(remedy)!;
-    return new KpkeysError("ERR_TRACE_EMPTY", `no event in ${this.lines()} lines${but}`, {
+    return new KpkeysError("ERR_TRACE_EMPTY", `no event in ${this.lines()} lines${only}`, {
       where: this.path,
       expected,
     });

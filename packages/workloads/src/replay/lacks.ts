@@ -37,7 +37,7 @@ export interface Evidence {
   /** Number of threads in the recording. */
   readonly threads: number;
   /** Threads without a fork event whose first event does not name their process. */
-  readonly strangers: number;
+  readonly unforked: number;
   /** Successful calls of execve. */
   readonly execs: number;
   /** Whether the whole recording was replayed. If not, missing exits are no evidence. */
@@ -91,7 +91,7 @@ const RULES: readonly Rule[] = [
     kind: "forks",
     shows: (evidence) =>
       count(evidence, "sched_process_fork") === 0 &&
-      (FORKING_CALLS.some((call) => isWhole(evidence, call)) || evidence.strangers > 1),
+      (FORKING_CALLS.some((call) => isWhole(evidence, call)) || evidence.unforked > 1),
     reason: "threads and processes have no fork in the recording: whose memory they share or copy is not in it",
     remedy: `${PERF} sched:sched_process_fork`,
   },

@@ -219,7 +219,7 @@ function traceOf(
     events,
     form,
     limits: [...summary.limits, ...limitsOf(operations, summary)],
-    lacks: lacksOf({ summary, threads: threads.threads, strangers: threads.strangers, execs, whole }),
+    lacks: lacksOf({ summary, threads: threads.threads, unforked: threads.unforked, execs, whole }),
     lines,
     eventLines,
     comments,

@@ -35,7 +35,7 @@ export class Threads {
   /** Number of threads so far. */
   threads = 0;
   /** Threads without a fork event whose first event does not name their process. */
-  strangers = 0;
+  unforked = 0;
   private readonly tasks: Tasks;
   private readonly spaces: AddressSpaces;
   private readonly lost: () => number;
@@ -121,7 +121,7 @@ export class Threads {
   private addUnknown(event: TraceEvent): Thread {
     const inExec = event.kind === EventKind.sched_process_exec || isKernelWrite(event);
     const pid = event.pid < 0 ? event.tid : event.pid;
-    if (event.pid < 0) this.strangers++;
+    if (event.pid < 0) this.unforked++;
     const leader = pid === event.tid ? undefined : this.byTid.get(pid);
     const shared = leader?.task.mm;
     if (leader !== undefined && shared !== undefined) {
