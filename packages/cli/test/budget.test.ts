@@ -100,7 +100,7 @@ describe("kpkeys budget", () => {
         code: "ERR_PKEY_DUPLICATE",
         message: expect.stringContaining("plugin 'again'") as string,
       });
-      expect(conflict?.message).toContain("the key CRED is registered already");
+      expect(conflict?.message).toContain("key CRED");
     }
   });
 

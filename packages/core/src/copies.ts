@@ -1,25 +1,26 @@
 import { KpkeysError } from "./errors.js";
 
-/** The folder of this package, which tells one copy from another. */
+/** The folder of this package: a different one for each copy. */
 const HERE = new URL("..", import.meta.url).href;
 
-/** Of all copies in the process; every one of them finds it under the same name. */
+/** The folders of all copies in the process, under one name that every copy knows. */
 const shared = globalThis as { kpkeysCoreCopies?: Set<string> };
 const copies = (shared.kpkeysCoreCopies ??= new Set()).add(HERE);
 
 /**
- * Refuses to go on in a process that has loaded two copies of this package: each has an error class and states of its own, and
- * neither knows the other's.
+ * Checks that the process has loaded one copy of this package. Two copies have separate error classes and states, so an object of
+ * one copy is unknown to the other.
  *
  * @throws KpkeysError ERR_CORE_DUPLICATE
  */
-export function refuseSecondCopy(): void {
+export function checkSingleCopy(): void {
   if (copies.size < 2) return;
   throw new KpkeysError(
     "ERR_CORE_DUPLICATE",
     `${copies.size} copies of @kpkeys/core are loaded: ${[...copies].join(", ")}`,
     {
-      expected: "one: `npm ls @kpkeys/core` tells who brings the others, `npm dedupe` removes them",
+      expected:
+        "one: `npm ls @kpkeys/core` lists the packages that depend on each copy, `npm dedupe` removes the others",
     },
   );
 }

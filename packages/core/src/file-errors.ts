@@ -1,9 +1,9 @@
 import { KpkeysError } from "./errors.js";
 
-/** Reasons of errno(3) that a user meets with a path, in words. */
+/** Descriptions of the errno(3) values that occur for a path. */
 const REASONS: Readonly<Record<string, string>> = {
   EACCES: "permission denied",
-  EBADF: "it is not open for this",
+  EBADF: "it is not open for this operation",
   EBUSY: "it is in use",
   EDQUOT: "the disk quota is used up",
   EEXIST: "it exists already",
@@ -20,16 +20,16 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOTDIR: "a part of the path is not a folder",
   ENXIO: "there is no such device, or no reader",
   EPERM: "operation not permitted",
-  EPIPE: "the reader is gone",
+  EPIPE: "the reader has closed it",
   EROFS: "the file system is read-only",
   ETXTBSY: "the program is running",
 };
 
 /**
- * Why the file system refused a path, in words.
+ * Describes why a file operation failed.
  *
- * @param cause - what Node's `fs` threw
- * @returns the reason with the name of errno(3); the message itself where there is none
+ * @param cause - the error thrown by Node's `fs`
+ * @returns the reason and the name of errno(3); the error's message if it has no such name
  */
 export function fileReason(cause: unknown): string {
   if (!(cause instanceof Error)) return String(cause);
@@ -43,9 +43,9 @@ export function fileReason(cause: unknown): string {
  * The error for an input that cannot be opened or read.
  *
  * @param path - the input
- * @param cause - what Node's `fs` threw
- * @param expected - what the input should be
- * @returns ERR_INPUT_KIND for a directory, else ERR_INPUT_MISSING; `cause` itself if it is one of the project's errors
+ * @param cause - the error thrown by Node's `fs`
+ * @param expected - description of a valid input
+ * @returns ERR_INPUT_KIND for a directory, otherwise ERR_INPUT_MISSING; `cause` itself if it is a KpkeysError
  */
 export function inputFailure(path: string, cause: unknown, expected = "a file that can be read"): KpkeysError {
   if (cause instanceof KpkeysError) return cause;
@@ -55,12 +55,12 @@ export function inputFailure(path: string, cause: unknown, expected = "a file th
 }
 
 /**
- * The error for an output that cannot be made or written.
+ * The error for an output that cannot be created or written.
  *
  * @param path - the output
- * @param cause - what Node's `fs` threw
- * @param expected - what the output should be
- * @returns ERR_OUTPUT; `cause` itself if it is one of the project's errors
+ * @param cause - the error thrown by Node's `fs`
+ * @param expected - description of a valid output
+ * @returns ERR_OUTPUT; `cause` itself if it is a KpkeysError
  */
 export function outputFailure(path: string, cause: unknown, expected = "a file that can be written"): KpkeysError {
   if (cause instanceof KpkeysError) return cause;

@@ -1,6 +1,6 @@
 /**
- * The framework of the laboratory: what makes a machine's kpkeys API, its plugins, static keys and extension points, and the
- * one list of errors. Interfaces are in the entry `contracts`, the parts of a CPU in the entry `machine`.
+ * The framework: containers, the plugin registry, the kpkeys API, static keys, extension points, and the errors of all packages. The
+ * interfaces are in the entry `contracts`, the CPU model in the entry `machine`.
  *
  * @module @kpkeys/core
  */

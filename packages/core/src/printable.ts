@@ -1,22 +1,22 @@
 import { hexDigits } from "./words.js";
 
-/** What a terminal acts on or hides: control characters, directions and other format characters, separators, halves of pairs. */
+/** Characters that a terminal interprets or hides: control and format characters, separators, unpaired surrogates. */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
-/** The longest text that a message shows whole. */
+/** The length from which {@link quote} truncates, in UTF-16 code units. */
 const SHOWN = 100;
 
 /**
- * Makes foreign text safe to print: a control character of a terminal, or one that changes the direction of the text, becomes
- * `\u{1b}`, a tab a blank. Everything that this project prints of a file goes through this or {@link quote}.
- * @param text - of unknown content, such as the name of a process or a test
+ * Makes untrusted text safe to print: a control character, or one that changes the direction of the text, becomes an escape such as
+ * `\u{1b}`, a tab becomes a space. All text from files is printed through this function or {@link quote}.
+ * @param text - any text, such as the name of a process or a test
  */
 export function printable(text: string): string {
   return text.replace(UNPRINTABLE, (char) => (char === "\t" ? " " : `\\u{${hexDigits(char.codePointAt(0)!)}}`));
 }
 
 /**
- * Makes foreign text fit for a message: printable, in quotes, and cut where it is long.
- * @param text - of unknown content, such as a line of a file
+ * Quotes untrusted text in a message: {@link printable}, truncated to 100 characters.
+ * @param text - any text, such as a line of a file
  */
 export function quote(text: string): string {
   const cut = text.length > SHOWN;

@@ -1,14 +1,14 @@
 import { fromWords } from "./words.js";
 
-/** How a generator goes on, and how it mixes where it is. */
+/** A generator of pseudo-random numbers: a counter with a step, and a mixing function. */
 export interface Generator {
-  /** What is added to the state before each number: odd, so that all 2^32 states are visited. */
+  /** The increment of the state before each number: odd, so that the period is 2^32. */
   readonly step: number;
   /** Mixes a state. @param state - 32 bits @returns 32 bits */
   readonly mix: (state: number) => number;
 }
 
-/** The finaliser of MurmurHash3: neighbouring seeds differ from the first number on. */
+/** The finaliser of MurmurHash3. Adjacent seeds give different first numbers. */
 export const MURMUR3: Generator = {
   step: 0x9e3779b9,
   mix(state) {
@@ -19,8 +19,8 @@ export const MURMUR3: Generator = {
 };
 
 /**
- * mulberry32, by Tommy Ettinger (public domain). The sizes of a micro-benchmark and the ranges of the cost model depend on its
- * numbers, published ones included.
+ * mulberry32, by Tommy Ettinger (public domain). Published results depend on its numbers: the sizes in a micro-benchmark and the
+ * ranges of the cost model.
  */
 export const MULBERRY32: Generator = {
   step: 0x6d2b79f5,
@@ -31,7 +31,7 @@ export const MULBERRY32: Generator = {
   },
 };
 
-/** A hash with little bias that hash-prospector found (Chris Wellons, public domain). The samples of recordings depend on its numbers. */
+/** A low-bias hash found by hash-prospector (Chris Wellons, public domain). The samples of recordings depend on its numbers. */
 export const HASH_PROSPECTOR: Generator = {
   step: 0xc2b2ae35,
   mix(state) {
@@ -41,13 +41,13 @@ export const HASH_PROSPECTOR: Generator = {
   },
 };
 
-/** Numbers that look random and are the same for the same seed, so that what was tried can be tried again. */
+/** Pseudo-random numbers, equal for equal seeds, so that a run can be repeated. */
 export class Random {
   private state: number;
 
   /**
-   * @param seed - where they begin, a whole number, of which 32 bits count
-   * @param generator - which numbers they are
+   * @param seed - an integer, of which bits 31 to 0 are used
+   * @param generator - the generator
    */
   constructor(
     seed: number,
@@ -56,28 +56,28 @@ export class Random {
     this.state = seed | 0;
   }
 
-  /** A whole number below 2^32. */
+  /** An integer from 0 to 2^32 - 1. */
   word(): number {
     this.state = (this.state + this.generator.step) | 0;
     return this.generator.mix(this.state) >>> 0;
   }
 
-  /** A whole number. @param end - one past the largest, up to 2^32 */
+  /** An integer from 0 to `end` - 1. @param end - 1 to 2^32 */
   below(end: number): number {
     return this.word() % end;
   }
 
-  /** A whole number of up to 64 bits. @param end - one past the largest */
+  /** An integer from 0 to `end` - 1. @param end - 1 to 2^64 */
   bigBelow(end: bigint): bigint {
     return fromWords(this.word(), this.word()) % end;
   }
 
-  /** A number from 0 to below 1. */
+  /** A number from 0 up to, but not including, 1. */
   fraction(): number {
     return this.word() / 2 ** 32;
   }
 
-  /** One of several. @param items - at least one */
+  /** One of the items. @param items - at least one */
   oneOf<T>(items: readonly T[]): T {
     return items[this.below(items.length)]!;
   }

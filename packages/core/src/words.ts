@@ -1,12 +1,12 @@
 import type { Words } from "./contracts/index.js";
 
-/** Hex digits of a word. */
+/** Hex digits of a 32-bit word. */
 const DIGITS = 8;
-/** What stands before the digits: `0x`. */
+/** Length of the prefix `0x`. */
 const PREFIX = 2;
 
 /**
- * Cuts a 64-bit value into two words.
+ * Splits a 64-bit value into two words.
  *
  * @param value - 64 bits
  * @returns the words
@@ -16,7 +16,7 @@ export function toWords(value: bigint): Words {
 }
 
 /**
- * Joins two words, the inverse of {@link toWords}.
+ * Joins two words: the inverse of {@link toWords}.
  *
  * @param high - bits 63 to 32
  * @param low - bits 31 to 0
@@ -27,7 +27,7 @@ export function fromWords(high: number, low: number): bigint {
 }
 
 /**
- * The 8 bytes of a 64-bit value as memory holds it: little-endian.
+ * The 8 bytes of a 64-bit value in memory, little-endian.
  *
  * @param words - the value
  * @returns the bytes, lowest address first
@@ -43,9 +43,9 @@ export function toBytes({ high, low }: Words): Uint8Array {
 /**
  * The hexadecimal digits of a number.
  *
- * @param value - a number; a negative one of 32 bits counts as unsigned
- * @param width - fewest digits
- * @returns lower-case digits, filled up with leading zeros to the width
+ * @param value - a number; a negative one is taken as an unsigned 32-bit number
+ * @param width - minimal number of digits
+ * @returns lower-case digits, with leading zeros up to the width
  */
 export function hexDigits(value: number | bigint, width = 1): string {
   const unsigned = typeof value === "number" && value < 0 ? value >>> 0 : value;
@@ -55,8 +55,8 @@ export function hexDigits(value: number | bigint, width = 1): string {
 /**
  * A number in hexadecimal.
  *
- * @param value - a number; a negative one of 32 bits counts as unsigned
- * @param width - fewest digits
+ * @param value - a number; a negative one is taken as an unsigned 32-bit number
+ * @param width - minimal number of digits
  * @returns `0x` and {@link hexDigits}
  */
 export function hex(value: number | bigint, width = 1): string {
@@ -64,7 +64,7 @@ export function hex(value: number | bigint, width = 1): string {
 }
 
 /**
- * A 64-bit value without leading zeros, as tools show it.
+ * A 64-bit value in hexadecimal without leading zeros.
  *
  * @param high - bits 63 to 32
  * @param low - bits 31 to 0
@@ -97,11 +97,11 @@ export function registerText(high: number, low: number): string {
 }
 
 /**
- * Whether a value is a bit pattern in hex.
+ * Whether a value is a bit pattern in hexadecimal.
  *
  * @param value - anything
- * @param words - how wide it may be, in words of 32 bits
- * @returns whether it is `0x` and one to eight digits a word
+ * @param words - its maximal width in 32-bit words
+ * @returns whether it is `0x` and 1 to 8 digits for each word
  */
 export function isHex(value: unknown, words: 1 | 2): value is string {
   if (typeof value !== "string" || !value.startsWith("0x")) return false;
@@ -137,7 +137,7 @@ function digitsToWord(hex: string, from: number, end: number): number {
   return word;
 }
 
-/** The value of a hex digit of either case; of another character, none from 0 to 15. */
+/** The value of a hex digit of either case; a number outside 0 to 15 for another character. */
 function digitOf(code: number): number {
   if (code <= 0x39) return code - 0x30;
   const letter = code | 0x20;

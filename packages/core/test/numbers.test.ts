@@ -47,7 +47,7 @@ describe("numbers with types", () => {
     expectTypeOf<-12>().not.toExtend<Errno>();
   });
 
-  it("say that there is none, and what failed, by a type", () => {
+  it("have types for a missing value and for an error", () => {
     expectTypeOf<ReturnType<PageAllocator["alloc"]>>().toEqualTypeOf<Pfn | undefined>();
     expectTypeOf<ReturnType<LinearMap["pfnOf"]>>().toEqualTypeOf<Pfn | undefined>();
     expectTypeOf<ReturnType<SetMemory["setMemoryPkey"]>>().toEqualTypeOf<0 | Errno>();
@@ -94,7 +94,7 @@ describe("numbers with types", () => {
     expect(calls).toBeTypeOf("function");
   });
 
-  it("are found again in the words of an address", () => {
+  it("convert to the words of an address and back", () => {
     for (const page of [0, 1, 2 ** 35 - 1, 2 ** 36, 2 ** 52 - 1].map(toVpn)) {
       expect(pageOf(wordsOf(page, 12, 0xff8), 12)).toBe(page);
       expect(wordsOf(page, 12, 0xff8).low & 0xfff).toBe(0xff8);

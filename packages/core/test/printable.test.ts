@@ -8,8 +8,8 @@ const text = fc.oneof(
   fc.string({ unit: fc.constantFrom("\u001b", "\u009b", "\u007f", "\u202e", "\u2028", "\ud800", "\n", "\t", "a") }),
 );
 
-describe("foreign text", () => {
-  it("is printed without what a terminal acts on, in a report, in quotes and in an error", () => {
+describe("untrusted text", () => {
+  it("is printed without control characters in a report, in quotes and in an error", () => {
     fc.assert(
       fc.property(text, text, (one, other) => {
         expect(printable(one)).not.toMatch(UNSAFE);
@@ -19,14 +19,14 @@ describe("foreign text", () => {
     );
   });
 
-  it("that is printable stays as it is", () => {
+  it("that is printable is unchanged", () => {
     for (const plain of ["write_user_pmd", "Überlauf 2 µs", "日本", "🙂 # 'x'"]) {
       expect(printable(plain)).toBe(plain);
       expect(quote(plain)).toBe(`'${plain}'`);
     }
   });
 
-  it("is cut in quotes", () => {
+  it("is truncated in quotes", () => {
     expect(quote("x".repeat(10_000_000)).length).toBeLessThan(120);
   });
 });

@@ -19,7 +19,7 @@ test.each([
   expect(first(seed, generator)).toEqual(words);
 });
 
-test("numbers are in range and spread over it", () => {
+test("numbers are in range and distributed over it", () => {
   fc.assert(
     fc.property(fc.integer(), fc.constantFrom(MURMUR3, MULBERRY32, HASH_PROSPECTOR), (seed, generator) => {
       const random = new Random(seed, generator);
@@ -35,7 +35,7 @@ test("numbers are in range and spread over it", () => {
   );
 });
 
-test("a number of 64 bits is two words, the upper one first", () => {
+test("a 64-bit number is two words, the upper one first", () => {
   const [high, low] = first(9);
   expect(new Random(9).bigBelow(2n ** 64n)).toBe((BigInt(high!) << 32n) | BigInt(low!));
 });

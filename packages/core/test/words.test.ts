@@ -16,7 +16,7 @@ import {
 const BITS_64 = fc.bigInt(0n, 2n ** 64n - 1n);
 
 describe("two words", () => {
-  test("and a 64-bit value are one thing", () => {
+  test("and a 64-bit value convert into each other", () => {
     fc.assert(
       fc.property(BITS_64, (value) => {
         const { high, low } = toWords(value);
@@ -26,7 +26,7 @@ describe("two words", () => {
     );
   });
 
-  test("and its hex digits too, of either case and with leading zeros", () => {
+  test("and hex digits convert into each other, in either case and with leading zeros", () => {
     fc.assert(
       fc.property(BITS_64, fc.boolean(), fc.integer({ min: 1, max: 16 }), (value, upper, digits) => {
         const { high, low } = toWords(value);
@@ -70,7 +70,7 @@ test("nothing else is a bit pattern", () => {
 });
 
 describe("hex digits", () => {
-  test("of a number and of a bigint are alike, filled up to a width, never cut", () => {
+  test("of a number and of a bigint are equal, padded to a width, never truncated", () => {
     fc.assert(
       fc.property(fc.nat({ max: Number.MAX_SAFE_INTEGER }), fc.integer({ min: 1, max: 20 }), (value, width) => {
         const digits = hexDigits(value, width);

@@ -316,10 +316,8 @@ describe("a set of features that needs more keys than the architecture has", () 
       }
     });
     expect(code).toBe("ERR_PKEY_EXHAUSTED");
-    expect(message).toMatch(
-      /^9 keys are wanted, and POR_EL1 has 8: DEFAULT, PGTABLES \(pgtables\), CRED \(cred\), A \(a\)/,
-    );
-    expect(message).toMatch(/one feature less, or keys that are shared; were \w+ and \w+ one key, the context/);
+    expect(message).toContain("DEFAULT, PGTABLES (pgtables), CRED (cred), A (a)");
+    expect(message).toMatch(/the context \w+ could write the pages of \w+/);
   });
 
   it("boots on x86, and on arm64 without any one of the features", () => {

@@ -196,7 +196,7 @@ describe.each(ARCHES)("the TLB's geometry on %s", (arch) => {
     expect(() => hardened(arch, {}, { options: { [arch]: { tlb: { sets: 3 } } } })).toThrow(
       expect.objectContaining({
         code: "ERR_SPEC",
-        message: `plugin ${arch}: option 'tlb.sets' is impossible; expected 0 or a power of two`,
+        message: expect.stringContaining("'tlb.sets'") as string,
       }) as Error,
     );
   });

@@ -14,38 +14,38 @@ import { ObserverList } from "../observers.js";
 import { lazily, provide, resolve } from "../di.js";
 import type { DependencyContainer } from "../di.js";
 
-/** What the machine gives each of its CPUs. */
+/** The parts that a machine passes to each of its CPUs. */
 export interface CpuPlace {
   /** Its number, 0 being the boot CPU. */
   readonly id: number;
   /** The machine's RAM. */
   readonly memory: PhysicalMemory;
-  /** Notified of what it does. */
+  /** Notified of its register writes, walks, TLB changes and faults. */
   readonly observers: Observers;
 }
 
-/** What an architecture implements. */
+/** The contracts that an architecture implements. */
 export interface ArchServices {
   /** The layout of its key register. */
   readonly pkeyRegister: PkeyRegister;
   /** The codec of its page tables. */
   readonly pageTableFormat: PageTableFormat;
-  /** How its kernel writes them. */
+  /** How Linux writes them on this architecture. */
   readonly pgtable: PgtableArch;
-  /** Its words for faults, vectors and explanations. */
+  /** Its texts for faults, vectors and explanations. */
   readonly tools: ArchTools;
   /**
-   * Makes its part of kpkeys.
-   * @param cpus - gives the machine's CPUs; to be asked when a context is first entered, since keys are registered before there are CPUs
+   * Makes the architecture's part of kpkeys.
+   * @param cpus - returns the machine's CPUs; valid from the first entry of a context on, because keys are registered before CPUs exist
    */
   readonly createKpkeysArch: (cpus: () => Cpus) => KpkeysArch;
-  /** Makes a CPU. @param place - what the machine gives it */
+  /** Makes a CPU. @param place - the machine's parts that it uses */
   readonly createCpu: (place: CpuPlace) => Cpu;
 }
 
 /**
- * Registers what an architecture implements: the `setup` of an architecture's plugin. The machine's {@link PhysicalMemory}
- * must be registered when the first CPU is made. In a container without {@link Observers}, CPUs are not observed.
+ * Registers the contracts that an architecture implements, from the `setup` of its plugin. The machine's {@link PhysicalMemory} must be
+ * registered before the first CPU is made. In a container without {@link Observers}, CPUs have no observers.
  *
  * @param container - a machine's container
  * @param services - the contracts

@@ -9,8 +9,8 @@ import { KpkeysError } from "../errors.js";
  *  31                       7  6        5       0
  *  sequence (wraps around)     written  slot
  * ```
- * A slot keeps what leaving needs; the sequence tells a state from all others that used its slot; `written` says whether entering
- * wrote the register, which leaving must then restore. Slot 0 is never given out: state 0 means that no context was entered.
+ * A slot holds the register value that leaving restores. The sequence is different for each use of the slot. `written` is set if
+ * entering wrote the register, so that leaving restores it. Slot 0 is not used: state 0 means that no context was entered.
  */
 const SLOTS = 64;
 const SLOT_MASK = SLOTS - 1;
@@ -20,25 +20,25 @@ const NEXT_IN_SEQUENCE = 2 * SLOTS;
 /** 2^32 divided by the golden ratio: multiples of it, modulo 2^32, are far apart. */
 const SPREAD = 0x9e3779b1;
 
-/** Switches made in this process: where the sequence of the next one begins. */
+/** Number of instances made in this process: the start of the next one's sequence. */
 let switches = 0;
 
 /**
- * Enters and leaves compiled contexts on the current CPU. Each machine of a process begins its sequence at another number, and each
- * slot too, so a state of another machine or a guessed number is rejected.
+ * Enters and leaves compiled contexts on the current CPU. The sequences of all machines and slots start at different numbers, so the
+ * state of another machine and a guessed number are rejected.
  */
 export class ContextSwitch {
   private readonly saved = new Int32Array(2 * SLOTS);
-  /** The state that holds each slot; its complement once it was left. */
+  /** The state of each slot; its complement after the context was left. */
   private readonly states: Int32Array;
-  /** The free slots, the next one to be given out last. */
+  /** The free slots; the next one to allocate is the last. */
   private readonly free = Int32Array.from({ length: SLOT_MASK }, (_, place) => SLOT_MASK - place);
   private freeCount = SLOT_MASK;
 
   /**
    * @param arch - the architecture's part
    * @param observers - notified of contexts
-   * @param cpus - gives the machine's CPUs; called only for a moment that is observed
+   * @param cpus - returns the machine's CPUs; called only if there is an observer
    */
   constructor(
     private readonly arch: KpkeysArch,
@@ -52,7 +52,7 @@ export class ContextSwitch {
   /**
    * Enters a context.
    * @param context - a compiled context
-   * @returns a state good for one {@link leave}
+   * @returns a state for exactly one {@link leave}
    * @throws KpkeysError ERR_STATE_EXHAUSTED
    */
   enter(context: CompiledContext): KpkeysState {
@@ -67,8 +67,8 @@ export class ContextSwitch {
   }
 
   /**
-   * Leaves a context. States may come back in any order: a task may be switched away inside a context.
-   * @param state - from {@link enter}, or the state that says that no context was entered
+   * Leaves a context. Contexts can be left in any order, because a task switch can happen inside a context.
+   * @param state - from {@link enter}, or {@link NOT_ENTERED}
    * @param barrierFollows - whether the caller's next step is a barrier that synchronises
    * @throws KpkeysError ERR_STATE_FOREIGN
    */
@@ -85,13 +85,13 @@ export class ContextSwitch {
 }
 
 function exhausted(): KpkeysError {
-  return new KpkeysError("ERR_STATE_EXHAUSTED", `${SLOT_MASK} contexts are entered and not left`, {
-    expected: "leaveContext for every state; a state was dropped somewhere",
+  return new KpkeysError("ERR_STATE_EXHAUSTED", `cannot enter another context: ${SLOT_MASK} are entered and not left`, {
+    advice: "call leaveContext() for every state",
   });
 }
 
 function foreign(state: KpkeysState): KpkeysError {
   return new KpkeysError("ERR_STATE_FOREIGN", `${String(state)} is not the state of a context that is entered`, {
-    expected: "a state of this machine's enterContext or guards, not yet left",
+    expected: "a state of this machine's enterContext() or guards, left once",
   });
 }

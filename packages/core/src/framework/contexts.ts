@@ -13,13 +13,13 @@ import type { Pkeys } from "./pkeys.js";
 const RIGHTS: readonly Rights[] = ["none", "r", "rw", "rx", "rwx"];
 
 /**
- * The contexts of a machine: rights by key until they are compiled to mask and value. DEFAULT exists from the start, with read, write
- * and execute on key 0 and read on every other key.
+ * The contexts of a machine: rights by key, which {@link Contexts.compile} turns into mask and value. DEFAULT exists from the start,
+ * with read, write and execute on key 0 and read on all other keys.
  */
 export class Contexts {
   /** Names of the contexts, DEFAULT first. */
   readonly names: ContextName[] = ["DEFAULT"];
-  // Names are open types: the compiler knows DEFAULT alone here, at run time they are any strings.
+  // Names are open types: only DEFAULT is known when this file is compiled, so the keys are strings.
   private readonly rightsByContext = new Map<string, Readonly<Record<string, Rights>>>();
   private readonly othersByContext = new Map<string, Rights>();
   private readonly compiledByName = new Map<ContextName, CompiledContext>();
@@ -34,7 +34,7 @@ export class Contexts {
   ) {}
 
   /**
-   * Gives a context its rights. DEFAULT may be given rights once, by a feature that withholds reads.
+   * Defines the rights of a context. DEFAULT can be defined once, by a feature that denies reads.
    * @param name - the context
    * @param rights - rights by key
    * @param others - rights on all keys that are not named
@@ -42,21 +42,25 @@ export class Contexts {
    */
   define(name: ContextName, rights: ContextRights, others?: Rights): void {
     if (this.rightsByContext.has(name)) {
-      throw new KpkeysError("ERR_CONTEXT_DUPLICATE", `the context ${name} is defined already`, {
-        expected: "another name",
+      throw new KpkeysError("ERR_CONTEXT_DUPLICATE", `cannot define context ${name}: it is defined already`, {
+        advice: "choose another name",
       });
     }
     for (const [key, right] of Object.entries(rights)) {
       this.pkeys.numberOf(key as PkeyName);
-      checkRights(name, right, `the key ${key}`);
+      checkRights(name, right, `key ${key}`);
     }
     if (others !== undefined) checkRights(name, others, "all other keys");
     // A plugin in JavaScript may pass any string.
     const onDefault: string = rights.DEFAULT ?? "rwx";
     if (onDefault !== "rwx") {
-      throw new KpkeysError("ERR_CONTEXT_DEFAULT_PKEY", `the context ${name} gives '${onDefault}' on the key DEFAULT`, {
-        expected: "'rwx', or nothing: the kernel runs and saves its state through that key in every context",
-      });
+      throw new KpkeysError(
+        "ERR_CONTEXT_DEFAULT_PKEY",
+        `cannot define context ${name}: it gives '${onDefault}' on key DEFAULT`,
+        {
+          expected: "'rwx' or no entry: kernel code has that key, and exception entry saves registers through it",
+        },
+      );
     }
     this.rightsByContext.set(name, { ...rights });
     if (others !== undefined) this.othersByContext.set(name, others);
@@ -91,14 +95,14 @@ export class Contexts {
     const context = this.compiledByName.get(name);
     if (context !== undefined) return context;
     if (this.names.includes(name)) {
-      throw new KpkeysError("ERR_INIT_ORDER", `the context ${name} is used before the contexts are compiled`, {
-        expected: "freeze() first",
+      throw new KpkeysError("ERR_INIT_ORDER", `cannot use context ${name}: contexts are not compiled yet`, {
+        advice: "call freeze() first",
       });
     }
     throw this.unknown(name);
   }
 
-  /** Key 0 is always `rwx`: kernel code is mapped with it, and exception entry and context switch save state through it. */
+  /** Key 0 always has `rwx`: kernel code is mapped with it, and exception entry and context switch save state through it. */
   private rightsOn(key: string, context: string): Rights {
     if (key === "DEFAULT") return "rwx";
     const given = this.rightsByContext.get(context)?.[key] ?? this.othersByContext.get(context);
@@ -116,7 +120,7 @@ export class Contexts {
   }
 
   private unknown(name: ContextName): KpkeysError {
-    return new KpkeysError("ERR_CONTEXT_UNKNOWN", `no plugin has defined the context ${name}`, {
+    return new KpkeysError("ERR_CONTEXT_UNKNOWN", `unknown context ${name}`, {
       expected: `one of ${this.names.join(", ")}`,
     });
   }
@@ -124,17 +128,17 @@ export class Contexts {
 
 function checkRights(context: ContextName, rights: Rights, on: string): void {
   if (RIGHTS.includes(rights)) return;
-  throw new KpkeysError("ERR_CONTEXT_RIGHTS", `the context ${context} gives '${rights}' on ${on}`, {
+  throw new KpkeysError("ERR_CONTEXT_RIGHTS", `cannot define context ${context}: it gives '${rights}' on ${on}`, {
     expected: `one of ${RIGHTS.join(", ")}`,
   });
 }
 
-/** The bits of both. */
+/** The bitwise OR of two 64-bit values. */
 export function orWords(a: Words, b: Words): Words {
   return { high: a.high | b.high, low: a.low | b.low };
 }
 
-/** Encodes rights in a key's field and checks that the register decodes the same data rights; it may allow execution in addition. */
+/** Encodes rights in a key's field, and checks that the field allows the same data accesses. It may allow execution in addition. */
 function encodeRights(
   register: PkeyRegister,
   context: ContextName,
@@ -148,10 +152,10 @@ function encodeRights(
   if (dataRights(given) === dataRights(rights) && executes) return field;
   throw new KpkeysError(
     "ERR_CONTEXT_RIGHTS",
-    `${register.name} cannot express '${rights}' on the key ${key}: it allows '${given}'`,
+    `${register.name} cannot express '${rights}' on key ${key}: the field allows '${given}'`,
     {
       where: `context ${context}`,
-      expected: "rights that this architecture has",
+      expected: "rights that the register can express",
     },
   );
 }

@@ -11,7 +11,7 @@ import type {
 } from "../contracts/index.js";
 import { KpkeysError } from "../errors.js";
 
-/** All points: an unknown name is rejected, because its handler would never run. */
+/** All points. An unknown name is rejected, because its handler would never run. */
 const POINTS: Readonly<Record<ExtensionPoint, true>> = {
   tablePageAllocated: true,
   tablePageFreeing: true,
@@ -60,13 +60,13 @@ export class ExtensionPointTable implements ExtensionPoints {
   setGuard(setter: Setter, guard: Guard): void {
     this.rejectIfFrozen(`guard '${setter}'`);
     if (!SETTERS.includes(setter)) {
-      throw new KpkeysError("ERR_EXTENSION_UNKNOWN", `there is no setter '${setter}' with a guard point`, {
+      throw new KpkeysError("ERR_EXTENSION_UNKNOWN", `unknown setter '${setter}'`, {
         expected: `one of ${SETTERS.join(", ")}`,
       });
     }
     if (this.guards.has(setter)) {
-      throw new KpkeysError("ERR_GUARD_TAKEN", `another feature already guards '${setter}'`, {
-        expected: "only one feature that guards page-table writes",
+      throw new KpkeysError("ERR_GUARD_TAKEN", `cannot guard '${setter}': another feature guards it`, {
+        advice: "build the machine with one feature that guards page-table writes",
       });
     }
     this.guards.set(setter, guard);
@@ -79,8 +79,8 @@ export class ExtensionPointTable implements ExtensionPoints {
   setTableAllocator(allocator: TableAllocator): void {
     this.rejectIfFrozen("set the allocator of table pages");
     if (this.tableAllocator !== undefined) {
-      throw new KpkeysError("ERR_GUARD_TAKEN", "another feature already allocates table pages", {
-        expected: "only one feature that allocates table pages",
+      throw new KpkeysError("ERR_GUARD_TAKEN", "cannot set the allocator of table pages: another feature has set it", {
+        advice: "build the machine with one feature that allocates table pages",
       });
     }
     this.tableAllocator = allocator;
@@ -89,8 +89,8 @@ export class ExtensionPointTable implements ExtensionPoints {
   setCredStore(store: CredStore): void {
     this.rejectIfFrozen("set the store of credentials");
     if (this.credStore !== undefined) {
-      throw new KpkeysError("ERR_GUARD_TAKEN", "another feature already stores credentials", {
-        expected: "only one feature that stores credentials",
+      throw new KpkeysError("ERR_GUARD_TAKEN", "cannot set the store of credentials: another feature has set it", {
+        advice: "build the machine with one feature that stores credentials",
       });
     }
     this.credStore = store;
@@ -107,7 +107,7 @@ export class ExtensionPointTable implements ExtensionPoints {
 
   private handlersOf<P extends ExtensionPoint>(point: P): ExtensionHandlers[P][] {
     if (!Object.hasOwn(POINTS, point)) {
-      throw new KpkeysError("ERR_EXTENSION_UNKNOWN", `there is no extension point '${point}'`, {
+      throw new KpkeysError("ERR_EXTENSION_UNKNOWN", `unknown extension point '${point}'`, {
         expected: `one of ${Object.keys(POINTS).join(", ")}`,
       });
     }
@@ -117,7 +117,7 @@ export class ExtensionPointTable implements ExtensionPoints {
   private rejectIfFrozen(action: string): void {
     if (!this.frozen) return;
     throw new KpkeysError("ERR_FROZEN", `cannot ${action}: the machine is frozen`, {
-      expected: "do it in the plugin's setup()",
+      advice: "do it in the plugin's setup()",
     });
   }
 }

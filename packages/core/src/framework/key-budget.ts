@@ -1,17 +1,17 @@
 import type { ContextName, Kpkeys, PkeyName, PkeyRegister, Rights } from "../contracts/index.js";
 import { KpkeysError } from "../errors.js";
 
-/** A key that somebody wants. */
+/** A key that a plugin has registered. */
 export interface KeyDemand {
   /** Its symbolic name. */
   readonly name: PkeyName;
-  /** Its number; beyond the register's last for a key too many. */
+  /** Its number; past the register's last key if there are too many. */
   readonly number: number;
   /** Id of the plugin that registered it; `kpkeys` for DEFAULT. */
   readonly owner: string;
 }
 
-/** What a context gives. */
+/** The rights of a context. */
 export interface ContextRow {
   /** Its name. */
   readonly name: ContextName;
@@ -19,49 +19,49 @@ export interface ContextRow {
   readonly rights: Readonly<Record<string, Rights>>;
 }
 
-/** What a context could do if two keys were one. */
+/** The rights that a context would gain if two keys had one number. */
 export interface Exposure {
   /** The context. */
   readonly context: ContextName;
-  /** The key whose pages it would reach. */
+  /** The key on whose pages it would gain rights. */
   readonly key: PkeyName;
-  /** Its rights on them now. */
+  /** Its rights now. */
   readonly from: Rights;
-  /** What it would have. */
+  /** Its rights then. */
   readonly to: Rights;
 }
 
-/** Two keys as one number. */
+/** Two keys that share one number. */
 export interface SharedKeys {
   /** Their names. */
   readonly keys: readonly [PkeyName, PkeyName];
-  /** What that would open. A context gets what it has on either, for it needs both. */
+  /** The rights that contexts would gain. A context would have its rights on either key for the pages of both. */
   readonly exposes: readonly Exposure[];
 }
 
-/** Contexts and keys of a machine against the keys that its architecture has. */
+/** The keys and contexts of a machine, and the number of keys of its architecture. */
 export interface KeyBudget {
   /** The register's name in the manual. */
   readonly register: string;
-  /** Number of keys that it has, key 0 included. */
+  /** Its number of keys, key 0 included. */
   readonly keys: number;
-  /** Keys that are wanted, DEFAULT among them. */
+  /** The registered keys, with DEFAULT. */
   readonly wanted: readonly KeyDemand[];
   /** The contexts, DEFAULT first. */
   readonly contexts: readonly ContextRow[];
-  /** Every pair of keys but those with DEFAULT (whose pages nobody protects), the one that opens least first. */
+  /** All pairs of keys except those with DEFAULT, whose pages are not protected; the pair with the fewest exposures first. */
   readonly sharing: readonly SharedKeys[];
-  /** Whether the keys suffice. */
+  /** Whether the register has enough keys. */
   readonly fits: boolean;
 }
 
 /**
- * Sets the contexts and keys of a machine against its register. The series leaves open whether contexts may share a key when keys run
- * short (cover letter of RFC v7, "Open questions"): this is what that would cost.
+ * Compares the keys of a machine with its register. The series leaves open whether features share a key if there are too few keys
+ * (cover letter of RFC v7, "Open questions"); {@link KeyBudget.sharing} lists the exposures of each pair.
  *
- * @param kpkeys - the machine's kpkeys API, all plugins set up
+ * @param kpkeys - the machine's kpkeys API, after all plugins were set up
  * @param register - its key register
- * @param owners - which plugin registered each key
+ * @param owners - the id of the plugin that registered each key
  * @returns the budget
  */
 export function keyBudget(kpkeys: Kpkeys, register: PkeyRegister, owners: ReadonlyMap<PkeyName, string>): KeyBudget {
@@ -90,7 +90,7 @@ function exposures(contexts: readonly ContextRow[], [one, other]: readonly [Pkey
   });
 }
 
-/** The rights of either: no two of them together are anything but one of them or `rwx`. */
+/** The union of two rights: one of them, or `rwx`. */
 function both(one: Rights, other: Rights): Rights {
   const has = (right: string): boolean =>
     (one !== "none" && one.includes(right)) || (other !== "none" && other.includes(right));
@@ -99,7 +99,7 @@ function both(one: Rights, other: Rights): Rights {
 }
 
 /**
- * What two keys as one would open, in words.
+ * Describes the exposures of two keys that share a number.
  * @param shared - the keys
  * @returns a clause: `the context CRED could write the pages of PGTABLES`
  */
@@ -119,20 +119,20 @@ function verbOf(from: Rights, to: Rights): string {
 }
 
 /**
- * Refuses a machine whose features want more keys than there are.
+ * Checks that the register has enough keys for the features.
  * @param budget - its budget
- * @throws KpkeysError ERR_PKEY_EXHAUSTED, which names who wants which key, and the two keys whose sharing would open least
+ * @throws KpkeysError ERR_PKEY_EXHAUSTED, which names the keys with their plugins, and the pair of keys with the fewest exposures
  */
 export function checkKeyBudget({ register, keys, wanted, sharing, fits }: KeyBudget): void {
   if (fits) return;
   const list = wanted.map(({ name, owner }) => (owner === "kpkeys" ? name : `${name} (${owner})`)).join(", ");
   const [least] = sharing;
-  const shared = least === undefined ? "" : `; were ${least.keys.join(" and ")} one key, ${sharingText(least)}`;
+  const shared = least === undefined ? "" : `; if ${least.keys.join(" and ")} shared a key, ${sharingText(least)}`;
   throw new KpkeysError(
     "ERR_PKEY_EXHAUSTED",
-    `${wanted.length} keys are wanted, and ${register} has ${keys}: ${list}`,
+    `the features need ${wanted.length} keys, but ${register} has ${keys}: ${list}`,
     {
-      expected: `${wanted.length - keys === 1 ? "one feature" : "features"} less, or keys that are shared${shared}`,
+      advice: `build the machine with fewer features, or share keys${shared}`,
     },
   );
 }

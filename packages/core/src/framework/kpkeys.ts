@@ -18,7 +18,7 @@ import { Contexts, orWords } from "./contexts.js";
 import { inject, injectable } from "../di.js";
 import { Pkeys } from "./pkeys.js";
 
-/** A guard that enters its context while its condition holds. */
+/** A guard that enters its context if its condition is true. */
 class ContextGuard implements Guard {
   private context: CompiledContext | undefined = undefined;
 
@@ -37,13 +37,13 @@ class ContextGuard implements Guard {
     this.contextSwitch.leave(state, false);
   }
 
-  /** Looks the context up, so that entering does not. @throws KpkeysError ERR_CONTEXT_UNKNOWN, ERR_INIT_ORDER */
+  /** Looks the context up before the first entry. @throws KpkeysError ERR_CONTEXT_UNKNOWN, ERR_INIT_ORDER */
   compile(): CompiledContext {
     return (this.context ??= this.contexts.compiled(this.name));
   }
 }
 
-/** The kpkeys API of one machine. Keys and contexts can be registered until it is frozen. */
+/** The kpkeys API of one machine. Keys and contexts are registered before it is frozen. */
 @injectable()
 export class KpkeysApi implements Kpkeys {
   private readonly pkeys: Pkeys;
@@ -147,13 +147,13 @@ export class KpkeysApi implements Kpkeys {
   private rejectIfFrozen(action: string, verb: string): void {
     if (!this.frozen) return;
     throw new KpkeysError("ERR_FROZEN", `cannot ${action}: kpkeys is frozen`, {
-      expected: `${verb} it in the plugin's setup()`,
+      advice: `${verb} it in the plugin's setup()`,
     });
   }
 }
 
 function tooMany(wanted: number, { name, keys }: PkeyRegister): KpkeysError {
-  return new KpkeysError("ERR_PKEY_EXHAUSTED", `${wanted} keys are registered, and ${name} has ${keys}`, {
-    expected: "no more than that, key 0 included",
+  return new KpkeysError("ERR_PKEY_EXHAUSTED", `${wanted} keys are registered, but ${name} has ${keys}`, {
+    expected: "at most that many, key 0 included",
   });
 }

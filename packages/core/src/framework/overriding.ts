@@ -1,6 +1,5 @@
 /**
- * A service with some members replaced: for tests, and for variants of a machine that do one thing differently. All other members run
- * on the original, with its state.
+ * A service with some members replaced, for tests and for variants of a machine. All other members run on the original, with its state.
  *
  * @typeParam T - the service's contract
  * @param original - the service

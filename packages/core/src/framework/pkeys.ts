@@ -10,7 +10,7 @@ export class Pkeys {
   private readonly numbers = new Map<PkeyName, number>([["DEFAULT", 0]]);
 
   /**
-   * @param arch - the numbers that the architecture assigns itself
+   * @param arch - the numbers that the architecture reserves
    * @param register - the number of keys
    */
   constructor(
@@ -19,17 +19,17 @@ export class Pkeys {
   ) {}
 
   /**
-   * Gives a key a number: the architecture's own for this name; otherwise the lowest free number that is not reserved for another
-   * name, or the lowest free number if all are reserved. With too many keys it gets a number beyond the last, which compiling the
-   * contexts rejects: all requests are known by then.
+   * Assigns a number to a key: the one that the architecture reserves for the name; otherwise the lowest free number that is not reserved
+   * for another name, or the lowest free number if all are reserved. With more keys than the register has, the number is past the last
+   * one; freeze() then fails, when all keys are known.
    * @param name - a name that is not registered yet
    * @returns the number
    * @throws KpkeysError ERR_PKEY_DUPLICATE
    */
   add(name: PkeyName): Pkey {
     if (this.numbers.has(name)) {
-      throw new KpkeysError("ERR_PKEY_DUPLICATE", `the key ${name} is registered already`, {
-        expected: "another name",
+      throw new KpkeysError("ERR_PKEY_DUPLICATE", `cannot register key ${name}: it is registered already`, {
+        advice: "choose another name",
       });
     }
     const number = this.numberFor(name);
@@ -46,7 +46,7 @@ export class Pkeys {
   numberOf(name: PkeyName): Pkey {
     const number = this.numbers.get(name);
     if (number !== undefined) return toPkey(number);
-    throw new KpkeysError("ERR_PKEY_UNKNOWN", `no plugin has registered the key ${name}`, {
+    throw new KpkeysError("ERR_PKEY_UNKNOWN", `unknown key ${name}`, {
       expected: `one of ${[...this.numbers.keys()].join(", ")}`,
     });
   }
@@ -61,7 +61,7 @@ export class Pkeys {
     if (pkeyNumbers[other] !== own) return this.lowestFree();
     throw new KpkeysError(
       "ERR_PKEY_DUPLICATE",
-      `the architecture gives the key ${name} the number ${own} of ${other}`,
+      `cannot register key ${name}: the architecture reserves number ${own} for ${other} too`,
       { expected: "a different number for each key" },
     );
   }

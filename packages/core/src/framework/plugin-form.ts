@@ -9,7 +9,7 @@ const SYMBOL = /^[A-Z][A-Z0-9_]*$/;
 interface FieldRule {
   readonly field: keyof Plugin;
   readonly holds: (value: unknown) => boolean;
-  /** What is wrong with a value for which it does not hold; the value itself if left out. */
+  /** The error text if it does not hold; the value itself if left out. */
   readonly wrong?: string;
   readonly expected: string;
 }
@@ -20,7 +20,7 @@ const ID_RULE: FieldRule = {
   expected: "lower case letters, digits and single hyphens, such as 'arm64-poe'",
 };
 
-/** Fields that are the same in every version of the contracts. */
+/** Fields of every version of the contracts. */
 const OF_EVERY_VERSION: readonly FieldRule[] = [
   { field: "kind", holds: (value) => value === "arch" || value === "feature", expected: "'arch' or 'feature'" },
   {
@@ -31,7 +31,7 @@ const OF_EVERY_VERSION: readonly FieldRule[] = [
   {
     field: "contract",
     holds: (value) => typeof value === "number",
-    expected: `the number of the contracts that it was written against, now ${CONTRACT_VERSION}`,
+    expected: `the version of the contracts that it was written against, now ${CONTRACT_VERSION}`,
   },
 ];
 
@@ -40,26 +40,26 @@ const OF_THIS_VERSION: readonly FieldRule[] = [
   {
     field: "dependencies",
     holds: (value = []) => Array.isArray(value) && value.every(isRecord),
-    wrong: "its dependencies are no list of plugins",
+    wrong: "its dependencies are not a list of plugins",
     expected: "the plugins themselves, not their ids",
   },
   {
     field: "config",
     holds: (value = []) => Array.isArray(value) && value.every(isConfigSymbol),
-    wrong: "its config is no list of config symbols",
+    wrong: "its config is not a list of config symbols",
     expected: "symbols in upper case without CONFIG_, with lists dependsOn and selects",
   },
 ];
 
 /**
- * Checks that something is a plugin of this version: what a package exports may come from anywhere.
+ * Checks that the export of a package is a plugin of this version of the contracts.
  *
- * @param candidate - what a package exports as its plugin
+ * @param candidate - the export
  * @throws KpkeysError ERR_PLUGIN_INVALID for the first field with the wrong form, ERR_PLUGIN_CONTRACT
  */
 export function checkPluginForm(candidate: unknown): asserts candidate is Plugin {
   if (!isRecord(candidate))
-    throw invalid("a plugin", "it is no object", "an object with id, kind, description, contract and setup");
+    throw invalid("a plugin", "it is not an object", "an object with id, kind, description, contract and setup");
   checkField("a plugin", candidate, ID_RULE);
   const where = `plugin '${candidate["id"] as string}'`;
   for (const rule of OF_EVERY_VERSION) checkField(where, candidate, rule);
@@ -68,16 +68,16 @@ export function checkPluginForm(candidate: unknown): asserts candidate is Plugin
 }
 
 /**
- * The plugins among what a module exports, and among the elements of arrays that it exports.
+ * The plugins among the exports of a module, and in the arrays that it exports.
  *
  * @param exports - the module's exports by name
- * @returns the plugins, each once, in the order of their exports; {@link checkPluginForm} judges their form
+ * @returns the plugins, each once, in the order of the exports; {@link checkPluginForm} checks their form
  */
 export function pluginsOf(exports: Readonly<Record<string, unknown>>): readonly Plugin[] {
   return [...new Set(Object.values(exports).flat().filter(looksLikePlugin))];
 }
 
-/** Whether something was meant to be a plugin. */
+/** Whether a value is meant to be a plugin. */
 function looksLikePlugin(value: unknown): value is Plugin {
   return isRecord(value) && "setup" in value && "kind" in value && "id" in value;
 }
@@ -88,9 +88,9 @@ function checkField(where: string, candidate: Record<string, unknown>, rule: Fie
   if (!holds(value)) throw invalid(where, wrong ?? `its ${field} is ${shown(value)}`, expected);
 }
 
-/** What to do about a plugin of an older version, and of one that is not there yet. */
-const OLDER = `install a newer release of it, or change it as docs/migration-${CONTRACT_VERSION}.md says`;
-const NEWER = "install the @kpkeys/core that it names as its peer";
+/** Advice for a plugin of an older version, and for one of a newer version. */
+const OLDER = `install a newer release of it, or migrate it: docs/migration-${CONTRACT_VERSION}.md`;
+const NEWER = "install the version of @kpkeys/core in its peerDependencies";
 
 function checkVersion(where: string, contract: number): void {
   if (contract === CONTRACT_VERSION) return;

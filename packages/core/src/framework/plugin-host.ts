@@ -1,15 +1,15 @@
 import { Kpkeys, PkeyRegister } from "../contracts/index.js";
 import type { PkeyName, Plugin, PluginOptions } from "../contracts/index.js";
 import { KpkeysError } from "../errors.js";
-import { refuseSecondCopy } from "../copies.js";
+import { checkSingleCopy } from "../copies.js";
 import { readConfig, resolveConfig } from "./config.js";
 import { resolve } from "../di.js";
 import type { DependencyContainer } from "../di.js";
 import { checkPluginForm } from "./plugin-form.js";
 
-/** The plugins that a machine was set up with. */
+/** The plugins of a machine. */
 export interface MachinePlugins {
-  /** In the order of their set-up: the architecture and then the features, each after what it depends on. */
+  /** In the order of their set-up: the architecture, then the features, each after its dependencies. */
   readonly plugins: readonly Plugin[];
   /** Config symbols that are on, without their `CONFIG_`. */
   readonly config: ReadonlySet<string>;
@@ -17,13 +17,13 @@ export interface MachinePlugins {
   readonly keyOwners: ReadonlyMap<PkeyName, string>;
 }
 
-/** The plugins that machines can be made of. */
+/** The plugins from which machines are built. */
 export interface PluginRegistry {
-  /** All plugins registered, in that order. */
+  /** All plugins, in the order of their registration. */
   readonly plugins: readonly Plugin[];
   /**
    * Registers a plugin.
-   * @param plugin - what a package exports; its dependencies are registered already
+   * @param plugin - the export of a package; its dependencies are registered already
    * @throws KpkeysError ERR_CORE_DUPLICATE, ERR_PLUGIN_INVALID, ERR_PLUGIN_CONTRACT, ERR_PLUGIN_DUPLICATE,
    *   ERR_PLUGIN_DEPENDENCY
    */
@@ -32,11 +32,11 @@ export interface PluginRegistry {
    * Sets up the plugins of one machine in its container, each after its dependencies.
    * @param container - the machine's container, in which the framework is registered
    * @param arch - id of the architecture
-   * @param features - ids of the features, in the order in which their handlers are to run
-   * @param options - options by plugin id; a plugin without gets none
+   * @param features - ids of the features, in the order in which their handlers run
+   * @param options - options by plugin id; a plugin that is not named gets none
    * @param config - `.config` lines; none if left out
-   * @returns what was set up
-   * @throws KpkeysError ERR_PLUGIN_ARCH, ERR_PLUGIN_DEPENDENCY, ERR_CONFIG_LINE, ERR_CONFIG_DEPENDS, ERR_SPEC, and what a set-up throws
+   * @returns the plugins of the machine
+   * @throws KpkeysError ERR_PLUGIN_ARCH, ERR_PLUGIN_DEPENDENCY, ERR_CONFIG_LINE, ERR_CONFIG_DEPENDS, ERR_SPEC, and errors of the plugins
    */
   setUp(
     container: DependencyContainer,
@@ -50,7 +50,7 @@ export interface PluginRegistry {
 /**
  * Makes a registry.
  *
- * @param plugins - registered at once, in this order
+ * @param plugins - plugins to register, in this order
  * @returns the registry
  * @throws KpkeysError as {@link PluginRegistry.register}
  */
@@ -59,15 +59,15 @@ export function createPluginRegistry(plugins: Iterable<Plugin> = []): PluginRegi
   const registered: Plugin[] = [];
 
   function register(plugin: Plugin): void {
-    refuseSecondCopy();
+    checkSingleCopy();
     checkPluginForm(plugin);
     if (byId.has(plugin.id)) {
-      throw new KpkeysError("ERR_PLUGIN_DUPLICATE", `the id '${plugin.id}' is registered already`, {
+      throw new KpkeysError("ERR_PLUGIN_DUPLICATE", "cannot register it: another plugin has the same id", {
         where: `plugin '${plugin.id}'`,
-        expected: "each plugin once, with an id of its own",
+        advice: "register each plugin once, with its own id",
       });
     }
-    refuseCircle(plugin, []);
+    rejectCircle(plugin, []);
     for (const dependency of plugin.dependencies ?? []) {
       if (byId.get(dependency.id) === dependency) continue;
       const copy = byId.has(dependency.id) ? ", of which another copy is registered" : ", which is not registered";
@@ -90,7 +90,7 @@ export function createPluginRegistry(plugins: Iterable<Plugin> = []): PluginRegi
   function choose(archId: string, featureIds: readonly string[]): Plugin[] {
     const arch = find(archId, "arch");
     if (arch === undefined) {
-      throw new KpkeysError("ERR_PLUGIN_ARCH", `'${archId}' is no architecture`, {
+      throw new KpkeysError("ERR_PLUGIN_ARCH", `unknown architecture '${archId}'`, {
         expected: `one of: ${idsOf("arch")}`,
       });
     }
@@ -98,14 +98,18 @@ export function createPluginRegistry(plugins: Iterable<Plugin> = []): PluginRegi
       const feature = find(id, "feature");
       if (feature !== undefined) return feature;
       if (byId.has(id)) {
-        throw new KpkeysError("ERR_PLUGIN_ARCH", `'${id}' is a second architecture beside '${archId}'`, {
-          expected: "exactly one architecture in a machine",
-        });
+        throw new KpkeysError(
+          "ERR_PLUGIN_ARCH",
+          `cannot add '${id}' to a machine with '${archId}': it is a second architecture`,
+          {
+            advice: "name one architecture, and features only after it",
+          },
+        );
       }
-      throw new KpkeysError("ERR_SPEC", `'${id}' is no feature`, { expected: `one of: ${idsOf("feature")}` });
+      throw new KpkeysError("ERR_SPEC", `unknown feature '${id}'`, { expected: `one of: ${idsOf("feature")}` });
     });
     if (new Set(features).size < features.length) {
-      throw new KpkeysError("ERR_SPEC", `a feature is named twice in ${featureIds.join(", ")}`, {
+      throw new KpkeysError("ERR_SPEC", `a feature occurs twice in ${featureIds.join(", ")}`, {
         expected: "each feature once",
       });
     }
@@ -122,7 +126,7 @@ export function createPluginRegistry(plugins: Iterable<Plugin> = []): PluginRegi
       for (const id of Object.keys(options)) {
         if (ordered.some((plugin) => plugin.id === id)) continue;
         throw new KpkeysError("ERR_SPEC", `options are given for '${id}', which is not in the machine`, {
-          expected: `options for ${ordered.map((plugin) => plugin.id).join(", ")} alone`,
+          expected: `options for ${ordered.map((plugin) => plugin.id).join(" or ")}`,
         });
       }
       const config = resolveConfig(ordered, readConfig(lines));
@@ -136,7 +140,7 @@ export function createPluginRegistry(plugins: Iterable<Plugin> = []): PluginRegi
   };
 }
 
-/** Dependencies first, otherwise as given. */
+/** Moves dependencies to the front; otherwise keeps the order. */
 function inOrder(chosen: readonly Plugin[]): Plugin[] {
   const ordered: Plugin[] = [];
   function place(plugin: Plugin): void {
@@ -153,7 +157,7 @@ function inOrder(chosen: readonly Plugin[]): Plugin[] {
   return ordered;
 }
 
-function refuseCircle(plugin: Plugin, path: readonly Plugin[]): void {
+function rejectCircle(plugin: Plugin, path: readonly Plugin[]): void {
   if (path.includes(plugin)) {
     const circle = [...path.slice(path.indexOf(plugin)), plugin].map((each) => each.id).join(" -> ");
     throw new KpkeysError("ERR_PLUGIN_DEPENDENCY", `it depends on itself: ${circle}`, {
@@ -163,7 +167,7 @@ function refuseCircle(plugin: Plugin, path: readonly Plugin[]): void {
   }
   for (const dependency of plugin.dependencies ?? []) {
     checkPluginForm(dependency);
-    refuseCircle(dependency, [...path, plugin]);
+    rejectCircle(dependency, [...path, plugin]);
   }
 }
 
@@ -174,7 +178,7 @@ function missing(plugin: Plugin, dependency: Plugin, why: string, expected: stri
   });
 }
 
-/** The keys registered so far: none before there is a register. */
+/** The keys registered so far; none before the architecture is set up. */
 function keysOf(container: DependencyContainer): Iterable<PkeyName> {
   const known = [Kpkeys, PkeyRegister].every((token) => container.isRegistered(token, true));
   return known ? resolve(container, Kpkeys).pkeyNames.values() : [];
@@ -182,10 +186,10 @@ function keysOf(container: DependencyContainer): Iterable<PkeyName> {
 
 function setUpOne(plugin: Plugin, container: DependencyContainer, options: PluginOptions): void {
   try {
-    // The contract has no result; a plugin in JavaScript may return one all the same.
+    // setup() returns nothing by contract; a plugin in JavaScript may return a promise.
     const setup: (container: DependencyContainer, options: PluginOptions) => unknown = plugin.setup.bind(plugin);
     const result = setup(container, options);
-    if (result instanceof Promise) throw refuseAsync(result);
+    if (result instanceof Promise) throw asyncSetup(result);
   } catch (cause) {
     if (cause instanceof KpkeysError && cause.where !== undefined) throw cause;
     if (cause instanceof KpkeysError)
@@ -195,17 +199,17 @@ function setUpOne(plugin: Plugin, container: DependencyContainer, options: Plugi
       `its setup failed: ${cause instanceof Error ? cause.message : String(cause)}`,
       {
         where: `plugin '${plugin.id}'`,
-        expected: "a setup that registers what it implements, or a KpkeysError",
+        expected: "a setup() that registers the plugin's services, or a KpkeysError",
         cause,
       },
     );
   }
 }
 
-/** What it would throw later has no other place to go. */
-function refuseAsync(result: Promise<unknown>): KpkeysError {
+/** Ignores a later rejection of the promise, which would end the process. */
+function asyncSetup(result: Promise<unknown>): KpkeysError {
   result.catch(() => undefined);
   return new KpkeysError("ERR_PLUGIN_INVALID", "its setup returns a promise", {
-    expected: "a setup that is done when it returns",
+    expected: "a setup() that is complete when it returns",
   });
 }

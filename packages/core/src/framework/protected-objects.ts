@@ -1,7 +1,7 @@
 import type { ProtectedObjects, ProtectionClaim } from "../contracts/index.js";
 import { KpkeysError } from "../errors.js";
 
-/** The declarations of one machine's features: what they protect. */
+/** The protected objects that the features of one machine declare. */
 export class ProtectedObjectList implements ProtectedObjects {
   readonly claims: ProtectionClaim[] = [];
   private frozen = false;
@@ -12,7 +12,7 @@ export class ProtectedObjectList implements ProtectedObjects {
         "ERR_FROZEN",
         `cannot declare objects of feature '${claim.feature}': the machine is frozen`,
         {
-          expected: "declare() in the plugin's setup()",
+          advice: "call declare() in the plugin's setup()",
         },
       );
     }

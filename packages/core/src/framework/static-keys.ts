@@ -36,7 +36,7 @@ export class StaticKeyTable implements StaticKeys {
   rejectIfFrozen(name: string, verb: string): void {
     if (!this.frozen) return;
     throw new KpkeysError("ERR_FROZEN", `cannot ${verb} static key '${name}': static keys are read-only after init`, {
-      expected: `${verb} it before the machine is frozen`,
+      advice: `${verb} it before the machine is frozen`,
     });
   }
 }

@@ -3,40 +3,40 @@ import { KpkeysError } from "../errors.js";
 import { readTlbGeometry } from "./tlb-geometry.js";
 import type { TlbGeometry } from "./tlb-geometry.js";
 
-/** The options that every architecture plugin takes. */
+/** The options that all architecture plugins have. */
 export interface ArchOptions {
-  /** Whether the CPU has kernel pkeys at all (POE, PKS); if not, keys in entries have no effect. Default true. */
+  /** Whether the CPU has kernel pkeys (POE, PKS). Without them, keys in entries have no effect. Default true. */
   readonly pkeys: boolean;
   /**
-   * Whether entering a context whose register value is the current one writes nothing, as the newest form of the series has
-   * it. Default true.
+   * Whether entering a context skips the register write if the value does not change, as in the latest version of the series. Default
+   * true.
    */
   readonly skipEqualWrites: boolean;
-  /** Number of physical-address bits; an entry with a higher output address is refused by the walk. */
+  /** Number of physical-address bits. An entry with a higher output address is an address size fault or a reserved bit. */
   readonly physicalAddressBits: number;
   /** Size and policy of each CPU's TLB. Default 1,024 sets of one way. */
   readonly tlb: TlbGeometry;
 }
 
-/** What an architecture says about its physical addresses. */
+/** The range of physical-address widths of an architecture, in bits. */
 export interface PhysicalAddressWidth {
-  /** Bits unless the option says otherwise. */
+  /** The default. */
   readonly standard: number;
-  /** Fewest bits that a CPU may have. */
+  /** The minimum. */
   readonly least: number;
-  /** Most bits that a CPU may have. */
+  /** The maximum. */
   readonly most: number;
 }
 
 /**
- * The error for an option of an architecture plugin that has an impossible value.
+ * The error for an invalid value of an option of an architecture plugin.
  *
  * @param plugin - the plugin's id
  * @param option - the option's name
- * @param expected - the values that it may have
+ * @param expected - the valid values
  */
 export function refuseArchOption(plugin: string, option: string, expected: string): KpkeysError {
-  return new KpkeysError("ERR_SPEC", `option '${option}' has an impossible value`, {
+  return new KpkeysError("ERR_SPEC", `option '${option}' has an invalid value`, {
     where: `plugin ${plugin}`,
     expected,
   });
@@ -47,10 +47,10 @@ export function refuseArchOption(plugin: string, option: string, expected: strin
  *
  * @param plugin - the plugin's id, for the message
  * @param options - the options as the machine's specification gives them
- * @param width - how wide physical addresses may be
- * @param own - names of the options that the architecture reads by itself
- * @returns all options, defaults filled in
- * @throws KpkeysError ERR_SPEC for an option that does not exist or has an impossible value
+ * @param width - the range of `physicalAddressBits`
+ * @param own - names of the options that the architecture reads itself
+ * @returns all options, with defaults
+ * @throws KpkeysError ERR_SPEC for an unknown option or an invalid value
  */
 export function readArchOptions(
   plugin: string,
@@ -67,8 +67,8 @@ export function readArchOptions(
     const known = [...own, "pkeys", "skipEqualWrites", "physicalAddressBits"];
     throw refuse(`unknown option '${unknown}'`, `${known.join(", ")} or tlb`);
   }
-  if (typeof pkeys !== "boolean") throw refuse("option 'pkeys' is no boolean", "true or false");
-  if (typeof skipEqualWrites !== "boolean") throw refuse("option 'skipEqualWrites' is no boolean", "true or false");
+  if (typeof pkeys !== "boolean") throw refuse("option 'pkeys' is not a boolean", "true or false");
+  if (typeof skipEqualWrites !== "boolean") throw refuse("option 'skipEqualWrites' is not a boolean", "true or false");
   const { least, most } = width;
   if (
     typeof physicalAddressBits !== "number" ||
@@ -76,7 +76,7 @@ export function readArchOptions(
     physicalAddressBits < least ||
     physicalAddressBits > most
   ) {
-    throw refuse("option 'physicalAddressBits' is out of range", `a whole number from ${least} to ${most}`);
+    throw refuse("option 'physicalAddressBits' is out of range", `an integer from ${least} to ${most}`);
   }
   return { pkeys, skipEqualWrites, physicalAddressBits, tlb: readTlbGeometry(tlb, refuse) };
 }

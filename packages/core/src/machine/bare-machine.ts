@@ -93,7 +93,7 @@ export class BareMachine {
     this.checkKey(pkey);
     const levels: number[] = [];
     this.cpu.mmu.walk(high, low, ({ level }) => void levels.push(level));
-    if (levels.length === 0) throw misuse(`cannot map ${hex(address)}`, "a canonical address");
+    if (levels.length === 0) throw misuse(`cannot map ${hex(address)}: no table translates it`, "a canonical address");
     const last = toLevel(format.geometry.levels.length - 1);
     const { table, index } = this.tables.place(address, last);
     const old = memory.read(table, index);
@@ -172,7 +172,7 @@ export class BareMachine {
 /** The words of an address. @throws KpkeysError ERR_API_MISUSE */
 function checkedWords(address: bigint, alignment: bigint): Words {
   if (BigInt.asUintN(64, address) === address && address % alignment === 0n) return toWords(address);
-  throw misuse(`the address ${address} is impossible`, `64 bits, not negative, a multiple of ${alignment}`);
+  throw misuse(`cannot access address ${address}`, `64 bits, not negative, a multiple of ${alignment}`);
 }
 
 function misuse(what: string, expected: string): KpkeysError {

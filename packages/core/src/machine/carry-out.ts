@@ -2,12 +2,12 @@ import { Access, Privilege } from "../contracts/index.js";
 import type { Cpu, Words } from "../contracts/index.js";
 
 /**
- * Makes an access in the way in which the kernel makes it: a load, store or exchange where there is one, so that vectors judge those
- * too.
+ * Makes an access as the kernel does: by a load, store or exchange if it is a data access of the kernel, so that vectors test these
+ * functions too.
  *
  * @param cpu - the CPU
  * @param address - the address accessed; data accesses of the kernel need RAM there
- * @param access - what is done
+ * @param access - the kind of access
  * @param privilege - on whose behalf
  * @returns the status of the access
  */

@@ -28,7 +28,7 @@ const { KERNEL } = Privilege;
 const { ADDRESS_SIZE } = FaultKind;
 const DONE: typeof OK = OK;
 const FAULTED: typeof FAULT = FAULT;
-/** An access that does not need the page to have content. */
+/** The page has no content and the access needs none. */
 const NO_CONTENT = -1;
 
 /** The parts of a CPU. */
@@ -39,11 +39,11 @@ export interface CpuParts {
   readonly regime: TranslationRegime;
   /** The machine's RAM. */
   readonly memory: PhysicalMemory;
-  /** The registers that the regime's rules read: this CPU's own. */
+  /** This CPU's system registers, which the regime's rules read. */
   readonly systemRegisters: SystemRegisters;
-  /** Notified of what the CPU does; a CPU without a machine may leave them out. */
+  /** Notified of register writes, walks, TLB changes and faults; no observers if left out. */
   readonly observers?: Observers;
-  /** Size and policy of its TLB; 1,024 sets of one way by default. */
+  /** Size and policy of its TLB; 1,024 sets of one way if left out. */
   readonly tlb?: TlbGeometry | undefined;
 }
 
@@ -199,7 +199,7 @@ class ModelCpu implements Cpu {
     const entry = this.translation.translate(high, low, WRITE, KERNEL);
     if (entry === FAULTED) return FAULTED;
     const pfn = this.tlb.pfns[entry]!;
-    if (!this.memory.contains(pfn)) return this.translation.deny(ADDRESS_SIZE, entry, high, low, WRITE, KERNEL);
+    if (!this.memory.contains(pfn)) return this.translation.raiseFromTlb(ADDRESS_SIZE, entry, high, low, WRITE, KERNEL);
     this.memory.writeRun(pfn, valueHigh, valueLow, stepLow);
     return DONE;
   }
@@ -213,7 +213,8 @@ class ModelCpu implements Cpu {
     const index = (low >>> 3) & (this.entriesInPage - 1);
     const content = this.contentFor(pfn, index, access, valueHigh, valueLow);
     if (content === NO_CONTENT) {
-      if (!this.memory.contains(pfn)) return this.translation.deny(ADDRESS_SIZE, entry, high, low, access, KERNEL);
+      if (!this.memory.contains(pfn))
+        return this.translation.raiseFromTlb(ADDRESS_SIZE, entry, high, low, access, KERNEL);
       if ((access & READ) !== 0) this.setValue(0, 0);
       return DONE;
     }

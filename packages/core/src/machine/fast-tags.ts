@@ -22,7 +22,7 @@ export function tagOf(high: number, low: number): number {
   return (high << 10) | (low >>> 22);
 }
 
-/** Whether address bits 63 to 52 are equal, which a tag does not say. */
+/** Whether address bits 63 to 52 are equal: the tag does not contain them. */
 function isInRange(high: number): boolean {
   return (high + 0x100000) >>> 0 < 0x200000;
 }
@@ -30,7 +30,7 @@ function isInRange(high: number): boolean {
 /**
  * The fast path of kernel-mode accesses: one compare decides a hit. Each value of the key register in use has a bank of tags for
  * reads and one for writes. A page's tag is in a bank only while the TLB holds the page's translation and the value allows the
- * access. A bank is named by the index of its first tag. Each page has one slot, with every geometry of the TLB; pages that share a
+ * access. A bank is identified by the index of its first tag. Each page has one slot, for every geometry of the TLB; pages that share a
  * slot evict each other. A page larger than 4 KiB has a tag for each 4 KiB of it.
  *
  * ```text
@@ -41,9 +41,9 @@ function isInRange(high: number): boolean {
 export class FastTags {
   private readonly reads: Int32Array = new Int32Array(EMPTY_BANK + TAGS).fill(NO_TAG);
   private readonly writes: Int32Array = new Int32Array(EMPTY_BANK + TAGS).fill(NO_TAG);
-  /** Where the content of each tag's page begins, in words of physical memory. */
+  /** Offset of the content of each tag's page, in words of physical memory. */
   private readonly offsets: Int32Array = new Int32Array(EMPTY_BANK + TAGS);
-  /** Tag of the page that has each slot. */
+  /** Tag of the page that each slot belongs to. */
   private readonly owners: Int32Array = new Int32Array(TAGS).fill(NO_TAG);
   /** Bitmap of the banks that have a tag in each slot. */
   private readonly occupied: Int32Array = new Int32Array(TAGS);
@@ -54,7 +54,7 @@ export class FastTags {
   private readonly valuesLow: Int32Array = new Int32Array(BANKS);
 
   /**
-   * The word that a load reaches without the TLB.
+   * The word that a load accesses without the TLB.
    * @param bank - index of the bank
    * @param high - bits 63 to 32 of the address
    * @param low - bits 31 to 0
@@ -66,7 +66,7 @@ export class FastTags {
     return (this.offsets[at]! + ((low >>> 2) & 1022)) | 0;
   }
 
-  /** The word that a store reaches without the TLB: see {@link readable}. */
+  /** The word that a store accesses without the TLB: see {@link readable}. */
   writable(bank: number, high: number, low: number): number {
     const at = bank + ((low >>> 12) & (TAGS - 1));
     if (this.writes[at] !== ((high << 10) | (low >>> 22)) || !isInRange(high)) return NONE;
@@ -74,7 +74,7 @@ export class FastTags {
   }
 
   /**
-   * Finds the bank of a register value, or gives it the least recently selected one.
+   * Finds the bank of a register value, or replaces the least recently selected one.
    * @param high - bits 63 to 32
    * @param low - bits 31 to 0
    * @returns the bank's index
@@ -106,13 +106,13 @@ export class FastTags {
   }
 
   /**
-   * Lets further accesses of a page skip the TLB. Evicts the previous page's tags from the slot. A page whose address bits 63 to 52
-   * are not equal, of more than 52 address bits, gets no tag.
+   * Allows further accesses to a page without the TLB. Evicts the tags of the slot's previous page. A page whose address bits 63 to 52
+   * differ (with more than 52 address bits) gets no tag.
    * @param bank - index of the bank
    * @param high - bits 63 to 32 of an address in the page
    * @param low - bits 31 to 0
-   * @param write - whether writes are allowed, or reads
-   * @param offset - where the page's content begins, in words of physical memory
+   * @param write - true for writes, false for reads
+   * @param offset - offset of the page's content, in words of physical memory
    */
   allow(bank: number, high: number, low: number, write: boolean, offset: number): void {
     if (!isInRange(high)) return;

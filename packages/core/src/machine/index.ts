@@ -1,6 +1,6 @@
 /**
- * The machine: physical memory, the table walker, the TLB and the CPU. It knows no architecture; an architecture hands it a
- * {@link TranslationRegime}: geometry and decoding as data, rights and syndromes as functions of words.
+ * The machine: physical memory, the table walker, the TLB and the CPU. They are generic: an architecture passes a
+ * {@link TranslationRegime} with geometry and decoding as data, and with rights and syndromes as functions of words.
  *
  * @module @kpkeys/core/machine
  */

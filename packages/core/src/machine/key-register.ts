@@ -7,12 +7,12 @@ import type { TranslationRegime } from "./regime.js";
 const NO_BANK: number = EMPTY_BANK;
 
 /**
- * The key register of one CPU: the value written last and the value that decides accesses. They differ from a write to its
- * synchronisation, where the architecture needs one.
+ * The key register of one CPU: the value written last and the value that decides accesses. They differ between a write and its
+ * synchronisation, on architectures that need one.
  *
  * ```text
- *   arm64   MSR POR_EL1 ──> written      ISB, exception entry or return ──> written becomes ruling
- *   x86     WRMSR IA32_PKRS ──> written and ruling
+ *   arm64   MSR POR_EL1 ──> written      ISB, exception entry or return ──> written becomes effective
+ *   x86     WRMSR IA32_PKRS ──> written and effective
  * ```
  */
 export class KeyRegister {
@@ -21,10 +21,10 @@ export class KeyRegister {
   /** Bits 31 to 0 of the value written last. */
   writtenLow = 0;
   /** Bits 63 to 32 of the value that decides accesses. */
-  rulingHigh = 0;
+  effectiveHigh = 0;
   /** Bits 31 to 0 of the value that decides accesses. */
-  rulingLow = 0;
-  /** The bank of fast tags for the ruling value; the empty one while a write waits for its synchronisation. */
+  effectiveLow = 0;
+  /** The bank of fast tags for the effective value; the empty one while a write waits for its synchronisation. */
   bank: number = NO_BANK;
   private readonly needsBarrier: boolean;
 
@@ -46,7 +46,7 @@ export class KeyRegister {
     this.reset();
   }
 
-  /** Sets the value that the architecture resets the register to. */
+  /** Resets the register to the architecture's value. */
   reset(): void {
     const { high, low } = this.regime.pkeyRegisterReset;
     this.writtenHigh = high;
@@ -65,7 +65,7 @@ export class KeyRegister {
     if (current !== undefined) current.registerWrite?.(this.id, high, low);
   }
 
-  /** Executes a barrier, where a write needs one. */
+  /** Executes a barrier, on architectures where a write needs one. */
   synchronise(): void {
     if (!this.needsBarrier) return;
     this.counters.barriers++;
@@ -76,13 +76,13 @@ export class KeyRegister {
 
   /** Makes the value written last the one that decides accesses. */
   settle(): void {
-    this.rulingHigh = this.writtenHigh;
-    this.rulingLow = this.writtenLow;
+    this.effectiveHigh = this.writtenHigh;
+    this.effectiveLow = this.writtenLow;
     this.bank = this.fast.select(this.writtenHigh, this.writtenLow);
   }
 
-  /** Whether a write waits for its synchronisation with a value that differs from the ruling one. */
+  /** Whether a write waits for its synchronisation with a value that differs from the effective one. */
   isPending(): boolean {
-    return this.writtenLow !== this.rulingLow || this.writtenHigh !== this.rulingHigh;
+    return this.writtenLow !== this.effectiveLow || this.writtenHigh !== this.effectiveHigh;
   }
 }

@@ -1,7 +1,7 @@
 import type { CompiledContext, Cpu, Cpus, KpkeysArch, PkeyRegister } from "../contracts/index.js";
 import { GENERIC_PKEY_NUMBERS } from "./pkey-numbers.js";
 
-/** What {@link MaskingKpkeysArch} has to know of an architecture. */
+/** Options of {@link MaskingKpkeysArch}. */
 export interface MaskingOptions {
   /** The key register. If it takes a barrier, each write is followed by one. */
   readonly register: PkeyRegister;
@@ -14,8 +14,8 @@ export interface MaskingOptions {
 }
 
 /**
- * Contexts by masking one register: read, change the managed keys' fields, write, synchronise (patch "arm64: kpkeys: Implement kpkeys
- * support", whose form the other architectures take).
+ * Contexts in one register: read it, change the fields of the managed keys, write it, synchronise (patch "arm64: kpkeys: Implement kpkeys
+ * support").
  */
 export class MaskingKpkeysArch implements KpkeysArch {
   readonly counters: { -readonly [C in keyof KpkeysArch["counters"]]: number } = { registerWrites: 0, barriers: 0 };
@@ -27,9 +27,8 @@ export class MaskingKpkeysArch implements KpkeysArch {
   private machineCpus: Cpus | undefined = undefined;
 
   /**
-   * @param cpus - gives the machine's CPUs, of which the current one is switched; called when a context is first entered, since keys are
-   *   registered before there are CPUs
-   * @param options - the register, what the CPUs have and how contexts are entered
+   * @param cpus - returns the machine's CPUs; called from the first entry of a context on, because keys are registered before CPUs exist
+   * @param options - the register, support in the CPUs, and the form of context entry
    */
   constructor(
     private readonly cpus: () => Cpus,
@@ -69,7 +68,7 @@ export class MaskingKpkeysArch implements KpkeysArch {
     this.finishWrite(cpu, barrierFollows);
   }
 
-  /** Counts and synchronises a write. The write itself is not here: a method that takes any value would be a gadget. */
+  /** Counts and synchronises a write. It does not write itself: a method that writes any value would be a gadget. */
   private finishWrite(cpu: Cpu, barrierFollows: boolean): void {
     this.counters.registerWrites++;
     if (!this.needsBarrier || barrierFollows) return;

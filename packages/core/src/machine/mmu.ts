@@ -28,7 +28,7 @@ export interface MmuParts {
   readonly observers: Observers;
 }
 
-/** The roots and the TLB of one CPU. It is off, with both roots 0, until the kernel enables it. */
+/** The roots and the TLB of one CPU. Translation is off and both roots are 0 until the kernel sets them. */
 export class CpuMmu implements Mmu {
   /** Page-frame number of the kernel's top-level table. */
   kernelRoot: Pfn = toPfn(0);

@@ -5,23 +5,22 @@ import { KpkeysError } from "../errors.js";
 import { reserve } from "./reserve.js";
 import { hex } from "../words.js";
 
-/** Most frames from the first bank's start to the last bank's end: 1 TiB of 4 KiB pages. */
+/** Maximal number of frames from the start of the first bank to the end of the last: 1 TiB of 4 KiB pages. */
 const MAX_FRAMES = 2 ** 28;
 /** One past the highest page-frame number, so that a page-frame number is an int32. */
 const MAX_PFN = 2 ** 31;
-/** Most content, in bytes: 8 GiB, so that the number of a word is an int32. */
+/** Maximal content in bytes: 8 GiB, so that the index of a word is an int32. */
 const MAX_CONTENT = 2 ** 33;
-/** Content that a system must be able to reserve, in bytes. */
+/** Minimal content in bytes: if the system cannot reserve it, the machine cannot be built. */
 const LEAST_CONTENT = 2 ** 26;
-/** Frames for each run that can be kept: twice as many runs as the leaf tables of 4 KiB that map all of them. */
+/** Number of frames for each run: twice as many runs as leaf tables that map all frames in 4 KiB pages. */
 const FRAMES_PER_RUN = 256;
 
-/** Choices of {@link createPhysicalMemory}. */
+/** Options of {@link createPhysicalMemory}. */
 export interface PhysicalMemoryOptions {
   /**
-   * How many pages can have content; by default all pages, but at most 8 GiB. Address space for them is reserved at once, so that
-   * their content never moves; memory is used only as pages get content. If the system refuses so much, half of it is asked for, and
-   * so on.
+   * Maximal number of pages with content; if left out, all pages up to 8 GiB. Their address space is reserved at once, so that content
+   * never moves; host memory is used only for pages with content. If the system cannot reserve it, half of it is tried, and so on.
    */
   readonly reservePages?: number;
   /** log2 of the page size in bytes, from 12 up; 12 if left out. */
@@ -32,9 +31,9 @@ export interface PhysicalMemoryOptions {
  * Makes the machine's RAM.
  *
  * @param banks - runs of RAM, ascending, not overlapping; at most 2^28 frames from the first to the last, all below 2^31
- * @param options - how much content is reserved
+ * @param options - page size and reserved content
  * @returns memory that reads as zero
- * @throws KpkeysError ERR_SPEC when the banks are not as described
+ * @throws KpkeysError ERR_SPEC if the banks are not as described
  */
 export function createPhysicalMemory(
   banks: readonly MemoryBank[],
@@ -45,8 +44,8 @@ export function createPhysicalMemory(
 }
 
 /**
- * RAM with content only where something was written. A table of one int32 a frame says where the frame's content is in one arena; a
- * frame that was never written has none, and one that was filled with a run of entries at once has only the run.
+ * RAM that allocates content for written frames only. One int32 for each frame has the offset of its content in an arena. A frame that
+ * was never written has no content; a frame that was filled with a run of entries has only the run.
  *
  * ```text
  *   pfn - firstPfn ──> slots:  0 = zeroes
@@ -67,7 +66,7 @@ export class SparseMemory implements PhysicalMemory {
   /** 64-bit entries of a page. */
   private readonly entries: number;
   private readonly capacity: number;
-  /** The frame of each page of the arena, so that a reset costs what was materialised. */
+  /** The frame of each page of the arena, so that the cost of a reset depends on the pages with content only. */
   private readonly owners: Int32Array;
   private readonly runCapacity: number;
   private readonly runs: Int32Array;
@@ -99,7 +98,7 @@ export class SparseMemory implements PhysicalMemory {
     return false;
   }
 
-  /** Where the content of a page begins in {@link words}. @param pfn - page-frame number @returns -1 if the page has no content */
+  /** Offset of a page's content in {@link words}. @param pfn - page-frame number @returns -1 if the page has no content */
   contentOffset(pfn: number): number {
     const frame = pfn - this.firstPfn;
     if (!(frame >= 0 && frame < this.slots.length)) return -1;
@@ -108,9 +107,9 @@ export class SparseMemory implements PhysicalMemory {
   }
 
   /**
-   * Gives a page content, unless it has some.
+   * Allocates content for a page that has none.
    * @param pfn - page-frame number
-   * @returns where it begins in {@link words}
+   * @returns its offset in {@link words}
    * @throws KpkeysError ERR_PHYSICAL_ADDRESS outside RAM; ERR_OUT_OF_MEMORY
    */
   materialise(pfn: number): number {
@@ -137,11 +136,11 @@ export class SparseMemory implements PhysicalMemory {
   }
 
   /**
-   * Fills a page with a run of entries, which is kept as its first entry and the step until another write changes the page.
+   * Fills a page with a run of entries. The run is stored as its first entry and the step until another write changes the page.
    * @param pfn - page-frame number, inside RAM
    * @param high - bits 63 to 32 of the first entry
    * @param low - bits 31 to 0
-   * @param step - what is added from each to the next, 0 to 2^31 - 1
+   * @param step - difference of consecutive entries, 0 to 2^31 - 1
    */
   writeRun(pfn: number, high: number, low: number, step: number): void {
     const slot = this.slots[pfn - this.firstPfn];
@@ -173,12 +172,12 @@ export class SparseMemory implements PhysicalMemory {
     this.runCount = 0;
   }
 
-  /** Whether a page is kept as a run. @param pfn - page-frame number */
+  /** Whether a page is stored as a run. @param pfn - page-frame number */
   isRun(pfn: number): boolean {
     return this.runOf(pfn) !== -1;
   }
 
-  /** Where the run of a frame is in `runs`, or -1. */
+  /** Index of a frame's run in `runs`, or -1. */
   private runOf(pfn: number): number {
     const frame = pfn - this.firstPfn;
     if (!(frame >= 0 && frame < this.slots.length)) return -1;
@@ -186,7 +185,7 @@ export class SparseMemory implements PhysicalMemory {
     return slot < 0 ? (-slot - 1) * 4 : -1;
   }
 
-  /** An entry of a run: all steps up to it carry out of the low word. */
+  /** An entry of a run: the steps up to it carry into the high word. */
   private entryOfRun(run: number, index: number): Words {
     const low = (this.runs[run + 1]! >>> 0) + index * this.runs[run + 2]!;
     return { high: (this.runs[run]! + Math.floor(low / 2 ** 32)) | 0, low: low | 0 };
@@ -196,7 +195,7 @@ export class SparseMemory implements PhysicalMemory {
     this.fill(into, offset, this.runs[run]!, this.runs[run + 1]!, this.runs[run + 2]!);
   }
 
-  /** Fills a page with entries, each `step` more than the one before. */
+  /** Fills a page with entries with a difference of `step`. */
   private fill(into: Int32Array, offset: number, high: number, low: number, step: number): void {
     const end = offset + this.entries * 2;
     if (step === 0 && high === low) {
@@ -215,14 +214,18 @@ export class SparseMemory implements PhysicalMemory {
 
   private giveContent(pfn: number): number {
     if (!this.contains(pfn)) {
-      throw new KpkeysError("ERR_PHYSICAL_ADDRESS", `there is no RAM at page frame ${hex(pfn)}`);
+      throw new KpkeysError("ERR_PHYSICAL_ADDRESS", `cannot write page frame ${hex(pfn)}: it is outside RAM`);
     }
     const used = this.materialisedPages;
     if (used === this.capacity) {
-      throw new KpkeysError("ERR_OUT_OF_MEMORY", `more than ${this.capacity} pages of RAM would have content`, {
-        where: `page frame ${hex(pfn)}`,
-        expected: "fewer page tables and kernel objects: the model keeps no more, whatever memory the machine has",
-      });
+      throw new KpkeysError(
+        "ERR_OUT_OF_MEMORY",
+        `cannot write another page: ${this.capacity} pages of RAM have content`,
+        {
+          where: `page frame ${hex(pfn)}`,
+          advice: "use fewer page tables and kernel objects: more RAM does not raise the limit of the model",
+        },
+      );
     }
     const run = this.runOf(pfn);
     this.owners[used] = pfn - this.firstPfn;
@@ -243,7 +246,7 @@ export class SparseMemory implements PhysicalMemory {
  */
 export function storageOf(memory: PhysicalMemory): SparseMemory {
   if (memory instanceof SparseMemory) return memory;
-  throw new KpkeysError("ERR_API_MISUSE", "a CPU cannot use this PhysicalMemory", {
+  throw new KpkeysError("ERR_API_MISUSE", "cannot use this PhysicalMemory: it is another implementation", {
     where: "createCpu",
     expected: "memory made by createPhysicalMemory of @kpkeys/core/machine",
   });
@@ -266,11 +269,11 @@ function checkBanks(banks: readonly MemoryBank[]): void {
   for (const { firstPfn, pages } of banks) {
     const where = `memory bank at page frame ${firstPfn} of ${pages} pages`;
     if (!Number.isSafeInteger(firstPfn) || !Number.isSafeInteger(pages) || pages < 1 || firstPfn < end) {
-      throw new KpkeysError("ERR_SPEC", "a bank is empty, or not behind the one before", { where });
+      throw new KpkeysError("ERR_SPEC", "a bank is empty or not above the previous one", { where });
     }
     end = firstPfn + pages;
     if (end > MAX_PFN || end - banks[0]!.firstPfn > MAX_FRAMES) {
-      throw new KpkeysError("ERR_SPEC", "memory reaches too far", {
+      throw new KpkeysError("ERR_SPEC", "the memory banks span too many page frames", {
         where,
         expected: "at most 2^28 page frames, all below 2^31",
       });

@@ -13,7 +13,7 @@ export interface EntryPlace {
 
 /**
  * Builds page tables in RAM without a kernel. It allocates frames from the start of RAM upwards and frees none. User and kernel
- * addresses have one root each, or a common one where {@link PageTableFormat.geometry} says that roots are not split.
+ * addresses have one root each, or a common one if the geometry has no split roots.
  */
 export class TableBuilder {
   private next: number;

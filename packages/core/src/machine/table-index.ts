@@ -1,10 +1,10 @@
 import type { Geometry, PageTableFormat } from "../contracts/index.js";
 
 /**
- * Makes the part of a codec that follows from the shape of the tables alone: the index of an address in the table of a level.
+ * Makes the function of a codec that returns the index of an address in the table of a level.
  *
- * @param geometry - the shape; a table has at most 2^31 entries
- * @returns what {@link PageTableFormat} has as `index`
+ * @param geometry - the shape of the tables; a table has at most 2^31 entries
+ * @returns the function: {@link PageTableFormat.index}
  */
 export function tableIndex({ levels }: Geometry): PageTableFormat["index"] {
   const shifts = levels.map(({ shift }) => shift);

@@ -19,9 +19,9 @@ export interface TlbAuditParts {
 }
 
 /**
- * Compares a TLB with the tables and so finds a missing invalidation: a translation that hardware may still use although the tables
- * have changed (Arm ARM, "TLB maintenance" and "Using break-before-make when updating translation table entries"; SDM volume 3, "Invalidation of TLBs
- * and Paging-Structure Caches").
+ * Compares a TLB with the tables to find a missing invalidation: a translation that hardware can still use after the tables changed (Arm
+ * ARM, "TLB maintenance" and "Using break-before-make when updating translation table entries"; SDM volume 3, "Invalidation of TLBs and
+ * Paging-Structure Caches").
  *
  * @param parts - the TLB and the tables
  * @param visit - receives the two words of the page address of each stale translation
@@ -37,7 +37,7 @@ export function auditTlb(parts: TlbAuditParts, visit: (high: number, low: number
   return stale;
 }
 
-/** The root of another address space is in no register: the translation is compared with the root it was made from. */
+/** The root to compare a translation with. The root of another address space is in no register, so that of its walk is used. */
 function rootOf({ regime, tlb, roots }: TlbAuditParts, entry: number, high: number): number {
   const isKernels = regime.splitRoots && high < 0;
   const asid = tlb.asids[entry]!;
@@ -50,7 +50,7 @@ function isStale(parts: TlbAuditParts, entry: number, high: number, low: number)
   if (walker.run(high, low, rootOf(parts, entry, high), false, undefined) !== FaultKind.NONE) return true;
   if (walk.pfn !== tlb.pfns[entry] || walk.level !== tlb.levels[entry]) return true;
   if (tlb.isGlobal(entry) && !regime.isGlobal(walk)) return true;
-  // Linux clears the accessed flag without an invalidation: it is not compared.
+  // The accessed flag is not compared: Linux clears it without an invalidation.
   regime.updateLeaf(walk, READ);
   const now = regime.attributes(walk);
   return now !== tlb.attributes[entry] && !isMadeBeforeWrite(parts, entry, now);

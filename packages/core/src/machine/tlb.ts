@@ -4,16 +4,16 @@ import type { FastTags } from "./fast-tags.js";
 import type { TranslationRegime, Walk } from "./regime.js";
 import type { TlbGeometry } from "./tlb-geometry.js";
 
-/** The address space of a translation that belongs to all of them. */
+/** The address space of a global translation. */
 export const GLOBAL = -1;
 
 /** A page number is `high * PAGE_HIGH + low` of its two words. */
 const PAGE_HIGH = 2 ** 32;
 
 /**
- * A set-associative TLB of translations of 4 KiB each; a larger page or a block takes an entry for each 4 KiB that was accessed. A
- * translation stays as it was when it was made until it is invalidated or evicted, whatever happens to the tables. No address
- * space finds two translations of one page: a new one replaces the old one.
+ * A set-associative TLB of translations of 4 KiB each. A larger page or a block has an entry for each accessed 4 KiB. A translation stays
+ * unchanged until it is invalidated or evicted, even if the tables change. A new translation of a page replaces those that the same
+ * address space can find.
  *
  * ```text
  *   address   63 ............ 44 | 43 ................. 12 | 11 .... 0
@@ -28,7 +28,7 @@ export class Tlb {
   readonly entries: number;
   /** Page-frame number of each entry's page. */
   readonly pfns: Int32Array;
-  /** The attributes that the architecture packed for each entry. */
+  /** Packed attributes of each entry: {@link TranslationRegime.attributes}. */
   readonly attributes: Int32Array;
   /** Level of the leaf that each entry was made from. */
   readonly levels: Int32Array;
@@ -58,7 +58,7 @@ export class Tlb {
   private readonly locals: Int32Array;
   private readonly isLocal: Uint8Array;
   private localCount = 0;
-  /** When each entry was made or, for `lru`, last used; only if a set has several ways. */
+  /** Time of each entry's fill or, for `lru`, of its last use; only if a set has several ways. */
   private readonly times: Float64Array;
   /** The most recently used entry of each set: further uses of it change nothing, so only it may have fast tags. */
   private readonly latest: Int32Array;
@@ -102,7 +102,7 @@ export class Tlb {
   }
 
   /**
-   * Looks an address up, which counts as a use.
+   * Looks up an address. Counts as a use for `lru`.
    * @param high - bits 63 to 32 of a canonical address
    * @param low - bits 31 to 0
    * @param asid - the current address space
@@ -121,13 +121,13 @@ export class Tlb {
     return -1;
   }
 
-  /** Whether an entry can be found again and belongs to all address spaces. @param entry - from {@link find} or {@link fill} */
+  /** Whether the translation in an entry is global. @param entry - from {@link find} or {@link fill} */
   isGlobal(entry: number): boolean {
     return this.asids[entry] === GLOBAL;
   }
 
   /**
-   * Adds the translation that a walk has found.
+   * Adds the translation of a walk.
    * @param high - bits 63 to 32 of a canonical address
    * @param low - bits 31 to 0
    * @param asid - the address space, or {@link GLOBAL}
@@ -248,7 +248,7 @@ export class Tlb {
     this.times[entry] = ++this.time;
   }
 
-  /** Makes room: drops the translations that the new one replaces, and a victim if no way is free. */
+  /** Drops the translations that the new one replaces, and a victim if no way is free. @returns the free entry */
   private evict(pageHigh: number, pageLow: number, asid: number): number {
     const first = this.firstOf(pageLow);
     if (this.ways === 1) {

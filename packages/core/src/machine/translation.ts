@@ -12,7 +12,7 @@ const FAULTED: typeof FAULT = FAULT;
 const DIRTY: typeof NEEDS_DIRTY = NEEDS_DIRTY;
 const ALL_SPACES: number = GLOBAL;
 
-/** A fault report that can be filled in. */
+/** A writable fault report. */
 type MutableReport = { -readonly [F in keyof FaultReport]: FaultReport[F] };
 
 function noFault(): MutableReport {
@@ -54,37 +54,44 @@ export class Translation {
   ) {}
 
   /**
-   * Translates and checks.
+   * Translates an address and checks the access.
    * @param high - bits 63 to 32 of the address
    * @param low - bits 31 to 0
-   * @param access - what is done
-   * @param privilege - on whose behalf
+   * @param access - the kind of access
+   * @param privilege - the privilege of the access
    * @returns the TLB entry that holds the translation, or {@link FAULT}
    */
   translate(high: number, low: number, access: Access, privilege: Privilege): number {
     const { mmu, keys } = this;
     const { tlb, regime } = this.parts;
-    if (!mmu.enabled || !mmu.isCanonical(high)) return this.refuse(high, low, access, privilege);
+    if (!mmu.enabled || !mmu.isCanonical(high)) return this.raiseWithoutWalk(high, low, access, privilege);
     const entry = tlb.find(high, low, mmu.asid);
     if (entry === -1) return this.miss(high, low, access, privilege);
     const packed = tlb.attributes[entry]!;
-    const verdict = regime.check(packed, access, privilege, keys.rulingHigh, keys.rulingLow);
+    const verdict = regime.check(packed, access, privilege, keys.effectiveHigh, keys.effectiveLow);
     if (verdict === DIRTY) return this.miss(high, low, access, privilege);
     if (keys.isPending()) this.compareWithWritten(verdict, packed, high, low, access, privilege);
-    return verdict === NONE ? entry : this.deny(verdict, entry, high, low, access, privilege);
+    return verdict === NONE ? entry : this.raiseFromTlb(verdict, entry, high, low, access, privilege);
   }
 
   /**
-   * Faults with the rights that the TLB holds. The tables are read again only for the report.
+   * Raises a fault for a translation in the TLB. The tables are walked again only for the report.
    * @param kind - the check that failed
    * @param entry - the TLB entry that holds the translation
    * @param high - bits 63 to 32 of the address
    * @param low - bits 31 to 0
-   * @param access - what was attempted
-   * @param privilege - on whose behalf
+   * @param access - the kind of access
+   * @param privilege - the privilege of the access
    * @returns {@link FAULT}
    */
-  deny(kind: FaultKind, entry: number, high: number, low: number, access: Access, privilege: Privilege): typeof FAULT {
+  raiseFromTlb(
+    kind: FaultKind,
+    entry: number,
+    high: number,
+    low: number,
+    access: Access,
+    privilege: Privilege,
+  ): typeof FAULT {
     const { walker, tlb, regime } = this.parts;
     walker.run(high, low, this.mmu.rootOf(high), false, undefined);
     walker.walk.level = tlb.levels[entry]!;
@@ -105,7 +112,7 @@ export class Translation {
     const packed = regime.attributes(walk);
     const refused = regime.checkLeaf(walk);
     if (refused !== NONE) return this.raise(refused, packed, high, low, access, privilege);
-    const kind = regime.check(packed, access, privilege, keys.rulingHigh, keys.rulingLow);
+    const kind = regime.check(packed, access, privilege, keys.effectiveHigh, keys.effectiveLow);
     if (keys.isPending()) this.compareWithWritten(kind, packed, high, low, access, privilege);
     if (kind > NONE) {
       if (!regime.faultDropsTranslation && this.isAccessed()) this.fill(high, low, packed);
@@ -117,10 +124,10 @@ export class Translation {
     return this.fill(high, low, regime.attributes(walk));
   }
 
-  /** A read-modify-write that may read but not write sets the accessed flag before it faults. */
+  /** Sets the accessed flag for a read-modify-write that may read but not write. */
   private readBeforeFault(packed: number, privilege: Privilege): void {
     const { regime, walker } = this.parts;
-    const mayRead = regime.check(packed, READ, privilege, this.keys.rulingHigh, this.keys.rulingLow) === NONE;
+    const mayRead = regime.check(packed, READ, privilege, this.keys.effectiveHigh, this.keys.effectiveLow) === NONE;
     if (mayRead && this.updateLeaf(READ)) walker.writeLeaf();
   }
 
@@ -150,7 +157,7 @@ export class Translation {
     return entry;
   }
 
-  /** Between a register write and its synchronisation: counts an access for which the two values give different outcomes. */
+  /** Counts an access between a register write and its synchronisation, if the two values give different outcomes. */
   private compareWithWritten(
     verdict: FaultKind | -1,
     packed: number,
@@ -166,8 +173,8 @@ export class Translation {
     observers.current?.unsynchronisedAccess?.(id, high, low);
   }
 
-  /** A fault before any walk: the address is not canonical, or translation is off. */
-  private refuse(high: number, low: number, access: Access, privilege: Privilege): number {
+  /** A fault without a walk: the address is not canonical, or translation is off. */
+  private raiseWithoutWalk(high: number, low: number, access: Access, privilege: Privilege): number {
     const { regime, walker } = this.parts;
     walker.walk.level = regime.unwalkedLevel ?? 0;
     walker.walk.high = 0;
@@ -188,7 +195,7 @@ export class Translation {
     const { fault, syndrome, keys } = this;
     const { walk } = walker;
     counters.faults++;
-    regime.syndrome(kind, walk, packed, access, privilege, syndrome, keys.rulingHigh, keys.rulingLow);
+    regime.syndrome(kind, walk, packed, access, privilege, syndrome, keys.effectiveHigh, keys.effectiveLow);
     fault.kind = kind;
     fault.addressHigh = high;
     fault.addressLow = low;
@@ -200,8 +207,8 @@ export class Translation {
     fault.pkey = regime.pkeyOf(packed);
     fault.access = access;
     fault.privilege = privilege;
-    fault.pkeyRegisterHigh = keys.rulingHigh;
-    fault.pkeyRegisterLow = keys.rulingLow;
+    fault.pkeyRegisterHigh = keys.effectiveHigh;
+    fault.pkeyRegisterLow = keys.effectiveLow;
     observers.current?.fault?.(id, fault);
     return FAULTED;
   }

@@ -37,8 +37,8 @@ function packLevels({ levels, addressBits }: TranslationRegime): Int32Array {
 }
 
 /**
- * The one hardware walk of page tables in physical memory: every access, tool and auditor uses it. It applies no key: the rights of
- * the leaf are checked after it.
+ * The hardware walk of page tables in physical memory, for accesses, tools and audits. It does not check rights and keys: the caller
+ * does.
  *
  * ```text
  *   address   63 .. addressBits | index of level 0 | index of level 1 | ... | index of the last level | offset in the page |

@@ -50,7 +50,7 @@ describe("config lines", () => {
         ]);
         const read = readConfig(lines);
         const last = new Map(symbols);
-        expect(new Map([...read].map(([symbol, said]) => [symbol, said.on]))).toEqual(last);
+        expect(new Map([...read].map(([symbol, { on }]) => [symbol, on]))).toEqual(last);
         for (const [symbol, { line }] of read) expect(lines[line - 1]).toContain(`CONFIG_${symbol}`);
       }),
     );
@@ -60,12 +60,12 @@ describe("config lines", () => {
     expect([...readConfig([`CONFIG_X=${value}`])].map(([symbol]) => symbol)).toEqual(value === "m" ? ["X"] : []);
   });
 
-  it("whose text has no end are damaged", () => {
+  it("with an unterminated string are rejected", () => {
     for (const value of ['"', '"a', '"a\\"'])
       expect(errorOf(() => readConfig([`CONFIG_X=${value}`])).code).toBe("ERR_CONFIG_LINE");
   });
 
-  it("may be those of a whole kernel's file", () => {
+  it("are read from the file of a whole kernel", () => {
     const file = [
       "#",
       "# Automatically generated file; DO NOT EDIT.",
@@ -110,7 +110,7 @@ describe("config lines", () => {
     ]);
   });
 
-  it("of another form are quoted: cut where they are long, without control characters", () => {
+  it("of another form are quoted in the error, truncated and without control characters", () => {
     const error = errorOf(() => readConfig([`\u001b]0;owned\u0007\u009b${"x".repeat(10_000_000)}`], "my\u001b.config"));
     expect(error.code).toBe("ERR_CONFIG_LINE");
     expect(error.message).not.toMatch(/[\p{Cc}\p{Cf}]/u);
@@ -135,11 +135,11 @@ describe("config lines", () => {
 });
 
 describe("config symbols", () => {
-  it("are those of the plugins and what they select when nothing is said", () => {
+  it("without lines are those of the plugins and those that they select", () => {
     expect(on()).toEqual(BASE);
   });
 
-  it("that a line turns off are off with all that only they select, and a feature that needs that refuses", () => {
+  it("that a line turns off are off, with the symbols that only they select; a feature that needs one is rejected", () => {
     const error = errorOf(() => on("# CONFIG_ARM64_POE is not set"));
     expect(error.code).toBe("ERR_CONFIG_DEPENDS");
     expect(error.message).toContain("KPKEYS_HARDENED_PGTABLES depends on ARCH_HAS_KPKEYS_HARDENED_PGTABLES");
@@ -158,19 +158,19 @@ describe("config symbols", () => {
     expect(error.message).toContain("CONFIG_ARM64_POE selects it");
   });
 
-  it("with a default follow it, and a line's word before it", () => {
+  it("with a default have its value, unless a line sets them", () => {
     expect(on("CONFIG_KUNIT=y", "CONFIG_KUNIT_ALL_TESTS=y")).toContain(TEST);
     expect(on("CONFIG_KUNIT=y")).not.toContain(TEST);
     expect(on("CONFIG_KUNIT=y", `CONFIG_${TEST}=y`)).toContain(TEST);
     expect(on("CONFIG_KUNIT=y", "CONFIG_KUNIT_ALL_TESTS=y", `# CONFIG_${TEST} is not set`)).not.toContain(TEST);
   });
 
-  it("with a default are off while what they depend on is off: nobody wanted them", () => {
+  it("with a default are off if a dependency is off, without an error", () => {
     expect(on("CONFIG_KUNIT_ALL_TESTS=y")).not.toContain(TEST);
     expect(on("CONFIG_KUNIT_ALL_TESTS=y", "# CONFIG_KUNIT is not set")).not.toContain(TEST);
   });
 
-  it("that are wanted without what they depend on are refused", () => {
+  it("that are on without their dependencies are rejected", () => {
     expect(errorOf(() => on(`CONFIG_${TEST}=y`)).message).toContain(`CONFIG_${TEST} depends on KUNIT`);
     const half = plugin("half", "arch", [{ symbol: "HALF", selects: ["ARCH_HAS_KPKEYS_HARDENED_PGTABLES"] }]);
     expect(errorOf(() => resolveConfig([half, FEATURE])).message).toContain(

@@ -9,7 +9,7 @@ import { examplesOf, runExample } from "./run-examples.js";
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const files = ["src/errors.ts", ...readdirSync(`${root}src/framework`).map((name) => `src/framework/${name}`)];
 
-describe("every example prints what it says", () => {
+describe("every example prints the lines in its comments", () => {
   for (const example of files.flatMap((file) => examplesOf(root + file))) {
     it(example.where.slice(root.length), async () => {
       const { printed, promised } = await runExample(example, {

@@ -37,7 +37,7 @@ describe("the register's values come from keys and contexts", () => {
     expect(pkrs.arch.value).toBe(0x55555550);
   });
 
-  it("with no feature gives key 0 alone: 0x7 and 0x55555554", () => {
+  it("without a feature allow key 0 only: 0x7 and 0x55555554", () => {
     expect(make(GRANTING, () => undefined).arch.value).toBe(0x7);
     expect(make(WITHHOLDING, () => undefined).arch.value).toBe(0x55555554);
   });
@@ -51,7 +51,7 @@ describe("the register's values come from keys and contexts", () => {
     expect(arch.value).toBe(0x3000_0017);
   });
 
-  it("gives a key that a context does not name its DEFAULT rights, which may be no access at all", () => {
+  it("gives a key that a context does not name its DEFAULT rights, which can be no access", () => {
     const { kpkeys, arch } = make(GRANTING, (api) => {
       definePgtables(api);
       api.registerPkey("TEST_SECRET");
@@ -75,7 +75,7 @@ describe("the register's values come from keys and contexts", () => {
 });
 
 describe("keys get their numbers", () => {
-  it("from the architecture where it assigns one, else the lowest that no name of its own claims", () => {
+  it("from the architecture if it reserves one, otherwise the lowest number that is not reserved", () => {
     const names: PkeyName[] = [];
     const { kpkeys } = make(GRANTING, (api) => {
       names.push("TEST_EXTRA", "PGTABLES", "TEST_SECRET");
@@ -89,7 +89,7 @@ describe("keys get their numbers", () => {
     ]);
   });
 
-  it("refuses a second one of a name, and an unknown name", () => {
+  it("rejects a duplicate name and an unknown name", () => {
     const kpkeys = createKpkeys(createTinyArch(), GRANTING);
     kpkeys.registerPkey("PGTABLES");
     expect(codeOf(() => kpkeys.registerPkey("PGTABLES"))).toBe("ERR_PKEY_DUPLICATE");
@@ -97,7 +97,7 @@ describe("keys get their numbers", () => {
     expect(codeOf(() => kpkeys.pkey("TEST_EXTRA"))).toBe("ERR_PKEY_UNKNOWN");
   });
 
-  it("take an architecture's number that its own key does not claim when there is no other, and too many are refused at the end", () => {
+  it("use a reserved number if no other is free; freeze() rejects too many keys", () => {
     const kpkeys = createKpkeys(createTinyArch(), { ...GRANTING, keys: 3 });
     kpkeys.registerPkey("PGTABLES");
     expect(kpkeys.registerPkey("TEST_EXTRA")).toBe(2);
@@ -109,21 +109,21 @@ describe("keys get their numbers", () => {
     ).toBe("ERR_PKEY_EXHAUSTED");
   });
 
-  it("refuses a number of the architecture's that another key has", () => {
+  it("rejects a number that the architecture reserves for two keys", () => {
     const kpkeys = createKpkeys(createTinyArch({ PGTABLES: 1, CRED: 1 }), GRANTING);
     kpkeys.registerPkey("PGTABLES");
     expect(codeOf(() => kpkeys.registerPkey("CRED"))).toBe("ERR_PKEY_DUPLICATE");
   });
 });
 
-describe("a context is refused", () => {
+describe("a context is rejected", () => {
   const { kpkeys } = (() => {
     const api = createKpkeys(createTinyArch(), GRANTING);
     definePgtables(api);
     return { kpkeys: api };
   })();
 
-  it.each(["none", "r", "rx", "rw"])("with %s on key 0: any rights but rwx would be made wider", (rights) => {
+  it.each(["none", "r", "rx", "rw"])("with %s on key 0, where only rwx is valid", (rights) => {
     for (const context of ["CRED", "DEFAULT"] as const) {
       expect(
         codeOf(() => {
@@ -133,7 +133,7 @@ describe("a context is refused", () => {
     }
   });
 
-  it("when it is defined twice, DEFAULT too", () => {
+  it("if it is defined twice, DEFAULT too", () => {
     expect(
       codeOf(() => {
         kpkeys.defineContext("PGTABLES", {});
@@ -147,7 +147,7 @@ describe("a context is refused", () => {
     ).toBe("ERR_CONTEXT_DUPLICATE");
   });
 
-  it("when it names a key that nobody has registered", () => {
+  it("if it names a key that is not registered", () => {
     expect(
       codeOf(() => {
         kpkeys.defineContext("CRED", { CRED: "rw" });
@@ -155,7 +155,7 @@ describe("a context is refused", () => {
     ).toBe("ERR_PKEY_UNKNOWN");
   });
 
-  it("when its rights are no rights, or none that the register has", () => {
+  it("if its rights are invalid, or the register cannot express them", () => {
     const anything = { PGTABLES: "w" } as unknown as { PGTABLES: "rw" };
     expect(
       codeOf(() => {
@@ -177,12 +177,12 @@ describe("a context is refused", () => {
     ).toBe("ERR_CONTEXT_RIGHTS");
   });
 
-  it("when the register would take execution away from key 0, where code is mapped", () => {
+  it("if the register would deny execution on key 0, with which code is mapped", () => {
     const data: PkeyRegister = { ...GRANTING, field: (key) => GRANTING.field(key, "rw") };
     expect(codeOf(() => make(data, () => undefined))).toBe("ERR_CONTEXT_RIGHTS");
   });
 
-  it("when it is entered and no plugin has defined it", () => {
+  it("if it is entered and no plugin has defined it", () => {
     const made = make(GRANTING);
     expect(codeOf(() => made.kpkeys.enterContext("CRED"))).toBe("ERR_CONTEXT_UNKNOWN");
     expect(codeOf(() => made.kpkeys.compiled("CRED"))).toBe("ERR_CONTEXT_UNKNOWN");
@@ -191,7 +191,7 @@ describe("a context is refused", () => {
 });
 
 describe("freeze", () => {
-  it("refuses keys and contexts after, and contexts are entered only after", () => {
+  it("rejects later keys and contexts; a context cannot be entered before it", () => {
     const kpkeys = createKpkeys(createTinyArch(), GRANTING);
     definePgtables(kpkeys);
     expect(codeOf(() => kpkeys.enterContext("PGTABLES"))).toBe("ERR_INIT_ORDER");
@@ -208,7 +208,7 @@ describe("freeze", () => {
     expect(kpkeys.contextNames).toEqual(["DEFAULT", "PGTABLES"]);
   });
 
-  it("finds a guard whose context nobody has defined", () => {
+  it("rejects a guard whose context is not defined", () => {
     const kpkeys = createKpkeys(createTinyArch(), GRANTING);
     kpkeys.guard("CRED");
     expect(
@@ -219,8 +219,8 @@ describe("freeze", () => {
   });
 });
 
-describe("leaveContext accepts only states that are its own and not yet consumed", () => {
-  it("refuses a state the second time", () => {
+describe("leaveContext accepts a state of its machine once", () => {
+  it("rejects a state the second time", () => {
     const { kpkeys, arch } = make(GRANTING);
     const state = kpkeys.enterContext("PGTABLES");
     kpkeys.leaveContext(state);
@@ -238,7 +238,7 @@ describe("leaveContext accepts only states that are its own and not yet consumed
     expect(arch.counters.registerWrites).toBe(writes);
   });
 
-  it("refuses a stale state whose slot is in use again", () => {
+  it("rejects a stale state whose slot is in use again", () => {
     const { kpkeys } = make(GRANTING);
     const stale = kpkeys.enterContext("PGTABLES");
     kpkeys.leaveContext(stale);
@@ -251,10 +251,10 @@ describe("leaveContext accepts only states that are its own and not yet consumed
     kpkeys.leaveContext(fresh);
   });
 
-  it("refuses the state of another machine, entered there as here", () => {
-    const here = make(GRANTING);
+  it("rejects the state of another machine that has entered the same context", () => {
+    const one = make(GRANTING);
     const there = make(GRANTING);
-    const state = here.kpkeys.enterContext("PGTABLES");
+    const state = one.kpkeys.enterContext("PGTABLES");
     const other = there.kpkeys.enterContext("PGTABLES");
     expect(
       codeOf(() => {
@@ -265,7 +265,7 @@ describe("leaveContext accepts only states that are its own and not yet consumed
     there.kpkeys.leaveContext(other);
   });
 
-  it("refuses numbers that were guessed, register values among them", () => {
+  it("rejects guessed numbers, including register values", () => {
     const { kpkeys } = make(GRANTING);
     const state = kpkeys.enterContext("PGTABLES");
     fc.assert(
@@ -281,7 +281,7 @@ describe("leaveContext accepts only states that are its own and not yet consumed
     kpkeys.leaveContext(state);
   });
 
-  it("takes and consumes the state of a context whose entering changed nothing", () => {
+  it("accepts once the state of a context whose entry did not change the register", () => {
     const { kpkeys, arch } = make(GRANTING);
     arch.skipEqual = true;
     const outer = kpkeys.enterContext("PGTABLES");
@@ -298,7 +298,7 @@ describe("leaveContext accepts only states that are its own and not yet consumed
     expect(arch.value).toBe(0x17);
   });
 
-  it("says so when states are dropped, and goes on when one comes back", () => {
+  it("fails if all states are in use, and continues after one is left", () => {
     const { kpkeys } = make(GRANTING);
     const states: KpkeysState[] = [];
     expect(
@@ -312,7 +312,7 @@ describe("leaveContext accepts only states that are its own and not yet consumed
     for (const state of states) kpkeys.leaveContext(state);
   });
 
-  it("restores what was there before, in whatever order tasks leave", () => {
+  it("restores the value of the entry, in every order of leaving", () => {
     fc.assert(
       fc.property(fc.array(fc.nat(2 ** 16 - 1), { minLength: 1, maxLength: 200 }), (steps) => {
         const { kpkeys, arch } = make(GRANTING);
@@ -320,7 +320,7 @@ describe("leaveContext accepts only states that are its own and not yet consumed
         const consumed: KpkeysState[] = [];
         for (const step of steps) {
           if (live.length < 40 && (step % 3 !== 0 || live.length === 0)) {
-            // Another task runs, with rights of its own on the keys that kpkeys does not manage.
+            // Another task runs, with different rights on keys that kpkeys does not manage.
             arch.value = (arch.value & 0xff) | (step << 8);
             const before = arch.value;
             live.push({ state: kpkeys.enterContext("PGTABLES"), before });
@@ -342,7 +342,7 @@ describe("leaveContext accepts only states that are its own and not yet consumed
     );
   });
 
-  it("leaves the barrier out when one follows, and only then", () => {
+  it("skips the barrier only if one follows", () => {
     const { kpkeys, arch } = make(GRANTING);
     kpkeys.leaveContext(kpkeys.enterContext("PGTABLES"));
     expect(arch.counters).toEqual({ registerWrites: 2, barriers: 2 });

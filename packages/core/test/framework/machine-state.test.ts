@@ -61,7 +61,7 @@ describe("extension points", () => {
     expect(points.handlers("cpuOnline")).toEqual([]);
   });
 
-  it("give each setter one guard point", () => {
+  it("accept one guard for each setter", () => {
     const points = new ExtensionPointTable();
     for (const setter of SETTERS) points.setGuard(setter, guard);
     for (const setter of SETTERS) {
@@ -75,7 +75,7 @@ describe("extension points", () => {
     expect(new ExtensionPointTable().guard("set_pte")).toBeUndefined();
   });
 
-  it("give the allocation of table pages to one feature, before freeze", () => {
+  it("accept one allocator of table pages, before freeze", () => {
     const points = new ExtensionPointTable();
     const allocator: TableAllocator = {
       alloc: () => undefined,
@@ -95,7 +95,7 @@ describe("extension points", () => {
     expect(codeOf(take)).toBe("ERR_FROZEN");
   });
 
-  it("refuse a point or a setter that there is not, instead of keeping a handler that never runs", () => {
+  it("reject an unknown point or setter, whose handler would never run", () => {
     const points = new ExtensionPointTable();
     expect(
       codeOf(() => {
@@ -138,7 +138,7 @@ describe("extension points", () => {
 });
 
 describe("protected objects", () => {
-  it("are claimed by features until freeze", () => {
+  it("are declared by features before freeze", () => {
     const objects = new ProtectedObjectList();
     objects.declare({ feature: "pgtables", tablePkey: toPkey(1) });
     objects.freeze();
@@ -152,7 +152,7 @@ describe("protected objects", () => {
 });
 
 describe("a machine's container", () => {
-  it("has the framework of one machine, and nothing of another's", () => {
+  it("has its own framework, separate from other machines", () => {
     const machines = [createContainer(), createContainer()].map((container) => {
       registerFramework(container);
       provide(container, PkeyRegister, GRANTING);
@@ -168,7 +168,7 @@ describe("a machine's container", () => {
     expect(resolve(two, Kpkeys).pkeyNames.size).toBe(1);
   });
 
-  it("says which contract is missing", () => {
+  it("names the missing contract", () => {
     const container = createContainer();
     const missing: Token<object> = token("TestMissing");
     const later = lazily(container, missing);
@@ -179,7 +179,7 @@ describe("a machine's container", () => {
     expect(later()).toBe(made);
   });
 
-  it("says which dependency of a service is missing", () => {
+  it("names the missing dependency of a service", () => {
     const container = createContainer();
     registerFramework(container);
     provide(container, PkeyRegister, GRANTING);

@@ -1,4 +1,4 @@
-// What a feature package does to make its keys and contexts known to the compiler: declaration merging.
+// Declaration merging, as in a feature package, makes keys and contexts known to the compiler.
 declare module "../../src/contracts/index.js" {
   interface KpkeysPkeys {
     PGTABLES: true;

@@ -14,17 +14,17 @@ function arch(id: string, config: readonly ConfigSymbol[] = []): Plugin {
   return plugin(id, { kind: "arch", config });
 }
 
-/** Sets up in a container that nobody looks at; gives the order. */
+/** Sets the plugins up in a fresh container. @returns their ids in the order of set-up */
 function order(plugins: readonly Plugin[], archId: string, features: readonly string[]): string[] {
   const registry = createPluginRegistry(plugins);
   return registry.setUp(createContainer(), archId, features).plugins.map(({ id }) => id);
 }
 
-describe("a plugin is refused", () => {
+describe("a plugin is rejected", () => {
   const well = plugin("well-formed");
 
   it.each<[string, unknown]>([
-    ["that is nothing", undefined],
+    ["that is undefined", undefined],
     ["that is a function", () => undefined],
     ["without an id", { ...well, id: undefined }],
     ["with an empty id", { ...well, id: "" }],
@@ -36,15 +36,15 @@ describe("a plugin is refused", () => {
     ["without a contract version", { ...well, contract: undefined }],
     ["without a setup", { ...well, setup: undefined }],
     ["that names its dependencies by id", { ...well, dependencies: ["arm64-poe"] }],
-    ["whose dependencies are no list", { ...well, dependencies: well }],
-    ["whose dependency has no form", { ...well, dependencies: [{ id: "x", dependencies: 5 }] }],
+    ["whose dependencies are not a list", { ...well, dependencies: well }],
+    ["whose dependency is malformed", { ...well, dependencies: [{ id: "x", dependencies: 5 }] }],
     ["whose config symbol has its prefix", { ...well, config: [{ symbol: "CONFIG_KPKEYS" }] }],
-    ["whose config symbol selects no list", { ...well, config: [{ symbol: "KPKEYS", selects: "A" }] }],
+    ["whose config symbol selects a string", { ...well, config: [{ symbol: "KPKEYS", selects: "A" }] }],
   ])("%s", (_what, candidate) => {
     expect(codeOf(() => createPluginRegistry([candidate as Plugin]))).toBe("ERR_PLUGIN_INVALID");
   });
 
-  it("of any shape whatever, with a coded error of one line", () => {
+  it("of any shape, with a coded error of one line", () => {
     fc.assert(
       fc.property(fc.anything(), (anything) => {
         try {
@@ -64,14 +64,14 @@ describe("a plugin is refused", () => {
     expect(error.message).toContain(`version ${contract} of the contracts`);
   });
 
-  it("that was written against an older version, with the page that says what to change", () => {
+  it("that was written against an older version, with the migration page in the error", () => {
     const error = thrownBy(() => createPluginRegistry([plugin("other", { contract: 1 as 2 })]));
     expect(error.message).toContain(`docs/migration-${CONTRACT_VERSION}.md`);
     const page = new URL(`../../../../docs/migration-${CONTRACT_VERSION}.md`, import.meta.url);
     expect(existsSync(page)).toBe(true);
   });
 
-  it("whose id is taken, even by itself", () => {
+  it("whose id is registered already, also by the same plugin", () => {
     expect(codeOf(() => createPluginRegistry([plugin("one"), plugin("one")]))).toBe("ERR_PLUGIN_DUPLICATE");
     expect(codeOf(() => createPluginRegistry([well, well]))).toBe("ERR_PLUGIN_DUPLICATE");
   });
@@ -84,7 +84,7 @@ describe("a plugin is refused", () => {
     expect(codeOf(() => createPluginRegistry([base, user]))).toBe("nothing thrown");
   });
 
-  it("that depends on itself by a circle, which is shown", () => {
+  it("with a circular dependency, which the error shows", () => {
     const circle: Plugin[] = [];
     const first = plugin("first", { dependencies: circle });
     const second = plugin("second", { dependencies: [first] });
@@ -107,7 +107,7 @@ describe("a machine", () => {
     expect(codeOf(() => order([], "arm64-poe", []))).toBe("ERR_PLUGIN_ARCH");
   });
 
-  it("has features that are registered, each once, and no options for others", () => {
+  it("rejects unknown and repeated features, and options for plugins that it does not have", () => {
     const registry = createPluginRegistry([arm, plugin("pgtables")]);
     const setUp = (features: string[], options = {}) =>
       registry.setUp(createContainer(), "arm64-poe", features, options);
@@ -116,7 +116,7 @@ describe("a machine", () => {
     expect(codeOf(() => setUp([], { pgtables: {} }))).toBe("ERR_SPEC");
   });
 
-  it("has what its features depend on", () => {
+  it("rejects a feature without its dependency", () => {
     const base = plugin("base");
     const user = plugin("user", { dependencies: [base] });
     expect(codeOf(() => order([arm, base, user], "arm64-poe", ["user"]))).toBe("ERR_PLUGIN_DEPENDENCY");
@@ -157,7 +157,7 @@ describe("a machine", () => {
     ]);
   });
 
-  it("hands each plugin its container and its own options", () => {
+  it("passes each plugin its container and options", () => {
     const seen: unknown[] = [];
     const container = createContainer();
     const feature = plugin("pgtables", { setup: (given, options) => seen.push(given === container, options) });
@@ -168,7 +168,7 @@ describe("a machine", () => {
     expect(seen).toEqual([true, { batching: false }, {}]);
   });
 
-  it("passes on a set-up's coded refusal, and gives a failure of another kind a code and a place", () => {
+  it("passes on a coded error of a set-up, and adds code and place to any other error", () => {
     const coded = plugin("coded", {
       setup: () => {
         throw new KpkeysError("ERR_SPEC", "unknown option 'x'");
@@ -186,7 +186,7 @@ describe("a machine", () => {
     expect(error.cause).toBeInstanceOf(TypeError);
   });
 
-  it("refuses a set-up that is not done when it returns", () => {
+  it("rejects an asynchronous set-up", () => {
     const setup: unknown = () => Promise.reject(new Error("late"));
     const late = plugin("late", { setup: setup as () => void });
     expect(codeOf(() => order([arm, late], "arm64-poe", ["late"]))).toBe("ERR_PLUGIN_INVALID");
@@ -198,7 +198,7 @@ describe("config symbols", () => {
     config: [{ symbol: "KPKEYS_HARDENED_PGTABLES", dependsOn: ["ARCH_HAS_KPKEYS_HARDENED_PGTABLES"] }],
   });
 
-  it("that a symbol depends on must be on: of a plugin, or selected to any depth", () => {
+  it("that a symbol depends on must be on: those of a plugin, or selected at any depth", () => {
     const able = arch("able", [
       { symbol: "ARM64_POE", selects: ["ARCH_HAS_KPKEYS"] },
       { symbol: "ARCH_HAS_KPKEYS", selects: ["ARCH_HAS_KPKEYS_HARDENED_PGTABLES"] },
@@ -212,7 +212,7 @@ describe("config symbols", () => {
     ]);
   });
 
-  it("that are off refuse the machine before anything is set up", () => {
+  it("that are off make the set-up fail before any plugin is set up", () => {
     let setUps = 0;
     const unable = plugin("unable", { kind: "arch", config: [{ symbol: "ARM64_POE" }], setup: () => setUps++ });
     const error = thrownBy(() => order([unable, hardened], "unable", ["pgtables"]));

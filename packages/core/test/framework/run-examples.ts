@@ -11,7 +11,7 @@ export interface Example {
 }
 
 /**
- * Finds the examples of a file: fences marked `ts`, in Markdown or behind the stars of a doc comment.
+ * Finds the examples of a file: fences marked `ts`, in Markdown or in doc comments.
  * @param path - path of the file
  */
 export function examplesOf(path: string): Example[] {
@@ -25,8 +25,8 @@ export function examplesOf(path: string): Example[] {
 /**
  * Runs an example, which may await at its top level, with the modules given, and collects what it prints.
  * @param example - the example
- * @param modules - what it may import, by name
- * @returns what it printed, and what the comments behind its `console.log`s promise, a line each
+ * @param modules - the modules that it may import, by name
+ * @returns the lines that it printed, and the lines in the comments after its `console.log` calls
  */
 export async function runExample(
   example: Example,

@@ -3,7 +3,7 @@ import { ContextSwitch } from "../../src/framework/context-switch.js";
 import { KpkeysApi } from "../../src/framework/kpkeys.js";
 import type { CompiledContext, KpkeysArch, PkeyRegister, Rights } from "../../src/contracts/index.js";
 
-/** A register of one field a key, as data: which bits of a field give read, execute and write. */
+/** A register with one field for each key: the bits of a field that allow read, execute and write. */
 interface FieldLayout {
   readonly name: string;
   readonly keys: number;
@@ -46,15 +46,15 @@ function layOut({ name, keys, bits, encode, decode }: FieldLayout): PkeyRegister
   };
 }
 
-/** An architecture over one plain register, whose value a test can see and set. */
+/** An architecture with one plain register, which tests read and set. */
 export interface TinyArch extends KpkeysArch {
-  /** Bits 31 to 0 of the register; the high word is the same value's complement, to see that both are kept. */
+  /** Bits 31 to 0 of the register. The high word is their complement, so that a test sees that both are restored. */
   value: number;
-  /** The answer to supportsKpkeys. */
+  /** The result of supportsKpkeys. */
   supported: boolean;
-  /** What was counted. */
+  /** The counters. */
   readonly counters: { registerWrites: number; barriers: number };
-  /** Whether a write that would change nothing is left out. */
+  /** Whether a write that does not change the value is skipped. */
   skipEqual: boolean;
 }
 

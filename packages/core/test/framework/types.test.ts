@@ -14,7 +14,7 @@ function compiles(claim: (kpkeys: Kpkeys, name: ContextName, text: string, numbe
   expectTypeOf(claim).toBeFunction();
 }
 
-describe("enterContext takes one literal context", () => {
+describe("enterContext accepts one literal context", () => {
   it("and so do guards", () => {
     compiles((kpkeys) => [
       kpkeys.enterContext("DEFAULT"),
@@ -26,21 +26,21 @@ describe("enterContext takes one literal context", () => {
     compiles((kpkeys) => kpkeys.enterContext(constant));
   });
 
-  it("no number", () => {
+  it("rejects a number", () => {
     // @ts-expect-error a number is no context
     compiles((kpkeys) => kpkeys.enterContext(1));
     // @ts-expect-error a number is no context
     compiles((kpkeys, _name, _text, number) => kpkeys.enterContext(number));
   });
 
-  it("no string", () => {
+  it("rejects a string", () => {
     // @ts-expect-error a string may be anything
     compiles((kpkeys, _name, text) => kpkeys.enterContext(text));
-    // @ts-expect-error nobody has declared this context
+    // @ts-expect-error no feature has declared this context
     compiles((kpkeys) => kpkeys.enterContext("TEST_NOBODY"));
   });
 
-  it("no variable that may hold several contexts", () => {
+  it("rejects a variable that may hold several contexts", () => {
     // @ts-expect-error any context at all
     compiles((kpkeys, name) => kpkeys.enterContext(name));
     // @ts-expect-error one of two
@@ -53,7 +53,7 @@ describe("enterContext takes one literal context", () => {
 });
 
 describe("a state is opaque", () => {
-  it("no number stands for one", () => {
+  it("a number is not a state", () => {
     compiles((kpkeys) => {
       // @ts-expect-error a register value is no state
       kpkeys.leaveContext(0x17);
@@ -77,7 +77,7 @@ describe("keys and contexts are open types", () => {
 });
 
 describe("rights on the key DEFAULT", () => {
-  it("are all of them", () => {
+  it("are rwx only", () => {
     compiles((kpkeys) => {
       kpkeys.defineContext("CRED", { DEFAULT: "rwx" });
     });
@@ -89,7 +89,7 @@ describe("rights on the key DEFAULT", () => {
 });
 
 describe("a static key", () => {
-  it("is turned on by enable() alone", () => {
+  it("is turned on only by enable()", () => {
     // @ts-expect-error the field is read-only
     compiles(() => (key: StaticKey) => (key.enabled = true));
   });

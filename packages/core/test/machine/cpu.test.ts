@@ -26,7 +26,7 @@ function keyed(options: Parameters<typeof createToy>[0] = {}, observers?: Observ
 }
 
 describe("a change of the key register", () => {
-  test("takes rights away and gives them back without an invalidation", () => {
+  test("denies and allows accesses without an invalidation", () => {
     for (const needsBarrier of [true, false]) {
       const { cpu, ...toy } = keyed({ needsBarrier });
       for (let round = 0; round < 20; round++) {
@@ -54,7 +54,7 @@ describe("a change of the key register", () => {
     }
   });
 
-  test("does not count before it is synchronised: the old value rules, and an access on which they differ is counted", () => {
+  test("takes effect when it is synchronised: until then the old value decides, and accesses on which the values differ are counted", () => {
     const seen: [string, ...number[]][] = [];
     const observers = new ObserverList();
     observers.attach({
@@ -85,7 +85,7 @@ describe("a change of the key register", () => {
     ]);
   });
 
-  test("that is taken back before it is synchronised never counted", () => {
+  test("that is reverted before it is synchronised has no effect", () => {
     const toy = keyed();
     toy.cpu.writePkeyRegister(0, NO_WRITE_1);
     toy.cpu.writePkeyRegister(0, OPEN);
@@ -95,7 +95,7 @@ describe("a change of the key register", () => {
     expect(toy.cpu.counters.unsynchronised).toBe(0);
   });
 
-  test("counts at once where the architecture orders it", () => {
+  test("takes effect at once on an architecture without synchronisation", () => {
     const toy = keyed({ needsBarrier: false });
     toy.cpu.writePkeyRegister(0, NO_WRITE_1);
     expect(store(toy, VA)).toBe(FAULT);
@@ -103,7 +103,7 @@ describe("a change of the key register", () => {
   });
 });
 
-test("a change of a system register counts at once, also for what was accessed before", () => {
+test("a change of a system register takes effect at once, also for pages accessed before", () => {
   const toy = keyed();
   toy.cpu.writePkeyRegister(0, NO_WRITE_1);
   toy.cpu.synchronise();
@@ -147,7 +147,7 @@ describe("loads, stores and exchanges", () => {
     );
   });
 
-  test("do not give a page content by reading it or by storing zero", () => {
+  test("do not allocate content by reading a page or by storing zero", () => {
     const toy = createToy();
     toy.map(toy.kernelRoot, VA, leaf(FIRST_DATA_PFN, W | G));
     expect(toy.cpu.load64(high(VA), low(VA))).toBe(OK);
@@ -162,7 +162,7 @@ describe("loads, stores and exchanges", () => {
     expect([toy.cpu.valueLow, toy.memory.materialisedPages]).toEqual([3, before + 1]);
   });
 
-  test("of an exchange need both rights, and leave the memory alone without them", () => {
+  test("of an exchange need both rights, and do not change memory without them", () => {
     const toy = createToy();
     toy.map(toy.kernelRoot, VA, leaf(FIRST_DATA_PFN, G | W, 1));
     const exchange = (): number => toy.cpu.exchange64(high(VA), low(VA), 5, 6);
@@ -182,7 +182,7 @@ describe("loads, stores and exchanges", () => {
     expect([exchange(), toy.cpu.valueLow, exchange(), toy.cpu.valueHigh]).toEqual([OK, 9, OK, 5]);
   });
 
-  test("storeRun is the loop of store64 that it stands for", () => {
+  test("storeRun equals a loop of store64", () => {
     const run = fc.record({
       index: fc.oneof(fc.constant(0), fc.nat(511)),
       count: fc.oneof(fc.constant(512), fc.integer({ min: 1, max: 512 })),
@@ -267,7 +267,7 @@ test("an observer receives walks, fills, invalidations, register writes and faul
   ]);
 });
 
-test("a CPU that has lost its power has no translation from before", () => {
+test("a CPU that was reset has no earlier translation", () => {
   const toy = createToy();
   const address = 0xffffff8000201000n;
   const { table, index } = toy.map(toy.kernelRoot, address, leaf(FIRST_DATA_PFN, W | G));

@@ -31,7 +31,7 @@ function switched(
 const register = (cpu: Cpu): number[] => [cpu.pkeyRegisterHigh, cpu.pkeyRegisterLow];
 
 describe("entering a context", () => {
-  test("changes the managed keys alone, and leaving it restores both words", () => {
+  test("changes only the managed keys, and leaving restores both words", () => {
     const { kpkeys, cpu, saved } = switched();
     expect(kpkeys.enterContext(CONTEXT, saved, 2)).toBe(true);
     expect(register(cpu)).toEqual([0x145, 0x76543257]);
@@ -58,14 +58,14 @@ describe("entering a context", () => {
     },
   );
 
-  test.each([true, false])("writes nothing when nothing would change, with skipEqualWrites %s", (skipEqualWrites) => {
+  test.each([true, false])("skips a write that changes nothing with skipEqualWrites, here %s", (skipEqualWrites) => {
     const { kpkeys, saved } = switched("barrier", { skipEqualWrites });
     kpkeys.enterContext(CONTEXT, saved, 0);
     expect(kpkeys.enterContext(CONTEXT, saved, 1)).toBe(!skipEqualWrites);
     expect(kpkeys.counters.registerWrites).toBe(skipEqualWrites ? 1 : 2);
   });
 
-  test("writes when one word alone would change", () => {
+  test("writes if only one word changes", () => {
     for (const change of [
       { high: 1, low: 0 },
       { high: 0, low: 1 },
@@ -77,7 +77,7 @@ describe("entering a context", () => {
     }
   });
 
-  test("switches the CPU that is current", () => {
+  test("switches the current CPU", () => {
     const { kpkeys, cpu, cpus, saved } = switched();
     const second = createToy().cpu;
     cpus.current = second;
@@ -89,14 +89,14 @@ describe("entering a context", () => {
   });
 });
 
-test("kernel pkeys are supported as the CPU has them, early as late", () => {
+test("kernel pkeys are supported if the CPU has them, early and late", () => {
   for (const pkeys of [true, false]) {
     const { kpkeys } = switched("barrier", { pkeys });
     expect([kpkeys.supportsKpkeys(), kpkeys.supportsKpkeysEarly()]).toEqual([pkeys, pkeys]);
   }
 });
 
-test("keys have the generic numbers unless the architecture has others", () => {
+test("keys have the generic numbers unless the architecture defines others", () => {
   expect(switched().kpkeys.pkeyNumbers).toEqual(GENERIC_PKEY_NUMBERS);
   const pkeyNumbers = { PGTABLES: 2 };
   expect(switched("barrier", { pkeyNumbers }).kpkeys.pkeyNumbers).toEqual(pkeyNumbers);

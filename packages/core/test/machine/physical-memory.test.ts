@@ -45,7 +45,7 @@ function createStorage(banks: readonly MemoryBank[], options?: PhysicalMemoryOpt
 }
 
 describe("physical memory", () => {
-  test("holds what was written last at each entry and reads as zero elsewhere, until it is reset", () => {
+  test("reads the last value written to each entry, and zero elsewhere and after a reset", () => {
     const memory = createStorage(BANKS);
     fc.assert(
       fc.property(fc.array(operation, { maxLength: 60 }), (operations) => {
@@ -84,7 +84,7 @@ describe("physical memory", () => {
     );
   });
 
-  test("answers the same whether a page is kept as a run or written entry by entry", () => {
+  test("reads the same from a run and from a page written entry by entry", () => {
     const step = fc.record({
       pfn: inside,
       index: fc.nat(511),
@@ -122,7 +122,7 @@ describe("physical memory", () => {
     );
   });
 
-  test("keeps a page that was filled with a run without content of its own until it is changed", () => {
+  test("stores a page that was filled with a run without content until it is changed", () => {
     const memory = createStorage([{ firstPfn: toPfn(0), pages: 1024 }]);
     memory.writeRun(7, 1, -4096, 4096);
     memory.write(7, 1, { high: 2, low: 0 });
@@ -140,7 +140,7 @@ describe("physical memory", () => {
     expect([memory.firstPfn, memory.endPfn]).toEqual([3, 0x80028]);
   });
 
-  test("refuses to give a page content that is not RAM, by its address", () => {
+  test("rejects a write outside RAM; the error names the address", () => {
     const memory = createStorage(BANKS);
     expect(() => {
       memory.write(9, 0, { high: 0, low: 1 });
@@ -151,7 +151,7 @@ describe("physical memory", () => {
     expect([memory.read(9, 0).low, memory.contentOffset(9), memory.contentOffset(-1)]).toEqual([0, -1, -1]);
   });
 
-  test("says so when more pages would have content than are reserved", () => {
+  test("fails if more pages need content than are reserved", () => {
     const memory = createStorage(BANKS, { reservePages: 2 });
     memory.write(3, 0, { high: 0, low: 1 });
     memory.write(4, 0, { high: 1, low: 0 });
@@ -164,20 +164,20 @@ describe("physical memory", () => {
     expect(memory.read(5, 0).low).toBe(1);
   });
 
-  test("keeps the content of more than 2^18 pages, as two hundred thousand processes need it", () => {
+  test("stores the content of more than 2^18 pages, as for two hundred thousand processes", () => {
     const { words } = createStorage([{ firstPfn: toPfn(0), pages: 2 ** 22 }]);
     expect(words.length).toBeGreaterThan(2 ** 28);
     expect(words.length).toBeLessThanOrEqual(2 ** 31);
   });
 
-  test("has storage for a CPU only if createPhysicalMemory made it", () => {
+  test("of another implementation is rejected by a CPU", () => {
     const memory = createPhysicalMemory(BANKS);
     expect(storageOf(memory)).toBe(memory);
     const contains = (): boolean => memory.contains(toPfn(3));
     expect(() => storageOf({ ...memory, contains })).toThrow(expect.objectContaining({ code: "ERR_API_MISUSE" }));
   });
 
-  test("of 1 TiB costs what was written", () => {
+  test("of 1 TiB uses host memory for written pages only", () => {
     const memory = createStorage([{ firstPfn: toPfn(0x80000), pages: 2 ** 28 }]);
     memory.write(0x80000 + 2 ** 28 - 1, 511, { high: -1, low: -2 });
     expect(memory.read(0x80000 + 2 ** 28 - 1, 511)).toEqual({ high: -1, low: -2 });

@@ -6,8 +6,8 @@ import { Access, FAULT, FaultKind, OK, Privilege } from "../../src/contracts/ind
 import { createToy, FIRST_DATA_PFN, G, high, leaf, low, TOY, U, W } from "./toy.js";
 import type { ToyOptions } from "./toy.js";
 
-// A machine without a TLB: what is mapped and what the register says decides each access anew. It holds for the true one as long
-// as every change of the tables is followed by an invalidation.
+// A machine without a TLB: mapping and register decide each access. The CPU agrees with it if every change of the tables is followed
+// by an invalidation.
 
 interface Mapping {
   readonly pfn: number;
@@ -19,13 +19,13 @@ class Reference {
   readonly mappings = new Map<bigint, Mapping>();
   readonly words = new Map<string, bigint>();
   written = 0;
-  ruling = 0;
+  effective = 0;
   unsynchronised = 0;
   constructor(readonly needsBarrier: boolean) {}
 
   write(value: number): void {
     this.written = value;
-    if (!this.needsBarrier) this.ruling = value;
+    if (!this.needsBarrier) this.effective = value;
   }
 
   private verdict(mapping: Mapping, access: Access, privilege: Privilege, register: number): FaultKind {
@@ -37,7 +37,7 @@ class Reference {
   access(page: bigint, access: Access, privilege: Privilege): FaultKind {
     const mapping = this.mappings.get(page);
     if (mapping === undefined) return FaultKind.TRANSLATION;
-    const verdict = this.verdict(mapping, access, privilege, this.ruling);
+    const verdict = this.verdict(mapping, access, privilege, this.effective);
     const other = this.verdict(mapping, access, privilege, this.written);
     if ((verdict === FaultKind.NONE) !== (other === FaultKind.NONE)) this.unsynchronised++;
     return verdict;
@@ -127,11 +127,11 @@ test.each<Partial<ToyOptions>>([
             reference.write(step.value);
             if (!step.synchronise) break;
             cpu.synchronise();
-            reference.ruling = reference.written;
+            reference.effective = reference.written;
             break;
           case "synchronise":
             cpu.synchroniseByException();
-            reference.ruling = reference.written;
+            reference.effective = reference.written;
             break;
           case "asid":
             cpu.mmu.setUserRoot(toPfn(toy.userRoot), toAsid(step.asid));

@@ -11,7 +11,7 @@ const USER_VA = 0x40000000n;
 const load = (toy: Toy, address: bigint): number => toy.cpu.load64(high(address), low(address));
 const store = (toy: Toy, address: bigint): number => toy.cpu.store64(high(address), low(address), 0, 7);
 
-/** The pages that the audit tells, as bigints. */
+/** The pages that the audit reports, as bigints. */
 function stale(toy: Toy): bigint[] {
   const pages: bigint[] = [];
   const count = toy.cpu.mmu.auditTlb((h, l) => {
@@ -49,7 +49,7 @@ describe("a translation is stale", () => {
     expect(stale(toy)).toEqual([]);
   });
 
-  test("when a block became a table of pages that are the same", () => {
+  test("if a block became a table of equal pages", () => {
     const toy = createToy();
     const block = KERNEL_VA & ~0x1fffffn;
     toy.map(toy.kernelRoot, block, leaf(0x2000, G | W), 1);
@@ -61,7 +61,7 @@ describe("a translation is stale", () => {
     expect(stale(toy)).toEqual([KERNEL_VA]);
   });
 
-  test("when its dirty state was cleared, so that hardware would not set it again", () => {
+  test("if its dirty state was cleared, which hardware would not set again", () => {
     const { toy, table, index } = warm(G | W);
     expect(store(toy, KERNEL_VA)).toBe(OK);
     expect(stale(toy)).toEqual([]);
@@ -69,7 +69,7 @@ describe("a translation is stale", () => {
     expect(stale(toy)).toEqual([KERNEL_VA]);
   });
 
-  test("when another root was given its address space's number", () => {
+  test("if another root has got its ASID", () => {
     const toy = createToy();
     toy.map(toy.userRoot, USER_VA, leaf(FIRST_DATA_PFN, W));
     expect(load(toy, USER_VA)).toBe(OK);
@@ -92,7 +92,7 @@ describe("a translation is stale", () => {
 });
 
 describe("a translation is not stale", () => {
-  test("because its page has become dirty since, which a write through it will find out", () => {
+  test("if its page has become dirty since: a write through it walks again", () => {
     const { toy, table, index } = warm(G | W);
     toy.memory.write(table, index, { high: high(leaf(0, 0, 2)), low: low(leaf(FIRST_DATA_PFN, A | D | G | W, 2)) });
     expect(stale(toy)).toEqual([]);
@@ -100,7 +100,7 @@ describe("a translation is not stale", () => {
     expect(stale(toy)).toEqual([KERNEL_VA]);
   });
 
-  test("because the accessed flag was cleared", () => {
+  test("if the accessed flag was cleared", () => {
     const { toy, table, index } = warm(G | W);
     toy.memory.write(table, index, { high: high(leaf(0, 0, 2)), low: low(leaf(FIRST_DATA_PFN, G | W, 2)) });
     expect(stale(toy)).toEqual([]);
@@ -129,7 +129,7 @@ test("the audit changes nothing: no count, no fault, no entry, no table, no orde
   expect(ends[0]).toEqual(ends[1]);
 });
 
-test("no address space finds two translations of a page, whatever it was before: the newest stays", () => {
+test("no address space finds two translations of a page: the new one replaces the old one", () => {
   const toy = createToy({ tlb: { sets: 1, ways: 4, replacement: "fifo", seed: 1 } });
   const { mmu } = toy.cpu;
   const map = (pfn: number, bits: number): void => {
@@ -155,7 +155,7 @@ test("no address space finds two translations of a page, whatever it was before:
   expect(stale(toy)).toEqual([]);
 });
 
-test("translations of another address space are held against its own root, where the kernel's half is shared too", () => {
+test("translations of another address space are compared with its root, also if the root is shared with the kernel", () => {
   const toy = createToy({ splitRoots: false, asids: true, tlb: { sets: 1, ways: 4, replacement: "lru", seed: 1 } });
   const { mmu } = toy.cpu;
   const roots = [toy.kernelRoot, toy.allocate()];

@@ -6,8 +6,8 @@ import { Access, OK, Privilege } from "../../src/contracts/index.js";
 import type { TlbGeometry } from "../../src/machine/index.js";
 import { A, createToy, D, FIRST_DATA_PFN, G, high, leaf, low, U, W } from "./toy.js";
 
-// A TLB as a textbook has it: a list for each set, the one to go first in front. Whether an access walks tells what a TLB holds,
-// and that its fast tags know neither more nor less.
+// A textbook TLB: a list for each set, the next victim first. Whether an access walks shows which translations the TLB has, and that
+// the fast tags agree.
 
 interface Held {
   readonly page: number;
@@ -73,7 +73,7 @@ const operations = fc.array(operation, { minLength: 1, maxLength: 150, size: "ma
 const sets = fc.constantFrom(0, 1, 2, 4, 1024, 2048);
 const ways = fc.nat(5);
 
-/** Runs the operations; `judge` is told of each access's page, address space and whether it walked. */
+/** Runs the operations. `judge` receives page, address space and whether it walked for each access. */
 function run(
   tlb: TlbGeometry,
   steps: readonly Operation[],
@@ -125,7 +125,7 @@ function run(
 }
 
 describe("a TLB of any size", () => {
-  test("holds what a textbook's holds, least recently used or first in first out", () => {
+  test("has the translations of a textbook TLB, least recently used or first in first out", () => {
     fc.assert(
       fc.property(
         sets,
@@ -151,12 +151,12 @@ describe("a TLB of any size", () => {
     );
   });
 
-  test("that evicts at random forgets only from a set that is full, and the same for the same seed", () => {
+  test("that evicts at random evicts only from a full set, and the same translations for the same seed", () => {
     fc.assert(
       fc.property(sets, ways, fc.integer(), operations, (sets, ways, seed, steps) => {
         const tlb = { sets, ways, replacement: "random" as const, seed };
         const runs = [0, 1].map(() => {
-          /** What is not invalidated since it was filled, and whether it may be evicted by now. */
+          /** Translations that were not invalidated since their fill, and whether they may be evicted by now. */
           let filled: (Held & { evictable: boolean })[] = [];
           const walks: boolean[] = [];
           run(
@@ -184,7 +184,7 @@ describe("a TLB of any size", () => {
     );
   });
 
-  test("that evicts at random chooses among all ways, and by its seed", () => {
+  test("that evicts at random selects among all ways, by its seed", () => {
     const survivors = new Set<string>();
     const ways = 4;
     for (let seed = 0; seed < 64; seed++) {
@@ -193,7 +193,7 @@ describe("a TLB of any size", () => {
         toy.map(toy.userRoot, address(page), leaf(FIRST_DATA_PFN + page, W | G));
         toy.cpu.load64(high(address(page)), low(address(page)));
       }
-      // What is stale now is what was left of the first pages.
+      // The stale translations are those of the first pages that were not evicted.
       for (let page = 0; page < ways; page++) toy.map(toy.userRoot, address(page), 0n);
       const left: number[] = [];
       toy.cpu.mmu.auditTlb((h, l) => left.push(h + l));

@@ -9,7 +9,7 @@ const KERNEL_VA = 0xffffff8000000000n;
 const USER_VA = 0x40000000n;
 const PAGE = 0x1000n;
 
-/** What is read at an address, or `undefined` for a fault. */
+/** The value read at an address, or `undefined` for a fault. */
 function read(toy: Toy, address: bigint): number | undefined {
   return toy.cpu.load64(high(address), low(address)) === OK ? toy.cpu.valueLow : undefined;
 }
@@ -55,31 +55,28 @@ const SCOPES: readonly (readonly [string, (toy: Toy, address: bigint) => void])[
 ];
 
 describe("a translation", () => {
-  test.each(SCOPES)(
-    "stays as it was, whatever happens to the tables, until %s is invalidated",
-    (_scope, invalidate) => {
-      for (const [address, bits] of [
-        [KERNEL_VA + 5n * PAGE, G],
-        [KERNEL_VA + 5n * PAGE, 0],
-        [USER_VA, 0],
-      ] as const) {
-        const toy = createToy();
-        const { table, index } = warm(toy, address, bits);
-        toy.memory.write(table, index, {
-          high: high(leaf(FIRST_DATA_PFN + 1, 0)),
-          low: low(leaf(FIRST_DATA_PFN + 1, 0)),
-        });
-        expect(read(toy, address)).toBe(111);
-        toy.memory.write(table, index, { high: 0, low: 0 });
-        expect(read(toy, address)).toBe(111);
-        invalidate(toy, address);
-        expect(read(toy, address)).toBeUndefined();
-        expect(toy.cpu.counters.tlbInvalidations).toBe(1);
-      }
-    },
-  );
+  test.each(SCOPES)("does not follow changes of the tables until %s is invalidated", (_scope, invalidate) => {
+    for (const [address, bits] of [
+      [KERNEL_VA + 5n * PAGE, G],
+      [KERNEL_VA + 5n * PAGE, 0],
+      [USER_VA, 0],
+    ] as const) {
+      const toy = createToy();
+      const { table, index } = warm(toy, address, bits);
+      toy.memory.write(table, index, {
+        high: high(leaf(FIRST_DATA_PFN + 1, 0)),
+        low: low(leaf(FIRST_DATA_PFN + 1, 0)),
+      });
+      expect(read(toy, address)).toBe(111);
+      toy.memory.write(table, index, { high: 0, low: 0 });
+      expect(read(toy, address)).toBe(111);
+      invalidate(toy, address);
+      expect(read(toy, address)).toBeUndefined();
+      expect(toy.cpu.counters.tlbInvalidations).toBe(1);
+    }
+  });
 
-  test("is not touched by the invalidation of other pages", () => {
+  test("is not affected by the invalidation of other pages", () => {
     const toy = createToy();
     const { table, index } = warm(toy, KERNEL_VA + 5n * PAGE, G);
     toy.memory.write(table, index, { high: 0, low: 0 });
@@ -93,7 +90,7 @@ describe("a translation", () => {
     expect(mmu.kernelRoot).toBe(toy.kernelRoot);
   });
 
-  test("that denies goes on denying until it is invalidated, and one that allows goes on allowing", () => {
+  test("denies or allows accesses as before until it is invalidated", () => {
     const toy = createToy();
     const { table, index } = warm(toy, KERNEL_VA, G);
     const store = (): number => toy.cpu.store64(high(KERNEL_VA), low(KERNEL_VA), 0, 5);
@@ -113,7 +110,7 @@ describe("a translation", () => {
     expect(store()).toBe(FAULT);
   });
 
-  test("that denies is dropped by the fault where the architecture has it so", () => {
+  test("that denies an access is dropped by the fault, if the architecture does so", () => {
     const toy = createToy({ faultDropsTranslation: true });
     const store = (): number => toy.cpu.store64(high(KERNEL_VA), low(KERNEL_VA), 0, 5);
     const { table, index } = warm(toy, KERNEL_VA, G);
@@ -126,7 +123,7 @@ describe("a translation", () => {
     expect(store()).toBe(OK);
   });
 
-  test("goes for every register value under which it was used", () => {
+  test("is dropped for every register value with which it was used", () => {
     const toy = createToy();
     warm(toy, KERNEL_VA, G);
     for (const register of [0x100, 0x200, 0x300]) {
@@ -143,7 +140,7 @@ describe("a translation", () => {
     }
   });
 
-  test("that loses its slot to another page leaves nothing behind", () => {
+  test("that loses its slot to another page has no fast tag left", () => {
     const toy = createToy();
     const other = KERNEL_VA + 1024n * PAGE;
     warm(toy, KERNEL_VA, G | W);
@@ -154,7 +151,7 @@ describe("a translation", () => {
     expect([read(toy, KERNEL_VA), read(toy, other)]).toEqual([3, 222]);
   });
 
-  test("is not kept of a leaf that was never accessed: no TLB holds one without its accessed flag", () => {
+  test("is not stored for a leaf whose accessed flag is clear", () => {
     const toy = createToy();
     const { table, index } = toy.map(toy.kernelRoot, KERNEL_VA, leaf(FIRST_DATA_PFN, G));
     expect(toy.cpu.store64(high(KERNEL_VA), low(KERNEL_VA), 0, 5)).toBe(FAULT);
@@ -162,7 +159,7 @@ describe("a translation", () => {
     expect(toy.cpu.store64(high(KERNEL_VA), low(KERNEL_VA), 0, 5)).toBe(OK);
   });
 
-  test("of a block goes for all its pages when one of them is invalidated", () => {
+  test("of a block is dropped for all its pages if one of them is invalidated", () => {
     fc.assert(
       fc.property(fc.array(fc.nat(511), { minLength: 1, maxLength: 8 }), fc.nat(511), fc.nat(2), (used, one, how) => {
         const toy = createToy();
@@ -183,7 +180,7 @@ describe("a translation", () => {
     );
   });
 
-  test("of one user address space is not another's, and comes back with its ASID; global ones are everybody's", () => {
+  test("of a user address space is found only with its ASID; a global one is found with every ASID", () => {
     const toy = createToy();
     const otherRoot = toy.allocate();
     warm(toy, USER_VA, 0);
@@ -202,7 +199,7 @@ describe("a translation", () => {
     expect(read(toy, USER_VA + PAGE)).toBe(111);
   });
 
-  test("is dropped with the root where address spaces cannot be told apart, unless it is global", () => {
+  test("without ASIDs is dropped by a write of the root, unless it is global", () => {
     const toy = createToy({ asids: false, splitRoots: false });
     const otherRoot = toy.allocate();
     for (const write of ["setKernelRoot", "setUserRoot"] as const) {
@@ -219,8 +216,8 @@ describe("a translation", () => {
   });
 });
 
-describe("no access goes through while translation is off", () => {
-  test("not even one that needed no asking before", () => {
+describe("every access faults while translation is off", () => {
+  test("also one that had a fast tag before", () => {
     const toy = createToy();
     warm(toy, KERNEL_VA, G | W);
     toy.cpu.mmu.enabled = false;
@@ -233,7 +230,7 @@ describe("no access goes through while translation is off", () => {
 });
 
 describe("an address that is not canonical", () => {
-  test("never reaches the page of one that is, however often that was accessed", () => {
+  test("never accesses the page of a canonical one", () => {
     for (const splitRoots of [true, false]) {
       const toy = createToy({ splitRoots });
       const { addressBits } = toy.regime;
@@ -271,7 +268,7 @@ describe("an address that is not canonical", () => {
 });
 
 describe("rights of the leaf and privilege", () => {
-  test("count on every access, also on one that another privilege has just made", () => {
+  test("are checked for every access, also after an access with another privilege", () => {
     const toy = createToy();
     toy.map(toy.userRoot, USER_VA, leaf(FIRST_DATA_PFN, U | W | G));
     toy.map(toy.userRoot, USER_VA + PAGE, leaf(FIRST_DATA_PFN, X | G));

@@ -100,7 +100,7 @@ export interface Toy {
   /** Top-level tables, made at creation; the same if roots are shared. */
   readonly kernelRoot: number;
   readonly userRoot: number;
-  /** Puts a leaf for an address into the tables of a root, making what tables it needs; returns where it stands. */
+  /** Writes the leaf of an address into the tables of a root, and allocates missing tables. @returns the location of the leaf */
   map(root: number, address: bigint, entry: bigint, level?: number): { table: number; index: number };
   /** Another page for a table. */
   allocate(): number;

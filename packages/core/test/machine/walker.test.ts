@@ -22,7 +22,7 @@ function canonical(toy: Toy, bits: bigint, kernel: boolean): bigint {
 const rootOf = (toy: Toy, kernel: boolean): number => (kernel ? toy.kernelRoot : toy.userRoot);
 
 describe("the walker", () => {
-  test("finds the page that the tables say, whatever the geometry", () => {
+  test("finds the page of the tables, for every geometry", () => {
     fc.assert(
       fc.property(
         geometry,
@@ -92,7 +92,7 @@ describe("the walker", () => {
     expect([toy.cpu.fault.addressHigh, toy.cpu.fault.addressLow]).toEqual([high(address), low(address)]);
   });
 
-  test("walked by a tool changes nothing: no accessed flag, no TLB entry, no counter", () => {
+  test("called by a tool has no side effects: no accessed flag, no TLB entry, no counter", () => {
     const toy = createToy();
     const { table, index } = toy.map(toy.kernelRoot, 0xffffff8000000000n, leaf(FIRST_DATA_PFN, W));
     const steps: WalkStep[] = [];
@@ -121,7 +121,7 @@ describe("the walker", () => {
     expect(toy.memory.read(table, index).low & (A | D)).toBe(A | D);
   });
 
-  test("stops at an entry with a reserved bit, without reading on", () => {
+  test("stops at an entry with a reserved bit", () => {
     const toy = createToy();
     const address = 0xffffffc012345000n;
     toy.map(toy.kernelRoot, address, leaf(FIRST_DATA_PFN, 0));
@@ -134,7 +134,7 @@ describe("the walker", () => {
     expect(toy.memory.read(table, index).low & A).toBe(0);
   });
 
-  test("blames the entry that names a table outside of RAM", () => {
+  test("reports the entry that points to a table outside RAM", () => {
     const toy = createToy();
     for (const entryHigh of [0x7ff, 0x800, 0x1000, 0xfffff]) {
       toy.memory.write(toy.kernelRoot, 0, { high: entryHigh, low: (FIRST_DATA_PFN << 12) | V });
@@ -146,7 +146,7 @@ describe("the walker", () => {
     expect(toy.cpu.fault).toMatchObject({ kind: FaultKind.ADDRESS_SIZE, level: 0, entryHigh: 0, entryLow: 0 });
   });
 
-  test("translates to a page outside of RAM, which no load or store reaches", () => {
+  test("translates to a page outside RAM; loads and stores fault", () => {
     const toy = createToy();
     for (const pfn of [0x40000, 0x7fffffff, 2 ** 31, 2 ** 32 + FIRST_DATA_PFN, 2 ** 40 - 1]) {
       const address = 0xffffff8000000000n;
@@ -165,7 +165,7 @@ describe("the walker", () => {
     }
   });
 
-  test("reads address bits that an entry keeps elsewhere", () => {
+  test("reads address bits at another position of the entry", () => {
     // As arm64 with 64 KiB pages keeps 51:48 of the address in 15:12, here 33:32, which the toy's RAM reaches.
     const moved = { from: 12, bits: 2, to: 32 };
     const address = 0xffffff8000000000n;
