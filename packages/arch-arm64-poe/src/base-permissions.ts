@@ -144,7 +144,7 @@ export class BasePermissions {
   }
 }
 
-/** AP[1] gives EL0 the data accesses of the page, unless APTable[0] is set. */
+/** EL0 may read the page, and write it if it is writable, if AP[1] is set and APTable[0] is clear. */
 function isUsedByEl0(attributes: number, tables: number): boolean {
   return (attributes & AP1) !== 0 && (tables & AP_TABLE_NO_EL0) === 0;
 }

@@ -106,12 +106,12 @@ const PERMISSIONS = [
   ...["R", "GCS", "RX", "reserved", "RW", "reserved", "RWX", "reserved"],
 ] as const;
 
-/** LDTR and STTR count as EL0's; they move data only. */
+/** LDTR and STTR have the rights of EL0. There is no such fetch. */
 function isUnprivileged({ privilege, access }: AccessSetup): boolean {
   return privilege === Privilege.USER || (privilege === Privilege.UACCESS && access !== Access.FETCH);
 }
 
-/** The base permission that a register gives a leaf. */
+/** The base permission of a leaf in a register. */
 function indirectOf(setup: AccessSetup, name: string, { high, low }: WalkStep): number {
   return Number((setup.registers[name]! >> BigInt(piIndexOf(high, low) * 4)) & 15n);
 }
@@ -170,7 +170,7 @@ function decision(kind: FaultKind, setup: AccessSetup): Rule {
       return { text: "base permissions and overlay both allow it", source: "Arm ARM, AArch64.S1ComputePermissions" };
     case FaultKind.PKEY:
       return {
-        text: "an overlay only removes rights; an access that needs a removed right faults with Overlay 1",
+        text: "an overlay only removes rights; an access that needs one of them faults with Overlay 1",
         source: OVERLAY,
       };
     case FaultKind.PERMISSION:

@@ -7,8 +7,7 @@
 export { ARM64_FORMAT, createFormat } from "./format.js";
 export { ARM64_GEOMETRIES } from "./geometry.js";
 export type { Arm64Geometry } from "./geometry.js";
-export { ARM64_PGTABLE, createPgtable } from "./pgtable.js";
+export { createPgtable } from "./pgtable.js";
 export { arm64Poe } from "./plugin.js";
 export { createSystemRegisters, POR_EL1 } from "./registers.js";
 export type { Arm64SystemRegisters, Controls } from "./registers.js";
-export { ARM64_TOOLS } from "./tools.js";

@@ -65,7 +65,7 @@ function needsOf(access: Access): number {
   return access === FETCH ? X : (access & R) | ((access << 1) & W);
 }
 
-/** LDTR and STTR are unprivileged; they only move data. */
+/** LDTR and STTR are unprivileged. There is no such fetch. */
 function isUnprivileged(access: Access, privilege: Privilege): boolean {
   return privilege === EL0 || (privilege === UACCESS && access !== FETCH);
 }

@@ -1,7 +1,6 @@
 import { toPhysAddr, toVirtAddr } from "@kpkeys/core/contracts";
 import type { KernelLayout, PgtableArch, Setter, StaticTables, UserLayout, VirtAddr } from "@kpkeys/core/contracts";
 import { Bit, HighBit } from "./entry-bits.js";
-import { ARM64_4K_48 } from "./geometry.js";
 import type { Arm64Geometry } from "./geometry.js";
 
 // Local copies: docs/performance.md, "Imported bindings".
@@ -144,6 +143,3 @@ function isBarrierAfterTable(setter: Setter, low: number): boolean {
 export function createPgtable(geometry: Arm64Geometry): PgtableArch {
   return new Arm64Pgtable(geometry);
 }
-
-/** {@link createPgtable} of pages of 4 KiB and 48-bit addresses. */
-export const ARM64_PGTABLE: PgtableArch = createPgtable(ARM64_4K_48);

@@ -2,7 +2,6 @@ import type { ArchTools, Geometry } from "@kpkeys/core/contracts";
 import { ARM64_EXPLAIN } from "./explain.js";
 import { describeFault, faultRegisters } from "./fault.js";
 import { Bit, HighBit, MEMORY_TYPES } from "./entry-bits.js";
-import { ARM64_4K_48 } from "./geometry.js";
 import { ARM64_VECTORS } from "./vectors.js";
 
 /**
@@ -41,6 +40,3 @@ export function createTools({ pageShift }: Geometry): ArchTools {
     vectors: ARM64_VECTORS,
   };
 }
-
-/** {@link createTools} of pages of 4 KiB. */
-export const ARM64_TOOLS: ArchTools = createTools(ARM64_4K_48);

@@ -1,13 +1,14 @@
-import type { Setter } from "@kpkeys/core/contracts";
+import type { Setter, Words } from "@kpkeys/core/contracts";
 import { SETTERS, toPfn } from "@kpkeys/core/contracts";
 import { describe, expect, test } from "vitest";
-import { ARM64_FORMAT, ARM64_PGTABLE } from "../src/index.js";
+import { ARM64_FORMAT, ARM64_GEOMETRIES, createPgtable } from "../src/index.js";
 
-const { layout, barrierAfter } = {
-  layout: ARM64_PGTABLE.layout,
-  barrierAfter: (setter: Setter, { high, low }: { high: number; low: number }) =>
-    ARM64_PGTABLE.barrierAfter(setter, high, low),
-};
+const pgtable = createPgtable(ARM64_GEOMETRIES[0]!);
+const { layout } = pgtable;
+
+function barrierAfter(setter: Setter, { high, low }: Words): boolean {
+  return pgtable.barrierAfter(setter, high, low);
+}
 
 describe("barriers after a setter are those of asm/pgtable.h", () => {
   const { PAGE_KERNEL, PAGE_SHARED, PAGE_NONE } = ARM64_FORMAT.protections;

@@ -6,8 +6,7 @@
  */
 export { createPageTableFormat } from "./format.js";
 export { X86_GEOMETRIES } from "./geometry.js";
-export { createPgtable, X86_PGTABLE } from "./pgtable.js";
+export { createPgtable } from "./pgtable.js";
 export { x86Pks } from "./plugin.js";
 export { createSystemRegisters, IA32_PKRS } from "./registers.js";
 export type { RegisterState, X86SystemRegisters } from "./registers.js";
-export { X86_TOOLS } from "./tools.js";

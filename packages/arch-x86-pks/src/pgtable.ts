@@ -90,6 +90,3 @@ class X86Pgtable implements PgtableArch {
 export function createPgtable(geometry: Geometry): PgtableArch {
   return new X86Pgtable(geometry);
 }
-
-/** {@link createPgtable} of 4-level paging. */
-export const X86_PGTABLE: PgtableArch = createPgtable(X86_4_LEVELS);

@@ -2,7 +2,6 @@ import type { ArchTools, Geometry } from "@kpkeys/core/contracts";
 import { X86_EXPLAIN } from "./explain.js";
 import { describeFault, faultRegisters } from "./fault.js";
 import { Bit, HighBit } from "./entry-bits.js";
-import { X86_4_LEVELS } from "./geometry.js";
 import { X86_VECTORS } from "./vectors.js";
 
 /**
@@ -44,6 +43,3 @@ export function createTools(geometry: Geometry): ArchTools {
     vectors: X86_VECTORS,
   };
 }
-
-/** {@link createTools} of 4-level paging. */
-export const X86_TOOLS: ArchTools = createTools(X86_4_LEVELS);

@@ -1,8 +1,9 @@
 import { SETTERS, toLevel } from "@kpkeys/core/contracts";
 import { describe, expect, test } from "vitest";
-import { createPageTableFormat, X86_PGTABLE } from "../src/index.js";
+import { createPageTableFormat, createPgtable, X86_GEOMETRIES } from "../src/index.js";
 
-const { layout, staticTables } = X86_PGTABLE;
+const pgtable = createPgtable(X86_GEOMETRIES[0]!);
+const { layout, staticTables } = pgtable;
 const GiB = 1n << 30n;
 
 describe("the address-space layout", () => {
@@ -47,6 +48,6 @@ describe("the address-space layout", () => {
 });
 
 test("no setter needs a barrier, and no table becomes read-only: all are protected by the key", () => {
-  for (const setter of SETTERS) expect(X86_PGTABLE.barrierAfter(setter, -1, -1)).toBe(false);
+  for (const setter of SETTERS) expect(pgtable.barrierAfter(setter, -1, -1)).toBe(false);
   expect(staticTables.every(({ protection }) => protection === "pkey")).toBe(true);
 });
