@@ -8,11 +8,11 @@ import { once } from "./once.js";
 export { inject, injectable } from "tsyringe";
 export type { DependencyContainer, InjectionToken } from "tsyringe";
 
-/** tsyringe's container class: a container made with it inherits nothing, a child of the global container would. */
+/** tsyringe's container class. A new container has no registrations; a child of the global container would inherit its registrations. */
 const Container = globalContainer.constructor as new () => DependencyContainer;
 
 /**
- * Makes the container of one machine. Containers share nothing, so machines of different architectures can be used in one process.
+ * Makes the container of one machine. Containers are independent, so one process can have machines of different architectures.
  *
  * @returns an empty container
  */
@@ -21,18 +21,18 @@ export function createContainer(): DependencyContainer {
 }
 
 /**
- * Registers a class that implements a contract: the container makes one instance when it is first resolved, and resolves the
- * `@inject` parameters of its constructor from the same container.
+ * Registers a class that implements a contract. The container makes one instance when the contract is first resolved, and resolves the
+ * `@inject` parameters of its constructor.
  *
  * @typeParam T - the contract
  * @param container - a machine's container
- * @param token - the contract's token, or another class whose instances are shared in the machine
+ * @param token - the contract's token, or a class with one instance in the machine
  * @param implementation - an `@injectable()` class
  */
 export function provideClass<T>(
   container: DependencyContainer,
   token: InjectionToken<T>,
-  // A constructor's parameters are the container's business: `never` accepts every constructor.
+  // `never` accepts constructors with any parameters: the container resolves them.
   implementation: new (...dependencies: never[]) => T,
 ): void {
   container.registerSingleton<T>(token, implementation as new (...dependencies: unknown[]) => T);
@@ -51,7 +51,7 @@ export function provide<T>(container: DependencyContainer, token: Token<T>, inst
 }
 
 /**
- * Resolves a contract. For building a machine only: a resolve costs about as much as fifty guarded writes, so keep the result.
+ * Resolves a contract. Use it while a machine is built and store the result: a resolve costs about as much as fifty guarded writes.
  *
  * @typeParam T - the contract
  * @param container - a machine's container
@@ -71,19 +71,23 @@ export function resolve<T>(container: DependencyContainer, token: Token<T>): T {
 }
 
 function missing(name = "without a name", cause?: unknown): KpkeysError {
-  return new KpkeysError("ERR_CONTRACT_MISSING", `nothing in this machine implements the contract ${name}`, {
-    expected: "a plugin that registers it, or a later resolve, once the kernel is built",
-    cause,
-  });
+  return new KpkeysError(
+    "ERR_CONTRACT_MISSING",
+    `cannot resolve contract ${name}: no plugin or kernel service has registered it`,
+    {
+      advice: "add the plugin that registers it, or resolve it with lazily() after the kernel is built",
+      cause,
+    },
+  );
 }
 
 /**
- * A contract that is resolved when first asked for: for plugins, whose `setup` runs before the kernel is built.
+ * Resolves a contract on first use. For plugins: their `setup` runs before the kernel is built.
  *
  * @typeParam T - the contract
  * @param container - a machine's container
  * @param token - the contract's token
- * @returns a function that gives what implements it, always the same
+ * @returns a function that returns the implementation
  */
 export function lazily<T extends object>(container: DependencyContainer, token: Token<T>): () => T {
   return once(() => resolve(container, token));

@@ -3,11 +3,11 @@ import type { ContextName, FaultReport, Observer, Observers, TableSource, WalkSt
 /** An observer between attaching and detaching. */
 interface Attachment {
   readonly observer: Observer;
-  /** False from its detaching on, which may be in the middle of a moment. */
+  /** False after it was detached, which can happen while a moment is reported. */
   isAttached: boolean;
 }
 
-/** The observers of one machine. With a single one, a moment costs no more than its call. */
+/** The observers of one machine. With a single observer, a moment costs one call. */
 export class ObserverList implements Observers {
   current: Observer | undefined = undefined;
   private attachments: readonly Attachment[] = [];
@@ -21,7 +21,7 @@ export class ObserverList implements Observers {
     };
   }
 
-  /** A moment that is being reported keeps the list that it began with. */
+  /** Replaces the list. A moment that is being reported continues with the old list. */
   private replace(attachments: readonly Attachment[]): void {
     this.attachments = attachments;
     this.current = attachments.length > 1 ? new SeveralObservers(attachments) : attachments[0]?.observer;
@@ -76,7 +76,7 @@ class SeveralObservers implements Required<Observer> {
     for (const observer of this.attached()) observer.taskSwitch?.(cpu, previous, next);
   }
 
-  /** Those still attached when their turn comes. */
+  /** The observers that are still attached when they are called. */
   private *attached(): Generator<Observer> {
     for (const { observer, isAttached } of this.attachments) if (isAttached) yield observer;
   }

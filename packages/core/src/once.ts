@@ -1,9 +1,9 @@
 /**
- * Resolves a value on first use and keeps it, in a field that V8 folds (docs/performance.md, "Switched off").
+ * Resolves a value on first use and caches it, in a field that V8 folds (docs/performance.md, "Switched off").
  *
- * @typeParam T - what it is
- * @param find - finds it
- * @returns a function that gives it, always the same
+ * @typeParam T - type of the value
+ * @param find - resolves the value
+ * @returns a function that returns the cached value
  */
 export function once<T extends object>(find: () => T): () => T {
   const found: { value?: T } = {};

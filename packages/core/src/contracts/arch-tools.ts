@@ -8,32 +8,32 @@ import type { VectorRules } from "./vectors.js";
 export interface NamedField {
   /** The manual's name. */
   readonly name: string;
-  /** The value as the kernel would print it: `0x000000409600004f`. */
+  /** The value as the kernel prints it: `0x000000409600004f`. */
   readonly text: string;
 }
 
-/** What tools ask of an architecture, so that none needs to know which it has. */
+/** Functions of an architecture for tools that are the same on all architectures. */
 export interface ArchTools {
   /**
-   * The kernel's words for a fault: one line, as an oops starts.
+   * Linux's text for a fault: the first line of an oops.
    * @param fault - a report
    */
   describeFault(fault: FaultReport): string;
   /**
-   * The registers that a fault is reported in: ESR_EL1 and FAR_EL1; error code and CR2.
+   * The registers that report a fault: ESR_EL1 and FAR_EL1; error code and CR2.
    * @param fault - a report
    */
   faultRegisters(fault: FaultReport): readonly NamedField[];
   /**
    * The columns of a ptdump line for a leaf.
-   * @param level - the level of the table that it is in
+   * @param level - the level of its table
    * @param high - bits 63 to 32
    * @param low - bits 31 to 0
    */
   ptdumpColumns(level: number, high: number, low: number): readonly string[];
-  /** How its accesses are explained, by `@kpkeys/explain`. */
+  /** Rules with which `@kpkeys/explain` explains accesses. */
   readonly explanation: ExplainRules;
-  /** How its architectural vectors are carried out, by `@kpkeys/explain`; left out if there are none. */
+  /** Rules with which `@kpkeys/explain` runs architectural vectors; left out if there are none. */
   readonly vectors?: VectorRules;
 }
 

@@ -5,11 +5,11 @@ import { token } from "./token.js";
 import type { Token } from "./token.js";
 
 /**
- * The report of the last fault, in words that every architecture has and in the architecture's own syndrome. Fields are
- * overwritten by the next fault: copy what must last.
+ * The report of the last fault, in fields common to all architectures and in the syndrome of the architecture. The next fault overwrites
+ * the fields.
  */
 export interface FaultReport {
-  /** Which check failed. */
+  /** The check that failed. */
   readonly kind: FaultKind;
   /** Bits 63 to 32 of the address accessed: FAR_EL1, CR2. */
   readonly addressHigh: number;
@@ -21,27 +21,27 @@ export interface FaultReport {
   readonly syndromeLow: number;
   /** The level at which the walk ended, 0 being the top. */
   readonly level: number;
-  /** Bits 63 to 32 of the entry that the walk ended with. */
+  /** Bits 63 to 32 of the last entry of the walk. */
   readonly entryHigh: number;
-  /** Bits 31 to 0 of the entry that the walk ended with. */
+  /** Bits 31 to 0 of the last entry of the walk. */
   readonly entryLow: number;
-  /** The key of the leaf, or 0 when the walk found none. */
+  /** The key of the leaf; 0 if the walk found none. */
   readonly pkey: number;
-  /** What was attempted. */
+  /** The kind of access. */
   readonly access: Access;
-  /** On whose behalf. */
+  /** The privilege of the access. */
   readonly privilege: Privilege;
-  /** The key register's bits 63 to 32 that decided. */
+  /** Bits 63 to 32 of the key register that decided the access. */
   readonly pkeyRegisterHigh: number;
-  /** The key register's bits 31 to 0 that decided. */
+  /** Bits 31 to 0 of the key register that decided the access. */
   readonly pkeyRegisterLow: number;
 }
 
-/** One step of a walk, as tools see it. */
+/** One step of a walk. */
 export interface WalkStep {
   /** The level, 0 being the top. */
   readonly level: number;
-  /** Page-frame number of the table page read. */
+  /** Page-frame number of the table. */
   readonly table: Pfn;
   /** Index of the entry in it. */
   readonly index: number;
@@ -49,40 +49,40 @@ export interface WalkStep {
   readonly high: number;
   /** Bits 31 to 0 of the entry. */
   readonly low: number;
-  /** What the entry is at this level. */
+  /** The type of the entry at this level. */
   readonly type: "table" | "leaf" | "invalid";
 }
 
-/** Counts that a CPU keeps at all times. */
+/** Counters of a CPU. */
 export interface CpuCounters {
   /** Writes of the key register. */
   readonly pkeyRegisterWrites: number;
-  /** Context synchronisation events asked for by software (ISB). */
+  /** Context synchronisation events by instruction (ISB). */
   readonly barriers: number;
-  /** Table walks made for an access. */
+  /** Table walks for accesses. */
   walks: number;
   /** Accesses that faulted. */
   faults: number;
-  /** Accesses made between a key-register write and its synchronisation whose outcome the two values disagree on. */
+  /** Accesses between a key-register write and its synchronisation for which the two values give different outcomes. */
   unsynchronised: number;
-  /** TLB invalidation instructions: by page, by range, of all. */
+  /** TLB invalidation instructions: by page, range, ASID, or all. */
   tlbInvalidations: number;
 }
 
 /**
  * The translation side of a CPU: its roots, its TLB and the walk.
  *
- * A root is a page-frame number. With split roots (TTBR0_EL1, TTBR1_EL1) the user's and the kernel's differ; with a shared
- * root (CR3) both names mean the one register.
+ * A root is a page-frame number. With split roots (TTBR0_EL1, TTBR1_EL1), user and kernel addresses have separate roots; with a shared
+ * root (CR3), both fields are the same register.
  */
 export interface Mmu {
-  /** Whether translation is on. While it is off, no access through the {@link Cpu} is possible. */
+  /** Whether translation is on. While it is off, all accesses through the {@link Cpu} fault. */
   enabled: boolean;
   /** Page-frame number of the table that translates kernel addresses: TTBR1_EL1, or CR3. */
   readonly kernelRoot: Pfn;
   /** Page-frame number of the table that translates user addresses: TTBR0_EL1, or CR3. `undefined` while none does. */
   readonly userRoot: Pfn | undefined;
-  /** Bits of an address-space identifier (ASID): 8 or 16; 0 where user address spaces are not told apart. */
+  /** Bits of an address-space identifier (ASID): 8 or 16; 0 without ASIDs. */
   readonly asidBits: number;
   /**
    * Writes the kernel's root. With a shared root this is the user's too.
@@ -90,10 +90,10 @@ export interface Mmu {
    */
   setKernelRoot(pfn: Pfn): void;
   /**
-   * Switches to a user address space. Entries of other address spaces stay in the TLB only as far as the architecture tells
-   * them apart (ASID); CR3 without PCIDs drops all entries that are not global.
+   * Switches to a user address space. With ASIDs, translations of other address spaces stay in the TLB; CR3 without PCIDs drops all
+   * translations that are not global.
    * @param pfn - page-frame number of its top-level table; with split roots `undefined` for none, as Linux sets reserved_pg_dir
-   * @param asid - its address-space identifier, of {@link asidBits} bits; ignored without ASIDs
+   * @param asid - its ASID of {@link asidBits} bits; ignored without ASIDs
    */
   setUserRoot(pfn: Pfn | undefined, asid: Asid): void;
   /**
@@ -111,7 +111,7 @@ export interface Mmu {
   invalidateRange(high: number, low: number, pages: number): void;
   /**
    * Invalidates the translations of one address space, as `flush_tlb_mm` does.
-   * @param asid - the address space; ignored without ASIDs, where all entries that are not global go
+   * @param asid - the ASID; without ASIDs it is ignored and all translations that are not global are invalidated
    */
   invalidateAsid(asid: Asid): void;
   /** Invalidates all translations, global ones too. */
@@ -120,38 +120,36 @@ export interface Mmu {
    * Walks without side effects: no TLB, no access or dirty state, no fault, no counter.
    * @param high - bits 63 to 32 of the address
    * @param low - bits 31 to 0
-   * @param visit - called for each level from the top; the last call has the leaf or the invalid entry. Left out: nothing is told
-   * @returns `FaultKind` NONE when a leaf was found, whatever its rights; else why there is none
+   * @param visit - called for each level from the top; the last call has the leaf or the invalid entry
+   * @returns `FaultKind` NONE if a leaf was found, with any rights; otherwise the check that failed
    */
   walk(high: number, low: number, visit?: (step: WalkStep) => void): FaultKind;
   /**
-   * Compares each translation in the TLB with what {@link walk} finds for its page now: frame, level, rights, key and whether
-   * it is global. One that differs is stale: the tables were changed and the invalidation that has to follow was forgotten
-   * (Arm ARM, "TLB maintenance"; SDM volume 3, "Invalidation of TLBs and Paging-Structure Caches"). That a page has become dirty since makes none stale, and
-   * the accessed flag is not compared. A page larger than 4 KiB may have a translation for each 4 KiB of it. Other user address
-   * spaces' are held against the roots that they were made from.
-   * Changes nothing.
-   * @param visit - told of the page of each stale translation: the two words of its first address
-   * @returns how many translations are stale
+   * Compares each translation in the TLB with the current tables: frame, level, rights, key and whether it is global. A translation that
+   * differs is stale: the tables were changed without the required invalidation (Arm ARM, "TLB maintenance"; SDM volume 3, "Invalidation
+   * of TLBs and Paging-Structure Caches"). A page that has become dirty since is not stale, and the accessed flag is not compared. A page
+   * larger than 4 KiB can have a translation for each 4 KiB. Translations of other user address spaces are compared with the root of
+   * their walk. Has no side effects.
+   * @param visit - receives the two words of the first address of each stale translation
+   * @returns the number of stale translations
    */
   auditTlb(visit: (high: number, low: number) => void): number;
 }
 
 /**
- * One CPU: loads, stores, read-modify-writes and fetches that go through its TLB, the walk, the rights and the key. All
- * accesses are 64 bits wide, naturally aligned. An access returns {@link OK} or {@link FAULT} and leaves the report in
- * {@link fault}; nothing here throws.
+ * One CPU: loads, stores, read-modify-writes and fetches through its TLB, the walk and the checks of rights and key. All accesses have 64
+ * bits and are naturally aligned. An access returns {@link OK} or {@link FAULT}; {@link fault} has the report. No method throws.
  */
 export interface Cpu {
   /** 0 for the boot CPU. */
   readonly id: number;
   /** The translation side. */
   readonly mmu: Mmu;
-  /** What else decides an access. */
+  /** The system registers that decide an access. */
   readonly systemRegisters: SystemRegisters;
   /** The last fault. */
   readonly fault: FaultReport;
-  /** What this CPU did so far. */
+  /** Its counters. */
   readonly counters: CpuCounters;
   /** Bits 63 to 32 of the last load's or read-modify-write's result. */
   readonly valueHigh: number;
@@ -177,13 +175,13 @@ export interface Cpu {
    */
   store64(high: number, low: number, valueHigh: number, valueLow: number): AccessStatus;
   /**
-   * Stores a run of words in kernel mode, all in one page: `count` values, each `stepLow` (carried into the high word) more
-   * than the one before. The bulk form of {@link store64}, with one check because one page has one translation.
+   * Stores a run of words in one page in kernel mode: `count` values with a difference of `stepLow`, carried into the high word. The bulk
+   * form of {@link store64}, with one check because a page has one translation.
    * @param high - bits 63 to 32 of the first address
    * @param low - bits 31 to 0, a multiple of 8; the run must not cross a page boundary
    * @param valueHigh - bits 63 to 32 of the first value
    * @param valueLow - bits 31 to 0 of the first value
-   * @param stepLow - what is added from each value to the next, 0 to 2^31 - 1
+   * @param stepLow - difference of consecutive values, 0 to 2^31 - 1
    * @param count - number of words, at least 1
    */
   storeRun(
@@ -195,7 +193,7 @@ export interface Cpu {
     count: number,
   ): AccessStatus;
   /**
-   * Exchanges a word atomically in kernel mode; the old value is left in {@link Cpu.valueHigh} and {@link Cpu.valueLow}.
+   * Exchanges a word atomically in kernel mode; {@link Cpu.valueHigh} and {@link Cpu.valueLow} have the old value.
    * @param high - bits 63 to 32 of the address
    * @param low - bits 31 to 0, a multiple of 8
    * @param valueHigh - bits 63 to 32 of the new value
@@ -203,28 +201,28 @@ export interface Cpu {
    */
   exchange64(high: number, low: number, valueHigh: number, valueLow: number): AccessStatus;
   /**
-   * Makes an access without moving content: the translation, all checks, access and dirty state, the TLB. For user accesses
-   * (user pages have no content here), for fetches and for probing.
+   * Makes an access without a data transfer: translation, all checks, access and dirty state, TLB. For user accesses (user pages have no
+   * content in the model), fetches and probes.
    * @param high - bits 63 to 32 of the address
    * @param low - bits 31 to 0
-   * @param access - what is done
-   * @param privilege - on whose behalf
+   * @param access - the kind of access
+   * @param privilege - its privilege
    */
   access(high: number, low: number, access: Access, privilege: Privilege): AccessStatus;
   /**
-   * Writes the key register. Where {@link PkeyRegister.synchronisation} is `barrier` the old value rules until
-   * {@link synchronise} or an exception return.
+   * Writes the key register. If {@link PkeyRegister.synchronisation} is `barrier`, the old value decides accesses until
+   * {@link synchronise} or an exception entry or return.
    * @param high - bits 63 to 32
    * @param low - bits 31 to 0
    */
   writePkeyRegister(high: number, low: number): void;
-  /** A context synchronisation event by instruction: ISB. Nothing where register writes are immediate. */
+  /** A context synchronisation event by instruction: ISB. No effect if register writes are immediate. */
   synchronise(): void;
   /** An exception entry or return: synchronises without an instruction. */
   synchroniseByException(): void;
   /**
-   * Loses what a CPU without power loses: translation is off, the TLB empty, the key register as the architecture resets it. Roots
-   * and other system registers stay, as the kernel restores them before anything can tell.
+   * Resets the CPU as after power-off: translation off, TLB empty, key register at its reset value. Roots and other system registers stay,
+   * because the kernel restores them before their next use.
    */
   reset(): void;
 }
@@ -232,7 +230,7 @@ export interface Cpu {
 /** Makes the CPUs of a machine; registered by the architecture. */
 export interface CpuFactory {
   /**
-   * Makes one CPU in its state after reset: translation off, key register as the architecture resets it.
+   * Makes one CPU in its state after reset: translation off, key register at its reset value.
    * @param id - its number, 0 being the boot CPU
    */
   create(id: number): Cpu;
@@ -241,11 +239,11 @@ export interface CpuFactory {
 /** Token of {@link CpuFactory}. */
 export const CpuFactory: Token<CpuFactory> = token("CpuFactory");
 
-/** The CPUs of the machine and the one that executes now. */
+/** The CPUs of the machine. */
 export interface Cpus {
   /** All CPUs; the boot CPU is the first. */
   readonly all: readonly Cpu[];
-  /** The CPU on which the code of this moment runs. */
+  /** The CPU that executes now. */
   current: Cpu;
 }
 

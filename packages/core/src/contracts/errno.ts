@@ -13,6 +13,6 @@ export const Errno = {
   EEXIST: -17 as Errno,
   /** Invalid argument. */
   EINVAL: -22 as Errno,
-  /** Waiting would never end: the caller itself holds what it waits for. */
+  /** Deadlock: the caller holds the resource that it waits for. */
   EDEADLK: -35 as Errno,
 } as const;

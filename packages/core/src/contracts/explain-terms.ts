@@ -3,15 +3,15 @@ import type { FaultReport } from "./cpu.js";
 import type { VirtAddr } from "./numbers.js";
 import type { PageTableFormat } from "./page-table-format.js";
 
-/** A rule in words. */
+/** A rule of an architecture, as text. */
 export interface Rule {
-  /** What it says here; one line. */
+  /** The rule applied to the access; one line. */
   readonly text: string;
-  /** Where it is from: a section of the manual, a rule or a function of its pseudocode, a patch. */
+  /** Its source: a section of the manual, a rule id, a function of the pseudocode, or a patch. */
   readonly source: string;
 }
 
-/** One access with all that decides it, so that it can be tried again with one thing changed. */
+/** One access with all inputs, so that it can be repeated with one change. */
 export interface AccessSetup {
   /** The codec of the entries, with the shape of the tables. */
   readonly format: PageTableFormat;
@@ -19,9 +19,9 @@ export interface AccessSetup {
   readonly entries: readonly bigint[];
   /** The address accessed. */
   readonly address: VirtAddr;
-  /** What is done. */
+  /** The kind of access. */
   readonly access: Access;
-  /** On whose behalf. */
+  /** The privilege of the access. */
   readonly privilege: Privilege;
   /** The system registers by the manual's names. */
   readonly registers: Readonly<Record<string, bigint>>;
@@ -31,11 +31,11 @@ export interface AccessSetup {
   readonly physicalAddressBits: number;
 }
 
-/** A change of one thing that might let an access through. One that changes nothing is passed over. */
+/** One change with which an access may succeed. A change without effect is ignored. */
 export interface WhatIf {
-  /** What would have to differ: `CR4.SMAP were 0`. */
+  /** Description of the change: `CR4.SMAP were 0`. */
   readonly text: string;
-  /** What changes: a register, by the manual's name, or the entries of some levels, 0 being the root's. */
+  /** Location of the change: a register by the manual's name, or entries by level, 0 being the root's. */
   readonly where: string | readonly number[];
   /** Bits that are cleared there first. */
   readonly clear: bigint;
@@ -43,23 +43,23 @@ export interface WhatIf {
   readonly set: bigint;
 }
 
-/** What a syndrome says of the access; what it does not say is left out. */
+/** The access in a syndrome; fields that the syndrome does not contain are left out. */
 export type ReportedAccess = Pick<FaultReport, "access" | "privilege"> & Partial<FaultReport>;
 
-/** What a syndrome says decided. */
+/** The check that a syndrome reports. */
 export interface SyndromeVerdict {
-  /** Which check failed. */
+  /** The check that failed. */
   readonly kind: FaultKind;
-  /** Linux's name of it. */
+  /** Linux's name for it. */
   readonly name: string;
-  /** The rule by which the syndrome says so. */
+  /** The rule for the encoding in the syndrome. */
   readonly rule: Rule;
 }
 
-/** Values of inputs by their names that another machine has than the one that is assumed. */
+/** Values of inputs, by name, that differ from the assumed ones on another machine. */
 export type OtherMachine = Readonly<Record<string, bigint>>;
 
-/** What is known of the shape of tables. */
+/** Known parameters of the tables. */
 export interface GeometryEvidence {
   /** Width of virtual addresses in bits. */
   readonly vaBits?: number;
@@ -67,33 +67,33 @@ export interface GeometryEvidence {
   readonly pageShift?: number;
 }
 
-/** Which key decides on a leaf, or why none does. */
+/** The key that decides an access to a leaf, or the reason why no key applies. */
 export type KeyUse =
   | {
       /** The key. */
       readonly key: number;
-      /** The field of the leaf that names it: `POIndex`. */
+      /** The field of the leaf that has the key: `POIndex`. */
       readonly field: string;
-      /** The register that has its rights: `POR_EL0`. */
+      /** The register with the rights of the key: `POR_EL0`. */
       readonly register: string;
       /** The register's value. */
       readonly value: bigint;
-      /** Whether the page is the kernel's own, so that its key is one of kpkeys; a user page has a key of its process. */
+      /** Whether the page is a kernel page, whose key is one of kpkeys; a user page has a key of its process. */
       readonly ofKernel: boolean;
       /** The rule. */
       readonly source: string;
     }
   | {
-      /** Why no key is asked. */
+      /** The reason why no key applies. */
       readonly unasked: string;
       /** The rule. */
       readonly source: string;
     };
 
-/** What a report is of, if tables and keys do not decide it. */
+/** A fault that tables and keys do not decide. */
 export interface NotTables {
   /** Its name: `alignment fault`. */
   readonly name: string;
-  /** What it means. */
+  /** Its meaning. */
   readonly rules: readonly Rule[];
 }

@@ -19,70 +19,70 @@ import type { PkeyRegister, Words } from "./pkey-register.js";
 import type { SystemRegisters } from "./system-registers.js";
 
 /**
- * What an architecture says of its rules, in words and as data. Its CPU alone decides an access: the engine tries on it all that
- * an explanation says.
+ * The rules of an architecture, as text and as data. Its CPU decides accesses: `@kpkeys/explain` checks each statement of an explanation
+ * on it.
  */
 export interface ExplainRules {
-  /** The codec of its entries, of the commonest geometry. */
+  /** The codec of its entries, for the most common geometry. */
   readonly format: PageTableFormat;
   /** The layout of the key register. */
   readonly pkeyRegister: PkeyRegister;
-  /** The user's key register by its name among the system registers, and the value of both that withholds nothing. */
+  /** The user's key register, by its name in the system registers, and the value of both registers that allows everything. */
   readonly openKeys: {
     /** The name. */
     readonly userRegister: string;
     /** The value. */
     readonly value: Words;
   };
-  /** Its inputs, table entries and geometry apart. */
+  /** Its inputs, without table entries and geometry. */
   readonly inputs: readonly ExplainInputRule[];
-  /** How its fault reports look in a kernel log; left out if they are not read. */
+  /** The form of its fault reports in a kernel log; left out if they are not supported. */
   readonly oops?: OopsForm;
-  /** A table entry that withholds nothing, without its address. */
+  /** A table entry without restrictions and without its address. */
   readonly openTable: bigint;
   /** Names of the privileges: `EL1`. */
   readonly privileges: Readonly<Record<Privilege, string>>;
-  /** Fields of `faultRegisters` that are not compared with the model's: what they hold is in other fields too. */
+  /** Fields of `faultRegisters` that are not compared with the model, because other fields have the same bits. */
   readonly uncompared: readonly string[];
   /**
    * Makes a CPU, as its `CpuFactory` does.
-   * @param memory - where the tables are
+   * @param memory - RAM that holds the tables
    * @param physicalAddressBits - width of physical addresses
    * @param geometry - the shape of the tables
    */
   createCpu(memory: PhysicalMemory, physicalAddressBits: number, geometry: Geometry): Cpu;
   /**
-   * Makes the registers of a CPU that Linux has set up.
+   * Makes the system registers with the values that Linux sets.
    * @param geometry - the shape of its tables
    */
   createSystemRegisters(geometry: Geometry): SystemRegisters;
   /**
-   * The access that a syndrome is about.
+   * The access in a syndrome.
    * @param syndromeLow - bits 31 to 0 of the syndrome
    * @param values - the inputs
-   * @throws KpkeysError ERR_EXPLAIN_INPUT for a syndrome of something else than an access
+   * @throws KpkeysError ERR_EXPLAIN_INPUT for the syndrome of another exception
    */
   reportedAccess(syndromeLow: number, values: GivenInputs["values"]): ReportedAccess;
   /**
-   * What is not known of a report, because a register was given in part; all is known if left out.
+   * Fields of a report that are unknown because a register was given in part; none if left out.
    * @param inputs - the inputs as text
    */
   unknown?(inputs: GivenInputs["given"]):
     | {
-        /** Names of the fields that the inputs leave unknown. */
+        /** Names of the fields. */
         readonly fields: readonly string[];
-        /** Why they are unknown. */
+        /** The reason. */
         readonly text: string;
       }
     | undefined;
   /**
-   * A report as the model's CPU could make it: without what only other CPUs report. As it is if left out.
+   * A report without bits that the model's CPU never reports; unchanged if left out.
    * @param report - a report
    */
   comparable?(report: FaultReport): FaultReport;
   /**
-   * An address without its tag, if it has one.
-   * @param report - has the address
+   * Removes the tag of an address.
+   * @param report - a report
    * @param inputs - the inputs
    */
   untag?(
@@ -92,95 +92,95 @@ export interface ExplainRules {
     | {
         /** The address without its tag. */
         readonly address: VirtAddr;
-        /** The rule by which the tag is ignored. */
+        /** The rule that ignores the tag. */
         readonly rule: Rule;
       }
     | undefined;
   /**
-   * What a report is of, if tables and keys do not decide it.
+   * Describes a fault that tables and keys do not decide; `undefined` for other faults.
    * @param report - a report
    */
   notTables?(report: FaultReport): NotTables | undefined;
   /**
-   * What the syndrome alone says decided; if left out, a report without entries is not explained.
+   * The check that the syndrome reports. If left out, a report without entries is not explained.
    * @param report - a report
    */
   decidedBy?(report: FaultReport): SyndromeVerdict;
   /**
-   * What a report is of, if table entries might decide it and those that were given do not.
+   * Describes a fault that table entries can decide, but the given entries do not; `undefined` for other faults.
    * @param report - a report
    */
   beyondEntries?(report: FaultReport): NotTables | undefined;
   /**
-   * A user fault in the words of the signal that the process receives; those of `describeFault` if left out.
+   * Linux's text for the signal of a user fault; that of `describeFault` if left out.
    * @param report - a report
-   * @param pkey - the key of the page, if it is known
+   * @param pkey - the key of the page, if known
    */
   describeSignal?(report: FaultReport, pkey: number | undefined): string;
-  /** The shapes of tables that Linux uses, the commonest first; that of the format alone if left out. */
+  /** The geometries that Linux uses, the most common first; only that of the format if left out. */
   readonly geometries?: readonly Geometry[];
   /**
-   * The codec of entries in tables of a shape.
-   * @param geometry - one of the shapes
+   * The codec of a geometry.
+   * @param geometry - one of {@link geometries}
    */
   formatOf?(geometry: Geometry): PageTableFormat;
   /**
-   * What registers that were given say of the shape.
+   * The parameters of the tables in the given registers.
    * @param inputs - the inputs
-   * @param report - has the address
-   * @throws KpkeysError ERR_EXPLAIN_LIMIT for a shape that the model does not walk
+   * @param report - a report
+   * @throws KpkeysError ERR_EXPLAIN_LIMIT for a geometry that the model does not support
    */
   geometryOf?(inputs: GivenInputs, report: FaultReport): GeometryEvidence;
   /**
-   * What a syndrome says beyond `faultRegisters`.
+   * Details of a syndrome that are not in `faultRegisters`.
    * @param report - a report
    */
   syndromeDetails(report: FaultReport): readonly string[];
   /**
    * Width of physical addresses in bits.
    * @param values - the inputs
-   * @param geometry - the shape of the tables, whose entries may hold no more
-   * @throws KpkeysError ERR_EXPLAIN_INPUT for a width that no CPU has
+   * @param geometry - the shape of the tables, which limits the width
+   * @throws KpkeysError ERR_EXPLAIN_INPUT for an invalid width
    */
   physicalAddressBits(values: GivenInputs["values"], geometry: Geometry): number;
   /**
-   * Other machines that are tried where the report does not agree: values of inputs that were not given. None if left out.
+   * Other machines to try if the model disagrees with the report: values of inputs that were not given. None if left out.
    * @param inputs - the inputs
    * @param report - a report
    */
   otherMachines?(inputs: GivenInputs, report: FaultReport): readonly OtherMachine[];
   /**
-   * Where the walk begins.
+   * The rule for the root of the walk.
    * @param setup - the access
    */
   root(setup: AccessSetup): Rule;
   /**
-   * What an entry is and has.
+   * Describes an entry.
    * @param step - the entry
    * @param setup - the access
    */
   entry(step: WalkStep, setup: AccessSetup): Rule;
   /**
-   * What the entries and registers say of rights, keys apart.
+   * The rights of the entries and registers, without keys.
    * @param setup - the access
    * @param leaf - the leaf
    */
   baseRights(setup: AccessSetup, leaf: WalkStep): readonly Rule[];
   /**
-   * Which key decides.
+   * The key that decides.
    * @param setup - the access
    * @param leaf - the leaf
    */
   keyUse(setup: AccessSetup, leaf: WalkStep): KeyUse;
   /**
-   * The rule by which a check decides.
-   * @param kind - which check failed; NONE if none did
+   * The rule of a check.
+   * @param kind - the check that failed; NONE if none did
    * @param setup - the access
    */
   decision(kind: FaultKind, setup: AccessSetup): Rule;
   /**
-   * Changes of one thing that might let a denied access through, all of which are tried.
-   * @param kind - which check failed
+   * Changes with which a denied access may succeed. Each is tried on the CPU.
+   * @param kind - the check that failed
    * @param setup - the access
    */
   whatIfs(kind: FaultKind, setup: AccessSetup): readonly WhatIf[];

@@ -11,68 +11,68 @@ import { token } from "./token.js";
 import type { Token } from "./token.js";
 import type { KunitSuite } from "./kunit.js";
 
-/** What a feature can attach itself to, with the form of each handler. */
+/** The extension points with the types of their handlers. */
 export interface ExtensionHandlers {
   /**
-   * A table page was taken from the buddy allocator and zeroed, and nothing points to it yet. An error refuses it; the
-   * page is then given back.
+   * A table page was allocated from the buddy allocator and zeroed; no entry points to it yet. If the handler returns an error, the page is
+   * freed and the allocation fails.
    */
   tablePageAllocated: (pfn: Pfn) => 0 | Errno;
-  /** A table page is about to go back to the buddy allocator; nothing points to it any more. */
+  /** A table page is about to be freed to the buddy allocator; no entry points to it any more. */
   tablePageFreeing: (pfn: Pfn) => void;
   /**
-   * The constructor of a table page from the buddy allocator runs, after {@link tablePageAllocated} and before anything points
-   * to it: `pagetable_pte_ctor()` and its like, by the level that it is for. An error refuses it.
+   * The constructor of a table page from the buddy allocator, after {@link tablePageAllocated} and before an entry points to the page:
+   * `pagetable_pte_ctor()` and those of other levels. An error makes the allocation fail.
    */
   tablePageCtor: (pfn: Pfn, level: LevelGeometry["name"], source: "kernel" | "user") => 0 | Errno;
-  /** The destructor of such a page runs, before {@link tablePageFreeing}: `pagetable_dtor()`. */
+  /** The destructor of such a page, before {@link tablePageFreeing}: `pagetable_dtor()`. */
   tablePageDtor: (pfn: Pfn, level: LevelGeometry["name"], source: "kernel" | "user") => void;
-  /** A table page was taken from memblock (for the linear map or the vmemmap), before keys can be set. */
+  /** A table page was allocated from memblock, for the linear map or the vmemmap, before keys can be set. */
   earlyTablePage: (pfn: Pfn, source: "early" | "vmemmap") => void;
   /**
-   * The current task enters its outermost lazy MMU section. What is returned is kept in the task, in a slot of the feature's
-   * own, until the section is left.
+   * The current task enters its outermost lazy MMU section. The result is stored in the task, in a slot for this handler, until the section
+   * is left.
    */
   lazyMmuEnter: () => number;
   /**
    * The current task leaves its outermost lazy MMU section.
-   * @param slot - what lazyMmuEnter returned
-   * @param barrierFollows - whether the section has a barrier pending, which is emitted right after
+   * @param slot - the result of lazyMmuEnter
+   * @param barrierFollows - whether the section has a pending barrier, which follows immediately
    */
   lazyMmuLeave: (slot: number, barrierFollows: boolean) => void;
   /**
-   * The lock of a table was taken, under which its entries are changed: `pte_offset_map_lock`, `pmd_lock`. Changes of kernel addresses
-   * and of tables that nobody else can reach any more go without, as in Linux.
+   * The lock of a table was taken, which protects its entries: `pte_offset_map_lock`, `pmd_lock`. As in Linux, changes of kernel addresses
+   * and of tables that are already unlinked take no lock.
    */
   tableLocked: (pfn: Pfn) => void;
-  /** The lock of a table is about to be given back. */
+  /** The lock of a table is about to be released. */
   tableUnlocking: (pfn: Pfn) => void;
   /** A kernel operation begins: a system call that changes mappings, a fault of a user address, vmalloc, vfree. */
   operationEnter: () => void;
-  /** It ends. */
+  /** A kernel operation ends. */
   operationExit: () => void;
-  /** The current CPU is about to switch from one task to another; both by tid. */
+  /** The current CPU is about to switch from one task to another, given by tid. */
   contextSwitch: (previous: number, next: number) => void;
   /** An exception was taken from kernel mode. */
   exceptionEntry: () => void;
   /** An exception is about to return to kernel mode. */
   exceptionExit: () => void;
   /**
-   * An access of the kernel itself faulted: a setter's, or one that may fail. Runs inside the exception; the first handler that
-   * returns true has mended the cause, and the access is made again. If none does, the fault is fixed up or an oops.
+   * An access of the kernel faulted: that of a setter, or a nofault access. Runs inside the exception. The first handler that fixes the
+   * cause returns true, and the access is repeated. If no handler does, the fault is fixed up or is an oops.
    */
   kernelFault: (fault: FaultReport) => boolean;
-  /** A CPU comes up, the boot CPU included. */
+  /** A CPU comes online, including the boot CPU. */
   cpuOnline: (cpu: number) => void;
-  /** A CPU comes back from suspend. */
+  /** A CPU resumes from suspend. */
   cpuResume: (cpu: number) => void;
-  /** A slab with a key was tagged. */
+  /** The pages of a slab got a key. */
   slabPageTagged: (pfn: Pfn, pages: number, pkey: Pkey) => void;
-  /** The slab allocator is about to write inside a slab with a key; returns what {@link slabInternalWriteDone} takes. */
+  /** The slab allocator is about to write inside a slab with a key. {@link slabInternalWriteDone} receives the result. */
   slabInternalWrite: (pkey: Pkey) => number;
   /** The slab allocator has written inside a slab with a key. */
   slabInternalWriteDone: (state: number) => void;
-  /** RCU is about to write an rcu_head, in whatever object; returns what {@link rcuHeadWriteDone} takes. */
+  /** RCU is about to write an rcu_head in an object of any kind. {@link rcuHeadWriteDone} receives the result. */
   rcuHeadWrite: () => number;
   /** RCU has written an rcu_head. */
   rcuHeadWriteDone: (state: number) => void;
@@ -85,12 +85,12 @@ export interface ExtensionHandlers {
 /** Name of an extension point. */
 export type ExtensionPoint = keyof ExtensionHandlers;
 
-/** Where features attach themselves during `setup`. The kernel reads it once, when it is built. */
+/** The extension points of a machine. Features attach handlers in `setup`; the kernel reads them once, when it is built. */
 export interface ExtensionPoints {
   /**
-   * Attaches a handler; handlers of one point run in the order of the plugins.
+   * Attaches a handler. Handlers of a point run in the order of the plugins.
    * @param point - the extension point
-   * @param handler - what is to run
+   * @param handler - the handler
    * @throws KpkeysError ERR_FROZEN
    */
   on<P extends ExtensionPoint>(point: P, handler: ExtensionHandlers[P]): void;
@@ -100,32 +100,32 @@ export interface ExtensionPoints {
    */
   handlers<P extends ExtensionPoint>(point: P): readonly ExtensionHandlers[P][];
   /**
-   * Takes the guard point of a setter, of which there is one.
-   * @param setter - whose writes the guard opens
+   * Sets the guard of a setter. Each setter has at most one guard.
+   * @param setter - the setter
    * @param guard - the guard
    * @throws KpkeysError ERR_FROZEN, ERR_GUARD_TAKEN
    */
   setGuard(setter: Setter, guard: Guard): void;
   /**
-   * The guard at a setter's guard point.
+   * The guard of a setter; `undefined` if it has none.
    * @param setter - the setter
    */
   guard(setter: Setter): Guard | undefined;
   /**
-   * Takes the place of the buddy allocator for table pages; there is one such place.
-   * @param allocator - gives table pages from now on
+   * Replaces the buddy allocator for table pages. A machine has at most one replacement.
+   * @param allocator - allocates table pages
    * @throws KpkeysError ERR_FROZEN, ERR_GUARD_TAKEN
    */
   setTableAllocator(allocator: TableAllocator): void;
-  /** What gives table pages instead of the buddy allocator; `undefined` when nothing does. */
+  /** The allocator of table pages that replaces the buddy allocator; `undefined` if there is none. */
   readonly tableAllocator: TableAllocator | undefined;
   /**
-   * Takes the place of the kernel's own store of credentials; there is one such place.
-   * @param store - where credentials lie from now on
+   * Replaces the kernel's store of credentials. A machine has at most one replacement.
+   * @param store - allocates and protects credentials
    * @throws KpkeysError ERR_FROZEN, ERR_GUARD_TAKEN
    */
   setCredStore(store: CredStore): void;
-  /** Where credentials lie; `undefined` when the kernel keeps them itself. */
+  /** The store of credentials that replaces the kernel's; `undefined` if there is none. */
   readonly credStore: CredStore | undefined;
   /**
    * Adds a KUnit suite.
@@ -135,7 +135,7 @@ export interface ExtensionPoints {
   addSuite(suite: KunitSuite): void;
   /** All KUnit suites, in the order of the plugins. */
   readonly suites: readonly KunitSuite[];
-  /** Refuses everything after. */
+  /** Rejects later changes. */
   freeze(): void;
 }
 

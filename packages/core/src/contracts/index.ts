@@ -1,5 +1,5 @@
 /**
- * The contracts of the laboratory: interfaces, each with an injection token of the same name. Nothing here does anything.
+ * The contracts: interfaces between core, kernel, architectures and features, each with an injection token of the same name.
  *
  * @module @kpkeys/core/contracts
  */

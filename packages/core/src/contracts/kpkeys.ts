@@ -4,7 +4,7 @@ import { token } from "./token.js";
 import type { Token } from "./token.js";
 
 /**
- * The symbolic keys. An open type: a feature adds its own by declaration merging.
+ * The names of keys. An open type: a feature adds its names by declaration merging.
  *
  * ```ts
  * declare module "@kpkeys/core/contracts" {
@@ -15,31 +15,31 @@ import type { Token } from "./token.js";
  * ```
  */
 export interface KpkeysPkeys {
-  /** Everything that no feature protects, key 0. */
+  /** Key 0: all memory that no feature protects. */
   DEFAULT: true;
 }
 
-/** Name of a symbolic key. */
+/** Name of a key. */
 export type PkeyName = Extract<keyof KpkeysPkeys, string>;
 
 /**
- * The contexts. An open type: a feature adds its own by declaration merging, and gives the rights with
+ * The names of contexts. An open type: a feature adds its names by declaration merging, and defines the rights with
  * {@link Kpkeys.defineContext}.
  */
 export interface KpkeysContexts {
-  /** What the kernel runs in unless it says otherwise: read-write on key 0, read-only on every other managed key. */
+  /** The context that is in effect when no other is entered: read-write on key 0, read-only on all other managed keys. */
   DEFAULT: true;
 }
 
 /** Name of a context. */
 export type ContextName = Extract<keyof KpkeysContexts, string>;
 
-/** `true` when a type is a union of several. */
+/** `true` if a type is a union of several types. */
 type IsUnion<T, U = T> = [T] extends [never] ? false : T extends unknown ? ([U] extends [T] ? false : true) : false;
 
 /**
- * A context named by one literal. A number, a string, or a variable that may hold several contexts does not fit: this is the
- * language's form of the series' rule that a context is a compile-time constant, so that no attacker's data selects it.
+ * A context named by one literal. A number, a string, and a variable that may hold several contexts are type errors. In the series, a
+ * context is a compile-time constant for the same reason: data of an attacker must not select it.
  *
  * @typeParam C - the literal
  */
@@ -48,31 +48,31 @@ export type LiteralContext<C extends ContextName> = IsUnion<C> extends true ? ne
 declare const kpkeysState: unique symbol;
 
 /**
- * What entering a context gives and leaving it takes: opaque, good for one {@link Kpkeys.leaveContext}. It says whether a
- * context was entered at all, so no register value stands for "nothing to do" (`struct kpkeys_state` of the newest form).
+ * The state returned by entering a context: opaque, valid for one {@link Kpkeys.leaveContext}. It records whether a context was entered,
+ * so no register value is reserved for "not entered" (`struct kpkeys_state` of RFC v9).
  */
 export type KpkeysState = number & {
   /** Never present at run time. */
   readonly [kpkeysState]: true;
 };
 
-/** The state returned when a guard's condition is false or the CPU has no kernel pkeys. Leaving it has no effect. */
+/** The state returned if a guard's condition is false or the CPU has no kernel pkeys. Leaving it has no effect. */
 export const NOT_ENTERED: KpkeysState = 0 as KpkeysState;
 
 /**
- * Which rights a context gives on each managed key; a key not named keeps its DEFAULT rights. The key DEFAULT is `rwx` in every
- * context: kernel code is mapped with it.
+ * The rights of a context on each managed key. A key that is not named has its DEFAULT rights. The key DEFAULT has `rwx` in every context,
+ * because kernel code is mapped with it.
  */
 export type ContextRights = Readonly<
   Partial<
     Record<Exclude<PkeyName, "DEFAULT">, Rights> & {
-      /** Key 0, which maps code and data alike. */
+      /** Key 0, of code and data. */
       DEFAULT: "rwx";
     }
   >
 >;
 
-/** A context as the access path uses it: `value = (value & ~clear) | set`. */
+/** A context as mask and value: `register = (register & ~clear) | set`. */
 export interface CompiledContext {
   /** The context's name. */
   readonly name: ContextName;
@@ -82,52 +82,52 @@ export interface CompiledContext {
   readonly set: Words;
 }
 
-/** Makes and restores contexts around a piece of code: the series' `guard(name)()`. */
+/** Enters a context before a piece of code and leaves it after: `guard(name)()` of the series. */
 export interface Guard {
   /**
-   * Enters, if the guard's condition holds.
+   * Enters the context if the guard's condition is true.
    * @returns a state for {@link exit}; {@link NOT_ENTERED} if the condition is false, which a bulk write assumes for all its entries
    */
   enter(): KpkeysState;
   /**
-   * Leaves. Looks at the state only, never at the condition again: enabling the static key itself writes page tables, so a
-   * guard may be entered with the key off and left with it on.
-   * @param state - what {@link enter} gave
+   * Leaves the context. It uses the state only and does not evaluate the condition again: enabling a static key writes page tables, so the
+   * condition can change between entry and exit.
+   * @param state - the result of {@link enter}
    */
   exit(state: KpkeysState): void;
 }
 
-/** What an architecture does for kpkeys. */
+/** The part of kpkeys that an architecture implements. */
 export interface KpkeysArch {
   /** Whether this CPU supports kernel pkeys: `arch_supports_kpkeys()`. */
   supportsKpkeys(): boolean;
-  /** The same question before boot capabilities are final: `arch_supports_kpkeys_early()`. */
+  /** The same before the capabilities of all CPUs are known: `arch_supports_kpkeys_early()`. */
   supportsKpkeysEarly(): boolean;
-  /** Numbers of the keys that the architecture assigns itself; other keys get the lowest free number. */
+  /** Numbers that the architecture reserves, by key name. Other keys get the lowest free number. */
   readonly pkeyNumbers: Readonly<Record<string, number>>;
   /** Key-register writes of {@link enterContext} and {@link leaveContext}. */
   readonly counters: {
     /** Register writes to enter or leave a context. */
     readonly registerWrites: number;
-    /** Barriers to synchronise them; those that a setter emits anyway are not counted. */
+    /** Barriers to synchronise them, without those that a setter emits in any case. */
     readonly barriers: number;
   };
   /**
-   * Enters a context on the current CPU: changes the managed keys' rights and synchronises.
+   * Enters a context on the current CPU: changes the rights of the managed keys and synchronises.
    *
-   * A context changes one register. Where rights are in several (POWER has AMR for data and IAMR for instructions), the compiled context
-   * becomes a list of changes in the order of the registers, and a slot as many pairs of words.
-   * @param context - what to change
-   * @param saved - receives the register's value before, high word at `slot * 2`, low word behind it
+   * A context changes one register. An architecture with rights in several registers (POWER has AMR for data and IAMR for instructions)
+   * needs a list of changes in the compiled context, and a pair of words in the slot for each register.
+   * @param context - the context
+   * @param saved - receives the previous register value, high word at `slot * 2`, low word at `slot * 2 + 1`
    * @param slot - index of the pair
-   * @returns whether the register was written; if not, there is nothing to restore
+   * @returns whether the register was written; if not, leaving restores nothing
    */
   enterContext(context: CompiledContext, saved: Int32Array, slot: number): boolean;
   /**
    * Restores the key register on the current CPU.
-   * @param saved - holds the value
+   * @param saved - the saved values
    * @param slot - index of the pair
-   * @param barrierFollows - whether the caller's next step is a barrier that synchronises, so that none is needed here
+   * @param barrierFollows - whether the caller executes a synchronising barrier next, so that this function needs none
    */
   leaveContext(saved: Int32Array, slot: number, barrierFollows: boolean): void;
 }
@@ -135,57 +135,56 @@ export interface KpkeysArch {
 /** Token of {@link KpkeysArch}. */
 export const KpkeysArch: Token<KpkeysArch> = token("KpkeysArch");
 
-/** The kpkeys API (`<linux/kpkeys.h>`), in the newest form of the series. */
+/** The kpkeys API (`<linux/kpkeys.h>`), as in RFC v9 of the series. */
 export interface Kpkeys {
   /** Whether the CPU supports kernel pkeys: `kpkeys_supported()`. */
   supported(): boolean;
   /**
    * Registers a key. Only during a plugin's `setup`.
-   * @param name - its symbolic name
-   * @returns its number on this architecture; beyond the last one where there are too many, which {@link freeze} refuses
+   * @param name - its name
+   * @returns its number on this architecture; past the last key if there are too many, which {@link freeze} rejects
    * @throws KpkeysError ERR_FROZEN, ERR_PKEY_DUPLICATE
    */
   registerPkey(name: PkeyName): Pkey;
   /**
-   * Gives a context its rights. Only during a plugin's `setup`.
+   * Defines the rights of a context. Only during a plugin's `setup`.
    * @param name - the context
-   * @param rights - rights by key; on `DEFAULT` nothing but `rwx`
-   * @param others - rights on every key that `rights` does not name, `DEFAULT` apart, whoever registers it; their DEFAULT rights if
-   *   left out. For a context such as the credentials series' UNRESTRICTED, which opens what its feature need not know
+   * @param rights - rights by key; `DEFAULT` can only have `rwx`
+   * @param otherKeys - rights on all other keys except `DEFAULT`, including keys registered by other features; their DEFAULT rights if left
+   *   out. Used by the context UNRESTRICTED of the credentials series
    * @throws KpkeysError ERR_FROZEN, ERR_CONTEXT_DUPLICATE, ERR_CONTEXT_DEFAULT_PKEY, ERR_PKEY_UNKNOWN
    */
-  defineContext(name: ContextName, rights: ContextRights, others?: Rights): void;
+  defineContext(name: ContextName, rights: ContextRights, otherKeys?: Rights): void;
   /**
    * The number of a key.
-   * @param name - its symbolic name
+   * @param name - its name
    * @throws KpkeysError ERR_PKEY_UNKNOWN
    */
   pkey(name: PkeyName): Pkey;
-  /** Names of the registered keys by number; a number nobody registered is absent. */
+  /** Names of the registered keys, by number. */
   readonly pkeyNames: ReadonlyMap<number, PkeyName>;
   /** Names of the defined contexts. */
   readonly contextNames: readonly ContextName[];
   /**
-   * Compiles every context to mask and value; nothing can be registered after.
+   * Compiles all contexts to mask and value. Later registrations are rejected.
    * @throws KpkeysError ERR_PKEY_EXHAUSTED for more keys than the register has; ERR_CONTEXT_RIGHTS for rights that it cannot express
    */
   freeze(): void;
   /**
-   * The rights that a context gives on a key, apart from any encoding; for tools.
+   * The rights of a context on a key, for tools.
    * @param context - the context
    * @param key - the key
    * @throws KpkeysError ERR_CONTEXT_UNKNOWN
    */
   rights(context: ContextName, key: PkeyName): Rights;
   /**
-   * What a context makes of the key register; for tools and tests, after {@link freeze}.
+   * The mask and value of a context, for tools and tests. Only after {@link freeze}.
    * @param name - the context
    * @throws KpkeysError ERR_CONTEXT_UNKNOWN
    */
   compiled(name: ContextName): CompiledContext;
   /**
-   * What the register starts with: the DEFAULT context's rights on managed keys, no access on all others. Derived, after
-   * {@link freeze}.
+   * The initial value of the register: the rights of DEFAULT on managed keys, no access on all others. Only after {@link freeze}.
    */
   initialValue(): Words;
   /**
@@ -197,12 +196,12 @@ export interface Kpkeys {
   enterContext<const C extends ContextName>(context: LiteralContext<C>): KpkeysState;
   /**
    * Leaves a context.
-   * @param state - what {@link enterContext} or a guard gave; consumed
+   * @param state - the result of {@link enterContext} or a guard; it is valid once
    * @throws KpkeysError ERR_STATE_FOREIGN
    */
   leaveContext(state: KpkeysState): void;
   /**
-   * Leaves a context when a barrier that synchronises is the next thing to come.
+   * Leaves a context immediately before a synchronising barrier.
    * @param state - as in {@link leaveContext}
    * @throws KpkeysError ERR_STATE_FOREIGN
    */
@@ -210,13 +209,13 @@ export interface Kpkeys {
   /** A guard that does nothing: `KPKEYS_GUARD_NOOP`. */
   guardNoop(): Guard;
   /**
-   * A guard that enters a context while a condition holds: `KPKEYS_GUARD_COND`.
+   * A guard that enters a context if a condition is true: `KPKEYS_GUARD_COND`.
    * @param context - one literal context
-   * @param condition - asked on enter, never on exit
+   * @param condition - evaluated on entry only
    */
   guardCond<const C extends ContextName>(context: LiteralContext<C>, condition: () => boolean): Guard;
   /**
-   * A guard that enters a context where kernel pkeys are supported: `KPKEYS_GUARD`.
+   * A guard that enters a context if kernel pkeys are supported: `KPKEYS_GUARD`.
    * @param context - one literal context
    */
   guard<const C extends ContextName>(context: LiteralContext<C>): Guard;
@@ -227,7 +226,7 @@ export const Kpkeys: Token<Kpkeys> = token("Kpkeys");
 
 /** A switch that is off at boot and read on hot paths: `DEFINE_STATIC_KEY_FALSE`, `__ro_after_init`. */
 export interface StaticKey {
-  /** Its name, as Linux would have it. */
+  /** Its name, as in Linux. */
   readonly name: string;
   /** Whether it is on. */
   readonly enabled: boolean;
@@ -246,7 +245,7 @@ export interface StaticKeys {
    * @throws KpkeysError ERR_FROZEN
    */
   define(name: string): StaticKey;
-  /** All keys made. */
+  /** All static keys. */
   readonly all: readonly StaticKey[];
   /** Makes all keys read-only. */
   freeze(): void;

@@ -89,8 +89,8 @@ export interface Observer {
  */
 export interface Observers {
   /**
-   * Receives each moment for all that are attached; `undefined` while none is. For the parts of a machine that report moments: read
-   * it again for each one.
+   * The receiver of moments for all attached observers; `undefined` without observers. The parts of a machine that report moments read it
+   * again for each moment.
    */
   readonly current: Observer | undefined;
   /**
@@ -98,7 +98,7 @@ export interface Observers {
    * called in the order in which they were attached; one that was attached twice is called twice. An error that an observer throws
    * reaches the code that caused the moment, and later observers do not receive that moment.
    * @param observer - the observer
-   * @returns detaches it: it is not called again, not even for the moment that is being reported. Calling it again has no effect
+   * @returns a function that detaches the observer, also for the moment that is being reported. Calling it again has no effect
    */
   attach(observer: Observer): () => void;
 }

@@ -21,9 +21,9 @@ export interface Geometry {
   readonly pageShift: number;
   /** The levels, the top one first. */
   readonly levels: readonly LevelGeometry[];
-  /** Number of significant virtual-address bits; the bits above repeat the highest (or choose the root). */
+  /** Number of significant virtual-address bits. The bits above are copies of the highest one, or select the root. */
   readonly addressBits: number;
-  /** Whether user and kernel addresses have roots of their own (TTBR0_EL1, TTBR1_EL1) or share one (CR3). */
+  /** Whether user and kernel addresses have separate roots (TTBR0_EL1, TTBR1_EL1) or share one (CR3). */
   readonly splitRoots: boolean;
 }
 
@@ -40,7 +40,7 @@ export type ProtectionName =
   | "PAGE_KERNEL_ROX"
   /** Kernel code while it is being written: read-write, executable. */
   | "PAGE_KERNEL_EXEC"
-  /** A user page that allows nothing. */
+  /** A user page without access. */
   | "PAGE_NONE"
   /** A user page: read. */
   | "PAGE_READONLY"
@@ -51,7 +51,7 @@ export type ProtectionName =
   /** A user page: read, write and execute. */
   | "PAGE_SHARED_EXEC";
 
-/** What an entry is at its level. */
+/** The type of an entry at its level. */
 export const EntryType = {
   /** Not valid, or reserved. */
   INVALID: 0,
@@ -64,7 +64,7 @@ export const EntryType = {
 /** One of the {@link EntryType} values. */
 export type EntryType = (typeof EntryType)[keyof typeof EntryType];
 
-/** The bits that a change of attributes clears and then sets: what `change_memory_common` takes. */
+/** The bits that a change of attributes clears and then sets, as in `change_memory_common`. */
 export interface AttributeChange {
   /** Bits cleared first. */
   readonly clear: Words;
@@ -73,8 +73,8 @@ export interface AttributeChange {
 }
 
 /**
- * An entry with some bits cleared and others set: `__pte(pte_val(pte) & ~clear | set)`.
- * @param entry - the entry as it is
+ * Clears and sets bits of an entry: `__pte(pte_val(pte) & ~clear | set)`.
+ * @param entry - the entry
  * @param change - the bits
  * @returns the changed entry
  */
@@ -89,13 +89,13 @@ export type AttributeName = "ro" | "rw" | "nx" | "x" | "invalid" | "valid";
  * The geometry and the codec of page-table entries: pure functions, without state. A function that makes or changes an entry returns
  * it as a value; the entry that it is given is not modified.
  *
- * The design leaves room for architectures that no package implements yet:
+ * The interface is open to architectures that no package implements yet:
  *
- * - Byte order. An entry is a 64-bit number, never bytes. Only `PhysicalMemory` and the CPU's loads and stores know how it lies in
- *   memory; a machine of another byte order swaps there, and this codec stays as it is.
+ * - Byte order. An entry is a 64-bit number, never bytes. Only `PhysicalMemory` and the CPU's loads and stores know its
+ *   representation in memory; a machine of another byte order swaps there, and this codec does not change.
  * - Types from both words. Every function that reads an entry gets both words. The machine's walk reads the type from the low word
- *   (`LevelDecoding`); an architecture that keeps it in the high word adds masks of that word there.
- * - Keys kept with the physical frame, as s390's storage keys: all mappings of a frame then have its key. Such an architecture registers
+ *   (`LevelDecoding`); an architecture with the type in the high word adds masks of that word there.
+ * - Keys of physical frames, as s390's storage keys: all mappings of a frame then have its key. Such an architecture registers
  *   a service that gets and sets the key of a page-frame number. {@link pkeyOf} and {@link pkeyChange} become optional, and callers that
  *   ask an entry for its key ask that service with {@link pfnOf} of the entry.
  */
@@ -122,7 +122,7 @@ export interface PageTableFormat {
   makeTable(pfn: Pfn, user: boolean): Words;
   /**
    * Makes a leaf.
-   * @param level - the level of the table that it goes to; its geometry allows leaves
+   * @param level - the level of its table, whose geometry allows leaves
    * @param pfn - first page-frame number, aligned to the leaf's size
    * @param protection - its other bits
    * @returns the entry
@@ -137,14 +137,14 @@ export interface PageTableFormat {
    */
   splitLeaf(leaf: Words, level: Level): Words;
   /**
-   * What the walker takes an entry for.
+   * The type of an entry, as the walker decodes it.
    * @param level - the level of the table that holds it
    * @param high - bits 63 to 32
    * @param low - bits 31 to 0
    */
   typeOf(level: Level, high: number, low: number): EntryType;
   /**
-   * Whether an entry is in use: valid, or made invalid by {@link AttributeName} `invalid` or PAGE_NONE with its address kept.
+   * Whether an entry is in use: valid, or invalid by {@link AttributeName} `invalid` or PAGE_NONE, which preserve its address.
    * @param high - bits 63 to 32
    * @param low - bits 31 to 0
    */
@@ -157,18 +157,18 @@ export interface PageTableFormat {
    */
   pfnOf(high: number, low: number): Pfn;
   /**
-   * The key that a leaf names.
+   * The key of a leaf.
    * @param high - bits 63 to 32
    * @param low - bits 31 to 0
    */
   pkeyOf(high: number, low: number): Pkey;
   /**
-   * The change that gives a leaf a key.
-   * @param key - 0 to the register's number of keys less 1
+   * The change that sets the key of a leaf.
+   * @param key - 0 to the register's number of keys minus 1
    */
   pkeyChange(key: Pkey): AttributeChange;
   /**
-   * Whether the kernel regards a leaf as writable (apart from dirty tracking): `pte_write`.
+   * Whether a leaf is writable for the kernel, independent of dirty tracking: `pte_write`.
    * @param high - bits 63 to 32
    * @param low - bits 31 to 0
    */
@@ -186,26 +186,26 @@ export interface PageTableFormat {
    */
   isDirty(high: number, low: number): boolean;
   /**
-   * Whether a leaf serves user accesses.
+   * Whether a leaf allows user accesses.
    * @param high - bits 63 to 32
    * @param low - bits 31 to 0
    */
   isUser(high: number, low: number): boolean;
-  /** `pte_mkwrite`. @param leaf - the leaf as it is @returns the leaf, writable */
+  /** `pte_mkwrite`. @param leaf - the leaf @returns the leaf, writable */
   makeWritable(leaf: Words): Words;
-  /** `pte_wrprotect`. @param leaf - the leaf as it is @returns the leaf, not writable; dirty if it was */
+  /** `pte_wrprotect`. @param leaf - the leaf @returns the leaf, not writable; dirty if it was */
   makeReadOnly(leaf: Words): Words;
-  /** `pte_mkyoung`. @param leaf - the leaf as it is @returns the leaf, accessed */
+  /** `pte_mkyoung`. @param leaf - the leaf @returns the leaf, accessed */
   makeYoung(leaf: Words): Words;
-  /** `pte_mkold`. @param leaf - the leaf as it is @returns the leaf, not accessed */
+  /** `pte_mkold`. @param leaf - the leaf @returns the leaf, not accessed */
   makeOld(leaf: Words): Words;
-  /** `pte_mkdirty`. @param leaf - the leaf as it is @returns the leaf, dirty */
+  /** `pte_mkdirty`. @param leaf - the leaf @returns the leaf, dirty */
   makeDirty(leaf: Words): Words;
-  /** `pte_mkclean`. @param leaf - the leaf as it is @returns the leaf, clean */
+  /** `pte_mkclean`. @param leaf - the leaf @returns the leaf, clean */
   makeClean(leaf: Words): Words;
   /**
-   * `pte_modify`: another protection, with address, key, access and dirty state kept.
-   * @param leaf - the leaf as it is
+   * `pte_modify`: replaces the protection and preserves address, key, access and dirty state.
+   * @param leaf - the leaf
    * @param protection - the new one
    * @returns the leaf with the new protection
    */

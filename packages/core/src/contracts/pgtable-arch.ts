@@ -5,7 +5,7 @@ import { token } from "./token.js";
 import type { Token } from "./token.js";
 import type { UserLayout } from "./user-layout.js";
 
-/** Where the kernel puts things in its half of the address space. All addresses are page-aligned. */
+/** The layout of the kernel's half of the address space. All addresses are page-aligned. */
 export interface KernelLayout {
   /** Start of the linear map: PAGE_OFFSET. The first byte of RAM is mapped here. */
   readonly linearMap: VirtAddr;
@@ -23,7 +23,7 @@ export interface KernelLayout {
   readonly fixmap: VirtAddr;
   /** One past the highest user address: TASK_SIZE. */
   readonly userEnd: VirtAddr;
-  /** Physical address at which RAM starts unless the machine's memory map says otherwise. */
+  /** Physical address of the start of RAM, unless the machine's specification gives another. */
   readonly ramBase: PhysAddr;
   /** Bytes from the start of RAM to the kernel image. */
   readonly imageOffset: number;
@@ -39,7 +39,7 @@ export interface KernelLayout {
 export interface StaticTables {
   /** Linux's symbol: `swapper_pg_dir`, `init_pg_dir`, `level3_kernel_pgt`. */
   readonly symbol: string;
-  /** What they are for. */
+  /** Their use. */
   readonly role: "root" | "image" | "fixmap";
   /** Number of pages reserved. */
   readonly pages: number;
@@ -51,38 +51,38 @@ export interface StaticTables {
 export interface PgtableArch {
   /** The address-space layout. */
   readonly layout: KernelLayout;
-  /** Where Linux puts stacks, mappings and heaps in the user's half. */
+  /** The layout of the user's half. */
   readonly userLayout: UserLayout;
   /** Static table pages, as data. */
   readonly staticTables: readonly StaticTables[];
-  /** At which address `init_mm`'s top-level table is written: a fixmap slot mapped for the write, or the image alias. */
+  /** The address through which `init_mm`'s top-level table is written: a fixmap slot mapped for the write, or the image alias. */
   readonly rootTableAddress: "fixmap" | "image";
-  /** At which address tables are written while the linear map is still being made. */
+  /** The address through which tables are written while the linear map is created. */
   readonly earlyTableAddress: "fixmap" | "linear";
   /**
-   * Whether leaving a lazy MMU section may leave the key register unsynchronised because the barrier that the section has
-   * pending follows at once (patch "arm64: kpkeys: Batch KPKEYS_CTX_PGTABLES switches").
+   * Whether leaving a lazy MMU section skips the synchronisation of the key register, because the pending barrier of the section follows
+   * immediately (patch "arm64: kpkeys: Batch KPKEYS_CTX_PGTABLES switches").
    */
   readonly lazyLeaveElidesBarrier: boolean;
-  /** Whether a TLB invalidation reaches all CPUs by itself (TLBI IS) or each must be asked (IPI). */
+  /** Whether a TLB invalidation is broadcast to all CPUs (TLBI IS) or needs an IPI for each. */
   readonly tlbBroadcast: boolean;
   /**
-   * Order of the runs of pages that the contiguous hint joins in a table of pages (arm64: CONT_PTE_SHIFT - PAGE_SHIFT), in which
-   * `vmalloc_huge` then takes memory below 2 MiB; none if left out.
+   * Order of a contiguous range of pages (arm64: CONT_PTE_SHIFT - PAGE_SHIFT), in which `vmalloc_huge` allocates memory below 2 MiB; none if
+   * left out.
    */
   readonly contPteOrder?: number;
   /** MAX_PAGE_ORDER, the order of the buddy allocator's largest blocks; 10 if left out. */
   readonly maxPageOrder?: number;
   /**
-   * Whether struct pages may lie in blocks (`vmemmap_populate` of arm64: with pages of 4 KiB alone, since a larger block would hold
-   * those of many GiB); they may if left out.
+   * Whether struct pages are mapped by blocks; true if left out. `vmemmap_populate` of arm64 uses blocks with 4 KiB pages only, because a
+   * larger block would hold the struct pages of many GiB.
    */
   readonly vmemmapBlocks?: boolean;
   /** Protection of the linear map's leaves. */
   readonly linearMapProtection: ProtectionName;
   /**
    * Whether mainline emits barriers after a setter (DSB ISHST and ISB on arm64, none on x86): `queue_pte_barriers`.
-   * @param setter - which one wrote
+   * @param setter - the setter
    * @param high - bits 63 to 32 of the entry written
    * @param low - bits 31 to 0 of the entry written
    */

@@ -12,8 +12,8 @@ export interface MemoryBank {
 }
 
 /**
- * The machine's RAM, as 64-bit words. Accesses here are physical: they do not walk page tables and no key is checked. They serve the
- * time before the MMU is on, and tools. A page uses memory of the host only after something other than zero was written to it.
+ * The machine's RAM, as 64-bit words. Accesses are physical: without page tables and keys. They are for boot before the MMU is on, and for
+ * tools. A page uses host memory only after a value other than zero was written to it.
  */
 export interface PhysicalMemory {
   /** log2 of the page size in bytes. */
@@ -24,7 +24,7 @@ export interface PhysicalMemory {
   readonly firstPfn: Pfn;
   /** One past the last page-frame number of the last bank. */
   readonly endPfn: Pfn;
-  /** Number of pages whose content the model keeps word by word. */
+  /** Number of pages with content in host memory. */
   readonly materialisedPages: number;
   /**
    * Whether a page-frame number is in RAM.
@@ -41,19 +41,19 @@ export interface PhysicalMemory {
    * Writes a 64-bit word.
    * @param pfn - page-frame number
    * @param index - which 64-bit word of the page
-   * @param value - what is written
-   * @throws KpkeysError ERR_PHYSICAL_ADDRESS outside RAM; ERR_OUT_OF_MEMORY when more pages would have content than the model keeps,
-   *   which more RAM does not change
+   * @param value - the value
+   * @throws KpkeysError ERR_PHYSICAL_ADDRESS outside RAM; ERR_OUT_OF_MEMORY if the limit of pages with content is reached, which does not
+   *   depend on the size of RAM
    */
   write(pfn: Pfn, index: number, value: Words): void;
   /**
    * Copies a page.
    * @param pfn - page-frame number
    * @param page - receives all 32-bit words of the page: of each 64-bit word bits 31 to 0, then bits 63 to 32
-   * @returns whether anything but zero was ever written to it
+   * @returns whether a value other than zero was ever written to it
    */
   readPage(pfn: Pfn, page: Int32Array): boolean;
-  /** Sets all of RAM to zero. The cost grows with {@link materialisedPages}. */
+  /** Sets all of RAM to zero. The cost is proportional to {@link materialisedPages}. */
   reset(): void;
 }
 

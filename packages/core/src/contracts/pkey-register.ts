@@ -2,8 +2,8 @@ import { token } from "./token.js";
 import type { Token } from "./token.js";
 
 /**
- * Rights that a context gives on a key, apart from an architecture's encoding. Not every register can express all of them:
- * execution is a right of POR_EL1 and no matter of IA32_PKRS.
+ * Rights of a context on a key, independent of the architecture. Not every register can express all of them: POR_EL1 has a bit for
+ * execution, IA32_PKRS has none.
  *
  * - `none`: no access
  * - `r`: read
@@ -22,7 +22,7 @@ export interface Words {
 }
 
 /**
- * The layout of the per-CPU key register: pure functions of values. The register itself belongs to each {@link Cpu}.
+ * The layout of the key register: pure functions of values. Each {@link Cpu} has the register itself.
  *
  * Sources: POR_EL1 in the Arm ARM (fields of 4 bits: R, X, W from bit 0 up); IA32_PKRS in the SDM, volume 3, "Protection Keys"
  * (fields of 2 bits: access-disable, write-disable).
@@ -32,24 +32,23 @@ export interface PkeyRegister {
   readonly name: string;
   /** Number of keys that a page-table entry can name; keys are 0 to `keys - 1`. */
   readonly keys: number;
-  /** How a write becomes visible: `immediate`, or at the next context synchronisation event (`barrier`). */
+  /** When a write takes effect: at once (`immediate`), or at the next context synchronisation event (`barrier`). */
   readonly synchronisation: "immediate" | "barrier";
-  /** What a key that nobody uses has: no access. */
+  /** Rights of a key that no feature uses: no access. */
   readonly unused: Rights;
   /**
-   * The bits of a key's field, for clearing it in a value.
+   * The mask of a key's field.
    * @param key - 0 to `keys - 1`
    */
   fieldMask(key: number): Words;
   /**
-   * A key's field with the rights given, all other bits zero.
+   * A key's field with the given rights, all other bits zero.
    * @param key - 0 to `keys - 1`
-   * @param rights - what the field must allow. Where the register cannot withhold execution, `r` and `rw` mean the same as
-   *   `rx` and `rwx`
+   * @param rights - the rights. If the register cannot deny execution, `r` and `rw` equal `rx` and `rwx`
    */
   field(key: number, rights: Rights): Words;
   /**
-   * What a value allows on a key, as the architecture checks it.
+   * The rights of a register value on a key, as the architecture checks them.
    * @param high - bits 63 to 32 of the register's value
    * @param low - bits 31 to 0
    * @param key - 0 to `keys - 1`

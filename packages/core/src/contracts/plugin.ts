@@ -3,55 +3,54 @@ import { token } from "./token.js";
 import type { Token } from "./token.js";
 
 /**
- * The version of the contracts in this package, which grows with each change that plugins must follow. A plugin carries the number
- * that it was written against as a literal: with this constant it would agree with every version.
+ * The version of the contracts in this package. It increases with each change that plugins must follow. A plugin states the version that
+ * it was written against as a literal; this constant would match every version.
  */
 export const CONTRACT_VERSION = 2;
 
 /** Options of a plugin: plain JSON, from the machine's specification. */
 export type PluginOptions = Readonly<Record<string, unknown>>;
 
-/** What a config symbol needs: Kconfig's `depends on` and `select`. */
+/** A config symbol with its dependencies: Kconfig's `depends on` and `select`. */
 export interface ConfigSymbol {
-  /** The symbol without its `CONFIG_`: `KPKEYS_HARDENED_PGTABLES`. */
+  /** The symbol without `CONFIG_`: `KPKEYS_HARDENED_PGTABLES`. */
   readonly symbol: string;
   /** Symbols that must be on for it. */
   readonly dependsOn?: readonly string[];
   /** Symbols that it turns on. */
   readonly selects?: readonly string[];
   /**
-   * The symbol whose value it has unless the config says otherwise: Kconfig's `default`. Left out, it is on with its plugin; its own
-   * name means off unless something turns it on.
+   * The symbol whose value is its default: Kconfig's `default`. If left out, it is on with its plugin. With its own name, it is off unless
+   * a line or another symbol turns it on.
    */
   readonly default?: string;
 }
 
-/** The config symbols that are on in a machine, without their `CONFIG_`. */
+/** The config symbols that are on in a machine, without `CONFIG_`. */
 export type KernelConfig = ReadonlySet<string>;
 
 /** Token of {@link KernelConfig}. */
 export const KernelConfig: Token<KernelConfig> = token("KernelConfig");
 
-/** An architecture or a feature, as a package exports it. */
+/** An architecture or a feature: the export of its package. */
 export interface Plugin {
   /** Its id: `arm64-poe`, `pgtables`. Lower case letters, digits and hyphens. */
   readonly id: string;
-  /** What it is. */
+  /** Its kind. */
   readonly kind: "arch" | "feature";
   /** One line for `--help` and reports. */
   readonly description: string;
   /** The {@link CONTRACT_VERSION} that it was written against, as a literal: `2`. */
   readonly contract: typeof CONTRACT_VERSION;
-  /** Plugins that must be there, by reference; they are set up before. */
+  /** Plugins that it depends on, by reference. They are set up before it. */
   readonly dependencies?: readonly Plugin[];
-  /** Config symbols that come with it. */
+  /** Its config symbols. */
   readonly config?: readonly ConfigSymbol[];
   /**
-   * Registers what it implements and attaches itself to extension points. Called once for each machine, with a container of
-   * the machine's own; nothing may be kept outside it.
+   * Registers its services and attaches handlers to extension points. Called once for each machine; all state must be in the container.
    * @param container - the machine's container
-   * @param options - the plugin's own options
-   * @throws KpkeysError ERR_SPEC for an option that it does not know
+   * @param options - the plugin's options
+   * @throws KpkeysError ERR_SPEC for an unknown option
    */
   setup(container: DependencyContainer, options: PluginOptions): void;
 }

@@ -2,41 +2,41 @@ import type { Pfn, Pkey } from "./numbers.js";
 import { token } from "./token.js";
 import type { Token } from "./token.js";
 
-/** Something that a feature says it protects, other than page-table pages, which the scanner finds by itself. */
+/** An object that a feature protects. Page-table pages are not declared: the scanner finds them. */
 export interface ProtectedObject {
-  /** Page-frame number of the page that it lies in. */
+  /** Page-frame number of its page. */
   readonly pfn: Pfn;
   /** Byte offset in the page, a multiple of 8. */
   readonly offset: number;
   /** Bytes, a multiple of 8. */
   readonly size: number;
-  /** The key that its page must have. */
+  /** The required key of its page. */
   readonly pkey: Pkey;
-  /** Where it came from, for the report: `cred`. */
+  /** Its kind, for the report: `cred`. */
   readonly source: string;
 }
 
-/** A feature's claim about page-table pages or objects. */
+/** The page-table pages or objects that a feature protects. */
 export interface ProtectionClaim {
   /** The feature's id. */
   readonly feature: string;
-  /** The key that every page-table page must have, if the feature protects page tables. */
+  /** The required key of all page-table pages, if the feature protects page tables. */
   readonly tablePkey?: Pkey;
-  /** The objects that it protects now, if it protects objects. */
+  /** The objects that it protects at the moment of the call, if it protects objects. */
   readonly objects?: () => Iterable<ProtectedObject>;
 }
 
-/** What the machine's features say they protect: read by the scanner, the attacks and the report, which know no feature. */
+/** The declarations of the features, for the scanner, the probe stores and the report, which are independent of features. */
 export interface ProtectedObjects {
   /**
-   * Makes a claim.
-   * @param claim - what is protected
+   * Declares protected memory.
+   * @param claim - the protected memory
    * @throws KpkeysError ERR_FROZEN
    */
   declare(claim: ProtectionClaim): void;
-  /** All claims. */
+  /** All declarations. */
   readonly claims: readonly ProtectionClaim[];
-  /** Refuses further claims. */
+  /** Rejects further declarations. */
   freeze(): void;
 }
 

@@ -1,18 +1,10 @@
-/** One register's value, for tools. */
-export interface RegisterValue {
-  /** The manual's name: `TCR2_EL1`, `CR4`. */
-  readonly name: string;
-  /** The value, 64 bits. */
-  readonly value: bigint;
-}
-
 /**
- * What decides an access besides the entries and the key register: TCR_EL1, TCR2_EL1, SCTLR_EL1, PIR_EL1, PIRE0_EL1,
- * POR_EL0, PSTATE; CR0, CR4, EFER, PKRU, RFLAGS.AC. Named by the manual's names, so that no tool must know the architecture.
- * A write takes effect at once and may cost a pass over the TLB's fast tags; the kernel writes these at boot only.
+ * The registers that decide an access besides the entries and the key register: TCR_EL1, TCR2_EL1, SCTLR_EL1, PIR_EL1, PIRE0_EL1, POR_EL0,
+ * PSTATE; CR0, CR4, EFER, PKRU, RFLAGS.AC. Tools access them by the manual's names. A write takes effect at once. It clears the fast tags of
+ * the TLB; the kernel writes these registers during boot only.
  */
 export interface SystemRegisters {
-  /** Names of all registers of the architecture, in the order in which they are shown. */
+  /** Names of all registers of the architecture, in the order of printing. */
   readonly names: readonly string[];
   /**
    * Reads a register.

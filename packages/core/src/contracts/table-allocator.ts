@@ -1,7 +1,7 @@
 import type { Errno } from "./errno.js";
 import type { Pfn } from "./numbers.js";
 
-/** Flags of an allocation, as far as table pages have them: bits, joined by `|`. */
+/** Flags of the allocation of a table page, as bits. */
 export const Gfp = {
   /** `GFP_KERNEL`: ordinary kernel memory; the caller may sleep. */
   KERNEL: 0x1,
@@ -9,47 +9,45 @@ export const Gfp = {
   ZERO: 0x2,
   /** `__GFP_ACCOUNT`: charged to the memory cgroup of the task. */
   ACCOUNT: 0x4,
-  /** `__GFP_PGTABLE_SPLIT`: for splitting a block of the linear map; may draw on what is kept for that (v6). */
+  /** `__GFP_PGTABLE_SPLIT`: for a split of a block of the linear map; may use the reserve for splits (v6). */
   PGTABLE_SPLIT: 0x8,
 } as const;
 
 /**
- * Where table pages come from once the buddy allocator is up, in place of the buddy allocator itself: the other policy of
- * page-table hardening (v6, patch "mm: kpkeys: Introduce block-based page table allocator"). A feature takes the slot with
- * `ExtensionPoints.setTableAllocator`; then no `tablePageAllocated` and no `tablePageFreeing` handler runs, because the allocator
- * stands for both.
+ * An allocator of table pages that replaces the buddy allocator (v6, patch "mm: kpkeys: Introduce block-based page table allocator"). A
+ * feature sets it with `ExtensionPoints.setTableAllocator`. Then no `tablePageAllocated` and `tablePageFreeing` handlers run.
  *
- * Splitting a block of the linear map needs table pages, and giving a key to a page may need a split. Therefore a splitter calls
- * {@link prepareSplit} while it holds nothing, takes the lock of the linear map and asks {@link readyForSplit}; on `false` it gives
- * the lock back and begins again. One split takes up to two pages, each with {@link Gfp} PGTABLE_SPLIT.
+ * Splitting a block of the linear map needs table pages, and setting the key of a page may need a split. Therefore a split calls
+ * {@link prepareSplit} without a lock, takes the lock of the linear map and calls {@link readyForSplit}; on `false` it releases the lock and
+ * starts again. One split allocates up to two pages, each with {@link Gfp} PGTABLE_SPLIT.
  */
 export interface TableAllocator {
   /**
-   * Takes a table page.
-   * @param source - what for
+   * Allocates a table page.
+   * @param source - whether it is for kernel or user addresses
    * @param gfp - bits of {@link Gfp}
-   * @returns its page-frame number, or `undefined` when there is none
+   * @returns its page-frame number; `undefined` without memory
    */
   alloc(source: "kernel" | "user", gfp: number): Pfn | undefined;
   /**
-   * Gives a table page back.
-   * @param pfn - what {@link alloc} gave; nothing points to it any more
+   * Frees a table page.
+   * @param pfn - a page of {@link alloc} that no entry points to
    */
   free(pfn: Pfn): void;
   /**
-   * Takes a table page while memblock gives them.
-   * @param source - what for
-   * @returns its page-frame number, or `undefined` for a single page of memblock's that nobody keeps a record of
+   * Allocates a table page during early boot.
+   * @param source - whether it is for the linear map or the vmemmap
+   * @returns its page-frame number; `undefined` for a page of memblock that the allocator does not record
    */
   allocEarly(source: "early" | "vmemmap"): Pfn | undefined;
   /**
-   * `kpkeys_prepare_direct_map_split()`: sees to it that a split finds its pages. Called without the lock of the linear map, so it
-   * may itself change the linear map's attributes.
-   * @returns 0, or the error that refuses the split
+   * `kpkeys_prepare_direct_map_split()`: reserves the pages of a split. Called without the lock of the linear map, so it may change
+   * attributes of the linear map.
+   * @returns 0, or an error that prevents the split
    */
   prepareSplit(): 0 | Errno;
   /**
-   * `kpkeys_ready_for_direct_map_split()`: whether a split would find its pages now. Called with the lock of the linear map held.
+   * `kpkeys_ready_for_direct_map_split()`: whether the pages of a split are available. Called with the lock of the linear map held.
    */
   readyForSplit(): boolean;
 }

@@ -1,8 +1,8 @@
 /**
- * The name under which a contract's implementation is registered and resolved. A token is a registered symbol, so that two
- * copies of this package agree on it; the type parameter is the contract.
+ * The key with which the implementation of a contract is registered and resolved. A token is a registered symbol, so that two copies of
+ * this package have the same one.
  *
- * @typeParam T - the contract that the token stands for
+ * @typeParam T - the contract
  */
 export type Token<T> = symbol & {
   /** Never present at run time; carries the contract's type. */
@@ -12,8 +12,8 @@ export type Token<T> = symbol & {
 /**
  * Makes the token of a contract.
  *
- * @typeParam T - the contract that the token stands for
- * @param name - the contract's name, unique in the laboratory
+ * @typeParam T - the contract
+ * @param name - the name of the contract, unique in all packages
  * @returns a symbol of the global registry
  */
 export function token<T>(name: string): Token<T> {

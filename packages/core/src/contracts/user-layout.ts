@@ -1,8 +1,8 @@
 import type { VirtAddr } from "./numbers.js";
 
 /**
- * Where Linux puts what execve and mmap place in the user's half, as bytes. The numbers are the bounds of its randomisation
- * (arch_pick_mmap_layout, randomize_stack_top, arch_randomize_brk), so that an address says what can be there:
+ * The layout of the user's half by execve and mmap, in bytes. The bounds include randomisation (arch_pick_mmap_layout,
+ * randomize_stack_top, arch_randomize_brk), so that an address shows its possible use:
  *
  * ```
  *   lowest        images, then heaps            mmap area, from its top down        stacks, downward     stackTop
@@ -12,14 +12,14 @@ import type { VirtAddr } from "./numbers.js";
  * ```
  */
 export interface UserLayout {
-  /** The lowest address that can be mapped: `vm.mmap_min_addr`. */
+  /** The lowest mappable address: `vm.mmap_min_addr`. */
   readonly lowest: VirtAddr;
   /** One past the highest address of a stack: STACK_TOP. */
   readonly stackTop: VirtAddr;
-  /** How far below STACK_TOP a stack begins at most: STACK_RND_MASK pages. */
+  /** Maximal distance of the start of a stack below STACK_TOP: STACK_RND_MASK pages. */
   readonly stackRandom: bigint;
-  /** How far the mmap area begins below the lowest stack at most: 2 ** ARCH_MMAP_RND_BITS_MAX pages. */
+  /** Maximal distance of the mmap area below the lowest stack: 2 ** ARCH_MMAP_RND_BITS_MAX pages. */
   readonly mmapRandom: bigint;
-  /** How far a heap begins above its image at most: arch_randomize_brk. */
+  /** Maximal distance of a heap above its image: arch_randomize_brk. */
   readonly brkRandom: bigint;
 }

@@ -37,10 +37,10 @@ export class Contexts {
    * Defines the rights of a context. DEFAULT can be defined once, by a feature that denies reads.
    * @param name - the context
    * @param rights - rights by key
-   * @param others - rights on all keys that are not named
+   * @param otherKeys - rights on all keys that are not named
    * @throws KpkeysError ERR_CONTEXT_DUPLICATE, ERR_CONTEXT_DEFAULT_PKEY, ERR_CONTEXT_RIGHTS, ERR_PKEY_UNKNOWN
    */
-  define(name: ContextName, rights: ContextRights, others?: Rights): void {
+  define(name: ContextName, rights: ContextRights, otherKeys?: Rights): void {
     if (this.rightsByContext.has(name)) {
       throw new KpkeysError("ERR_CONTEXT_DUPLICATE", `cannot define context ${name}: it is defined already`, {
         advice: "choose another name",
@@ -50,7 +50,7 @@ export class Contexts {
       this.pkeys.numberOf(key as PkeyName);
       checkRights(name, right, `key ${key}`);
     }
-    if (others !== undefined) checkRights(name, others, "all other keys");
+    if (otherKeys !== undefined) checkRights(name, otherKeys, "all other keys");
     // A plugin in JavaScript may pass any string.
     const onDefault: string = rights.DEFAULT ?? "rwx";
     if (onDefault !== "rwx") {
@@ -63,7 +63,7 @@ export class Contexts {
       );
     }
     this.rightsByContext.set(name, { ...rights });
-    if (others !== undefined) this.othersByContext.set(name, others);
+    if (otherKeys !== undefined) this.othersByContext.set(name, otherKeys);
     if (!this.names.includes(name)) this.names.push(name);
   }
 

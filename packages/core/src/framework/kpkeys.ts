@@ -83,9 +83,9 @@ export class KpkeysApi implements Kpkeys {
     return this.pkeys.add(name);
   }
 
-  defineContext(name: ContextName, rights: ContextRights, others?: Rights): void {
+  defineContext(name: ContextName, rights: ContextRights, otherKeys?: Rights): void {
     this.rejectIfFrozen(`define context ${name}`, "define");
-    this.contexts.define(name, rights, others);
+    this.contexts.define(name, rights, otherKeys);
   }
 
   pkey(name: PkeyName): Pkey {

@@ -78,8 +78,8 @@ export class BareMachine {
   }
 
   /**
-   * Maps the page that holds an address, and invalidates its translation. A page that is mapped already keeps its frame, and gets
-   * the new protection and key.
+   * Maps the page that holds an address, and invalidates its translation. The frame of a mapped page does not change;
+   * protection and key are replaced.
    * @param address - an address in the page
    * @param protection - Linux's name of the protection
    * @param pkey - the key, 0 if left out

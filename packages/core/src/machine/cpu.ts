@@ -87,7 +87,7 @@ class ModelCpu implements Cpu {
   private readonly tlb: Tlb;
   private readonly keys: KeyRegister;
   private readonly translation: Translation;
-  /** Tags are of 4 KiB: mask of the words between the start of a larger page and the start of the part that an address is in. */
+  /** Mask of the word offset of a 4 KiB part in a larger page: a fast tag covers 4 KiB. */
   private readonly partMask: number;
   private readonly entriesInPage: number;
 
@@ -160,7 +160,7 @@ class ModelCpu implements Cpu {
     stepLow: number,
     count: number,
   ): AccessStatus {
-    // One translation decides for a whole page, except where each access is checked and counted.
+    // One translation decides for a whole page, unless each access must be checked and counted.
     const isOneAccess = count === this.entriesInPage && this.keys.bank !== EMPTY_BANK && this.tlb.entries !== 0;
     if (isOneAccess) return this.storePage(high | 0, low | 0, valueHigh, valueLow, stepLow);
     let nextHigh = valueHigh | 0;
@@ -242,7 +242,7 @@ class ModelCpu implements Cpu {
 
   /**
    * Where the content of a page begins, or {@link NO_CONTENT}. A page of zeroes has none while it is read or zeroes are written to
-   * it; a page that is kept as a run has none while the same words are written to it.
+   * it; a page that is stored as a run has none while the same words are written to it.
    */
   private contentFor(pfn: number, index: number, access: Access, valueHigh: number, valueLow: number): number {
     const { memory } = this;

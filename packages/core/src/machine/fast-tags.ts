@@ -2,11 +2,10 @@
 export const NO_TAG = 0x40000000;
 /** Number of 4 KiB pages, or 4 KiB parts of larger pages, that can have fast tags at once. */
 export const SLOTS = 1024;
-/** Returned for an access that needs the TLB. */
-export const MISS = -1;
 // Local copies: docs/performance.md, "Imported bindings".
 const TAGS = 1024;
-const NONE = -1;
+/** Result for an access that needs the TLB. */
+const MISS = -1;
 /** Number of banks, each for one value of the key register. */
 const BANKS = 8;
 /** Index of a bank that stays empty, for the time between a write of the key register and its synchronisation. */
@@ -18,7 +17,7 @@ export function slotOf(low: number): number {
 }
 
 /** The tag of a page. @param high - bits 63 to 32 of an address in it @param low - bits 31 to 0 @returns address bits 53 to 22 */
-export function tagOf(high: number, low: number): number {
+function tagOf(high: number, low: number): number {
   return (high << 10) | (low >>> 22);
 }
 
@@ -58,18 +57,18 @@ export class FastTags {
    * @param bank - index of the bank
    * @param high - bits 63 to 32 of the address
    * @param low - bits 31 to 0
-   * @returns an index into the words of physical memory, or {@link MISS}
+   * @returns an index into the words of physical memory, or -1 for an access that needs the TLB
    */
   readable(bank: number, high: number, low: number): number {
     const at = bank + ((low >>> 12) & (TAGS - 1));
-    if (this.reads[at] !== ((high << 10) | (low >>> 22)) || !isInRange(high)) return NONE;
+    if (this.reads[at] !== ((high << 10) | (low >>> 22)) || !isInRange(high)) return MISS;
     return (this.offsets[at]! + ((low >>> 2) & 1022)) | 0;
   }
 
   /** The word that a store accesses without the TLB: see {@link readable}. */
   writable(bank: number, high: number, low: number): number {
     const at = bank + ((low >>> 12) & (TAGS - 1));
-    if (this.writes[at] !== ((high << 10) | (low >>> 22)) || !isInRange(high)) return NONE;
+    if (this.writes[at] !== ((high << 10) | (low >>> 22)) || !isInRange(high)) return MISS;
     return (this.offsets[at]! + ((low >>> 2) & 1022)) | 0;
   }
 

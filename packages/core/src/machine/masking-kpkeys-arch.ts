@@ -3,11 +3,11 @@ import { GENERIC_PKEY_NUMBERS } from "./pkey-numbers.js";
 
 /** Options of {@link MaskingKpkeysArch}. */
 export interface MaskingOptions {
-  /** The key register. If it takes a barrier, each write is followed by one. */
+  /** The key register. If it needs a barrier, each write is followed by one. */
   readonly register: PkeyRegister;
   /** Whether the CPUs have kernel pkeys. */
   readonly pkeys: boolean;
-  /** Whether entering a context writes nothing when the register's value would stay the same. */
+  /** Whether entering a context skips the write if the register's value does not change. */
   readonly skipEqualWrites: boolean;
   /** Numbers of the keys; those of {@link GENERIC_PKEY_NUMBERS} if left out. */
   readonly pkeyNumbers?: Readonly<Record<string, number>>;

@@ -47,7 +47,7 @@ export class CpuMmu implements Mmu {
     const { asidBits, splitRoots, addressBits } = parts.regime;
     this.asidBits = asidBits;
     this.splitRoots = splitRoots;
-    // Bits 63 to addressBits select the root where roots are split; otherwise they repeat bit addressBits - 1.
+    // With split roots, bits 63 to addressBits select the root; otherwise they are copies of bit addressBits - 1.
     this.signShift = addressBits - 32 - (splitRoots ? 0 : 1);
   }
 

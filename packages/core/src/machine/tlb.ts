@@ -18,7 +18,7 @@ const PAGE_HIGH = 2 ** 32;
  * ```text
  *   address   63 ............ 44 | 43 ................. 12 | 11 .... 0
  *             high word of page  | low word; its lowest    |
- *             (all alike to 52)  | bits are the set        |
+ *             (all equal to 52)  | bits are the set        |
  * ```
  *
  * A TLB without entries holds only the translation of the current access, which no lookup finds again.
@@ -30,9 +30,9 @@ export class Tlb {
   readonly pfns: Int32Array;
   /** Packed attributes of each entry: {@link TranslationRegime.attributes}. */
   readonly attributes: Int32Array;
-  /** Level of the leaf that each entry was made from. */
+  /** Level of each entry's leaf. */
   readonly levels: Int32Array;
-  /** Bits 63 to 32 of that leaf at the time. */
+  /** Bits 63 to 32 of that leaf at the time of the fill. */
   readonly leavesHigh: Int32Array;
   /** Bits 31 to 0 of it. */
   readonly leavesLow: Int32Array;
@@ -60,7 +60,7 @@ export class Tlb {
   private localCount = 0;
   /** Time of each entry's fill or, for `lru`, of its last use; only if a set has several ways. */
   private readonly times: Float64Array;
-  /** The most recently used entry of each set: further uses of it change nothing, so only it may have fast tags. */
+  /** The most recently used entry of each set. Only this entry may have fast tags, because further uses of it do not change the order. */
   private readonly latest: Int32Array;
   private time = 0;
   private readonly random: Random;

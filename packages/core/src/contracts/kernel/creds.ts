@@ -5,8 +5,8 @@ import type { Token } from "../token.js";
 
 /**
  * `struct cred` of mainline's `<linux/cred.h>` with CONFIG_KEYS and CONFIG_SECURITY, on a 64-bit machine: byte offsets. Ids are 32
- * bits wide, two in a word, the first in bits 31 to 0. The pointers (keyrings, LSM blob, user, namespace, groups) are there and 0:
- * nothing stands behind them here.
+ * bits wide, two in a word, the first in bits 31 to 0. The pointers (keyrings, LSM blob, user, namespace, groups) are 0: the model
+ * has no such objects.
  *
  * ```text
  *   0 usage                       48 cap_inheritable   88 jit_keyring (8 bits)   136 user
@@ -18,7 +18,7 @@ import type { Token } from "../token.js";
  * ```
  */
 export const CRED: Readonly<Record<CredField, number>> & {
-  /** Bytes of the whole. */
+  /** Size in bytes. */
   readonly size: number;
 } = {
   usage: 0,
@@ -40,7 +40,7 @@ export const CRED: Readonly<Record<CredField, number>> & {
   size: 184,
 };
 
-/** The fields of `struct cred` that something here reads or writes. */
+/** The fields of `struct cred` that the model reads or writes. */
 export type CredField =
   | "usage"
   | "uid"
@@ -60,57 +60,57 @@ export type CredField =
   | "rcu";
 
 /**
- * Credentials of tasks (`kernel/cred.c`). A credential is named by its physical address, page-frame number times page size plus offset.
- * Those of tasks are live: shared, counted, not written any more but for their reference count and their rcu_head. To change one, a task
- * prepares a copy and commits it.
+ * Credentials of tasks (`kernel/cred.c`), identified by physical address. The credentials of tasks are live: they are shared and
+ * reference-counted, and only their reference count and rcu_head are written. To change its credential, a task prepares a copy and commits it.
  */
 export interface Creds {
-  /** `init_cred`: root's, of the idle tasks; it lies in the kernel image, alone in its page. */
+  /** `init_cred`: the credential of root and of the idle tasks. It is in the kernel image, in a page without other data. */
   readonly init: PhysAddr;
-  /** `prepare_creds`: a copy of the current task's, with one reference, to be written. @returns its address, or `undefined` when there is no memory */
+  /** `prepare_creds`: a writable copy of the current task's credential, with one reference. @returns its address; `undefined` without memory */
   prepare(): PhysAddr | undefined;
-  /** `prepare_protected_creds`: the same, already where live ones lie. @returns its address, or `undefined` when there is no memory */
+  /** `prepare_protected_creds`: the same in the memory of live credentials. @returns its address; `undefined` without memory */
   prepareProtected(): PhysAddr | undefined;
   /**
-   * `protect_creds`: makes a prepared credential a live one, for {@link override}. Where a feature keeps live ones elsewhere it
-   * moves, and the old address means nothing any more.
-   * @param cred - a prepared one, with one reference
-   * @returns its address
+   * `protect_creds`: makes a prepared credential live, for {@link override}. If a feature stores live credentials in other memory, the
+   * credential moves and the old address becomes invalid.
+   * @param cred - a prepared credential with one reference
+   * @returns its new address
    */
   protect(cred: PhysAddr): PhysAddr;
   /**
-   * `commit_creds`: makes a credential the current task's, objective and subjective. Consumes the caller's reference, so it may move.
-   * @param cred - a prepared one
-   * @throws KpkeysError ERR_KERNEL_BUG while the task's own is overridden, or for one without a reference
+   * `commit_creds`: makes a credential the objective and subjective one of the current task. Takes over the caller's reference; the
+   * credential may move.
+   * @param cred - a prepared credential
+   * @throws KpkeysError ERR_KERNEL_BUG if the task's credential is overridden, or for a credential without a reference
    */
   commit(cred: PhysAddr): void;
-  /** `abort_creds`: gives a prepared one up. @param cred - a prepared one @throws KpkeysError ERR_KERNEL_BUG for one without a reference */
+  /** `abort_creds`: frees a prepared credential. @param cred - the credential @throws KpkeysError ERR_KERNEL_BUG without a reference */
   abort(cred: PhysAddr): void;
   /**
-   * `override_creds`: the current task acts with a credential, for a time. Takes no reference (since Linux 6.14).
-   * @param cred - one that stays referenced until it is {@link revert}ed
-   * @returns the subjective one before
+   * `override_creds`: sets the subjective credential of the current task. Takes no reference (since Linux 6.14).
+   * @param cred - a credential that is referenced until {@link revert}
+   * @returns the previous subjective credential
    */
   override(cred: PhysAddr): PhysAddr;
-  /** `revert_creds`. @param cred - what {@link override} gave @returns the one that was in force until now */
+  /** `revert_creds`. @param cred - the result of {@link override} @returns the credential that was set until now */
   revert(cred: PhysAddr): PhysAddr;
   /**
-   * `access_override_creds` of `faccessat`: overrides with a copy in which the file-system ids are the real ones. It has one reference,
-   * which the caller puts after the revert, and is freed without a grace period (`non_rcu`).
-   * @returns the subjective credential before, or `undefined` when there is no memory
+   * `access_override_creds` of `faccessat`: overrides with a copy whose file-system ids are the real ids. The caller puts its one reference
+   * after the revert; it is freed without a grace period (`non_rcu`).
+   * @returns the previous subjective credential; `undefined` without memory
    */
   accessOverride(): PhysAddr | undefined;
   /** `get_cred`. @param cred - a credential */
   get(cred: PhysAddr): void;
   /**
-   * `put_cred`: with the last reference the credential is freed, after a grace period unless it never was in sight of RCU readers.
+   * `put_cred`: drops a reference. With the last one the credential is freed, after a grace period unless it is `non_rcu`.
    * @param cred - a credential
-   * @throws KpkeysError ERR_KERNEL_BUG where the current task still uses it, or nobody has a reference
+   * @throws KpkeysError ERR_KERNEL_BUG if the current task still uses it, or it has no reference
    */
   put(cred: PhysAddr): void;
   /** `current_cred`: the subjective credential of the current task. */
   current(): PhysAddr;
-  /** `current_real_cred`: its objective one. */
+  /** `current_real_cred`: the objective credential of the current task. */
   real(): PhysAddr;
 }
 
@@ -118,18 +118,18 @@ export interface Creds {
 export const Creds: Token<Creds> = token("Creds");
 
 /**
- * Where credentials lie and what opens live ones for writing. The kernel's own is one slab cache, `cred_jar`, and no guard; one feature
- * may take its place.
+ * The memory of credentials, and the guard for writes to live ones. The kernel's store is one slab cache, `cred_jar`, without a guard. A
+ * feature can replace it.
  */
 export interface CredStore {
-  /** Memory for one that is being prepared: written freely. @returns its physical address, or `undefined` when there is no memory */
+  /** Allocates a credential to prepare, writable without a guard. @returns its physical address; `undefined` without memory */
   alloc(): PhysAddr | undefined;
-  /** Memory for one that is live from the start: written inside the guard alone. @returns as {@link alloc} */
+  /** Allocates a credential that is live from the start, writable only inside the guard. @returns as {@link alloc} */
   allocLive(): PhysAddr | undefined;
-  /** Gives memory of either kind back. @param cred - a credential without references */
+  /** Frees a credential of either kind. @param cred - a credential without references */
   free(cred: PhysAddr): void;
-  /** What {@link Creds.protect} and {@link Creds.commit} do to a prepared one. @param cred - its address @returns the address at which it is live */
+  /** Makes a prepared credential live: {@link Creds.protect}, {@link Creds.commit}. @param cred - its address @returns its new address */
   protect(cred: PhysAddr): PhysAddr;
-  /** Opens live ones. */
+  /** The guard for writes to live credentials. */
   readonly guard: Guard;
 }

@@ -4,9 +4,9 @@ import type { Rights, Words } from "../pkey-register.js";
 import { token } from "../token.js";
 import type { Token } from "../token.js";
 
-/** Lazy MMU mode: page-table writes of which barriers, and key switches, may be batched. State is per task. */
+/** Lazy MMU mode: barriers and key switches of page-table writes may be batched. The state is per task. */
 export interface LazyMmu {
-  /** `lazy_mmu_mode_enable`: the outermost call enters. Nothing in interrupt or while paused. */
+  /** `lazy_mmu_mode_enable`: the outermost call enters. No effect in interrupt or while paused. */
   enable(): void;
   /** `lazy_mmu_mode_disable`: the outermost call leaves, an inner one flushes. */
   disable(): void;
@@ -17,12 +17,12 @@ export interface LazyMmu {
   /** `is_lazy_mmu_mode_active`: false in interrupt and while paused. */
   isActive(): boolean;
   /**
-   * Whether the task is in a section that is not paused, in interrupt or not: the value of the thread flag that entering sets and
-   * leaving clears (TIF_LAZY_MMU of v4 and v5).
+   * Whether the task is in a section that is not paused, also in interrupt: the thread flag TIF_LAZY_MMU of v4 and v5, which entry sets and
+   * exit clears.
    */
   isEnabled(): boolean;
   /**
-   * Calls that mainline warns of (VM_WARN_ON_ONCE): a 256th nested enable or pause, a disable or resume too many. The counts
+   * Number of calls for which mainline warns (VM_WARN_ON_ONCE): a 256th nested enable or pause, an unbalanced disable or resume. The counts
    * wrap around as the kernel's bytes do.
    */
   readonly warnings: number;
@@ -31,39 +31,38 @@ export interface LazyMmu {
 /** Token of {@link LazyMmu}. */
 export const LazyMmu: Token<LazyMmu> = token("LazyMmu");
 
-/** Exceptions, and accesses of the kernel that may fail. */
+/** Exceptions, and kernel accesses that may fault. */
 export interface Exceptions {
   /** Whether code runs in interrupt context: `in_interrupt()`. */
   readonly inInterrupt: boolean;
-  /** What exceptions from kernel mode cost, whichever policy is in force. */
+  /** The cost of exceptions from kernel mode, with the policy of the machine. */
   readonly counters: {
     /** Exceptions taken from kernel mode: interrupts, and faults of the kernel's own accesses. */
     readonly entries: number;
     /** Writes of the key register to reset it on entry and to restore it on return. */
     readonly registerWrites: number;
-    /** Barriers that synchronise a reset; a restore needs none, because the return synchronises. */
+    /** Barriers that synchronise a reset. A restore needs none, because the exception return synchronises. */
     readonly barriers: number;
   };
   /**
-   * Runs a handler as an interrupt of the current task: entry by the machine's policy, the handler in interrupt context, what
-   * the way out does in task context, return. While on the way out the task may be switched away and run elsewhere; the exception
-   * returns in it, on the CPU on which it then is.
+   * Runs a handler as an interrupt of the current task: entry by the machine's policy, the handler in interrupt context, irqExit in task
+   * context, return. In irqExit the task can be switched away and continue on another CPU, where the exception then returns.
    * @param handler - runs in interrupt context, where tasks cannot be switched
-   * @param irqExit - runs in task context before the exception returns, as `preempt_schedule_irq` and what follows it does
+   * @param irqExit - runs in task context before the exception returns, as `preempt_schedule_irq` does
    */
   interrupt(handler: () => void, irqExit?: () => void): void;
   /**
-   * `copy_to_kernel_nofault`: stores bytes in the current context, 8 at a time as Linux does where it can; a fault is fixed up.
-   * @param address - where the first byte goes, aligned to 8 bytes
+   * `copy_to_kernel_nofault`: stores bytes in the current context, 8 at a time as Linux does for aligned data; a fault is fixed up.
+   * @param address - address of the first byte, a multiple of 8
    * @param source - the bytes, a multiple of 8; `toBytes` of `@kpkeys/core` makes those of a 64-bit value
-   * @returns 0, or -EFAULT; what was stored before the fault stays
+   * @returns 0, or -EFAULT; bytes before the fault are stored
    * @throws KpkeysError ERR_API_MISUSE for another alignment or length: the model's CPU stores 8 bytes
    */
   copyToKernelNofault(address: Words, source: Uint8Array): 0 | Errno;
   /**
-   * Where a CPU's IRQ stack is.
+   * The IRQ stack of a CPU.
    * @param cpu - its number
-   * @returns its first virtual page, or `undefined` where IRQ stacks are not mapped by vmalloc
+   * @returns its first virtual page; `undefined` if IRQ stacks are not in the vmalloc area
    */
   irqStackPage(cpu: number): Vpn | undefined;
 }
@@ -71,13 +70,13 @@ export interface Exceptions {
 /** Token of {@link Exceptions}. */
 export const Exceptions: Token<Exceptions> = token("Exceptions");
 
-/** The key register in all the places where it is kept. */
+/** The key registers of all CPUs, tasks and exceptions. */
 export interface KeyRegisters {
   /**
-   * Gives a key rights in every live register (of all CPUs) and in every saved one (of all tasks, and in the pt_regs of exceptions
-   * not yet returned from). What a context saved on entry is out of reach: leaving that context takes the rights back.
+   * Grants rights on a key in the register of each CPU and in all saved registers: those of tasks, and of pt_regs of active exceptions. The
+   * value that an entered context has saved does not change: leaving that context revokes the rights.
    * @param pkey - the key's number
-   * @param rights - what it is to allow
+   * @param rights - the rights
    */
   grantEverywhere(pkey: Pkey, rights: Rights): void;
 }
@@ -85,18 +84,17 @@ export interface KeyRegisters {
 /** Token of {@link KeyRegisters}. */
 export const KeyRegisters: Token<KeyRegisters> = token("KeyRegisters");
 
-/** CPUs that lose their registers and get them back. */
+/** Suspend and resume of CPUs. */
 export interface CpuPower {
   /**
-   * Suspends a CPU: it switches to its idle task, loses what its registers and its TLB hold, and executes nothing until it
-   * is resumed. Not the CPU that executes now, unless it is resumed next.
+   * Suspends a CPU: it switches to its idle task, loses the content of its registers and TLB, and executes no code until it is resumed. The
+   * current CPU must be resumed next.
    * @param cpu - its number
-   * @throws KpkeysError ERR_API_MISUSE for a CPU that is not there, is suspended, or has a task in interrupt
+   * @throws KpkeysError ERR_API_MISUSE for a CPU that does not exist, is suspended, or has a task in interrupt
    */
   suspend(cpu: number): void;
   /**
-   * `cpu_resume`: translation on; the key register gets its initial value, or keeps what reset left in it, by the machine's
-   * policy.
+   * `cpu_resume`: turns translation on; the key register gets its initial value or keeps its reset value, by the machine's policy.
    * @param cpu - its number
    * @throws KpkeysError ERR_API_MISUSE for a CPU that is not suspended
    */
@@ -108,11 +106,11 @@ export const CpuPower: Token<CpuPower> = token("CpuPower");
 
 /** Kernel command-line parameters. */
 export interface BootParameters {
-  /** `rodata=`: whether `mark_rodata_ro` makes text and rodata read-only; `full` has the linear map follow `set_memory_ro`. */
+  /** `rodata=`: whether `mark_rodata_ro` makes text and rodata read-only. With `full`, `set_memory_ro` changes the linear map too. */
   readonly rodata: "full" | "on" | "off";
   /**
-   * `kpkeys=`: `off` is a kernel that does not use the CPU's kernel pkeys; `soft` warns of the first write that a feature's key
-   * denies and then opens the key everywhere; `enforced` makes such a write an oops.
+   * `kpkeys=`: with `off` the kernel does not use the CPU's kernel pkeys; with `soft` it warns about the first write that a feature's key
+   * denies, and then allows writes with the key everywhere; with `enforced` such a write is an oops.
    */
   readonly kpkeys: "off" | "soft" | "enforced";
 }
@@ -121,8 +119,8 @@ export interface BootParameters {
 export const BootParameters: Token<BootParameters> = token("BootParameters");
 
 /**
- * The phases of boot at which features may act, in their order. From `system_features` on (`setup_system_features()`), when what
- * all CPUs can do is known, blocks of the linear map may be split.
+ * The phases of boot with handlers of features, in their order. From `system_features` on (`setup_system_features()`), the capabilities of
+ * all CPUs are known and blocks of the linear map can be split.
  */
 export const INIT_PHASES = [
   "memblock",
@@ -140,9 +138,9 @@ export const INIT_PHASES = [
 /** One of {@link INIT_PHASES}. */
 export type InitPhase = (typeof INIT_PHASES)[number];
 
-/** How far boot has come. */
+/** The progress of boot. */
 export interface InitPhases {
-  /** The phase that has begun last; `undefined` before the first. */
+  /** The current phase; `undefined` before the first. */
   readonly current: InitPhase | undefined;
   /** Whether boot is over. */
   readonly done: boolean;

@@ -6,25 +6,25 @@ import type { Token } from "../token.js";
 
 /** The leaves of one size. */
 export interface LeafCount {
-  /** Bytes that each maps: 4 KiB, 2 MiB, 1 GiB where pages are of 4 KiB. */
+  /** Bytes that each maps: 4 KiB, 2 MiB or 1 GiB with 4 KiB pages. */
   readonly bytes: number;
-  /** How many there are. */
+  /** Number of leaves. */
   readonly count: number;
 }
 
-/** Of what the linear map consists. */
+/** The structure of the linear map. */
 export interface LinearMapStats {
   /** Table pages below the top level that translate the linear map. */
   readonly tables: number;
-  /** Its leaves by size, the largest first; a size that has no leaf is there too. */
+  /** Its leaves by size, the largest first, including sizes without a leaf. */
   readonly leaves: readonly LeafCount[];
-  /** Blocks split so far, of all sizes. Each took one table page. */
+  /** Blocks of all sizes split so far. Each split needs one table page. */
   readonly splits: number;
-  /** Bytes that 1,024 TLB entries cover on average: so many leaves of mean size, and no more than there is RAM. */
+  /** Bytes that 1,024 TLB entries cover on average: 1,024 leaves of mean size, at most all of RAM. */
   readonly tlbReach: number;
 }
 
-/** The linear map, the map of struct pages and the kernel image: where a page can be found. */
+/** The linear map, the vmemmap and the kernel image. */
 export interface LinearMap {
   /**
    * The virtual page of a page frame: `page_to_virt`.
@@ -40,7 +40,7 @@ export interface LinearMap {
   /**
    * The page frame of a virtual page: `virt_to_page`. An address tag in bits 63:56 is not removed.
    * @param page - virtual page
-   * @returns a page-frame number, or `undefined` outside the linear map
+   * @returns a page-frame number; `undefined` outside the linear map
    */
   pfnOf(page: Vpn): Pfn | undefined;
   /**
@@ -48,11 +48,11 @@ export interface LinearMap {
    * @param pfn - page-frame number
    */
   structPage(pfn: Pfn): Words;
-  /** An address in the kernel image's data: that of `init_mm`. */
+  /** The address of `init_mm`, in the data of the kernel image. */
   imageAddress(): Words;
-  /** Whether all of the linear map consists of pages, which is so from the start or once every block was split. */
+  /** Whether the linear map has pages only: from the start, or because all blocks are split. */
   readonly pteMapped: boolean;
-  /** Of what it consists now. */
+  /** Its current structure. */
   stats(): LinearMapStats;
 }
 
@@ -60,47 +60,45 @@ export interface LinearMap {
 export const LinearMap: Token<LinearMap> = token("LinearMap");
 
 /**
- * Changes of attributes in the linear map and in vmalloc areas. A change that covers a part of a block of the linear map splits the
- * block first, each part mapping what it mapped before. What is refused leaves every translation and every attribute as it was.
+ * Changes of attributes in the linear map and in vmalloc areas. A change of a part of a block of the linear map splits the block first;
+ * the parts map the same memory. A change that fails modifies no translation and no attribute.
  *
- * Errors that all changes share: -EINVAL where an address of the range is not mapped, and where a block would have to be split
- * before the phase `system_features`; -ENOMEM when there is no table page for a split; -EDEADLK when a split is going on, that is
- * when the table page of a split needs one itself.
+ * Errors of all changes: -EINVAL if an address of the range is not mapped, and if a block must be split before the phase
+ * `system_features`; -ENOMEM if there is no table page for a split; -EDEADLK inside a split, if the table page of a split needs a split.
  */
 export interface SetMemory {
-  /** What it did so far. */
+  /** Its counters. */
   readonly counters: {
-    /** Calls of {@link setMemoryPkey} that changed something. */
+    /** Calls of {@link setMemoryPkey} that changed an entry. */
     pkeyCalls: number;
     /** Pages whose key they set. */
     pkeyPages: number;
-    /** Calls of the `set_direct_map` family that changed something. */
+    /** Calls of the `set_direct_map` family that changed an entry. */
     directMapCalls: number;
   };
   /**
-   * `set_memory_pkey`: gives pages of the linear map a key, in the entries themselves, and invalidates their translations.
-   * Nothing, and success, on a CPU without kernel pkeys.
-   * @param page - first page, in the linear map; an address tag in it is removed
+   * `set_memory_pkey`: sets the key in the entries of pages of the linear map, and invalidates their translations. On a CPU without kernel
+   * pkeys it returns 0 without a change.
+   * @param page - first page, in the linear map; an address tag is removed
    * @param pages - number of pages, at least 1
    * @param pkey - the key's number
-   * @returns 0; -EINVAL for a key beyond the last or an address outside the linear map; the shared errors
+   * @returns 0; -EINVAL for a key past the last one or an address outside the linear map; the errors of all changes
    */
   setMemoryPkey(page: Vpn, pages: number, pkey: Pkey): 0 | Errno;
   /**
-   * Gives pages of the kernel image's own mapping a key: the second alias of static tables, which the linear map does not
-   * reach. No version of the series has it.
+   * Sets the key of pages in the mapping of the kernel image: the second alias of static tables. No version of the series does so.
    * @param pfn - first page-frame number, inside the image
    * @param pages - number of pages
    * @param pkey - the key's number
-   * @returns 0; -EINVAL for a key beyond the last or a page outside the image
+   * @returns 0; -EINVAL for a key past the last one or a page outside the image
    */
   setImagePkey(pfn: Pfn, pages: number, pkey: Pkey): 0 | Errno;
   /**
-   * `set_memory_ro`: makes pages of one vmalloc area read-only; with `rodata=full` their linear mapping too. Like the three that
-   * follow it takes nothing but a vmalloc area, and invalidates the translations.
+   * `set_memory_ro`: makes pages of one vmalloc area read-only; with `rodata=full` their linear mapping too. As the next three functions, it
+   * changes vmalloc areas only, and invalidates the translations.
    * @param page - first page
    * @param pages - number of pages; 0 changes nothing
-   * @returns 0; -EINVAL outside a vmalloc area or beyond its end; the shared errors
+   * @returns 0; -EINVAL outside a vmalloc area or past its end; the errors of all changes
    */
   setMemoryRo(page: Vpn, pages: number): 0 | Errno;
   /** `set_memory_rw`: the inverse of {@link setMemoryRo}. @param page - as there @param pages - as there */
@@ -110,27 +108,27 @@ export interface SetMemory {
   /** `set_memory_x`: the inverse of {@link setMemoryNx}. @param page - as {@link setMemoryRo} @param pages - as there */
   setMemoryX(page: Vpn, pages: number): 0 | Errno;
   /**
-   * `set_memory_valid`: makes any kernel pages invalid, their address kept, or valid again. Invalidates translations unless all it
-   * does is to make them valid, for an invalid entry is in no TLB.
+   * `set_memory_valid`: makes kernel pages invalid, with their address preserved, or valid again. Making pages valid needs no invalidation,
+   * because the TLB has no invalid entries.
    * @param page - first page
    * @param pages - number of pages; 0 changes nothing
-   * @param valid - which of the two
-   * @returns 0 or one of the shared errors
+   * @param valid - false to make them invalid, true to make them valid
+   * @returns 0, or an error of all changes
    */
   setMemoryValid(page: Vpn, pages: number, valid: boolean): 0 | Errno;
   /**
-   * `can_set_direct_map`: whether the three that follow do anything. True with `rodata=full`, and where a feature that protects
-   * page tables finds kernel pkeys supported early; else they change nothing and return 0.
+   * `can_set_direct_map`: whether the next three functions have an effect. True with `rodata=full`, and if a feature protects page tables and
+   * kernel pkeys are supported early. Otherwise they return 0 without a change.
    */
   canSetDirectMap(): boolean;
   /**
-   * `set_direct_map_invalid_noflush`: makes a page's linear mapping invalid, its address kept. Translations stay in the TLBs.
+   * `set_direct_map_invalid_noflush`: makes the linear mapping of a page invalid, with its address preserved. Invalidates no translation.
    * @param pfn - page-frame number
-   * @returns 0; -EINVAL for a page that is no RAM; the shared errors
+   * @returns 0; -EINVAL for a page outside RAM; the errors of all changes
    */
   setDirectMapInvalid(pfn: Pfn): 0 | Errno;
   /**
-   * `set_direct_map_default_noflush`: makes it valid and writable again.
+   * `set_direct_map_default_noflush`: makes the linear mapping of a page valid and writable again.
    * @param pfn - page-frame number
    * @returns as {@link setDirectMapInvalid}
    */
@@ -139,7 +137,7 @@ export interface SetMemory {
    * `set_direct_map_valid_noflush`: {@link setMemoryValid} for the linear mapping of a run of pages.
    * @param pfn - first page-frame number
    * @param pages - number of pages; 0 changes nothing
-   * @param valid - which of the two
+   * @param valid - false to make them invalid, true to make them valid
    * @returns as {@link setDirectMapInvalid}
    */
   setDirectMapValid(pfn: Pfn, pages: number, valid: boolean): 0 | Errno;
@@ -151,29 +149,29 @@ export const SetMemory: Token<SetMemory> = token("SetMemory");
 /** Memory that is contiguous in kernel addresses only. */
 export interface Vmalloc {
   /**
-   * `vmalloc`: maps fresh pages, page by page, with a guard page behind.
+   * `vmalloc`: allocates pages and maps each of them, with a guard page after the last.
    * @param pages - number of pages, at least 1
-   * @param allowHuge - `vmalloc_huge`: takes and maps blocks that the contiguous hint joins, where the architecture has them and the
-   *   length reaches one, and is rounded up to them; false if left out
-   * @returns its first page, or `undefined` when there is no memory
+   * @param allowHuge - `vmalloc_huge`: allocates contiguous ranges ({@link PgtableArch.contPteOrder}) if the architecture has them and the
+   *   length is at least one, and rounds the length up; false if left out
+   * @returns its first page; `undefined` without memory
    */
   alloc(pages: number, allowHuge?: boolean): Vpn | undefined;
   /**
    * `vfree`.
-   * @param page - what {@link alloc} gave
-   * @throws KpkeysError ERR_API_MISUSE for anything else
+   * @param page - the result of {@link alloc}
+   * @throws KpkeysError ERR_API_MISUSE for another page
    */
   free(page: Vpn): void;
   /**
-   * `vm_map_ram`: maps pages of the caller's own, one after another.
+   * `vm_map_ram`: maps pages of the caller in consecutive addresses.
    * @param frames - their page-frame numbers, at least one
-   * @returns the first page, or `undefined` when there is no room
+   * @returns the first page; `undefined` without address space
    */
   mapRam(frames: readonly Pfn[]): Vpn | undefined;
   /**
-   * `vm_unmap_ram`: the pages stay the caller's.
-   * @param page - what {@link mapRam} gave
-   * @throws KpkeysError ERR_API_MISUSE for anything else
+   * `vm_unmap_ram`: unmaps the pages and does not free them.
+   * @param page - the result of {@link mapRam}
+   * @throws KpkeysError ERR_API_MISUSE for another page
    */
   unmapRam(page: Vpn): void;
 }
@@ -181,9 +179,9 @@ export interface Vmalloc {
 /** Token of {@link Vmalloc}. */
 export const Vmalloc: Token<Vmalloc> = token("Vmalloc");
 
-/** Static table pages of the kernel image, as a feature protects them. */
+/** The static table pages of the kernel image that a feature protects. */
 export interface StaticTablePages {
-  /** Runs of pages that are to get a key, with the symbol of each. */
+  /** Runs of pages that get a key, with their symbols. */
   readonly keyed: readonly StaticTableRun[];
 }
 

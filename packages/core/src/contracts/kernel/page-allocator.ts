@@ -3,8 +3,8 @@ import { token } from "../token.js";
 import type { Token } from "../token.js";
 
 /**
- * The buddy allocator. Blocks are `2 ** order` pages, naturally aligned. Table pages do not come from here directly but
- * through {@link PageTables.allocTable}, which tells the features.
+ * The buddy allocator. Blocks have `2 ** order` pages and are naturally aligned. Table pages are allocated with
+ * {@link PageTables.allocTable}, which notifies the features.
  */
 export interface PageAllocator {
   /** Largest order: MAX_PAGE_ORDER. */
@@ -14,57 +14,57 @@ export interface PageAllocator {
   /** Pages that the allocator manages. */
   readonly totalPages: number;
   /**
-   * Takes a block.
-   * @param order - from 0; above {@link maxOrder} there is no block
-   * @param movable - whether its content could be moved (__GFP_MOVABLE), as a user's can; such pages lie apart. False if left out.
-   * @returns its first page-frame number, or `undefined` when there is none
+   * Allocates a block.
+   * @param order - 0 to {@link maxOrder}; there is no larger block
+   * @param movable - whether it is movable (__GFP_MOVABLE), as user pages are; such pages are in separate blocks. False if left out
+   * @returns its first page-frame number; `undefined` without memory
    */
   alloc(order: number, movable?: boolean): Pfn | undefined;
   /**
-   * Gives a block back.
+   * Frees a block.
    * @param pfn - its first page-frame number
-   * @param order - the order it was taken with
+   * @param order - the order of its allocation
    */
   free(pfn: Pfn, order: number): void;
   /**
-   * `shrinker_register`: whom to ask for pages before an allocation fails.
+   * `shrinker_register`: adds a cache that frees pages before an allocation fails.
    * @param shrinker - a cache of pages
    */
   registerShrinker(shrinker: Shrinker): void;
 }
 
-/** What {@link Shrinker.scan} returns when it cannot free anything now: its locks are held. */
+/** Result of {@link Shrinker.scan} if it cannot free objects now, because its locks are held. */
 export const SHRINK_STOP = "SHRINK_STOP";
 
-/** A cache that gives pages back when memory is short: `struct shrinker`. */
+/** A cache that frees pages if memory is short: `struct shrinker`. */
 export interface Shrinker {
   /** Its name in debugfs. */
   readonly name: string;
-  /** How many disk seeks it costs to make an object again; 0 for a cache whose half is asked for at once. */
+  /** Cost of an object in disk seeks; with 0, one scan requests half of the cache. */
   readonly seeks: number;
-  /** How many objects are asked for in one call. */
+  /** Number of objects requested in one call. */
   readonly batch: number;
-  /** `count_objects`: how many objects it could free now. */
+  /** `count_objects`: the number of objects that can be freed now. */
   count(): number;
   /**
-   * `scan_objects`: frees.
-   * @param wanted - how many objects to look at
-   * @returns how many it freed, or {@link SHRINK_STOP}
+   * `scan_objects`: frees objects.
+   * @param wanted - number of objects to scan
+   * @returns the number of freed objects, or {@link SHRINK_STOP}
    */
   scan(wanted: number): number | typeof SHRINK_STOP;
 }
 
-/** The allocator of early boot, as far as a feature needs it: memblock. */
+/** The allocator of early boot: the functions of memblock that features use. */
 export interface EarlyMemory {
   /**
    * `memblock_phys_alloc_range`.
    * @param pages - number of contiguous pages
    * @param align - the first page-frame number is a multiple of this
-   * @returns the first page-frame number, or `undefined` when there is no such run
+   * @returns the first page-frame number; `undefined` without memory
    */
   alloc(pages: number, align: number): Pfn | undefined;
   /**
-   * `memblock_free_late`: gives pages to the buddy allocator, which is up.
+   * `memblock_free_late`: frees pages to the buddy allocator, which must be initialised.
    * @param pfn - first page-frame number
    * @param pages - number of pages
    */

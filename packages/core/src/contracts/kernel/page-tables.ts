@@ -5,7 +5,7 @@ import { token } from "../token.js";
 import type { Token } from "../token.js";
 
 /**
- * Where a page-table page came from.
+ * The source of a page-table page.
  *
  * - `static` — inside the kernel image
  * - `early` — from memblock, for the linear map
@@ -15,19 +15,19 @@ import type { Token } from "../token.js";
  */
 export type TableSource = "static" | "early" | "vmemmap" | "kernel" | "user";
 
-/** Counts of page-table writes, always on. */
+/** Counters of page-table accesses. */
 export interface PageTableCounters {
   /** Entries written, by setter. */
   readonly writes: Readonly<Record<Setter, number>>;
   /** All entries written. */
   readonly total: number;
-  /** Entries read, apart from those that a setter reads to change them. */
+  /** Entries read, without those that a setter reads to change them. */
   readonly reads: number;
-  /** Barriers that mainline's setters emit themselves. */
+  /** Barriers that the setters of mainline emit. */
   readonly barriers: number;
   /** Table pages allocated from the buddy allocator. */
   readonly tablesAllocated: number;
-  /** Table pages given back to it. */
+  /** Table pages freed to the buddy allocator. */
   readonly tablesFreed: number;
 }
 
@@ -39,7 +39,7 @@ export interface PageRange {
   readonly to: Vpn;
 }
 
-/** An entry of a table, with what it translates. */
+/** An entry of a table, with the pages that it translates. */
 export interface EntryCursor {
   /** Level of the table. */
   readonly level: Level;
@@ -60,10 +60,10 @@ export interface EntryCursor {
 }
 
 /**
- * What a walk does on its way. Every function is optional. One that returns `"stop"` ends the walk, without a further call.
+ * The callbacks of a walk. All are optional. A callback that returns `"stop"` ends the walk; no other callback is called.
  */
 export interface TableVisitor {
-  /** Level of the tables at which the walk turns back; the level of pages if left out. */
+  /** The lowest level of tables that the walk visits; the level of pages if left out. */
   readonly lowest?: Level;
   /**
    * An entry above {@link lowest} that points to a table, before the entries of that table.
@@ -72,7 +72,7 @@ export interface TableVisitor {
    */
   readonly table?: (entry: EntryCursor, below: Pfn) => "stop" | undefined;
   /**
-   * The same entry, after those of the table that it points to.
+   * The same entry, after the entries of that table.
    * @param entry - the entry
    * @param below - page-frame number of the table that it points to
    */
@@ -80,35 +80,35 @@ export interface TableVisitor {
   /**
    * An entry above {@link lowest} that points to no table.
    * @param entry - the entry
-   * @param value - what was read there: a block, or an entry that is not valid
-   * @returns the table that the visitor has put there, into which the walk goes on; `undefined` to pass over the entry
+   * @param value - its value: a block, or an entry that is not valid
+   * @returns the table that the callback has inserted, in which the walk continues; `undefined` to skip the entry
    */
   readonly gap?: (entry: EntryCursor, value: Words) => Pfn | "stop" | undefined;
   /**
-   * The entries of a table of level {@link lowest} that translate pages of the range. They have not been read.
-   * @param first - the first of them; its `pages` are those of the whole run
+   * The entries of a table of level {@link lowest} that translate pages of the range. They are not read yet.
+   * @param first - the first entry; its `pages` are those of all these entries
    * @param count - number of entries
    */
   readonly run?: (first: EntryCursor, count: number) => "stop" | undefined;
 }
 
-/** How a walk goes. */
+/** Options of a walk. */
 export interface WalkOptions {
-  /** From the last page to the first. False if left out. */
+  /** Whether it visits the last page first. False if left out. */
   readonly downward?: boolean;
 }
 
 /**
- * Page tables as the kernel handles them: a table is named by its page-frame number, an entry by its index. Reads and writes
- * go through the MMU of the current CPU with the current key register, so a write that no guard opens faults: then a
- * KpkeysError ERR_KERNEL_FAULT carries the architecture's report.
+ * The kernel's access to page tables: a table is identified by its page-frame number, an entry by its index. Reads and writes go through
+ * the MMU of the current CPU with the current key register. A write that a key denies throws KpkeysError ERR_KERNEL_FAULT with the
+ * architecture's report.
  */
 export interface PageTables {
   /** Page-frame number of `init_mm`'s top-level table: swapper_pg_dir, init_top_pgt. */
   readonly root: Pfn;
   /** The kernel's half of the address space. */
   readonly kernelRange: PageRange;
-  /** What was written so far. */
+  /** Its counters. */
   readonly counters: PageTableCounters;
   /** Reads an entry. @param table - page-frame number @param index - which entry */
   read(table: Pfn, index: number): Words;
@@ -116,24 +116,24 @@ export interface PageTables {
    * Walks the tables that translate a range, in the order of addresses: `walk_page_range`. It reads each entry above
    * {@link TableVisitor.lowest} once.
    * @param root - page-frame number of the top-level table
-   * @param range - which pages
-   * @param visitor - what is done on the way
-   * @param options - in which order
-   * @returns whether the walk came to its end, and was not stopped
+   * @param range - the pages
+   * @param visitor - the callbacks
+   * @param options - the order
+   * @returns true if the walk was not stopped
    */
   walk(root: Pfn, range: PageRange, visitor: TableVisitor, options?: WalkOptions): boolean;
   /**
    * Finds the entry of a level that translates a page: `pgd_offset`, `p4d_offset`, `pud_offset`, `pmd_offset`, `pte_offset`.
    * @param root - page-frame number of the top-level table
-   * @param level - of the table that holds the entry
+   * @param level - the level of the table that holds the entry
    * @param page - virtual page
-   * @returns the entry, which has not been read; `undefined` when the walk ends above
+   * @returns the entry, which is not read yet; `undefined` if the walk ends above it
    */
   entryAt(root: Pfn, level: Level, page: Vpn): EntryCursor | undefined;
   /** `set_pte`. @param table - page-frame number @param index - which entry @param entry - the new value */
   setPte(table: Pfn, index: number, entry: Words): void;
   /**
-   * `set_ptes`: a run of entries, each pointing one page further than the one before.
+   * `set_ptes`: a run of entries that point to consecutive pages.
    * @param table - page-frame number
    * @param index - first index; the run ends inside the table
    * @param first - the first entry
@@ -149,8 +149,8 @@ export interface PageTables {
   /** `set_pgd`. @param table - page-frame number @param index - which entry @param entry - the new value */
   setPgd(table: Pfn, index: number, entry: Words): void;
   /**
-   * The setter of a level: set_p4d at the top where the p4d is folded, then set_pud, set_pmd, set_pte.
-   * @param level - of the table
+   * The setter of a level: set_p4d at the top if the p4d is folded, then set_pud, set_pmd, set_pte.
+   * @param level - the level of the table
    * @param table - page-frame number
    * @param index - which entry
    * @param entry - the new value
@@ -160,7 +160,7 @@ export interface PageTables {
    * `ptep_test_and_clear_young`.
    * @param table - page-frame number
    * @param index - which entry
-   * @returns whether the page had been accessed
+   * @returns whether the page was accessed
    */
   ptepTestAndClearYoung(table: Pfn, index: number): boolean;
   /**
@@ -171,7 +171,7 @@ export interface PageTables {
    */
   ptepGetAndClear(table: Pfn, index: number): Words;
   /**
-   * `clear_full_ptes`: {@link ptepGetAndClear} of a run of entries, of which none is kept.
+   * `clear_full_ptes`: {@link ptepGetAndClear} of a run of entries, without their values.
    * @param table - page-frame number
    * @param index - first index; the run ends inside the table
    * @param count - number of entries, at least 1
@@ -180,8 +180,7 @@ export interface PageTables {
   /** `ptep_set_wrprotect`. @param table - page-frame number @param index - which entry */
   ptepSetWrprotect(table: Pfn, index: number): void;
   /**
-   * `wrprotect_ptes`: {@link ptepSetWrprotect} of a run of entries, each pointing one page further than the one before and otherwise
-   * alike.
+   * `wrprotect_ptes`: {@link ptepSetWrprotect} of a run of entries that point to consecutive pages and are otherwise equal.
    * @param table - page-frame number
    * @param index - first index; the run ends inside the table
    * @param count - number of entries, at least 1
@@ -204,27 +203,28 @@ export interface PageTables {
    */
   pmdpEstablish(table: Pfn, index: number, entry: Words): Words;
   /**
-   * `ptep_set_access_flags`: gives a leaf the young, dirty and writable state of another entry.
+   * `ptep_set_access_flags`: sets the young, dirty and writable state of a leaf as in another entry.
    * @param table - page-frame number
    * @param index - which entry
    * @param wanted - the entry with that state
-   * @returns whether anything changed
+   * @returns whether the leaf changed
    */
   ptepSetAccessFlags(table: Pfn, index: number, wanted: Words): boolean;
   /**
-   * Takes a zeroed table page from the buddy allocator: `pagetable_alloc`. Features see it before it is used and may refuse.
+   * Allocates a zeroed table page from the buddy allocator: `pagetable_alloc`. Features are notified before it is used, and can make the
+   * allocation fail.
    * @param source - `kernel` or `user`
    * @param level - the level that it is for; the lowest if left out
-   * @returns its page-frame number, or `undefined` when there is no memory or a feature refused
+   * @returns its page-frame number; `undefined` without memory, or if a feature returned an error
    */
   allocTable(source: "kernel" | "user", level?: Level): Pfn | undefined;
   /**
-   * Gives a table page back: `pagetable_free`.
+   * Frees a table page: `pagetable_free`.
    * @param table - page-frame number
    */
   freeTable(table: Pfn): void;
   /**
-   * Where a table page came from; `undefined` for a page that no allocation path knows as a table.
+   * The source of a table page; `undefined` for a page that is not a table.
    * @param table - page-frame number
    */
   sourceOf(table: Pfn): TableSource | undefined;

@@ -14,7 +14,7 @@ export const Prot = {
   EXEC: 4,
 } as const;
 
-/** MAP_ bits of mmap that matter to page tables. */
+/** MAP_ bits of mmap that affect page tables. */
 export const MapFlag = {
   /** MAP_SHARED. */
   SHARED: 0x01,
@@ -32,13 +32,13 @@ export const MapFlag = {
 
 /** An address space: `mm_struct`. */
 export interface Mm {
-  /** Number of the address space, unique in the machine's life. */
+  /** Number of the address space, unique in the machine. */
   readonly id: number;
   /** Page-frame number of its top-level table. */
   readonly root: Pfn;
-  /** Table pages of pte, pmd and pud below the top level: what VmPTE counts, in pages. Linux counts none of a p4d level. */
+  /** Table pages of pte, pmd and pud below the top level: VmPTE in pages. Linux does not count those of a p4d level. */
   readonly tablePages: number;
-  /** Number of tasks and borrowers that use it. */
+  /** Reference count of tasks and other users. */
   readonly users: number;
 }
 
@@ -57,21 +57,21 @@ export interface AddressSpaces {
    * `dup_mmap`: copies an address space for fork, with copy-on-write.
    * @param mm - the parent's
    * @returns the child's
-   * @throws KpkeysError ERR_OUT_OF_MEMORY, and then nothing is left of the child
+   * @throws KpkeysError ERR_OUT_OF_MEMORY; the partial copy is freed
    */
   fork(mm: Mm): Mm;
-  /** One more user: vfork, CLONE_VM. @param mm - the address space */
+  /** Adds a user: vfork, CLONE_VM. @param mm - the address space */
   get(mm: Mm): void;
-  /** One user less; the last one tears it down: `mmput`, `exit_mmap`. @param mm - the address space */
+  /** Removes a user; the last one frees the address space: `mmput`, `exit_mmap`. @param mm - the address space */
   put(mm: Mm): void;
   /**
-   * mmap, when the address is already chosen.
+   * mmap at a given address.
    * @param mm - the address space
    * @param page - first virtual page
    * @param pages - length
    * @param prot - {@link Prot} bits
-   * @param flags - MAP_ bits, {@link MapFlag} among them; a range already mapped is unmapped first
-   * @returns 0 or an error: -ENOMEM outside the user's half, or with 65530 mappings there
+   * @param flags - MAP_ bits, such as {@link MapFlag}; mapped pages of the range are unmapped first
+   * @returns 0, or an error: -ENOMEM outside the user's half or with 65,530 mappings
    */
   mmap(mm: Mm, page: Vpn, pages: number, prot: number, flags: number): 0 | Errno;
   /** munmap. @param mm - the address space @param page - first virtual page @param pages - length @returns 0 or an error */
@@ -86,13 +86,13 @@ export interface AddressSpaces {
    */
   mprotect(mm: Mm, page: Vpn, pages: number, prot: number): 0 | Errno;
   /**
-   * mremap, when the new address is already chosen.
+   * mremap to a given address.
    * @param mm - the address space
    * @param page - first virtual page of the old range
    * @param pages - its length
    * @param newPage - first virtual page of the new range
    * @param newPages - its length
-   * @param flags - MREMAP_ bits, none if left out; of them DONTUNMAP (4) acts, the others chose the address
+   * @param flags - MREMAP_ bits, none if left out; only DONTUNMAP (4) has an effect, because the address is given
    * @returns 0 or an error
    */
   mremap(mm: Mm, page: Vpn, pages: number, newPage: Vpn, newPages: number, flags?: number): 0 | Errno;
@@ -104,12 +104,12 @@ export interface AddressSpaces {
    * @param page - first virtual page
    * @param pages - length
    * @param advice - MADV_ number. DONTNEED (4, 24), FREE (8), COLD (20), PAGEOUT (21), POPULATE_READ (22), POPULATE_WRITE (23)
-   *   and GUARD_INSTALL (102) act on pages, DONTFORK (10) and its like on what becomes of the mapping; others are taken and do nothing
+   *   and GUARD_INSTALL (102) act on pages, DONTFORK (10) and similar ones on the mapping; others are accepted without an effect
    * @returns 0 or an error
    */
   madvise(mm: Mm, page: Vpn, pages: number, advice: number): 0 | Errno;
   /**
-   * mlock: fills a range as faults would, and keeps it filled as its mappings grow or become writable.
+   * mlock: populates a range as faults do, and keeps it populated if its mappings grow or become writable.
    * @param mm - the address space
    * @param page - first virtual page
    * @param pages - length
@@ -121,31 +121,31 @@ export interface AddressSpaces {
   /**
    * mlockall, and munlockall with no flags.
    * @param mm - the address space
-   * @param flags - MCL_ bits: CURRENT (1) fills all mappings, FUTURE (2) those made later, with ONFAULT (4) neither
+   * @param flags - MCL_ bits: CURRENT (1) populates all mappings, FUTURE (2) later ones, ONFAULT (4) turns both off
    */
   mlockall(mm: Mm, flags: number): void;
   /**
-   * The rights of the mapping that holds a page.
+   * The rights of the mapping that contains a page.
    * @param mm - the address space
    * @param page - virtual page
-   * @returns its {@link Prot} bits, or `undefined` when no mapping holds the page
+   * @returns its {@link Prot} bits; `undefined` if no mapping contains the page
    */
   protectionAt(mm: Mm, page: Vpn): number | undefined;
   /**
    * The end of the mapping nearest below a page.
    * @param mm - the address space
    * @param page - virtual page
-   * @returns one past its last page, the page itself when a mapping that begins below holds it, or 0 when there is none
+   * @returns one past its last page; the page itself if a mapping that begins below contains it; 0 without a mapping below
    */
   endBelow(mm: Mm, page: Vpn): number;
   /**
-   * An access of the current task to a user address: through the CPU, and on a fault through the fault handler, until it
-   * goes through or a signal would be sent.
+   * An access of the current task to a user address: by the CPU, and after a fault by the fault handler, until it succeeds or Linux would
+   * send a signal.
    * @param mm - the address space, which is the current one
    * @param page - virtual page of the address
-   * @param access - what is done
-   * @param privilege - USER, or UACCESS for copy_to_user and its like
-   * @returns number of faults taken: 0 when the page was mapped already; `undefined` when no mapping allows the access
+   * @param access - the kind of access
+   * @param privilege - USER, or UACCESS for copy_to_user and similar functions
+   * @returns the number of faults, 0 if the page was mapped; `undefined` if no mapping allows the access
    */
   touch(mm: Mm, page: Vpn, access: Access, privilege: Privilege): number | undefined;
 }
@@ -155,7 +155,7 @@ export const AddressSpaces: Token<AddressSpaces> = token("AddressSpaces");
 
 /** A thread: `task_struct`. */
 export interface Task {
-  /** Thread number. */
+  /** Thread id. */
   readonly tid: number;
   /** Its address space; `undefined` for a kernel thread and after exit. */
   readonly mm: Mm | undefined;
@@ -163,17 +163,17 @@ export interface Task {
   readonly pkeyRegisterHigh: number;
   /** Bits 31 to 0 of it: `thread.por_el1`. */
   readonly pkeyRegisterLow: number;
-  /** Its subjective credential, as {@link Creds} names them: what it acts with. {@link NULL} after exit. */
+  /** Address of its subjective credential, with which it acts on objects. {@link NULL} after exit. */
   readonly cred: PhysAddr;
-  /** Its objective credential: what it is judged by. {@link NULL} after exit. */
+  /** Address of its objective credential, with which other tasks act on it. {@link NULL} after exit. */
   readonly realCred: PhysAddr;
 }
 
-/** CLONE_ bits of clone that matter here. */
+/** CLONE_ bits of clone that the model uses. */
 export const CloneFlag = {
   /** CLONE_VM: the address space is shared. */
   VM: 0x100,
-  /** CLONE_THREAD: so are the credentials. */
+  /** CLONE_THREAD: the credentials are shared. */
   THREAD: 0x10000,
 } as const;
 
@@ -184,17 +184,17 @@ export interface Tasks {
   /** All tasks alive. */
   readonly all: Iterable<Task>;
   /**
-   * Makes a task: fork copies the current register value into it, and the current task's credentials (`copy_creds`).
-   * @param mm - its address space, of which it takes over one user unless it throws; `undefined` for a kernel thread
-   * @param flags - {@link CloneFlag} bits; CLONE_THREAD shares the credentials, others change nothing here
+   * Makes a task: as fork, it copies the current register value and the current task's credentials (`copy_creds`).
+   * @param mm - its address space, whose reference it takes over unless it throws; `undefined` for a kernel thread
+   * @param flags - {@link CloneFlag} bits; CLONE_THREAD shares the credentials, others have no effect
    * @returns the task
    * @throws KpkeysError ERR_OUT_OF_MEMORY
    */
   create(mm: Mm | undefined, flags?: number): Task;
   /**
-   * Gives a task another address space and a new credential, as exec does; the old address space loses a user.
+   * Sets a new address space and a new credential, as exec does, and puts the old address space.
    * @param task - the task
-   * @param mm - the new one, of which it takes over one user unless it throws
+   * @param mm - the new address space, whose reference it takes over unless it throws
    * @throws KpkeysError ERR_OUT_OF_MEMORY
    */
   exec(task: Task, mm: Mm): void;
