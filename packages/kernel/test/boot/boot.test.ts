@@ -6,7 +6,7 @@ import { variant } from "../support/arches.js";
 import { boot, frameOf, staleTranslations } from "../support/machine.js";
 import { BASE, Process } from "../support/process.js";
 
-it("a small machine with pages of 16 KiB boots and runs a process", () => {
+it("boots a small machine with 16 KiB pages and runs a process", () => {
   const process = new Process();
   expect(process.mmap(BASE, 1)).toBe(0);
   expect(frameOf(process.machine, BASE, process.mm.root)).toBe(-1);
@@ -16,7 +16,7 @@ it("a small machine with pages of 16 KiB boots and runs a process", () => {
   expect(staleTranslations(process.machine)).toBe(0);
 });
 
-it("a machine boots whose RAM ends where the kernel image does", () => {
+it("boots with the kernel image at the end of RAM", () => {
   const arch = variant((container) => {
     const original = resolve(container, PgtableArch);
     provide(container, PgtableArch, { ...original, layout: { ...original.layout, imageOffset: 64 * 2 ** 20 } });
@@ -27,6 +27,6 @@ it("a machine boots whose RAM ends where the kernel image does", () => {
   for (let pfn = firstPfn; pfn < endPfn; pfn++) expect(frameOf(machine, linear + pfn - firstPfn)).toBe(pfn);
 });
 
-it("the least memory is enough for pages of 16 KiB too", () => {
+it("boots with the minimum memory and 16 KiB pages", () => {
   expect(boot({ memory: [{ bytes: MINIMUM_MEMORY }] }).memory.banks[0]!.pages).toBe(MINIMUM_MEMORY / 16384);
 });

@@ -7,12 +7,12 @@ const BANKS = [
   { firstPfn: toPfn(0x8000), pages: 0x400 },
 ];
 
-it("takes pages from the top of memory downward", () => {
+it("allocates from the top of memory downward", () => {
   const memblock = new Memblock({ banks: BANKS });
   expect([memblock.alloc(1, 1), memblock.alloc(1, 1)]).toEqual([0x83ff, 0x83fe]);
 });
 
-it("aligns, and leaves the pages between free", () => {
+it("aligns and keeps the skipped pages free", () => {
   const memblock = new Memblock({ banks: BANKS });
   memblock.alloc(1, 1);
   expect(memblock.alloc(512, 512)).toBe(0x8000);
@@ -22,7 +22,7 @@ it("aligns, and leaves the pages between free", () => {
   ]);
 });
 
-it("never hands out what is reserved", () => {
+it("does not allocate reserved pages", () => {
   const memblock = new Memblock({ banks: BANKS });
   memblock.reserve(toPfn(0x1800), 0x100);
   memblock.reserve(toPfn(0x8000), 0x400);

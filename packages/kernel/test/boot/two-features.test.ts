@@ -6,29 +6,29 @@ import type { Call } from "../support/machine.js";
 describe.each([
   ["tablePageAllocated", "tablePageFreeing"],
   ["tablePageCtor", "tablePageDtor"],
-] as const)("a table page that the second of two features refuses in %s", (make, undo) => {
-  it("is undone for the first, in reverse, and goes back", () => {
+] as const)("a table page that the second of two features rejects in %s", (make, undo) => {
+  it("is undone by the first feature and freed", () => {
     const calls: Call[] = [];
-    let refuses = false;
+    let rejects = false;
     const machine = boot(
       {},
       {
         attach(points: ExtensionPoints) {
-          record(points, [make, undo], calls);
-          points.on(make, () => (refuses ? Errno.ENOMEM : 0));
+          record([make, undo], calls)(points);
+          points.on(make, () => (rejects ? Errno.ENOMEM : 0));
           points.on(undo, () => {
-            calls.push([undo, "refusing"]);
+            calls.push([undo, "rejecting"]);
           });
         },
       },
     );
     const tables = machine.get(PageTables);
     const { freePages } = machine.get(PageAllocator);
-    refuses = true;
+    rejects = true;
     calls.length = 0;
     expect(tables.allocTable("user", toLevel(2))).toBeUndefined();
     expect(machine.get(PageAllocator).freePages).toBe(freePages);
-    // The feature that refused has nothing to undo.
+    // The rejecting feature has nothing to undo.
     expect(calls.map(([name, page]) => [name, page])).toEqual([
       [make, calls[0]![1]],
       [undo, calls[0]![1]],
@@ -37,7 +37,7 @@ describe.each([
   });
 });
 
-it("an interrupt returns on the CPU that it came on, wherever its handler ended", () => {
+it("an interrupt returns on its CPU if its handler changes the current CPU", () => {
   const machine = boot({ cpus: 2 });
   const { cpus } = machine;
   const [first, second] = [cpus.all[0]!, cpus.all[1]!];

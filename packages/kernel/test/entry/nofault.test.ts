@@ -9,7 +9,7 @@ describe("copy_to_kernel_nofault", () => {
   const map = machine.get(LinearMap);
   const pfn = machine.get(PageAllocator).alloc(0)!;
 
-  it("stores all bytes, in the machine's byte order", () => {
+  it("stores all bytes in little-endian order", () => {
     const bytes = Uint8Array.from({ length: 16 }, (_, i) => i + 1);
     expect(exceptions.copyToKernelNofault(map.address(pfn, 8), bytes)).toBe(0);
     expect([0, 1, 2, 3].map((index) => machine.memory.read(pfn, index))).toEqual([
@@ -26,11 +26,11 @@ describe("copy_to_kernel_nofault", () => {
     expect(machine.memory.read(pfn, 0)).toEqual({ high: -1, low: 7 });
   });
 
-  it("stores nothing for no bytes, even where a store would fault", () => {
+  it("stores nothing for a length of 0, even at an unmapped address", () => {
     expect(exceptions.copyToKernelNofault({ high: 0, low: 0x1000 }, new Uint8Array(0))).toBe(0);
   });
 
-  it("returns -EFAULT at the first store that faults and keeps what it has stored", () => {
+  it("returns -EFAULT at the first fault and keeps the words stored before", () => {
     const last = toPfn(machine.memory.endPfn - 1);
     const bytes = Uint8Array.from({ length: 16 }, () => 0x11);
     const before = machine.cpus.current.counters.faults;
@@ -48,7 +48,7 @@ describe("copy_to_kernel_nofault", () => {
     [4, 8],
     [0, 4],
     [1, 16],
-  ])("refuses offset %i with %i bytes", (offset, length) => {
+  ])("rejects offset %i with %i bytes", (offset, length) => {
     expect(() => exceptions.copyToKernelNofault(map.address(pfn, offset), new Uint8Array(length))).toThrow(
       expect.objectContaining({ code: "ERR_API_MISUSE" }),
     );

@@ -4,7 +4,7 @@ import type { PluginOptions } from "@kpkeys/core/contracts";
 import { boot, PAGE_SHIFT } from "../support/machine.js";
 import { BASE, Process } from "../support/process.js";
 
-/** Walks that a process of more pages than the TLB holds needs: they depend on which translations give way. */
+/** Number of walks of a process with more pages than TLB entries. It depends on the evicted entries. */
 function walks(seed: number, tlb: PluginOptions): number {
   const process = new Process(boot({ seed, options: { "odd-arch": { tlb } } }));
   const cpu = process.machine.cpus.current;
@@ -22,16 +22,16 @@ function walks(seed: number, tlb: PluginOptions): number {
 const random = { sets: 1, ways: 6, replacement: "random" };
 const seeds = [0, 1, 2, 3, 4, 5, 6, 7];
 
-it("one seed always repeats, and seeds differ in what a random TLB drops", () => {
+it("equal seeds give equal evictions, different seeds different ones", () => {
   const counts = seeds.map((seed) => walks(seed, random));
   expect(seeds.map((seed) => walks(seed, random))).toEqual(counts);
   expect(new Set(counts).size).toBeGreaterThan(1);
 });
 
-it("a seed of the TLB's own counts more than the machine's", () => {
+it("a seed in option tlb has precedence over the machine's seed", () => {
   expect(new Set(seeds.map((seed) => walks(seed, { ...random, seed: 3 })))).toEqual(new Set([walks(3, random)]));
 });
 
-it("nothing else of a machine is random", () => {
+it("a machine without random replacement does not depend on the seed", () => {
   expect(new Set(seeds.map((seed) => walks(seed, { ...random, replacement: "lru" }))).size).toBe(1);
 });

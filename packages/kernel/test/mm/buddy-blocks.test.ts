@@ -8,7 +8,7 @@ const FIRST = 0x80000;
 const FRAMES = 8192;
 
 describe("the buddy allocator", () => {
-  it("hands out each page once, naturally aligned, and merges all back into the largest blocks", () => {
+  it("allocates each page once, naturally aligned, and merges freed pages into the largest blocks", () => {
     const orders = fc.array(fc.tuple(fc.nat({ max: 10 }), fc.boolean(), fc.boolean()), { maxLength: 300 });
     fc.assert(
       fc.property(orders, (steps) => {
@@ -40,7 +40,7 @@ describe("the buddy allocator", () => {
     );
   });
 
-  it("manages a range that neither starts nor ends at a large block, and nothing outside it", () => {
+  it("manages exactly the pages of a range that is not aligned to the largest block", () => {
     const buddy = new BuddyAllocator({ firstPfn: toPfn(FIRST), endPfn: toPfn(FIRST + FRAMES) }, {});
     buddy.addRange(toPfn(FIRST + 3), toPfn(FIRST + 1500));
     expect(buddy.totalPages).toBe(1497);

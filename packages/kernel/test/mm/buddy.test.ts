@@ -7,11 +7,11 @@ import { Reclaim } from "../../src/mm/reclaim.js";
 const FIRST = 0x80000;
 const LARGEST = 1024;
 
-/** The largest block that a page lies in. */
+/** Number of the largest block of a page. */
 const blockOf = (pfn: number): number => Math.floor((pfn - FIRST) / LARGEST);
 
 describe("pages of one mobility", () => {
-  it("lie in largest blocks of their own as long as there are any, and keep the kind until all of a block is free", () => {
+  it("share largest blocks, which keep their mobility until they are completely free", () => {
     const buddy = new BuddyAllocator({ firstPfn: toPfn(FIRST), endPfn: toPfn(FIRST + 4 * LARGEST) }, {});
     buddy.addRange(toPfn(FIRST), toPfn(FIRST + 4 * LARGEST));
     const kernel = Array.from({ length: 3 }, () => buddy.alloc(0)!);
@@ -23,7 +23,7 @@ describe("pages of one mobility", () => {
     expect([buddy.freePages, blockOf(buddy.alloc(0, true)!) >= 0]).toEqual([LARGEST - 3, true]);
   });
 
-  it("come from blocks of the other kind before an allocation fails", () => {
+  it("come from blocks of the other mobility before an allocation fails", () => {
     for (const movable of [true, false]) {
       const buddy = new BuddyAllocator({ firstPfn: toPfn(FIRST), endPfn: toPfn(FIRST + LARGEST) }, {});
       buddy.addRange(toPfn(FIRST), toPfn(FIRST + LARGEST));
@@ -41,7 +41,7 @@ describe("pages of one mobility", () => {
     }
   });
 
-  it("are never taken for a block that is larger than the largest", () => {
+  it("are not allocated for an order above the largest", () => {
     for (const maxOrder of [10, 11, 13]) {
       const buddy = new BuddyAllocator({ firstPfn: toPfn(0), endPfn: toPfn(2 ** 14) }, { maxPageOrder: maxOrder });
       buddy.addRange(toPfn(0), toPfn(2 ** 14));
@@ -50,7 +50,7 @@ describe("pages of one mobility", () => {
     }
   });
 
-  it("are never taken from a block that is too small", () => {
+  it("do not come from a block that is too small", () => {
     const buddy = new BuddyAllocator({ firstPfn: toPfn(FIRST), endPfn: toPfn(FIRST + LARGEST) }, {});
     buddy.addRange(toPfn(FIRST + 1), toPfn(FIRST + 4));
     expect([buddy.alloc(2), buddy.alloc(1), buddy.alloc(1), buddy.alloc(0), buddy.alloc(0)]).toEqual([
@@ -63,8 +63,8 @@ describe("pages of one mobility", () => {
   });
 });
 
-describe("the allocator against a list of free pages", () => {
-  it("takes and frees what that says, with pages of both kinds, in blocks of all sizes", () => {
+describe("the allocator compared with a set of free pages", () => {
+  it("allocates and frees the same blocks of both mobilities and all orders", () => {
     const step = fc.tuple(fc.nat(10), fc.boolean(), fc.boolean(), fc.nat());
     fc.assert(
       fc.property(
@@ -90,7 +90,7 @@ describe("the allocator against a list of free pages", () => {
               for (let i = 0; i < 2 ** of; i++) isFree.add(pfn + i);
             } else {
               const pfn = buddy.alloc(order, movable);
-              // Buddies merge at once, so that a free aligned block is always found.
+              // Buddies merge immediately, so a free aligned block is always found.
               expect(pfn !== undefined).toBe(fits(order));
               if (pfn === undefined) continue;
               expect((pfn - FIRST) % 2 ** order).toBe(0);
@@ -107,7 +107,7 @@ describe("the allocator against a list of free pages", () => {
 });
 
 describe("reclaim", () => {
-  /** A cache of so many objects, and how many are asked for at once. */
+  /** A reclaim with one cache, and the arguments of its scans. */
   function cache(seeks: number, batch: number, objects: number): { asked: number[]; reclaim: Reclaim } {
     const asked: number[] = [];
     let left = objects;
@@ -128,12 +128,12 @@ describe("reclaim", () => {
   }
 
   it.each([
-    ["4 / seeks of what there is", 2, 10, 100, [...Array<number>(20).fill(10)]],
-    ["no more than twice what there is", 1, 50, 100, [50, 50, 50, 50]],
-    ["half without seeks, in whole batches", 0, 20, 100, [20, 20]],
-    ["less than a batch when that is all there is", 2, 128, 5, [10]],
-    ["nothing of what is less than a batch, else", 8, 128, 100, []],
-  ])("asks a cache for %s", (_, seeks, batch, objects, expected) => {
+    ["4 / seeks of its objects", 2, 10, 100, [...Array<number>(20).fill(10)]],
+    ["at most twice its objects", 1, 50, 100, [50, 50, 50, 50]],
+    ["half of its objects for 0 seeks, in whole batches", 0, 20, 100, [20, 20]],
+    ["less than a batch if it has no more", 2, 128, 5, [10]],
+    ["nothing in the first pass if the share is less than a batch", 8, 128, 100, []],
+  ])("scans %s", (_, seeks, batch, objects, expected) => {
     const { asked, reclaim } = cache(seeks, batch, objects);
     reclaim.until(() => toPfn(1));
     const first = asked.slice(0, expected.length);
@@ -141,15 +141,15 @@ describe("reclaim", () => {
     if (expected.length === 0) expect(asked.length > 0).toBe(true);
   });
 
-  it("keeps what was too little for a batch for the next time", () => {
-    // 50 of 100 objects each time: all of them are asked for at the second.
+  it("defers a share smaller than a batch to the next pass", () => {
+    // The share is 50 of 100 objects: the second pass scans all of them.
     const { asked, reclaim } = cache(8, 128, 100);
     let attempts = 0;
     expect(reclaim.until(() => toPfn(++attempts))).toBe(1);
     expect([asked, attempts]).toEqual([[100], 1]);
   });
 
-  it("tries again after each success, and 16 times without one", () => {
+  it("retries after each pass that frees, and 16 times after passes that do not", () => {
     const { asked, reclaim } = cache(4, 1, 3);
     const attempts: number[] = [];
     const fails = (): undefined => void attempts.push(asked.length);
@@ -162,7 +162,7 @@ describe("reclaim", () => {
     expect(new Reclaim().until(() => toPfn(7))).toBeUndefined();
   });
 
-  it("stops a cache that says that it cannot, counts what it freed before, and asks all the caches", () => {
+  it("stops at SHRINK_STOP, counts the objects freed before it, and continues with the other caches", () => {
     const reclaim = new Reclaim();
     const answers = [5, SHRINK_STOP, 9] as const;
     let asked = 0;

@@ -17,8 +17,8 @@ import { boot, ENTRIES, entryOf, frameOf, kernelService } from "../support/machi
 const PAGE = 16384;
 const word = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 });
 
-describe("the kernel's loads and stores of its own data", () => {
-  // More than 4 GiB from end to end, so that addresses carry into their high word.
+describe("the kernel's loads and stores of its data", () => {
+  // RAM spans more than 4 GiB, so that addresses carry into the high word.
   const machine = boot({ memory: [{ bytes: 96 * 2 ** 20 }, { start: 6 * 2 ** 30, bytes: 64 * 2 ** 20 }] });
   const memory = machine.get(KernelMemory);
   const linear = machine.get(LinearMap);
@@ -29,7 +29,7 @@ describe("the kernel's loads and stores of its own data", () => {
     return [high, low];
   };
 
-  it("reach the physical address, and no other", () => {
+  it("access the physical address", () => {
     expect(pages.some((pfn) => (pfn - machine.memory.firstPfn) * PAGE >= 2 ** 32)).toBe(true);
     fc.assert(
       fc.property(fc.constantFrom(...pages.slice(4)), fc.nat(ENTRIES - 1), word, word, (pfn, index, high, low) => {
@@ -47,7 +47,7 @@ describe("the kernel's loads and stores of its own data", () => {
     expect(memory.pageBytes).toBe(PAGE);
   });
 
-  it("keep pointers as linear addresses, 0 as 0, and know what is none", () => {
+  it("store pointers as linear addresses, NULL as 0, and detect invalid pointers", () => {
     const [pointer, to] = [at(pages[0]!, 16), at(pages[1]!, 24)];
     memory.storePointer(pointer, to, "test");
     expect(physical(pages[0]!, 2)).toEqual([linear.address(pages[1]!).high, linear.address(pages[1]!).low + 24]);
@@ -60,7 +60,7 @@ describe("the kernel's loads and stores of its own data", () => {
     expect(memory.loadPointer(pointer, "test")).toBeUndefined();
   });
 
-  it("copy words, no more than they are told", () => {
+  it("copy the given number of bytes", () => {
     for (let i = 0; i < 6; i++) {
       memory.store(at(pages[2]!, 8 * i), i + 1, -i, "test");
       memory.store(at(pages[3]!, 8 * i), 0, 0, "test");
@@ -76,20 +76,20 @@ describe("the kernel's loads and stores of its own data", () => {
     ]);
   });
 
-  it("that fault are made again when a feature has mended the cause, else an oops", () => {
-    for (const mends of [true, false]) {
+  it("retry after a fault if a feature repaired the cause, else oops", () => {
+    for (const repairs of [true, false]) {
       let restore = (): void => undefined;
-      const own = boot(
+      const booted = boot(
         {},
         {
           attach: (points) => {
-            points.on("kernelFault", () => (restore(), mends));
+            points.on("kernelFault", () => (restore(), repairs));
           },
         },
       );
-      const pfn = own.get(PageAllocator).alloc(0)!;
-      const leaf = entryOf(own, Number(0xffffc00000000000n >> 14n) + pfn - own.memory.firstPfn);
-      const data = own.get(KernelMemory);
+      const pfn = booted.get(PageAllocator).alloc(0)!;
+      const leaf = entryOf(booted, Number(0xffffc00000000000n >> 14n) + pfn - booted.memory.firstPfn);
+      const data = booted.get(KernelMemory);
       for (const act of [
         () => {
           data.store(at(pfn), 1, 2, "test");
@@ -98,12 +98,12 @@ describe("the kernel's loads and stores of its own data", () => {
           data.load(at(pfn), "test");
         },
       ]) {
-        own.memory.write(toPfn(leaf.table), leaf.index, { high: 0, low: 0 });
-        own.cpus.current.mmu.invalidateAll();
+        booted.memory.write(toPfn(leaf.table), leaf.index, { high: 0, low: 0 });
+        booted.cpus.current.mmu.invalidateAll();
         restore = () => {
-          if (mends) own.memory.write(toPfn(leaf.table), leaf.index, leaf);
+          if (repairs) booted.memory.write(toPfn(leaf.table), leaf.index, leaf);
         };
-        if (mends) expect(act).not.toThrow();
+        if (repairs) expect(act).not.toThrow();
         else expect(act).toThrow(expect.objectContaining({ code: "ERR_KERNEL_FAULT" }) as Error);
       }
     }
@@ -115,7 +115,7 @@ describe("the linear map", () => {
   const linear = machine.get(LinearMap);
   const { firstPfn, endPfn, banks } = machine.memory;
 
-  it("is address arithmetic that knows holes and ends", () => {
+  it("converts page frames and addresses, except in holes and outside RAM", () => {
     for (let pfn = firstPfn - 2; pfn < endPfn + 2; pfn++) {
       const isRam = banks.some((bank) => pfn >= bank.firstPfn && pfn < bank.firstPfn + bank.pages);
       const address = 0xffffc00000000000n + BigInt(pfn - firstPfn) * 16384n;
@@ -129,14 +129,14 @@ describe("the linear map", () => {
     }
   });
 
-  it("is no place for the image's own addresses, of which that of init_mm is one", () => {
+  it("does not contain the image's addresses, such as the address of init_mm", () => {
     const image = kernelService(machine, StaticTablePages, KernelImage);
     const { high, low } = linear.imageAddress();
     const page = pageOf({ high, low }, 14);
     expect([frameOf(machine, page), linear.pfnOf(page), low & (PAGE - 1)]).toEqual([image.initMm, undefined, 0]);
   });
 
-  it("has struct pages of 64 bytes each in the vmemmap", () => {
+  it("has struct pages of 64 bytes in the vmemmap", () => {
     for (const i of [0, 1, 255, 256, 5000]) {
       const address = 0xfffff00000000000n + BigInt(i * 64);
       const { high, low } = linear.structPage(toPfn(firstPfn + i));
@@ -144,7 +144,7 @@ describe("the linear map", () => {
     }
   });
 
-  it("counts its leaves and tables, and how much 1,024 TLB entries cover of it", () => {
+  it("counts its leaves and tables and the reach of 1,024 TLB entries", () => {
     const pages = (104 * 2 ** 20) / PAGE;
     expect(linear.pteMapped).toBe(true);
     expect(linear.stats()).toEqual({

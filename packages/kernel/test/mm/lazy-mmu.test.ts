@@ -7,7 +7,7 @@ import { pgtableVariant } from "../support/arches.js";
 import { boot, kernelService, record } from "../support/machine.js";
 import type { Call } from "../support/machine.js";
 
-/** A machine with two features that note sections, and what they note. */
+/** A machine with two features that record the calls of their lazy MMU handlers. */
 function start(elides = true): {
   lazy: KernelLazyMmu;
   machine: Machine;
@@ -24,8 +24,8 @@ function start(elides = true): {
       arch: pgtableVariant({ lazyLeaveElidesBarrier: elides }),
       observer,
       attach: (points) => {
-        record(points, ["lazyMmuEnter", "lazyMmuLeave"], calls, 1);
-        record(points, ["lazyMmuEnter", "lazyMmuLeave"], calls, 2);
+        record(["lazyMmuEnter", "lazyMmuLeave"], calls, 1)(points);
+        record(["lazyMmuEnter", "lazyMmuLeave"], calls, 2)(points);
       },
     },
   );
@@ -44,15 +44,15 @@ const leave = (barrierFollows: boolean): Call[] => [
   ["lazyMmuLeave", 1, barrierFollows],
 ];
 
-/** What a call adds to a list. */
+/** The elements that a call adds to a list. */
 function during(list: unknown[], act: () => void): unknown[] {
   const before = list.length;
   act();
   return list.slice(before);
 }
 
-describe("a section of lazy MMU mode", () => {
-  it("is entered and left by the outermost calls alone; features leave in reverse, each with its own slot", () => {
+describe("a lazy MMU section", () => {
+  it("is entered and left by the outermost calls; features leave in reverse order, each with its state", () => {
     const { lazy, calls, seen } = start();
     const states: boolean[] = [];
     const note = (): void => void states.push(lazy.isActive(), lazy.isEnabled());
@@ -90,7 +90,7 @@ describe("a section of lazy MMU mode", () => {
     ]);
   });
 
-  it("puts barriers off to its end, of which features hear where that barrier can serve them", () => {
+  it("defers barriers to its end and notifies features of a following barrier", () => {
     for (const elides of [true, false]) {
       const { lazy, machine, calls, barrier } = start(elides);
       const emitted = (): number => machine.counters().setterBarriers;
@@ -113,7 +113,7 @@ describe("a section of lazy MMU mode", () => {
     }
   });
 
-  it("that is an inner one flushes when it is left", () => {
+  it("flushes at the end of a nested section", () => {
     const { lazy, machine, barrier } = start();
     const before = machine.counters().setterBarriers;
     lazy.enable();
@@ -125,7 +125,7 @@ describe("a section of lazy MMU mode", () => {
     expect(machine.counters().setterBarriers - before).toBe(1);
   });
 
-  it("is left while it is paused, however often, and nothing is entered meanwhile", () => {
+  it("is left at the first pause and entered at the last resume", () => {
     const { lazy, calls, seen, barrier, machine } = start();
     lazy.enable();
     barrier();
@@ -169,7 +169,7 @@ describe("a section of lazy MMU mode", () => {
     expect(lazy.warnings).toBe(0);
   });
 
-  it("means nothing in interrupt: no call counts, and barriers are emitted at once", () => {
+  it("is inactive in interrupt: calls do not count, and barriers are emitted immediately", () => {
     const { lazy, machine, calls, barrier } = start();
     lazy.enable();
     const before = machine.counters().setterBarriers;
@@ -199,7 +199,7 @@ describe("a section of lazy MMU mode", () => {
     expect(lazy.warnings).toBe(1);
   });
 
-  it("is paused by an exception whatever the interrupt depth, where that is the policy", () => {
+  it("is paused by an exception at any interrupt depth", () => {
     const { lazy, calls } = start();
     lazy.enable();
     lazy.enterInterrupt();
@@ -218,8 +218,8 @@ describe("a section of lazy MMU mode", () => {
   });
 });
 
-describe("the counts are bytes", () => {
-  it("of which the 256th enable warns and wraps, as a disable too many does", () => {
+describe("the counts of type u8", () => {
+  it("warn and wrap at the 256th enable and at an unbalanced disable", () => {
     const { lazy, calls } = start();
     for (let i = 0; i < 255; i++) lazy.enable();
     expect([lazy.warnings, lazy.isActive(), calls]).toEqual([0, true, ENTER]);
@@ -232,7 +232,7 @@ describe("the counts are bytes", () => {
     expect([lazy.warnings, lazy.isActive(), calls.length]).toEqual([2, false, 4]);
   });
 
-  it("and so are those of pauses", () => {
+  it("warn and wrap at the 256th pause and at an unbalanced resume", () => {
     const { lazy, calls } = start();
     lazy.enable();
     calls.length = 0;

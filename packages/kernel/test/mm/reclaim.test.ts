@@ -6,7 +6,7 @@ import { Reclaim } from "../../src/mm/reclaim.js";
 
 const FRAMES = 1024;
 
-/** A buddy allocator all of whose pages a cache holds, which gives them back when asked. */
+/** A buddy allocator whose pages are all in a cache. A scan frees them. */
 function withCache(
   seeks: number,
   batch: number,
@@ -35,7 +35,7 @@ function withCache(
 }
 
 describe("an allocation that would fail", () => {
-  it("asks the caches first, whatever their batch, until there is no more to come", () => {
+  it("scans the caches for every batch size until they are empty", () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 4 }),
@@ -50,13 +50,13 @@ describe("an allocation that would fail", () => {
     );
   });
 
-  it("asks a cache without seeks for half of what it has, in whole batches", () => {
+  it("scans half of the objects of a cache with 0 seeks, in whole batches", () => {
     const { buddy, asked } = withCache(0, 128);
     buddy.alloc(0);
     expect(asked).toEqual([128, 128, 128, 128]);
   });
 
-  it("asks no cache while there is memory, and gives up when every cache stops", () => {
+  it("scans no cache while memory is free, and fails if every cache stops", () => {
     const { buddy, asked } = withCache(0, 128);
     buddy.free(toPfn(5), 0);
     expect([buddy.alloc(0), asked.length]).toEqual([5, 0]);

@@ -49,7 +49,7 @@ const addressOf = (page: number): Words => {
   return [high, low];
 };
 
-/** What the leaf of a page says. */
+/** Attributes of the leaf of a page. */
 interface Rights {
   readonly pfn: number;
   readonly key: number;
@@ -71,7 +71,7 @@ function rightsOf(machine: Machine, page: number): Rights {
   };
 }
 
-/** Whether the CPU lets the kernel make an access. */
+/** Whether the CPU allows a kernel access. */
 function allows(machine: Machine, page: number, access: Access): boolean {
   return machine.cpus.current.access(...addressOf(page), access, Privilege.KERNEL) === 0;
 }
@@ -82,7 +82,7 @@ const invalidations = (machine: Machine, act: () => unknown): number => {
   return machine.counters().tlbInvalidations - before;
 };
 
-describe("set_memory_ro and its kin", () => {
+describe("set_memory_ro, rw, nx and x", () => {
   it.each([
     ["setMemoryRo", "setMemoryRw", "writable", false],
     ["setMemoryX", "setMemoryNx", "executable", true],
@@ -99,7 +99,7 @@ describe("set_memory_ro and its kin", () => {
     expect([0, 1, 2, 3, 4].map((i) => rightsOf(machine, page + i))).toEqual(before);
   });
 
-  it("have the linear map follow what may be written, with rodata=full alone, and invalidate each page there", () => {
+  it("also change the linear map with rodata=full, with one invalidation for each page there", () => {
     for (const rodata of ["full", "on"] as const) {
       const machine = boot({ boot: { rodata } });
       const service = machine.get(SetMemory);
@@ -118,7 +118,7 @@ describe("set_memory_ro and its kin", () => {
     }
   });
 
-  it("take nothing but pages of one area; no page is no change", () => {
+  it("accept only pages of one vmalloc area; a length of 0 changes nothing", () => {
     const machine = boot();
     const service = machine.get(SetMemory);
     const page = machine.get(Vmalloc).alloc(3)!;
@@ -145,7 +145,7 @@ describe("set_memory_ro and its kin", () => {
 });
 
 describe("set_memory_valid", () => {
-  it("makes pages invalid, their address kept, and valid again; only the former is invalidated", () => {
+  it("makes pages invalid with an invalidation and valid again without one, and keeps their addresses", () => {
     const machine = boot();
     const service = machine.get(SetMemory);
     const page = machine.get(Vmalloc).alloc(4)!;
@@ -168,7 +168,7 @@ describe("set_memory_valid", () => {
     expect([0, 1, 2, 3].map((i) => rightsOf(machine, page + i))).toEqual(before);
   });
 
-  it("refuses a range of which nothing is mapped in part, and leaves all of it", () => {
+  it("rejects a range with an unmapped page and changes nothing", () => {
     const machine = boot();
     const service = machine.get(SetMemory);
     const page = machine.get(Vmalloc).alloc(4)!;
@@ -183,7 +183,7 @@ describe("set_memory_valid", () => {
 });
 
 describe("set_memory_pkey", () => {
-  it("gives pages of the linear map a key and counts them; a key must be one, a page RAM; a tag is removed", () => {
+  it("sets the key of linear-map pages, counts them, checks key and pages, and removes an address tag", () => {
     const machine = boot({ memory: [{ bytes: 96 * 2 ** 20 }, { start: 2 ** 30 + 2 ** 27, bytes: 2 ** 22 }] });
     const service = machine.get(SetMemory);
     const { banks } = machine.memory;
@@ -220,7 +220,7 @@ describe("set_memory_pkey", () => {
     expect(set(banks[1]!.firstPfn, banks[1]!.pages, 1)).toBe(0);
   });
 
-  it("of the image changes the image's own mapping", () => {
+  it("of the image changes the image's mapping", () => {
     const machine = boot();
     const service = machine.get(SetMemory);
     const image = kernelService(machine, StaticTablePages, KernelImage);
@@ -249,7 +249,7 @@ describe("set_memory_pkey", () => {
     expect(service.counters.pkeyPages).toBe(3);
   });
 
-  it("does nothing, and says so, on a CPU without kernel pkeys", () => {
+  it("returns 0 and changes nothing on a CPU without kernel pkeys", () => {
     const machine = boot({ boot: { rodata: "full", kpkeys: "off" } });
     const service = machine.get(SetMemory);
     const image = kernelService(machine, StaticTablePages, KernelImage);
@@ -267,7 +267,7 @@ describe("set_direct_map", () => {
     return { service: machine.get(SetMemory), pfn, page: LINEAR + pfn - machine.memory.firstPfn };
   };
 
-  it("invalid and default change a page without an invalidation, valid changes several with one", () => {
+  it("invalid and default change one page without an invalidation, valid changes several pages with one", () => {
     const machine = boot();
     const { service, pfn, page } = start(machine);
     const before = rightsOf(machine, page);
@@ -301,7 +301,7 @@ describe("set_direct_map", () => {
     expect([rightsOf(machine, page + 3).valid, machine.counters().directMapCalls]).toEqual([true, 4]);
   });
 
-  it("takes RAM alone, and no page is no change", () => {
+  it("accepts only RAM; a length of 0 changes nothing", () => {
     const machine = boot();
     const { service } = start(machine);
     const { endPfn, firstPfn } = machine.memory;
@@ -314,7 +314,7 @@ describe("set_direct_map", () => {
     expect(service.counters.directMapCalls).toBe(0);
   });
 
-  it("does nothing where the linear map cannot be changed: neither rodata=full nor a feature that protects tables", () => {
+  it("changes nothing without rodata=full and without a feature that protects tables", () => {
     const machine = boot({ boot: { rodata: "on" } });
     const { service, pfn, page } = start(machine);
     expect([service.canSetDirectMap(), service.setDirectMapInvalid(toPfn(pfn)), rightsOf(machine, page).valid]).toEqual(
@@ -327,7 +327,7 @@ describe("set_direct_map", () => {
     expect(boot().get(SetMemory).canSetDirectMap()).toBe(true);
   });
 
-  it("asks for pkeys early where a feature protects tables", () => {
+  it("calls supportsKpkeysEarly if a feature protects tables", () => {
     for (const early of [true, false]) {
       const arch = variant((container) => {
         const original = resolve(container, KpkeysArch);
@@ -355,7 +355,7 @@ describe("a linear map of blocks", () => {
   const change = (machine: Machine, page: number, pages: number): number =>
     kernelService(machine, SetMemory, KernelSetMemory).change(toVpn(page), pages, ro);
 
-  it("is split where a change covers a part of a block, each end by itself; each page stays where it was", () => {
+  it("is split at the ends of a change inside a block; translations stay the same", () => {
     const machine = blocks();
     const before = machine.get(LinearMap).stats();
     const blockCount = before.leaves[0]!.count;
@@ -385,7 +385,7 @@ describe("a linear map of blocks", () => {
     expect(staleTranslations(machine)).toBe(0);
   });
 
-  it("keeps every translation whatever is changed", () => {
+  it("keeps all translations for every change", () => {
     const ranges = fc.array(
       fc.tuple(fc.nat(4 * ENTRIES - 1), fc.constantFrom(1, 2, 7, ENTRIES, ENTRIES + 1, 2 * ENTRIES), fc.boolean()),
       { maxLength: 6 },
@@ -424,12 +424,10 @@ describe("a linear map of blocks", () => {
     );
   });
 
-  it("is a table of pages, written in one lazy section, before it takes the block's place", () => {
+  it("fills the new table in one lazy MMU section before it replaces the block", () => {
     const calls: Call[] = [];
     const machine = blocks({
-      attach: (points) => {
-        record(points, ["lazyMmuEnter", "lazyMmuLeave", "tablePageCtor"], calls);
-      },
+      attach: record(["lazyMmuEnter", "lazyMmuLeave", "tablePageCtor"], calls),
     });
     calls.length = 0;
     const { writesBySetter: before } = machine.counters();
@@ -446,7 +444,7 @@ describe("a linear map of blocks", () => {
     expect([after.set_pte - before.set_pte, after.set_pmd - before.set_pmd]).toEqual([ENTRIES + 1, 1]);
   });
 
-  it("is not split before all CPUs are known, nor without a table page, and then stays as it is", () => {
+  it("is not split before all CPUs are up or without a free table page", () => {
     const early: number[] = [];
     const late: unknown[] = [];
     let booted = false;
@@ -467,7 +465,7 @@ describe("a linear map of blocks", () => {
     expect([stats(machine), machine.digestTables(), machine.get(PageAllocator).freePages]).toEqual(before);
   });
 
-  it("has a splitter that prepares, looks under the lock, and gives up after 16 tries", () => {
+  it("prepares a split without the lock, checks with it, and fails after 16 attempts", () => {
     let prepared = 0;
     let ready = 3;
     let answer: 0 | Errno = 0;
@@ -501,7 +499,7 @@ describe("a linear map of blocks", () => {
     expect([change(machine, LINEAR + 3 * ENTRIES + 1, 1), prepared]).toEqual([Errno.EEXIST, 1]);
   });
 
-  it("alone is split: of another mapping a block must be covered wholly", () => {
+  it("is the only mapping that is split: a change must include whole blocks of other mappings", () => {
     const machine = blocks();
     const vmemmap = Number(0xfffff00000000000n >> 14n);
     expect([
@@ -518,21 +516,21 @@ describe("a linear map of blocks", () => {
     expect(change(machine, vmemmap, 2 * ENTRIES)).toBe(EINVAL);
   });
 
-  it("is refused a range of another mapping before any of it is changed", () => {
+  it("rejects a range with a partial block of another mapping and changes nothing", () => {
     const machine = boot({ kernel: { linearMap: "block" }, memory: [{ bytes: 9 * 2 ** 30 }] });
     const vmemmap = Number(0xfffff00000000000n >> 14n);
     expect([change(machine, vmemmap, ENTRIES + 1), rightsOf(machine, vmemmap).writable]).toEqual([EINVAL, true]);
     expect([change(machine, vmemmap, 2 * ENTRIES), rightsOf(machine, vmemmap).writable]).toEqual([0, false]);
   });
 
-  it("may begin at the physical address 0", () => {
+  it("may start at physical address 0", () => {
     const memory = [{ start: 0, bytes: 128 * 2 ** 20 }];
     const machine = boot({ kernel: { linearMap: "block" }, memory });
     expect([change(machine, LINEAR, 1), rightsOf(machine, LINEAR).writable]).toEqual([0, false]);
     expect([change(machine, LINEAR, 3), rightsOf(machine, LINEAR + 3).writable]).toEqual([0, true]);
   });
 
-  it("that was made of pages altogether is not looked at for splits", () => {
+  it("without blocks is not checked for splits", () => {
     const machine = blocks();
     expect(change(machine, LINEAR + 4 * ENTRIES, 1)).toBe(EINVAL);
   });

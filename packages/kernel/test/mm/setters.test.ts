@@ -17,13 +17,13 @@ import type { Machine } from "../../src/machine/machine.js";
 import { pgtableVariant } from "../support/arches.js";
 import { boot, ENTRIES, entryOf, PAGE_SHIFT } from "../support/machine.js";
 
-/** A leaf of the example architecture: a page, old and clean bits clear. */
+/** A leaf of the example architecture: bits old and clean are clear. */
 const LEAF = 1;
 const NO_WRITE = 4;
 const OLD = 0x40;
 const CLEAN = 0x80;
 
-/** A table page that nothing points to, and the words in it. */
+/** An unlinked table page. */
 class Table {
   readonly machine: Machine;
   readonly tables: PageTables;
@@ -46,12 +46,12 @@ class Table {
     this.machine.memory.write(toPfn(this.pfn), index, { high, low });
   }
 
-  /** All entries in use. */
+  /** Indices of all non-empty entries. */
   used(): number[] {
     return Array.from({ length: ENTRIES }, (_, i) => i).filter((i) => this.at(i)[1] !== 0 || this.at(i)[0] !== 0);
   }
 
-  /** What a call adds to the counts of writes, by setter. */
+  /** Number of writes during a call, by setter. */
   writes(act: () => void): Partial<Record<Setter, number>> {
     const before = this.tables.counters.writes;
     act();
@@ -61,7 +61,7 @@ class Table {
   }
 }
 
-/** Each setter in use on an entry, with how often it writes. */
+/** Calls of each setter, with the number of entries that they write. */
 const CALLS: readonly (readonly [Setter, number, (tables: PageTables, table: number) => void])[] = [
   [
     "set_pte",
@@ -171,7 +171,7 @@ const CALLS: readonly (readonly [Setter, number, (tables: PageTables, table: num
 ];
 
 describe("a setter", () => {
-  it.each(CALLS)("%s counts %d of its own writes, and no other's", (setter, count, act) => {
+  it.each(CALLS)("%s counts %d writes, and none of another setter", (setter, count, act) => {
     const table = new Table();
     const before = table.tables.counters.total;
     expect(
@@ -185,7 +185,7 @@ describe("a setter", () => {
     ]);
   });
 
-  it.each(CALLS)("%s writes inside its own guard, and leaves it with what entering gave", (setter, count, act) => {
+  it.each(CALLS)("%s enters its guard and exits it with the state that enter returned", (setter, count, act) => {
     const log: unknown[] = [];
     let state = 40;
     const watch = (name: Setter): Guard => ({
@@ -208,7 +208,7 @@ describe("a setter", () => {
     expect(log).toEqual(Array.from({ length: count }, (_, i) => [setter, i + 1]).flat());
   });
 
-  it.each(CALLS)("%s with a guard that enters nothing writes the same", (setter, count, act) => {
+  it.each(CALLS)("%s writes the same with a guard that returns NOT_ENTERED", (setter, count, act) => {
     const nothing: Guard = { enter: () => NOT_ENTERED, exit: () => undefined };
     const guarded = new Table(
       boot(
@@ -234,16 +234,16 @@ describe("a setter", () => {
   });
 
   it.each(CALLS)(
-    "%s makes a write that faulted again when a feature has mended the cause, else it is an oops",
+    "%s retries a faulting write if a feature repaired the cause, else it is an oops",
     (setter, _, act) => {
-      for (const mends of [true, false]) {
+      for (const repairs of [true, false]) {
         const faults: FaultReport[] = [];
         let restore = (): void => undefined;
         const attach = (points: ExtensionPoints): void => {
           points.on("kernelFault", (report) => {
             faults.push({ ...report });
-            if (mends) restore();
-            return mends;
+            if (repairs) restore();
+            return repairs;
           });
         };
         const table = new Table(boot({}, { attach }));
@@ -254,7 +254,7 @@ describe("a setter", () => {
         restore = () => {
           machine.memory.write(toPfn(leaf.table), leaf.index, leaf);
         };
-        if (mends)
+        if (repairs)
           expect(
             Object.keys(
               table.writes(() => {
@@ -272,7 +272,7 @@ describe("a setter", () => {
   );
 });
 
-/** The page of the linear map behind which a frame is. */
+/** The linear-map page of a frame. */
 function linearPage(machine: Machine, pfn: number): number {
   return Number(0xffffc00000000000n >> 14n) + pfn - machine.memory.firstPfn;
 }
@@ -302,7 +302,7 @@ describe("setters of state", () => {
     (pfn << PAGE_SHIFT) | LEAF | (write ? 0 : NO_WRITE) | (old ? OLD : 0) | (clean ? CLEAN : 0),
   ];
 
-  it("change what they are named after, and nothing else", () => {
+  it("change only the state of their name", () => {
     const table = new Table();
     const { tables, pfn } = table;
     fc.assert(
@@ -333,7 +333,7 @@ describe("setters of state", () => {
     );
   });
 
-  it("adopt the state of another entry, never take any away, and say whether anything changed", () => {
+  it("add the state of another entry, remove none, and return whether the entry changed", () => {
     const table = new Table();
     const { tables, pfn } = table;
     fc.assert(
@@ -384,8 +384,10 @@ describe("setters of runs", () => {
   });
 
   it.each(
-    machines.map((table, i) => [["no guard", "a guard that enters nothing", "a guard that enters"][i], table] as const),
-  )("are the loop that they stand for: %s", (_, table) => {
+    machines.map(
+      (table, i) => [["no guard", "a guard that returns NOT_ENTERED", "a guard that enters"][i], table] as const,
+    ),
+  )("write the same as a loop: %s", (_, table) => {
     const { tables } = table;
     fc.assert(
       fc.property(run, ({ pfn, index, count }) => {
@@ -425,7 +427,7 @@ describe("setters of runs", () => {
 });
 
 describe("the setter of a level", () => {
-  it("is the one below where the levels between are folded: pgd over pmd is set_pud", () => {
+  it("is that of the folded level above the next table: set_pud for a pgd above a pmd", () => {
     const table = new Table();
     const by = (level: number): unknown =>
       table.writes(() => {
@@ -437,7 +439,7 @@ describe("the setter of a level", () => {
 });
 
 describe("barriers of setters", () => {
-  it("follow by the architecture's rule, at once or when the lazy section ends", () => {
+  it("follow the architecture's rule, immediately or at the end of the lazy MMU section", () => {
     const asked: [string, number, number][] = [];
     const arch = pgtableVariant({
       barrierAfter: (setter, high, low) => (asked.push([setter, high, low]), low === 5),
@@ -507,8 +509,8 @@ describe("barriers of setters", () => {
   });
 });
 
-describe("the walk of tables", () => {
-  it("finds the entry of each level, and none below an entry that points to no table", () => {
+describe("the table walk", () => {
+  it("finds the entry of each level, and none below an entry that is not a table", () => {
     const { tables, machine } = new Table();
     const format = machine.get(PageTableFormat);
     const page = 2 ** 33 + 5;
@@ -530,7 +532,7 @@ describe("the walk of tables", () => {
     expect(tablesAt()).toEqual([root, middle, undefined]);
   });
 
-  it("counts what it reads", () => {
+  it("counts its reads", () => {
     const { tables, pfn } = new Table();
     const before = tables.counters.reads;
     tables.read(toPfn(pfn), 0);
@@ -542,7 +544,7 @@ describe("the walk of tables", () => {
 });
 
 describe("table pages", () => {
-  it("come from the buddy allocator full of zeroes, are known by their source, and go back", () => {
+  it("come zeroed from the buddy allocator, have a source, and are freed", () => {
     const { machine, tables } = new Table();
     const pages = machine.get(PageAllocator);
     const dirty = pages.alloc(0)!;

@@ -38,21 +38,21 @@ import { BASE, Process } from "../support/process.js";
 
 const POINTS = ["tablePageAllocated", "tablePageCtor", "tablePageDtor", "tablePageFreeing", "earlyTablePage"] as const;
 
-/** Two features; the second may refuse, and each notes what it hears with its number. */
-function refusing(point: "tablePageAllocated" | "tablePageCtor"): {
+/** A machine with two features that record their calls. The second rejects a table page while `rejecting.on` is set. */
+function bootRejecting(point: "tablePageAllocated" | "tablePageCtor"): {
   machine: Machine;
   calls: unknown[];
-  refuse: { on: boolean };
+  rejecting: { on: boolean };
 } {
   const calls: unknown[] = [];
-  const refuse = { on: false };
+  const rejecting = { on: false };
   const attach = (points: ExtensionPoints): void => {
     for (const feature of [1, 2]) {
       const note =
-        (name: string, refuses: boolean): (() => 0 | Errno) =>
+        (name: string, rejects: boolean): (() => 0 | Errno) =>
         () => {
           calls.push([name, feature]);
-          return refuses && refuse.on && feature === 2 ? Errno.ENOMEM : 0;
+          return rejects && rejecting.on && feature === 2 ? Errno.ENOMEM : 0;
         };
       points.on("tablePageAllocated", note("allocated", point === "tablePageAllocated"));
       points.on("tablePageCtor", note("ctor", point === "tablePageCtor"));
@@ -62,18 +62,16 @@ function refusing(point: "tablePageAllocated" | "tablePageCtor"): {
   };
   const machine = boot({}, { attach });
   calls.length = 0;
-  return { machine, calls, refuse };
+  return { machine, calls, rejecting };
 }
 
 describe("a table page from the buddy allocator", () => {
-  it("is shown to features when it is taken, constructed, destructed and given back, with its level and source", () => {
+  it("is reported to features at allocation, construction, destruction and freeing, with its level and source", () => {
     const calls: Call[] = [];
     const machine = boot(
       {},
       {
-        attach: (points) => {
-          record(points, POINTS, calls);
-        },
+        attach: record(POINTS, calls),
       },
     );
     const tables = machine.get(PageTables);
@@ -97,14 +95,12 @@ describe("a table page from the buddy allocator", () => {
     );
   });
 
-  it("is of the lowest level unless another is named", () => {
+  it("has the last level by default", () => {
     const calls: Call[] = [];
     const machine = boot(
       {},
       {
-        attach: (points) => {
-          record(points, ["tablePageCtor"], calls);
-        },
+        attach: record(["tablePageCtor"], calls),
       },
     );
     machine.get(PageTables).allocTable("user");
@@ -112,13 +108,13 @@ describe("a table page from the buddy allocator", () => {
   });
 
   it.each(["tablePageAllocated", "tablePageCtor"] as const)(
-    "that %s refuses goes back; those who had accepted it hear so",
+    "is freed if %s rejects it, and features that accepted it are notified",
     (point) => {
-      const { machine, calls, refuse } = refusing(point);
+      const { machine, calls, rejecting } = bootRejecting(point);
       const tables = machine.get(PageTables);
       const { freePages } = machine.get(PageAllocator);
       const before = tables.counters.tablesAllocated;
-      refuse.on = true;
+      rejecting.on = true;
       expect(tables.allocTable("kernel")).toBeUndefined();
       const undone =
         point === "tablePageAllocated"
@@ -135,14 +131,12 @@ describe("a table page from the buddy allocator", () => {
     },
   );
 
-  it("is not to be had when memory is short, and no feature hears of it", () => {
+  it("is not allocated without free memory, and no feature is notified", () => {
     const calls: Call[] = [];
     const machine = boot(
       {},
       {
-        attach: (points) => {
-          record(points, POINTS, calls);
-        },
+        attach: record(POINTS, calls),
       },
     );
     while (machine.get(PageAllocator).alloc(0) !== undefined);
@@ -150,7 +144,7 @@ describe("a table page from the buddy allocator", () => {
     expect([machine.get(PageTables).allocTable("user"), calls]).toEqual([undefined, []]);
   });
 
-  it("is told to observers alive and dead, with its source", () => {
+  it("is reported to observers at allocation and freeing, with its source", () => {
     const seen: unknown[][] = [];
     const observer: Observer = { tablePage: (...args) => seen.push(args) };
     const machine = boot({}, { observer });
@@ -173,14 +167,12 @@ describe("a table page from the buddy allocator", () => {
 });
 
 describe("table pages of boot", () => {
-  it("come from memblock and the image, are known by their source, and the early ones are shown to features", () => {
+  it("come from memblock and the image, have a source, and early ones are reported to features", () => {
     const calls: Call[] = [];
     const machine = boot(
       { memory: [{ bytes: 128 * 2 ** 20 }] },
       {
-        attach: (points) => {
-          record(points, ["earlyTablePage"], calls);
-        },
+        attach: record(["earlyTablePage"], calls),
       },
     );
     const tables = machine.get(PageTables);
@@ -191,15 +183,15 @@ describe("table pages of boot", () => {
     }
     const counts: Record<string, number> = {};
     for (const { source } of machine.scan()) counts[source] = (counts[source] ?? 0) + 1;
-    // Linear map: a table for each 32 MiB, the highest of them and the one above from the image, which has two of its own
-    // and shares one with the fixmap; vmalloc: 128 tables.
+    // Linear map: one table for each 32 MiB and one above them; the topmost and the one above are static. The image has two tables and
+    // shares one with the fixmap. The vmalloc area has 128 tables.
     expect(counts).toEqual({ static: 1 + 2 + 2 + 1, early: 3, vmemmap: 1, kernel: 128 });
     expect(calls.filter(([, , source]) => source === "early")).toHaveLength(3);
     expect(calls.filter(([, , source]) => source === "vmemmap")).toHaveLength(1);
     expect(machine.get(LinearMap).stats().tables).toBe(5);
   });
 
-  it("may come from a feature's allocator, which stands for the buddy allocator and its handlers", () => {
+  it("may come from a feature's allocator, which replaces the buddy allocator and its handlers", () => {
     const calls: Call[] = [];
     const given: number[] = [];
     const freed: number[] = [];
@@ -207,7 +199,7 @@ describe("table pages of boot", () => {
       {},
       {
         attach(points, container) {
-          record(points, ["tablePageAllocated", "tablePageFreeing", "tablePageCtor", "tablePageDtor"], calls);
+          record(["tablePageAllocated", "tablePageFreeing", "tablePageCtor", "tablePageDtor"], calls)(points);
           const early: number[] = [];
           const allocator: TableAllocator = {
             alloc: () => toPfn((given.push(resolve(container, PageAllocator).alloc(0)!), given.at(-1)!)),
@@ -243,7 +235,7 @@ describe.each([
   (rootTableAddress, earlyTableAddress) => {
     const arch = pgtableVariant({ rootTableAddress, earlyTableAddress } satisfies Partial<PgtableArch>);
 
-    it("boot and life make the same translations, and leave the slot of the fixmap empty", () => {
+    it("makes the same translations and leaves the fixmap slot empty", () => {
       const memory = [{ bytes: 128 * 2 ** 20 }];
       const machine = boot({ memory }, { arch });
       const plain = boot({ memory });
@@ -257,7 +249,7 @@ describe.each([
         expect(frameOf(machine, Number(0xffffc00000000000n >> 14n) + pfn - machine.memory.firstPfn)).toBe(pfn);
     });
 
-    it("an entry of the root is read and written whatever its address, and only there through the slot, with an invalidation", () => {
+    it("reads and writes root entries; only a fixmap access to the root costs an invalidation", () => {
       const machine = boot({}, { arch });
       const tables = machine.get(PageTables);
       const other = tables.allocTable("kernel", toLevel(0))!;
@@ -273,7 +265,7 @@ describe.each([
       expect([cost(tables.root), cost(other)]).toEqual([rootTableAddress === "fixmap" ? 1 : 0, 0]);
     });
 
-    it("a run of entries of the root is stored as others are", () => {
+    it("stores a run of root entries", () => {
       const machine = boot({}, { arch });
       const tables = machine.get(PageTables);
       tables.setPtes(tables.root, 40, { high: 1, low: (2 ** 32 - 2 ** 14) | 1 }, 3);
@@ -288,7 +280,7 @@ describe.each([
 );
 
 describe("runs of entries", () => {
-  it("are present entries, each a page further than the one before and otherwise alike", () => {
+  it("consist of present entries with consecutive frames and equal attributes", () => {
     const machine = boot();
     const tables = machine.get(PageTables);
     const runsOf = new LeafRuns(tables, machine.get(PageTableFormat));
@@ -330,7 +322,7 @@ describe("runs of entries", () => {
 });
 
 describe("operations and locks", () => {
-  it("reach features: the outermost operation alone, whatever it ends with, and locks, unlocking in reverse", () => {
+  it("notify features of the outermost operation, also if it throws, and of locks; unlocking in reverse order", () => {
     const log: unknown[] = [];
     let sections: Sections | undefined;
     boot(
@@ -358,11 +350,12 @@ describe("operations and locks", () => {
     ];
     expect(log).toEqual(around);
     log.length = 0;
+    const failure = new Error("of the operation");
     expect(() =>
       sections!.operation(() => {
-        throw new Error("fails");
+        throw failure;
       }),
-    ).toThrow("fails");
+    ).toThrow(failure);
     expect([inner(1), log]).toEqual([2, [...around, ...around]]);
     log.length = 0;
     sections!.lock(toPfn(7));
@@ -377,7 +370,7 @@ describe("operations and locks", () => {
 });
 
 describe("an invalidation", () => {
-  it("reaches every CPU, by page, range or address space, and counts once", () => {
+  it("of a page, a range or an address space runs on every CPU and counts once", () => {
     const seen: unknown[] = [];
     const observer: Observer = { tlbFlush: (cpu, high, low, pages) => seen.push([cpu, high, low, pages]) };
     const machine = boot({ cpus: 2 }, { observer });
@@ -398,14 +391,12 @@ describe("an invalidation", () => {
   });
 });
 
-it("a table for kernel addresses is made where it is missing, once, under the lock of the one above", () => {
+it("makes a missing table for kernel addresses once, with the lock of the table above", () => {
   const calls: Call[] = [];
   const machine = boot(
     {},
     {
-      attach: (points) => {
-        record(points, ["tableLocked", "tableUnlocking"], calls);
-      },
+      attach: record(["tableLocked", "tableUnlocking"], calls),
     },
   );
   calls.length = 0;

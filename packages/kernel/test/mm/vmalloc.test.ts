@@ -8,13 +8,13 @@ import { pgtableVariant } from "../support/arches.js";
 import { boot, entryOf, ENTRIES, frameOf, kernelService, record, staleTranslations } from "../support/machine.js";
 import type { Call } from "../support/machine.js";
 
-/** Where the example architecture has vmalloc, in pages of 16 KiB. */
+/** First page of the example architecture's vmalloc area. */
 const START = Number(0xffffe00000000000n >> 14n);
 const MISUSE = expect.objectContaining({ code: "ERR_API_MISUSE" }) as Error;
 
 const free = (machine: Machine): number => machine.get(PageAllocator).freePages;
 
-/** An architecture with room for so many pages of vmalloc. */
+/** An architecture with a vmalloc area of the given number of pages. */
 const small = (pages: number): ReturnType<typeof pgtableVariant> =>
   pgtableVariant({
     layout: {
@@ -32,12 +32,12 @@ const small = (pages: number): ReturnType<typeof pgtableVariant> =>
   });
 
 describe("vmalloc", () => {
-  it("takes the first gap that holds an area and a guard page, maps each page, and gives all back", () => {
+  it("uses the first gap for the area and a guard page, maps each page, and frees all", () => {
     const steps = fc.array(fc.tuple(fc.boolean(), fc.integer({ min: 1, max: 9 }), fc.boolean()), { maxLength: 30 });
     const machine = boot();
     const vmalloc = machine.get(Vmalloc);
     const own = [0, 1, 2, 3, 4, 5, 6, 7, 8].map(() => machine.get(PageAllocator).alloc(0)!);
-    // The table stays when the last area has gone.
+    // The table stays when the last area is freed.
     vmalloc.free(vmalloc.alloc(1)!);
     const before = free(machine);
     fc.assert(
@@ -75,14 +75,12 @@ describe("vmalloc", () => {
     );
   });
 
-  it("maps what the kernel may write, in one lazy section for each table, and unmaps with one invalidation", () => {
+  it("maps writable pages in one lazy MMU section for each table, and unmaps with one invalidation", () => {
     const calls: Call[] = [];
     const machine = boot(
       {},
       {
-        attach: (points) => {
-          record(points, ["lazyMmuEnter", "lazyMmuLeave", "operationEnter", "operationExit"], calls);
-        },
+        attach: record(["lazyMmuEnter", "lazyMmuLeave", "operationEnter", "operationExit"], calls),
       },
     );
     const vmalloc = machine.get(Vmalloc);
@@ -105,7 +103,7 @@ describe("vmalloc", () => {
     expect([cpu.store64(high, low, 7, 8), staleTranslations(machine)]).toEqual([-1, 0]);
   });
 
-  it("has no room for more than lies between its ends, the guard page counted", () => {
+  it("fails if the area and its guard page do not fit", () => {
     const machine = boot({}, { arch: small(8) });
     const vmalloc = machine.get(Vmalloc);
     const before = free(machine);
@@ -121,7 +119,7 @@ describe("vmalloc", () => {
     expect([vmalloc.alloc(1), vmalloc.alloc(1), vmalloc.alloc(1)]).toEqual([START, START + 2, undefined]);
   });
 
-  it("gives back what it took when there is not enough memory", () => {
+  it("frees its pages if memory is exhausted", () => {
     const machine = boot();
     const before = free(machine);
     expect(machine.get(Vmalloc).alloc(before + 1)).toBeUndefined();
@@ -130,7 +128,7 @@ describe("vmalloc", () => {
 
   it.each([
     [
-      "vfree of nothing",
+      "vfree of an unmapped page",
       (vmalloc: Vmalloc, page: number) => {
         vmalloc.free(toVpn(page + 9));
       },
@@ -142,18 +140,18 @@ describe("vmalloc", () => {
       },
     ],
     [
-      "vm_unmap_ram of what vmalloc gave",
+      "vm_unmap_ram of a vmalloc area",
       (vmalloc: Vmalloc, page: number) => {
         vmalloc.unmapRam(toVpn(page));
       },
     ],
     [
-      "vfree of what vm_map_ram gave",
+      "vfree of a vm_map_ram area",
       (vmalloc: Vmalloc) => {
         vmalloc.free(vmalloc.mapRam([toPfn(7)])!);
       },
     ],
-  ])("refuses %s, and stays as it is", (_, act) => {
+  ])("rejects %s and changes nothing", (_, act) => {
     const machine = boot();
     const vmalloc = machine.get(Vmalloc);
     const page = vmalloc.alloc(3)!;
@@ -164,7 +162,7 @@ describe("vmalloc", () => {
     expect([free(machine), frameOf(machine, page) >= 0]).toEqual([before, true]);
   });
 
-  it("knows the frames of a run of pages of one area", () => {
+  it("returns the frames of a run of pages of one area", () => {
     const vmalloc = kernelService(boot(), Vmalloc, KernelVmalloc);
     const frames = [11, 12, 33].map(toPfn);
     const page = vmalloc.mapRam(frames)!;
@@ -190,7 +188,7 @@ describe("vmalloc_huge", () => {
   const framesOf = (page: number, pages: number): number[] =>
     Array.from({ length: pages }, (_, i) => frameOf(machine, page + i));
 
-  it("takes and maps blocks, aligned at both ends, from the size of one on; the length is rounded up to them", () => {
+  it("allocates and maps aligned blocks and rounds the length up to blocks", () => {
     expect(vmalloc.alloc(1)).toBe(START);
     const page = vmalloc.alloc(5, true)!;
     expect([page % 4, page]).toEqual([0, START + 4]);
@@ -203,26 +201,24 @@ describe("vmalloc_huge", () => {
     expect(free(machine) - before).toBe(8);
   });
 
-  it("takes single pages where the length is less than a block, or none was asked for", () => {
+  it("allocates single pages if the length is less than a block or blocks are not requested", () => {
     expect([vmalloc.alloc(3, true), vmalloc.alloc(4)]).toEqual([START + 2, START + 6]);
     const page = vmalloc.alloc(4, true);
     expect(page).toBe(START + 12);
   });
 
-  it("writes one run, in a lazy section, for each block", () => {
+  it("writes each block as one run in a lazy MMU section", () => {
     const calls: Call[] = [];
-    const own = boot(
+    const booted = boot(
       {},
       {
         arch: pgtableVariant({ contPteOrder: 2 }),
-        attach: (points) => {
-          record(points, ["lazyMmuEnter"], calls);
-        },
+        attach: record(["lazyMmuEnter"], calls),
       },
     );
     calls.length = 0;
-    own.get(Vmalloc).alloc(8, true);
+    booted.get(Vmalloc).alloc(8, true);
     expect(calls).toHaveLength(2);
-    expect(own.get(PageTables).sourceOf(toPfn(entryOf(own, START).table))).toBe("kernel");
+    expect(booted.get(PageTables).sourceOf(toPfn(entryOf(booted, START).table))).toBe("kernel");
   });
 });

@@ -6,7 +6,7 @@ import { pagesOnly } from "../support/arches.js";
 import { boot, entryOf, PAGE_SHIFT } from "../support/machine.js";
 import type { Extras } from "../support/machine.js";
 
-/** Boots, and gives the level of the leaf of each page of struct pages, which the CPU must be able to read. */
+/** Boots. @returns the level of the leaf of each page of the vmemmap, which the CPU can read */
 function levelsOf(bytes: number, extras: Extras = {}, start = 0x40000000): readonly string[] {
   const machine = boot({ memory: [{ start, bytes }] }, extras);
   const { levels } = machine.get(PageTableFormat).geometry;
@@ -22,14 +22,14 @@ function levelsOf(bytes: number, extras: Extras = {}, start = 0x40000000): reado
   });
 }
 
-it("is mapped with blocks where the geometry has them and memory for one", () => {
+it("is mapped with blocks if the geometry has blocks and memory is free", () => {
   expect(new Set(levelsOf(256 * 1024 * 1024))).toEqual(new Set(["pmd"]));
 });
 
-it("is mapped with pages where no level above has leaves", () => {
+it("is mapped with pages if no upper level has leaves", () => {
   expect(new Set(levelsOf(256 * 1024 * 1024, { arch: pagesOnly }))).toEqual(new Set(["pte"]));
 });
 
-it("is mapped with pages where no block is left", () => {
+it("is mapped with pages if no block is free", () => {
   expect(new Set(levelsOf(64 * 1024 * 1024, {}, 0x41000000))).toEqual(new Set(["pte"]));
 });

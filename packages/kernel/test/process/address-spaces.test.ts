@@ -17,12 +17,12 @@ import { readUserTables } from "../support/tables.js";
 
 const { READ, WRITE } = Access;
 const ENOMEM = -12;
-/** What touch gives when no mapping allows the access. */
+/** The result of touch if no mapping allows the access. */
 const DENIED = undefined;
 const EINVAL = -22;
 /** vm.mmap_min_addr is 64 KiB. */
 const MINIMUM = 0x10000 >> PAGE_SHIFT;
-/** The example architecture gives user code 64 TiB. */
+/** End of the user half of the example architecture: 64 TiB. */
 const END = 2 ** (46 - PAGE_SHIFT);
 const MAP_LOCKED = 0x2000;
 const MAP_NONBLOCK = 0x10000;
@@ -30,14 +30,14 @@ const MAP_NONBLOCK = 0x10000;
 describe("a range of a system call", () => {
   it.each([
     ["the lowest page", MINIMUM, 1, true],
-    ["a page below it", MINIMUM - 1, 1, false],
+    ["the page below it", MINIMUM - 1, 1, false],
     ["the highest page", END - 1, 1, true],
-    ["a page beyond it", END, 1, false],
-    ["one that reaches beyond it", END - 1, 2, false],
-    ["all there is", MINIMUM, END - MINIMUM, true],
+    ["the page above it", END, 1, false],
+    ["two pages from the highest page", END - 1, 2, false],
+    ["the whole user half", MINIMUM, END - MINIMUM, true],
     ["no page", BASE, 0, false],
-    ["less than none", BASE, -1, false],
-  ])("is %s", (_, page, pages, isGood) => {
+    ["a negative length", BASE, -1, false],
+  ])("is checked: %s", (_, page, pages, isValid) => {
     const { spaces, mm } = new Process();
     const calls = [
       spaces.mmap(mm, toVpn(page), pages, RW, ANONYMOUS),
@@ -45,10 +45,10 @@ describe("a range of a system call", () => {
       spaces.madvise(mm, toVpn(page), pages, 0),
       spaces.munmap(mm, toVpn(page), pages),
     ];
-    expect(calls).toEqual(isGood ? [0, 0, 0, 0] : [ENOMEM, ENOMEM, EINVAL, EINVAL]);
+    expect(calls).toEqual(isValid ? [0, 0, 0, 0] : [ENOMEM, ENOMEM, EINVAL, EINVAL]);
   });
 
-  it("of mremap is good at both places; only the old one may be empty", () => {
+  it("of mremap is checked at both addresses; only the old one may be empty", () => {
     const { spaces, mm } = new Process();
     spaces.mmap(mm, toVpn(BASE), 4, RW, SHARED);
     expect([
@@ -64,7 +64,7 @@ describe("a range of a system call", () => {
 });
 
 describe("rights", () => {
-  it("of mmap are read, write and execute, whatever else is asked for", () => {
+  it("of mmap are read, write and execute; other bits are ignored", () => {
     const { spaces, mm } = new Process();
     for (let prot = 0; prot < 64; prot++) {
       spaces.mmap(mm, toVpn(BASE), 1, prot, ANONYMOUS);
@@ -72,7 +72,7 @@ describe("rights", () => {
     }
   });
 
-  it("of mprotect may have PROT_SEM, PROT_GROWSDOWN and PROT_GROWSUP, and no other bit", () => {
+  it("of mprotect may include PROT_SEM, PROT_GROWSDOWN and PROT_GROWSUP, but no other bit", () => {
     const { spaces, mm } = new Process();
     spaces.mmap(mm, toVpn(BASE), 1, RW, ANONYMOUS);
     for (let bit = 0; bit < 31; bit++) {
@@ -84,7 +84,7 @@ describe("rights", () => {
 });
 
 describe("an address space", () => {
-  it("has a number that no other had, lives until its last user puts it, and gives all pages back", () => {
+  it("has a unique number, exists until the last put, and frees all pages", () => {
     const { spaces, machine } = new Process();
     const free = (): number => machine.get(PageAllocator).freePages;
     const before = free();
@@ -103,7 +103,7 @@ describe("an address space", () => {
     expect(spaces.create().id).toBeGreaterThan(third.id);
   });
 
-  it("gives its pages and tables back when it ends, but not what another still maps", () => {
+  it("frees its tables and pages at its end, except pages that another one maps", () => {
     const process = new Process();
     const free = (): number => process.machine.get(PageAllocator).freePages;
     process.mmap(BASE, 2 * ENTRIES);
@@ -117,7 +117,7 @@ describe("an address space", () => {
     expect(free()).toBe(before);
   });
 
-  it("shares the kernel's half by copies of the top level's entries, and has nothing of its own in the user's", () => {
+  it("starts with copies of the kernel's top-level entries and an empty user half", () => {
     const { spaces, machine } = new Process();
     const { root } = spaces.create();
     const { memory } = machine;
@@ -130,11 +130,11 @@ describe("an address space", () => {
     }
     const before = machine.counters().writesBySetter.set_pgd;
     spaces.create();
-    // The pgd is over a pmd here, so that set_pud writes its entries; but clone_pgd_range is set_pgd.
+    // The pgd is directly above a pmd, so set_pud writes its entries; clone_pgd_range uses set_pgd.
     expect(machine.counters().writesBySetter.set_pgd - before).toBe(copied);
   });
 
-  it("is empty where the kernel has a root apart", () => {
+  it("starts empty with split roots", () => {
     const process = new Process(boot({}, { arch: splitRoots }));
     expect(process.machine.get(PageTableFormat).geometry.splitRoots).toBe(true);
     expect(process.machine.counters().writesBySetter.set_pgd).toBe(0);
@@ -145,13 +145,13 @@ describe("an address space", () => {
     expect(process.touch(BASE, READ)).toBe(DENIED);
   });
 
-  it("knows where the mapping nearest below a page ends", () => {
+  it("returns the end of the next mapping below a page", () => {
     const { spaces, mm } = new Process();
     spaces.mmap(mm, toVpn(BASE), 2, RW, ANONYMOUS);
     expect([0, 1, 2, 9].map((i) => spaces.endBelow(mm, toVpn(BASE + i)))).toEqual([0, BASE + 1, BASE + 2, BASE + 2]);
   });
 
-  it("of another maker is refused", () => {
+  it("of another machine is rejected", () => {
     const { spaces } = new Process();
     const stranger: Mm = { id: 77, root: toPfn(0), tablePages: 0, users: 1 };
     expect(() => spaces.munmap(stranger, toVpn(BASE), 1)).toThrow(
@@ -159,7 +159,7 @@ describe("an address space", () => {
     );
   });
 
-  it("counts the faults that it handled, and no other", () => {
+  it("counts handled faults only", () => {
     const process = new Process();
     process.mmap(BASE, 2);
     process.touch(BASE, WRITE);
@@ -169,7 +169,7 @@ describe("an address space", () => {
     expect([process.spaces.faults, process.machine.counters().userFaults]).toEqual([2, 2]);
   });
 
-  it("ends in a coded error where there is no page for its top-level table", () => {
+  it("throws ERR_OUT_OF_MEMORY without a page for its top-level table", () => {
     const { spaces, machine } = new Process();
     while (machine.get(PageAllocator).alloc(0) !== undefined);
     expect(() => spaces.create()).toThrow(expect.objectContaining({ code: "ERR_OUT_OF_MEMORY" }) as Error);
@@ -177,7 +177,7 @@ describe("an address space", () => {
 });
 
 describe("mmap", () => {
-  it("fills with MAP_POPULATE and MAP_LOCKED, but not what MAP_NONBLOCK takes back", () => {
+  it("populates with MAP_POPULATE and MAP_LOCKED, but not with MAP_POPULATE and MAP_NONBLOCK", () => {
     for (const [flags, filled] of [
       [MapFlag.POPULATE, 3],
       [MAP_LOCKED, 3],
@@ -193,20 +193,20 @@ describe("mmap", () => {
     }
   });
 
-  it("takes away what was mapped there, and gives each file pages of its own", () => {
+  it("replaces old mappings and maps different pages for each file", () => {
     const process = new Process();
     process.mmap(BASE, 3);
     process.touch(BASE, WRITE);
     process.mmap(BASE, 1, Prot.READ, FILE);
     process.mmap(BASE + 1, 1, Prot.READ, FILE);
     expect(frameOf(process.machine, BASE, process.mm.root)).toBe(-1);
-    // Fault-around stops where another file begins.
+    // Fault-around stops at the start of another file.
     expect([process.touch(BASE, READ), process.touch(BASE + 1, READ)]).toEqual([1, 1]);
   });
 });
 
 describe("brk", () => {
-  it("begins where it is first told, grows with what may be read and written, and shrinks", () => {
+  it("starts the heap at its first argument, grows it with read and write rights, and shrinks it", () => {
     const process = new Process();
     const { spaces, mm } = process;
     expect(spaces.brk(mm, toVpn(BASE))).toBe(0);
@@ -227,7 +227,7 @@ describe("brk", () => {
     expect(process.touch(BASE + 3, READ)).toBe(1);
   });
 
-  it("takes the place of what is mapped above the heap", () => {
+  it("replaces mappings above the heap", () => {
     const { spaces, mm } = new Process();
     spaces.brk(mm, toVpn(BASE));
     spaces.mmap(mm, toVpn(BASE + 1), 1, Prot.READ, FILE);
@@ -235,7 +235,7 @@ describe("brk", () => {
     expect([0, 1, 2].map((i) => spaces.protectionAt(mm, toVpn(BASE + i)))).toEqual([RW, RW, RW]);
   });
 
-  it("goes on in the child where the parent's heap ended", () => {
+  it("continues in the child at the end of the parent's heap", () => {
     const process = new Process();
     process.spaces.brk(process.mm, toVpn(BASE));
     process.spaces.brk(process.mm, toVpn(BASE + 2));
@@ -251,7 +251,7 @@ describe("brk", () => {
     expect([0, 1].map((i) => process.spaces.protectionAt(process.mm, toVpn(BASE + i)))).toEqual([RW, undefined]);
   });
 
-  it("stays in the user's half", () => {
+  it("is limited to the user half", () => {
     const { spaces, mm } = new Process();
     expect([MINIMUM - 1, END + 1, MINIMUM, END].map((page) => spaces.brk(mm, toVpn(page)))).toEqual([
       ENOMEM,
@@ -263,7 +263,7 @@ describe("brk", () => {
 });
 
 describe("with 65,530 mappings", () => {
-  it("nothing may make another one: max_map_count", () => {
+  it("no call can make another mapping: max_map_count", () => {
     const { spaces, mm } = new Process();
     for (let i = 0; i < 65_529; i++) spaces.mmap(mm, toVpn(BASE + 4 * i), 3, RW, ANONYMOUS);
     expect(spaces.brk(mm, toVpn(MINIMUM))).toBe(0);

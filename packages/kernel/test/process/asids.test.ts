@@ -7,10 +7,10 @@ import { KernelMm } from "../../src/process/mm.js";
 import { boot, PAGE_SHIFT, staleTranslations } from "../support/machine.js";
 import { BASE, Process } from "../support/process.js";
 
-/** ASIDs of the example architecture, that of init_mm included. */
+/** Number of ASIDs of the example architecture, including that of init_mm. */
 const ASIDS = 256;
 
-/** A machine with memory for a few hundred processes, and a TLB that holds translations of one page for all of them. */
+/** A machine with memory for a few hundred processes and a TLB that holds one translation for each. */
 const large = {
   memory: [{ bytes: 256 * 1024 * 1024 }],
   options: { "odd-arch": { tlb: { sets: 8, ways: 512 } } },
@@ -23,12 +23,12 @@ function start(process: Process): Task {
   return process.task;
 }
 
-/** Starts processes that end at once. */
+/** Starts processes that exit immediately. */
 function churn(process: Process, count: number): void {
   for (let i = 0; i < count; i++) process.tasks.exit(start(process));
 }
 
-describe("when all ASIDs were used", () => {
+describe("after all ASIDs were used", () => {
   it.each([ASIDS - 2, ASIDS - 1, ASIDS, 2 * ASIDS - 2])(
     "a process that starts %i processes later has no translation of another",
     (others) => {
@@ -45,7 +45,7 @@ describe("when all ASIDs were used", () => {
     },
   );
 
-  it("more processes than ASIDs live next to each other", () => {
+  it("more processes than ASIDs exist at the same time", () => {
     const process = new Process(boot(large));
     const tasks = Array.from({ length: 2 * ASIDS + 1 }, () => start(process));
     for (const faults of [1, 0, 0]) {
@@ -57,7 +57,7 @@ describe("when all ASIDs were used", () => {
     expect(staleTranslations(process.machine)).toBe(0);
   });
 
-  it("each CPU drops its translations once, at its next switch, and that is counted", () => {
+  it("each CPU flushes its TLB once, at its next switch, and the flush is counted", () => {
     const process = new Process(boot({ cpus: 2 }));
     const { cpus } = process.machine;
     const [here, other] = [cpus.all[0]!, cpus.all[1]!];
@@ -78,7 +78,7 @@ describe("when all ASIDs were used", () => {
     expect(process.machine.counters().tlbInvalidations).toBe(before + 2);
   });
 
-  it("a process that a CPU runs keeps its translations through rollovers", () => {
+  it("a running process keeps its translations through rollovers", () => {
     const process = new Process(boot({ cpus: 2 }));
     const { cpus } = process.machine;
     cpus.current = cpus.all[1]!;
@@ -90,7 +90,7 @@ describe("when all ASIDs were used", () => {
     const { walks } = cpus.all[1]!.counters;
     expect(cpus.all[1]!.access(high, low, Access.WRITE, Privilege.USER)).toBe(OK);
     expect(cpus.all[1]!.counters.walks).toBe(walks);
-    // It has the same ASID on the first CPU: its other threads may still run on the second.
+    // It has the same ASID on the first CPU, because other threads may still run on the second.
     const { asid } = KernelMm.of(there.mm!);
     process.run(there);
     expect(KernelMm.of(there.mm!).asid).toBe(asid);
@@ -99,7 +99,7 @@ describe("when all ASIDs were used", () => {
     expect(staleTranslations(process.machine)).toBe(0);
   });
 
-  it("no CPU ever reaches a page that its process has not touched", () => {
+  it("no CPU accesses a page that its process has not touched", () => {
     const machine = boot({ cpus: 3, ...large });
     const process = new Process(machine);
     const tasks = Array.from({ length: ASIDS + 40 }, () => start(process));

@@ -23,13 +23,13 @@ import { ANONYMOUS, BASE, FILE, Process, RW, SHARED } from "../support/process.j
 import { readUserTables } from "../support/tables.js";
 
 const { READ, WRITE, RMW, FETCH } = Access;
-/** What touch gives when no mapping allows the access. */
+/** The result of touch if no mapping allows the access. */
 const DENIED = undefined;
 /** RLIMIT_STACK of 8 MiB, and stack_guard_gap, in pages. */
 const STACK = (8 << 20) >> PAGE_SHIFT;
 const GUARD = 256;
 
-/** The pages around a border that are present. */
+/** The present pages of a range, relative to its start. */
 function present(process: Process, from: number, to: number): number[] {
   const { pages } = readUserTables(process.machine, process.mm);
   return [...pages.keys()].filter((page) => page >= from && page < to).map((page) => page - from);
@@ -43,16 +43,13 @@ describe("an access", () => {
     [Prot.EXEC, [1, DENIED, DENIED, 1]],
     [RW, [1, 1, 1, DENIED]],
     [7, [1, 1, 1, 1]],
-  ])(
-    "of what has the rights %d is allowed as those say; what may be written or executed may be read",
-    (prot, expected) => {
-      const process = new Process();
-      process.mmap(BASE, 4, prot);
-      expect([READ, WRITE, RMW, FETCH].map((access, i) => process.touch(BASE + i, access))).toEqual(expected);
-    },
-  );
+  ])("of a page with rights %d is allowed by them; write and execute imply read", (prot, expected) => {
+    const process = new Process();
+    process.mmap(BASE, 4, prot);
+    expect([READ, WRITE, RMW, FETCH].map((access, i) => process.touch(BASE + i, access))).toEqual(expected);
+  });
 
-  it("of anonymous memory reads the page of zeroes, which the first write replaces", () => {
+  it("of anonymous memory reads the zero page, which the first write replaces", () => {
     const process = new Process();
     const free = (): number => process.machine.get(PageAllocator).freePages;
     process.mmap(BASE, 3);
@@ -71,15 +68,13 @@ describe("an access", () => {
     expect(frameOf(process.machine, BASE + 1, process.mm.root)).not.toBe(zero);
   });
 
-  it("by the kernel for the user takes the exception from kernel mode, one by the user does not", () => {
+  it("of uaccess takes an exception from kernel mode, a user access does not", () => {
     const calls: Call[] = [];
     const process = new Process(
       boot(
         {},
         {
-          attach: (points) => {
-            record(points, ["exceptionEntry", "exceptionExit"], calls);
-          },
+          attach: record(["exceptionEntry", "exceptionExit"], calls),
         },
       ),
     );
@@ -94,12 +89,12 @@ describe("an access", () => {
     expect(calls).toEqual([["exceptionEntry"], ["exceptionExit"], ["exceptionEntry"], ["exceptionExit"]]);
   });
 
-  it("by the user synchronises the key register when the exception is taken and when it returns", () => {
+  it("by the user synchronises the key register at exception entry and return", () => {
     const closed = 0x1ce0 | 1;
     const taken = new Process();
     taken.mmap(BASE, 1);
     taken.machine.cpus.current.writePkeyRegister(closed, 0);
-    // No page of key 0 may be written any more, and tables have it without hardening.
+    // Pages with key 0 are not writable now. Without hardening table pages have key 0.
     expect(() => taken.touch(BASE, READ)).toThrow(expect.objectContaining({ code: "ERR_KERNEL_FAULT" }) as Error);
 
     let unlocked = (): void => undefined;
@@ -122,7 +117,7 @@ describe("an access", () => {
     expect(cpu.counters.unsynchronised).toBe(0);
   });
 
-  it("that faults again and again is an oops after the eighth time, not a machine that hangs", () => {
+  it("that always faults is an oops after the eighth fault", () => {
     let deaf = false;
     const arch = variant((container) => {
       const factory = resolve(container, CpuFactory);
@@ -144,7 +139,7 @@ describe("an access", () => {
     expect(process.machine.get(AddressSpaces).faults - before).toBe(8);
   });
 
-  it("ends in a coded error where there is no page", () => {
+  it("throws ERR_OUT_OF_MEMORY without a free page", () => {
     const process = new Process();
     process.mmap(BASE, 3 * ENTRIES);
     process.touch(BASE, WRITE);
@@ -157,24 +152,21 @@ describe("an access", () => {
 });
 
 describe("a read of a file", () => {
-  it.each([FILE, MapFlag.SHARED, SHARED])(
-    "maps what lies with it in 64 KiB (flags %d), and no page that is there",
-    (flags) => {
-      const process = new Process();
-      process.mmap(BASE, 16, RW, flags);
-      process.touch(BASE + 6, WRITE);
-      const written = frameOf(process.machine, BASE + 6, process.mm.root);
-      expect(present(process, BASE, BASE + 16)).toEqual([6]);
-      expect(process.touch(BASE + 5, READ)).toBe(1);
-      expect(present(process, BASE, BASE + 16).sort((a, b) => a - b)).toEqual([4, 5, 6, 7]);
-      expect(frameOf(process.machine, BASE + 6, process.mm.root)).toBe(written);
-      const frames = [4, 5, 6, 7].map((i) => frameOf(process.machine, BASE + i, process.mm.root));
-      expect(new Set(frames).size).toBe(4);
-      expect(process.spaces.faults).toBe(2);
-    },
-  );
+  it.each([FILE, MapFlag.SHARED, SHARED])("maps the missing pages of its 64 KiB window (flags %d)", (flags) => {
+    const process = new Process();
+    process.mmap(BASE, 16, RW, flags);
+    process.touch(BASE + 6, WRITE);
+    const written = frameOf(process.machine, BASE + 6, process.mm.root);
+    expect(present(process, BASE, BASE + 16)).toEqual([6]);
+    expect(process.touch(BASE + 5, READ)).toBe(1);
+    expect(present(process, BASE, BASE + 16).sort((a, b) => a - b)).toEqual([4, 5, 6, 7]);
+    expect(frameOf(process.machine, BASE + 6, process.mm.root)).toBe(written);
+    const frames = [4, 5, 6, 7].map((i) => frameOf(process.machine, BASE + i, process.mm.root));
+    expect(new Set(frames).size).toBe(4);
+    expect(process.spaces.faults).toBe(2);
+  });
 
-  it("maps nothing beyond the mapping, on either side", () => {
+  it("maps nothing outside the mapping", () => {
     const process = new Process();
     process.mmap(BASE + 1, 2, RW, FILE);
     process.mmap(BASE + 3, 1, RW, FILE);
@@ -182,7 +174,7 @@ describe("a read of a file", () => {
     expect(present(process, BASE, BASE + 8)).toEqual([1, 2]);
   });
 
-  it("may be of a file that is mapped shared and then written in place", () => {
+  it("of a shared mapping gets a page that is later written in place", () => {
     const process = new Process();
     process.mmap(BASE, 1, RW, SHARED);
     process.touch(BASE, READ);
@@ -191,7 +183,7 @@ describe("a read of a file", () => {
     expect(frameOf(process.machine, BASE, process.mm.root)).toBe(frame);
   });
 
-  it("gives a private mapping a page of the file, of which a write makes a copy", () => {
+  it("of a private mapping gets a page of the file, which a write copies", () => {
     const process = new Process();
     process.mmap(BASE, 1, RW, FILE);
     process.touch(BASE, READ);
@@ -203,8 +195,8 @@ describe("a read of a file", () => {
   });
 });
 
-describe("a write of a page that is write-protected", () => {
-  it("takes the page over when nobody else has it, else a copy", () => {
+describe("a write to a write-protected page", () => {
+  it("reuses an exclusive page, else copies it", () => {
     const process = new Process();
     const free = (): number => process.machine.get(PageAllocator).freePages;
     process.mmap(BASE, 1);
@@ -241,7 +233,7 @@ describe("a stack, MAP_GROWSDOWN,", () => {
     return process;
   };
 
-  it("grows down to the page of a fault below it, by the limit of 8 MiB and no further", () => {
+  it("grows down to a fault below it, up to 8 MiB", () => {
     const process = start();
     expect(process.touch(BASE - 3, WRITE)).toBe(1);
     expect([-4, -3, -2, -1, 0].map((i) => process.spaces.protectionAt(process.mm, toVpn(BASE + i)))).toEqual([
@@ -256,7 +248,7 @@ describe("a stack, MAP_GROWSDOWN,", () => {
     expect(process.spaces.protectionAt(process.mm, toVpn(BASE + 2 - STACK))).toBe(RW);
   });
 
-  it("is the only kind that grows, and not upward", () => {
+  it("does not grow upward; other mappings do not grow", () => {
     const process = new Process();
     process.mmap(BASE, 2);
     expect([process.touch(BASE - 1, READ), process.touch(BASE + 2, READ)]).toEqual([DENIED, DENIED]);
@@ -268,7 +260,7 @@ describe("a stack, MAP_GROWSDOWN,", () => {
     ["a mapping", RW, ANONYMOUS, DENIED],
     ["a mapping without rights", 0, ANONYMOUS, 1],
     ["another stack", RW, ANONYMOUS | MapFlag.GROWSDOWN, 1],
-  ])("keeps 256 pages away from what is below: %s", (_, prot, flags, inside) => {
+  ])("keeps a gap of 256 pages above an accessible mapping: %s", (_, prot, flags, inside) => {
     const process = start();
     const end = BASE - 300;
     process.mmap(end - 4, 4, prot, flags);
@@ -276,7 +268,7 @@ describe("a stack, MAP_GROWSDOWN,", () => {
     expect(process.touch(end + GUARD, WRITE)).toBe(inside === 1 ? 0 + 1 : 1);
   });
 
-  it("has an anon_vma from the first fault below it on, even one that ends in a signal: fork copies what was only read", () => {
+  it("gets an anon_vma at the first fault below it, even a rejected one, so fork copies its read-only pages", () => {
     for (const [below, copies] of [
       [BASE + 2 - STACK - 1, 1],
       [BASE + 5, 0],
@@ -289,7 +281,7 @@ describe("a stack, MAP_GROWSDOWN,", () => {
     }
   });
 
-  it("grows only so far as the rights of the access allow it", () => {
+  it("does not allow an access without the right when it grows", () => {
     const process = start();
     expect(process.touch(BASE - 1, FETCH)).toBe(DENIED);
   });
@@ -301,7 +293,7 @@ describe("a range that is populated", () => {
   };
   const [POPULATE_READ, POPULATE_WRITE] = [22, 23];
 
-  it("is written where that is private, else read, unless it is said how", () => {
+  it("is populated for writing if it is private, else for reading; MADV_POPULATE selects the access", () => {
     for (const [prot, flags, writable] of [
       [RW, ANONYMOUS, true],
       [RW, SHARED, false],
@@ -321,7 +313,7 @@ describe("a range that is populated", () => {
     ]);
   });
 
-  it("ends at a hole and where the rights do not allow it", () => {
+  it("ends at a hole and at a mapping without the right", () => {
     for (const [prot, advice, filled] of [
       [0, POPULATE_READ, 2],
       [Prot.READ, POPULATE_WRITE, 2],
@@ -341,7 +333,7 @@ describe("a range that is populated", () => {
     expect(present(process, BASE, BASE + 8)).toEqual([0]);
   });
 
-  it("is left as it is where it is filled already, and is written where it was only read", () => {
+  it("keeps present pages, and write-populates pages that were only read", () => {
     const process = new Process();
     process.mmap(BASE, 2);
     populate(process, 2, POPULATE_READ);
@@ -359,7 +351,7 @@ describe("a range that is populated", () => {
   });
 });
 
-it("a page that was written is dirty and young from the start, one that was read is young and clean", () => {
+it("a written page is dirty and young from the start, a read page is clean and young", () => {
   const process = new Process();
   process.mmap(BASE, 2);
   process.touch(BASE, READ);
@@ -371,7 +363,7 @@ it("a page that was written is dirty and young from the start, one that was read
   ]);
 });
 
-it("the first private write gives a mapping its anon_vma, a read and a shared write do not", () => {
+it("the first private write assigns the anon_vma of a mapping, a read or a shared write does not", () => {
   for (const [flags, access, has] of [
     [ANONYMOUS, WRITE, true],
     [ANONYMOUS, READ, false],
@@ -390,15 +382,13 @@ it("the first private write gives a mapping its anon_vma, a read and a shared wr
   expect(KernelMm.of(process.mm).vmas.find(toVpn(BASE))!.anonVma).not.toBe(0);
 });
 
-it("the lock of a table is held while its entry is changed, and of a table of pages", () => {
+it("the lock of a table is held while its entry changes", () => {
   const calls: Call[] = [];
   const process = new Process(
     boot(
       {},
       {
-        attach: (points) => {
-          record(points, ["tableLocked", "tableUnlocking"], calls);
-        },
+        attach: record(["tableLocked", "tableUnlocking"], calls),
       },
     ),
   );

@@ -9,12 +9,12 @@ import { readUserTables } from "../support/tables.js";
 
 const { READ, WRITE } = Access;
 const MADV = { DONTNEED: 4, DONTFORK: 10, DOFORK: 11, WIPEONFORK: 18, KEEPONFORK: 19 };
-/** What touch gives when no mapping allows the access. */
+/** The result of touch if no mapping allows the access. */
 const DENIED = undefined;
 const MAP_LOCKED = 0x2000;
 
 describe("fork", () => {
-  it("copies the tables of anonymous memory that was written, and of no other", () => {
+  it("copies only the tables of written anonymous memory", () => {
     const process = new Process();
     process.mmap(BASE, ENTRIES);
     process.mmap(BASE + UPPER, ENTRIES, RW, ANONYMOUS | 0x4000);
@@ -27,7 +27,7 @@ describe("fork", () => {
     expect(process.tables).toBe(2);
   });
 
-  it("copies a written file mapping whole, pages that were only read included", () => {
+  it("copies all pages of a written file mapping, including pages that were only read", () => {
     const process = new Process();
     process.mmap(BASE, 2 * ENTRIES, RW, FILE);
     process.touch(BASE, READ);
@@ -37,7 +37,7 @@ describe("fork", () => {
     expect(process.touch(BASE, READ)).toBe(0);
   });
 
-  it("copies tables that hold nothing any more, and none where the parent has none", () => {
+  it("copies empty tables, and makes none where the parent has none", () => {
     const process = new Process();
     process.mmap(BASE, 3 * ENTRIES);
     process.touch(BASE, WRITE);
@@ -48,7 +48,7 @@ describe("fork", () => {
     expect(readUserTables(process.machine, process.mm).pages.size).toBe(1);
   });
 
-  it("makes an upper table where the parent has one, with nothing below it", () => {
+  it("copies an upper table that has no table below it", () => {
     const process = new Process();
     process.mmap(BASE, 1, RW, SHARED);
     process.mmap(BASE + ENTRIES, UPPER);
@@ -59,7 +59,7 @@ describe("fork", () => {
     expect(process.tables).toBe(3);
   });
 
-  it("has both map the same pages, which neither may write any more, old and with their rights", () => {
+  it("maps the same pages in both address spaces, read-only; the child's entries are old", () => {
     const process = new Process();
     process.mmap(BASE, 4, 7);
     for (const i of [0, 1, 3]) process.touch(BASE + i, WRITE);
@@ -79,17 +79,17 @@ describe("fork", () => {
       ]);
     }
     expect([0, 2].map((i) => ours!.get(BASE + i)!.dirty)).toEqual([true, false]);
-    // Three entries write-protected, four set, two tables linked, and the kernel's half.
+    // Three entries write-protected, four set, two tables linked, and the entries of the kernel's half.
     expect(process.machine.counters().tableWrites - before).toBeGreaterThanOrEqual(9);
     const { low, high } = entryOf(process.machine, BASE, process.mm.root);
     expect([low & 0x38, high & ~0xffff]).toEqual([0x8, entryOf(process.machine, BASE, parent.mm!.root).high & ~0xffff]);
   });
 
-  it("keeps what a written shared mapping may write, and has the copy clean", () => {
+  it("keeps pages of a written shared mapping writable and makes the copy clean", () => {
     const process = new Process();
     process.mmap(BASE, 1, RW, SHARED);
     process.touch(BASE, WRITE);
-    // A stack-like fault is all that gives shared memory an anon_vma in the model: it is set here as mremap may have left it.
+    // In the model, only a stack fault assigns an anon_vma to shared memory. The test sets it, as mremap can leave it.
     const mm = KernelMm.of(process.mm);
     mm.vmas.prepareAnonVma(mm.vmas.find(toVpn(BASE))!);
     const parent = process.fork();
@@ -98,7 +98,7 @@ describe("fork", () => {
     expect(theirs).toMatchObject({ writable: true, dirty: true });
   });
 
-  it("counts each page once more, so that it goes with the last process", () => {
+  it("increments the count of each page, which the last process frees", () => {
     const process = new Process();
     const free = (): number => process.machine.get(PageAllocator).freePages;
     process.mmap(BASE, 2);
@@ -115,7 +115,7 @@ describe("fork", () => {
     expect(tasks.current.mm).toBe(mm);
   });
 
-  it("leaves out what is DONTFORK, and empties what is WIPEONFORK, until that is taken back", () => {
+  it("skips DONTFORK mappings and empties WIPEONFORK mappings, until the flag is cleared", () => {
     const process = new Process();
     const advice = [
       [MADV.DONTFORK],
@@ -133,7 +133,7 @@ describe("fork", () => {
     expect([0, 2, 4, 6].map((i) => process.touch(BASE + i, READ))).toEqual([DENIED, 1, 0, 0]);
   });
 
-  it("has no anon_vma for what it wiped, an inherited one for the rest, and none where nothing was written", () => {
+  it("assigns no anon_vma to wiped and unwritten mappings and an inherited one to the rest", () => {
     const process = new Process();
     process.mmap(BASE, 1);
     process.mmap(BASE + 2, 1);
@@ -155,7 +155,7 @@ describe("fork", () => {
     ]);
   });
 
-  it("does not let an inherited anon_vma spread, nor that of one mapping to another's copy", () => {
+  it("does not share an inherited anon_vma with a neighbour, nor that of a mapping with the copy of another", () => {
     const process = new Process();
     process.mmap(BASE, 1);
     process.touch(BASE, WRITE);
@@ -164,7 +164,7 @@ describe("fork", () => {
     expect(KernelMm.of(process.mm).vmas.all).toHaveLength(2);
   });
 
-  it("keeps everything else of a mapping but that it is locked", () => {
+  it("copies all flags of a mapping except VM_LOCKED", () => {
     const process = new Process();
     process.mmap(BASE, 1, Prot.READ, FILE | MAP_LOCKED | 0x4000);
     process.fork();
@@ -173,7 +173,7 @@ describe("fork", () => {
     expect(vma.file).not.toBe(0);
   });
 
-  it("invalidates the parent's translations once, which could still write", () => {
+  it("invalidates the parent's writable translations once", () => {
     const process = new Process();
     process.mmap(BASE, 1);
     process.touch(BASE, WRITE);
@@ -184,15 +184,13 @@ describe("fork", () => {
     expect(frameOf(process.machine, BASE, child.root)).not.toBe(frameOf(process.machine, BASE, process.mm.root));
   });
 
-  it("holds the locks of both tables, the child's first, in a section of lazy MMU mode", () => {
+  it("holds the locks of both tables, the child's first, in a lazy MMU section", () => {
     const calls: Call[] = [];
     const process = new Process(
       boot(
         {},
         {
-          attach: (points) => {
-            record(points, ["tableLocked", "tableUnlocking", "lazyMmuEnter", "lazyMmuLeave"], calls);
-          },
+          attach: record(["tableLocked", "tableUnlocking", "lazyMmuEnter", "lazyMmuLeave"], calls),
         },
       ),
     );
@@ -212,7 +210,7 @@ describe("fork", () => {
   });
 });
 
-it("a run of pages is protected and copied as the pages one by one", () => {
+it("a run of pages is protected and copied like single pages", () => {
   const process = new Process();
   process.mmap(BASE, 64, RW, ANONYMOUS | MapFlag.POPULATE);
   process.spaces.munmap(process.mm, toVpn(BASE + 20), 1);

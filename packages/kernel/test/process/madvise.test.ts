@@ -7,14 +7,14 @@ import { ANONYMOUS, BASE, Process, RW } from "../support/process.js";
 import { readUserTables } from "../support/tables.js";
 
 const { READ, WRITE } = Access;
-/** What touch gives when no mapping allows the access. */
+/** The result of touch if no mapping allows the access. */
 const DENIED = undefined;
 
 function advise(process: Process, pages: number, advice: number): void {
   expect(process.spaces.madvise(process.mm, toVpn(BASE), pages, advice)).toBe(0);
 }
 
-describe("madvise of a mapping's use", () => {
+describe("madvise that changes flags", () => {
   const flagsOf = (process: Process): number => KernelMm.of(process.mm).vmas.find(toVpn(BASE))!.flags & ~VmFlag.ACCOUNT;
 
   it.each([
@@ -31,12 +31,12 @@ describe("madvise of a mapping's use", () => {
     ["WIPEONFORK", [18], VmFlag.WIPEONFORK],
     ["KEEPONFORK", [18, 19], 0],
     [
-      "several at once",
+      "several numbers",
       [2, 10, 15, 16, 18],
       VmFlag.SEQ_READ | VmFlag.DONTCOPY | VmFlag.NOHUGEPAGE | VmFlag.DONTDUMP | VmFlag.WIPEONFORK,
     ],
-    ["another number", [3, 9, 12, 13, 103, 777], 0],
-  ])("%s sets and clears its flags, and changes no entry", (_, numbers, flags) => {
+    ["other numbers", [3, 9, 12, 13, 103, 777], 0],
+  ])("%s sets and clears flags and changes no entry", (_, numbers, flags) => {
     const process = new Process();
     process.mmap(BASE, 1);
     process.touch(BASE, WRITE);
@@ -46,7 +46,7 @@ describe("madvise of a mapping's use", () => {
     expect(process.machine.counters()).toEqual(before);
   });
 
-  it("splits a mapping, and what is advised alike again is one again", () => {
+  it("splits a mapping; pieces with equal flags merge again", () => {
     const process = new Process();
     process.mmap(BASE, 3);
     const count = (): number => KernelMm.of(process.mm).vmas.all.length;
@@ -89,22 +89,19 @@ describe("madvise of pages", () => {
     ]);
   });
 
-  it.each([4, 24])(
-    "DONTNEED (%d) drops them, with one invalidation, in each mapping and between its ends",
-    (advice) => {
-      const process = new Process();
-      process.mmap(BASE - 2, 4, RW, ANONYMOUS | MapFlag.POPULATE);
-      process.mmap(BASE + 3, 4, RW, ANONYMOUS | MapFlag.POPULATE);
-      const before = process.machine.counters().tlbInvalidations;
-      advise(process, 5, advice);
-      const left = [...readUserTables(process.machine, process.mm).pages.keys()].map((page) => page - BASE);
-      expect(left).toEqual([-2, -1, 5, 6]);
-      expect(process.machine.counters().tlbInvalidations - before).toBe(2);
-      expect([process.touch(BASE, READ), process.touch(BASE + 2, READ)]).toEqual([1, DENIED]);
-    },
-  );
+  it.each([4, 24])("DONTNEED (%d) drops the pages of the range in each mapping, with one invalidation", (advice) => {
+    const process = new Process();
+    process.mmap(BASE - 2, 4, RW, ANONYMOUS | MapFlag.POPULATE);
+    process.mmap(BASE + 3, 4, RW, ANONYMOUS | MapFlag.POPULATE);
+    const before = process.machine.counters().tlbInvalidations;
+    advise(process, 5, advice);
+    const left = [...readUserTables(process.machine, process.mm).pages.keys()].map((page) => page - BASE);
+    expect(left).toEqual([-2, -1, 5, 6]);
+    expect(process.machine.counters().tlbInvalidations - before).toBe(2);
+    expect([process.touch(BASE, READ), process.touch(BASE + 2, READ)]).toEqual([1, DENIED]);
+  });
 
-  it("POPULATE fills without an invalidation", () => {
+  it("POPULATE populates without an invalidation", () => {
     const process = new Process();
     process.mmap(BASE, 2);
     const before = process.machine.counters().tlbInvalidations;
@@ -112,7 +109,7 @@ describe("madvise of pages", () => {
     expect([state(process).length, process.machine.counters().tlbInvalidations - before]).toEqual([2, 0]);
   });
 
-  it("GUARD_INSTALL drops them, makes the tables of the range, and has fork copy it", () => {
+  it("GUARD_INSTALL drops them and makes the tables of the range; fork copies the range", () => {
     const process = new Process();
     process.mmap(BASE, 2 * ENTRIES + 1);
     process.mmap(BASE + 3 * ENTRIES, 1, Prot.READ);
@@ -126,7 +123,7 @@ describe("madvise of pages", () => {
     expect(process.tables).toBe(1 + 4);
   });
 
-  it("GUARD_INSTALL in a part of a mapping keeps the mapping one, and the pages beside it", () => {
+  it("GUARD_INSTALL in a part of a mapping does not split it and keeps the other pages", () => {
     const process = new Process();
     process.mmap(BASE - 1, 4);
     process.touch(BASE - 1, WRITE);

@@ -6,14 +6,14 @@ import { readUserTables } from "../support/tables.js";
 
 const MCL = { CURRENT: 1, FUTURE: 2, ONFAULT: 4 };
 
-/** Which pages from BASE on are present. */
+/** The present pages, relative to BASE. */
 function present(process: Process): number[] {
   const { pages } = readUserTables(process.machine, process.mm);
   return [...pages.keys()].map((page) => page - BASE).sort((a, b) => a - b);
 }
 
 describe("mlock", () => {
-  it("fills what is mapped of a range and may be accessed, and nothing beside it; holes do not end it", () => {
+  it("populates the accessible mappings of a range and skips holes", () => {
     const process = new Process();
     process.mmap(BASE, 4);
     process.mmap(BASE + 5, 1, 0);
@@ -23,7 +23,7 @@ describe("mlock", () => {
     expect(process.spaces.faults).toBe(0);
   });
 
-  it("keeps a mapping filled that grows by mremap or becomes private and writable, until munlock", () => {
+  it("populates a mapping that grows by mremap or becomes private and writable, until munlock", () => {
     for (const unlock of [false, true]) {
       const process = new Process();
       process.mmap(BASE, 2, Prot.READ);
@@ -43,7 +43,7 @@ describe("mlock", () => {
     expect(present(process)).toEqual([]);
   });
 
-  it("splits a mapping, which munlock makes one again", () => {
+  it("splits a mapping, which munlock merges", () => {
     const process = new Process();
     process.mmap(BASE, 9);
     const count = (): number => KernelMm.of(process.mm).vmas.all.length;
@@ -62,7 +62,7 @@ describe("mlockall", () => {
     [MCL.CURRENT | MCL.ONFAULT, [], []],
     [MCL.FUTURE | MCL.ONFAULT, [], []],
     [0, [], []],
-  ])("with the flags %d fills what is mapped, or what is mapped later", (flags, now, later) => {
+  ])("with flags %d populates current or future mappings", (flags, now, later) => {
     const process = new Process();
     process.mmap(BASE, 2);
     process.spaces.mlockall(process.mm, flags);
@@ -71,7 +71,7 @@ describe("mlockall", () => {
     expect(present(process)).toEqual([...now, ...later]);
   });
 
-  it("of what comes later is for the heap too, and ends with munlockall, which unlocks what is mapped", () => {
+  it("of future mappings includes the heap and ends with munlockall, which unlocks all mappings", () => {
     const process = new Process();
     process.spaces.brk(process.mm, toVpn(BASE));
     process.spaces.mlockall(process.mm, MCL.FUTURE);
@@ -83,7 +83,7 @@ describe("mlockall", () => {
     expect(KernelMm.of(process.mm).vmas.all).toHaveLength(1);
   });
 
-  it("with ONFAULT locks what is mapped without filling it, which a growth fills", () => {
+  it("with ONFAULT locks mappings without populating them; growth populates them", () => {
     const process = new Process();
     process.mmap(BASE, 1);
     process.spaces.mlockall(process.mm, MCL.CURRENT | MCL.ONFAULT);

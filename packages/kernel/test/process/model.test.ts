@@ -6,7 +6,7 @@ import { boot, ENTRIES, UPPER } from "../support/machine.js";
 import { MADV, ProcessModel } from "../support/model.js";
 import { ANONYMOUS, BASE, FILE, SHARED } from "../support/process.js";
 
-/** Places where tables of each level meet. */
+/** Pages at the boundaries of tables of each level. */
 const PAGES = [BASE, BASE + ENTRIES, BASE + UPPER].flatMap((border) =>
   Array.from({ length: 10 }, (_, i) => border - 5 + i),
 );
@@ -22,7 +22,7 @@ const flags = fc.constantFrom(ANONYMOUS, ANONYMOUS, ANONYMOUS, FILE, SHARED, Map
 const ADVICE = Object.values(MADV);
 const access = fc.constantFrom(Access.READ, Access.WRITE, Access.WRITE, Access.RMW, Access.FETCH);
 
-/** A step as plain data, so that a counterexample can be read: the name of what the model does, and with what. */
+/** A step as plain data, for readable counterexamples: a method of the model and its arguments. */
 const step = fc.oneof(
   { weight: 5, arbitrary: fc.tuple(fc.constant("mmap" as const), page, pages, prot, flags) },
   { weight: 1, arbitrary: fc.tuple(fc.constant("populate" as const), page, few, prot, flags) },
@@ -38,7 +38,7 @@ const step = fc.oneof(
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 type Space = ProcessModel["spaces"][number];
 
-function take(model: ProcessModel, space: Space, step: Step): void {
+function apply(model: ProcessModel, space: Space, step: Step): void {
   switch (step[0]) {
     case "mmap":
       model.mmap(space, step[1], step[2], step[3], step[4]);
@@ -53,7 +53,7 @@ function take(model: ProcessModel, space: Space, step: Step): void {
       model.mprotect(space, step[1], step[2], step[3]);
       return;
     case "madvise":
-      // A whole table of pages is much of a small machine's memory.
+      // The pages of a whole table are a large part of the small machine's memory.
       model.madvise(space, step[1], step[3] === MADV.POPULATE_WRITE ? Math.min(step[2], 6) : step[2], step[3]);
       return;
     case "mremap":
@@ -70,7 +70,7 @@ function take(model: ProcessModel, space: Space, step: Step): void {
   }
 }
 
-/** mremap as Linux takes it: ranges that do not overlap; only one mapping grows; DONTUNMAP keeps the length. */
+/** Valid arguments of mremap: disjoint ranges; growth of a single mapping only; DONTUNMAP with equal lengths. */
 function mremap(
   model: ProcessModel,
   space: Space,
@@ -91,16 +91,16 @@ function mremap(
 }
 
 describe("address spaces", () => {
-  it("hold what a map of pages holds, lose and leak no content and no page, leave no stale translation", () => {
+  it("equal a map of pages, lose or leak no contents and no page, and leave no stale translation", () => {
     const steps = fc.array(fc.tuple(fc.nat(2), fc.nat(1), step), { maxLength: 40, size: "max" });
     fc.assert(
       fc.property(steps, (all) => {
         const machine = boot({ cpus: 2 });
         const model = new ProcessModel(machine);
         model.check(PAGES);
-        for (const [who, cpu, act] of all) {
+        for (const [number, cpu, act] of all) {
           machine.cpus.current = machine.cpus.all[cpu]!;
-          take(model, model.spaces[who % model.spaces.length]!, act);
+          apply(model, model.spaces[number % model.spaces.length]!, act);
           model.check(PAGES);
         }
       }),

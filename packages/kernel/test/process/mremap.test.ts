@@ -10,11 +10,11 @@ import { readUserTables } from "../support/tables.js";
 
 const { READ, WRITE } = Access;
 const EFAULT = -14;
-/** What touch gives when no mapping allows the access. */
+/** The result of touch if no mapping allows the access. */
 const DENIED = undefined;
 const DONTUNMAP = 4;
 const NORESERVE = 0x4000;
-/** A place of its own for what is moved. */
+/** The new address of moved mappings. */
 const NEW = BASE + 4 * UPPER;
 
 function rightsOf(process: Process, page: number, pages: number): number[] {
@@ -34,7 +34,7 @@ function move(process: Process, from: number, pages: number, to: number, newPage
 }
 
 describe("mprotect", () => {
-  it("makes a page that nobody shares writable at once, and one that is shared on its next write", () => {
+  it("makes an exclusive page writable immediately, and a shared page at its next write", () => {
     const process = new Process();
     process.mmap(BASE, 2);
     process.touch(BASE, WRITE);
@@ -53,7 +53,7 @@ describe("mprotect", () => {
     ]).toEqual([1, false]);
   });
 
-  it("makes the copy of a file's page writable at once, since it is no page of the file any more", () => {
+  it("makes the private copy of a file page writable immediately", () => {
     const process = new Process();
     process.mmap(BASE, 2, RW, FILE);
     process.touch(BASE, WRITE);
@@ -63,7 +63,7 @@ describe("mprotect", () => {
     expect([process.touch(BASE, WRITE), process.touch(BASE + 1, WRITE)]).toEqual([0, 1]);
   });
 
-  it("makes a page of shared memory writable at once", () => {
+  it("makes a page of shared memory writable immediately", () => {
     const process = new Process();
     process.mmap(BASE, 1, Prot.READ, SHARED);
     process.touch(BASE, READ);
@@ -71,7 +71,7 @@ describe("mprotect", () => {
     expect(process.touch(BASE, WRITE)).toBe(0);
   });
 
-  it("keeps the page of what may not be accessed, and gives it back with the rights", () => {
+  it("keeps a page without rights, which is accessible again with the rights", () => {
     const process = new Process();
     process.mmap(BASE, 2);
     process.touch(BASE, WRITE);
@@ -83,7 +83,7 @@ describe("mprotect", () => {
     expect([process.touch(BASE, WRITE), frame(process, BASE)]).toEqual([0, before]);
   });
 
-  it("writes an entry twice, the get-and-clear and the set, and none where the rights stay or nothing is there", () => {
+  it("writes a present entry twice, by get-and-clear and set, and no entry if the rights stay the same", () => {
     const process = new Process();
     process.mmap(BASE, 8);
     for (const i of [1, 2, 5]) process.touch(BASE + i, WRITE);
@@ -105,12 +105,12 @@ describe("mprotect", () => {
     ]);
   });
 
-  it("splits a mapping where the range ends, and joins it again when the rights are the same", () => {
+  it("splits a mapping at the ends of the range, and merges it when the rights are equal again", () => {
     const process = new Process();
     process.mmap(BASE, 9);
     process.spaces.mprotect(process.mm, toVpn(BASE + 3), 3, Prot.READ);
     expect(rightsOf(process, BASE, 9)).toEqual([RW, RW, RW, 1, 1, 1, RW, RW, RW]);
-    // VM_ACCOUNT goes with the rights of what was never written.
+    // VM_ACCOUNT follows the rights of a mapping that was never written.
     process.spaces.mprotect(process.mm, toVpn(BASE + 3), 3, RW);
     expect(mappings(process)).toHaveLength(1);
   });
@@ -118,20 +118,20 @@ describe("mprotect", () => {
   it.each([
     ["private memory that becomes writable is charged", Prot.READ, ANONYMOUS, RW, false, true],
     [
-      "private memory that was never written is no longer charged when it cannot be",
+      "private memory that was never written and becomes read-only is no longer charged",
       RW,
       ANONYMOUS,
       Prot.READ,
       false,
       false,
     ],
-    ["what was written stays charged", RW, ANONYMOUS, Prot.READ, true, true],
+    ["written memory stays charged", RW, ANONYMOUS, Prot.READ, true, true],
     ["a private file mapping stays charged", RW, FILE, Prot.READ, false, true],
     ["a private file mapping that becomes writable is charged", Prot.READ, FILE, RW, false, true],
-    ["shared memory is not", Prot.READ, SHARED, RW, false, false],
-    ["what was mapped with MAP_NORESERVE is not", Prot.READ, ANONYMOUS | NORESERVE, RW, false, false],
-    ["what changes between rights to write stays charged", RW, ANONYMOUS, Prot.WRITE, false, true],
-    ["what never may be written is not", Prot.READ, ANONYMOUS, Prot.EXEC, false, false],
+    ["shared memory is not charged", Prot.READ, SHARED, RW, false, false],
+    ["memory mapped with MAP_NORESERVE is not charged", Prot.READ, ANONYMOUS | NORESERVE, RW, false, false],
+    ["memory that stays writable stays charged", RW, ANONYMOUS, Prot.WRITE, false, true],
+    ["memory that is never writable is not charged", Prot.READ, ANONYMOUS, Prot.EXEC, false, false],
   ])("by mprotect_fixup %s", (_, before, flags, after, written, charged) => {
     const process = new Process();
     process.mmap(BASE, 1, before, flags);
@@ -142,7 +142,7 @@ describe("mprotect", () => {
 });
 
 describe("mremap", () => {
-  it("moves pages with their frames, state and rights, and leaves nothing at the old place", () => {
+  it("moves pages with their frames, state and rights, and unmaps the old address", () => {
     const process = new Process();
     process.mmap(BASE + 3, 5, 7);
     process.touch(BASE + 3, WRITE);
@@ -166,7 +166,7 @@ describe("mremap", () => {
     expect(process.tables).toBe(2);
   });
 
-  it("moves a whole table by its entry, where both places are aligned and the new one has none", () => {
+  it("moves a whole table by its entry if both addresses are aligned and the new one has no table", () => {
     const process = new Process();
     process.mmap(BASE, 2 * ENTRIES);
     process.touch(BASE, WRITE);
@@ -177,14 +177,14 @@ describe("mremap", () => {
     expect(move(process, BASE, 2 * ENTRIES, NEW)).toBe(0);
     const { writesBySetter: after } = process.machine.counters();
     expect([after.set_pte - before.set_pte, after.ptep_get_and_clear - before.ptep_get_and_clear]).toEqual([0, 0]);
-    // Two tables out, two in.
+    // Two tables unlinked, two linked.
     expect(after.set_pmd - before.set_pmd).toBe(4);
     expect([frame(process, NEW), frame(process, NEW + 2 * ENTRIES - 1)]).toEqual(pages);
     expect(entryOf(process.machine, NEW, process.mm.root).table).toBe(table);
     expect([process.tables, staleTranslations(process.machine)]).toEqual([3, 0]);
   });
 
-  it("moves entries one by one into a table that is there", () => {
+  it("moves single entries into an existing table", () => {
     const process = new Process();
     process.mmap(BASE, ENTRIES);
     process.touch(BASE + 1, WRITE);
@@ -193,7 +193,7 @@ describe("mremap", () => {
     process.mmap(NEW + ENTRIES, 1);
     process.touch(NEW + ENTRIES, WRITE);
     const moved = frame(process, BASE + 1);
-    // A mapping that stays keeps the table of the new place.
+    // Another mapping keeps the table at the new address.
     process.spaces.munmap(process.mm, toVpn(NEW), 1);
     process.mmap(NEW, 1);
     process.touch(NEW, WRITE);
@@ -203,7 +203,7 @@ describe("mremap", () => {
     expect([after.set_pte - before.set_pte, frame(process, NEW + 2)]).toEqual([1, moved]);
   });
 
-  it("begins at the table's start when both mappings lie alike in it and are alone there: try_realign_addr", () => {
+  it("starts at the start of the table if both mappings have the same offset and no mapping below: try_realign_addr", () => {
     for (const [alone, moved] of [
       [true, true],
       [false, false],
@@ -220,7 +220,7 @@ describe("mremap", () => {
     }
   });
 
-  it("makes no table at the new place where there is none at the old one", () => {
+  it("makes no table at the new address if the old one has none", () => {
     const process = new Process();
     process.mmap(BASE, 3 * UPPER);
     expect(move(process, BASE, 3 * UPPER, NEW)).toBe(0);
@@ -230,7 +230,7 @@ describe("mremap", () => {
     expect([process.tables, process.touch(BASE + UPPER + 5, WRITE)]).toEqual([2, 0]);
   });
 
-  it("moves pages from and to anywhere in tables", () => {
+  it("moves pages between any offsets in tables", () => {
     for (const [from, to] of [
       [BASE + ENTRIES - 3, NEW],
       [BASE, NEW + ENTRIES - 2],
@@ -248,25 +248,25 @@ describe("mremap", () => {
     }
   });
 
-  it("invalidates a range for each run of entries or table that it moves", () => {
+  it("invalidates each run of entries and each table that it moves", () => {
     const process = new Process();
     process.mmap(BASE, ENTRIES + 3);
     process.touch(BASE, WRITE);
     process.touch(BASE + ENTRIES, WRITE);
     const before = process.machine.counters().tlbInvalidations;
     move(process, BASE, ENTRIES + 3, NEW);
-    // The table, the run after it, and the tables that the old place had.
+    // The table, the run after it, and the tables of the old address.
     expect(process.machine.counters().tlbInvalidations - before).toBe(3);
   });
 
-  it("takes away what lies at the new place, and shrinks or grows on the way", () => {
+  it("unmaps the new address, and shrinks or grows during the move", () => {
     const process = new Process();
     process.mmap(BASE, 4);
     process.touch(BASE + 3, WRITE);
     process.mmap(NEW, 9, Prot.READ);
     expect(move(process, BASE, 4, NEW + 2, 2)).toBe(0);
     expect(rightsOf(process, NEW, 9)).toEqual([1, 1, RW, RW, 1, 1, 1, 1, 1]);
-    // The old place's tables have gone; the new one has got its own before it was known whether anything is to be moved.
+    // The tables of the old address are freed. The new address got tables before the move looked for pages.
     expect([rightsOf(process, BASE, 4), process.tables]).toEqual([[-1, -1, -1, -1], 2]);
     expect(move(process, NEW + 2, 2, BASE, 5)).toBe(0);
     expect([rightsOf(process, BASE, 6), rightsOf(process, NEW, 5)]).toEqual([
@@ -275,7 +275,7 @@ describe("mremap", () => {
     ]);
   });
 
-  it("moves each of several mappings by what lies in the range, also where the new place follows the old one", () => {
+  it("moves each of several mappings by its part in the range, also to the address after the old one", () => {
     const process = new Process();
     process.mmap(BASE, 1);
     process.mmap(BASE + 2, 2);
@@ -283,7 +283,7 @@ describe("mremap", () => {
     expect(rightsOf(process, BASE, 9)).toEqual([-1, -1, -1, -1, RW, -1, RW, RW, -1]);
   });
 
-  it("that grows by the move leaves the rest of the old mapping whole", () => {
+  it("that grows during the move keeps the rest of the old mapping", () => {
     const process = new Process();
     process.mmap(BASE, 10);
     expect(move(process, BASE, 2, NEW, 3)).toBe(0);
@@ -303,7 +303,7 @@ describe("mremap", () => {
     ]);
   });
 
-  it("of nothing is -EFAULT, in place and elsewhere, with or without a length", () => {
+  it("of an unmapped range is -EFAULT, in place and to a new address, with and without a length", () => {
     const process = new Process();
     process.mmap(BASE, 2);
     expect([
@@ -314,7 +314,7 @@ describe("mremap", () => {
     ]).toEqual([EFAULT, EFAULT, EFAULT, 0]);
   });
 
-  it("in place shrinks, grows into what is above, and does nothing at the same length", () => {
+  it("in place shrinks, grows into the range above, and does nothing for equal lengths", () => {
     const process = new Process();
     process.mmap(BASE, 4, Prot.READ, FILE);
     process.mmap(BASE + 6, 1);
@@ -327,7 +327,7 @@ describe("mremap", () => {
     expect([move(process, BASE, 8, BASE, 8), mappings(process)[0]!.end]).toEqual([0, BASE + 8]);
   });
 
-  it("with DONTUNMAP leaves an empty mapping that was never written", () => {
+  it("with DONTUNMAP leaves an empty mapping without an anon_vma", () => {
     const process = new Process();
     process.mmap(BASE, 3);
     process.touch(BASE, WRITE);
@@ -341,7 +341,7 @@ describe("mremap", () => {
     expect(mappings(process).map(({ anonVma }) => anonVma !== 0)).toEqual([false, true]);
   });
 
-  it("with DONTUNMAP in a child lets the old place merge with a neighbour that was written", () => {
+  it("with DONTUNMAP in a child lets the old mapping merge with a written neighbour", () => {
     const process = new Process();
     process.mmap(BASE, 2);
     process.touch(BASE, WRITE);
@@ -356,7 +356,7 @@ describe("mremap", () => {
     ]);
   });
 
-  it("of an old length of 0 maps shared memory a second time, with the same pages of the object", () => {
+  it("of an old length of 0 maps the same pages of shared memory again", () => {
     const process = new Process();
     process.mmap(BASE, 4, RW, SHARED);
     expect(move(process, BASE + 1, 0, NEW, 2)).toBe(0);
@@ -365,7 +365,7 @@ describe("mremap", () => {
     expect([copy!.file, copy!.start + copy!.shift, copy!.anonVma]).toEqual([old!.file, BASE + 1 + old!.shift, 0]);
   });
 
-  it("keeps a mapping's place in its object, but one that was never written takes the new place's own", () => {
+  it("keeps the offset of a mapping in its object, except of a mapping that was never written", () => {
     for (const [flags, written, merges] of [
       [ANONYMOUS, false, true],
       [ANONYMOUS, true, false],
@@ -387,15 +387,13 @@ describe("mremap", () => {
     expect(mappings(process)).toHaveLength(1);
   });
 
-  it("locks the tables of both places, one that pages move within only once", () => {
+  it("locks the tables of both addresses; a single table only once", () => {
     const calls: Call[] = [];
     const process = new Process(
       boot(
         {},
         {
-          attach: (points) => {
-            record(points, ["tableLocked", "tableUnlocking"], calls);
-          },
+          attach: record(["tableLocked", "tableUnlocking"], calls),
         },
       ),
     );

@@ -5,12 +5,12 @@ import { boot, ENTRIES, frameOf, record, staleTranslations } from "../support/ma
 import type { Call } from "../support/machine.js";
 import { BASE, FILE, Process, RW } from "../support/process.js";
 
-/** Another place, which needs a table of each level. */
+/** Another address, which needs a table of each level. */
 const ELSEWHERE = 2 * BASE;
 const MADV_GUARD_INSTALL = 102;
 const outOfMemory = expect.objectContaining({ code: "ERR_OUT_OF_MEMORY" }) as Error;
 
-/** Takes pages until a number is left. */
+/** Allocates pages until a number of pages is free. */
 function hog(machine: Machine, left: number): void {
   const pages = machine.get(PageAllocator);
   for (let order = pages.maxOrder; order >= 0; order--) {
@@ -21,7 +21,7 @@ function hog(machine: Machine, left: number): void {
 
 const free = (machine: Machine): number => machine.get(PageAllocator).freePages;
 
-/** Pages of a process, each in a table, and the pages mapped by them. */
+/** Maps and writes pages of a process, each in another table. */
 function spread(process: Process, pages: number): void {
   for (let i = 0; i < pages; i++) {
     process.mmap(BASE + i * ENTRIES, 1);
@@ -30,7 +30,7 @@ function spread(process: Process, pages: number): void {
 }
 
 describe("fork without memory", () => {
-  it.each([0, 1, 2, 3])("leaves nothing behind when %i pages are left", (left) => {
+  it.each([0, 1, 2, 3])("leaks nothing with %i free pages", (left) => {
     const process = new Process();
     spread(process, 3);
     hog(process.machine, left);
@@ -40,7 +40,7 @@ describe("fork without memory", () => {
     expect(free(process.machine)).toBe(left);
     expect(process.machine.scan()).toHaveLength(tables);
     expect(staleTranslations(process.machine)).toBe(0);
-    // The parent's pages are its own again.
+    // The parent's pages are exclusive again.
     expect(process.touch(BASE, Access.WRITE)).toBeLessThanOrEqual(1);
     expect(free(process.machine)).toBe(left);
   });
@@ -51,7 +51,7 @@ describe("vmalloc without memory", () => {
     ["a page", 3, 4],
     ["the first table", 4, 4],
     ["the second table", ENTRIES + 1, ENTRIES + 1],
-  ])("gives nothing and keeps nothing but tables when %s is missing", (_, left, length) => {
+  ])("returns undefined and keeps only tables without %s", (_, left, length) => {
     const machine = boot({ memory: [{ bytes: 128 * 1024 * 1024 }] });
     hog(machine, left);
     const allocated = (): number => machine.counters().tablesAllocated - machine.counters().tablesFreed;
@@ -61,7 +61,7 @@ describe("vmalloc without memory", () => {
     expect(staleTranslations(machine)).toBe(0);
   });
 
-  it("maps no page that it has given back", () => {
+  it("does not map freed pages", () => {
     const machine = boot({ memory: [{ bytes: 256 * 1024 * 1024 }] });
     const vmalloc = machine.get(Vmalloc);
     const first = vmalloc.alloc(1)!;
@@ -74,14 +74,14 @@ describe("vmalloc without memory", () => {
 });
 
 describe("an operation on mappings without memory", () => {
-  it("mremap moves back what it has moved", () => {
+  it("mremap moves the moved entries back", () => {
     const process = new Process();
     const { machine, spaces, mm } = process;
     process.mmap(BASE, 3 * ENTRIES);
     const pages = [BASE + 1, BASE + ENTRIES + 1, BASE + 2 * ENTRIES + 1];
     for (const page of pages) process.touch(page, Access.WRITE);
     const frames = pages.map((page) => frameOf(machine, page, mm.root));
-    // The new place is not aligned to tables as the old one is, so that pages are moved: a table of the middle level, then one more.
+    // The new address has another offset in its table, so entries move. It needs a middle-level table and one more table.
     hog(machine, 2);
     expect(() => spaces.mremap(mm, toVpn(BASE), 3 * ENTRIES, toVpn(ELSEWHERE + 7), 3 * ENTRIES)).toThrow(outOfMemory);
     expect(pages.map((page) => frameOf(machine, page, mm.root))).toEqual(frames);
@@ -92,7 +92,7 @@ describe("an operation on mappings without memory", () => {
     for (const page of pages) expect(process.touch(page, Access.WRITE)).toBe(0);
   });
 
-  it("guards that cannot be installed leave no translation of what was zapped for them", () => {
+  it("a failed MADV_GUARD_INSTALL leaves no stale translation", () => {
     const process = new Process();
     process.mmap(BASE, 3 * ENTRIES);
     process.touch(BASE + 77, Access.WRITE);
@@ -103,7 +103,7 @@ describe("an operation on mappings without memory", () => {
     expect(staleTranslations(process.machine)).toBe(0);
   });
 
-  it("a file's page is read though its neighbours cannot be", () => {
+  it("a file page is read without memory for the surrounding pages", () => {
     const process = new Process();
     process.mmap(BASE, 4, RW, FILE);
     process.touch(BASE + ENTRIES, Access.READ);
@@ -115,14 +115,11 @@ describe("an operation on mappings without memory", () => {
   });
 
   it.each(["inherit", "reset", "reset-lazy-paused"] as const)(
-    "a fault without memory leaves no lock held and no exception open (entry: %s)",
+    "a fault without memory unlocks the table and returns from the exception (entry: %s)",
     (exceptionEntry) => {
       const calls: Call[] = [];
       const points = ["tableLocked", "tableUnlocking", "exceptionEntry", "exceptionExit"] as const;
-      const attach = (to: Parameters<typeof record>[0]): void => {
-        record(to, points, calls);
-      };
-      const process = new Process(boot({ kernel: { exceptionEntry } }, { attach }));
+      const process = new Process(boot({ kernel: { exceptionEntry } }, { attach: record(points, calls) }));
       process.mmap(BASE, 2);
       process.touch(BASE, Access.WRITE);
       hog(process.machine, 0);
@@ -135,14 +132,14 @@ describe("an operation on mappings without memory", () => {
   );
 });
 
-it("a process that cannot be made takes nothing", () => {
+it("a failed creation of a process leaks nothing", () => {
   const process = new Process();
   const { machine, spaces, tasks } = process;
   const tables = machine.get(PageTables).counters;
   hog(machine, 1);
   const mm = spaces.create();
   expect(() => spaces.create()).toThrow(outOfMemory);
-  // Credentials come from a slab with room until it is full.
+  // Credentials come from a slab until it is full.
   expect(() => {
     for (;;) tasks.create(undefined);
   }).toThrow(outOfMemory);

@@ -21,7 +21,7 @@ import { BASE, Process } from "../support/process.js";
 
 const MISUSE = expect.objectContaining({ code: "ERR_API_MISUSE" }) as Error;
 
-/** KPR with key 1 open as well, and with key 2. */
+/** Values of KPR that also grant key 1, and key 2. */
 const OPEN_1 = 0x1c00;
 const OPEN_2 = 0x00e0;
 
@@ -34,7 +34,7 @@ function onCpu(machine: Machine, cpu: number): void {
 }
 
 describe("tasks", () => {
-  it("begin with an idle task on each CPU that has the CPU's number, and are numbered on from there", () => {
+  it("start with an idle task for each CPU, whose tid is the CPU's number; other tids follow", () => {
     const machine = boot({ cpus: 3 });
     const tasks = tasksOf(machine);
     expect([...tasks.all].map(({ tid }) => tid)).toEqual([0, 1, 2]);
@@ -46,16 +46,14 @@ describe("tasks", () => {
     expect([...tasks.all].map(({ tid }) => tid)).toEqual([0, 1, 2, 3, 4]);
   });
 
-  it("are switched with a word to features and observers, who hear the former's number first; to itself none switches", () => {
+  it("switch with a notification of features and observers, except to the current task", () => {
     const calls: Call[] = [];
     const seen: number[][] = [];
     const observer: Observer = { taskSwitch: (...numbers) => seen.push(numbers) };
     const machine = boot(
       {},
       {
-        attach: (points) => {
-          record(points, ["contextSwitch"], calls);
-        },
+        attach: record(["contextSwitch"], calls),
         observer,
       },
     );
@@ -75,7 +73,7 @@ describe("tasks", () => {
     expect([tasks.isIdle(0), a.tid === b.tid]).toEqual([false, false]);
   });
 
-  it("keep the key register each: a new one begins with the value of its maker, whatever that is", () => {
+  it("have separate key registers; a new task copies the live value", () => {
     const machine = boot();
     const tasks = tasksOf(machine);
     const cpu = machine.cpus.current;
@@ -93,7 +91,7 @@ describe("tasks", () => {
     expect([cpu.pkeyRegisterHigh, cpu.pkeyRegisterLow]).toEqual([OPEN_1, 7]);
   });
 
-  it("cost a write and a barrier only where the values differ, in whichever word", () => {
+  it("cost a write and a barrier only if a word of the values differs", () => {
     const machine = boot();
     const tasks = tasksOf(machine);
     const cpu = machine.cpus.current;
@@ -124,7 +122,7 @@ describe("tasks", () => {
     }
   });
 
-  it("leave the register alone by the policy of the first series", () => {
+  it("do not switch the register with the policy of the first versions", () => {
     const machine = boot({ kernel: { switchPkeyRegister: false } });
     const tasks = tasksOf(machine);
     const cpu = machine.cpus.current;
@@ -135,7 +133,7 @@ describe("tasks", () => {
     expect(tasks.barriers).toBe(0);
   });
 
-  it("all get what is granted everywhere, in the register that they have saved", () => {
+  it("all get a right granted everywhere in their saved registers", () => {
     const machine = boot();
     const tasks = tasksOf(machine);
     const [a, b] = [tasks.create(undefined), tasks.create(undefined)];
@@ -149,7 +147,7 @@ describe("tasks", () => {
     expect([a.pkeyRegisterHigh - (machine.cpus.current.pkeyRegisterHigh + 1), a.pkeyRegisterLow]).toEqual([0, 2]);
   });
 
-  it("keep their lazy MMU section while another runs", () => {
+  it("keep their lazy MMU section while another task runs", () => {
     const machine = boot();
     const tasks = tasksOf(machine);
     const lazy = machine.get(LazyMmu);
@@ -165,7 +163,7 @@ describe("tasks", () => {
 });
 
 describe("the address space of a CPU", () => {
-  it("is the one of the last task that had one: a kernel thread borrows it", () => {
+  it("is that of the last task with one: a kernel thread borrows it", () => {
     const process = new Process();
     const { machine, tasks, mm } = process;
     const { mmu } = machine.cpus.current;
@@ -195,7 +193,7 @@ describe("the address space of a CPU", () => {
     expect(roots).toEqual([arch === undefined ? root : undefined, own.root]);
   });
 
-  it("stays while another thread has it", () => {
+  it("stays while another thread uses it", () => {
     const process = new Process();
     const { tasks, spaces, mm, task } = process;
     spaces.get(mm);
@@ -207,7 +205,7 @@ describe("the address space of a CPU", () => {
     expect([...spaces.all]).toEqual([]);
   });
 
-  it("is replaced by exec, at once in the task that runs", () => {
+  it("is replaced by exec, immediately in the current task", () => {
     const process = new Process();
     const { tasks, spaces, mm, task, machine } = process;
     const next = spaces.create();
@@ -223,26 +221,26 @@ describe("the address space of a CPU", () => {
     expect(machine.cpus.current.mmu.userRoot).toBe(third.root);
   });
 
-  it("is told to the MMU only when it changes", () => {
+  it("is set in the MMU only when it changes", () => {
     const process = new Process();
     const { tasks, spaces, mm, machine } = process;
     spaces.get(mm);
     const thread = tasks.create(mm, CloneFlag.THREAD);
     const { mmu } = machine.cpus.current;
-    let told = 0;
+    let roots = 0;
     const setUserRoot = mmu.setUserRoot.bind(mmu);
     mmu.setUserRoot = (...args) => {
-      told++;
+      roots++;
       setUserRoot(...args);
     };
     tasks.switchTo(thread);
     tasks.switchTo(process.task);
-    expect(told).toBe(0);
+    expect(roots).toBe(0);
   });
 });
 
-describe("a task that ends", () => {
-  it("leaves its CPU to the idle task, has no address space, and cannot run again", () => {
+describe("a task that exits", () => {
+  it("switches its CPU to the idle task, has no address space, and cannot run again", () => {
     const process = new Process();
     const { tasks, task } = process;
     tasks.exit(task);
@@ -252,7 +250,7 @@ describe("a task that ends", () => {
     }).toThrow(MISUSE);
   });
 
-  it("leaves another CPU as well, and the current CPU stays the current one", () => {
+  it("is switched away on another CPU too, and the current CPU stays the same", () => {
     const machine = boot({ cpus: 2 });
     const tasks = tasksOf(machine);
     const task = tasks.create(undefined);
@@ -264,7 +262,7 @@ describe("a task that ends", () => {
     expect([machine.cpus.current.id, tasks.current, tasks.isIdle(0), tasks.isIdle(1)]).toEqual([1, other, true, false]);
   });
 
-  it("may be one without an address space, but no idle task", () => {
+  it("may be a kernel thread, but not an idle task", () => {
     const machine = boot({ cpus: 2 });
     const tasks = tasksOf(machine);
     tasks.exit(tasks.create(undefined));
@@ -275,8 +273,8 @@ describe("a task that ends", () => {
   });
 });
 
-describe("a switch", () => {
-  it("takes a task away from the CPU that runs it, which goes idle", () => {
+describe("a context switch", () => {
+  it("migrates a task; its old CPU switches to the idle task", () => {
     const machine = boot({ cpus: 2 });
     const tasks = tasksOf(machine);
     const task = tasks.create(undefined);
@@ -290,7 +288,7 @@ describe("a switch", () => {
     expect(tasks.switches).toBe(4);
   });
 
-  it("moves no idle task to another CPU", () => {
+  it("rejects the migration of an idle task", () => {
     const machine = boot({ cpus: 2 });
     const tasks = tasksOf(machine);
     const [idle0, idle1] = [...tasks.all];
@@ -305,7 +303,7 @@ describe("a switch", () => {
     }).toThrow(MISUSE);
   });
 
-  it("is refused in interrupt, and to a task of another machine's making", () => {
+  it("is rejected in interrupt, and to a task of another machine", () => {
     const machine = boot();
     const tasks = tasksOf(machine);
     const task = tasks.create(undefined);
@@ -328,7 +326,7 @@ describe("a switch", () => {
     }).toThrow(MISUSE);
   });
 
-  it("back to a task that was interrupted goes to the CPU where it runs, or else brings it here", () => {
+  it("back to an interrupted task uses the CPU that runs it, or else migrates it to the current CPU", () => {
     const machine = boot({ cpus: 2 });
     const tasks = tasksOf(machine);
     const task = tasks.create(undefined);
@@ -349,7 +347,7 @@ describe("a switch", () => {
     expect([machine.cpus.current.id, tasks.isIdle(1)]).toEqual([1, true]);
   });
 
-  it("of a CPU to its idle task leaves the current CPU what it is", () => {
+  it("of a CPU to its idle task does not change the current CPU", () => {
     const machine = boot({ cpus: 2 });
     const tasks = tasksOf(machine);
     onCpu(machine, 1);
@@ -360,7 +358,7 @@ describe("a switch", () => {
   });
 });
 
-it("a process sees its own pages alone, on whichever CPU it runs", () => {
+it("a process accesses only its pages on every CPU", () => {
   const machine = boot({ cpus: 2 });
   const process = new Process(machine);
   process.mmap(BASE, 1);

@@ -9,7 +9,7 @@ import { readUserTables } from "../support/tables.js";
 const { READ, WRITE } = Access;
 const DONTNEED = 4;
 
-/** A process with a written page at each place. */
+/** A process with a written page at each address. */
 function withPages(...pages: number[]): Process {
   const process = new Process();
   for (const page of pages) {
@@ -20,7 +20,7 @@ function withPages(...pages: number[]): Process {
 }
 
 describe("munmap frees a table", () => {
-  it("when it serves no other mapping, wherever in it that lies", () => {
+  it("if no other mapping uses any part of it", () => {
     for (const neighbour of [BASE, BASE + 7, BASE + ENTRIES - 1]) {
       const process = withPages(BASE + 3, neighbour);
       expect(process.tables).toBe(2);
@@ -31,7 +31,7 @@ describe("munmap frees a table", () => {
     }
   });
 
-  it("but the upper one only with the last table below it, by the mappings and not by what is in it", () => {
+  it("of an upper level only with the last mapping that needs it", () => {
     const process = withPages(BASE, BASE + ENTRIES);
     process.mmap(BASE + 5 * ENTRIES, 1);
     process.spaces.munmap(process.mm, toVpn(BASE), 1);
@@ -42,10 +42,10 @@ describe("munmap frees a table", () => {
     expect(process.tables).toBe(0);
   });
 
-  it("of each level that a range covers, and leaves those at its ends to the neighbours", () => {
+  it("of each level inside a range, and keeps the tables of neighbours at its ends", () => {
     const places = [BASE - 1, BASE, BASE + ENTRIES, BASE + UPPER - 1, BASE + UPPER, BASE + UPPER + ENTRIES];
     const process = withPages(...places);
-    // Three upper tables, and one below each but the two in the middle, which have two.
+    // Three upper tables with 1, 3 and 2 tables below them.
     expect(process.tables).toBe(3 + 6);
     process.spaces.munmap(process.mm, toVpn(BASE), UPPER + 1);
     expect(process.tables).toBe(2 + 2);
@@ -57,7 +57,7 @@ describe("munmap frees a table", () => {
     expect(process.tables).toBe(0);
   });
 
-  it("also when nothing is in it any more", () => {
+  it("that is already empty", () => {
     const process = withPages(BASE);
     process.spaces.madvise(process.mm, toVpn(BASE), 1, DONTNEED);
     expect(process.tables).toBe(2);
@@ -67,7 +67,7 @@ describe("munmap frees a table", () => {
 });
 
 describe("munmap invalidates", () => {
-  it("once for the whole range, before any table goes back", () => {
+  it("once for the whole range, before it frees a table", () => {
     const order: string[] = [];
     const observer: Observer = {
       tlbFlush: (_cpu, _high, _low, pages) => order.push(`flush ${pages}`),
@@ -84,7 +84,7 @@ describe("munmap invalidates", () => {
     expect(process.machine.counters().tlbInvalidations - before).toBe(1);
   });
 
-  it("nothing where there was neither an entry nor a table, but where there was one of them", () => {
+  it("only if there was an entry or a table", () => {
     const process = new Process();
     const invalidations = (act: () => void): number => {
       const before = process.machine.counters().tlbInvalidations;
@@ -104,7 +104,7 @@ describe("munmap invalidates", () => {
 });
 
 describe("MADV_DONTNEED", () => {
-  it("frees a table that it empties from end to end, and no other", () => {
+  it("frees only a table that is completely in the range", () => {
     const process = new Process();
     process.mmap(BASE, 3 * ENTRIES);
     for (const i of [0, 1, 2]) process.touch(BASE + i * ENTRIES, WRITE);
@@ -114,7 +114,7 @@ describe("MADV_DONTNEED", () => {
     expect(process.touch(BASE + 2 * ENTRIES, WRITE)).toBe(1);
   });
 
-  it("frees only what one mapping covers from end to end", () => {
+  it("frees only a table that one mapping covers completely", () => {
     const process = new Process();
     process.mmap(BASE, ENTRIES - 1);
     process.mmap(BASE + ENTRIES - 1, 1, Prot.READ);
@@ -123,7 +123,7 @@ describe("MADV_DONTNEED", () => {
     expect(process.tables).toBe(2);
   });
 
-  it("invalidates the address space before the table goes back, with the lock of the table above", () => {
+  it("invalidates the address space before it frees the table, with the lock of the table above", () => {
     const order: unknown[] = [];
     const calls: Call[] = [];
     const observer: Observer = {
@@ -135,9 +135,7 @@ describe("MADV_DONTNEED", () => {
         {},
         {
           observer,
-          attach: (points) => {
-            record(points, ["tableLocked", "tableUnlocking"], calls);
-          },
+          attach: record(["tableLocked", "tableUnlocking"], calls),
         },
       ),
     );
@@ -157,7 +155,7 @@ describe("MADV_DONTNEED", () => {
   });
 });
 
-it("pages that lie one after another are cleared as one run, each counted and each given back", () => {
+it("consecutive pages are cleared as one run; each is counted and freed", () => {
   const process = new Process();
   const free = (): number => process.machine.get(PageAllocator).freePages;
   const start = free();
@@ -170,7 +168,7 @@ it("pages that lie one after another are cleared as one run, each counted and ea
   expect(free()).toBe(start);
 });
 
-it("an address space that ends frees its tables after one invalidation, and counts none of them twice", () => {
+it("exit frees all tables after one invalidation and counts each once", () => {
   const process = withPages(BASE, BASE + ENTRIES, BASE + UPPER);
   const { machine, spaces, mm, tasks, task } = process;
   const before = machine.counters();
@@ -181,15 +179,13 @@ it("an address space that ends frees its tables after one invalidation, and coun
   expect([mm.tablePages, [...spaces.all]]).toEqual([0, []]);
 });
 
-it("changes of entries are in a section of lazy MMU mode, under the lock of their table", () => {
+it("entries are changed in a lazy MMU section, with the lock of their table", () => {
   const calls: Call[] = [];
   const process = new Process(
     boot(
       {},
       {
-        attach: (points) => {
-          record(points, ["tableLocked", "tableUnlocking", "lazyMmuEnter", "lazyMmuLeave"], calls);
-        },
+        attach: record(["tableLocked", "tableUnlocking", "lazyMmuEnter", "lazyMmuLeave"], calls),
       },
     ),
   );

@@ -6,7 +6,7 @@ import { newVma, VmFlag } from "../../src/process/vma.js";
 
 const ANONYMOUS = MapFlag.PRIVATE | MapFlag.ANONYMOUS;
 
-/** The list as page -> rights. */
+/** The list as a map from pages to rights. */
 function pagesOf(list: VmaList): Map<number, number> {
   const pages = new Map<number, number>();
   for (const { start, end, prot } of list.all) for (let page = start; page < end; page++) pages.set(page, prot);
@@ -14,7 +14,7 @@ function pagesOf(list: VmaList): Map<number, number> {
 }
 
 describe("a list of mappings", () => {
-  it("is the same as a map of pages, ascending, disjoint and merged, whatever is mapped and unmapped", () => {
+  it("equals a map of pages and is ascending, disjoint and merged after every operation", () => {
     const change = fc.record({
       map: fc.boolean(),
       start: fc.nat({ max: 60 }),
@@ -49,7 +49,7 @@ describe("a list of mappings", () => {
     );
   });
 
-  it("does not merge two files, nor two pieces of shared memory, but a file's pieces that continue each other", () => {
+  it("merges consecutive mappings of one file, but not of two files or two shared memories", () => {
     for (const flags of [MapFlag.PRIVATE, MapFlag.SHARED | MapFlag.ANONYMOUS]) {
       const list = new VmaList();
       list.insert(newVma(toVpn(0), toVpn(1), Prot.READ, flags, 1));
@@ -66,7 +66,7 @@ describe("a list of mappings", () => {
     expect(list.all.length).toBe(1);
   });
 
-  it("lets an anon_vma spread to a neighbour that has none, unless it came of a parent's", () => {
+  it("merges a mapping without an anon_vma with a neighbour that has one, unless it is inherited", () => {
     for (const inherited of [false, true]) {
       const list = new VmaList();
       list.insert(newVma(toVpn(0), toVpn(1), Prot.READ, ANONYMOUS));
@@ -78,7 +78,7 @@ describe("a list of mappings", () => {
     }
   });
 
-  it("gives the pieces of what mprotect parted one anon_vma, so that they can become one again", () => {
+  it("assigns one anon_vma to the pieces of a mapping that mprotect split, so that they can merge", () => {
     const list = new VmaList();
     list.insert(newVma(toVpn(0), toVpn(9), Prot.READ, ANONYMOUS));
     for (const vma of list.isolate(toVpn(3), toVpn(9))) vma.prot = 0;
@@ -89,7 +89,7 @@ describe("a list of mappings", () => {
     expect(list.all.length).toBe(1);
   });
 
-  it("keeps apart what madvise told apart", () => {
+  it("does not merge mappings with different madvise flags", () => {
     const list = new VmaList();
     list.insert(newVma(toVpn(0), toVpn(1), Prot.READ, ANONYMOUS));
     list.find(toVpn(0))!.flags |= VmFlag.DONTCOPY;

@@ -1,3 +1,3 @@
-// The long properties, each tried as often as its test says.
+// The long property tests, each with the number of runs of its test.
 import "../process/asids.test.js";
 import "../process/model.test.js";

@@ -6,7 +6,7 @@ import { oddArch } from "../../../../examples/odd-arch/src/index.js";
 import { createRegime } from "../../../../examples/odd-arch/src/regime.js";
 import { createSystemRegisters } from "../../../../examples/odd-arch/src/registers.js";
 
-/** The example architecture with something changed after it is set up. */
+/** The example architecture with a change after its setup. */
 export function variant(change: (container: DependencyContainer) => void): Plugin {
   return {
     ...oddArch,
@@ -17,14 +17,14 @@ export function variant(change: (container: DependencyContainer) => void): Plugi
   };
 }
 
-/** With other facts about how Linux writes tables there. */
+/** The example architecture with other properties of `PgtableArch`. */
 export function pgtableVariant(change: Partial<PgtableArch>): Plugin {
   return variant((container) => {
     provide(container, PgtableArch, { ...resolve(container, PgtableArch), ...change });
   });
 }
 
-/** With a root for the kernel's half and another for the user's, as arm64 has them. */
+/** The example architecture with separate roots for the kernel's and the user's half, as on arm64. */
 export const splitRoots: Plugin = variant((container) => {
   const format = resolve(container, PageTableFormat);
   provide(container, PageTableFormat, { ...format, geometry: { ...format.geometry, splitRoots: true } });
@@ -37,7 +37,7 @@ export const splitRoots: Plugin = variant((container) => {
   });
 });
 
-/** With no leaf above the level of pages: neither the format nor the CPU takes one. */
+/** The example architecture without block mappings, in the format and in the CPU. */
 export const pagesOnly: Plugin = variant((container) => {
   const format = resolve(container, PageTableFormat);
   const levels = format.geometry.levels.map((level) => ({ ...level, leaf: level.name === "pte" }));

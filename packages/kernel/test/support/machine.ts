@@ -15,32 +15,32 @@ import type { Machine } from "../../src/machine/machine.js";
 import { DEFAULT_SPEC } from "../../src/machine/spec.js";
 import type { MachineSpec } from "../../src/machine/spec.js";
 
-/** Pages of the example architecture are of 16 KiB. */
+/** The page size of the example architecture is 16 KiB. */
 export const PAGE_SHIFT = 14;
-/** Entries of a table of any level, and so the pages that a table of the last level maps. */
+/** Entries of a table; the number of pages that a last-level table maps. */
 export const ENTRIES = 2048;
-/** Pages that a table of the middle level maps. */
+/** Number of pages that a middle-level table maps. */
 export const UPPER = ENTRIES * ENTRIES;
 
-/** RAM of a machine: the image takes 32 MiB of it, with pages of 16 KiB. */
+/** RAM of the small machine. The image ends 40 MiB after its start. */
 const SMALL = [{ bytes: 96 * 1024 * 1024 }];
 
-/** What a machine has besides its specification. */
+/** Parts of a machine that the specification does not contain. */
 export interface Extras {
-  /** The architecture; the example one if left out. */
+  /** The architecture. Default: the example architecture. */
   readonly arch?: Plugin;
-  /** What a feature attaches itself to, if there is to be one. */
+  /** The setup of a test feature. Without it the machine has no feature. */
   readonly attach?: (points: ExtensionPoints, container: DependencyContainer) => void;
-  /** What receives the machine's moments, boot included. */
+  /** An observer, attached before boot. */
   readonly observer?: Observer;
 }
 
-/** A small machine of the example architecture, booted: in about a millisecond. */
+/** Boots a small machine of the example architecture, in about a millisecond. */
 export function boot(spec: Partial<MachineSpec> = {}, { arch = oddArch, attach, observer }: Extras = {}): Machine {
   const feature: Plugin = {
     id: "test",
     kind: "feature",
-    description: "what a test attaches",
+    description: "the feature of a test",
     contract: 2,
     setup(container) {
       attach?.(container.resolve(ExtensionPoints), container);
@@ -52,7 +52,7 @@ export function boot(spec: Partial<MachineSpec> = {}, { arch = oddArch, attach, 
   return buildMachine(whole, createPluginRegistry([arch, feature]));
 }
 
-/** A service of a machine as the kernel's class, which has more than its contract. */
+/** A service of a machine as an object of the kernel's class. */
 export function kernelService<T>(
   machine: Pick<Machine, "get">,
   token: Token<unknown>,
@@ -60,42 +60,38 @@ export function kernelService<T>(
 ): T {
   const service = machine.get(token);
   if (service instanceof kind) return service;
-  throw new TypeError(`${String(token.description)} is no ${kind.name}`);
+  throw new TypeError(`${String(token.description)} is not a ${kind.name}`);
 }
 
-/** An extension point with what its handlers were called with. */
+/** An extension point and the arguments of a call of its handlers. */
 export type Call = readonly [point: ExtensionPoint, ...args: readonly unknown[]];
 
-/** Attaches a handler to each point that notes its calls, and returns `answer` where the point wants a number. */
-export function record(points: ExtensionPoints, names: readonly ExtensionPoint[], calls: Call[], answer = 0): void {
-  for (const name of names) {
-    const handler = (...args: readonly unknown[]): number => {
-      calls.push([name, ...args]);
-      return answer;
-    };
-    points.on(name, handler);
-  }
+/** Makes an `attach` function with a handler for each point that records its calls and returns `result`. */
+export function record(names: readonly ExtensionPoint[], calls: Call[], result = 0): (points: ExtensionPoints) => void {
+  return (points) => {
+    for (const name of names) points.on(name, (...args: readonly unknown[]) => (calls.push([name, ...args]), result));
+  };
 }
 
-/** A leaf, or another entry at which a walk ends. */
+/** The entry at which a walk ends. */
 export interface FoundEntry {
-  /** The level, 0 being the top. */
+  /** The level; 0 is the top. */
   readonly level: number;
-  /** The table that it is in. */
+  /** Page-frame number of its table. */
   readonly table: number;
-  /** Its index there. */
+  /** Index in the table. */
   readonly index: number;
   /** Bits 63 to 32. */
   readonly high: number;
   /** Bits 31 to 0. */
   readonly low: number;
-  /** What it is. */
+  /** Type of the entry. */
   readonly type: "table" | "leaf" | "invalid";
 }
 
 /**
- * Finds the entry at which the walk of a page ends, read from physical memory: neither the MMU nor the kernel's own walk takes part.
- * @param root - top-level table; the kernel's if left out
+ * Finds the entry at which the walk of a page ends. Reads physical memory, without the MMU and the kernel's walk.
+ * @param root - top-level table; default: the kernel's
  */
 export function entryOf(machine: Machine, page: number, root = machine.get(PageTables).root): FoundEntry {
   const format = machine.get(PageTableFormat);
@@ -109,7 +105,7 @@ export function entryOf(machine: Machine, page: number, root = machine.get(PageT
   }
 }
 
-/** The frame that a page is mapped to; -1 where the walk ends without a leaf. */
+/** The frame of a page; -1 if the walk finds no leaf. */
 export function frameOf(machine: Machine, page: number, root?: Pfn): number {
   const format = machine.get(PageTableFormat);
   const { level, high, low, type } = entryOf(machine, page, root);
@@ -118,7 +114,7 @@ export function frameOf(machine: Machine, page: number, root?: Pfn): number {
   return format.pfnOf(high, low) + (page % 2 ** (shift - PAGE_SHIFT));
 }
 
-/** How many translations of all TLBs differ from the tables: an invalidation was forgotten. */
+/** Number of TLB entries that differ from the tables because of a missing invalidation. */
 export function staleTranslations({ cpus }: Machine): number {
   return cpus.all.reduce((sum, cpu) => sum + cpu.mmu.auditTlb(() => undefined), 0);
 }

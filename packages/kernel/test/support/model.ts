@@ -21,7 +21,7 @@ import { kernelService, staleTranslations } from "./machine.js";
 import { readUserTables } from "./tables.js";
 import type { PresentPage, UserTables } from "./tables.js";
 
-/** What a mapped page is. `content` numbers what was written there last; 0 is what the page began with. */
+/** A mapped page. `content` is the number of the last write; 0 before the first write. */
 interface ModelPage {
   readonly prot: number;
   readonly shared: boolean;
@@ -30,13 +30,13 @@ interface ModelPage {
   readonly wipeOnFork: boolean;
 }
 
-/** A process, and what its address space should hold. */
+/** A process and its expected pages. */
 interface Space {
   readonly task: Task;
   readonly pages: Map<number, ModelPage>;
 }
 
-/** MADV_ numbers that the model knows. */
+/** MADV_ numbers that the model implements. */
 export const MADV = {
   DONTNEED: 4,
   FREE: 8,
@@ -55,8 +55,8 @@ export const MADV = {
 const DONTUNMAP = 4;
 
 /**
- * Processes as a map from page to rights and content, held against the tables of a machine after every step: what is mapped, that no
- * content that was written is lost and none leaks, that a page that two may see cannot be written by one, and where all pages are.
+ * Processes as maps from pages to rights and contents, compared with the tables of a machine after every step: the mapped pages, no
+ * lost or leaked contents, no writable page that two processes share, and the owner of each page.
  */
 export class ProcessModel {
   readonly spaces: Space[] = [];
@@ -84,7 +84,7 @@ export class ProcessModel {
     space.pages.set(page, { ...space.pages.get(page)!, content: ++this.#contents });
   }
 
-  /** What is mapped of a range. */
+  /** The mapped pages of a range. */
   #inside(space: Space, page: number, pages: number): number[] {
     return Array.from({ length: pages }, (_, i) => page + i).filter((at) => space.pages.has(at));
   }
@@ -102,7 +102,7 @@ export class ProcessModel {
       this.#populated(space, page, pages, !shared && (prot & 2) !== 0);
   }
 
-  /** A range that was filled: each page is there; what was filled for writing is a page like one that was written. */
+  /** Checks a populated range: each page is present. A page populated for writing counts as written. */
   #populated(space: Space, page: number, pages: number, write: boolean): void {
     const present = this.#tables(space).pages;
     for (let at = page; at < page + pages; at++) {
@@ -123,7 +123,7 @@ export class ProcessModel {
     for (const at of this.#inside(space, page, pages)) space.pages.set(at, { ...space.pages.get(at)!, prot });
   }
 
-  /** mremap of ranges that do not overlap, or in place. */
+  /** mremap in place, or to a range that does not overlap. */
   mremap(space: Space, page: number, pages: number, newPage: number, newPages: number, keep: boolean): void {
     const mapped = this.#inside(space, page, Math.min(pages, newPages));
     const last = space.pages.get(page + pages - 1);
@@ -159,8 +159,8 @@ export class ProcessModel {
   madvise(space: Space, page: number, pages: number, advice: number): void {
     expect(this.#service.madvise(space.task.mm!, toVpn(page), pages, advice)).toBe(0);
     const mapped = this.#inside(space, page, pages);
-    const change = (what: Partial<ModelPage>): void => {
-      for (const at of mapped) space.pages.set(at, { ...space.pages.get(at)!, ...what });
+    const change = (values: Partial<ModelPage>): void => {
+      for (const at of mapped) space.pages.set(at, { ...space.pages.get(at)!, ...values });
     };
     if (advice === MADV.DONTFORK || advice === MADV.DOFORK) change({ dontFork: advice === MADV.DONTFORK });
     if (advice === MADV.WIPEONFORK || advice === MADV.KEEPONFORK) change({ wipeOnFork: advice === MADV.WIPEONFORK });
@@ -207,7 +207,7 @@ export class ProcessModel {
     this.spaces.push({ task: this.#tasks.create(this.#service.fork(space.task.mm!), CloneFlag.THREAD), pages });
   }
 
-  /** Ends a process, unless it is the last one. */
+  /** Exits a process, unless it is the last one. */
   exit(space: Space): void {
     if (this.spaces.length === 1) return;
     this.#tasks.exit(space.task);
@@ -219,8 +219,8 @@ export class ProcessModel {
     this.#tasks.switchTo(task);
   }
 
-  /** Holds everything against the tables. @param looked - pages whose rights are asked for */
-  check(looked: readonly number[]): void {
+  /** Compares the model with the tables. @param pages - pages whose rights are compared */
+  check(pages: readonly number[]): void {
     const users = new Map<number, { space: Space; page: number; entry: PresentPage }[]>();
     const tables = new Set<number>();
     let roots = 0;
@@ -240,7 +240,7 @@ export class ProcessModel {
       }
       for (const [page, { content, shared }] of space.pages)
         if (content !== 0 && !shared) expect(found.pages.get(page)?.pfn ?? this.#zeroPage).not.toBe(this.#zeroPage);
-      for (const page of looked) expect(this.#service.protectionAt(mm, toVpn(page))).toBe(space.pages.get(page)?.prot);
+      for (const page of pages) expect(this.#service.protectionAt(mm, toVpn(page))).toBe(space.pages.get(page)?.prot);
     }
     for (const uses of users.values())
       checkSharing(uses.map(({ space, page, entry }) => [space.pages.get(page)!, entry]));
@@ -256,14 +256,14 @@ export class ProcessModel {
   }
 }
 
-/** Whether the rights of a page allow an access: any right allows a read. */
+/** Whether the rights of a page allow an access. Any right allows a read. */
 function isAllowed(page: ModelPage | undefined, access: Access): boolean {
   if (page === undefined) return false;
   if ((access & Access.WRITE) !== 0) return (page.prot & Prot.WRITE) !== 0;
   return access === Access.FETCH ? (page.prot & Prot.EXEC) !== 0 : page.prot !== 0;
 }
 
-/** A frame that several private pages have: none may be written, all have one content. */
+/** Checks a frame that several private pages share: none is writable, all have the same contents. */
 function checkSharing(uses: readonly (readonly [ModelPage, PresentPage])[]): void {
   const privates = uses.filter(([{ shared }]) => !shared);
   if (uses.length > 1) expect(privates.filter(([, { writable }]) => writable)).toEqual([]);

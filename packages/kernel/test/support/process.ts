@@ -9,9 +9,9 @@ export const ANONYMOUS: number = MapFlag.PRIVATE | MapFlag.ANONYMOUS;
 export const SHARED: number = MapFlag.SHARED | MapFlag.ANONYMOUS;
 /** Flags of a private file mapping. */
 export const FILE: number = MapFlag.PRIVATE;
-/** The usual rights. */
+/** Read and write. */
 export const RW: number = Prot.READ | Prot.WRITE;
-/** A page that begins a table of every level. */
+/** A page at the start of a table of every level. */
 export const BASE = 2 ** 24;
 
 /** A machine with one process running. */
@@ -21,7 +21,7 @@ export class Process {
   readonly tasks: Tasks;
   task: Task;
 
-  /** @param machine - the machine; a small one if left out */
+  /** @param machine - the machine; default: a small machine */
   constructor(machine: Machine = boot()) {
     this.machine = machine;
     this.spaces = machine.get(AddressSpaces);
@@ -43,19 +43,19 @@ export class Process {
     return this.spaces.mmap(this.mm, toVpn(page), pages, prot, flags);
   }
 
-  /** Touches a page as user code does. @returns the faults taken, or `undefined` when no mapping allows it */
+  /** A user access to a page. @returns number of faults; `undefined` if no mapping allows the access */
   touch(page: number, access: Access): number | undefined {
     return this.spaces.touch(this.mm, toVpn(page), access, Privilege.USER);
   }
 
-  /** Forks, and runs the child from then on. @returns the parent */
+  /** Forks and switches to the child. @returns the parent */
   fork(): Task {
     const parent = this.task;
     this.run(this.tasks.create(this.spaces.fork(this.mm)));
     return parent;
   }
 
-  /** Runs another task from then on. */
+  /** Switches to another task. */
   run(task: Task): void {
     this.task = task;
     this.tasks.switchTo(task);

@@ -3,26 +3,26 @@ import type { Mm } from "@kpkeys/core/contracts";
 import type { Machine } from "../../src/machine/machine.js";
 import { ENTRIES } from "./machine.js";
 
-/** An entry of a table of pages that is in use. */
+/** A present entry of a last-level table. */
 export interface PresentPage {
-  /** Page-frame number that it names, whether it is valid or was only kept. */
+  /** Its page-frame number. */
   readonly pfn: number;
-  /** Whether the MMU takes it for a leaf: false for a page without any right. */
+  /** Whether it is a leaf for the MMU; false for a page without rights. */
   readonly valid: boolean;
   readonly writable: boolean;
   readonly young: boolean;
   readonly dirty: boolean;
 }
 
-/** What an address space's tables hold, read from physical memory. */
+/** The tables and entries of an address space. */
 export interface UserTables {
   /** Table pages below the top level. */
   readonly tables: readonly number[];
-  /** Entries in use by virtual page. */
+  /** Present entries by virtual page. */
   readonly pages: ReadonlyMap<number, PresentPage>;
 }
 
-/** Reads the user's half of an address space's tables. */
+/** Reads the user tables of an address space from physical memory. */
 export function readUserTables(machine: Machine, { root }: Pick<Mm, "root">): UserTables {
   const format = machine.get(PageTableFormat);
   const { levels, pageShift } = format.geometry;
@@ -57,7 +57,7 @@ export function readUserTables(machine: Machine, { root }: Pick<Mm, "root">): Us
   return { tables, pages };
 }
 
-/** Which source the kernel remembers for each of some tables, and how many have it. */
+/** Number of tables by source, as recorded by the kernel. */
 export function sourcesOf(machine: Machine, tables: readonly number[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const table of tables) {
