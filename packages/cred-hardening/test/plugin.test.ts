@@ -1,51 +1,13 @@
-import { createContainer, createPluginRegistry, KpkeysError, provide, registerFramework, resolve } from "@kpkeys/core";
-import {
-  CRED,
-  Creds,
-  ExtensionPoints,
-  KernelMemory,
-  Kpkeys,
-  KpkeysArch,
-  PkeyRegister,
-  ProtectedObjects,
-  Tasks,
-} from "@kpkeys/core/contracts";
-import type { DependencyContainer, Plugin, PluginOptions, Task } from "@kpkeys/core/contracts";
+import { provide, resolve } from "@kpkeys/core";
+import { CRED, Creds, ExtensionPoints, KernelMemory, Kpkeys, ProtectedObjects, Tasks } from "@kpkeys/core/contracts";
+import type { DependencyContainer, PluginOptions, Task } from "@kpkeys/core/contracts";
 import { describe, expect, it } from "vitest";
-import { createTinyArch, GRANTING } from "../../core/test/framework/tiny-arch.js";
+import { codeOf } from "../../core/test/code-of.js";
+import { setUpFeature } from "../../core/test/framework/tiny-machine.js";
 import { credHardening, hardenedCred } from "../src/index.js";
 
-/** An architecture that is a register in a variable. */
-function toyArch(selects: readonly string[] = ["ARCH_HAS_KPKEYS"]): Plugin {
-  return {
-    id: "toy",
-    kind: "arch",
-    description: "a register in a variable",
-    contract: 2,
-    config: [{ symbol: "TOY", selects }],
-    setup(container) {
-      provide(container, PkeyRegister, GRANTING);
-      provide(container, KpkeysArch, createTinyArch());
-    },
-  };
-}
-
-function setUp(options: PluginOptions = {}, config: readonly string[] = [], arch = toyArch()): DependencyContainer {
-  const container = createContainer();
-  registerFramework(container);
-  createPluginRegistry([arch, credHardening]).setUp(container, "toy", ["cred"], { cred: options }, config);
-  return container;
-}
-
-function codeOf(action: () => unknown): string {
-  try {
-    action();
-  } catch (error) {
-    if (error instanceof KpkeysError) return error.code;
-    throw error;
-  }
-  return "nothing thrown";
-}
+const setUp = (options: PluginOptions = {}, config: readonly string[] = []): DependencyContainer =>
+  setUpFeature(credHardening, options, { config });
 
 describe("the feature", () => {
   it("registers its key and its contexts; UNRESTRICTED includes keys of later features", () => {
@@ -100,6 +62,6 @@ describe("its config symbols", () => {
   });
 
   it("depend on an architecture with kpkeys", () => {
-    expect(codeOf(() => setUp({}, [], toyArch([])))).toBe("ERR_CONFIG_DEPENDS");
+    expect(codeOf(() => setUpFeature(credHardening, {}, { selects: [] }))).toBe("ERR_CONFIG_DEPENDS");
   });
 });

@@ -1,7 +1,7 @@
-import { KpkeysError } from "@kpkeys/core";
 import { applyChange, Access, FaultKind, Privilege, toLevel, toPfn, toPkey } from "@kpkeys/core/contracts";
 import { fromWords } from "@kpkeys/core/machine";
 import { describe, expect, test } from "vitest";
+import { codeOf } from "../../core/test/code-of.js";
 import { KPR, oddArch } from "../../../examples/odd-arch/src/index.js";
 import { Explainer, explainInputs, OopsReader, vectorArches, VectorRunner } from "../src/index.js";
 import type { Explanation } from "../src/index.js";
@@ -67,17 +67,6 @@ test("the inputs are the architecture's, the entries and the geometry of the tab
   const names = explainInputs(explainer.tools).map(({ name }) => name);
   expect(names).toEqual(["ksr", "kar", "kpr", "ctrl", "pgd", "p4d", "pud", "pmd", "pte", "va-bits", "page-size"]);
 });
-
-/** @returns the code of the error that a function throws */
-function codeOf(run: () => unknown): string {
-  try {
-    run();
-  } catch (error) {
-    if (error instanceof KpkeysError) return error.code;
-    throw error;
-  }
-  return "none";
-}
 
 describe("an architecture without vectors and report forms", () => {
   test("runs no vector", () => {

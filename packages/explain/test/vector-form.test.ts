@@ -55,7 +55,7 @@ describe("a valid line", () => {
 });
 
 describe("an invalid line is an error with its id and the field", () => {
-  function expectError(line: Vector, message: RegExp): void {
+  function expectError(line: Vector, field: string, where = "vector toy-1"): void {
     let error: unknown;
     try {
       check(line);
@@ -63,59 +63,59 @@ describe("an invalid line is an error with its id and the field", () => {
       error = thrown;
     }
     expect(error).toBeInstanceOf(KpkeysError);
-    expect((error as KpkeysError).code).toBe("ERR_VECTOR_LINE");
-    expect((error as KpkeysError).message).toMatch(message);
+    expect(error).toMatchObject({ code: "ERR_VECTOR_LINE", where });
+    expect((error as KpkeysError).message).toContain(field);
   }
 
   test.each(Object.keys(LINE).filter((field) => field !== "prior" && field !== "disputed"))("without %s", (field) => {
-    expectError(without(field), new RegExp(`: field '${field}' is missing; expected`));
+    expectError(without(field), `'${field}'`, field === "id" ? "vector without an id" : undefined);
   });
 
   test("without the fields that a flag requires", () => {
-    expectError({ ...LINE, on: 1 }, /^vector toy-1: field 'key' is missing/);
+    expectError({ ...LINE, on: 1 }, "'key'");
   });
 
   test.each([
-    ["level", "8k", "4k or 2m or 1g"],
-    ["access", "fly", "read or write"],
-    ["access", "toString", "read or write"],
-    ["result", "maybe", "ok or fault"],
-    ["on", 2, "0 or 1"],
-    ["on", true, "0 or 1"],
-    ["on", "1", "0 or 1"],
-    ["on", null, "0 or 1"],
-    ["key", "0x100000000", "32 bits"],
-    ["va", "0x1004", "a multiple of 8"],
-    ["pte", "0x10000000000000000", "64 bits"],
-    ["pte", 3, "64 bits"],
-    ["upper", "0x1", "a list of hex strings"],
-    ["upper", [1], "a list of hex strings"],
-    ["errno", -1, "a whole number"],
-    ["errno", 1.5, "a whole number"],
-    ["id", "", "a text"],
-    ["id", 7, "a text"],
-    ["flags", { a: 2 }, "an object with a: 0 or 1"],
-    ["flags", { a: 1, b: 1 }, "an object with a: 0 or 1"],
-    ["flags", {}, "an object with a: 0 or 1"],
-    ["flags", [1], "an object with a: 0 or 1"],
-    ["prior", { access: "fly", result: "ok" }, "access: read or write, result: ok or fault"],
-    ["prior", { access: "read" }, "access: read or write"],
-    ["prior", { access: "read", result: "ok", mode: "user" }, "access: read or write"],
-    ["disputed", {}, "a list of objects"],
-    ["disputed", ["code"], "a list of objects"],
-    ["disputed", [{ field: "pte", why: "not a judged field" }], "a judged field"],
-    ["disputed", [{ field: "code" }], "why it is disputed"],
-    ["disputed", [{ field: "code", why: "no text", rule: 3 }], "all as text"],
-  ])("with %s = %j", (field, value, expected) => {
-    expectError({ ...LINE, [field]: value }, new RegExp(`field '${field}' is .*; expected .*${expected}`));
+    ["level", "8k"],
+    ["access", "fly"],
+    ["access", "toString"],
+    ["result", "maybe"],
+    ["on", 2],
+    ["on", true],
+    ["on", "1"],
+    ["on", null],
+    ["key", "0x100000000"],
+    ["va", "0x1004"],
+    ["pte", "0x10000000000000000"],
+    ["pte", 3],
+    ["upper", "0x1"],
+    ["upper", [1]],
+    ["errno", -1],
+    ["errno", 1.5],
+    ["id", ""],
+    ["id", 7],
+    ["flags", { a: 2 }],
+    ["flags", { a: 1, b: 1 }],
+    ["flags", {}],
+    ["flags", [1]],
+    ["prior", { access: "fly", result: "ok" }],
+    ["prior", { access: "read" }],
+    ["prior", { access: "read", result: "ok", mode: "user" }],
+    ["disputed", {}],
+    ["disputed", ["code"]],
+    ["disputed", [{ field: "pte", why: "not a judged field" }]],
+    ["disputed", [{ field: "code" }]],
+    ["disputed", [{ field: "code", why: "no text", rule: 3 }]],
+  ])("with %s = %j", (field, value) => {
+    expectError({ ...LINE, [field]: value }, `'${field}'`, field === "id" ? "vector without an id" : undefined);
   });
 
   test.each(["colour", "__proto__", "constructor", "prior.result", "Key"])("with an unknown field %s", (field) => {
     const line = JSON.parse(`{ "${field}": 0, ${JSON.stringify(LINE).slice(1)}`) as Vector;
-    expectError(line, new RegExp(`a line of toy has no field "${field}"; expected id, arch, .*pkey`));
+    expectError(line, `"${field}"`);
   });
 
   test("without an id", () => {
-    expectError({ arch: "toy" }, /^vector without an id: field 'id' is missing/);
+    expectError({ arch: "toy" }, "'id'", "vector without an id");
   });
 });

@@ -1,9 +1,10 @@
-import { KpkeysError, resolve } from "@kpkeys/core";
+import { resolve } from "@kpkeys/core";
 import { Errno, Gfp, SHRINK_STOP, toPfn } from "@kpkeys/core/contracts";
 import type { InitPhase } from "@kpkeys/core/contracts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { runs } from "../../../vitest.runs.js";
+import { codeOf } from "../../core/test/code-of.js";
 import { blockGeometry, PAGES_PER_SPLIT, RESERVED_PAGES } from "../src/block-allocator/geometry.js";
 import { BlockAllocatorStats, PgtablesWarnings } from "../src/index.js";
 import { BLOCK, bootBlockToy, createBlockToy } from "./block-toy.js";
@@ -40,16 +41,6 @@ function leave(toy: BlockToy, taken: readonly number[], order: number): void {
 /** Allocates table pages until only the reserve is in the pool. */
 function drainToReserve({ allocator, container }: BlockToy): void {
   while (resolve(container, BlockAllocatorStats).cached > RESERVED_PAGES) allocator.alloc("kernel", KERNEL_TABLE);
-}
-
-function codeOf(action: () => unknown): string {
-  try {
-    action();
-  } catch (error) {
-    if (error instanceof KpkeysError) return error.code;
-    throw error;
-  }
-  return "nothing thrown";
 }
 
 describe("the pool", () => {

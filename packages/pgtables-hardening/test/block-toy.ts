@@ -1,4 +1,4 @@
-import { createContainer, createPluginRegistry, provide, registerFramework, resolve } from "@kpkeys/core";
+import { provide, resolve } from "@kpkeys/core";
 import {
   Cpus,
   EarlyMemory,
@@ -8,13 +8,11 @@ import {
   FaultKind,
   Gfp,
   Kpkeys,
-  KpkeysArch,
   LazyMmu,
   LinearMap,
   OK,
   PageAllocator,
   PageTableFormat,
-  PkeyRegister,
   SetMemory,
   StaticTablePages,
   Tasks,
@@ -25,13 +23,13 @@ import type {
   DependencyContainer,
   InitPhase,
   Pfn,
-  Plugin,
   PluginOptions,
   Setter,
   Shrinker,
   TableAllocator,
 } from "@kpkeys/core/contracts";
 import { createTinyArch, GRANTING } from "../../core/test/framework/tiny-arch.js";
+import { setUpFeature } from "../../core/test/framework/tiny-machine.js";
 import { pgtablesHardening } from "../src/index.js";
 
 /** Pages of a block: a PMD leaf. */
@@ -83,23 +81,16 @@ export interface BlockToyOptions {
 export function createBlockToy({ pages = 2 * HUGE, options = {}, supported = true }: BlockToyOptions = {}): BlockToy {
   const arch = createTinyArch();
   arch.supported = supported;
-  const container = createContainer();
-  registerFramework(container);
-  const toyArch: Plugin = {
-    id: "toy",
-    kind: "arch",
-    description: "a linear map of blocks",
-    contract: 2,
-    config: [{ symbol: "TOY", selects: ["ARCH_HAS_KPKEYS", "ARCH_HAS_KPKEYS_HARDENED_PGTABLES"] }],
-    setup(own) {
-      provide(own, PkeyRegister, GRANTING);
-      provide(own, KpkeysArch, arch);
-      provide(own, PageTableFormat, { geometry: { pageShift: 12 } } as PageTableFormat);
+  const container = setUpFeature(
+    pgtablesHardening,
+    { tagging: "block-allocator", staticAliases: "linear", ...options },
+    {
+      arch,
+      services(own) {
+        provide(own, PageTableFormat, { geometry: { pageShift: 12 } } as PageTableFormat);
+      },
     },
-  };
-  createPluginRegistry([toyArch, pgtablesHardening]).setUp(container, "toy", ["pgtables"], {
-    pgtables: { tagging: "block-allocator", staticAliases: "linear", ...options },
-  });
+  );
   const kpkeys = resolve(container, Kpkeys);
   const points = resolve(container, ExtensionPoints);
   kpkeys.freeze();

@@ -1,21 +1,12 @@
-import { KpkeysError, resolve } from "@kpkeys/core";
+import { resolve } from "@kpkeys/core";
 import { Errno, Kpkeys, ProtectedObjects, SETTERS, StaticKeys, toPfn } from "@kpkeys/core/contracts";
 import type { PluginOptions } from "@kpkeys/core/contracts";
 import { describe, expect, it } from "vitest";
+import { codeOf } from "../../core/test/code-of.js";
 import { PgtablesWarnings } from "../src/index.js";
 import { bootToyMachine, createToyMachine } from "./toy-machine.js";
 
 const PGTABLES = 1;
-
-function codeOf(action: () => unknown): string {
-  try {
-    action();
-  } catch (error) {
-    if (error instanceof KpkeysError) return error.code;
-    throw error;
-  }
-  return "nothing thrown";
-}
 
 describe("after mem_init", () => {
   it("early table pages and both mappings of static table pages have the key", () => {

@@ -1,20 +1,19 @@
-import { createContainer, createPluginRegistry, provide, registerFramework, resolve } from "@kpkeys/core";
+import { provide, resolve } from "@kpkeys/core";
 import {
   Errno,
   ExtensionPoints,
   Kpkeys,
-  KpkeysArch,
   LazyMmu,
   LinearMap,
-  PkeyRegister,
   SetMemory,
   StaticTablePages,
   toPfn,
   toVpn,
 } from "@kpkeys/core/contracts";
-import type { DependencyContainer, InitPhase, Plugin, PluginOptions, Setter } from "@kpkeys/core/contracts";
+import type { DependencyContainer, InitPhase, PluginOptions, Setter } from "@kpkeys/core/contracts";
 import { createTinyArch, GRANTING } from "../../core/test/framework/tiny-arch.js";
 import type { TinyArch } from "../../core/test/framework/tiny-arch.js";
+import { setUpFeature } from "../../core/test/framework/tiny-machine.js";
 import { pgtablesHardening } from "../src/index.js";
 
 const NO_MAP: LinearMap = {
@@ -61,22 +60,7 @@ export interface ToyMachine {
 export function createToyMachine(options: PluginOptions = {}, supported = true): ToyMachine {
   const arch = createTinyArch();
   arch.supported = supported;
-  const toyArch: Plugin = {
-    id: "toy",
-    kind: "arch",
-    description: "a register in a variable",
-    contract: 2,
-    config: [{ symbol: "TOY", selects: ["ARCH_HAS_KPKEYS", "ARCH_HAS_KPKEYS_HARDENED_PGTABLES"] }],
-    setup(container) {
-      provide(container, PkeyRegister, GRANTING);
-      provide(container, KpkeysArch, arch);
-    },
-  };
-
-  const container = createContainer();
-  registerFramework(container);
-  const registry = createPluginRegistry([toyArch, pgtablesHardening]);
-  registry.setUp(container, "toy", ["pgtables"], { pgtables: options });
+  const container = setUpFeature(pgtablesHardening, options, { arch });
   const kpkeys = resolve(container, Kpkeys);
   const points = resolve(container, ExtensionPoints);
   kpkeys.freeze();

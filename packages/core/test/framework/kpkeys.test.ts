@@ -1,7 +1,8 @@
 import type { ContextRights, Kpkeys, KpkeysState, PkeyName, PkeyRegister } from "../../src/contracts/index.js";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { codeOf } from "./open-types.js";
+import { codeOf } from "../code-of.js";
+import "./open-types.js";
 import { createKpkeys, createTinyArch, GRANTING, WITHHOLDING } from "./tiny-arch.js";
 import type { TinyArch } from "./tiny-arch.js";
 

@@ -22,7 +22,8 @@ import {
 import type { ExtensionPoint, Guard, KpkeysState, Setter, TableAllocator, Token } from "../../src/contracts/index.js";
 import { container as globalContainer } from "tsyringe";
 import { describe, expect, it } from "vitest";
-import { codeOf } from "./open-types.js";
+import { codeOf } from "../code-of.js";
+import "./open-types.js";
 import { createTinyArch, GRANTING } from "./tiny-arch.js";
 
 const guard: Guard = { enter: () => 0 as KpkeysState, exit: () => undefined };

@@ -1,4 +1,6 @@
-// Declaration merging, as in a feature package, makes keys and contexts known to the compiler.
+// Keys and contexts of the tests, by declaration merging as in a feature package.
+export {};
+
 declare module "../../src/contracts/index.js" {
   interface KpkeysPkeys {
     PGTABLES: true;
@@ -12,15 +14,4 @@ declare module "../../src/contracts/index.js" {
     TEST_SECRET: true;
     TEST_BOTH: true;
   }
-}
-
-/** Code of an error thrown, for `expect(...)`; fails when nothing is thrown. */
-export function codeOf(action: () => unknown): string {
-  try {
-    action();
-  } catch (error) {
-    if (error instanceof Error && "code" in error) return String(error.code);
-    throw error;
-  }
-  return "nothing thrown";
 }

@@ -4,7 +4,8 @@ import type { ConfigSymbol, Plugin } from "../../src/contracts/index.js";
 import fc from "fast-check";
 import { existsSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { codeOf } from "./open-types.js";
+import { codeOf } from "../code-of.js";
+import "./open-types.js";
 
 function plugin(id: string, more: Partial<Plugin> = {}): Plugin {
   return { id, kind: "feature", description: "of a test", contract: 2, setup: () => undefined, ...more };
