@@ -29,7 +29,7 @@ export function createPackage(folder: string, kind: Kind, templates: string): st
   const problem = nameProblem(name);
   if (problem !== undefined) {
     throw new KpkeysError("ERR_USAGE", `cannot name a package ${JSON.stringify(name)}: ${problem}`, {
-      expected: "a name such as 'file-operations'",
+      advice: "use a name such as 'file-operations'",
     });
   }
   const template = join(templates, KINDS[kind]);

@@ -25,9 +25,9 @@ export class InitOrder {
   begin(next: InitPhase): void {
     for (const stage of this.stages) {
       if (next === stage && this.reached(stage))
-        throw outOfOrder(`cannot begin ${next}: it has begun before`, `one ${next}`);
+        throw outOfOrder(`cannot begin ${next}: it has begun before`, `begin ${next} once`);
       if (isAfter(stage, next) && !this.reached(stage))
-        throw outOfOrder(`cannot begin ${next}: ${stage} has not begun`, `${stage} before ${next}`);
+        throw outOfOrder(`cannot begin ${next}: ${stage} has not begun`, `begin ${stage} before ${next}`);
     }
     this.phase = next;
   }
@@ -41,8 +41,8 @@ function isAfter(reference: InitPhase, phase: InitPhase): boolean {
 /**
  * An initialisation step at the wrong time.
  * @param what - the step and the reason
- * @param expected - the right order
+ * @param advice - the right order
  */
-export function outOfOrder(what: string, expected: string): KpkeysError {
-  return new KpkeysError("ERR_INIT_ORDER", what, { where: "plugin 'pgtables'", expected });
+export function outOfOrder(what: string, advice: string): KpkeysError {
+  return new KpkeysError("ERR_INIT_ORDER", what, { where: "plugin 'pgtables'", advice });
 }

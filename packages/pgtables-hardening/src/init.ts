@@ -36,7 +36,7 @@ export function initInMemInit(
     if (order.reached("mem_init"))
       throw outOfOrder(
         `cannot record table page ${pfn} (${source}): memblock allocated it after mem_init`,
-        "it before mem_init",
+        "allocate it before mem_init",
       );
     if (source === "vmemmap" && !vmemmap) return;
     if (!arch().supportsKpkeysEarly() || early.record(pfn)) return;

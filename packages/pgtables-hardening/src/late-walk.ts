@@ -33,7 +33,7 @@ export function initByLateWalk(
     if (order.reached("smp_prepare_boot_cpu"))
       throw outOfOrder(
         `cannot protect table page ${pfn} (${source}): memblock allocated it after the walk`,
-        "it before smp_prepare_boot_cpu",
+        "allocate it before smp_prepare_boot_cpu",
       );
   });
   points.on("initPhase", (phase) => {

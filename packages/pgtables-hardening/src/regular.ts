@@ -45,7 +45,7 @@ export class RegularTables {
     if (!this.isInitialised()) {
       throw new KpkeysError("ERR_INIT_ORDER", `cannot protect table page ${pfn}: the hardening is not initialised`, {
         where: "plugin 'pgtables'",
-        expected: "mem_init before the buddy allocator allocates a table page",
+        advice: "begin mem_init before the first table page is allocated",
       });
     }
     return this.hardening.key.enabled ? this.hardening.protect("table pages", pfn, 1) : 0;

@@ -113,7 +113,7 @@ export class BlockAllocator implements TableAllocator {
   /** `kpkeys_pgtable_alloc()`. */
   alloc(source: "kernel" | "user", gfp: number): Pfn | undefined {
     if (!this.order.reached("mem_init"))
-      throw outOfOrder(`cannot allocate a ${source} table page: mem_init has not begun`, "mem_init first");
+      throw outOfOrder(`cannot allocate a ${source} table page: mem_init has not begun`, "begin mem_init first");
     if ((gfp & Gfp.KERNEL) === 0 || (gfp & ~IMPLEMENTED) !== 0)
       this.hardening.warn(`the block allocator does not implement gfp ${hex(gfp)}`);
     const forSplit = (gfp & Gfp.PGTABLE_SPLIT) !== 0;
@@ -133,7 +133,7 @@ export class BlockAllocator implements TableAllocator {
 
   allocEarly(source: "early" | "vmemmap"): Pfn | undefined {
     if (this.order.reached("mem_init"))
-      throw outOfOrder(`cannot allocate an ${source} table page: mem_init has begun`, "it before mem_init");
+      throw outOfOrder(`cannot allocate an ${source} table page: mem_init has begun`, "allocate it before mem_init");
     const isCarved = this.arch().supportsKpkeysEarly() && (source === "early" || this.options.vmemmap);
     return isCarved ? this.early.alloc(this.earlyMemory()) : undefined;
   }

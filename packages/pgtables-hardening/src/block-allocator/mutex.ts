@@ -25,7 +25,7 @@ export class RefillMutex {
         `task ${this.currentTask()} cannot lock the refill mutex: task ${this.owner} owns it`,
         {
           where: "the block allocator of plugin 'pgtables'",
-          expected: "no allocation of an ordinary table page during a refill",
+          advice: "allocate no ordinary table page during a refill",
         },
       );
     }
