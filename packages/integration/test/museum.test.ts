@@ -11,7 +11,7 @@ import { ARCHES } from "./machines.js";
 
 const registry = createPluginRegistry([arm64Poe, x86Pks, pgtablesHardening, credHardening]);
 
-describe("the oops of irq-exit-resume on arm64 is the one that was reported", () => {
+describe("the oops of irq-exit-resume on arm64 equals the reported one", () => {
   const { evidence } = runSide({ id: "irq-exit-resume", side: "red", arch: "arm64-poe" }, registry);
   const entry = (name: string): bigint => BigInt(new RegExp(`${name}=(0x\\w+)`).exec(evidence)![1]!);
   const ADDRESS = 0x0000_ffff_ffff_f000n;
@@ -36,7 +36,7 @@ describe("the oops of irq-exit-resume on arm64 is the one that was reported", ()
   });
 });
 
-/** The feature with options that cannot be changed back: as if its own code were so. */
+/** The feature with options that no side can override, as if its code had the bug. */
 function broken(options: PluginOptions): Plugin {
   return {
     ...pgtablesHardening,
@@ -46,7 +46,7 @@ function broken(options: PluginOptions): Plugin {
   };
 }
 
-describe.each(ARCHES)("on %s a product that has lost the fix", (arch) => {
+describe.each(ARCHES)("on %s, a feature without the fix", (arch) => {
   const run = (id: string, options: PluginOptions): SideRun =>
     runSide({ id, side: "green", arch }, createPluginRegistry([arm64Poe, x86Pks, broken(options)]));
 
@@ -59,49 +59,49 @@ describe.each(ARCHES)("on %s a product that has lost the fix", (arch) => {
     expect(run(id, options)).toMatchObject({ seen: true, asStated: false });
   });
 
-  it("shows it as well when the machine does not even boot", () => {
+  it("shows the bug if the machine does not boot", () => {
     const { seen, evidence } = run("raw-table-link", { unguarded: ["set_pte"], batching: false });
     expect(seen).toBe(true);
-    expect(evidence).toMatch(/^ERR_KERNEL_FAULT: set_ptes?, CPU 0: /);
+    expect(evidence).toContain("ERR_KERNEL_FAULT");
   });
 });
 
 describe("the museum", () => {
-  it("gives each exhibit a unique id, a fix and a source", () => {
+  it("has a unique id, a fix and a source for each exhibit", () => {
     expect(new Set(EXHIBITS.map(({ id }) => id)).size).toBe(EXHIBITS.length);
     for (const { citation, story, fix } of EXHIBITS)
       expect([citation, story, fix].every((text) => text !== "")).toBe(true);
   });
 
-  it("has no old behaviour on a green side that is not on the red one as well", () => {
+  it("has no variant on a green side that the red side does not have", () => {
     for (const { red, green } of EXHIBITS) {
       for (const plugin of green.variants ?? []) expect(red.variants).toContain(plugin);
     }
   });
 
-  it("writes a run as a string that holds all of it", () => {
+  it("formats a run as a string and parses it", () => {
     const key = { id: "cpu-resume", side: "green", arch: "x86-pks" } as const;
     expect(formatReplay(key)).toBe("cpu-resume:green:x86-pks");
     expect(parseReplay(formatReplay(key))).toEqual(key);
   });
 
   it.each(["", "cpu-resume", "cpu-resume:blue:x86-pks", "cpu-resume:red:x86-pks:", "cpu-resume:red:x86-pks:1"])(
-    "refuses the string '%s'",
+    "rejects the string '%s'",
     (text) => {
       expect(() => parseReplay(text)).toThrow(
         expect.objectContaining({
           code: "ERR_EXHIBIT",
-          message: expect.stringMatching(/is no replay string; expected EXHIBIT:red\|green:ARCHITECTURE/) as string,
+          message: expect.stringMatching(/expected EXHIBIT:red\|green:ARCHITECTURE/) as string,
         }) as Error,
       );
     },
   );
 
   it.each([
-    ["unknown:red:x86-pks", /^there is no exhibit 'unknown'; expected .*cpu-resume/],
-    ["overlays-void:red:x86-pks", /^exhibit 'overlays-void' is not on 'x86-pks'; expected arm64-poe$/],
-    ["cpu-resume:red:riscv", /^exhibit 'cpu-resume' is not on 'riscv'; expected arm64-poe, x86-pks$/],
-  ])("has nothing for %s", (text, message) => {
+    ["unknown:red:x86-pks", /'unknown'.*; expected .*cpu-resume/],
+    ["overlays-void:red:x86-pks", /'overlays-void'.*'x86-pks'; expected arm64-poe$/],
+    ["cpu-resume:red:riscv", /'cpu-resume'.*'riscv'; expected arm64-poe, x86-pks$/],
+  ])("rejects %s", (text, message) => {
     expect(() => replaySide(text, registry)).toThrow(
       expect.objectContaining({ code: "ERR_EXHIBIT", message: expect.stringMatching(message) as string }) as Error,
     );

@@ -12,7 +12,7 @@ export interface MuseumSide {
   readonly evidence: string;
   /** Runs this side again: `kpkeys museum --replay`. */
   readonly replay: string;
-  /** What happened, in lines; with `--id` alone. */
+  /** The steps and the events of the key register, in lines. Only with `--id`. */
   readonly trace?: readonly string[];
 }
 
@@ -20,43 +20,43 @@ export interface MuseumSide {
 export interface MuseumSides {
   /** The old behaviour, which shows the bug. */
   readonly red: MuseumSide;
-  /** The mended one, which does not. */
+  /** The fixed behaviour, which does not. */
   readonly green: MuseumSide;
 }
 
-/** An exhibit, with what its sides came to on the first of its architectures. */
+/** An exhibit, with the results of its sides on the first of its architectures. */
 export interface MuseumExhibit extends MuseumSides {
   /** Its id. */
   readonly id: string;
   /** One line. */
   readonly title: string;
-  /** The version that had the bug and the one that mended it. */
+  /** The version with the bug and the version with the fix. */
   readonly series: string;
-  /** The architectures that it was run on, of those that it applies to. */
+  /** The architectures that it was run on. */
   readonly arches: readonly string[];
-  /** What the sides came to on each of these, the first included. */
+  /** The results of the sides on each of them. */
   readonly sides: readonly (MuseumSides & {
     /** The architecture's id. */
     readonly arch: string;
   })[];
-  /** What finds the bug; this and the following with `--id` alone. */
+  /** How a run detects the bug. This and the following fields: only with `--id`. */
   readonly detector?: Detector;
-  /** Who told of it where. */
+  /** The source: changelog, mail or patch. */
   readonly citation?: string;
   /** The mechanism. */
   readonly story?: string;
-  /** What mended it. */
+  /** The fix. */
   readonly fix?: string;
 }
 
 /** What `kpkeys museum --json` prints. */
 export interface MuseumReport {
-  /** The exhibits, by the version that mended them. */
+  /** The exhibits, by the version that fixed them. */
   readonly exhibits: readonly MuseumExhibit[];
 }
 
 /** What `kpkeys museum --replay STRING --json` prints. */
-export type MuseumReplay = Omit<SideRun, "asStated">;
+export type MuseumReplay = Omit<SideRun, "asStated" | "facts">;
 
 /** An exhibit that was run on an architecture. */
 export interface ExhibitRun {

@@ -13,16 +13,10 @@ describe("kpkeys museum", () => {
   });
 
   test.each([
-    [["--id", "nothing"], /^kpkeys: ERR_EXHIBIT: there is no exhibit 'nothing'; expected constructor-cannot-fail, /],
-    [
-      ["--id", "overlays-void", "--arch", "x86-pks"],
-      /ERR_EXHIBIT: exhibit 'overlays-void' is not on 'x86-pks'; expected arm64-poe$/,
-    ],
-    [["--replay", "garbage"], /ERR_EXHIBIT: "garbage" is no replay string; expected EXHIBIT:red\|green:/],
-    [
-      ["--replay", "cpu-resume:red:riscv"],
-      /ERR_EXHIBIT: exhibit 'cpu-resume' is not on 'riscv'; expected arm64-poe, x86-pks$/,
-    ],
+    [["--id", "nothing"], /^kpkeys: ERR_EXHIBIT: .*'nothing'; expected constructor-cannot-fail, /],
+    [["--id", "overlays-void", "--arch", "x86-pks"], /ERR_EXHIBIT: .*'overlays-void'.*'x86-pks'; expected arm64-poe$/],
+    [["--replay", "garbage"], /ERR_EXHIBIT: "garbage".*; expected EXHIBIT:red\|green:/],
+    [["--replay", "cpu-resume:red:riscv"], /ERR_EXHIBIT: .*'cpu-resume'.*'riscv'; expected arm64-poe, x86-pks$/],
     [
       ["--replay", "cpu-resume:red:x86-pks", "--id", "cpu-resume"],
       /ERR_USAGE: .*--replay.* cannot be used with option '--id/,

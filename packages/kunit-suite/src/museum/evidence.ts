@@ -2,23 +2,19 @@ import { addressText, registerText, toBytes } from "@kpkeys/core";
 import { ArchTools, Exceptions, Kpkeys, LinearMap, PageTableFormat, PkeyRegister, toPfn } from "@kpkeys/core/contracts";
 import type { FaultReport, WalkStep, Words } from "@kpkeys/core/contracts";
 import { coverageOf, KernelFault } from "@kpkeys/kernel";
-import type { Coverage, Machine } from "@kpkeys/kernel";
-import type { Finding } from "./exhibit.js";
+import type { Machine } from "@kpkeys/kernel";
+import type { Finding, KeyRights } from "./exhibit.js";
 
 /**
  * The linear address of a page.
- * @param machine - its machine
+ * @param machine - the machine
  * @param pfn - page-frame number
  */
 export function linearAddress(machine: Machine, pfn: number): Words {
   return machine.get(LinearMap).address(toPfn(pfn));
 }
 
-/**
- * The entries that translate an address, from the root down, as an oops shows them.
- * @param machine - whose current CPU walks, without side effects
- * @param address - the address
- */
+/** The entries that translate an address on the current CPU, from the root down. The walk has no side effects. */
 function walkOf({ cpus }: Machine, { high, low }: Words): readonly WalkStep[] {
   const steps: WalkStep[] = [];
   cpus.current.mmu.walk(high, low, (step) => steps.push({ ...step }));
@@ -26,113 +22,144 @@ function walkOf({ cpus }: Machine, { high, low }: Words): readonly WalkStep[] {
 }
 
 /**
- * The leaf that maps an address: its entry, and the key in it.
- * @param machine - whose tables are walked
+ * The leaf that maps an address.
+ * @param machine - the machine
  * @param address - the address
- * @returns the last step of the walk, whose type says whether it is a leaf, with the key that it names
+ * @returns the last step of the walk, whose type may be `invalid`, and the key in its entry
  */
 export function leafOf(machine: Machine, address: Words): WalkStep & { readonly pkey: number } {
   const leaf = walkOf(machine, address).at(-1)!;
   return { ...leaf, pkey: machine.get(PageTableFormat).pkeyOf(leaf.high, leaf.low) };
 }
 
-/** What the live register of the current CPU gives on a key. */
-function rightsText(machine: Machine, pkey: number, high: number, low: number): string {
+/** The rights on a key in a value of the key register, and a line that prints them. */
+function rightsOn(machine: Machine, pkey: number, { high, low }: Words): KeyRights & { readonly text: string } {
   const register = machine.get(PkeyRegister);
-  const name = machine.get(Kpkeys).pkeyNames.get(pkey) ?? "nobody's";
-  return `${register.name}=${registerText(high, low)} gives ${register.rightsOf(high, low, pkey)} on pkey ${pkey} (${name})`;
+  const key = machine.get(Kpkeys).pkeyNames.get(pkey) ?? null;
+  const rights = register.rightsOf(high, low, pkey);
+  const text = `${register.name}=${registerText(high, low)} gives ${rights} on pkey ${pkey} (${key ?? "not registered"})`;
+  return { pkey, key, rights, text };
 }
 
 /**
- * What the key register of the current CPU gives on a key, in words.
+ * The rights on a key in the key register of the current CPU.
  * @param machine - the machine
  * @param pkey - the key's number
+ * @returns the rights, and a line that prints them
  */
-export function liveRightsText(machine: Machine, pkey: number): string {
-  const { pkeyRegisterHigh, pkeyRegisterLow } = machine.cpus.current;
-  return rightsText(machine, pkey, pkeyRegisterHigh, pkeyRegisterLow);
+export function liveRights(machine: Machine, pkey: number): KeyRights & { readonly text: string } {
+  return rightsOn(machine, pkey, liveRegister(machine));
 }
 
-/** A fault as an oops shows it: the registers, the entries of the walk, and the key. */
-function faultText(machine: Machine, report: FaultReport, headline: string): string {
-  const { addressHigh, addressLow, pkey, level, pkeyRegisterHigh, pkeyRegisterLow } = report;
+/**
+ * The value of the key register of the current CPU.
+ * @param machine - the machine
+ */
+export function liveRegister({ cpus: { current } }: Machine): Words {
+  return { high: current.pkeyRegisterHigh, low: current.pkeyRegisterLow };
+}
+
+/** Prints a fault as an oops does: the headline, the entries of the walk, and the key that decided. */
+function faultFinding(machine: Machine, report: FaultReport, where: string, headline: string): Omit<Finding, "seen"> {
+  const { addressHigh, addressLow, kind, level, syndromeHigh, syndromeLow } = report;
   const entries = walkOf(machine, { high: addressHigh, low: addressLow }).map(
     (step) => `${machine.levelNames[step.level]!}=${registerText(step.high, step.low)}`,
   );
-  return [
+  const register = { high: report.pkeyRegisterHigh, low: report.pkeyRegisterLow };
+  const { text, ...rights } = rightsOn(machine, report.pkey, register);
+  const lines = [
     headline,
     `[${addressText(addressHigh, addressLow)}] ${entries.join(", ")}`,
-    `decided at level ${level}: ${rightsText(machine, pkey, pkeyRegisterHigh, pkeyRegisterLow)}`,
-  ].join("\n");
+    `decided at level ${level}: ${text}`,
+  ];
+  return {
+    evidence: lines.join("\n"),
+    facts: { fault: { where, kind, syndrome: registerText(syndromeHigh, syndromeLow), ...rights } },
+  };
 }
 
 /**
- * Runs something that the kernel should get through.
+ * Runs kernel code that must not fault.
  * @param machine - the machine
- * @param call - what the kernel does
- * @param otherwise - the evidence when it does
- * @returns seen, with the oops, when the kernel faults
+ * @param call - the code
+ * @param otherwise - the evidence and facts if it does not fault
+ * @returns seen, with the oops, if the kernel faults
  */
-export function oopsIn(machine: Machine, call: () => void, otherwise: () => string): Finding {
+export function oopsIn(machine: Machine, call: () => void, otherwise: () => Omit<Finding, "seen">): Finding {
   try {
     call();
   } catch (error) {
-    if (error instanceof KernelFault) return { seen: true, evidence: faultText(machine, error.report, error.message) };
-    throw error;
+    if (!(error instanceof KernelFault)) throw error;
+    return { seen: true, ...faultFinding(machine, error.report, error.where!, error.message) };
   }
-  return { seen: false, evidence: otherwise() };
+  return { seen: false, ...otherwise() };
 }
 
 /**
- * What an attacker with a write primitive does: stores the value already there to a word of a page, in whatever context
- * the CPU is.
- * @param machine - the machine under attack
+ * Stores the value already there to a word of a page, in the current context of the CPU, as a write primitive of an attacker would.
+ * @param machine - the machine
  * @param pfn - the page
- * @param who - whose code the primitive is in, for the evidence
+ * @param code - the code that stores, for the evidence
  * @param word - index of the 64-bit word
- * @returns seen when the store goes through; the fault report when it does not
+ * @returns seen if the store succeeds, otherwise the fault report
  */
-export function strayStore(machine: Machine, pfn: number, who: string, word = 0): Finding {
+export function probeStore(machine: Machine, pfn: number, code: string, word = 0): Finding {
   const { high, low: pageLow } = linearAddress(machine, pfn);
   const low = pageLow | (word * 8);
   const value = toBytes(machine.memory.read(toPfn(pfn), word));
   const errno = machine.get(Exceptions).copyToKernelNofault({ high, low }, value);
+  const where = `${code}, CPU ${machine.cpus.current.id}`;
   if (errno !== 0) {
     const { fault } = machine.cpus.current;
-    const headline = `${machine.get(ArchTools).describeFault(fault)} (${faultRegistersText(machine, fault)})`;
-    return { seen: false, evidence: faultText(machine, fault, `${who}, CPU ${machine.cpus.current.id}: ${headline}`) };
+    const tools = machine.get(ArchTools);
+    const registers = tools.faultRegisters(fault).map(({ name, text }) => `${name}=${text}`);
+    const headline = `${where}: ${tools.describeFault(fault)} (${registers.join(" ")})`;
+    return { seen: false, ...faultFinding(machine, fault, where, headline) };
   }
   const leaf = leafOf(machine, { high, low });
+  const { text, ...rights } = liveRights(machine, leaf.pkey);
   return {
     seen: true,
     evidence: [
-      `${who}, CPU ${machine.cpus.current.id}: a store to page ${pfn} at ${addressText(high, low)} went through`,
+      `${where}: a store to page ${pfn} at ${addressText(high, low)} succeeded`,
       `its leaf is ${registerText(leaf.high, leaf.low)} at level ${leaf.level}`,
-      liveRightsText(machine, leaf.pkey),
+      text,
     ].join("\n"),
+    facts: { store: { where, pfn, ...rights } },
   };
 }
 
-function faultRegistersText(machine: Machine, fault: FaultReport): string {
-  const registers = machine.get(ArchTools).faultRegisters(fault);
-  return registers.map(({ name, text }) => `${name}=${text}`).join(" ");
-}
-
 /**
- * Lets the coverage scanner look for table pages that are open.
- * @param machine - the machine, as it stands
- * @param concerns - which of its gaps are the exhibit's; all if left out
- * @returns seen when there is such a gap
+ * Searches for open table pages with the coverage scanner.
+ * @param machine - the machine
+ * @param source - the source of the pages that count. Default: all sources
+ * @returns seen if a table page of the source is open
  */
-export function scan(machine: Machine, concerns: (gap: Coverage["gaps"][number]) => boolean = () => true): Finding {
+export function scan(machine: Machine, source?: string): Finding {
   const { pages, keyed, readOnly, gaps } = coverageOf(machine, machine.scan());
-  const open = gaps.filter(concerns);
   const count = `${pages} table pages, ${keyed} keyed, ${readOnly} read-only`;
-  if (open.length === 0) return { seen: false, evidence: `${count}: nothing of that is open` };
-  const lines = open.map(({ source, level, mapping, pages: number, address, table }) => {
-    const leaf = leafOf(machine, linearAddress(machine, table));
-    const where = mapping === "linear" ? "in the linear map" : "by another mapping";
-    return `${source} ${level}: ${number} open ${where}, first page ${table} at ${address}, leaf ${registerText(leaf.high, leaf.low)} with pkey ${leaf.pkey}`;
+  const open = gaps
+    .filter((gap) => source === undefined || gap.source === source)
+    .map((gap) => ({ gap, leaf: leafOf(machine, linearAddress(machine, gap.table)) }));
+  if (open.length === 0) {
+    const what = source === undefined ? "no page" : `no page of source ${source}`;
+    return { seen: false, evidence: `${count}: ${what} is open`, facts: { open: [] } };
+  }
+  const lines = open.map(({ gap: { source, level, mapping, pages, address, table }, leaf }) => {
+    const where = mapping === "linear" ? "in the linear map" : "in another mapping";
+    return `${source} ${level}: ${pages} open ${where}, first page ${table} at ${address}, leaf ${registerText(leaf.high, leaf.low)} with pkey ${leaf.pkey}`;
   });
-  return { seen: true, evidence: [count, ...lines].join("\n") };
+  return {
+    seen: true,
+    evidence: [count, ...lines].join("\n"),
+    facts: {
+      open: open.map(({ gap: { source, level, mapping, pages }, leaf: { pkey } }) => ({
+        source,
+        level,
+        mapping,
+        pages,
+        pkey,
+      })),
+    },
+  };
 }

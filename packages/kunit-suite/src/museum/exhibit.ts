@@ -1,48 +1,99 @@
-import type { Plugin, PluginOptions } from "@kpkeys/core/contracts";
-import type { KernelPolicies, Machine } from "@kpkeys/kernel";
+import type { ErrorCode } from "@kpkeys/core";
+import type { FaultKind, Plugin, PluginOptions } from "@kpkeys/core/contracts";
+import type { CoverageGap, KernelPolicies, Machine } from "@kpkeys/kernel";
 
 /**
- * What found a bug.
+ * How a run detects the bug.
  *
- * - `oops` — the kernel itself faulted, and the architecture's report says where
- * - `coverage scanner` — the walk of all tables from the live roots found a table page that is open
- * - `attack` — a store that the hardening should have stopped went through
- * - `key register` — its value is not the one that it should be
- * - `counters` — the kernel did not do what its numbers were taken to measure
- * - `errno` — a service took what it should have refused, or refused what it should have done
- * - `target check` — the word that a test writes was looked for among the table pages that the scan finds
+ * - `oops` — the kernel itself took a fault; the architecture's report gives the place
+ * - `coverage scanner` — the walk of all tables from the live roots found an open table page
+ * - `attack` — a probe store that the hardening must block succeeded
+ * - `key register` — its value differs from the expected one
+ * - `counters` — a counter differs from the number of operations that it is meant to measure
+ * - `errno` — a service accepted an invalid request, or failed a valid one
+ * - `target check` — the word that a test writes is not in a table page that the scan finds
  */
 export type Detector = "oops" | "coverage scanner" | "attack" | "key register" | "counters" | "errno" | "target check";
 
-/** The two sides of an exhibit: the behaviour that was, and the one that mended it. */
+/** The two sides of an exhibit: the old behaviour, and the fixed one. */
 export type SideName = "red" | "green";
 
-/** In what a machine of the museum differs from one with everything at its usual value: plain JSON. */
+/** Differences of a museum machine from the default machine, as plain JSON. */
 export interface Policies {
-  /** Options of the architecture's plugin, whichever it is. */
+  /** Options of the architecture's plugin. */
   readonly arch?: PluginOptions;
   /** Options of the feature that protects page tables. */
   readonly pgtables?: PluginOptions;
-  /** What the kernel does. */
+  /** Policies of the kernel. */
   readonly kernel?: KernelPolicies;
   /** Number of CPUs. Default 1. */
   readonly cpus?: number;
 }
 
-/** What a run came to. */
+/** The rights on a key in a key register. */
+export interface KeyRights {
+  /** The key's number. */
+  readonly pkey: number;
+  /** The key's symbolic name; `null` if no feature registered it. */
+  readonly key: string | null;
+  /** The rights, such as `rw` or `none`. */
+  readonly rights: string;
+}
+
+/** A fault, with the rights on the key of its leaf. */
+export interface FaultFacts extends KeyRights {
+  /** The function or the code that faulted, and its CPU: `set_pte, CPU 0`. */
+  readonly where: string;
+  /** The check that failed. */
+  readonly kind: FaultKind;
+  /** ESR_EL1 or the #PF error code, `0x` and 16 hexadecimal digits. */
+  readonly syndrome: string;
+}
+
+/** A probe store that succeeded, with the rights on the key of its leaf. */
+export interface StoreFacts extends KeyRights {
+  /** The code that stored, and its CPU: `task 2, CPU 0`. */
+  readonly where: string;
+  /** Page-frame number of the page. */
+  readonly pfn: number;
+}
+
+/** The measured values of a run. A run has those that its scenario measures. */
+export interface Facts {
+  /** The fault of the kernel, or of a probe store. */
+  readonly fault?: FaultFacts;
+  /** The probe store that succeeded. */
+  readonly store?: StoreFacts;
+  /** The open table pages that the scanner found, with the key of the first one. */
+  readonly open?: readonly (Pick<CoverageGap, "source" | "level" | "mapping" | "pages"> & { readonly pkey: number })[];
+  /** The rights in the live key register at the end. */
+  readonly rights?: KeyRights;
+  /** Results of set_memory_pkey(), or of a test's write, in the order in which the calls began. */
+  readonly errnos?: readonly number[];
+  /** The code with which a call was rejected. */
+  readonly rejected?: ErrorCode;
+  /** Values of the key register before and after, `0x` and 16 hexadecimal digits. */
+  readonly register?: { readonly before: string; readonly after: string };
+  /** Numbers by name. */
+  readonly counts?: Readonly<Record<string, number>>;
+}
+
+/** The result of a scenario. */
 export interface Finding {
   /** Whether the bug showed. */
   readonly seen: boolean;
-  /** Why that is known: the fault report or the scanner's finding of this very run, in lines. */
+  /** The fault report or the scanner's finding of this run, in lines. */
   readonly evidence: string;
+  /** The values in the evidence, for programs. */
+  readonly facts: Facts;
 }
 
-/** What a scenario has at hand. */
+/** The arguments of a scenario. */
 export interface Scene {
-  /** A machine of this run's own, booted. */
+  /** A booted machine, made for this run. */
   readonly machine: Machine;
   /**
-   * Says what happens next; what the machine then does with its key register stands below it in the trace.
+   * Adds a step to the trace. The changes of the key register that follow are listed below it.
    * @param text - one line
    */
   readonly step: (text: string) => void;
@@ -52,39 +103,39 @@ export interface Scene {
 export interface Side {
   /** Policies on top of the exhibit's. */
   readonly policies?: Policies;
-  /** Feature plugins that put the old behaviour in the place of a contract's implementation; before all other features. */
+  /** Feature plugins that replace a contract's implementation by the old behaviour. They are set up before all other features. */
   readonly variants?: readonly Plugin[];
-  /** The scenario. @param scene - what it has at hand @returns what came of it */
+  /** The scenario. */
   readonly run: (scene: Scene) => Finding;
 }
 
 /**
- * A bug of the series, as it can be seen: the red side has the old behaviour and shows it, the green side is the product as it
- * ships, or as the version that mended it has it, and does not.
+ * A bug of the series that can be reproduced. The red side has the old behaviour and shows the bug. The green side is the current
+ * behaviour, or that of the version with the fix, and does not show it.
  */
 export interface Exhibit {
   /** Lower case letters, digits and hyphens. */
   readonly id: string;
   /** One line. */
   readonly title: string;
-  /** The version that had it and the one that mended it: `v2→v3`. */
+  /** The version with the bug and the version with the fix: `v2→v3`. */
   readonly series: string;
-  /** Ids of the architectures that it applies to; all that there are if left out. */
+  /** Ids of the architectures that it applies to. Default: all. */
   readonly arches?: readonly string[];
-  /** Who told of it where. */
+  /** The source: changelog, mail or patch. */
   readonly citation: string;
   /** The mechanism. */
   readonly story: string;
-  /** What mended it. */
+  /** The fix. */
   readonly fix: string;
-  /** What finds it here. */
+  /** How a run detects the bug. */
   readonly detector: Detector;
-  /** Ids of the features that its machines have beside the one of page tables. */
+  /** Ids of further features of its machines. The feature of page tables is always present. */
   readonly features?: readonly string[];
   /** Policies of both sides. */
   readonly policies?: Policies;
   /** The old behaviour. */
   readonly red: Side;
-  /** The mended one. */
+  /** The fixed behaviour. */
   readonly green: Side;
 }

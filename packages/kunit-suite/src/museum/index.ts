@@ -1,7 +1,7 @@
 /**
- * The bug museum: the bugs of the kpkeys series' own changelogs, each with a red side that shows it and a green one that does
- * not. It names no architecture and no feature by its code: those come as plugins, policies as data. With it comes the kpkeys API as
- * older versions of the series had it, with the traps that it had.
+ * The bug museum: the bugs in the changelogs of the kpkeys series, each with a red side that shows the bug and a green side that
+ * does not. It imports no architecture and no feature: they come from the plugin registry, and policies are data. The entry
+ * also exports the kpkeys API of older versions of the series.
  *
  * @module @kpkeys/kunit-suite/museum
  */
@@ -11,7 +11,19 @@ export { createKpkeysV6 } from "./dialects/v6.js";
 export type { KpkeysV6 } from "./dialects/v6.js";
 export { createKpkeysV7 } from "./dialects/v7.js";
 export type { KpkeysV7 } from "./dialects/v7.js";
-export type { Detector, Exhibit, Finding, Policies, Scene, Side, SideName } from "./exhibit.js";
+export type {
+  Detector,
+  Exhibit,
+  Facts,
+  FaultFacts,
+  Finding,
+  KeyRights,
+  Policies,
+  Scene,
+  Side,
+  SideName,
+  StoreFacts,
+} from "./exhibit.js";
 export { archesOf, EXHIBITS, findExhibit, replaySide, runSide } from "./museum.js";
 export type { SideRun } from "./museum.js";
 export { formatReplay, parseReplay } from "./replay-string.js";

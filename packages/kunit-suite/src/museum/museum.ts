@@ -3,7 +3,7 @@ import type { ErrorCode, PluginRegistry } from "@kpkeys/core";
 import { buildMachine, DEFAULT_SPEC, MINIMUM_MEMORY } from "@kpkeys/kernel";
 import type { MachineSpec } from "@kpkeys/kernel";
 import { SERIES } from "@kpkeys/scenarios";
-import type { Exhibit, Finding, Policies, SideName } from "./exhibit.js";
+import type { Exhibit, Facts, Finding, Policies, SideName } from "./exhibit.js";
 import { ALLOCATION } from "./exhibits/allocation.js";
 import { API } from "./exhibits/api.js";
 import { CREDS } from "./exhibits/creds.js";
@@ -14,20 +14,20 @@ import { SET_MEMORY } from "./exhibits/set-memory.js";
 import { TESTS } from "./exhibits/tests.js";
 import { WRITES } from "./exhibits/writes.js";
 import { FEATURE } from "./pgtables.js";
-import { createRecorder } from "./recorder.js";
+import { Recorder } from "./recorder.js";
 import { formatReplay, parseReplay } from "./replay-string.js";
 import type { SideKey } from "./replay-string.js";
 
-/** The versions of the series in their order. v2 fixed bugs of v1; neither is a machine that can be made. */
+/** The versions of the series in order. v2 fixed bugs of v1; the model has neither version. */
 const VERSIONS = ["v2", ...Object.keys(SERIES)];
 
-/** The place of an exhibit: by the version that fixed it, and after all of these if it is of another series. */
+/** The position of an exhibit: by the version that fixed it, then those of other series. */
 function placeOf({ series }: Exhibit): number {
   const place = VERSIONS.findIndex((version) => series.endsWith(`→${version}`));
   return place < 0 ? VERSIONS.length : place;
 }
 
-/** All exhibits, by the version that mended them, the oldest first; those of other series last. */
+/** All exhibits, by the version that fixed them, the oldest first; those of other series last. */
 export const EXHIBITS: readonly Exhibit[] = [
   ...MMU,
   ...ALLOCATION,
@@ -40,29 +40,31 @@ export const EXHIBITS: readonly Exhibit[] = [
   ...API,
 ].sort((one, other) => placeOf(one) - placeOf(other));
 
-/** What one side of an exhibit came to on one architecture. */
+/** The result of one side of an exhibit on one architecture. */
 export interface SideRun extends SideKey {
   /** Whether the bug showed. */
   readonly seen: boolean;
-  /** Whether it showed where it should: on the red side, and not on the green one. */
+  /** Whether that is the expected result: seen on the red side, not seen on the green side. */
   readonly asStated: boolean;
   /** The fault report or the scanner's finding of this run, in lines. */
   readonly evidence: string;
-  /** What happened: the steps of the scenario, and below each what the key register did. */
+  /** The values in the evidence, for programs. */
+  readonly facts: Facts;
+  /** The steps of the scenario, each followed by the events of the key register in it. */
   readonly trace: readonly string[];
-  /** Runs this side again: {@link replaySide}. */
+  /** The replay string of this run: {@link replaySide}. */
   readonly replay: string;
 }
 
 /**
- * Finds an exhibit.
+ * The exhibit with an id.
  * @param id - its id
- * @throws KpkeysError ERR_EXHIBIT
+ * @throws KpkeysError ERR_EXHIBIT if no exhibit has the id
  */
 export function findExhibit(id: string): Exhibit {
   const exhibit = EXHIBITS.find((each) => each.id === id);
   if (exhibit !== undefined) return exhibit;
-  throw new KpkeysError("ERR_EXHIBIT", `there is no exhibit '${id}'`, {
+  throw new KpkeysError("ERR_EXHIBIT", `unknown exhibit '${id}'`, {
     expected: EXHIBITS.map((each) => each.id).join(", "),
   });
 }
@@ -70,7 +72,7 @@ export function findExhibit(id: string): Exhibit {
 /**
  * The architectures that an exhibit applies to.
  * @param exhibit - the exhibit
- * @param registry - the architectures that there are
+ * @param registry - the registered architectures
  * @returns ids, in the order of the registry
  */
 export function archesOf({ arches }: Exhibit, registry: PluginRegistry): readonly string[] {
@@ -79,12 +81,12 @@ export function archesOf({ arches }: Exhibit, registry: PluginRegistry): readonl
 }
 
 /**
- * Runs one side of an exhibit on a machine of its own.
+ * Runs one side of an exhibit on a new machine. The same key gives the same result.
  *
- * @param key - which one, where
- * @param registry - has the architecture, the feature `pgtables` and the other features of the exhibit
- * @returns what it came to; the same for the same key
- * @throws KpkeysError ERR_EXHIBIT for an exhibit that there is not, or not on that architecture; what making the machine throws
+ * @param key - the exhibit, the side and the architecture
+ * @param registry - contains the architecture, the feature `pgtables` and the other features of the exhibit
+ * @throws KpkeysError ERR_EXHIBIT if the exhibit does not exist or does not apply to the architecture; the errors of
+ *   `buildMachine`
  *
  * @example
  * ```ts
@@ -103,53 +105,59 @@ export function runSide(key: SideKey, registry: PluginRegistry): SideRun {
   const exhibit = findExhibit(id);
   const arches = archesOf(exhibit, registry);
   if (!arches.includes(arch)) {
-    throw new KpkeysError("ERR_EXHIBIT", `exhibit '${id}' is not on '${arch}'`, {
+    throw new KpkeysError("ERR_EXHIBIT", `exhibit '${id}' does not apply to '${arch}'`, {
       expected: (exhibit.arches ?? arches).join(", "),
     });
   }
-  const recorder = createRecorder();
+  const recorder = new Recorder();
   const { variants = [], run } = exhibit[side];
   const extra = [recorder.plugin, ...variants];
   const ids = extra.map((plugin) => plugin.id);
   const spec = specOf(exhibit, side, arch, ids);
-  const { seen, evidence } = findingOf(() => {
+  const { seen, evidence, facts } = findingOf(() => {
     const machine = buildMachine(spec, createPluginRegistry([...registry.plugins, ...extra]));
-    return run({ machine, step: recorder.step });
+    return run({
+      machine,
+      step(text) {
+        recorder.step(text);
+      },
+    });
   });
   return {
     ...key,
     seen,
     asStated: seen === (side === "red"),
     evidence,
+    facts,
     trace: recorder.end(),
     replay: formatReplay(key),
   };
 }
 
-/** What ends a machine rather than the museum. */
-const ENDS_OF_MACHINES: readonly ErrorCode[] = ["ERR_KERNEL_FAULT", "ERR_OUT_OF_MEMORY", "ERR_DEADLOCK"];
+/** Errors of the machine that are a result of the scenario. */
+const MACHINE_ERRORS: readonly ErrorCode[] = ["ERR_KERNEL_FAULT", "ERR_OUT_OF_MEMORY", "ERR_DEADLOCK"];
 
-/** What a run came to; a machine that does not live to the end of its scenario shows a bug, if it boots or not. */
+/** The finding of a run. A machine that fails before the end of its scenario, at boot included, shows a bug. */
 function findingOf(run: () => Finding): Finding {
   try {
     return run();
   } catch (error) {
-    if (!(error instanceof KpkeysError) || !ENDS_OF_MACHINES.includes(error.code)) throw error;
-    return { seen: true, evidence: `${error.code}: ${error.message}` };
+    if (!(error instanceof KpkeysError) || !MACHINE_ERRORS.includes(error.code)) throw error;
+    return { seen: true, evidence: `${error.code}: ${error.message}`, facts: {} };
   }
 }
 
 /**
- * Runs one side again from its replay string alone.
- * @param text - the string of a {@link SideRun}
+ * Runs one side again from its replay string.
+ * @param text - `replay` of a {@link SideRun}
  * @param registry - as for {@link runSide}
- * @throws KpkeysError ERR_EXHIBIT for a string of another form; as {@link runSide}
+ * @throws KpkeysError ERR_EXHIBIT if the string is malformed; as {@link runSide}
  */
 export function replaySide(text: string, registry: PluginRegistry): SideRun {
   return runSide(parseReplay(text), registry);
 }
 
-/** The machine of a side: the smallest that boots, with the feature, and in what it differs. */
+/** The machine of a side: the smallest one that boots, with the feature and the policies. */
 function specOf(exhibit: Exhibit, side: SideName, arch: string, extra: readonly string[]): MachineSpec {
   const layers: readonly Policies[] = [exhibit.policies ?? {}, exhibit[side].policies ?? {}];
   const merged = <K extends "arch" | "pgtables" | "kernel">(name: K): NonNullable<Policies[K]> =>

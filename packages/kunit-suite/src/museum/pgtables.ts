@@ -4,33 +4,33 @@ import type { Machine } from "@kpkeys/kernel";
 
 declare module "@kpkeys/core/contracts" {
   interface KpkeysContexts {
-    /** The one in which page tables can be written: KPKEYS_CTX_PGTABLES. */
+    /** Page tables are writable: KPKEYS_CTX_PGTABLES. */
     PGTABLES: true;
   }
 }
 
-/** Id of the feature whose history the museum shows. */
+/** Id of the feature whose bugs the museum shows. */
 export const FEATURE = "pgtables";
 
 /**
  * The key that the feature claims for page tables.
- * @param machine - has the feature
+ * @param machine - a machine with the feature
  */
 export function tablePkey(machine: Machine): Pkey {
   return machine.get(ProtectedObjects).claims.find((claim) => claim.tablePkey !== undefined)!.tablePkey!;
 }
 
 /**
- * The guard that the feature has put into the setters.
- * @param machine - has the feature
+ * The guard of the feature in the setters.
+ * @param machine - a machine with the feature
  */
 export function setterGuard(machine: Machine): Guard {
   return machine.get(ExtensionPoints).guard("set_pte")!;
 }
 
 /**
- * The register value of an attacker's choice: what the register starts with, and page tables writable.
- * @param machine - has the feature
+ * The initial value of the key register with page tables writable: the value that an attacker would choose.
+ * @param machine - a machine with the feature
  */
 export function openValue(machine: Machine): Words {
   const register = machine.get(PkeyRegister);

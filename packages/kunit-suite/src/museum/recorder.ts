@@ -3,67 +3,65 @@ import { ArchTools, Observers, PkeyRegister } from "@kpkeys/core/contracts";
 import type { Plugin } from "@kpkeys/core/contracts";
 import { variant } from "./variants.js";
 
-/** Moments that the trace shows below a step before it only counts. */
-const MOMENTS = 6;
+/** Events that the trace prints below a step. Further events are counted. */
+const MOST_EVENTS = 6;
 
-/** A line that tells of a write of the register, and of no barrier yet. */
+/** A line of a register write without its barrier. */
 const WRITE = /^ {2}CPU \d+: \S+ = 0x[0-9a-f]+$/;
 
-/** Writes a trace of one machine: the steps of a scenario, and what each did to the key register. */
-export interface Recorder {
-  /** To be among the machine's features. */
-  readonly plugin: Plugin;
-  /** The next step. @param text - one line */
-  readonly step: (text: string) => void;
-  /** Ends the last step. @returns steps, and below each what happened, two blanks further in */
-  readonly end: () => readonly string[];
-}
-
-/** Makes one, for one machine. Nothing is written before the first step: boot is no part of a scenario. */
-export function createRecorder(): Recorder {
-  const lines: string[] = [];
-  /** Moments of the step so far. */
-  let moments = 0;
-
-  function note(text: () => string): void {
-    if (lines.length > 0 && ++moments <= MOMENTS) lines.push(`  ${text()}`);
-  }
-
-  /** Stands behind the write that it synchronises, if one came just before. */
-  function noteBarrier(cpu: number): void {
-    const last = lines.at(-1);
-    if (moments > MOMENTS || last === undefined || !WRITE.test(last)) note(() => `CPU ${cpu}: barrier`);
-    else lines[lines.length - 1] = `${last}, barrier`;
-  }
-
-  function closeStep(): void {
-    if (moments > MOMENTS) lines.push(`  … and ${moments - MOMENTS} more`);
-    moments = 0;
-  }
-
-  const plugin = variant("museum-recorder", "writes down what a scenario does", (container) => {
+/** Records the trace of one machine: the steps of a scenario, and the events of the key register in each. */
+export class Recorder {
+  /** The feature that observes the machine. */
+  readonly plugin: Plugin = variant("museum-recorder", "records the events of a scenario", (container) => {
     const { name } = resolve(container, PkeyRegister);
     const tools = resolve(container, ArchTools);
     resolve(container, Observers).attach({
-      registerWrite(cpu, high, low) {
-        note(() => `CPU ${cpu}: ${name} = ${registerText(high, low)}`);
+      registerWrite: (cpu, high, low) => {
+        this.note(() => `CPU ${cpu}: ${name} = ${registerText(high, low)}`);
       },
-      barrier: noteBarrier,
-      fault(cpu, report) {
-        note(() => `CPU ${cpu}: ${tools.describeFault(report)}`);
+      barrier: (cpu) => {
+        this.noteBarrier(cpu);
+      },
+      fault: (cpu, report) => {
+        this.note(() => `CPU ${cpu}: ${tools.describeFault(report)}`);
       },
     });
   });
+  private readonly lines: string[] = [];
+  /** Events of the current step. */
+  private events = 0;
 
-  return {
-    plugin,
-    step(text) {
-      closeStep();
-      lines.push(text);
-    },
-    end() {
-      closeStep();
-      return lines;
-    },
-  };
+  /**
+   * Begins a step. Nothing is recorded before the first one, so that boot is not part of the trace.
+   * @param text - one line
+   */
+  step(text: string): void {
+    this.closeStep();
+    this.lines.push(text);
+  }
+
+  /**
+   * Ends the last step.
+   * @returns the steps; the events of a step follow it, indented by two blanks
+   */
+  end(): readonly string[] {
+    this.closeStep();
+    return this.lines;
+  }
+
+  private note(text: () => string): void {
+    if (this.lines.length > 0 && ++this.events <= MOST_EVENTS) this.lines.push(`  ${text()}`);
+  }
+
+  /** Appends a barrier to the line of the write that it synchronises, if that is the last line. */
+  private noteBarrier(cpu: number): void {
+    const last = this.lines.at(-1);
+    if (this.events > MOST_EVENTS || last === undefined || !WRITE.test(last)) this.note(() => `CPU ${cpu}: barrier`);
+    else this.lines[this.lines.length - 1] = `${last}, barrier`;
+  }
+
+  private closeStep(): void {
+    if (this.events > MOST_EVENTS) this.lines.push(`  … and ${this.events - MOST_EVENTS} more`);
+    this.events = 0;
+  }
 }

@@ -4,13 +4,13 @@ import type { Level, Mm, Pfn } from "@kpkeys/core/contracts";
 import type { Machine } from "@kpkeys/kernel";
 import { leafOf, linearAddress } from "./evidence.js";
 
-/** Virtual page at which the museum's processes have their memory: any page of user space will do, and 256 MiB is one everywhere. */
+/** Virtual page at which the museum's processes map memory: 256 MiB, a user address on every architecture. */
 export const USER_PAGE: number = 0x1000_0000 / 4096;
 
 /**
- * Makes a process that runs, with anonymous memory that is there.
- * @param machine - where
- * @param pages - how much
+ * Creates a process with populated anonymous memory and switches to it.
+ * @param machine - the machine
+ * @param pages - number of pages
  * @returns its address space
  */
 export function runProcess(machine: Machine, pages: number): Mm {
@@ -24,49 +24,50 @@ export function runProcess(machine: Machine, pages: number): Mm {
 }
 
 /**
- * What an allocation gave.
- * @param given - its result
- * @param what - what was allocated
- * @throws KpkeysError ERR_OUT_OF_MEMORY when it failed
+ * Checks the result of an allocation.
+ * @param result - the result, `undefined` if the allocation failed
+ * @param what - the object that was allocated
+ * @returns the result
+ * @throws KpkeysError ERR_OUT_OF_MEMORY if the allocation failed
  */
-export function orOutOfMemory<T>(given: T | undefined, what: string): T {
-  if (given !== undefined) return given;
+export function orOutOfMemory<T>(result: T | undefined, what: string): T {
+  if (result !== undefined) return result;
   throw new KpkeysError("ERR_OUT_OF_MEMORY", `no memory for ${what}`, { expected: "a machine with more memory" });
 }
 
 /**
- * Takes a page of kernel memory.
- * @param machine - where
+ * Allocates a page of kernel memory.
+ * @param machine - the machine
  * @throws KpkeysError ERR_OUT_OF_MEMORY
  */
-export function takePage(machine: Machine): Pfn {
+export function allocPage(machine: Machine): Pfn {
   return orOutOfMemory(machine.get(PageAllocator).alloc(0), "a page");
 }
 
 /**
- * Takes a table page.
- * @param machine - where
+ * Allocates a table page.
+ * @param machine - the machine
  * @param source - `kernel` or `user`
- * @param level - the level that it is for; the lowest if left out
+ * @param level - the level of the table. Default: the last one
  * @throws KpkeysError ERR_OUT_OF_MEMORY
  */
-export function takeTable(machine: Machine, source: "kernel" | "user", level?: Level): Pfn {
+export function allocTable(machine: Machine, source: "kernel" | "user", level?: Level): Pfn {
   return orOutOfMemory(machine.get(PageTables).allocTable(source, level), "a page table");
 }
 
 /**
- * Takes a page that a block of the linear map maps, and all pages that are handed out before it because none does.
- * @param machine - where
+ * Allocates pages until one is mapped by a block of the linear map.
+ * @param machine - the machine
  * @returns its page-frame number
- * @throws KpkeysError ERR_OUT_OF_MEMORY when every block was split
+ * @throws KpkeysError ERR_OUT_OF_MEMORY if no block is left
  */
-export function takePageInBlock(machine: Machine): Pfn {
+export function allocPageInBlock(machine: Machine): Pfn {
   const pages = machine.get(PageAllocator);
   for (let pfn = pages.alloc(0); pfn !== undefined; pfn = pages.alloc(0)) {
     const { type, level } = leafOf(machine, linearAddress(machine, pfn));
     if (type === "leaf" && level < machine.levelNames.length - 1) return pfn;
   }
   throw new KpkeysError("ERR_OUT_OF_MEMORY", "no block of the linear map is left", {
-    expected: "a linear map of blocks",
+    expected: "a block-mapped linear map",
   });
 }

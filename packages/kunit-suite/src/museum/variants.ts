@@ -22,19 +22,19 @@ import {
 import type { DependencyContainer, ExtensionHandlers, Guard, Pfn, Plugin, Token, Vpn } from "@kpkeys/core/contracts";
 
 /**
- * A feature that puts an old behaviour in the place of what a contract's implementation does now. Set up before all other
- * features, it stands between them and the machine.
+ * A feature that replaces the implementation of a contract by an old behaviour. It is set up before all other features, so that
+ * they resolve the replacement.
  * @param id - its id
  * @param description - one line
- * @param setup - replaces what it replaces
+ * @param setup - makes the replacement
  */
 export function variant(id: string, description: string, setup: (container: DependencyContainer) => void): Plugin {
   return { id, kind: "feature", description, contract: 2, setup };
 }
 
 /**
- * Replaces a service of the kernel for all who ask the container for it, that is for the features and for scenarios. The kernel
- * makes its services after the features are set up, and boot tells when they are there.
+ * Replaces a service of the kernel in a machine's container. The kernel creates its services after the features are set up, so
+ * the replacement is made in the phase `memblock`.
  * @param container - the machine's
  * @param service - its token
  * @param make - makes the replacement of the original
@@ -49,7 +49,23 @@ function replaceService<T extends object>(
   });
 }
 
-/** All callbacks of RCU run with what freeing credentials needs (before v2 of the credentials series). */
+type SetMemoryPkey = SetMemory["setMemoryPkey"];
+
+/** A variant of set_memory_pkey(). `make` gets the original and returns the replacement. */
+function setMemoryPkeyVariant(
+  id: string,
+  description: string,
+  make: (original: SetMemoryPkey, container: DependencyContainer) => SetMemoryPkey,
+): Plugin {
+  return variant(id, description, (container) => {
+    replaceService(container, SetMemory, (original) => {
+      const setMemoryPkey = original.setMemoryPkey.bind(original);
+      return overriding(original, { setMemoryPkey: make(setMemoryPkey, container) });
+    });
+  });
+}
+
+/** Every RCU callback runs in the context in which credentials are writable (before v2 of the credentials series). */
 export const callbacksPrivileged: Plugin = variant(
   "museum-callbacks-privileged",
   "rcu_do_batch() runs every callback with credentials open",
@@ -69,7 +85,7 @@ export const callbacksPrivileged: Plugin = variant(
   },
 );
 
-/** The constructor of a table page returns nothing (before v2): that a handler refuses is not heard. */
+/** The constructor of a table page returns void (before v2): the error of a handler is lost. */
 export const voidConstructor: Plugin = variant(
   "museum-void-constructor",
   "pagetable_*_ctor() returns nothing",
@@ -90,44 +106,34 @@ export const voidConstructor: Plugin = variant(
   },
 );
 
-/** The first key that is set after boot is not: as when a block of the linear map cannot be split for want of memory. */
-export const firstPkeyFails: Plugin = variant(
+/** The first call of set_memory_pkey() after boot fails, as it does if memory for the split of a block is short. */
+export const firstPkeyFails: Plugin = setMemoryPkeyVariant(
   "museum-first-pkey-fails",
   "set_memory_pkey() fails once with -ENOMEM",
-  (container) => {
+  (original, container) => {
     let failed = false;
-    replaceService(container, SetMemory, (original) =>
-      overriding(original, {
-        setMemoryPkey(page, pages, pkey) {
-          if (failed || !resolve(container, InitPhases).done) return original.setMemoryPkey(page, pages, pkey);
-          failed = true;
-          return Errno.ENOMEM;
-        },
-      }),
-    );
+    return (page, pages, pkey) => {
+      if (failed || !resolve(container, InitPhases).done) return original(page, pages, pkey);
+      failed = true;
+      return Errno.ENOMEM;
+    };
   },
 );
 
-/** A key beyond the last is taken (before v3): its bits are shifted into the entry, as far as they fit. */
-export const pkeyUnchecked: Plugin = variant(
+/** A key above the last one is accepted (before v3): its bits are shifted into the entry and cut off there. */
+export const pkeyUnchecked: Plugin = setMemoryPkeyVariant(
   "museum-pkey-unchecked",
-  "set_memory_pkey() takes any key",
-  (container) => {
-    replaceService(container, SetMemory, (original) =>
-      overriding(original, {
-        setMemoryPkey(page, pages, pkey) {
-          if (pkey < resolve(container, PkeyRegister).keys) return original.setMemoryPkey(page, pages, pkey);
-          for (let i = 0; i < pages; i++) writePkey(container, toVpn(page + i), pkey);
-          const { high, low } = wordsOf(page, resolve(container, PageTableFormat).geometry.pageShift);
-          resolve(container, Cpus).current.mmu.invalidateRange(high, low, pages);
-          return 0;
-        },
-      }),
-    );
+  "set_memory_pkey() accepts any key",
+  (original, container) => (page, pages, pkey) => {
+    if (pkey < resolve(container, PkeyRegister).keys) return original(page, pages, pkey);
+    for (let i = 0; i < pages; i++) writePkey(container, toVpn(page + i), pkey);
+    const { high, low } = wordsOf(page, resolve(container, PageTableFormat).geometry.pageShift);
+    resolve(container, Cpus).current.mmu.invalidateRange(high, low, pages);
+    return 0;
   },
 );
 
-/** Rewrites the leaf of one page that a page table maps. */
+/** Writes a key to the leaf of a page that a PTE maps. */
 function writePkey(container: DependencyContainer, page: Vpn, pkey: number): void {
   const tables = resolve(container, PageTables);
   const format = resolve(container, PageTableFormat);
@@ -136,34 +142,28 @@ function writePkey(container: DependencyContainer, page: Vpn, pkey: number): voi
   entry.set(applyChange(entry.read(), format.pkeyChange(toPkey(pkey))));
 }
 
-/** An address is looked for in the linear map with its tag (before v7). */
-export const addressTagKept: Plugin = variant(
+/** The linear-map check gets the address with its tag (before v7). */
+export const addressTagKept: Plugin = setMemoryPkeyVariant(
   "museum-address-tag-kept",
-  "set_memory_pkey() leaves an address tag where it is",
-  (container) => {
-    replaceService(container, SetMemory, (original) =>
-      overriding(original, {
-        setMemoryPkey: (page, pages, pkey) =>
-          resolve(container, LinearMap).pfnOf(page) === undefined
-            ? Errno.EINVAL
-            : original.setMemoryPkey(page, pages, pkey),
-      }),
-    );
-  },
+  "set_memory_pkey() does not remove an address tag",
+  (original, container) => (page, pages, pkey) =>
+    resolve(container, LinearMap).pfnOf(page) === undefined ? Errno.EINVAL : original(page, pages, pkey),
 );
 
 /**
- * The mock that the published numbers were measured with: a CPU without kernel pkeys on which kpkeys runs all the same, over a
- * register that decides nothing.
+ * The mock of the published measurements: kpkeys runs on a CPU without kernel pkeys, with a key register that has no effect.
  */
 export const mockedPkeys: Plugin = variant("museum-mock", "kpkeys on a CPU without kernel pkeys", (container) => {
   Object.assign(resolve(container, KpkeysArch), { supportsKpkeys: () => true, supportsKpkeysEarly: () => true });
 });
 
-/** A key is set only where the CPU has keys, whatever kpkeys says (before v6). Before the mock in the order of features. */
-export const taggingAsksCpu: Plugin = variant(
-  "museum-tagging-asks-cpu",
-  "set_memory_pkey() does nothing unless the CPU itself has kernel pkeys",
+/**
+ * set_memory_pkey() sets a key only if the CPU has kernel pkeys, even if kpkeys is enabled (before v6). It is set up before the
+ * mock, so that it reads the CPU's own answer.
+ */
+export const taggingChecksCpu: Plugin = variant(
+  "museum-tagging-checks-cpu",
+  "set_memory_pkey() does nothing unless the CPU has kernel pkeys",
   (container) => {
     const arch = resolve(container, KpkeysArch);
     const isSupported = arch.supportsKpkeys.bind(arch);
@@ -178,25 +178,25 @@ export const taggingAsksCpu: Plugin = variant(
 /** PIE_E1 of mainline: R, RX, RW and RWX of kernel pages in the encodings to which overlays do not apply. */
 const PIR_MAINLINE = 0xcc88_0e0a_c080_0000n;
 
-/** PIR_EL1 as mainline has it (before patch 3 of the series). */
+/** PIR_EL1 as in mainline (before patch 3 of the series). */
 export const mainlinePir: Plugin = variant("museum-mainline-pir", "PIR_EL1 as mainline sets it", (container) => {
   resolve(container, ExtensionPoints).on("cpuOnline", (cpu) => {
     resolve(container, Cpus).all[cpu]!.systemRegisters.write("PIR_EL1", PIR_MAINLINE);
   });
 });
 
-/** Keys that are wanted before blocks of the linear map may be split are set as soon as they may. */
+/** Calls of set_memory_pkey() before blocks of the linear map can be split are deferred to the phase in which they can. */
 export const pkeysDeferred: Plugin = variant(
   "museum-pkeys-deferred",
-  "set_memory_pkey() waits until blocks may be split",
+  "set_memory_pkey() waits until blocks can be split",
   (container) => {
     const waiting: (() => void)[] = [];
-    const mayNotSplit = (): boolean =>
-      INIT_PHASES.indexOf(resolve(container, InitPhases).current!) < INIT_PHASES.indexOf("system_features");
+    const canSplit = (): boolean =>
+      INIT_PHASES.indexOf(resolve(container, InitPhases).current!) >= INIT_PHASES.indexOf("system_features");
     replaceService(container, SetMemory, (original) =>
       overriding(original, {
         setMemoryPkey(...call) {
-          if (!mayNotSplit()) return original.setMemoryPkey(...call);
+          if (canSplit()) return original.setMemoryPkey(...call);
           waiting.push(() => original.setMemoryPkey(...call));
           return 0;
         },
@@ -210,11 +210,11 @@ export const pkeysDeferred: Plugin = variant(
 
 /** A call of set_memory_pkey(). */
 export interface PkeyCall {
-  /** In how many other calls it was made. */
+  /** Number of calls in progress when it was made. */
   readonly depth: number;
-  /** The page it was for. */
+  /** The page. */
   readonly pfn: Pfn | undefined;
-  /** What it returned. */
+  /** Its result. */
   errno: 0 | Errno;
 }
 
@@ -224,25 +224,21 @@ export type PkeyCalls = readonly PkeyCall[];
 /** Token of {@link PkeyCalls}. */
 export const PkeyCalls: Token<PkeyCalls> = token("PkeyCalls");
 
-/** Writes down the calls of set_memory_pkey(), those within others too. Changes nothing. */
-export const pkeyCallLog: Plugin = variant(
+/** Records the calls of set_memory_pkey(), nested ones included. Changes nothing. */
+export const pkeyCallLog: Plugin = setMemoryPkeyVariant(
   "museum-pkey-call-log",
-  "writes down calls of set_memory_pkey()",
-  (container) => {
+  "records the calls of set_memory_pkey()",
+  (original, container) => {
     const calls: PkeyCall[] = [];
     let depth = 0;
     provide(container, PkeyCalls, calls);
-    replaceService(container, SetMemory, (original) =>
-      overriding(original, {
-        setMemoryPkey(page, pages, pkey) {
-          if (!resolve(container, InitPhases).done) return original.setMemoryPkey(page, pages, pkey);
-          const call: PkeyCall = { depth: depth++, pfn: resolve(container, LinearMap).pfnOf(page), errno: 0 };
-          calls.push(call);
-          call.errno = original.setMemoryPkey(page, pages, pkey);
-          depth--;
-          return call.errno;
-        },
-      }),
-    );
+    return (page, pages, pkey) => {
+      if (!resolve(container, InitPhases).done) return original(page, pages, pkey);
+      const call: PkeyCall = { depth: depth++, pfn: resolve(container, LinearMap).pfnOf(page), errno: 0 };
+      calls.push(call);
+      call.errno = original(page, pages, pkey);
+      depth--;
+      return call.errno;
+    };
   },
 );

@@ -4,24 +4,24 @@ import type { KpkeysV7 } from "./v7.js";
 import type { DialectOptions } from "./registers.js";
 
 /**
- * The API as v1 to v6 have it: levels, and register values. A level is what v7 calls a context, and sounds as if a higher one
- * included those below it, which it does not.
+ * The API of v1 to v6: levels and raw register values. A level is what v7 calls a context. A higher level does not include the
+ * rights of a lower one.
  */
 export interface KpkeysV6 extends Omit<KpkeysV7, "setContext"> {
   /**
    * `kpkeys_set_level()`.
    * @param level - one literal level
-   * @returns the register's value before, by way of an `int`: `arch_kpkeys_set_level()` of arm64 returned one, so bit 31 fills the
-   *   bits above it
+   * @returns the previous value of the register, converted to `int`: `arch_kpkeys_set_level()` of arm64 returned one, so bit 31
+   *   is copied to the bits above it
    * @throws KpkeysError ERR_CONTEXT_UNKNOWN
    */
   readonly setLevel: <const L extends ContextName>(level: LiteralContext<L>) => bigint;
 }
 
 /**
- * Makes the façade over a machine's kpkeys.
+ * Makes the API of v1 to v6 for a machine.
  * @param container - the machine's container, with its CPUs
- * @param options - choices
+ * @param options - options
  */
 export function createKpkeysV6(container: DependencyContainer, options: DialectOptions = {}): KpkeysV6 {
   const v7 = createKpkeysV7(container, options);

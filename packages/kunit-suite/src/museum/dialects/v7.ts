@@ -1,38 +1,36 @@
 import type { ContextName, DependencyContainer, LiteralContext } from "@kpkeys/core/contracts";
-import { createRawRegister, KPKEYS_PKEY_REG_INVAL } from "./registers.js";
+import { KPKEYS_PKEY_REG_INVAL, RawRegister } from "./registers.js";
 import type { DialectOptions } from "./registers.js";
 
-/**
- * The API as v7 and v8 have it: contexts, and register values. What it hands around are raw values, so nothing in a machine uses it.
- */
+/** The API of v7 and v8: contexts and raw register values. No part of the model uses it, because the values are raw. */
 export interface KpkeysV7 {
   /**
    * `kpkeys_set_context()`.
    * @param context - one literal context
-   * @returns the register's value before; {@link KPKEYS_PKEY_REG_INVAL} when nothing was written
+   * @returns the previous value of the register, or {@link KPKEYS_PKEY_REG_INVAL} if nothing was written
    * @throws KpkeysError ERR_CONTEXT_UNKNOWN
    */
   readonly setContext: <const C extends ContextName>(context: LiteralContext<C>) => bigint;
   /**
-   * `kpkeys_restore_pkey_reg()`: writes a value, unless it stands for "nothing was written". It takes any other value: as a function that can be called it would be a gadget that opens all keys, which is why the series has it always inlined.
-   * @param value - meant to be what {@link setContext} gave
+   * `kpkeys_restore_pkey_reg()`: writes any value except {@link KPKEYS_PKEY_REG_INVAL}. A callable copy of it would be a gadget
+   * that opens all keys, so the series always inlines it.
+   * @param value - the result of {@link setContext}
    */
   readonly restorePkeyReg: (value: bigint) => void;
   /**
-   * `__kpkeys_set_pkey_reg_nosync()` (since v4): writes a value without a barrier, whatever it stands for. What leaves a lazy MMU
-   * section uses it.
-   * @param value - meant to be what {@link setContext} gave
+   * `__kpkeys_set_pkey_reg_nosync()` (since v4): writes any value, without a barrier. The end of a lazy MMU section uses it.
+   * @param value - the result of {@link setContext}
    */
   readonly setPkeyRegNosync: (value: bigint) => void;
 }
 
 /**
- * Makes the façade over a machine's kpkeys.
+ * Makes the API of v7 and v8 for a machine.
  * @param container - the machine's container, with its CPUs
- * @param options - choices
+ * @param options - options
  */
 export function createKpkeysV7(container: DependencyContainer, options: DialectOptions = {}): KpkeysV7 {
-  const register = createRawRegister(container, options);
+  const register = new RawRegister(container, options);
   return {
     setContext: (context) => register.enter(context),
     restorePkeyReg(value) {

@@ -14,7 +14,7 @@ import { KernelFault } from "@kpkeys/kernel";
 import type { Machine } from "@kpkeys/kernel";
 import { linearAddress, oopsIn, scan } from "../evidence.js";
 import type { Exhibit, Finding, Scene } from "../exhibit.js";
-import { runProcess, takePage, takeTable, USER_PAGE } from "../setup.js";
+import { runProcess, allocPage, allocTable, USER_PAGE } from "../setup.js";
 
 /** MADV_FREE. */
 const FREE = 8;
@@ -22,42 +22,45 @@ const FREE = 8;
 function adviseFree({ machine, step }: Scene): Finding {
   step("a process writes anonymous memory");
   const mm = runProcess(machine, 1);
-  step("madvise(MADV_FREE) makes its entry old and clean");
+  step("madvise(MADV_FREE) makes the entry old and clean");
   return oopsIn(
     machine,
     () => {
       machine.get(AddressSpaces).madvise(mm, toVpn(USER_PAGE), 1, FREE);
     },
-    () => entryText(machine, mm.root),
+    () => entryState(machine, mm.root),
   );
 }
 
-/** State of the entry that maps the process's memory. */
-function entryText(machine: Machine, root: number): string {
+/** The young and dirty bits of the entry that maps the process's memory. */
+function entryState(machine: Machine, root: number): Omit<Finding, "seen"> {
   const tables = machine.get(PageTables);
   const format = machine.get(PageTableFormat);
   const lastLevel = toLevel(format.geometry.levels.length - 1);
   const { high, low } = tables.entryAt(toPfn(root), lastLevel, toVpn(USER_PAGE))!.read();
-  const young = format.isYoung(high, low) ? "young" : "old";
-  const dirty = format.isDirty(high, low) ? "dirty" : "clean";
-  return `madvise() returned, and the entry is ${registerText(high, low)}: ${young} and ${dirty}`;
+  const [young, dirty] = [format.isYoung(high, low), format.isDirty(high, low)];
+  const state = `${young ? "young" : "old"} and ${dirty ? "dirty" : "clean"}`;
+  return {
+    evidence: `madvise() returned, and the entry is ${registerText(high, low)}: ${state}`,
+    facts: { counts: { young: Number(young), dirty: Number(dirty) } },
+  };
 }
 
 const clearYoungDirty: Exhibit = {
   id: "clear-young-dirty",
-  title: "one setter was missed: clearing young and dirty at once",
+  title: "the setter that clears young and dirty at once had no guard",
   series: "v2→v3",
   citation: "RFC v3 changelog, patch 13: added the missing guard in __clear_young_dirty_pte()",
   story:
-    "Every function that writes an entry needs the guard, and the list was made by hand. madvise(MADV_FREE) goes by a function of its own, which compares and exchanges the entry; it had none, so any process could bring the kernel down.",
-  fix: "The guard is there. On x86 the generic function goes by other setters; the model gives it a guard point of its own on both.",
+    "Every function that writes an entry needs the guard, and the list was made by hand. madvise(MADV_FREE) uses a separate function, which compares and exchanges the entry. It had no guard, so any process could crash the kernel.",
+  fix: "The function has the guard. On x86 the generic function calls other setters; the model has a separate guard point for it on both architectures.",
   detector: "oops",
   policies: { pgtables: { batching: false } },
   red: { policies: { pgtables: { unguarded: ["clear_young_dirty_pte"] } }, run: adviseFree },
   green: { run: adviseFree },
 };
 
-/** The kernel's top-level entries in use. */
+/** The present top-level entries of the kernel. */
 function rootEntries(machine: Machine): readonly (Words & { readonly index: number })[] {
   const tables = machine.get(PageTables);
   const format = machine.get(PageTableFormat);
@@ -67,12 +70,12 @@ function rootEntries(machine: Machine): readonly (Words & { readonly index: numb
   );
 }
 
-/** Fills a second top-level table with the kernel's entries, as a firmware's address space needs them. */
+/** Copies the kernel's entries to a second top-level table, as the address space of EFI needs. */
 function copyRootWith(
   write: (machine: Machine, table: number, index: number, entry: Words) => void,
 ): (scene: Scene) => Finding {
   return ({ machine, step }) => {
-    const table = takeTable(machine, "kernel", toLevel(0));
+    const table = allocTable(machine, "kernel", toLevel(0));
     const entries = rootEntries(machine);
     step(`${entries.length} top-level entries are copied to a second top-level table, page ${table}`);
     return oopsIn(
@@ -80,20 +83,23 @@ function copyRootWith(
       () => {
         for (const { index, ...entry } of entries) write(machine, table, index, entry);
       },
-      () => `${entries.length} entries are in page ${table}`,
+      () => ({
+        evidence: `${entries.length} entries are in page ${table}`,
+        facts: { counts: { entries: entries.length } },
+      }),
     );
   };
 }
 
 const rawTableCopy: Exhibit = {
   id: "raw-table-copy",
-  title: "code that copies page tables by memcpy() faults on them",
+  title: "a copy of page tables by memcpy() faults",
   series: "PKS tables",
   citation:
     'Rick Edgecombe, "PKS write protected page tables" RFC v2, August 2021: setter-bypassing writes such as the EFI table copy',
   story:
-    "Not all that writes page tables goes by the setters: the kernel's top-level entries were copied into EFI's own table as plain memory. With the table protected, such a copy is a kernel fault.",
-  fix: "The copy goes by the setters, which open the key.",
+    "Not all code writes page tables with the setters: the kernel's top-level entries were copied to EFI's table as plain memory. If the table is protected, such a copy is a kernel fault.",
+  fix: "The copy uses the setters, which open the key.",
   detector: "oops",
   red: {
     run: copyRootWith((machine, table, index, entry) => {
@@ -110,7 +116,7 @@ const rawTableCopy: Exhibit = {
   },
 };
 
-/** Links a table of pages into a process, next to the one that it has. */
+/** Links a pte table into the address space of a process, next to its first one. */
 function linkTableWith(link: (machine: Machine, pmd: number, index: number) => void): (scene: Scene) => Finding {
   return ({ machine, step }) => {
     const mm = runProcess(machine, 1);
@@ -130,26 +136,26 @@ function tableEntry(machine: Machine, pfn: number): Words {
 
 const rawTableLink: Exhibit = {
   id: "raw-table-link",
-  title: "a table that a boot stub linked in by itself is nobody's to protect",
+  title: "a table that a boot stub links without the allocator has no key",
   series: "PKS tables",
   citation:
     'Rick Edgecombe, "PKS write protected page tables" RFC v2, August 2021: compressed boot stubs, and a checker that scans all tables',
   story:
-    "Code that takes a page, fills it and links it in before keys count, or by an alias without one, meets no fault. The page is a page table all the same, and no allocation path has ever seen it: it has no key, and no register of table pages misses it.",
-  fix: "Tables come from the allocator that gives them their key. Those from before are found by a walk, not by trust in a list.",
+    "Code that fills a page and links it as a table does not fault if it runs before keys are enabled, or writes through an alias without a key. The page is a page table, but it did not come from the allocator of table pages: it has no key, and no list of table pages contains it.",
+  fix: "Tables come from the allocator that sets their key. A walk, not a list, finds the tables from before.",
   detector: "coverage scanner",
   red: {
     run: linkTableWith((machine, pmd, index) => {
-      machine.memory.write(toPfn(pmd), index, tableEntry(machine, takePage(machine)));
+      machine.memory.write(toPfn(pmd), index, tableEntry(machine, allocPage(machine)));
     }),
   },
   green: {
     run: linkTableWith((machine, pmd, index) => {
       const tables = machine.get(PageTables);
-      tables.setPmd(toPfn(pmd), index, tableEntry(machine, takeTable(machine, "user")));
+      tables.setPmd(toPfn(pmd), index, tableEntry(machine, allocTable(machine, "user")));
     }),
   },
 };
 
-/** Who writes page tables. */
+/** Bugs in code that writes page tables. */
 export const WRITES: readonly Exhibit[] = [clearYoungDirty, rawTableCopy, rawTableLink];
