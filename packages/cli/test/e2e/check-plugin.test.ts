@@ -41,12 +41,8 @@ describe("kpkeys check-plugin", () => {
     const { status, stdout, stderr } = kpkeys("check-plugin", path, ...PATIENT);
     expect(status).toBe(1);
     expect(stderr).toMatch(NOTICE);
-    expect(stdout).toMatch(
-      /^failed {3}register\/initial {9}after reset key 0 is read-write.*\n {9}unused keys have r, none expected$/m,
-    );
-    expect(stdout).toMatch(
-      /^skipped {2}surface\/imports .*\n {9}not judged: the files of its package are not at hand$/m,
-    );
+    expect(stdout).toMatch(/^failed {3}register\/initial .*\n {9}unused keys have r; expected none$/m);
+    expect(stdout).toMatch(/^skipped {2}surface\/imports .*\n {9}not judged: /m);
     const all = rulesFor("arch").length;
     expect(stdout).toMatch(new RegExp(`^${all} rules: \\d+ ok, [1-9]\\d* failed, 1 skipped$`, "m"));
   });

@@ -27,6 +27,7 @@ import type {
   Plugin,
   PluginOptions,
   Protection,
+  ProtectionName,
   Rights,
   Words,
 } from "@kpkeys/core/contracts";
@@ -36,39 +37,43 @@ import { withDependencies } from "./plugins.js";
 
 declare module "@kpkeys/core/contracts" {
   interface KpkeysPkeys {
-    /** The key that the conformance kit has managed where an architecture numbers none itself. */
+    /** The key that the kit manages if the architecture assigns no number to a key. */
     CONFORMANCE: true;
   }
   interface KpkeysContexts {
-    /** The conformance kit's context that gives its key read-write. */
+    /** The kit's context that grants read-write on its key. */
     CONFORMANCE: true;
-    /** The conformance kit's context that takes all rights from its key. */
+    /** The kit's context that grants no rights on its key. */
     CONFORMANCE_NONE: true;
   }
 }
 
-/** Pages of RAM: enough for a block of the size that most architectures have at their second level. */
+/** Pages of RAM: enough for a leaf of the second level of most architectures. */
 const RAM_PAGES = 2 ** 20;
-/** Pages that may have content. */
+/** Pages that can have content. */
 const CONTENT_PAGES = 2 ** 10;
-/** Pages at the start of RAM that tables come from. */
+/** Pages at the start of RAM that are reserved for tables. */
 const TABLE_PAGES = 512;
 
 /**
- * A machine of an architecture and nothing else: RAM, CPUs and the framework, no kernel. One key beside the default is managed;
- * translation is on, with empty tables.
+ * A machine of an architecture without a kernel: RAM, two CPUs and the framework. One key other than the default key is managed.
+ * Translation is enabled, with empty tables.
  */
-export interface Bench {
+export class Bench {
   /** RAM. */
   readonly memory: PhysicalMemory;
-  /** The CPUs, of which the first is current. */
+  /** The CPUs. The first one is current. */
   readonly cpus: Cpus;
   /** The first CPU. */
   readonly cpu: Cpu;
   /** The layout of the key register. */
   readonly register: PkeyRegister;
+  /** The numbers of all keys. */
+  readonly keys: readonly number[];
   /** The codec. */
   readonly format: PageTableFormat;
+  /** The last level of the tables. */
+  readonly lastLevel: number;
   /** The layout of the address space. */
   readonly pgtable: PgtableArch;
   /** The architecture's part of kpkeys. */
@@ -77,114 +82,131 @@ export interface Bench {
   readonly tools: ArchTools;
   /** The kpkeys API, frozen. */
   readonly kpkeys: Kpkeys;
-  /** What is protected: nothing. */
+  /** The protected objects: none. */
   readonly objects: ProtectedObjects;
   /** Number of the managed key. */
   readonly managed: number;
-  /** First page-frame number behind the tables, aligned to any block that fits into RAM. */
+  /** First page-frame number after the tables, aligned to the largest block that fits into RAM. */
   readonly dataPfn: number;
-  /**
-   * A fresh top-level table, which is not in use yet.
-   * @returns its page-frame number
-   */
-  readonly newRoot: () => Pfn;
-  /**
-   * Puts an entry where it translates an address, and makes the tables above it. No translation is invalidated.
-   * @param address - 64 bits; user addresses are those below `layout.userEnd`
-   * @param level - the level of the table that it goes to
-   * @param entry - the entry
-   * @param root - the top-level table, if it is not the current one
-   */
-  readonly put: (address: bigint, level: number, entry: Words, root?: Pfn) => EntryPlace;
-  /**
-   * A leaf with a key.
-   * @param level - the level that it is for
-   * @param pfn - page-frame number
-   * @param protection - its bits
-   * @param pkey - its key; 0 if left out
-   */
-  readonly leaf: (level: number, pfn: number, protection: Protection, pkey?: number) => Words;
-  /**
-   * The value of the key register that gives keys rights.
-   * @param rights - rights of each key, from key 0 on; keys beyond have those of unused ones
-   */
-  readonly value: (rights: readonly Rights[]) => Words;
-  /** The value that allows everything. */
+  /** The value of the key register that allows everything. */
   readonly open: Words;
+  private readonly tables: TableBuilder;
+
   /**
-   * Writes the key register and synchronises.
+   * @param plugin - the architecture
+   * @param options - its options
+   * @throws the errors of its set-up
+   */
+  constructor(plugin: Plugin, options: PluginOptions = {}) {
+    const container = setUp(plugin, options);
+    this.kpkeys = resolve(container, Kpkeys);
+    this.arch = resolve(container, KpkeysArch);
+    this.managed = manageKey(this.kpkeys, this.arch);
+    const factory = resolve(container, CpuFactory);
+    this.cpu = factory.create(0);
+    this.cpus = { all: [this.cpu, factory.create(1)], current: this.cpu };
+    provide(container, Cpus, this.cpus);
+
+    this.memory = resolve(container, PhysicalMemory);
+    this.register = resolve(container, PkeyRegister);
+    this.keys = Array.from({ length: this.register.keys }, (_, key) => key);
+    this.format = resolve(container, PageTableFormat);
+    this.lastLevel = this.format.geometry.levels.length - 1;
+    this.pgtable = resolve(container, PgtableArch);
+    this.tools = resolve(container, ArchTools);
+    this.objects = resolve(container, ProtectedObjects);
+    this.dataPfn = firstDataPfn(this.memory, this.format);
+    this.tables = new TableBuilder(this.memory, this.format, this.pgtable.layout.userEnd, TABLE_PAGES);
+    for (const each of this.cpus.all) this.tables.enable(each);
+    this.open = this.value(this.keys.map(() => "rwx"));
+    this.setRegister(this.open);
+  }
+
+  /** Allocates an empty top-level table that no CPU uses. @returns its page-frame number */
+  newRoot(): Pfn {
+    return this.tables.allocate();
+  }
+
+  /**
+   * Writes the entry that translates an address at a level, and allocates the tables above it. Invalidates no translation.
+   * @param address - 64 bits; addresses below `layout.userEnd` are user addresses
+   * @param level - the level of the entry
+   * @param entry - the entry
+   * @param root - the top-level table. Default: the current one
+   */
+  put(address: bigint, level: number, entry: Words, root?: Pfn): EntryPlace {
+    return this.tables.put(address, level, entry, root);
+  }
+
+  /**
+   * Makes a leaf with a key.
+   * @param level - its level
+   * @param pfn - page-frame number
+   * @param protection - its attributes
+   * @param pkey - its key
+   */
+  leaf(level: number, pfn: number, protection: Protection, pkey = 0): Words {
+    const made = this.format.makeLeaf(toLevel(level), toPfn(pfn), protection);
+    return pkey === 0 ? made : applyChange(made, this.format.pkeyChange(toPkey(pkey)));
+  }
+
+  /**
+   * Maps the first data page at an address by a leaf of the last level.
+   * @param address - 64 bits
+   * @param protection - Linux's name of the protection
+   * @param pkey - its key
+   */
+  mapPage(address: bigint, protection: ProtectionName, pkey = 0): EntryPlace {
+    return this.put(
+      address,
+      this.lastLevel,
+      this.leaf(this.lastLevel, this.dataPfn, this.format.protections[protection], pkey),
+    );
+  }
+
+  /**
+   * The value of the key register that grants rights.
+   * @param rights - rights of each key, from key 0 on; further keys have the rights of unused keys
+   */
+  value(rights: readonly Rights[]): Words {
+    let [high, low] = [0, 0];
+    for (const key of this.keys) {
+      const field = this.register.field(key, rights[key] ?? this.register.unused);
+      high |= field.high;
+      low |= field.low;
+    }
+    return { high, low };
+  }
+
+  /**
+   * Writes the key register of the first CPU and synchronises.
    * @param value - its value
    */
-  readonly setRegister: (value: Words) => void;
+  setRegister({ high, low }: Words): void {
+    this.cpu.writePkeyRegister(high, low);
+    this.cpu.synchronise();
+  }
+
+  /** The value of the key register of the current CPU. */
+  registerNow(): Words {
+    const { pkeyRegisterHigh, pkeyRegisterLow } = this.cpus.current;
+    return { high: pkeyRegisterHigh, low: pkeyRegisterLow };
+  }
+
   /**
-   * Makes an access.
+   * Makes an access on the first CPU.
    * @param address - 64 bits
-   * @param access - what is done
-   * @param privilege - on whose behalf; the kernel's if left out
-   * @returns the kind of the fault; undefined when it went through
+   * @param access - the kind of access
+   * @param privilege - the privilege of the access
+   * @returns the kind of the fault; `undefined` if the access succeeds
    */
-  readonly attempt: (address: bigint, access: Access, privilege?: Privilege) => FaultKind | undefined;
+  attempt(address: bigint, access: Access, privilege: Privilege = Privilege.KERNEL): FaultKind | undefined {
+    const { high, low } = toWords(address);
+    return this.cpu.access(high, low, access, privilege) === OK ? undefined : this.cpu.fault.kind;
+  }
 }
 
-/**
- * Makes a machine of an architecture without a kernel.
- *
- * @param plugin - the architecture
- * @param options - its options
- * @throws what setting it up throws
- */
-export function createBench(plugin: Plugin, options: PluginOptions = {}): Bench {
-  const container = setUp(plugin, options);
-  const kpkeys = resolve(container, Kpkeys);
-  const arch = resolve(container, KpkeysArch);
-  const managed = manageKey(kpkeys, arch);
-  const factory = resolve(container, CpuFactory);
-  const cpu = factory.create(0);
-  const cpus: Cpus = { all: [cpu, factory.create(1)], current: cpu };
-  provide(container, Cpus, cpus);
-
-  const memory = resolve(container, PhysicalMemory);
-  const register = resolve(container, PkeyRegister);
-  const format = resolve(container, PageTableFormat);
-  const pgtable = resolve(container, PgtableArch);
-  const tables = new TableBuilder(memory, format, pgtable.layout.userEnd, TABLE_PAGES);
-  for (const each of cpus.all) tables.enable(each);
-
-  const bench: Bench = {
-    memory,
-    cpus,
-    cpu,
-    register,
-    format,
-    pgtable,
-    arch,
-    tools: resolve(container, ArchTools),
-    kpkeys,
-    objects: resolve(container, ProtectedObjects),
-    managed,
-    dataPfn: firstDataPfn(memory, format),
-    newRoot: () => tables.allocate(),
-    put: (address, level, entry, root) => tables.put(address, level, entry, root),
-    leaf: (level, pfn, protection, pkey = 0) => leafOf(format, level, pfn, protection, pkey),
-    value: (rights) => registerValue(register, rights),
-    open: registerValue(
-      register,
-      Array.from({ length: register.keys }, () => "rwx" as const),
-    ),
-    setRegister({ high, low }) {
-      cpu.writePkeyRegister(high, low);
-      cpu.synchronise();
-    },
-    attempt(address, access, privilege = Privilege.KERNEL) {
-      const { high, low } = toWords(address);
-      return cpu.access(high, low, access, privilege) === OK ? undefined : cpu.fault.kind;
-    },
-  };
-  bench.setRegister(bench.open);
-  return bench;
-}
-
-/** RAM, the framework and the architecture. */
+/** A container with RAM, the framework and the architecture. */
 function setUp(plugin: Plugin, options: PluginOptions): DependencyContainer {
   const container = createContainer();
   registerFramework(container);
@@ -202,7 +224,11 @@ function setUp(plugin: Plugin, options: PluginOptions): DependencyContainer {
   return container;
 }
 
-/** Has the kpkeys API manage one key, and freezes it. An architecture of few keys may have numbered them all. @returns the key's number */
+/**
+ * Registers one key and freezes the API. An architecture with few keys may assign numbers to all of them, so the kit uses such a
+ * key where there is one.
+ * @returns the key's number
+ */
 function manageKey(kpkeys: Kpkeys, { pkeyNumbers }: KpkeysArch): number {
   const numbered = Object.keys(pkeyNumbers).find((name) => name !== "DEFAULT");
   const name = (numbered ?? "CONFORMANCE") as PkeyName;
@@ -213,25 +239,10 @@ function manageKey(kpkeys: Kpkeys, { pkeyNumbers }: KpkeysArch): number {
   return managed;
 }
 
-/** The first page behind the tables at which the largest block begins that fits into RAM. */
+/** The first page after the tables that is aligned to the largest block that fits into RAM. */
 function firstDataPfn({ firstPfn }: PhysicalMemory, { geometry }: PageTableFormat): number {
   const { levels, pageShift } = geometry;
   const sizes = levels.map(({ shift }) => 2 ** (shift - pageShift)).filter((pages) => pages <= RAM_PAGES / 4);
   const largest = Math.max(...sizes);
   return Math.ceil((firstPfn + TABLE_PAGES) / largest) * largest;
-}
-
-function leafOf(format: PageTableFormat, level: number, pfn: number, protection: Protection, pkey: number): Words {
-  const made = format.makeLeaf(toLevel(level), toPfn(pfn), protection);
-  return pkey === 0 ? made : applyChange(made, format.pkeyChange(toPkey(pkey)));
-}
-
-function registerValue(register: PkeyRegister, rights: readonly Rights[]): Words {
-  let [high, low] = [0, 0];
-  for (let key = 0; key < register.keys; key++) {
-    const field = register.field(key, rights[key] ?? register.unused);
-    high |= field.high;
-    low |= field.low;
-  }
-  return { high, low };
 }

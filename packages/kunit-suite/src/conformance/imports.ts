@@ -1,18 +1,22 @@
 import { checkPluginForm, pluginsOf } from "@kpkeys/core";
 import type { Plugin } from "@kpkeys/core/contracts";
 import type { PackageFiles } from "./package-files.js";
-import type { ReportFinding } from "./rule.js";
+import type { ConformanceSubject, ReportFinding } from "./rule.js";
 
 const packageOf = (specifier: string): string => /^(@[^/]+\/)?[^/]+/.exec(specifier)?.[0] ?? specifier;
 
+/** Rules about imports need the files of the package. */
+export const needsFiles = ({ files }: ConformanceSubject): string | undefined =>
+  files === undefined ? "the files of its package were not passed" : undefined;
+
 /**
- * Judges what a package imports and depends on: core's modules that it may know, and no package that exports a plugin of a kind
- * that it may not know.
+ * Checks the imports and dependencies of a package: it imports no other modules of core than the allowed ones, and no package
+ * that exports a plugin of a forbidden kind.
  *
  * @param files - the package
- * @param core - core's modules that it may import
- * @param forbidden - kinds of plugins that it may not import
- * @param report - takes what is wrong
+ * @param core - the modules of core that it may import
+ * @param forbidden - the kinds of plugins that it must not import
+ * @param report - receives the findings
  */
 export async function checkImports(
   files: PackageFiles,
@@ -32,13 +36,13 @@ export async function checkImports(
     const kinds = await kindsOf(files, name);
     for (const kind of forbidden.filter((each) => kinds.includes(each))) {
       const importers = files.imports.filter(({ specifier }) => packageOf(specifier) === name).map(({ file }) => file);
-      const who = importers.length > 0 ? `${importers.join(", ")} imports` : "package.json depends on";
-      report(`${who} ${name}, which is ${kind === "arch" ? "an architecture" : "a feature"}`);
+      const subject = importers.length > 0 ? `${importers.join(", ")} imports` : "package.json depends on";
+      report(`${subject} ${name}, which is ${kind === "arch" ? "an architecture" : "a feature"}`);
     }
   }
 }
 
-/** The kinds of plugins that a package exports: none if it cannot be loaded from where the importer lies. */
+/** The kinds of plugins that a package exports: none if the package cannot be loaded. */
 async function kindsOf(files: PackageFiles, name: string): Promise<readonly Plugin["kind"][]> {
   try {
     return pluginsOf(await files.load(name)).map(({ kind }) => kind);
@@ -48,10 +52,10 @@ async function kindsOf(files: PackageFiles, name: string): Promise<readonly Plug
 }
 
 /**
- * Whether a plugin has the form that the plugin host takes.
+ * Checks the fields of a plugin as the plugin host does.
  *
  * @param plugin - the plugin
- * @param report - takes what is wrong
+ * @param report - receives the findings
  */
 export function checkForm(plugin: unknown, report: ReportFinding): void {
   try {

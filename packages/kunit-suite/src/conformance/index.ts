@@ -1,6 +1,6 @@
 /**
- * The conformance kit: the rules that an architecture or a feature has to keep, as data, and what judges a plugin by them. It names
- * no plugin; whoever runs it brings the others that are needed. For vitest there is the entry `vitest`.
+ * The conformance kit: the rules of architectures and features as data, and the functions that check a plugin. The kit imports no
+ * plugin; the caller passes the other plugins that a rule needs. The entry `vitest` makes a test of each rule.
  *
  * @module @kpkeys/kunit-suite/conformance
  */

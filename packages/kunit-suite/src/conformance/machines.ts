@@ -6,16 +6,15 @@ import { BANK_ALIGNMENT, buildMachine, DEFAULT_SPEC } from "@kpkeys/kernel";
 import type { Machine, MachineSpec } from "@kpkeys/kernel";
 import { withDependencies } from "./plugins.js";
 
-/** Pages of RAM: 256 MiB of pages of 4 KiB, and 4 GiB of 64 KiB. The kernel image and all that boot maps are counted in pages too. */
+/** Pages of RAM: 256 MiB with pages of 4 KiB, 4 GiB with pages of 64 KiB. Boot needs a number of pages, not of bytes. */
 const RAM_PAGES = 65_536;
 
 /**
- * Makes the machine that rules about kernels and features run on: 65,536 pages and two CPUs.
+ * Boots the machine of the rules about kernels and features: 65,536 pages of RAM and two CPUs.
  *
  * @param arch - the architecture
- * @param features - the features; what they depend on comes along
- * @param spec - what is to differ
- * @returns the machine, booted
+ * @param features - the features; their dependencies are added
+ * @param spec - changes of the specification
  */
 export function makeMachine(arch: Plugin, features: readonly Plugin[], spec: Partial<MachineSpec> = {}): Machine {
   const plugins = withDependencies([arch, ...features]);
@@ -33,7 +32,7 @@ export function makeMachine(arch: Plugin, features: readonly Plugin[], spec: Par
   );
 }
 
-/** Bytes of RAM, half of its pages at least after the place of the kernel image. The architecture is set up apart to ask for both. */
+/** Bytes of RAM, of which at least half of the pages are above the kernel image. A separate set-up gives page size and offset. */
 function ramOf(arch: Plugin, registry: PluginRegistry): number {
   const container = createContainer();
   registerFramework(container);

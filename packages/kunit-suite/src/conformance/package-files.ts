@@ -1,27 +1,27 @@
-/** What a file of a package imports from outside of the package. */
+/** An import of another package. */
 export interface PackageImport {
   /** The file, relative to the package. */
   readonly file: string;
-  /** The name of the module that it imports. */
+  /** The specifier of the module. */
   readonly specifier: string;
 }
 
-/** A package as it lies on the disk: its manifest, and what its files import. */
+/** The manifest and the imports of a package on the disk. */
 export interface PackageFiles {
   /** Its folder. */
   readonly directory: string;
   /** Its name. */
   readonly name: string;
-  /** The packages that it needs to run: dependencies, peer and optional dependencies. */
+  /** Its runtime dependencies: dependencies, peer and optional dependencies. */
   readonly dependencies: readonly string[];
   /** The module that it exports as `.`, an absolute path. */
   readonly entry: string;
-  /** What the files import that its entries reach; Node's own modules left out. */
+  /** The imports of all files that its entries reach, without Node.js built-in modules. */
   readonly imports: readonly PackageImport[];
   /**
-   * Loads another package as this one would, which runs its code.
+   * Loads another package as this one would. This runs the other package's code.
    * @param name - its name
-   * @returns its exports; rejected if it cannot be found or loaded
+   * @returns its exports; rejects if the package cannot be found or loaded
    */
   load(name: string): Promise<Readonly<Record<string, unknown>>>;
 }

@@ -1,17 +1,17 @@
 import type { Plugin } from "@kpkeys/core/contracts";
 
 /**
- * Plugins with all that they depend on, each once and after its dependencies.
+ * Adds the dependencies of plugins.
  *
  * @param plugins - the plugins
+ * @returns each plugin once, after its dependencies
  */
 export function withDependencies(plugins: readonly Plugin[]): readonly Plugin[] {
-  const ordered: Plugin[] = [];
-  function place(plugin: Plugin): void {
-    if (ordered.includes(plugin)) return;
-    for (const dependency of plugin.dependencies ?? []) place(dependency);
-    ordered.push(plugin);
+  const ordered = new Set<Plugin>();
+  function add(plugin: Plugin): void {
+    plugin.dependencies?.forEach(add);
+    ordered.add(plugin);
   }
-  plugins.forEach(place);
-  return ordered;
+  plugins.forEach(add);
+  return [...ordered];
 }

@@ -1,44 +1,45 @@
 import type { Plugin } from "@kpkeys/core/contracts";
 import type { PackageFiles } from "./package-files.js";
 
-/** A plugin with what it is judged with. The kit names no plugin itself, so the others come from whoever runs it. */
+/** A plugin to check, and the other inputs of the rules. */
 export interface ConformanceSubject {
-  /** The plugin that is judged. */
+  /** The plugin. */
   readonly plugin: Plugin;
-  /** What its package exports, by name. Left out, the rules about exports are skipped. */
+  /** The exports of its package, by name. Without them, the rules about exports are skipped. */
   readonly exports?: Readonly<Record<string, unknown>>;
-  /** The package that it comes from. Left out, the rules about imports are skipped. */
+  /** The files of its package. Without them, the rules about imports are skipped. */
   readonly files?: PackageFiles;
-  /** The architectures that a feature is judged on. */
+  /** The architectures on which a feature is checked. */
   readonly arches: readonly Plugin[];
-  /** The features whose suites have to pass on an architecture. */
+  /** The features whose suites must pass on an architecture. */
   readonly features: readonly Plugin[];
 }
 
 /**
- * Takes what a check found: one line a finding.
+ * Receives the findings of a check.
  *
- * @param finding - what is wrong, where, and what was expected
+ * @param finding - one line: the violation, its place, and the expected value
  */
 export type ReportFinding = (finding: string) => void;
 
-/** One rule that a plugin has to keep. */
+/** A rule that every plugin of a kind must keep. */
 export interface ConformanceRule {
-  /** Its name, as a message about a plugin that breaks it says it: `register/rights`. */
+  /** Its name, as messages print it: `register/rights`. */
   readonly id: string;
-  /** What holds of a plugin that keeps it. */
+  /** A statement that is true of every plugin that keeps the rule. */
   readonly sentence: string;
-  /** Where it comes from: a contract, a section of a manual, a patch of the series. */
+  /** The source: a contract, a section of a manual, a patch of the series. */
   readonly source: string;
   /**
-   * Why the rule cannot be judged with what is at hand; `undefined` when it can. Left out, it always can.
+   * Decides whether an input of the rule is missing. Default: none is missing.
    * @param subject - the plugin
+   * @returns the reason for skipping the rule; `undefined` if it can be checked
    */
   skip?(subject: ConformanceSubject): string | undefined;
   /**
-   * Judges a plugin. What it throws counts as a finding.
+   * Checks a plugin. An exception counts as a finding.
    * @param subject - the plugin
-   * @param report - takes what is wrong; nothing reported means that the rule is kept
+   * @param report - receives the findings; without findings the plugin keeps the rule
    */
   check(subject: ConformanceSubject, report: ReportFinding): void | Promise<void>;
 }

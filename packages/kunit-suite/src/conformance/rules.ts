@@ -12,7 +12,7 @@ import { BEHAVIOUR_RULES } from "./feature/behaviour.js";
 import { PROTECTION_RULES } from "./feature/protection.js";
 import type { ConformanceRule } from "./rule.js";
 
-/** The rules of an architecture, from its register up to the kernel that runs on it. */
+/** The rules of an architecture, from its key register to the kernel. */
 const ARCH_RULES: readonly ConformanceRule[] = [
   FORM_RULE,
   ...REGISTER_RULES,
@@ -30,10 +30,9 @@ const ARCH_RULES: readonly ConformanceRule[] = [
 const FEATURE_RULES: readonly ConformanceRule[] = [FORM_RULE, ...BEHAVIOUR_RULES, ...PROTECTION_RULES];
 
 /**
- * The rules for a kind of plugin.
+ * The rules of a kind of plugin, in the order in which they are checked.
  *
- * @param kind - what the plugin is
- * @returns the rules in the order in which they are judged
+ * @param kind - the kind
  */
 export function rulesFor(kind: Plugin["kind"]): readonly ConformanceRule[] {
   return kind === "arch" ? ARCH_RULES : FEATURE_RULES;

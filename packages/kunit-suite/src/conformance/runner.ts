@@ -1,33 +1,32 @@
 import type { ConformanceRule, ConformanceSubject } from "./rule.js";
 import { rulesFor } from "./rules.js";
 
-/** Most findings of one rule that are kept: one mistake may show in every entry of a table. */
+/** Most findings of a rule that are kept: one bug may show in every entry of a table. */
 const MOST_FINDINGS = 10;
 
-/** What came of a rule. */
+/** The result of a rule. */
 export interface RuleResult {
   /** The rule's name. */
   readonly rule: string;
-  /** What it asks for. */
+  /** The rule. */
   readonly sentence: string;
-  /** Where it comes from. */
+  /** Its source. */
   readonly source: string;
-  /** Whether the plugin keeps it; `skipped` when it could not be judged. */
+  /** Whether the plugin keeps the rule; `skipped` if an input is missing. */
   readonly status: "ok" | "failed" | "skipped";
-  /** Why it was skipped. */
+  /** The reason for skipping it. */
   readonly reason?: string;
-  /** What is wrong, each in one line; the first 10 if there are more. */
+  /** The first 10 findings, each in one line. */
   readonly findings: readonly string[];
-  /** How many findings there were. */
+  /** Number of all findings. */
   readonly found: number;
 }
 
 /**
- * Judges a plugin by one rule.
+ * Checks a plugin by one rule.
  *
  * @param rule - the rule
- * @param subject - the plugin with what it is judged with
- * @returns what came of it
+ * @param subject - the plugin and the other inputs
  */
 export async function checkRule(rule: ConformanceRule, subject: ConformanceSubject): Promise<RuleResult> {
   const { id, sentence, source } = rule;
@@ -37,18 +36,18 @@ export async function checkRule(rule: ConformanceRule, subject: ConformanceSubje
   try {
     await rule.check(subject, (finding) => void findings.add(finding));
   } catch (error) {
-    findings.add(`it throws: ${error instanceof Error ? error.message : String(error)}`);
+    findings.add(`the check throws: ${error instanceof Error ? error.message : String(error)}`);
   }
   const status = findings.size === 0 ? "ok" : "failed";
   return { rule: id, sentence, source, status, findings: [...findings].slice(0, MOST_FINDINGS), found: findings.size };
 }
 
 /**
- * Judges a plugin by all rules of its kind.
+ * Checks a plugin by all rules of its kind.
  *
- * @param subject - the plugin with what it is judged with
- * @param onResult - told of each rule when it has been judged
- * @returns what came of each rule, in their order
+ * @param subject - the plugin and the other inputs
+ * @param onResult - called with the result of each rule
+ * @returns the results, in the order of the rules
  *
  * @example
  * ```ts
@@ -58,7 +57,7 @@ export async function checkRule(rule: ConformanceRule, subject: ConformanceSubje
  *
  * const results = await checkConformance({ plugin: x86Pks, arches: [], features: [pgtablesHardening] });
  * console.log(results.filter(({ status }) => status === "failed").length); // 0
- * console.log(results.find(({ status }) => status === "skipped")?.reason); // the exports of its package are not at hand
+ * console.log(results.find(({ status }) => status === "skipped")?.reason); // the exports of its package were not passed
  * ```
  */
 export async function checkConformance(
@@ -75,9 +74,9 @@ export async function checkConformance(
 }
 
 /**
- * A broken rule in words: its name, what it asks for, and what was found.
+ * Prints a broken rule: its name, the rule, its source and the findings.
  *
- * @param result - of a rule that was broken
+ * @param result - a result with the status `failed`
  */
 export function failureText({ rule, sentence, findings, found, source }: RuleResult): string {
   const more = found > findings.length ? [`and ${found - findings.length} more`] : [];

@@ -1,8 +1,9 @@
 import { Access, FaultKind, Privilege } from "@kpkeys/core/contracts";
 import type { Words } from "@kpkeys/core/contracts";
 import { wordsToHex } from "@kpkeys/core/machine";
+import type { ReportFinding } from "./rule.js";
 
-/** Names of the values of an enumeration. */
+/** The names of an enumeration's values, in lower case with spaces. */
 function namesOf(values: Readonly<Record<string, number>>): ReadonlyMap<number, string> {
   return new Map(Object.entries(values).map(([name, value]) => [value, name.toLowerCase().replaceAll("_", " ")]));
 }
@@ -11,17 +12,34 @@ const KINDS = namesOf(FaultKind);
 const ACCESSES = namesOf(Access);
 const PRIVILEGES = namesOf(Privilege);
 
-/** What came of an access, in words. @param kind - the fault's kind; undefined when there was none */
-export function outcomeText(kind: FaultKind | undefined): string {
-  return kind === undefined ? "it goes through" : `a fault of kind ${KINDS.get(kind) ?? String(kind)}`;
+function outcomeText(kind: FaultKind | undefined): string {
+  return kind === undefined ? "success" : `a fault of kind ${KINDS.get(kind) ?? String(kind)}`;
 }
 
-/** An access in words: `a write by the kernel`. @param access - the access @param privilege - on whose behalf */
+/**
+ * Reports an access whose result is not the expected one.
+ * @param report - receives the finding
+ * @param access - the access, in words
+ * @param found - the kind of its fault; `undefined` if it succeeded
+ * @param expected - the expected kind
+ * @returns whether the result is the expected one
+ */
+export function checkOutcome(
+  report: ReportFinding,
+  access: string,
+  found: FaultKind | undefined,
+  expected: FaultKind | undefined,
+): boolean {
+  if (found !== expected) report(`${access}: ${outcomeText(found)}; expected ${outcomeText(expected)}`);
+  return found === expected;
+}
+
+/** An access in words: `a write by the kernel`. @param access - the access @param privilege - its privilege */
 export function accessText(access: Access, privilege: Privilege): string {
   return `a ${ACCESSES.get(access) ?? String(access)} by ${PRIVILEGES.get(privilege) ?? String(privilege)}`;
 }
 
-/** A value of two words. @param value - the words */
+/** A 64-bit value in hexadecimal. @param value - its words */
 export function valueText({ high, low }: Words): string {
   return wordsToHex(high, low);
 }

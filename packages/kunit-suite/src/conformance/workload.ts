@@ -17,17 +17,16 @@ import type { Machine } from "@kpkeys/kernel";
 
 /** Most processes at once. */
 const PROCESSES = 4;
-/** Where processes map, and how many pages they use there. */
+/** Start, in bytes, and length, in pages, of the range that processes map. */
 const BASE = 0x1000_0000;
 const SPAN = 4096;
 
 /**
- * A random life of processes and of the kernel's own mappings: what may go on between any two page-table writes. The same seed
- * does the same on every machine.
+ * Runs random operations of processes and of vmalloc(). A seed selects the same operations on every machine.
  *
- * @param machine - a machine that has booted
- * @param seed - what is done
- * @param steps - how many operations
+ * @param machine - a booted machine
+ * @param seed - selects the operations
+ * @param steps - number of operations
  */
 export function work(machine: Machine, seed: number, steps: number): void {
   const random = new Random(seed);
@@ -115,17 +114,18 @@ export function work(machine: Machine, seed: number, steps: number): void {
 }
 
 /**
- * Page-table writes of the kernel alone, with neither processes nor switches: what costs there are contexts.
+ * Maps and unmaps vmalloc() areas: page-table writes without processes and task switches, so that all register writes are of
+ * contexts.
  *
- * @param machine - a machine that has booted
- * @param steps - how many areas are mapped and unmapped
+ * @param machine - a booted machine
+ * @param steps - number of areas
  */
 export function workInKernel(machine: Machine, steps: number): void {
   const vmalloc = machine.get(Vmalloc);
   for (let step = 0; step < steps; step++) allocAndFree(vmalloc, 1 + (step % 8));
 }
 
-/** Maps pages and unmaps them, as far as there is memory. */
+/** Maps pages and unmaps them. Does nothing if memory is short. */
 function allocAndFree(vmalloc: Vmalloc, pages: number): void {
   const area = vmalloc.alloc(pages);
   if (area !== undefined) vmalloc.free(area);

@@ -1,29 +1,24 @@
 import { Random } from "@kpkeys/core";
 import { Access, FaultKind } from "@kpkeys/core/contracts";
 import type { ContextName, KpkeysState, Rights, Words } from "@kpkeys/core/contracts";
-import { createBench } from "../bench.js";
-import type { Bench } from "../bench.js";
+import { Bench } from "../bench.js";
 import type { ConformanceRule } from "../rule.js";
-import { outcomeText, valueText } from "../text.js";
+import { checkOutcome, valueText } from "../text.js";
 import { includes } from "./register.js";
 
 const SOURCE = 'contract KpkeysArch; patches "mm: Introduce kpkeys" and "arm64: kpkeys: Implement kpkeys support"';
 const RIGHTS: readonly Rights[] = ["none", "r", "rw", "rx", "rwx"];
 const CONTEXTS: readonly ContextName[] = ["DEFAULT", "CONFORMANCE", "CONFORMANCE_NONE"];
 
-/** Enters one of the kit's contexts: each call names a literal, as the API demands. */
+/** Enters one of the kit's contexts. The API requires a literal name in each call. */
 function enter({ kpkeys }: Bench, name: ContextName): KpkeysState {
   if (name === "CONFORMANCE") return kpkeys.enterContext("CONFORMANCE");
   return name === "DEFAULT" ? kpkeys.enterContext("DEFAULT") : kpkeys.enterContext("CONFORMANCE_NONE");
 }
 
-const now = ({ cpus }: Bench): Words => ({ high: cpus.current.pkeyRegisterHigh, low: cpus.current.pkeyRegisterLow });
-
-/** A value with read-write on key 0 and any rights on all other keys. */
-function anyValue(bench: Bench, random: Random): Words {
-  return bench.value(
-    Array.from({ length: bench.register.keys }, (_, key) => (key === 0 ? "rwx" : random.oneOf(RIGHTS))),
-  );
+/** A register value with all rights on key 0 and random rights on the other keys. */
+function randomValue(bench: Bench, random: Random): Words {
+  return bench.value(bench.keys.map((key) => (key === 0 ? "rwx" : random.oneOf(RIGHTS))));
 }
 
 const unmanaged: ConformanceRule = {
@@ -31,21 +26,21 @@ const unmanaged: ConformanceRule = {
   sentence: "a context changes no right of a key that kpkeys does not manage",
   source: SOURCE,
   check({ plugin }, report) {
-    const bench = createBench(plugin);
+    const bench = new Bench(plugin);
     const { register, managed } = bench;
     const random = new Random(3);
     for (let round = 0; round < 32; round++) {
-      const before = anyValue(bench, random);
+      const before = randomValue(bench, random);
       for (const name of CONTEXTS) {
         bench.setRegister(before);
         const state = enter(bench, name);
-        const inside = now(bench);
+        const inside = bench.registerNow();
         bench.kpkeys.leaveContext(state);
         for (let key = 1; key < register.keys; key++) {
           if (key === managed) continue;
           const had = register.rightsOf(before.high, before.low, key);
           const has = register.rightsOf(inside.high, inside.low, key);
-          if (has !== had) report(`in ${name} the unmanaged key ${key} has ${has}, before it had ${had}`);
+          if (has !== had) report(`in ${name} the unmanaged key ${key} has ${has}; expected ${had}, its rights before`);
         }
       }
     }
@@ -54,10 +49,10 @@ const unmanaged: ConformanceRule = {
 
 const managedKeys: ConformanceRule = {
   id: "context/rights",
-  sentence: "in a context each managed key has the rights that the context gives it",
+  sentence: "in a context each managed key has the rights that the context defines",
   source: SOURCE,
   check({ plugin }, report) {
-    const bench = createBench(plugin);
+    const bench = new Bench(plugin);
     const { register, managed } = bench;
     const random = new Random(5);
     const expected = { DEFAULT: "r", CONFORMANCE: "rw", CONFORMANCE_NONE: "none" } as Readonly<
@@ -65,13 +60,13 @@ const managedKeys: ConformanceRule = {
     >;
     for (let round = 0; round < 16; round++) {
       for (const name of CONTEXTS) {
-        bench.setRegister(anyValue(bench, random));
+        bench.setRegister(randomValue(bench, random));
         const state = enter(bench, name);
-        const { high, low } = now(bench);
+        const { high, low } = bench.registerNow();
         const field = register.field(managed, expected[name]);
         const mask = register.fieldMask(managed);
         if ((high & mask.high) !== field.high || (low & mask.low) !== field.low) {
-          report(`in ${name} the managed key has ${register.rightsOf(high, low, managed)}, ${expected[name]} expected`);
+          report(`in ${name} the managed key has ${register.rightsOf(high, low, managed)}; expected ${expected[name]}`);
         }
         bench.kpkeys.leaveContext(state);
       }
@@ -84,13 +79,13 @@ const defaultKey: ConformanceRule = {
   sentence: "every context leaves key 0 read-write",
   source: `${SOURCE}; contract Kpkeys.defineContext`,
   check({ plugin }, report) {
-    const bench = createBench(plugin);
+    const bench = new Bench(plugin);
     const { register, kpkeys } = bench;
     const random = new Random(13);
     for (const name of kpkeys.contextNames) {
-      bench.setRegister(anyValue(bench, random));
+      bench.setRegister(randomValue(bench, random));
       const state = enter(bench, name);
-      const { high, low } = now(bench);
+      const { high, low } = bench.registerNow();
       const has = register.rightsOf(high, low, 0);
       if (!includes(has, "r") || !includes(has, "w")) report(`in ${name} key 0 has ${has}`);
       kpkeys.leaveContext(state);
@@ -100,27 +95,27 @@ const defaultKey: ConformanceRule = {
 
 const restore: ConformanceRule = {
   id: "context/restore",
-  sentence: "leaving contexts, nested in any way and on either CPU, gives the register back the value that it had",
+  sentence: "leaving a context restores the previous value of the register, at any depth and on either CPU",
   source: SOURCE,
   check({ plugin }, report) {
-    const bench = createBench(plugin);
+    const bench = new Bench(plugin);
     const random = new Random(17);
     const { cpus, kpkeys } = bench;
     for (let round = 0; round < 32; round++) {
       cpus.current = cpus.all[round % 2]!;
-      const before = anyValue(bench, random);
+      const before = randomValue(bench, random);
       cpus.current.writePkeyRegister(before.high, before.low);
       cpus.current.synchronise();
       const entered = Array.from({ length: 1 + random.below(6) }, () => {
-        const value = now(bench);
+        const value = bench.registerNow();
         const name = random.oneOf(CONTEXTS);
         return { name, value, state: enter(bench, name) };
       });
       for (const { name, value, state } of entered.toReversed()) {
         kpkeys.leaveContext(state);
-        const after = now(bench);
+        const after = bench.registerNow();
         if (after.high !== value.high || after.low !== value.low) {
-          report(`after ${name} the register holds ${valueText(after)}, ${valueText(value)} before`);
+          report(`after ${name} the register is ${valueText(after)}; expected ${valueText(value)}`);
         }
       }
     }
@@ -130,18 +125,16 @@ const restore: ConformanceRule = {
 const synchronised: ConformanceRule = {
   id: "context/synchronised",
   sentence:
-    "a context rules from the moment it is entered until it is left, with no access that depends on a missing barrier",
+    "a context applies from the time it is entered until it is left, and no access depends on a missing barrier",
   source: `${SOURCE}; Arm ARM, context synchronisation`,
   check({ plugin }, report) {
-    const bench = createBench(plugin);
-    const { cpu, format, pgtable, dataPfn, managed, kpkeys } = bench;
-    const level = format.geometry.levels.length - 1;
-    const address = pgtable.layout.vmallocStart;
-    bench.put(address, level, bench.leaf(level, dataPfn, format.protections.PAGE_KERNEL, managed));
+    const bench = new Bench(plugin);
+    const { cpu, kpkeys } = bench;
+    const address = bench.pgtable.layout.vmallocStart;
+    bench.mapPage(address, "PAGE_KERNEL", bench.managed);
     bench.setRegister(kpkeys.initialValue());
     const expectWrite = (moment: string, expected: FaultKind | undefined): void => {
-      const kind = bench.attempt(address, Access.WRITE);
-      if (kind !== expected) report(`${moment} a write meets ${outcomeText(kind)}; expected: ${outcomeText(expected)}`);
+      checkOutcome(report, `a write ${moment}`, bench.attempt(address, Access.WRITE), expected);
     };
     for (let round = 0; round < 3; round++) {
       expectWrite("before the context", FaultKind.PKEY);
@@ -164,7 +157,7 @@ const counters: ConformanceRule = {
   sentence: "the architecture counts the register writes and barriers of contexts as the CPU does",
   source: "contract KpkeysArch.counters",
   check({ plugin }, report) {
-    const bench = createBench(plugin);
+    const bench = new Bench(plugin);
     const { cpu, arch, kpkeys } = bench;
     bench.setRegister(kpkeys.initialValue());
     const cpuBefore = { ...cpu.counters };
@@ -180,35 +173,35 @@ const counters: ConformanceRule = {
       arch.counters.registerWrites - archBefore.registerWrites,
     ];
     const barriers = [cpu.counters.barriers - cpuBefore.barriers, arch.counters.barriers - archBefore.barriers];
-    if (writes[0] !== writes[1]) report(`the CPU counts ${writes[0]} register writes, the architecture ${writes[1]}`);
-    if (barriers[0] !== barriers[1]) report(`the CPU counts ${barriers[0]} barriers, the architecture ${barriers[1]}`);
-    if (writes[0] === 0) report("no register write is counted at all");
+    if (writes[0] !== writes[1])
+      report(`the architecture counts ${writes[1]} register writes; expected ${writes[0]}, the count of the CPU`);
+    if (barriers[0] !== barriers[1])
+      report(`the architecture counts ${barriers[1]} barriers; expected ${barriers[0]}, the count of the CPU`);
+    if (writes[0] === 0) report("no register write is counted");
   },
 };
 
 const saved: ConformanceRule = {
   id: "context/written",
-  sentence: "entering says whether it wrote the register: when it says no there is nothing to restore",
-  source: "contract KpkeysArch.enterContext; struct kpkeys_state of the newest form of the series",
+  sentence: "entering returns whether it wrote the register; without a write nothing is restored",
+  source: "contract KpkeysArch.enterContext; struct kpkeys_state of v9 of the series",
   check({ plugin }, report) {
     for (const skipEqualWrites of [false, true]) {
-      const bench = createBench(plugin, { skipEqualWrites });
+      const bench = new Bench(plugin, { skipEqualWrites });
       const { arch, cpu, kpkeys } = bench;
       bench.setRegister(kpkeys.initialValue());
       const slots = new Int32Array(8);
       for (const name of CONTEXTS) {
-        const before = { ...now(bench), writes: cpu.counters.pkeyRegisterWrites };
-        const said = arch.enterContext(kpkeys.compiled(name), slots, 2);
+        const before = { ...bench.registerNow(), writes: cpu.counters.pkeyRegisterWrites };
+        const reported = arch.enterContext(kpkeys.compiled(name), slots, 2);
         const wrote = cpu.counters.pkeyRegisterWrites > before.writes;
         const what = `${name}, equal writes ${skipEqualWrites ? "skipped" : "made"}`;
-        if (said !== wrote)
-          report(
-            `${what}: it says that the register was ${said ? "" : "not "}written, and it was${wrote ? "" : " not"}`,
-          );
+        if (reported !== wrote) report(`${what}: entering returns ${reported}; expected ${wrote}`);
         if (wrote && (slots[4] !== before.high || slots[5] !== before.low))
-          report(`${what}: the value saved is not the one before`);
-        if (slots.some((word, at) => word !== 0 && at !== 4 && at !== 5)) report(`${what}: it writes beyond its slot`);
-        if (said) arch.leaveContext(slots, 2, false);
+          report(`${what}: the saved value is not the previous one`);
+        if (slots.some((word, at) => word !== 0 && at !== 4 && at !== 5))
+          report(`${what}: entering writes outside its slot`);
+        if (reported) arch.leaveContext(slots, 2, false);
         slots.fill(0);
       }
     }
@@ -217,16 +210,17 @@ const saved: ConformanceRule = {
 
 const numbers: ConformanceRule = {
   id: "context/key-numbers",
-  sentence: "the default key is 0, and symbolic keys have numbers of their own among the register's",
+  sentence: "the default key is 0, and symbolic keys have different numbers below the register's number of keys",
   source: "contract KpkeysArch.pkeyNumbers; asm-generic/kpkeys.h of the series",
   check({ plugin }, report) {
-    const { arch, kpkeys, register } = createBench(plugin);
-    const given = Object.entries(arch.pkeyNumbers);
+    const { arch, kpkeys, register } = new Bench(plugin);
+    const assigned = Object.entries(arch.pkeyNumbers);
     if (kpkeys.pkey("DEFAULT") !== 0) report(`the default key is ${kpkeys.pkey("DEFAULT")}`);
-    if (new Set(given.map(([, number]) => number)).size < given.length)
-      report(`two keys have one number: ${JSON.stringify(arch.pkeyNumbers)}`);
-    for (const [name, number] of given)
-      if (!(number >= 0 && number < register.keys)) report(`${name} has number ${number} of ${register.keys} keys`);
+    if (new Set(assigned.map(([, number]) => number)).size < assigned.length)
+      report(`two keys have the same number: ${JSON.stringify(arch.pkeyNumbers)}`);
+    for (const [name, number] of assigned)
+      if (!(number >= 0 && number < register.keys))
+        report(`key ${name} has number ${number}; expected 0 to ${register.keys - 1}`);
   },
 };
 

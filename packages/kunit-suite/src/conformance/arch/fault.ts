@@ -1,32 +1,22 @@
 import { Access, FaultKind, Privilege } from "@kpkeys/core/contracts";
+import type { Plugin, ProtectionName } from "@kpkeys/core/contracts";
 import { toWords } from "@kpkeys/core/machine";
 import { explain as explainFault, explainInputs } from "@kpkeys/explain";
 import type { DecidingRule } from "@kpkeys/explain";
-import { createBench } from "../bench.js";
-import type { Bench } from "../bench.js";
+import { Bench } from "../bench.js";
 import type { ConformanceRule } from "../rule.js";
-import { accessText, outcomeText, valueText } from "../text.js";
+import { accessText, checkOutcome, valueText } from "../text.js";
 
-/** An access that faults, with what the report has to say. */
+/** An access that faults, with the expected report. */
 interface FaultCase {
   readonly name: string;
   readonly access: Access;
   readonly kind: FaultKind;
   readonly decidedBy: DecidingRule;
-  /** Maps what is accessed. @returns the key of the leaf, and whether there is one */
-  prepare(bench: Bench, address: bigint, level: number): { readonly pkey: number; readonly mapped: boolean };
-}
-
-function map(
-  bench: Bench,
-  address: bigint,
-  level: number,
-  readOnly: boolean,
-  pkey: number,
-): { pkey: number; mapped: true } {
-  const { PAGE_KERNEL, PAGE_KERNEL_RO } = bench.format.protections;
-  bench.put(address, level, bench.leaf(level, bench.dataPfn, readOnly ? PAGE_KERNEL_RO : PAGE_KERNEL, pkey));
-  return { pkey, mapped: true };
+  /** The protection of the page; nothing is mapped if left out. */
+  readonly protection?: ProtectionName;
+  /** Whether the page has the managed key. */
+  readonly managed?: boolean;
 }
 
 const CASES: readonly FaultCase[] = [
@@ -35,66 +25,62 @@ const CASES: readonly FaultCase[] = [
     access: Access.WRITE,
     kind: FaultKind.PKEY,
     decidedBy: "key",
-    prepare: (bench, address, level) => map(bench, address, level, false, bench.managed),
+    protection: "PAGE_KERNEL",
+    managed: true,
   },
   {
     name: "a write to a read-only page",
     access: Access.WRITE,
     kind: FaultKind.PERMISSION,
     decidedBy: "base",
-    prepare: (bench, address, level) => map(bench, address, level, true, 0),
+    protection: "PAGE_KERNEL_RO",
   },
   {
     name: "a fetch from a data page",
     access: Access.FETCH,
     kind: FaultKind.PERMISSION,
     decidedBy: "base",
-    prepare: (bench, address, level) => map(bench, address, level, false, 0),
+    protection: "PAGE_KERNEL",
   },
   {
-    name: "a read where nothing is mapped",
+    name: "a read of an unmapped address",
     access: Access.READ,
     kind: FaultKind.TRANSLATION,
     decidedBy: "translation",
-    prepare(bench, address, level) {
-      bench.put(address, level, { high: 0, low: 0 });
-      return { pkey: 0, mapped: false };
-    },
   },
 ];
 
-/** Sets a case up on a bench of its own, in the DEFAULT context's rights, and makes the access. */
+/** Makes the access of a case on a new bench, with the initial value of the key register. */
 function faultOf(
-  plugin: Parameters<typeof createBench>[0],
-  each: FaultCase,
-): { bench: Bench; address: bigint; kind: FaultKind | undefined; pkey: number; mapped: boolean; level: number } {
-  const bench = createBench(plugin);
+  plugin: Plugin,
+  { protection, managed = false, access }: FaultCase,
+): { bench: Bench; address: bigint; kind: FaultKind | undefined; pkey: number } {
+  const bench = new Bench(plugin);
   const address = bench.pgtable.layout.vmallocStart + 0x8n;
-  const level = bench.format.geometry.levels.length - 1;
-  const { pkey, mapped } = each.prepare(bench, address, level);
+  const pkey = managed ? bench.managed : 0;
+  if (protection === undefined) bench.put(address, bench.lastLevel, { high: 0, low: 0 });
+  else bench.mapPage(address, protection, pkey);
   bench.setRegister(bench.kpkeys.initialValue());
-  return { bench, address, level, pkey, mapped, kind: bench.attempt(address, each.access) };
+  return { bench, address, pkey, kind: bench.attempt(address, access) };
 }
 
-const report: ConformanceRule = {
+const reports: ConformanceRule = {
   id: "fault/report",
   sentence:
-    "a fault's report has the address, the access, the level, the leaf, its key and the register that decided, and is counted",
+    "the report of a fault has the address, the access, the level, the leaf, its key and the value of the key register, and the fault is counted",
   source: "contract FaultReport; Arm ARM, ESR_EL1 and FAR_EL1; SDM volume 3, Page-Fault Exceptions",
-  check({ plugin }, tell) {
+  check({ plugin }, report) {
     for (const each of CASES) {
-      const { bench, address, level, pkey, mapped, kind } = faultOf(plugin, each);
-      if (kind !== each.kind) {
-        tell(`${each.name}: ${outcomeText(kind)}; expected: ${outcomeText(each.kind)}`);
-        continue;
-      }
+      const { bench, address, pkey, kind } = faultOf(plugin, each);
+      if (!checkOutcome(report, each.name, kind, each.kind)) continue;
+      const mapped = each.protection !== undefined;
       const { fault, counters } = bench.cpu;
       const { high, low } = bench.kpkeys.initialValue();
       const expected = {
         ...toWords(address),
         access: each.access,
         privilege: Privilege.KERNEL,
-        level,
+        level: bench.lastLevel,
         pkey,
         counted: 1,
       };
@@ -108,13 +94,13 @@ const report: ConformanceRule = {
         counted: counters.faults,
       };
       if (JSON.stringify(Object.entries(found).sort()) !== JSON.stringify(Object.entries(expected).sort())) {
-        tell(`${each.name}: the report says ${JSON.stringify(found)}; expected ${JSON.stringify(expected)}`);
+        report(`${each.name}: the report is ${JSON.stringify(found)}; expected ${JSON.stringify(expected)}`);
       }
       if (mapped && bench.format.pfnOf(fault.entryHigh, fault.entryLow) !== bench.dataPfn)
-        tell(`${each.name}: the entry reported is not the leaf`);
+        report(`${each.name}: the entry in the report is not the leaf`);
       if (fault.pkeyRegisterHigh !== high || fault.pkeyRegisterLow !== low) {
-        tell(
-          `${each.name}: the register reported is ${valueText({ high: fault.pkeyRegisterHigh, low: fault.pkeyRegisterLow })}, ${valueText({ high, low })} decided`,
+        report(
+          `${each.name}: the key register in the report is ${valueText({ high: fault.pkeyRegisterHigh, low: fault.pkeyRegisterLow })}; expected ${valueText({ high, low })}`,
         );
       }
     }
@@ -123,33 +109,32 @@ const report: ConformanceRule = {
 
 const words: ConformanceRule = {
   id: "fault/words",
-  sentence: "a fault is told in one line, and in registers by name; different faults in different words",
+  sentence: "a fault is described in one line and by named registers; the descriptions of different faults differ",
   source: "contract ArchTools.describeFault and faultRegisters",
-  check({ plugin }, tell) {
-    const told = new Map<string, string>();
+  check({ plugin }, report) {
+    const descriptions = new Map<string, string>();
     for (const each of CASES) {
       const { bench } = faultOf(plugin, each);
       const line = bench.tools.describeFault(bench.cpu.fault);
       const registers = bench.tools.faultRegisters(bench.cpu.fault);
       if (line.trim() === "" || line.includes("\n"))
-        tell(`${each.name}: it is told in ${line.split("\n").length} lines: ${JSON.stringify(line)}`);
+        report(`${each.name}: the description is ${JSON.stringify(line)}; expected one line`);
       if (registers.length === 0 || registers.some(({ name, text }) => name === "" || text === "")) {
-        tell(`${each.name}: the registers are ${JSON.stringify(registers)}`);
+        report(`${each.name}: the registers are ${JSON.stringify(registers)}; expected names and values`);
       }
       const all = `${line} ${JSON.stringify(registers)}`;
-      const same = told.get(all);
-      if (same !== undefined) tell(`${each.name} is told in the words of ${same}`);
-      told.set(all, each.name);
+      const same = descriptions.get(all);
+      if (same !== undefined) report(`${each.name} has the same description as ${same}`);
+      descriptions.set(all, each.name);
     }
   },
 };
 
 const explain: ConformanceRule = {
   id: "fault/explain",
-  sentence:
-    "from its registers and its entries alone a fault is explained: what decided it, in agreement with the report",
+  sentence: "explain finds the deciding rule of a fault from its registers and its entries, and agrees with the report",
   source: "contract ArchTools.explanation",
-  check({ plugin }, tell) {
+  check({ plugin }, report) {
     for (const each of CASES) {
       const { bench, address } = faultOf(plugin, each);
       const { tools, cpu, kpkeys, objects, register, format } = bench;
@@ -161,7 +146,7 @@ const explain: ConformanceRule = {
         if (input !== undefined && value !== undefined) inputs[input.name] = value;
       }
       const keys = inputRules.find(({ label }) => label === register.name);
-      if (keys === undefined) tell(`${register.name} is no input of an explanation`);
+      if (keys === undefined) report(`${register.name} is not an input of explain`);
       else inputs[keys.name] = valueText({ high: cpu.fault.pkeyRegisterHigh, low: cpu.fault.pkeyRegisterLow });
       const { high, low } = toWords(address);
       cpu.mmu.walk(high, low, (step) => {
@@ -169,22 +154,22 @@ const explain: ConformanceRule = {
       });
       const missing = inputRules.filter(({ name, required }) => required && inputs[name] === undefined);
       if (missing.length > 0) {
-        tell(
-          `${each.name}: faultRegisters does not tell ${missing.map(({ label }) => label).join(", ")}, which explain requires`,
+        report(
+          `${each.name}: faultRegisters lacks ${missing.map(({ label }) => label).join(", ")}, which explain requires`,
         );
         continue;
       }
       const { verdict, reasons } = explainFault({ inputs }, tools, { kpkeys, objects });
       if (verdict.result !== "fault" || verdict.decidedBy !== each.decidedBy) {
-        tell(
-          `${each.name}, ${accessText(each.access, Privilege.KERNEL)}: explained as ${verdict.result}, decided by ${verdict.decidedBy}; ${each.decidedBy} expected`,
+        report(
+          `${each.name}, ${accessText(each.access, Privilege.KERNEL)}: explained as ${verdict.result}, decided by ${verdict.decidedBy}; expected a fault decided by ${each.decidedBy}`,
         );
       }
-      if (!verdict.agrees) tell(`${each.name}: the explanation does not agree with the report: ${verdict.text}`);
-      if (reasons.length === 0) tell(`${each.name}: no reason is given`);
+      if (!verdict.agrees) report(`${each.name}: the explanation does not agree with the report: ${verdict.text}`);
+      if (reasons.length === 0) report(`${each.name}: the explanation has no reason`);
     }
   },
 };
 
 /** Rules of fault reports. */
-export const FAULT_RULES: readonly ConformanceRule[] = [report, words, explain];
+export const FAULT_RULES: readonly ConformanceRule[] = [reports, words, explain];

@@ -1,21 +1,20 @@
 import type { Cpu, Cpus, Words } from "@kpkeys/core/contracts";
 import { fromWords } from "@kpkeys/core/machine";
-import { createBench } from "../bench.js";
-import type { Bench } from "../bench.js";
-import { checkForm, checkImports } from "../imports.js";
+import { Bench } from "../bench.js";
+import { checkForm, checkImports, needsFiles } from "../imports.js";
 import type { ConformanceRule, ConformanceSubject } from "../rule.js";
 import { valueText } from "../text.js";
 
-/** A function that somebody outside the architecture can call. */
+/** A function that code outside the architecture can call. */
 interface Callable {
   readonly name: string;
   readonly call: (...values: readonly unknown[]) => unknown;
 }
 
-/** What the contract itself has: these functions are judged by rules of their own. */
+/** The functions of the contract KpkeysArch, which other rules check. */
 const OF_THE_CONTRACT = ["supportsKpkeys", "supportsKpkeysEarly", "enterContext", "leaveContext"];
 
-/** Functions of a value: itself, or the methods of an object that is no plugin. */
+/** The callable functions of an export: the function itself, or the methods of an object. Plugins have none. */
 function callablesOf(name: string, value: unknown, without: readonly string[] = []): Callable[] {
   if (typeof value === "function") return [{ name, call: value as Callable["call"] }];
   if (typeof value !== "object" || value === null || "setup" in value) return [];
@@ -33,23 +32,23 @@ function callablesOf(name: string, value: unknown, without: readonly string[] = 
   });
 }
 
-/** The ways to hand over a raw value, after nothing, a CPU, or the CPUs. */
+/** Argument lists with a raw value: alone, and after a CPU, the CPUs or a function that returns them. */
 function argumentsWith({ high, low }: Words, cpu: Cpu, cpus: Cpus): readonly (readonly unknown[])[] {
   const forms = [[high, low], [low], [high], [fromWords(high, low)], [{ high, low }], [Int32Array.of(high, low), 0]];
   return [[], [cpu], [cpus], [() => cpus]].flatMap((before) => forms.map((form) => [...before, ...form]));
 }
 
-/** A value that differs from the current one in every key's field. */
-function otherValue({ register, value, cpu }: Bench): Words {
-  const keys = Array.from({ length: register.keys }, (_, key) => key);
-  return value(
+/** A value that differs from the current one in the field of every key. */
+function otherValue(bench: Bench): Words {
+  const { register, keys, cpu } = bench;
+  return bench.value(
     keys.map((key) =>
       register.rightsOf(cpu.pkeyRegisterHigh, cpu.pkeyRegisterLow, key).includes("r") ? "none" : "rwx",
     ),
   );
 }
 
-/** Calls a function with a raw value in every way and tells whether some CPU's register then holds it. */
+/** Calls a function with a raw value in every form. @returns whether the key register of a CPU then has the value */
 function writesRawValue(bench: Bench, { call }: Callable): boolean {
   const { cpus, cpu, kpkeys } = bench;
   bench.setRegister(kpkeys.initialValue());
@@ -59,7 +58,7 @@ function writesRawValue(bench: Bench, { call }: Callable): boolean {
     try {
       call(...values);
     } catch {
-      // It does not take these.
+      // The function does not accept these arguments.
     }
     return cpus.all.some((each) => each.pkeyRegisterHigh === wanted.high && each.pkeyRegisterLow === wanted.low);
   });
@@ -67,21 +66,18 @@ function writesRawValue(bench: Bench, { call }: Callable): boolean {
 
 const rawValue: ConformanceRule = {
   id: "surface/raw-value",
-  sentence:
-    "nothing that the package exports writes a raw value into the key register: that would be a callable gadget",
+  sentence: "no export of the package writes a raw value to the key register: it would be a callable gadget",
   source: "the review of v7 of the series: kpkeys_restore_pkey_reg() takes any value",
-  skip: ({ exports }) => (exports === undefined ? "the exports of its package are not at hand" : undefined),
+  skip: ({ exports }) => (exports === undefined ? "the exports of its package were not passed" : undefined),
   check({ plugin, exports = {} }, report) {
-    const bench = createBench(plugin);
+    const bench = new Bench(plugin);
     const surface = [
       ...Object.entries(exports).flatMap(([name, value]) => callablesOf(name, value)),
       ...callablesOf("KpkeysArch", bench.arch, OF_THE_CONTRACT),
     ];
     for (const callable of surface) {
       if (!writesRawValue(bench, callable)) continue;
-      report(
-        `${callable.name}() writes the value handed to it, ${valueText(otherValue(bench))}, into ${bench.register.name}`,
-      );
+      report(`${callable.name}() writes its argument ${valueText(otherValue(bench))} to ${bench.register.name}`);
     }
   },
 };
@@ -89,23 +85,23 @@ const rawValue: ConformanceRule = {
 const imports: ConformanceRule = {
   id: "surface/imports",
   sentence: "an architecture imports @kpkeys/core and neither the kernel nor a feature nor another architecture",
-  source: "CONTRIBUTING.md, who may import whom",
-  skip: ({ files }) => (files === undefined ? "the files of its package are not at hand" : undefined),
+  source: "CONTRIBUTING.md",
+  skip: needsFiles,
   async check({ files }, report) {
     const core = ["@kpkeys/core", "@kpkeys/core/contracts", "@kpkeys/core/machine"];
     await checkImports(files!, core, ["arch", "feature"], report);
   },
 };
 
-/** The form of a plugin: a rule of architectures and features alike. */
+/** The form of a plugin, a rule of architectures and features. */
 export const FORM_RULE: ConformanceRule = {
   id: "plugin/form",
-  sentence: "the plugin has an id, a kind, a description, the version of the contracts, and a set-up",
+  sentence: "the plugin has an id, a kind, a description, the version of the contracts and a setup()",
   source: "contract Plugin",
   check({ plugin }: ConformanceSubject, report) {
     checkForm(plugin, report);
   },
 };
 
-/** Rules of what a package shows of itself. */
+/** Rules of the exports and imports of a package. */
 export const SURFACE_RULES: readonly ConformanceRule[] = [rawValue, imports];

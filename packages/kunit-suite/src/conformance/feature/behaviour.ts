@@ -2,7 +2,7 @@ import { Kpkeys, KpkeysArch, Tasks } from "@kpkeys/core/contracts";
 import { digestTables } from "@kpkeys/kernel";
 import type { Machine } from "@kpkeys/kernel";
 import { checkNothingLeft } from "../arch/kernel.js";
-import { checkImports } from "../imports.js";
+import { checkImports, needsFiles } from "../imports.js";
 import type { ConformanceRule } from "../rule.js";
 import { work, workInKernel } from "../workload.js";
 import { machineOf, needsArches } from "./protection.js";
@@ -12,8 +12,8 @@ const STEPS = 200;
 const imports: ConformanceRule = {
   id: "feature/imports",
   sentence: "the feature imports the framework and the contracts of @kpkeys/core, and no architecture",
-  source: "CONTRIBUTING.md, who may import whom",
-  skip: ({ files }) => (files === undefined ? "the files of its package are not at hand" : undefined),
+  source: "CONTRIBUTING.md",
+  skip: needsFiles,
   async check({ plugin, files }, report) {
     await checkImports(files!, ["@kpkeys/core", "@kpkeys/core/contracts"], ["arch"], report);
     for (const { id, kind } of plugin.dependencies ?? [])
@@ -23,7 +23,7 @@ const imports: ConformanceRule = {
 
 const options: ConformanceRule = {
   id: "feature/options",
-  sentence: "an option that the feature does not have is refused with ERR_SPEC",
+  sentence: "an unknown option is rejected with ERR_SPEC",
   source: "contract Plugin.setup",
   skip: needsArches,
   check(subject, report) {
@@ -31,19 +31,19 @@ const options: ConformanceRule = {
     try {
       machineOf(subject, arches[0]!, { options: { [plugin.id]: { "no-such-option": 1 } } });
     } catch (error) {
-      // By its code: the plugin may have another copy of @kpkeys/core.
+      // Not by its class: the plugin may have loaded another copy of @kpkeys/core.
       const code: unknown = error instanceof Error && "code" in error ? error.code : undefined;
       if (code !== "ERR_SPEC")
-        report(`the option 'no-such-option' is refused with ${String(code ?? error)}, ERR_SPEC expected`);
+        report(`the option 'no-such-option' is rejected with ${String(code ?? error)}; expected ERR_SPEC`);
       return;
     }
-    report("the option 'no-such-option' is taken");
+    report("the option 'no-such-option' is accepted; expected ERR_SPEC");
   },
 };
 
 const privilege: ConformanceRule = {
   id: "feature/privilege",
-  sentence: "after any work no CPU and no waiting task is privileged, and no access depended on a missing barrier",
+  sentence: "after work no CPU and no waiting task is privileged, and no access depended on a missing barrier",
   source: "contract Kpkeys: every context entered is left",
   skip: needsArches,
   check(subject, report) {
@@ -57,14 +57,14 @@ const privilege: ConformanceRule = {
         for (const task of machine.get(Tasks).all) {
           if (machine.get(Tasks).current === task) continue;
           if (task.pkeyRegisterHigh !== high || task.pkeyRegisterLow !== low)
-            report(`on ${arch.id}, after work, task ${task.tid} waits with privilege`);
+            report(`on ${arch.id}, after work, the waiting task ${task.tid} is privileged`);
         }
       }
     }
   },
 };
 
-/** All that can be told of a machine. */
+/** Digests and counters of a machine. */
 function stateOf(machine: Machine): string {
   return JSON.stringify([
     digestTables(machine.memory, machine.scan()),
@@ -75,7 +75,7 @@ function stateOf(machine: Machine): string {
 
 const deterministic: ConformanceRule = {
   id: "feature/deterministic",
-  sentence: "machines of one specification that do the same are the same: in one process, side by side, word by word",
+  sentence: "two machines with the same specification and the same work have equal tables, translations and counters",
   source: "MachineSpec: two machines of equal specifications behave the same",
   skip: needsArches,
   check(subject, report) {
@@ -90,7 +90,7 @@ const deterministic: ConformanceRule = {
 
 const cost: ConformanceRule = {
   id: "feature/cost",
-  sentence: "every register write and every barrier that the feature causes is one of a context, and so is counted",
+  sentence: "contexts and setters count every register write and every barrier that the feature causes",
   source: "contracts KpkeysArch.counters and CpuCounters; MachineCounters",
   skip: needsArches,
   check(subject, report) {
@@ -106,18 +106,20 @@ const cost: ConformanceRule = {
       const writes = sum("pkeyRegisterWrites") - before.registerWrites;
       const counted = contexts.registerWrites - ofContexts.registerWrites;
       if (writes !== counted)
-        report(`on ${arch.id} CPUs make ${writes} register writes, ${counted} of them in contexts`);
+        report(`on ${arch.id} the CPUs count ${writes} register writes; expected ${counted}, the count of contexts`);
       const barriers = sum("barriers") - before.barriers;
       const explained = contexts.barriers - ofContexts.barriers + machine.counters().setterBarriers - ofSetters;
       if (barriers > explained)
-        report(`on ${arch.id} CPUs make ${barriers} barriers, ${explained} of them in contexts and setters`);
+        report(
+          `on ${arch.id} the CPUs count ${barriers} barriers; expected at most ${explained}, the count of contexts and setters`,
+        );
     }
   },
 };
 
 const without: ConformanceRule = {
   id: "feature/without-pkeys",
-  sentence: "on CPUs without kernel pkeys the feature switches nothing and gives no page a key",
+  sentence: "on CPUs without kernel pkeys the feature writes no key register and sets no key",
   source: "kpkeys_supported(); MachineSpec.boot.kpkeys",
   skip: needsArches,
   check(subject, report) {
@@ -126,8 +128,9 @@ const without: ConformanceRule = {
       const before = machine.counters().registerWrites;
       workInKernel(machine, 32);
       const { registerWrites, setMemoryPkeyPages } = machine.counters();
-      if (registerWrites > before) report(`on ${arch.id} the register is written ${registerWrites - before} times`);
-      if (setMemoryPkeyPages > 0) report(`on ${arch.id} ${setMemoryPkeyPages} pages are given a key`);
+      if (registerWrites > before)
+        report(`on ${arch.id} the register is written ${registerWrites - before} times; expected 0`);
+      if (setMemoryPkeyPages > 0) report(`on ${arch.id} ${setMemoryPkeyPages} pages get a key; expected 0`);
       const keyed = machine
         .scan()
         .flatMap(({ aliases }) => aliases)
@@ -137,5 +140,5 @@ const without: ConformanceRule = {
   },
 };
 
-/** Rules of what a feature does and costs. */
+/** Rules of the behaviour and the cost of a feature. */
 export const BEHAVIOUR_RULES: readonly ConformanceRule[] = [imports, options, privilege, deterministic, cost, without];

@@ -1,20 +1,18 @@
 import { Kpkeys, ProtectedObjects } from "@kpkeys/core/contracts";
 import type { Plugin, ProtectionClaim } from "@kpkeys/core/contracts";
-import { coverageOf } from "@kpkeys/kernel";
 import type { Machine, MachineSpec } from "@kpkeys/kernel";
-import { attack } from "../../attack.js";
-import { checkSuites } from "../arch/kernel.js";
+import { checkCovered, checkSuites } from "../arch/kernel.js";
 import { makeMachine } from "../machines.js";
-import type { ConformanceRule, ConformanceSubject, ReportFinding } from "../rule.js";
+import type { ConformanceRule, ConformanceSubject } from "../rule.js";
 import { work } from "../workload.js";
 
 const STEPS = 200;
 
-/** Without an architecture there is no machine to judge a feature on. */
+/** Rules of a feature need an architecture to run on. */
 export const needsArches = ({ arches }: ConformanceSubject): string | undefined =>
-  arches.length === 0 ? "no architecture was given to run on" : undefined;
+  arches.length === 0 ? "no architecture was passed" : undefined;
 
-/** The feature on one architecture, with the features that it depends on. */
+/** A machine with the feature and its dependencies. */
 export function machineOf({ plugin }: ConformanceSubject, arch: Plugin, spec: Partial<MachineSpec> = {}): Machine {
   return makeMachine(arch, [plugin], spec);
 }
@@ -24,7 +22,7 @@ const claimsOf = (machine: Machine, { plugin }: ConformanceSubject): readonly Pr
 
 const declares: ConformanceRule = {
   id: "feature/declares",
-  sentence: "the feature says in its own name what it protects, by a registered key that is not the default one",
+  sentence: "the feature declares under its own id what it protects, with a registered key other than the default key",
   source: "contract ProtectedObjects",
   skip: needsArches,
   check(subject, report) {
@@ -32,10 +30,10 @@ const declares: ConformanceRule = {
       const machine = machineOf(subject, arch);
       const claims = claimsOf(machine, subject);
       const names = machine.get(Kpkeys).pkeyNames;
-      if (claims.length === 0) report(`on ${arch.id} '${subject.plugin.id}' declares nothing`);
+      if (claims.length === 0) report(`on ${arch.id} '${subject.plugin.id}' declares no protection`);
       for (const { tablePkey, objects } of claims) {
         if (tablePkey === undefined && objects === undefined)
-          report(`on ${arch.id} a claim is neither about table pages nor about objects`);
+          report(`on ${arch.id} a claim has neither table pages nor objects`);
         const keys = [
           ...(tablePkey === undefined ? [] : [tablePkey]),
           ...Array.from(objects?.() ?? [], ({ pkey }) => pkey),
@@ -43,7 +41,7 @@ const declares: ConformanceRule = {
         for (const key of new Set(keys)) {
           if (key === 0 || !names.has(key))
             report(
-              `on ${arch.id} it claims protection by key ${key}, which is ${key === 0 ? "the default key" : "not registered"}`,
+              `on ${arch.id} a claim has key ${key}, which is ${key === 0 ? "the default key" : "not registered"}`,
             );
         }
       }
@@ -51,22 +49,10 @@ const declares: ConformanceRule = {
   },
 };
 
-/** Finds what is claimed and open, by the entries of every mapping and by attacks. */
-function checkCovered(machine: Machine, when: string, report: ReportFinding): void {
-  const tables = machine.scan();
-  for (const { source, level, mapping, pages, address } of coverageOf(machine, tables).gaps) {
-    const what = level === "object" ? `${pages} objects` : `${pages} ${level} pages`;
-    report(`${when} ${what} of source ${source} are open in the ${mapping} mapping, the first at 0x${address}`);
-  }
-  for (const { source, stores, address } of attack(machine, tables).gaps) {
-    report(`${when} ${stores} stores to ${source} get through, the first at 0x${address}`);
-  }
-}
-
 const covers: ConformanceRule = {
   id: "feature/covers",
   sentence:
-    "all that the feature claims is closed through every mapping, after boot and after work, and no attack gets through",
+    "everything that the feature declares is closed in every mapping, after boot and after work, and every probe store is blocked",
   source: "contract ProtectedObjects; the series' own threat model: a write primitive outside the guarded functions",
   skip: needsArches,
   check(subject, report) {
@@ -81,7 +67,7 @@ const covers: ConformanceRule = {
 
 const suites: ConformanceRule = {
   id: "feature/suites",
-  sentence: "on every architecture the kernel's suites pass, and those that the feature brings",
+  sentence: "on every architecture the kernel's suites and the suites of the feature pass",
   source: "contract ExtensionPoints.addSuite",
   skip: needsArches,
   check(subject, report) {
@@ -94,5 +80,5 @@ const suites: ConformanceRule = {
   },
 };
 
-/** Rules of what a feature protects. */
+/** Rules of the protection by a feature. */
 export const PROTECTION_RULES: readonly ConformanceRule[] = [declares, covers, suites];
