@@ -3,16 +3,16 @@ import type { Geometry, PageTableFormat, Pfn, Pkey, Protection, Words } from "@k
 import { tableIndex } from "@kpkeys/core/machine";
 
 // #region bits
-// An entry of an architecture that does not exist. Pages of 16 KiB, three levels of 2,048 entries, and bits that withhold what
-// others give: a leaf of all ones in 13:2 and in its key field is the most closed one.
+// An entry of an architecture that does not exist: pages of 16 KiB, three levels of 2,048 entries, and inverted permission bits. A
+// leaf with all bits 5:2 set grants the fewest rights.
 //
 //   63  62    58  57 48  47            14  13 10  9     8     7      6    5   4   3   2   1  0
 //   0   ~key      0      output address    0      kept  local clean  old  nUX nU  nX  nW  type: 0 nothing, 1 leaf, 2 table
 //
-// The key field has five bits for three keys; a leaf that names another one is refused. "kept" is software's mark of an entry that
-// was made invalid with its address.
+// The key field has five bits for three keys; a leaf with another key is a reserved-bit fault. The software bit "kept" marks an
+// invalid entry that keeps its address.
 
-/** The bits of an entry's low word. */
+/** Bits of the low word of an entry. */
 export const Bit = {
   LEAF: 0x1,
   TABLE: 0x2,
@@ -30,16 +30,16 @@ export const Bit = {
 // #endregion bits
 
 export const PAGE_SHIFT = 14;
-/** Bits 47 to 32 of the output address, in the high word. */
+/** Output address bits 47 to 32, in the high word. */
 export const ADDRESS_HIGH = 0xffff;
-/** Number of keys: far fewer than the field can name. */
+/** Number of keys. The field could encode 32. */
 export const KEYS = 3;
 const KEY_SHIFT = 26;
 const KEY_FIELD = 31;
 const KEY_MASK = KEY_FIELD << KEY_SHIFT;
 /** Reserved bits of the high word. */
 export const RESERVED_HIGH: number = ~(KEY_MASK | ADDRESS_HIGH);
-/** Page frames that the high word of an address counts. */
+/** Page frames per unit of the high word. */
 const PFNS_PER_HIGH_WORD = 2 ** (32 - PAGE_SHIFT);
 
 /** Shifts of the levels, the top one first. */
@@ -63,7 +63,7 @@ function change(clear: number, set: number): { clear: Protection; set: Protectio
   return { clear: { high: 0, low: clear }, set: { high: 0, low: set } };
 }
 
-/** Key that an entry names. */
+/** The key of a leaf. */
 export function keyOf(high: number): Pkey {
   return toPkey(KEY_FIELD - ((high >>> KEY_SHIFT) & KEY_FIELD));
 }
@@ -115,7 +115,7 @@ export const FORMAT: PageTableFormat = {
   index: tableIndex(GEOMETRY),
   makeTable: (pfn) => entryOf(pfn, 0, TABLE),
   makeLeaf: (_level, pfn, { high, low }) => entryOf(pfn, high, low),
-  // A block's bits are those of a page.
+  // Blocks and pages have the same attribute bits.
   splitLeaf: (leaf) => leaf,
   typeOf: (level, _high, low) => typeOf(level, low),
   isPresent: (_high, low) => (low & (TYPE | KEPT)) !== 0,

@@ -1,5 +1,5 @@
 /**
- * An architecture that does not exist, as a plugin for the kpkeys laboratory.
+ * A plugin for an architecture that does not exist.
  *
  * @packageDocumentation
  */

@@ -1,7 +1,7 @@
 import { toPhysAddr, toVirtAddr } from "@kpkeys/core/contracts";
 import type { PgtableArch } from "@kpkeys/core/contracts";
 
-/** Where the kernel puts things, and how it writes tables. */
+/** The layout of the address space, and the conventions of the kernel on this architecture. */
 export const PGTABLE: PgtableArch = {
   layout: {
     linearMap: toVirtAddr(0xffffc00000000000n),
@@ -15,7 +15,7 @@ export const PGTABLE: PgtableArch = {
     ramBase: toPhysAddr(0x40000000),
     imageOffset: 0x2000000,
   },
-  // Bounds of a kernel that does not exist: stacks within 2^16 pages, the mmap area within 2^26.
+  // Random offsets: stacks within 2^16 pages, the mmap area within 2^26 pages.
   userLayout: {
     lowest: toVirtAddr(0x10000n),
     stackTop: toVirtAddr(1n << 46n),

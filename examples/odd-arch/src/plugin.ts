@@ -9,13 +9,13 @@ import { TOOLS } from "./tools.js";
 
 const ID = "odd-arch";
 
-/** The numbers of the keys, PGTABLES and CRED the other way round. */
+/** Numbers of the keys. PGTABLES and CRED are swapped compared with the bundled architectures. */
 const PKEY_NUMBERS = { DEFAULT: 0, PGTABLES: 2, CRED: 1 };
 
 /**
- * An architecture that does not exist, and is as unlike the others as the contracts allow: three keys in a field of five bits,
- * stored inverted; bits that withhold instead of give; a key register in the high word that needs a barrier; three levels of
- * 16 KiB tables below one root.
+ * An architecture that does not exist and differs from the bundled ones as far as the contracts allow: three keys in an inverted
+ * field of five bits; inverted permission bits; a key register in the high word whose writes need a barrier; one root and three
+ * levels of 16 KiB tables.
  */
 export const oddArch: Plugin = {
   id: ID,

@@ -6,7 +6,7 @@ import { fieldOf, KPR_RESET, Withheld } from "./registers.js";
 
 const { LEAF, TABLE, TYPE, NO_WRITE, NO_KERNEL_FETCH, NO_USER, NO_USER_FETCH, OLD, CLEAN, LOCAL, RESERVED } = Bit;
 
-// What a TLB entry remembers of a leaf: its low word's bits below the address, and the key above them.
+// Attributes of a TLB entry: bits 13:0 of the leaf, and its key from bit 16 on.
 const KEY_SHIFT = 16;
 
 function rightWithheld(attributes: number, access: Access, privilege: Privilege): boolean {
@@ -26,7 +26,7 @@ function keyWithholds(field: number, access: Access): boolean {
   return write || ((access & Access.READ) !== 0 && (field & Withheld.READ) !== 0);
 }
 
-/** The rules of translation of one CPU. Base rights are asked before the key. */
+/** The translation regime of one CPU. Base permissions are checked before the key. */
 export function createRegime(controls: { readonly keys: boolean }): TranslationRegime {
   return {
     levels: SHIFTS.map((shift, level) => ({

@@ -2,13 +2,13 @@ import { KpkeysError } from "@kpkeys/core";
 import type { PkeyRegister, Rights, SystemRegisters, Words } from "@kpkeys/core/contracts";
 import { KEYS } from "./format.js";
 
-// KPR, the key register: five bits a key in the high word, of which three withhold rights.
+// KPR, the key register: five bits for each key in the high word; three of them withhold rights.
 //
 //   63 47   46 45 44 43 42     41 40 39 38 37     36 35 34 33 32    31 0
 //   0       0  0  nX nR nW     0  0  nX nR nW     0  0  nX nR nW    0
 //           key 2              key 1              key 0
 
-/** What a key's field withholds. */
+/** Bits of a key's field. Each withholds a right. */
 export const Withheld = { WRITE: 1, READ: 2, FETCH: 4 } as const;
 
 const FIELD_BITS = 5;
@@ -19,12 +19,12 @@ function atKey(key: number, field: number): Words {
   return { high: field << (key * FIELD_BITS), low: 0 };
 }
 
-/** A key's field of KPR. */
+/** The field of a key in KPR. */
 export function fieldOf(high: number, key: number): number {
   return (high >>> (key * FIELD_BITS)) & 7;
 }
 
-/** KPR. A write of it waits for a barrier. */
+/** KPR. A write takes effect after a barrier. */
 export const KPR: PkeyRegister = {
   name: "KPR",
   keys: KEYS,
@@ -35,15 +35,15 @@ export const KPR: PkeyRegister = {
   rightsOf: (high, _low, key) => RIGHTS[fieldOf(high, key)]!,
 };
 
-/** KPR after reset: key 0 open, the others closed. */
+/** KPR after reset: all rights on key 0, none on the other keys. */
 export const KPR_RESET: Words = { high: atKey(1, 7).high | atKey(2, 7).high, low: 0 };
 
-/** CTRL, bit 0: keys decide. */
+/** CTRL, bit 0: keys are enabled. */
 const CTRL_KEYS = 1n;
 
-/** The only system register, as tools see it and as the rules read it. */
+/** CTRL, the only system register, for tools and for the translation regime. */
 export interface ControlRegister extends SystemRegisters {
-  /** Its bits. */
+  /** Its decoded bits. */
   readonly controls: { keys: boolean };
 }
 
@@ -52,7 +52,7 @@ export function createSystemRegisters(pkeys: boolean): ControlRegister {
   const controls = { keys: pkeys };
 
   function check(name: string): void {
-    if (name !== "CTRL") throw new KpkeysError("ERR_SPEC", `there is no register '${name}'`, { expected: "CTRL" });
+    if (name !== "CTRL") throw new KpkeysError("ERR_SPEC", `unknown register '${name}'`, { expected: "CTRL" });
   }
 
   return {

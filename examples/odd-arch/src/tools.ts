@@ -13,7 +13,7 @@ import { createSystemRegisters, KPR } from "./registers.js";
 const MANUAL = "the manual of an architecture that does not exist";
 
 const KINDS: Readonly<Record<FaultKind, string>> = {
-  [FaultKind.NONE]: "nothing",
+  [FaultKind.NONE]: "no fault",
   [FaultKind.TRANSLATION]: "no entry",
   [FaultKind.ADDRESS_SIZE]: "impossible address",
   [FaultKind.ACCESS_FLAG]: "not accessed",
@@ -83,7 +83,7 @@ const EXPLAIN: ExplainRules = {
   whatIfs: () => [],
 };
 
-/** What tools ask about it. */
+/** The architecture's part of tools. */
 export const TOOLS: ArchTools = {
   describeFault,
   faultRegisters,

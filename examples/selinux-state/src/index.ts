@@ -1,6 +1,6 @@
 /**
- * `selinux_state.enforcing`: one flag whose overwriting switches a whole policy off. It moves to a page of its own, which has
- * the key SELINUX_STATE and so can be written by one function alone.
+ * `selinux_state.enforcing`: a flag that disables the whole policy if it is overwritten. The feature moves it to a separate page
+ * with the key SELINUX_STATE, which only one function can write.
  *
  * @packageDocumentation
  */
@@ -27,20 +27,20 @@ declare module "@kpkeys/core/contracts" {
     SELINUX_STATE: true;
   }
   interface KpkeysContexts {
-    /** The one in which `selinux_state` can be written. */
+    /** `selinux_state` is writable. */
     SELINUX_STATE: true;
   }
 }
 // #endregion names
 
 // #region contract
-/** What `selinux_state` is to the rest of the kernel. */
+/** `selinux_state`, as the rest of the kernel uses it. */
 export interface SelinuxState {
-  /** Linear address of the flag, in words. */
+  /** Linear address of the flag. */
   address(): Words;
   /** Whether the policy is enforced: `enforcing_enabled()`. */
   enforcing(): boolean;
-  /** `enforcing_set()`. @param value - whether to enforce @returns 0, or -EFAULT if the CPU denied the write */
+  /** `enforcing_set()`. @param value - whether to enforce @returns 0, or -EFAULT if the write faults */
   setEnforcing(value: boolean): 0 | Errno;
 }
 
@@ -49,11 +49,11 @@ export const SelinuxState: Token<SelinuxState> = token("SelinuxState");
 // #endregion contract
 
 // #region plugin
-/** The feature: gives `selinux_state` a page and the page a key, and opens the key in `setEnforcing` alone. */
+/** The feature: allocates a page for `selinux_state`, sets its key, and opens the key only in `setEnforcing`. */
 export const selinuxState: Plugin = {
   id: "selinux-state",
   kind: "feature",
-  description: "selinux_state writable by its setter alone (CONFIG_KPKEYS_SELINUX_STATE)",
+  description: "only the setter can write selinux_state (CONFIG_KPKEYS_SELINUX_STATE)",
   contract: 2,
   config: [{ symbol: "KPKEYS_SELINUX_STATE", dependsOn: ["ARCH_HAS_KPKEYS"] }],
   setup(container, options) {
@@ -61,7 +61,7 @@ export const selinuxState: Plugin = {
     if (unknown !== undefined) {
       throw new KpkeysError("ERR_SPEC", `unknown option '${unknown}'`, {
         where: "plugin 'selinux-state'",
-        expected: "no option",
+        expected: "no options",
       });
     }
     const kpkeys = resolve(container, Kpkeys);
@@ -78,7 +78,7 @@ export const selinuxState: Plugin = {
         if (pfn === undefined) {
           throw new KpkeysError("ERR_INIT_ORDER", "selinux_state has no page yet", {
             where: "plugin 'selinux-state'",
-            expected: "the phase system_features before",
+            expected: "a call after the phase system_features",
           });
         }
         return linearMap().address(pfn);
@@ -98,7 +98,7 @@ export const selinuxState: Plugin = {
     };
     provide(container, SelinuxState, state);
 
-    // From this phase on a block of the linear map may be split, so that one page of it can have a key of its own.
+    // From this phase on a block of the linear map can be split, so that one page of it can have a separate key.
     points.on("initPhase", (phase) => {
       if (phase !== "system_features") return;
       pfn = resolve(container, PageAllocator).alloc(0);

@@ -25,13 +25,13 @@ describe.each(["arm64-poe", "x86-pks"])("on %s", (arch) => {
     expect(statusOf(boot(arch, features.split(",")))).toBe("passed");
   });
 
-  test("a CPU without kernel pkeys enforces nothing and says so", () => {
+  test("the suite is skipped on a CPU without kernel pkeys", () => {
     const machine = boot(arch, ["selinux-state"], false);
     expect(statusOf(machine)).toBe("skipped");
     expect(machine.get(SelinuxState).enforcing()).toBe(true);
   });
 
-  test("the key is the feature's own", () => {
+  test("the key is not that of page tables", () => {
     const kpkeys = boot(arch, ["pgtables", "selinux-state"]).get(Kpkeys);
     expect(kpkeys.pkey("SELINUX_STATE")).not.toBe(kpkeys.pkey("PGTABLES"));
   });

@@ -12,42 +12,42 @@ import {
 import { expectsTables } from "@kpkeys/kernel";
 import type { Machine, ScannedTable } from "@kpkeys/kernel";
 
-/** Stores of an attack that went through, of one source, level and mapping. */
+/** Probe stores of one source, level and mapping that succeeded. */
 export interface AttackGap {
-  /** Where the table pages came from, or what a feature calls its objects. */
+  /** The source of the table pages, or the feature's name for its objects. */
   readonly source: string;
-  /** Linux's name of the tables' level; `object` for what is no table. */
+  /** Linux's name of the tables' level; `object` for an object. */
   readonly level: string;
-  /** Which mapping let them through: the linear map, or another one of the kernel's. */
+  /** The mapping: the linear map, or another one of the kernel's. */
   readonly mapping: "linear" | "other";
-  /** Number of stores. */
+  /** Number of the stores. */
   stores: number;
-  /** The first address written, 16 hexadecimal digits. */
+  /** The first address, 16 hexadecimal digits. */
   readonly address: string;
 }
 
-/** Numbers of stores. */
+/** Numbers of probe stores. */
 export interface AttackCount {
-  /** Stores through mappings that are writable but for a key: with a hardening or without, the same number. */
+  /** Stores through mappings that are writable apart from the key: the same number with and without a hardening. */
   tried: number;
-  /** How many of them faulted. */
+  /** Those of them that faulted. */
   blocked: number;
 }
 
-/** What an attack achieved. */
+/** The result of the probe stores. */
 export interface AttackResult extends Readonly<AttackCount> {
-  /** The same by where the table pages came from, or by what a feature calls its objects. */
+  /** The same numbers by the source of the table pages, or by the feature's name for its objects. */
   readonly bySource: Readonly<Record<string, Readonly<AttackCount>>>;
-  /** Stores that faulted because the mapping is read-only for everybody, whatever the hardening; not among those tried. */
+  /** Stores that faulted because the mapping itself is read-only. They are not included in `tried`. */
   readonly readOnly: number;
-  /** All stores that went through; empty when everything is protected. */
+  /** The stores that succeeded; empty if everything is protected. */
   readonly gaps: readonly AttackGap[];
 }
 
-/** A machine that has booted, as far as attacks need it. */
+/** The members of a booted machine that {@link attack} uses. */
 export type MachineUnderAttack = Pick<Machine, "get" | "scanObjects">;
 
-/** A mapping of something that should be protected. */
+/** A mapping of a table page or of an object that must be protected. */
 interface Target {
   readonly source: string;
   readonly level: string;
@@ -55,20 +55,20 @@ interface Target {
   readonly high: number;
   readonly low: number;
   readonly writable: boolean;
-  /** Indices of the 64-bit words of the page that are written. */
+  /** Indices of the 64-bit words of the page to store to. */
   readonly words: readonly number[];
 }
 
 /**
- * What an attacker with a write primitive does: stores the value already there to the first, middle and last entry of every
- * table page (unless the features protect other things alone) and of every object that a feature says it protects, through every alias
- * that a mapping gives it, in the DEFAULT context. Nothing changes even where a store goes through.
+ * Makes probe stores, as an attacker with a write primitive would: in the context DEFAULT, to the first, middle and last word of
+ * every table page and of every protected object, through every mapping. Table pages are left out if the features of the machine
+ * protect only objects. A probe store writes the value that is already there, so that nothing changes if it succeeds.
  *
- * It does not show that the setters cannot be misused: whoever chooses the arguments of set_pte() needs no store of his own.
+ * The result does not show that setters cannot be misused: an attacker that controls the arguments of set_pte() needs no store.
  *
- * @param machine - the machine under attack
+ * @param machine - the machine
  * @param tables - its table pages with all their mappings, from `Machine.scan`
- * @returns what was blocked and what went through
+ * @returns the numbers of blocked stores, and the stores that succeeded
  */
 export function attack(machine: MachineUnderAttack, tables: readonly ScannedTable[]): AttackResult {
   const memory = machine.get(PhysicalMemory);
@@ -80,7 +80,7 @@ export function attack(machine: MachineUnderAttack, tables: readonly ScannedTabl
   const bySource: Record<string, AttackCount> = {};
   let readOnly = 0;
 
-  function wentThrough({ source, level }: Target, high: number, low: number): void {
+  function addGap({ source, level }: Target, high: number, low: number): void {
     const mapping = linearMap.pfnOf(pageOf({ high, low }, memory.pageShift)) !== undefined ? "linear" : "other";
     const id = `${source} ${level} ${mapping}`;
     const gap = gaps.get(id);
@@ -95,7 +95,7 @@ export function attack(machine: MachineUnderAttack, tables: readonly ScannedTabl
     for (const word of target.words) {
       const low = target.low | (word * 8);
       const errno = exceptions.copyToKernelNofault({ high, low }, toBytes(memory.read(toPfn(pfn), word)));
-      if (errno === 0) wentThrough(target, high, low);
+      if (errno === 0) addGap(target, high, low);
       if (!writable && errno !== 0) {
         readOnly++;
         continue;
@@ -132,7 +132,7 @@ function objectTargets(machine: MachineUnderAttack): Target[] {
   });
 }
 
-/** Each once: a small object has fewer than three words. */
+/** The indices without repetition: a small object has fewer than three words. */
 function firstMiddleLast(first: number, count: number): readonly number[] {
   return [...new Set([first, first + (count >> 1), first + count - 1])];
 }

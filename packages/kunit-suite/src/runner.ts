@@ -2,21 +2,21 @@ import type { KunitCase, KunitSuite, KunitTest } from "@kpkeys/core/contracts";
 import { suitesOf } from "./suites.js";
 import type { MachineUnderTest } from "./suites.js";
 
-/** What came of a case. */
+/** The result of a case. */
 export interface CaseResult {
-  /** The name of the kernel's function. */
+  /** The name of the function in the kernel. */
   readonly name: string;
-  /** A case fails when one expectation or assertion does, or when the machine takes a fault that nothing handles. */
+  /** A case fails if an expectation or assertion fails, or if the machine takes an unhandled fault. */
   readonly status: "passed" | "failed" | "skipped";
-  /** Why it was skipped, in the kernel's words. */
+  /** The reason for skipping it, as the kernel prints it. */
   readonly skipReason?: string;
-  /** Its diagnostic lines, in the order in which they came. */
+  /** Its diagnostic lines, in order. */
   readonly log: readonly string[];
 }
 
-/** What came of a suite. */
+/** The result of a suite. */
 export interface SuiteResult {
-  /** The name that KUnit prints. */
+  /** Its name. */
   readonly name: string;
   /** Its cases, in the order in which they ran. */
   readonly cases: readonly CaseResult[];
@@ -32,16 +32,16 @@ export interface KunitCounts {
   readonly skipped: number;
 }
 
-/** Ends a case early; never leaves {@link runCase}. */
+/** Ends a case early. {@link runCase} catches it. */
 class EndOfCase extends Error {}
 
 /**
- * Runs suites on a machine, one case after the other, as KUnit does: a failed expectation goes on, a failed assertion ends its
- * case, and clean-ups run at the end of a case whatever came of it.
+ * Runs suites on a machine, one case after the other, as KUnit does: a case continues after a failed expectation and ends at a
+ * failed assertion, and its clean-ups run after every result.
  *
  * @param machine - the machine under test
- * @param suites - what to run; all of {@link suitesOf} unless given
- * @returns what came of each
+ * @param suites - the suites. Default: {@link suitesOf}
+ * @returns the results, in the order of the suites
  */
 export function runSuites(
   machine: MachineUnderTest,
@@ -51,10 +51,9 @@ export function runSuites(
 }
 
 /**
- * Counts cases.
+ * Counts cases by status.
  *
  * @param suites - results of {@link runSuites}
- * @returns how many cases passed, failed and were skipped
  */
 export function countResults(suites: readonly SuiteResult[]): KunitCounts {
   const counts = { passed: 0, failed: 0, skipped: 0 };
@@ -82,7 +81,7 @@ function runCase(machine: MachineUnderTest, kunitCase: KunitCase): CaseResult {
     );
   }
 
-  /** A fault of the machine, or a mistake in the case: KUnit's try-catch notes both as a failure of the case. */
+  /** Runs a step. A fault of the machine or an exception of the case fails the case, as in KUnit's try-catch. */
   function tryRun(step: () => void): void {
     try {
       step();

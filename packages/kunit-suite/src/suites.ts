@@ -5,28 +5,28 @@ import type { Machine } from "@kpkeys/kernel";
 import { hardenedPgtables } from "./suites/hardened-pgtables.js";
 import { lazyMmuMode } from "./suites/lazy-mmu-mode.js";
 
-/** A machine that has booted, as far as suites and attacks need it. */
+/** The member of a booted machine that suites use. */
 export type MachineUnderTest = Pick<Machine, "get">;
 
-/** The suites of mm/tests, by the key of their options in a machine's specification. */
+/** The suites of mm/tests, by the key of their options in `MachineSpec.kunit`. */
 const KERNEL_SUITES: Readonly<Record<string, (options: PluginOptions) => KunitSuite>> = {
   kpkeys_hardened_pgtables: hardenedPgtables,
   lazy_mmu_mode: () => lazyMmuMode,
 };
 
 /**
- * The suites that are built into a machine's kernel: of those in the kernel's own sources and of those that its features bring with
- * `ExtensionPoints.addSuite`, the ones whose config symbol is on, each with the cases whose symbol is on.
+ * The suites that are built into a machine's kernel: those of the kernel's sources and those that features add with
+ * `ExtensionPoints.addSuite`, if their config symbol is on. Each suite has the cases whose config symbol is on.
  *
  * @param machine - the machine
- * @returns the suites in the order in which they run
- * @throws KpkeysError ERR_SPEC for options of a suite that does not exist, and for options that it does not have
+ * @returns the suites, in the order in which they run
+ * @throws KpkeysError ERR_SPEC if `MachineSpec.kunit` has an unknown suite or an unknown option
  */
 export function suitesOf(machine: MachineUnderTest): readonly KunitSuite[] {
   const options = machine.get(KunitOptions);
   for (const suite of Object.keys(options)) {
     if (Object.hasOwn(KERNEL_SUITES, suite)) continue;
-    throw new KpkeysError("ERR_SPEC", `options are given for the suite '${suite}', which does not exist`, {
+    throw new KpkeysError("ERR_SPEC", `unknown suite '${suite}'`, {
       where: "kunit",
       expected: Object.keys(KERNEL_SUITES).join(", "),
     });
@@ -40,10 +40,10 @@ export function suitesOf(machine: MachineUnderTest): readonly KunitSuite[] {
 }
 
 /**
- * Leaves out cases, and suites that have none left: KUnit's `filter_glob`.
+ * Removes cases, and suites without cases, as KUnit's `filter_glob` does.
  *
- * @param suites - what to choose from
- * @param keeps - whether a case stays, by the names of its suite and its own
+ * @param suites - the suites
+ * @param keeps - decides by the names of suite and case whether a case stays
  */
 export function filterSuites(
   suites: readonly KunitSuite[],
@@ -55,10 +55,10 @@ export function filterSuites(
 }
 
 /**
- * The same suites with the cases of each in an order that a seed draws, to find cases that hold only after others.
+ * Shuffles the cases of each suite, to find cases that pass only after others.
  *
  * @param suites - the suites
- * @param seed - a whole number
+ * @param seed - a whole number that selects the order
  */
 export function shuffleSuites(suites: readonly KunitSuite[], seed: number): readonly KunitSuite[] {
   const random = new Random(seed);

@@ -17,7 +17,7 @@ function table(pfn: Pfn, level: Level, ...aliases: [high: number, writable: bool
   };
 }
 
-describe("an attack", () => {
+describe("attack", () => {
   it("stores the value already there to the first, middle and last entry of each table, through every alias", () => {
     const machine = createToyMachine(LEVELS, () => true);
     const result = attack(machine, [table(toPfn(3), toLevel(1), [LINEAR_HIGH, true], [IMAGE_HIGH, true])]);
@@ -29,7 +29,7 @@ describe("an attack", () => {
     expect(result).toMatchObject({ tried: 6, blocked: 6, readOnly: 0, gaps: [] });
   });
 
-  it("is made in the DEFAULT context, which it leaves", () => {
+  it("enters the DEFAULT context and leaves it", () => {
     const contexts: (string | undefined)[] = [];
     const machine = createToyMachine(LEVELS, () => {
       contexts.push(machine.context);
@@ -40,7 +40,7 @@ describe("an attack", () => {
     expect(machine.context).toBeUndefined();
   });
 
-  it("tells what went through by source, level and mapping", () => {
+  it("lists the stores that succeed by source, level and mapping", () => {
     const machine = createToyMachine(LEVELS, (high) => high === LINEAR_HIGH);
     const tables = [3, 4].map((pfn) => table(toPfn(pfn), toLevel(1), [LINEAR_HIGH, true], [IMAGE_HIGH, true]));
     expect(attack(machine, [...tables, table(toPfn(5), toLevel(0), [IMAGE_HIGH, true])])).toEqual({
@@ -55,14 +55,14 @@ describe("an attack", () => {
     });
   });
 
-  it("counts apart what is read-only for everybody, so that a hardening gets no credit for it", () => {
+  it("counts read-only mappings separately, because no hardening blocks those stores", () => {
     const machine = createToyMachine(LEVELS, (high) => high === IMAGE_HIGH);
     const result = attack(machine, [table(toPfn(3), toLevel(0), [LINEAR_HIGH, true], [IMAGE_HIGH, false])]);
     expect(result).toMatchObject({ tried: 3, blocked: 0, readOnly: 3 });
     expect(result.gaps).toHaveLength(1);
   });
 
-  it("finds a read-only mapping that lets stores through all the same", () => {
+  it("lists stores that succeed through a read-only mapping", () => {
     const result = attack(
       createToyMachine(LEVELS, () => false),
       [table(toPfn(3), toLevel(0), [LINEAR_HIGH, false])],
@@ -71,7 +71,7 @@ describe("an attack", () => {
     expect(result.gaps).toMatchObject([{ stores: 3 }]);
   });
 
-  it("is made on protected objects too: each word once where an object has fewer than three", () => {
+  it("stores to protected objects, to each word once if an object has fewer than three", () => {
     const object = (pfn: number, offset: number, size: number) => ({
       pfn: toPfn(pfn),
       offset,

@@ -11,7 +11,7 @@ function tablesWritten(machine: ToyMachine): number[] {
 }
 
 describe("the suite kpkeys_hardened_pgtables", () => {
-  it("has the five cases of v7 unless told otherwise", () => {
+  it("has the five cases of v7 by default", () => {
     expect(hardenedPgtables()).toMatchObject({
       name: "kpkeys_hardened_pgtables",
       config: "KPKEYS_HARDENED_PGTABLES_KUNIT_TEST",
@@ -25,19 +25,19 @@ describe("the suite kpkeys_hardened_pgtables", () => {
     ]);
   });
 
-  it("tries every level of the direct map below the top one that the geometry has, and no folded one", () => {
+  it("writes an entry of every level of the direct map below the top one, and of no folded level", () => {
     expect(tablesWritten(createToyMachine(["pgd", "p4d", "pud", "pmd", "pte"], () => true))).toEqual([11, 12, 13, 14]);
     expect(tablesWritten(createToyMachine(["pgd", "pud", "pmd", "pte"], () => true))).toEqual([11, 12, 13]);
     expect(tablesWritten(createToyMachine(["pgd", "pmd", "pte"], () => true))).toEqual([11, 12]);
   });
 
-  it("writes the entry that translates the address, with the value that it has, at its linear address", () => {
+  it("writes the entry of the address through the linear map, with its own value", () => {
     const machine = createToyMachine(["pgd", "pte"], () => true);
     runSuites(machine, [directMap]);
     expect(machine.stores).toEqual([{ high: LINEAR_HIGH, low: 0xb000 + 8 * 101, value: [7, 8] }]);
   });
 
-  it("writes another value in the form of v5: a PTE that allows writing, a table entry with kernel attributes", () => {
+  it("writes the changed value of v5: a writable PTE, a table entry with kernel attributes", () => {
     const machine = createToyMachine(["pgd", "pmd", "pte"], () => true);
     runSuites(machine, [hardenedPgtables({ cases: ["write_direct_map_pgtables"], value: "changed" })]);
     expect(machine.stores.map(({ value }) => value)).toEqual([
@@ -47,17 +47,19 @@ describe("the suite kpkeys_hardened_pgtables", () => {
   });
 
   it.each([
-    [{ cases: ["write_user_pgd"] }, "write_user_pmd"],
-    [{ cases: "write_user_pmd" }, "a list of"],
-    [{ value: "other" }, "'same' or 'changed'"],
-    [{ name: "" }, "a name"],
-    [{ casess: [] }, "one of the options name, config, cases, value"],
-  ])("refuses %j and says what was expected", (options, expected) => {
-    expect(() => hardenedPgtables(options)).toThrow(expected);
-    expect(() => hardenedPgtables(options)).toThrow(expect.objectContaining({ code: "ERR_SPEC" }));
+    [{ cases: ["write_user_pgd"] }, "cases", "write_user_pmd"],
+    [{ cases: "write_user_pmd" }, "cases", "write_user_pmd"],
+    [{ value: "other" }, "value", "'changed'"],
+    [{ name: "" }, "name", ""],
+    [{ casess: [] }, "casess", "cases"],
+  ])("rejects %j and names the option and the valid values", (options, option, expected) => {
+    const message = expect.toSatisfy(
+      (text: string) => text.includes(`: ${option} is `) && text.split("; expected ")[1]!.includes(expected),
+    ) as string;
+    expect(() => hardenedPgtables(options)).toThrow(expect.objectContaining({ code: "ERR_SPEC", message }) as Error);
   });
 
-  it("reports every level that could be written", () => {
+  it("reports every level that was written", () => {
     const [result] = runSuites(
       createToyMachine(["pgd", "pud", "pmd", "pte"], (_high, low) => low >>> 12 === 12),
       [directMap],

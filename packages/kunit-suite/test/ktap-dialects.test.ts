@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { readKtap } from "../src/index.js";
 import type { KtapTest } from "../src/index.js";
 
-/** A test, and what comes of it. */
+/** A test and its result. */
 interface Node {
   readonly name: string;
   readonly status: "passed" | "failed" | "skipped";
@@ -11,10 +11,10 @@ interface Node {
   readonly tests: readonly Node[];
 }
 
-/** How a document is written. */
+/** The form of a document. */
 interface Dialect {
   readonly outer: string;
-  /** What a nested document begins with. */
+  /** The header of a nested document. */
   readonly head: "both" | "name" | "version" | "none";
   readonly indent: string;
   readonly dash: "" | "- ";
@@ -23,11 +23,11 @@ interface Dialect {
   readonly skip: string;
 }
 
-/** What a console does to the lines. */
+/** The output of a console. */
 interface Console {
-  /** Prints what is before a line, by its number. */
+  /** The prefix of a line, by its number. */
   readonly prefix: (line: number) => string;
-  /** Whether messages of the kernel come between the lines, and at their ends. */
+  /** Whether kernel messages are between the lines and at their ends. */
   readonly isShared: boolean;
   readonly end: string;
 }
@@ -52,7 +52,7 @@ function statusOf(tests: readonly Node[]): Node["status"] {
   return has("failed") ? "failed" : has("passed") ? "passed" : "skipped";
 }
 
-/** Names that are the same nowhere, for the kernel's parser ends a subtest at the next result of its name. */
+/** Makes names unique, because the kernel's parser ends a subtest at the next result with its name. */
 function named(tests: readonly Node[], above = ""): Node[] {
   return tests.map((each, index) => {
     const path = `${above}${index}`;
@@ -70,7 +70,7 @@ const dialect: fc.Arbitrary<Dialect> = fc
     innerPlan: fc.boolean(),
     skip: fc.constantFrom("# SKIP", "# SKIP no such key", "# skip", "# Skipped: why"),
   })
-  // Without indentation only names and plans say where a subtest begins and ends.
+  // Without indentation, names and plans delimit a subtest.
   .map((each) => (each.indent === "" ? { ...each, head: "both", innerPlan: true } : each));
 
 const console_: fc.Arbitrary<Console> = fc.record({
@@ -111,7 +111,7 @@ function linesOf(test: Node, number: number, style: Dialect): string[] {
   ];
 }
 
-/** A log of documents, of which the last one may be followed by the end of the run. */
+/** A log with documents. */
 function logOf(documents: readonly string[][], { prefix, isShared, end }: Console): string {
   const lines = documents.flat().flatMap((line, index) => {
     const message = "[   12.345678] usb 1-1: new high-speed USB device";
@@ -132,7 +132,7 @@ const outline = ({ name: own, status: result, tests }: Node | KtapTest): Outline
 ];
 
 describe("a tree of tests", () => {
-  it("is read from every way of writing it, behind every prefix, between other lines", () => {
+  it("is read in every form, after every prefix, between other lines", () => {
     fc.assert(
       fc.property(
         fc.array(fc.array(node, { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 3 }),

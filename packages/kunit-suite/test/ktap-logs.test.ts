@@ -1,11 +1,11 @@
 import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { createKtapReader, readKtap } from "../src/index.js";
+import { KtapReader, readKtap } from "../src/index.js";
 import type { KtapDocument, KtapTest } from "../src/index.js";
 
 const read = (...all: string[]): KtapDocument => readKtap(`${all.join("\n")}\n`);
 
-/** Name and status of each test, as deep as they are. */
+/** Name and status of each test and of its subtests. */
 type Outline = readonly [name: string, status: string, ...inner: Outline[]];
 const outline = ({ name, status, tests }: KtapTest): Outline => [name, status, ...tests.map(outline)];
 const outlineOf = ({ tests }: KtapDocument): Outline[] => tests.map(outline);
@@ -40,7 +40,7 @@ describe("a log of KUnit", () => {
     ]);
   });
 
-  it("may have no outer plan, and begin with a subtest", () => {
+  it("may begin with a subtest, without an outer plan", () => {
     const log = ["TAP version 14", "\t# Subtest: one", "\t1..2", "\tok 1 - a", "\tok 2 - b", "ok 1 - one"];
     const more = ["\t# Subtest: two", "\t1..2", "\tok 1 - c", "\tnot ok 2 - d", "not ok 2 - two"];
     const document = read(...[...log, ...more].map((line) => `[    0.060000] ${line}`));
@@ -48,7 +48,7 @@ describe("a log of KUnit", () => {
     expect(linesOf(document.remarks)).toEqual([11]);
   });
 
-  it("of modules has a document for each, and suites are counted on", () => {
+  it("of modules has a document for each, with consecutive numbers of suites", () => {
     const document = read(
       "[   11.100000] KTAP version 1",
       "[   11.100010] 1..1",
@@ -74,7 +74,7 @@ describe("a log of KUnit", () => {
     ]);
   });
 
-  it("is read though its times get longer, and other lines of the console have none", () => {
+  it("is read if its times get longer, and if other lines have no time", () => {
     const document = read(
       "[ 9999.999998] KTAP version 1",
       "[ 9999.999999] 1..2",
@@ -85,7 +85,7 @@ describe("a log of KUnit", () => {
     expect([countsOf(document), document.errors]).toEqual([[2, 0, 0, 0], []]);
   });
 
-  it("keeps a result whose line another message shares", () => {
+  it("keeps a result that shares its line with a message", () => {
     const document = read(
       "[    3.100000] KTAP version 1",
       "[    3.100010] 1..3",
@@ -101,7 +101,7 @@ describe("a log of KUnit", () => {
     expect(document.tests[1]!.log).toEqual(["usb 1-1: new high-speed USB device", "usb 1-1: found"]);
   });
 
-  it("may hold a document of a program and one of the kernel at once", () => {
+  it("may contain a document of a program and one of the kernel at once", () => {
     const document = read(
       "TAP version 13",
       "1..2",
@@ -119,7 +119,7 @@ describe("a log of KUnit", () => {
     expect([document.documents, countsOf(document), document.errors]).toEqual([2, [3, 1, 0, 0], []]);
   });
 
-  it("that ends in a crash has failed, also without a plan", () => {
+  it("that ends in a crash has a crashed test, also without a plan", () => {
     const document = read(
       "TAP version 14",
       "\t# Subtest: s",
@@ -130,7 +130,7 @@ describe("a log of KUnit", () => {
     expect([countsOf(document), linesOf(document.errors)]).toEqual([[1, 0, 0, 1], [5]]);
   });
 
-  it("of two boots keeps what the first one had", () => {
+  it("of two boots keeps the results of the first one", () => {
     const suite = ["KTAP version 1", "1..2", "    KTAP version 1", "    # Subtest: s", "    1..2", "    ok 1 a"];
     const document = read(...suite, "Kernel panic - not syncing: Oops", ...suite, "    ok 2 b", "ok 1 s", "ok 2 t");
     expect([document.documents, countsOf(document)]).toEqual([2, [4, 0, 0, 2]]);
@@ -139,12 +139,12 @@ describe("a log of KUnit", () => {
     expect([again.documents, countsOf(again)]).toEqual([2, [4, 0, 0, 2]]);
   });
 
-  it("says what was before the first document", () => {
+  it("reports results before the first document", () => {
     const document = read("[    0.1] not ok 1 lost", "[    0.2] KTAP version 1", "[    0.3] 1..1", "[    0.4] ok 1 a");
     expect([countsOf(document), linesOf(document.errors)]).toEqual([[1, 0, 0, 0], [1]]);
   });
 
-  it("fails for a suite that failed though its cases passed", () => {
+  it("counts a failed suite whose cases passed", () => {
     const document = read("KTAP version 1", "1..1", "  # Subtest: s", "  1..1", "  ok 1 a", "not ok 1 s");
     expect([countsOf(document), document.errors]).toEqual([[1, 1, 0, 0], []]);
   });
@@ -167,13 +167,13 @@ describe("a log of kselftest", () => {
     expect(alone.tests).toMatchObject([{ status: "skipped", directive: "SKIP not root" }]);
   });
 
-  it("skips in every way of writing", () => {
+  it("skips in every spelling", () => {
     const results = ["- a # skip", "- b # Skipped no nft", "c # SKIP", "# SKIP no name", "- # SKIP", "d #skip why"];
     const document = read("TAP version 13", "1..6", ...results.map((each, index) => `ok ${index + 1} ${each}`));
     expect([countsOf(document), document.errors]).toEqual([[0, 0, 6, 0], []]);
   });
 
-  it("has remarks after its results that are no directives, and times and exit statuses", () => {
+  it("has remarks, times and exit statuses after its results", () => {
     const document = read(
       "TAP version 13",
       "1..3",
@@ -185,7 +185,7 @@ describe("a log of kselftest", () => {
     expect(document.tests.map(({ directive }) => directive)).toEqual(["12 ms", "exit=1", "TIMEOUT 45 seconds"]);
   });
 
-  it("may give its plan at the end, and leave out numbers", () => {
+  it("may have its plan at the end, and results without numbers", () => {
     const document = read("TAP version 14", "ok - a", "not ok - b", "1..3");
     expect(countsOf(document)).toEqual([1, 1, 0, 1]);
     expect(linesOf(document.remarks)).toEqual([2, 3]);
@@ -203,11 +203,11 @@ describe("a log of kselftest", () => {
     );
     expect([countsOf(document), document.errors]).toEqual([[2, 1, 0, 0], []]);
     expect(outlineOf(document)[0]).toEqual(["s", "failed", ["a", "passed"], ["b", "failed"]]);
-    // The kernel's parser takes no heed of indentation: these are three results.
+    // The kernel's parser ignores indentation: these are three results.
     expect(countsOf(read("KTAP version 1", "1..3", "  ok 1 a", "  ok 2 b", "ok 3 c"))).toEqual([3, 0, 0, 0]);
   });
 
-  it("has blocks of YAML, which are log, and text that only begins like one", () => {
+  it("has blocks of YAML, which are log, and text that begins like one", () => {
     const block = ["  ---", '  message: "1..7 expected"', "  1..7", "  not ok 1 x", "  ..."];
     const document = read("TAP version 13", "1..2", "ok 1 - a", ...block, "ok 2 - b");
     expect([countsOf(document), document.errors]).toEqual([[2, 0, 0, 0], []]);
@@ -215,19 +215,19 @@ describe("a log of kselftest", () => {
     expect(countsOf(read("TAP version 13", "1..2", "ok 1 - a", "---", "not ok 2 - b"))).toEqual([1, 1, 0, 0]);
   });
 
-  it("that bails out has failed, also when every result until then is ok", () => {
+  it("that bails out has an error, also if every result before is ok", () => {
     expect(linesOf(read("TAP version 13", "1..1", "ok 1 a", "Bail out! no memory").errors)).toEqual([4]);
   });
 
-  it("counts results beyond the plan", () => {
+  it("counts results above the plan", () => {
     const document = read("TAP version 13", "1..1", "ok 1 a", "not ok 2 b", "ok 3 c");
     expect([countsOf(document), linesOf(document.errors)]).toEqual([[2, 1, 0, 0], [4]]);
   });
 });
 
 describe("a console", () => {
-  it("whose prompt is before the version line never makes ok of not ok, nor a result of a diagnostic line", () => {
-    // Four characters are before the version line; cutting as many off `not ok` leaves `ok`.
+  it("with a prompt before the version line turns neither not ok into ok nor a diagnostic line into a result", () => {
+    // Four characters are before the version line; `not ok` without its first four characters is `ok`.
     const prompt = read("/ # KTAP version 1", "1..3", "ok 1 a", "not ok 2 b", "ok 3 c");
     expect([countsOf(prompt), prompt.errors]).toEqual([[2, 1, 0, 0], []]);
     const nested = read("$ TAP version 13", "1..1", "# ok 1 inner", "# not ok 2 inner", "ok 1 a");
@@ -255,7 +255,7 @@ describe("a console", () => {
 
   it.each([
     ["NUL before and after lines", (line: string): string => `\0${line}\0\0`],
-    ["NUL after each character, as UTF-16 has it", (line: string): string => line.replace(/./g, "$&\0")],
+    ["NUL after each character, as in UTF-16", (line: string): string => line.replace(/./g, "$&\0")],
     ["sequences that erase to the end of the line", (line: string): string => `${line}\u001b[K`],
     ["sequences that move the cursor", (line: string): string => `\u001b[2K\u001b[1G${line}`],
   ])("has %s", (_, spoil) => {
@@ -272,7 +272,7 @@ describe("a log of TAP", () => {
     expect(document.tests.map(({ name }) => name)).toEqual(["a", "b", "", "d"]);
   });
 
-  it("has prose that begins like a result, where results have numbers and in KTAP", () => {
+  it("has prose that begins like a result, if results have numbers, and in KTAP", () => {
     const numbered = read("TAP version 13", "1..2", "ok 1 a", "ok then", "ok 2 b");
     expect([countsOf(numbered), numbered.errors]).toEqual([[2, 0, 0, 0], []]);
     const kernel = read("KTAP version 1", "1..1", "ok then", "ok 1 a");
@@ -281,7 +281,7 @@ describe("a log of TAP", () => {
     expect(linesOf(read("KTAP version 1", "1..1", "not ok then", "ok 1 a").errors)).toEqual([3]);
   });
 
-  it("skips after another remark, as the kernel's parser reads it", () => {
+  it("skips after another remark, as the kernel's parser does", () => {
     const document = read("TAP version 13", "1..1", "not ok 1 a # exit=4 # SKIP no pkeys");
     expect(document.tests).toMatchObject([{ name: "a", status: "skipped", directive: "exit=4 # SKIP no pkeys" }]);
   });
@@ -300,18 +300,18 @@ describe("a log of TAP", () => {
     expect(outlineOf(document)[1]).toEqual(["s", "passed", ["b", "passed"]]);
   });
 
-  it("whose plan lost its number is damaged", () => {
+  it("with a plan without a number has an error", () => {
     expect(linesOf(read("TAP version 13", "1..", "ok 1 a").errors)).toEqual([2]);
   });
 });
 
 describe("a hostile log", () => {
-  it("may be long in one level", () => {
+  it("may have many lines in one level", () => {
     const document = readKtap(`KTAP version 1\n1..1\n${"l\n".repeat(130_000)}ok 1 a\n`);
     expect([countsOf(document), document.tests[0]!.log.length]).toEqual([[1, 0, 0, 0], 130_000]);
   });
 
-  it("has numbers that cannot be kept whole: an error of their line, never another number", () => {
+  it("has an error for each number that is not a safe integer, and never another number", () => {
     for (const digits of ["9007199254740993", "9".repeat(309)]) {
       expect(read("KTAP version 1", `1..${digits}`, "ok 1 a")).toMatchObject({
         errors: [{ line: 2 }],
@@ -328,8 +328,8 @@ describe("a hostile log", () => {
     expect(document.errors.length).toBeGreaterThan(1);
   });
 
-  it("with more log than can be kept loses no result", () => {
-    const reader = createKtapReader();
+  it("with too many log lines loses no result", () => {
+    const reader = new KtapReader();
     for (const line of ["KTAP version 1", "1..1"]) reader.push(line);
     const long = "x".repeat(1 << 20);
     for (let at = 0; at < 40; at++) reader.push(long);
@@ -338,8 +338,8 @@ describe("a hostile log", () => {
     expect([countsOf(document), document.errors, document.remarks.length]).toEqual([[0, 1, 0, 0], [], 1]);
   });
 
-  it("with more results than can be kept is refused", () => {
-    const reader = createKtapReader();
+  it("with too many results is rejected", () => {
+    const reader = new KtapReader();
     for (const line of ["KTAP version 1"]) reader.push(line);
     const result = `ok 1 ${"x".repeat(1 << 20)}`;
     expect(() => {
@@ -350,7 +350,7 @@ describe("a hostile log", () => {
 
 const CASES = new URL("../../../../shared/cases/", import.meta.url);
 
-describe.runIf(existsSync(CASES))("the logs of the field", () => {
+describe.runIf(existsSync(CASES))("logs of real runs", () => {
   it.each([
     ["50-kunit-parameterised.log", [2, 0, 1, 0]],
     ["51-kunit-no-outer-plan.log", [3, 1, 0, 0]],

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { formatKtap, plainName } from "../src/index.js";
+import { formatKtap } from "../src/index.js";
 import type { CaseResult, SuiteResult } from "../src/index.js";
+import { plainName } from "../src/ktap/writer.js";
 import { parseKtap } from "./parse-ktap.js";
 
 function passed(name: string, ...log: string[]): CaseResult {
@@ -9,7 +10,7 @@ function passed(name: string, ...log: string[]): CaseResult {
 }
 
 describe("formatKtap", () => {
-  it("prints a suite as the kernel's KUnit does", () => {
+  it("prints a suite as KUnit does", () => {
     const cases: CaseResult[] = [
       passed("write_direct_map_pgtables", "pud: entry 3"),
       { name: "write_user_pmd", status: "failed", log: ["EXPECTATION FAILED: Direct pmd write wasn't prevented"] },
@@ -31,7 +32,7 @@ not ok 1 kpkeys_hardened_pgtables
     );
   });
 
-  it("prints skips with the reason, and skips do not fail the suite", () => {
+  it("prints skips with the reason, and does not fail the suite for them", () => {
     const skipped = { status: "skipped", skipReason: "kpkeys are not supported", log: [] } as const;
     const suites: SuiteResult[] = [
       { name: "one", cases: [{ ...skipped, name: "a" }] },
@@ -57,7 +58,7 @@ not ok 1 kpkeys_hardened_pgtables
     ]);
   });
 
-  it("is read back by the kernel's own grammar without a complaint, whatever names and logs hold", () => {
+  it("prints a document without an error in the kernel's grammar, for any names and logs", () => {
     const text = fc.oneof(
       fc.string({ minLength: 1, maxLength: 12 }),
       fc.constantFrom("ok 1 a", "not ok 2 b", "1..3", "KTAP version 1", "# Subtest: x", "a # SKIP b", "two\nlines"),
@@ -72,7 +73,7 @@ not ok 1 kpkeys_hardened_pgtables
     });
     fc.assert(
       fc.property(suites, (results) => {
-        // To that parser a case with its suite's name is the suite's result.
+        // That parser reads a case with the name of its suite as the result of the suite.
         fc.pre(results.every((suite) => suite.cases.every((each) => plainName(each.name) !== plainName(suite.name))));
         const { results: parsed, errors } = parseKtap(formatKtap(results));
         expect(errors).toEqual([]);

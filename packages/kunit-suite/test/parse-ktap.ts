@@ -5,16 +5,16 @@ export interface ParsedResult {
   readonly children: readonly ParsedResult[];
 }
 
-/** A parsed document: its results, and everything that kunit.py would have complained about. */
+/** A parsed document: its results, and the errors that kunit.py would report. */
 export interface ParsedKtap {
   readonly results: readonly ParsedResult[];
   readonly errors: readonly string[];
 }
 
 /**
- * Reads a document by the grammar of the kernel's tools/testing/kunit/kunit_parser.py: indentation means nothing, a subtest
- * begins with a version line and a `# Subtest:` line and ends with the result line of the same name, wherever that comes, plans and
- * numbers are checked, any other line is a diagnostic, which here must begin with `#`.
+ * Reads a document by the grammar of the kernel's tools/testing/kunit/kunit_parser.py: indentation has no meaning, a subtest
+ * begins with a version line and a `# Subtest:` line and ends with the next result line of the same name, plans and numbers are
+ * checked, and any other line is a diagnostic, which must begin with `#`.
  */
 export function parseKtap(text: string): ParsedKtap {
   const lines = text.split("\n").map((line) => line.trim());

@@ -15,9 +15,9 @@ afterEach(() => {
 const write = (name: string, text: string): void => {
   writeFileSync(join(folder, name), text);
 };
-const refusal = (code: string): Error => expect.objectContaining({ name: "KpkeysError", code }) as Error;
+const error = (code: string): Error => expect.objectContaining({ name: "KpkeysError", code }) as Error;
 
-/** What a package of one module imports. */
+/** The imports of a package with one module. */
 function importsOf(text: string): string[] {
   write("package.json", "{}");
   write("index.js", text);
@@ -27,7 +27,7 @@ function importsOf(text: string): string[] {
 describe("a manifest", () => {
   test.each(["null", "[]", "1", '"text"', "{", ""])("that is %s is ERR_PLUGIN_INVALID", (text) => {
     write("package.json", text);
-    expect(() => readPackage(folder)).toThrow(refusal("ERR_PLUGIN_INVALID"));
+    expect(() => readPackage(folder)).toThrow(error("ERR_PLUGIN_INVALID"));
   });
 
   test("may have fields of any kind and depth", () => {
@@ -40,7 +40,7 @@ describe("a manifest", () => {
     }
   });
 
-  test("names its main module as Node finds it", () => {
+  test("names its main module as Node.js finds it", () => {
     mkdirSync(join(folder, "lib"));
     for (const [main, entry] of [
       ["lib", "lib/index.js"],
@@ -56,26 +56,26 @@ describe("a manifest", () => {
 
   test.each(["ERR_INPUT_MISSING", "ERR_PLUGIN_INVALID"])("that cannot be read is %s", (code) => {
     symlinkSync(code === "ERR_INPUT_MISSING" ? "package.json" : "/dev/zero", join(folder, "package.json"));
-    expect(() => readPackage(folder)).toThrow(refusal(code));
+    expect(() => readPackage(folder)).toThrow(error(code));
   });
 });
 
 describe("the files of a package", () => {
-  test.each(["index.js", "other.js"])("are refused when %s is a device", (name) => {
+  test.each(["index.js", "other.js"])("are rejected if %s is a device", (name) => {
     write("package.json", "{}");
     if (name !== "index.js") write("index.js", 'import "./other.js"');
     symlinkSync("/dev/zero", join(folder, name));
-    expect(() => readPackage(folder)).toThrow(refusal("ERR_PLUGIN_INVALID"));
+    expect(() => readPackage(folder)).toThrow(error("ERR_PLUGIN_INVALID"));
     expect(() => {
       checkModuleFiles(join(folder, name));
-    }).toThrow(refusal("ERR_PLUGIN_INVALID"));
+    }).toThrow(error("ERR_PLUGIN_INVALID"));
   });
 
-  test("are refused when one is too large to be a module", () => {
+  test("are rejected if one is larger than 16 MiB", () => {
     write("package.json", "{}");
     write("index.js", "");
     truncateSync(join(folder, "index.js"), 2 ** 31);
-    expect(() => readPackage(folder)).toThrow(refusal("ERR_PLUGIN_INVALID"));
+    expect(() => readPackage(folder)).toThrow(error("ERR_PLUGIN_INVALID"));
   });
 
   test("may import each other in a chain of any length", () => {
@@ -84,7 +84,7 @@ describe("the files of a package", () => {
     expect(importsOf('export * from "./f0.js"')).toHaveLength(length);
   });
 
-  test("are searched in one pass, whatever they hold", () => {
+  test("are searched in one pass, for any content", () => {
     const many = 400_000;
     expect(importsOf(`${"\n".repeat(many)}import "a"`)).toEqual(["a"]);
     expect(importsOf("/* ".repeat(many))).toEqual([]);
@@ -92,7 +92,7 @@ describe("the files of a package", () => {
     expect(importsOf(`from${" ".repeat(many)}x; import("c")`)).toEqual(["c"]);
   });
 
-  test("have comments, which import nothing", () => {
+  test("have comments, which are not searched", () => {
     const text = [
       '/* import "a" */ import "b"',
       '  // import "c" /*',

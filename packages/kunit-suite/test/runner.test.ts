@@ -13,7 +13,7 @@ function runOne(run: (test: KunitTest) => void): CaseResult {
 }
 
 describe("a case", () => {
-  it("goes on after a failed expectation, so that it can report several levels", () => {
+  it("continues after a failed expectation", () => {
     const { status, log } = runOne((test) => {
       test.expectEq(0, -14, "Direct pud write wasn't prevented");
       test.expectEq(0, -14, "Direct pmd write wasn't prevented");
@@ -48,7 +48,7 @@ describe("a case", () => {
     }
   });
 
-  it("passes when its assertions hold", () => {
+  it("passes if its assertions are true", () => {
     const { status } = runOne((test) => {
       test.assertEq(1, 1, "equal");
       test.assertNe(1, 2, "not equal");
@@ -56,14 +56,14 @@ describe("a case", () => {
     expect(status).toBe("passed");
   });
 
-  it("that is skipped ends there, with the reason", () => {
+  it("ends at a skip, with the reason", () => {
     const result = runOne((test) => {
       test.skip("kpkeys are not supported");
     });
     expect(result).toMatchObject({ status: "skipped", skipReason: "kpkeys are not supported" });
   });
 
-  it("that failed before it was skipped has failed", () => {
+  it("fails if it fails before a skip", () => {
     const { status } = runOne((test) => {
       test.expectEq(1, 2, "message");
       test.skip("reason");
@@ -71,7 +71,7 @@ describe("a case", () => {
     expect(status).toBe("failed");
   });
 
-  it("cleans up at its end, last added first, whatever came of it", () => {
+  it("runs its clean-ups at its end, in reverse order, for every result", () => {
     for (const end of [
       () => undefined,
       (test: KunitTest) => {
@@ -91,7 +91,7 @@ describe("a case", () => {
     }
   });
 
-  it("in which the machine takes a fault has failed, in its clean-up too", () => {
+  it("fails if the machine takes a fault, also in a clean-up", () => {
     const fault = (): never => {
       throw new KpkeysError("ERR_KERNEL_FAULT", "write to read-only memory");
     };
@@ -102,7 +102,7 @@ describe("a case", () => {
     expect(result.status).toBe("failed");
   });
 
-  it("that asks for a contract which the machine lacks has failed", () => {
+  it("fails if it resolves a contract that the machine lacks", () => {
     const { status, log } = runOne((test) => test.get(ExtensionPoints));
     expect(status).toBe("failed");
     expect(log[0]).toContain("@kpkeys/core:ExtensionPoints");
@@ -110,7 +110,7 @@ describe("a case", () => {
 });
 
 describe("suites", () => {
-  it("are counted by what came of their cases", () => {
+  it("are counted by the results of their cases", () => {
     const cases = [
       { name: "a", run: () => undefined },
       { name: "b", run: (test: KunitTest) => test.skip("reason") },

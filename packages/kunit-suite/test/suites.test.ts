@@ -20,11 +20,11 @@ function suite(name: string, cases: readonly string[], config?: string): KunitSu
 function machine(
   symbols: readonly string[],
   options: KunitOptions = {},
-  brought: readonly KunitSuite[] = [],
+  added: readonly KunitSuite[] = [],
 ): MachineUnderTest {
   const container = createContainer();
   const points = new ExtensionPointTable();
-  for (const each of brought) points.addSuite(each);
+  for (const each of added) points.addSuite(each);
   provide(container, ExtensionPoints, points);
   provide(container, KernelConfig, new Set(symbols));
   provide(container, KunitOptions, options);
@@ -41,20 +41,20 @@ describe("the suites of a machine", () => {
     expect(namesOf(suitesOf(machine([LAZY, PGTABLES])))).toEqual(["kpkeys_hardened_pgtables", "lazy_mmu_mode"]);
   });
 
-  it("are also those that its features bring, likewise", () => {
-    const brought = [suite("always", ["a"]), suite("sometimes", ["b"], "SOME_KUNIT_TEST")];
-    expect(namesOf(suitesOf(machine([], {}, brought)))).toEqual(["always"]);
-    expect(namesOf(suitesOf(machine(["SOME_KUNIT_TEST"], {}, brought)))).toEqual(["always", "sometimes"]);
+  it("include those of its features, by their config symbol", () => {
+    const added = [suite("always", ["a"]), suite("sometimes", ["b"], "SOME_KUNIT_TEST")];
+    expect(namesOf(suitesOf(machine([], {}, added)))).toEqual(["always"]);
+    expect(namesOf(suitesOf(machine(["SOME_KUNIT_TEST"], {}, added)))).toEqual(["always", "sometimes"]);
   });
 
-  it("have the form that the machine's specification gives them, its config symbol too", () => {
+  it("have the options of the specification, including the config symbol", () => {
     const options = { name: "Hardened pgtables using kpkeys", config: "KPKEYS_HARDENED_PGTABLES_TEST" };
     expect(namesOf(suitesOf(machine([PGTABLES], { kpkeys_hardened_pgtables: options })))).toEqual([]);
     const built = machine(["KPKEYS_HARDENED_PGTABLES_TEST"], { kpkeys_hardened_pgtables: options });
     expect(namesOf(suitesOf(built))).toEqual(["Hardened pgtables using kpkeys"]);
   });
 
-  it("have no case whose own symbol is off", () => {
+  it("have no case whose config symbol is off", () => {
     const cases = ["write_early_kernel_vmap_pte", "write_user_pmd"];
     const on = (...symbols: string[]): string[] =>
       suitesOf(machine([PGTABLES, ...symbols], { kpkeys_hardened_pgtables: { cases } }))[0]!.cases.map(
@@ -64,9 +64,12 @@ describe("the suites of a machine", () => {
     expect(on("ARM64")).toEqual(cases);
   });
 
-  it("are refused options for one that does not exist", () => {
+  it("reject options of an unknown suite", () => {
     expect(() => suitesOf(machine([], { kpkeys_hardened_pgtable: {} }))).toThrow(
-      "expected kpkeys_hardened_pgtables, lazy_mmu_mode",
+      expect.objectContaining({
+        code: "ERR_SPEC",
+        message: expect.stringContaining("expected kpkeys_hardened_pgtables, lazy_mmu_mode") as string,
+      }) as Error,
     );
   });
 });
@@ -74,13 +77,13 @@ describe("the suites of a machine", () => {
 const SUITES = [suite("one", ["a", "b", "c", "d", "e"]), suite("two", ["a"])];
 
 describe("a filter", () => {
-  it("leaves out cases, and suites that have none left", () => {
+  it("removes cases, and suites without cases", () => {
     const chosen = filterSuites(SUITES, (name, kunitCase) => name === "one" && kunitCase !== "b");
     expect(chosen.map(({ name, cases }) => [name, cases.length])).toEqual([["one", 4]]);
   });
 });
 
-describe("an order drawn by a seed", () => {
+describe("an order by a seed", () => {
   const ordersOf = (seed: number): string[] =>
     shuffleSuites(SUITES, seed).map(({ cases }) => cases.map(({ name }) => name).join(""));
 

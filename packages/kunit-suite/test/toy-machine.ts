@@ -17,29 +17,29 @@ import {
 import type { KpkeysState, LevelGeometry, ProtectedObject, Token } from "@kpkeys/core/contracts";
 import type { MachineUnderAttack } from "../src/index.js";
 
-/** A store that was tried. */
+/** A store. */
 export interface Store {
   readonly high: number;
   readonly low: number;
   readonly value: readonly [high: number, low: number];
 }
 
-/** The parts of a machine that an attack or a suite asks, over an invented geometry. */
+/** The parts of a machine that probe stores and suites use, with an invented geometry. */
 export interface ToyMachine extends MachineUnderAttack {
-  /** Stores tried, in order. */
+  /** All stores, in order. */
   readonly stores: readonly Store[];
-  /** The context entered last and not left. */
+  /** The current context. */
   readonly context: string | undefined;
 }
 
-/** The linear map of the toy begins here; everything else is mapped below. */
+/** Upper word of addresses in the linear map. */
 export const LINEAR_HIGH = 0xffff_8000 | 0;
 
 /**
  * Makes a toy of named table levels, in which the table of level n is page 10 + n and every word is (page, index).
  * @param levelNames - Linux's names, the top one first
- * @param blocks - tells which addresses cannot be written
- * @param objects - what a feature protects
+ * @param blocks - decides which addresses cannot be written
+ * @param objects - protected objects
  */
 export function createToyMachine(
   levelNames: readonly LevelGeometry["name"][],

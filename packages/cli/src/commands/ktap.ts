@@ -1,5 +1,5 @@
 import { createLineBlocks, KpkeysError } from "@kpkeys/core";
-import { createKtapReader } from "@kpkeys/kunit-suite";
+import { KtapReader } from "@kpkeys/kunit-suite";
 import type { KtapDocument } from "@kpkeys/kunit-suite";
 import { openTrace } from "@kpkeys/workloads/node";
 import { EXIT } from "../errors.js";
@@ -33,7 +33,7 @@ export async function ktap(file: string, flags: Pick<CommonFlags, "json">): Prom
 }
 
 async function read(file: string, chunks: AsyncIterable<Uint8Array>): Promise<KtapDocument> {
-  const reader = createKtapReader();
+  const reader = new KtapReader();
   let bytes = 0;
   let lines = 0;
 

@@ -15,6 +15,8 @@ import {
 import type { Task, Vpn } from "@kpkeys/core/contracts";
 import type { Machine } from "@kpkeys/kernel";
 
+/** Steps of the work in the rules of kernels and features. */
+export const STEPS = 200;
 /** Most processes at once. */
 const PROCESSES = 4;
 /** Start, in bytes, and length, in pages, of the range that processes map. */

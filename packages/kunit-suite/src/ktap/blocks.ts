@@ -1,70 +1,64 @@
 import type { KtapLine } from "./lines.js";
 
-/** Takes the lines of a console and finds the YAML blocks in them. */
-export interface BlockFilter {
-  /** Takes the next line. */
-  push(line: KtapLine): void;
-  /** Ends the block that is open: it has no end, so it is none. */
-  close(): void;
-}
-
-/** A YAML block after a result, as far as it has been read. */
+/** A YAML block after a result, up to the current line. */
 interface Block {
   readonly indent: number;
-  readonly held: KtapLine[];
+  readonly lines: KtapLine[];
 }
 
-/** A longer YAML block has lost its end. */
+/** Most lines of a YAML block. A longer one has lost its end. */
 const LONGEST_BLOCK = 1000;
 
 /**
- * Makes a filter that gives the lines of a YAML block, from `---` after a result to `...`, on as log, whatever they look like.
- * @param take - takes the lines
+ * Finds the YAML blocks in the lines of a console: from `---` after a result to `...`. It passes the lines of a block on as log
+ * lines, and all other lines unchanged.
  */
-export function createBlockFilter(take: (line: KtapLine) => void): BlockFilter {
-  let block: Block | undefined;
+export class BlockFilter {
+  private block: Block | undefined;
   /** Whether the last line was a result, so that a YAML block may follow. */
-  let afterResult = false;
+  private afterResult = false;
 
-  function push(line: KtapLine): void {
-    if (block !== undefined) hold(block, line);
-    else if (afterResult && line.text === "---") block = { indent: line.indent, held: [line] };
+  /** @param pass - receives the lines */
+  constructor(private readonly pass: (line: KtapLine) => void) {}
+
+  /** Reads the next line. */
+  push(line: KtapLine): void {
+    if (this.block !== undefined) this.pushInBlock(this.block, line);
+    else if (this.afterResult && line.text === "---") this.block = { indent: line.indent, lines: [line] };
     else {
-      afterResult = line.kind === "result";
-      take(line);
+      this.afterResult = line.kind === "result";
+      this.pass(line);
     }
   }
 
-  /** Holds the lines of a block until its end shows that it is one. */
-  function hold(open: Block, line: KtapLine): void {
-    const isOther = line.kind === "version" || line.text === "---" || line.indent < open.indent;
-    if (isOther || open.held.length >= LONGEST_BLOCK) {
-      giveBack(open);
-      push(line);
+  /** Ends the input. A block that is still open has no end, so its lines are not a block. */
+  close(): void {
+    if (this.block !== undefined) this.release(this.block);
+  }
+
+  /** Keeps the lines of a block until its end is found. */
+  private pushInBlock(block: Block, line: KtapLine): void {
+    const isOther = line.kind === "version" || line.text === "---" || line.indent < block.indent;
+    if (isOther || block.lines.length >= LONGEST_BLOCK) {
+      this.release(block);
+      this.push(line);
       return;
     }
-    open.held.push(line);
+    block.lines.push(line);
     if (line.text !== "...") return;
-    leave();
-    for (const { number, indent, text } of open.held) take({ kind: "log", number, indent, text });
+    this.leave();
+    for (const { number, indent, text } of block.lines) this.pass({ kind: "log", number, indent, text });
   }
 
-  /** What looked like a block has no end: its lines are those of the document. */
-  function giveBack({ held: [first, ...rest] }: Block): void {
-    leave();
-    take(first!);
-    rest.forEach(push);
+  /** Passes the lines of a block without an end on, as lines of the document. */
+  private release({ lines: [first, ...rest] }: Block): void {
+    this.leave();
+    this.pass(first!);
+    for (const line of rest) this.push(line);
   }
 
-  function leave(): void {
-    block = undefined;
-    afterResult = false;
+  private leave(): void {
+    this.block = undefined;
+    this.afterResult = false;
   }
-
-  return {
-    push,
-    close() {
-      if (block !== undefined) giveBack(block);
-    },
-  };
 }

@@ -2,22 +2,23 @@ import { classify } from "./lines.js";
 
 /** The time of a kernel message, which may begin in the middle of a line that lost its end. */
 const KERNEL_TIME = /\[ *[0-9]+\.[0-9]{6}\]/;
-/** What printk writes before a message: level, time, caller. */
+/** The prefix of printk: level, time, caller. */
 const PRINTK = /^\s*(?:<[0-9]+>)?\[ *[0-9]+\.[0-9]+\](?:\[ *[TC][0-9]+\])? ?/;
 const NUL = "\0";
 const ESCAPE = "\u001b";
-/** What follows ESC where it only sets a colour, erases, or moves the cursor. */
+/** The rest of an escape sequence that sets a colour, erases, or moves the cursor. */
 const CONTROL = /^\[[0-9;?]*[A-Za-z]/;
 
-/** A longer line is not looked at for a kernel message within: printk writes at most 1 KiB at once. */
+/** Longest line that is searched for a second message: printk writes at most 1 KiB at once. */
 const LONGEST_MIXED = 4096;
 
 /**
- * What a line of a console may be without its prefix: it may have none, or that of printk alone. The kernel's parser cuts as many
- * characters as the version line has before it; that must not make `ok` of `not ok`, nor a result of a diagnostic line.
+ * The possible contents of a line whose prefix is unknown: the line itself, the line without the prefix of printk, and the line
+ * without as many characters as the version line has before it, which is what the kernel's parser removes. The last one must not
+ * turn `not ok` into `ok`, nor a diagnostic line into a result.
  * @param text - the line
- * @param prefix - characters before the version line
- * @returns what to try, in this order
+ * @param prefix - number of characters before the version line
+ * @returns the contents, in the order in which they are tried
  */
 export function guessesOf(text: string, prefix: number): string[] {
   const mayCut = text[0] !== "#" && !/not\s*$/.test(text.slice(0, prefix));
@@ -25,7 +26,7 @@ export function guessesOf(text: string, prefix: number): string[] {
 }
 
 /**
- * Takes control sequences of a terminal off a line, and NUL, which a serial line at rest and UTF-16 have.
+ * Removes terminal control sequences and NUL from a line. An idle serial line and UTF-16 contain NUL.
  * @param line - the line
  */
 export function plain(line: string): string {
@@ -34,9 +35,9 @@ export function plain(line: string): string {
 }
 
 /**
- * Finds two messages on one line.
+ * Finds a kernel message that begins in the middle of a line, where one of the two parts is a line of a document.
  * @param content - the line
- * @returns where a kernel message begins within a line of which one of both parts is a line of a document; 0 if none does
+ * @returns its position; 0 if there is none
  */
 export function timeWithin(content: string): number {
   if (content.length > LONGEST_MIXED || !content.includes("[")) return 0;

@@ -1,35 +1,36 @@
-import { createBlockFilter } from "./blocks.js";
-import type { KtapSink } from "./findings.js";
+import { BlockFilter } from "./blocks.js";
+import type { Findings } from "./findings.js";
 import { DEEPEST, innermost, isComplete } from "./level.js";
 import type { Levels } from "./level.js";
 import type { KtapLine, PlanLine, ResultLine, VersionLine } from "./lines.js";
 import { endOf, isDeeper, isOutside, mayHoldBare } from "./nesting.js";
 import { TestTree } from "./tree.js";
 
-/** The versions that there are, first and last, by protocol. */
+/** The first and the last known version of each protocol. */
 const VERSIONS = { KTAP: [1, 1], TAP: [13, 14] } as const;
 
-/** Reads the lines of one console, in which documents follow each other. */
+/** Reads the lines of one console, which may contain several documents. */
 export class DocumentReader {
   private readonly tree: TestTree;
   private readonly levels: Levels;
-  private readonly blocks = createBlockFilter((line) => {
-    this.takeOrHold(line);
+  private readonly blocks = new BlockFilter((line) => {
+    if (this.version === undefined) this.read(line);
+    else this.readAfterVersion(this.version, line);
   });
-  /** A version line whose next line decides what it begins. */
+  /** A version line that begins a subtest or a document, as the next line decides. */
   private version: VersionLine | undefined;
-  /** Of the document that is open. */
+  /** The protocol of the open document. */
   private protocol: VersionLine["protocol"] = "KTAP";
-  /** Number of the last line. */
+  /** Number of the last line read. */
   private last = 1;
 
-  /** @param sink - takes what it finds */
-  constructor(private readonly sink: KtapSink) {
-    this.tree = new TestTree(sink);
+  /** @param findings - receives documents, errors and remarks */
+  constructor(private readonly findings: Findings) {
+    this.tree = new TestTree(findings);
     this.levels = this.tree.levels;
   }
 
-  /** Takes the next line. */
+  /** Reads the next line. */
   push(line: KtapLine): void {
     this.last = line.number;
     this.blocks.push(line);
@@ -42,12 +43,7 @@ export class DocumentReader {
     this.tree.close(this.last);
   }
 
-  private takeOrHold(line: KtapLine): void {
-    if (this.version === undefined) this.take(line);
-    else this.takeAfterVersion(this.version, line);
-  }
-
-  private take(line: KtapLine): void {
+  private read(line: KtapLine): void {
     switch (line.kind) {
       case "version":
         this.checkVersion(line);
@@ -58,34 +54,34 @@ export class DocumentReader {
         this.openSubtest(line.name, line.indent, line.number);
         return;
       case "plan":
-        this.takePlan(line);
+        this.readPlan(line);
         return;
       case "result":
-        this.takeResult(line);
+        this.readResult(line);
         return;
       case "bail":
-        this.sink.wrong(line.number, `the tests were given up: ${line.reason}`);
+        this.findings.error(line.number, `bail out: ${line.reason}`);
         this.tree.log(line.text);
         return;
       case "log":
-        if (line.damage !== undefined) this.sink.wrong(line.number, line.damage);
+        if (line.damage !== undefined) this.findings.error(line.number, line.damage);
         this.tree.log(line.text);
     }
   }
 
-  private takeAfterVersion(before: VersionLine, line: KtapLine): void {
-    // Another line of the console may come between the two lines of a head.
-    if (line.kind === "log") this.take(line);
+  private readAfterVersion(before: VersionLine, line: KtapLine): void {
+    // A log line may be between the two lines of a subtest header.
+    if (line.kind === "log") this.read(line);
     else if (line.kind === "subtest" && line.indent === before.indent) {
       this.version = undefined;
       this.openSubtest(line.name, before.indent, line.number);
     } else {
       this.beginByVersion(before);
-      this.take(line);
+      this.read(line);
     }
   }
 
-  /** A version line alone begins a subtest, or a document after one that is complete or broke off. */
+  /** A version line without a subtest line begins a subtest, or a document if the previous one is complete or was cut off. */
   private beginByVersion(line: VersionLine): void {
     this.version = undefined;
     const outer = this.levels[0]!;
@@ -107,8 +103,7 @@ export class DocumentReader {
 
   private checkVersion({ protocol, version, number }: VersionLine): void {
     const [first, last] = VERSIONS[protocol];
-    if (version < first || version > last)
-      this.sink.remark(number, `${protocol} version ${version}, which is not known`);
+    if (version < first || version > last) this.findings.remark(number, `unknown version ${version} of ${protocol}`);
   }
 
   private openSubtest(name: string | undefined, indent: number, number: number): void {
@@ -119,20 +114,20 @@ export class DocumentReader {
       this.tree.closeWithoutResult(this.last);
     }
     if (this.levels.length > DEEPEST) {
-      this.sink.wrong(number, `tests nested more than ${DEEPEST} deep`);
+      this.findings.error(number, `subtests are nested more than ${DEEPEST} deep`);
       return;
     }
     this.tree.open(name, indent);
   }
 
-  private takePlan(line: PlanLine): void {
-    if (line.damage !== undefined) this.sink.wrong(line.number, line.damage);
+  private readPlan(line: PlanLine): void {
+    if (line.damage !== undefined) this.findings.error(line.number, line.damage);
     while (this.levels.length > 1 && isOutside(this.levels, line.indent)) this.tree.closeWithoutResult(this.last);
     if (line.indent > innermost(this.levels).indent && mayHoldBare(this.levels))
       this.tree.open(undefined, line.indent, true);
     const level = innermost(this.levels);
     if (level.plan !== undefined || (level.tests.length > 0 && !line.whole)) {
-      if (line.whole) this.sink.wrong(line.number, "a second plan");
+      if (line.whole) this.findings.error(line.number, "a second plan");
       else this.tree.log(line.text);
       return;
     }
@@ -145,14 +140,14 @@ export class DocumentReader {
     if (level.tests.length > line.count) this.tree.excess(level, line.number);
   }
 
-  private takeResult(line: ResultLine): void {
+  private readResult(line: ResultLine): void {
     if (line.loose && !this.mayBeLoose()) {
-      if (!line.ok) this.sink.wrong(line.number, "a damaged result");
+      if (!line.ok) this.findings.error(line.number, "a malformed result");
       this.tree.log(line.text);
       return;
     }
-    if (line.damage !== undefined) this.sink.wrong(line.number, line.damage);
-    this.sink.keepResult(line.text, this.levels.length);
+    if (line.damage !== undefined) this.findings.error(line.number, line.damage);
+    this.findings.keepResult(line.text, this.levels.length);
     while (this.levels.length > 1) {
       const ending = endOf(this.levels, line);
       if (ending === "none") break;
@@ -165,7 +160,7 @@ export class DocumentReader {
     this.tree.add(line);
   }
 
-  /** TAP leaves numbers out, in all results of a document; KTAP does not, and a kernel may log prose that begins like a result. */
+  /** Only TAP allows results without numbers, and then no result of the document has one. A kernel may log text that begins like a result. */
   private mayBeLoose(): boolean {
     return this.protocol === "TAP" && this.levels.length === 1 && innermost(this.levels).offset === undefined;
   }

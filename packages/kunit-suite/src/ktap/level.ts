@@ -1,34 +1,34 @@
 import type { Plan } from "./lines.js";
 import type { KtapTest } from "./types.js";
 
-/** The tests of one level, and the test around it. */
+/** One level of a document: the subtests of a test. */
 export interface Level {
-  /** Its name, when a `# Subtest:` line gives it. */
+  /** The name of the test, if a `# Subtest:` line has it. */
   readonly name: string | undefined;
-  /** How far its head is indented. */
+  /** Indentation of its header, in columns. */
   readonly indent: number;
-  /** Whether it has no head: its first line is only indented deeper. */
+  /** Whether it has no header: its first line is only indented deeper. */
   readonly headless: boolean;
   /** Its tests so far. */
   readonly tests: KtapTest[];
-  /** Log lines that belong to the test around: those before the plan, and those after the last result. */
+  /** Log lines of the enclosing test: those before the plan, and those after the last result. */
   log: string[];
   /** Log lines of the next test. */
   pending: string[];
-  /** Its plan, as soon as there is one. */
+  /** Its plan, once it was read. */
   plan?: Plan & { readonly count: number };
-  /** How far its results are indented. */
+  /** Indentation of its results, in columns. */
   childIndent?: number;
-  /** How far the number of a result is from its place; undefined until a result has a number. */
+  /** Number of a result minus its position; undefined until a result has a number. */
   offset?: number;
-  /** Whether it has more results than its plan announces. */
+  /** Whether it has more results than planned. */
   hasExcess?: boolean;
 }
 
-/** The levels that are open, from the outermost to the innermost; empty between documents. */
+/** The open levels, from the outermost to the innermost; empty between documents. */
 export type Levels = readonly Level[];
 
-/** Deeper nesting than any test has: a damaged document, which must not use up the stack. */
+/** Deepest nesting that is read. A damaged document must not overflow the stack. */
 export const DEEPEST = 64;
 
 /**
@@ -40,7 +40,7 @@ export function innermost(levels: Levels): Level {
 }
 
 /**
- * Whether a level has all results that its plan announces.
+ * Whether a level has all planned results.
  * @param level - the level
  */
 export function isComplete({ plan, tests }: Level): boolean {

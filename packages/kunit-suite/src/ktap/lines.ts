@@ -1,12 +1,12 @@
-/** A line of a KTAP document, by its meaning. */
+/** A classified line of a KTAP document. */
 export type KtapLine = {
   /** Its number in the log, 1 being the first. */
   readonly number: number;
-  /** How far it is indented, in columns; a tab has four. */
+  /** Its indentation in columns; a tab counts four. */
   readonly indent: number;
   /** The line without indentation. */
   readonly text: string;
-  /** What is wrong with it, where something is. */
+  /** The error in it, if there is one. */
   readonly damage?: string | undefined;
 } & (
   | { readonly kind: "version"; readonly protocol: "KTAP" | "TAP"; readonly version: number }
@@ -19,44 +19,44 @@ export type KtapLine = {
 
 /** A version line. */
 export type VersionLine = Extract<KtapLine, { kind: "version" }>;
-/** A plan line with its place. */
+/** A plan line. */
 export type PlanLine = Extract<KtapLine, { kind: "plan" }>;
-/** A result line with its place. */
+/** A result line. */
 export type ResultLine = Extract<KtapLine, { kind: "result" }>;
 
-/** A plan line. */
+/** The fields of a plan line. */
 export interface Plan {
-  /** How many results it announces; undefined for a number that no log can hold. */
+  /** Number of planned results; undefined if the number is too large. */
   readonly count: number | undefined;
-  /** The directive of `1..0 # SKIP reason`. */
+  /** The directive of a line such as `1..0 # SKIP reason`. */
   readonly skip: string | undefined;
-  /** Whether nothing but a comment follows the numbers. */
+  /** Whether only a comment follows the numbers. */
   readonly whole: boolean;
 }
 
-/** A result line. */
+/** The fields of a result line. */
 export interface Result {
-  /** What it begins with. */
+  /** Whether it begins with `ok` instead of `not ok`. */
   readonly ok: boolean;
-  /** Its number; undefined if it has none, or none that can be read. */
+  /** Its number; undefined if it has none, or one that is too large. */
   readonly test: number | undefined;
   /** The description. */
   readonly name: string;
-  /** What follows ` # `. */
+  /** The text after ` # `. */
   readonly directive: string | undefined;
   /** Whether the directive is SKIP. */
   readonly skipped: boolean;
-  /** Whether it has neither number nor dash, as prose may begin. */
+  /** Whether it has neither number nor dash, so that it may be prose. */
   readonly loose: boolean;
 }
 
 const VERSION = /^(KTAP|TAP) version ([0-9]+)$/;
 const SUBTEST = /^# Subtest:\s*(.*)$/;
 const PLAN = /^1\.\.([0-9]+)(.*)$/;
-/** A plan that has lost its number. */
+/** A plan without its number. */
 const CUT_PLAN = "1..";
 const PLAN_SKIP = /^\s*#\s*(skip.*)$/i;
-/** TAP leaves the number out at will; then a dash must show that this is a result. */
+/** A result. TAP allows one without a number, with a dash. */
 const RESULT = /^(ok|not ok)(?:\s+([0-9]+)(?=[\s:#-]|\.(?![0-9])|$)|(?=\s+-\s)|(?<=^not ok)$)(.*)$/;
 /** A result of TAP without number and dash. */
 const LOOSE_RESULT = /^(ok|not ok)(?:\s+(?![0-9])(.*))?$/;
@@ -66,10 +66,10 @@ const DIRECTIVE = /^#(?:\s|$|(?:skip|todo|xfail|timeout|error)\b)/i;
 const BAIL_OUT = /^Bail out!\s*(.*)$/;
 const TAB_COLUMNS = 4;
 
-/** A line and where it is. */
+/** A line and its position. */
 type Place = Pick<KtapLine, "number" | "indent" | "text">;
 
-/** What reads the lines that mean more than log, by their first character; undefined for a line that is log. */
+/** The readers of lines that are not log, by the first character. A reader returns undefined for a log line. */
 const READERS: ReadonlyMap<string | undefined, (place: Place) => KtapLine | undefined> = new Map([
   ["K", readVersion],
   ["T", readVersion],
@@ -81,9 +81,9 @@ const READERS: ReadonlyMap<string | undefined, (place: Place) => KtapLine | unde
 ]);
 
 /**
- * The meaning of a line of a document, by the grammar of the kernel's parser (tools/testing/kunit/kunit_parser.py). More than it,
- * this takes what TAP allows: directives in lower case, a result without a number, `1..0 # SKIP`, `Bail out!`.
- * @param content - the line without what a console prints before it
+ * Classifies a line of a document by the grammar of the kernel's parser (tools/testing/kunit/kunit_parser.py). In addition it
+ * accepts forms of TAP: directives in lower case, a result without a number, `1..0 # SKIP`, `Bail out!`.
+ * @param content - the line without the prefix of the console
  * @param number - its number in the log
  */
 export function classify(content: string, number: number): KtapLine {
@@ -117,7 +117,7 @@ function readResult(place: Place): KtapLine | undefined {
   if (ok !== undefined) return resultOf(place, ok, test, rest!, false);
   const [, word, name = ""] = LOOSE_RESULT.exec(place.text) ?? [];
   if (word !== undefined) return resultOf(place, word, undefined, ` ${name}`, true);
-  return LIKE_A_RESULT.test(place.text) ? { ...place, kind: "log", damage: "a damaged result" } : undefined;
+  return LIKE_A_RESULT.test(place.text) ? { ...place, kind: "log", damage: "a malformed result" } : undefined;
 }
 
 function readBailOut(place: Place): KtapLine | undefined {
@@ -125,7 +125,7 @@ function readBailOut(place: Place): KtapLine | undefined {
   return reason === undefined ? undefined : { ...place, kind: "bail", reason };
 }
 
-/** Every field by name: copies of objects would take most of the time. */
+/** Lists every field, because object spreads would take most of the reader's time. */
 function resultOf(
   { number, indent, text }: Place,
   word: string,
@@ -149,17 +149,17 @@ function resultOf(
   };
 }
 
-/** @returns the number, or undefined when it is too large to be kept whole */
+/** @returns the number, or undefined if it is not a safe integer */
 function wholeOf(digits: string): number | undefined {
   const value = Number(digits);
   return Number.isSafeInteger(value) ? value : undefined;
 }
 
 function damageOf(digits: string): string | undefined {
-  return wholeOf(digits) === undefined ? "a number that no log can hold" : undefined;
+  return wholeOf(digits) === undefined ? "a number that is too large" : undefined;
 }
 
-/** Takes name and directive out of what follows the number of a result. */
+/** Splits the text after the number of a result into name and directive. */
 function describe(rest: string): Pick<Result, "name" | "directive" | "skipped"> {
   let hash = rest.indexOf("#");
   while (hash > 0 && !(/\s/.test(rest[hash - 1]!) && DIRECTIVE.test(rest.slice(hash, hash + 9)))) {
@@ -174,7 +174,7 @@ function describe(rest: string): Pick<Result, "name" | "directive" | "skipped"> 
     .trimEnd();
   const directive = rest.slice(end + 1).trim();
   if (directive === "") return { name, directive: undefined, skipped: false };
-  // The kernel's parser takes SKIP after other remarks too.
+  // The kernel's parser also accepts SKIP after another remark.
   return { name, directive, skipped: /^skip/i.test(directive) || directive.includes(" # SKIP") };
 }
 

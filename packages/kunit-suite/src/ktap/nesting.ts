@@ -3,11 +3,11 @@ import type { Levels } from "./level.js";
 import type { ResultLine } from "./lines.js";
 
 /**
- * Whether a result ends the innermost level: as its own result, or as that of a level around it, or not. The kernel's parser ignores
- * indentation: a subtest ends with the result that has its name, or after the results of its plan. So does this; indentation decides
- * where names and plans do not.
- * @param levels - two at least
+ * Whether a result ends the innermost level. The kernel's parser ignores indentation: a subtest ends with the result that has its
+ * name, or after the planned results. This function does the same, and uses indentation where names and plans do not decide.
+ * @param levels - at least two
  * @param line - the result
+ * @returns `own` for the result of that level, `other` for a result of an enclosing level, `none` if the level does not end
  */
 export function endOf(levels: Levels, line: ResultLine): "own" | "other" | "none" {
   const level = innermost(levels);
@@ -19,14 +19,14 @@ export function endOf(levels: Levels, line: ResultLine): "own" | "other" | "none
   return level.name === undefined ? "own" : "other";
 }
 
-/** Whether a result is that of a subtest with the name of the test around it: indented like its siblings, with the next number. */
+/** Whether a result is that of a subtest with the name of the enclosing test: indented like its siblings, with the next number. */
 function isNamesake(levels: Levels, line: ResultLine): boolean {
   const level = innermost(levels);
   const isNext = line.test === level.tests.length + 1;
   return !isComplete(level) && line.indent === level.indent && isNext && isDeeper(levels);
 }
 
-/** A result further out is that of the level around if it has its name, or a number that counts the inner tests as its own. */
+/** A result that is indented less ends the enclosing level if it has its name, or if its number counts the inner tests. */
 function endOfHeadless(levels: Levels, line: ResultLine): "own" | "other" {
   const level = innermost(levels);
   const around = levels.at(-2)!;
@@ -36,28 +36,28 @@ function endOfHeadless(levels: Levels, line: ResultLine): "own" | "other" {
 }
 
 /**
- * Whether a line is indented less than the results of the innermost level, which are indented more than what is around.
- * @param levels - two at least
- * @param indent - of the line, in columns
+ * Whether a line is indented less than the results of the innermost level, which are indented more than the enclosing level.
+ * @param levels - at least two
+ * @param indent - indentation of the line, in columns
  */
 export function isOutside(levels: Levels, indent: number): boolean {
   if (!isDeeper(levels)) return false;
   const { name, childIndent, indent: head } = innermost(levels);
-  // Of a level without results, only its end is known to be indented less.
+  // In a level without results, only its end is known to be indented less.
   return indent < (childIndent ?? (name === undefined ? head : -1));
 }
 
 /**
- * Whether the innermost level is indented more than the one around it.
- * @param levels - two at least
+ * Whether the innermost level is indented more than the enclosing one.
+ * @param levels - at least two
  */
 export function isDeeper(levels: Levels): boolean {
   return innermost(levels).indent > levels.at(-2)!.indent;
 }
 
 /**
- * Whether a level without a head may begin in the innermost level.
- * @param levels - one at least
+ * Whether a level without a header may begin in the innermost level.
+ * @param levels - at least one
  */
 export function mayHoldBare(levels: Levels): boolean {
   return levels.length <= DEEPEST && (levels.length === 1 || innermost(levels).headless);

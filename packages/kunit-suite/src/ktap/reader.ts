@@ -1,45 +1,44 @@
 import { guessesOf, plain, timeWithin } from "./console.js";
 import { DocumentReader } from "./document.js";
-import { createFindings } from "./findings.js";
+import { Findings } from "./findings.js";
 import { classify } from "./lines.js";
 import type { KtapLine } from "./lines.js";
-import { createPrefix } from "./prefix.js";
-import type { Prefix } from "./prefix.js";
+import { Prefix } from "./prefix.js";
 import type { KtapDocument, KtapError } from "./types.js";
 
-/** A version line ends a line of the console. */
+/** A version line at the end of a line of the console. */
 const START = /(?:KTAP|TAP) version [0-9]+$/;
-/** What is in every line that is more than log. */
+/** Every line that is not log matches this. */
 const MAY_MEAN = /ok|1\.\.|TAP version |# Subtest:|Bail out!|List of all|Kernel panic|reboot:/;
-/** What a console prints before a line begins with a time, a task, or blanks; a sentence is no such thing. */
+/** A prefix of a console: a time or a task, or blanks. Other text is not a prefix. */
 const CONSOLE = /^[^#]*[0-9][:.\])>][^#]*$|^\s*$/;
-/** What a kernel prints when it has nothing more to run. */
+/** Messages of a kernel at the end of its run. */
 const END = /List of all partitions:|Kernel panic - not syncing: VFS:|reboot: System halted/;
 const EXECUTOR = "kunit executor: ";
-/** A result with anything before it. */
+/** A result after any text. */
 const RESULT_ANYWHERE = /(?:^|[\]:] )\s*(ok|not ok) [0-9]+(?: |$)/;
-/** A version line whose newline was lost, so that another message follows on its line. */
+/** A version line that lost its newline, so that a message follows on the same line. */
 const FUSED_START = /(?<=(?:KTAP|TAP) version [0-9]+)\s*\[ *[0-9]+\.[0-9]{6}\]/;
 
-/** Longer prefixes are none, and more consoles write into no log. */
+/** Longest prefix, and most consoles in one log. */
 const LONGEST_PREFIX = 200;
 const MOST_STREAMS = 8;
 
-/** What one console writes: the lines that begin like its version line. */
+/** The lines of one console: those that begin with the prefix of its version line. */
 interface Stream {
   readonly prefix: Prefix;
   readonly documents: DocumentReader;
 }
 
 /**
- * Reads a console log that holds KTAP or TAP documents, or such a document, as the kernel's own parser does
- * (tools/testing/kunit/kunit_parser.py): `KTAP version N` may be anywhere in a line, and what is before it is a prefix of the lines
- * that follow; other lines are log. More than that parser, this reads all documents of a log, also when several consoles write
- * into it at once, counts results beyond the plan, and reports lines that look like results and are none.
+ * Reads a KTAP or TAP document, or a console log that contains such documents, as the kernel's parser does
+ * (tools/testing/kunit/kunit_parser.py): `KTAP version N` may be anywhere in a line, the text before it is the prefix of the lines
+ * that follow, and other lines are log. In addition, this function reads all documents of a log, also if several consoles write
+ * to it at once, counts results above the plan, and reports malformed results.
  *
  * @param text - the document or log
- * @returns its tests, and all that is wrong or unusual
- * @throws KpkeysError ERR_INPUT_KIND when there are more results than can be kept
+ * @returns its tests, errors and remarks
+ * @throws KpkeysError ERR_INPUT_KIND if the log has more than 64 MiB of results
  *
  * @example
  * ```ts
@@ -47,11 +46,11 @@ interface Stream {
  *
  * const { counts, errors } = readKtap("KTAP version 1\n1..2\nok 1 write_user_pmd\n");
  * console.log(counts.passed, counts.crashed); // 1 1
- * console.log(errors[0]?.line, errors[0]?.message); // 3 the plan is 2 results, and 1 is missing
+ * console.log(errors[0]?.line, errors[0]?.message); // 3 2 results are planned, 1 is missing
  * ```
  */
 export function readKtap(text: string): KtapDocument {
-  const reader = createKtapReader();
+  const reader = new KtapReader();
   for (let start = 0; start < text.length;) {
     const newline = text.indexOf("\n", start);
     const end = newline < 0 ? text.length : newline;
@@ -62,72 +61,72 @@ export function readKtap(text: string): KtapDocument {
 }
 
 /**
- * Makes a reader for a log that is too long to be in memory; {@link readKtap} says how it is read.
+ * Reads a log line by line, in bounded memory, as {@link readKtap} does.
  *
  * @example
  * ```ts
- * import { createKtapReader } from "@kpkeys/kunit-suite";
+ * import { KtapReader } from "@kpkeys/kunit-suite";
  *
- * const reader = createKtapReader();
+ * const reader = new KtapReader();
  * for (const line of ["KTAP version 1", "1..1", "not ok 1 write_user_pmd"]) reader.push(line);
  * console.log(reader.finish().counts.failed); // 1
  * ```
  */
-export function createKtapReader(): KtapReader {
-  return new KtapReader();
-}
-
-/** Reads a log line by line, in memory that is bounded. */
 export class KtapReader {
-  private readonly found = createFindings();
-  private readonly complaints: KtapError[] = [];
+  private readonly findings = new Findings();
+  /** Messages of the KUnit executor. */
+  private readonly executor: KtapError[] = [];
   /** In the order of their first documents. */
   private streams: Stream[] = [];
-  /** The one that the last line was of. */
+  /** The stream of the last line. */
   private latest: Stream | undefined;
   private hasBegun = false;
   private number = 0;
+  /** Results before the first document. */
   private readonly outside = { results: 0, failed: 0, line: 0 };
 
   /**
-   * Takes the next line.
+   * Reads the next line.
    * @param line - without its newline
-   * @throws KpkeysError ERR_INPUT_KIND when there are more results than can be kept
+   * @throws KpkeysError ERR_INPUT_KIND if the log has more than 64 MiB of results
    */
   push(line: string): void {
     this.number++;
-    // A serial console may end lines by \r\r\n, and a progress bar goes back to the beginning of its line.
+    // A serial console may end lines with \r\r\n, and a progress bar returns to the start of its line.
     for (const part of plain(line).split("\r")) {
       for (let rest: string | undefined = part; rest !== undefined;) rest = this.pushPart(rest);
     }
   }
 
-  /** Counts blank lines. */
+  /** Skips blank lines. @param lines - their number */
   skip(lines: number): void {
     this.number += lines;
   }
 
-  /** Takes a line that is too long to be one. */
+  /** Reports a line that is too long to be read. */
   pushLong(): void {
     this.number++;
-    this.found.sink.wrong(this.number, "the line is too long to be read");
+    this.findings.error(this.number, "the line is too long to be read");
   }
 
-  /** Ends the log. @returns its documents */
+  /** Ends the log. @returns its tests, errors and remarks */
   finish(): KtapDocument {
     this.end();
     if (!this.hasBegun) {
-      for (const { line, message } of this.complaints) this.found.sink.wrong(line, message);
-      this.found.sink.wrong(Math.max(this.number, 1), "no KTAP version line in all of the text");
+      for (const { line, message } of this.executor) this.findings.error(line, message);
+      this.findings.error(Math.max(this.number, 1), "the text has no KTAP version line");
     }
     if (this.outside.results > 0) {
-      const message = `results before the first document: ${this.outside.results}, of which not ok: ${this.outside.failed}`;
-      this.found.sink[this.outside.failed > 0 ? "wrong" : "remark"](this.outside.line, message);
+      const { results, failed, line } = this.outside;
+      this.findings[failed > 0 ? "error" : "remark"](
+        line,
+        `results before the first document: ${results}, ${failed} not ok`,
+      );
     }
-    return this.found.finish();
+    return this.findings.finish();
   }
 
-  /** @returns the rest of the line, when another message begins in the middle of it */
+  /** @returns the rest of the line, if another message begins in it */
   private pushPart(text: string): string | undefined {
     if (text.trim() === "") return undefined;
     const trimmed = text.trimEnd();
@@ -152,7 +151,7 @@ export class KtapReader {
     return undefined;
   }
 
-  /** The console whose prefix a line has: the longest of those that fit. */
+  /** The console with the longest prefix that a line begins with. */
   private streamOf(text: string): Stream | undefined {
     let own: Stream | undefined;
     for (const stream of this.streams) {
@@ -162,15 +161,15 @@ export class KtapReader {
     return own;
   }
 
-  /** Gives a line to the console that it belongs to. */
+  /** Passes a line to its console. */
   private deliver(recent: Stream, own: Stream | undefined, content: string, text: string): void {
     const line = classify(content, this.number);
     if (!MAY_MEAN.test(text)) {
-      this.give(own ?? recent, line);
+      this.pass(own ?? recent, line);
       return;
     }
     if (own !== undefined && line.kind !== "log") {
-      this.give(own, line);
+      this.pass(own, line);
       return;
     }
     const trimmed = text.trimEnd();
@@ -181,28 +180,28 @@ export class KtapReader {
     for (const other of guessesOf(text, recent.prefix.text.length)) {
       const guess = classify(other, this.number);
       if (guess.kind === "log" && guess.damage === undefined) continue;
-      this.give(own ?? recent, guess);
+      this.pass(own ?? recent, guess);
       return;
     }
-    // A test may log these words; the kernel prints them bare.
+    // A test may log the same text as a diagnostic; the kernel prints it without `#`.
     if (line.text[0] !== "#" && END.test(line.text)) this.end();
-    else this.give(own ?? recent, line);
+    else this.pass(own ?? recent, line);
   }
 
-  private give(stream: Stream, line: KtapLine): void {
+  private pass(stream: Stream, line: KtapLine): void {
     this.latest = stream;
     stream.documents.push(line);
   }
 
-  /** Begins a console, with a version line. */
+  /** Begins a stream with a version line. */
   private begin(text: string): void {
     this.hasBegun = true;
     const before = text.slice(0, text.search(START));
-    const prefix = createPrefix(before.length > LONGEST_PREFIX ? "" : before);
+    const prefix = new Prefix(before.length > LONGEST_PREFIX ? "" : before);
     if (this.streams.length === MOST_STREAMS) this.streams.shift()!.documents.close();
-    const stream = { prefix, documents: new DocumentReader(this.found.sink) };
+    const stream = { prefix, documents: new DocumentReader(this.findings) };
     this.streams.push(stream);
-    this.give(stream, classify(text.slice(before.length), this.number));
+    this.pass(stream, classify(text.slice(before.length), this.number));
   }
 
   private end(): void {
@@ -213,8 +212,8 @@ export class KtapReader {
 
   private pushOutside(text: string): void {
     if (this.hasBegun) return;
-    const complaint = text.indexOf(EXECUTOR);
-    if (complaint >= 0) this.complaints.push({ line: this.number, message: text.slice(complaint) });
+    const at = text.indexOf(EXECUTOR);
+    if (at >= 0) this.executor.push({ line: this.number, message: text.slice(at) });
     const ok = RESULT_ANYWHERE.exec(text)?.[1];
     if (ok === undefined) return;
     if (this.outside.results++ === 0) this.outside.line = this.number;

@@ -1,4 +1,4 @@
-import type { KtapSink } from "./findings.js";
+import type { Findings } from "./findings.js";
 import { innermost } from "./level.js";
 import type { Level } from "./level.js";
 import type { ResultLine } from "./lines.js";
@@ -6,19 +6,19 @@ import { mayHoldBare } from "./nesting.js";
 import { statusOfAll } from "./types.js";
 import type { KtapStatus, KtapTest } from "./types.js";
 
-/** The tests of a document that is being read, as a stack of levels; of one document after another. */
+/** The tests of the open document, as a stack of levels. */
 export class TestTree {
-  /** The levels that are open. */
+  /** The open levels. */
   readonly levels: Level[] = [];
 
-  /** @param sink - takes what is complete, and what is wrong */
-  constructor(private readonly sink: KtapSink) {}
+  /** @param findings - receives complete documents, errors and remarks */
+  constructor(private readonly findings: Findings) {}
 
   /**
    * Opens a level.
-   * @param name - of the subtest, where a line gives it
-   * @param indent - of its first line, in columns
-   * @param headless - whether that line is no head
+   * @param name - the name of the test, if a line has it
+   * @param indent - indentation of its first line, in columns
+   * @param headless - whether that line is not a header
    */
   open(name: string | undefined, indent: number, headless = false): void {
     const around = this.levels.at(-1);
@@ -32,11 +32,11 @@ export class TestTree {
    */
   log(text: string): void {
     const shown = text.replace(/^# ?/, "");
-    if (this.sink.keepsLog(shown)) innermost(this.levels).pending.push(shown);
+    if (this.findings.keepsLog(shown)) innermost(this.levels).pending.push(shown);
   }
 
   /**
-   * Adds a result without subtests to the innermost level, or to a new one without a head.
+   * Adds a result without subtests to the innermost level, or to a new level without a header.
    * @param line - the result
    */
   add(line: ResultLine): void {
@@ -45,7 +45,7 @@ export class TestTree {
     this.addTest(level, line, { status: outcomeOf(line), log: level.pending, tests: [] });
   }
 
-  /** Opens a level for a result that is indented deeper, and the first there, though no head was before it. */
+  /** Opens a level for the first result that is indented deeper without a header. */
   private openBare({ test, indent }: ResultLine): void {
     const level = innermost(this.levels);
     const isBare = test === 1 && indent > (level.childIndent ?? level.indent) && mayHoldBare(this.levels);
@@ -62,21 +62,20 @@ export class TestTree {
   }
 
   /**
-   * Notes once that a level has more results than planned.
+   * Reports once that a level has more results than planned.
    * @param level - the level
-   * @param number - of the line that shows it
+   * @param number - number of the line
    */
   excess(level: Level, number: number): void {
-    if (level.hasExcess !== true)
-      this.sink.wrong(number, `more results than the ${level.plan!.count} that the plan announces`);
+    if (level.hasExcess !== true) this.findings.error(number, `more than the ${level.plan!.count} planned results`);
     level.hasExcess = true;
   }
 
-  /** A kernel that loads modules goes on counting, so the outermost level may begin with any number. */
+  /** A kernel that loads modules continues to count, so the outermost level may begin with any number. */
   private checkNumber(level: Level, { number, test, damage }: ResultLine): void {
     const place = level.tests.length + 1;
     if (test === undefined) {
-      if (damage === undefined) this.sink.remark(number, "a result without a number");
+      if (damage === undefined) this.findings.remark(number, "a result without a number");
       return;
     }
     const mayContinue = this.levels.length === 1 && test > (level.plan?.count ?? 0);
@@ -84,14 +83,13 @@ export class TestTree {
     const expected = place + level.offset;
     if (test === expected) return;
     level.offset = test - place;
-    const message = `test number ${test} where ${expected} was expected`;
-    if (test > expected && level.plan === undefined)
-      this.sink.wrong(number, `${message}, and no plan says how many there are`);
-    else this.sink.remark(number, message);
+    const message = `test number ${test}; expected ${expected}`;
+    if (test > expected && level.plan === undefined) this.findings.error(number, `${message}, and there is no plan`);
+    else this.findings.remark(number, message);
   }
 
   /**
-   * Ends the innermost level with the result of the test around it.
+   * Ends the innermost level with the result of its test.
    * @param line - the result
    */
   closeWith(line: ResultLine): void {
@@ -108,12 +106,13 @@ export class TestTree {
         if (/^(?:skip)?$/i.test(directive ?? "")) directive = plan.skip;
       } else if (own === "passed") {
         status = "empty";
-        this.sink.remark(line.number, "0 tests run");
+        this.findings.remark(line.number, "0 tests run");
       }
     } else {
       const inner = statusOfAll(tests);
       if (inner === "crashed" || inner === "failed") status = inner;
-      if (inner === "failed" && own === "passed") this.sink.wrong(line.number, "ok, though a subtest failed");
+      if (inner === "failed" && own === "passed")
+        this.findings.error(line.number, "the result is ok, but a subtest failed");
     }
     const log = [...level.log, ...level.pending];
     if (level.headless) this.openBare(line);
@@ -125,8 +124,8 @@ export class TestTree {
   }
 
   /**
-   * Ends the innermost level, whose own result is missing; what only looked like a level is a part of the one around.
-   * @param number - of the line that shows it
+   * Ends the innermost level without the result of its test. A level without a header may turn out to be part of the enclosing one.
+   * @param number - number of the line
    */
   closeWithoutResult(number: number): void {
     const level = this.levels.pop()!;
@@ -142,17 +141,17 @@ export class TestTree {
     const missing = this.missingOf(level, number);
     // After a crash in a document without indentation, the next boot looks like a subtest.
     if (name === undefined && this.levels.length === 1 && level.indent <= around.indent) {
-      this.sink.finish(tests, missing);
+      this.findings.addDocument(tests, missing);
       return;
     }
-    this.sink.wrong(number, `no result of the subtest${name === undefined ? "" : ` '${name}'`}`);
+    this.findings.error(number, `the subtest${name === undefined ? "" : ` '${name}'`} has no result`);
     const log = [...level.log, ...level.pending];
     around.tests.push({ name: name ?? "", status: "crashed", log, tests, ...(missing > 0 && { missing }) });
   }
 
   /**
    * Ends all levels.
-   * @param number - of the last line
+   * @param number - number of the last line
    */
   close(number: number): void {
     while (this.levels.length > 1) this.closeWithoutResult(number);
@@ -160,28 +159,28 @@ export class TestTree {
     if (level === undefined) return;
     const { tests, plan } = level;
     const missing = this.missingOf(level, number);
-    if (plan === undefined) this.sink.remark(number, "no plan: nothing says how many results there are to be");
+    if (plan === undefined) this.findings.remark(number, "there is no plan");
     if (tests.length === 0 && plan?.skip !== undefined) {
       const log = [...level.log, ...level.pending];
       tests.push({ name: "", status: "skipped", directive: plan.skip, log, tests: [] });
-    } else if (tests.length === 0 && missing === 0) this.sink.wrong(number, "0 tests run");
-    this.sink.finish(tests, missing);
+    } else if (tests.length === 0 && missing === 0) this.findings.error(number, "0 tests run");
+    this.findings.addDocument(tests, missing);
   }
 
   private missingOf({ tests, plan }: Level, number: number): number {
     if (plan === undefined || plan.count <= tests.length) return 0;
     const missing = plan.count - tests.length;
-    if (!this.sink.keepsMissing(missing)) {
-      this.sink.wrong(number, `the plan is ${plan.count} results, which no log can hold`);
+    if (!this.findings.keepsMissing(missing)) {
+      this.findings.error(number, `${plan.count} results are planned, more than can be counted`);
       return 0;
     }
-    const planned = `${plan.count} result${plan.count === 1 ? "" : "s"}`;
-    this.sink.wrong(number, `the plan is ${planned}, and ${missing} ${missing === 1 ? "is" : "are"} missing`);
+    const planned = plan.count === 1 ? "1 result is planned" : `${plan.count} results are planned`;
+    this.findings.error(number, `${planned}, ${missing} ${missing === 1 ? "is" : "are"} missing`);
     return missing;
   }
 }
 
-/** SKIP decides, also after `not ok`; no other directive decides anything. */
+/** SKIP decides, also after `not ok`. Other directives have no effect. */
 function outcomeOf({ ok, skipped }: ResultLine): "passed" | "failed" | "skipped" {
   if (skipped) return "skipped";
   return ok ? "passed" : "failed";

@@ -1,72 +1,72 @@
 /**
- * The outcome of a test, in the words of the kernel's parser.
+ * The status of a test, with the names of the kernel's parser.
  *
  * - `passed`, `failed`: `ok` and `not ok`; a test whose subtest failed has failed
  * - `skipped`: a result with the directive SKIP, also after `not ok`
- * - `crashed`: results that the plan announces are missing, here or in a subtest, or its own result line is
- * - `empty`: it passed, and has the head of a subtest but no results in it
+ * - `crashed`: planned results are missing, in it or in a subtest, or its own result line is missing
+ * - `empty`: it passed, and has the header of a subtest without results
  */
 export type KtapStatus = "passed" | "failed" | "skipped" | "crashed" | "empty";
 
 /** A test of a KTAP document. */
 export interface KtapTest {
-  /** Its name: the description of its result line. */
+  /** Its name: the description of the result line. */
   readonly name: string;
-  /** Its outcome. */
+  /** Its status. */
   readonly status: KtapStatus;
-  /** What follows ` # ` on its result line: a directive with its reason, or a remark. Left out when nothing does. */
+  /** The text after ` # ` on its result line: a directive with its reason, or a remark. */
   readonly directive?: string;
-  /** Diagnostic lines that belong to it, without their `# `, and lines of other kinds that came between. */
+  /** Its diagnostic lines, without `# `, and other lines between them. */
   readonly log: readonly string[];
-  /** Its subtests; none when no document is nested in it. */
+  /** Its subtests. */
   readonly tests: readonly KtapTest[];
-  /** How many results its plan announces that are missing; left out when none is. */
+  /** Number of its planned results that are missing; absent if none is. */
   readonly missing?: number;
 }
 
 /**
- * Numbers of results. A test with subtests is counted by its subtests, and once more when its own result line is missing, or says
- * `not ok` though no subtest failed.
+ * Numbers of results. A test with subtests is counted by its subtests, and once more if its own result line is missing, or is
+ * `not ok` without a failed subtest.
  */
 export interface KtapCounts {
   /** Passed. */
   readonly passed: number;
   /** Failed. */
   readonly failed: number;
-  /** Announced and missing. */
+  /** Planned and missing. */
   readonly crashed: number;
   /** Skipped. */
   readonly skipped: number;
-  /** Passed without having run anything. */
+  /** Passed without results. */
   readonly empty: number;
 }
 
-/** Something to say about a line of a log. */
+/** An error or a remark about a line of a log. */
 export interface KtapError {
   /** The number of the line, 1 being the first. */
   readonly line: number;
-  /** What is wrong or unusual there. */
+  /** One sentence. */
   readonly message: string;
 }
 
-/** The documents of a log as they were read. */
+/** The documents of a log. */
 export interface KtapDocument {
-  /** The tests of the outermost level, of all documents in their order. */
+  /** The tests of the outermost level of all documents, in their order. */
   readonly tests: readonly KtapTest[];
-  /** How many documents the log holds. */
+  /** Number of documents. */
   readonly documents: number;
-  /** How many results the outermost plans announce that are missing. */
+  /** Number of missing results of the outermost plans. */
   readonly missing: number;
   /** Numbers of results. */
   readonly counts: KtapCounts;
-  /** By line, what is wrong: results are missing, contradict each other or cannot be read. */
+  /** Errors, by line: results are missing, contradict each other or cannot be read. */
   readonly errors: readonly KtapError[];
-  /** By line, what is unusual and loses no result: no plan, a wrong number, an unknown version. */
+  /** Remarks, by line, that lose no result: no plan, a wrong number, an unknown version. */
   readonly remarks: readonly KtapError[];
 }
 
 /**
- * The status of a test by its subtests: crashed or failed as soon as one has, skipped when all are (`kunit_suite_has_succeeded()`).
+ * The status of a test by its subtests: crashed or failed if one is, skipped if all are (`kunit_suite_has_succeeded()`).
  * @param tests - the subtests
  */
 export function statusOfAll(tests: readonly Pick<KtapTest, "status">[]): KtapStatus {
@@ -76,8 +76,8 @@ export function statusOfAll(tests: readonly Pick<KtapTest, "status">[]): KtapSta
 
 /**
  * Counts the results of tests.
- * @param tests - of the outermost level
- * @param missing - results missing on that level
+ * @param tests - the tests of the outermost level
+ * @param missing - number of missing results on that level
  */
 export function countTests(tests: readonly KtapTest[], missing: number): KtapCounts {
   const counts = { passed: 0, failed: 0, crashed: missing, skipped: 0, empty: 0 };

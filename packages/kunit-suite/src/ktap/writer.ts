@@ -3,15 +3,14 @@ import type { CaseResult, SuiteResult } from "../runner.js";
 import { statusOfAll } from "./types.js";
 import type { KtapTest } from "./types.js";
 
-/** KUNIT_SUBTEST_INDENT of the kernel's kunit/test.h; the KTAP specification has two spaces, its parsers ignore indentation. */
+/** KUNIT_SUBTEST_INDENT of include/kunit/test.h. The KTAP specification has two spaces; the kernel's parser ignores indentation. */
 const INDENT = "    ";
 
 /**
- * Prints results as the kernel's KUnit does, in the Kernel Test Anything Protocol, version 1: a document whose results are the
- * suites, in each of which a document of its cases is nested. Diagnostic lines stand before the result that they belong to;
- * totals are printed where there is more than one case to count.
+ * Formats results as KUnit prints them, in the Kernel Test Anything Protocol, version 1: a document of the suites, each with a
+ * nested document of its cases. Diagnostic lines precede their result. A suite with more than one case has totals.
  *
- * @param suites - what came of each suite
+ * @param suites - the results
  * @returns the document, ending with a newline
  *
  * @example
@@ -27,8 +26,8 @@ export function formatKtap(suites: readonly SuiteResult[]): string {
 }
 
 /**
- * A suite's results as a test with its cases as subtests, as KUnit has them.
- * @param suite - what came of it
+ * The results of a suite as a KTAP test with the cases as subtests.
+ * @param suite - the results
  */
 export function ktapOf(suite: SuiteResult): KtapTest {
   const tests = suite.cases.map(ktapOfCase);
@@ -43,7 +42,7 @@ function ktapOfCase({ name, status, skipReason = "", log }: CaseResult): KtapTes
   return { name, status, ...skipped, log: lines, tests: [] };
 }
 
-/** `kunit.stats_enabled=1`: totals of a single case would only repeat its result. */
+/** The totals of `kunit.stats_enabled=1`, which prints them for more than one case. */
 function totals(suite: SuiteResult): string[] {
   if (suite.cases.length <= 1) return [];
   const { passed, failed, skipped } = countResults([suite]);
@@ -52,11 +51,10 @@ function totals(suite: SuiteResult): string[] {
 }
 
 /**
- * Prints tests as a KTAP document, nested to any depth. KTAP has no escapes: what cannot stand in a name or a diagnostic line is
- * printed as {@link plainName} and {@link plainLine} have it.
+ * Formats tests as a KTAP document, nested to any depth. KTAP has no escapes: characters that a name or
+ * a diagnostic line cannot contain are replaced by `_`.
  *
- * @param tests - of the outermost level. The subtests of a test make up for its status; the log of a test with subtests is
- *   printed after them
+ * @param tests - the tests of the outermost level. The log of a test with subtests follows them
  * @returns the document, ending with a newline
  */
 export function writeKtap(tests: readonly KtapTest[]): string {
@@ -79,8 +77,8 @@ function testLines({ name, status, directive, log, tests }: KtapTest, number: nu
 }
 
 /**
- * A name as a result line can carry it: without `#`, which begins a directive, on one line, without what a reader takes off its
- * beginning and end.
+ * Converts a name to the form of a result line: one line, without `#`, which begins a directive, and without the blanks and dashes
+ * that a reader removes from its start and end.
  * @param name - any text
  */
 export function plainName(name: string): string {
@@ -92,7 +90,7 @@ export function plainName(name: string): string {
 }
 
 /**
- * A diagnostic as a line can carry it: on one line, nothing at its end, and nothing that a reader takes for the head of a subtest.
+ * Converts a diagnostic to one line, without blanks at its end, that a reader does not mistake for the header of a subtest.
  * @param line - any text
  */
 export function plainLine(line: string): string {
@@ -101,7 +99,7 @@ export function plainLine(line: string): string {
     .replace(/^Subtest:/, "Subtest_:");
 }
 
-/** Without line ends and control characters, which a reader takes for those of a console; tabs may be. */
+/** Replaces line ends and control characters except tabs, because a reader attributes them to the console. */
 function oneLine(text: string): string {
   return text.replaceAll(/[^\P{Cc}\t]|[\u2028\u2029]/gu, "_");
 }

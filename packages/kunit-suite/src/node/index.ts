@@ -1,5 +1,5 @@
 /**
- * Packages on the disk, for the rules about imports. Only for Node.js.
+ * Reads packages on the disk for the rules about imports. Requires Node.js.
  *
  * @module @kpkeys/kunit-suite/node
  */

@@ -4,7 +4,7 @@ import { pathToFileURL } from "node:url";
 import { inputFailure, KpkeysError } from "@kpkeys/core";
 import type { PackageFiles, PackageImport } from "../conformance/package-files.js";
 
-/** The fields of a manifest that are read here. */
+/** The fields of a manifest that the rules use. */
 interface Manifest {
   readonly name?: unknown;
   readonly exports?: unknown;
@@ -16,18 +16,17 @@ interface Manifest {
 
 /** Static imports, re-exports and `import()` of a literal. */
 const IMPORTS = /(?:\bfrom|\bimport)\s*(?:\(\s*)?["']([^"'\n]+)["']/g;
-/** Where a comment begins; one from `//` on only if it has a line to itself. */
+/** The start of a block comment, or a `//` comment on a line without code. */
 const COMMENT = /\/\*|^[^\S\n]*\/\/.*$/gm;
-/** More than any manifest or module has. */
+/** Largest manifest or module. */
 const MOST_BYTES = 16 * 2 ** 20;
 
 /**
- * Reads a package: its manifest, and the files that its entries reach by relative imports.
+ * Reads the manifest of a package, and the files that its entries reach by relative imports.
  *
- * @param directory - the folder that has its `package.json`
- * @returns what the rules about imports need
- * @throws KpkeysError ERR_INPUT_MISSING without a readable manifest; ERR_PLUGIN_INVALID for a manifest that is no JSON object or
- * names no module, and for a file of the package that is no regular file or larger than 16 MiB
+ * @param directory - the folder of its `package.json`
+ * @throws KpkeysError ERR_INPUT_MISSING if the manifest cannot be read; ERR_PLUGIN_INVALID if it is not a JSON object or names no
+ *   module, or if a file is not a regular file or larger than 16 MiB
  */
 export function readPackage(directory: string): PackageFiles {
   const root = resolve(directory);
@@ -45,16 +44,16 @@ export function readPackage(directory: string): PackageFiles {
 }
 
 /**
- * Holds a module without a package, and the files that it reaches by relative imports, to the same bounds.
+ * Checks the files of a module without a package: the module, and the files that it reaches by relative imports.
  *
  * @param path - the module
- * @throws KpkeysError ERR_PLUGIN_INVALID for what is no regular file or larger than 16 MiB
+ * @throws KpkeysError ERR_PLUGIN_INVALID if a file is not a regular file or larger than 16 MiB
  */
 export function checkModuleFiles(path: string): void {
   importsFrom(dirname(path), [path]);
 }
 
-/** Loads a package that lies in a `node_modules` of this folder or above, as Node looks for it. */
+/** Loads a package from a `node_modules` of this folder or of one above, as Node.js does. */
 async function loadFrom(directory: string, name: string): Promise<Readonly<Record<string, unknown>>> {
   const root = join(directory, "node_modules", name);
   if (kindOf(join(root, "package.json")) !== "none") {
@@ -62,11 +61,11 @@ async function loadFrom(directory: string, name: string): Promise<Readonly<Recor
     return (await import(/* @vite-ignore */ pathToFileURL(entry).href)) as Readonly<Record<string, unknown>>;
   }
   const above = dirname(directory);
-  if (above === directory) throw invalid(name, "it is in no node_modules", "a package that is installed");
+  if (above === directory) throw invalid(name, "the package is not installed", "a package in a node_modules folder");
   return loadFrom(above, name);
 }
 
-/** The modules of a package that are there, that of `.` first. */
+/** The existing modules of a package, that of `.` first. */
 function entriesOf(root: string, manifest: Manifest): [string, ...string[]] {
   const [entry, ...others] = targetsOf(manifest)
     .map((target) => join(root, target))
@@ -74,8 +73,8 @@ function entriesOf(root: string, manifest: Manifest): [string, ...string[]] {
   if (entry !== undefined) return [entry, ...others];
   throw invalid(
     root,
-    "its package.json names no module that is there",
-    '"exports" or "main" with a file of the package; is it built?',
+    "package.json names no existing module",
+    '"exports" or "main" with a file of the package; build it first',
   );
 }
 
@@ -83,30 +82,30 @@ function readManifest(root: string): Manifest {
   const path = join(root, "package.json");
   const manifest = parse(path, readSource(path));
   if (isRecord(manifest)) return manifest;
-  throw invalid(path, "it is no JSON object", "the manifest of a package");
+  throw invalid(path, "the manifest is not a JSON object", "an object");
 }
 
 function parse(path: string, text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw invalid(path, `it is not JSON (${cause instanceof Error ? cause.message : String(cause)})`, "a manifest");
+    throw invalid(path, `the manifest is not JSON (${cause instanceof Error ? cause.message : String(cause)})`, "JSON");
   }
 }
 
-/** The modules that a manifest exports, those of `.` first, whatever the condition. */
+/** The modules that a manifest exports under any condition, those of `.` first. */
 function targetsOf({ exports, main }: Manifest): string[] {
   const own = isRecord(exports) && "." in exports ? [exports["."], ...Object.values(exports)] : [exports];
   const modules = leavesOf(own).filter((target) => /\.[cm]?[jt]s$/.test(target) && !/\.d\.[cm]?ts$/.test(target));
-  // What is published comes before what only the repository has.
+  // Built modules first: sources may be present only in a repository.
   const inOrder = [...new Set(modules)].sort((a, b) => Number(a.endsWith("ts")) - Number(b.endsWith("ts")));
   if (inOrder.length > 0) return inOrder;
-  // As Node looks for a package's main module.
+  // The order in which Node.js searches the main module.
   const named = typeof main === "string" ? [main, `${main}.js`, `${main}/index.js`] : [];
   return [...named, "index.js"];
 }
 
-/** The strings in a tree, in order; without recursion, for the tree may have any depth. */
+/** The strings in a tree, in order. It does not recurse, because the tree may have any depth. */
 function leavesOf(tree: unknown): string[] {
   const leaves: string[] = [];
   const open = [tree];
@@ -119,7 +118,7 @@ function leavesOf(tree: unknown): string[] {
   return leaves;
 }
 
-/** What files import from elsewhere that relative imports lead to; without recursion, for the chain may have any length. */
+/** The imports of other packages in all files that relative imports reach. It does not recurse, because a chain may have any length. */
 function importsFrom(root: string, entries: readonly string[]): PackageImport[] {
   const imports: PackageImport[] = [];
   const seen = new Set(entries);
@@ -137,14 +136,14 @@ function importsFrom(root: string, entries: readonly string[]): PackageImport[] 
   return imports;
 }
 
-/** A source without its comments, in one pass. */
+/** Removes the comments from a source, in one pass. */
 function withoutComments(text: string): string {
   const kept: string[] = [];
   let at = 0;
   COMMENT.lastIndex = 0;
   for (let found = COMMENT.exec(text); found !== null; found = COMMENT.exec(text)) {
     const end = found[0] === "/*" ? text.indexOf("*/", found.index + 2) + 2 : COMMENT.lastIndex;
-    // A comment without an end: what follows is no program.
+    // A comment without an end: the rest is not code.
     if (end === 1) break;
     kept.push(text.slice(at, found.index));
     COMMENT.lastIndex = at = end;
@@ -156,8 +155,8 @@ function withoutComments(text: string): string {
 /** @throws KpkeysError ERR_PLUGIN_INVALID, ERR_INPUT_MISSING */
 function readSource(path: string): string {
   const kind = kindOf(path);
-  if (kind === "device") throw invalid(path, "it is a device or a pipe", "a file");
-  if (kind === "large") throw invalid(path, `it is larger than ${MOST_BYTES / 2 ** 20} MiB`, "a file");
+  if (kind === "device") throw invalid(path, "it is a device or a pipe", "a regular file");
+  if (kind === "large") throw invalid(path, `it is larger than ${MOST_BYTES / 2 ** 20} MiB`, "a smaller file");
   try {
     return readFileSync(path, "utf8");
   } catch (cause) {
@@ -165,7 +164,7 @@ function readSource(path: string): string {
   }
 }
 
-/** What is at a path: `none` for a folder too, and for what cannot be reached. */
+/** The kind of file at a path: `none` also for a folder and for a path that cannot be reached. */
 function kindOf(path: string): "none" | "file" | "large" | "device" {
   try {
     const stats = statSync(path);

@@ -12,26 +12,26 @@ import {
 } from "@kpkeys/core/contracts";
 import type { KunitTest, Level, PageTableFormat as Format, Pfn, Vpn, Words } from "@kpkeys/core/contracts";
 
-/** Levels by Linux's names, the top one first; `p4d` and `pud` may be folded away. */
+/** Linux's names of the levels, the top one first. `p4d` and `pud` may be folded. */
 const LEVEL_NAMES = ["pgd", "p4d", "pud", "pmd", "pte"] as const;
 
-/** One of them. */
+/** Linux's name of a level. */
 export type LevelName = (typeof LEVEL_NAMES)[number];
 
-/** What is written over an entry: the value that it has (since v6), or another one (up to v5). */
+/** The value that a case writes to an entry: its own value (since v6), or a changed one (up to v5). */
 export type WrittenValue = "same" | "changed";
 
 /**
- * The first statement of every case.
- * @param test - the case's
+ * Skips the case if the CPU has no kernel pkeys: the first statement of every case.
+ * @param test - the test of the case
  */
 export function skipUnlessSupported(test: KunitTest): void {
   if (!test.get(Kpkeys).supported()) test.skip("kpkeys are not supported");
 }
 
 /**
- * Allocates a page.
- * @param test - the case's, which ends if there is none
+ * Allocates a page, and ends the case if that fails.
+ * @param test - the test of the case
  * @returns its page-frame number
  */
 export function allocPage(test: KunitTest): Pfn {
@@ -41,8 +41,8 @@ export function allocPage(test: KunitTest): Pfn {
 }
 
 /**
- * Whether a geometry has no tables of a level.
- * @param test - the case's
+ * Whether a level is folded: the geometry has no tables of it.
+ * @param test - the test of the case
  * @param name - Linux's name of the level
  */
 export function isFolded(test: KunitTest, name: LevelName): boolean {
@@ -50,12 +50,12 @@ export function isFolded(test: KunitTest, name: LevelName): boolean {
 }
 
 /**
- * Writes the entry that translates an address, at one level, through the linear address of its table, and expects -EFAULT.
- * @param test - the case's
+ * Writes the entry of an address at a level through the linear map, and expects -EFAULT.
+ * @param test - the test of the case
  * @param root - page-frame number of the top-level table
  * @param name - Linux's name of the level
  * @param page - the virtual page of the address
- * @param value - what is written
+ * @param value - the value to write
  */
 export function expectWritePrevented(
   test: KunitTest,
@@ -78,8 +78,7 @@ export function expectWritePrevented(
 }
 
 /**
- * Another value, as v5 has them: a PTE that allows writing (PTE_WRITE), a table entry with the attributes of kernel data over it
- * (PROT_SECT_NORMAL).
+ * The changed value of v5: a PTE with PTE_WRITE, a table entry with the attributes of kernel data (PROT_SECT_NORMAL).
  */
 function change(format: Format, name: LevelName, entry: Words): Words {
   if (name === "pte") return format.makeWritable(entry);
@@ -87,7 +86,7 @@ function change(format: Format, name: LevelName, entry: Words): Words {
   return { high: entry.high | PAGE_KERNEL.high, low: entry.low | PAGE_KERNEL.low };
 }
 
-/** A folded level has no table: an entry of it is the entry of the level above. */
+/** The level by its name. The entry of a folded level is the entry of the level above. */
 function levelOf({ geometry }: Format, name: LevelName): Level {
   const downTo = LEVEL_NAMES.slice(0, LEVEL_NAMES.indexOf(name) + 1);
   return toLevel(geometry.levels.findLastIndex((level) => downTo.includes(level.name)));

@@ -19,7 +19,7 @@ import type { KunitCase, KunitSuite, KunitTest, PluginOptions, Vpn, Words } from
 import { allocPage, expectWritePrevented, isFolded, skipUnlessSupported } from "./attempt.js";
 import type { WrittenValue } from "./attempt.js";
 
-/** A case of {@link hardenedPgtables} by the name of the kernel's function. */
+/** A case of {@link hardenedPgtables}, by the name of its function in the kernel. */
 export type HardenedPgtablesCase =
   | "write_linear_map_pte"
   | "write_direct_map_pgtables"
@@ -29,29 +29,29 @@ export type HardenedPgtablesCase =
   | "write_vmemmap_pmd"
   | "write_user_pmd";
 
-/** The form of the suite. Versions of the series differ in these; left out, each is as it has been since v7. */
+/** Options of the suite, in which the versions of the series differ. The defaults are those of v7 and later. */
 export interface HardenedPgtablesOptions {
   /** The name that KUnit prints: `Hardened pgtables using kpkeys` up to v5, `kpkeys_hardened_pgtables` since v6. */
   readonly name?: string;
-  /** The config symbol that builds it in: KPKEYS_HARDENED_PGTABLES_TEST up to v3, KPKEYS_HARDENED_PGTABLES_KUNIT_TEST since v4. */
+  /** The config symbol: KPKEYS_HARDENED_PGTABLES_TEST up to v3, KPKEYS_HARDENED_PGTABLES_KUNIT_TEST since v4. */
   readonly config?: string;
   /** Its cases, in the order in which they run. */
   readonly cases?: readonly HardenedPgtablesCase[];
-  /** What a case writes over an entry: another value up to v5, the one that it has since v6. */
+  /** The value that a case writes to an entry: a changed one up to v5, its own value since v6. */
   readonly value?: WrittenValue;
 }
 
-/** Where the user mapping is: any page of user space will do, and 256 MiB is one on every architecture. */
+/** Address of the user mapping: 256 MiB, a user address on every architecture. */
 const USER_ADDRESS = 0x1000_0000;
 
-/** A case apart from the form of the suite. */
+/** A case without the options of the suite. */
 interface CaseBody {
   readonly run: (test: KunitTest, value: WrittenValue) => void;
   /** The symbol of its `#ifdef`. */
   readonly config?: string;
 }
 
-/** Every case that any version has. */
+/** The cases of all versions. */
 const CASES: Readonly<Record<HardenedPgtablesCase, CaseBody>> = {
   write_linear_map_pte: { run: writeLinearMapPte },
   write_direct_map_pgtables: { run: writeDirectMapPgtables },
@@ -76,11 +76,11 @@ const NEWEST: Required<HardenedPgtablesOptions> = {
 };
 
 /**
- * The suite of mm/tests/kpkeys_hardened_pgtables_kunit.c: an entry of a page-table page of each source cannot be written. No case
+ * The suite of mm/tests/kpkeys_hardened_pgtables_kunit.c: an entry of a table page of each source cannot be written. No case
  * writes a PGD, which may still be writable while built-in suites run.
  *
- * @param options - its form, {@link HardenedPgtablesOptions}
- * @throws KpkeysError ERR_SPEC for an option or a case that does not exist
+ * @param options - {@link HardenedPgtablesOptions}
+ * @throws KpkeysError ERR_SPEC if an option or a case is unknown or malformed
  */
 export function hardenedPgtables(options: PluginOptions = {}): KunitSuite {
   const { name, config, cases, value } = readOptions(options);
@@ -102,21 +102,23 @@ export function hardenedPgtables(options: PluginOptions = {}): KunitSuite {
 }
 
 function readOptions(options: PluginOptions): Required<HardenedPgtablesOptions> {
-  const forms: Record<keyof HardenedPgtablesOptions, readonly [holds: (value: unknown) => boolean, expected: string]> =
-    {
-      name: [isText, "a name"],
-      config: [isText, "a config symbol"],
-      cases: [
-        (value) => Array.isArray(value) && value.every((each) => isText(each) && Object.hasOwn(CASES, each)),
-        `a list of ${Object.keys(CASES).join(", ")}`,
-      ],
-      value: [(value) => value === "same" || value === "changed", "'same' or 'changed'"],
-    };
+  const forms: Record<
+    keyof HardenedPgtablesOptions,
+    readonly [isValid: (value: unknown) => boolean, expected: string]
+  > = {
+    name: [isText, "a name"],
+    config: [isText, "a config symbol"],
+    cases: [
+      (value) => Array.isArray(value) && value.every((each) => isText(each) && Object.hasOwn(CASES, each)),
+      `a list of ${Object.keys(CASES).join(", ")}`,
+    ],
+    value: [(value) => value === "same" || value === "changed", "'same' or 'changed'"],
+  };
   for (const [option, value] of Object.entries(options)) {
-    const [holds, expected] = Object.hasOwn(forms, option)
+    const [isValid, expected] = Object.hasOwn(forms, option)
       ? forms[option as keyof typeof forms]
       : [() => false, `one of the options ${Object.keys(forms).join(", ")}`];
-    if (holds(value)) continue;
+    if (isValid(value)) continue;
     throw new KpkeysError("ERR_SPEC", `${option} is ${JSON.stringify(value)}`, {
       where: `options of the suite ${NEWEST.name}`,
       expected,
@@ -130,20 +132,20 @@ function isText(value: unknown): value is string {
 }
 
 /**
- * Early tables, by the kernel image's own mapping of `init_mm`, which is mapped by PTEs (v4 changed the target to a variable,
- * because code may not be).
+ * Early tables: those of the kernel image's mapping of `init_mm`, a variable, which PTEs map. Up to v3 the target was code, which
+ * blocks may map.
  */
 function writeLinearMapPte(test: KunitTest, value: WrittenValue): void {
   expectWritePrevented(test, test.get(PageTables).root, "pte", pageAt(test, test.get(LinearMap).imageAddress()), value);
 }
 
-/** Tables from memblock, and from the buddy allocator where the linear map had to be split. */
+/** Tables from memblock, and from the buddy allocator after a split of the linear map. */
 function writeDirectMapPgtables(test: KunitTest, value: WrittenValue): void {
   const pfn = allocPage(test);
   test.defer(() => {
     test.get(PageAllocator).free(pfn, 0);
   });
-  // Changing one page makes certain that it is mapped by a PTE.
+  // A change of one page splits a block, so that a PTE maps the page.
   const setMemory = test.get(SetMemory);
   test.assertEq(setMemory.setDirectMapInvalid(pfn), 0, "Could not invalidate the linear mapping");
   test.assertEq(setMemory.setDirectMapDefault(pfn), 0, "Could not restore the linear mapping");
@@ -155,17 +157,17 @@ function writeDirectMapPgtables(test: KunitTest, value: WrittenValue): void {
   }
 }
 
-/** The virtual page that holds an address. */
+/** The virtual page of an address. */
 function pageAt(test: KunitTest, address: Words): Vpn {
   return pageOf(address, test.get(PageTableFormat).geometry.pageShift);
 }
 
-/** Static tables. The image may be mapped by blocks, but not above the PUD. */
+/** Static tables. Blocks may map the image, but not above the PUD. */
 function writeKernelImagePud(test: KunitTest, value: WrittenValue): void {
   expectWritePrevented(test, test.get(PageTables).root, "pud", pageAt(test, test.get(LinearMap).imageAddress()), value);
 }
 
-/** Kernel tables made after boot. */
+/** Kernel tables allocated after boot. */
 function writeKernelVmallocPte(test: KunitTest, value: WrittenValue): void {
   const vmalloc = test.get(Vmalloc);
   const page = vmalloc.alloc(1);
@@ -176,14 +178,14 @@ function writeKernelVmallocPte(test: KunitTest, value: WrittenValue): void {
   expectWritePrevented(test, test.get(PageTables).root, "pte", page, value);
 }
 
-/** Kernel tables made while the linear map could not be split yet: those of the IRQ stack of the CPU that runs the case. */
+/** Kernel tables allocated before the linear map could be split: those of the IRQ stack of the current CPU. */
 function writeEarlyKernelVmapPte(test: KunitTest, value: WrittenValue): void {
   const page = test.get(Exceptions).irqStackPage(0);
   test.assertNotNull(page, "Failed to get IRQ stack");
   expectWritePrevented(test, test.get(PageTables).root, "pte", page, value);
 }
 
-/** Tables of the vmemmap, found by the struct page of a page that is not even needed. */
+/** Tables of the vmemmap: those of the struct page of any page. */
 function writeVmemmapPmd(test: KunitTest, value: WrittenValue): void {
   const pfn = allocPage(test);
   const structPage = test.get(LinearMap).structPage(pfn);
@@ -191,7 +193,7 @@ function writeVmemmapPmd(test: KunitTest, value: WrittenValue): void {
   expectWritePrevented(test, test.get(PageTables).root, "pmd", pageAt(test, structPage), value);
 }
 
-/** User tables: the thread that runs the case gets an address space for the time being. */
+/** User tables: those of a task with a new address space. */
 function writeUserPmd(test: KunitTest, value: WrittenValue): void {
   const spaces = test.get(AddressSpaces);
   const tasks = test.get(Tasks);

@@ -2,9 +2,9 @@ import { Exceptions, LazyMmu } from "@kpkeys/core/contracts";
 import type { KunitSuite, KunitTest } from "@kpkeys/core/contracts";
 
 /**
- * The rules of mainline's lazy MMU mode (include/linux/pgtable.h since 7.0), by what `is_lazy_mmu_mode_active()` says: each case
- * begins and ends outside any section. The name and the config symbol are those of mm/tests/lazy_mmu_mode_kunit.c; the cases are the
- * laboratory's own, one for each rule.
+ * The rules of lazy MMU mode (include/linux/pgtable.h since Linux 7.0), checked with `is_lazy_mmu_mode_active()`. Each case begins
+ * and ends outside a lazy MMU section. The name and the config symbol are those of mm/tests/lazy_mmu_mode_kunit.c; the cases are
+ * this package's, one for each rule.
  */
 export const lazyMmuMode: KunitSuite = {
   name: "lazy_mmu_mode",
@@ -34,7 +34,7 @@ function enableDisable(test: KunitTest): void {
   expectActive(test, false, "after a section");
 }
 
-/** The outermost pair alone enters and leaves. */
+/** Only the outermost pair of enable and disable has an effect. */
 function nested(test: KunitTest): void {
   const lazy = test.get(LazyMmu);
   const depth = 3;
@@ -62,7 +62,7 @@ function pauseResume(test: KunitTest): void {
   expectActive(test, false, "after a section");
 }
 
-/** The outermost pair of pause and resume alone counts. */
+/** Only the outermost pair of pause and resume has an effect. */
 function nestedPause(test: KunitTest): void {
   const lazy = test.get(LazyMmu);
   lazy.enable();
@@ -75,7 +75,7 @@ function nestedPause(test: KunitTest): void {
   lazy.disable();
 }
 
-/** Paused, enable and disable do nothing: a section that they would have left goes on after. */
+/** Enable and disable do nothing while paused: the section continues after the pause. */
 function pausedCalls(test: KunitTest): void {
   const lazy = test.get(LazyMmu);
   lazy.enable();
@@ -99,7 +99,7 @@ function pauseOutside(test: KunitTest): void {
   expectActive(test, false, "after a pause outside any section");
 }
 
-/** In interrupt the mode is not active, and no call does anything to the section that was interrupted, or begins one. */
+/** In interrupt the mode is not active, and calls neither change the interrupted section nor begin one. */
 function inInterrupt(test: KunitTest): void {
   const lazy = test.get(LazyMmu);
   const exceptions = test.get(Exceptions);

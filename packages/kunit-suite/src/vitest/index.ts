@@ -8,11 +8,11 @@ import type { Plugin } from "@kpkeys/core/contracts";
 import { checkRule, failureText, rulesFor } from "../conformance/index.js";
 import type { ConformanceSubject } from "../conformance/index.js";
 
-/** Time for one rule, in milliseconds: some boot a machine several times. */
+/** Time limit of a rule in milliseconds. Some rules boot several machines. */
 const TIMEOUT = 60_000;
 
 /**
- * Declares a test for each rule that a plugin has to keep. To be called from a test file.
+ * Declares a test for each rule of a plugin's kind. Call it in a test file.
  *
  * ```js
  * import { defineConformance } from "@kpkeys/kunit-suite/vitest";
@@ -22,8 +22,8 @@ const TIMEOUT = 60_000;
  * defineConformance(own.riscvPkr, { features: [pgtablesHardening], exports: own });
  * ```
  *
- * @param plugin - the architecture or feature that is judged
- * @param others - the other plugins that its rules need, its exports and the files of its package
+ * @param plugin - the architecture or feature
+ * @param others - the other plugins that its rules need, the exports and the files of its package
  */
 export function defineConformance(plugin: Plugin, others: Partial<Omit<ConformanceSubject, "plugin">> = {}): void {
   const subject: ConformanceSubject = { arches: [], features: [], ...others, plugin };

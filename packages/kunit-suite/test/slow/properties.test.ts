@@ -1,2 +1,2 @@
-// The long properties, each tried as often as its test says.
+// The properties with their full number of runs.
 import "../ktap-reader.test.js";

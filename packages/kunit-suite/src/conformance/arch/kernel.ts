@@ -1,14 +1,12 @@
 import { Kpkeys } from "@kpkeys/core/contracts";
 import { coverageOf } from "@kpkeys/kernel";
+import type { Machine } from "@kpkeys/kernel";
 import { attack } from "../../attack.js";
 import { runSuites } from "../../runner.js";
 import { makeMachine } from "../machines.js";
 import type { ConformanceRule, ConformanceSubject, ReportFinding } from "../rule.js";
 import { valueText } from "../text.js";
-import { work } from "../workload.js";
-import type { Machine } from "@kpkeys/kernel";
-
-const STEPS = 200;
+import { STEPS, work } from "../workload.js";
 
 /** Rules about a hardened kernel need a feature. */
 const needsFeatures = ({ features }: ConformanceSubject): string | undefined =>

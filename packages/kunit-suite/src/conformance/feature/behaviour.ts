@@ -4,10 +4,8 @@ import type { Machine } from "@kpkeys/kernel";
 import { checkNothingLeft } from "../arch/kernel.js";
 import { checkImports, needsFiles } from "../imports.js";
 import type { ConformanceRule } from "../rule.js";
-import { work, workInKernel } from "../workload.js";
-import { machineOf, needsArches } from "./protection.js";
-
-const STEPS = 200;
+import { STEPS, work, workInKernel } from "../workload.js";
+import { onEachArch } from "./each-arch.js";
 
 const imports: ConformanceRule = {
   id: "feature/imports",
@@ -25,11 +23,9 @@ const options: ConformanceRule = {
   id: "feature/options",
   sentence: "an unknown option is rejected with ERR_SPEC",
   source: "contract Plugin.setup",
-  skip: needsArches,
-  check(subject, report) {
-    const { plugin, arches } = subject;
+  ...onEachArch((boot, report, { id }) => {
     try {
-      machineOf(subject, arches[0]!, { options: { [plugin.id]: { "no-such-option": 1 } } });
+      boot({ options: { [id]: { "no-such-option": 1 } } });
     } catch (error) {
       // Not by its class: the plugin may have loaded another copy of @kpkeys/core.
       const code: unknown = error instanceof Error && "code" in error ? error.code : undefined;
@@ -38,30 +34,27 @@ const options: ConformanceRule = {
       return;
     }
     report("the option 'no-such-option' is accepted; expected ERR_SPEC");
-  },
+  }),
 };
 
 const privilege: ConformanceRule = {
   id: "feature/privilege",
   sentence: "after work no CPU and no waiting task is privileged, and no access depended on a missing barrier",
   source: "contract Kpkeys: every context entered is left",
-  skip: needsArches,
-  check(subject, report) {
-    for (const arch of subject.arches) {
-      for (const seed of [1, 2]) {
-        const machine = machineOf(subject, arch, { strict: true });
-        checkNothingLeft(machine, `on ${arch.id}, after boot,`, report);
-        work(machine, seed, STEPS);
-        checkNothingLeft(machine, `on ${arch.id}, after work,`, report);
-        const { high, low } = machine.get(Kpkeys).initialValue();
-        for (const task of machine.get(Tasks).all) {
-          if (machine.get(Tasks).current === task) continue;
-          if (task.pkeyRegisterHigh !== high || task.pkeyRegisterLow !== low)
-            report(`on ${arch.id}, after work, the waiting task ${task.tid} is privileged`);
-        }
+  ...onEachArch((boot, report) => {
+    for (const seed of [1, 2]) {
+      const machine = boot({ strict: true });
+      checkNothingLeft(machine, "after boot", report);
+      work(machine, seed, STEPS);
+      checkNothingLeft(machine, "after work", report);
+      const { high, low } = machine.get(Kpkeys).initialValue();
+      for (const task of machine.get(Tasks).all) {
+        if (machine.get(Tasks).current === task) continue;
+        if (task.pkeyRegisterHigh !== high || task.pkeyRegisterLow !== low)
+          report(`after work the waiting task ${task.tid} is privileged`);
       }
     }
-  },
+  }),
 };
 
 /** Digests and counters of a machine. */
@@ -77,67 +70,55 @@ const deterministic: ConformanceRule = {
   id: "feature/deterministic",
   sentence: "two machines with the same specification and the same work have equal tables, translations and counters",
   source: "MachineSpec: two machines of equal specifications behave the same",
-  skip: needsArches,
-  check(subject, report) {
-    for (const arch of subject.arches) {
-      const [first, second] = [machineOf(subject, arch), machineOf(subject, arch)];
-      if (stateOf(first) !== stateOf(second)) report(`on ${arch.id} two machines differ after boot`);
-      for (const machine of [first, second]) work(machine, 31, STEPS);
-      if (stateOf(first) !== stateOf(second)) report(`on ${arch.id} two machines differ after the same work`);
-    }
-  },
+  ...onEachArch((boot, report) => {
+    const [first, second] = [boot(), boot()];
+    if (stateOf(first) !== stateOf(second)) report("two machines differ after boot");
+    for (const machine of [first, second]) work(machine, 31, STEPS);
+    if (stateOf(first) !== stateOf(second)) report("two machines differ after the same work");
+  }),
 };
 
 const cost: ConformanceRule = {
   id: "feature/cost",
   sentence: "contexts and setters count every register write and every barrier that the feature causes",
   source: "contracts KpkeysArch.counters and CpuCounters; MachineCounters",
-  skip: needsArches,
-  check(subject, report) {
-    for (const arch of subject.arches) {
-      const machine = machineOf(subject, arch);
-      const sum = (counter: "pkeyRegisterWrites" | "barriers"): number =>
-        machine.cpus.all.reduce((total, cpu) => total + cpu.counters[counter], 0);
-      const contexts = machine.get(KpkeysArch).counters;
-      const before = { registerWrites: sum("pkeyRegisterWrites"), barriers: sum("barriers") };
-      const ofContexts = { ...contexts };
-      const ofSetters = machine.counters().setterBarriers;
-      workInKernel(machine, 32);
-      const writes = sum("pkeyRegisterWrites") - before.registerWrites;
-      const counted = contexts.registerWrites - ofContexts.registerWrites;
-      if (writes !== counted)
-        report(`on ${arch.id} the CPUs count ${writes} register writes; expected ${counted}, the count of contexts`);
-      const barriers = sum("barriers") - before.barriers;
-      const explained = contexts.barriers - ofContexts.barriers + machine.counters().setterBarriers - ofSetters;
-      if (barriers > explained)
-        report(
-          `on ${arch.id} the CPUs count ${barriers} barriers; expected at most ${explained}, the count of contexts and setters`,
-        );
-    }
-  },
+  ...onEachArch((boot, report) => {
+    const machine = boot();
+    const sum = (counter: "pkeyRegisterWrites" | "barriers"): number =>
+      machine.cpus.all.reduce((total, cpu) => total + cpu.counters[counter], 0);
+    const contexts = machine.get(KpkeysArch).counters;
+    const before = { registerWrites: sum("pkeyRegisterWrites"), barriers: sum("barriers") };
+    const ofContexts = { ...contexts };
+    const ofSetters = machine.counters().setterBarriers;
+    workInKernel(machine, 32);
+    const writes = sum("pkeyRegisterWrites") - before.registerWrites;
+    const counted = contexts.registerWrites - ofContexts.registerWrites;
+    if (writes !== counted)
+      report(`the CPUs count ${writes} register writes; expected ${counted}, the count of contexts`);
+    const barriers = sum("barriers") - before.barriers;
+    const explained = contexts.barriers - ofContexts.barriers + machine.counters().setterBarriers - ofSetters;
+    if (barriers > explained)
+      report(`the CPUs count ${barriers} barriers; expected at most ${explained}, the count of contexts and setters`);
+  }),
 };
 
 const without: ConformanceRule = {
   id: "feature/without-pkeys",
   sentence: "on CPUs without kernel pkeys the feature writes no key register and sets no key",
   source: "kpkeys_supported(); MachineSpec.boot.kpkeys",
-  skip: needsArches,
-  check(subject, report) {
-    for (const arch of subject.arches) {
-      const machine = machineOf(subject, arch, { boot: { rodata: "full", kpkeys: "off" } });
-      const before = machine.counters().registerWrites;
-      workInKernel(machine, 32);
-      const { registerWrites, setMemoryPkeyPages } = machine.counters();
-      if (registerWrites > before)
-        report(`on ${arch.id} the register is written ${registerWrites - before} times; expected 0`);
-      if (setMemoryPkeyPages > 0) report(`on ${arch.id} ${setMemoryPkeyPages} pages get a key; expected 0`);
-      const keyed = machine
-        .scan()
-        .flatMap(({ aliases }) => aliases)
-        .filter(({ pkey }) => pkey !== 0);
-      if (keyed.length > 0) report(`on ${arch.id} ${keyed.length} mappings of table pages have a key`);
-    }
-  },
+  ...onEachArch((boot, report) => {
+    const machine = boot({ boot: { rodata: "full", kpkeys: "off" } });
+    const before = machine.counters().registerWrites;
+    workInKernel(machine, 32);
+    const { registerWrites, setMemoryPkeyPages } = machine.counters();
+    if (registerWrites > before) report(`the register is written ${registerWrites - before} times; expected 0`);
+    if (setMemoryPkeyPages > 0) report(`${setMemoryPkeyPages} pages get a key; expected 0`);
+    const keyed = machine
+      .scan()
+      .flatMap(({ aliases }) => aliases)
+      .filter(({ pkey }) => pkey !== 0);
+    if (keyed.length > 0) report(`${keyed.length} mappings of table pages have a key; expected 0`);
+  }),
 };
 
 /** Rules of the behaviour and the cost of a feature. */
