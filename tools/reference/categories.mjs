@@ -7,7 +7,15 @@ const CATEGORIES = {
   "Contexts and keys": ["kpkeys", "pkey-register"],
   // The index re-exports DependencyContainer.
   Plugins: ["index", "plugin", "token", "extension-points", "protected-objects", "observer"],
-  "CPU and translation": ["access", "cpu", "numbers", "page-table-format", "physical-memory", "system-registers"],
+  "CPU and translation": [
+    "access",
+    "cpu",
+    "errno",
+    "numbers",
+    "page-table-format",
+    "physical-memory",
+    "system-registers",
+  ],
   "Kernel: page tables": ["page-tables", "pgtable-arch", "setters", "table-allocator", "user-layout"],
   "Kernel: memory": ["memory", "page-allocator", "rcu", "slab"],
   "Kernel: processes and exceptions": ["creds", "execution", "processes"],

@@ -16,7 +16,7 @@ export interface Fit {
   readonly costs: Costs;
   /** Bootstrap: costs fitted to the same rows with resampled residuals. */
   readonly samples: readonly Costs[];
-  /** Residuals of the rows in units of {@link scatterOf}, centred on 0 and widened by the degrees of freedom. */
+  /** Residuals of the rows in units of their scatter, centred on 0 and widened by the degrees of freedom. */
   readonly residuals: readonly number[];
 }
 
