@@ -46,7 +46,7 @@ export interface Coverage extends CoverageCount {
   readonly bySource: Readonly<Record<TableSource | "unknown", CoverageCount>>;
   /** By the level's name. */
   readonly byLevel: Readonly<Record<string, CoverageCount>>;
-  /** Objects that features say they protect, by what they call them. */
+  /** Objects that features protect, by the name that the feature gives them. */
   readonly objects: Readonly<Record<string, ObjectCount>>;
   /** Pages and objects that should be protected and are neither keyed nor read-only. */
   readonly gaps: readonly CoverageGap[];

@@ -4,13 +4,13 @@ import { Digest } from "./digest.js";
 import { eachTable, tablesBelow, visitEntries } from "./table-scan.js";
 import type { ScanParts, TablePlace } from "./table-scan.js";
 
-/** One address at which a page can be reached. */
+/** A mapping of a page. */
 export interface PageAlias {
-  /** The virtual page there. */
+  /** The virtual page. */
   readonly page: Vpn;
-  /** The key of the leaf that maps it there. */
+  /** The key of the leaf. */
   readonly pkey: number;
-  /** Whether the leaf lets the kernel write, keys aside. */
+  /** Whether the leaf allows kernel writes, ignoring keys. */
   readonly writable: boolean;
 }
 
@@ -20,22 +20,22 @@ export interface ScannedTable {
   readonly pfn: Pfn;
   /** Its level. */
   readonly level: Level;
-  /** Where it came from; `unknown` for a table that no allocation path made. */
+  /** Its source; `unknown` for a table that the kernel did not allocate. */
   readonly source: TableSource | "unknown";
-  /** Every mapping of it. */
+  /** Its mappings. */
   readonly aliases: readonly PageAlias[];
 }
 
-/** An object that a feature says it protects, as the scan found it. */
+/** A protected object of a feature, with its mappings. */
 export interface ScannedObject extends ProtectedObject {
-  /** Every mapping of the page in which it lies. */
+  /** Mappings of its page. */
   readonly aliases: readonly PageAlias[];
 }
 
 /**
- * Finds every mapping of some pages.
+ * Finds all mappings of given pages.
  * @param parts - memory, codec, live roots
- * @param found - takes the mappings; its keys say of which pages, by page-frame number
+ * @param found - has the page-frame numbers as keys; receives the mappings
  */
 function findAliases(parts: ScanParts, found: ReadonlyMap<Pfn, PageAlias[]>): void {
   const { memory, format } = parts;
@@ -57,11 +57,11 @@ function findAliases(parts: ScanParts, found: ReadonlyMap<Pfn, PageAlias[]>): vo
 }
 
 /**
- * Finds every page-table page and every mapping of it. From the live roots it walks all tables, whoever made them, and trusts no
- * register of table pages: a table linked in behind the kernel's back is found too. Nothing is changed and no access is made.
+ * Finds all page-table pages and their mappings. Walks all tables from the live roots and does not rely on the kernel's records, so it
+ * also finds a table that an attacker linked. Changes nothing and makes no CPU access.
  *
- * @param parts - what is scanned
- * @param sourceOf - where a table came from, as the allocation paths remember
+ * @param parts - memory, codec, live roots
+ * @param sourceOf - source of a table in the kernel's records
  * @returns the tables, ascending by page-frame number
  */
 export function scanTables(parts: ScanParts, sourceOf: (pfn: Pfn) => TableSource | undefined): readonly ScannedTable[] {
@@ -77,8 +77,8 @@ export function scanTables(parts: ScanParts, sourceOf: (pfn: Pfn) => TableSource
 }
 
 /**
- * Finds every page-table page, but not where it is mapped: quicker than {@link scanTables}.
- * @param parts - what is scanned
+ * Finds all page-table pages without their mappings. Faster than {@link scanTables}.
+ * @param parts - memory, codec, live roots
  * @returns the tables, ascending by page-frame number
  */
 export function findTables(parts: ScanParts): readonly Pick<ScannedTable, "pfn" | "level">[] {
@@ -95,11 +95,11 @@ export function findTables(parts: ScanParts): readonly Pick<ScannedTable, "pfn" 
 }
 
 /**
- * Finds every mapping of the pages in which protected objects lie.
+ * Finds all mappings of the pages of protected objects.
  *
- * @param parts - what is scanned
- * @param objects - what features say they protect
- * @returns the objects in their order
+ * @param parts - memory, codec, live roots
+ * @param objects - the protected objects
+ * @returns the objects in the same order, with their mappings
  */
 export function scanObjects(parts: ScanParts, objects: Iterable<ProtectedObject>): readonly ScannedObject[] {
   const all = [...objects];
@@ -109,7 +109,7 @@ export function scanObjects(parts: ScanParts, objects: Iterable<ProtectedObject>
 }
 
 /**
- * A digest of the content of page tables: equal for machines whose tables are equal, word by word and place by place.
+ * A digest of the contents and addresses of page tables.
  * @param memory - RAM
  * @param tables - the tables, ascending
  * @returns 16 hexadecimal digits

@@ -105,7 +105,7 @@ export class KernelImage implements StaticTablePages {
    * @returns the page-frame number of the table
    * @throws KpkeysError ERR_SPEC if the pool is empty
    */
-  takeTable(role: "image" | "fixmap"): Pfn {
+  allocTable(role: "image" | "fixmap"): Pfn {
     const run = this.runs.find((run) => run.role === role && run.used < run.pages);
     if (run === undefined)
       throw new KpkeysError("ERR_SPEC", `cannot allocate a static table: the pool of role '${role}' is empty`, {

@@ -79,7 +79,7 @@ export class LinearMapping {
 
   private allocTable(): Pfn | undefined {
     this.addresses.linearMap.tables++;
-    return this.usesStaticPool ? this.tablePages.takeStatic("image") : this.tablePages.takeEarly("early");
+    return this.usesStaticPool ? this.tablePages.allocStatic("image") : this.tablePages.allocEarly("early");
   }
 
   /** Whether one leaf can map all pages that an entry translates, without crossing the ends of a run. */

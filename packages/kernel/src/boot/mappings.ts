@@ -67,7 +67,7 @@ export class BootMappings {
   mapImageAndFixmap(): void {
     for (const section of this.image.sections) this.mapSection(section);
     const fixmap = pageOfAddress(this.arch.layout.fixmap, this.format.geometry.pageShift);
-    this.ensure(this.lastLevel, fixmap, () => this.tablePages.takeStatic("fixmap"));
+    this.ensure(this.lastLevel, fixmap, () => this.tablePages.allocStatic("fixmap"));
   }
 
   /**
@@ -112,7 +112,7 @@ export class BootMappings {
     const protection = format.protections[SECTION_PROTECTION[name]];
     const range = { from, to: toVpn(from + pages) };
     tables.walk(tables.root, range, {
-      gap: fillGap(this.populate, () => this.tablePages.takeStatic("image")),
+      gap: fillGap(this.populate, () => this.tablePages.allocStatic("image")),
       run({ table, index, page }, count) {
         tables.setPtes(table, index, format.makeLeaf(lastLevel, toPfn(pfn + page - from), protection), count);
         return undefined;
@@ -121,7 +121,7 @@ export class BootMappings {
   }
 
   private mapStructPages(level: Level, page: Vpn, pfn: Pfn): void {
-    const entry = this.ensure(level, page, () => this.tablePages.takeEarly("vmemmap"));
+    const entry = this.ensure(level, page, () => this.tablePages.allocEarly("vmemmap"));
     entry.set(this.format.makeLeaf(level, pfn, this.format.protections.PAGE_KERNEL));
   }
 

@@ -4,8 +4,8 @@ import type { ExtensionHandlers, Pfn, TableAllocator } from "@kpkeys/core/contra
 import { TableMemory } from "./table-memory.js";
 
 /**
- * Table pages from the buddy allocator, one by one, as Linux has them when no feature allocates them: the features are notified of
- * each. A block of the linear map can be split whenever there is memory.
+ * The default allocator of table pages: single pages from the buddy allocator, as in mainline. Features are notified of each page. A
+ * block of the linear map can be split while memory is free.
  */
 @injectable()
 export class BuddyTables implements TableAllocator {
@@ -25,12 +25,12 @@ export class BuddyTables implements TableAllocator {
     return undefined;
   }
 
-  /** A page is zeroed before it has a key, so that no context is needed. */
+  /** Zeroes the page before it has a key, so no context is needed. */
   alloc(_source: "kernel" | "user", gfp: number): Pfn | undefined {
     const pfn = this.pages.alloc(0);
     if (pfn === undefined) return undefined;
     if ((gfp & Gfp.ZERO) !== 0) this.tableMemory.clear(pfn);
-    if (!this.isRefused(pfn)) return pfn;
+    if (this.notifyAllocated(pfn)) return pfn;
     this.pages.free(pfn, 0);
     return undefined;
   }
@@ -48,13 +48,13 @@ export class BuddyTables implements TableAllocator {
     return true;
   }
 
-  /** Asks the features; if one refuses, those asked before are notified that the page goes back. */
-  private isRefused(pfn: Pfn): boolean {
+  /** Notifies the features. If one fails, notifies the earlier features of the free. @returns whether all succeeded */
+  private notifyAllocated(pfn: Pfn): boolean {
     for (let i = 0; i < this.onAllocated.length; i++) {
       if (this.onAllocated[i]!(pfn) === 0) continue;
       while (--i >= 0) this.onFreeing[i]?.(pfn);
-      return true;
+      return false;
     }
-    return false;
+    return true;
   }
 }

@@ -14,25 +14,25 @@ import { KernelImage } from "../boot/image.js";
 import { Memblock } from "../boot/memblock.js";
 import { BuddyTables } from "./buddy-tables.js";
 
-/** Sources by the number that is remembered for each page; 0 is no table. */
+/** Sources by the number stored for each page; 0 is no table. */
 const SOURCES: readonly (TableSource | undefined)[] = [undefined, "static", "early", "vmemmap", "kernel", "user"];
 
-/** `GFP_PGTABLE_KERNEL` and `GFP_PGTABLE_USER`, as of the series. */
+/** `GFP_PGTABLE_KERNEL` and `GFP_PGTABLE_USER`, as in the series. */
 const GFP_PGTABLE = { kernel: Gfp.KERNEL | Gfp.ZERO, user: Gfp.KERNEL | Gfp.ZERO | Gfp.ACCOUNT } as const;
 
-/** Where page-table pages come from, and which page is one. */
+/** Allocates page-table pages and records the source of each. */
 @injectable()
 export class TablePages {
-  /** Taken from the buddy allocator so far. */
+  /** Pages allocated after early boot. */
   allocated = 0;
-  /** Given back to it so far. */
+  /** Pages freed. */
   freed = 0;
-  /** What gives the pages: the buddy allocator, or the feature that has taken its place. */
+  /** The allocator: of a feature, or {@link BuddyTables}. */
   readonly allocator: TableAllocator;
   private readonly levels: readonly LevelGeometry[];
   private readonly firstPfn: Pfn;
   private readonly sources: Uint8Array;
-  /** The level that each page from the buddy allocator was constructed for. */
+  /** Level of each page of {@link alloc}, for its destructor. */
   private readonly levelOf: Uint8Array;
   private readonly onCtor: readonly ExtensionHandlers["tablePageCtor"][];
   private readonly onDtor: readonly ExtensionHandlers["tablePageDtor"][];
@@ -59,27 +59,27 @@ export class TablePages {
   }
 
   /**
-   * Takes a page of a static pool.
-   * @param role - which pool
-   * @throws KpkeysError ERR_SPEC when the pool is used up
+   * Allocates a page of a static pool.
+   * @param role - the role of the pool
+   * @throws KpkeysError ERR_SPEC if the pool is empty
    */
-  takeStatic(role: "image" | "fixmap"): Pfn {
-    return this.mark(this.image.takeTable(role), "static");
+  allocStatic(role: "image" | "fixmap"): Pfn {
+    return this.mark(this.image.allocTable(role), "static");
   }
 
   /**
-   * Takes a page from memblock, zeroed, and notifies the features.
-   * @param source - what for
-   * @returns its page-frame number; `undefined`, of which the features are not notified, when memblock has none left
+   * Allocates a zeroed page from memblock and notifies the features.
+   * @param source - `early` for the linear map, `vmemmap` for the vmemmap
+   * @returns its page-frame number; `undefined`, without a notification, if memblock is empty
    */
-  takeEarly(source: "early" | "vmemmap"): Pfn | undefined {
+  allocEarly(source: "early" | "vmemmap"): Pfn | undefined {
     const pfn = this.allocator.allocEarly(source) ?? this.memblock.tryAlloc(1, 1);
     if (pfn === undefined) return undefined;
     for (const handler of this.onEarly) handler(pfn, source);
     return this.mark(pfn, source);
   }
 
-  /** See {@link PageTables.allocTable}. @param gfp - bits of {@link Gfp}; those of `GFP_PGTABLE` if left out */
+  /** See {@link PageTables.allocTable}. @param gfp - bits of {@link Gfp}; default: `GFP_PGTABLE` of the source */
   alloc(
     source: "kernel" | "user",
     level: Level = toLevel(this.levels.length - 1),
@@ -87,7 +87,7 @@ export class TablePages {
   ): Pfn | undefined {
     const pfn = this.allocator.alloc(source, gfp);
     if (pfn === undefined) return undefined;
-    if (!this.isConstructed(pfn, level, source)) {
+    if (!this.construct(pfn, level, source)) {
       this.allocator.free(pfn);
       return undefined;
     }
@@ -119,8 +119,8 @@ export class TablePages {
     return pfn;
   }
 
-  /** Runs the constructors; if one refuses, the page is destructed where it was constructed. */
-  private isConstructed(pfn: Pfn, level: Level, source: "kernel" | "user"): boolean {
+  /** Runs the constructors. If one fails, runs the destructors of the earlier features. @returns whether all succeeded */
+  private construct(pfn: Pfn, level: Level, source: "kernel" | "user"): boolean {
     const { name } = this.levels[level]!;
     for (let i = 0; i < this.onCtor.length; i++) {
       if (this.onCtor[i]!(pfn, name, source) === 0) continue;

@@ -14,26 +14,28 @@ import { Unmap } from "./unmap.js";
 import { UserTables } from "./user-tables.js";
 import { newVma, VmFlag } from "./vma.js";
 
-/** Mappings that an address space may have: DEFAULT_MAX_MAP_COUNT of include/linux/mm.h. */
+/** Maximum number of mappings of an address space: DEFAULT_MAX_MAP_COUNT of include/linux/mm.h. */
 const MAXIMUM_MAPPINGS = 65530;
 
-/** What mmap keeps of prot, and mprotect accepts in addition to PROT_SEM, PROT_GROWSDOWN and PROT_GROWSUP: `calc_vm_prot_bits`. */
+/** The rights in `prot`: `calc_vm_prot_bits`. */
 const RIGHTS = Prot.READ | Prot.WRITE | Prot.EXEC;
+/** Bits of `prot` that mprotect accepts and ignores: PROT_SEM, PROT_GROWSDOWN, PROT_GROWSUP. */
 const IGNORED_PROT = 0x0300_0008;
 
-/** The lowest address that may be mapped: `vm.mmap_min_addr`. */
+/** The lowest mappable address in bytes: `vm.mmap_min_addr`. */
 const MINIMUM_ADDRESS = 0x10000;
 
-/** MAP_NONBLOCK of include/uapi/asm-generic/mman.h: takes MAP_POPULATE back. */
+/** MAP_NONBLOCK of include/uapi/asm-generic/mman.h: disables MAP_POPULATE. */
 const MAP_NONBLOCK = 0x10000;
 
-/** The address spaces of the machine: checks the arguments of system calls, each of which is an operation. */
+/** The address spaces of a machine. Checks the arguments of system calls and runs each as an operation. */
 @injectable()
 export class KernelAddressSpaces implements AddressSpaces {
   private readonly alive = new Map<number, KernelMm>();
   readonly all: Iterable<Mm> = { [Symbol.iterator]: () => this.alive.values() };
-  /** Address spaces, and files of mappings, made so far. */
+  /** Number of address spaces created so far. */
   private made = 0;
+  /** Number of mmap calls so far, which identifies files. */
   private files = 0;
   private readonly minimumPage: number;
   private readonly userEnd: number;
@@ -85,7 +87,7 @@ export class KernelAddressSpaces implements AddressSpaces {
     KernelMm.of(mm).users++;
   }
 
-  /** `mmput`: the last user removes everything, even of a fork that ran out of memory. */
+  /** `mmput`: the last put tears the address space down, also that of a failed fork. */
   put(handle: Mm): void {
     this.call(handle, (mm) => {
       if (--mm.users > 0) return;
@@ -192,7 +194,7 @@ export class KernelAddressSpaces implements AddressSpaces {
     return this.sections.operation(() => run(mm));
   }
 
-  /** A call with a range, which returns an errno when it is empty or lies outside the user's half. */
+  /** A system call on a range. Returns errno `outside` if the range is empty or not in the user half. */
   private onRange(
     handle: Mm,
     page: Vpn,
@@ -216,7 +218,7 @@ export class KernelAddressSpaces implements AddressSpaces {
   }
 }
 
-/** Whether an address space has as many mappings as there may be: `max_map_count`. */
+/** Whether an address space has the maximum number of mappings: `max_map_count`. */
 function isFull(mm: KernelMm): boolean {
   return mm.vmas.all.length >= MAXIMUM_MAPPINGS;
 }

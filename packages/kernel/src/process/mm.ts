@@ -7,13 +7,13 @@ import { VmaList } from "./vma-list.js";
 export class KernelMm implements Mm {
   tablePages = 0;
   users = 1;
-  /** `mm->context.id`: an ASID with its generation; 0 until a CPU first switches here. */
+  /** `mm->context.id`: generation + ASID; 0 before the first switch to this address space. */
   contextId = 0;
-  /** The ASID alone, which its TLB entries carry. */
+  /** The ASID, which tags its TLB entries. */
   asid: Asid = toAsid(0);
   /** The mappings. */
   readonly vmas: VmaList = new VmaList();
-  /** One past the heap's last page; `undefined` before the first brk. */
+  /** One past the last page of the heap; `undefined` before the first brk. */
   heapEnd: Vpn | undefined;
   /** Whether new mappings are locked: VM_LOCKED in `def_flags`. */
   locksFuture = false;
@@ -28,12 +28,15 @@ export class KernelMm implements Mm {
   ) {}
 
   /**
-   * The kernel's own object of a contract's handle.
-   * @param mm - what {@link AddressSpaces} gave
-   * @throws KpkeysError ERR_API_MISUSE for an object of another maker
+   * The kernel's object of a handle.
+   * @param mm - an address space that {@link AddressSpaces} returned
+   * @throws KpkeysError ERR_API_MISUSE for any other object
    */
   static of(mm: Mm): KernelMm {
     if (mm instanceof KernelMm) return mm;
-    throw new KpkeysError("ERR_API_MISUSE", "an address space that this kernel did not make", { where: `mm ${mm.id}` });
+    throw new KpkeysError("ERR_API_MISUSE", "the object is not an address space of this kernel", {
+      where: `mm ${mm.id}`,
+      expected: "an address space that AddressSpaces.create or fork returned",
+    });
   }
 }
