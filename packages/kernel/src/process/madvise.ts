@@ -56,7 +56,7 @@ export class Madvise {
    */
   madvise(mm: KernelMm, start: Vpn, end: Vpn, advice: number): void {
     const flags = FLAGS.get(advice);
-    if (flags !== undefined) setFlags(mm, start, end, ...flags);
+    if (flags !== undefined) mm.vmas.changeFlags(start, end, ...flags);
     else this.act(mm, start, end, advice);
   }
 
@@ -116,9 +116,4 @@ export class Madvise {
       this.tlb.addressSpace(mm.asid);
     }
   }
-}
-
-function setFlags(mm: KernelMm, start: Vpn, end: Vpn, clear: number, set: number): void {
-  for (const vma of mm.vmas.isolate(start, end)) vma.flags = (vma.flags & ~clear) | set;
-  mm.vmas.mergeAround(start, end);
 }

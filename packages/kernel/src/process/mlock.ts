@@ -15,13 +15,13 @@ export class Mlock {
 
   /** `mlock`. @param mm - the address space @param start - first virtual page @param end - one past the last */
   mlock(mm: KernelMm, start: Vpn, end: Vpn): void {
-    setLocked(mm, start, end, true);
+    mm.vmas.changeFlags(start, end, 0, VmFlag.LOCKED);
     this.fillLocked(mm, start, end);
   }
 
   /** `munlock`. @param mm - the address space @param start - first virtual page @param end - one past the last */
   munlock(mm: KernelMm, start: Vpn, end: Vpn): void {
-    setLocked(mm, start, end, false);
+    mm.vmas.changeFlags(start, end, VmFlag.LOCKED, 0);
   }
 
   /** `mlockall`, and `munlockall` with no flags. @param mm - the address space @param flags - MCL_ bits */
@@ -30,7 +30,7 @@ export class Mlock {
     const locked = (flags & MCL.CURRENT) !== 0;
     if (flags !== 0 && !locked) return;
     const [start, end] = [toVpn(0), toVpn(Infinity)];
-    setLocked(mm, start, end, locked);
+    mm.vmas.changeFlags(start, end, VmFlag.LOCKED, locked ? VmFlag.LOCKED : 0);
     if (locked && (flags & MCL.ONFAULT) === 0) this.fillLocked(mm, start, end);
   }
 
@@ -48,12 +48,4 @@ export class Mlock {
       this.faults.populate(mm, toVpn(Math.max(start, vma.start)), toVpn(Math.min(end, vma.end)));
     }
   }
-}
-
-function setLocked(mm: KernelMm, start: Vpn, end: Vpn, locked: boolean): void {
-  for (const vma of mm.vmas.isolate(start, end)) {
-    if (locked) vma.flags |= VmFlag.LOCKED;
-    else vma.flags &= ~VmFlag.LOCKED;
-  }
-  mm.vmas.mergeAround(start, end);
 }

@@ -164,6 +164,12 @@ export class VmaList {
     return this.inside(start, end);
   }
 
+  /** Changes flags of all mappings in a range. @param clear - {@link VmFlag} bits to clear @param set - bits to set */
+  changeFlags(start: Vpn, end: Vpn, clear: number, set: number): void {
+    for (const vma of this.isolate(start, end)) vma.flags = (vma.flags & ~clear) | set;
+    this.mergeAround(start, end);
+  }
+
   /** Splits mappings at the ends of a range and removes those inside it. @returns the removed mappings */
   remove(start: Vpn, end: Vpn): readonly Vma[] {
     const removed = this.isolate(start, end);

@@ -11,14 +11,12 @@ import {
 import type { Mm } from "@kpkeys/core/contracts";
 import { describe, expect, it } from "vitest";
 import { boot, ENTRIES, frameOf, PAGE_SHIFT } from "../support/machine.js";
-import { ANONYMOUS, BASE, FILE, Process, RW, SHARED } from "../support/process.js";
+import { ANONYMOUS, BASE, DENIED, FILE, Process, RW, SHARED } from "../support/process.js";
 import { splitRoots } from "../support/arches.js";
 import { readUserTables } from "../support/tables.js";
 
 const { READ, WRITE } = Access;
 const ENOMEM = -12;
-/** The result of touch if no mapping allows the access. */
-const DENIED = undefined;
 const EINVAL = -22;
 /** vm.mmap_min_addr is 64 KiB. */
 const MINIMUM = 0x10000 >> PAGE_SHIFT;

@@ -19,12 +19,10 @@ import { KernelMm } from "../../src/process/mm.js";
 import { variant } from "../support/arches.js";
 import { boot, entryOf, ENTRIES, frameOf, PAGE_SHIFT, record } from "../support/machine.js";
 import type { Call } from "../support/machine.js";
-import { ANONYMOUS, BASE, FILE, Process, RW, SHARED } from "../support/process.js";
+import { ANONYMOUS, BASE, DENIED, FILE, Process, RW, SHARED } from "../support/process.js";
 import { readUserTables } from "../support/tables.js";
 
 const { READ, WRITE, RMW, FETCH } = Access;
-/** The result of touch if no mapping allows the access. */
-const DENIED = undefined;
 /** RLIMIT_STACK of 8 MiB, and stack_guard_gap, in pages. */
 const STACK = (8 << 20) >> PAGE_SHIFT;
 const GUARD = 256;

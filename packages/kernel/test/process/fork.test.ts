@@ -4,13 +4,11 @@ import { KernelMm } from "../../src/process/mm.js";
 import { VmFlag } from "../../src/process/vma.js";
 import { boot, ENTRIES, entryOf, frameOf, record, UPPER } from "../support/machine.js";
 import type { Call } from "../support/machine.js";
-import { ANONYMOUS, BASE, FILE, Process, RW, SHARED } from "../support/process.js";
+import { ANONYMOUS, BASE, DENIED, FILE, Process, RW, SHARED } from "../support/process.js";
 import { readUserTables } from "../support/tables.js";
 
 const { READ, WRITE } = Access;
 const MADV = { DONTNEED: 4, DONTFORK: 10, DOFORK: 11, WIPEONFORK: 18, KEEPONFORK: 19 };
-/** The result of touch if no mapping allows the access. */
-const DENIED = undefined;
 const MAP_LOCKED = 0x2000;
 
 describe("fork", () => {

@@ -3,12 +3,10 @@ import { describe, expect, it } from "vitest";
 import { KernelMm } from "../../src/process/mm.js";
 import { VmFlag } from "../../src/process/vma.js";
 import { ENTRIES } from "../support/machine.js";
-import { ANONYMOUS, BASE, Process, RW } from "../support/process.js";
+import { ANONYMOUS, BASE, DENIED, Process, RW } from "../support/process.js";
 import { readUserTables } from "../support/tables.js";
 
 const { READ, WRITE } = Access;
-/** The result of touch if no mapping allows the access. */
-const DENIED = undefined;
 
 function advise(process: Process, pages: number, advice: number): void {
   expect(process.spaces.madvise(process.mm, toVpn(BASE), pages, advice)).toBe(0);

@@ -5,13 +5,11 @@ import type { Vma } from "../../src/process/vma.js";
 import { VmFlag } from "../../src/process/vma.js";
 import { boot, ENTRIES, entryOf, frameOf, record, staleTranslations, UPPER } from "../support/machine.js";
 import type { Call } from "../support/machine.js";
-import { ANONYMOUS, BASE, FILE, Process, RW, SHARED } from "../support/process.js";
+import { ANONYMOUS, BASE, DENIED, FILE, Process, RW, SHARED } from "../support/process.js";
 import { readUserTables } from "../support/tables.js";
 
 const { READ, WRITE } = Access;
 const EFAULT = -14;
-/** The result of touch if no mapping allows the access. */
-const DENIED = undefined;
 const DONTUNMAP = 4;
 const NORESERVE = 0x4000;
 /** The new address of moved mappings. */

@@ -14,6 +14,9 @@ export const RW: number = Prot.READ | Prot.WRITE;
 /** A page at the start of a table of every level. */
 export const BASE = 2 ** 24;
 
+/** The result of `touch` if no mapping allows the access. */
+export const DENIED = undefined;
+
 /** A machine with one process running. */
 export class Process {
   readonly machine: Machine;
