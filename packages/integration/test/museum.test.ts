@@ -69,8 +69,11 @@ describe.each(ARCHES)("on %s, a feature without the fix", (arch) => {
 describe("the museum", () => {
   it("has a unique id, a fix and a source for each exhibit", () => {
     expect(new Set(EXHIBITS.map(({ id }) => id)).size).toBe(EXHIBITS.length);
-    for (const { citation, story, fix } of EXHIBITS)
+    for (const { id, title, citation, story, fix } of EXHIBITS) {
       expect([citation, story, fix].every((text) => text !== "")).toBe(true);
+      // The command prints both on one line of at most 100 columns.
+      expect(`${id}: ${title}`.length).toBeLessThanOrEqual(100);
+    }
   });
 
   it("has no variant on a green side that the red side does not have", () => {

@@ -84,7 +84,7 @@ function changeLinearMapOnIrqExit({ machine, step }: Scene): Finding {
 
 const irqExitResume: Exhibit = {
   id: "irq-exit-resume",
-  title: "a thread resumed on the irq-exit path was in a lazy MMU section without its privilege",
+  title: "a thread resumed on the irq-exit path had a lazy MMU section and no privilege",
   series: "v6→v7",
   citation: "Kevin Brodsky, 5 May 2026, reply to v6 07/30; v7 cover letter, reference [3]",
   story:

@@ -85,7 +85,7 @@ function writeDirectMapPgtables({ machine, step }: Scene): Finding {
 
 const testTargetBlockMapped: Exhibit = {
   id: "test-target-block-mapped",
-  title: "a test used a block as a table, and wrote to the memory that the block maps",
+  title: "a test used a block as a table and wrote to its memory",
   series: "v4→v5",
   citation: "RFC v5 changelog, patch 17: ensure that the target kernel address is actually PTE-mapped",
   story:
