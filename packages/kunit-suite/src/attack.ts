@@ -113,11 +113,10 @@ export function attack(machine: MachineUnderAttack, tables: readonly ScannedTabl
 function tableTargets(machine: MachineUnderAttack, tables: readonly ScannedTable[]): Target[] {
   if (!expectsTables(machine)) return [];
   const { levels, pageShift } = machine.get(PageTableFormat).geometry;
-  return tables.flatMap(({ pfn, level, source, aliases }) => {
-    const { name, indexBits } = levels[level]!;
-    const words = firstMiddleLast(0, 2 ** indexBits);
+  return tables.flatMap(({ pfn, first, entries, level, source, aliases }) => {
+    const words = firstMiddleLast(first, entries);
     return aliases.map(({ page, writable }) => {
-      return { source, level: name, pfn, ...wordsOf(page, pageShift), writable, words };
+      return { source, level: levels[level]!.name, pfn, ...wordsOf(page, pageShift), writable, words };
     });
   });
 }

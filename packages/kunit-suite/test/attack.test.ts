@@ -11,6 +11,8 @@ const IMAGE_HIGH = 0xffff_ffff | 0;
 function table(pfn: Pfn, level: Level, ...aliases: [high: number, writable: boolean][]): ScannedTable {
   return {
     pfn,
+    first: 0,
+    entries: 512,
     level,
     source: "static",
     aliases: aliases.map(([high, writable]) => ({ page: pageOf({ high, low: pfn << 12 }, 12), pkey: 1, writable })),

@@ -89,7 +89,7 @@ export async function demonstrate({ plugins, spec, series, policy }: Job): Promi
   const { levels, pageShift } = format.geometry;
   const level = toLevel(levels.length - 1);
   const page = pageOf({ high: 0, low: USER_ADDRESS }, pageShift);
-  const { table, index } = tables.entryAt(mm.root, level, page)!;
+  const { table, index } = tables.entryAt(mm.root, level, page, mm.rootIndex)!;
   const address = machine.get(LinearMap).address(table, index * 8);
   const { high, low } = address;
   const pkey = pkeyAt(machine, high, low);

@@ -43,7 +43,7 @@ export interface WalkStep {
   readonly level: number;
   /** Page-frame number of the table. */
   readonly table: Pfn;
-  /** Index of the entry in it. */
+  /** Index of the entry in the page; in a root smaller than a page it counts from the start of the page, not of the root. */
   readonly index: number;
   /** Bits 63 to 32 of the entry. */
   readonly high: number;
@@ -73,7 +73,8 @@ export interface CpuCounters {
  * The translation side of a CPU: its roots, its TLB and the walk.
  *
  * A root is a page-frame number. With split roots (TTBR0_EL1, TTBR1_EL1), user and kernel addresses have separate roots; with a shared
- * root (CR3), both fields are the same register.
+ * root (CR3), both fields are the same register. A user root smaller than a page may start inside its page: TTBR0_EL1.BADDR is then the
+ * address of the page plus 8 times {@link userRootIndex}.
  */
 export interface Mmu {
   /** Whether translation is on. While it is off, all accesses through the {@link Cpu} fault. */
@@ -82,6 +83,8 @@ export interface Mmu {
   readonly kernelRoot: Pfn;
   /** Page-frame number of the table that translates user addresses: TTBR0_EL1, or CR3. `undefined` while none does. */
   readonly userRoot: Pfn | undefined;
+  /** Index, in its page, of the first entry of {@link userRoot}; 0 for a root at the start of its page. */
+  readonly userRootIndex: number;
   /** Bits of an address-space identifier (ASID): 8 or 16; 0 without ASIDs. */
   readonly asidBits: number;
   /**
@@ -94,8 +97,10 @@ export interface Mmu {
    * translations that are not global.
    * @param pfn - page-frame number of its top-level table; with split roots `undefined` for none, as Linux sets reserved_pg_dir
    * @param asid - its ASID of {@link asidBits} bits; ignored without ASIDs
+   * @param index - index of the table's first entry in its page, a multiple of the number of its entries (Arm ARM, TTBR0_EL1.BADDR: a
+   *   table is aligned to its size); 0 if left out
    */
-  setUserRoot(pfn: Pfn | undefined, asid: Asid): void;
+  setUserRoot(pfn: Pfn | undefined, asid: Asid, index?: number): void;
   /**
    * Invalidates the translations of one page, of every leaf size and address space.
    * @param high - bits 63 to 32 of an address in the page

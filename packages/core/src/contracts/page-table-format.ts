@@ -9,7 +9,10 @@ export interface LevelGeometry {
   readonly name: "pgd" | "p4d" | "pud" | "pmd" | "pte";
   /** The lowest address bit that indexes a table of this level; an entry maps `2 ** shift` bytes. */
   readonly shift: number;
-  /** Number of address bits that index a table; a table has `2 ** indexBits` entries of 8 bytes. */
+  /**
+   * Number of address bits that index a table; a table has `2 ** indexBits` entries of 8 bytes. It fills a page, except the root: one
+   * with fewer entries is smaller (PGD_SIZE), and users' roots then share pages.
+   */
   readonly indexBits: number;
   /** Whether an entry of this level may be a leaf (a block or a page). */
   readonly leaf: boolean;

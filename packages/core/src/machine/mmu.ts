@@ -34,6 +34,8 @@ export class CpuMmu implements Mmu {
   kernelRoot: Pfn = toPfn(0);
   /** Page-frame number of the user's top-level table. */
   userRoot: Pfn | undefined = toPfn(0);
+  /** Index of its first entry in its page. */
+  userRootIndex = 0;
   /** Bits of an ASID; 0 without ASIDs. */
   readonly asidBits: number;
   /** The address space of user translations; 0 without ASIDs. */
@@ -71,6 +73,11 @@ export class CpuMmu implements Mmu {
     return this.splitRoots && high >= 0 ? (this.userRoot ?? NO_ROOT) : this.kernelRoot;
   }
 
+  /** Index of the first entry of that root in its page. @param high - bits 63 to 32 of the address, as an int32 */
+  rootIndexOf(high: number): number {
+    return this.splitRoots && high >= 0 ? this.userRootIndex : 0;
+  }
+
   setKernelRoot(pfn: number): void {
     this.kernelRoot = toPfn(pfn | 0);
     if (this.splitRoots) return;
@@ -78,8 +85,9 @@ export class CpuMmu implements Mmu {
     this.parts.tlb.dropAsid(undefined);
   }
 
-  setUserRoot(pfn: Pfn | undefined, asid: number): void {
+  setUserRoot(pfn: Pfn | undefined, asid: number, index = 0): void {
     this.userRoot = pfn;
+    this.userRootIndex = index;
     if (!this.splitRoots && pfn !== undefined) this.kernelRoot = pfn;
     if (this.asidBits > 0) this.asid = asid;
     else this.parts.tlb.dropAsid(undefined);
@@ -107,7 +115,7 @@ export class CpuMmu implements Mmu {
   walk(high: number, low: number, visit?: (step: WalkStep) => void): FaultKind {
     const { regime, walker } = this.parts;
     if (!this.isCanonical(high)) return regime.nonCanonicalFault;
-    return walker.run(high | 0, low | 0, this.rootOf(high | 0), false, visit);
+    return walker.run(high | 0, low | 0, this.rootOf(high | 0), this.rootIndexOf(high | 0), false, visit);
   }
 
   auditTlb(visit: (high: number, low: number) => void): number {

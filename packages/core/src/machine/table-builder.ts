@@ -13,12 +13,15 @@ export interface EntryPlace {
 
 /**
  * Builds page tables in RAM without a kernel. It allocates frames from the start of RAM upwards and frees none. User and kernel
- * addresses have one root each, or a common one if the geometry has no split roots.
+ * addresses have one root each, or a common one if the geometry has no split roots. A user root smaller than a page starts inside its
+ * page, so that walks from such an address are tested.
  */
 export class TableBuilder {
   private next: number;
   private readonly kernelRoot: Pfn;
   private readonly userRoot: Pfn;
+  /** Index of the first entry of that root in its page. */
+  private readonly userRootIndex: number;
 
   /**
    * @param memory - RAM
@@ -34,13 +37,16 @@ export class TableBuilder {
   ) {
     this.next = memory.firstPfn;
     this.kernelRoot = this.allocate();
-    this.userRoot = format.geometry.splitRoots ? this.allocate() : this.kernelRoot;
+    const { splitRoots, levels, pageShift } = format.geometry;
+    this.userRoot = splitRoots ? this.allocate() : this.kernelRoot;
+    const entries = 2 ** levels[0]!.indexBits;
+    this.userRootIndex = splitRoots && entries < 2 ** (pageShift - 3) ? entries : 0;
   }
 
   /** Sets the roots of a CPU, with ASID 1 for user addresses, and turns its translation on. @param cpu - a CPU */
   enable({ mmu }: Cpu): void {
     mmu.setKernelRoot(this.kernelRoot);
-    mmu.setUserRoot(this.userRoot, toAsid(1));
+    mmu.setUserRoot(this.userRoot, toAsid(1), this.userRootIndex);
     mmu.enabled = true;
   }
 
@@ -67,10 +73,12 @@ export class TableBuilder {
     const user = address < this.userEnd;
     const { high, low } = toWords(address);
     let table = root ?? (user ? this.userRoot : this.kernelRoot);
+    let first = root === undefined && user ? this.userRootIndex : 0;
     for (let above = 0; above < level; above++) {
-      table = this.below({ table, index: this.format.index(toLevel(above), high, low) }, above, user);
+      table = this.below({ table, index: first + this.format.index(toLevel(above), high, low) }, above, user);
+      first = 0;
     }
-    return { table, index: this.format.index(toLevel(level), high, low) };
+    return { table, index: first + this.format.index(toLevel(level), high, low) };
   }
 
   /**

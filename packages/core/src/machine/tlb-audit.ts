@@ -15,7 +15,7 @@ export interface TlbAuditParts {
   /** The translations. */
   readonly tlb: Tlb;
   /** The roots and the current address space. */
-  readonly roots: { readonly asid: number; rootOf(high: number): number };
+  readonly roots: { readonly asid: number; rootOf(high: number): number; rootIndexOf(high: number): number };
 }
 
 /**
@@ -37,17 +37,20 @@ export function auditTlb(parts: TlbAuditParts, visit: (high: number, low: number
   return stale;
 }
 
-/** The root to compare a translation with. The root of another address space is in no register, so that of its walk is used. */
-function rootOf({ regime, tlb, roots }: TlbAuditParts, entry: number, high: number): number {
+/** Whether to compare a translation with the current root. The root of another address space is in no register. */
+function isOfCurrentRoot({ regime, tlb, roots }: TlbAuditParts, entry: number, high: number): boolean {
   const isKernels = regime.splitRoots && high < 0;
   const asid = tlb.asids[entry]!;
-  return isKernels || asid === GLOBAL || asid === roots.asid ? roots.rootOf(high) : tlb.roots[entry]!;
+  return isKernels || asid === GLOBAL || asid === roots.asid;
 }
 
 function isStale(parts: TlbAuditParts, entry: number, high: number, low: number): boolean {
-  const { regime, walker, tlb } = parts;
+  const { regime, walker, tlb, roots } = parts;
   const { walk } = walker;
-  if (walker.run(high, low, rootOf(parts, entry, high), false, undefined) !== FaultKind.NONE) return true;
+  const isCurrent = isOfCurrentRoot(parts, entry, high);
+  const root = isCurrent ? roots.rootOf(high) : tlb.roots[entry]!;
+  const rootIndex = isCurrent ? roots.rootIndexOf(high) : tlb.rootIndexes[entry]!;
+  if (walker.run(high, low, root, rootIndex, false, undefined) !== FaultKind.NONE) return true;
   if (walk.pfn !== tlb.pfns[entry] || walk.level !== tlb.levels[entry]) return true;
   if (tlb.isGlobal(entry) && !regime.isGlobal(walk)) return true;
   // The accessed flag is not compared: Linux clears it without an invalidation.

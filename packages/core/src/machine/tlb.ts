@@ -38,6 +38,8 @@ export class Tlb {
   readonly leavesLow: Int32Array;
   /** Page-frame number of the root of each entry's walk. */
   readonly roots: Int32Array;
+  /** Index of that root's first entry in its page. */
+  readonly rootIndexes: Int32Array;
   /** Address space of each entry, or {@link GLOBAL}. */
   readonly asids: Int32Array;
 
@@ -94,6 +96,7 @@ export class Tlb {
     this.leavesHigh = words();
     this.leavesLow = words();
     this.roots = words();
+    this.rootIndexes = words();
     this.locals = words();
     this.isLocal = new Uint8Array(Math.max(1, entries));
     this.times = new Float64Array(ways > 1 ? entries : 0);
@@ -132,11 +135,12 @@ export class Tlb {
    * @param low - bits 31 to 0
    * @param asid - the address space, or {@link GLOBAL}
    * @param root - page-frame number of the root
+   * @param rootIndex - index of its first entry in its page
    * @param walk - the walk's result
    * @param packed - the attributes that the architecture packed
    * @returns the entry
    */
-  fill(high: number, low: number, asid: number, root: number, walk: Walk, packed: number): number {
+  fill(high: number, low: number, asid: number, root: number, rootIndex: number, walk: Walk, packed: number): number {
     let entry = 0;
     if (this.entries !== 0) {
       const pageHigh = high >> 12;
@@ -160,6 +164,7 @@ export class Tlb {
     this.leavesHigh[entry] = walk.high;
     this.leavesLow[entry] = walk.low;
     this.roots[entry] = root;
+    this.rootIndexes[entry] = rootIndex;
     return entry;
   }
 

@@ -90,6 +90,7 @@ export class Walker {
    * @param high - bits 63 to 32 of a canonical address
    * @param low - bits 31 to 0
    * @param root - page-frame number of the top-level table
+   * @param rootIndex - index of the first entry of that table in its page: a table smaller than a page may begin inside it
    * @param update - whether to set the accessed flags that a walk sets; `false` for a walk without side effects
    * @param visit - receives each step
    * @returns NONE if a leaf was found, even if its frame is outside RAM; ADDRESS_SIZE, at the level of the entry that points to
@@ -99,6 +100,7 @@ export class Walker {
     high: number,
     low: number,
     root: number,
+    rootIndex: number,
     update: boolean,
     visit: ((step: WalkStep) => void) | undefined,
   ): FaultKind {
@@ -109,6 +111,7 @@ export class Walker {
     let restHigh = (high << this.unusedBits) | (low >>> (32 - this.unusedBits));
     let restLow = low << this.unusedBits;
     let table = root | 0;
+    let start = rootIndex;
     walk.tablesAndLow = -1;
     walk.tablesOrHigh = 0;
     walk.kernelHalf = regime.splitRoots && high < 0;
@@ -117,7 +120,7 @@ export class Walker {
       // Arm ARM: AArch64.S1SLTTEntryAddress(), AArch64.TTEntryAddress().
       const geometry = level << LEVEL_WORDS_SHIFT;
       const bits = packed[geometry + BITS]!;
-      const index = restHigh >>> (32 - bits);
+      const index = start + (restHigh >>> (32 - bits));
       restHigh = (restHigh << bits) | (restLow >>> (32 - bits));
       restLow <<= bits;
 
@@ -165,6 +168,7 @@ export class Walker {
       walk.tablesAndLow &= entryLow;
       walk.tablesOrHigh |= entryHigh;
       table = pfn;
+      start = 0;
     }
   }
 

@@ -1,6 +1,6 @@
 import { addressText } from "@kpkeys/core";
 import { Kpkeys, LinearMap, ProtectedObjects, wordsOf } from "@kpkeys/core/contracts";
-import type { Pfn, TableSource, Vpn } from "@kpkeys/core/contracts";
+import type { Pfn, Pkey, TableSource, Vpn } from "@kpkeys/core/contracts";
 import type { Machine } from "../machine/machine.js";
 import type { PageAlias, ScannedTable } from "./scanner.js";
 
@@ -53,13 +53,25 @@ export interface Coverage extends CoverageCount {
 }
 
 /**
- * The key that protects a writable mapping of a table page.
- * @param machine - the machine with the features' claims
+ * The key of table pages.
+ * @param claims - the features' claims
+ * @param kpkeys - the machine's kpkeys API
  * @returns the key that a feature claims; `undefined` if no feature claims one or the CPUs have no kernel pkeys
  */
+export function claimedTablePkey(
+  claims: ProtectedObjects["claims"],
+  kpkeys: Pick<Kpkeys, "supported">,
+): Pkey | undefined {
+  const claimed = claims.find(({ tablePkey }) => tablePkey !== undefined);
+  return kpkeys.supported() ? claimed?.tablePkey : undefined;
+}
+
+/**
+ * The key that protects a writable mapping of a table page: {@link claimedTablePkey}.
+ * @param machine - the machine with the features' claims
+ */
 export function closingPkey(machine: Pick<Machine, "get">): number | undefined {
-  const claimed = machine.get(ProtectedObjects).claims.find(({ tablePkey }) => tablePkey !== undefined);
-  return machine.get(Kpkeys).supported() ? claimed?.tablePkey : undefined;
+  return claimedTablePkey(machine.get(ProtectedObjects).claims, machine.get(Kpkeys));
 }
 
 /**
@@ -89,7 +101,11 @@ export function coverageOf(machine: Machine, tables: readonly ScannedTable[]): C
   const gaps = new Gaps(machine);
   const expected = expectsTables(machine);
 
+  let previous: Pfn | undefined;
   for (const { pfn, level, source, aliases } of tables) {
+    // Roots that share a page are next to each other, and one page.
+    if (pfn === previous) continue;
+    previous = pfn;
     const name = machine.levelNames[level]!;
     const { open, state } = classify(aliases, closes);
     for (const count of [total, bySource[source], byLevel[name]!]) {

@@ -1,7 +1,7 @@
 import { EntryType, toPfn, toVpn } from "@kpkeys/core/contracts";
 import type { Level, Pfn, PhysicalMemory, ProtectedObject, TableSource, Vpn } from "@kpkeys/core/contracts";
 import { Digest } from "./digest.js";
-import { eachTable, tablesBelow, visitEntries } from "./table-scan.js";
+import { eachTable, idOf, readTable, tablesBelow, visitEntries } from "./table-scan.js";
 import type { ScanParts, TablePlace } from "./table-scan.js";
 
 /** A mapping of a page. */
@@ -18,6 +18,10 @@ export interface PageAlias {
 export interface ScannedTable {
   /** Page-frame number. */
   readonly pfn: Pfn;
+  /** Index of its first entry in the page: 0 except for a user's root smaller than a page, which shares its page. */
+  readonly first: number;
+  /** Number of its entries. */
+  readonly entries: number;
   /** Its level. */
   readonly level: Level;
   /** Its source; `unknown` for a table that the kernel did not allocate. */
@@ -25,6 +29,9 @@ export interface ScannedTable {
   /** Its mappings. */
   readonly aliases: readonly PageAlias[];
 }
+
+/** A page-table page without its mappings. */
+export type FoundTable = Pick<ScannedTable, "pfn" | "first" | "entries" | "level">;
 
 /** A protected object of a feature, with its mappings. */
 export interface ScannedObject extends ProtectedObject {
@@ -62,14 +69,16 @@ function findAliases(parts: ScanParts, found: ReadonlyMap<Pfn, PageAlias[]>): vo
  *
  * @param parts - memory, codec, live roots
  * @param sourceOf - source of a table in the kernel's records
- * @returns the tables, ascending by page-frame number
+ * @returns the tables, ascending by page-frame number and index in the page
  */
 export function scanTables(parts: ScanParts, sourceOf: (pfn: Pfn) => TableSource | undefined): readonly ScannedTable[] {
   const tables = findTables(parts);
   const aliases = new Map<Pfn, PageAlias[]>(tables.map(({ pfn }) => [pfn, []]));
   findAliases(parts, aliases);
-  return tables.map(({ pfn, level }) => ({
+  return tables.map(({ pfn, first, entries, level }) => ({
     pfn,
+    first,
+    entries,
     level,
     source: sourceOf(pfn) ?? "unknown",
     aliases: aliases.get(pfn)!,
@@ -79,19 +88,20 @@ export function scanTables(parts: ScanParts, sourceOf: (pfn: Pfn) => TableSource
 /**
  * Finds all page-table pages without their mappings. Faster than {@link scanTables}.
  * @param parts - memory, codec, live roots
- * @returns the tables, ascending by page-frame number
+ * @returns the tables, ascending by page-frame number and index in the page
  */
-export function findTables(parts: ScanParts): readonly Pick<ScannedTable, "pfn" | "level">[] {
+export function findTables(parts: ScanParts): readonly FoundTable[] {
   const { memory, format } = parts;
   const lastLevel = format.geometry.levels.length - 1;
-  const words = new Int32Array(2 ** (memory.pageShift - 2));
+  const page = new Int32Array(2 ** (memory.pageShift - 2));
   const tables: TablePlace[] = [];
   eachTable(parts, (table, below) => {
     tables.push(table);
-    if (table.level === lastLevel || !memory.readPage(table.pfn, words)) return;
+    const words = table.level === lastLevel ? undefined : readTable(memory, table, page);
+    if (words === undefined) return;
     for (const child of tablesBelow(format, table, words)) below(child);
   });
-  return tables.sort((a, b) => a.pfn - b.pfn);
+  return tables.sort((a, b) => idOf(memory, a) - idOf(memory, b));
 }
 
 /**
@@ -114,13 +124,13 @@ export function scanObjects(parts: ScanParts, objects: Iterable<ProtectedObject>
  * @param tables - the tables, ascending
  * @returns 16 hexadecimal digits
  */
-export function digestTables(memory: PhysicalMemory, tables: readonly Pick<ScannedTable, "pfn" | "level">[]): string {
+export function digestTables(memory: PhysicalMemory, tables: readonly FoundTable[]): string {
   const digest = new Digest();
-  const words = new Int32Array(2 ** (memory.pageShift - 2));
-  for (const { pfn, level } of tables) {
-    digest.add(pfn | 0);
-    digest.add(level);
-    if (memory.readPage(pfn, words)) for (const word of words) digest.add(word);
+  const page = new Int32Array(2 ** (memory.pageShift - 2));
+  for (const table of tables) {
+    digest.add(table.pfn | 0);
+    digest.add(table.level | (table.first << 3));
+    for (const word of readTable(memory, table, page) ?? []) digest.add(word);
   }
   return digest.text();
 }

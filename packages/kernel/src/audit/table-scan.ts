@@ -1,5 +1,6 @@
 import { EntryType, toLevel, toVpn } from "@kpkeys/core/contracts";
 import type { Level, PageTableFormat, Pfn, PhysicalMemory, Vpn } from "@kpkeys/core/contracts";
+import type { EntryPlace } from "@kpkeys/core/machine";
 import { kernelRangeOf } from "../mm/addresses.js";
 
 /** Inputs of a scan. It reads tables physically, from the live roots. */
@@ -8,14 +9,18 @@ export interface ScanParts {
   readonly memory: PhysicalMemory;
   /** The codec. */
   readonly format: PageTableFormat;
-  /** Top-level tables in use by CPUs and processes. */
-  readonly roots: { readonly kernel: Iterable<Pfn>; readonly user: Iterable<Pfn> };
+  /** First entries of the top-level tables in use by CPUs and processes. */
+  readonly roots: { readonly kernel: Iterable<EntryPlace>; readonly user: Iterable<EntryPlace> };
 }
 
 /** A table and the addresses that it translates. */
 export interface TablePlace {
   /** Page-frame number. */
   readonly pfn: Pfn;
+  /** Index of its first entry in the page: 0 except for a user's root smaller than a page. */
+  readonly first: number;
+  /** Number of its entries. */
+  readonly entries: number;
   /** Its level. */
   readonly level: Level;
   /** First virtual page of its first entry. */
@@ -31,18 +36,48 @@ export function eachTable(
   { memory, format, roots }: ScanParts,
   enter: (table: TablePlace, below: (child: TablePlace) => void) => void,
 ): void {
-  const seen = new Set<Pfn>();
+  const seen = new Set<number>();
 
   function visit(table: TablePlace): void {
-    if (seen.has(table.pfn) || !memory.contains(table.pfn)) return;
-    seen.add(table.pfn);
+    const id = idOf(memory, table);
+    if (seen.has(id) || !memory.contains(table.pfn)) return;
+    seen.add(id);
     enter(table, visit);
   }
 
   const { splitRoots } = format.geometry;
   const kernelBase = splitRoots ? kernelRangeOf(format.geometry).from : toVpn(0);
-  for (const pfn of roots.kernel) visit({ pfn, level: toLevel(0), base: kernelBase });
-  for (const pfn of roots.user) visit({ pfn, level: toLevel(0), base: toVpn(0) });
+  const entries = entriesOf(format, toLevel(0));
+  const visitRoot = ({ table, index }: EntryPlace, base: Vpn): void => {
+    visit({ pfn: table, first: index, entries, level: toLevel(0), base });
+  };
+  for (const root of roots.kernel) visitRoot(root, kernelBase);
+  for (const root of roots.user) visitRoot(root, toVpn(0));
+}
+
+/** A number that no other table has: that of its first entry, over all of RAM. @param memory - RAM @param table - its place */
+export function idOf({ pageShift }: PhysicalMemory, { pfn, first }: Pick<TablePlace, "pfn" | "first">): number {
+  return pfn * 2 ** (pageShift - 3) + first;
+}
+
+/**
+ * Reads a table, and nothing of its page that is not of the table.
+ * @param memory - RAM
+ * @param table - its page, its first entry there and the number of its entries
+ * @param page - room for the words of a page
+ * @returns the table's words, which the next reading into the same room overwrites; `undefined` when the page has no content
+ */
+export function readTable(
+  memory: PhysicalMemory,
+  { pfn, first, entries }: { readonly pfn: Pfn; readonly first: number; readonly entries: number },
+  page: Int32Array,
+): Int32Array | undefined {
+  return memory.readPage(pfn, page) ? page.subarray(2 * first, 2 * (first + entries)) : undefined;
+}
+
+/** Number of entries of the tables of a level. */
+function entriesOf({ geometry }: PageTableFormat, level: Level): number {
+  return 2 ** geometry.levels[level]!.indexBits;
 }
 
 /**
@@ -59,6 +94,12 @@ export function pageOfEntry({ geometry }: PageTableFormat, { level, base }: Tabl
   return toVpn(isUpper ? page + 2 ** (64 - pageShift) - 2 ** (addressBits - pageShift) : page);
 }
 
+/** The table that an entry points to. */
+function childOf(format: PageTableFormat, parent: TablePlace, high: number, low: number, base: Vpn): TablePlace {
+  const level = toLevel(parent.level + 1);
+  return { pfn: format.pfnOf(high, low), first: 0, entries: entriesOf(format, level), level, base };
+}
+
 /**
  * The tables that a table points to.
  * @param format - the codec
@@ -66,13 +107,12 @@ export function pageOfEntry({ geometry }: PageTableFormat, { level, base }: Tabl
  * @param words - contents of the table
  */
 export function tablesBelow(format: PageTableFormat, table: TablePlace, words: Int32Array): readonly TablePlace[] {
-  const level = toLevel(table.level + 1);
   const children: TablePlace[] = [];
   for (let index = 0; index < words.length / 2; index++) {
     const low = words[2 * index]!;
     const high = words[2 * index + 1]!;
     if ((low | high) === 0 || format.typeOf(table.level, high, low) !== EntryType.TABLE) continue;
-    children.push({ pfn: format.pfnOf(high, low), level, base: pageOfEntry(format, table, index) });
+    children.push(childOf(format, table, high, low, pageOfEntry(format, table, index)));
   }
   return children;
 }
@@ -87,19 +127,18 @@ export type EntryVisitor = (level: Level, page: Vpn, high: number, low: number) 
  */
 export function visitEntries(parts: ScanParts, visit: EntryVisitor): void {
   const { memory, format } = parts;
-  /** Buffers for the current table of each level. `readPage` does not materialise the page. */
+  /** Buffers for the page of the current table of each level. `readPage` does not materialise the page. */
   const copies = format.geometry.levels.map(() => new Int32Array(2 ** (memory.pageShift - 2)));
   eachTable(parts, (table, below) => {
-    const words = copies[table.level]!;
-    if (!memory.readPage(table.pfn, words)) return;
+    const words = readTable(memory, table, copies[table.level]!);
+    if (words === undefined) return;
     for (let index = 0; index < words.length / 2; index++) {
       const low = words[2 * index]!;
       const high = words[2 * index + 1]!;
       if ((low | high) === 0) continue;
       const page = pageOfEntry(format, table, index);
       visit(table.level, page, high, low);
-      if (format.typeOf(table.level, high, low) === EntryType.TABLE)
-        below({ pfn: format.pfnOf(high, low), level: toLevel(table.level + 1), base: page });
+      if (format.typeOf(table.level, high, low) === EntryType.TABLE) below(childOf(format, table, high, low, page));
     }
   });
 }

@@ -1,7 +1,7 @@
 import { EntryType } from "@kpkeys/core/contracts";
 import type { Pfn } from "@kpkeys/core/contracts";
 import { reserve } from "@kpkeys/core/machine";
-import { eachTable, pageOfEntry, tablesBelow } from "./table-scan.js";
+import { eachTable, idOf, pageOfEntry, tablesBelow } from "./table-scan.js";
 import type { ScanParts, TablePlace } from "./table-scan.js";
 
 /** A table with its contents at the last look. */
@@ -26,12 +26,15 @@ type WatchParts = Omit<ScanParts, "roots"> & { readonly roots: () => ScanParts["
 export class TableWatch {
   /** Number of table pages that are open. */
   open = 0;
+  /** Number of table pages at the last look. */
+  tables = 0;
   /** Number of open leaves by page of RAM. */
   private readonly openLeaves: Int32Array;
   /** Sum of hashes of their virtual pages, which detects a change with an equal number. */
   private readonly openPlaces: Int32Array;
-  private readonly watched = new Map<Pfn, WatchedTable>();
-  /** Buffer for the current contents of a table. */
+  /** Tables by {@link idOf}. */
+  private readonly watched = new Map<number, WatchedTable>();
+  /** Buffer for the current contents of a table's page. */
   private readonly copy: Int32Array;
   private looks = 0;
   private fingerprint = 0;
@@ -51,11 +54,6 @@ export class TableWatch {
     this.copy = new Int32Array(2 ** (format.geometry.pageShift - 2));
   }
 
-  /** Table pages found by the last look. */
-  get tables(): number {
-    return this.watched.size;
-  }
-
   /**
    * Walks all tables from the live roots and compares each word with the last look.
    * @returns whether the set of open pages or of their open mappings changed since the last look
@@ -69,30 +67,35 @@ export class TableWatch {
     this.removeUnreachable();
 
     const before = this.fingerprint;
-    this.open = 0;
+    const pages = new Set<Pfn>();
+    const openPages = new Set<Pfn>();
     this.fingerprint = 0;
-    for (const [pfn, { place }] of this.watched) {
+    for (const { place } of this.watched.values()) {
+      const { pfn, first, level } = place;
+      pages.add(pfn);
       const leaves = this.openLeaves[pfn - memory.firstPfn]!;
       if (leaves === 0) continue;
-      this.open++;
+      openPages.add(pfn);
       const where = leaves + this.openPlaces[pfn - memory.firstPfn]!;
-      this.fingerprint = (this.fingerprint + hash(pfn * 8 + place.level + hash(where))) | 0;
+      this.fingerprint = (this.fingerprint + hash(pfn * 8 + level + hash(where + first))) | 0;
     }
+    this.tables = pages.size;
+    this.open = openPages.size;
     return this.fingerprint !== before;
   }
 
   private enter(place: TablePlace, below: (child: TablePlace) => void): void {
-    const { pfn, level, base } = place;
-    const table = this.watched.get(pfn) ?? this.add(place);
+    const { level, base } = place;
+    const table = this.watched.get(idOf(this.parts.memory, place)) ?? this.add(place);
     table.found = this.looks;
     if (table.place.level !== level || table.place.base !== base) this.move(table, place);
-    this.update(table, pfn);
+    this.update(table);
     for (const child of table.children) below(child);
   }
 
   private add(place: TablePlace): WatchedTable {
-    const table = { place, words: new Int32Array(this.copy.length), children: [], found: 0 };
-    this.watched.set(place.pfn, table);
+    const table = { place, words: new Int32Array(2 * place.entries), children: [], found: 0 };
+    this.watched.set(idOf(this.parts.memory, place), table);
     return table;
   }
 
@@ -105,13 +108,14 @@ export class TableWatch {
   }
 
   /** Processes the changed entries of a table. */
-  private update(table: WatchedTable, pfn: Pfn): void {
+  private update(table: WatchedTable): void {
     const { copy } = this;
+    const { pfn, first, entries } = table.place;
     this.parts.memory.readPage(pfn, copy);
     let isChanged = false;
-    for (let at = 0; at < copy.length; at += 2) {
-      const low = copy[at]!;
-      const high = copy[at + 1]!;
+    for (let at = 0; at < 2 * entries; at += 2) {
+      const low = copy[2 * first + at]!;
+      const high = copy[2 * first + at + 1]!;
       if (table.words[at] === low && table.words[at + 1] === high) continue;
       isChanged = true;
       this.countLeaf(table, at / 2, -1);
@@ -130,10 +134,10 @@ export class TableWatch {
 
   /** Removes tables that are not reachable from a root any more. */
   private removeUnreachable(): void {
-    for (const [pfn, table] of this.watched) {
+    for (const [id, table] of this.watched) {
       if (table.found === this.looks) continue;
       this.countLeaves(table, -1);
-      this.watched.delete(pfn);
+      this.watched.delete(id);
     }
   }
 

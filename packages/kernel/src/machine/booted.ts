@@ -7,7 +7,7 @@ import {
   PhysicalMemory,
   ProtectedObjects,
 } from "@kpkeys/core/contracts";
-import type { AddressSpaces, Cpus, DependencyContainer, Pfn, Token } from "@kpkeys/core/contracts";
+import type { AddressSpaces, Cpus, DependencyContainer, Token } from "@kpkeys/core/contracts";
 import { KernelImage } from "../boot/image.js";
 import { closingPkey } from "../audit/coverage.js";
 import { ExceptionEntry } from "../entry/exception-entry.js";
@@ -17,6 +17,7 @@ import type { KernelSetMemory } from "../mm/set-memory.js";
 import { TlbFlush } from "../mm/tlb-flush.js";
 import type { KernelTasks } from "../process/tasks.js";
 import { digestTables, findTables, scanObjects, scanTables } from "../audit/scanner.js";
+import type { ScanParts } from "../audit/table-scan.js";
 import type { ScannedObject, ScannedTable } from "../audit/scanner.js";
 import type { MachineSpec } from "./spec.js";
 import { TableWatch } from "../audit/table-watch.js";
@@ -116,21 +117,24 @@ export class BootedMachine implements Machine {
     return new TableWatch({ memory, format, roots: () => this.roots() }, closingPkey(this));
   }
 
-  private scanParts(): Parameters<typeof findTables>[0] {
+  private scanParts(): ScanParts {
     const { memory, format } = this;
     return { memory, format, roots: this.roots() };
   }
 
   /** Live roots. A CPU may use a user root that no process has. */
-  private roots(): { kernel: Pfn[]; user: Pfn[] } {
+  private roots(): ScanParts["roots"] {
     const { cpus, spaces } = this.kernel;
     const { root } = this.image;
-    const live = cpus.all.flatMap(({ mmu: { userRoot } }) =>
-      userRoot === undefined || userRoot === root ? [] : [userRoot],
+    const live = cpus.all.flatMap(({ mmu: { userRoot, userRootIndex } }) =>
+      userRoot === undefined || userRoot === root ? [] : [{ table: userRoot, index: userRootIndex }],
     );
     return {
-      kernel: cpus.all.map((cpu) => (this.format.geometry.splitRoots ? cpu.mmu.kernelRoot : root)),
-      user: [...live, ...[...spaces.all].map((mm) => mm.root)],
+      kernel: cpus.all.map(({ mmu }) => ({
+        table: this.format.geometry.splitRoots ? mmu.kernelRoot : root,
+        index: 0,
+      })),
+      user: [...live, ...[...spaces.all].map((mm) => ({ table: mm.root, index: mm.rootIndex }))],
     };
   }
 }

@@ -59,6 +59,7 @@ import { Madvise } from "../process/madvise.js";
 import { Mlock } from "../process/mlock.js";
 import { Mprotect } from "../process/mprotect.js";
 import { Mremap } from "../process/mremap.js";
+import { PgdCache } from "../process/pgd-cache.js";
 import { KernelTasks } from "../process/tasks.js";
 import { Unmap } from "../process/unmap.js";
 import { UserTables } from "../process/user-tables.js";
@@ -106,6 +107,7 @@ const INTERNAL: readonly (new (...dependencies: never[]) => unknown)[] = [
     LeafRuns,
     LinearSplit,
     UserFrames,
+    PgdCache,
     UserTables,
     Unmap,
     FaultHandler,

@@ -1,6 +1,6 @@
 import { inject, injectable } from "@kpkeys/core";
 import { PageTableFormat, PageTables, toLevel, toVpn } from "@kpkeys/core/contracts";
-import type { EntryCursor, Level, Pfn, Vpn } from "@kpkeys/core/contracts";
+import type { EntryCursor, Level, Pfn, TableVisitor, Vpn } from "@kpkeys/core/contracts";
 import { Sections } from "./sections.js";
 
 /** Allocates a zeroed table page for a level. Returns `undefined` if it fails. */
@@ -38,19 +38,21 @@ export class Populate {
    * @param page - virtual page
    * @param user - whether the page is a user page
    * @param alloc - allocates a table
+   * @param rootIndex - index of the root's first entry in its page; 0 if left out
    * @returns the entry, which was not read; `undefined` if an allocation fails. Tables made before the failure stay, as in Linux.
    */
-  ensure(root: Pfn, level: Level, page: Vpn, user: boolean, alloc: AllocTable): EntryCursor | undefined {
+  ensure(root: Pfn, level: Level, page: Vpn, user: boolean, alloc: AllocTable, rootIndex = 0): EntryCursor | undefined {
     let found: EntryCursor | undefined;
     const range = { from: page, to: toVpn(page + 1) };
-    this.tables.walk(root, range, {
+    const visitor: TableVisitor = {
       lowest: level,
       gap: (entry) => this.link(entry, user, alloc),
       run: (first) => {
         found = first;
         return undefined;
       },
-    });
+    };
+    this.tables.walk(root, range, visitor, { rootIndex });
     return found;
   }
 }

@@ -112,8 +112,8 @@ export class KernelPageTables implements PageTables {
     return this.tableWalk.walk(root, range, visitor, options);
   }
 
-  entryAt(root: Pfn, level: Level, page: Vpn): EntryCursor | undefined {
-    return this.tableWalk.entryAt(root, level, page);
+  entryAt(root: Pfn, level: Level, page: Vpn, rootIndex = 0): EntryCursor | undefined {
+    return this.tableWalk.entryAt(root, level, page, rootIndex);
   }
 
   setPte(table: Pfn, index: number, entry: Words): void {

@@ -99,25 +99,26 @@ export class TableWalk {
   walk(root: Pfn, { from, to }: PageRange, visitor: TableVisitor, options?: WalkOptions): boolean {
     const { lowest = this.last, table, leave, gap, run } = visitor;
     const plan = { lowest, downward: options?.downward ?? false, table, leave, gap, run };
-    return from >= to || this.visit(plan, toLevel(0), root, from, to);
+    return from >= to || this.visit(plan, toLevel(0), root, options?.rootIndex ?? 0, from, to);
   }
 
   /** See {@link PageTables.entryAt}. */
-  entryAt(root: Pfn, level: Level, page: Vpn): EntryCursor | undefined {
+  entryAt(root: Pfn, level: Level, page: Vpn, rootIndex: number): EntryCursor | undefined {
     let found: EntryCursor | undefined;
     const range = { from: page, to: toVpn(page + 1) };
-    this.walk(root, range, {
-      lowest: level,
-      run: (first) => {
-        found = first;
-        return undefined;
-      },
-    });
+    const run = (first: EntryCursor): undefined => {
+      found = first;
+    };
+    this.walk(root, range, { lowest: level, run }, { rootIndex });
     return found;
   }
 
-  /** Visits the entries of a table that translate a range, and the tables below them. @returns whether the walk continues */
-  private visit(plan: Plan, level: Level, table: Pfn, from: Vpn, to: Vpn): boolean {
+  /**
+   * Visits the entries of a table that translate a range, and the tables below them.
+   * @param start - index of the table's first entry in its page: 0 except for a root smaller than a page
+   * @returns whether the walk continues
+   */
+  private visit(plan: Plan, level: Level, table: Pfn, start: number, from: Vpn, to: Vpn): boolean {
     const { lowest, downward } = plan;
     const span = this.spans[level]!;
     const mask = this.masks[level]!;
@@ -126,24 +127,24 @@ export class TableWalk {
     const last = Math.ceil(to / span) - 1;
     if (level === lowest) {
       if (plan.run === undefined) return true;
-      const cursor = this.cursor(level, table, first & mask, from, to);
+      const cursor = this.cursor(level, table, start + (first & mask), from, to);
       return plan.run(cursor, last - first + 1) !== "stop";
     }
     for (let i = 0; i <= last - first; i++) {
       const number = downward ? last - i : first + i;
-      const index = number & mask;
+      const index = start + (number & mask);
       const page = toVpn(Math.max(from, number * span));
       const end = toVpn(Math.min(to, (number + 1) * span));
       const value = this.tables.read(table, index);
       if (this.format.typeOf(level, value.high, value.low) === TABLE) {
         const below = this.format.pfnOf(value.high, value.low);
         if (plan.table?.(this.cursor(level, table, index, page, end), below) === "stop") return false;
-        if (!this.visit(plan, toLevel(level + 1), below, page, end)) return false;
+        if (!this.visit(plan, toLevel(level + 1), below, 0, page, end)) return false;
         plan.leave?.(this.cursor(level, table, index, page, end), below);
       } else if (plan.gap !== undefined) {
         const below = plan.gap(this.cursor(level, table, index, page, end), value);
         if (below === "stop") return false;
-        if (below !== undefined && !this.visit(plan, toLevel(level + 1), below, page, end)) return false;
+        if (below !== undefined && !this.visit(plan, toLevel(level + 1), below, 0, page, end)) return false;
       }
     }
     return true;

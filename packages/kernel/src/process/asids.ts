@@ -43,7 +43,7 @@ export class Asids {
    */
   switchTo(cpu: Cpu, mm: KernelMm): void {
     if (this.count > 1) this.renew(cpu, mm);
-    cpu.mmu.setUserRoot(mm.root, mm.asid);
+    cpu.mmu.setUserRoot(mm.root, mm.asid, mm.rootIndex);
   }
 
   private renew(cpu: Cpu, mm: KernelMm): void {

@@ -53,8 +53,8 @@ export class Fork {
   /** `copy_page_range`: the child gets a table for each table of the parent in the range, even if that is empty. */
   private copyRange(parent: KernelMm, child: KernelMm, vma: Vma): void {
     const shared = isShared(vma);
-    this.tables.walk(
-      parent.root,
+    this.userTables.walk(
+      parent,
       { from: vma.start, to: vma.end },
       {
         table: ({ level, page }) => {

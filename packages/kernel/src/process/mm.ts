@@ -1,10 +1,13 @@
 import { KpkeysError } from "@kpkeys/core";
 import { toAsid } from "@kpkeys/core/contracts";
 import type { Asid, Mm, Pfn, Vpn } from "@kpkeys/core/contracts";
+import type { EntryPlace } from "@kpkeys/core/machine";
 import { VmaList } from "./vma-list.js";
 
 /** An address space with its mappings: `mm_struct`. */
 export class KernelMm implements Mm {
+  readonly root: Pfn;
+  readonly rootIndex: number;
   tablePages = 0;
   users = 1;
   /** `mm->context.id`: generation + ASID; 0 before the first switch to this address space. */
@@ -20,12 +23,15 @@ export class KernelMm implements Mm {
 
   /**
    * @param id - its number
-   * @param root - page-frame number of its top-level table
+   * @param root - the first entry of its top-level table
    */
   constructor(
     readonly id: number,
-    readonly root: Pfn,
-  ) {}
+    { table, index }: EntryPlace,
+  ) {
+    this.root = table;
+    this.rootIndex = index;
+  }
 
   /**
    * The kernel's object of a handle.

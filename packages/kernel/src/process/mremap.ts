@@ -129,16 +129,16 @@ export class Mremap {
 
   /** Whether the entry of a level that translates a page points to a table. */
   private hasTable(mm: KernelMm, page: Vpn, level: Level): boolean {
-    const entry = this.tables.entryAt(mm.root, level, page)?.read();
+    const entry = this.userTables.entryAt(mm, level, page)?.read();
     return entry !== undefined && this.format.typeOf(level, entry.high, entry.low) === EntryType.TABLE;
   }
 
   /** `move_normal_pmd`: moves a whole table if the new address has none. Both addresses are aligned. @returns whether it moved */
   private moveTable(mm: KernelMm, from: Vpn, to: Vpn): boolean {
     const { lastLevel, entries } = this.userTables;
-    if (this.tables.entryAt(mm.root, lastLevel, to) !== undefined) return false;
+    if (this.userTables.entryAt(mm, lastLevel, to) !== undefined) return false;
     const target = this.userTables.ensure(mm, to, this.pmd);
-    const source = this.tables.entryAt(mm.root, this.pmd, from)!;
+    const source = this.userTables.entryAt(mm, this.pmd, from)!;
     const entry = source.read();
     this.lockBoth(source.table, target.table);
     source.clear();
@@ -151,7 +151,7 @@ export class Mremap {
   /** `move_ptes`: moves the entries. */
   private movePages(mm: KernelMm, from: Vpn, to: Vpn, pages: number): void {
     const { tables } = this;
-    const source = tables.entryAt(mm.root, this.userTables.lastLevel, from)!;
+    const source = this.userTables.entryAt(mm, this.userTables.lastLevel, from)!;
     const target = this.userTables.ensure(mm, to);
     this.lockBoth(source.table, target.table);
     this.lazy.enable();

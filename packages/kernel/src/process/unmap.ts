@@ -68,8 +68,8 @@ export class Unmap {
     const { lastLevel, spans } = this.userTables;
     const emptied: Pfn[] = [];
     this.zap(mm, start, end);
-    this.tables.walk(
-      mm.root,
+    this.userTables.walk(
+      mm,
       { from: start, to: end },
       {
         leave: (entry, below) => {
@@ -92,7 +92,7 @@ export class Unmap {
     const unlinked = this.unlinkTables(mm, { from: toVpn(0), to: this.userEnd }, 0, Infinity);
     this.tlb.addressSpace(mm.asid);
     for (const table of unlinked) this.tables.freeTable(table);
-    this.tables.freeTable(mm.root);
+    this.userTables.freePgd(mm);
   }
 
   /** `zap_present_ptes`. @returns number of entries cleared */
@@ -114,7 +114,7 @@ export class Unmap {
   private unlinkTables(mm: KernelMm, range: PageRange, floor: number, ceiling: number): readonly Pfn[] {
     const { spans, counted } = this.userTables;
     const unlinked: Pfn[] = [];
-    this.tables.walk(mm.root, range, {
+    this.userTables.walk(mm, range, {
       leave: (entry, below) => {
         const span = spans[entry.level]!;
         const base = entry.page - (entry.page % span);

@@ -1,10 +1,12 @@
 import { inject, injectable } from "@kpkeys/core";
 import { LazyMmu, PageTableFormat, PageTables, toLevel } from "@kpkeys/core/contracts";
-import type { EntryCursor, Level, Pfn, Vpn } from "@kpkeys/core/contracts";
+import type { EntryCursor, Level, PageRange, Pfn, TableVisitor, Vpn } from "@kpkeys/core/contracts";
+import type { EntryPlace } from "@kpkeys/core/machine";
 import { Populate } from "../mm/populate.js";
 import { Sections } from "../mm/sections.js";
 import { outOfMemory } from "../machine/errors.js";
 import type { KernelMm } from "./mm.js";
+import { PgdCache } from "./pgd-cache.js";
 
 /** User page tables. */
 @injectable()
@@ -24,6 +26,7 @@ export class UserTables {
     @inject(Populate) private readonly populate: Populate,
     @inject(LazyMmu) private readonly lazy: LazyMmu,
     @inject(Sections) private readonly sections: Sections,
+    @inject(PgdCache) private readonly pgds: PgdCache,
   ) {
     const { levels, pageShift } = format.geometry;
     this.lastLevel = toLevel(levels.length - 1);
@@ -34,20 +37,35 @@ export class UserTables {
 
   /**
    * `pgd_alloc`: makes a top-level table. With a shared root it copies the entries of the kernel's half.
-   * @returns its page-frame number
+   * @returns its first entry
    * @throws KpkeysError ERR_OUT_OF_MEMORY
    */
-  allocPgd(): Pfn {
+  allocPgd(): EntryPlace {
     const { splitRoots, levels } = this.format.geometry;
-    const root = this.tables.allocTable("user", toLevel(0));
+    const root = this.pgds.alloc();
     if (root === undefined) throw outOfMemory("a top-level page table");
     if (splitRoots) return root;
     const entries = 2 ** levels[0]!.indexBits;
     for (let index = entries / 2; index < entries; index++) {
       const entry = this.tables.read(this.tables.root, index);
-      if (this.format.isPresent(entry.high, entry.low)) this.tables.setPgd(root, index, entry);
+      if (this.format.isPresent(entry.high, entry.low)) this.tables.setPgd(root.table, root.index + index, entry);
     }
     return root;
+  }
+
+  /** `pgd_free`. @param mm - an address space whose other tables are gone */
+  freePgd({ root, rootIndex }: KernelMm): void {
+    this.pgds.free({ table: root, index: rootIndex });
+  }
+
+  /** {@link PageTables.walk} from the top-level table of an address space. */
+  walk({ root, rootIndex }: KernelMm, range: PageRange, visitor: TableVisitor): boolean {
+    return this.tables.walk(root, range, visitor, { rootIndex });
+  }
+
+  /** {@link PageTables.entryAt} from the top-level table of an address space. */
+  entryAt({ root, rootIndex }: KernelMm, level: Level, page: Vpn): EntryCursor | undefined {
+    return this.tables.entryAt(root, level, page, rootIndex);
   }
 
   /**
@@ -59,7 +77,8 @@ export class UserTables {
    * @throws KpkeysError ERR_OUT_OF_MEMORY
    */
   ensure(mm: KernelMm, page: Vpn, level: Level = this.lastLevel): EntryCursor {
-    const entry = this.populate.ensure(mm.root, level, page, true, (below) => this.allocTable(mm, below));
+    const alloc = (below: Level): Pfn | undefined => this.allocTable(mm, below);
+    const entry = this.populate.ensure(mm.root, level, page, true, alloc, mm.rootIndex);
     if (entry === undefined) throw outOfMemory("a page table");
     return entry;
   }
@@ -72,8 +91,8 @@ export class UserTables {
    * @param change - receives the first entry of a table in the range and the number of its entries in the range
    */
   change(mm: KernelMm, from: Vpn, to: Vpn, change: (first: EntryCursor, count: number) => void): void {
-    this.tables.walk(
-      mm.root,
+    this.walk(
+      mm,
       { from, to },
       {
         run: (first, count) => {

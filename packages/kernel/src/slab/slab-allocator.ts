@@ -13,6 +13,8 @@ const KMALLOC_SIZES = [8, 16, 32, 64, 96, 128, 192, 256, 512, 1024, 2048, 4096, 
 @injectable()
 export class KernelSlabAllocator implements SlabAllocator {
   readonly caches: KernelSlabCache[] = [];
+  /** Those without a key whose slabs are pages of general use. */
+  private readonly mergeable: KernelSlabCache[] = [];
   private readonly kmallocCaches = new Map<number, KernelSlabCache>();
   private readonly writeGuard: WriteGuard<[pkey: Pkey]>;
 
@@ -35,6 +37,11 @@ export class KernelSlabAllocator implements SlabAllocator {
     const key = this.kpkeys.pkey(pkey);
     // SLAB_SET_PKEY is cleared if keys are not supported.
     return this.create(name, size, toPkey(this.kpkeys.supported() ? key : 0));
+  }
+
+  /** Adds a cache that takes its slabs elsewhere. No other cache is merged with it. @param cache - the cache */
+  add(cache: KernelSlabCache): void {
+    this.caches.push(cache);
   }
 
   kmalloc(bytes: number): PhysAddr | undefined {
@@ -62,14 +69,12 @@ export class KernelSlabAllocator implements SlabAllocator {
       });
     }
     const size = (bytes + 7) & ~7;
-    const mergeable = this.caches.find((cache) => cache.size === size && cache.pkey === 0);
-    if (pkey === 0 && mergeable !== undefined) return mergeable;
-    const cache = new KernelSlabCache(name, size, pkey, {
-      memory: this.memory,
-      pages: this.pages,
-      writeGuard: this.writeGuard,
-    });
-    this.caches.push(cache);
+    const older = this.mergeable.find((cache) => cache.size === size);
+    if (pkey === 0 && older !== undefined) return older;
+    const { memory, pages, writeGuard } = this;
+    const cache = new KernelSlabCache(name, size, pkey, { memory, pages, source: pages, writeGuard });
+    if (pkey === 0) this.mergeable.push(cache);
+    this.add(cache);
     return cache;
   }
 

@@ -23,9 +23,27 @@ export interface Slab {
   inUse: number;
 }
 
+/** Allocates the pages of a cache's slabs. */
+export interface SlabSource {
+  /**
+   * Allocates a block and sets its key before any write to it.
+   * @param order - order of the block: 2 ** order pages
+   * @param pkey - the key; 0 for none
+   * @returns physical address of the block; `undefined` if the allocation or the change of the key fails
+   */
+  alloc(order: number, pkey: Pkey): PhysAddr | undefined;
+  /**
+   * Sets the key of a slab's block to 0 and frees the block.
+   * @param slab - the slab
+   * @param order - order of its block
+   * @param pkey - its key
+   */
+  free(slab: Slab, order: number, pkey: Pkey): void;
+}
+
 /** Allocates the pages of slabs, sets their key, and maps pages to slabs. */
 @injectable()
-export class SlabPages {
+export class SlabPages implements SlabSource {
   /** Page size in bytes. */
   readonly pageBytes: number;
   private readonly pageShift: number;
@@ -44,12 +62,6 @@ export class SlabPages {
     this.tagged = extensions.handlers("slabPageTagged");
   }
 
-  /**
-   * Allocates a block and sets its key before any write to it.
-   * @param order - order of the block: 2 ** order pages
-   * @param pkey - the key; 0 for none
-   * @returns physical address of the block; `undefined` if the allocation or the change of the key fails
-   */
   alloc(order: number, pkey: Pkey): PhysAddr | undefined {
     const pfn = this.buddy.alloc(order);
     if (pfn === undefined) return undefined;
@@ -63,15 +75,8 @@ export class SlabPages {
     return physAddrOf(pfn, this.pageShift);
   }
 
-  /**
-   * Sets the key of a slab's block to 0 and frees the block.
-   * @param slab - the slab
-   * @param order - order of its block
-   * @param pkey - its key
-   */
   free({ start }: Slab, order: number, pkey: Pkey): void {
     const pfn = start / this.pageBytes;
-    for (let page = 0; page < 1 << order; page++) this.slabByPage.delete(pfn + page);
     // A page that keeps its key must not be reused. It is leaked, as in Linux.
     if (pkey !== 0 && this.setPkey(toPfn(pfn), 1 << order, toPkey(0)) !== 0) return;
     this.buddy.free(toPfn(pfn), order);
@@ -81,6 +86,12 @@ export class SlabPages {
   register(slab: Slab, order: number): void {
     const pfn = slab.start / this.pageBytes;
     for (let page = 0; page < 1 << order; page++) this.slabByPage.set(pfn + page, slab);
+  }
+
+  /** Removes the slab of the pages of a block. @param slab - the slab @param order - order of its block */
+  unregister(slab: Slab, order: number): void {
+    const pfn = slab.start / this.pageBytes;
+    for (let page = 0; page < 1 << order; page++) this.slabByPage.delete(pfn + page);
   }
 
   /** The slab of an address: `virt_to_slab`. @param address - a physical address */

@@ -3,14 +3,16 @@ import { NULL, toPhysAddr } from "@kpkeys/core/contracts";
 import type { KernelMemory, PhysAddr, Pkey, SlabCache } from "@kpkeys/core/contracts";
 import { kernelBug } from "../machine/errors.js";
 import type { WriteGuard } from "./write-guard.js";
-import type { Slab, SlabPages } from "./slab-pages.js";
+import type { Slab, SlabPages, SlabSource } from "./slab-pages.js";
 
 /** The services of a cache. */
 export interface SlabParts {
   /** The kernel's accesses to objects. */
   readonly memory: KernelMemory;
-  /** Pages of slabs. */
+  /** The slab that each page belongs to. */
   readonly pages: SlabPages;
+  /** Allocates the pages of slabs. */
+  readonly source: SlabSource;
   /** Guards writes inside a slab with a key: `kpkeys_slab_write(s)`. */
   readonly writeGuard: WriteGuard<[pkey: Pkey]>;
 }
@@ -122,8 +124,8 @@ export class KernelSlabCache implements SlabCache {
 
   /** `allocate_slab`: allocates pages and links all objects, the first one first. */
   private newSlab(): Slab | undefined {
-    const { pages } = this.parts;
-    const start = pages.alloc(this.order, this.pkey);
+    const { pages, source } = this.parts;
+    const start = source.alloc(this.order, this.pkey);
     if (start === undefined) return undefined;
     const slab: Slab = { start, cache: this, free: start, inUse: 0 };
     this.write(() => {
@@ -141,7 +143,8 @@ export class KernelSlabCache implements SlabCache {
   /** `discard_slab`. */
   private discard(slab: Slab): void {
     this.partial.splice(this.partial.indexOf(slab), 1);
-    this.parts.pages.free(slab, this.order, this.pkey);
+    this.parts.pages.unregister(slab, this.order);
+    this.parts.source.free(slab, this.order, this.pkey);
     this.slabs--;
   }
 

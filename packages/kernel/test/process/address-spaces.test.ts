@@ -151,7 +151,7 @@ describe("an address space", () => {
 
   it("of another machine is rejected", () => {
     const { spaces } = new Process();
-    const stranger: Mm = { id: 77, root: toPfn(0), tablePages: 0, users: 1 };
+    const stranger: Mm = { id: 77, root: toPfn(0), rootIndex: 0, tablePages: 0, users: 1 };
     expect(() => spaces.munmap(stranger, toVpn(BASE), 1)).toThrow(
       expect.objectContaining({ code: "ERR_API_MISUSE" }) as Error,
     );

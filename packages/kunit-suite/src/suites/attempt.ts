@@ -56,6 +56,7 @@ export function isFolded(test: KunitTest, name: LevelName): boolean {
  * @param name - Linux's name of the level
  * @param page - the virtual page of the address
  * @param value - the value to write
+ * @param rootIndex - index of the root's first entry in its page; 0 if left out
  */
 export function expectWritePrevented(
   test: KunitTest,
@@ -63,9 +64,10 @@ export function expectWritePrevented(
   name: LevelName,
   page: Vpn,
   value: WrittenValue,
+  rootIndex = 0,
 ): void {
   const format = test.get(PageTableFormat);
-  const entry = test.get(PageTables).entryAt(toPfn(root), levelOf(format, name), page);
+  const entry = test.get(PageTables).entryAt(toPfn(root), levelOf(format, name), page, rootIndex);
   test.assertNotNull(entry, `Failed to get ${name.toUpperCase()}`);
 
   const { table, index } = entry;

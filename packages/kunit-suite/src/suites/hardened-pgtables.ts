@@ -211,5 +211,5 @@ function writeUserPmd(test: KunitTest, value: WrittenValue): void {
   test.assertEq(spaces.mmap(mm, page, 1, Prot.READ, flags), 0, "Could not create userspace mm");
   const faults = spaces.touch(mm, page, Access.READ, Privilege.USER);
   test.assertNotNull(faults, "Could not create userspace mm");
-  expectWritePrevented(test, mm.root, "pmd", page, value);
+  expectWritePrevented(test, mm.root, "pmd", page, value, mm.rootIndex);
 }

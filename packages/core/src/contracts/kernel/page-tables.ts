@@ -45,7 +45,7 @@ export interface EntryCursor {
   readonly level: Level;
   /** Page-frame number of the table. */
   readonly table: Pfn;
-  /** Index of the entry in it. */
+  /** Index of the entry in the page; in a root smaller than a page it counts from the start of the page, not of the root. */
   readonly index: number;
   /** First page of the walk's range that the entry translates. */
   readonly page: Vpn;
@@ -96,6 +96,8 @@ export interface TableVisitor {
 export interface WalkOptions {
   /** Whether it visits the last page first. False if left out. */
   readonly downward?: boolean;
+  /** Index of the root's first entry in its page: `Mm.rootIndex`. 0 if left out. */
+  readonly rootIndex?: number;
 }
 
 /**
@@ -118,7 +120,7 @@ export interface PageTables {
    * @param root - page-frame number of the top-level table
    * @param range - the pages
    * @param visitor - the callbacks
-   * @param options - the order
+   * @param options - the order, and the start of the root in its page
    * @returns true if the walk was not stopped
    */
   walk(root: Pfn, range: PageRange, visitor: TableVisitor, options?: WalkOptions): boolean;
@@ -127,9 +129,10 @@ export interface PageTables {
    * @param root - page-frame number of the top-level table
    * @param level - the level of the table that holds the entry
    * @param page - virtual page
+   * @param rootIndex - index of the root's first entry in its page: `Mm.rootIndex`; 0 if left out
    * @returns the entry, which is not read yet; `undefined` if the walk ends above it
    */
-  entryAt(root: Pfn, level: Level, page: Vpn): EntryCursor | undefined;
+  entryAt(root: Pfn, level: Level, page: Vpn, rootIndex?: number): EntryCursor | undefined;
   /** `set_pte`. @param table - page-frame number @param index - which entry @param entry - the new value */
   setPte(table: Pfn, index: number, entry: Words): void;
   /**

@@ -34,8 +34,13 @@ export const MapFlag = {
 export interface Mm {
   /** Number of the address space, unique in the machine. */
   readonly id: number;
-  /** Page-frame number of its top-level table. */
+  /** Page-frame number of its top-level table, or of the page that holds it. */
   readonly root: Pfn;
+  /**
+   * Index, in that page, of the first entry of its top-level table; 0 if the table has the whole page. A table smaller than a page shares
+   * the page with tables of other address spaces.
+   */
+  readonly rootIndex: number;
   /** Table pages of pte, pmd and pud below the top level: VmPTE in pages. Linux does not count those of a p4d level. */
   readonly tablePages: number;
   /** Reference count of tasks and other users. */

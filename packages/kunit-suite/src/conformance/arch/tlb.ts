@@ -144,13 +144,13 @@ const spaces: ConformanceRule = {
     const bench = new Bench(plugin);
     const { cpu, lastLevel } = bench;
     const [first] = mapAndTouch(bench, USER_ADDRESS);
-    const own = cpu.mmu.userRoot;
+    const { userRoot, userRootIndex } = cpu.mmu;
     const other = bench.newRoot();
     cpu.mmu.setUserRoot(other, toAsid(2));
     if (isReadable(bench, first!)) report("a page of the previous address space can be read");
     bench.put(USER_ADDRESS, lastLevel, leafFor(bench, USER_ADDRESS, lastLevel, bench.dataPfn + PAGES), other);
     if (!isReadable(bench, first!)) report("a page of the new address space cannot be read");
-    cpu.mmu.setUserRoot(own, toAsid(1));
+    cpu.mmu.setUserRoot(userRoot, toAsid(1), userRootIndex);
     if (!isReadable(bench, first!)) report("after the switch back a page cannot be read");
     const left = cpu.mmu.auditTlb(() => undefined);
     if (left !== 0) report(`the audit finds ${left} stale TLB entries while the tables are unchanged`);

@@ -9,7 +9,7 @@ import {
   toPfn,
   toVpn,
 } from "@kpkeys/core/contracts";
-import type { Words } from "@kpkeys/core/contracts";
+import type { Mm, Words } from "@kpkeys/core/contracts";
 import { KernelFault } from "@kpkeys/kernel";
 import type { Machine } from "@kpkeys/kernel";
 import { linearAddress, oopsIn, scan } from "../evidence.js";
@@ -28,16 +28,16 @@ function adviseFree({ machine, step }: Scene): Finding {
     () => {
       machine.get(AddressSpaces).madvise(mm, toVpn(USER_PAGE), 1, FREE);
     },
-    () => entryState(machine, mm.root),
+    () => entryState(machine, mm),
   );
 }
 
 /** The young and dirty bits of the entry that maps the process's memory. */
-function entryState(machine: Machine, root: number): Omit<Finding, "seen"> {
+function entryState(machine: Machine, { root, rootIndex }: Mm): Omit<Finding, "seen"> {
   const tables = machine.get(PageTables);
   const format = machine.get(PageTableFormat);
   const lastLevel = toLevel(format.geometry.levels.length - 1);
-  const { high, low } = tables.entryAt(toPfn(root), lastLevel, toVpn(USER_PAGE))!.read();
+  const { high, low } = tables.entryAt(root, lastLevel, toVpn(USER_PAGE), rootIndex)!.read();
   const [young, dirty] = [format.isYoung(high, low), format.isDirty(high, low)];
   const state = `${young ? "young" : "old"} and ${dirty ? "dirty" : "clean"}`;
   return {
@@ -121,7 +121,7 @@ function linkTableWith(link: (machine: Machine, pmd: number, index: number) => v
   return ({ machine, step }) => {
     const mm = runProcess(machine, 1);
     const level = toLevel(machine.levelNames.length - 2);
-    const { table, index } = machine.get(PageTables).entryAt(mm.root, level, toVpn(USER_PAGE))!;
+    const { table, index } = machine.get(PageTables).entryAt(mm.root, level, toVpn(USER_PAGE), mm.rootIndex)!;
     step(`a table is linked into entry ${index + 1} of table page ${table}`);
     link(machine, table, index + 1);
     step("the scanner walks all tables from the live roots");

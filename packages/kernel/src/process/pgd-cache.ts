@@ -1,0 +1,125 @@
+import { inject, injectable } from "@kpkeys/core";
+import {
+  ExtensionPoints,
+  KernelMemory,
+  Kpkeys,
+  PageTableFormat,
+  PageTables,
+  physAddrOf,
+  ProtectedObjects,
+  SlabAllocator,
+  toLevel,
+  toPfn,
+  toPhysAddr,
+  toPkey,
+} from "@kpkeys/core/contracts";
+import type { Guard, KpkeysState, PhysAddr, Pkey } from "@kpkeys/core/contracts";
+import type { EntryPlace } from "@kpkeys/core/machine";
+import { claimedTablePkey } from "../audit/coverage.js";
+import { KernelSlabCache } from "../slab/slab.js";
+import type { KernelSlabAllocator } from "../slab/slab-allocator.js";
+import { SlabPages } from "../slab/slab-pages.js";
+import type { SlabSource } from "../slab/slab-pages.js";
+import { WriteGuard } from "../slab/write-guard.js";
+
+/** Bytes of an entry. */
+const ENTRY_BYTES = 8;
+
+/**
+ * Top-level tables of processes: arch/arm64/mm/pgd.c. A table that fills a page (PGD_SIZE == PAGE_SIZE) is a table page. Smaller ones
+ * are objects of the slab cache `pgd_cache`, several in one page, each aligned to its size:
+ *
+ * ```text
+ *   64K pages, 48 bits, PGD_SIZE 512:   | root 0 | root 1 | free | root 3 | ...... | root 127 |
+ *   entry i of root n has index          n * 64 + i in the page
+ * ```
+ *
+ * The model's sources do not say which key the pages of `pgd_cache` get. In the model they are table pages, allocated and protected as
+ * all others: a root without a key would be open to every stray write. The free list runs through free roots, so the cache writes it
+ * inside the guard of `set_pgd`.
+ */
+@injectable()
+export class PgdCache {
+  private readonly pageBytes: number;
+  /** PGD_SIZE. */
+  private readonly pgdBytes: number;
+  /** `undefined` where a table fills a page. */
+  private readonly cache: KernelSlabCache | undefined;
+  private readonly writeGuard: WriteGuard<[pkey: Pkey]>;
+  /** The key of table pages, 0 without one. */
+  private readonly pkey: Pkey;
+
+  constructor(
+    @inject(PageTables) private readonly tables: PageTables,
+    @inject(KernelMemory) private readonly memory: KernelMemory,
+    @inject(SlabAllocator) slabs: KernelSlabAllocator,
+    @inject(SlabPages) pages: SlabPages,
+    @inject(PageTableFormat) { geometry }: PageTableFormat,
+    @inject(ExtensionPoints) extensions: ExtensionPoints,
+    @inject(ProtectedObjects) { claims }: ProtectedObjects,
+    @inject(Kpkeys) kpkeys: Kpkeys,
+  ) {
+    this.pageBytes = memory.pageBytes;
+    this.pgdBytes = 2 ** geometry.levels[0]!.indexBits * ENTRY_BYTES;
+    this.pkey = claimedTablePkey(claims, kpkeys) ?? toPkey(0);
+    this.writeGuard = writeGuardOf(extensions.guard("set_pgd"));
+    if (this.pgdBytes === this.pageBytes) return;
+    const { writeGuard } = this;
+    this.cache = new KernelSlabCache("pgd_cache", this.pgdBytes, this.pkey, {
+      memory,
+      pages,
+      source: this.tablePages(),
+      writeGuard,
+    });
+    slabs.add(this.cache);
+  }
+
+  /** Takes a table without entries. @returns its first entry, or `undefined` when there is no memory or a feature refused */
+  alloc(): EntryPlace | undefined {
+    if (this.cache === undefined) {
+      const table = this.tables.allocTable("user", toLevel(0));
+      return table === undefined ? undefined : { table, index: 0 };
+    }
+    const root = this.cache.alloc();
+    if (root === undefined) return undefined;
+    this.clear(root);
+    const offset = root % this.pageBytes;
+    return { table: toPfn((root - offset) / this.pageBytes), index: offset / ENTRY_BYTES };
+  }
+
+  /** Gives a table back. @param root - its first entry */
+  free({ table, index }: EntryPlace): void {
+    if (this.cache === undefined) this.tables.freeTable(table);
+    else this.cache.free(physAddrOf(table, Math.log2(this.pageBytes), index * ENTRY_BYTES));
+  }
+
+  /** `__GFP_ZERO`: the link of the free list was in the table. */
+  private clear(root: PhysAddr): void {
+    this.writeGuard.enter(this.pkey);
+    for (let at = 0; at < this.pgdBytes; at += ENTRY_BYTES) this.memory.store(toPhysAddr(root + at), 0, 0, "pgd_alloc");
+    this.writeGuard.exit();
+  }
+
+  /** PGD_SIZE divides the page, so that a slab is one page. */
+  private tablePages(): SlabSource {
+    const { tables, pageBytes } = this;
+    return {
+      alloc() {
+        const table = tables.allocTable("user", toLevel(0));
+        return table === undefined ? undefined : toPhysAddr(table * pageBytes);
+      },
+      free({ start }) {
+        tables.freeTable(toPfn(start / pageBytes));
+      },
+    };
+  }
+}
+
+/** A setter's guard in the form that a cache opens. */
+function writeGuardOf(guard: Guard | undefined): WriteGuard<[pkey: Pkey]> {
+  if (guard === undefined) return new WriteGuard([], []);
+  const exit = (state: number): void => {
+    guard.exit(state as KpkeysState);
+  };
+  return new WriteGuard([() => guard.enter()], [exit]);
+}
