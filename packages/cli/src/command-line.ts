@@ -8,7 +8,7 @@ import type { MuseumFlags } from "./commands/museum.js";
 import type { OverheadFlags } from "./commands/overhead.js";
 import type { PluginsFlags } from "./commands/plugins.js";
 import type { RecordFlags } from "./commands/record.js";
-import type { ReplayFlags } from "./replay-flags.js";
+import type { ReplayFlags } from "./options.js";
 import type { ShowFlags } from "./commands/show.js";
 import { archOption, readPositive, readWhole, seriesOption, withCommonFlags, withReplayFlags } from "./options.js";
 import type { CommonFlags } from "./options.js";
@@ -17,34 +17,34 @@ import { IdsOption } from "./plugins/ids-option.js";
 import { BUNDLED, idsOf } from "./plugins/registry.js";
 import type { Policy } from "@kpkeys/scenarios";
 
-/** Takes the exit status of a command. */
+/** Receives the exit status of a command. */
 export type Finish = (status: number) => void;
 
-/** What --account does, and what it cannot. */
+/** The help of --account. */
 const ACCOUNT_HELP = `
-With --account a tracer (perl and ptrace) stops each thread at its exit until VmPTE, VmRSS and the minor faults of its process have been
-read from /proc: processes that a signal ends are not compared, nor those that outlive the command; a workload that uses ptrace itself
-(strace, gdb) cannot be traced, and set-user-ID programs run without their privileges unless root traces them. With --output FILE the account is
-kept next to it, as NAME.vmpte.txt.`;
+With --account a tracer (perl and ptrace) stops each thread at its exit and reads VmPTE, VmRSS and the minor faults of its process from
+/proc. Processes that a signal ends or that outlive the command are not compared. A workload that uses ptrace itself (strace, gdb) cannot
+be traced. Set-user-ID programs run without their privileges unless root traces them. With --output FILE the account is kept next to it,
+as NAME.vmpte.txt.`;
 
 const ALL_POLICIES: readonly Policy[] = ["off", "naive", "batched"];
 
 function addRun(program: Command, finish: Finish): void {
   withReplayFlags(withCommonFlags(program.command("run"), ALL_POLICIES))
-    .description("replay a workload, check what is protected, attack it: the whole report")
+    .description("replay a workload, audit the page tables, attack them and run KUnit: the full report")
     .argument(
       "[trace]",
       "text of perf script, ftrace, trace-cmd or strace, plain or gzip (default: the bundled gcc recording)",
     )
     .action(async (trace: string | undefined, flags: ReplayFlags) => {
-      const { run } = await import("./commands/run.js");
+      const { run } = await import("./commands/replay.js");
       finish(await run(trace, flags));
     });
 }
 
 function addReplay(program: Command, finish: Finish): void {
   withReplayFlags(withCommonFlags(program.command("replay"), ALL_POLICIES))
-    .description("replay a workload: what the hardening costs and what it covers")
+    .description("replay a workload: cost and coverage of the hardening")
     .argument("<trace>", "text of perf script, ftrace, trace-cmd or strace, plain or gzip")
     .action(async (trace: string, flags: ReplayFlags) => {
       const { replay } = await import("./commands/replay.js");
@@ -54,13 +54,11 @@ function addReplay(program: Command, finish: Finish): void {
 
 function addRecord(program: Command, finish: Finish): void {
   withReplayFlags(withCommonFlags(program.command("record"), ALL_POLICIES))
-    .description("record a command with perf and replay it; prints how, for machines that have perf")
-    .argument("<command...>", "the workload and its arguments, behind --")
-    .addOption(new OutputOption("-o, --output <file>", "keep the recording there"))
+    .description("record a command with perf, then replay it; prints the perf commands first")
+    .argument("<command...>", "the workload and its arguments, after --")
+    .addOption(new OutputOption("-o, --output <file>", "keep the recording in this file"))
     .addOption(
-      new Option("--account", "compare each process with the kernel's own account of its page tables").conflicts(
-        "vmpte",
-      ),
+      new Option("--account", "compare each process with the kernel's account of its page tables").conflicts("vmpte"),
     )
     .addHelpText("after", ACCOUNT_HELP)
     .action(async (command: string[], flags: RecordFlags) => {
@@ -71,11 +69,11 @@ function addRecord(program: Command, finish: Finish): void {
 
 function addKunit(program: Command, finish: Finish): void {
   withCommonFlags(program.command("kunit"), ["batched"])
-    .description("run the kernel's own test suites on machines that have just booted; prints KTAP")
-    .option("--filter <glob>", "only cases that match: a glob of suites, or of suites and cases, `suite.case`")
-    .option("--list", "print the names of the cases and run none")
-    .addOption(new OutputOption("--junit <file>", "write the results to a file as JUnit XML too"))
-    .option("--seed <n>", "run the cases of each suite in an order that the seed draws", readWhole)
+    .description("run the kernel's test suites on machines that have just booted; prints KTAP")
+    .option("--filter <glob>", "run only matching cases: a glob of suites, or SUITE.CASE with a glob for each")
+    .option("--list", "list the cases without running them")
+    .addOption(new OutputOption("--junit <file>", "also write the results to a file as JUnit XML"))
+    .option("--seed <n>", "run the cases of each suite in a random order with this seed", readWhole)
     .action(async (flags: KunitFlags) => {
       const { kunit } = await import("./commands/kunit.js");
       finish(await kunit(flags));
@@ -99,8 +97,8 @@ function addShow(program: Command, finish: Finish): void {
 function addKtap(program: Command, finish: Finish): void {
   program
     .command("ktap")
-    .description("read a KTAP document, or a console log that holds one, and tell what is wrong with it")
-    .argument("<file>", "the document, plain or gzip; - for what comes on stdin")
+    .description("read a KTAP document, or a console log that contains one, and report failed tests and errors")
+    .argument("<file>", "the document, plain or gzip; - for stdin")
     .option("--json", "print one JSON document and nothing else")
     .action(async (file: string, flags: Pick<CommonFlags, "json">) => {
       const { ktap } = await import("./commands/ktap.js");
@@ -110,8 +108,8 @@ function addKtap(program: Command, finish: Finish): void {
 
 function addAttack(program: Command, finish: Finish): void {
   withCommonFlags(program.command("attack"), ["batched"])
-    .description("write to every page table from outside the setters, through every mapping")
-    .argument("[trace]", "`perf script` text to replay before (default: attack after boot)")
+    .description("store to every page table from outside the setters, through every mapping")
+    .argument("[trace]", "a recording to replay first (default: attack after boot)")
     .action(async (trace: string | undefined, flags: CommonFlags) => {
       const { attack } = await import("./commands/attack.js");
       finish(await attack(trace, flags));
@@ -120,9 +118,9 @@ function addAttack(program: Command, finish: Finish): void {
 
 function addConform(program: Command, finish: Finish): void {
   withPluginFlags(program.command("conform"))
-    .description("judge the model by architectural test vectors, line by line")
+    .description("compare the model with architectural test vectors, line by line")
     .argument("<files...>", "vectors as JSON Lines, plain or gzip")
-    .addOption(new IdsOption("--arch <id,...>", "architectures whose lines may come", "arch", bundledArches))
+    .addOption(new IdsOption("--arch <id,...>", "architectures of the vectors", "arch", bundledArches))
     .option("--json", "print one JSON document and nothing else")
     .action(async (files: string[], flags: ConformFlags) => {
       const { conform } = await import("./commands/conform.js");
@@ -132,15 +130,13 @@ function addConform(program: Command, finish: Finish): void {
 
 function addOverhead(program: Command, finish: Finish): void {
   withPluginFlags(program.command("overhead"))
-    .description(
-      "the cost model against the published overhead of RFC v5: fitted on half of it, predicting the other half",
-    )
-    .option("--trace <file>", "`perf script` text used as kernbench (default: the bundled gcc recording)")
-    .option("--counts", "print what each benchmark had a machine do for one operation")
-    .option("--what-if", "compare the cost and the exposure of other placements of the guards, on each architecture")
+    .description("fit the cost model to half of RFC v5's overhead table and check its predictions on the other half")
+    .option("--trace <file>", "recording used as kernbench (default: the bundled gcc recording)")
+    .option("--counts", "print the counts of one operation of each benchmark")
+    .option("--what-if", "compare cost and exposure of other guard placements, on each architecture")
     .option("--cost <file>", "unit costs for --what-if (default: those of RFC v5, arm64)")
     .addOption(new OutputOption("--save-costs <file>", "write the fitted unit costs, for --cost of other commands"))
-    .option("--seed <n>", "seed of the ranges", readWhole, 1)
+    .option("--seed <n>", "seed of the bootstrap that finds the ranges", readWhole, 1)
     .option("--csv", "print the predictions as CSV")
     .option("--json", "print one JSON document and nothing else")
     .action(async (flags: OverheadFlags) => {
@@ -151,10 +147,8 @@ function addOverhead(program: Command, finish: Finish): void {
 
 function addCheckPlugin(program: Command, finish: Finish): void {
   withPluginFlags(program.command("check-plugin"))
-    .description(
-      "judge an architecture or feature package by the conformance kit; runs the package's code, in a separate process",
-    )
-    .argument("<path>", "the folder of a package, built, or an ES module")
+    .description("run the conformance kit on an architecture or feature package; runs its code in a separate process")
+    .argument("<path>", "the folder of a built package, or an ES module")
     .addOption(timeoutOption())
     .option("--json", "print one JSON document and nothing else")
     .action(async (path: string, flags: PluginFlags) => {
@@ -167,13 +161,8 @@ function addMuseum(program: Command, finish: Finish): void {
   withPluginFlags(program.command("museum"))
     .description("reproduce the bugs fixed in each version of the series, with and without the fix")
     .addOption(new IdsOption("--arch <id,...>", "architectures", "arch", bundledArches))
-    .option("--id <exhibit>", "one exhibit, with its story, its fix and a trace of both sides")
-    .addOption(
-      new Option("--replay <string>", "run one side again from what the museum printed for it").conflicts([
-        "id",
-        "arch",
-      ]),
-    )
+    .option("--id <exhibit>", "run one exhibit; prints its story, its fix and a trace of both sides")
+    .addOption(new Option("--replay <string>", "run one side again from its replay string").conflicts(["id", "arch"]))
     .option("--json", "print one JSON document and nothing else")
     .action(async (flags: MuseumFlags) => {
       const { museum } = await import("./commands/museum.js");
@@ -183,13 +172,12 @@ function addMuseum(program: Command, finish: Finish): void {
 
 function addBudget(program: Command, finish: Finish): void {
   withPluginFlags(program.command("budget"))
-    .description("keys and contexts of features against the keys that there are, and what one key for two would open")
-    .argument(
-      "[modules...]",
-      "packages or ES modules that export your features; runs their code, in a separate process",
+    .description(
+      "list the keys and contexts each feature needs, how many keys remain, and what sharing a key would expose",
     )
+    .argument("[modules...]", "packages or ES modules that export your features; their code runs in a separate process")
     .addOption(archOption("architectures"))
-    .addOption(new IdsOption("--feature <id,...>", "features next to them", "feature"))
+    .addOption(new IdsOption("--feature <id,...>", "other features", "feature"))
     .addOption(timeoutOption())
     .option("--json", "print one JSON document and nothing else")
     .action(async (modules: string[], flags: BudgetFlags) => {
@@ -200,7 +188,7 @@ function addBudget(program: Command, finish: Finish): void {
 
 function addPlugins(program: Command, finish: Finish): void {
   withPluginFlags(program.command("plugins"))
-    .description("list the plugins that are loaded: those of the command, of --plugin and of kpkeys.config.*")
+    .description("list the loaded plugins: bundled, of --plugin, and of kpkeys.config.*")
     .option("--json", "print one JSON document and nothing else")
     .action(async (flags: PluginsFlags) => {
       const { plugins } = await import("./commands/plugins.js");
@@ -208,15 +196,15 @@ function addPlugins(program: Command, finish: Finish): void {
     });
 }
 
-/** Vectors and exhibits are of these: what they say of others is for the user to ask. */
+/** The default of commands whose vectors and exhibits are written for the bundled architectures. */
 const bundledArches = (): string[] => idsOf("arch", BUNDLED);
 
-/** How long the code of packages may run. */
+/** The flag `--timeout`. */
 function timeoutOption(): Option {
   return new Option("--timeout <seconds>", "time limit for the package's code").argParser(readPositive).default(30);
 }
 
-/** Adds each command but `explain`, whose flags are the architectures' inputs; in the order of the help. */
+/** Adds each command except `explain`, whose flags depend on the architectures. In the order of the help. */
 export const COMMANDS: readonly ((program: Command, finish: Finish) => void)[] = [
   addRun,
   addReplay,

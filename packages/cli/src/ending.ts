@@ -1,28 +1,28 @@
-/** Signals that end the command unless something else takes them. */
+/** Signals that end the command unless another listener handles them. */
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 const actions = new Set<() => void>();
 
 /**
- * Registers what has to be done before the command ends, by itself or by a signal: a file removed, a child process ended.
+ * Registers an action to run before the command ends, normally or by a signal: to remove a file, to kill a child process.
  * @param action - synchronous; called at most once
- * @returns takes it off the list
+ * @returns cancels the action
  */
 export function beforeEnd(action: () => void): () => void {
   if (actions.size === 0) {
     process.on("exit", runActions);
-    for (const signal of SIGNALS) process.on(signal, take);
+    for (const signal of SIGNALS) process.on(signal, onSignal);
   }
   actions.add(action);
   return () => {
     if (!actions.delete(action) || actions.size > 0) return;
     process.off("exit", runActions);
-    for (const signal of SIGNALS) process.off(signal, take);
+    for (const signal of SIGNALS) process.off(signal, onSignal);
   };
 }
 
 /**
- * Ends the command by a signal as if nothing took it, once the registered actions are done.
+ * Runs the registered actions and ends the command by a signal.
  * @param signal - the signal
  */
 export function endBy(signal: NodeJS.Signals): void {
@@ -31,8 +31,8 @@ export function endBy(signal: NodeJS.Signals): void {
   process.kill(process.pid, signal);
 }
 
-/** A signal that another listener takes, such as a Ctrl-C that only asks for an early end, is left to that. */
-function take(signal: NodeJS.Signals): void {
+/** Ignores a signal that another listener handles, such as a Ctrl-C that requests an early end. */
+function onSignal(signal: NodeJS.Signals): void {
   if (process.listenerCount(signal) === 1) endBy(signal);
 }
 

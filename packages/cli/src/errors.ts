@@ -2,55 +2,59 @@ import { CommanderError } from "./commander.js";
 
 /** The exit statuses of the command. */
 export const EXIT = {
-  /** All is well. */
+  /** Success. */
   GOOD: 0,
-  /** What was checked failed. */
+  /** A check failed. */
   FAILED: 1,
   /** Bad usage, or an input that cannot be read. */
   USAGE: 2,
-  /** Interrupted, the report so far printed: 128 and the number of SIGINT, as shells have it. */
+  /** Interrupted, after the report so far was printed: 128 plus the number of SIGINT, as in shells. */
   INTERRUPTED: 130,
-  /** A bug of the command itself: EX_SOFTWARE of sysexits.h. */
+  /** A bug of the command: EX_SOFTWARE of sysexits.h. */
   BUG: 70,
 } as const;
 
 /**
- * Tells the user what went wrong, in one line on stderr: `kpkeys: CODE: where: what; expected what`. Something that the laboratory
- * did not throw on purpose is a bug; its stack is printed if `KPKEYS_DEBUG` is set.
+ * Prints an error on stderr as one line: `kpkeys: CODE: where: what; expected what`. An error without a code is a bug of kpkeys; its stack
+ * is printed if `KPKEYS_DEBUG` is set.
  *
- * @param error - what was thrown
+ * @param error - the thrown value
+ * @param help - the command line that prints the help, for errors of usage
  * @returns the exit status
  */
-export function tellError(error: unknown): number {
+export function reportError(error: unknown, help: string): number {
   if (error instanceof CommanderError) {
-    // --help and --version come this way too, and so does the help that stands in for a missing command.
+    // Commander throws for --help and --version too, and for the help that it prints without a command.
     if (error.code.startsWith("commander.help") || error.code === "commander.version")
       return error.exitCode === 0 ? EXIT.GOOD : EXIT.USAGE;
-    // What was expected of an argument stands in its message; of all else, in the help.
-    const expected = error.code === "commander.invalidArgument" ? "" : "; kpkeys --help tells what there is";
-    tell("ERR_USAGE", readable(error.message.replace(/^error: /, "")) + expected);
+    // The message of an invalid argument has its expected form; for other errors it is in the help.
+    const hint = error.code === "commander.invalidArgument" ? "" : `; run \`${help}\``;
+    printError("ERR_USAGE", readable(error.message.replace(/^error: /, "")) + hint);
     return EXIT.USAGE;
   }
-  // Told by its name: the class is lost on the way out of a worker, and loading it would load the container.
+  // Recognised by name: an error from a worker loses its class, and importing the class would load core.
   if (error instanceof Error && error.name === "KpkeysError" && "code" in error) {
-    tell(String(error.code), readable(error.message));
+    printError(String(error.code), readable(error.message));
     return EXIT.USAGE;
   }
   const what = error instanceof Error ? error : new Error(String(error));
   const debugging = (process.env["KPKEYS_DEBUG"] ?? "") !== "";
-  tell("bug", `${readable(what.message)}${debugging ? `\n${what.stack ?? ""}` : " (KPKEYS_DEBUG=1 shows where)"}`);
+  printError(
+    "bug",
+    `${readable(what.message)}${debugging ? `\n${what.stack ?? ""}` : " (set KPKEYS_DEBUG=1 for the stack)"}`,
+  );
   return EXIT.BUG;
 }
 
-/** Longer texts hold a part of an input. */
+/** Longer messages are cut, because they repeat a part of an input. */
 const LONGEST = 2000;
 
-/** What `printable` of @kpkeys/core escapes. Repeated here because an error of usage does not wait for core to load; a test compares both. */
+/** The characters that `printable` of @kpkeys/core escapes. A copy, so that a usage error does not load core; a test compares both. */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 
 /**
- * Makes a text of foreign content fit for one line on stderr.
- * @param text - such as a message that repeats an argument
+ * Makes a text safe for one line on stderr: cuts it, joins its lines and escapes control characters.
+ * @param text - a text that may repeat a part of an input
  */
 export function readable(text: string): string {
   const shown = text.length > LONGEST ? `${text.slice(0, LONGEST)} ...` : text;
@@ -60,15 +64,15 @@ export function readable(text: string): string {
 }
 
 /**
- * Tells the user that stdout cannot be written: a full disk, a descriptor that is not open for writing.
- * @param cause - what the stream reports
+ * Reports that stdout cannot be written: a full disk, a descriptor that is not open for writing.
+ * @param cause - the error of the stream
  * @returns the exit status
  */
-export function tellStdout(cause: NodeJS.ErrnoException): number {
-  tell("ERR_OUTPUT", `stdout: ${cause.message}; expected a place where the report can be written`);
+export function reportStdoutError(cause: NodeJS.ErrnoException): number {
+  printError("ERR_OUTPUT", `stdout: ${cause.message}; expected a writable stdout`);
   return EXIT.USAGE;
 }
 
-function tell(code: string, message: string): void {
+function printError(code: string, message: string): void {
   process.stderr.write(`kpkeys: ${code}: ${message}\n`);
 }

@@ -1,6 +1,6 @@
 /**
- * Examples of `--help`, by command, those of the program by its own name. Files are the reader's: `build.txt` is a recording,
- * `my-feature` the folder of a package.
+ * Examples of `--help` by command; `kpkeys` has those of the program. `build.txt` is a recording of the user, `my-feature` the folder of
+ * a package.
  */
 const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   kpkeys: [
@@ -10,10 +10,10 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   ],
   run: [
     "kpkeys run                                    # the bundled recording",
-    "kpkeys run build.txt --vmpte build.vmpte.txt  # compared with what Linux had",
+    "kpkeys run build.txt --vmpte build.vmpte.txt  # compare table pages with Linux",
     "kpkeys run build.txt --series v9,next --policy batched --check sampled",
     "kpkeys run build.txt --arch arm64-poe --json > report.json",
-    "kpkeys run --plugin ./my-feature              # with a feature of yours",
+    "kpkeys run --plugin ./my-feature              # with your own feature",
   ],
   replay: [
     "kpkeys replay build.txt --arch x86-pks --policy naive,batched",
@@ -32,7 +32,7 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     "kpkeys attack                                 # after boot",
     "kpkeys attack build.txt --series v8 --arch x86-pks",
     "kpkeys attack --policy off                    # the same stores without the hardening",
-    "kpkeys attack --plugin ./my-feature           # what a feature of yours protects, too",
+    "kpkeys attack --plugin ./my-feature           # what your own feature protects, too",
   ],
   conform: ["kpkeys conform vectors.jsonl.gz", "kpkeys conform vectors.jsonl.gz --arch arm64-poe,x86-pks --json"],
   overhead: [
@@ -59,7 +59,7 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * The examples of a command as its help prints them.
+ * The examples of a command, as its help prints them.
  * @param name - the command's name
  */
 export function examplesOf(name: string): string {

@@ -1,19 +1,18 @@
 import { KpkeysError } from "@kpkeys/core";
 
-/** A kernel's command line, from which `kunit.filter_glob` comes, is shorter on most architectures. */
+/** Longest pattern. `kunit.filter_glob` is a kernel parameter, and a kernel command line is shorter on most architectures. */
 const LONGEST = 4096;
 
-/** What one part of a pattern takes: any text, any character, or one of a class. */
+/** A part of a pattern: any text, any character, or a character class. */
 type Part = "*" | "?" | { readonly ranges: readonly (readonly [first: string, last: string])[]; readonly not: boolean };
 
 /**
- * Makes a matcher of names by a pattern as the kernel's glob_match() has it (lib/glob.c): `*`, `?`, `[a-z]`, `[!a-z]`, and `\` before a
- * character that is meant as it is. Of several `*` only the last one is tried again, so a match takes at most the product of both
- * lengths.
+ * Compiles a pattern of the kernel's glob_match() (lib/glob.c): `*`, `?`, `[a-z]`, `[!a-z]`, and `\` before a literal character. Only the
+ * last `*` is retried, so the time of a match is at most proportional to the product of both lengths.
  *
  * @param pattern - the pattern
- * @returns whether a name matches as a whole
- * @throws KpkeysError ERR_USAGE for a pattern that is too long, or whose last `[` or `\` has no end
+ * @returns whether the pattern matches a whole name
+ * @throws KpkeysError ERR_USAGE for a pattern that is too long, ends with `\` or has a `[` without `]`
  */
 export function createGlob(pattern: string): (name: string) => boolean {
   const parts = partsOf(pattern);
@@ -21,30 +20,30 @@ export function createGlob(pattern: string): (name: string) => boolean {
   return (name) => {
     let part = 0;
     let at = 0;
-    /** Where to go on after a mismatch: behind the last `*`, with one more character for it. */
-    let back: { readonly part: number; at: number } | undefined;
+    /** Where to continue after a mismatch: after the last `*`, which matches one more character. */
+    let retry: { readonly part: number; at: number } | undefined;
     while (at < name.length || part < parts.length) {
       const next = parts[part];
-      if (next === "*") back = { part: ++part, at };
-      else if (next !== undefined && at < name.length && takes(next, name[at]!)) {
+      if (next === "*") retry = { part: ++part, at };
+      else if (next !== undefined && at < name.length && matches(next, name[at]!)) {
         part++;
         at++;
       } else {
-        if (back === undefined || back.at >= name.length) return false;
-        part = back.part;
-        at = ++back.at;
+        if (retry === undefined || retry.at >= name.length) return false;
+        part = retry.part;
+        at = ++retry.at;
       }
     }
     return true;
   };
 }
 
-function takes(part: Exclude<Part, "*">, char: string): boolean {
+function matches(part: Exclude<Part, "*">, char: string): boolean {
   return part === "?" || part.ranges.some(([first, last]) => first <= char && char <= last) !== part.not;
 }
 
 function partsOf(pattern: string): Part[] {
-  if (pattern.length > LONGEST) throw refuse(`a pattern of ${pattern.length} characters`, `at most ${LONGEST}`);
+  if (pattern.length > LONGEST) throw badPattern(`the pattern has ${pattern.length} characters`, `at most ${LONGEST}`);
   const parts: Part[] = [];
   for (let at = 0; at < pattern.length;) {
     const char = pattern[at++]!;
@@ -54,15 +53,16 @@ function partsOf(pattern: string): Part[] {
       parts.push(part);
       at = end;
     } else {
-      const meant = char === "\\" ? pattern[at++] : char;
-      if (meant === undefined) throw refuse(`nothing follows \\ in the pattern '${pattern}'`, "a character, or no \\");
-      parts.push({ ranges: [[meant, meant]], not: false });
+      const literal = char === "\\" ? pattern[at++] : char;
+      if (literal === undefined)
+        throw badPattern(`nothing follows \\ in the pattern '${pattern}'`, "a character after \\");
+      parts.push({ ranges: [[literal, literal]], not: false });
     }
   }
   return parts;
 }
 
-/** Reads a class from behind its `[`. A `]` that comes first is one of its characters. */
+/** Parses a character class after its `[`. A `]` at the start is one of its characters. */
 function classOf(pattern: string, start: number): { readonly part: Part; readonly end: number } {
   const not = pattern[start] === "!";
   const ranges: [string, string][] = [];
@@ -71,7 +71,7 @@ function classOf(pattern: string, start: number): { readonly part: Part; readonl
     const isRange = pattern[at + 1] === "-" && pattern[at + 2] !== "]";
     const [first, last] = [pattern[at], pattern[isRange ? at + 2 : at]];
     if (first === undefined || last === undefined) {
-      throw refuse(`a [ without its ] in the pattern '${pattern}'`, "[a-z], or \\[ for the character");
+      throw badPattern(`the pattern '${pattern}' has a [ without ]`, "[a-z], or \\[ for a literal [");
     }
     ranges.push([first, last]);
     at += isRange ? 3 : 1;
@@ -79,6 +79,6 @@ function classOf(pattern: string, start: number): { readonly part: Part; readonl
   return { part: { ranges, not }, end: at + 1 };
 }
 
-function refuse(what: string, expected: string): KpkeysError {
+function badPattern(what: string, expected: string): KpkeysError {
   return new KpkeysError("ERR_USAGE", what, { where: "--filter", expected });
 }

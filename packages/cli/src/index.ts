@@ -1,5 +1,5 @@
 /**
- * The `kpkeys` command. What is exported here is the form of what it prints with `--json`, for programs that read it.
+ * The `kpkeys` command. The exported types describe the JSON documents that it prints.
  *
  * @packageDocumentation
  */

@@ -1,38 +1,35 @@
 import { endBy } from "./ending.js";
 
-/** Ctrl-C as a request to come to an end. */
+/** Ctrl-C as a request for an early end. */
 export interface Interruption {
-  /** One word of shared memory, which workers read: not 0 once the end is asked for. */
+  /** One word of shared memory that workers read: not 0 after the request. */
   readonly flag: Int32Array;
-  /** Whether the end has been asked for. */
-  asked(): boolean;
-  /** Gives Ctrl-C back what it does otherwise. */
+  /** Restores the default action of Ctrl-C. */
   close(): void;
 }
 
 /**
- * Takes the first Ctrl-C (SIGINT) as a request. The second one ends the process, as the first would have without this.
- * @param onAsk - told of the request
+ * Makes the first Ctrl-C (SIGINT) a request for an early end. The second one ends the process.
+ * @param onRequest - called at the request
  */
-export function createInterruption(onAsk: () => void): Interruption {
+export function createInterruption(onRequest: () => void): Interruption {
   const flag = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
-  const ask = (): void => {
-    if (isAsked(flag)) endBy("SIGINT");
+  const request = (): void => {
+    if (isRequested(flag)) endBy("SIGINT");
     Atomics.store(flag, 0, 1);
-    onAsk();
+    onRequest();
   };
-  process.on("SIGINT", ask);
+  process.on("SIGINT", request);
   return {
     flag,
-    asked: () => isAsked(flag),
-    close: () => void process.off("SIGINT", ask),
+    close: () => void process.off("SIGINT", request),
   };
 }
 
 /**
- * Whether the end has been asked for, from any thread.
+ * Whether an early end was requested. May be called from any thread.
  * @param flag - of an {@link Interruption}
  */
-export function isAsked(flag: Int32Array): boolean {
+export function isRequested(flag: Int32Array): boolean {
   return Atomics.load(flag, 0) !== 0;
 }

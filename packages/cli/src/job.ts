@@ -13,53 +13,53 @@ import type {
   Until,
 } from "@kpkeys/workloads";
 import type { ReplayFileOptions } from "@kpkeys/workloads/node";
-import { FullestMoment } from "./fullest-moment.js";
 import { chooseSuites } from "./kunit-cases.js";
 import type { KunitChoice } from "./kunit-cases.js";
+import { PeakCoverage } from "./peak-coverage.js";
 import { loadRegistry } from "./plugins/load.js";
 import type { PluginEntry } from "./plugins/registry.js";
 import type { Policy, SeriesName } from "@kpkeys/scenarios";
 import type { TimelineOptions } from "./timeline/file-timeline.js";
 import type { Timeline } from "./timeline/timeline.js";
 
-/** What can be looked at in a machine once it has booted and replayed. */
+/** A check of a machine after boot or after its replay. */
 export type Check = "coverage" | "attack" | "kunit" | "kunitCases";
 
-/** What a worker does, as plain data: makes one machine, replays a trace on it, checks it. */
+/** The work of one worker, as plain data: it builds a machine, replays a recording on it and checks it. */
 export interface Job {
-  /** The version of the series that the machine's options come from. */
+  /** The version of the series, which sets options of the machine. */
   readonly series: SeriesName;
-  /** The policy that they come from. */
+  /** The policy, which sets options too. */
   readonly policy: Policy;
-  /** Its plugins. */
+  /** The plugins of the machine. */
   readonly plugins: readonly PluginEntry[];
   /** The machine. */
   readonly spec: MachineSpec;
-  /** The file to replay; none if left out. */
+  /** The recording; none if left out. */
   readonly trace?: string;
-  /** How much of it; all if left out. */
+  /** The end of the replay; the whole recording if left out. */
   readonly until?: Until;
-  /** Which share of its programs; all if left out. */
+  /** The sample of its programs; all if left out. */
   readonly sample?: SampleOptions;
-  /** The VmPTE file to hold the replay against. */
+  /** A VmPTE file to compare the replay with. */
   readonly vmpte?: string;
-  /** Where a timeline of the replay goes; there is none if left out. */
+  /** The file of the timeline; none if left out. */
   readonly timeline?: TimelineOptions;
-  /** How often the page tables are looked at during the replay. */
+  /** How often the page tables are audited during the replay. */
   readonly check?: CheckMode;
-  /** What makes table pages writable on this machine, if it is to be watched during the replay. */
+  /** The mechanism that makes table pages writable, if exposure is measured during the replay. */
   readonly openedBy?: OpenedBy;
-  /** Whether the micro-benchmarks are run after that. */
+  /** Whether the micro-benchmarks run after the replay. */
   readonly micro?: boolean;
-  /** What is checked after that. */
+  /** The checks, which run last. */
   readonly checks: readonly Check[];
-  /** Which KUnit cases, if they are run or named; all unless given. */
+  /** The KUnit cases to run or list; all if left out. */
   readonly kunit?: KunitChoice;
 }
 
-/** What a job found out, as plain data. What was not asked for is `null`. */
+/** The results of a job, as plain data. Results that the job does not ask for are `null`. */
 export interface JobResult {
-  /** What was done. */
+  /** The job. */
   readonly job: Job;
   /** The replay. */
   readonly replay: ReplayResult | null;
@@ -69,23 +69,23 @@ export interface JobResult {
   readonly micro: readonly MicroResult[] | null;
   /** Digest of all page tables after the replay, 16 hexadecimal digits. */
   readonly tables: string | null;
-  /** Which table pages are protected, at the fullest moment of the replay or after it. */
+  /** Coverage at the peak of the replay (see {@link PeakCoverage}). */
   readonly coverage: Coverage | null;
-  /** Of what the linear map consists after the replay; looked at with the coverage. */
+  /** The linear map after the replay; found with the coverage. */
   readonly linearMap: LinearMapStats | null;
-  /** What attacks on them came to, at that moment. */
+  /** The results of attacks at the peak. */
   readonly attack: AttackResult | null;
   /** The KUnit suites, run last. */
   readonly kunit: readonly SuiteResult[] | null;
-  /** The KUnit cases that there are, `suite.case`, in the order in which they would run. */
+  /** The names of the KUnit cases, `suite.case`, in the order in which they run. */
   readonly kunitCases: readonly string[] | null;
 }
 
 /**
- * Does a job in this thread.
- * @param job - what to do
- * @param hooks - what the replay calls meanwhile
- * @throws KpkeysError what building, replaying and checking throw
+ * Runs a job in this thread.
+ * @param job - the job
+ * @param hooks - hooks of the replay
+ * @throws KpkeysError of building, replaying and checking
  */
 export async function runJob(
   job: Job,
@@ -96,7 +96,7 @@ export async function runJob(
   const probe = openedBy && (await probeOf(openedBy));
   const tools = [timeline, probe].flatMap((tool) => tool?.plugin ?? []);
   const features = [...spec.features, ...tools.map(({ id }) => id)];
-  // Loaded together: while files of one are read, those of another are compiled.
+  // Load in parallel: the files of one package are read while those of another are compiled.
   const [{ buildMachine, coverageOf }, plugins, { attack, runSuites }] = await Promise.all([
     import("@kpkeys/kernel"),
     loadRegistry(job.plugins, tools),
@@ -105,46 +105,46 @@ export async function runJob(
   const machine = buildMachine({ ...spec, features }, plugins);
   probe?.start();
 
-  const fullest = watchOf(machine, job, coverageOf, attack);
-  const onPeak = fullest && {
+  const peak = peakOf(machine, job, coverageOf, attack);
+  const onPeak = peak && {
     onPeak: () => {
-      fullest.look();
+      peak.update();
     },
   };
   const replay = await replayOn(machine, job, timeline, { ...hooks, ...onPeak });
   const exposure = probe?.result() ?? null;
   const micro = job.micro === true ? await microOn(machine) : null;
-  fullest?.look();
+  peak?.update();
   const tables = replay === null ? null : machine.digestTables();
-  const covered = await coveredBy(machine, job, fullest);
+  const covered = await coveredBy(machine, job, peak);
   return { job, replay, exposure, micro, tables, ...covered, ...(await kunitOn(machine, job, runSuites)) };
 }
 
-/** What looks at the protection, if the job asks for any of it. */
-function watchOf(
+/** The recorder of coverage and attacks, if the job asks for either. */
+function peakOf(
   machine: Machine,
   { checks }: Job,
   findCoverage: typeof coverageOf,
   attackAll: typeof attack,
-): FullestMoment | undefined {
+): PeakCoverage | undefined {
   const attacks = checks.includes("attack");
   if (!attacks && !checks.includes("coverage")) return undefined;
-  return new FullestMoment(machine, findCoverage, attacks ? attackAll : undefined);
+  return new PeakCoverage(machine, findCoverage, attacks ? attackAll : undefined);
 }
 
-/** What was protected at the fullest moment, as far as the job asks for it. */
+/** The results of coverage and attacks that the job asks for. */
 async function coveredBy(
   machine: Machine,
   { checks }: Job,
-  fullest: FullestMoment | undefined,
+  peak: PeakCoverage | undefined,
 ): Promise<Pick<JobResult, "coverage" | "linearMap" | "attack">> {
-  const attack = fullest?.attacked ?? null;
+  const attack = peak?.attacked ?? null;
   if (!checks.includes("coverage")) return { coverage: null, linearMap: null, attack };
   const { LinearMap } = await import("@kpkeys/core/contracts");
-  return { coverage: fullest!.coverage!, linearMap: machine.get(LinearMap).stats(), attack };
+  return { coverage: peak!.coverage!, linearMap: machine.get(LinearMap).stats(), attack };
 }
 
-/** Runs or names the KUnit cases, whichever the job asks for. */
+/** Runs or lists the KUnit cases, if the job asks for it. */
 async function kunitOn(
   machine: Machine,
   { checks, kunit = {} }: Job,
@@ -173,7 +173,7 @@ async function timelineOf({ spec, series, policy }: Job, options: TimelineOption
   return createFileTimeline(options, `${spec.arch} ${series} ${policy}`);
 }
 
-/** Replays a job's trace, if it has one, with a timeline of it, if one is wanted. */
+/** Replays the recording of a job, if it has one, and writes its timeline. */
 async function replayOn(
   machine: Machine,
   { trace, until, sample, vmpte, check = "off" }: Job,
@@ -189,7 +189,7 @@ async function replayOn(
     },
     ...(onPeak !== undefined && {
       onPeak() {
-        timeline.apart(onPeak);
+        timeline.pause(onPeak);
       },
     }),
   };

@@ -2,19 +2,19 @@ import type { KunitSuite } from "@kpkeys/core/contracts";
 import type { Machine } from "@kpkeys/kernel";
 import { createGlob } from "./glob.js";
 
-/** Which KUnit cases are run, and in which order. */
+/** The KUnit cases to run, and their order. */
 export interface KunitChoice {
   /** KUnit's `filter_glob`: a glob of suites, or one of suites and one of cases with a dot between. All cases if left out. */
   readonly filter?: string;
-  /** Seed of the order in which the cases of a suite are run. Their own order if left out. */
+  /** Seed of the order of the cases of a suite; the order of the suite if left out. */
   readonly shuffle?: number;
 }
 
 /**
- * The suites of a machine, as far as they are chosen.
+ * The chosen suites and cases of a machine.
  * @param machine - the machine
- * @param choice - what is chosen
- * @throws KpkeysError ERR_USAGE for a filter that is no pattern; ERR_SPEC for options that a suite does not have
+ * @param choice - the choice
+ * @throws KpkeysError ERR_USAGE for a malformed filter; ERR_SPEC for invalid options of a suite
  */
 export async function chooseSuites(machine: Machine, choice: KunitChoice): Promise<readonly KunitSuite[]> {
   const { filterSuites, shuffleSuites, suitesOf } = await import("@kpkeys/kunit-suite");
@@ -25,9 +25,10 @@ export async function chooseSuites(machine: Machine, choice: KunitChoice): Promi
 }
 
 /**
- * Makes the choice that `filter_glob` asks for.
+ * Compiles a `filter_glob`.
  * @param filter - a glob of suites, or one of suites and one of cases with a dot between
- * @throws KpkeysError ERR_USAGE for a pattern that is none
+ * @returns whether a case matches
+ * @throws KpkeysError ERR_USAGE for a malformed pattern
  */
 export function readFilter(filter: string): (suite: string, kunitCase: string) => boolean {
   const [, suite, kunitCase = "*"] = /^([^.]*)(?:\.(.*))?$/s.exec(filter)!;

@@ -1,23 +1,23 @@
 import { type Command, InvalidArgumentError, Option, OutputOption } from "./commander.js";
-import type { Until } from "@kpkeys/workloads";
+import type { CheckMode, Until } from "@kpkeys/workloads";
 import type { Job } from "./job.js";
 import { withPluginFlags } from "./plugins/flags.js";
 import type { NamingFlags } from "./plugins/flags.js";
 import { IdsOption } from "./plugins/ids-option.js";
-import { standardFeatures } from "./plugins/registry.js";
+import { defaultFeatures } from "./plugins/registry.js";
 import type { PluginEntry } from "./plugins/registry.js";
 import { machineOptionsOf, NEXT_LABEL, POLICIES, SERIES } from "@kpkeys/scenarios";
 import type { Policy, SeriesName } from "@kpkeys/scenarios";
 
-/** The flags that all commands share, as the command line gives them. Lists are in the order of their tables. */
+/** The parsed flags of commands that build machines. Lists are in the order of their tables. */
 export interface CommonFlags extends NamingFlags {
-  /** The plugins that there are. */
+  /** All loaded plugins. */
   readonly plugins: readonly PluginEntry[];
   /** Ids of architectures. */
   readonly arch: readonly string[];
   /** Versions of the series. */
   readonly series: readonly SeriesName[];
-  /** Ids of the features of the machines whose policy is not `off`. */
+  /** Ids of features, for machines whose policy is not `off`. */
   readonly feature: readonly string[];
   /** Bytes of RAM. */
   readonly memory: number;
@@ -27,23 +27,45 @@ export interface CommonFlags extends NamingFlags {
   readonly pkeys: boolean;
   /** Policies, weakest first. */
   readonly policy: readonly Policy[];
-  /** A file of `.config` lines that the machines are configured with. */
+  /** A `.config` file for the machines. */
   readonly config?: string;
   /** Whether the result is printed as JSON. */
   readonly json?: true;
 }
 
-/** What flags are if left out. */
+/** The flags of commands that replay a recording. */
+export type ReplayFlags = CommonFlags & {
+  /** A VmPTE file. */
+  readonly vmpte?: string;
+  /** How often the page tables are audited. */
+  readonly check: CheckMode;
+  /** The end of the replay. */
+  readonly until?: Until;
+  /** Replays one program in this many, 1 or more. */
+  readonly sample?: number;
+  /** Seed of the sample. */
+  readonly seed: number;
+  /** The file of the timelines. */
+  readonly traceOut?: string;
+  /** Machines that replay at the same time, 1 or more. */
+  readonly workers?: number;
+  /** A file of unit costs; the costs of RFC v5 if left out. */
+  readonly cost?: string;
+  /** Cycles of a WRMSR of the key register. */
+  readonly wrmsrCycles?: number;
+};
+
+/** The defaults of flags. */
 export const DEFAULTS = { series: "next", memory: "4GiB", cpus: 1 } as const;
 
 const UNITS = { MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40 };
 
 /**
- * A reader of lists such as `naive,batched`.
- * @param what - what the names are names of
- * @param table - everything that has a name
- * @returns gives the names in the table's order, each once
- * @throws InvalidArgumentError for a name that is not in the table; commander says where
+ * Makes a parser of lists such as `naive,batched`.
+ * @param what - the kind of the names, for errors
+ * @param table - the known names
+ * @returns a parser that returns the names in the order of the table, each once
+ * @throws InvalidArgumentError for a name that is not in the table; commander adds the flag
  */
 export function listOf<Name extends string>(
   what: string,
@@ -54,14 +76,14 @@ export function listOf<Name extends string>(
     const named = new Set(text.split(",").map((name) => name.trim()));
     for (const name of named) {
       if (Object.hasOwn(table, name)) continue;
-      throw new InvalidArgumentError(`There is no ${what} '${name}'; expected ${known.join(", ")}`);
+      throw new InvalidArgumentError(`Unknown ${what} '${name}'; expected ${known.join(", ")}`);
     }
     return known.filter((name) => named.has(name));
   };
 }
 
 /**
- * Reads a size such as `4GiB`.
+ * Parses a size such as `4GiB`.
  * @param text - digits and a unit
  * @returns bytes
  * @throws InvalidArgumentError for anything else
@@ -75,7 +97,7 @@ export function readBytes(text: string): number {
 }
 
 /**
- * A size as {@link readBytes} reads it.
+ * Formats a size in the form that {@link readBytes} parses.
  * @param bytes - a whole number of MiB
  */
 export function bytesText(bytes: number): string {
@@ -84,7 +106,7 @@ export function bytesText(bytes: number): string {
 }
 
 /**
- * Reads a whole number that is not negative.
+ * Parses a whole number, 0 or more.
  * @param text - digits
  * @throws InvalidArgumentError for anything else
  */
@@ -96,7 +118,7 @@ export function readWhole(text: string): number {
 }
 
 /**
- * Reads a whole number that is not 0.
+ * Parses a whole number, 1 or more.
  * @param text - digits
  * @throws InvalidArgumentError for anything else
  */
@@ -108,7 +130,7 @@ export function readPositive(text: string): number {
 }
 
 /**
- * Reads how much of a trace is meant: a number of events, or seconds with an `s` behind them.
+ * Parses the end of a replay: a number of events, or seconds followed by `s`.
  * @param text - `1000000`, `2.5s`
  * @throws InvalidArgumentError for anything else
  */
@@ -119,7 +141,7 @@ function readUntil(text: string): Until {
   throw new InvalidArgumentError("Expected a number of events, 1 or more, or seconds such as 2.5s");
 }
 
-/** The flag `--series`. @returns an option whose value is a list of versions in their order */
+/** The flag `--series`: an option whose value is a list of versions in their order. */
 export function seriesOption(): Option {
   return new Option("--series <name,...>", `versions of the kpkeys series: v3 to v9 as posted; next: ${NEXT_LABEL}`)
     .argParser(listOf("series", SERIES))
@@ -127,26 +149,28 @@ export function seriesOption(): Option {
 }
 
 /**
- * The flag `--arch`.
+ * The flag `--arch`: an option whose value is a list of ids, by default of all architectures.
  * @param description - for the help
- * @returns an option whose value is a list of ids, those of all architectures if left out
  */
 export function archOption(description: string): IdsOption {
   return new IdsOption("--arch <id,...>", description, "arch");
 }
 
 /**
- * Gives a command the common flags.
+ * Adds the flags of machines to a command.
  * @param command - the command
- * @param policies - the policies that there are without `--policy`
+ * @param policies - the default of `--policy`
  * @returns the command
  */
 export function withCommonFlags(command: Command, policies: readonly Policy[]): Command {
   return withPluginFlags(command)
     .addOption(archOption("architectures"))
-    .addOption(new IdsOption("--feature <id,...>", "what is protected", "feature", standardFeatures))
+    .addOption(new IdsOption("--feature <id,...>", "features: what is protected", "feature", defaultFeatures))
     .addOption(
-      new Option("--policy <name,...>", "how the hardening is used")
+      new Option(
+        "--policy <name,...>",
+        "use of the hardening: off, naive (a key switch in every setter), batched (one per lazy MMU section)",
+      )
         .argParser(listOf("policy", POLICIES))
         .default(policies, policies.join(",")),
     )
@@ -158,37 +182,43 @@ export function withCommonFlags(command: Command, policies: readonly Policy[]): 
     )
     .option("--cpus <n>", "CPUs of a machine", readWhole, DEFAULTS.cpus)
     .option("--no-pkeys", "CPUs without kernel pkeys")
-    .option("--config <file>", "`.config` lines that say which symbols are on, beside what the plugins select")
+    .option(
+      "--config <file>",
+      "kernel config: lines CONFIG_X=y and `# CONFIG_X is not set`, added to what the plugins select",
+    )
     .option("--json", "print one JSON document and nothing else");
 }
 
 /**
- * Gives a command the flags of replaying.
+ * Adds the flags of replays to a command.
  * @param command - the command
  * @returns the command
  */
 export function withReplayFlags(command: Command): Command {
   return command
-    .option("--vmpte <file>", "what Linux said of the same processes, to compare with")
+    .option("--vmpte <file>", "VmPTE of each process at its exit, recorded on Linux, to compare the result with")
     .addOption(
-      new Option("--check <mode>", "look at the page tables during the replay: never, now and then, after each event")
+      new Option(
+        "--check <mode>",
+        "audit the page tables during the replay: off, sampled (every 1,000 events) or step (every event)",
+      )
         .choices(["off", "sampled", "step"])
         .default("off"),
     )
-    .option("--until <end>", "replay the first events, or what is within `2.5s` of the first one", readUntil)
-    .option("--sample <n>", "replay one program in n, each from its execve to its end", readPositive)
-    .option("--seed <n>", "which programs --sample takes", readWhole, 1)
+    .option("--until <end>", "stop after N events, or after a time such as 2.5s of the recording", readUntil)
+    .option("--sample <n>", "replay one program in N, each from its execve to its end", readPositive)
+    .option("--seed <n>", "seed of the programs that --sample selects", readWhole, 1)
     .addOption(
       new OutputOption("--trace-out <file>", "write a timeline of the replays, for Perfetto (ui.perfetto.dev)"),
     )
-    .option("--workers <n>", "machines that replay at once (default: one for each processor)", readPositive)
-    .option("--cost <file>", "unit costs that estimate the system time added (default: those of RFC v5, arm64)")
-    .option("--wrmsr-cycles <n>", "cycles of a write of IA32_PKRS, which nobody has measured", readWhole);
+    .option("--workers <n>", "machines that replay at the same time (default: one for each processor)", readPositive)
+    .option("--cost <file>", "unit costs, to estimate the system time added (default: those of RFC v5, arm64)")
+    .option("--wrmsr-cycles <n>", "cycles of a write of IA32_PKRS (no measurement is published)", readWhole);
 }
 
 /**
- * One job for each architecture, version of the series and policy, in that order, with nothing to do yet but to boot.
- * @param flags - what the command line asks for
+ * Makes a job for each architecture, version of the series and policy, in that order. The jobs boot a machine and have no checks.
+ * @param flags - the command line's
  */
 export function jobsOf(flags: CommonFlags): Job[] {
   const jobs: Job[] = [];

@@ -5,28 +5,28 @@ import { basename, dirname, join, resolve } from "node:path";
 import { KpkeysError, outputFailure } from "@kpkeys/core";
 import { beforeEnd } from "./ending.js";
 
-/** A file that is being written. It gets its name when it is whole, so that no reader and no second writer sees a part of it. */
+/** A file that is being written. It is renamed when complete, so that no reader and no second writer sees a part of it. */
 export interface Output {
-  /** The file to write, which is there: a temporary one next to the file that was asked for. */
+  /** The file to write, which exists: a temporary file next to the requested one. */
   readonly file: string;
   /**
-   * Gives it its name.
+   * Renames it to the requested name.
    * @throws KpkeysError ERR_OUTPUT
    */
   commit(): void;
-  /** Removes it, unless it has its name already. */
+  /** Removes the file. No effect after commit(). */
   discard(): void;
 }
 
-/** Descriptors of this process by name: a rename would take the place of the name and leave the file alone. */
+/** Names of file descriptors of this process: a rename would replace the name, not write the file. */
 const DESCRIPTOR = /^\/(dev\/(fd|std)|proc\/)/;
 
 let outputs = 0;
 
 /**
- * Begins a file.
- * @param path - its name. A pipe or a device of that name is written itself
- * @throws KpkeysError ERR_OUTPUT where it cannot be written
+ * Creates an output file.
+ * @param path - its name; a pipe or a device is written directly
+ * @throws KpkeysError ERR_OUTPUT when it cannot be written
  */
 export function createOutput(path: string): Output {
   try {
@@ -39,7 +39,7 @@ export function createOutput(path: string): Output {
 function begin(path: string): Output {
   const stats = statSync(path, { throwIfNoEntry: false });
   if (stats?.isDirectory() === true || /^$|[/\\]$/.test(path)) {
-    throw new KpkeysError("ERR_OUTPUT", "this names no file", { where: path, expected: "a file that can be written" });
+    throw new KpkeysError("ERR_OUTPUT", "this is a folder", { where: path, expected: "a file that can be written" });
   }
   if (stats !== undefined && (!stats.isFile() || DESCRIPTOR.test(resolve(path)))) {
     return { file: path, commit: () => undefined, discard: () => undefined };
@@ -50,7 +50,7 @@ function begin(path: string): Output {
   const remove = (): void => {
     rmSync(file, { force: true });
   };
-  // Before the file is there: a signal may come at any moment.
+  // Before the file exists, because a signal may arrive at any time.
   const forget = beforeEnd(remove);
   try {
     closeSync(openSync(file, "wx", stats === undefined ? 0o666 : stats.mode & 0o777));
@@ -76,9 +76,9 @@ function begin(path: string): Output {
 }
 
 /**
- * Writes a file in one go.
+ * Writes a whole file.
  * @param path - the file
- * @param text - its content
+ * @param text - its contents
  * @throws KpkeysError ERR_OUTPUT
  */
 export function writeOutput(path: string, text: string): void {
@@ -94,12 +94,13 @@ export function writeOutput(path: string, text: string): void {
 }
 
 /**
- * Refuses outputs that are an input, stdout or each other, by any name: symbolic and hard links, relative paths, descriptors.
- * @param wanted - paths of the files to be written
- * @param inputs - paths of the files to be read, and other words of the command line
+ * Rejects an output that is the same file as an input, stdout or another output. Compares files, not names: symbolic links, hard links,
+ * relative paths and descriptors are resolved.
+ * @param wanted - paths of the files to write
+ * @param inputs - paths of the files to read, and other words of the command line
  * @throws KpkeysError ERR_OUTPUT
  */
-export function refuseSameFile(wanted: readonly string[], inputs: readonly string[]): void {
+export function rejectSameFile(wanted: readonly string[], inputs: readonly string[]): void {
   const taken = new Map(inputs.map((path) => [identityOf(path), `the input ${path}`]));
   const stdout = stdoutIdentity();
   if (stdout !== undefined) taken.set(stdout, "the file that stdout goes to");
@@ -114,14 +115,14 @@ export function refuseSameFile(wanted: readonly string[], inputs: readonly strin
   }
 }
 
-/** Device and inode of a file that is there, else the place where it would be made; undefined for what has no content to lose. */
+/** Device and inode of a file that exists, else its absolute path; undefined for a character device, which has no contents to lose. */
 function identityOf(path: string): string | undefined {
   try {
     const stats = statSync(path, { bigint: true, throwIfNoEntry: false });
     if (stats === undefined) return absentTarget(path);
     return stats.isCharacterDevice() ? undefined : identityIn(stats);
   } catch {
-    // What is wrong with the path is for its reader or writer to report.
+    // The code that opens the path reports the error.
     return undefined;
   }
 }
@@ -139,7 +140,7 @@ function identityIn({ dev, ino }: BigIntStats): string {
   return `${dev}:${ino}`;
 }
 
-/** Where a file would be made by a name that nothing has, or that is a link to nothing. */
+/** The absolute path of a file that does not exist; a dangling symbolic link is followed. */
 function absentTarget(path: string): string {
   const absolute = resolve(path);
   const link = linkAt(absolute);

@@ -1,10 +1,10 @@
 import { fileURLToPath } from "node:url";
 
-// Files of this package. Their paths are relative to this file, which is one folder below the package's root in src and in dist.
+// Paths of files in this package. This file is one folder below the root of the package, in src and in dist.
 
 const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
 
-/** The package's manifest, for its version. */
+/** The manifest of the package. */
 export const MANIFEST: string = path("../package.json");
 /** The tracer that records the page-table size of each process at its exit. */
 export const ACCOUNT_SCRIPT: string = path("../data/account.pl");

@@ -7,7 +7,7 @@ import { judgePlugins } from "./check-plugin/judge.js";
 import { shareCopies } from "./plugins/shared-copies.js";
 import { reasonOf } from "./check-plugin/reason.js";
 
-// The process in which the code of a package runs. Its results go to the parent over the channel that it keeps for itself here.
+// The process in which the code of a package runs. The code of the package cannot use the channel to the parent: process.send is removed.
 const send = process.send!.bind(process);
 const { ticket, request } = JSON.parse(process.argv.pop()!) as { ticket: string; request: PluginRequest };
 Reflect.deleteProperty(process, "send");
@@ -16,14 +16,14 @@ process.channel?.unref();
 
 const replacedIntrinsic = watchIntrinsics();
 let isDone = false;
-/** The first error that no call of ours could catch: of a timer, of a promise without a handler. */
+/** The first error outside of a call: of a timer, or of a promise without a handler. */
 let stray: { readonly reason: string } | undefined;
 
 process.on("uncaughtException", (error) => {
   stray ??= { reason: reasonOf(error) };
 });
 process.on("beforeExit", () => {
-  fail("ERR_PLUGIN_LOAD", "its code waits for something that cannot come any more");
+  fail("ERR_PLUGIN_LOAD", "its code awaits a promise that never settles");
 });
 
 async function work(): Promise<void> {
@@ -34,7 +34,7 @@ async function work(): Promise<void> {
         ? await judgePlugins(request.path, request.others)
         : { arches: await budgetsOf(request.budget) };
     const text = JSON.stringify(result);
-    // Timers that are due and promises that were rejected meanwhile.
+    // Let due timers and rejected promises run first.
     await new Promise((resolve) => setTimeout(resolve, 0));
     await new Promise((resolve) => setImmediate(resolve));
     if (stray !== undefined) fail("ERR_PLUGIN_INVALID", `its code fails outside of any call: ${stray.reason}`);
@@ -46,16 +46,16 @@ async function work(): Promise<void> {
 }
 
 function fail(code: ErrorCode, what: string): void {
-  const { message } = new KpkeysError(code, what, { where: request.where, expected: "code that can be judged" });
+  const { message } = new KpkeysError(code, what, { where: request.where, expected: "code that runs without errors" });
   finish({ error: { code, message } });
 }
 
-/** Answers once: the parent ends this process when it has the answer. */
+/** Sends the only reply: the parent kills this process when it receives it. */
 function finish(reply: PluginReply): void {
   if (isDone) return;
   isDone = true;
   const replaced = replacedIntrinsic();
-  const message = `${request.where}: its code replaces ${replaced ?? ""}; expected code that leaves the language alone`;
+  const message = `${request.where}: its code replaces ${replaced ?? ""}; expected code that does not change built-in objects`;
   send({ ticket, reply: replaced === undefined ? reply : { error: { code: "ERR_PLUGIN_INVALID", message } } });
 }
 

@@ -3,15 +3,15 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { MANIFEST } from "./package-files.js";
 import { stripTypes } from "./plugins/strip-types.js";
 
-// Hooks of Node's module loader, with which the code of plugins is loaded. Node takes them in the thread that imports
-// (registerHooks) or, where it cannot, in one of its own (register): what `next` returns is a value there and a promise here.
+// Hooks of Node's module loader for the code of plugins. Node runs them in the importing thread (registerHooks), where `next` returns a
+// value. Older versions run them in a separate thread (register), where it returns a promise.
 
-/** What Node passes to a hook besides a name or URL. */
+/** The context that Node passes to a hook. */
 interface HookContext {
   readonly parentURL?: string | undefined;
 }
 
-/** The next hook, Node's own at the end. */
+/** The next hook; the last one is Node's. */
 type NextHook = (subject: string, context: HookContext) => unknown;
 
 const HOME = pathToFileURL(MANIFEST).href;
@@ -20,19 +20,19 @@ const { name: OWN_NAME, dependencies } = JSON.parse(readFileSync(MANIFEST, "utf8
   dependencies: Readonly<Record<string, string>>;
 };
 
-/** The packages of which a process may have one copy only: this one, and those of the project that it depends on. */
+/** Packages of which a process may have one copy only: this package, and the packages of the project that it depends on. */
 const SHARED: ReadonlySet<string> = new Set([
   OWN_NAME,
   ...Object.keys(dependencies).filter((name) => name.startsWith("@kpkeys/")),
 ]);
 
-/** Finds the packages of the project, and their entries, where the command has them, whoever imports them. */
+/** Resolves the packages of the project from this package, for every importer. */
 export function resolve(specifier: string, context: HookContext, next: NextHook): unknown {
   const name = /^(?:@[^/]+\/)?[^/]+/.exec(specifier)?.[0];
   return next(specifier, name !== undefined && SHARED.has(name) ? { ...context, parentURL: HOME } : context);
 }
 
-/** Loads TypeScript where Node itself cannot. */
+/** Loads TypeScript in versions of Node that cannot. */
 export function load(url: string, context: HookContext, next: NextHook): unknown {
   const { typescript } = process.features as { typescript?: string | false };
   if (!/^file:.*\.m?ts$/.test(url) || (typescript ?? false) !== false) return next(url, context);

@@ -1,19 +1,19 @@
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { KpkeysError } from "@kpkeys/core";
-import { isAsked } from "./interruption.js";
+import { isRequested } from "./interruption.js";
 import type { Job, JobResult } from "./job.js";
 import { WORKER } from "./package-files.js";
 import type { ProgressListener } from "./progress.js";
 import type { WorkerData, WorkerMessage } from "./worker.js";
 
-/** How jobs are done. */
+/** Options of {@link runJobs}. */
 export interface PoolOptions {
-  /** Told how far each is. */
+  /** Receives the progress of each job. */
   readonly onProgress: ProgressListener;
-  /** How many at once, 1 or more; as many as the computer has processors if left out. */
+  /** Jobs that run at the same time, 1 or more; one for each processor if left out. */
   readonly workers?: number;
-  /** The flag of an interruption: once it is raised, jobs that run come to an early end, and no further one is begun. */
+  /** The flag of an interruption: once it is set, running jobs end early and no further job starts. */
   readonly interruption?: Int32Array;
 }
 
@@ -30,13 +30,13 @@ interface Running {
 }
 
 /**
- * Does jobs, each in a fresh worker; a single one that replays nothing, here. Neither results nor errors depend on which job is done first, or on how many are done at
- * once.
+ * Runs each job in a new worker. A single job without a replay runs in this thread. Results and errors do not depend on the order in which
+ * jobs end, or on the number of workers.
  *
- * @param jobs - what to do
- * @param options - how
- * @returns the results in the order of the jobs, without those that were not begun
- * @throws what the first job in the list that failed threw; jobs behind it are stopped
+ * @param jobs - the jobs
+ * @param options - the options
+ * @returns the results in the order of the jobs, without those that did not start
+ * @throws the error of the first job in the list that failed; the jobs after it are stopped
  */
 export async function runJobs(jobs: readonly Job[], options: PoolOptions): Promise<JobResult[]> {
   const { onProgress, workers = availableParallelism(), interruption } = options;
@@ -48,14 +48,14 @@ export async function runJobs(jobs: readonly Job[], options: PoolOptions): Promi
   const results: JobResult[] = [];
   const running = new Map<number, Running>();
   const lanes = Math.min(jobs.length, workers);
-  /** With a processor to spare, recordings are read in threads of their own. */
+  /** With a spare processor, recordings are read in separate threads. */
   const ahead = lanes < availableParallelism();
   let next = 0;
   let failed = jobs.length;
   let error: unknown;
 
   async function serve(): Promise<void> {
-    while (next < failed && (interruption === undefined || !isAsked(interruption))) {
+    while (next < failed && (interruption === undefined || !isRequested(interruption))) {
       const index = next++;
       const run = start({ job: jobs[index]!, interruption, ahead }, (share, events) => {
         onProgress(index, share, events);
@@ -97,8 +97,8 @@ function start(workerData: WorkerData, onProgress: (share: number, events: numbe
 }
 
 function heapExhausted(cause: Error): KpkeysError {
-  return new KpkeysError("ERR_OUT_OF_MEMORY", `a worker has used up its ${HEAP.maxOldGenerationSizeMb} MiB of heap`, {
-    expected: "fewer processes alive at once",
+  return new KpkeysError("ERR_OUT_OF_MEMORY", `a worker used all ${HEAP.maxOldGenerationSizeMb} MiB of its heap`, {
+    expected: "a recording with fewer processes alive at the same time, or --sample",
     cause,
   });
 }

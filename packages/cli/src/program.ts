@@ -7,29 +7,36 @@ import { completeFlags, loadPlugins } from "./plugins/flags.js";
 import type { NamingFlags } from "./plugins/flags.js";
 import type { PluginEntry } from "./plugins/registry.js";
 import { examplesOf } from "./examples.js";
-import { EXIT, tellError, tellStdout } from "./errors.js";
+import { EXIT, reportError, reportStdoutError } from "./errors.js";
 
 /**
- * The command.
+ * Runs the command.
  * @param argv - the process's arguments, node and script first
- * @returns the exit status: 0 good, 1 what was checked failed, 2 bad usage or unreadable input, 70 a bug, 130 interrupted
+ * @returns the exit status: 0 good, 1 a check failed, 2 bad usage or unreadable input, 70 a bug, 130 interrupted
  */
 export async function main(argv: readonly string[]): Promise<number> {
   let status: number = EXIT.GOOD;
-  // A reader that has seen enough (`| head`) closes the pipe: nothing is wrong, and no message would be read.
+  // A reader such as `head` closes the pipe early, which is not an error.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    process.exit(error.code === "EPIPE" ? status : tellStdout(error));
+    process.exit(error.code === "EPIPE" ? status : reportStdoutError(error));
   });
-  // Where messages cannot be written either, the exit status remains.
+  // If stderr cannot be written either, only the exit status reports the error.
   process.stderr.on("error", () => undefined);
+  const program = createProgram((result) => {
+    status = result;
+  });
   try {
-    await createProgram((result) => {
-      status = result;
-    }).parseAsync(argv);
+    await program.parseAsync(argv);
   } catch (error) {
-    status = tellError(error);
+    status = reportError(error, helpFor(program, argv[2]));
   }
   return status;
+}
+
+/** The command line that prints the help of a command. */
+function helpFor({ commands }: Command, name: string | undefined): string {
+  const command = commands.find((each) => each.name() === name);
+  return command === undefined ? "kpkeys --help" : `kpkeys ${command.name()} --help`;
 }
 
 function createProgram(finish: Finish): Command {
@@ -37,7 +44,9 @@ function createProgram(finish: Finish): Command {
     version: string;
   };
   const program = new Command("kpkeys")
-    .description("What kernel protection keys protect on a real workload, and what they cost.")
+    .description(
+      "Replays recorded workloads on a model kernel with protection keys: what they protect and what they cost.",
+    )
     .version(version)
     .exitOverride()
     .configureOutput({ outputError: () => undefined });
@@ -49,8 +58,10 @@ function createProgram(finish: Finish): Command {
     await preparePlugins(command);
   });
 
-  // Its flags are the architectures' inputs, which are loaded for it alone.
-  const explain = program.command("explain").description("why an access faults, step by step, from an oops");
+  // Its flags are inputs of the architectures, which are loaded for this command only.
+  const explain = program
+    .command("explain")
+    .description("explain step by step why an access faults, from an oops or from register values");
   program.hook("preSubcommand", async (_, command) => {
     if (command !== explain) return;
     const { prepareExplain } = await import("./commands/explain.js");
@@ -63,7 +74,7 @@ function createProgram(finish: Finish): Command {
   return program;
 }
 
-/** Loads what the user named, for commands that take plugins and have not done so. `check-plugin` leaves it to another process. */
+/** Loads the plugins that the user named. `explain` has already loaded them; `check-plugin` loads them in another process. */
 async function preparePlugins(command: Command): Promise<void> {
   const takesPlugins = command.options.some(({ long }) => long === "--plugin");
   if (!takesPlugins || command.name() === "check-plugin") return;
@@ -71,7 +82,7 @@ async function preparePlugins(command: Command): Promise<void> {
   completeFlags(command, flags.plugins ?? (await loadPlugins(flags)));
 }
 
-/** No file that a command writes may be one that it reads, or one that it writes too. */
+/** Rejects an output file that is also an input or another output. */
 async function checkOutputs(command: Command): Promise<void> {
   const outputs: string[] = [];
   const inputs = [...command.args];
@@ -80,9 +91,9 @@ async function checkOutputs(command: Command): Promise<void> {
     if (typeof value === "string") (option instanceof OutputOption ? outputs : inputs).push(value);
   }
   if (outputs.length === 0) return;
-  const [{ refuseSameFile }, { embeddedTrace }] = await Promise.all([
+  const [{ rejectSameFile }, { embeddedTrace }] = await Promise.all([
     import("./output.js"),
     import("@kpkeys/workloads/node"),
   ]);
-  refuseSameFile(outputs, [...inputs, ...Object.values(embeddedTrace)]);
+  rejectSameFile(outputs, [...inputs, ...Object.values(embeddedTrace)]);
 }

@@ -1,40 +1,40 @@
 import { count } from "./report/style.js";
 
-/** Takes how far a part of the work is: its place in the list, what share of it is done (0 to 1), and how many items that were. */
+/** Receives the progress of a part: its index, the share that is done (0 to 1), and the number of items done. */
 export type ProgressListener = (index: number, share: number, items: number) => void;
 
-/** A bar for all parts of a command's work together. */
+/** One progress bar for all parts of a command's work. */
 export interface Progress {
-  /** Takes what the parts say. */
+  /** Updates the bar. */
   readonly update: ProgressListener;
   /**
-   * Changes what the bar says it does.
-   * @param doing - a word or a few
+   * Changes the label of the bar.
+   * @param doing - a few words
    */
-  say(doing: string): void;
-  /** Takes the bar away. */
+  relabel(doing: string): void;
+  /** Removes the bar. */
   stop(): void;
 }
 
-/** What a command's work is. */
+/** The label of a progress bar. */
 export interface ProgressLabel {
-  /** What is done: `replaying`. */
+  /** The work: `replaying`. */
   readonly doing: string;
-  /** What of: `events`. */
+  /** The items that are counted: `events`. */
   readonly items: string;
 }
 
-/** A bar's steps: as many as a terminal could ever tell apart. */
+/** Steps of the bar: more than a terminal has columns. */
 const STEPS = 1000;
 
-const NO_PROGRESS: Progress = { update: () => undefined, say: () => undefined, stop: () => undefined };
+const NO_PROGRESS: Progress = { update: () => undefined, relabel: () => undefined, stop: () => undefined };
 
 /**
- * A progress bar on stderr with the rate at which items are done and the time left; nothing where stderr is no terminal. It changes
- * nothing about the terminal that a signal could leave behind.
+ * Creates a progress bar on stderr with the rate of items and the time left. Without a terminal nothing is printed. The bar changes no
+ * state of the terminal, such as the cursor, that would remain after a signal.
  *
  * @param parts - number of parts of the work
- * @param label - what the work is
+ * @param label - the label
  */
 export async function createProgress(parts: number, { doing, items }: ProgressLabel): Promise<Progress> {
   if (!process.stderr.isTTY || parts === 0) return NO_PROGRESS;
@@ -59,7 +59,7 @@ export async function createProgress(parts: number, { doing, items }: ProgressLa
       const seconds = (performance.now() - start) / 1000;
       bar.update((STEPS * sum(shares)) / parts, { rate: count(Math.round(sum(counts) / seconds)) });
     },
-    say(text) {
+    relabel(text) {
       bar.update({ doing: text });
     },
     stop() {

@@ -1,27 +1,27 @@
 import { parentPort, workerData } from "node:worker_threads";
-import { isAsked } from "./interruption.js";
+import { isRequested } from "./interruption.js";
 import { runJob } from "./job.js";
 import { shareCopies } from "./plugins/shared-copies.js";
 import type { Job, JobResult } from "./job.js";
 
-/** What a worker is started with. */
+/** The data that a worker is started with. */
 export interface WorkerData {
-  /** What it does. */
+  /** Its job. */
   readonly job: Job;
-  /** The flag of an interruption, which ends its replay early; none if left out. */
+  /** The flag of an interruption, which ends the replay early; none if left out. */
   readonly interruption: Int32Array | undefined;
-  /** Whether its recording is read in a thread of its own. */
+  /** Whether the recording is read in a separate thread. */
   readonly ahead: boolean;
 }
 
-/** What a worker tells the thread that started it. What it throws goes there too, with its code and message. */
+/** A message from a worker to the thread that started it. Errors are sent as "error" events, with code and message. */
 export type WorkerMessage =
   | {
-      /** How far the replay is. */
+      /** The progress of the replay. */
       readonly progress: readonly [share: number, events: number];
     }
   | {
-      /** The job is done. */
+      /** The result of the job. */
       readonly result: JobResult;
     };
 
@@ -34,6 +34,6 @@ const result = await runJob(job, {
   onProgress(...progress) {
     post({ progress });
   },
-  ...(interruption !== undefined && { stop: () => isAsked(interruption) }),
+  ...(interruption !== undefined && { stop: () => isRequested(interruption) }),
 });
 post({ result });

@@ -29,7 +29,7 @@ afterEach(() => {
 
 let modules = 0;
 
-/** A module with features of one key and one context each, as a user would write them, in plain JavaScript. */
+/** A module with features of one key and one context each, in plain JavaScript. */
 function features(...names: readonly string[]): string {
   const path = join(folder, `features-${modules++}.mjs`);
   const kpkeys = 'Symbol.for("@kpkeys/core:Kpkeys")';
@@ -60,7 +60,7 @@ async function codeOf(path: string): Promise<string> {
 }
 
 describe("kpkeys budget", () => {
-  it("sets the features that come along against 8 keys on arm64 and 16 on x86", async () => {
+  it("lists the contexts of the bundled features, and 8 keys on arm64 and 16 on x86", async () => {
     expect(await budget([], { ...ALL, json: true })).toBe(0);
     const { arches } = JSON.parse(printed) as { arches: ArchBudget[] };
     expect(arches.map(({ arch, budget }) => [arch, budget?.register, budget?.keys])).toEqual([
@@ -73,14 +73,14 @@ describe("kpkeys budget", () => {
     }
   });
 
-  it("shows the same as a table, with what one key for two would open", async () => {
+  it("prints a table of rights, and what sharing a key would expose", async () => {
     expect(await budget([], ALL)).toBe(0);
-    expect(printed).toContain("arm64-poe: 3 of POR_EL1's 8 keys are wanted, 5 left");
+    expect(printed).toMatch(/^arm64-poe: .*\b3 of POR_EL1's 8 keys, 5 free$/m);
     expect(printed).toMatch(/^PGTABLES +rwx +rw +r$/m);
-    expect(printed).toContain("PGTABLES and CRED: the context PGTABLES could write the pages of CRED and");
+    expect(printed).toMatch(/^ {2}PGTABLES and CRED: /m);
   });
 
-  it("fails where features exhaust the keys, which six more do on arm64 and not on x86", async () => {
+  it("reports keys that do not fit: six more features do not fit on arm64 and fit on x86", async () => {
     const six = features("A", "B", "C", "D", "E", "F");
     const arches = await budgets(six);
     expect(arches.map(({ budget }) => [budget?.wanted.length, budget?.fits])).toEqual([
@@ -88,23 +88,22 @@ describe("kpkeys budget", () => {
       [9, true],
     ]);
     const text = budgetTextOf(arches, PLAIN);
-    expect(text).toContain("9 of POR_EL1's 8 keys are wanted, 1 too many: a machine with these features does not boot");
-    expect(text).toContain("none left");
-    expect(text).toMatch(/and \d+ more pairs, which open no less/);
+    expect(text).toMatch(/^arm64-poe: .*\b9 of POR_EL1's 8 keys, 1 too many: .*ERR_PKEY_EXHAUSTED/m);
+    expect(text).toMatch(/and \d+ more pairs/);
   });
 
-  it("fails where two features want the same key or context, and says which", async () => {
+  it("reports the conflict of two features that register the same key, and names the feature", async () => {
     for (const { conflict, budget } of await budgets(twice())) {
       expect(budget).toBeNull();
       expect(conflict).toEqual({
         code: "ERR_PKEY_DUPLICATE",
         message: expect.stringContaining("plugin 'again'") as string,
       });
-      expect(conflict?.message).toContain("key CRED");
+      expect(conflict?.message).toContain("CRED");
     }
   });
 
-  it("refuses what is no module with features", async () => {
+  it("rejects a path without a module with features", async () => {
     const text = join(folder, "text.mjs");
     writeFileSync(text, "no JavaScript at all");
     const empty = join(folder, "empty.mjs");
@@ -115,7 +114,7 @@ describe("kpkeys budget", () => {
   });
 });
 
-/** A feature that wants the key of another. */
+/** A feature that registers the key of another. */
 function twice(): string {
   const path = join(folder, "twice.mjs");
   writeFileSync(

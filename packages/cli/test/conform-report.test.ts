@@ -35,7 +35,7 @@ const files = [countsOf("a.jsonl", 0.002, GOOD, SKIPS, SKIPS), countsOf("b.jsonl
 const total = totalOf(files, 0.004);
 const disagreement = disagreementOf({ id: "x\n1", file: "b.jsonl.gz", line: 1 }, BAD, WALK);
 
-test("the document has lines that agree and disagree, what was skipped, and both answers with the walk", () => {
+test("the document has the counts, the skipped fields, and both values of each field with the walk", () => {
   expect(conformReportOf(total, [disagreement])).toEqual({
     agree: 3,
     disagree: 1,
@@ -60,19 +60,19 @@ test("the document has lines that agree and disagree, what was skipped, and both
 });
 
 describe("the text", () => {
-  test("says the same of each file and of all", () => {
+  test("has counts of each file and of all files", () => {
     expect(conformTextOf(files, total, [disagreement], PLAIN)).toBe(
-      `                lines      agree   disagree   a second
+      `                lines      agree   disagree per second
 a.jsonl             3          3          0      1,500
-  not judged: error_code 2, upper_after 2
+  not compared: error_code 2, upper_after 2
 b.jsonl.gz          1          0          1      1,000
-  not judged: upper_after 1
+  not compared: upper_after 1
 total               4          3          1      1,000
-  not judged: error_code 2, upper_after 3
+  not compared: error_code 2, upper_after 3
 
 x\\n1 (b.jsonl.gz:1)
-  error_code: expected 0x7, the model gives nothing
-  ad_after: expected {"a":1,"d":0}, the model gives {"a":0,"d":0}
+  error_code: expected 0x7, model nothing
+  ad_after: expected {"a":1,"d":0}, model {"a":0,"d":0}
   level 0: table 0x8ffff000, entry   7 = 0x8000000000000027 (table)
   level 1: table 0x8000000, entry 511 = 0x0 (invalid)
 
@@ -81,15 +81,15 @@ x\\n1 (b.jsonl.gz:1)
     );
   });
 
-  test("says how many more disagree than it shows", () => {
+  test("has the number of disagreements that it does not list", () => {
     const many = countsOf("c.jsonl", 1, ...Array.from({ length: 25 }, () => BAD));
     const shown = Array.from({ length: 20 }, () => disagreement);
     const lines = conformTextOf([many], many, shown, PLAIN).trimEnd().split("\n");
     expect(lines.slice(-3)).toEqual(["5 more lines disagree.", "", "25 of 25 lines disagree."]);
   });
 
-  test("ends with what all lines say when they agree", () => {
+  test("ends with the result when all lines agree", () => {
     const good = countsOf("a.jsonl", 1, GOOD);
-    expect(conformTextOf([good], good, [], PLAIN)).toMatch(/not judged: nothing\n\nEvery judged field .* agrees\.\n$/);
+    expect(conformTextOf([good], good, [], PLAIN)).toMatch(/not compared: nothing\n\n[^\n]* agree\.\n$/);
   });
 });

@@ -4,7 +4,7 @@ import type { ArchReport, RunReport } from "@kpkeys/workloads/report";
 
 const none = { pages: 0, keyed: 0, readOnly: 0 };
 
-/** One architecture, everything protected; changed as a test wants. */
+/** The report of one architecture on which everything is protected, with changes. */
 export function archReport(changes: Partial<ArchReport> = {}): ArchReport {
   return {
     arch: "arm64-poe",
@@ -55,7 +55,7 @@ export function archReport(changes: Partial<ArchReport> = {}): ArchReport {
   };
 }
 
-/** What lets be written: pages of static tables through the image's mapping. */
+/** Gaps of static tables, which are writable through the mapping of the kernel image. */
 export function gaps(documented: boolean): Pick<ArchReport, "coverage" | "attack"> {
   const gap = {
     source: "static",
@@ -72,7 +72,7 @@ export function gaps(documented: boolean): Pick<ArchReport, "coverage" | "attack
   };
 }
 
-/** A look during the replay that found a user's table page open. */
+/** An audit during the replay that found a user table page open. */
 export function seen(documented: boolean): NonNullable<ArchReport["check"]> {
   const gap = { source: "user", level: "pte", mapping: "linear", address: "ffff000012345000" } as const;
   const gaps = [{ ...gap, pages: 1, table: toPfn(0x92345), line: 1234, documented }];

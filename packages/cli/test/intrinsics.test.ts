@@ -6,7 +6,7 @@ afterEach(() => {
   Array.prototype.push = push;
 });
 
-test("a built-in function that is replaced is named, one that is added is not", () => {
+test("a replaced built-in function is detected, an added one is not", () => {
   const replaced = watchIntrinsics();
   expect(replaced()).toBeUndefined();
   Object.defineProperty(Array.prototype, "kpkeysTest", { value: () => 0, configurable: true });

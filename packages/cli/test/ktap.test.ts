@@ -22,7 +22,7 @@ function fileOf(name: string, content: Uint8Array | string): string {
 const text = (...lines: string[]): string => ktapTextOf("log", readKtap(lines.join("\n")), PLAIN);
 
 describe("kpkeys ktap", () => {
-  test("prints counts, what failed and why something was skipped", () => {
+  test("prints counts, failed tests and the reasons of skipped tests", () => {
     const log = ["KTAP version 1", "1..3", "ok 1 a", "# b: why", "not ok 2 b", "ok 3 c # SKIP no pkeys"];
     const printed = text(...log).split("\n");
     expect(printed).toContain("skipped c: no pkeys");
@@ -31,7 +31,7 @@ describe("kpkeys ktap", () => {
     expect(printed.at(-2)).toContain("1 passed, 1 failed, 1 skipped");
   });
 
-  test("has a remark, and status 0, where nothing is lost", () => {
+  test("has a remark and status 0 if no result is lost", () => {
     const document = readKtap("TAP version 13\nok 1 a\nok 2 b\n");
     expect([isGoodKtap(document), document.remarks.length]).toEqual([true, 1]);
     expect(ktapTextOf("log", document, PLAIN)).toContain("log:3: ");
@@ -44,12 +44,12 @@ describe("kpkeys ktap", () => {
     expect(printed).toContain("\\u{1b}]0;owned\\u{7}");
   });
 
-  test("refuses a log with more lines than any log has, small as its file is", async () => {
+  test("rejects a small file that unpacks to too many lines", async () => {
     const bomb = fileOf("bomb.gz", gzipSync(Buffer.alloc(11_000_000, "\n")));
     await expect(ktap(bomb, {})).rejects.toMatchObject({ code: "ERR_INPUT_KIND" });
   });
 
-  test("reads names of any script, and a serial log that begins with NUL, and refuses what is not text", async () => {
+  test("reads names in any script and a serial log that starts with NUL, and rejects binary data", async () => {
     const names = Array.from({ length: 40 }, (_, index) => `ok ${index + 1} ${"頁表".repeat(8)}`);
     const log = ["KTAP version 1", "1..40", ...names].join("\n");
     await expect(ktap(fileOf("names", `${log}\n`), { json: true })).resolves.toBe(0);
@@ -57,7 +57,7 @@ describe("kpkeys ktap", () => {
     await expect(ktap(fileOf("zeros", Buffer.alloc(5000)), {})).rejects.toMatchObject({ code: "ERR_INPUT_KIND" });
   });
 
-  test("goes on after a line that is too long, and fails for it", async () => {
+  test("continues after a line that is too long, and reports an error", async () => {
     const log = fileOf("long", `KTAP version 1\n1..1\n${"x".repeat(3 << 20)}\nok 1 a\n`);
     await expect(ktap(log, { json: true })).resolves.toBe(1);
   });

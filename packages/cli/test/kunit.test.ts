@@ -4,7 +4,6 @@ import type { SuiteResult } from "@kpkeys/kunit-suite";
 import { XMLParser } from "fast-xml-parser";
 import { SyntaxValidator } from "fast-xml-validator";
 import { describe, expect, test } from "vitest";
-import { jobsOf } from "../src/options.js";
 import type { JobResult } from "../src/job.js";
 import { chooseSuites } from "../src/kunit-cases.js";
 import { loadRegistry } from "../src/plugins/load.js";
@@ -12,6 +11,7 @@ import { BUNDLED } from "../src/plugins/registry.js";
 import { junitOf } from "../src/report/junit.js";
 import { kunitCasesTextOf, kunitReportOf, kunitTextOf } from "../src/report/kunit.js";
 import { NEXT_LABEL } from "@kpkeys/scenarios";
+import { jobFor } from "./job-for.js";
 
 const suite: SuiteResult = {
   name: "kpkeys_hardened_pgtables",
@@ -23,9 +23,8 @@ const suite: SuiteResult = {
 
 /** Results of machines of two architectures. */
 function results(arch: readonly ("arm64-poe" | "x86-pks")[]): JobResult[] {
-  const lists = { plugins: BUNDLED, arch, series: ["next"], policy: ["batched"], feature: ["pgtables"] } as const;
-  return jobsOf({ ...lists, memory: 2 ** 30, cpus: 1, pkeys: true }).map((job) => ({
-    job,
+  return arch.map((id) => ({
+    job: jobFor(id),
     replay: null,
     exposure: null,
     micro: null,
@@ -39,13 +38,13 @@ function results(arch: readonly ("arm64-poe" | "x86-pks")[]): JobResult[] {
 }
 
 describe("KTAP", () => {
-  test("of one machine is what its kernel would print", () => {
+  test("of one machine is the document of its kernel", () => {
     expect(kunitTextOf(results(["x86-pks"]))).toMatch(
       /^KTAP version 1\n1\.\.1\n {4}KTAP version 1\n {4}# Subtest: kpkeys_/,
     );
   });
 
-  test("of several machines has each as a test with its suites inside, which fails as they do", () => {
+  test("of several machines has a test for each, with its suites as subtests", () => {
     const lines = kunitTextOf(results(["arm64-poe", "x86-pks"])).split("\n");
     expect(lines.slice(0, 6)).toEqual([
       "KTAP version 1",
@@ -65,7 +64,7 @@ describe("KTAP", () => {
 });
 
 describe("KTAP of several machines", () => {
-  test("has nothing that a reader finds wrong, also where a machine has no case to run or skips all", () => {
+  test("has no errors, even if a machine has no case or skips all", () => {
     const [first, second] = results(["arm64-poe", "x86-pks"]) as [JobResult, JobResult];
     const skipped = { ...suite, cases: suite.cases.slice(1) };
     const document = readKtap(kunitTextOf([{ ...first, kunit: [] }, { ...second, kunit: [skipped] }, second]));
@@ -94,7 +93,7 @@ describe("a filter", () => {
     ["kpkeys_hardened_pgtables.", 0],
     ["{lazy_mmu_mode,kpkeys_hardened_pgtables}", 0],
     ["!kpkeys*", 0],
-  ])("%s chooses as the kernel's filter_glob does: %i cases", async (filter, count) => {
+  ])("%s selects the cases of the kernel's filter_glob: %i cases", async (filter, count) => {
     const config = ["CONFIG_KUNIT=y", "CONFIG_KUNIT_ALL_TESTS=y"];
     const machine = buildMachine({ ...spec, config }, await loadRegistry(BUNDLED));
     const chosen = await chooseSuites(machine, { filter });
@@ -102,7 +101,7 @@ describe("a filter", () => {
   });
 });
 
-test("a list names each case once, in the order in which it runs", () => {
+test("a list has each case once, in the order in which it runs", () => {
   expect(kunitCasesTextOf(results(["arm64-poe", "x86-pks"]))).toBe(
     "kpkeys_hardened_pgtables.write_user_pmd\nkpkeys_hardened_pgtables.write_vmemmap_pmd\n",
   );
@@ -111,13 +110,13 @@ test("a list names each case once, in the order in which it runs", () => {
 describe("JUnit XML", () => {
   const parser = new XMLParser({ ignoreAttributes: false, parseAttributeValue: false });
 
-  /** The document as another library reads it. */
+  /** The document, parsed by another library. */
   function parsed(document: string): unknown {
     expect(SyntaxValidator.validate(document)).toBe(true);
     return parser.parse(document);
   }
 
-  test("has a suite for each suite of each machine, and what became of its cases", () => {
+  test("has a testsuite for each suite of each machine, with the results of its cases", () => {
     const document = parsed(junitOf(results(["arm64-poe", "x86-pks"])));
     const counts = { "@_tests": "2", "@_failures": "1", "@_errors": "0", "@_skipped": "1" };
     expect(document).toMatchObject({
@@ -135,7 +134,7 @@ describe("JUnit XML", () => {
     ]);
   });
 
-  test("is well-formed whatever names and logs hold", () => {
+  test("is well-formed for every name and log", () => {
     const [result] = results(["x86-pks"]) as [JobResult];
     const log = ["<b> & ]]> \u001b[31m \u0000 \"quoted\" 'too'", "second line"];
     const kunit: SuiteResult[] = [{ name: 'a<b>&"c"', cases: [{ name: "d'e", status: "failed", log }] }];
@@ -149,7 +148,7 @@ describe("JUnit XML", () => {
   });
 });
 
-test("the document keeps every case with its messages, the reason of a skip among them", () => {
+test("the document has every case with its messages, including the reason of a skip", () => {
   expect(kunitReportOf(results(["arm64-poe"])).arches).toEqual([
     {
       arch: "arm64-poe",

@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { embeddedTrace } from "@kpkeys/workloads/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { ReplayFlags } from "../src/replay-flags.js";
 import { bytesText, readBytes } from "../src/options.js";
+import type { ReplayFlags } from "../src/options.js";
 import { BUNDLED } from "../src/plugins/registry.js";
 import { moreOf } from "../src/report/more.js";
 import type { Asked } from "../src/report/more.js";
@@ -12,7 +12,7 @@ import { PLAIN } from "../src/report/style.js";
 import { textOf } from "../src/report/text.js";
 import { archReport, runReport } from "./fixture.js";
 
-/** Flags of which none was given. */
+/** The default flags. */
 const FLAGS: ReplayFlags = {
   plugins: BUNDLED,
   arch: ["arm64-poe", "x86-pks"],
@@ -35,14 +35,14 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
-/** All commands, without what they say. */
+/** All commands, without their comments. */
 function commandsOf(asked: Partial<Asked>, report = runReport(archReport())): string[] {
   const more = moreOf({ command: "run", trace, flags: FLAGS, kept: true, ...asked }, report);
   return Object.values(more).flatMap((lines: readonly string[]) => lines.map((line) => line.split("  # ")[0]!));
 }
 
-describe("the commands that say more", () => {
-  test("of the bundled recording need no flag that was not given", () => {
+describe("the commands with more details", () => {
+  test("of the bundled recording repeat no default", () => {
     const flags = { ...FLAGS, vmpte: embeddedTrace.vmpte };
     expect(commandsOf({ trace: embeddedTrace.trace, flags })).toEqual([
       "kpkeys run --series v9,next",
@@ -55,7 +55,7 @@ describe("the commands that say more", () => {
     ]);
   });
 
-  test("make the same machines, and take the flags that they have", () => {
+  test("build the same machines with the flags that they accept", () => {
     const flags: ReplayFlags = {
       ...FLAGS,
       arch: ["x86-pks"],
@@ -85,12 +85,12 @@ describe("the commands that say more", () => {
     ]);
   });
 
-  test("compare no versions that are side by side already", () => {
+  test("do not compare versions that the report already compares", () => {
     const commands = commandsOf({ flags: { ...FLAGS, series: ["v8", "v9"] } });
     expect(commands.filter((command) => /--series (?!v8,v9)/.test(command))).toEqual([]);
   });
 
-  test("name the cost model where there is an estimate, its table only for its own costs", () => {
+  test("include the cost model if there is an estimate, and its table only for the default costs", () => {
     const { policies } = archReport();
     const overhead = { percent: 3, low: 1, high: 6, basis: "measured" };
     const report = runReport(archReport({ policies: { batched: { ...policies.batched!, overhead } } }));
@@ -102,15 +102,15 @@ describe("the commands that say more", () => {
 
   test.each([
     ["is a pipe", { trace: "/dev/stdin" }],
-    ["is gone", { trace: join(folder, "gone") }],
+    ["does not exist", { trace: join(folder, "gone") }],
     ["was not kept", { kept: false }],
   ])("do not read a recording that %s", (_, asked) => {
     expect(commandsOf(asked)).toEqual(["kpkeys kunit", "kpkeys show"]);
   });
 
-  test("stand whole in the table, however narrow it is, once for all tables", () => {
+  test("are not cut in a narrow table, and are printed once for all tables", () => {
     const long = `kpkeys attack ${"x".repeat(200)}`;
-    const more = { coverage: [], protection: [long, "kpkeys kunit"], cost: [], estimate: [], faithfulness: [] };
+    const more = { coverage: [], protection: [long, "kpkeys kunit"], cost: [], estimate: [], linux: [] };
     for (const arches of [[archReport()], [archReport({ series: "v8" }), archReport()]]) {
       const lines = textOf(runReport(...arches), PLAIN, 40, more).split("\n");
       expect(lines.filter((line) => line.includes("kpkeys"))).toEqual([`  more: ${long}`, "        kpkeys kunit"]);
@@ -118,6 +118,6 @@ describe("the commands that say more", () => {
   });
 });
 
-test.each(["1MiB", "1536MiB", "4GiB", "2TiB"])("a size of %s is written as it is read", (text) => {
+test.each(["1MiB", "1536MiB", "4GiB", "2TiB"])("%s has the same text after parsing and formatting", (text) => {
   expect(bytesText(readBytes(text))).toBe(text);
 });

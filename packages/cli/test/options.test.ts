@@ -4,10 +4,10 @@ import { describe, expect, test } from "vitest";
 import { jobsOf, listOf, readBytes, readWhole, withCommonFlags, withReplayFlags } from "../src/options.js";
 import type { CommonFlags } from "../src/options.js";
 import { completeFlags } from "../src/plugins/flags.js";
-import { BUNDLED, idsOf, standardFeatures } from "../src/plugins/registry.js";
+import { BUNDLED, idsOf, defaultFeatures } from "../src/plugins/registry.js";
 import { POLICIES, SERIES } from "@kpkeys/scenarios";
 
-/** The flags that a command line gives. */
+/** The parsed flags of a command line. */
 function flagsOf(...args: string[]): CommonFlags {
   const command = withCommonFlags(new Command("test"), ["off", "naive", "batched"]).exitOverride();
   command.configureOutput({ writeErr: () => undefined }).parse(args, { from: "user" });
@@ -19,7 +19,7 @@ const someOf = <Name extends string>(table: Readonly<Record<Name, unknown>>): fc
   fc.subarray(Object.keys(table) as Name[], { minLength: 1 });
 
 describe("a list", () => {
-  test("comes out in its table's order with each name once, however it was typed", () => {
+  test("has the order of the table and each name once, for every input order", () => {
     fc.assert(
       fc.property(someOf(POLICIES), fc.infiniteStream(fc.nat()), fc.boolean(), (policies, random, twice) => {
         const typed = [...policies, ...(twice ? policies : [])].sort(() => (Number(random.next().value) % 3) - 1);
@@ -28,7 +28,7 @@ describe("a list", () => {
     );
   });
 
-  test("with a name that nobody knows is refused with the known ones", () => {
+  test("with an unknown name is rejected; the error lists the known names", () => {
     fc.assert(
       fc.property(fc.string(), (name) => {
         fc.pre(!name.includes(",") && !Object.keys(SERIES).includes(name.trim()));
@@ -36,9 +36,7 @@ describe("a list", () => {
       }),
       { examples: [["toString"], ["__proto__"], [""]] },
     );
-    expect(() => listOf("series", SERIES)("v10")).toThrow(
-      "There is no series 'v10'; expected v3, v4, v5, v6, v7, v8, v9, next",
-    );
+    expect(() => listOf("series", SERIES)("v10")).toThrow("'v10'; expected v3, v4, v5, v6, v7, v8, v9, next");
   });
 });
 
@@ -53,16 +51,19 @@ describe("a size", () => {
   });
 
   test.each(["4", "4G", "4GB", "4 GiB", "-4GiB", "0.5GiB", "GiB", "4GiBs", "", "1e3MiB"])("is not '%s'", (text) => {
-    expect(() => readBytes(text)).toThrow("such as 4GiB");
+    expect(() => readBytes(text)).toThrow(InvalidArgumentError);
   });
 });
 
-test.each(["", "-1", "1.5", "0x10", "1e3", "ten", " 1", "99999999999999999999"])("'%s' is no whole number", (text) => {
-  expect(() => readWhole(text)).toThrow(InvalidArgumentError);
-});
+test.each(["", "-1", "1.5", "0x10", "1e3", "ten", " 1", "99999999999999999999"])(
+  "'%s' is not a whole number",
+  (text) => {
+    expect(() => readWhole(text)).toThrow(InvalidArgumentError);
+  },
+);
 
 describe("ids of plugins", () => {
-  test("come out in the order of the plugins with each id once", () => {
+  test("have the order of the plugins and each id once", () => {
     const { arch, feature } = flagsOf("--arch", "x86-pks, arm64-poe,x86-pks", "--feature", "cred,pgtables");
     expect([arch, feature]).toEqual([
       ["arm64-poe", "x86-pks"],
@@ -75,19 +76,19 @@ describe("ids of plugins", () => {
     ["--arch", "pgtables"],
     ["--feature", "pgtables,x86-pks"],
     ["--feature", ""],
-  ])("that no plugin of the kind has are refused: %s %s", (flag, ids) => {
+  ])("without a plugin of the kind are rejected: %s %s", (flag, ids) => {
     const refusal = { code: "commander.invalidArgument" };
     expect(() => flagsOf(flag, ids)).toThrow(expect.objectContaining(refusal) as Error);
   });
 
-  test("are those of the posted series and of named plugins unless they are given", () => {
+  test("are by default those of the posted series and of named plugins", () => {
     const mine = { id: "mine", kind: "feature", module: "file:///mine.js" } as const;
-    expect(standardFeatures([...BUNDLED, mine])).toEqual(["pgtables", "mine"]);
+    expect(defaultFeatures([...BUNDLED, mine])).toEqual(["pgtables", "mine"]);
   });
 });
 
 describe("the jobs of a command line", () => {
-  test("are one for each architecture, series and policy, the strongest policy of each last", () => {
+  test("are one for each architecture, series and policy, the strongest policy last", () => {
     fc.assert(
       fc.property(
         fc.subarray(idsOf("arch", BUNDLED), { minLength: 1 }),
@@ -102,7 +103,7 @@ describe("the jobs of a command line", () => {
     );
   });
 
-  test("make machines without any feature for policy off, batching for batched alone and as the series has it", () => {
+  test("have no feature for policy off, and batching only for batched and if the series has it", () => {
     const batching = (series: string): unknown[] =>
       jobsOf(flagsOf("--arch", "x86-pks", "--series", series)).map(({ spec }) => [
         spec.features,
@@ -116,13 +117,13 @@ describe("the jobs of a command line", () => {
     expect(batching("v3").at(-1)).toEqual([["pgtables"], false]);
   });
 
-  test("leave the key register alone in policy off, over the same mappings", () => {
+  test("do not switch the key register in policy off, and have the same mappings", () => {
     const [off, naive] = jobsOf(flagsOf("--arch", "x86-pks", "--series", "v6"));
     expect(off!.spec.kernel).toEqual({ linearMap: "block", irqStacks: "vmap" });
     expect(naive!.spec.kernel).toMatchObject({ linearMap: "block", exceptionEntry: "reset" });
   });
 
-  test("carry every flag into the machine's specification", () => {
+  test("have every flag in the specification of the machine", () => {
     const flags = ["--memory", "8GiB", "--cpus", "3", "--no-pkeys", "--series", "v7", "--policy", "naive"];
     expect(jobsOf(flagsOf("--arch", "arm64-poe", ...flags))).toEqual([
       {
@@ -149,7 +150,7 @@ describe("the jobs of a command line", () => {
     ]);
   });
 
-  test("are plain data, fit for a worker", () => {
+  test("are plain data that can be sent to a worker", () => {
     for (const job of jobsOf(flagsOf("--series", Object.keys(SERIES).join(",")))) {
       expect(JSON.parse(JSON.stringify(job))).toEqual(job);
       expect(structuredClone(job)).toEqual(job);
@@ -157,7 +158,7 @@ describe("the jobs of a command line", () => {
   });
 });
 
-describe("how much of a trace is meant", () => {
+describe("the end of a replay", () => {
   const untilOf = (text: string): unknown =>
     withReplayFlags(new Command("test"))
       .exitOverride()
@@ -170,7 +171,7 @@ describe("how much of a trace is meant", () => {
   });
 
   test.each(["0", "-1", "1e9", "s", "9".repeat(16), "9".repeat(400), `${"9".repeat(17)}s`, `${"9".repeat(400)}s`])(
-    "is no number that cannot be kept whole: %s",
+    "is not an invalid or too large number: %s",
     (text) => {
       expect(() => untilOf(text)).toThrow(expect.objectContaining({ code: "commander.invalidArgument" }) as Error);
     },

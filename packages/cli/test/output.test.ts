@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { readSmallText } from "@kpkeys/workloads/node";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createOutput, refuseSameFile, writeOutput } from "../src/output.js";
+import { createOutput, rejectSameFile, writeOutput } from "../src/output.js";
 
 let folder: string;
 beforeEach(() => {
@@ -17,7 +17,7 @@ afterEach(() => {
 const place = (name: string): string => join(folder, name);
 const refusal = (code: string): Error => expect.objectContaining({ name: "KpkeysError", code }) as Error;
 
-/** A file, and a name of each kind that leads to it. */
+/** The names of a file: links, relative paths. */
 function namesOf(file: string): string[] {
   symlinkSync(file, place("symbolic"));
   symlinkSync("symbolic", place("symbolic-twice"));
@@ -27,15 +27,15 @@ function namesOf(file: string): string[] {
   return [file, place("symbolic"), place("symbolic-twice"), place("hard"), around, relative(process.cwd(), file)];
 }
 
-describe("an output is refused that is", () => {
+describe("an output is rejected that is", () => {
   test("an input by any name", () => {
     writeFileSync(place("input"), "precious");
     for (const name of namesOf(place("input"))) {
       expect(() => {
-        refuseSameFile([name], ["other", place("input")]);
+        rejectSameFile([name], ["other", place("input")]);
       }).toThrow(refusal("ERR_OUTPUT"));
       expect(() => {
-        refuseSameFile([place("input")], [name]);
+        rejectSameFile([place("input")], [name]);
       }).toThrow(refusal("ERR_OUTPUT"));
     }
   });
@@ -45,36 +45,36 @@ describe("an output is refused that is", () => {
     const descriptor = openSync(place("input"), "r");
     try {
       expect(() => {
-        refuseSameFile([`/dev/fd/${descriptor}`], [place("input")]);
+        rejectSameFile([`/dev/fd/${descriptor}`], [place("input")]);
       }).toThrow(refusal("ERR_OUTPUT"));
       expect(() => {
-        refuseSameFile([place("input")], [`/dev/fd/${descriptor}`]);
+        rejectSameFile([place("input")], [`/dev/fd/${descriptor}`]);
       }).toThrow(refusal("ERR_OUTPUT"));
     } finally {
       closeSync(descriptor);
     }
   });
 
-  test("another output, be it there or not", () => {
+  test("another output, whether it exists or not", () => {
     symlinkSync("nothing-yet", place("dangling"));
     for (const [one, other] of [
       ["new", "new"],
       ["nothing-yet", "dangling"],
     ] as const) {
       expect(() => {
-        refuseSameFile([place(one), place(other)], []);
+        rejectSameFile([place(one), place(other)], []);
       }).toThrow(refusal("ERR_OUTPUT"));
     }
-    refuseSameFile([place("new"), place("newer")], [place("absent")]);
+    rejectSameFile([place("new"), place("newer")], [place("absent")]);
   });
 
-  test("not a device, which has nothing to lose", () => {
-    refuseSameFile(["/dev/null", "/dev/null"], ["/dev/null"]);
+  test("not a device, which has no contents to lose", () => {
+    rejectSameFile(["/dev/null", "/dev/null"], ["/dev/null"]);
   });
 });
 
 describe("an output", () => {
-  test("has its name only when it is whole, and keeps mode and links", () => {
+  test("is renamed when complete, and keeps mode and links", () => {
     writeFileSync(place("old"), "old", { mode: 0o600 });
     symlinkSync("old", place("link"));
     const output = createOutput(place("link"));
@@ -87,7 +87,7 @@ describe("an output", () => {
     expect(readdirSync(folder).sort()).toEqual(["link", "old"]);
   });
 
-  test("that two write at once is that of the last, whole", () => {
+  test("with two writers is the whole file of the last one", () => {
     const outputs = [createOutput(place("shared")), createOutput(place("shared"))];
     outputs.forEach(({ file }, index) => {
       writeFileSync(file, String(index).repeat(1000));
@@ -99,7 +99,7 @@ describe("an output", () => {
     expect(readdirSync(folder)).toEqual(["shared"]);
   });
 
-  test("that is given up leaves what was there", () => {
+  test("that is discarded leaves the old file", () => {
     writeFileSync(place("old"), "old");
     const output = createOutput(place("old"));
     writeFileSync(output.file, "half");
@@ -108,19 +108,19 @@ describe("an output", () => {
     expect(readdirSync(folder)).toEqual(["old"]);
   });
 
-  test("to a device is written itself", () => {
+  test("to a device is written directly", () => {
     writeOutput("/dev/null", "text");
     expect(statSync("/dev/null").isCharacterDevice()).toBe(true);
   });
 
   test.each([
     ["a folder", () => folder],
-    ["in a folder that is not there", () => place("nosuch/file")],
+    ["in a folder that does not exist", () => place("nosuch/file")],
     ["in a folder that is a file", () => place("file/below")],
     ["a loop of links", () => place("loop")],
-    ["of a name that is too long", () => place("n".repeat(256))],
-    ["of no name", () => ""],
-  ])("is refused that is %s", (_, path) => {
+    ["with a name that is too long", () => place("n".repeat(256))],
+    ["without a name", () => ""],
+  ])("is rejected that is %s", (_, path) => {
     writeFileSync(place("file"), "");
     symlinkSync("loop", place("loop"));
     expect(() => createOutput(path())).toThrow(refusal("ERR_OUTPUT"));
@@ -129,7 +129,7 @@ describe("an output", () => {
     }).toThrow(refusal("ERR_OUTPUT"));
   });
 
-  test.skipIf(process.getuid?.() === 0)("is refused that may not be written", () => {
+  test.skipIf(process.getuid?.() === 0)("is rejected that may not be written", () => {
     writeFileSync(place("locked"), "", { mode: 0o400 });
     expect(() => createOutput(place("locked"))).toThrow(refusal("ERR_OUTPUT"));
     chmodSync(folder, 0o500);
@@ -138,12 +138,12 @@ describe("an output", () => {
   });
 });
 
-describe("an input is refused that is", () => {
+describe("an input is rejected that is", () => {
   test.each([
-    ["not there", "ERR_INPUT_MISSING", () => place("nosuch")],
+    ["missing", "ERR_INPUT_MISSING", () => place("nosuch")],
     ["below a file", "ERR_INPUT_MISSING", () => place("file/below")],
     ["a loop of links", "ERR_INPUT_MISSING", () => place("loop")],
-    ["of a name that is too long", "ERR_INPUT_MISSING", () => place("n".repeat(256))],
+    ["with a name that is too long", "ERR_INPUT_MISSING", () => place("n".repeat(256))],
     ["a folder", "ERR_INPUT_KIND", () => folder],
     ["without an end", "ERR_INPUT_KIND", () => "/dev/zero"],
   ])("%s", (_, code, path) => {

@@ -31,41 +31,41 @@ describe("the model against the published table", () => {
     result = evaluate(counts, 1);
   });
 
-  test("predicts the rows that its fit did not know within the goals, both ways round", () => {
+  test("predicts the rows that it was not fitted to within the goals, for both halves", () => {
     const { accuracy, bestConstant, rankCorrelation } = result.evaluation;
     expect(accuracy.map(({ fittedOn }) => fittedOn)).toEqual(["even", "odd"]);
-    for (const way of accuracy) {
-      expect(way.batchedMedianError).toBeLessThanOrEqual(GOALS.batchedMedianError);
-      expect(way.naiveMedianRelativeError).toBeLessThanOrEqual(GOALS.naiveMedianRelativeError);
-      expect(way.meanError).toBeLessThanOrEqual(way.constantError / 2);
+    for (const half of accuracy) {
+      expect(half.batchedMedianError).toBeLessThanOrEqual(GOALS.batchedMedianError);
+      expect(half.naiveMedianRelativeError).toBeLessThanOrEqual(GOALS.naiveMedianRelativeError);
+      expect(half.meanError).toBeLessThanOrEqual(half.constantError / 2);
     }
     expect(bestConstant.modelError).toBeLessThanOrEqual(bestConstant.error / 2);
     expect(rankCorrelation).toBeGreaterThanOrEqual(GOALS.rankCorrelation);
     expect(missedGoals(result.evaluation)).toEqual([]);
   });
 
-  test("errs as its documentation says", () => {
+  test("has the errors that its documentation states", () => {
     const docs = readFileSync(new URL("../../../docs/overhead.md", import.meta.url), "utf8");
     const { accuracy, parameters, rankCorrelation } = result.evaluation;
     for (const { batchedMedianError, naiveMedianRelativeError, meanError, constantError } of accuracy) {
-      for (const said of [
+      for (const text of [
         `${batchedMedianError.toFixed(2)} points`,
         `${naiveMedianRelativeError.toFixed(1)} %`,
         `${meanError.toFixed(1)} points`,
         `${constantError.toFixed(1)} points`,
       ]) {
-        expect(docs).toContain(said);
+        expect(docs).toContain(text);
       }
     }
     expect(docs).toContain(rankCorrelation.toFixed(3));
     for (const { name, values } of parameters) {
-      const said = new RegExp(`\\| \`${name}\` .* \\| ([\\d.]+) +\\| ([\\d.]+) +\\|`).exec(docs)!;
-      expect(Number(said[1]), name).toBeCloseTo(Number(values.even.value.toPrecision(2)), 5);
-      expect(Number(said[2]), name).toBeCloseTo(Number(values.odd.value.toPrecision(2)), 5);
+      const row = new RegExp(`\\| \`${name}\` .* \\| ([\\d.]+) +\\| ([\\d.]+) +\\|`).exec(docs)!;
+      expect(Number(row[1]), name).toBeCloseTo(Number(values.even.value.toPrecision(2)), 5);
+      expect(Number(row[2]), name).toBeCloseTo(Number(values.odd.value.toPrecision(2)), 5);
     }
   });
 
-  test("misses the goals, and says so, when the benchmarks' counts change places", () => {
+  test("misses the goals when the counts of the benchmarks are swapped", () => {
     const benchmarks = PUBLISHED.map(({ benchmark }) => benchmark);
     const exchanged = counts.map((row) => {
       const at = benchmarks.indexOf(row.benchmark);
@@ -74,7 +74,7 @@ describe("the model against the published table", () => {
     expect(missedGoals(evaluate(exchanged, 1).evaluation).length).toBeGreaterThan(0);
   });
 
-  test("shows each number of the table twice, once fitted and once predicted", () => {
+  test("has each number of the table twice, once fitted and once predicted", () => {
     const { rows } = result.evaluation;
     expect(rows).toHaveLength(4 * PUBLISHED.length);
     for (const { benchmark, percent } of PUBLISHED) {
@@ -93,7 +93,7 @@ describe("the model against the published table", () => {
     for (const line of lines) expect(line).toMatch(/^[\w :]+,(naive|batched)(,-?\d+\.\d\d){4},(true|false)$/);
   });
 
-  test("has no cost that belongs to one row", () => {
+  test("has no cost that affects one row only", () => {
     for (const { name } of PARAMETERS) {
       const moved = { ...START, [name]: 3 * START[name] };
       const rows = counts.filter(({ policy }) => policy !== "off");
@@ -102,7 +102,7 @@ describe("the model against the published table", () => {
     }
   });
 
-  test("gives the unit costs of the package, which npm run calibrate writes", () => {
+  test("finds the unit costs of the package, which npm run calibrate writes", () => {
     const made = costFileOf([result.fits.even, result.fits.odd]);
     const shipped = RFC_V5_COSTS;
     expect({ ...made, costs: null, samples: null }).toEqual({ ...shipped, costs: null, samples: null });
@@ -112,14 +112,14 @@ describe("the model against the published table", () => {
     }
   });
 
-  test("has the same costs with any seed, and other ranges", () => {
+  test("has the same costs and different ranges with another seed", () => {
     const { rows } = result.evaluation;
     const other = evaluate(counts, 2).evaluation.rows;
     expect(other.map(({ predicted }) => predicted)).toEqual(rows.map(({ predicted }) => predicted));
     expect(other.map(({ high }) => high)).not.toEqual(rows.map(({ high }) => high));
   });
 
-  test("finds the costs that a made-up table was computed from", () => {
+  test("finds the costs from which a synthetic table was computed", () => {
     const rows = counts.filter(({ policy }) => policy !== "off").map(({ model }) => model);
     const cost = fc.double({ min: Math.log(0.5), max: Math.log(2), noNaN: true });
     fc.assert(

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import protobuf from "protobufjs";
 
-/** A packet as it is read back, by another library than the one that wrote it. */
+/** A packet, decoded by another library than the one that wrote it. */
 export interface Packet {
   readonly timestamp?: number;
   readonly trustedPacketSequenceId: number;
@@ -25,16 +25,15 @@ export interface Packet {
 const { root } = protobuf.parse(readFileSync(new URL("perfetto.proto", import.meta.url), "utf8"));
 const Trace = root.lookupType("Trace");
 
-/** Reads a trace. What the schema does not know is an error: then the trace is longer than what is read of it. */
+/** Decodes a trace. Throws if it has bytes that the schema does not cover. */
 export function packetsOf(bytes: Uint8Array): readonly Packet[] {
   const trace = Trace.decode(bytes);
   const known = Trace.encode(trace).finish().length;
-  if (known !== bytes.length)
-    throw new Error(`${bytes.length - known} bytes of the trace are none that the schema knows`);
+  if (known !== bytes.length) throw new Error(`the schema does not cover ${bytes.length - known} bytes of the trace`);
   return (Trace.toObject(trace, { longs: Number, enums: String }) as { packet: Packet[] }).packet;
 }
 
-/** What a trace holds of one machine. */
+/** The tracks and events of one machine. */
 export interface Read {
   /** Tracks by number. */
   readonly tracks: ReadonlyMap<number, Required<Packet>["trackDescriptor"]>;
@@ -43,18 +42,18 @@ export interface Read {
 }
 
 /**
- * Reads the packets of each sequence by the rules of the format, and throws at the first that breaks one: a track is declared before it is
- * used, once, by one sequence; time does not go back; slices nest and are all ended; counters hold values and nothing else.
+ * Decodes the packets of each sequence, and throws at the first packet that breaks a rule of the format: a track is declared once, by one
+ * sequence, before it is used; time does not go back; slices nest and all end; counters have values and other tracks have none.
  */
 export function machinesOf(packets: readonly Packet[]): readonly Read[] {
   const sequences = new Map<number, Packet[]>();
   for (const packet of packets) {
-    const those = sequences.get(packet.trustedPacketSequenceId) ?? [];
-    sequences.set(packet.trustedPacketSequenceId, those);
-    those.push(packet);
+    const list = sequences.get(packet.trustedPacketSequenceId) ?? [];
+    sequences.set(packet.trustedPacketSequenceId, list);
+    list.push(packet);
   }
   const declared = new Set<number>();
-  return [...sequences.entries()].sort(([a], [b]) => a - b).map(([, those]) => readOne(those, declared));
+  return [...sequences.entries()].sort(([a], [b]) => a - b).map(([, list]) => readOne(list, declared));
 }
 
 function readOne(packets: readonly Packet[], declared: Set<number>): Read {

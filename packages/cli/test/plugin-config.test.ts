@@ -18,7 +18,7 @@ afterEach(() => {
   rmSync(root, { recursive: true });
 });
 
-/** Makes a file, with its path from the root. */
+/** Writes a file with a path relative to the root. */
 function write(path: string, text = ""): string {
   writeFileSync(join(root, path), text);
   return join(root, path);
@@ -27,20 +27,20 @@ function write(path: string, text = ""): string {
 describe("the search for a configuration file", () => {
   const found = (folder: string): string | undefined => findConfig(join(root, folder));
 
-  test("takes the nearest one at or above the folder", () => {
+  test("finds the nearest one in the folder or above", () => {
     const near = write("a/b/kpkeys.config.json");
     write("a/kpkeys.config.js");
     expect([found("a/b/c"), found("a/b"), found("a")]).toEqual([near, near, join(root, "a/kpkeys.config.js")]);
   });
 
-  test("takes one form of several in a folder: js, mjs, ts, json", () => {
+  test("prefers js, then mjs, ts, json", () => {
     for (const form of ["json", "ts", "mjs", "js"]) {
       const path = write(`a/kpkeys.config.${form}`);
       expect(found("a/b")).toBe(path);
     }
   });
 
-  test.each(["package.json", ".git"])("ends in the nearest folder with %s, whose own file counts", (mark) => {
+  test.each(["package.json", ".git"])("ends in the nearest folder with %s, whose file is found", (mark) => {
     write("a/kpkeys.config.json");
     write(`a/b/${mark}`);
     expect(found("a/b/c")).toBeUndefined();
@@ -56,19 +56,19 @@ describe("kpkeys.config.json", () => {
   });
 
   test.each([
-    ["no JSON", '{\n  "plugins": [\n    "a",\n  ]\n}', 4],
-    ["nothing", "", 1],
-    ["a plugin that is no text", '{\n  "plugins": [\n    "a",\n    3\n  ]\n}', 4],
+    ["invalid JSON", '{\n  "plugins": [\n    "a",\n  ]\n}', 4],
+    ["an empty file", "", 1],
+    ["a plugin that is not a string", '{\n  "plugins": [\n    "a",\n    3\n  ]\n}', 4],
     ["an unknown field", '{\n  "plugins": [],\n  "plugin":\n    1\n}', 4],
     ["no plugins", "\n{}", 2],
     ["a list", "[]", 1],
-  ])("is refused with the line for %s", (_, text, line) => {
+  ])("is rejected with the line for %s", (_, text, line) => {
     const path = write("kpkeys.config.json", text);
     const refusal = { code: "ERR_PLUGIN_CONFIG", where: `${path}:${line}` };
     expect(() => readJsonConfig(path)).toThrow(expect.objectContaining(refusal) as Error);
   });
 
-  test("has the schema that is shipped, and each that fits it is a KpkeysConfig", () => {
+  test("has the schema of the package, and every valid file is a KpkeysConfig", () => {
     const shipped = fileURLToPath(new URL("../config.schema.json", import.meta.url));
     expect(JSON.parse(readFileSync(shipped, "utf8"))).toEqual(z.toJSONSchema(JSON_FORM));
     expectTypeOf<Omit<z.output<typeof JSON_FORM>, "$schema">>().toExtend<KpkeysConfig>();

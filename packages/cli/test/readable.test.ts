@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { readable } from "../src/errors.js";
 
-test("an error of the command escapes what core's printable escapes", () => {
+test("readable() escapes the same characters as printable() of core", () => {
   fc.assert(
     fc.property(fc.string({ unit: "binary" }), (text) => {
       fc.pre(!text.includes("\n"));

@@ -15,7 +15,7 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
-/** A folder of tracepoints as the kernel shows it. */
+/** A folder of tracepoints, as in tracefs. */
 function tracefs(name: string, events: readonly string[]): string {
   const root = join(folder, name);
   mkdirSync(join(root, "sched"), { recursive: true });
@@ -35,15 +35,15 @@ const command = (chosen: ChosenEvents): string =>
 const script = (chosen: ChosenEvents): string =>
   recordingOf(["true"], { data: "d", text: "t", unread: "u" }, chosen).script.join(" ");
 
-describe("the events that a workload is recorded with", () => {
-  it("are all that a replay reads, where the kernel has them", () => {
+describe("the events of a recording", () => {
+  it("are all that a replay reads, if the kernel has them", () => {
     const { events, sampled, leftOut } = chosenOn("x86", "x64", tracepointNames);
     const none = ["mmap2", "mmap_pgoff"].flatMap((call) => [`syscalls:sys_enter_${call}`, `syscalls:sys_exit_${call}`]);
     expect([...events, ...none].sort()).toEqual([...tracepointNames].sort());
     expect({ sampled, leftOut }).toEqual({ sampled: false, leftOut: [] });
   });
 
-  it("sample page faults with their addresses where the kernel has no tracepoints of them", () => {
+  it("include page-fault samples with addresses if the kernel has no tracepoints of faults", () => {
     const chosen = chosenOn(
       "arm64",
       "arm64",
@@ -56,7 +56,7 @@ describe("the events that a workload is recorded with", () => {
     expect(script(chosen)).toBe("perf script -F +addr -i d");
   });
 
-  it("are those of all system calls by number where there is none of each", () => {
+  it("are the raw system calls if the kernel has no tracepoint for each call", () => {
     const chosen = chosenOn("raw", "x64", [...tracepointNames.filter((event) => !isCall(event)), ...RAW]);
     expect(chosen.events.slice(0, 2)).toEqual(RAW);
     expect(chosen.events.some(isCall)).toBe(false);
@@ -65,7 +65,7 @@ describe("the events that a workload is recorded with", () => {
     expect(script(chosen)).toBe("perf script -i d");
   });
 
-  it("say what is left out of them: calls of newer kernels, all calls, and what tells threads apart", () => {
+  it("list what is not recorded: calls of newer kernels, all calls, and thread switches", () => {
     const old = tracepointNames.filter((event) => !event.endsWith("_clone3"));
     const left = (name: string, events: readonly string[]): string[][] =>
       chosenOn(name, "x64", events).leftOut.map(({ events: missing }) => [...missing]);
@@ -81,7 +81,7 @@ describe("the events that a workload is recorded with", () => {
     expect(nothing.leftOut).toHaveLength(3);
   });
 
-  it("are what Linux has on this architecture where no tracepoint can be seen", () => {
+  it("are those of Linux on the architecture if no tracepoint can be listed", () => {
     expect(tracepointsIn(["/nowhere"])).toBeUndefined();
     expect(chooseEvents(tracepointNames, "x64").events).toContain("exceptions:page_fault_user");
     expect(chooseEvents(tracepointNames, "arm64").events).toContain("page-faults");
@@ -100,7 +100,7 @@ const canTrace = probe.status === 0;
 describe.skipIf(!canTrace)(
   `the account of each process${canTrace ? "" : ` (needs perl and ptrace: ${probe.stderr.trim()})`}`,
   () => {
-    it("is what the kernel has of those that end by exit(), at their exit", () => {
+    it("has the processes that end by exit(), at their exit", () => {
       const { status } = trace("sh", "-c", "ls / > /dev/null; sh -c 'exit 3'; sh -c 'kill -9 $$'; exit 5");
       expect(status).toBe(5);
       const records = readVmpte(account);
@@ -113,7 +113,7 @@ describe.skipIf(!canTrace)(
       expect(readFileSync(unread, "utf8")).toBe("");
     });
 
-    it("leaves the command its end: a status, a signal, or none", () => {
+    it("returns the exit status or the signal of the command", () => {
       expect(trace("sh", "-c", "kill -TERM $$")).toMatchObject({ status: null, signal: "SIGTERM" });
       expect(trace("/nowhere")).toMatchObject({ status: 127 });
     });

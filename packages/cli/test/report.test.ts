@@ -20,14 +20,14 @@ function numbersOf(text: string, label: string): number[] {
 }
 
 describe("the text", () => {
-  test("of two architectures fits into 100 columns, without colour and trailing blanks", () => {
+  test("of two architectures fits into 100 columns, without colours and trailing blanks", () => {
     const text = textOf(runReport(...both), PLAIN);
     for (const line of text.split("\n")) expect(line.length).toBeLessThanOrEqual(100);
     expect(text).not.toMatch(/[^\P{Cc}\n]/u);
     expect(text).not.toMatch(/ $/m);
   });
 
-  test("holds what the document holds, each number in its column", () => {
+  test("has the numbers of the document, each in its column", () => {
     const text = textOf(runReport(...both), PLAIN);
     expect(text).toMatch(/^lua-build: 176,996 events of 121 processes\n/);
     const twice = (...numbers: number[]): number[] => [...numbers, ...numbers];
@@ -38,20 +38,20 @@ describe("the text", () => {
     expect(numbersOf(text, "KUnit")).toEqual(twice(5, 0, 0));
     expect(numbersOf(text, "register writes")).toEqual(twice(0, 931_860, 573_664));
     expect(numbersOf(text, "TLB invalidations")).toEqual(twice(15_415, 15_415, 15_415));
-    expect(numbersOf(text, "processes as in Linux")).toEqual(twice(113, 113));
+    expect(numbersOf(text, "processes that agree")).toEqual(twice(113, 113));
     expect(numbersOf(text, "mappings inferred")).toEqual(twice(26_323));
     expect(text).toContain("12,345 sched:sched_wakeup");
   });
 
-  test("leaves out sources that nobody has and says that checks were not made", () => {
+  test("omits sources without pages and states which checks were not run", () => {
     const text = textOf(runReport(archReport({ kunit: null, attack: null, linux: null })), PLAIN);
     expect(text).not.toContain("unknown");
-    expect(text).toMatch(/attacks blocked +not made/);
+    expect(text).toMatch(/attacks blocked +not run/);
     expect(text).toMatch(/KUnit +not run/);
-    expect(text).toMatch(/processes as in Linux +not compared/);
+    expect(text).toMatch(/processes that agree +not compared/);
   });
 
-  test("has the sources in the order of the document, whichever architecture has pages of them", () => {
+  test("has the sources in the order of the document, for every architecture with pages of them", () => {
     const { coverage } = archReport();
     const pages = { pages: 64, keyed: 64, readOnly: 0 };
     const withPagesOf = (source: string): ArchReport =>
@@ -62,7 +62,7 @@ describe("the text", () => {
     );
   });
 
-  test("has versions of the series side by side, in as few tables as fit into the width", () => {
+  test("has versions of the series side by side, in as few tables as the width allows", () => {
     const versions = ["v3", "v4", "v5", "v6", "v7", "v8", "v9", "next"];
     const arches = ["arm64-poe", "x86-pks"].flatMap((arch) => versions.map((series) => archReport({ arch, series })));
     for (const [series, tables] of [
@@ -80,19 +80,19 @@ describe("the text", () => {
     expect(textOf(runReport(...arches), PLAIN, 60).match(/^series( +\S+)+$/gm)).toHaveLength(6);
   });
 
-  test("of several versions holds what the document holds, a column for each", () => {
+  test("of several versions has the numbers of the document, a column for each version", () => {
     const text = textOf(runReport(archReport({ series: "v5" }), archReport({ series: "next", ...gaps(false) })), PLAIN);
     expect(numbersOf(text, "all")).toEqual([2065, 2065]);
     expect(numbersOf(text, "keyed")).toEqual([2064, 2059]);
     expect(text).toMatch(/^ {2}open +none +5$/m);
     expect(numbersOf(text, "blocked")).toEqual([6219, 6204]);
-    expect(numbersOf(text, "as in Linux")).toEqual([113, 113]);
+    expect(numbersOf(text, "agree ")).toEqual([113, 113]);
     expect(text).toMatch(
       /^register writes\n {2}off +0 +0\n {2}naive +931,860 +931,860\n {2}batched +573,664 +573,664$/m,
     );
   });
 
-  test("says a gap once that several versions have, with their names", () => {
+  test("prints a gap of several versions once, with their names", () => {
     const text = textOf(
       runReport(archReport({ series: "v5", ...gaps(true) }), archReport({ series: "v8", ...gaps(true) })),
       PLAIN,
@@ -101,18 +101,13 @@ describe("the text", () => {
     expect(text).toContain("arm64-poe v5 v8: static pte");
   });
 
-  test("tells of a gap that was seen during the replay after which line, where, and at which table page", () => {
+  test("prints the line, the address and the table page of a gap that was seen during the replay", () => {
     const text = textOf(runReport(archReport({ check: seen(false) })), PLAIN);
-    expect(text).toContain(
-      "user pte by the linear map, first at ffff000012345000: seen after line 1,234 of the trace at table page 0x92345",
-    );
-    expect(text).toContain(
-      "arm64-poe, series next (our proposal, not posted): table pages could be written without their key during the replay",
-    );
-    expect(text).toMatch(/open during the replay +yes in 9 looks/);
+    expect(text).toMatch(/user pte .* ffff000012345000: .* line 1,234 .* 0x92345$/m);
+    expect(text).toMatch(/open during the replay +yes in 9 scans/);
   });
 
-  test("says that it is partial, what was not begun, and how far each policy came", () => {
+  test("states that it is partial, which machines did not start, and the events of each policy", () => {
     const whole = runReport(...both);
     expect(textOf(whole, PLAIN)).not.toMatch(/Partial|events replayed/);
     const [arm64, x86] = both;
@@ -120,37 +115,35 @@ describe("the text", () => {
     const begun = { ...x86!, policies: { batched: { ...batched!, events: 1234 } } };
     const notRun = [{ arch: "x86-pks", series: "next", policy: "naive" }] as const;
     const text = textOf({ ...whole, arches: [arm64!, begun], partial: true, notRun }, PLAIN);
-    expect(text).toContain(
-      "\nPartial: interrupted before the end. Not begun: x86-pks naive, series next (our proposal, not posted).\n",
-    );
+    expect(text).toMatch(/^Partial: .* x86-pks naive, series next /m);
     expect(numbersOf(text, "events replayed")).toEqual([176_996, 176_996, 176_996, 1234]);
   });
 
-  test("says the simulator's speed in a line, apart from what a replay cost", () => {
+  test("has the speed of the simulator in a separate line, outside the cost of the replay", () => {
     const report = runReport(...both);
     const text = textOf(report, PLAIN);
-    expect(text).toMatch(/^Speed of the simulator: 100,519 events a second\.$/m);
+    expect(text).toMatch(/^Speed of the simulator: 100,519 events per second\.$/m);
     expect(text.match(/100,519/g)).toHaveLength(1);
   });
 
-  test("labels next as a proposal, in the table of one version and of several, and no other version", () => {
+  test("labels next, and no other version, as a proposal", () => {
     expect(textOf(runReport(...both), PLAIN)).toContain(`Series ${seriesTitle("next")}\n`);
     const several = textOf(runReport(archReport({ series: "v8" }), archReport()), PLAIN);
     expect(several).toContain(`Series v8, ${seriesTitle("next")}\n`);
     expect(textOf(runReport(archReport({ series: "v9" })), PLAIN)).not.toContain(NEXT_LABEL);
   });
 
-  test("lists a documented gap apart from a hole", () => {
+  test("lists documented and undocumented gaps separately", () => {
     const line = "static pte by another mapping, first at ffff8000807f7000: 5 pages open, 15 stores through";
     const documented = textOf(runReport(archReport({ series: "v8", ...gaps(true) })), PLAIN);
-    expect(documented).toContain(`Open, as the series documents:\n  arm64-poe v8: ${line}`);
-    expect(documented).toContain("Every check passed, the documented gaps apart.");
+    expect(documented).toContain(`Open, documented by the series:\n  arm64-poe v8: ${line}`);
+    expect(documented).toContain("All checks passed (documented gaps excluded).");
     const hole = textOf(runReport(archReport(gaps(false))), PLAIN);
     expect(hole).toContain(`\nOpen:\n  arm64-poe next (our proposal, not posted): ${line}`);
-    expect(hole).toContain("attacks went through");
+    expect(hole).toMatch(/^Failed:\n/m);
   });
 
-  test("names each process that differs from Linux, once for all architectures that agree on it", () => {
+  test("lists each process that differs from Linux once for all architectures with the same difference", () => {
     const difference = (model: number): object => ({
       linux: { processes: 2, equal: 1, differences: [{ pid: 7, name: "cc1", model, kernel: 30, why: "why not" }] },
     });
@@ -167,9 +160,9 @@ describe("the text", () => {
     expect(apart).toContain("7 cc1: 38, Linux 30: why not; on x86-pks next (our proposal, not posted)");
   });
 
-  test("says that nothing is switched and nothing protected on CPUs without pkeys, and lists no gaps there", () => {
+  test("reports no protection and no gaps on CPUs without pkeys", () => {
     const text = textOf(runReport(archReport({ pkeys: false, ...gaps(false) })), PLAIN);
-    expect(text).toContain("These CPUs have no kernel pkeys: nothing is switched and nothing is protected.");
+    expect(text).toContain("no kernel pkeys");
     expect(text).not.toContain("Open:");
   });
 });
@@ -177,15 +170,15 @@ describe("the text", () => {
 describe("a machine fails", () => {
   const kunit = { passed: 4, failed: 1, skipped: 0 };
   test.each([
-    ["never when all is well", archReport(), 0],
-    ["for an open page and an attack that went through", archReport(gaps(false)), 2],
+    ["never if everything is protected", archReport(), 0],
+    ["for an open page and a store that was not blocked", archReport(gaps(false)), 2],
     ["not for a documented gap", archReport(gaps(true)), 0],
     ["for a KUnit case", archReport({ kunit }), 1],
-    ["for a page that was open while it ran", archReport({ check: seen(false) }), 1],
-    ["not for a documented gap while it ran", archReport({ check: seen(true) }), 0],
+    ["for a page that was open during the replay", archReport({ check: seen(false) }), 1],
+    ["not for a documented gap during the replay", archReport({ check: seen(true) }), 0],
     ["not for a difference from Linux", archReport({ linux: { processes: 1, equal: 0, differences: [] } }), 0],
-    ["in nothing with the hardening off", archReport({ checked: "off", kunit, ...gaps(false) }), 0],
-    ["in nothing on CPUs without pkeys", archReport({ pkeys: false, kunit, ...gaps(false) }), 0],
+    ["never with the hardening off", archReport({ checked: "off", kunit, ...gaps(false) }), 0],
+    ["never on CPUs without pkeys", archReport({ pkeys: false, kunit, ...gaps(false) }), 0],
   ])("%s", (_, arch, failures) => {
     expect(failuresOf(arch)).toHaveLength(failures);
   });

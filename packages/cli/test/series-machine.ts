@@ -2,13 +2,12 @@ import { buildMachine } from "@kpkeys/kernel";
 import type { Machine } from "@kpkeys/kernel";
 import type { CheckResult } from "@kpkeys/workloads";
 import { expect } from "vitest";
-import { jobsOf } from "../src/options.js";
 import { loadRegistry } from "../src/plugins/load.js";
-import { BUNDLED } from "../src/plugins/registry.js";
+import { jobFor } from "./job-for.js";
 import { SERIES } from "@kpkeys/scenarios";
 import type { Policy, SeriesName } from "@kpkeys/scenarios";
 
-/** Boots a machine of a version of the series, its options changed as a test wants. */
+/** Boots a machine of a version of the series, with changed options. */
 export async function bootSeries(
   arch: string,
   series: SeriesName,
@@ -16,19 +15,18 @@ export async function bootSeries(
   changes: object = {},
   kernel: object = {},
 ): Promise<Machine> {
-  const lists = { plugins: BUNDLED, arch: [arch], series: [series], policy: [policy], feature: ["pgtables"] as const };
-  const { plugins, spec } = jobsOf({ ...lists, memory: 2 ** 30, cpus: 1, pkeys: true })[0]!;
+  const { plugins, spec } = jobFor(arch, { series: [series], policy: [policy] });
   const pgtables = { ...spec.options["pgtables"], ...changes };
   const changed = { ...spec, options: { ...spec.options, pgtables }, kernel: { ...spec.kernel, ...kernel } };
   return buildMachine(changed, await loadRegistry(plugins));
 }
 
-/** Where gaps are, each place once. */
+/** The places of gaps, each once. */
 export function placesOf(gaps: readonly { readonly source: string; readonly mapping: string }[]): string[] {
   return [...new Set(gaps.map(({ source, mapping }) => `${source} ${mapping}`))].sort();
 }
 
-/** What a check of the whole replay must have seen: the series' gaps and no other, at every look. */
+/** Asserts that an audit of the whole replay found exactly the documented gaps of the series. */
 export function expectDocumented(
   series: SeriesName,
   { scans, pages, open, gaps }: CheckResult,

@@ -7,7 +7,7 @@ import { bootSeries, expectDocumented, placesOf } from "./series-machine.js";
 test.each([
   ["arm64-poe", "next"],
   ["x86-pks", "v3"],
-] as const)("on %s in %s each look after each event of gcc's start sees the same gaps", async (arch, series) => {
+] as const)("on %s in %s the scan after each of the first events of gcc finds the same gaps", async (arch, series) => {
   const machine = await bootSeries(arch, series, "batched");
   const { check } = await replayFile(machine, embeddedTrace.trace, { check: "step", until: { events: 300 } });
   expect(check!.scans).toBe(302);
@@ -17,7 +17,7 @@ test.each([
 test.each([
   ["arm64-poe", "v3"],
   ["x86-pks", "next"],
-] as const)("on %s in %s one switch a setter and one a section end in identical tables", async (arch, series) => {
+] as const)("on %s in %s naive and batched end in identical tables", async (arch, series) => {
   const ends = [];
   for (const policy of ["naive", "batched"] as const) {
     const machine = await bootSeries(arch, series, policy);
@@ -27,7 +27,7 @@ test.each([
   expect(ends[1]).toBe(ends[0]);
 });
 
-test("a hole that no series documents fails the check, with the line, the address and the table", async () => {
+test("an undocumented gap has a line, an address and a table", async () => {
   const machine = await bootSeries("arm64-poe", "next", "batched", { vmemmap: false });
   const { check } = await replayFile(machine, embeddedTrace.trace, { check: "sampled" });
   expect(placesOf(check!.gaps)).toEqual(["vmemmap linear"]);

@@ -1,25 +1,23 @@
 import { describe, expect, test } from "vitest";
-import { jobsOf } from "../src/options.js";
-import { BUNDLED } from "../src/plugins/registry.js";
 import { showTextOf } from "../src/report/show.js";
 import { PLAIN } from "../src/report/style.js";
 import type { Policy } from "@kpkeys/scenarios";
 import { demonstrate } from "../src/show/demonstration.js";
 import type { Demonstration } from "../src/show/demonstration.js";
+import { jobFor } from "./job-for.js";
 
 function shown(arch: string, policy: Policy): Promise<Demonstration> {
-  const lists = { plugins: BUNDLED, arch: [arch], series: ["next"], policy: [policy], feature: ["pgtables"] } as const;
-  return demonstrate(jobsOf({ ...lists, memory: 64 * 2 ** 20, cpus: 1, pkeys: true })[0]!);
+  return demonstrate(jobFor(arch, { policy: [policy], memory: 64 * 2 ** 20 }));
 }
 
-/** Register values of facts of the series: POR_EL1 and IA32_PKRS with PGTABLES alone, in DEFAULT and in PGTABLES. */
+/** POR_EL1 and IA32_PKRS with the key PGTABLES only: in the context DEFAULT (closed) and in PGTABLES (open). */
 const REGISTER = {
   "arm64-poe": { name: "POR_EL1", closed: 0x17, open: 0x57, barriers: 2 },
   "x86-pks": { name: "IA32_PKRS", closed: 0x55555558, open: 0x55555550, barriers: 0 },
 };
 
 describe.each(Object.entries(REGISTER))("on %s", (arch, { name, closed, open, barriers }) => {
-  test("set_pte opens the key, stores, and closes the key again", async () => {
+  test("set_pte opens the key, stores, and closes the key", async () => {
     const { setPte, entry } = await shown(arch, "naive");
     const writes = setPte.moments.flatMap((moment) => (moment.kind === "register" ? [moment] : []));
     expect(writes.map((write) => [write.name, parseInt(write.before, 16), parseInt(write.after, 16)])).toEqual([

@@ -19,6 +19,6 @@ test("the support page has a row for each version of the series and a column for
   expect([...versions.keys()]).toEqual(expect.arrayContaining(Object.keys(SERIES)));
 });
 
-test.each(Object.entries(SERIES))("the support page tells of gaps in %s if it documents any", (name, series) => {
+test.each(Object.entries(SERIES))("the support page lists gaps of %s if it has any", (name, series) => {
   expect(versions.get(name)!.at(-1) === "none").toBe(series.documentedGaps.length === 0);
 });

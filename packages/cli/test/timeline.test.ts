@@ -5,9 +5,8 @@ import { embeddedTrace, readTrace } from "@kpkeys/workloads/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { runJob } from "../src/job.js";
 import type { Job, JobResult } from "../src/job.js";
-import { jobsOf } from "../src/options.js";
-import { BUNDLED } from "../src/plugins/registry.js";
 import type { Policy } from "@kpkeys/scenarios";
+import { jobFor } from "./job-for.js";
 import { machinesOf, packetsOf } from "./perfetto.js";
 import type { Read } from "./perfetto.js";
 
@@ -16,28 +15,18 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
-/** What the key register holds in DEFAULT and in PGTABLES, when page-table pages have the only key that is managed. */
+/** Values of the key register in DEFAULT and in PGTABLES, with PGTABLES as the only key. */
 const REGISTER = {
   "arm64-poe": { name: "POR_EL1", DEFAULT: 0x17, PGTABLES: 0x57 },
   "x86-pks": { name: "IA32_PKRS", DEFAULT: 0x55555558, PGTABLES: 0x55555550 },
 } as const;
 
 function jobOf(arch: keyof typeof REGISTER, policy: Policy, changes: { cpus?: number } = {}): Job {
-  const [job] = jobsOf({
-    plugins: BUNDLED,
-    arch: [arch],
-    series: ["next"],
-    feature: ["pgtables"],
-    memory: 512 << 20,
-    cpus: 1,
-    pkeys: true,
-    policy: [policy],
-    ...changes,
-  });
-  return { ...job!, trace: embeddedTrace.trace, checks: ["coverage", "attack", "kunit"] };
+  const job = jobFor(arch, { memory: 512 << 20, policy: [policy], ...changes });
+  return { ...job, trace: embeddedTrace.trace, checks: ["coverage", "attack", "kunit"] };
 }
 
-/** Does jobs whose timelines go to one file. */
+/** Runs jobs whose timelines go to one file. */
 async function observed(name: string, ...jobs: Job[]): Promise<{ results: JobResult[]; machines: readonly Read[] }> {
   const file = join(folder, name);
   const results = [];
@@ -72,9 +61,9 @@ describe.each(["arm64-poe", "x86-pks"] as const)("the timelines of %s", (arch) =
     [off, naive, batched] = machines as [Read, Read, Read];
   });
 
-  test("stand in one trace, each as a process of the machine's name", () => {
+  test("are in one trace, each as a process named after its machine", () => {
     const processes = machines.map(({ tracks }) => [...tracks.values()].filter((track) => track.process !== undefined));
-    expect(processes.map((those) => those.map(({ process }) => process))).toEqual(
+    expect(processes.map((list) => list.map(({ process }) => process))).toEqual(
       policies.map((policy, place) => [{ pid: place + 1, processName: `${arch} next ${policy}` }]),
     );
     for (const [place, { tracks }] of machines.entries()) {
@@ -84,7 +73,7 @@ describe.each(["arm64-poe", "x86-pks"] as const)("the timelines of %s", (arch) =
     }
   });
 
-  test("change nothing about what is observed", async () => {
+  test("do not change the results of the replay", async () => {
     for (const [place, policy] of policies.entries()) {
       const { replay, ...alone } = await runJob(jobOf(arch, policy));
       const { replay: watched, ...seen } = results[place]!;
@@ -93,7 +82,7 @@ describe.each(["arm64-poe", "x86-pks"] as const)("the timelines of %s", (arch) =
     }
   });
 
-  test("have the key register as a counter: each value that was written, in the context that it stands for", () => {
+  test("have the key register as a counter, with the value of the active context at every write", () => {
     const name = new RegExp(`^${register.name} of CPU 0$`);
     expect(new Set(valuesOf(off, name)).size).toBe(1);
     for (const [place, machine] of [
@@ -117,7 +106,7 @@ describe.each(["arm64-poe", "x86-pks"] as const)("the timelines of %s", (arch) =
     }
   });
 
-  test("have lazy sections, around one context where they are batched, and around many where they are not", () => {
+  test("have lazy MMU sections with one context inside if batched, and many otherwise", () => {
     for (const machine of machines) expect(begun(machine, /^lazy MMU$/).length).toBeGreaterThan(0);
     expect(begun(off, /^PGTABLES$/)).toEqual([]);
     const most = ({ events }: Read): number => {
@@ -139,7 +128,7 @@ describe.each(["arm64-poe", "x86-pks"] as const)("the timelines of %s", (arch) =
     expect(most(naive)).toBeGreaterThan(16);
   });
 
-  test("count table pages by source: as many as there were, and those that the machine counted", () => {
+  test("count the table pages of each source, as the machine does", () => {
     for (const [place, machine] of machines.entries()) {
       const { tablesAllocated, tablesFreed } = results[place]!.replay!.counters;
       const sources = ["kernel", "user"].flatMap((source) => {
@@ -158,7 +147,7 @@ describe.each(["arm64-poe", "x86-pks"] as const)("the timelines of %s", (arch) =
     }
   });
 
-  test("have the faults, on the track of the task that took them, with their addresses", () => {
+  test("have the faults with their addresses, on the track of the task", () => {
     for (const machine of machines) {
       const faults = machine.events.filter(({ type }) => type === "TYPE_INSTANT");
       expect(faults.length).toBeGreaterThan(1000);
@@ -172,7 +161,7 @@ describe.each(["arm64-poe", "x86-pks"] as const)("the timelines of %s", (arch) =
     }
   });
 
-  test("have a track for each program of a task, and tell on the CPU's which one runs", () => {
+  test("have a track for each program of a task, and the running program on the track of the CPU", () => {
     const names = [...batched.tracks.values()].map(({ name }) => name);
     for (const program of ["gcc", "cc1", "as"])
       expect(names).toContainEqual(expect.stringMatching(new RegExp(`^${program} \\d+$`)));
@@ -182,7 +171,7 @@ describe.each(["arm64-poe", "x86-pks"] as const)("the timelines of %s", (arch) =
     expect([...ran].some((name) => name!.startsWith("cc1 "))).toBe(true);
   });
 
-  test("have the trace's own time: the first moment that of the first event, the last not before the last", async () => {
+  test("start at the time of the first event and end at the time of the last", async () => {
     const times: number[] = [];
     await readTrace(embeddedTrace.trace, ({ time }) => times.push(time));
     for (const { events } of machines) {

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { createTrackEvents } from "../src/timeline/track-events.js";
+import { TrackEvents } from "../src/timeline/track-events.js";
 import { machinesOf, packetsOf } from "./perfetto.js";
 
-test("what is written is read back, by another library from the documented field numbers", () => {
+test("another library decodes the same packets with the documented field numbers", () => {
   const text = fc.string({ unit: "grapheme", maxLength: 200 });
   const whole = fc.maxSafeNat();
   const track = fc.maxSafeNat();
@@ -16,7 +16,7 @@ test("what is written is read back, by another library from the documented field
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 2 ** 31 }), fc.array(event), (sequence, events) => {
       const chunks: Uint8Array[] = [];
-      const out = createTrackEvents(sequence, (packets) => chunks.push(packets.slice()));
+      const out = new TrackEvents(sequence, (packets) => chunks.push(packets.slice()));
       out.process(1, 2, "a machine");
       out.track(3, { parent: 1, name: "a counter", counter: true });
       for (const each of events) {
@@ -56,10 +56,10 @@ test("what is written is read back, by another library from the documented field
   );
 });
 
-test("packets are handed on whole, in chunks of a quarter of a mebibyte, however many there are", () => {
+test("packets are written whole, in chunks of a quarter of a mebibyte", () => {
   const sizes: number[] = [];
   let packets = 0;
-  const out = createTrackEvents(1, (chunk) => {
+  const out = new TrackEvents(1, (chunk) => {
     sizes.push(chunk.length);
     packets += packetsOf(chunk).length;
   });
@@ -71,11 +71,9 @@ test("packets are handed on whole, in chunks of a quarter of a mebibyte, however
   for (const size of sizes) expect(size).toBeLessThan((256 << 10) + 100);
 });
 
-type Out = ReturnType<typeof createTrackEvents>;
-
-const BROKEN: readonly (readonly [string, (out: Out) => void])[] = [
+const BROKEN: readonly (readonly [string, (out: TrackEvents) => void])[] = [
   [
-    "a track that nobody declared",
+    "an undeclared track",
     (out) => {
       out.begin(9, 1, "x");
     },
@@ -113,9 +111,9 @@ const BROKEN: readonly (readonly [string, (out: Out) => void])[] = [
   ],
 ];
 
-test.each(BROKEN)("the rules that timelines are held to refuse %s", (_, write) => {
+test.each(BROKEN)("the rules of timelines reject %s", (_, write) => {
   const chunks: Uint8Array[] = [];
-  const out = createTrackEvents(1, (packets) => chunks.push(packets.slice()));
+  const out = new TrackEvents(1, (packets) => chunks.push(packets.slice()));
   out.process(1, 1, "a machine");
   write(out);
   out.flush();

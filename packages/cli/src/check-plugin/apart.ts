@@ -8,39 +8,39 @@ import type { BudgetRequest } from "./budgets.js";
 import { PLUGIN_CHILD } from "../package-files.js";
 import type { PluginSource } from "../plugins/source.js";
 
-/** What is done with packages in a process apart. */
+/** Work that runs the code of packages in a separate process. */
 export type PluginRequest = {
-  /** What the packages are called in messages. */
+  /** The packages as messages name them. */
   readonly where: string;
 } & (
   | { readonly job: "judge"; readonly path: string; readonly others: readonly PluginSource[] }
   | { readonly job: "budget"; readonly budget: BudgetRequest }
 );
 
-/** What that process answers. */
+/** The reply of that process. */
 export type PluginReply =
   | {
-      /** JSON. */
+      /** The result as JSON. */
       readonly result: string;
     }
   | {
-      /** A KpkeysError. */
+      /** The code and message of a KpkeysError. */
       readonly error: { readonly code: ErrorCode; readonly message: string };
     };
 
-/** The heap of the process in MiB: some ten times what the kit needs. */
+/** The heap limit of the process in MiB: about ten times what the conformance kit needs. */
 const HEAP = 1024;
 
-/** The longest that a timer can wait. */
+/** The longest delay of setTimeout() in milliseconds. */
 const LONGEST = 2 ** 31 - 1;
 
 /**
- * Does something that runs the code of packages, in a separate process. The code may end that process, block it, spoil it or print:
- * what it prints goes to stderr.
- * @param request - what is done
- * @param seconds - the time limit
- * @returns the plain data of the result
- * @throws KpkeysError what the work throws; ERR_PLUGIN_TIMEOUT; ERR_PLUGIN_LOAD when the process ends without a result
+ * Runs work in a separate process, because it runs the code of packages, which may end the process, block it or change built-in objects.
+ * Its stdout goes to stderr.
+ * @param request - the work
+ * @param seconds - the time limit, 1 or more
+ * @returns the result as plain data
+ * @throws KpkeysError of the work; ERR_PLUGIN_TIMEOUT; ERR_PLUGIN_LOAD when the process ends without a result
  */
 export async function runApart(request: PluginRequest, seconds: number): Promise<unknown> {
   process.stderr.write(
@@ -50,7 +50,7 @@ export async function runApart(request: PluginRequest, seconds: number): Promise
   const child = fork(PLUGIN_CHILD, [JSON.stringify({ ticket, request })], {
     execArgv: [...process.execArgv, `--max-old-space-size=${HEAP}`],
     stdio: ["ignore", 2, 2, "ipc"],
-    // A process group, so that what the code starts ends with it.
+    // A process group, so that processes that the code starts are killed too.
     detached: process.platform !== "win32",
   });
   const kill = (): void => {
@@ -76,13 +76,13 @@ function replyOf(child: ChildProcess, ticket: string, where: string, seconds: nu
       },
       Math.min(seconds * 1000, LONGEST),
     );
-    const giveUp = (): void => {
+    const endedEarly = (): void => {
       clearTimeout(timer);
       const how = child.signalCode === null ? `status ${child.exitCode ?? "unknown"}` : `signal ${child.signalCode}`;
-      const expected = "code that leaves the process alone";
+      const expected = "code that does not end the process";
       reject(new KpkeysError("ERR_PLUGIN_LOAD", `its code ended the process (${how})`, { where, expected }));
     };
-    // The code may send messages too: only those with the ticket are ours.
+    // The code of the package may send messages too. Only a reply has the ticket.
     child.on("message", (message: { ticket?: unknown; reply?: PluginReply } | null) => {
       if (message?.ticket !== ticket || message.reply === undefined) return;
       clearTimeout(timer);
@@ -92,14 +92,14 @@ function replyOf(child: ChildProcess, ticket: string, where: string, seconds: nu
       clearTimeout(timer);
       reject(new KpkeysError("ERR_PLUGIN_LOAD", `the process cannot be started (${cause.message})`, { where, cause }));
     });
-    // Messages that were sent before the end come before the disconnection, and may come after the exit.
-    let isOver = false;
-    const over = (): void => {
-      if (isOver) giveUp();
-      isOver = true;
+    // Messages that the process sent arrive before "disconnect" but may arrive after "exit", so wait for both.
+    let hasEnded = false;
+    const onEnd = (): void => {
+      if (hasEnded) endedEarly();
+      hasEnded = true;
     };
-    child.once("exit", over);
-    child.once("disconnect", over);
+    child.once("exit", onEnd);
+    child.once("disconnect", onEnd);
   });
 }
 
@@ -108,6 +108,6 @@ function killGroup({ pid }: ChildProcess): void {
   try {
     process.kill(process.platform === "win32" ? pid : -pid, "SIGKILL");
   } catch {
-    // It has ended, and all that it started with it.
+    // The process group has already ended.
   }
 }

@@ -14,14 +14,14 @@ import type { PluginEntry } from "../plugins/registry.js";
 import type { ArchBudget } from "../report/budget.js";
 import { loadPluginFrom } from "./load.js";
 
-/** What two features that want the same come to. */
+/** Errors of two features that cannot be in the same machine. */
 const CONFLICTS: readonly ErrorCode[] = ["ERR_PKEY_DUPLICATE", "ERR_CONTEXT_DUPLICATE", "ERR_GUARD_TAKEN"];
 
-/** What a budget is made of. */
+/** The features and architectures of a budget. */
 export interface BudgetRequest {
-  /** Packages and ES modules with further features, whose code is run. */
+  /** Packages and ES modules with more features. Their code is run. */
   readonly modules: readonly string[];
-  /** The plugins that there are. */
+  /** All loaded plugins. */
   readonly plugins: readonly PluginEntry[];
   /** Ids of architectures. */
   readonly arch: readonly string[];
@@ -30,30 +30,31 @@ export interface BudgetRequest {
 }
 
 /**
- * Contexts and keys of features against the keys that architectures have.
+ * Finds the keys and contexts that features need on each architecture.
  * @param request - the features and architectures
- * @throws KpkeysError for a module that cannot be loaded or has no feature
+ * @returns a budget for each architecture
+ * @throws KpkeysError ERR_PLUGIN_LOAD for a module that cannot be loaded or has no feature; ERR_PLUGIN_INVALID
  */
 export async function budgetsOf({ modules, plugins, arch, feature }: BudgetRequest): Promise<ArchBudget[]> {
   const load = (ids: readonly string[]): Promise<Plugin[]> =>
     Promise.all(plugins.filter(({ id }) => ids.includes(id)).map(loadPlugin));
   const [arches, features] = await Promise.all([load(arch), load(feature)]);
   for (const path of modules) features.push(...(await featuresOf(path)));
-  // A package may be named as a plugin too.
-  const different = [...new Set(features)];
-  return arches.map((each) => budgetOn(each, different));
+  // A package may be both a module and a plugin.
+  const unique = [...new Set(features)];
+  return arches.map((each) => budgetOn(each, unique));
 }
 
 async function featuresOf(path: string): Promise<Plugin[]> {
   const features = (await loadPluginFrom(path)).plugins.filter(({ kind }) => kind === "feature");
   if (features.length > 0) return features;
-  throw new KpkeysError("ERR_PLUGIN_LOAD", "no plugin that it exports is a feature", {
+  throw new KpkeysError("ERR_PLUGIN_LOAD", "it exports no feature", {
     where: path,
-    expected: "a feature",
+    expected: "an export with kind 'feature'",
   });
 }
 
-/** The plugins are set up as for a machine, and no machine is made. */
+/** Sets up the plugins as for a machine, without building one. */
 function budgetOn(arch: Plugin, features: readonly Plugin[]): ArchBudget {
   const registry = createPluginRegistry([arch, ...features]);
   const container = createContainer();

@@ -1,4 +1,4 @@
-/** Objects that all code in a process shares, by their names. */
+/** Built-in objects that all code in a process shares, by name. */
 const SHARED: Readonly<Record<string, object>> = {
   Object,
   "Object.prototype": Object.prototype,
@@ -21,9 +21,9 @@ const SHARED: Readonly<Record<string, object>> = {
 };
 
 /**
- * Remembers the built-in functions as they are now.
- * @returns gives the name of the first that is another since, such as `Array.prototype.push`. It calls none that could have been
- * replaced, and is blind to what was added
+ * Records the built-in functions, to detect code that replaces one.
+ * @returns a check that returns the name of the first replaced function, such as `Array.prototype.push`. It calls no function that can be
+ * replaced. It does not detect added functions
  */
 export function watchIntrinsics(): () => string | undefined {
   const { getOwnPropertyDescriptor, is } = Object;

@@ -8,20 +8,20 @@ import { importExports, noPlugin } from "../plugins/load.js";
 import type { Exports } from "../plugins/load.js";
 import { pluginPathKind } from "./path.js";
 
-/** Plugins as they were found on the disk. */
+/** The plugins of a package or module. */
 export interface LoadedPlugins {
-  /** The plugins that it exports, each once. */
+  /** The exported plugins, each once. */
   readonly plugins: readonly Plugin[];
-  /** All that it exports. */
+  /** All exports. */
   readonly exports: Exports;
-  /** The package; undefined where a module was given. */
+  /** The files of the package; undefined for a module. */
   readonly files: PackageFiles | undefined;
 }
 
 /**
- * Loads what may be a plugin, which runs its code.
- * @param path - the folder of a package, built; or an ES module
- * @returns its plugins
+ * Loads the plugins of a package or module. Runs its code.
+ * @param path - the folder of a built package, or an ES module
+ * @returns its plugins, at least one
  * @throws KpkeysError ERR_INPUT_MISSING, ERR_INPUT_KIND, ERR_PLUGIN_INVALID, ERR_PLUGIN_LOAD
  */
 export async function loadPluginFrom(path: string): Promise<LoadedPlugins> {

@@ -4,9 +4,10 @@ import { inputFailure, KpkeysError } from "@kpkeys/core";
 const EXPECTED = "the folder of a package, or an ES module";
 
 /**
- * Says what a path names, before any code is loaded from it.
- * @param path - what the user gave
- * @throws KpkeysError ERR_INPUT_MISSING where nothing is, ERR_INPUT_KIND for a device or a pipe
+ * Checks a path of a plugin before any code is loaded from it.
+ * @param path - a path of the command line
+ * @returns whether it names the folder of a package or an ES module
+ * @throws KpkeysError ERR_INPUT_MISSING for a path that does not exist, ERR_INPUT_KIND for a device or a pipe
  */
 export function pluginPathKind(path: string): "folder" | "module" {
   let stats;

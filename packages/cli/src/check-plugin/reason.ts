@@ -1,6 +1,6 @@
 /**
- * What was thrown, in words; it may be anything, even what throws again when it is looked at.
- * @param thrown - what was thrown
+ * Describes a thrown value of foreign code. Converting it to a string may throw again.
+ * @param thrown - any value
  */
 export function reasonOf(thrown: unknown): string {
   try {

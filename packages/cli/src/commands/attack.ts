@@ -5,20 +5,21 @@ import type { CommonFlags } from "../options.js";
 import { attackReportOf, attackTextOf } from "../report/attack.js";
 import { styleFor } from "../report/style.js";
 import { failuresOf } from "../report/verdict.js";
-import { doJobs } from "./jobs.js";
+import { runAll } from "./jobs.js";
 import { print, printJson } from "./print.js";
 
 const CHECKS: readonly Check[] = ["attack"];
 
 /**
- * `kpkeys attack`: an attacker's writes to all that should be protected.
- * @param trace - a recording to replay before; none if left out
+ * `kpkeys attack`: stores from outside the setters to every protected page and object, after boot or after a replay.
+ * @param trace - a recording to replay first; none if left out
  * @param flags - the command line's
- * @returns the exit status
+ * @returns the exit status: 1 when a store went through an undocumented gap
+ * @throws KpkeysError of a job, such as ERR_INPUT_MISSING
  */
 export async function attack(trace: string | undefined, flags: CommonFlags): Promise<number> {
   const jobs = jobsOf(flags).map((job) => ({ ...job, checks: CHECKS, ...(trace !== undefined && { trace }) }));
-  const report = attackReportOf(await doJobs(jobs, flags));
+  const report = attackReportOf(await runAll(jobs, flags));
   if (flags.json === true) printJson(report);
   else print(attackTextOf(report, styleFor(process.stdout)));
   const failed = report.arches.some((each) => failuresOf({ ...each, checked: each.policy, attack: each }).length > 0);

@@ -13,12 +13,12 @@ import { print, printJson, withErrorDocument } from "./print.js";
 export type BudgetFlags = PluginFlags & Pick<CommonFlags, "plugins" | "arch" | "feature">;
 
 /**
- * `kpkeys budget`: contexts and keys of features against the keys that architectures have. The code of modules runs in a separate
- * process.
+ * `kpkeys budget`: lists the keys and contexts that features need, and how many keys each architecture has left. The code of modules
+ * runs in a separate process.
  * @param modules - packages and ES modules with features, next to the bundled ones
  * @param flags - the command line's
- * @returns the exit status
- * @throws KpkeysError for a module that cannot be loaded, is no feature or does not end
+ * @returns the exit status: 1 when the features do not fit on an architecture
+ * @throws KpkeysError ERR_PLUGIN_LOAD, ERR_PLUGIN_INVALID, ERR_PLUGIN_TIMEOUT
  */
 export async function budget(modules: readonly string[], flags: BudgetFlags): Promise<number> {
   const { plugins, arch, feature, timeout, json } = flags;

@@ -10,18 +10,18 @@ import { print, printJson, withErrorDocument } from "./print.js";
 
 /** The flags of commands that run the code of packages. */
 export interface PluginFlags extends NamingFlags {
-  /** How long that may take, in seconds. */
+  /** Time limit of the package's code in seconds, 1 or more. */
   readonly timeout: number;
   /** Whether the result is printed as JSON. */
   readonly json?: true;
 }
 
 /**
- * `kpkeys check-plugin`: judges the plugins of a package by the conformance kit, in a separate process.
+ * `kpkeys check-plugin`: runs the conformance kit on the plugins of a package, in a separate process.
  * @param path - the folder of a package, or an ES module
  * @param flags - the command line's
- * @returns the exit status
- * @throws KpkeysError for what cannot be loaded, is no plugin or does not end
+ * @returns the exit status: 1 when a rule failed
+ * @throws KpkeysError ERR_PLUGIN_LOAD, ERR_PLUGIN_INVALID, ERR_PLUGIN_TIMEOUT, ERR_INPUT_MISSING, ERR_INPUT_KIND
  */
 export async function checkPlugin(path: string, flags: PluginFlags): Promise<number> {
   const { timeout, json } = flags;

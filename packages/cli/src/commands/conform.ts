@@ -16,19 +16,19 @@ import type { ConformCounts, ConformDisagreement } from "../report/conform.js";
 import { styleFor } from "../report/style.js";
 import { print, printJson } from "./print.js";
 
-/** How many disagreements a text shows, and how many a document holds: a bound, so that memory does not grow with the files. */
-const SHOWN = 20;
-const KEPT = 100_000;
+/** Most disagreements in the text report and in the JSON document. Both are bounded, so memory does not grow with the files. */
+const TEXT_LIMIT = 20;
+const JSON_LIMIT = 100_000;
 
 /** The flags of `kpkeys conform`. */
 export type ConformFlags = Pick<CommonFlags, "plugins" | "arch" | "json">;
 
 /**
- * `kpkeys conform`: judges architectural vectors.
+ * `kpkeys conform`: compares the model with architectural test vectors.
  * @param files - vector files, plain or gzip
  * @param flags - the command line's
- * @returns the exit status
- * @throws KpkeysError for a file that cannot be read and for a damaged line
+ * @returns the exit status: 1 when a vector disagrees
+ * @throws KpkeysError ERR_INPUT_MISSING, ERR_INPUT_KIND, ERR_INPUT_TRUNCATED, ERR_VECTOR_LINE, ERR_VECTOR_EMPTY
  */
 export async function conform(files: readonly string[], flags: ConformFlags): Promise<number> {
   const start = performance.now();
@@ -42,7 +42,7 @@ export async function conform(files: readonly string[], flags: ConformFlags): Pr
       const onProgress = (share: number, lines: number): void => {
         progress.update(index, share, lines);
       };
-      counts.push(await judgeFile(file, judge, disagreements, asJson ? KEPT : SHOWN, onProgress));
+      counts.push(await judgeFile(file, judge, disagreements, asJson ? JSON_LIMIT : TEXT_LIMIT, onProgress));
     }
   } finally {
     progress.stop();
@@ -53,12 +53,12 @@ export async function conform(files: readonly string[], flags: ConformFlags): Pr
   return total.disagree > 0 ? EXIT.FAILED : EXIT.GOOD;
 }
 
-/** Judges the lines of a file; `disagreements` takes those that disagree until it holds `most`. */
+/** Judges the vectors of a file and adds those that disagree to `disagreements`, up to `limit` in all. */
 async function judgeFile(
   file: string,
   judge: Judge,
   disagreements: ConformDisagreement[],
-  most: number,
+  limit: number,
   onProgress: (share: number, lines: number) => void,
 ): Promise<ConformCounts> {
   const counts = createCounts(file);
@@ -68,7 +68,7 @@ async function judgeFile(
     (vector, line) => {
       const verdict = judge.judge(vector);
       countVerdict(counts, verdict);
-      if (verdict.disagreements.length === 0 || disagreements.length >= most) return;
+      if (verdict.disagreements.length === 0 || disagreements.length >= limit) return;
       disagreements.push(disagreementOf({ id: vector["id"] as string, file, line }, verdict, judge.walk(vector)));
     },
     (read, size) => {

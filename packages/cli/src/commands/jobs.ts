@@ -5,39 +5,39 @@ import { createInterruption } from "../interruption.js";
 import { runJobs } from "../pool.js";
 import { createProgress } from "../progress.js";
 
-/** How a command's jobs are done. */
+/** Options of the jobs of a command. */
 export interface JobOptions {
-  /** A file of `.config` lines for all their machines; none if left out. */
+  /** A `.config` file for all machines; none if left out. */
   readonly config?: string | undefined;
-  /** Config symbols that are on unless the file says otherwise. */
+  /** Config symbols that are on unless the file sets them. */
   readonly symbols?: readonly string[];
-  /** How many at once; as many as there are processors if left out. */
+  /** Jobs that run at the same time, 1 or more; one for each processor if left out. */
   readonly workers?: number | undefined;
-  /** Whether the first Ctrl-C only ends them early. */
+  /** Whether the first Ctrl-C ends the replays early instead of ending the process. */
   readonly interruptible?: boolean;
 }
 
 /**
- * Does a command's jobs, with a progress bar if they replay something.
+ * Runs the jobs of a command, with a progress bar if they replay a recording.
  * @param jobs - the jobs, which replay the same recording or none
- * @param options - how
- * @returns the results in the order of the jobs; without those that an interruption kept from being begun
- * @throws KpkeysError what a job throws; ERR_INPUT_MISSING, ERR_CONFIG_LINE for the config; ERR_INPUT_KIND for a pipe that several would have to read
+ * @param options - the options
+ * @returns the results in the order of the jobs, without the jobs that an interruption prevented from starting
+ * @throws KpkeysError of a job; ERR_INPUT_MISSING, ERR_CONFIG_LINE for the config; ERR_INPUT_KIND for a pipe that several jobs would read
  */
-export async function doJobs(jobs: readonly Job[], options: JobOptions): Promise<JobResult[]> {
+export async function runAll(jobs: readonly Job[], options: JobOptions): Promise<JobResult[]> {
   const { config, symbols = [], workers, interruptible = false } = options;
   const trace = jobs[0]?.trace;
   if (trace !== undefined && jobs.length > 1 && isPipe(trace)) {
     throw new KpkeysError("ERR_INPUT_KIND", "this is a pipe", {
       where: trace,
-      expected: `a file: it is read ${jobs.length} times, once for each architecture, series and policy`,
+      expected: `a file, because it is read ${jobs.length} times: once for each architecture, series and policy`,
     });
   }
   const label = { doing: "replaying", items: "events" };
   const progress = await createProgress(trace === undefined ? 0 : jobs.length, label);
   const interruption = interruptible
     ? createInterruption(() => {
-        progress.say("stopping (Ctrl-C again ends at once)");
+        progress.relabel("stopping (Ctrl-C again ends at once)");
       })
     : undefined;
   try {
@@ -52,7 +52,7 @@ export async function doJobs(jobs: readonly Job[], options: JobOptions): Promise
   }
 }
 
-/** What is said of symbols stands behind the file's lines, so that errors name the numbers of those. */
+/** Appends the default symbols after the lines of the file, so that the line numbers in errors are those of the file. */
 async function configured(
   jobs: readonly Job[],
   path: string | undefined,
@@ -60,9 +60,9 @@ async function configured(
 ): Promise<readonly Job[]> {
   if (path === undefined && symbols.length === 0) return jobs;
   const lines = path === undefined ? [] : await linesOf(path);
-  const said = readConfig(lines, path);
-  const unsaid = symbols.filter((symbol) => !said.has(symbol));
-  const config = [...lines, ...unsaid.map((symbol) => `CONFIG_${symbol}=y`)];
+  const set = readConfig(lines, path);
+  const defaults = symbols.filter((symbol) => !set.has(symbol));
+  const config = [...lines, ...defaults.map((symbol) => `CONFIG_${symbol}=y`)];
   return jobs.map((job) => ({ ...job, spec: { ...job.spec, config } }));
 }
 
@@ -71,7 +71,7 @@ async function linesOf(path: string): Promise<string[]> {
   return readSmallText(path, "a kernel's .config, plain or gzip").split("\n");
 }
 
-/** Whatever else may be wrong with the file, its reader tells. */
+/** Other problems of the file are reported when it is read. */
 function isPipe(path: string): boolean {
   try {
     const stats = statSync(path);

@@ -11,12 +11,12 @@ import { print, printJson } from "./print.js";
 const STDIN = "-";
 const TEXT = "a KTAP document or a console log, plain or gzip";
 const NEWLINE = 10;
-/** The log of a kernel that runs every suite that there is has a hundredth of both. */
+/** Limits of an input: about a hundred times the log of a kernel that runs every suite of Linux. */
 const MOST_BYTES = 256 * 2 ** 20;
 const MOST_LINES = 10_000_000;
 
 /**
- * `kpkeys ktap`: reads a log with KTAP documents, line by line.
+ * `kpkeys ktap`: reads the KTAP documents of a log, line by line.
  * @param file - the file, or `-` for stdin
  * @param flags - the command line's
  * @returns the exit status: 1 when a test failed, or a result is missing or cannot be read
@@ -41,7 +41,7 @@ async function read(file: string, chunks: AsyncIterable<Uint8Array>): Promise<Kt
     ({ buffer, byteOffset }, end) => {
       const block = Buffer.from(buffer, byteOffset, end);
       for (let start = 0; start < end; lines++) {
-        // A line costs a string, and a small file can unpack to very many blank ones.
+        // No string for a blank line: a small compressed file can hold millions of them.
         const newline = block[start] === NEWLINE ? start : block.indexOf(NEWLINE, start);
         if (newline === start) reader.skip(1);
         else reader.push(block.toString("utf8", start, newline));

@@ -7,36 +7,36 @@ import { jobsOf } from "../options.js";
 import type { CommonFlags } from "../options.js";
 import { writeOutput } from "../output.js";
 import { hasFailures, kunitCasesReportOf, kunitCasesTextOf, kunitReportOf, kunitTextOf } from "../report/kunit.js";
-import { doJobs } from "./jobs.js";
+import { runAll } from "./jobs.js";
 import { print, printJson } from "./print.js";
 
 /** The flags of `kpkeys kunit`. */
 export interface KunitFlags extends CommonFlags {
   /** KUnit's `filter_glob`. */
   readonly filter?: string;
-  /** Whether the cases are only named. */
+  /** Whether the cases are listed instead of run. */
   readonly list?: true;
-  /** A file that is to get the results as JUnit XML. */
+  /** The file to write the results to as JUnit XML. */
   readonly junit?: string;
-  /** Seed of the order of the cases; their own order if left out. */
+  /** Seed of the order of the cases; the order of the suite if left out. */
   readonly seed?: number;
 }
 
-/** What kunit.py turns on with `--alltests`, by the symbols that a config may say otherwise of. */
+/** The symbols that `kunit.py --alltests` turns on. A config file may turn them off. */
 const ALL_TESTS = ["KUNIT", "KUNIT_ALL_TESTS"];
 
 /**
- * `kpkeys kunit`: the suites of the kernel and its features on machines that have just booted.
+ * `kpkeys kunit`: runs the suites of the kernel and its features on machines that have just booted.
  * @param flags - the command line's
- * @returns the exit status
- * @throws KpkeysError ERR_KUNIT_EMPTY when no machine has a case to run; ERR_OUTPUT for a file that cannot be written; what the jobs throw
+ * @returns the exit status: 1 when a case failed
+ * @throws KpkeysError ERR_KUNIT_EMPTY when no machine has a case to run; ERR_OUTPUT for a file that cannot be written; errors of the jobs
  */
 export async function kunit(flags: KunitFlags): Promise<number> {
   const { filter, list = false, seed: shuffle } = flags;
   if (filter !== undefined) readFilter(filter);
   const choice = { ...(filter !== undefined && { filter }), ...(shuffle !== undefined && { shuffle }) };
-  const results = await doJobs(jobsFor(flags, choice, list), { ...flags, symbols: ALL_TESTS });
-  refuseNothing(results, filter);
+  const results = await runAll(jobsFor(flags, choice, list), { ...flags, symbols: ALL_TESTS });
+  requireCases(results, filter);
   if (list) {
     if (flags.json === true) printJson(kunitCasesReportOf(results));
     else print(kunitCasesTextOf(results));
@@ -57,16 +57,16 @@ function jobsFor(flags: KunitFlags, choice: KunitChoice, list: boolean): Job[] {
   return jobsOf(flags).map((job) => ({ ...job, checks, kunit: choice }));
 }
 
-function refuseNothing(results: readonly JobResult[], filter: string | undefined): void {
+function requireCases(results: readonly JobResult[], filter: string | undefined): void {
   if (results.some(({ kunit, kunitCases }) => (kunit ?? kunitCases)!.length > 0)) return;
   throw new KpkeysError(
     "ERR_KUNIT_EMPTY",
-    filter === undefined ? "no suite is built in" : `no case is called '${filter}'`,
+    filter === undefined ? "no suite is built in" : `no case matches '${filter}'`,
     filter === undefined
       ? { where: "config", expected: "CONFIG_KUNIT=y and the symbol of a suite" }
       : {
           where: "--filter",
-          expected: "a glob of suites, or of suites and cases with a dot between; --list names them",
+          expected: "a glob of suites, or SUITE.CASE with a glob for each; --list prints the names",
         },
   );
 }

@@ -11,23 +11,23 @@ import { print, printJson } from "./print.js";
 
 /** The flags of `kpkeys museum`. */
 export interface MuseumFlags {
-  /** The plugins that there are. */
+  /** All loaded plugins. */
   readonly plugins: readonly PluginEntry[];
   /** Ids of architectures. */
   readonly arch: readonly string[];
-  /** One exhibit instead of all. */
+  /** Id of the only exhibit to run; all if left out. */
   readonly id?: string;
-  /** One side of one exhibit, and nothing else. */
+  /** A replay string: the only side to run. */
   readonly replay?: string;
   /** Whether the result is printed as JSON. */
   readonly json?: true;
 }
 
 /**
- * `kpkeys museum`: the bugs of the series, each on a machine that shows it and on one that does not.
+ * `kpkeys museum`: reproduces the bugs fixed in each version of the series, with and without the fix.
  * @param flags - the command line's
- * @returns the exit status: bad when a side is not as stated
- * @throws KpkeysError ERR_EXHIBIT for what is not in the museum
+ * @returns the exit status: 1 when a side does not behave as its exhibit states
+ * @throws KpkeysError ERR_EXHIBIT for an unknown exhibit or a malformed replay string
  */
 export async function museum(flags: MuseumFlags): Promise<number> {
   const { id, replay, json } = flags;
@@ -54,7 +54,7 @@ function showReplay(text: string, registry: PluginRegistry, json: boolean): numb
 function runExhibits({ arch: wanted, id }: MuseumFlags, registry: PluginRegistry): ExhibitRun[] {
   const exhibits = id === undefined ? EXHIBITS : [findExhibit(id)];
   const all = exhibits.flatMap((exhibit) => archesOf(exhibit, registry).map((arch) => ({ exhibit, arch })));
-  // One that applies to none of the architectures: the run of its side says so.
+  // The exhibit applies to none of the architectures: running a side throws the error that states this.
   if (id !== undefined && all.length === 0) runSide({ id, side: "red", arch: wanted[0]! }, registry);
   return all.map(({ exhibit, arch }) => {
     const run = (side: SideName): SideRun => runSide({ id: exhibit.id, side, arch }, registry);

@@ -14,22 +14,22 @@ import type { PluginEntry } from "../plugins/registry.js";
 import { countsTextOf, overheadCsvOf, overheadTextOf } from "../report/overhead.js";
 import { styleFor } from "../report/style.js";
 import { whatIfTextOf } from "../report/what-if.js";
-import { doJobs } from "./jobs.js";
+import { runAll } from "./jobs.js";
 import { print, printJson } from "./print.js";
 
 /** The flags of `kpkeys overhead`. */
 export interface OverheadFlags extends NamingFlags {
-  /** The plugins that there are. */
+  /** All loaded plugins. */
   readonly plugins: readonly PluginEntry[];
-  /** The recording that stands for kernbench; the embedded one if left out. */
+  /** The recording used as kernbench; the bundled one if left out. */
   readonly trace?: string;
   /** Whether the counts are printed instead of the predictions. */
   readonly counts?: true;
-  /** Whether other placements are compared instead. */
+  /** Whether other guard placements are compared instead. */
   readonly whatIf?: true;
-  /** Unit costs for that comparison. */
+  /** A file of unit costs for that comparison. */
   readonly cost?: string;
-  /** Where the fitted costs are written. */
+  /** The file to write the fitted unit costs to. */
   readonly saveCosts?: string;
   /** Seed of the bootstrap. */
   readonly seed: number;
@@ -39,17 +39,17 @@ export interface OverheadFlags extends NamingFlags {
   readonly json?: true;
 }
 
-/** What the system time of a workload is estimated by. */
+/** The events that the system time of a workload is estimated from. */
 const FAULTS: readonly LackKind[] = ["page-faults", "page-fault-addresses"];
 
-/** @throws KpkeysError ERR_TRACE_LACKS for a recording without a page fault, which has no system time that a cost could be a part of */
+/** @throws KpkeysError ERR_TRACE_LACKS for a recording without a page fault: its system time cannot be estimated */
 function requireFaults(trace: string, results: readonly JobResult[]): void {
   const { replay } = results[0]!;
   if (replay!.counters.userFaults > 0) return;
   const lack = replay!.trace.lacks.find(({ kind }) => FAULTS.includes(kind));
   throw new KpkeysError(
     "ERR_TRACE_LACKS",
-    `no page fault to estimate system time by${lack === undefined ? "" : `: ${lack.reason}`}`,
+    `no page fault to estimate system time from${lack === undefined ? "" : `: ${lack.reason}`}`,
     {
       where: trace,
       expected: `a recording of a workload that faults${lack === undefined ? "" : `: ${lack.remedy}`}`,
@@ -57,7 +57,10 @@ function requireFaults(trace: string, results: readonly JobResult[]): void {
   );
 }
 
-/** The machines that the published table is compared with: arm64, series v5, one for each policy. */
+/**
+ * The machines whose counts are compared with the published table: arm64, series v5, one for each policy.
+ * @param trace - the recording used as kernbench
+ */
 export function calibrationJobs(trace: string): Job[] {
   const jobs = jobsOf({
     plugins: BUNDLED,
@@ -73,26 +76,28 @@ export function calibrationJobs(trace: string): Job[] {
 }
 
 /**
- * What a job of {@link calibrationJobs} ran.
- * @param result - what came of it
+ * The counts of a job of {@link calibrationJobs}.
+ * @param result - its result
  */
 export function benchmarkRunOf({ job, replay, micro }: JobResult): BenchmarkRun {
   return { policy: job.policy, replay: replay!, micro: micro! };
 }
 
 /**
- * `kpkeys overhead`: runs the benchmarks of the published table, fits half of it and predicts the other half, both ways round.
+ * `kpkeys overhead`: runs the benchmarks of RFC v5's table, fits the cost model to half of the table and predicts the other half; then the
+ * halves are swapped.
  * @param flags - the command line's
- * @returns the exit status: 1 when the predictions miss what they are held to
+ * @returns the exit status: 1 when a prediction misses its goal
+ * @throws KpkeysError ERR_USAGE for `--plugin` without `--what-if`; ERR_TRACE_LACKS, ERR_COST_FILE, ERR_OUTPUT
  */
 export async function overhead(flags: OverheadFlags): Promise<number> {
   if (flags.whatIf === true) return whatIf(flags);
   if (flags.plugin !== undefined) {
-    const what = "the published table is of fixed machines, in which no plugin is";
+    const what = "the published table was measured without plugins";
     throw new KpkeysError("ERR_USAGE", what, { where: "--plugin", expected: "--plugin with --what-if" });
   }
   const trace = flags.trace ?? embeddedTrace.trace;
-  const results = await doJobs(calibrationJobs(trace), {});
+  const results = await runAll(calibrationJobs(trace), {});
   requireFaults(trace, results);
   const counts = benchmarkCounts(results.map(benchmarkRunOf));
   const { evaluation, fits } = evaluate(counts, flags.seed);
@@ -105,10 +110,10 @@ export async function overhead(flags: OverheadFlags): Promise<number> {
   return missedGoals(evaluation).length > 0 ? EXIT.FAILED : EXIT.GOOD;
 }
 
-/** `kpkeys overhead --what-if`: cost beside exposure for other placements of the guards. */
+/** `kpkeys overhead --what-if`: cost and exposure of other guard placements. */
 async function whatIf({ plugins, trace = embeddedTrace.trace, cost, json }: OverheadFlags): Promise<number> {
   const costs = await readCosts(cost, idsOf("arch", plugins));
-  const results = await doJobs(whatIfJobs(plugins, trace), {});
+  const results = await runAll(whatIfJobs(plugins, trace), {});
   requireFaults(trace, results);
   const report = { trace: results[0]!.replay!.trace.name, whatIf: whatIfRows(results, costs) };
   if (json === true) printJson(report);

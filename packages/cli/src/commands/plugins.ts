@@ -13,17 +13,17 @@ import { print, printJson } from "./print.js";
 
 /** The flags of `kpkeys plugins`. */
 export interface PluginsFlags {
-  /** The plugins that there are. */
+  /** All loaded plugins. */
   readonly plugins: readonly PluginEntry[];
   /** Whether the result is printed as JSON. */
   readonly json?: true;
 }
 
 /**
- * `kpkeys plugins`: what is loaded.
+ * `kpkeys plugins`: lists the loaded plugins.
  * @param flags - the command line's
  * @returns the exit status
- * @throws KpkeysError for a plugin that cannot be loaded
+ * @throws KpkeysError ERR_PLUGIN_LOAD
  */
 export async function plugins({ plugins, json }: PluginsFlags): Promise<number> {
   const loaded = await Promise.all(plugins.map(describe));
@@ -42,7 +42,7 @@ function fileOf({ module }: PluginEntry): string {
   return module.startsWith("file:") ? fileURLToPath(module) : createRequire(MANIFEST).resolve(module);
 }
 
-/** The version of the package that a folder belongs to. */
+/** The version of the package that contains a folder; `null` if there is none. */
 function versionOf(folder: string): string | null {
   const manifest = join(folder, "package.json");
   if (existsSync(manifest)) {

@@ -3,9 +3,9 @@ import { isMainThread } from "node:worker_threads";
 import { hexDigits, KpkeysError, outputFailure, printable } from "@kpkeys/core";
 
 /**
- * Prints a report on stdout, without control characters other than those of its colours.
+ * Prints a report on stdout. Control characters are escaped, except colours on a terminal.
  * @param report - lines, the last with its newline
- * @throws KpkeysError ERR_OUTPUT where stdout is a file that cannot be written; of a pipe, {@link "../program.js"!main} is notified
+ * @throws KpkeysError ERR_OUTPUT when stdout is a file that cannot be written. Errors of a pipe reach the handler in {@link "../program.js"!main}
  */
 export function print(report: string): void {
   const text = report.replace(UNPRINTABLE, (found) => {
@@ -16,7 +16,7 @@ export function print(report: string): void {
     process.stdout.write(text);
     return;
   }
-  // Node writes a file once and does not look whether all of it was taken: on a disk that gets full, the end would be missing.
+  // Node writes to a file once and ignores a short write: on a full disk the end of the report would be lost.
   const bytes = Buffer.from(text);
   try {
     for (let at = 0; at < bytes.length; at += writeSync(1, bytes, at));
@@ -26,7 +26,7 @@ export function print(report: string): void {
 }
 
 const ESCAPE = "\u001b";
-/** A colour, or what else a terminal acts on but a newline. */
+/** A colour, or any other character except a newline that a terminal interprets. */
 const UNPRINTABLE = new RegExp(`${ESCAPE}\\[[0-9;]*m|(?!\\n)[\\p{Cc}\\p{Cf}\\p{Cs}\\p{Zl}\\p{Zp}]`, "gu");
 
 function isStdoutFile(): boolean {
@@ -45,7 +45,7 @@ export function printJson(document: object): void {
   print(`${JSON.stringify(document, undefined, 2).replace(UNESCAPED, escape)}\n`);
 }
 
-/** What JSON.stringify leaves as it is, and a terminal acts on: DEL, C1, changes of direction. The first 32 it escapes. */
+/** Characters that a terminal interprets and JSON.stringify does not escape: DEL, C1 controls, changes of text direction. */
 const UNESCAPED = /[\u007f-\u009f\p{Cf}]/gu;
 
 function escape(char: string): string {
@@ -53,11 +53,11 @@ function escape(char: string): string {
 }
 
 /**
- * Does the work of a command whose `--json` document must be there whatever the work comes to.
- * @param json - whether a document is wanted
+ * Runs the work of a command that prints a `--json` document on failure too.
+ * @param json - whether `--json` was given
  * @param empty - the document of a failure, without its error
- * @param work - gives the document
- * @throws what the work throws, after its document was printed
+ * @param work - returns the document
+ * @throws the error of the work, after its document was printed
  */
 export async function withErrorDocument<T>(json: boolean, empty: object, work: () => Promise<T>): Promise<T> {
   try {

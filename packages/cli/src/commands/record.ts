@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { outputFailure } from "@kpkeys/core";
 import { tracepointNames } from "@kpkeys/workloads";
 import { beforeEnd } from "../ending.js";
-import { refuseSameFile } from "../output.js";
+import type { ReplayFlags } from "../options.js";
+import { rejectSameFile } from "../output.js";
 import { chooseEvents, TRACEFS, tracepointsIn } from "../recording/events.js";
 import type { ChosenEvents } from "../recording/events.js";
 import { recordingOf, runRecording } from "../recording/perf.js";
@@ -12,23 +13,22 @@ import type { Recorded, Recording, RecordingFiles } from "../recording/perf.js";
 import { endOf } from "../recording/process.js";
 import { shellOf } from "../recording/shell.js";
 import { print } from "./print.js";
-import type { ReplayFlags } from "../replay-flags.js";
-import { run } from "./run.js";
+import { run } from "./replay.js";
 
 /** The flags of `kpkeys record`. */
 export type RecordFlags = ReplayFlags & {
-  /** Where the recording's text is kept; deleted after the report if left out. */
+  /** The file to keep the recording in; it is deleted after the report if left out. */
   readonly output?: string;
   /** Whether the kernel's own account of each process is recorded and compared. */
   readonly account?: true;
 };
 
 /**
- * `kpkeys record`: says how a workload is recorded, records it and replays it.
+ * `kpkeys record`: prints the perf commands, records a workload with them and replays the recording.
  * @param command - the workload and its arguments
  * @param flags - the command line's
  * @returns the exit status: the report's
- * @throws KpkeysError ERR_RECORD when there is no perf or it may not record, after the commands have been printed; ERR_OUTPUT
+ * @throws KpkeysError ERR_RECORD when there is no perf or it may not record, after the commands were printed; ERR_OUTPUT
  */
 export async function record(command: readonly string[], flags: RecordFlags): Promise<number> {
   const folder = temporaryFolder();
@@ -41,7 +41,7 @@ export async function record(command: readonly string[], flags: RecordFlags): Pr
     const recording = recordingOf(command, filesIn(folder, flags), chosen);
     if (flags.json !== true) print(describe(recording, chosen));
     const recorded = await runRecording(recording);
-    if (flags.json !== true) print(`${toldOf(recorded)}\n`);
+    if (flags.json !== true) print(`${summaryOf(recorded)}\n`);
     return await report(recording, chosen, recorded, flags);
   } finally {
     remove();
@@ -53,15 +53,15 @@ function temporaryFolder(): string {
   try {
     return mkdtempSync(join(tmpdir(), "kpkeys-record-"));
   } catch (cause) {
-    throw outputFailure(tmpdir(), cause, "a folder for temporary files, which TMPDIR names");
+    throw outputFailure(tmpdir(), cause, "a writable folder in TMPDIR");
   }
 }
 
-/** Where the parts of the recording go: what is kept has the name that was asked for. */
+/** The files of the recording; with `--output` the text has that name, and the account is next to it. */
 function filesIn(folder: string, { output, account }: RecordFlags): RecordingFiles {
   const text = output ?? join(folder, "recording.perf-script.txt");
   const accountFile = `${text.replace(/(\.perf-script)?(\.txt)?$/, "")}.vmpte.txt`;
-  if (output !== undefined && account === true) refuseSameFile([accountFile], [output]);
+  if (output !== undefined && account === true) rejectSameFile([accountFile], [output]);
   return {
     data: join(folder, "perf.data"),
     text,
@@ -70,14 +70,14 @@ function filesIn(folder: string, { output, account }: RecordFlags): RecordingFil
   };
 }
 
-/** The commands, and what they leave out. */
+/** The commands, and the events that they do not record. */
 function describe({ record: words, script, files }: Recording, { leftOut }: ChosenEvents): string {
-  const missing = leftOut.map(({ events, why }) => `left out: ${events.join(" ")}: ${why}\n`).join("");
+  const missing = leftOut.map(({ events, why }) => `not recorded: ${events.join(" ")}: ${why}\n`).join("");
   return `${missing}${shellOf(words)}\n${shellOf(script)} > ${shellOf([files.text])}\n\n`;
 }
 
-/** What came of the workload, in lines. */
-function toldOf({ account, ...ended }: Recorded): string {
+/** How the workload ended, and the size of the account. */
+function summaryOf({ account, ...ended }: Recorded): string {
   const end = `the workload ended with ${endOf(ended)}\n`;
   if (account === null) return end;
   const unread = account.unread === 0 ? "" : `; ${account.unread} could not be read`;

@@ -1,8 +1,9 @@
+import { embeddedTrace } from "@kpkeys/workloads/node";
 import { reportOf } from "@kpkeys/workloads/report";
 import { EXIT } from "../errors.js";
 import type { Check, Job, JobResult } from "../job.js";
 import { jobsOf } from "../options.js";
-import type { ReplayFlags } from "../replay-flags.js";
+import type { ReplayFlags } from "../options.js";
 import { createOutput } from "../output.js";
 import { readCosts } from "../overhead/costs.js";
 import type { ChosenEvents } from "../recording/events.js";
@@ -13,28 +14,28 @@ import { idsOf } from "../plugins/registry.js";
 import { styleFor } from "../report/style.js";
 import { textOf } from "../report/text.js";
 import { failuresOf } from "../report/verdict.js";
-import { doJobs } from "./jobs.js";
+import { runAll } from "./jobs.js";
 import { print, printJson } from "./print.js";
 
 /** The architecture whose key register is an MSR. */
 const MSR_ARCH = "x86-pks";
 
-/** A recording that the same command made. */
+/** A recording that `kpkeys record` made. */
 export interface OwnRecording {
-  /** How. */
+  /** How it was made. */
   readonly report: RecordingReport;
-  /** Whether its text is kept. */
+  /** Whether its file is kept after the command ends. */
   readonly kept: boolean;
 }
 
-/** How a workload was recorded and ended: in the JSON of `kpkeys record` only. */
+/** How a workload was recorded and ended. Only `kpkeys record --json` prints it. */
 export interface RecordingReport extends Recorded, Pick<ChosenEvents, "events" | "leftOut"> {
   /** The workload and its arguments. */
   readonly command: readonly string[];
 }
 
 /**
- * `kpkeys replay`: replays a workload; what it costs and covers.
+ * `kpkeys replay`: replays a workload and reports cost and coverage.
  * @param trace - the recording
  * @param flags - the command line's
  * @returns the exit status
@@ -44,15 +45,28 @@ export async function replay(trace: string, flags: ReplayFlags): Promise<number>
 }
 
 /**
- * Replays a recording on every machine asked for, checks the one of the strongest policy, and reports. Those that are checked come
- * first, so that there is something to report as early as possible.
- * @param trace - the recording
+ * `kpkeys run`: replays a workload and runs every check.
+ * @param trace - the recording; the bundled one, with the VmPTE of its processes on Linux, if left out
  * @param flags - the command line's
- * @param checks - what is checked
  * @param recording - how it was recorded, if the same command did that
  * @returns the exit status
  */
-export async function reportReplay(
+export async function run(trace: string | undefined, flags: ReplayFlags, recording?: OwnRecording): Promise<number> {
+  const checks: readonly Check[] = ["coverage", "attack", "kunit"];
+  if (trace !== undefined) return reportReplay(trace, flags, checks, recording);
+  return reportReplay(embeddedTrace.trace, { vmpte: embeddedTrace.vmpte, ...flags }, checks);
+}
+
+/**
+ * Replays a recording on every machine, checks the machines of the strongest policy, and prints the report. The checked machines run
+ * first, so that a report after Ctrl-C has their results.
+ * @param trace - the recording
+ * @param flags - the command line's
+ * @param checks - the checks
+ * @param recording - how it was recorded, if the same command did that
+ * @returns the exit status
+ */
+async function reportReplay(
   trace: string,
   flags: ReplayFlags,
   checks: readonly Check[],
@@ -73,7 +87,7 @@ export async function reportReplay(
       .map((job) => ({ ...job, ...part, trace, checks, check, ...(vmpte !== undefined && { vmpte }) })),
     ...all.filter(({ policy }) => policy !== strongest).map((job) => ({ ...job, ...part, trace })),
   ];
-  const results = await doObserved(jobs, flags);
+  const results = await runObserved(jobs, flags);
   const report = await reportOf(columnsOf(results), jobs.slice(results.length).map(nameOf), pricing);
   if (flags.json === true) printJson(recording === undefined ? report : { ...report, recording: recording.report });
   else {
@@ -85,14 +99,14 @@ export async function reportReplay(
   return report.arches.some((arch) => failuresOf(arch).length > 0) ? EXIT.FAILED : EXIT.GOOD;
 }
 
-/** Does the jobs, with their timeline in a file if one is wanted. */
-async function doObserved(jobs: readonly Job[], flags: ReplayFlags): Promise<JobResult[]> {
+/** Runs the jobs; with `--trace-out` they write their timelines to the file. */
+async function runObserved(jobs: readonly Job[], flags: ReplayFlags): Promise<JobResult[]> {
   const options = { ...flags, interruptible: true };
   const { traceOut } = flags;
-  if (traceOut === undefined) return doJobs(jobs, options);
+  if (traceOut === undefined) return runAll(jobs, options);
   const output = createOutput(traceOut);
   try {
-    const results = await doJobs(
+    const results = await runAll(
       jobs.map((job, place) => ({ ...job, timeline: { file: output.file, path: traceOut, place } })),
       options,
     );

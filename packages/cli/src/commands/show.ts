@@ -15,9 +15,9 @@ export type ShowFlags = Pick<CommonFlags, "plugins" | "arch" | "series" | "json"
 const MACHINE = { feature: ["pgtables"], memory: 64 * 2 ** 20, cpus: 1, pkeys: true } as const;
 
 /**
- * `kpkeys show`: one guarded set_pte and one stray store, with the hardening and without.
+ * `kpkeys show`: prints one guarded set_pte and one stray store, step by step, with and without the hardening.
  * @param flags - the command line's
- * @returns the exit status: bad when a stray store is not denied with the hardening on
+ * @returns the exit status: 1 when a stray store is not denied with the hardening on
  */
 export async function show(flags: ShowFlags): Promise<number> {
   const machines: Demonstration[] = [];

@@ -7,13 +7,14 @@ const EXPECTED = "a line of a vector file as JSON, or FILE:LINE";
 
 /**
  * Reads the argument of `--vector`.
- * @param text - a JSON object, or a file and the number of a line, from 1 on
- * @throws KpkeysError ERR_VECTOR_LINE, ERR_EXPLAIN_INPUT, and what reading a vector file throws
+ * @param text - a JSON object, or `FILE:LINE`; lines are counted from 1
+ * @returns the vector
+ * @throws KpkeysError ERR_VECTOR_LINE, ERR_EXPLAIN_INPUT; ERR_INPUT_MISSING, ERR_INPUT_KIND for the file
  */
 export async function readVectorArgument(text: string): Promise<Vector> {
   if (text.trimStart().startsWith("{")) return parseVector(text, EXPECTED);
   const [, path, number] = /^(.+):(\d+)$/.exec(text) ?? [];
-  if (path === undefined) throw refuse(`${quote(text)} is no vector`, EXPECTED);
+  if (path === undefined) throw inputError(`${quote(text)} is not a vector`, EXPECTED);
   const wanted = Number(number);
   let found: Vector | undefined;
   const lines = await readVectors(
@@ -23,10 +24,10 @@ export async function readVectorArgument(text: string): Promise<Vector> {
     },
     () => undefined,
   );
-  if (found === undefined) throw refuse(`${path} has no line ${wanted}`, `1 to ${lines}`);
+  if (found === undefined) throw inputError(`${path} has no line ${wanted}`, `1 to ${lines}`);
   return found;
 }
 
-function refuse(what: string, expected: string): KpkeysError {
+function inputError(what: string, expected: string): KpkeysError {
   return new KpkeysError("ERR_EXPLAIN_INPUT", what, { expected });
 }

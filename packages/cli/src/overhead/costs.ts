@@ -5,8 +5,8 @@ import { writeOutput } from "../output.js";
 
 /**
  * Reads unit costs.
- * @param path - a file; those of RFC v5 if left out
- * @param arches - ids of the architectures that it may be of
+ * @param path - a file; the costs of RFC v5 if left out
+ * @param arches - ids of the architectures that its field `arch` may name
  * @throws KpkeysError ERR_INPUT_MISSING, ERR_COST_FILE
  */
 export async function readCosts(path: string | undefined, arches: readonly string[]): Promise<CostFile> {
@@ -45,14 +45,18 @@ async function parse(path: string): Promise<unknown> {
     return JSON.parse(text);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new KpkeysError("ERR_COST_FILE", why, { where: path, expected: "a JSON document", cause });
+    throw new KpkeysError("ERR_COST_FILE", why, {
+      where: path,
+      expected: "a JSON document, as docs/overhead.md describes it",
+      cause,
+    });
   }
 }
 
 /**
- * Writes unit costs where {@link readCosts} can read them.
+ * Writes unit costs in the form that {@link readCosts} reads.
  * @param path - the file
- * @param file - what to write
+ * @param file - the unit costs
  * @throws KpkeysError ERR_OUTPUT
  */
 export function writeCosts(path: string, file: CostFile): void {

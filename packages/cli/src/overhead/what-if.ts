@@ -6,10 +6,10 @@ import type { CostFile, OverheadEstimate } from "@kpkeys/workloads/cost";
 import type { Job, JobResult } from "../job.js";
 import { jobsOf } from "../options.js";
 import type { CommonFlags } from "../options.js";
-import { idsOf, standardFeatures } from "../plugins/registry.js";
+import { idsOf, defaultFeatures } from "../plugins/registry.js";
 import type { PluginEntry } from "../plugins/registry.js";
 
-/** Another way to build the hardening, as what differs from the newest form of the series. */
+/** A variant of the hardening: the differences from the newest version of the series. */
 interface Variant {
   readonly name: string;
   readonly pgtables?: PgtablesOptions;
@@ -18,7 +18,7 @@ interface Variant {
   readonly cpus?: number;
 }
 
-/** First where the guards are placed, then what else could be otherwise with lazy MMU sections. */
+/** First the guard placements, then other options with guards per lazy MMU section. */
 const VARIANTS: readonly Variant[] = [
   { name: "setter", pgtables: { batching: false } },
   { name: "lazy MMU section" },
@@ -33,11 +33,11 @@ const VARIANTS: readonly Variant[] = [
   { name: "leaf mapped, 8 CPUs", pgtables: { placement: "leaf-mapping" }, cpus: 8 },
 ];
 
-/** What a variant costs on a workload, and what it leaves open. */
+/** Cost and exposure of a variant on a workload. */
 export interface WhatIfRow {
   /** The architecture's id. */
   readonly arch: string;
-  /** Where the guards are placed, or what else is otherwise. */
+  /** The guard placement, or the other option. */
   readonly variant: string;
   /** Register writes. */
   readonly registerWrites: number;
@@ -45,25 +45,25 @@ export interface WhatIfRow {
   readonly barriers: number;
   /** Changes of the linear map: calls of set_memory_pkey and of the set_direct_map family. */
   readonly linearMapChanges: number;
-  /** TLB invalidations, each CPU's counted apart. */
+  /** TLB invalidations, summed over the CPUs. */
   readonly tlbInvalidations: number;
-  /** Estimated system time added; `null` where there are no unit costs. A change of the linear map counts as set_memory_pkey of one page. */
+  /** Estimated system time added; `null` for an architecture without unit costs. A change of the linear map is priced as set_memory_pkey of one page. */
   readonly overhead: OverheadEstimate | null;
-  /** CPUs that can write while a window is open: the one whose key register was written, or all for which a page is mapped. */
+  /** CPUs that can write during a window: one if the key register opens it, all if a mapping does. */
   readonly writers: number;
-  /** How long table pages were writable, and what else ran. */
+  /** How long table pages were writable. */
   readonly exposure: Exposure;
-  /** Interrupts of a hundred whose handlers would begin with tables writable, if they came as evenly as table accesses. */
+  /** Percentage of interrupt handlers that would start with tables writable, if interrupts were as evenly spread as table accesses. */
   readonly privilegedHandlers: number;
 }
 
 /**
- * Jobs that replay a recording on a machine of each variant.
- * @param plugins - the plugins that there are: each architecture is taken, and the features that a machine has unless they are chosen
+ * Jobs that replay a recording on a machine of each variant and architecture.
+ * @param plugins - all loaded plugins; machines have the default features
  * @param trace - the recording
  */
 export function whatIfJobs(plugins: readonly PluginEntry[], trace: string): Job[] {
-  const flags = { ...STANDARD, plugins, feature: standardFeatures(plugins) };
+  const flags = { ...DEFAULT_FLAGS, plugins, feature: defaultFeatures(plugins) };
   const arches = idsOf("arch", plugins);
   return arches.flatMap((arch) => VARIANTS.map((variant) => jobOf({ ...flags, arch: [arch] }, variant, trace)));
 }
@@ -86,7 +86,7 @@ function jobOf(flags: CommonFlags, { pgtables, kernel, skipEqualWrites, cpus = 1
   };
 }
 
-const STANDARD: Omit<CommonFlags, "plugins" | "arch" | "feature"> = {
+const DEFAULT_FLAGS: Omit<CommonFlags, "plugins" | "arch" | "feature"> = {
   series: ["next"],
   policy: ["batched"],
   memory: 2 * 2 ** 30,
@@ -95,8 +95,8 @@ const STANDARD: Omit<CommonFlags, "plugins" | "arch" | "feature"> = {
 };
 
 /**
- * What came of the jobs.
- * @param results - of {@link whatIfJobs}, in that order
+ * Makes a row of each result.
+ * @param results - the results of {@link whatIfJobs}, in that order
  * @param costs - the unit costs
  */
 export function whatIfRows(results: readonly JobResult[], costs: CostFile): WhatIfRow[] {

@@ -3,7 +3,7 @@ import { z } from "zod";
 
 const spec = z.string().min(1);
 
-/** The form of `kpkeys.config.json`; `config.schema.json` is made of it. */
+/** The form of `kpkeys.config.json`. `config.schema.json` is generated from it. */
 export const JSON_FORM: z.ZodType<{ $schema?: string | undefined; plugins: string[] }> = z.strictObject({
   $schema: z.string().optional().describe("the path of this schema, for editors"),
   plugins: z
@@ -11,28 +11,29 @@ export const JSON_FORM: z.ZodType<{ $schema?: string | undefined; plugins: strin
     .describe("names of packages, and paths of packages or ES modules relative to the file, whose plugins are loaded"),
 });
 
-/** The form of what the other files export by default. */
+/** The form of the default export of the other files. */
 export const MODULE_FORM: z.ZodType<{ plugins: (string | object)[] }> = z.strictObject({
   plugins: z.array(z.union([spec, z.custom<object>((value) => typeof value === "object" && value !== null)])),
 });
 
 /**
- * What is wrong first with a value that has not the form.
- * @param error - all that is
- * @returns the keys that lead to it, and what it is
+ * Describes the first issue of a validation error.
+ * @param error - the error
+ * @returns the keys that lead to the value, and what is wrong with it
  */
-export function wrongIn({ issues }: z.ZodError): { readonly keys: readonly PropertyKey[]; readonly what: string } {
+export function firstIssue({ issues }: z.ZodError): { readonly keys: readonly PropertyKey[]; readonly what: string } {
   const issue = issues[0]!;
   const keys = issue.code === "unrecognized_keys" ? [...issue.path, ...issue.keys] : issue.path;
   return { keys, what: `${keys.join(".") || "the configuration"}: ${issue.message}` };
 }
 
 /**
+ * An ERR_PLUGIN_CONFIG error.
  * @param where - the file, with the line if it is known
- * @param what - what is wrong
- * @param cause - the error underneath, if there is one
+ * @param what - the problem
+ * @param cause - the underlying error, if there is one
  */
 export function malformed(where: string, what: string, cause?: unknown): KpkeysError {
-  const expected = "plugins, a list of names of packages and paths";
+  const expected = "the field plugins: a list of package names and paths";
   return new KpkeysError("ERR_PLUGIN_CONFIG", what, { where, expected, cause });
 }

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { evaluate, parse } from "@humanwhocodes/momoa";
 import type { DocumentNode, ValueNode } from "@humanwhocodes/momoa";
 import { inputFailure } from "@kpkeys/core";
-import { JSON_FORM, malformed, wrongIn } from "./config-form.js";
+import { JSON_FORM, malformed, firstIssue } from "./config-form.js";
 
 /**
  * Reads `kpkeys.config.json`.
@@ -14,7 +14,7 @@ export function readJsonConfig(path: string): readonly string[] {
   const document = parsed(path, textOf(path));
   const { data, error } = JSON_FORM.safeParse(evaluate(document));
   if (data !== undefined) return data.plugins;
-  const { keys, what } = wrongIn(error);
+  const { keys, what } = firstIssue(error);
   throw malformed(`${path}:${lineOf(document.body, keys)}`, what);
 }
 
@@ -30,13 +30,13 @@ function parsed(path: string, text: string): DocumentNode {
   try {
     return parse(text, { mode: "json" });
   } catch (cause) {
-    // The parser's errors have the line in a field, and line and column at the end of the message.
+    // The parser repeats line and column at the end of its message.
     const { line, message } = cause as Error & { line: number };
     throw malformed(`${path}:${line}`, message.replace(/ \(\d+:\d+\)$/, ""), cause);
   }
 }
 
-/** The line of what the keys lead to, or of the innermost part of it that there is. */
+/** The line of the value that the keys lead to, or of the innermost value that exists. */
 function lineOf(node: ValueNode, [key, ...rest]: readonly PropertyKey[]): number {
   const inner = key === undefined ? undefined : childOf(node, key);
   return inner === undefined ? node.loc.start.line : lineOf(inner, rest);

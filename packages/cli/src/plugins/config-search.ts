@@ -1,16 +1,16 @@
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 
-/** Names of configuration files, the one that counts first. */
+/** Names of configuration files, by precedence. */
 const NAMES = ["kpkeys.config.js", "kpkeys.config.mjs", "kpkeys.config.ts", "kpkeys.config.json"];
 
-/** What marks the folder in which the search ends. */
+/** Entries of the folder in which the search ends. */
 const ROOT_MARKS = ["package.json", ".git"];
 
 /**
- * Looks for a configuration file in a folder and in those above, up to the nearest one with a `package.json` or a `.git`.
- * @param folder - the folder, an absolute path
- * @returns its path
+ * Finds the configuration file in a folder or a parent folder, up to the nearest one with a `package.json` or a `.git`.
+ * @param folder - an absolute path
+ * @returns the path of the file; undefined if there is none
  */
 export function findConfig(folder: string): string | undefined {
   const found = NAMES.map((name) => join(folder, name)).find((path) => existsSync(path));

@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import { pathToFileURL } from "node:url";
 import { KpkeysError } from "@kpkeys/core";
 import { reasonOf } from "../check-plugin/reason.js";
-import { malformed, MODULE_FORM, wrongIn } from "./config-form.js";
+import { malformed, MODULE_FORM, firstIssue } from "./config-form.js";
 import { readJsonConfig } from "./config-json.js";
 import type { Exports } from "./load.js";
 import { findPlugin } from "./source.js";
@@ -11,11 +11,10 @@ import type { PluginSource } from "./source.js";
 import { SourceError, stripTypes } from "./strip-types.js";
 
 /**
- * Reads a configuration file. The code of one that is not JSON is run, here and in each worker that needs a plugin that it has as an
- * object.
+ * Reads a configuration file. Unless it is JSON, its code is run: in this thread, and in each worker that uses a plugin object of it.
  * @param path - the file
- * @returns where the plugins are
- * @throws KpkeysError ERR_PLUGIN_CONFIG, ERR_PLUGIN_CONFIG_THROWS, and what {@link findPlugin} throws
+ * @returns the modules of the plugins
+ * @throws KpkeysError ERR_PLUGIN_CONFIG, ERR_PLUGIN_CONFIG_THROWS, and the errors of {@link findPlugin}
  */
 export async function readPluginConfig(path: string): Promise<PluginSource[]> {
   const plugins = path.endsWith(".json") ? readJsonConfig(path) : await readModule(path);
@@ -25,9 +24,9 @@ export async function readPluginConfig(path: string): Promise<PluginSource[]> {
 
 async function readModule(path: string): Promise<readonly (string | object)[]> {
   const exports = await run(path);
-  if (!("default" in exports)) throw malformed(path, "it has no default export");
+  if (!("default" in exports)) throw malformed(path, "the file has no default export");
   const { data, error } = MODULE_FORM.safeParse(exports["default"]);
-  if (data === undefined) throw malformed(path, wrongIn(error).what);
+  if (data === undefined) throw malformed(path, firstIssue(error).what);
   return data.plugins;
 }
 
@@ -45,7 +44,7 @@ async function run(path: string): Promise<Exports> {
   }
 }
 
-/** Node's own error has no line, and may be about a module that the file imports. */
+/** Node's error has no line, and may be about a module that the file imports. */
 function syntaxError(path: string, cause: SyntaxError): KpkeysError {
   try {
     stripTypes(readFileSync(path, "utf8"));
@@ -55,7 +54,7 @@ function syntaxError(path: string, cause: SyntaxError): KpkeysError {
   return malformed(path, cause.message, cause);
 }
 
-/** The file, with the line where it went wrong if the error's stack has one. */
+/** The file, with the line of the error if its stack has one. */
 function placeIn(path: string, error: unknown): string {
   const stack = error instanceof Error ? (error.stack ?? "") : "";
   const after = stack.split(path)[1] ?? "";

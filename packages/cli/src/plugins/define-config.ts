@@ -1,18 +1,18 @@
 import type { Plugin } from "@kpkeys/core/contracts";
 
-/** What `kpkeys.config.js`, `.mjs` and `.ts` export by default. `kpkeys.config.json` is the same without plugins as objects. */
+/** The default export of `kpkeys.config.js`, `.mjs` and `.ts`. `kpkeys.config.json` has the same form, but no plugin objects. */
 export interface KpkeysConfig {
   /**
-   * The plugins that the command loads besides its own: names of packages, paths of packages or ES modules relative to the file, or
-   * plugins.
+   * The plugins that the command loads in addition to the bundled ones: names of packages, paths of packages or ES modules relative to the
+   * file, or plugin objects.
    */
   readonly plugins: readonly (string | Plugin)[];
 }
 
 /**
- * Gives a configuration its type.
+ * Returns a configuration unchanged, so that editors and the compiler check its type.
  * @param config - the configuration
- * @returns the same
+ * @returns the configuration
  *
  * @example
  * ```js

@@ -7,37 +7,38 @@ import { BUNDLED } from "./registry.js";
 import type { PluginEntry } from "./registry.js";
 import type { PluginSource } from "./source.js";
 
-/** What the user says about plugins. */
+/** The flags that name plugins. */
 export interface NamingFlags {
   /** Names of packages and paths. */
   readonly plugin?: readonly string[];
-  /** Whether the configuration file is left alone. */
+  /** Whether the configuration file is ignored. */
   readonly noConfig?: true;
 }
 
 /**
- * Gives a command the flags that name plugins.
+ * Adds the flags that name plugins to a command.
  * @param command - the command
  * @returns the command
  */
 export function withPluginFlags(command: Command): Command {
-  const noConfig = new Option("--no-config", "leave kpkeys.config.{js,mjs,ts,json} alone");
-  // It is no negation of --config, which is about the kernel's configuration.
+  const noConfig = new Option("--no-config", "ignore kpkeys.config.{js,mjs,ts,json}");
+  // Commander would take it for the negation of --config, which names a kernel config.
   noConfig.negate = false;
   return command
     .addOption(
       new Option(
         "--plugin <spec>",
-        "load a plugin: a package's name, or the path of its folder or module; repeatable",
+        "load a plugin: the name of a package, or the path of its folder or module; repeatable",
       ).argParser((spec, specs: readonly string[] | undefined) => [...(specs ?? []), spec]),
     )
     .addOption(noConfig);
 }
 
 /**
- * Finds the plugins that the user named by flags and by the configuration file, which stderr says.
+ * Finds the plugins of the flags and of the configuration file. Prints the path of that file on stderr.
  * @param flags - the flags
- * @throws KpkeysError for a plugin that there is not, and a file that is none
+ * @returns the modules of the plugins, none of them loaded
+ * @throws KpkeysError ERR_PLUGIN_MISSING, ERR_PLUGIN_CONFIG, ERR_PLUGIN_CONFIG_THROWS, ERR_PLUGIN_INVALID, ERR_INPUT_MISSING, ERR_INPUT_KIND
  */
 export async function findPlugins({ plugin = [], noConfig }: NamingFlags): Promise<PluginSource[]> {
   const config = noConfig === true ? undefined : findConfig(process.cwd());
@@ -48,10 +49,10 @@ export async function findPlugins({ plugin = [], noConfig }: NamingFlags): Promi
 }
 
 /**
- * Loads the plugins that the user named by flags and by the configuration file.
+ * Loads the plugins of the flags and of the configuration file.
  * @param flags - the flags
- * @returns the bundled plugins, of which none is loaded, and after them those
- * @throws KpkeysError for what is no plugin
+ * @returns the bundled plugins, which are loaded on first use, then the others
+ * @throws KpkeysError the errors of {@link findPlugins}; ERR_PLUGIN_LOAD, ERR_PLUGIN_CONTRACT, ERR_PLUGIN_DUPLICATE
  */
 export async function loadPlugins(flags: NamingFlags): Promise<readonly PluginEntry[]> {
   const sources = await findPlugins(flags);
@@ -61,9 +62,9 @@ export async function loadPlugins(flags: NamingFlags): Promise<readonly PluginEn
 }
 
 /**
- * Gives a command the plugins that there are as its flag `plugins`, and its flags that take ids the ids of these.
- * @param command - the command, parsed
- * @param plugins - the plugins
+ * Sets the option `plugins` of a command, and checks the ids of its options against the plugins.
+ * @param command - the parsed command
+ * @param plugins - all loaded plugins
  * @throws InvalidArgumentError for an id that no plugin has
  */
 export function completeFlags(command: Command, plugins: readonly PluginEntry[]): void {

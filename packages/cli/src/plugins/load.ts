@@ -6,13 +6,13 @@ import type { KpkeysConfig } from "./define-config.js";
 import type { PluginEntry } from "./registry.js";
 import type { PluginSource } from "./source.js";
 
-/** What a module exports, by name. */
+/** The exports of a module, by name. */
 export type Exports = Readonly<Record<string, unknown>>;
 
 /**
- * Imports what may hold plugins, which runs its code.
- * @param module - the name of a package of the command, or the URL of a file
- * @param where - what it is called in messages
+ * Imports a module, which runs its code.
+ * @param module - the name of a package that the command depends on, or the URL of a file
+ * @param where - the name of the module in messages
  * @throws KpkeysError ERR_PLUGIN_LOAD
  */
 export async function importExports(module: string, where: string): Promise<Exports> {
@@ -26,8 +26,8 @@ export async function importExports(module: string, where: string): Promise<Expo
 
 /**
  * Loads the plugins that the user named.
- * @param sources - where they are; one may come several times
- * @returns the plugins by module
+ * @param sources - the modules; duplicates are loaded once
+ * @returns the plugins
  * @throws KpkeysError ERR_PLUGIN_LOAD for a module that exports no plugin; ERR_PLUGIN_INVALID, ERR_PLUGIN_CONTRACT
  */
 export async function loadSources(sources: readonly PluginSource[]): Promise<PluginEntry[]> {
@@ -43,9 +43,12 @@ export async function loadSources(sources: readonly PluginSource[]): Promise<Plu
   return entries;
 }
 
-/** @param where - the module, as the user named it */
+/**
+ * The error of a module without a plugin.
+ * @param where - the module, as the user named it
+ */
 export function noPlugin(where: string): KpkeysError {
-  const expected = "an export with id, kind and setup, or an array of such";
+  const expected = "an export with id, kind and setup, or an array of them";
   return new KpkeysError("ERR_PLUGIN_LOAD", "it exports no plugin", { where, expected });
 }
 
@@ -65,10 +68,10 @@ export async function loadPlugin({ id, module }: PluginEntry): Promise<Plugin> {
 }
 
 /**
- * Loads plugins.
+ * Loads plugins into a registry.
  * @param entries - the plugins
- * @param tools - plugins that only look
- * @returns a registry of these and of no other
+ * @param tools - plugins that only observe the machine
+ * @returns a registry with these plugins
  */
 export async function loadRegistry(
   entries: readonly PluginEntry[],

@@ -8,11 +8,11 @@ import { findPlugin } from "./source.js";
 import type { PluginSource } from "./source.js";
 
 /**
- * Finds what the user named.
- * @param specs - of the flags
+ * Finds the plugins that the user named.
+ * @param specs - the values of `--plugin`
  * @param config - the configuration file, if there is one; its code is run
- * @returns the plugins of the file before those of the flags, without those that the command has itself
- * @throws KpkeysError what {@link readPluginConfig} and {@link findPlugin} throw
+ * @returns the plugins of the file, then those of the flags
+ * @throws KpkeysError the errors of {@link readPluginConfig} and {@link findPlugin}
  */
 export async function findNamed(specs: readonly string[], config: string | undefined): Promise<PluginSource[]> {
   await shareCopies();
@@ -21,10 +21,10 @@ export async function findNamed(specs: readonly string[], config: string | undef
 }
 
 /**
- * All plugins that there are when the user has named some.
- * @param sources - those that the user named
- * @returns the bundled ones first
- * @throws KpkeysError ERR_PLUGIN_DUPLICATE where two have one id, and what loading throws
+ * Loads plugins and adds them to the bundled ones.
+ * @param sources - the plugins that the user named
+ * @returns the bundled plugins first
+ * @throws KpkeysError ERR_PLUGIN_DUPLICATE for two plugins with the same id, and the errors of {@link loadSources}
  */
 export async function withBundled(sources: readonly PluginSource[]): Promise<readonly PluginEntry[]> {
   await shareCopies();
@@ -38,7 +38,7 @@ export async function withBundled(sources: readonly PluginSource[]): Promise<rea
 }
 
 function duplicate({ id, module }: PluginEntry, other: PluginEntry): KpkeysError {
-  return new KpkeysError("ERR_PLUGIN_DUPLICATE", `two plugins have the id '${id}': of ${other.module} and ${module}`, {
-    expected: "each id once: rename one, or name one of them only",
+  return new KpkeysError("ERR_PLUGIN_DUPLICATE", `two plugins have the id '${id}': ${other.module} and ${module}`, {
+    expected: "unique ids: rename one plugin, or load one of them only",
   });
 }

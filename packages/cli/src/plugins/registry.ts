@@ -1,13 +1,13 @@
 import type { Plugin } from "@kpkeys/core/contracts";
 import { InvalidArgumentError } from "../commander.js";
 
-/** A plugin that the command can make machines of: plain data, which a worker gets with its job. */
+/** A plugin that the command can build machines from. Plain data, which is passed to workers. */
 export interface PluginEntry extends Pick<Plugin, "id" | "kind"> {
-  /** What is imported for it: the name of a package that the command depends on, or the URL of a file. */
+  /** The module to import: the name of a package that the command depends on, or the URL of a file. */
   readonly module: string;
 }
 
-/** The plugins that the command depends on, in the order of reports. Each is loaded when a machine needs it. */
+/** The bundled plugins, in the order of reports. Each is loaded when a machine needs it. */
 export const BUNDLED: readonly PluginEntry[] = [
   { id: "arm64-poe", kind: "arch", module: "@kpkeys/arch-arm64-poe" },
   { id: "x86-pks", kind: "arch", module: "@kpkeys/arch-x86-pks" },
@@ -18,7 +18,7 @@ export const BUNDLED: readonly PluginEntry[] = [
 /** The bundled feature of the posted series. */
 const SERIES_FEATURE = "pgtables";
 
-/** How the flag of a kind is called, and its plugins. */
+/** The flag and the noun of each kind of plugin. */
 const KINDS = { arch: { flag: "--arch", noun: "architecture" }, feature: { flag: "--feature", noun: "feature" } };
 
 /**
@@ -31,19 +31,19 @@ export function idsOf(kind: Plugin["kind"], plugins: readonly PluginEntry[]): st
 }
 
 /**
- * The features of a machine unless the user chooses them: that of the posted series, and those that the user named plugins of.
- * @param plugins - the plugins
+ * The default features of a machine: the feature of the posted series, and the features that are not bundled.
+ * @param plugins - all loaded plugins
  */
-export function standardFeatures(plugins: readonly PluginEntry[]): string[] {
+export function defaultFeatures(plugins: readonly PluginEntry[]): string[] {
   const isBundled = (id: string): boolean => BUNDLED.some((bundled) => bundled.id === id);
   return idsOf("feature", plugins).filter((id) => id === SERIES_FEATURE || !isBundled(id));
 }
 
 /**
  * Checks the ids that a flag names.
- * @param kind - the kind of plugin that the flag takes
+ * @param kind - the kind of the plugins
  * @param names - the ids, as the user typed them
- * @param plugins - the plugins that there are
+ * @param plugins - all loaded plugins
  * @returns the ids in the order of the plugins, each once
  * @throws InvalidArgumentError for an id that no plugin of the kind has
  */
@@ -58,7 +58,7 @@ export function chooseIds(
   if (unknown !== undefined) {
     const loaded = known.join(", ");
     throw new InvalidArgumentError(
-      `${flag}: no ${noun} '${unknown}' is loaded; expected ${loaded}, or another with its plugin: --plugin PACKAGE or --plugin ./FOLDER`,
+      `${flag}: no ${noun} '${unknown}' is loaded; expected ${loaded}, or load its plugin with --plugin PACKAGE or --plugin ./FOLDER`,
     );
   }
   return known.filter((id) => names.includes(id));

@@ -8,8 +8,8 @@ const { registerHooks } = nodeModule as { registerHooks?: (hooks: object) => voi
 let isShared = false;
 
 /**
- * From now on, plugins that this thread imports get the command's copies of `@kpkeys/core` and of the other packages of the project,
- * wherever either is installed: two copies of core in one process do not know each other's objects. TypeScript can be imported too.
+ * Installs hooks for all later imports of this thread. Plugins then use the command's copies of `@kpkeys/core` and of the other packages
+ * of the project, because two copies of core in one process do not recognise each other's objects. The hooks also load TypeScript.
  */
 export async function shareCopies(): Promise<void> {
   if (isShared) return;

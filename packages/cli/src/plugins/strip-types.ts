@@ -1,16 +1,16 @@
 import { createRequire } from "node:module";
 
-/** What is used of the compiler. */
+/** The part of the compiler that is used. */
 interface Swc {
   transformSync(source: string, options: { mode: "strip-only" }): { code: string };
 }
 
-/** Text that is neither TypeScript without what would have to be compiled, nor JavaScript. */
+/** Thrown for text that is not JavaScript after its types are removed. */
 export class SourceError extends SyntaxError {
-  /** The line, from 1 on. */
+  /** The line, counted from 1. */
   readonly line: number;
 
-  /** @param cause - what the compiler throws: no error */
+  /** @param cause - the object that the compiler throws; it is not an Error */
   constructor(cause: { readonly message: string; readonly startLine: number }) {
     super(cause.message, { cause });
     this.line = cause.startLine;
@@ -18,10 +18,10 @@ export class SourceError extends SyntaxError {
 }
 
 /**
- * Takes the types out of TypeScript, as Node itself does from 22.18 on, by the same compiler.
+ * Removes the types from TypeScript, with the compiler that Node uses from 22.18 on.
  * @param source - the text
- * @returns JavaScript, each token where it was
- * @throws SourceError for what cannot be parsed, and for an `enum` and its like
+ * @returns JavaScript, with each token at its place
+ * @throws SourceError for text that cannot be parsed, and for `enum` and other syntax that must be compiled
  */
 export function stripTypes(source: string): string {
   const swc = createRequire(import.meta.url)("@swc/wasm-typescript") as Swc;

@@ -1,15 +1,15 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 
-/** Where the kernel shows its tracepoints. */
+/** Folders in which the kernel lists its tracepoints. */
 export const TRACEFS: readonly string[] = ["/sys/kernel/tracing/events", "/sys/kernel/debug/tracing/events"];
 
 /** perf's software event of page faults, which every kernel and architecture has. */
 const SAMPLED_FAULTS = "page-faults";
-/** All system calls by number, for kernels without a tracepoint of each (CONFIG_FTRACE_SYSCALLS). */
+/** All system calls by number, for kernels without a tracepoint for each call (CONFIG_FTRACE_SYSCALLS). */
 const RAW_CALLS: readonly string[] = ["raw_syscalls:sys_enter", "raw_syscalls:sys_exit"];
 
-/** Calls that the tables of system calls of an architecture do not have (arch/x86/entry/syscalls, include/uapi/asm-generic/unistd.h). */
+/** System calls that an architecture does not have (arch/x86/entry/syscalls, include/uapi/asm-generic/unistd.h). */
 const ABSENT_CALLS: Readonly<Partial<Record<NodeJS.Architecture, RegExp>>> = {
   x64: /_(mmap2|mmap_pgoff)$/,
   arm64: /_(mmap2|mmap_pgoff|fork|vfork)$/,
@@ -19,24 +19,24 @@ const ABSENT_CALLS: Readonly<Partial<Record<NodeJS.Architecture, RegExp>>> = {
 export interface LeftOut {
   /** Their names. */
   readonly events: readonly string[];
-  /** Why, and what the recording lacks without them. */
+  /** The reason, and what the recording lacks without them. */
   readonly why: string;
 }
 
-/** The events that a workload is recorded with. */
+/** The events of a recording. */
 export interface ChosenEvents {
-  /** Their names, as `perf record -e` takes them. */
+  /** Their names, in the form of `perf record -e`. */
   readonly events: readonly string[];
-  /** Whether page faults are samples of perf's software event. */
+  /** Whether page faults are recorded as samples of perf's software event. */
   readonly sampled: boolean;
-  /** What is not recorded of what was wanted. */
+  /** The requested events that are not recorded. */
   readonly leftOut: readonly LeftOut[];
 }
 
 /**
- * The tracepoints that a kernel has.
- * @param folders - where they may be seen
- * @returns whether there is one of a name; undefined where no tracepoint can be seen
+ * Finds the tracepoints of the running kernel.
+ * @param folders - folders that may list them
+ * @returns whether the kernel has a tracepoint; undefined if no folder can be read
  */
 export function tracepointsIn(folders: readonly string[]): ((event: string) => boolean) | undefined {
   const folder = folders.find((path) => existsSync(join(path, "sched")));
@@ -44,10 +44,10 @@ export function tracepointsIn(folders: readonly string[]): ((event: string) => b
 }
 
 /**
- * Chooses what a workload is recorded with.
+ * Chooses the events of a recording.
  * @param wanted - the tracepoints that a replay reads
  * @param arch - the architecture of this machine, as Node.js names it
- * @param has - whether its kernel has a tracepoint; where none can be seen, those that Linux has there are taken
+ * @param has - whether its kernel has a tracepoint; if left out, the tracepoints of Linux on that architecture are assumed
  */
 export function chooseEvents(
   wanted: readonly string[],
@@ -70,9 +70,12 @@ export function chooseEvents(
     { events: calls.missing, why: whyNoCalls(calls.present.length > 0, raw) },
     {
       events: faults.missing,
-      why: `this kernel has none; ${SAMPLED_FAULTS} takes their place, which does not say whether an access was a read or a write`,
+      why: `this kernel has none; ${SAMPLED_FAULTS} is recorded instead, which does not distinguish reads from writes`,
     },
-    { events: others.missing, why: "this kernel has none; without them threads and processes cannot be told apart" },
+    {
+      events: others.missing,
+      why: "this kernel has none; without them the replay cannot distinguish threads from processes",
+    },
   ];
   return {
     events: [...(raw ? RAW_CALLS : calls.present), ...(sampled ? [SAMPLED_FAULTS] : faults.present), ...others.present],
@@ -84,8 +87,8 @@ export function chooseEvents(
 function whyNoCalls(some: boolean, raw: boolean): string {
   if (some) return "this kernel has no such system calls";
   return raw
-    ? "this kernel has no tracepoint of each system call; those of all calls take their place, and the recording is larger"
-    : "this kernel has no tracepoints of system calls; without them mappings are only inferred from faults";
+    ? "this kernel has no tracepoint for each system call; the tracepoints of all calls are recorded instead, which makes the recording larger"
+    : "this kernel has no tracepoints of system calls; without them mappings are inferred from faults alone";
 }
 
 function isCall(event: string): boolean {

@@ -7,18 +7,18 @@ import { canRun, endOf, runCommand } from "./process.js";
 import type { Ended } from "./process.js";
 import { shellOf } from "./shell.js";
 
-/** Buffer of each CPU in pages: 8 MiB, so that little is lost. */
+/** Ring buffer of each CPU in pages: 8 MiB, so that perf loses few events. */
 const BUFFER_PAGES = 2048;
 
-/** Where the parts of a recording go. */
+/** The files of a recording. */
 export interface RecordingFiles {
-  /** perf's own file. */
+  /** The perf.data file. */
   readonly data: string;
-  /** Its text. */
+  /** The text that `perf script` prints. */
   readonly text: string;
-  /** The kernel's own account of each process; none is kept if left out. */
+  /** The kernel's account of each process; none is written if left out. */
   readonly account?: string;
-  /** Processes of which it could not be read. */
+  /** Processes whose account could not be read. */
   readonly unread: string;
 }
 
@@ -26,24 +26,24 @@ export interface RecordingFiles {
 export interface Recording {
   /** The workload and its arguments. */
   readonly command: readonly string[];
-  /** Records, into perf's own file. */
+  /** The command that writes perf.data. */
   readonly record: readonly string[];
-  /** Turns that into text, on stdout. */
+  /** The command that prints perf.data as text. */
   readonly script: readonly string[];
-  /** Where the parts go. */
+  /** The files that they write. */
   readonly files: RecordingFiles;
 }
 
 /**
- * Says how a workload is recorded.
+ * Returns the commands that record a workload.
  * @param command - the workload and its arguments
- * @param files - where the parts go
+ * @param files - the files to write
  * @param chosen - the events
  */
 export function recordingOf(command: readonly string[], files: RecordingFiles, chosen: ChosenEvents): Recording {
   const { events, sampled } = chosen;
   const { data, account, unread } = files;
-  // Of a sample each is wanted, with the address of the access.
+  // Record every fault (-c 1), with the address of the access (-d).
   const sampling = sampled ? ["-c", "1", "-d"] : [];
   const perf = ["perf", "record", "-m", String(BUFFER_PAGES), ...sampling, "-o", data];
   const tracer = account === undefined ? [] : ["perl", ACCOUNT_SCRIPT, account, unread];
@@ -55,11 +55,11 @@ export function recordingOf(command: readonly string[], files: RecordingFiles, c
   };
 }
 
-/** What a recording came to. */
+/** The result of a recording. */
 export interface Recorded extends Ended {
-  /** Processes in the kernel's own account; `null` when none was kept. */
+  /** Processes in the kernel's account; `null` when no account was written. */
   readonly account: {
-    /** Processes that ended by exit() and are in it. */
+    /** Processes that ended by exit() and are in the account. */
     readonly processes: number;
     /** Processes that could not be read. */
     readonly unread: number;
@@ -67,15 +67,15 @@ export interface Recorded extends Ended {
 }
 
 /**
- * Records a workload. What it prints goes to stderr, with what perf says.
+ * Records a workload. Its output and perf's go to stderr.
  * @param recording - the commands
- * @returns how the workload ended, which is how perf ends
+ * @returns how the workload ended; perf ends in the same way
  * @throws KpkeysError ERR_RECORD when the workload cannot be run, there is no perf, or it may not record; ERR_OUTPUT
  */
 export async function runRecording(recording: Recording): Promise<Recorded> {
   const { command, record, script, files } = recording;
   for (const program of ["perf", ...(files.account === undefined ? [] : ["perl"])]) {
-    if (!canRun(program)) throw notRecorded(`there is no ${program} on the PATH`, command);
+    if (!canRun(program)) throw notRecorded(`${program} is not on the PATH`, command);
   }
   if (!canRun(command[0]!)) throw noWorkload(command[0]!);
   const ended = await start(record, 2, command);
@@ -116,7 +116,7 @@ async function start(words: readonly string[], stdout: number, command: readonly
 function noWorkload(program: string): KpkeysError {
   return new KpkeysError("ERR_RECORD", `${program} cannot be run`, {
     where: "record",
-    expected: "a program, and its arguments, behind --",
+    expected: "a program and its arguments after --",
   });
 }
 
@@ -125,6 +125,6 @@ function notRecorded(what: string, command: readonly string[]): KpkeysError {
   const strace = shellOf(["strace", "-f", "-ttt", "-e", "trace=%memory,%process", "-o", file, ...command]);
   return new KpkeysError("ERR_RECORD", what, {
     where: "record",
-    expected: `perf (package linux-perf or linux-tools) and root, or CAP_PERFMON and a tracefs that can be read; or, without page faults: ${strace} && kpkeys run ${file}`,
+    expected: `perf (package linux-perf or linux-tools) with root, or with CAP_PERFMON and a readable tracefs; or, without page faults: ${strace} && kpkeys run ${file}`,
   });
 }

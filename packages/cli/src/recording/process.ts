@@ -12,8 +12,8 @@ export interface Ended {
 }
 
 /**
- * Says how a command ended.
- * @param ended - how
+ * Describes how a command ended.
+ * @param ended - how it ended
  * @returns such as "exit status 1" or "signal SIGKILL"
  */
 export function endOf({ exitStatus, signal }: Ended): string {
@@ -40,9 +40,9 @@ function isExecutable(path: string): boolean {
 }
 
 /**
- * Runs a command; Ctrl-C is its own to handle. What it says goes to stderr.
+ * Runs a command. It handles Ctrl-C itself; its stderr is this process's.
  * @param command - the program and its arguments
- * @param stdout - the descriptor that what it prints goes to
+ * @param stdout - the file descriptor of its stdout
  * @returns how it ended
  * @throws Error of Node.js when it cannot be started
  */

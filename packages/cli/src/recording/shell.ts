@@ -1,5 +1,5 @@
 /**
- * A command as a shell takes it.
+ * Quotes a command for a shell.
  * @param words - the program and its arguments
  */
 export function shellOf(words: readonly string[]): string {

@@ -11,9 +11,9 @@ import type { Style } from "./style.js";
 import { layOut } from "./table.js";
 import type { Row } from "./table.js";
 
-/** Attacks on one machine. */
+/** The results of attacks on one machine. */
 export interface MachineAttackReport extends AttackResult {
-  /** What was not blocked. */
+  /** The stores that were not blocked, by place. */
   readonly gaps: readonly (AttackGap & Documented)[];
   /** The architecture's id. */
   readonly arch: string;
@@ -25,15 +25,15 @@ export interface MachineAttackReport extends AttackResult {
   readonly pkeys: boolean;
 }
 
-/** What `kpkeys attack --json` prints. */
+/** The document of `kpkeys attack --json`. */
 export interface AttacksReport {
   /** One entry for each architecture, version of the series and policy. */
   readonly arches: readonly MachineAttackReport[];
 }
 
 /**
- * Makes the report of jobs that attacked.
- * @param results - their results
+ * Makes the report of attacks.
+ * @param results - results of jobs with attacks
  */
 export function attackReportOf(results: readonly JobResult[]): AttacksReport {
   return {
@@ -49,7 +49,7 @@ export function attackReportOf(results: readonly JobResult[]): AttacksReport {
 
 /**
  * The report as text: a table by source for each version of the series and policy.
- * @param report - what the attacks came to
+ * @param report - the report
  * @param style - its colours
  * @returns lines, the last with its line break
  */

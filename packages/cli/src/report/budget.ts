@@ -11,7 +11,7 @@ export interface ArchBudget {
   readonly arch: string;
   /** Ids of the features. */
   readonly features: readonly string[];
-  /** Why the features cannot be in one machine, whatever the number of keys; `null` when they can. */
+  /** Why the features cannot be in one machine, regardless of the number of keys; `null` when they can. */
   readonly conflict: {
     /** An error code. */
     readonly code: ErrorCode;
@@ -22,11 +22,11 @@ export interface ArchBudget {
   readonly budget: KeyBudget | null;
 }
 
-/** How many pairs of keys a text shows; a document has all. */
+/** Most pairs of keys in the text report. The JSON document has all. */
 const PAIRS = 10;
 
 /**
- * The budgets as text: a table of contexts and keys for each architecture, and what sharing keys would open.
+ * The budgets as text: a table of contexts and keys for each architecture, and what sharing a key would expose.
  * @param arches - the budgets
  * @param style - its colours
  * @returns lines, the last with its line break
@@ -42,13 +42,13 @@ function sectionsOf({ arch, features, conflict, budget }: ArchBudget, style: Sty
 }
 
 function headline(arch: string, { register, keys, wanted, fits }: KeyBudget, style: Style): string {
-  const asked = `${arch}: ${wanted.length} of ${register}'s ${counted(keys, "key")} are wanted`;
-  const left = keys - wanted.length;
-  if (fits) return style.green(`${asked}, ${left} left`);
-  return style.red(`${asked}, ${-left} too many: a machine with these features does not boot (ERR_PKEY_EXHAUSTED)`);
+  const used = `${arch}: uses ${wanted.length} of ${register}'s ${counted(keys, "key")}`;
+  const free = keys - wanted.length;
+  if (fits) return style.green(`${used}, ${free} free`);
+  return style.red(`${used}, ${-free} too many: a machine with these features does not boot (ERR_PKEY_EXHAUSTED)`);
 }
 
-/** Contexts down, keys across. */
+/** A row for each context, a column for each key. */
 function tableOf({ wanted, contexts, keys }: KeyBudget, style: Style): string {
   const widest = Math.max(...wanted.flatMap(({ name, owner }) => [name.length, owner.length]));
   const label = Math.max("registered by".length, ...contexts.map(({ name }) => name.length)) + 2;
@@ -64,9 +64,9 @@ function tableOf({ wanted, contexts, keys }: KeyBudget, style: Style): string {
 }
 
 function sharingOf({ sharing }: KeyBudget): string {
-  if (sharing.length === 0) return "There are no two keys that could be one.";
+  if (sharing.length === 0) return "No two features can share a key.";
   const lines = sharing.slice(0, PAIRS).map((pair) => `  ${pair.keys.join(" and ")}: ${sharingText(pair)}`);
   const rest = sharing.length - lines.length;
-  if (rest > 0) lines.push(`  and ${counted(rest, "more pair")}, which open no less (--json has all)`);
-  return ["If two keys were one:", ...lines].join("\n");
+  if (rest > 0) lines.push(`  and ${counted(rest, "more pair")} (--json has all)`);
+  return ["If two features shared a key:", ...lines].join("\n");
 }

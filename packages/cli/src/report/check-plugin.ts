@@ -4,23 +4,23 @@ import type { RuleResult } from "@kpkeys/kunit-suite/conformance";
 import { counted } from "./style.js";
 import type { Style } from "./style.js";
 
-/** What the conformance kit says of a plugin. */
+/** The result of the conformance kit for one plugin. */
 export interface PluginVerdict extends Pick<Plugin, "id" | "kind" | "description"> {
-  /** Numbers of rules. */
+  /** The number of rules by status. */
   readonly counts: Readonly<Record<RuleResult["status"], number>>;
-  /** What came of each rule. */
+  /** The result of each rule. */
   readonly rules: readonly RuleResult[];
 }
 
-/** What `kpkeys check-plugin --json` prints. */
+/** The document of `kpkeys check-plugin --json`. */
 export interface CheckPluginReport {
-  /** The path that was given. */
+  /** The path of the command line. */
   readonly path: string;
-  /** Name of the package; null where a module was given. */
+  /** Name of the package; `null` for a module. */
   readonly package: string | null;
-  /** The plugins found there. */
+  /** The plugins that it exports. */
   readonly plugins: readonly PluginVerdict[];
-  /** Why there are none: the package cannot be judged. Absent when it was. */
+  /** Why the package cannot be checked. Absent when it was. */
   readonly error?: {
     /** A code of ERROR_CODES. */
     readonly code: string;
@@ -30,9 +30,9 @@ export interface CheckPluginReport {
 }
 
 /**
- * Counts what came of the rules.
+ * Counts the results of the rules.
  * @param plugin - the plugin
- * @param rules - what came of each rule
+ * @param rules - the result of each rule
  */
 export function verdictOf({ id, kind, description }: Plugin, rules: readonly RuleResult[]): PluginVerdict {
   const counts = { ok: 0, failed: 0, skipped: 0 };
@@ -40,12 +40,12 @@ export function verdictOf({ id, kind, description }: Plugin, rules: readonly Rul
   return { id, kind, description, counts, rules };
 }
 
-/** Characters of the longest status and of the column of rules. */
+/** Widths of the columns of status and rule, in characters. */
 const STATUS = "skipped".length;
 const RULE = 24;
 
 /**
- * The report as text: a line for each rule, and below one that is broken what was found and where the rule comes from.
+ * The report as text: a line for each rule; below a broken rule, the findings and the source of the rule.
  * @param report - the report
  * @param style - colours
  */
@@ -69,9 +69,9 @@ function ruleLines({ rule, sentence, source, status, reason, findings, found }: 
   const colour = { ok: style.green, failed: style.red, skipped: style.yellow }[status];
   const first = `${colour(status.padEnd(STATUS))}  ${rule.padEnd(RULE)} ${sentence}`;
   const below = (text: string): string => `${" ".repeat(STATUS + 2)}${text}`;
-  const quoted = findings.map((finding) => below(printable(finding)));
-  if (status === "skipped") return [first, below(style.dim(`not judged: ${reason ?? ""}`))];
+  const details = findings.map((finding) => below(printable(finding)));
+  if (status === "skipped") return [first, below(style.dim(`skipped: ${reason ?? ""}`))];
   if (status === "ok") return [first];
   const more = found > findings.length ? [below(`and ${found - findings.length} more`)] : [];
-  return [first, ...quoted, ...more, below(style.dim(`rule of: ${source}`))];
+  return [first, ...details, ...more, below(style.dim(`source: ${source}`))];
 }

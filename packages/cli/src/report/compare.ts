@@ -1,31 +1,30 @@
 import type { Policy } from "@kpkeys/scenarios";
-import { costRowsOf } from "./costs.js";
 import type { ArchReport, PolicyReport } from "@kpkeys/workloads/report";
 import { hasFailures } from "./kunit.js";
-import { linearMapRows } from "./linear-map.js";
 import { moreRows, NO_MORE } from "./more.js";
 import type { More } from "./more.js";
+import { costRowsOf, linearMapRows } from "./rows.js";
 import { count, NOT_KNOWN } from "./style.js";
 import type { Style } from "./style.js";
 import { groupsIn, layOut, NARROW } from "./table.js";
 import type { Row } from "./table.js";
 
 /**
- * Versions of the series side by side, a column for each architecture and version, in as many tables as the width asks for.
- * @param arches - what was found out, in the order of the columns
+ * Versions of the series side by side: a column for each architecture and version, in as many tables as the width requires.
+ * @param arches - the results, in the order of the columns
  * @param style - the colours
  * @param width - characters of a line
- * @param more - commands that say more, in the last table
+ * @param more - commands with more details, for the last table
  * @returns the tables
  */
 export function compare(arches: readonly ArchReport[], style: Style, width: number, more: More): string[] {
   const fitting = groupsIn(NARROW, width);
-  const runs = runsOf(arches, fitting);
-  return runs.map((columns, at) => tableOf(columns, style, at === runs.length - 1 ? more : NO_MORE));
+  const groups = groupsOf(arches, fitting);
+  return groups.map((columns, at) => tableOf(columns, style, at === groups.length - 1 ? more : NO_MORE));
 }
 
-/** Columns for each table: all in one if they fit, else each architecture's versions in as few tables of equal width as fit. */
-function runsOf(arches: readonly ArchReport[], fitting: number): ArchReport[][] {
+/** The columns of each table: all in one if they fit, else the versions of each architecture in as few tables of equal width as possible. */
+function groupsOf(arches: readonly ArchReport[], fitting: number): ArchReport[][] {
   if (arches.length <= fitting) return [[...arches]];
   const names = [...new Set(arches.map(({ arch }) => arch))];
   return names.flatMap((name) => {
@@ -57,7 +56,7 @@ function tableOf(columns: readonly ArchReport[], style: Style, more: More): stri
       section("linear map"),
       ...linearMapRows(row, columns),
       section("attacks"),
-      row("  tried", ({ attack }) => (attack === null ? "not made" : count(attack.tried))),
+      row("  tried", ({ attack }) => (attack === null ? "not run" : count(attack.tried))),
       row("  blocked", ({ attack }) => (attack === null ? "" : count(attack.blocked))),
       section("KUnit"),
       row("  passed", ({ kunit }) => (kunit === null ? "not run" : count(kunit.passed))),
@@ -70,10 +69,10 @@ function tableOf(columns: readonly ArchReport[], style: Style, more: More): stri
       section("system time added, %"),
       ...policyRows(columns, ({ overhead }) => overhead?.percent.toFixed(1) ?? ""),
       ...moreRows(more.cost, style),
-      section("faithfulness"),
+      section("agreement with Linux"),
       row("  processes", ({ linux }) => (linux === null ? "" : count(linux.processes))),
-      row("  as in Linux", ({ linux }) => (linux === null ? "not known" : count(linux.equal))),
-      ...moreRows(more.faithfulness, style),
+      row("  agree", ({ linux }) => (linux === null ? "not known" : count(linux.equal))),
+      ...moreRows(more.linux, style),
     ],
     NARROW,
   );

@@ -4,9 +4,9 @@ import type { VectorDisagreement, VectorVerdict } from "@kpkeys/explain";
 import { count } from "./style.js";
 import type { Style } from "./style.js";
 
-/** One level of a walk. */
+/** One step of a walk. */
 export interface ConformWalkStep {
-  /** The level, 0 being the top. */
+  /** The level; 0 is the top level. */
   readonly level: number;
   /** Physical address of the table, as hex. */
   readonly table: string;
@@ -14,55 +14,55 @@ export interface ConformWalkStep {
   readonly index: number;
   /** The entry after the access, as hex. */
   readonly entry: string;
-  /** What the entry is at this level. */
+  /** The type of the entry. */
   readonly type: WalkStep["type"];
 }
 
-/** A vector on which the model disagrees. */
+/** A vector that disagrees with the model. */
 export interface ConformDisagreement {
   /** The vector's name. */
   readonly id: string;
   /** The file that it is in. */
   readonly file: string;
-  /** Its line there, from 1 on. */
+  /** Its line, counted from 1. */
   readonly line: number;
-  /** Both answers, by the fields on which they differ. */
+  /** The fields that differ, with both values. */
   readonly fields: Readonly<Record<string, Pick<VectorDisagreement, "expected" | "model">>>;
-  /** The walk to the address, through the tables as the model left them. */
+  /** The walk of the address, with the table entries after the access. */
   readonly walk: readonly ConformWalkStep[];
 }
 
-/** What `kpkeys conform --json` prints. */
+/** The document of `kpkeys conform --json`. */
 export interface ConformReport {
-  /** Lines on which every judged field agrees. */
+  /** Lines in which every compared field agrees. */
   readonly agree: number;
-  /** Lines on which some judged field does not. */
+  /** Lines in which a compared field differs. */
   readonly disagree: number;
-  /** How many lines did not judge a field that they have: they list it as disputed, or it says nothing after a fault. */
+  /** Lines whose field was not compared, by field: it is listed as disputed, or undefined after a fault. */
   readonly skipped: Readonly<Record<string, number>>;
   /** The lines that disagree, in their order; the first 100,000. */
   readonly disagreements: readonly ConformDisagreement[];
-  /** Lines a second of wall time: loading the architectures, reading, building the tables, judging. */
+  /** Lines per second of wall time, with loading the architectures, reading, building the tables and comparing. */
   readonly vectorsPerSecond: number;
 }
 
-/** What was counted in a file, or in all of them. */
+/** Counts of one file, or of all files. */
 export interface ConformCounts {
-  /** The file as the command line gives it. */
+  /** The file name of the command line. */
   readonly name: string;
-  /** Lines on which every judged field agrees. */
+  /** Lines in which every compared field agrees. */
   agree: number;
-  /** Lines on which some judged field does not. */
+  /** Lines in which a compared field differs. */
   disagree: number;
-  /** Lines that skip a field, by the field. */
+  /** Lines whose field was not compared, by field. */
   readonly skipped: Record<string, number>;
-  /** Wall time. */
+  /** Wall time in seconds. */
   seconds: number;
 }
 
 /**
- * @param name - what is counted
- * @returns nothing counted yet
+ * @param name - the name of the file
+ * @returns counts of zero
  */
 export function createCounts(name: string): ConformCounts {
   return { name, agree: 0, disagree: 0, skipped: {}, seconds: 0 };
@@ -70,8 +70,8 @@ export function createCounts(name: string): ConformCounts {
 
 /**
  * Counts a verdict.
- * @param counts - takes it
- * @param verdict - what came of a line
+ * @param counts - the counts to update
+ * @param verdict - the verdict of a line
  */
 export function countVerdict(counts: ConformCounts, { disagreements, skipped }: VectorVerdict): void {
   if (disagreements.length === 0) counts.agree++;
@@ -80,9 +80,9 @@ export function countVerdict(counts: ConformCounts, { disagreements, skipped }: 
 }
 
 /**
- * Adds up what was counted in files.
- * @param files - the files
- * @param seconds - wall time of it all
+ * Sums the counts of files.
+ * @param files - the counts
+ * @param seconds - wall time of the whole run
  */
 export function totalOf(files: readonly ConformCounts[], seconds: number): ConformCounts {
   const total = { ...createCounts("total"), seconds };
@@ -95,10 +95,10 @@ export function totalOf(files: readonly ConformCounts[], seconds: number): Confo
 }
 
 /**
- * Puts a disagreement into plain data.
+ * Makes a disagreement plain data.
  * @param at - the vector's name, file and line
- * @param verdict - what came of it
- * @param walk - the walk to its address
+ * @param verdict - its verdict
+ * @param walk - the walk of its address
  */
 export function disagreementOf(
   at: Pick<ConformDisagreement, "id" | "file" | "line">,
@@ -119,7 +119,7 @@ export function disagreementOf(
 }
 
 /**
- * @param total - what was counted in all files
+ * @param total - the counts of all files
  * @param disagreements - the lines that disagree
  * @returns the document of `--json`
  */
@@ -128,19 +128,19 @@ export function conformReportOf(total: ConformCounts, disagreements: readonly Co
   return { agree, disagree, skipped, disagreements, vectorsPerSecond: rateOf(total) };
 }
 
-/** Lines a second. */
+/** Lines per second. */
 function rateOf({ agree, disagree, seconds }: ConformCounts): number {
   return Math.round((agree + disagree) / seconds);
 }
 
 /** Characters of a column of numbers. */
 const COLUMN = 11;
-const HEAD = ["lines", "agree", "disagree", "a second"];
+const HEAD = ["lines", "agree", "disagree", "per second"];
 
 /**
  * The report as text.
- * @param files - what was counted in each file
- * @param total - what was counted in all of them
+ * @param files - the counts of each file
+ * @param total - the counts of all files
  * @param shown - the first lines that disagree
  * @param style - its colours
  * @returns lines, the last with its line break
@@ -157,7 +157,7 @@ export function conformTextOf(
   const table = rows.flatMap((row) => {
     const { name, agree, disagree } = row;
     const cells = [agree + disagree, agree, disagree, rateOf(row)].map(count);
-    return [name.padEnd(width) + numbers(cells), `  not judged: ${skippedText(row)}`];
+    return [name.padEnd(width) + numbers(cells), `  not compared: ${skippedText(row)}`];
   });
   const more = total.disagree - shown.length;
   const blocks = [
@@ -175,14 +175,13 @@ function skippedText({ skipped }: ConformCounts): string {
 }
 
 function verdictText({ agree, disagree }: ConformCounts, style: Style): string {
-  if (disagree === 0) return style.green("Every judged field of every line agrees.");
+  if (disagree === 0) return style.green("All compared fields of all lines agree.");
   return style.red(`${count(disagree)} of ${count(agree + disagree)} lines disagree.`);
 }
 
 function disagreementText({ id, file, line, fields, walk }: ConformDisagreement, style: Style): string[] {
   const answers = Object.entries(fields).map(
-    ([field, { expected, model }]) =>
-      `  ${field}: expected ${valueText(expected)}, the model gives ${valueText(model)}`,
+    ([field, { expected, model }]) => `  ${field}: expected ${valueText(expected)}, model ${valueText(model)}`,
   );
   const levels = walk.map(
     ({ level, table, index, entry, type }) =>

@@ -6,15 +6,15 @@ import type { Style } from "./style.js";
 import type { GroupCells, Row } from "./table.js";
 import { isUnknown } from "@kpkeys/workloads/report";
 
-/** The reports of an architecture's policies, in their order. */
+/** The reports of the policies of an architecture, in their order. */
 function policiesOf({ policies }: ArchReport): PolicyReport[] {
   return (Object.keys(policies) as Policy[]).map((policy) => policies[policy]!);
 }
 
 /**
- * Rows of what the hardening is estimated to cost in time; none where nothing is.
+ * Rows of the estimated system time of the hardening; none without an estimate.
  * @param row - makes a row of the table
- * @param report - what was found out
+ * @param report - the report
  */
 export function estimateRows(
   row: (label: string, cells: (arch: ArchReport) => GroupCells) => Row,
@@ -46,9 +46,9 @@ function cyclesText(arch: ArchReport): GroupCells {
 }
 
 /**
- * What must be said of the estimates: one paragraph, with a sentence for each basis.
+ * One paragraph about the estimates, with a sentence for each basis.
  * @param arches - the columns
- * @param more - commands that say more
+ * @param more - commands with more details
  * @param style - the colours
  */
 export function estimateNotes(arches: readonly ArchReport[], more: readonly string[], style: Style): string[] {

@@ -2,15 +2,15 @@ import type { Explanation, Reason } from "@kpkeys/explain";
 import type { Style } from "./style.js";
 import { wrapped } from "./wrap.js";
 
-/** What `kpkeys explain --json` prints. */
+/** The document of `kpkeys explain --json`. */
 export interface ExplainReport extends Explanation {
   /** The architecture's id. */
   readonly arch: string;
-  /** The log that was read, if one was. */
+  /** The log, if one was read. */
   readonly file?: string;
-  /** Numbers of the log's lines that the inputs are from, from 1 on; none without a log. */
+  /** Numbers of the lines of the log that the inputs are from, counted from 1; empty without a log. */
   readonly used: readonly number[];
-  /** How many fault reports follow in the log; the first is explained. */
+  /** The number of fault reports in the log after the first one, which is explained. */
   readonly otherReports: number;
 }
 
@@ -20,7 +20,7 @@ const WIDTH = 100;
 const MARGIN = 12;
 
 /**
- * An explanation as text: a topic at the left, its reasons at the right, the sources in brackets; the verdict last.
+ * An explanation as text: topics on the left, reasons on the right, sources in brackets, the verdict last.
  * @param report - the explanation
  * @param style - its colours
  */
@@ -36,22 +36,24 @@ export function explanationTextOf(report: ExplainReport, style: Style): string {
     lines.push(...rest.map((line) => " ".repeat(MARGIN) + line));
   });
   const colour = verdict.agrees ? style.green : style.red;
-  const agreement = verdict.agrees ? "" : " But that is not what was reported.";
+  const agreement = verdict.agrees ? "" : " The report disagrees.";
   lines.push("", ...wrapped(`${arch}: ${verdict.text}.${agreement}`.split(" "), WIDTH).map((line) => colour(line)));
   return `${lines.join("\n")}\n`;
 }
 
-/** Which lines of which log were used, and what else is there. */
+/** The lines of the log that were used, and the number of other reports. */
 function sourceOf({ file, used, otherReports }: ExplainReport): string[] {
   if (file === undefined) return [];
   const others =
     otherReports === 0
       ? []
-      : [`The log has ${otherReports} more fault ${otherReports === 1 ? "report" : "reports"}: this is the first.`];
+      : [
+          `The log has ${otherReports} more fault ${otherReports === 1 ? "report" : "reports"}; the first one is explained.`,
+        ];
   return [`${file}: used ${used.length === 1 ? "line" : "lines"} ${used.join(", ")}`, ...others];
 }
 
-/** The words of a reason, and as one more its source, unless the one before it in the same topic has the same. */
+/** The words of a reason and its source, unless the previous reason of the topic has the same source. */
 function wordsOf({ text, source }: Reason, before: Reason | undefined): string[] {
   const words = text.split(" ");
   return source === undefined || source === before?.source ? words : [...words, `[${source}]`];

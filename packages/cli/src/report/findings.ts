@@ -4,8 +4,8 @@ import type { CheckedFindings, Column, MachineFindings, MachineName } from "@kpk
 import type { Job, JobResult } from "../job.js";
 
 /**
- * The results of jobs that replayed one recording, by architecture and series.
- * @param results - those of the strongest policy first and checked
+ * Groups the results of a replay by architecture and series.
+ * @param results - the results; those of the strongest policy are first and have the checks
  */
 export function columnsOf(results: readonly JobResult[]): Column[] {
   const groups = new Map<string, Column & { readonly others: MachineFindings[] }>();
@@ -36,7 +36,7 @@ function checkedOf(result: JobResult): CheckedFindings {
 }
 
 /**
- * A job's machine by what the command line calls it.
+ * The name of a job's machine.
  * @param job - the job
  */
 export function nameOf({ spec, series, policy }: Job): MachineName {

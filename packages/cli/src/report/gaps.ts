@@ -3,21 +3,21 @@ import { seriesTitle } from "@kpkeys/scenarios";
 import type { AttackReport, CheckReport, CoverageReport, Documented, Known } from "@kpkeys/workloads/report";
 import { count, counted } from "./style.js";
 
-/** A machine of which gaps are told. */
+/** A machine whose gaps are reported. */
 export interface Gapped {
   /** The architecture's id. */
   readonly arch: string;
   /** The version of the series. */
   readonly series: string;
-  /** Table pages without protection, if that was looked at. */
+  /** Coverage, if it was checked. */
   readonly coverage?: CoverageReport;
-  /** Stores that went through, if any were made. */
+  /** The results of attacks, if they were run. */
   readonly attack?: AttackReport | null;
-  /** What was open during the replay, if anybody looked. */
+  /** The audit during the replay, if it was on. */
   readonly check?: CheckReport | null;
 }
 
-/** Where something is open. */
+/** A place that is open. */
 interface Place extends Documented {
   readonly source: string;
   readonly level: string;
@@ -33,9 +33,9 @@ interface Gap extends Documented {
 }
 
 /**
- * Lines about what is open in machines; what several versions of the series have alike is said once.
+ * Lines about the gaps of machines. A gap that several versions of the series share is printed once.
  * @param machines - the machines
- * @param documented - whether of the gaps that their series document, or of the others
+ * @param documented - whether the gaps that the series documents are printed, or the others
  */
 export function gapLines(machines: readonly Gapped[], documented: boolean): string[] {
   const seriesByLine = new Map<string, { readonly arch: string; readonly line: string; readonly series: string[] }>();
@@ -54,17 +54,17 @@ export function gapLines(machines: readonly Gapped[], documented: boolean): stri
 
 function gapsOf({ coverage, attack, check }: Gapped, documented: boolean): string[] {
   const gaps = new Map<string, Gap>();
-  function note(found: Place, told: string): void {
+  function note(found: Place, text: string): void {
     const place = placeOf(found);
     const gap = gaps.get(place);
-    if (gap !== undefined) gap.counts.push(told);
-    else gaps.set(place, { ...found, place, counts: [told] });
+    if (gap !== undefined) gap.counts.push(text);
+    else gaps.set(place, { ...found, place, counts: [text] });
   }
   for (const gap of coverage?.gaps ?? [])
     note(gap, `${numberOf(gap.pages, gap.level === "object" ? "object" : "page")} open`);
   for (const gap of attack?.gaps ?? []) note(gap, `${numberOf(gap.stores, "store")} through`);
   for (const gap of check?.gaps ?? []) {
-    // What is documented and still open needs no word of when it began.
+    // For a documented gap that is still open, the time when it was first seen is not printed.
     if (!gap.documented || !gaps.has(placeOf(gap))) note(gap, seenText(gap));
   }
   return [...gaps.values()]
@@ -72,7 +72,7 @@ function gapsOf({ coverage, attack, check }: Gapped, documented: boolean): strin
     .map(({ place, address, counts }) => `${place}, first at ${address}: ${counts.join(", ")}`);
 }
 
-/** How many there are, as far as that is known. */
+/** A count with its noun, or the noun alone if the count is not known. */
 function numberOf(value: Known, noun: string): string {
   return value === null ? `${noun}s` : counted(value, noun);
 }

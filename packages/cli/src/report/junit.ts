@@ -3,11 +3,11 @@ import { create } from "xmlbuilder2";
 import type { JobResult } from "../job.js";
 import { machineName } from "./kunit.js";
 
-/** Plain data that xmlbuilder2 makes elements of: `@name` is an attribute, `#` the text. */
+/** An element as plain data for xmlbuilder2: `@name` is an attribute, `#` the text. */
 type Element = Readonly<Record<string, unknown>>;
 
 /**
- * The results as JUnit XML: a suite for each suite of each machine, named after both. Times are left out: none is measured.
+ * The results as JUnit XML: a testsuite for each suite of each machine, named after both. Times are omitted, because none is measured.
  * @param results - results of jobs that ran KUnit
  * @returns the document, ending with a newline
  */
@@ -15,7 +15,7 @@ export function junitOf(results: readonly JobResult[]): string {
   const suites = results.flatMap((result) => result.kunit!.map((suite) => suiteElement(result, suite)));
   const cases = results.flatMap(({ kunit }) => kunit!.flatMap((suite) => suite.cases));
   const document = create(
-    // What XML cannot hold at all, such as the escape character of a colour, is shown as missing.
+    // XML cannot contain some characters, such as the escape character of a colour.
     { version: "1.0", encoding: "UTF-8", invalidCharReplacement: "\uFFFD" },
     { testsuites: { "@name": "kpkeys kunit", ...countsOf(cases), testsuite: suites } },
   );

@@ -2,15 +2,15 @@ import { printable } from "@kpkeys/core";
 import type { KtapCounts, KtapDocument, KtapError, KtapTest } from "@kpkeys/kunit-suite";
 import type { Style } from "./style.js";
 
-/** What `kpkeys ktap --json` prints. */
+/** The document of `kpkeys ktap --json`. */
 export interface KtapReport extends KtapCounts {
   /** The file that was read. */
   readonly file: string;
-  /** How many documents it holds. */
+  /** The number of KTAP documents in it. */
   readonly documents: number;
-  /** By line, what is wrong: results are missing, contradict each other or cannot be read. */
+  /** Errors by line: results that are missing, contradictory or unreadable. */
   readonly errors: readonly KtapError[];
-  /** By line, what is unusual and loses no result. */
+  /** Remarks by line: deviations from KTAP that lose no result. */
   readonly remarks: readonly KtapError[];
   /** The tests of all documents. */
   readonly tests: readonly KtapTest[];
@@ -18,25 +18,26 @@ export interface KtapReport extends KtapCounts {
 
 /**
  * Makes the report of a log.
- * @param file - where it was read from
- * @param document - as it was read
+ * @param file - the file name
+ * @param document - the parsed documents
  */
 export function ktapReportOf(file: string, { documents, counts, errors, remarks, tests }: KtapDocument): KtapReport {
   return { file, documents, ...counts, errors, remarks, tests };
 }
 
 /**
- * Whether all is well: no result is missing or unreadable, and no test failed.
- * @param document - as it was read
+ * Whether no result is missing or unreadable, and no test failed.
+ * @param document - the parsed documents
  */
 export function isGoodKtap({ counts, errors }: KtapDocument): boolean {
   return errors.length === 0 && counts.failed === 0 && counts.crashed === 0;
 }
 
 /**
- * The summary of a log: each test that was skipped with its reason, each that failed with what it logged, each error and remark with its line, and the counts.
- * @param file - where it was read from
- * @param document - as it was read
+ * The summary of a log: skipped tests with their reasons, failed tests with their log lines, errors and remarks with their lines, and the
+ * counts.
+ * @param file - the file name
+ * @param document - the parsed documents
  * @param style - the colours
  */
 export function ktapTextOf(file: string, { counts, errors, remarks, tests }: KtapDocument, style: Style): string {
@@ -65,7 +66,7 @@ function number(value: number, noun: string): string {
   return `${value} ${noun}${value === 1 ? "" : "s"}`;
 }
 
-/** The tests that were skipped for a reason that they give. */
+/** Skipped tests that have a reason. */
 function skippedLines({ name, status, directive = "", tests }: KtapTest, above: readonly string[]): string[] {
   const path = [...above, printable(name)];
   const reason = status === "skipped" ? directive.replace(/^(?:.* # )?\S+\s*/s, "") : "";
@@ -73,7 +74,7 @@ function skippedLines({ name, status, directive = "", tests }: KtapTest, above: 
   return [...own, ...tests.flatMap((test) => skippedLines(test, path))];
 }
 
-/** The innermost tests that failed, and those of which results are missing. */
+/** The innermost failed tests, and tests with missing results. */
 function failedLines(
   { name, status, log, tests, missing }: KtapTest,
   above: readonly string[],

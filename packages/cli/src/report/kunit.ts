@@ -20,23 +20,23 @@ export interface MachineKunitReport extends KunitCounts {
     readonly cases: readonly {
       /** The name of the kernel's function. */
       readonly name: string;
-      /** What became of it. */
+      /** Its result. */
       readonly status: CaseResult["status"];
-      /** Its diagnostic lines; of a skipped case the last is the reason. */
+      /** Its diagnostic lines; the last line of a skipped case is the reason. */
       readonly messages: readonly string[];
     }[];
   }[];
 }
 
-/** What `kpkeys kunit --json` prints. */
+/** The document of `kpkeys kunit --json`. */
 export interface KunitReport {
   /** One entry for each architecture, version of the series and policy. */
   readonly arches: readonly MachineKunitReport[];
 }
 
 /**
- * Makes the report of jobs that ran KUnit.
- * @param results - their results
+ * Makes the report of KUnit.
+ * @param results - results of jobs that ran KUnit
  */
 export function kunitReportOf(results: readonly JobResult[]): KunitReport {
   return {
@@ -63,16 +63,16 @@ function caseReportOf({ name, status, log, skipReason }: CaseResult): MachineKun
 }
 
 /**
- * What a machine is called among others.
- * @param job - what was done on it
+ * The name of a machine in a report of several.
+ * @param job - the job of the machine
  */
 export function machineName({ spec, series, policy }: Job): string {
   return `${spec.arch} ${series} ${policy}`;
 }
 
 /**
- * The results as one KTAP document: the suites of a single machine as its kernel would print them; of several machines
- * a test for each, with its suites nested in it. A machine that has no case to run is skipped.
+ * The results as one KTAP document. The document of a single machine is what its kernel would print. With several machines each one is a
+ * test with its suites as subtests. A machine without cases is skipped.
  * @param results - results of jobs that ran KUnit
  */
 export function kunitTextOf(results: readonly JobResult[]): string {
@@ -90,7 +90,7 @@ function machineTest({ job, kunit }: JobResult): KtapTest {
   return { name, status: failed > 0 ? "failed" : "passed", log, tests };
 }
 
-/** What `kpkeys kunit --list --json` prints. */
+/** The document of `kpkeys kunit --list --json`. */
 export interface KunitCasesReport {
   /** One entry for each architecture, version of the series and policy. */
   readonly arches: readonly (Pick<MachineKunitReport, "arch" | "series" | "policy"> & {
@@ -100,8 +100,8 @@ export interface KunitCasesReport {
 }
 
 /**
- * Makes the report of jobs that named KUnit cases.
- * @param results - their results
+ * Makes the report of `--list`.
+ * @param results - results of jobs that listed KUnit cases
  */
 export function kunitCasesReportOf(results: readonly JobResult[]): KunitCasesReport {
   return {
@@ -115,8 +115,8 @@ export function kunitCasesReportOf(results: readonly JobResult[]): KunitCasesRep
 }
 
 /**
- * The names of the cases, one a line, each once: as `kunit.py run --list_tests` prints them.
- * @param results - results of jobs that named KUnit cases
+ * The names of the cases, one per line, each once, as `kunit.py run --list_tests` prints them.
+ * @param results - results of jobs that listed KUnit cases
  */
 export function kunitCasesTextOf(results: readonly JobResult[]): string {
   return [...new Set(results.flatMap(({ kunitCases }) => kunitCases!))].map((name) => `${name}\n`).join("");

@@ -1,62 +1,61 @@
 import { statSync } from "node:fs";
 import { relative } from "node:path";
 import { embeddedTrace } from "@kpkeys/workloads/node";
-import type { ReplayFlags } from "../replay-flags.js";
 import { bytesText, DEFAULTS } from "../options.js";
-import type { CommonFlags } from "../options.js";
+import type { CommonFlags, ReplayFlags } from "../options.js";
 import type { NamingFlags } from "../plugins/flags.js";
-import { idsOf, standardFeatures } from "../plugins/registry.js";
+import { idsOf, defaultFeatures } from "../plugins/registry.js";
 import { shellOf } from "../recording/shell.js";
 import { POLICIES } from "@kpkeys/scenarios";
 import type { RunReport } from "@kpkeys/workloads/report";
 import type { Style } from "./style.js";
 import type { Row } from "./table.js";
 
-/** Commands that say more than a block of the report does, each with what it says as a comment of the shell. */
+/** Commands that print more details than a block of the report, each followed by a shell comment. */
 export interface More {
-  /** Than the counts of table pages. */
+  /** About the counts of table pages. */
   readonly coverage: readonly string[];
-  /** Than the results of the checks. */
+  /** About the results of the checks. */
   readonly protection: readonly string[];
-  /** Than the counts of what the replay cost. */
+  /** About the cost of the replay. */
   readonly cost: readonly string[];
-  /** Than the estimate of system time. */
+  /** About the estimate of system time. */
   readonly estimate: readonly string[];
-  /** Than the comparison with Linux. */
-  readonly faithfulness: readonly string[];
+  /** About the comparison with Linux. */
+  readonly linux: readonly string[];
 }
 
-/** A report that names no command. */
-export const NO_MORE: More = { coverage: [], protection: [], cost: [], estimate: [], faithfulness: [] };
+/** A report without such commands. */
+export const NO_MORE: More = { coverage: [], protection: [], cost: [], estimate: [], linux: [] };
 
-/** What a report was asked for with. */
+/** The command line of a report. */
 export interface Asked {
   /** The command. */
   readonly command: "run" | "replay";
   /** The recording. */
   readonly trace: string;
-  /** The flags, those that were not given with their defaults. */
+  /** The flags, including defaults. */
   readonly flags: ReplayFlags;
-  /** Whether the recording is there after the command has ended. */
+  /** Whether the recording still exists after the command ends. */
   readonly kept: boolean;
 }
 
-/** A flag, its value as the command line takes it, and the value that it has if left out. */
-type Word = readonly [flag: string, value: string | number | undefined, standard?: string | number | undefined];
+/** A flag, its value, and its default. */
+type Word = readonly [flag: string, value: string | number | undefined, defaultValue?: string | number | undefined];
 
-/** Events of a timeline: a long recording would make a file of gigabytes. */
+/** Events of the suggested timeline: the timeline of a long recording has gigabytes. */
 const TIMELINE_EVENTS = 10_000;
 
 /**
- * Names the commands that say more about the machines and the recording of a report.
- * @param asked - what the report was asked for with
- * @param report - what was found out
+ * Makes the commands that print more details about the machines and the recording of a report.
+ * @param asked - the command line of the report
+ * @param report - the report
  */
 export function moreOf(asked: Asked, { arches }: RunReport): More {
   const { trace, flags } = asked;
   const { arch, series, policy, check, cost } = flags;
   const machine = machineWords({ ...flags, policy: policy.slice(-1) }, "batched");
-  // A pipe can be read once.
+  // A pipe can be read only once.
   const readable = asked.kept && statSync(trace, { throwIfNoEntry: false })?.isFile() === true;
   const ifReadable = (...lines: string[]): string[] => (readable ? lines : []);
   const isBundled = trace === embeddedTrace.trace;
@@ -82,18 +81,18 @@ export function moreOf(asked: Asked, { arches }: RunReport): More {
           ),
     protection: [
       ...ifReadable(line("by source of the table pages", "attack", file, ...machine)),
-      ...(check === "off" ? ifReadable(again(asked, "open during the replay", { check: "sampled" })) : []),
+      ...(check === "off"
+        ? ifReadable(again(asked, "audit the page tables during the replay", { check: "sampled" }))
+        : []),
       line("each case of KUnit", "kunit", ...machine),
       line("one store that is denied, step by step", "show", ...naming, ...shown),
     ],
     cost: [
       ...ifReadable(again(asked, "table writes by setter", {}, "--json")),
-      ...(estimated
-        ? ifReadable(line("other places for the guards", "overhead", "--what-if", ...naming, ...whatIf))
-        : []),
+      ...(estimated ? ifReadable(line("other guard placements", "overhead", "--what-if", ...naming, ...whatIf)) : []),
     ],
     estimate: estimated && cost === undefined ? [line("the estimate next to RFC v5's table", "overhead")] : [],
-    faithfulness: ifReadable(
+    linux: ifReadable(
       again(
         asked,
         "a timeline for ui.perfetto.dev",
@@ -105,15 +104,15 @@ export function moreOf(asked: Asked, { arches }: RunReport): More {
   };
 }
 
-/** A command and what it says. */
-function line(says: string, ...words: string[]): string {
-  return `${shellOf(["kpkeys", ...words])}  # ${says}`;
+/** A command and its comment. */
+function line(comment: string, ...words: string[]): string {
+  return `${shellOf(["kpkeys", ...words])}  # ${comment}`;
 }
 
-/** The command of the report again, with other flags. */
+/** The command of the report with other flags. */
 function again(
   { command, trace, flags }: Asked,
-  says: string,
+  comment: string,
   changes: Partial<ReplayFlags>,
   ...words: string[]
 ): string {
@@ -129,16 +128,19 @@ function again(
     ["--wrmsr-cycles", wrmsrCycles],
   ]);
   const all = Object.keys(POLICIES).join(",");
-  return line(says, command, ...(isBundled ? [] : [trace]), ...machineWords(machine, all), ...replay, ...words);
+  return line(comment, command, ...(isBundled ? [] : [trace]), ...machineWords(machine, all), ...replay, ...words);
 }
 
-/** The words that make the same machines. @param policies - what `--policy` is if left out */
+/**
+ * The words that build the same machines.
+ * @param policies - the default of `--policy`
+ */
 function machineWords(flags: Omit<CommonFlags, "json">, policies: string): string[] {
   const { plugins, arch, series, feature, policy, memory, cpus, pkeys, config } = flags;
   const words = given([
     ["--arch", arch.join(","), idsOf("arch", plugins).join(",")],
     ["--series", series.join(","), DEFAULTS.series],
-    ["--feature", feature.join(","), standardFeatures(plugins).join(",")],
+    ["--feature", feature.join(","), defaultFeatures(plugins).join(",")],
     ["--policy", policy.join(","), policies],
     ["--memory", bytesText(memory), DEFAULTS.memory],
     ["--cpus", cpus, DEFAULTS.cpus],
@@ -152,18 +154,18 @@ function namingWords({ plugin = [], noConfig }: NamingFlags): string[] {
   return [...plugin.flatMap((spec) => ["--plugin", spec]), ...(noConfig === true ? ["--no-config"] : [])];
 }
 
-/** The flags that differ from what they are if left out. */
+/** The flags that differ from their defaults. */
 function given(words: readonly Word[]): string[] {
-  return words.flatMap(([flag, value, standard]) =>
-    value === undefined || value === standard ? [] : [flag, String(value)],
+  return words.flatMap(([flag, value, defaultValue]) =>
+    value === undefined || value === defaultValue ? [] : [flag, String(value)],
   );
 }
 
 /**
- * Commands below a block of a report.
- * @param commands - the commands, of which there may be none
+ * The rows of commands below a block of a report.
+ * @param commands - the commands, possibly none
  * @param style - the colours
- * @returns rows of the table that the block is in
+ * @returns rows of the table of the block
  */
 export function moreRows(commands: readonly string[], style: Style): Row[] {
   return commands.map((command, at) => [style.dim(`  ${at === 0 ? "more:" : "     "} ${command}`)]);

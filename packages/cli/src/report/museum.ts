@@ -6,42 +6,42 @@ import { wrapped } from "./wrap.js";
 
 /** One side of an exhibit on one architecture. */
 export interface MuseumSide {
-  /** Whether the bug showed. */
+  /** Whether the bug was seen. */
   readonly seen: boolean;
-  /** The fault report or the scanner's finding of this run, in lines. */
+  /** The fault report or the finding of the scanner, in lines. */
   readonly evidence: string;
-  /** Runs this side again: `kpkeys museum --replay`. */
+  /** The replay string of this side, for `kpkeys museum --replay`. */
   readonly replay: string;
-  /** The steps and the events of the key register, in lines. Only with `--id`. */
+  /** The events of the run, in lines; only with `--id`. */
   readonly trace?: readonly string[];
 }
 
 /** Both sides of an exhibit on one architecture. */
 export interface MuseumSides {
-  /** The old behaviour, which shows the bug. */
+  /** The run without the fix, which shows the bug. */
   readonly red: MuseumSide;
-  /** The fixed behaviour, which does not. */
+  /** The run with the fix, which does not. */
   readonly green: MuseumSide;
 }
 
-/** An exhibit, with the results of its sides on the first of its architectures. */
+/** An exhibit, with the results of both sides on its first architecture. */
 export interface MuseumExhibit extends MuseumSides {
   /** Its id. */
   readonly id: string;
-  /** One line. */
+  /** Its title, one line. */
   readonly title: string;
   /** The version with the bug and the version with the fix. */
   readonly series: string;
-  /** The architectures that it was run on. */
+  /** The architectures that it ran on. */
   readonly arches: readonly string[];
-  /** The results of the sides on each of them. */
+  /** The results on each architecture, including the first. */
   readonly sides: readonly (MuseumSides & {
     /** The architecture's id. */
     readonly arch: string;
   })[];
-  /** How a run detects the bug. This and the following fields: only with `--id`. */
+  /** The detector of the bug; this and the following fields only with `--id`. */
   readonly detector?: Detector;
-  /** The source: changelog, mail or patch. */
+  /** The changelog or message that reports it. */
   readonly citation?: string;
   /** The mechanism. */
   readonly story?: string;
@@ -49,16 +49,16 @@ export interface MuseumExhibit extends MuseumSides {
   readonly fix?: string;
 }
 
-/** What `kpkeys museum --json` prints. */
+/** The document of `kpkeys museum --json`. */
 export interface MuseumReport {
-  /** The exhibits, by the version that fixed them. */
+  /** The exhibits, in the order of the versions with the fix. */
   readonly exhibits: readonly MuseumExhibit[];
 }
 
-/** What `kpkeys museum --replay STRING --json` prints. */
+/** The document of `kpkeys museum --replay STRING --json`. */
 export type MuseumReplay = Omit<SideRun, "asStated" | "facts">;
 
-/** An exhibit that was run on an architecture. */
+/** The run of an exhibit on an architecture. */
 export interface ExhibitRun {
   /** The exhibit. */
   readonly exhibit: Exhibit;
@@ -71,7 +71,7 @@ export interface ExhibitRun {
 }
 
 /**
- * Whether an exhibit is red and green as stated.
+ * Whether both sides behave as the exhibit states.
  * @param run - both of its sides
  */
 export function isAsStated({ red, green }: Pick<ExhibitRun, "red" | "green">): boolean {
@@ -79,16 +79,16 @@ export function isAsStated({ red, green }: Pick<ExhibitRun, "red" | "green">): b
 }
 
 /**
- * @param runs - the exhibits, each on its architectures in a row
- * @param closely - whether stories and traces are told too
+ * @param runs - the runs; those of an exhibit are adjacent
+ * @param isDetailed - whether stories and traces are included
  * @returns the document of `--json`
  */
-export function museumReportOf(runs: readonly ExhibitRun[], closely: boolean): MuseumReport {
+export function museumReportOf(runs: readonly ExhibitRun[], isDetailed: boolean): MuseumReport {
   const sideOf = ({ seen, evidence, replay, trace }: SideRun): MuseumSide => ({
     seen,
     evidence,
     replay,
-    ...(closely && { trace }),
+    ...(isDetailed && { trace }),
   });
   return {
     exhibits: [...new Set(runs.map(({ exhibit }) => exhibit))].map((exhibit) => {
@@ -98,7 +98,7 @@ export function museumReportOf(runs: readonly ExhibitRun[], closely: boolean): M
         .map(({ arch, red, green }) => ({ arch, red: sideOf(red), green: sideOf(green) }));
       const { red, green } = sides[0]!;
       const arches = sides.map(({ arch }) => arch);
-      return { id, title, series, arches, red, green, sides, ...(closely && { detector, citation, story, fix }) };
+      return { id, title, series, arches, red, green, sides, ...(isDetailed && { detector, citation, story, fix }) };
     }),
   };
 }
@@ -109,7 +109,7 @@ const HEAD = ["exhibit", "series", "arch", "red", "green", "detector"] as const;
 
 /**
  * The table of the museum.
- * @param runs - the exhibits, each on its architectures in a row
+ * @param runs - the runs; those of an exhibit are adjacent
  * @param style - its colours
  * @returns lines, the last with its line break
  */
@@ -130,18 +130,18 @@ export function museumTextOf(runs: readonly ExhibitRun[], style: Style): string 
   const verdict =
     wrong.length === 0
       ? style.green(
-          `${exhibits}, ${runs.length} by architecture: every red side shows its bug, and no green side does.`,
+          `${exhibits}, ${runs.length} runs on an architecture: every red side shows its bug, and no green side does.`,
         )
-      : style.red(`${wrong.length} of ${runs.length} are not as stated.`);
-  const told = wrong.map(({ red, green }) => sideText(red.asStated ? green : red, style));
+      : style.red(`${wrong.length} of ${runs.length} runs do not behave as their exhibits state.`);
+  const details = wrong.map(({ red, green }) => sideText(red.asStated ? green : red, style));
   const table = [style.bold(lineOf(HEAD)), ...rows.map(lineOf)].join("\n");
   const hasNext = runs.some(({ exhibit }) => seriesTitle(exhibit.series) !== exhibit.series);
-  return `${[table, ...(hasNext ? [`next: ${NEXT_LABEL}`] : []), ...told, verdict].join("\n\n")}\n`;
+  return `${[table, ...(hasNext ? [`next: ${NEXT_LABEL}`] : []), ...details, verdict].join("\n\n")}\n`;
 }
 
 /**
- * One exhibit, seen closely.
- * @param runs - the exhibit on its architectures
+ * One exhibit in detail.
+ * @param runs - the runs of the exhibit
  * @param style - its colours
  * @returns lines, the last with its line break
  */
@@ -165,14 +165,14 @@ export function exhibitTextOf(runs: readonly ExhibitRun[], style: Style): string
 }
 
 /**
- * One side: what happened, and the evidence.
- * @param run - the side
+ * One side: its events and the evidence.
+ * @param run - the run of the side
  * @param style - its colours
  * @returns lines, the last without a line break
  */
 export function sideText({ id, side, arch, seen, asStated, evidence, trace, replay }: SideRun, style: Style): string {
   const verdict = (asStated ? style.green : style.red)(
-    `${seen ? "the bug is seen" : "the bug is not seen"}${asStated ? "" : ", which is not as stated"}`,
+    `the bug is ${seen ? "seen" : "not seen"}${asStated ? "" : ", unlike the exhibit states"}`,
   );
   return [
     `${style.bold(`${id}, ${side}, ${arch}`)}: ${verdict}`,
@@ -183,7 +183,7 @@ export function sideText({ id, side, arch, seen, asStated, evidence, trace, repl
   ].join("\n");
 }
 
-/** Lines that keep their own indentation, wrapped where they are too long. */
+/** Wraps long lines and keeps their indentation. */
 function indented(lines: readonly string[]): string[] {
   return lines.flatMap((line) => {
     const margin = " ".repeat(4 + line.length - line.trimStart().length);

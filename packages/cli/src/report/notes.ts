@@ -12,18 +12,18 @@ import { isHardened, verdictOf } from "./verdict.js";
 import type { Checked } from "./verdict.js";
 
 /**
- * What stands below the table: paragraphs about what is not as it should be, and the verdict.
- * @param report - what was found out
+ * The paragraphs below the table: gaps, differences from Linux, notes, and the verdict.
+ * @param report - the report
  * @param style - its colours
- * @param more - commands that say more
+ * @param more - commands with more details
  */
 export function notesOf(report: RunReport, style: Style, more: More): string[] {
   const { trace, arches } = report;
   const unused = Object.entries(trace.unused).map(([kind, lines]) => `${count(lines)} ${kind}`);
   return [
     ...gapNotes(arches),
-    ...listed("Table pages below the top level that Linux had otherwise", differenceLines(arches)),
-    ...listed("Lines of the trace that were not used", unused),
+    ...listed("Processes whose page-table count differs from Linux", differenceLines(arches)),
+    ...listed("Lines of the recording that were not used", unused),
     ...estimateNotes(arches, more.estimate, style),
     speedNote(arches),
     ...partialNote(report, style),
@@ -31,39 +31,39 @@ export function notesOf(report: RunReport, style: Style, more: More): string[] {
   ];
 }
 
-/** How fast the simulator was, which says nothing of the kernel that it models. */
+/** The speed of the simulator, which is unrelated to the speed of the modelled kernel. */
 function speedNote(arches: readonly ArchReport[]): string {
   const speeds = arches.flatMap(({ policies }) => Object.values(policies).map((policy) => policy.eventsPerSecond));
   const [slowest, fastest] = [Math.min(...speeds), Math.max(...speeds)].map(count);
-  return `Speed of the simulator: ${slowest === fastest ? slowest! : `${slowest!} to ${fastest!}`} events a second.`;
+  return `Speed of the simulator: ${slowest === fastest ? slowest! : `${slowest!} to ${fastest!}`} events per second.`;
 }
 
-/** What is missing in a report that was interrupted. */
+/** The machines that are missing in an interrupted report. */
 function partialNote({ partial, notRun }: RunReport, style: Style): string[] {
   if (!partial) return [];
   const machines = notRun.map(({ arch, series, policy }) => `${arch} ${policy}, series ${seriesTitle(series)}`);
-  const missing = machines.length === 0 ? "" : ` Not begun: ${machines.join("; ")}.`;
+  const missing = machines.length === 0 ? "" : ` Not started: ${machines.join("; ")}.`;
   return [style.yellow(`Partial: interrupted before the end.${missing}`)];
 }
 
 /**
- * What is open where something was promised, the documented apart.
- * @param machines - what was checked
+ * The gaps of hardened machines; documented gaps are listed separately.
+ * @param machines - the checked machines
  */
 export function gapNotes(machines: readonly (Checked & Gapped)[]): string[] {
   const hardened = machines.filter(isHardened);
   return [
-    ...listed("Open, as the series documents", gapLines(hardened, true)),
+    ...listed("Open, documented by the series", gapLines(hardened, true)),
     ...listed("Open", gapLines(hardened, false)),
   ];
 }
 
-/** A paragraph, if there is anything to tell. */
+/** A paragraph, if there are lines. */
 function listed(heading: string, lines: readonly string[]): string[] {
   return lines.length === 0 ? [] : [[`${heading}:`, ...lines.map((line) => `  ${line}`)].join("\n")];
 }
 
-/** Differences from Linux; what all architectures share is said once. */
+/** Differences from Linux. A difference on all architectures is printed once. */
 function differenceLines(arches: readonly ArchReport[]): string[] {
   const archesByLine = new Map<string, string[]>();
   for (const { arch, series, linux } of arches) {
@@ -72,16 +72,16 @@ function differenceLines(arches: readonly ArchReport[]): string[] {
       archesByLine.set(line, [...(archesByLine.get(line) ?? []), `${arch} ${seriesTitle(series)}`]);
     }
   }
-  return [...archesByLine].map(([line, those]) =>
-    those.length === arches.length ? line : `${line}; on ${those.join(", ")}`,
+  return [...archesByLine].map(([line, names]) =>
+    names.length === arches.length ? line : `${line}; on ${names.join(", ")}`,
   );
 }
 
 /**
- * The verdict in its colour; the last line is what is not known, if there is anything.
- * @param machines - what was checked
+ * The verdict in its colour, followed by the facts that are not known.
+ * @param machines - the checked machines
  * @param style - the colours
- * @param unknown - what is not known
+ * @param unknown - the facts that are not known
  */
 export function verdictText(machines: readonly Checked[], style: Style, unknown: Unknown = NOTHING): string {
   const { good, text } = verdictOf(machines);

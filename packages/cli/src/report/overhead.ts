@@ -7,8 +7,8 @@ import { layOut } from "./table.js";
 import type { Row } from "./table.js";
 
 /**
- * The predictions as CSV, a line for each number of the published table and each way round.
- * @param evaluation - the model held against the published table
+ * The predictions as CSV: a line for each number of the published table and each fit.
+ * @param evaluation - the comparison of the model with the published table
  */
 export function overheadCsvOf({ rows }: Evaluation): string {
   const head = ["benchmark", "policy", "published", "predicted", "low", "high", "fitted"] as const;
@@ -22,20 +22,20 @@ export function overheadCsvOf({ rows }: Evaluation): string {
 const PREDICTIONS = { columns: 4, label: 24, column: 16 };
 
 /**
- * The predictions as text: for each way round the rows that the fit did not know, then the costs and the errors.
- * @param evaluation - the model held against the published table
+ * The predictions as text: for each fit the rows of the other half, then the costs and the errors.
+ * @param evaluation - the comparison of the model with the published table
  * @param style - the colours
  */
 export function overheadTextOf(evaluation: Evaluation, style: Style): string {
   const half = evaluation.rows.length / 2;
-  const ways: readonly [Half, readonly OverheadRow[]][] = [
+  const fits: readonly [Half, readonly OverheadRow[]][] = [
     ["even", evaluation.rows.slice(0, half)],
     ["odd", evaluation.rows.slice(half)],
   ];
   return (
     [
       style.bold("Overhead in percent, as published with RFC v5 (corrected) and as predicted from counts"),
-      ...ways.map(([fittedOn, rows]) => predictionsOf(fittedOn, rows, style)),
+      ...fits.map(([fittedOn, rows]) => predictionsOf(fittedOn, rows, style)),
       costsOf(evaluation, style),
       ...errorsOf(evaluation, style),
     ].join("\n\n") + "\n"
@@ -50,7 +50,7 @@ function predictionsOf(fittedOn: Half, rows: readonly OverheadRow[], style: Styl
   ];
   const other = fittedOn === "even" ? "odd" : "even";
   return layOut(
-    [`${other} rows`, `fitted on the ${fittedOn} rows alone`],
+    [`${other} rows`, `fitted on the ${fittedOn} rows only`],
     [...linesOf("naive"), ...linesOf("batched")],
     {
       ...PREDICTIONS,
@@ -67,7 +67,7 @@ function cellsOf({ published, predicted, low, high }: OverheadRow): string[] {
   ];
 }
 
-/** Columns of the costs: by the even rows and by the odd ones, each with its range. */
+/** Columns of the costs: fitted on the even rows and on the odd rows, each with its range. */
 const COSTS = { columns: 2, label: 24, column: 16 };
 
 function costsOf({ parameters }: Evaluation, style: Style): string {
@@ -78,38 +78,38 @@ function costsOf({ parameters }: Evaluation, style: Style): string {
     ]);
     return [`  ${name}`, byEven!, byOdd!];
   });
-  const table = layOut([style.bold("unit costs"), "by the even rows", "by the odd rows"], rows, COSTS);
-  return `${table}\nThe unit is one ${UNIT}: published percentages tell ratios of costs, no nanoseconds.`;
+  const table = layOut([style.bold("unit costs"), "fit on the even rows", "fit on the odd rows"], rows, COSTS);
+  return `${table}\nThe unit is one ${UNIT}: published percentages determine ratios of costs, not nanoseconds.`;
 }
 
 function errorsOf(evaluation: Evaluation, style: Style): string[] {
   const { accuracy, bestConstant, rankCorrelation } = evaluation;
-  const ways = accuracy.map(
+  const fits = accuracy.map(
     ({ fittedOn, batchedMedianError, naiveMedianRelativeError, meanError, constant, constantError }) =>
-      `Fitted on the ${fittedOn} rows, on the others: batched, median error ${batchedMedianError.toFixed(2)} points (goal ` +
-      `${GOALS.batchedMedianError}); naive, median ${naiveMedianRelativeError.toFixed(1)} % of the number (goal ` +
-      `${GOALS.naiveMedianRelativeError} %);\nboth, mean error ${meanError.toFixed(1)} points, where their best constant, ` +
-      `${constant.toFixed(1)}, is off by ${constantError.toFixed(1)}.`,
+      `Fitted on the ${fittedOn} rows, predicting the others: batched, median error ${batchedMedianError.toFixed(2)} points (goal ` +
+      `${GOALS.batchedMedianError}); naive, median error ${naiveMedianRelativeError.toFixed(1)} % of the number (goal ` +
+      `${GOALS.naiveMedianRelativeError} %);\nboth, mean error ${meanError.toFixed(1)} points; the best constant, ` +
+      `${constant.toFixed(1)}, has ${constantError.toFixed(1)}.`,
   );
   const both =
-    `Both ways: mean error ${bestConstant.modelError.toFixed(1)} points, of the best constants ${bestConstant.error.toFixed(1)} ` +
+    `Both fits: mean error ${bestConstant.modelError.toFixed(1)} points; the best constants have ${bestConstant.error.toFixed(1)} ` +
     `(goal: at most half); rank correlation ${rankCorrelation.toFixed(3)} (goal ${GOALS.rankCorrelation}).`;
   const missed = missedGoals(evaluation);
   const verdict =
     missed.length === 0
       ? style.green(
-          "Every goal is met. The structure of the model was chosen with the table known; its costs were not.",
+          "All goals are met. The structure of the model was chosen with knowledge of the whole table; its costs were not.",
         )
       : style.red(["Missed:", ...missed.map((line) => `  ${line}`)].join("\n"));
-  return [[...ways, both].join("\n"), verdict];
+  return [[...fits, both].join("\n"), verdict];
 }
 
 /** Columns of the counts: the three policies. */
 const COUNTS = { columns: 3, label: 34, column: 14 };
 
 /**
- * What each benchmark had a machine do for one operation, as text.
- * @param counts - of the benchmarks
+ * The counts of one operation of each benchmark, as text.
+ * @param counts - the counts
  * @param style - the colours
  */
 export function countsTextOf(counts: readonly BenchmarkCounts[], style: Style): string {
@@ -126,7 +126,7 @@ export function countsTextOf(counts: readonly BenchmarkCounts[], style: Style): 
       [""],
     ];
   });
-  return layOut(["counts", "an operation"], rows.slice(0, -1), COUNTS) + "\n";
+  return layOut(["counts", "per operation"], rows.slice(0, -1), COUNTS) + "\n";
 }
 
 const COUNTED = [

@@ -1,9 +1,9 @@
 import type { Plugin } from "@kpkeys/core/contracts";
 import type { Style } from "./style.js";
 
-/** A plugin that the command has loaded: `kpkeys plugins --json` prints an array of these. */
+/** A loaded plugin. `kpkeys plugins --json` prints an array of these. */
 export interface LoadedPlugin extends Pick<Plugin, "id" | "kind"> {
-  /** The version of its package; `null` where the package has none. */
+  /** The version of its package; `null` if it has none. */
   readonly version: string | null;
   /** The version of the contracts that it was written against. */
   readonly contract: number;
@@ -14,7 +14,7 @@ export interface LoadedPlugin extends Pick<Plugin, "id" | "kind"> {
 const HEAD = ["id", "kind", "version", "contract", "file"];
 
 /**
- * Plugins as text, a line for each.
+ * The plugins as text, one per line.
  * @param plugins - the plugins
  * @param style - the colours
  * @returns lines, the last with its line break

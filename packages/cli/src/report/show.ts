@@ -5,19 +5,19 @@ import type { Demonstration, ShownStore } from "../show/demonstration.js";
 import type { Moment, RightsChange } from "../show/moments.js";
 import type { Style } from "./style.js";
 
-/** What `kpkeys show --json` prints. */
+/** The document of `kpkeys show --json`. */
 export interface ShowReport {
-  /** Two for each architecture and version of the series: with the hardening, then without. */
+  /** Two machines for each architecture and version of the series: with the hardening, then without. */
   readonly machines: readonly Demonstration[];
 }
 
-/** Columns of the labels. */
+/** Width of the labels, in characters. */
 const MARGIN = 12;
-/** How many of a fault's registers are printed: syndrome, address, key register. The JSON has all. */
+/** The number of registers of a fault that are printed: syndrome, address, key register. The JSON document has all. */
 const REGISTERS = 3;
 
 /**
- * The demonstration as text, to be read aloud.
+ * The demonstration as text.
  * @param report - the machines
  * @param style - the colours
  * @returns lines, the last with its line break
@@ -49,12 +49,14 @@ function plainLines(machine: Demonstration, style: Style): string[] {
     ...storeLines({ ...stray, moments: [] }, style),
     row(
       "user",
-      reached ? style.red("a store of the process now reaches the kernel image") : "the kernel image is out of reach",
+      reached
+        ? style.red("a store of the process now reaches the kernel image")
+        : "a store of the process does not reach the kernel image",
     ),
   ];
 }
 
-/** The store follows the walk of its TLB miss: the entry is printed there, before what the guard does on its way out. */
+/** Prints the store after the walk of its TLB miss, and before the exit of the guard. */
 function storeLines({ moments, before, after, fault }: ShownStore, style: Style): string[] {
   const walk = moments.findLastIndex(({ kind }) => kind === "walk");
   return [

@@ -4,31 +4,31 @@ import pc from "picocolors";
 /** The colours of the reports. */
 export type Style = ReturnType<typeof pc.createColors>;
 
-/** No colour at all: what a report in a file or a pipe has. */
+/** No colours, for a report in a file or a pipe. */
 export const PLAIN: Style = pc.createColors(false);
 
-/** What a report prints in place of a number that the recording does not show. */
+/** Printed instead of a number that the recording does not contain. */
 export const NOT_KNOWN = "not known";
 
 /**
- * The colours for a stream: none unless it is a terminal that shows them and `NO_COLOR` is not set.
- * @param stream - where the report goes
+ * The colours for a stream: none unless it is a terminal with colours and `NO_COLOR` is not set.
+ * @param stream - the stream of the report
  */
 export function styleFor(stream: Partial<Pick<WriteStream, "isTTY">>): Style {
   return pc.createColors((stream.isTTY ?? false) && pc.isColorSupported);
 }
 
 /**
- * A count as it is read: 176,996.
- * @param value - the count; `null` for one that is not known
+ * Formats a count: 176,996.
+ * @param value - the count; `null` if it is not known
  */
 export function count(value: number | null): string {
   return value === null ? NOT_KNOWN : value.toLocaleString("en-US");
 }
 
 /**
- * A size as it is read: 512 MiB.
- * @param bytes - the size; `null` for one that is not known
+ * Formats a size: 512 MiB.
+ * @param bytes - the size; `null` if it is not known
  */
 export function size(bytes: number | null): string {
   if (bytes === null) return NOT_KNOWN;
@@ -41,10 +41,10 @@ export function size(bytes: number | null): string {
 }
 
 /**
- * A count of things.
- * @param value - how many
- * @param noun - the thing, in the singular
- * @param plural - several of it
+ * Formats a count with its noun: 2 events.
+ * @param value - the count
+ * @param noun - the noun in the singular
+ * @param plural - the noun in the plural
  */
 export function counted(value: number, noun: string, plural = `${noun}s`): string {
   return `${count(value)} ${value === 1 ? noun : plural}`;

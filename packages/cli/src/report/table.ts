@@ -1,13 +1,13 @@
 import Table from "cli-table3";
 import type { Cell } from "cli-table3";
 
-/** How wide a table's columns are, in characters. */
+/** The widths of a table's columns. */
 export interface Shape {
-  /** Columns that each group of the table has. */
+  /** Columns of each group. */
   readonly columns: number;
-  /** Characters of the first column. */
+  /** Width of the first column, in characters. */
   readonly label: number;
-  /** Characters of each of a group's columns, a blank between them. */
+  /** Width of each column of a group, in characters, without the blank between columns. */
   readonly column: number;
 }
 
@@ -18,8 +18,8 @@ const WIDE: Shape = { columns: 3, label: 26, column: 11 };
 export const NARROW: Shape = { columns: 1, label: 23, column: 10 };
 
 /**
- * How many groups fit next to each other.
- * @param shape - of the table
+ * The number of groups that fit next to each other.
+ * @param shape - the shape of the table
  * @param width - characters of a line
  * @returns at least 1
  */
@@ -27,17 +27,17 @@ export function groupsIn({ columns, label, column }: Shape, width: number): numb
   return Math.max(1, Math.floor((width - label) / (columns * (column + 1))));
 }
 
-/** What a group shows in a row: a cell for each of its columns, or one that spans them all. */
+/** The cells of a group in a row: one for each column, or one that spans them all. */
 export type GroupCells = string | readonly string[];
 
-/** A row: a label, and what each group shows. A label alone is a line of its own, however long. */
+/** A row: a label and the cells of each group. A row without groups is one line of any length. */
 export type Row = readonly [label: string, ...groups: GroupCells[]];
 
 /**
- * Sets rows into a table of groups of columns, numbers to the right, with a line below the head alone.
- * @param head - a label, and each group's name
- * @param rows - the rows below
- * @param shape - how wide all that is
+ * Formats a table of groups of columns, with a line below the head. Cells are aligned to the right.
+ * @param head - a label and the name of each group
+ * @param rows - the rows below the head
+ * @param shape - the widths
  * @returns lines, without a line break at the end
  */
 export function layOut(
@@ -46,7 +46,7 @@ export function layOut(
   shape: Shape = WIDE,
 ): string {
   const { columns } = shape;
-  // Numbers stand at the right of their column, so a group seems narrower than it is.
+  // Shorter than the group, because right-aligned numbers leave the left of a group empty.
   const rule = "─".repeat(columns * shape.column - columns);
   const table = new Table({
     chars: { ...Object.fromEntries(LINES.map((name) => [name, ""])), middle: " " },
@@ -57,7 +57,7 @@ export function layOut(
   for (const [first, ...groups] of [["", ...names.map(() => rule)] as Row, ...rows]) {
     table.push([first, ...names.flatMap((_, group) => cellsOf(groups[group] ?? "", columns))]);
   }
-  // cli-table3 cuts what is longer than its columns, and every row is one line.
+  // cli-table3 cuts text that is longer than its column, so insert full lines afterwards.
   const lines = table.toString().split("\n");
   rows.forEach(([text, ...groups], at) => {
     if (groups.length === 0) lines[HEAD_LINES + at] = text;
@@ -70,10 +70,10 @@ function cellsOf(cells: GroupCells, columns: number): Cell[] {
   return Array.from({ length: columns }, (_, column) => ({ content: cells[column] ?? "", hAlign: "right" }));
 }
 
-/** Names of the groups, and the line below them. */
+/** Lines of the head: the names of the groups, and the line below them. */
 const HEAD_LINES = 2;
 
-/** cli-table3's names of the characters that lines are drawn with, but for the one between columns. */
+/** cli-table3's names of the characters of lines, except the one between columns. */
 const LINES = ["top", "bottom", "left", "mid", "right"]
   .flatMap((side) => [side, `${side}-mid`, `${side}-left`, `${side}-right`])
   .concat("mid-mid");

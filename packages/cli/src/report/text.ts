@@ -2,7 +2,6 @@ import type { KunitCounts } from "@kpkeys/kunit-suite";
 import { seriesTitle } from "@kpkeys/scenarios";
 import type { Policy } from "@kpkeys/scenarios";
 import { compare } from "./compare.js";
-import { costRowsOf } from "./costs.js";
 import type {
   ArchReport,
   AttackReport,
@@ -14,10 +13,10 @@ import type {
   RunReport,
 } from "@kpkeys/workloads/report";
 import { estimateRows } from "./estimate.js";
-import { linearMapRows } from "./linear-map.js";
 import { moreRows, NO_MORE } from "./more.js";
 import type { More } from "./more.js";
 import { notesOf } from "./notes.js";
+import { costRowsOf, linearMapRows } from "./rows.js";
 import { count, counted, NOT_KNOWN } from "./style.js";
 import type { Style } from "./style.js";
 import { layOut } from "./table.js";
@@ -26,11 +25,11 @@ import { isUnknown } from "@kpkeys/workloads/report";
 import { warningsOf } from "./warnings.js";
 
 /**
- * The report as text: one version of the series in detail, several side by side.
- * @param report - what was found out
+ * The report as text: one version of the series in detail, several versions side by side.
+ * @param report - the report
  * @param style - its colours
  * @param width - characters of a line
- * @param more - commands that say more, below the block that each belongs to
+ * @param more - commands with more details, printed below the block that they belong to
  * @returns lines, the last with its line break
  */
 export function textOf(report: RunReport, style: Style, width = 100, more: More = NO_MORE): string {
@@ -43,7 +42,7 @@ export function textOf(report: RunReport, style: Style, width = 100, more: More 
   return [head, ...warningsOf(report, style, width), ...tables, ...notesOf(report, style, more)].join("\n\n") + "\n";
 }
 
-/** What of a trace was replayed, if not all of it. */
+/** The part of a recording that was replayed, if not all of it. */
 function extentText({ until, sample }: RunReport["trace"]): string {
   const end = until === null ? "" : "events" in until ? ", the first ones" : `, the first ${until.seconds} s`;
   if (sample === null) return end;
@@ -84,21 +83,21 @@ function tableOf(report: RunReport, style: Style, more: More): string {
       ...estimateRows(row, report),
       ...moreRows(more.cost, style),
       [""],
-      section("faithfulness"),
-      row("  processes as in Linux", ({ linux }) =>
+      section("agreement with Linux"),
+      row("  processes that agree", ({ linux }) =>
         linux === null
           ? isUnknown(report, "arches.*.linux")
             ? NOT_KNOWN
             : "not compared"
           : share(linux.equal, linux.processes),
       ),
-      ...FAITH.map(([label, field]) => row(`  ${label}`, (arch) => count(arch[field]))),
-      ...moreRows(more.faithfulness, style),
+      ...LINUX_ROWS.map(([label, field]) => row(`  ${label}`, (arch) => count(arch[field]))),
+      ...moreRows(more.linux, style),
     ],
   );
 }
 
-/** Objects that features protect, if there are any. */
+/** Rows of the objects that features protect, if there are any. */
 function objectRows(
   section: (name: string, ...columns: string[]) => Row,
   row: (label: string, cells: (arch: ArchReport) => GroupCells) => Row,
@@ -118,26 +117,26 @@ function objectRows(
 }
 
 function openText({ gaps, pages: known }: CoverageReport, style: Style): string {
-  const pages = (those: typeof gaps): number => those.reduce((sum, gap) => sum + (gap.pages ?? 0), 0);
+  const sum = (of: typeof gaps): number => of.reduce((total, gap) => total + (gap.pages ?? 0), 0);
   const documented = gaps.filter((gap) => gap.documented);
   if (gaps.length === 0) return known === null ? style.yellow(NOT_KNOWN) : style.green("none");
-  const all = `${count(pages(gaps))}${known === null ? " or more" : ""}`;
+  const all = `${count(sum(gaps))}${known === null ? " or more" : ""}`;
   if (documented.length === 0) return style.red(all);
   const colour = documented.length === gaps.length ? style.yellow : style.red;
-  return colour(`${all}, of which ${count(pages(documented))} documented`);
+  return colour(`${all}, of which ${count(sum(documented))} documented`);
 }
 
 function checkText(check: CheckReport | null, style: Style): string {
-  if (check === null) return "not looked at";
+  if (check === null) return "not checked";
   const { scans, gaps, open } = check;
   if (gaps.length === 0 && open === null) return style.yellow(NOT_KNOWN);
-  if (gaps.length === 0) return style.green(`none in ${counted(scans, "look")}`);
+  if (gaps.length === 0) return style.green(`none in ${counted(scans, "scan")}`);
   const documented = gaps.every((gap) => gap.documented);
-  return (documented ? style.yellow : style.red)(`${documented ? "documented" : "yes"} in ${counted(scans, "look")}`);
+  return (documented ? style.yellow : style.red)(`${documented ? "documented" : "yes"} in ${counted(scans, "scan")}`);
 }
 
 function attackText(attack: AttackReport | null, style: Style): string {
-  if (attack === null) return "not made";
+  if (attack === null) return "not run";
   const { tried, blocked, gaps } = attack;
   const colour =
     gaps.length === 0
@@ -161,20 +160,20 @@ function share(part: Known, whole: Known): string {
   return part === null ? NOT_KNOWN : `${count(part)} of ${count(whole)}`;
 }
 
-const FAITH = [
+const LINUX_ROWS = [
   ["faults already mapped", "alreadyMapped"],
   ["mappings inferred", "inferredMappings"],
   ["faults unexplained", "unexplainedFaults"],
   ["calls refused", "refused"],
 ] as const;
 
-/** The names under which any of the architectures has pages, in their order. */
+/** The sources or levels for which an architecture has table pages, in their order. */
 function namesOf(arches: readonly ArchReport[], kind: "bySource" | "byLevel"): string[] {
   const names = new Set(arches.flatMap((arch) => Object.keys(countsOf(arch, kind))));
   return [...names].filter((name) => arches.some((arch) => hasPages(countsOf(arch, kind)[name])));
 }
 
-/** Whether there are pages, or may be. */
+/** Whether there are pages, or their number is not known. */
 function hasPages(counts: PageCounts | undefined): boolean {
   return counts !== undefined && counts.pages !== 0;
 }

@@ -4,7 +4,7 @@ import type { Policy } from "@kpkeys/scenarios";
 import type { AttackReport, CheckReport, CoverageReport } from "@kpkeys/workloads/report";
 import { hasFailures } from "./kunit.js";
 
-/** What is judged: a machine with what was checked in it. */
+/** A machine and the results of its checks. */
 export interface Checked {
   /** The architecture's id. */
   readonly arch: string;
@@ -14,18 +14,18 @@ export interface Checked {
   readonly pkeys: boolean;
   /** Its policy. */
   readonly checked: Policy;
-  /** What is protected, if that was looked at. */
+  /** Coverage, if it was checked. */
   readonly coverage?: CoverageReport;
-  /** What attacks came to, if they were made. */
+  /** The results of attacks, if they were run. */
   readonly attack?: AttackReport | null;
-  /** KUnit, if it was run. */
+  /** The results of KUnit, if it was run. */
   readonly kunit?: KunitCounts | null;
-  /** What was seen during the replay, if anybody looked. */
+  /** The audit during the replay, if it was on. */
   readonly check?: CheckReport | null;
 }
 
 /**
- * Whether a machine promises anything: its CPUs have kernel pkeys, and its policy uses them.
+ * Whether the hardening of a machine is on: its CPUs have kernel pkeys, and its policy uses them.
  * @param machine - the machine
  */
 export function isHardened({ pkeys, checked }: Pick<Checked, "pkeys" | "checked">): boolean {
@@ -33,9 +33,8 @@ export function isHardened({ pkeys, checked }: Pick<Checked, "pkeys" | "checked"
 }
 
 /**
- * Judges a machine: what is open must be documented, what is tested must pass. A machine without pkeys or without the hardening
- * promises nothing and cannot fail.
- * @param machine - the machine with what was checked in it
+ * Finds the failures of a machine: undocumented gaps and failed KUnit cases. A machine without pkeys or without the hardening cannot fail.
+ * @param machine - the machine
  * @returns a sentence for each failure
  */
 export function failuresOf(machine: Checked): string[] {
@@ -45,7 +44,7 @@ export function failuresOf(machine: Checked): string[] {
   const failures: string[] = [];
   if (coverage?.gaps.some(({ documented }) => !documented) === true)
     failures.push(`${where}: ${subjectOf(coverage.gaps)} can be written without their key`);
-  if (attack?.gaps.some(({ documented }) => !documented) === true) failures.push(`${where}: attacks went through`);
+  if (attack?.gaps.some(({ documented }) => !documented) === true) failures.push(`${where}: attacks were not blocked`);
   if (check?.gaps.some(({ documented }) => !documented) === true)
     failures.push(`${where}: table pages could be written without their key during the replay`);
   if (kunit && hasFailures(kunit)) failures.push(`${where}: KUnit cases failed`);
@@ -57,19 +56,19 @@ function subjectOf(gaps: CoverageReport["gaps"]): string {
 }
 
 /**
- * The last line of a report: what the checks say as a whole.
- * @param machines - what was checked
- * @returns a sentence, or a line for each failure
+ * The last line of a report: the result of all checks.
+ * @param machines - the checked machines
+ * @returns whether all checks passed, undefined if nothing was hardened; and a sentence, or a line for each failure
  */
 export function verdictOf(machines: readonly Checked[]): { readonly good: boolean | undefined; readonly text: string } {
   const failures = machines.flatMap(failuresOf);
   if (failures.length > 0) return { good: false, text: ["Failed:", ...failures.map((line) => `  ${line}`)].join("\n") };
   if (machines.every(({ pkeys }) => !pkeys))
-    return { good: undefined, text: "These CPUs have no kernel pkeys: nothing is switched and nothing is protected." };
+    return { good: undefined, text: "The CPUs have no kernel pkeys: keys are not switched and nothing is protected." };
   if (machines.every(({ checked }) => checked === "off"))
     return { good: undefined, text: "The hardening is off: nothing is protected." };
   const open = machines.some(({ coverage, attack, check }) =>
     [coverage, attack, check].some((found) => (found?.gaps.length ?? 0) > 0),
   );
-  return { good: true, text: open ? "Every check passed, the documented gaps apart." : "Every check passed." };
+  return { good: true, text: open ? "All checks passed (documented gaps excluded)." : "All checks passed." };
 }

@@ -4,15 +4,15 @@ import { count, counted } from "./style.js";
 import type { Style } from "./style.js";
 import { wrapped } from "./wrap.js";
 
-/** The share of lines that no tool's text has without damage. */
+/** The largest share of unreadable lines in an undamaged recording. */
 const UNREADABLE_SHARE = 0.05;
 
-/** Columns that a list is indented by. */
+/** Indentation of a list. */
 const INDENT = "  ";
 
 /**
- * Paragraphs above the tables: what must be known before their numbers are read.
- * @param report - what was found out
+ * The paragraphs above the tables: reasons why the numbers may be wrong or incomplete.
+ * @param report - the report
  * @param style - its colours
  * @param width - characters of a line
  */
@@ -23,11 +23,11 @@ export function warningsOf(report: RunReport, style: Style, width: number): stri
     ...(warnings.length === 0 ? [] : [style.yellow(warnings.join("\n"))]),
     ...(missing.length === 0
       ? []
-      : [["What is missing from the trace:", ...missing.map((line) => INDENT + line)].join("\n")]),
+      : [["Missing from the recording:", ...missing.map((line) => INDENT + line)].join("\n")]),
   ];
 }
 
-/** Signs that the recording is damaged or is not what it was taken for. */
+/** Signs that the recording is damaged or has another format. */
 function damageOf({ lines, unreadable, backwards, lost }: TraceReport): string[] {
   const share = unreadable / lines;
   return [
@@ -36,14 +36,14 @@ function damageOf({ lines, unreadable, backwards, lost }: TraceReport): string[]
       : []),
     ...(backwards > 0
       ? [
-          `times run backwards at ${counted(backwards, "event")}: the order of the events is not that in which they happened`,
+          `times run backwards at ${counted(backwards, "event")}: the events are not in the order in which they happened`,
         ]
       : []),
-    ...(lost > 0 ? [`perf lost ${counted(lost, "event")}: what they did is not in the model`] : []),
+    ...(lost > 0 ? [`perf lost ${counted(lost, "event")}: the model does not have their effects`] : []),
   ];
 }
 
-/** What the recording lacks, cannot show, or has in a form that cannot be carried out. */
+/** Events that the recording lacks, facts that it cannot contain, and system calls that fail in the model. */
 function missingOf({ trace, arches }: RunReport): string[] {
   const { lacks, limits } = trace;
   const reasons = new Set(lacks.map(({ reason }) => reason));
@@ -54,10 +54,10 @@ function missingOf({ trace, arches }: RunReport): string[] {
   ];
 }
 
-/** System calls refused: once where all machines refused as many. */
+/** Refused system calls: one line if all machines refused the same number. */
 function refusedLines({ trace, arches }: Pick<RunReport, "trace" | "arches">): string[] {
   const text = (refused: number): string =>
-    `${counted(refused, "system call")} that Linux carried out cannot be carried out as recorded`;
+    `${counted(refused, "system call")} that succeeded on Linux failed in the model`;
   if (trace.refused !== null) return trace.refused > 0 ? [text(trace.refused)] : [];
   return arches.flatMap(({ arch, series, refused }) =>
     refused === null || refused === 0 ? [] : [`${arch}, series ${seriesTitle(series)}: ${text(refused)}`],

@@ -4,23 +4,23 @@ import type { Style } from "./style.js";
 import { layOut } from "./table.js";
 import type { Row } from "./table.js";
 
-/** What `kpkeys overhead --what-if --json` prints. */
+/** The document of `kpkeys overhead --what-if --json`. */
 export interface WhatIfReport {
-  /** The recording that was replayed. */
+  /** The name of the recording. */
   readonly trace: string;
   /** A row for each architecture and variant. */
   readonly whatIf: readonly WhatIfRow[];
 }
 
-/** Columns of cost, and as many of exposure. */
+/** Four columns of cost and four of exposure. */
 const SHAPE = { columns: 4, label: 26, column: 8 };
 
 const COST = ["switches", "changes", "flushes", "added"];
 const EXPOSURE = ["windows", "longest", "reads", "handlers"];
 
 /**
- * Cost beside exposure, a table for each architecture.
- * @param report - what came of the variants
+ * Cost and exposure as text, a table for each architecture.
+ * @param report - the report
  * @param style - the colours
  */
 export function whatIfTextOf({ trace, whatIf }: WhatIfReport, style: Style): string {
@@ -31,19 +31,16 @@ export function whatIfTextOf({ trace, whatIf }: WhatIfReport, style: Style): str
     return layOut(
       [arch, "cost", "exposure"],
       [
-        [style.bold("guards placed in, or"), COST, EXPOSURE],
+        [style.bold("guard placement"), COST, EXPOSURE],
         ...rows.map((row): Row => [`  ${row.variant}`, costOf(row), exposureOf(row)]),
       ],
       SHAPE,
     );
   });
   return (
-    [
-      style.bold(`What another placement would cost and expose, on ${trace}`),
-      ...tables,
-      LEGEND,
-      ...basesText(bases),
-    ].join("\n\n") + "\n"
+    [style.bold(`Cost and exposure of guard placements, on ${trace}`), ...tables, LEGEND, ...basesText(bases)].join(
+      "\n\n",
+    ) + "\n"
   );
 }
 
@@ -57,7 +54,7 @@ function exposureOf({ exposure, writers, privilegedHandlers }: WhatIfRow): strin
   return [...[windows * writers, longest, reads].map(short), percent(privilegedHandlers)];
 }
 
-/** A count that fits into a column: thousands from a million on. */
+/** Formats a count for a narrow column: in thousands from a million on. */
 function short(value: number): string {
   return value < 1e6 ? count(value) : `${count(Math.round(value / 1000))}k`;
 }
@@ -66,11 +63,11 @@ function percent(value: number): string {
   return `${value.toFixed(1)} %`;
 }
 
-const LEGEND = `switches  writes of the key register             windows   times and CPUs for which table pages were opened
-changes   of the linear map, page by page        longest   entries read or written in one window
-flushes   TLB invalidations, CPU by CPU          reads     entries only read in windows
-added     estimated system time, where known     handlers  of interrupts that would begin in a window and keep it
-A key opens its window to one CPU. Leaf tables that are mapped are open to every CPU, and nothing else is protected.`;
+const LEGEND = `switches  writes of the key register             windows   times that table pages were writable, summed over CPUs
+changes   of pages of the linear map             longest   most entries read or written in one window
+flushes   TLB invalidations, summed over CPUs    reads     entries that were only read in windows
+added     estimated system time, where known     handlers  interrupt handlers that would run in a window
+A key opens a window for one CPU. Mapped leaf tables are writable on every CPU, and nothing else is protected.`;
 
 function basesText(bases: ReadonlySet<string>): string[] {
   return [...bases].map((basis) => `System time added: ${basis}.`);

@@ -1,10 +1,10 @@
-/** Columns that further lines stand to the right of the first. */
+/** Indentation of all lines but the first, in characters. */
 const HANGING = 2;
 
 /**
- * Sets words into lines; one that is too long keeps a line to itself.
- * @param words - the words, one blank between them
- * @param width - columns of a line
+ * Wraps words into lines. A word longer than a line gets a separate line.
+ * @param words - the words
+ * @param width - characters of a line
  * @returns lines, all but the first indented
  */
 export function wrapped(words: readonly string[], width: number): string[] {

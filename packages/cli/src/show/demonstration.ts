@@ -27,26 +27,26 @@ import { loadRegistry } from "../plugins/load.js";
 import { recordMoments } from "./moments.js";
 import type { Moment } from "./moments.js";
 
-/** A store to the entry, and what came of it. */
+/** A store to the entry, and its result. */
 export interface ShownStore {
-  /** What happened on the CPU, in its order. */
+  /** The events on the CPU, in their order. */
   readonly moments: readonly Moment[];
   /** The entry before the store, 16 hexadecimal digits. */
   readonly before: string;
   /** The entry after it. */
   readonly after: string;
-  /** The fault that denied the store, in the kernel's words, with its registers by name; `null` when it was written. */
+  /** The fault that denied the store; `null` when the store succeeded. */
   readonly fault: {
-    /** The first line of an oops. */
+    /** The first line of the oops. */
     readonly text: string;
-    /** Syndrome, address, key register, decoded fields. */
+    /** Registers by name: syndrome, address, key register, decoded fields. */
     readonly registers: Readonly<Record<string, string>>;
     /** Arguments of `kpkeys explain` for this fault: its registers and the entries of its walk. */
     readonly explain: readonly string[];
   } | null;
 }
 
-/** One machine: a set_pte of the kernel, then an attacker's store to the same entry. */
+/** One machine: a set_pte of the kernel, then a stray store to the same entry. */
 export interface Demonstration {
   /** The architecture's id. */
   readonly arch: string;
@@ -67,19 +67,19 @@ export interface Demonstration {
   };
   /** `set_pte`, which maps a user page. */
   readonly setPte: ShownStore;
-  /** A store by code that is no setter: makes the entry map the kernel image, writable for the user. */
+  /** A store from outside the setters that maps the kernel image writable for user space. */
   readonly stray: ShownStore;
-  /** Whether the user's store to that page then reaches the kernel image. */
+  /** Whether a user store to that page then reaches the kernel image. */
   readonly reached: boolean;
 }
 
-/** Where the user mapping is: any page of user space will do, and 256 MiB is one on every architecture. */
+/** Address of the user mapping: 256 MiB is in user space on every architecture. */
 const USER_ADDRESS = 0x1000_0000;
 
 /**
- * Boots a machine and makes both stores on it.
- * @param job - the machine, as the command line describes it
- * @returns what happened
+ * Boots a machine and runs both stores on it.
+ * @param job - the machine
+ * @returns the results of both stores
  */
 export async function demonstrate({ plugins, spec, series, policy }: Job): Promise<Demonstration> {
   const machine = buildMachine(spec, await loadRegistry(plugins));
@@ -114,7 +114,7 @@ export async function demonstrate({ plugins, spec, series, policy }: Job): Promi
   };
 }
 
-/** A process with one page that it may read, current on the CPU. */
+/** Switches to a new process with one readable page. */
 function userPage(machine: Machine): Mm {
   const spaces = machine.get(AddressSpaces);
   const tasks = machine.get(Tasks);
@@ -125,7 +125,10 @@ function userPage(machine: Machine): Mm {
   return mm;
 }
 
-/** Runs a store with a cold TLB. @param store - returns 0 or a negative errno */
+/**
+ * Runs a store with a cold TLB.
+ * @param store - returns 0 or a negative errno
+ */
 function shownStore(machine: Machine, table: Pfn, index: number, store: () => number): ShownStore {
   const { memory, cpus } = machine;
   const read = (): string => {
@@ -142,7 +145,7 @@ function faultOf(machine: Machine, moments: readonly Moment[]): NonNullable<Show
   const tools = machine.get(ArchTools);
   const { fault } = machine.cpus.current;
   const registers = Object.fromEntries(tools.faultRegisters(fault).map(({ name, text }) => [name, text]));
-  // A register's text may decode the value: 0x0023 (P|W|PK).
+  // Some registers are followed by their decoded bits: 0x0023 (P|W|PK).
   const inputs = explainInputs(tools).flatMap(({ name, label }) => {
     const value = registers[label]?.split(" ")[0];
     return value === undefined ? [] : [`--${name}`, value];
@@ -170,7 +173,7 @@ function frameAt(machine: Machine, high: number, low: number): number {
   return frame;
 }
 
-/** Pages from the start of a leaf to an address in it. */
+/** The number of pages between the start of a leaf and an address in it. */
 function pagesInto({ geometry }: PageTableFormat, level: number, low: number): number {
   const { shift } = geometry.levels[level]!;
   return (low & (2 ** shift - 1)) >>> geometry.pageShift;
@@ -185,7 +188,7 @@ function pkeyAt(machine: Machine, high: number, low: number): number {
   return pkey;
 }
 
-/** Whether the user can store to the page, and the page is the frame. */
+/** Whether a user store to the page succeeds and the page maps the frame. */
 function userReaches(machine: Machine, frame: number): boolean {
   const { current } = machine.cpus;
   const status = current.access(0, USER_ADDRESS, Access.WRITE, Privilege.USER);

@@ -3,11 +3,11 @@ import type { Machine } from "@kpkeys/kernel";
 import { Kpkeys, Observers, PkeyRegister } from "@kpkeys/core/contracts";
 import type { Observer, PkeyName, WalkStep } from "@kpkeys/core/contracts";
 
-/** What a write of the key register changes on one key. */
+/** The change of one key's rights by a write of the key register. */
 export interface RightsChange {
   /** The key's number. */
   readonly pkey: number;
-  /** The name under which a feature registered it; `null` for a key without a feature. */
+  /** The name that a feature registered; `null` for a key that no feature uses. */
   readonly name: PkeyName | null;
   /** Rights before the write. */
   readonly before: string;
@@ -23,11 +23,11 @@ export interface EntryRead {
   readonly index: number;
   /** The entry, 16 hexadecimal digits. */
   readonly entry: string;
-  /** What the walk takes the entry for. */
+  /** The type of the entry. */
   readonly type: WalkStep["type"];
 }
 
-/** One thing that an observer saw, as plain data. */
+/** One observed event, as plain data. */
 export type Moment =
   | {
       /** A context was entered; `null` when one was left. */
@@ -59,9 +59,9 @@ export type Moment =
     };
 
 /**
- * Runs an operation on a machine and records what happens meanwhile.
- * @param machine - the machine, booted
- * @param operation - runs while the machine is observed
+ * Runs an operation on a machine and records the events on its CPU.
+ * @param machine - the booted machine
+ * @param operation - the operation to record
  * @returns the operation's result, and the moments in their order
  */
 export function recordMoments<T>(
@@ -77,7 +77,7 @@ export function recordMoments<T>(
   }
 }
 
-/** An observer that adds the moments to a list. */
+/** An observer that appends each event to a list. */
 function recorderOf(machine: Machine, moments: Moment[]): Observer {
   const { current } = machine.cpus;
   let before: readonly [high: number, low: number] = [current.pkeyRegisterHigh, current.pkeyRegisterLow];

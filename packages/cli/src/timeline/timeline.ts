@@ -6,19 +6,18 @@ import type { Machine } from "@kpkeys/kernel";
 import { argUnsigned, EventKind, TraceEvent } from "@kpkeys/workloads";
 import type { TrackEvents } from "./track-events.js";
 
-/** A thread of the trace, or its program. */
+/** A thread of the recording, or one of its programs. */
 interface TaskTrack {
   readonly track: number;
   readonly name: string;
 }
 
-/** Tracks of a machine have numbers of their own: its place in the list above, a running number below. */
+/** Track numbers of a machine: its index in the upper word, a running number in the lower word. */
 const TRACKS_OF_A_MACHINE = 2 ** 32;
 
 /**
- * Writes down what a machine does while it replays. The time of a timeline is the trace's own, in nanoseconds: a moment has the time of the event that is replayed, or is one
- * nanosecond later than the moment before it, whichever is later. So the order of moments is that in which they happened, and
- * the distance between those of one event is a count of moments, no time.
+ * The timeline of a machine during a replay. Times are those of the recording, in nanoseconds. A moment has the time of the replayed event;
+ * further moments of the same event are one nanosecond apart. Their distance is a count of moments, not a duration.
  *
  * ```text
  *  arm64-poe next batched          a process for each machine
@@ -29,7 +28,7 @@ const TRACKS_OF_A_MACHINE = 2 ** 32;
  * ```
  */
 export class Timeline {
-  /** Attaches the timeline: one of the machine's features, because table pages are counted from boot on. */
+  /** Attaches the timeline. It is a feature of the machine, because table pages are counted from boot on. */
   readonly plugin: Plugin = {
     id: "timeline",
     kind: "feature",
@@ -91,14 +90,14 @@ export class Timeline {
   private event = new TraceEvent();
   private eventTime = 0;
   private last = -1;
-  /** A thread that ended with the event before. */
+  /** The thread that ended with the previous event; -1 if none did. */
   private exited = -1;
 
   /**
-   * @param name - of the machine
-   * @param place - the machine's place among all whose timelines are in one trace, from 0 on
-   * @param out - takes the events
-   * @param close - called when all are written
+   * @param name - the name of the machine
+   * @param place - the index of the machine in the trace, from 0 on
+   * @param out - receives the events
+   * @param close - called after the last event is written
    */
   constructor(
     private readonly name: string,
@@ -110,13 +109,13 @@ export class Timeline {
   }
 
   /**
-   * To be called before each event that is replayed. Nothing is written before the first one.
-   * @param machine - the machine that replays it, always the same
+   * Must be called before each replayed event. Nothing is written before the first one.
+   * @param machine - the machine, always the same
    * @param event - the event
    */
   before(machine: Machine, event: TraceEvent): void {
     this.event = event;
-    // Not for a trace without times, whose NaN is no greater than anything: there time is the count of moments.
+    // The time is NaN in a recording without times: then the comparison is false, and time is a count of moments.
     if (event.time > this.eventTime) this.eventTime = event.time;
     if (!this.writing) this.start(machine);
     this.writing = true;
@@ -126,16 +125,16 @@ export class Timeline {
   }
 
   /**
-   * Does something in between that is not the workload's: nothing of it is written down.
-   * @param something - what
+   * Runs an action that is not part of the workload, without writing its events.
+   * @param action - the action
    */
-  apart(something: () => void): void {
+  pause(action: () => void): void {
     this.writing = false;
-    something();
+    action();
     this.writing = true;
   }
 
-  /** Ends what has begun, and writes the rest. */
+  /** Ends the open slices and writes the buffered events. */
   finish(): void {
     this.writing = false;
     while (this.open.length > 0) this.endSlice();
@@ -144,7 +143,7 @@ export class Timeline {
     this.close();
   }
 
-  /** Declares what every machine has, and how it stands. */
+  /** Declares the tracks of the CPUs, and writes the current values of the counters. */
   private start(machine: Machine): void {
     const register = machine.get(PkeyRegister);
     this.out.process(this.base, this.place + 1, this.name);
@@ -161,9 +160,9 @@ export class Timeline {
     return this.last;
   }
 
-  private addTrack(parent: number, called: string, counter = false): number {
+  private addTrack(parent: number, name: string, counter = false): number {
     const track = this.base + ++this.tracks;
-    this.out.track(track, { parent, name: called, counter });
+    this.out.track(track, { parent, name, counter });
     return track;
   }
 
@@ -171,13 +170,13 @@ export class Timeline {
   private taskOf(tid: number, comm: () => string): TaskTrack {
     const known = this.tasks.get(tid);
     if (known !== undefined) return known;
-    const called = `${comm()} ${tid}`;
-    const task = { track: this.addTrack(this.base, called), name: called };
+    const name = `${comm()} ${tid}`;
+    const task = { track: this.addTrack(this.base, name), name };
     this.tasks.set(tid, task);
     return task;
   }
 
-  /** The task that the event is about: whatever the kernel does meanwhile, it does for that one. */
+  /** The task of the event. The kernel does all work of the event on behalf of this task. */
   private current(): TaskTrack {
     return this.taskOf(this.event.tid, () => this.event.comm());
   }
@@ -192,7 +191,7 @@ export class Timeline {
     this.running[cpu] = tid;
   }
 
-  /** The thread of the event runs another program from now on. */
+  /** Starts a new track for the thread of the event, which runs another program. */
   private changeProgram(): void {
     const { tid } = this.event;
     this.tasks.delete(tid);
@@ -202,10 +201,10 @@ export class Timeline {
     this.run(cpu, tid, this.current());
   }
 
-  private beginSlice(called: string): void {
+  private beginSlice(name: string): void {
     const { track } = this.current();
     this.open.push(track);
-    this.out.begin(track, this.now(), called);
+    this.out.begin(track, this.now(), name);
   }
 
   private endSlice(): void {
@@ -220,7 +219,7 @@ export class Timeline {
   }
 }
 
-/** A register as a counter shows it. */
+/** The value of a register as a number. */
 function registerValue(high: number, low: number): number {
   return (high >>> 0) * 2 ** 32 + (low >>> 0);
 }

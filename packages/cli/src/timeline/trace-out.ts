@@ -1,40 +1,41 @@
 import { closeSync, openSync, writeSync } from "node:fs";
 import { outputFailure } from "@kpkeys/core";
 
-/** A file that several threads add to. */
-export interface TraceOut {
+/** A file that several threads append to. Each write is appended as a whole (O_APPEND). */
+export class TraceOut {
+  private readonly descriptor: number;
+
   /**
-   * Adds bytes, and waits until they are taken: their source goes no faster than the disk, so nothing piles up.
+   * @param file - an existing file
+   * @param path - its name in errors
    * @throws KpkeysError ERR_OUTPUT
    */
-  append(bytes: Uint8Array): void;
-  /** Ends it. */
-  close(): void;
+  constructor(
+    file: string,
+    private readonly path: string,
+  ) {
+    this.descriptor = reported(path, () => openSync(file, "a"));
+  }
+
+  /**
+   * Appends bytes. Blocks until they are written, so the replay does not run ahead of the disk.
+   * @throws KpkeysError ERR_OUTPUT
+   */
+  append(bytes: Uint8Array): void {
+    reported(this.path, () => {
+      for (let at = 0; at < bytes.length; at += writeSync(this.descriptor, bytes, at));
+    });
+  }
+
+  /** Closes the file. */
+  close(): void {
+    closeSync(this.descriptor);
+  }
 }
 
-/**
- * Opens a file to add to. What one thread appends at once stays together: each write goes behind all others.
- * @param file - the file, which is there
- * @param path - what errors call it
- * @throws KpkeysError ERR_OUTPUT
- */
-export function openTraceOut(file: string, path: string): TraceOut {
-  const descriptor = reported(path, () => openSync(file, "a"));
-  return {
-    append(bytes) {
-      reported(path, () => {
-        for (let at = 0; at < bytes.length; at += writeSync(descriptor, bytes, at));
-      });
-    },
-    close() {
-      closeSync(descriptor);
-    },
-  };
-}
-
-function reported<T>(path: string, doing: () => T): T {
+function reported<T>(path: string, action: () => T): T {
   try {
-    return doing();
+    return action();
   } catch (cause) {
     throw outputFailure(path, cause);
   }

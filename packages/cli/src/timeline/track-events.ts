@@ -1,8 +1,8 @@
 import { PbfWriter } from "pbf";
 
 // Field numbers of Perfetto's trace format (protos/perfetto/trace: trace.proto, trace_packet.proto, track_event/track_event.proto,
-// track_descriptor.proto, process_descriptor.proto, debug_annotation.proto). A trace is one message of packets alone, so traces
-// that are written one behind the other are one trace:
+// track_descriptor.proto, process_descriptor.proto, debug_annotation.proto). A trace is one message of packets, so
+// concatenated traces are one trace:
 //
 //   Trace { packet* }
 //   TracePacket { timestamp, sequence, one of track_event and track_descriptor }
@@ -15,41 +15,23 @@ const Event = { DEBUG_ANNOTATIONS: 4, TYPE: 9, TRACK_UUID: 11, NAME: 23, COUNTER
 const EventType = { SLICE_BEGIN: 1, SLICE_END: 2, INSTANT: 3, COUNTER: 4 } as const;
 const Annotation = { STRING_VALUE: 6, NAME: 10 } as const;
 
-/** SEQ_INCREMENTAL_STATE_CLEARED: nothing of this sequence comes before. */
+/** SEQ_INCREMENTAL_STATE_CLEARED: the first packet of a sequence. */
 const SEQUENCE_BEGINS = 1;
 
-/** Bytes that are collected before they are handed on. */
+/** Bytes that are buffered before they are written. */
 const CHUNK = 256 << 10;
 
-/** What a track holds. */
+/** The description of a track. */
 export interface TrackOptions {
-  /** The track that it belongs to. */
+  /** The parent track. */
   readonly parent: number;
-  /** What it is called. */
+  /** Its name. */
   readonly name: string;
-  /** Whether it holds values instead of slices. */
+  /** Whether it is a counter instead of a track of slices. */
   readonly counter?: boolean;
 }
 
-/** Writes the packets of one sequence; times are in nanoseconds, tracks are numbers that are their own in the whole trace. */
-export interface TrackEvents {
-  /** Declares a track that others belong to. */
-  process(track: number, pid: number, name: string): void;
-  /** Declares a track. */
-  track(track: number, options: TrackOptions): void;
-  /** Begins a slice. */
-  begin(track: number, time: number, name: string): void;
-  /** Ends the slice of a track that was begun last. */
-  end(track: number, time: number): void;
-  /** Tells of a moment, with a text about it. */
-  instant(track: number, time: number, name: string, about: string, text: string): void;
-  /** Gives a counter a value: a whole number, exact below 2^53. */
-  counter(track: number, time: number, value: number): void;
-  /** Hands on what was collected. */
-  flush(): void;
-}
-
-/** A packet that is written; one record for all. */
+/** The packet that is written; one object is reused for all. */
 interface Moment {
   time: number;
   type: number;
@@ -60,74 +42,88 @@ interface Moment {
   value: number;
 }
 
-/**
- * @param sequence - number of the sequence, 1 or more, of its own in the whole trace
- * @param write - takes whole packets, valid during the call
- */
-export function createTrackEvents(sequence: number, write: (packets: Uint8Array) => void): TrackEvents {
-  const pbf = new PbfWriter(new Uint8Array(2 * CHUNK));
-  const moment: Moment = { time: 0, type: 0, track: 0, name: "", about: "", text: "", value: 0 };
-  let begun = false;
+/** Writes the packets of one sequence. Times are in nanoseconds; track numbers are unique in the whole trace. */
+export class TrackEvents {
+  private readonly pbf = new PbfWriter(new Uint8Array(2 * CHUNK));
+  private readonly moment: Moment = { time: 0, type: 0, track: 0, name: "", about: "", text: "", value: 0 };
+  private hasBegun = false;
+  private readonly writePacket = (moment: Moment, packet: PbfWriter): void => {
+    packet.writeVarintField(Packet.TIMESTAMP, moment.time);
+    packet.writeVarintField(Packet.SEQUENCE_ID, this.sequence);
+    packet.writeMessage(Packet.TRACK_EVENT, writeEvent, moment);
+  };
 
-  function flush(): void {
-    if (pbf.pos === 0) return;
-    write(pbf.buf.subarray(0, pbf.pos));
-    pbf.pos = 0;
+  /**
+   * @param sequence - number of the sequence, 1 or more, unique in the whole trace
+   * @param write - receives whole packets, which are valid during the call
+   */
+  constructor(
+    private readonly sequence: number,
+    private readonly write: (packets: Uint8Array) => void,
+  ) {}
+
+  /** Declares a process, which is the parent of other tracks. */
+  process(track: number, pid: number, name: string): void {
+    this.describe({ track, pid, name });
   }
 
-  function descriptor(options: DescriptorOptions): void {
-    pbf.writeMessage(
+  /** Declares a track. */
+  track(track: number, options: TrackOptions): void {
+    this.describe({ track, ...options });
+  }
+
+  /** Begins a slice. */
+  begin(track: number, time: number, name: string): void {
+    this.moment.name = name;
+    this.put(EventType.SLICE_BEGIN, track, time);
+  }
+
+  /** Ends the innermost slice of a track. */
+  end(track: number, time: number): void {
+    this.put(EventType.SLICE_END, track, time);
+  }
+
+  /** Writes an instant with an annotation: its name and its text. */
+  instant(track: number, time: number, name: string, about: string, text: string): void {
+    this.moment.name = name;
+    this.moment.about = about;
+    this.moment.text = text;
+    this.put(EventType.INSTANT, track, time);
+  }
+
+  /** Sets a counter to a whole number, exact below 2^53. */
+  counter(track: number, time: number, value: number): void {
+    this.moment.value = value;
+    this.put(EventType.COUNTER, track, time);
+  }
+
+  /** Writes the buffered packets. */
+  flush(): void {
+    if (this.pbf.pos === 0) return;
+    this.write(this.pbf.buf.subarray(0, this.pbf.pos));
+    this.pbf.pos = 0;
+  }
+
+  private describe(options: DescriptorOptions): void {
+    this.pbf.writeMessage(
       TRACE_PACKET,
       (_, packet) => {
-        packet.writeVarintField(Packet.SEQUENCE_ID, sequence);
-        if (!begun) packet.writeVarintField(Packet.SEQUENCE_FLAGS, SEQUENCE_BEGINS);
+        packet.writeVarintField(Packet.SEQUENCE_ID, this.sequence);
+        if (!this.hasBegun) packet.writeVarintField(Packet.SEQUENCE_FLAGS, SEQUENCE_BEGINS);
         packet.writeMessage(Packet.TRACK_DESCRIPTOR, writeDescriptor, options);
       },
       options,
     );
-    begun = true;
+    this.hasBegun = true;
   }
 
-  function writePacket(of: Moment, packet: PbfWriter): void {
-    packet.writeVarintField(Packet.TIMESTAMP, of.time);
-    packet.writeVarintField(Packet.SEQUENCE_ID, sequence);
-    packet.writeMessage(Packet.TRACK_EVENT, writeEvent, of);
+  private put(type: number, track: number, time: number): void {
+    this.moment.type = type;
+    this.moment.track = track;
+    this.moment.time = time;
+    this.pbf.writeMessage(TRACE_PACKET, this.writePacket, this.moment);
+    if (this.pbf.pos >= CHUNK) this.flush();
   }
-
-  function put(type: number, track: number, time: number): void {
-    moment.type = type;
-    moment.track = track;
-    moment.time = time;
-    pbf.writeMessage(TRACE_PACKET, writePacket, moment);
-    if (pbf.pos >= CHUNK) flush();
-  }
-
-  return {
-    process(track, pid, name) {
-      descriptor({ track, pid, name });
-    },
-    track(track, options) {
-      descriptor({ track, ...options });
-    },
-    begin(track, time, name) {
-      moment.name = name;
-      put(EventType.SLICE_BEGIN, track, time);
-    },
-    end(track, time) {
-      put(EventType.SLICE_END, track, time);
-    },
-    instant(track, time, name, about, text) {
-      moment.name = name;
-      moment.about = about;
-      moment.text = text;
-      put(EventType.INSTANT, track, time);
-    },
-    counter(track, time, value) {
-      moment.value = value;
-      put(EventType.COUNTER, track, time);
-    },
-    flush,
-  };
 }
 
 interface DescriptorOptions extends Partial<TrackOptions> {
@@ -164,7 +160,7 @@ function writeAnnotation({ about, text }: { readonly about: string; readonly tex
 
 const encoder = new TextEncoder();
 
-/** A string. The library's own way of writing one errs beyond U+1FFFF. */
+/** Writes a string. pbf encodes characters above U+1FFFF wrongly. */
 function writeText(field: number, text: string, pbf: PbfWriter): void {
   pbf.writeBytesField(field, encoder.encode(text));
 }

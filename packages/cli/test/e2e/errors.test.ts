@@ -6,13 +6,14 @@ import { gunzipSync } from "node:zlib";
 import { embeddedTrace } from "@kpkeys/workloads/node";
 import { afterAll, describe, expect, test } from "vitest";
 import { kpkeys, kpkeysWith } from "./kpkeys.js";
+import { expectRejection } from "./rejection.js";
 
 const folder = mkdtempSync(join(tmpdir(), "kpkeys-"));
 afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
-/** A file of the tests' own. */
+/** Writes a file for a test. */
 function file(name: string, content: string | Uint8Array): string {
   const path = join(folder, name);
   writeFileSync(path, content);
@@ -22,53 +23,45 @@ function file(name: string, content: string | Uint8Array): string {
 const packed = readFileSync(embeddedTrace.trace);
 const lines = gunzipSync(packed).toString().split("\n");
 
-/** One line on stderr and nothing else: the code, then each of the texts. */
-function expectRefusal(args: string[], code: string, ...texts: string[]): void {
-  const { status, stdout, stderr } = kpkeys(...args);
-  expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
-  expect(stderr).toMatch(new RegExp(`^kpkeys: ${code}: [^\n]+\n$`));
-  for (const text of texts) expect(stderr).toContain(text);
-}
-
-describe("a config is refused", () => {
+describe("a config is rejected", () => {
   const kunit = ["kunit", "--arch", "arm64-poe"];
 
   test("that does not exist", () => {
-    expectRefusal([...kunit, "--config", join(folder, "nosuch")], "ERR_INPUT_MISSING", "nosuch: ", "expected");
+    expectRejection([...kunit, "--config", join(folder, "nosuch")], "ERR_INPUT_MISSING", "nosuch: ", "expected");
   });
 
-  test("with a line of another form, with its number", () => {
+  test("with a malformed line, with its number", () => {
     const path = file("numbers.config", "CONFIG_ARM64_POE=y\n\nCONFIG_NR_CPUS=sixty\n");
-    expectRefusal([...kunit, "--config", path], "ERR_CONFIG_LINE", `${path}:3: 'CONFIG_NR_CPUS=sixty'`, "CONFIG_X=y");
+    expectRejection([...kunit, "--config", path], "ERR_CONFIG_LINE", `${path}:3: 'CONFIG_NR_CPUS=sixty'`, "CONFIG_X=y");
   });
 
-  test("that turns off what a feature depends on; one that does not is taken", () => {
+  test("that turns off a dependency of a feature", () => {
     const off = file("off.config", "# CONFIG_ARM64_POE is not set\n");
-    expectRefusal([...kunit, "--config", off], "ERR_CONFIG_DEPENDS", "CONFIG_KPKEYS_HARDENED_PGTABLES depends on");
+    expectRejection([...kunit, "--config", off], "ERR_CONFIG_DEPENDS", "CONFIG_KPKEYS_HARDENED_PGTABLES");
     const on = file("on.config", "CONFIG_ARM64_POE=y\nCONFIG_KPKEYS_HARDENED_PGTABLES=y\n");
     expect(kpkeys(...kunit, "--config", on).status).toBe(0);
   });
 });
 
-test("a timeline is refused that cannot be written, or would take the place of its recording", () => {
+test("a timeline is rejected that cannot be written, or would overwrite its recording", () => {
   const recording = file("precious", packed);
-  expectRefusal(["replay", recording, "--trace-out", folder], "ERR_OUTPUT", folder, "expected");
-  expectRefusal(["replay", recording, "--trace-out", recording], "ERR_OUTPUT", "this is the input", "another file");
+  expectRejection(["replay", recording, "--trace-out", folder], "ERR_OUTPUT", folder, "expected");
+  expectRejection(["replay", recording, "--trace-out", recording], "ERR_OUTPUT", recording);
   expect(readFileSync(recording)).toEqual(packed);
 });
 
-describe("a trace is refused with code, place and expectation", () => {
+describe("a trace is rejected with a code and its place", () => {
   test("that does not exist", () => {
-    expectRefusal(["run", join(folder, "nosuch")], "ERR_INPUT_MISSING", "nosuch: ", "expected");
+    expectRejection(["run", join(folder, "nosuch")], "ERR_INPUT_MISSING", "nosuch: ", "expected");
   });
 
   test("that is a directory", () => {
-    expectRefusal(["run", folder], "ERR_INPUT_KIND", `${folder}: this is a directory; expected a file`);
+    expectRejection(["run", folder], "ERR_INPUT_KIND", `${folder}: `);
   });
 
-  test("whose gzip data breaks off", () => {
+  test("whose gzip data is truncated", () => {
     const path = file("truncated.gz", packed.subarray(0, packed.length / 2));
-    expectRefusal(["run", path], "ERR_INPUT_TRUNCATED", path, "expected");
+    expectRejection(["run", path], "ERR_INPUT_TRUNCATED", path, "expected");
   });
 
   test("that is binary", () => {
@@ -76,38 +69,33 @@ describe("a trace is refused with code, place and expectation", () => {
       "binary",
       Uint8Array.from({ length: 5000 }, (_, i) => (i * i) & 0xff),
     );
-    expectRefusal(["run", path], "ERR_INPUT_KIND", path, "expected");
+    expectRejection(["run", path], "ERR_INPUT_KIND", path, "expected");
   });
 
   test("that is empty", () => {
     const path = file("empty", "");
-    expectRefusal(["run", path], "ERR_TRACE_EMPTY", path, "expected");
+    expectRejection(["run", path], "ERR_TRACE_EMPTY", path, "expected");
   });
 
   test("that has a damaged line, with its number", () => {
     const path = file("damaged", [...lines.slice(0, 99), lines[99]!.replace(/\d+\.\d+:/, "late:"), ""].join("\n"));
-    expectRefusal(["run", path], "ERR_TRACE_LINE", `${path}:100: `, "expected");
+    expectRejection(["run", path], "ERR_TRACE_LINE", `${path}:100: `, "expected");
   });
 
   test("that needs more memory than the machine has, with the line", () => {
     const path = file("greedy", greedyTrace());
-    expectRefusal(
-      ["run", path, "--memory", "64MiB"],
-      "ERR_OUT_OF_MEMORY",
-      `${path}:`,
-      "expected a machine with more memory",
-    );
+    expectRejection(["run", path, "--memory", "64MiB"], "ERR_OUT_OF_MEMORY", `${path}:`);
   });
 
-  test("that is a pipe which several machines would have to read", () => {
+  test("that is a pipe which several machines would read", () => {
     const path = join(folder, "pipe");
     execFileSync("mkfifo", [path]);
-    expectRefusal(["run", path], "ERR_INPUT_KIND", `${path}: this is a pipe; expected a file`);
+    expectRejection(["run", path], "ERR_INPUT_KIND", `${path}: `);
   });
 
-  test("by every command that takes one", () => {
-    for (const command of ["replay", "attack"]) expectRefusal([command, join(folder, "nosuch")], "ERR_INPUT_MISSING");
-    expectRefusal(["run", "--vmpte", join(folder, "nosuch")], "ERR_INPUT_MISSING", "nosuch");
+  test("by every command that reads one", () => {
+    for (const command of ["replay", "attack"]) expectRejection([command, join(folder, "nosuch")], "ERR_INPUT_MISSING");
+    expectRejection(["run", "--vmpte", join(folder, "nosuch")], "ERR_INPUT_MISSING", "nosuch");
   });
 });
 
@@ -123,44 +111,44 @@ function greedyTrace(): string {
   return [event(1, mmap), event(2, "syscalls:sys_exit_mmap: 0x10000000"), ...faults, ""].join("\n");
 }
 
-describe("a command line is refused", () => {
-  test.each([
+describe("a command line is rejected", () => {
+  test.each<[string, string[], ...string[]]>([
     ["an architecture", ["--arch", "riscv"], "'riscv'", "expected arm64-poe, x86-pks"],
     ["an architecture among others", ["--arch", "x86-pks,riscv"], "'riscv'", "expected arm64-poe, x86-pks"],
     ["a series", ["--series", "v99"], "'v99'", "expected v3, v4, v5, v6, v7, v8, v9, next"],
     ["a policy", ["--policy", "on"], "'on'", "expected off, naive, batched"],
     ["a feature", ["--feature", "nosuch"], "'nosuch'", "expected pgtables"],
-    ["a size", ["--memory", "4G"], "'4G'", "such as 4GiB"],
-    ["a number", ["--cpus", "many"], "'many'", "whole number"],
+    ["a size", ["--memory", "4G"], "'4G'"],
+    ["a number", ["--cpus", "many"], "'many'"],
     ["a flag", ["--frob"], "'--frob'", "--help"],
-  ])("with %s that nobody knows", (_, args, ...texts) => {
-    for (const command of ["run", "kunit", "attack"]) expectRefusal([command, ...args], "ERR_USAGE", ...texts);
+  ])("with %s that does not exist", (_, args, ...texts) => {
+    for (const command of ["run", "kunit", "attack"]) expectRejection([command, ...args], "ERR_USAGE", ...texts);
   });
 
   test.each([
-    ["no event", ["--until", "0"]],
+    ["zero events", ["--until", "0"]],
     ["a time of another unit", ["--until", "2m"]],
-    ["no program", ["--sample", "0"]],
-    ["no worker", ["--workers", "0"]],
+    ["zero programs", ["--sample", "0"]],
+    ["zero workers", ["--workers", "0"]],
     ["half a worker", ["--workers", "0.5"]],
   ])("with %s to replay", (_, args) => {
-    expectRefusal(["run", ...args], "ERR_USAGE", `'${args[1]!}' is invalid`, "Expected a");
+    expectRejection(["run", ...args], "ERR_USAGE", `'${args[1]!}'`);
   });
 
-  test("with a command that nobody knows, two traces, none where one is needed", () => {
-    expectRefusal(["frob"], "ERR_USAGE", "'frob'");
-    expectRefusal(["run", "a", "b"], "ERR_USAGE", "too many arguments");
-    expectRefusal(["replay"], "ERR_USAGE", "'trace'");
+  test("with an unknown command, two traces, or no trace", () => {
+    expectRejection(["frob"], "ERR_USAGE", "'frob'", "`kpkeys --help`");
+    expectRejection(["run", "a", "b"], "ERR_USAGE", "`kpkeys run --help`");
+    expectRejection(["replay"], "ERR_USAGE", "'trace'", "`kpkeys replay --help`");
   });
 
-  test("when no machine can be made of it, with what the machine's part says", () => {
-    expectRefusal(["run", "--memory", "5MiB"], "ERR_SPEC", "memory", "expected a multiple of 4 MiB");
-    expectRefusal(["kunit", "--memory", "4MiB"], "ERR_OUT_OF_MEMORY", "expected at least 64 MiB");
-    expectRefusal(["run", "--cpus", "0"], "ERR_SPEC", "cpus", "expected 1 to 64");
+  test("that describes an impossible machine", () => {
+    expectRejection(["run", "--memory", "5MiB"], "ERR_SPEC", "memory");
+    expectRejection(["kunit", "--memory", "4MiB"], "ERR_OUT_OF_MEMORY");
+    expectRejection(["run", "--cpus", "0"], "ERR_SPEC", "cpus");
   });
 });
 
-test("--help and --version answer on stdout", () => {
+test("--help and --version print on stdout", () => {
   const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
     version: string;
   };
@@ -177,7 +165,7 @@ test.each([
   ["run --help", 0],
   ["run --arch riscv", 2],
   ["frob", 2],
-])("kpkeys %s loads neither container nor kernel nor plugins", (args, expected) => {
+])("kpkeys %s loads no container, kernel or plugins", (args, expected) => {
   const coverage = join(folder, args);
   expect(kpkeysWith({ NODE_V8_COVERAGE: coverage }, args.split(" ")).status).toBe(expected);
   const [name] = readdirSync(coverage);

@@ -6,13 +6,14 @@ import { gzipSync } from "node:zlib";
 import { afterAll, describe, expect, test } from "vitest";
 import type { ExplainReport } from "../../src/index.js";
 import { jsonOf, kpkeys, kpkeysReading } from "./kpkeys.js";
+import { expectRejection } from "./rejection.js";
 
 const OOPS = "--esr 0x000000409600004f --far 0xffff00087fbbbd78 --pte 0x10e80008ffbbb707".split(" ");
 const X86_FAULT = "--error-code 0x23 --cr2 0xffff888012345008 --pte 0x8800000012345163".split(" ");
 const VECTORS = fileURLToPath(new URL("../../../arch-x86-pks/testdata/vectors.jsonl.gz", import.meta.url));
 
 describe("kpkeys explain", () => {
-  test("prints what the README shows", () => {
+  test("prints the text of the README", () => {
     const section = readFileSync(new URL("../../README.md", import.meta.url), "utf8").split(
       "## Explaining a fault",
     )[1]!;
@@ -25,15 +26,14 @@ describe("kpkeys explain", () => {
   test.each([
     ["arm64-poe", OOPS],
     ["x86-pks", X86_FAULT],
-  ])("takes the architecture from the inputs: %s", (arch, inputs) => {
+  ])("identifies the architecture by the inputs: %s", (arch, inputs) => {
     const { status, document } = jsonOf("explain", ...inputs);
     const { verdict, ...report } = document as ExplainReport;
     expect({ status, arch: report.arch }).toEqual({ status: 0, arch });
     expect(verdict).toMatchObject({ result: "fault", decidedBy: "key", agrees: true });
-    expect(verdict.text).toContain("pkey 1 (PGTABLES) is read-only in the context DEFAULT");
   });
 
-  test("knows the keys and contexts of the features that the kernel has, and the guard of the one concerned", () => {
+  test("has the keys and contexts of the features of the kernel, and the guard of the feature", () => {
     const { status, stdout } = kpkeys("explain", ...OOPS, "--por", "0x117", "--feature", "pgtables,cred");
     expect(status).toBe(0);
     expect(stdout).toContain("POR_EL1 0x117 is the value of the context DEFAULT");
@@ -52,15 +52,13 @@ describe("kpkeys explain", () => {
     }
   });
 
-  test("says so, and fails, when the report is not what the model computes", () => {
-    const { status, stdout } = kpkeys("explain", ...OOPS, "--por", "0x57");
+  test("fails if the report disagrees with the model", () => {
+    const { status, document } = jsonOf("explain", ...OOPS, "--por", "0x57");
     expect(status).toBe(1);
-    expect(stdout).toMatch(
-      /agreement +the report differs from the model: [^]*But that is not what\s+was reported\.\n$/,
-    );
+    expect((document as ExplainReport).verdict.agrees).toBe(false);
   });
 
-  test("prints what the quick start shows, in agreement with the published report", () => {
+  test("agrees with the published report of the quick start", () => {
     const text = readFileSync(new URL("../../../../docs/quick-start.md", import.meta.url), "utf8");
     const [command] = /^npx kpkeys explain --.*$/m.exec(text)!;
     const { status, document } = jsonOf(...command.split(" ").slice(2));
@@ -68,17 +66,17 @@ describe("kpkeys explain", () => {
     expect((document as ExplainReport).verdict).toMatchObject({ decidedBy: "key", agrees: true });
   });
 
-  test("explains a line of a vector file, by its place or as it stands", () => {
+  test("explains a line of a vector file, given as FILE:LINE or as JSON", () => {
     const { status, document } = jsonOf("explain", "--vector", `${VECTORS}:3`);
     expect(status).toBe(0);
     expect((document as ExplainReport).arch).toBe("x86-pks");
     expect((document as ExplainReport).reasons[0]!.text).toMatch(/^vector x86-/);
     expect(kpkeys("explain", "--vector", `{"arch":"x86-pks","id":"mine"}`).stderr).toMatch(
-      /^kpkeys: ERR_VECTOR_LINE: vector mine: field '\w+' is missing; expected .*\n$/,
+      /^kpkeys: ERR_VECTOR_LINE: vector mine: .*\n$/,
     );
   });
 
-  test("lists the inputs of each architecture, and those that both have", () => {
+  test("lists the inputs of each architecture, and the inputs of both", () => {
     const { status, stdout } = kpkeys("explain", "--help");
     expect(status).toBe(0);
     for (const heading of ["Inputs of arm64-poe:", "Inputs of x86-pks:", "Table entries:"])
@@ -86,32 +84,21 @@ describe("kpkeys explain", () => {
   });
 
   test.each([
-    ["no input", [], "ERR_EXPLAIN_INPUT: the inputs do not tell the architecture"],
-    ["a missing one", ["--esr", "0x96000004"], "ERR_EXPLAIN_INPUT: far was not given"],
-    [
-      "those of two",
-      ["--esr", "1", "--cr2", "2"],
-      "ERR_EXPLAIN_INPUT: the inputs are not of one architecture: --esr (arm64",
-    ],
-    ["those of another", ["--arch", "x86-pks", "--esr", "1"], "ERR_EXPLAIN_INPUT: unknown input 'esr'"],
-    ["bad hex", [...OOPS, "--por", "rw"], "ERR_EXPLAIN_INPUT: por: 'rw' is not a hexadecimal number"],
-    ["an unknown flag", [...OOPS, "--cr9", "0"], "ERR_USAGE: unknown option '--cr9'"],
-    ["an unknown architecture", ["--arch", "mips"], "ERR_USAGE: there is no architecture 'mips'"],
-    ["a vector and inputs", [...OOPS, "--vector", "{}"], "ERR_EXPLAIN_INPUT: --vector and --esr are both given"],
-    ["no vector", ["--vector", "x"], "ERR_EXPLAIN_INPUT: 'x' is no vector"],
-    ["broken JSON", ["--vector", "{"], "ERR_VECTOR_LINE: "],
-    [
-      "a vector of another",
-      ["--vector", '{"arch":"mips"}'],
-      "ERR_EXPLAIN_INPUT: the vector's field 'arch' is \"mips\"",
-    ],
-    ["no such line", ["--vector", `${VECTORS}:100000`], "ERR_EXPLAIN_INPUT: "],
-    ["no such file", ["--vector", "nowhere.jsonl:1"], "ERR_INPUT_MISSING: nowhere.jsonl"],
-  ])("refuses %s in one line, with status 2", (_, inputs, told) => {
-    const { status, stdout, stderr } = kpkeys("explain", ...inputs);
-    expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
-    expect(stderr).toMatch(/^kpkeys: [^\n]+\n$/);
-    expect(stderr).toContain(told);
+    ["no input", [], "ERR_EXPLAIN_INPUT", "--arch"],
+    ["a missing input", ["--esr", "0x96000004"], "ERR_EXPLAIN_INPUT", "far"],
+    ["inputs of two architectures", ["--esr", "1", "--cr2", "2"], "ERR_EXPLAIN_INPUT", "--esr (arm64"],
+    ["an input of another architecture", ["--arch", "x86-pks", "--esr", "1"], "ERR_EXPLAIN_INPUT", "'esr'"],
+    ["bad hex", [...OOPS, "--por", "rw"], "ERR_EXPLAIN_INPUT", "por: 'rw'"],
+    ["an unknown flag", [...OOPS, "--cr9", "0"], "ERR_USAGE", "'--cr9'"],
+    ["an unknown architecture", ["--arch", "mips"], "ERR_USAGE", "'mips'"],
+    ["a vector and inputs", [...OOPS, "--vector", "{}"], "ERR_EXPLAIN_INPUT", "--vector and --esr"],
+    ["an argument that is not a vector", ["--vector", "x"], "ERR_EXPLAIN_INPUT", "'x'"],
+    ["broken JSON", ["--vector", "{"], "ERR_VECTOR_LINE", ""],
+    ["a vector of an unknown architecture", ["--vector", '{"arch":"mips"}'], "ERR_EXPLAIN_INPUT", '"mips"'],
+    ["a line that does not exist", ["--vector", `${VECTORS}:100000`], "ERR_EXPLAIN_INPUT", "100000"],
+    ["a file that does not exist", ["--vector", "nowhere.jsonl:1"], "ERR_INPUT_MISSING", "nowhere.jsonl"],
+  ])("rejects %s in one line, with status 2", (_, inputs, code, text) => {
+    expectRejection(["explain", ...inputs], code, text);
   });
 });
 
@@ -137,7 +124,7 @@ describe("kpkeys explain FILE", () => {
     return path;
   };
 
-  test("explains the first report of a log, plain, gzip or on stdin, and says which lines it used", () => {
+  test("explains the first report of a log, plain, gzip or on stdin, and lists the lines that it used", () => {
     const plain = file("dmesg.txt", LOG);
     const { status, document } = jsonOf("explain", plain);
     const report = document as ExplainReport;
@@ -154,7 +141,7 @@ describe("kpkeys explain FILE", () => {
     expect(stdout.replaceAll("\n", "")).not.toMatch(/\p{Cc}/u);
   });
 
-  test("takes flags for what the log lacks, and instead of what it has", () => {
+  test("completes and overrides a log with flags", () => {
     const plain = file("dmesg.txt", LOG);
     const { document } = jsonOf("explain", plain, "--pkrs", "0", "--cr4", "0x1770ef0");
     expect(document).toMatchObject({ used: [2, 4, 5, 7], verdict: { result: "ok", agrees: false } });
@@ -164,10 +151,10 @@ describe("kpkeys explain FILE", () => {
   test.each([
     ["no report", "nothing\n", [], "ERR_EXPLAIN_NO_OOPS"],
     ["a report of another architecture", LOG, ["--arch", "arm64-poe"], "ERR_EXPLAIN_NO_OOPS"],
-    ["a report of a system that is not covered", `${LOG.slice(0, 200)}\nEIP: 0060\n`, [], "ERR_EXPLAIN_LIMIT"],
+    ["a report of an unsupported system", `${LOG.slice(0, 200)}\nEIP: 0060\n`, [], "ERR_EXPLAIN_LIMIT"],
     ["a vector too", LOG, ["--vector", "{}"], "ERR_EXPLAIN_INPUT"],
     ["a report without entries", LOG.replace(/<6>.*\n/, ""), [], "ERR_EXPLAIN_INPUT"],
-  ])("refuses %s by code, with status 2", (_, log, flags, code) => {
+  ])("rejects %s by code, with status 2", (_, log, flags, code) => {
     const { status, stdout, stderr } = kpkeys("explain", file("log.txt", log), ...flags);
     expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
     expect(stderr).toMatch(new RegExp(`^kpkeys: ${code}: [^\\p{Cc}]+\\n$`, "u"));

@@ -2,23 +2,23 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-/** The command, which runs what is built. */
+/** The command, which runs the built package. */
 export const BIN: string = fileURLToPath(new URL("../../bin/kpkeys.js", import.meta.url));
-/** Reports name files by their paths from here. */
+/** The folder in which the command runs; reports have paths relative to it. */
 const ROOT = fileURLToPath(new URL("../../../../", import.meta.url));
 const BUILT = fileURLToPath(new URL("../../dist/program.js", import.meta.url));
 
-/** What came of a command. */
+/** The result of a command. */
 export interface Outcome {
   /** Its exit status. */
   readonly status: number | null;
-  /** What it printed. */
+  /** Its stdout. */
   readonly stdout: string;
-  /** What it told. */
+  /** Its stderr. */
   readonly stderr: string;
 }
 
-/** Runs the built command, neither stdout nor stderr being a terminal. */
+/** Runs the built command. Neither stdout nor stderr is a terminal. */
 export function kpkeys(...args: string[]): Outcome {
   return kpkeysWith({}, args);
 }
@@ -33,7 +33,7 @@ export function kpkeysIn(cwd: string, ...args: string[]): Outcome {
   return kpkeysWith({}, args, undefined, cwd);
 }
 
-/** Runs it with further environment variables. */
+/** Runs it with additional environment variables. */
 export function kpkeysWith(
   variables: Readonly<Record<string, string>>,
   args: readonly string[],
@@ -41,7 +41,7 @@ export function kpkeysWith(
   cwd: string = ROOT,
 ): Outcome {
   if (!existsSync(BUILT))
-    throw new Error(`${BUILT} is missing: these tests run the built command, so \`npm run build\` first`);
+    throw new Error(`${BUILT} is missing: these tests run the built command; run \`npm run build\` first`);
   const options = {
     cwd,
     encoding: "utf8",
@@ -54,7 +54,7 @@ export function kpkeysWith(
   return { status, stdout, stderr };
 }
 
-/** The status of a command and the JSON document that it printed, which must be all that it printed. */
+/** The status and the JSON document of a command. It must print nothing else. */
 export function jsonOf(...args: string[]): { readonly status: number | null; readonly document: unknown } {
   const { status, stdout, stderr } = kpkeys(...args, "--json");
   if (stderr !== "") throw new Error(stderr);

@@ -25,7 +25,7 @@ afterAll(() => {
 const file = (name: string): string => join(folder, name);
 const SMALL = ["--memory", "64MiB", "--arch", "x86-pks", "--policy", "batched"];
 
-describe("an output option never names", () => {
+describe("an output option is rejected if it names", () => {
   const precious = file("precious");
   const trace = file("trace");
   writeFileSync(precious, "CONFIG_KUNIT=y\n");
@@ -77,7 +77,7 @@ describe.skipIf(!existsSync("/dev/full"))("on a full disk", () => {
   });
 });
 
-test.skipIf(process.platform === "win32")("a command that a signal ends leaves no half-written output", async () => {
+test.skipIf(process.platform === "win32")("a command that a signal ends leaves no partial output", async () => {
   const out = mkdtempSync(join(folder, "signal-"));
   const long = file("long.gz");
   writeFileSync(long, Buffer.concat(Array.from({ length: 500 }, () => readFileSync(embeddedTrace.trace))));

@@ -6,10 +6,10 @@ import { fileURLToPath } from "node:url";
 const CORE = fileURLToPath(new URL("../../../core/", import.meta.url));
 const MODULES = fileURLToPath(new URL("../../../../node_modules/", import.meta.url));
 
-/** What core is installed with. */
+/** The dependencies of core. */
 const CORE_NEEDS = ["reflect-metadata", "tslib", "tsyringe"];
 
-/** A project in a new folder, with a package.json and a copy of core of its own, as `npm install` puts them there. */
+/** A project in a new folder, with a package.json and a separate copy of core, as after `npm install`. */
 export function project(files: Readonly<Record<string, string>>): string {
   const folder = mkdtempSync(join(tmpdir(), "kpkeys-project-"));
   const modules = join(folder, "node_modules");
@@ -35,7 +35,7 @@ export function packageIn(folder: string, id: string, module: string): Record<st
   return { [`${folder}/package.json`]: JSON.stringify(manifest), [`${folder}/index.js`]: module };
 }
 
-/** A feature with a key and a context, which imports core, and says on stderr each time that it is set up. */
+/** A feature with a key and a context, which imports core and prints a line on stderr in its setup. */
 export function feature(id: string, contract = 2): string {
   const key = id.toUpperCase();
   return `

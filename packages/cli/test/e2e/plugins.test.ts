@@ -10,10 +10,10 @@ import { PATIENT } from "./plugin-modules.js";
 
 const MINE = packageIn("mine", "mine", feature("mine"));
 
-/** How often features say that they were set up. */
+/** How often a feature was set up. */
 const setUps = ({ stderr }: Outcome, id: string): number => stderr.split(`set up: ${id}\n`).length - 1;
 
-/** The ids of what is loaded, without the command's own. */
+/** The ids of the loaded plugins, without the bundled ones. */
 function loadedIn(folder: string, ...args: string[]): string[] {
   const { status, stdout, stderr } = kpkeysIn(folder, "plugins", "--json", ...args);
   expect([status, stderr.replace(/^kpkeys: configuration: .*\n/, "")]).toEqual([0, ""]);
@@ -22,8 +22,8 @@ function loadedIn(folder: string, ...args: string[]): string[] {
   return loaded.slice(4).map(({ id }) => id);
 }
 
-/** Status 2, one code on stderr, no stack. */
-function refused({ status, stdout, stderr }: Outcome, code: string, text: string): void {
+/** Asserts status 2, one code on stderr and no stack. */
+function expectFailure({ status, stdout, stderr }: Outcome, code: string, text: string): void {
   expect([status, stdout]).toEqual([2, ""]);
   expect(stderr).toMatch(new RegExp(`^(kpkeys: configuration: .*\\n)?kpkeys: ${code}: .*\\n$`));
   expect(stderr).toContain(text);
@@ -39,7 +39,7 @@ describe("--plugin", () => {
     expect(loadedIn(folder)).toEqual([]);
   });
 
-  test("brings what `plugins` says of it", () => {
+  test("is listed by `plugins`", () => {
     const folder = project(MINE);
     const { stdout } = kpkeysIn(folder, "plugins", "--plugin", "./mine", "--json");
     const expected = {
@@ -59,11 +59,11 @@ describe("--plugin", () => {
     expect(loadedIn(folder, "--plugin", "./mine").sort()).toEqual(["one", "three", "two"]);
   });
 
-  test("takes what the command has itself by name", () => {
+  test("accepts a bundled plugin by name", () => {
     expect(loadedIn(project({}), "--plugin", "@kpkeys/cred-hardening")).toEqual([]);
   });
 
-  test("puts a feature into every machine that a worker makes, unless --feature leaves it out", () => {
+  test("adds a feature to the machines of all workers, unless --feature omits it", () => {
     const folder = project(MINE);
     const replay = ["replay", embeddedTrace.trace, "--until", "100", "--policy", "off,naive,batched", "--json"];
     const outcome = kpkeysIn(folder, ...replay, "--plugin", "./mine");
@@ -83,17 +83,17 @@ describe("--plugin", () => {
   });
 
   test.each([
-    ["run", ["--plugin", "nothere"], "ERR_PLUGIN_MISSING", "looked up from"],
+    ["run", ["--plugin", "nothere"], "ERR_PLUGIN_MISSING", "'nothere'"],
     ["run", ["--plugin", "./nothere"], "ERR_INPUT_MISSING", "nothere"],
-    ["run", ["--plugin", "./none"], "ERR_PLUGIN_LOAD", "exports no plugin"],
+    ["run", ["--plugin", "./none"], "ERR_PLUGIN_LOAD", "./none"],
     ["run", ["--plugin", "./throws"], "ERR_PLUGIN_LOAD", "no luck"],
     ["run", ["--plugin", "./old"], "ERR_PLUGIN_CONTRACT", "'old'"],
     ["run", ["--plugin", "./mine", "--plugin", "./again"], "ERR_PLUGIN_DUPLICATE", "again/index.js"],
     ["run", ["--plugin", "./cred"], "ERR_PLUGIN_DUPLICATE", "@kpkeys/cred-hardening"],
-    ["run", ["--plugin", "./mine", "--feature", "yours"], "ERR_USAGE", "pgtables, cred, mine, or another"],
-    ["show", ["--plugin", "./mine", "--arch", "mine"], "ERR_USAGE", "arm64-poe, x86-pks, or another"],
+    ["run", ["--plugin", "./mine", "--feature", "yours"], "ERR_USAGE", "pgtables, cred, mine"],
+    ["show", ["--plugin", "./mine", "--arch", "mine"], "ERR_USAGE", "arm64-poe, x86-pks"],
     ["overhead", ["--plugin", "./mine"], "ERR_USAGE", "--what-if"],
-  ])("refuses %s %j", (command, args, code, text) => {
+  ])("rejects %s %j", (command, args, code, text) => {
     const folder = project({
       ...MINE,
       ...packageIn("none", "none", "export const nothing = 1;"),
@@ -102,19 +102,19 @@ describe("--plugin", () => {
       ...packageIn("again", "mine", feature("mine")),
       ...packageIn("cred", "cred", feature("cred")),
     });
-    refused(kpkeysIn(folder, command, ...args), code, text);
+    expectFailure(kpkeysIn(folder, command, ...args), code, text);
   });
 });
 
 describe("a package with another copy of core", () => {
-  test("is judged by check-plugin in its own folder", () => {
+  test("can be checked in its own folder", () => {
     const { stdout } = kpkeysIn(join(project(MINE), "mine"), "check-plugin", ".", "--json", ...PATIENT);
     const { plugins } = JSON.parse(stdout) as CheckPluginReport;
     const { id, rules } = plugins[0]!;
     expect([id, rules.find(({ rule }) => rule === "feature/deterministic")!.status]).toEqual(["mine", "ok"]);
   });
 
-  test("is in a budget, named both ways or one", () => {
+  test("is in a budget, as a module, as a plugin, or as both", () => {
     const folder = join(project(MINE), "mine");
     for (const args of [["."], ["--plugin", "."], [".", "--plugin", "."]]) {
       const { status, stdout } = kpkeysIn(folder, "budget", ...args, "--arch", "x86-pks", "--json", ...PATIENT);
@@ -137,16 +137,19 @@ describe("kpkeys.config.*", () => {
       export default defineConfig(config satisfies KpkeysConfig);`,
   };
 
-  test.each(Object.entries(forms))("%s loads plugins below its folder, and stderr says so", (name, text) => {
-    const folder = project({ ...MINE, [name]: text, "below/README": "" });
-    const { stderr } = kpkeysIn(join(folder, "below"), "plugins");
-    expect(stderr).toBe(`kpkeys: configuration: ${join(folder, name)}\n`);
-    expect(loadedIn(join(folder, "below"))).toEqual(["mine"]);
-    expect(loadedIn(folder, "--no-config")).toEqual([]);
-    expect(loadedIn(folder, "--plugin", "./mine")).toEqual(["mine"]);
-  });
+  test.each(Object.entries(forms))(
+    "%s loads plugins in the folders below, and its path is printed on stderr",
+    (name, text) => {
+      const folder = project({ ...MINE, [name]: text, "below/README": "" });
+      const { stderr } = kpkeysIn(join(folder, "below"), "plugins");
+      expect(stderr).toBe(`kpkeys: configuration: ${join(folder, name)}\n`);
+      expect(loadedIn(join(folder, "below"))).toEqual(["mine"]);
+      expect(loadedIn(folder, "--no-config")).toEqual([]);
+      expect(loadedIn(folder, "--plugin", "./mine")).toEqual(["mine"]);
+    },
+  );
 
-  test.each(["kpkeys.config.mjs", "kpkeys.config.ts"] as const)("%s gives workers its objects", (name) => {
+  test.each(["kpkeys.config.mjs", "kpkeys.config.ts"] as const)("%s passes plugin objects to workers", (name) => {
     const folder = project({ ...MINE, [name]: forms[name] });
     const args = ["--until", "100", "--policy", "naive,batched", "--arch", "x86-pks"];
     const outcome = kpkeysIn(folder, "replay", embeddedTrace.trace, ...args);
@@ -159,13 +162,13 @@ describe("kpkeys.config.*", () => {
     ["kpkeys.config.js", "export const plugins = [];", "ERR_PLUGIN_CONFIG", "default export"],
     ["kpkeys.config.js", "export default { plugin: [] };", "ERR_PLUGIN_CONFIG", "plugins: "],
     ["kpkeys.config.js", "export default {\n  plugins: [\n};", "ERR_PLUGIN_CONFIG", "kpkeys.config.js:3: "],
-    ["kpkeys.config.js", "export default { plugins: [{ id: 'x' }] };", "ERR_PLUGIN_LOAD", "exports no plugin"],
+    ["kpkeys.config.js", "export default { plugins: [{ id: 'x' }] };", "ERR_PLUGIN_LOAD", "kpkeys.config.js"],
     ["kpkeys.config.mjs", "\nthrow new Error('no luck');", "ERR_PLUGIN_CONFIG_THROWS", "kpkeys.config.mjs:2: "],
     ["kpkeys.config.ts", "export default {\n  plugins: [;\n}", "ERR_PLUGIN_CONFIG", "kpkeys.config.ts:2: "],
     ["kpkeys.config.ts", "\nconst no: string = luck;", "ERR_PLUGIN_CONFIG_THROWS", "kpkeys.config.ts:2: "],
-  ])("%s with %j is refused", (name, text, code, told) => {
+  ])("%s with %j is rejected", (name, text, code, part) => {
     const folder = project({});
     write(folder, { [name]: text });
-    refused(kpkeysIn(folder, "run"), code, told);
+    expectFailure(kpkeysIn(folder, "run"), code, part);
   });
 });

@@ -14,7 +14,7 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
-/** A perf that runs the command it is to record, and prints the embedded trace when asked for the recording. */
+/** A fake perf: `record` runs the command, `script` prints the bundled recording. */
 function fakePerf(script: string): Record<string, string> {
   const path = join(folder, "perf");
   writeFileSync(path, `#!/bin/sh\n${script}\n`);
@@ -34,7 +34,7 @@ esac`;
 const FLAGS = ["--arch", "x86-pks", "--policy", "off", "--memory", "1GiB"];
 
 describe("kpkeys record", () => {
-  it("prints the commands, runs them, and reports what the workload did", () => {
+  it("prints the commands, runs them, and reports how the workload ended", () => {
     const { status, stdout, stderr } = kpkeysWith(fakePerf(WORKING), ["record", ...FLAGS, "--", "echo", "it's a job"]);
     expect(stdout).toMatch(
       /^perf record -m 2048 -o \S+ -e syscalls:sys_enter_mmap,\S+sched:sched_switch -- echo 'it'\\''s a job'$/m,
@@ -47,7 +47,7 @@ describe("kpkeys record", () => {
     expect(readdirSync(folder)).toEqual(["perf"]);
   });
 
-  it("prints nothing but the report with --json, and keeps the recording where it is told to, whatever the workload's status", () => {
+  it("prints only the report with --json, and keeps the recording in --output, also if the workload fails", () => {
     const output = join(folder, "kept.txt");
     const args = ["record", ...FLAGS, "--json", "--output", output, "--", "sh", "-c", "echo out; exit 3"];
     const { status, stdout } = kpkeysWith(fakePerf(WORKING), args);
@@ -60,21 +60,21 @@ describe("kpkeys record", () => {
     rmSync(output);
   });
 
-  it("says that there is no perf, after it has told how to record elsewhere", () => {
+  it("fails without perf, after printing the commands", () => {
     const { status, stdout, stderr } = kpkeysWith({ PATH: "/nowhere" }, ["record", "--", "make", "-j2"]);
     expect(stdout).toMatch(/^perf record .* -- make -j2$/m);
-    expect(stderr).toMatch(/^kpkeys: ERR_RECORD: record: there is no perf on the PATH; expected perf .*\n$/);
+    expect(stderr).toMatch(/^kpkeys: ERR_RECORD: record: .*\n$/);
     expect(status).toBe(2);
   });
 
-  it("gives the command of strace, which needs no perf", () => {
+  it("prints the strace command, which does not need perf", () => {
     const { stderr } = kpkeysWith({ PATH: "/nowhere" }, ["record", "--", "echo", "it's a job"]);
     expect(stderr).toContain(
       "strace -f -ttt -e trace=%memory,%process -o recording.strace.txt echo 'it'\\''s a job' && kpkeys run recording.strace.txt\n",
     );
   });
 
-  it("refuses a workload that cannot be run, and a folder for temporary files that is not there", () => {
+  it("rejects a workload that cannot be run, and a missing folder for temporary files", () => {
     const missing = kpkeysWith(fakePerf(WORKING), ["record", "--", "/nowhere/make"]);
     expect(missing.stderr).toMatch(/^kpkeys: ERR_RECORD: record: \/nowhere\/make /);
     const noFolder = kpkeysWith({ ...fakePerf(WORKING), TMPDIR: join(folder, "none") }, ["record", "--", "true"]);
@@ -82,21 +82,21 @@ describe("kpkeys record", () => {
     expect([missing.status, noFolder.status]).toEqual([2, 2]);
   });
 
-  it("says so when perf may not record", () => {
+  it("fails if perf may not record", () => {
     const { status, stderr } = kpkeysWith(fakePerf('echo "No permission" >&2; exit 255'), ["record", "--", "true"]);
-    expect(stderr).toMatch(/^No permission\nkpkeys: ERR_RECORD: record: perf recorded nothing \(exit status 255\); /);
+    expect(stderr).toMatch(/^No permission\nkpkeys: ERR_RECORD: record: .*\(exit status 255\)/);
     expect(status).toBe(2);
     expect(existsSync(join(folder, "perf.data"))).toBe(false);
   });
 });
 
-/** Whether perf can record tracepoints here, and the workload can be traced. */
+/** Whether perf can record tracepoints on this machine. */
 const real = spawnSync("perf", ["record", "-o", "/dev/null", "-e", "sched:sched_switch", "perl", "-e", ""]);
 
 describe.skipIf(real.status !== 0)(
-  "kpkeys record, with the perf of this machine (skipped where it may not record)",
+  "kpkeys record, with the perf of this machine (skipped if it may not record)",
   () => {
-    it("compares each process with the kernel's own account of it", () => {
+    it("compares each process with the kernel's account", () => {
       const output = join(folder, "own.perf-script.txt");
       const args = [
         "record",

@@ -7,7 +7,7 @@ import { jsonOf } from "./kpkeys.js";
 const schema = JSON.parse(readFileSync(new URL("../run.schema.json", import.meta.url), "utf8")) as object;
 const isRunReport = new Ajv({ allErrors: true, strictTypes: false }).compile(schema);
 
-/** The document of a command, held to the schema. */
+/** The document of a command, validated by the schema. */
 export function reportOf(...args: string[]): RunReport & { readonly status: number | null } {
   const { status, document } = jsonOf(...args);
   isRunReport(document);

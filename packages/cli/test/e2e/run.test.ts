@@ -9,7 +9,7 @@ import { kpkeys } from "./kpkeys.js";
 import { reportOf } from "./run-report.js";
 
 describe("kpkeys run", () => {
-  test("replays the embedded recording on both architectures, everything protected", () => {
+  test("replays the bundled recording on both architectures, with everything protected", () => {
     const { status, trace, arches } = reportOf("run");
     expect(status).toBe(0);
     expect(trace).toEqual({
@@ -52,7 +52,7 @@ describe("kpkeys run", () => {
     expect(x86!.barriers).toBe(0);
   });
 
-  test("knows no cost and no coverage of the recording without its page faults", () => {
+  test("has no cost and no coverage for a recording without page faults", () => {
     const folder = mkdtempSync(join(tmpdir(), "kpkeys-"));
     try {
       const text = gunzipSync(readFileSync(embeddedTrace.trace)).toString("latin1");
@@ -75,7 +75,7 @@ describe("kpkeys run", () => {
     }
   });
 
-  test("takes versions, a part, a check, a timeline and workers at once", () => {
+  test("combines versions, a part, a check, a timeline and workers", () => {
     const folder = mkdtempSync(join(tmpdir(), "kpkeys-"));
     try {
       const timeline = join(folder, "timeline.pftrace");
@@ -96,15 +96,15 @@ describe("kpkeys run", () => {
     }
   });
 
-  test("prints plain text where there is no terminal, and nothing on stderr", () => {
+  test("prints plain text without a terminal, and nothing on stderr", () => {
     const { status, stdout, stderr } = kpkeys("run", "--arch", "x86-pks", "--policy", "batched");
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
     expect(stdout).not.toMatch(/[^\P{Cc}\n]/u);
-    expect(stdout.split("\n").at(-2)).toBe("Every check passed.");
+    expect(stdout.split("\n").at(-2)).toBe("All checks passed.");
   });
 });
 
-test("kpkeys replay gives the same document without KUnit and attack", () => {
+test("kpkeys replay prints the same document without KUnit and attacks", () => {
   const { status, arches } = reportOf(
     "replay",
     embeddedTrace.trace,

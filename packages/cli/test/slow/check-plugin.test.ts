@@ -1,19 +1,19 @@
 import { describe, expect, test } from "vitest";
 import type { CheckPluginReport } from "../../src/index.js";
 import { kpkeys } from "../e2e/kpkeys.js";
-import { moduleOf, PATIENT, refused } from "../e2e/plugin-modules.js";
+import { moduleOf, PATIENT, expectPluginRejection } from "../e2e/plugin-modules.js";
 
-/** A feature that does nothing but what its setup is given to do. */
+/** A feature with the given code in its setup. */
 function plugin(setup: string): string {
   return `export const p = { id: "x", kind: "feature", description: "d", contract: 2, setup() { ${setup} } };`;
 }
 
 describe("kpkeys check-plugin", () => {
   test.each([
-    ["throws what is no error", "throw { toString() { throw 1 } }", "ERR_PLUGIN_LOAD"],
+    ["throws a value that is not an error", "throw { toString() { throw 1 } }", "ERR_PLUGIN_LOAD"],
     ["ends the process with status 0", "process.exit(0)", "ERR_PLUGIN_LOAD"],
-    ["ends it in its setup", plugin("process.exit(0)"), "ERR_PLUGIN_LOAD"],
-    ["waits for nothing", "await new Promise(() => {})", "ERR_PLUGIN_LOAD"],
+    ["ends the process in its setup", plugin("process.exit(0)"), "ERR_PLUGIN_LOAD"],
+    ["awaits a promise that never settles", "await new Promise(() => {})", "ERR_PLUGIN_LOAD"],
     ["does not end", "for (;;);", "ERR_PLUGIN_TIMEOUT"],
     ["does not end in its setup", plugin("for (;;);"), "ERR_PLUGIN_TIMEOUT"],
     [
@@ -25,14 +25,14 @@ describe("kpkeys check-plugin", () => {
     ["replaces a built-in function", `${plugin("")} Array.prototype.push = () => 0`, "ERR_PLUGIN_INVALID"],
     ["throws from a timer", `${plugin("")} setTimeout(() => { throw new Error("late") }, 1)`, "ERR_PLUGIN_INVALID"],
     ["leaves a promise without a handler", `${plugin("")} Promise.reject(1)`, "ERR_PLUGIN_INVALID"],
-    ["has an id that no document can hold", `${plugin("")} p.id = 1n`, "ERR_PLUGIN_INVALID"],
-    ["answers in the kit's place", `process.send?.({ reply: { result: "{}" } }); process.exit(0)`, "ERR_PLUGIN_LOAD"],
-  ])("refuses a module that %s", (_, text, code) => {
+    ["has an id that JSON cannot represent", `${plugin("")} p.id = 1n`, "ERR_PLUGIN_INVALID"],
+    ["sends a forged reply", `process.send?.({ reply: { result: "{}" } }); process.exit(0)`, "ERR_PLUGIN_LOAD"],
+  ])("rejects a module that %s", (_, text, code) => {
     const limit = code === "ERR_PLUGIN_TIMEOUT" ? ["--timeout", "2"] : PATIENT;
-    refused([moduleOf(text), ...limit], code);
+    expectPluginRejection([moduleOf(text), ...limit], code);
   });
 
-  test("judges a module that prints, leaves a timer and has an asynchronous setup", () => {
+  test("checks a module that prints, leaves a timer and has an asynchronous setup", () => {
     const path = moduleOf(
       `export const p = { id: "x", kind: "feature", description: "d", contract: 2, async setup() { throw new Error("late") } };
        console.log("{}"); setInterval(() => {}, 1000);`,

@@ -10,13 +10,13 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
-/** Has the command write down the largest resident set that it had, in kB, when it ends. */
+/** A module that writes the largest resident set of the command in kB when it ends. */
 const WITNESS = `
 const { isMainThread } = require("node:worker_threads");
 if (isMainThread) process.on("exit", () => require("node:fs").writeFileSync(process.env.RSS_FILE, String(process.resourceUsage().maxRSS)));
 `;
 
-/** The largest resident set of a replay of the embedded trace, so many times over: gzip files may be joined. */
+/** The largest resident set of a replay of the bundled recording, repeated: gzip files can be concatenated. */
 function residentSet(times: number): { readonly events: number; readonly kilobytes: number } {
   const trace = join(folder, "repeated.gz");
   writeFileSync(trace, Buffer.concat(Array.from({ length: times }, () => readFileSync(embeddedTrace.trace))));
@@ -29,7 +29,7 @@ function residentSet(times: number): { readonly events: number; readonly kilobyt
   return { events: replayed.events, kilobytes: Number(readFileSync(variables.RSS_FILE, "utf8")) };
 }
 
-test("the memory of a replay of ten times as many events is within 10 % of that of fewer", () => {
+test("ten times as many events increase the memory of a replay by less than 10 %", () => {
   const short = residentSet(20);
   const long = residentSet(200);
   expect(long.events).toBe(10 * short.events);

@@ -12,7 +12,7 @@ afterAll(() => {
 
 const code = (first: number, last: number): string =>
   String.fromCharCode(...Array.from({ length: last - first + 1 }, (_, at) => first + at));
-/** All that a terminal may act on, but NUL, tab and the two that end a line: C0, DEL, C1, what changes the direction of a text. */
+/** Characters that a terminal interprets, except NUL, tab and line ends: C0, DEL, C1, changes of text direction. */
 const CONTROLS = [code(1, 8), code(11, 12), code(14, 31), code(0x7f, 0x9f), code(0x202a, 0x202e), code(0x2066, 0x2069)];
 const HOSTILE = `a${CONTROLS.join("")}\u001b]0;owned\u0007\u200f`;
 /** Short enough for the name of a process. */
@@ -33,7 +33,7 @@ function expectPrintable(args: readonly string[]): string {
   return printed;
 }
 
-/** A file with many strange bytes in its beginning is refused as binary; this gets its names into the reports. */
+/** A file with many control characters at its start is rejected as binary, so these lines come first. */
 const PLAIN = Array.from(
   { length: 60 },
   () => "cc1 99 [000] 0.900000: sched:sched_waking: comm=kworker pid=7 prio=120",
@@ -62,7 +62,7 @@ describe("no command prints a control character of an input", () => {
       "strace",
       `${"1 getpid() = 1\n".repeat(200)}1 ${HOSTILE}(1) = 0\n1 brk(NULL) = ${HOSTILE}\n1 mprotect(${HOSTILE}, 4096) = 0\n`,
     ],
-    ["nothing but such characters", `${`${HOSTILE} `.repeat(5)}\n`],
+    ["only such characters", `${`${HOSTILE} `.repeat(5)}\n`],
   ])("replay of %s", (name, text) => {
     expectPrintable(["replay", file(name, text), ...MACHINE]);
   });
@@ -102,7 +102,7 @@ describe("no command prints a control character of an input", () => {
   });
 
   test.each([
-    ["a file that is not there", ["ktap", `/nowhere/${HOSTILE}`]],
+    ["a file that does not exist", ["ktap", `/nowhere/${HOSTILE}`]],
     ["the name of a file", ["replay", join(folder, HOSTILE)]],
     ["an argument", ["replay", "x", "--arch", HOSTILE]],
     ["a command", [HOSTILE]],

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { commandNames, examplesIn } from "../e2e/help.js";
 import { BIN, kpkeys } from "../e2e/kpkeys.js";
 
-/** A folder with the files that the examples name. */
+/** A folder with the files of the examples. */
 const folder = mkdtempSync(join(tmpdir(), "kpkeys-examples-"));
 const inRoot = (path: string): string => fileURLToPath(new URL(`../../../../${path}`, import.meta.url));
 
@@ -28,7 +28,7 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
-/** The command and a kernel log as a shell has them. */
+/** Shell functions for the command and for dmesg. */
 const SHELL = `kpkeys() { "${process.execPath}" "${BIN}" "$@"; }\ndmesg() { cat kernel.log; }\n`;
 
 describe.each(["", ...commandNames()])("kpkeys %s", (name) => {
@@ -38,7 +38,7 @@ describe.each(["", ...commandNames()])("kpkeys %s", (name) => {
       encoding: "utf8",
       maxBuffer: 2 ** 26,
     });
-    // Where perf is missing or may not record, the command has printed how to.
+    // Without perf, or without permission to record, the command prints how to record.
     const cannotRecord = example.startsWith("kpkeys record") && stderr.includes("ERR_RECORD");
     expect([cannotRecord ? 0 : status, status === 0 || cannotRecord ? "" : stderr]).toEqual([0, ""]);
   });

@@ -11,20 +11,20 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
-/** A shell in the folder that knows the command as kpkeys. */
+/** Runs a command line in the folder, with kpkeys as a shell function. */
 function shell(command: string): { readonly status: number | null; readonly stdout: string } {
   const script = `kpkeys() { "${process.execPath}" "${BIN}" "$@"; }\n${command}`;
   return spawnSync("bash", ["-c", script], { cwd: folder, encoding: "utf8", maxBuffer: 2 ** 26 });
 }
 
-/** The commands that a report names. */
+/** The commands in a report. */
 function commandsOf(report: string): string[] {
   return [...report.matchAll(/^ +(?:more:|more| ) +(kpkeys .*)$/gm)].map((match) => match[1]!);
 }
 
 const SMALL = "--memory 256MiB --policy batched --arch arm64-poe";
 
-describe("every command that is named in the report of", () => {
+describe("every command in the report of", () => {
   test.each([
     [`kpkeys run ${SMALL}`, 9],
     [
@@ -43,12 +43,12 @@ describe("every command that is named in the report of", () => {
   });
 });
 
-test("a report of a recording that cannot be read again names only commands that do not read it", () => {
+test("the report of a pipe has only commands that do not read it", () => {
   const { stdout } = shell(`cat "${embeddedTrace.trace}" | kpkeys replay /dev/stdin ${SMALL}`);
   expect(commandsOf(stdout).map((command) => command.split(" ")[1])).toEqual(["kunit", "show", "overhead"]);
 });
 
-test("paths are quoted for a shell", () => {
+test("paths are quoted for the shell", () => {
   const path = join(folder, "it's $HOME.config");
   writeFileSync(path, "");
   const { stdout } = kpkeys("run", ...SMALL.split(" "), "--config", path);

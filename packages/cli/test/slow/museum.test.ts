@@ -4,7 +4,7 @@ import type { MuseumReplay, MuseumReport } from "../../src/index.js";
 import { jsonOf, kpkeys } from "../e2e/kpkeys.js";
 
 describe("kpkeys museum", () => {
-  test("gives each exhibit as JSON with both sides on each of its architectures", () => {
+  test("prints each exhibit as JSON with both sides on each of its architectures", () => {
     const { status, document } = jsonOf("museum");
     expect(status).toBe(0);
     const { exhibits } = document as MuseumReport;
@@ -20,7 +20,7 @@ describe("kpkeys museum", () => {
     }
   });
 
-  test("shows one exhibit with its story, its fix and the traces", () => {
+  test("prints one exhibit with its story, its fix and the traces", () => {
     const { status, stdout } = kpkeys("museum", "--id", "irq-exit-resume", "--arch", "arm64-poe");
     expect(status).toBe(0);
     for (const name of ["series", "source", "story", "fix", "detector"]) {
@@ -46,7 +46,7 @@ describe("kpkeys museum", () => {
     expect(kpkeys("museum", "--replay", replay).stdout).toContain(`    ${evidence.split("\n")[0]!}`);
   });
 
-  test("has the exhibits that the README's examples name", () => {
+  test("has the exhibits of the README's examples", () => {
     const section = readFileSync(new URL("../../README.md", import.meta.url), "utf8").split("## The bug museum")[1]!;
     const commands = /```sh\n([^]*?)```/.exec(section)![1]!.trim().split("\n");
     for (const command of commands.slice(1)) {

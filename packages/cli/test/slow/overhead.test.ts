@@ -12,7 +12,7 @@ import { jsonOf, kpkeys } from "../e2e/kpkeys.js";
 const schema = JSON.parse(readFileSync(new URL("../overhead.schema.json", import.meta.url), "utf8")) as object;
 const isOverheadReport = new Ajv({ allErrors: true, strictTypes: false }).compile(schema);
 
-/** The page that explains the model: what it shows must be what the command prints. */
+/** The page of the cost model. Its examples must match the command. */
 const DOCS = readFileSync(new URL("../../../../docs/overhead.md", import.meta.url), "utf8");
 
 const directory = mkdtempSync(join(tmpdir(), "kpkeys-overhead-slow-"));
@@ -21,7 +21,7 @@ afterAll(() => {
 });
 
 describe("kpkeys overhead", () => {
-  test("meets its goals, prints one document, and writes costs that it can read", () => {
+  test("meets its goals, prints one document, and writes costs that replay reads", () => {
     const saved = join(directory, "saved.json");
     const { status, document } = jsonOf("overhead", "--save-costs", saved);
     expect(status).toBe(0);
@@ -39,7 +39,7 @@ describe("kpkeys overhead", () => {
     );
   });
 
-  test("compares placements: fewer windows cost less and last longer", () => {
+  test("compares placements: fewer windows are cheaper and longer", () => {
     const report = jsonOf("overhead", "--what-if").document as WhatIfReport;
     const { whatIf } = report;
     for (const arch of ["arm64-poe", "x86-pks"]) {
@@ -54,7 +54,7 @@ describe("kpkeys overhead", () => {
       expect(setter!.exposure.writes).toBe(lazy!.exposure.writes);
       expect(of("lazy, reset on exception").privilegedHandlers).toBe(0);
       expect(of("leaf tables mapped").registerWrites).toBe(0);
-      // A placement does not change what the kernel does: both read the same entries under the locks.
+      // Both placements read the same entries under the locks.
       expect(of("leaf tables mapped").exposure.reads).toBe(of("page-table lock").exposure.reads);
       expect(of("leaf mapped, 8 CPUs").writers).toBe(8);
       expect(lazy!.overhead === null).toBe(arch === "x86-pks");
@@ -63,7 +63,7 @@ describe("kpkeys overhead", () => {
     expect(whatIfTextOf(report, PLAIN)).toContain(shown);
   });
 
-  test.each([[], ["--what-if"]])("refuses a recording without page faults, by its name %s", (...flags) => {
+  test.each([[], ["--what-if"]])("rejects a recording without page faults %s", (...flags) => {
     const path = join(directory, "one.perf-script.txt");
     writeFileSync(path, " sh 7 [001] 1.000000: sched:sched_process_exec: filename=/bin/sh pid=7 old_pid=7\n");
     const { status, stdout, stderr } = kpkeys("overhead", ...flags, "--trace", path);

@@ -11,7 +11,7 @@ import { machinesOf, packetsOf } from "../perfetto.js";
 const digests = ({ arches }: RunReport): string[] => arches.map(({ digest }) => digest);
 
 describe("kpkeys run, the whole embedded recording", () => {
-  test("comes to the same digests with the lists turned round, and without Linux's account", () => {
+  test("has the same digests with the lists reversed, and without a VmPTE file", () => {
     const once = digests(reportOf("run"));
     expect(new Set(once).size).toBe(2);
     expect(digests(reportOf("run", "--arch", "x86-pks,arm64-poe", "--policy", "batched,off,naive"))).toEqual(once);
@@ -20,14 +20,14 @@ describe("kpkeys run, the whole embedded recording", () => {
     expect(digests(alone)).toEqual([once[1]]);
   });
 
-  test("comes to the same digests on any number of workers", () => {
+  test("has the same digests with any number of workers", () => {
     const [one, two, four] = ["1", "2", "4"].map((workers) => digests(reportOf("run", "--workers", workers)));
     expect(new Set(one).size).toBe(2);
     expect(two).toEqual(one);
     expect(four).toEqual(one);
   });
 
-  test("replays a part of the recording, and says which", () => {
+  test("replays a part of the recording, and reports which", () => {
     const part = ["--arch", "x86-pks", "--policy", "batched", "--memory", "1GiB"];
     const first = reportOf("run", ...part, "--until", "1000");
     expect(first).toMatchObject({ status: 0, partial: false, trace: { events: 1000, until: { events: 1000 } } });
@@ -41,7 +41,7 @@ describe("kpkeys run, the whole embedded recording", () => {
     );
   });
 
-  test("writes the timelines of all machines into one trace, however many write at once", () => {
+  test("writes the timelines of all machines into one trace, with any number of workers", () => {
     const folder = mkdtempSync(join(tmpdir(), "kpkeys-"));
     try {
       const args = ["run", "--memory", "1GiB", "--trace-out", join(folder, "timeline.pftrace"), "--workers"];
@@ -58,7 +58,7 @@ describe("kpkeys run, the whole embedded recording", () => {
     }
   });
 
-  test("lists the documented gaps of v8 and does not fail for them", () => {
+  test("lists the documented gaps of v8 without failing", () => {
     const { status, arches } = reportOf("run", "--series", "v8,next", "--policy", "batched");
     expect(status).toBe(0);
     expect(arches.map(({ arch, series }) => `${arch} ${series}`)).toEqual([
@@ -74,7 +74,7 @@ describe("kpkeys run, the whole embedded recording", () => {
     }
   });
 
-  test("looks at the tables while it runs, and comes to the same end", () => {
+  test("audits the tables during the replay without changing the digests", () => {
     const args = ["run", "--arch", "x86-pks", "--policy", "batched"];
     const plain = reportOf(...args);
     expect(plain.arches[0]!.check).toBeNull();
@@ -95,7 +95,7 @@ describe("kpkeys run, the whole embedded recording", () => {
     for (const line of stdout.split("\n\n")[1]!.split("\n")) expect(line.length).toBeLessThanOrEqual(100);
   });
 
-  test("switches and protects nothing on CPUs without pkeys", () => {
+  test("does not switch or protect on CPUs without pkeys", () => {
     const { status, arches } = reportOf("run", "--no-pkeys");
     expect(status).toBe(0);
     for (const { coverage, attack, kunit, policies } of arches) {

@@ -12,17 +12,17 @@ import { bootSeries, expectDocumented } from "../series-machine.js";
 const LUA_BUILD = fileURLToPath(new URL("../../../../../shared/traces/lua-build.perf-script.txt.gz", import.meta.url));
 const arches = idsOf("arch", BUNDLED);
 const versions = Object.keys(SERIES) as SeriesName[];
-/** Versions whose options are equal are one. */
+/** The versions with different options. */
 const different = versions.filter((name, at) => versions.findIndex((other) => SERIES[other] === SERIES[name]) === at);
 
 describe.each(arches)("on %s", (arch) => {
-  if (!existsSync(LUA_BUILD)) console.warn(`the build of Lua is not replayed: there is no ${LUA_BUILD}`);
+  if (!existsSync(LUA_BUILD)) console.warn(`the build of Lua is not replayed: ${LUA_BUILD} does not exist`);
 
   test.skipIf(!existsSync(LUA_BUILD)).each(different)(
-    "every table page is keyed or read-only at each look during a build of Lua, but for what %s documents",
+    "every scan during a build of Lua finds exactly the documented gaps of %s",
     async (series) => {
       const machine = await bootSeries(arch, series, "batched");
-      // Kernel tables made after boot: what every system has before its first process.
+      // Kernel tables that are allocated after boot, as on every system before its first process.
       machine.get(Vmalloc).alloc(4);
       const { check, trace } = await replayFile(machine, LUA_BUILD, { check: "sampled" });
       expect(trace.events).toBe(176_996);
@@ -31,14 +31,14 @@ describe.each(arches)("on %s", (arch) => {
     },
   );
 
-  test.each(["v3", "next"] as const)("in %s each look after each event of gcc sees the same gaps", async (series) => {
+  test.each(["v3", "next"] as const)("in %s the scan after each event of gcc finds the same gaps", async (series) => {
     const machine = await bootSeries(arch, series, "batched");
     const { check, trace } = await replayFile(machine, embeddedTrace.trace, { check: "step" });
     expect(check!.scans).toBe(trace.events + 2);
     expectDocumented(series, check!, false);
   });
 
-  test.each(different)("in %s one switch a setter and one a section end in identical tables", async (series) => {
+  test.each(different)("in %s naive and batched end in identical tables", async (series) => {
     const ends = [];
     for (const policy of ["naive", "batched"] as const) {
       const machine = await bootSeries(arch, series, policy);
@@ -48,10 +48,10 @@ describe.each(arches)("on %s", (arch) => {
     expect(ends[1]).toBe(ends[0]);
   });
 
-  test("all versions and ways of allocating tables end in the same translations", async () => {
+  test("all versions and table allocators end in the same translations", async () => {
     const digests = new Map<string, string>();
     for (const series of different) {
-      // The keys of the image's mapping are attributes of its own, and v6's IRQ stacks are mapped: both are to be the same.
+      // Versions key the mapping of the image differently, and v6 maps IRQ stacks: use the same options for all.
       const machine = await bootSeries(arch, series, "batched", { staticAliases: "linear" }, { irqStacks: "linear" });
       await replayFile(machine, embeddedTrace.trace);
       digests.set(series, machine.digestTranslations());

@@ -1,17 +1,17 @@
 import type { Coverage, coverageOf, Machine } from "@kpkeys/kernel";
 import type { attack, AttackResult } from "@kpkeys/kunit-suite";
 
-/** What is protected at the fullest moment of a replay. */
-export class FullestMoment {
-  /** What is protected. */
+/** Coverage and attacks at the peak of a replay: the moment with the most table pages. */
+export class PeakCoverage {
+  /** The coverage; undefined before the first {@link update}. */
   coverage: Coverage | undefined;
-  /** What the attacks came to. */
+  /** The results of the attacks; `null` if none are run. */
   attacked: AttackResult | null = null;
 
   /**
    * @param machine - the machine
-   * @param findCoverage - finds what is protected
-   * @param attackAll - attacks what there is; nothing is attacked if left out
+   * @param findCoverage - finds the coverage of its live tables
+   * @param attackAll - attacks its live tables; no attacks if left out
    */
   constructor(
     private readonly machine: Machine,
@@ -19,8 +19,8 @@ export class FullestMoment {
     private readonly attackAll: typeof attack | undefined,
   ) {}
 
-  /** Looks at what is protected now, and keeps it if there is more to see than before, or a gap that was not there. */
-  look(): void {
+  /** Scans the live tables. Keeps the results if there are more pages than before, or more gaps. */
+  update(): void {
     const tables = this.machine.scan();
     const coverage = this.findCoverage(this.machine, tables);
     const { pages, gaps } = this.coverage ?? { pages: 0, gaps: [] };
