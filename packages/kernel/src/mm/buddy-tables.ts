@@ -1,6 +1,7 @@
 import { inject, injectable } from "@kpkeys/core";
-import { ExtensionPoints, Gfp, PageAllocator } from "@kpkeys/core/contracts";
+import { ExtensionPoints, Gfp, OK, PageAllocator } from "@kpkeys/core/contracts";
 import type { ExtensionHandlers, Pfn, TableAllocator } from "@kpkeys/core/contracts";
+import { KernelFaults } from "../entry/kernel-fault.js";
 import { TableMemory } from "./table-memory.js";
 
 /**
@@ -15,6 +16,7 @@ export class BuddyTables implements TableAllocator {
   constructor(
     @inject(PageAllocator) private readonly pages: PageAllocator,
     @inject(TableMemory) private readonly tableMemory: TableMemory,
+    @inject(KernelFaults) private readonly faults: KernelFaults,
     @inject(ExtensionPoints) extensions: ExtensionPoints,
   ) {
     this.onAllocated = extensions.handlers("tablePageAllocated");
@@ -29,7 +31,7 @@ export class BuddyTables implements TableAllocator {
   alloc(_source: "kernel" | "user", gfp: number): Pfn | undefined {
     const pfn = this.pages.alloc(0);
     if (pfn === undefined) return undefined;
-    if ((gfp & Gfp.ZERO) !== 0) this.tableMemory.clear(pfn);
+    if ((gfp & Gfp.ZERO) !== 0) this.clearPage(pfn);
     if (this.notifyAllocated(pfn)) return pfn;
     this.pages.free(pfn, 0);
     return undefined;
@@ -46,6 +48,12 @@ export class BuddyTables implements TableAllocator {
 
   readyForSplit(): boolean {
     return true;
+  }
+
+  /** `clear_page()`: oopses on a page with the key of an earlier use, because no context is entered. */
+  private clearPage(pfn: Pfn): void {
+    for (let attempt = 0; this.tableMemory.clear(pfn) !== OK; attempt++)
+      this.faults.repairOrOops("clear_page", attempt);
   }
 
   /** Notifies the features. If one fails, notifies the earlier features of the free. @returns whether all succeeded */
