@@ -1,10 +1,13 @@
+import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { fileReason, KpkeysError } from "@kpkeys/core";
 import { Argument, Command, Option } from "commander";
 import { createPackage, KINDS } from "./create.js";
 import type { Kind } from "./create.js";
 
-const TEMPLATES = fileURLToPath(new URL("../templates/", import.meta.url));
+/** The worked examples: copies in a published package, the originals in a clone. */
+const COPIES = fileURLToPath(new URL("../templates/", import.meta.url));
+const ORIGINALS = fileURLToPath(new URL("../../../examples/", import.meta.url));
 
 /** Exit status for bad usage, as in the `kpkeys` command. */
 const USAGE = 2;
@@ -15,7 +18,7 @@ function printError(code: string, message: string): void {
 
 function create(folder: string, { kind }: { kind: Kind }): void {
   try {
-    const files = createPackage(folder, kind, TEMPLATES);
+    const files = createPackage(folder, kind, existsSync(COPIES) ? COPIES : ORIGINALS);
     console.log(`${folder}: ${files.join(", ")}\n\nNow: cd ${folder} && npm install && npm test`);
   } catch (error) {
     if (!(error instanceof KpkeysError)) throw error;
@@ -37,7 +40,13 @@ new Command("create-kpkeys")
   .addOption(new Option("--kind <kind>", "kind of package").choices(Object.keys(KINDS)).default("feature"))
   .configureOutput({
     outputError: (text) => {
-      printError("ERR_USAGE", `${text.replace(/^error: /, "").trimEnd()}; run: npm create kpkeys -- --help`);
+      printError(
+        "ERR_USAGE",
+        `${text
+          .replace(/^error: /, "")
+          .trimEnd()
+          .replace(/\.$/, "")}; run: npm create kpkeys -- --help`,
+      );
     },
   })
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : USAGE))

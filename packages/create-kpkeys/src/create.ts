@@ -17,7 +17,7 @@ export type Kind = keyof typeof KINDS;
 /**
  * Creates a package: a copy of a worked example, renamed.
  *
- * @param folder - new or empty folder; its last part is the name: lower case letters, digits and single hyphens
+ * @param folder - new or empty folder; its last part is the name: a lower case letter, then lower case letters, digits and single hyphens
  * @param kind - the kind of package
  * @param templates - the folder of the worked examples
  * @returns the created files, relative to the folder
@@ -68,7 +68,7 @@ function prepare(home: string, folder: string): boolean {
   });
 }
 
-/** Makes the manifest of a private example that of a package. */
+/** Turns the manifest of a private example into that of a package. */
 function manifestOf(text: string, name: string): string {
   const manifest = JSON.parse(text) as Record<string, unknown>;
   delete manifest["private"];

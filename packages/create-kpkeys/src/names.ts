@@ -38,7 +38,8 @@ const USED =
  * @returns why the name is invalid; `undefined` if it is valid
  */
 export function nameProblem(name: string): string | undefined {
-  if (!NAME.test(name)) return "it has characters other than lower case letters, digits and single hyphens";
+  if (!NAME.test(name))
+    return "it is not a lower case letter followed by lower case letters, digits and single hyphens";
   if (name.length > LONGEST) return `npm accepts at most ${LONGEST} characters`;
   if (builtinModules.includes(name)) return "a module of Node.js has this name";
   if (USED.includes(name)) return "a plugin, key, context or symbol of kpkeys has this name";

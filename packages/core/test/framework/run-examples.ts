@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { format } from "node:util";
 import { compileFunction } from "node:vm";
 import ts from "typescript";
 
@@ -35,7 +36,7 @@ export async function runExample(
   const options = { module: ts.ModuleKind.CommonJS, target: ts.ScriptTarget.ES2022 };
   const { outputText } = ts.transpileModule(example.code, { compilerOptions: options });
   const printed: string[] = [];
-  const log = (...values: unknown[]): void => void printed.push(...values.map(String).join(" ").split("\n"));
+  const log = (...values: unknown[]): void => void printed.push(...format(...values).split("\n"));
   const require = (name: string): unknown => {
     if (name in modules) return modules[name];
     throw new Error(`${example.where}: the example imports ${name}, which the test does not give it`);

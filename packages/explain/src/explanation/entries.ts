@@ -2,7 +2,7 @@ import { EntryType, toLevel, toPfn } from "@kpkeys/core/contracts";
 import type { Geometry, PageTableFormat } from "@kpkeys/core/contracts";
 import { fromWords, toWords } from "@kpkeys/core/machine";
 import type { ExplainInput, FaultQuestion, Reason } from "./explanation.js";
-import { missingInput, readValue, invalidInput } from "./inputs.js";
+import { invalidInput, readValue } from "./inputs.js";
 import { listed, wasOrWere } from "./words.js";
 
 /** Linux's names of the levels. */
@@ -98,7 +98,8 @@ export function completeEntries(
 ): { readonly entries: readonly bigint[]; readonly assumed: readonly Reason[] } {
   const { levels } = format.geometry;
   const depth = given.findLastIndex((entry) => entry !== undefined) + 1;
-  if (depth === 0) throw missingInput(["the table entries (--pte and those above it, or --entries)"]);
+  if (depth === 0)
+    throw invalidInput("no table entry was given", "pte and the entries above it, or entries from the root down");
 
   given.slice(0, depth).forEach((entry, level) => {
     if (entry === undefined) return;

@@ -106,10 +106,7 @@ export function requireInputs(
 
 /** @returns the error for missing inputs */
 export function missingInput(names: readonly string[]): KpkeysError {
-  return invalidInput(
-    `${listed(names)} ${wasOrWere(names)} not given`,
-    `${names.length === 1 ? "it" : "them"} with the other inputs`,
-  );
+  return invalidInput(`${listed(names)} ${wasOrWere(names)} not given`, `a value of ${listed(names)}`);
 }
 
 /**
