@@ -12,7 +12,7 @@ import { checkNothingChanged, version } from "./rehearsal/versions.mjs";
 /** The packages that an install of `@kpkeys/arch-arm64-poe` alone has: core and its dependencies with it. */
 const ALONE = ["@kpkeys/arch-arm64-poe", "@kpkeys/core", "reflect-metadata", "tslib", "tsyringe"];
 
-/** What a new package is used for, by its kind: each of these succeeds. */
+/** The commands run on a new package, by its kind; each must succeed. */
 const USES = {
   feature: ["check-plugin .", "run --plugin .", "attack --plugin . --feature pgtables,cred,my-feature", "budget ."],
   arch: ["check-plugin .", "attack --plugin . --arch my-arch", "budget --plugin . --arch my-arch"],
@@ -108,7 +108,7 @@ function scaffold() {
   }
 }
 
-/** The command from npx's cache, installed globally, and installed next to the package, which has a copy of core of its own. */
+/** The command from npx's cache, installed globally, and installed next to the package, which has its own copy of core. */
 function useCommand(home, kind) {
   const [first, second, third] = NODES;
   const global = join(folder, `global-${kind}`);

@@ -19,6 +19,7 @@ async function findings(text: string, file = "packages/kernel/src/any.ts"): Prom
 // The words are put together here, so that this file passes the check that it tests.
 const TOLD = "to" + "ld";
 const OWN = ["of", "its", "own"];
+const PARAM = "@param";
 
 test("a word is found in comments, strings, names and documents, as a whole word only", async () => {
   expect(await findings(`// is ${TOLD}\nconst text = "${TOLD}";\nis${TOLD.replace("t", "T")}();\n`)).toEqual([
@@ -39,7 +40,7 @@ test("a comment opens with a noun", async () => {
   expect(await findings("/** What a guard returns. */\n// Why: what is new.\n// What is it?\n")).toEqual([
     "words/riddle 1",
   ]);
-  expect(await findings(" * @param state - what was entered\n// so that\n// what follows\n")).toEqual([
+  expect(await findings(` * ${PARAM} state - what was entered\n// so that\n// what follows\n`)).toEqual([
     "words/riddle 1",
   ]);
 });

@@ -34,9 +34,8 @@ const ENTRY_BYTES = 8;
  *   entry i of root n has index          n * 64 + i in the page
  * ```
  *
- * The model's sources do not say which key the pages of `pgd_cache` get. In the model they are table pages, allocated and protected as
- * all others: a root without a key would be open to every stray write. The free list runs through free roots, so the cache writes it
- * inside the guard of `set_pgd`.
+ * No source of the model names the key of `pgd_cache` pages. The model allocates and protects them like all table pages, because a root
+ * without a key is open to every stray store. The free list runs through free roots, so the cache writes it inside the guard of `set_pgd`.
  */
 @injectable()
 export class PgdCache {
