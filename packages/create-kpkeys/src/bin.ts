@@ -1,13 +1,14 @@
 import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { fileReason, KpkeysError } from "@kpkeys/core";
 import { Argument, Command, Option } from "commander";
 import { createPackage, KINDS } from "./create.js";
 import type { Kind } from "./create.js";
 
-/** The worked examples: copies in a published package, the originals in a clone. */
+/** The worked examples: copies in a published package. A clone has the originals, outside this package, and no copies. */
 const COPIES = fileURLToPath(new URL("../templates/", import.meta.url));
-const ORIGINALS = fileURLToPath(new URL("../../../examples/", import.meta.url));
+const ORIGINALS = join(COPIES, "../../../examples");
 
 /** Exit status for bad usage, as in the `kpkeys` command. */
 const USAGE = 2;
