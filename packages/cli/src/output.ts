@@ -39,7 +39,10 @@ export function createOutput(path: string): Output {
 function begin(path: string): Output {
   const stats = statSync(path, { throwIfNoEntry: false });
   if (stats?.isDirectory() === true || /^$|[/\\]$/.test(path)) {
-    throw new KpkeysError("ERR_OUTPUT", "this is a folder", { where: path, expected: "a file that can be written" });
+    throw new KpkeysError("ERR_OUTPUT", "this does not name a file", {
+      where: path,
+      expected: "a file that can be written",
+    });
   }
   if (stats !== undefined && (!stats.isFile() || DESCRIPTOR.test(resolve(path)))) {
     return { file: path, commit: () => undefined, discard: () => undefined };

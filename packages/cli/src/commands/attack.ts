@@ -3,10 +3,9 @@ import type { Check } from "../job.js";
 import { jobsOf } from "../options.js";
 import type { CommonFlags } from "../options.js";
 import { attackReportOf, attackTextOf } from "../report/attack.js";
-import { styleFor } from "../report/style.js";
 import { failuresOf } from "../report/verdict.js";
 import { runAll } from "./jobs.js";
-import { print, printJson } from "./print.js";
+import { printReport } from "./print.js";
 
 const CHECKS: readonly Check[] = ["attack"];
 
@@ -20,8 +19,7 @@ const CHECKS: readonly Check[] = ["attack"];
 export async function attack(trace: string | undefined, flags: CommonFlags): Promise<number> {
   const jobs = jobsOf(flags).map((job) => ({ ...job, checks: CHECKS, ...(trace !== undefined && { trace }) }));
   const report = attackReportOf(await runAll(jobs, flags));
-  if (flags.json === true) printJson(report);
-  else print(attackTextOf(report, styleFor(process.stdout)));
+  printReport(flags.json, report, (style) => attackTextOf(report, style));
   const failed = report.arches.some((each) => failuresOf({ ...each, checked: each.policy, attack: each }).length > 0);
   return failed ? EXIT.FAILED : EXIT.GOOD;
 }

@@ -5,9 +5,8 @@ import { EXIT } from "../errors.js";
 import type { CommonFlags } from "../options.js";
 import { budgetTextOf } from "../report/budget.js";
 import type { ArchBudget } from "../report/budget.js";
-import { styleFor } from "../report/style.js";
 import type { PluginFlags } from "./check-plugin.js";
-import { print, printJson, withErrorDocument } from "./print.js";
+import { printReport, withErrorDocument } from "./print.js";
 
 /** The flags of `kpkeys budget`. */
 export type BudgetFlags = PluginFlags & Pick<CommonFlags, "plugins" | "arch" | "feature">;
@@ -29,7 +28,6 @@ export async function budget(modules: readonly string[], flags: BudgetFlags): Pr
     const where = modules.join(", ");
     return (await runApart({ job: "budget", where, budget: request }, timeout)) as { arches: ArchBudget[] };
   });
-  if (json === true) printJson({ arches });
-  else print(budgetTextOf(arches, styleFor(process.stdout)));
+  printReport(json, { arches }, (style) => budgetTextOf(arches, style));
   return arches.every(({ budget }) => budget?.fits === true) ? EXIT.GOOD : EXIT.FAILED;
 }

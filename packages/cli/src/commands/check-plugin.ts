@@ -5,8 +5,7 @@ import { findPlugins } from "../plugins/flags.js";
 import type { NamingFlags } from "../plugins/flags.js";
 import { checkPluginTextOf } from "../report/check-plugin.js";
 import type { CheckPluginReport } from "../report/check-plugin.js";
-import { styleFor } from "../report/style.js";
-import { print, printJson, withErrorDocument } from "./print.js";
+import { printReport, withErrorDocument } from "./print.js";
 
 /** The flags of commands that run the code of packages. */
 export interface PluginFlags extends NamingFlags {
@@ -32,7 +31,6 @@ export async function checkPlugin(path: string, flags: PluginFlags): Promise<num
       timeout,
     )) as CheckPluginReport;
   });
-  if (json === true) printJson(report);
-  else print(checkPluginTextOf(report, styleFor(process.stdout)));
+  printReport(json, report, (style) => checkPluginTextOf(report, style));
   return report.plugins.some(({ counts }) => counts.failed > 0) ? EXIT.FAILED : EXIT.GOOD;
 }

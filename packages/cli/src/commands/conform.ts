@@ -13,8 +13,7 @@ import {
   totalOf,
 } from "../report/conform.js";
 import type { ConformCounts, ConformDisagreement } from "../report/conform.js";
-import { styleFor } from "../report/style.js";
-import { print, printJson } from "./print.js";
+import { printReport } from "./print.js";
 
 /** Most disagreements in the text report and in the JSON document. Both are bounded, so memory does not grow with the files. */
 const TEXT_LIMIT = 20;
@@ -33,7 +32,7 @@ export type ConformFlags = Pick<CommonFlags, "plugins" | "arch" | "json">;
 export async function conform(files: readonly string[], flags: ConformFlags): Promise<number> {
   const start = performance.now();
   const judge = new Judge(await Promise.all(flags.plugins.filter(({ id }) => flags.arch.includes(id)).map(loadPlugin)));
-  const asJson = flags.json === true;
+  const limit = flags.json === true ? JSON_LIMIT : TEXT_LIMIT;
   const disagreements: ConformDisagreement[] = [];
   const counts: ConformCounts[] = [];
   const progress = await createProgress(files.length, { doing: "judging", items: "lines" });
@@ -42,14 +41,15 @@ export async function conform(files: readonly string[], flags: ConformFlags): Pr
       const onProgress = (share: number, lines: number): void => {
         progress.update(index, share, lines);
       };
-      counts.push(await judgeFile(file, judge, disagreements, asJson ? JSON_LIMIT : TEXT_LIMIT, onProgress));
+      counts.push(await judgeFile(file, judge, disagreements, limit, onProgress));
     }
   } finally {
     progress.stop();
   }
   const total = totalOf(counts, secondsSince(start));
-  if (asJson) printJson(conformReportOf(total, disagreements));
-  else print(conformTextOf(counts, total, disagreements, styleFor(process.stdout)));
+  printReport(flags.json, conformReportOf(total, disagreements), (style) =>
+    conformTextOf(counts, total, disagreements, style),
+  );
   return total.disagree > 0 ? EXIT.FAILED : EXIT.GOOD;
 }
 

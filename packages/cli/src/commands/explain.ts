@@ -13,8 +13,7 @@ import { idsOf, defaultFeatures } from "../plugins/registry.js";
 import type { PluginEntry } from "../plugins/registry.js";
 import { explanationTextOf } from "../report/explanation.js";
 import type { ExplainReport } from "../report/explanation.js";
-import { styleFor } from "../report/style.js";
-import { print, printJson } from "./print.js";
+import { printReport } from "./print.js";
 import { readVectorArgument } from "./vector-argument.js";
 
 /** The name of standard input on the command line. */
@@ -133,8 +132,7 @@ async function explain(
     ...(log === undefined ? { used: [], otherReports: 0 } : usedOf(log, question as FaultQuestion)),
     ...explainer.explain(question),
   };
-  if (flags.json === true) printJson(report);
-  else print(explanationTextOf(report, styleFor(process.stdout)));
+  printReport(flags.json, report, (style) => explanationTextOf(report, style));
   return report.verdict.agrees ? EXIT.GOOD : EXIT.FAILED;
 }
 

@@ -5,8 +5,7 @@ import { openTrace } from "@kpkeys/workloads/node";
 import { EXIT } from "../errors.js";
 import type { CommonFlags } from "../options.js";
 import { isGoodKtap, ktapReportOf, ktapTextOf } from "../report/ktap.js";
-import { styleFor } from "../report/style.js";
-import { print, printJson } from "./print.js";
+import { printReport } from "./print.js";
 
 const STDIN = "-";
 const TEXT = "a KTAP document or a console log, plain or gzip";
@@ -27,8 +26,7 @@ export async function ktap(file: string, flags: Pick<CommonFlags, "json">): Prom
     file === STDIN ? (process.stdin as AsyncIterable<Uint8Array>) : (await openTrace(file, TEXT)).chunks(() => "");
   const document = await read(file, chunks);
   const name = file === STDIN ? "stdin" : file;
-  if (flags.json === true) printJson(ktapReportOf(name, document));
-  else print(ktapTextOf(name, document, styleFor(process.stdout)));
+  printReport(flags.json, ktapReportOf(name, document), (style) => ktapTextOf(name, document, style));
   return isGoodKtap(document) ? EXIT.GOOD : EXIT.FAILED;
 }
 

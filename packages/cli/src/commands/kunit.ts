@@ -8,7 +8,7 @@ import type { CommonFlags } from "../options.js";
 import { writeOutput } from "../output.js";
 import { hasFailures, kunitCasesReportOf, kunitCasesTextOf, kunitReportOf, kunitTextOf } from "../report/kunit.js";
 import { runAll } from "./jobs.js";
-import { print, printJson } from "./print.js";
+import { printReport } from "./print.js";
 
 /** The flags of `kpkeys kunit`. */
 export interface KunitFlags extends CommonFlags {
@@ -38,8 +38,7 @@ export async function kunit(flags: KunitFlags): Promise<number> {
   const results = await runAll(jobsFor(flags, choice, list), { ...flags, symbols: ALL_TESTS });
   requireCases(results, filter);
   if (list) {
-    if (flags.json === true) printJson(kunitCasesReportOf(results));
-    else print(kunitCasesTextOf(results));
+    printReport(flags.json, kunitCasesReportOf(results), () => kunitCasesTextOf(results));
     return EXIT.GOOD;
   }
   const report = kunitReportOf(results);
@@ -47,8 +46,7 @@ export async function kunit(flags: KunitFlags): Promise<number> {
     const { junitOf } = await import("../report/junit.js");
     writeOutput(flags.junit, junitOf(results));
   }
-  if (flags.json === true) printJson(report);
-  else print(kunitTextOf(results));
+  printReport(flags.json, report, () => kunitTextOf(results));
   return report.arches.some(hasFailures) ? EXIT.FAILED : EXIT.GOOD;
 }
 

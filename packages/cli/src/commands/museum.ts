@@ -6,8 +6,7 @@ import { loadRegistry } from "../plugins/load.js";
 import type { PluginEntry } from "../plugins/registry.js";
 import { exhibitTextOf, isAsStated, museumReportOf, museumTextOf, sideText } from "../report/museum.js";
 import type { ExhibitRun, MuseumReplay } from "../report/museum.js";
-import { styleFor } from "../report/style.js";
-import { print, printJson } from "./print.js";
+import { printReport } from "./print.js";
 
 /** The flags of `kpkeys museum`. */
 export interface MuseumFlags {
@@ -34,20 +33,19 @@ export async function museum(flags: MuseumFlags): Promise<number> {
   const registry = await loadRegistry(
     flags.plugins.filter(({ id, kind }) => kind === "feature" || flags.arch.includes(id)),
   );
-  if (replay !== undefined) return showReplay(replay, registry, json === true);
+  if (replay !== undefined) return showReplay(replay, registry, json);
 
   const runs = runExhibits(flags, registry);
-  const style = styleFor(process.stdout);
-  if (json === true) printJson(museumReportOf(runs, id !== undefined));
-  else print(id === undefined ? museumTextOf(runs, style) : exhibitTextOf(runs, style));
+  printReport(json, museumReportOf(runs, id !== undefined), (style) =>
+    id === undefined ? museumTextOf(runs, style) : exhibitTextOf(runs, style),
+  );
   return runs.every(isAsStated) ? EXIT.GOOD : EXIT.FAILED;
 }
 
-function showReplay(text: string, registry: PluginRegistry, json: boolean): number {
+function showReplay(text: string, registry: PluginRegistry, json: true | undefined): number {
   const run = replaySide(text, registry);
   const { id, side, arch, seen, evidence, trace, replay }: MuseumReplay = run;
-  if (json) printJson({ id, side, arch, seen, evidence, trace, replay });
-  else print(`${sideText(run, styleFor(process.stdout))}\n`);
+  printReport(json, { id, side, arch, seen, evidence, trace, replay }, (style) => `${sideText(run, style)}\n`);
   return run.asStated ? EXIT.GOOD : EXIT.FAILED;
 }
 

@@ -12,10 +12,9 @@ import type { NamingFlags } from "../plugins/flags.js";
 import { BUNDLED, idsOf } from "../plugins/registry.js";
 import type { PluginEntry } from "../plugins/registry.js";
 import { countsTextOf, overheadCsvOf, overheadTextOf } from "../report/overhead.js";
-import { styleFor } from "../report/style.js";
 import { whatIfTextOf } from "../report/what-if.js";
 import { runAll } from "./jobs.js";
-import { print, printJson } from "./print.js";
+import { printReport } from "./print.js";
 
 /** The flags of `kpkeys overhead`. */
 export interface OverheadFlags extends NamingFlags {
@@ -102,11 +101,10 @@ export async function overhead(flags: OverheadFlags): Promise<number> {
   const counts = benchmarkCounts(results.map(benchmarkRunOf));
   const { evaluation, fits } = evaluate(counts, flags.seed);
   if (flags.saveCosts !== undefined) writeCosts(flags.saveCosts, costFileOf([fits.even, fits.odd]));
-  const style = styleFor(process.stdout);
-  if (flags.json === true) printJson(overheadReportOf(evaluation, counts));
-  else if (flags.csv === true) print(overheadCsvOf(evaluation));
-  else if (flags.counts === true) print(countsTextOf(counts, style));
-  else print(overheadTextOf(evaluation, style));
+  printReport(flags.json, overheadReportOf(evaluation, counts), (style) => {
+    if (flags.csv === true) return overheadCsvOf(evaluation);
+    return flags.counts === true ? countsTextOf(counts, style) : overheadTextOf(evaluation, style);
+  });
   return missedGoals(evaluation).length > 0 ? EXIT.FAILED : EXIT.GOOD;
 }
 
@@ -116,7 +114,6 @@ async function whatIf({ plugins, trace = embeddedTrace.trace, cost, json }: Over
   const results = await runAll(whatIfJobs(plugins, trace), {});
   requireFaults(trace, results);
   const report = { trace: results[0]!.replay!.trace.name, whatIf: whatIfRows(results, costs) };
-  if (json === true) printJson(report);
-  else print(whatIfTextOf(report, styleFor(process.stdout)));
+  printReport(json, report, (style) => whatIfTextOf(report, style));
   return EXIT.GOOD;
 }

@@ -8,8 +8,7 @@ import { loadPlugin } from "../plugins/load.js";
 import type { PluginEntry } from "../plugins/registry.js";
 import { pluginsTextOf } from "../report/plugins.js";
 import type { LoadedPlugin } from "../report/plugins.js";
-import { styleFor } from "../report/style.js";
-import { print, printJson } from "./print.js";
+import { printReport } from "./print.js";
 
 /** The flags of `kpkeys plugins`. */
 export interface PluginsFlags {
@@ -27,8 +26,7 @@ export interface PluginsFlags {
  */
 export async function plugins({ plugins, json }: PluginsFlags): Promise<number> {
   const loaded = await Promise.all(plugins.map(describe));
-  if (json === true) printJson(loaded);
-  else print(pluginsTextOf(loaded, styleFor(process.stdout)));
+  printReport(json, loaded, (style) => pluginsTextOf(loaded, style));
   return EXIT.GOOD;
 }
 

@@ -1,6 +1,20 @@
 import { fstatSync, writeSync } from "node:fs";
 import { isMainThread } from "node:worker_threads";
 import { hexDigits, KpkeysError, outputFailure, printable } from "@kpkeys/core";
+import { styleFor } from "../report/style.js";
+import type { Style } from "../report/style.js";
+
+/**
+ * Prints a report on stdout, as a JSON document or as text.
+ * @param json - whether `--json` was given
+ * @param document - plain data
+ * @param text - formats the text
+ * @throws KpkeysError ERR_OUTPUT, as {@link print}
+ */
+export function printReport(json: true | undefined, document: object, text: (style: Style) => string): void {
+  if (json === true) printJson(document);
+  else print(text(styleFor(process.stdout)));
+}
 
 /**
  * Prints a report on stdout. Control characters are escaped, except colours on a terminal.

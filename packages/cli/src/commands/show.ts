@@ -3,10 +3,9 @@ import { jobsOf } from "../options.js";
 import type { CommonFlags } from "../options.js";
 import { showTextOf } from "../report/show.js";
 import type { ShowReport } from "../report/show.js";
-import { styleFor } from "../report/style.js";
 import { demonstrate } from "../show/demonstration.js";
 import type { Demonstration } from "../show/demonstration.js";
-import { print, printJson } from "./print.js";
+import { printReport } from "./print.js";
 
 /** The flags of `kpkeys show`. */
 export type ShowFlags = Pick<CommonFlags, "plugins" | "arch" | "series" | "json">;
@@ -30,7 +29,6 @@ export async function show(flags: ShowFlags): Promise<number> {
     }
   }
   const report: ShowReport = { machines };
-  if (flags.json === true) printJson(report);
-  else print(showTextOf(report, styleFor(process.stdout)));
+  printReport(flags.json, report, (style) => showTextOf(report, style));
   return machines.some(({ hardened, stray }) => hardened && stray.fault === null) ? EXIT.FAILED : EXIT.GOOD;
 }

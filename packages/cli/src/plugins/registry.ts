@@ -58,7 +58,7 @@ export function chooseIds(
   if (unknown !== undefined) {
     const loaded = known.join(", ");
     throw new InvalidArgumentError(
-      `${flag}: no ${noun} '${unknown}' is loaded; expected ${loaded}, or load its plugin with --plugin PACKAGE or --plugin ./FOLDER`,
+      `${flag}: no ${noun} '${unknown}' is loaded; expected ${loaded}; load the plugin of another one with --plugin PACKAGE or --plugin ./FOLDER`,
     );
   }
   return known.filter((id) => names.includes(id));
