@@ -73,11 +73,6 @@ export class CpuMmu implements Mmu {
     return this.splitRoots && high >= 0 ? (this.userRoot ?? NO_ROOT) : this.kernelRoot;
   }
 
-  /** Index of the first entry of that root in its page. @param high - bits 63 to 32 of the address, as an int32 */
-  rootIndexOf(high: number): number {
-    return this.splitRoots && high >= 0 ? this.userRootIndex : 0;
-  }
-
   setKernelRoot(pfn: number): void {
     this.kernelRoot = toPfn(pfn | 0);
     if (this.splitRoots) return;
@@ -115,7 +110,7 @@ export class CpuMmu implements Mmu {
   walk(high: number, low: number, visit?: (step: WalkStep) => void): FaultKind {
     const { regime, walker } = this.parts;
     if (!this.isCanonical(high)) return regime.nonCanonicalFault;
-    return walker.run(high | 0, low | 0, this.rootOf(high | 0), this.rootIndexOf(high | 0), false, visit);
+    return walker.run(high | 0, low | 0, this.rootOf(high | 0), this.userRootIndex, false, visit);
   }
 
   auditTlb(visit: (high: number, low: number) => void): number {

@@ -15,7 +15,7 @@ export interface TlbAuditParts {
   /** The translations. */
   readonly tlb: Tlb;
   /** The roots and the current address space. */
-  readonly roots: { readonly asid: number; rootOf(high: number): number; rootIndexOf(high: number): number };
+  readonly roots: { readonly asid: number; rootOf(high: number): number; readonly userRootIndex: number };
 }
 
 /**
@@ -49,7 +49,7 @@ function isStale(parts: TlbAuditParts, entry: number, high: number, low: number)
   const { walk } = walker;
   const isCurrent = isOfCurrentRoot(parts, entry, high);
   const root = isCurrent ? roots.rootOf(high) : tlb.roots[entry]!;
-  const rootIndex = isCurrent ? roots.rootIndexOf(high) : tlb.rootIndexes[entry]!;
+  const rootIndex = isCurrent ? roots.userRootIndex : tlb.rootIndexes[entry]!;
   if (walker.run(high, low, root, rootIndex, false, undefined) !== FaultKind.NONE) return true;
   if (walk.pfn !== tlb.pfns[entry] || walk.level !== tlb.levels[entry]) return true;
   if (tlb.isGlobal(entry) && !regime.isGlobal(walk)) return true;

@@ -38,7 +38,7 @@ export class Tlb {
   readonly leavesLow: Int32Array;
   /** Page-frame number of the root of each entry's walk. */
   readonly roots: Int32Array;
-  /** Index of that root's first entry in its page. */
+  /** Index of the first entry of the user's root in its page, at that time. */
   readonly rootIndexes: Int32Array;
   /** Address space of each entry, or {@link GLOBAL}. */
   readonly asids: Int32Array;
@@ -135,7 +135,7 @@ export class Tlb {
    * @param low - bits 31 to 0
    * @param asid - the address space, or {@link GLOBAL}
    * @param root - page-frame number of the root
-   * @param rootIndex - index of its first entry in its page
+   * @param rootIndex - index of the first entry of the user's root in its page
    * @param walk - the walk's result
    * @param packed - the attributes that the architecture packed
    * @returns the entry

@@ -93,7 +93,7 @@ export class Translation {
     privilege: Privilege,
   ): typeof FAULT {
     const { walker, tlb, regime } = this.parts;
-    walker.run(high, low, this.mmu.rootOf(high), this.mmu.rootIndexOf(high), false, undefined);
+    walker.run(high, low, this.mmu.rootOf(high), this.mmu.userRootIndex, false, undefined);
     walker.walk.level = tlb.levels[entry]!;
     const packed = tlb.attributes[entry]!;
     if (regime.faultDropsTranslation) tlb.drop(entry);
@@ -107,7 +107,7 @@ export class Translation {
     const { walk } = walker;
     counters.walks++;
     const visit = observers.current?.walkStep === undefined ? undefined : this.reportStep;
-    const walked = walker.run(high, low, this.mmu.rootOf(high), this.mmu.rootIndexOf(high), true, visit);
+    const walked = walker.run(high, low, this.mmu.rootOf(high), this.mmu.userRootIndex, true, visit);
     if (walked !== NONE) return this.raise(walked, 0, high, low, access, privilege);
     const packed = regime.attributes(walk);
     const refused = regime.checkLeaf(walk);
@@ -152,7 +152,7 @@ export class Translation {
   private fill(high: number, low: number, packed: number): number {
     const { regime, walker, tlb, observers, id } = this.parts;
     const asid = regime.isGlobal(walker.walk) ? ALL_SPACES : this.mmu.asid;
-    const entry = tlb.fill(high, low, asid, this.mmu.rootOf(high), this.mmu.rootIndexOf(high), walker.walk, packed);
+    const entry = tlb.fill(high, low, asid, this.mmu.rootOf(high), this.mmu.userRootIndex, walker.walk, packed);
     if (tlb.entries !== 0) observers.current?.tlbFill?.(id, high, low);
     return entry;
   }

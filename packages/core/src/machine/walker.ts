@@ -90,7 +90,7 @@ export class Walker {
    * @param high - bits 63 to 32 of a canonical address
    * @param low - bits 31 to 0
    * @param root - page-frame number of the top-level table
-   * @param rootIndex - index of the first entry of that table in its page: a table smaller than a page may begin inside it
+   * @param userRootIndex - index of the first entry of the user's root in its page; not used for the kernel's half
    * @param update - whether to set the accessed flags that a walk sets; `false` for a walk without side effects
    * @param visit - receives each step
    * @returns NONE if a leaf was found, even if its frame is outside RAM; ADDRESS_SIZE, at the level of the entry that points to
@@ -100,7 +100,7 @@ export class Walker {
     high: number,
     low: number,
     root: number,
-    rootIndex: number,
+    userRootIndex: number,
     update: boolean,
     visit: ((step: WalkStep) => void) | undefined,
   ): FaultKind {
@@ -111,10 +111,8 @@ export class Walker {
     let restHigh = (high << this.unusedBits) | (low >>> (32 - this.unusedBits));
     let restLow = low << this.unusedBits;
     let table = root | 0;
-    let start = rootIndex;
-    walk.tablesAndLow = -1;
-    walk.tablesOrHigh = 0;
-    walk.kernelHalf = regime.splitRoots && high < 0;
+    this.begin(high);
+    let start = walk.kernelHalf ? 0 : userRootIndex;
     for (let level = 0; ; level++) {
       // Step 2. The next address bits are the index of the entry.
       // Arm ARM: AArch64.S1SLTTEntryAddress(), AArch64.TTEntryAddress().
@@ -191,6 +189,13 @@ export class Walker {
     const output = (high & this.addressMask) | (((low >>> this.movedFrom) & this.movedMask) << this.movedTo);
     const { pageShift } = this;
     return output >>> (pageShift - 1) === 0 ? (output << (32 - pageShift)) | (low >>> pageShift) : OUT_OF_RANGE;
+  }
+
+  private begin(high: number): void {
+    const { walk } = this;
+    walk.tablesAndLow = -1;
+    walk.tablesOrHigh = 0;
+    walk.kernelHalf = this.regime.splitRoots && high < 0;
   }
 
   private endAt(level: number, table: number, index: number, high: number, low: number): void {

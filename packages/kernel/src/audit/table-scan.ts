@@ -55,17 +55,17 @@ export function eachTable(
   for (const root of roots.user) visitRoot(root, toVpn(0));
 }
 
-/** A number that no other table has: that of its first entry, over all of RAM. @param memory - RAM @param table - its place */
+/** The number of a table's first entry, counted from physical address 0: unique. @param memory - RAM @param table - the table */
 export function idOf({ pageShift }: PhysicalMemory, { pfn, first }: Pick<TablePlace, "pfn" | "first">): number {
   return pfn * 2 ** (pageShift - 3) + first;
 }
 
 /**
- * Reads a table, and nothing of its page that is not of the table.
+ * Reads the entries of a table. The rest of its page is not part of the result.
  * @param memory - RAM
- * @param table - its page, its first entry there and the number of its entries
- * @param page - room for the words of a page
- * @returns the table's words, which the next reading into the same room overwrites; `undefined` when the page has no content
+ * @param table - its page, the index of its first entry in the page, and the number of its entries
+ * @param page - buffer for the words of a page
+ * @returns the table's words, a view of the buffer; `undefined` if the page has no content
  */
 export function readTable(
   memory: PhysicalMemory,

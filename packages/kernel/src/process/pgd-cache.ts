@@ -73,7 +73,7 @@ export class PgdCache {
     slabs.add(this.cache);
   }
 
-  /** Takes a table without entries. @returns its first entry, or `undefined` when there is no memory or a feature refused */
+  /** Allocates a table of zeroes. @returns its first entry; `undefined` if there is no memory or a feature refuses */
   alloc(): EntryPlace | undefined {
     if (this.cache === undefined) {
       const table = this.tables.allocTable("user", toLevel(0));
@@ -86,20 +86,20 @@ export class PgdCache {
     return { table: toPfn((root - offset) / this.pageBytes), index: offset / ENTRY_BYTES };
   }
 
-  /** Gives a table back. @param root - its first entry */
+  /** Frees a table. @param root - its first entry */
   free({ table, index }: EntryPlace): void {
     if (this.cache === undefined) this.tables.freeTable(table);
     else this.cache.free(physAddrOf(table, Math.log2(this.pageBytes), index * ENTRY_BYTES));
   }
 
-  /** `__GFP_ZERO`: the link of the free list was in the table. */
+  /** `__GFP_ZERO`. A free root holds a link of the free list. */
   private clear(root: PhysAddr): void {
     this.writeGuard.enter(this.pkey);
     for (let at = 0; at < this.pgdBytes; at += ENTRY_BYTES) this.memory.store(toPhysAddr(root + at), 0, 0, "pgd_alloc");
     this.writeGuard.exit();
   }
 
-  /** PGD_SIZE divides the page, so that a slab is one page. */
+  /** Table pages as slabs. PGD_SIZE divides the page size, so a slab is one page. */
   private tablePages(): SlabSource {
     const { tables, pageBytes } = this;
     return {
@@ -114,7 +114,7 @@ export class PgdCache {
   }
 }
 
-/** A setter's guard in the form that a cache opens. */
+/** The write guard of a cache that enters a setter's guard. */
 function writeGuardOf(guard: Guard | undefined): WriteGuard<[pkey: Pkey]> {
   if (guard === undefined) return new WriteGuard([], []);
   const exit = (state: number): void => {
