@@ -32,7 +32,7 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     "kpkeys attack                                 # after boot",
     "kpkeys attack build.txt --series v8 --arch x86-pks",
     "kpkeys attack --policy off                    # the same stores without the hardening",
-    "kpkeys attack --plugin ./my-feature           # the objects of your own feature too",
+    "kpkeys attack --plugin ./my-feature           # the objects of your feature too",
   ],
   conform: ["kpkeys conform vectors.jsonl.gz", "kpkeys conform vectors.jsonl.gz --arch arm64-poe,x86-pks --json"],
   overhead: [
