@@ -106,7 +106,9 @@ export function requireInputs(
 
 /** @returns the error for missing inputs */
 export function missingInput(names: readonly string[]): KpkeysError {
-  return invalidInput(`${listed(names)} ${wasOrWere(names)} not given`, `a value of ${listed(names)}`);
+  return new KpkeysError("ERR_EXPLAIN_INPUT", `${listed(names)} ${wasOrWere(names)} not given`, {
+    advice: names.length === 1 ? "give its value" : "give their values",
+  });
 }
 
 /**

@@ -169,13 +169,12 @@ export class TraceReader {
 
   private emptyTrace(): KpkeysError {
     const found = Object.keys(this.ledger.allUnused()).slice(0, 3);
-    const only = found.length === 0 ? "" : `, only ${found.join(", ")}`;
     const remedy = found.find((what) => REMEDIES.has(what));
     const expected = remedy === undefined ? RECORDING : REMEDIES.get(remedy)!;
-    return new KpkeysError("ERR_TRACE_EMPTY", `no event in ${this.lines()} lines${only}`, {
-      where: this.path,
-      expected,
-    });
+    const lines = this.lines();
+    const kinds = found.length === 0 ? "" : ` (${found.join(", ")})`;
+    const what = lines === 0 ? "the text is empty" : `no event in ${lines} lines${kinds}`;
+    return new KpkeysError("ERR_TRACE_EMPTY", what, { where: this.path, expected });
   }
 
   private limits(): readonly string[] {
