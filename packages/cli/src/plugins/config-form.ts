@@ -16,13 +16,16 @@ export const MODULE_FORM: z.ZodType<{ plugins: (string | object)[] }> = z.strict
   plugins: z.array(z.union([spec, z.custom<object>((value) => typeof value === "object" && value !== null)])),
 });
 
+/** The fields of a configuration, for error messages. */
+const FIELDS = "the field plugins: a list of package names and paths";
+
 /**
- * Describes the first issue of a validation error.
+ * Describes one issue of a validation error: an unknown key if there is one, because it explains a missing one, or the first.
  * @param error - the error
  * @returns the keys that lead to the value, and what is wrong with it
  */
 export function firstIssue({ issues }: z.ZodError): { readonly keys: readonly PropertyKey[]; readonly what: string } {
-  const issue = issues[0]!;
+  const issue = issues.find(({ code }) => code === "unrecognized_keys") ?? issues[0]!;
   const keys = issue.code === "unrecognized_keys" ? [...issue.path, ...issue.keys] : issue.path;
   return { keys, what: `${keys.join(".") || "the configuration"}: ${issue.message}` };
 }
@@ -31,9 +34,9 @@ export function firstIssue({ issues }: z.ZodError): { readonly keys: readonly Pr
  * An ERR_PLUGIN_CONFIG error.
  * @param where - the file, with the line if it is known
  * @param what - the problem
+ * @param expected - what the file should have there
  * @param cause - the underlying error, if there is one
  */
-export function malformed(where: string, what: string, cause?: unknown): KpkeysError {
-  const expected = "the field plugins: a list of package names and paths";
+export function malformed(where: string, what: string, expected: string = FIELDS, cause?: unknown): KpkeysError {
   return new KpkeysError("ERR_PLUGIN_CONFIG", what, { where, expected, cause });
 }

@@ -32,7 +32,7 @@ function parsed(path: string, text: string): DocumentNode {
   } catch (cause) {
     // The parser repeats line and column at the end of its message.
     const { line, message } = cause as Error & { line: number };
-    throw malformed(`${path}:${line}`, message.replace(/ \(\d+:\d+\)$/, ""), cause);
+    throw malformed(`${path}:${line}`, message.replace(/ \(\d+:\d+\)$/, ""), "valid JSON", cause);
   }
 }
 

@@ -24,7 +24,8 @@ export async function readPluginConfig(path: string): Promise<PluginSource[]> {
 
 async function readModule(path: string): Promise<readonly (string | object)[]> {
   const exports = await run(path);
-  if (!("default" in exports)) throw malformed(path, "the file has no default export");
+  if (!("default" in exports))
+    throw malformed(path, "the file has no default export", "export default defineConfig({ plugins: [...] })");
   const { data, error } = MODULE_FORM.safeParse(exports["default"]);
   if (data === undefined) throw malformed(path, firstIssue(error).what);
   return data.plugins;
@@ -44,14 +45,16 @@ async function run(path: string): Promise<Exports> {
   }
 }
 
+const VALID_MODULE = "an ES module without syntax errors";
+
 /** Node's error has no line, and may be about a module that the file imports. */
 function syntaxError(path: string, cause: SyntaxError): KpkeysError {
   try {
     stripTypes(readFileSync(path, "utf8"));
   } catch (error) {
-    if (error instanceof SourceError) return malformed(`${path}:${error.line}`, error.message, cause);
+    if (error instanceof SourceError) return malformed(`${path}:${error.line}`, error.message, VALID_MODULE, cause);
   }
-  return malformed(path, cause.message, cause);
+  return malformed(path, cause.message, VALID_MODULE, cause);
 }
 
 /** The file, with the line of the error if its stack has one. */

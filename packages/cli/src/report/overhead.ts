@@ -67,6 +67,11 @@ function cellsOf({ published, predicted, low, high }: OverheadRow): string[] {
   ];
 }
 
+/** Two significant digits, without an exponent. */
+function rounded(value: number): string {
+  return String(Number(value.toPrecision(2)));
+}
+
 /** Columns of the costs: fitted on the even rows and on the odd rows, each with its range. */
 const COSTS = { columns: 2, label: 24, column: 16 };
 
@@ -74,7 +79,7 @@ function costsOf({ parameters }: Evaluation, style: Style): string {
   const rows = parameters.map(({ name, values: { even, odd } }): Row => {
     const [byEven, byOdd] = [even, odd].map(({ value, low, high }) => [
       value.toPrecision(3),
-      `${low.toPrecision(2)} to ${high.toPrecision(2)}`,
+      `${rounded(low)} to ${rounded(high)}`,
     ]);
     return [`  ${name}`, byEven!, byOdd!];
   });

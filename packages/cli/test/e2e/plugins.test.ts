@@ -160,7 +160,7 @@ describe("kpkeys.config.*", () => {
     ["kpkeys.config.json", '{\n  "plugins": [,]\n}', "ERR_PLUGIN_CONFIG", "kpkeys.config.json:2: "],
     ["kpkeys.config.json", '{ "plugins": ["gone"] }', "ERR_PLUGIN_MISSING", "gone"],
     ["kpkeys.config.js", "export const plugins = [];", "ERR_PLUGIN_CONFIG", "default export"],
-    ["kpkeys.config.js", "export default { plugin: [] };", "ERR_PLUGIN_CONFIG", "plugins: "],
+    ["kpkeys.config.js", "export default { plugin: [] };", "ERR_PLUGIN_CONFIG", "plugin: "],
     ["kpkeys.config.js", "export default {\n  plugins: [\n};", "ERR_PLUGIN_CONFIG", "kpkeys.config.js:3: "],
     ["kpkeys.config.js", "export default { plugins: [{ id: 'x' }] };", "ERR_PLUGIN_LOAD", "kpkeys.config.js"],
     ["kpkeys.config.mjs", "\nthrow new Error('no luck');", "ERR_PLUGIN_CONFIG_THROWS", "kpkeys.config.mjs:2: "],
