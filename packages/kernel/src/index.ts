@@ -10,7 +10,7 @@ export { KernelFault } from "./entry/kernel-fault.js";
 export type { Machine, MachineCounters } from "./machine/machine.js";
 export type { KernelPolicies } from "./machine/policies.js";
 export { digestTables } from "./audit/scanner.js";
-export type { PageAlias, ScannedObject, ScannedTable } from "./audit/scanner.js";
+export type { FoundTable, PageAlias, ScannedObject, ScannedTable } from "./audit/scanner.js";
 export type { TableWatch } from "./audit/table-watch.js";
 export { BANK_ALIGNMENT, checkSpec, DEFAULT_SPEC, MINIMUM_MEMORY } from "./machine/spec.js";
 export type { BankSpec, MachineSpec } from "./machine/spec.js";

@@ -65,7 +65,10 @@ export interface Facts {
   /** The probe store that succeeded. */
   readonly store?: StoreFacts;
   /** The open table pages that the scanner found, with the key of the first one. */
-  readonly open?: readonly (Pick<CoverageGap, "source" | "level" | "mapping" | "pages"> & { readonly pkey: number })[];
+  readonly open?: readonly (Pick<CoverageGap, "source" | "level" | "mapping" | "pages"> & {
+    /** Key of the first page. */
+    readonly pkey: number;
+  })[];
   /** The rights in the live key register at the end. */
   readonly rights?: KeyRights;
   /** Results of set_memory_pkey(), or of a test's write, in the order in which the calls began. */
@@ -73,7 +76,12 @@ export interface Facts {
   /** The code with which a call was rejected. */
   readonly rejected?: ErrorCode;
   /** Values of the key register before and after, `0x` and 16 hexadecimal digits. */
-  readonly register?: { readonly before: string; readonly after: string };
+  readonly register?: {
+    /** The value before. */
+    readonly before: string;
+    /** The value after. */
+    readonly after: string;
+  };
   /** Numbers by name. */
   readonly counts?: Readonly<Record<string, number>>;
 }
