@@ -16,6 +16,7 @@ import * as scenarios from "@kpkeys/scenarios";
 import * as workloads from "@kpkeys/workloads";
 import * as cost from "@kpkeys/workloads/cost";
 import * as workloadFiles from "@kpkeys/workloads/node";
+import { parseAst } from "rolldown/parseAst";
 import { describe, expect, it } from "vitest";
 import { examplesOf, runExample } from "../../core/test/framework/run-examples.js";
 
@@ -63,4 +64,11 @@ describe("every example prints its documented output", () => {
       expect(printed).not.toEqual([]);
     });
   }
+});
+
+describe("the first example of each README runs on every Node.js without a compiler", () => {
+  const first = readdirSync(packages).flatMap((name) => examplesOf(`${packages}${name}/README.md`).slice(0, 1));
+  it.each(first)("$where", ({ code }) => {
+    expect(() => parseAst(code, { lang: "js" })).not.toThrow();
+  });
 });
