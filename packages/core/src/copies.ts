@@ -3,7 +3,7 @@ import { KpkeysError } from "./errors.js";
 /** The folder of this package: a different one for each copy. */
 const HERE = new URL("..", import.meta.url).href;
 
-/** The folders of all copies in the process, under one name that every copy knows. */
+/** The folders of all copies in the process, under a name that is the same in every copy. */
 const shared = globalThis as { kpkeysCoreCopies?: Set<string> };
 const copies = (shared.kpkeysCoreCopies ??= new Set()).add(HERE);
 

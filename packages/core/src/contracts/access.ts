@@ -11,7 +11,7 @@ export const Access = {
   READ: 1,
   /** A data write. */
   WRITE: 2,
-  /** A locked read-modify-write: both rights are needed, and a fault is reported as a write. */
+  /** An atomic read-modify-write: both rights are needed, and a fault is reported as a write. */
   RMW: 3,
   /** An instruction fetch. */
   FETCH: 4,
@@ -47,7 +47,7 @@ export type AccessStatus = typeof OK | typeof FAULT;
 
 /** The check that failed in a translation or an access, common to all architectures. */
 export const FaultKind = {
-  /** No fault yet. */
+  /** No check failed. */
   NONE: 0,
   /** No valid entry at some level. */
   TRANSLATION: 1,

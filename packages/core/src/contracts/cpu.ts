@@ -142,8 +142,9 @@ export interface Mmu {
 }
 
 /**
- * One CPU: loads, stores, read-modify-writes and fetches through its TLB, the walk and the checks of rights and key. All accesses have 64
- * bits and are naturally aligned. An access returns {@link OK} or {@link FAULT}; {@link fault} has the report. No method throws.
+ * One CPU: loads, stores, read-modify-writes and fetches through its TLB, the walk and the checks of rights and key. All accesses are 64
+ * bits wide and naturally aligned. An access returns {@link OK} or {@link FAULT}; {@link fault} has the report. A fault throws no error;
+ * an access throws ERR_OUT_OF_MEMORY if RAM has too many pages with content, and an error of an observer reaches the caller.
  */
 export interface Cpu {
   /** 0 for the boot CPU. */
@@ -181,7 +182,7 @@ export interface Cpu {
   store64(high: number, low: number, valueHigh: number, valueLow: number): AccessStatus;
   /**
    * Stores a run of words in one page in kernel mode: `count` values with a difference of `stepLow`, carried into the high word. The bulk
-   * form of {@link store64}, with one check because a page has one translation.
+   * form of {@link store64}. The words have one translation, so the run may be checked once.
    * @param high - bits 63 to 32 of the first address
    * @param low - bits 31 to 0, a multiple of 8; the run must not cross a page boundary
    * @param valueHigh - bits 63 to 32 of the first value

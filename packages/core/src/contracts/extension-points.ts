@@ -14,8 +14,8 @@ import type { KunitSuite } from "./kunit.js";
 /** The extension points with the types of their handlers. */
 export interface ExtensionHandlers {
   /**
-   * A table page was allocated from the buddy allocator and zeroed; no entry points to it yet. If the handler returns an error, the page is
-   * freed and the allocation fails.
+   * A table page was allocated from the buddy allocator; no entry points to it yet. It is zeroed, except for a split of the linear map,
+   * which writes all entries. If the handler returns an error, the page is freed and the allocation fails.
    */
   tablePageAllocated: (pfn: Pfn) => 0 | Errno;
   /** A table page is about to be freed to the buddy allocator; no entry points to it any more. */
@@ -47,7 +47,10 @@ export interface ExtensionHandlers {
   tableLocked: (pfn: Pfn) => void;
   /** The lock of a table is about to be released. */
   tableUnlocking: (pfn: Pfn) => void;
-  /** A kernel operation begins: a system call that changes mappings, a fault of a user address, vmalloc, vfree. */
+  /**
+   * A kernel operation begins: a system call that changes mappings, a fault of a user address, vmalloc, vfree. Nested operations are not
+   * reported.
+   */
   operationEnter: () => void;
   /** A kernel operation ends. */
   operationExit: () => void;
@@ -58,8 +61,8 @@ export interface ExtensionHandlers {
   /** An exception is about to return to kernel mode. */
   exceptionExit: () => void;
   /**
-   * An access of the kernel faulted: that of a setter, or a nofault access. Runs inside the exception. The first handler that fixes the
-   * cause returns true, and the access is repeated. If no handler does, the fault is fixed up or is an oops.
+   * An access of the kernel faulted: to a page table, to kernel data, or a nofault access. Runs inside the exception. The first handler
+   * that fixes the cause returns true, and the access is repeated. If no handler does, the fault is fixed up or is an oops.
    */
   kernelFault: (fault: FaultReport) => boolean;
   /** A CPU comes online, including the boot CPU. */
@@ -88,7 +91,8 @@ export type ExtensionPoint = keyof ExtensionHandlers;
 /** The extension points of a machine. Features attach handlers in `setup`; the kernel reads them once, when it is built. */
 export interface ExtensionPoints {
   /**
-   * Attaches a handler. Handlers of a point run in the order of the plugins.
+   * Attaches a handler. Handlers of a point run in the order of the plugins; those of `lazyMmuLeave`, `tableUnlocking`,
+   * `slabInternalWriteDone` and `rcuHeadWriteDone` run in the reverse order.
    * @param point - the extension point
    * @param handler - the handler
    * @throws KpkeysError ERR_FROZEN

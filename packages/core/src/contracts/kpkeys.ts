@@ -86,7 +86,8 @@ export interface CompiledContext {
 export interface Guard {
   /**
    * Enters the context if the guard's condition is true.
-   * @returns a state for {@link exit}; {@link NOT_ENTERED} if the condition is false, which a bulk write assumes for all its entries
+   * @returns a state for {@link exit}; {@link NOT_ENTERED} if the condition is false. A setter that writes a run of entries then writes the
+   *   rest of the run without another call
    */
   enter(): KpkeysState;
   /**
@@ -116,7 +117,7 @@ export interface KpkeysArch {
    * Enters a context on the current CPU: changes the rights of the managed keys and synchronises.
    *
    * A context changes one register. An architecture with rights in several registers (POWER has AMR for data and IAMR for instructions)
-   * needs a list of changes in the compiled context, and a pair of words in the slot for each register.
+   * would need a list of changes in the compiled context, and a pair of words in the slot for each register.
    * @param context - the context
    * @param saved - receives the previous register value, high word at `slot * 2`, low word at `slot * 2 + 1`
    * @param slot - index of the pair

@@ -10,8 +10,8 @@ export interface LevelGeometry {
   /** The lowest address bit that indexes a table of this level; an entry maps `2 ** shift` bytes. */
   readonly shift: number;
   /**
-   * Number of address bits that index a table; a table has `2 ** indexBits` entries of 8 bytes. It fills a page, except the root: one
-   * with fewer entries is smaller (PGD_SIZE), and users' roots then share pages.
+   * Number of address bits that index a table; a table has `2 ** indexBits` entries of 8 bytes. A table
+   * fills a page, except that a root with fewer entries is smaller (PGD_SIZE). User roots then share pages.
    */
   readonly indexBits: number;
   /** Whether an entry of this level may be a leaf (a block or a page). */
@@ -94,18 +94,18 @@ export type AttributeName = "ro" | "rw" | "nx" | "x" | "invalid" | "valid";
  *
  * The interface is open to architectures that no package implements yet:
  *
- * - Byte order. An entry is a 64-bit number, never bytes. Only `PhysicalMemory` and the CPU's loads and stores know its
- *   representation in memory; a machine of another byte order swaps there, and this codec does not change.
+ * - Byte order. An entry is a 64-bit number, never bytes. Only `PhysicalMemory` and the CPU's loads and stores depend on
+ *   its representation in memory; a machine of another byte order swaps there, and this codec does not change.
  * - Types from both words. Every function that reads an entry gets both words. The machine's walk reads the type from the low word
  *   (`LevelDecoding`); an architecture with the type in the high word adds masks of that word there.
- * - Keys of physical frames, as s390's storage keys: all mappings of a frame then have its key. Such an architecture registers
+ * - Keys of physical frames, like s390's storage keys: all mappings of a frame then have its key. Such an architecture registers
  *   a service that gets and sets the key of a page-frame number. {@link pkeyOf} and {@link pkeyChange} become optional, and callers that
- *   ask an entry for its key ask that service with {@link pfnOf} of the entry.
+ *   read the key of an entry call that service with {@link pfnOf} of the entry instead.
  */
 export interface PageTableFormat {
   /** The shape of the tables, as data. */
   readonly geometry: Geometry;
-  /** Leaf bits by Linux's names, without an address, key 0. User protections are those of a young, clean page. */
+  /** Leaf bits by Linux's names, without an address and with key 0. User protections are those of a young, clean page. */
   readonly protections: Readonly<Record<ProtectionName, Protection>>;
   /** Attribute changes by name. */
   readonly attributes: Readonly<Record<AttributeName, AttributeChange>>;

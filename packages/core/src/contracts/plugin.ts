@@ -3,8 +3,8 @@ import { token } from "./token.js";
 import type { Token } from "./token.js";
 
 /**
- * The version of the contracts in this package. It increases with each change that plugins must follow. A plugin states the version that
- * it was written against as a literal; this constant would match every version.
+ * The version of the contracts in this package. It increases with each change that plugins must follow. A plugin gives the version that
+ * it was written against as a literal. With this constant instead, it would match every version.
  */
 export const CONTRACT_VERSION = 2;
 

@@ -16,7 +16,7 @@ export type VectorValue = string | number | null | readonly string[] | Readonly<
  * - `whole` — an integer of 0 or more, such as `errno`
  * - `bits32`, `bits64` — a bit pattern in hex of up to 32 or 64 bits
  * - `entries` — a list of bit patterns of up to 64 bits: table entries, from the root down
- * - a list — one of the words
+ * - a list of words — one of them
  * - `fields` — an object with exactly these fields
  * - `accepts` — a check, with a description of the valid values
  */

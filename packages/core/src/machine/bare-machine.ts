@@ -22,7 +22,7 @@ import { TableBuilder } from "./table-builder.js";
 /** Pages of RAM. */
 const RAM_PAGES = 1024;
 
-/** A fault of a {@link BareMachine}, as a value that later faults leave as it is. */
+/** A fault of a {@link BareMachine}, as a copy that later faults do not change. */
 export interface BareFault {
   /** The name of the check that failed: `PKEY`, `PERMISSION`, `TRANSLATION`. */
   readonly kind: keyof typeof FaultKind;

@@ -8,7 +8,7 @@ import type { Cpu, Words } from "../contracts/index.js";
  * @param cpu - the CPU
  * @param address - the address accessed; data accesses of the kernel need RAM there
  * @param access - the kind of access
- * @param privilege - on whose behalf
+ * @param privilege - its privilege
  * @returns the status of the access
  */
 export function carryOut(cpu: Cpu, { high, low }: Words, access: Access, privilege: Privilege): number {

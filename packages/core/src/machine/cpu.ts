@@ -160,7 +160,7 @@ class ModelCpu implements Cpu {
     stepLow: number,
     count: number,
   ): AccessStatus {
-    // One translation decides for a whole page, unless each access must be checked and counted.
+    // One check is enough for a whole page, unless each access must be checked and counted.
     const isOneAccess = count === this.entriesInPage && this.keys.bank !== EMPTY_BANK && this.tlb.entries !== 0;
     if (isOneAccess) return this.storePage(high | 0, low | 0, valueHigh, valueLow, stepLow);
     let nextHigh = valueHigh | 0;
@@ -241,8 +241,8 @@ class ModelCpu implements Cpu {
   }
 
   /**
-   * Where the content of a page begins, or {@link NO_CONTENT}. A page of zeroes has none while it is read or zeroes are written to
-   * it; a page that is stored as a run has none while the same words are written to it.
+   * Offset of a page's content for an access. {@link NO_CONTENT} outside RAM, and if a page without content needs none: for a read of
+   * zeroes, or a write of the value that the word already has. Any other access to a page without content allocates it.
    */
   private contentFor(pfn: number, index: number, access: Access, valueHigh: number, valueLow: number): number {
     const { memory } = this;

@@ -74,7 +74,7 @@ export class KeyRegister {
     if (current !== undefined) current.barrier?.(this.id);
   }
 
-  /** Makes the value written last the one that decides accesses. */
+  /** Makes the value written last effective. */
   settle(): void {
     this.effectiveHigh = this.writtenHigh;
     this.effectiveLow = this.writtenLow;

@@ -7,7 +7,7 @@ import { auditTlb } from "./tlb-audit.js";
 import type { Tlb } from "./tlb.js";
 import type { Walker } from "./walker.js";
 
-/** Instead of a root that is not there: the frame of no RAM, so that a walk finds no entry. */
+/** The root while there is none: a frame outside RAM, so that a walk ends before it reads an entry. */
 const NO_ROOT = -1;
 
 /** The parts of a CPU's translation. */

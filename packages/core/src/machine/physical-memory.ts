@@ -13,7 +13,7 @@ const MAX_PFN = 2 ** 31;
 const MAX_CONTENT = 2 ** 33;
 /** Minimal content in bytes: if the system cannot reserve it, the machine cannot be built. */
 const LEAST_CONTENT = 2 ** 26;
-/** Number of frames for each run: twice as many runs as leaf tables that map all frames in 4 KiB pages. */
+/** Frames of RAM for each run. There are twice as many runs as last-level tables that map all RAM with 4 KiB pages. */
 const FRAMES_PER_RUN = 256;
 
 /** Options of {@link createPhysicalMemory}. */
@@ -136,7 +136,7 @@ export class SparseMemory implements PhysicalMemory {
   }
 
   /**
-   * Fills a page with a run of entries. The run is stored as its first entry and the step until another write changes the page.
+   * Fills a page with a run of entries. The run is stored as its first entry and the step until a CPU reads the page or a write changes it.
    * @param pfn - page-frame number, inside RAM
    * @param high - bits 63 to 32 of the first entry
    * @param low - bits 31 to 0

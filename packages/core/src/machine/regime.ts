@@ -29,7 +29,7 @@ export interface Walk {
   level: number;
   /** Page-frame number of the table that contains it. */
   table: number;
-  /** Its index in the table. */
+  /** Its index in the page of the table: in a root smaller than a page it counts from the start of the page. */
   index: number;
   /** Bits 63 to 32 of the last entry read: the leaf, or the entry that ended the walk. */
   high: number;
@@ -53,10 +53,13 @@ export const NEEDS_DIRTY = -1;
 
 /** The location of the output address in an entry. */
 export interface OutputAddressForm {
-  /** Mask of the high word: bits that are address bits at the same position. In the low word, all bits from the page size up are. */
+  /**
+   * Mask of the high word: bits that are address bits at the same position. In the low word, all bits from the page size up are address
+   * bits.
+   */
   readonly highMask: number;
   /**
-   * Address bits at another position: `bits` bits of the low word from bit `from` up are address bits from bit `to` (32 or more) up. On
+   * Address bits at another position: the field of `bits` bits at bit `from` of the low word holds the address bits from bit `to` up. On
    * arm64, entry bits 9:8 are address bits 51:50 with LPA2, and 15:12 are 51:48 with 64 KiB pages and 52 bits.
    */
   readonly moved?: {
@@ -90,7 +93,7 @@ export interface TranslationRegime {
    * than CPUs.
    */
   readonly asidBits: number;
-  /** Bits of the low word that a walk sets in every table entry on its way (the accessed flag of x86); otherwise 0. */
+  /** Bits of the low word that a walk sets in every table entry on its way (the accessed flag of x86); 0 if it sets none. */
   readonly tableAccessed: number;
   /** Whether a key-register write takes effect at the next context synchronisation event. */
   readonly pkeyRegisterNeedsBarrier: boolean;

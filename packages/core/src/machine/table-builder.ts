@@ -7,7 +7,7 @@ import { toWords } from "../words.js";
 export interface EntryPlace {
   /** Page-frame number of the table that holds the entry. */
   readonly table: Pfn;
-  /** Index of the entry in the table. */
+  /** Index of the entry in the page: in a root smaller than a page it counts from the start of the page. */
   readonly index: number;
 }
 

@@ -12,13 +12,13 @@ const PAGE_HIGH = 2 ** 32;
 
 /**
  * A set-associative TLB of translations of 4 KiB each. A larger page or a block has an entry for each accessed 4 KiB. A translation stays
- * unchanged until it is invalidated or evicted, even if the tables change. A new translation of a page replaces those that the same
- * address space can find.
+ * unchanged until it is invalidated or evicted, even if the tables change. A new translation of a page replaces those that a lookup in the
+ * same address space can find.
  *
  * ```text
  *   address   63 ............ 44 | 43 ................. 12 | 11 .... 0
- *             high word of page  | low word; its lowest    |
- *             (all equal to 52)  | bits are the set        |
+ *             high word of the   | low word; its lowest    | offset
+ *             page number        | bits select the set     |
  * ```
  *
  * A TLB without entries holds only the translation of the current access, which no lookup finds again.

@@ -100,7 +100,7 @@ export class Translation {
     return this.raise(kind, packed, high, low, access, privilege);
   }
 
-  /** A TLB miss: walks, checks and, if the access is allowed or denied translations are cached, fills the TLB. */
+  /** A TLB miss: walks and checks. Fills the TLB if the access is allowed, or if the architecture keeps a translation that denies it. */
   private miss(high: number, low: number, access: Access, privilege: Privilege): number {
     const { keys } = this;
     const { regime, walker, counters, observers } = this.parts;

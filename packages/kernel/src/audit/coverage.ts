@@ -103,7 +103,7 @@ export function coverageOf(machine: Machine, tables: readonly ScannedTable[]): C
 
   let previous: Pfn | undefined;
   for (const { pfn, level, source, aliases } of tables) {
-    // Roots that share a page are next to each other, and one page.
+    // Roots that share a page are adjacent in the list, and count as one page.
     if (pfn === previous) continue;
     previous = pfn;
     const name = machine.levelNames[level]!;

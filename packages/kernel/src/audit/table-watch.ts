@@ -30,7 +30,7 @@ export class TableWatch {
   tables = 0;
   /** Number of open leaves by page of RAM. */
   private readonly openLeaves: Int32Array;
-  /** Sum of hashes of their virtual pages, which detects a change with an equal number. */
+  /** Sum of hashes of their virtual pages, which detects a change that leaves their number equal. */
   private readonly openPlaces: Int32Array;
   /** Tables by {@link idOf}. */
   private readonly watched = new Map<number, WatchedTable>();

@@ -37,8 +37,8 @@ export class LinearMapping {
 
   /**
    * Maps all RAM, with pages or with the largest leaves that fit, from the top downward. Memblock also allocates from the top, so a
-   * table that is written through the linear map is already mapped. The first run has no mapped table, nor has the image if it is at
-   * the top. If tables are written at linear addresses, those tables come from the static pool (x86's brk pages).
+   * table that is written through the linear map is already mapped. No page of memblock is mapped before the first leaf outside the
+   * image. If tables are written at linear addresses, they come from the static pool until then (x86's brk pages).
    */
   mapAll(): void {
     const { tables, addresses } = this;

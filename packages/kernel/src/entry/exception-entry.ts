@@ -14,8 +14,8 @@ export interface PtRegs {
 }
 
 /**
- * Exception entry from kernel mode, and return to it. Entry from user mode does not change the register: it has its initial value
- * there.
+ * Exception entry from kernel mode, and return to it. Entry from user mode does not change the register: in user mode it has
+ * its initial value.
  */
 @injectable()
 export class ExceptionEntry {

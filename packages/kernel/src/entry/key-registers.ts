@@ -27,10 +27,10 @@ export class SavedKeyRegisters implements KeyRegisters {
     const inLow = (low: number): number => (low & ~mask.low) | field.low;
 
     for (const cpu of this.cpus.all) {
-      // A CPU with translation off gets the initial value when it comes up.
+      // A CPU with translation off starts or resumes with the initial value or the reset value.
       if (!cpu.mmu.enabled) continue;
       cpu.writePkeyRegister(inHigh(cpu.pkeyRegisterHigh), inLow(cpu.pkeyRegisterLow));
-      // The exception return synchronises the current CPU, the interrupt that carries the request the other CPUs.
+      // The exception return synchronises the current CPU. The interrupt that carries the request synchronises each other CPU.
       cpu.synchroniseByException();
     }
     this.tasks?.mapSavedRegisters(inHigh, inLow);

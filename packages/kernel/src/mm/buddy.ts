@@ -10,7 +10,7 @@ export const DEFAULT_MAX_ORDER = 10;
 /** The previous-link of the first block of a list. */
 const FIRST = -1;
 
-/** The mobility of blocks, as the index of its first list: MIGRATE_UNMOVABLE is 0, MIGRATE_MOVABLE is the largest order. */
+/** A mobility is the index of its first list: 0 for MIGRATE_UNMOVABLE, the largest order for MIGRATE_MOVABLE. */
 const UNMOVABLE = 0;
 
 /**

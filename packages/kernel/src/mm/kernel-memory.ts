@@ -3,7 +3,7 @@ import { Cpus, LinearMap, NULL, OK, pageOf, physAddrOf, PhysicalMemory, toPhysAd
 import type { KernelMemory, PhysAddr, Words } from "@kpkeys/core/contracts";
 import { KernelFaults } from "../entry/kernel-fault.js";
 
-/** Bytes that one unit of the high word of an address stands for. */
+/** Weight of the high word of an address, in bytes. */
 const HIGH_WORD = 2 ** 32;
 
 /** The kernel's loads and stores of its data, at linear-map addresses. */

@@ -23,9 +23,9 @@ export class Reclaim {
   }
 
   /**
-   * Shrinks the caches until an allocation succeeds or no pass frees anything.
+   * Shrinks the caches until an allocation succeeds, or {@link MAX_RETRIES} passes in succession free nothing.
    * @param attempt - the allocation; returns `undefined` if it fails
-   * @returns the result of the last attempt
+   * @returns the result of the allocation; `undefined` if it did not succeed
    */
   until(attempt: () => Pfn | undefined): Pfn | undefined {
     let retries = 0;

@@ -203,7 +203,7 @@ export class KernelPageTables implements PageTables {
     return this.pages.sourceOf(table);
   }
 
-  /** The setters with mainline's barrier rule. It is applied once for a run of entries, as in `__set_ptes_anysz()`. */
+  /** A setter with mainline's barrier rule, which is applied once for a run of entries, as in `__set_ptes_anysz()`. */
   private set(point: Point, table: Pfn, index: number, entry: Words, count: number): void {
     const { arch, lazy } = this;
     this.write(point, table, index, entry, count);

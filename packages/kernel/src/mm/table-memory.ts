@@ -40,7 +40,7 @@ export class TableMemory {
     this.linearHigh = wordsOf(addresses.linearPage, memory.pageShift).high;
   }
 
-  /** Sets the fixmap, which depends on the setters, which depend on this class. @param fixmap - the slots */
+  /** Sets the fixmap after construction: it depends on the setters, and they depend on this class. @param fixmap - the slots */
   attachFixmap(fixmap: Fixmap): void {
     this.fixmap = fixmap;
   }

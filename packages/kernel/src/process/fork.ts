@@ -35,7 +35,7 @@ export class Fork {
     try {
       for (const vma of parent.vmas.all) if ((vma.flags & VmFlag.DONTCOPY) === 0) this.copyVma(parent, child, vma);
     } finally {
-      // Entries of the parent are read-only now, even if the copy fails.
+      // Entries of the parent may be read-only now, even if the copy failed.
       this.tlb.addressSpace(parent.asid);
     }
   }

@@ -62,7 +62,7 @@ export class Mremap {
     return 0;
   }
 
-  /** Resizes in place: shrinks, or grows into the free range above. */
+  /** Resizes in place: shrinks, or unmaps the range above and grows into it. */
   private resize(mm: KernelMm, page: Vpn, pages: number, newPages: number): 0 | Errno {
     const end = toVpn(page + pages);
     const newEnd = toVpn(page + newPages);

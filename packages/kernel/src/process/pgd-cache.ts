@@ -34,8 +34,8 @@ const ENTRY_BYTES = 8;
  *   entry i of root n has index          n * 64 + i in the page
  * ```
  *
- * No source of the model names the key of `pgd_cache` pages. The model allocates and protects them like all table pages, because a root
- * without a key is open to every stray store. The free list runs through free roots, so the cache writes it inside the guard of `set_pgd`.
+ * No source of the model specifies the key of `pgd_cache` pages. The model allocates and protects them like all table pages, because a root
+ * without a key is open to every stray store. The free list is stored in free roots, so the cache writes it inside the guard of `set_pgd`.
  */
 @injectable()
 export class PgdCache {

@@ -3,7 +3,7 @@ import type { PageTableFormat, Protection, Vpn } from "@kpkeys/core/contracts";
 
 /** Flags of a mapping: the VM_ flags that affect page tables or merging. */
 export const VmFlag = {
-  /** Other mappings of the object see writes: VM_SHARED. */
+  /** Writes are visible in other mappings of the object: VM_SHARED. */
   SHARED: 0x1,
   /** A fault below the mapping extends it: VM_GROWSDOWN. */
   GROWSDOWN: 0x2,

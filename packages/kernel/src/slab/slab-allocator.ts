@@ -13,7 +13,7 @@ const KMALLOC_SIZES = [8, 16, 32, 64, 96, 128, 192, 256, 512, 1024, 2048, 4096, 
 @injectable()
 export class KernelSlabAllocator implements SlabAllocator {
   readonly caches: KernelSlabCache[] = [];
-  /** Those without a key whose slabs are pages of general use. */
+  /** The caches with which others are merged: those without a key that {@link createCache} or {@link kmalloc} made. */
   private readonly mergeable: KernelSlabCache[] = [];
   private readonly kmallocCaches = new Map<number, KernelSlabCache>();
   private readonly writeGuard: WriteGuard<[pkey: Pkey]>;
@@ -39,7 +39,7 @@ export class KernelSlabAllocator implements SlabAllocator {
     return this.create(name, size, toPkey(this.kpkeys.supported() ? key : 0));
   }
 
-  /** Adds a cache that takes its slabs elsewhere. No other cache is merged with it. @param cache - the cache */
+  /** Adds a cache with its own source of slabs. No other cache is merged with it. @param cache - the cache */
   add(cache: KernelSlabCache): void {
     this.caches.push(cache);
   }

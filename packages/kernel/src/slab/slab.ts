@@ -98,7 +98,7 @@ export class KernelSlabCache implements SlabCache {
   }
 
   /**
-   * Frees an object of a slab. Detects a double free of the object that was freed last, as SLUB without debugging
+   * Frees an object of a slab. Detects a double free of the object that was freed last, like SLUB without debugging
    * (`set_freepointer`, naive detection).
    * @param slab - the object's slab
    * @param object - its physical address

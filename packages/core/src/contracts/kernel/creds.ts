@@ -95,8 +95,8 @@ export interface Creds {
   /** `revert_creds`. @param cred - the result of {@link override} @returns the credential that was set until now */
   revert(cred: PhysAddr): PhysAddr;
   /**
-   * `access_override_creds` of `faccessat`: overrides with a copy whose file-system ids are the real ids. The caller puts its one reference
-   * after the revert; it is freed without a grace period (`non_rcu`).
+   * `access_override_creds` of `faccessat`: overrides with a copy whose file-system ids are the real ids. The caller drops the copy's one
+   * reference after the revert; the copy is freed without a grace period (`non_rcu`).
    * @returns the previous subjective credential; `undefined` without memory
    */
   accessOverride(): PhysAddr | undefined;

@@ -45,8 +45,9 @@ export interface Exceptions {
     readonly barriers: number;
   };
   /**
-   * Runs a handler as an interrupt of the current task: entry by the machine's policy, the handler in interrupt context, irqExit in task
-   * context, return. In irqExit the task can be switched away and continue on another CPU, where the exception then returns.
+   * Runs a handler as an interrupt of the current task. The steps are exception entry by the machine's policy, the handler in interrupt
+   * context, irqExit in task context, and exception return. irqExit can switch the task away; if the task continues on another CPU, the
+   * exception returns there.
    * @param handler - runs in interrupt context, where tasks cannot be switched
    * @param irqExit - runs in task context before the exception returns, as `preempt_schedule_irq` does
    */
@@ -87,8 +88,8 @@ export const KeyRegisters: Token<KeyRegisters> = token("KeyRegisters");
 /** Suspend and resume of CPUs. */
 export interface CpuPower {
   /**
-   * Suspends a CPU: it switches to its idle task, loses the content of its registers and TLB, and executes no code until it is resumed. The
-   * current CPU must be resumed next.
+   * Suspends a CPU: it switches to its idle task, loses the content of its key register and TLB, and executes no code until it is resumed.
+   * If it is the current CPU, it must be resumed next.
    * @param cpu - its number
    * @throws KpkeysError ERR_API_MISUSE for a CPU that does not exist, is suspended, or has a task in interrupt
    */

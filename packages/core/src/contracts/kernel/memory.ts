@@ -61,7 +61,8 @@ export const LinearMap: Token<LinearMap> = token("LinearMap");
 
 /**
  * Changes of attributes in the linear map and in vmalloc areas. A change of a part of a block of the linear map splits the block first;
- * the parts map the same memory. A change that fails modifies no translation and no attribute.
+ * the parts map the same memory. A change that fails modifies no translation and no attribute, except that {@link setMemoryRo} and
+ * {@link setMemoryRw} with `rodata=full` change the linear mapping page by page up to the error.
  *
  * Errors of all changes: -EINVAL if an address of the range is not mapped, and if a block must be split before the phase
  * `system_features`; -ENOMEM if there is no table page for a split; -EDEADLK inside a split, if the table page of a split needs a split.
@@ -94,8 +95,8 @@ export interface SetMemory {
    */
   setImagePkey(pfn: Pfn, pages: number, pkey: Pkey): 0 | Errno;
   /**
-   * `set_memory_ro`: makes pages of one vmalloc area read-only; with `rodata=full` their linear mapping too. As the next three functions, it
-   * changes vmalloc areas only, and invalidates the translations.
+   * `set_memory_ro`: makes pages of one vmalloc area read-only; with `rodata=full` their linear mapping too. Like the next three
+   * functions, it changes vmalloc areas only, and invalidates the translations.
    * @param page - first page
    * @param pages - number of pages; 0 changes nothing
    * @returns 0; -EINVAL outside a vmalloc area or past its end; the errors of all changes
@@ -109,7 +110,7 @@ export interface SetMemory {
   setMemoryX(page: Vpn, pages: number): 0 | Errno;
   /**
    * `set_memory_valid`: makes kernel pages invalid, with their address preserved, or valid again. Making pages valid needs no invalidation,
-   * because the TLB has no invalid entries.
+   * because a TLB holds no translation of an invalid entry.
    * @param page - first page
    * @param pages - number of pages; 0 changes nothing
    * @param valid - false to make them invalid, true to make them valid

@@ -126,7 +126,7 @@ export interface AddressSpaces {
   /**
    * mlockall, and munlockall with no flags.
    * @param mm - the address space
-   * @param flags - MCL_ bits: CURRENT (1) populates all mappings, FUTURE (2) later ones, ONFAULT (4) turns both off
+   * @param flags - MCL_ bits: CURRENT (1) populates all mappings, FUTURE (2) populates later ones; with ONFAULT (4) neither populates
    */
   mlockall(mm: Mm, flags: number): void;
   /**
@@ -144,13 +144,14 @@ export interface AddressSpaces {
    */
   endBelow(mm: Mm, page: Vpn): number;
   /**
-   * An access of the current task to a user address: by the CPU, and after a fault by the fault handler, until it succeeds or Linux would
-   * send a signal.
+   * Makes an access of the current task to a user address. The fault handler handles each fault and the CPU repeats the access, until it
+   * succeeds or Linux would send a signal.
    * @param mm - the address space, which is the current one
    * @param page - virtual page of the address
    * @param access - the kind of access
    * @param privilege - USER, or UACCESS for copy_to_user and similar functions
    * @returns the number of faults, 0 if the page was mapped; `undefined` if no mapping allows the access
+   * @throws KpkeysError ERR_OUT_OF_MEMORY; ERR_KERNEL_FAULT if the access still faults after 8 handled faults
    */
   touch(mm: Mm, page: Vpn, access: Access, privilege: Privilege): number | undefined;
 }
@@ -189,7 +190,7 @@ export interface Tasks {
   /** All tasks alive. */
   readonly all: Iterable<Task>;
   /**
-   * Makes a task: as fork, it copies the current register value and the current task's credentials (`copy_creds`).
+   * Makes a task: like fork, it copies the current register value and the current task's credentials (`copy_creds`).
    * @param mm - its address space, whose reference it takes over unless it throws; `undefined` for a kernel thread
    * @param flags - {@link CloneFlag} bits; CLONE_THREAD shares the credentials, others have no effect
    * @returns the task

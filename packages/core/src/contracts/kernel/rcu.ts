@@ -4,8 +4,8 @@ import type { Token } from "../token.js";
 
 /**
  * Read-copy-update without preemption of readers (TREE_RCU, CONFIG_PREEMPT_RCU off). A grace period ends when each CPU has passed a
- * quiescent state: a context switch, or idle. Then the callbacks that waited for it run in softirq. It is deterministic: equal sequences of
- * calls and switches run the callbacks at the same points.
+ * quiescent state: a context switch, or idle. Then the callbacks that waited for it run in softirq. The model is deterministic: equal
+ * sequences of calls and switches run the callbacks at the same points.
  */
 export interface Rcu {
   /** Callbacks queued and not yet run. */
