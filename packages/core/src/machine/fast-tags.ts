@@ -1,4 +1,4 @@
-/** A tag that no address has: bits 31 and 30 of the tag of an address that is looked up are equal. */
+/** A tag that no address has: in the tag of an address that is looked up, bits 31 and 30 are equal. */
 export const NO_TAG = 0x40000000;
 /** Number of 4 KiB pages, or 4 KiB parts of larger pages, that can have fast tags at once. */
 export const SLOTS = 1024;

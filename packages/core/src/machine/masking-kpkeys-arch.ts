@@ -14,8 +14,8 @@ export interface MaskingOptions {
 }
 
 /**
- * Contexts in one register: read it, change the fields of the managed keys, write it, synchronise (patch "arm64: kpkeys: Implement kpkeys
- * support").
+ * Contexts in one register: read it, change the fields of the managed keys, write it, synchronise (patch "arm64: Implement
+ * asm/kpkeys.h using POE").
  */
 export class MaskingKpkeysArch implements KpkeysArch {
   readonly counters: { -readonly [C in keyof KpkeysArch["counters"]]: number } = { registerWrites: 0, barriers: 0 };

@@ -48,7 +48,7 @@ export class Tlb {
   private readonly choosesRandomly: boolean;
   private readonly countsUses: boolean;
   private readonly lastLevel: number;
-  /** Entries of a page, and of a leaf of each level. */
+  /** Entries that a page takes up, and that a leaf of each level does if all of it is accessed. */
   private readonly pageEntries: number;
   private readonly leafEntries: readonly number[];
   private readonly pagesHigh: Int32Array;

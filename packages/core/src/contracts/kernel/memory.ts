@@ -64,7 +64,7 @@ export const LinearMap: Token<LinearMap> = token("LinearMap");
  * the parts map the same memory. A change that fails modifies no translation and no attribute, except that {@link setMemoryRo} and
  * {@link setMemoryRw} with `rodata=full` change the linear mapping page by page up to the error.
  *
- * Errors of all changes: -EINVAL if an address of the range is not mapped, and if a block must be split before the phase
+ * Errors of all changes: -EINVAL if an address of the range is not mapped, or if a block must be split before the phase
  * `system_features`; -ENOMEM if there is no table page for a split; -EDEADLK inside a split, if the table page of a split needs a split.
  */
 export interface SetMemory {
@@ -118,7 +118,7 @@ export interface SetMemory {
    */
   setMemoryValid(page: Vpn, pages: number, valid: boolean): 0 | Errno;
   /**
-   * `can_set_direct_map`: whether the next three functions have an effect. True with `rodata=full`, and if a feature protects page tables and
+   * `can_set_direct_map`: whether the next three functions have an effect. True with `rodata=full`, or if a feature protects page tables and
    * kernel pkeys are supported early. Otherwise they return 0 without a change.
    */
   canSetDirectMap(): boolean;
@@ -154,7 +154,7 @@ export interface Vmalloc {
    * @param pages - number of pages, at least 1
    * @param allowHuge - `vmalloc_huge`: allocates contiguous ranges ({@link PgtableArch.contPteOrder}) if the architecture has them and the
    *   length is at least one, and rounds the length up; false if left out
-   * @returns its first page; `undefined` without memory
+   * @returns its first page; `undefined` without memory or address space
    */
   alloc(pages: number, allowHuge?: boolean): Vpn | undefined;
   /**
@@ -166,7 +166,7 @@ export interface Vmalloc {
   /**
    * `vm_map_ram`: maps pages of the caller in consecutive addresses.
    * @param frames - their page-frame numbers, at least one
-   * @returns the first page; `undefined` without address space
+   * @returns the first page; `undefined` without address space, or without memory for a table
    */
   mapRam(frames: readonly Pfn[]): Vpn | undefined;
   /**

@@ -49,7 +49,8 @@ export interface Mm {
 
 /**
  * The system calls that change address spaces, and the faults that fill them. Addresses and lengths here are in virtual
- * page numbers (address >> pageShift) and pages; the callers of system calls have rounded them.
+ * page numbers (address >> pageShift) and pages; the callers of system calls have rounded them. If a call needs a page and none is free, it
+ * throws KpkeysError ERR_OUT_OF_MEMORY.
  */
 export interface AddressSpaces {
   /** All address spaces alive. */
