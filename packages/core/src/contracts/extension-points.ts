@@ -41,8 +41,8 @@ export interface ExtensionHandlers {
    */
   lazyMmuLeave: (slot: number, barrierFollows: boolean) => void;
   /**
-   * The lock of a table was taken, which protects its entries: `pte_offset_map_lock`, `pmd_lock`. As in Linux, changes of kernel addresses
-   * and of tables that are already unlinked take no lock.
+   * The lock of a table was taken, which protects its entries: `pte_offset_map_lock`, `pmd_lock`; `init_mm.page_table_lock` to link a
+   * table for kernel addresses. As in Linux, changes of leaves of kernel addresses and of tables that are being freed take no lock.
    */
   tableLocked: (pfn: Pfn) => void;
   /** The lock of a table is about to be released. */

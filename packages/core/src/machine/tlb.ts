@@ -48,7 +48,7 @@ export class Tlb {
   private readonly choosesRandomly: boolean;
   private readonly countsUses: boolean;
   private readonly lastLevel: number;
-  /** Entries that a page takes up, and that a leaf of each level does if all of it is accessed. */
+  /** Number of 4 KiB parts of a page, and of a leaf of each level. */
   private readonly pageEntries: number;
   private readonly leafEntries: readonly number[];
   private readonly pagesHigh: Int32Array;

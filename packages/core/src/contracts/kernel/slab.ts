@@ -102,9 +102,9 @@ export interface SlabCache {
 }
 
 /**
- * The slab allocator. Objects are in pages of the linear map. The free list of a slab is stored in its free objects, so each allocation reads
- * an object and each free writes one, with the current rights. For writes to a slab with a key, the handlers of `slabInternalWrite` can
- * grant rights.
+ * The slab allocator. Objects are in pages of the linear map. The free list of a slab is stored in its free objects, so each allocation
+ * reads an object and each free writes one, with the current rights. For writes to a slab with a key, the handlers of
+ * `slabInternalWrite` can grant rights.
  */
 export interface SlabAllocator {
   /**
