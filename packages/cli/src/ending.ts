@@ -6,7 +6,7 @@ const actions = new Set<() => void>();
 /**
  * Registers an action to run before the command ends, normally or by a signal: to remove a file, to kill a child process.
  * @param action - synchronous; called at most once
- * @returns cancels the action
+ * @returns a function that cancels the action
  */
 export function beforeEnd(action: () => void): () => void {
   if (actions.size === 0) {

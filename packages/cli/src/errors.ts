@@ -6,7 +6,7 @@ export const EXIT = {
   GOOD: 0,
   /** A check failed. */
   FAILED: 1,
-  /** Bad usage, or an input that cannot be read. */
+  /** An error with a code: bad usage, an input that cannot be read, an output that cannot be written. */
   USAGE: 2,
   /** Interrupted, after the report so far was printed: 128 plus the number of SIGINT, as in shells. */
   INTERRUPTED: 130,

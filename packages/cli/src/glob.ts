@@ -11,7 +11,7 @@ type Part = "*" | "?" | { readonly ranges: readonly (readonly [first: string, la
  * last `*` is retried, so the time of a match is at most proportional to the product of both lengths.
  *
  * @param pattern - the pattern
- * @returns whether the pattern matches a whole name
+ * @returns a function that returns whether the pattern matches a whole name
  * @throws KpkeysError ERR_USAGE for a pattern that is too long, ends with `\` or has a `[` without `]`
  */
 export function createGlob(pattern: string): (name: string) => boolean {

@@ -22,7 +22,7 @@ import type { Policy, SeriesName } from "@kpkeys/scenarios";
 import type { TimelineOptions } from "./timeline/file-timeline.js";
 import type { Timeline } from "./timeline/timeline.js";
 
-/** A check of a machine after boot or after its replay. */
+/** A check of a machine: after boot, or at the peak or at the end of its replay. */
 export type Check = "coverage" | "attack" | "kunit" | "kunitCases";
 
 /** The work of one worker, as plain data: it builds a machine, replays a recording on it and checks it. */
@@ -57,7 +57,7 @@ export interface Job {
   readonly kunit?: KunitChoice;
 }
 
-/** The results of a job, as plain data. Results that the job does not ask for are `null`. */
+/** The results of a job, as plain data. Results that the job does not request are `null`. */
 export interface JobResult {
   /** The job. */
   readonly job: Job;
@@ -71,7 +71,7 @@ export interface JobResult {
   readonly tables: string | null;
   /** Coverage at the peak of the replay (see {@link PeakCoverage}). */
   readonly coverage: Coverage | null;
-  /** The linear map after the replay; found with the coverage. */
+  /** The linear map after the replay; `null` without the check `coverage`. */
   readonly linearMap: LinearMapStats | null;
   /** The results of attacks at the peak. */
   readonly attack: AttackResult | null;
@@ -120,7 +120,7 @@ export async function runJob(
   return { job, replay, exposure, micro, tables, ...covered, ...(await kunitOn(machine, job, runSuites)) };
 }
 
-/** The recorder of coverage and attacks, if the job asks for either. */
+/** The recorder of coverage and attacks, if the job requests either. */
 function peakOf(
   machine: Machine,
   { checks }: Job,
@@ -132,7 +132,7 @@ function peakOf(
   return new PeakCoverage(machine, findCoverage, attacks ? attackAll : undefined);
 }
 
-/** The results of coverage and attacks that the job asks for. */
+/** The results of coverage and attacks that the job requests. */
 async function coveredBy(
   machine: Machine,
   { checks }: Job,
@@ -144,7 +144,7 @@ async function coveredBy(
   return { coverage: peak!.coverage!, linearMap: machine.get(LinearMap).stats(), attack };
 }
 
-/** Runs or lists the KUnit cases, if the job asks for it. */
+/** Runs or lists the KUnit cases, if the job requests it. */
 async function kunitOn(
   machine: Machine,
   { checks, kunit = {} }: Job,

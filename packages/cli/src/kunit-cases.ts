@@ -27,7 +27,7 @@ export async function chooseSuites(machine: Machine, choice: KunitChoice): Promi
 /**
  * Compiles a `filter_glob`.
  * @param filter - a glob of suites, or one of suites and one of cases with a dot between
- * @returns whether a case matches
+ * @returns a function that returns whether a case matches
  * @throws KpkeysError ERR_USAGE for a malformed pattern
  */
 export function readFilter(filter: string): (suite: string, kunitCase: string) => boolean {

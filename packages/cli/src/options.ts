@@ -9,7 +9,7 @@ import type { PluginEntry } from "./plugins/registry.js";
 import { machineOptionsOf, NEXT_LABEL, POLICIES, SERIES } from "@kpkeys/scenarios";
 import type { Policy, SeriesName } from "@kpkeys/scenarios";
 
-/** The parsed flags of commands that build machines. Lists are in the order of their tables. */
+/** The parsed flags of commands that build machines. Lists are in the order of the known names. */
 export interface CommonFlags extends NamingFlags {
   /** All loaded plugins. */
   readonly plugins: readonly PluginEntry[];
@@ -41,7 +41,7 @@ export type ReplayFlags = CommonFlags & {
   readonly check: CheckMode;
   /** The end of the replay. */
   readonly until?: Until;
-  /** Replays one program in this many, 1 or more. */
+  /** One program in this many is replayed, 1 or more; all programs if left out. */
   readonly sample?: number;
   /** Seed of the sample. */
   readonly seed: number;
@@ -65,7 +65,7 @@ const UNITS = { MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40 };
  * @param what - the kind of the names, for errors
  * @param table - the known names
  * @returns a parser that returns the names in the order of the table, each once
- * @throws InvalidArgumentError for a name that is not in the table; commander adds the flag
+ * @throws InvalidArgumentError for a name that is not in the table; commander adds the flag to the message
  */
 export function listOf<Name extends string>(
   what: string,

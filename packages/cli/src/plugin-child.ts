@@ -50,7 +50,7 @@ function fail(code: ErrorCode, what: string): void {
   finish({ error: { code, message } });
 }
 
-/** Sends the only reply: the parent kills this process when it receives it. */
+/** Sends the only reply. The parent kills this process after it has received the reply. */
 function finish(reply: PluginReply): void {
   if (isDone) return;
   isDone = true;

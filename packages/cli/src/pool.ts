@@ -19,7 +19,7 @@ export interface PoolOptions {
 
 /**
  * A worker's heap in MiB (docs/performance.md, "Memory"). A machine's RAM is outside the heap, and a replay needs about ten MiB.
- * The old generation is for a million processes that live at once.
+ * The old generation has space for a million live processes of the recording.
  */
 const HEAP = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 1024 } as const;
 

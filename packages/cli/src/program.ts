@@ -12,7 +12,7 @@ import { EXIT, reportError, reportStdoutError } from "./errors.js";
 /**
  * Runs the command.
  * @param argv - the process's arguments, node and script first
- * @returns the exit status: 0 good, 1 a check failed, 2 bad usage or unreadable input, 70 a bug, 130 interrupted
+ * @returns the exit status: 0 good, 1 a check failed, 2 an error with a code (bad usage, unreadable input), 70 a bug, 130 interrupted
  */
 export async function main(argv: readonly string[]): Promise<number> {
   let status: number = EXIT.GOOD;

@@ -15,7 +15,7 @@ import { TRACE_TEXT } from "./reader/text-kind.js";
 
 // The reader thread: it reads one recording at a time for the thread that replays.
 
-/** Bytes unpacked at once: small blocks are collected sooner (docs/performance.md, "Memory"). */
+/** Bytes unpacked at once: small blocks are garbage-collected sooner (docs/performance.md, "Memory"). */
 const BLOCK = 32 << 10;
 
 /** Blocks read without a full batch before a partial batch is sent. The receiver can then stop in a stretch without events. */

@@ -94,7 +94,7 @@ async function loadExplainers(plugins: readonly PluginEntry[], ids: readonly str
   return (await Promise.all(arches)).map((arch) => new Explainer(arch, features));
 }
 
-/** Adds a flag for each input, below the heading of its architecture. Inputs that several architectures share are table entries. */
+/** Adds a flag for each input, below the heading of its architecture. Inputs of several architectures are below `Table entries`. */
 function addInputs(command: Command, explainers: readonly Explainer[]): InputFlag[] {
   const flags: InputFlag[] = [];
   for (const { tools } of explainers) {

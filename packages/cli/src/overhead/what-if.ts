@@ -18,7 +18,7 @@ interface Variant {
   readonly cpus?: number;
 }
 
-/** First the guard placements, then other options with guards per lazy MMU section. */
+/** First the guard placements, then other options. The names with `lazy` have a guard per lazy MMU section. */
 const VARIANTS: readonly Variant[] = [
   { name: "setter", pgtables: { batching: false } },
   { name: "lazy MMU section" },
@@ -53,7 +53,7 @@ export interface WhatIfRow {
   readonly writers: number;
   /** How long table pages were writable. */
   readonly exposure: Exposure;
-  /** Percentage of interrupt handlers that would start with tables writable, if interrupts were as evenly spread as table accesses. */
+  /** Percentage of interrupt handlers that would start with tables writable, if interrupts were distributed like table accesses. */
   readonly privilegedHandlers: number;
 }
 

@@ -6,7 +6,7 @@ export const TRACEFS: readonly string[] = ["/sys/kernel/tracing/events", "/sys/k
 
 /** perf's software event of page faults, which every kernel and architecture has. */
 const SAMPLED_FAULTS = "page-faults";
-/** All system calls by number, for kernels without a tracepoint for each call (CONFIG_FTRACE_SYSCALLS). */
+/** All system calls by number, for kernels without a tracepoint for each call (CONFIG_FTRACE_SYSCALLS is off). */
 const RAW_CALLS: readonly string[] = ["raw_syscalls:sys_enter", "raw_syscalls:sys_exit"];
 
 /** System calls that an architecture does not have (arch/x86/entry/syscalls, include/uapi/asm-generic/unistd.h). */
@@ -36,7 +36,7 @@ export interface ChosenEvents {
 /**
  * Finds the tracepoints of the running kernel.
  * @param folders - folders that may list them
- * @returns whether the kernel has a tracepoint; undefined if no folder can be read
+ * @returns a function that returns whether the kernel has a tracepoint; undefined if no folder can be read
  */
 export function tracepointsIn(folders: readonly string[]): ((event: string) => boolean) | undefined {
   const folder = folders.find((path) => existsSync(join(path, "sched")));

@@ -40,7 +40,7 @@ function isExecutable(path: string): boolean {
 }
 
 /**
- * Runs a command. It handles Ctrl-C itself; its stderr is this process's.
+ * Runs a command. The command handles Ctrl-C itself and writes to the stderr of this process.
  * @param command - the program and its arguments
  * @param stdout - the file descriptor of its stdout
  * @returns how it ended

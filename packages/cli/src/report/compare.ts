@@ -23,7 +23,7 @@ export function compare(arches: readonly ArchReport[], style: Style, width: numb
   return groups.map((columns, at) => tableOf(columns, style, at === groups.length - 1 ? more : NO_MORE));
 }
 
-/** The columns of each table: all in one if they fit, else the versions of each architecture in as few tables of equal width as possible. */
+/** The columns of each table: one table if they fit. Otherwise each architecture has as few tables as possible, of about equal width. */
 function groupsOf(arches: readonly ArchReport[], fitting: number): ArchReport[][] {
   if (arches.length <= fitting) return [[...arches]];
   const names = [...new Set(arches.map(({ arch }) => arch))];

@@ -10,7 +10,7 @@ export interface ExplainReport extends Explanation {
   readonly file?: string;
   /** Numbers of the lines of the log that the inputs are from, counted from 1; empty without a log. */
   readonly used: readonly number[];
-  /** The number of fault reports in the log after the first one, which is explained. */
+  /** The number of fault reports in the log besides the explained one. */
   readonly otherReports: number;
 }
 

@@ -35,7 +35,7 @@ interface Gap extends Documented {
 /**
  * Lines about the gaps of machines. A gap that several versions of the series share is printed once.
  * @param machines - the machines
- * @param documented - whether the gaps that the series documents are printed, or the others
+ * @param documented - true for the gaps that the series documents, false for the others
  */
 export function gapLines(machines: readonly Gapped[], documented: boolean): string[] {
   const seriesByLine = new Map<string, { readonly arch: string; readonly line: string; readonly series: string[] }>();

@@ -43,7 +43,7 @@ export interface Asked {
 /** A flag, its value, and its default. */
 type Word = readonly [flag: string, value: string | number | undefined, defaultValue?: string | number | undefined];
 
-/** Events of the suggested timeline: the timeline of a long recording has gigabytes. */
+/** Events of the suggested timeline. The timeline of a whole recording may take gigabytes. */
 const TIMELINE_EVENTS = 10_000;
 
 /**

@@ -11,10 +11,10 @@ export interface Shape {
   readonly column: number;
 }
 
-/** Groups of three columns, two of which fit into 100 characters. */
+/** Groups of three columns. Two groups fit into 100 characters. */
 const WIDE: Shape = { columns: 3, label: 26, column: 11 };
 
-/** Groups of one column, seven of which fit into 100 characters. */
+/** Groups of one column. Seven groups fit into 100 characters. */
 export const NARROW: Shape = { columns: 1, label: 23, column: 10 };
 
 /**

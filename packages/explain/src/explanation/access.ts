@@ -29,7 +29,7 @@ function relocate({ entries, format, physicalAddressBits }: AccessSetup): {
     const { high, low } = toWords(entry);
     const pfn = format.pfnOf(high, low);
     if (level === entries.length - 1) return entry;
-    // A table above the physical address width is not read: its entry faults first.
+    // A table above the physical address width is not read: the entry that points to it faults first.
     if (pfn >= limit) {
       tables.push(pfn);
       return entry;

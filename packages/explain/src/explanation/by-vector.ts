@@ -21,7 +21,7 @@ const VECTOR_ADDRESS_BITS = 40;
 const LEAF_PAGES: Readonly<Record<string, number>> = { "4k": 1, "2m": 2 ** 9, "1g": 2 ** 18 };
 
 /**
- * Reads a line of a vector file: runs it, and uses the registers that it leaves.
+ * Runs a line of a vector file and returns its access, with the values of the registers after the run.
  *
  * @param question - the line
  * @param tools - the architecture's tools

@@ -56,8 +56,9 @@ function formatFor(geometry: Geometry, rules: ExplainRules): PageTableFormat {
 }
 
 /**
- * Tries a report with every geometry that fits it, on every variant of the machine. Candidates that match the report are preferred. If
- * those left have different verdicts, the question needs the geometry.
+ * Tries a report with every geometry that fits it: on the default machine and, if the report differs, on the variants of the machine.
+ * Candidates that match the report are preferred. If the remaining candidates have different verdicts, the geometry is ambiguous, which is
+ * an error.
  *
  * @param read - the report
  * @param question - the inputs as text

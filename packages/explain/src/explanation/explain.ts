@@ -24,7 +24,8 @@ export function explainInputs({ explanation }: ArchTools): readonly ExplainInput
 
 /**
  * Explains an access from its fault report, or from a line of an architectural vector file. The access runs on a CPU of the
- * architecture, and so does every statement about other rights or registers. The engine itself has no rule of any architecture.
+ * architecture. Every statement about other rights or registers is the result of such a run too. The engine itself has no rule of any
+ * architecture.
  *
  * @param question - the report or the vector
  * @param tools - the architecture's tools

@@ -8,9 +8,9 @@ import type { OopsReport } from "./oops.js";
 export const LOG_TEXT = "a kernel log as text, plain or gzip";
 const NEWLINE = "\n";
 
-/** The first fault report of a log, and where it is. */
+/** The explained fault report of a log, and the name of the log. */
 export interface LogReport extends OopsReport {
-  /** Where the log comes from. */
+  /** Name of the log, for messages. */
   readonly file: string;
 }
 

@@ -18,7 +18,7 @@ export interface OopsReport {
   readonly inputs: Readonly<Record<string, FoundInput>>;
   /** Numbers of the lines that mark a table as unreadable. */
   readonly unreadable: readonly number[];
-  /** Number of fault reports that follow. */
+  /** Number of other fault reports in the log. */
   readonly others: number;
 }
 

@@ -74,7 +74,7 @@ export function explainOther(
  * of a page that is not mapped. If the address is canonical in no geometry, the model decides without entries.
  *
  * @param read - the report
- * @param rules - the architecture's words
+ * @param rules - the architecture's rules
  */
 export function isExplainedAlone(read: ReadReport, rules: ExplainRules): boolean {
   const { format, geometries = [format.geometry] } = rules;

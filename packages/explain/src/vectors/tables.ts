@@ -16,7 +16,7 @@ export interface VectorTables {
   readonly high: number;
   /** Bits 31 to 0 of the address accessed. */
   readonly low: number;
-  /** Whether there is RAM at the address: a block may extend past its end. */
+  /** Whether there is RAM at the address: a block may extend past the end of RAM. */
   readonly isRam: boolean;
 }
 

@@ -86,7 +86,7 @@ export class Bench {
   readonly objects: ProtectedObjects;
   /** Number of the managed key. */
   readonly managed: number;
-  /** First page-frame number after the tables, aligned to the largest block that fits into RAM. */
+  /** First page-frame number after the tables, aligned to the largest block that fits into a quarter of RAM. */
   readonly dataPfn: number;
   /** The value of the key register that allows everything. */
   readonly open: Words;
@@ -225,8 +225,8 @@ function setUp(plugin: Plugin, options: PluginOptions): DependencyContainer {
 }
 
 /**
- * Registers one key and freezes the API. An architecture with few keys may assign numbers to all of them, so the kit uses such a
- * key where there is one.
+ * Registers one key and freezes the API. An architecture with few keys may assign numbers to all of them, so a key with a number is
+ * used if there is one.
  * @returns the key's number
  */
 function manageKey(kpkeys: Kpkeys, { pkeyNumbers }: KpkeysArch): number {
@@ -239,7 +239,7 @@ function manageKey(kpkeys: Kpkeys, { pkeyNumbers }: KpkeysArch): number {
   return managed;
 }
 
-/** The first page after the tables that is aligned to the largest block that fits into RAM. */
+/** The first page after the tables that is aligned to the largest block that fits into a quarter of RAM. */
 function firstDataPfn({ firstPfn }: PhysicalMemory, { geometry }: PageTableFormat): number {
   const { levels, pageShift } = geometry;
   const sizes = levels.map(({ shift }) => 2 ** (shift - pageShift)).filter((pages) => pages <= RAM_PAGES / 4);

@@ -116,8 +116,8 @@ export function work(machine: Machine, seed: number, steps: number): void {
 }
 
 /**
- * Maps and unmaps vmalloc() areas: page-table writes without processes and task switches, so that all register writes are of
- * contexts.
+ * Maps and unmaps vmalloc() areas: page-table writes without processes and task switches, so that every register write enters or
+ * leaves a context.
  *
  * @param machine - a booted machine
  * @param steps - number of areas

@@ -17,7 +17,7 @@ export class DocumentReader {
     if (this.version === undefined) this.read(line);
     else this.readAfterVersion(this.version, line);
   });
-  /** A version line that begins a subtest or a document, as the next line decides. */
+  /** A version line that begins a subtest or a document. The next line decides which. */
   private version: VersionLine | undefined;
   /** The protocol of the open document. */
   private protocol: VersionLine["protocol"] = "KTAP";

@@ -7,7 +7,7 @@ export interface Level {
   readonly name: string | undefined;
   /** Indentation of its header, in columns. */
   readonly indent: number;
-  /** Whether it has no header: its first line is only indented deeper. */
+  /** Whether it has no header: a line with a deeper indentation began it. */
   readonly headless: boolean;
   /** Its tests so far. */
   readonly tests: KtapTest[];

@@ -26,7 +26,10 @@ function isNamesake(levels: Levels, line: ResultLine): boolean {
   return !isComplete(level) && line.indent === level.indent && isNext && isDeeper(levels);
 }
 
-/** A result that is indented less ends the enclosing level if it has its name, or if its number counts the inner tests. */
+/**
+ * Whether a result that is indented less is that of the level without a header, or a result of an enclosing level. It is the latter if it
+ * has the name of the enclosing level, or if its number continues the numbers of the inner tests.
+ */
 function endOfHeadless(levels: Levels, line: ResultLine): "own" | "other" {
   const level = innermost(levels);
   const around = levels.at(-2)!;
@@ -43,7 +46,8 @@ function endOfHeadless(levels: Levels, line: ResultLine): "own" | "other" {
 export function isOutside(levels: Levels, indent: number): boolean {
   if (!isDeeper(levels)) return false;
   const { name, childIndent, indent: head } = innermost(levels);
-  // In a level without results, only its end is known to be indented less.
+  // Without a result the indentation of results is not known. A level with a name then ends by its name; one without a name ends at a line
+  // that is indented less than its header.
   return indent < (childIndent ?? (name === undefined ? head : -1));
 }
 

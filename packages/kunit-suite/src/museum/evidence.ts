@@ -96,7 +96,7 @@ export function oopsIn(machine: Machine, call: () => void, otherwise: () => Omit
 }
 
 /**
- * Stores the value already there to a word of a page, in the current context of the CPU, as a write primitive of an attacker would.
+ * Makes a probe store: writes the value of a word of a page to the same word, in the current context of the CPU.
  * @param machine - the machine
  * @param pfn - the page
  * @param code - the code that stores, for the evidence

@@ -159,7 +159,7 @@ export const mockedPkeys: Plugin = variant("museum-mock", "kpkeys on a CPU witho
 
 /**
  * set_memory_pkey() sets a key only if the CPU has kernel pkeys, even if kpkeys is enabled (before v6). It is set up before the
- * mock, so that it reads the CPU's own answer.
+ * mock, so that its copy of supportsKpkeys() is the one of the CPU.
  */
 export const taggingChecksCpu: Plugin = variant(
   "museum-tagging-checks-cpu",

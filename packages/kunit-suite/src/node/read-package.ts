@@ -143,7 +143,7 @@ function withoutComments(text: string): string {
   COMMENT.lastIndex = 0;
   for (let found = COMMENT.exec(text); found !== null; found = COMMENT.exec(text)) {
     const end = found[0] === "/*" ? text.indexOf("*/", found.index + 2) + 2 : COMMENT.lastIndex;
-    // A comment without an end: the rest is not code.
+    // Without an end it is not a comment but part of a string: the rest is kept.
     if (end === 1) break;
     kept.push(text.slice(at, found.index));
     COMMENT.lastIndex = at = end;

@@ -18,7 +18,7 @@ const LEVEL_NAMES = ["pgd", "p4d", "pud", "pmd", "pte"] as const;
 /** Linux's name of a level. */
 export type LevelName = (typeof LEVEL_NAMES)[number];
 
-/** The value that a case writes to an entry: its own value (since v6), or a changed one (up to v5). */
+/** The value that a case writes to an entry: the current one (since v6), or a changed one (up to v5). */
 export type WrittenValue = "same" | "changed";
 
 /**

@@ -37,7 +37,7 @@ export interface HardenedPgtablesOptions {
   readonly config?: string;
   /** Its cases, in the order in which they run. */
   readonly cases?: readonly HardenedPgtablesCase[];
-  /** The value that a case writes to an entry: a changed one up to v5, its own value since v6. */
+  /** The value that a case writes to an entry: a changed one up to v5, the current one since v6. */
   readonly value?: WrittenValue;
 }
 

@@ -2,7 +2,10 @@ import { KpkeysError, lazily, resolve } from "@kpkeys/core";
 import { Cpus, ExtensionPoints, Kpkeys, Observers, PageTables } from "@kpkeys/core/contracts";
 import type { DependencyContainer, Observer, Plugin } from "@kpkeys/core/contracts";
 
-/** The windows in which table pages were writable. A window begins when table pages become writable on a CPU and ends when they stop. */
+/**
+ * The windows in which table pages were writable. A window begins when table pages become writable on a CPU and ends when they are no
+ * longer writable.
+ */
 export interface Exposure {
   /** Number of windows. */
   readonly windows: number;

@@ -1,7 +1,7 @@
 import { type ErrorCode } from "@kpkeys/core";
 import { type TraceSummary } from "../reader/trace-reader.js";
 
-/** Batches in flight at most: the distance that the reader gets ahead. */
+/** Maximum number of batches in flight: how far the reader may be ahead of the receiver. */
 export const BATCHES = 8;
 
 /** Index in {@link ReaderData.control}: the number of batches that the receiver has consumed. */

@@ -129,8 +129,8 @@ const STRING_LENGTH = 4 * PATH_LENGTH;
 const LABEL_LENGTH = 32;
 
 /**
- * Reads a string from after its opening quote. Linux 6.19 and newer print it after its address, ftrace did so before. The string may
- * contain quotes, escaped or not: it ends at the quote before the next argument's name or the end of the arguments.
+ * Reads a string from after its opening quote. Linux 6.19 and newer print it after its address; ftrace did so in older versions too. The
+ * string may contain quotes, escaped or not: it ends at the quote before the next argument's name or the end of the arguments.
  */
 function stringEnd(bytes: Uint8Array, start: number, isLast: boolean): number {
   const farthest = start + STRING_LENGTH;

@@ -22,7 +22,7 @@ export interface LineCounts {
   lines: number;
   /** Events passed to the sink. */
   events: number;
-  /** Lines with events, without calls that have no end. A call of strace gives several events and may be on two lines. */
+  /** Lines with events, except the lines of calls that have no end. A call of strace gives several events and may be on two lines. */
   eventLines: number;
   /** Lines that begin with `#`. */
   comments: number;

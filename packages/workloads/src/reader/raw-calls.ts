@@ -95,7 +95,7 @@ export class RawCalls {
     return TABLES[thread.bits === 32 ? narrow : wide][event.callNumber] ?? -1;
   }
 
-  /** The exit of execve has the number of the new program's ABI. */
+  /** On x86 the exit of execve has the number of the new program's ABI. */
   private exitFormat(event: TraceEvent, thread: ThreadState): number {
     const { machine } = this;
     if (machine === undefined) return -1;

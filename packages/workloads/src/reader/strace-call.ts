@@ -74,7 +74,7 @@ function decorationEnd(text: string, start: number): number {
   return at;
 }
 
-/** @returns the last position of a mark, or the end of the text if it has none */
+/** @returns the position of the last character of a mark, or the end of the text if it has none */
 function endOf(text: string, mark: string, from: number): number {
   const at = text.indexOf(mark, from);
   return at < 0 ? text.length : at + mark.length - 1;

@@ -45,7 +45,7 @@ export class Extent {
   }
 
   /**
-   * Whether an event is part of the replay. After the first that is not, none is.
+   * Whether an event is part of the replay. After the first event that is not, no later event is.
    * @param event - the next event
    * @throws KpkeysError ERR_TRACE_TIMES if the extent is a time and the event has none
    */

@@ -164,7 +164,7 @@ function isWhole(evidence: Evidence, call: Call): boolean {
   return halvesOf(evidence, call).every((half) => half > 0);
 }
 
-/** Whether only entries or only exits of a call are in the recording, more than its start and its end may leave. */
+/** Whether only entries or only exits of a call are in the recording, more of them than its start and its end may leave. */
 function isHalf(evidence: Evidence, call: Call): boolean {
   const [entries, exits] = halvesOf(evidence, call);
   return Math.min(entries, exits) === 0 && Math.max(entries, exits) > LOOSE_HALVES;

@@ -1,7 +1,7 @@
 import type { Machine, MachineCounters } from "@kpkeys/kernel";
 import { countersSince } from "./counters.js";
 
-/** Live table pages divided by those of the last peak, for a new peak. */
+/** A new peak has at least this many times the live table pages of the last one. */
 const GROWTH = 1.25;
 
 /** Calls a tool at the peaks of the table pages. The work and the time of the tool are not part of the replay's result. */

@@ -121,7 +121,7 @@ export class Sample {
     this.#passAs(EventKind.sys_enter_execve, event);
   }
 
-  /** A thread leaves the sample: the replay sees its exit and frees the address space. */
+  /** A thread leaves the sample: an exit is passed on, so that the replay frees the address space. */
   #leave(tid: number, event: TraceEvent): void {
     event.argHigh[0] = 0;
     event.argLow[0] = tid;

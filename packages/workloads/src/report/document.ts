@@ -113,7 +113,7 @@ export interface ArchReport {
   readonly series: string;
   /** Whether its CPUs have kernel pkeys. */
   readonly pkeys: boolean;
-  /** The strongest policy that was run. Coverage, KUnit, probe stores and agreement are those of its machine after the replay. */
+  /** The strongest policy that was run. Coverage, KUnit, probe stores and agreement are those of its machine. */
   readonly checked: Policy;
   /** The protection of table pages. */
   readonly coverage: CoverageReport;

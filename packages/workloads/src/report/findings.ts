@@ -61,7 +61,7 @@ export interface MachineFindings {
   readonly tables: string | null;
 }
 
-/** The results of the machine with the strongest policy, which is also checked after the replay. */
+/** The results of the machine with the strongest policy, which is also checked. */
 export interface CheckedFindings extends MachineFindings {
   /** The protection of table pages. */
   readonly coverage: Coverage;

@@ -12,7 +12,7 @@ import { STEPS, work } from "../workload.js";
 const needsFeatures = ({ features }: ConformanceSubject): string | undefined =>
   features.length === 0 ? "no feature was passed" : undefined;
 
-/** Reports CPUs whose key register differs from its initial value. No context may be entered. */
+/** Reports CPUs whose key register differs from its initial value. Call it outside of all contexts. */
 export function checkNothingLeft(machine: Machine, when: string, report: ReportFinding): void {
   const { high, low } = machine.get(Kpkeys).initialValue();
   for (const { id, pkeyRegisterHigh, pkeyRegisterLow } of machine.cpus.all) {

@@ -38,7 +38,7 @@ const pkeyBeyondTheLast: Exhibit = {
   green: { run: requestKeyAboveLast },
 };
 
-/** KASAN gives each allocation a tag in bits 59 to 56 and sets the bits above. 0xff is the address without a tag. */
+/** Bits 63 to 56 of a tagged address: KASAN stores the tag in bits 59 to 56 and sets the bits above. Without a tag they are 0xff. */
 const TAG = 0xf4;
 
 function protectTaggedAddress({ machine, step }: Scene): Finding {
