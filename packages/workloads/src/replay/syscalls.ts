@@ -8,7 +8,7 @@ import type { Thread } from "./threads.js";
 /** SHM_ bits of shmat (include/uapi/linux/shm.h). */
 const SHM = { RDONLY: 0o10000, EXEC: 0o100000 } as const;
 
-/** MAP_NONBLOCK of include/uapi/asm-generic/mman.h, also a flag of remap_file_pages. */
+/** MAP_NONBLOCK of include/uapi/asm-generic/mman-common.h, also a flag of remap_file_pages. */
 const MAP_NONBLOCK = 0x10000;
 
 /** Flag of mlock2: pages are locked when they fault in (include/uapi/asm-generic/mman-common.h). */

@@ -2,7 +2,7 @@ import type { UserLayout } from "@kpkeys/core/contracts";
 import type { Program } from "./program.js";
 import { RECORDED_LAYOUTS } from "./recorded-layouts.js";
 
-/** Minimum gap of mmap_base between the mmap area and the stack: MIN_GAP of mm/util.c and of arch/x86/mm/mmap.c. */
+/** Minimum gap of mmap_base between the mmap area and the stack: MIN_GAP of mm/util.c, gap_min of arch/x86/mm/mmap.c. */
 const MINIMUM_GAP = 128n << 20n;
 
 /** Assumed maximum size of all images of a program. */
