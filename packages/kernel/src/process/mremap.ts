@@ -33,6 +33,7 @@ export class Mremap {
   mremap(mm: KernelMm, page: Vpn, pages: number, newPage: Vpn, newPages: number, flags: number): 0 | Errno {
     if (pages === 0) return this.duplicate(mm, page, newPage, newPages);
     if (newPage === page) return this.resize(mm, page, pages, newPages);
+    if (newPage < page + pages && page < newPage + newPages) return Errno.EINVAL;
     if (newPages < pages) this.unmap.munmap(mm, toVpn(page + newPages), toVpn(page + pages));
     const end = toVpn(page + Math.min(pages, newPages));
     const ranges = mm.vmas.isolate(page, end).map(({ start, end }) => [start, end] as const);

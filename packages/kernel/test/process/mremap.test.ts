@@ -10,6 +10,7 @@ import { readUserTables } from "../support/tables.js";
 
 const { READ, WRITE } = Access;
 const EFAULT = -14;
+const EINVAL = -22;
 const DONTUNMAP = 4;
 const NORESERVE = 0x4000;
 /** The new address of moved mappings. */
@@ -299,6 +300,17 @@ describe("mremap", () => {
       [1, 1, 1, -1, -1, -1, 1, 1, 1],
       [1, 1, 1, -1],
     ]);
+  });
+
+  it("to a range that overlaps the old one is -EINVAL and changes nothing, also while it shrinks", () => {
+    const process = new Process();
+    process.mmap(BASE, 4);
+    expect([
+      move(process, BASE, 4, BASE + 1),
+      move(process, BASE, 4, BASE + 3, 1),
+      move(process, BASE + 1, 2, BASE, 2),
+      rightsOf(process, BASE, 5),
+    ]).toEqual([EINVAL, EINVAL, EINVAL, [RW, RW, RW, RW, -1]]);
   });
 
   it("of an unmapped range is -EFAULT, in place and to a new address, with and without a length", () => {
