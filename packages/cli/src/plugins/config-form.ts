@@ -34,7 +34,7 @@ export function firstIssue({ issues }: z.ZodError): { readonly keys: readonly Pr
  * An ERR_PLUGIN_CONFIG error.
  * @param where - the file, with the line if it is known
  * @param what - the problem
- * @param expected - what the file should have there
+ * @param expected - the content that is valid there
  * @param cause - the underlying error, if there is one
  */
 export function malformed(where: string, what: string, expected: string = FIELDS, cause?: unknown): KpkeysError {
