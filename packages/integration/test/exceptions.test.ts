@@ -7,6 +7,7 @@ import {
   Errno,
   Exceptions,
   ExtensionPoints,
+  FaultKind,
   Kpkeys,
   LazyMmu,
   LinearMap,
@@ -278,5 +279,17 @@ describe.each(ARCHES)("a feature that reports a fault as fixed and has not fixed
     const machine = buildMachine({ ...DEFAULT_SPEC, arch, features: ["liar"] }, registry);
     expect(machine.get(Exceptions).copyToKernelNofault({ high: 0, low: 0x1000 }, new Uint8Array(8))).toBe(Errno.EFAULT);
     expect(asked).toBe(8);
+  });
+});
+
+describe("a user address in a kernel thread without an address space", () => {
+  it("is a translation fault of level 0 on arm64, as in reserved_pg_dir", () => {
+    const machine = hardened("arm64-poe");
+    const cpu = machine.cpus.current;
+    expect(cpu.store64(0, 0x1000, 0, 0)).not.toBe(0);
+    const registers = machine.get(ArchTools).faultRegisters(cpu.fault);
+    expect(cpu.fault).toMatchObject({ kind: FaultKind.TRANSLATION, level: 0 });
+    // EC 0x25, IL, WnR, DFSC 0b000100.
+    expect(BigInt(registers.find(({ name }) => name === "ESR_EL1")!.text) & 0xffff_ffffn).toBe(0x9600_0044n);
   });
 });

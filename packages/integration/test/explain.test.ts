@@ -57,7 +57,7 @@ describe("the oops of the exception-entry crash", () => {
   test("is a write to pkey 1 (PGTABLES), read-only in the context DEFAULT, outside the setter's guard", () => {
     expect(textOf(explained, "key")).toContain("pkey 1 (PGTABLES); POR_EL1 0x17 makes it read-only");
     expect(textOf(explained, "context")).toBe("POR_EL1 0x17 is the value of the context DEFAULT");
-    expect(textOf(explained, "guard")).toMatch(/in the context PGTABLES .*page-table write.*kpkeys_hardened_pgtables/);
+    expect(textOf(explained, "guard")).toMatch(/in the context PGTABLES: .*page-table write.*kpkeys_hardened_pgtables/);
     expect(explained.verdict).toMatchObject({ result: "fault", decidedBy: "key", agrees: true });
     expect(explained.verdict.text).toContain("pkey 1 (PGTABLES) is read-only in the context DEFAULT");
   });

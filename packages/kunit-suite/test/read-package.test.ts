@@ -102,4 +102,9 @@ describe("the files of a package", () => {
     ];
     expect(importsOf(text.join("\n"))).toEqual(["b", "d", "f"]);
   });
+
+  test("have strings, in which no comment begins", () => {
+    const text = ['const GLOB = "src/*";', 'import "a";', "const other = '/*';", 'import "b"; /* import "c" */'];
+    expect(importsOf(text.join("\n"))).toEqual(["a", "b"]);
+  });
 });

@@ -103,7 +103,7 @@ function addInputs(command: Command, explainers: readonly Explainer[]): InputFla
       const owners = ownersOf(name, explainers).map(({ id }) => id);
       const text = label === name ? description : `${label}: ${description}`;
       const option = new Option(`--${name} <value>`, required ? `${text} (required)` : text);
-      command.addOption(option.helpGroup(owners.length === 1 ? `Inputs of ${owners[0]!}:` : "Table entries:"));
+      command.addOption(option.helpGroup(owners.length === 1 ? `Inputs of ${owners[0]!}:` : "Page tables:"));
       flags.push({ name, attribute: option.attributeName() });
     }
   }

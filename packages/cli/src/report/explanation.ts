@@ -48,7 +48,7 @@ function sourceOf({ file, used, otherReports }: ExplainReport): string[] {
     otherReports === 0
       ? []
       : [
-          `The log has ${otherReports} more fault ${otherReports === 1 ? "report" : "reports"}; the first one is explained.`,
+          `The log has ${otherReports} more fault ${otherReports === 1 ? "report" : "reports"}; the one above is explained.`,
         ];
   return [`${file}: used ${used.length === 1 ? "line" : "lines"} ${used.join(", ")}`, ...others];
 }

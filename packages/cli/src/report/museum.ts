@@ -172,7 +172,7 @@ export function exhibitTextOf(runs: readonly ExhibitRun[], style: Style): string
  */
 export function sideText({ id, side, arch, seen, asStated, evidence, trace, replay }: SideRun, style: Style): string {
   const verdict = (asStated ? style.green : style.red)(
-    `the bug is ${seen ? "seen" : "not seen"}${asStated ? "" : ", unlike the exhibit states"}`,
+    `the bug is ${seen ? "seen" : "not seen"}${asStated ? "" : ", contrary to the exhibit"}`,
   );
   return [
     `${style.bold(`${id}, ${side}, ${arch}`)}: ${verdict}`,

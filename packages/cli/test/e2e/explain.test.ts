@@ -38,7 +38,7 @@ describe("kpkeys explain", () => {
     expect(status).toBe(0);
     expect(stdout).toContain("POR_EL1 0x117 is the value of the context DEFAULT");
     expect(stdout.replaceAll(/\s+/g, " ")).toContain(
-      "in the context PGTABLES and UNRESTRICTED the access goes through: likely a page-table write outside its setter's guard, kpkeys_hardened_pgtables ",
+      "the access succeeds in the contexts PGTABLES and UNRESTRICTED: likely a page-table write outside its setter's guard, kpkeys_hardened_pgtables ",
     );
     expect(kpkeys("explain", ...OOPS, "--por", "0x17", "--feature", "pgtables,cred").stdout).toContain(
       "is the value of no context",
@@ -79,7 +79,7 @@ describe("kpkeys explain", () => {
   test("lists the inputs of each architecture, and the inputs of both", () => {
     const { status, stdout } = kpkeys("explain", "--help");
     expect(status).toBe(0);
-    for (const heading of ["Inputs of arm64-poe:", "Inputs of x86-pks:", "Table entries:"])
+    for (const heading of ["Inputs of arm64-poe:", "Inputs of x86-pks:", "Page tables:"])
       expect(stdout).toContain(heading);
   });
 

@@ -5,10 +5,8 @@ import type { FastTags } from "./fast-tags.js";
 import type { TranslationRegime } from "./regime.js";
 import { auditTlb } from "./tlb-audit.js";
 import type { Tlb } from "./tlb.js";
+import { NO_ROOT } from "./walker.js";
 import type { Walker } from "./walker.js";
-
-/** The root while there is none: a frame outside RAM, so that a walk ends before it reads an entry. */
-const NO_ROOT = -1;
 
 /** The parts of a CPU's translation. */
 export interface MmuParts {

@@ -13,6 +13,8 @@ const OUT_OF_RANGE = -(2 ** 31);
 const NO_CONTENT = -1;
 /** The table is outside RAM. */
 const NOT_RAM = -2;
+/** The root of a half without tables. The walk ends as at `reserved_pg_dir`, a table of zeroes: with a translation fault of level 0. */
+export const NO_ROOT = -1;
 
 // The geometry as the walk reads it: eight words a level.
 const LEVEL_WORDS_SHIFT = 3;
@@ -123,12 +125,9 @@ export class Walker {
       restLow <<= bits;
 
       // Step 3. The entry is read from physical memory. A table outside RAM is an error of the entry that points to it.
-      // Arm ARM: FetchDescriptor().
+      // Arm ARM: FetchDescriptor(). Linux: TTBR0_EL1 of a kernel thread has reserved_pg_dir, which has no entry.
       const content = this.contentOf(table);
-      if (content === NOT_RAM) {
-        if (level === 0) this.endAt(0, table, index, 0, 0);
-        return ADDRESS_SIZE;
-      }
+      if (content === NOT_RAM) return this.endOutsideRam(level, table, index);
       const at = content | (index << 1);
       const entryLow = content === NO_CONTENT ? 0 : words[at]!;
       const entryHigh = content === NO_CONTENT ? 0 : words[at + 1]!;
@@ -174,6 +173,12 @@ export class Walker {
   writeLeaf(): void {
     const { table, index, high, low } = this.walk;
     this.memory.write(table, index, { high, low });
+  }
+
+  /** Ends the walk at a table outside RAM. @returns the fault, of the entry that points to the table */
+  private endOutsideRam(level: number, table: number, index: number): FaultKind {
+    if (level === 0) this.endAt(0, table, index, 0, 0);
+    return table === NO_ROOT ? TRANSLATION : ADDRESS_SIZE;
   }
 
   /** The offset of a table's words in physical memory, {@link NO_CONTENT} or {@link NOT_RAM}. */

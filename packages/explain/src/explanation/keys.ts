@@ -110,7 +110,7 @@ export function guardReasons(
     isAllowed({ ...setup, pkeyRegister: inContext(setup.pkeyRegister, name, kernel) }),
   );
   if (names.length === 0) return [{ topic: "guard", text: "the access succeeds in no context of kpkeys" }];
-  const through = `in the context ${listed(names)} the access goes through`;
+  const through = `the access succeeds in the ${names.length === 1 ? "context" : "contexts"} ${listed(names)}`;
   if (names.includes("DEFAULT")) {
     return [
       { topic: "guard", text: `${through}: no guard is missing, the register has a value that kpkeys does not write` },

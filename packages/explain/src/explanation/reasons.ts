@@ -87,7 +87,7 @@ function ruleReasons({ setup, kind, use }: Finding, whatIfs: readonly ChangedAcc
   const reasons: Reason[] = [{ topic: "rule", ...rules.decision(kind, setup) }];
   if (kind === FaultKind.PKEY) reasons.push({ topic: "rule", text: withoutKeys(setup, rules) });
   const texts = whatIfs.map(({ text }) => text);
-  if (texts.length > 0) reasons.push({ topic: "rule", text: `it would go through if ${texts.join("; or if ")}` });
+  if (texts.length > 0) reasons.push({ topic: "rule", text: `it would succeed if ${texts.join("; or if ")}` });
   else if (kind === FaultKind.PKEY && use !== undefined && "key" in use) {
     const text = `no rights on key ${use.key} in ${use.register} are enough, even with one more change`;
     reasons.push({ topic: "rule", text });
@@ -99,7 +99,7 @@ function ruleReasons({ setup, kind, use }: Finding, whatIfs: readonly ChangedAcc
 
 function withoutKeys(setup: AccessSetup, rules: ExplainRules): string {
   return attemptAccess(rules, withOpenKeys(setup, rules)).ok
-    ? "the key alone denies it: with all keys open it goes through"
+    ? "the key alone denies it: with all keys open it succeeds"
     : "the key is not the only reason: with all keys open it is denied too";
 }
 

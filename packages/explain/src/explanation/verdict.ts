@@ -58,7 +58,7 @@ export function verdictOf(
     result: ok ? "ok" : "fault",
     decidedBy,
     agrees,
-    text: `${access} ${ok ? "goes through" : "faults"}: ${because[decidedBy]}`,
+    text: `${access} ${ok ? "succeeds" : "faults"}: ${because[decidedBy]}`,
   };
 }
 

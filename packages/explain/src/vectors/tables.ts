@@ -93,7 +93,7 @@ function freePage(memory: PhysicalMemory, tables: readonly Pfn[], frame: number,
     else return toPfn(pfn);
   }
   throw new KpkeysError("ERR_OUT_OF_MEMORY", "the vector leaves no page for the root table", {
-    expected: "a free page besides its tables and its leaf",
+    expected: "a free page outside of its tables and its leaf",
   });
 }
 

@@ -16,8 +16,8 @@ interface Manifest {
 
 /** Static imports, re-exports and `import()` of a literal. */
 const IMPORTS = /(?:\bfrom|\bimport)\s*(?:\(\s*)?["']([^"'\n]+)["']/g;
-/** The start of a block comment, or a `//` comment on a line without code. */
-const COMMENT = /\/\*|^[^\S\n]*\/\/.*$/gm;
+/** A string, in which there is no comment; the start of a block comment; or a `//` comment on a line without code. */
+const COMMENT = /"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|\/\*|^[^\S\n]*\/\/.*$/gm;
 /** Largest manifest or module. */
 const MOST_BYTES = 16 * 2 ** 20;
 
@@ -142,6 +142,7 @@ function withoutComments(text: string): string {
   let at = 0;
   COMMENT.lastIndex = 0;
   for (let found = COMMENT.exec(text); found !== null; found = COMMENT.exec(text)) {
+    if (/^["']/.test(found[0])) continue;
     const end = found[0] === "/*" ? text.indexOf("*/", found.index + 2) + 2 : COMMENT.lastIndex;
     // Without an end it is not a comment but part of a string: the rest is kept.
     if (end === 1) break;

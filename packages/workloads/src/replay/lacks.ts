@@ -69,7 +69,7 @@ const RULES: readonly Rule[] = [
     kind: "page-faults",
     shows: (evidence) => faultsOf(evidence) === 0 && samplesWithoutAddress(evidence) === 0,
     reason:
-      "the recording has no page fault; kernels of arm64 have no exceptions:page_fault_user, and those of riscv before 6.18",
+      "the recording has no page fault; arm64 kernels have no exceptions:page_fault_user, nor have riscv kernels before 6.18",
     remedy: "record with `-e page-faults -c 1 -d` where those tracepoints do not exist, as `kpkeys record` does",
     forms: { strace: { reason: STRACE_SHOWS, remedy: "record with perf or ftrace: `kpkeys record`" } },
   },

@@ -6,7 +6,7 @@ import type { ConformanceRule } from "../rule.js";
 import { checkOutcome, valueText } from "../text.js";
 import { includes } from "./register.js";
 
-const SOURCE = 'contract KpkeysArch; patches "mm: Introduce kpkeys" and "arm64: kpkeys: Implement kpkeys support"';
+const SOURCE = 'contract KpkeysArch; patches "mm: Introduce kpkeys" and "arm64: Implement asm/kpkeys.h using POE"';
 const RIGHTS: readonly Rights[] = ["none", "r", "rw", "rx", "rwx"];
 const CONTEXTS: readonly ContextName[] = ["DEFAULT", "CONFORMANCE", "CONFORMANCE_NONE"];
 

@@ -92,7 +92,7 @@ const isolation: ConformanceRule = {
 const initial: ConformanceRule = {
   id: "register/initial",
   sentence: "key 0 is read-write after reset and in the initial value, and unused keys have no access",
-  source: 'contracts PkeyRegister and Kpkeys.initialValue; patch "arm64: kpkeys: Implement kpkeys support"',
+  source: 'contracts PkeyRegister and Kpkeys.initialValue; patch "arm64: Implement asm/kpkeys.h using POE"',
   check({ plugin }, report) {
     const { register, keys: allKeys, cpus, kpkeys, managed } = new Bench(plugin);
     const cpu = cpus.all[1]!;

@@ -53,7 +53,7 @@ const callableRestore: Exhibit = {
   citation: "RFC v4 changelog, patches 1 and 5: always inline, suggested by Maxwell Bland",
   story:
     "kpkeys_restore_pkey_reg() writes its argument to the key register. If it has an address, an attacker needs one call with one argument to open every key.",
-  fix: "v4 always inlines it, so that there is nothing to call. The model's API accepts only states that it returned itself, and rejects all other values.",
+  fix: "v4 always inlines it, so that there is nothing to call. In the model, leaveContext() accepts only states that enterContext() returned.",
   detector: "attack",
   red: {
     run: callWith("kpkeys_restore_pkey_reg of levels", (machine, value) => {
@@ -70,7 +70,7 @@ const restoreAnyValue: Exhibit = {
   citation: "David Hildenbrand on v8 01/24, 16 June 2026; v7 cover letter, threat model",
   story:
     "In v7 and v8, kpkeys_restore_pkey_reg() takes a raw value, inlined or not. So does its variant without a barrier, which ends a lazy MMU section. If a saved value is overwritten in memory, it is written to the register unchecked.",
-  fix: "An opaque state records whether a context was entered. Leaving accepts only states that it returned and that were not consumed yet.",
+  fix: "An opaque state records whether a context was entered. leaveContext() accepts only states that enterContext() returned, each once.",
   detector: "attack",
   red: {
     run: callWith("__kpkeys_set_pkey_reg_nosync of contexts", (machine, value) => {
