@@ -45,11 +45,19 @@ function onLines(text, change) {
   return lines.join("\n");
 }
 
+/** The longest text that a mutation gives, in characters. */
+const LONGEST = 1 << 20;
+
+/** Copies of a line or a word, as many as the longest text has room for: one may have a megabyte. */
+function copiesOf(text, count) {
+  return Array(Math.max(1, Math.min(count, Math.floor(LONGEST / (text.length + 1))))).fill(text);
+}
+
 const MUTATIONS = [
   (text, random) => replaceOne(text, NUMBER, random, () => random.oneOf(NUMBERS)),
   (text, random) => replaceOne(text, NUMBER, random, (word) => word + random.oneOf(NUMBERS)),
   (text, random) => replaceOne(text, WORD, random, () => random.oneOf(WORDS)),
-  (text, random) => replaceOne(text, WORD, random, (word) => word.repeat(random.oneOf([2, 100, 3000]))),
+  (text, random) => replaceOne(text, WORD, random, (word) => copiesOf(word, random.oneOf([2, 100, 3000])).join("")),
   (text, random) =>
     replaceOne(text, /[[\](){}<>"',:;=|-]/g, random, (mark) => random.oneOf(["", mark + mark, mark.repeat(2000), " "])),
   (text, random) =>
@@ -66,7 +74,7 @@ const MUTATIONS = [
   (text) => onLines(text, (lines) => lines.reverse()),
   (text, random) =>
     onLines(text, (lines) =>
-      lines.splice(random.below(lines.length), 0, ...Array(random.oneOf([10, 3000])).fill(random.oneOf(lines))),
+      lines.splice(random.below(lines.length), 0, ...copiesOf(random.oneOf(lines), random.oneOf([10, 3000]))),
     ),
   (text, random) => onLines(text, (lines) => lines.splice(random.below(lines.length), 2, lines.slice(0, 2).join(""))),
   (text, random) => replaceOne(text, /[\d"]+/g, random, (word) => "[".repeat(5000) + word + "]".repeat(5000)),
@@ -78,9 +86,7 @@ export function mutate(samples, random) {
   if (random.below(8) === 0) text += random.oneOf(samples);
   if (random.below(8) === 0) return Buffer.from(text).subarray(0, random.below(text.length + 1));
   for (let count = 1 + random.below(6); count > 0; count--)
-    text = random
-      .oneOf(MUTATIONS)(text, random)
-      .slice(0, 1 << 20);
+    text = random.oneOf(MUTATIONS)(text, random).slice(0, LONGEST);
   return Buffer.from(text);
 }
 
