@@ -46,7 +46,7 @@ const upper = (address: bigint): VirtAddr => toVirtAddr(BigInt.asUintN(64, addre
  * ```text
  *   -2^VA_BITS    -2^(VA_BITS_MIN-1)   +2 GiB                VMEMMAP_START     -1 GiB           -8 MiB
  *   | linear map  | modules            | image, vmalloc      | struct pages    |      fixmap    |
- *     PAGE_OFFSET   PAGE_END             KIMAGE_VADDR                            VMEMMAP_END      FIXADDR_TOP
+ *     PAGE_OFFSET   MODULES_VADDR        KIMAGE_VADDR                            VMEMMAP_END      FIXADDR_TOP
  * ```
  */
 function layoutOf({ pageShift, addressBits }: Arm64Geometry, vaBitsMin: number): KernelLayout {
@@ -56,6 +56,8 @@ function layoutOf({ pageShift, addressBits }: Arm64Geometry, vaBitsMin: number):
   const vmemmap = VMEMMAP_END - ((pageEnd - pageOffset) >> BigInt(pageShift)) * BigInt(STRUCT_PAGE_SIZE);
   return {
     linearMap: upper(pageOffset),
+    modulesStart: upper(pageEnd),
+    modulesEnd: upper(image),
     image: upper(image),
     vmallocStart: upper(image + IMAGE_SIZE),
     vmallocEnd: upper(vmemmap - 8n * MiB),

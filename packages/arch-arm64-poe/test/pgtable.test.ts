@@ -42,6 +42,7 @@ describe("the layout", () => {
     const areas: readonly (readonly [bigint, bigint])[] = [
       [0n, layout.userEnd],
       [layout.linearMap, layout.linearMap + TiB],
+      [layout.modulesStart!, layout.modulesEnd!],
       [layout.image, layout.image + (8n << 20n)],
       [layout.vmallocStart, layout.vmallocEnd],
       [layout.vmemmap, layout.vmemmap + (TiB >> 12n) * BigInt(layout.structPageSize)],
@@ -52,6 +53,10 @@ describe("the layout", () => {
       expect(start).toBeLessThan(end);
       if (n > 0) expect(areas[n - 1]![1]).toBeLessThanOrEqual(start);
     });
+  });
+
+  test("has 2 GiB for modules between the linear map and the image, as ptdump of Linux 7.2 shows", () => {
+    expect([layout.modulesStart, layout.modulesEnd]).toEqual([0xffff800000000000n, 0xffff800080000000n]);
   });
 
   test("has all fixmap slots below one table of pages", () => {

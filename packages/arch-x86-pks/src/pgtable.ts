@@ -9,6 +9,11 @@ const FIXMAP_TOP = 0xffffffffff7ff000n;
 /** Number of fixmap slots that the model kernel uses. */
 const FIXMAP_SLOTS = 8n;
 
+/** MODULES_VADDR: __START_KERNEL_map + KERNEL_IMAGE_SIZE, which is 1 GiB with CONFIG_RANDOMIZE_BASE. */
+const MODULES_START = 0xffffffffc0000000n;
+/** MODULES_END. */
+const MODULES_END = 0xffffffffff000000n;
+
 /** The kernel's half where it depends on the number of levels (Documentation/arch/x86/x86_64/mm.rst), without KASLR. */
 const AREAS = {
   4: {
@@ -60,6 +65,8 @@ class X86Pgtable implements PgtableArch {
     this.layout = {
       ...AREAS[levels.length === 5 ? 5 : 4],
       image: toVirtAddr(0xffffffff81000000n),
+      modulesStart: toVirtAddr(MODULES_START),
+      modulesEnd: toVirtAddr(MODULES_END),
       structPageSize: 64,
       fixmap: toVirtAddr(FIXMAP_TOP - FIXMAP_SLOTS * PAGE),
       ramBase: toPhysAddr(0),

@@ -12,6 +12,7 @@ describe("the address-space layout", () => {
     ["vmalloc", layout.vmallocStart, layout.vmallocEnd],
     ["vmemmap of 1 TiB", layout.vmemmap, layout.vmemmap + ((1024n * GiB) / 4096n) * BigInt(layout.structPageSize)],
     ["image", layout.image, layout.image + (8n << 20n)],
+    ["modules", layout.modulesStart!, layout.modulesEnd!],
     ["fixmap", layout.fixmap, layout.fixmap + 8n * 4096n],
   ] as const;
 
@@ -23,6 +24,10 @@ describe("the address-space layout", () => {
       previous = end;
     }
     expect(previous).toBeLessThanOrEqual(1n << 64n);
+  });
+
+  test("has the module area that ptdump of Linux 7.2 shows", () => {
+    expect([layout.modulesStart, layout.modulesEnd]).toEqual([0xffffffffc0000000n, 0xffffffffff000000n]);
   });
 
   test("has the eight fixmap slots under one last-level table", () => {

@@ -39,9 +39,13 @@ describe.each(GEOMETRY_CASES)("$name", (geometryCase) => {
   test("is what the machine has, and boots with the least memory", () => {
     const machine = boot(geometryCase, { memory: [{ bytes: 64 * MiB }] });
     expect(machine.get(PageTableFormat).geometry).toEqual(geometry);
-    const { linearMap, image, vmallocStart, vmallocEnd, vmemmap, fixmap, userEnd } = machine.get(PgtableArch).layout;
+    const { layout } = machine.get(PgtableArch);
+    const { linearMap, image, vmallocStart, vmallocEnd, vmemmap, fixmap, userEnd } = layout;
     const half = 1n << BigInt(geometry.splitRoots ? geometry.addressBits : geometry.addressBits - 1);
-    const areas = [linearMap, ...(image < vmallocStart ? [image] : []), vmallocStart, vmallocEnd, vmemmap, fixmap];
+    const modules = [layout.modulesStart!, layout.modulesEnd!];
+    const below = image < vmallocStart ? [...modules, image] : [];
+    const above = image < vmallocStart ? [] : [image, ...modules];
+    const areas = [linearMap, ...below, vmallocStart, vmallocEnd, vmemmap, ...above, fixmap];
     expect(areas).toEqual(areas.toSorted((a, b) => (a < b ? -1 : 1)));
     expect(linearMap).toBeGreaterThanOrEqual((1n << 64n) - half);
     expect(userEnd).toBeLessThanOrEqual(half);

@@ -148,7 +148,7 @@ describe.each(ARCHES)("vm_map_ram and vmalloc_huge on %s", (arch) => {
   });
 
   it("take blocks of 16 pages where the contiguous hint joins them", () => {
-    const page = vmalloc.alloc(32, true)!;
+    const page = vmalloc.alloc(32, { huge: true })!;
     const frames = Array.from({ length: 32 }, (_, i) => frameAt(page + i));
     if (arch === "arm64-poe") {
       expect(page % 16).toBe(0);

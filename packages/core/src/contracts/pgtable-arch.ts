@@ -15,6 +15,10 @@ export interface KernelLayout {
   readonly vmallocStart: VirtAddr;
   /** One past the vmalloc area. */
   readonly vmallocEnd: VirtAddr;
+  /** Start of the module area: MODULES_VADDR. The architecture has both bounds or neither; without them, modules are in the vmalloc area. */
+  readonly modulesStart?: VirtAddr;
+  /** One past the module area: MODULES_END. */
+  readonly modulesEnd?: VirtAddr;
   /** Address of the struct page of the first page of RAM. */
   readonly vmemmap: VirtAddr;
   /** Bytes of a struct page. */

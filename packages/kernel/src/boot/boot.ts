@@ -10,7 +10,6 @@ import {
   PageAllocator,
   PageTableFormat,
   PageTables,
-  SetMemory,
   toAsid,
 } from "@kpkeys/core/contracts";
 import type { Cpu, InitPhase, Words } from "@kpkeys/core/contracts";
@@ -19,10 +18,9 @@ import { runOn } from "../machine/cpus.js";
 import { InitialPkeyRegister } from "../machine/tokens.js";
 import type { Addresses } from "../mm/addresses.js";
 import type { BuddyAllocator } from "../mm/buddy.js";
-import type { KernelSetMemory } from "../mm/set-memory.js";
+import { LeafChanges } from "../mm/leaf-changes.js";
 import { LinearSplit } from "../mm/split.js";
 import { TableMemory } from "../mm/table-memory.js";
-import { TlbFlush } from "../mm/tlb-flush.js";
 import type { KernelTasks } from "../process/tasks.js";
 import { KernelImage } from "./image.js";
 import { LinearMapping } from "./linear-map.js";
@@ -66,9 +64,8 @@ export class Boot {
     @inject(LinearMap) private readonly addresses: Addresses,
     @inject(LinearMapping) private readonly linearMapping: LinearMapping,
     @inject(BootMappings) private readonly mappings: BootMappings,
-    @inject(SetMemory) private readonly setMemory: KernelSetMemory,
+    @inject(LeafChanges) private readonly leaves: LeafChanges,
     @inject(LinearSplit) private readonly split: LinearSplit,
-    @inject(TlbFlush) private readonly tlb: TlbFlush,
     @inject(Exceptions) private readonly exceptions: KernelExceptions,
   ) {}
 
@@ -145,14 +142,11 @@ export class Boot {
 
   /** `mark_rodata_ro`: rodata in the image's mapping, text and rodata in the linear map. */
   private markRodataReadOnly(): void {
-    const { image, addresses, setMemory, tlb } = this;
+    const { image, addresses, leaves } = this;
     const { ro } = this.format.attributes;
     for (const { name, pfn, pages } of image.sections) {
       if (name === "data") continue;
-      for (const page of [addresses.imagePageOf(pfn), addresses.pageOf(pfn)]) {
-        setMemory.change(page, pages, ro);
-        tlb.range(page, pages);
-      }
+      for (const page of [addresses.imagePageOf(pfn), addresses.pageOf(pfn)]) leaves.changeAndFlush(page, pages, ro);
     }
   }
 }

@@ -38,6 +38,8 @@ import { BuddyAllocator } from "../mm/buddy.js";
 import { Fixmap } from "../mm/fixmap.js";
 import { LinearMemory } from "../mm/kernel-memory.js";
 import { KernelLazyMmu } from "../mm/lazy-mmu.js";
+import { KeyChanges } from "../mm/key-changes.js";
+import { LeafChanges } from "../mm/leaf-changes.js";
 import { LeafRuns } from "../mm/leaf-runs.js";
 import { LeafWalk } from "../mm/leaf-walk.js";
 import { KernelPageTables } from "../mm/set-pte.js";
@@ -106,6 +108,8 @@ const INTERNAL: readonly (new (...dependencies: never[]) => unknown)[] = [
     LeafWalk,
     LeafRuns,
     LinearSplit,
+    LeafChanges,
+    KeyChanges,
     UserFrames,
     PgdCache,
     UserTables,

@@ -83,8 +83,8 @@ function requireImage(banks: readonly MemoryBank[], pageBytes: number, needed: n
 function requireLinearMap(banks: readonly MemoryBank[], pageBytes: number, layout: KernelLayout): void {
   const { firstPfn, pages } = banks.at(-1)!;
   const bytes = (firstPfn + pages - banks[0]!.firstPfn) * pageBytes;
-  const { linearMap, image, vmallocStart, vmemmap, fixmap } = layout;
-  const above = [image, vmallocStart, vmemmap, fixmap].filter((address) => address > linearMap);
+  const { linearMap, image, vmallocStart, modulesStart = image, vmemmap, fixmap } = layout;
+  const above = [image, vmallocStart, modulesStart, vmemmap, fixmap].filter((address) => address > linearMap);
   const room = Number(above.reduce((least, address) => (address < least ? address : least)) - linearMap);
   if (bytes <= room) return;
   throw new KpkeysError("ERR_SPEC", `RAM ends ${mebibytes(bytes)} after its start`, {

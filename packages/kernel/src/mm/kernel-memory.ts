@@ -1,6 +1,6 @@
 import { inject, injectable } from "@kpkeys/core";
 import { Cpus, LinearMap, NULL, OK, pageOf, physAddrOf, PhysicalMemory, toPhysAddr } from "@kpkeys/core/contracts";
-import type { KernelMemory, PhysAddr, Words } from "@kpkeys/core/contracts";
+import type { KernelMemory, Pfn, PhysAddr, Words } from "@kpkeys/core/contracts";
 import { KernelFaults } from "../entry/kernel-fault.js";
 
 /** Weight of the high word of an address, in bytes. */
@@ -69,6 +69,15 @@ export class LinearMemory implements KernelMemory {
       this.load(toPhysAddr(from + at), doing);
       this.store(toPhysAddr(to + at), this.valueHigh, this.valueLow, doing);
     }
+  }
+
+  /** `clear_page`, of any frame. @param pfn - page-frame number */
+  clearPage(pfn: Pfn): void {
+    const { current } = this.cpus;
+    const { high, low } = this.linearMap.address(pfn);
+    const words = this.pageBytes / 8;
+    for (let attempt = 0; current.storeRun(high, low, 0, 0, 0, words) !== OK; attempt++)
+      this.faults.repairOrOops("clear_page", attempt);
   }
 
   private highOf(address: PhysAddr): number {

@@ -1,5 +1,8 @@
 import { hex, inject, injectable, KpkeysError } from "@kpkeys/core";
 import {
+  applyChange,
+  KernelMemory,
+  KpkeysArch,
   LazyMmu,
   PageAllocator,
   PageTableFormat,
@@ -7,10 +10,26 @@ import {
   PgtableArch,
   toLevel,
   toPfn,
+  toPkey,
   toVpn,
 } from "@kpkeys/core/contracts";
-import type { EntryCursor, Level, Pfn, Vmalloc, Vpn, Words } from "@kpkeys/core/contracts";
+import type {
+  EntryCursor,
+  Level,
+  PageRange,
+  Pfn,
+  Pkey,
+  Protection,
+  ProtectionName,
+  Vmalloc,
+  VmallocOptions,
+  Vpn,
+  Words,
+} from "@kpkeys/core/contracts";
 import { pageOfAddress } from "./addresses.js";
+import { KeyChanges } from "./key-changes.js";
+import type { LinearMemory } from "./kernel-memory.js";
+import { LeafWalk } from "./leaf-walk.js";
 import { Populate } from "./populate.js";
 import { Sections } from "./sections.js";
 import { TlbFlush } from "./tlb-flush.js";
@@ -22,20 +41,33 @@ interface VmArea {
   readonly owned: boolean;
 }
 
+/** How an area is placed and mapped. */
+interface Placement {
+  /** Addresses for the area and its guard page. */
+  readonly range: PageRange;
+  /** Order of the blocks. */
+  readonly order: number;
+  /** Bits of the leaves, with the key. */
+  readonly bits: Protection;
+  readonly owned: boolean;
+}
+
 /** A free range: the index of the next area, and its first page. */
 interface Gap {
   readonly at: number;
   readonly page: Vpn;
 }
 
+const NO_OPTIONS: VmallocOptions = {};
+const NO_KEY = toPkey(0);
+
 /**
- * The vmalloc area: first fit, mapped with pages, a guard page after each area. Tables stay when an area is freed, as in Linux. Each
- * free flushes the TLB; Linux defers the flush until many areas are freed.
+ * The vmalloc area and the module area: first fit, mapped with pages, a guard page after each area. Tables stay when an area is freed,
+ * as in Linux. Each free flushes the TLB; Linux defers the flush until many areas are freed.
  */
 @injectable()
 export class KernelVmalloc implements Vmalloc {
-  private readonly start: Vpn;
-  private readonly end: Vpn;
+  private readonly ranges: Readonly<Record<"vmalloc" | "modules", PageRange>>;
   private readonly lastLevel: Level;
   /** Order of the blocks of `vmalloc_huge`; 0 if the architecture has none below 2 MiB. */
   private readonly contPteOrder: number;
@@ -47,24 +79,35 @@ export class KernelVmalloc implements Vmalloc {
     @inject(PageTables) private readonly tables: PageTables,
     @inject(PageTableFormat) private readonly format: PageTableFormat,
     @inject(PageAllocator) private readonly pages: PageAllocator,
+    @inject(KernelMemory) private readonly memory: LinearMemory,
+    @inject(KpkeysArch) private readonly kpkeys: KpkeysArch,
     @inject(LazyMmu) private readonly lazy: LazyMmu,
     @inject(TlbFlush) private readonly tlb: TlbFlush,
     @inject(Populate) private readonly populate: Populate,
     @inject(Sections) private readonly sections: Sections,
+    @inject(KeyChanges) private readonly keys: KeyChanges,
+    @inject(LeafWalk) private readonly leaves: LeafWalk,
   ) {
     const { levels, pageShift } = format.geometry;
-    this.start = pageOfAddress(layout.vmallocStart, pageShift);
-    this.end = pageOfAddress(layout.vmallocEnd, pageShift);
+    const { vmallocStart, vmallocEnd, modulesStart = vmallocStart, modulesEnd = vmallocEnd } = layout;
+    this.ranges = {
+      vmalloc: { from: pageOfAddress(vmallocStart, pageShift), to: pageOfAddress(vmallocEnd, pageShift) },
+      modules: { from: pageOfAddress(modulesStart, pageShift), to: pageOfAddress(modulesEnd, pageShift) },
+    };
     this.lastLevel = toLevel(levels.length - 1);
     this.contPteOrder = contPteOrder;
   }
 
-  alloc(length: number, allowHuge = false): Vpn | undefined {
-    const order = allowHuge && length >= 2 ** this.contPteOrder ? this.contPteOrder : 0;
+  alloc(length: number, options: VmallocOptions = NO_OPTIONS): Vpn | undefined {
+    const { huge = false, protection = "PAGE_KERNEL", pkey, range = "vmalloc" } = options;
+    const order = huge && length >= 2 ** this.contPteOrder ? this.contPteOrder : 0;
+    const key = pkey === undefined ? NO_KEY : this.supportedKey(pkey);
+    const placement = { range: this.ranges[range], order, bits: this.bitsOf(protection, key), owned: true };
     return this.sections.operation(() => {
       const frames = this.allocFrames(length, order);
       if (frames === undefined) return undefined;
-      const page = this.map(frames, true, order);
+      if (pkey !== undefined) for (const frame of frames) this.memory.clearPage(frame);
+      const page = key === NO_KEY ? this.map(frames, placement) : this.mapWithKey(frames, placement, key);
       if (page === undefined) this.freeFrames(frames);
       return page;
     });
@@ -72,12 +115,26 @@ export class KernelVmalloc implements Vmalloc {
 
   free(page: Vpn): void {
     this.sections.operation(() => {
-      this.unmap(page, true);
+      const { frames, keyed } = this.unmap(page, true);
+      if (keyed.length > 0) this.keys.setFrames(keyed, NO_KEY);
+      this.freeFrames(frames);
     });
   }
 
+  pfnOf(page: Vpn): Pfn | undefined {
+    if (!Object.values(this.ranges).some(({ from, to }) => page >= from && page < to)) return undefined;
+    const leaf = this.leaves.at(page);
+    return leaf === undefined ? undefined : this.format.pfnOf(leaf.value.high, leaf.value.low);
+  }
+
   mapRam(frames: readonly Pfn[]): Vpn | undefined {
-    return this.sections.operation(() => this.map(frames, false, 0));
+    const placement = {
+      range: this.ranges.vmalloc,
+      order: 0,
+      bits: this.format.protections.PAGE_KERNEL,
+      owned: false,
+    };
+    return this.sections.operation(() => this.map(frames, placement));
   }
 
   unmapRam(page: Vpn): void {
@@ -98,14 +155,32 @@ export class KernelVmalloc implements Vmalloc {
     return area.frames.slice(page - area.page, page - area.page + pages);
   }
 
-  /** The first gap for the aligned pages and a guard page. */
-  private findGap(length: number, alignment: number): Gap {
-    let page = this.start;
-    for (const [at, area] of this.areas.entries()) {
-      if (area.page - page > length) return { at, page };
+  /** The key as the CPU has it: 0 on a CPU without kernel pkeys. */
+  private supportedKey(pkey: Pkey): Pkey {
+    if (!this.kpkeys.supportsKpkeys()) return NO_KEY;
+    if (this.keys.isPkey(pkey)) return pkey;
+    throw new KpkeysError("ERR_API_MISUSE", `the architecture has no key ${pkey}`, {
+      where: "vmalloc",
+      expected: "the number of a registered key",
+    });
+  }
+
+  private bitsOf(protection: ProtectionName, key: Pkey): Protection {
+    const bits = this.format.protections[protection];
+    return key === NO_KEY ? bits : applyChange(bits, this.format.pkeyChange(key));
+  }
+
+  /** The first gap of a range for the aligned pages and a guard page; `undefined` if there is none. */
+  private findGap({ from, to }: PageRange, length: number, alignment: number): Gap | undefined {
+    let page = from;
+    let at = 0;
+    for (; at < this.areas.length; at++) {
+      const area = this.areas[at]!;
+      if (area.page < from) continue;
+      if (area.page - page > length) break;
       page = toVpn(Math.ceil((area.page + area.frames.length + 1) / alignment) * alignment);
     }
-    return { at: this.areas.length, page };
+    return page + length + 1 > to ? undefined : { at, page };
   }
 
   /** Allocates blocks of an order, split into pages (`split_page`) that can be freed separately. */
@@ -127,31 +202,43 @@ export class KernelVmalloc implements Vmalloc {
   }
 
   /** Maps frames into the first gap. @returns the first page; `undefined` if there is no gap or no memory for a table */
-  private map(frames: readonly Pfn[], owned: boolean, order: number): Vpn | undefined {
-    const { at, page } = this.findGap(frames.length, 2 ** order);
-    if (page + frames.length + 1 > this.end) return undefined;
-    const area: VmArea = { page, frames, owned };
-    const mapped = order === 0 ? this.mapPages(area) : this.mapBlocks(area, order);
+  private map(frames: readonly Pfn[], placement: Placement): Vpn | undefined {
+    const { range, order, bits, owned } = placement;
+    const gap = this.findGap(range, frames.length, 2 ** order);
+    if (gap === undefined) return undefined;
+    const { at, page } = gap;
+    const mapped = order === 0 ? this.mapPages(page, frames, bits) : this.mapBlocks(page, frames, bits, order);
     if (mapped < frames.length) {
-      this.clear(page, mapped);
+      this.clear(page, frames.slice(0, mapped));
       return undefined;
     }
-    this.areas.splice(at, 0, area);
+    this.areas.splice(at, 0, { page, frames, owned });
+    return page;
+  }
+
+  /**
+   * Maps frames with a key and sets the key of their linear mapping. Splits of the linear map come first, so that the change of the
+   * linear mapping cannot fail after the area is mapped.
+   */
+  private mapWithKey(frames: readonly Pfn[], placement: Placement, key: Pkey): Vpn | undefined {
+    if (this.keys.prepareFrames(frames) !== 0) return undefined;
+    const page = this.map(frames, placement);
+    if (page !== undefined) this.keys.setFrames(frames, key);
     return page;
   }
 
   /** `vmap_pages_range_noflush`. @returns number of pages mapped */
-  private mapPages({ page, frames }: VmArea): number {
+  private mapPages(page: Vpn, frames: readonly Pfn[], bits: Protection): number {
     return this.mapRange(page, frames.length, ({ table, index }, count, done) => {
-      for (let i = 0; i < count; i++) this.tables.setPte(table, index + i, this.leafOf(frames[done + i]!));
+      for (let i = 0; i < count; i++) this.tables.setPte(table, index + i, this.leafOf(frames[done + i]!, bits));
     });
   }
 
   /** Maps each block by a separate `vmap_range_noflush`, with its own lazy MMU section. @returns number of pages mapped */
-  private mapBlocks({ page, frames }: VmArea, order: number): number {
+  private mapBlocks(page: Vpn, frames: readonly Pfn[], bits: Protection, order: number): number {
     for (let i = 0; i < frames.length; i += 2 ** order) {
       const mapped = this.mapRange(toVpn(page + i), 2 ** order, ({ table, index }, count, done) => {
-        this.tables.setPtes(table, index, this.leafOf(frames[i + done]!), count);
+        this.tables.setPtes(table, index, this.leafOf(frames[i + done]!, bits), count);
       });
       if (mapped < 2 ** order) return i + mapped;
     }
@@ -179,11 +266,12 @@ export class KernelVmalloc implements Vmalloc {
     return done;
   }
 
-  private leafOf(pfn: Pfn): Words {
-    return this.format.makeLeaf(this.lastLevel, pfn, this.format.protections.PAGE_KERNEL);
+  private leafOf(pfn: Pfn, bits: Protection): Words {
+    return this.format.makeLeaf(this.lastLevel, pfn, bits);
   }
 
-  private unmap(page: Vpn, owned: boolean): void {
+  /** Unmaps an area. @returns its frames, and those whose leaf had a key */
+  private unmap(page: Vpn, owned: boolean): { frames: readonly Pfn[]; keyed: readonly Pfn[] } {
     const at = this.areas.findIndex((area) => area.page === page && area.owned === owned);
     const area = this.areas[at];
     if (area === undefined) {
@@ -193,24 +281,31 @@ export class KernelVmalloc implements Vmalloc {
         expected: owned ? "a page that vmalloc returned" : "a page that vm_map_ram returned",
       });
     }
-    this.clear(page, area.frames.length);
-    if (owned) this.freeFrames(area.frames);
+    const keyed = this.clear(page, area.frames);
     this.areas.splice(at, 1);
+    return { frames: area.frames, keyed };
   }
 
-  /** `vunmap_range`. */
-  private clear(page: Vpn, pages: number): void {
-    if (pages === 0) return;
-    const { tables, lazy } = this;
-    const range = { from: page, to: toVpn(page + pages) };
+  /** `vunmap_range` of mapped frames. @returns the frames whose leaf had a key */
+  private clear(page: Vpn, frames: readonly Pfn[]): readonly Pfn[] {
+    const keyed: Pfn[] = [];
+    if (frames.length === 0) return keyed;
+    const { tables, lazy, format } = this;
+    const range = { from: page, to: toVpn(page + frames.length) };
+    let done = 0;
     tables.walk(tables.root, range, {
       run({ table, index }, count) {
         lazy.enable();
-        for (let i = 0; i < count; i++) tables.ptepGetAndClear(table, index + i);
+        for (let i = 0; i < count; i++) {
+          const { high, low } = tables.ptepGetAndClear(table, index + i);
+          if (format.pkeyOf(high, low) !== NO_KEY) keyed.push(frames[done + i]!);
+        }
         lazy.disable();
+        done += count;
         return undefined;
       },
     });
-    this.tlb.range(page, pages);
+    this.tlb.range(page, frames.length);
+    return keyed;
   }
 }

@@ -22,13 +22,14 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { KernelImage } from "../../src/boot/image.js";
 import type { Machine } from "../../src/machine/machine.js";
-import { KernelSetMemory } from "../../src/mm/set-memory.js";
+import { LeafChanges } from "../../src/mm/leaf-changes.js";
 import { variant } from "../support/arches.js";
 import {
   boot,
   ENTRIES,
   entryOf,
   frameOf,
+  internalService,
   kernelService,
   PAGE_SHIFT,
   record,
@@ -280,11 +281,7 @@ describe("set_direct_map", () => {
     expect([rightsOf(machine, page), rightsOf(machine, page + 1).valid]).toEqual([{ ...before, valid: false }, true]);
     expect(staleTranslations(machine)).toBe(1);
     machine.cpus.current.mmu.invalidateAll();
-    kernelService(machine, SetMemory, KernelSetMemory).change(
-      toVpn(page),
-      1,
-      machine.get(PageTableFormat).attributes.ro,
-    );
+    internalService(machine, LeafChanges).change(toVpn(page), 1, machine.get(PageTableFormat).attributes.ro);
     expect(service.setDirectMapDefault(toPfn(pfn))).toBe(0);
     expect([rightsOf(machine, page), service.counters.directMapCalls]).toEqual([before, 2]);
     expect(
@@ -353,7 +350,7 @@ describe("a linear map of blocks", () => {
   const first = (machine: Machine): number => LINEAR + (machine.memory.firstPfn - machine.memory.firstPfn);
   const { ro } = boot().get(PageTableFormat).attributes;
   const change = (machine: Machine, page: number, pages: number): number =>
-    kernelService(machine, SetMemory, KernelSetMemory).change(toVpn(page), pages, ro);
+    internalService(machine, LeafChanges).change(toVpn(page), pages, ro);
 
   it("is split at the ends of a change inside a block; translations stay the same", () => {
     const machine = blocks();
@@ -400,11 +397,7 @@ describe("a linear map of blocks", () => {
         for (const i of looked) if (rightsOf(machine, start + i).executable) executable.add(i);
         for (const [at, length, opens] of all) {
           const pages = Math.min(length, 4 * ENTRIES - at);
-          const status = kernelService(machine, SetMemory, KernelSetMemory).change(
-            toVpn(start + at),
-            pages,
-            opens ? x : nx,
-          );
+          const status = internalService(machine, LeafChanges).change(toVpn(start + at), pages, opens ? x : nx);
           expect(status).toBe(0);
           for (let i = at; i < at + pages; i++) {
             if (opens) executable.add(i);

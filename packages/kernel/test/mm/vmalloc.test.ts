@@ -190,7 +190,7 @@ describe("vmalloc_huge", () => {
 
   it("allocates and maps aligned blocks and rounds the length up to blocks", () => {
     expect(vmalloc.alloc(1)).toBe(START);
-    const page = vmalloc.alloc(5, true)!;
+    const page = vmalloc.alloc(5, { huge: true })!;
     expect([page % 4, page]).toEqual([0, START + 4]);
     const frames = framesOf(page, 9);
     expect(frames.map((frame) => frame - frames[0]!).slice(1, 4)).toEqual([1, 2, 3]);
@@ -202,8 +202,8 @@ describe("vmalloc_huge", () => {
   });
 
   it("allocates single pages if the length is less than a block or blocks are not requested", () => {
-    expect([vmalloc.alloc(3, true), vmalloc.alloc(4)]).toEqual([START + 2, START + 6]);
-    const page = vmalloc.alloc(4, true);
+    expect([vmalloc.alloc(3, { huge: true }), vmalloc.alloc(4)]).toEqual([START + 2, START + 6]);
+    const page = vmalloc.alloc(4, { huge: true });
     expect(page).toBe(START + 12);
   });
 
@@ -217,7 +217,7 @@ describe("vmalloc_huge", () => {
       },
     );
     calls.length = 0;
-    booted.get(Vmalloc).alloc(8, true);
+    booted.get(Vmalloc).alloc(8, { huge: true });
     expect(calls).toHaveLength(2);
     expect(booted.get(PageTables).sourceOf(toPfn(entryOf(booted, START).table))).toBe("kernel");
   });

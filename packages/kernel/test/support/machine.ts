@@ -63,6 +63,11 @@ export function kernelService<T>(
   throw new TypeError(`${String(token.description)} is not a ${kind.name}`);
 }
 
+/** A service that only the kernel uses. It is injected by class. */
+export function internalService<T>(machine: Pick<Machine, "get">, kind: new (...dependencies: never[]) => T): T {
+  return machine.get(kind as unknown as Token<T>);
+}
+
 /** An extension point and the arguments of a call of its handlers. */
 export type Call = readonly [point: ExtensionPoint, ...args: readonly unknown[]];
 

@@ -34,7 +34,7 @@ function vmallocLoop(
     prepare(machine) {
       const vmalloc = machine.get(Vmalloc);
       const once = (pages: number): void => {
-        vmalloc.free(allocated(vmalloc.alloc(pages, huge)));
+        vmalloc.free(allocated(vmalloc.alloc(pages, { huge })));
       };
       once(Math.max(...sizes));
       return {

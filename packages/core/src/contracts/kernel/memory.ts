@@ -1,5 +1,6 @@
 import type { Errno } from "../errno.js";
 import type { Pfn, Pkey, Vpn } from "../numbers.js";
+import type { ProtectionName } from "../page-table-format.js";
 import type { Words } from "../pkey-register.js";
 import { token } from "../token.js";
 import type { Token } from "../token.js";
@@ -60,7 +61,7 @@ export interface LinearMap {
 export const LinearMap: Token<LinearMap> = token("LinearMap");
 
 /**
- * Changes of attributes in the linear map and in vmalloc areas. A change of a part of a block of the linear map splits the block first;
+ * Changes of attributes in the linear map and in the areas of {@link Vmalloc}. A change of a part of a block of the linear map splits the block first;
  * the parts map the same memory. A change that fails modifies no translation and no attribute, except that {@link setMemoryRo} and
  * {@link setMemoryRw} with `rodata=full` change the linear mapping page by page up to the error.
  *
@@ -70,20 +71,26 @@ export const LinearMap: Token<LinearMap> = token("LinearMap");
 export interface SetMemory {
   /** Its counters. */
   readonly counters: {
-    /** Calls of {@link setMemoryPkey} that changed an entry. */
+    /** Changes of a key: calls of {@link setMemoryPkey} that changed an entry, and allocations and frees of an area with a key. */
     pkeyCalls: number;
-    /** Pages whose key they set. */
+    /** Pages whose key they set. The linear alias of a page in an area is not counted again. */
     pkeyPages: number;
     /** Calls of the `set_direct_map` family that changed an entry. */
     directMapCalls: number;
   };
   /**
-   * `set_memory_pkey`: sets the key in the entries of pages of the linear map, and invalidates their translations. On a CPU without kernel
-   * pkeys it returns 0 without a change.
-   * @param page - first page, in the linear map; an address tag is removed
+   * `set_memory_pkey`: sets the key of pages of the linear map or of one vmalloc, vmap or module area, and invalidates their translations.
+   * In an area, the linear mapping of each frame gets the key too: otherwise the linear alias stays open. A frame outside RAM has no
+   * linear mapping. Other aliases keep their key: an area that maps the same frame, or the area of a page of the linear map. RFC v9
+   * accepts pages of the linear map only. On a CPU without kernel pkeys the function returns 0 without a change.
+   *
+   * All splits of the linear map come before the first change. If one fails, no key has changed.
+   *
+   * @param page - first page; an address tag is removed
    * @param pages - number of pages, at least 1
    * @param pkey - the key's number
-   * @returns 0; -EINVAL for a key past the last one or an address outside the linear map; the errors of all changes
+   * @returns 0; -EINVAL for a key past the last one, or for a range that is not in the linear map and not in one area; the errors of all
+   *   changes
    */
   setMemoryPkey(page: Vpn, pages: number, pkey: Pkey): 0 | Errno;
   /**
@@ -147,30 +154,62 @@ export interface SetMemory {
 /** Token of {@link SetMemory}. */
 export const SetMemory: Token<SetMemory> = token("SetMemory");
 
-/** Memory that is contiguous in kernel addresses only. */
+/** Options of {@link Vmalloc.alloc}: parameters of `__vmalloc_node_range` (mm/vmalloc.c). */
+export interface VmallocOptions {
+  /**
+   * `VM_ALLOW_HUGE_VMAP`: allocates contiguous ranges ({@link PgtableArch.contPteOrder}) if the architecture has them and the length is
+   * at least one, and rounds the length up. Default false.
+   */
+  readonly huge?: boolean;
+  /** Protection of the leaves. The linear mapping of the frames keeps its protection. Default `PAGE_KERNEL`. */
+  readonly protection?: ProtectionName;
+  /**
+   * Key of the leaves and of the linear mapping of the frames. The pages are zeroed first, because later only the key's contexts can
+   * write them. On a CPU without kernel pkeys the pages are zeroed and get no key. Default: no key, and pages with their previous
+   * content.
+   */
+  readonly pkey?: Pkey;
+  /**
+   * The addresses: the vmalloc area, or the module area, from which execmem (mm/execmem.c) allocates code. An architecture without
+   * {@link KernelLayout.modulesStart} has modules in the vmalloc area. Default `vmalloc`.
+   */
+  readonly range?: "vmalloc" | "modules";
+}
+
+/** Memory that is contiguous in kernel addresses only, in the vmalloc area and in the module area. */
 export interface Vmalloc {
   /**
    * `vmalloc`: allocates pages and maps each of them, with a guard page after the last.
    * @param pages - number of pages, at least 1
-   * @param allowHuge - `vmalloc_huge`: allocates contiguous ranges ({@link PgtableArch.contPteOrder}) if the architecture has them and the
-   *   length is at least one, and rounds the length up; false if left out
-   * @returns its first page; `undefined` without memory or address space
+   * @param options - as `__vmalloc_node_range`
+   * @returns its first page; `undefined` without memory or address space, or if a block of the linear map cannot be split for the key;
+   *   nothing is allocated or changed then
+   * @throws KpkeysError ERR_API_MISUSE for a key past the last one
    */
-  alloc(pages: number, allowHuge?: boolean): Vpn | undefined;
+  alloc(pages: number, options?: VmallocOptions): Vpn | undefined;
   /**
-   * `vfree`.
+   * `vfree`. The linear mapping of pages with a key gets key 0 before the frames are freed, as `VM_FLUSH_RESET_PERMS` resets their
+   * protection: the next owner of a frame that kept its key could not write it.
    * @param page - the result of {@link alloc}
    * @throws KpkeysError ERR_API_MISUSE for another page
    */
   free(page: Vpn): void;
   /**
-   * `vm_map_ram`: maps pages of the caller in consecutive addresses.
+   * `vmalloc_to_page`: the frame of a page of the vmalloc or module area, by a walk of the page tables.
+   * @param page - virtual page
+   * @returns its page-frame number; `undefined` for a page that is not mapped, and outside these areas
+   */
+  pfnOf(page: Vpn): Pfn | undefined;
+  /**
+   * `vm_map_ram`: maps pages of the caller in consecutive addresses, with PAGE_KERNEL and key 0. The caller sets the key of the new alias
+   * of a frame that has one.
    * @param frames - their page-frame numbers, at least one
    * @returns the first page; `undefined` without address space, or without memory for a table
    */
   mapRam(frames: readonly Pfn[]): Vpn | undefined;
   /**
-   * `vm_unmap_ram`: unmaps the pages and does not free them.
+   * `vm_unmap_ram`: unmaps the pages and does not free them. Their linear mapping keeps its key, because the frames may still need its
+   * protection: the caller sets key 0 before it frees them.
    * @param page - the result of {@link mapRam}
    * @throws KpkeysError ERR_API_MISUSE for another page
    */
