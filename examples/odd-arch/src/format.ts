@@ -1,31 +1,33 @@
 import { EntryType, toPfn, toPkey } from "@kpkeys/core/contracts";
-import type { Geometry, PageTableFormat, Pfn, Pkey, Protection, Words } from "@kpkeys/core/contracts";
+import type { AttributeChange, Geometry, PageTableFormat, Pfn, Pkey, Protection, Words } from "@kpkeys/core/contracts";
 import { tableIndex } from "@kpkeys/core/machine";
 
 // #region bits
-// An entry of an architecture that does not exist: pages of 16 KiB, three levels of 2,048 entries, and inverted permission bits. A
-// leaf with all bits 5:2 set grants the fewest rights.
+// A leaf, with the bits of a POWER radix leaf (Power ISA, Book III, "Radix Tree Page Table Entry"; Linux:
+// arch/powerpc/include/asm/book3s/64/pgtable.h). The pages have 16 KiB, so the address starts at bit 14.
 //
-//   63  62    58  57 48  47            14  13 10  9     8     7      6    5   4   3   2   1  0
-//   0   ~key      0      output address    0      kept  local clean  old  nUX nU  nX  nW  type: 0 nothing, 1 leaf, 2 table
+//   63  62  61    60  56  55 48  47            14  13 9  8    7    6 4  3     2     1      0
+//   V   L   kept  key     0      output address    0     ref  chg  0    priv  read  write  exec
 //
-// The key field has five bits for three keys; a leaf with another key is a reserved-bit fault. The software bit "kept" marks an
-// invalid entry that keeps its address.
+//   V     valid                             priv   kernel accesses only; without it, user accesses only
+//   L     leaf, not a table                 ref    referenced: hardware sets it (R of POWER)
+//   kept  software: invalid, but in use     chg    changed: hardware sets it (C of POWER)
+//
+// An entry that points to a table has V, the address of the table, and in bits 4 to 0 log2 of the number of its entries (NLS of
+// POWER). The type is in the high word alone. Any other bit that is set is a reserved-bit fault.
 
-/** Bits of the low word of an entry. */
+/** Bits of the high word of an entry. */
+export const HighBit = { VALID: 0x80000000 | 0, LEAF: 0x40000000, KEPT: 0x20000000 } as const;
+
+/** Bits of the low word of a leaf. */
 export const Bit = {
-  LEAF: 0x1,
-  TABLE: 0x2,
-  TYPE: 0x3,
-  NO_WRITE: 0x4,
-  NO_KERNEL_FETCH: 0x8,
-  NO_USER: 0x10,
-  NO_USER_FETCH: 0x20,
-  OLD: 0x40,
-  CLEAN: 0x80,
-  LOCAL: 0x100,
-  KEPT: 0x200,
-  RESERVED: 0x3c00,
+  EXEC: 0x1,
+  WRITE: 0x2,
+  READ: 0x4,
+  PRIVILEGED: 0x8,
+  CHANGED: 0x80,
+  REFERENCED: 0x100,
+  RESERVED: 0x3e70,
 } as const;
 // #endregion bits
 
@@ -34,44 +36,52 @@ export const PAGE_SHIFT = 14;
 export const ADDRESS_HIGH = 0xffff;
 /** Number of keys. The field could encode 32. */
 export const KEYS = 3;
-const KEY_SHIFT = 26;
+const KEY_SHIFT = 24;
 const KEY_FIELD = 31;
 const KEY_MASK = KEY_FIELD << KEY_SHIFT;
-/** Reserved bits of the high word. */
-export const RESERVED_HIGH: number = ~(KEY_MASK | ADDRESS_HIGH);
+const { VALID, LEAF, KEPT } = HighBit;
+/** Bits of the high word that give the type. */
+export const TYPE_MASK: number = VALID | LEAF;
+/** Reserved bits of the high word of a leaf. */
+export const RESERVED_HIGH: number = ~(TYPE_MASK | KEPT | KEY_MASK | ADDRESS_HIGH);
 /** Page frames per unit of the high word. */
 const PFNS_PER_HIGH_WORD = 2 ** (32 - PAGE_SHIFT);
 
 /** Shifts of the levels, the top one first. */
 export const SHIFTS = [36, 25, 14] as const;
-const INDEX_BITS = 11;
+/** Index bits of each level, also in an entry that points to a table. */
+export const INDEX_BITS = 11;
 export const ADDRESS_BITS = 47;
 const LAST_LEVEL = 2;
 
-const { LEAF, TABLE, TYPE, NO_WRITE, NO_KERNEL_FETCH, NO_USER, NO_USER_FETCH, OLD, CLEAN, LOCAL, KEPT } = Bit;
-const RIGHTS = NO_WRITE | NO_KERNEL_FETCH | NO_USER | NO_USER_FETCH | LOCAL;
+const { EXEC, WRITE, READ, PRIVILEGED, CHANGED, REFERENCED } = Bit;
+const RIGHTS = EXEC | WRITE | READ | PRIVILEGED;
 
-function kernel(withheld: number): Protection {
-  return { high: KEY_MASK, low: LEAF | NO_USER | NO_USER_FETCH | withheld };
+function kernel(rights: number): Protection {
+  return { high: VALID | LEAF, low: PRIVILEGED | REFERENCED | CHANGED | rights };
 }
 
-function user(withheld: number, type: number = LEAF): Protection {
-  return { high: KEY_MASK, low: type | NO_KERNEL_FETCH | LOCAL | CLEAN | withheld };
+function user(rights: number): Protection {
+  return { high: VALID | LEAF, low: REFERENCED | rights };
 }
 
-function change(clear: number, set: number): { clear: Protection; set: Protection } {
+function changeLow(clear: number, set: number): AttributeChange {
   return { clear: { high: 0, low: clear }, set: { high: 0, low: set } };
+}
+
+function changeHigh(clear: number, set: number): AttributeChange {
+  return { clear: { high: clear, low: 0 }, set: { high: set, low: 0 } };
 }
 
 /** The key of a leaf. */
 export function keyOf(high: number): Pkey {
-  return toPkey(KEY_FIELD - ((high >>> KEY_SHIFT) & KEY_FIELD));
+  return toPkey((high >>> KEY_SHIFT) & KEY_FIELD);
 }
 
-function typeOf(level: number, low: number): EntryType {
-  const type = low & TYPE;
-  if (type === LEAF) return level === 0 ? EntryType.INVALID : EntryType.LEAF;
-  return type === TABLE && level !== LAST_LEVEL ? EntryType.TABLE : EntryType.INVALID;
+function typeOf(level: number, high: number): EntryType {
+  const type = high & TYPE_MASK;
+  if (type === (VALID | LEAF)) return level === 0 ? EntryType.INVALID : EntryType.LEAF;
+  return type === VALID && level !== LAST_LEVEL ? EntryType.TABLE : EntryType.INVALID;
 }
 
 function entryOf(pfn: Pfn, high: number, low: number): Words {
@@ -94,49 +104,50 @@ const GEOMETRY: Geometry = {
 export const FORMAT: PageTableFormat = {
   geometry: GEOMETRY,
   protections: {
-    PAGE_KERNEL: kernel(NO_KERNEL_FETCH),
-    PAGE_KERNEL_RO: kernel(NO_KERNEL_FETCH | NO_WRITE),
-    PAGE_KERNEL_ROX: kernel(NO_WRITE),
-    PAGE_KERNEL_EXEC: kernel(0),
-    PAGE_NONE: user(NO_WRITE | NO_USER | NO_USER_FETCH, KEPT),
-    PAGE_READONLY: user(NO_WRITE | NO_USER_FETCH),
-    PAGE_READONLY_EXEC: user(NO_WRITE),
-    PAGE_SHARED: user(NO_USER_FETCH),
-    PAGE_SHARED_EXEC: user(0),
+    PAGE_KERNEL: kernel(READ | WRITE),
+    PAGE_KERNEL_RO: kernel(READ),
+    PAGE_KERNEL_ROX: kernel(READ | EXEC),
+    PAGE_KERNEL_EXEC: kernel(READ | WRITE | EXEC),
+    // Linux sets _PAGE_PRIVILEGED alone. Here the page is also invalid, so that the kernel cannot access it either.
+    PAGE_NONE: { high: LEAF | KEPT, low: PRIVILEGED | REFERENCED },
+    PAGE_READONLY: user(READ),
+    PAGE_READONLY_EXEC: user(READ | EXEC),
+    PAGE_SHARED: user(READ | WRITE),
+    PAGE_SHARED_EXEC: user(READ | WRITE | EXEC),
   },
   attributes: {
-    ro: change(0, NO_WRITE),
-    rw: change(NO_WRITE, 0),
-    nx: change(0, NO_KERNEL_FETCH),
-    x: change(NO_KERNEL_FETCH, 0),
-    invalid: change(TYPE, KEPT),
-    valid: change(TYPE | KEPT, LEAF),
+    ro: changeLow(WRITE, 0),
+    rw: changeLow(0, WRITE),
+    nx: changeLow(EXEC, 0),
+    x: changeLow(0, EXEC),
+    invalid: changeHigh(VALID, KEPT),
+    valid: changeHigh(KEPT, VALID),
   },
   index: tableIndex(GEOMETRY),
-  makeTable: (pfn) => entryOf(pfn, 0, TABLE),
+  makeTable: (pfn) => entryOf(pfn, VALID, INDEX_BITS),
   makeLeaf: (_level, pfn, { high, low }) => entryOf(pfn, high, low),
   // Blocks and pages have the same attribute bits.
   splitLeaf: (leaf) => leaf,
-  typeOf: (level, _high, low) => typeOf(level, low),
-  isPresent: (_high, low) => (low & (TYPE | KEPT)) !== 0,
+  typeOf: (level, high) => typeOf(level, high),
+  isPresent: (high) => (high & (VALID | KEPT)) !== 0,
   pfnOf: (high, low) => toPfn((high & ADDRESS_HIGH) * PFNS_PER_HIGH_WORD + (low >>> PAGE_SHIFT)),
   pkeyOf: keyOf,
-  pkeyChange: (key) => ({
-    clear: { high: KEY_MASK, low: 0 },
-    set: { high: (KEY_FIELD - key) << KEY_SHIFT, low: 0 },
-  }),
-  isWritable: (_high, low) => (low & NO_WRITE) === 0,
-  isYoung: (_high, low) => (low & OLD) === 0,
-  isDirty: (_high, low) => (low & CLEAN) === 0,
-  isUser: (_high, low) => (low & NO_USER) === 0,
-  makeWritable: ({ high, low }) => ({ high, low: low & ~NO_WRITE }),
-  makeReadOnly: ({ high, low }) => ({ high, low: low | NO_WRITE }),
-  makeYoung: ({ high, low }) => ({ high, low: low & ~OLD }),
-  makeOld: ({ high, low }) => ({ high, low: low | OLD }),
-  makeDirty: ({ high, low }) => ({ high, low: low & ~CLEAN }),
-  makeClean: ({ high, low }) => ({ high, low: low | CLEAN }),
+  pkeyChange: (key) => changeHigh(KEY_MASK, key << KEY_SHIFT),
+  isWritable: (_high, low) => (low & WRITE) !== 0,
+  isYoung: (_high, low) => (low & REFERENCED) !== 0,
+  isDirty: (_high, low) => (low & CHANGED) !== 0,
+  isUser: (_high, low) => (low & PRIVILEGED) === 0,
+  makeWritable: ({ high, low }) => ({ high, low: low | WRITE }),
+  makeReadOnly: ({ high, low }) => ({ high, low: low & ~WRITE }),
+  makeYoung: ({ high, low }) => ({ high, low: low | REFERENCED }),
+  makeOld: ({ high, low }) => ({ high, low: low & ~REFERENCED }),
+  makeDirty: ({ high, low }) => ({ high, low: low | CHANGED }),
+  makeClean: ({ high, low }) => ({ high, low: low & ~CHANGED }),
   reprotect({ high, low }, protection) {
-    const changed = RIGHTS | TYPE | KEPT;
-    return { high, low: (low & ~changed) | (protection.low & changed) };
+    const type = TYPE_MASK | KEPT;
+    return {
+      high: (high & ~type) | (protection.high & type),
+      low: (low & ~RIGHTS) | (protection.low & RIGHTS),
+    };
   },
 };

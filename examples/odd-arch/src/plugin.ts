@@ -13,9 +13,9 @@ const ID = "odd-arch";
 const PKEY_NUMBERS = { DEFAULT: 0, PGTABLES: 2, CRED: 1 };
 
 /**
- * An architecture that does not exist and differs from the bundled ones as far as the contracts allow: three keys in an inverted
- * field of five bits; inverted permission bits; a key register in the high word whose writes need a barrier; one root and three
- * levels of 16 KiB tables.
+ * An architecture that does not exist and differs from the bundled ones as far as the contracts allow: entries like those of a
+ * POWER radix tree, with the type in the high word; three keys in a field of five bits; a key register in the high word whose writes
+ * need a barrier; one root and three levels of 16 KiB tables.
  */
 export const oddArch: Plugin = {
   id: ID,

@@ -1,23 +1,23 @@
 import { Access, FaultKind, Privilege } from "@kpkeys/core/contracts";
 import { NEEDS_DIRTY } from "@kpkeys/core/machine";
 import type { TranslationRegime } from "@kpkeys/core/machine";
-import { ADDRESS_BITS, ADDRESS_HIGH, Bit, keyOf, KEYS, RESERVED_HIGH, SHIFTS } from "./format.js";
+import { ADDRESS_BITS, ADDRESS_HIGH, Bit, HighBit, INDEX_BITS, keyOf, KEYS } from "./format.js";
+import { PAGE_SHIFT, RESERVED_HIGH, SHIFTS, TYPE_MASK } from "./format.js";
 import { fieldOf, KPR_RESET, Withheld } from "./registers.js";
 
-const { LEAF, TABLE, TYPE, NO_WRITE, NO_KERNEL_FETCH, NO_USER, NO_USER_FETCH, OLD, CLEAN, LOCAL, RESERVED } = Bit;
+const { VALID, LEAF } = HighBit;
+const { EXEC, WRITE, READ, PRIVILEGED, CHANGED, REFERENCED, RESERVED } = Bit;
 
 // Attributes of a TLB entry: bits 13:0 of the leaf, and its key from bit 16 on.
+const ATTRIBUTES = 2 ** PAGE_SHIFT - 1;
 const KEY_SHIFT = 16;
 
 function rightWithheld(attributes: number, access: Access, privilege: Privilege): boolean {
-  const userPage = (attributes & NO_USER) === 0;
-  if (access === Access.FETCH) {
-    if (privilege === Privilege.USER) return !userPage || (attributes & NO_USER_FETCH) !== 0;
-    return (attributes & NO_KERNEL_FETCH) !== 0;
-  }
-  if (privilege === Privilege.USER && !userPage) return true;
-  if (privilege === Privilege.KERNEL && userPage) return true;
-  return (access & Access.WRITE) !== 0 && (attributes & NO_WRITE) !== 0;
+  const privileged = (attributes & PRIVILEGED) !== 0;
+  if (privileged !== (privilege === Privilege.KERNEL)) return true;
+  if (access === Access.FETCH) return (attributes & EXEC) === 0;
+  const needed = ((access & Access.READ) !== 0 ? READ : 0) | ((access & Access.WRITE) !== 0 ? WRITE : 0);
+  return (attributes & needed) !== needed;
 }
 
 function keyWithholds(field: number, access: Access): boolean {
@@ -31,9 +31,10 @@ export function createRegime(controls: { readonly keys: boolean }): TranslationR
   return {
     levels: SHIFTS.map((shift, level) => ({
       shift,
-      typeMask: TYPE,
-      table: level === SHIFTS.length - 1 ? -1 : TABLE,
-      leaf: level === 0 ? -1 : LEAF,
+      typeMask: 0,
+      table: level === SHIFTS.length - 1 ? -1 : 0,
+      leaf: level === 0 ? -1 : 0,
+      high: { typeMask: TYPE_MASK, table: VALID, leaf: VALID | LEAF },
     })),
     addressBits: ADDRESS_BITS,
     splitRoots: false,
@@ -45,24 +46,25 @@ export function createRegime(controls: { readonly keys: boolean }): TranslationR
     nonCanonicalFault: FaultKind.ADDRESS_SIZE,
     faultDropsTranslation: false,
     checkEntry(_level, isLeaf, high, low) {
-      if ((low & RESERVED) !== 0) return FaultKind.RESERVED;
-      if (!isLeaf) return (high & ~ADDRESS_HIGH) === 0 ? FaultKind.NONE : FaultKind.RESERVED;
-      return (high & RESERVED_HIGH) === 0 && keyOf(high) < KEYS ? FaultKind.NONE : FaultKind.RESERVED;
+      const wellFormed = isLeaf
+        ? (low & RESERVED) === 0 && (high & RESERVED_HIGH) === 0 && keyOf(high) < KEYS
+        : (low & ATTRIBUTES) === INDEX_BITS && (high & ~(VALID | ADDRESS_HIGH)) === 0;
+      return wellFormed ? FaultKind.NONE : FaultKind.RESERVED;
     },
     checkLeaf: () => FaultKind.NONE,
-    attributes: ({ high, low }) => (low & 0x3fff) | (keyOf(high) << KEY_SHIFT),
+    attributes: ({ high, low }) => (low & ATTRIBUTES) | (keyOf(high) << KEY_SHIFT),
     pkeyOf: (attributes) => attributes >>> KEY_SHIFT,
-    isGlobal: ({ low }) => (low & LOCAL) === 0,
+    isGlobal: ({ low }) => (low & PRIVILEGED) !== 0,
     check(attributes, access, privilege, pkeyHigh) {
       if (rightWithheld(attributes, access, privilege)) return FaultKind.PERMISSION;
-      const kernelPage = (attributes & NO_USER) !== 0;
+      const kernelPage = (attributes & PRIVILEGED) !== 0;
       if (controls.keys && kernelPage && keyWithholds(fieldOf(pkeyHigh, attributes >>> KEY_SHIFT), access)) {
         return FaultKind.PKEY;
       }
-      return (access & Access.WRITE) !== 0 && (attributes & CLEAN) !== 0 ? NEEDS_DIRTY : FaultKind.NONE;
+      return (access & Access.WRITE) !== 0 && (attributes & CHANGED) === 0 ? NEEDS_DIRTY : FaultKind.NONE;
     },
     updateLeaf(walk, access) {
-      walk.low &= (access & Access.WRITE) !== 0 ? ~(OLD | CLEAN) : ~OLD;
+      walk.low |= (access & Access.WRITE) !== 0 ? REFERENCED | CHANGED : REFERENCED;
     },
     syndrome(kind, walk, _attributes, access, privilege, syndrome) {
       syndrome.high = 0;

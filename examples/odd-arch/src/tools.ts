@@ -1,7 +1,7 @@
 import { Access, FaultKind, Privilege } from "@kpkeys/core/contracts";
 import type { ArchTools, ExplainInputRule, ExplainRules, FaultReport, NamedField } from "@kpkeys/core/contracts";
-import { createCpu, wordsToHex } from "@kpkeys/core/machine";
-import { Bit, keyOf, FORMAT } from "./format.js";
+import { createCpu, fromWords, wordsToHex } from "@kpkeys/core/machine";
+import { Bit, HighBit, INDEX_BITS, keyOf, FORMAT } from "./format.js";
 import { createRegime } from "./regime.js";
 import { createSystemRegisters, KPR } from "./registers.js";
 
@@ -56,7 +56,7 @@ const EXPLAIN: ExplainRules = {
     [Privilege.UACCESS]: "the kernel for the user",
   },
   uncompared: [],
-  openTable: BigInt(Bit.TABLE),
+  openTable: fromWords(HighBit.VALID, INDEX_BITS),
   createSystemRegisters: () => createSystemRegisters(true),
   createCpu(memory) {
     const systemRegisters = createSystemRegisters(true);
@@ -71,12 +71,12 @@ const EXPLAIN: ExplainRules = {
   }),
   syndromeDetails: ({ kind }) => [KINDS[kind]],
   root: () => rule("one root translates all addresses"),
-  entry: ({ high, low, type }) =>
-    rule(type === "leaf" ? `leaf, key ${keyOf(high)}` : `${type}, type ${low & Bit.TYPE}`),
-  baseRights: (_setup, { low }) => [rule(`bits 5 to 2 withhold rights: ${(low >>> 2) & 15}`)],
+  entry: ({ high, type }) =>
+    rule(type === "leaf" ? `leaf, key ${keyOf(high)}` : `${type}, bits 63 and 62 are ${high >>> 30}`),
+  baseRights: (_setup, { low }) => [rule(`bits 3 to 0 grant rights: ${low & 15}`)],
   keyUse({ pkeyRegister }, { high, low }) {
-    if ((low & Bit.NO_USER) === 0) return { unasked: "a user page has no key", source: MANUAL };
-    const [field, register] = ["~key", KPR.name];
+    if ((low & Bit.PRIVILEGED) === 0) return { unasked: "a user page has no key", source: MANUAL };
+    const [field, register] = ["key", KPR.name];
     return { key: keyOf(high), field, register, value: pkeyRegister, ofKernel: true, source: MANUAL };
   },
   decision: (kind) => rule(KINDS[kind]),
@@ -88,9 +88,9 @@ export const TOOLS: ArchTools = {
   describeFault,
   faultRegisters,
   ptdumpColumns: (_level, high, low) => [
-    (low & Bit.NO_WRITE) === 0 ? "RW" : "ro",
-    (low & Bit.NO_KERNEL_FETCH) === 0 ? "x " : "NX",
-    (low & Bit.NO_USER) === 0 ? "USR" : "   ",
+    (low & Bit.WRITE) !== 0 ? "RW" : "ro",
+    (low & Bit.EXEC) !== 0 ? "x " : "NX",
+    (low & Bit.PRIVILEGED) === 0 ? "USR" : "   ",
     `key${keyOf(high)}`,
   ],
   explanation: EXPLAIN,

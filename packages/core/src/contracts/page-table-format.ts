@@ -96,8 +96,6 @@ export type AttributeName = "ro" | "rw" | "nx" | "x" | "invalid" | "valid";
  *
  * - Byte order. An entry is a 64-bit number, never bytes. Only `PhysicalMemory` and the CPU's loads and stores depend on
  *   its representation in memory; a machine of another byte order swaps there, and this codec does not change.
- * - Types from both words. Every function that reads an entry gets both words. The machine's walk reads the type from the low word
- *   (`LevelDecoding`); an architecture with the type in the high word adds masks of that word there.
  * - Keys of physical frames, like s390's storage keys: all mappings of a frame then have its key. Such an architecture registers
  *   a service that gets and sets the key of a page-frame number. {@link pkeyOf} and {@link pkeyChange} become optional, and callers that
  *   read the key of an entry call that service with {@link pfnOf} of the entry instead.

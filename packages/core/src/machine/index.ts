@@ -18,7 +18,7 @@ export { createPhysicalMemory } from "./physical-memory.js";
 export type { PhysicalMemoryOptions } from "./physical-memory.js";
 export { reserve } from "./reserve.js";
 export { NEEDS_DIRTY } from "./regime.js";
-export type { LevelDecoding, OutputAddressForm, TranslationRegime, Walk } from "./regime.js";
+export type { HighTypeDecoding, LevelDecoding, OutputAddressForm, TranslationRegime, Walk } from "./regime.js";
 export { TableBuilder } from "./table-builder.js";
 export type { EntryPlace } from "./table-builder.js";
 export { tableIndex } from "./table-index.js";

@@ -1,18 +1,39 @@
 import type { Access, FaultKind, Privilege, Words } from "../contracts/index.js";
 
-/** How the walker decodes the type of an entry at one level: from its low word. */
+/** Type bits in the high word of an entry. */
+export interface HighTypeDecoding {
+  /** Bits 63 to 32 of the entry that encode the type. */
+  readonly typeMask: number;
+  /** Their value, as an int32, for an entry that points to a table. */
+  readonly table: number;
+  /** Their value, as an int32, for a leaf. */
+  readonly leaf: number;
+}
+
+/**
+ * How the walker decodes the type of an entry at one level. The bits of both words must have the value of the type.
+ *
+ * ```text
+ *                 63    62          1    0
+ *   arm64                           T    V     T: table (last level: page)   V: valid
+ *   x86                     7: PS        P     PS: page size, of a leaf      P: present
+ *   POWER radix   V     L                      L: leaf                       V: valid
+ * ```
+ */
 export interface LevelDecoding {
   /**
    * The lowest address bit of the index at this level. At the last level it is log2 of the page size, 12 or more. The index ends below
    * that of the level above; a table of 8-byte entries fits in a page.
    */
   readonly shift: number;
-  /** Bits of the low word that encode the type of the entry. */
+  /** Bits of the low word that encode the type of the entry; 0 if all of them are in the high word. */
   readonly typeMask: number;
   /** Their value for an entry that points to a table; -1 at the last level. */
   readonly table: number;
   /** Their value for a leaf; -1 if the level has no leaves. */
   readonly leaf: number;
+  /** Type bits of the high word (Power ISA, Book III, "Radix Tree Page Table Entry": Valid and Leaf); none if left out. */
+  readonly high?: HighTypeDecoding;
   /**
    * Bits of the low word that the walk sets in a leaf of this level, even if the rights then deny the access; none if left out.
    * {@link TranslationRegime.updateLeaf} sets the bits that only an allowed access sets.

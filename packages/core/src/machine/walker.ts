@@ -16,8 +16,8 @@ const NOT_RAM = -2;
 /** The root of a half without tables. The walk ends as at `reserved_pg_dir`, a table of zeroes: with a translation fault of level 0. */
 export const NO_ROOT = -1;
 
-// The geometry as the walk reads it: eight words a level.
-const LEVEL_WORDS_SHIFT = 3;
+// The geometry as the walk reads it: sixteen words a level.
+const LEVEL_WORDS_SHIFT = 4;
 /** Number of address bits that index a table. */
 const BITS = 0;
 /** Pages that a leaf maps, less one. */
@@ -26,14 +26,18 @@ const TYPE_MASK = 2;
 const TABLE = 3;
 const LEAF = 4;
 const LEAF_ACCESSED = 5;
+/** Distance of the value for the high word from that for the low word, of the type mask and both types. */
+const HIGH_WORD = 4;
+const TYPE_MASK_HIGH: number = TYPE_MASK + HIGH_WORD;
 
 function packLevels({ levels, addressBits }: TranslationRegime): Int32Array {
   const packed = new Int32Array(levels.length << LEVEL_WORDS_SHIFT);
   const pageShift = levels.at(-1)!.shift;
-  levels.forEach(({ shift, typeMask, table, leaf, leafAccessed = 0 }, level) => {
+  levels.forEach(({ shift, typeMask, table, leaf, leafAccessed = 0, high }, level) => {
     const bits = (levels[level - 1]?.shift ?? addressBits) - shift;
     const leafPages = 2 ** (shift - pageShift) - 1;
-    packed.set([bits, leafPages, typeMask, table, leaf, leafAccessed], level << LEVEL_WORDS_SHIFT);
+    const highWords = high === undefined ? [0, 0, 0] : [high.typeMask, high.table, high.leaf];
+    packed.set([bits, leafPages, typeMask, table, leaf, leafAccessed, ...highWords], level << LEVEL_WORDS_SHIFT);
   });
   return packed;
 }
@@ -133,11 +137,12 @@ export class Walker {
       const entryHigh = content === NO_CONTENT ? 0 : words[at + 1]!;
       this.endAt(level, table, index, entryHigh, entryLow);
 
-      // Step 4. The low word gives the type: a table, a leaf, or invalid.
-      // Arm ARM: AArch64.DecodeDescriptorType(). SDM: P and PS.
+      // Step 4. Bits of both words give the type: a table, a leaf, or invalid.
+      // Arm ARM: AArch64.DecodeDescriptorType(). SDM: P and PS. Power ISA: Valid and Leaf.
+      const typeHigh = entryHigh & packed[geometry + TYPE_MASK_HIGH]!;
       const type = entryLow & packed[geometry + TYPE_MASK]!;
-      const isTable = type === packed[geometry + TABLE]!;
-      const isLeaf = !isTable && type === packed[geometry + LEAF]!;
+      const isTable = this.isType(geometry + TABLE, typeHigh, type);
+      const isLeaf = !isTable && this.isType(geometry + LEAF, typeHigh, type);
       if (visit !== undefined) visit(this.stepOf(isTable, isLeaf));
       if (!isTable && !isLeaf) return TRANSLATION;
 
@@ -173,6 +178,11 @@ export class Walker {
   writeLeaf(): void {
     const { table, index, high, low } = this.walk;
     this.memory.write(table, index, { high, low });
+  }
+
+  /** Whether an entry has a type. @param type - index of the type's value in {@link packed} */
+  private isType(type: number, high: number, low: number): boolean {
+    return low === this.packed[type]! && high === this.packed[type + HIGH_WORD]!;
   }
 
   /** Ends the walk at a table outside RAM. @returns the fault, of the entry that points to the table */

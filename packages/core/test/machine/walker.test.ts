@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Access, FAULT, FaultKind, OK, Privilege } from "../../src/contracts/index.js";
 import type { WalkStep } from "../../src/contracts/index.js";
+import { Walker } from "../../src/machine/walker.js";
 import { A, createToy, D, FIRST_DATA_PFN, G, high, leaf, low, S, U, V, W } from "./toy.js";
 import type { Toy } from "./toy.js";
 
@@ -90,6 +91,34 @@ describe("the walker", () => {
     expect(toy.cpu.load64(high(address), low(address))).toBe(FAULT);
     expect(toy.cpu.fault).toMatchObject({ kind: FaultKind.TRANSLATION, level: 1, entryLow: 0, entryHigh: 0, pkey: 0 });
     expect([toy.cpu.fault.addressHigh, toy.cpu.fault.addressLow]).toEqual([high(address), low(address)]);
+  });
+
+  test("decodes the type from both words: the bits of a mask of 64 bits, at a level with leaves or without", () => {
+    const word = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
+    const bits = fc.record({ mask: word, table: word, leaf: fc.option(word, { nil: undefined }), entry: word });
+    fc.assert(
+      fc.property(bits, fc.constantFrom("table", "leaf", "any"), ({ mask, table, leaf: leafBits, entry }, wanted) => {
+        const [ofTable, ofLeaf] = [table & mask, leafBits === undefined ? undefined : leafBits & mask];
+        const type = wanted === "table" ? ofTable : wanted === "leaf" ? ofLeaf : undefined;
+        const stored = type === undefined ? entry : (entry & ~mask) | type;
+        const level = {
+          typeMask: low(mask),
+          table: low(ofTable),
+          leaf: ofLeaf === undefined ? -1 : low(ofLeaf),
+          high: { typeMask: high(mask), table: high(ofTable), leaf: ofLeaf === undefined ? -1 : high(ofLeaf) },
+        };
+        // -1 in both words is a type only if the mask has all bits: the value of a level without leaves.
+        fc.pre(mask !== 2n ** 64n - 1n);
+        const toy = createToy();
+        const regime = { ...toy.regime, levels: toy.regime.levels.map(({ shift }) => ({ shift, ...level })) };
+        const walker = new Walker(regime, toy.memory);
+        toy.memory.write(toy.kernelRoot, 0, { high: high(stored), low: low(stored) });
+        const steps: WalkStep[] = [];
+        walker.run(high(0xffffff8000000000n), 0, toy.kernelRoot, 0, false, (step) => steps.push(step));
+        const expected = (stored & mask) === ofTable ? "table" : (stored & mask) === ofLeaf ? "leaf" : "invalid";
+        expect(steps[0]!.type).toBe(expected);
+      }),
+    );
   });
 
   test("called by a tool has no side effects: no accessed flag, no TLB entry, no counter", () => {

@@ -12,7 +12,7 @@ import {
   toPkey,
 } from "@kpkeys/core/contracts";
 import type { Cpu, CpuCounters } from "@kpkeys/core/contracts";
-import { Bit } from "../../../../examples/odd-arch/src/format.js";
+import { Bit, HighBit } from "../../../../examples/odd-arch/src/format.js";
 import { oddArch } from "../../../../examples/odd-arch/src/plugin.js";
 import { fieldOf, KPR, Withheld } from "../../../../examples/odd-arch/src/registers.js";
 import { cpu, format, kpkeys, mmu, regime, replacing } from "./breaking.js";
@@ -89,7 +89,7 @@ export const BROKEN_ARCHES: readonly Broken[] = [
     plugin: format((original) => ({
       pkeyChange(key) {
         const { clear, set } = original.pkeyChange(key);
-        return { clear: { ...clear, low: Bit.NO_WRITE }, set };
+        return { clear, set: { ...set, low: Bit.WRITE } };
       },
     })),
   },
@@ -97,14 +97,17 @@ export const BROKEN_ARCHES: readonly Broken[] = [
     rule: "format/attributes",
     how: "an invalid entry forgets its address",
     plugin: format(({ attributes }) => ({
-      attributes: { ...attributes, invalid: { clear: { high: 0, low: -1 }, set: { high: 0, low: Bit.KEPT } } },
+      attributes: {
+        ...attributes,
+        invalid: { clear: { high: HighBit.VALID, low: -1 }, set: { high: HighBit.KEPT, low: 0 } },
+      },
     })),
   },
   {
     rule: "format/state",
     how: "an old page is clean too",
     plugin: format(() => ({
-      makeOld: ({ high, low }) => ({ high, low: low | Bit.OLD | Bit.CLEAN }),
+      makeOld: ({ high, low }) => ({ high, low: low & ~(Bit.REFERENCED | Bit.CHANGED) }),
     })),
   },
   {
@@ -113,7 +116,7 @@ export const BROKEN_ARCHES: readonly Broken[] = [
     plugin: format((original) => ({
       reprotect(leaf, protection) {
         const { high, low } = original.reprotect(leaf, protection);
-        return { high, low: low | Bit.CLEAN };
+        return { high, low: low & ~Bit.CHANGED };
       },
     })),
   },
@@ -184,7 +187,7 @@ export const BROKEN_ARCHES: readonly Broken[] = [
     how: "an open key lets read-only pages be written",
     plugin: regime((original) => ({
       check(attributes, access, privilege, high, low) {
-        const open = fieldFor(attributes, high) === 0 && (attributes & Bit.NO_USER) !== 0;
+        const open = fieldFor(attributes, high) === 0 && (attributes & Bit.PRIVILEGED) !== 0;
         return open ? FaultKind.NONE : original.check(attributes, access, privilege, high, low);
       },
     })),

@@ -20,6 +20,7 @@ import type { TableAllocator } from "@kpkeys/core/contracts";
 import { provide, resolve, overriding } from "@kpkeys/core";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { Bit } from "../../../../examples/odd-arch/src/format.js";
 import { KernelImage } from "../../src/boot/image.js";
 import type { Machine } from "../../src/machine/machine.js";
 import { LeafChanges } from "../../src/mm/leaf-changes.js";
@@ -67,8 +68,8 @@ function rightsOf(machine: Machine, page: number): Rights {
     pfn: format.pfnOf(high, low) + (page % size),
     key: format.pkeyOf(high, low),
     writable: format.isWritable(high, low),
-    executable: (low & 8) === 0,
-    valid: (low & 3) === 1,
+    executable: (low & Bit.EXEC) !== 0,
+    valid: high < 0,
   };
 }
 

@@ -10,18 +10,19 @@ import {
   toVpn,
   NOT_ENTERED,
 } from "@kpkeys/core/contracts";
-import type { FaultReport, Guard, KpkeysState, Pfn, Setter } from "@kpkeys/core/contracts";
+import type { FaultReport, Guard, KpkeysState, Pfn, Setter, Words } from "@kpkeys/core/contracts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { Bit, HighBit, INDEX_BITS } from "../../../../examples/odd-arch/src/format.js";
 import type { Machine } from "../../src/machine/machine.js";
 import { pgtableVariant } from "../support/arches.js";
 import { boot, ENTRIES, entryOf, PAGE_SHIFT } from "../support/machine.js";
 
-/** A leaf of the example architecture: bits old and clean are clear. */
-const LEAF = 1;
-const NO_WRITE = 4;
-const OLD = 0x40;
-const CLEAN = 0x80;
+/** A leaf of the example architecture that is young, dirty and writable, without an address. */
+const { WRITE, REFERENCED, CHANGED } = Bit;
+const LEAF_HIGH = HighBit.VALID | HighBit.LEAF;
+const LEAF_LOW = WRITE | REFERENCED | CHANGED;
+const TABLE: Words = { high: HighBit.VALID | 1, low: INDEX_BITS };
 
 /** An unlinked table page. */
 class Table {
@@ -67,49 +68,49 @@ const CALLS: readonly (readonly [Setter, number, (tables: PageTables, table: num
     "set_pte",
     1,
     (tables, table) => {
-      tables.setPte(toPfn(table), 3, { high: 1, low: LEAF | 0x4000 });
+      tables.setPte(toPfn(table), 3, { high: LEAF_HIGH | 1, low: LEAF_LOW | 0x4000 });
     },
   ],
   [
     "set_pte",
     5,
     (tables, table) => {
-      tables.setPtes(toPfn(table), 3, { high: 1, low: LEAF | 0x4000 }, 5);
+      tables.setPtes(toPfn(table), 3, { high: LEAF_HIGH | 1, low: LEAF_LOW | 0x4000 }, 5);
     },
   ],
   [
     "set_pte",
     1,
     (tables, table) => {
-      tables.setPtes(toPfn(table), 3, { high: 1, low: LEAF | 0x4000 }, 1);
+      tables.setPtes(toPfn(table), 3, { high: LEAF_HIGH | 1, low: LEAF_LOW | 0x4000 }, 1);
     },
   ],
   [
     "set_pmd",
     1,
     (tables, table) => {
-      tables.setPmd(toPfn(table), 3, { high: 1, low: 2 });
+      tables.setPmd(toPfn(table), 3, TABLE);
     },
   ],
   [
     "set_pud",
     1,
     (tables, table) => {
-      tables.setPud(toPfn(table), 3, { high: 1, low: 2 });
+      tables.setPud(toPfn(table), 3, TABLE);
     },
   ],
   [
     "set_p4d",
     1,
     (tables, table) => {
-      tables.setP4d(toPfn(table), 3, { high: 1, low: 2 });
+      tables.setP4d(toPfn(table), 3, TABLE);
     },
   ],
   [
     "set_pgd",
     1,
     (tables, table) => {
-      tables.setPgd(toPfn(table), 3, { high: 1, low: 2 });
+      tables.setPgd(toPfn(table), 3, TABLE);
     },
   ],
   [
@@ -158,14 +159,14 @@ const CALLS: readonly (readonly [Setter, number, (tables: PageTables, table: num
     "pmdp_establish",
     1,
     (tables, table) => {
-      tables.pmdpEstablish(toPfn(table), 3, { high: 1, low: LEAF });
+      tables.pmdpEstablish(toPfn(table), 3, { high: LEAF_HIGH | 1, low: LEAF_LOW });
     },
   ],
   [
     "ptep_set_access_flags",
     1,
     (tables, table) => {
-      tables.ptepSetAccessFlags(toPfn(table), 3, { high: 0, low: LEAF });
+      tables.ptepSetAccessFlags(toPfn(table), 3, { high: LEAF_HIGH, low: LEAF_LOW });
     },
   ],
 ];
@@ -222,7 +223,7 @@ describe("a setter", () => {
     );
     const plain = new Table();
     for (const table of [guarded, plain]) {
-      for (let i = 0; i < 8; i++) table.put(3 + i, 0x10, LEAF | (i << PAGE_SHIFT));
+      for (let i = 0; i < 8; i++) table.put(3 + i, LEAF_HIGH | 0x10, LEAF_LOW | (i << PAGE_SHIFT));
       expect(
         table.writes(() => {
           act(table.tables, table.pfn);
@@ -298,8 +299,8 @@ describe("setters of state", () => {
     pfn: number;
     key: number;
   }): [number, number] => [
-    Math.floor(pfn / 2 ** 18) | ((31 - key) << 26),
-    (pfn << PAGE_SHIFT) | LEAF | (write ? 0 : NO_WRITE) | (old ? OLD : 0) | (clean ? CLEAN : 0),
+    LEAF_HIGH | Math.floor(pfn / 2 ** 18) | (key << 24),
+    (pfn << PAGE_SHIFT) | (write ? WRITE : 0) | (old ? 0 : REFERENCED) | (clean ? 0 : CHANGED),
   ];
 
   it("change only the state of their name", () => {
@@ -312,17 +313,21 @@ describe("setters of state", () => {
           table.put(index, high, low);
           return [act(), ...table.at(index)];
         };
-        expect(after(() => tables.ptepTestAndClearYoung(toPfn(pfn), index))).toEqual([!of.old, high, low | OLD]);
+        expect(after(() => tables.ptepTestAndClearYoung(toPfn(pfn), index))).toEqual([
+          !of.old,
+          high,
+          low & ~REFERENCED,
+        ]);
         expect(
           after(() => {
             tables.ptepSetWrprotect(toPfn(pfn), index);
           }),
-        ).toEqual([undefined, high, low | NO_WRITE]);
+        ).toEqual([undefined, high, low & ~WRITE]);
         expect(
           after(() => {
             tables.clearYoungDirtyPte(toPfn(pfn), index, young, dirty);
           }),
-        ).toEqual([undefined, high, low | (young ? OLD : 0) | (dirty ? CLEAN : 0)]);
+        ).toEqual([undefined, high, low & ~((young ? REFERENCED : 0) | (dirty ? CHANGED : 0))]);
         expect(after(() => tables.ptepGetAndClear(toPfn(pfn), index))).toEqual([{ high, low }, 0, 0]);
         expect(after(() => tables.pmdpEstablish(toPfn(pfn), index, { high: 5, low: 9 }))).toEqual([
           { high, low },
@@ -345,19 +350,19 @@ describe("setters of state", () => {
         expect(changed).toBe(wantedLow !== low);
         expect(table.at(7)).toEqual([
           high,
-          low & ~((wanted.write ? NO_WRITE : 0) | (wanted.old ? 0 : OLD) | (wanted.clean ? 0 : CLEAN)),
+          low | (wanted.write ? WRITE : 0) | (wanted.old ? 0 : REFERENCED) | (wanted.clean ? 0 : CHANGED),
         ]);
       }),
     );
-    table.put(7, 0, LEAF);
+    table.put(7, LEAF_HIGH, LEAF_LOW);
     expect(
       table.writes(() => {
-        tables.ptepSetAccessFlags(toPfn(pfn), 7, { high: 0, low: LEAF });
+        tables.ptepSetAccessFlags(toPfn(pfn), 7, { high: LEAF_HIGH, low: LEAF_LOW });
       }),
     ).toEqual({});
     expect(
       table.writes(() => {
-        tables.ptepSetAccessFlags(toPfn(pfn), 7, { high: 1, low: LEAF });
+        tables.ptepSetAccessFlags(toPfn(pfn), 7, { high: LEAF_HIGH | 1, low: LEAF_LOW });
       }),
     ).toEqual({ ptep_set_access_flags: 1 });
   });
@@ -392,8 +397,8 @@ describe("setters of runs", () => {
     fc.assert(
       fc.property(run, ({ pfn, index, count }) => {
         const words = (i: number): [number, number] => [
-          Math.floor((pfn + i) / 2 ** 18),
-          ((pfn + i) << PAGE_SHIFT) | LEAF,
+          LEAF_HIGH | Math.floor((pfn + i) / 2 ** 18),
+          ((pfn + i) << PAGE_SHIFT) | LEAF_LOW,
         ];
         const all = Array.from({ length: count }, (_, i) => i);
         const entries = (): [number, number][] => all.map((i) => table.at(index + i));
@@ -412,7 +417,7 @@ describe("setters of runs", () => {
             tables.wrprotectPtes(toPfn(table.pfn), index, count);
           }),
         ).toEqual({ ptep_set_wrprotect: count });
-        expect(entries()).toEqual(all.map((i) => [words(i)[0], words(i)[1] | NO_WRITE]));
+        expect(entries()).toEqual(all.map((i) => [words(i)[0], words(i)[1] & ~WRITE]));
 
         expect(
           table.writes(() => {
@@ -528,7 +533,7 @@ describe("the table walk", () => {
     link(1, last);
     expect(tablesAt()).toEqual([root, middle, last]);
     expect(tables.entryAt(root, toLevel(2), toVpn(page))).toMatchObject({ level: 2, index: 5, page, pages: 1 });
-    tables.entryAt(root, toLevel(1), toVpn(page))!.set({ high: 0, low: LEAF });
+    tables.entryAt(root, toLevel(1), toVpn(page))!.set({ high: LEAF_HIGH, low: LEAF_LOW });
     expect(tablesAt()).toEqual([root, middle, undefined]);
   });
 
@@ -537,8 +542,8 @@ describe("the table walk", () => {
     const before = tables.counters.reads;
     tables.read(toPfn(pfn), 0);
     tables.read(toPfn(pfn), 1);
-    tables.ptepSetAccessFlags(toPfn(pfn), 0, { high: 0, low: LEAF });
-    tables.setPte(toPfn(pfn), 0, { high: 0, low: LEAF });
+    tables.ptepSetAccessFlags(toPfn(pfn), 0, { high: LEAF_HIGH, low: LEAF_LOW });
+    tables.setPte(toPfn(pfn), 0, { high: LEAF_HIGH, low: LEAF_LOW });
     expect(tables.counters.reads - before).toBe(3);
   });
 });

@@ -1,5 +1,6 @@
 import { Access, MapFlag, PageAllocator, Prot, toVpn } from "@kpkeys/core/contracts";
 import { describe, expect, it } from "vitest";
+import { Bit } from "../../../../examples/odd-arch/src/format.js";
 import { KernelMm } from "../../src/process/mm.js";
 import { VmFlag } from "../../src/process/vma.js";
 import { boot, ENTRIES, entryOf, frameOf, record, UPPER } from "../support/machine.js";
@@ -80,7 +81,11 @@ describe("fork", () => {
     // Three entries write-protected, four set, two tables linked, and the entries of the kernel's half.
     expect(process.machine.counters().tableWrites - before).toBeGreaterThanOrEqual(9);
     const { low, high } = entryOf(process.machine, BASE, process.mm.root);
-    expect([low & 0x38, high & ~0xffff]).toEqual([0x8, entryOf(process.machine, BASE, parent.mm!.root).high & ~0xffff]);
+    const { READ: PAGE_READ, EXEC, PRIVILEGED } = Bit;
+    expect([low & (PAGE_READ | EXEC | PRIVILEGED), high & ~0xffff]).toEqual([
+      PAGE_READ | EXEC,
+      entryOf(process.machine, BASE, parent.mm!.root).high & ~0xffff,
+    ]);
   });
 
   it("keeps pages of a written shared mapping writable and makes the copy clean", () => {
