@@ -244,7 +244,7 @@ describe("set_memory_pkey of an area", () => {
       }
       const { high, low } = wordsOf(toVpn(page + 1), PAGE_SHIFT);
       const tagged = pageOf({ high: (high & 0xffffff) | (0x5a << 24), low }, PAGE_SHIFT);
-      const before = service.counters;
+      const before = { ...service.counters };
       expect(service.setMemoryPkey(tagged, 2, KEY)).toBe(0);
       expect(pages(page, 4).map((at) => keysAt(machine, at))).toEqual([
         [0, 0],
