@@ -52,8 +52,12 @@ export const ERROR_CODES = {
   ERR_FROZEN: "a registration or change after the machine was frozen",
   ERR_CONTEXT_UNKNOWN: "no plugin has defined the context",
   ERR_CONTEXT_DUPLICATE: "a context is defined twice",
+  ERR_CONTEXT_RESERVED:
+    "a feature defines the rights of DEFAULT or UNRESTRICTED: those on a key are given where the key is registered",
+  ERR_CONTEXT_FOREIGN_KEY:
+    "a context gives more rights on another plugin's key than DEFAULT has: only the plugin that registered the key may do so",
   ERR_CONTEXT_DEFAULT_PKEY: "a context gives rights other than rwx on key 0, with which kernel code is mapped",
-  ERR_CONTEXT_RIGHTS: "the key register of the architecture cannot express the rights of a context",
+  ERR_CONTEXT_RIGHTS: "rights on a key are malformed, or the key register of the architecture cannot express them",
   ERR_PKEY_UNKNOWN: "no plugin has registered the key",
   ERR_PKEY_DUPLICATE: "a key is registered twice",
   ERR_PKEY_EXHAUSTED: "the features of a machine need more keys than the architecture has",

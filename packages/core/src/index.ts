@@ -22,6 +22,7 @@ export { overriding } from "./framework/overriding.js";
 export { createPluginRegistry } from "./framework/plugin-host.js";
 export type { MachinePlugins, PluginRegistry } from "./framework/plugin-host.js";
 export { checkPluginForm, pluginsOf } from "./framework/plugin-form.js";
+export { PluginInSetUp } from "./framework/plugin-in-set-up.js";
 export { ProtectedObjectList } from "./framework/protected-objects.js";
 export { StaticKeyTable } from "./framework/static-keys.js";
 export { createLineBlocks, LONGEST_LINE } from "./lines.js";

@@ -16,8 +16,6 @@ declare module "@kpkeys/core/contracts" {
   interface KpkeysContexts {
     /** Live credentials are writable: KPKEYS_LVL_CRED. */
     CRED: true;
-    /** Every key is writable: KPKEYS_LVL_UNRESTRICTED. For allocators, which serve every feature. */
-    UNRESTRICTED: true;
   }
 }
 
@@ -54,7 +52,7 @@ export const credHardening: Plugin = {
 
     const pkey = kpkeys.registerPkey("CRED");
     kpkeys.defineContext("CRED", { CRED: "rw" });
-    kpkeys.defineContext("UNRESTRICTED", {}, "rw");
+    kpkeys.defineContext("UNRESTRICTED", {});
     guardAllocatorWrites(points, kpkeys);
     const store = new HardenedCredStore(container, kpkeys, warn);
     points.setCredStore(store);

@@ -61,12 +61,12 @@ function budgetOn(arch: Plugin, features: readonly Plugin[]): ArchBudget {
   registerFramework(container);
   const ids = features.map(({ id }) => id);
   try {
-    const { keyOwners } = registry.setUp(container, arch.id, ids);
+    registry.setUp(container, arch.id, ids);
     return {
       arch: arch.id,
       features: ids,
       conflict: null,
-      budget: keyBudget(resolve(container, Kpkeys), resolve(container, PkeyRegister), keyOwners),
+      budget: keyBudget(resolve(container, Kpkeys), resolve(container, PkeyRegister)),
     };
   } catch (error) {
     if (!(error instanceof KpkeysError) || !CONFLICTS.includes(error.code)) throw error;

@@ -27,8 +27,16 @@ export type PkeyName = Extract<keyof KpkeysPkeys, string>;
  * {@link Kpkeys.defineContext}.
  */
 export interface KpkeysContexts {
-  /** The context that is in effect when no other is entered: read-write on key 0, read-only on all other managed keys. */
+  /**
+   * The context that is in effect when no other is entered: `rwx` on key 0, and on each other managed key the rights of its registration,
+   * read-only if that gives none.
+   */
   DEFAULT: true;
+  /**
+   * KPKEYS_LVL_UNRESTRICTED of the credentials series: for allocators, which write to objects of every feature. It exists if a feature
+   * defines it, without rights: those on a key are given by the key's registration.
+   */
+  UNRESTRICTED: true;
 }
 
 /** Name of a context. */
@@ -71,6 +79,17 @@ export type ContextRights = Readonly<
     }
   >
 >;
+
+/** The rights on a key in the contexts that serve all features. */
+export interface KeyRights {
+  /** The rights in DEFAULT, and in each context that does not name the key: `r` if left out, `none` for secrets. */
+  readonly default?: Rights;
+  /**
+   * The rights in UNRESTRICTED. If left out, `rw` in addition to the rights in DEFAULT for a key that DEFAULT may read; the rights in
+   * DEFAULT for another key, so that a secret remains withheld from allocators.
+   */
+  readonly unrestricted?: Rights;
+}
 
 /** A context as mask and value: `register = (register & ~clear) | set`. */
 export interface CompiledContext {
@@ -141,41 +160,51 @@ export interface Kpkeys {
   /** Whether the CPU supports kernel pkeys: `kpkeys_supported()`. */
   supported(): boolean;
   /**
-   * Registers a key. Only during a plugin's `setup`.
+   * Registers a key. Only during a plugin's `setup`; the plugin owns the key.
    * @param name - its name
+   * @param rights - its rights in DEFAULT and UNRESTRICTED
    * @returns its number on this architecture; past the last key if there are too many, which {@link freeze} rejects
-   * @throws KpkeysError ERR_FROZEN, ERR_PKEY_DUPLICATE
+   * @throws KpkeysError ERR_FROZEN, ERR_PKEY_DUPLICATE, ERR_CONTEXT_RIGHTS
    */
-  registerPkey(name: PkeyName): Pkey;
+  registerPkey(name: PkeyName, rights?: KeyRights): Pkey;
   /**
-   * Defines the rights of a context. Only during a plugin's `setup`.
+   * Defines the rights of a context. Only during a plugin's `setup`. A key that is not named has its DEFAULT rights. More rights than those
+   * can be given only on a key of the same plugin, which {@link freeze} checks. DEFAULT cannot be defined. UNRESTRICTED can be defined
+   * without rights, by each feature that enters it.
    * @param name - the context
    * @param rights - rights by key; `DEFAULT` can only have `rwx`
-   * @param otherKeys - rights on all other keys except `DEFAULT`, including keys registered by other features; their DEFAULT rights if left
-   *   out. Used by the context UNRESTRICTED of the credentials series
-   * @throws KpkeysError ERR_FROZEN, ERR_CONTEXT_DUPLICATE, ERR_CONTEXT_DEFAULT_PKEY, ERR_PKEY_UNKNOWN
+   * @throws KpkeysError ERR_FROZEN, ERR_CONTEXT_RESERVED, ERR_CONTEXT_DUPLICATE, ERR_CONTEXT_DEFAULT_PKEY, ERR_CONTEXT_RIGHTS,
+   *   ERR_PKEY_UNKNOWN
    */
-  defineContext(name: ContextName, rights: ContextRights, otherKeys?: Rights): void;
+  defineContext(name: ContextName, rights: ContextRights): void;
   /**
    * The number of a key.
    * @param name - its name
    * @throws KpkeysError ERR_PKEY_UNKNOWN
    */
   pkey(name: PkeyName): Pkey;
+  /**
+   * The owner of a key.
+   * @param name - its name
+   * @returns the id of the plugin that registered it; `kpkeys` for DEFAULT; `undefined` if it was registered outside of a plugin's `setup`
+   * @throws KpkeysError ERR_PKEY_UNKNOWN
+   */
+  pkeyOwner(name: PkeyName): string | undefined;
   /** Names of the registered keys, by number. */
   readonly pkeyNames: ReadonlyMap<number, PkeyName>;
   /** Names of the defined contexts. */
   readonly contextNames: readonly ContextName[];
   /**
    * Compiles all contexts to mask and value. Later registrations are rejected.
-   * @throws KpkeysError ERR_PKEY_EXHAUSTED for more keys than the register has; ERR_CONTEXT_RIGHTS for rights that it cannot express
+   * @throws KpkeysError ERR_PKEY_EXHAUSTED for more keys than the register has; ERR_CONTEXT_FOREIGN_KEY for a context with more rights on
+   *   another plugin's key than DEFAULT has; ERR_CONTEXT_RIGHTS for rights that the register cannot express
    */
   freeze(): void;
   /**
    * The rights of a context on a key, for tools.
    * @param context - the context
    * @param key - the key
-   * @throws KpkeysError ERR_CONTEXT_UNKNOWN
+   * @throws KpkeysError ERR_CONTEXT_UNKNOWN, ERR_PKEY_UNKNOWN
    */
   rights(context: ContextName, key: PkeyName): Rights;
   /**

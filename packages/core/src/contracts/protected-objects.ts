@@ -12,6 +12,8 @@ export interface ProtectedObject {
   readonly size: number;
   /** The required key of its page. */
   readonly pkey: Pkey;
+  /** The accesses that DEFAULT must not make: `write` if left out, `read-write` for a secret. */
+  readonly withholds?: "write" | "read-write";
   /** Its kind, for the report: `cred`. */
   readonly source: string;
 }

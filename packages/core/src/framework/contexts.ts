@@ -9,19 +9,24 @@ import type {
 } from "../contracts/index.js";
 import { KpkeysError } from "../errors.js";
 import type { Pkeys } from "./pkeys.js";
+import { exceeds, RIGHTS } from "./rights.js";
 
-const RIGHTS: readonly Rights[] = ["none", "r", "rw", "rx", "rwx"];
+/** A context as a feature defines it. */
+interface DefinedContext {
+  /** Id of the plugin; `undefined` outside of a plugin's `setup`. */
+  readonly owner: string | undefined;
+  /** The rights that it gives, by the key's name. Names are open types: the keys are strings when this file is compiled. */
+  readonly rights: Readonly<Record<string, Rights>>;
+}
 
 /**
- * The contexts of a machine: rights by key, which {@link Contexts.compile} turns into mask and value. DEFAULT exists from the start,
- * with read, write and execute on key 0 and read on all other keys.
+ * The contexts of a machine: rights by key, which {@link Contexts.compile} turns into mask and value. DEFAULT exists from the start. Its
+ * rights and those of UNRESTRICTED come from the registrations of the keys.
  */
 export class Contexts {
   /** Names of the contexts, DEFAULT first. */
   readonly names: ContextName[] = ["DEFAULT"];
-  // Names are open types: only DEFAULT is known when this file is compiled, so the keys are strings.
-  private readonly rightsByContext = new Map<string, Readonly<Record<string, Rights>>>();
-  private readonly othersByContext = new Map<string, Rights>();
+  private readonly defined = new Map<ContextName, DefinedContext>();
   private readonly compiledByName = new Map<ContextName, CompiledContext>();
 
   /**
@@ -34,23 +39,26 @@ export class Contexts {
   ) {}
 
   /**
-   * Defines the rights of a context. DEFAULT can be defined once, by a feature that denies reads.
+   * Defines the rights of a context. UNRESTRICTED can be defined by several features, because each of them adds nothing but its existence.
    * @param name - the context
    * @param rights - rights by key
-   * @param otherKeys - rights on all keys that are not named
-   * @throws KpkeysError ERR_CONTEXT_DUPLICATE, ERR_CONTEXT_DEFAULT_PKEY, ERR_CONTEXT_RIGHTS, ERR_PKEY_UNKNOWN
+   * @param owner - id of the plugin that defines it
+   * @throws KpkeysError ERR_CONTEXT_RESERVED, ERR_CONTEXT_DUPLICATE, ERR_CONTEXT_DEFAULT_PKEY, ERR_CONTEXT_RIGHTS, ERR_PKEY_UNKNOWN
    */
-  define(name: ContextName, rights: ContextRights, otherKeys?: Rights): void {
-    if (this.rightsByContext.has(name)) {
+  define(name: ContextName, rights: ContextRights, owner: string | undefined): void {
+    // Names are open types: this file knows DEFAULT and UNRESTRICTED only.
+    const context: string = name;
+    const isUnrestricted = context === "UNRESTRICTED";
+    if (context === "DEFAULT" || (isUnrestricted && Object.keys(rights).length > 0)) throw reserved(name);
+    if (!isUnrestricted && this.defined.has(name)) {
       throw new KpkeysError("ERR_CONTEXT_DUPLICATE", `cannot define context ${name}: it is defined already`, {
         advice: "choose another name",
       });
     }
     for (const [key, right] of Object.entries(rights)) {
-      this.pkeys.numberOf(key as PkeyName);
-      checkRights(name, right, `key ${key}`);
+      this.pkeys.find(key as PkeyName);
+      checkRights(name, right, key);
     }
-    if (otherKeys !== undefined) checkRights(name, otherKeys, "all other keys");
     // A plugin in JavaScript may pass any string.
     const onDefault: string = rights.DEFAULT ?? "rwx";
     if (onDefault !== "rwx") {
@@ -62,8 +70,7 @@ export class Contexts {
         },
       );
     }
-    this.rightsByContext.set(name, { ...rights });
-    if (otherKeys !== undefined) this.othersByContext.set(name, otherKeys);
+    this.defined.set(name, { owner, rights: { ...rights } });
     if (!this.names.includes(name)) this.names.push(name);
   }
 
@@ -75,14 +82,18 @@ export class Contexts {
    */
   rights(context: ContextName, key: PkeyName): Rights {
     if (!this.names.includes(context)) throw this.unknown(context);
-    return this.rightsOn(key, context);
+    const { inDefault, inUnrestricted } = this.pkeys.find(key);
+    if (context === "UNRESTRICTED") return inUnrestricted;
+    return this.defined.get(context)?.rights[key] ?? inDefault;
   }
 
   /**
    * Compiles all contexts, once all keys are known.
-   * @throws KpkeysError ERR_CONTEXT_RIGHTS for rights that the register cannot express
+   * @throws KpkeysError ERR_CONTEXT_FOREIGN_KEY for a context with more rights on another plugin's key than DEFAULT has;
+   *   ERR_CONTEXT_RIGHTS for rights that the register cannot express
    */
   compile(): void {
+    for (const [name, context] of this.defined) this.checkOwners(name, context);
     for (const name of this.names) this.compiledByName.set(name, this.compileOne(name));
   }
 
@@ -102,11 +113,20 @@ export class Contexts {
     throw this.unknown(name);
   }
 
-  /** Key 0 always has `rwx`: kernel code is mapped with it, and exception entry and context switch save state through it. */
-  private rightsOn(key: string, context: string): Rights {
-    if (key === "DEFAULT") return "rwx";
-    const given = this.rightsByContext.get(context)?.[key] ?? this.othersByContext.get(context);
-    return given ?? (context === "DEFAULT" ? "r" : this.rightsOn(key, "DEFAULT"));
+  /** Only the plugin that registered a key may open its pages in a context: its author alone knows which code enters that context. */
+  private checkOwners(name: ContextName, { owner, rights }: DefinedContext): void {
+    for (const [key, given] of Object.entries(rights)) {
+      const { owner: keyOwner, inDefault } = this.pkeys.find(key as PkeyName);
+      if (owner === keyOwner || !exceeds(given, inDefault)) continue;
+      throw new KpkeysError(
+        "ERR_CONTEXT_FOREIGN_KEY",
+        `context ${name} of ${pluginText(owner)} gives '${given}' on key ${key} of ${pluginText(keyOwner)}, which gives '${inDefault}' in DEFAULT`,
+        {
+          expected: `at most '${inDefault}'`,
+          advice: `enter a context of ${pluginText(keyOwner)} for the accesses, or protect the objects with a key of ${pluginText(owner)}`,
+        },
+      );
+    }
   }
 
   private compileOne(name: ContextName): CompiledContext {
@@ -114,7 +134,7 @@ export class Contexts {
     let set: Words = { high: 0, low: 0 };
     for (const [number, key] of this.pkeys.names) {
       clear = orWords(clear, this.register.fieldMask(number));
-      set = orWords(set, encodeRights(this.register, name, key, number, this.rightsOn(key, name)));
+      set = orWords(set, encodeRights(this.register, name, key, number, this.rights(name, key)));
     }
     return { name, clear, set };
   }
@@ -126,9 +146,22 @@ export class Contexts {
   }
 }
 
-function checkRights(context: ContextName, rights: Rights, on: string): void {
+function reserved(context: ContextName): KpkeysError {
+  const what =
+    context === "DEFAULT" ? "it exists in every machine" : "its rights on a key are given by the key's registration";
+  const member = context.toLowerCase();
+  return new KpkeysError("ERR_CONTEXT_RESERVED", `cannot define the rights of context ${context}: ${what}`, {
+    advice: `give the rights where the key is registered: registerPkey(name, { ${member}: "none" })`,
+  });
+}
+
+function pluginText(id: string | undefined): string {
+  return id === undefined ? "no plugin" : `plugin '${id}'`;
+}
+
+function checkRights(context: ContextName, rights: Rights, key: string): void {
   if (RIGHTS.includes(rights)) return;
-  throw new KpkeysError("ERR_CONTEXT_RIGHTS", `cannot define context ${context}: it gives '${rights}' on ${on}`, {
+  throw new KpkeysError("ERR_CONTEXT_RIGHTS", `cannot define context ${context}: it gives '${rights}' on key ${key}`, {
     expected: `one of ${RIGHTS.join(", ")}`,
   });
 }

@@ -14,6 +14,7 @@ import type { DependencyContainer } from "../di.js";
 import { ExtensionPointTable } from "./extension-points.js";
 import { KpkeysApi } from "./kpkeys.js";
 import { once } from "../once.js";
+import { PluginInSetUp } from "./plugin-in-set-up.js";
 import { ProtectedObjectList } from "./protected-objects.js";
 import { StaticKeyTable } from "./static-keys.js";
 
@@ -25,6 +26,7 @@ import { StaticKeyTable } from "./static-keys.js";
  * @param container - a fresh container
  */
 export function registerFramework(container: DependencyContainer): void {
+  provideClass(container, PluginInSetUp, PluginInSetUp);
   provideClass(container, StaticKeys, StaticKeyTable);
   provideClass(container, ExtensionPoints, ExtensionPointTable);
   provideClass(container, ProtectedObjects, ProtectedObjectList);

@@ -1,5 +1,6 @@
 import type { ContextName, Kpkeys, PkeyName, PkeyRegister, Rights } from "../contracts/index.js";
 import { KpkeysError } from "../errors.js";
+import { unionOf } from "./rights.js";
 
 /** A key that a plugin has registered. */
 export interface KeyDemand {
@@ -61,12 +62,11 @@ export interface KeyBudget {
  *
  * @param kpkeys - the machine's kpkeys API, after all plugins were set up
  * @param register - its key register
- * @param owners - the id of the plugin that registered each key
  * @returns the budget
  */
-export function keyBudget(kpkeys: Kpkeys, register: PkeyRegister, owners: ReadonlyMap<PkeyName, string>): KeyBudget {
+export function keyBudget(kpkeys: Kpkeys, register: PkeyRegister): KeyBudget {
   const wanted = [...kpkeys.pkeyNames]
-    .map(([number, name]): KeyDemand => ({ name, number, owner: owners.get(name) ?? "unknown" }))
+    .map(([number, name]): KeyDemand => ({ name, number, owner: kpkeys.pkeyOwner(name) ?? "unknown" }))
     .sort((a, b) => a.number - b.number);
   const names = wanted.map(({ name }) => name);
   const contexts = kpkeys.contextNames.map((name): ContextRow => ({
@@ -83,19 +83,11 @@ export function keyBudget(kpkeys: Kpkeys, register: PkeyRegister, owners: Readon
 
 function exposures(contexts: readonly ContextRow[], [one, other]: readonly [PkeyName, PkeyName]): Exposure[] {
   return contexts.flatMap(({ name, rights }) => {
-    const to = both(rights[one]!, rights[other]!);
+    const to = unionOf(rights[one]!, rights[other]!);
     return [one, other]
       .map((key): Exposure => ({ context: name, key, from: rights[key]!, to }))
       .filter(({ from }) => from !== to);
   });
-}
-
-/** The union of two rights: one of them, or `rwx`. */
-function both(one: Rights, other: Rights): Rights {
-  const has = (right: string): boolean =>
-    (one !== "none" && one.includes(right)) || (other !== "none" && other.includes(right));
-  const letters = ["r", "w", "x"].filter(has).join("");
-  return letters === "" ? "none" : (letters as Rights);
 }
 
 /**
@@ -113,7 +105,7 @@ export function sharingText({ exposes }: SharedKeys): string {
 function verbOf(from: Rights, to: Rights): string {
   const gained = ["read", "write", "execute"].filter((verb) => {
     const letter = verb === "execute" ? "x" : verb[0]!;
-    return to.includes(letter) && (from === "none" || !from.includes(letter));
+    return to.includes(letter) && !from.includes(letter);
   });
   return gained.join(" and ");
 }

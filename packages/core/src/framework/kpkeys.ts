@@ -5,6 +5,7 @@ import type {
   ContextName,
   ContextRights,
   Guard,
+  KeyRights,
   Kpkeys,
   KpkeysState,
   LiteralContext,
@@ -17,6 +18,7 @@ import { ContextSwitch } from "./context-switch.js";
 import { Contexts, orWords } from "./contexts.js";
 import { inject, injectable } from "../di.js";
 import { Pkeys } from "./pkeys.js";
+import { PluginInSetUp } from "./plugin-in-set-up.js";
 
 /** A guard that enters its context if its condition is true. */
 class ContextGuard implements Guard {
@@ -56,11 +58,13 @@ export class KpkeysApi implements Kpkeys {
    * @param arch - the architecture's part
    * @param register - the layout of the key register
    * @param contextSwitch - enters and leaves contexts
+   * @param plugin - owns the keys and contexts that are registered
    */
   constructor(
     @inject(KpkeysArch) private readonly arch: KpkeysArch,
     @inject(PkeyRegister) private readonly register: PkeyRegister,
     @inject(ContextSwitch) private readonly contextSwitch: ContextSwitch,
+    @inject(PluginInSetUp) private readonly plugin: PluginInSetUp,
   ) {
     this.pkeys = new Pkeys(arch, register);
     this.contexts = new Contexts(this.pkeys, register);
@@ -78,18 +82,22 @@ export class KpkeysApi implements Kpkeys {
     return this.arch.supportsKpkeys();
   }
 
-  registerPkey(name: PkeyName): Pkey {
+  registerPkey(name: PkeyName, rights: KeyRights = {}): Pkey {
     this.rejectIfFrozen(`register key ${name}`, "register");
-    return this.pkeys.add(name);
+    return this.pkeys.add(name, rights, this.plugin.id);
   }
 
-  defineContext(name: ContextName, rights: ContextRights, otherKeys?: Rights): void {
+  defineContext(name: ContextName, rights: ContextRights): void {
     this.rejectIfFrozen(`define context ${name}`, "define");
-    this.contexts.define(name, rights, otherKeys);
+    this.contexts.define(name, rights, this.plugin.id);
   }
 
   pkey(name: PkeyName): Pkey {
-    return this.pkeys.numberOf(name);
+    return this.pkeys.find(name).number;
+  }
+
+  pkeyOwner(name: PkeyName): string | undefined {
+    return this.pkeys.find(name).owner;
   }
 
   freeze(): void {

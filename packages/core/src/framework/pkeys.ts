@@ -1,13 +1,29 @@
 import { toPkey } from "../contracts/numbers.js";
 import type { Pkey } from "../contracts/numbers.js";
-import type { KpkeysArch, PkeyName, PkeyRegister } from "../contracts/index.js";
+import type { KeyRights, KpkeysArch, PkeyName, PkeyRegister, Rights } from "../contracts/index.js";
 import { KpkeysError } from "../errors.js";
+import { RIGHTS, unionOf } from "./rights.js";
 
-/** The symbolic keys of a machine and their numbers. DEFAULT is key 0 on every architecture. */
+/** A registered key. */
+export interface RegisteredKey {
+  /** Its number. */
+  readonly number: Pkey;
+  /** Id of the plugin that registered it; `kpkeys` for DEFAULT; `undefined` if it was registered outside of a plugin's `setup`. */
+  readonly owner: string | undefined;
+  /** Its rights in DEFAULT, and in each context that does not name it. */
+  readonly inDefault: Rights;
+  /** Its rights in UNRESTRICTED. */
+  readonly inUnrestricted: Rights;
+}
+
+/** Key 0. It has `rwx` in every context: kernel code is mapped with it, and exception entry and context switch save state through it. */
+const DEFAULT_KEY: RegisteredKey = { number: toPkey(0), owner: "kpkeys", inDefault: "rwx", inUnrestricted: "rwx" };
+
+/** The symbolic keys of a machine, with their numbers, owners and rights. DEFAULT is key 0 on every architecture. */
 export class Pkeys {
   /** Names by number. */
   readonly names: Map<number, PkeyName> = new Map([[0, "DEFAULT"]]);
-  private readonly numbers = new Map<PkeyName, number>([["DEFAULT", 0]]);
+  private readonly keys = new Map<PkeyName, RegisteredKey>([["DEFAULT", DEFAULT_KEY]]);
 
   /**
    * @param arch - the numbers that the architecture reserves
@@ -23,31 +39,36 @@ export class Pkeys {
    * for another name, or the lowest free number if all are reserved. With more keys than the register has, the number is past the last
    * one; freeze() then fails, when all keys are known.
    * @param name - a name that is not registered yet
+   * @param rights - its rights in DEFAULT and UNRESTRICTED
+   * @param owner - id of the plugin that registers it
    * @returns the number
-   * @throws KpkeysError ERR_PKEY_DUPLICATE
+   * @throws KpkeysError ERR_PKEY_DUPLICATE, ERR_CONTEXT_RIGHTS
    */
-  add(name: PkeyName): Pkey {
-    if (this.numbers.has(name)) {
+  add(name: PkeyName, rights: KeyRights, owner: string | undefined): Pkey {
+    if (this.keys.has(name)) {
       throw new KpkeysError("ERR_PKEY_DUPLICATE", `cannot register key ${name}: it is registered already`, {
         advice: "choose another name",
       });
     }
+    checkKeyRights(name, rights);
+    const inDefault = rights.default ?? "r";
+    const inUnrestricted = rights.unrestricted ?? (inDefault === "none" ? "none" : unionOf(inDefault, "rw"));
     const number = this.numberFor(name);
     this.names.set(number, name);
-    this.numbers.set(name, number);
+    this.keys.set(name, { number, owner, inDefault, inUnrestricted });
     return number;
   }
 
   /**
-   * The number of a registered key.
+   * A registered key.
    * @param name - its name
    * @throws KpkeysError ERR_PKEY_UNKNOWN
    */
-  numberOf(name: PkeyName): Pkey {
-    const number = this.numbers.get(name);
-    if (number !== undefined) return toPkey(number);
+  find(name: PkeyName): RegisteredKey {
+    const key = this.keys.get(name);
+    if (key !== undefined) return key;
     throw new KpkeysError("ERR_PKEY_UNKNOWN", `unknown key ${name}`, {
-      expected: `one of ${[...this.numbers.keys()].join(", ")}`,
+      expected: `one of ${[...this.keys.keys()].join(", ")}`,
     });
   }
 
@@ -71,5 +92,16 @@ export class Pkeys {
     const reserved = new Set(Object.values(this.arch.pkeyNumbers));
     const free = Array.from({ length: keys }, (_, number) => number).filter((number) => !this.names.has(number));
     return toPkey(free.find((number) => !reserved.has(number)) ?? free[0] ?? Math.max(keys, this.names.size));
+  }
+}
+
+/** A plugin in JavaScript may pass any object. A misspelt member would leave a secret readable. */
+function checkKeyRights(name: PkeyName, rights: KeyRights): void {
+  for (const [context, given] of Object.entries(rights) as [string, unknown][]) {
+    const known = context === "default" || context === "unrestricted";
+    if (known && RIGHTS.includes(given as Rights)) continue;
+    throw new KpkeysError("ERR_CONTEXT_RIGHTS", `cannot register key ${name} with ${context}: '${String(given)}'`, {
+      expected: `default or unrestricted, with one of ${RIGHTS.join(", ")}`,
+    });
   }
 }

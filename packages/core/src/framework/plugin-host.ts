@@ -1,11 +1,10 @@
-import { Kpkeys, PkeyRegister } from "../contracts/index.js";
-import type { PkeyName, Plugin, PluginOptions } from "../contracts/index.js";
+import type { Plugin, PluginOptions } from "../contracts/index.js";
 import { KpkeysError } from "../errors.js";
 import { checkSingleCopy } from "../copies.js";
 import { readConfig, resolveConfig } from "./config.js";
-import { resolve } from "../di.js";
 import type { DependencyContainer } from "../di.js";
 import { checkPluginForm } from "./plugin-form.js";
+import { PluginInSetUp } from "./plugin-in-set-up.js";
 
 /** The plugins of a machine. */
 export interface MachinePlugins {
@@ -13,8 +12,6 @@ export interface MachinePlugins {
   readonly plugins: readonly Plugin[];
   /** Config symbols that are on, without their `CONFIG_`. */
   readonly config: ReadonlySet<string>;
-  /** Which plugin registered each key, by id. */
-  readonly keyOwners: ReadonlyMap<PkeyName, string>;
 }
 
 /** The plugins from which machines are built. */
@@ -130,12 +127,8 @@ export function createPluginRegistry(plugins: Iterable<Plugin> = []): PluginRegi
         });
       }
       const config = resolveConfig(ordered, readConfig(lines));
-      const keyOwners = new Map<PkeyName, string>([["DEFAULT", "kpkeys"]]);
-      for (const plugin of ordered) {
-        setUpOne(plugin, container, options[plugin.id] ?? {});
-        for (const key of keysOf(container)) if (!keyOwners.has(key)) keyOwners.set(key, plugin.id);
-      }
-      return { plugins: ordered, config, keyOwners };
+      for (const plugin of ordered) setUpOne(plugin, container, options[plugin.id] ?? {});
+      return { plugins: ordered, config };
     },
   };
 }
@@ -178,13 +171,9 @@ function missing(plugin: Plugin, dependency: Plugin, why: string, expected: stri
   });
 }
 
-/** The keys registered so far; none before the architecture is set up. */
-function keysOf(container: DependencyContainer): Iterable<PkeyName> {
-  const known = [Kpkeys, PkeyRegister].every((token) => container.isRegistered(token, true));
-  return known ? resolve(container, Kpkeys).pkeyNames.values() : [];
-}
-
 function setUpOne(plugin: Plugin, container: DependencyContainer, options: PluginOptions): void {
+  const inSetUp = container.resolve(PluginInSetUp);
+  inSetUp.id = plugin.id;
   try {
     // setup() returns nothing by contract; a plugin in JavaScript may return a promise.
     const setup: (container: DependencyContainer, options: PluginOptions) => unknown = plugin.setup.bind(plugin);
@@ -203,6 +192,8 @@ function setUpOne(plugin: Plugin, container: DependencyContainer, options: Plugi
         cause,
       },
     );
+  } finally {
+    inSetUp.id = undefined;
   }
 }
 

@@ -1,28 +1,30 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { ContextName, ContextRights, Kpkeys, PkeyName, Rights } from "../../src/contracts/index.js";
+import type { ContextName, KeyRights, Kpkeys, PkeyName, Rights } from "../../src/contracts/index.js";
 import { checkKeyBudget, keyBudget, sharingText } from "../../src/framework/key-budget.js";
 import { KpkeysError } from "../../src/errors.js";
+import { PluginInSetUp } from "../../src/framework/plugin-in-set-up.js";
 import { createKpkeys, createTinyArch, GRANTING, WITHHOLDING } from "./tiny-arch.js";
 
-/** A feature as far as the budget is about it: its key, and the context of the same name. */
-type Feature = readonly [name: string, rights?: Readonly<Record<string, Rights>>, others?: Rights];
+/** A feature as far as the budget is about it: its key, and the context of the same name. Its plugin has that name in lower case. */
+type Feature = readonly [name: string, rights?: Readonly<Record<string, Rights>>, ofKey?: KeyRights];
 
 function make(register: typeof GRANTING, features: readonly Feature[]): Kpkeys {
-  const kpkeys = createKpkeys(createTinyArch(), register);
-  for (const [name] of features) kpkeys.registerPkey(name as PkeyName);
-  for (const [name, rights, others] of features) {
-    kpkeys.defineContext(name as ContextName, rights ?? { [name]: "rw" }, others);
+  const plugin = new PluginInSetUp();
+  const kpkeys = createKpkeys(createTinyArch(), register, plugin);
+  for (const [name, , ofKey] of features) {
+    plugin.id = name.toLowerCase();
+    kpkeys.registerPkey(name as PkeyName, ofKey);
+  }
+  for (const [name, rights] of features) {
+    plugin.id = name.toLowerCase();
+    kpkeys.defineContext(name as ContextName, rights ?? { [name]: "rw" });
   }
   return kpkeys;
 }
 
-const owners = (names: readonly string[]): Map<PkeyName, string> =>
-  new Map(names.map((name) => [name as PkeyName, name.toLowerCase()]));
-
 function budgetOf(register: typeof GRANTING, features: readonly Feature[]): ReturnType<typeof keyBudget> {
-  const own = owners(features.map(([name]) => name));
-  return keyBudget(make(register, features), register, own.set("DEFAULT", "kpkeys"));
+  return keyBudget(make(register, features), register);
 }
 
 const named = (count: number): Feature[] => Array.from({ length: count }, (_, index) => [`F${index}`] as const);
@@ -56,11 +58,13 @@ describe("a key budget", () => {
   });
 
   it("lists a secret that DEFAULT may not read as readable in every context", () => {
-    const kpkeys = createKpkeys(createTinyArch(), GRANTING);
-    for (const name of ["PGTABLES", "SECRET"]) kpkeys.registerPkey(name as PkeyName);
-    kpkeys.defineContext("DEFAULT", { SECRET: "none" } as ContextRights);
-    kpkeys.defineContext("PGTABLES", { PGTABLES: "rw" });
-    const [shared] = keyBudget(kpkeys, GRANTING, new Map()).sharing;
+    const { contexts, sharing } = budgetOf(GRANTING, [["PGTABLES"], ["SECRET", { SECRET: "r" }, { default: "none" }]]);
+    expect(contexts.map(({ name, rights }) => [name, rights["SECRET"]])).toEqual([
+      ["DEFAULT", "none"],
+      ["PGTABLES", "none"],
+      ["SECRET", "r"],
+    ]);
+    const [shared] = sharing;
     expect(shared!.exposes).toEqual([
       { context: "DEFAULT", key: "SECRET", from: "none", to: "r" },
       { context: "PGTABLES", key: "SECRET", from: "none", to: "rw" },
@@ -76,14 +80,14 @@ describe("a key budget", () => {
     expect(sharingText(sharing[0]!)).toBe("no context could do more than now");
   });
 
-  it("a context with rights on all other keys has them on keys registered later", () => {
+  it("UNRESTRICTED has rights on keys registered later", () => {
     const kpkeys = createKpkeys(createTinyArch(), GRANTING);
-    kpkeys.defineContext("ALL" as ContextName, {}, "rw");
+    kpkeys.defineContext("UNRESTRICTED", {});
     kpkeys.registerPkey("LATE" as PkeyName);
     kpkeys.freeze();
-    expect(kpkeys.rights("ALL" as ContextName, "LATE" as PkeyName)).toBe("rw");
-    expect(kpkeys.rights("ALL" as ContextName, "DEFAULT")).toBe("rwx");
-    expect(kpkeys.compiled("ALL" as ContextName).set.low).toBe(0x5007);
+    expect(kpkeys.rights("UNRESTRICTED", "LATE" as PkeyName)).toBe("rw");
+    expect(kpkeys.rights("UNRESTRICTED", "DEFAULT")).toBe("rwx");
+    expect(kpkeys.compiled("UNRESTRICTED").set.low).toBe(0x5007);
   });
 });
 

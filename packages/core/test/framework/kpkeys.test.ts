@@ -1,4 +1,11 @@
-import type { ContextRights, Kpkeys, KpkeysState, PkeyName, PkeyRegister } from "../../src/contracts/index.js";
+import type {
+  ContextName,
+  ContextRights,
+  Kpkeys,
+  KpkeysState,
+  PkeyName,
+  PkeyRegister,
+} from "../../src/contracts/index.js";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { codeOf } from "../code-of.js";
@@ -55,8 +62,7 @@ describe("the register's values come from keys and contexts", () => {
   it("gives a key that a context does not name its DEFAULT rights, which can be no access", () => {
     const { kpkeys, arch } = make(GRANTING, (api) => {
       definePgtables(api);
-      api.registerPkey("TEST_SECRET");
-      api.defineContext("DEFAULT", { TEST_SECRET: "none" });
+      api.registerPkey("TEST_SECRET", { default: "none" });
       api.defineContext("TEST_SECRET", { TEST_SECRET: "r" });
     });
     expect(kpkeys.pkey("TEST_SECRET")).toBe(3);
@@ -69,9 +75,9 @@ describe("the register's values come from keys and contexts", () => {
     const { kpkeys } = make(GRANTING, (api) => {
       api.registerPkey("CRED");
       api.defineContext("CRED", { DEFAULT: "rwx", CRED: "rw" });
-      api.defineContext("PGTABLES", {}, "rw");
+      api.defineContext("UNRESTRICTED", {});
     });
-    for (const name of ["CRED", "PGTABLES"] as const) expect(kpkeys.compiled(name).set.low).toBe(0x507);
+    for (const name of ["CRED", "UNRESTRICTED"] as const) expect(kpkeys.compiled(name).set.low).toBe(0x507);
   });
 });
 
@@ -125,27 +131,32 @@ describe("a context is rejected", () => {
   })();
 
   it.each(["none", "r", "rx", "rw"])("with %s on key 0, where only rwx is valid", (rights) => {
-    for (const context of ["CRED", "DEFAULT"] as const) {
-      expect(
-        codeOf(() => {
-          kpkeys.defineContext(context, { DEFAULT: rights } as unknown as ContextRights);
-        }),
-      ).toBe("ERR_CONTEXT_DEFAULT_PKEY");
-    }
+    expect(
+      codeOf(() => {
+        kpkeys.defineContext("CRED", { DEFAULT: rights } as unknown as ContextRights);
+      }),
+    ).toBe("ERR_CONTEXT_DEFAULT_PKEY");
   });
 
-  it("if it is defined twice, DEFAULT too", () => {
+  it("if it is defined twice", () => {
     expect(
       codeOf(() => {
         kpkeys.defineContext("PGTABLES", {});
       }),
     ).toBe("ERR_CONTEXT_DUPLICATE");
-    kpkeys.defineContext("DEFAULT", {});
+  });
+
+  it.each<[ContextName, ContextRights]>([
+    ["DEFAULT", {}],
+    ["DEFAULT", { PGTABLES: "none" }],
+    ["UNRESTRICTED", { PGTABLES: "rw" }],
+    ["UNRESTRICTED", { DEFAULT: "rwx" }],
+  ])("%s with rights %o, which the registrations give", (context, rights) => {
     expect(
       codeOf(() => {
-        kpkeys.defineContext("DEFAULT", {});
+        kpkeys.defineContext(context, rights);
       }),
-    ).toBe("ERR_CONTEXT_DUPLICATE");
+    ).toBe("ERR_CONTEXT_RESERVED");
   });
 
   it("if it names a key that is not registered", () => {

@@ -1,6 +1,7 @@
 import { ObserverList } from "../../src/observers.js";
 import { ContextSwitch } from "../../src/framework/context-switch.js";
 import { KpkeysApi } from "../../src/framework/kpkeys.js";
+import { PluginInSetUp } from "../../src/framework/plugin-in-set-up.js";
 import type { CompiledContext, KpkeysArch, PkeyRegister, Rights } from "../../src/contracts/index.js";
 
 /** A register with one field for each key: the bits of a field that allow read, execute and write. */
@@ -88,13 +89,19 @@ export function createTinyArch(pkeyNumbers: Readonly<Record<string, number>> = {
   return arch;
 }
 
-/** The kpkeys API of an architecture, without a container. */
-export function createKpkeys(arch: KpkeysArch, register: PkeyRegister): KpkeysApi {
+/**
+ * The kpkeys API of an architecture, without a container.
+ * @param arch - the architecture's part
+ * @param register - its register
+ * @param plugin - owns the keys and contexts; no plugin if left out
+ */
+export function createKpkeys(arch: KpkeysArch, register: PkeyRegister, plugin = new PluginInSetUp()): KpkeysApi {
   return new KpkeysApi(
     arch,
     register,
     new ContextSwitch(arch, new ObserverList(), () => {
       throw new Error("there are no CPUs");
     }),
+    plugin,
   );
 }

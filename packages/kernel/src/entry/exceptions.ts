@@ -73,19 +73,26 @@ export class KernelExceptions implements Exceptions {
   }
 
   copyToKernelNofault({ high, low }: Words, source: Uint8Array): 0 | Errno {
-    if (low % 8 !== 0 || source.length % 8 !== 0) {
-      throw new KpkeysError("ERR_API_MISUSE", `cannot copy ${source.length} bytes to ${addressText(high, low)}`, {
-        where: "copy_to_kernel_nofault",
-        expected: "an address and a length that are multiples of 8",
-      });
-    }
+    requireWords("copy_to_kernel_nofault", `to ${addressText(high, low)}`, low, source.length);
     const words = new DataView(source.buffer, source.byteOffset, source.byteLength);
     for (let at = 0; at < source.length; at += 8) {
-      const next = (low >>> 0) + at;
-      const to = { high: (high + Math.floor(next / 2 ** 32)) | 0, low: next | 0 };
+      const to = addressAt(high, low, at);
       if (!this.storeNofault(to, words.getInt32(at + 4, true), words.getInt32(at, true))) return Errno.EFAULT;
     }
     return 0;
+  }
+
+  copyFromKernelNofault({ high, low }: Words, length: number): Uint8Array | Errno {
+    requireWords("copy_from_kernel_nofault", `from ${addressText(high, low)}`, low, length);
+    const bytes = new Uint8Array(length);
+    const words = new DataView(bytes.buffer);
+    for (let at = 0; at < length; at += 8) {
+      if (!this.loadNofault(addressAt(high, low, at))) return Errno.EFAULT;
+      const { valueHigh, valueLow } = this.cpus.current;
+      words.setInt32(at, valueLow, true);
+      words.setInt32(at + 4, valueHigh, true);
+    }
+    return bytes;
   }
 
   irqStackPage(cpu: number): Vpn | undefined {
@@ -99,4 +106,27 @@ export class KernelExceptions implements Exceptions {
     }
     return true;
   }
+
+  /** Loads 8 bytes into the CPU's value. Retries after each fault that a feature repairs. @returns whether the load succeeded */
+  private loadNofault({ high, low }: Words): boolean {
+    for (let attempt = 0; this.cpus.current.load64(high, low) !== OK; attempt++) {
+      if (!this.faults.repaired(attempt)) return false;
+    }
+    return true;
+  }
+}
+
+/** @throws KpkeysError ERR_API_MISUSE for a range that does not consist of aligned words */
+function requireWords(name: string, place: string, low: number, length: number): void {
+  if (low % 8 === 0 && length >= 0 && length % 8 === 0) return;
+  throw new KpkeysError("ERR_API_MISUSE", `cannot copy ${length} bytes ${place}`, {
+    where: name,
+    expected: "an address and a length that are multiples of 8",
+  });
+}
+
+/** The address some bytes after another one. */
+function addressAt(high: number, low: number, bytes: number): Words {
+  const next = (low >>> 0) + bytes;
+  return { high: (high + Math.floor(next / 2 ** 32)) | 0, low: next | 0 };
 }

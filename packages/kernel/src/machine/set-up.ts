@@ -136,10 +136,10 @@ export function setUpPlugins(spec: MachineSpec, registry: PluginRegistry): Depen
   const lines = configLinesOf(spec, registry);
   const seeded = withSeed(spec);
   const options = kpkeys === "off" ? withoutPkeys(seeded, spec.arch) : seeded;
-  const { plugins, keyOwners } = registry.setUp(container, spec.arch, spec.features, options, lines);
+  const { plugins } = registry.setUp(container, spec.arch, spec.features, options, lines);
   provide(container, KernelConfig, kernelConfigOf(plugins, lines));
   provide(container, KunitOptions, spec.kunit ?? {});
-  checkKeyBudget(keyBudget(resolve(container, Kpkeys), resolve(container, PkeyRegister), keyOwners));
+  checkKeyBudget(keyBudget(resolve(container, Kpkeys), resolve(container, PkeyRegister)));
   resolve(container, Kpkeys).freeze();
   resolve(container, ExtensionPoints).freeze();
   resolve(container, ProtectedObjects).freeze();

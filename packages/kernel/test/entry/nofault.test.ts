@@ -54,3 +54,48 @@ describe("copy_to_kernel_nofault", () => {
     );
   });
 });
+
+describe("copy_from_kernel_nofault", () => {
+  const machine = boot();
+  const exceptions = machine.get(Exceptions);
+  const map = machine.get(LinearMap);
+  const pfn = machine.get(PageAllocator).alloc(0)!;
+  const last = toPfn(machine.memory.endPfn - 1);
+  const lastWord = 2 ** (machine.memory.pageShift - 3) - 1;
+
+  it("loads all bytes in little-endian order", () => {
+    machine.memory.write(pfn, 1, { high: 0x08070605, low: 0x04030201 });
+    machine.memory.write(pfn, 2, { high: -1, low: 0x0c0b0a09 });
+    const bytes = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 0xff, 0xff, 0xff, 0xff];
+    expect(exceptions.copyFromKernelNofault(map.address(pfn, 8), 16)).toEqual(Uint8Array.from(bytes));
+  });
+
+  it("loads what copy_to_kernel_nofault has stored, over a page boundary", () => {
+    const bytes = Uint8Array.from({ length: 24 }, (_, i) => 0xf0 ^ (i * 7));
+    const address = map.address(toPfn(last - 1), lastWord * 8);
+    expect(exceptions.copyToKernelNofault(address, bytes)).toBe(0);
+    expect(exceptions.copyFromKernelNofault(address, 24)).toEqual(bytes);
+    expect(machine.memory.read(last, 0)).toMatchObject({ low: new DataView(bytes.buffer).getInt32(8, true) });
+  });
+
+  it("loads nothing for a length of 0, even at an unmapped address", () => {
+    expect(exceptions.copyFromKernelNofault({ high: 0, low: 0x1000 }, 0)).toEqual(new Uint8Array(0));
+  });
+
+  it("returns -EFAULT if a later word faults, with one fault", () => {
+    const { counters } = machine.cpus.current;
+    const before = counters.faults;
+    expect(exceptions.copyFromKernelNofault(map.address(last, lastWord * 8), 16)).toBe(Errno.EFAULT);
+    expect(counters.faults).toBe(before + 1);
+  });
+
+  it.each([
+    [4, 8],
+    [0, 4],
+    [0, -8],
+  ])("rejects offset %i with %i bytes", (offset, length) => {
+    expect(() => exceptions.copyFromKernelNofault(map.address(pfn, offset), length)).toThrow(
+      expect.objectContaining({ code: "ERR_API_MISUSE" }),
+    );
+  });
+});

@@ -61,6 +61,14 @@ export interface Exceptions {
    */
   copyToKernelNofault(address: Words, source: Uint8Array): 0 | Errno;
   /**
+   * `copy_from_kernel_nofault`: loads bytes in the current context, 8 at a time as Linux does for aligned data; a fault is fixed up.
+   * @param address - address of the first byte, a multiple of 8
+   * @param length - number of bytes, a multiple of 8
+   * @returns the bytes, lowest address first; -EFAULT if a load faults
+   * @throws KpkeysError ERR_API_MISUSE for another alignment or length: the model's CPU loads 8 bytes
+   */
+  copyFromKernelNofault(address: Words, length: number): Uint8Array | Errno;
+  /**
    * The IRQ stack of a CPU.
    * @param cpu - its number
    * @returns its first virtual page; `undefined` if IRQ stacks are not in the vmalloc area
