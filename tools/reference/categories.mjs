@@ -12,6 +12,7 @@ const CATEGORIES = {
     "cpu",
     "errno",
     "numbers",
+    "page-keys",
     "page-table-format",
     "physical-memory",
     "system-registers",

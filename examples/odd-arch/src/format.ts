@@ -131,8 +131,10 @@ export const FORMAT: PageTableFormat = {
   typeOf: (level, high) => typeOf(level, high),
   isPresent: (high) => (high & (VALID | KEPT)) !== 0,
   pfnOf: (high, low) => toPfn((high & ADDRESS_HIGH) * PFNS_PER_HIGH_WORD + (low >>> PAGE_SHIFT)),
-  pkeyOf: keyOf,
-  pkeyChange: (key) => changeHigh(KEY_MASK, key << KEY_SHIFT),
+  entryKeys: {
+    pkeyOf: keyOf,
+    pkeyChange: (pkey) => changeHigh(KEY_MASK, pkey << KEY_SHIFT),
+  },
   isWritable: (_high, low) => (low & WRITE) !== 0,
   isYoung: (_high, low) => (low & REFERENCED) !== 0,
   isDirty: (_high, low) => (low & CHANGED) !== 0,

@@ -3,7 +3,7 @@ import type { AccessSetup, ExplainRules, KeyUse, Rule, WalkStep, WhatIf } from "
 import { fromWords, hex, toWords } from "@kpkeys/core/machine";
 import { arm64GeometryOf } from "./explain-geometry.js";
 import { Bit, HighBit, MEMORY_TYPES } from "./entry-bits.js";
-import { ARM64_FORMAT } from "./format.js";
+import { ARM64_FORMAT, ENTRY_KEYS } from "./format.js";
 import { POR_EL1, PSTATE_PAN, SCTLR_EPAN, SCTLR_WXN, TCR2_E0POE, TCR2_PIE, TCR2_POE } from "./registers.js";
 import { TCR_HA, TCR_HD, TCR_HPD0, TCR_HPD1 } from "./tcr.js";
 
@@ -69,7 +69,7 @@ function entry({ level, high, low }: WalkStep, setup: AccessSetup): Rule {
     ["PXN", 53],
     ["UXN", 54],
   ]);
-  const indices = `POIndex ${ARM64_FORMAT.pkeyOf(high, low)}, PIIndex ${hex(piIndexOf(high, low))}`;
+  const indices = `POIndex ${ENTRY_KEYS.pkeyOf(high, low)}, PIIndex ${hex(piIndexOf(high, low))}`;
   const software = `software DIRTY(55) ${bits(value, 55, 1)}`;
   return { text: `${kind} at ${address}, ${attributes}, ${flags}, ${software}, ${indices}`, source: FORMATS };
 }
@@ -154,7 +154,7 @@ function keyUse(setup: AccessSetup, leaf: WalkStep): KeyUse {
     return { unasked: text, source: INDIRECT };
   }
   return {
-    key: ARM64_FORMAT.pkeyOf(leaf.high, leaf.low),
+    key: ENTRY_KEYS.pkeyOf(leaf.high, leaf.low),
     field: "POIndex",
     register: unprivileged ? "POR_EL0" : POR_EL1.name,
     value: unprivileged ? setup.registers["POR_EL0"]! : setup.pkeyRegister,

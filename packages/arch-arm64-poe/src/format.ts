@@ -1,14 +1,5 @@
 import { EntryType, toPfn, toPkey } from "@kpkeys/core/contracts";
-import type {
-  AttributeChange,
-  Level,
-  PageTableFormat,
-  Pfn,
-  Pkey,
-  Protection,
-  ProtectionName,
-  Words,
-} from "@kpkeys/core/contracts";
+import type { EntryKeys, Level, PageTableFormat, Pfn, Protection, ProtectionName, Words } from "@kpkeys/core/contracts";
 import { tableIndex } from "@kpkeys/core/machine";
 import { Bit, HighBit, POINDEX, POINDEX_SHIFT, TAGGED } from "./entry-bits.js";
 import { ARM64_4K_48 } from "./geometry.js";
@@ -56,9 +47,16 @@ const ATTRIBUTES: PageTableFormat["attributes"] = {
   valid: { clear: protection(0, NG), set: protection(0, VALID) },
 };
 
+/** POIndex. */
+export const ENTRY_KEYS: EntryKeys = {
+  pkeyOf: (high) => toPkey((high & POINDEX) >>> POINDEX_SHIFT),
+  pkeyChange: (pkey) => ({ clear: protection(POINDEX, 0), set: protection(pkey << POINDEX_SHIFT, 0) }),
+};
+
 /** The codec of VMSAv8-64 stage 1 tables of one geometry. */
 class Arm64Format extends LeafState implements PageTableFormat {
   readonly protections: PageTableFormat["protections"];
+  readonly entryKeys = ENTRY_KEYS;
   readonly attributes = ATTRIBUTES;
   readonly index: PageTableFormat["index"];
   private readonly last: number;
@@ -113,14 +111,6 @@ class Arm64Format extends LeafState implements PageTableFormat {
 
   pfnOf(high: number, low: number): Pfn {
     return toPfn(this.output.pfn(high, low));
-  }
-
-  pkeyOf(high: number): Pkey {
-    return toPkey((high & POINDEX) >>> POINDEX_SHIFT);
-  }
-
-  pkeyChange(key: Pkey): AttributeChange {
-    return { clear: protection(POINDEX, 0), set: protection(key << POINDEX_SHIFT, 0) };
   }
 }
 

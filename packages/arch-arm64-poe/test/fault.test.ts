@@ -19,7 +19,7 @@ function mapped(protection: keyof TestMachine["format"]["protections"], va: bigi
   const machine = createMachine();
   const { format } = machine;
   const leaf = format.makeLeaf(toLevel(3), toPfn(0x80010), format.protections[protection]);
-  machine.map(va, [...UPPER, join(applyChange(leaf, format.pkeyChange(toPkey(pkey))))]);
+  machine.map(va, [...UPPER, join(applyChange(leaf, format.entryKeys!.pkeyChange(toPkey(pkey))))]);
   return machine;
 }
 

@@ -14,7 +14,7 @@ const key = fc.nat(7);
 /** A page of a protection, with a key and in any state. */
 const page = fc.record({ pfn, name, key, young: fc.boolean(), dirty: fc.boolean() }).map((made) => {
   const plain = format.makeLeaf(toLevel(3), toPfn(made.pfn), format.protections[made.name]);
-  const leaf = applyChange(plain, format.pkeyChange(toPkey(made.key)));
+  const leaf = applyChange(plain, format.entryKeys!.pkeyChange(toPkey(made.key)));
   const aged = made.young ? leaf : format.makeOld(leaf);
   return { ...made, entry: made.dirty ? format.makeDirty(aged) : format.makeClean(aged) };
 });
@@ -24,7 +24,7 @@ describe("an entry", () => {
     fc.assert(
       fc.property(page, ({ entry, ...made }) => {
         expect(format.pfnOf(entry.high, entry.low)).toBe(made.pfn);
-        expect(format.pkeyOf(entry.high, entry.low)).toBe(made.key);
+        expect(format.entryKeys!.pkeyOf(entry.high, entry.low)).toBe(made.key);
         expect(format.isYoung(entry.high, entry.low)).toBe(made.young);
         expect(format.isDirty(entry.high, entry.low)).toBe(made.dirty);
         expect(format.isPresent(entry.high, entry.low)).toBe(true);
@@ -72,7 +72,7 @@ describe("an entry", () => {
           expect(format.isWritable(entry.high, entry.low)).toBe(isWritable);
           expect(format.isDirty(entry.high, entry.low)).toBe(made.dirty);
           expect(format.isYoung(entry.high, entry.low)).toBe(made.young);
-          expect(format.pkeyOf(entry.high, entry.low)).toBe(made.key);
+          expect(format.entryKeys!.pkeyOf(entry.high, entry.low)).toBe(made.key);
           expect(format.pfnOf(entry.high, entry.low)).toBe(made.pfn);
         }
       }),

@@ -59,7 +59,7 @@ describe("the oops of the exception-entry crash", () => {
     for (const table of TABLES)
       expect(join(format.makeTable(format.pfnOf(high(table), low(table)), false))).toBe(table);
     const leaf = format.makeLeaf(toLevel(3), toPfn(0x8ffbbb), format.protections.PAGE_KERNEL);
-    expect(join(applyChange(leaf, format.pkeyChange(toPkey(1))))).toBe(PTE);
+    expect(join(applyChange(leaf, format.entryKeys!.pkeyChange(toPkey(1))))).toBe(PTE);
   });
 
   test("has tables that map the linear map", () => {

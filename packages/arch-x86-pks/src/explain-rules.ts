@@ -11,7 +11,7 @@ import type {
 } from "@kpkeys/core/contracts";
 import { fromWords, hex } from "@kpkeys/core/machine";
 import { Bit, HighBit } from "./entry-bits.js";
-import { createPageTableFormat, hasReservedBits } from "./format.js";
+import { createPageTableFormat, ENTRY_KEYS, hasReservedBits } from "./format.js";
 import { LAST_LEVEL } from "./geometry.js";
 import { CR0_WP, CR4_PKE, CR4_PKS, CR4_SMAP, CR4_SMEP, EFER_NXE, IA32_PKRS, RFLAGS_AC } from "./registers.js";
 
@@ -54,7 +54,7 @@ function entry({ level, high, low }: WalkStep, setup: AccessSetup): Rule {
         ["A", Bit.A],
         ["D", Bit.D],
         ["G", Bit.G],
-      ])}, key ${FORMAT.pkeyOf(high, low)}`
+      ])}, key ${ENTRY_KEYS.pkeyOf(high, low)}`
     : bitsOf(low, [["A", Bit.A]]);
   const reserved = hasReservedBits(level - last + LAST_LEVEL, isLeaf, high, low, setup.physicalAddressBits)
     ? ", a reserved bit is set"
@@ -114,7 +114,7 @@ function keyUse(setup: AccessSetup, { high, low }: WalkStep): KeyUse {
     return { unasked: `${why} have no keys`, source: KEYS };
   }
   return {
-    key: FORMAT.pkeyOf(high, low),
+    key: ENTRY_KEYS.pkeyOf(high, low),
     field: "protection key",
     register: user ? "PKRU" : IA32_PKRS.name,
     value: user ? setup.registers["PKRU"]! : setup.pkeyRegister,

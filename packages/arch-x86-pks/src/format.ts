@@ -1,14 +1,5 @@
 import { EntryType, toPfn, toPkey } from "@kpkeys/core/contracts";
-import type {
-  AttributeChange,
-  Geometry,
-  Level,
-  PageTableFormat,
-  Pfn,
-  Pkey,
-  Protection,
-  Words,
-} from "@kpkeys/core/contracts";
+import type { EntryKeys, Geometry, Level, PageTableFormat, Pfn, Protection, Words } from "@kpkeys/core/contracts";
 import { tableIndex } from "@kpkeys/core/machine";
 import { ADDRESS_HIGH, Bit, HighBit, KEY_HIGH, KEY_SHIFT } from "./entry-bits.js";
 import { LAST_LEVEL, X86_4_LEVELS } from "./geometry.js";
@@ -63,6 +54,12 @@ const PROTECTIONS: PageTableFormat["protections"] = {
   PAGE_SHARED_EXEC: protection(P | RW | US | A),
 };
 
+/** The protection key, bits 62:59. */
+export const ENTRY_KEYS: EntryKeys = {
+  pkeyOf: (high) => toPkey((high & KEY_HIGH) >>> KEY_SHIFT),
+  pkeyChange: (pkey) => ({ clear: protection(0, KEY_HIGH), set: protection(0, pkey << KEY_SHIFT) }),
+};
+
 /** Attribute changes by name. */
 const ATTRIBUTES: PageTableFormat["attributes"] = {
   ro: { clear: protection(RW | D), set: protection(0) },
@@ -76,6 +73,7 @@ const ATTRIBUTES: PageTableFormat["attributes"] = {
 /** The codec of long-mode page tables of one geometry. */
 class X86Format extends LeafState implements PageTableFormat {
   readonly protections = PROTECTIONS;
+  readonly entryKeys = ENTRY_KEYS;
   readonly attributes = ATTRIBUTES;
   readonly index: PageTableFormat["index"];
   private readonly pml4: number;
@@ -118,14 +116,6 @@ class X86Format extends LeafState implements PageTableFormat {
 
   pfnOf(high: number, low: number): Pfn {
     return toPfn((high & ADDRESS_HIGH) * 0x100000 + (low >>> 12));
-  }
-
-  pkeyOf(high: number): Pkey {
-    return toPkey((high & KEY_HIGH) >>> KEY_SHIFT);
-  }
-
-  pkeyChange(key: Pkey): AttributeChange {
-    return { clear: protection(0, KEY_HIGH), set: protection(0, key << KEY_SHIFT) };
   }
 }
 

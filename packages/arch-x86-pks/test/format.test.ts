@@ -71,9 +71,9 @@ describe("an entry decodes to the values that it was encoded from", () => {
       fc.property(leaves, fc.nat(15), ({ level, pfn, name }, key) => {
         const first = aligned(level, pfn);
         const leaf = format.makeLeaf(toLevel(level), toPfn(first), format.protections[name]);
-        const { high, low } = applyChange(leaf, format.pkeyChange(toPkey(key)));
+        const { high, low } = applyChange(leaf, format.entryKeys!.pkeyChange(toPkey(key)));
         expect(format.pfnOf(high, low)).toBe(first);
-        expect(format.pkeyOf(high, low)).toBe(key);
+        expect(format.entryKeys!.pkeyOf(high, low)).toBe(key);
         expect(format.isPresent(high, low)).toBe(true);
         expect(format.typeOf(toLevel(level), high, low)).toBe(
           name === "PAGE_NONE" ? EntryType.INVALID : EntryType.LEAF,
@@ -156,7 +156,7 @@ describe("state of a leaf", () => {
         const { high, low } = format.reprotect(before, format.protections[name]);
         const { high: wantedHigh, low: wantedLow } = format.protections[name];
         expect(format.pfnOf(high, low)).toBe(format.pfnOf(before.high, before.low));
-        expect(format.pkeyOf(high, low)).toBe(format.pkeyOf(before.high, before.low));
+        expect(format.entryKeys!.pkeyOf(high, low)).toBe(format.entryKeys!.pkeyOf(before.high, before.low));
         expect(format.isYoung(high, low)).toBe(format.isYoung(before.high, before.low));
         expect(format.isDirty(high, low)).toBe(format.isDirty(before.high, before.low));
         expect(format.isUser(high, low)).toBe(format.isUser(wantedHigh, wantedLow));

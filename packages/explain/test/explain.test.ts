@@ -16,7 +16,7 @@ const LAST_LEVEL = 2;
 function pageWithKey(protection: "PAGE_KERNEL" | "PAGE_KERNEL_RO"): string {
   const { format } = explanation;
   const leaf = format.makeLeaf(toLevel(LAST_LEVEL), toPfn(0x123), format.protections[protection]);
-  const { high, low } = applyChange(leaf, format.pkeyChange(toPkey(1)));
+  const { high, low } = applyChange(leaf, format.entryKeys!.pkeyChange(toPkey(1)));
   return fromWords(high, low).toString(16);
 }
 

@@ -52,7 +52,7 @@ function keyOf(machine: Machine, pfn: number): number {
     linearMap.address(toPfn(pfn)).high,
     linearMap.address(toPfn(pfn)).low,
     ({ type, high, low }) => {
-      if (type === "leaf") key = format.pkeyOf(high, low);
+      if (type === "leaf") key = format.entryKeys!.pkeyOf(high, low);
     },
   );
   return key;

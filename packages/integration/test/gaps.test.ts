@@ -98,7 +98,7 @@ function keyedPages(machine: Machine): number[] {
   for (let pfn = machine.memory.firstPfn; pfn < machine.memory.endPfn; pfn++) {
     let key = 0;
     machine.cpus.current.mmu.walk(linearMap.address(pfn).high, linearMap.address(pfn).low, ({ type, high, low }) => {
-      if (type === "leaf") key = format.pkeyOf(high, low);
+      if (type === "leaf") key = format.entryKeys!.pkeyOf(high, low);
     });
     if (key !== 0) pages.push(pfn);
   }

@@ -63,7 +63,7 @@ function leafAt(booted: Machine, pfn: number): Leaf {
   const { high, low, level, type } = last!;
   if (type !== "leaf") throw new Error(`page ${pfn} is not mapped`);
   const pages = 2 ** (format.geometry.levels[level]!.shift - format.geometry.pageShift);
-  return { pfn: format.pfnOf(high, low), pages, pkey: format.pkeyOf(high, low), level, high, low };
+  return { pfn: format.pfnOf(high, low), pages, pkey: format.entryKeys!.pkeyOf(high, low), level, high, low };
 }
 
 /** All leaves of the linear map, ascending. */
@@ -185,7 +185,7 @@ describe.each(ARCHES)("splitting blocks on %s", (arch) => {
     const made = (level: number, pfn: number, name: ProtectionName, pkey: number): Words =>
       applyChange(
         format.makeLeaf(toLevel(level), toPfn(pfn), format.protections[name]),
-        format.pkeyChange(toPkey(pkey)),
+        format.entryKeys!.pkeyChange(toPkey(pkey)),
       );
     fc.assert(
       fc.property(

@@ -24,7 +24,7 @@ function pkeyAt(machine: Machine, page: number): number {
   const tables = machine.get(PageTables);
   const format = machine.get(PageTableFormat);
   const { high, low } = tables.entryAt(tables.root, toLevel(format.geometry.levels.length - 1), toVpn(page))!.read();
-  return format.pkeyOf(high, low);
+  return format.entryKeys!.pkeyOf(high, low);
 }
 
 describe.each(ARCHES)("set_memory_pkey on %s", (arch) => {

@@ -27,7 +27,7 @@ function dataAddress(machine: Machine): Words {
 function setPkeyWithoutTlbi(machine: Machine, address: Words, pkey: number): void {
   const tables = machine.get(PageTables);
   const format = machine.get(PageTableFormat);
-  const { clear, set } = format.pkeyChange(toPkey(pkey));
+  const { clear, set } = format.entryKeys!.pkeyChange(toPkey(pkey));
   const level = format.geometry.levels.length - 1;
   const entry = tables.entryAt(tables.root, toLevel(level), pageOf(address, 12))!;
   const { high, low } = entry.read();

@@ -8,6 +8,7 @@ import {
   LinearMap,
   MapFlag,
   OK,
+  PageKeys,
   pageOf,
   PageTableFormat,
   PageTables,
@@ -181,9 +182,10 @@ function pagesInto({ geometry }: PageTableFormat, level: number, low: number): n
 
 function pkeyAt(machine: Machine, high: number, low: number): number {
   const format = machine.get(PageTableFormat);
+  const keys = machine.get(PageKeys);
   let pkey = 0;
   machine.cpus.current.mmu.walk(high, low, (step) => {
-    if (step.type === "leaf") pkey = format.pkeyOf(step.high, step.low);
+    if (step.type === "leaf") pkey = keys.ofLeaf(step.high, step.low, pagesInto(format, step.level, low));
   });
   return pkey;
 }

@@ -119,6 +119,11 @@ export interface Mmu {
    * @param asid - the ASID; without ASIDs it is ignored and all translations that are not global are invalidated
    */
   invalidateAsid(asid: Asid): void;
+  /**
+   * Invalidates the translations to a frame, of every address and address space: for a change of the key that is kept with the frame.
+   * @param pfn - page-frame number
+   */
+  invalidateFrame(pfn: Pfn): void;
   /** Invalidates all translations, global ones too. */
   invalidateAll(): void;
   /**

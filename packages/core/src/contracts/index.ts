@@ -24,6 +24,7 @@ export * from "./kpkeys.js";
 export * from "./kunit.js";
 export * from "./numbers.js";
 export * from "./observer.js";
+export * from "./page-keys.js";
 export * from "./page-table-format.js";
 export * from "./pgtable-arch.js";
 export * from "./physical-memory.js";

@@ -88,6 +88,21 @@ export function applyChange({ high, low }: Words, { clear, set }: AttributeChang
 /** Changes of a kernel leaf by the names of `set_memory_*` and `set_direct_map_*`. */
 export type AttributeName = "ro" | "rw" | "nx" | "x" | "invalid" | "valid";
 
+/** The field of a leaf that has its key: POIndex of arm64, the protection key of x86. Pure functions. */
+export interface EntryKeys {
+  /**
+   * The key of a leaf.
+   * @param high - bits 63 to 32
+   * @param low - bits 31 to 0
+   */
+  pkeyOf(high: number, low: number): Pkey;
+  /**
+   * The change that sets the key of a leaf.
+   * @param pkey - 0 to the register's number of keys minus 1
+   */
+  pkeyChange(pkey: Pkey): AttributeChange;
+}
+
 /**
  * The geometry and the codec of page-table entries: pure functions, without state. A function that makes or changes an entry returns
  * it as a value; the entry that it is given is not modified.
@@ -96,15 +111,16 @@ export type AttributeName = "ro" | "rw" | "nx" | "x" | "invalid" | "valid";
  *
  * - Byte order. An entry is a 64-bit number, never bytes. Only `PhysicalMemory` and the CPU's loads and stores depend on
  *   its representation in memory; a machine of another byte order swaps there, and this codec does not change.
- * - Keys of physical frames, like s390's storage keys: all mappings of a frame then have its key. Such an architecture registers
- *   a service that gets and sets the key of a page-frame number. {@link pkeyOf} and {@link pkeyChange} become optional, and callers that
- *   read the key of an entry call that service with {@link pfnOf} of the entry instead.
+ * - Keys of physical frames, like s390's storage keys: all mappings of a frame then have its key. Such an architecture leaves
+ *   {@link entryKeys} out and registers {@link FrameKeys}.
  */
 export interface PageTableFormat {
   /** The shape of the tables, as data. */
   readonly geometry: Geometry;
   /** Leaf bits by Linux's names, without an address and with key 0. User protections are those of a young, clean page. */
   readonly protections: Readonly<Record<ProtectionName, Protection>>;
+  /** The keys in entries; left out if keys are kept with frames. Code outside the architecture uses `PageKeys`. */
+  readonly entryKeys?: EntryKeys;
   /** Attribute changes by name. */
   readonly attributes: Readonly<Record<AttributeName, AttributeChange>>;
   /**
@@ -157,17 +173,6 @@ export interface PageTableFormat {
    * @returns a page-frame number
    */
   pfnOf(high: number, low: number): Pfn;
-  /**
-   * The key of a leaf.
-   * @param high - bits 63 to 32
-   * @param low - bits 31 to 0
-   */
-  pkeyOf(high: number, low: number): Pkey;
-  /**
-   * The change that sets the key of a leaf.
-   * @param key - 0 to the register's number of keys minus 1
-   */
-  pkeyChange(key: Pkey): AttributeChange;
   /**
    * Whether a leaf is writable for the kernel, independent of dirty tracking: `pte_write`.
    * @param high - bits 63 to 32

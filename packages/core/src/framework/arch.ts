@@ -2,8 +2,10 @@ import {
   ArchTools,
   CpuFactory,
   Cpus,
+  FrameKeys,
   KpkeysArch,
   Observers,
+  PageKeys,
   PageTableFormat,
   PgtableArch,
   PhysicalMemory,
@@ -13,6 +15,8 @@ import type { Cpu } from "../contracts/index.js";
 import { ObserverList } from "../observers.js";
 import { lazily, provide, resolve } from "../di.js";
 import type { DependencyContainer } from "../di.js";
+import { once } from "../once.js";
+import { pageKeysOf } from "./page-keys.js";
 
 /** The parts that a machine passes to each of its CPUs. */
 export interface CpuPlace {
@@ -30,6 +34,8 @@ export interface ArchServices {
   readonly pkeyRegister: PkeyRegister;
   /** The codec of its page tables. */
   readonly pageTableFormat: PageTableFormat;
+  /** The keys of frames, if the codec has no `entryKeys`. */
+  readonly frameKeys?: FrameKeys;
   /** How Linux writes them on this architecture. */
   readonly pgtable: PgtableArch;
   /** Its texts for faults, vectors and explanations. */
@@ -49,10 +55,14 @@ export interface ArchServices {
  *
  * @param container - a machine's container
  * @param services - the contracts
+ * @throws KpkeysError ERR_PLUGIN_ARCH if the keys of pages are kept both in entries and with frames, or in neither
  */
 export function registerArch(container: DependencyContainer, services: ArchServices): void {
   provide(container, PkeyRegister, services.pkeyRegister);
   provide(container, PageTableFormat, services.pageTableFormat);
+  if (services.frameKeys !== undefined) provide(container, FrameKeys, services.frameKeys);
+  pageKeysOf(services.pageTableFormat, services.frameKeys);
+  container.register(PageKeys, { useFactory: once(() => registeredPageKeys(container)) });
   provide(container, PgtableArch, services.pgtable);
   provide(container, ArchTools, services.tools);
   provide(container, KpkeysArch, services.createKpkeysArch(lazily(container, Cpus)));
@@ -64,4 +74,10 @@ export function registerArch(container: DependencyContainer, services: ArchServi
         observers: container.isRegistered(Observers, true) ? resolve(container, Observers) : new ObserverList(),
       }),
   });
+}
+
+/** The keys of pages by the codec and the keys of frames that are registered when a service first needs them. */
+function registeredPageKeys(container: DependencyContainer): PageKeys {
+  const frames = container.isRegistered(FrameKeys, true) ? resolve(container, FrameKeys) : undefined;
+  return pageKeysOf(resolve(container, PageTableFormat), frames);
 }

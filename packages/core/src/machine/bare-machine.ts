@@ -2,8 +2,10 @@ import {
   applyChange,
   ArchTools,
   CpuFactory,
+  Cpus,
   FaultKind,
   OK,
+  PageKeys,
   PageTableFormat,
   PgtableArch,
   PhysicalMemory,
@@ -47,6 +49,7 @@ export class BareMachine {
   readonly cpu: Cpu;
   private readonly memory: PhysicalMemory;
   private readonly format: PageTableFormat;
+  private readonly pageKeys: PageKeys;
   private readonly register: PkeyRegister;
   private readonly tools: ArchTools;
   private readonly tables: TableBuilder;
@@ -64,6 +67,7 @@ export class BareMachine {
     const container = createContainer();
     arch.setup(container, options);
     this.format = resolve(container, PageTableFormat);
+    this.pageKeys = resolve(container, PageKeys);
     this.register = resolve(container, PkeyRegister);
     this.tools = resolve(container, ArchTools);
     const { ramBase, userEnd } = resolve(container, PgtableArch).layout;
@@ -72,6 +76,7 @@ export class BareMachine {
     this.memory = createPhysicalMemory([{ firstPfn, pages: RAM_PAGES }], { pageShift });
     provide(container, PhysicalMemory, this.memory);
     this.cpu = resolve(container, CpuFactory).create(0);
+    provide(container, Cpus, { all: [this.cpu], current: this.cpu });
     this.tables = new TableBuilder(this.memory, this.format, userEnd, RAM_PAGES);
     this.tables.enable(this.cpu);
     this.setRights({});
@@ -99,7 +104,11 @@ export class BareMachine {
     const old = memory.read(table, index);
     const pfn = format.isPresent(old.high, old.low) ? format.pfnOf(old.high, old.low) : this.tables.allocate();
     const leaf = format.makeLeaf(last, pfn, format.protections[protection]);
-    memory.write(table, index, applyChange(leaf, format.pkeyChange(toPkey(pkey))));
+    memory.write(table, index, leaf);
+    this.pageKeys.set([{ pfn, pages: 1 }], toPkey(pkey), (change) => {
+      memory.write(table, index, applyChange(leaf, change));
+      return 0;
+    });
     this.cpu.mmu.invalidatePage(high, low);
     return pfn;
   }

@@ -14,6 +14,7 @@ export type { CpuParts } from "./cpu.js";
 export { MaskingKpkeysArch } from "./masking-kpkeys-arch.js";
 export type { MaskingOptions } from "./masking-kpkeys-arch.js";
 export { GENERIC_PKEY_NUMBERS } from "./pkey-numbers.js";
+export { FrameKeyStore } from "./frame-key-store.js";
 export { createPhysicalMemory } from "./physical-memory.js";
 export type { PhysicalMemoryOptions } from "./physical-memory.js";
 export { reserve } from "./reserve.js";

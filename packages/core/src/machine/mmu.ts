@@ -100,6 +100,11 @@ export class CpuMmu implements Mmu {
     this.parts.tlb.dropAsid(this.asidBits > 0 ? asid : undefined);
   }
 
+  invalidateFrame(pfn: Pfn): void {
+    this.countInvalidation(0, 0, -1);
+    this.parts.tlb.dropFrame(pfn);
+  }
+
   invalidateAll(): void {
     this.countInvalidation(0, 0, -1);
     this.parts.tlb.dropAll();

@@ -150,7 +150,7 @@ export interface TranslationRegime {
   checkLeaf(walk: Walk): FaultKind;
   /**
    * Packs the attributes of a leaf for its TLB entry: base rights by privilege, key, dirty state. The layout of the int32 is private to
-   * the architecture.
+   * the architecture. An architecture that keeps keys with frames reads here the key of `walk.pfn`.
    * @param walk - a walk that ended with a leaf
    */
   attributes(walk: Walk): number;

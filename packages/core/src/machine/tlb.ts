@@ -216,6 +216,16 @@ export class Tlb {
     this.localCount = kept;
   }
 
+  /** Drops the translations to a frame. @param pfn - its page-frame number */
+  dropFrame(pfn: number): void {
+    if (this.empty) return;
+    // A translation has the page-frame number as an int32.
+    const frame = pfn | 0;
+    for (let entry = 0; entry < this.entries; entry++) {
+      if (this.pfns[entry] === frame && this.pagesHigh[entry] !== NO_TAG) this.drop(entry);
+    }
+  }
+
   /** Drops everything. */
   dropAll(): void {
     if (this.empty) return;

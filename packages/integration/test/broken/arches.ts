@@ -1,21 +1,26 @@
 import { arm64Poe } from "@kpkeys/arch-arm64-poe";
+import { resolve } from "@kpkeys/core";
 import {
   Access,
   ArchTools,
+  Cpus,
   FaultKind,
   OK,
   PageTableFormat,
   PgtableArch,
+  PhysicalMemory,
   PkeyRegister,
   Privilege,
   toPfn,
   toPkey,
 } from "@kpkeys/core/contracts";
-import type { Cpu, CpuCounters } from "@kpkeys/core/contracts";
+import type { Cpu, CpuCounters, DependencyContainer, FrameKeys, Pfn, Pkey } from "@kpkeys/core/contracts";
+import { toWords } from "@kpkeys/core/machine";
+import { Bit as FrameBit } from "../../../../examples/frame-keys/src/format.js";
 import { Bit, HighBit } from "../../../../examples/odd-arch/src/format.js";
 import { oddArch } from "../../../../examples/odd-arch/src/plugin.js";
 import { fieldOf, KPR, Withheld } from "../../../../examples/odd-arch/src/registers.js";
-import { cpu, format, kpkeys, mmu, regime, replacing } from "./breaking.js";
+import { cpu, entryKeys, format, frames, kpkeys, mmu, regime, replacing } from "./breaking.js";
 import type { Broken } from "./breaking.js";
 import { packageImporting } from "./packages.js";
 
@@ -36,7 +41,7 @@ export const BROKEN_ARCHES: readonly Broken[] = [
   {
     rule: "register/keys",
     how: "a leaf can name two keys only",
-    plugin: format((original) => ({ pkeyChange: (key) => original.pkeyChange(toPkey(key & 1)) })),
+    plugin: entryKeys((original) => ({ pkeyChange: (pkey) => original.pkeyChange(toPkey(pkey & 1)) })),
   },
   {
     rule: "register/rights",
@@ -86,9 +91,9 @@ export const BROKEN_ARCHES: readonly Broken[] = [
   {
     rule: "format/pkeys",
     how: "a change of key makes a leaf writable",
-    plugin: format((original) => ({
-      pkeyChange(key) {
-        const { clear, set } = original.pkeyChange(key);
+    plugin: entryKeys((original) => ({
+      pkeyChange(pkey) {
+        const { clear, set } = original.pkeyChange(pkey);
         return { clear, set: { ...set, low: Bit.WRITE } };
       },
     })),
@@ -268,6 +273,36 @@ export const BROKEN_ARCHES: readonly Broken[] = [
     }),
   },
   {
+    rule: "frame-keys/read-back",
+    how: "a key has two bits",
+    plugin: frames((original) => ({
+      set(pfn, pkey) {
+        original.set(pfn, toPkey(pkey & 3));
+      },
+    })),
+  },
+  {
+    rule: "frame-keys/others",
+    how: "frames at a distance of 65,536 share a key",
+    plugin: frames((original) => ({
+      get: (pfn) => original.get(toPfn(pfn & 0xffff)),
+      set(pfn, pkey) {
+        original.set(toPfn(pfn & 0xffff), pkey);
+      },
+    })),
+  },
+  {
+    rule: "frame-keys/aliases",
+    how: "an invalidation reaches one CPU",
+    plugin: frames((_original, container) => ({
+      invalidate(pfn) {
+        resolve(container, Cpus).current.mmu.invalidateFrame(pfn);
+      },
+    })),
+  },
+  { rule: "frame-keys/fill", how: "a key applies from its invalidation on", plugin: frames(keysAfterInvalidation) },
+  { rule: "frame-keys/entries", how: "a key marks the first page of vmalloc", plugin: frames(marksVmalloc) },
+  {
     rule: "context/key-numbers",
     how: "two keys have one number",
     plugin: kpkeys(() => ({ pkeyNumbers: { DEFAULT: 0, PGTABLES: 2, CRED: 2 } })),
@@ -349,6 +384,33 @@ export const BROKEN_ARCHES: readonly Broken[] = [
   { rule: "kernel/hardened", how: "a context is left without a barrier", plugin: withoutBarrier() },
   { rule: "kernel/without-pkeys", how: "it has keys under all options", plugin: ignoringOptions },
 ];
+
+/** A key that was set reaches the CPUs when it is invalidated. */
+function keysAfterInvalidation(original: FrameKeys): Partial<FrameKeys> {
+  const pending = new Map<Pfn, Pkey>();
+  return {
+    get: (pfn) => pending.get(pfn) ?? original.get(pfn),
+    set: (pfn, pkey) => void pending.set(pfn, pkey),
+    invalidate(pfn) {
+      original.set(pfn, pending.get(pfn)!);
+      original.invalidate(pfn);
+    },
+  };
+}
+
+/** Changes a software bit of the leaf that maps the first page of vmalloc. */
+function marksVmalloc(original: FrameKeys, container: DependencyContainer): Partial<FrameKeys> {
+  return {
+    set(pfn, pkey) {
+      const { high, low } = toWords(resolve(container, PgtableArch).layout.vmallocStart);
+      resolve(container, Cpus).current.mmu.walk(high, low, (step) => {
+        const marked = { high: step.high, low: step.low ^ FrameBit.KEPT };
+        if (step.type === "leaf") resolve(container, PhysicalMemory).write(step.table, step.index, marked);
+      });
+      original.set(pfn, pkey);
+    },
+  };
+}
 
 function withoutBarrier(): Broken["plugin"] {
   return kpkeys((original) => ({

@@ -1,9 +1,10 @@
 import { overriding, provide, resolve } from "@kpkeys/core";
-import { CpuFactory, KpkeysArch, PageTableFormat, PhysicalMemory } from "@kpkeys/core/contracts";
-import type { Cpu, DependencyContainer, Mmu, Plugin, Token } from "@kpkeys/core/contracts";
+import { CpuFactory, FrameKeys, KpkeysArch, PageTableFormat, PhysicalMemory } from "@kpkeys/core/contracts";
+import type { Cpu, DependencyContainer, EntryKeys, Mmu, Plugin, Token } from "@kpkeys/core/contracts";
 import { createCpu } from "@kpkeys/core/machine";
 import type { TranslationRegime } from "@kpkeys/core/machine";
 import type { ConformanceSubject } from "@kpkeys/kunit-suite/conformance";
+import { frameKeys } from "../../../../examples/frame-keys/src/plugin.js";
 import { oddArch } from "../../../../examples/odd-arch/src/plugin.js";
 import { createRegime } from "../../../../examples/odd-arch/src/regime.js";
 import { createSystemRegisters } from "../../../../examples/odd-arch/src/registers.js";
@@ -46,6 +47,17 @@ export function replacing<T extends object>(
 /** The odd architecture with other functions of its format. */
 export const format = (change: (original: PageTableFormat) => Partial<PageTableFormat>): Plugin =>
   replacing(oddArch, PageTableFormat, change);
+
+/** The odd architecture with other functions of the keys in its entries. */
+export const entryKeys = (change: (original: EntryKeys) => Partial<EntryKeys>): Plugin =>
+  format(({ entryKeys: original }) => ({ entryKeys: { ...original!, ...change(original!) } }));
+
+/** The architecture with keys of frames, with other functions of them. */
+export const frames = (change: (original: FrameKeys, container: DependencyContainer) => Partial<FrameKeys>): Plugin =>
+  after(frameKeys, (container) => {
+    const original = resolve(container, FrameKeys);
+    provide(container, FrameKeys, overriding(original, change(original, container)));
+  });
 
 /** The odd architecture with other functions of its kpkeys. */
 export const kpkeys = (change: (original: KpkeysArch) => Partial<KpkeysArch>): Plugin =>

@@ -462,7 +462,7 @@ export class Run {
     for (const { pfn, level } of tables) {
       for (let index = 0; index < 512; index++) {
         const { high, low } = memory.read(pfn, index);
-        if (format.typeOf(level, high, low) !== EntryType.LEAF || format.pkeyOf(high, low) === 0) continue;
+        if (format.typeOf(level, high, low) !== EntryType.LEAF || format.entryKeys!.pkeyOf(high, low) === 0) continue;
         const { shift } = format.geometry.levels[level]!;
         const first = format.pfnOf(high, low);
         for (let target = first; target < first + 2 ** (shift - format.geometry.pageShift); target++) {

@@ -23,7 +23,7 @@ describe.each(ARCHES)("a linear map that is generated when it is looked at, on %
         // A page is keyed if and only if it is a table: its leaf table is one.
         const table = leafOf(machine, pfn).table;
         const own = leafOf(machine, table);
-        expect(format.pkeyOf(own.high, own.low)).toBe(1);
+        expect(format.entryKeys!.pkeyOf(own.high, own.low)).toBe(1);
       }),
       { numRuns: 300 },
     );

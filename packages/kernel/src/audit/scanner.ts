@@ -45,21 +45,22 @@ export interface ScannedObject extends ProtectedObject {
  * @param found - has the page-frame numbers as keys; receives the mappings
  */
 function findAliases(parts: ScanParts, found: ReadonlyMap<Pfn, PageAlias[]>): void {
-  const { memory, format } = parts;
+  const { memory, format, pageKeys } = parts;
   const { levels, pageShift } = format.geometry;
   const wanted = new Uint8Array(memory.endPfn - memory.firstPfn);
   for (const pfn of found.keys()) wanted[pfn - memory.firstPfn] = 1;
 
-  function note(pfn: Pfn, page: Vpn, high: number, low: number): void {
+  /** Adds the mapping of page number `i` of a leaf. */
+  function note(pfn: Pfn, page: Vpn, high: number, low: number, i: number): void {
     if ((wanted[pfn - memory.firstPfn] ?? 0) === 0) return;
-    found.get(pfn)!.push({ page, pkey: format.pkeyOf(high, low), writable: format.isWritable(high, low) });
+    found.get(pfn)!.push({ page, pkey: pageKeys.ofLeaf(high, low, i), writable: format.isWritable(high, low) });
   }
 
   visitEntries(parts, (level, page, high, low) => {
     if (format.typeOf(level, high, low) !== EntryType.LEAF) return;
     const first = format.pfnOf(high, low);
     const pages = 2 ** (levels[level]!.shift - pageShift);
-    for (let i = 0; i < pages; i++) note(toPfn(first + i), toVpn(page + i), high, low);
+    for (let i = 0; i < pages; i++) note(toPfn(first + i), toVpn(page + i), high, low, i);
   });
 }
 

@@ -1,5 +1,5 @@
 import { EntryType, toLevel, toVpn } from "@kpkeys/core/contracts";
-import type { Level, PageTableFormat, Pfn, PhysicalMemory, Vpn } from "@kpkeys/core/contracts";
+import type { Level, PageKeys, PageTableFormat, Pfn, PhysicalMemory, Vpn } from "@kpkeys/core/contracts";
 import type { EntryPlace } from "@kpkeys/core/machine";
 import { kernelRangeOf } from "../mm/addresses.js";
 
@@ -9,6 +9,8 @@ export interface ScanParts {
   readonly memory: PhysicalMemory;
   /** The codec. */
   readonly format: PageTableFormat;
+  /** The keys of pages. */
+  readonly pageKeys: PageKeys;
   /** First entries of the top-level tables in use by CPUs and processes. */
   readonly roots: { readonly kernel: Iterable<EntryPlace>; readonly user: Iterable<EntryPlace> };
 }
@@ -33,7 +35,7 @@ export interface TablePlace {
  * @param enter - receives a table and a function, which it calls for each child
  */
 export function eachTable(
-  { memory, format, roots }: ScanParts,
+  { memory, format, roots }: Pick<ScanParts, "memory" | "format" | "roots">,
   enter: (table: TablePlace, below: (child: TablePlace) => void) => void,
 ): void {
   const seen = new Set<number>();

@@ -1,5 +1,5 @@
 import { EntryType } from "@kpkeys/core/contracts";
-import type { Pfn } from "@kpkeys/core/contracts";
+import type { Pfn, Pkey } from "@kpkeys/core/contracts";
 import { reserve } from "@kpkeys/core/machine";
 import { eachTable, idOf, pageOfEntry, tablesBelow } from "./table-scan.js";
 import type { ScanParts, TablePlace } from "./table-scan.js";
@@ -21,7 +21,7 @@ type WatchParts = Omit<ScanParts, "roots"> & { readonly roots: () => ScanParts["
 
 /**
  * An incremental scanner: after the first look, a look processes only changed entries. For each page of RAM it counts the leaves that
- * map the page writable without the protecting key. A table page with such a leaf is open.
+ * map the page writable and do not have the protecting key. A table page with such a leaf is open, unless its frame has that key.
  */
 export class TableWatch {
   /** Number of table pages that are open. */
@@ -59,7 +59,7 @@ export class TableWatch {
    * @returns whether the set of open pages or of their open mappings changed since the last look
    */
   look(): boolean {
-    const { memory, format, roots } = this.parts;
+    const { memory, format, pageKeys, roots } = this.parts;
     this.looks++;
     eachTable({ memory, format, roots: roots() }, (place, below) => {
       this.enter(place, below);
@@ -74,7 +74,7 @@ export class TableWatch {
       const { pfn, first, level } = place;
       pages.add(pfn);
       const leaves = this.openLeaves[pfn - memory.firstPfn]!;
-      if (leaves === 0) continue;
+      if (leaves === 0 || this.isClosing(pageKeys.ofFrame(pfn))) continue;
       openPages.add(pfn);
       const where = leaves + this.openPlaces[pfn - memory.firstPfn]!;
       this.fingerprint = (this.fingerprint + hash(pfn * 8 + level + hash(where + first))) | 0;
@@ -82,6 +82,11 @@ export class TableWatch {
     this.tables = pages.size;
     this.open = openPages.size;
     return this.fingerprint !== before;
+  }
+
+  /** Whether a key is the one that protects. Without a key, or with none that protects, the page is open. */
+  private isClosing(pkey: Pkey | undefined): boolean {
+    return pkey !== undefined && pkey === this.closes;
   }
 
   private enter(place: TablePlace, below: (child: TablePlace) => void): void {
@@ -149,13 +154,13 @@ export class TableWatch {
 
   /** Adds a leaf to the counts (sign 1) or removes it (sign -1). */
   private countLeaf(table: WatchedTable, index: number, sign: 1 | -1): void {
-    const { memory, format } = this.parts;
+    const { memory, format, pageKeys } = this.parts;
     const { openLeaves, openPlaces } = this;
     const { level } = table.place;
     const low = table.words[2 * index]!;
     const high = table.words[2 * index + 1]!;
     if (format.typeOf(level, high, low) !== EntryType.LEAF) return;
-    if (!format.isWritable(high, low) || format.pkeyOf(high, low) === this.closes) return;
+    if (!format.isWritable(high, low) || this.isClosing(pageKeys.ofEntry(high, low))) return;
     const { levels, pageShift } = format.geometry;
     const first = format.pfnOf(high, low) - memory.firstPfn;
     const page = pageOfEntry(format, table.place, index);

@@ -5,6 +5,8 @@ import { Digest } from "./digest.js";
 import { visitEntries } from "./table-scan.js";
 import type { ScanParts } from "./table-scan.js";
 
+const NO_KEY = toPkey(0);
+
 /** Inputs of a digest of translations. */
 export interface TranslationParts extends ScanParts {
   /** Whether a virtual page is in the linear map. */
@@ -20,10 +22,9 @@ export interface TranslationParts extends ScanParts {
  * @returns 16 hexadecimal digits
  */
 export function digestTranslations(parts: TranslationParts): string {
-  const { format, isLinear } = parts;
+  const { format, pageKeys, isLinear } = parts;
   const { levels, pageShift } = format.geometry;
   const lastLevel = levels.length - 1;
-  const noKey = { clear: format.pkeyChange(toPkey(0)).clear, set: NO_ENTRY };
   const digest = new Digest();
   const numbers = new Map<number, number>();
   /** The current run of linear-map pages with equal attributes. */
@@ -59,7 +60,7 @@ export function digestTranslations(parts: TranslationParts): string {
     const pfn = format.pfnOf(high, low);
     const attributes = attributesOf({ high, low }, level, pfn);
     if (isLinear(page)) {
-      addLinear(page, 2 ** (levels[level]!.shift - pageShift), applyChange(attributes, noKey));
+      addLinear(page, 2 ** (levels[level]!.shift - pageShift), pageKeys.withKey(attributes, NO_KEY));
       return;
     }
     if (!numbers.has(pfn)) numbers.set(pfn, numbers.size);

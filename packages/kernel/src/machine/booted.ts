@@ -2,6 +2,7 @@ import { resolve } from "@kpkeys/core";
 import {
   KpkeysArch,
   LinearMap,
+  PageKeys,
   PageTableFormat,
   PageTables,
   PhysicalMemory,
@@ -43,6 +44,7 @@ export class BootedMachine implements Machine {
   readonly memory: PhysicalMemory;
   readonly levelNames: readonly string[];
   private readonly format: PageTableFormat;
+  private readonly pageKeys: PageKeys;
   private readonly image: KernelImage;
   private readonly addresses: Addresses;
   private readonly exceptionEntry: ExceptionEntry;
@@ -61,6 +63,7 @@ export class BootedMachine implements Machine {
     this.cpus = kernel.cpus;
     this.memory = resolve(container, PhysicalMemory);
     this.format = resolve(container, PageTableFormat);
+    this.pageKeys = resolve(container, PageKeys);
     this.levelNames = this.format.geometry.levels.map(({ name }) => name);
     this.image = container.resolve(KernelImage);
     this.addresses = container.resolve<Addresses>(LinearMap);
@@ -113,13 +116,13 @@ export class BootedMachine implements Machine {
   }
 
   watch(): TableWatch {
-    const { memory, format } = this;
-    return new TableWatch({ memory, format, roots: () => this.roots() }, closingPkey(this));
+    const { memory, format, pageKeys } = this;
+    return new TableWatch({ memory, format, pageKeys, roots: () => this.roots() }, closingPkey(this));
   }
 
   private scanParts(): ScanParts {
-    const { memory, format } = this;
-    return { memory, format, roots: this.roots() };
+    const { memory, format, pageKeys } = this;
+    return { memory, format, pageKeys, roots: this.roots() };
   }
 
   /** Live roots. A CPU may use a user root that no process has. */

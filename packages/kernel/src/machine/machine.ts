@@ -15,7 +15,7 @@ export interface MachineCounters {
   readonly barriers: number;
   /** Barriers of mainline's setters, with and without hardening. */
   readonly setterBarriers: number;
-  /** TLB invalidations. A page, a range, an address space or a CPU counts as one. */
+  /** TLB invalidations. A page, a range, an address space or a CPU counts as one. Those of the keys of frames do not count. */
   readonly tlbInvalidations: number;
   /** Calls of set_memory_pkey. */
   readonly setMemoryPkeyCalls: number;

@@ -1,11 +1,11 @@
 import { inject, injectable } from "@kpkeys/core";
-import { LinearMap, PageTableFormat, PkeyRegister } from "@kpkeys/core/contracts";
-import type { Errno, Pfn, Pkey, SetMemory, Vpn } from "@kpkeys/core/contracts";
+import { LinearMap, PageKeys, PkeyRegister } from "@kpkeys/core/contracts";
+import type { AttributeChange, Errno, FrameRun, Pfn, Pkey, SetMemory, Vpn } from "@kpkeys/core/contracts";
 import type { Addresses } from "./addresses.js";
 import { LeafChanges } from "./leaf-changes.js";
 
 /** A run of pages in the linear map. */
-interface LinearRun {
+interface LinearRun extends FrameRun {
   readonly page: Vpn;
   pages: number;
 }
@@ -13,9 +13,11 @@ interface LinearRun {
 /**
  * Sets the key of kernel pages.
  *
- * A page of a vmalloc, vmap or module area has two aliases: the leaf of the area and the leaf of its frame in the linear map. A key in
- * one of them protects nothing while the other keeps key 0, so both change. The kernel has no reverse map of kernel addresses: an alias
- * in another area is not found.
+ * With keys in entries, a page of a vmalloc, vmap or module area has two aliases: the leaf of the area and the leaf of its frame in the
+ * linear map. A key in one of them protects nothing while the other keeps key 0, so both change. The kernel has no reverse map of kernel
+ * addresses: an alias in another area is not found.
+ *
+ * With keys of frames, every alias of a frame has its key. No leaf changes and no block is split.
  */
 @injectable()
 export class KeyChanges {
@@ -23,7 +25,7 @@ export class KeyChanges {
   readonly counters: SetMemory["counters"] = { pkeyCalls: 0, pkeyPages: 0, directMapCalls: 0 };
 
   constructor(
-    @inject(PageTableFormat) private readonly format: PageTableFormat,
+    @inject(PageKeys) private readonly pageKeys: PageKeys,
     @inject(PkeyRegister) private readonly register: PkeyRegister,
     @inject(LinearMap) private readonly addresses: Addresses,
     @inject(LeafChanges) private readonly changes: LeafChanges,
@@ -35,56 +37,65 @@ export class KeyChanges {
   }
 
   /**
-   * Sets the key in the leaves of a range of the linear map or of the image, and flushes the TLB.
+   * Sets the key of a range of the linear map or of the image, and flushes the TLB.
    * @param page - first virtual page
+   * @param pfn - its page-frame number
    * @param pages - number of pages, at least 1
    * @param pkey - the key
    * @returns 0, or an error of {@link LeafChanges.change}
    */
-  set(page: Vpn, pages: number, pkey: Pkey): 0 | Errno {
-    const errno = this.changes.changeAndFlush(page, pages, this.format.pkeyChange(pkey));
+  set(page: Vpn, pfn: Pfn, pages: number, pkey: Pkey): 0 | Errno {
+    const errno = this.pageKeys.set([{ pfn, pages }], pkey, (change) =>
+      this.changes.changeAndFlush(page, pages, change),
+    );
     if (errno === 0) this.count(pages);
     return errno;
   }
 
   /**
-   * Sets the key in the leaves of a part of an area and in the linear mapping of its frames, and flushes the TLB. All splits of the
-   * linear map come first: if one fails, no key has changed.
+   * Sets the key of a part of an area and of the linear mapping of its frames, and flushes the TLB. All splits of the linear map come
+   * first: if one fails, no key has changed.
    * @param page - first virtual page
    * @param frames - the frames of the pages, at least one
    * @param pkey - the key
    * @returns 0, or an error of {@link LeafChanges.change}
    */
   setArea(page: Vpn, frames: readonly Pfn[], pkey: Pkey): 0 | Errno {
-    const errno = this.changes.prepare(page, frames.length) || this.prepareFrames(frames);
-    if (errno !== 0) return errno;
-    this.setFrames(frames, pkey);
-    return this.changes.changeAndFlush(page, frames.length, this.format.pkeyChange(pkey));
+    const runs = this.linearRuns(frames);
+    const errno = this.pageKeys.set(
+      runs,
+      pkey,
+      (change) =>
+        this.changes.prepare(page, frames.length) ||
+        this.changeRuns(runs, change) ||
+        this.changes.changeAndFlush(page, frames.length, change),
+    );
+    if (errno === 0) this.count(frames.length);
+    return errno;
   }
 
   /**
-   * Splits blocks of the linear map, so that {@link setFrames} cannot fail.
-   * @param frames - page-frame numbers
+   * Sets the key of the linear mapping of frames, and flushes the TLB. A frame outside RAM, which vm_map_ram may map, has no linear
+   * mapping. All splits of the linear map come first: if one fails, no key has changed.
+   * @param frames - page-frame numbers, at least one
+   * @param pkey - the key
    * @returns 0, or an error of {@link LeafChanges.prepare}
    */
-  prepareFrames(frames: readonly Pfn[]): 0 | Errno {
-    for (const { page, pages } of this.linearRuns(frames)) {
+  setFrames(frames: readonly Pfn[], pkey: Pkey): 0 | Errno {
+    const runs = this.linearRuns(frames);
+    const errno = this.pageKeys.set(runs, pkey, (change) => this.changeRuns(runs, change));
+    if (errno === 0) this.count(frames.length);
+    return errno;
+  }
+
+  /** Splits blocks at the ends of all runs, then changes their leaves. @returns 0, or an error of a split */
+  private changeRuns(runs: readonly LinearRun[], change: AttributeChange): 0 | Errno {
+    for (const { page, pages } of runs) {
       const errno = this.changes.prepare(page, pages);
       if (errno !== 0) return errno;
     }
+    for (const { page, pages } of runs) this.changes.changeAndFlush(page, pages, change);
     return 0;
-  }
-
-  /**
-   * Sets the key in the linear mapping of frames that {@link prepareFrames} prepared, and flushes the TLB. A frame outside RAM, which
-   * vm_map_ram may map, has no linear mapping.
-   * @param frames - page-frame numbers, at least one
-   * @param pkey - the key
-   */
-  setFrames(frames: readonly Pfn[], pkey: Pkey): void {
-    const change = this.format.pkeyChange(pkey);
-    for (const { page, pages } of this.linearRuns(frames)) this.changes.changeAndFlush(page, pages, change);
-    this.count(frames.length);
   }
 
   private count(pages: number): void {
@@ -101,7 +112,7 @@ export class KeyChanges {
       const page = addresses.pageOf(pfn);
       const last = runs.at(-1);
       if (last !== undefined && page === last.page + last.pages) last.pages++;
-      else runs.push({ page, pages: 1 });
+      else runs.push({ page, pfn, pages: 1 });
     }
     return runs;
   }

@@ -59,7 +59,7 @@ export class KernelSetMemory implements SetMemory {
     if (!keys.isPkey(pkey) || pages < 1) return Errno.EINVAL;
     const first = this.untag(page);
     const pfn = addresses.pfnOf(first);
-    if (pfn !== undefined) return addresses.isRam(pfn, pages) ? keys.set(first, pages, pkey) : Errno.EINVAL;
+    if (pfn !== undefined) return addresses.isRam(pfn, pages) ? keys.set(first, pfn, pages, pkey) : Errno.EINVAL;
     const frames = this.vmalloc.framesAt(first, pages);
     return frames === undefined ? Errno.EINVAL : keys.setArea(first, frames, pkey);
   }
@@ -69,7 +69,7 @@ export class KernelSetMemory implements SetMemory {
     if (!this.kpkeys.supportsKpkeys()) return 0;
     const isImage = pages >= 1 && image.contains(pfn) && image.contains(toPfn(pfn + pages - 1));
     if (!keys.isPkey(pkey) || !isImage) return Errno.EINVAL;
-    return keys.set(this.addresses.imagePageOf(pfn), pages, pkey);
+    return keys.set(this.addresses.imagePageOf(pfn), pfn, pages, pkey);
   }
 
   setMemoryRo(page: Vpn, pages: number): 0 | Errno {

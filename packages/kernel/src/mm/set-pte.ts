@@ -78,8 +78,8 @@ export class KernelPageTables implements PageTables {
   private readonly tableWalk: TableWalk;
   private readonly points: Readonly<Record<Setter, Point>>;
   private readonly setterOfLevel: readonly Point[];
-  /** The table that is written through the fixmap without a guard: set_p4d() and its like call set_swapper_pgd(). */
-  private readonly fixmapRoot: Pfn | undefined;
+  /** A top-level table without a key. It is read-only and written through the fixmap without a guard: set_p4d() calls set_swapper_pgd(). */
+  private readonly unkeyedRoot: Pfn | undefined;
   private reads = 0;
 
   constructor(
@@ -99,7 +99,8 @@ export class KernelPageTables implements PageTables {
     this.tableWalk = new TableWalk(this, format);
     this.points = Object.fromEntries(points.map((point) => [point.setter, point])) as Record<Setter, Point>;
     this.setterOfLevel = settersOf(format.geometry).map((setter) => this.points[setter]);
-    this.fixmapRoot = arch.rootTableAddress === "fixmap" ? root : undefined;
+    const isKeyed = arch.staticTables.some(({ role, protection }) => role === "root" && protection === "pkey");
+    this.unkeyedRoot = isKeyed ? undefined : root;
     this.counters = createCounters(lazy, pages, points, () => this.reads);
   }
 
@@ -222,7 +223,7 @@ export class KernelPageTables implements PageTables {
    * @returns the old value of the first entry; an empty entry for a plain store
    */
   private write(point: Point, table: Pfn, index: number, value: Words | Change, count = 1, step = 1): Words {
-    const guard = table === this.fixmapRoot ? UNGUARDED : point.guard;
+    const guard = table === this.unkeyedRoot ? UNGUARDED : point.guard;
     let first = NO_ENTRY;
     for (let done = 0; done < count;) {
       const state = guard.enter();

@@ -1,10 +1,10 @@
 import { hex, inject, injectable, KpkeysError } from "@kpkeys/core";
 import {
-  applyChange,
   KernelMemory,
   KpkeysArch,
   LazyMmu,
   PageAllocator,
+  PageKeys,
   PageTableFormat,
   PageTables,
   PgtableArch,
@@ -86,6 +86,7 @@ export class KernelVmalloc implements Vmalloc {
     @inject(Populate) private readonly populate: Populate,
     @inject(Sections) private readonly sections: Sections,
     @inject(KeyChanges) private readonly keys: KeyChanges,
+    @inject(PageKeys) private readonly pageKeys: PageKeys,
     @inject(LeafWalk) private readonly leaves: LeafWalk,
   ) {
     const { levels, pageShift } = format.geometry;
@@ -167,7 +168,7 @@ export class KernelVmalloc implements Vmalloc {
 
   private bitsOf(protection: ProtectionName, key: Pkey): Protection {
     const bits = this.format.protections[protection];
-    return key === NO_KEY ? bits : applyChange(bits, this.format.pkeyChange(key));
+    return key === NO_KEY ? bits : this.pageKeys.withKey(bits, key);
   }
 
   /** The first gap of a range for the aligned pages and a guard page; `undefined` if there is none. */
@@ -217,14 +218,14 @@ export class KernelVmalloc implements Vmalloc {
   }
 
   /**
-   * Maps frames with a key and sets the key of their linear mapping. Splits of the linear map come first, so that the change of the
-   * linear mapping cannot fail after the area is mapped.
+   * Maps frames with a key and sets the key of their linear mapping. If a block of the linear map cannot be split, the area is unmapped
+   * again and no key of the linear map has changed.
    */
   private mapWithKey(frames: readonly Pfn[], placement: Placement, key: Pkey): Vpn | undefined {
-    if (this.keys.prepareFrames(frames) !== 0) return undefined;
     const page = this.map(frames, placement);
-    if (page !== undefined) this.keys.setFrames(frames, key);
-    return page;
+    if (page === undefined || this.keys.setFrames(frames, key) === 0) return page;
+    this.unmap(page, true);
+    return undefined;
   }
 
   /** `vmap_pages_range_noflush`. @returns number of pages mapped */
@@ -290,7 +291,7 @@ export class KernelVmalloc implements Vmalloc {
   private clear(page: Vpn, frames: readonly Pfn[]): readonly Pfn[] {
     const keyed: Pfn[] = [];
     if (frames.length === 0) return keyed;
-    const { tables, lazy, format } = this;
+    const { tables, lazy, pageKeys } = this;
     const range = { from: page, to: toVpn(page + frames.length) };
     let done = 0;
     tables.walk(tables.root, range, {
@@ -298,7 +299,7 @@ export class KernelVmalloc implements Vmalloc {
         lazy.enable();
         for (let i = 0; i < count; i++) {
           const { high, low } = tables.ptepGetAndClear(table, index + i);
-          if (format.pkeyOf(high, low) !== NO_KEY) keyed.push(frames[done + i]!);
+          if (pageKeys.ofLeaf(high, low, 0) !== NO_KEY) keyed.push(frames[done + i]!);
         }
         lazy.disable();
         done += count;

@@ -3,6 +3,7 @@ import {
   LinearMap,
   PageAllocator,
   pageOf,
+  PageKeys,
   PageTableFormat,
   SetMemory,
   toPfn,
@@ -50,7 +51,7 @@ const pages = (first: number, count: number): number[] => Array.from({ length: c
 
 function keyAt(machine: Machine, page: number): number {
   const { high, low } = entryOf(machine, page);
-  return machine.get(PageTableFormat).pkeyOf(high, low);
+  return machine.get(PageKeys).ofLeaf(high, low, 0);
 }
 
 /** The key of a page in its area and in the linear map. */

@@ -66,7 +66,7 @@ function rightsOf(machine: Machine, page: number): Rights {
   const size = 2 ** (format.geometry.levels[level]!.shift - PAGE_SHIFT);
   return {
     pfn: format.pfnOf(high, low) + (page % size),
-    key: format.pkeyOf(high, low),
+    key: format.entryKeys!.pkeyOf(high, low),
     writable: format.isWritable(high, low),
     executable: (low & Bit.EXEC) !== 0,
     valid: high < 0,

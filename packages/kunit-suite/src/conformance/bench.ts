@@ -1,12 +1,13 @@
 import { createContainer, createPluginRegistry, once, provide, registerFramework, resolve } from "@kpkeys/core";
 import {
-  applyChange,
   ArchTools,
   CpuFactory,
   Cpus,
+  FrameKeys,
   Kpkeys,
   KpkeysArch,
   OK,
+  PageKeys,
   PageTableFormat,
   PgtableArch,
   PhysicalMemory,
@@ -72,6 +73,10 @@ export class Bench {
   readonly keys: readonly number[];
   /** The codec. */
   readonly format: PageTableFormat;
+  /** The keys of pages. */
+  readonly pageKeys: PageKeys;
+  /** The keys of frames, if keys are kept with them. */
+  readonly frameKeys: FrameKeys | undefined;
   /** The last level of the tables. */
   readonly lastLevel: number;
   /** The layout of the address space. */
@@ -111,6 +116,8 @@ export class Bench {
     this.register = resolve(container, PkeyRegister);
     this.keys = Array.from({ length: this.register.keys }, (_, key) => key);
     this.format = resolve(container, PageTableFormat);
+    this.pageKeys = resolve(container, PageKeys);
+    this.frameKeys = container.isRegistered(FrameKeys, true) ? resolve(container, FrameKeys) : undefined;
     this.lastLevel = this.format.geometry.levels.length - 1;
     this.pgtable = resolve(container, PgtableArch);
     this.tools = resolve(container, ArchTools);
@@ -139,15 +146,17 @@ export class Bench {
   }
 
   /**
-   * Makes a leaf with a key.
+   * Makes a leaf whose pages have a key. If keys are kept with frames, their keys are set.
    * @param level - its level
    * @param pfn - page-frame number
    * @param protection - its attributes
    * @param pkey - its key
    */
   leaf(level: number, pfn: number, protection: Protection, pkey = 0): Words {
-    const made = this.format.makeLeaf(toLevel(level), toPfn(pfn), protection);
-    return pkey === 0 ? made : applyChange(made, this.format.pkeyChange(toPkey(pkey)));
+    const { levels, pageShift } = this.format.geometry;
+    const frames = [{ pfn: toPfn(pfn), pages: 2 ** (levels[level]!.shift - pageShift) }];
+    this.pageKeys.set(frames, toPkey(pkey), () => 0);
+    return this.pageKeys.withKey(this.format.makeLeaf(toLevel(level), toPfn(pfn), protection), toPkey(pkey));
   }
 
   /**

@@ -31,7 +31,7 @@ export interface ConformanceRule {
   /** The source: a contract, a section of a manual, a patch of the series. */
   readonly source: string;
   /**
-   * Decides whether an input of the rule is missing. Default: none is missing.
+   * Decides whether an input of the rule is missing, or the rule is about another kind of architecture. Default: neither.
    * @param subject - the plugin
    * @returns the reason for skipping the rule; `undefined` if it can be checked
    */

@@ -2,6 +2,7 @@ import type { Plugin } from "@kpkeys/core/contracts";
 import { CONTEXT_RULES } from "./arch/context.js";
 import { FAULT_RULES } from "./arch/fault.js";
 import { FORMAT_RULES } from "./arch/format.js";
+import { FRAME_KEY_RULES } from "./arch/frame-keys.js";
 import { KERNEL_RULES } from "./arch/kernel.js";
 import { REGISTER_RULES } from "./arch/register.js";
 import { RIGHTS_RULES } from "./arch/rights.js";
@@ -21,6 +22,7 @@ const ARCH_RULES: readonly ConformanceRule[] = [
   ...RIGHTS_RULES,
   ...FAULT_RULES,
   ...TLB_RULES,
+  ...FRAME_KEY_RULES,
   ...CONTEXT_RULES,
   ...SURFACE_RULES,
   ...KERNEL_RULES,

@@ -30,10 +30,10 @@ export interface RuleResult {
  */
 export async function checkRule(rule: ConformanceRule, subject: ConformanceSubject): Promise<RuleResult> {
   const { id, sentence, source } = rule;
-  const reason = rule.skip?.(subject);
-  if (reason !== undefined) return { rule: id, sentence, source, status: "skipped", reason, findings: [], found: 0 };
   const findings = new Set<string>();
   try {
+    const reason = rule.skip?.(subject);
+    if (reason !== undefined) return { rule: id, sentence, source, status: "skipped", reason, findings: [], found: 0 };
     await rule.check(subject, (finding) => void findings.add(finding));
   } catch (error) {
     findings.add(`the check throws: ${error instanceof Error ? error.message : String(error)}`);

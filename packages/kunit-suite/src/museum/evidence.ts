@@ -1,5 +1,14 @@
 import { addressText, registerText, toBytes } from "@kpkeys/core";
-import { ArchTools, Exceptions, Kpkeys, LinearMap, PageTableFormat, PkeyRegister, toPfn } from "@kpkeys/core/contracts";
+import {
+  ArchTools,
+  Exceptions,
+  Kpkeys,
+  LinearMap,
+  PageKeys,
+  PageTableFormat,
+  PkeyRegister,
+  toPfn,
+} from "@kpkeys/core/contracts";
 import type { FaultReport, WalkStep, Words } from "@kpkeys/core/contracts";
 import { coverageOf, KernelFault } from "@kpkeys/kernel";
 import type { Machine } from "@kpkeys/kernel";
@@ -25,11 +34,13 @@ function walkOf({ cpus }: Machine, { high, low }: Words): readonly WalkStep[] {
  * The leaf that maps an address.
  * @param machine - the machine
  * @param address - the address
- * @returns the last step of the walk, whose type may be `invalid`, and the key in its entry
+ * @returns the last step of the walk, whose type may be `invalid`, and the key of the page
  */
 export function leafOf(machine: Machine, address: Words): WalkStep & { readonly pkey: number } {
   const leaf = walkOf(machine, address).at(-1)!;
-  return { ...leaf, pkey: machine.get(PageTableFormat).pkeyOf(leaf.high, leaf.low) };
+  const { levels, pageShift } = machine.get(PageTableFormat).geometry;
+  const page = (address.low & (2 ** levels[leaf.level]!.shift - 1)) >>> pageShift;
+  return { ...leaf, pkey: machine.get(PageKeys).ofLeaf(leaf.high, leaf.low, page) };
 }
 
 /** The rights on a key in a value of the key register, and a line that prints them. */

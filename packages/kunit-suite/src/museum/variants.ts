@@ -8,6 +8,7 @@ import {
   InitPhases,
   KpkeysArch,
   LinearMap,
+  PageKeys,
   PageTableFormat,
   PageTables,
   PkeyRegister,
@@ -139,7 +140,12 @@ function writePkey(container: DependencyContainer, page: Vpn, pkey: number): voi
   const format = resolve(container, PageTableFormat);
   const lastLevel = toLevel(format.geometry.levels.length - 1);
   const entry = tables.entryAt(tables.root, lastLevel, page)!;
-  entry.set(applyChange(entry.read(), format.pkeyChange(toPkey(pkey))));
+  const leaf = entry.read();
+  const frames = [{ pfn: format.pfnOf(leaf.high, leaf.low), pages: 1 }];
+  resolve(container, PageKeys).set(frames, toPkey(pkey), (change) => {
+    entry.set(applyChange(leaf, change));
+    return 0;
+  });
 }
 
 /** The linear-map check gets the address with its tag (before v7). */

@@ -5,6 +5,7 @@ import { toWords } from "@kpkeys/core/machine";
 import { Bench } from "../bench.js";
 import type { ConformanceRule, ReportFinding } from "../rule.js";
 import { valueText } from "../text.js";
+import { needsEntryKeys } from "./key-place.js";
 
 const SOURCE = "contract PageTableFormat";
 const LEVEL_ORDER = ["pgd", "p4d", "pud", "pmd", "pte"];
@@ -33,11 +34,11 @@ interface LeafFields {
   dirty: boolean;
 }
 
-function fieldsOf(format: PageTableFormat, level: number, { high, low }: Words): LeafFields {
+function fieldsOf({ format, pageKeys }: Bench, level: number, { high, low }: Words): LeafFields {
   return {
     type: format.typeOf(toLevel(level), high, low),
     pfn: format.pfnOf(high, low),
-    pkey: format.pkeyOf(high, low),
+    pkey: pageKeys.ofLeaf(high, low, 0),
     writable: format.isWritable(high, low),
     user: format.isUser(high, low),
     young: format.isYoung(high, low),
@@ -135,7 +136,7 @@ const leaves: ConformanceRule = {
         for (const protection of LEAF_PROTECTIONS) {
           const { writable, user } = LEAF_RIGHTS[protection];
           const made = bench.leaf(level, pfn, format.protections[protection]);
-          compare(report, `${protection} of page frame ${pfn} at ${name}`, fieldsOf(format, level, made), {
+          compare(report, `${protection} of page frame ${pfn} at ${name}`, fieldsOf(bench, level, made), {
             type: EntryType.LEAF,
             pfn,
             pkey: 0,
@@ -153,23 +154,25 @@ const leaves: ConformanceRule = {
 const pkeys: ConformanceRule = {
   id: "format/pkeys",
   sentence: "a change of key sets the key of a leaf and no other field",
-  source: `${SOURCE}.pkeyChange; __change_memory_common of the series`,
+  source: "contract EntryKeys; __change_memory_common of the series",
+  skip: needsEntryKeys,
   check({ plugin }, report) {
     const bench = new Bench(plugin);
     const { format, register } = bench;
     for (const level of leafLevels(format)) {
       const pfn = pfnsFor(format, level).at(-1)!;
       for (const protection of LEAF_PROTECTIONS) {
-        const plain = fieldsOf(format, level, bench.leaf(level, pfn, format.protections[protection]));
+        const made = format.makeLeaf(toLevel(level), toPfn(pfn), format.protections[protection]);
+        const plain = fieldsOf(bench, level, made);
         for (let from = 0; from < register.keys; from++) {
           for (let to = 0; to < register.keys; to++) {
             const entry = bench.leaf(level, pfn, format.protections[protection], from);
-            const { clear, set } = format.pkeyChange(toPkey(to));
+            const { clear, set } = format.entryKeys!.pkeyChange(toPkey(to));
             if (((set.high & ~clear.high) | (set.low & ~clear.low)) !== 0)
               report(`the change to key ${to} sets bits outside its clear mask`);
             const changed = applyChange(entry, { clear, set });
             const what = `${protection} at ${format.geometry.levels[level]!.name}, from key ${from} to ${to}`;
-            compare(report, what, fieldsOf(format, level, changed), { ...plain, pkey: to });
+            compare(report, what, fieldsOf(bench, level, changed), { ...plain, pkey: to });
           }
         }
       }
@@ -192,7 +195,7 @@ const attributes: ConformanceRule = {
         const change = (name: keyof typeof format.attributes, expected: Partial<LeafFields>): void => {
           entry = applyChange(entry, format.attributes[name]);
           const what = `${protection} of page frame ${pfn} after ${name}`;
-          compare(report, what, fieldsOf(format, level, entry), { pfn, pkey: managed, user: false, ...expected });
+          compare(report, what, fieldsOf(bench, level, entry), { pfn, pkey: managed, user: false, ...expected });
           if (!format.isPresent(entry.high, entry.low)) report(`${what}: it is not present`);
         };
         change("ro", { type: EntryType.LEAF, writable: false });
@@ -228,7 +231,7 @@ const state: ConformanceRule = {
     for (const protection of ["PAGE_SHARED", "PAGE_READONLY", "PAGE_SHARED_EXEC", "PAGE_READONLY_EXEC"] as const) {
       const pfn = pfnsFor(format, level).at(-1)!;
       let entry = bench.leaf(level, pfn, format.protections[protection]);
-      const expected = fieldsOf(format, level, entry);
+      const expected = fieldsOf(bench, level, entry);
       const changes: string[] = [protection];
       for (let step = 0; step < 200; step++) {
         const [name, effect] = random.oneOf(STATE_CHANGES);
@@ -236,8 +239,8 @@ const state: ConformanceRule = {
         changes.push(name);
         Object.assign(expected, effect);
         const before = changes.slice(-3).join(", ");
-        compare(report, before, fieldsOf(format, level, entry), expected);
-        Object.assign(expected, fieldsOf(format, level, entry));
+        compare(report, before, fieldsOf(bench, level, entry), expected);
+        Object.assign(expected, fieldsOf(bench, level, entry));
       }
     }
   },
@@ -259,7 +262,7 @@ const reprotect: ConformanceRule = {
           const old = bench.leaf(level, pfn, format.protections[from], managed);
           const entry = format.reprotect(dirty ? format.makeDirty(old) : old, format.protections[to]);
           const { writable } = LEAF_RIGHTS[to];
-          compare(report, `${from}${dirty ? ", dirty," : ""} to ${to}`, fieldsOf(format, level, entry), {
+          compare(report, `${from}${dirty ? ", dirty," : ""} to ${to}`, fieldsOf(bench, level, entry), {
             type: EntryType.LEAF,
             pfn,
             pkey: managed,
@@ -291,9 +294,9 @@ const split: ConformanceRule = {
       const pfn = pfnsFor(format, level).at(-1)!;
       for (let pkey = 0; pkey < register.keys; pkey++) {
         const entry = bench.leaf(level, pfn, format.protections.PAGE_KERNEL, pkey);
-        const before = fieldsOf(format, level, entry);
+        const before = fieldsOf(bench, level, entry);
         const first = format.splitLeaf(entry, toLevel(level));
-        compare(report, `a ${name} block of key ${pkey}, split`, fieldsOf(format, level + 1, first), before);
+        compare(report, `a ${name} block of key ${pkey}, split`, fieldsOf(bench, level + 1, first), before);
         const invalid = format.splitLeaf(applyChange(entry, format.attributes.invalid), toLevel(level));
         if (format.typeOf(toLevel(level + 1), invalid.high, invalid.low) !== EntryType.INVALID) {
           report(`the split of an invalid ${name} block of key ${pkey} makes valid leaves`);
