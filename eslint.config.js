@@ -7,7 +7,7 @@ const MAY_IMPORT = {
   core: ["tsyringe", "reflect-metadata"],
   "arch-*": ["@kpkeys/core/(contracts|machine)", "@kpkeys/core"],
   kernel: ["@kpkeys/core(/.+)?"],
-  "{pgtables,cred}-hardening": ["@kpkeys/core(/contracts)?"],
+  "{pgtables,cred,bpf}-hardening": ["@kpkeys/core(/contracts)?"],
   "{scenarios,workloads}": ["@kpkeys/(core|kernel)(/.+)?"],
   "kunit-suite": ["@kpkeys/(core|kernel|scenarios)(/.+)?", "@kpkeys/explain"],
   explain: ["@kpkeys/core(/.+)?"],

@@ -1,5 +1,13 @@
 import { toPhysAddr, toVirtAddr } from "@kpkeys/core/contracts";
-import type { KernelLayout, PgtableArch, Setter, StaticTables, UserLayout, VirtAddr } from "@kpkeys/core/contracts";
+import type {
+  BpfCode,
+  KernelLayout,
+  PgtableArch,
+  Setter,
+  StaticTables,
+  UserLayout,
+  VirtAddr,
+} from "@kpkeys/core/contracts";
 import { Bit, HighBit } from "./entry-bits.js";
 import type { Arm64Geometry } from "./geometry.js";
 
@@ -23,6 +31,9 @@ const STRUCT_PAGE_SIZE = 64;
 
 /** CONT_PTE_SHIFT less PAGE_SHIFT, by log2 of the page size (arch/arm64/Kconfig): 64 KiB, 2 MiB, 2 MiB. */
 const CONT_PTE_ORDER: Readonly<Record<number, number>> = { 12: 4, 14: 7, 16: 5 };
+
+/** EXECMEM_BPF is in the vmalloc area (arch/arm64/mm/init.c); AARCH64_BREAK_FAULT is BRK #0x100. */
+const BPF_CODE: BpfCode = { range: "vmalloc", trap: 0xd4202000 | 0 };
 
 /** ARCH_FORCE_MAX_ORDER, by log2 of the page size (arch/arm64/Kconfig): 4 MiB, 32 MiB, 512 MiB. */
 const MAX_PAGE_ORDER: Readonly<Record<number, number>> = { 12: 10, 14: 11, 16: 13 };
@@ -93,6 +104,7 @@ class Arm64Pgtable implements PgtableArch {
   readonly contPteOrder: number;
   readonly maxPageOrder: number;
   readonly vmemmapBlocks: boolean;
+  readonly bpfCode: BpfCode = BPF_CODE;
   readonly linearMapProtection = "PAGE_KERNEL";
 
   constructor(geometry: Arm64Geometry) {

@@ -1,5 +1,5 @@
 import { toPhysAddr, toVirtAddr } from "@kpkeys/core/contracts";
-import type { Geometry, KernelLayout, PgtableArch, StaticTables, UserLayout } from "@kpkeys/core/contracts";
+import type { BpfCode, Geometry, KernelLayout, PgtableArch, StaticTables, UserLayout } from "@kpkeys/core/contracts";
 import { X86_4_LEVELS } from "./geometry.js";
 
 /** Bytes of a page. */
@@ -35,6 +35,9 @@ const AREAS = {
 /** DEFAULT_MAP_WINDOW: with five levels too, user mappings are above it only where a hint asks for that. */
 const MAP_WINDOW = AREAS[4].userEnd;
 
+/** EXECMEM_DEFAULT, for all code, is the area of the modules (arch/x86/mm/init.c); the JIT fills with INT3, which is 0xcc. */
+const BPF_CODE: BpfCode = { range: "modules", trap: 0xcccccccc | 0 };
+
 /** Tables of the image with four levels. A fifth level needs one more for the image and one for the first part of the linear map. */
 const IMAGE_TABLES = 12;
 
@@ -59,6 +62,7 @@ class X86Pgtable implements PgtableArch {
   readonly earlyTableAddress = "linear";
   readonly lazyLeaveElidesBarrier = false;
   readonly tlbBroadcast = false;
+  readonly bpfCode: BpfCode = BPF_CODE;
   readonly linearMapProtection = "PAGE_KERNEL";
 
   constructor({ levels }: Geometry) {

@@ -1,5 +1,6 @@
 import { arm64Poe } from "@kpkeys/arch-arm64-poe";
 import { x86Pks } from "@kpkeys/arch-x86-pks";
+import { bpfHardening } from "@kpkeys/bpf-hardening";
 import { createPluginRegistry } from "@kpkeys/core";
 import { LinearMap, Rcu, SlabAllocator, toPfn } from "@kpkeys/core/contracts";
 import type { Cpu, PluginOptions, WalkStep, Words } from "@kpkeys/core/contracts";
@@ -12,7 +13,7 @@ import { expect } from "vitest";
 /** The architectures that every test of a machine runs on. */
 export const ARCHES = ["arm64-poe", "x86-pks"] as const;
 
-const registry = createPluginRegistry([arm64Poe, x86Pks, pgtablesHardening, credHardening]);
+const registry = createPluginRegistry([arm64Poe, x86Pks, pgtablesHardening, credHardening, bpfHardening]);
 
 /** A small machine, without any hardening unless the specification names it. */
 export function machine(arch: string, spec: Partial<MachineSpec> = {}): Machine {

@@ -2,6 +2,7 @@ import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import * as arm64 from "@kpkeys/arch-arm64-poe";
 import * as x86 from "@kpkeys/arch-x86-pks";
+import * as bpf from "@kpkeys/bpf-hardening";
 import * as core from "@kpkeys/core";
 import * as contracts from "@kpkeys/core/contracts";
 import * as machine from "@kpkeys/core/machine";
@@ -24,6 +25,7 @@ const packages = fileURLToPath(new URL("../../", import.meta.url));
 const modules = {
   "@kpkeys/arch-arm64-poe": arm64,
   "@kpkeys/arch-x86-pks": x86,
+  "@kpkeys/bpf-hardening": bpf,
   "@kpkeys/core": core,
   "@kpkeys/core/contracts": contracts,
   "@kpkeys/core/machine": machine,

@@ -13,6 +13,7 @@ export const BUNDLED: readonly PluginEntry[] = [
   { id: "x86-pks", kind: "arch", module: "@kpkeys/arch-x86-pks" },
   { id: "pgtables", kind: "feature", module: "@kpkeys/pgtables-hardening" },
   { id: "cred", kind: "feature", module: "@kpkeys/cred-hardening" },
+  { id: "bpf", kind: "feature", module: "@kpkeys/bpf-hardening" },
 ];
 
 /** The bundled feature of the posted series. */

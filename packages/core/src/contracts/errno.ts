@@ -9,6 +9,8 @@ export const Errno = {
   ENOMEM: -12 as Errno,
   /** Bad address. */
   EFAULT: -14 as Errno,
+  /** In use, or changed by another writer. */
+  EBUSY: -16 as Errno,
   /** A mapping exists already. */
   EEXIST: -17 as Errno,
   /** Invalid argument. */

@@ -51,6 +51,14 @@ export interface StaticTables {
   readonly protection: "pkey" | "rodata";
 }
 
+/** Memory for the code of BPF programs: the range EXECMEM_BPF of `execmem_info`, and `jit_fill_hole` of the JIT. */
+export interface BpfCode {
+  /** The area in which the code is. The modules' area is near the kernel image, so that a direct call reaches the helpers. */
+  readonly range: "vmalloc" | "modules";
+  /** Four bytes of instructions that trap, with which the JIT fills memory without a program: INT3 four times, BRK. */
+  readonly trap: number;
+}
+
 /** How Linux writes page tables on this architecture. */
 export interface PgtableArch {
   /** The address-space layout. */
@@ -82,6 +90,8 @@ export interface PgtableArch {
    * larger block would hold the struct pages of many GiB.
    */
   readonly vmemmapBlocks?: boolean;
+  /** Memory for the code of BPF programs. If left out: the vmalloc area, and 0, which many instruction sets reserve as undefined. */
+  readonly bpfCode?: BpfCode;
   /** Protection of the linear map's leaves. */
   readonly linearMapProtection: ProtectionName;
   /**

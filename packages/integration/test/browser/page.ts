@@ -1,5 +1,6 @@
 import * as arm64 from "@kpkeys/arch-arm64-poe";
 import * as x86 from "@kpkeys/arch-x86-pks";
+import * as bpf from "@kpkeys/bpf-hardening";
 import * as core from "@kpkeys/core";
 import * as contracts from "@kpkeys/core/contracts";
 import * as machine from "@kpkeys/core/machine";
@@ -21,6 +22,7 @@ import * as report from "@kpkeys/workloads/report";
 export const entries = {
   arm64,
   x86,
+  bpf,
   core,
   contracts,
   machine,
