@@ -47,8 +47,8 @@ const areas: Plugin = {
   contract: 2,
   setup(container) {
     const kpkeys = resolve(container, Kpkeys);
-    const pkey = kpkeys.registerPkey("AREAS");
-    kpkeys.defineContext("AREAS", { AREAS: "rw" });
+    const pkey = kpkeys.registerPkey("AREAS", { default: "rx" });
+    kpkeys.defineContext("AREAS", { AREAS: "rwx" });
     resolve(container, ProtectedObjects).declare({
       feature: "areas",
       objects: () => [...protectedFrames].map((pfn) => ({ pfn, offset: 0, size: 8, pkey, source: "area" })),
@@ -66,7 +66,7 @@ function boot(arch: string, linearMap: "pte" | "block", pageSize?: number): Mach
     pgtables: { tagging },
     ...(pageSize === undefined ? {} : { [arch]: { pageSize } }),
   };
-  const memory = [{ bytes: (pageSize === undefined ? 128 : 1024) * 2 ** 20 }];
+  const memory = [{ bytes: (pageSize === undefined ? 128 : 2048) * 2 ** 20 }];
   const spec = {
     ...DEFAULT_SPEC,
     arch,
@@ -139,8 +139,9 @@ describe.each(CASES)("keys of areas on %s, linear map of %s, page size %s", (arc
     const machine = boot(arch, linearMap, pageSize);
     const pkey = keyOf(machine);
     const vmalloc = machine.get(Vmalloc);
-    // The last block of RAM is whole in a linear map of blocks, and has no allocated page.
-    const frames = [2, 0, 3, 1].map((i) => toPfn(machine.memory.endPfn - 8 + i));
+    // Far from both ends of RAM, where boot allocates. The block of the linear map is whole.
+    const { firstPfn, endPfn } = machine.memory;
+    const frames = [2, 0, 3, 1].map((i) => toPfn(firstPfn + (endPfn - firstPfn) * 0.625 + 8 + i));
     const { splits } = machine.get(LinearMap).stats();
     const page = vmalloc.mapRam(frames)!;
     expect(judge(machine, frames)).toMatchObject({ aliases: Array(4).fill([0, 0]), tried: 8, blocked: 0 });
