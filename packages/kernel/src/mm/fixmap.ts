@@ -1,5 +1,5 @@
 import { inject, injectable } from "@kpkeys/core";
-import { Cpus, OK, PageTableFormat, PageTables, PgtableArch, toLevel, toVpn, wordsOf } from "@kpkeys/core/contracts";
+import { Cpus, PageTableFormat, PageTables, PgtableArch, toLevel, toVpn, wordsOf } from "@kpkeys/core/contracts";
 import type { EntryCursor, Level, Pfn, Vpn, Words } from "@kpkeys/core/contracts";
 import { pageOfAddress } from "./addresses.js";
 import { TlbFlush } from "./tlb-flush.js";
@@ -33,7 +33,8 @@ export class Fixmap {
 
   /**
    * Stores a run of entries of a table page through the slot: maps the page, stores, unmaps. While the page is mapped, a store by this
-   * CPU to the slot reaches the table with any key: the documented window of `set_swapper_pgd`.
+   * CPU to the slot reaches the table with any key: the documented window of `set_swapper_pgd`. A store that faults ends the window too;
+   * the caller repeats the whole function or oopses.
    * @param table - page-frame number
    * @param index - index of the first entry
    * @param entry - the first value
@@ -48,7 +49,7 @@ export class Fixmap {
       count === 1
         ? current.store64(address.high, address.low, high, low)
         : current.storeRun(address.high, address.low, high, low, step << this.pageShift, count);
-    if (status === OK) this.close();
+    this.close();
     return status;
   }
 
@@ -61,7 +62,7 @@ export class Fixmap {
   load(table: Pfn, index: number): number {
     const { high, low } = this.open(table, index);
     const status = this.cpus.current.load64(high, low);
-    if (status === OK) this.close();
+    this.close();
     return status;
   }
 

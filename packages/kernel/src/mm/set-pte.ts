@@ -252,12 +252,17 @@ export class KernelPageTables implements PageTables {
     return NO_ENTRY;
   }
 
+  /** Exchanges the first entry of a run atomically and stores the whole run. */
   private exchange(setter: Setter, table: Pfn, index: number, entry: Words, step: number, count: number): Words {
     const { faults } = this;
     for (let attempt = 0; ; attempt++) {
-      const old = this.memory.exchange(table, index, entry, step, count);
-      if (old !== undefined) return old;
-      faults.repairOrOops(setter, attempt);
+      const old = this.memory.exchange(table, index, entry);
+      if (old === undefined) {
+        faults.repairOrOops(setter, attempt);
+        continue;
+      }
+      if (count > 1) this.store(setter, table, index, entry, step, count);
+      return old;
     }
   }
 

@@ -70,22 +70,16 @@ export class TableMemory {
   }
 
   /**
-   * Exchanges an entry atomically through the linear map. The further entries of a run are stored.
+   * Exchanges an entry atomically through the linear map.
    * @param table - page-frame number, not the top-level table of `init_mm`
-   * @param index - index of the first entry
-   * @param entry - the new first entry
-   * @param step - difference of the output addresses of consecutive entries, in pages
-   * @param count - number of entries
-   * @returns the old value of the first entry
+   * @param index - index of the entry
+   * @param entry - the new entry
+   * @returns the old entry
    */
-  exchange(table: Pfn, index: number, entry: Words, step: number, count: number): Words | undefined {
-    const { current } = this.cpus;
-    const high = this.linearHighOf(table);
-    const low = this.linearLowOf(table, index);
-    if (current.exchange64(high, low, entry.high, entry.low) !== OK) return undefined;
-    const old = { high: current.valueHigh, low: current.valueLow };
-    if (count > 1) this.storeAt(high, low, entry, step, count);
-    return old;
+  exchange(table: Pfn, index: number, entry: Words): Words | undefined {
+    return this.loaded(
+      this.cpus.current.exchange64(this.linearHighOf(table), this.linearLowOf(table, index), entry.high, entry.low),
+    );
   }
 
   /** Loads an entry. @param table - page-frame number @param index - index of the entry */

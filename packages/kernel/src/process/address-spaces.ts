@@ -101,11 +101,11 @@ export class KernelAddressSpaces implements AddressSpaces {
       if (isFull(mm)) return Errno.ENOMEM;
       this.unmap.munmap(mm, page, end);
       const vma = newVma(page, end, prot & RIGHTS, flags, ++this.files);
-      if (mm.locksFuture) vma.flags |= VmFlag.LOCKED;
+      vma.flags |= mm.defaultFlags;
       const populate =
         (flags & (MapFlag.POPULATE | MAP_NONBLOCK)) === MapFlag.POPULATE || (vma.flags & VmFlag.LOCKED) !== 0;
       mm.vmas.insert(vma);
-      if (populate) this.faultHandler.populate(mm, page, end);
+      if (populate) this.locking.populate(mm, vma.flags, page, end);
       return 0;
     });
   }
@@ -208,9 +208,9 @@ export class KernelAddressSpaces implements AddressSpaces {
   private growHeap(mm: KernelMm, from: Vpn, to: Vpn): void {
     this.unmap.munmap(mm, from, to);
     const grown = newVma(from, to, Prot.READ | Prot.WRITE, MapFlag.PRIVATE | MapFlag.ANONYMOUS);
-    if (mm.locksFuture) grown.flags |= VmFlag.LOCKED;
+    const flags = (grown.flags |= mm.defaultFlags);
     mm.vmas.insert(grown);
-    if (mm.locksFuture) this.faultHandler.populate(mm, from, to);
+    if ((flags & VmFlag.LOCKED) !== 0) this.locking.populate(mm, flags, from, to);
   }
 
   private isUserRange(page: Vpn, pages: number): boolean {

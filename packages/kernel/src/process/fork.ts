@@ -7,7 +7,7 @@ import { TlbFlush } from "../mm/tlb-flush.js";
 import { UserFrames } from "./frames.js";
 import type { KernelMm } from "./mm.js";
 import { UserTables } from "./user-tables.js";
-import { isShared, VmFlag } from "./vma.js";
+import { isShared, LOCKED_MASK, VmFlag } from "./vma.js";
 import type { Vma } from "./vma.js";
 
 /** Copies an address space. */
@@ -42,7 +42,7 @@ export class Fork {
 
   private copyVma(parent: KernelMm, child: KernelMm, vma: Vma): void {
     const copy = vma.withRange(vma.start, vma.end);
-    copy.flags &= ~VmFlag.LOCKED;
+    copy.flags &= ~LOCKED_MASK;
     const wiped = (vma.flags & VmFlag.WIPEONFORK) !== 0;
     if (wiped) copy.unlinkAnonVma();
     else if (vma.anonVma !== 0) child.vmas.inheritAnonVma(copy);

@@ -3,7 +3,7 @@ import { Prot, toVpn } from "@kpkeys/core/contracts";
 import type { Vpn } from "@kpkeys/core/contracts";
 import { FaultHandler } from "./fault.js";
 import type { KernelMm } from "./mm.js";
-import { isShared, VmFlag } from "./vma.js";
+import { isShared, LOCKED_MASK, VmFlag } from "./vma.js";
 
 /** MCL_ bits of mlockall (include/uapi/asm-generic/mman.h). */
 const MCL = { CURRENT: 1, FUTURE: 2, ONFAULT: 4 } as const;
@@ -15,23 +15,35 @@ export class Mlock {
 
   /** `mlock`. @param mm - the address space @param start - first virtual page @param end - one past the last */
   mlock(mm: KernelMm, start: Vpn, end: Vpn): void {
-    mm.vmas.changeFlags(start, end, 0, VmFlag.LOCKED);
+    mm.vmas.changeFlags(start, end, LOCKED_MASK, VmFlag.LOCKED);
     this.fillLocked(mm, start, end);
   }
 
   /** `munlock`. @param mm - the address space @param start - first virtual page @param end - one past the last */
   munlock(mm: KernelMm, start: Vpn, end: Vpn): void {
-    mm.vmas.changeFlags(start, end, VmFlag.LOCKED, 0);
+    mm.vmas.changeFlags(start, end, LOCKED_MASK, 0);
   }
 
-  /** `mlockall`, and `munlockall` with no flags. @param mm - the address space @param flags - MCL_ bits */
+  /** `apply_mlockall_flags`; `munlockall` with no flags. @param mm - the address space @param flags - MCL_ bits */
   mlockall(mm: KernelMm, flags: number): void {
-    mm.locksFuture = (flags & MCL.FUTURE) !== 0 && (flags & MCL.ONFAULT) === 0;
-    const locked = (flags & MCL.CURRENT) !== 0;
-    if (flags !== 0 && !locked) return;
+    const locked = (flags & MCL.ONFAULT) === 0 ? VmFlag.LOCKED : LOCKED_MASK;
+    mm.defaultFlags = (flags & MCL.FUTURE) === 0 ? 0 : locked;
+    const isCurrent = (flags & MCL.CURRENT) !== 0;
+    if (flags !== 0 && !isCurrent) return;
     const [start, end] = [toVpn(0), toVpn(Infinity)];
-    mm.vmas.changeFlags(start, end, VmFlag.LOCKED, locked ? VmFlag.LOCKED : 0);
-    if (locked && (flags & MCL.ONFAULT) === 0) this.fillLocked(mm, start, end);
+    mm.vmas.changeFlags(start, end, LOCKED_MASK, isCurrent ? locked : 0);
+    this.fillLocked(mm, start, end);
+  }
+
+  /**
+   * `populate_vma_page_range`: populates a part of a mapping. Does nothing with VM_LOCKONFAULT, even for MAP_POPULATE.
+   * @param mm - the address space
+   * @param flags - {@link VmFlag} bits of the mapping
+   * @param start - first virtual page
+   * @param end - one past the last
+   */
+  populate(mm: KernelMm, flags: number, start: Vpn, end: Vpn): void {
+    if ((flags & VmFlag.LOCKONFAULT) === 0) this.faults.populate(mm, start, end);
   }
 
   /**
@@ -45,7 +57,7 @@ export class Mlock {
     for (const vma of mm.vmas.inside(start, end)) {
       if ((vma.flags & VmFlag.LOCKED) === 0 || (vma.prot & prot) !== prot) continue;
       if (prot === Prot.WRITE && isShared(vma)) continue;
-      this.faults.populate(mm, toVpn(Math.max(start, vma.start)), toVpn(Math.min(end, vma.end)));
+      this.populate(mm, vma.flags, toVpn(Math.max(start, vma.start)), toVpn(Math.min(end, vma.end)));
     }
   }
 }

@@ -18,8 +18,8 @@ export class KernelMm implements Mm {
   readonly vmas: VmaList = new VmaList();
   /** One past the last page of the heap; `undefined` before the first brk. */
   heapEnd: Vpn | undefined;
-  /** Whether new mappings are locked: VM_LOCKED in `def_flags`. */
-  locksFuture = false;
+  /** {@link VmFlag} bits of new mappings: VM_LOCKED and VM_LOCKONFAULT in `def_flags`. */
+  defaultFlags = 0;
 
   /**
    * @param id - its number

@@ -34,7 +34,11 @@ export class Mremap {
     if (pages === 0) return this.duplicate(mm, page, newPage, newPages);
     if (newPage === page) return this.resize(mm, page, pages, newPages);
     if (newPage < page + pages && page < newPage + newPages) return Errno.EINVAL;
-    if (newPages < pages) this.unmap.munmap(mm, toVpn(page + newPages), toVpn(page + pages));
+    if (newPages < pages) {
+      // check_prep_vma() comes before shrink_vma().
+      if (mm.vmas.find(page) === undefined) return Errno.EFAULT;
+      this.unmap.munmap(mm, toVpn(page + newPages), toVpn(page + pages));
+    }
     const end = toVpn(page + Math.min(pages, newPages));
     const ranges = mm.vmas.isolate(page, end).map(({ start, end }) => [start, end] as const);
     if (ranges.length === 0) return Errno.EFAULT;
@@ -67,6 +71,7 @@ export class Mremap {
   private resize(mm: KernelMm, page: Vpn, pages: number, newPages: number): 0 | Errno {
     const end = toVpn(page + pages);
     const newEnd = toVpn(page + newPages);
+    if (mm.vmas.find(page) === undefined) return Errno.EFAULT;
     if (newEnd < end) this.unmap.munmap(mm, newEnd, end);
     else if (newEnd > end) {
       const vma = mm.vmas.find(toVpn(end - 1));

@@ -27,7 +27,12 @@ export const VmFlag = {
   HUGEPAGE: 0x400,
   /** VM_NOHUGEPAGE. */
   NOHUGEPAGE: 0x800,
+  /** With LOCKED: never populated, its pages are locked when a fault maps them. VM_LOCKONFAULT. */
+  LOCKONFAULT: 0x1000,
 } as const;
+
+/** The flags of locked mappings: VM_LOCKED_MASK. */
+export const LOCKED_MASK: number = VmFlag.LOCKED | VmFlag.LOCKONFAULT;
 
 /** A mapped range of an address space: `vm_area_struct`. */
 export class Vma {

@@ -1,5 +1,8 @@
+import { overriding, provide, resolve } from "@kpkeys/core";
 import {
+  CpuFactory,
   ExtensionPoints,
+  FAULT,
   LazyMmu,
   PageAllocator,
   PageTableFormat,
@@ -10,12 +13,12 @@ import {
   toVpn,
   NOT_ENTERED,
 } from "@kpkeys/core/contracts";
-import type { FaultReport, Guard, KpkeysState, Pfn, Setter, Words } from "@kpkeys/core/contracts";
+import type { Cpu, FaultReport, Guard, KpkeysState, Pfn, Setter, Words } from "@kpkeys/core/contracts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Bit, HighBit, INDEX_BITS } from "../../../../examples/odd-arch/src/format.js";
 import type { Machine } from "../../src/machine/machine.js";
-import { pgtableVariant } from "../support/arches.js";
+import { pgtableVariant, variant } from "../support/arches.js";
 import { boot, ENTRIES, entryOf, PAGE_SHIFT } from "../support/machine.js";
 
 /** A leaf of the example architecture that is young, dirty and writable, without an address. */
@@ -170,6 +173,36 @@ const CALLS: readonly (readonly [Setter, number, (tables: PageTables, table: num
     },
   ],
 ];
+
+/** The example architecture with CPUs whose next `storeRun` calls fault. */
+function faultingRuns(left: { faults: number }): ReturnType<typeof variant> {
+  return variant((container) => {
+    const factory = resolve(container, CpuFactory);
+    provide(container, CpuFactory, {
+      create(id) {
+        const cpu = factory.create(id);
+        const storeRun: Cpu["storeRun"] = (...run) => (left.faults-- > 0 ? FAULT : cpu.storeRun(...run));
+        return overriding(cpu, { storeRun });
+      },
+    });
+  });
+}
+
+it.each([true, false])("a fault in the stores after an exchange is handled: repaired %s", (repairs) => {
+  const left = { faults: 0 };
+  const attach = (points: ExtensionPoints): void => {
+    points.on("kernelFault", () => repairs);
+  };
+  const table = new Table(boot({}, { arch: faultingRuns(left), attach }));
+  for (let i = 0; i < 3; i++) table.put(i, LEAF_HIGH, LEAF_LOW | (i << PAGE_SHIFT));
+  left.faults = 1;
+  const clear = (): void => {
+    table.tables.clearFullPtes(table.pfn, 0, 3);
+  };
+  if (repairs) clear();
+  else expect(clear).toThrow(expect.objectContaining({ code: "ERR_KERNEL_FAULT" }) as Error);
+  expect(table.used()).toEqual(repairs ? [] : [1, 2]);
+});
 
 describe("a setter", () => {
   it.each(CALLS)("%s counts %d writes, and none of another setter", (setter, count, act) => {

@@ -1,12 +1,16 @@
-import { resolve } from "@kpkeys/core";
+import { overriding, provide, resolve } from "@kpkeys/core";
 import {
+  CpuFactory,
   EarlyMemory,
   Errno,
   ExtensionPoints,
+  FAULT,
   LinearMap,
   PageAllocator,
+  pageOf,
   PageTableFormat,
   PageTables,
+  PgtableArch,
   StaticTablePages,
   toAsid,
   toLevel,
@@ -14,7 +18,7 @@ import {
   toVpn,
   Vmalloc,
 } from "@kpkeys/core/contracts";
-import type { EntryCursor, Observer, PgtableArch, TableAllocator } from "@kpkeys/core/contracts";
+import type { Cpu, EntryCursor, Observer, TableAllocator } from "@kpkeys/core/contracts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { HighBit } from "../../../../examples/odd-arch/src/format.js";
@@ -23,7 +27,7 @@ import { LeafRuns } from "../../src/mm/leaf-runs.js";
 import { Sections } from "../../src/mm/sections.js";
 import { TlbFlush } from "../../src/mm/tlb-flush.js";
 import type { Machine } from "../../src/machine/machine.js";
-import { pgtableVariant } from "../support/arches.js";
+import { pgtableVariant, variant } from "../support/arches.js";
 import {
   boot,
   entryOf,
@@ -411,4 +415,35 @@ it("makes a missing table for kernel addresses once, with the lock of the table 
   expect([above === table, machine.get(PageTables).sourceOf(toPfn(table))]).toEqual([false, "kernel"]);
   machine.get(Vmalloc).alloc(ENTRIES / 4);
   expect(calls).toHaveLength(2);
+});
+
+it.each([true, false])("a store through the fixmap that faults leaves its slot empty: repaired %s", (repairs) => {
+  const slot = Number(0xffffffffff000000n >> 14n);
+  let faults = 0;
+  const arch = variant((container) => {
+    const factory = resolve(container, CpuFactory);
+    provide(container, PgtableArch, { ...resolve(container, PgtableArch), rootTableAddress: "fixmap" });
+    provide(container, CpuFactory, {
+      create(id) {
+        const cpu = factory.create(id);
+        const store64: Cpu["store64"] = (high, low, ...value) =>
+          pageOf({ high, low }, 14) === slot && faults-- > 0 ? FAULT : cpu.store64(high, low, ...value);
+        return overriding(cpu, { store64 });
+      },
+    });
+  });
+  const during: number[] = [];
+  const attach = (points: ExtensionPoints): void => {
+    points.on("kernelFault", () => (during.push(frameOf(machine, slot)), repairs));
+  };
+  const machine = boot({}, { arch, attach });
+  const tables = machine.get(PageTables);
+  faults = 1;
+  const set = (): void => {
+    tables.setPgd(tables.root, 77, { high: 3, low: 4 });
+  };
+  if (repairs) set();
+  else expect(set).toThrow(expect.objectContaining({ code: "ERR_KERNEL_FAULT" }) as Error);
+  expect([during, frameOf(machine, slot), staleTranslations(machine)]).toEqual([[-1], -1, 0]);
+  expect(machine.memory.read(tables.root, 77)).toEqual(repairs ? { high: 3, low: 4 } : { high: 0, low: 0 });
 });

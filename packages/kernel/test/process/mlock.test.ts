@@ -1,10 +1,18 @@
-import { Prot, toVpn } from "@kpkeys/core/contracts";
+import { Access, MapFlag, Prot, toVpn } from "@kpkeys/core/contracts";
 import { describe, expect, it } from "vitest";
 import { KernelMm } from "../../src/process/mm.js";
 import { BASE, Process, RW, SHARED } from "../support/process.js";
 import { readUserTables } from "../support/tables.js";
 
 const MCL = { CURRENT: 1, FUTURE: 2, ONFAULT: 4 };
+
+/** VM_LOCKED and VM_LOCKONFAULT in the flags of the model's mappings. */
+const LOCKED = 0x10;
+const LOCKONFAULT = 0x1000;
+
+/** The lock flags of each mapping. */
+const lockFlags = (process: Process): number[] =>
+  KernelMm.of(process.mm).vmas.all.map(({ flags }) => flags & (LOCKED | LOCKONFAULT));
 
 /** The present pages, relative to BASE. */
 function present(process: Process): number[] {
@@ -83,10 +91,35 @@ describe("mlockall", () => {
     expect(KernelMm.of(process.mm).vmas.all).toHaveLength(1);
   });
 
-  it("with ONFAULT locks mappings without populating them; growth populates them", () => {
+  it("with ONFAULT locks mappings without populating them; nor do growth and mprotect", () => {
     const process = new Process();
     process.mmap(BASE, 1);
     process.spaces.mlockall(process.mm, MCL.CURRENT | MCL.ONFAULT);
-    expect(KernelMm.of(process.mm).vmas.all[0]!.flags & 0x10).toBe(0x10);
+    expect(lockFlags(process)).toEqual([LOCKED | LOCKONFAULT]);
+    process.spaces.mremap(process.mm, toVpn(BASE), 1, toVpn(BASE), 3);
+    process.spaces.mprotect(process.mm, toVpn(BASE), 3, Prot.READ);
+    process.spaces.mprotect(process.mm, toVpn(BASE), 3, Prot.READ | Prot.WRITE);
+    expect(present(process)).toEqual([]);
+    process.touch(BASE + 1, Access.READ);
+    expect(present(process)).toEqual([1]);
+  });
+
+  it("with FUTURE and ONFAULT locks later mappings and the heap without populating them, also with MAP_POPULATE", () => {
+    const process = new Process();
+    process.spaces.brk(process.mm, toVpn(BASE));
+    process.spaces.mlockall(process.mm, MCL.FUTURE | MCL.ONFAULT);
+    process.spaces.brk(process.mm, toVpn(BASE + 2));
+    process.mmap(BASE + 8, 2, Prot.READ, MapFlag.PRIVATE | MapFlag.ANONYMOUS | MapFlag.POPULATE);
+    expect(lockFlags(process)).toEqual([LOCKED | LOCKONFAULT, LOCKED | LOCKONFAULT]);
+    expect(present(process)).toEqual([]);
+    process.spaces.mlock(process.mm, toVpn(BASE + 8), 2);
+    expect([lockFlags(process), present(process)]).toEqual([
+      [LOCKED | LOCKONFAULT, LOCKED],
+      [8, 9],
+    ]);
+    const child = KernelMm.of(process.spaces.fork(process.mm));
+    expect(child.vmas.all.map(({ flags }) => flags & (LOCKED | LOCKONFAULT))).toEqual([0, 0]);
+    process.spaces.munlock(process.mm, toVpn(BASE), 2);
+    expect(lockFlags(process)).toEqual([0, LOCKED]);
   });
 });

@@ -321,7 +321,20 @@ describe("mremap", () => {
       move(process, BASE + 1, 2, BASE + 1, 3),
       move(process, BASE + 4, 0, NEW, 1),
       move(process, BASE + 4, 2, BASE + 4, 1),
-    ]).toEqual([EFAULT, EFAULT, EFAULT, 0]);
+      move(process, BASE + 4, 2, BASE + 4, 2),
+    ]).toEqual([EFAULT, EFAULT, EFAULT, EFAULT, EFAULT]);
+  });
+
+  it("that shrinks is -EFAULT before it unmaps the tail if the start is unmapped", () => {
+    const process = new Process();
+    process.mmap(BASE + 2, 2);
+    process.mmap(BASE + 4, 2, Prot.READ);
+    expect([move(process, BASE, 4, NEW, 1), move(process, BASE, 4, BASE, 1), rightsOf(process, BASE, 6)]).toEqual([
+      EFAULT,
+      EFAULT,
+      [-1, -1, RW, RW, 1, 1],
+    ]);
+    expect([move(process, BASE + 2, 4, BASE + 2, 1), rightsOf(process, BASE + 2, 4)]).toEqual([0, [RW, -1, -1, -1]]);
   });
 
   it("in place shrinks, grows into the range above, and does nothing for equal lengths", () => {

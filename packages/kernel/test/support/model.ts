@@ -126,6 +126,7 @@ export class ProcessModel {
   /** mremap in place, or to a range that does not overlap. */
   mremap(space: Space, page: number, pages: number, newPage: number, newPages: number, keep: boolean): void {
     const mapped = this.#inside(space, page, Math.min(pages, newPages));
+    const first = space.pages.get(page);
     const last = space.pages.get(page + pages - 1);
     const status = this.#service.mremap(
       space.task.mm!,
@@ -135,14 +136,16 @@ export class ProcessModel {
       newPages,
       keep ? DONTUNMAP : 0,
     );
+    const needsFirst = newPage === page || newPages < pages;
+    const needsLast = newPage === page && newPages > pages;
+    const fails = mapped.length === 0 || (needsFirst && first === undefined) || (needsLast && last === undefined);
+    expect(status).toBe(fails ? Errno.EFAULT : 0);
+    if (fails) return;
     for (let at = page + newPages; at < page + pages; at++) space.pages.delete(at);
     if (newPage === page) {
-      expect(status).toBe(newPages > pages && last === undefined ? Errno.EFAULT : 0);
-      if (status === 0) this.#grow(space, last!, page + pages, page + newPages);
+      this.#grow(space, last!, page + pages, page + newPages);
       return;
     }
-    expect(status).toBe(mapped.length === 0 ? Errno.EFAULT : 0);
-    if (status !== 0) return;
     for (const at of mapped) {
       const old = space.pages.get(at)!;
       space.pages.set(newPage + at - page, old);
