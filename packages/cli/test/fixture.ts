@@ -38,7 +38,7 @@ export function archReport(changes: Partial<ArchReport> = {}): ArchReport {
       tlbReach: 2 ** 22,
     },
     kunit: { passed: 5, failed: 0, skipped: 0 },
-    attack: { tried: 6219, blocked: 6219, bySource: {}, readOnly: 6, gaps: [] },
+    attack: { tried: 6219, blocked: 6219, loads: { tried: 0, blocked: 0 }, bySource: {}, readOnly: 6, gaps: [] },
     policies: {
       off: cost(0),
       naive: cost(931_860),
@@ -67,14 +67,14 @@ export function gaps(documented: boolean): Pick<ArchReport, "coverage" | "attack
   } as const;
   const { coverage, attack } = archReport();
   return {
-    coverage: { ...coverage, keyed: coverage.keyed! - 5, gaps: [{ ...gap, pages: 5 }] },
-    attack: { ...attack!, blocked: attack!.blocked! - 15, gaps: [{ ...gap, stores: 15 }] },
+    coverage: { ...coverage, keyed: coverage.keyed! - 5, gaps: [{ ...gap, open: "write", pages: 5 }] },
+    attack: { ...attack!, blocked: attack!.blocked! - 15, gaps: [{ ...gap, stores: 15, loads: 0 }] },
   };
 }
 
 /** An audit during the replay that found a user table page open. */
 export function seen(documented: boolean): NonNullable<ArchReport["check"]> {
-  const gap = { source: "user", level: "pte", mapping: "linear", address: "ffff000012345000" } as const;
+  const gap = { source: "user", level: "pte", mapping: "linear", open: "write", address: "ffff000012345000" } as const;
   const gaps = [{ ...gap, pages: 1, table: toPfn(0x92345), line: 1234, documented }];
   return { mode: "sampled", scans: 9, pages: 18_000, open: 4, gaps };
 }

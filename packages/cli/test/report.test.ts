@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { ArchReport } from "@kpkeys/workloads/report";
+import { toPfn } from "@kpkeys/core/contracts";
+import { attackTextOf } from "../src/report/attack.js";
 import { PLAIN } from "../src/report/style.js";
 import { textOf } from "../src/report/text.js";
 import { failuresOf } from "../src/report/verdict.js";
@@ -181,5 +183,46 @@ describe("a machine fails", () => {
     ["never on CPUs without pkeys", archReport({ pkeys: false, kunit, ...gaps(false) }), 0],
   ])("%s", (_, arch, failures) => {
     expect(failuresOf(arch)).toHaveLength(failures);
+  });
+});
+
+describe("secrets, whose reads are withheld", () => {
+  const counts = { tried: 6225, blocked: 6222, loads: { tried: 3, blocked: 0 } };
+  const secret = { source: "secret", level: "object", mapping: "linear", address: "ffff000000005040" } as const;
+  /** The report of a machine with a secret that is open for reads. */
+  function withSecret(documented = false): ArchReport {
+    const { coverage, attack } = archReport();
+    return archReport({
+      coverage: {
+        ...coverage,
+        objects: { secret: { objects: 1, keyed: 0, readOnly: 0 } },
+        gaps: [{ ...secret, open: "read", pages: 1, table: toPfn(5), documented }],
+      },
+      attack: { ...attack!, ...counts, gaps: [{ ...secret, stores: 0, loads: 3, documented }] },
+    });
+  }
+
+  test("have a row of loads, which reports without secrets do not have", () => {
+    expect(numbersOf(textOf(runReport(withSecret()), PLAIN), "of which loads")).toEqual([0, 3]);
+    expect(textOf(runReport(archReport()), PLAIN)).not.toContain("of which loads");
+    const compared = textOf(runReport(withSecret(), archReport({ series: "v8" })), PLAIN);
+    expect(numbersOf(compared, "loads blocked")).toEqual([0, 0]);
+  });
+
+  test("that are open are listed with their loads, and fail the run as read, not as written", () => {
+    const text = textOf(runReport(withSecret()), PLAIN);
+    expect(text).toContain("first at ffff000000005040: 1 object open for reads, 3 loads through");
+    expect(failuresOf(withSecret())).toEqual([
+      expect.stringContaining("protected objects can be read without their key"),
+      expect.stringContaining("attacks were not blocked"),
+    ]);
+    expect(failuresOf(withSecret(true))).toEqual([]);
+  });
+
+  test("have a row of loads in the report of attacks", () => {
+    const machine = { ...counts, arch: "x86-pks", series: "next", policy: "batched", pkeys: true } as const;
+    const bySource = { secret: { tried: 6, blocked: 3 } };
+    const text = attackTextOf({ arches: [{ ...machine, bySource, readOnly: 0, gaps: [] }] }, PLAIN);
+    expect(numbersOf(text, "of which loads")).toEqual([3, 0, 3]);
   });
 });

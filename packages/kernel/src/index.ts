@@ -5,6 +5,7 @@
  */
 export { buildMachine } from "./machine/build.js";
 export { coverageOf, expectsTables } from "./audit/coverage.js";
+export type { Opening } from "./audit/openings.js";
 export type { Coverage, CoverageCount, CoverageGap, ObjectCount } from "./audit/coverage.js";
 export { KernelFault } from "./entry/kernel-fault.js";
 export type { Machine, MachineCounters } from "./machine/machine.js";

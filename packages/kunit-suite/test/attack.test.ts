@@ -1,12 +1,17 @@
 import { pageOf, toLevel, toPfn, toPkey } from "@kpkeys/core/contracts";
 import type { Pfn, Level } from "@kpkeys/core/contracts";
-import type { ScannedTable } from "@kpkeys/kernel";
+import type { PageAlias, ScannedTable } from "@kpkeys/kernel";
 import { describe, expect, it } from "vitest";
 import { attack } from "../src/index.js";
 import { createToyMachine, LINEAR_HIGH } from "./toy-machine.js";
 
 const LEVELS = ["pgd", "pte"] as const;
 const IMAGE_HIGH = 0xffff_ffff | 0;
+
+/** A mapping of a page at an upper word of the address. */
+function aliasOf(pfn: Pfn, high: number, more: Partial<PageAlias> = {}): PageAlias {
+  return { page: pageOf({ high, low: pfn << 12 }, 12), pkey: 1, writable: true, user: false, ...more };
+}
 
 function table(pfn: Pfn, level: Level, ...aliases: [high: number, writable: boolean][]): ScannedTable {
   return {
@@ -15,7 +20,7 @@ function table(pfn: Pfn, level: Level, ...aliases: [high: number, writable: bool
     entries: 512,
     level,
     source: "static",
-    aliases: aliases.map(([high, writable]) => ({ page: pageOf({ high, low: pfn << 12 }, 12), pkey: 1, writable })),
+    aliases: aliases.map(([high, writable]) => aliasOf(pfn, high, { writable })),
   };
 }
 
@@ -48,11 +53,12 @@ describe("attack", () => {
     expect(attack(machine, [...tables, table(toPfn(5), toLevel(0), [IMAGE_HIGH, true])])).toEqual({
       tried: 15,
       blocked: 6,
+      loads: { tried: 0, blocked: 0 },
       bySource: { static: { tried: 15, blocked: 6 } },
       readOnly: 0,
       gaps: [
-        { source: "static", level: "pte", mapping: "other", stores: 6, address: "ffffffff00003000" },
-        { source: "static", level: "pgd", mapping: "other", stores: 3, address: "ffffffff00005000" },
+        { source: "static", level: "pte", mapping: "other", stores: 6, loads: 0, address: "ffffffff00003000" },
+        { source: "static", level: "pgd", mapping: "other", stores: 3, loads: 0, address: "ffffffff00005000" },
       ],
     });
   });
@@ -85,10 +91,84 @@ describe("attack", () => {
     expect(attack(machine, [])).toEqual({
       tried: 4,
       blocked: 3,
+      loads: { tried: 0, blocked: 0 },
       bySource: { cred: { tried: 4, blocked: 3 } },
       readOnly: 0,
-      gaps: [{ source: "cred", level: "object", mapping: "linear", stores: 1, address: "ffff800000009008" }],
+      gaps: [{ source: "cred", level: "object", mapping: "linear", stores: 1, loads: 0, address: "ffff800000009008" }],
     });
     expect(machine.stores.map(({ low }) => low & 0xfff)).toEqual([64, 64 + 96, 64 + 184, 8]);
+  });
+});
+
+describe("attack on objects whose reads are withheld", () => {
+  const object = (withholds?: "write" | "read-write") => ({
+    pfn: toPfn(8),
+    offset: 64,
+    size: 16,
+    pkey: toPkey(2),
+    source: "secret",
+    ...(withholds !== undefined && { withholds }),
+  });
+  const WORDS = [64, 72];
+
+  it("loads from each word through every alias, in DEFAULT, and counts loads in the totals", () => {
+    const contexts: (string | undefined)[] = [];
+    const machine = createToyMachine(
+      LEVELS,
+      () => {
+        contexts.push(machine.context);
+        return true;
+      },
+      [object("read-write")],
+      (pfn) => [aliasOf(pfn, LINEAR_HIGH), aliasOf(pfn, IMAGE_HIGH, { writable: false })],
+    );
+    expect(attack(machine, [])).toEqual({
+      tried: 6,
+      blocked: 6,
+      loads: { tried: 4, blocked: 4 },
+      bySource: { secret: { tried: 6, blocked: 6 } },
+      readOnly: 2,
+      gaps: [],
+    });
+    expect(machine.loads.map(({ high, low }) => [high, low & 0xfff])).toEqual(
+      [LINEAR_HIGH, IMAGE_HIGH].flatMap((high) => WORDS.map((word) => [high, word])),
+    );
+    expect(new Set(contexts)).toEqual(new Set(["DEFAULT"]));
+  });
+
+  it("lists loads that succeed, also through a read-only mapping", () => {
+    const machine = createToyMachine(
+      LEVELS,
+      (high, _low, isLoad) => high === LINEAR_HIGH || !isLoad,
+      [object("read-write")],
+      (pfn) => [aliasOf(pfn, LINEAR_HIGH), aliasOf(pfn, IMAGE_HIGH, { writable: false })],
+    );
+    const { loads, readOnly, gaps } = attack(machine, []);
+    expect({ loads, readOnly }).toEqual({ loads: { tried: 4, blocked: 2 }, readOnly: 2 });
+    expect(gaps).toEqual([
+      { source: "secret", level: "object", mapping: "other", stores: 0, loads: 2, address: "ffffffff00008040" },
+    ]);
+  });
+
+  it("counts a user mapping as open for loads, and for stores if it is writable, without an access", () => {
+    for (const [writable, stores] of [
+      [false, 0],
+      [true, 2],
+    ] as const) {
+      const machine = createToyMachine(
+        LEVELS,
+        () => true,
+        [object("read-write")],
+        (pfn) => [aliasOf(pfn, 0, { user: true, pkey: 2, writable })],
+      );
+      expect(attack(machine, []).gaps).toMatchObject([{ mapping: "other", stores, loads: 2 }]);
+      expect([machine.loads, machine.stores]).toEqual([[], []]);
+    }
+  });
+
+  it.each([undefined, "write"] as const)("makes no load if only writes are withheld: %s", (withholds) => {
+    const machine = createToyMachine(LEVELS, () => true, [object(withholds)]);
+    expect(attack(machine, [])).toMatchObject({ tried: 2, loads: { tried: 0 } });
+    expect(machine.loads).toEqual([]);
   });
 });

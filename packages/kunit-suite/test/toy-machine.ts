@@ -14,7 +14,8 @@ import {
   toPfn,
   wordsOf,
 } from "@kpkeys/core/contracts";
-import type { KpkeysState, LevelGeometry, ProtectedObject, Token } from "@kpkeys/core/contracts";
+import type { KpkeysState, LevelGeometry, Pfn, ProtectedObject, Token, Words } from "@kpkeys/core/contracts";
+import type { PageAlias } from "@kpkeys/kernel";
 import type { MachineUnderAttack } from "../src/index.js";
 
 /** A store. */
@@ -28,6 +29,8 @@ export interface Store {
 export interface ToyMachine extends MachineUnderAttack {
   /** All stores, in order. */
   readonly stores: readonly Store[];
+  /** The addresses of all loads, in order. */
+  readonly loads: readonly Words[];
   /** The current context. */
   readonly context: string | undefined;
 }
@@ -38,16 +41,19 @@ export const LINEAR_HIGH = 0xffff_8000 | 0;
 /**
  * Makes a toy of named table levels, in which the table of level n is page 10 + n and every word is (page, index).
  * @param levelNames - Linux's names, the top one first
- * @param blocks - decides which addresses cannot be written
+ * @param blocks - decides which addresses cannot be accessed
  * @param objects - protected objects
+ * @param aliasesOf - the mappings of an object's page; a writable one in the linear map with its key if left out
  */
 export function createToyMachine(
   levelNames: readonly LevelGeometry["name"][],
-  blocks: (high: number, low: number) => boolean,
+  blocks: (high: number, low: number, isLoad: boolean) => boolean,
   objects: readonly ProtectedObject[] = [],
+  aliasesOf?: (pfn: Pfn) => readonly PageAlias[],
 ): ToyMachine {
   const container = createContainer();
   const stores: Store[] = [];
+  const loads: Words[] = [];
   let context: string | undefined;
   const levels = levelNames.map((name) => ({ name, shift: 12, indexBits: 9, leaf: true }));
   const part = <T>(token: Token<T>, some: Partial<NoInfer<T>>): void => {
@@ -81,7 +87,11 @@ export function createToyMachine(
     copyToKernelNofault({ high, low }, source) {
       const [valueLow, valueHigh] = new Int32Array(source.buffer);
       stores.push({ high, low, value: [valueHigh!, valueLow!] });
-      return blocks(high, low) ? Errno.EFAULT : 0;
+      return blocks(high, low, false) ? Errno.EFAULT : 0;
+    },
+    copyFromKernelNofault({ high, low }, length) {
+      loads.push({ high, low });
+      return blocks(high, low, true) ? Errno.EFAULT : new Uint8Array(length);
     },
   });
   part(PageTableFormat, {
@@ -113,11 +123,17 @@ export function createToyMachine(
     scanObjects: () =>
       objects.map((object) => ({
         ...object,
-        aliases: [
-          { page: pageOf({ high: LINEAR_HIGH, low: object.pfn << 12 }, 12), pkey: object.pkey, writable: true },
+        aliases: aliasesOf?.(object.pfn) ?? [
+          {
+            page: pageOf({ high: LINEAR_HIGH, low: object.pfn << 12 }, 12),
+            pkey: object.pkey,
+            writable: true,
+            user: false,
+          },
         ],
       })),
     stores,
+    loads,
     get context() {
       return context;
     },

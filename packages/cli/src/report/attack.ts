@@ -5,6 +5,7 @@ import type { Policy, SeriesName } from "@kpkeys/scenarios";
 import { withDocumented } from "@kpkeys/workloads/report";
 import type { Documented } from "@kpkeys/workloads/report";
 import { hasPkeys } from "./findings.js";
+import { hasLoads } from "./gaps.js";
 import { gapNotes, verdictText } from "./notes.js";
 import { count } from "./style.js";
 import type { Style } from "./style.js";
@@ -13,7 +14,7 @@ import type { Row } from "./table.js";
 
 /** The results of attacks on one machine. */
 export interface MachineAttackReport extends AttackResult {
-  /** The stores that were not blocked, by place. */
+  /** The accesses that were not blocked, by place. */
   readonly gaps: readonly (AttackGap & Documented)[];
   /** The architecture's id. */
   readonly arch: string;
@@ -78,6 +79,9 @@ function tableOf(machines: readonly MachineAttackReport[], style: Style): string
       [style.bold("attacks"), ...machines.map(() => ["tried", "blocked", "through"])],
       ...sources.map((source): Row => [`  ${source}`, ...machines.map(({ bySource }) => cellsOf(bySource[source]))]),
       [style.bold("all"), ...machines.map(cellsOf)],
+      ...(machines.some((attack) => hasLoads({ attack }))
+        ? [["  of which loads", ...machines.map(({ loads }) => cellsOf(loads))] satisfies Row]
+        : []),
     ],
   );
 }

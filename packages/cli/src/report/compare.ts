@@ -1,5 +1,6 @@
 import type { Policy } from "@kpkeys/scenarios";
 import type { ArchReport, PolicyReport } from "@kpkeys/workloads/report";
+import { hasLoads } from "./gaps.js";
 import { hasFailures } from "./kunit.js";
 import { moreRows, NO_MORE } from "./more.js";
 import type { More } from "./more.js";
@@ -58,6 +59,9 @@ function tableOf(columns: readonly ArchReport[], style: Style, more: More): stri
       section("attacks"),
       row("  tried", ({ attack }) => (attack === null ? "not run" : count(attack.tried))),
       row("  blocked", ({ attack }) => (attack === null ? "" : count(attack.blocked))),
+      ...(columns.some(hasLoads)
+        ? [row("  loads blocked", ({ attack }) => (attack === null ? "" : count(attack.loads.blocked)))]
+        : []),
       section("KUnit"),
       row("  passed", ({ kunit }) => (kunit === null ? "not run" : count(kunit.passed))),
       row("  failed", (column) => failedText(column, style)),

@@ -25,7 +25,18 @@ interface Place extends Documented {
   readonly address: string;
 }
 
-/** Pages and stores of one source, level and mapping. */
+/**
+ * Whether loads were among the attacks of a machine, or it is not known how many: if a feature withholds reads.
+ * @param machine - the machine
+ */
+export function hasLoads({ attack }: Pick<Gapped, "attack">): boolean {
+  return attack != null && attack.loads.tried !== 0;
+}
+
+/** The accesses for which a gap is open, unless it is open for writes alone. */
+const FOR = { write: "", read: " for reads", "read-write": " for reads and writes" } as const;
+
+/** Pages and accesses of one source, level and mapping. */
 interface Gap extends Documented {
   readonly place: string;
   readonly address: string;
@@ -61,8 +72,8 @@ function gapsOf({ coverage, attack, check }: Gapped, documented: boolean): strin
     else gaps.set(place, { ...found, place, counts: [text] });
   }
   for (const gap of coverage?.gaps ?? [])
-    note(gap, `${numberOf(gap.pages, gap.level === "object" ? "object" : "page")} open`);
-  for (const gap of attack?.gaps ?? []) note(gap, `${numberOf(gap.stores, "store")} through`);
+    note(gap, `${numberOf(gap.pages, gap.level === "object" ? "object" : "page")} open${FOR[gap.open]}`);
+  for (const gap of attack?.gaps ?? []) note(gap, `${accessesOf(gap)} through`);
   for (const gap of check?.gaps ?? []) {
     // For a documented gap that is still open, the time when it was first seen is not printed.
     if (!gap.documented || !gaps.has(placeOf(gap))) note(gap, seenText(gap));
@@ -70,6 +81,15 @@ function gapsOf({ coverage, attack, check }: Gapped, documented: boolean): strin
   return [...gaps.values()]
     .filter((gap) => gap.documented === documented)
     .map(({ place, address, counts }) => `${place}, first at ${address}: ${counts.join(", ")}`);
+}
+
+/** Stores and loads that succeeded; a kind without accesses is left out. */
+function accessesOf({ stores, loads }: AttackReport["gaps"][0]): string {
+  const kinds = [
+    ...(stores === 0 ? [] : [numberOf(stores, "store")]),
+    ...(loads === 0 ? [] : [numberOf(loads, "load")]),
+  ];
+  return kinds.join(" and ");
 }
 
 /** A count with its noun, or the noun alone if the count is not known. */

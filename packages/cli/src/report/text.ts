@@ -13,6 +13,7 @@ import type {
   RunReport,
 } from "@kpkeys/workloads/report";
 import { estimateRows } from "./estimate.js";
+import { hasLoads } from "./gaps.js";
 import { moreRows, NO_MORE } from "./more.js";
 import type { More } from "./more.js";
 import { notesOf } from "./notes.js";
@@ -75,6 +76,7 @@ function tableOf(report: RunReport, style: Style, more: More): string {
       row("  open pages", ({ coverage }) => openText(coverage, style)),
       row("  open during the replay", ({ check }) => checkText(check, style)),
       row("  attacks blocked", ({ attack }) => attackText(attack, style)),
+      ...loadRows(row, arches),
       row("  KUnit", ({ kunit }) => kunitText(kunit, style)),
       ...moreRows(more.protection, style),
       [""],
@@ -147,6 +149,17 @@ function attackText(attack: AttackReport | null, style: Style): string {
         ? style.yellow
         : style.red;
   return colour(share(blocked, tried));
+}
+
+/** The row of loads, if there are objects whose reads are withheld. */
+function loadRows(
+  row: (label: string, cells: (arch: ArchReport) => GroupCells) => Row,
+  arches: readonly ArchReport[],
+): Row[] {
+  if (!arches.some(hasLoads)) return [];
+  return [
+    row("  of which loads", ({ attack }) => (attack === null ? "" : share(attack.loads.blocked, attack.loads.tried))),
+  ];
 }
 
 function kunitText(kunit: KunitCounts | null, style: Style): string {

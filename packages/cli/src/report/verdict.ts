@@ -43,12 +43,18 @@ export function failuresOf(machine: Checked): string[] {
   const where = `${arch}, series ${seriesTitle(series)}`;
   const failures: string[] = [];
   if (coverage?.gaps.some(({ documented }) => !documented) === true)
-    failures.push(`${where}: ${subjectOf(coverage.gaps)} can be written without their key`);
+    failures.push(`${where}: ${subjectOf(coverage.gaps)} can be ${verbOf(coverage.gaps)} without their key`);
   if (attack?.gaps.some(({ documented }) => !documented) === true) failures.push(`${where}: attacks were not blocked`);
   if (check?.gaps.some(({ documented }) => !documented) === true)
     failures.push(`${where}: table pages could be written without their key during the replay`);
   if (kunit && hasFailures(kunit)) failures.push(`${where}: KUnit cases failed`);
   return failures;
+}
+
+function verbOf(gaps: CoverageReport["gaps"]): string {
+  const open = gaps.filter(({ documented }) => !documented).map((gap) => gap.open);
+  if (open.every((access) => access === "write")) return "written";
+  return open.every((access) => access === "read") ? "read" : "read or written";
 }
 
 function subjectOf(gaps: CoverageReport["gaps"]): string {

@@ -1,7 +1,9 @@
 import { addressText } from "@kpkeys/core";
 import { Kpkeys, LinearMap, ProtectedObjects, wordsOf } from "@kpkeys/core/contracts";
-import type { Pfn, Pkey, TableSource, Vpn } from "@kpkeys/core/contracts";
+import type { Pfn, Pkey, TableSource } from "@kpkeys/core/contracts";
 import type { Machine } from "../machine/machine.js";
+import { closingKey, widestOpening } from "./openings.js";
+import type { OpenAlias, Opening } from "./openings.js";
 import type { PageAlias, ScannedTable } from "./scanner.js";
 
 /** Numbers of table pages. */
@@ -18,13 +20,16 @@ export interface CoverageCount {
 export interface ObjectCount {
   /** All objects. */
   objects: number;
-  /** Objects in pages whose writable mappings all have the key that the feature names. */
+  /**
+   * Objects in pages whose writable mappings all have the key that the feature names, which DEFAULT may not write. If reads are withheld,
+   * all mappings have it, and DEFAULT may not read it.
+   */
   keyed: number;
-  /** Objects in pages without a writable mapping. */
+  /** Objects in pages without a writable mapping; if reads are withheld, without a mapping. */
   readOnly: number;
 }
 
-/** Unprotected table pages or objects of one source and level. A stray write can change them. */
+/** Unprotected table pages or objects of one source and level. A stray write can change them, or a stray read can disclose them. */
 export interface CoverageGap {
   /** Source of the table pages, or the feature's name for its objects. */
   readonly source: string;
@@ -32,6 +37,8 @@ export interface CoverageGap {
   readonly level: string;
   /** The mapping that is open: the linear map or another kernel mapping. */
   readonly mapping: "linear" | "other";
+  /** The accesses for which it is open: `read` and `read-write` only for objects whose reads are withheld. */
+  readonly open: Opening;
   /** Number of pages or objects. */
   pages: number;
   /** The first open address, 16 hexadecimal digits. */
@@ -67,11 +74,13 @@ export function claimedTablePkey(
 }
 
 /**
- * The key that protects a writable mapping of a table page: {@link claimedTablePkey}.
+ * The key that protects a writable mapping of a table page: {@link claimedTablePkey}, if DEFAULT may not write it.
  * @param machine - the machine with the features' claims
  */
 export function closingPkey(machine: Pick<Machine, "get">): number | undefined {
-  return claimedTablePkey(machine.get(ProtectedObjects).claims, machine.get(Kpkeys));
+  const kpkeys = machine.get(Kpkeys);
+  const { pkey, writes } = closingKey(kpkeys, claimedTablePkey(machine.get(ProtectedObjects).claims, kpkeys));
+  return writes ? pkey : undefined;
 }
 
 /**
@@ -86,13 +95,14 @@ export function expectsTables(machine: Pick<Machine, "get">): boolean {
 
 /**
  * Counts protected and unprotected table pages and objects. A page is read-only if it has no writable mapping. It is keyed if all its
- * writable mappings have the key that a feature claims.
+ * writable mappings have the key that a feature claims, and DEFAULT may not write that key. For an object whose reads are withheld, the
+ * read-only mappings count too.
  *
  * @param machine - the machine with the features' claims
  * @param tables - from {@link Machine.scan}
  */
 export function coverageOf(machine: Machine, tables: readonly ScannedTable[]): Coverage {
-  const closes = closingPkey(machine);
+  const closing = { pkey: closingPkey(machine), writes: true, reads: false };
   const bySource = Object.fromEntries(
     (["static", "early", "vmemmap", "kernel", "user", "unknown"] as const).map((source) => [source, newCount()]),
   ) as Record<TableSource | "unknown", CoverageCount>;
@@ -107,12 +117,13 @@ export function coverageOf(machine: Machine, tables: readonly ScannedTable[]): C
     if (pfn === previous) continue;
     previous = pfn;
     const name = machine.levelNames[level]!;
-    const { open, state } = classify(aliases, closes);
+    const open = widestOpening(aliases, "write", closing);
+    const state = stateOf(open, aliases.some(isWritable));
     for (const count of [total, bySource[source], byLevel[name]!]) {
       count.pages++;
       if (state !== "open") count[state]++;
     }
-    if (expected && open !== undefined) gaps.add(source, name, pfn, open.page, 0);
+    if (expected && open !== undefined) gaps.add(source, name, pfn, open, 0);
   }
   const objects = coverObjects(machine, gaps);
   return { ...total, bySource, byLevel, objects, gaps: gaps.all() };
@@ -120,29 +131,30 @@ export function coverageOf(machine: Machine, tables: readonly ScannedTable[]): C
 
 /** Counts objects. An object is protected as its page is. */
 function coverObjects(machine: Machine, gaps: Gaps): Record<string, ObjectCount> {
-  const supported = machine.get(Kpkeys).supported();
+  const kpkeys = machine.get(Kpkeys);
   const counts: Record<string, ObjectCount> = {};
-  for (const { pfn, offset, pkey, source, aliases } of machine.scanObjects()) {
+  for (const { pfn, offset, pkey, source, withholds, aliases } of machine.scanObjects()) {
     const count = (counts[source] ??= { objects: 0, keyed: 0, readOnly: 0 });
-    const { open, state } = classify(aliases, supported ? pkey : undefined);
+    const open = widestOpening(aliases, withholds, closingKey(kpkeys, pkey));
+    const state = stateOf(open, withholds === "read-write" ? aliases.length > 0 : aliases.some(isWritable));
     count.objects++;
     if (state !== "open") count[state]++;
-    if (open !== undefined) gaps.add(source, "object", pfn, open.page, offset);
+    if (open !== undefined) gaps.add(source, "object", pfn, open, offset);
   }
   return counts;
 }
 
-/** The protection of a page by its mappings. `open` is the first unprotected mapping. */
-function classify(
-  aliases: readonly PageAlias[],
-  closes: number | undefined,
-): { readonly state: "open" | "keyed" | "readOnly"; readonly open?: PageAlias } {
-  const open = aliases.find(({ writable, pkey }) => writable && pkey !== closes);
-  if (open !== undefined) return { state: "open", open };
-  return { state: aliases.some(({ writable }) => writable) ? "keyed" : "readOnly" };
+/** The protection of a page. @param open - its opening @param needsKey - whether it has a mapping that only a key can close */
+function stateOf(open: OpenAlias | undefined, needsKey: boolean): "open" | "keyed" | "readOnly" {
+  if (open !== undefined) return "open";
+  return needsKey ? "keyed" : "readOnly";
 }
 
-/** Collects gaps by source, level and mapping. */
+function isWritable({ writable }: PageAlias): boolean {
+  return writable;
+}
+
+/** Collects gaps by source, level, mapping and opening. */
 class Gaps {
   private readonly gaps = new Map<string, CoverageGap>();
   private readonly linearMap: LinearMap;
@@ -153,18 +165,18 @@ class Gaps {
     this.pageShift = machine.memory.pageShift;
   }
 
-  /** Adds an open page or object. @param page - its virtual page @param offset - bytes from the start of the page */
-  add(source: string, level: string, table: Pfn, page: Vpn, offset: number): void {
+  /** Adds an open page or object. @param open - its opening @param offset - bytes from the start of the page */
+  add(source: string, level: string, table: Pfn, { opening, alias: { page } }: OpenAlias, offset: number): void {
     const { gaps } = this;
     const mapping = this.linearMap.pfnOf(page) !== undefined ? "linear" : "other";
-    const id = `${source} ${level} ${mapping}`;
+    const id = `${source} ${level} ${mapping} ${opening}`;
     const gap = gaps.get(id);
     if (gap !== undefined) {
       gap.pages++;
       return;
     }
     const { high, low } = wordsOf(page, this.pageShift, offset);
-    gaps.set(id, { source, level, mapping, pages: 1, address: addressText(high, low), table });
+    gaps.set(id, { source, level, mapping, open: opening, pages: 1, address: addressText(high, low), table });
   }
 
   /** All gaps, in the order in which they were found. */

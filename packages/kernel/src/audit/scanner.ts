@@ -4,7 +4,7 @@ import { Digest } from "./digest.js";
 import { eachTable, idOf, readTable, tablesBelow, visitEntries } from "./table-scan.js";
 import type { ScanParts, TablePlace } from "./table-scan.js";
 
-/** A mapping of a page. */
+/** A mapping of a page. The kernel can read through each of them. */
 export interface PageAlias {
   /** The virtual page. */
   readonly page: Vpn;
@@ -12,6 +12,8 @@ export interface PageAlias {
   readonly pkey: number;
   /** Whether the leaf allows kernel writes, ignoring keys. */
   readonly writable: boolean;
+  /** Whether the leaf allows user accesses, to which the kernel's keys do not apply. */
+  readonly user: boolean;
 }
 
 /** A page-table page that the scan found. */
@@ -53,7 +55,12 @@ function findAliases(parts: ScanParts, found: ReadonlyMap<Pfn, PageAlias[]>): vo
   /** Adds the mapping of page number `i` of a leaf. */
   function note(pfn: Pfn, page: Vpn, high: number, low: number, i: number): void {
     if ((wanted[pfn - memory.firstPfn] ?? 0) === 0) return;
-    found.get(pfn)!.push({ page, pkey: pageKeys.ofLeaf(high, low, i), writable: format.isWritable(high, low) });
+    found.get(pfn)!.push({
+      page,
+      pkey: pageKeys.ofLeaf(high, low, i),
+      writable: format.isWritable(high, low),
+      user: format.isUser(high, low),
+    });
   }
 
   visitEntries(parts, (level, page, high, low) => {

@@ -77,21 +77,23 @@ export interface CoverageReport extends PageCounts {
   readonly gaps: readonly GapReport<CoverageGap, "pages">[];
 }
 
-/** Probe stores. */
+/** Probe accesses. */
 export interface StoreCounts {
-  /** Stores through writable mappings. */
+  /** Stores through writable mappings, and loads from objects whose reads are withheld. */
   readonly tried: Known;
-  /** Stores that faulted because of a key. */
+  /** Accesses that faulted because of a key. */
   readonly blocked: Known;
 }
 
-/** The result of probe stores to protected pages. */
+/** The result of probe accesses to protected pages. */
 export interface AttackReport extends StoreCounts {
+  /** The loads among them. */
+  readonly loads: StoreCounts;
   /** Counts by allocation of the table pages, or by a feature's name for its objects. */
   readonly bySource: Readonly<Record<string, StoreCounts>>;
   /** Stores that faulted because the mapping is read-only, with or without hardening. `tried` does not include them. */
   readonly readOnly: Known;
-  /** Stores that succeeded. */
+  /** Accesses that succeeded. */
   readonly gaps: readonly GapReport<AttackGap, "stores">[];
 }
 

@@ -3,7 +3,7 @@ import type { Coverage } from "@kpkeys/kernel";
 import type { Policy } from "../cost/policy.js";
 import type { ReplayResult } from "../replay/replay.js";
 
-/** Probe stores that succeeded, of one source, level and mapping. */
+/** Probe accesses that succeeded, of one source, level and mapping. */
 export interface AttackGap {
   /** Allocation of the table pages, or a feature's name for its objects. */
   readonly source: string;
@@ -13,25 +13,29 @@ export interface AttackGap {
   readonly mapping: "linear" | "other";
   /** Number of stores. */
   readonly stores: number;
-  /** The first address written, 16 hexadecimal digits. */
+  /** Number of loads; 0 except for objects whose reads are withheld. */
+  readonly loads: number;
+  /** The first address accessed, 16 hexadecimal digits. */
   readonly address: string;
 }
 
-/** Probe stores through writable mappings. */
+/** Probe stores through writable mappings, and probe loads from objects whose reads are withheld. */
 export interface AttackCount {
-  /** Stores tried. */
+  /** Accesses tried. */
   readonly tried: number;
-  /** Stores that faulted because of a key. */
+  /** Accesses that faulted because of a key. */
   readonly blocked: number;
 }
 
-/** The result of probe stores on a machine. */
+/** The result of probe accesses on a machine. */
 export interface AttackFindings extends AttackCount {
+  /** The loads among them. */
+  readonly loads: AttackCount;
   /** Counts by allocation of the table pages, or by a feature's name for its objects. */
   readonly bySource: Readonly<Record<string, AttackCount>>;
   /** Stores that faulted because the mapping is read-only. `tried` does not include them. */
   readonly readOnly: number;
-  /** Stores that succeeded. */
+  /** Accesses that succeeded. */
   readonly gaps: readonly AttackGap[];
 }
 

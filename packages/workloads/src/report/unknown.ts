@@ -58,6 +58,12 @@ const DEPENDENCES: readonly Dependence[] = [
     needs: ["forks", "exits", "exec"],
   },
   {
+    subject: "attacks",
+    fields: under("arches.*.attack.loads", STORES),
+    needs: ["forks", "exits", "exec"],
+    of: ({ attack }) => attack?.loads.tried !== 0,
+  },
+  {
     subject: "linear map",
     fields: under("arches.*.linearMap", ["tables", "splits", "tlbReach", "leaves.*.count"]),
     needs: TABLES,
