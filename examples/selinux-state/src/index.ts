@@ -107,7 +107,13 @@ export const selinuxState: Plugin = {
           expected: "a machine with more memory",
         });
       }
-      resolve(container, SetMemory).setMemoryPkey(linearMap().pageOf(pfn), 1, pkey);
+      const errno = resolve(container, SetMemory).setMemoryPkey(linearMap().pageOf(pfn), 1, pkey);
+      if (errno !== 0) {
+        throw new KpkeysError("ERR_KERNEL_BUG", `cannot set the key of selinux_state: errno ${errno}`, {
+          where: "plugin 'selinux-state'",
+          advice: "see the errors of SetMemory.setMemoryPkey",
+        });
+      }
       state.setEnforcing(true);
     });
     points.addSuite(suite);
@@ -115,6 +121,11 @@ export const selinuxState: Plugin = {
       feature: "selinux-state",
       objects: () => (pfn === undefined ? [] : [{ pfn, offset: 0, size: 8, pkey, source: "selinux_state" }]),
     });
+  },
+  exercise(machine) {
+    const state = machine.get(SelinuxState);
+    state.setEnforcing(false);
+    state.setEnforcing(true);
   },
 };
 // #endregion plugin

@@ -31,6 +31,14 @@ describe.each(["arm64-poe", "x86-pks"])("on %s", (arch) => {
     expect(machine.get(SelinuxState).enforcing()).toBe(true);
   });
 
+  test("exercise() writes the flag and leaves the policy enforced", () => {
+    const machine = boot(arch, ["selinux-state"]);
+    const before = machine.counters().registerWrites;
+    selinuxState.exercise!(machine);
+    expect(machine.counters().registerWrites).toBeGreaterThan(before);
+    expect(machine.get(SelinuxState).enforcing()).toBe(true);
+  });
+
   test("the key is not that of page tables", () => {
     const kpkeys = boot(arch, ["pgtables", "selinux-state"]).get(Kpkeys);
     expect(kpkeys.pkey("SELINUX_STATE")).not.toBe(kpkeys.pkey("PGTABLES"));

@@ -1,14 +1,18 @@
 import { arm64Poe } from "@kpkeys/arch-arm64-poe";
 import { x86Pks } from "@kpkeys/arch-x86-pks";
-import { checkRule, failureText, rulesFor } from "@kpkeys/kunit-suite/conformance";
+import { checkConformance, checkRule, failureText, rulesFor } from "@kpkeys/kunit-suite/conformance";
 import { pgtablesHardening } from "@kpkeys/pgtables-hardening";
 import { describe, expect, it } from "vitest";
+import { oddArch } from "../../../examples/odd-arch/src/index.js";
 import { BROKEN_ARCHES } from "./broken/arches.js";
 import { BROKEN_FEATURES } from "./broken/features.js";
+import { BROKEN_TOYS, goodToy } from "./broken/objects.js";
+
+const ARCHES = [arm64Poe, x86Pks];
 
 const LISTS = [
   ["arch", BROKEN_ARCHES, { arches: [], features: [pgtablesHardening] }],
-  ["feature", BROKEN_FEATURES, { arches: [arm64Poe, x86Pks], features: [] }],
+  ["feature", BROKEN_FEATURES, { arches: ARCHES, features: [] }],
 ] as const;
 
 describe.each(LISTS)("a broken %s fails the kit by the name of the rule", (kind, list, others) => {
@@ -22,5 +26,39 @@ describe.each(LISTS)("a broken %s fails the kit by the name of the rule", (kind,
 
   it("by every rule there is", () => {
     expect(list.map(({ rule }) => rule)).toEqual(rulesFor(kind).map(({ id }) => id));
+  });
+});
+
+describe("a feature with one bug", () => {
+  it("has none without it", async () => {
+    const results = await checkConformance({ plugin: goodToy, arches: [oddArch], features: [] });
+    expect(results.filter(({ status }) => status !== "ok").map(({ rule }) => rule)).toEqual(["feature/imports"]);
+  });
+
+  it.each(BROKEN_TOYS)(
+    "$rule, and no other rule, fails if $how",
+    async ({ rule, plugin, status = "failed", names }) => {
+      const results = await checkConformance({ plugin, arches: [oddArch], features: [] });
+      expect(results.filter((each) => each.status === "failed").map((each) => each.rule)).toEqual(
+        status === "failed" ? [rule] : [],
+      );
+      const result = results.find((each) => each.rule === rule)!;
+      expect(result.status).toBe(status);
+      expect(result.reason ?? result.findings.join()).toContain(names);
+    },
+  );
+
+  it("that ends every check is reported once", async () => {
+    const results = await checkConformance({ plugin: BROKEN_TOYS[0]!.plugin, arches: ARCHES, features: [] });
+    const judged = results.filter(({ status }) => status !== "not judged").map(({ rule }) => rule);
+    expect(judged).toEqual(["plugin/form", "feature/imports", "feature/boots"]);
+    expect(results.filter(({ findings }) => findings.length > 0)).toHaveLength(1);
+    expect(results.at(-1)!.reason).toContain("feature/boots");
+  });
+
+  it("is not judged without an architecture", async () => {
+    const results = await checkConformance({ plugin: goodToy, arches: [], features: [] });
+    const judged = results.filter(({ status }) => status === "ok").map(({ rule }) => rule);
+    expect(judged).toEqual(["plugin/form"]);
   });
 });

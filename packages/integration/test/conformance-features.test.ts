@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import { arm64Poe } from "@kpkeys/arch-arm64-poe";
 import { x86Pks } from "@kpkeys/arch-x86-pks";
 import { bpfHardening } from "@kpkeys/bpf-hardening";
+import { credHardening } from "@kpkeys/cred-hardening";
 import { readPackage } from "@kpkeys/kunit-suite/node";
 import { defineConformance } from "@kpkeys/kunit-suite/vitest";
 import { pgtablesHardening } from "@kpkeys/pgtables-hardening";
@@ -14,3 +15,5 @@ const filesOf = (name: string): ReturnType<typeof readPackage> =>
 
 defineConformance(pgtablesHardening, { arches, files: filesOf("pgtables-hardening") });
 defineConformance(bpfHardening, { arches, files: filesOf("bpf-hardening") });
+// Credentials exist after boot, so that the feature needs no exercise().
+defineConformance(credHardening, { arches: [x86Pks], files: filesOf("cred-hardening") });

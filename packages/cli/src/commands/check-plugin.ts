@@ -19,7 +19,7 @@ export interface PluginFlags extends NamingFlags {
  * `kpkeys check-plugin`: runs the conformance kit on the plugins of a package, in a separate process.
  * @param path - the folder of a package, or an ES module
  * @param flags - the command line's
- * @returns the exit status: 1 when a rule failed
+ * @returns the exit status: 1 when a rule failed or had nothing to judge
  * @throws KpkeysError ERR_PLUGIN_LOAD, ERR_PLUGIN_INVALID, ERR_PLUGIN_TIMEOUT, ERR_INPUT_MISSING, ERR_INPUT_KIND
  */
 export async function checkPlugin(path: string, flags: PluginFlags): Promise<number> {
@@ -32,5 +32,5 @@ export async function checkPlugin(path: string, flags: PluginFlags): Promise<num
     )) as CheckPluginReport;
   });
   printReport(json, report, (style) => checkPluginTextOf(report, style));
-  return report.plugins.some(({ counts }) => counts.failed > 0) ? EXIT.FAILED : EXIT.GOOD;
+  return report.plugins.some(({ counts }) => counts.failed + counts["not judged"] > 0) ? EXIT.FAILED : EXIT.GOOD;
 }

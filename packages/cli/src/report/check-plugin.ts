@@ -35,13 +35,13 @@ export interface CheckPluginReport {
  * @param rules - the result of each rule
  */
 export function verdictOf({ id, kind, description }: Plugin, rules: readonly RuleResult[]): PluginVerdict {
-  const counts = { ok: 0, failed: 0, skipped: 0 };
+  const counts = { ok: 0, failed: 0, "not judged": 0, skipped: 0 };
   for (const { status } of rules) counts[status]++;
   return { id, kind, description, counts, rules };
 }
 
 /** Widths of the columns of status and rule, in characters. */
-const STATUS = "skipped".length;
+const STATUS = "not judged".length;
 const RULE = 24;
 
 /**
@@ -54,23 +54,23 @@ export function checkPluginTextOf({ plugins }: CheckPluginReport, style: Style):
 }
 
 function verdictText({ id, kind, description, counts, rules }: PluginVerdict, style: Style): string {
-  const { ok, failed, skipped } = counts;
+  const { ok, failed, skipped, "not judged": notJudged } = counts;
   const lines = [
     style.bold(printable(`${id}, ${kind === "arch" ? "an architecture" : "a feature"}: ${description}`)),
     "",
     ...rules.flatMap((result) => ruleLines(result, style)),
     "",
-    `${counted(rules.length, "rule")}: ${ok} ok, ${failed} failed, ${skipped} skipped`,
+    `${counted(rules.length, "rule")}: ${ok} ok, ${failed} failed, ${notJudged} not judged, ${skipped} skipped`,
   ];
   return `${lines.join("\n")}\n`;
 }
 
 function ruleLines({ rule, sentence, source, status, reason, findings, found }: RuleResult, style: Style): string[] {
-  const colour = { ok: style.green, failed: style.red, skipped: style.yellow }[status];
+  const colour = { ok: style.green, failed: style.red, "not judged": style.red, skipped: style.yellow }[status];
   const first = `${colour(status.padEnd(STATUS))}  ${rule.padEnd(RULE)} ${sentence}`;
   const below = (text: string): string => `${" ".repeat(STATUS + 2)}${text}`;
   const details = findings.map((finding) => below(printable(finding)));
-  if (status === "skipped") return [first, below(style.dim(`skipped: ${reason ?? ""}`))];
+  if (reason !== undefined) return [first, below(style.dim(`${status}: ${reason}`))];
   if (status === "ok") return [first];
   const more = found > findings.length ? [below(`and ${found - findings.length} more`)] : [];
   return [first, ...details, ...more, below(style.dim(`source: ${source}`))];

@@ -32,7 +32,11 @@ describe("kpkeys check-plugin", () => {
     const { package: name, plugins } = JSON.parse(stdout) as CheckPluginReport;
     expect(name).toBe("@kpkeys/arch-x86-pks");
     expect(plugins).toHaveLength(1);
-    expect(plugins[0]).toMatchObject({ id: "x86-pks", kind: "arch", counts: { failed: 0, skipped: 0 } });
+    expect(plugins[0]).toMatchObject({
+      id: "x86-pks",
+      kind: "arch",
+      counts: { failed: 0, "not judged": 0, skipped: 0 },
+    });
     expect(plugins[0]!.counts.ok).toBe(plugins[0]!.rules.length);
   });
 
@@ -41,10 +45,23 @@ describe("kpkeys check-plugin", () => {
     const { status, stdout, stderr } = kpkeys("check-plugin", path, ...PATIENT);
     expect(status).toBe(1);
     expect(stderr).toMatch(NOTICE);
-    expect(stdout).toMatch(/^failed {3}register\/initial .*\n {9}\S/m);
-    expect(stdout).toMatch(/^skipped {2}surface\/imports .*\n {9}skipped: \S/m);
+    expect(stdout).toMatch(/^failed {6}register\/initial .*\n {12}\S/m);
+    expect(stdout).toMatch(/^skipped {5}surface\/imports .*\n {12}skipped: \S/m);
     const all = rulesFor("arch").length;
-    expect(stdout).toMatch(new RegExp(`^${all} rules: \\d+ ok, [1-9]\\d* failed, 1 skipped$`, "m"));
+    expect(stdout).toMatch(new RegExp(`^${all} rules: \\d+ ok, [1-9]\\d* failed, 0 not judged, 1 skipped$`, "m"));
+  });
+
+  test("prints the cause that ends every check once, and the rules that it leaves unjudged", () => {
+    const path = moduleOf(`
+      export const unbootable = { id: "unbootable", kind: "feature", description: "throws", contract: 2, setup() {
+        throw new Error("no luck");
+      } };
+    `);
+    const { status, stdout } = kpkeys("check-plugin", path, ...PATIENT);
+    expect(status).toBe(1);
+    expect(stdout.match(/no luck/g)).toHaveLength(1);
+    expect(stdout).toMatch(/^not judged {2}feature\/suites .*\n {12}not judged: \S/m);
+    expect(stdout).toMatch(/, 1 failed, [1-9]\d* not judged, 1 skipped$/m);
   });
 
   test.each([

@@ -32,6 +32,16 @@ export type KernelConfig = ReadonlySet<string>;
 /** Token of {@link KernelConfig}. */
 export const KernelConfig: Token<KernelConfig> = token("KernelConfig");
 
+/** The member of a booted machine that {@link Plugin.exercise} uses. */
+export interface ExercisedMachine {
+  /**
+   * A contract of the machine.
+   * @param token - the contract's token
+   * @throws KpkeysError ERR_CONTRACT_MISSING
+   */
+  get<T>(token: Token<T>): T;
+}
+
 /** An architecture or a feature: the export of its package. */
 export interface Plugin {
   /** Its id: `arm64-poe`, `pgtables`. Lower case letters, digits and hyphens. */
@@ -53,4 +63,11 @@ export interface Plugin {
    * @throws KpkeysError ERR_SPEC for an unknown option
    */
   setup(container: DependencyContainer, options: PluginOptions): void;
+  /**
+   * Calls the operations that make the feature's objects and write them, as the rest of the kernel does. Features only. The conformance
+   * kit calls it on a booted machine, with and without kernel pkeys, before it judges the objects. Leave it out if the objects exist after
+   * boot or if the feature protects page tables.
+   * @param machine - a booted machine with the feature and its dependencies
+   */
+  exercise?(machine: ExercisedMachine): void;
 }

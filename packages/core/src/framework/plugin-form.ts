@@ -8,7 +8,7 @@ const SYMBOL = /^[A-Z][A-Z0-9_]*$/;
 /** The form of a field. */
 interface FieldRule {
   readonly field: keyof Plugin;
-  readonly holds: (value: unknown) => boolean;
+  readonly holds: (value: unknown, candidate: Readonly<Record<string, unknown>>) => boolean;
   /** The error text if it does not hold; the value itself if left out. */
   readonly wrong?: string;
   readonly expected: string;
@@ -49,6 +49,12 @@ const OF_THIS_VERSION: readonly FieldRule[] = [
     wrong: "its config is not a list of config symbols",
     expected: "symbols in upper case without CONFIG_, with lists dependsOn and selects",
   },
+  {
+    field: "exercise",
+    holds: (value, { kind }) => value === undefined || (typeof value === "function" && kind === "feature"),
+    wrong: "its exercise is not a function of a feature",
+    expected: "a function, and in features only",
+  },
 ];
 
 /**
@@ -85,7 +91,7 @@ function looksLikePlugin(value: unknown): value is Plugin {
 function checkField(where: string, candidate: Record<string, unknown>, rule: FieldRule): void {
   const { field, holds, wrong, expected } = rule;
   const value = candidate[field];
-  if (!holds(value)) throw invalid(where, wrong ?? `its ${field} is ${shown(value)}`, expected);
+  if (!holds(value, candidate)) throw invalid(where, wrong ?? `its ${field} is ${shown(value)}`, expected);
 }
 
 /** Advice for a plugin of an older version, and for one of a newer version. */

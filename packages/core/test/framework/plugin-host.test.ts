@@ -65,6 +65,15 @@ describe("a plugin is rejected", () => {
     expect(error.message).toContain(`version ${contract} of the contracts`);
   });
 
+  it.each([
+    ["an architecture", { kind: "arch", exercise: () => undefined }],
+    ["that is not a function", { exercise: {} }],
+  ])("with an exercise of %s", (_, fields) => {
+    const broken = { ...plugin("other"), ...fields } as unknown as Plugin;
+    expect(codeOf(() => createPluginRegistry([broken]))).toBe("ERR_PLUGIN_INVALID");
+    expect(createPluginRegistry([{ ...plugin("other"), exercise: () => undefined }]).plugins).toHaveLength(1);
+  });
+
   it("that was written against an older version, with the migration page in the error", () => {
     const error = thrownBy(() => createPluginRegistry([plugin("other", { contract: 1 as 2 })]));
     expect(error.message).toContain(`docs/migration-${CONTRACT_VERSION}.md`);

@@ -17,6 +17,10 @@ export interface Broken {
   readonly how: string;
   /** The plugin. */
   readonly plugin: Plugin;
+  /** The status of the rule. Default: `failed`. */
+  readonly status?: "not judged";
+  /** Text that the findings or the reason must have: the place of the bug. */
+  readonly names?: string;
   /** Its package, where that is what is broken. */
   readonly package?: Pick<ConformanceSubject, "exports" | "files">;
 }

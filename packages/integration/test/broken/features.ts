@@ -4,6 +4,7 @@ import type { DependencyContainer, Plugin, PluginOptions } from "@kpkeys/core/co
 import { pgtablesHardening } from "@kpkeys/pgtables-hardening";
 import { after } from "./breaking.js";
 import type { Broken } from "./breaking.js";
+import { BROKEN_TOYS } from "./objects.js";
 import { packageImporting } from "./packages.js";
 
 /** The hardening of page tables with other options than the machine's. */
@@ -43,6 +44,15 @@ export const BROKEN_FEATURES: readonly Broken[] = [
     how: "it imports an architecture",
     plugin: pgtablesHardening,
     package: { files: packageImporting("@acme/arch-thing", "arch") },
+  },
+  {
+    rule: "feature/boots",
+    how: "it allocates a page in a phase in which none is free",
+    plugin: after(pgtablesHardening, (container) => {
+      resolve(container, ExtensionPoints).on("initPhase", () => {
+        if (resolve(container, PageAllocator).alloc(0) === undefined) throw new Error("no page");
+      });
+    }),
   },
   { rule: "feature/options", how: "it takes any option", plugin: withOptions(() => ({})) },
   {
@@ -94,6 +104,11 @@ export const BROKEN_FEATURES: readonly Broken[] = [
         pgtablesHardening.setup(container, options);
       },
     },
+  },
+  {
+    rule: "feature/exercise",
+    how: "its objects appear without a context",
+    plugin: BROKEN_TOYS.find(({ rule }) => rule === "feature/exercise")!.plugin,
   },
   {
     rule: "feature/covers",

@@ -5,7 +5,7 @@
  * @module @kpkeys/kunit-suite/conformance
  */
 export type { PackageFiles, PackageImport } from "./package-files.js";
-export type { ConformanceRule, ConformanceSubject, ReportFinding } from "./rule.js";
+export type { ConformanceRule, ConformanceSubject, ReportFinding, ReportNothing } from "./rule.js";
 export { rulesFor } from "./rules.js";
 export { checkConformance, checkRule, failureText } from "./runner.js";
-export type { RuleResult } from "./runner.js";
+export type { KnownErrors, RuleResult } from "./runner.js";

@@ -22,6 +22,13 @@ export interface ConformanceSubject {
  */
 export type ReportFinding = (finding: string) => void;
 
+/**
+ * Receives the reason for which a check judged nothing.
+ *
+ * @param reason - one line: what is missing, of the plugin
+ */
+export type ReportNothing = (reason: string) => void;
+
 /** A rule that every plugin of a kind must keep. */
 export interface ConformanceRule {
   /** Its name, as messages print it: `register/rights`. */
@@ -31,7 +38,7 @@ export interface ConformanceRule {
   /** The source: a contract, a section of a manual, a patch of the series. */
   readonly source: string;
   /**
-   * Decides whether an input of the rule is missing, or the rule is about another kind of architecture. Default: neither.
+   * Decides whether the caller passed no input that the sentence names, or the rule is about another kind of architecture. Default: neither.
    * @param subject - the plugin
    * @returns the reason for skipping the rule; `undefined` if it can be checked
    */
@@ -39,7 +46,8 @@ export interface ConformanceRule {
   /**
    * Checks a plugin. An exception counts as a finding.
    * @param subject - the plugin
-   * @param report - receives the findings; without findings the plugin keeps the rule
+   * @param report - receives the findings
+   * @param notJudged - receives the reason if the check found nothing to judge. With neither, the plugin keeps the rule
    */
-  check(subject: ConformanceSubject, report: ReportFinding): void | Promise<void>;
+  check(subject: ConformanceSubject, report: ReportFinding, notJudged: ReportNothing): void | Promise<void>;
 }

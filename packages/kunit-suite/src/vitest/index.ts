@@ -6,13 +6,13 @@
 import { describe, test } from "vitest";
 import type { Plugin } from "@kpkeys/core/contracts";
 import { checkRule, failureText, rulesFor } from "../conformance/index.js";
-import type { ConformanceSubject } from "../conformance/index.js";
+import type { ConformanceSubject, KnownErrors } from "../conformance/index.js";
 
 /** Time limit of a rule in milliseconds. Some rules boot several machines. */
 const TIMEOUT = 60_000;
 
 /**
- * Declares a test for each rule of a plugin's kind. Call it in a test file.
+ * Declares a test for each rule of a plugin's kind. A rule that found nothing to judge fails. Call it in a test file.
  *
  * ```js
  * import { defineConformance } from "@kpkeys/kunit-suite/vitest";
@@ -27,12 +27,13 @@ const TIMEOUT = 60_000;
  */
 export function defineConformance(plugin: Plugin, others: Partial<Omit<ConformanceSubject, "plugin">> = {}): void {
   const subject: ConformanceSubject = { arches: [], features: [], ...others, plugin };
+  const known: KnownErrors = new Map();
   describe(`${plugin.id} conforms`, () => {
     for (const rule of rulesFor(plugin.kind)) {
       test(`${rule.id}: ${rule.sentence}`, { timeout: TIMEOUT }, async (context) => {
-        const result = await checkRule(rule, subject);
+        const result = await checkRule(rule, subject, known);
         if (result.status === "skipped") context.skip(result.reason);
-        if (result.status === "failed") throw new Error(failureText(result));
+        if (result.status !== "ok") throw new Error(failureText(result));
       });
     }
   });

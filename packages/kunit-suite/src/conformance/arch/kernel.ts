@@ -3,6 +3,7 @@ import { coverageOf } from "@kpkeys/kernel";
 import type { Machine } from "@kpkeys/kernel";
 import { attack } from "../../attack.js";
 import { runSuites } from "../../runner.js";
+import type { SuiteResult } from "../../runner.js";
 import { makeMachine } from "../machines.js";
 import type { ConformanceRule, ConformanceSubject, ReportFinding } from "../rule.js";
 import { valueText } from "../text.js";
@@ -22,13 +23,15 @@ export function checkNothingLeft(machine: Machine, when: string, report: ReportF
   }
 }
 
-/** Reports the failed cases of all suites. */
-export function checkSuites(machine: Machine, report: ReportFinding): void {
-  for (const suite of runSuites(machine)) {
-    for (const { name, status, log } of suite.cases) {
-      if (status === "failed") report(`${suite.name}.${name} fails: ${log.join("; ")}`);
+/** Reports the failed cases of all suites. @returns the results */
+export function checkSuites(machine: Machine, report: ReportFinding): readonly SuiteResult[] {
+  const suites = runSuites(machine);
+  for (const { name: suite, cases } of suites) {
+    for (const { name, status, log } of cases) {
+      if (status === "failed") report(`${suite}.${name} fails: ${log.join("; ")}`);
     }
   }
+  return suites;
 }
 
 /**

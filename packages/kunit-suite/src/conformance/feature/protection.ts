@@ -1,18 +1,38 @@
 import { Kpkeys, ProtectedObjects } from "@kpkeys/core/contracts";
+import type { ProtectedObject, ProtectionClaim } from "@kpkeys/core/contracts";
+import type { Machine } from "@kpkeys/kernel";
+import { suitesOf } from "../../suites.js";
 import { checkCovered, checkSuites } from "../arch/kernel.js";
 import type { ConformanceRule } from "../rule.js";
 import { STEPS, work } from "../workload.js";
-import { onEachArch } from "./each-arch.js";
+import { exercise, onEachArch } from "./each-arch.js";
+import { EXERCISE_RULE } from "./exercise.js";
+
+/** The claims of a feature. */
+const claimsOf = (machine: Machine, id: string): readonly ProtectionClaim[] =>
+  machine.get(ProtectedObjects).claims.filter(({ feature }) => feature === id);
+
+/** Whether a feature protects anything now: table pages or objects. */
+const protectsAnything = (machine: Machine, id: string): boolean =>
+  claimsOf(machine, id).some(({ tablePkey, objects }) => tablePkey !== undefined || !isEmpty(objects?.() ?? []));
+
+const isEmpty = (objects: Iterable<ProtectedObject>): boolean => [...objects].length === 0;
 
 const declares: ConformanceRule = {
   id: "feature/declares",
-  sentence: "the feature declares under its own id what it protects, with a registered key other than the default key",
+  sentence:
+    "the feature declares under its own id what it protects: table pages, or objects that exist after boot and exercise(), with a registered key other than the default key",
   source: "contract ProtectedObjects",
-  ...onEachArch((boot, report, { id }) => {
+  ...onEachArch(({ boot, plugin }, report) => {
     const machine = boot();
-    const claims = machine.get(ProtectedObjects).claims.filter(({ feature }) => feature === id);
+    exercise(plugin, machine);
+    const claims = claimsOf(machine, plugin.id);
     const names = machine.get(Kpkeys).pkeyNames;
-    if (claims.length === 0) report(`'${id}' declares no protection`);
+    if (claims.length === 0) report(`'${plugin.id}' declares no protection`);
+    else if (!protectsAnything(machine, plugin.id))
+      report(
+        `no object of '${plugin.id}' exists after boot and exercise(); expected a plugin with an exercise() that makes one`,
+      );
     for (const { tablePkey, objects } of claims) {
       if (tablePkey === undefined && objects === undefined) report("a claim has neither table pages nor objects");
       const keys = new Set(Array.from(objects?.() ?? [], ({ pkey }) => pkey));
@@ -28,11 +48,16 @@ const declares: ConformanceRule = {
 const covers: ConformanceRule = {
   id: "feature/covers",
   sentence:
-    "everything that the feature declares is closed in every mapping, after boot and after work, and every probe store is blocked",
+    "everything that the feature declares is closed in every mapping, after boot, exercise() and work, and every probe store is blocked",
   source: "contract ProtectedObjects; the series' own threat model: a write primitive outside the guarded functions",
-  ...onEachArch((boot, report) => {
+  ...onEachArch(({ boot, plugin }, report, notJudged) => {
     const machine = boot();
     checkCovered(machine, "after boot", report);
+    if (plugin.exercise !== undefined) {
+      exercise(plugin, machine);
+      checkCovered(machine, "after exercise()", report);
+    }
+    if (!protectsAnything(machine, plugin.id)) notJudged(`'${plugin.id}' protects no table page and no object`);
     work(machine, 21, STEPS);
     checkCovered(machine, "after work", report);
   }),
@@ -40,12 +65,17 @@ const covers: ConformanceRule = {
 
 const suites: ConformanceRule = {
   id: "feature/suites",
-  sentence: "on every architecture the kernel's suites and the suites of the feature pass",
+  sentence: "on every architecture the feature adds a suite of which a case runs, and its suites and the kernel's pass",
   source: "contract ExtensionPoints.addSuite",
-  ...onEachArch((boot, report) => {
-    checkSuites(boot(), report);
+  ...onEachArch(({ boot, bootWithout, plugin: { id } }, report, notJudged) => {
+    const others = new Set(suitesOf(bootWithout()).map(({ name }) => name));
+    const own = checkSuites(boot(), report).filter(({ name }) => !others.has(name));
+    const cases = own.flatMap((suite) => suite.cases);
+    if (own.length === 0) notJudged(`'${id}' adds no suite`);
+    else if (cases.every(({ status }) => status === "skipped"))
+      notJudged(`every case of ${own.map(({ name }) => name).join(", ")} is skipped`);
   }),
 };
 
 /** Rules of the protection by a feature. */
-export const PROTECTION_RULES: readonly ConformanceRule[] = [declares, covers, suites];
+export const PROTECTION_RULES: readonly ConformanceRule[] = [declares, EXERCISE_RULE, covers, suites];

@@ -1,0 +1,139 @@
+import { KpkeysError, provide, resolve } from "@kpkeys/core";
+import {
+  Exceptions,
+  ExtensionPoints,
+  Kpkeys,
+  LinearMap,
+  PageAllocator,
+  ProtectedObjects,
+  SetMemory,
+  token,
+  Vmalloc,
+} from "@kpkeys/core/contracts";
+import type { DependencyContainer, KunitSuite, Pfn, Plugin, Token } from "@kpkeys/core/contracts";
+import type { Broken } from "./breaking.js";
+
+declare module "@kpkeys/core/contracts" {
+  interface KpkeysPkeys {
+    /** The page of the toy feature. */
+    TOY: true;
+  }
+  interface KpkeysContexts {
+    /** That page is writable. */
+    TOY: true;
+  }
+}
+
+/** The bugs of a toy feature. */
+type Bug = "no key" | "no suite" | "second alias" | "no context" | "no exercise" | "exercise throws" | "setup throws";
+
+/** Makes the page on the first call, and writes it. */
+const WriteToy: Token<() => void> = token("WriteToy");
+
+/** A case that must run and pass on every architecture, keyed or not, so that a missing key shows in the kit's own rules. */
+const suite: KunitSuite = {
+  name: "toy",
+  cases: [
+    {
+      name: "write_toy",
+      run(test) {
+        test.get(WriteToy)();
+        test.expectEq(1, 1, "The writer returns");
+      },
+    },
+  ],
+};
+
+/** A feature with one page, which the first write makes: it exists only after exercise(). */
+function toy(...bugs: readonly Bug[]): Plugin {
+  const has = (bug: Bug): boolean => bugs.includes(bug);
+  return {
+    id: "toy",
+    kind: "feature",
+    description: "a page that only its writer can write",
+    contract: 2,
+    setup(container, options) {
+      if (has("setup throws")) throw new Error("no luck");
+      if (Object.keys(options).length > 0) throw unknownOption();
+      const kpkeys = resolve(container, Kpkeys);
+      const pkey = kpkeys.registerPkey("TOY");
+      kpkeys.defineContext("TOY", { TOY: "rw" });
+      const guard = has("no context") ? kpkeys.guardNoop() : kpkeys.guard("TOY");
+      let pfn: Pfn | undefined;
+      provide(container, WriteToy, () => {
+        pfn ??= makePage(container, has);
+        const state = guard.enter();
+        resolve(container, Exceptions).copyToKernelNofault(
+          resolve(container, LinearMap).address(pfn),
+          new Uint8Array(8),
+        );
+        guard.exit(state);
+      });
+      if (!has("no suite")) resolve(container, ExtensionPoints).addSuite(suite);
+      resolve(container, ProtectedObjects).declare({
+        feature: "toy",
+        objects: () => (pfn === undefined ? [] : [{ pfn, offset: 0, size: 8, pkey, source: "toy page" }]),
+      });
+    },
+    ...(!has("no exercise") && {
+      exercise(machine) {
+        if (has("exercise throws")) throw new Error("no luck");
+        machine.get(WriteToy)();
+      },
+    }),
+  };
+}
+
+/** Allocates the page, with the key and the mappings that it should not have. */
+function makePage(container: DependencyContainer, has: (bug: Bug) => boolean): Pfn {
+  const pfn = resolve(container, PageAllocator).alloc(0)!;
+  const page = resolve(container, LinearMap).pageOf(pfn);
+  const pkey = resolve(container, Kpkeys).pkey("TOY");
+  if (!has("no key")) resolve(container, SetMemory).setMemoryPkey(page, 1, pkey);
+  if (has("second alias")) resolve(container, Vmalloc).mapRam([pfn]);
+  return pfn;
+}
+
+function unknownOption(): KpkeysError {
+  return new KpkeysError("ERR_SPEC", "unknown option", { where: "plugin 'toy'", expected: "no options" });
+}
+
+/** A toy feature that keeps every rule. */
+export const goodToy: Plugin = toy();
+
+/** Toy features with one bug each. The rule fails, and no other one. */
+export const BROKEN_TOYS: readonly Broken[] = [
+  { rule: "feature/boots", how: "its setup throws", plugin: toy("setup throws"), names: "no luck" },
+  {
+    rule: "feature/boots",
+    how: "its exercise throws",
+    plugin: toy("exercise throws"),
+    names: "exercise() throws: no luck",
+  },
+  { rule: "feature/declares", how: "no object ever exists", plugin: toy("no exercise"), names: "no object of 'toy'" },
+  {
+    rule: "feature/exercise",
+    how: "its objects appear without a context",
+    plugin: toy("no context"),
+    names: "toy page",
+  },
+  {
+    rule: "feature/covers",
+    how: "it never sets its key",
+    plugin: toy("no key"),
+    names: "toy page are open in the linear mapping",
+  },
+  {
+    rule: "feature/covers",
+    how: "it leaves a second alias without the key",
+    plugin: toy("second alias"),
+    names: "toy page are open in the other mapping",
+  },
+  {
+    rule: "feature/suites",
+    how: "it has no suite",
+    plugin: toy("no suite"),
+    status: "not judged",
+    names: "adds no suite",
+  },
+];
