@@ -13,5 +13,5 @@ export type { KernelPolicies } from "./machine/policies.js";
 export { digestTables } from "./audit/scanner.js";
 export type { FoundTable, PageAlias, ScannedObject, ScannedTable } from "./audit/scanner.js";
 export type { TableWatch } from "./audit/table-watch.js";
-export { BANK_ALIGNMENT, checkSpec, DEFAULT_SPEC, MINIMUM_MEMORY } from "./machine/spec.js";
+export { BANK_ALIGNMENT, checkSpec, DEFAULT_SPEC } from "./machine/spec.js";
 export type { BankSpec, MachineSpec } from "./machine/spec.js";

@@ -1,5 +1,5 @@
 import { createPluginRegistry } from "@kpkeys/core";
-import { buildMachine, DEFAULT_SPEC, MINIMUM_MEMORY } from "@kpkeys/kernel";
+import { buildMachine, DEFAULT_SPEC } from "@kpkeys/kernel";
 import { describe, expect, test } from "vitest";
 import { oddArch } from "../../../examples/odd-arch/src/index.js";
 import { machineOptionsOf, POLICIES, SERIES } from "../src/index.js";
@@ -23,7 +23,7 @@ describe.each(VERSIONS)("%s", (series) => {
   test.each(NAMES)("under %s boots an architecture that the version does not name", (policy) => {
     const { options, kernel, ...rest } = machineOptionsOf(series, policy, oddArch.id, []);
     expect(options).toEqual({ [oddArch.id]: {} });
-    const spec = { ...DEFAULT_SPEC, arch: oddArch.id, options, kernel, ...rest, memory: [{ bytes: MINIMUM_MEMORY }] };
+    const spec = { ...DEFAULT_SPEC, arch: oddArch.id, options, kernel, ...rest, memory: [{ bytes: 64 * 2 ** 20 }] };
     const machine = buildMachine(spec, createPluginRegistry([oddArch]));
     expect(machine.counters().tableWrites).toBeGreaterThan(0);
   });

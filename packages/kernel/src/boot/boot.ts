@@ -90,6 +90,7 @@ export class Boot {
     switch (phase) {
       case "linear-map":
         this.linearMapping.mapAll();
+        this.image.checkPools();
         this.tableMemory.useAddressing("linear");
         break;
       case "vmemmap":

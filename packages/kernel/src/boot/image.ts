@@ -1,6 +1,7 @@
 import { inject, injectable, KpkeysError } from "@kpkeys/core";
 import { PgtableArch, PhysicalMemory, toPfn } from "@kpkeys/core/contracts";
 import type { Pfn, StaticTablePages, StaticTableRun, StaticTables } from "@kpkeys/core/contracts";
+import { TooSmall } from "../machine/errors.js";
 
 const MiB = 2 ** 20;
 
@@ -11,6 +12,9 @@ const DATA_BYTES = 2 * MiB;
 
 /** Size of the kernel image in bytes. */
 export const IMAGE_BYTES: number = TEXT_BYTES + RODATA_BYTES + DATA_BYTES;
+
+/** The roles of the pools from which boot allocates tables. */
+export type StaticRole = Exclude<StaticTables["role"], "root">;
 
 /** A section of the image. */
 export interface ImageSection {
@@ -56,6 +60,8 @@ export class KernelImage implements StaticTablePages {
   readonly initCredPfn: Pfn;
   readonly keyed: readonly StaticTableRun[];
   private readonly runs: readonly TableRun[];
+  /** Tables that were allocated after the pool of their role was empty. */
+  private readonly beyond: Record<StaticRole, number> = { image: 0, fixmap: 0 };
 
   /**
    * @param arch - names the static tables and their protection
@@ -100,19 +106,36 @@ export class KernelImage implements StaticTablePages {
   }
 
   /**
-   * Allocates a table from a static pool.
+   * Allocates a table from a static pool. An empty pool is extended into the unused pages of data, so that {@link checkPools} can report
+   * the number of tables that boot needs.
    * @param role - the role of the pool
    * @returns the page-frame number of the table
-   * @throws KpkeysError ERR_SPEC if the pool is empty
+   * @throws KpkeysError ERR_OUT_OF_MEMORY if data has no unused page
    */
-  allocTable(role: "image" | "fixmap"): Pfn {
+  allocTable(role: StaticRole): Pfn {
     const run = this.runs.find((run) => run.role === role && run.used < run.pages);
-    if (run === undefined)
-      throw new KpkeysError("ERR_SPEC", `cannot allocate a static table: the pool of role '${role}' is empty`, {
-        where: "staticTables",
-        expected: "more pages in that pool",
-      });
-    return toPfn(run.pfn + run.used++);
+    if (run !== undefined) return toPfn(run.pfn + run.used++);
+    this.beyond[role]++;
+    const spare = this.initCredPfn + this.beyond.image + this.beyond.fixmap;
+    if (this.runs.some(({ pfn }) => pfn === spare)) throw this.exhausted(role, "more than ");
+    return toPfn(spare);
+  }
+
+  /**
+   * Checks that the pools had a page for each table that was allocated from them. Called when boot allocates no more from them.
+   * @throws KpkeysError ERR_OUT_OF_MEMORY
+   */
+  checkPools(): void {
+    for (const role of ["image", "fixmap"] as const) if (this.beyond[role] > 0) throw this.exhausted(role, "");
+  }
+
+  private exhausted(role: StaticRole, bound: string): TooSmall {
+    const available = this.runs.reduce((sum, run) => sum + (run.role === role ? run.pages : 0), 0);
+    const needed = available + this.beyond[role];
+    return new TooSmall(
+      `static tables exhausted: ${bound}${needed} needed, ${available} available in the image (role '${role}')`,
+      "reserve more pages in PgtableArch.staticTables",
+    );
   }
 }
 

@@ -1,6 +1,7 @@
-import { inject, injectable } from "@kpkeys/core";
+import { inject, injectable, KpkeysError } from "@kpkeys/core";
 import {
   LinearMap,
+  PageAllocator,
   PageTableFormat,
   PageTables,
   PgtableArch,
@@ -12,6 +13,7 @@ import {
 import type { EntryCursor, Level, Pfn, ProtectionName, Vpn } from "@kpkeys/core/contracts";
 import { pageOfAddress } from "../mm/addresses.js";
 import type { Addresses } from "../mm/addresses.js";
+import type { BuddyAllocator } from "../mm/buddy.js";
 import { Populate } from "../mm/populate.js";
 import type { AllocTable } from "../mm/populate.js";
 import { TablePages } from "../mm/table-pages.js";
@@ -57,6 +59,7 @@ export class BootMappings {
     @inject(Populate) private readonly populate: Populate,
     @inject(TablePages) private readonly tablePages: TablePages,
     @inject(Memblock) private readonly memblock: Memblock,
+    @inject(PageAllocator) private readonly buddy: BuddyAllocator,
     @inject(LinearMap) private readonly addresses: Addresses,
     @inject(KernelImage) private readonly image: KernelImage,
   ) {
@@ -87,7 +90,7 @@ export class BootMappings {
     for (let page = toVpn(start); page < end;) {
       const block = mayBlock && page % blockPages === 0 ? memblock.tryAlloc(blockPages, blockPages) : undefined;
       if (block !== undefined) this.mapStructPages(above, page, block);
-      else this.mapStructPages(lastLevel, page, memblock.alloc(1, 1));
+      else this.mapStructPages(lastLevel, page, memblock.alloc(1, 1, "struct pages"));
       page = toVpn(page + (block === undefined ? 1 : blockPages));
     }
   }
@@ -102,8 +105,24 @@ export class BootMappings {
     const { vmallocStart, vmallocEnd } = this.arch.layout;
     if (splitRoots) return;
     const range = { from: pageOfAddress(vmallocStart, pageShift), to: pageOfAddress(vmallocEnd, pageShift) };
-    const gap = fillGap(this.populate, (level) => tables.allocTable("kernel", level));
+    const gap = fillGap(this.populate, (level) => this.allocKernelTable(level));
     tables.walk(tables.root, range, { lowest: toLevel(1), gap });
+  }
+
+  /** A page for a kernel table from the buddy allocator. @throws KpkeysError ERR_SPEC if a feature refuses it */
+  private allocKernelTable(level: Level): Pfn | undefined {
+    const table = this.tables.allocTable("kernel", level);
+    const { freePages } = this.buddy;
+    if (table !== undefined || freePages === 0) return table;
+    throw new KpkeysError(
+      "ERR_SPEC",
+      `a feature refuses the page of a kernel page table; ${freePages} pages are free`,
+      {
+        where: "phase mem_init",
+        advice:
+          "map the linear map with pages (kernel.linearMap 'pte'): no block can be split, to set a key, before the phase system_features",
+      },
+    );
   }
 
   private mapSection({ name, pfn, pages }: ImageSection): void {

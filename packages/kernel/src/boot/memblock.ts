@@ -1,6 +1,7 @@
-import { inject, injectable, KpkeysError } from "@kpkeys/core";
+import { inject, injectable } from "@kpkeys/core";
 import { PhysicalMemory, toPfn } from "@kpkeys/core/contracts";
 import type { Pfn } from "@kpkeys/core/contracts";
+import { TooSmall } from "../machine/errors.js";
 
 interface Range {
   start: number;
@@ -15,8 +16,10 @@ interface Range {
 export class Memblock {
   /** Free runs, ascending. */
   private ranges: Range[];
+  private readonly pageBytes: number;
 
-  constructor(@inject(PhysicalMemory) memory: Pick<PhysicalMemory, "banks">) {
+  constructor(@inject(PhysicalMemory) memory: Pick<PhysicalMemory, "banks" | "pageShift">) {
+    this.pageBytes = 2 ** memory.pageShift;
     this.ranges = memory.banks.map(({ firstPfn, pages }) => ({ start: firstPfn, end: firstPfn + pages }));
   }
 
@@ -39,15 +42,14 @@ export class Memblock {
    * `memblock_phys_alloc_range`.
    * @param pages - number of contiguous pages
    * @param align - alignment of the first page-frame number, in pages
+   * @param use - the use of the pages, for the error
    * @returns the first page-frame number
    * @throws KpkeysError ERR_OUT_OF_MEMORY
    */
-  alloc(pages: number, align: number): Pfn {
+  alloc(pages: number, align: number, use: string): Pfn {
     const pfn = this.tryAlloc(pages, align);
     if (pfn !== undefined) return pfn;
-    throw new KpkeysError("ERR_OUT_OF_MEMORY", `cannot allocate ${pages} contiguous pages during boot`, {
-      expected: "a machine with more memory",
-    });
+    throw new TooSmall(`${use} need ${pages * this.pageBytes} contiguous bytes, which the machine does not have`);
   }
 
   /**

@@ -1,4 +1,4 @@
-import { provide, resolve } from "@kpkeys/core";
+import { KpkeysError, provide, resolve } from "@kpkeys/core";
 import type { PluginRegistry } from "@kpkeys/core";
 import {
   AddressSpaces,
@@ -16,6 +16,7 @@ import type { Cpu, DependencyContainer } from "@kpkeys/core/contracts";
 import { Boot } from "../boot/boot.js";
 import { KernelImage } from "../boot/image.js";
 import { placeInitCred } from "../boot/init-cred.js";
+import { mebibytes, TooSmall } from "./errors.js";
 import type { Machine } from "./machine.js";
 import { BootedMachine } from "./booted.js";
 import { provideKernel, provideTasks } from "./services.js";
@@ -23,7 +24,7 @@ import { InitialPkeyRegister, Policies } from "./tokens.js";
 import type { KernelSetMemory } from "../mm/set-memory.js";
 import { readPolicies } from "./policies.js";
 import { setUpPlugins } from "./set-up.js";
-import { checkSpec } from "./spec.js";
+import { BANK_ALIGNMENT, checkSpec } from "./spec.js";
 import type { MachineSpec } from "./spec.js";
 
 /**
@@ -36,6 +37,14 @@ import type { MachineSpec } from "./spec.js";
  */
 export function buildMachine(spec: MachineSpec, registry: PluginRegistry): Machine {
   checkSpec(spec);
+  try {
+    return boot(spec, registry);
+  } catch (error) {
+    throw error instanceof TooSmall ? withSmallestMemory(error, spec, registry) : error;
+  }
+}
+
+function boot(spec: MachineSpec, registry: PluginRegistry): Machine {
   const container = setUpPlugins(spec, registry);
   providePlatform(container, spec);
   provideKernel(container);
@@ -48,6 +57,31 @@ export function buildMachine(spec: MachineSpec, registry: PluginRegistry): Machi
   const tasks = container.resolve(Boot).run(() => provideTasks(container));
   resolve(container, StaticKeys).freeze();
   return new BootedMachine(spec, container, { ...kernel, tasks });
+}
+
+/** The largest memory that is tried, in bytes. */
+const MOST_TRIED = 256 * 2 ** 20;
+
+/** The error with the smallest memory with which the machine boots, found by booting it with more and more; the error itself if there is none. */
+function withSmallestMemory(error: TooSmall, spec: MachineSpec, registry: PluginRegistry): KpkeysError {
+  const last = spec.memory.at(-1)!;
+  let total = spec.memory.reduce((sum, { bytes }) => sum + bytes, 0);
+  for (let { bytes } = last; total < MOST_TRIED; total += BANK_ALIGNMENT) {
+    bytes += BANK_ALIGNMENT;
+    if (!boots({ ...spec, memory: [...spec.memory.slice(0, -1), { ...last, bytes }] }, registry)) continue;
+    const advice = `use at least ${mebibytes(total + BANK_ALIGNMENT)} of memory`;
+    return new KpkeysError(error.code, error.description, { advice, cause: error });
+  }
+  return error;
+}
+
+function boots(spec: MachineSpec, registry: PluginRegistry): boolean {
+  try {
+    boot(spec, registry);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** The CPUs of one machine; the boot CPU runs first. */

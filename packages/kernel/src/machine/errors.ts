@@ -12,12 +12,29 @@ export function kernelBug(doing: string, what: string, expected: string): Kpkeys
 }
 
 /**
+ * The error of a machine with too little memory. While a machine boots, buildMachine() replaces the advice by the smallest memory with
+ * which the same specification boots.
+ */
+export class TooSmall extends KpkeysError {
+  /**
+   * @param description - the memory that is missing and its use
+   * @param advice - an instruction that is also true if more memory does not help. Default: a machine with more memory
+   */
+  constructor(
+    readonly description: string,
+    advice = "use a machine with more memory",
+  ) {
+    super("ERR_OUT_OF_MEMORY", description, { advice });
+  }
+}
+
+/**
  * The error of a machine without free pages.
  * @param use - the purpose of the allocation that failed
- * @returns an error with code ERR_OUT_OF_MEMORY
  */
-export function outOfMemory(use: string): KpkeysError {
-  return new KpkeysError("ERR_OUT_OF_MEMORY", `cannot allocate ${use}: no page is free`, {
-    expected: "a machine with more memory",
-  });
+export function outOfMemory(use: string): TooSmall {
+  return new TooSmall(`cannot allocate ${use}: no page is free`);
 }
+
+/** A number of bytes in whole MiB, rounded up. @param bytes - the number */
+export const mebibytes = (bytes: number): string => `${Math.ceil(bytes / 2 ** 20)} MiB`;

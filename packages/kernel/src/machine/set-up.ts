@@ -28,6 +28,7 @@ import {
 import type { DependencyContainer, KernelLayout, MemoryBank, Observer, PhysAddr } from "@kpkeys/core/contracts";
 import { createPhysicalMemory } from "@kpkeys/core/machine";
 import { configLinesOf, kernelConfigOf } from "./config.js";
+import { mebibytes, TooSmall } from "./errors.js";
 import { IMAGE_BYTES } from "../boot/image.js";
 import { DEFAULT_MAX_ORDER } from "../mm/buddy.js";
 import type { BankSpec, MachineSpec } from "./spec.js";
@@ -73,6 +74,10 @@ function requireImage(banks: readonly MemoryBank[], pageBytes: number, needed: n
     pages += bank.pages;
   }
   if (pages * pageBytes >= needed) return;
+  if (banks.length === 1)
+    throw new TooSmall(
+      `the kernel image needs ${mebibytes(needed)} from the start of RAM, the machine has ${mebibytes(pages * pageBytes)}`,
+    );
   throw new KpkeysError("ERR_SPEC", `RAM ends or has a hole after ${mebibytes(pages * pageBytes)}`, {
     where: "memory bank 0",
     expected: `at least ${mebibytes(needed)} for the kernel image`,
@@ -92,8 +97,6 @@ function requireLinearMap(banks: readonly MemoryBank[], pageBytes: number, layou
     expected: `at most ${mebibytes(room)}, the size of the linear map`,
   });
 }
-
-const mebibytes = (bytes: number): string => `${Math.ceil(bytes / 2 ** 20)} MiB`;
 
 /** The observer of a strict machine: the first access with an unsynchronised key register throws. */
 const STRICT: Observer = {

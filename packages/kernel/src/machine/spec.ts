@@ -66,9 +66,6 @@ export interface MachineSpec {
 /** Alignment of the start and size of a bank in bytes: the buddy allocator's largest block with 4 KiB pages. */
 export const BANK_ALIGNMENT: number = 4 * 1024 * 1024;
 
-/** Minimum RAM of a machine in bytes. */
-export const MINIMUM_MEMORY: number = 64 * 1024 * 1024;
-
 /** The default specification: one CPU, 4 GiB of RAM, no feature. */
 export const DEFAULT_SPEC: Omit<MachineSpec, "arch"> = {
   features: [],
@@ -83,7 +80,7 @@ export const DEFAULT_SPEC: Omit<MachineSpec, "arch"> = {
 /**
  * Checks the values of a specification. Does not check the plugins that it names.
  * @param spec - the specification
- * @throws KpkeysError ERR_SPEC for an invalid value, ERR_OUT_OF_MEMORY for less than {@link MINIMUM_MEMORY}
+ * @throws KpkeysError ERR_SPEC for an invalid value
  */
 export function checkSpec(spec: MachineSpec): void {
   checkForm(spec);
@@ -98,7 +95,6 @@ export function checkSpec(spec: MachineSpec): void {
   if (spec.memory.length === 0)
     throw new KpkeysError("ERR_SPEC", "the memory map has no bank", { where: "memory", expected: "at least one bank" });
   let end = 0;
-  let bytes = 0;
   spec.memory.forEach((bank, number) => {
     const where = `memory bank ${number}`;
     const start = bank.start ?? end;
@@ -116,14 +112,7 @@ export function checkSpec(spec: MachineSpec): void {
         expected: "ascending banks",
       });
     end = start + bank.bytes;
-    bytes += bank.bytes;
   });
-  if (bytes < MINIMUM_MEMORY) {
-    throw new KpkeysError("ERR_OUT_OF_MEMORY", `the machine has ${bytes / 1024 / 1024} MiB of memory`, {
-      where: "memory",
-      expected: "at least 64 MiB",
-    });
-  }
 }
 
 /** The type of a field. */

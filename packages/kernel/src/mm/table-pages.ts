@@ -11,6 +11,7 @@ import {
 import type { ExtensionHandlers, Level, LevelGeometry, Pfn, TableAllocator, TableSource } from "@kpkeys/core/contracts";
 import { reserve } from "@kpkeys/core/machine";
 import { KernelImage } from "../boot/image.js";
+import type { StaticRole } from "../boot/image.js";
 import { Memblock } from "../boot/memblock.js";
 import { BuddyTables } from "./buddy-tables.js";
 
@@ -61,9 +62,9 @@ export class TablePages {
   /**
    * Allocates a page of a static pool.
    * @param role - the role of the pool
-   * @throws KpkeysError ERR_SPEC if the pool is empty
+   * @throws KpkeysError ERR_OUT_OF_MEMORY if the pool is empty and cannot be extended
    */
-  allocStatic(role: "image" | "fixmap"): Pfn {
+  allocStatic(role: StaticRole): Pfn {
     return this.mark(this.image.allocTable(role), "static");
   }
 

@@ -1,7 +1,6 @@
 import { provide, resolve } from "@kpkeys/core";
 import { Access, PgtableArch } from "@kpkeys/core/contracts";
 import { expect, it } from "vitest";
-import { MINIMUM_MEMORY } from "../../src/machine/spec.js";
 import { variant } from "../support/arches.js";
 import { boot, frameOf, staleTranslations } from "../support/machine.js";
 import { BASE, Process } from "../support/process.js";
@@ -25,8 +24,4 @@ it("boots with the kernel image at the end of RAM", () => {
   const { firstPfn, endPfn } = machine.memory;
   const linear = Number(0xffffc00000000000n >> 14n);
   for (let pfn = firstPfn; pfn < endPfn; pfn++) expect(frameOf(machine, linear + pfn - firstPfn)).toBe(pfn);
-});
-
-it("boots with the minimum memory and 16 KiB pages", () => {
-  expect(boot({ memory: [{ bytes: MINIMUM_MEMORY }] }).memory.banks[0]!.pages).toBe(MINIMUM_MEMORY / 16384);
 });

@@ -1,6 +1,6 @@
 import { createPluginRegistry, KpkeysError } from "@kpkeys/core";
 import type { ErrorCode, PluginRegistry } from "@kpkeys/core";
-import { buildMachine, DEFAULT_SPEC, MINIMUM_MEMORY } from "@kpkeys/kernel";
+import { buildMachine, DEFAULT_SPEC } from "@kpkeys/kernel";
 import type { MachineSpec } from "@kpkeys/kernel";
 import { SERIES } from "@kpkeys/scenarios";
 import type { Exhibit, Facts, Finding, Policies, SideName } from "./exhibit.js";
@@ -168,7 +168,7 @@ function specOf(exhibit: Exhibit, side: SideName, arch: string, extra: readonly 
     features: [...extra, FEATURE, ...(exhibit.features ?? [])],
     options: { [arch]: merged("arch"), [FEATURE]: merged("pgtables") },
     kernel: merged("kernel"),
-    memory: [{ bytes: MINIMUM_MEMORY }],
+    memory: [{ bytes: 64 * 2 ** 20 }],
     cpus: layers.findLast(({ cpus }) => cpus !== undefined)?.cpus ?? DEFAULT_SPEC.cpus,
   };
 }
