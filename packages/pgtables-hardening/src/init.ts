@@ -24,10 +24,11 @@ export function initInMemInit(
   points: ExtensionPoints,
   kpkeys: Kpkeys,
   hardening: Hardening,
-  { earlyRanges, vmemmap, staticAliases }: Required<PgtablesOptions>,
+  options: Required<PgtablesOptions>,
 ): () => boolean {
   const arch = lazily(container, KpkeysArch);
   const staticTables = lazily(container, StaticTablePages);
+  const { earlyRanges, vmemmap } = options;
   const early = new EarlyRanges(earlyRanges);
   const order = new InitOrder(["mem_init"]);
   let overflowed = false;
@@ -52,7 +53,7 @@ export function initInMemInit(
     if (!kpkeys.supported()) return;
     hardening.key.enable();
     for (const { pfn, pages } of ranges) hardening.protect("early table pages", pfn, pages);
-    protectStaticTables(staticTables(), hardening, staticAliases);
+    protectStaticTables(staticTables(), hardening, options);
   });
   return () => order.reached("mem_init");
 }

@@ -15,7 +15,7 @@ import { protectImageAliases } from "./static.js";
  * @param points - its extension points
  * @param kpkeys - its kpkeys API
  * @param hardening - sets the key
- * @param aliases - which mappings of static tables get the key
+ * @param options - which mappings of static tables get the key
  * @returns whether the hardening was initialised, with or without kernel pkeys
  */
 export function initByLateWalk(
@@ -23,7 +23,7 @@ export function initByLateWalk(
   points: ExtensionPoints,
   kpkeys: Kpkeys,
   hardening: Hardening,
-  aliases: Required<PgtablesOptions>["staticAliases"],
+  options: Required<PgtablesOptions>,
 ): () => boolean {
   const pageTables = lazily(container, PageTables);
   const staticTables = lazily(container, StaticTablePages);
@@ -41,7 +41,7 @@ export function initByLateWalk(
     if (phase !== "smp_prepare_boot_cpu" || !kpkeys.supported()) return;
     hardening.key.enable();
     protectTables(pageTables(), staticTables(), hardening);
-    if (aliases === "both") protectImageAliases(staticTables(), hardening);
+    protectImageAliases(staticTables(), hardening, options);
   });
   return () => order.reached("smp_prepare_boot_cpu");
 }

@@ -33,6 +33,11 @@ export interface PgtablesOptions {
    */
   readonly staticAliases?: "linear" | "both";
   /**
+   * Whether the static tables that map the fixmap get the key. Default true. The hook of v6 to v9 sets it on the pool that maps the image
+   * alone (patch "arm64: kpkeys: Protect init_pg_dir"); the walk of earlier versions finds both.
+   */
+  readonly fixmapTables?: boolean;
+  /**
    * Where table pages from the buddy allocator get their key. Default `allocator`.
    *
    * - `allocator` — in pagetable_alloc() and pagetable_free() (v7 and later, patch "mm: kpkeys: Protect regular page tables")
@@ -64,6 +69,7 @@ const DEFAULTS: Required<PgtablesOptions> = {
   placement: "setter",
   batchingInInterrupt: false,
   staticAliases: "both",
+  fixmapTables: true,
   tagging: "allocator",
   early: "recorded",
   earlyRanges: MAX_EARLY_RANGES,
@@ -81,6 +87,7 @@ const FORMS: Readonly<Record<keyof PgtablesOptions, Form>> = {
   placement: oneOf("setter", "table-lock", "operation", "leaf-mapping"),
   batchingInInterrupt: BOOLEAN,
   staticAliases: oneOf("linear", "both"),
+  fixmapTables: BOOLEAN,
   tagging: oneOf("allocator", "ctor", "ctor-missing-kernel", "block-allocator"),
   early: oneOf("recorded", "late-walk"),
   earlyRanges: [(value) => Number.isSafeInteger(value) && (value as number) >= 0, "a whole number, 0 or more"],

@@ -81,14 +81,14 @@ function protectTables(
   hardening: Hardening,
   policy: Required<PgtablesOptions>,
 ): void {
-  const { tagging, early, staticAliases } = policy;
+  const { tagging, early } = policy;
   if (tagging === "block-allocator") {
     new BlockAllocator(container, kpkeys, hardening, policy).install(points);
     return;
   }
   const isInitialised =
     early === "late-walk"
-      ? initByLateWalk(container, points, kpkeys, hardening, staticAliases)
+      ? initByLateWalk(container, points, kpkeys, hardening, policy)
       : initInMemInit(container, points, kpkeys, hardening, policy);
   const tables = new RegularTables(hardening, isInitialised);
   if (tagging === "allocator") tables.protectInAllocator(points);

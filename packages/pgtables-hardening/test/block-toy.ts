@@ -39,7 +39,7 @@ export const BLOCK = 512;
 const HUGE = 4 * BLOCK;
 
 /** The static tables, inside a block. */
-const STATIC_RUN = { symbol: "init_pg_dir", pfn: toPfn(5), pages: 3 };
+const STATIC_RUN = { symbol: "init_pg_dir", role: "image" as const, pfn: toPfn(5), pages: 3 };
 
 /** A linear map of blocks over a small memory: splits, keys and failures, nothing else. */
 export interface BlockToy {

@@ -27,7 +27,7 @@ const NO_MAP: LinearMap = {
 };
 
 /** Static tables of the toy. */
-const STATIC_RUN = { symbol: "init_pg_dir", pfn: toPfn(8), pages: 4 };
+const STATIC_RUN = { symbol: "init_pg_dir", role: "image" as const, pfn: toPfn(8), pages: 4 };
 
 /**
  * A minimal kernel for the hardening: pages with a key in two mappings, a key register in one variable, and table writes that fail

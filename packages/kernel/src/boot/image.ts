@@ -87,7 +87,7 @@ export class KernelImage implements StaticTablePages {
     this.runs = placeTables(arch.staticTables, data.pfn, data.pfn + data.pages);
     this.keyed = this.runs
       .filter(({ protection }) => protection === "pkey")
-      .map(({ symbol, pfn, pages }): StaticTableRun => ({ symbol, pfn, pages }));
+      .map(({ symbol, role, pfn, pages }): StaticTableRun => ({ symbol, role, pfn, pages }));
     const root = this.runs.find(({ role }) => role === "root");
     if (root === undefined)
       throw new KpkeysError("ERR_PLUGIN_INVALID", "cannot place the top-level table: no static table has role 'root'", {

@@ -160,7 +160,7 @@ export class BlockAllocator implements TableAllocator {
     if (!hardening.key.enabled) return;
     this.refiller.beginSplits();
     this.early.finalise(this.earlyMemory());
-    protectStaticTables(this.staticTables(), hardening, this.options.staticAliases);
+    protectStaticTables(this.staticTables(), hardening, this.options);
     const pages = this.pages();
     pages.registerShrinker(new PoolShrinker(geometry.blockOrder, pages, this.mutex, this.pool, this.data, hardening));
   }

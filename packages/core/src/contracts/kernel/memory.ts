@@ -1,6 +1,7 @@
 import type { Errno } from "../errno.js";
 import type { Pfn, Pkey, Vpn } from "../numbers.js";
 import type { ProtectionName } from "../page-table-format.js";
+import type { StaticTables } from "../pgtable-arch.js";
 import type { Words } from "../pkey-register.js";
 import { token } from "../token.js";
 import type { Token } from "../token.js";
@@ -229,6 +230,8 @@ export interface StaticTablePages {
 export interface StaticTableRun {
   /** Linux's symbol. */
   readonly symbol: string;
+  /** Their use. */
+  readonly role: StaticTables["role"];
   /** First page-frame number. */
   readonly pfn: Pfn;
   /** Number of pages. */
