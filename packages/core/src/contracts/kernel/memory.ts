@@ -62,9 +62,9 @@ export interface LinearMap {
 export const LinearMap: Token<LinearMap> = token("LinearMap");
 
 /**
- * Changes of attributes in the linear map and in the areas of {@link Vmalloc}. A change of a part of a block of the linear map splits the block first;
- * the parts map the same memory. A change that fails modifies no translation and no attribute, except that {@link setMemoryRo} and
- * {@link setMemoryRw} with `rodata=full` change the linear mapping page by page up to the error.
+ * Changes of attributes in the linear map and in the areas of {@link Vmalloc}. A change of a part of a block of the linear map splits the
+ * block first; the parts map the same memory. A change that fails modifies no translation and no attribute, except that
+ * {@link setMemoryRo} and {@link setMemoryRw} with `rodata=full` change the linear mapping page by page up to the error.
  *
  * Errors of all changes: -EINVAL if an address of the range is not mapped, or if a block must be split before the phase
  * `system_features`; -ENOMEM if there is no table page for a split; -EDEADLK inside a split, if the table page of a split needs a split.
@@ -184,7 +184,7 @@ export interface Vmalloc {
    * @param pages - number of pages, at least 1
    * @param options - as `__vmalloc_node_range`
    * @returns its first page; `undefined` without memory or address space, or if a block of the linear map cannot be split for the key;
-   *   nothing is allocated or changed then
+   *   the pages are free again, and no key has changed. Table pages made for the area stay, as in Linux
    * @throws KpkeysError ERR_API_MISUSE for a key past the last one
    */
   alloc(pages: number, options?: VmallocOptions): Vpn | undefined;
