@@ -10,6 +10,7 @@ import { TOOLS } from "./tools.js";
 
 const ID = "frame-keys";
 
+// #region plugin
 /** An architecture that does not exist and keeps the key of a page with its frame, as s390 does. */
 export const frameKeys: Plugin = {
   id: ID,
@@ -39,3 +40,4 @@ export const frameKeys: Plugin = {
     });
   },
 };
+// #endregion plugin

@@ -6,6 +6,7 @@ import type { Plugin, PluginOptions } from "@kpkeys/core/contracts";
 import { BareMachine } from "@kpkeys/core/machine";
 import { pgtablesHardening } from "@kpkeys/pgtables-hardening";
 import { describe, expect, test } from "vitest";
+import { frameKeys } from "../../../examples/frame-keys/src/index.js";
 import { oddArch } from "../../../examples/odd-arch/src/index.js";
 
 const ADDRESS = 0xffff_ffff_c020_0000n;
@@ -16,6 +17,7 @@ const machines: readonly (readonly [string, Plugin, PluginOptions, bigint])[] = 
   ["x86-pks", x86Pks, {}, ADDRESS],
   ["x86-pks, 5 levels", x86Pks, { levels: 5 }, ADDRESS],
   ["odd-arch", oddArch, {}, ADDRESS],
+  ["frame-keys", frameKeys, {}, ADDRESS],
 ];
 
 function codeOf(run: () => unknown): string | undefined {

@@ -120,10 +120,12 @@ export interface Mmu {
    */
   invalidateAsid(asid: Asid): void;
   /**
-   * Invalidates the translations to a frame, of every address and address space: for a change of the key that is kept with the frame.
-   * @param pfn - page-frame number
+   * Invalidates the translations to a run of frames with one operation, for every address and address space: after a change of keys that
+   * are kept with the frames.
+   * @param pfn - first page-frame number
+   * @param pages - number of frames, at least 1
    */
-  invalidateFrame(pfn: Pfn): void;
+  invalidateFrames(pfn: Pfn, pages: number): void;
   /** Invalidates all translations, global ones too. */
   invalidateAll(): void;
   /**

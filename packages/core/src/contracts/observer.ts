@@ -27,7 +27,7 @@ export interface Observer {
    * @param cpu - the CPU with this TLB
    * @param high - of the first address; 0 where `pages` is -1
    * @param low - likewise
-   * @param pages - number of pages from that address on; -1 for an address space, a frame or the whole TLB
+   * @param pages - number of pages from that address on; -1 for an address space, frames or the whole TLB
    */
   tlbFlush?(cpu: number, high: number, low: number, pages: number): void;
   /**

@@ -31,10 +31,11 @@ export interface FrameKeys {
    */
   set(pfn: Pfn, pkey: Pkey): void;
   /**
-   * Drops the translations to a frame from the TLBs of all CPUs, so that the next access through each mapping reads its key.
-   * @param pfn - page-frame number
+   * Drops the translations to a run of frames from the TLBs of all CPUs, so that the next access through each mapping reads the key.
+   * @param pfn - first page-frame number
+   * @param pages - number of frames, at least 1
    */
-  invalidate(pfn: Pfn): void;
+  invalidate(pfn: Pfn, pages: number): void;
 }
 
 /** Token of {@link FrameKeys}. */
@@ -74,7 +75,7 @@ export interface PageKeys {
    */
   ofFrame(pfn: Pfn): Pkey | undefined;
   /**
-   * Sets the key of pages in one of their mappings, or the key of their frames. The key of a frame is set and invalidated.
+   * Sets the key of pages in one of their mappings, or the key of their frames. The keys of a run of frames are set and then invalidated.
    * @param frames - the frames of the pages
    * @param pkey - 0 to the register's number of keys minus 1
    * @param changeEntries - changes the leaves of the mapping and invalidates their translations; not called if keys are kept with frames

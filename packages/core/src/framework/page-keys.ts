@@ -59,10 +59,8 @@ class KeysOfFrames implements PageKeys {
 
   set(frames: readonly FrameRun[], pkey: Pkey): 0 {
     for (const { pfn, pages } of frames) {
-      for (let frame = pfn; frame < pfn + pages; frame = toPfn(frame + 1)) {
-        this.frames.set(frame, pkey);
-        this.frames.invalidate(frame);
-      }
+      for (let i = 0; i < pages; i++) this.frames.set(toPfn(pfn + i), pkey);
+      this.frames.invalidate(pfn, pages);
     }
     return 0;
   }

@@ -35,7 +35,7 @@ export class FrameKeyStore implements FrameKeys {
     chunk[pfn & (CHUNK_FRAMES - 1)] = pkey;
   }
 
-  invalidate(pfn: Pfn): void {
-    for (const { mmu } of this.cpus().all) mmu.invalidateFrame(pfn);
+  invalidate(pfn: Pfn, pages: number): void {
+    for (const { mmu } of this.cpus().all) mmu.invalidateFrames(pfn, pages);
   }
 }

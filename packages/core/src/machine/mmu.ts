@@ -100,9 +100,9 @@ export class CpuMmu implements Mmu {
     this.parts.tlb.dropAsid(this.asidBits > 0 ? asid : undefined);
   }
 
-  invalidateFrame(pfn: Pfn): void {
+  invalidateFrames(pfn: Pfn, pages: number): void {
     this.countInvalidation(0, 0, -1);
-    this.parts.tlb.dropFrame(pfn);
+    this.parts.tlb.dropFrames(pfn, pages);
   }
 
   invalidateAll(): void {

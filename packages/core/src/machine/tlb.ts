@@ -216,13 +216,12 @@ export class Tlb {
     this.localCount = kept;
   }
 
-  /** Drops the translations to a frame. @param pfn - its page-frame number */
-  dropFrame(pfn: number): void {
+  /** Drops the translations to a run of frames. @param pfn - the first page-frame number @param pages - number of frames */
+  dropFrames(pfn: number, pages: number): void {
     if (this.empty) return;
-    // A translation has the page-frame number as an int32.
-    const frame = pfn | 0;
     for (let entry = 0; entry < this.entries; entry++) {
-      if (this.pfns[entry] === frame && this.pagesHigh[entry] !== NO_TAG) this.drop(entry);
+      // The difference of two page-frame numbers modulo 2^32: an entry has its number as an int32.
+      if ((this.pfns[entry]! - pfn) >>> 0 < pages && this.pagesHigh[entry] !== NO_TAG) this.drop(entry);
     }
   }
 

@@ -22,8 +22,8 @@ const ADDRESS = 0xffff_ffff_c020_0000n;
 const PAGE = 0x1000n;
 const KEY = toPkey(1);
 
-/** A machine that keeps keys with frames, two mapped pages, and its keys. Key 1 is read-only. */
-function machine(): { machine: BareMachine; frames: FrameKeys; first: Pfn; second: Pfn } {
+/** A machine that keeps keys with frames, a mapped page, and its keys. Key 1 is read-only. */
+function machine(): { machine: BareMachine; frames: FrameKeys; first: Pfn } {
   let frames: FrameKeys | undefined;
   const bare = new BareMachine({
     ...frameKeys,
@@ -33,9 +33,8 @@ function machine(): { machine: BareMachine; frames: FrameKeys; first: Pfn; secon
     },
   });
   const first = bare.map(ADDRESS, "PAGE_KERNEL");
-  const second = bare.map(ADDRESS + PAGE, "PAGE_KERNEL");
   bare.setRights({ 1: "r" });
-  return { machine: bare, frames: frames!, first, second };
+  return { machine: bare, frames: frames!, first };
 }
 
 describe("the key of a frame", () => {
@@ -47,7 +46,7 @@ describe("the key of a frame", () => {
     frames.set(first, KEY);
     expect(bare.cpu.mmu.auditTlb(() => undefined)).toBe(1);
     expect(bare.store(ADDRESS, 3n)).toBeUndefined();
-    frames.invalidate(first);
+    frames.invalidate(first, 1);
     expect(bare.cpu.mmu.auditTlb(() => undefined)).toBe(0);
     expect(bare.store(ADDRESS, 4n)).toMatchObject({ kind: "PKEY", address: ADDRESS, pkey: 1 });
     expect(bare.load(ADDRESS)).toBe(3n);
@@ -59,16 +58,24 @@ describe("the key of a frame", () => {
     expect(bare.store(ADDRESS, 1n)).toMatchObject({ kind: "PKEY", pkey: 1 });
   });
 
-  it("is invalidated without the translations of other frames", () => {
-    const { machine: bare, frames, first, second } = machine();
-    for (const address of [ADDRESS, ADDRESS + PAGE]) bare.store(address, 1n);
-    const { walks, tlbInvalidations } = bare.cpu.counters;
-    frames.invalidate(first);
-    bare.store(ADDRESS + PAGE, 2n);
-    expect(bare.cpu.counters).toMatchObject({ walks, tlbInvalidations: tlbInvalidations + 1 });
-    frames.invalidate(second);
-    bare.store(ADDRESS + PAGE, 3n);
-    expect(bare.cpu.counters.walks).toBe(walks + 1);
+  it("is invalidated with exactly the frames of a run, with one operation", () => {
+    const { machine: bare, frames, first } = machine();
+    const pages = [0n, 1n, 2n, 3n, 4n, 5n].map((page) => ADDRESS + page * PAGE);
+    const pfns = pages.map((address) => bare.map(address, "PAGE_KERNEL"));
+    expect(pfns).toEqual(pages.map((_, i) => first + i));
+    const { counters } = bare.cpu;
+    for (let from = 0; from < pages.length; from++) {
+      for (let to = from + 1; to <= pages.length; to++) {
+        for (const address of pages) bare.store(address, 1n);
+        const { walks, tlbInvalidations } = counters;
+        frames.invalidate(pfns[from]!, to - from);
+        for (const address of pages.slice(0, from)) bare.store(address, 2n);
+        for (const address of pages.slice(to)) bare.store(address, 2n);
+        expect(counters).toMatchObject({ walks, tlbInvalidations: tlbInvalidations + 1 });
+        for (const address of pages) bare.store(address, 3n);
+        expect(counters.walks).toBe(walks + to - from);
+      }
+    }
   });
 });
 

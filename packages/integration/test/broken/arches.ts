@@ -295,8 +295,8 @@ export const BROKEN_ARCHES: readonly Broken[] = [
     rule: "frame-keys/aliases",
     how: "an invalidation reaches one CPU",
     plugin: frames((_original, container) => ({
-      invalidate(pfn) {
-        resolve(container, Cpus).current.mmu.invalidateFrame(pfn);
+      invalidate(pfn, pages) {
+        resolve(container, Cpus).current.mmu.invalidateFrames(pfn, pages);
       },
     })),
   },
@@ -391,9 +391,9 @@ function keysAfterInvalidation(original: FrameKeys): Partial<FrameKeys> {
   return {
     get: (pfn) => pending.get(pfn) ?? original.get(pfn),
     set: (pfn, pkey) => void pending.set(pfn, pkey),
-    invalidate(pfn) {
-      original.set(pfn, pending.get(pfn)!);
-      original.invalidate(pfn);
+    invalidate(pfn, pages) {
+      for (const [frame, pkey] of pending) original.set(frame, pkey);
+      original.invalidate(pfn, pages);
     },
   };
 }

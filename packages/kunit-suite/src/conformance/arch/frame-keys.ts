@@ -86,7 +86,7 @@ const aliases: ConformanceRule = {
     }
     for (const pkey of [managed, 0, managed]) {
       frames.set(toPfn(bench.dataPfn), toPkey(pkey));
-      frames.invalidate(toPfn(bench.dataPfn));
+      frames.invalidate(toPfn(bench.dataPfn), 1);
       for (const cpu of cpus.all) {
         for (const address of addresses) {
           const words = toWords(address);
@@ -122,7 +122,7 @@ const atFill: ConformanceRule = {
     const isStale = bench.attempt(cached, Access.WRITE) === undefined;
     if (isStale && cpu.mmu.auditTlb(() => undefined) === 0)
       report("a translation with the old key is used, and the audit does not find it");
-    framesOf(bench).invalidate(toPfn(bench.dataPfn));
+    framesOf(bench).invalidate(toPfn(bench.dataPfn), 1);
     const left = cpu.mmu.auditTlb(() => undefined);
     if (left !== 0) report(`after the invalidation the audit finds ${left} stale TLB entries`);
   },
@@ -144,7 +144,7 @@ const entries: ConformanceRule = {
     }
     for (const key of bench.keys) {
       frames.set(toPfn(bench.dataPfn), toPkey(key));
-      frames.invalidate(toPfn(bench.dataPfn));
+      frames.invalidate(toPfn(bench.dataPfn), 1);
       for (const before of steps) {
         const after = bench.memory.read(toPfn(before.table), before.index);
         if (after.high !== before.high || after.low !== before.low)
