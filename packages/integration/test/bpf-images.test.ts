@@ -1,4 +1,4 @@
-import { BpfJit } from "@kpkeys/bpf-hardening";
+import { BpfJit, hardenedBpf } from "@kpkeys/bpf-hardening";
 import type { BpfImage } from "@kpkeys/bpf-hardening";
 import { fromWords, toBytes, toWords } from "@kpkeys/core";
 import {
@@ -20,6 +20,8 @@ import type { Rights, Words } from "@kpkeys/core/contracts";
 import { coverageOf } from "@kpkeys/kernel";
 import type { Machine, MachineSpec } from "@kpkeys/kernel";
 import { attack, runSuites } from "@kpkeys/kunit-suite";
+import { machineOptionsOf, SERIES } from "@kpkeys/scenarios";
+import type { SeriesName } from "@kpkeys/scenarios";
 import { describe, expect, test } from "vitest";
 import { ARCHES, leafOf, machine } from "./machines.js";
 
@@ -244,4 +246,37 @@ describe.each(ARCHES)("the JIT on %s", (arch) => {
     expect(outcome(boot(arch))).toEqual(Array(6).fill("kpkeys_hardened_bpf_jit passed"));
     expect(outcome(without(arch, "full"))).toEqual(Array(6).fill("kpkeys_hardened_bpf_jit skipped"));
   });
+});
+
+describe.each(ARCHES)("with every version of the series on %s", (arch) => {
+  test.each(Object.keys(SERIES) as SeriesName[])("%s: images are closed, and the suite passes", (series) => {
+    const booted = machine(arch, machineOptionsOf(series, "batched", arch, ["pgtables", "bpf"]));
+    const { objects } = coverageOf(booted, booted.scan());
+    expect(objects).toMatchObject({ bpf_image: { objects: PARTS, keyed: PARTS } });
+    expect(attack(booted, booted.scan()).bySource).toMatchObject({
+      bpf_image: { tried: PARTS * 3, blocked: PARTS * 3 },
+    });
+    expect(runSuites(booted, [hardenedBpf]).flatMap(({ cases }) => cases.map(({ status }) => status))).toEqual(
+      Array(6).fill("passed"),
+    );
+  });
+
+  // What the README states: an interrupt that inherits BPF_JIT can write images.
+  test.each([
+    ["inherit", 0],
+    ["reset", Errno.EFAULT],
+  ] as const)(
+    "an interrupt of the JIT, with the policy %s, gets %i from a store to an image",
+    (exceptionEntry, expected) => {
+      const booted = boot(arch, { kernel: { exceptionEntry } });
+      const kpkeys = booted.get(Kpkeys);
+      const exceptions = booted.get(Exceptions);
+      const linear = linearOf(booted, load(booted, bytesOf(8)));
+      const state = kpkeys.enterContext("BPF_JIT");
+      let errno: number | undefined;
+      exceptions.interrupt(() => (errno = exceptions.copyToKernelNofault(linear, new Uint8Array(8))));
+      kpkeys.leaveContext(state);
+      expect(errno).toBe(expected);
+    },
+  );
 });
