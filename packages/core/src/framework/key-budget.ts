@@ -75,31 +75,52 @@ export function keyBudget(kpkeys: Kpkeys, register: PkeyRegister): KeyBudget {
   }));
   const pairs = names.slice(1).flatMap((one, at) => names.slice(at + 2).map((other) => [one, other] as const));
   const sharing = pairs
-    .map((keys): SharedKeys => ({ keys, exposes: exposures(contexts, keys) }))
+    .map((keys): SharedKeys => ({ keys, exposes: exposures(contexts, keys, register) }))
     .sort((a, b) => a.exposes.length - b.exposes.length);
   const fits = wanted.length <= register.keys;
   return { register: register.name, keys: register.keys, wanted, contexts, sharing, fits };
 }
 
-function exposures(contexts: readonly ContextRow[], [one, other]: readonly [PkeyName, PkeyName]): Exposure[] {
+function exposures(
+  contexts: readonly ContextRow[],
+  [one, other]: readonly [PkeyName, PkeyName],
+  register: PkeyRegister,
+): Exposure[] {
   return contexts.flatMap(({ name, rights }) => {
-    const to = unionOf(rights[one]!, rights[other]!);
-    return [one, other]
-      .map((key): Exposure => ({ context: name, key, from: rights[key]!, to }))
-      .filter(({ from }) => from !== to);
+    const [ofOne, ofOther] = [one, other].map((key) => expressed(rights[key]!, register)) as [Rights, Rights];
+    const to = unionOf(ofOne, ofOther);
+    return [
+      { context: name, key: one, from: ofOne, to },
+      { context: name, key: other, from: ofOther, to },
+    ].filter(({ from }) => from !== to);
   });
+}
+
+/** Rights without execution if the register cannot deny it (IA32_PKRS): there the entries alone decide a fetch. */
+function expressed(rights: Rights, register: PkeyRegister): Rights {
+  const [denied, allowed] = [register.field(0, "r"), register.field(0, "rx")];
+  if (denied.high !== allowed.high || denied.low !== allowed.low) return rights;
+  return rights.replace("x", "") as Rights;
 }
 
 /**
  * Describes the exposures of two keys that share a number.
  * @param shared - the keys
- * @returns a clause: `the context CRED could write the pages of PGTABLES`
+ * @returns clauses: `the contexts CRED and UNRESTRICTED could write the pages of PGTABLES`
  */
 export function sharingText({ exposes }: SharedKeys): string {
   if (exposes.length === 0) return "no context could do more than now";
-  return exposes
-    .map(({ context, key, from, to }) => `the context ${context} could ${verbOf(from, to)} the pages of ${key}`)
-    .join(" and ");
+  const contextsOf = new Map<string, string[]>();
+  for (const { context, key, from, to } of exposes) {
+    const gain = `could ${verbOf(from, to)} the pages of ${key}`;
+    contextsOf.set(gain, [...(contextsOf.get(gain) ?? []), context]);
+  }
+  return Array.from(contextsOf, ([gain, contexts]) => `${contextsText(contexts)} ${gain}`).join(" and ");
+}
+
+function contextsText(contexts: readonly string[]): string {
+  if (contexts.length === 1) return `the context ${contexts[0]!}`;
+  return `the contexts ${contexts.slice(0, -1).join(", ")} and ${contexts.at(-1)!}`;
 }
 
 function verbOf(from: Rights, to: Rights): string {

@@ -73,6 +73,26 @@ describe("a key budget", () => {
     expect(sharingText(shared!)).toContain("PGTABLES could read and write the pages of SECRET");
   });
 
+  it("names the contexts that gain the same together", () => {
+    const { sharing } = budgetOf(GRANTING, [["A"], ["B"], ["CODE", { CODE: "rwx" }, { default: "rx" }]]);
+    expect(sharingText(sharing.find(({ keys }) => keys.join() === "A,CODE")!)).toBe(
+      "the contexts DEFAULT, A and B could execute the pages of A and the context A could write the pages of CODE" +
+        " and the context CODE could write and execute the pages of A",
+    );
+  });
+
+  it("has no exposure to execution with a register that cannot deny it", () => {
+    const register = {
+      ...GRANTING,
+      field: (key: number, rights: Rights) => GRANTING.field(key, rights.replace("x", "") as Rights),
+    };
+    const { sharing } = budgetOf(register, [["A"], ["CODE", { CODE: "rwx" }, { default: "rx" }]]);
+    expect(sharing[0]!.exposes).toEqual([
+      { context: "A", key: "CODE", from: "r", to: "rw" },
+      { context: "CODE", key: "A", from: "r", to: "rw" },
+    ]);
+  });
+
   it("sorts pairs by exposures: a pair with equal rights in all contexts has none", () => {
     const { sharing } = budgetOf(GRANTING, [["A", { A: "rw", B: "rw" }], ["B", { A: "rw", B: "rw" }], ["C"]]);
     expect(sharing.map(({ keys }) => keys.join())).toEqual(["A,B", "A,C", "B,C"]);
