@@ -261,7 +261,7 @@ describe.each(ARCHES)("with every version of the series on %s", (arch) => {
     );
   });
 
-  // What the README states: an interrupt that inherits BPF_JIT can write images.
+  // A limit that the README names: an interrupt that inherits BPF_JIT can write images.
   test.each([
     ["inherit", 0],
     ["reset", Errno.EFAULT],
