@@ -35,18 +35,24 @@ export function checkSuites(machine: Machine, report: ReportFinding): readonly S
 }
 
 /**
- * Reports protected pages and objects that are open, by the entries of every mapping and by probe stores.
- * @returns number of probe stores
+ * Reports protected pages and objects that are open, by the entries of every mapping and by probe accesses.
+ * @returns number of probe accesses
  */
 export function checkCovered(machine: Machine, when: string, report: ReportFinding): number {
   const tables = machine.scan();
-  for (const { source, level, mapping, pages, address } of coverageOf(machine, tables).gaps) {
+  for (const { source, level, mapping, open, pages, address } of coverageOf(machine, tables).gaps) {
     const pagesText = level === "object" ? `${pages} objects` : `${pages} ${level} pages`;
-    report(`${when} ${pagesText} of source ${source} are open in the ${mapping} mapping, the first at 0x${address}`);
+    const accesses = open === "read-write" ? "reads and writes" : `${open}s`;
+    report(
+      `${when} ${pagesText} of source ${source} are open for ${accesses} in the ${mapping} mapping, the first at 0x${address}`,
+    );
   }
   const { tried, gaps } = attack(machine, tables);
-  for (const { source, stores, address } of gaps)
-    report(`${when} ${stores} probe stores to ${source} succeed, the first at 0x${address}`);
+  for (const { source, stores, loads, address } of gaps) {
+    report(
+      `${when} ${stores} probe stores to ${source} and ${loads} probe loads from it succeed, the first at 0x${address}`,
+    );
+  }
   return tried;
 }
 
