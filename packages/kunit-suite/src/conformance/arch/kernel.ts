@@ -44,7 +44,7 @@ export function checkCovered(machine: Machine, when: string, report: ReportFindi
     const pagesText = level === "object" ? `${pages} objects` : `${pages} ${level} pages`;
     const accesses = open === "read-write" ? "reads and writes" : `${open}s`;
     report(
-      `${when} ${pagesText} of source ${source} are open for ${accesses} in the ${mapping} mapping, the first at 0x${address}`,
+      `${when} ${pagesText} of source ${source} are open in the ${mapping} mapping for ${accesses}, the first at 0x${address}`,
     );
   }
   const { tried, gaps } = attack(machine, tables);

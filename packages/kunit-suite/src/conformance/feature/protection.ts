@@ -48,7 +48,7 @@ const declares: ConformanceRule = {
 const covers: ConformanceRule = {
   id: "feature/covers",
   sentence:
-    "everything that the feature declares is closed in every mapping, after boot, exercise() and work, and every probe store is blocked",
+    "everything that the feature declares is closed in every mapping, after boot, exercise() and work, and every probe access is blocked",
   source: "contract ProtectedObjects; the series' own threat model: a write primitive outside the guarded functions",
   ...onEachArch(({ boot, plugin }, report, notJudged) => {
     const machine = boot();
