@@ -2,8 +2,8 @@ import type { BpfJit } from "./jit.js";
 
 /**
  * Bytes of the programs that systemd loads while a laptop with Linux 6.15 boots, in the order of `bpftool prog` (LKML, May 2025): one for
- * restrict_filesystems, 10 device filters and 16 packet filters of control groups. The lengths are those of x86 code, and
- * serve for all architectures. No recording has a load of a program, so that without these nothing would be protected while a recording is replayed.
+ * restrict_filesystems, 10 device filters and 16 packet filters of control groups. The lengths are those of x86 code, and serve for all
+ * architectures. No recording has a load of a program: without these, nothing would be protected while a recording is replayed.
  */
 const SYSTEMD: readonly number[] = [
   305, 318, 63, 63, 297, 63, 63, 267, 63, 63, 267, 267, 110, 489, 63, 63, 63, 63, 267, 63, 63, 297, 297, 63, 63, 63, 63,

@@ -2,6 +2,7 @@ import { KpkeysError, lazily, provideClass, resolve } from "@kpkeys/core";
 import { ExtensionPoints, Kpkeys, ProtectedObjects } from "@kpkeys/core/contracts";
 import type { Plugin } from "@kpkeys/core/contracts";
 import { loadBootPrograms } from "./boot-programs.js";
+import { exerciseJit } from "./exercise.js";
 import { BpfJit } from "./jit.js";
 import { KernelBpfJit } from "./kernel-jit.js";
 import { LoadedImages } from "./loaded-images.js";
@@ -66,4 +67,5 @@ export const bpfHardening: Plugin = {
       objects: () => container.resolve(LoadedImages).objects(),
     });
   },
+  exercise: exerciseJit,
 };

@@ -1,3 +1,4 @@
+import { bpfHardening } from "@kpkeys/bpf-hardening";
 import { createPluginRegistry } from "@kpkeys/core";
 import { credHardening } from "@kpkeys/cred-hardening";
 import { buildMachine, coverageOf, DEFAULT_SPEC } from "@kpkeys/kernel";
@@ -18,7 +19,7 @@ function hardened({ plugin }: GeometryCase, spec: Partial<MachineSpec>): Machine
 }
 
 describe.each(GEOMETRY_CASES)("$name", ({ plugin }) => {
-  defineConformance(plugin, { features: [pgtablesHardening, credHardening] });
+  defineConformance(plugin, { features: [pgtablesHardening, credHardening, bpfHardening] });
 });
 
 /** How versions of the series tag tables, with the linear map that they have. */
