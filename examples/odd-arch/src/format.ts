@@ -98,6 +98,9 @@ const GEOMETRY: Geometry = {
   ],
   addressBits: ADDRESS_BITS,
   splitRoots: false,
+  // As on little-endian Linux on POWER.
+  byteOrder: "little",
+  entryByteOrder: "big",
 };
 
 /** The codec. */

@@ -1,6 +1,6 @@
 import { inject, injectable, toBytes } from "@kpkeys/core";
 import { Access, Cpus, Errno, Exceptions, OK, PhysicalMemory, Privilege, wordsOf } from "@kpkeys/core/contracts";
-import type { Words } from "@kpkeys/core/contracts";
+import type { ByteOrder, Words } from "@kpkeys/core/contracts";
 import type { BpfImage, BpfJit } from "./jit.js";
 import { LoadedImages } from "./loaded-images.js";
 import { CHUNK_BYTES } from "./pack.js";
@@ -18,6 +18,7 @@ const LINE_BYTES = 64;
 @injectable()
 export class KernelBpfJit implements BpfJit {
   private readonly pageShift: number;
+  private readonly byteOrder: ByteOrder;
 
   constructor(
     @inject(LoadedImages) private readonly loaded: LoadedImages,
@@ -25,9 +26,10 @@ export class KernelBpfJit implements BpfJit {
     @inject(ProgText) private readonly text: ProgText,
     @inject(Exceptions) private readonly exceptions: Exceptions,
     @inject(Cpus) private readonly cpus: Cpus,
-    @inject(PhysicalMemory) { pageShift }: PhysicalMemory,
+    @inject(PhysicalMemory) { pageShift, byteOrder }: PhysicalMemory,
   ) {
     this.pageShift = pageShift;
+    this.byteOrder = byteOrder;
   }
 
   get images(): Iterable<BpfImage> {
@@ -63,8 +65,8 @@ export class KernelBpfJit implements BpfJit {
     if (offset < 0 || offset % 8 !== 0 || offset >= image.length) return Errno.EINVAL;
     const present = this.exceptions.copyFromKernelNofault(after(image.address, offset), 8);
     if (!(present instanceof Uint8Array)) return present;
-    if (toBytes(from).some((byte, index) => byte !== present[index])) return Errno.EBUSY;
-    return this.text.copy(pack, start + HEADER_BYTES + offset, toBytes(to));
+    if (toBytes(from, this.byteOrder).some((byte, index) => byte !== present[index])) return Errno.EBUSY;
+    return this.text.copy(pack, start + HEADER_BYTES + offset, toBytes(to, this.byteOrder));
   }
 
   run(image: BpfImage): 0 | Errno {

@@ -1,4 +1,4 @@
-import type { Words } from "./contracts/index.js";
+import type { ByteOrder, Words } from "./contracts/index.js";
 
 /** Hex digits of a 32-bit word. */
 const DIGITS = 8;
@@ -27,17 +27,51 @@ export function fromWords(high: number, low: number): bigint {
 }
 
 /**
- * The 8 bytes of a 64-bit value in memory, little-endian.
+ * The 8 bytes of a 64-bit value in memory.
  *
  * @param words - the value
+ * @param order - `PhysicalMemory.byteOrder` for a value that the kernel loads, `entryByteOrder` for a page-table entry
  * @returns the bytes, lowest address first
  */
-export function toBytes({ high, low }: Words): Uint8Array {
+export function toBytes({ high, low }: Words, order: ByteOrder): Uint8Array {
   const bytes = new Uint8Array(8);
   const view = new DataView(bytes.buffer);
-  view.setInt32(0, low, true);
-  view.setInt32(4, high, true);
+  const little = order === "little";
+  view.setInt32(little ? 0 : 4, low, little);
+  view.setInt32(little ? 4 : 0, high, little);
   return bytes;
+}
+
+/**
+ * A 64-bit value of bytes in memory: the inverse of {@link toBytes}.
+ *
+ * @param bytes - bytes, lowest address first
+ * @param at - index of the first byte of the value
+ * @param order - their order
+ */
+export function fromBytes(bytes: Uint8Array, at: number, order: ByteOrder): Words {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const little = order === "little";
+  return { high: view.getInt32(at + (little ? 4 : 0), little), low: view.getInt32(at + (little ? 0 : 4), little) };
+}
+
+/**
+ * Reverses the bytes of a 32-bit word: `swab32()`.
+ *
+ * @param word - an int32
+ * @returns an int32
+ */
+export function swapBytes(word: number): number {
+  return (word << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24);
+}
+
+/**
+ * Reverses the bytes of a 64-bit value: `swab64()`.
+ *
+ * @param words - the value
+ */
+export function swapWords({ high, low }: Words): Words {
+  return { high: swapBytes(low), low: swapBytes(high) };
 }
 
 /**

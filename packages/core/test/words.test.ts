@@ -11,6 +11,10 @@ import {
   registerText,
   toWords,
   wordsToHex,
+  fromBytes,
+  swapBytes,
+  swapWords,
+  toBytes,
 } from "../src/words.js";
 
 const BITS_64 = fc.bigInt(0n, 2n ** 64n - 1n);
@@ -99,6 +103,36 @@ describe("hex digits", () => {
         expect(addressText(high, low)).toBe(hexDigits(value, 16));
         expect(registerText(high, low)).toBe(hex(value, 16));
         expect(addressText(high, low)).toHaveLength(16);
+      }),
+    );
+  });
+});
+
+describe("bytes in memory", () => {
+  const word = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
+
+  test("are those of a DataView, in both orders", () => {
+    fc.assert(
+      fc.property(word, fc.boolean(), fc.nat(9), (value, little, at) => {
+        const expected = new DataView(new ArrayBuffer(8));
+        expected.setBigUint64(0, value, little);
+        const order = little ? "little" : "big";
+        const bytes = toBytes(toWords(value), order);
+        expect([...bytes]).toEqual([...new Uint8Array(expected.buffer)]);
+        // The value may begin anywhere in the bytes, and the bytes anywhere in their buffer.
+        const part = new Uint8Array([1, ...new Uint8Array(at), ...bytes, 2]).subarray(1);
+        expect(fromBytes(part, at, order)).toEqual(toWords(value));
+      }),
+    );
+  });
+
+  test("are swapped as by swab64() and swab32()", () => {
+    expect(swapWords(toWords(0x0102030405060788n))).toEqual(toWords(0x8807060504030201n));
+    fc.assert(
+      fc.property(word, (value) => {
+        const words = toWords(value);
+        expect(fromBytes(toBytes(words, "little"), 0, "big")).toEqual(swapWords(words));
+        expect(swapBytes(words.low)).toBe(swapWords(words).high);
       }),
     );
   });

@@ -1,5 +1,14 @@
 import { toBytes } from "@kpkeys/core";
-import { CRED, Creds, Errno, Exceptions, KernelMemory, Kpkeys, toPhysAddr } from "@kpkeys/core/contracts";
+import {
+  CRED,
+  Creds,
+  Errno,
+  Exceptions,
+  KernelMemory,
+  Kpkeys,
+  PhysicalMemory,
+  toPhysAddr,
+} from "@kpkeys/core/contracts";
 import type { KunitSuite, KunitTest, PhysAddr } from "@kpkeys/core/contracts";
 
 /**
@@ -55,7 +64,9 @@ function writeUid(test: KunitTest, cred: PhysAddr): 0 | Errno {
   const address = memory.linearAddress(uidAddress);
   memory.load(uidAddress, "kunit");
   const { valueHigh: gid, valueLow: uid } = memory;
-  return test.get(Exceptions).copyToKernelNofault(address, toBytes({ high: gid, low: (uid + 1) | 0 }));
+  return test
+    .get(Exceptions)
+    .copyToKernelNofault(address, toBytes({ high: gid, low: (uid + 1) | 0 }, test.get(PhysicalMemory).byteOrder));
 }
 
 function skipUnlessSupported(test: KunitTest): void {

@@ -171,7 +171,7 @@ describe.each(ARCHES)("the JIT on %s", (arch) => {
     expect(jit.patch(image, 8, word, other)).toBe(Errno.EBUSY);
     for (const offset of [-8, 4, 24, 1 << 20]) expect(jit.patch(image, offset, word, other)).toBe(Errno.EINVAL);
     expect(jit.patch(image, 0, word, other)).toBe(0);
-    expect(read(booted, image.address, 16)).toEqual([...toBytes(other), ...bytesOf(16).slice(8)]);
+    expect(read(booted, image.address, 16)).toEqual([...toBytes(other, "little"), ...bytesOf(16).slice(8)]);
   });
 
   test("rejects an image that is not loaded", () => {

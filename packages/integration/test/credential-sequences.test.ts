@@ -236,7 +236,7 @@ class Run {
       const { valueHigh, valueLow } = memory;
       const errno = machine
         .get(Exceptions)
-        .copyToKernelNofault({ high, low }, toBytes({ high: valueHigh, low: valueLow }));
+        .copyToKernelNofault({ high, low }, toBytes({ high: valueHigh, low: valueLow }, "little"));
       expect(errno).toBeLessThan(0);
     }
     const expected = new Map<number, number>();

@@ -32,7 +32,10 @@ function isOpen(booted: Machine, cred: number): boolean {
   memory.load(toPhysAddr(cred + CRED.uid), "test");
   const { valueHigh, valueLow } = memory;
   const { high, low } = memory.linearAddress(toPhysAddr(cred + CRED.uid));
-  return booted.get(Exceptions).copyToKernelNofault({ high, low }, toBytes({ high: valueHigh, low: valueLow })) === 0;
+  return (
+    booted.get(Exceptions).copyToKernelNofault({ high, low }, toBytes({ high: valueHigh, low: valueLow }, "little")) ===
+    0
+  );
 }
 
 function usage(booted: Machine, cred: number): number {

@@ -58,14 +58,14 @@ describe.each(ARCHES)("a table linked without the kernel on %s", (arch) => {
     const [pmd, index] = entryAt(machine, task, 2, BASE + 0x20000);
     const pfn = machine.get(PageAllocator).alloc(0)!;
     const entry = machine.get(PageTableFormat).makeTable(pfn, true);
-    machine.memory.write(toPfn(pmd), index, entry);
+    machine.memory.writeEntry(toPfn(pmd), index, entry);
 
     expect(watch.look()).toBe(true);
     expect(watch.open).toBe(1);
     const { gaps, bySource } = coverageOf(machine, machine.scan());
     expect(gaps).toEqual([expect.objectContaining({ source: "unknown", level: "pte", mapping: "linear", table: pfn })]);
     expect(bySource.unknown.pages).toBe(1);
-    machine.memory.write(toPfn(pmd), index, { high: 0, low: 0 });
+    machine.memory.writeEntry(toPfn(pmd), index, { high: 0, low: 0 });
     expect(watch.look()).toBe(true);
     expect(watch.open).toBe(0);
   });
@@ -78,7 +78,7 @@ describe.each(ARCHES)("a table linked without the kernel on %s", (arch) => {
     const [pte, index] = entryAt(machine, task, 3, BASE + 7);
     const format = machine.get(PageTableFormat);
     const entry = format.makeLeaf(toLevel(3), toPfn(pte), format.protections.PAGE_SHARED);
-    machine.memory.write(toPfn(pte), index, entry);
+    machine.memory.writeEntry(toPfn(pte), index, entry);
     expect(watch.look()).toBe(true);
     const { gaps } = coverageOf(machine, machine.scan());
     expect(gaps).toEqual([expect.objectContaining({ source: "user", mapping: "other", table: pte })]);
@@ -112,7 +112,7 @@ function live(machine: Machine, alive: Task[], [op, page, pages]: Step): void {
   if (op === 9) {
     const tables = machine.scan().filter(({ source }) => source === "user");
     const { pfn } = tables[page % tables.length]!;
-    machine.memory.write(pfn, pages % 256, { high: 0, low: 0 });
+    machine.memory.writeEntry(pfn, pages % 256, { high: 0, low: 0 });
   }
 }
 

@@ -98,7 +98,10 @@ function secretFeature({ rights = { default: "none" }, withholds = "read-write" 
         if (phase !== "system_features") return;
         pfn = resolve(container, PageAllocator).alloc(0)!;
         provide(container, Secret, { pfn, pkey });
-        resolve(container, Exceptions).copyToKernelNofault(linearMap().address(pfn, PLACE.offset), toBytes(VALUE));
+        resolve(container, Exceptions).copyToKernelNofault(
+          linearMap().address(pfn, PLACE.offset),
+          toBytes(VALUE, "little"),
+        );
         expect(resolve(container, SetMemory).setMemoryPkey(linearMap().pageOf(pfn), 1, pkey)).toBe(0);
       });
       resolve(container, ProtectedObjects).declare({
@@ -164,7 +167,7 @@ describe.each(ARCHES)("a secret that DEFAULT may not read on %s", (arch) => {
       machine.get(Kpkeys).leaveContext(state);
       return bytes;
     });
-    expect(seen).toEqual([toBytes(VALUE), ...Array.from({ length: 5 }, () => Errno.EFAULT)]);
+    expect(seen).toEqual([toBytes(VALUE, "little"), ...Array.from({ length: 5 }, () => Errno.EFAULT)]);
 
     const tables = machine.scan();
     const { objects, gaps } = coverageOf(machine, tables);
@@ -190,7 +193,7 @@ describe.each(ARCHES)("a secret that DEFAULT may not read on %s", (arch) => {
     const state = kpkeys.enterContext("UNRESTRICTED");
     const inside = read(machine);
     kpkeys.leaveContext(state);
-    expect([inside, read(machine)]).toEqual([toBytes(VALUE), Errno.EFAULT]);
+    expect([inside, read(machine)]).toEqual([toBytes(VALUE, "little"), Errno.EFAULT]);
   });
 
   it("is a gap for reads if its key is readable by default", () => {

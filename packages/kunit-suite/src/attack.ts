@@ -108,7 +108,7 @@ class Sweep {
   /** Stores the value of a word of a target to that word. */
   store(target: Target, word: number): void {
     const { alias, pfn } = target;
-    const value = toBytes(this.memory.read(toPfn(pfn), word));
+    const value = toBytes(this.memory.read(toPfn(pfn), word), this.memory.byteOrder);
     const succeeds = alias.user
       ? alias.writable
       : this.exceptions.copyToKernelNofault(addressOf(target, word), value) === 0;

@@ -71,6 +71,7 @@ export function createToyMachine(
   });
   part(PhysicalMemory, {
     pageShift: 12,
+    byteOrder: "little",
     read: (pfn, index) => ({ high: pfn, low: index }),
   });
   part(Kpkeys, {

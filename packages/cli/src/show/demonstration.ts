@@ -95,7 +95,7 @@ export async function demonstrate({ plugins, spec, series, policy }: Job): Promi
   const { high, low } = address;
   const pkey = pkeyAt(machine, high, low);
 
-  const user = format.makeOld(machine.memory.read(table, index));
+  const user = format.makeOld(machine.memory.readEntry(table, index));
   const setPte = shownStore(machine, table, index, () => {
     tables.setPte(table, index, user);
     return 0;
@@ -103,7 +103,9 @@ export async function demonstrate({ plugins, spec, series, policy }: Job): Promi
 
   const evil = format.makeLeaf(level, toPfn(imageFrame(machine)), format.protections.PAGE_SHARED);
   const exceptions = machine.get(Exceptions);
-  const stray = shownStore(machine, table, index, () => exceptions.copyToKernelNofault(address, toBytes(evil)));
+  const stray = shownStore(machine, table, index, () =>
+    exceptions.copyToKernelNofault(address, toBytes(evil, machine.memory.entryByteOrder)),
+  );
   return {
     arch: spec.arch,
     series,
@@ -133,7 +135,7 @@ function userPage(machine: Machine): Mm {
 function shownStore(machine: Machine, table: Pfn, index: number, store: () => number): ShownStore {
   const { memory, cpus } = machine;
   const read = (): string => {
-    const { high, low } = memory.read(table, index);
+    const { high, low } = memory.readEntry(table, index);
     return addressText(high, low);
   };
   const before = read();

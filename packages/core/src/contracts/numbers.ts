@@ -62,6 +62,12 @@ export function toAsid(n: number): Asid {
   return n as Asid;
 }
 
+/**
+ * The order of the bytes of a number in memory: the byte at the lowest address is the least significant one (`little`) or the most
+ * significant one (`big`).
+ */
+export type ByteOrder = "little" | "big";
+
 /** The null pointer, which points to no object. */
 export const NULL: PhysAddr = toPhysAddr(0);
 

@@ -1,4 +1,4 @@
-import type { Level, Pfn, Pkey } from "./numbers.js";
+import type { ByteOrder, Level, Pfn, Pkey } from "./numbers.js";
 import type { Words } from "./pkey-register.js";
 import { token } from "./token.js";
 import type { Token } from "./token.js";
@@ -28,6 +28,13 @@ export interface Geometry {
   readonly addressBits: number;
   /** Whether user and kernel addresses have separate roots (TTBR0_EL1, TTBR1_EL1) or share one (CR3). */
   readonly splitRoots: boolean;
+  /** Byte order of the kernel's loads and stores; little if left out. */
+  readonly byteOrder?: ByteOrder;
+  /**
+   * Byte order of an entry in memory; little if left out. It is big on POWER, also where the kernel is little-endian: Linux stores
+   * `cpu_to_be64()` of an entry (`__pte()` in arch/powerpc/include/asm/pgtable-be-types.h).
+   */
+  readonly entryByteOrder?: ByteOrder;
 }
 
 /** The bits of a leaf other than its output address. */
@@ -107,10 +114,10 @@ export interface EntryKeys {
  * The geometry and the codec of page-table entries: pure functions, without state. A function that makes or changes an entry returns
  * it as a value; the entry that it is given is not modified.
  *
+ * An entry is a 64-bit number, never bytes: memory holds it in the order {@link Geometry.entryByteOrder}.
+ *
  * The interface is open to architectures that no package implements yet:
  *
- * - Byte order. An entry is a 64-bit number, never bytes. Only `PhysicalMemory` and the CPU's loads and stores depend on
- *   its representation in memory; a machine of another byte order swaps there, and this codec does not change.
  * - Keys of physical frames, like s390's storage keys: all mappings of a frame then have its key. Such an architecture leaves
  *   {@link entryKeys} out and registers {@link FrameKeys}.
  */

@@ -1,4 +1,4 @@
-import type { Pfn } from "./numbers.js";
+import type { ByteOrder, Pfn } from "./numbers.js";
 import type { Words } from "./pkey-register.js";
 import { token } from "./token.js";
 import type { Token } from "./token.js";
@@ -14,10 +14,24 @@ export interface MemoryBank {
 /**
  * The machine's RAM, as 64-bit words. Accesses are physical: without page tables and keys. They are for boot before the MMU is on, and for
  * tools. A page uses host memory only after a value other than zero was written to it.
+ *
+ * A word is the number that a load of the CPU returns. An entry is the number that the hardware walk reads: the same bytes in
+ * {@link entryByteOrder}.
+ *
+ * ```text
+ *   address           +0 +1 +2 +3 +4 +5 +6 +7      bytes of a POWER leaf
+ *                     c0 00 00 00 12 34 41 8e
+ *   entry   big       0xc00000001234418e           readEntry, writeEntry, readTable
+ *   word    little    0x8e41341200000000           read, write, readPage; a load of a little-endian kernel
+ * ```
  */
 export interface PhysicalMemory {
   /** log2 of the page size in bytes. */
   readonly pageShift: number;
+  /** Byte order of loads and stores. */
+  readonly byteOrder: ByteOrder;
+  /** Byte order of page-table entries. */
+  readonly entryByteOrder: ByteOrder;
   /** The banks, ascending. */
   readonly banks: readonly MemoryBank[];
   /** First page-frame number of the first bank. */
@@ -53,6 +67,27 @@ export interface PhysicalMemory {
    * @returns whether a value other than zero was ever written to it
    */
   readPage(pfn: Pfn, page: Int32Array): boolean;
+  /**
+   * Reads a page-table entry, as the hardware walk does. Outside RAM it reads as zero.
+   * @param table - page-frame number
+   * @param index - index of the entry in the page
+   */
+  readEntry(table: Pfn, index: number): Words;
+  /**
+   * Writes a page-table entry.
+   * @param table - page-frame number
+   * @param index - index of the entry in the page
+   * @param entry - the entry
+   * @throws KpkeysError as {@link write}
+   */
+  writeEntry(table: Pfn, index: number, entry: Words): void;
+  /**
+   * Copies the entries of a page: {@link readPage} in the byte order of entries.
+   * @param table - page-frame number
+   * @param page - receives all 32-bit words of the page: of each entry bits 31 to 0, then bits 63 to 32
+   * @returns whether a value other than zero was ever written to it
+   */
+  readTable(table: Pfn, page: Int32Array): boolean;
   /** Sets all of RAM to zero. The cost is proportional to {@link materialisedPages}. */
   reset(): void;
 }

@@ -73,7 +73,7 @@ export class BareMachine {
     const { ramBase, userEnd } = resolve(container, PgtableArch).layout;
     const { pageShift } = this.format.geometry;
     const firstPfn = toPfn(ramBase / 2 ** pageShift);
-    this.memory = createPhysicalMemory([{ firstPfn, pages: RAM_PAGES }], { pageShift });
+    this.memory = createPhysicalMemory([{ firstPfn, pages: RAM_PAGES }], this.format.geometry);
     provide(container, PhysicalMemory, this.memory);
     this.cpu = resolve(container, CpuFactory).create(0);
     provide(container, Cpus, { all: [this.cpu], current: this.cpu });
@@ -101,12 +101,12 @@ export class BareMachine {
     if (levels.length === 0) throw misuse(`cannot map ${hex(address)}: no table translates it`, "a canonical address");
     const last = toLevel(format.geometry.levels.length - 1);
     const { table, index } = this.tables.place(address, last);
-    const old = memory.read(table, index);
+    const old = memory.readEntry(table, index);
     const pfn = format.isPresent(old.high, old.low) ? format.pfnOf(old.high, old.low) : this.tables.allocate();
     const leaf = format.makeLeaf(last, pfn, format.protections[protection]);
-    memory.write(table, index, leaf);
+    memory.writeEntry(table, index, leaf);
     this.pageKeys.set([{ pfn, pages: 1 }], toPkey(pkey), (change) => {
-      memory.write(table, index, applyChange(leaf, change));
+      memory.writeEntry(table, index, applyChange(leaf, change));
       return 0;
     });
     this.cpu.mmu.invalidatePage(high, low);

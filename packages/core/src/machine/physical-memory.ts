@@ -1,9 +1,9 @@
 import { toPfn } from "../contracts/numbers.js";
-import type { Pfn } from "../contracts/numbers.js";
+import type { ByteOrder, Pfn } from "../contracts/numbers.js";
 import type { MemoryBank, PhysicalMemory, Words } from "../contracts/index.js";
 import { KpkeysError } from "../errors.js";
 import { reserve } from "./reserve.js";
-import { hex } from "../words.js";
+import { hex, swapBytes, swapWords } from "../words.js";
 
 /** Maximal number of frames from the start of the first bank to the end of the last: 1 TiB of 4 KiB pages. */
 const MAX_FRAMES = 2 ** 28;
@@ -16,7 +16,7 @@ const LEAST_CONTENT = 2 ** 26;
 /** Frames of RAM for each run. There are twice as many runs as last-level tables that map all RAM with 4 KiB pages. */
 const FRAMES_PER_RUN = 256;
 
-/** Options of {@link createPhysicalMemory}. */
+/** Options of {@link createPhysicalMemory}. Page size and byte orders are those of the `Geometry` of the architecture. */
 export interface PhysicalMemoryOptions {
   /**
    * Maximal number of pages with content; if left out, all pages up to 8 GiB. Their address space is reserved at once, so that content
@@ -25,6 +25,10 @@ export interface PhysicalMemoryOptions {
   readonly reservePages?: number;
   /** log2 of the page size in bytes, from 12 up; 12 if left out. */
   readonly pageShift?: number;
+  /** Byte order of loads and stores; little if left out. */
+  readonly byteOrder?: ByteOrder | undefined;
+  /** Byte order of page-table entries; little if left out. */
+  readonly entryByteOrder?: ByteOrder | undefined;
 }
 
 /**
@@ -59,6 +63,10 @@ export class SparseMemory implements PhysicalMemory {
   readonly endPfn: Pfn;
   /** The arena. Only offsets that {@link contentOffset} or {@link materialise} returned are meaningful. */
   readonly words: Int32Array;
+  readonly byteOrder: ByteOrder;
+  readonly entryByteOrder: ByteOrder;
+  /** Whether an entry has its bytes in the other order than a word. */
+  readonly swapsEntries: boolean;
   materialisedPages = 0;
   private readonly slots: Int32Array;
   /** log2 of the int32 words in a page. */
@@ -76,10 +84,13 @@ export class SparseMemory implements PhysicalMemory {
 
   constructor(
     readonly banks: readonly MemoryBank[],
-    { reservePages, pageShift = 12 }: PhysicalMemoryOptions,
+    { reservePages, pageShift = 12, byteOrder = "little", entryByteOrder = "little" }: PhysicalMemoryOptions,
   ) {
     const frames = banks.reduce((sum, bank) => sum + bank.pages, 0);
     this.pageShift = pageShift;
+    this.byteOrder = byteOrder;
+    this.entryByteOrder = entryByteOrder;
+    this.swapsEntries = byteOrder !== entryByteOrder;
     this.firstPfn = toPfn(banks[0]!.firstPfn);
     this.endPfn = toPfn(banks.at(-1)!.firstPfn + banks.at(-1)!.pages);
     this.wordsShift = pageShift - 2;
@@ -163,6 +174,21 @@ export class SparseMemory implements PhysicalMemory {
     return offset !== -1 || run !== -1;
   }
 
+  readEntry(table: number, index: number): Words {
+    const word = this.read(table, index);
+    return this.swapsEntries ? swapWords(word) : word;
+  }
+
+  writeEntry(table: number, index: number, entry: Words): void {
+    this.write(table, index, this.swapsEntries ? swapWords(entry) : entry);
+  }
+
+  readTable(table: number, page: Int32Array): boolean {
+    const hasContent = this.readPage(table, page);
+    if (this.swapsEntries) swapAll(page);
+    return hasContent;
+  }
+
   reset(): void {
     const used = this.materialisedPages;
     for (let page = 0; page < used; page++) this.slots[this.owners[page]!] = 0;
@@ -234,6 +260,15 @@ export class SparseMemory implements PhysicalMemory {
     this.materialisedPages = used + 1;
     if (run !== -1) this.expand(run, this.words, offset);
     return offset;
+  }
+}
+
+/** Reverses the bytes of each 64-bit value. @param page - of each value bits 31 to 0, then bits 63 to 32 */
+function swapAll(page: Int32Array): void {
+  for (let at = 0; at < page.length; at += 2) {
+    const low = page[at]!;
+    page[at] = swapBytes(page[at + 1]!);
+    page[at + 1] = swapBytes(low);
   }
 }
 

@@ -92,17 +92,17 @@ export class TableBuilder {
    */
   put(address: bigint, level: number, entry: Words, root?: Pfn): EntryPlace {
     const place = this.place(address, level, root);
-    this.memory.write(place.table, place.index, entry);
+    this.memory.writeEntry(place.table, place.index, entry);
     return place;
   }
 
   /** The table that an entry points to; a new one if it points to none. */
   private below({ table, index }: EntryPlace, level: number, user: boolean): Pfn {
     const { memory, format } = this;
-    const { high, low } = memory.read(table, index);
+    const { high, low } = memory.readEntry(table, index);
     if (format.typeOf(toLevel(level), high, low) === EntryType.TABLE) return format.pfnOf(high, low);
     const below = this.allocate();
-    memory.write(table, index, format.makeTable(below, user));
+    memory.writeEntry(table, index, format.makeTable(below, user));
     return below;
   }
 }

@@ -1,6 +1,7 @@
 import { FaultKind } from "../contracts/index.js";
 import { toPfn } from "../contracts/numbers.js";
 import type { WalkStep } from "../contracts/index.js";
+import { swapBytes } from "../words.js";
 import type { SparseMemory } from "./physical-memory.js";
 import type { TranslationRegime, Walk } from "./regime.js";
 
@@ -66,6 +67,8 @@ export class Walker {
     pfn: 0,
   };
   private readonly packed: Int32Array;
+  private readonly words: Int32Array;
+  private readonly swapsEntries: boolean;
   private readonly pageShift: number;
   private readonly unusedBits: number;
   private readonly addressMask: number;
@@ -83,6 +86,8 @@ export class Walker {
   ) {
     const { highMask, moved = { from: 0, bits: 0, to: 32 } } = regime.outputAddress;
     this.packed = packLevels(regime);
+    this.words = memory.words;
+    this.swapsEntries = memory.swapsEntries;
     this.pageShift = regime.levels.at(-1)!.shift;
     this.unusedBits = 64 - regime.addressBits;
     this.addressMask = highMask;
@@ -111,7 +116,6 @@ export class Walker {
     visit: ((step: WalkStep) => void) | undefined,
   ): FaultKind {
     const { packed, walk, regime } = this;
-    const { words } = this.memory;
     // Step 1. The walk starts at the root with the highest translated bits of the address.
     // Arm ARM: AArch64.S1InitialTTWState(). SDM: CR3.
     let restHigh = (high << this.unusedBits) | (low >>> (32 - this.unusedBits));
@@ -132,10 +136,9 @@ export class Walker {
       // Arm ARM: FetchDescriptor(). Linux: TTBR0_EL1 of a kernel thread has reserved_pg_dir, which has no entry.
       const content = this.contentOf(table);
       if (content === NOT_RAM) return this.endOutsideRam(level, table, index);
-      const at = content | (index << 1);
-      const entryLow = content === NO_CONTENT ? 0 : words[at]!;
-      const entryHigh = content === NO_CONTENT ? 0 : words[at + 1]!;
-      this.endAt(level, table, index, entryHigh, entryLow);
+      this.readEntry(level, table, index, content);
+      const entryHigh = walk.high;
+      const entryLow = walk.low;
 
       // Step 4. Bits of both words give the type: a table, a leaf, or invalid.
       // Arm ARM: AArch64.DecodeDescriptorType(). SDM: P and PS. Power ISA: Valid and Leaf.
@@ -177,7 +180,23 @@ export class Walker {
   /** Writes the leaf of the last walk back to its table. */
   writeLeaf(): void {
     const { table, index, high, low } = this.walk;
-    this.memory.write(table, index, { high, low });
+    this.memory.writeEntry(table, index, { high, low });
+  }
+
+  /**
+   * Reads an entry into {@link walk}.
+   * @param content - offset of the table's words in physical memory, or {@link NO_CONTENT}
+   */
+  private readEntry(level: number, table: number, index: number, content: number): void {
+    if (content === NO_CONTENT) {
+      this.endAt(level, table, index, 0, 0);
+      return;
+    }
+    const at = content | (index << 1);
+    const low = this.words[at]!;
+    const high = this.words[at + 1]!;
+    if (this.swapsEntries) this.endAt(level, table, index, swapBytes(low), swapBytes(high));
+    else this.endAt(level, table, index, high, low);
   }
 
   /** Whether an entry has a type. @param type - index of the type's value in {@link packed} */
@@ -225,7 +244,7 @@ export class Walker {
   private setAccessed(isLeaf: boolean, accessed: number): void {
     const { table, index, high, low } = this.walk;
     if ((low & accessed) === accessed) return;
-    this.memory.write(table, index, { high, low: low | accessed });
+    this.memory.writeEntry(table, index, { high, low: low | accessed });
     if (isLeaf) this.walk.low = low | accessed;
   }
 

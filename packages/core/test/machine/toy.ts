@@ -1,6 +1,6 @@
 import { toAsid, toPfn } from "../../src/contracts/index.js";
 import { Access, FaultKind, Privilege } from "../../src/contracts/index.js";
-import type { Cpu, Observers, SystemRegisters } from "../../src/contracts/index.js";
+import type { ByteOrder, Cpu, Observers, SystemRegisters } from "../../src/contracts/index.js";
 import { createCpu, createPhysicalMemory, NEEDS_DIRTY } from "../../src/machine/index.js";
 import { ObserverList } from "../../src/observers.js";
 import type { LevelDecoding, OutputAddressForm, TlbGeometry, TranslationRegime } from "../../src/machine/index.js";
@@ -37,6 +37,8 @@ export interface ToyOptions {
   readonly faultDropsTranslation: boolean;
   readonly tlb: TlbGeometry;
   readonly outputAddress: OutputAddressForm;
+  readonly byteOrder: ByteOrder;
+  readonly entryByteOrder: ByteOrder;
 }
 
 export const TOY: ToyOptions = {
@@ -48,6 +50,8 @@ export const TOY: ToyOptions = {
   faultDropsTranslation: false,
   tlb: DEFAULT_TLB,
   outputAddress: { highMask: 0xfffff },
+  byteOrder: "little",
+  entryByteOrder: "little",
 };
 
 export function createToyRegime(options: ToyOptions, isOpen: () => boolean): TranslationRegime {
@@ -119,9 +123,14 @@ export const FIRST_DATA_PFN = 0x1000;
 const PAGES = 0x40000;
 
 export function createToy(options: Partial<ToyOptions> = {}, observers: Observers = new ObserverList()): Toy {
-  const { pageShift = TOY.pageShift } = options;
+  const { pageShift, byteOrder, entryByteOrder } = { ...TOY, ...options };
   const memory = storageOf(
-    createPhysicalMemory([{ firstPfn: toPfn(0), pages: PAGES }], { reservePages: 0x100, pageShift }),
+    createPhysicalMemory([{ firstPfn: toPfn(0), pages: PAGES }], {
+      reservePages: 0x100,
+      pageShift,
+      byteOrder,
+      entryByteOrder,
+    }),
   );
   let open = 0n;
   const systemRegisters: SystemRegisters = {
@@ -159,12 +168,12 @@ export function createToy(options: Partial<ToyOptions> = {}, observers: Observer
       let table = root;
       for (let above = 0; above < level; above++) {
         const index = indexIn(above, address);
-        if ((memory.read(table, index).low & V) === 0)
-          memory.write(table, index, { high: 0, low: (allocate() << pageShift) | V });
-        table = memory.read(table, index).low >>> pageShift;
+        if ((memory.readEntry(table, index).low & V) === 0)
+          memory.writeEntry(table, index, { high: 0, low: (allocate() << pageShift) | V });
+        table = memory.readEntry(table, index).low >>> pageShift;
       }
       const index = indexIn(level, address);
-      memory.write(table, index, { high: high(entry), low: low(entry) });
+      memory.writeEntry(table, index, { high: high(entry), low: low(entry) });
       return { table, index };
     },
   };

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Access, FAULT, FaultKind, OK, Privilege } from "../../src/contracts/index.js";
 import type { WalkStep } from "../../src/contracts/index.js";
+import { toBytes } from "../../src/words.js";
 import { Walker } from "../../src/machine/walker.js";
 import { A, createToy, D, FIRST_DATA_PFN, G, high, leaf, low, S, U, V, W } from "./toy.js";
 import type { Toy } from "./toy.js";
@@ -117,6 +118,37 @@ describe("the walker", () => {
         walker.run(high(0xffffff8000000000n), 0, toy.kernelRoot, 0, false, (step) => steps.push(step));
         const expected = (stored & mask) === ofTable ? "table" : (stored & mask) === ofLeaf ? "leaf" : "invalid";
         expect(steps[0]!.type).toBe(expected);
+      }),
+    );
+  });
+
+  test.each([
+    ["little", "little"],
+    ["little", "big"],
+    ["big", "little"],
+    ["big", "big"],
+  ] as const)("of a %s-endian CPU reads %s-endian entries, and writes their flags", (byteOrder, entryByteOrder) => {
+    const address = fc.bigInt({ min: 0xffffff8000000000n, max: 2n ** 64n - 8n });
+    fc.assert(
+      fc.property(address, fc.nat(0xfff), fc.nat(2 ** 32 - 1), (bits, page, value) => {
+        const toy = createToy({ byteOrder, entryByteOrder });
+        const at = bits & ~7n;
+        const entry = leaf(FIRST_DATA_PFN + page, W | G);
+        const { table, index } = toy.map(toy.kernelRoot, at, entry);
+        const bytes = (): number[] => [...toBytes(toy.memory.read(table, index), byteOrder)];
+        const big = (flags: number): number[] => {
+          const view = new DataView(new ArrayBuffer(8));
+          view.setBigUint64(0, entry | BigInt(flags));
+          const all = [...new Uint8Array(view.buffer)];
+          return entryByteOrder === "big" ? all : all.toReversed();
+        };
+        expect(bytes()).toEqual(big(0));
+        expect(toy.cpu.store64(high(at), low(at), 7, value)).toBe(OK);
+        expect(bytes()).toEqual(big(A | D));
+        expect(toy.memory.read(FIRST_DATA_PFN + page, Number((at >> 3n) & 511n))).toEqual({ high: 7, low: value | 0 });
+        const copy = new Int32Array(1024);
+        toy.memory.readTable(table, copy);
+        expect([copy[2 * index + 1], copy[2 * index]]).toEqual([high(entry), low(entry) | A | D]);
       }),
     );
   });

@@ -51,10 +51,10 @@ function relocate({ entries, format, physicalAddressBits }: AccessSetup): {
  */
 export function attemptAccess(rules: ExplainRules, setup: AccessSetup): Attempt {
   const { format } = setup;
-  const { levels, splitRoots, pageShift } = format.geometry;
+  const { levels, splitRoots } = format.geometry;
   const { high, low } = toWords(setup.address);
   const { moved, tables } = relocate(setup);
-  const memory = createPhysicalMemory([{ firstPfn: toPfn(0), pages: tables.length }], { pageShift });
+  const memory = createPhysicalMemory([{ firstPfn: toPfn(0), pages: tables.length }], format.geometry);
   const slots = tables.map((table, level) => ({ table: toPfn(table), index: format.index(toLevel(level), high, low) }));
   slots.forEach(({ table, index }, level) => {
     const above = slots.findIndex((slot) => slot.table === table && slot.index === index);
@@ -67,7 +67,7 @@ export function attemptAccess(rules: ExplainRules, setup: AccessSetup): Attempt 
         },
       );
     }
-    if (memory.contains(table)) memory.write(table, index, toWords(moved[level]!));
+    if (memory.contains(table)) memory.writeEntry(table, index, toWords(moved[level]!));
   });
 
   const cpu = rules.createCpu(memory, setup.physicalAddressBits, format.geometry);
@@ -85,7 +85,7 @@ export function attemptAccess(rules: ExplainRules, setup: AccessSetup): Attempt 
   const after = slots.map(({ table, index }, level) => {
     const entry = setup.entries[level]!;
     if (!memory.contains(table)) return entry;
-    const now = memory.read(table, index);
+    const now = memory.readEntry(table, index);
     return entry ^ moved[level]! ^ fromWords(now.high, now.low);
   });
   return { ok: status === OK, fault: { ...cpu.fault }, steps, after };

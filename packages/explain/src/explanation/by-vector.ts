@@ -79,7 +79,7 @@ function memoryForTables(
   while (below.includes(toPfn(root)) || avoid(root)) root++;
   const pfns = [...new Set([root, ...inside])].sort((a, b) => a - b);
   const banks: MemoryBank[] = pfns.map((pfn) => ({ firstPfn: toPfn(pfn), pages: 1 }));
-  return createPhysicalMemory(banks, { pageShift: format.geometry.pageShift });
+  return createPhysicalMemory(banks, format.geometry);
 }
 
 /** The entries of an unchecked line, to make memory for them; the runner rejects an invalid line. */

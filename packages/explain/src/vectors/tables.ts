@@ -67,7 +67,7 @@ export function buildVectorTables(vector: Vector, memory: PhysicalMemory, levels
     indices.push(index);
     const table = tables[level]!;
     const entry = entries[level]!;
-    if (memory.contains(table)) memory.write(table, index, { high: highWord(entry), low: lowWord(entry) });
+    if (memory.contains(table)) memory.writeEntry(table, index, { high: highWord(entry), low: lowWord(entry) });
   }
   const pageInLeaf = addressBits(high, low, PAGE_SHIFT) & (2 ** (leafShift - PAGE_SHIFT) - 1);
   return { tables, indices, entries, high, low, isRam: memory.contains(toPfn(frame + pageInLeaf)) };
@@ -109,7 +109,7 @@ export function readVectorEntries({ tables, indices, entries }: VectorTables, me
   for (let level = 0; level < tables.length; level++) {
     const table = tables[level]!;
     const index = indices[level]!;
-    const { high, low } = memory.read(table, index);
+    const { high, low } = memory.readEntry(table, index);
     now.push(memory.contains(table) ? wordsToHex(high, low) : entries[level]!);
   }
   return now;

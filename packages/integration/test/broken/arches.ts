@@ -1,5 +1,5 @@
 import { arm64Poe } from "@kpkeys/arch-arm64-poe";
-import { resolve } from "@kpkeys/core";
+import { provide, resolve } from "@kpkeys/core";
 import {
   Access,
   ArchTools,
@@ -15,12 +15,12 @@ import {
   toPkey,
 } from "@kpkeys/core/contracts";
 import type { Cpu, CpuCounters, DependencyContainer, FrameKeys, Pfn, Pkey } from "@kpkeys/core/contracts";
-import { toWords } from "@kpkeys/core/machine";
+import { createPhysicalMemory, toWords } from "@kpkeys/core/machine";
 import { Bit as FrameBit } from "../../../../examples/frame-keys/src/format.js";
 import { Bit, HighBit } from "../../../../examples/odd-arch/src/format.js";
 import { oddArch } from "../../../../examples/odd-arch/src/plugin.js";
 import { fieldOf, KPR, Withheld } from "../../../../examples/odd-arch/src/registers.js";
-import { cpu, entryKeys, format, frames, kpkeys, mmu, regime, replacing } from "./breaking.js";
+import { after, cpu, entryKeys, format, frames, kpkeys, mmu, regime, replacing } from "./breaking.js";
 import type { Broken } from "./breaking.js";
 import { packageImporting } from "./packages.js";
 
@@ -163,6 +163,15 @@ export const BROKEN_ARCHES: readonly Broken[] = [
         return original.walk(high, low, visit);
       },
     })),
+  },
+  {
+    rule: "walk/byte-order",
+    how: "the walk reads entries in the kernel's byte order",
+    plugin: after(oddArch, (container) => {
+      const { geometry } = resolve(container, PageTableFormat);
+      const banks = [{ firstPfn: toPfn(0x40000000 / 2 ** geometry.pageShift), pages: 2 ** 20 }];
+      provide(container, PhysicalMemory, createPhysicalMemory(banks, { ...geometry, entryByteOrder: "little" }));
+    }),
   },
   {
     rule: "walk/roots",

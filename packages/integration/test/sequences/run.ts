@@ -286,7 +286,7 @@ export class Run {
     const roots = Array.from(this.machine.get(AddressSpaces).all, ({ root }) => root);
     const linear = tables.entryAt(tables.root, toLevel(1), linearMap.pageOf(memory.firstPfn))!.table;
     const table = [linear, ...roots][number % (1 + roots.length)]!;
-    const value = toBytes(memory.read(table, 0));
+    const value = toBytes(memory.read(table, 0), memory.byteOrder);
     expect(this.machine.get(Exceptions).copyToKernelNofault(linearMap.address(table), value)).toBeLessThan(0);
   }
 

@@ -74,7 +74,7 @@ export function readTable(
   { pfn, first, entries }: { readonly pfn: Pfn; readonly first: number; readonly entries: number },
   page: Int32Array,
 ): Int32Array | undefined {
-  return memory.readPage(pfn, page) ? page.subarray(2 * first, 2 * (first + entries)) : undefined;
+  return memory.readTable(pfn, page) ? page.subarray(2 * first, 2 * (first + entries)) : undefined;
 }
 
 /** Number of entries of the tables of a level. */
@@ -129,7 +129,7 @@ export type EntryVisitor = (level: Level, page: Vpn, high: number, low: number) 
  */
 export function visitEntries(parts: ScanParts, visit: EntryVisitor): void {
   const { memory, format } = parts;
-  /** Buffers for the page of the current table of each level. `readPage` does not materialise the page. */
+  /** Buffers for the page of the current table of each level. `readTable` does not materialise the page. */
   const copies = format.geometry.levels.map(() => new Int32Array(2 ** (memory.pageShift - 2)));
   eachTable(parts, (table, below) => {
     const words = readTable(memory, table, copies[table.level]!);

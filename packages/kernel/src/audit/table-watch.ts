@@ -116,7 +116,7 @@ export class TableWatch {
   private update(table: WatchedTable): void {
     const { copy } = this;
     const { pfn, first, entries } = table.place;
-    this.parts.memory.readPage(pfn, copy);
+    this.parts.memory.readTable(pfn, copy);
     let isChanged = false;
     for (let at = 0; at < 2 * entries; at += 2) {
       const low = copy[2 * first + at]!;

@@ -1,4 +1,4 @@
-import { addressText, inject, injectable, KpkeysError } from "@kpkeys/core";
+import { addressText, fromBytes, inject, injectable, KpkeysError, toBytes } from "@kpkeys/core";
 import { Cpus, Errno, LazyMmu, OK, PageTableFormat, Vmalloc } from "@kpkeys/core/contracts";
 import type { Exceptions, Vpn, Words } from "@kpkeys/core/contracts";
 import { runOn } from "../machine/cpus.js";
@@ -74,10 +74,10 @@ export class KernelExceptions implements Exceptions {
 
   copyToKernelNofault({ high, low }: Words, source: Uint8Array): 0 | Errno {
     requireWords("copy_to_kernel_nofault", `to ${addressText(high, low)}`, low, source.length);
-    const words = new DataView(source.buffer, source.byteOffset, source.byteLength);
+    const { byteOrder = "little" } = this.format.geometry;
     for (let at = 0; at < source.length; at += 8) {
-      const to = addressAt(high, low, at);
-      if (!this.storeNofault(to, words.getInt32(at + 4, true), words.getInt32(at, true))) return Errno.EFAULT;
+      const value = fromBytes(source, at, byteOrder);
+      if (!this.storeNofault(addressAt(high, low, at), value)) return Errno.EFAULT;
     }
     return 0;
   }
@@ -85,12 +85,11 @@ export class KernelExceptions implements Exceptions {
   copyFromKernelNofault({ high, low }: Words, length: number): Uint8Array | Errno {
     requireWords("copy_from_kernel_nofault", `from ${addressText(high, low)}`, low, length);
     const bytes = new Uint8Array(length);
-    const words = new DataView(bytes.buffer);
+    const { byteOrder = "little" } = this.format.geometry;
     for (let at = 0; at < length; at += 8) {
       if (!this.loadNofault(addressAt(high, low, at))) return Errno.EFAULT;
       const { valueHigh, valueLow } = this.cpus.current;
-      words.setInt32(at, valueLow, true);
-      words.setInt32(at + 4, valueHigh, true);
+      bytes.set(toBytes({ high: valueHigh, low: valueLow }, byteOrder), at);
     }
     return bytes;
   }
@@ -100,8 +99,8 @@ export class KernelExceptions implements Exceptions {
   }
 
   /** Stores 8 bytes. Retries after each fault that a feature repairs. @returns whether the store succeeded */
-  private storeNofault({ high, low }: Words, valueHigh: number, valueLow: number): boolean {
-    for (let attempt = 0; this.cpus.current.store64(high, low, valueHigh, valueLow) !== OK; attempt++) {
+  private storeNofault({ high, low }: Words, value: Words): boolean {
+    for (let attempt = 0; this.cpus.current.store64(high, low, value.high, value.low) !== OK; attempt++) {
       if (!this.faults.repaired(attempt)) return false;
     }
     return true;

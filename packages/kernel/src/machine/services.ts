@@ -1,4 +1,4 @@
-import { provideClass } from "@kpkeys/core";
+import { provideClass, resolve } from "@kpkeys/core";
 import type { DependencyContainer, InjectionToken } from "@kpkeys/core";
 import {
   AddressSpaces,
@@ -13,6 +13,7 @@ import {
   LinearMap,
   PageAllocator,
   PageTables,
+  PhysicalMemory,
   Rcu,
   SetMemory,
   SlabAllocator,
@@ -47,6 +48,7 @@ import { Populate } from "../mm/populate.js";
 import { Sections } from "../mm/sections.js";
 import { KernelSetMemory } from "../mm/set-memory.js";
 import { LinearSplit } from "../mm/split.js";
+import { SwappedTableMemory } from "../mm/swapped-table-memory.js";
 import { TableMemory } from "../mm/table-memory.js";
 import { TablePages } from "../mm/table-pages.js";
 import { TlbFlush } from "../mm/tlb-flush.js";
@@ -140,6 +142,8 @@ const WITH_TASKS: readonly Service[] = [
 export function provideKernel(container: DependencyContainer): void {
   const services: readonly Service[] = [...CONTRACTS, ...INTERNAL.map((service): Service => [service, service])];
   for (const [token, service] of services) provideClass(container, token, service);
+  const { byteOrder, entryByteOrder } = resolve(container, PhysicalMemory);
+  if (byteOrder !== entryByteOrder) provideClass(container, TableMemory, SwappedTableMemory);
   for (const [token] of services) container.resolve(token);
   // A cycle: the setters map the fixmap, and write early tables through it.
   container.resolve(TableMemory).attachFixmap(container.resolve(Fixmap));

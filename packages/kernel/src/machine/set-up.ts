@@ -53,7 +53,7 @@ function createRam(
   requireAlignment(banks[0]!, 2 ** pageShift, maxPageOrder ?? DEFAULT_MAX_ORDER);
   requireImage(banks, 2 ** pageShift, layout.imageOffset + IMAGE_BYTES);
   requireLinearMap(banks, 2 ** pageShift, layout);
-  return createPhysicalMemory(banks, { pageShift });
+  return createPhysicalMemory(banks, geometry);
 }
 
 /** RAM must start at a multiple of the buddy allocator's largest block. */

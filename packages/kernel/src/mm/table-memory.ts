@@ -17,7 +17,7 @@ export type TableAddressing = "physical" | "early" | "linear";
 
 /**
  * Loads and stores page-table entries. The kernel accesses table pages only here. A load or exchange that faults returns
- * `undefined`.
+ * `undefined`. An entry is the word that the CPU loads; `SwappedTableMemory` converts entries of the other byte order.
  */
 @injectable()
 export class TableMemory {

@@ -1,6 +1,7 @@
 import { toBytes } from "@kpkeys/core";
 import { Errno, Exceptions, LinearMap, PageAllocator, toPfn } from "@kpkeys/core/contracts";
 import { describe, expect, it } from "vitest";
+import { byteOrders } from "../support/arches.js";
 import { boot } from "../support/machine.js";
 
 describe("copy_to_kernel_nofault", () => {
@@ -20,8 +21,20 @@ describe("copy_to_kernel_nofault", () => {
     ]);
   });
 
+  it("stores all bytes in big-endian order on a big-endian kernel", () => {
+    const big = boot({}, { arch: byteOrders("big", "big") });
+    const page = big.get(PageAllocator).alloc(0)!;
+    const bytes = Uint8Array.from({ length: 16 }, (_, i) => i + 1);
+    expect(big.get(Exceptions).copyToKernelNofault(big.get(LinearMap).address(page, 8), bytes)).toBe(0);
+    expect([1, 2].map((index) => big.memory.read(page, index))).toEqual([
+      { high: 0x01020304, low: 0x05060708 },
+      { high: 0x090a0b0c, low: 0x0d0e0f10 },
+    ]);
+    expect(big.get(Exceptions).copyFromKernelNofault(big.get(LinearMap).address(page, 8), 16)).toEqual(bytes);
+  });
+
   it("stores a part of a larger buffer", () => {
-    const part = new Uint8Array([0, ...toBytes({ high: -1, low: 7 }), 0]).subarray(1, 9);
+    const part = new Uint8Array([0, ...toBytes({ high: -1, low: 7 }, "little"), 0]).subarray(1, 9);
     expect(exceptions.copyToKernelNofault(map.address(pfn, 0), part)).toBe(0);
     expect(machine.memory.read(pfn, 0)).toEqual({ high: -1, low: 7 });
   });

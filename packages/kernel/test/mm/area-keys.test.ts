@@ -218,7 +218,7 @@ describe("vmalloc_to_page", () => {
     // An entry that something else wrote counts, not the list of areas.
     const { table, index } = entryOf(machine, ram);
     const other = entryOf(machine, ram + 1);
-    machine.memory.write(toPfn(table), index, { high: other.high, low: other.low });
+    machine.memory.writeEntry(toPfn(table), index, { high: other.high, low: other.low });
     expect(vmalloc.pfnOf(ram)).toBe(frames[1]);
     vmalloc.free(module);
     expect([

@@ -98,10 +98,10 @@ describe("the kernel's loads and stores of its data", () => {
           data.load(at(pfn), "test");
         },
       ]) {
-        booted.memory.write(toPfn(leaf.table), leaf.index, { high: 0, low: 0 });
+        booted.memory.writeEntry(toPfn(leaf.table), leaf.index, { high: 0, low: 0 });
         booted.cpus.current.mmu.invalidateAll();
         restore = () => {
-          if (repairs) booted.memory.write(toPfn(leaf.table), leaf.index, leaf);
+          if (repairs) booted.memory.writeEntry(toPfn(leaf.table), leaf.index, leaf);
         };
         if (repairs) expect(act).not.toThrow();
         else expect(act).toThrow(expect.objectContaining({ code: "ERR_KERNEL_FAULT" }) as Error);

@@ -18,7 +18,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Bit, HighBit, INDEX_BITS } from "../../../../examples/odd-arch/src/format.js";
 import type { Machine } from "../../src/machine/machine.js";
-import { pgtableVariant, variant } from "../support/arches.js";
+import { byteOrders, pgtableVariant, variant } from "../support/arches.js";
 import { boot, ENTRIES, entryOf, PAGE_SHIFT } from "../support/machine.js";
 
 /** A leaf of the example architecture that is young, dirty and writable, without an address. */
@@ -42,12 +42,12 @@ class Table {
   /** An entry, read from physical memory. */
   at(index: number): [high: number, low: number] {
     const { memory } = this.machine;
-    const { high, low } = memory.read(toPfn(this.pfn), index);
+    const { high, low } = memory.readEntry(toPfn(this.pfn), index);
     return [high, low];
   }
 
   put(index: number, high: number, low: number): void {
-    this.machine.memory.write(toPfn(this.pfn), index, { high, low });
+    this.machine.memory.writeEntry(toPfn(this.pfn), index, { high, low });
   }
 
   /** Indices of all non-empty entries. */
@@ -283,10 +283,10 @@ describe("a setter", () => {
         const table = new Table(boot({}, { attach }));
         const { machine, tables, pfn } = table;
         const leaf = entryOf(machine, linearPage(machine, pfn));
-        machine.memory.write(toPfn(leaf.table), leaf.index, { high: 0, low: 0 });
+        machine.memory.writeEntry(toPfn(leaf.table), leaf.index, { high: 0, low: 0 });
         machine.cpus.current.mmu.invalidateAll();
         restore = () => {
-          machine.memory.write(toPfn(leaf.table), leaf.index, leaf);
+          machine.memory.writeEntry(toPfn(leaf.table), leaf.index, leaf);
         };
         if (repairs)
           expect(
@@ -407,7 +407,9 @@ describe("setters of runs", () => {
     index: fc.nat(ENTRIES - 40),
     count: fc.integer({ min: 1, max: 40 }),
   });
-  const machines = [undefined, 0, 1].map((state) => {
+  const machines = ([undefined, 0, 1, "little", "big"] as const).map((state) => {
+    // Two machines of other byte orders, whose entries have the order of data.
+    if (typeof state === "string") return new Table(boot({}, { arch: byteOrders(state, state) }));
     const guard: Guard = { enter: () => state as KpkeysState, exit: () => undefined };
     return new Table(
       boot(
@@ -423,7 +425,11 @@ describe("setters of runs", () => {
 
   it.each(
     machines.map(
-      (table, i) => [["no guard", "a guard that returns NOT_ENTERED", "a guard that enters"][i], table] as const,
+      (table, i) =>
+        [
+          ["no guard", "a guard that returns NOT_ENTERED", "a guard that enters", "little-endian", "big-endian"][i],
+          table,
+        ] as const,
     ),
   )("write the same as a loop: %s", (_, table) => {
     const { tables } = table;
@@ -586,7 +592,7 @@ describe("table pages", () => {
     const { machine, tables } = new Table();
     const pages = machine.get(PageAllocator);
     const dirty = pages.alloc(0)!;
-    for (let i = 0; i < ENTRIES; i++) machine.memory.write(dirty, i, { high: 1, low: 1 });
+    for (let i = 0; i < ENTRIES; i++) machine.memory.writeEntry(dirty, i, { high: 1, low: 1 });
     pages.free(dirty, 0);
     const { freePages } = pages;
     const { tablesAllocated, tablesFreed } = tables.counters;

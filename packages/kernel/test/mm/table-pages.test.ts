@@ -261,7 +261,7 @@ describe.each([
       const cost = (table: number): number => {
         const before = machine.counters();
         tables.setPgd(toPfn(table), 77, { high: 3, low: 4 });
-        expect(machine.memory.read(toPfn(table), 77)).toEqual({ high: 3, low: 4 });
+        expect(machine.memory.readEntry(toPfn(table), 77)).toEqual({ high: 3, low: 4 });
         expect(tables.read(toPfn(table), 77)).toEqual({ high: 3, low: 4 });
         const after = machine.counters();
         expect(after.writesBySetter.set_pgd - before.writesBySetter.set_pgd).toBe(1);
@@ -274,7 +274,7 @@ describe.each([
       const machine = boot({}, { arch });
       const tables = machine.get(PageTables);
       tables.setPtes(tables.root, 40, { high: 1, low: (2 ** 32 - 2 ** 14) | 1 }, 3);
-      expect([40, 41, 42, 43].map((i) => machine.memory.read(tables.root, i))).toEqual([
+      expect([40, 41, 42, 43].map((i) => machine.memory.readEntry(tables.root, i))).toEqual([
         { high: 1, low: (2 ** 32 - 2 ** 14) | 1 },
         { high: 2, low: 1 },
         { high: 2, low: 16385 },
@@ -305,7 +305,7 @@ describe("runs of entries", () => {
             entries.push([bits | Math.floor((pfn + i) / 2 ** 18), (pfn + i) << PAGE_SHIFT]);
         }
         entries.forEach(([high, low], i) => {
-          machine.memory.write(table, i, { high, low });
+          machine.memory.writeEntry(table, i, { high, low });
         });
         const present = entries
           .map(([high, low], i) => ({ i, value: BigInt(high) * 2n ** 32n + BigInt(low >>> 0) }))

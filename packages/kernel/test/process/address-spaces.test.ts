@@ -123,8 +123,8 @@ describe("an address space", () => {
     let copied = 0;
     for (let index = 0; index < ENTRIES; index++) {
       const isKernel = index >= ENTRIES / 2;
-      expect(memory.read(root, index).low).toBe(isKernel ? memory.read(kernelRoot, index).low : 0);
-      if (memory.read(root, index).low !== 0) copied++;
+      expect(memory.readEntry(root, index).low).toBe(isKernel ? memory.readEntry(kernelRoot, index).low : 0);
+      if (memory.readEntry(root, index).low !== 0) copied++;
     }
     const before = machine.counters().writesBySetter.set_pgd;
     spaces.create();

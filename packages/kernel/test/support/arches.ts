@@ -1,6 +1,6 @@
 import { provide, resolve } from "@kpkeys/core";
 import { CpuFactory, PageTableFormat, PgtableArch, PhysicalMemory } from "@kpkeys/core/contracts";
-import type { DependencyContainer, Plugin } from "@kpkeys/core/contracts";
+import type { ByteOrder, DependencyContainer, Plugin } from "@kpkeys/core/contracts";
 import { createCpu } from "@kpkeys/core/machine";
 import { oddArch } from "../../../../examples/odd-arch/src/index.js";
 import { createRegime } from "../../../../examples/odd-arch/src/regime.js";
@@ -21,6 +21,14 @@ export function variant(change: (container: DependencyContainer) => void): Plugi
 export function pgtableVariant(change: Partial<PgtableArch>): Plugin {
   return variant((container) => {
     provide(container, PgtableArch, { ...resolve(container, PgtableArch), ...change });
+  });
+}
+
+/** The example architecture with other byte orders. */
+export function byteOrders(byteOrder: ByteOrder, entryByteOrder: ByteOrder): Plugin {
+  return variant((container) => {
+    const format = resolve(container, PageTableFormat);
+    provide(container, PageTableFormat, { ...format, geometry: { ...format.geometry, byteOrder, entryByteOrder } });
   });
 }
 

@@ -103,7 +103,7 @@ export function entryOf(machine: Machine, page: number, root = machine.get(PageT
   for (let level = 0, table = root; ; level++) {
     const address = wordsOf(toVpn(page), PAGE_SHIFT);
     const at = format.index(toLevel(level), address.high, address.low);
-    const { high, low } = machine.memory.read(table, at);
+    const { high, low } = machine.memory.readEntry(table, at);
     const type = (["invalid", "table", "leaf"] as const)[format.typeOf(toLevel(level), high, low)];
     if (type !== "table") return { level, table, index: at, high, low, type };
     table = format.pfnOf(high, low);

@@ -31,7 +31,7 @@ export function readUserTables(machine: Machine, { root }: Pick<Mm, "root">): Us
 
   function readTable(level: number, table: number, base: number): void {
     const words = new Int32Array(2 * ENTRIES);
-    if (!machine.memory.readPage(toPfn(table), words)) return;
+    if (!machine.memory.readTable(toPfn(table), words)) return;
     const span = 2 ** (levels[level]!.shift - pageShift);
     for (let index = 0; index < (level === 0 ? ENTRIES / 2 : ENTRIES); index++) {
       const low = words[2 * index]!;

@@ -221,10 +221,10 @@ function setUp(plugin: Plugin, options: PluginOptions): DependencyContainer {
   registerFramework(container);
   container.register(PhysicalMemory, {
     useFactory: once(() => {
-      const { pageShift } = resolve(container, PageTableFormat).geometry;
-      const firstPfn = resolve(container, PgtableArch).layout.ramBase / 2 ** pageShift;
+      const { geometry } = resolve(container, PageTableFormat);
+      const firstPfn = resolve(container, PgtableArch).layout.ramBase / 2 ** geometry.pageShift;
       return createPhysicalMemory([{ firstPfn: toPfn(firstPfn), pages: RAM_PAGES }], {
-        pageShift,
+        ...geometry,
         reservePages: CONTENT_PAGES,
       });
     }),

@@ -117,7 +117,7 @@ export function oopsIn(machine: Machine, call: () => void, otherwise: () => Omit
 export function probeStore(machine: Machine, pfn: number, code: string, word = 0): Finding {
   const { high, low: pageLow } = linearAddress(machine, pfn);
   const low = pageLow | (word * 8);
-  const value = toBytes(machine.memory.read(toPfn(pfn), word));
+  const value = toBytes(machine.memory.read(toPfn(pfn), word), machine.memory.byteOrder);
   const errno = machine.get(Exceptions).copyToKernelNofault({ high, low }, value);
   const where = `${code}, CPU ${machine.cpus.current.id}`;
   if (errno !== 0) {

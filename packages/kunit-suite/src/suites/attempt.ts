@@ -75,7 +75,8 @@ export function expectWritePrevented(
   test.log(`${name}: entry ${index} of the table at ${registerText(address.high, address.low)}`);
   const read = entry.read();
   const written = value === "changed" ? change(format, name, read) : read;
-  const errno = test.get(Exceptions).copyToKernelNofault(address, toBytes(written));
+  const bytes = toBytes(written, format.geometry.entryByteOrder ?? "little");
+  const errno = test.get(Exceptions).copyToKernelNofault(address, bytes);
   test.expectEq(errno, Errno.EFAULT, `Direct ${name} write wasn't prevented`);
 }
 

@@ -146,7 +146,7 @@ const entries: ConformanceRule = {
       frames.set(toPfn(bench.dataPfn), toPkey(key));
       frames.invalidate(toPfn(bench.dataPfn), 1);
       for (const before of steps) {
-        const after = bench.memory.read(toPfn(before.table), before.index);
+        const after = bench.memory.readEntry(toPfn(before.table), before.index);
         if (after.high !== before.high || after.low !== before.low)
           report(`key ${key} changed an entry from ${valueText(before)} to ${valueText(after)}`);
       }

@@ -139,7 +139,7 @@ const state: ConformanceRule = {
     ] as const) {
       const what = `${accessText(access, USER)} to an old, clean page`;
       checkOutcome(report, what, bench.attempt(0x1000_0000n, access, USER), undefined);
-      const { high, low } = memory.read(table, index);
+      const { high, low } = memory.readEntry(table, index);
       if (!format.isYoung(high, low)) report(`${accessText(access, USER)} leaves the leaf old`);
       if (format.isDirty(high, low) !== dirty)
         report(`${accessText(access, USER)} leaves the leaf ${dirty ? "clean" : "dirty"}`);

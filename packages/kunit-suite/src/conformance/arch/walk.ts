@@ -1,6 +1,7 @@
 import { Access, EntryType, FaultKind, Privilege, toAsid, toLevel, toPfn } from "@kpkeys/core/contracts";
-import type { WalkStep } from "@kpkeys/core/contracts";
-import { toWords } from "@kpkeys/core/machine";
+import type { WalkStep, Words } from "@kpkeys/core/contracts";
+import { fromBytes, toBytes, toWords } from "@kpkeys/core/machine";
+import type { EntryPlace } from "@kpkeys/core/machine";
 import { Bench } from "../bench.js";
 import type { ConformanceRule, ReportFinding } from "../rule.js";
 import { checkOutcome, valueText } from "../text.js";
@@ -97,7 +98,7 @@ const holes: ConformanceRule = {
       const { high, low } = toWords(address);
       bench.put(address, lastLevel, leafFor(bench, address, lastLevel, dataPfn));
       for (const step of stepsOf(bench, address).toReversed()) {
-        memory.write(step.table, step.index, { high: 0, low: 0 });
+        memory.writeEntry(step.table, step.index, { high: 0, low: 0 });
         cpu.mmu.invalidateAll();
         const where = `${valueText({ high, low })} without its ${format.geometry.levels[step.level]!.name} entry`;
         const kind = bench.attempt(address, Access.READ, privilegeFor(bench, address));
@@ -150,13 +151,40 @@ const pure: ConformanceRule = {
     if (JSON.stringify(cpu.counters) !== counters)
       report(`the counters are ${JSON.stringify(cpu.counters)}; expected ${counters}`);
     if (JSON.stringify(cpu.fault) !== fault) report("the report of the last fault changed");
-    const after = memory.read(table, index);
+    const after = memory.readEntry(table, index);
     if (after.high !== entry.high || after.low !== entry.low) report("the leaf changed");
     for (const step of steps) {
       const type = format.typeOf(toLevel(step.level), step.high, step.low);
       const expected = type === EntryType.TABLE ? "table" : type === EntryType.LEAF ? "leaf" : "invalid";
       if (step.type !== expected)
         report(`level ${step.level}: the walk reports ${step.type}; expected ${expected}, the type in the format`);
+    }
+  },
+};
+
+const byteOrder: ConformanceRule = {
+  id: "walk/byte-order",
+  sentence: "the hardware walk reads and writes entries in the byte order of the geometry",
+  source:
+    "contract Geometry.entryByteOrder; POWER: cpu_to_be64() in __pte() of arch/powerpc/include/asm/pgtable-be-types.h",
+  check({ plugin }, report) {
+    const bench = new Bench(plugin);
+    const { format, memory, dataPfn, lastLevel } = bench;
+    const { byteOrder: ofData = "little", entryByteOrder: ofEntries = "little" } = format.geometry;
+    const address = 0x1000_0000n;
+    const leaf = format.makeClean(format.makeOld(leafFor(bench, address, lastLevel, dataPfn)));
+    const { table, index } = bench.put(address, lastLevel, leaf);
+    // The entries of the way are written as bytes, through words of the kernel's order.
+    const setBytes = (place: EntryPlace, entry: Words): void => {
+      memory.write(place.table, place.index, fromBytes(toBytes(entry, ofEntries), 0, ofData));
+    };
+    for (const step of stepsOf(bench, address)) setBytes(step, step);
+    setBytes({ table, index }, leaf);
+    const kind = bench.attempt(address, Access.WRITE, Privilege.USER);
+    if (!checkOutcome(report, `a write to a page with ${ofEntries}-endian entries`, kind, undefined)) return;
+    const { high, low } = fromBytes(toBytes(memory.read(table, index), ofData), 0, ofEntries);
+    if (format.pfnOf(high, low) !== dataPfn || !format.isYoung(high, low) || !format.isDirty(high, low)) {
+      report(`after a write the ${ofEntries}-endian leaf is ${valueText({ high, low })}; expected it young and dirty`);
     }
   },
 };
@@ -184,4 +212,4 @@ const roots: ConformanceRule = {
 };
 
 /** Rules of the table walk. */
-export const WALK_RULES: readonly ConformanceRule[] = [levels, holes, canonical, pure, roots];
+export const WALK_RULES: readonly ConformanceRule[] = [levels, holes, canonical, pure, byteOrder, roots];

@@ -54,7 +54,7 @@ function writeLinearMapPte({ machine, step }: Scene): Finding {
   step(`it writes the word at ${addressText(target.high, target.low)}`);
   const cpu = machine.cpus.current;
   cpu.load64(target.high, target.low);
-  const value = toBytes({ high: cpu.valueHigh, low: cpu.valueLow });
+  const value = toBytes({ high: cpu.valueHigh, low: cpu.valueLow }, machine.memory.byteOrder);
   const errno = machine.get(Exceptions).copyToKernelNofault(target, value);
   const verdict = errno === Errno.EFAULT ? "the test passes" : "Direct pte write wasn't prevented";
   return checkTargets(machine, [target], [`write_linear_map_pte: ${verdict}`], [errno]);

@@ -146,7 +146,7 @@ const rawTableLink: Exhibit = {
   detector: "coverage scanner",
   red: {
     run: linkTableWith((machine, pmd, index) => {
-      machine.memory.write(toPfn(pmd), index, tableEntry(machine, allocPage(machine)));
+      machine.memory.writeEntry(toPfn(pmd), index, tableEntry(machine, allocPage(machine)));
     }),
   },
   green: {
