@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest";
 import { oddArch } from "../../../examples/odd-arch/src/index.js";
 import { BROKEN_ARCHES } from "./broken/arches.js";
 import { BROKEN_FEATURES } from "./broken/features.js";
-import { BROKEN_TOYS, goodToy } from "./broken/objects.js";
+import { BROKEN_TOYS, GOOD_TOYS } from "./broken/objects.js";
 
 const ARCHES = [arm64Poe, x86Pks];
 
@@ -30,8 +30,8 @@ describe.each(LISTS)("a broken %s fails the kit by the name of the rule", (kind,
 });
 
 describe("a feature with one bug", () => {
-  it("has none without it", async () => {
-    const results = await checkConformance({ plugin: goodToy, arches: [oddArch], features: [] });
+  it.each(GOOD_TOYS)("has none without it", async (plugin) => {
+    const results = await checkConformance({ plugin, arches: [oddArch], features: [] });
     expect(results.filter(({ status }) => status !== "ok").map(({ rule }) => rule)).toEqual(["feature/imports"]);
   });
 
@@ -57,7 +57,7 @@ describe("a feature with one bug", () => {
   });
 
   it("is not judged without an architecture", async () => {
-    const results = await checkConformance({ plugin: goodToy, arches: [], features: [] });
+    const results = await checkConformance({ plugin: GOOD_TOYS[0]!, arches: [], features: [] });
     const judged = results.filter(({ status }) => status === "ok").map(({ rule }) => rule);
     expect(judged).toEqual(["plugin/form"]);
   });

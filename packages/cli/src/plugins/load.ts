@@ -19,9 +19,16 @@ export async function importExports(module: string, where: string): Promise<Expo
   try {
     return (await import(module)) as Exports;
   } catch (cause) {
-    const expected = "an ES module that can be imported";
-    throw new KpkeysError("ERR_PLUGIN_LOAD", reasonOf(cause), { where, expected, cause });
+    const reason = reasonOf(cause);
+    throw new KpkeysError("ERR_PLUGIN_LOAD", reason, { where, expected: neededFor(reason), cause });
   }
+}
+
+/** Describes the need of an import, by the reason of its failure. Node.js names the package that is not installed. */
+function neededFor(reason: string): string {
+  const name = /^Cannot find package '([\w@./-]+)'/.exec(reason)?.[1];
+  if (name === undefined) return "an ES module that can be imported";
+  return `'${name}' in a node_modules folder of the importing package or above: run npm install ${name} there`;
 }
 
 /**

@@ -64,6 +64,12 @@ describe("kpkeys check-plugin", () => {
     expect(stdout).toMatch(/, 1 failed, [1-9]\d* not judged, 1 skipped$/m);
   });
 
+  test("names the package to install if an import is missing", () => {
+    const path = moduleOf('import "@acme/not-installed";');
+    expectPluginRejection([path], "ERR_PLUGIN_LOAD");
+    expect(kpkeys("check-plugin", path).stderr).toContain("npm install @acme/not-installed");
+  });
+
   test.each([
     ["a path that does not exist", () => "/nowhere/at/all", "ERR_INPUT_MISSING"],
     ["a path that is too long", () => "n".repeat(300), "ERR_INPUT_MISSING"],

@@ -95,7 +95,10 @@ function checkField(where: string, candidate: Record<string, unknown>, rule: Fie
 }
 
 /** Advice for a plugin of an older version, and for one of a newer version. */
-const OLDER = `install a newer release of it, or migrate it: docs/migration-${CONTRACT_VERSION}.md`;
+const OLDER =
+  `install a newer release of it, or change it: write contract: ${CONTRACT_VERSION}, compile it with this version of @kpkeys/core, and make ` +
+  "numbers with toPfn, toVpn and toPkey, pass a page number instead of two words of an address, and test results for undefined or " +
+  "!== 0 instead of -1 or < 0; the compiler finds the places";
 const NEWER = "install the version of @kpkeys/core in its peerDependencies";
 
 function checkVersion(where: string, contract: number): void {

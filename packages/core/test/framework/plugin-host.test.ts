@@ -2,7 +2,7 @@ import { createContainer, createPluginRegistry, KpkeysError } from "../../src/in
 import { CONTRACT_VERSION } from "../../src/contracts/index.js";
 import type { ConfigSymbol, Plugin } from "../../src/contracts/index.js";
 import fc from "fast-check";
-import { existsSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { codeOf } from "../code-of.js";
 import "./open-types.js";
@@ -74,11 +74,18 @@ describe("a plugin is rejected", () => {
     expect(createPluginRegistry([{ ...plugin("other"), exercise: () => undefined }]).plugins).toHaveLength(1);
   });
 
-  it("that was written against an older version, with the migration page in the error", () => {
+  it("that was written against an older version, with the change in words: a file of a clone may not be there", () => {
     const error = thrownBy(() => createPluginRegistry([plugin("other", { contract: 1 as 2 })]));
-    expect(error.message).toContain(`docs/migration-${CONTRACT_VERSION}.md`);
-    const page = new URL(`../../../../docs/migration-${CONTRACT_VERSION}.md`, import.meta.url);
-    expect(existsSync(page)).toBe(true);
+    expect(error.message).toContain(`contract: ${CONTRACT_VERSION}`);
+    expect(error.message).not.toContain("docs/");
+    const migration = readFileSync(
+      new URL(`../../../../docs/migration-${CONTRACT_VERSION}.md`, import.meta.url),
+      "utf8",
+    );
+    for (const name of ["toPfn", "toVpn", "toPkey", "!== 0"]) {
+      expect(error.message).toContain(name);
+      expect(migration).toContain(name);
+    }
   });
 
   it("whose id is registered already, also by the same plugin", () => {

@@ -24,8 +24,17 @@ declare module "@kpkeys/core/contracts" {
   }
 }
 
-/** The bugs of a toy feature. */
-type Bug = "no key" | "no suite" | "second alias" | "no context" | "no exercise" | "exercise throws" | "setup throws";
+/** The bugs of a toy feature; `secret` is none, but withholds reads of its page. */
+type Bug =
+  | "secret"
+  | "readable secret"
+  | "no key"
+  | "no suite"
+  | "second alias"
+  | "no context"
+  | "no exercise"
+  | "exercise throws"
+  | "setup throws";
 
 /** Makes the page on the first call, and writes it. */
 const WriteToy: Token<() => void> = token("WriteToy");
@@ -56,9 +65,10 @@ function toy(...bugs: readonly Bug[]): Plugin {
       if (has("setup throws")) throw new Error("no luck");
       if (Object.keys(options).length > 0) throw unknownOption();
       const kpkeys = resolve(container, Kpkeys);
-      const pkey = kpkeys.registerPkey("TOY");
+      const pkey = kpkeys.registerPkey("TOY", has("secret") ? { default: "none" } : {});
       kpkeys.defineContext("TOY", { TOY: "rw" });
       const guard = has("no context") ? kpkeys.guardNoop() : kpkeys.guard("TOY");
+      const withholds = has("secret") || has("readable secret") ? "read-write" : "write";
       let pfn: Pfn | undefined;
       provide(container, WriteToy, () => {
         pfn ??= makePage(container, has);
@@ -72,7 +82,7 @@ function toy(...bugs: readonly Bug[]): Plugin {
       if (!has("no suite")) resolve(container, ExtensionPoints).addSuite(suite);
       resolve(container, ProtectedObjects).declare({
         feature: "toy",
-        objects: () => (pfn === undefined ? [] : [{ pfn, offset: 0, size: 8, pkey, source: "toy page" }]),
+        objects: () => (pfn === undefined ? [] : [{ pfn, offset: 0, size: 8, pkey, source: "toy page", withholds }]),
       });
     },
     ...(!has("no exercise") && {
@@ -98,8 +108,8 @@ function unknownOption(): KpkeysError {
   return new KpkeysError("ERR_SPEC", "unknown option", { where: "plugin 'toy'", expected: "no options" });
 }
 
-/** A toy feature that keeps every rule. */
-export const goodToy: Plugin = toy();
+/** Toy features that keep every rule. */
+export const GOOD_TOYS: readonly Plugin[] = [toy(), toy("secret")];
 
 /** Toy features with one bug each. The rule fails, and no other one. */
 export const BROKEN_TOYS: readonly Broken[] = [
@@ -121,13 +131,19 @@ export const BROKEN_TOYS: readonly Broken[] = [
     rule: "feature/covers",
     how: "it never sets its key",
     plugin: toy("no key"),
-    names: "toy page are open in the linear mapping",
+    names: "toy page are open for writes in the linear mapping",
   },
   {
     rule: "feature/covers",
     how: "it leaves a second alias without the key",
     plugin: toy("second alias"),
-    names: "toy page are open in the other mapping",
+    names: "toy page are open for writes in the other mapping",
+  },
+  {
+    rule: "feature/covers",
+    how: "it leaves a secret readable by default",
+    plugin: toy("readable secret"),
+    names: "toy page are open for reads in the linear mapping",
   },
   {
     rule: "feature/suites",
