@@ -18,7 +18,7 @@ import {
 } from "@kpkeys/core/contracts";
 import type { Rights, Words } from "@kpkeys/core/contracts";
 import { coverageOf } from "@kpkeys/kernel";
-import type { Machine, MachineSpec } from "@kpkeys/kernel";
+import type { Machine, MachineSpec, ScannedObject } from "@kpkeys/kernel";
 import { attack, runSuites } from "@kpkeys/kunit-suite";
 import { machineOptionsOf, SERIES } from "@kpkeys/scenarios";
 import type { SeriesName } from "@kpkeys/scenarios";
@@ -101,6 +101,15 @@ describe.each(ARCHES)("images of BPF programs on %s", (arch) => {
     });
     const readOnly = without(arch, "full");
     expect(attack(readOnly, readOnly.scan())).toMatchObject({ tried: 0, readOnly: PARTS * 6, gaps: [] });
+  });
+
+  test("are found open through a later alias, which has key 0", () => {
+    const booted = boot(arch);
+    const [{ pfn }] = booted.scanObjects() as [ScannedObject];
+    booted.get(Vmalloc).mapRam([pfn]);
+    const { gaps } = coverageOf(booted, booted.scan());
+    expect(gaps).toMatchObject([{ source: "bpf_image", level: "object", mapping: "other" }]);
+    expect(attack(booted, booted.scan()).gaps).toMatchObject([{ source: "bpf_image", mapping: "other" }]);
   });
 
   test("no right on the key makes a mapping both writable and executable", () => {
