@@ -28,7 +28,7 @@ function writeThrough(test: KunitTest, mapping: string, pageOf: (pfn: Pfn) => Vp
   test.assertNe(tables.length, 0, "The fixmap has no static table");
   for (const { symbol, pfn } of tables) {
     const address = wordsOf(pageOf(pfn), memory.pageShift);
-    const errno = test.get(Exceptions).copyToKernelNofault(address, toBytes(memory.read(pfn, 0)));
+    const errno = test.get(Exceptions).copyToKernelNofault(address, toBytes(memory.read(pfn, 0), memory.byteOrder));
     test.expectEq(errno, Errno.EFAULT, `Write to ${symbol} through the ${mapping} wasn't prevented`);
   }
 }
