@@ -19,7 +19,7 @@ const CATEGORIES = {
   ],
   "Kernel: page tables": ["page-tables", "pgtable-arch", "setters", "table-allocator", "user-layout"],
   "Kernel: memory": ["memory", "page-allocator", "rcu", "slab"],
-  "Kernel: processes and exceptions": ["creds", "execution", "processes"],
+  "Kernel: processes and exceptions": ["creds", "execution", "processes", "random"],
   "Tools: explain, vectors, KUnit": [
     "arch-tools",
     "explain-inputs",

@@ -56,6 +56,17 @@ export interface ExtensionHandlers {
   operationExit: () => void;
   /** The current CPU is about to switch from one task to another, given by tid. */
   contextSwitch: (previous: number, next: number) => void;
+  /**
+   * A thread was created and has not run: the end of `copy_thread()`. Not called for the idle tasks, which exist before the first fork.
+   * If a handler returns an error, the creation fails and all handlers of {@link taskExited} run, as `free_task()` does then.
+   * @param task - its tid
+   * @param parent - tid of the task that creates it, whose `thread_struct` it has a copy of
+   */
+  taskCreated: (task: number, parent: number) => 0 | Errno;
+  /** A task, given by tid, runs a new program: `arch_setup_new_exec()`. It has its new address space and credential. */
+  taskExec: (task: number) => void;
+  /** A task, given by tid, ended and runs on no CPU, or could not be created: `arch_release_task_struct()`. */
+  taskExited: (task: number) => void;
   /** An exception was taken from kernel mode. */
   exceptionEntry: () => void;
   /** An exception is about to return to kernel mode. */

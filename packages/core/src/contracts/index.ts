@@ -18,6 +18,7 @@ export * from "./kernel/memory.js";
 export * from "./kernel/page-allocator.js";
 export * from "./kernel/page-tables.js";
 export * from "./kernel/processes.js";
+export * from "./kernel/random.js";
 export * from "./kernel/rcu.js";
 export * from "./kernel/slab.js";
 export * from "./kpkeys.js";

@@ -29,6 +29,7 @@ import { KernelCpuPower } from "../entry/cpu-power.js";
 import { CredObjects } from "../process/cred.js";
 import { CurrentCreds } from "../process/current-creds.js";
 import { CredLife } from "../process/task-creds.js";
+import { TaskLife } from "../process/task-life.js";
 import { ExceptionEntry } from "../entry/exception-entry.js";
 import { KernelExceptions } from "../entry/exceptions.js";
 import { KernelFaults } from "../entry/kernel-fault.js";
@@ -124,7 +125,7 @@ const INTERNAL: readonly (new (...dependencies: never[]) => unknown)[] = [
     Mlock,
     Asids,
   ],
-  ...[ActiveMm, SlabPages, CredObjects, CredLife, LinearMapping, BootMappings],
+  ...[ActiveMm, SlabPages, CredObjects, CredLife, TaskLife, LinearMapping, BootMappings],
 ];
 
 /** Services that boot makes in phase `tasks`. */

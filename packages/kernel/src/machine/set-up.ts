@@ -7,6 +7,7 @@ import {
   KpkeysError,
   once,
   provide,
+  Random,
   registerFramework,
   resolve,
 } from "@kpkeys/core";
@@ -15,6 +16,7 @@ import {
   BootParameters,
   ExtensionPoints,
   KernelConfig,
+  KernelRandom,
   Kpkeys,
   KunitOptions,
   Observers,
@@ -136,6 +138,7 @@ export function setUpPlugins(spec: MachineSpec, registry: PluginRegistry): Depen
   });
   const { rodata, kpkeys = "enforced" } = spec.boot;
   provide(container, BootParameters, { rodata, kpkeys });
+  provide(container, KernelRandom, new Random(spec.seed));
   const lines = configLinesOf(spec, registry);
   const seeded = withSeed(spec);
   const options = kpkeys === "off" ? withoutPkeys(seeded, spec.arch) : seeded;

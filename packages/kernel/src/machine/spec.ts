@@ -57,8 +57,8 @@ export interface MachineSpec {
    */
   readonly strict: boolean;
   /**
-   * Seed of the machine's only random choice, a safe integer: the entry that a TLB with random replacement evicts. A seed in the
-   * architecture's option `tlb` has precedence.
+   * Seed of the machine's random choices, a safe integer: the kernel's random numbers, and the entry that a TLB with random replacement
+   * evicts. For the TLB, a seed in the architecture's option `tlb` has precedence.
    */
   readonly seed: number;
 }

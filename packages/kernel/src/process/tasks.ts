@@ -2,6 +2,7 @@ import { inject, injectable, KpkeysError } from "@kpkeys/core";
 import { AddressSpaces, Cpus, ExtensionPoints, LazyMmu, Observers, PkeyRegister, Rcu } from "@kpkeys/core/contracts";
 import type { Cpu, ExtensionHandlers, Mm, Task, Tasks } from "@kpkeys/core/contracts";
 import { runOn } from "../machine/cpus.js";
+import { outOfMemory } from "../machine/errors.js";
 import { CredLife } from "./task-creds.js";
 import type { KernelLazyMmu } from "../mm/lazy-mmu.js";
 import { Policies } from "../machine/tokens.js";
@@ -9,6 +10,7 @@ import type { KernelPolicies } from "../machine/policies.js";
 import type { KernelRcu } from "./rcu.js";
 import { ActiveMm } from "./active-mm.js";
 import { KernelTask } from "./task.js";
+import { TaskLife } from "./task-life.js";
 
 /** Tasks and the context switch. Each CPU starts with its idle task, which has no address space. */
 @injectable()
@@ -36,6 +38,7 @@ export class KernelTasks implements Tasks {
     @inject(AddressSpaces) private readonly spaces: AddressSpaces,
     @inject(ActiveMm) private readonly activeMm: ActiveMm,
     @inject(CredLife) private readonly creds: CredLife,
+    @inject(TaskLife) private readonly life: TaskLife,
     @inject(LazyMmu) private readonly lazy: KernelLazyMmu,
     @inject(Rcu) private readonly rcu: KernelRcu,
     @inject(ExtensionPoints) extensions: ExtensionPoints,
@@ -61,8 +64,13 @@ export class KernelTasks implements Tasks {
   }
 
   create(mm: Mm | undefined, flags = 0): Task {
+    const parent = this.currentCreds;
     const task = this.newTask(mm);
-    this.creds.copy(this.currentCreds, task, flags);
+    this.creds.copy(parent, task, flags);
+    if (!this.life.created(task.tid, parent.tid)) {
+      this.creds.exit(task);
+      throw outOfMemory("the memory of a feature for a thread");
+    }
     this.alive.set(task.tid, task);
     return task;
   }
@@ -74,6 +82,7 @@ export class KernelTasks implements Tasks {
     task.mm = mm;
     if (this.currentCreds === task) this.activeMm.switchTo(this.cpus.current, mm);
     if (old !== undefined) this.put(old);
+    this.life.exec(task.tid);
   }
 
   exit(handle: Task): void {
@@ -91,6 +100,7 @@ export class KernelTasks implements Tasks {
     task.mm = undefined;
     if (mm !== undefined) this.put(mm);
     this.creds.exit(task);
+    this.life.exited(task.tid);
   }
 
   switchTo(handle: Task): void {
