@@ -8,6 +8,7 @@ const MAY_IMPORT = {
   "arch-*": ["@kpkeys/core/(contracts|machine)", "@kpkeys/core"],
   kernel: ["@kpkeys/core(/.+)?"],
   "{pgtables,cred,bpf}-hardening": ["@kpkeys/core(/contracts)?"],
+  "secret-keys": ["@kpkeys/core(/contracts)?"],
   "{scenarios,workloads}": ["@kpkeys/(core|kernel)(/.+)?"],
   "kunit-suite": ["@kpkeys/(core|kernel|scenarios)(/.+)?", "@kpkeys/explain"],
   explain: ["@kpkeys/core(/.+)?"],

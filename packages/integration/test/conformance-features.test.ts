@@ -6,6 +6,7 @@ import { credHardening } from "@kpkeys/cred-hardening";
 import { readPackage } from "@kpkeys/kunit-suite/node";
 import { defineConformance } from "@kpkeys/kunit-suite/vitest";
 import { pgtablesHardening } from "@kpkeys/pgtables-hardening";
+import { secretKeys } from "@kpkeys/secret-keys";
 import { frameKeys } from "../../../examples/frame-keys/src/index.js";
 import { oddArch } from "../../../examples/odd-arch/src/index.js";
 
@@ -15,5 +16,6 @@ const filesOf = (name: string): ReturnType<typeof readPackage> =>
 
 defineConformance(pgtablesHardening, { arches, files: filesOf("pgtables-hardening") });
 defineConformance(bpfHardening, { arches, files: filesOf("bpf-hardening") });
+defineConformance(secretKeys, { arches, files: filesOf("secret-keys") });
 // Credentials exist after boot, so that the feature needs no exercise().
 defineConformance(credHardening, { arches: [x86Pks], files: filesOf("cred-hardening") });

@@ -8,12 +8,13 @@ import { credHardening } from "@kpkeys/cred-hardening";
 import { buildMachine, DEFAULT_SPEC } from "@kpkeys/kernel";
 import type { Machine, MachineSpec } from "@kpkeys/kernel";
 import { pgtablesHardening } from "@kpkeys/pgtables-hardening";
+import { secretKeys } from "@kpkeys/secret-keys";
 import { expect } from "vitest";
 
 /** The architectures that every test of a machine runs on. */
 export const ARCHES = ["arm64-poe", "x86-pks"] as const;
 
-const registry = createPluginRegistry([arm64Poe, x86Pks, pgtablesHardening, credHardening, bpfHardening]);
+const registry = createPluginRegistry([arm64Poe, x86Pks, pgtablesHardening, credHardening, bpfHardening, secretKeys]);
 
 /** A small machine, without any hardening unless the specification names it. */
 export function machine(arch: string, spec: Partial<MachineSpec> = {}): Machine {

@@ -14,6 +14,7 @@ import * as conformance from "@kpkeys/kunit-suite/conformance";
 import * as museum from "@kpkeys/kunit-suite/museum";
 import * as pgtables from "@kpkeys/pgtables-hardening";
 import * as scenarios from "@kpkeys/scenarios";
+import * as secrets from "@kpkeys/secret-keys";
 import * as workloads from "@kpkeys/workloads";
 import * as cost from "@kpkeys/workloads/cost";
 import * as workloadFiles from "@kpkeys/workloads/node";
@@ -37,6 +38,7 @@ const modules = {
   "@kpkeys/kunit-suite/museum": museum,
   "@kpkeys/pgtables-hardening": pgtables,
   "@kpkeys/scenarios": scenarios,
+  "@kpkeys/secret-keys": secrets,
   "@kpkeys/workloads": workloads,
   "@kpkeys/workloads/cost": cost,
   "@kpkeys/workloads/node": workloadFiles,

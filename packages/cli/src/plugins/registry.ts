@@ -14,6 +14,7 @@ export const BUNDLED: readonly PluginEntry[] = [
   { id: "pgtables", kind: "feature", module: "@kpkeys/pgtables-hardening" },
   { id: "cred", kind: "feature", module: "@kpkeys/cred-hardening" },
   { id: "bpf", kind: "feature", module: "@kpkeys/bpf-hardening" },
+  { id: "secrets", kind: "feature", module: "@kpkeys/secret-keys" },
 ];
 
 /** The bundled feature of the posted series. */

@@ -18,8 +18,15 @@ function loadedIn(folder: string, ...args: string[]): string[] {
   const { status, stdout, stderr } = kpkeysIn(folder, "plugins", "--json", ...args);
   expect([status, stderr.replace(/^kpkeys: configuration: .*\n/, "")]).toEqual([0, ""]);
   const loaded = JSON.parse(stdout) as LoadedPlugin[];
-  expect(loaded.slice(0, 5).map(({ id }) => id)).toEqual(["arm64-poe", "x86-pks", "pgtables", "cred", "bpf"]);
-  return loaded.slice(5).map(({ id }) => id);
+  expect(loaded.slice(0, 6).map(({ id }) => id)).toEqual([
+    "arm64-poe",
+    "x86-pks",
+    "pgtables",
+    "cred",
+    "bpf",
+    "secrets",
+  ]);
+  return loaded.slice(6).map(({ id }) => id);
 }
 
 /** Asserts status 2, one code on stderr and no stack. */
@@ -90,7 +97,7 @@ describe("--plugin", () => {
     ["run", ["--plugin", "./old"], "ERR_PLUGIN_CONTRACT", "'old'"],
     ["run", ["--plugin", "./mine", "--plugin", "./again"], "ERR_PLUGIN_DUPLICATE", "again/index.js"],
     ["run", ["--plugin", "./cred"], "ERR_PLUGIN_DUPLICATE", "@kpkeys/cred-hardening"],
-    ["run", ["--plugin", "./mine", "--feature", "yours"], "ERR_USAGE", "pgtables, cred, bpf, mine"],
+    ["run", ["--plugin", "./mine", "--feature", "yours"], "ERR_USAGE", "pgtables, cred, bpf, secrets, mine"],
     ["show", ["--plugin", "./mine", "--arch", "mine"], "ERR_USAGE", "arm64-poe, x86-pks"],
     ["overhead", ["--plugin", "./mine"], "ERR_USAGE", "--what-if"],
   ])("rejects %s %j", (command, args, code, text) => {
@@ -120,7 +127,7 @@ describe("a package with another copy of core", () => {
       const { status, stdout } = kpkeysIn(folder, "budget", ...args, "--arch", "x86-pks", "--json", ...PATIENT);
       expect([status, (JSON.parse(stdout) as { arches: object[] }).arches]).toMatchObject([
         0,
-        [{ features: ["pgtables", "cred", "bpf", "mine"] }],
+        [{ features: ["pgtables", "cred", "bpf", "secrets", "mine"] }],
       ]);
     }
   });

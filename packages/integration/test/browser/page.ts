@@ -13,6 +13,7 @@ import * as conformance from "@kpkeys/kunit-suite/conformance";
 import * as museum from "@kpkeys/kunit-suite/museum";
 import * as pgtables from "@kpkeys/pgtables-hardening";
 import * as scenarios from "@kpkeys/scenarios";
+import * as secrets from "@kpkeys/secret-keys";
 import * as workloads from "@kpkeys/workloads";
 import * as cost from "@kpkeys/workloads/cost";
 import * as fitting from "@kpkeys/workloads/cost/fitting";
@@ -34,6 +35,7 @@ export const entries = {
   museum,
   pgtables,
   scenarios,
+  secrets,
   workloads,
   cost,
   fitting,
@@ -45,6 +47,7 @@ const registry = core.createPluginRegistry([
   x86.x86Pks,
   pgtables.pgtablesHardening,
   cred.credHardening,
+  secrets.secretKeys,
 ]);
 
 /** The machine of `kpkeys replay --policy batched --memory 256MiB`. */

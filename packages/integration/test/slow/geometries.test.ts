@@ -6,6 +6,7 @@ import type { Machine, MachineSpec } from "@kpkeys/kernel";
 import { attack, runSuites } from "@kpkeys/kunit-suite";
 import { defineConformance } from "@kpkeys/kunit-suite/vitest";
 import { pgtablesHardening } from "@kpkeys/pgtables-hardening";
+import { secretKeys } from "@kpkeys/secret-keys";
 import { embeddedTrace, replayFile } from "@kpkeys/workloads/node";
 import { describe, expect, test } from "vitest";
 import { GEOMETRY_CASES } from "../geometries.js";
@@ -19,7 +20,7 @@ function hardened({ plugin }: GeometryCase, spec: Partial<MachineSpec>): Machine
 }
 
 describe.each(GEOMETRY_CASES)("$name", ({ plugin }) => {
-  defineConformance(plugin, { features: [pgtablesHardening, credHardening, bpfHardening] });
+  defineConformance(plugin, { features: [pgtablesHardening, credHardening, bpfHardening, secretKeys] });
 });
 
 /** How versions of the series tag tables, with the linear map that they have. */
