@@ -12,7 +12,7 @@ import {
   wordsOf,
 } from "@kpkeys/core/contracts";
 import type { Guard, Pfn, Words } from "@kpkeys/core/contracts";
-import type { ProgPack } from "./pack.js";
+import type { PagePart, ProgPack } from "./pack.js";
 
 /**
  * The functions that write images. The mapping that the CPU executes is read-only for them too.
@@ -53,33 +53,25 @@ export class ProgText {
    * @returns 0; -EFAULT if a store faults; -ENOMEM without memory for a temporary alias
    */
   copy(pack: ProgPack, offset: number, source: Uint8Array): 0 | Errno {
-    for (const { pfn, offset: at, done, bytes } of pack.parts(offset, source.length)) {
-      const errno = this.poke(pfn, at, (address) =>
+    return this.inContext(pack, offset, source.length, ({ pfn, offset: at, done, bytes }) =>
+      this.poke(pfn, at, (address) =>
         this.exceptions.copyToKernelNofault(address, source.subarray(done, done + bytes)),
-      );
-      if (errno !== 0) return errno;
-    }
-    return 0;
+      ),
+    );
   }
 
   /** `bpf_arch_text_invalidate`: fills a part of a pack with traps. @param pack - as {@link copy} @param offset - as there @param size - bytes */
   invalidate(pack: ProgPack, offset: number, size: number): 0 | Errno {
-    for (const { pfn, offset: at, bytes } of pack.parts(offset, size)) {
-      const errno = this.poke(pfn, at, (address) => this.storeTraps(address, bytes));
-      if (errno !== 0) return errno;
-    }
-    return 0;
+    return this.inContext(pack, offset, size, ({ pfn, offset: at, bytes }) =>
+      this.poke(pfn, at, (address) => this.storeTraps(address, bytes)),
+    );
   }
 
   /** Fills a new pack with traps, through the linear mapping, which is writable until `set_memory_rox`. @param pack - the pack */
   fillNew(pack: ProgPack): 0 | Errno {
-    for (const { pfn, offset, bytes } of pack.parts(0, pack.bytes)) {
-      const state = this.guard.enter();
-      const errno = this.storeTraps(this.linearMap.address(pfn, offset), bytes);
-      this.guard.exit(state);
-      if (errno !== 0) return errno;
-    }
-    return 0;
+    return this.inContext(pack, 0, pack.bytes, ({ pfn, offset, bytes }) =>
+      this.storeTraps(this.linearMap.address(pfn, offset), bytes),
+    );
   }
 
   /** Bytes of traps, as they are in memory. @param size - bytes, a multiple of 4 */
@@ -95,13 +87,23 @@ export class ProgText {
     return status === OK ? 0 : Errno.EFAULT;
   }
 
-  /** Gives a function an address at which a page is writable. @returns the function's result; -ENOMEM without an alias */
-  private poke(pfn: Pfn, offset: number, write: (address: Words) => 0 | Errno): 0 | Errno {
-    if (!this.kpkeys.supported()) return this.pokeThroughAlias(pfn, offset, write);
+  /** Calls a function in BPF_JIT for each page of a part of a pack. @returns 0, or the first errno of the function */
+  private inContext(pack: ProgPack, offset: number, size: number, write: (part: PagePart) => 0 | Errno): 0 | Errno {
     const state = this.guard.enter();
-    const errno = write(this.linearMap.address(pfn, offset));
+    let errno: 0 | Errno = 0;
+    for (const part of pack.parts(offset, size)) {
+      errno = write(part);
+      if (errno !== 0) break;
+    }
     this.guard.exit(state);
     return errno;
+  }
+
+  /** Gives a function an address at which a page is writable in BPF_JIT. @returns the function's result; -ENOMEM without an alias */
+  private poke(pfn: Pfn, offset: number, write: (address: Words) => 0 | Errno): 0 | Errno {
+    return this.kpkeys.supported()
+      ? write(this.linearMap.address(pfn, offset))
+      : this.pokeThroughAlias(pfn, offset, write);
   }
 
   private pokeThroughAlias(pfn: Pfn, offset: number, write: (address: Words) => 0 | Errno): 0 | Errno {

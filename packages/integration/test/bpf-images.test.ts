@@ -228,6 +228,8 @@ describe.each(ARCHES)("the JIT on %s", (arch) => {
       expect(cost(booted, (jit) => jit.run(image))).toEqual({ ...guarded, registerWrites: 0, barriers: 0 });
       expect(cost(booted, (jit) => jit.unload(image))).toEqual(expected);
     }
+    const pages = boot(arch);
+    expect(cost(pages, () => load(pages, bytesOf(3 * 2 ** pages.memory.pageShift)))).toEqual(guarded);
   });
 
   test("never makes an alias with key 0 of an image, as text_poke does without kernel pkeys", () => {
