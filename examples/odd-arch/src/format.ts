@@ -3,8 +3,8 @@ import type { AttributeChange, Geometry, PageTableFormat, Pfn, Pkey, Protection,
 import { tableIndex } from "@kpkeys/core/machine";
 
 // #region bits
-// A leaf, with the bits of a POWER radix leaf (Power ISA, Book III, "Radix Tree Page Table Entry"; Linux:
-// arch/powerpc/include/asm/book3s/64/pgtable.h). The pages have 16 KiB, so the address starts at bit 14.
+// A leaf, with the bits of a leaf in a POWER radix tree (Linux: arch/powerpc/include/asm/book3s/64/pgtable.h). The pages have 16 KiB,
+// so the address starts at bit 14. In memory, an entry is big-endian.
 //
 //   63  62  61    60  56  55 48  47            14  13 9  8    7    6 4  3     2     1      0
 //   V   L   kept  key     0      output address    0     ref  chg  0    priv  read  write  exec
@@ -34,8 +34,8 @@ export const Bit = {
 export const PAGE_SHIFT = 14;
 /** Output address bits 47 to 32, in the high word. */
 export const ADDRESS_HIGH = 0xffff;
-/** Number of keys. The field could encode 32. */
-export const KEYS = 3;
+/** Number of keys. */
+export const KEYS = 32;
 const KEY_SHIFT = 24;
 const KEY_FIELD = 31;
 const KEY_MASK = KEY_FIELD << KEY_SHIFT;

@@ -1,7 +1,7 @@
 /**
- * A plugin for an architecture that does not exist.
+ * A plugin for an architecture that is modelled on POWER and does not exist.
  *
  * @packageDocumentation
  */
 export { oddArch } from "./plugin.js";
-export { KPR } from "./registers.js";
+export { AMR } from "./registers.js";

@@ -1,9 +1,9 @@
 import { Access, FaultKind, Privilege } from "@kpkeys/core/contracts";
 import { NEEDS_DIRTY } from "@kpkeys/core/machine";
 import type { TranslationRegime } from "@kpkeys/core/machine";
-import { ADDRESS_BITS, ADDRESS_HIGH, Bit, HighBit, INDEX_BITS, keyOf, KEYS } from "./format.js";
+import { ADDRESS_BITS, ADDRESS_HIGH, Bit, HighBit, INDEX_BITS, keyOf } from "./format.js";
 import { PAGE_SHIFT, RESERVED_HIGH, SHIFTS, TYPE_MASK } from "./format.js";
-import { fieldOf, KPR_RESET, Withheld } from "./registers.js";
+import { AMR_RESET, fieldOf, IAMR_RESET, Withheld } from "./registers.js";
 
 const { VALID, LEAF } = HighBit;
 const { EXEC, WRITE, READ, PRIVILEGED, CHANGED, REFERENCED, RESERVED } = Bit;
@@ -42,12 +42,13 @@ export function createRegime(controls: { readonly keys: boolean }): TranslationR
     asidBits: 8,
     tableAccessed: 0,
     pkeyRegisterNeedsBarrier: true,
-    pkeyRegisterReset: KPR_RESET,
+    pkeyRegisterReset: AMR_RESET,
+    fetchRegisterReset: IAMR_RESET,
     nonCanonicalFault: FaultKind.ADDRESS_SIZE,
     faultDropsTranslation: false,
     checkEntry(_level, isLeaf, high, low) {
       const wellFormed = isLeaf
-        ? (low & RESERVED) === 0 && (high & RESERVED_HIGH) === 0 && keyOf(high) < KEYS
+        ? (low & RESERVED) === 0 && (high & RESERVED_HIGH) === 0
         : (low & ATTRIBUTES) === INDEX_BITS && (high & ~(VALID | ADDRESS_HIGH)) === 0;
       return wellFormed ? FaultKind.NONE : FaultKind.RESERVED;
     },
@@ -55,10 +56,11 @@ export function createRegime(controls: { readonly keys: boolean }): TranslationR
     attributes: ({ high, low }) => (low & ATTRIBUTES) | (keyOf(high) << KEY_SHIFT),
     pkeyOf: (attributes) => attributes >>> KEY_SHIFT,
     isGlobal: ({ low }) => (low & PRIVILEGED) !== 0,
-    check(attributes, access, privilege, pkeyHigh) {
+    // For a fetch, the last two parameters are IAMR's value.
+    check(attributes, access, privilege, pkeyHigh, pkeyLow) {
       if (rightWithheld(attributes, access, privilege)) return FaultKind.PERMISSION;
       const kernelPage = (attributes & PRIVILEGED) !== 0;
-      if (controls.keys && kernelPage && keyWithholds(fieldOf(pkeyHigh, attributes >>> KEY_SHIFT), access)) {
+      if (controls.keys && kernelPage && keyWithholds(fieldOf(pkeyHigh, pkeyLow, attributes >>> KEY_SHIFT), access)) {
         return FaultKind.PKEY;
       }
       return (access & Access.WRITE) !== 0 && (attributes & CHANGED) === 0 ? NEEDS_DIRTY : FaultKind.NONE;

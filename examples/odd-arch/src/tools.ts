@@ -3,7 +3,7 @@ import type { ArchTools, ExplainInputRule, ExplainRules, FaultReport, NamedField
 import { createCpu, fromWords, wordsToHex } from "@kpkeys/core/machine";
 import { Bit, HighBit, INDEX_BITS, keyOf, FORMAT } from "./format.js";
 import { createRegime } from "./regime.js";
-import { createSystemRegisters, KPR } from "./registers.js";
+import { AMR, createSystemRegisters } from "./registers.js";
 
 // KSR, the syndrome.
 //
@@ -11,6 +11,8 @@ import { createSystemRegisters, KPR } from "./registers.js";
 //   privilege  access  level  kind
 
 const MANUAL = "the manual of an architecture that does not exist";
+
+const IAMR = AMR.fetchName!;
 
 const KINDS: Readonly<Record<FaultKind, string>> = {
   [FaultKind.NONE]: "no fault",
@@ -30,7 +32,10 @@ function faultRegisters(fault: FaultReport): readonly NamedField[] {
   return [
     { name: "KSR", text: wordsToHex(fault.syndromeHigh, fault.syndromeLow) },
     { name: "KAR", text: wordsToHex(fault.addressHigh, fault.addressLow) },
-    { name: KPR.name, text: wordsToHex(fault.pkeyRegisterHigh, fault.pkeyRegisterLow) },
+    {
+      name: fault.access === Access.FETCH ? IAMR : AMR.name,
+      text: wordsToHex(fault.pkeyRegisterHigh, fault.pkeyRegisterLow),
+    },
   ];
 }
 
@@ -42,12 +47,13 @@ const rule = (text: string): { text: string; source: string } => ({ text, source
 
 const EXPLAIN: ExplainRules = {
   format: FORMAT,
-  pkeyRegister: KPR,
-  openKeys: { userRegister: "CTRL", value: { high: 0, low: 0 } },
+  pkeyRegister: AMR,
+  openKeys: { userRegister: "CTRL", value: { high: 0, low: 0, fetch: { high: 0, low: 0 } } },
   inputs: [
     input("ksr", "KSR", "syndrome", 32),
     input("kar", "KAR", "address", 64),
-    input("kpr", KPR.name, "keys", 64),
+    input("amr", AMR.name, "keys", 64),
+    input("iamr", IAMR, "fetch-keys", 64),
     input("ctrl", "CTRL", "register", 32),
   ],
   privileges: {
@@ -74,10 +80,10 @@ const EXPLAIN: ExplainRules = {
   entry: ({ high, type }) =>
     rule(type === "leaf" ? `leaf, key ${keyOf(high)}` : `${type}, bits 63 and 62 are ${high >>> 30}`),
   baseRights: (_setup, { low }) => [rule(`bits 3 to 0 grant rights: ${low & 15}`)],
-  keyUse({ pkeyRegister }, { high, low }) {
+  keyUse({ access, pkeyRegister, fetchRegister }, { high, low }) {
     if ((low & Bit.PRIVILEGED) === 0) return { unasked: "a user page has no key", source: MANUAL };
-    const [field, register] = ["key", KPR.name];
-    return { key: keyOf(high), field, register, value: pkeyRegister, ofKernel: true, source: MANUAL };
+    const [register, value] = access === Access.FETCH ? [IAMR, fetchRegister!] : [AMR.name, pkeyRegister];
+    return { key: keyOf(high), field: "key", register, value, ofKernel: true, source: MANUAL };
   },
   decision: (kind) => rule(KINDS[kind]),
   whatIfs: () => [],

@@ -64,7 +64,7 @@ describe("set-up", () => {
 describe("a context", () => {
   test("changes only the managed keys, and leaving it restores the value", () => {
     const { kpkeys, cpu } = withCpus();
-    const saved = new Int32Array(4);
+    const saved = new Int32Array(8);
     cpu.writePkeyRegister(0, 0x55555550);
     expect(kpkeys.enterContext(CONTEXT, saved, 1)).toBe(true);
     expect(cpu.pkeyRegisterLow).toBe(0x55555558);

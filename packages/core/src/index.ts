@@ -30,4 +30,5 @@ export type { InputText, LineBlocks } from "./lines.js";
 export { printable, quote } from "./printable.js";
 export { HASH_PROSPECTOR, MULBERRY32, MURMUR3, Random } from "./random.js";
 export type { Generator } from "./random.js";
+export * from "./pkey-value.js";
 export * from "./words.js";

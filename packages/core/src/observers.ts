@@ -44,8 +44,8 @@ class SeveralObservers implements Required<Observer> {
     for (const observer of this.attached()) observer.tlbFlush?.(cpu, high, low, pages);
   }
 
-  registerWrite(cpu: number, high: number, low: number): void {
-    for (const observer of this.attached()) observer.registerWrite?.(cpu, high, low);
+  registerWrite(cpu: number, high: number, low: number, ofFetches: boolean): void {
+    for (const observer of this.attached()) observer.registerWrite?.(cpu, high, low, ofFetches);
   }
 
   barrier(cpu: number): void {

@@ -122,7 +122,7 @@ const MOMENTS: { readonly [M in keyof Required<Observer>]: Parameters<Required<O
   walkStep: [1, { level: 0, table: toPfn(2), index: 3, high: 4, low: 5, type: "leaf" }],
   tlbFill: [1, 2, 3],
   tlbFlush: [1, 2, 3, -1],
-  registerWrite: [1, 2, 3],
+  registerWrite: [1, 2, 3, false],
   barrier: [1],
   unsynchronisedAccess: [1, 2, 3],
   fault: [1, REPORT],

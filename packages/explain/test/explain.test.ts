@@ -2,7 +2,7 @@ import { applyChange, Access, FaultKind, Privilege, toLevel, toPfn, toPkey } fro
 import { fromWords } from "@kpkeys/core/machine";
 import { describe, expect, test } from "vitest";
 import { codeOf } from "../../core/test/code-of.js";
-import { KPR, oddArch } from "../../../examples/odd-arch/src/index.js";
+import { AMR, oddArch } from "../../../examples/odd-arch/src/index.js";
 import { Explainer, explainInputs, OopsReader, vectorArches, VectorRunner } from "../src/index.js";
 import type { Explanation } from "../src/index.js";
 
@@ -13,7 +13,7 @@ const { explanation } = explainer.tools;
 const LAST_LEVEL = 2;
 
 /** A leaf of a kernel page with key 1. */
-function pageWithKey(protection: "PAGE_KERNEL" | "PAGE_KERNEL_RO"): string {
+function pageWithKey(protection: "PAGE_KERNEL" | "PAGE_KERNEL_RO" | "PAGE_KERNEL_ROX"): string {
   const { format } = explanation;
   const leaf = format.makeLeaf(toLevel(LAST_LEVEL), toPfn(0x123), format.protections[protection]);
   const { high, low } = applyChange(leaf, format.entryKeys!.pkeyChange(toPkey(1)));
@@ -26,7 +26,7 @@ function syndrome(kind: FaultKind): string {
 }
 
 /** The key register with key 1 read-only. */
-const READ_ONLY = `${KPR.field(1, "r").high.toString(16)}00000000`;
+const READ_ONLY = fromWords(AMR.field(1, "r").high, 0).toString(16);
 
 function textOf({ reasons }: Explanation, topic: string): string {
   return reasons.flatMap((reason) => (reason.topic === topic ? [reason.text] : [])).join("\n");
@@ -36,7 +36,7 @@ describe("a store that a key denies", () => {
   const inputs = {
     ksr: syndrome(FaultKind.PKEY),
     kar: "123456780000",
-    kpr: READ_ONLY,
+    amr: READ_ONLY,
     pte: pageWithKey("PAGE_KERNEL"),
   };
   const explained = explainer.explain({ inputs });
@@ -63,9 +63,44 @@ describe("a store that a key denies", () => {
   });
 });
 
+describe("a fetch that a key denies in the register for fetches", () => {
+  const iamr = fromWords(AMR.field(1, "rw").fetch!.high, 0).toString(16);
+  const ksr = (FaultKind.PKEY | (LAST_LEVEL << 4) | (Access.FETCH << 8) | (Privilege.KERNEL << 12)).toString(16);
+  const inputs = { ksr, kar: "123456780000", amr: "0", iamr, pte: pageWithKey("PAGE_KERNEL_ROX") };
+  const explained = explainer.explain({ inputs });
+
+  test("is decided by the key, as reported, and by that register alone", () => {
+    expect(explained.verdict).toMatchObject({ result: "fault", decidedBy: "key", agrees: true });
+    expect(textOf(explained, "key")).toContain(`IAMR 0x${iamr} makes it not executable`);
+    const open = explainer.explain({ inputs: { ...inputs, amr: READ_ONLY, iamr: "0" } });
+    expect(open.verdict.result).toBe("ok");
+  });
+
+  test("succeeds with a change of that register", () => {
+    const changes = explained.whatIfs.map(({ inputs: changed }) => changed["iamr"]);
+    expect(changes).toContain("0x0");
+    for (const { inputs: changed } of explained.whatIfs) {
+      expect(explainer.explain({ inputs: { ...inputs, ...changed } }).verdict.result).toBe("ok");
+    }
+  });
+});
+
 test("the inputs are the architecture's, the entries and the geometry of the tables", () => {
   const names = explainInputs(explainer.tools).map(({ name }) => name);
-  expect(names).toEqual(["ksr", "kar", "kpr", "ctrl", "pgd", "p4d", "pud", "pmd", "pte", "va-bits", "page-size"]);
+  expect(names).toEqual([
+    "ksr",
+    "kar",
+    "amr",
+    "iamr",
+    "ctrl",
+    "pgd",
+    "p4d",
+    "pud",
+    "pmd",
+    "pte",
+    "va-bits",
+    "page-size",
+  ]);
 });
 
 describe("an architecture without vectors and report forms", () => {

@@ -1,7 +1,7 @@
-import { addressText } from "@kpkeys/core";
+import { addressText, pkeyValueOf } from "@kpkeys/core";
 import type { Machine } from "@kpkeys/kernel";
 import { Kpkeys, Observers, PkeyRegister } from "@kpkeys/core/contracts";
-import type { Observer, PkeyName, WalkStep } from "@kpkeys/core/contracts";
+import type { Observer, PkeyName, PkeyValue, WalkStep } from "@kpkeys/core/contracts";
 
 /** The change of one key's rights by a write of the key register. */
 export interface RightsChange {
@@ -80,15 +80,16 @@ export function recordMoments<T>(
 /** An observer that appends each event to a list. */
 function recorderOf(machine: Machine, moments: Moment[]): Observer {
   const { current } = machine.cpus;
-  let before: readonly [high: number, low: number] = [current.pkeyRegisterHigh, current.pkeyRegisterLow];
+  let before = pkeyValueOf(current);
   let entries: EntryRead[] = [];
   return {
     context(_cpu, context) {
       moments.push({ kind: "context", context: context ?? null });
     },
-    registerWrite(_cpu, high, low) {
-      moments.push({ kind: "register", ...registerWrite(machine, before, [high, low]) });
-      before = [high, low];
+    registerWrite(_cpu, high, low, ofFetches) {
+      const after = ofFetches ? { ...before, fetch: { high, low } } : { ...before, high, low };
+      moments.push({ kind: "register", ...registerWrite(machine, before, after, ofFetches) });
+      before = after;
     },
     barrier() {
       moments.push({ kind: "barrier" });
@@ -105,16 +106,22 @@ function recorderOf(machine: Machine, moments: Moment[]): Observer {
 
 function registerWrite(
   machine: Machine,
-  before: readonly [high: number, low: number],
-  after: readonly [high: number, low: number],
+  before: PkeyValue,
+  after: PkeyValue,
+  ofFetches: boolean,
 ): { name: string; before: string; after: string; changes: RightsChange[] } {
   const register = machine.get(PkeyRegister);
   const { pkeyNames } = machine.get(Kpkeys);
   const changes = Array.from({ length: register.keys }, (_, pkey) => ({
     pkey,
     name: pkeyNames.get(pkey) ?? null,
-    before: register.rightsOf(...before, pkey),
-    after: register.rightsOf(...after, pkey),
+    before: register.rightsOf(before.high, before.low, pkey, before.fetch),
+    after: register.rightsOf(after.high, after.low, pkey, after.fetch),
   })).filter((change) => change.before !== change.after);
-  return { name: register.name, before: addressText(...before), after: addressText(...after), changes };
+  const text = (value: PkeyValue): string => {
+    const { high, low } = ofFetches ? value.fetch! : value;
+    return addressText(high, low);
+  };
+  const name = ofFetches ? register.fetchName! : register.name;
+  return { name, before: text(before), after: text(after), changes };
 }

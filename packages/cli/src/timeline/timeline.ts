@@ -54,8 +54,9 @@ export class Timeline {
       const address = wordsToHex(report.addressHigh, report.addressLow);
       this.out.instant(this.current().track, this.now(), faultName(report), "address", address);
     },
-    registerWrite: (cpu, high, low) => {
-      if (this.writing) this.out.counter(this.registerTracks[cpu]!, this.now(), registerValue(high, low));
+    registerWrite: (cpu, high, low, ofFetches) => {
+      // The track shows the key register, not that for fetches.
+      if (this.writing && !ofFetches) this.out.counter(this.registerTracks[cpu]!, this.now(), registerValue(high, low));
     },
     tablePage: (_pfn, source, alive) => {
       const pages = this.tablePages.get(source) ?? { count: 0, track: 0 };

@@ -1,5 +1,6 @@
 import type { Asid, Pfn } from "./numbers.js";
 import type { Access, AccessStatus, FaultKind, Privilege } from "./access.js";
+import type { Words } from "./pkey-register.js";
 import type { SystemRegisters } from "./system-registers.js";
 import { token } from "./token.js";
 import type { Token } from "./token.js";
@@ -31,9 +32,9 @@ export interface FaultReport {
   readonly access: Access;
   /** The privilege of the access. */
   readonly privilege: Privilege;
-  /** Bits 63 to 32 of the key register that decided the access. */
+  /** Bits 63 to 32 of the key register that decides accesses of this kind: for a fetch the register for fetches, if there is one. */
   readonly pkeyRegisterHigh: number;
-  /** Bits 31 to 0 of the key register that decided the access. */
+  /** Bits 31 to 0 of it. */
   readonly pkeyRegisterLow: number;
 }
 
@@ -55,7 +56,7 @@ export interface WalkStep {
 
 /** Counters of a CPU. */
 export interface CpuCounters {
-  /** Writes of the key register. */
+  /** Writes of the key register, and of the register for fetches. */
   readonly pkeyRegisterWrites: number;
   /** Context synchronisation events by instruction (ISB). */
   readonly barriers: number;
@@ -172,6 +173,8 @@ export interface Cpu {
   readonly pkeyRegisterHigh: number;
   /** Bits 31 to 0 of the key register as last written. */
   readonly pkeyRegisterLow: number;
+  /** The register that decides fetches, as last written; `undefined` if the key register decides all accesses. */
+  readonly fetchRegister: Words | undefined;
 
   /**
    * Loads a word in kernel mode into {@link valueHigh} and {@link valueLow}.
@@ -229,6 +232,13 @@ export interface Cpu {
    * @param low - bits 31 to 0
    */
   writePkeyRegister(high: number, low: number): void;
+  /**
+   * Writes the register that decides fetches: IAMR. It takes effect like {@link writePkeyRegister}.
+   * @param high - bits 63 to 32
+   * @param low - bits 31 to 0
+   * @throws KpkeysError ERR_API_MISUSE if the key register decides all accesses
+   */
+  writeFetchRegister(high: number, low: number): void;
   /** A context synchronisation event by instruction: ISB. No effect if register writes are immediate. */
   synchronise(): void;
   /** An exception entry or return: synchronises without an instruction. */

@@ -12,11 +12,12 @@ export interface ExplainInputRule {
    * - `syndrome` — the syndrome of the fault; required
    * - `address` — the faulting address; required
    * - `keys` — the kernel's key register; its value in the context DEFAULT if not given
+   * - `fetch-keys` — the kernel's register for fetches, of an architecture that has one; its value in the context DEFAULT if not given
    * - `register` — a system register, by its label; the value that Linux sets if not given
    * - `choice` — another value, with a default
    * - `shown` — printed if given, without effect
    */
-  readonly role: "syndrome" | "address" | "keys" | "register" | "choice" | "shown";
+  readonly role: "syndrome" | "address" | "keys" | "fetch-keys" | "register" | "choice" | "shown";
   /** Width in bits. */
   readonly bits: number;
   /** Whether it is written in decimal, such as a width. */

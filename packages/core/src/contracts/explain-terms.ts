@@ -27,6 +27,8 @@ export interface AccessSetup {
   readonly registers: Readonly<Record<string, bigint>>;
   /** The kernel's key register. */
   readonly pkeyRegister: bigint;
+  /** The kernel's register for fetches; left out if the key register decides all accesses. */
+  readonly fetchRegister?: bigint;
   /** Width of physical addresses in bits. */
   readonly physicalAddressBits: number;
 }

@@ -15,7 +15,7 @@ import type {
 import type { VirtAddr } from "./numbers.js";
 import type { Geometry, PageTableFormat } from "./page-table-format.js";
 import type { PhysicalMemory } from "./physical-memory.js";
-import type { PkeyRegister, Words } from "./pkey-register.js";
+import type { PkeyRegister, PkeyValue } from "./pkey-register.js";
 import type { SystemRegisters } from "./system-registers.js";
 
 /**
@@ -27,12 +27,12 @@ export interface ExplainRules {
   readonly format: PageTableFormat;
   /** The layout of the key register. */
   readonly pkeyRegister: PkeyRegister;
-  /** The user's key register, by its name in the system registers, and the value of both registers that allows everything. */
+  /** The user's key register, by its name in the system registers, and the value of the user's and the kernel's registers that allows everything. */
   readonly openKeys: {
     /** The name. */
     readonly userRegister: string;
     /** The value. */
-    readonly value: Words;
+    readonly value: PkeyValue;
   };
   /** Its inputs, without table entries and geometry. */
   readonly inputs: readonly ExplainInputRule[];

@@ -1,5 +1,5 @@
 import type { Pkey } from "./numbers.js";
-import type { Rights, Words } from "./pkey-register.js";
+import type { PkeyValue, Rights } from "./pkey-register.js";
 import { token } from "./token.js";
 import type { Token } from "./token.js";
 
@@ -95,10 +95,10 @@ export interface KeyRights {
 export interface CompiledContext {
   /** The context's name. */
   readonly name: ContextName;
-  /** Bits of the key register that belong to managed keys. */
-  readonly clear: Words;
+  /** Bits of the key register, or of both registers, that belong to managed keys. */
+  readonly clear: PkeyValue;
   /** Their rights in this context. */
-  readonly set: Words;
+  readonly set: PkeyValue;
 }
 
 /** Enters a context before a piece of code and leaves it after: `guard(name)()` of the series. */
@@ -133,20 +133,18 @@ export interface KpkeysArch {
     readonly barriers: number;
   };
   /**
-   * Enters a context on the current CPU: changes the rights of the managed keys and synchronises.
-   *
-   * A context changes one register. An architecture with rights in several registers (POWER has AMR for data and IAMR for instructions)
-   * would need a list of changes in the compiled context, and a pair of words in the slot for each register.
+   * Enters a context on the current CPU: changes the rights of the managed keys, in both registers if there are two, and synchronises.
    * @param context - the context
-   * @param saved - receives the previous register value, high word at `slot * 2`, low word at `slot * 2 + 1`
-   * @param slot - index of the pair
-   * @returns whether the register was written; if not, leaving restores nothing
+   * @param saved - receives the previous value in four words from `slot * 4` on: the high and the low word of the key register, then
+   *   those of the register for fetches, which do not change if there is none
+   * @param slot - index of the four words
+   * @returns whether a register was written; if not, leaving restores nothing
    */
   enterContext(context: CompiledContext, saved: Int32Array, slot: number): boolean;
   /**
-   * Restores the key register on the current CPU.
+   * Restores the key register, or both registers, on the current CPU.
    * @param saved - the saved values
-   * @param slot - index of the pair
+   * @param slot - index of the four words
    * @param barrierFollows - whether the caller executes a synchronising barrier next, so that this function needs none
    */
   leaveContext(saved: Int32Array, slot: number, barrierFollows: boolean): void;
@@ -216,7 +214,7 @@ export interface Kpkeys {
   /**
    * The initial value of the register: the rights of DEFAULT on managed keys, no access on all others. Only after {@link freeze}.
    */
-  initialValue(): Words;
+  initialValue(): PkeyValue;
   /**
    * Enters a context.
    * @param context - one literal context

@@ -31,12 +31,13 @@ export interface Observer {
    */
   tlbFlush?(cpu: number, high: number, low: number, pages: number): void;
   /**
-   * The key register was written.
+   * The key register was written, or the register for fetches.
    * @param cpu - the CPU with this register
-   * @param high - of the value
-   * @param low - likewise
+   * @param high - bits 63 to 32 of the value
+   * @param low - bits 31 to 0
+   * @param ofFetches - whether it is the register for fetches of an architecture with two registers
    */
-  registerWrite?(cpu: number, high: number, low: number): void;
+  registerWrite?(cpu: number, high: number, low: number, ofFetches: boolean): void;
   /**
    * A barrier synchronised the key register, on an architecture that needs one (ISB).
    * @param cpu - where it was executed

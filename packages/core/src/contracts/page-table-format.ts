@@ -116,10 +116,8 @@ export interface EntryKeys {
  *
  * An entry is a 64-bit number, never bytes: memory holds it in the order {@link Geometry.entryByteOrder}.
  *
- * The interface is open to architectures that no package implements yet:
- *
- * - Keys of physical frames, like s390's storage keys: all mappings of a frame then have its key. Such an architecture leaves
- *   {@link entryKeys} out and registers {@link FrameKeys}.
+ * Keys may belong to physical frames, like s390's storage keys: all mappings of a frame then have its key. Such an architecture leaves
+ * {@link entryKeys} out and registers {@link FrameKeys}.
  */
 export interface PageTableFormat {
   /** The shape of the tables, as data. */

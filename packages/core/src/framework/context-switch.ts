@@ -9,7 +9,7 @@ import { KpkeysError } from "../errors.js";
  *  31                       7  6        5       0
  *  sequence (wraps around)     written  slot
  * ```
- * A slot holds the register value that leaving restores. The sequence is different for each use of the slot. `written` is set if
+ * A slot holds the register values that leaving restores. The sequence is different for each use of the slot. `written` is set if
  * entering wrote the register, so that leaving restores it. Slot 0 is not used: state 0 means that no context was entered.
  */
 const SLOTS = 64;
@@ -28,7 +28,7 @@ let switches = 0;
  * state of another machine and a guessed number are rejected.
  */
 export class ContextSwitch {
-  private readonly saved = new Int32Array(2 * SLOTS);
+  private readonly saved = new Int32Array(4 * SLOTS);
   /** The state of each slot; its complement after the context was left. */
   private readonly states: Int32Array;
   /** The free slots; the next one to allocate is the last. */

@@ -4,10 +4,11 @@ import type {
   ContextRights,
   PkeyName,
   PkeyRegister,
+  PkeyValue,
   Rights,
-  Words,
 } from "../contracts/index.js";
 import { KpkeysError } from "../errors.js";
+import { orPkeyValues } from "../pkey-value.js";
 import type { Pkeys } from "./pkeys.js";
 import { exceeds, RIGHTS } from "./rights.js";
 
@@ -130,11 +131,11 @@ export class Contexts {
   }
 
   private compileOne(name: ContextName): CompiledContext {
-    let clear: Words = { high: 0, low: 0 };
-    let set: Words = { high: 0, low: 0 };
+    let clear: PkeyValue = { high: 0, low: 0 };
+    let set: PkeyValue = { high: 0, low: 0 };
     for (const [number, key] of this.pkeys.names) {
-      clear = orWords(clear, this.register.fieldMask(number));
-      set = orWords(set, encodeRights(this.register, name, key, number, this.rights(name, key)));
+      clear = orPkeyValues(clear, this.register.fieldMask(number));
+      set = orPkeyValues(set, encodeRights(this.register, name, key, number, this.rights(name, key)));
     }
     return { name, clear, set };
   }
@@ -166,11 +167,6 @@ function checkRights(context: ContextName, rights: Rights, key: string): void {
   });
 }
 
-/** The bitwise OR of two 64-bit values. */
-export function orWords(a: Words, b: Words): Words {
-  return { high: a.high | b.high, low: a.low | b.low };
-}
-
 /** Encodes rights in a key's field, and checks that the field allows the same data accesses. It may allow execution in addition. */
 function encodeRights(
   register: PkeyRegister,
@@ -178,9 +174,9 @@ function encodeRights(
   key: PkeyName,
   number: number,
   rights: Rights,
-): Words {
+): PkeyValue {
   const field = register.field(number, rights);
-  const given = register.rightsOf(field.high, field.low, number);
+  const given = register.rightsOf(field.high, field.low, number, field.fetch);
   const executes = !rights.includes("x") || given.includes("x");
   if (dataRights(given) === dataRights(rights) && executes) return field;
   throw new KpkeysError(

@@ -10,12 +10,13 @@ import type {
   KpkeysState,
   LiteralContext,
   PkeyName,
+  PkeyValue,
   Rights,
-  Words,
 } from "../contracts/index.js";
 import { KpkeysError } from "../errors.js";
+import { orPkeyValues } from "../pkey-value.js";
 import { ContextSwitch } from "./context-switch.js";
-import { Contexts, orWords } from "./contexts.js";
+import { Contexts } from "./contexts.js";
 import { inject, injectable } from "../di.js";
 import { Pkeys } from "./pkeys.js";
 import { PluginInSetUp } from "./plugin-in-set-up.js";
@@ -116,10 +117,10 @@ export class KpkeysApi implements Kpkeys {
     return this.contexts.compiled(name);
   }
 
-  initialValue(): Words {
-    let value: Words = this.contexts.compiled("DEFAULT").set;
+  initialValue(): PkeyValue {
+    let value: PkeyValue = this.contexts.compiled("DEFAULT").set;
     for (let key = 0; key < this.register.keys; key++) {
-      if (!this.pkeys.names.has(key)) value = orWords(value, this.register.field(key, this.register.unused));
+      if (!this.pkeys.names.has(key)) value = orPkeyValues(value, this.register.field(key, this.register.unused));
     }
     return value;
   }

@@ -14,9 +14,20 @@ import {
   toPfn,
   toPkey,
 } from "../contracts/index.js";
-import type { Cpu, NamedField, Pfn, Plugin, PluginOptions, ProtectionName, Rights, Words } from "../contracts/index.js";
+import type {
+  Cpu,
+  NamedField,
+  Pfn,
+  PkeyValue,
+  Plugin,
+  PluginOptions,
+  ProtectionName,
+  Rights,
+  Words,
+} from "../contracts/index.js";
 import { createContainer, provide, resolve } from "../di.js";
 import { KpkeysError } from "../errors.js";
+import { orPkeyValues, writePkeyValue } from "../pkey-value.js";
 import { fromWords, hex, toWords } from "../words.js";
 import { createPhysicalMemory } from "./physical-memory.js";
 import { TableBuilder } from "./table-builder.js";
@@ -121,13 +132,11 @@ export class BareMachine {
   setRights(rights: Readonly<Record<number, Rights>>): void {
     const { register, cpu } = this;
     for (const key of Object.keys(rights)) this.checkKey(Number(key));
-    let [high, low] = [0, 0];
+    let value: PkeyValue = { high: 0, low: 0 };
     for (let key = 0; key < register.keys; key++) {
-      const field = register.field(key, rights[key] ?? (key === 0 ? "rwx" : register.unused));
-      high |= field.high;
-      low |= field.low;
+      value = orPkeyValues(value, register.field(key, rights[key] ?? (key === 0 ? "rwx" : register.unused)));
     }
-    cpu.writePkeyRegister(high, low);
+    writePkeyValue(cpu, value);
     cpu.synchronise();
   }
 

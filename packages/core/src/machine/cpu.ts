@@ -8,10 +8,12 @@ import type {
   Observers,
   PhysicalMemory,
   SystemRegisters,
+  Words,
 } from "../contracts/index.js";
+import { KpkeysError } from "../errors.js";
 import { ObserverList } from "../observers.js";
 import { EMPTY_BANK, FastTags } from "./fast-tags.js";
-import { KeyRegister } from "./key-register.js";
+import { KeyRegister, NO_BANKS } from "./key-register.js";
 import { CpuMmu } from "./mmu.js";
 import { storageOf } from "./physical-memory.js";
 import type { SparseMemory } from "./physical-memory.js";
@@ -86,6 +88,8 @@ class ModelCpu implements Cpu {
   private readonly fast: FastTags = new FastTags();
   private readonly tlb: Tlb;
   private readonly keys: KeyRegister;
+  /** The register that decides fetches: the same object if there is one register. */
+  private readonly fetchKeys: KeyRegister;
   private readonly translation: Translation;
   /** Mask of the word offset of a 4 KiB part in a larger page: a fast tag covers 4 KiB. */
   private readonly partMask: number;
@@ -102,8 +106,13 @@ class ModelCpu implements Cpu {
     const parts = { id, regime, walker: new Walker(regime, this.memory), tlb: this.tlb, fast, counters, observers };
     const mmu = new CpuMmu(parts);
     this.mmu = mmu;
-    this.keys = new KeyRegister(id, regime, fast, counters, observers);
-    this.translation = new Translation(parts, mmu, this.keys);
+    const { pkeyRegisterNeedsBarrier: waits, pkeyRegisterReset, fetchRegisterReset } = regime;
+    this.keys = new KeyRegister(id, pkeyRegisterReset, waits, fast, counters, observers);
+    this.fetchKeys =
+      fetchRegisterReset === undefined
+        ? this.keys
+        : new KeyRegister(id, fetchRegisterReset, waits, NO_BANKS, counters, observers);
+    this.translation = new Translation(parts, mmu, this.keys, this.fetchKeys);
     this.fault = this.translation.fault;
     this.systemRegisters = {
       names: systemRegisters.names,
@@ -121,6 +130,11 @@ class ModelCpu implements Cpu {
 
   get pkeyRegisterLow(): number {
     return this.keys.writtenLow;
+  }
+
+  get fetchRegister(): Words | undefined {
+    const { fetchKeys } = this;
+    return fetchKeys === this.keys ? undefined : { high: fetchKeys.writtenHigh, low: fetchKeys.writtenLow };
   }
 
   load64(high: number, low: number): AccessStatus {
@@ -181,18 +195,26 @@ class ModelCpu implements Cpu {
     this.keys.write(high, low);
   }
 
+  writeFetchRegister(high: number, low: number): void {
+    if (this.fetchKeys === this.keys) throw noFetchRegister(this.id);
+    this.fetchKeys.write(high, low);
+  }
+
   synchronise(): void {
     this.keys.synchronise();
+    if (this.fetchKeys !== this.keys) this.fetchKeys.settle();
   }
 
   synchroniseByException(): void {
     this.keys.settle();
+    if (this.fetchKeys !== this.keys) this.fetchKeys.settle();
   }
 
   reset(): void {
     this.mmu.enabled = false;
     this.tlb.dropAll();
     this.keys.reset();
+    this.fetchKeys.reset();
   }
 
   private storePage(high: number, low: number, valueHigh: number, valueLow: number, stepLow: number): AccessStatus {
@@ -253,4 +275,15 @@ class ModelCpu implements Cpu {
     const readsRun = (access & READ) !== 0 && memory.isRun(pfn);
     return isChange || readsRun ? memory.materialise(pfn) : NO_CONTENT;
   }
+}
+
+function noFetchRegister(cpu: number): KpkeysError {
+  return new KpkeysError(
+    "ERR_API_MISUSE",
+    "cannot write a register for fetches: the key register decides all accesses",
+    {
+      where: `CPU ${cpu}`,
+      expected: "a CPU whose fetchRegister has a value",
+    },
+  );
 }

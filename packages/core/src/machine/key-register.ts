@@ -1,13 +1,25 @@
-import type { CpuCounters, Observers } from "../contracts/index.js";
+import type { CpuCounters, Observers, Words } from "../contracts/index.js";
 import { EMPTY_BANK } from "./fast-tags.js";
-import type { FastTags } from "./fast-tags.js";
-import type { TranslationRegime } from "./regime.js";
 
 // Local copies: docs/performance.md, "Imported bindings".
 const NO_BANK: number = EMPTY_BANK;
 
+/** The banks of fast tags of a register's values. */
+export interface Banks {
+  /**
+   * Finds or makes the bank of a value.
+   * @param high - bits 63 to 32
+   * @param low - bits 31 to 0
+   * @returns index of the bank
+   */
+  select(high: number, low: number): number;
+}
+
+/** Fetches have no fast path. */
+export const NO_BANKS: Banks = { select: () => NO_BANK };
+
 /**
- * The key register of one CPU: the value written last and the value that decides accesses. They differ between a write and its
+ * The key register of one CPU, or its register for fetches: the value written last and the value that decides accesses. They differ between a write and its
  * synchronisation, on architectures that need one.
  *
  * ```text
@@ -26,29 +38,29 @@ export class KeyRegister {
   effectiveLow = 0;
   /** The bank of fast tags for the effective value; the empty one while a write waits for its synchronisation. */
   bank: number = NO_BANK;
-  private readonly needsBarrier: boolean;
 
   /**
    * @param id - number of the CPU
-   * @param regime - reset value, and whether a write needs a barrier
-   * @param fast - the fast path of kernel-mode accesses
+   * @param initial - the value after reset
+   * @param needsBarrier - whether a write needs a barrier
+   * @param banks - the fast path of the accesses that the register decides
    * @param counters - counts writes and barriers
    * @param observers - notified of them
    */
   constructor(
     private readonly id: number,
-    private readonly regime: TranslationRegime,
-    private readonly fast: FastTags,
+    private readonly initial: Words,
+    private readonly needsBarrier: boolean,
+    private readonly banks: Banks,
     private readonly counters: { pkeyRegisterWrites: number; barriers: number } & CpuCounters,
     private readonly observers: Observers,
   ) {
-    this.needsBarrier = regime.pkeyRegisterNeedsBarrier;
     this.reset();
   }
 
   /** Resets the register to the architecture's value. */
   reset(): void {
-    const { high, low } = this.regime.pkeyRegisterReset;
+    const { high, low } = this.initial;
     this.writtenHigh = high;
     this.writtenLow = low;
     this.settle();
@@ -62,7 +74,7 @@ export class KeyRegister {
     if (this.needsBarrier) this.bank = NO_BANK;
     else this.settle();
     const { current } = this.observers;
-    if (current !== undefined) current.registerWrite?.(this.id, high, low);
+    if (current !== undefined) current.registerWrite?.(this.id, high, low, this.banks === NO_BANKS);
   }
 
   /** Executes a barrier, on architectures where a write needs one. */
@@ -78,7 +90,7 @@ export class KeyRegister {
   settle(): void {
     this.effectiveHigh = this.writtenHigh;
     this.effectiveLow = this.writtenLow;
-    this.bank = this.fast.select(this.writtenHigh, this.writtenLow);
+    this.bank = this.banks.select(this.writtenHigh, this.writtenLow);
   }
 
   /** Whether a write waits for its synchronisation with a value that differs from the effective one. */

@@ -32,7 +32,7 @@ export interface LevelDecoding {
   readonly table: number;
   /** Their value for a leaf; -1 if the level has no leaves. */
   readonly leaf: number;
-  /** Type bits of the high word (Power ISA, Book III, "Radix Tree Page Table Entry": Valid and Leaf); none if left out. */
+  /** Type bits of the high word (POWER: _PAGE_PRESENT and _PAGE_PTE in arch/powerpc/include/asm/book3s/64/pgtable.h); none if left out. */
   readonly high?: HighTypeDecoding;
   /**
    * Bits of the low word that the walk sets in a leaf of this level, even if the rights then deny the access; none if left out.
@@ -120,6 +120,8 @@ export interface TranslationRegime {
   readonly pkeyRegisterNeedsBarrier: boolean;
   /** The key register after reset. */
   readonly pkeyRegisterReset: Words;
+  /** The register that decides fetches after reset; left out if the key register decides all accesses. */
+  readonly fetchRegisterReset?: Words;
   /** The fault of an access to an address that is not canonical. It is reported without an entry. */
   readonly nonCanonicalFault: FaultKind;
   /** The level that is reported for a fault without a walk; 0, the top, if left out. Syndromes may number levels differently. */
@@ -163,7 +165,7 @@ export interface TranslationRegime {
    * @param attributes - from {@link TranslationRegime.attributes}
    * @param access - the kind of access
    * @param privilege - the privilege of the access
-   * @param pkeyHigh - bits 63 to 32 of the kernel's key register
+   * @param pkeyHigh - bits 63 to 32 of the kernel's key register; for a fetch of its register for fetches, if there is one
    * @param pkeyLow - bits 31 to 0
    * @returns `FaultKind` NONE, PERMISSION or PKEY; or {@link NEEDS_DIRTY}
    */

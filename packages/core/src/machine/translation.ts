@@ -7,7 +7,7 @@ import { GLOBAL } from "./tlb.js";
 
 // Local copies: docs/performance.md, "Imported bindings".
 const { NONE, TRANSLATION } = FaultKind;
-const { READ, RMW } = Access;
+const { READ, RMW, FETCH } = Access;
 const FAULTED: typeof FAULT = FAULT;
 const DIRTY: typeof NEEDS_DIRTY = NEEDS_DIRTY;
 const ALL_SPACES: number = GLOBAL;
@@ -46,11 +46,13 @@ export class Translation {
    * @param parts - the parts of the CPU's translation
    * @param mmu - the roots
    * @param keys - the key register
+   * @param fetchKeys - the register that decides fetches: the key register if there is no other
    */
   constructor(
     private readonly parts: MmuParts,
     private readonly mmu: CpuMmu,
     private readonly keys: KeyRegister,
+    private readonly fetchKeys: KeyRegister,
   ) {}
 
   /**
@@ -62,7 +64,8 @@ export class Translation {
    * @returns the TLB entry that holds the translation, or {@link FAULT}
    */
   translate(high: number, low: number, access: Access, privilege: Privilege): number {
-    const { mmu, keys } = this;
+    const { mmu } = this;
+    const keys = this.keysFor(access);
     const { tlb, regime } = this.parts;
     if (!mmu.enabled || !mmu.isCanonical(high)) return this.raiseWithoutWalk(high, low, access, privilege);
     const entry = tlb.find(high, low, mmu.asid);
@@ -100,9 +103,14 @@ export class Translation {
     return this.raise(kind, packed, high, low, access, privilege);
   }
 
+  /** The register that decides accesses of a kind. */
+  private keysFor(access: Access): KeyRegister {
+    return access === FETCH ? this.fetchKeys : this.keys;
+  }
+
   /** A TLB miss: walks and checks. Fills the TLB if the access is allowed, or if the architecture keeps a translation that denies it. */
   private miss(high: number, low: number, access: Access, privilege: Privilege): number {
-    const { keys } = this;
+    const keys = this.keysFor(access);
     const { regime, walker, counters, observers } = this.parts;
     const { walk } = walker;
     counters.walks++;
@@ -167,7 +175,8 @@ export class Translation {
     privilege: Privilege,
   ): void {
     const { regime, counters, observers, id } = this.parts;
-    const other = regime.check(packed, access, privilege, this.keys.writtenHigh, this.keys.writtenLow);
+    const { writtenHigh, writtenLow } = this.keysFor(access);
+    const other = regime.check(packed, access, privilege, writtenHigh, writtenLow);
     if (verdict > NONE === other > NONE) return;
     counters.unsynchronised++;
     observers.current?.unsynchronisedAccess?.(id, high, low);
@@ -192,7 +201,8 @@ export class Translation {
     privilege: Privilege,
   ): typeof FAULT {
     const { regime, walker, counters, observers, id } = this.parts;
-    const { fault, syndrome, keys } = this;
+    const { fault, syndrome } = this;
+    const keys = this.keysFor(access);
     const { walk } = walker;
     counters.faults++;
     regime.syndrome(kind, walk, packed, access, privilege, syndrome, keys.effectiveHigh, keys.effectiveLow);

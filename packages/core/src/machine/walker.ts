@@ -141,7 +141,7 @@ export class Walker {
       const entryLow = walk.low;
 
       // Step 4. Bits of both words give the type: a table, a leaf, or invalid.
-      // Arm ARM: AArch64.DecodeDescriptorType(). SDM: P and PS. Power ISA: Valid and Leaf.
+      // Arm ARM: AArch64.DecodeDescriptorType(). SDM: P and PS. POWER: _PAGE_PRESENT and _PAGE_PTE.
       const typeHigh = entryHigh & packed[geometry + TYPE_MASK_HIGH]!;
       const type = entryLow & packed[geometry + TYPE_MASK]!;
       const isTable = this.isType(geometry + TABLE, typeHigh, type);

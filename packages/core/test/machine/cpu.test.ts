@@ -237,7 +237,7 @@ test("an observer receives walks, fills, invalidations, register writes and faul
     walkStep: (id, { level, type }) => seen.push(["step", id, level, type]),
     tlbFill: (...where) => seen.push(["fill", ...where]),
     tlbFlush: (...what) => seen.push(["flush", ...what]),
-    registerWrite: (...what) => seen.push(["write", ...what]),
+    registerWrite: (id, ...value) => seen.push(["write", id, ...value]),
     fault: (id, { kind }) => seen.push(["fault", id, kind]),
   });
   toy.map(toy.kernelRoot, VA, leaf(FIRST_DATA_PFN, G | U));
@@ -257,7 +257,7 @@ test("an observer receives walks, fills, invalidations, register writes and faul
     ["step", 0, 1, "table"],
     ["step", 0, 2, "leaf"],
     ["fill", ...where],
-    ["write", 0, 0, 2],
+    ["write", 0, 0, 2, false],
     ["flush", ...where, 3],
     ["flush", 0, 0, 0, -1],
     ["step", 0, 0, "table"],

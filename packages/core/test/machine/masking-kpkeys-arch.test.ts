@@ -25,7 +25,7 @@ function switched(
   const kpkeys = new MaskingKpkeysArch(() => cpus, { register, pkeys: true, skipEqualWrites: true, ...options });
   cpu.writePkeyRegister(0x123, 0x76543217);
   cpu.synchronise();
-  return { kpkeys, cpu, cpus, saved: new Int32Array(8) };
+  return { kpkeys, cpu, cpus, saved: new Int32Array(16) };
 }
 
 const register = (cpu: Cpu): number[] => [cpu.pkeyRegisterHigh, cpu.pkeyRegisterLow];
@@ -35,7 +35,7 @@ describe("entering a context", () => {
     const { kpkeys, cpu, saved } = switched();
     expect(kpkeys.enterContext(CONTEXT, saved, 2)).toBe(true);
     expect(register(cpu)).toEqual([0x145, 0x76543257]);
-    expect([...saved]).toEqual([0, 0, 0, 0, 0x123, 0x76543217, 0, 0]);
+    expect([...saved]).toEqual([...Array<number>(8).fill(0), 0x123, 0x76543217, ...Array<number>(6).fill(0)]);
     kpkeys.leaveContext(saved, 2, false);
     expect(register(cpu)).toEqual([0x123, 0x76543217]);
   });

@@ -74,6 +74,10 @@ export function attemptAccess(rules: ExplainRules, setup: AccessSetup): Attempt 
   for (const [name, value] of Object.entries(setup.registers)) cpu.systemRegisters.write(name, value);
   const keys = toWords(setup.pkeyRegister);
   cpu.writePkeyRegister(keys.high, keys.low);
+  if (setup.fetchRegister !== undefined) {
+    const fetch = toWords(setup.fetchRegister);
+    cpu.writeFetchRegister(fetch.high, fetch.low);
+  }
   cpu.synchronise();
   if (splitRoots) cpu.mmu.setUserRoot(toPfn(tables[0]!), toAsid(1));
   cpu.mmu.setKernelRoot(toPfn(tables[0]!));

@@ -47,6 +47,7 @@ export function askedByReport(
   const values: Readonly<Record<string, bigint>> = { ...inputs.values, ...machine };
   const { entries, assumed } = completeEntries(given, format, rules.openTable, unreadable);
   const registers = rules.inputs.filter(({ role }) => role === "register");
+  const fetchInput = rules.inputs.find(({ role }) => role === "fetch-keys");
   const uncompared = [...rules.uncompared, ...(rules.unknown?.(inputs.given)?.fields ?? [])];
   const comparable = rules.comparable?.(report) ?? report;
 
@@ -59,6 +60,7 @@ export function askedByReport(
       privilege: report.privilege,
       registers: Object.fromEntries(registers.map(({ name, label }) => [label, values[name]!])),
       pkeyRegister: values[inputOf("keys", rules)]!,
+      ...(fetchInput !== undefined && { fetchRegister: values[fetchInput.name]! }),
       physicalAddressBits: rules.physicalAddressBits(values, format.geometry),
     },
     assumed: [

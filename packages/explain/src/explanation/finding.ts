@@ -34,7 +34,7 @@ export function examine(setup: AccessSetup, rules: ExplainRules): Finding {
 }
 
 /**
- * Returns the same access with all keys open in both key registers.
+ * Returns the same access with all keys open in the key registers of user and kernel.
  *
  * @param setup - the access
  * @param rules - the architecture's rules
@@ -42,7 +42,12 @@ export function examine(setup: AccessSetup, rules: ExplainRules): Finding {
 export function withOpenKeys(setup: AccessSetup, { openKeys }: ExplainRules): AccessSetup {
   const { userRegister, value } = openKeys;
   const pkeyRegister = fromWords(value.high, value.low);
-  return { ...setup, pkeyRegister, registers: { ...setup.registers, [userRegister]: pkeyRegister } };
+  return {
+    ...setup,
+    pkeyRegister,
+    ...(value.fetch !== undefined && { fetchRegister: fromWords(value.fetch.high, value.fetch.low) }),
+    registers: { ...setup.registers, [userRegister]: pkeyRegister },
+  };
 }
 
 /** Whether the key is checked in the register that contexts switch. */

@@ -137,7 +137,8 @@ function assumedValue(
   fresh: SystemRegisters,
 ): bigint {
   if (role === "register") return fresh.read(label);
-  if (role !== "keys") return standard ?? 0n;
-  const { high, low } = kpkeys.initialValue();
+  if (role !== "keys" && role !== "fetch-keys") return standard ?? 0n;
+  const value = kpkeys.initialValue();
+  const { high, low } = role === "keys" ? value : value.fetch!;
   return fromWords(high, low);
 }

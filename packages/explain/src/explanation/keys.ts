@@ -2,7 +2,7 @@ import { applyChange } from "@kpkeys/core/contracts";
 import type { AccessSetup, ContextName, KeyUse, PkeyRegister } from "@kpkeys/core/contracts";
 import { fromWords, hex, toWords } from "@kpkeys/core/machine";
 import type { ExplainKernel, Reason } from "./explanation.js";
-import { listed, rightsInWords } from "./words.js";
+import { fetchInWords, listed, rightsInWords } from "./words.js";
 
 /** A key that the access was checked against. */
 export type CheckedKey = Extract<KeyUse, { readonly key: number }>;
@@ -24,9 +24,10 @@ export function keyName({ key, ofKernel }: CheckedKey, { kpkeys }: ExplainKernel
  * @param use - the key
  * @param register - the layout
  */
-export function keyRights({ key, value }: CheckedKey, register: PkeyRegister): string {
-  const { high, low } = toWords(value);
-  return rightsInWords(register, high, low, key);
+export function keyRights({ key, register: name, value }: CheckedKey, register: PkeyRegister): string {
+  const words = toWords(value);
+  if (name === register.fetchName) return fetchInWords(register, words, key);
+  return rightsInWords(register, words.high, words.low, key);
 }
 
 /**

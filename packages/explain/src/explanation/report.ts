@@ -1,4 +1,4 @@
-import { FaultKind } from "@kpkeys/core/contracts";
+import { Access, FaultKind } from "@kpkeys/core/contracts";
 import type { ArchTools, ExplainRules, FaultReport } from "@kpkeys/core/contracts";
 import { fromWords, toWords } from "@kpkeys/core/machine";
 import { readEntries, TABLE_ENTRY_INPUTS } from "./entries.js";
@@ -65,10 +65,13 @@ export function inputOf(role: "syndrome" | "address" | "keys", { inputs }: Expla
 function reportOf({ values }: ReadInputs, rules: ExplainRules): FaultReport {
   const address = toWords(values[inputOf("address", rules)]!);
   const syndrome = toWords(values[inputOf("syndrome", rules)]!);
-  const keys = toWords(values[inputOf("keys", rules)]!);
+  const reported = rules.reportedAccess(syndrome.low, values);
+  const fetchInput =
+    reported.access === Access.FETCH ? rules.inputs.find(({ role }) => role === "fetch-keys") : undefined;
+  const keys = toWords(values[fetchInput?.name ?? inputOf("keys", rules)]!);
   return {
     ...NOT_REPORTED,
-    ...rules.reportedAccess(syndrome.low, values),
+    ...reported,
     addressHigh: address.high,
     addressLow: address.low,
     syndromeHigh: syndrome.high,
@@ -81,8 +84,9 @@ function reportOf({ values }: ReadInputs, rules: ExplainRules): FaultReport {
 /** The registers that were given, and the fields of the syndrome that are known. */
 function fieldsOf(report: FaultReport, { given }: ReadInputs, tools: ArchTools): string {
   const rules = tools.explanation;
-  // The key register is not part of a report: it is a separate input, or assumed.
-  const left = [rules.pkeyRegister.name, ...(rules.unknown?.(given)?.fields ?? [])];
+  // The key registers are not part of a report: they are separate inputs, or assumed.
+  const { name: ofData, fetchName = ofData } = rules.pkeyRegister;
+  const left = [ofData, fetchName, ...(rules.unknown?.(given)?.fields ?? [])];
   const missing = rules.inputs.filter(({ role, name }) => REQUIRED.includes(role) && given[name] === undefined);
   return tools
     .faultRegisters(report)

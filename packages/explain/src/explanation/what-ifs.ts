@@ -1,12 +1,12 @@
 import { Access, FaultKind } from "@kpkeys/core/contracts";
-import type { AccessSetup, ExplainRules, KeyUse, Rights, WhatIf } from "@kpkeys/core/contracts";
-import { fromWords, hex, toWords } from "@kpkeys/core/machine";
+import type { AccessSetup, ExplainRules, KeyUse, PkeyRegister, Rights, WhatIf } from "@kpkeys/core/contracts";
+import { fromWords, hex } from "@kpkeys/core/machine";
 import { attemptAccess } from "./access.js";
 import type { Asked } from "./asked.js";
 import { namesOfLevel } from "./entries.js";
 import type { ExplainChange } from "./explanation.js";
+import { keyRights } from "./keys.js";
 import type { CheckedKey } from "./keys.js";
-import { rightsInWords } from "./words.js";
 
 /** An access with one change. */
 export interface ChangedAccess {
@@ -92,21 +92,31 @@ export function findWhatIfs(
 /** @returns the access with other rights on the key of the leaf */
 function withKeyRights(
   setup: AccessSetup,
-  { key, register, value }: CheckedKey,
+  use: CheckedKey,
   rights: Rights,
   { pkeyRegister }: ExplainRules,
 ): ChangedAccess {
-  const mask = pkeyRegister.fieldMask(key);
-  const field = pkeyRegister.field(key, rights);
-  const changed = (value & ~fromWords(mask.high, mask.low)) | fromWords(field.high, field.low);
-  const { high, low } = toWords(changed);
+  const { key, register, value } = use;
+  const ofFetches = register === pkeyRegister.fetchName;
+  const [mask, field] = [pkeyRegister.fieldMask(key), pkeyRegister.field(key, rights)].map((value) =>
+    ofFetches ? value.fetch! : value,
+  );
+  const changed = (value & ~fromWords(mask!.high, mask!.low)) | fromWords(field!.high, field!.low);
   return {
-    text: `${register} made key ${key} ${rightsInWords(pkeyRegister, high, low, key)} (${hex(changed)})`,
-    setup:
-      register === pkeyRegister.name
-        ? { ...setup, pkeyRegister: changed }
-        : { ...setup, registers: { ...setup.registers, [register]: changed } },
+    text: `${register} made key ${key} ${keyRights({ ...use, value: changed }, pkeyRegister)} (${hex(changed)})`,
+    setup: withRegister(setup, register, changed, pkeyRegister),
   };
+}
+
+function withRegister(
+  setup: AccessSetup,
+  register: string,
+  value: bigint,
+  { name, fetchName }: PkeyRegister,
+): AccessSetup {
+  if (register === name) return { ...setup, pkeyRegister: value };
+  if (register === fetchName) return { ...setup, fetchRegister: value };
+  return { ...setup, registers: { ...setup.registers, [register]: value } };
 }
 
 /**
@@ -130,6 +140,9 @@ export function changeOf(
   };
   for (const { name, label, role } of rules.inputs) {
     if (role === "keys" && changed.pkeyRegister !== setup.pkeyRegister) inputs[name] = hex(changed.pkeyRegister);
+    const { fetchRegister } = changed;
+    if (role === "fetch-keys" && fetchRegister !== undefined && fetchRegister !== setup.fetchRegister)
+      inputs[name] = hex(fetchRegister);
     const value = changed.registers[label];
     if (role === "register" && value !== undefined && value !== setup.registers[label]) inputs[name] = hex(value);
   }

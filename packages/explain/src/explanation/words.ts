@@ -1,4 +1,4 @@
-import type { PkeyRegister } from "@kpkeys/core/contracts";
+import type { PkeyRegister, Words } from "@kpkeys/core/contracts";
 
 /**
  * Joins a list for a sentence.
@@ -41,4 +41,16 @@ export function rightsInWords(register: PkeyRegister, high: number, low: number,
   const canDenyExecution = register.rightsOf(readOnly.high, readOnly.low, key) === "r";
   const shown = canDenyExecution ? rights : rights.replace("x", "") || "none";
   return RIGHTS[shown]!;
+}
+
+/**
+ * Returns the right of execution that the register for fetches gives on a key, in words.
+ *
+ * @param register - the layout, with a register for fetches
+ * @param fetch - the value of that register
+ * @param key - the key
+ */
+export function fetchInWords(register: PkeyRegister, fetch: Words, key: number): string {
+  const { high, low } = register.field(key, "rwx");
+  return register.rightsOf(high, low, key, fetch).includes("x") ? "executable" : "not executable";
 }

@@ -1,5 +1,5 @@
 import { arm64Poe } from "@kpkeys/arch-arm64-poe";
-import { provide, resolve } from "@kpkeys/core";
+import { orPkeyValues, provide, resolve } from "@kpkeys/core";
 import {
   Access,
   ArchTools,
@@ -19,7 +19,7 @@ import { createPhysicalMemory, toWords } from "@kpkeys/core/machine";
 import { Bit as FrameBit } from "../../../../examples/frame-keys/src/format.js";
 import { Bit, HighBit } from "../../../../examples/odd-arch/src/format.js";
 import { oddArch } from "../../../../examples/odd-arch/src/plugin.js";
-import { fieldOf, KPR, Withheld } from "../../../../examples/odd-arch/src/registers.js";
+import { AMR, fieldOf, Withheld } from "../../../../examples/odd-arch/src/registers.js";
 import { after, cpu, entryKeys, format, frames, kpkeys, mmu, regime, replacing } from "./breaking.js";
 import type { Broken } from "./breaking.js";
 import { packageImporting } from "./packages.js";
@@ -33,7 +33,9 @@ const ignoringOptions = {
 };
 
 /** A page's key in what the odd architecture's TLB remembers. */
-const fieldFor = (attributes: number, pkeyHigh: number): number => fieldOf(pkeyHigh, attributes >>> 16);
+const fieldFor = (attributes: number, high: number, low: number): number => fieldOf(high, low, attributes >>> 16);
+
+const ALL_BITS = { high: -1, low: -1, fetch: { high: -1, low: -1 } };
 
 /** Architectures that are broken, in the order of the rules. */
 export const BROKEN_ARCHES: readonly Broken[] = [
@@ -46,12 +48,12 @@ export const BROKEN_ARCHES: readonly Broken[] = [
   {
     rule: "register/rights",
     how: "a key is read from the field of another",
-    plugin: register({ rightsOf: (high, low, key) => KPR.rightsOf(high, low, key === 1 ? 0 : key) }),
+    plugin: register({ rightsOf: (high, low, key, fetch) => AMR.rightsOf(high, low, key === 1 ? 0 : key, fetch) }),
   },
   {
     rule: "register/isolation",
     how: "a key's mask covers the next key too",
-    plugin: register({ fieldMask: (key) => ({ high: 0x3ff << (key * 5), low: 0 }) }),
+    plugin: register({ fieldMask: (key) => orPkeyValues(AMR.fieldMask(key), AMR.fieldMask((key + 1) % AMR.keys)) }),
   },
   { rule: "register/initial", how: "unused keys can be read", plugin: register({ unused: "r" }) },
   {
@@ -64,6 +66,16 @@ export const BROKEN_ARCHES: readonly Broken[] = [
     how: "register writes are not counted",
     plugin: cpu((original) => ({
       counters: Object.create(original.counters, { pkeyRegisterWrites: { get: () => 0 } }) as CpuCounters,
+    })),
+  },
+  {
+    rule: "register/fetches",
+    how: "the register for fetches decides nothing",
+    plugin: regime((original) => ({
+      check: (attributes, access, privilege, high, low) =>
+        access === Access.FETCH
+          ? original.check(attributes, access, privilege, 0, 0)
+          : original.check(attributes, access, privilege, high, low),
     })),
   },
   {
@@ -201,7 +213,7 @@ export const BROKEN_ARCHES: readonly Broken[] = [
     how: "an open key lets read-only pages be written",
     plugin: regime((original) => ({
       check(attributes, access, privilege, high, low) {
-        const open = fieldFor(attributes, high) === 0 && (attributes & Bit.PRIVILEGED) !== 0;
+        const open = fieldFor(attributes, high, low) === 0 && (attributes & Bit.PRIVILEGED) !== 0;
         return open ? FaultKind.NONE : original.check(attributes, access, privilege, high, low);
       },
     })),
@@ -211,7 +223,7 @@ export const BROKEN_ARCHES: readonly Broken[] = [
     how: "the kernel's register decides on user pages",
     plugin: regime((original) => ({
       check(attributes, access, privilege, high, low) {
-        const denied = (fieldFor(attributes, high) & Withheld.READ) !== 0;
+        const denied = (fieldFor(attributes, high, low) & Withheld.READ) !== 0;
         return denied ? FaultKind.PKEY : original.check(attributes, access, privilege, high, low);
       },
     })),
@@ -320,7 +332,8 @@ export const BROKEN_ARCHES: readonly Broken[] = [
     rule: "context/rights",
     how: "every context opens the managed keys",
     plugin: kpkeys((original) => ({
-      enterContext: (context, ...place) => original.enterContext({ ...context, set: { high: 0, low: 0 } }, ...place),
+      enterContext: (context, ...place) =>
+        original.enterContext({ ...context, set: { high: 0, low: 0, fetch: { high: 0, low: 0 } } }, ...place),
     })),
   },
   {
@@ -328,15 +341,14 @@ export const BROKEN_ARCHES: readonly Broken[] = [
     how: "contexts make key 0 read-only",
     plugin: kpkeys((original) => ({
       enterContext: ({ set, ...context }, ...place) =>
-        original.enterContext({ ...context, set: { ...set, high: set.high | Withheld.WRITE } }, ...place),
+        original.enterContext({ ...context, set: { ...set, high: set.high | (Withheld.WRITE << 30) } }, ...place),
     })),
   },
   {
     rule: "context/unmanaged-keys",
     how: "a context sets the whole register",
     plugin: kpkeys((original) => ({
-      enterContext: (context, ...place) =>
-        original.enterContext({ ...context, clear: { high: -1, low: -1 } }, ...place),
+      enterContext: (context, ...place) => original.enterContext({ ...context, clear: ALL_BITS }, ...place),
     })),
   },
   {

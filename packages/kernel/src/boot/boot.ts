@@ -1,4 +1,4 @@
-import { inject, injectable } from "@kpkeys/core";
+import { inject, injectable, writePkeyValue } from "@kpkeys/core";
 import {
   BootParameters,
   Cpus,
@@ -12,7 +12,7 @@ import {
   PageTables,
   toAsid,
 } from "@kpkeys/core/contracts";
-import type { Cpu, InitPhase, Words } from "@kpkeys/core/contracts";
+import type { Cpu, InitPhase, PkeyValue } from "@kpkeys/core/contracts";
 import type { KernelExceptions } from "../entry/exceptions.js";
 import { runOn } from "../machine/cpus.js";
 import { InitialPkeyRegister } from "../machine/tokens.js";
@@ -52,7 +52,7 @@ export class Boot {
   constructor(
     @inject(InitPhases) private readonly progress: BootProgress,
     @inject(BootParameters) private readonly parameters: BootParameters,
-    @inject(InitialPkeyRegister) private readonly pkeyRegister: Words,
+    @inject(InitialPkeyRegister) private readonly pkeyRegister: PkeyValue,
     @inject(Cpus) private readonly cpus: Cpus,
     @inject(ExtensionPoints) private readonly extensions: ExtensionPoints,
     @inject(KernelImage) private readonly image: KernelImage,
@@ -136,7 +136,7 @@ export class Boot {
     cpu.mmu.setKernelRoot(root);
     cpu.mmu.setUserRoot(this.format.geometry.splitRoots ? undefined : root, toAsid(0));
     cpu.mmu.enabled = true;
-    cpu.writePkeyRegister(this.pkeyRegister.high, this.pkeyRegister.low);
+    writePkeyValue(cpu, this.pkeyRegister);
     cpu.synchronise();
     for (const handler of this.extensions.handlers("cpuOnline")) handler(cpu.id);
   }

@@ -1,6 +1,6 @@
-import { inject, injectable, KpkeysError } from "@kpkeys/core";
+import { inject, injectable, KpkeysError, writePkeyValue } from "@kpkeys/core";
 import { Cpus, ExtensionPoints, Kpkeys, Tasks } from "@kpkeys/core/contracts";
-import type { CpuPower, Words } from "@kpkeys/core/contracts";
+import type { CpuPower, PkeyValue } from "@kpkeys/core/contracts";
 import { InitialPkeyRegister, Policies } from "../machine/tokens.js";
 import type { KernelPolicies } from "../machine/policies.js";
 import type { KernelTasks } from "../process/tasks.js";
@@ -17,7 +17,7 @@ export class KernelCpuPower implements CpuPower {
     @inject(ExtensionPoints) extensions: ExtensionPoints,
     @inject(Policies) { resumeInitialisesRegister }: Required<KernelPolicies>,
     @inject(Kpkeys) kpkeys: Kpkeys,
-    @inject(InitialPkeyRegister) private readonly initial: Words,
+    @inject(InitialPkeyRegister) private readonly initial: PkeyValue,
   ) {
     this.onResume = extensions.handlers("cpuResume");
     this.initialisesRegister = resumeInitialisesRegister && kpkeys.supported();
@@ -34,7 +34,7 @@ export class KernelCpuPower implements CpuPower {
     const cpu = this.cpus.all[id]!;
     cpu.mmu.enabled = true;
     if (this.initialisesRegister) {
-      cpu.writePkeyRegister(this.initial.high, this.initial.low);
+      writePkeyValue(cpu, this.initial);
       cpu.synchronise();
     }
     for (const handler of this.onResume) handler(id);

@@ -1,17 +1,9 @@
-import { inject, injectable } from "@kpkeys/core";
+import { inject, injectable, pkeyValueOf, updatePkeyValue, writePkeyValue } from "@kpkeys/core";
 import { Cpus, ExtensionPoints, Kpkeys, LazyMmu, PkeyRegister } from "@kpkeys/core/contracts";
-import type { Words } from "@kpkeys/core/contracts";
+import type { PkeyValue } from "@kpkeys/core/contracts";
 import { InitialPkeyRegister, Policies } from "../machine/tokens.js";
 import type { KernelLazyMmu } from "../mm/lazy-mmu.js";
 import type { KernelPolicies } from "../machine/policies.js";
-
-/** The key register saved by an exception: `pt_regs.por_el1`, or the auxiliary pt_regs of the x86 series. */
-export interface PtRegs {
-  /** Bits 63 to 32. */
-  high: number;
-  /** Bits 31 to 0. */
-  low: number;
-}
 
 /**
  * Exception entry from kernel mode, and return to it. Entry from user mode does not change the register: in user mode it has
@@ -25,8 +17,11 @@ export class ExceptionEntry {
     registerWrites: 0,
     barriers: 0,
   };
-  /** Registers saved by exceptions that have not returned, the innermost last. Empty with policy `inherit`. */
-  readonly saved: PtRegs[] = [];
+  /**
+   * The key registers saved by exceptions that have not returned, the innermost last: `pt_regs.por_el1`, or the auxiliary pt_regs of the
+   * x86 series. Empty with policy `inherit`.
+   */
+  readonly saved: PkeyValue[] = [];
   private readonly policy: Required<KernelPolicies>["exceptionEntry"];
   private readonly needsBarrier: boolean;
   private readonly onEntry: readonly (() => void)[];
@@ -39,7 +34,7 @@ export class ExceptionEntry {
     @inject(Policies) policies: Required<KernelPolicies>,
     @inject(Kpkeys) kpkeys: Kpkeys,
     @inject(PkeyRegister) register: PkeyRegister,
-    @inject(InitialPkeyRegister) private readonly initial: Words,
+    @inject(InitialPkeyRegister) private readonly initial: PkeyValue,
   ) {
     this.policy = kpkeys.supported() ? policies.exceptionEntry : "inherit";
     this.needsBarrier = register.synchronisation === "barrier";
@@ -65,21 +60,18 @@ export class ExceptionEntry {
   /** Saves before it pauses lazy MMU mode: the pause may change the register, and the interrupted code needs the old value. */
   private saveAndReset(): void {
     const cpu = this.cpus.current;
-    const { high, low } = this.initial;
-    this.saved.push({ high: cpu.pkeyRegisterHigh, low: cpu.pkeyRegisterLow });
+    this.saved.push(pkeyValueOf(cpu));
     if (this.policy === "reset-lazy-paused") this.lazy.pauseForException();
-    if (cpu.pkeyRegisterHigh === high && cpu.pkeyRegisterLow === low) return;
-    cpu.writePkeyRegister(high, low);
+    const writes = updatePkeyValue(cpu, this.initial);
+    if (writes === 0) return;
     cpu.synchronise();
-    this.counters.registerWrites++;
+    this.counters.registerWrites += writes;
     if (this.needsBarrier) this.counters.barriers++;
   }
 
   /** Needs no barrier: the exception return is a context synchronisation event. */
   private restore(): void {
     if (this.policy === "reset-lazy-paused") this.lazy.resumeAfterException();
-    const { high, low } = this.saved.pop()!;
-    this.cpus.current.writePkeyRegister(high, low);
-    this.counters.registerWrites++;
+    this.counters.registerWrites += writePkeyValue(this.cpus.current, this.saved.pop()!);
   }
 }

@@ -1,6 +1,6 @@
-import { inject, injectable } from "@kpkeys/core";
+import { changePkeyValue, inject, injectable, pkeyValueOf, writePkeyValue } from "@kpkeys/core";
 import { Cpus, PkeyRegister } from "@kpkeys/core/contracts";
-import type { KeyRegisters, Rights } from "@kpkeys/core/contracts";
+import type { KeyRegisters, PkeyValue, Rights } from "@kpkeys/core/contracts";
 import { ExceptionEntry } from "./exception-entry.js";
 import type { KernelTasks } from "../process/tasks.js";
 
@@ -23,20 +23,16 @@ export class SavedKeyRegisters implements KeyRegisters {
   grantEverywhere(pkey: number, rights: Rights): void {
     const mask = this.register.fieldMask(pkey);
     const field = this.register.field(pkey, rights);
-    const inHigh = (high: number): number => (high & ~mask.high) | field.high;
-    const inLow = (low: number): number => (low & ~mask.low) | field.low;
+    const granting = (value: PkeyValue): PkeyValue => changePkeyValue(value, mask, field);
 
     for (const cpu of this.cpus.all) {
       // A CPU with translation off starts or resumes with the initial value or the reset value.
       if (!cpu.mmu.enabled) continue;
-      cpu.writePkeyRegister(inHigh(cpu.pkeyRegisterHigh), inLow(cpu.pkeyRegisterLow));
+      writePkeyValue(cpu, granting(pkeyValueOf(cpu)));
       // The exception return synchronises the current CPU. The interrupt that carries the request synchronises each other CPU.
       cpu.synchroniseByException();
     }
-    this.tasks?.mapSavedRegisters(inHigh, inLow);
-    for (const regs of this.entry.saved) {
-      regs.high = inHigh(regs.high);
-      regs.low = inLow(regs.low);
-    }
+    this.tasks?.mapSavedRegisters(granting);
+    for (const [at, value] of this.entry.saved.entries()) this.entry.saved[at] = granting(value);
   }
 }

@@ -1,5 +1,5 @@
 import { token } from "@kpkeys/core/contracts";
-import type { Token, Words } from "@kpkeys/core/contracts";
+import type { PkeyValue, Token } from "@kpkeys/core/contracts";
 import type { KernelPolicies } from "./policies.js";
 
 // Injection tokens of values. Services are injected by the token of their contract or by their class.
@@ -7,5 +7,5 @@ import type { KernelPolicies } from "./policies.js";
 /** The policies of the specification, with their defaults. */
 export const Policies: Token<Required<KernelPolicies>> = token("kernel:KernelPolicies");
 
-/** The initial value of the key register. */
-export const InitialPkeyRegister: Token<Words> = token("kernel:InitialPkeyRegister");
+/** The initial value of the key register, or of both registers. */
+export const InitialPkeyRegister: Token<PkeyValue> = token("kernel:InitialPkeyRegister");

@@ -1,6 +1,6 @@
 import { KpkeysError } from "@kpkeys/core";
 import { NULL } from "@kpkeys/core/contracts";
-import type { Mm, PhysAddr, Task } from "@kpkeys/core/contracts";
+import type { Mm, PhysAddr, Task, Words } from "@kpkeys/core/contracts";
 import type { TaskCreds } from "./cred.js";
 import { newLazyMmuState } from "../mm/lazy-mmu.js";
 import type { LazyMmuState } from "../mm/lazy-mmu.js";
@@ -18,12 +18,14 @@ export class KernelTask implements Task, TaskCreds {
    * @param mm - address space; `undefined` for a kernel thread
    * @param pkeyRegisterHigh - bits 63 to 32 of the saved key register
    * @param pkeyRegisterLow - bits 31 to 0
+   * @param fetchRegister - the saved register for fetches; `undefined` if there is none
    */
   constructor(
     readonly tid: number,
     public mm: Mm | undefined,
     public pkeyRegisterHigh: number,
     public pkeyRegisterLow: number,
+    public fetchRegister: Words | undefined,
   ) {}
 
   /**

@@ -1,6 +1,6 @@
-import { inject, injectable, KpkeysError } from "@kpkeys/core";
+import { inject, injectable, KpkeysError, pkeyValueOf, updatePkeyValue } from "@kpkeys/core";
 import { AddressSpaces, Cpus, ExtensionPoints, LazyMmu, Observers, PkeyRegister, Rcu } from "@kpkeys/core/contracts";
-import type { Cpu, ExtensionHandlers, Mm, Task, Tasks } from "@kpkeys/core/contracts";
+import type { Cpu, ExtensionHandlers, Mm, PkeyValue, Task, Tasks } from "@kpkeys/core/contracts";
 import { runOn } from "../machine/cpus.js";
 import { outOfMemory } from "../machine/errors.js";
 import { CredLife } from "./task-creds.js";
@@ -149,20 +149,21 @@ export class KernelTasks implements Tasks {
 
   /**
    * Changes the saved key registers of all tasks.
-   * @param inHigh - maps the old bits 63 to 32 to the new ones
-   * @param inLow - maps the old bits 31 to 0 to the new ones
+   * @param change - maps the old value to the new one
    */
-  mapSavedRegisters(inHigh: (high: number) => number, inLow: (low: number) => number): void {
+  mapSavedRegisters(change: (value: PkeyValue) => PkeyValue): void {
     for (const task of this.alive.values()) {
-      task.pkeyRegisterHigh = inHigh(task.pkeyRegisterHigh);
-      task.pkeyRegisterLow = inLow(task.pkeyRegisterLow);
+      const { high, low, fetch } = change(pkeyValueOf(task));
+      task.pkeyRegisterHigh = high;
+      task.pkeyRegisterLow = low;
+      task.fetchRegister = fetch;
     }
   }
 
   /** `copy_thread`: copies the live key register, in any context. */
   private newTask(mm: Mm | undefined): KernelTask {
-    const { pkeyRegisterHigh, pkeyRegisterLow } = this.cpus.current;
-    return new KernelTask(this.made++, mm, pkeyRegisterHigh, pkeyRegisterLow);
+    const { pkeyRegisterHigh, pkeyRegisterLow, fetchRegister } = this.cpus.current;
+    return new KernelTask(this.made++, mm, pkeyRegisterHigh, pkeyRegisterLow, fetchRegister);
   }
 
   private newIdleTask(): KernelTask {
@@ -202,8 +203,8 @@ export class KernelTasks implements Tasks {
   private switchRegister(cpu: Cpu, previous: KernelTask, next: KernelTask): void {
     previous.pkeyRegisterHigh = cpu.pkeyRegisterHigh;
     previous.pkeyRegisterLow = cpu.pkeyRegisterLow;
-    if (next.pkeyRegisterHigh === cpu.pkeyRegisterHigh && next.pkeyRegisterLow === cpu.pkeyRegisterLow) return;
-    cpu.writePkeyRegister(next.pkeyRegisterHigh, next.pkeyRegisterLow);
+    previous.fetchRegister = cpu.fetchRegister;
+    if (updatePkeyValue(cpu, pkeyValueOf(next)) === 0) return;
     cpu.synchronise();
     if (this.needsBarrier) this.barriers++;
   }

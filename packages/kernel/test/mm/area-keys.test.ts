@@ -23,7 +23,7 @@ import { boot, ENTRIES, entryOf, frameOf, PAGE_SHIFT, staleTranslations } from "
 const KEY = toPkey(2);
 const NO_KEY = toPkey(0);
 /** The example architecture has keys 0 to 2. */
-const PAST_LAST = toPkey(3);
+const PAST_LAST = toPkey(32);
 const MISUSE = expect.objectContaining({ code: "ERR_API_MISUSE" }) as Error;
 const OOPS = expect.objectContaining({ code: "ERR_KERNEL_FAULT", where: "clear_page, CPU 0" }) as Error;
 const MODULES = 0xffffe90000000000n;

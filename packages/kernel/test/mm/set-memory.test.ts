@@ -210,7 +210,7 @@ describe("set_memory_pkey", () => {
     ]);
     expect([set(end - 1, 1, 1, 0x3a), rightsOf(machine, page(end - 1)).key]).toEqual([0, 1]);
     expect([
-      set(end - 1, 1, 3),
+      set(end - 1, 1, 32),
       set(end - 1, 1, -1),
       set(end - 1, 1, 0.5),
       set(end - 1, 0, 1),
@@ -246,7 +246,7 @@ describe("set_memory_pkey", () => {
       service.setImagePkey(toPfn(image.pfn - 1), 2, toPkey(1)),
       service.setImagePkey(toPfn(last + 1), 1, toPkey(1)),
       service.setImagePkey(toPfn(last), 0, toPkey(1)),
-      service.setImagePkey(toPfn(last), 1, toPkey(3)),
+      service.setImagePkey(toPfn(last), 1, toPkey(32)),
     ]).toEqual(Array(6).fill(EINVAL));
     expect(service.counters.pkeyPages).toBe(3);
   });

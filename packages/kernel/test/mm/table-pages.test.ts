@@ -445,5 +445,5 @@ it.each([true, false])("a store through the fixmap that faults leaves its slot e
   if (repairs) set();
   else expect(set).toThrow(expect.objectContaining({ code: "ERR_KERNEL_FAULT" }) as Error);
   expect([during, frameOf(machine, slot), staleTranslations(machine)]).toEqual([[-1], -1, 0]);
-  expect(machine.memory.read(tables.root, 77)).toEqual(repairs ? { high: 3, low: 4 } : { high: 0, low: 0 });
+  expect(machine.memory.readEntry(tables.root, 77)).toEqual(repairs ? { high: 3, low: 4 } : { high: 0, low: 0 });
 });

@@ -21,9 +21,9 @@ import { BASE, Process } from "../support/process.js";
 
 const MISUSE = expect.objectContaining({ code: "ERR_API_MISUSE" }) as Error;
 
-/** Values of KPR that also grant key 1, and key 2. */
-const OPEN_1 = 0x1c00;
-const OPEN_2 = 0x00e0;
+/** Values of AMR's high word that grant key 1 or key 2 besides key 0. */
+const OPEN_1 = 0x0fffffff;
+const OPEN_2 = 0x33ffffff;
 
 function tasksOf(machine: Machine): KernelTasks {
   return kernelService(machine, Tasks, KernelTasks);
@@ -77,7 +77,7 @@ describe("tasks", () => {
     const machine = boot();
     const tasks = tasksOf(machine);
     const cpu = machine.cpus.current;
-    const initial = cpu.pkeyRegisterHigh;
+    const { pkeyRegisterHigh: initial, pkeyRegisterLow: initialLow } = cpu;
     const [a, b] = [tasks.create(undefined), tasks.create(undefined)];
     tasks.switchTo(a);
     cpu.writePkeyRegister(OPEN_1, 7);
@@ -85,7 +85,7 @@ describe("tasks", () => {
     const child = tasks.create(undefined);
     expect([child.pkeyRegisterHigh, child.pkeyRegisterLow]).toEqual([OPEN_1, 7]);
     tasks.switchTo(b);
-    expect([cpu.pkeyRegisterHigh, cpu.pkeyRegisterLow]).toEqual([initial, 0]);
+    expect([cpu.pkeyRegisterHigh, cpu.pkeyRegisterLow]).toEqual([initial, initialLow]);
     expect([a.pkeyRegisterHigh, a.pkeyRegisterLow]).toEqual([OPEN_1, 7]);
     tasks.switchTo(child);
     expect([cpu.pkeyRegisterHigh, cpu.pkeyRegisterLow]).toEqual([OPEN_1, 7]);
@@ -96,7 +96,7 @@ describe("tasks", () => {
     const tasks = tasksOf(machine);
     const cpu = machine.cpus.current;
     const same = tasks.create(undefined);
-    const initial = cpu.pkeyRegisterHigh;
+    const { pkeyRegisterHigh: initial, pkeyRegisterLow: initialLow } = cpu;
     const costs = (task: Task): number[] => {
       const { pkeyRegisterWrites, barriers } = { ...cpu.counters };
       const counted = tasks.barriers;
@@ -109,7 +109,7 @@ describe("tasks", () => {
     };
     for (const [high, low] of [
       [initial, 1],
-      [OPEN_2, 0],
+      [OPEN_2, initialLow],
     ] as const) {
       const other = tasks.create(undefined);
       expect(costs(other)).toEqual([0, 0, 0]);
@@ -118,7 +118,34 @@ describe("tasks", () => {
       expect(costs(same)).toEqual([1, 1, 1]);
       expect(costs(other)).toEqual([1, 1, 1]);
       expect(costs(same)).toEqual([1, 1, 1]);
-      expect([cpu.pkeyRegisterHigh, cpu.pkeyRegisterLow]).toEqual([initial, 0]);
+      expect([cpu.pkeyRegisterHigh, cpu.pkeyRegisterLow]).toEqual([initial, initialLow]);
+    }
+  });
+
+  it("have separate registers for fetches, whose switch is a write but no further barrier", () => {
+    const machine = boot();
+    const tasks = tasksOf(machine);
+    const cpu = machine.cpus.current;
+    const initial = cpu.fetchRegister!;
+    const [a, b] = [tasks.create(undefined), tasks.create(undefined)];
+    for (const [high, writes] of [
+      [cpu.pkeyRegisterHigh, 1],
+      [OPEN_1, 2],
+    ] as const) {
+      tasks.switchTo(a);
+      cpu.writePkeyRegister(high, cpu.pkeyRegisterLow);
+      cpu.writeFetchRegister(7, 8);
+      cpu.synchronise();
+      const before = { ...cpu.counters };
+      tasks.switchTo(b);
+      expect([cpu.counters.pkeyRegisterWrites - before.pkeyRegisterWrites, cpu.fetchRegister]).toEqual([
+        writes,
+        initial,
+      ]);
+      expect(cpu.counters.barriers - before.barriers).toBe(1);
+      tasks.switchTo(a);
+      expect([cpu.fetchRegister, b.fetchRegister]).toEqual([{ high: 7, low: 8 }, initial]);
+      tasks.switchTo(b);
     }
   });
 
@@ -138,13 +165,16 @@ describe("tasks", () => {
     const tasks = tasksOf(machine);
     const [a, b] = [tasks.create(undefined), tasks.create(undefined)];
     machine.get(KeyRegisters).grantEverywhere(toPkey(1), "rwx");
-    expect([a, b].map(({ pkeyRegisterHigh }) => pkeyRegisterHigh & (31 << 5))).toEqual([0, 0]);
-    expect(a.pkeyRegisterHigh & (31 << 10)).not.toBe(0);
-    tasks.mapSavedRegisters(
-      (high) => high + 1,
-      (low) => low + 2,
-    );
-    expect([a.pkeyRegisterHigh - (machine.cpus.current.pkeyRegisterHigh + 1), a.pkeyRegisterLow]).toEqual([0, 2]);
+    expect([a, b].map(({ pkeyRegisterHigh }) => pkeyRegisterHigh & (3 << 28))).toEqual([0, 0]);
+    expect([a, b].map(({ fetchRegister }) => fetchRegister!.high & (1 << 28))).toEqual([0, 0]);
+    expect([a.pkeyRegisterHigh & (3 << 26), a.fetchRegister!.high & (1 << 26)]).toEqual([3 << 26, 1 << 26]);
+    tasks.mapSavedRegisters(({ high, low, fetch }) => ({ high: high ^ 1, low: low ^ 2, fetch: { ...fetch!, low: 4 } }));
+    const { current } = machine.cpus;
+    expect([a.pkeyRegisterHigh, a.pkeyRegisterLow, a.fetchRegister]).toEqual([
+      current.pkeyRegisterHigh ^ 1,
+      current.pkeyRegisterLow ^ 2,
+      { high: current.fetchRegister!.high, low: 4 },
+    ]);
   });
 
   it("keep their lazy MMU section while another task runs", () => {
@@ -318,6 +348,7 @@ describe("a context switch", () => {
       mm: undefined,
       pkeyRegisterHigh: 0,
       pkeyRegisterLow: 0,
+      fetchRegister: undefined,
       cred: toPhysAddr(0),
       realCred: toPhysAddr(0),
     };

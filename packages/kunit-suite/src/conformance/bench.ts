@@ -1,4 +1,14 @@
-import { createContainer, createPluginRegistry, once, provide, registerFramework, resolve } from "@kpkeys/core";
+import {
+  createContainer,
+  createPluginRegistry,
+  once,
+  orPkeyValues,
+  pkeyValueOf,
+  provide,
+  registerFramework,
+  resolve,
+  writePkeyValue,
+} from "@kpkeys/core";
 import {
   ArchTools,
   CpuFactory,
@@ -25,6 +35,7 @@ import type {
   FaultKind,
   Pfn,
   PkeyName,
+  PkeyValue,
   Plugin,
   PluginOptions,
   Protection,
@@ -94,7 +105,7 @@ export class Bench {
   /** First page-frame number after the tables, aligned to the largest block that fits into a quarter of RAM. */
   readonly dataPfn: number;
   /** The value of the key register that allows everything. */
-  readonly open: Words;
+  readonly open: PkeyValue;
   private readonly tables: TableBuilder;
 
   /**
@@ -177,29 +188,23 @@ export class Bench {
    * The value of the key register that grants rights.
    * @param rights - rights of each key, from key 0 on; further keys have the rights of unused keys
    */
-  value(rights: readonly Rights[]): Words {
-    let [high, low] = [0, 0];
-    for (const key of this.keys) {
-      const field = this.register.field(key, rights[key] ?? this.register.unused);
-      high |= field.high;
-      low |= field.low;
-    }
-    return { high, low };
+  value(rights: readonly Rights[]): PkeyValue {
+    const fields = this.keys.map((key) => this.register.field(key, rights[key] ?? this.register.unused));
+    return fields.reduce(orPkeyValues);
   }
 
   /**
    * Writes the key register of the first CPU and synchronises.
    * @param value - its value
    */
-  setRegister({ high, low }: Words): void {
-    this.cpu.writePkeyRegister(high, low);
+  setRegister(value: PkeyValue): void {
+    writePkeyValue(this.cpu, value);
     this.cpu.synchronise();
   }
 
   /** The value of the key register of the current CPU. */
-  registerNow(): Words {
-    const { pkeyRegisterHigh, pkeyRegisterLow } = this.cpus.current;
-    return { high: pkeyRegisterHigh, low: pkeyRegisterLow };
+  registerNow(): PkeyValue {
+    return pkeyValueOf(this.cpus.current);
   }
 
   /**

@@ -1,5 +1,5 @@
 import { Access, FaultKind, Privilege } from "@kpkeys/core/contracts";
-import type { Words } from "@kpkeys/core/contracts";
+import type { PkeyValue } from "@kpkeys/core/contracts";
 import { wordsToHex } from "@kpkeys/core/machine";
 import type { ReportFinding } from "./rule.js";
 
@@ -39,7 +39,8 @@ export function accessText(access: Access, privilege: Privilege): string {
   return `a ${ACCESSES.get(access) ?? String(access)} by ${PRIVILEGES.get(privilege) ?? String(privilege)}`;
 }
 
-/** A 64-bit value in hexadecimal. @param value - its words */
-export function valueText({ high, low }: Words): string {
-  return wordsToHex(high, low);
+/** A 64-bit value in hexadecimal; of two key registers both values. @param value - its words */
+export function valueText({ high, low, fetch }: PkeyValue): string {
+  const text = wordsToHex(high, low);
+  return fetch === undefined ? text : `${text} and ${wordsToHex(fetch.high, fetch.low)}`;
 }

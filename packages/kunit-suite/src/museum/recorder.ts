@@ -13,11 +13,11 @@ const WRITE = /^ {2}CPU \d+: \S+ = 0x[0-9a-f]+$/;
 export class Recorder {
   /** The feature that observes the machine. */
   readonly plugin: Plugin = variant("museum-recorder", "records the events of a scenario", (container) => {
-    const { name } = resolve(container, PkeyRegister);
+    const { name, fetchName = name } = resolve(container, PkeyRegister);
     const tools = resolve(container, ArchTools);
     resolve(container, Observers).attach({
-      registerWrite: (cpu, high, low) => {
-        this.note(() => `CPU ${cpu}: ${name} = ${registerText(high, low)}`);
+      registerWrite: (cpu, high, low, ofFetches) => {
+        this.note(() => `CPU ${cpu}: ${ofFetches ? fetchName : name} = ${registerText(high, low)}`);
       },
       barrier: (cpu) => {
         this.noteBarrier(cpu);

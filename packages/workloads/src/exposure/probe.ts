@@ -64,8 +64,9 @@ export class ExposureProbe {
     },
   };
   private readonly observer: Observer = {
-    registerWrite: (cpu, high, low) => {
-      this.registerWritten(cpu, high, low);
+    registerWrite: (cpu, high, low, ofFetches) => {
+      // A table page is open by the rights of data accesses.
+      if (!ofFetches) this.registerWritten(cpu, high, low);
     },
     tlbFlush: () => {
       this.countInWindow("tlbInvalidations");

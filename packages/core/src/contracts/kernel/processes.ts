@@ -2,6 +2,7 @@ import type { Access, Privilege } from "../access.js";
 import type { Errno } from "../errno.js";
 import type { Pfn, PhysAddr, Vpn } from "../numbers.js";
 import { token } from "../token.js";
+import type { Words } from "../pkey-register.js";
 import type { Token } from "../token.js";
 
 /** PROT_ bits of mmap and mprotect. */
@@ -170,6 +171,8 @@ export interface Task {
   readonly pkeyRegisterHigh: number;
   /** Bits 31 to 0 of it: `thread.por_el1`. */
   readonly pkeyRegisterLow: number;
+  /** The register for fetches while the task does not run (`thread.iamr` of POWER); `undefined` if there is none. */
+  readonly fetchRegister: Words | undefined;
   /** Address of its subjective credential, with which it acts on objects. {@link NULL} after exit. */
   readonly cred: PhysAddr;
   /** Address of its objective credential, with which other tasks act on it. {@link NULL} after exit. */

@@ -1,10 +1,9 @@
-import { Random } from "@kpkeys/core";
+import { changePkeyValue, isSamePkeyValue, Random, writePkeyValue } from "@kpkeys/core";
 import { Access, FaultKind } from "@kpkeys/core/contracts";
-import type { ContextName, KpkeysState, Rights, Words } from "@kpkeys/core/contracts";
+import type { ContextName, KpkeysState, PkeyValue, Rights } from "@kpkeys/core/contracts";
 import { Bench } from "../bench.js";
 import type { ConformanceRule } from "../rule.js";
 import { checkOutcome, valueText } from "../text.js";
-import { includes } from "./register.js";
 
 const SOURCE = 'contract KpkeysArch; patches "mm: Introduce kpkeys" and "arm64: Implement asm/kpkeys.h using POE"';
 const RIGHTS: readonly Rights[] = ["none", "r", "rw", "rx", "rwx"];
@@ -17,7 +16,7 @@ function enter({ kpkeys }: Bench, name: ContextName): KpkeysState {
 }
 
 /** A register value with all rights on key 0 and random rights on the other keys. */
-function randomValue(bench: Bench, random: Random): Words {
+function randomValue(bench: Bench, random: Random): PkeyValue {
   return bench.value(bench.keys.map((key) => (key === 0 ? "rwx" : random.oneOf(RIGHTS))));
 }
 
@@ -38,8 +37,8 @@ const unmanaged: ConformanceRule = {
         bench.kpkeys.leaveContext(state);
         for (let key = 1; key < register.keys; key++) {
           if (key === managed) continue;
-          const had = register.rightsOf(before.high, before.low, key);
-          const has = register.rightsOf(inside.high, inside.low, key);
+          const had = register.rightsOf(before.high, before.low, key, before.fetch);
+          const has = register.rightsOf(inside.high, inside.low, key, inside.fetch);
           if (has !== had) report(`in ${name} the unmanaged key ${key} has ${has}; expected ${had}, its rights before`);
         }
       }
@@ -62,11 +61,12 @@ const managedKeys: ConformanceRule = {
       for (const name of CONTEXTS) {
         bench.setRegister(randomValue(bench, random));
         const state = enter(bench, name);
-        const { high, low } = bench.registerNow();
+        const now = bench.registerNow();
+        const { high, low, fetch } = now;
         const field = register.field(managed, expected[name]);
-        const mask = register.fieldMask(managed);
-        if ((high & mask.high) !== field.high || (low & mask.low) !== field.low) {
-          report(`in ${name} the managed key has ${register.rightsOf(high, low, managed)}; expected ${expected[name]}`);
+        if (!isSamePkeyValue(changePkeyValue(now, register.fieldMask(managed), field), now)) {
+          const has = register.rightsOf(high, low, managed, fetch);
+          report(`in ${name} the managed key has ${has}; expected ${expected[name]}`);
         }
         bench.kpkeys.leaveContext(state);
       }
@@ -76,7 +76,7 @@ const managedKeys: ConformanceRule = {
 
 const defaultKey: ConformanceRule = {
   id: "context/default-key",
-  sentence: "every context leaves key 0 read-write",
+  sentence: "every context leaves all rights on key 0",
   source: `${SOURCE}; contract Kpkeys.defineContext`,
   check({ plugin }, report) {
     const bench = new Bench(plugin);
@@ -85,9 +85,9 @@ const defaultKey: ConformanceRule = {
     for (const name of kpkeys.contextNames) {
       bench.setRegister(randomValue(bench, random));
       const state = enter(bench, name);
-      const { high, low } = bench.registerNow();
-      const has = register.rightsOf(high, low, 0);
-      if (!includes(has, "r") || !includes(has, "w")) report(`in ${name} key 0 has ${has}`);
+      const { high, low, fetch } = bench.registerNow();
+      const has = register.rightsOf(high, low, 0, fetch);
+      if (has !== "rwx") report(`in ${name} key 0 has ${has}`);
       kpkeys.leaveContext(state);
     }
   },
@@ -104,7 +104,7 @@ const restore: ConformanceRule = {
     for (let round = 0; round < 32; round++) {
       cpus.current = cpus.all[round % 2]!;
       const before = randomValue(bench, random);
-      cpus.current.writePkeyRegister(before.high, before.low);
+      writePkeyValue(cpus.current, before);
       cpus.current.synchronise();
       const entered = Array.from({ length: 1 + random.below(6) }, () => {
         const value = bench.registerNow();
@@ -114,7 +114,7 @@ const restore: ConformanceRule = {
       for (const { name, value, state } of entered.toReversed()) {
         kpkeys.leaveContext(state);
         const after = bench.registerNow();
-        if (after.high !== value.high || after.low !== value.low) {
+        if (!isSamePkeyValue(after, value)) {
           report(`after ${name} the register is ${valueText(after)}; expected ${valueText(value)}`);
         }
       }
@@ -190,16 +190,19 @@ const saved: ConformanceRule = {
       const bench = new Bench(plugin, { skipEqualWrites });
       const { arch, cpu, kpkeys } = bench;
       bench.setRegister(kpkeys.initialValue());
-      const slots = new Int32Array(8);
+      const slots = new Int32Array(16);
       for (const name of CONTEXTS) {
-        const before = { ...bench.registerNow(), writes: cpu.counters.pkeyRegisterWrites };
+        const before = bench.registerNow();
+        const { pkeyRegisterWrites } = cpu.counters;
         const reported = arch.enterContext(kpkeys.compiled(name), slots, 2);
-        const wrote = cpu.counters.pkeyRegisterWrites > before.writes;
+        const wrote = cpu.counters.pkeyRegisterWrites > pkeyRegisterWrites;
         const what = `${name}, equal writes ${skipEqualWrites ? "skipped" : "made"}`;
         if (reported !== wrote) report(`${what}: entering returns ${reported}; expected ${wrote}`);
-        if (wrote && (slots[4] !== before.high || slots[5] !== before.low))
+        const { high, low, fetch = { high: 0, low: 0 } } = before;
+        const words = [high, low, fetch.high, fetch.low];
+        if (wrote && words.some((word, at) => slots[8 + at] !== word))
           report(`${what}: the saved value is not the previous one`);
-        if (slots.some((word, at) => word !== 0 && at !== 4 && at !== 5))
+        if (slots.some((word, at) => word !== 0 && (at < 8 || at > 11)))
           report(`${what}: entering writes outside its slot`);
         if (reported) arch.leaveContext(slots, 2, false);
         slots.fill(0);

@@ -75,7 +75,8 @@ const reports: ConformanceRule = {
       if (!checkOutcome(report, each.name, kind, each.kind)) continue;
       const mapped = each.protection !== undefined;
       const { fault, counters } = bench.cpu;
-      const { high, low } = bench.kpkeys.initialValue();
+      const value = bench.kpkeys.initialValue();
+      const { high, low } = each.access === Access.FETCH ? (value.fetch ?? value) : value;
       const expected = {
         ...toWords(address),
         access: each.access,
@@ -145,8 +146,10 @@ const explain: ConformanceRule = {
         const [value] = /0x[\da-f]+/i.exec(text) ?? [];
         if (input !== undefined && value !== undefined) inputs[input.name] = value;
       }
-      const keys = inputRules.find(({ label }) => label === register.name);
-      if (keys === undefined) report(`${register.name} is not an input of explain`);
+      const { name, fetchName = name } = register;
+      const deciding = each.access === Access.FETCH ? fetchName : name;
+      const keys = inputRules.find(({ label }) => label === deciding);
+      if (keys === undefined) report(`${deciding} is not an input of explain`);
       else inputs[keys.name] = valueText({ high: cpu.fault.pkeyRegisterHigh, low: cpu.fault.pkeyRegisterLow });
       const { high, low } = toWords(address);
       cpu.mmu.walk(high, low, (step) => {

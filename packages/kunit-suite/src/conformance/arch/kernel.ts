@@ -1,3 +1,4 @@
+import { isSamePkeyValue, pkeyValueOf } from "@kpkeys/core";
 import { Kpkeys } from "@kpkeys/core/contracts";
 import { coverageOf } from "@kpkeys/kernel";
 import type { Machine } from "@kpkeys/kernel";
@@ -15,11 +16,11 @@ const needsFeatures = ({ features }: ConformanceSubject): string | undefined =>
 
 /** Reports CPUs whose key register differs from its initial value. Call it outside of all contexts. */
 export function checkNothingLeft(machine: Machine, when: string, report: ReportFinding): void {
-  const { high, low } = machine.get(Kpkeys).initialValue();
-  for (const { id, pkeyRegisterHigh, pkeyRegisterLow } of machine.cpus.all) {
-    if (pkeyRegisterHigh === high && pkeyRegisterLow === low) continue;
-    const found = valueText({ high: pkeyRegisterHigh, low: pkeyRegisterLow });
-    report(`${when} the key register of CPU ${id} is ${found}; expected ${valueText({ high, low })}`);
+  const initial = machine.get(Kpkeys).initialValue();
+  for (const cpu of machine.cpus.all) {
+    const found = pkeyValueOf(cpu);
+    if (isSamePkeyValue(found, initial)) continue;
+    report(`${when} the key register of CPU ${cpu.id} is ${valueText(found)}; expected ${valueText(initial)}`);
   }
 }
 

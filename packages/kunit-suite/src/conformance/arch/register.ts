@@ -1,7 +1,8 @@
+import { isSamePkeyValue } from "@kpkeys/core";
 import { Access, FaultKind } from "@kpkeys/core/contracts";
-import type { PkeyRegister, Rights } from "@kpkeys/core/contracts";
+import type { PkeyRegister, PkeyValue, Rights, Words } from "@kpkeys/core/contracts";
 import { Bench } from "../bench.js";
-import type { ConformanceRule } from "../rule.js";
+import type { ConformanceRule, ReportFinding } from "../rule.js";
 import { checkOutcome, valueText } from "../text.js";
 
 const ALL_RIGHTS: readonly Rights[] = ["none", "r", "rw", "rx", "rwx"];
@@ -13,8 +14,8 @@ export const includes = (rights: string, right: "r" | "w" | "x"): boolean =>
 
 /** Whether a register can withhold execution from a key with read-write. */
 function withholdsFetch(register: PkeyRegister, key: number): boolean {
-  const { high, low } = register.field(key, "rw");
-  return !includes(register.rightsOf(high, low, key), "x");
+  const { high, low, fetch } = register.field(key, "rw");
+  return !includes(register.rightsOf(high, low, key, fetch), "x");
 }
 
 /** The rights that a field must decode to: the encoded ones, with execution if the register cannot withhold it. */
@@ -52,8 +53,8 @@ const rights: ConformanceRule = {
     for (const key of allKeys) {
       for (const wanted of ALL_RIGHTS) {
         for (const others of ALL_RIGHTS) {
-          const { high, low } = bench.value(allKeys.map((each) => (each === key ? wanted : others)));
-          const found = register.rightsOf(high, low, key);
+          const { high, low, fetch } = bench.value(allKeys.map((each) => (each === key ? wanted : others)));
+          const found = register.rightsOf(high, low, key, fetch);
           const expected = expectedRights(register, key, wanted);
           if (found !== expected) {
             report(`key ${key} with ${wanted}, the other keys with ${others}: ${found}; expected ${expected}`);
@@ -70,22 +71,74 @@ const isolation: ConformanceRule = {
   source: SOURCE,
   check({ plugin }, report) {
     const { register, keys: allKeys } = new Bench(plugin);
-    const used = { high: 0, low: 0 };
-    for (const key of allKeys) {
-      const mask = register.fieldMask(key);
-      if (((mask.high & used.high) | (mask.low & used.low)) !== 0) {
-        report(`the field of key ${key}, ${valueText(mask)}, overlaps that of a lower key`);
-      }
-      if ((mask.high | mask.low) === 0) report(`key ${key} has no field`);
-      for (const wanted of ALL_RIGHTS) {
-        const field = register.field(key, wanted);
-        if (((field.high & ~mask.high) | (field.low & ~mask.low)) !== 0) {
-          report(`${wanted} of key ${key}, ${valueText(field)}, is outside its field ${valueText(mask)}`);
-        }
-      }
-      used.high |= mask.high;
-      used.low |= mask.low;
+    const { name, fetchName } = register;
+    checkFields(register, allKeys, name, (value) => value, report);
+    if (fetchName !== undefined) checkFields(register, allKeys, fetchName, ({ fetch }) => fetch, report);
+  },
+};
+
+/** Checks the fields of one register. @param part - the part of a value that is in the register; a layout may lack it */
+function checkFields(
+  register: PkeyRegister,
+  keys: readonly number[],
+  name: string,
+  part: (value: PkeyValue) => Words | undefined,
+  report: ReportFinding,
+): void {
+  const used = { high: 0, low: 0 };
+  for (const key of keys) {
+    const mask = part(register.fieldMask(key)) ?? { high: 0, low: 0 };
+    if (((mask.high & used.high) | (mask.low & used.low)) !== 0) {
+      report(`the field of key ${key} in ${name}, ${valueText(mask)}, overlaps that of a lower key`);
     }
+    if ((mask.high | mask.low) === 0) report(`key ${key} has no field in ${name}`);
+    for (const wanted of ALL_RIGHTS) {
+      const field = part(register.field(key, wanted)) ?? { high: 0, low: 0 };
+      if (((field.high & ~mask.high) | (field.low & ~mask.low)) !== 0) {
+        report(`${wanted} of key ${key} in ${name}, ${valueText(field)}, is outside its field ${valueText(mask)}`);
+      }
+    }
+    used.high |= mask.high;
+    used.low |= mask.low;
+  }
+}
+
+const twoRegisters: ConformanceRule = {
+  id: "register/fetches",
+  sentence:
+    "the register for fetches, if there is one, decides fetches alone, and is written, synchronised, counted and reset like the key register",
+  source: "contract PkeyRegister.fetchName; POWER: AMR and IAMR, arch/powerpc/mm/book3s64/pkeys.c",
+  check({ plugin }, report) {
+    const bench = new Bench(plugin);
+    const { cpu, register, managed, keys: allKeys } = bench;
+    if ((register.fetchName !== undefined) !== (cpu.fetchRegister !== undefined)) {
+      report(`the layout has ${register.fetchName === undefined ? "one register" : "two registers"}; the CPU does not`);
+      return;
+    }
+    if (register.fetchName === undefined) return;
+    const address = bench.pgtable.layout.vmallocStart;
+    bench.mapPage(address, "PAGE_KERNEL_EXEC", managed);
+    const only = (rights: Rights): PkeyValue => bench.value(allKeys.map((key) => (key === managed ? rights : "rwx")));
+    const { open } = bench;
+    const expectAt = (moment: string, data: FaultKind | undefined, fetch: FaultKind | undefined): void => {
+      checkOutcome(report, `a write ${moment}`, bench.attempt(address, Access.WRITE), data);
+      checkOutcome(report, `a fetch ${moment}`, bench.attempt(address, Access.FETCH), fetch);
+    };
+    const before = { ...cpu.counters };
+    cpu.writeFetchRegister(only("none").fetch!.high, only("none").fetch!.low);
+    const waits = register.synchronisation === "barrier";
+    expectAt(`right after a write of ${register.fetchName}`, undefined, waits ? undefined : FaultKind.PKEY);
+    cpu.synchronise();
+    expectAt(`with execution denied in ${register.fetchName}`, undefined, FaultKind.PKEY);
+    const writes = cpu.counters.pkeyRegisterWrites - before.pkeyRegisterWrites;
+    const barriers = cpu.counters.barriers - before.barriers;
+    if (writes !== 1 || barriers !== (waits ? 1 : 0))
+      report(`one write is counted as ${writes}, with ${barriers} barriers`);
+    bench.setRegister({ ...only("none"), fetch: open.fetch! });
+    expectAt(`with data accesses denied in ${register.name}`, FaultKind.PKEY, undefined);
+    cpu.reset();
+    const reset = { ...bench.cpus.all[1]!.fetchRegister! };
+    if (!isSamePkeyValue(cpu.fetchRegister!, reset)) report(`after reset ${register.fetchName} keeps its value`);
   },
 };
 
@@ -97,14 +150,14 @@ const initial: ConformanceRule = {
     const { register, keys: allKeys, cpus, kpkeys, managed } = new Bench(plugin);
     const cpu = cpus.all[1]!;
     cpu.reset();
-    const reset = register.rightsOf(cpu.pkeyRegisterHigh, cpu.pkeyRegisterLow, 0);
+    const reset = register.rightsOf(cpu.pkeyRegisterHigh, cpu.pkeyRegisterLow, 0, cpu.fetchRegister);
     if (!includes(reset, "r") || !includes(reset, "w"))
       report(`after reset key 0 has ${reset}; expected read-write, which the kernel needs to start`);
 
     if (register.unused !== "none") report(`unused keys have ${register.unused}; expected none`);
-    const { high, low } = kpkeys.initialValue();
+    const { high, low, fetch } = kpkeys.initialValue();
     for (const key of allKeys) {
-      const found = register.rightsOf(high, low, key);
+      const found = register.rightsOf(high, low, key, fetch);
       const expected = expectedRights(register, key, key === 0 ? "rw" : key === managed ? "r" : "none");
       const [data, expectedData] = [found, expected].map((text) => text.replace("x", ""));
       if (data !== expectedData && !(data === "none" && expectedData === "")) {
@@ -171,4 +224,12 @@ const counted: ConformanceRule = {
 };
 
 /** Rules of the key register. */
-export const REGISTER_RULES: readonly ConformanceRule[] = [keys, rights, isolation, initial, synchronisation, counted];
+export const REGISTER_RULES: readonly ConformanceRule[] = [
+  keys,
+  rights,
+  isolation,
+  initial,
+  synchronisation,
+  counted,
+  twoRegisters,
+];

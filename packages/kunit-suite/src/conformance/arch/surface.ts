@@ -1,4 +1,5 @@
 import type { Cpu, Cpus, Words } from "@kpkeys/core/contracts";
+import { pkeyValueOf } from "@kpkeys/core";
 import { fromWords } from "@kpkeys/core/machine";
 import { Bench } from "../bench.js";
 import { checkForm, checkImports, needsFiles } from "../imports.js";
@@ -60,7 +61,8 @@ function writesRawValue(bench: Bench, { call }: Callable): boolean {
     } catch {
       // The function does not accept these arguments.
     }
-    return cpus.all.some((each) => each.pkeyRegisterHigh === wanted.high && each.pkeyRegisterLow === wanted.low);
+    const wrote = (words: Words | undefined): boolean => words?.high === wanted.high && words.low === wanted.low;
+    return cpus.all.some((each) => wrote(pkeyValueOf(each)) || wrote(each.fetchRegister));
   });
 }
 

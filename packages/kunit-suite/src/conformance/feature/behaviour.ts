@@ -1,3 +1,4 @@
+import { isSamePkeyValue, pkeyValueOf } from "@kpkeys/core";
 import { Kpkeys, KpkeysArch, Tasks } from "@kpkeys/core/contracts";
 import { digestTables } from "@kpkeys/kernel";
 import type { Machine } from "@kpkeys/kernel";
@@ -61,10 +62,10 @@ const privilege: ConformanceRule = {
       checkNothingLeft(machine, "after exercise()", report);
       work(machine, seed, STEPS);
       checkNothingLeft(machine, "after work", report);
-      const { high, low } = machine.get(Kpkeys).initialValue();
+      const initial = machine.get(Kpkeys).initialValue();
       for (const task of machine.get(Tasks).all) {
         if (machine.get(Tasks).current === task) continue;
-        if (task.pkeyRegisterHigh !== high || task.pkeyRegisterLow !== low)
+        if (!isSamePkeyValue(pkeyValueOf(task), initial))
           report(`after work the waiting task ${task.tid} is privileged`);
       }
     }
