@@ -81,13 +81,13 @@ describe.each(machines)("%s", (_name, arch, options, address) => {
   test("impossible addresses and keys are refused", () => {
     const machine = mapped(1);
     expect(codeOf(() => machine.map(0x7fff_0000_0000_0000n, "PAGE_KERNEL"))).toBe("ERR_API_MISUSE");
-    expect(codeOf(() => machine.map(address, "PAGE_KERNEL", 16))).toBe("ERR_API_MISUSE");
+    expect(codeOf(() => machine.map(address, "PAGE_KERNEL", 32))).toBe("ERR_API_MISUSE");
     expect(codeOf(() => machine.load(address + 4n))).toBe("ERR_API_MISUSE");
     expect(codeOf(() => machine.load(-8n))).toBe("ERR_API_MISUSE");
     expect(codeOf(() => machine.store(1n << 64n, 0n))).toBe("ERR_API_MISUSE");
     expect(
       codeOf(() => {
-        machine.setRights({ 16: "r" });
+        machine.setRights({ 32: "r" });
       }),
     ).toBe("ERR_API_MISUSE");
   });

@@ -96,12 +96,22 @@ describe("the walker", () => {
 
   test("decodes the type from both words: the bits of a mask of 64 bits, at a level with leaves or without", () => {
     const word = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
-    const bits = fc.record({ mask: word, table: word, leaf: fc.option(word, { nil: undefined }), entry: word });
+    const bit = fc.nat(63).map((at) => 1n << BigInt(at));
+    // The types differ in one bit, and so does an entry that has neither.
+    const bits = fc.record({
+      mask: word,
+      table: word,
+      ofLeaf: fc.option(bit, { nil: undefined }),
+      entry: word,
+      wrong: bit,
+    });
     fc.assert(
-      fc.property(bits, fc.constantFrom("table", "leaf", "any"), ({ mask, table, leaf: leafBits, entry }, wanted) => {
-        const [ofTable, ofLeaf] = [table & mask, leafBits === undefined ? undefined : leafBits & mask];
-        const type = wanted === "table" ? ofTable : wanted === "leaf" ? ofLeaf : undefined;
-        const stored = type === undefined ? entry : (entry & ~mask) | type;
+      fc.property(bits, fc.constantFrom("table", "leaf", "neither"), (drawn, wanted) => {
+        const { table, ofLeaf: leafBit, entry, wrong } = drawn;
+        const mask = drawn.mask | (leafBit ?? 0n) | wrong;
+        const [ofTable, ofLeaf] = [table & mask, leafBit === undefined ? undefined : (table & mask) ^ leafBit];
+        const type = wanted === "table" ? ofTable : wanted === "leaf" ? ofLeaf : ofTable ^ wrong;
+        const stored = (entry & ~mask) | (type ?? ofTable ^ wrong);
         const level = {
           typeMask: low(mask),
           table: low(ofTable),
@@ -145,6 +155,8 @@ describe("the walker", () => {
         expect(bytes()).toEqual(big(0));
         expect(toy.cpu.store64(high(at), low(at), 7, value)).toBe(OK);
         expect(bytes()).toEqual(big(A | D));
+        toy.cpu.mmu.invalidateAll();
+        expect([toy.cpu.load64(high(at), low(at)), toy.cpu.valueLow]).toEqual([OK, value | 0]);
         expect(toy.memory.read(FIRST_DATA_PFN + page, Number((at >> 3n) & 511n))).toEqual({ high: 7, low: value | 0 });
         const copy = new Int32Array(1024);
         toy.memory.readTable(table, copy);
