@@ -1,7 +1,7 @@
 // Rehearses a release of the last commit, as its users will meet it: versions it, publishes it to a registry on loopback,
 // installs from there in empty folders and runs, on every supported version of Node, the first program of each README and
 // `npx kpkeys run`. Nothing leaves this machine.
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { ROOT } from "./ensure.mjs";
@@ -12,10 +12,25 @@ import { checkNothingChanged, version } from "./rehearsal/versions.mjs";
 /** The packages that an install of `@kpkeys/arch-arm64-poe` alone has: core and its dependencies with it. */
 const ALONE = ["@kpkeys/arch-arm64-poe", "@kpkeys/core", "reflect-metadata", "tslib", "tsyringe"];
 
+/** The features that the command includes. */
+const BUNDLED = "pgtables,cred,bpf,secrets";
 /** The commands run on a new package, by its kind; each must succeed. */
 const USES = {
-  feature: ["check-plugin .", "run --plugin .", "attack --plugin . --feature pgtables,cred,my-feature", "budget ."],
-  arch: ["check-plugin .", "attack --plugin . --arch my-arch", "budget --plugin . --arch my-arch"],
+  feature: [
+    "check-plugin .",
+    "budget .",
+    ...["run", "attack", "kunit"].map((command) => `${command} --plugin . --feature pgtables,cred,my-feature`),
+  ],
+  arch: [
+    "check-plugin .",
+    "budget --plugin . --arch my-arch",
+    ...["attack", "kunit"].map((command) => `${command} --plugin . --arch my-arch --feature ${BUNDLED}`),
+  ],
+};
+/** The same by a configuration file in the folder of the package. */
+const USES_BY_FILE = {
+  feature: ["run", "attack", "kunit"].map((command) => `${command} --feature pgtables,cred,my-feature`),
+  arch: ["attack", "kunit"].map((command) => `${command} --arch my-arch --feature ${BUNDLED}`),
 };
 
 const folder = mkdtempSync(join(tmpdir(), "kpkeys-rehearsal-"));
@@ -100,11 +115,23 @@ function scaffold() {
   const home = emptyFolder("scaffolds");
   for (const kind of ["feature", "arch"]) {
     const name = `my-${kind}`;
-    run("npm", ["create", "--yes", "kpkeys@latest", name, "--", "--kind", kind], { cwd: home, env: registry.env });
+    const first = `first-${kind}`;
+    run("npm", ["create", "--yes", "kpkeys@latest", first, "--", "--kind", kind], { cwd: home, env: registry.env });
+    renameSync(join(home, first), join(home, name));
+    replaceInFiles(join(home, name), first, name);
     run("npm", ["install"], { cwd: join(home, name), env: registry.env });
     run("npm", ["test"], { cwd: join(home, name) });
-    print(`ok: npm create kpkeys makes a package of the kind ${kind} that passes its tests`);
+    print(`ok: npm create kpkeys makes a package of the kind ${kind} that passes its tests with another name`);
     useCommand(join(home, name), kind);
+  }
+}
+
+/** Renames a package as its author does: in every file. */
+function replaceInFiles(home, from, to) {
+  for (const entry of readdirSync(home, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    const path = join(entry.parentPath, entry.name);
+    writeFileSync(path, readFileSync(path, "utf8").replaceAll(from, to));
   }
 }
 
@@ -120,10 +147,17 @@ function useCommand(home, kind) {
 
   function use(place, node, [program, ...args]) {
     const env = { ...registry.env, PATH: [dirname(node), process.env.PATH].join(delimiter) };
-    for (const words of USES[kind]) {
-      run(program, [...args, ...words.split(" ")], { cwd: home, env });
-      print(`ok: kpkeys ${words}, of ${place} on Node ${majorOf(node)}, with a new package of the kind ${kind}`);
-    }
+    const uses = (commands) => {
+      for (const words of commands) {
+        run(program, [...args, ...words.split(" ")], { cwd: home, env });
+        print(`ok: kpkeys ${words}, of ${place} on Node ${majorOf(node)}, with a new package of the kind ${kind}`);
+      }
+    };
+    uses(USES[kind]);
+    const file = join(home, "kpkeys.config.json");
+    writeFileSync(file, '{ "plugins": ["."] }\n');
+    uses(USES_BY_FILE[kind]);
+    rmSync(file);
   }
 }
 

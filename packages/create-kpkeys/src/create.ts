@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "nod
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { KpkeysError, outputFailure } from "@kpkeys/core";
 import { declarable, formsOf, identifiersIn, nameProblem, rename } from "./names.js";
+import { readmeOf } from "./readme.js";
 
 /** The kinds of packages, each with the worked example that is its template. */
 export const KINDS = {
@@ -45,7 +46,7 @@ export function createPackage(folder: string, kind: Kind, templates: string): st
       const file = rename(path, from, to);
       const renamed = rename(text, from, to);
       mkdirSync(dirname(join(home, file)), { recursive: true });
-      writeFileSync(join(home, file), path === "package.json" ? manifestOf(renamed, to.kebab) : renamed);
+      writeFileSync(join(home, file), contentOf(path, renamed, to.kebab, kind));
       return file;
     });
   } catch (cause) {
@@ -66,6 +67,12 @@ function prepare(home: string, folder: string): boolean {
     where: folder,
     expected: "a new or empty folder",
   });
+}
+
+/** The content of a file of the package, made of the renamed text of the example's file. */
+function contentOf(path: string, renamed: string, name: string, kind: Kind): string {
+  if (path === "package.json") return manifestOf(renamed, name);
+  return path === "README.md" ? readmeOf(name, kind) : renamed;
 }
 
 /** Turns the manifest of a private example into that of a package. */

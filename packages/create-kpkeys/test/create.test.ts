@@ -35,9 +35,19 @@ describe.each(kinds)("a package of the kind %s", (kind) => {
     expect(manifest).not.toHaveProperty("private");
   });
 
+  test("has a README of its own, which names files of the package", () => {
+    const readme = textOf("README.md");
+    expect(readme).toMatch(/^# file-operations\n/);
+    expect(readme).not.toContain("examples/");
+    const named = [...readme.matchAll(/`(src\/[^`]+)`/g)].map(([, path]) => path);
+    expect(named).not.toEqual([]);
+    expect(files).toEqual(expect.arrayContaining(named));
+  });
+
   test("equals the example if it has the example's name", () => {
     const again = join(folder, kind, KINDS[kind]);
-    for (const path of createPackage(again, kind, examples).filter((path) => path !== "package.json")) {
+    const own = ["package.json", "README.md"];
+    for (const path of createPackage(again, kind, examples).filter((path) => !own.includes(path))) {
       expect(readFileSync(join(again, path), "utf8")).toBe(readFileSync(join(examples, KINDS[kind], path), "utf8"));
     }
   });
