@@ -1,10 +1,10 @@
 import type { Kind } from "./create.js";
 
-/** What the package protects or describes, and the files where its author begins, by kind. */
+/** The text after the title, by kind: the commands, and the files where the author begins. */
 const TEXTS: Readonly<Record<Kind, (name: string) => string>> = {
   feature: (
     name,
-  ) => `A feature package for kpkeys. It protects one flag: a page with a key of its own, which only the setter can write.
+  ) => `A feature package for kpkeys. It protects one flag: a page with its own key, which only the setter can write.
 
 \`\`\`sh
 npm install && npm test

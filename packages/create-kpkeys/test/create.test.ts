@@ -35,7 +35,7 @@ describe.each(kinds)("a package of the kind %s", (kind) => {
     expect(manifest).not.toHaveProperty("private");
   });
 
-  test("has a README of its own, which names files of the package", () => {
+  test("has its own README, which names files of the package", () => {
     const readme = textOf("README.md");
     expect(readme).toMatch(/^# file-operations\n/);
     expect(readme).not.toContain("examples/");

@@ -97,7 +97,7 @@ export async function checkRule(
  *
  * const results = await checkConformance({ plugin: x86Pks, arches: [], features: [pgtablesHardening] });
  * console.log(results.filter(({ status }) => status === "failed" || status === "not judged").length); // 0
- * console.log(results.find(({ status }) => status === "skipped")?.reason); // the exports of its package were not passed
+ * console.log(results.find(({ status }) => status === "skipped")?.reason); // keys are kept in entries
  * ```
  */
 export async function checkConformance(
