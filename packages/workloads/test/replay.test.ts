@@ -124,6 +124,16 @@ describe("system calls", () => {
     expect(await written(1)).toBe(0);
   });
 
+  test("mlock2 with MLOCK_ONFAULT ends the filling of a locked range when it grows", async () => {
+    const written = async (...lines: Line[]): Promise<number> => {
+      const grow = call(7, "mremap", { addr: AREA, old_len: PAGE, new_len: 3 * PAGE, flags: 0, new_addr: 0 }, AREA);
+      return (await replay([exec(7), ...mmap(7, AREA, 1), ...lines, ...grow])).counters.writesBySetter.set_pte;
+    };
+    const lock = (flags: number): Line[] => call(7, "mlock2", { start: AREA, len: PAGE, flags }, 0);
+    expect(await written(...lock(0))).toBe(3);
+    expect(await written(...lock(0), ...lock(1))).toBe(1);
+  });
+
   test("mlockall fills current mappings, future mappings, or both, by its flags", async () => {
     const written = async (...lines: Line[]): Promise<number> =>
       (await replay([exec(7), ...lines])).counters.writesBySetter.set_pte;

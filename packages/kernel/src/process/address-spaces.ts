@@ -6,7 +6,7 @@ import { Sections } from "../mm/sections.js";
 import { FaultHandler } from "./fault.js";
 import { Fork } from "./fork.js";
 import { Madvise } from "./madvise.js";
-import { Mlock } from "./mlock.js";
+import { Mlock, MLOCK_ONFAULT } from "./mlock.js";
 import { KernelMm } from "./mm.js";
 import { Mprotect } from "./mprotect.js";
 import { Mremap } from "./mremap.js";
@@ -157,9 +157,10 @@ export class KernelAddressSpaces implements AddressSpaces {
     });
   }
 
-  mlock(handle: Mm, page: Vpn, pages: number): 0 | Errno {
+  mlock(handle: Mm, page: Vpn, pages: number, flags = 0): 0 | Errno {
+    if ((flags & ~MLOCK_ONFAULT) !== 0) return Errno.EINVAL;
     return this.onRange(handle, page, pages, Errno.ENOMEM, (mm, end) => {
-      this.locking.mlock(mm, page, end);
+      this.locking.mlock(mm, page, end, flags);
       return 0;
     });
   }

@@ -5,6 +5,9 @@ import { FaultHandler } from "./fault.js";
 import type { KernelMm } from "./mm.js";
 import { isShared, LOCKED_MASK, VmFlag } from "./vma.js";
 
+/** Flag of mlock2 (include/uapi/asm-generic/mman-common.h). */
+export const MLOCK_ONFAULT = 1;
+
 /** MCL_ bits of mlockall (include/uapi/asm-generic/mman.h). */
 const MCL = { CURRENT: 1, FUTURE: 2, ONFAULT: 4 } as const;
 
@@ -13,9 +16,15 @@ const MCL = { CURRENT: 1, FUTURE: 2, ONFAULT: 4 } as const;
 export class Mlock {
   constructor(@inject(FaultHandler) private readonly faults: FaultHandler) {}
 
-  /** `mlock`. @param mm - the address space @param start - first virtual page @param end - one past the last */
-  mlock(mm: KernelMm, start: Vpn, end: Vpn): void {
-    mm.vmas.changeFlags(start, end, LOCKED_MASK, VmFlag.LOCKED);
+  /**
+   * `do_mlock`.
+   * @param mm - the address space
+   * @param start - first virtual page
+   * @param end - one past the last
+   * @param flags - 0 or {@link MLOCK_ONFAULT}
+   */
+  mlock(mm: KernelMm, start: Vpn, end: Vpn, flags: number): void {
+    mm.vmas.changeFlags(start, end, LOCKED_MASK, (flags & MLOCK_ONFAULT) === 0 ? VmFlag.LOCKED : LOCKED_MASK);
     this.fillLocked(mm, start, end);
   }
 

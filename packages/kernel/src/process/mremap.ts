@@ -34,14 +34,12 @@ export class Mremap {
     if (pages === 0) return this.duplicate(mm, page, newPage, newPages);
     if (newPage === page) return this.resize(mm, page, pages, newPages);
     if (newPage < page + pages && page < newPage + newPages) return Errno.EINVAL;
-    if (newPages < pages) {
-      // check_prep_vma() comes before shrink_vma().
-      if (mm.vmas.find(page) === undefined) return Errno.EFAULT;
-      this.unmap.munmap(mm, toVpn(page + newPages), toVpn(page + pages));
-    }
     const end = toVpn(page + Math.min(pages, newPages));
+    const first = mm.vmas.find(page);
+    // remap_move() accepts several mappings, check_prep_vma() only one. Both come before shrink_vma().
+    if (first === undefined || (newPages !== pages && end > first.end)) return Errno.EFAULT;
+    if (newPages < pages) this.unmap.munmap(mm, end, toVpn(page + pages));
     const ranges = mm.vmas.isolate(page, end).map(({ start, end }) => [start, end] as const);
-    if (ranges.length === 0) return Errno.EFAULT;
     const keep = (flags & MREMAP_DONTUNMAP) !== 0;
     for (const range of ranges) {
       // A mapping that moved earlier in the loop may have merged with this one.
@@ -71,11 +69,11 @@ export class Mremap {
   private resize(mm: KernelMm, page: Vpn, pages: number, newPages: number): 0 | Errno {
     const end = toVpn(page + pages);
     const newEnd = toVpn(page + newPages);
-    if (mm.vmas.find(page) === undefined) return Errno.EFAULT;
+    const vma = mm.vmas.find(page);
+    if (vma === undefined) return Errno.EFAULT;
     if (newEnd < end) this.unmap.munmap(mm, newEnd, end);
     else if (newEnd > end) {
-      const vma = mm.vmas.find(toVpn(end - 1));
-      if (vma === undefined) return Errno.EFAULT;
+      if (end > vma.end) return Errno.EFAULT;
       this.unmap.munmap(mm, end, newEnd);
       mm.vmas.insert(vma.withRange(end, newEnd));
     }

@@ -1,4 +1,4 @@
-import { Access, MapFlag, Prot, toVpn } from "@kpkeys/core/contracts";
+import { Access, Errno, MapFlag, Prot, toVpn } from "@kpkeys/core/contracts";
 import { describe, expect, it } from "vitest";
 import { KernelMm } from "../../src/process/mm.js";
 import { BASE, Process, RW, SHARED } from "../support/process.js";
@@ -49,6 +49,18 @@ describe("mlock", () => {
     process.spaces.madvise(process.mm, toVpn(BASE), 1, 4);
     process.spaces.mprotect(process.mm, toVpn(BASE), 1, RW);
     expect(present(process)).toEqual([]);
+  });
+
+  it("with MLOCK_ONFAULT locks a range without populating it, before and after it grows", () => {
+    const process = new Process();
+    process.mmap(BASE, 2);
+    expect(process.spaces.mlock(process.mm, toVpn(BASE), 2, 1)).toBe(0);
+    expect(lockFlags(process)).toEqual([LOCKED | LOCKONFAULT]);
+    process.spaces.mremap(process.mm, toVpn(BASE), 2, toVpn(BASE), 4);
+    expect(present(process)).toEqual([]);
+    expect(process.spaces.mlock(process.mm, toVpn(BASE), 4)).toBe(0);
+    expect([lockFlags(process), present(process)]).toEqual([[LOCKED], [0, 1, 2, 3]]);
+    expect(process.spaces.mlock(process.mm, toVpn(BASE), 4, 2)).toBe(Errno.EINVAL);
   });
 
   it("splits a mapping, which munlock merges", () => {

@@ -70,7 +70,7 @@ function apply(model: ProcessModel, space: Space, step: Step): void {
   }
 }
 
-/** Valid arguments of mremap: disjoint ranges; growth of a single mapping only; DONTUNMAP with equal lengths. */
+/** Valid arguments of mremap: disjoint ranges; DONTUNMAP with equal lengths. */
 function mremap(
   model: ProcessModel,
   space: Space,
@@ -82,12 +82,8 @@ function mremap(
 ): void {
   const distance = Math.abs(to - from);
   if (distance !== 0 && distance < Math.max(length, newLength)) return;
-  const old = Array.from({ length }, (_, i) => space.pages.get(from + i));
-  const isOne = old.every((page) => page !== undefined && page.prot === old[0]!.prot && page.shared === old[0]!.shared);
-  const shorter = Math.min(length, newLength);
-  if (distance === 0) model.mremap(space, from, length, to, isOne ? newLength : shorter, false);
-  else if (keep) model.mremap(space, from, length, to, length, true);
-  else model.mremap(space, from, length, to, isOne ? newLength : shorter, false);
+  if (keep && distance !== 0) model.mremap(space, from, length, to, length, true);
+  else model.mremap(space, from, length, to, newLength, false);
 }
 
 describe("address spaces", () => {

@@ -337,6 +337,28 @@ describe("mremap", () => {
     expect([move(process, BASE + 2, 4, BASE + 2, 1), rightsOf(process, BASE + 2, 4)]).toEqual([0, [RW, -1, -1, -1]]);
   });
 
+  it("that changes the length is -EFAULT if the pages that stay are of two mappings, and changes nothing", () => {
+    const process = new Process();
+    process.mmap(BASE, 2);
+    process.mmap(BASE + 2, 2, Prot.READ);
+    expect([
+      move(process, BASE, 4, NEW, 3),
+      move(process, BASE, 4, NEW, 5),
+      move(process, BASE, 4, BASE, 5),
+      rightsOf(process, BASE, 5),
+      rightsOf(process, NEW, 5),
+    ]).toEqual([EFAULT, EFAULT, EFAULT, [RW, RW, 1, 1, -1], Array(5).fill(-1)]);
+    // A shrink may unmap pages of other mappings.
+    expect([move(process, BASE, 4, NEW, 2), rightsOf(process, BASE, 4)]).toEqual([0, Array(4).fill(-1)]);
+    expect(rightsOf(process, NEW, 3)).toEqual([RW, RW, -1]);
+  });
+
+  it("of several mappings is -EFAULT if the first page is unmapped", () => {
+    const process = new Process();
+    process.mmap(BASE + 1, 2);
+    expect([move(process, BASE, 3, NEW), rightsOf(process, BASE, 3)]).toEqual([EFAULT, [-1, RW, RW]]);
+  });
+
   it("in place shrinks, grows into the range above, and does nothing for equal lengths", () => {
     const process = new Process();
     process.mmap(BASE, 4, Prot.READ, FILE);

@@ -11,9 +11,6 @@ const SHM = { RDONLY: 0o10000, EXEC: 0o100000 } as const;
 /** MAP_NONBLOCK of include/uapi/asm-generic/mman-common.h, also a flag of remap_file_pages. */
 const MAP_NONBLOCK = 0x10000;
 
-/** Flag of mlock2: pages are locked when they fault in (include/uapi/asm-generic/mman-common.h). */
-const MLOCK_ONFAULT = 1;
-
 /** Replays a successful call. @returns false if the model refuses it */
 type CallHandler = (mm: Mm, thread: Thread, event: TraceEvent) => boolean;
 
@@ -35,9 +32,9 @@ export class Syscalls {
     [EventKind.sys_enter_mremap, (mm, thread, event) => this.mremap(mm, thread, event)],
     [EventKind.sys_enter_brk, (mm, thread, event) => this.brk(mm, thread, event)],
     [EventKind.sys_enter_madvise, (mm, thread) => this.madvise(mm, thread)],
-    [EventKind.sys_enter_mlock, (mm, thread) => this.lock(mm, thread, "mlock")],
-    [EventKind.sys_enter_mlock2, (mm, thread) => this.mlock2(mm, thread)],
-    [EventKind.sys_enter_munlock, (mm, thread) => this.lock(mm, thread, "munlock")],
+    [EventKind.sys_enter_mlock, (mm, thread) => this.mlock(mm, thread, 0)],
+    [EventKind.sys_enter_mlock2, (mm, thread) => this.mlock(mm, thread, thread.argLow[2]!)],
+    [EventKind.sys_enter_munlock, (mm, thread) => this.munlock(mm, thread)],
     [EventKind.sys_enter_mlockall, (mm, thread) => this.mlockall(mm, thread)],
     [EventKind.sys_enter_munlockall, (mm) => this.munlockall(mm)],
     [EventKind.sys_enter_shmat, (mm, thread, event) => this.shmat(mm, thread, event)],
@@ -132,14 +129,16 @@ export class Syscalls {
     return pages === 0 || this.spaces.madvise(mm, toVpn(this.page(thread, 0)), pages, thread.argLow[2]!) === 0;
   }
 
-  private lock(mm: Mm, thread: Thread, call: "mlock" | "munlock"): boolean {
+  private mlock(mm: Mm, thread: Thread, flags: number): boolean {
     const end = this.end(thread);
     const page = this.page(thread, 0);
-    return end === page || this.spaces[call](mm, toVpn(page), end - page) === 0;
+    return end === page || this.spaces.mlock(mm, toVpn(page), end - page, flags) === 0;
   }
 
-  private mlock2(mm: Mm, thread: Thread): boolean {
-    return (thread.argLow[2]! & MLOCK_ONFAULT) !== 0 || this.lock(mm, thread, "mlock");
+  private munlock(mm: Mm, thread: Thread): boolean {
+    const end = this.end(thread);
+    const page = this.page(thread, 0);
+    return end === page || this.spaces.munlock(mm, toVpn(page), end - page) === 0;
   }
 
   private mlockall(mm: Mm, thread: Thread): boolean {

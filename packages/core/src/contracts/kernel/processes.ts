@@ -100,7 +100,7 @@ export interface AddressSpaces {
    * @param newPage - first virtual page of the new range
    * @param newPages - its length
    * @param flags - MREMAP_ bits, none if left out; only DONTUNMAP (4) has an effect, because the address is given
-   * @returns 0 or an error
+   * @returns 0; an error, -EFAULT if `page` is unmapped, or if the lengths differ and the pages that stay are not of one mapping
    */
   mremap(mm: Mm, page: Vpn, pages: number, newPage: Vpn, newPages: number, flags?: number): 0 | Errno;
   /** brk. @param mm - the address space @param page - one past the heap's last page, rounded up @returns 0 or an error */
@@ -116,13 +116,14 @@ export interface AddressSpaces {
    */
   madvise(mm: Mm, page: Vpn, pages: number, advice: number): 0 | Errno;
   /**
-   * mlock: populates a range as faults do, and keeps it populated if its mappings grow or become writable.
+   * mlock: populates a range as faults do, and keeps it populated if its mappings grow or become writable. mlock2 with flags.
    * @param mm - the address space
    * @param page - first virtual page
    * @param pages - length
-   * @returns 0 or an error
+   * @param flags - none if left out; with MLOCK_ONFAULT (1) the range is locked, but neither this call nor a later one populates it
+   * @returns 0; an error, -EINVAL for another flag
    */
-  mlock(mm: Mm, page: Vpn, pages: number): 0 | Errno;
+  mlock(mm: Mm, page: Vpn, pages: number, flags?: number): 0 | Errno;
   /** munlock. @param mm - the address space @param page - first virtual page @param pages - length @returns 0 or an error */
   munlock(mm: Mm, page: Vpn, pages: number): 0 | Errno;
   /**
