@@ -24,7 +24,8 @@ export interface BpfJit {
   /**
    * Removes a program and fills its memory with traps: `bpf_jit_binary_pack_free`. The last program of a pack frees its pages.
    * @param image - a loaded image
-   * @returns 0; the errno of a write that fails. The memory is free in both cases
+   * @returns 0; -ENOMEM without memory for a temporary alias, or -EFAULT if the JIT cannot write its memory: the program stays loaded,
+   *   because free memory with its code would still be executable
    * @throws KpkeysError ERR_API_MISUSE for an image that is not loaded
    */
   unload(image: BpfImage): 0 | Errno;

@@ -54,10 +54,12 @@ export class KernelBpfJit implements BpfJit {
 
   unload(image: BpfImage): 0 | Errno {
     const place = this.loaded.placeOf(image);
+    // bpf_prog_pack_free() only warns and frees the chunks, because text_poke needs no memory. The alias of ProgText may need a table.
     const errno = this.text.invalidate(place.pack, place.offset, place.size);
+    if (errno !== 0) return errno;
     this.loaded.remove(image);
     this.packs.free(place);
-    return errno;
+    return 0;
   }
 
   patch(image: BpfImage, offset: number, from: Words, to: Words): 0 | Errno {

@@ -64,7 +64,7 @@ export class ProgPacks {
     pack.release(offset, size);
     if (!pack.isEmpty) return;
     this.packs.splice(this.packs.indexOf(pack), 1);
-    this.freePages(pack);
+    this.vmalloc.free(pack.page);
   }
 
   /** `alloc_new_pack`. @returns a pack full of traps */
@@ -77,7 +77,7 @@ export class ProgPacks {
     if (page === undefined) return undefined;
     const pack = new ProgPack(page, framesOf(vmalloc, page, pages), this.pageBytes);
     if (this.text.fillNew(pack) === 0 && this.makeReadOnly(pack)) return pack;
-    this.freePages(pack);
+    this.vmalloc.free(pack.page);
     return undefined;
   }
 
@@ -86,15 +86,6 @@ export class ProgPacks {
     if (this.kpkeys.supported()) return true;
     const { setMemory } = this;
     return setMemory.setMemoryRo(page, frames.length) === 0 && setMemory.setMemoryX(page, frames.length) === 0;
-  }
-
-  /** `bpf_jit_free_exec`. The next owner of the frames needs a linear mapping that is writable: VM_FLUSH_RESET_PERMS. */
-  private freePages({ page, frames }: ProgPack): void {
-    if (!this.kpkeys.supported()) {
-      this.setMemory.setMemoryNx(page, frames.length);
-      this.setMemory.setMemoryRw(page, frames.length);
-    }
-    this.vmalloc.free(page);
   }
 }
 

@@ -16,7 +16,7 @@ import {
   toVpn,
   Vmalloc,
 } from "@kpkeys/core/contracts";
-import type { Rights, Words } from "@kpkeys/core/contracts";
+import type { Pfn, Rights, Words } from "@kpkeys/core/contracts";
 import { coverageOf } from "@kpkeys/kernel";
 import type { Machine, MachineSpec, ScannedObject } from "@kpkeys/kernel";
 import { attack, runSuites } from "@kpkeys/kunit-suite";
@@ -45,6 +45,16 @@ function read(booted: Machine, address: Words, length: number): number[] {
   const bytes = booted.get(Exceptions).copyFromKernelNofault(address, length);
   if (!(bytes instanceof Uint8Array)) throw new Error(`errno ${bytes}`);
   return [...bytes];
+}
+
+/** Takes all free pages, and the addresses that have a table. @returns the pages */
+function holdMemory(booted: Machine): Pfn[] {
+  const pages = booted.get(PageAllocator);
+  const vmalloc = booted.get(Vmalloc);
+  const held: Pfn[] = [];
+  for (let pfn = pages.alloc(0); pfn !== undefined; pfn = pages.alloc(0)) held.push(pfn);
+  while (vmalloc.mapRam(held.slice(0, 1)) !== undefined);
+  return held;
 }
 
 /** The linear address of the first instruction. */
@@ -202,6 +212,20 @@ describe.each(ARCHES)("the JIT on %s", (arch) => {
     expect(jit.load(bytesOf(2 ** 21))).toBe(Errno.ENOMEM);
     expect(free()).toBe(before);
     expect(jit.run(load(booted, bytesOf(64)))).toBe(0);
+  });
+
+  test("keeps a program loaded if there is no memory for the alias that fills its chunks with traps", () => {
+    const booted = without(arch, "full");
+    const jit = booted.get(BpfJit);
+    const image = load(booted, bytesOf(40));
+    const neighbour = load(booted, bytesOf(40));
+    const loaded = [...jit.images].length;
+    const held = holdMemory(booted);
+    expect(jit.unload(image)).toBe(Errno.ENOMEM);
+    expect([[...jit.images].length, jit.run(image)]).toEqual([loaded, 0]);
+    expect(read(booted, image.address, 40)).toEqual([...bytesOf(40)]);
+    for (const pfn of held) booted.get(PageAllocator).free(pfn, 0);
+    expect([jit.unload(image), jit.unload(neighbour), [...jit.images].length]).toEqual([0, 0, loaded - 2]);
   });
 
   test("writes with two register writes and no table write; without kernel pkeys through an alias", () => {

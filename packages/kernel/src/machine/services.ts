@@ -47,6 +47,7 @@ import { LeafWalk } from "../mm/leaf-walk.js";
 import { KernelPageTables } from "../mm/set-pte.js";
 import { Populate } from "../mm/populate.js";
 import { Sections } from "../mm/sections.js";
+import { ResetPermissions } from "../mm/reset-permissions.js";
 import { KernelSetMemory } from "../mm/set-memory.js";
 import { LinearSplit } from "../mm/split.js";
 import { SwappedTableMemory } from "../mm/swapped-table-memory.js";
@@ -112,6 +113,7 @@ const INTERNAL: readonly (new (...dependencies: never[]) => unknown)[] = [
     LeafRuns,
     LinearSplit,
     LeafChanges,
+    ResetPermissions,
     KeyChanges,
     UserFrames,
     PgdCache,

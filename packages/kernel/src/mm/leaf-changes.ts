@@ -6,9 +6,19 @@ import { LeafWalk } from "./leaf-walk.js";
 import { LinearSplit } from "./split.js";
 import { TlbFlush } from "./tlb-flush.js";
 
+/** The composition of two changes that touch different bits. */
+function combine(first: AttributeChange, second: AttributeChange): AttributeChange {
+  return {
+    clear: { high: first.clear.high | second.clear.high, low: first.clear.low | second.clear.low },
+    set: { high: first.set.high | second.set.high, low: first.set.low | second.set.low },
+  };
+}
+
 /** Changes the leaves of kernel addresses: `update_range_prot` and `__change_memory_common` of arm64's `mm/pageattr.c`. */
 @injectable()
 export class LeafChanges {
+  /** Restores `PAGE_KERNEL` of an invalid or read-only page. */
+  readonly pageKernel: AttributeChange;
   private readonly attributes: PageTableFormat["attributes"];
 
   constructor(
@@ -21,6 +31,7 @@ export class LeafChanges {
     @inject(LinearMap) private readonly addresses: Addresses,
   ) {
     this.attributes = format.attributes;
+    this.pageKernel = combine(format.attributes.valid, format.attributes.rw);
   }
 
   /**

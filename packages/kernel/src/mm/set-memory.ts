@@ -16,15 +16,8 @@ import { KernelImage } from "../boot/image.js";
 import type { Addresses } from "./addresses.js";
 import { KeyChanges } from "./key-changes.js";
 import { LeafChanges } from "./leaf-changes.js";
+import { ResetPermissions } from "./reset-permissions.js";
 import type { KernelVmalloc } from "./vmalloc.js";
-
-/** The composition of two changes that touch different bits. */
-function combine(first: AttributeChange, second: AttributeChange): AttributeChange {
-  return {
-    clear: { high: first.clear.high | second.clear.high, low: first.clear.low | second.clear.low },
-    set: { high: first.set.high | second.set.high, low: first.set.low | second.set.low },
-  };
-}
 
 /** Changes kernel mappings. The rules of arm64's `mm/pageattr.c` apply on every architecture. */
 @injectable()
@@ -33,12 +26,11 @@ export class KernelSetMemory implements SetMemory {
   /** `rodata_full`: whether a read-only vmalloc page is read-only in the linear map too. */
   private readonly rodataFull: boolean;
   private readonly attributes: PageTableFormat["attributes"];
-  /** Restores `PAGE_KERNEL` of an invalid or read-only page. */
-  private readonly defaultAttributes: AttributeChange;
 
   constructor(
     @inject(PageTableFormat) private readonly format: PageTableFormat,
     @inject(LeafChanges) private readonly leaves: LeafChanges,
+    @inject(ResetPermissions) private readonly resetPermissions: ResetPermissions,
     @inject(KeyChanges) private readonly keys: KeyChanges,
     @inject(KpkeysArch) private readonly kpkeys: KpkeysArch,
     @inject(LinearMap) private readonly addresses: Addresses,
@@ -50,7 +42,6 @@ export class KernelSetMemory implements SetMemory {
     this.counters = keys.counters;
     this.rodataFull = rodata === "full";
     this.attributes = format.attributes;
-    this.defaultAttributes = combine(format.attributes.valid, format.attributes.rw);
   }
 
   setMemoryPkey(page: Vpn, pages: number, pkey: Pkey): 0 | Errno {
@@ -102,7 +93,7 @@ export class KernelSetMemory implements SetMemory {
   }
 
   setDirectMapDefault(pfn: Pfn): 0 | Errno {
-    return this.changeDirectMap(pfn, 1, (page) => this.leaves.change(page, 1, this.defaultAttributes));
+    return this.changeDirectMap(pfn, 1, (page) => this.leaves.change(page, 1, this.leaves.pageKernel));
   }
 
   setDirectMapValid(pfn: Pfn, pages: number, enable: boolean): 0 | Errno {
@@ -119,6 +110,7 @@ export class KernelSetMemory implements SetMemory {
       for (const pfn of frames) {
         const errno = this.leaves.changeAndFlush(this.addresses.pageOf(pfn), 1, change);
         if (errno !== 0) return errno;
+        this.resetPermissions.record(pfn, change === ro);
       }
     }
     return this.leaves.changeAndFlush(page, pages, change);

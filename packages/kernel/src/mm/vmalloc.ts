@@ -31,6 +31,7 @@ import { KeyChanges } from "./key-changes.js";
 import type { LinearMemory } from "./kernel-memory.js";
 import { LeafWalk } from "./leaf-walk.js";
 import { Populate } from "./populate.js";
+import { ResetPermissions } from "./reset-permissions.js";
 import { Sections } from "./sections.js";
 import { TlbFlush } from "./tlb-flush.js";
 
@@ -87,6 +88,7 @@ export class KernelVmalloc implements Vmalloc {
     @inject(Sections) private readonly sections: Sections,
     @inject(KeyChanges) private readonly keys: KeyChanges,
     @inject(PageKeys) private readonly pageKeys: PageKeys,
+    @inject(ResetPermissions) private readonly permissions: ResetPermissions,
     @inject(LeafWalk) private readonly leaves: LeafWalk,
   ) {
     const { levels, pageShift } = format.geometry;
@@ -117,6 +119,7 @@ export class KernelVmalloc implements Vmalloc {
   free(page: Vpn): void {
     this.sections.operation(() => {
       const { frames, keyed } = this.unmap(page, true);
+      this.permissions.reset(frames);
       if (keyed.length > 0) this.keys.setFrames(keyed, NO_KEY);
       this.freeFrames(frames);
     });

@@ -120,6 +120,33 @@ describe("set_memory_ro, rw, nx and x", () => {
     }
   });
 
+  it("of an area that is freed leave the linear map as it was, with one more invalidation: VM_FLUSH_RESET_PERMS", () => {
+    for (const rodata of ["full", "on"] as const) {
+      const machine = boot({ boot: { rodata } });
+      const service = machine.get(SetMemory);
+      const vmalloc = machine.get(Vmalloc);
+      const [page, other] = [vmalloc.alloc(4)!, vmalloc.alloc(1)!];
+      const linear = [0, 1, 2, 3].map((i) => LINEAR + frameOf(machine, page + i) - machine.memory.firstPfn);
+      const otherLinear = LINEAR + frameOf(machine, other) - machine.memory.firstPfn;
+      const before = linear.map((at) => rightsOf(machine, at));
+      service.setMemoryRo(page, 3);
+      service.setMemoryRw(toVpn(page + 2), 1);
+      service.setMemoryRo(other, 1);
+      linear.forEach((at) => allows(machine, at, Access.READ));
+      const isReset = rodata === "full";
+      const { writesBySetter } = machine.counters();
+      const free = (): void => {
+        vmalloc.free(page);
+      };
+      expect(invalidations(machine, free)).toBe(isReset ? 2 : 1);
+      // Two pages become invalid and valid again. The page that set_memory_rw reset is not written.
+      expect(machine.counters().writesBySetter.set_pte - writesBySetter.set_pte).toBe(isReset ? 4 : 0);
+      expect(linear.map((at) => rightsOf(machine, at))).toEqual(before);
+      expect(linear.map((at) => allows(machine, at, Access.WRITE))).toEqual([true, true, true, true]);
+      expect([allows(machine, otherLinear, Access.WRITE), staleTranslations(machine)]).toEqual([!isReset, 0]);
+    }
+  });
+
   it("accept only pages of one vmalloc area; a length of 0 changes nothing", () => {
     const machine = boot();
     const service = machine.get(SetMemory);

@@ -189,8 +189,9 @@ export interface Vmalloc {
    */
   alloc(pages: number, options?: VmallocOptions): Vpn | undefined;
   /**
-   * `vfree`. The linear mapping of pages with a key gets key 0 before the frames are freed, as `VM_FLUSH_RESET_PERMS` resets their
-   * protection: the next owner of a frame that kept its key could not write it.
+   * `vfree`. Before the frames are freed, the linear mapping of pages with a key gets key 0, and that of pages which
+   * {@link SetMemory.setMemoryRo} made read-only gets PAGE_KERNEL, as `VM_FLUSH_RESET_PERMS` does: the next owner of the frame could
+   * not write it.
    * @param page - the result of {@link alloc}
    * @throws KpkeysError ERR_API_MISUSE for another page
    */
