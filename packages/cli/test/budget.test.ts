@@ -103,6 +103,18 @@ describe("kpkeys budget", () => {
     }
   });
 
+  it("reports a context that opens the key of another feature, which a machine rejects", async () => {
+    const arches = await budgets(opens("CRED", "rw"));
+    for (const { conflict, budget } of arches) {
+      expect(budget).toBeNull();
+      expect(conflict?.code).toBe("ERR_CONTEXT_FOREIGN_KEY");
+      expect(conflict?.message).toContain("CRED");
+    }
+    expect(arches).toHaveLength(2);
+    expect((await budgets(opens("CRED", "r"))).map(({ budget }) => budget?.fits)).toEqual([true, true]);
+    expect(await codeOf(opens("MISSING", "rw"))).toBe("ERR_PKEY_UNKNOWN");
+  });
+
   it("rejects a path without a module with features", async () => {
     const text = join(folder, "text.mjs");
     writeFileSync(text, "no JavaScript at all");
@@ -113,6 +125,19 @@ describe("kpkeys budget", () => {
     expect(await codeOf(empty)).toBe("ERR_PLUGIN_LOAD");
   });
 });
+
+/** A feature with a context that gives rights on another key. */
+function opens(key: string, rights: string): string {
+  const path = join(folder, `opens-${modules++}.mjs`);
+  writeFileSync(
+    path,
+    `export const opener = { id: "opener", kind: "feature", description: "one context", contract: 2,
+  setup(container) {
+    container.resolve(Symbol.for("@kpkeys/core:Kpkeys")).defineContext("OPENER", { ${key}: "${rights}" });
+  } };`,
+  );
+  return path;
+}
 
 /** A feature that registers the key of another. */
 function twice(): string {

@@ -15,7 +15,12 @@ import type { ArchBudget } from "../report/budget.js";
 import { loadPluginFrom } from "./load.js";
 
 /** Errors of two features that cannot be in the same machine. */
-const CONFLICTS: readonly ErrorCode[] = ["ERR_PKEY_DUPLICATE", "ERR_CONTEXT_DUPLICATE", "ERR_GUARD_TAKEN"];
+const CONFLICTS: readonly ErrorCode[] = [
+  "ERR_PKEY_DUPLICATE",
+  "ERR_CONTEXT_DUPLICATE",
+  "ERR_CONTEXT_FOREIGN_KEY",
+  "ERR_GUARD_TAKEN",
+];
 
 /** The features and architectures of a budget. */
 export interface BudgetRequest {
@@ -33,7 +38,8 @@ export interface BudgetRequest {
  * Finds the keys and contexts that features need on each architecture.
  * @param request - the features and architectures
  * @returns a budget for each architecture
- * @throws KpkeysError ERR_PLUGIN_LOAD for a module that cannot be loaded or has no feature; ERR_PLUGIN_INVALID
+ * @throws KpkeysError ERR_PLUGIN_LOAD for a module that cannot be loaded or has no feature; ERR_PLUGIN_INVALID; ERR_PKEY_UNKNOWN and
+ *   ERR_CONTEXT_RIGHTS for a context that no machine accepts
  */
 export async function budgetsOf({ modules, plugins, arch, feature }: BudgetRequest): Promise<ArchBudget[]> {
   const load = (ids: readonly string[]): Promise<Plugin[]> =>
@@ -62,12 +68,11 @@ function budgetOn(arch: Plugin, features: readonly Plugin[]): ArchBudget {
   const ids = features.map(({ id }) => id);
   try {
     registry.setUp(container, arch.id, ids);
-    return {
-      arch: arch.id,
-      features: ids,
-      conflict: null,
-      budget: keyBudget(resolve(container, Kpkeys), resolve(container, PkeyRegister)),
-    };
+    const kpkeys = resolve(container, Kpkeys);
+    const budget = keyBudget(kpkeys, resolve(container, PkeyRegister));
+    // Contexts are checked when they are compiled. With too many keys that fails, and the budget says which keys.
+    if (budget.fits) kpkeys.freeze();
+    return { arch: arch.id, features: ids, conflict: null, budget };
   } catch (error) {
     if (!(error instanceof KpkeysError) || !CONFLICTS.includes(error.code)) throw error;
     return { arch: arch.id, features: ids, conflict: { code: error.code, message: error.message }, budget: null };
