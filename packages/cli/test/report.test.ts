@@ -94,6 +94,16 @@ describe("the text", () => {
     );
   });
 
+  test("has the cost of boot of each policy after that of the replay, also of several versions", () => {
+    const text = textOf(runReport(...both), PLAIN);
+    const boot = text.slice(text.indexOf("cost of boot"), text.indexOf("agreement"));
+    expect(numbersOf(boot, "register writes")).toEqual([0, 465_930, 286_832, 0, 465_930, 286_832]);
+    expect(numbersOf(boot, "table writes")).toEqual(Array(6).fill(4178));
+    expect(numbersOf(boot, "TLB invalidations")).toEqual(Array(6).fill(33));
+    const versions = textOf(runReport(archReport({ series: "v5" }), archReport({ series: "next" })), PLAIN);
+    expect(versions).toMatch(/^cost of boot\n[^]*^ {2}register writes\n {4}off +0 +0\n {4}naive +465,930 +465,930$/m);
+  });
+
   test("prints a gap of several versions once, with their names", () => {
     const text = textOf(
       runReport(archReport({ series: "v5", ...gaps(true) }), archReport({ series: "v8", ...gaps(true) })),

@@ -4,7 +4,7 @@ import { hasLoads } from "./gaps.js";
 import { hasFailures } from "./kunit.js";
 import { moreRows, NO_MORE } from "./more.js";
 import type { More } from "./more.js";
-import { costRowsOf, linearMapRows } from "./rows.js";
+import { costRowsOf, COSTS, linearMapRows } from "./rows.js";
 import { count, NOT_KNOWN } from "./style.js";
 import type { Style } from "./style.js";
 import { groupsIn, layOut, NARROW } from "./table.js";
@@ -73,6 +73,11 @@ function tableOf(columns: readonly ArchReport[], style: Style, more: More): stri
       section("system time added, %"),
       ...policyRows(columns, ({ overhead }) => overhead?.percent.toFixed(1) ?? ""),
       ...moreRows(more.cost, style),
+      section("cost of boot"),
+      ...COSTS.flatMap(([label, field]) => [
+        row(`  ${label}`, () => ""),
+        ...policyRows(columns, ({ boot }) => count(boot[field]), "    "),
+      ]),
       section("agreement with Linux"),
       row("  processes", ({ linux }) => (linux === null ? "" : count(linux.processes))),
       row("  agree", ({ linux }) => (linux === null ? "not known" : count(linux.equal))),
@@ -83,14 +88,14 @@ function tableOf(columns: readonly ArchReport[], style: Style, more: More): stri
 }
 
 /** A row for each policy that any column has. */
-function policyRows(columns: readonly ArchReport[], cell: (costs: PolicyReport) => string): Row[] {
+function policyRows(columns: readonly ArchReport[], cell: (costs: PolicyReport) => string, indent = "  "): Row[] {
   const policies = [...new Set(columns.flatMap((column) => Object.keys(column.policies) as Policy[]))];
   return policies.map((policy): Row => {
     const cells = columns.map((column) => {
       const costs = column.policies[policy];
       return costs === undefined ? "" : cell(costs);
     });
-    return [`  ${policy}`, ...cells];
+    return [indent + policy, ...cells];
   });
 }
 

@@ -1,4 +1,4 @@
-import type { ArchReport, CountedCost, Known } from "@kpkeys/workloads/report";
+import type { ArchReport, BootReport, CountedCost, Known } from "@kpkeys/workloads/report";
 import { count, size } from "./style.js";
 import type { Row } from "./table.js";
 
@@ -7,7 +7,8 @@ import type { Row } from "./table.js";
 /** A row of the cost of a replay: its label and its field. */
 export type CostRow = readonly [label: string, field: CountedCost];
 
-const COSTS: readonly CostRow[] = [
+/** The costs that boot and a replay have: the label and the field of each. */
+export const COSTS: readonly (readonly [label: string, field: keyof BootReport])[] = [
   ["table writes", "tableWrites"],
   ["register writes", "registerWrites"],
   ["key-switch barriers", "barriers"],

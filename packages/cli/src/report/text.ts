@@ -6,10 +6,10 @@ import type {
   ArchReport,
   AttackReport,
   CheckReport,
-  CountedCost,
   CoverageReport,
   Known,
   PageCounts,
+  PolicyReport,
   RunReport,
 } from "@kpkeys/workloads/report";
 import { estimateRows } from "./estimate.js";
@@ -17,7 +17,7 @@ import { hasLoads } from "./gaps.js";
 import { moreRows, NO_MORE } from "./more.js";
 import type { More } from "./more.js";
 import { notesOf } from "./notes.js";
-import { costRowsOf, linearMapRows } from "./rows.js";
+import { costRowsOf, COSTS, linearMapRows } from "./rows.js";
 import { count, counted, NOT_KNOWN } from "./style.js";
 import type { Style } from "./style.js";
 import { layOut } from "./table.js";
@@ -81,9 +81,13 @@ function tableOf(report: RunReport, style: Style, more: More): string {
       ...moreRows(more.protection, style),
       [""],
       row(style.bold("cost of the replay"), ({ policies }) => Object.keys(policies)),
-      ...costRowsOf(arches).map(([label, field]) => row(`  ${label}`, (arch) => costsOf(arch, field))),
+      ...costRowsOf(arches).map(([label, field]) =>
+        row(`  ${label}`, (arch) => costsOf(arch, (costs) => costs[field])),
+      ),
       ...estimateRows(row, report),
       ...moreRows(more.cost, style),
+      row(style.bold("cost of boot"), ({ policies }) => Object.keys(policies)),
+      ...COSTS.map(([label, field]) => row(`  ${label}`, (arch) => costsOf(arch, ({ boot }) => boot[field]))),
       [""],
       section("agreement with Linux"),
       row("  processes that agree", ({ linux }) =>
@@ -199,6 +203,6 @@ function pagesOf(counts: PageCounts | undefined): string[] {
   return counts === undefined ? [] : [counts.pages, counts.keyed, counts.readOnly].map(count);
 }
 
-function costsOf({ policies }: ArchReport, field: CountedCost): string[] {
-  return (Object.keys(policies) as Policy[]).map((policy) => count(policies[policy]![field]));
+function costsOf({ policies }: ArchReport, cost: (policy: PolicyReport) => Known): string[] {
+  return (Object.keys(policies) as Policy[]).map((policy) => count(cost(policies[policy]!)));
 }

@@ -39,6 +39,8 @@ describe("kpkeys run", () => {
       expect(kunit).toEqual({ passed: 5, failed: 0, skipped: 0 });
       const { off, naive, batched } = policies;
       expect(off!.registerWrites).toBe(0);
+      expect(off!.boot.registerWrites).toBeLessThan(batched!.boot.registerWrites);
+      expect(batched!.boot.registerWrites).toBeLessThan(naive!.boot.registerWrites);
       expect(batched!.registerWrites).toBeGreaterThan(0);
       expect(batched!.registerWrites).toBeLessThanOrEqual(naive!.registerWrites!);
       for (const { tableWrites, writesBySetter } of [off!, naive!, batched!]) {

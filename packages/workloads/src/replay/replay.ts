@@ -95,6 +95,8 @@ export interface ReplayResult extends Readonly<FaultCounts> {
   };
   /** Whether {@link ReplayOptions.stop} ended the replay. */
   readonly stopped: boolean;
+  /** The machine's counters before the replay: those of its boot, if nothing else ran before. */
+  readonly boot: MachineCounters;
   /** The machine's counters for the replay. */
   readonly counters: MachineCounters;
   /** Wall time in seconds, including the time to read the trace. */
@@ -126,7 +128,7 @@ export async function replayTrace(
     peaks?.beforeExit();
     if (vmpte !== undefined) operations.exits.note(thread, operations.lost);
   });
-  const countersBefore = machine.counters();
+  const boot = machine.counters();
   const checker = check === "off" ? undefined : new Checker(machine, check);
   const extent = new Extent(recording.where, until, stop);
   const replay = observed(operations, checker, before);
@@ -144,13 +146,14 @@ export async function replayTrace(
   const seconds = (performance.now() - start) / 1000 - (peaks?.seconds ?? 0);
 
   operations.finish();
-  const counters = countersSince(countersBefore, machine.counters());
+  const counters = countersSince(boot, machine.counters());
   const { stopped } = extent;
   const trace = traceOf(summary, operations, extent, until, sample);
   return {
     trace,
     stopped,
     ...operations.faults.counts,
+    boot,
     counters: peaks?.withoutTool(counters) ?? counters,
     seconds,
     linux: vmpte === undefined ? null : agreementOf(vmpte, operations, trace, stopped),

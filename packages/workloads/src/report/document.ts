@@ -23,8 +23,22 @@ export interface Documented {
   readonly documented: boolean;
 }
 
+/** The costs of the boot of a machine. They do not depend on the recording. */
+export interface BootReport {
+  /** Page-table entries written; most of them map the linear map. */
+  readonly tableWrites: number;
+  /** Writes of the key register. */
+  readonly registerWrites: number;
+  /** Barriers caused by key switches, without those that Linux makes in its setters. */
+  readonly barriers: number;
+  /** TLB invalidations. */
+  readonly tlbInvalidations: number;
+}
+
 /** The costs of a workload under one policy. */
 export interface PolicyReport {
+  /** The costs of boot, which the other numbers do not include. */
+  readonly boot: BootReport;
   /** Page-table entries written. */
   readonly tableWrites: Known;
   /** `tableWrites` by setter, for every setter in `SETTERS` of @kpkeys/core and in that order. */
@@ -48,7 +62,7 @@ export interface PolicyReport {
 }
 
 /** The costs that are a single number and that every policy has. */
-export type CountedCost = Exclude<keyof PolicyReport, "overhead" | "wrmsrCycles" | "writesBySetter">;
+export type CountedCost = Exclude<keyof PolicyReport, "boot" | "overhead" | "wrmsrCycles" | "writesBySetter">;
 
 /** Table pages of one kind. */
 export interface PageCounts {

@@ -6,6 +6,7 @@
 export type {
   ArchReport,
   AttackReport,
+  BootReport,
   CheckReport,
   CountedCost,
   CoverageReport,

@@ -1,8 +1,9 @@
+import type { MachineCounters } from "@kpkeys/kernel";
 import { estimateOverhead } from "../cost/estimate.js";
 import type { CostFile } from "../cost/cost-file.js";
 import type { Policy } from "../cost/policy.js";
 import { digestOf } from "./digest.js";
-import type { ArchReport, Documented, GapPlace, MachineName, PolicyReport, RunReport } from "./document.js";
+import type { ArchReport, BootReport, Documented, GapPlace, MachineName, PolicyReport, RunReport } from "./document.js";
 import type { CheckedFindings, MachineFindings } from "./findings.js";
 import { withUnknown } from "./unknown.js";
 
@@ -85,9 +86,10 @@ async function archReportOf({ checked, others, isDocumented }: Column, pricing: 
 }
 
 function policyReportOf({ arch, policy, replay }: MachineFindings, { costs, wrmsr }: Pricing): PolicyReport {
-  const { trace, counters, seconds } = replay;
+  const { trace, boot, counters, seconds } = replay;
   const { tableWrites, writesBySetter, registerWrites, barriers, tlbInvalidations } = counters;
   return {
+    boot: bootReportOf(boot),
     tableWrites,
     writesBySetter,
     registerWrites,
@@ -99,6 +101,10 @@ function policyReportOf({ arch, policy, replay }: MachineFindings, { costs, wrms
     overhead: policy === "off" || arch !== costs.arch ? null : estimateOverhead(counters, costs),
     wrmsrCycles: wrmsr?.arch === arch ? wrmsr.cycles * registerWrites : null,
   };
+}
+
+function bootReportOf({ tableWrites, registerWrites, barriers, tlbInvalidations }: MachineCounters): BootReport {
+  return { tableWrites, registerWrites, barriers, tlbInvalidations };
 }
 
 /** A result with a list of gaps. */
