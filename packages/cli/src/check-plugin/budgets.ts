@@ -70,7 +70,7 @@ function budgetOn(arch: Plugin, features: readonly Plugin[]): ArchBudget {
     registry.setUp(container, arch.id, ids);
     const kpkeys = resolve(container, Kpkeys);
     const budget = keyBudget(kpkeys, resolve(container, PkeyRegister));
-    // Contexts are checked when they are compiled. With too many keys that fails, and the budget says which keys.
+    // Contexts are checked when they are compiled. With too many keys that fails, and the budget lists the keys.
     if (budget.fits) kpkeys.freeze();
     return { arch: arch.id, features: ids, conflict: null, budget };
   } catch (error) {
