@@ -56,7 +56,7 @@ describe("numbers with types", () => {
   });
 
   it("are the error numbers of Linux, all negative", () => {
-    expect(Errno).toEqual({ ENOMEM: -12, EFAULT: -14, EEXIST: -17, EINVAL: -22, EDEADLK: -35 });
+    expect(Errno).toEqual({ ENOMEM: -12, EFAULT: -14, EBUSY: -16, EEXIST: -17, EINVAL: -22, EDEADLK: -35 });
   });
 
   it("give physical addresses of a page frame, up to 52 bits", () => {

@@ -120,9 +120,11 @@ describe.each(ARCHES)("the block allocator on %s", (arch) => {
   });
 
   it("is what blocks need: page by page, the table that a split takes would need a split to get its key", () => {
+    // x86 needs kernel tables before it has booted.
+    const refused = arch === "x86-pks" ? { code: "ERR_SPEC", where: "phase mem_init" } : { code: "ERR_OUT_OF_MEMORY" };
     expect(() => {
       runProcess(hardened(arch, {}, { kernel: { linearMap: "block" } }), 1);
-    }).toThrow(expect.objectContaining({ code: "ERR_OUT_OF_MEMORY" }) as Error);
+    }).toThrow(expect.objectContaining(refused) as Error);
   });
 
   it("misses the tables of the vmemmap, as v6 does, by its policy alone", () => {

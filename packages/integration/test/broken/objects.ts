@@ -131,19 +131,19 @@ export const BROKEN_TOYS: readonly Broken[] = [
     rule: "feature/covers",
     how: "it never sets its key",
     plugin: toy("no key"),
-    names: "toy page are open for writes in the linear mapping",
+    names: "toy page are open in the linear mapping for writes",
   },
   {
     rule: "feature/covers",
     how: "it leaves a second alias without the key",
     plugin: toy("second alias"),
-    names: "toy page are open for writes in the other mapping",
+    names: "toy page are open in the other mapping for writes",
   },
   {
     rule: "feature/covers",
     how: "it leaves a secret readable by default",
     plugin: toy("readable secret"),
-    names: "toy page are open for reads in the linear mapping",
+    names: "toy page are open in the linear mapping for reads",
   },
   {
     rule: "feature/suites",

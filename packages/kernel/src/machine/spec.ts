@@ -98,8 +98,11 @@ export function checkSpec(spec: MachineSpec): void {
   spec.memory.forEach((bank, number) => {
     const where = `memory bank ${number}`;
     const start = bank.start ?? end;
-    for (const [name, value] of Object.entries({ start, bytes: bank.bytes })) {
-      if (!Number.isSafeInteger(value) || value < 0 || value % BANK_ALIGNMENT !== 0) {
+    for (const [name, value, least] of [
+      ["start", start, 0],
+      ["bytes", bank.bytes, BANK_ALIGNMENT],
+    ] as const) {
+      if (!Number.isSafeInteger(value) || value < least || value % BANK_ALIGNMENT !== 0) {
         throw new KpkeysError("ERR_SPEC", `${name} is ${shown(value)}`, {
           where,
           expected: "a multiple of 4 MiB",

@@ -19,6 +19,7 @@ it.each([
   ["half a CPU", { cpus: 1.5 }, "ERR_SPEC", "cpus"],
   ["no memory bank", { memory: [] }, "ERR_SPEC", "memory"],
   ["a bank with an unaligned size", { memory: [{ bytes: 4097 }] }, "ERR_SPEC", "memory bank 0"],
+  ["a bank without a page", { memory: [{ bytes: 64 * MIB }, { bytes: 0 }] }, "ERR_SPEC", "memory bank 1"],
   ["a bank with a negative size", { memory: [{ bytes: -4 * MIB }] }, "ERR_SPEC", "memory bank 0"],
   [
     "overlapping banks",
@@ -26,7 +27,6 @@ it.each([
     "ERR_SPEC",
     "memory bank 1",
   ],
-  ["too little memory", { memory: [{ bytes: 32 * MIB }] }, "ERR_OUT_OF_MEMORY", "memory"],
   ["an unknown value of a kernel parameter", { boot: { rodata: "on", kpkeys: "hard" } }, "ERR_SPEC", "boot"],
   ["an unknown policy", { kernel: { exceptionExit: "reset" } }, "ERR_SPEC", "kernel"],
   ["a value of another policy", { kernel: { exceptionEntry: "pte" } }, "ERR_SPEC", "kernel"],
