@@ -30,6 +30,7 @@ type Bug =
   | "readable secret"
   | "no key"
   | "no suite"
+  | "skipped suite"
   | "second alias"
   | "no context"
   | "no exercise"
@@ -51,6 +52,17 @@ const suite: KunitSuite = {
       },
     },
   ],
+};
+
+/** A suite without a case that runs: its feature is not judged. */
+const skippedSuite: KunitSuite = {
+  name: "skipped_toy",
+  cases: ["first", "second"].map((name) => ({
+    name,
+    run(test) {
+      test.skip("not on this machine");
+    },
+  })),
 };
 
 /** A feature with one page, which the first write makes: it exists only after exercise(). */
@@ -79,7 +91,7 @@ function toy(...bugs: readonly Bug[]): Plugin {
         );
         guard.exit(state);
       });
-      if (!has("no suite")) resolve(container, ExtensionPoints).addSuite(suite);
+      if (!has("no suite")) resolve(container, ExtensionPoints).addSuite(has("skipped suite") ? skippedSuite : suite);
       resolve(container, ProtectedObjects).declare({
         feature: "toy",
         objects: () => (pfn === undefined ? [] : [{ pfn, offset: 0, size: 8, pkey, source: "toy page", withholds }]),
@@ -151,5 +163,12 @@ export const BROKEN_TOYS: readonly Broken[] = [
     plugin: toy("no suite"),
     status: "not judged",
     names: "adds no suite",
+  },
+  {
+    rule: "feature/suites",
+    how: "every case of its suite is skipped",
+    plugin: toy("skipped suite"),
+    status: "not judged",
+    names: "every case of skipped_toy is skipped",
   },
 ];
