@@ -98,7 +98,7 @@ function checkField(where: string, candidate: Record<string, unknown>, rule: Fie
 const OLDER =
   `install a newer release of it, or change it: write contract: ${CONTRACT_VERSION}, compile it with this version of @kpkeys/core, and make ` +
   "numbers with toPfn, toVpn and toPkey, pass a page number instead of two words of an address, and test results for undefined or " +
-  "!== 0 instead of -1 or < 0; the compiler finds the places";
+  "!== 0 instead of -1 or < 0; the file migration-2.md of @kpkeys/core has every change";
 const NEWER = "install the version of @kpkeys/core in its peerDependencies";
 
 function checkVersion(where: string, contract: number): void {
