@@ -3,8 +3,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { fileReason, KpkeysError } from "@kpkeys/core";
 import { Argument, Command, Option } from "commander";
-import { createPackage, KINDS } from "./create.js";
-import type { Kind } from "./create.js";
+import { createPackage } from "./create.js";
+import { KINDS } from "./kinds.js";
+import type { Kind } from "./kinds.js";
 
 /** The worked examples: copies in a published package. A clone has the originals, outside this package, and no copies. */
 const COPIES = fileURLToPath(new URL("../templates/", import.meta.url));

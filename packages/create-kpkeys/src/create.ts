@@ -1,19 +1,10 @@
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { KpkeysError, outputFailure } from "@kpkeys/core";
+import { KINDS } from "./kinds.js";
+import type { Kind } from "./kinds.js";
 import { declarable, formsOf, identifiersIn, nameProblem, rename } from "./names.js";
 import { readmeOf } from "./readme.js";
-
-/** The kinds of packages, each with the worked example that is its template. */
-export const KINDS = {
-  /** Protects kernel data, on every architecture. */
-  feature: "selinux-state",
-  /** Registers, page-table format and access rules of a CPU. */
-  arch: "odd-arch",
-} as const;
-
-/** A kind of package. */
-export type Kind = keyof typeof KINDS;
 
 /**
  * Creates a package: a copy of a worked example, renamed.

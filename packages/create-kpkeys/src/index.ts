@@ -3,5 +3,6 @@
  *
  * @packageDocumentation
  */
-export { createPackage, KINDS } from "./create.js";
-export type { Kind } from "./create.js";
+export { createPackage } from "./create.js";
+export { KINDS } from "./kinds.js";
+export type { Kind } from "./kinds.js";

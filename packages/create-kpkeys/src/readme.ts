@@ -1,4 +1,4 @@
-import type { Kind } from "./create.js";
+import type { Kind } from "./kinds.js";
 
 /** The text after the title, by kind: the commands, and the files where the author begins. */
 const TEXTS: Readonly<Record<Kind, (name: string) => string>> = {
