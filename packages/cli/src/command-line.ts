@@ -108,7 +108,9 @@ function addKtap(program: Command, finish: Finish): void {
 
 function addAttack(program: Command, finish: Finish): void {
   withCommonFlags(program.command("attack"), ["batched"])
-    .description("store to every page table from outside the setters, through every mapping")
+    .description(
+      "store to page tables and protected objects from outside their setters, and load from secrets, through every mapping",
+    )
     .argument("[trace]", "a recording to replay first (default: attack after boot)")
     .action(async (trace: string | undefined, flags: CommonFlags) => {
       const { attack } = await import("./commands/attack.js");

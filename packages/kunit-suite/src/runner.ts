@@ -122,7 +122,13 @@ function runCase(machine: MachineUnderTest, kunitCase: KunitCase): CaseResult {
   };
 
   tryRun(() => {
-    kunitCase.run(test);
+    // A case returns nothing by contract; a plugin in JavaScript may return a promise.
+    const run: (test: KunitTest) => unknown = kunitCase.run.bind(kunitCase);
+    const result = run(test);
+    if (!(result instanceof Promise)) return;
+    // A later rejection would end the process.
+    result.catch(() => undefined);
+    throw new Error("the case returns a promise; expected one that is complete when it returns");
   });
   while (cleanUps.length > 0) tryRun(cleanUps.pop()!);
 

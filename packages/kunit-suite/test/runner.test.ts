@@ -102,6 +102,14 @@ describe("a case", () => {
     expect(result.status).toBe("failed");
   });
 
+  it("fails if it returns a promise: its expectations come after the result", () => {
+    const late = (async (test: KunitTest) => {
+      await Promise.resolve();
+      test.expectEq(1, 2, "never seen");
+    }) as unknown as (test: KunitTest) => void;
+    expect(runOne(late)).toMatchObject({ status: "failed" });
+  });
+
   it("fails if it resolves a contract that the machine lacks", () => {
     const { status, log } = runOne((test) => test.get(ExtensionPoints));
     expect(status).toBe("failed");

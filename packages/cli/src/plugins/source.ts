@@ -38,8 +38,9 @@ export function findPlugin(spec: string, folder: string): PluginSource {
 /** The folder of an installed package, by Node's lookup. */
 function folderOf(name: string, folder: string): string {
   const found = createRequire(join(folder, "-"))
-    .resolve.paths(name)!
-    .map((modules) => join(modules, name))
+    .resolve.paths(name)
+    // Node has no folders for its own modules, such as fs.
+    ?.map((modules) => join(modules, name))
     .find((path) => statSync(join(path, "package.json"), { throwIfNoEntry: false }) !== undefined);
   if (found !== undefined) return found;
   throw new KpkeysError(

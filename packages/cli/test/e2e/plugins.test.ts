@@ -91,6 +91,7 @@ describe("--plugin", () => {
 
   test.each([
     ["run", ["--plugin", "nothere"], "ERR_PLUGIN_MISSING", "'nothere'"],
+    ["run", ["--plugin", "fs"], "ERR_PLUGIN_MISSING", "'fs'"],
     ["run", ["--plugin", "./nothere"], "ERR_INPUT_MISSING", "nothere"],
     ["run", ["--plugin", "./none"], "ERR_PLUGIN_LOAD", "./none"],
     ["run", ["--plugin", "./throws"], "ERR_PLUGIN_LOAD", "no luck"],

@@ -10,7 +10,7 @@ import type {
 import { KpkeysError } from "../errors.js";
 import { orPkeyValues } from "../pkey-value.js";
 import type { Pkeys } from "./pkeys.js";
-import { exceeds, RIGHTS } from "./rights.js";
+import { checkName, exceeds, RIGHTS } from "./rights.js";
 
 /** A context as a feature defines it. */
 interface DefinedContext {
@@ -47,6 +47,7 @@ export class Contexts {
    * @throws KpkeysError ERR_CONTEXT_RESERVED, ERR_CONTEXT_DUPLICATE, ERR_CONTEXT_DEFAULT_PKEY, ERR_CONTEXT_RIGHTS, ERR_PKEY_UNKNOWN
    */
   define(name: ContextName, rights: ContextRights, owner: string | undefined): void {
+    checkName("context", name);
     // Names are open types: this file knows DEFAULT and UNRESTRICTED only.
     const context: string = name;
     const isUnrestricted = context === "UNRESTRICTED";

@@ -2,7 +2,7 @@ import { toPkey } from "../contracts/numbers.js";
 import type { Pkey } from "../contracts/numbers.js";
 import type { KeyRights, KpkeysArch, PkeyName, PkeyRegister, Rights } from "../contracts/index.js";
 import { KpkeysError } from "../errors.js";
-import { RIGHTS, unionOf } from "./rights.js";
+import { checkName, RIGHTS, unionOf } from "./rights.js";
 
 /** A registered key. */
 export interface RegisteredKey {
@@ -42,9 +42,10 @@ export class Pkeys {
    * @param rights - its rights in DEFAULT and UNRESTRICTED
    * @param owner - id of the plugin that registers it
    * @returns the number
-   * @throws KpkeysError ERR_PKEY_DUPLICATE, ERR_CONTEXT_RIGHTS
+   * @throws KpkeysError ERR_PKEY_DUPLICATE, ERR_CONTEXT_RIGHTS, ERR_PLUGIN_INVALID
    */
   add(name: PkeyName, rights: KeyRights, owner: string | undefined): Pkey {
+    checkName("key", name);
     if (this.keys.has(name)) {
       throw new KpkeysError("ERR_PKEY_DUPLICATE", `cannot register key ${name}: it is registered already`, {
         advice: "choose another name",

@@ -1,4 +1,5 @@
 import type { Rights } from "../contracts/index.js";
+import { KpkeysError } from "../errors.js";
 
 /** All rights that a context can give on a key. */
 export const RIGHTS: readonly Rights[] = ["none", "r", "rw", "rx", "rwx"];
@@ -21,4 +22,17 @@ export function unionOf(one: Rights, other: Rights): Rights {
  */
 export function exceeds(rights: Rights, limit: Rights): boolean {
   return unionOf(rights, limit) !== limit;
+}
+
+/**
+ * Checks the name of a key or a context: a plugin in JavaScript may pass any value. Names are properties of objects.
+ * @param what - `key` or `context`
+ * @param name - the name
+ * @throws KpkeysError ERR_PLUGIN_INVALID
+ */
+export function checkName(what: "key" | "context", name: unknown): void {
+  if (typeof name === "string" && name !== "" && !(name in {})) return;
+  throw new KpkeysError("ERR_PLUGIN_INVALID", `cannot use ${JSON.stringify(String(name))} as the name of a ${what}`, {
+    expected: "a name in upper case, such as PGTABLES",
+  });
 }

@@ -178,3 +178,11 @@ describe("a context with rights on a key of another feature", () => {
     expect(freezeError(kpkeys).code).toBe("ERR_CONTEXT_FOREIGN_KEY");
   });
 });
+
+it.each(["", "constructor", "__proto__"])("the name %j is an error for a key and for a context", (name) => {
+  const refused = expect.objectContaining({ code: "ERR_PLUGIN_INVALID" }) as Error;
+  // A computed name: `{ __proto__: … }` would set the prototype.
+  const named = <T>(value: T): Record<string, T> => Object.fromEntries([[name, value]]);
+  expect(() => setUp([{ keys: named({}) }])).toThrow(refused);
+  expect(() => setUp([{ keys: { OWN: {} }, contexts: named({ OWN: "rw" }) }])).toThrow(refused);
+});

@@ -7,6 +7,7 @@ import {
   PageAllocator,
   ProtectedObjects,
   SetMemory,
+  toPfn,
   token,
   Vmalloc,
 } from "@kpkeys/core/contracts";
@@ -31,8 +32,12 @@ type Bug =
   | "no key"
   | "no suite"
   | "skipped suite"
+  | "idle suite"
+  | "outside RAM"
+  | "unmapped"
   | "second alias"
   | "no context"
+  | "unused context"
   | "no exercise"
   | "exercise throws"
   | "setup throws";
@@ -46,6 +51,22 @@ const suite: KunitSuite = {
   cases: [
     {
       name: "write_toy",
+      run(test) {
+        test.get(WriteToy)();
+        const { objects } = test.get(ProtectedObjects).claims.find(({ feature }) => feature === "toy")!;
+        for (const { pfn } of objects!())
+          test.get(Exceptions).copyToKernelNofault(test.get(LinearMap).address(pfn), new Uint8Array(8));
+      },
+    },
+  ],
+};
+
+/** A suite that makes no access which the key denies: its feature is not judged. */
+const idleSuite: KunitSuite = {
+  name: "idle_toy",
+  cases: [
+    {
+      name: "one_is_one",
       run(test) {
         test.get(WriteToy)();
         test.expectEq(1, 1, "The writer returns");
@@ -85,16 +106,24 @@ function toy(...bugs: readonly Bug[]): Plugin {
       provide(container, WriteToy, () => {
         pfn ??= makePage(container, has);
         const state = guard.enter();
+        if (has("unused context")) {
+          guard.exit(state);
+          return;
+        }
         resolve(container, Exceptions).copyToKernelNofault(
           resolve(container, LinearMap).address(pfn),
           new Uint8Array(8),
         );
         guard.exit(state);
       });
-      if (!has("no suite")) resolve(container, ExtensionPoints).addSuite(has("skipped suite") ? skippedSuite : suite);
+      if (!has("no suite")) resolve(container, ExtensionPoints).addSuite(suiteOf(has));
       resolve(container, ProtectedObjects).declare({
         feature: "toy",
-        objects: () => (pfn === undefined ? [] : [{ pfn, offset: 0, size: 8, pkey, source: "toy page", withholds }]),
+        objects: () => {
+          if (pfn === undefined) return [];
+          const declared = has("outside RAM") ? toPfn(2 ** 30) : pfn;
+          return [{ pfn: declared, offset: 0, size: 8, pkey, source: "toy page", withholds }];
+        },
       });
     },
     ...(!has("no exercise") && {
@@ -106,12 +135,18 @@ function toy(...bugs: readonly Bug[]): Plugin {
   };
 }
 
+function suiteOf(has: (bug: Bug) => boolean): KunitSuite {
+  if (has("skipped suite")) return skippedSuite;
+  return has("idle suite") ? idleSuite : suite;
+}
+
 /** Allocates the page, with the key and the mappings that it should not have. */
 function makePage(container: DependencyContainer, has: (bug: Bug) => boolean): Pfn {
   const pfn = resolve(container, PageAllocator).alloc(0)!;
   const page = resolve(container, LinearMap).pageOf(pfn);
   const pkey = resolve(container, Kpkeys).pkey("TOY");
   if (!has("no key")) resolve(container, SetMemory).setMemoryPkey(page, 1, pkey);
+  if (has("unmapped")) resolve(container, SetMemory).setMemoryValid(page, 1, false);
   if (has("second alias")) resolve(container, Vmalloc).mapRam([pfn]);
   return pfn;
 }
@@ -140,6 +175,12 @@ export const BROKEN_TOYS: readonly Broken[] = [
     names: "toy page",
   },
   {
+    rule: "feature/exercise",
+    how: "its writer enters the context and stores nothing in it",
+    plugin: toy("unused context"),
+    names: "stores nothing in the context",
+  },
+  {
     rule: "feature/covers",
     how: "it never sets its key",
     plugin: toy("no key"),
@@ -156,6 +197,25 @@ export const BROKEN_TOYS: readonly Broken[] = [
     how: "it leaves a secret readable by default",
     plugin: toy("readable secret"),
     names: "toy page are open in the linear mapping for reads",
+  },
+  {
+    rule: "feature/declares",
+    how: "it declares an object outside RAM",
+    plugin: toy("outside RAM"),
+    names: "page frame",
+  },
+  {
+    rule: "feature/covers",
+    how: "it declares an object that no mapping reaches",
+    plugin: toy("unmapped"),
+    names: "no mapping of a toy page",
+  },
+  {
+    rule: "feature/suites",
+    how: "its suite makes no access that its key denies",
+    plugin: toy("idle suite"),
+    status: "not judged",
+    names: "no case makes an access",
   },
   {
     rule: "feature/suites",

@@ -17,6 +17,7 @@ import type { Addresses } from "../mm/addresses.js";
 import type { KernelSetMemory } from "../mm/set-memory.js";
 import { TlbFlush } from "../mm/tlb-flush.js";
 import type { KernelTasks } from "../process/tasks.js";
+import { declaredObjects } from "../audit/declared-objects.js";
 import { digestTables, findTables, scanObjects, scanTables } from "../audit/scanner.js";
 import type { ScanParts } from "../audit/table-scan.js";
 import type { ScannedObject, ScannedTable } from "../audit/scanner.js";
@@ -105,10 +106,7 @@ export class BootedMachine implements Machine {
 
   scanObjects(): readonly ScannedObject[] {
     const { claims } = this.get(ProtectedObjects);
-    return scanObjects(
-      this.scanParts(),
-      claims.flatMap(({ objects }) => [...(objects?.() ?? [])]),
-    );
+    return scanObjects(this.scanParts(), declaredObjects(claims, this.memory));
   }
 
   digestTranslations(): string {

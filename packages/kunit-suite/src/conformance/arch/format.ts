@@ -293,10 +293,15 @@ const split: ConformanceRule = {
       const { name } = format.geometry.levels[level]!;
       const pfn = pfnsFor(format, level).at(-1)!;
       for (let pkey = 0; pkey < register.keys; pkey++) {
+        for (const [protection, bits] of Object.entries(format.protections)) {
+          // Only kernel mappings are split.
+          if (!protection.startsWith("PAGE_KERNEL")) continue;
+          const block = bench.leaf(level, pfn, bits, pkey);
+          const first = format.splitLeaf(block, toLevel(level));
+          const what = `a ${name} block of ${protection} and key ${pkey}, split`;
+          compare(report, what, fieldsOf(bench, level + 1, first), fieldsOf(bench, level, block));
+        }
         const entry = bench.leaf(level, pfn, format.protections.PAGE_KERNEL, pkey);
-        const before = fieldsOf(bench, level, entry);
-        const first = format.splitLeaf(entry, toLevel(level));
-        compare(report, `a ${name} block of key ${pkey}, split`, fieldsOf(bench, level + 1, first), before);
         const invalid = format.splitLeaf(applyChange(entry, format.attributes.invalid), toLevel(level));
         if (format.typeOf(toLevel(level + 1), invalid.high, invalid.low) !== EntryType.INVALID) {
           report(`the split of an invalid ${name} block of key ${pkey} makes valid leaves`);

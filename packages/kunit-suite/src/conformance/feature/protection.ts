@@ -1,12 +1,13 @@
-import { Kpkeys, ProtectedObjects } from "@kpkeys/core/contracts";
+import { FaultKind, Kpkeys, Observers, ProtectedObjects } from "@kpkeys/core/contracts";
 import type { ProtectedObject, ProtectionClaim } from "@kpkeys/core/contracts";
 import type { Machine } from "@kpkeys/kernel";
 import { suitesOf } from "../../suites.js";
 import { checkCovered, checkSuites } from "../arch/kernel.js";
-import type { ConformanceRule } from "../rule.js";
+import type { SuiteResult } from "../../runner.js";
+import type { ConformanceRule, ReportFinding } from "../rule.js";
 import { STEPS, work } from "../workload.js";
 import { exercise, onEachArch } from "./each-arch.js";
-import { EXERCISE_RULE } from "./exercise.js";
+import { EXERCISE_RULE, isKeyed } from "./exercise.js";
 
 /** The claims of a feature. */
 const claimsOf = (machine: Machine, id: string): readonly ProtectionClaim[] =>
@@ -26,6 +27,8 @@ const declares: ConformanceRule = {
   ...onEachArch(({ boot, plugin }, report) => {
     const machine = boot();
     exercise(plugin, machine);
+    // Rejects objects with a malformed field.
+    machine.scanObjects();
     const claims = claimsOf(machine, plugin.id);
     const names = machine.get(Kpkeys).pkeyNames;
     if (claims.length === 0) report(`'${plugin.id}' declares no protection`);
@@ -45,6 +48,37 @@ const declares: ConformanceRule = {
   }),
 };
 
+/** Reports objects that no mapping reaches with their key: a feature protects nothing of them. */
+function checkKeyed(machine: Machine, report: ReportFinding): void {
+  for (const object of machine.scanObjects()) {
+    if (isKeyed(object)) continue;
+    report(`no mapping of a ${object.source} in page frame ${object.pfn} has its key ${object.pkey}`);
+  }
+}
+
+/** The keys that a feature claims. */
+function keysOf(machine: Machine, id: string): ReadonlySet<number> {
+  const claims = claimsOf(machine, id);
+  const ofObjects = claims.flatMap(({ objects }) => Array.from(objects?.() ?? [], ({ pkey }) => pkey));
+  return new Set([...claims.flatMap(({ tablePkey }) => tablePkey ?? []), ...ofObjects]);
+}
+
+/** Runs the suites. @returns their results, and the keys that denied an access */
+function runSuitesObserved(
+  machine: Machine,
+  report: ReportFinding,
+): { readonly results: readonly SuiteResult[]; readonly denied: ReadonlySet<number> } {
+  const denied = new Set<number>();
+  const detach = machine.get(Observers).attach({
+    fault: (_, { kind, pkey }) => {
+      if (kind === FaultKind.PKEY) denied.add(pkey);
+    },
+  });
+  const results = checkSuites(machine, report);
+  detach();
+  return { results, denied };
+}
+
 const covers: ConformanceRule = {
   id: "feature/covers",
   sentence:
@@ -58,6 +92,7 @@ const covers: ConformanceRule = {
       checkCovered(machine, "after exercise()", report);
     }
     if (!protectsAnything(machine, plugin.id)) notJudged(`'${plugin.id}' protects no table page and no object`);
+    checkKeyed(machine, report);
     work(machine, 21, STEPS);
     checkCovered(machine, "after work", report);
   }),
@@ -65,15 +100,20 @@ const covers: ConformanceRule = {
 
 const suites: ConformanceRule = {
   id: "feature/suites",
-  sentence: "on every architecture the feature adds a suite of which a case runs, and its suites and the kernel's pass",
+  sentence:
+    "on every architecture the feature adds a suite of which a case makes an access that its key denies, and its suites and the kernel's pass",
   source: "contract ExtensionPoints.addSuite",
   ...onEachArch(({ boot, bootWithout, plugin: { id } }, report, notJudged) => {
     const others = new Set(suitesOf(bootWithout()).map(({ name }) => name));
-    const own = checkSuites(boot(), report).filter(({ name }) => !others.has(name));
+    const machine = boot();
+    const { results, denied } = runSuitesObserved(machine, report);
+    const own = results.filter(({ name }) => !others.has(name));
     const cases = own.flatMap((suite) => suite.cases);
     if (own.length === 0) notJudged(`'${id}' adds no suite`);
     else if (cases.every(({ status }) => status === "skipped"))
       notJudged(`every case of ${own.map(({ name }) => name).join(", ")} is skipped`);
+    else if (![...keysOf(machine, id)].some((key) => denied.has(key)))
+      notJudged(`no case makes an access that a key of '${id}' denies`);
   }),
 };
 
