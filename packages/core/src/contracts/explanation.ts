@@ -27,7 +27,7 @@ export interface ExplainRules {
   readonly format: PageTableFormat;
   /** The layout of the key register. */
   readonly pkeyRegister: PkeyRegister;
-  /** The user's key register, by its name in the system registers, and the value of the user's and the kernel's registers that allows everything. */
+  /** The user's key register, by its name in the system registers, and the value of the user's and the kernel's that allows everything. */
   readonly openKeys: {
     /** The name. */
     readonly userRegister: string;

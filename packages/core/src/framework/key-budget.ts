@@ -1,5 +1,6 @@
 import type { ContextName, Kpkeys, PkeyName, PkeyRegister, Rights } from "../contracts/index.js";
 import { KpkeysError } from "../errors.js";
+import { isSamePkeyValue } from "../pkey-value.js";
 import { unionOf } from "./rights.js";
 
 /** A key that a plugin has registered. */
@@ -98,8 +99,7 @@ function exposures(
 
 /** Rights without execution if the register cannot deny it (IA32_PKRS): there the entries alone decide a fetch. */
 function expressed(rights: Rights, register: PkeyRegister): Rights {
-  const [denied, allowed] = [register.field(0, "r"), register.field(0, "rx")];
-  if (denied.high !== allowed.high || denied.low !== allowed.low) return rights;
+  if (!isSamePkeyValue(register.field(0, "r"), register.field(0, "rx"))) return rights;
   return rights.replace("x", "") as Rights;
 }
 

@@ -19,8 +19,8 @@ export interface Banks {
 export const NO_BANKS: Banks = { select: () => NO_BANK };
 
 /**
- * The key register of one CPU, or its register for fetches: the value written last and the value that decides accesses. They differ between a write and its
- * synchronisation, on architectures that need one.
+ * The key register of one CPU, or its register for fetches: the value written last and the value that decides accesses. They differ
+ * between a write and its synchronisation, on architectures that need one.
  *
  * ```text
  *   arm64   MSR POR_EL1 ──> written      ISB, exception entry or return ──> written becomes effective

@@ -93,6 +93,18 @@ describe("a key budget", () => {
     ]);
   });
 
+  it("has exposures to execution with a second register that denies it", () => {
+    const register = {
+      ...GRANTING,
+      field: (key: number, rights: Rights) => ({
+        ...GRANTING.field(key, rights.replace("x", "") as Rights),
+        fetch: { high: 0, low: rights.includes("x") ? 0 : 1 << key },
+      }),
+    };
+    const { sharing } = budgetOf(register, [["A"], ["CODE", { CODE: "rwx" }, { default: "rx" }]]);
+    expect(sharing[0]!.exposes).toContainEqual({ context: "DEFAULT", key: "A", from: "r", to: "rx" });
+  });
+
   it("sorts pairs by exposures: a pair with equal rights in all contexts has none", () => {
     const { sharing } = budgetOf(GRANTING, [["A", { A: "rw", B: "rw" }], ["B", { A: "rw", B: "rw" }], ["C"]]);
     expect(sharing.map(({ keys }) => keys.join())).toEqual(["A,B", "A,C", "B,C"]);
